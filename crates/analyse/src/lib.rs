@@ -1,0 +1,1 @@
+//! Capture of hidden states, and what is computed from them.

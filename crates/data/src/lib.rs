@@ -1,0 +1,1 @@
+//! Text to token ids: importers, prompts, tokenizers, label token sets, examples, batches.

@@ -1,0 +1,1 @@
+//! Prefilling the shared prefix, label scoring and calibration, the loop over languages.

@@ -1,0 +1,88 @@
+//! Files are written whole: to a temporary name in the same folder, synced, then renamed.
+
+use std::{
+    fs, io,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// A file could not be read or written; names the file.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {act} {path}: {source}")]
+pub struct DiskError {
+    /// `read`, `write`, `create`, ...
+    pub act: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl DiskError {
+    /// For `map_err`: names what was tried and on which file.
+    pub fn at<'a>(act: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self { act, path: path.to_owned(), source }
+    }
+}
+
+/// Writes `bytes` to `path` so that a reader, or a crash at any moment, sees the old file or the new one, never a part.
+/// Missing parent folders are created.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_whole`], for content that is streamed.
+pub fn write_with(
+    path: &Path,
+    fill: impl FnOnce(&mut io::BufWriter<&mut fs::File>) -> io::Result<()>,
+) -> Result<(), DiskError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder).map_err(DiskError::at("create", folder))?;
+    let write = || -> io::Result<()> {
+        let mut temporary = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)?;
+        let mut buffered = io::BufWriter::new(temporary.as_file_mut());
+        fill(&mut buffered)?;
+        buffered.flush()?;
+        drop(buffered);
+        temporary.as_file().sync_all()?;
+        make_readable(temporary.as_file())?;
+        temporary.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    };
+    write().map_err(DiskError::at("write", path))
+}
+
+/// A temporary file is private to its owner; a result is an ordinary file.
+#[cfg(unix)]
+fn make_readable(file: &fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_: &fs::File) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_rest() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("new/file.json");
+        write_whole(&path, b"old").expect("writes");
+        let failed = write_with(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("disk full"))
+        });
+        let error = failed.expect_err("the filler failed");
+        assert!(error.to_string().contains("file.json: disk full"), "{error}");
+        assert_eq!(fs::read(&path).expect("still there"), b"old");
+        assert_eq!(fs::read_dir(path.parent().expect("a parent")).expect("lists").count(), 1);
+    }
+}

@@ -1,0 +1,19 @@
+//! The shared words of lingualign: languages, tasks, labels, recipes, records, the run folder's file names.
+//!
+//! Plain values only: what passes between two stages is defined here, can be printed, and stands on disk as JSON
+//! Lines, JSON or TOML. Never here: tensors, tokenizers, the network, printing.
+
+pub mod disk;
+pub mod language;
+pub mod recipe;
+pub mod record;
+pub mod run_folder;
+pub mod setting;
+pub mod task;
+
+pub use disk::write_whole;
+pub use language::Language;
+pub use recipe::Recipe;
+pub use record::{AnswerRecord, StepRecord, ValidationRecord};
+pub use setting::Setting;
+pub use task::{Exemplars, FewShot, Label, LabelSet, Protocol, Scoring, Task};

@@ -1,0 +1,61 @@
+//! The names in a run folder `runs/<name>/`, in one place.
+
+use std::path::{Path, PathBuf};
+
+use crate::Language;
+
+/// `runs/<name>/` and the paths in it.
+#[derive(Clone, Debug)]
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// The folder itself; created by the first file written into it.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self(root.into())
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// Resolved recipe, hashes, and the state of every stage.
+    pub fn manifest(&self) -> PathBuf {
+        self.0.join("manifest.json")
+    }
+
+    /// Training pairs as they were drawn: `data/<adapter>.jsonl`.
+    pub fn pairs(&self, adapter: &str) -> PathBuf {
+        self.0.join("data").join(format!("{adapter}.jsonl"))
+    }
+
+    /// The PEFT folder of one adapter.
+    pub fn adapter(&self, adapter: &str) -> PathBuf {
+        self.0.join("adapters").join(adapter)
+    }
+
+    /// Training log: one [`crate::record::TrainRecord`] a line.
+    pub fn train_log(&self, adapter: &str) -> PathBuf {
+        self.0.join("train").join(format!("{adapter}.jsonl"))
+    }
+
+    /// What a killed training resumes from.
+    pub fn checkpoint(&self, adapter: &str) -> PathBuf {
+        self.0.join("checkpoints").join(adapter)
+    }
+
+    /// Answers of one model (`base` or an adapter's name) to one task with one label set in one language.
+    pub fn answers(&self, model: &str, task: &str, labels: &str, language: Language) -> PathBuf {
+        self.0.join("answers").join(model).join(format!("{task}.{labels}.{language}.jsonl"))
+    }
+
+    /// All answers.
+    pub fn answers_root(&self) -> PathBuf {
+        self.0.join("answers")
+    }
+
+    /// The report's folder: `index.html`, `tables/`, `figures/`.
+    pub fn report(&self) -> PathBuf {
+        self.0.join("report")
+    }
+}

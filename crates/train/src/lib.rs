@@ -1,0 +1,1 @@
+//! Loss, AdamW, schedule, step, loop, checkpoints.

@@ -1,0 +1,2 @@
+//! The `lingualign` program.
+fn main() {}
