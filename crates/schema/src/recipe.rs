@@ -1,24 +1,43 @@
-//! The recipe as checked: one declarative experiment. What is written in TOML is [`file`](crate::recipe), read raw,
-//! checked whole in one place, then trusted. Anything that changes a number is here, not a flag.
+//! The recipe as checked: one declarative experiment. Anything that changes a number is here, not a flag.
+//!
+//! `file` holds it as written (TOML and `--set`), `section` walks that, `check` turns it into [`Recipe`] in one place
+//! and reports every problem at once, `render` writes it out again. A checked recipe is trusted by all other crates.
+//! Never here: whether data, models or few-shot files exist.
 
-use std::path::PathBuf;
+mod check;
+mod file;
+#[cfg(test)]
+mod laws;
+mod problem;
+mod render;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+pub use problem::{Origin, Problem, RecipeError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     language::Language,
     setting::Setting,
-    task::{FewShot, LabelSet, Precision, Protocol, Scoring},
+    task::{FewShot, LabelSet, Precision, Protocol, Scoring, UnknownWord},
 };
 
 /// A checked experiment: languages x settings x tasks x label sets x seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
-    /// Name of the run folder.
+    /// Name of the run folder; the file's stem if none is given.
     pub name: String,
-    /// One line for the report's head.
+    /// One line for the report's head; the name if none is given.
     pub title: String,
-    /// Catalogue name, folder, `.gguf` file or hub id.
+    /// Catalogue name, folder, `.gguf` file or hub id. A relative folder starts with `./` or `../`.
     pub model: String,
     /// Number format of the weights.
     pub dtype: Precision,
@@ -30,12 +49,67 @@ pub struct Recipe {
     pub train: Option<TrainRecipe>,
     /// What is asked.
     pub eval: EvalRecipe,
+    /// What `--set` changed, as given: `train.epochs=1`. Already applied to the fields above.
+    #[serde(default)]
+    pub overrides: Vec<String>,
+}
+
+impl Recipe {
+    /// Reads and checks the file at `path`, with `--set key=value` pairs applied in their order.
+    ///
+    /// # Errors
+    /// No such file, no TOML, or every problem of the recipe at once.
+    pub fn read(path: &Path, overrides: &[(String, String)]) -> Result<Self, RecipeError> {
+        check::check(file::RecipeFile::read(path, overrides)?)
+    }
+
+    /// As [`Recipe::read`], from the text of a file that would stand at `path`.
+    ///
+    /// # Errors
+    /// No TOML, or every problem of the recipe at once.
+    pub fn parse(path: &Path, text: &str, overrides: &[(String, String)]) -> Result<Self, RecipeError> {
+        check::check(file::RecipeFile::parse(path, text, overrides)?)
+    }
+
+    /// The recipe as TOML with every default written out. Read from the current folder it gives the same recipe, but
+    /// for `overrides`: they are applied already and stand in a comment.
+    pub fn render(&self) -> String {
+        render::render(self)
+    }
+
+    /// Every adapter that is trained: tasks x settings x seeds, in this order; empty without `[train]`.
+    pub fn adapters(&self) -> Vec<AdapterPlan> {
+        let mut plans = Vec::new();
+        let Some(train) = &self.train else { return plans };
+        for task in &train.tasks {
+            for setting in &train.settings {
+                for &seed in &self.seeds {
+                    let name = format!("{task}.{}.seed{seed}", setting.slug());
+                    plans.push(AdapterPlan { name, setting: setting.clone(), task: task.clone(), seed });
+                }
+            }
+        }
+        plans
+    }
+}
+
+/// One adapter to be trained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterPlan {
+    /// Name of its folder and files: `<task>.<setting slug>.seed<seed>`.
+    pub name: String,
+    /// What is translated into what.
+    pub setting: Setting,
+    /// Task whose questions are translated.
+    pub task: String,
+    /// Seed of the draw, the split, the shuffles and the adapter's first values.
+    pub seed: u64,
 }
 
 /// `[data]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataRecipe {
-    /// Folder in the released layout.
+    /// Folder in the released layout; if relative, to the current folder of the program.
     pub dir: PathBuf,
 }
 
@@ -48,7 +122,8 @@ pub struct TrainRecipe {
     pub tasks: Vec<String>,
     /// Pairs drawn per source language.
     pub pairs: usize,
-    /// Passes over the training split; ignored if `max_steps` is given.
+    /// Passes over the training split; ignored if `max_steps` is given. The paper's 3, and its 1 where only `paws`
+    /// is trained (appendix A: less overfitting).
     pub epochs: f64,
     /// Optimiser updates.
     pub max_steps: Option<usize>,
@@ -78,6 +153,32 @@ pub struct TrainRecipe {
     pub lora: LoraRecipe,
 }
 
+impl TrainRecipe {
+    /// The paper's training of `tasks` in `settings`.
+    pub fn paper(settings: Vec<Setting>, tasks: Vec<String>) -> Self {
+        let only_paws = !tasks.is_empty() && tasks.iter().all(|task| task == "paws");
+        Self {
+            settings,
+            tasks,
+            pairs: 10_000,
+            epochs: if only_paws { 1.0 } else { 3.0 },
+            max_steps: None,
+            batch_size: 16,
+            micro_batch_tokens: 1024,
+            learning_rate: 5e-5,
+            schedule: Schedule::Cosine,
+            warmup_ratio: 0.1,
+            weight_decay: 0.0,
+            max_grad_norm: 1.0,
+            val_size: 0.05,
+            eval_steps: 50,
+            save_steps: 50,
+            cutoff_len: 2048,
+            lora: LoraRecipe::paper(),
+        }
+    }
+}
+
 /// `[train.lora]` (arXiv 2106.09685)
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoraRecipe {
@@ -91,6 +192,16 @@ pub struct LoraRecipe {
     pub targets: Vec<String>,
 }
 
+impl LoraRecipe {
+    /// Every projection of a decoder block that can carry an adapter.
+    pub const TARGETS: &[&str] = &["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+
+    /// The paper's adapter; its targets are in the authors' instructions, not in the text.
+    pub fn paper() -> Self {
+        Self { rank: 8, alpha: 16.0, dropout: 0.0, targets: vec!["q_proj".to_owned(), "v_proj".to_owned()] }
+    }
+}
+
 /// How the learning rate falls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -101,6 +212,34 @@ pub enum Schedule {
     Linear,
     /// It stays.
     Constant,
+}
+
+impl Schedule {
+    /// Every schedule, as it is written.
+    pub const WORDS: &[&str] = &["cosine", "linear", "constant"];
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cosine => "cosine",
+            Self::Linear => "linear",
+            Self::Constant => "constant",
+        })
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "cosine" => Ok(Self::Cosine),
+            "linear" => Ok(Self::Linear),
+            "constant" => Ok(Self::Constant),
+            _ => Err(UnknownWord { word: text.to_owned(), known: Self::WORDS }),
+        }
+    }
 }
 
 /// `[eval]`
@@ -122,4 +261,23 @@ pub struct EvalRecipe {
     pub limit: Option<usize>,
     /// Question tokens run through the model at once; changes memory and speed, never a result.
     pub tokens_per_batch: usize,
+}
+
+impl EvalRecipe {
+    /// The three shipped tasks.
+    pub const TASKS: &[&str] = &["emotion", "snli", "paws"];
+
+    /// The paper's questions about `tasks`: all languages, English labels, all items.
+    pub fn paper(tasks: Vec<String>) -> Self {
+        Self {
+            tasks,
+            languages: Language::ALL.to_vec(),
+            labels: vec![LabelSet::English],
+            scoring: Scoring::Prefix,
+            protocol: None,
+            few_shot: None,
+            limit: None,
+            tokens_per_batch: 2048,
+        }
+    }
 }

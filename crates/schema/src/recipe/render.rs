@@ -1,0 +1,111 @@
+//! The checked recipe as TOML, every default written out: what `check` prints and a run records.
+//! Never here: reading it back (`file`, `check`).
+
+use std::{fmt::Display, path::Path};
+
+use toml::Value;
+
+use super::{EvalRecipe, LoraRecipe, Recipe, TrainRecipe};
+use crate::Language;
+
+/// See [`Recipe::render`].
+pub(super) fn render(recipe: &Recipe) -> String {
+    let mut page = Page(String::new());
+    for set in &recipe.overrides {
+        page.line(&format!("# --set {}", set.escape_debug()));
+    }
+    page.text("name", &recipe.name);
+    page.text("title", &recipe.title);
+    page.text("model", &recipe.model);
+    page.text("dtype", recipe.dtype);
+    page.line(&format!("seeds = {:?}", recipe.seeds));
+    page.line("\n[data]");
+    page.path("dir", &recipe.data.dir);
+    match &recipe.train {
+        Some(train) => render_train(&mut page, train),
+        None => page.line("\n# no [train]: the base model alone is evaluated"),
+    }
+    render_eval(&mut page, &recipe.eval);
+    page.0
+}
+
+fn render_train(page: &mut Page, train: &TrainRecipe) {
+    page.line("\n[train]");
+    page.list("settings", &train.settings);
+    page.list("tasks", &train.tasks);
+    page.line(&format!("pairs = {}", train.pairs));
+    page.number("epochs", train.epochs);
+    page.optional("max_steps", train.max_steps, "`epochs` decides");
+    page.line(&format!("batch_size = {}", train.batch_size));
+    page.line(&format!("micro_batch_tokens = {}", train.micro_batch_tokens));
+    page.number("learning_rate", train.learning_rate);
+    page.text("schedule", train.schedule);
+    page.number("warmup_ratio", train.warmup_ratio);
+    page.number("weight_decay", train.weight_decay);
+    page.number("max_grad_norm", train.max_grad_norm);
+    page.number("val_size", train.val_size);
+    page.line(&format!("eval_steps = {}", train.eval_steps));
+    page.line(&format!("save_steps = {}", train.save_steps));
+    page.line(&format!("cutoff_len = {}", train.cutoff_len));
+    let LoraRecipe { rank, alpha, dropout, targets } = &train.lora;
+    page.line("\n[train.lora]");
+    page.line(&format!("rank = {rank}"));
+    page.number("alpha", *alpha);
+    page.number("dropout", *dropout);
+    page.list("targets", targets);
+}
+
+fn render_eval(page: &mut Page, eval: &EvalRecipe) {
+    page.line("\n[eval]");
+    page.list("tasks", &eval.tasks);
+    match eval.languages.as_slice() {
+        languages if languages == Language::ALL => page.text("languages", "all"),
+        languages => page.list("languages", languages),
+    }
+    page.list("labels", &eval.labels);
+    page.text("scoring", eval.scoring);
+    page.optional("protocol", eval.protocol.map(quote), "defective gold words are refused");
+    page.optional("few_shot", eval.few_shot.as_ref().map(quote), "head:K with each task's own K");
+    page.optional("limit", eval.limit, "all items");
+    page.line(&format!("tokens_per_batch = {}", eval.tokens_per_batch));
+}
+
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    fn text(&mut self, key: &str, value: impl Display) {
+        self.line(&format!("{key} = {}", quote(value)));
+    }
+
+    /// A checked recipe's paths are UTF-8.
+    fn path(&mut self, key: &str, path: &Path) {
+        self.text(key, path.display());
+    }
+
+    /// `5e-5`, as people write it; a checked number is finite, so this is TOML.
+    fn number(&mut self, key: &str, number: f64) {
+        self.line(&format!("{key} = {number:?}"));
+    }
+
+    fn list<T: Display>(&mut self, key: &str, items: &[T]) {
+        let items: Vec<String> = items.iter().map(quote).collect();
+        self.line(&format!("{key} = [{}]", items.join(", ")));
+    }
+
+    /// What is not given stands as a comment, with what then holds.
+    fn optional(&mut self, key: &str, value: Option<impl Display>, otherwise: &str) {
+        match value {
+            Some(value) => self.line(&format!("{key} = {value}")),
+            None => self.line(&format!("# {key}: not given, {otherwise}")),
+        }
+    }
+}
+
+fn quote(value: impl Display) -> String {
+    Value::String(value.to_string()).to_string()
+}

@@ -1,0 +1,241 @@
+//! A walker over one section of a recipe: each method takes a key out, and records what is wrong with its value.
+//! What is left at the end is unknown. Never here: the recipe's own keys and ranges (`check`).
+
+use std::{
+    mem,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use super::{
+    file::{Entry, Table, Value},
+    problem::{Origin, Problem, shorten, suggest, unknown_word},
+};
+
+/// One table of the file, while it is read.
+pub(super) struct Section<'a> {
+    /// Dotted name with a dot at its end; empty for the whole file.
+    prefix: String,
+    table: Table,
+    /// Folder of the recipe file.
+    folder: &'a Path,
+    /// Every dotted key of a recipe, for suggestions.
+    keys: &'a [&'a str],
+    problems: &'a mut Vec<Problem>,
+}
+
+impl<'a> Section<'a> {
+    /// Reads the whole file.
+    pub(super) fn read_root<T>(
+        table: Table,
+        folder: &'a Path,
+        keys: &'a [&'a str],
+        problems: &'a mut Vec<Problem>,
+        read: impl FnOnce(&mut Section<'_>) -> T,
+    ) -> T {
+        Section { prefix: String::new(), table, folder, keys, problems }.read_all(read)
+    }
+
+    fn read_all<T>(mut self, read: impl FnOnce(&mut Section<'_>) -> T) -> T {
+        let result = read(&mut self);
+        self.refuse_rest();
+        result
+    }
+
+    /// Reads a section; one that is absent is read as empty, so that what it must hold is reported as missing.
+    pub(super) fn section<T>(&mut self, key: &str, read: impl FnOnce(&mut Section<'_>) -> T) -> Option<T> {
+        self.table.entry(key.to_owned()).or_insert_with(|| Entry {
+            value: Value::Table(Table::new()),
+            origin: Origin::Absent,
+            typed: None,
+        });
+        self.optional_section(key, read)
+    }
+
+    /// Reads a section if it is there.
+    pub(super) fn optional_section<T>(&mut self, key: &str, read: impl FnOnce(&mut Section<'_>) -> T) -> Option<T> {
+        let entry = self.table.remove(key)?;
+        let Value::Table(table) = entry.value else {
+            return self.refuse_kind(key, &format!("a section `[{}{key}]`", self.prefix), &entry);
+        };
+        let prefix = format!("{}{key}.", self.prefix);
+        let inner = Section { prefix, table, folder: self.folder, keys: self.keys, problems: &mut *self.problems };
+        Some(inner.read_all(read))
+    }
+
+    /// Where the key was written.
+    pub(super) fn origin(&self, key: &str) -> Origin {
+        self.table.get(key).map_or(Origin::Absent, |entry| entry.origin)
+    }
+
+    /// Whether the key was written.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Records that a key must be given; `what` says what it is.
+    pub(super) fn require(&mut self, key: &str, what: &str) {
+        if !self.has(key) {
+            self.report(key, &format!("missing; give {what}"), Origin::Absent);
+        }
+    }
+
+    /// Text that is not blank and for which `rule` finds no fault.
+    pub(super) fn text(&mut self, key: &str, rule: impl Fn(&str) -> Result<(), String>) -> Option<String> {
+        self.parse(key, |text, _| rule(text).map(|()| text.to_owned()))
+    }
+
+    /// One of a closed list of words.
+    pub(super) fn word<T: FromStr>(&mut self, key: &str, words: &[&str]) -> Option<T> {
+        self.parse(key, |text, _| text.parse().map_err(|_| unknown_word(text, words)))
+    }
+
+    /// Text read by `read`, which is also told how to resolve a path that was written here.
+    pub(super) fn parse<T>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&str, &dyn Fn(&Path) -> PathBuf) -> Result<T, String>,
+    ) -> Option<T> {
+        let entry = self.table.remove(key)?;
+        let text = match (&entry.value, &entry.typed) {
+            (Value::Text(text), _) => text,
+            (Value::Whole(_) | Value::Number(_) | Value::Other(_), Some(typed)) => typed,
+            _ => return self.refuse_kind(key, "text", &entry),
+        };
+        if text.trim().is_empty() {
+            return self.refuse(key, "must not be empty", entry.origin);
+        }
+        // A `--set` is typed in the current folder, a recipe is written in its own.
+        let folder = if entry.origin == Origin::Set { Path::new("") } else { self.folder };
+        let resolve = |path: &Path| folder.join(path).components().collect();
+        read(text, &resolve).map_or_else(|message| self.refuse(key, &message, entry.origin), Some)
+    }
+
+    /// A whole number from 1.
+    pub(super) fn count(&mut self, key: &str) -> Option<usize> {
+        let entry = self.table.remove(key)?;
+        match read_whole(&entry, 1) {
+            Ok(whole) => Some(whole),
+            Err(message) => self.refuse(key, &message, entry.origin),
+        }
+    }
+
+    /// A finite number for which `holds`; `rule` is the sentence.
+    pub(super) fn number(&mut self, key: &str, rule: &str, holds: impl Fn(f64) -> bool) -> Option<f64> {
+        let entry = self.table.remove(key)?;
+        let number = match entry.value {
+            Value::Number(number) => number,
+            Value::Whole(whole) => whole as f64,
+            _ => return self.refuse_kind(key, "a number", &entry),
+        };
+        if !number.is_finite() {
+            return self.refuse(key, "must be a finite number", entry.origin);
+        }
+        if holds(number) { Some(number) } else { self.refuse(key, rule, entry.origin) }
+    }
+
+    /// A list of whole numbers from 0, or one.
+    pub(super) fn wholes(&mut self, key: &str) -> Option<Vec<u64>> {
+        let entry = self.table.remove(key)?;
+        let origin = entry.origin;
+        let items = match entry.value {
+            Value::List(items) => items,
+            value => vec![Entry { value, origin, typed: None }],
+        };
+        self.list(key, items, origin, |item| read_whole(item, 0))
+    }
+
+    /// A list of words, each read by `read`. A single text may hold several, with commas, as on the command line.
+    pub(super) fn words<T: PartialEq>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let entry = self.table.remove(key)?;
+        let origin = entry.origin;
+        let word = |word: &str| Entry { value: Value::Text(word.trim().to_owned()), origin, typed: None };
+        let items = match entry.value {
+            Value::List(items) => items,
+            Value::Text(text) if text.trim().is_empty() => Vec::new(),
+            Value::Text(text) => text.split(',').map(word).collect(),
+            _ => return self.refuse_kind(key, "a list of texts", &entry),
+        };
+        self.list(key, items, origin, |item| match &item.value {
+            Value::Text(text) => read(text),
+            other => Err(format!("must be a list of texts, found {} in it", describe(other))),
+        })
+    }
+
+    /// Reads every item; a list is neither empty nor holds anything twice.
+    fn list<T: PartialEq>(
+        &mut self,
+        key: &str,
+        items: Vec<Entry>,
+        origin: Origin,
+        read: impl Fn(&Entry) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        if items.is_empty() {
+            return self.refuse(key, "must not be empty", origin);
+        }
+        let mut list = Vec::with_capacity(items.len());
+        for item in items {
+            match read(&item) {
+                Ok(value) if list.contains(&value) => {
+                    self.report(key, &format!("{} stands twice", describe(&item.value)), item.origin);
+                }
+                Ok(value) => list.push(value),
+                Err(message) => self.report(key, &message, item.origin),
+            }
+        }
+        Some(list)
+    }
+
+    /// Records a problem.
+    pub(super) fn report(&mut self, key: &str, message: &str, origin: Origin) {
+        self.problems.push(Problem::new(&format!("{}{key}", self.prefix), message, origin));
+    }
+
+    /// Records a problem where a reader ends with it.
+    pub(super) fn refuse<T>(&mut self, key: &str, message: &str, origin: Origin) -> Option<T> {
+        self.report(key, message, origin);
+        None
+    }
+
+    fn refuse_kind<T>(&mut self, key: &str, expected: &str, entry: &Entry) -> Option<T> {
+        self.refuse(key, &format!("must be {expected}, found {}", describe(&entry.value)), entry.origin)
+    }
+
+    /// Every key that nobody took is unknown.
+    fn refuse_rest(&mut self) {
+        for (key, entry) in mem::take(&mut self.table) {
+            let here = |known: &&'a str| known.strip_prefix(&self.prefix).map(|rest| rest.split('.').next());
+            let mut here: Vec<&str> = self.keys.iter().filter_map(here).flatten().collect();
+            here.dedup();
+            let elsewhere = || self.keys.iter().find(|known| known.rsplit('.').next() == Some(&key)).copied();
+            let end = match suggest(&key, here.iter().copied()).or_else(elsewhere) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => format!("known here: {}", here.join(", ")),
+            };
+            self.report(&key, &format!("no such key; {end}"), entry.origin);
+        }
+    }
+}
+
+fn read_whole<T: TryFrom<i128>>(entry: &Entry, at_least: i128) -> Result<T, String> {
+    match entry.value {
+        Value::Whole(whole) if whole < at_least => Err(format!("must be at least {at_least}")),
+        Value::Whole(whole) => T::try_from(whole).map_err(|_| format!("{whole} is too large")),
+        _ => Err(format!("must be a whole number, found {}", describe(&entry.value))),
+    }
+}
+
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Text(text) => format!("`{}`", shorten(text)),
+        Value::Whole(whole) => format!("{whole}"),
+        Value::Number(number) => format!("{number:?}"),
+        Value::List(_) => "a list".to_owned(),
+        Value::Table(_) => "a section".to_owned(),
+        Value::Other(what) => (*what).to_owned(),
+    }
+}
