@@ -1,1 +1,15 @@
-//! Ids to logits and hidden states: ops, layers, decoder, LoRA, KV cache, weight files.
+//! Ids to logits and hidden states: ops, layers, decoder, LoRA, KV cache, weight files, device.
+//!
+//! One decoder for the Llama, Mistral and Qwen2 families; families differ by properties of the configuration, never by
+//! name. Never here: text, languages, optimisers, progress bars.
+//!
+//! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D** head size, **E** hidden size,
+//! **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA rank.
+
+pub mod error;
+pub mod ops;
+pub mod rows;
+
+pub use error::{ModelError, Result};
+pub use ops::cpu::tile::instruction_set;
+pub use rows::{Parent, Rows};

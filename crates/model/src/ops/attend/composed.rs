@@ -1,0 +1,87 @@
+//! The same of candle operations, a sequence at a time: for other devices, and the yardstick in tests.
+
+use candle_core::{D, Tensor};
+
+use super::{Grads, Heads, LayerKv};
+use crate::{error::Result, ops::softmax, rows::Rows};
+
+/// As [`super::forward`].
+pub fn forward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, prefix: Option<&LayerKv>) -> Result<Tensor> {
+    let mut outs = Vec::with_capacity(rows.sequences());
+    for sequence in 0..rows.sequences() {
+        let range = rows.range(sequence);
+        let queries = split(&q.narrow(0, range.start, range.len())?, heads)?; // (H, n, D)
+        let keys = repeat(&context(rows, sequence, k, prefix.map(|p| &p.k))?, heads)?; // (H, t, D)
+        let values = repeat(&context(rows, sequence, v, prefix.map(|p| &p.v))?, heads)?;
+        let weights = weights(heads, rows, sequence, &queries, &keys)?; // (H, n, t)
+        outs.push(join(&weights.matmul(&values)?)?); // (n, H · D)
+    }
+    Ok(Tensor::cat(&outs, 0)?)
+}
+
+/// As [`super::backward`].
+pub fn backward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, d_out: &Tensor) -> Result<Grads> {
+    let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
+    for sequence in 0..rows.sequences() {
+        let range = rows.range(sequence);
+        let part = |t: &Tensor| t.narrow(0, range.start, range.len());
+        let (queries, d_out) = (split(&part(q)?, heads)?, split(&part(d_out)?, heads)?); // (H, n, D)
+        let (keys, values) = (repeat(&part(k)?, heads)?, repeat(&part(v)?, heads)?);
+        let p = weights(heads, rows, sequence, &queries, &keys)?; // (H, n, n)
+        let dp = d_out.matmul(&values.t()?)?;
+        let ds = ((&p * dp.broadcast_sub(&(&dp * &p)?.sum_keepdim(D::Minus1)?)?)? * f64::from(heads.scale()))?;
+        dq.push(join(&ds.matmul(&keys)?)?);
+        dk.push(sum_groups(&ds.t()?.matmul(&queries)?, heads)?);
+        dv.push(sum_groups(&p.t()?.matmul(&d_out)?, heads)?);
+    }
+    Ok(Grads { q: Tensor::cat(&dq, 0)?, k: Tensor::cat(&dk, 0)?, v: Tensor::cat(&dv, 0)? })
+}
+
+/// Softmax of the masked scores.
+fn weights(heads: &Heads, rows: &Rows, sequence: usize, queries: &Tensor, keys: &Tensor) -> Result<Tensor> {
+    let scores = (queries.matmul(&keys.t()?)? * f64::from(heads.scale()))?;
+    let (n, t) = (queries.dim(1)?, keys.dim(1)?);
+    let first = rows.first_position(sequence);
+    // All keys of a context stand at positions 0..t.
+    let mask: Vec<f32> = (0..n * t)
+        .map(|at| if heads.visible(first + at / t).contains(&(at % t)) { 0.0 } else { f32::NEG_INFINITY })
+        .collect();
+    let mask = Tensor::from_vec(mask, (n, t), &candle_core::Device::Cpu)?.to_device(scores.device())?.to_dtype(scores.dtype())?;
+    softmax::softmax_composed(&scores.broadcast_add(&mask)?)
+}
+
+/// The prefix, the parent's visible rows and the sequence's own: (t, G · D).
+fn context(rows: &Rows, sequence: usize, own: &Tensor, prefix: Option<&Tensor>) -> Result<Tensor> {
+    let range = rows.range(sequence);
+    let mut parts: Vec<Tensor> = prefix.into_iter().map(|p| p.to_dtype(own.dtype())).collect::<candle_core::Result<_>>()?;
+    if let Some(parent) = rows.parent(sequence) {
+        parts.push(own.narrow(0, rows.range(parent.sequence).start, parent.rows)?);
+    }
+    parts.push(own.narrow(0, range.start, range.len())?);
+    Ok(Tensor::cat(&parts, 0)?)
+}
+
+/// (n, H · D) -> (H, n, D)
+fn split(x: &Tensor, heads: &Heads) -> Result<Tensor> {
+    let (n, width) = x.dims2()?;
+    Ok(x.reshape((n, width / heads.size, heads.size))?.transpose(0, 1)?.contiguous()?)
+}
+
+/// (t, G · D) -> (H, t, D), each key head standing for its group.
+fn repeat(x: &Tensor, heads: &Heads) -> Result<Tensor> {
+    let x = split(x, heads)?; // (G, t, D)
+    let (g, t, d) = x.dims3()?;
+    Ok(x.unsqueeze(1)?.broadcast_as((g, heads.group(), t, d))?.contiguous()?.reshape((g * heads.group(), t, d))?)
+}
+
+/// (H, n, D) -> (n, G · D), summed over each group.
+fn sum_groups(x: &Tensor, heads: &Heads) -> Result<Tensor> {
+    let (_, n, d) = x.dims3()?;
+    join(&x.reshape((heads.key_value, heads.group(), n, d))?.sum(1)?)
+}
+
+/// (H, n, D) -> (n, H · D)
+fn join(x: &Tensor) -> Result<Tensor> {
+    let (h, n, d) = x.dims3()?;
+    Ok(x.transpose(0, 1)?.contiguous()?.reshape((n, h * d))?)
+}

@@ -1,0 +1,108 @@
+//! `attend`: causal grouped-query attention over flat rows, with a shared prefix read in place, branches, and an optional
+//! sliding window. Online softmax: no N x N matrix in memory; backward recomputes the weights from the saved log-sum-exp
+//! (flash attention, arXiv 2205.14135).
+//!
+//! Row i sees key j where 0 <= position(i) - position(j) < window.
+
+pub mod composed;
+mod fused;
+mod fused_backward;
+
+use candle_core::Tensor;
+
+use super::cpu::view;
+use crate::{
+    error::{ModelError, Result},
+    rows::Rows,
+};
+
+/// Shape of the heads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Heads {
+    /// H, query heads.
+    pub query: usize,
+    /// G, key and value heads; divides H.
+    pub key_value: usize,
+    /// D, the size of a head.
+    pub size: usize,
+    /// Sliding window; `None`: everything before.
+    pub window: Option<usize>,
+}
+
+impl Heads {
+    /// Query heads that share one key head.
+    pub(crate) fn group(&self) -> usize {
+        self.query / self.key_value
+    }
+
+    /// Factor of the scores.
+    pub(crate) fn scale(&self) -> f32 {
+        1.0 / (self.size as f32).sqrt()
+    }
+
+    /// Key positions that a row at `position` sees.
+    pub(crate) fn visible(&self, position: usize) -> std::ops::Range<usize> {
+        let from = self.window.map_or(0, |w| (position + 1).saturating_sub(w));
+        from..position + 1
+    }
+}
+
+/// Keys and values of the shared prefix: each (P, G · D), keys after their rotation.
+#[derive(Clone)]
+pub struct LayerKv {
+    /// Keys.
+    pub k: Tensor,
+    /// Values.
+    pub v: Tensor,
+}
+
+/// What backward needs beside q, k, v.
+pub struct Saved {
+    /// The op's output: (N, H · D).
+    out: Tensor,
+    /// log sum exp of each row's scores: (N, H); only of the fused version.
+    log_sum: Option<Tensor>,
+}
+
+/// Gradients of the inputs.
+pub struct Grads {
+    /// (N, H · D)
+    pub q: Tensor,
+    /// (N, G · D)
+    pub k: Tensor,
+    /// (N, G · D)
+    pub v: Tensor,
+}
+
+/// `q` (N, H · D), `k`, `v` (N, G · D), all after rotation -> (N, H · D).
+pub fn forward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, prefix: Option<&LayerKv>) -> Result<(Tensor, Saved)> {
+    check(heads, rows, q, k, v, prefix)?;
+    if view::is_fused(q) {
+        let (out, log_sum) = fused::forward(heads, rows, q, k, v, prefix)?;
+        return Ok((out.clone(), Saved { out, log_sum: Some(log_sum) }));
+    }
+    let out = composed::forward(heads, rows, q, k, v, prefix)?;
+    Ok((out.clone(), Saved { out, log_sum: None }))
+}
+
+/// Gradients for `d_out` (N, H · D). Training has no shared prefix and no branches.
+pub fn backward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, saved: &Saved, d_out: &Tensor) -> Result<Grads> {
+    if rows.prefix() > 0 || rows.has_branches() {
+        return Err(ModelError::op("attend", "no gradient through a shared prefix or branches"));
+    }
+    match &saved.log_sum {
+        Some(log_sum) => fused_backward::backward(heads, rows, [q, k, v, &saved.out, log_sum, d_out]),
+        None => composed::backward(heads, rows, q, k, v, d_out),
+    }
+}
+
+fn check(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, prefix: Option<&LayerKv>) -> Result<()> {
+    let kv = (rows.len(), heads.key_value * heads.size);
+    let held = prefix.map_or(Ok(0), |p| p.k.dims2().map(|d| d.0))?;
+    let fits = q.dims2()? == (rows.len(), heads.query * heads.size) && k.dims2()? == kv && v.dims2()? == kv;
+    if !fits || held != rows.prefix() || heads.query % heads.key_value != 0 {
+        let shapes = format!("q {:?}, k {:?}, v {:?}, prefix {held} of {}, {heads:?}", q.shape(), k.shape(), v.shape(), rows.prefix());
+        return Err(ModelError::op("attend", shapes));
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! `linear`: rows x frozen weight, plus bias. The weight is frozen, so backward is dx alone and nothing is saved.
+
+use candle_core::{DType, Tensor};
+use half::bf16;
+use rayon::prelude::*;
+
+use super::cpu::{
+    gemm::{self, Right, SET, Values},
+    view::{self, View},
+};
+use crate::error::{ModelError, Result};
+
+/// `x` (N, in) x `weight` (out, in)ᵀ + `bias` (out) -> (N, out). With a bf16 weight the rows of x are rounded to bf16 for
+/// the product, which accumulates in f32.
+pub fn forward(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    if !view::is_fused(x) {
+        return forward_composed(x, weight, bias);
+    }
+    let ((rows, inner), (out, _)) = shapes(x, weight, true)?;
+    let mut y = vec![0.0; rows * out];
+    product(x, weight, |values| Right::transposed(values, out, inner), rows, inner, &mut y)?;
+    if let Some(bias) = bias {
+        let bias = View::<f32>::new(bias, "linear bias")?;
+        y.par_chunks_mut(out).for_each(|row| row.iter_mut().zip(bias.slice()).for_each(|(y, b)| *y += b));
+    }
+    view::tensor(y, (rows, out))
+}
+
+/// Gradient of the rows: `dy` (N, out) x `weight` (out, in) -> (N, in).
+pub fn backward(dy: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    if !view::is_fused(dy) {
+        return Ok(rounded(dy, weight)?.matmul(&weight.to_dtype(dy.dtype())?)?);
+    }
+    let ((rows, out), (_, inner)) = shapes(dy, weight, false)?;
+    let mut dx = vec![0.0; rows * inner];
+    product(dy, weight, |values| Right::plain(values, out, inner), rows, out, &mut dx)?;
+    view::tensor(dx, (rows, inner))
+}
+
+/// [`forward`] of candle operations, on any device and dtype.
+pub fn forward_composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let y = rounded(x, weight)?.matmul(&weight.to_dtype(x.dtype())?.t()?)?;
+    Ok(match bias {
+        Some(bias) => y.broadcast_add(&bias.to_dtype(x.dtype())?)?,
+        None => y,
+    })
+}
+
+/// The rows as a product with this weight sees them.
+fn rounded(rows: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    if weight.dtype() == DType::BF16 { Ok(rows.to_dtype(DType::BF16)?.to_dtype(rows.dtype())?) } else { Ok(rows.clone()) }
+}
+
+fn shapes(x: &Tensor, weight: &Tensor, forward: bool) -> Result<((usize, usize), (usize, usize))> {
+    let (x2, w2) = (x.dims2()?, weight.dims2()?);
+    let inner = if forward { w2.1 } else { w2.0 };
+    if x2.1 != inner {
+        return Err(ModelError::op("linear", format!("rows {:?} do not fit weight {:?}", x.shape(), weight.shape())));
+    }
+    Ok((x2, w2))
+}
+
+fn product(x: &Tensor, weight: &Tensor, right: impl Fn(Values<'_>) -> Right<'_>, rows: usize, depth: usize, out: &mut [f32]) -> Result<()> {
+    let x = View::<f32>::new(x, "linear rows")?;
+    match weight.dtype() {
+        DType::F32 => {
+            let weight = View::<f32>::new(weight, "linear weight")?;
+            gemm::multiply(rows, gemm::rows_of(x.slice(), depth), &right(Values::F32(weight.slice())), out, SET);
+        }
+        DType::BF16 => {
+            let weight = View::<bf16>::new(weight, "linear weight")?;
+            let rounded: Vec<f32> = x.slice().par_iter().map(|&v| bf16::from_f32(v).to_f32()).collect();
+            gemm::multiply(rows, gemm::rows_of(&rounded, depth), &right(Values::Bf16(weight.slice())), out, SET);
+        }
+        other => return Err(ModelError::op("linear", format!("weight of {other:?}; f32 or bf16"))),
+    }
+    Ok(())
+}
