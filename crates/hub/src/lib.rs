@@ -1,6 +1,28 @@
-//! A model's or data set's name to verified files on disk. Never here: tensors.
+//! A model's name to verified files on disk: catalogue, local folders, GGUF files, the hub, Python packages, the cache.
+//! Also GGUF's header and metadata. Never here: tensors, tokenizers, printing.
+//!
+//! [`find_model`] is the way in. A model that is fetched stands in the [`Cache`] with a `source.json` beside its files
+//! that says where they came from, because the sources of one model can hold different numbers (a bf16 folder on the
+//! hub, 4-bit blocks in a package).
 
+mod cache;
+pub mod catalogue;
+mod download;
 mod error;
+mod find;
+mod folder;
 pub mod gguf;
+mod hash;
+mod hub_id;
+mod package;
+mod progress;
+mod pull;
+mod sources;
 
+pub use cache::{Cache, Cached, FileRecord, Origin};
 pub use error::HubError;
+pub use find::{Model, ModelFiles, find_entry, find_local, find_model, find_model_from};
+pub use hash::{fingerprint, hash_file};
+pub use hub_id::HubId;
+pub use progress::{Progress, Silent};
+pub use sources::Sources;

@@ -1,0 +1,211 @@
+//! The folder where fetched models stand, and what stands there.
+//!
+//! `<root>/hub/<org>--<name>/<revision>/` holds a hub folder, `<root>/packages/<name>-<version>/` a package's file. A
+//! `source.json` in it is written last: where it is missing, the download has not ended. Never here: fetching.
+
+use std::{
+    env, fmt,
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use etcetera::BaseStrategy;
+use schema::disk::{DiskError, write_whole};
+use serde::{Deserialize, Serialize};
+
+use crate::{HubError, HubId, Progress, catalogue::Package};
+
+const SOURCE: &str = "source.json";
+const LOCK: &str = ".lock";
+
+/// The folder where fetched models stand.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// Where a cached model came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "source", rename_all = "snake_case")]
+pub enum Origin {
+    /// A repository of the hub.
+    Hub {
+        /// `org/name`.
+        id: String,
+        /// The revision asked for.
+        revision: String,
+        /// The commit that it was, if the server said so.
+        commit: Option<String>,
+    },
+    /// A Python package.
+    Package {
+        /// Name on the index.
+        package: String,
+        /// Version.
+        version: String,
+        /// The file inside the wheel.
+        member: String,
+    },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hub { id, revision, commit } => write!(f, "hub:{id}@{}", commit.as_ref().unwrap_or(revision)),
+            Self::Package { package, version, .. } => write!(f, "package:{package}=={version}"),
+        }
+    }
+}
+
+/// One file of a cached model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Name in the folder.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// The content of `source.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SourceFile {
+    #[serde(flatten)]
+    pub(crate) origin: Origin,
+    pub(crate) files: Vec<FileRecord>,
+}
+
+/// One model in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cached {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Where it came from; `None` while its download has not ended.
+    pub origin: Option<Origin>,
+    /// Bytes of the folder's files, unfinished ones included.
+    pub bytes: u64,
+}
+
+impl Cache {
+    /// The cache of this user: `LINGUALIGN_CACHE`, or `lingualign` in the platform's cache folder.
+    ///
+    /// # Errors
+    /// [`HubError::NoCacheFolder`] if the variable is not set and there is no home folder.
+    pub fn from_env() -> Result<Self, HubError> {
+        if let Some(root) = env::var_os("LINGUALIGN_CACHE").filter(|root| !root.is_empty()) {
+            return Ok(Self::at(root));
+        }
+        let platform = etcetera::base_strategy::choose_native_strategy().map_err(|_| HubError::NoCacheFolder)?;
+        Ok(Self::at(platform.cache_dir().join("lingualign")))
+    }
+
+    /// The cache at `root`, which need not exist yet.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What stands in it, finished or not, in the order of folders.
+    ///
+    /// # Errors
+    /// [`HubError::Disk`] if a folder cannot be listed; [`HubError::Unusable`] for a damaged `source.json`.
+    pub fn list(&self) -> Result<Vec<Cached>, HubError> {
+        let mut dirs = folders_in(&self.root.join("packages"))?;
+        for repository in folders_in(&self.root.join("hub"))? {
+            dirs.extend(folders_in(&repository)?);
+        }
+        dirs.sort();
+        dirs.into_iter().map(describe).collect()
+    }
+
+    pub(crate) fn hub_dir(&self, id: &HubId) -> PathBuf {
+        // No part of an id contains `--` or `%`, so different ids have different folders.
+        self.root.join("hub").join(id.id.replace('/', "--")).join(id.revision.replace('/', "%2F"))
+    }
+
+    pub(crate) fn package_dir(&self, package: &Package) -> PathBuf {
+        self.root.join("packages").join(format!("{}-{}", package.name, package.version))
+    }
+}
+
+fn describe(dir: PathBuf) -> Result<Cached, HubError> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(&dir).map_err(DiskError::at("list", &dir))? {
+        let metadata = entry.and_then(|e| e.metadata()).map_err(DiskError::at("list", &dir))?;
+        bytes += if metadata.is_file() { metadata.len() } else { 0 };
+    }
+    let origin = read_source(&dir)?.map(|source| source.origin);
+    Ok(Cached { dir, origin, bytes })
+}
+
+fn folders_in(dir: &Path) -> Result<Vec<PathBuf>, HubError> {
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(dir).map_err(DiskError::at("list", dir))? {
+        let path = entry.map_err(DiskError::at("list", dir))?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    Ok(folders)
+}
+
+/// What `source.json` of the folder says; `None` if the download has not ended.
+pub(crate) fn read_source(dir: &Path) -> Result<Option<SourceFile>, HubError> {
+    let path = dir.join(SOURCE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = fs::read(&path).map_err(DiskError::at("read", &path))?;
+    let source = serde_json::from_slice(&bytes).map_err(|e| HubError::Unusable {
+        path: path.clone(),
+        problem: format!("is damaged ({e}); delete the folder and get the model again"),
+    })?;
+    Ok(Some(source))
+}
+
+/// As [`read_source`], and `None` too if a file of it is gone or has another size.
+pub(crate) fn read_complete(dir: &Path) -> Result<Option<SourceFile>, HubError> {
+    let whole = |file: &FileRecord| fs::metadata(dir.join(&file.name)).is_ok_and(|m| m.len() == file.size);
+    Ok(read_source(dir)?.filter(|source| source.files.iter().all(whole)))
+}
+
+/// Declares the folder complete.
+pub(crate) fn write_source(dir: &Path, source: &SourceFile) -> Result<(), HubError> {
+    let path = dir.join(SOURCE);
+    let text = serde_json::to_string_pretty(source)
+        .map_err(|e| HubError::Unusable { path: path.clone(), problem: format!("cannot be written as JSON: {e}") })?;
+    Ok(write_whole(&path, (text + "\n").as_bytes())?)
+}
+
+/// Creates the folder and keeps other processes from downloading into it until the returned file is dropped.
+pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubError> {
+    fs::create_dir_all(dir).map_err(DiskError::at("create", dir))?;
+    let path = dir.join(LOCK);
+    let file = File::create(&path).map_err(DiskError::at("create", &path))?;
+    let locked = match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::Error(e)) => Err(e),
+        Err(TryLockError::WouldBlock) => {
+            progress.note(&format!("waiting for another process that downloads into {}", dir.display()));
+            file.lock()
+        }
+    };
+    match locked {
+        // Some network file systems have no locks; two downloads at once are then the user's to avoid.
+        Err(e) if e.kind() == io::ErrorKind::Unsupported => {
+            progress.note(&format!("{}: cannot be locked", dir.display()))
+        }
+        Err(e) => return Err(DiskError::at("lock", &path)(e).into()),
+        Ok(()) => {}
+    }
+    Ok(file)
+}

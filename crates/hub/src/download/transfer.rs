@@ -1,0 +1,131 @@
+//! The body of one answer into a `.part` file, and its check. Never here: requests, repetition.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Read, Write},
+    path::Path,
+    time::Duration,
+};
+
+use schema::disk::DiskError;
+
+use super::{
+    Failure,
+    request::{Answer, read_number, read_range},
+};
+use crate::{HubError, Progress, hash_file};
+
+/// A file whose size the server does not say may have this many bytes.
+const MOST_UNANNOUNCED: u64 = 256 << 20;
+
+/// Appends to or replaces `part`, of which `have` bytes are there; returns the SHA-256 of the whole.
+pub(super) fn receive(
+    mut answer: Answer,
+    name: &str,
+    part: &Path,
+    have: u64,
+    progress: &mut dyn Progress,
+) -> Result<String, Failure> {
+    let headers = answer.response.headers();
+    let (from, total) = match answer.response.status().as_u16() {
+        206 => match read_range(headers) {
+            Some((first, total)) if first == have && answer.sha256.is_some() => (have, Some(total)),
+            _ => return Err(restart(part, "the server continued another file")?),
+        },
+        416 => return finish_or_restart(&answer, part),
+        _ => (0, answer.size.or_else(|| read_number(headers, "content-length"))),
+    };
+    let total = answer.size.or(total);
+    progress.start(name, total);
+    progress.advance(from);
+    let received = copy(&mut answer.response.body_mut().as_reader(), part, from, total, progress);
+    progress.finish();
+    received?;
+    check(part, &answer, from > 0)
+}
+
+/// The part is as long as the file: it was complete, or it belongs to another version.
+fn finish_or_restart(answer: &Answer, part: &Path) -> Result<String, Failure> {
+    match answer.sha256 {
+        Some(_) => check(part, answer, true),
+        None => Err(restart(part, "what was there is no beginning of the file")?),
+    }
+}
+
+fn restart(part: &Path, problem: &str) -> Result<Failure, HubError> {
+    remove(part)?;
+    Ok(Failure::Passing { problem: format!("{problem}; beginning anew"), pause: Some(Duration::ZERO) })
+}
+
+fn remove(part: &Path) -> Result<(), HubError> {
+    match fs::remove_file(part) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(DiskError::at("remove", part)(e).into()),
+        _ => Ok(()),
+    }
+}
+
+fn copy(
+    body: &mut dyn Read,
+    part: &Path,
+    from: u64,
+    total: Option<u64>,
+    progress: &mut dyn Progress,
+) -> Result<(), Failure> {
+    let mut options = OpenOptions::new();
+    if from > 0 {
+        options.append(true)
+    } else {
+        options.write(true).create(true).truncate(true)
+    };
+    let mut file = options.open(part).map_err(DiskError::at("open", part))?;
+    let mut buffer = vec![0; 1 << 17];
+    let mut done = from;
+    let broken = loop {
+        let read = match body.read(&mut buffer) {
+            Ok(0) => break None,
+            Ok(read) => read,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => break Some(e.to_string()),
+        };
+        done += read as u64;
+        if done > total.unwrap_or(MOST_UNANNOUNCED) {
+            drop(file);
+            remove(part)?;
+            return Err(mismatch(
+                part,
+                "size",
+                total.unwrap_or(MOST_UNANNOUNCED).to_string(),
+                format!("at least {done}"),
+            ));
+        }
+        file.write_all(&buffer[..read]).map_err(DiskError::at("write", part))?;
+        progress.advance(read as u64);
+    };
+    file.sync_all().map_err(DiskError::at("write", part))?;
+    match (broken, total) {
+        (None, Some(total)) if done < total => {
+            Err(Failure::passing(format!("the transfer ended after {done} of {total} bytes")))
+        }
+        (Some(why), _) => Err(Failure::passing(format!("the transfer broke off after {done} bytes ({why})"))),
+        _ => Ok(()),
+    }
+}
+
+fn check(part: &Path, answer: &Answer, continued: bool) -> Result<String, Failure> {
+    let found = hash_file(part)?;
+    match &answer.sha256 {
+        Some(expected) if *expected != found => {
+            if continued {
+                return Err(restart(part, "the beginning was of another version")?);
+            }
+            remove(part)?;
+            Err(mismatch(part, "SHA-256", expected.clone(), found))
+        }
+        _ => Ok(found),
+    }
+}
+
+fn mismatch(part: &Path, what: &'static str, expected: String, found: String) -> Failure {
+    let path = part.with_extension("");
+    Failure::Final(HubError::Mismatch { path, what, expected, found })
+}

