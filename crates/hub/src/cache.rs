@@ -82,7 +82,7 @@ pub(crate) struct SourceFile {
 pub struct Cached {
     /// Its folder.
     pub dir: PathBuf,
-    /// Where it came from; `None` while its download has not ended.
+    /// Where it came from; `None` if its download has not ended or a file of it is gone since.
     pub origin: Option<Origin>,
     /// Bytes of the folder's files, unfinished ones included.
     pub bytes: u64,
@@ -121,7 +121,9 @@ impl Cache {
             dirs.extend(folders_in(&repository)?);
         }
         dirs.sort();
-        dirs.into_iter().map(describe).collect()
+        let mut found = dirs.into_iter().map(describe).collect::<Result<Vec<_>, _>>()?;
+        found.retain(|cached| cached.origin.is_some() || cached.bytes > 0); // a first request that failed leaves no file
+        Ok(found)
     }
 
     pub(crate) fn hub_dir(&self, id: &HubId) -> PathBuf {
@@ -140,7 +142,7 @@ fn describe(dir: PathBuf) -> Result<Cached, HubError> {
         let metadata = entry.and_then(|e| e.metadata()).map_err(DiskError::at("list", &dir))?;
         bytes += if metadata.is_file() { metadata.len() } else { 0 };
     }
-    let origin = read_source(&dir)?.map(|source| source.origin);
+    let origin = read_complete(&dir)?.map(|source| source.origin);
     Ok(Cached { dir, origin, bytes })
 }
 

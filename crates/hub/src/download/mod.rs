@@ -91,8 +91,9 @@ impl<'a> Client<'a> {
             };
             failures = if size_of(&part)? > before { 1 } else { failures + 1 };
             if !self.answered || failures == MOST_ATTEMPTS {
-                let kept = if size_of(&part)? > 0 { "; run the same command again to try once more" } else { "" };
-                return Err(HubError::Network { url: self.url(repository, name), problem: problem + kept });
+                let advice =
+                    if self.answered { "; run the same command again to go on" } else { "; is this machine offline?" };
+                return Err(HubError::Network { url: self.url(repository, name), problem: problem + advice });
             }
             progress.note(&format!("{name}: {problem}; trying again"));
             std::thread::sleep(pause.unwrap_or(self.sources.pause * (1 << (failures - 1))));

@@ -203,9 +203,9 @@ fn is_hex(text: &str) -> bool {
 
 fn describe(error: &ureq::Error) -> String {
     match error {
-        ureq::Error::HostNotFound => "the host's address is not known; is this machine offline?".into(),
+        ureq::Error::HostNotFound => "the host's address is not known".into(),
         ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
-            format!("no connection within {} s; is this machine offline?", CONNECT.as_secs())
+            format!("no connection within {} s", CONNECT.as_secs())
         }
         other => other.to_string(),
     }
