@@ -6,10 +6,23 @@
 //! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D** head size, **E** hidden size,
 //! **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA rank.
 
+pub mod adapter;
+mod attention;
+mod block;
+pub mod config;
+pub mod decoder;
+pub mod device;
 pub mod error;
+pub mod generate;
+mod linear;
+mod mlp;
 pub mod ops;
 pub mod rows;
+mod weights;
 
+pub use adapter::{Adapter, Gradients, LoraConfig, Place, Projection};
+pub use config::ModelConfig;
+pub use decoder::{Decoder, KvCache, Layer};
 pub use error::{ModelError, Result};
 pub use ops::cpu::tile::instruction_set;
 pub use rows::{Parent, Rows};

@@ -4,6 +4,7 @@
 //! other device and is the yardstick in tests, where candle's autograd and finite differences in f64 check the backward.
 //! A frozen weight has no gradient and none is computed. f32 accumulation everywhere.
 
+pub mod add;
 pub mod attend;
 pub mod cross_entropy;
 pub mod linear;

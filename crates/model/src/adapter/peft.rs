@@ -1,0 +1,199 @@
+//! PEFT adapter folders: `adapter_config.json` and `adapter_model.safetensors`.
+//!
+//! Written with long-lived keys only, because an older PEFT refuses a configuration with keys that it does not know.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use candle_core::{DType, Device, Tensor};
+use schema::disk::{DiskError, write_whole};
+use serde_json::{Value, json};
+
+use super::{Adapter, LoraConfig, LoraWeights, Place, Projection};
+use crate::{
+    error::{ModelError, Result},
+    ops::cpu::view::View,
+};
+
+/// The configuration's file name.
+pub const CONFIG: &str = "adapter_config.json";
+/// The matrices' file name.
+pub const WEIGHTS: &str = "adapter_model.safetensors";
+
+impl Adapter {
+    /// Writes the folder; the matrices first, so that a folder with a configuration is whole.
+    pub fn write(&self, folder: &Path, base_model: &str) -> Result<()> {
+        let mut bytes = BTreeMap::new();
+        for (place, weights) in &self.weights {
+            for (name, matrix) in [("lora_A", &weights.a), ("lora_B", &weights.b)] {
+                let matrix = matrix.to_device(&Device::Cpu)?.contiguous()?;
+                let view = View::<f32>::new(&matrix, "adapter")?;
+                let raw: Vec<u8> = view.slice().iter().flat_map(|v| v.to_le_bytes()).collect();
+                bytes.insert(format!("base_model.model.{place}.{name}.weight"), (matrix.dims().to_vec(), raw));
+            }
+        }
+        let file = folder.join(WEIGHTS);
+        let refuse = |e: safetensors::SafeTensorError| ModelError::Adapter { file: file.clone(), problem: e.to_string() };
+        let views = bytes
+            .iter()
+            .map(|(name, (shape, raw))| Ok((name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), raw)?)))
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(refuse)?;
+        let metadata = [("format".to_owned(), "pt".to_owned())].into();
+        write_whole(&file, &safetensors::serialize(views, Some(metadata)).map_err(refuse)?)?;
+        write_whole(&folder.join("README.md"), self.card(base_model).as_bytes())?;
+        write_whole(&folder.join(CONFIG), format!("{:#}\n", self.config_json(base_model)).as_bytes())?;
+        Ok(())
+    }
+
+    fn config_json(&self, base_model: &str) -> Value {
+        let targets: Vec<_> = self.config.targets.iter().map(|p| p.name()).collect();
+        let alpha = self.config.alpha;
+        json!({
+            "base_model_name_or_path": base_model,
+            "bias": "none",
+            "fan_in_fan_out": false,
+            "inference_mode": true,
+            "init_lora_weights": true,
+            "layers_pattern": null,
+            "layers_to_transform": null,
+            "lora_alpha": if alpha.fract() == 0.0 { json!(alpha as i64) } else { json!(alpha) },
+            "lora_dropout": self.config.dropout,
+            "modules_to_save": null,
+            "peft_type": "LORA",
+            "r": self.config.rank,
+            "revision": null,
+            "target_modules": targets,
+            "task_type": "CAUSAL_LM",
+        })
+    }
+
+    fn card(&self, base_model: &str) -> String {
+        let targets: Vec<_> = self.config.targets.iter().map(|p| p.name()).collect();
+        format!(
+            "---\nbase_model: {base_model}\nlibrary_name: peft\n---\n\nLoRA adapter of rank {} (alpha {}) on {}, trained by lingualign on\nquestion translations (arXiv 2405.13816). Load it with PEFT's `PeftModel.from_pretrained`.\n",
+            self.config.rank,
+            self.config.alpha,
+            targets.join(", "),
+        )
+    }
+
+    /// Reads a folder. Kinds of adapter that this decoder does not compute are refused by their key.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let file = folder.join(CONFIG);
+        let text = std::fs::read_to_string(&file).map_err(DiskError::at("read", &file))?;
+        let config: Value = serde_json::from_str(&text)
+            .map_err(|e| ModelError::Adapter { file: file.clone(), problem: format!("no JSON: {e}") })?;
+        let reader = ConfigReader { file, config };
+        reader.refuse_unsupported()?;
+        let rank = reader.number("r")?;
+        if !(rank >= 1.0 && rank.fract() == 0.0) {
+            return reader.error("r", format!("{rank} is no rank"));
+        }
+        let weights_file = folder.join(WEIGHTS);
+        if !weights_file.exists() {
+            let problem = format!("{WEIGHTS} is missing (the older adapter_model.bin is not read: save it again with a newer PEFT)");
+            return Err(ModelError::Adapter { file: folder.to_owned(), problem });
+        }
+        let weights = read_matrices(&weights_file, &reader)?;
+        let mut targets: Vec<_> = weights.keys().map(|p| p.projection).collect();
+        targets.sort();
+        targets.dedup();
+        let dropout = reader.config.get("lora_dropout").and_then(Value::as_f64).unwrap_or(0.0);
+        let config = LoraConfig { rank: rank as usize, alpha: reader.number("lora_alpha")?, dropout, targets };
+        Ok(Self { config, weights })
+    }
+}
+
+struct ConfigReader {
+    file: PathBuf,
+    config: Value,
+}
+
+impl ConfigReader {
+    fn error<T>(&self, key: &str, problem: impl std::fmt::Display) -> Result<T> {
+        Err(ModelError::Adapter { file: self.file.clone(), problem: format!("`{key}`: {problem}") })
+    }
+
+    fn number(&self, key: &str) -> Result<f64> {
+        self.config.get(key).and_then(Value::as_f64).map_or_else(|| self.error(key, "is missing or no number"), Ok)
+    }
+
+    fn refuse_unsupported(&self) -> Result<()> {
+        if self.config.get("peft_type") != Some(&json!("LORA")) {
+            return self.error("peft_type", "only LORA is supported");
+        }
+        if !matches!(self.config.get("bias"), None | Some(Value::Null)) && self.config["bias"] != "none" {
+            return self.error("bias", "trained biases are not supported");
+        }
+        for key in ["use_dora", "fan_in_fan_out", "lora_bias", "use_qalora", "use_bdlora", "modules_to_save", "layer_replication", "trainable_token_indices"] {
+            let value = self.config.get(key).unwrap_or(&Value::Null);
+            let unset = matches!(value, Value::Null | Value::Bool(false)) || value.as_array().is_some_and(Vec::is_empty);
+            if !unset {
+                return self.error(key, format!("{value} is not supported"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A place's own alpha or rank, where the patterns give one.
+    fn pattern(&self, key: &str, place: Place) -> Option<f64> {
+        let pattern = self.config.get(key)?.as_object()?;
+        let name = place.weight_name();
+        let found = pattern.iter().find(|(k, _)| name == **k || name.ends_with(&format!(".{k}")))?;
+        found.1.as_f64()
+    }
+
+    fn scale(&self, place: Place, rank: usize) -> Result<f64> {
+        let alpha = match self.pattern("alpha_pattern", place) {
+            Some(alpha) => alpha,
+            None => self.number("lora_alpha")?,
+        };
+        let root = self.config.get("use_rslora").and_then(Value::as_bool).unwrap_or(false);
+        Ok(if root { alpha / (rank as f64).sqrt() } else { alpha / rank as f64 })
+    }
+}
+
+fn read_matrices(file: &Path, config: &ConfigReader) -> Result<BTreeMap<Place, LoraWeights>> {
+    let refuse = |problem: String| ModelError::Adapter { file: file.to_owned(), problem };
+    let bytes = std::fs::read(file).map_err(DiskError::at("read", file))?;
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).map_err(|e| refuse(format!("no whole safetensors file: {e}")))?;
+    let mut halves: BTreeMap<Place, [Option<Tensor>; 2]> = BTreeMap::new();
+    for (name, view) in tensors.tensors() {
+        let (place, half) = parse_name(&name).ok_or_else(|| refuse(format!("tensor `{name}` belongs to no projection of the decoder")))?;
+        let dtype = match view.dtype() {
+            safetensors::Dtype::F32 => DType::F32,
+            safetensors::Dtype::F16 => DType::F16,
+            safetensors::Dtype::BF16 => DType::BF16,
+            other => return Err(refuse(format!("tensor `{name}` is {other:?}"))),
+        };
+        let matrix = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?.to_dtype(DType::F32)?;
+        halves.entry(place).or_default()[half] = Some(matrix);
+    }
+    let mut weights = BTreeMap::new();
+    for (place, pair) in halves {
+        let [Some(a), Some(b)] = pair else { return Err(refuse(format!("`{place}` has only one of lora_A and lora_B"))) };
+        let rank = a.dims().first().copied().unwrap_or(0);
+        if rank == 0 || b.dims().get(1) != Some(&rank) {
+            return Err(refuse(format!("`{place}`: A {:?} and B {:?} do not share a rank", a.shape(), b.shape())));
+        }
+        let scale = config.scale(place, rank)?;
+        weights.insert(place, LoraWeights { a, b, scale });
+    }
+    if weights.is_empty() {
+        return Err(refuse("holds no LoRA matrices".into()));
+    }
+    Ok(weights)
+}
+
+/// `base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight`
+fn parse_name(name: &str) -> Option<(Place, usize)> {
+    let rest = name.strip_prefix("base_model.model.model.layers.")?;
+    let parts: Vec<_> = rest.split('.').collect();
+    let [layer, module, projection, half, "weight"] = parts[..] else { return None };
+    let projection = Projection::by_name(projection).filter(|p| p.module() == module)?;
+    let half = ["lora_A", "lora_B"].iter().position(|h| *h == half)?;
+    Some((Place { layer: layer.parse().ok()?, projection }, half))
+}

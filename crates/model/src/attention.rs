@@ -1,0 +1,80 @@
+//! Grouped-query self-attention: project, turn, attend, project.
+
+use candle_core::Tensor;
+
+use crate::{
+    adapter::{Gradients, Place, Projection},
+    config::ModelConfig,
+    error::Result,
+    linear::{Keep, Linear, LinearSaved},
+    ops::{
+        add,
+        attend::{self, Heads, LayerKv},
+        rope::{self, Angles, Turn},
+    },
+    rows::Rows,
+    weights::WeightFiles,
+};
+
+/// One layer's attention.
+pub(crate) struct Attention {
+    pub(crate) q_proj: Linear,
+    pub(crate) k_proj: Linear,
+    pub(crate) v_proj: Linear,
+    pub(crate) o_proj: Linear,
+    heads: Heads,
+}
+
+/// What backward needs.
+pub(crate) struct AttentionSaved {
+    q_proj: LinearSaved,
+    k_proj: LinearSaved,
+    v_proj: LinearSaved,
+    o_proj: LinearSaved,
+    q: Tensor,
+    kv: LayerKv,
+    attend: attend::Saved,
+}
+
+impl Attention {
+    pub(crate) fn load(files: &mut WeightFiles, config: &ModelConfig, layer: usize) -> Result<Self> {
+        let heads = config.heads(layer);
+        let (e, q, kv) = (config.hidden_size, heads.query * heads.size, heads.key_value * heads.size);
+        let mut linear = |projection, shape| Linear::load(files, Place { layer, projection }, shape);
+        Ok(Self {
+            q_proj: linear(Projection::Q, (q, e))?,
+            k_proj: linear(Projection::K, (kv, e))?,
+            v_proj: linear(Projection::V, (kv, e))?,
+            o_proj: linear(Projection::O, (e, q))?,
+            heads,
+        })
+    }
+
+    /// `x` (N, E) after the norm -> (N, E), the layer's keys and values, and what backward needs.
+    pub(crate) fn forward(&self, rows: &Rows, angles: &Angles, x: &Tensor, prefix: Option<&LayerKv>, keep: Keep) -> Result<(Tensor, LayerKv, AttentionSaved)> {
+        let (q, q_saved) = self.q_proj.forward(x, keep)?; // (N, H · D)
+        let (k, k_saved) = self.k_proj.forward(x, keep)?; // (N, G · D)
+        let (v, v_saved) = self.v_proj.forward(x, keep)?; // (N, G · D)
+        let (q, k) = (rope::turn(&q, angles, Turn::Forward)?, rope::turn(&k, angles, Turn::Forward)?);
+        let (out, attend) = attend::forward(&self.heads, rows, &q, &k, &v, prefix)?; // (N, H · D)
+        let (y, o_saved) = self.o_proj.forward(&out, keep)?; // (N, E)
+        let kv = LayerKv { k, v };
+        let saved = AttentionSaved { q_proj: q_saved, k_proj: k_saved, v_proj: v_saved, o_proj: o_saved, q, kv: kv.clone(), attend };
+        Ok((y, kv, saved))
+    }
+
+    /// `dy` (N, E) -> gradient of the normed rows, `None` if nothing below is trained.
+    pub(crate) fn backward(&self, rows: &Rows, angles: &Angles, saved: &AttentionSaved, dy: &Tensor, need_dx: bool, gradients: &mut Gradients) -> Result<Option<Tensor>> {
+        let Some(d_out) = self.o_proj.backward(&saved.o_proj, dy, true, gradients)? else { return Ok(None) };
+        let grads = attend::backward(&self.heads, rows, &saved.q, &saved.kv.k, &saved.kv.v, &saved.attend, &d_out)?;
+        let dq = rope::turn(&grads.q, angles, Turn::Backward)?;
+        let dk = rope::turn(&grads.k, angles, Turn::Backward)?;
+        let from_q = self.q_proj.backward(&saved.q_proj, &dq, need_dx, gradients)?;
+        let from_k = self.k_proj.backward(&saved.k_proj, &dk, need_dx, gradients)?;
+        let from_v = self.v_proj.backward(&saved.v_proj, &grads.v, need_dx, gradients)?;
+        match (from_q, from_k, from_v) {
+            (Some(q), Some(k), Some(v)) => Ok(Some(add::forward(&add::forward(&q, &k)?, &v)?)),
+            _ => Ok(None),
+        }
+    }
+}

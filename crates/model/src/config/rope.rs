@@ -1,0 +1,135 @@
+//! RoPE's frequencies and their scalings: `linear` (arXiv 2306.15595), `llama3`, `yarn` (arXiv 2309.00071), and the
+//! per-frequency factors that GGUF files carry instead of `llama3`.
+
+use candle_core::{Device, Tensor};
+
+use crate::{error::Result, ops::rope::Angles};
+
+/// Base and scaling.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rope {
+    /// `rope_theta`.
+    pub theta: f64,
+    /// How frequencies are changed for longer contexts.
+    pub scaling: RopeScaling,
+}
+
+/// `rope_scaling`
+#[derive(Clone, Debug, PartialEq)]
+pub enum RopeScaling {
+    /// As trained.
+    None,
+    /// All frequencies divided.
+    Linear {
+        /// By this.
+        factor: f64,
+    },
+    /// Long wavelengths divided, short ones kept, a ramp between.
+    Llama3 {
+        /// Divisor of the long wavelengths.
+        factor: f64,
+        /// Wavelengths longer than the original context over this are divided.
+        low_freq_factor: f64,
+        /// Wavelengths shorter than the original context over this are kept.
+        high_freq_factor: f64,
+        /// Context before scaling.
+        original_max_position_embeddings: f64,
+    },
+    /// A ramp over dimensions, and scores sharpened by the attention factor.
+    Yarn(Yarn),
+    /// Each frequency divided by its own factor (`rope_freqs.weight`).
+    Factors(Vec<f32>),
+}
+
+/// Parameters of YaRN, named as in `config.json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Yarn {
+    /// Divisor of the long wavelengths.
+    pub factor: f64,
+    /// Context before scaling.
+    pub original_max_position_embeddings: f64,
+    /// Turns over the original context above which a dimension is kept.
+    pub beta_fast: f64,
+    /// Turns below which a dimension is divided.
+    pub beta_slow: f64,
+    /// Factor of cosines and sines.
+    pub attention_factor: f64,
+    /// Whether the ramp's ends are rounded to whole dimensions.
+    pub truncate: bool,
+}
+
+impl Rope {
+    /// Angle per position of each pair: (D/2).
+    pub fn inverse_frequencies(&self, head_dim: usize) -> Vec<f32> {
+        let plain: Vec<f64> = (0..head_dim / 2).map(|i| self.theta.powf(-2.0 * i as f64 / head_dim as f64)).collect();
+        let scaled: Vec<f64> = match &self.scaling {
+            RopeScaling::None => plain,
+            RopeScaling::Linear { factor } => plain.iter().map(|f| f / factor).collect(),
+            RopeScaling::Factors(factors) => plain.iter().zip(factors).map(|(f, &by)| f / f64::from(by)).collect(),
+            RopeScaling::Llama3 { factor, low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings: context } => {
+                plain.iter().map(|&f| llama3(f, *factor, *low, *high, *context)).collect()
+            }
+            RopeScaling::Yarn(yarn) => yarn.scale(&plain, self.theta, head_dim),
+        };
+        scaled.into_iter().map(|f| f as f32).collect()
+    }
+
+    /// Factor of cosines and sines.
+    pub fn attention_factor(&self) -> f64 {
+        if let RopeScaling::Yarn(yarn) = &self.scaling { yarn.attention_factor } else { 1.0 }
+    }
+
+    /// Cosines and sines at `positions`: (N, D/2) each, f32.
+    pub fn angles(&self, head_dim: usize, positions: &[usize], device: &Device) -> Result<Angles> {
+        let inverse = self.inverse_frequencies(head_dim);
+        let factor = self.attention_factor();
+        let (mut cos, mut sin) = (Vec::new(), Vec::new());
+        for &position in positions {
+            for f in &inverse {
+                // The angle is rounded to f32 as the reference rounds it.
+                let (s, c) = f64::from(position as f32 * f).sin_cos();
+                cos.push((c * factor) as f32);
+                sin.push((s * factor) as f32);
+            }
+        }
+        let shape = (positions.len(), head_dim / 2);
+        Ok(Angles { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
+    }
+}
+
+fn llama3(frequency: f64, factor: f64, low: f64, high: f64, context: f64) -> f64 {
+    let wavelength = 2.0 * std::f64::consts::PI / frequency;
+    if wavelength > context / low {
+        frequency / factor
+    } else if wavelength < context / high {
+        frequency
+    } else {
+        let smooth = (context / wavelength - low) / (high - low);
+        (1.0 - smooth) * frequency / factor + smooth * frequency
+    }
+}
+
+impl Yarn {
+    fn scale(&self, plain: &[f64], theta: f64, head_dim: usize) -> Vec<f64> {
+        let dim = head_dim as f64;
+        // The dimension that turns `turns` times over the original context.
+        let at = |turns: f64| {
+            dim * (self.original_max_position_embeddings / (turns * 2.0 * std::f64::consts::PI)).ln() / (2.0 * theta.ln())
+        };
+        let (mut low, mut high) = (at(self.beta_fast), at(self.beta_slow));
+        if self.truncate {
+            (low, high) = (low.floor(), high.ceil());
+        }
+        let (low, mut high) = (low.max(0.0), high.min(dim - 1.0));
+        if low == high {
+            high += 0.001;
+        }
+        let ramp = |i: usize| ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
+        plain.iter().enumerate().map(|(i, &f)| f / self.factor * ramp(i) + f * (1.0 - ramp(i))).collect()
+    }
+}
+
+/// YaRN's attention factor where the configuration gives none.
+pub(super) fn yarn_mscale(factor: f64, mscale: f64) -> f64 {
+    if factor <= 1.0 { 1.0 } else { 0.1 * mscale * factor.ln() + 1.0 }
+}

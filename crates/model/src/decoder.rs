@@ -1,0 +1,244 @@
+//! The decoder, written once for the Llama, Mistral and Qwen2 families.
+//!
+//! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D** head size, **E** hidden size,
+//! **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA rank.
+
+use candle_core::{DType, Device, Tensor};
+use hub::{ModelFiles, gguf::Header};
+use schema::task::Precision;
+
+use crate::{
+    adapter::{Adapter, Gradients},
+    block::{Block, BlockSaved},
+    config::{ModelConfig, RopeScaling},
+    device,
+    error::{ModelError, Result},
+    linear::Keep,
+    ops::{self, attend::LayerKv, cross_entropy, rms_norm, rope::Angles},
+    rows::Rows,
+    weights::{WeightFiles, gguf::ROPE_FACTORS},
+};
+
+/// A place in the residual stream, before the final norm. (Hugging Face's last hidden state is after it.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Output of the embedding.
+    Embedding,
+    /// Output of block 1..=L.
+    After(usize),
+}
+
+/// Keys and values of a run of tokens, one entry per layer: a plain value. [`Decoder::prefill`] makes it, whoever reads
+/// it borrows it; it is only right for the adapter it was made with.
+pub struct KvCache {
+    layers: Vec<LayerKv>,
+    length: usize,
+}
+
+impl KvCache {
+    /// P, the tokens held.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+/// What [`Decoder::backward`] needs of a forward.
+pub struct Saved {
+    rows: Rows,
+    angles: Angles,
+    blocks: Vec<BlockSaved>,
+}
+
+/// A model in memory.
+pub struct Decoder {
+    config: ModelConfig,
+    embed_tokens: Tensor, // (V, E)
+    blocks: Vec<Block>,
+    norm: Tensor,            // (E)
+    lm_head: Option<Tensor>, // (V, E); None: the embedding
+    device: Device,
+}
+
+impl Decoder {
+    /// Loads a model's files. Every tensor must be there, have its shape, and be used.
+    pub fn load(files: &ModelFiles, precision: Precision, device: &Device) -> Result<Self> {
+        let dtype = device::dtype(precision);
+        match files {
+            ModelFiles::Folder { dir, weights } => {
+                let config = ModelConfig::from_json_file(&dir.join("config.json"))?;
+                Self::build(config, WeightFiles::open_folder(weights, dtype, device)?, device)
+            }
+            ModelFiles::Gguf { path } => {
+                let header = Header::read(path).map_err(|e| ModelError::Weights { file: path.clone(), problem: e.to_string() })?;
+                let mut config = ModelConfig::from_gguf(path, &header)?;
+                let mut weights =
+                    WeightFiles::open_gguf(&header, config.num_attention_heads, config.num_key_value_heads, dtype, device)?;
+                if weights.has(ROPE_FACTORS) {
+                    let factors = weights.take_f32(ROPE_FACTORS, &[config.head_dim / 2])?.to_device(&Device::Cpu)?;
+                    config.rope.scaling = RopeScaling::Factors(factors.to_vec1()?);
+                }
+                Self::build(config, weights, device)
+            }
+        }
+    }
+
+    fn build(config: ModelConfig, mut files: WeightFiles, device: &Device) -> Result<Self> {
+        let (v, e) = (config.vocab_size, config.hidden_size);
+        let embed_tokens = files.take("model.embed_tokens.weight", &[v, e])?;
+        let blocks = (0..config.num_hidden_layers).map(|layer| Block::load(&mut files, &config, layer)).collect::<Result<_>>()?;
+        let norm = files.take_f32("model.norm.weight", &[e])?;
+        let lm_head = if config.tie_word_embeddings {
+            files.ignore("lm_head.weight");
+            None
+        } else {
+            Some(files.take("lm_head.weight", &[v, e])?)
+        };
+        files.finish()?;
+        Ok(Self { config, embed_tokens, blocks, norm, lm_head, device: device.clone() })
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Where its tensors live.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Sets, replaces or removes the adapter. Caches made before are wrong afterwards.
+    pub fn set_adapter(&mut self, adapter: Option<&Adapter>) -> Result<()> {
+        if let Some(adapter) = adapter {
+            adapter.check(&self.config)?;
+        }
+        for block in &mut self.blocks {
+            for linear in block.projections() {
+                let mut lora = adapter.and_then(|a| a.weights.get(&linear.place())).cloned();
+                if let Some(lora) = &mut lora {
+                    (lora.a, lora.b) = (lora.a.to_device(&self.device)?, lora.b.to_device(&self.device)?);
+                }
+                linear.set_lora(lora);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of the embedding in f32: (N, E).
+    fn embed(&self, input_ids: &[u32]) -> Result<Tensor> {
+        if let Some(id) = input_ids.iter().find(|&&id| id as usize >= self.config.vocab_size) {
+            let size = self.config.vocab_size;
+            return Err(ModelError::Input(format!("token id {id} is not in the vocabulary of {size}; is the tokenizer the model's?")));
+        }
+        let ids = Tensor::new(input_ids, &self.device)?;
+        Ok(self.embed_tokens.index_select(&ids, 0)?.to_dtype(DType::F32)?)
+    }
+
+    /// Runs all blocks, calling `visit` with the residual stream at each layer; returns the last: (N, E).
+    fn run(&self, input_ids: &[u32], rows: &Rows, prefix: Option<&KvCache>, keep: Keep, visit: &mut dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) -> Result<()>) -> Result<(Tensor, Angles)> {
+        let held = prefix.map_or(0, KvCache::len);
+        if input_ids.len() != rows.len() || rows.prefix() != held || rows.is_empty() {
+            let sizes = (input_ids.len(), rows.len(), rows.prefix(), held);
+            return Err(ModelError::op("decoder", format!("ids, rows, prefix, cache: {sizes:?}")));
+        }
+        let angles = self.config.rope.angles(self.config.head_dim, &rows.positions(), &self.device)?;
+        let mut x = self.embed(input_ids)?;
+        visit(Layer::Embedding, &x, None, None)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let (resid_post, kv, saved) = block.forward(rows, &angles, &x, prefix.map(|p| &p.layers[layer]), keep)?;
+            x = resid_post;
+            visit(Layer::After(layer + 1), &x, Some(kv), saved)?;
+        }
+        Ok((x, angles))
+    }
+
+    /// Residual stream after the last block, before the final norm: (N, E).
+    pub fn hidden(&self, input_ids: &[u32], rows: &Rows, prefix: Option<&KvCache>) -> Result<Tensor> {
+        Ok(self.run(input_ids, rows, prefix, Keep::Nothing, &mut |_, _, _, _| Ok(()))?.0)
+    }
+
+    /// As [`Decoder::hidden`], showing the residual stream (N, E) at every layer on the way.
+    pub fn walk(&self, input_ids: &[u32], rows: &Rows, prefix: Option<&KvCache>, visit: &mut dyn FnMut(Layer, &Tensor) -> Result<()>) -> Result<Tensor> {
+        Ok(self.run(input_ids, rows, prefix, Keep::Nothing, &mut |layer, x, _, _| visit(layer, x))?.0)
+    }
+
+    /// Keys and values of `input_ids` after what `before` holds, and the residual stream of their rows.
+    pub fn prefill(&self, input_ids: &[u32], before: Option<&KvCache>) -> Result<(KvCache, Tensor)> {
+        let held = before.map_or(0, KvCache::len);
+        let rows = Rows::new([input_ids.len()], held);
+        let mut layers: Vec<LayerKv> = Vec::with_capacity(self.blocks.len());
+        let (x, _) = self.run(input_ids, &rows, before, Keep::Nothing, &mut |layer, _, kv, _| {
+            if let (Layer::After(layer), Some(kv)) = (layer, kv) {
+                layers.push(match before {
+                    None => kv,
+                    Some(old) => LayerKv {
+                        k: Tensor::cat(&[&old.layers[layer - 1].k, &kv.k], 0)?,
+                        v: Tensor::cat(&[&old.layers[layer - 1].v, &kv.v], 0)?,
+                    },
+                });
+            }
+            Ok(())
+        })?;
+        Ok((KvCache { layers, length: held + input_ids.len() }, x))
+    }
+
+    /// The final norm: (N, E) -> (N, E).
+    pub fn final_norm(&self, hidden: &Tensor) -> Result<Tensor> {
+        rms_norm::forward(hidden, &self.norm, self.config.rms_norm_eps)
+    }
+
+    /// Final norm and head: residual rows (n, E) -> logits (n, V). Only rows that are scored should come here.
+    pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
+        ops::linear::forward(&self.final_norm(hidden)?, self.head(), None)
+    }
+
+    /// The output embedding: (V, E).
+    fn head(&self) -> &Tensor {
+        self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
+    }
+
+    /// Rows `index` of (N, E): (n, E).
+    pub fn select(&self, hidden: &Tensor, index: &[u32]) -> Result<Tensor> {
+        Ok(hidden.index_select(&Tensor::new(index, &self.device)?, 0)?)
+    }
+
+    /// Forward that keeps what [`Decoder::backward`] needs.
+    pub fn forward(&self, input_ids: &[u32], rows: &Rows, dropout: Option<ops::lora::Dropout>) -> Result<(Tensor, Saved)> {
+        let mut blocks = Vec::with_capacity(self.blocks.len());
+        let (x, angles) = self.run(input_ids, rows, None, Keep::ForBackward { dropout }, &mut |_, _, _, saved| {
+            blocks.extend(saved);
+            Ok(())
+        })?;
+        Ok((x, Saved { rows: rows.clone(), angles, blocks }))
+    }
+
+    /// Sum of cross-entropies (nats) of `targets` at rows `learnt` of `hidden`, and its gradient by `hidden` (N, E).
+    pub fn loss(&self, hidden: &Tensor, learnt: &[u32], targets: &[u32], with_gradient: bool) -> Result<(f64, Option<Tensor>)> {
+        let rows = self.select(hidden, learnt)?; // (n, E)
+        let normed = self.final_norm(&rows)?;
+        let loss = cross_entropy::forward_backward(&normed, self.head(), targets, with_gradient)?;
+        let Some(d_normed) = loss.d_hidden else { return Ok((loss.sum, None)) };
+        let d_rows = rms_norm::backward(&rows, &self.norm, self.config.rms_norm_eps, &d_normed)?;
+        let d_hidden = hidden.zeros_like()?.index_add(&Tensor::new(learnt, &self.device)?, &d_rows, 0)?;
+        Ok((loss.sum, Some(d_hidden)))
+    }
+
+    /// Gradients of the adapter's matrices for `d_hidden` (N, E), added to `gradients`. Stops at the lowest block: nothing
+    /// below it is trained.
+    pub fn backward(&self, saved: Saved, d_hidden: &Tensor, gradients: &mut Gradients) -> Result<()> {
+        let Saved { rows, angles, blocks } = saved;
+        let mut dy = d_hidden.clone();
+        for (layer, (block, saved)) in self.blocks.iter().zip(blocks).enumerate().rev() {
+            match block.backward(&rows, &angles, saved, &dy, layer > 0, gradients)? {
+                Some(dx) => dy = dx,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! Greedy decoding, for a look at what a model says.
+
+use candle_core::{D, Tensor};
+
+use crate::{
+    decoder::{Decoder, KvCache},
+    error::{ModelError, Result},
+};
+
+/// Continues `input_ids` by the likeliest token until `stop` holds for one or `most` are made; the stop token is not
+/// part of the result. `on_token` sees each token as it comes.
+pub fn greedy(model: &Decoder, input_ids: &[u32], most: usize, stop: impl Fn(u32) -> bool, on_token: &mut dyn FnMut(u32)) -> Result<Vec<u32>> {
+    if input_ids.is_empty() {
+        return Err(ModelError::Input("the prompt has no tokens".into()));
+    }
+    let (mut cache, hidden) = model.prefill(input_ids, None)?;
+    let mut next = likeliest(model, &hidden)?;
+    let mut made = Vec::new();
+    while made.len() < most && !stop(next) {
+        made.push(next);
+        on_token(next);
+        if made.len() < most {
+            let (longer, hidden): (KvCache, Tensor) = model.prefill(&[next], Some(&cache))?;
+            cache = longer;
+            next = likeliest(model, &hidden)?;
+        }
+    }
+    Ok(made)
+}
+
+fn likeliest(model: &Decoder, hidden: &Tensor) -> Result<u32> {
+    let last = hidden.dims2()?.0 as u32 - 1;
+    let logits = model.logits(&model.select(hidden, &[last])?)?;
+    Ok(logits.argmax(D::Minus1)?.to_vec1::<u32>()?[0])
+}

@@ -1,0 +1,147 @@
+//! Weight files: tensors by their Hugging Face names, each taken exactly once, nothing missing and nothing left over.
+
+pub(crate) mod gguf;
+mod safetensors;
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use candle_core::{DType, Device, Tensor};
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use crate::error::{ModelError, Result};
+
+/// The tensors of a model, memory-mapped until taken.
+pub(crate) struct WeightFiles {
+    source: Source,
+    left: BTreeSet<String>,
+    dtype: DType,
+    device: Device,
+}
+
+enum Source {
+    Folder(safetensors::Shards),
+    Gguf(gguf::GgufFile),
+}
+
+/// Tensors that some files carry and no forward needs: RoPE's frequencies, which follow from the configuration.
+const KNOWN_AND_IGNORED: [&str; 2] = [".rotary_emb.inv_freq", ".masked_bias"];
+
+impl WeightFiles {
+    /// Opens the shards of a Hugging Face folder.
+    pub(crate) fn open_folder(shards: &[PathBuf], dtype: DType, device: &Device) -> Result<Self> {
+        let shards = safetensors::Shards::open(shards)?;
+        let left = shards.names();
+        Ok(Self { source: Source::Folder(shards), left, dtype, device: device.clone() })
+    }
+
+    /// Opens a GGUF file whose header was read before; `heads` and `key_value_heads` undo the row order of its q and k.
+    pub(crate) fn open_gguf(header: &hub::gguf::Header, heads: usize, key_value_heads: usize, dtype: DType, device: &Device) -> Result<Self> {
+        let file = gguf::GgufFile::open(header, heads, key_value_heads)?;
+        let left = file.names();
+        Ok(Self { source: Source::Gguf(file), left, dtype, device: device.clone() })
+    }
+
+    /// Whether the files hold a tensor of this name that was not taken yet.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.left.contains(name)
+    }
+
+    /// The tensor, in the model's dtype, on its device. Its shape must be `shape`.
+    pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        self.take_as(name, shape, self.dtype)
+    }
+
+    /// The tensor in f32: norms and biases are small and gain nothing from fewer bits.
+    pub(crate) fn take_f32(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        self.take_as(name, shape, DType::F32)
+    }
+
+    fn take_as(&mut self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        if !self.left.remove(name) {
+            return Err(self.error(name, format!("tensor `{name}` is missing, expected with shape {shape:?}")));
+        }
+        let found = match &self.source {
+            Source::Folder(shards) => shards.shape(name),
+            Source::Gguf(file) => file.shape(name),
+        };
+        if found != shape {
+            return Err(self.error(name, format!("tensor `{name}` has shape {found:?}, the configuration needs {shape:?}")));
+        }
+        let floats = match &self.source {
+            Source::Folder(shards) => shards.read(name)?,
+            Source::Gguf(file) => file.read(name)?,
+        };
+        let place = |e| ModelError::candle(format!("tensor `{name}`"))(e);
+        floats.into_tensor(shape, dtype).and_then(|t| t.to_device(&self.device)).map_err(place)
+    }
+
+    /// Ends the reading: any tensor that nothing took is an error.
+    pub(crate) fn finish(self) -> Result<()> {
+        let unused: Vec<_> = self.left.iter().filter(|n| !KNOWN_AND_IGNORED.iter().any(|end| n.ends_with(end))).collect();
+        let Some(first) = unused.first() else { return Ok(()) };
+        let names = unused.iter().take(5).map(|n| n.as_str()).collect::<Vec<_>>().join("`, `");
+        Err(self.error(first, format!("{} tensors are not part of the configured decoder: `{names}`", unused.len())))
+    }
+
+    /// Marks a tensor as known and not needed.
+    pub(crate) fn ignore(&mut self, name: &str) {
+        self.left.remove(name);
+    }
+
+    fn error(&self, name: &str, problem: String) -> ModelError {
+        let file = match &self.source {
+            Source::Folder(shards) => shards.file_of(name),
+            Source::Gguf(file) => file.path().to_owned(),
+        };
+        ModelError::Weights { file, problem }
+    }
+}
+
+/// Values as they lie in a file, little-endian.
+enum Floats<'a> {
+    F32(&'a [u8]),
+    F16(&'a [u8]),
+    Bf16(&'a [u8]),
+    /// Already decoded.
+    Owned(Vec<f32>),
+}
+
+impl Floats<'_> {
+    fn into_tensor(self, shape: &[usize], dtype: DType) -> candle_core::Result<Tensor> {
+        let cpu = &Device::Cpu;
+        if dtype == DType::BF16 {
+            let values: Vec<bf16> = match self {
+                Self::Bf16(bytes) => decode(bytes, bf16::from_le_bytes),
+                other => other.into_f32().into_par_iter().map(bf16::from_f32).collect(),
+            };
+            return Tensor::from_vec(values, shape, cpu);
+        }
+        Tensor::from_vec(self.into_f32(), shape, cpu)?.to_dtype(dtype)
+    }
+
+    fn into_f32(self) -> Vec<f32> {
+        match self {
+            Self::F32(bytes) => decode(bytes, f32::from_le_bytes),
+            Self::F16(bytes) => decode(bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Self::Bf16(bytes) => decode(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+            Self::Owned(values) => values,
+        }
+    }
+}
+
+fn decode<const B: usize, T: Send>(bytes: &[u8], value: impl Fn([u8; B]) -> T + Sync) -> Vec<T> {
+    bytes.as_chunks::<B>().0.par_iter().with_min_len(4096).map(|b| value(*b)).collect()
+}
+
+/// Maps a file into memory.
+fn map(path: &Path) -> Result<memmap2::Mmap> {
+    let file = std::fs::File::open(path).map_err(schema::disk::DiskError::at("open", path))?;
+    // SAFETY: the map is only read. Another process that shortens a weight file while it is in use would end this one
+    // with SIGBUS, as with every program that maps its weights.
+    let map = unsafe { memmap2::Mmap::map(&file) };
+    Ok(map.map_err(schema::disk::DiskError::at("map", path))?)
+}
