@@ -1,1 +1,26 @@
-//! Text to token ids: importers, prompts, tokenizers, label token sets, examples, batches.
+//! Text to token ids: tasks, test sets, prompts, tokenizers, label token sets, the shared token prefix, training pairs,
+//! examples, batches. Plain `Vec`s go in and out.
+//!
+//! The way of a question: [`testset::load`] -> [`prompt::render`] -> [`Tokenizer::encode_all`] -> [`prefix::split`].
+//! The way of a training pair: [`pairs::load`] -> [`example::encode_all`] -> [`batch`].
+//! Never here: tensors, models, losses.
+
+pub mod batch;
+mod error;
+pub mod example;
+mod items;
+pub mod label_tokens;
+pub mod mini;
+pub mod pairs;
+pub mod prefix;
+pub mod prompt;
+mod repairs;
+pub mod tasks;
+pub mod testset;
+pub mod tokenizer;
+
+pub use error::DataError;
+pub use example::Example;
+pub use pairs::Pair;
+pub use testset::TestSet;
+pub use tokenizer::Tokenizer;

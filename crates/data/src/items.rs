@@ -1,0 +1,206 @@
+//! Items of the released JSON files, each text with its line, so that every complaint can name it.
+
+use std::{fmt, fs, path::Path};
+
+use schema::disk::DiskError;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::DataError;
+
+/// A text of an item and the line it stands on, from 1.
+pub(crate) struct Text {
+    pub(crate) text: String,
+    pub(crate) line: usize,
+}
+
+/// One object: the texts of its fields in the order asked for, its answer, and its first line.
+pub(crate) struct RawItem {
+    pub(crate) fields: Vec<String>,
+    pub(crate) answer: Text,
+    pub(crate) line: usize,
+}
+
+/// Reads a file that is a list of objects with exactly the keys `fields` and `answer`, all non-empty texts.
+pub(crate) fn read<S: AsRef<str>>(path: &Path, fields: &[S]) -> Result<Vec<RawItem>, DataError> {
+    parse(path, &read_text(path)?, fields)
+}
+
+/// Reads a file of UTF-8 text.
+pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
+    let bytes = fs::read(path).map_err(DiskError::at("read", path))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+        syntax(path, line, "not UTF-8; write the file again in UTF-8".to_owned())
+    })
+}
+
+/// As [`read`], for text at hand; `path` is for messages.
+pub(crate) fn parse<S: AsRef<str>>(path: &Path, text: &str, fields: &[S]) -> Result<Vec<RawItem>, DataError> {
+    let keys: Vec<&str> = fields.iter().map(AsRef::as_ref).chain(["answer"]).collect();
+    let objects: Vec<&RawValue> = serde_json::from_str(text).map_err(|e| broken(path, &e))?;
+    if objects.is_empty() {
+        return Err(syntax(path, 1, "the list is empty; it must hold at least one item".to_owned()));
+    }
+    let lines = Lines::new(text);
+    let mut items = Vec::with_capacity(objects.len());
+    for (index, object) in objects.iter().enumerate() {
+        let line = lines.of(object.get());
+        let fail = |line, problem| DataError::Item { path: path.to_owned(), item: index, line, problem };
+        let entries: Entries = serde_json::from_str(object.get())
+            .map_err(|_| fail(line, format!("not an object; it must have the keys {}", quote(&keys))))?;
+        check_keys(&entries, &keys, &lines, fail)?;
+        let text = |key: &str| pick(&entries, key, &lines, line, fail);
+        let fields = fields.iter().map(|field| Ok(text(field.as_ref())?.text)).collect::<Result<_, DataError>>()?;
+        items.push(RawItem { fields, answer: text("answer")?, line });
+    }
+    Ok(items)
+}
+
+/// No key may be there that was not asked for, and none twice.
+fn check_keys(
+    entries: &Entries<'_>,
+    keys: &[&str],
+    lines: &Lines<'_>,
+    fail: impl Fn(usize, String) -> DataError,
+) -> Result<(), DataError> {
+    for (index, (key, value)) in entries.0.iter().enumerate() {
+        if !keys.contains(&key.as_str()) {
+            let problem = format!("key `{key}` does not belong here; the keys are {}", quote(keys));
+            return Err(fail(lines.of(value.get()), problem));
+        }
+        if entries.0[..index].iter().any(|(name, _)| name == key) {
+            return Err(fail(lines.of(value.get()), format!("key `{key}` stands twice; keep one")));
+        }
+    }
+    Ok(())
+}
+
+/// The text of `key` in the object that begins on `line`; it must be there, a text, and not empty.
+fn pick(
+    entries: &Entries<'_>,
+    key: &str,
+    lines: &Lines<'_>,
+    line: usize,
+    fail: impl Fn(usize, String) -> DataError,
+) -> Result<Text, DataError> {
+    let Some((_, value)) = entries.0.iter().find(|(name, _)| name == key) else {
+        return Err(fail(line, format!("key `{key}` is missing; add it")));
+    };
+    let line = lines.of(value.get());
+    let text: String = serde_json::from_str(value.get())
+        .map_err(|_| fail(line, format!("`{key}` is {}, not a text in quotes", value.get())))?;
+    if text.trim().is_empty() {
+        return Err(fail(line, format!("`{key}` is empty; fill it in or take the item out")));
+    }
+    Ok(Text { text, line })
+}
+
+/// A broken file, from what the JSON reader said.
+pub(crate) fn broken(path: &Path, error: &serde_json::Error) -> DataError {
+    let problem = format!("not the JSON that is expected here: {error}; correct it there");
+    syntax(path, error.line().max(1), problem)
+}
+
+fn syntax(path: &Path, line: usize, problem: String) -> DataError {
+    DataError::Syntax { path: path.to_owned(), line, problem }
+}
+
+fn quote(keys: &[&str]) -> String {
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Starts of the lines of a text.
+struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self { text, starts: ends.map(|(at, _)| at + 1).collect() }
+    }
+
+    /// Line, from 1, on which `part`, a slice of the text, begins.
+    fn of(&self, part: &str) -> usize {
+        let at = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        1 + self.starts.partition_point(|start| *start <= at)
+    }
+}
+
+/// An object's entries as they stand, doubles included: a map would silently keep the last of two.
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Entries<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(All)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        match parse(Path::new("f.json"), text, &["input"]) {
+            Ok(_) => "fine".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn texts_come_in_the_order_asked_for_with_their_lines() {
+        let text = "[\n  {\n    \"answer\": \"a\",\n    \"input\": \"i\\n\\u00e9\"\n  }\n]";
+        let items = parse(Path::new("f.json"), text, &["input"]).expect("sound");
+        let RawItem { fields, answer, line } = &items[0];
+        assert_eq!((fields[0].as_str(), answer.text.as_str()), ("i\né", "a"));
+        assert_eq!((*line, answer.line), (2, 3));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_item_and_line() {
+        let cases = [
+            ("[\n{\"input\": \"i\", \"answer\": \"a\"}\n]", "fine"),
+            (
+                "[\n{\"input\": \"i\", \"answer\": \"a\"},\n{\"input\": \"i\"}]",
+                "f.json item 1 (line 3): key `answer` is missing",
+            ),
+            (
+                "[{\"input\": \"i\", \"answer\": \"a\",\n\"note\": \"n\"}]",
+                "f.json item 0 (line 2): key `note` does not",
+            ),
+            ("[{\"input\": \" \",\n\"answer\": \"a\"}]", "f.json item 0 (line 1): `input` is empty"),
+            ("[{\"input\": \"i\",\n\"answer\": 3}]", "f.json item 0 (line 2): `answer` is 3, not a text"),
+            (
+                "[{\"input\": \"i\", \"input\": \"j\", \"answer\": \"a\"}]",
+                "f.json item 0 (line 1): key `input` stands twice",
+            ),
+            ("[\n7]", "f.json item 0 (line 2): not an object"),
+            ("[]", "f.json line 1: the list is empty"),
+            ("[\n{\"input\": \"i\",\n\"answer\" \"a\"}]", "f.json line 3: not the JSON"),
+            ("{}", "f.json line 1: not the JSON"),
+        ];
+        for (text, wanted) in cases {
+            assert!(message(text).starts_with(wanted), "{text}: {}", message(text));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Which tokens speak for a label: the paper's sets of label prefixes, and whole token sequences.
+//!
+//! Never here: probabilities.
+
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+
+use crate::{DataError, Tokenizer, prefix, tokenizer::Kind};
+
+/// For every label word, the tokens whose next-token probabilities sum to its score: the rule of the paper's released
+/// scorer, ids in rising order.
+///
+/// The set of a word holds
+/// * every vocabulary entry that equals a non-empty character prefix of the word, bare or after the tokenizer's space
+///   mark, compared as it is written in the vocabulary;
+/// * if the word begins with a non-ASCII character and the vocabulary has byte entries, the entry `<0xNN>` of its first
+///   byte;
+/// * in byte-level vocabularies, the first token of each of those prefixes encoded by itself.
+///
+/// Sets of different labels may overlap; that is the rule's own weakness.
+///
+/// # Errors
+/// A word without any such token.
+pub fn prefix_sets(tokenizer: &Tokenizer, words: &[String]) -> Result<Vec<Vec<u32>>, DataError> {
+    words.iter().map(|word| prefix_set(tokenizer, word)).collect()
+}
+
+fn prefix_set(tokenizer: &Tokenizer, word: &str) -> Result<Vec<u32>, DataError> {
+    let mark = tokenizer.kind().space_mark();
+    let mut ids = BTreeSet::new();
+    for (start, character) in word.char_indices() {
+        let part = &word[..start + character.len_utf8()];
+        ids.extend(tokenizer.id(part));
+        ids.extend(tokenizer.id(&format!("{mark}{part}")));
+        if tokenizer.kind() == Kind::ByteLevel {
+            ids.extend(tokenizer.encode_plain(part)?.first());
+        }
+    }
+    if let Some(byte) = word.bytes().next().filter(|byte| !byte.is_ascii()) {
+        ids.extend(tokenizer.id(&format!("<0x{byte:02X}>")));
+    }
+    if ids.is_empty() {
+        return Err(tokenizer.error(format!(
+            "no token begins the label word `{word}`; choose another label set, or the scoring `sequence`"
+        )));
+    }
+    Ok(ids.into_iter().collect())
+}
+
+/// The answers to one prompt as token sequences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequences {
+    /// Leading tokens of the prompt that stay; usually all. The last ones go where a tokenizer merges across the place
+    /// at which prompt and answer meet.
+    pub kept: usize,
+    /// For every label word, the tokens that follow the kept ones in prompt, word and closing quote; never empty.
+    pub rows: Vec<Vec<u32>>,
+}
+
+/// The token sequences of every label word and its closing quote after `prompt`.
+///
+/// Prompt and answer are encoded as one text with [`Tokenizer::encode`] less what it adds at the end, so the tokens are
+/// those that the model would see. `kept` counts special tokens that were added before the prompt.
+///
+/// # Errors
+/// The tokenizer fails; or the prompt keeps no token at all, so that nothing could predict the first one of an answer.
+pub fn sequences(tokenizer: &Tokenizer, prompt: &str, words: &[String]) -> Result<Sequences, DataError> {
+    let encode = |text: &str| -> Result<Vec<u32>, DataError> {
+        Ok([tokenizer.added_before(), &tokenizer.encode_plain(text)?].concat())
+    };
+    let alone = encode(prompt)?;
+    let whole = words.iter().map(|word| encode(&format!("{prompt}{word}\""))).collect::<Result<Vec<_>, _>>()?;
+    let shared = whole.iter().map(|ids| prefix::common_length(&alone, ids).min(ids.len().saturating_sub(1)));
+    let kept = shared.min().unwrap_or(alone.len());
+    if kept == 0 {
+        return Err(tokenizer.error(format!("no token of the prompt `{prompt}` stays as it is before an answer")));
+    }
+    Ok(Sequences { kept, rows: whole.into_iter().map(|ids| ids[kept..].to_vec()).collect() })
+}
+
+/// [`sequences`] of every prompt, on all threads.
+///
+/// # Errors
+/// As [`sequences`].
+pub fn sequences_all<S: AsRef<str> + Sync>(
+    tokenizer: &Tokenizer,
+    prompts: &[S],
+    words: &[String],
+) -> Result<Vec<Sequences>, DataError> {
+    prompts.par_iter().map(|prompt| sequences(tokenizer, prompt.as_ref(), words)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenizer::tests::{byte_level, sentencepiece};
+
+    fn sets(tokenizer: &Tokenizer, words: &[&str]) -> Vec<Vec<String>> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let sets = prefix_sets(tokenizer, &words).expect("every word begins with a token");
+        sets.iter().map(|ids| ids.iter().filter_map(|id| tokenizer.token(*id)).collect()).collect()
+    }
+
+    #[test]
+    fn byte_level_prefixes() {
+        // In rising order of ids: single bytes stand before what is merged from them.
+        let wanted = [vec!["p", "po", "Ġp", "Ġpo"], vec!["a", "ab", "Ġab"]];
+        assert_eq!(sets(&byte_level(), &["pos", "abc"]), wanted);
+        // No entry is spelt `積`; the first of its three bytes is its first token.
+        assert_eq!(sets(&byte_level(), &["積"]), [["ç"]]);
+    }
+
+    #[test]
+    fn sentencepiece_prefixes() {
+        assert_eq!(sets(&sentencepiece(), &["abc"]), [["ab", "▁ab", "▁a", "a"]]);
+        // Its first token would be the space mark; it is not taken, the byte entry is.
+        assert_eq!(sets(&sentencepiece(), &["éa"]), [["<0xC3>"]]);
+        let error = prefix_sets(&sentencepiece(), &["x".to_owned()]).expect_err("no piece begins with x");
+        assert!(error.to_string().contains("label word `x`"), "{error}");
+    }
+
+    #[test]
+    fn sequences_keep_the_prompt_unless_a_merge_crosses_its_end() {
+        let words = ["ab".to_owned(), "c".to_owned()];
+        let tokenizer = byte_level();
+        let found = sequences(&tokenizer, "ab: \"", &words).expect("encodes");
+        assert_eq!(found.kept, tokenizer.encode("ab: \"").expect("encodes").len());
+        let quote = tokenizer.id("\"").expect("a byte");
+        assert_eq!(found.rows[0], [tokenizer.id("ab").expect("an entry"), quote]);
+        assert_eq!(found.rows[1], [tokenizer.id("c").expect("a byte"), quote]);
+
+        // `"a` is a piece, so the prompt's last token goes.
+        let tokenizer = sentencepiece();
+        let prompt = tokenizer.encode("c\"").expect("encodes");
+        let found = sequences(&tokenizer, "c\"", &words).expect("encodes");
+        assert_eq!(found.kept, prompt.len() - 1);
+        for (row, word) in found.rows.iter().zip(&words) {
+            let whole = [&prompt[..found.kept], row].concat();
+            assert_eq!(whole, tokenizer.encode(&format!("c\"{word}\"")).expect("encodes"), "{word}");
+        }
+        assert_eq!(sequences_all(&tokenizer, &["c\""], &words).expect("encodes"), [found]);
+    }
+}

@@ -1,0 +1,203 @@
+//! Test files in the released layout: `<folder>/<task>_<language><count>_test.json`.
+//!
+//! What a gold word means that the paper's scorer does not know is decided by the protocol; see [`load`].
+//! Never here: prompts, tokens.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use schema::{Label, Language, Protocol, Task, disk::DiskError};
+
+use crate::{
+    DataError,
+    items::{self, RawItem, Text},
+    repairs, tasks,
+};
+
+/// A test file of one language.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TestSet {
+    /// The file.
+    pub path: PathBuf,
+    /// Its language.
+    pub language: Language,
+    /// All items, in file order.
+    pub items: Vec<Item>,
+    /// What [`Protocol::Corrected`] repaired, or why it did not, each with its counts; empty under the other protocols.
+    pub repairs: Vec<String>,
+}
+
+/// One question of a test file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Index in the file, from 0.
+    pub index: usize,
+    /// The texts, in the order of [`Task::fields`].
+    pub fields: Vec<String>,
+    /// The right label.
+    pub gold: Label,
+    /// False where the released scorer does not know the gold word, so that no answer counts as right.
+    pub answerable: bool,
+}
+
+/// Finds and reads the test file of `language` under `dir`.
+///
+/// A gold word is one of the language's label words. Any other word is
+/// * an error without a protocol;
+/// * under [`Protocol::Paper`], if it is among the task's `released_words`: the label it means, but not answerable;
+/// * under [`Protocol::Corrected`], if the file of repairs gives its meaning: that label.
+///
+/// `Corrected` also exchanges two labels where the file of repairs says so and the golds show that very exchange.
+///
+/// # Errors
+/// No such file or several; broken JSON (line); a missing, extra or empty key (item, line); an unknown gold word (item,
+/// line, the known words).
+pub fn load(dir: &Path, task: &Task, language: Language, protocol: Option<Protocol>) -> Result<TestSet, DataError> {
+    read(&find(dir, task, language)?, task, language, protocol)
+}
+
+/// As [`load`], for a file whose path is known.
+pub fn read(path: &Path, task: &Task, language: Language, protocol: Option<Protocol>) -> Result<TestSet, DataError> {
+    let raw = items::read(path, &task.fields)?;
+    let reading = GoldReading::new(path, task, language, protocol)?;
+    let mut repaired = BTreeMap::new();
+    let mut items = Vec::with_capacity(raw.len());
+    for (index, RawItem { fields, answer, .. }) in raw.into_iter().enumerate() {
+        let gold = reading.label(index, &answer)?;
+        if gold.is_repaired {
+            *repaired.entry((answer.text, gold.label)).or_insert(0) += 1;
+        }
+        items.push(Item { index, fields, gold: gold.label, answerable: gold.is_answerable });
+    }
+    let mut set = TestSet { path: path.to_owned(), language, items, repairs: Vec::new() };
+    if protocol == Some(Protocol::Corrected) {
+        set.repairs = repaired.iter().map(|(word, count)| reading.describe(word, *count, set.items.len())).collect();
+        repairs::exchange_labels(&mut set, task)?;
+    }
+    Ok(set)
+}
+
+/// The only test file of `language` under `dir`.
+///
+/// # Errors
+/// There is none, or several; names them.
+pub fn find(dir: &Path, task: &Task, language: Language) -> Result<PathBuf, DataError> {
+    find_one(dir, task, language, "_test.json")
+}
+
+/// The languages of which there is a test file under `dir`, in the order of the paper's tables.
+pub fn languages(dir: &Path, task: &Task) -> Result<Vec<Language>, DataError> {
+    let mut found = Vec::new();
+    for &language in Language::ALL {
+        if !find_all(dir, task, language, "_test.json")?.is_empty() {
+            found.push(language);
+        }
+    }
+    Ok(found)
+}
+
+/// The only file `<task>_<language><count><ending>` in the task's folder.
+pub(crate) fn find_one(dir: &Path, task: &Task, language: Language, ending: &str) -> Result<PathBuf, DataError> {
+    let mut found = find_all(dir, task, language, ending)?;
+    let pattern = format!("{}_{language}<count>{ending}", task.name);
+    let problem = match found.len() {
+        1 => return Ok(found.remove(0)),
+        0 => format!("no file {pattern}; put it there, or leave {language} out"),
+        _ => {
+            let names: Vec<_> = found.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+            format!("several files {pattern}: {}; keep one", names.join(", "))
+        }
+    };
+    Err(DataError::Folder { folder: dir.join(&task.folder), problem })
+}
+
+/// All such files, by name.
+pub(crate) fn find_all(dir: &Path, task: &Task, language: Language, ending: &str) -> Result<Vec<PathBuf>, DataError> {
+    let folder = dir.join(&task.folder);
+    let stem = format!("{}_{language}", task.name);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(DiskError::at("read", &folder))? {
+        let path = entry.map_err(DiskError::at("read", &folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let count = name.and_then(|name| name.strip_prefix(&stem)?.strip_suffix(ending));
+        if count.is_some_and(is_count) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// `500` or `10k`.
+fn is_count(text: &str) -> bool {
+    let digits = text.strip_suffix('k').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A gold word as read.
+struct Gold {
+    label: Label,
+    is_answerable: bool,
+    is_repaired: bool,
+}
+
+/// How the gold words of one file are read.
+struct GoldReading<'a> {
+    path: &'a Path,
+    task: &'a Task,
+    known: &'a [String],
+    released: &'a BTreeMap<String, String>,
+    repaired: Vec<(&'a str, Label, &'a str)>,
+    protocol: Option<Protocol>,
+}
+
+impl<'a> GoldReading<'a> {
+    fn new(path: &'a Path, task: &'a Task, language: Language, protocol: Option<Protocol>) -> Result<Self, DataError> {
+        let row = tasks::row(task, language)?;
+        let repaired = match protocol {
+            Some(Protocol::Corrected) => repairs::words(task, language)?,
+            _ => Vec::new(),
+        };
+        Ok(Self { path, task, known: &row.label_words, released: &row.released_words, repaired, protocol })
+    }
+
+    fn label(&self, item: usize, word: &Text) -> Result<Gold, DataError> {
+        if let Some(at) = self.known.iter().position(|known| *known == word.text) {
+            return Ok(Gold { label: Label(at), is_answerable: true, is_repaired: false });
+        }
+        if let Some((_, label, _)) = self.repaired.iter().find(|(known, ..)| *known == word.text) {
+            return Ok(Gold { label: *label, is_answerable: true, is_repaired: true });
+        }
+        let meaning = self.released.get(&word.text).and_then(|name| self.task.label(name));
+        match (self.protocol, meaning) {
+            (Some(Protocol::Paper), Some(label)) => Ok(Gold { label, is_answerable: false, is_repaired: false }),
+            _ => Err(self.refuse(item, word, meaning)),
+        }
+    }
+
+    fn refuse(&self, item: usize, word: &Text, meaning: Option<Label>) -> DataError {
+        let known: Vec<_> = self.known.iter().map(|known| format!("`{known}`")).collect();
+        let advice = match meaning {
+            Some(label) => format!(
+                "a known defect of the released file, where it means {}: choose the protocol `paper` or `corrected`",
+                self.task.label_name(label)
+            ),
+            None => "write one of these".to_owned(),
+        };
+        let problem = format!("unknown gold word `{}`; known: {}; {advice}", word.text, known.join(", "));
+        DataError::Item { path: self.path.to_owned(), item, line: word.line, problem }
+    }
+
+    fn describe(&self, (word, label): &(String, Label), count: usize, all: usize) -> String {
+        let reason = self.repaired.iter().find(|(known, ..)| known == word).map_or("", |(.., reason)| reason);
+        let name = self.task.label_name(*label);
+        format!("{}: gold word `{word}` read as {name} on {count} of {all} items: {reason}", file_name(self.path))
+    }
+}
+
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}

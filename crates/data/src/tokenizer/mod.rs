@@ -1,0 +1,147 @@
+//! Tokenizers of the supported model families, read from a Hugging Face folder or from GGUF metadata: byte-level BPE
+//! (GPT-2, Llama 3, Qwen2, SmolLM) and SentencePiece BPE (Llama 2, Mistral).
+//!
+//! Special tokens are added only where the tokenizer's own configuration adds them. Never here: chat templates.
+
+mod byte_level;
+mod folder;
+mod gguf;
+mod proto;
+mod sentencepiece;
+
+use std::path::{Path, PathBuf};
+
+use hub::{ModelFiles, gguf::Header};
+use rayon::prelude::*;
+
+use crate::DataError;
+
+/// How a vocabulary writes text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Every byte is a character of a fixed alphabet; a space is `Ġ`.
+    ByteLevel,
+    /// Characters as they are; a space is `▁`, and bytes may have entries `<0x00>` to `<0xFF>`.
+    SentencePiece,
+}
+
+impl Kind {
+    /// What stands for a space in the vocabulary.
+    pub fn space_mark(self) -> char {
+        match self {
+            Self::ByteLevel => 'Ġ',
+            Self::SentencePiece => '▁',
+        }
+    }
+}
+
+/// Text to token ids and back.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    path: PathBuf,
+    inner: tokenizers::Tokenizer,
+    kind: Kind,
+    vocab_size: usize,
+    bos: Option<u32>,
+    eos: Option<u32>,
+    /// What the configuration adds before and after a text.
+    before: Vec<u32>,
+    after: Vec<u32>,
+}
+
+impl Tokenizer {
+    /// The tokenizer of a model.
+    ///
+    /// # Errors
+    /// See [`Tokenizer::from_folder`] and [`Tokenizer::from_gguf`].
+    pub fn load(files: &ModelFiles) -> Result<Self, DataError> {
+        match files {
+            ModelFiles::Folder { dir, .. } => Self::from_folder(dir),
+            ModelFiles::Gguf { path } => Self::from_gguf(&Header::read(path)?),
+        }
+    }
+
+    /// Reads `tokenizer.json`; where there is none, `vocab.json` with `merges.txt`, or `tokenizer.model`. Ids and the
+    /// adding of special tokens follow `tokenizer_config.json`, then `special_tokens_map.json`, then `config.json`.
+    ///
+    /// # Errors
+    /// No tokenizer in the folder; a broken file; a kind of tokenizer that is not supported.
+    pub fn from_folder(dir: &Path) -> Result<Self, DataError> {
+        folder::load(dir)
+    }
+
+    /// Builds the tokenizer from a GGUF file's metadata, with the splitting rule of its `tokenizer.ggml.pre`.
+    ///
+    /// # Errors
+    /// Missing or contradicting metadata; a kind of tokenizer or splitting rule that is not supported.
+    pub fn from_gguf(header: &Header) -> Result<Self, DataError> {
+        gguf::load(header)
+    }
+
+    /// Token ids of `text`, with the special tokens that the tokenizer's configuration adds.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
+        let mut ids = self.before.clone();
+        ids.extend(self.encode_plain(text)?);
+        ids.extend(&self.after);
+        Ok(ids)
+    }
+
+    /// Token ids of `text` alone. A special token that is spelt out in the text is recognised.
+    pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>, DataError> {
+        let encoding = self.inner.encode_fast(text, false).map_err(|e| self.error(format!("cannot encode: {e}")))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// [`Tokenizer::encode`] of every text, on all threads.
+    pub fn encode_all<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<Vec<u32>>, DataError> {
+        texts.par_iter().map(|text| self.encode(text.as_ref())).collect()
+    }
+
+    /// The text of `ids` without special tokens.
+    pub fn decode(&self, ids: &[u32]) -> Result<String, DataError> {
+        self.inner.decode(ids, true).map_err(|e| self.error(format!("cannot decode: {e}")))
+    }
+
+    /// Number of entries, added tokens included. The model's embedding may have more rows.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// The token that begins a text, if there is one.
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// The token that ends a text, if there is one.
+    pub fn eos(&self) -> Option<u32> {
+        self.eos
+    }
+
+    /// The vocabulary entry of an id, as it is written in the vocabulary.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The id of a vocabulary entry, spelt as in the vocabulary.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// How the vocabulary writes text.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The special tokens that the configuration adds before a text: BOS or nothing, for the supported families.
+    pub fn added_before(&self) -> &[u32] {
+        &self.before
+    }
+
+    /// An error that names this tokenizer's file.
+    pub(crate) fn error(&self, problem: String) -> DataError {
+        DataError::Tokenizer { path: self.path.clone(), problem }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,166 @@
+//! Reads `tokenizer.model`, SentencePiece's file: a Protocol Buffers message, of which only the pieces and a few settings
+//! are wanted. Never here: building a tokenizer.
+
+use super::sentencepiece::{Piece, PieceKind};
+
+/// What is wanted of the file.
+#[derive(Debug, PartialEq)]
+pub(super) struct Model {
+    pub(super) pieces: Vec<Piece>,
+    /// Whether a space is put before the text.
+    pub(super) add_dummy_prefix: bool,
+}
+
+/// `model_type` of byte pair encoding.
+const BPE: u64 = 2;
+
+/// Reads the message; the error says what is wrong and where.
+pub(super) fn parse(bytes: &[u8]) -> Result<Model, String> {
+    let mut model = Model { pieces: Vec::new(), add_dummy_prefix: true };
+    let mut model_type = 1; // the format's default: unigram
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(piece)) => {
+                let index = model.pieces.len();
+                model.pieces.push(parse_piece(piece).map_err(|e| format!("piece {index}: {e}"))?);
+            }
+            (2, Value::Bytes(trainer)) => model_type = number(trainer, 3)?.unwrap_or(1),
+            (3, Value::Bytes(normalizer)) => {
+                model.add_dummy_prefix = number(normalizer, 3)?.is_none_or(|flag| flag != 0);
+                check_normalizer(normalizer)?;
+            }
+            _ => {}
+        }
+    }
+    if model.pieces.is_empty() {
+        return Err("it holds no pieces, so it is no SentencePiece model".to_owned());
+    }
+    if model_type != BPE {
+        return Err(format!(
+            "its model type is {model_type}, only {BPE} (BPE) is supported; convert it to tokenizer.json"
+        ));
+    }
+    Ok(model)
+}
+
+fn parse_piece(bytes: &[u8]) -> Result<Piece, String> {
+    let (mut text, mut score, mut kind) = (None, 0.0, 1);
+    for field in Fields::new(bytes) {
+        match field? {
+            (1, Value::Bytes(bytes)) => text = Some(std::str::from_utf8(bytes).map_err(|e| e.to_string())?.to_owned()),
+            (2, Value::Fixed32(bits)) => score = f32::from_bits(bits),
+            (3, Value::Varint(number)) => kind = number as i64,
+            _ => {}
+        }
+    }
+    let text = text.ok_or("no text")?;
+    let kind = PieceKind::from_number(kind).ok_or_else(|| format!("`{text}` is of the unknown kind {kind}"))?;
+    Ok(Piece { text, score, kind })
+}
+
+/// Llama's kind changes no characters; a table of changes is not supported.
+fn check_normalizer(bytes: &[u8]) -> Result<(), String> {
+    for field in Fields::new(bytes) {
+        if let (2, Value::Bytes(table)) = field?
+            && !table.is_empty()
+        {
+            return Err(
+                "it normalises characters by a table, which is not supported; convert it to tokenizer.json".to_owned()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The last varint with this field number.
+fn number(bytes: &[u8], wanted: u64) -> Result<Option<u64>, String> {
+    let mut found = None;
+    for field in Fields::new(bytes) {
+        if let (number, Value::Varint(value)) = field?
+            && number == wanted
+        {
+            found = Some(value);
+        }
+    }
+    Ok(found)
+}
+
+/// A field's value, by its wire type.
+enum Value<'a> {
+    Varint(u64),
+    Fixed64,
+    Fixed32(u32),
+    Bytes(&'a [u8]),
+}
+
+/// Fields of a message with their numbers; ends after the first error.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Fields<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
+        let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len());
+        let end =
+            end.ok_or_else(|| format!("cut off or damaged at byte {} of its part; fetch the file again", self.at))?;
+        let taken = &self.bytes[self.at..end];
+        self.at = end;
+        Ok(taken)
+    }
+
+    fn varint(&mut self) -> Result<u64, String> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.take(1)?[0];
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(format!("a number of more than 64 bits before byte {}; fetch the file again", self.at))
+    }
+
+    fn field(&mut self) -> Result<(u64, Value<'a>), String> {
+        let tag = self.varint()?;
+        let value = match tag & 7 {
+            0 => Value::Varint(self.varint()?),
+            1 => {
+                self.take(8)?;
+                Value::Fixed64
+            }
+            2 => {
+                let length = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
+                Value::Bytes(self.take(length)?)
+            }
+            5 => {
+                let mut bits = [0; 4];
+                bits.copy_from_slice(self.take(4)?);
+                Value::Fixed32(u32::from_le_bytes(bits))
+            }
+            other => {
+                return Err(format!("unknown wire type {other} before byte {}; is it a SentencePiece model?", self.at));
+            }
+        };
+        Ok((tag >> 3, value))
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<(u64, Value<'a>), String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at >= self.bytes.len() {
+            return None;
+        }
+        let field = self.field();
+        if field.is_err() {
+            self.at = self.bytes.len();
+        }
+        Some(field)
+    }
+}

@@ -1,0 +1,102 @@
+//! Translation pairs: drawing, mixing, and directions that no file holds.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::folder;
+use data::{DataError, Pair, pairs, tasks::task};
+use schema::{Language, Setting};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// Files of `count` items; question i in de is "Frage i", in zh "问题 i", in English "question i".
+fn data(count: usize) -> TempDir {
+    let emotion = task("emotion").expect("shipped");
+    let file = |word: &str, name: &str| {
+        let item = |i| {
+            let input = format!("{word} {i}\nE: \"\nTranslate the input from {name} to English:\n");
+            json!({"input": input, "answer": format!("question {i}\nE: \"")})
+        };
+        serde_json::to_string(&(0..count).map(item).collect::<Vec<_>>()).expect("serialises")
+    };
+    let (german, chinese) = (file("Frage", "German"), file("问题", "Chinese"));
+    folder(
+        emotion,
+        &[
+            ("emotion_de10k_train_question.json", &german),
+            ("emotion_zh10k_train_question.json", &chinese),
+            (
+                "emotion_fr10k_train_question.json",
+                &german.replace("question 1\\n", "question one\\n").replace("German", "French"),
+            ),
+            ("emotion_sv10k_train_question.json", &german),
+        ],
+    )
+}
+
+fn load(data: &TempDir, setting: &str, count: usize, seed: u64) -> Result<Vec<Pair>, DataError> {
+    let setting: Setting = setting.parse().expect("a setting");
+    pairs::load(data.path(), task("emotion").expect("shipped"), &setting, count, seed)
+}
+
+#[test]
+fn draws_are_seeded_without_replacement_and_mixed() {
+    let data = data(40);
+    let drawn = load(&data, "zh/de=>en", 10, 1).expect("loads");
+    assert_eq!(drawn, load(&data, "zh/de=>en", 10, 1).expect("loads"));
+    assert_ne!(drawn, load(&data, "zh/de=>en", 10, 2).expect("loads"));
+    let of = |pairs: &[Pair], language| {
+        pairs.iter().filter(|pair| pair.language == language).map(|pair| pair.item).collect::<BTreeSet<_>>()
+    };
+    assert_eq!((of(&drawn, Language::Zh).len(), of(&drawn, Language::De).len()), (10, 10));
+    let switches = drawn.windows(2).filter(|pair| pair[0].language != pair[1].language).count();
+    assert!(switches > 2, "mixed, not one language after the other");
+
+    let alone = load(&data, "de=>en", 10, 1).expect("loads");
+    assert_eq!(of(&alone, Language::De), of(&drawn, Language::De), "a source's pairs do not hang on the others");
+    assert_eq!(load(&data, "de=>en", 0, 1).expect("loads").len(), 40);
+}
+
+#[test]
+fn into_english_a_pair_is_the_file_s_item() {
+    let pair = load(&data(3), "de=>en", 0, 1).expect("loads").into_iter().find(|pair| pair.item == 2).expect("all");
+    assert_eq!(pair.source, "Frage 2\nE: \"\nTranslate the input from German to English:\n");
+    assert_eq!(pair.target, "question 2\nE: \"");
+}
+
+#[test]
+fn other_directions_are_composed_by_position() {
+    let data = data(3);
+    let find =
+        |setting| load(&data, setting, 0, 1).expect("loads").into_iter().find(|pair| pair.item == 1).expect("all");
+    let pair = find("zh=>de");
+    assert_eq!(pair.source, "问题 1\nE: \"\nTranslate the input from Chinese to German:\n");
+    assert_eq!((pair.target.as_str(), pair.language), ("Frage 1\nE: \"", Language::Zh));
+    let pair = find("en=>zh");
+    assert_eq!(pair.source, "question 1\nE: \"\nTranslate the input from English to Chinese:\n");
+    assert_eq!((pair.target.as_str(), pair.language), ("问题 1\nE: \"", Language::En));
+
+    let error = load(&data, "zh=>fr", 0, 1).expect_err("another English question").to_string();
+    assert!(
+        error.contains("zh10k_train_question.json item 1 (line 1): its English question is not that of"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_cannot_be_drawn_is_said() {
+    let data = data(3);
+    let error = load(&data, "zh/de=>en", 4, 1).expect_err("only three").to_string();
+    assert!(error.contains("emotion_zh10k_train_question.json has 3 pairs, 4 were asked for"), "{error}");
+    let error = load(&data, "it=>en", 1, 1).expect_err("no file").to_string();
+    assert!(error.contains("no file emotion_it<count>_train_question.json"), "{error}");
+    let error = load(&data, "sv=>de", 1, 1).expect_err("its instruction speaks of German").to_string();
+    assert!(
+        error.contains("item 0 (line 1): `input` does not end in the line `Translate the input from Swedish"),
+        "{error}"
+    );
+    let same = Setting { sources: vec![Language::En], target: Language::En };
+    let error = pairs::load(data.path(), task("emotion").expect("shipped"), &same, 1, 1).expect_err("no such setting");
+    assert!(error.to_string().contains("`en=>en`"), "{error}");
+}
