@@ -1,0 +1,53 @@
+//! The one error type of this crate.
+
+use std::path::PathBuf;
+
+use model::ModelError;
+use schema::disk::DiskError;
+
+/// Why a training stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// There is nothing to learn.
+    #[error("no training examples are left after {0} were kept for validation; give more pairs")]
+    NoExamples(usize),
+    /// An example has no target token that can be learnt.
+    #[error("example {0} has no target token; its source fills the cutoff length")]
+    NoTarget(usize),
+    /// NaN or infinity, with the tensor's name.
+    #[error("step {step}: {what} is not finite; lower the learning rate or look at the data of this step")]
+    NotFinite {
+        /// Optimiser update, from 1.
+        step: usize,
+        /// The loss, or a gradient by its name.
+        what: String,
+    },
+    /// A checkpoint cannot be used.
+    #[error("checkpoint {file}: {problem}; delete it to start anew")]
+    Checkpoint {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A recipe's value that the model cannot take.
+    #[error("train.{key}: {problem}")]
+    Recipe {
+        /// The key.
+        key: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A file failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The tensor library failed.
+    #[error("optimiser: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// The caller asked to stop; what was done is in the checkpoint.
+    #[error("stopped after step {0}; run the same command again to go on")]
+    Stopped(usize),
+}

@@ -1,0 +1,218 @@
+//! The loop over steps: batches in a seeded order, validation, the best adapter, checkpoints.
+
+use std::{path::PathBuf, time::Instant};
+
+use data::{batch, example::Example};
+use model::{Adapter, Decoder, LoraConfig, Projection, ops::lora::Dropout};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use schema::{
+    recipe::TrainRecipe,
+    record::{StepRecord, TrainRecord, ValidationRecord},
+};
+
+use crate::{
+    adamw::{AdamW, AdamWConfig, HostGradients},
+    checkpoint::{self, Progress},
+    error::TrainError,
+    schedule, step,
+};
+
+/// One training.
+pub struct Run<'a> {
+    /// How.
+    pub recipe: &'a TrainRecipe,
+    /// Decides A's initial values, the order of examples and what dropout drops.
+    pub seed: u64,
+    /// Examples to learn.
+    pub examples: &'a [Example],
+    /// Examples to choose the best adapter by; may be empty.
+    pub validation: &'a [Example],
+    /// The checkpoint file; removed by the caller once the adapter is written.
+    pub checkpoint: PathBuf,
+    /// Names recipe, data and model: a checkpoint of other inputs is not resumed.
+    pub inputs: String,
+}
+
+/// How many steps there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Updates in one pass over the examples.
+    pub steps_per_epoch: usize,
+    /// Updates in all.
+    pub steps: usize,
+}
+
+impl Plan {
+    /// Counts as Hugging Face's trainer: a pass has ceil(n / batch) updates.
+    pub fn new(recipe: &TrainRecipe, examples: usize) -> Self {
+        let steps_per_epoch = examples.div_ceil(recipe.batch_size.max(1));
+        let steps = recipe.max_steps.unwrap_or_else(|| (recipe.epochs * steps_per_epoch as f64).ceil() as usize);
+        Self { steps_per_epoch, steps }
+    }
+}
+
+/// What happens while training.
+pub enum Event<'a> {
+    /// Before the first step.
+    Start {
+        /// Updates in all.
+        steps: usize,
+        /// Updates already made by an earlier run.
+        done: usize,
+    },
+    /// A step or a validation is done.
+    Record(&'a TrainRecord),
+    /// The state of the run is on disk; these are all records so far.
+    Saved(&'a [TrainRecord]),
+}
+
+/// A finished training.
+pub struct Outcome {
+    /// The adapter with the lowest validation loss, or the last where nothing was validated.
+    pub adapter: Adapter,
+    /// The step it is from.
+    pub step: usize,
+    /// The whole log.
+    pub records: Vec<TrainRecord>,
+}
+
+/// Trains an adapter on `model`, which is left with the chosen adapter set. `watch` may stop the run by returning false;
+/// the state is saved first.
+pub fn train(model: &mut Decoder, run: &Run<'_>, watch: &mut dyn FnMut(Event<'_>) -> bool) -> Result<Outcome, TrainError> {
+    check(run)?;
+    let plan = Plan::new(run.recipe, run.examples.len());
+    let mut state = State::start(model, run)?;
+    model.set_adapter(Some(&state.adapter))?;
+    watch(Event::Start { steps: plan.steps, done: state.progress.step });
+    if state.progress.step == 0 && state.progress.records.is_empty() {
+        state.validate(model, run, watch)?;
+    }
+    while state.progress.step < plan.steps {
+        let going = state.step(model, run, plan, watch)?;
+        let step = state.progress.step;
+        let last = step == plan.steps;
+        if last || step.is_multiple_of(run.recipe.eval_steps.max(1)) {
+            state.validate(model, run, watch)?;
+        }
+        if !going || last || step.is_multiple_of(run.recipe.save_steps.max(1)) {
+            checkpoint::write(&run.checkpoint, &state.progress, &state.adapter, state.best.as_ref(), &state.optimiser)?;
+            watch(Event::Saved(&state.progress.records));
+        }
+        if !going && !last {
+            return Err(TrainError::Stopped(step));
+        }
+    }
+    let step = state.progress.best.map_or(state.progress.step, |(_, step)| step);
+    let adapter = state.best.unwrap_or(state.adapter);
+    model.set_adapter(Some(&adapter))?;
+    Ok(Outcome { adapter, step, records: state.progress.records })
+}
+
+fn check(run: &Run<'_>) -> Result<(), TrainError> {
+    if run.examples.is_empty() {
+        return Err(TrainError::NoExamples(run.validation.len()));
+    }
+    let empty = |e: &Example| e.prompt_len.max(1) >= e.input_ids.len();
+    match run.examples.iter().chain(run.validation).position(empty) {
+        Some(index) => Err(TrainError::NoTarget(index)),
+        None => Ok(()),
+    }
+}
+
+struct State {
+    adapter: Adapter,
+    best: Option<Adapter>,
+    optimiser: AdamW,
+    progress: Progress,
+}
+
+impl State {
+    fn start(model: &Decoder, run: &Run<'_>) -> Result<Self, TrainError> {
+        let fresh = initial_adapter(model, run)?;
+        let mut optimiser = AdamW::new(AdamWConfig::new(run.recipe.weight_decay));
+        if let Some(old) = checkpoint::read(&run.checkpoint, &run.inputs, &fresh, &mut optimiser)? {
+            tracing::info!(step = old.progress.step, "training goes on from its checkpoint");
+            return Ok(Self { adapter: old.adapter, best: old.best, optimiser, progress: old.progress });
+        }
+        let progress = Progress { inputs: run.inputs.clone(), step: 0, best: None, records: Vec::new() };
+        Ok(Self { adapter: fresh, best: None, optimiser, progress })
+    }
+
+    fn step(&mut self, model: &mut Decoder, run: &Run<'_>, plan: Plan, watch: &mut dyn FnMut(Event<'_>) -> bool) -> Result<bool, TrainError> {
+        let start = Instant::now();
+        let recipe = run.recipe;
+        let (epoch, place) = (self.progress.step / plan.steps_per_epoch, self.progress.step % plan.steps_per_epoch);
+        let order = batch::epoch_order(run.examples.len(), run.seed, epoch);
+        let chosen: Vec<&Example> =
+            order.iter().skip(place * recipe.batch_size).take(recipe.batch_size).map(|&i| &run.examples[i]).collect();
+        let number = self.progress.step + 1;
+        let dropout = (recipe.lora.dropout > 0.0)
+            .then(|| Dropout { share: recipe.lora.dropout, seed: run.seed.rotate_left(40) ^ ((number as u64) << 20) });
+        let (loss, gradients) = step::loss_and_gradients(model, &chosen, recipe.micro_batch_tokens, dropout)?;
+        if !loss.sum.is_finite() {
+            return Err(TrainError::NotFinite { step: number, what: "the loss".into() });
+        }
+        let mut gradients = HostGradients::take(&self.adapter, &gradients, 1.0 / loss.target_tokens as f64, number)?;
+        let grad_norm = gradients.clip(recipe.max_grad_norm);
+        let learning_rate = schedule::learning_rate(recipe, self.progress.step, plan.steps);
+        self.optimiser.update(&mut self.adapter, &gradients, learning_rate)?;
+        model.set_adapter(Some(&self.adapter))?;
+        self.progress.step = number;
+        self.record(
+            TrainRecord::Step(StepRecord {
+                step: number,
+                epoch: number as f64 / plan.steps_per_epoch as f64,
+                loss: loss.mean(),
+                learning_rate,
+                grad_norm,
+                tokens: loss.tokens,
+                target_tokens: loss.target_tokens,
+                seconds: start.elapsed().as_secs_f64(),
+            }),
+            watch,
+        )
+    }
+
+    /// The loss before the first step is measured for the record; only trained adapters can be the best.
+    fn validate(&mut self, model: &Decoder, run: &Run<'_>, watch: &mut dyn FnMut(Event<'_>) -> bool) -> Result<(), TrainError> {
+        if run.validation.is_empty() {
+            return Ok(());
+        }
+        let examples: Vec<_> = run.validation.iter().collect();
+        let loss = step::loss(model, &examples, run.recipe.micro_batch_tokens)?.mean();
+        let step = self.progress.step;
+        if !loss.is_finite() {
+            return Err(TrainError::NotFinite { step, what: "the validation loss".into() });
+        }
+        let best = step > 0 && self.progress.best.is_none_or(|(lowest, _)| loss < lowest);
+        if best {
+            self.progress.best = Some((loss, step));
+            self.best = Some(self.adapter.clone());
+        }
+        self.record(TrainRecord::Validation(ValidationRecord { step, loss, best }), watch)?;
+        Ok(())
+    }
+
+    fn record(&mut self, record: TrainRecord, watch: &mut dyn FnMut(Event<'_>) -> bool) -> Result<bool, TrainError> {
+        let going = watch(Event::Record(&record));
+        self.progress.records.push(record);
+        Ok(going)
+    }
+}
+
+/// PEFT's initialisation: A Kaiming-uniform with a = sqrt 5, which is uniform in +-1 / sqrt(in); B zero.
+fn initial_adapter(model: &Decoder, run: &Run<'_>) -> Result<Adapter, TrainError> {
+    let lora = &run.recipe.lora;
+    let mut targets = Vec::new();
+    for name in &lora.targets {
+        let unknown = || TrainError::Recipe { key: "lora.targets", problem: format!("`{name}` is no projection of the decoder") };
+        targets.push(Projection::by_name(name).ok_or_else(unknown)?);
+    }
+    let config = LoraConfig { rank: lora.rank, alpha: lora.alpha, dropout: lora.dropout, targets };
+    let mut generator = ChaCha8Rng::seed_from_u64(run.seed);
+    Ok(Adapter::new(config, model.config(), |inner, count| {
+        let bound = 1.0 / (inner as f32).sqrt();
+        (0..count).map(|_| generator.random_range(-bound..bound)).collect()
+    })?)
+}

@@ -1,0 +1,171 @@
+//! The decoder, its gradients and its optimiser against values made with transformers and peft (f32, eager attention).
+//!
+//! The folder is `LINGUALIGN_GOLDEN` (`tiny_llama`, `tiny_mistral`, `tiny_qwen2` below it), or the copy in the repository.
+
+use std::path::PathBuf;
+
+use candle_core::{Device, IndexOp, Tensor};
+use data::example::Example;
+use hub::ModelFiles;
+use model::{Adapter, Decoder, Gradients, Layer, Rows};
+use schema::task::Precision;
+use serde_json::Value;
+use train::{
+    adamw::{AdamW, AdamWConfig, HostGradients},
+    step,
+};
+
+struct Golden {
+    dir: PathBuf,
+    json: Value,
+}
+
+impl Golden {
+    fn open(name: &str) -> Self {
+        let root = std::env::var_os("LINGUALIGN_GOLDEN")
+            .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden")), PathBuf::from);
+        let dir = root.join(name);
+        let text = std::fs::read_to_string(dir.join("golden.json")).expect("golden.json");
+        Self { json: serde_json::from_str(&text).expect("JSON"), dir }
+    }
+
+    fn model(&self) -> Decoder {
+        let files = ModelFiles::Folder { dir: self.dir.clone(), weights: vec![self.dir.join("model.safetensors")] };
+        Decoder::load(&files, Precision::F32, &Device::Cpu).expect("loads")
+    }
+
+    fn ids(&self) -> Vec<Vec<u32>> {
+        self.json["rows"].as_array().expect("rows").iter().map(|r| numbers(&r["ids"]).iter().map(|&x| x as u32).collect()).collect()
+    }
+
+    fn examples(&self) -> Vec<Example> {
+        let prompt_len = numbers(&self.json["lora"]["prompt_len"]);
+        self.ids().into_iter().zip(prompt_len).map(|(input_ids, p)| Example { input_ids, prompt_len: p as usize }).collect()
+    }
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().expect("a list").iter().map(|v| v.as_f64().expect("a number")).collect()
+}
+
+/// |difference| <= 1e-4 x max(1, largest value of the row).
+#[track_caller]
+fn check_row(what: &str, got: &Tensor, want: &Value) {
+    let want = numbers(want);
+    let got: Vec<f32> = got.flatten_all().and_then(|t| t.to_vec1()).expect("values");
+    assert_eq!(got.len(), want.len(), "{what}");
+    let largest = want.iter().fold(1.0f64, |m, w| m.max(w.abs()));
+    for (i, (g, w)) in got.iter().zip(&want).enumerate() {
+        assert!((f64::from(*g) - w).abs() <= 1e-4 * largest, "{what}[{i}]: {g} not {w}");
+    }
+}
+
+/// All rows in one flat batch, so that packing is checked too.
+fn check_forward(name: &str) {
+    let golden = Golden::open(name);
+    let model = golden.model();
+    let ids = golden.ids();
+    let rows = Rows::new(ids.iter().map(Vec::len), 0);
+    let mut layers: Vec<Tensor> = Vec::new();
+    let hidden = model
+        .walk(&ids.concat(), &rows, None, &mut |layer, x| {
+            assert_eq!(layer, if layers.is_empty() { Layer::Embedding } else { Layer::After(layers.len()) });
+            layers.push(x.clone());
+            Ok(())
+        })
+        .expect("runs");
+    // Hugging Face's last entry is after the final norm.
+    *layers.last_mut().expect("layers") = model.final_norm(&hidden).expect("norm");
+    for (s, want) in golden.json["rows"].as_array().expect("rows").iter().enumerate() {
+        let range = rows.range(s);
+        let last = range.end - 1;
+        let logits = model.logits(&model.select(&hidden, &[last as u32]).expect("row")).expect("logits");
+        check_row(&format!("{name} row {s} logits"), &logits, &want["logits_last"]);
+        for (l, layer) in layers.iter().enumerate() {
+            check_row(&format!("{name} row {s} layer {l}"), &layer.i(last).expect("row"), &want["hidden_last_pos"][l]);
+            let mean = layer.narrow(0, range.start, range.len()).and_then(|t| t.mean(0)).expect("mean");
+            check_row(&format!("{name} row {s} layer {l} mean"), &mean, &want["hidden_mean_pos"][l]);
+        }
+    }
+}
+
+fn check_train(name: &str) {
+    let golden = Golden::open(name);
+    let mut model = golden.model();
+    let mut adapter = Adapter::read(&golden.dir.join("adapter")).expect("adapter");
+    model.set_adapter(Some(&adapter)).expect("fits");
+    let examples = golden.examples();
+    let examples: Vec<_> = examples.iter().collect();
+    check_lora_logits(&golden, &model);
+    // One micro-batch of all, and one example at a time: the same loss and gradients.
+    for budget in [1000, 1] {
+        let (loss, gradients) = step::loss_and_gradients(&model, &examples, budget, None).expect("steps");
+        assert_eq!(loss.target_tokens as u64, golden.json["lora"]["target_tokens"].as_u64().expect("a count"));
+        let want = golden.json["lora"]["loss"].as_f64().expect("a loss");
+        assert!((loss.mean() - want).abs() <= 1e-4, "loss {} not {want}", loss.mean());
+        check_gradients(&golden, &adapter, &gradients, loss.target_tokens);
+    }
+    let mut optimiser = AdamW::new(AdamWConfig::new(0.01));
+    for (i, want) in numbers(&golden.json["train"]["losses"]).into_iter().enumerate() {
+        let (loss, gradients) = step::loss_and_gradients(&model, &examples, 30, None).expect("steps");
+        assert!((loss.mean() - want).abs() <= 1e-4, "loss {i}: {} not {want}", loss.mean());
+        let mut gradients = HostGradients::take(&adapter, &gradients, 1.0 / loss.target_tokens as f64, i).expect("finite");
+        gradients.clip(1.0);
+        optimiser.update(&mut adapter, &gradients, 1e-2).expect("updates");
+        model.set_adapter(Some(&adapter)).expect("fits");
+    }
+}
+
+fn check_lora_logits(golden: &Golden, model: &Decoder) {
+    for (s, ids) in golden.ids().iter().enumerate() {
+        let hidden = model.hidden(ids, &Rows::new([ids.len()], 0), None).expect("runs");
+        let logits = model.logits(&model.select(&hidden, &[ids.len() as u32 - 1]).expect("row")).expect("logits");
+        check_row(&format!("row {s} logits with the adapter"), &logits, &golden.json["lora"]["logits_last"][s]);
+    }
+}
+
+/// Each gradient to 1e-3 by relative norm.
+fn check_gradients(golden: &Golden, adapter: &Adapter, gradients: &Gradients, target_tokens: usize) {
+    let want = candle_core::safetensors::load(golden.dir.join("lora_grads.safetensors"), &Device::Cpu).expect("gradients");
+    assert_eq!(want.len(), 2 * adapter.weights.len(), "every projection has an adapter");
+    for &place in adapter.weights.keys() {
+        let got = gradients.get(place).expect("a gradient");
+        for (half, got) in [("lora_A", &got.a), ("lora_B", &got.b)] {
+            let want = &want[&format!("base_model.model.{place}.{half}.weight")];
+            let got = (got / target_tokens as f64).expect("scaled");
+            let norm = |t: &Tensor| t.sqr().and_then(|t| t.sum_all()).and_then(|t| t.to_scalar::<f32>()).expect("norm").sqrt();
+            let off = norm(&(got - want).expect("one shape"));
+            assert!(off <= 1e-3 * norm(want), "{place}.{half}: off by {off} of {}", norm(want));
+        }
+    }
+}
+
+#[test]
+fn golden_llama_forward() {
+    check_forward("tiny_llama");
+}
+
+#[test]
+fn golden_mistral_forward() {
+    check_forward("tiny_mistral");
+}
+
+#[test]
+fn golden_qwen2_forward() {
+    check_forward("tiny_qwen2");
+}
+
+#[test]
+fn golden_llama_train() {
+    check_train("tiny_llama");
+}
+
+#[test]
+fn golden_mistral_train() {
+    check_train("tiny_mistral");
+}
+
+#[test]
+fn golden_qwen2_train() {
+    check_train("tiny_qwen2");
+}
