@@ -89,7 +89,9 @@ fn workspace_is_complete() {
         })
         .collect();
     let mut expected: Vec<String> = ["emotion", "snli", "paws"].map(|task| format!("assets/tasks/{task}.toml")).into();
-    expected.extend(["recipes/quickstart.toml", "LICENSE-MIT", "LICENSE-APACHE", ".ci/run"].map(str::to_owned));
+    expected.extend(
+        ["recipes/quickstart.toml", "LICENSE-MIT", "LICENSE-APACHE", ".ci/run", ".ci/real-model"].map(str::to_owned),
+    );
     expected.extend(DOCUMENTS.iter().map(|document| (*document).to_owned()));
     for (layer, _) in LAYERS {
         expected.extend([format!("crates/{layer}/Cargo.toml"), format!("crates/{layer}/src/lib.rs")]);
