@@ -203,4 +203,13 @@ mod tests {
             assert!(message(text).starts_with(wanted), "{text}: {}", message(text));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[\\[\\]{}\",:a-c\\n1]{0,40}") {
+            if let Ok(items) = parse(Path::new("f.json"), &text, &["a"]) {
+                proptest::prop_assert!(!items.is_empty());
+            }
+        }
+    }
 }

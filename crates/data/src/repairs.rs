@@ -131,16 +131,19 @@ impl Swap {
         words: &[String],
         gold_sha256: &str,
     ) -> Result<Result<String, String>, DataError> {
-        let dir = set.path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-        if testset::find_all(dir, task, Language::En, "_test.json")?.is_empty() {
+        let folder = set.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let files = testset::find_all(folder, task, Language::En, "_test.json")?;
+        let [english] = files.as_slice() else {
             return Ok(if gold_digest(set, words) == gold_sha256 {
                 Ok("its gold words are those of the released file, by their SHA-256".to_owned())
             } else {
-                Err("there is no English file to compare with, and the gold words are not those of the released file"
-                    .to_owned())
+                Err(format!(
+                    "{} English files to compare with, and the gold words are not those of the released file",
+                    files.len()
+                ))
             });
-        }
-        let english = testset::load(dir, task, Language::En, Some(Protocol::Paper))?;
+        };
+        let english = testset::read(english, task, Language::En, Some(Protocol::Paper))?;
         Ok(self.compare(set, &english))
     }
 

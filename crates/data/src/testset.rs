@@ -92,7 +92,7 @@ pub fn find(dir: &Path, task: &Task, language: Language) -> Result<PathBuf, Data
 pub fn languages(dir: &Path, task: &Task) -> Result<Vec<Language>, DataError> {
     let mut found = Vec::new();
     for &language in Language::ALL {
-        if !find_all(dir, task, language, "_test.json")?.is_empty() {
+        if !find_all(&dir.join(&task.folder), task, language, "_test.json")?.is_empty() {
             found.push(language);
         }
     }
@@ -101,7 +101,8 @@ pub fn languages(dir: &Path, task: &Task) -> Result<Vec<Language>, DataError> {
 
 /// The only file `<task>_<language><count><ending>` in the task's folder.
 pub(crate) fn find_one(dir: &Path, task: &Task, language: Language, ending: &str) -> Result<PathBuf, DataError> {
-    let mut found = find_all(dir, task, language, ending)?;
+    let folder = dir.join(&task.folder);
+    let mut found = find_all(&folder, task, language, ending)?;
     let pattern = format!("{}_{language}<count>{ending}", task.name);
     let problem = match found.len() {
         1 => return Ok(found.remove(0)),
@@ -111,16 +112,20 @@ pub(crate) fn find_one(dir: &Path, task: &Task, language: Language, ending: &str
             format!("several files {pattern}: {}; keep one", names.join(", "))
         }
     };
-    Err(DataError::Folder { folder: dir.join(&task.folder), problem })
+    Err(DataError::Folder { folder, problem })
 }
 
-/// All such files, by name.
-pub(crate) fn find_all(dir: &Path, task: &Task, language: Language, ending: &str) -> Result<Vec<PathBuf>, DataError> {
-    let folder = dir.join(&task.folder);
+/// All such files of a folder, by name.
+pub(crate) fn find_all(
+    folder: &Path,
+    task: &Task,
+    language: Language,
+    ending: &str,
+) -> Result<Vec<PathBuf>, DataError> {
     let stem = format!("{}_{language}", task.name);
     let mut found = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(DiskError::at("read", &folder))? {
-        let path = entry.map_err(DiskError::at("read", &folder))?.path();
+    for entry in fs::read_dir(folder).map_err(DiskError::at("read", folder))? {
+        let path = entry.map_err(DiskError::at("read", folder))?.path();
         let name = path.file_name().and_then(|name| name.to_str());
         let count = name.and_then(|name| name.strip_prefix(&stem)?.strip_suffix(ending));
         if count.is_some_and(is_count) {

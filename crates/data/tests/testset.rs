@@ -89,7 +89,7 @@ fn exchanged_labels_are_repaired_only_where_english_shows_the_exchange() {
         (&["neutral", "entailment", "contradiction", "neutral"], "4 of 4 golds are equal"),
         (&["contradiction", "entailment", "neutral", "neutral"], "item 3 is not the exchange"),
         (&["contradiction", "entailment", "neutral"], "4 items here, 3 in the English file"),
-        (&[], "no English file"),
+        (&[], "0 English files to compare with"),
     ];
     for (english, why) in refused {
         let set = load(english, Some(Protocol::Corrected));

@@ -2,7 +2,7 @@
 
 use tokenizers::{
     AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
-    models::bpe::BPE,
+    models::bpe::{BPE, Vocab},
     normalizers::NFC,
     pre_tokenizers::{
         byte_level::ByteLevel,
@@ -86,8 +86,10 @@ pub(super) fn build(
     splitting: Splitting,
     added: Vec<AddedToken>,
 ) -> tokenizers::Result<Tokenizer> {
+    let vocab: Vocab = tokens.into_iter().collect();
+    check_merges(&merges, |token| vocab.contains_key(token))?;
     let model = BPE::builder()
-        .vocab_and_merges(tokens.into_iter().collect::<tokenizers::models::bpe::Vocab>(), merges)
+        .vocab_and_merges(vocab, merges)
         // A word that is an entry is never cut, even where no merges lead to it: Llama 3's own rule.
         .ignore_merges(splitting == Splitting::Llama3)
         .build()?;
@@ -99,4 +101,16 @@ pub(super) fn build(
     tokenizer.with_decoder(Some(ByteLevel::default()));
     tokenizer.add_tokens(added)?;
     Ok(tokenizer)
+}
+
+/// Every merge joins two entries to a third; the library below would panic on a merge that does not.
+pub(super) fn check_merges(merges: &[(String, String)], knows: impl Fn(&str) -> bool) -> Result<(), String> {
+    for (index, (left, right)) in merges.iter().enumerate() {
+        for part in [left, right, &format!("{left}{right}")] {
+            if !knows(part) {
+                return Err(format!("merge {index}, `{left} {right}`, needs the token `{part}`, which is not there"));
+            }
+        }
+    }
+    Ok(())
 }

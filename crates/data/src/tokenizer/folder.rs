@@ -1,13 +1,14 @@
 //! A tokenizer from a Hugging Face folder.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
 };
 
 use schema::disk::DiskError;
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
 use tokenizers::AddedToken;
 
 use super::{
@@ -56,8 +57,9 @@ pub(super) fn load(dir: &Path) -> Result<Tokenizer, DataError> {
 
 fn from_json(path: &Path) -> Result<Built, DataError> {
     let broken = |e: tokenizers::Error| fail(path, format!("{e}; fetch the file again"));
-    let bytes = fs::read(path).map_err(DiskError::at("read", path))?;
-    let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(broken)?;
+    let text = items::read_text(path)?;
+    check_json(path, &text)?;
+    let mut inner = tokenizers::Tokenizer::from_bytes(text.as_bytes()).map_err(broken)?;
     // What was set for someone's batches would cut or pad prompts here.
     inner.with_truncation(None).map_err(broken)?;
     inner.with_padding(None);
@@ -66,6 +68,41 @@ fn from_json(path: &Path) -> Result<Built, DataError> {
     })?;
     let (before, after) = probe_added(&inner).map_err(broken)?;
     Ok(Built { path: path.to_owned(), kind, inner, bos: None, eos: None, before, after })
+}
+
+/// Checks the merges of a BPE model; see [`byte_level::check_merges`].
+fn check_json(path: &Path, text: &str) -> Result<(), DataError> {
+    #[derive(Deserialize)]
+    struct File<'a> {
+        #[serde(borrow)]
+        model: Model<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Model<'a> {
+        #[serde(borrow)]
+        vocab: &'a RawValue,
+        merges: Option<Vec<Merge>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Merge {
+        Joined(String),
+        Parts(String, String),
+    }
+    let file: File<'_> = serde_json::from_str(text).map_err(|e| items::broken(path, &e))?;
+    let Some(merges) = file.model.merges else { return Ok(()) };
+    let vocab: HashMap<String, u32> =
+        serde_json::from_str(file.model.vocab.get()).map_err(|e| fail(path, format!("its vocabulary: {e}")))?;
+    let parts = |merge: Merge| match merge {
+        Merge::Parts(left, right) => Ok((left, right)),
+        Merge::Joined(text) => match text.split_once(' ') {
+            Some((left, right)) => Ok((left.to_owned(), right.to_owned())),
+            None => Err(fail(path, format!("the merge `{text}` is not two parts; fetch the file again"))),
+        },
+    };
+    let merges = merges.into_iter().map(parts).collect::<Result<Vec<_>, _>>()?;
+    byte_level::check_merges(&merges, |token| vocab.contains_key(token))
+        .map_err(|problem| fail(path, format!("{problem}; fetch the file again")))
 }
 
 /// Which of the two kinds the steps of the tokenizer show.

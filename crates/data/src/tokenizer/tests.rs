@@ -203,9 +203,15 @@ fn tokenizer_json_and_who_decides_on_bos() {
 fn broken_sources_are_named() {
     let message = |files: &[(&str, &[u8])]| load(files).map(|_| ()).expect_err("broken").to_string();
     let cut = &sentencepiece_file(2)[..1000];
-    let cases: [(&str, String); 7] = [
+    let json = sentencepiece()
+        .inner
+        .to_string(false)
+        .expect("serialises")
+        .replace("\"merges\":[", "\"merges\":[[\"a\",\"c\"],");
+    let cases: [(&str, String); 8] = [
         ("no tokenizer.json", message(&[])),
-        ("tokenizer.json: ", message(&[("tokenizer.json", b"{\"model\":")])),
+        ("merge 0, `a c`, needs the token `ac`", message(&[("tokenizer.json", json.as_bytes())])),
+        ("tokenizer.json line 1: ", message(&[("tokenizer.json", b"{\"model\":")])),
         ("model type is 1", message(&[("tokenizer.model", &sentencepiece_file(1))])),
         ("cut off or damaged at byte", message(&[("tokenizer.model", cut)])),
         ("how `` of a `` model splits words", message(&[("vocab.json", b"{}"), ("merges.txt", b"")])),
@@ -242,7 +248,8 @@ fn contradicting_metadata_is_named() {
         ("is `tekken`, a splitting rule", message("pre", Value::Text("tekken".into()))),
         ("has 1 entries for 265 tokens", message("token_type", Value::List(vec![Value::Signed(1)]))),
         ("merge 0 is `ab`", message("merges", texts(&["ab"]))),
-        ("do not fit each other", message("merges", texts(&["a zz"]))),
+        ("merge 0, `a zz`, needs the token `zz`", message("merges", texts(&["a zz"]))),
+        ("needs the token `Ġpo<|end|>`", message("merges", texts(&["Ġpo <|end|>"]))),
         ("is 265, but there are 265 tokens", message("eos_token_id", Value::Unsigned(265))),
     ];
     for (wanted, message) in cases {
@@ -252,6 +259,22 @@ fn contradicting_metadata_is_named() {
 }
 
 proptest! {
+    #[test]
+    fn a_damaged_file_is_an_error_or_a_model_and_never_a_panic(
+        length in 0usize..4000, flips in prop::collection::vec((0usize..4000, any::<u8>()), 0..4),
+    ) {
+        let mut file = sentencepiece_file(2);
+        file.truncate(length);
+        for (at, byte) in flips {
+            if let Some(place) = file.get_mut(at) {
+                *place = byte;
+            }
+        }
+        if let Ok(model) = proto::parse(&file) {
+            prop_assert!(!model.pieces.is_empty());
+        }
+    }
+
     #[test]
     fn any_text_comes_back(text in "\\PC{0,24}") {
         prop_assume!(!text.contains('▁') && !text.contains('<'));
