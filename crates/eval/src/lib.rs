@@ -1,1 +1,10 @@
-//! Prefilling the shared prefix, label scoring and calibration, the loop over languages.
+//! Few-shot evaluation by constrained decoding (arXiv 2405.13816, section 4.1): prefilling the shared prefix, scoring labels,
+//! the loop over questions. Never here: training, plotting, knowing one language from another.
+
+pub mod ask;
+pub mod error;
+pub mod label_scores;
+mod questions;
+
+pub use ask::{Answers, Ask, ask};
+pub use error::EvalError;

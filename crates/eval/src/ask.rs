@@ -1,0 +1,115 @@
+//! Asks every question of one language and records what was answered.
+
+use std::{collections::BTreeMap, path::Path};
+
+use data::{Tokenizer, prompt, testset};
+use model::Decoder;
+use schema::{AnswerRecord, FewShot, LabelSet, Language, Protocol, Scoring, Task};
+
+use crate::{
+    error::EvalError,
+    label_scores::{choose, score},
+    questions::{self, Questions},
+};
+
+/// What is asked, and how.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    /// Name of the model for the records.
+    pub model: &'a str,
+    /// Name of its adapter; `None`: the base model.
+    pub adapter: Option<&'a str>,
+    /// The task.
+    pub task: &'a Task,
+    /// Folder in the released layout.
+    pub dir: &'a Path,
+    /// Which words are scored.
+    pub labels: LabelSet,
+    /// How.
+    pub scoring: Scoring,
+    /// Rules for defective data.
+    pub protocol: Option<Protocol>,
+    /// Where exemplars come from.
+    pub few_shot: &'a FewShot,
+    /// Scored items; `None`: all.
+    pub limit: Option<usize>,
+    /// Question tokens run at once; never changes a result.
+    pub tokens_per_batch: usize,
+}
+
+/// The answers of one language.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answers {
+    /// One record per scored item, in file order.
+    pub records: Vec<AnswerRecord>,
+    /// What the protocol repaired in the file.
+    pub repairs: Vec<String>,
+    /// Tokens of the prefix that was computed once.
+    pub prefix_tokens: usize,
+}
+
+/// Asks all questions of `language`. `watch` sees how many of how many are answered and may stop by returning false.
+pub fn ask(model: &Decoder, tokenizer: &Tokenizer, ask: &Ask<'_>, language: Language, watch: &mut dyn FnMut(usize, usize) -> bool) -> Result<Answers, EvalError> {
+    let set = testset::load(ask.dir, ask.task, language, ask.protocol)?;
+    let rendered = prompt::render(ask.task, &set, ask.few_shot, ask.labels)?;
+    let questions = questions::encode(tokenizer, ask.task, language, &rendered, ask.labels, ask.scoring)?;
+    let scored = ask.limit.unwrap_or(usize::MAX).min(rendered.prompts.len());
+    let content_free = questions.questions.len() - 1;
+    let wanted: Vec<usize> = (0..scored).chain([content_free]).collect();
+    let scores = score_all(model, ask, &questions, &wanted, language, watch)?;
+    let by_label = |scores: &[f64]| -> BTreeMap<String, f64> { ask.task.labels.iter().cloned().zip(scores.iter().copied()).collect() };
+    for (at, scores) in wanted.iter().zip(&scores) {
+        if let Some(label) = scores.iter().position(|s| !s.is_finite()) {
+            let item = rendered.prompts.get(*at).map_or("content-free".into(), |p| p.item.to_string());
+            return Err(EvalError::NotFinite { language, item, label: ask.task.labels[label].clone(), score: scores[label] });
+        }
+    }
+    let prior = by_label(&scores[scored]);
+    let records = rendered.prompts[..scored]
+        .iter()
+        .zip(&scores)
+        .zip(&questions.questions)
+        .map(|((prompt, scores), question)| {
+            let (chosen, tied) = choose(scores);
+            AnswerRecord {
+                model: ask.model.to_owned(),
+                adapter: ask.adapter.map(str::to_owned),
+                task: ask.task.name.clone(),
+                language,
+                item: prompt.item,
+                gold: ask.task.label_name(prompt.gold).to_owned(),
+                chosen: ask.task.labels[chosen].clone(),
+                correct: prompt.answerable && chosen == prompt.gold.0,
+                scores: by_label(scores),
+                prior: prior.clone(),
+                tied,
+                scoring: ask.scoring,
+                labels: ask.labels,
+                protocol: ask.protocol,
+                few_shot: ask.few_shot.to_string(),
+                prompt_tokens: question.prompt_tokens,
+            }
+        })
+        .collect();
+    Ok(Answers { records, repairs: set.repairs, prefix_tokens: questions.prefix.len() })
+}
+
+/// Scores in the order of `wanted`; run longest first, so that the batches are of like length.
+fn score_all(model: &Decoder, ask: &Ask<'_>, all: &Questions, wanted: &[usize], language: Language, watch: &mut dyn FnMut(usize, usize) -> bool) -> Result<Vec<Vec<f64>>, EvalError> {
+    let cache = if all.prefix.is_empty() { None } else { Some(model.prefill(&all.prefix, None)?.0) };
+    let rows = |i: usize| all.questions[i].suffix.len() + all.questions[i].continuations.iter().map(|c| c.len() - 1).sum::<usize>();
+    let lengths: Vec<usize> = wanted.iter().map(|&i| rows(i)).collect();
+    let mut scores = vec![Vec::new(); wanted.len()];
+    let mut done = 0;
+    for batch in data::batch::micro_batches(&lengths, ask.tokens_per_batch) {
+        let indices: Vec<usize> = batch.iter().map(|&at| wanted[at]).collect();
+        for (at, found) in batch.iter().zip(score(model, cache.as_ref(), all, &indices)?) {
+            scores[*at] = found;
+        }
+        done += batch.len();
+        if !watch(done, wanted.len()) {
+            return Err(EvalError::Stopped(language));
+        }
+    }
+    Ok(scores)
+}

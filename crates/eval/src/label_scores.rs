@@ -1,0 +1,127 @@
+//! A batch of questions to one score per label: the paper's prefix sum, or exact sequence probabilities.
+
+use model::{Decoder, KvCache, Parent, Rows, ops::softmax};
+
+use crate::{
+    error::EvalError,
+    questions::{Question, Questions},
+};
+
+/// Rows whose probabilities over the whole vocabulary are in memory at once.
+const HEAD_ROWS: usize = 64;
+
+/// Scores of each question in `batch` (indices into the questions), in the order of the labels.
+pub(crate) fn score(model: &Decoder, cache: Option<&KvCache>, all: &Questions, batch: &[usize]) -> Result<Vec<Vec<f64>>, EvalError> {
+    let questions: Vec<&Question> = batch.iter().map(|&i| &all.questions[i]).collect();
+    if all.label_sets.is_empty() { sequence_scores(model, cache, &questions) } else { prefix_scores(model, cache, &questions, &all.label_sets) }
+}
+
+/// Sum of next-token probabilities over each label's set; only the last row goes through the head.
+fn prefix_scores(model: &Decoder, cache: Option<&KvCache>, questions: &[&Question], label_sets: &[Vec<u32>]) -> Result<Vec<Vec<f64>>, EvalError> {
+    let rows = Rows::new(questions.iter().map(|q| q.suffix.len()), cache.map_or(0, KvCache::len));
+    let ids: Vec<u32> = questions.iter().flat_map(|q| q.suffix.iter().copied()).collect();
+    let hidden = model.hidden(&ids, &rows, cache)?;
+    let last: Vec<u32> = (0..rows.sequences()).map(|s| rows.range(s).end as u32 - 1).collect();
+    let mut scores = Vec::with_capacity(questions.len());
+    for part in last.chunks(HEAD_ROWS) {
+        let p = softmax::softmax(&model.logits(&model.select(&hidden, part)?)?)?.to_device(&candle_core::Device::Cpu)?; // (n, V)
+        for row in p.to_vec2::<f32>()? {
+            scores.push(label_sets.iter().map(|set| set.iter().map(|&id| f64::from(row[id as usize])).sum()).collect());
+        }
+    }
+    Ok(scores)
+}
+
+/// A token whose probability is wanted at a row.
+struct Wanted {
+    row: u32,
+    token: u32,
+    /// Index of the sum that it belongs to.
+    sum: usize,
+}
+
+/// Probability of each label's tokens and closing quote, normalised over the labels. A label's tokens continue their
+/// question as a branch, so the question's own rows are computed once for all labels.
+fn sequence_scores(model: &Decoder, cache: Option<&KvCache>, questions: &[&Question]) -> Result<Vec<Vec<f64>>, EvalError> {
+    let mut rows = Rows::new(questions.iter().map(|q| q.suffix.len()), cache.map_or(0, KvCache::len));
+    let mut ids: Vec<u32> = questions.iter().flat_map(|q| q.suffix.iter().copied()).collect();
+    let (mut wanted, mut sums) = (Vec::new(), 0);
+    for (sequence, question) in questions.iter().enumerate() {
+        let end = rows.range(sequence).end as u32;
+        for tokens in &question.continuations {
+            wanted.push(Wanted { row: end - 1, token: tokens[0], sum: sums });
+            if tokens.len() > 1 {
+                let start = ids.len() as u32;
+                rows.branch(Parent { sequence, rows: question.suffix.len() }, tokens.len() - 1)?;
+                ids.extend(&tokens[..tokens.len() - 1]);
+                wanted.extend(tokens[1..].iter().zip(start..).map(|(&token, row)| Wanted { row, token, sum: sums }));
+            }
+            sums += 1;
+        }
+    }
+    let hidden = model.hidden(&ids, &rows, cache)?;
+    let mut log_p = vec![0.0f64; sums];
+    wanted.sort_by_key(|w| w.row);
+    for part in wanted.chunk_by(|a, b| a.row / HEAD_ROWS as u32 == b.row / HEAD_ROWS as u32) {
+        add_log_probabilities(model, &hidden, part, &mut log_p)?;
+    }
+    let mut start = 0;
+    Ok(questions
+        .iter()
+        .map(|question| {
+            let own = &log_p[start..start + question.continuations.len()];
+            start += own.len();
+            normalise(own)
+        })
+        .collect())
+}
+
+fn add_log_probabilities(model: &Decoder, hidden: &candle_core::Tensor, wanted: &[Wanted], log_p: &mut [f64]) -> Result<(), EvalError> {
+    let mut rows: Vec<u32> = wanted.iter().map(|w| w.row).collect();
+    rows.dedup();
+    let found = softmax::log_softmax(&model.logits(&model.select(hidden, &rows)?)?)?.to_device(&candle_core::Device::Cpu)?;
+    let found = found.to_vec2::<f32>()?;
+    for w in wanted {
+        let at = rows.partition_point(|&row| row < w.row);
+        log_p[w.sum] += f64::from(found[at][w.token as usize]);
+    }
+    Ok(())
+}
+
+/// exp, to a sum of 1.
+fn normalise(log_p: &[f64]) -> Vec<f64> {
+    let max = log_p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let p: Vec<f64> = log_p.iter().map(|l| (l - max).exp()).collect();
+    let total: f64 = p.iter().sum();
+    p.into_iter().map(|p| p / total).collect()
+}
+
+/// Index of the highest score, the first of equals, and whether there are equals.
+pub fn choose(scores: &[f64]) -> (usize, bool) {
+    let mut best = 0;
+    for (i, &score) in scores.iter().enumerate() {
+        if score > scores[best] {
+            best = i;
+        }
+    }
+    let tied = scores.iter().filter(|&&s| s == scores[best]).count() > 1;
+    (best, tied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_equals_is_chosen_and_it_is_said() {
+        assert_eq!(choose(&[0.1, 0.3, 0.2]), (1, false));
+        assert_eq!(choose(&[0.3, 0.1, 0.3]), (0, true));
+        assert_eq!(choose(&[0.1, 0.1, 0.3]), (2, false));
+    }
+
+    #[test]
+    fn probabilities_sum_to_one_however_small_they_are() {
+        let p = normalise(&[-1000.0, -1001.0]);
+        assert!((p[0] - 1.0 / (1.0 + (-1.0f64).exp())).abs() < 1e-12 && (p[0] + p[1] - 1.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,57 @@
+//! One language's questions as token ids: the shared prefix, what follows it for each question, and the labels.
+
+use data::{Tokenizer, label_tokens, prefix, prompt::Rendered};
+use schema::{LabelSet, Language, Scoring, Task};
+
+use crate::error::EvalError;
+
+/// A question after the shared prefix.
+pub(crate) struct Question {
+    /// Its tokens after the shared prefix; at least one.
+    pub(crate) suffix: Vec<u32>,
+    /// Tokens of the whole prompt.
+    pub(crate) prompt_tokens: usize,
+    /// For [`Scoring::Sequence`]: tokens of each label and its closing quote, after the suffix.
+    pub(crate) continuations: Vec<Vec<u32>>,
+}
+
+/// All questions of a file, the content-free one last.
+pub(crate) struct Questions {
+    /// Tokens that every prompt of the file begins with.
+    pub(crate) prefix: Vec<u32>,
+    /// In file order, then the content-free one.
+    pub(crate) questions: Vec<Question>,
+    /// For [`Scoring::Prefix`]: token ids that speak for each label.
+    pub(crate) label_sets: Vec<Vec<u32>>,
+}
+
+/// Tokenises every prompt of the file. The prefix is that of the whole file, whatever part of it is scored, so that a
+/// score does not depend on `--limit`.
+pub(crate) fn encode(tokenizer: &Tokenizer, task: &Task, language: Language, rendered: &Rendered, labels: LabelSet, scoring: Scoring) -> Result<Questions, EvalError> {
+    let words = data::tasks::label_words(task, language, labels)?;
+    let mut texts = rendered.texts();
+    texts.push(&rendered.content_free);
+    let mut prompts = tokenizer.encode_all(&texts)?;
+    let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
+    let (mut continuations, mut label_sets) = (vec![Vec::new(); prompts.len()], Vec::new());
+    match scoring {
+        Scoring::Prefix => label_sets = label_tokens::prefix_sets(tokenizer, &words)?,
+        Scoring::Sequence => {
+            let sequences = label_tokens::sequences_all(tokenizer, &texts, &words)?;
+            for ((prompt, continuation), found) in prompts.iter_mut().zip(&mut continuations).zip(sequences) {
+                // Where the label's first token swallows the prompt's last, the prompt ends before it.
+                prompt.truncate(found.kept);
+                *continuation = found.rows;
+            }
+        }
+    }
+    let split = prefix::split(&prompts);
+    let questions = split
+        .suffixes
+        .iter()
+        .zip(lengths)
+        .zip(continuations)
+        .map(|((suffix, prompt_tokens), continuations)| Question { suffix: suffix.to_vec(), prompt_tokens, continuations })
+        .collect();
+    Ok(Questions { prefix: split.prefix.to_vec(), questions, label_sets })
+}
