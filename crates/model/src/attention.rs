@@ -51,7 +51,14 @@ impl Attention {
     }
 
     /// `x` (N, E) after the norm -> (N, E), the layer's keys and values, and what backward needs.
-    pub(crate) fn forward(&self, rows: &Rows, angles: &Angles, x: &Tensor, prefix: Option<&LayerKv>, keep: Keep) -> Result<(Tensor, LayerKv, AttentionSaved)> {
+    pub(crate) fn forward(
+        &self,
+        rows: &Rows,
+        angles: &Angles,
+        x: &Tensor,
+        prefix: Option<&LayerKv>,
+        keep: Keep,
+    ) -> Result<(Tensor, LayerKv, AttentionSaved)> {
         let (q, q_saved) = self.q_proj.forward(x, keep)?; // (N, H · D)
         let (k, k_saved) = self.k_proj.forward(x, keep)?; // (N, G · D)
         let (v, v_saved) = self.v_proj.forward(x, keep)?; // (N, G · D)
@@ -59,12 +66,28 @@ impl Attention {
         let (out, attend) = attend::forward(&self.heads, rows, &q, &k, &v, prefix)?; // (N, H · D)
         let (y, o_saved) = self.o_proj.forward(&out, keep)?; // (N, E)
         let kv = LayerKv { k, v };
-        let saved = AttentionSaved { q_proj: q_saved, k_proj: k_saved, v_proj: v_saved, o_proj: o_saved, q, kv: kv.clone(), attend };
+        let saved = AttentionSaved {
+            q_proj: q_saved,
+            k_proj: k_saved,
+            v_proj: v_saved,
+            o_proj: o_saved,
+            q,
+            kv: kv.clone(),
+            attend,
+        };
         Ok((y, kv, saved))
     }
 
     /// `dy` (N, E) -> gradient of the normed rows, `None` if nothing below is trained.
-    pub(crate) fn backward(&self, rows: &Rows, angles: &Angles, saved: &AttentionSaved, dy: &Tensor, need_dx: bool, gradients: &mut Gradients) -> Result<Option<Tensor>> {
+    pub(crate) fn backward(
+        &self,
+        rows: &Rows,
+        angles: &Angles,
+        saved: &AttentionSaved,
+        dy: &Tensor,
+        need_dx: bool,
+        gradients: &mut Gradients,
+    ) -> Result<Option<Tensor>> {
         let Some(d_out) = self.o_proj.backward(&saved.o_proj, dy, true, gradients)? else { return Ok(None) };
         let grads = attend::backward(&self.heads, rows, &saved.q, &saved.kv.k, &saved.kv.v, &saved.attend, &d_out)?;
         let dq = rope::turn(&grads.q, angles, Turn::Backward)?;

@@ -33,7 +33,9 @@ pub(crate) struct BlockSaved {
 
 impl Block {
     pub(crate) fn load(files: &mut WeightFiles, config: &ModelConfig, layer: usize) -> Result<Self> {
-        let norm = |files: &mut WeightFiles, name: &str| files.take_f32(&format!("model.layers.{layer}.{name}.weight"), &[config.hidden_size]);
+        let norm = |files: &mut WeightFiles, name: &str| {
+            files.take_f32(&format!("model.layers.{layer}.{name}.weight"), &[config.hidden_size])
+        };
         Ok(Self {
             input_layernorm: norm(files, "input_layernorm")?,
             self_attn: Attention::load(files, config, layer)?,
@@ -44,7 +46,14 @@ impl Block {
     }
 
     /// Over flat rows: `x` (N, E) -> (N, E), with this layer's keys and values.
-    pub(crate) fn forward(&self, rows: &Rows, angles: &Angles, x: &Tensor, prefix: Option<&LayerKv>, keep: Keep) -> Result<(Tensor, LayerKv, Option<BlockSaved>)> {
+    pub(crate) fn forward(
+        &self,
+        rows: &Rows,
+        angles: &Angles,
+        x: &Tensor,
+        prefix: Option<&LayerKv>,
+        keep: Keep,
+    ) -> Result<(Tensor, LayerKv, Option<BlockSaved>)> {
         let normed = rms_norm::forward(x, &self.input_layernorm, self.eps)?;
         let (attn_out, kv, attention) = self.self_attn.forward(rows, angles, &normed, prefix, keep)?;
         let resid_mid = add::forward(x, &attn_out)?; // (N, E)
@@ -59,11 +68,20 @@ impl Block {
     }
 
     /// `dy` (N, E), the gradient of the block's output -> that of its input, `None` if nothing below is trained.
-    pub(crate) fn backward(&self, rows: &Rows, angles: &Angles, saved: BlockSaved, dy: &Tensor, need_dx: bool, gradients: &mut Gradients) -> Result<Option<Tensor>> {
+    pub(crate) fn backward(
+        &self,
+        rows: &Rows,
+        angles: &Angles,
+        saved: BlockSaved,
+        dy: &Tensor,
+        need_dx: bool,
+        gradients: &mut Gradients,
+    ) -> Result<Option<Tensor>> {
         let Some(d_normed) = self.mlp.backward(&saved.mlp, dy, true, gradients)? else { return Ok(None) };
         let through = rms_norm::backward(&saved.resid_mid, &self.post_attention_layernorm, self.eps, &d_normed)?;
         let d_mid = add::forward(dy, &through)?; // (N, E)
-        let Some(d_normed) = self.self_attn.backward(rows, angles, &saved.attention, &d_mid, need_dx, gradients)? else {
+        let Some(d_normed) = self.self_attn.backward(rows, angles, &saved.attention, &d_mid, need_dx, gradients)?
+        else {
             return Ok(None);
         };
         let through = rms_norm::backward(&saved.resid_pre, &self.input_layernorm, self.eps, &d_normed)?;

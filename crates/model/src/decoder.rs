@@ -74,10 +74,16 @@ impl Decoder {
                 Self::build(config, WeightFiles::open_folder(weights, dtype, device)?, device)
             }
             ModelFiles::Gguf { path } => {
-                let header = Header::read(path).map_err(|e| ModelError::Weights { file: path.clone(), problem: e.to_string() })?;
+                let header = Header::read(path)
+                    .map_err(|e| ModelError::Weights { file: path.clone(), problem: e.to_string() })?;
                 let mut config = ModelConfig::from_gguf(path, &header)?;
-                let mut weights =
-                    WeightFiles::open_gguf(&header, config.num_attention_heads, config.num_key_value_heads, dtype, device)?;
+                let mut weights = WeightFiles::open_gguf(
+                    &header,
+                    config.num_attention_heads,
+                    config.num_key_value_heads,
+                    dtype,
+                    device,
+                )?;
                 if weights.has(ROPE_FACTORS) {
                     let factors = weights.take_f32(ROPE_FACTORS, &[config.head_dim / 2])?.to_device(&Device::Cpu)?;
                     config.rope.scaling = RopeScaling::Factors(factors.to_vec1()?);
@@ -90,7 +96,9 @@ impl Decoder {
     fn build(config: ModelConfig, mut files: WeightFiles, device: &Device) -> Result<Self> {
         let (v, e) = (config.vocab_size, config.hidden_size);
         let embed_tokens = files.take("model.embed_tokens.weight", &[v, e])?;
-        let blocks = (0..config.num_hidden_layers).map(|layer| Block::load(&mut files, &config, layer)).collect::<Result<_>>()?;
+        let blocks = (0..config.num_hidden_layers)
+            .map(|layer| Block::load(&mut files, &config, layer))
+            .collect::<Result<_>>()?;
         let norm = files.take_f32("model.norm.weight", &[e])?;
         let lm_head = if config.tie_word_embeddings {
             files.ignore("lm_head.weight");
@@ -133,14 +141,23 @@ impl Decoder {
     fn embed(&self, input_ids: &[u32]) -> Result<Tensor> {
         if let Some(id) = input_ids.iter().find(|&&id| id as usize >= self.config.vocab_size) {
             let size = self.config.vocab_size;
-            return Err(ModelError::Input(format!("token id {id} is not in the vocabulary of {size}; is the tokenizer the model's?")));
+            return Err(ModelError::Input(format!(
+                "token id {id} is not in the vocabulary of {size}; is the tokenizer the model's?"
+            )));
         }
         let ids = Tensor::new(input_ids, &self.device)?;
         Ok(self.embed_tokens.index_select(&ids, 0)?.to_dtype(DType::F32)?)
     }
 
     /// Runs all blocks, calling `visit` with the residual stream at each layer; returns the last: (N, E).
-    fn run(&self, input_ids: &[u32], rows: &Rows, prefix: Option<&KvCache>, keep: Keep, visit: &mut dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) -> Result<()>) -> Result<(Tensor, Angles)> {
+    fn run(
+        &self,
+        input_ids: &[u32],
+        rows: &Rows,
+        prefix: Option<&KvCache>,
+        keep: Keep,
+        visit: &mut dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) -> Result<()>,
+    ) -> Result<(Tensor, Angles)> {
         let held = prefix.map_or(0, KvCache::len);
         if input_ids.len() != rows.len() || rows.prefix() != held || rows.is_empty() {
             let sizes = (input_ids.len(), rows.len(), rows.prefix(), held);
@@ -163,7 +180,13 @@ impl Decoder {
     }
 
     /// As [`Decoder::hidden`], showing the residual stream (N, E) at every layer on the way.
-    pub fn walk(&self, input_ids: &[u32], rows: &Rows, prefix: Option<&KvCache>, visit: &mut dyn FnMut(Layer, &Tensor) -> Result<()>) -> Result<Tensor> {
+    pub fn walk(
+        &self,
+        input_ids: &[u32],
+        rows: &Rows,
+        prefix: Option<&KvCache>,
+        visit: &mut dyn FnMut(Layer, &Tensor) -> Result<()>,
+    ) -> Result<Tensor> {
         Ok(self.run(input_ids, rows, prefix, Keep::Nothing, &mut |layer, x, _, _| visit(layer, x))?.0)
     }
 
@@ -208,7 +231,12 @@ impl Decoder {
     }
 
     /// Forward that keeps what [`Decoder::backward`] needs.
-    pub fn forward(&self, input_ids: &[u32], rows: &Rows, dropout: Option<ops::lora::Dropout>) -> Result<(Tensor, Saved)> {
+    pub fn forward(
+        &self,
+        input_ids: &[u32],
+        rows: &Rows,
+        dropout: Option<ops::lora::Dropout>,
+    ) -> Result<(Tensor, Saved)> {
         let mut blocks = Vec::with_capacity(self.blocks.len());
         let (x, angles) = self.run(input_ids, rows, None, Keep::ForBackward { dropout }, &mut |_, _, _, saved| {
             blocks.extend(saved);
@@ -218,7 +246,13 @@ impl Decoder {
     }
 
     /// Sum of cross-entropies (nats) of `targets` at rows `learnt` of `hidden`, and its gradient by `hidden` (N, E).
-    pub fn loss(&self, hidden: &Tensor, learnt: &[u32], targets: &[u32], with_gradient: bool) -> Result<(f64, Option<Tensor>)> {
+    pub fn loss(
+        &self,
+        hidden: &Tensor,
+        learnt: &[u32],
+        targets: &[u32],
+        with_gradient: bool,
+    ) -> Result<(f64, Option<Tensor>)> {
         let rows = self.select(hidden, learnt)?; // (n, E)
         let normed = self.final_norm(&rows)?;
         let loss = cross_entropy::forward_backward(&normed, self.head(), targets, with_gradient)?;

@@ -1,6 +1,7 @@
 //! Where tensors live: `auto`, `cpu`, `cuda[:N]`, `metal[:N]`.
 
-use candle_core::{DType, Device};
+use candle_core::DType;
+pub use candle_core::Device;
 use schema::task::Precision;
 
 use crate::error::{ModelError, Result};
@@ -15,9 +16,13 @@ pub fn open(name: &str) -> Result<Device> {
         "auto" if candle_core::utils::cuda_is_available() => Device::new_cuda(0).map_err(|e| refuse(e.to_string())),
         "auto" if candle_core::utils::metal_is_available() => Device::new_metal(0).map_err(|e| refuse(e.to_string())),
         "auto" => Ok(Device::Cpu),
-        "cuda" if !candle_core::utils::cuda_is_available() => Err(refuse("this program was built without `--features cuda`".into())),
+        "cuda" if !candle_core::utils::cuda_is_available() => {
+            Err(refuse("this program was built without `--features cuda`".into()))
+        }
         "cuda" => Device::new_cuda(number).map_err(|e| refuse(e.to_string())),
-        "metal" if !candle_core::utils::metal_is_available() => Err(refuse("this program was built without `--features metal`".into())),
+        "metal" if !candle_core::utils::metal_is_available() => {
+            Err(refuse("this program was built without `--features metal`".into()))
+        }
         "metal" => Device::new_metal(number).map_err(|e| refuse(e.to_string())),
         _ => Err(refuse("is none of auto, cpu, cuda[:N], metal[:N]".into())),
     }

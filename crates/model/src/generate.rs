@@ -9,7 +9,13 @@ use crate::{
 
 /// Continues `input_ids` by the likeliest token until `stop` holds for one or `most` are made; the stop token is not
 /// part of the result. `on_token` sees each token as it comes.
-pub fn greedy(model: &Decoder, input_ids: &[u32], most: usize, stop: impl Fn(u32) -> bool, on_token: &mut dyn FnMut(u32)) -> Result<Vec<u32>> {
+pub fn greedy(
+    model: &Decoder,
+    input_ids: &[u32],
+    most: usize,
+    stop: impl Fn(u32) -> bool,
+    on_token: &mut dyn FnMut(u32),
+) -> Result<Vec<u32>> {
     if input_ids.is_empty() {
         return Err(ModelError::Input("the prompt has no tokens".into()));
     }

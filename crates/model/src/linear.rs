@@ -66,7 +66,9 @@ impl Linear {
         let base = ops::linear::forward(x, &self.weight, self.bias.as_ref())?;
         let Some(lora) = &self.lora else { return Ok((base, LinearSaved { lora: None })) };
         let dropout = match keep {
-            Keep::ForBackward { dropout: Some(d) } if d.share > 0.0 => Some(Dropout { seed: d.seed ^ self.place.index(), ..d }),
+            Keep::ForBackward { dropout: Some(d) } if d.share > 0.0 => {
+                Some(Dropout { seed: d.seed ^ self.place.index(), ..d })
+            }
             _ => None,
         };
         let x = match dropout {
@@ -79,7 +81,13 @@ impl Linear {
     }
 
     /// `dy` (N, out) -> dx (N, in); `None` if nothing below is trained. The update's gradients are added to `gradients`.
-    pub(crate) fn backward(&self, saved: &LinearSaved, dy: &Tensor, need_dx: bool, gradients: &mut Gradients) -> Result<Option<Tensor>> {
+    pub(crate) fn backward(
+        &self,
+        saved: &LinearSaved,
+        dy: &Tensor,
+        need_dx: bool,
+        gradients: &mut Gradients,
+    ) -> Result<Option<Tensor>> {
         let dx = if need_dx { Some(ops::linear::backward(dy, &self.weight)?) } else { None };
         let (Some(lora), Some(kept)) = (&self.lora, &saved.lora) else { return Ok(dx) };
         let Some(dropout) = kept.dropout else {

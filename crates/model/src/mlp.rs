@@ -48,7 +48,13 @@ impl Mlp {
     }
 
     /// `dy` (N, E) -> gradient of the normed rows, `None` if `need_dx` is false.
-    pub(crate) fn backward(&self, saved: &MlpSaved, dy: &Tensor, need_dx: bool, gradients: &mut Gradients) -> Result<Option<Tensor>> {
+    pub(crate) fn backward(
+        &self,
+        saved: &MlpSaved,
+        dy: &Tensor,
+        need_dx: bool,
+        gradients: &mut Gradients,
+    ) -> Result<Option<Tensor>> {
         let Some(d_act) = self.down_proj.backward(&saved.down_proj, dy, true, gradients)? else { return Ok(None) };
         let (d_gate, d_up) = swiglu::backward(&saved.gate, &saved.up, &d_act)?; // (N, F)
         let from_gate = self.gate_proj.backward(&saved.gate_proj, &d_gate, need_dx, gradients)?;

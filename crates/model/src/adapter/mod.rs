@@ -121,14 +121,25 @@ pub struct Adapter {
 
 impl Adapter {
     /// A new adapter on every layer, B zero, A from `initial(in, count)`: `count` values for rows of `in`.
-    pub fn new(config: LoraConfig, model: &ModelConfig, mut initial: impl FnMut(usize, usize) -> Vec<f32>) -> Result<Self> {
+    pub fn new(
+        config: LoraConfig,
+        model: &ModelConfig,
+        mut initial: impl FnMut(usize, usize) -> Vec<f32>,
+    ) -> Result<Self> {
         let mut weights = BTreeMap::new();
         for layer in 0..model.num_hidden_layers {
             for &projection in &config.targets {
                 let (out, inner) = shape(model, projection)?;
-                let a = Tensor::from_vec(initial(inner, config.rank * inner), (config.rank, inner), &candle_core::Device::Cpu)?;
+                let a = Tensor::from_vec(
+                    initial(inner, config.rank * inner),
+                    (config.rank, inner),
+                    &candle_core::Device::Cpu,
+                )?;
                 let b = Tensor::zeros((out, config.rank), candle_core::DType::F32, &candle_core::Device::Cpu)?;
-                weights.insert(Place { layer, projection }, LoraWeights { a, b, scale: config.alpha / config.rank as f64 });
+                weights.insert(
+                    Place { layer, projection },
+                    LoraWeights { a, b, scale: config.alpha / config.rank as f64 },
+                );
             }
         }
         Ok(Self { config, weights })
@@ -147,7 +158,9 @@ impl Adapter {
             let fits = place.layer < model.num_hidden_layers && a.len() == 2 && b == [out, a[0]] && a[1] == inner;
             if !fits {
                 let layers = model.num_hidden_layers;
-                let problem = format!("adapter of `{place}`: A {a:?}, B {b:?}; the model has {layers} layers and ({out}, {inner}) there");
+                let problem = format!(
+                    "adapter of `{place}`: A {a:?}, B {b:?}; the model has {layers} layers and ({out}, {inner}) there"
+                );
                 return Err(ModelError::Input(problem));
             }
         }

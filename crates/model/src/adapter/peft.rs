@@ -35,10 +35,13 @@ impl Adapter {
             }
         }
         let file = folder.join(WEIGHTS);
-        let refuse = |e: safetensors::SafeTensorError| ModelError::Adapter { file: file.clone(), problem: e.to_string() };
+        let refuse =
+            |e: safetensors::SafeTensorError| ModelError::Adapter { file: file.clone(), problem: e.to_string() };
         let views = bytes
             .iter()
-            .map(|(name, (shape, raw))| Ok((name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), raw)?)))
+            .map(|(name, (shape, raw))| {
+                Ok((name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), raw)?))
+            })
             .collect::<std::result::Result<Vec<_>, _>>()
             .map_err(refuse)?;
         let metadata = [("format".to_owned(), "pt".to_owned())].into();
@@ -94,7 +97,9 @@ impl Adapter {
         }
         let weights_file = folder.join(WEIGHTS);
         if !weights_file.exists() {
-            let problem = format!("{WEIGHTS} is missing (the older adapter_model.bin is not read: save it again with a newer PEFT)");
+            let problem = format!(
+                "{WEIGHTS} is missing (the older adapter_model.bin is not read: save it again with a newer PEFT)"
+            );
             return Err(ModelError::Adapter { file: folder.to_owned(), problem });
         }
         let weights = read_matrices(&weights_file, &reader)?;
@@ -128,9 +133,19 @@ impl ConfigReader {
         if !matches!(self.config.get("bias"), None | Some(Value::Null)) && self.config["bias"] != "none" {
             return self.error("bias", "trained biases are not supported");
         }
-        for key in ["use_dora", "fan_in_fan_out", "lora_bias", "use_qalora", "use_bdlora", "modules_to_save", "layer_replication", "trainable_token_indices"] {
+        for key in [
+            "use_dora",
+            "fan_in_fan_out",
+            "lora_bias",
+            "use_qalora",
+            "use_bdlora",
+            "modules_to_save",
+            "layer_replication",
+            "trainable_token_indices",
+        ] {
             let value = self.config.get(key).unwrap_or(&Value::Null);
-            let unset = matches!(value, Value::Null | Value::Bool(false)) || value.as_array().is_some_and(Vec::is_empty);
+            let unset =
+                matches!(value, Value::Null | Value::Bool(false)) || value.as_array().is_some_and(Vec::is_empty);
             if !unset {
                 return self.error(key, format!("{value} is not supported"));
             }
@@ -159,10 +174,12 @@ impl ConfigReader {
 fn read_matrices(file: &Path, config: &ConfigReader) -> Result<BTreeMap<Place, LoraWeights>> {
     let refuse = |problem: String| ModelError::Adapter { file: file.to_owned(), problem };
     let bytes = std::fs::read(file).map_err(DiskError::at("read", file))?;
-    let tensors = safetensors::SafeTensors::deserialize(&bytes).map_err(|e| refuse(format!("no whole safetensors file: {e}")))?;
+    let tensors =
+        safetensors::SafeTensors::deserialize(&bytes).map_err(|e| refuse(format!("no whole safetensors file: {e}")))?;
     let mut halves: BTreeMap<Place, [Option<Tensor>; 2]> = BTreeMap::new();
     for (name, view) in tensors.tensors() {
-        let (place, half) = parse_name(&name).ok_or_else(|| refuse(format!("tensor `{name}` belongs to no projection of the decoder")))?;
+        let (place, half) = parse_name(&name)
+            .ok_or_else(|| refuse(format!("tensor `{name}` belongs to no projection of the decoder")))?;
         let dtype = match view.dtype() {
             safetensors::Dtype::F32 => DType::F32,
             safetensors::Dtype::F16 => DType::F16,
@@ -174,7 +191,9 @@ fn read_matrices(file: &Path, config: &ConfigReader) -> Result<BTreeMap<Place, L
     }
     let mut weights = BTreeMap::new();
     for (place, pair) in halves {
-        let [Some(a), Some(b)] = pair else { return Err(refuse(format!("`{place}` has only one of lora_A and lora_B"))) };
+        let [Some(a), Some(b)] = pair else {
+            return Err(refuse(format!("`{place}` has only one of lora_A and lora_B")));
+        };
         let rank = a.dims().first().copied().unwrap_or(0);
         if rank == 0 || b.dims().get(1) != Some(&rank) {
             return Err(refuse(format!("`{place}`: A {:?} and B {:?} do not share a rank", a.shape(), b.shape())));

@@ -61,7 +61,8 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
     };
     let meta = Metadata { file, header, architecture };
     if !["llama", "qwen2"].contains(&meta.architecture.as_str()) {
-        return meta.error("general.architecture", format!("`{}` is not supported; llama and qwen2 are", meta.architecture));
+        return meta
+            .error("general.architecture", format!("`{}` is not supported; llama and qwen2 are", meta.architecture));
     }
     let heads = meta.need_size("attention.head_count")?;
     let hidden_size = meta.need_size("embedding_length")?;
@@ -83,7 +84,8 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
         num_attention_heads: heads,
         num_key_value_heads: meta.size("attention.head_count_kv")?.unwrap_or(heads),
         head_dim,
-        rms_norm_eps: meta.need("attention.layer_norm_rms_epsilon", meta.number("attention.layer_norm_rms_epsilon")?)?,
+        rms_norm_eps: meta
+            .need("attention.layer_norm_rms_epsilon", meta.number("attention.layer_norm_rms_epsilon")?)?,
         rope: Rope { theta: meta.need("rope.freq_base", meta.number("rope.freq_base")?)?, scaling: scaling(&meta)? },
         sliding_windows: vec![window; layers.min(1 << 12)],
         tie_word_embeddings: !header.tensors.iter().any(|t| t.name == "output.weight"),

@@ -97,7 +97,8 @@ pub(super) fn read(file: &Path) -> Result<ModelConfig> {
 fn check_family(config: &Object<'_>) -> Result<()> {
     let family = config.get("model_type").and_then(Value::as_str).unwrap_or("none");
     if !FAMILIES.contains(&family) {
-        return config.error("model_type", format!("`{family}` is none of the supported families: {}", FAMILIES.join(", ")));
+        return config
+            .error("model_type", format!("`{family}` is none of the supported families: {}", FAMILIES.join(", ")));
     }
     match config.get("hidden_act").and_then(Value::as_str) {
         None | Some("silu") => Ok(()),
@@ -146,7 +147,9 @@ fn scaling(section: &Object<'_>, config: &Object<'_>) -> Result<RopeScaling> {
             original_max_position_embeddings: need("original_max_position_embeddings")?,
         }),
         "yarn" => yarn(section, config, need("factor")?).map(RopeScaling::Yarn),
-        other => section.error("rope_type", format!("`{other}` is not supported; default, linear, llama3 and yarn are")),
+        other => {
+            section.error("rope_type", format!("`{other}` is not supported; default, linear, llama3 and yarn are"))
+        }
     }
 }
 
@@ -156,11 +159,12 @@ fn yarn(section: &Object<'_>, config: &Object<'_>, factor: f64) -> Result<Yarn> 
         Some(context) => context,
         None => config.need("max_position_embeddings", config.number("max_position_embeddings")?)?,
     };
-    let attention_factor = match (section.number("attention_factor")?, section.number("mscale")?, section.number("mscale_all_dim")?) {
-        (Some(given), ..) => given,
-        (None, Some(m), Some(all)) if m != 0.0 && all != 0.0 => yarn_mscale(factor, m) / yarn_mscale(factor, all),
-        _ => yarn_mscale(factor, 1.0),
-    };
+    let attention_factor =
+        match (section.number("attention_factor")?, section.number("mscale")?, section.number("mscale_all_dim")?) {
+            (Some(given), ..) => given,
+            (None, Some(m), Some(all)) if m != 0.0 && all != 0.0 => yarn_mscale(factor, m) / yarn_mscale(factor, all),
+            _ => yarn_mscale(factor, 1.0),
+        };
     Ok(Yarn {
         factor,
         original_max_position_embeddings: context,

@@ -79,7 +79,8 @@ impl ModelConfig {
 
     /// Refuses shapes that no decoder has; sizes are bounded so that nothing overflows later.
     fn check(self, file: &Path) -> Result<Self> {
-        let refuse = |key: &str, problem: String| Err(ModelError::Config { file: file.to_owned(), key: key.into(), problem });
+        let refuse =
+            |key: &str, problem: String| Err(ModelError::Config { file: file.to_owned(), key: key.into(), problem });
         let sizes = [
             ("vocab_size", self.vocab_size, 1 << 24),
             ("hidden_size", self.hidden_size, 1 << 20),
@@ -96,7 +97,10 @@ impl ModelConfig {
         }
         if !self.num_attention_heads.is_multiple_of(self.num_key_value_heads) {
             let heads = self.num_attention_heads;
-            return refuse("num_key_value_heads", format!("{} does not divide {heads} heads", self.num_key_value_heads));
+            return refuse(
+                "num_key_value_heads",
+                format!("{} does not divide {heads} heads", self.num_key_value_heads),
+            );
         }
         if !self.head_dim.is_multiple_of(2) {
             return refuse("head_dim", format!("{} is odd; RoPE turns pairs", self.head_dim));

@@ -66,9 +66,12 @@ impl Rope {
             RopeScaling::None => plain,
             RopeScaling::Linear { factor } => plain.iter().map(|f| f / factor).collect(),
             RopeScaling::Factors(factors) => plain.iter().zip(factors).map(|(f, &by)| f / f64::from(by)).collect(),
-            RopeScaling::Llama3 { factor, low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings: context } => {
-                plain.iter().map(|&f| llama3(f, *factor, *low, *high, *context)).collect()
-            }
+            RopeScaling::Llama3 {
+                factor,
+                low_freq_factor: low,
+                high_freq_factor: high,
+                original_max_position_embeddings: context,
+            } => plain.iter().map(|&f| llama3(f, *factor, *low, *high, *context)).collect(),
             RopeScaling::Yarn(yarn) => yarn.scale(&plain, self.theta, head_dim),
         };
         scaled.into_iter().map(|f| f as f32).collect()
@@ -114,7 +117,8 @@ impl Yarn {
         let dim = head_dim as f64;
         // The dimension that turns `turns` times over the original context.
         let at = |turns: f64| {
-            dim * (self.original_max_position_embeddings / (turns * 2.0 * std::f64::consts::PI)).ln() / (2.0 * theta.ln())
+            dim * (self.original_max_position_embeddings / (turns * 2.0 * std::f64::consts::PI)).ln()
+                / (2.0 * theta.ln())
         };
         let (mut low, mut high) = (at(self.beta_fast), at(self.beta_slow));
         if self.truncate {

@@ -46,7 +46,10 @@ fn both_ways_of_writing_rope() {
 #[test]
 fn refuses_by_key() {
     check_error(r#""max_position_embeddings": 5"#, "`rope_theta`: is missing");
-    check_error(r#""rope_theta": 1e4, "rope_scaling": {"rope_type": "dynamic"}"#, "`rope_scaling.rope_type`: `dynamic`");
+    check_error(
+        r#""rope_theta": 1e4, "rope_scaling": {"rope_type": "dynamic"}"#,
+        "`rope_scaling.rope_type`: `dynamic`",
+    );
     check_error(r#""rope_theta": 1e4, "hidden_act": "gelu""#, "`hidden_act`: `gelu`");
     check_error(r#""rope_theta": 1e4, "num_key_value_heads": 3"#, "3 does not divide 4 heads");
     check_error(r#""rope_theta": 1e4, "hidden_size": "big""#, "`hidden_size`: is no whole number");

@@ -56,14 +56,27 @@ pub fn forward_backward(hidden: &Tensor, lm_head: &Tensor, targets: &[u32], with
     Ok(Loss { sum, d_hidden })
 }
 
-fn fused(hidden: &[f32], head: Values<'_>, targets: &[u32], (width, vocab): (usize, usize), mut d_hidden: Option<&mut [f32]>) -> f64 {
+fn fused(
+    hidden: &[f32],
+    head: Values<'_>,
+    targets: &[u32],
+    (width, vocab): (usize, usize),
+    mut d_hidden: Option<&mut [f32]>,
+) -> f64 {
     let mut logits = vec![0.0f32; CHUNK.min(targets.len()) * vocab];
     let mut sum = 0.0;
     for (chunk, ids) in targets.chunks(CHUNK).enumerate() {
         let start = chunk * CHUNK * width;
         let logits = &mut logits[..ids.len() * vocab];
-        gemm::multiply(ids.len(), rows_of(&hidden[start..], width), &Right::transposed(head, vocab, width), logits, SET);
-        let losses: Vec<f64> = logits.par_chunks_mut(vocab).zip(ids).map(|(row, &id)| to_gradient(row, id as usize)).collect();
+        gemm::multiply(
+            ids.len(),
+            rows_of(&hidden[start..], width),
+            &Right::transposed(head, vocab, width),
+            logits,
+            SET,
+        );
+        let losses: Vec<f64> =
+            logits.par_chunks_mut(vocab).zip(ids).map(|(row, &id)| to_gradient(row, id as usize)).collect();
         sum += losses.iter().sum::<f64>();
         if let Some(d) = d_hidden.as_deref_mut() {
             let d = &mut d[start..start + ids.len() * width];

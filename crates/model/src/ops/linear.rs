@@ -48,7 +48,11 @@ pub fn forward_composed(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> R
 
 /// The rows as a product with this weight sees them.
 fn rounded(rows: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    if weight.dtype() == DType::BF16 { Ok(rows.to_dtype(DType::BF16)?.to_dtype(rows.dtype())?) } else { Ok(rows.clone()) }
+    if weight.dtype() == DType::BF16 {
+        Ok(rows.to_dtype(DType::BF16)?.to_dtype(rows.dtype())?)
+    } else {
+        Ok(rows.clone())
+    }
 }
 
 fn shapes(x: &Tensor, weight: &Tensor, forward: bool) -> Result<((usize, usize), (usize, usize))> {
@@ -60,7 +64,14 @@ fn shapes(x: &Tensor, weight: &Tensor, forward: bool) -> Result<((usize, usize),
     Ok((x2, w2))
 }
 
-fn product(x: &Tensor, weight: &Tensor, right: impl Fn(Values<'_>) -> Right<'_>, rows: usize, depth: usize, out: &mut [f32]) -> Result<()> {
+fn product(
+    x: &Tensor,
+    weight: &Tensor,
+    right: impl Fn(Values<'_>) -> Right<'_>,
+    rows: usize,
+    depth: usize,
+    out: &mut [f32],
+) -> Result<()> {
     let x = View::<f32>::new(x, "linear rows")?;
     match weight.dtype() {
         DType::F32 => {

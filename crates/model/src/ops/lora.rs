@@ -31,7 +31,13 @@ pub fn forward(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64, y: Tensor) -> Res
     let ((rows, inner), (rank, _), (out, _)) = (x.dims2()?, a.dims2()?, b.dims2()?);
     let (x, a, b) = (View::<f32>::new(x, "lora rows")?, View::<f32>::new(a, "lora_a")?, View::<f32>::new(b, "lora_b")?);
     let mut low = vec![0.0; rows * rank];
-    gemm::multiply(rows, rows_of(x.slice(), inner), &Right::transposed(Values::F32(a.slice()), rank, inner), &mut low, SET);
+    gemm::multiply(
+        rows,
+        rows_of(x.slice(), inner),
+        &Right::transposed(Values::F32(a.slice()), rank, inner),
+        &mut low,
+        SET,
+    );
     let mut sum = View::<f32>::new(&y, "lora output")?.slice().to_vec();
     let right = Right::transposed(Values::F32(b.slice()), out, rank);
     gemm::multiply(rows, rows_of(&low, rank), &right, &mut sum, Mode { add: true, scale: scale as f32 });
@@ -46,7 +52,15 @@ pub fn forward_composed(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64, y: &Tens
 }
 
 /// Gradients of A and B, and `dx` plus the update's share of it. `dx` is `None` where nothing below is trained.
-pub fn backward(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64, saved: &Saved, dy: &Tensor, dx: Option<Tensor>) -> Result<(Grads, Option<Tensor>)> {
+pub fn backward(
+    x: &Tensor,
+    a: &Tensor,
+    b: &Tensor,
+    scale: f64,
+    saved: &Saved,
+    dy: &Tensor,
+    dx: Option<Tensor>,
+) -> Result<(Grads, Option<Tensor>)> {
     if !view::is_fused(dy) {
         return backward_composed(x, a, b, scale, saved, dy, dx);
     }
@@ -55,9 +69,21 @@ pub fn backward(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64, saved: &Saved, d
     let (dy, low) = (View::<f32>::new(dy, "lora gradient")?, View::<f32>::new(&saved.low, "lora low")?);
     let scaled = Mode { add: false, scale: scale as f32 };
     let mut d_low = vec![0.0; rows * rank]; // scale · dy B: (N, R)
-    gemm::multiply(rows, rows_of(dy.slice(), out), &Right::plain(Values::F32(b.slice()), out, rank), &mut d_low, scaled);
+    gemm::multiply(
+        rows,
+        rows_of(dy.slice(), out),
+        &Right::plain(Values::F32(b.slice()), out, rank),
+        &mut d_low,
+        scaled,
+    );
     let mut d_b = vec![0.0; out * rank]; // scale · dyᵀ low
-    gemm::multiply(out, columns_of(dy.slice(), out), &Right::plain(Values::F32(low.slice()), rows, rank), &mut d_b, scaled);
+    gemm::multiply(
+        out,
+        columns_of(dy.slice(), out),
+        &Right::plain(Values::F32(low.slice()), rows, rank),
+        &mut d_b,
+        scaled,
+    );
     let mut d_a = vec![0.0; rank * inner]; // d_lowᵀ x
     gemm::multiply(rank, columns_of(&d_low, rank), &Right::plain(Values::F32(x.slice()), rows, inner), &mut d_a, SET);
     let grads = Grads { a: view::tensor(d_a, (rank, inner))?, b: view::tensor(d_b, (out, rank))? };
@@ -68,7 +94,15 @@ pub fn backward(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64, saved: &Saved, d
 }
 
 /// [`backward`] of candle operations.
-pub fn backward_composed(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64, saved: &Saved, dy: &Tensor, dx: Option<Tensor>) -> Result<(Grads, Option<Tensor>)> {
+pub fn backward_composed(
+    x: &Tensor,
+    a: &Tensor,
+    b: &Tensor,
+    scale: f64,
+    saved: &Saved,
+    dy: &Tensor,
+    dx: Option<Tensor>,
+) -> Result<(Grads, Option<Tensor>)> {
     let d_low = (dy.matmul(b)? * scale)?; // (N, R)
     let grads = Grads { a: d_low.t()?.matmul(x)?, b: (dy.t()?.matmul(&saved.low)? * scale)? };
     let dx = dx.map(|dx| dx + d_low.matmul(a)?).transpose()?;

@@ -60,8 +60,9 @@ impl GgufFile {
     pub(super) fn read(&self, name: &str) -> Result<Floats<'_>> {
         let refuse = |problem: String| ModelError::Weights { file: self.path.clone(), problem };
         let entry = self.by_name.get(name).ok_or_else(|| refuse(format!("tensor `{name}` is missing")))?;
-        let kind = ggml_type(entry.ggml_type)
-            .ok_or_else(|| refuse(format!("tensor `{}` has ggml type {}, which is not read", entry.name, entry.ggml_type)))?;
+        let kind = ggml_type(entry.ggml_type).ok_or_else(|| {
+            refuse(format!("tensor `{}` has ggml type {}, which is not read", entry.name, entry.ggml_type))
+        })?;
         let bytes = &self.map[entry.offset as usize..(entry.offset + entry.length) as usize];
         if bytes.as_ptr().align_offset(4) != 0 {
             return Err(refuse(format!("tensor `{}` is not aligned", entry.name)));

@@ -39,7 +39,13 @@ impl WeightFiles {
     }
 
     /// Opens a GGUF file whose header was read before; `heads` and `key_value_heads` undo the row order of its q and k.
-    pub(crate) fn open_gguf(header: &hub::gguf::Header, heads: usize, key_value_heads: usize, dtype: DType, device: &Device) -> Result<Self> {
+    pub(crate) fn open_gguf(
+        header: &hub::gguf::Header,
+        heads: usize,
+        key_value_heads: usize,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
         let file = gguf::GgufFile::open(header, heads, key_value_heads)?;
         let left = file.names();
         Ok(Self { source: Source::Gguf(file), left, dtype, device: device.clone() })
@@ -69,7 +75,9 @@ impl WeightFiles {
             Source::Gguf(file) => file.shape(name),
         };
         if found != shape {
-            return Err(self.error(name, format!("tensor `{name}` has shape {found:?}, the configuration needs {shape:?}")));
+            return Err(
+                self.error(name, format!("tensor `{name}` has shape {found:?}, the configuration needs {shape:?}"))
+            );
         }
         let floats = match &self.source {
             Source::Folder(shards) => shards.read(name)?,
@@ -81,7 +89,8 @@ impl WeightFiles {
 
     /// Ends the reading: any tensor that nothing took is an error.
     pub(crate) fn finish(self) -> Result<()> {
-        let unused: Vec<_> = self.left.iter().filter(|n| !KNOWN_AND_IGNORED.iter().any(|end| n.ends_with(end))).collect();
+        let unused: Vec<_> =
+            self.left.iter().filter(|n| !KNOWN_AND_IGNORED.iter().any(|end| n.ends_with(end))).collect();
         let Some(first) = unused.first() else { return Ok(()) };
         let names = unused.iter().take(5).map(|n| n.as_str()).collect::<Vec<_>>().join("`, `");
         Err(self.error(first, format!("{} tensors are not part of the configured decoder: `{names}`", unused.len())))

@@ -6,7 +6,14 @@ use super::{Grads, Heads, LayerKv};
 use crate::{error::Result, ops::softmax, rows::Rows};
 
 /// As [`super::forward`].
-pub fn forward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, prefix: Option<&LayerKv>) -> Result<Tensor> {
+pub fn forward(
+    heads: &Heads,
+    rows: &Rows,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    prefix: Option<&LayerKv>,
+) -> Result<Tensor> {
     let mut outs = Vec::with_capacity(rows.sequences());
     for sequence in 0..rows.sequences() {
         let range = rows.range(sequence);
@@ -46,14 +53,17 @@ fn weights(heads: &Heads, rows: &Rows, sequence: usize, queries: &Tensor, keys: 
     let mask: Vec<f32> = (0..n * t)
         .map(|at| if heads.visible(first + at / t).contains(&(at % t)) { 0.0 } else { f32::NEG_INFINITY })
         .collect();
-    let mask = Tensor::from_vec(mask, (n, t), &candle_core::Device::Cpu)?.to_device(scores.device())?.to_dtype(scores.dtype())?;
+    let mask = Tensor::from_vec(mask, (n, t), &candle_core::Device::Cpu)?
+        .to_device(scores.device())?
+        .to_dtype(scores.dtype())?;
     softmax::softmax_composed(&scores.broadcast_add(&mask)?)
 }
 
 /// The prefix, the parent's visible rows and the sequence's own: (t, G · D).
 fn context(rows: &Rows, sequence: usize, own: &Tensor, prefix: Option<&Tensor>) -> Result<Tensor> {
     let range = rows.range(sequence);
-    let mut parts: Vec<Tensor> = prefix.into_iter().map(|p| p.to_dtype(own.dtype())).collect::<candle_core::Result<_>>()?;
+    let mut parts: Vec<Tensor> =
+        prefix.into_iter().map(|p| p.to_dtype(own.dtype())).collect::<candle_core::Result<_>>()?;
     if let Some(parent) = rows.parent(sequence) {
         parts.push(own.narrow(0, rows.range(parent.sequence).start, parent.rows)?);
     }

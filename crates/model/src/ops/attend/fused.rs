@@ -35,9 +35,17 @@ struct Segment<'a> {
     position: usize,
 }
 
-pub(super) fn forward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, prefix: Option<&LayerKv>) -> Result<(Tensor, Tensor)> {
+pub(super) fn forward(
+    heads: &Heads,
+    rows: &Rows,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    prefix: Option<&LayerKv>,
+) -> Result<(Tensor, Tensor)> {
     let (n, width) = q.dims2()?;
-    let (qs, ks, vs) = (View::<f32>::new(q, "attend q")?, View::<f32>::new(k, "attend k")?, View::<f32>::new(v, "attend v")?);
+    let (qs, ks, vs) =
+        (View::<f32>::new(q, "attend q")?, View::<f32>::new(k, "attend k")?, View::<f32>::new(v, "attend v")?);
     let own = pack(heads, ks.slice(), vs.slice(), &(0..rows.sequences()).map(|s| rows.range(s)).collect::<Vec<_>>());
     let shared = match prefix {
         None => Vec::new(),
@@ -53,11 +61,20 @@ pub(super) fn forward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Te
     tasks(heads, rows).into_par_iter().for_each(|task| {
         let segments = segments(rows, &task, heads, &shared, &own);
         for head in task.key_head * heads.group()..(task.key_head + 1) * heads.group() {
-            let left = Left { values: &qs.slice()[task.row * width + head * heads.size..], row_stride: width, depth_stride: 1 };
+            let left = Left {
+                values: &qs.slice()[task.row * width + head * heads.size..],
+                row_stride: width,
+                depth_stride: 1,
+            };
             let state = attend_block(heads, &task, left, &segments);
             for i in 0..task.rows {
                 // SAFETY: this task alone owns these rows of this head.
-                let (piece, sum) = unsafe { (out_pieces.piece(task.row + i, head * heads.size, heads.size), sum_pieces.piece(task.row + i, head, 1)) };
+                let (piece, sum) = unsafe {
+                    (
+                        out_pieces.piece(task.row + i, head * heads.size, heads.size),
+                        sum_pieces.piece(task.row + i, head, 1),
+                    )
+                };
                 let inverse = 1.0 / state.total[i];
                 for (o, a) in piece.iter_mut().zip(&state.sums[i * heads.size..]) {
                     *o = a * inverse;
@@ -109,7 +126,13 @@ fn pack(heads: &Heads, k: &[f32], v: &[f32], ranges: &[std::ops::Range<usize>]) 
         .collect()
 }
 
-fn segments<'a>(rows: &Rows, task: &Task, heads: &Heads, shared: &'a [Context], own: &'a [Context]) -> Vec<Segment<'a>> {
+fn segments<'a>(
+    rows: &Rows,
+    task: &Task,
+    heads: &Heads,
+    shared: &'a [Context],
+    own: &'a [Context],
+) -> Vec<Segment<'a>> {
     let of = |sequence: usize| &own[sequence * heads.key_value + task.key_head];
     let mut segments = Vec::with_capacity(3);
     if let Some(context) = shared.get(task.key_head) {
@@ -132,7 +155,11 @@ struct State {
 }
 
 fn attend_block(heads: &Heads, task: &Task, queries: Left<'_>, segments: &[Segment<'_>]) -> State {
-    let mut state = State { max: vec![f32::NEG_INFINITY; task.rows], total: vec![0.0; task.rows], sums: vec![0.0; task.rows * heads.size] };
+    let mut state = State {
+        max: vec![f32::NEG_INFINITY; task.rows],
+        total: vec![0.0; task.rows],
+        sums: vec![0.0; task.rows * heads.size],
+    };
     let mut scores = vec![0.0f32; task.rows * KEY_BLOCK];
     let first_seen = heads.visible(task.position).start;
     for segment in segments {
@@ -144,7 +171,15 @@ fn attend_block(heads: &Heads, task: &Task, queries: Left<'_>, segments: &[Segme
             let mut out = Out { values: &mut scores, stride: KEY_BLOCK, add: false };
             segment.context.keys.multiply(task.rows, queries, 0..heads.size, keys.clone(), &mut out);
             for i in 0..task.rows {
-                weigh(heads, task.position + i, segment.position + key, keys.len(), &mut scores[i * KEY_BLOCK..], &mut state, i);
+                weigh(
+                    heads,
+                    task.position + i,
+                    segment.position + key,
+                    keys.len(),
+                    &mut scores[i * KEY_BLOCK..],
+                    &mut state,
+                    i,
+                );
             }
             let left = Left { values: &scores, row_stride: KEY_BLOCK, depth_stride: 1 };
             let mut out = Out { values: &mut state.sums, stride: heads.size, add: true };
@@ -155,7 +190,15 @@ fn attend_block(heads: &Heads, task: &Task, queries: Left<'_>, segments: &[Segme
 }
 
 /// Turns a row's scores into weights relative to its running maximum; keys it does not see get weight 0.
-fn weigh(heads: &Heads, position: usize, first_key: usize, keys: usize, scores: &mut [f32], state: &mut State, i: usize) {
+fn weigh(
+    heads: &Heads,
+    position: usize,
+    first_key: usize,
+    keys: usize,
+    scores: &mut [f32],
+    state: &mut State,
+    i: usize,
+) {
     let seen = heads.visible(position);
     let from = seen.start.saturating_sub(first_key).min(keys);
     let to = seen.end.saturating_sub(first_key).min(keys).max(from);

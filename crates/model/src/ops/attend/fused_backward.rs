@@ -89,21 +89,36 @@ fn sequence_backward(x: &Inputs<'_>, key_head: usize, first_row: usize, pieces: 
     }
     for i in 0..x.n {
         // SAFETY: this task alone owns this sequence's rows of this key head.
-        let (k, v) = unsafe { (pieces[1].piece(first_row + i, key_head * size, size), pieces[2].piece(first_row + i, key_head * size, size)) };
+        let (k, v) = unsafe {
+            (
+                pieces[1].piece(first_row + i, key_head * size, size),
+                pieces[2].piece(first_row + i, key_head * size, size),
+            )
+        };
         k.copy_from_slice(&dk[i * size..(i + 1) * size]);
         v.copy_from_slice(&dv[i * size..(i + 1) * size]);
     }
 }
 
 /// One head, one block of rows: adds to dk and dv, returns dq (rows, D).
-fn block_backward(x: &Inputs<'_>, context: &Context, head: usize, block: std::ops::Range<usize>, dk: &mut [f32], dv: &mut [f32]) -> Vec<f32> {
+fn block_backward(
+    x: &Inputs<'_>,
+    context: &Context,
+    head: usize,
+    block: std::ops::Range<usize>,
+    dk: &mut [f32],
+    dv: &mut [f32],
+) -> Vec<f32> {
     let (size, width, rows) = (x.heads.size, x.heads.query * x.heads.size, block.len());
     // Whole keys from the first one that the block's first row sees, down to a panel's edge.
     let first = x.heads.visible(block.start).start / QUERY_PANEL * QUERY_PANEL;
     let keys = first..block.end;
     let ld = keys.len();
     let at = block.start * width + head * size;
-    let (q, d_out) = (Left { values: &x.q[at..], row_stride: width, depth_stride: 1 }, Left { values: &x.d_out[at..], row_stride: width, depth_stride: 1 });
+    let (q, d_out) = (
+        Left { values: &x.q[at..], row_stride: width, depth_stride: 1 },
+        Left { values: &x.d_out[at..], row_stride: width, depth_stride: 1 },
+    );
     let (mut p, mut ds) = (vec![0.0; rows * ld], vec![0.0; rows * ld]);
     context.keys_t.multiply(rows, q, 0..size, keys.clone(), &mut Out { values: &mut p, stride: ld, add: false });
     context.values_t.multiply(rows, d_out, 0..size, keys.clone(), &mut Out { values: &mut ds, stride: ld, add: false });
@@ -114,13 +129,32 @@ fn block_backward(x: &Inputs<'_>, context: &Context, head: usize, block: std::op
         let seen = x.heads.visible(row);
         let (from, to) = (seen.start - first, seen.end - first);
         let log_sum = x.log_sum[row * x.heads.query + head];
-        row_backward(&mut p[i * ld..(i + 1) * ld], &mut ds[i * ld..(i + 1) * ld], from..to, x.heads.scale(), log_sum, delta);
+        row_backward(
+            &mut p[i * ld..(i + 1) * ld],
+            &mut ds[i * ld..(i + 1) * ld],
+            from..to,
+            x.heads.scale(),
+            log_sum,
+            delta,
+        );
     }
     let right = |values, n| Packed::new(&Right { stride: width, ..Right::plain(Values::F32(values), n, size) });
     let transposed = |values| Left { values, row_stride: 1, depth_stride: ld };
     let (k_out, v_out) = (&mut dk[first * size..], &mut dv[first * size..]);
-    right(&x.q[at..], rows).multiply(ld, transposed(&ds), 0..rows, 0..size, &mut Out { values: k_out, stride: size, add: true });
-    right(&x.d_out[at..], rows).multiply(ld, transposed(&p), 0..rows, 0..size, &mut Out { values: v_out, stride: size, add: true });
+    right(&x.q[at..], rows).multiply(
+        ld,
+        transposed(&ds),
+        0..rows,
+        0..size,
+        &mut Out { values: k_out, stride: size, add: true },
+    );
+    right(&x.d_out[at..], rows).multiply(
+        ld,
+        transposed(&p),
+        0..rows,
+        0..size,
+        &mut Out { values: v_out, stride: size, add: true },
+    );
     let mut dq = vec![0.0; rows * size];
     let left = Left { values: &ds, row_stride: ld, depth_stride: 1 };
     context.keys.multiply(rows, left, keys, 0..size, &mut Out { values: &mut dq, stride: size, add: false });

@@ -75,7 +75,14 @@ pub struct Grads {
 }
 
 /// `q` (N, H · D), `k`, `v` (N, G · D), all after rotation -> (N, H · D).
-pub fn forward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, prefix: Option<&LayerKv>) -> Result<(Tensor, Saved)> {
+pub fn forward(
+    heads: &Heads,
+    rows: &Rows,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    prefix: Option<&LayerKv>,
+) -> Result<(Tensor, Saved)> {
     check(heads, rows, q, k, v, prefix)?;
     if view::is_fused(q) {
         let (out, log_sum) = fused::forward(heads, rows, q, k, v, prefix)?;
@@ -86,7 +93,15 @@ pub fn forward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, p
 }
 
 /// Gradients for `d_out` (N, H · D). Training has no shared prefix and no branches.
-pub fn backward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, saved: &Saved, d_out: &Tensor) -> Result<Grads> {
+pub fn backward(
+    heads: &Heads,
+    rows: &Rows,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    saved: &Saved,
+    d_out: &Tensor,
+) -> Result<Grads> {
     if rows.prefix() > 0 || rows.has_branches() {
         return Err(ModelError::op("attend", "no gradient through a shared prefix or branches"));
     }
@@ -101,7 +116,13 @@ fn check(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, prefix:
     let held = prefix.map_or(Ok(0), |p| p.k.dims2().map(|d| d.0))?;
     let fits = q.dims2()? == (rows.len(), heads.query * heads.size) && k.dims2()? == kv && v.dims2()? == kv;
     if !fits || held != rows.prefix() || heads.query % heads.key_value != 0 {
-        let shapes = format!("q {:?}, k {:?}, v {:?}, prefix {held} of {}, {heads:?}", q.shape(), k.shape(), v.shape(), rows.prefix());
+        let shapes = format!(
+            "q {:?}, k {:?}, v {:?}, prefix {held} of {}, {heads:?}",
+            q.shape(),
+            k.shape(),
+            v.shape(),
+            rows.prefix()
+        );
         return Err(ModelError::op("attend", shapes));
     }
     Ok(())

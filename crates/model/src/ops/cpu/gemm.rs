@@ -78,7 +78,15 @@ impl<'a> Right<'a> {
     }
 
     #[inline(always)]
-    fn pack_plain<T: Copy>(&self, v: &[T], from: usize, col: usize, width: usize, panel: &mut [f32], widen: impl Fn(T) -> f32) {
+    fn pack_plain<T: Copy>(
+        &self,
+        v: &[T],
+        from: usize,
+        col: usize,
+        width: usize,
+        panel: &mut [f32],
+        widen: impl Fn(T) -> f32,
+    ) {
         for (p, row) in panel.chunks_exact_mut(COLS).enumerate() {
             let start = (from + p) * self.stride + col;
             for (out, &x) in row.iter_mut().zip(&v[start..start + width]) {
@@ -89,7 +97,15 @@ impl<'a> Right<'a> {
 
     /// Sixteen elements of every column at a time, so that the part of the panel being written stays in the first cache.
     #[inline(always)]
-    fn pack_transposed<T: Copy>(&self, v: &[T], from: usize, col: usize, width: usize, panel: &mut [f32], widen: impl Fn(T) -> f32) {
+    fn pack_transposed<T: Copy>(
+        &self,
+        v: &[T],
+        from: usize,
+        col: usize,
+        width: usize,
+        panel: &mut [f32],
+        widen: impl Fn(T) -> f32,
+    ) {
         let depth = panel.len() / COLS;
         for (block, part) in panel.chunks_mut(16 * COLS).enumerate() {
             let p = block * 16;
@@ -129,7 +145,14 @@ impl Packed {
 
     /// `out[i][j] (+)= sum over p in depth_range of left[i][p] * right[p][j]` for the columns of whole panels
     /// `col..col + cols`; `col` is a multiple of [`COLS`]. `left` starts at the range's first element. Sequential.
-    pub(crate) fn multiply(&self, rows: usize, left: Left<'_>, depths: std::ops::Range<usize>, cols: std::ops::Range<usize>, out: &mut Out<'_>) {
+    pub(crate) fn multiply(
+        &self,
+        rows: usize,
+        left: Left<'_>,
+        depths: std::ops::Range<usize>,
+        cols: std::ops::Range<usize>,
+        out: &mut Out<'_>,
+    ) {
         debug_assert!(cols.start.is_multiple_of(COLS) && cols.end <= self.cols && depths.end <= self.depth);
         let mut sums: Sums = [[0.0; COLS]; ROWS];
         for col in cols.clone().step_by(COLS) {
@@ -251,7 +274,16 @@ fn rows_per_task(rows: usize, panels: usize) -> usize {
 }
 
 #[allow(clippy::too_many_arguments)]
-fn one_panel(rows: std::ops::Range<usize>, left: Left<'_>, depths: std::ops::Range<usize>, panel: &[f32], out: &Shared<'_>, col: usize, cols: usize, mode: Mode) {
+fn one_panel(
+    rows: std::ops::Range<usize>,
+    left: Left<'_>,
+    depths: std::ops::Range<usize>,
+    panel: &[f32],
+    out: &Shared<'_>,
+    col: usize,
+    cols: usize,
+    mode: Mode,
+) {
     let width = COLS.min(cols - col);
     let mut sums: Sums = [[0.0; COLS]; ROWS];
     for first in rows.clone().step_by(ROWS) {

@@ -94,7 +94,14 @@ const PORTABLE: &[Kernel] = &[portable::<1>, portable::<2>, portable::<3>, porta
 
 /// # Safety
 /// `a` must be readable at every `i * row_stride + p * depth_stride`, `panel` at `depth * COLS` values.
-unsafe fn portable<const R: usize>(depth: usize, a: *const f32, row_stride: usize, depth_stride: usize, panel: *const f32, sums: &mut Sums) {
+unsafe fn portable<const R: usize>(
+    depth: usize,
+    a: *const f32,
+    row_stride: usize,
+    depth_stride: usize,
+    panel: *const f32,
+    sums: &mut Sums,
+) {
     let mut acc = [[0.0f32; COLS]; R];
     for p in 0..depth {
         // SAFETY: promised by the caller.
@@ -123,15 +130,34 @@ mod x86 {
     use super::{COLS, Kernel, Sums};
 
     pub(super) const AVX512: &[Kernel] = &[
-        avx512::<1>, avx512::<2>, avx512::<3>, avx512::<4>, avx512::<5>, avx512::<6>, avx512::<7>, avx512::<8>,
-        avx512::<9>, avx512::<10>, avx512::<11>, avx512::<12>, avx512::<13>, avx512::<14>,
+        avx512::<1>,
+        avx512::<2>,
+        avx512::<3>,
+        avx512::<4>,
+        avx512::<5>,
+        avx512::<6>,
+        avx512::<7>,
+        avx512::<8>,
+        avx512::<9>,
+        avx512::<10>,
+        avx512::<11>,
+        avx512::<12>,
+        avx512::<13>,
+        avx512::<14>,
     ];
     pub(super) const AVX2: &[Kernel] = &[avx2::<1>, avx2::<2>, avx2::<3>];
 
     /// # Safety
     /// As `portable`, and the processor must have AVX-512F.
     #[target_feature(enable = "avx512f")]
-    unsafe fn avx512<const R: usize>(depth: usize, a: *const f32, row_stride: usize, depth_stride: usize, panel: *const f32, sums: &mut Sums) {
+    unsafe fn avx512<const R: usize>(
+        depth: usize,
+        a: *const f32,
+        row_stride: usize,
+        depth_stride: usize,
+        panel: *const f32,
+        sums: &mut Sums,
+    ) {
         let mut low = [_mm512_setzero_ps(); R];
         let mut high = [_mm512_setzero_ps(); R];
         // SAFETY: promised by the caller.
@@ -156,7 +182,14 @@ mod x86 {
     /// # Safety
     /// As `portable`, and the processor must have AVX2 and FMA.
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn avx2<const R: usize>(depth: usize, a: *const f32, row_stride: usize, depth_stride: usize, panel: *const f32, sums: &mut Sums) {
+    unsafe fn avx2<const R: usize>(
+        depth: usize,
+        a: *const f32,
+        row_stride: usize,
+        depth_stride: usize,
+        panel: *const f32,
+        sums: &mut Sums,
+    ) {
         let mut acc = [[_mm256_setzero_ps(); 4]; R];
         // SAFETY: promised by the caller.
         unsafe {
@@ -207,8 +240,12 @@ mod tests {
                 unsafe { kernel(depth, values.as_ptr(), depth, 1, panel.as_ptr(), &mut sums) };
                 for (i, row) in sums.iter().enumerate() {
                     for (j, &got) in row.iter().enumerate() {
-                        let want: f64 = (0..depth).map(|p| f64::from(values[i * depth + p]) * f64::from(panel[p * COLS + j])).sum();
-                        assert!(if i < rows { (f64::from(got) - want).abs() < 1e-3 } else { got.is_nan() }, "{rows} rows: {i},{j}");
+                        let want: f64 =
+                            (0..depth).map(|p| f64::from(values[i * depth + p]) * f64::from(panel[p * COLS + j])).sum();
+                        assert!(
+                            if i < rows { (f64::from(got) - want).abs() < 1e-3 } else { got.is_nan() },
+                            "{rows} rows: {i},{j}"
+                        );
                     }
                 }
             }

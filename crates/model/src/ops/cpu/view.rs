@@ -19,7 +19,8 @@ impl<'a, T: WithDType> View<'a, T> {
     /// Fails if `tensor` is not on the CPU, not contiguous or of another dtype.
     pub(crate) fn new(tensor: &'a Tensor, op: &'static str) -> Result<Self, ModelError> {
         let (guard, layout) = tensor.storage_and_layout();
-        let refuse = |why: &str| ModelError::Op { op, problem: format!("{why}: {:?} {:?}", tensor.shape(), tensor.dtype()) };
+        let refuse =
+            |why: &str| ModelError::Op { op, problem: format!("{why}: {:?} {:?}", tensor.shape(), tensor.dtype()) };
         let (start, end) = layout.contiguous_offsets().ok_or_else(|| refuse("not contiguous"))?;
         match &*guard {
             Storage::Cpu(storage) => storage.as_slice::<T>().map_err(ModelError::candle(op))?,
