@@ -1,0 +1,65 @@
+//! What can be wrong with the records or with writing the report.
+
+use std::path::PathBuf;
+
+use schema::disk::DiskError;
+
+/// Why there is no report. Every message names the file and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A line is no record.
+    #[error("{path}:{line}: {problem}; delete the file and run its stage again")]
+    BadLine {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// What the JSON reader said.
+        problem: serde_json::Error,
+    },
+    /// A record contradicts itself or another one.
+    #[error("{path}:{line}: {problem}; delete the file and evaluate again")]
+    BadRecord {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// The contradiction.
+        problem: String,
+    },
+    /// `manifest.json` is broken.
+    #[error("{path}: {problem}; repair it, or delete it and run again")]
+    BadManifest {
+        /// The file.
+        path: PathBuf,
+        /// What the JSON reader said.
+        problem: serde_json::Error,
+    },
+    /// A file in `answers/` has a name that tells neither task, label set nor language.
+    #[error("{path}: {problem}; answers are named `<task>.<labels>.<language>.jsonl`: move the file elsewhere")]
+    FileName {
+        /// The file.
+        path: PathBuf,
+        /// Which part is wrong.
+        problem: String,
+    },
+    /// Two sets of answers cannot be compared item by item.
+    #[error("{a} and {b} cannot be compared: {difference}; evaluate both in the same way")]
+    NotComparable {
+        /// One file or folder.
+        a: PathBuf,
+        /// The other.
+        b: PathBuf,
+        /// Where they differ.
+        difference: String,
+    },
+    /// There is nothing to report on.
+    #[error("{0} holds no answers and no training log; run `lingualign run` first, or name another run folder")]
+    Nothing(PathBuf),
+    /// A template of the page is wrong: a defect of this program.
+    #[error("the report's template failed, which is a defect of lingualign: {0:#}")]
+    Template(#[from] minijinja::Error),
+}

@@ -1,0 +1,134 @@
+//! The page and its Markdown twin: results laid out by two templates.
+//!
+//! Never here: a number that is not computed elsewhere; scripts, fonts or pictures from elsewhere.
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
+use serde::Serialize;
+
+use crate::{
+    error::ReportError,
+    figure::{DARK, Figure, LIGHT, css_variables, figure_css},
+    findings::Findings,
+    notes::{NOTES, REFERENCES},
+    provenance::Fact,
+    table::Table,
+};
+
+/// What stands on the page, in its order.
+#[derive(Serialize)]
+pub(crate) struct Page {
+    pub title: String,
+    /// Run, model, tasks: a line under the title.
+    pub subtitle: String,
+    pub summary: Vec<String>,
+    pub overview: Option<Drawn>,
+    pub overview_table: Option<Shown>,
+    pub gaps: Vec<String>,
+    pub blocks: Vec<PageBlock>,
+    pub trainings: Vec<PageTraining>,
+    pub facts: Vec<Fact>,
+    pub recipe: Vec<Fact>,
+}
+
+/// One task and label set.
+#[derive(Serialize)]
+pub(crate) struct PageBlock {
+    pub id: String,
+    pub title: String,
+    pub intro: String,
+    /// Settings x languages; only where there are several settings.
+    pub table: Option<Shown>,
+    pub settings: Vec<PageSetting>,
+}
+
+/// One setting, or the base model alone.
+#[derive(Serialize)]
+pub(crate) struct PageSetting {
+    pub id: String,
+    pub title: String,
+    pub findings: Option<Findings>,
+    pub accuracy: Drawn,
+    pub shares: Option<Drawn>,
+    pub table: Shown,
+}
+
+/// One setting's training.
+#[derive(Serialize)]
+pub(crate) struct PageTraining {
+    pub title: String,
+    pub figure: Drawn,
+    pub sentences: Vec<String>,
+}
+
+/// A figure as the templates take it.
+#[derive(Serialize)]
+pub(crate) struct Drawn {
+    name: String,
+    description: String,
+    svg: String,
+}
+
+impl From<&Figure> for Drawn {
+    fn from(figure: &Figure) -> Self {
+        Self { name: figure.name.clone(), description: figure.description.clone(), svg: figure.to_inline() }
+    }
+}
+
+/// A table as the templates take it.
+#[derive(Serialize)]
+pub(crate) struct Shown {
+    #[serde(flatten)]
+    table: Table,
+    markdown: String,
+}
+
+impl From<&Table> for Shown {
+    fn from(table: &Table) -> Self {
+        Self { table: table.clone(), markdown: table.to_markdown() }
+    }
+}
+
+/// Everything a template may name.
+#[derive(Serialize)]
+struct Values<'a> {
+    page: &'a Page,
+    notes: &'static [(&'static str, &'static str)],
+    references: &'static [(&'static str, &'static str)],
+    version: &'static str,
+    css: &'static str,
+    figure_css: &'static str,
+    light: String,
+    dark: String,
+}
+
+fn render(name: &'static str, template: &'static str, page: &Page) -> Result<String, ReportError> {
+    let mut environment = Environment::new();
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment
+        .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_template(name, template)?;
+    let values = Values {
+        page,
+        notes: NOTES,
+        references: REFERENCES,
+        version: env!("CARGO_PKG_VERSION"),
+        css: include_str!("page.css"),
+        figure_css: figure_css(),
+        light: css_variables(&LIGHT),
+        dark: css_variables(&DARK),
+    };
+    Ok(environment.get_template(name)?.render(Value::from(Serde(values)))?)
+}
+
+/// One self-contained HTML file.
+pub(crate) fn to_html(page: &Page) -> Result<String, ReportError> {
+    let html = render("page.html", include_str!("page.html"), page)?;
+    // a line must not end inside `95 %` or an interval
+    Ok(html.replace(" %", "\u{a0}%").replace(", +", ",\u{a0}+").replace(", −", ",\u{a0}−"))
+}
+
+/// The same in Markdown; figures are linked.
+pub(crate) fn to_markdown(page: &Page) -> Result<String, ReportError> {
+    render("page.md", include_str!("page.md"), page)
+}

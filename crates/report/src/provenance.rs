@@ -1,0 +1,74 @@
+//! The manifest as lines of key and value, whatever it holds: the report shows what it is given.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::format::{bytes, duration};
+
+/// A fact and where it stands: `train.lora.rank`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Fact {
+    pub key: String,
+    pub value: String,
+}
+
+/// All facts below a value, in its order; objects are opened, lists of plain values joined, null and empty lists left out.
+pub(crate) fn list_facts(value: &Value) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    collect("", value, &mut facts);
+    facts
+}
+
+fn collect(key: &str, value: &Value, facts: &mut Vec<Fact>) {
+    let below = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+    match value {
+        Value::Null => {}
+        Value::Array(values) if values.is_empty() => {}
+        Value::Object(entries) => entries.iter().for_each(|(name, value)| collect(&below(name), value, facts)),
+        Value::Array(values) if values.iter().any(|v| v.is_object() || v.is_array()) => {
+            values.iter().enumerate().for_each(|(index, value)| collect(&below(&index.to_string()), value, facts));
+        }
+        Value::Array(values) => {
+            let joined = values.iter().map(plain).collect::<Vec<_>>().join(", ");
+            facts.push(Fact { key: key.to_owned(), value: joined });
+        }
+        value => facts.push(Fact { key: key.to_owned(), value: measured(key, value) }),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A number whose key ends in its unit, in a unit for people.
+fn measured(key: &str, value: &Value) -> String {
+    match value.as_f64() {
+        Some(number) if key.ends_with("seconds") => duration(number),
+        Some(number) if key.ends_with("bytes") => bytes(number),
+        _ => plain(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_there_is_listed_in_order() {
+        let manifest = serde_json::json!({
+            "version": "0.1.0", "none": null, "empty": [], "languages": ["de", "fr"], "train": {"peak_bytes": 2048, "seconds": 125.0},
+            "stages": [{"name": "data"}, {"name": "eval"}],
+        });
+        let facts: Vec<String> =
+            list_facts(&manifest).iter().map(|fact| format!("{}={}", fact.key, fact.value)).collect();
+        let expected = [
+            "version=0.1.0",
+            "languages=de, fr",
+            "train.peak_bytes=2.0 KiB",
+            "train.seconds=2 min 5 s",
+            "stages.0.name=data",
+            "stages.1.name=eval",
+        ];
+        assert_eq!(facts, expected);
+    }
+}

@@ -1,0 +1,302 @@
+//! A run's records as results: one block per task and label set, in it one entry per setting, seeds joined.
+//!
+//! Never here: drawing, text for the page.
+
+use std::collections::BTreeMap;
+
+use schema::{LabelSet, Language, Protocol, Setting};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    answers::{AnswerSet, check_comparable},
+    change::{Changes, measure_changes},
+    error::ReportError,
+    measure::{Measured, Measures, find_never_right, measure},
+    run_records::{BASE, Question, RunRecords},
+    stats::{
+        Estimate,
+        bootstrap::{Resampling, counted_mean},
+        mean,
+        proportion::wilson,
+    },
+};
+
+/// Everything the report says of answers.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Results {
+    /// One per task and label set.
+    pub blocks: Vec<Block>,
+    /// What could not be computed and why, in sentences.
+    pub gaps: Vec<String>,
+}
+
+/// One task with one label set.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Block {
+    /// Task name.
+    pub task: String,
+    /// Which label words were scored.
+    pub labels: LabelSet,
+    /// English label names, sorted.
+    pub label_names: Vec<String>,
+    /// Rules for defective data.
+    pub protocol: Option<Protocol>,
+    /// The model without an adapter.
+    pub base: Levels,
+    /// The tuned ones, in the recipe's order.
+    pub settings: Vec<SettingResult>,
+}
+
+/// One model's accuracies.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Levels {
+    /// Each language.
+    pub languages: Vec<Level>,
+    /// Mean over the languages (Eq. 5), bootstrap interval.
+    pub mean: Estimate,
+    /// Answers whose two best scores are equal.
+    pub tied: usize,
+}
+
+/// One model in one language.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Level {
+    /// The language.
+    pub language: Language,
+    /// Scored items.
+    pub items: usize,
+    /// Accuracy (Eq. 4), Wilson's interval.
+    pub accuracy: Estimate,
+    /// Area under the ROC curve.
+    pub auc: Option<f64>,
+    /// Accuracy of the calibrated answers.
+    pub calibrated: Option<f64>,
+    /// Share of each label among the gold ones.
+    pub gold_share: Vec<f64>,
+    /// Share of each label among those chosen.
+    pub share: Vec<f64>,
+}
+
+/// One training setting against the base model, its seeds joined.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SettingResult {
+    /// As the paper prints it, with the training task where it is another one: `zh/de=>en`.
+    pub name: String,
+    /// For file names and anchors: `zh-de-en`.
+    pub slug: String,
+    /// Adapters, one per seed.
+    pub adapters: Vec<String>,
+    /// Against the base.
+    pub changes: Changes,
+}
+
+/// An adapter's name taken apart: `emotion.zh-de-en.seed1`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AdapterName {
+    /// All but the seed: what seeds are joined by.
+    pub group: String,
+    /// Task whose questions it learnt to translate; `None` if the name has another form.
+    pub task: Option<String>,
+    /// `None` if the name has another form.
+    pub setting: Option<Setting>,
+}
+
+impl AdapterName {
+    pub(crate) fn parse(name: &str) -> Self {
+        let without_seed = name.rsplit_once(".seed").filter(|(_, seed)| seed.parse::<u64>().is_ok());
+        let group = without_seed.map_or(name, |(group, _)| group).to_owned();
+        let parts = group.rsplit_once('.').and_then(|(task, slug)| {
+            let (sources, target) = slug.rsplit_once('-')?;
+            let setting: Result<Setting, _> = format!("{}=>{target}", sources.replace('-', "/")).parse();
+            Some((task.to_owned(), setting.ok()?)) // another form of name is no error
+        });
+        let (task, setting) = parts.map_or((None, None), |(task, setting)| (Some(task), Some(setting)));
+        Self { group, task, setting }
+    }
+
+    /// `zh/de=>en`, and what it was trained on where that is not `task`.
+    pub(crate) fn title(&self, task: &str) -> String {
+        match (&self.setting, &self.task) {
+            (Some(setting), Some(trained)) if trained == task => setting.to_string(),
+            (Some(setting), Some(trained)) => format!("{setting} (trained on {trained})"),
+            _ => self.group.clone(),
+        }
+    }
+
+    fn seen(&self) -> Vec<Language> {
+        self.setting.iter().flat_map(|setting| setting.seen()).collect()
+    }
+}
+
+/// Computes every block.
+pub(crate) fn compute(records: &RunRecords) -> Result<Results, ReportError> {
+    let order = recipe_settings(&records.manifest);
+    let mut results = Results { blocks: Vec::new(), gaps: Vec::new() };
+    if records.manifest.is_null() {
+        results.gaps.push("There is no `manifest.json`: recipe, versions and hashes are unknown.".to_owned());
+    }
+    if records.answers.is_empty() {
+        results.gaps.push("There are no answers yet: only training is shown.".to_owned());
+    }
+    for (question, models) in &records.answers {
+        match models.get(BASE) {
+            Some(base) => {
+                let block = compute_block(question, base, models, &order, &mut results.gaps)?;
+                results.blocks.push(block);
+            }
+            None => results.gaps.extend(models.iter().map(|(model, set)| tell_no_base(question, model, set))),
+        }
+    }
+    Ok(results)
+}
+
+/// The recipe's settings by slug, in its order; empty if the manifest does not tell.
+fn recipe_settings(manifest: &Value) -> Vec<String> {
+    let settings = manifest.pointer("/recipe/train/settings").and_then(Value::as_array);
+    let parsed = settings.into_iter().flatten().filter_map(|text| text.as_str()?.parse::<Setting>().ok());
+    parsed.map(|setting| setting.slug()).collect()
+}
+
+fn tell_no_base((task, labels): &Question, model: &str, set: &AnswerSet) -> String {
+    let accuracies = set.languages.values().map(|records| mean(records.iter().map(|r| f64::from(u8::from(r.correct)))));
+    format!(
+        "`{model}` answered {task} with {labels} labels (mean accuracy {:.1} % over {} languages), but the base model \
+         did not: its change is unknown. Evaluate the base as well.",
+        100.0 * mean(accuracies),
+        set.languages.len()
+    )
+}
+
+fn compute_block(
+    (task, labels): &Question,
+    base: &AnswerSet,
+    models: &BTreeMap<String, AnswerSet>,
+    order: &[String],
+    gaps: &mut Vec<String>,
+) -> Result<Block, ReportError> {
+    let never_right = find_never_right(models.values());
+    let before = measure(base, &never_right);
+    let mut groups: BTreeMap<AdapterName, Vec<(&String, &AnswerSet)>> = BTreeMap::new();
+    for (model, set) in models.iter().filter(|(model, _)| *model != BASE) {
+        groups.entry(AdapterName::parse(model)).or_default().push((model, set));
+    }
+    let place =
+        |name: &AdapterName| name.setting.as_ref().and_then(|s| order.iter().position(|slug| *slug == s.slug()));
+    let mut ordered: Vec<_> = groups.iter().collect();
+    ordered.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
+    let mut settings = Vec::new();
+    for (name, seeds) in ordered {
+        let languages = common_languages(&format!("{task}, {labels} labels"), base, seeds, gaps)?;
+        let after: Vec<Measures> = seeds.iter().map(|(_, set)| measure(set, &never_right)).collect();
+        let after: Vec<&Measures> = after.iter().collect();
+        let changes = measure_changes(&base.label_names, &languages, &before, &after, &name.seen());
+        settings.push(SettingResult {
+            name: name.title(task),
+            slug: name.group.replace(['.', '/', ' '], "-"),
+            adapters: seeds.iter().map(|(adapter, _)| (*adapter).clone()).collect(),
+            changes,
+        });
+    }
+    tell_gaps(task, *labels, &before, &settings, gaps);
+    Ok(Block {
+        task: task.clone(),
+        labels: *labels,
+        label_names: base.label_names.clone(),
+        protocol: base.head.protocol,
+        base: describe_levels(&before),
+        settings,
+    })
+}
+
+/// The languages that the base and all seeds have. Within a run everything else must be equal.
+fn common_languages(
+    question: &str,
+    base: &AnswerSet,
+    seeds: &[(&String, &AnswerSet)],
+    gaps: &mut Vec<String>,
+) -> Result<Vec<Language>, ReportError> {
+    let mut languages: Vec<Language> = base.languages.keys().copied().collect();
+    for (adapter, set) in seeds {
+        let mut differences = base.head.differences(&set.head);
+        differences.retain(|(key, _)| *key != "adapter");
+        if let Some((_, difference)) = differences.into_iter().next() {
+            let (a, b) = (base.source.clone(), set.source.clone());
+            return Err(ReportError::NotComparable { a, b, difference });
+        }
+        let common = check_comparable(base, set)?;
+        let mut tell = |missing: Vec<&str>, who: &str| {
+            if !missing.is_empty() {
+                let missing = missing.join(", ");
+                gaps.push(format!("{question}: {who} has no answers in {missing}; left out of the comparison."));
+            }
+        };
+        let not_in = |a: &AnswerSet, b: &AnswerSet| -> Vec<&'static str> {
+            a.languages.keys().filter(|l| !b.languages.contains_key(l)).map(|l| l.code()).collect()
+        };
+        tell(not_in(base, set), &format!("`{adapter}`"));
+        tell(not_in(set, base), &format!("the base, unlike `{adapter}`,"));
+        languages.retain(|language| common.contains(language));
+    }
+    if languages.is_empty() {
+        let (a, b) = (base.source.clone(), seeds[0].1.source.clone());
+        return Err(ReportError::NotComparable { a, b, difference: "the seeds share no language".to_owned() });
+    }
+    Ok(languages)
+}
+
+fn tell_gaps(task: &str, labels: LabelSet, before: &Measures, settings: &[SettingResult], gaps: &mut Vec<String>) {
+    let no_prior: Vec<&str> = before
+        .iter()
+        .filter(|(_, measured)| measured.calibrated.is_none())
+        .map(|(language, _)| language.code())
+        .collect();
+    if !no_prior.is_empty() {
+        gaps.push(format!(
+            "{task}, {labels} labels: no prior above 0 was recorded in {}; no calibrated accuracy there.",
+            no_prior.join(", ")
+        ));
+    }
+    if settings.iter().any(|setting| !setting.changes.joint) {
+        gaps.push(format!(
+            "{task}, {labels} labels: the languages do not have the same items; they are resampled apart, which makes \
+             the interval of the mean too narrow if items are translations of each other."
+        ));
+    }
+}
+
+fn describe_levels(measures: &Measures) -> Levels {
+    let all: Vec<&Measured> = measures.values().collect();
+    let items: Vec<&[usize]> = all.iter().map(|measured| measured.items.as_slice()).collect();
+    let group: Vec<usize> = (0..all.len()).collect();
+    let means = Resampling::new(&items).estimate(&[group], |l, counts| counted_mean(&all[l].right, counts));
+    let describe = |(language, measured): (&Language, &Measured)| Level {
+        language: *language,
+        items: measured.items.len(),
+        accuracy: wilson(measured.accuracy(), measured.items.len()),
+        auc: measured.auc(),
+        calibrated: measured.calibrated_accuracy(),
+        gold_share: measured.gold_share.clone(),
+        share: measured.chosen_share.clone(),
+    };
+    Levels {
+        languages: measures.iter().map(describe).collect(),
+        mean: means[0].unwrap_or(Estimate::UNDEFINED),
+        tied: all.iter().map(|measured| measured.tied).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapter_names_are_taken_apart() {
+        let name = AdapterName::parse("emotion.zh-de-en.seed1");
+        assert_eq!((name.group.as_str(), name.title("emotion").as_str()), ("emotion.zh-de-en", "zh/de=>en"));
+        assert_eq!(name.title("snli"), "zh/de=>en (trained on emotion)");
+        assert_eq!(name.seen(), [Language::Zh, Language::De, Language::En]);
+        let odd = AdapterName::parse("my-adapter");
+        assert_eq!((odd.title("emotion").as_str(), odd.setting), ("my-adapter", None));
+    }
+}

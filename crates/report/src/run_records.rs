@@ -1,0 +1,138 @@
+//! Reading a run folder: its manifest, all its answers, all its training logs.
+//!
+//! Never here: statistics. What is missing is told, not guessed.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use schema::{LabelSet, Language, disk::DiskError, record::TrainRecord, run_folder::RunFolder};
+use serde_json::Value;
+
+use crate::{
+    answers::{AnswerSet, read_lines},
+    error::ReportError,
+};
+
+/// The folder in `answers/` of the model without an adapter.
+pub(crate) const BASE: &str = "base";
+
+/// Task and label set: what one block of the report is about.
+pub(crate) type Question = (String, LabelSet);
+
+/// Everything of a run folder that the report reads.
+pub(crate) struct RunRecords {
+    /// `manifest.json`; null if there is none.
+    pub manifest: Value,
+    /// By question, then by model (`base` or an adapter's name).
+    pub answers: BTreeMap<Question, BTreeMap<String, AnswerSet>>,
+    /// By adapter.
+    pub train_logs: BTreeMap<String, Vec<TrainRecord>>,
+}
+
+/// Reads and checks a run folder.
+pub(crate) fn read_run(run: &RunFolder) -> Result<RunRecords, ReportError> {
+    let records = RunRecords {
+        manifest: read_manifest(&run.manifest())?,
+        answers: read_answers(&run.answers_root())?,
+        train_logs: read_train_logs(run)?,
+    };
+    if records.answers.is_empty() && records.train_logs.is_empty() {
+        return Err(ReportError::Nothing(run.root().to_owned()));
+    }
+    Ok(records)
+}
+
+fn read_manifest(path: &Path) -> Result<Value, ReportError> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|problem| ReportError::BadManifest { path: path.to_owned(), problem }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Value::Null),
+        Err(error) => Err(DiskError::at("read", path)(error).into()),
+    }
+}
+
+/// Files and folders in `folder`, sorted, hidden and temporary ones left out; none if it does not exist.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(DiskError::at("list", folder)(error).into()),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(DiskError::at("list", folder))?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn read_answers(root: &Path) -> Result<BTreeMap<Question, BTreeMap<String, AnswerSet>>, ReportError> {
+    let mut answers: BTreeMap<Question, BTreeMap<String, AnswerSet>> = BTreeMap::new();
+    for folder in list(root)?.into_iter().filter(|path| path.is_dir()) {
+        let mut files: BTreeMap<Question, Vec<(Language, PathBuf)>> = BTreeMap::new();
+        for path in list(&folder)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "jsonl")) {
+            let (question, language) = parse_file_name(&path)?;
+            files.entry(question).or_default().push((language, path));
+        }
+        for (question, files) in files {
+            let model = name_of(&folder);
+            if let Some(set) = read_set(&model, &question, &files)? {
+                answers.entry(question).or_default().insert(model, set);
+            }
+        }
+    }
+    Ok(answers)
+}
+
+/// `<task>.<labels>.<language>.jsonl`
+fn parse_file_name(path: &Path) -> Result<(Question, Language), ReportError> {
+    let fail = |problem: String| ReportError::FileName { path: path.to_owned(), problem };
+    let name = name_of(path);
+    let mut parts = name.trim_end_matches(".jsonl").rsplitn(3, '.');
+    let (Some(language), Some(labels), Some(task)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(fail("its name has not three parts".to_owned()));
+    };
+    let language = language.parse().map_err(|e: schema::language::UnknownLanguage| fail(e.to_string()))?;
+    let labels = labels.parse().map_err(|e: schema::task::UnknownWord| fail(e.to_string()))?;
+    Ok(((task.to_owned(), labels), language))
+}
+
+/// Reads the files of one model and question and holds every record against its file's name.
+fn read_set(model: &str, question: &Question, files: &[(Language, PathBuf)]) -> Result<Option<AnswerSet>, ReportError> {
+    let (task, labels) = question;
+    let paths: Vec<PathBuf> = files.iter().map(|(_, path)| path.clone()).collect();
+    AnswerSet::read(&paths, |path, record| {
+        let named = files.iter().find(|(_, file)| file == path).map(|(language, _)| *language)?;
+        if (&record.task, record.labels, record.language) != (task, *labels, named) {
+            let of = format!("{}.{}.{}", record.task, record.labels, record.language);
+            return Some(format!("the record is of `{of}`, which the file's name contradicts"));
+        }
+        match &record.adapter {
+            Some(adapter) if model == BASE => Some(format!("the record in `answers/base` has the adapter `{adapter}`")),
+            None if model != BASE => Some(format!("the record in `answers/{model}` has no adapter")),
+            _ => None,
+        }
+    })
+}
+
+fn read_train_logs(run: &RunFolder) -> Result<BTreeMap<String, Vec<TrainRecord>>, ReportError> {
+    let folder = run.root().join("train");
+    let mut logs = BTreeMap::new();
+    for path in list(&folder)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "jsonl")) {
+        let records: Vec<TrainRecord> = read_lines(&path)?.into_iter().map(|(_, record)| record).collect();
+        if !records.is_empty() {
+            logs.insert(name_of(&path).trim_end_matches(".jsonl").to_owned(), records);
+        }
+    }
+    Ok(logs)
+}

@@ -1,0 +1,108 @@
+//! Area under the ROC curve: the chance that a right item's score is above a wrong item's, ties counted half
+//! (Mann & Whitney 1947; Hanley & McNeil 1982). It needs no threshold, so no label prior can move it.
+
+use super::mean;
+
+/// Items in falling order of their score.
+struct Ranking {
+    /// Item, whether it is positive, and whether its score is below the score before it.
+    order: Vec<(usize, bool, bool)>,
+}
+
+impl Ranking {
+    fn new(scores: &[f64], positive: &[bool]) -> Self {
+        let mut items: Vec<usize> = (0..scores.len()).collect();
+        items.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        let below = |place: usize| place == 0 || scores[items[place]] < scores[items[place - 1]];
+        Self { order: items.iter().enumerate().map(|(place, &item)| (item, positive[item], below(place))).collect() }
+    }
+
+    /// Item `i` counts `counts[i]` times. NaN if no positive or no negative item counts.
+    fn area(&self, counts: &[u32]) -> f64 {
+        let (mut positives, mut negatives, mut area) = (0.0, 0.0, 0.0);
+        let (mut tied_positives, mut tied_negatives) = (0.0, 0.0);
+        for &(item, positive, starts_lower) in &self.order {
+            if starts_lower {
+                area += tied_negatives * (positives + tied_positives / 2.0);
+                positives += tied_positives;
+                negatives += tied_negatives;
+                (tied_positives, tied_negatives) = (0.0, 0.0);
+            }
+            let tied = if positive { &mut tied_positives } else { &mut tied_negatives };
+            *tied += f64::from(counts[item]);
+        }
+        area += tied_negatives * (positives + tied_positives / 2.0);
+        area / ((positives + tied_positives) * (negatives + tied_negatives))
+    }
+}
+
+/// How well the labels' score shares order the items of one language.
+pub(crate) struct Separation(Vec<Ranking>);
+
+impl Separation {
+    /// `shares[item][label]`; `gold[item]` is a label. Two labels: the first label's share (the second's gives the same).
+    /// More: one label against the rest, for every label that is gold for some items and not for others.
+    pub(crate) fn new(shares: &[Vec<f64>], gold: &[usize], labels: usize) -> Self {
+        let against_rest = |label: usize| {
+            let scores: Vec<f64> = shares.iter().map(|of_item| of_item[label]).collect();
+            let positive: Vec<bool> = gold.iter().map(|&g| g == label).collect();
+            Ranking::new(&scores, &positive)
+        };
+        let is_mixed = |label: &usize| gold.contains(label) && gold.iter().any(|g| g != label);
+        let asked = if labels == 2 { 1 } else { labels };
+        Self((0..asked).filter(is_mixed).map(against_rest).collect())
+    }
+
+    /// The area, or the mean of the one-against-rest areas. NaN if undefined, as when all items have one gold label.
+    pub(crate) fn area(&self, counts: &[u32]) -> f64 {
+        mean(self.0.iter().map(|ranking| ranking.area(counts)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SHARES: [f64; 10] = [0.9, 0.8, 0.8, 0.7, 0.6, 0.55, 0.5, 0.5, 0.3, 0.1];
+    const GOLD: [usize; 10] = [0, 0, 1, 0, 0, 1, 1, 0, 1, 1];
+
+    fn binary(first: &[f64], gold: &[usize]) -> Separation {
+        let shares: Vec<Vec<f64>> = first.iter().map(|&share| vec![share, 1.0 - share]).collect();
+        Separation::new(&shares, gold, 2)
+    }
+
+    #[test]
+    fn equals_scikit_learn() {
+        let separation = binary(&SHARES, &GOLD);
+        assert!((separation.area(&[1; 10]) - 0.8).abs() < 1e-12);
+        assert!((separation.area(&[2, 0, 1, 3, 1, 1, 0, 2, 1, 1]) - 0.75).abs() < 1e-12);
+        let three = [[5, 3, 2], [4, 4, 2], [1, 8, 1], [3, 3, 4], [2, 2, 6], [6, 2, 2], [1, 5, 4], [3, 4, 3]];
+        let shares: Vec<Vec<f64>> = three.map(|row| row.map(|tenths| f64::from(tenths) / 10.0).to_vec()).to_vec();
+        let area = Separation::new(&shares, &[0, 1, 1, 2, 2, 0, 0, 1], 3).area(&[1; 8]);
+        assert!((area - 0.841_666_666_666_666_5).abs() < 1e-12, "{area}");
+    }
+
+    #[test]
+    fn one_gold_label_has_no_area_and_all_ties_are_half() {
+        assert!(binary(&SHARES, &[0; 10]).area(&[1; 10]).is_nan());
+        assert!((binary(&[0.5; 10], &GOLD).area(&[1; 10]) - 0.5).abs() < 1e-12);
+    }
+
+    proptest! {
+        #[test]
+        fn a_moved_prior_leaves_it_alone(logits in prop::collection::vec((-30_i32..30, any::<bool>()), 2..40), by in -9_i32..9) {
+            let gold: Vec<usize> = logits.iter().map(|(_, gold)| usize::from(*gold)).collect();
+            prop_assume!(gold.contains(&0) && gold.contains(&1));
+            let shares = |moved: i32| -> Vec<f64> {
+                logits.iter().map(|(x, _)| 1.0 / (1.0 + (-f64::from(x + moved) / 8.0).exp())).collect()
+            };
+            let ones = vec![1; gold.len()];
+            let (before, after) = (binary(&shares(0), &gold).area(&ones), binary(&shares(by), &gold).area(&ones));
+            prop_assert!((before - after).abs() < 1e-12);
+            let swapped: Vec<usize> = gold.iter().map(|g| 1 - g).collect();
+            prop_assert!((before + binary(&shares(0), &swapped).area(&ones) - 1.0).abs() < 1e-12);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What the terminal shows when a run is done.
+
+use std::path::PathBuf;
+
+use schema::LabelSet;
+
+use crate::{
+    format::{percent, points_interval},
+    results::Results,
+    stats::Estimate,
+    table::{Row, Table},
+};
+
+/// Means and changes of a run, and where its page is.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// One per task and label set.
+    pub rows: Vec<SummaryRow>,
+    /// What could not be computed and why.
+    pub gaps: Vec<String>,
+    /// `report/index.html`
+    pub page: PathBuf,
+}
+
+/// One task and label set.
+#[derive(Clone, Debug)]
+pub struct SummaryRow {
+    /// Task name.
+    pub task: String,
+    /// Label set.
+    pub labels: LabelSet,
+    /// Languages of the base model's answers.
+    pub languages: usize,
+    /// The base model's mean accuracy, a fraction of 1.
+    pub base: Estimate,
+    /// Each setting.
+    pub settings: Vec<SummarySetting>,
+}
+
+/// One setting of one task and label set.
+#[derive(Clone, Debug)]
+pub struct SummarySetting {
+    /// As the paper prints it: `zh/de=>en`.
+    pub name: String,
+    /// Languages compared.
+    pub languages: usize,
+    /// Mean accuracy over languages and seeds.
+    pub mean: Estimate,
+    /// Its change from the base.
+    pub change: Estimate,
+    /// Change of the mean AUC, where it is defined.
+    pub auc_change: Option<Estimate>,
+    /// Seeds.
+    pub seeds: usize,
+}
+
+impl Summary {
+    pub(crate) fn new(results: &Results, page: PathBuf) -> Self {
+        let rows = results.blocks.iter().map(|block| SummaryRow {
+            task: block.task.clone(),
+            labels: block.labels,
+            languages: block.base.languages.len(),
+            base: block.base.mean,
+            settings: block
+                .settings
+                .iter()
+                .map(|setting| SummarySetting {
+                    name: setting.name.clone(),
+                    languages: setting.changes.mean.languages,
+                    mean: setting.changes.mean.after,
+                    change: setting.changes.mean.change,
+                    auc_change: setting.changes.mean.auc.map(|auc| auc.change),
+                    seeds: setting.adapters.len(),
+                })
+                .collect(),
+        });
+        Self { rows: rows.collect(), gaps: results.gaps.clone(), page }
+    }
+
+    /// A table, the gaps, and the page's path; ends with a line feed.
+    pub fn render_text(&self) -> String {
+        let columns = ["task", "labels", "setting", "languages", "seeds", "accuracy %", "change, points [95 %]", "AUC"];
+        let mut table = Table::new("", "", &columns);
+        for column in [1, 2, 7] {
+            table.columns[column].numeric = false;
+        }
+        let mut push = |cells: [String; 8]| table.rows.push(Row { cells: cells.to_vec(), strong: false });
+        for row in &self.rows {
+            let (task, labels) = (row.task.clone(), row.labels.to_string());
+            let (base, none) = (percent(row.base.value, 2), String::new);
+            let languages = row.languages.to_string();
+            push([task.clone(), labels.clone(), "base".to_owned(), languages, none(), base, none(), none()]);
+            for setting in &row.settings {
+                push([
+                    task.clone(),
+                    labels.clone(),
+                    setting.name.clone(),
+                    setting.languages.to_string(),
+                    setting.seeds.to_string(),
+                    percent(setting.mean.value, 2),
+                    points_interval(&setting.change, 2),
+                    setting.auc_change.as_ref().map_or("undefined", describe).to_owned(),
+                ]);
+            }
+        }
+        let gaps: String = self.gaps.iter().map(|gap| format!("missing: {gap}\n")).collect();
+        let table = if self.rows.is_empty() { String::new() } else { table.to_text() + "\n" };
+        format!("{table}{gaps}report: {}\n", self.page.display())
+    }
+}
+
+fn describe(change: &Estimate) -> &'static str {
+    match change {
+        change if change.rises() => "rises",
+        change if change.falls() => "falls",
+        _ => "no clear change",
+    }
+}

@@ -1,0 +1,124 @@
+//! Tables as values: text for Markdown and the page, plain numbers for CSV.
+
+use serde::Serialize;
+
+/// A table as it is read, and the same numbers for machines.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Table {
+    /// File stem in `tables/`.
+    pub name: String,
+    /// One sentence above it.
+    pub caption: String,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+    /// Header and rows, numbers unrounded enough to compute with.
+    #[serde(skip)]
+    pub csv: Vec<Vec<String>>,
+}
+
+/// A column's head.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Column {
+    pub title: String,
+    /// Numbers stand right.
+    pub numeric: bool,
+}
+
+/// A row's cells.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    pub cells: Vec<String>,
+    /// A mean or another row that stands out.
+    pub strong: bool,
+}
+
+impl Table {
+    pub(crate) fn new(name: impl Into<String>, caption: impl Into<String>, columns: &[&str]) -> Self {
+        let column = |(index, title): (usize, &&str)| Column { title: (*title).to_owned(), numeric: index > 0 };
+        Self {
+            name: name.into(),
+            caption: caption.into(),
+            columns: columns.iter().enumerate().map(column).collect(),
+            rows: Vec::new(),
+            csv: Vec::new(),
+        }
+    }
+
+    /// GitHub's Markdown, columns padded so that the source reads as a table too.
+    pub(crate) fn to_markdown(&self) -> String {
+        let escape = |cell: &String| cell.replace('|', "\\|");
+        let titles: Vec<String> = self.columns.iter().map(|column| escape(&column.title)).collect();
+        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.cells.iter().map(escape).collect()).collect();
+        let width = |column: usize| {
+            let cells = rows.iter().chain([&titles]).map(|cells| cells[column].chars().count());
+            cells.max().unwrap_or(0).max(3)
+        };
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        let line = |cells: &[String]| {
+            let padded = cells.iter().zip(&widths).zip(&self.columns).map(|((cell, &width), column)| {
+                if column.numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            });
+            format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
+        };
+        let rule: Vec<String> = widths
+            .iter()
+            .zip(&self.columns)
+            .map(|(width, column)| if column.numeric { "-".repeat(width - 1) + ":" } else { "-".repeat(*width) })
+            .collect();
+        let body: String = rows.iter().map(|row| line(row)).collect();
+        line(&titles) + &line(&rule) + &body
+    }
+
+    /// For a terminal: columns two spaces apart.
+    pub(crate) fn to_text(&self) -> String {
+        let titles: Vec<String> = self.columns.iter().map(|column| column.title.clone()).collect();
+        let lines: Vec<&Vec<String>> = [&titles].into_iter().chain(self.rows.iter().map(|row| &row.cells)).collect();
+        let width = |column: usize| lines.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..titles.len()).map(width).collect();
+        let line = |cells: &&Vec<String>| {
+            let padded = cells.iter().zip(&widths).zip(&self.columns).map(|((cell, &width), column)| {
+                if column.numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            });
+            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+        };
+        lines.iter().map(line).collect()
+    }
+
+    /// RFC 4180, with line feeds.
+    pub(crate) fn to_csv(&self) -> String {
+        let quote = |cell: &String| {
+            if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() }
+        };
+        self.csv.iter().map(|row| row.iter().map(quote).collect::<Vec<_>>().join(",") + "\n").collect()
+    }
+}
+
+/// A number in a CSV cell: empty if it is missing or undefined.
+pub(crate) fn csv_number(number: Option<f64>) -> String {
+    match number {
+        Some(number) if !number.is_nan() => {
+            let text = format!("{number:.6}");
+            let text = text.trim_end_matches('0').trim_end_matches('.');
+            if text == "-0" { "0".to_owned() } else { text.to_owned() }
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms() {
+        let mut table = Table::new("t", "c", &["setting", "mean"]);
+        table.rows.push(Row { cells: vec!["a|b".to_owned(), "91.2".to_owned()], strong: false });
+        table.rows.push(Row { cells: vec!["mean".to_owned(), "7.0".to_owned()], strong: true });
+        table.csv =
+            vec![vec!["x,y".to_owned(), csv_number(Some(-0.0))], vec![csv_number(Some(0.125)), csv_number(None)]];
+        let markdown = "| setting | mean |\n| ------- | ---: |\n| a\\|b    | 91.2 |\n| mean    |  7.0 |\n";
+        assert_eq!(table.to_markdown(), markdown);
+        assert_eq!(table.to_text(), "setting  mean\na|b      91.2\nmean      7.0\n");
+        assert_eq!(table.to_csv(), "\"x,y\",0\n0.125,\n");
+    }
+}

@@ -1,0 +1,203 @@
+//! From a run folder to `report/`: index.html, report.md, results.json, tables, figures.
+
+use std::{collections::BTreeMap, path::Path};
+
+use schema::{run_folder::RunFolder, write_whole};
+use serde_json::Value;
+
+use crate::{
+    error::ReportError,
+    figure::{self, Figure},
+    findings::{describe_setting, summarise},
+    format::{duration, labels_title, thousands},
+    page::{self, Page, PageBlock, PageSetting, PageTraining},
+    provenance::list_facts,
+    results::{AdapterName, Block, Results, SettingResult, compute},
+    run_records::{RunRecords, read_run},
+    summary::Summary,
+    table::Table,
+    tables,
+    training::Training,
+};
+
+/// Everything drawn and tabulated on the way to the page.
+#[derive(Default)]
+struct Output {
+    figures: Vec<Figure>,
+    tables: Vec<Table>,
+}
+
+impl Output {
+    fn figure(&mut self, figure: Figure) -> page::Drawn {
+        let drawn = (&figure).into();
+        self.figures.push(figure);
+        drawn
+    }
+
+    fn table(&mut self, table: Table) -> page::Shown {
+        let shown = (&table).into();
+        self.tables.push(table);
+        shown
+    }
+}
+
+/// Computes and writes the report of a run. The same records give the same bytes.
+///
+/// # Errors
+/// Broken or contradicting records, named by file and line; an empty run folder; a folder that cannot be written.
+/// What is only missing is told in the report and in [`Summary::gaps`].
+pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
+    let records = read_run(run)?;
+    let results = compute(&records)?;
+    let mut output = Output::default();
+    let page = lay_out(run, &records, &results, &mut output);
+    let folder = run.report();
+    for figure in &output.figures {
+        write_whole(&folder.join("figures").join(format!("{}.svg", figure.name)), figure.to_file().as_bytes())?;
+    }
+    for table in &output.tables {
+        let markdown = format!("{}\n\n{}", table.caption, table.to_markdown());
+        write_whole(&folder.join("tables").join(format!("{}.md", table.name)), markdown.as_bytes())?;
+        write_whole(&folder.join("tables").join(format!("{}.csv", table.name)), table.to_csv().as_bytes())?;
+    }
+    write_json(&folder.join("results.json"), &results)?;
+    write_whole(&folder.join("report.md"), page::to_markdown(&page)?.as_bytes())?;
+    let index = folder.join("index.html");
+    write_whole(&index, page::to_html(&page)?.as_bytes())?;
+    Ok(Summary::new(&results, index))
+}
+
+fn write_json(path: &Path, results: &Results) -> Result<(), ReportError> {
+    schema::disk::write_with(path, |file| serde_json::to_writer_pretty(file, results).map_err(Into::into))?;
+    Ok(())
+}
+
+fn lay_out(run: &RunFolder, records: &RunRecords, results: &Results, output: &mut Output) -> Page {
+    let text = |pointer: &str| records.manifest.pointer(pointer).and_then(Value::as_str);
+    let folder = run.root().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = text("/recipe/name").map_or(folder, str::to_owned);
+    let model = text("/recipe/model").map_or_else(|| model_of(records), str::to_owned);
+    let overview = figure::overview::draw(results).map(|figure| output.figure(figure));
+    let mut facts = records.manifest.clone();
+    let recipe = facts.as_object_mut().and_then(|entries| entries.remove("recipe")).unwrap_or_default();
+    Page {
+        title: text("/recipe/title").filter(|title| !title.is_empty()).unwrap_or(&name).to_owned(),
+        subtitle: format!("Run {name}, model {model}"),
+        summary: summarise(results, &model),
+        overview,
+        overview_table: (!results.blocks.is_empty()).then(|| output.table(tables::overview(results))),
+        gaps: results.gaps.clone(),
+        blocks: results.blocks.iter().map(|block| lay_out_block(block, output)).collect(),
+        trainings: lay_out_training(records, output),
+        facts: list_facts(&facts),
+        recipe: list_facts(&recipe),
+    }
+}
+
+/// The model as the first record names it.
+fn model_of(records: &RunRecords) -> String {
+    let sets = records.answers.values().flat_map(|models| models.values());
+    sets.map(|set| set.head.model.clone()).next().unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn lay_out_block(block: &Block, output: &mut Output) -> PageBlock {
+    let id = format!("{}.{}", block.task, block.labels);
+    let table = tables::by_language(block);
+    let table = output.table(table);
+    let settings = match block.settings.as_slice() {
+        [] => vec![PageSetting {
+            id: format!("{id}.base"),
+            title: "Base model".to_owned(),
+            findings: None,
+            accuracy: output.figure(figure::accuracy::draw_levels(
+                format!("{id}.base.accuracy"),
+                &block.base,
+                block.label_names.len(),
+            )),
+            shares: None,
+            table: output.table(tables::of_base(block)),
+        }],
+        settings => settings.iter().map(|setting| lay_out_setting(&id, block, setting, output)).collect(),
+    };
+    PageBlock {
+        title: format!("{}, {}", block.task, labels_title(block.labels)),
+        intro: introduce(block),
+        table: (block.settings.len() > 1).then_some(table),
+        id,
+        settings,
+    }
+}
+
+fn introduce(block: &Block) -> String {
+    let items: Vec<usize> = block.base.languages.iter().map(|level| level.items).collect();
+    let (fewest, most) = (items.iter().min().copied().unwrap_or(0), items.iter().max().copied().unwrap_or(0));
+    let items = if fewest == most { most.to_string() } else { format!("{fewest} to {most}") };
+    let protocol = block.protocol.map_or_else(String::new, |protocol| format!(" Protocol “{protocol}”."));
+    let ties = match block.base.tied {
+        0 => String::new(),
+        ties => format!(" {ties} of the base model's answers are ties of the two best labels."),
+    };
+    let languages = block.base.languages.len();
+    format!(
+        "{items} items in {}, labels {}; guessing gives {:.1} %.{protocol}{ties}",
+        if languages == 1 { "one language".to_owned() } else { format!("each of {languages} languages") },
+        block.label_names.join(", "),
+        100.0 / block.label_names.len() as f64
+    )
+}
+
+fn lay_out_setting(id: &str, block: &Block, setting: &SettingResult, output: &mut Output) -> PageSetting {
+    let (id, changes) = (format!("{id}.{}", setting.slug), &setting.changes);
+    PageSetting {
+        title: format!("Base model to {}", setting.name),
+        findings: Some(describe_setting(changes)),
+        accuracy: output.figure(figure::accuracy::draw_changes(format!("{id}.accuracy"), &setting.name, changes)),
+        shares: Some(output.figure(figure::shares::draw(format!("{id}.shares"), &setting.name, changes))),
+        table: output.table(tables::of_setting(block, setting)),
+        id,
+    }
+}
+
+fn lay_out_training(records: &RunRecords, output: &mut Output) -> Vec<PageTraining> {
+    let mut groups: BTreeMap<AdapterName, Vec<Training>> = BTreeMap::new();
+    for (adapter, log) in &records.train_logs {
+        groups.entry(AdapterName::parse(adapter)).or_default().push(Training::new(adapter, log));
+    }
+    let lay_out = |(name, seeds): (AdapterName, Vec<Training>)| {
+        let all: Vec<&Training> = seeds.iter().collect();
+        let figure = figure::loss::draw(format!("loss.{}", name.group.replace(['.', '/', ' '], "-")), &all);
+        PageTraining {
+            title: match (&name.setting, &name.task) {
+                (Some(setting), Some(task)) => format!("{setting}, questions of {task}"),
+                _ => name.group.clone(),
+            },
+            figure: output.figure(figure),
+            sentences: seeds.iter().map(|seed| describe_training(seed, seeds.len() > 1)).collect(),
+        }
+    };
+    groups.into_iter().map(lay_out).collect()
+}
+
+fn describe_training(training: &Training, named: bool) -> String {
+    let who = if named { format!("{}: ", training.adapter) } else { String::new() };
+    let (tokens, seconds) = (training.tokens(), training.seconds());
+    let speed = if seconds > 0.0 {
+        format!(", {} tokens/s", thousands((tokens as f64 / seconds) as u64))
+    } else {
+        String::new()
+    };
+    let best = training.best().map_or_else(
+        || " There was no validation.".to_owned(),
+        |best| {
+            let start = training.validations.iter().find(|validation| validation.step == 0);
+            let from = start.map_or_else(String::new, |start| format!(" from {:.3} before training", start.loss));
+            format!(" Lowest validation loss {:.3} at update {}{from}.", best.loss, best.step)
+        },
+    );
+    format!(
+        "{who}{} updates, {} tokens in {}{speed}.{best}",
+        thousands(training.steps.len() as u64),
+        thousands(tokens as u64),
+        duration(seconds)
+    )
+}
