@@ -17,9 +17,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hub", &["schema"]),
     ("data", &["schema", "hub"]),
     ("model", &["schema", "hub"]),
-    ("train", &["schema", "data", "model"]),
-    ("eval", &["schema", "data", "model"]),
-    ("analyse", &["schema", "data", "model", "train", "eval"]),
+    ("train", &["schema", "hub", "data", "model"]),
+    ("eval", &["schema", "hub", "data", "model"]),
+    ("analyse", &["schema", "hub", "data", "model", "train", "eval"]),
     ("report", &["schema"]),
 ];
 

@@ -1,1 +1,5 @@
-//! Capture of hidden states, and what is computed from them.
+//! Capture of hidden states, and what is computed from them (lens, PCA and the rest come here). Never here: drawing.
+
+pub mod capture;
+
+pub use capture::{CaptureError, Capture, Kind, capture};

@@ -10,7 +10,6 @@ mod error;
 pub mod example;
 mod items;
 pub mod label_tokens;
-pub mod mini;
 pub mod pairs;
 pub mod prefix;
 pub mod prompt;

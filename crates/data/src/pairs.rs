@@ -61,6 +61,15 @@ pub fn load(
     Ok(pairs)
 }
 
+/// The files that [`load`] reads for a setting, for hashing.
+///
+/// # Errors
+/// A language has no file or several.
+pub fn files(dir: &Path, task: &Task, setting: &Setting) -> Result<Vec<PathBuf>, DataError> {
+    let translated = setting.seen().filter(|&language| language != Language::En);
+    translated.map(|language| testset::find_one(dir, task, language, "_train_question.json")).collect()
+}
+
 /// All pairs from `language` into the target language (`None`: English), and the file that limits their number.
 fn read_source(
     dir: &Path,

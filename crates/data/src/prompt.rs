@@ -49,7 +49,7 @@ impl Rendered {
 }
 
 /// Renders every question of `set` that is scored. With [`FewShot::Head`] the first items are the exemplars and are not
-/// scored; with [`FewShot::Builtin`] the first [`Task::shots`] builtin exemplars are taken. Exemplars show the words of
+/// scored; with [`FewShot::Builtin`] all builtin exemplars are taken, which may be more than [`Task::shots`]. Exemplars show the words of
 /// `labels`; under the paper's protocol for the label that the gold word means.
 ///
 /// # Errors
@@ -66,7 +66,7 @@ pub fn render(task: &Task, set: &TestSet, few_shot: &FewShot, labels: LabelSet) 
             let Some(list) = tasks::exemplars(&task.name)?.get(&set.language) else {
                 return Err(fail(few_shot, format!("none for {}; use head:K or file:PATH", set.language)));
             };
-            let list = list.iter().take(task.shots).map(|e| (&e.fields, e.label));
+            let list = list.iter().map(|e| (&e.fields, e.label));
             (join_exemplars(task, set.language, &words, list)?, &set.items[..])
         }
         FewShot::File(path) => {

@@ -28,6 +28,15 @@ pub fn open(name: &str) -> Result<Device> {
     }
 }
 
+/// `cpu`, `cuda` or `metal`.
+pub fn name(device: &Device) -> &'static str {
+    match device {
+        Device::Cpu => "cpu",
+        Device::Cuda(_) => "cuda",
+        Device::Metal(_) => "metal",
+    }
+}
+
 /// The tensor library's name of a number format.
 pub fn dtype(precision: Precision) -> DType {
     match precision {

@@ -1,0 +1,163 @@
+//! Attention: fused equals composed for head sizes, groups, packed sequences, prefixes, branches and windows.
+
+use candle_core::Tensor;
+use model::{
+    Parent, Rows,
+    ops::attend::{self, Heads, LayerKv, composed},
+};
+use proptest::prelude::*;
+
+use super::{check_close, noise, wide};
+
+/// One call's inputs.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) heads: Heads,
+    pub(crate) rows: Rows,
+    pub(crate) q: Tensor,
+    pub(crate) k: Tensor,
+    pub(crate) v: Tensor,
+    pub(crate) prefix: Option<(Tensor, Tensor)>,
+}
+
+impl Case {
+    pub(crate) fn new(heads: Heads, rows: Rows, seed: u64) -> Self {
+        let (q, kv) = (heads.query * heads.size, heads.key_value * heads.size);
+        let part = |n: usize, width: usize, salt: u64| (noise((n, width), seed ^ salt) * 2.0).expect("scaled");
+        let prefix = (rows.prefix() > 0).then(|| (part(rows.prefix(), kv, 4), part(rows.prefix(), kv, 5)));
+        Self { q: part(rows.len(), q, 1), k: part(rows.len(), kv, 2), v: part(rows.len(), kv, 3), heads, rows, prefix }
+    }
+
+    pub(crate) fn prefix(&self) -> Option<LayerKv> {
+        self.prefix.as_ref().map(|(k, v)| LayerKv { k: k.clone(), v: v.clone() })
+    }
+
+    pub(crate) fn run(&self) -> Tensor {
+        let prefix = self.prefix();
+        attend::forward(&self.heads, &self.rows, &self.q, &self.k, &self.v, prefix.as_ref()).expect("attends").0
+    }
+
+    fn composed(&self) -> Tensor {
+        let prefix = self.prefix.as_ref().map(|(k, v)| LayerKv { k: wide(k), v: wide(v) });
+        let [q, k, v] = [&self.q, &self.k, &self.v].map(wide);
+        composed::forward(&self.heads, &self.rows, &q, &k, &v, prefix.as_ref()).expect("attends")
+    }
+}
+
+pub(crate) fn heads() -> impl Strategy<Value = Heads> {
+    let window = prop_oneof![2 => Just(None), 1 => (1usize..12).prop_map(Some), 1 => (200usize..330).prop_map(Some)];
+    (1usize..=3, 1usize..=4, 4usize..=64, window).prop_map(|(key_value, group, half, window)| Heads {
+        query: key_value * group,
+        key_value,
+        size: 2 * half,
+        window,
+    })
+}
+
+/// Lengths about the block of 56 rows and the block of 256 keys.
+fn length() -> impl Strategy<Value = usize> {
+    prop_oneof![1 => Just(0), 6 => 1usize..20, 3 => 50usize..64, 2 => 240usize..300]
+}
+
+fn layout(with_context: bool) -> impl Strategy<Value = Rows> {
+    let prefix = prop_oneof![2 => Just(0), 2 => 1usize..40, 1 => 250usize..270, 1 => 500usize..640];
+    let branches = prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 1usize..9), 0..4);
+    (prop::collection::vec(length(), 0..4), 1usize..30, prefix, branches).prop_map(move |(mut lengths, last, prefix, branches)| {
+        lengths.push(last);
+        if !with_context {
+            return Rows::new(lengths, 0);
+        }
+        let mut rows = Rows::new(lengths.iter().copied(), prefix);
+        for (sequence, seen, length) in branches {
+            let sequence = sequence.index(lengths.len());
+            let parent = Parent { sequence, rows: seen.index(lengths[sequence] + 1) };
+            rows.branch(parent, length).expect("a branch of a root");
+        }
+        rows
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn forward_equals_composed(heads in heads(), rows in layout(true), seed: u64) {
+        let case = Case::new(heads, rows, seed);
+        check_close("attend", &case.run(), &case.composed(), 1e-5);
+    }
+
+    #[test]
+    fn backward_equals_composed(heads in heads(), rows in layout(false), seed: u64) {
+        let case = Case::new(heads, rows, seed);
+        let (_, saved) = attend::forward(&case.heads, &case.rows, &case.q, &case.k, &case.v, None)?;
+        let d_out = noise(case.q.shape(), seed ^ 9);
+        let got = attend::backward(&case.heads, &case.rows, &case.q, &case.k, &case.v, &saved, &d_out)?;
+        let [q, k, v, wide_d] = [&case.q, &case.k, &case.v, &d_out].map(wide);
+        let want = composed::backward(&case.heads, &case.rows, &q, &k, &v, &wide_d)?;
+        // A window of one: each row sees itself alone and its weight is 1 whatever q and k are.
+        let floor = |t: &Tensor| if case.heads.window == Some(1) { t.zeros_like() } else { Ok(t.clone()) };
+        check_close("dq", &got.q, &floor(&want.q)?, 1e-4);
+        check_close("dk", &got.k, &floor(&want.k)?, 1e-4);
+        check_close("dv", &got.v, &want.v, 1e-5);
+    }
+}
+
+/// Sequences of several blocks of keys, with windows below, at and above the block of 256 and across it.
+#[test]
+fn long_sequences_and_windows() {
+    for (seed, window) in [None, Some(1), Some(31), Some(256), Some(257), Some(600), Some(5000)].into_iter().enumerate() {
+        let heads = Heads { query: 2, key_value: 1, size: 16, window };
+        for prefix in [0, 300, 700] {
+            let case = Case::new(heads, Rows::new([650, 3], prefix), seed as u64);
+            check_close(&format!("window {window:?}, prefix {prefix}"), &case.run(), &case.composed(), 1e-5);
+        }
+        let case = Case::new(heads, Rows::new([5, 650], 0), seed as u64);
+        let (_, saved) = attend::forward(&case.heads, &case.rows, &case.q, &case.k, &case.v, None).expect("attends");
+        let d_out = noise(case.q.shape(), 77);
+        let got = attend::backward(&case.heads, &case.rows, &case.q, &case.k, &case.v, &saved, &d_out).expect("backward");
+        let [q, k, v, wide_d] = [&case.q, &case.k, &case.v, &d_out].map(wide);
+        let want = composed::backward(&case.heads, &case.rows, &q, &k, &v, &wide_d).expect("backward");
+        check_close(&format!("window {window:?} dv"), &got.v, &want.v, 1e-5);
+        if window != Some(1) {
+            check_close(&format!("window {window:?} dq"), &got.q, &want.q, 1e-4);
+            check_close(&format!("window {window:?} dk"), &got.k, &want.k, 1e-4);
+        }
+    }
+}
+
+/// An empty prefix is no prefix.
+#[test]
+fn an_empty_prefix_changes_nothing() {
+    let heads = Heads { query: 4, key_value: 2, size: 8, window: None };
+    let case = Case::new(heads, Rows::new([9, 2], 0), 3);
+    let none = noise((0, 16), 0);
+    let prefix = LayerKv { k: none.clone(), v: none };
+    let (with, _) = attend::forward(&heads, &case.rows, &case.q, &case.k, &case.v, Some(&prefix)).expect("attends");
+    assert_eq!(super::bits(&with), super::bits(&case.run()));
+}
+
+/// The window is 0 <= i - j < window, counted over the prefix too: rows that see the same keys give the same output.
+#[test]
+fn a_window_sees_exactly_its_keys() {
+    let (window, prefix, n) = (5, 7, 4);
+    let heads = Heads { query: 1, key_value: 1, size: 8, window: Some(window) };
+    let case = Case::new(heads, Rows::new([n], prefix), 11);
+    let out = values_of(&case.run());
+    let (pk, pv) = case.prefix.as_ref().expect("a prefix");
+    let (keys, vals) = (Tensor::cat(&[pk, &case.k], 0).expect("keys"), Tensor::cat(&[pv, &case.v], 0).expect("values"));
+    for i in 0..n {
+        let from = prefix + i + 1 - window;
+        let alone = Heads { window: None, ..heads };
+        let cut = |t: &Tensor, a: usize, n: usize| t.narrow(0, a, n).expect("rows");
+        let before = LayerKv { k: cut(&keys, from, window - 1), v: cut(&vals, from, window - 1) };
+        let (q, k, v) = (cut(&case.q, i, 1), cut(&keys, prefix + i, 1), cut(&vals, prefix + i, 1));
+        let (want, _) = attend::forward(&alone, &Rows::new([1], window - 1), &q, &k, &v, Some(&before)).expect("attends");
+        for (got, want) in out[i].iter().zip(&values_of(&want)[0]) {
+            assert!((got - want).abs() < 1e-5, "row {i}: {got} not {want}");
+        }
+    }
+}
+
+fn values_of(x: &Tensor) -> Vec<Vec<f32>> {
+    x.to_vec2().expect("rows")
+}

@@ -1,0 +1,174 @@
+//! The written-out backward of every op, fused in f32 and composed in f64, against candle's autograd of the composed
+//! forward and against central differences of it, both in f64.
+
+use candle_core::{D, Tensor, Var};
+use model::{
+    Rows,
+    ops::{
+        attend::{self, Heads},
+        cross_entropy, linear,
+        lora::{self, Dropout},
+        rms_norm, rope, softmax, swiglu,
+    },
+};
+
+use super::{check_close, noise, values, wide};
+
+type Op<'a> = &'a dyn Fn(&[Tensor]) -> Tensor;
+
+/// Sum of the elementwise product.
+fn dot(a: &Tensor, b: &Tensor) -> f64 {
+    values(a).iter().zip(values(b)).map(|(a, b)| a * b).sum()
+}
+
+/// What `backward` (of the f32 inputs, or the same in f64, and dy) returns per input, against the two yardsticks of
+/// `forward`, which must be differentiable when its inputs are in f64.
+#[track_caller]
+fn check(what: &str, inputs: &[Tensor], forward: Op<'_>, backward: &dyn Fn(&[Tensor], &Tensor) -> Vec<Tensor>) {
+    let inputs64: Vec<Tensor> = inputs.iter().map(wide).collect();
+    let dy = noise(forward(&inputs64).shape(), 0xD1);
+    let autograd = autograd(&inputs64, forward, &wide(&dy));
+    check_differences(what, &inputs64, forward, &wide(&dy), &autograd);
+    let composed = backward(&inputs64, &wide(&dy));
+    let fused = backward(inputs, &dy);
+    assert_eq!((composed.len(), fused.len()), (inputs.len(), inputs.len()), "{what}");
+    for (i, want) in autograd.iter().enumerate() {
+        check_close(&format!("{what}, composed, input {i}"), &composed[i], want, 1e-9);
+        check_close(&format!("{what}, fused, input {i}"), &fused[i], want, 1e-4);
+    }
+}
+
+fn autograd(inputs: &[Tensor], forward: Op<'_>, dy: &Tensor) -> Vec<Tensor> {
+    let vars: Vec<Var> = inputs.iter().map(|x| Var::from_tensor(x).expect("a variable")).collect();
+    let tracked: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+    let loss = (forward(&tracked) * dy).and_then(|p| p.sum_all()).expect("loss");
+    let store = loss.backward().expect("autograd");
+    vars.iter().map(|v| store.get(v.as_tensor()).expect("every input is reached").clone()).collect()
+}
+
+/// Along one random direction per input.
+#[track_caller]
+fn check_differences(what: &str, inputs: &[Tensor], forward: Op<'_>, dy: &Tensor, grads: &[Tensor]) {
+    let step = 1e-5;
+    for (i, grad) in grads.iter().enumerate() {
+        let direction = wide(&noise(inputs[i].shape(), 0xD2 + i as u64));
+        let at = |h: f64| {
+            let mut moved = inputs.to_vec();
+            moved[i] = (&moved[i] + (&direction * h).expect("scaled")).expect("moved");
+            dot(&forward(&moved), dy)
+        };
+        let (slope, want) = ((at(step) - at(-step)) / (2.0 * step), dot(grad, &direction));
+        assert!((slope - want).abs() <= 1e-6 * want.abs().max(1.0), "{what}, input {i}: slope {slope}, gradient {want}");
+    }
+}
+
+#[test]
+fn linear_backward() {
+    for (n, inner, out) in [(1, 1, 1), (17, 40, 33), (3, 700, 5)] {
+        let (x, w, b) = (noise((n, inner), 1), noise((out, inner), 2), noise(out, 3));
+        let forward = |x: &[Tensor]| linear::forward(&x[0], &w, Some(&b)).expect("linear");
+        check("linear", &[x], &forward, &|_, dy| vec![linear::backward(dy, &w).expect("backward")]);
+    }
+}
+
+/// Gradients of rows, A, B and of the base product that the update is added to; the scale is not 1.
+#[test]
+fn lora_backward() {
+    for (n, inner, out, rank) in [(1, 3, 2, 1), (29, 45, 37, 6)] {
+        let inputs = [noise((n, inner), 1), noise((rank, inner), 2), noise((out, rank), 3), noise((n, out), 4)];
+        let run = |x: &[Tensor]| lora::forward(&x[0], &x[1], &x[2], 2.5, x[3].clone()).expect("lora");
+        check("lora", &inputs, &|x| run(x).0, &|x, dy| {
+            let zero = Some(x[0].zeros_like().expect("zeros"));
+            let (grads, dx) = lora::backward(&x[0], &x[1], &x[2], 2.5, &run(x).1, dy, zero).expect("backward");
+            vec![dx.expect("asked for"), grads.a, grads.b, dy.clone()]
+        });
+    }
+}
+
+#[test]
+fn rms_norm_backward() {
+    for (n, width, eps) in [(1, 1, 1e-5), (19, 48, 1e-5), (2, 37, 0.5)] {
+        let w = noise(width, 2);
+        let forward = |x: &[Tensor]| rms_norm::forward(&x[0], &w, eps).expect("norm");
+        check("rms_norm", &[noise((n, width), 1)], &forward, &|x, dy| {
+            vec![rms_norm::backward(&x[0], &w, eps, dy).expect("backward")]
+        });
+    }
+}
+
+#[test]
+fn swiglu_backward() {
+    for (n, width) in [(1, 1), (23, 61)] {
+        let inputs = [(noise((n, width), 1) * 6.0).expect("scaled"), noise((n, width), 2)];
+        check("swiglu", &inputs, &|x| swiglu::forward(&x[0], &x[1]).expect("swiglu"), &|x, dy| {
+            let (gate, up) = swiglu::backward(&x[0], &x[1], dy).expect("backward");
+            vec![gate, up]
+        });
+    }
+}
+
+#[test]
+fn rope_backward_is_the_turn_back() {
+    for (n, heads, half) in [(1, 1, 1), (13, 3, 20)] {
+        // Cosine and sine of no angle, as YaRN's factor makes them: the backward is the transpose, not the inverse.
+        let angles = rope::Angles { cos: noise((n, half), 1), sin: noise((n, half), 2) };
+        let turn = |x: &Tensor, way| rope::turn(x, &angles, way).expect("turn");
+        check("rope", &[noise((n, heads * 2 * half), 3)], &|x| turn(&x[0], rope::Turn::Forward), &|_, dy| {
+            vec![turn(dy, rope::Turn::Backward)]
+        });
+    }
+}
+
+#[test]
+fn attend_backward() {
+    let cases = [
+        (1, 1, 8, None, vec![1, 4]),
+        (2, 3, 10, None, vec![70, 3, 1]),
+        (1, 4, 64, Some(9), vec![33, 61]),
+        (3, 1, 128, Some(300), vec![20, 5]),
+        (1, 2, 16, Some(40), vec![290]),
+    ];
+    for (key_value, group, size, window, lengths) in cases {
+        let heads = Heads { query: key_value * group, key_value, size, window };
+        let rows = Rows::new(lengths.iter().copied(), 0);
+        let (q, kv) = (heads.query * size, key_value * size);
+        let part = |width, seed| (noise((rows.len(), width), seed) * 2.0).expect("scaled");
+        let run = |x: &[Tensor]| attend::forward(&heads, &rows, &x[0], &x[1], &x[2], None).expect("attend");
+        let inputs = [part(q, 1), part(kv, 2), part(kv, 3)];
+        check(&format!("attend {heads:?}"), &inputs, &|x| run(x).0, &|x, dy| {
+            let grads = attend::backward(&heads, &rows, &x[0], &x[1], &x[2], &run(x).1, dy).expect("backward");
+            vec![grads.q, grads.k, grads.v]
+        });
+    }
+}
+
+#[test]
+fn cross_entropy_backward() {
+    for (n, width, vocab) in [(1, 1, 2), (31, 20, 70), (200, 6, 5)] {
+        let (hidden, head) = ((noise((n, width), 1) * 3.0).expect("scaled"), noise((vocab, width), 2));
+        let targets: Vec<u32> = (0..n).map(|i| (i * i % vocab) as u32).collect();
+        let index = Tensor::new(targets.as_slice(), hidden.device()).and_then(|t| t.unsqueeze(1)).expect("index");
+        let losses = |x: &[Tensor]| {
+            let log_p = softmax::log_softmax_composed(&linear::forward_composed(&x[0], &head, None).expect("logits"));
+            log_p.expect("log p").gather(&index, D::Minus1).and_then(|p| p.neg()?.sum_all()).expect("loss")
+        };
+        let inputs64 = [wide(&hidden)];
+        let one = Tensor::new(1f64, hidden.device()).expect("one");
+        let want = autograd(&inputs64, &losses, &one);
+        check_differences("cross_entropy", &inputs64, &losses, &one, &want);
+        for (x, tolerance) in [(&inputs64[0], 1e-9), (&hidden, 1e-5)] {
+            let got = cross_entropy::forward_backward(x, &head, &targets, true).expect("loss");
+            let sum = values(&losses(&inputs64))[0];
+            assert!((got.sum - sum).abs() <= tolerance * sum, "{} not {sum}", got.sum);
+            check_close("cross_entropy", &got.d_hidden.expect("asked for"), &want[0], tolerance);
+        }
+    }
+}
+
+#[test]
+fn dropout_backward_uses_the_mask_of_the_forward() {
+    let dropout = Dropout { share: 0.3, seed: 12345 };
+    check("dropout", &[noise((21, 34), 1)], &|x| dropout.apply(&x[0]).expect("mask"), &|_, dy| {
+        vec![dropout.apply(dy).expect("mask")]
+    });
+}

@@ -1,0 +1,61 @@
+//! Every op: the fused CPU version against the one composed of candle operations, the written-out backward against
+//! candle's autograd and against finite differences in f64, and the laws that evaluation and training stand on.
+//!
+//! The yardstick is computed in f64 from the same f32 values. Never here: whole models.
+
+mod attend;
+mod gradients;
+mod laws;
+mod refusals;
+mod rowwise;
+
+use candle_core::{DType, Device, Tensor};
+
+/// Values in [-1, 1) that depend on the seed alone.
+fn noise(shape: impl Into<candle_core::Shape>, seed: u64) -> Tensor {
+    let shape = shape.into();
+    let mut state = seed;
+    let values: Vec<f32> = (0..shape.elem_count())
+        .map(|_| {
+            // SplitMix64 (Steele, Lea, Flood 2014).
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ((z ^ (z >> 31)) >> 40) as f32 / 8_388_608.0 - 1.0
+        })
+        .collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).expect("noise")
+}
+
+/// The same values in f64.
+fn wide(x: &Tensor) -> Tensor {
+    x.to_dtype(DType::F64).expect("f64")
+}
+
+/// As a product with a bf16 weight sees the rows, in f64.
+fn rounded(x: &Tensor) -> Tensor {
+    wide(&x.to_dtype(DType::BF16).expect("bf16"))
+}
+
+fn norm(x: &Tensor) -> f64 {
+    let values = values(x);
+    values.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+fn values(x: &Tensor) -> Vec<f64> {
+    wide(x).flatten_all().and_then(|x| x.to_vec1()).expect("values")
+}
+
+fn bits(x: &Tensor) -> Vec<u32> {
+    let values: Vec<f32> = x.flatten_all().and_then(|x| x.to_vec1()).expect("f32 values");
+    values.into_iter().map(f32::to_bits).collect()
+}
+
+/// Fails unless |got - want| <= tolerance · |want| (norms of the whole tensor), or both are next to nothing.
+#[track_caller]
+fn check_close(what: &str, got: &Tensor, want: &Tensor, tolerance: f64) {
+    assert_eq!(got.shape(), want.shape(), "{what}");
+    let off = norm(&(wide(got) - wide(want)).expect("one shape"));
+    assert!(off <= tolerance * norm(want).max(1e-6), "{what}: off by {off} of {}", norm(want));
+}

@@ -1,0 +1,236 @@
+//! The command line. Fixed names: others script against them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+use schema::{FewShot, LabelSet, Language, Protocol, Scoring, task::Precision};
+
+/// Makes large language models better in many languages at once, and shows why.
+///
+/// Tunes a model on translated questions (no answers), evaluates it before and after in 20 languages, and writes a
+/// report (arXiv 2405.13816).
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_help = "Example:\n  lingualign run recipes/quickstart.toml")]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Show what is being done; twice: in detail. The variable LINGUALIGN_LOG takes finer filters.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Threads to use; results do not depend on it. Default: all cores.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+}
+
+/// The subcommands.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a whole experiment: data, base evaluation, training, evaluation, report. Run it again to resume.
+    #[command(after_help = "Examples:\n  lingualign run recipes/quickstart.toml\n  \
+        lingualign run recipes/snli_zh_de.toml --set data.dir=DATA --set eval.limit=100\n  \
+        lingualign run my.toml --only report")]
+    Run(RunArgs),
+    /// Print the resolved recipe with every default, or every problem in it. Needs no model.
+    #[command(after_help = "Example:\n  lingualign check recipes/quickstart.toml --set train.epochs=1")]
+    Check(RecipeArgs),
+    /// Only train the recipe's adapters.
+    #[command(after_help = "Example:\n  lingualign train recipes/quickstart.toml --out runs/first")]
+    Train(TrainArgs),
+    /// Evaluate one model, with or without adapters, and write one JSON line per question.
+    #[command(after_help = "Example:\n  lingualign eval --model smollm2-135m-instruct --task emotion --data assets/mini \\\n    \
+        --languages de,sw --few-shot builtin --out answers.jsonl")]
+    Eval(EvalArgs),
+    /// Write hidden states and logits of rows of text or ids as safetensors.
+    #[command(after_help = "Example:\n  lingualign capture --model smollm2-135m-instruct --input rows.jsonl --out hidden.safetensors")]
+    Capture(CaptureArgs),
+    /// Paired statistics of two files of answers.
+    #[command(after_help = "Example:\n  lingualign compare base.jsonl tuned.jsonl")]
+    Compare {
+        /// Answers before.
+        a: PathBuf,
+        /// Answers after.
+        b: PathBuf,
+    },
+    /// Continue a prompt greedily.
+    #[command(after_help = "Example:\n  lingualign generate --model smollm2-135m-instruct --prompt \"The capital of Iceland is\"")]
+    Generate(GenerateArgs),
+    /// List, fetch and show models.
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Write the report of run folders again, from their records alone.
+    #[command(after_help = "Example:\n  lingualign report runs/quickstart")]
+    Report {
+        /// Run folders.
+        #[arg(required = true, value_name = "RUN_DIR")]
+        runs: Vec<PathBuf>,
+    },
+}
+
+/// A recipe and what overrides it.
+#[derive(Args)]
+pub(crate) struct RecipeArgs {
+    /// The recipe.
+    pub(crate) recipe: PathBuf,
+    /// Override a key of the recipe; recorded with the run. May be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+/// `run`
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// The run folder. Default: runs/<name of the recipe>.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Only these stages.
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(["data", "train", "eval", "report"]))]
+    pub(crate) only: Vec<String>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// `train`
+#[derive(Args)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// The run folder. Default: runs/<name of the recipe>.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// Where to compute.
+#[derive(Args)]
+pub(crate) struct DeviceArgs {
+    /// auto, cpu, cuda, cuda:N or metal.
+    #[arg(long, default_value = "auto")]
+    pub(crate) device: String,
+}
+
+/// `eval`
+#[derive(Args)]
+pub(crate) struct EvalArgs {
+    /// Catalogue name, Hugging Face folder, .gguf file or hub id.
+    #[arg(long)]
+    pub(crate) model: String,
+    /// A PEFT folder; may be given several times, each is evaluated in turn.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) adapter: Vec<PathBuf>,
+    /// Evaluate the base model first, when there are adapters.
+    #[arg(long)]
+    pub(crate) base: bool,
+    /// emotion, snli or paws.
+    #[arg(long)]
+    pub(crate) task: String,
+    /// Folder with the test files in the released layout.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Codes with commas, or all.
+    #[arg(long, default_value = "all", value_parser = languages)]
+    pub(crate) languages: std::sync::Arc<[Language]>,
+    /// Which words are scored: english, same, agnostic.
+    #[arg(long, default_value = "english")]
+    pub(crate) labels: LabelSet,
+    /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities.
+    #[arg(long, default_value = "prefix")]
+    pub(crate) scoring: Scoring,
+    /// What to do with the released files' defects: paper or corrected. Default: refuse them.
+    #[arg(long)]
+    pub(crate) protocol: Option<Protocol>,
+    /// head:K, file:PATH or builtin. Default: head:K with the task's K.
+    #[arg(long)]
+    pub(crate) few_shot: Option<FewShot>,
+    /// Scored items per language.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// f32 or bf16.
+    #[arg(long, default_value = "f32")]
+    pub(crate) dtype: Precision,
+    /// Question tokens run at once; results do not depend on it.
+    #[arg(long, default_value_t = 2048, value_name = "N")]
+    pub(crate) tokens_per_batch: usize,
+    /// Where the answers go.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// `capture`
+#[derive(Args)]
+pub(crate) struct CaptureArgs {
+    /// Catalogue name, Hugging Face folder, .gguf file or hub id.
+    #[arg(long)]
+    pub(crate) model: String,
+    /// A PEFT folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) adapter: Option<PathBuf>,
+    /// One {"text": ...} or {"ids": [...]} a line.
+    #[arg(long, value_name = "ROWS.jsonl")]
+    pub(crate) input: PathBuf,
+    /// Where the tensors go.
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(crate) out: PathBuf,
+    /// Which tensors. Default: all.
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(["logits.last", "hidden.last", "hidden.mean", "final.last"]))]
+    pub(crate) tensors: Vec<String>,
+    /// f32 or bf16.
+    #[arg(long, default_value = "f32")]
+    pub(crate) dtype: Precision,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// `generate`
+#[derive(Args)]
+pub(crate) struct GenerateArgs {
+    /// Catalogue name, Hugging Face folder, .gguf file or hub id.
+    #[arg(long)]
+    pub(crate) model: String,
+    /// A PEFT folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) adapter: Option<PathBuf>,
+    /// What to continue.
+    #[arg(long)]
+    pub(crate) prompt: String,
+    /// Most tokens made.
+    #[arg(long, default_value_t = 64)]
+    pub(crate) max_new_tokens: usize,
+    /// f32 or bf16.
+    #[arg(long, default_value = "f32")]
+    pub(crate) dtype: Precision,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// `model ...`
+#[derive(Subcommand)]
+pub(crate) enum ModelCommand {
+    /// The catalogue, and what is in the cache.
+    List,
+    /// Fetch a catalogue model or a hub id.
+    #[command(after_help = "Example:\n  lingualign model pull smollm2-135m-instruct")]
+    Pull {
+        /// Catalogue name or hub id.
+        name: String,
+    },
+    /// Show a model's shape and files.
+    Show {
+        /// Catalogue name, folder, .gguf file or hub id.
+        model: String,
+    },
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+fn languages(text: &str) -> Result<std::sync::Arc<[Language]>, String> {
+    schema::language::parse_list(text).map(Into::into).map_err(|e| e.to_string())
+}

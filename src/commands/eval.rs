@@ -1,0 +1,65 @@
+//! `eval`: one model, with or without adapters, on one task.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use data::tasks;
+use eval::{Ask, EvalError};
+use schema::{FewShot, write_whole};
+
+use crate::{
+    cli::EvalArgs,
+    experiment::evaluation::{Progress, render_answers},
+    progress::{interrupted, note, result},
+    session::Session,
+};
+
+pub(super) fn run(args: &EvalArgs) -> Result<()> {
+    let task = tasks::task(&args.task)?;
+    let few_shot = args.few_shot.clone().unwrap_or(FewShot::Head(task.shots));
+    let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;
+    let name = session.model.name.clone();
+    let mut adapters: Vec<Option<&Path>> = args.adapter.iter().map(|a| Some(a.as_path())).collect();
+    if args.base || adapters.is_empty() {
+        adapters.insert(0, None);
+    }
+    let mut all = Vec::new();
+    for adapter in adapters {
+        session.set_adapter(adapter)?;
+        let adapter = adapter.map(|a| a.display().to_string());
+        let label = adapter.as_deref().unwrap_or("base");
+        let mut progress = Progress::new(label, task, args.labels, args.languages.len());
+        for &language in args.languages.iter() {
+            let ask = Ask {
+                model: &name,
+                adapter: adapter.as_deref(),
+                task,
+                dir: &args.data,
+                labels: args.labels,
+                scoring: args.scoring,
+                protocol: args.protocol,
+                few_shot: &few_shot,
+                limit: args.limit,
+                tokens_per_batch: args.tokens_per_batch,
+            };
+            let (decoder, tokenizer) = session.parts()?;
+            let answers = eval::ask(decoder, tokenizer, &ask, language, &mut |done, _| {
+                progress.questions(language, done);
+                !interrupted()
+            });
+            let answers = match answers {
+                Err(EvalError::Stopped(_)) => bail!("stopped; nothing was written"),
+                other => other?,
+            };
+            answers.repairs.iter().for_each(|repair| note(repair));
+            progress.language(&answers.records);
+            let right = answers.records.iter().filter(|r| r.correct).count();
+            result(&format!("{label}\t{}\t{language}\t{right}/{}", task.name, answers.records.len()));
+            all.extend(answers.records);
+        }
+        progress.finish();
+    }
+    write_whole(&args.out, render_answers(&all)?.as_bytes())?;
+    note(&format!("wrote {}", args.out.display()));
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! `generate`: what a model says.
+
+use anyhow::Result;
+
+use crate::{cli::GenerateArgs, progress, session::Session};
+
+pub(super) fn run(args: &GenerateArgs) -> Result<()> {
+    let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;
+    session.set_adapter(args.adapter.as_deref())?;
+    let (decoder, tokenizer) = session.parts()?;
+    let ids = tokenizer.encode(&args.prompt)?;
+    let eos = tokenizer.eos();
+    let mut watch = |_| {};
+    let made = model::generate::greedy(decoder, &ids, args.max_new_tokens, |id| Some(id) == eos || progress::interrupted(), &mut watch)?;
+    progress::result(&tokenizer.decode(&made)?);
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! The evaluation stages: one per model, task, label set and language.
+
+use anyhow::{Result, bail};
+use data::{tasks, testset};
+use eval::{Ask, EvalError};
+use schema::{AnswerRecord, FewShot, LabelSet, Language, Task, recipe::AdapterPlan, write_whole};
+use serde_json::json;
+
+use super::{Experiment, Made};
+use crate::{
+    manifest::hash_of,
+    progress::{Bar, interrupted, note},
+};
+
+/// Name of the base model's folder among the answers.
+const BASE: &str = "base";
+
+impl Experiment {
+    /// Asks one model, the base or an adapter, everything the recipe wants to know.
+    pub(super) fn evaluate(&mut self, plan: Option<&AdapterPlan>) -> Result<()> {
+        if let Some(plan) = plan.filter(|p| !self.adapter_ready(p)) {
+            bail!("there is no adapter {} yet; run the stage `train` first", plan.name);
+        }
+        let name = plan.map_or(BASE, |p| p.name.as_str());
+        let mut attached = false;
+        for task in self.recipe.eval.tasks.clone() {
+            let task = tasks::task(&task)?;
+            for labels in self.recipe.eval.labels.clone() {
+                let mut progress = Progress::new(name, task, labels, self.recipe.eval.languages.len());
+                for language in self.recipe.eval.languages.clone() {
+                    let inputs = self.question_inputs(plan, task, labels, language)?;
+                    let stage = format!("eval.{name}.{}.{labels}.{language}", task.name);
+                    self.stage(&stage, &inputs, |this| {
+                        if !attached {
+                            this.session.set_adapter(plan.map(|p| this.folder.adapter(&p.name)).as_deref())?;
+                            attached = true;
+                        }
+                        this.ask(plan, task, labels, language, &mut progress)
+                    })?;
+                }
+                progress.finish();
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that an answer depends on.
+    fn question_inputs(&self, plan: Option<&AdapterPlan>, task: &Task, labels: LabelSet, language: Language) -> Result<Vec<String>> {
+        let eval = &self.recipe.eval;
+        let mut inputs = self.base_inputs();
+        inputs.extend(["eval".into(), serde_json::to_string(task)?, labels.to_string(), language.to_string()]);
+        inputs.extend([eval.scoring.to_string(), format!("{:?} {:?}", eval.protocol, eval.limit), self.few_shot(task).to_string()]);
+        inputs.push(hash_of(&testset::find(&self.recipe.data.dir, task, language)?)?);
+        match self.few_shot(task) {
+            FewShot::File(path) => inputs.push(hash_of(&path)?),
+            FewShot::Builtin => inputs.push(format!("{:?}", tasks::exemplars(&task.name)?.get(&language))),
+            FewShot::Head(_) => {}
+        }
+        if let Some(plan) = plan {
+            inputs.push(hash_of(&self.folder.adapter(&plan.name).join(model::adapter::peft::WEIGHTS))?);
+            inputs.push(hash_of(&self.folder.adapter(&plan.name).join(model::adapter::peft::CONFIG))?);
+        }
+        Ok(inputs)
+    }
+
+    fn few_shot(&self, task: &Task) -> FewShot {
+        self.recipe.eval.few_shot.clone().unwrap_or(FewShot::Head(task.shots))
+    }
+
+    fn ask(&mut self, plan: Option<&AdapterPlan>, task: &Task, labels: LabelSet, language: Language, progress: &mut Progress) -> Result<Made> {
+        let few_shot = self.few_shot(task);
+        let file = self.folder.answers(plan.map_or(BASE, |p| p.name.as_str()), &task.name, &labels.to_string(), language);
+        let name = self.manifest.model.name.clone();
+        let eval = self.recipe.eval.clone();
+        let dir = self.recipe.data.dir.clone();
+        let ask = Ask {
+            model: &name,
+            adapter: plan.map(|p| p.name.as_str()),
+            task,
+            dir: &dir,
+            labels,
+            scoring: eval.scoring,
+            protocol: eval.protocol,
+            few_shot: &few_shot,
+            limit: eval.limit,
+            tokens_per_batch: eval.tokens_per_batch,
+        };
+        let (decoder, tokenizer) = self.session.parts()?;
+        let answers = eval::ask(decoder, tokenizer, &ask, language, &mut |done, _| {
+            progress.questions(language, done);
+            !interrupted()
+        });
+        let answers = match answers {
+            Err(EvalError::Stopped(language)) => bail!("stopped before {language} was finished; run the same command again to go on"),
+            other => other?,
+        };
+        answers.repairs.iter().for_each(|repair| note(repair));
+        write_whole(&file, render_answers(&answers.records)?.as_bytes())?;
+        progress.language(&answers.records);
+        let notes = [
+            ("prefix_tokens".to_owned(), json!(answers.prefix_tokens)),
+            ("questions".to_owned(), json!(answers.records.len())),
+            ("repairs".to_owned(), json!(answers.repairs)),
+        ];
+        Ok(Made { files: vec![file], notes: notes.into() })
+    }
+}
+
+/// One JSON object a line.
+pub(crate) fn render_answers(records: &[AnswerRecord]) -> Result<String> {
+    let mut text = String::new();
+    for record in records {
+        text.push_str(&serde_json::to_string(record)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// One line of progress for a model, task and label set over all languages.
+pub(crate) struct Progress {
+    bar: Option<Bar>,
+    label: String,
+    total: usize,
+    done: usize,
+    right: usize,
+    asked: usize,
+}
+
+impl Progress {
+    pub(crate) fn new(model: &str, task: &Task, labels: LabelSet, languages: usize) -> Self {
+        let label = format!("eval {model} {} {labels}", task.name);
+        Self { bar: None, label, total: languages, done: 0, right: 0, asked: 0 }
+    }
+
+    pub(crate) fn questions(&mut self, language: Language, done: usize) {
+        let (label, total) = (&self.label, self.total);
+        self.bar.get_or_insert_with(|| Bar::new(label, total, "languages")).set(self.done, &format!("{language}: {done}"));
+    }
+
+    pub(crate) fn language(&mut self, records: &[AnswerRecord]) {
+        self.done += 1;
+        self.asked += records.len();
+        self.right += records.iter().filter(|r| r.correct).count();
+    }
+
+    pub(crate) fn finish(self) {
+        if let Some(bar) = self.bar {
+            let share = 100.0 * self.right as f64 / self.asked.max(1) as f64;
+            bar.finish(&format!("{} questions, {share:.1}% right", self.asked));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! One recipe in one run folder: data, base evaluation, training, evaluation after, report. Each stage leaves files and an
+//! entry in the manifest, and is skipped when both still fit.
+
+pub(crate) mod evaluation;
+mod training;
+
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+
+use anyhow::Result;
+use schema::{Recipe, recipe::AdapterPlan, run_folder::RunFolder};
+
+use crate::{
+    manifest::{MachineFacts, Manifest, ModelFacts, Stage},
+    progress::{self, note},
+    session::Session,
+};
+
+/// Which parts are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) data: bool,
+    pub(crate) train: bool,
+    pub(crate) eval: bool,
+    pub(crate) report: bool,
+}
+
+impl Parts {
+    /// From `--only`; nothing given is everything.
+    pub(crate) fn only(names: &[String]) -> Self {
+        let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
+        Self { data: wanted("data"), train: wanted("train"), eval: wanted("eval"), report: wanted("report") }
+    }
+}
+
+/// A recipe being run.
+pub(crate) struct Experiment {
+    recipe: Recipe,
+    folder: RunFolder,
+    manifest: Manifest,
+    session: Session,
+}
+
+impl Experiment {
+    /// Finds the model and opens the run folder.
+    pub(crate) fn open(recipe: Recipe, out: Option<PathBuf>, device: &str) -> Result<Self> {
+        let root = out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
+        let folder = RunFolder::new(root);
+        let mut manifest = Manifest::open(&folder, &recipe)?;
+        let session = Session::open(&recipe.model, recipe.dtype, device)?;
+        let model = &session.model;
+        manifest.model =
+            ModelFacts { name: model.name.clone(), revision: model.revision.clone(), fingerprint: hub::fingerprint(&model.files)? };
+        manifest.machine = MachineFacts {
+            device: session.device_name(),
+            instruction_set: model::instruction_set().into(),
+            threads: rayon::current_num_threads(),
+            peak_memory_bytes: None,
+        };
+        Ok(Self { recipe, folder, manifest, session })
+    }
+
+    /// Runs the parts in order.
+    pub(crate) fn run(&mut self, parts: Parts) -> Result<()> {
+        note(&format!("{} -> {}", self.recipe.title, self.folder.root().display()));
+        self.manifest.write(&self.folder)?;
+        let plans = self.recipe.adapters();
+        if parts.data {
+            for plan in &plans {
+                self.draw_pairs(plan)?;
+            }
+        }
+        if parts.eval {
+            self.evaluate(None)?;
+        }
+        for plan in &plans {
+            if parts.train {
+                self.train(plan)?;
+            }
+            if parts.eval {
+                self.evaluate(Some(plan))?;
+            }
+        }
+        if parts.report {
+            self.report()?;
+        }
+        Ok(())
+    }
+
+    /// Only the adapters.
+    pub(crate) fn train_all(&mut self) -> Result<()> {
+        self.run(Parts { data: true, train: true, eval: false, report: false })
+    }
+
+    /// What every result depends on beside its own stage.
+    fn base_inputs(&self) -> Vec<String> {
+        let machine = &self.manifest.machine;
+        vec![self.manifest.model.fingerprint.clone(), self.recipe.dtype.to_string(), machine.device.clone(), numerics().into()]
+    }
+
+    /// Runs `work` unless the stage is done with these inputs; `work` returns the files it wrote and what to note.
+    fn stage(&mut self, name: &str, inputs: &[String], work: impl FnOnce(&mut Self) -> Result<Made>) -> Result<()> {
+        let inputs = crate::manifest::hash(&inputs.iter().map(String::as_str).collect::<Vec<_>>());
+        if self.manifest.is_done(&self.folder, name, &inputs)? {
+            tracing::info!(stage = name, "done before with the same inputs; skipped");
+            return Ok(());
+        }
+        let start = Instant::now();
+        let made = work(self)?;
+        let stage = Stage { inputs, outputs: BTreeMap::new(), seconds: start.elapsed().as_secs_f64(), notes: made.notes };
+        self.manifest.finish(&self.folder, name, stage, &made.files)
+    }
+
+    fn report(&mut self) -> Result<()> {
+        self.manifest.write(&self.folder)?;
+        let summary = report::write(&self.folder)?;
+        progress::result(&summary.render_text());
+        note(&format!("report: {}", self.folder.report().join("index.html").display()));
+        Ok(())
+    }
+
+    fn adapter_ready(&self, plan: &AdapterPlan) -> bool {
+        self.folder.adapter(&plan.name).join(model::adapter::peft::CONFIG).is_file()
+    }
+}
+
+/// What a stage made.
+#[derive(Default)]
+struct Made {
+    files: Vec<PathBuf>,
+    notes: BTreeMap<String, serde_json::Value>,
+}
+
+/// Changes whenever the program computes other numbers from the same inputs, so that older stages are made again.
+fn numerics() -> &'static str {
+    "1"
+}

@@ -1,0 +1,147 @@
+//! The training stages: pairs drawn and written, then one adapter trained on them.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use data::{Example, Pair, batch, example, pairs, tasks};
+use schema::{
+    recipe::{AdapterPlan, TrainRecipe},
+    record::TrainRecord,
+    write_whole,
+};
+use serde_json::json;
+use train::{Event, Outcome, Run, TrainError};
+
+use super::{Experiment, Made};
+use crate::{
+    manifest::hash_of,
+    progress::{Bar, interrupted, note},
+};
+
+impl Experiment {
+    fn train_recipe(&self) -> Result<TrainRecipe> {
+        self.recipe.train.clone().context("the recipe has no [train] section")
+    }
+
+    /// Draws the pairs of one adapter and writes them as they will be learnt.
+    pub(super) fn draw_pairs(&mut self, plan: &AdapterPlan) -> Result<()> {
+        let recipe = self.train_recipe()?;
+        let task = tasks::task(&plan.task)?;
+        let dir = self.recipe.data.dir.clone();
+        let mut inputs = vec!["pairs".to_owned(), plan.setting.to_string(), recipe.pairs.to_string(), plan.seed.to_string()];
+        for path in pairs::files(&dir, task, &plan.setting)? {
+            inputs.push(hash_of(&path)?);
+        }
+        self.stage(&format!("data.{}", plan.name), &inputs, |this| {
+            let drawn = pairs::load(&dir, task, &plan.setting, recipe.pairs, plan.seed)?;
+            let file = this.folder.pairs(&plan.name);
+            let mut text = String::new();
+            for pair in &drawn {
+                text.push_str(&serde_json::to_string(pair)?);
+                text.push('\n');
+            }
+            write_whole(&file, text.as_bytes())?;
+            note(&format!("{:<40} {} pairs", format!("pairs {}", plan.name), drawn.len()));
+            Ok(Made { files: vec![file], notes: [("pairs".to_owned(), json!(drawn.len()))].into() })
+        })
+    }
+
+    /// Trains one adapter, going on from its checkpoint if there is one.
+    pub(super) fn train(&mut self, plan: &AdapterPlan) -> Result<()> {
+        let recipe = self.train_recipe()?;
+        let pairs_file = self.folder.pairs(&plan.name);
+        if !pairs_file.is_file() {
+            bail!("{} is missing; run the stage `data` first", pairs_file.display());
+        }
+        // Settings and tasks of other adapters in the recipe change nothing here.
+        let own = TrainRecipe { settings: vec![plan.setting.clone()], tasks: vec![plan.task.clone()], ..recipe.clone() };
+        let mut inputs = self.base_inputs();
+        inputs.extend(["train".into(), serde_json::to_string(&own)?, plan.seed.to_string(), hash_of(&pairs_file)?]);
+        let checkpoint_inputs = crate::manifest::hash(&inputs.iter().map(String::as_str).collect::<Vec<_>>());
+        self.stage(&format!("train.{}", plan.name), &inputs, |this| {
+            let all = read_pairs(&pairs_file)?;
+            let examples = example::encode_all(this.session.tokenizer()?, &all, own.cutoff_len)?;
+            let (examples, validation) = batch::split_validation(examples, own.val_size, plan.seed);
+            let outcome = this.run_training(plan, &own, &examples, &validation, checkpoint_inputs)?;
+            this.keep_adapter(plan, &outcome)
+        })
+    }
+
+    fn run_training(&mut self, plan: &AdapterPlan, recipe: &TrainRecipe, examples: &[Example], validation: &[Example], inputs: String) -> Result<Outcome> {
+        let checkpoint = self.folder.checkpoint(&plan.name).join("state.safetensors");
+        let run = Run { recipe, seed: plan.seed, examples, validation, checkpoint, inputs };
+        let log = self.folder.train_log(&plan.name);
+        let label = format!("train {}", plan.name);
+        let mut bar: Option<Bar> = None;
+        let mut message = String::new();
+        let mut failed = None;
+        let (decoder, _) = self.session.parts()?;
+        let outcome = train::train(decoder, &run, &mut |event| {
+            match event {
+                Event::Start { steps, done } => {
+                    let mut new = Bar::new(&label, steps, "steps");
+                    new.set(done, "");
+                    bar = Some(new);
+                }
+                Event::Record(TrainRecord::Step(step)) => {
+                    message = format!("loss {:.4}, {:.0} tokens/s", step.loss, step.tokens as f64 / step.seconds);
+                    if let Some(bar) = &mut bar {
+                        bar.set(step.step, &message);
+                    }
+                }
+                Event::Record(TrainRecord::Validation(_)) => {}
+                Event::Saved(records) => failed = failed.take().or(write_log(&log, records).err()),
+            }
+            failed.is_none() && !interrupted()
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let outcome = outcome.map_err(|error| match error {
+            TrainError::Stopped(step) => anyhow::anyhow!("stopped after step {step} of {}; run the same command again to go on", plan.name),
+            other => anyhow::Error::new(other).context(format!("training {}", plan.name)),
+        })?;
+        write_log(&log, &outcome.records)?;
+        if let Some(bar) = bar {
+            bar.finish(&format!("{message}; best at step {}", outcome.step));
+        }
+        Ok(outcome)
+    }
+
+    /// Writes the PEFT folder, then removes the checkpoint.
+    fn keep_adapter(&mut self, plan: &AdapterPlan, outcome: &Outcome) -> Result<Made> {
+        let folder = self.folder.adapter(&plan.name);
+        outcome.adapter.write(&folder, &self.manifest.model.name)?;
+        let checkpoint = self.folder.checkpoint(&plan.name);
+        if checkpoint.exists() {
+            std::fs::remove_dir_all(&checkpoint).with_context(|| format!("cannot remove {}", checkpoint.display()))?;
+        }
+        let steps = outcome.records.iter().filter_map(|r| if let TrainRecord::Step(s) = r { Some(s) } else { None });
+        let (tokens, seconds) = steps.fold((0, 0.0), |(t, s), r| (t + r.tokens, s + r.seconds));
+        let notes = [
+            ("best_step".to_owned(), json!(outcome.step)),
+            ("parameters".to_owned(), json!(outcome.adapter.parameters())),
+            ("tokens".to_owned(), json!(tokens)),
+            ("tokens_per_second".to_owned(), json!(tokens as f64 / f64::max(seconds, 1e-9))),
+        ];
+        let files = vec![folder.join(model::adapter::peft::WEIGHTS), folder.join(model::adapter::peft::CONFIG), self.folder.train_log(&plan.name)];
+        Ok(Made { files, notes: notes.into() })
+    }
+}
+
+fn read_pairs(file: &Path) -> Result<Vec<Pair>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    (1..)
+        .zip(text.lines())
+        .map(|(line, content)| serde_json::from_str(content).with_context(|| format!("{}, line {line}: no pair", file.display())))
+        .collect()
+}
+
+fn write_log(file: &Path, records: &[TrainRecord]) -> Result<()> {
+    let mut text = String::new();
+    for record in records {
+        text.push_str(&serde_json::to_string(record)?);
+        text.push('\n');
+    }
+    Ok(write_whole(file, text.as_bytes())?)
+}

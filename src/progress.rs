@@ -1,0 +1,131 @@
+//! What a person sees: bars on a terminal, plain lines otherwise, logs, and Ctrl-C turned into a flag. All on stderr.
+#![allow(clippy::print_stderr, clippy::print_stdout)]
+
+use std::{
+    io::IsTerminal,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether Ctrl-C was pressed: stages stop at the next whole step.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// The first Ctrl-C asks to stop in good order, the second ends the program.
+pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
+    Ok(ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("stopping after the step in hand; once more to stop at once");
+    })?)
+}
+
+/// Logs go to stderr: warnings, or more with `-v`, or as LINGUALIGN_LOG says.
+pub(crate) fn start_logging(verbose: u8) {
+    let level = ["warn", "info", "debug"][usize::from(verbose.min(2))];
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LINGUALIGN_LOG").unwrap_or_else(|_| level.into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+/// A result, on stdout.
+pub(crate) fn result(text: &str) {
+    println!("{}", text.trim_end());
+}
+
+/// A message to the user.
+pub(crate) fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Why the program ends.
+pub(crate) fn error(text: &str) {
+    eprintln!("error: {text}");
+}
+
+/// Progress of one piece of work with a known size.
+pub(crate) struct Bar {
+    label: String,
+    total: u64,
+    start: Instant,
+    /// A bar on a terminal; else lines now and then.
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl Bar {
+    /// `unit` names what is counted: `steps`, `questions`.
+    pub(crate) fn new(label: &str, total: usize, unit: &str) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(total as u64);
+            let template = format!("{{prefix:32!}} {{bar:24}} {{pos}}/{{len}} {unit} {{per_sec}} eta {{eta}} {{msg}}");
+            if let Ok(style) = ProgressStyle::with_template(&template) {
+                bar.set_style(style);
+            }
+            bar.set_prefix(label.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        Self { label: label.to_owned(), total: total as u64, start: Instant::now(), bar, last_line: Instant::now() }
+    }
+
+    /// `done` of the total, with what there is to say about it.
+    pub(crate) fn set(&mut self, done: usize, message: &str) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position(done as u64);
+                bar.set_message(message.to_owned());
+            }
+            None if self.last_line.elapsed() > Duration::from_secs(15) => {
+                self.last_line = Instant::now();
+                note(&format!("{}: {done}/{} {message}", self.label, self.total));
+            }
+            None => {}
+        }
+    }
+
+    /// Replaces the bar by one line with the time taken.
+    pub(crate) fn finish(self, message: &str) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        note(&format!("{:<40} {message}  ({})", self.label, seconds(self.start.elapsed().as_secs_f64())));
+    }
+}
+
+/// `75.2 s`, `12 min 05 s`.
+pub(crate) fn seconds(s: f64) -> String {
+    if s < 100.0 { format!("{s:.1} s") } else { format!("{} min {:02} s", s as u64 / 60, s as u64 % 60) }
+}
+
+/// Downloads shown the same way.
+#[derive(Default)]
+pub(crate) struct Download {
+    bar: Option<Bar>,
+    done: u64,
+}
+
+impl hub::Progress for Download {
+    fn start(&mut self, what: &str, total: Option<u64>) {
+        self.done = 0;
+        self.bar = Some(Bar::new(what, total.unwrap_or(0) as usize, "bytes"));
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.done += bytes;
+        if let Some(bar) = &mut self.bar {
+            bar.set(self.done as usize, "");
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish(&format!("{:.1} MB", self.done as f64 / 1e6));
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! A model in use: its files found, its tokenizer and weights loaded when first needed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use data::Tokenizer;
+use hub::{Cache, Model};
+use model::{Adapter, Decoder, device::Device};
+use schema::task::Precision;
+
+use crate::progress::Download;
+
+/// Finds a model's files, fetching them if the name is the catalogue's or the hub's.
+pub(crate) fn find(name: &str) -> Result<Model> {
+    Ok(hub::find_model(name, &Cache::from_env()?, &mut Download::default())?)
+}
+
+/// A model whose parts are loaded on demand.
+pub(crate) struct Session {
+    /// Its files.
+    pub(crate) model: Model,
+    precision: Precision,
+    device: Device,
+    decoder: Option<Decoder>,
+    tokenizer: Option<Tokenizer>,
+}
+
+impl Session {
+    /// Finds the model and opens the device; loads nothing yet.
+    pub(crate) fn open(name: &str, precision: Precision, device: &str) -> Result<Self> {
+        let device = model::device::open(device)?;
+        Ok(Self { model: find(name)?, precision, device, decoder: None, tokenizer: None })
+    }
+
+    /// The tokenizer.
+    pub(crate) fn tokenizer(&mut self) -> Result<&Tokenizer> {
+        if self.tokenizer.is_none() {
+            self.tokenizer = Some(Tokenizer::load(&self.model.files)?);
+        }
+        self.tokenizer.as_ref().context("no tokenizer")
+    }
+
+    /// `cpu`, `cuda`, `metal`.
+    pub(crate) fn device_name(&self) -> String {
+        model::device::name(&self.device).to_owned()
+    }
+
+    /// The weights.
+    pub(crate) fn decoder(&mut self) -> Result<&mut Decoder> {
+        if self.decoder.is_none() {
+            let start = std::time::Instant::now();
+            self.decoder = Some(Decoder::load(&self.model.files, self.precision, &self.device)?);
+            tracing::info!(model = self.model.name, seconds = start.elapsed().as_secs_f64(), "weights loaded");
+        }
+        self.decoder.as_mut().context("no weights")
+    }
+
+    /// The weights and the tokenizer.
+    pub(crate) fn parts(&mut self) -> Result<(&mut Decoder, &Tokenizer)> {
+        self.tokenizer()?;
+        self.decoder()?;
+        Ok((self.decoder.as_mut().context("no weights")?, self.tokenizer.as_ref().context("no tokenizer")?))
+    }
+
+    /// Puts the adapter of a PEFT folder on the model, or takes off the one that is there.
+    pub(crate) fn set_adapter(&mut self, folder: Option<&Path>) -> Result<()> {
+        let adapter = folder.map(Adapter::read).transpose()?;
+        self.decoder()?.set_adapter(adapter.as_ref()).with_context(|| format!("adapter {}", show(folder)))
+    }
+}
+
+fn show(folder: Option<&Path>) -> String {
+    folder.map(PathBuf::from).unwrap_or_default().display().to_string()
+}
