@@ -38,11 +38,15 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  lingualign train recipes/quickstart.toml --out runs/first")]
     Train(TrainArgs),
     /// Evaluate one model, with or without adapters, and write one JSON line per question.
-    #[command(after_help = "Example:\n  lingualign eval --model smollm2-135m-instruct --task emotion --data assets/mini \\\n    \
-        --languages de,sw --few-shot builtin --out answers.jsonl")]
+    #[command(
+        after_help = "Example:\n  lingualign eval --model smollm2-135m-instruct --task emotion --data assets/mini \\\n    \
+        --languages de,sw --few-shot builtin --out answers.jsonl"
+    )]
     Eval(EvalArgs),
     /// Write hidden states and logits of rows of text or ids as safetensors.
-    #[command(after_help = "Example:\n  lingualign capture --model smollm2-135m-instruct --input rows.jsonl --out hidden.safetensors")]
+    #[command(
+        after_help = "Example:\n  lingualign capture --model smollm2-135m-instruct --input rows.jsonl --out hidden.safetensors"
+    )]
     Capture(CaptureArgs),
     /// Paired statistics of two files of answers.
     #[command(after_help = "Example:\n  lingualign compare base.jsonl tuned.jsonl")]
@@ -53,7 +57,9 @@ pub(crate) enum Command {
         b: PathBuf,
     },
     /// Continue a prompt greedily.
-    #[command(after_help = "Example:\n  lingualign generate --model smollm2-135m-instruct --prompt \"The capital of Iceland is\"")]
+    #[command(
+        after_help = "Example:\n  lingualign generate --model smollm2-135m-instruct --prompt \"The capital of Iceland is\""
+    )]
     Generate(GenerateArgs),
     /// List, fetch and show models.
     #[command(subcommand)]

@@ -72,8 +72,9 @@ impl Manifest {
             Ok(text) => {
                 let old: serde_json::Value = serde_json::from_str(&text)
                     .with_context(|| format!("{} is damaged; delete it to make all stages again", file.display()))?;
-                serde_json::from_value(old["stages"].clone())
-                    .with_context(|| format!("{} has no readable stages; delete it to make them again", file.display()))?
+                serde_json::from_value(old["stages"].clone()).with_context(|| {
+                    format!("{} has no readable stages; delete it to make them again", file.display())
+                })?
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(e) => return Err(e).with_context(|| format!("cannot read {}", file.display())),

@@ -125,7 +125,11 @@ impl hub::Progress for Download {
 
     fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
-            bar.finish(&format!("{:.1} MB", self.done as f64 / 1e6));
+            bar.finish(&if self.done > 0 { format!("{:.1} MB", self.done as f64 / 1e6) } else { String::new() });
         }
+    }
+
+    fn note(&mut self, text: &str) {
+        note(text);
     }
 }

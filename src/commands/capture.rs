@@ -14,7 +14,8 @@ use crate::{
 pub(super) fn run(args: &CaptureArgs) -> Result<()> {
     let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;
     let files = session.model.files.clone();
-    let rows = analyse::capture::read_rows(&args.input, &mut || data::Tokenizer::load(&files).map_err(CaptureError::from))?;
+    let rows =
+        analyse::capture::read_rows(&args.input, &mut || data::Tokenizer::load(&files).map_err(CaptureError::from))?;
     let adapter = args.adapter.as_deref().map(model::Adapter::read).transpose()?;
     let kinds: Vec<Kind> = match args.tensors.as_slice() {
         [] => Kind::ALL.to_vec(),

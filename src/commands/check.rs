@@ -23,10 +23,20 @@ pub(super) fn run(args: &RecipeArgs) -> Result<()> {
 fn data_notes(recipe: &Recipe) -> Result<()> {
     for task in &recipe.eval.tasks {
         let task = tasks::task(task)?;
-        let missing: Vec<_> =
-            recipe.eval.languages.iter().filter(|&&l| testset::find(&recipe.data.dir, task, l).is_err()).map(|l| l.code()).collect();
+        let missing: Vec<_> = recipe
+            .eval
+            .languages
+            .iter()
+            .filter(|&&l| testset::find(&recipe.data.dir, task, l).is_err())
+            .map(|l| l.code())
+            .collect();
         if !missing.is_empty() {
-            note(&format!("note: {} has no {} test file for {}", recipe.data.dir.display(), task.name, missing.join(" ")));
+            note(&format!(
+                "note: {} has no {} test file for {}",
+                recipe.data.dir.display(),
+                task.name,
+                missing.join(" ")
+            ));
         }
     }
     Ok(())

@@ -11,7 +11,13 @@ pub(super) fn run(args: &GenerateArgs) -> Result<()> {
     let ids = tokenizer.encode(&args.prompt)?;
     let eos = tokenizer.eos();
     let mut watch = |_| {};
-    let made = model::generate::greedy(decoder, &ids, args.max_new_tokens, |id| Some(id) == eos || progress::interrupted(), &mut watch)?;
+    let made = model::generate::greedy(
+        decoder,
+        &ids,
+        args.max_new_tokens,
+        |id| Some(id) == eos || progress::interrupted(),
+        &mut watch,
+    )?;
     progress::result(&tokenizer.decode(&made)?);
     Ok(())
 }

@@ -25,10 +25,13 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     progress::catch_interrupts()?;
     match cli.command {
         Command::Run(args) => {
-            Experiment::open(read_recipe(&args.recipe)?, args.out, &args.device.device)?.run(Parts::only(&args.only))?;
+            Experiment::open(read_recipe(&args.recipe)?, args.out, &args.device.device)?
+                .run(Parts::only(&args.only))?;
         }
         Command::Check(args) => check::run(&args)?,
-        Command::Train(args) => Experiment::open(read_recipe(&args.recipe)?, args.out, &args.device.device)?.train_all()?,
+        Command::Train(args) => {
+            Experiment::open(read_recipe(&args.recipe)?, args.out, &args.device.device)?.train_all()?
+        }
         Command::Eval(args) => eval::run(&args)?,
         Command::Capture(args) => capture::run(&args)?,
         Command::Compare { a, b } => progress::result(&report::compare(&a, &b)?.render_text()),

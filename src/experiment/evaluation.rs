@@ -45,11 +45,21 @@ impl Experiment {
     }
 
     /// Everything that an answer depends on.
-    fn question_inputs(&self, plan: Option<&AdapterPlan>, task: &Task, labels: LabelSet, language: Language) -> Result<Vec<String>> {
+    fn question_inputs(
+        &self,
+        plan: Option<&AdapterPlan>,
+        task: &Task,
+        labels: LabelSet,
+        language: Language,
+    ) -> Result<Vec<String>> {
         let eval = &self.recipe.eval;
         let mut inputs = self.base_inputs();
         inputs.extend(["eval".into(), serde_json::to_string(task)?, labels.to_string(), language.to_string()]);
-        inputs.extend([eval.scoring.to_string(), format!("{:?} {:?}", eval.protocol, eval.limit), self.few_shot(task).to_string()]);
+        inputs.extend([
+            eval.scoring.to_string(),
+            format!("{:?} {:?}", eval.protocol, eval.limit),
+            self.few_shot(task).to_string(),
+        ]);
         inputs.push(hash_of(&testset::find(&self.recipe.data.dir, task, language)?)?);
         match self.few_shot(task) {
             FewShot::File(path) => inputs.push(hash_of(&path)?),
@@ -67,9 +77,17 @@ impl Experiment {
         self.recipe.eval.few_shot.clone().unwrap_or(FewShot::Head(task.shots))
     }
 
-    fn ask(&mut self, plan: Option<&AdapterPlan>, task: &Task, labels: LabelSet, language: Language, progress: &mut Progress) -> Result<Made> {
+    fn ask(
+        &mut self,
+        plan: Option<&AdapterPlan>,
+        task: &Task,
+        labels: LabelSet,
+        language: Language,
+        progress: &mut Progress,
+    ) -> Result<Made> {
         let few_shot = self.few_shot(task);
-        let file = self.folder.answers(plan.map_or(BASE, |p| p.name.as_str()), &task.name, &labels.to_string(), language);
+        let file =
+            self.folder.answers(plan.map_or(BASE, |p| p.name.as_str()), &task.name, &labels.to_string(), language);
         let name = self.manifest.model.name.clone();
         let eval = self.recipe.eval.clone();
         let dir = self.recipe.data.dir.clone();
@@ -91,7 +109,9 @@ impl Experiment {
             !interrupted()
         });
         let answers = match answers {
-            Err(EvalError::Stopped(language)) => bail!("stopped before {language} was finished; run the same command again to go on"),
+            Err(EvalError::Stopped(language)) => {
+                bail!("stopped before {language} was finished; run the same command again to go on")
+            }
             other => other?,
         };
         answers.repairs.iter().for_each(|repair| note(repair));
@@ -134,7 +154,9 @@ impl Progress {
 
     pub(crate) fn questions(&mut self, language: Language, done: usize) {
         let (label, total) = (&self.label, self.total);
-        self.bar.get_or_insert_with(|| Bar::new(label, total, "languages")).set(self.done, &format!("{language}: {done}"));
+        self.bar
+            .get_or_insert_with(|| Bar::new(label, total, "languages"))
+            .set(self.done, &format!("{language}: {done}"));
     }
 
     pub(crate) fn language(&mut self, records: &[AnswerRecord]) {

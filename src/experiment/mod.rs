@@ -48,8 +48,11 @@ impl Experiment {
         let mut manifest = Manifest::open(&folder, &recipe)?;
         let session = Session::open(&recipe.model, recipe.dtype, device)?;
         let model = &session.model;
-        manifest.model =
-            ModelFacts { name: model.name.clone(), revision: model.revision.clone(), fingerprint: hub::fingerprint(&model.files)? };
+        manifest.model = ModelFacts {
+            name: model.name.clone(),
+            revision: model.revision.clone(),
+            fingerprint: hub::fingerprint(&model.files)?,
+        };
         manifest.machine = MachineFacts {
             device: session.device_name(),
             instruction_set: model::instruction_set().into(),
@@ -94,7 +97,12 @@ impl Experiment {
     /// What every result depends on beside its own stage.
     fn base_inputs(&self) -> Vec<String> {
         let machine = &self.manifest.machine;
-        vec![self.manifest.model.fingerprint.clone(), self.recipe.dtype.to_string(), machine.device.clone(), numerics().into()]
+        vec![
+            self.manifest.model.fingerprint.clone(),
+            self.recipe.dtype.to_string(),
+            machine.device.clone(),
+            numerics().into(),
+        ]
     }
 
     /// Runs `work` unless the stage is done with these inputs; `work` returns the files it wrote and what to note.
@@ -106,7 +114,8 @@ impl Experiment {
         }
         let start = Instant::now();
         let made = work(self)?;
-        let stage = Stage { inputs, outputs: BTreeMap::new(), seconds: start.elapsed().as_secs_f64(), notes: made.notes };
+        let stage =
+            Stage { inputs, outputs: BTreeMap::new(), seconds: start.elapsed().as_secs_f64(), notes: made.notes };
         self.manifest.finish(&self.folder, name, stage, &made.files)
     }
 

@@ -28,7 +28,8 @@ impl Experiment {
         let recipe = self.train_recipe()?;
         let task = tasks::task(&plan.task)?;
         let dir = self.recipe.data.dir.clone();
-        let mut inputs = vec!["pairs".to_owned(), plan.setting.to_string(), recipe.pairs.to_string(), plan.seed.to_string()];
+        let mut inputs =
+            vec!["pairs".to_owned(), plan.setting.to_string(), recipe.pairs.to_string(), plan.seed.to_string()];
         for path in pairs::files(&dir, task, &plan.setting)? {
             inputs.push(hash_of(&path)?);
         }
@@ -54,7 +55,8 @@ impl Experiment {
             bail!("{} is missing; run the stage `data` first", pairs_file.display());
         }
         // Settings and tasks of other adapters in the recipe change nothing here.
-        let own = TrainRecipe { settings: vec![plan.setting.clone()], tasks: vec![plan.task.clone()], ..recipe.clone() };
+        let own =
+            TrainRecipe { settings: vec![plan.setting.clone()], tasks: vec![plan.task.clone()], ..recipe.clone() };
         let mut inputs = self.base_inputs();
         inputs.extend(["train".into(), serde_json::to_string(&own)?, plan.seed.to_string(), hash_of(&pairs_file)?]);
         let checkpoint_inputs = crate::manifest::hash(&inputs.iter().map(String::as_str).collect::<Vec<_>>());
@@ -67,7 +69,14 @@ impl Experiment {
         })
     }
 
-    fn run_training(&mut self, plan: &AdapterPlan, recipe: &TrainRecipe, examples: &[Example], validation: &[Example], inputs: String) -> Result<Outcome> {
+    fn run_training(
+        &mut self,
+        plan: &AdapterPlan,
+        recipe: &TrainRecipe,
+        examples: &[Example],
+        validation: &[Example],
+        inputs: String,
+    ) -> Result<Outcome> {
         let checkpoint = self.folder.checkpoint(&plan.name).join("state.safetensors");
         let run = Run { recipe, seed: plan.seed, examples, validation, checkpoint, inputs };
         let log = self.folder.train_log(&plan.name);
@@ -98,7 +107,9 @@ impl Experiment {
             return Err(error);
         }
         let outcome = outcome.map_err(|error| match error {
-            TrainError::Stopped(step) => anyhow::anyhow!("stopped after step {step} of {}; run the same command again to go on", plan.name),
+            TrainError::Stopped(step) => {
+                anyhow::anyhow!("stopped after step {step} of {}; run the same command again to go on", plan.name)
+            }
             other => anyhow::Error::new(other).context(format!("training {}", plan.name)),
         })?;
         write_log(&log, &outcome.records)?;
@@ -124,7 +135,11 @@ impl Experiment {
             ("tokens".to_owned(), json!(tokens)),
             ("tokens_per_second".to_owned(), json!(tokens as f64 / f64::max(seconds, 1e-9))),
         ];
-        let files = vec![folder.join(model::adapter::peft::WEIGHTS), folder.join(model::adapter::peft::CONFIG), self.folder.train_log(&plan.name)];
+        let files = vec![
+            folder.join(model::adapter::peft::WEIGHTS),
+            folder.join(model::adapter::peft::CONFIG),
+            self.folder.train_log(&plan.name),
+        ];
         Ok(Made { files, notes: notes.into() })
     }
 }
@@ -133,7 +148,9 @@ fn read_pairs(file: &Path) -> Result<Vec<Pair>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     (1..)
         .zip(text.lines())
-        .map(|(line, content)| serde_json::from_str(content).with_context(|| format!("{}, line {line}: no pair", file.display())))
+        .map(|(line, content)| {
+            serde_json::from_str(content).with_context(|| format!("{}, line {line}: no pair", file.display()))
+        })
         .collect()
 }
 

@@ -92,7 +92,10 @@ pub struct Capture {
 }
 
 /// Reads `{"text": ...}` or `{"ids": [...]}` a line. A tokenizer is needed only for texts.
-pub fn read_rows(file: &Path, tokenizer: &mut dyn FnMut() -> Result<Tokenizer, CaptureError>) -> Result<Vec<Vec<u32>>, CaptureError> {
+pub fn read_rows(
+    file: &Path,
+    tokenizer: &mut dyn FnMut() -> Result<Tokenizer, CaptureError>,
+) -> Result<Vec<Vec<u32>>, CaptureError> {
     let text = std::fs::read_to_string(file).map_err(DiskError::at("read", file))?;
     let name = file.display().to_string();
     let mut loaded: Option<Tokenizer> = None;
@@ -109,7 +112,8 @@ pub fn read_rows(file: &Path, tokenizer: &mut dyn FnMut() -> Result<Tokenizer, C
                 tokenizer.encode(text)?
             }
             (None, Some(ids)) => {
-                let parsed = ids.iter().map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect::<Option<Vec<_>>>();
+                let parsed =
+                    ids.iter().map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect::<Option<Vec<_>>>();
                 parsed.ok_or_else(|| refuse("an id is no whole number".into()))?
             }
             _ => return Err(refuse("has neither `text` nor `ids`, or both".into())),
@@ -123,7 +127,12 @@ pub fn read_rows(file: &Path, tokenizer: &mut dyn FnMut() -> Result<Tokenizer, C
 }
 
 /// Runs all rows and keeps the tensors of `kinds`. `watch` sees how many rows are done.
-pub fn capture(model: &Decoder, rows: &[Vec<u32>], kinds: &[Kind], watch: &mut dyn FnMut(usize)) -> Result<Capture, CaptureError> {
+pub fn capture(
+    model: &Decoder,
+    rows: &[Vec<u32>],
+    kinds: &[Kind],
+    watch: &mut dyn FnMut(usize),
+) -> Result<Capture, CaptureError> {
     let config = model.config();
     let (layers, width) = (config.num_hidden_layers + 1, config.hidden_size);
     let mut tensors: Vec<(Kind, Vec<usize>, Vec<f32>)> = kinds
@@ -193,7 +202,10 @@ impl Batch {
 impl Capture {
     /// Writes the file; `about` names model, adapter and dtype.
     pub fn write(&self, file: &Path, about: HashMap<String, String>) -> Result<(), CaptureError> {
-        let refuse = |e: safetensors::SafeTensorError| CaptureError::Write { file: file.display().to_string(), problem: e.to_string() };
+        let refuse = |e: safetensors::SafeTensorError| CaptureError::Write {
+            file: file.display().to_string(),
+            problem: e.to_string(),
+        };
         let bytes: Vec<Vec<u8>> =
             self.tensors.iter().map(|(_, _, values)| values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
         let views = self

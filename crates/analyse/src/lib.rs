@@ -2,4 +2,4 @@
 
 pub mod capture;
 
-pub use capture::{CaptureError, Capture, Kind, capture};
+pub use capture::{Capture, CaptureError, Kind, capture};

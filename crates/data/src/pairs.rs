@@ -1,4 +1,4 @@
-//! Question translation pairs, what the model is tuned on (paper, section 3.2): a question in one language, an
+//! Question translation pairs, what the model is tuned on (paper, section 3): a question in one language, an
 //! instruction, and the same question in another; never an answer.
 //!
 //! Read from `<folder>/<task>_<language><count>_train_question.json`, whose items are `{"input": question and

@@ -1,4 +1,4 @@
-//! The three tasks of the paper (section 4.1) from `assets/tasks/*.toml`, and their builtin exemplars; parsed and checked
+//! The three tasks of the paper (section 4) from `assets/tasks/*.toml`, and their builtin exemplars; parsed and checked
 //! once. Never here: test files.
 
 use std::{collections::BTreeMap, path::Path, sync::LazyLock};

@@ -49,7 +49,13 @@ pub struct Answers {
 }
 
 /// Asks all questions of `language`. `watch` sees how many of how many are answered and may stop by returning false.
-pub fn ask(model: &Decoder, tokenizer: &Tokenizer, ask: &Ask<'_>, language: Language, watch: &mut dyn FnMut(usize, usize) -> bool) -> Result<Answers, EvalError> {
+pub fn ask(
+    model: &Decoder,
+    tokenizer: &Tokenizer,
+    ask: &Ask<'_>,
+    language: Language,
+    watch: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<Answers, EvalError> {
     let set = testset::load(ask.dir, ask.task, language, ask.protocol)?;
     let rendered = prompt::render(ask.task, &set, ask.few_shot, ask.labels)?;
     let questions = questions::encode(tokenizer, ask.task, language, &rendered, ask.labels, ask.scoring)?;
@@ -57,11 +63,18 @@ pub fn ask(model: &Decoder, tokenizer: &Tokenizer, ask: &Ask<'_>, language: Lang
     let content_free = questions.questions.len() - 1;
     let wanted: Vec<usize> = (0..scored).chain([content_free]).collect();
     let scores = score_all(model, ask, &questions, &wanted, language, watch)?;
-    let by_label = |scores: &[f64]| -> BTreeMap<String, f64> { ask.task.labels.iter().cloned().zip(scores.iter().copied()).collect() };
+    let by_label = |scores: &[f64]| -> BTreeMap<String, f64> {
+        ask.task.labels.iter().cloned().zip(scores.iter().copied()).collect()
+    };
     for (at, scores) in wanted.iter().zip(&scores) {
         if let Some(label) = scores.iter().position(|s| !s.is_finite()) {
             let item = rendered.prompts.get(*at).map_or("content-free".into(), |p| p.item.to_string());
-            return Err(EvalError::NotFinite { language, item, label: ask.task.labels[label].clone(), score: scores[label] });
+            return Err(EvalError::NotFinite {
+                language,
+                item,
+                label: ask.task.labels[label].clone(),
+                score: scores[label],
+            });
         }
     }
     let prior = by_label(&scores[scored]);
@@ -95,9 +108,18 @@ pub fn ask(model: &Decoder, tokenizer: &Tokenizer, ask: &Ask<'_>, language: Lang
 }
 
 /// Scores in the order of `wanted`; run longest first, so that the batches are of like length.
-fn score_all(model: &Decoder, ask: &Ask<'_>, all: &Questions, wanted: &[usize], language: Language, watch: &mut dyn FnMut(usize, usize) -> bool) -> Result<Vec<Vec<f64>>, EvalError> {
+fn score_all(
+    model: &Decoder,
+    ask: &Ask<'_>,
+    all: &Questions,
+    wanted: &[usize],
+    language: Language,
+    watch: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<Vec<Vec<f64>>, EvalError> {
     let cache = if all.prefix.is_empty() { None } else { Some(model.prefill(&all.prefix, None)?.0) };
-    let rows = |i: usize| all.questions[i].suffix.len() + all.questions[i].continuations.iter().map(|c| c.len() - 1).sum::<usize>();
+    let rows = |i: usize| {
+        all.questions[i].suffix.len() + all.questions[i].continuations.iter().map(|c| c.len() - 1).sum::<usize>()
+    };
     let lengths: Vec<usize> = wanted.iter().map(|&i| rows(i)).collect();
     let mut scores = vec![Vec::new(); wanted.len()];
     let mut done = 0;

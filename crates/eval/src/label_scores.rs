@@ -11,20 +11,35 @@ use crate::{
 const HEAD_ROWS: usize = 64;
 
 /// Scores of each question in `batch` (indices into the questions), in the order of the labels.
-pub(crate) fn score(model: &Decoder, cache: Option<&KvCache>, all: &Questions, batch: &[usize]) -> Result<Vec<Vec<f64>>, EvalError> {
+pub(crate) fn score(
+    model: &Decoder,
+    cache: Option<&KvCache>,
+    all: &Questions,
+    batch: &[usize],
+) -> Result<Vec<Vec<f64>>, EvalError> {
     let questions: Vec<&Question> = batch.iter().map(|&i| &all.questions[i]).collect();
-    if all.label_sets.is_empty() { sequence_scores(model, cache, &questions) } else { prefix_scores(model, cache, &questions, &all.label_sets) }
+    if all.label_sets.is_empty() {
+        sequence_scores(model, cache, &questions)
+    } else {
+        prefix_scores(model, cache, &questions, &all.label_sets)
+    }
 }
 
 /// Sum of next-token probabilities over each label's set; only the last row goes through the head.
-fn prefix_scores(model: &Decoder, cache: Option<&KvCache>, questions: &[&Question], label_sets: &[Vec<u32>]) -> Result<Vec<Vec<f64>>, EvalError> {
+fn prefix_scores(
+    model: &Decoder,
+    cache: Option<&KvCache>,
+    questions: &[&Question],
+    label_sets: &[Vec<u32>],
+) -> Result<Vec<Vec<f64>>, EvalError> {
     let rows = Rows::new(questions.iter().map(|q| q.suffix.len()), cache.map_or(0, KvCache::len));
     let ids: Vec<u32> = questions.iter().flat_map(|q| q.suffix.iter().copied()).collect();
     let hidden = model.hidden(&ids, &rows, cache)?;
     let last: Vec<u32> = (0..rows.sequences()).map(|s| rows.range(s).end as u32 - 1).collect();
     let mut scores = Vec::with_capacity(questions.len());
     for part in last.chunks(HEAD_ROWS) {
-        let p = softmax::softmax(&model.logits(&model.select(&hidden, part)?)?)?.to_device(&candle_core::Device::Cpu)?; // (n, V)
+        let p =
+            softmax::softmax(&model.logits(&model.select(&hidden, part)?)?)?.to_device(&candle_core::Device::Cpu)?; // (n, V)
         for row in p.to_vec2::<f32>()? {
             scores.push(label_sets.iter().map(|set| set.iter().map(|&id| f64::from(row[id as usize])).sum()).collect());
         }
@@ -42,7 +57,11 @@ struct Wanted {
 
 /// Probability of each label's tokens and closing quote, normalised over the labels. A label's tokens continue their
 /// question as a branch, so the question's own rows are computed once for all labels.
-fn sequence_scores(model: &Decoder, cache: Option<&KvCache>, questions: &[&Question]) -> Result<Vec<Vec<f64>>, EvalError> {
+fn sequence_scores(
+    model: &Decoder,
+    cache: Option<&KvCache>,
+    questions: &[&Question],
+) -> Result<Vec<Vec<f64>>, EvalError> {
     let mut rows = Rows::new(questions.iter().map(|q| q.suffix.len()), cache.map_or(0, KvCache::len));
     let mut ids: Vec<u32> = questions.iter().flat_map(|q| q.suffix.iter().copied()).collect();
     let (mut wanted, mut sums) = (Vec::new(), 0);
@@ -76,10 +95,16 @@ fn sequence_scores(model: &Decoder, cache: Option<&KvCache>, questions: &[&Quest
         .collect())
 }
 
-fn add_log_probabilities(model: &Decoder, hidden: &candle_core::Tensor, wanted: &[Wanted], log_p: &mut [f64]) -> Result<(), EvalError> {
+fn add_log_probabilities(
+    model: &Decoder,
+    hidden: &candle_core::Tensor,
+    wanted: &[Wanted],
+    log_p: &mut [f64],
+) -> Result<(), EvalError> {
     let mut rows: Vec<u32> = wanted.iter().map(|w| w.row).collect();
     rows.dedup();
-    let found = softmax::log_softmax(&model.logits(&model.select(hidden, &rows)?)?)?.to_device(&candle_core::Device::Cpu)?;
+    let found =
+        softmax::log_softmax(&model.logits(&model.select(hidden, &rows)?)?)?.to_device(&candle_core::Device::Cpu)?;
     let found = found.to_vec2::<f32>()?;
     for w in wanted {
         let at = rows.partition_point(|&row| row < w.row);

@@ -1,4 +1,4 @@
-//! Few-shot evaluation by constrained decoding (arXiv 2405.13816, section 4.1): prefilling the shared prefix, scoring labels,
+//! Few-shot evaluation by constrained decoding (arXiv 2405.13816, section 4): prefilling the shared prefix, scoring labels,
 //! the loop over questions. Never here: training, plotting, knowing one language from another.
 
 pub mod ask;

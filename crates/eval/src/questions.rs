@@ -27,7 +27,14 @@ pub(crate) struct Questions {
 
 /// Tokenises every prompt of the file. The prefix is that of the whole file, whatever part of it is scored, so that a
 /// score does not depend on `--limit`.
-pub(crate) fn encode(tokenizer: &Tokenizer, task: &Task, language: Language, rendered: &Rendered, labels: LabelSet, scoring: Scoring) -> Result<Questions, EvalError> {
+pub(crate) fn encode(
+    tokenizer: &Tokenizer,
+    task: &Task,
+    language: Language,
+    rendered: &Rendered,
+    labels: LabelSet,
+    scoring: Scoring,
+) -> Result<Questions, EvalError> {
     let words = data::tasks::label_words(task, language, labels)?;
     let mut texts = rendered.texts();
     texts.push(&rendered.content_free);
@@ -51,7 +58,11 @@ pub(crate) fn encode(tokenizer: &Tokenizer, task: &Task, language: Language, ren
         .iter()
         .zip(lengths)
         .zip(continuations)
-        .map(|((suffix, prompt_tokens), continuations)| Question { suffix: suffix.to_vec(), prompt_tokens, continuations })
+        .map(|((suffix, prompt_tokens), continuations)| Question {
+            suffix: suffix.to_vec(),
+            prompt_tokens,
+            continuations,
+        })
         .collect();
     Ok(Questions { prefix: split.prefix.to_vec(), questions, label_sets })
 }

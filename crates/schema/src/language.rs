@@ -1,4 +1,4 @@
-//! The 20 languages of the paper (section 4.1): ISO code on disk, variant in code.
+//! The 20 languages of the paper (section 4): ISO code on disk, variant in code.
 
 use std::{fmt, str::FromStr};
 

@@ -113,7 +113,7 @@ pub struct DataRecipe {
     pub dir: PathBuf,
 }
 
-/// `[train]`; defaults are the paper's (section 4.1, appendix A; LLaMA-Factory's where the paper is silent).
+/// `[train]`; defaults are the paper's (section 4, appendix B; LLaMA-Factory's where the paper is silent).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainRecipe {
     /// Settings, each trained alone: `zh/de=>en`.
@@ -123,7 +123,7 @@ pub struct TrainRecipe {
     /// Pairs drawn per source language.
     pub pairs: usize,
     /// Passes over the training split; ignored if `max_steps` is given. The paper's 3, and its 1 where only `paws`
-    /// is trained (appendix A: less overfitting).
+    /// is trained (appendix B: less overfitting).
     pub epochs: f64,
     /// Optimiser updates.
     pub max_steps: Option<usize>,

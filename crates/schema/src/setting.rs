@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::language::{Language, UnknownLanguage};
 
-/// Which question translations are learnt: from each source into the target, mixed (paper, section 3.2).
+/// Which question translations are learnt: from each source into the target, mixed (paper, section 3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Setting {

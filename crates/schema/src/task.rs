@@ -1,6 +1,6 @@
 //! Tasks as data: fields, header words and label words per language, and the ways to ask and to score.
 //!
-//! The three shipped tasks (paper, section 4.1) are `assets/tasks/*.toml`; their exemplars `assets/tasks/exemplars/*.json`.
+//! The three shipped tasks (paper, section 4) are `assets/tasks/*.toml`; their exemplars `assets/tasks/exemplars/*.json`.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 

@@ -72,7 +72,12 @@ impl AdamW {
     }
 
     /// One update of every matrix of `adapter`.
-    pub fn update(&mut self, adapter: &mut Adapter, gradients: &HostGradients, learning_rate: f64) -> Result<(), TrainError> {
+    pub fn update(
+        &mut self,
+        adapter: &mut Adapter,
+        gradients: &HostGradients,
+        learning_rate: f64,
+    ) -> Result<(), TrainError> {
         self.updates += 1;
         let c = self.config;
         let correction1 = 1.0 - c.beta1.powi(self.updates as i32);
@@ -87,7 +92,8 @@ impl AdamW {
                 let shape = matrix.shape().clone();
                 let mut values = matrix.flatten_all()?.to_vec1::<f32>()?;
                 let n = values.len();
-                let moments = self.moments.entry((place, half)).or_insert_with(|| Moments { m: vec![0.0; n], v: vec![0.0; n] });
+                let moments =
+                    self.moments.entry((place, half)).or_insert_with(|| Moments { m: vec![0.0; n], v: vec![0.0; n] });
                 for (((p, m), v), &g) in values.iter_mut().zip(&mut moments.m).zip(&mut moments.v).zip(gradient) {
                     *p *= decay;
                     *m += (g - *m) * (1.0 - b1);
@@ -125,7 +131,8 @@ impl HostGradients {
 
     /// One matrix's gradient.
     pub fn get(&self, place: Place, half: Half) -> Result<&[f32], TrainError> {
-        let missing = || model::ModelError::Op { op: "adamw", problem: format!("`{place}.{}` got no gradient", half.name()) };
+        let missing =
+            || model::ModelError::Op { op: "adamw", problem: format!("`{place}.{}` got no gradient", half.name()) };
         Ok(self.0.get(&(place, half)).map(Vec::as_slice).ok_or_else(missing)?)
     }
 

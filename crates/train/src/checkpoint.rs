@@ -34,7 +34,13 @@ pub struct Progress {
 }
 
 /// Writes the state of a run.
-pub fn write(file: &Path, progress: &Progress, adapter: &Adapter, best: Option<&Adapter>, optimiser: &AdamW) -> Result<(), TrainError> {
+pub fn write(
+    file: &Path,
+    progress: &Progress,
+    adapter: &Adapter,
+    best: Option<&Adapter>,
+    optimiser: &AdamW,
+) -> Result<(), TrainError> {
     let refuse = |problem: String| TrainError::Checkpoint { file: file.to_owned(), problem };
     let mut values: BTreeMap<String, Vec<f32>> = BTreeMap::new();
     for (kind, adapter) in [("last", Some(adapter)), ("best", best)] {
@@ -79,7 +85,11 @@ pub fn read(file: &Path, inputs: &str, like: &Adapter, optimiser: &mut AdamW) ->
     let refuse = |problem: String| TrainError::Checkpoint { file: file.to_owned(), problem };
     let bytes = std::fs::read(file).map_err(DiskError::at("read", file))?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| refuse(e.to_string()))?;
-    let progress = metadata.metadata().as_ref().and_then(|m| m.get("progress")).ok_or_else(|| refuse("holds no progress".into()))?;
+    let progress = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get("progress"))
+        .ok_or_else(|| refuse("holds no progress".into()))?;
     let progress: Progress = serde_json::from_str(progress).map_err(|e| refuse(e.to_string()))?;
     if progress.inputs != inputs {
         tracing::warn!(file = %file.display(), "the checkpoint belongs to other inputs; training starts anew");
@@ -89,7 +99,11 @@ pub fn read(file: &Path, inputs: &str, like: &Adapter, optimiser: &mut AdamW) ->
     let vector = |name: String, count: usize| -> Result<Vec<f32>, TrainError> {
         let view = tensors.tensor(&name).map_err(|e| refuse(format!("`{name}`: {e}")))?;
         let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        if values.len() == count { Ok(values) } else { Err(refuse(format!("`{name}` has {} values, not {count}", values.len()))) }
+        if values.len() == count {
+            Ok(values)
+        } else {
+            Err(refuse(format!("`{name}` has {} values, not {count}", values.len())))
+        }
     };
     let adapter_of = |kind: &str| -> Result<Adapter, TrainError> {
         let mut adapter = like.clone();
@@ -107,7 +121,8 @@ pub fn read(file: &Path, inputs: &str, like: &Adapter, optimiser: &mut AdamW) ->
     optimiser.moments.clear();
     for (&place, weights) in &like.weights {
         for (half, count) in [(Half::A, weights.a.elem_count()), (Half::B, weights.b.elem_count())] {
-            let moments = Moments { m: vector(name("m", place, half), count)?, v: vector(name("v", place, half), count)? };
+            let moments =
+                Moments { m: vector(name("m", place, half), count)?, v: vector(name("v", place, half), count)? };
             optimiser.moments.insert((place, half), moments);
         }
     }

@@ -79,7 +79,11 @@ pub struct Outcome {
 
 /// Trains an adapter on `model`, which is left with the chosen adapter set. `watch` may stop the run by returning false;
 /// the state is saved first.
-pub fn train(model: &mut Decoder, run: &Run<'_>, watch: &mut dyn FnMut(Event<'_>) -> bool) -> Result<Outcome, TrainError> {
+pub fn train(
+    model: &mut Decoder,
+    run: &Run<'_>,
+    watch: &mut dyn FnMut(Event<'_>) -> bool,
+) -> Result<Outcome, TrainError> {
     check(run)?;
     let plan = Plan::new(run.recipe, run.examples.len());
     let mut state = State::start(model, run)?;
@@ -139,7 +143,13 @@ impl State {
         Ok(Self { adapter: fresh, best: None, optimiser, progress })
     }
 
-    fn step(&mut self, model: &mut Decoder, run: &Run<'_>, plan: Plan, watch: &mut dyn FnMut(Event<'_>) -> bool) -> Result<bool, TrainError> {
+    fn step(
+        &mut self,
+        model: &mut Decoder,
+        run: &Run<'_>,
+        plan: Plan,
+        watch: &mut dyn FnMut(Event<'_>) -> bool,
+    ) -> Result<bool, TrainError> {
         let start = Instant::now();
         let recipe = run.recipe;
         let (epoch, place) = (self.progress.step / plan.steps_per_epoch, self.progress.step % plan.steps_per_epoch);
@@ -175,7 +185,12 @@ impl State {
     }
 
     /// The loss before the first step is measured for the record; only trained adapters can be the best.
-    fn validate(&mut self, model: &Decoder, run: &Run<'_>, watch: &mut dyn FnMut(Event<'_>) -> bool) -> Result<(), TrainError> {
+    fn validate(
+        &mut self,
+        model: &Decoder,
+        run: &Run<'_>,
+        watch: &mut dyn FnMut(Event<'_>) -> bool,
+    ) -> Result<(), TrainError> {
         if run.validation.is_empty() {
             return Ok(());
         }
@@ -206,7 +221,8 @@ fn initial_adapter(model: &Decoder, run: &Run<'_>) -> Result<Adapter, TrainError
     let lora = &run.recipe.lora;
     let mut targets = Vec::new();
     for name in &lora.targets {
-        let unknown = || TrainError::Recipe { key: "lora.targets", problem: format!("`{name}` is no projection of the decoder") };
+        let unknown =
+            || TrainError::Recipe { key: "lora.targets", problem: format!("`{name}` is no projection of the decoder") };
         targets.push(Projection::by_name(name).ok_or_else(unknown)?);
     }
     let config = LoraConfig { rank: lora.rank, alpha: lora.alpha, dropout: lora.dropout, targets };

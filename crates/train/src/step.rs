@@ -50,7 +50,12 @@ impl MicroBatch {
 }
 
 /// Loss and gradients of the examples, micro-batch by micro-batch. Gradients are of the *sum*.
-pub fn loss_and_gradients(model: &Decoder, examples: &[&Example], token_budget: usize, dropout: Option<Dropout>) -> Result<(BatchLoss, Gradients), TrainError> {
+pub fn loss_and_gradients(
+    model: &Decoder,
+    examples: &[&Example],
+    token_budget: usize,
+    dropout: Option<Dropout>,
+) -> Result<(BatchLoss, Gradients), TrainError> {
     let mut gradients = Gradients::default();
     let mut total = BatchLoss { sum: 0.0, target_tokens: 0, tokens: 0 };
     for (index, micro) in cut(examples, token_budget).into_iter().enumerate() {
@@ -81,7 +86,10 @@ pub fn loss(model: &Decoder, examples: &[&Example], token_budget: usize) -> Resu
 
 fn cut<'a>(examples: &[&'a Example], token_budget: usize) -> Vec<Vec<&'a Example>> {
     let lengths: Vec<_> = examples.iter().map(|e| e.input_ids.len()).collect();
-    batch::micro_batches(&lengths, token_budget).into_iter().map(|part| part.into_iter().map(|i| examples[i]).collect()).collect()
+    batch::micro_batches(&lengths, token_budget)
+        .into_iter()
+        .map(|part| part.into_iter().map(|i| examples[i]).collect())
+        .collect()
 }
 
 fn add(total: &mut BatchLoss, micro: &MicroBatch, sum: f64) {

@@ -35,12 +35,21 @@ impl Golden {
     }
 
     fn ids(&self) -> Vec<Vec<u32>> {
-        self.json["rows"].as_array().expect("rows").iter().map(|r| numbers(&r["ids"]).iter().map(|&x| x as u32).collect()).collect()
+        self.json["rows"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .map(|r| numbers(&r["ids"]).iter().map(|&x| x as u32).collect())
+            .collect()
     }
 
     fn examples(&self) -> Vec<Example> {
         let prompt_len = numbers(&self.json["lora"]["prompt_len"]);
-        self.ids().into_iter().zip(prompt_len).map(|(input_ids, p)| Example { input_ids, prompt_len: p as usize }).collect()
+        self.ids()
+            .into_iter()
+            .zip(prompt_len)
+            .map(|(input_ids, p)| Example { input_ids, prompt_len: p as usize })
+            .collect()
     }
 }
 
@@ -109,7 +118,8 @@ fn check_train(name: &str) {
     for (i, want) in numbers(&golden.json["train"]["losses"]).into_iter().enumerate() {
         let (loss, gradients) = step::loss_and_gradients(&model, &examples, 30, None).expect("steps");
         assert!((loss.mean() - want).abs() <= 1e-4, "loss {i}: {} not {want}", loss.mean());
-        let mut gradients = HostGradients::take(&adapter, &gradients, 1.0 / loss.target_tokens as f64, i).expect("finite");
+        let mut gradients =
+            HostGradients::take(&adapter, &gradients, 1.0 / loss.target_tokens as f64, i).expect("finite");
         gradients.clip(1.0);
         optimiser.update(&mut adapter, &gradients, 1e-2).expect("updates");
         model.set_adapter(Some(&adapter)).expect("fits");
@@ -126,14 +136,16 @@ fn check_lora_logits(golden: &Golden, model: &Decoder) {
 
 /// Each gradient to 1e-3 by relative norm.
 fn check_gradients(golden: &Golden, adapter: &Adapter, gradients: &Gradients, target_tokens: usize) {
-    let want = candle_core::safetensors::load(golden.dir.join("lora_grads.safetensors"), &Device::Cpu).expect("gradients");
+    let want =
+        candle_core::safetensors::load(golden.dir.join("lora_grads.safetensors"), &Device::Cpu).expect("gradients");
     assert_eq!(want.len(), 2 * adapter.weights.len(), "every projection has an adapter");
     for &place in adapter.weights.keys() {
         let got = gradients.get(place).expect("a gradient");
         for (half, got) in [("lora_A", &got.a), ("lora_B", &got.b)] {
             let want = &want[&format!("base_model.model.{place}.{half}.weight")];
             let got = (got / target_tokens as f64).expect("scaled");
-            let norm = |t: &Tensor| t.sqr().and_then(|t| t.sum_all()).and_then(|t| t.to_scalar::<f32>()).expect("norm").sqrt();
+            let norm =
+                |t: &Tensor| t.sqr().and_then(|t| t.sum_all()).and_then(|t| t.to_scalar::<f32>()).expect("norm").sqrt();
             let off = norm(&(got - want).expect("one shape"));
             assert!(off <= 1e-3 * norm(want), "{place}.{half}: off by {off} of {}", norm(want));
         }

@@ -3,16 +3,17 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::cpu::view::{self, View};
-use crate::error::{ModelError, Result};
+use super::{
+    check_shapes,
+    cpu::view::{self, View},
+};
+use crate::error::Result;
 
 /// `a` + `b`, both of one shape.
 pub fn forward(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    check_shapes("add", a.shape() == b.shape(), &[a, b])?;
     if !view::is_fused(a) {
         return Ok((a + b)?);
-    }
-    if a.shape() != b.shape() {
-        return Err(ModelError::op("add", format!("{:?} and {:?}", a.shape(), b.shape())));
     }
     let (x, y) = (View::<f32>::new(a, "add")?, View::<f32>::new(b, "add")?);
     let sum: Vec<f32> = x.slice().par_iter().zip(y.slice()).with_min_len(8192).map(|(x, y)| x + y).collect();

@@ -6,6 +6,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::{
+    check_shapes,
     cpu::{
         gemm::{self, Right, SET, Values, rows_of},
         math,
@@ -28,7 +29,8 @@ pub struct Loss {
 
 /// `hidden` (N, E) rows after the final norm, `lm_head` (V, E), one target id per row.
 pub fn forward_backward(hidden: &Tensor, lm_head: &Tensor, targets: &[u32], with_gradient: bool) -> Result<Loss> {
-    let ((rows, width), (vocab, _)) = (hidden.dims2()?, lm_head.dims2()?);
+    let ((rows, width), (vocab, depth)) = (hidden.dims2()?, lm_head.dims2()?);
+    check_shapes("cross_entropy", width == depth, &[hidden, lm_head])?;
     if rows != targets.len() {
         return Err(ModelError::op("cross_entropy", format!("{rows} rows, {} targets", targets.len())));
     }
@@ -107,9 +109,14 @@ pub fn composed(hidden: &Tensor, lm_head: &Tensor, targets: &[u32], with_gradien
         if with_gradient {
             let minus_one = index.ones_like()?.to_dtype(log_p.dtype())?.neg()?;
             let d_logits = log_p.exp()?.scatter_add(&index, &minus_one, D::Minus1)?; // (n, V)
-            gradients.push(linear::backward(&d_logits, lm_head)?);
+            // As the fused version: the rows were rounded to the weight's bf16, their gradient is not.
+            gradients.push(d_logits.matmul(&lm_head.to_dtype(d_logits.dtype())?)?);
         }
     }
-    let d_hidden = if with_gradient && !gradients.is_empty() { Some(Tensor::cat(&gradients, 0)?) } else { None };
+    let d_hidden = match (with_gradient, gradients.is_empty()) {
+        (false, _) => None,
+        (true, true) => Some(hidden.zeros_like()?),
+        (true, false) => Some(Tensor::cat(&gradients, 0)?),
+    };
     Ok(Loss { sum, d_hidden })
 }

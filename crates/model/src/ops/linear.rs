@@ -4,19 +4,26 @@ use candle_core::{DType, Tensor};
 use half::bf16;
 use rayon::prelude::*;
 
-use super::cpu::{
-    gemm::{self, Right, SET, Values},
-    view::{self, View},
+use super::{
+    check_shapes,
+    cpu::{
+        gemm::{self, Right, SET, Values},
+        view::{self, View},
+    },
 };
 use crate::error::{ModelError, Result};
 
 /// `x` (N, in) x `weight` (out, in)ᵀ + `bias` (out) -> (N, out). With a bf16 weight the rows of x are rounded to bf16 for
 /// the product, which accumulates in f32.
 pub fn forward(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let ((rows, inner), (out, depth)) = (x.dims2()?, weight.dims2()?);
+    check_shapes("linear", inner == depth, &[x, weight])?;
+    if let Some(bias) = bias {
+        check_shapes("linear: bias", bias.dims() == [out], &[weight, bias])?;
+    }
     if !view::is_fused(x) {
         return forward_composed(x, weight, bias);
     }
-    let ((rows, inner), (out, _)) = shapes(x, weight, true)?;
     let mut y = vec![0.0; rows * out];
     product(x, weight, |values| Right::transposed(values, out, inner), rows, inner, &mut y)?;
     if let Some(bias) = bias {
@@ -28,10 +35,11 @@ pub fn forward(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Ten
 
 /// Gradient of the rows: `dy` (N, out) x `weight` (out, in) -> (N, in).
 pub fn backward(dy: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let ((rows, out), (depth, inner)) = (dy.dims2()?, weight.dims2()?);
+    check_shapes("linear", out == depth, &[dy, weight])?;
     if !view::is_fused(dy) {
         return Ok(rounded(dy, weight)?.matmul(&weight.to_dtype(dy.dtype())?)?);
     }
-    let ((rows, out), (_, inner)) = shapes(dy, weight, false)?;
     let mut dx = vec![0.0; rows * inner];
     product(dy, weight, |values| Right::plain(values, out, inner), rows, out, &mut dx)?;
     view::tensor(dx, (rows, inner))
@@ -53,15 +61,6 @@ fn rounded(rows: &Tensor, weight: &Tensor) -> Result<Tensor> {
     } else {
         Ok(rows.clone())
     }
-}
-
-fn shapes(x: &Tensor, weight: &Tensor, forward: bool) -> Result<((usize, usize), (usize, usize))> {
-    let (x2, w2) = (x.dims2()?, weight.dims2()?);
-    let inner = if forward { w2.1 } else { w2.0 };
-    if x2.1 != inner {
-        return Err(ModelError::op("linear", format!("rows {:?} do not fit weight {:?}", x.shape(), weight.shape())));
-    }
-    Ok((x2, w2))
 }
 
 fn product(

@@ -3,9 +3,12 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::cpu::{
-    gemm::{self, ADD, Mode, Right, SET, Values, columns_of, rows_of},
-    view::{self, View},
+use super::{
+    check_shapes,
+    cpu::{
+        gemm::{self, ADD, Mode, Right, SET, Values, columns_of, rows_of},
+        view::{self, View},
+    },
 };
 use crate::error::Result;
 
@@ -25,10 +28,11 @@ pub struct Grads {
 
 /// `y` (N, out) + scale · `x` (N, in) x `a` (R, in)ᵀ x `b` (out, R)ᵀ.
 pub fn forward(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64, y: Tensor) -> Result<(Tensor, Saved)> {
+    let ((rows, inner), (rank, a_in), (out, b_rank)) = (x.dims2()?, a.dims2()?, b.dims2()?);
+    check_shapes("lora", (a_in, b_rank) == (inner, rank) && y.dims() == [rows, out], &[x, a, b, &y])?;
     if !view::is_fused(x) {
         return forward_composed(x, a, b, scale, &y);
     }
-    let ((rows, inner), (rank, _), (out, _)) = (x.dims2()?, a.dims2()?, b.dims2()?);
     let (x, a, b) = (View::<f32>::new(x, "lora rows")?, View::<f32>::new(a, "lora_a")?, View::<f32>::new(b, "lora_b")?);
     let mut low = vec![0.0; rows * rank];
     gemm::multiply(
@@ -61,10 +65,13 @@ pub fn backward(
     dy: &Tensor,
     dx: Option<Tensor>,
 ) -> Result<(Grads, Option<Tensor>)> {
+    let ((rows, inner), (rank, a_in), (out, b_rank)) = (x.dims2()?, a.dims2()?, b.dims2()?);
+    let fit = (a_in, b_rank) == (inner, rank) && dy.dims() == [rows, out] && saved.low.dims() == [rows, rank];
+    let fit = fit && dx.as_ref().is_none_or(|dx| dx.shape() == x.shape());
+    check_shapes("lora", fit, &[x, a, b, dy])?;
     if !view::is_fused(dy) {
         return backward_composed(x, a, b, scale, saved, dy, dx);
     }
-    let ((rows, inner), (rank, _), (out, _)) = (x.dims2()?, a.dims2()?, b.dims2()?);
     let (x, a, b) = (View::<f32>::new(x, "lora rows")?, View::<f32>::new(a, "lora_a")?, View::<f32>::new(b, "lora_b")?);
     let (dy, low) = (View::<f32>::new(dy, "lora gradient")?, View::<f32>::new(&saved.low, "lora low")?);
     let scaled = Mode { add: false, scale: scale as f32 };

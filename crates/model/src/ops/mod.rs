@@ -15,3 +15,16 @@ pub mod softmax;
 pub mod swiglu;
 
 pub(crate) mod cpu;
+
+use candle_core::Tensor;
+
+use crate::error::{ModelError, Result};
+
+/// Fails with the shapes of `tensors` unless they fit `op`.
+fn check_shapes(op: &'static str, fit: bool, tensors: &[&Tensor]) -> Result<()> {
+    if fit {
+        return Ok(());
+    }
+    let shapes: Vec<String> = tensors.iter().map(|t| format!("{:?}", t.shape())).collect();
+    Err(ModelError::op(op, format!("shapes {} do not fit together", shapes.join(", "))))
+}

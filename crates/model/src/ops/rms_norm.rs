@@ -3,18 +3,22 @@
 use candle_core::{D, Tensor};
 use rayon::prelude::*;
 
-use super::cpu::{
-    math,
-    view::{self, View},
+use super::{
+    check_shapes,
+    cpu::{
+        math,
+        view::{self, View},
+    },
 };
 use crate::error::Result;
 
 /// `x` (N, E), `weight` (E) -> (N, E).
 pub fn forward(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+    let (rows, width) = x.dims2()?;
+    check_shapes("rms_norm", weight.dims() == [width], &[x, weight])?;
     if !view::is_fused(x) {
         return forward_composed(x, weight, eps);
     }
-    let (rows, width) = x.dims2()?;
     let (xs, ws) = (View::<f32>::new(x, "rms_norm")?, View::<f32>::new(weight, "norm weight")?);
     let mut y = vec![0.0; rows * width];
     y.par_chunks_mut(width).zip(xs.slice().par_chunks(width)).for_each(|(y, x)| {
@@ -34,10 +38,11 @@ pub fn forward_composed(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor>
 
 /// Gradient of the rows. With g = dy · weight and r the inverse root: dx = r g - x r³ mean(g x).
 pub fn backward(x: &Tensor, weight: &Tensor, eps: f64, dy: &Tensor) -> Result<Tensor> {
+    let (rows, width) = x.dims2()?;
+    check_shapes("rms_norm", weight.dims() == [width] && dy.shape() == x.shape(), &[x, weight, dy])?;
     if !view::is_fused(dy) {
         return backward_composed(x, weight, eps, dy);
     }
-    let (rows, width) = x.dims2()?;
     let (xs, ws) = (View::<f32>::new(x, "rms_norm")?, View::<f32>::new(weight, "norm weight")?);
     let dys = View::<f32>::new(dy, "rms_norm gradient")?;
     let mut dx = vec![0.0; rows * width];

@@ -28,7 +28,8 @@ pub enum Turn {
 pub fn turn(x: &Tensor, angles: &Angles, way: Turn) -> Result<Tensor> {
     let (rows, width) = x.dims2()?;
     let half = angles.cos.dims2()?.1;
-    if half == 0 || width % (2 * half) != 0 || angles.cos.dims2()?.0 != rows {
+    if half == 0 || width % (2 * half) != 0 || angles.cos.dims2()?.0 != rows || angles.sin.shape() != angles.cos.shape()
+    {
         return Err(ModelError::op("rope", format!("rows {:?}, angles {:?}", x.shape(), angles.cos.shape())));
     }
     if !view::is_fused(x) {

@@ -3,9 +3,12 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::cpu::{
-    math,
-    view::{self, View},
+use super::{
+    check_shapes,
+    cpu::{
+        math,
+        view::{self, View},
+    },
 };
 use crate::error::Result;
 
@@ -14,6 +17,7 @@ const CHUNK: usize = 8192;
 
 /// `gate`, `up` (N, F) -> (N, F).
 pub fn forward(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+    check_shapes("swiglu", gate.shape() == up.shape(), &[gate, up])?;
     if !view::is_fused(gate) {
         return forward_composed(gate, up);
     }
@@ -32,6 +36,7 @@ pub fn forward_composed(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
 
 /// Gradients (of gate, of up), both (N, F).
 pub fn backward(gate: &Tensor, up: &Tensor, dy: &Tensor) -> Result<(Tensor, Tensor)> {
+    check_shapes("swiglu", gate.shape() == up.shape() && gate.shape() == dy.shape(), &[gate, up, dy])?;
     if !view::is_fused(dy) {
         return backward_composed(gate, up, dy);
     }

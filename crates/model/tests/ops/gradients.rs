@@ -58,7 +58,10 @@ fn check_differences(what: &str, inputs: &[Tensor], forward: Op<'_>, dy: &Tensor
             dot(&forward(&moved), dy)
         };
         let (slope, want) = ((at(step) - at(-step)) / (2.0 * step), dot(grad, &direction));
-        assert!((slope - want).abs() <= 1e-6 * want.abs().max(1.0), "{what}, input {i}: slope {slope}, gradient {want}");
+        assert!(
+            (slope - want).abs() <= 1e-6 * want.abs().max(1.0),
+            "{what}, input {i}: slope {slope}, gradient {want}"
+        );
     }
 }
 

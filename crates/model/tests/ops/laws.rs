@@ -36,7 +36,7 @@ fn alone(case: &Case, sequence: usize) -> Case {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(crate::cases(24))]
 
     #[test]
     fn packed_attention_is_bitwise_that_of_each_alone(heads in heads(), lengths in prop::collection::vec(1usize..90, 1..5), prefix in 0usize..70, seed: u64) {
@@ -175,7 +175,8 @@ fn dropout_keeps_its_share_and_the_expectation() {
 fn dropout_masks_are_independent() {
     let ones = Tensor::ones((300, 300), candle_core::DType::F32, &candle_core::Device::Cpu).expect("ones");
     let mask = |seed| values(&Dropout { share: 0.5, seed }.apply(&ones).expect("mask"));
-    let agree = |a: &[f64], b: &[f64]| a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / a.len().min(b.len()) as f64;
+    let agree =
+        |a: &[f64], b: &[f64]| a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / a.len().min(b.len()) as f64;
     let first = mask(7);
     assert_eq!(first, mask(7));
     for (what, share) in [
@@ -197,7 +198,8 @@ fn no_gradient_through_a_prefix_or_a_branch() {
     for rows in [Rows::new([3], 2), branched] {
         let case = Case::new(heads, rows, 1);
         let prefix = case.prefix();
-        let (out, saved) = attend::forward(&heads, &case.rows, &case.q, &case.k, &case.v, prefix.as_ref()).expect("forward");
+        let (out, saved) =
+            attend::forward(&heads, &case.rows, &case.q, &case.k, &case.v, prefix.as_ref()).expect("forward");
         let refused = attend::backward(&heads, &case.rows, &case.q, &case.k, &case.v, &saved, &out);
         let error = refused.err().expect("refused").to_string();
         assert_eq!(error, "attend: no gradient through a shared prefix or branches");

@@ -11,6 +11,11 @@ mod rowwise;
 
 use candle_core::{DType, Device, Tensor};
 
+/// A failing case is printed, not kept in a file.
+fn cases(count: u32) -> proptest::test_runner::Config {
+    proptest::test_runner::Config { failure_persistence: None, ..proptest::test_runner::Config::with_cases(count) }
+}
+
 /// Values in [-1, 1) that depend on the seed alone.
 fn noise(shape: impl Into<candle_core::Shape>, seed: u64) -> Tensor {
     let shape = shape.into();
@@ -52,10 +57,16 @@ fn bits(x: &Tensor) -> Vec<u32> {
     values.into_iter().map(f32::to_bits).collect()
 }
 
-/// Fails unless |got - want| <= tolerance · |want| (norms of the whole tensor), or both are next to nothing.
+/// Fails unless |got - want| <= bound, by the norm of the whole tensor.
 #[track_caller]
-fn check_close(what: &str, got: &Tensor, want: &Tensor, tolerance: f64) {
+fn check_within(what: &str, got: &Tensor, want: &Tensor, bound: f64) {
     assert_eq!(got.shape(), want.shape(), "{what}");
     let off = norm(&(wide(got) - wide(want)).expect("one shape"));
-    assert!(off <= tolerance * norm(want).max(1e-6), "{what}: off by {off} of {}", norm(want));
+    assert!(off <= bound, "{what}: off by {off} of {}, more than {bound}", norm(want));
+}
+
+/// The same relative to the norm of `want`.
+#[track_caller]
+fn check_close(what: &str, got: &Tensor, want: &Tensor, tolerance: f64) {
+    check_within(what, got, want, tolerance * norm(want).max(1e-6));
 }

@@ -49,7 +49,10 @@ fn attention_that_does_not_fit() {
     let rows = Rows::new([3], 0);
     let (q, k) = (noise((3, 8), 1), noise((3, 4), 2));
     check_refused(attend::forward(&heads, &rows, &q, &q, &k, None), &["attend", "k [3, 8]"]);
-    check_refused(attend::forward(&heads, &Rows::new([3], 2), &q, &k, &k, None), &["attend", "prefix 0 of 2"]);
+    check_refused(
+        attend::forward(&heads, &Rows::new([3], 2), &q, &k, &k, None),
+        &["attend", "prefix None", "3 rows after 2"],
+    );
     let prefix = attend::LayerKv { k: noise((2, 4), 3), v: noise((1, 4), 4) };
     check_refused(attend::forward(&heads, &Rows::new([3], 2), &q, &k, &k, Some(&prefix)), &["attend", "prefix"]);
     let prefix = attend::LayerKv { k: noise((2, 3), 3), v: noise((2, 3), 4) };
@@ -61,7 +64,8 @@ fn attention_that_does_not_fit() {
 #[test]
 fn targets_and_dtypes_that_do_not_fit() {
     let (hidden, head) = (noise((2, 4), 1), noise((9, 4), 2));
-    let loss = |hidden: &Tensor, head: &Tensor, targets: &[u32]| cross_entropy::forward_backward(hidden, head, targets, true);
+    let loss =
+        |hidden: &Tensor, head: &Tensor, targets: &[u32]| cross_entropy::forward_backward(hidden, head, targets, true);
     check_refused(loss(&hidden, &head, &[1, 9]), &["token id 9 is not in the vocabulary of 9"]);
     check_refused(loss(&hidden, &head, &[1]), &["cross_entropy", "2 rows, 1 targets"]);
     check_refused(loss(&hidden, &noise((9, 5), 2), &[1, 2]), &["cross_entropy", "[2, 4]", "[9, 5]"]);

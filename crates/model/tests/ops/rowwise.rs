@@ -5,7 +5,10 @@ use candle_core::{DType, Tensor};
 use model::ops::{add, cross_entropy, linear, lora, rms_norm, rope, softmax, swiglu};
 use proptest::prelude::*;
 
-use super::{check_close, noise, rounded, values, wide};
+use super::{check_close, check_within, noise, norm, rounded, values, wide};
+
+/// Of a sum in f32, relative to the sum of its terms' magnitudes.
+const ROUNDING: f64 = 1e-6;
 
 fn rows() -> impl Strategy<Value = usize> {
     prop_oneof![Just(1), 1usize..64, 200usize..260]
@@ -25,45 +28,59 @@ fn seen(x: &Tensor, weight: &Tensor) -> Tensor {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(crate::cases(40))]
 
     #[test]
     fn linear_forward(n in rows(), inner in width(), out in 1usize..150, bf16: bool, with_bias: bool, seed: u64) {
         let (x, w, b) = (noise((n, inner), seed), weight((out, inner), bf16, seed ^ 1), noise(out, seed ^ 2));
         let bias = with_bias.then_some(&b);
-        let mut want = seen(&x, &w).matmul(&wide(&w).t()?)?;
-        if with_bias { want = want.broadcast_add(&wide(&b))?; }
-        check_close("fused", &linear::forward(&x, &w, bias)?, &want, 1e-5);
-        check_close("composed", &linear::forward_composed(&x, &w, bias)?, &want, 1e-5);
-        check_close("composed f64", &linear::forward_composed(&wide(&x), &w, bias)?, &want, 1e-12);
+        let yardstick = |x: &Tensor, w: &Tensor, b: &Tensor| {
+            let y = x.matmul(&w.t()?)?;
+            if with_bias { y.broadcast_add(b) } else { Ok(y) }
+        };
+        let [wx, ww, wb] = [seen(&x, &w), wide(&w), wide(&b)];
+        let want = yardstick(&wx, &ww, &wb)?;
+        let bound = ROUNDING * norm(&yardstick(&wx.abs()?, &ww.abs()?, &wb.abs()?)?);
+        check_within("fused", &linear::forward(&x, &w, bias)?, &want, bound);
+        check_within("composed", &linear::forward_composed(&x, &w, bias)?, &want, bound);
+        // In f64 with f32 weights only: f64 rounds to bf16 in two steps, and ties go another way.
+        if !bf16 { check_close("composed f64", &linear::forward_composed(&wide(&x), &w, bias)?, &want, 1e-9); }
     }
 
     #[test]
     fn linear_backward(n in rows(), inner in width(), out in width(), bf16: bool, seed: u64) {
         let (dy, w) = (noise((n, out), seed), weight((out, inner), bf16, seed ^ 1));
-        let want = seen(&dy, &w).matmul(&wide(&w))?;
-        check_close("fused", &linear::backward(&dy, &w)?, &want, 1e-5);
-        check_close("composed", &linear::backward(&wide(&dy), &w)?, &want, 1e-12);
+        let (wdy, ww) = (seen(&dy, &w), wide(&w));
+        let want = wdy.matmul(&ww)?;
+        let bound = ROUNDING * norm(&wdy.abs()?.matmul(&ww.abs()?)?);
+        check_within("fused", &linear::backward(&dy, &w)?, &want, bound);
+        if !bf16 { check_close("composed", &linear::backward(&wide(&dy), &w)?, &want, 1e-9); }
     }
 
     #[test]
-    fn lora_both_ways(n in rows(), inner in width(), out in 1usize..150, rank in 1usize..20, scale in -4.0..4.0, seed: u64) {
+    fn lora_both_ways(n in rows(), inner in width(), out in 1usize..150, rank in 1usize..20, scale in -4.0f64..4.0, seed: u64) {
         let (x, y) = (noise((n, inner), seed), noise((n, out), seed ^ 1));
         let (a, b) = (noise((rank, inner), seed ^ 2), noise((out, rank), seed ^ 3));
         let (dy, dx) = (noise((n, out), seed ^ 4), noise((n, inner), seed ^ 5));
-        let [wx, wy, wa, wb, wdy, wdx] = [&x, &y, &a, &b, &dy, &dx].map(wide);
-        let (want, want_saved) = lora::forward_composed(&wx, &wa, &wb, scale, &wy)?;
-        let (got, saved) = lora::forward(&x, &a, &b, scale, y.clone())?;
-        check_close("forward", &got, &want, 1e-5);
-        check_close("composed f32", &lora::forward_composed(&x, &a, &b, scale, &y)?.0, &want, 1e-5);
-        let (want, want_dx) = lora::backward_composed(&wx, &wa, &wb, scale, &want_saved, &wdy, Some(wdx))?;
-        let (got, got_dx) = lora::backward(&x, &a, &b, scale, &saved, &dy, Some(dx))?;
-        check_close("dA", &got.a, &want.a, 1e-5);
-        check_close("dB", &got.b, &want.b, 1e-5);
-        check_close("dx", &got_dx.expect("asked for"), &want_dx.expect("asked for"), 1e-5);
-        let (got, none) = lora::backward(&x, &a, &b, scale, &saved, &dy, None)?;
-        check_close("dA alone", &got.a, &want.a, 1e-5);
+        let inputs = [&x, &y, &a, &b, &dy, &dx].map(wide);
+        let all = |[x, y, a, b, dy, dx]: [Tensor; 6], scale: f64| -> model::Result<[Tensor; 4]> {
+            let (sum, saved) = lora::forward_composed(&x, &a, &b, scale, &y)?;
+            let (grads, dx) = lora::backward_composed(&x, &a, &b, scale, &saved, &dy, Some(dx))?;
+            Ok([sum, grads.a, grads.b, dx.expect("asked for")])
+        };
+        let want = all(inputs.clone(), scale)?;
+        let bounds = all(inputs.map(|t| t.abs().expect("abs")), scale.abs())?.map(|t| ROUNDING * norm(&t));
+        let (sum, saved) = lora::forward(&x, &a, &b, scale, y.clone())?;
+        let (alone, none) = lora::backward(&x, &a, &b, scale, &saved, &dy, None)?;
         prop_assert!(none.is_none());
+        let (grads, got_dx) = lora::backward(&x, &a, &b, scale, &saved, &dy, Some(dx.clone()))?;
+        let fused = [sum, grads.a, grads.b, got_dx.expect("asked for")];
+        let composed = all([x, y, a, b, dy, dx], scale)?;
+        for (i, what) in ["forward", "dA", "dB", "dx"].into_iter().enumerate() {
+            check_within(what, &fused[i], &want[i], bounds[i]);
+            check_within(&format!("composed {what}"), &composed[i], &want[i], bounds[i]);
+        }
+        check_within("dA without dx", &alone.a, &want[1], bounds[1]);
     }
 
     #[test]
@@ -74,7 +91,11 @@ proptest! {
         let [wx, ww, wdy] = [&x, &w, &dy].map(wide);
         check_close("forward", &rms_norm::forward(&x, &w, 1e-5)?, &rms_norm::forward_composed(&wx, &ww, 1e-5)?, 1e-5);
         let want = rms_norm::backward_composed(&wx, &ww, 1e-5, &wdy)?;
-        check_close("backward", &rms_norm::backward(&x, &w, 1e-5, &dy)?, &want, 1e-4);
+        // Of a narrow row little is left when the second term is taken from the first.
+        let first_term = wdy.broadcast_mul(&ww)?;
+        let root = (wx.sqr()?.mean_keepdim(candle_core::D::Minus1)? + 1e-5)?.sqrt()?;
+        let bound = 3.0 * ROUNDING * norm(&first_term.broadcast_div(&root)?);
+        check_within("backward", &rms_norm::backward(&x, &w, 1e-5, &dy)?, &want, bound);
     }
 
     #[test]
@@ -93,7 +114,7 @@ proptest! {
         let x = noise((n, heads * 2 * half), seed);
         let angles = rope::Angles { cos: noise((n, half), seed ^ 1), sin: noise((n, half), seed ^ 2) };
         for way in [rope::Turn::Forward, rope::Turn::Backward] {
-            check_close("turn", &rope::turn(&x, &angles, way)?, &rope::turn_composed(&wide(&x), &angles, way)?, 1e-6);
+            check_close("turn", &rope::turn(&x, &angles, way)?, &rope::turn_composed(&wide(&x), &angles, way)?, 1e-5);
         }
     }
 
@@ -115,7 +136,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(crate::cases(24))]
 
     /// Rows past a chunk of 192 too.
     #[test]
@@ -129,8 +150,10 @@ proptest! {
         let composed = cross_entropy::composed(&hidden, &head, &targets, true)?;
         for (what, loss) in [("fused", &got), ("composed", &composed)] {
             prop_assert!((loss.sum - want.sum).abs() <= 1e-5 * want.sum.max(1.0), "{what}: {} not {}", loss.sum, want.sum);
-            let (d, want) = (loss.d_hidden.as_ref(), want.d_hidden.as_ref());
-            check_close(what, d.expect("asked for"), want.expect("asked for"), 1e-4);
+            let (d, want) = (loss.d_hidden.as_ref().expect("asked for"), want.d_hidden.as_ref().expect("asked for"));
+            // The gradient of a sure row is small and the difference of two large terms.
+            let bound = 1e-5 * norm(want) + ROUNDING * norm(&head) * (n as f64).sqrt();
+            check_within(what, d, want, bound);
         }
         let alone = cross_entropy::forward_backward(&hidden, &head, &targets, false)?;
         prop_assert_eq!(alone.sum, got.sum);

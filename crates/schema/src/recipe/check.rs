@@ -1,5 +1,5 @@
 //! From the recipe as written to the checked one, in one place: every key, its default and its range.
-//! Defaults are the paper's (section 4.1, appendix A) and stand beside the structs. Never here: looking at the disk.
+//! Defaults are the paper's (section 4, appendix B) and stand beside the structs. Never here: looking at the disk.
 
 use std::path::{Component, Path, PathBuf};
 

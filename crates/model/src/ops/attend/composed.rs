@@ -15,7 +15,7 @@ pub fn forward(
     prefix: Option<&LayerKv>,
 ) -> Result<Tensor> {
     let mut outs = Vec::with_capacity(rows.sequences());
-    for sequence in 0..rows.sequences() {
+    for sequence in filled(rows) {
         let range = rows.range(sequence);
         let queries = split(&q.narrow(0, range.start, range.len())?, heads)?; // (H, n, D)
         let keys = repeat(&context(rows, sequence, k, prefix.map(|p| &p.k))?, heads)?; // (H, t, D)
@@ -23,13 +23,13 @@ pub fn forward(
         let weights = weights(heads, rows, sequence, &queries, &keys)?; // (H, n, t)
         outs.push(join(&weights.matmul(&values)?)?); // (n, H · D)
     }
-    Ok(Tensor::cat(&outs, 0)?)
+    concatenate(&outs, q)
 }
 
 /// As [`super::backward`].
 pub fn backward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, d_out: &Tensor) -> Result<Grads> {
     let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
-    for sequence in 0..rows.sequences() {
+    for sequence in filled(rows) {
         let range = rows.range(sequence);
         let part = |t: &Tensor| t.narrow(0, range.start, range.len());
         let (queries, d_out) = (split(&part(q)?, heads)?, split(&part(d_out)?, heads)?); // (H, n, D)
@@ -41,7 +41,17 @@ pub fn backward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, 
         dk.push(sum_groups(&ds.t()?.matmul(&queries)?, heads)?);
         dv.push(sum_groups(&p.t()?.matmul(&d_out)?, heads)?);
     }
-    Ok(Grads { q: Tensor::cat(&dq, 0)?, k: Tensor::cat(&dk, 0)?, v: Tensor::cat(&dv, 0)? })
+    Ok(Grads { q: concatenate(&dq, q)?, k: concatenate(&dk, k)?, v: concatenate(&dv, v)? })
+}
+
+/// The sequences that have rows.
+fn filled(rows: &Rows) -> impl Iterator<Item = usize> {
+    (0..rows.sequences()).filter(|&sequence| !rows.range(sequence).is_empty())
+}
+
+/// The sequences' parts, one after another; `like` has their sum's shape.
+fn concatenate(parts: &[Tensor], like: &Tensor) -> Result<Tensor> {
+    if parts.is_empty() { Ok(like.zeros_like()?) } else { Ok(Tensor::cat(parts, 0)?) }
 }
 
 /// Softmax of the masked scores.

@@ -10,7 +10,7 @@ mod fused_backward;
 
 use candle_core::Tensor;
 
-use super::cpu::view;
+use super::{check_shapes, cpu::view};
 use crate::{
     error::{ModelError, Result},
     rows::Rows,
@@ -105,6 +105,8 @@ pub fn backward(
     if rows.prefix() > 0 || rows.has_branches() {
         return Err(ModelError::op("attend", "no gradient through a shared prefix or branches"));
     }
+    check(heads, rows, q, k, v, None)?;
+    check_shapes("attend", saved.out.shape() == q.shape() && d_out.shape() == q.shape(), &[q, &saved.out, d_out])?;
     match &saved.log_sum {
         Some(log_sum) => fused_backward::backward(heads, rows, [q, k, v, &saved.out, log_sum, d_out]),
         None => composed::backward(heads, rows, q, k, v, d_out),
@@ -112,18 +114,15 @@ pub fn backward(
 }
 
 fn check(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, prefix: Option<&LayerKv>) -> Result<()> {
-    let kv = (rows.len(), heads.key_value * heads.size);
-    let held = prefix.map_or(Ok(0), |p| p.k.dims2().map(|d| d.0))?;
-    let fits = q.dims2()? == (rows.len(), heads.query * heads.size) && k.dims2()? == kv && v.dims2()? == kv;
-    if !fits || held != rows.prefix() || heads.query % heads.key_value != 0 {
-        let shapes = format!(
-            "q {:?}, k {:?}, v {:?}, prefix {held} of {}, {heads:?}",
-            q.shape(),
-            k.shape(),
-            v.shape(),
-            rows.prefix()
-        );
-        return Err(ModelError::op("attend", shapes));
+    let width = heads.key_value * heads.size;
+    let is = |t: &Tensor, n: usize, width: usize| t.dims() == [n, width];
+    let own = is(q, rows.len(), heads.query * heads.size) && is(k, rows.len(), width) && is(v, rows.len(), width);
+    let held = prefix.map_or(rows.prefix() == 0, |p| is(&p.k, rows.prefix(), width) && is(&p.v, rows.prefix(), width));
+    if own && held && heads.query.is_multiple_of(heads.key_value) {
+        return Ok(());
     }
-    Ok(())
+    let prefix = prefix.map(|p| (p.k.shape(), p.v.shape()));
+    let (n, p) = (rows.len(), rows.prefix());
+    let shapes = format!("q {:?}, k {:?}, v {:?}, prefix {prefix:?}", q.shape(), k.shape(), v.shape());
+    Err(ModelError::op("attend", format!("{shapes} do not fit {n} rows after {p}, {heads:?}")))
 }
