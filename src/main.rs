@@ -1,5 +1,6 @@
 //! The `lingualign` program: flags, wiring, progress, messages, exit codes. What it does is in `commands/`.
 
+mod allocator;
 mod cli;
 mod commands;
 mod experiment;
@@ -11,11 +12,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Keeps large buffers instead of giving them back after every op.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::retain_memory();
     let cli = cli::Cli::parse();
     progress::start_logging(cli.verbose);
     match commands::run(cli) {

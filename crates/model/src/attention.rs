@@ -40,7 +40,7 @@ impl Attention {
     pub(crate) fn load(files: &mut WeightFiles, config: &ModelConfig, layer: usize) -> Result<Self> {
         let heads = config.heads(layer);
         let (e, q, kv) = (config.hidden_size, heads.query * heads.size, heads.key_value * heads.size);
-        let mut linear = |projection, shape| Linear::load(files, Place { layer, projection }, shape);
+        let mut linear = |projection, shape| Linear::load(files, config, Place { layer, projection }, shape);
         Ok(Self {
             q_proj: linear(Projection::Q, (q, e))?,
             k_proj: linear(Projection::K, (kv, e))?,

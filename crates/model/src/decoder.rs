@@ -74,8 +74,7 @@ impl Decoder {
                 Self::build(config, WeightFiles::open_folder(weights, dtype, device)?, device)
             }
             ModelFiles::Gguf { path } => {
-                let header = Header::read(path)
-                    .map_err(|e| ModelError::Weights { file: path.clone(), problem: e.to_string() })?;
+                let header = Header::read(path)?;
                 let mut config = ModelConfig::from_gguf(path, &header)?;
                 let mut weights = WeightFiles::open_gguf(
                     &header,
@@ -86,7 +85,12 @@ impl Decoder {
                 )?;
                 if weights.has(ROPE_FACTORS) {
                     let factors = weights.take_f32(ROPE_FACTORS, &[config.head_dim / 2])?.to_device(&Device::Cpu)?;
-                    config.rope.scaling = RopeScaling::Factors(factors.to_vec1()?);
+                    let factors = factors.to_vec1::<f32>()?;
+                    if let Some(factor) = factors.iter().find(|f| !(f.is_finite() && **f > 0.0)) {
+                        let problem = format!("tensor `{ROPE_FACTORS}`: {factor} is not above 0");
+                        return Err(ModelError::Weights { file: path.clone(), problem });
+                    }
+                    config.rope.scaling = RopeScaling::Factors(factors);
                 }
                 Self::build(config, weights, device)
             }

@@ -10,6 +10,9 @@ pub enum ModelError {
     /// A file cannot be read or written.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// A GGUF file's header is broken.
+    #[error(transparent)]
+    Header(#[from] hub::HubError),
     /// `config.json` or GGUF metadata says something that this decoder cannot be.
     #[error("{file}: `{key}`: {problem}")]
     Config {

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use crate::{
     adapter::{Gradients, LoraWeights, Place},
+    config::ModelConfig,
     error::Result,
     ops::{self, lora::Dropout},
     weights::WeightFiles,
@@ -42,12 +43,17 @@ struct LoraSaved {
 }
 
 impl Linear {
-    /// Takes `<name>.weight` of `shape` (out, in), and `<name>.bias` where the file has one.
-    pub(crate) fn load(files: &mut WeightFiles, place: Place, (out, inner): (usize, usize)) -> Result<Self> {
+    /// Takes `<name>.weight` of `shape` (out, in), and `<name>.bias` where the configuration has one.
+    pub(crate) fn load(
+        files: &mut WeightFiles,
+        config: &ModelConfig,
+        place: Place,
+        (out, inner): (usize, usize),
+    ) -> Result<Self> {
         let name = place.weight_name();
         let weight = files.take(&format!("{name}.weight"), &[out, inner])?;
-        let bias = format!("{name}.bias");
-        let bias = if files.has(&bias) { Some(files.take_f32(&bias, &[out])?) } else { None };
+        let biased = config.biases.contains(&place.projection);
+        let bias = if biased { Some(files.take_f32(&format!("{name}.bias"), &[out])?) } else { None };
         Ok(Self { place, weight, bias, lora: None })
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct MlpSaved {
 impl Mlp {
     pub(crate) fn load(files: &mut WeightFiles, config: &ModelConfig, layer: usize) -> Result<Self> {
         let (e, f) = (config.hidden_size, config.intermediate_size);
-        let mut linear = |projection, shape| Linear::load(files, Place { layer, projection }, shape);
+        let mut linear = |projection, shape| Linear::load(files, config, Place { layer, projection }, shape);
         Ok(Self {
             gate_proj: linear(Projection::Gate, (f, e))?,
             up_proj: linear(Projection::Up, (f, e))?,

@@ -8,7 +8,11 @@ use super::{
     ModelConfig, Rope, RopeScaling,
     rope::{Yarn, yarn_mscale},
 };
-use crate::error::{ModelError, Result};
+use crate::{
+    adapter::{Place, Projection},
+    error::{ModelError, Result},
+    weights::gguf::hugging_face_name,
+};
 
 struct Metadata<'a> {
     file: &'a Path,
@@ -45,6 +49,13 @@ impl Metadata<'_> {
         }
     }
 
+    fn positive(&self, key: &str) -> Result<Option<f64>> {
+        match self.number(key)? {
+            Some(number) if number <= 0.0 => self.error(&self.key(key), format!("{number} is not above 0")),
+            number => Ok(number),
+        }
+    }
+
     fn need<T>(&self, key: &str, value: Option<T>) -> Result<T> {
         value.map_or_else(|| self.error(&self.key(key), "is missing"), Ok)
     }
@@ -76,7 +87,7 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
     }
     let layers = meta.need_size("block_count")?;
     let window = meta.size("attention.sliding_window")?.filter(|&w| w > 0);
-    ModelConfig {
+    let mut model = ModelConfig {
         vocab_size: vocab_size(&meta)?,
         hidden_size,
         intermediate_size: meta.need_size("feed_forward_length")?,
@@ -87,18 +98,36 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
         rms_norm_eps: meta
             .need("attention.layer_norm_rms_epsilon", meta.number("attention.layer_norm_rms_epsilon")?)?,
         rope: Rope { theta: meta.need("rope.freq_base", meta.number("rope.freq_base")?)?, scaling: scaling(&meta)? },
-        sliding_windows: vec![window; layers.min(1 << 12)],
+        sliding_windows: Vec::new(),
+        biases: biases(header),
         tie_word_embeddings: !header.tensors.iter().any(|t| t.name == "output.weight"),
         max_position_embeddings: meta.size("context_length")?.unwrap_or(0),
     }
-    .check(file)
+    .check(file)?;
+    // Only now: nothing is allocated for an absurd number of layers.
+    model.sliding_windows = vec![window; layers];
+    Ok(model)
 }
 
-/// The embedding's rows: metadata may leave the size out.
+/// Metadata is silent about biases: those of the first layer, which every other layer must then have too.
+fn biases(header: &Header) -> Vec<Projection> {
+    let biased = |projection: &Projection| {
+        let bias = format!("{}.bias", Place { layer: 0, projection: *projection });
+        header.tensors.iter().any(|t| hugging_face_name(&t.name).as_ref() == Some(&bias))
+    };
+    Projection::ALL.into_iter().filter(biased).collect()
+}
+
+/// The embedding's rows; metadata may leave the size out, but not contradict it.
 fn vocab_size(meta: &Metadata<'_>) -> Result<usize> {
-    match meta.header.tensors.iter().find(|t| t.name == "token_embd.weight").map(|t| t.shape.as_slice()) {
-        Some([rows, _]) => Ok(*rows),
-        _ => meta.error("token_embd.weight", "is missing or no matrix"),
+    let Some([rows, _]) = meta.header.tensor("token_embd.weight").map(|t| t.shape.as_slice()) else {
+        return meta.error("token_embd.weight", "is missing or no matrix");
+    };
+    match meta.size("vocab_size")? {
+        Some(size) if size != *rows => {
+            meta.error(&meta.key("vocab_size"), format!("is {size}, but token_embd.weight has {rows} rows"))
+        }
+        _ => Ok(*rows),
     }
 }
 
@@ -108,7 +137,7 @@ fn scaling(meta: &Metadata<'_>) -> Result<RopeScaling> {
         Some(Value::Text(kind)) => kind.as_str(),
         _ => "none",
     };
-    let factor = meta.number("rope.scaling.factor")?;
+    let factor = meta.positive("rope.scaling.factor")?;
     match kind {
         "none" => Ok(RopeScaling::None),
         "linear" => Ok(RopeScaling::Linear { factor: meta.need("rope.scaling.factor", factor)? }),
@@ -118,9 +147,9 @@ fn scaling(meta: &Metadata<'_>) -> Result<RopeScaling> {
             Ok(RopeScaling::Yarn(Yarn {
                 factor,
                 original_max_position_embeddings: context as f64,
-                beta_fast: meta.number("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0),
-                beta_slow: meta.number("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0),
-                attention_factor: meta.number("rope.scaling.attn_factor")?.unwrap_or(1.0) * yarn_mscale(factor, 1.0),
+                beta_fast: meta.positive("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0),
+                beta_slow: meta.positive("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0),
+                attention_factor: meta.positive("rope.scaling.attn_factor")?.unwrap_or(1.0) * yarn_mscale(factor, 1.0),
                 truncate: true,
             }))
         }

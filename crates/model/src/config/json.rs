@@ -9,7 +9,10 @@ use super::{
     ModelConfig, Rope, RopeScaling,
     rope::{Yarn, yarn_mscale},
 };
-use crate::error::{ModelError, Result};
+use crate::{
+    adapter::Projection,
+    error::{ModelError, Result},
+};
 
 /// The families whose forward this decoder is; others would load and be wrong.
 const FAMILIES: [&str; 3] = ["llama", "mistral", "qwen2"];
@@ -36,6 +39,13 @@ impl Object<'_> {
             None => Ok(None),
             Some(Some(number)) if number.is_finite() => Ok(Some(number)),
             Some(_) => self.error(key, "is no number"),
+        }
+    }
+
+    fn positive(&self, key: &str) -> Result<Option<f64>> {
+        match self.number(key)? {
+            Some(number) if number <= 0.0 => self.error(key, format!("{number} is not above 0")),
+            number => Ok(number),
         }
     }
 
@@ -77,7 +87,7 @@ pub(super) fn read(file: &Path) -> Result<ModelConfig> {
         None if heads > 0 && hidden_size.is_multiple_of(heads) => hidden_size / heads,
         None => return config.error("head_dim", format!("is missing, and {heads} heads do not divide {hidden_size}")),
     };
-    ModelConfig {
+    let mut model = ModelConfig {
         vocab_size: need("vocab_size")?,
         hidden_size,
         intermediate_size: need("intermediate_size")?,
@@ -87,11 +97,15 @@ pub(super) fn read(file: &Path) -> Result<ModelConfig> {
         head_dim,
         rms_norm_eps: config.need("rms_norm_eps", config.number("rms_norm_eps")?)?,
         rope: rope(&config)?,
-        sliding_windows: windows(&config, layers)?,
+        sliding_windows: Vec::new(),
+        biases: biases(&config)?,
         tie_word_embeddings: config.flag("tie_word_embeddings")?.unwrap_or(false),
         max_position_embeddings: config.size("max_position_embeddings")?.unwrap_or(0),
     }
-    .check(file)
+    .check(file)?;
+    // Only now: nothing is allocated for an absurd number of layers.
+    model.sliding_windows = windows(&config, layers)?;
+    Ok(model)
 }
 
 fn check_family(config: &Object<'_>) -> Result<()> {
@@ -121,9 +135,6 @@ fn rope(config: &Object<'_>) -> Result<Rope> {
         Some(theta) => theta,
         None => config.need("rope_theta", config.number("rope_theta")?)?,
     };
-    if theta <= 1.0 {
-        return config.error("rope_theta", format!("{theta} is not above 1"));
-    }
     let scaling = match newer.or(older) {
         Some(section) => scaling(&section, config)?,
         None => RopeScaling::None,
@@ -133,19 +144,22 @@ fn rope(config: &Object<'_>) -> Result<Rope> {
 
 fn scaling(section: &Object<'_>, config: &Object<'_>) -> Result<RopeScaling> {
     let kind = section.get("rope_type").or(section.get("type")).and_then(Value::as_str).unwrap_or("default");
-    let need = |key: &str| -> Result<f64> {
-        let value = section.need(key, section.number(key)?)?;
-        if value > 0.0 { Ok(value) } else { section.error(key, format!("{value} is not above 0")) }
-    };
+    let need = |key: &str| section.need(key, section.positive(key)?);
     match kind {
         "default" => Ok(RopeScaling::None),
         "linear" => Ok(RopeScaling::Linear { factor: need("factor")? }),
-        "llama3" => Ok(RopeScaling::Llama3 {
-            factor: need("factor")?,
-            low_freq_factor: need("low_freq_factor")?,
-            high_freq_factor: need("high_freq_factor")?,
-            original_max_position_embeddings: need("original_max_position_embeddings")?,
-        }),
+        "llama3" => {
+            let (low, high) = (need("low_freq_factor")?, need("high_freq_factor")?);
+            if high <= low {
+                return section.error("high_freq_factor", format!("{high} is not above low_freq_factor, {low}"));
+            }
+            Ok(RopeScaling::Llama3 {
+                factor: need("factor")?,
+                low_freq_factor: low,
+                high_freq_factor: high,
+                original_max_position_embeddings: need("original_max_position_embeddings")?,
+            })
+        }
         "yarn" => yarn(section, config, need("factor")?).map(RopeScaling::Yarn),
         other => {
             section.error("rope_type", format!("`{other}` is not supported; default, linear, llama3 and yarn are"))
@@ -155,12 +169,13 @@ fn scaling(section: &Object<'_>, config: &Object<'_>) -> Result<RopeScaling> {
 
 fn yarn(section: &Object<'_>, config: &Object<'_>, factor: f64) -> Result<Yarn> {
     let key = "original_max_position_embeddings";
-    let context = match section.number(key)? {
+    let context = match section.positive(key)? {
         Some(context) => context,
-        None => config.need("max_position_embeddings", config.number("max_position_embeddings")?)?,
+        None => config.need("max_position_embeddings", config.positive("max_position_embeddings")?)?,
     };
     let attention_factor =
-        match (section.number("attention_factor")?, section.number("mscale")?, section.number("mscale_all_dim")?) {
+        match (section.positive("attention_factor")?, section.number("mscale")?, section.number("mscale_all_dim")?)
+        {
             (Some(given), ..) => given,
             (None, Some(m), Some(all)) if m != 0.0 && all != 0.0 => yarn_mscale(factor, m) / yarn_mscale(factor, all),
             _ => yarn_mscale(factor, 1.0),
@@ -168,11 +183,30 @@ fn yarn(section: &Object<'_>, config: &Object<'_>, factor: f64) -> Result<Yarn> 
     Ok(Yarn {
         factor,
         original_max_position_embeddings: context,
-        beta_fast: section.number("beta_fast")?.unwrap_or(32.0),
-        beta_slow: section.number("beta_slow")?.unwrap_or(1.0),
+        beta_fast: section.positive("beta_fast")?.unwrap_or(32.0),
+        beta_slow: section.positive("beta_slow")?.unwrap_or(1.0),
         attention_factor,
         truncate: section.flag("truncate")?.unwrap_or(true),
     })
+}
+
+/// As the families' code has it: `qwen2` always on q, k and v, `llama` by its flags, `mistral` never.
+fn biases(config: &Object<'_>) -> Result<Vec<Projection>> {
+    use Projection::{Down, Gate, K, O, Q, Up, V};
+    let mut biases = Vec::new();
+    match config.get("model_type").and_then(Value::as_str) {
+        Some("qwen2") => biases.extend([Q, K, V]),
+        Some("llama") => {
+            if config.flag("attention_bias")?.unwrap_or(false) {
+                biases.extend([Q, K, V, O]);
+            }
+            if config.flag("mlp_bias")?.unwrap_or(false) {
+                biases.extend([Gate, Up, Down]);
+            }
+        }
+        _ => (),
+    }
+    Ok(biases)
 }
 
 /// Which layers slide: as `layer_types` says; else all where a window is given, unless `use_sliding_window` is there,

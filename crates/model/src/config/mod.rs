@@ -9,6 +9,7 @@ use std::path::Path;
 
 pub use self::rope::{Rope, RopeScaling};
 use crate::{
+    adapter::Projection,
     error::{ModelError, Result},
     ops::attend::Heads,
 };
@@ -36,6 +37,8 @@ pub struct ModelConfig {
     pub rope: Rope,
     /// Sliding window of each layer; `None`: the layer sees everything before.
     pub sliding_windows: Vec<Option<usize>>,
+    /// Projections with a bias, in every layer.
+    pub biases: Vec<Projection>,
     /// Whether the head is the embedding.
     pub tie_word_embeddings: bool,
     /// Longest context trained for; 0 where the file does not say.
@@ -104,6 +107,9 @@ impl ModelConfig {
         }
         if !self.head_dim.is_multiple_of(2) {
             return refuse("head_dim", format!("{} is odd; RoPE turns pairs", self.head_dim));
+        }
+        if !(self.rope.theta > 1.0 && self.rope.theta.is_finite()) {
+            return refuse("rope_theta", format!("{} is not above 1", self.rope.theta));
         }
         if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps < 1.0) {
             return refuse("rms_norm_eps", format!("{} is not between 0 and 1", self.rms_norm_eps));

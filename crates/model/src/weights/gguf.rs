@@ -37,7 +37,11 @@ impl GgufFile {
                 let problem = format!("tensor `{}` ends past the file; fetch it again", entry.name);
                 return Err(ModelError::Weights { file: path, problem });
             }
-            by_name.insert(name, entry.clone());
+            if let Some(other) = by_name.insert(name, entry.clone()) {
+                let problem =
+                    format!("tensor `{}` stands twice, as `{}` too; convert the model again", entry.name, other.name);
+                return Err(ModelError::Weights { file: path, problem });
+            }
         }
         let llama = header.metadata.get("general.architecture") == Some(&Value::Text("llama".into()));
         Ok(Self { path, map, by_name, interleaved: llama.then_some((heads, key_value_heads)) })
@@ -98,7 +102,8 @@ fn separate_halves(values: &[f32], heads: usize, width: usize) -> Vec<f32> {
     out
 }
 
-fn hugging_face_name(name: &str) -> Option<String> {
+/// The Hugging Face name of a tensor; `None` for one that has no other name.
+pub(crate) fn hugging_face_name(name: &str) -> Option<String> {
     if let Some(rest) = name.strip_prefix("blk.") {
         let (layer, rest) = rest.split_once('.')?;
         let (part, kind) = rest.rsplit_once('.')?;

@@ -93,7 +93,8 @@ impl WeightFiles {
             self.left.iter().filter(|n| !KNOWN_AND_IGNORED.iter().any(|end| n.ends_with(end))).collect();
         let Some(first) = unused.first() else { return Ok(()) };
         let names = unused.iter().take(5).map(|n| n.as_str()).collect::<Vec<_>>().join("`, `");
-        Err(self.error(first, format!("{} tensors are not part of the configured decoder: `{names}`", unused.len())))
+        let count = unused.len();
+        Err(self.error(first, format!("holds {count} that no part of the configured decoder takes: tensor `{names}`")))
     }
 
     /// Marks a tensor as known and not needed.
