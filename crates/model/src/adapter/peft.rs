@@ -9,7 +9,7 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use schema::disk::{DiskError, write_whole};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Adapter, LoraConfig, LoraWeights, Place, Projection};
 use crate::{
@@ -51,10 +51,12 @@ impl Adapter {
         Ok(())
     }
 
+    /// Places whose rank or alpha is not the configuration's stand in PEFT's patterns, so that the folder means this
+    /// adapter and no other.
     fn config_json(&self, base_model: &str) -> Value {
         let targets: Vec<_> = self.config.targets.iter().map(|p| p.name()).collect();
         let alpha = self.config.alpha;
-        json!({
+        let mut config = json!({
             "base_model_name_or_path": base_model,
             "bias": "none",
             "fan_in_fan_out": false,
@@ -70,7 +72,28 @@ impl Adapter {
             "revision": null,
             "target_modules": targets,
             "task_type": "CAUSAL_LM",
-        })
+        });
+        let (ranks, alphas) = self.patterns();
+        for (key, pattern) in [("rank_pattern", ranks), ("alpha_pattern", alphas)] {
+            if !pattern.is_empty() {
+                config[key] = Value::Object(pattern);
+            }
+        }
+        config
+    }
+
+    fn patterns(&self) -> (Map<String, Value>, Map<String, Value>) {
+        let (mut ranks, mut alphas) = (Map::new(), Map::new());
+        for (place, weights) in &self.weights {
+            let rank = weights.a.dims().first().copied().unwrap_or(0);
+            if rank != self.config.rank {
+                ranks.insert(place.weight_name(), json!(rank));
+            }
+            if weights.scale != self.config.alpha / rank as f64 {
+                alphas.insert(place.weight_name(), json!(weights.scale * rank as f64));
+            }
+        }
+        (ranks, alphas)
     }
 
     fn card(&self, base_model: &str) -> String {
@@ -106,7 +129,10 @@ impl Adapter {
         let mut targets: Vec<_> = weights.keys().map(|p| p.projection).collect();
         targets.sort();
         targets.dedup();
-        let dropout = reader.config.get("lora_dropout").and_then(Value::as_f64).unwrap_or(0.0);
+        let dropout = if reader.is_set("lora_dropout") { reader.number("lora_dropout")? } else { 0.0 };
+        if !(0.0..1.0).contains(&dropout) {
+            return reader.error("lora_dropout", format!("{dropout} is not in [0, 1)"));
+        }
         let config = LoraConfig { rank: rank as usize, alpha: reader.number("lora_alpha")?, dropout, targets };
         Ok(Self { config, weights })
     }
@@ -126,11 +152,15 @@ impl ConfigReader {
         self.config.get(key).and_then(Value::as_f64).map_or_else(|| self.error(key, "is missing or no number"), Ok)
     }
 
+    fn is_set(&self, key: &str) -> bool {
+        !matches!(self.config.get(key), None | Some(Value::Null))
+    }
+
     fn refuse_unsupported(&self) -> Result<()> {
         if self.config.get("peft_type") != Some(&json!("LORA")) {
             return self.error("peft_type", "only LORA is supported");
         }
-        if !matches!(self.config.get("bias"), None | Some(Value::Null)) && self.config["bias"] != "none" {
+        if self.is_set("bias") && self.config["bias"] != "none" {
             return self.error("bias", "trained biases are not supported");
         }
         for key in [
@@ -153,21 +183,51 @@ impl ConfigReader {
         Ok(())
     }
 
-    /// A place's own alpha or rank, where the patterns give one.
-    fn pattern(&self, key: &str, place: Place) -> Option<f64> {
-        let pattern = self.config.get(key)?.as_object()?;
+    /// A place's own alpha or rank, where the pattern gives one: the first key that is its name or its end.
+    fn pattern(&self, key: &str, place: Place) -> Result<Option<f64>> {
+        if !self.is_set(key) {
+            return Ok(None);
+        }
+        let Some(pattern) = self.config[key].as_object() else { return self.error(key, "is no table") };
         let name = place.weight_name();
-        let found = pattern.iter().find(|(k, _)| name == **k || name.ends_with(&format!(".{k}")))?;
-        found.1.as_f64()
+        for (module, value) in pattern {
+            // PEFT takes keys for regular expressions; a name is one that matches itself.
+            if module.contains(['\\', '*', '+', '?', '(', '[', '{', '|', '$']) {
+                return self
+                    .error(key, format!("`{module}` is a regular expression; write the modules' names instead"));
+            }
+            let matches = match module.strip_prefix('^') {
+                Some(whole) => name == whole,
+                None => name.strip_suffix(module.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+            };
+            match value.as_f64() {
+                Some(number) if matches => return Ok(Some(number)),
+                Some(_) => (),
+                None => return self.error(key, format!("{value} of `{module}` is no number")),
+            }
+        }
+        Ok(None)
     }
 
+    /// The factor of a place's update, whose matrices have this rank.
     fn scale(&self, place: Place, rank: usize) -> Result<f64> {
-        let alpha = match self.pattern("alpha_pattern", place) {
+        let alpha = match self.pattern("alpha_pattern", place)? {
             Some(alpha) => alpha,
             None => self.number("lora_alpha")?,
         };
-        let root = self.config.get("use_rslora").and_then(Value::as_bool).unwrap_or(false);
-        Ok(if root { alpha / (rank as f64).sqrt() } else { alpha / rank as f64 })
+        match self.config.get("use_rslora") {
+            None | Some(Value::Null | Value::Bool(false)) => Ok(alpha / rank as f64),
+            Some(Value::Bool(true)) => Ok(alpha / (rank as f64).sqrt()),
+            Some(other) => self.error("use_rslora", format!("{other} is neither true nor false")),
+        }
+    }
+
+    fn check_rank(&self, place: Place, rank: usize) -> Result<()> {
+        let (key, want) = match self.pattern("rank_pattern", place)? {
+            Some(rank) => ("rank_pattern", rank),
+            None => ("r", self.number("r")?),
+        };
+        if want == rank as f64 { Ok(()) } else { self.error(key, format!("is {want}, but `{place}` has rank {rank}")) }
     }
 }
 
@@ -187,7 +247,9 @@ fn read_matrices(file: &Path, config: &ConfigReader) -> Result<BTreeMap<Place, L
             other => return Err(refuse(format!("tensor `{name}` is {other:?}"))),
         };
         let matrix = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?.to_dtype(DType::F32)?;
-        halves.entry(place).or_default()[half] = Some(matrix);
+        if halves.entry(place).or_default()[half].replace(matrix).is_some() {
+            return Err(refuse(format!("tensor `{name}` stands twice, in another spelling too")));
+        }
     }
     let mut weights = BTreeMap::new();
     for (place, pair) in halves {
@@ -198,6 +260,7 @@ fn read_matrices(file: &Path, config: &ConfigReader) -> Result<BTreeMap<Place, L
         if rank == 0 || b.dims().get(1) != Some(&rank) {
             return Err(refuse(format!("`{place}`: A {:?} and B {:?} do not share a rank", a.shape(), b.shape())));
         }
+        config.check_rank(place, rank)?;
         let scale = config.scale(place, rank)?;
         weights.insert(place, LoraWeights { a, b, scale });
     }

@@ -174,8 +174,7 @@ fn yarn(section: &Object<'_>, config: &Object<'_>, factor: f64) -> Result<Yarn> 
         None => config.need("max_position_embeddings", config.positive("max_position_embeddings")?)?,
     };
     let attention_factor =
-        match (section.positive("attention_factor")?, section.number("mscale")?, section.number("mscale_all_dim")?)
-        {
+        match (section.positive("attention_factor")?, section.number("mscale")?, section.number("mscale_all_dim")?) {
             (Some(given), ..) => given,
             (None, Some(m), Some(all)) if m != 0.0 && all != 0.0 => yarn_mscale(factor, m) / yarn_mscale(factor, all),
             _ => yarn_mscale(factor, 1.0),
