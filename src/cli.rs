@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
-use schema::{FewShot, LabelSet, Language, Protocol, Scoring, task::Precision};
+use schema::{FewShot, LabelSet, Language, Protocol, Scoring, recipe::EvalRecipe, task::Precision};
 
 /// Makes large language models better in many languages at once, and shows why.
 ///
@@ -62,7 +62,7 @@ pub(crate) enum Command {
     )]
     Generate(GenerateArgs),
     /// List, fetch and show models.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  lingualign model list")]
     Model(ModelCommand),
     /// Write the report of run folders again, from their records alone.
     #[command(after_help = "Example:\n  lingualign report runs/quickstart")]
@@ -130,8 +130,8 @@ pub(crate) struct EvalArgs {
     /// Evaluate the base model first, when there are adapters.
     #[arg(long)]
     pub(crate) base: bool,
-    /// emotion, snli or paws.
-    #[arg(long)]
+    /// Whose questions are asked.
+    #[arg(long, value_parser = PossibleValuesParser::new(EvalRecipe::TASKS))]
     pub(crate) task: String,
     /// Folder with the test files in the released layout.
     #[arg(long, value_name = "DIR")]
@@ -152,13 +152,13 @@ pub(crate) struct EvalArgs {
     #[arg(long)]
     pub(crate) few_shot: Option<FewShot>,
     /// Scored items per language.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) limit: Option<usize>,
     /// f32 or bf16.
     #[arg(long, default_value = "f32")]
     pub(crate) dtype: Precision,
     /// Question tokens run at once; results do not depend on it.
-    #[arg(long, default_value_t = 2048, value_name = "N")]
+    #[arg(long, default_value_t = 2048, value_name = "N", value_parser = count)]
     pub(crate) tokens_per_batch: usize,
     /// Where the answers go.
     #[arg(long, value_name = "FILE.jsonl")]
@@ -218,6 +218,7 @@ pub(crate) struct GenerateArgs {
 #[derive(Subcommand)]
 pub(crate) enum ModelCommand {
     /// The catalogue, and what is in the cache.
+    #[command(after_help = "Example:\n  lingualign model list")]
     List,
     /// Fetch a catalogue model or a hub id.
     #[command(after_help = "Example:\n  lingualign model pull smollm2-135m-instruct")]
@@ -226,6 +227,7 @@ pub(crate) enum ModelCommand {
         name: String,
     },
     /// Show a model's shape and files.
+    #[command(after_help = "Example:\n  lingualign model show smollm2-135m-instruct")]
     Show {
         /// Catalogue name, folder, .gguf file or hub id.
         model: String,
@@ -238,5 +240,13 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 fn languages(text: &str) -> Result<std::sync::Arc<[Language]>, String> {
-    schema::language::parse_list(text).map(Into::into).map_err(|e| e.to_string())
+    let list = schema::language::parse_list(text).map_err(|e| e.to_string())?;
+    match list.iter().enumerate().find(|(at, language)| list[..*at].contains(language)) {
+        Some((_, twice)) => Err(format!("`{twice}` stands twice")),
+        None => Ok(list.into()),
+    }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be a whole number from 1".to_owned())
 }

@@ -2,7 +2,7 @@
 //! outputs are still there is skipped; anything else is made again.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -60,8 +60,11 @@ pub(crate) struct Manifest {
     pub(crate) model: ModelFacts,
     /// The machine.
     pub(crate) machine: MachineFacts,
-    /// Finished stages.
+    /// Finished stages, those of earlier recipes too.
     pub(crate) stages: BTreeMap<String, Stage>,
+    /// The stages that are done with what this recipe asks for. The report reads no output of another one.
+    #[serde(default)]
+    pub(crate) current: BTreeSet<String>,
 }
 
 impl Manifest {
@@ -85,6 +88,7 @@ impl Manifest {
             model: ModelFacts::default(),
             machine: MachineFacts::default(),
             stages,
+            current: BTreeSet::new(),
         })
     }
 
@@ -114,6 +118,7 @@ impl Manifest {
             stage.outputs.insert(relative, hub::hash_file(file)?);
         }
         self.stages.insert(name.to_owned(), stage);
+        self.current.insert(name.to_owned());
         self.write(folder)
     }
 }

@@ -1,8 +1,7 @@
 //! What a person sees: bars on a terminal, plain lines otherwise, logs, and Ctrl-C turned into a flag. All on stderr.
-#![allow(clippy::print_stderr, clippy::print_stdout)]
 
 use std::{
-    io::IsTerminal,
+    io::{self, IsTerminal, Write},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -10,6 +9,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static RESULT_LOST: AtomicBool = AtomicBool::new(false);
 
 /// Whether Ctrl-C was pressed: stages stop at the next whole step.
 pub(crate) fn interrupted() -> bool {
@@ -22,7 +22,7 @@ pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("stopping after the step in hand; once more to stop at once");
+        note("stopping after the step in hand; once more to stop at once");
     })?)
 }
 
@@ -33,19 +33,33 @@ pub(crate) fn start_logging(verbose: u8) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }
 
-/// A result, on stdout.
+/// A result, on stdout. A reader that has seen enough and closed the pipe is no error, and no reason to leave the files of
+/// a run unwritten; what cannot be written for another reason is told, here and by the exit code.
 pub(crate) fn result(text: &str) {
-    println!("{}", text.trim_end());
+    match writeln!(io::stdout(), "{}", text.trim_end()) {
+        Err(problem) if problem.kind() != io::ErrorKind::BrokenPipe => {
+            if !RESULT_LOST.swap(true, Ordering::Relaxed) {
+                error(&format!("cannot write to stdout: {problem}"));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a result could not be printed.
+pub(crate) fn result_lost() -> bool {
+    RESULT_LOST.load(Ordering::Relaxed)
 }
 
 /// A message to the user.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    // Where stderr is closed there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Why the program ends.
 pub(crate) fn error(text: &str) {
-    eprintln!("error: {text}");
+    note(&format!("error: {text}"));
 }
 
 /// Progress of one piece of work with a known size.

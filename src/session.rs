@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use data::Tokenizer;
-use hub::{Cache, Model};
-use model::{Adapter, Decoder, device::Device};
+use hub::{Cache, Model, ModelFiles, gguf::Header};
+use model::{Adapter, Decoder, ModelConfig, device::Device};
 use schema::task::Precision;
 
 use crate::progress::Download;
@@ -13,6 +13,14 @@ use crate::progress::Download;
 /// Finds a model's files, fetching them if the name is the catalogue's or the hub's.
 pub(crate) fn find(name: &str) -> Result<Model> {
     Ok(hub::find_model(name, &Cache::from_env()?, &mut Download::default())?)
+}
+
+/// The model's shape, from its `config.json` or GGUF header.
+pub(crate) fn config(files: &ModelFiles) -> Result<ModelConfig> {
+    Ok(match files {
+        ModelFiles::Folder { dir, .. } => ModelConfig::from_json_file(&dir.join("config.json"))?,
+        ModelFiles::Gguf { path } => ModelConfig::from_gguf(path, &Header::read(path)?)?,
+    })
 }
 
 /// A model whose parts are loaded on demand.

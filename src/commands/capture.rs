@@ -8,18 +8,20 @@ use anyhow::Result;
 use crate::{
     cli::CaptureArgs,
     progress::{Bar, note},
-    session::Session,
+    session::{self, Session},
 };
 
 pub(super) fn run(args: &CaptureArgs) -> Result<()> {
+    super::check_out(&args.out)?;
     let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;
     let files = session.model.files.clone();
-    let rows =
-        analyse::capture::read_rows(&args.input, &mut || data::Tokenizer::load(&files).map_err(CaptureError::from))?;
+    let vocab_size = session::config(&files)?.vocab_size;
+    let mut tokenizer = || data::Tokenizer::load(&files).map_err(CaptureError::from);
+    let rows = analyse::capture::read_rows(&args.input, vocab_size, &mut tokenizer)?;
     let adapter = args.adapter.as_deref().map(model::Adapter::read).transpose()?;
     let kinds: Vec<Kind> = match args.tensors.as_slice() {
         [] => Kind::ALL.to_vec(),
-        names => names.iter().filter_map(|name| Kind::by_name(name)).collect(),
+        names => Kind::ALL.into_iter().filter(|kind| names.iter().any(|name| name == kind.name())).collect(),
     };
     let name = session.model.name.clone();
     let decoder = session.decoder()?;

@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use data::{tasks, testset};
-use hub::{Cache, ModelFiles, catalogue, gguf::Header};
-use model::ModelConfig;
+use hub::{Cache, catalogue};
 use schema::{Recipe, task::Precision};
 
 use crate::{
     cli::RecipeArgs,
     progress::{note, result},
+    session,
 };
 
 pub(super) fn run(args: &RecipeArgs) -> Result<()> {
@@ -65,10 +65,7 @@ fn memory_note(recipe: &Recipe) -> Result<()> {
 
 fn shape(recipe: &Recipe) -> Result<Option<catalogue::Shape>> {
     let config = match hub::find_local(&recipe.model, &Cache::from_env()?) {
-        Ok(Some(model)) => match &model.files {
-            ModelFiles::Folder { dir, .. } => Some(ModelConfig::from_json_file(&dir.join("config.json"))?),
-            ModelFiles::Gguf { path } => Some(ModelConfig::from_gguf(path, &Header::read(path)?)?),
-        },
+        Ok(Some(model)) => Some(session::config(&model.files)?),
         Ok(None) => None,
         Err(error) => {
             note(&format!("note: {error}"));

@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
+    super::check_out(&args.out)?;
     let task = tasks::task(&args.task)?;
     let few_shot = args.few_shot.clone().unwrap_or(FewShot::Head(task.shots));
     let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;

@@ -6,9 +6,9 @@ mod eval;
 mod generate;
 mod model;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use schema::{Recipe, run_folder::RunFolder};
 
 use crate::{
@@ -41,11 +41,21 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
             for run in runs {
                 let summary = report::write(&RunFolder::new(&run))?;
                 progress::result(&summary.render_text());
-                progress::note(&format!("report: {}", RunFolder::new(&run).report().join("index.html").display()));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Fails before the work is done where its result could not be written.
+fn check_out(file: &Path) -> Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if file.is_dir() {
+        bail!("cannot write {}: it is a folder", file.display());
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    tempfile::tempfile_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    Ok(())
 }
 
 fn read_recipe(args: &RecipeArgs) -> Result<Recipe> {

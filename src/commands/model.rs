@@ -1,12 +1,12 @@
 //! `model list | pull | show`.
 
 use anyhow::Result;
-use hub::{Cache, ModelFiles, catalogue, gguf::Header};
-use model::ModelConfig;
+use hub::{Cache, ModelFiles, catalogue};
 
 use crate::{
     cli::ModelCommand,
     progress::{Download, note, result},
+    session,
 };
 
 pub(super) fn run(command: ModelCommand) -> Result<()> {
@@ -46,10 +46,7 @@ fn describe(files: &ModelFiles) -> String {
 
 fn show(name: &str) -> Result<()> {
     let model = hub::find_model(name, &Cache::from_env()?, &mut Download::default())?;
-    let config = match &model.files {
-        ModelFiles::Folder { dir, .. } => ModelConfig::from_json_file(&dir.join("config.json"))?,
-        ModelFiles::Gguf { path } => ModelConfig::from_gguf(path, &Header::read(path)?)?,
-    };
+    let config = session::config(&model.files)?;
     result(&format!("name        {}", model.name));
     result(&format!("files       {}", describe(&model.files)));
     result(&format!("source      {}", model.revision.as_deref().unwrap_or("local")));

@@ -1,9 +1,11 @@
 //! The evaluation stages: one per model, task, label set and language.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 use data::{tasks, testset};
 use eval::{Ask, EvalError};
-use schema::{AnswerRecord, FewShot, LabelSet, Language, Task, recipe::AdapterPlan, write_whole};
+use schema::{AnswerRecord, FewShot, LabelSet, Language, Protocol, Task, recipe::AdapterPlan, write_whole};
 use serde_json::json;
 
 use super::{Experiment, Made};
@@ -18,8 +20,13 @@ const BASE: &str = "base";
 impl Experiment {
     /// Asks one model, the base or an adapter, everything the recipe wants to know.
     pub(super) fn evaluate(&mut self, plan: Option<&AdapterPlan>) -> Result<()> {
-        if let Some(plan) = plan.filter(|p| !self.adapter_ready(p)) {
-            bail!("there is no adapter {} yet; run the stage `train` first", plan.name);
+        if let Some(plan) = plan
+            && !self.has_adapter(plan)?
+        {
+            bail!(
+                "there is no adapter {} yet, or one of another recipe or device; run the stage `train` first",
+                plan.name
+            );
         }
         let name = plan.map_or(BASE, |p| p.name.as_str());
         let mut attached = false;
@@ -29,7 +36,7 @@ impl Experiment {
                 let mut progress = Progress::new(name, task, labels, self.recipe.eval.languages.len());
                 for language in self.recipe.eval.languages.clone() {
                     let inputs = self.question_inputs(plan, task, labels, language)?;
-                    let stage = format!("eval.{name}.{}.{labels}.{language}", task.name);
+                    let stage = answers_stage(plan, task, labels, language);
                     self.stage(&stage, &inputs, |this| {
                         if !attached {
                             this.session.set_adapter(plan.map(|p| this.folder.adapter(&p.name)).as_deref())?;
@@ -39,6 +46,23 @@ impl Experiment {
                     })?;
                 }
                 progress.finish();
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the stages of one model whose answers are those that the recipe asks for.
+    pub(super) fn add_current_answers(&self, plan: Option<&AdapterPlan>, current: &mut BTreeSet<String>) -> Result<()> {
+        let eval = &self.recipe.eval;
+        for task in &eval.tasks {
+            let task = tasks::task(task)?;
+            for &labels in &eval.labels {
+                for &language in &eval.languages {
+                    let stage = answers_stage(plan, task, labels, language);
+                    if self.is_done(&stage, self.question_inputs(plan, task, labels, language))? {
+                        current.insert(stage);
+                    }
+                }
             }
         }
         Ok(())
@@ -61,6 +85,11 @@ impl Experiment {
             self.few_shot(task).to_string(),
         ]);
         inputs.push(hash_of(&testset::find(&self.recipe.data.dir, task, language)?)?);
+        if eval.protocol == Some(Protocol::Corrected) {
+            // An exchange of labels is seen beside the English file.
+            let english = testset::find(&self.recipe.data.dir, task, Language::En);
+            inputs.push(english.map_or(Ok("no English file".to_owned()), |path| hash_of(&path))?);
+        }
         match self.few_shot(task) {
             FewShot::File(path) => inputs.push(hash_of(&path)?),
             FewShot::Builtin => inputs.push(format!("{:?}", tasks::exemplars(&task.name)?.get(&language))),
@@ -124,6 +153,10 @@ impl Experiment {
         ];
         Ok(Made { files: vec![file], notes: notes.into() })
     }
+}
+
+fn answers_stage(plan: Option<&AdapterPlan>, task: &Task, labels: LabelSet, language: Language) -> String {
+    format!("eval.{}.{}.{labels}.{language}", plan.map_or(BASE, |p| p.name.as_str()), task.name)
 }
 
 /// One JSON object a line.

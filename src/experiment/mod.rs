@@ -4,7 +4,11 @@
 pub(crate) mod evaluation;
 mod training;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Instant,
+};
 
 use anyhow::Result;
 use schema::{Recipe, recipe::AdapterPlan, run_folder::RunFolder};
@@ -65,6 +69,7 @@ impl Experiment {
     /// Runs the parts in order.
     pub(crate) fn run(&mut self, parts: Parts) -> Result<()> {
         note(&format!("{} -> {}", self.recipe.title, self.folder.root().display()));
+        self.manifest.current = self.find_current()?;
         self.manifest.write(&self.folder)?;
         let plans = self.recipe.adapters();
         if parts.data {
@@ -107,7 +112,7 @@ impl Experiment {
 
     /// Runs `work` unless the stage is done with these inputs; `work` returns the files it wrote and what to note.
     fn stage(&mut self, name: &str, inputs: &[String], work: impl FnOnce(&mut Self) -> Result<Made>) -> Result<()> {
-        let inputs = crate::manifest::hash(&inputs.iter().map(String::as_str).collect::<Vec<_>>());
+        let inputs = hash_inputs(inputs);
         if self.manifest.is_done(&self.folder, name, &inputs)? {
             tracing::info!(stage = name, "done before with the same inputs; skipped");
             return Ok(());
@@ -119,17 +124,48 @@ impl Experiment {
         self.manifest.finish(&self.folder, name, stage, &made.files)
     }
 
+    /// The stages that are done with what the recipe asks for. An adapter's answers are among them only if the adapter is,
+    /// and that only if its pairs are.
+    fn find_current(&self) -> Result<BTreeSet<String>> {
+        let mut current = BTreeSet::new();
+        self.add_current_answers(None, &mut current)?;
+        for plan in self.recipe.adapters() {
+            if !self.has_pairs(&plan)? {
+                continue;
+            }
+            current.insert(data_stage(&plan));
+            if self.has_adapter(&plan)? {
+                current.insert(train_stage(&plan));
+                self.add_current_answers(Some(&plan), &mut current)?;
+            }
+        }
+        Ok(current)
+    }
+
+    /// Whether a stage is done with these inputs. Where they cannot be told, a file among them is missing; the stage
+    /// itself says which.
+    fn is_done(&self, name: &str, inputs: Result<Vec<String>>) -> Result<bool> {
+        inputs.map_or(Ok(false), |inputs| self.manifest.is_done(&self.folder, name, &hash_inputs(&inputs)))
+    }
+
     fn report(&mut self) -> Result<()> {
         self.manifest.write(&self.folder)?;
         let summary = report::write(&self.folder)?;
         progress::result(&summary.render_text());
-        note(&format!("report: {}", self.folder.report().join("index.html").display()));
         Ok(())
     }
+}
 
-    fn adapter_ready(&self, plan: &AdapterPlan) -> bool {
-        self.folder.adapter(&plan.name).join(model::adapter::peft::CONFIG).is_file()
-    }
+fn hash_inputs(inputs: &[String]) -> String {
+    crate::manifest::hash(&inputs.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn data_stage(plan: &AdapterPlan) -> String {
+    format!("data.{}", plan.name)
+}
+
+fn train_stage(plan: &AdapterPlan) -> String {
+    format!("train.{}", plan.name)
 }
 
 /// What a stage made.

@@ -12,7 +12,7 @@ use schema::{
 use serde_json::json;
 use train::{Event, Outcome, Run, TrainError};
 
-use super::{Experiment, Made};
+use super::{Experiment, Made, data_stage, hash_inputs, train_stage};
 use crate::{
     manifest::hash_of,
     progress::{Bar, interrupted, note},
@@ -28,12 +28,8 @@ impl Experiment {
         let recipe = self.train_recipe()?;
         let task = tasks::task(&plan.task)?;
         let dir = self.recipe.data.dir.clone();
-        let mut inputs =
-            vec!["pairs".to_owned(), plan.setting.to_string(), recipe.pairs.to_string(), plan.seed.to_string()];
-        for path in pairs::files(&dir, task, &plan.setting)? {
-            inputs.push(hash_of(&path)?);
-        }
-        self.stage(&format!("data.{}", plan.name), &inputs, |this| {
+        let inputs = self.pair_inputs(plan)?;
+        self.stage(&data_stage(plan), &inputs, |this| {
             let drawn = pairs::load(&dir, task, &plan.setting, recipe.pairs, plan.seed)?;
             let file = this.folder.pairs(&plan.name);
             let mut text = String::new();
@@ -47,20 +43,46 @@ impl Experiment {
         })
     }
 
+    /// Everything that the pairs of an adapter depend on.
+    fn pair_inputs(&self, plan: &AdapterPlan) -> Result<Vec<String>> {
+        let count = self.train_recipe()?.pairs.to_string();
+        let mut inputs = vec!["pairs".to_owned(), plan.setting.to_string(), count, plan.seed.to_string()];
+        for path in pairs::files(&self.recipe.data.dir, tasks::task(&plan.task)?, &plan.setting)? {
+            inputs.push(hash_of(&path)?);
+        }
+        Ok(inputs)
+    }
+
+    /// Whether the pairs in the run folder are those of the recipe.
+    pub(super) fn has_pairs(&self, plan: &AdapterPlan) -> Result<bool> {
+        self.is_done(&data_stage(plan), self.pair_inputs(plan))
+    }
+
+    /// Everything that an adapter depends on, and its part of the recipe.
+    fn train_inputs(&self, plan: &AdapterPlan) -> Result<(Vec<String>, TrainRecipe)> {
+        // Settings and tasks of other adapters in the recipe change nothing here.
+        let (settings, tasks) = (vec![plan.setting.clone()], vec![plan.task.clone()]);
+        let own = TrainRecipe { settings, tasks, ..self.train_recipe()? };
+        let mut inputs = self.base_inputs();
+        let pairs = hash_of(&self.folder.pairs(&plan.name))?;
+        inputs.extend(["train".into(), serde_json::to_string(&own)?, plan.seed.to_string(), pairs]);
+        Ok((inputs, own))
+    }
+
+    /// Whether the adapter in the run folder was trained as the recipe says, on the pairs that are there.
+    pub(super) fn has_adapter(&self, plan: &AdapterPlan) -> Result<bool> {
+        self.is_done(&train_stage(plan), self.train_inputs(plan).map(|(inputs, _)| inputs))
+    }
+
     /// Trains one adapter, going on from its checkpoint if there is one.
     pub(super) fn train(&mut self, plan: &AdapterPlan) -> Result<()> {
-        let recipe = self.train_recipe()?;
         let pairs_file = self.folder.pairs(&plan.name);
-        if !pairs_file.is_file() {
-            bail!("{} is missing; run the stage `data` first", pairs_file.display());
+        if !self.has_pairs(plan)? {
+            bail!("{} is missing or of another recipe; run the stage `data` first", pairs_file.display());
         }
-        // Settings and tasks of other adapters in the recipe change nothing here.
-        let own =
-            TrainRecipe { settings: vec![plan.setting.clone()], tasks: vec![plan.task.clone()], ..recipe.clone() };
-        let mut inputs = self.base_inputs();
-        inputs.extend(["train".into(), serde_json::to_string(&own)?, plan.seed.to_string(), hash_of(&pairs_file)?]);
-        let checkpoint_inputs = crate::manifest::hash(&inputs.iter().map(String::as_str).collect::<Vec<_>>());
-        self.stage(&format!("train.{}", plan.name), &inputs, |this| {
+        let (inputs, own) = self.train_inputs(plan)?;
+        let checkpoint_inputs = hash_inputs(&inputs);
+        self.stage(&train_stage(plan), &inputs, |this| {
             let all = read_pairs(&pairs_file)?;
             let examples = example::encode_all(this.session.tokenizer()?, &all, own.cutoff_len)?;
             let (examples, validation) = batch::split_validation(examples, own.val_size, plan.seed);

@@ -91,9 +91,10 @@ pub struct Capture {
     pub tensors: Vec<(Kind, Vec<usize>, Vec<f32>)>,
 }
 
-/// Reads `{"text": ...}` or `{"ids": [...]}` a line. A tokenizer is needed only for texts.
+/// Reads `{"text": ...}` or `{"ids": [...]}` a line, every id below `vocab_size`. A tokenizer is needed only for texts.
 pub fn read_rows(
     file: &Path,
+    vocab_size: usize,
     tokenizer: &mut dyn FnMut() -> Result<Tokenizer, CaptureError>,
 ) -> Result<Vec<Vec<u32>>, CaptureError> {
     let text = std::fs::read_to_string(file).map_err(DiskError::at("read", file))?;
@@ -103,8 +104,9 @@ pub fn read_rows(
     for (line, content) in (1..).zip(text.lines()).filter(|(_, c)| !c.trim().is_empty()) {
         let refuse = |problem: String| CaptureError::Row { file: name.clone(), line, problem };
         let value: serde_json::Value = serde_json::from_str(content).map_err(|e| refuse(format!("no JSON: {e}")))?;
-        let ids = match (value.get("text").and_then(|t| t.as_str()), value.get("ids").and_then(|i| i.as_array())) {
+        let ids = match (value.get("text"), value.get("ids")) {
             (Some(text), None) => {
+                let text = text.as_str().ok_or_else(|| refuse("`text` is no text".into()))?;
                 let tokenizer = match loaded.take() {
                     Some(tokenizer) => loaded.insert(tokenizer),
                     None => loaded.insert(tokenizer()?),
@@ -112,6 +114,7 @@ pub fn read_rows(
                 tokenizer.encode(text)?
             }
             (None, Some(ids)) => {
+                let ids = ids.as_array().ok_or_else(|| refuse("`ids` is no list".into()))?;
                 let parsed =
                     ids.iter().map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok())).collect::<Option<Vec<_>>>();
                 parsed.ok_or_else(|| refuse("an id is no whole number".into()))?
@@ -120,6 +123,9 @@ pub fn read_rows(
         };
         if ids.is_empty() {
             return Err(refuse("has no tokens".into()));
+        }
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
+            return Err(refuse(format!("token id {id} is not in the model's vocabulary of {vocab_size}")));
         }
         rows.push(ids);
     }

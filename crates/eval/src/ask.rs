@@ -59,6 +59,7 @@ pub fn ask(
     let set = testset::load(ask.dir, ask.task, language, ask.protocol)?;
     let rendered = prompt::render(ask.task, &set, ask.few_shot, ask.labels)?;
     let questions = questions::encode(tokenizer, ask.task, language, &rendered, ask.labels, ask.scoring)?;
+    questions.check_vocabulary(model.config().vocab_size)?;
     let scored = ask.limit.unwrap_or(usize::MAX).min(rendered.prompts.len());
     let content_free = questions.questions.len() - 1;
     let wanted: Vec<usize> = (0..scored).chain([content_free]).collect();

@@ -1,6 +1,7 @@
 //! One language's questions as token ids: the shared prefix, what follows it for each question, and the labels.
 
 use data::{Tokenizer, label_tokens, prefix, prompt::Rendered};
+use model::ModelError;
 use schema::{LabelSet, Language, Scoring, Task};
 
 use crate::error::EvalError;
@@ -23,6 +24,19 @@ pub(crate) struct Questions {
     pub(crate) questions: Vec<Question>,
     /// For [`Scoring::Prefix`]: token ids that speak for each label.
     pub(crate) label_sets: Vec<Vec<u32>>,
+}
+
+impl Questions {
+    /// Fails if a label has a token that the model does not know; those of the prompts are checked where they are embedded.
+    pub(crate) fn check_vocabulary(&self, vocab_size: usize) -> Result<(), EvalError> {
+        let continuations = self.questions.iter().flat_map(|question| &question.continuations);
+        match self.label_sets.iter().chain(continuations).flatten().find(|&&id| id as usize >= vocab_size) {
+            None => Ok(()),
+            Some(id) => Err(EvalError::Model(ModelError::Input(format!(
+                "token id {id} of a label is not in the vocabulary of {vocab_size}; is the tokenizer the model's?"
+            )))),
+        }
+    }
 }
 
 /// Tokenises every prompt of the file. The prefix is that of the whole file, whatever part of it is scored, so that a

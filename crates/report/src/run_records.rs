@@ -3,7 +3,7 @@
 //! Never here: statistics. What is missing is told, not guessed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -34,11 +34,11 @@ pub(crate) struct RunRecords {
 
 /// Reads and checks a run folder.
 pub(crate) fn read_run(run: &RunFolder) -> Result<RunRecords, ReportError> {
-    let records = RunRecords {
-        manifest: read_manifest(&run.manifest())?,
-        answers: read_answers(&run.answers_root())?,
-        train_logs: read_train_logs(run)?,
-    };
+    let manifest = read_manifest(&run.manifest())?;
+    let stale = list_stale(run, &manifest);
+    let answers = read_answers(&run.answers_root(), &stale)?;
+    let train_logs = read_train_logs(run, &stale)?;
+    let records = RunRecords { manifest, answers, train_logs };
     if records.answers.is_empty() && records.train_logs.is_empty() {
         return Err(ReportError::Nothing(run.root().to_owned()));
     }
@@ -52,6 +52,17 @@ fn read_manifest(path: &Path) -> Result<Value, ReportError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Value::Null),
         Err(error) => Err(DiskError::at("read", path)(error).into()),
     }
+}
+
+/// Outputs of stages that the manifest knows and does not count to its recipe: they are of an earlier one.
+fn list_stale(run: &RunFolder, manifest: &Value) -> BTreeSet<PathBuf> {
+    let (Some(stages), Some(current)) = (manifest["stages"].as_object(), manifest["current"].as_array()) else {
+        return BTreeSet::new();
+    };
+    let is_stale = |name: &str| !current.iter().any(|known| known == name);
+    let outputs =
+        stages.iter().filter(|(name, _)| is_stale(name)).filter_map(|(_, stage)| stage["outputs"].as_object());
+    outputs.flat_map(|outputs| outputs.keys().map(|file| run.root().join(file))).collect()
 }
 
 /// Files and folders in `folder`, sorted, hidden and temporary ones left out; none if it does not exist.
@@ -72,15 +83,25 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
     Ok(paths)
 }
 
+/// As [`list`], but only files of JSON Lines, and none that is `stale`.
+fn list_jsonl(folder: &Path, stale: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, ReportError> {
+    let mut paths = list(folder)?;
+    paths.retain(|path| path.extension().is_some_and(|e| e == "jsonl") && !stale.contains(path));
+    Ok(paths)
+}
+
 fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn read_answers(root: &Path) -> Result<BTreeMap<Question, BTreeMap<String, AnswerSet>>, ReportError> {
+fn read_answers(
+    root: &Path,
+    stale: &BTreeSet<PathBuf>,
+) -> Result<BTreeMap<Question, BTreeMap<String, AnswerSet>>, ReportError> {
     let mut answers: BTreeMap<Question, BTreeMap<String, AnswerSet>> = BTreeMap::new();
     for folder in list(root)?.into_iter().filter(|path| path.is_dir()) {
         let mut files: BTreeMap<Question, Vec<(Language, PathBuf)>> = BTreeMap::new();
-        for path in list(&folder)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "jsonl")) {
+        for path in list_jsonl(&folder, stale)? {
             let (question, language) = parse_file_name(&path)?;
             files.entry(question).or_default().push((language, path));
         }
@@ -125,10 +146,13 @@ fn read_set(model: &str, question: &Question, files: &[(Language, PathBuf)]) -> 
     })
 }
 
-fn read_train_logs(run: &RunFolder) -> Result<BTreeMap<String, Vec<TrainRecord>>, ReportError> {
+fn read_train_logs(
+    run: &RunFolder,
+    stale: &BTreeSet<PathBuf>,
+) -> Result<BTreeMap<String, Vec<TrainRecord>>, ReportError> {
     let folder = run.root().join("train");
     let mut logs = BTreeMap::new();
-    for path in list(&folder)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "jsonl")) {
+    for path in list_jsonl(&folder, stale)? {
         let records: Vec<TrainRecord> = read_lines(&path)?.into_iter().map(|(_, record)| record).collect();
         if !records.is_empty() {
             logs.insert(name_of(&path).trim_end_matches(".jsonl").to_owned(), records);

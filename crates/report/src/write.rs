@@ -79,7 +79,9 @@ fn lay_out(run: &RunFolder, records: &RunRecords, results: &Results, output: &mu
     let model = text("/recipe/model").map_or_else(|| model_of(records), str::to_owned);
     let overview = figure::overview::draw(results).map(|figure| output.figure(figure));
     let mut facts = records.manifest.clone();
-    let recipe = facts.as_object_mut().and_then(|entries| entries.remove("recipe")).unwrap_or_default();
+    let mut take = |key: &str| facts.as_object_mut().and_then(|entries| entries.remove(key)).unwrap_or_default();
+    let recipe = take("recipe");
+    take("current"); // says which answers were read; the page shows those
     Page {
         title: text("/recipe/title").filter(|title| !title.is_empty()).unwrap_or(&name).to_owned(),
         subtitle: format!("Run {name}, model {model}"),

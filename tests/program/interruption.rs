@@ -1,0 +1,184 @@
+//! A run that is killed at any moment leaves whole files, and the same command again ends where a run left alone ends.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+    thread::sleep,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    call::{assert_same_results, call, files, program, results, scratch},
+    tiny,
+};
+
+/// Two settings with two seeds, six languages, a checkpoint after every step.
+const ARGS: &[&str] = &[
+    "run",
+    "recipe.toml",
+    "--out",
+    "out",
+    "--set",
+    "train.settings=sw=>en,de=>en",
+    "--set",
+    "seeds=[1, 2]",
+    "--set",
+    "train.max_steps=5",
+    "--set",
+    "train.save_steps=1",
+    "--set",
+    "train.lora.dropout=0.1",
+    "--set",
+    "eval.languages=en,de,sw,hi,bn,th",
+];
+const ADAPTERS: usize = 4;
+const ANSWERS: usize = 6 * (1 + ADAPTERS);
+
+/// The results of a run left alone.
+fn expected() -> &'static BTreeMap<PathBuf, String> {
+    static EXPECTED: OnceLock<BTreeMap<PathBuf, String>> = OnceLock::new();
+    EXPECTED.get_or_init(|| {
+        let folder = prepare();
+        call(folder.path(), ARGS, 0);
+        let found = results(&folder.path().join("out"));
+        assert_eq!(found.keys().filter(|path| path.starts_with("answers")).count(), ANSWERS);
+        found
+    })
+}
+
+fn prepare() -> TempDir {
+    let folder = scratch();
+    tiny::write_recipe(folder.path());
+    folder
+}
+
+fn start(folder: &Path) -> Child {
+    program(folder).args(ARGS).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts")
+}
+
+/// Whether the moment came before the program ended by itself.
+fn wait_for(child: &mut Child, moment: impl Fn() -> bool) -> bool {
+    loop {
+        if moment() {
+            return true;
+        }
+        if child.try_wait().expect("waits").is_some() {
+            return false;
+        }
+        sleep(Duration::from_micros(100));
+    }
+}
+
+/// Runs the same command to its end and compares.
+#[track_caller]
+fn finish_and_compare(folder: &Path) {
+    call(folder, ARGS, 0);
+    assert_same_results(&results(&folder.join("out")), expected());
+}
+
+/// Kills a run once `begun` holds, checks that `ended` did not hold yet, and lets the next run finish. A stage that
+/// was over too fast to be caught is tried again.
+#[track_caller]
+fn kill_between(begun: impl Fn(&Path) -> bool, ended: impl Fn(&Path) -> bool) {
+    for _ in 0..20 {
+        let folder = prepare();
+        let out = folder.path().join("out");
+        let mut child = start(folder.path());
+        wait_for(&mut child, || begun(&out));
+        child.kill().expect("is ours");
+        child.wait().expect("ends");
+        if begun(&out) && !ended(&out) {
+            return finish_and_compare(folder.path());
+        }
+    }
+    panic!("the stage was never caught in 20 runs");
+}
+
+fn adapters(out: &Path) -> usize {
+    files(out, "adapters").iter().filter(|path| path.ends_with("adapter_config.json")).count()
+}
+
+fn answers(out: &Path) -> usize {
+    files(out, "answers").len()
+}
+
+// Promise: a run killed while it draws pairs goes on.
+#[test]
+fn killed_while_drawing_pairs() {
+    kill_between(|out| !files(out, "data").is_empty(), |out| files(out, "data").len() == ADAPTERS);
+}
+
+// Promise: a run killed between two languages of the base model goes on with the same answers.
+#[test]
+fn killed_while_asking_the_base_model() {
+    kill_between(|out| !files(out, "answers/base").is_empty(), |out| files(out, "answers/base").len() == 6);
+}
+
+// Promise: a killed training goes on from its checkpoint to the same adapter, byte by byte, and the same log.
+#[test]
+fn killed_while_training() {
+    let checkpoint = |out: &Path| files(out, "checkpoints").iter().any(|path| path.ends_with("state.safetensors"));
+    kill_between(checkpoint, |out| !checkpoint(out));
+}
+
+// Promise: a run killed between two trainings keeps the first adapter.
+#[test]
+fn killed_between_adapters() {
+    kill_between(|out| adapters(out) == 2, |out| adapters(out) == ADAPTERS);
+}
+
+// Promise: a run killed while it asks a tuned model goes on with the same answers.
+#[test]
+fn killed_while_asking_a_tuned_model() {
+    kill_between(|out| answers(out) > 6, |out| answers(out) == ANSWERS);
+}
+
+// Promise: a run killed while it writes the report writes it again.
+#[test]
+fn killed_while_reporting() {
+    kill_between(|out| !files(out, "report").is_empty(), |out| out.join("report/index.html").is_file());
+}
+
+// Promise: however often and whenever a run is killed, it gets to its end, and the end is the same.
+#[test]
+fn killed_at_twenty_random_moments() {
+    let folder = prepare();
+    let mut state = 0x2405_1381_6u64;
+    let mut killed = 0;
+    for _ in 0..20 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mut child = start(folder.path());
+        sleep(Duration::from_micros((state >> 33) % 250_000));
+        killed += usize::from(child.try_wait().expect("waits").is_none());
+        child.kill().expect("is ours");
+        child.wait().expect("ends");
+    }
+    assert!(killed >= 5, "only {killed} of 20 runs were still alive when killed");
+    finish_and_compare(folder.path());
+}
+
+// Promise: Ctrl-C ends a run in good order, with exit code 1 and what to do; the next run ends the same.
+#[cfg(unix)]
+#[test]
+fn interrupted_by_ctrl_c() {
+    for _ in 0..10 {
+        let folder = prepare();
+        let out = folder.path().join("out");
+        let mut child =
+            program(folder.path()).args(ARGS).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+        wait_for(&mut child, || !files(&out, "checkpoints").is_empty());
+        let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).output().expect("starts");
+        let ended = child.wait_with_output().expect("ends");
+        let message = String::from_utf8_lossy(&ended.stderr);
+        if signalled.status.success() && !ended.status.success() {
+            assert_eq!(ended.status.code(), Some(1), "{message}");
+            assert!(message.contains("error: stopped") && message.contains("same command again"), "{message}");
+            return finish_and_compare(folder.path());
+        }
+    }
+    panic!("every run was over before it was interrupted");
+}
