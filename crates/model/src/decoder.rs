@@ -54,6 +54,9 @@ pub struct Saved {
     blocks: Vec<BlockSaved>,
 }
 
+/// Sees each layer's residual stream, its keys and values, and what its backward needs.
+type Visit<'a> = dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) -> Result<()> + 'a;
+
 /// A model in memory.
 pub struct Decoder {
     config: ModelConfig,
@@ -160,7 +163,7 @@ impl Decoder {
         rows: &Rows,
         prefix: Option<&KvCache>,
         keep: Keep,
-        visit: &mut dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) -> Result<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<(Tensor, Angles)> {
         let held = prefix.map_or(0, KvCache::len);
         if input_ids.len() != rows.len() || rows.prefix() != held || rows.is_empty() {

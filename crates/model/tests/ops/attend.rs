@@ -151,7 +151,7 @@ fn a_window_sees_exactly_its_keys() {
     let out = values_of(&case.run());
     let (pk, pv) = case.prefix.as_ref().expect("a prefix");
     let (keys, vals) = (Tensor::cat(&[pk, &case.k], 0).expect("keys"), Tensor::cat(&[pv, &case.v], 0).expect("values"));
-    for i in 0..n {
+    for (i, row) in out.iter().enumerate() {
         let from = prefix + i + 1 - window;
         let alone = Heads { window: None, ..heads };
         let cut = |t: &Tensor, a: usize, n: usize| t.narrow(0, a, n).expect("rows");
@@ -159,7 +159,7 @@ fn a_window_sees_exactly_its_keys() {
         let (q, k, v) = (cut(&case.q, i, 1), cut(&keys, prefix + i, 1), cut(&vals, prefix + i, 1));
         let (want, _) =
             attend::forward(&alone, &Rows::new([1], window - 1), &q, &k, &v, Some(&before)).expect("attends");
-        for (got, want) in out[i].iter().zip(&values_of(&want)[0]) {
+        for (got, want) in row.iter().zip(&values_of(&want)[0]) {
             assert!((got - want).abs() < 1e-5, "row {i}: {got} not {want}");
         }
     }
