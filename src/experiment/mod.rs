@@ -115,6 +115,7 @@ impl Experiment {
         let inputs = hash_inputs(inputs);
         if self.manifest.is_done(&self.folder, name, &inputs)? {
             tracing::info!(stage = name, "done before with the same inputs; skipped");
+            self.manifest.current.insert(name.to_owned());
             return Ok(());
         }
         let start = Instant::now();

@@ -122,8 +122,11 @@ fn exemplars_from_a_file() {
     assert_eq!(file[0]["few_shot"], "file:shots.json");
 }
 
-/// Tensors of a safetensors file: name, shape, values; and its metadata.
-fn tensors(path: &Path) -> (Vec<(String, Vec<u64>, Vec<f32>)>, Value) {
+/// Name, shape, values.
+type Named = (String, Vec<u64>, Vec<f32>);
+
+/// Tensors of a safetensors file, by name, and its metadata.
+fn tensors(path: &Path) -> (Vec<Named>, Value) {
     let bytes = fs::read(path).expect("reads");
     let (length, rest) = bytes.split_at(8);
     let length = u64::from_le_bytes(length.try_into().expect("eight bytes")) as usize;
@@ -292,7 +295,7 @@ fn every_help_has_an_example() {
         let args: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
         let help = call(folder.path(), &args, 0).stdout;
         let command = ["lingualign"].into_iter().chain(words.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
-        assert!(help.contains("Example") && help.contains(&format!("  {command} ")), "`{command} --help`:\n{help}");
+        assert!(help.contains("Example") && help.contains(&format!("\n  {command}")), "`{command} --help`:\n{help}");
         open.extend(listed(&help).into_iter().map(|name| [words.clone(), vec![name]].concat()));
         seen.push(command);
     }

@@ -66,7 +66,7 @@ fn a_run_leaves_every_file_of_the_run_folder() {
     assert_eq!(manifest["recipe"]["train"]["max_steps"], 3);
     assert_eq!(manifest["model"]["name"], "tiny");
     assert_eq!(manifest["stages"].as_object().map(|stages| stages.len()), Some(2 + 6));
-    assert_eq!(json_lines(&out.join(format!("answers/base/emotion.english.de.jsonl"))).len(), 4);
+    assert_eq!(json_lines(&out.join("answers/base/emotion.english.de.jsonl")).len(), 4);
     let steps = json_lines(&out.join(format!("train/{ADAPTER}.jsonl"))).iter().filter(|r| r["kind"] == "step").count();
     assert_eq!(steps, 3);
     let peft = json(&out.join(format!("adapters/{ADAPTER}/adapter_config.json")));

@@ -2,21 +2,22 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
     thread::sleep,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tempfile::TempDir;
 
 use crate::{
-    call::{assert_same_results, call, files, program, results, scratch},
+    call::{assert_same_results, call, files, json, program, results, scratch},
     tiny,
 };
 
-/// Two settings with two seeds, six languages, a checkpoint after every step.
+/// Two settings with two seeds, four languages, a checkpoint after every step.
 const ARGS: &[&str] = &[
     "run",
     "recipe.toml",
@@ -27,16 +28,19 @@ const ARGS: &[&str] = &[
     "--set",
     "seeds=[1, 2]",
     "--set",
-    "train.max_steps=5",
+    "train.max_steps=4",
     "--set",
     "train.save_steps=1",
     "--set",
     "train.lora.dropout=0.1",
     "--set",
-    "eval.languages=en,de,sw,hi,bn,th",
+    "eval.languages=en,de,sw,nl",
+    "--set",
+    "eval.limit=2",
 ];
 const ADAPTERS: usize = 4;
-const ANSWERS: usize = 6 * (1 + ADAPTERS);
+const LANGUAGES: usize = 4;
+const ANSWERS: usize = LANGUAGES * (1 + ADAPTERS);
 
 /// The results of a run left alone.
 fn expected() -> &'static BTreeMap<PathBuf, String> {
@@ -73,17 +77,37 @@ fn wait_for(child: &mut Child, moment: impl Fn() -> bool) -> bool {
     }
 }
 
-/// Runs the same command to its end and compares.
+/// Runs the same command to its end: what the manifest calls finished is not written again, and the results are those of
+/// a run left alone.
 #[track_caller]
 fn finish_and_compare(folder: &Path) {
+    let out = folder.join("out");
+    let finished = finished_files(&out);
     call(folder, ARGS, 0);
-    assert_same_results(&results(&folder.join("out")), expected());
+    for (path, written) in finished {
+        assert!(written == time(&out.join(&path)), "{path} was finished and is written again");
+    }
+    assert_same_results(&results(&out), expected());
 }
 
-/// Kills a run once `begun` holds, checks that `ended` did not hold yet, and lets the next run finish. A stage that
-/// was over too fast to be caught is tried again.
+/// The outputs of the stages in the manifest, and when they were written; none if the run came to no manifest.
+fn finished_files(out: &Path) -> Vec<(String, SystemTime)> {
+    if !out.join("manifest.json").exists() {
+        return Vec::new();
+    }
+    let manifest = json(&out.join("manifest.json"));
+    let stages = manifest["stages"].as_object().expect("an object").values();
+    let files = stages.flat_map(|stage| stage["outputs"].as_object().expect("an object").keys().cloned());
+    files.map(|file| (file.clone(), time(&out.join(file)))).collect()
+}
+
+fn time(file: &Path) -> SystemTime {
+    file.metadata().and_then(|metadata| metadata.modified()).expect("a finished file")
+}
+
+/// Starts runs in new folders and kills each once `begun` holds, until one is caught before `ended` holds.
 #[track_caller]
-fn kill_between(begun: impl Fn(&Path) -> bool, ended: impl Fn(&Path) -> bool) {
+fn kill_between(begun: impl Fn(&Path) -> bool, ended: impl Fn(&Path) -> bool) -> TempDir {
     for _ in 0..20 {
         let folder = prepare();
         let out = folder.path().join("out");
@@ -92,7 +116,7 @@ fn kill_between(begun: impl Fn(&Path) -> bool, ended: impl Fn(&Path) -> bool) {
         child.kill().expect("is ours");
         child.wait().expect("ends");
         if begun(&out) && !ended(&out) {
-            return finish_and_compare(folder.path());
+            return folder;
         }
     }
     panic!("the stage was never caught in 20 runs");
@@ -109,45 +133,58 @@ fn answers(out: &Path) -> usize {
 // Promise: a run killed while it draws pairs goes on.
 #[test]
 fn killed_while_drawing_pairs() {
-    kill_between(|out| !files(out, "data").is_empty(), |out| files(out, "data").len() == ADAPTERS);
+    let folder = kill_between(|out| !files(out, "data").is_empty(), |out| files(out, "data").len() == ADAPTERS);
+    finish_and_compare(folder.path());
 }
 
 // Promise: a run killed between two languages of the base model goes on with the same answers.
 #[test]
 fn killed_while_asking_the_base_model() {
-    kill_between(|out| !files(out, "answers/base").is_empty(), |out| files(out, "answers/base").len() == 6);
+    let folder =
+        kill_between(|out| !files(out, "answers/base").is_empty(), |out| files(out, "answers/base").len() == LANGUAGES);
+    finish_and_compare(folder.path());
 }
 
-// Promise: a killed training goes on from its checkpoint to the same adapter, byte by byte, and the same log.
+// Promise: a killed training goes on from its checkpoint to the same adapter, byte by byte, and the same log. That the
+// steps before the kill are not made again is seen in the log, where each keeps the time that it took.
 #[test]
 fn killed_while_training() {
     let checkpoint = |out: &Path| files(out, "checkpoints").iter().any(|path| path.ends_with("state.safetensors"));
-    kill_between(checkpoint, |out| !checkpoint(out));
+    let log = |out: &Path| files(out, "train").iter().map(|path| out.join(path)).next_back();
+    let folder = kill_between(|out| checkpoint(out) && log(out).is_some(), |out| !checkpoint(out));
+    let log = log(&folder.path().join("out")).expect("was there");
+    let before = fs::read_to_string(&log).expect("reads");
+    assert!(before.contains("\"kind\":\"step\""), "{before}");
+    finish_and_compare(folder.path());
+    assert!(fs::read_to_string(&log).expect("reads").starts_with(&before), "the steps were made again");
 }
 
 // Promise: a run killed between two trainings keeps the first adapter.
 #[test]
 fn killed_between_adapters() {
-    kill_between(|out| adapters(out) == 2, |out| adapters(out) == ADAPTERS);
+    let folder = kill_between(|out| adapters(out) == 2, |out| adapters(out) == ADAPTERS);
+    finish_and_compare(folder.path());
 }
 
 // Promise: a run killed while it asks a tuned model goes on with the same answers.
 #[test]
 fn killed_while_asking_a_tuned_model() {
-    kill_between(|out| answers(out) > 6, |out| answers(out) == ANSWERS);
+    let folder = kill_between(|out| answers(out) > LANGUAGES, |out| answers(out) == ANSWERS);
+    finish_and_compare(folder.path());
 }
 
 // Promise: a run killed while it writes the report writes it again.
 #[test]
 fn killed_while_reporting() {
-    kill_between(|out| !files(out, "report").is_empty(), |out| out.join("report/index.html").is_file());
+    let folder = kill_between(|out| !files(out, "report").is_empty(), |out| out.join("report/index.html").is_file());
+    finish_and_compare(folder.path());
 }
 
 // Promise: however often and whenever a run is killed, it gets to its end, and the end is the same.
 #[test]
 fn killed_at_twenty_random_moments() {
     let folder = prepare();
-    let mut state = 0x2405_1381_6u64;
+    let mut state = 0x2_4051_3816_u64;
     let mut killed = 0;
     for _ in 0..20 {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -128,4 +128,8 @@ fn a_run_records_its_repairs() {
     let manifest = crate::call::json(&folder.path().join("out/manifest.json"));
     let repairs = manifest["stages"]["eval.base.snli.english.no"]["notes"]["repairs"].to_string();
     assert!(repairs.contains("exchanged on 4 of 6 items"), "{repairs}");
+    // The exchange is seen beside the English file, so that file is an input of the Norwegian answers.
+    std::fs::remove_file(folder.path().join("data/snli/snli_en6_test.json")).expect("removes");
+    let printed = call_line(folder.path(), "run snli.toml --out out", 0);
+    assert!(printed.stderr.contains("`nøytral` and `motsigelse` not exchanged"), "{}", printed.stderr);
 }

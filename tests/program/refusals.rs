@@ -210,7 +210,8 @@ fn models_that_cannot_be_loaded() {
     damage(&lie("hidden_size", json!(56)), &["model.embed_tokens.weight", "[257, 48]", "[257, 56]"]);
     damage(&lie("vocab_size", json!(300)), &["model.embed_tokens.weight", "[300, 48]"]);
     damage(&lie("num_hidden_layers", json!(4)), &["model.layers.3.", "missing"]);
-    damage(&lie("num_hidden_layers", json!(2)), &["9 tensors", "model.layers.2."]);
+    damage(&lie("num_hidden_layers", json!(2)), &["holds 9", "model.layers.2."]);
+    damage(&lie("num_hidden_layers", json!(100_000_000_000u64)), &["num_hidden_layers", "100000000000"]);
     damage(&lie("intermediate_size", json!(96)), &["gate_proj", "[80, 48]", "[96, 48]"]);
     damage(&lie("num_key_value_heads", json!(4)), &["num_key_value_heads", "4"]);
     damage(&lie("num_attention_heads", json!(0)), &["num_attention_heads"]);
@@ -223,6 +224,13 @@ fn models_that_cannot_be_loaded() {
         &["config.json", "line 3"],
     );
     damage(&|model| fs::write(model.join("tokenizer.json"), "{}").expect("writes"), &["tokenizer.json"]);
+    let add_token = |model: &Path| {
+        let path = model.join("tokenizer.json");
+        let mut tokenizer = crate::call::json(&path);
+        tokenizer["model"]["vocab"]["posi"] = json!(257); // part of a label, and beyond the embedding
+        fs::write(path, tokenizer.to_string()).expect("writes");
+    };
+    damage(&add_token, &["257", "label", "vocabulary of 257"]);
 }
 
 // Promise: an adapter that is not whole, or is another model's, is refused by name.
@@ -308,6 +316,20 @@ fn outputs_in_whose_way_something_stands() {
     fs::create_dir(folder.path().join("old")).expect("creates");
     fs::write(folder.path().join("old/manifest.json"), "{\"stages\": ").expect("writes");
     refused(folder.path(), &["run", "recipe.toml", "--out", "old"], 1, &["old/manifest.json", "damaged", "delete it"]);
+}
+
+// Promise: a damaged checkpoint is not trained on; deleting it is said to be the way out, and is one.
+#[test]
+fn a_damaged_checkpoint() {
+    let folder = scratch();
+    tiny::write_recipe(folder.path());
+    call_line(folder.path(), "run recipe.toml --out out --only data", 0);
+    let state = folder.path().join("out/checkpoints/emotion.sw-en.seed1/state.safetensors");
+    schema::write_whole(&state, b"no tensors").expect("writes");
+    let args = ["run", "recipe.toml", "--out", "out", "--only", "train"];
+    refused(folder.path(), &args, 1, &["state.safetensors", "delete it"]);
+    fs::remove_file(&state).expect("removes");
+    call(folder.path(), &args, 0);
 }
 
 // Promise: on a full disk a run says which file it could not write, leaves no part of it, and goes on later.
