@@ -37,10 +37,8 @@ pub(crate) fn start_logging(verbose: u8) {
 /// a run unwritten; what cannot be written for another reason is told, here and by the exit code.
 pub(crate) fn result(text: &str) {
     match writeln!(io::stdout(), "{}", text.trim_end()) {
-        Err(problem) if problem.kind() != io::ErrorKind::BrokenPipe => {
-            if !RESULT_LOST.swap(true, Ordering::Relaxed) {
-                error(&format!("cannot write to stdout: {problem}"));
-            }
+        Err(problem) if problem.kind() != io::ErrorKind::BrokenPipe && !RESULT_LOST.swap(true, Ordering::Relaxed) => {
+            error(&format!("cannot write to stdout: {problem}"));
         }
         _ => {}
     }

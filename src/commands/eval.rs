@@ -43,6 +43,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
                 limit: args.limit,
                 tokens_per_batch: args.tokens_per_batch,
             };
+            progress.questions(language, 0);
             let (decoder, tokenizer) = session.parts()?;
             let answers = eval::ask(decoder, tokenizer, &ask, language, &mut |done, _| {
                 progress.questions(language, done);

@@ -132,6 +132,7 @@ impl Experiment {
             limit: eval.limit,
             tokens_per_batch: eval.tokens_per_batch,
         };
+        progress.questions(language, 0);
         let (decoder, tokenizer) = self.session.parts()?;
         let answers = eval::ask(decoder, tokenizer, &ask, language, &mut |done, _| {
             progress.questions(language, done);

@@ -12,8 +12,8 @@ use crate::{
     testset::{Item, TestSet},
 };
 
-/// What a content-free question says in every field (contextual calibration, arXiv 2102.09690).
-pub const CONTENT_FREE: &str = "N/A";
+/// What content-free questions say in every field: the three of contextual calibration (arXiv 2102.09690, section 5).
+pub const CONTENT_FREE: [&str; 3] = ["N/A", "[MASK]", ""];
 
 /// All prompts of one test file.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +24,8 @@ pub struct Rendered {
     pub few_shot: String,
     /// One prompt per scored item, in file order.
     pub prompts: Vec<Prompt>,
-    /// The prompt of the content-free question after the same exemplars.
-    pub content_free: String,
+    /// The prompts of the content-free questions after the same exemplars.
+    pub content_free: Vec<String>,
 }
 
 /// The prompt of one item.
@@ -81,7 +81,7 @@ pub fn render(task: &Task, set: &TestSet, few_shot: &FewShot, labels: LabelSet) 
         Ok(Prompt { item: item.index, gold: item.gold, answerable: item.answerable, text })
     };
     let prompts = scored.iter().map(prompt).collect::<Result<Vec<_>, _>>()?;
-    let content_free = few_shot.clone() + &content_free_question(task, set.language)?;
+    let content_free = content_free_questions(task, set.language)?.into_iter().map(|q| few_shot.clone() + &q).collect();
     Ok(Rendered { language: set.language, few_shot, prompts, content_free })
 }
 
@@ -104,8 +104,8 @@ pub fn question(task: &Task, language: Language, fields: &[String]) -> Result<St
 ///
 /// # Errors
 /// The task lacks the language.
-pub fn content_free_question(task: &Task, language: Language) -> Result<String, DataError> {
-    question(task, language, &vec![CONTENT_FREE.to_owned(); task.fields.len()])
+pub fn content_free_questions(task: &Task, language: Language) -> Result<Vec<String>, DataError> {
+    CONTENT_FREE.iter().map(|&text| question(task, language, &vec![text.to_owned(); task.fields.len()])).collect()
 }
 
 fn split_head(set: &TestSet, count: usize) -> Result<(&[Item], &[Item]), DataError> {

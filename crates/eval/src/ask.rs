@@ -61,8 +61,7 @@ pub fn ask(
     let questions = questions::encode(tokenizer, ask.task, language, &rendered, ask.labels, ask.scoring)?;
     questions.check_vocabulary(model.config().vocab_size)?;
     let scored = ask.limit.unwrap_or(usize::MAX).min(rendered.prompts.len());
-    let content_free = questions.questions.len() - 1;
-    let wanted: Vec<usize> = (0..scored).chain([content_free]).collect();
+    let wanted: Vec<usize> = (0..scored).chain(rendered.prompts.len()..questions.questions.len()).collect();
     let scores = score_all(model, ask, &questions, &wanted, language, watch)?;
     let by_label = |scores: &[f64]| -> BTreeMap<String, f64> {
         ask.task.labels.iter().cloned().zip(scores.iter().copied()).collect()
@@ -78,7 +77,7 @@ pub fn ask(
             });
         }
     }
-    let prior = by_label(&scores[scored]);
+    let prior = by_label(&mean_shares(&scores[scored..]));
     let records = rendered.prompts[..scored]
         .iter()
         .zip(&scores)
@@ -106,6 +105,18 @@ pub fn ask(
         })
         .collect();
     Ok(Answers { records, repairs: set.repairs, prefix_tokens: questions.prefix.len() })
+}
+
+/// Mean over content-free questions of each label's share of the score: what is answered where nothing is asked.
+fn mean_shares(scores: &[Vec<f64>]) -> Vec<f64> {
+    let mut mean = vec![0.0; scores.first().map_or(0, Vec::len)];
+    for row in scores {
+        let total: f64 = row.iter().sum();
+        for (sum, score) in mean.iter_mut().zip(row) {
+            *sum += score / total / scores.len() as f64;
+        }
+    }
+    mean
 }
 
 /// Scores in the order of `wanted`; run longest first, so that the batches are of like length.

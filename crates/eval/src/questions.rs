@@ -16,11 +16,11 @@ pub(crate) struct Question {
     pub(crate) continuations: Vec<Vec<u32>>,
 }
 
-/// All questions of a file, the content-free one last.
+/// All questions of a file, the content-free ones last.
 pub(crate) struct Questions {
     /// Tokens that every prompt of the file begins with.
     pub(crate) prefix: Vec<u32>,
-    /// In file order, then the content-free one.
+    /// In file order, then the content-free ones.
     pub(crate) questions: Vec<Question>,
     /// For [`Scoring::Prefix`]: token ids that speak for each label.
     pub(crate) label_sets: Vec<Vec<u32>>,
@@ -51,7 +51,7 @@ pub(crate) fn encode(
 ) -> Result<Questions, EvalError> {
     let words = data::tasks::label_words(task, language, labels)?;
     let mut texts = rendered.texts();
-    texts.push(&rendered.content_free);
+    texts.extend(rendered.content_free.iter().map(String::as_str));
     let mut prompts = tokenizer.encode_all(&texts)?;
     let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
     let (mut continuations, mut label_sets) = (vec![Vec::new(); prompts.len()], Vec::new());

@@ -72,9 +72,7 @@ impl Linear {
         let base = ops::linear::forward(x, &self.weight, self.bias.as_ref())?;
         let Some(lora) = &self.lora else { return Ok((base, LinearSaved { lora: None })) };
         let dropout = match keep {
-            Keep::ForBackward { dropout: Some(d) } if d.share > 0.0 => {
-                Some(Dropout { seed: d.seed ^ self.place.index(), ..d })
-            }
+            Keep::ForBackward { dropout: Some(d) } if d.share > 0.0 => Some(d.derive(self.place.index())),
             _ => None,
         };
         let x = match dropout {

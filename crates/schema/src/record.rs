@@ -30,8 +30,8 @@ pub struct AnswerRecord {
     pub correct: bool,
     /// Score of each label, keyed by English name; probabilities, see [`Scoring`].
     pub scores: BTreeMap<String, f64>,
-    /// Score of each label for a content-free question after the same exemplars: the label's prior
-    /// (contextual calibration, arXiv 2102.09690). Empty where it was not measured.
+    /// Share of each label in the scores of content-free questions after the same exemplars, their mean: the label's
+    /// prior (contextual calibration, arXiv 2102.09690). Empty where it was not measured.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prior: BTreeMap<String, f64>,
     /// Whether the two best scores are equal.

@@ -26,7 +26,9 @@ fn main() -> ExitCode {
     let files = ModelFiles::Gguf { path: model.into() };
     let mut decoder = Decoder::load(&files, Precision::F32, &Device::Cpu).unwrap();
     let mut check = Check::default();
-    let read = |name: &str| -> Value { serde_json::from_str(&std::fs::read_to_string(Path::new(golden).join(name)).unwrap()).unwrap() };
+    let read = |name: &str| -> Value {
+        serde_json::from_str(&std::fs::read_to_string(Path::new(golden).join(name)).unwrap()).unwrap()
+    };
     forward(&decoder, &Tokenizer::load(&files).unwrap(), &read("smollm2_forward_f32.json"), &mut check);
     lora(&mut decoder, &read("smollm2_lora_f32.json"), &mut check);
     check.end()
@@ -132,7 +134,9 @@ fn formula_adapter(golden: &Value, layers: usize, shape: impl Fn(&str) -> (usize
     let rank = golden["r"].as_u64().unwrap() as usize;
     let alpha = golden["alpha"].as_f64().unwrap();
     let targets = [Projection::Q, Projection::V];
-    let fill = |count: usize, step: f64, offset: f64| -> Vec<f32> { (0..count).map(|t| (0.02 * (step * t as f64 + offset).sin()) as f32).collect() };
+    let fill = |count: usize, step: f64, offset: f64| -> Vec<f32> {
+        (0..count).map(|t| (0.02 * (step * t as f64 + offset).sin()) as f32).collect()
+    };
     let mut weights = BTreeMap::new();
     for layer in 0..layers {
         for (c, &projection) in targets.iter().enumerate() {

@@ -158,7 +158,7 @@ impl State {
             order.iter().skip(place * recipe.batch_size).take(recipe.batch_size).map(|&i| &run.examples[i]).collect();
         let number = self.progress.step + 1;
         let dropout = (recipe.lora.dropout > 0.0)
-            .then(|| Dropout { share: recipe.lora.dropout, seed: run.seed.rotate_left(40) ^ ((number as u64) << 20) });
+            .then(|| Dropout { share: recipe.lora.dropout, seed: run.seed }.derive(number as u64));
         let (loss, gradients) = step::loss_and_gradients(model, &chosen, recipe.micro_batch_tokens, dropout)?;
         if !loss.sum.is_finite() {
             return Err(TrainError::NotFinite { step: number, what: "the loss".into() });

@@ -40,10 +40,9 @@ impl MicroBatch {
             let start = input_ids.len();
             let ids = &example.input_ids;
             input_ids.extend_from_slice(&ids[..ids.len().saturating_sub(1)]);
-            for target in example.prompt_len.max(1)..ids.len() {
-                learnt.push((start + target - 1) as u32);
-                targets.push(ids[target]);
-            }
+            let first = example.prompt_len.max(1);
+            targets.extend_from_slice(&ids[first.min(ids.len())..]);
+            learnt.extend((start + first - 1..start + ids.len() - 1).map(|row| row as u32));
         }
         Self { input_ids, rows, learnt, targets }
     }
@@ -60,7 +59,7 @@ pub fn loss_and_gradients(
     let mut total = BatchLoss { sum: 0.0, target_tokens: 0, tokens: 0 };
     for (index, micro) in cut(examples, token_budget).into_iter().enumerate() {
         let micro = MicroBatch::new(&micro);
-        let dropout = dropout.map(|d| Dropout { seed: d.seed.wrapping_add((index as u64) << 32), ..d });
+        let dropout = dropout.map(|d| d.derive(index as u64));
         let (hidden, saved) = model.forward(&micro.input_ids, &micro.rows, dropout)?;
         let (sum, d_hidden) = model.loss(&hidden, &micro.learnt, &micro.targets, true)?;
         drop(hidden);

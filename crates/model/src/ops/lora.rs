@@ -127,6 +127,11 @@ pub struct Dropout {
 }
 
 impl Dropout {
+    /// The same share with a seed of its own for each `number`: of a step, a micro-batch, a place.
+    pub fn derive(&self, number: u64) -> Self {
+        Self { seed: mix(self.seed ^ mix(number)), ..*self }
+    }
+
     /// `x` (N, in) with the mask applied; its own backward is the same call on the gradient.
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
         let (rows, inner) = x.dims2()?;
