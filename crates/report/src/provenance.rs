@@ -1,7 +1,9 @@
 //! The manifest as lines of key and value, whatever it holds: the report shows what it is given.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::format::{bytes, duration};
 
@@ -17,6 +19,27 @@ pub(crate) fn list_facts(value: &Value) -> Vec<Fact> {
     let mut facts = Vec::new();
     collect("", value, &mut facts);
     facts
+}
+
+/// Replaces the manifest's stages, one for each file of answers, by how many there were of each kind and how long they
+/// took; what a training noted of itself stays.
+pub(crate) fn sum_stages(manifest: &mut Value) {
+    let Some(Value::Object(stages)) = manifest.get("stages") else { return };
+    let mut kinds: BTreeMap<&str, (u64, f64)> = BTreeMap::new();
+    let mut trained = Vec::new();
+    for (name, stage) in stages {
+        let kind = name.split('.').next().unwrap_or(name);
+        let sum = kinds.entry(kind).or_default();
+        sum.0 += 1;
+        sum.1 += stage["seconds"].as_f64().unwrap_or(0.0);
+        if kind == "train" {
+            trained.push((name.clone(), stage["notes"].clone()));
+        }
+    }
+    let sums = kinds
+        .into_iter()
+        .map(|(kind, (count, seconds))| (kind.to_owned(), json!({ "count": count, "seconds": seconds })));
+    manifest["stages"] = Value::Object(sums.chain(trained).collect());
 }
 
 fn collect(key: &str, value: &Value, facts: &mut Vec<Fact>) {
@@ -52,6 +75,19 @@ fn measured(key: &str, value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stages_are_summed_by_kind() {
+        let mut manifest = serde_json::json!({"stages": {
+            "eval.base.de": {"seconds": 1.5, "inputs": "aa"}, "eval.base.fr": {"seconds": 2.0, "inputs": "bb"},
+            "train.x": {"seconds": 9.0, "notes": {"best_step": 5}},
+        }});
+        sum_stages(&mut manifest);
+        let expected = serde_json::json!({
+            "eval": {"count": 2, "seconds": 3.5}, "train": {"count": 1, "seconds": 9.0}, "train.x": {"best_step": 5},
+        });
+        assert_eq!(manifest["stages"], expected);
+    }
 
     #[test]
     fn whatever_is_there_is_listed_in_order() {

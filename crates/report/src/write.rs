@@ -11,7 +11,7 @@ use crate::{
     findings::{describe_setting, summarise},
     format::{duration, labels_title, thousands},
     page::{self, Page, PageBlock, PageSetting, PageTraining},
-    provenance::list_facts,
+    provenance::{list_facts, sum_stages},
     results::{AdapterName, Block, Results, SettingResult, compute},
     run_records::{RunRecords, read_run},
     summary::Summary,
@@ -82,6 +82,7 @@ fn lay_out(run: &RunFolder, records: &RunRecords, results: &Results, output: &mu
     let mut take = |key: &str| facts.as_object_mut().and_then(|entries| entries.remove(key)).unwrap_or_default();
     let recipe = take("recipe");
     take("current"); // says which answers were read; the page shows those
+    sum_stages(&mut facts);
     Page {
         title: text("/recipe/title").filter(|title| !title.is_empty()).unwrap_or(&name).to_owned(),
         subtitle: format!("Run {name}, model {model}"),
