@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::{
     cli::CaptureArgs,
-    progress::{Bar, note},
+    progress::{Bar, interrupted, note},
     session::{self, Session},
 };
 
@@ -27,7 +27,10 @@ pub(super) fn run(args: &CaptureArgs) -> Result<()> {
     let decoder = session.decoder()?;
     decoder.set_adapter(adapter.as_ref())?;
     let mut bar = Bar::new("capture", rows.len(), "rows");
-    let captured = capture(decoder, &rows, &kinds, &mut |done| bar.set(done, ""))?;
+    let captured = capture(decoder, &rows, &kinds, &mut |done| {
+        bar.set(done, "");
+        !interrupted()
+    })?;
     let about = HashMap::from([
         ("model".to_owned(), name),
         ("adapter".to_owned(), args.adapter.as_ref().map_or(String::new(), |a| a.display().to_string())),

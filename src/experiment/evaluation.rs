@@ -78,6 +78,7 @@ impl Experiment {
     ) -> Result<Vec<String>> {
         let eval = &self.recipe.eval;
         let mut inputs = self.base_inputs();
+        inputs.push(self.manifest.model.name.clone()); // stands in every record
         inputs.extend(["eval".into(), serde_json::to_string(task)?, labels.to_string(), language.to_string()]);
         inputs.extend([
             eval.scoring.to_string(),

@@ -78,6 +78,35 @@ fn ties_go_to_the_first_label() {
     }
 }
 
+// Promise: where a model is so sure of another token that every label's probability vanishes, the answers are ties, and
+// the records can still be read.
+#[test]
+fn vanishing_scores_are_ties() {
+    let folder = scratch();
+    let model = folder.path().join("sure");
+    tiny::make_model(&model);
+    let path = model.join("model.safetensors");
+    let mut bytes = fs::read(&path).expect("reads");
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..8 + length]).expect("a JSON header");
+    let offset =
+        |at: usize| 8 + length + header["model.norm.weight"]["data_offsets"][at].as_u64().expect("a number") as usize;
+    for scale in bytes[offset(0)..offset(1)].as_chunks_mut::<4>().0 {
+        *scale = (f32::from_le_bytes(*scale) * 1e6).to_le_bytes(); // logits a million times as large
+    }
+    fs::write(&path, bytes).expect("writes");
+    let mini = tiny::mini();
+    let line = format!(
+        "eval --model sure --task emotion --data {mini} --few-shot builtin --languages de --limit 4 --out a.jsonl"
+    );
+    call_line(folder.path(), &line, 0);
+    for record in json_lines(&folder.path().join("a.jsonl")) {
+        assert_eq!(record["scores"], json!({"negative": 0.0, "positive": 0.0}));
+        assert_eq!((&record["chosen"], &record["tied"]), (&json!("positive"), &json!(true)));
+    }
+    call_line(folder.path(), "compare a.jsonl a.jsonl", 0);
+}
+
 // Promise: adapters are evaluated in the order given, the base before them only if asked for; each is itself again
 // after another one was on the model.
 #[test]

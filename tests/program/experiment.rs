@@ -189,6 +189,23 @@ fn changed_content_under_the_same_name_is_noticed() {
     assert_ne!(run(), second);
 }
 
+// Promise: a model under another name is another one in the records, so its answers are not mixed with those before.
+#[test]
+fn a_renamed_model_is_asked_again() {
+    let folder = scratch();
+    tiny::write_recipe(folder.path());
+    let run = |name: &str, languages: &str| {
+        tiny::make_model(&folder.path().join(name));
+        let model = format!("model=./{name}");
+        let languages = format!("eval.languages={languages}");
+        let args = ["run", "recipe.toml", "--out", "out", "--set", model.as_str(), "--set", languages.as_str()];
+        call(folder.path(), &args, 0);
+        json_lines(&folder.path().join("out/answers/base/emotion.english.de.jsonl"))[0]["model"].clone()
+    };
+    assert_eq!(run("first", "de"), "first");
+    assert_eq!(run("second", "de,en"), "second");
+}
+
 // Promise: threads change no result, of training neither.
 #[test]
 fn a_run_does_not_depend_on_threads() {

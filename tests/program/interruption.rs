@@ -198,6 +198,15 @@ fn killed_at_twenty_random_moments() {
     finish_and_compare(folder.path());
 }
 
+/// Interrupts a child as Ctrl-C does, and returns its exit code and what it said; no code if it was too early or too late.
+#[cfg(unix)]
+fn interrupt(child: Child) -> (Option<i32>, String) {
+    let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).output().expect("starts");
+    let ended = child.wait_with_output().expect("ends");
+    let caught = signalled.status.success() && !ended.status.success();
+    (ended.status.code().filter(|_| caught), String::from_utf8_lossy(&ended.stderr).into_owned())
+}
+
 // Promise: Ctrl-C ends a run in good order, with exit code 1 and what to do; the next run ends the same.
 #[cfg(unix)]
 #[test]
@@ -208,14 +217,37 @@ fn interrupted_by_ctrl_c() {
         let mut child =
             program(folder.path()).args(ARGS).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
         wait_for(&mut child, || !files(&out, "checkpoints").is_empty());
-        let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).output().expect("starts");
-        let ended = child.wait_with_output().expect("ends");
-        let message = String::from_utf8_lossy(&ended.stderr);
-        if signalled.status.success() && !ended.status.success() {
-            assert_eq!(ended.status.code(), Some(1), "{message}");
+        if let (Some(code), message) = interrupt(child) {
+            assert_eq!(code, 1, "{message}");
             assert!(message.contains("error: stopped") && message.contains("same command again"), "{message}");
             return finish_and_compare(folder.path());
         }
     }
     panic!("every run was over before it was interrupted");
+}
+
+// Promise: Ctrl-C ends `eval` and `capture` with exit code 1, and they leave no file.
+#[cfg(unix)]
+#[test]
+fn commands_interrupted_by_ctrl_c() {
+    let folder = scratch();
+    let row = format!("{{\"text\": {:?}}}\n", "sea ".repeat(100));
+    fs::write(folder.path().join("rows.jsonl"), row.repeat(3000)).expect("writes");
+    let (model, mini) = (tiny::model(), tiny::mini());
+    let eval =
+        format!("eval --model {model} --task emotion --data {mini} --few-shot builtin --tokens-per-batch 1 --out out");
+    let capture = format!("capture --model {model} --input rows.jsonl --out out");
+    for line in [eval, capture] {
+        let caught = (1..20u64).any(|attempt| {
+            let mut command = program(folder.path());
+            let args = command.args(line.split_whitespace()).stdout(Stdio::null()).stderr(Stdio::piped());
+            let child = args.spawn().expect("starts");
+            sleep(Duration::from_millis(100 * attempt));
+            let (code, message) = interrupt(child);
+            let whole = fs::remove_file(folder.path().join("out")).is_ok();
+            assert!(code.is_none() || code == Some(1) && message.contains("error: stopped") && !whole, "{message}");
+            code.is_some()
+        });
+        assert!(caught, "never interrupted: {line}");
+    }
 }

@@ -83,6 +83,9 @@ pub enum CaptureError {
     /// File.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// The caller asked to stop.
+    #[error("stopped after {0} rows; nothing was written")]
+    Stopped(usize),
 }
 
 /// Captured values, row-major, with their shapes.
@@ -132,12 +135,12 @@ pub fn read_rows(
     if rows.is_empty() { Err(CaptureError::Empty(name)) } else { Ok(rows) }
 }
 
-/// Runs all rows and keeps the tensors of `kinds`. `watch` sees how many rows are done.
+/// Runs all rows and keeps the tensors of `kinds`. `watch` sees how many rows are done and may stop by returning false.
 pub fn capture(
     model: &Decoder,
     rows: &[Vec<u32>],
     kinds: &[Kind],
-    watch: &mut dyn FnMut(usize),
+    watch: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Capture, CaptureError> {
     let config = model.config();
     let (layers, width) = (config.num_hidden_layers + 1, config.hidden_size);
@@ -165,7 +168,9 @@ pub fn capture(
             }
         }
         done += batch.len();
-        watch(done);
+        if !watch(done) {
+            return Err(CaptureError::Stopped(done));
+        }
     }
     Ok(Capture { tensors })
 }

@@ -113,7 +113,9 @@ fn mean_shares(scores: &[Vec<f64>]) -> Vec<f64> {
     for row in scores {
         let total: f64 = row.iter().sum();
         for (sum, score) in mean.iter_mut().zip(row) {
-            *sum += score / total / scores.len() as f64;
+            // Where all scores vanish no label is preferred.
+            let share = if total > 0.0 { score / total } else { 1.0 / row.len() as f64 };
+            *sum += share / scores.len() as f64;
         }
     }
     mean
