@@ -29,7 +29,13 @@ pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
 /// Logs go to stderr: warnings, or more with `-v`, or as LINGUALIGN_LOG says.
 pub(crate) fn start_logging(verbose: u8) {
     let level = ["warn", "info", "debug"][usize::from(verbose.min(2))];
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LINGUALIGN_LOG").unwrap_or_else(|_| level.into());
+    let filter = match std::env::var("LINGUALIGN_LOG") {
+        Ok(filter) => tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|problem| {
+            note(&format!("LINGUALIGN_LOG=`{filter}` is no filter ({problem}); showing {level} and above"));
+            level.into()
+        }),
+        Err(_) => level.into(),
+    };
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }
 

@@ -1,0 +1,73 @@
+//! Speed of the frozen product x Wᵀ and of dy W beside the `gemm` crate, at the shapes of a 135M model: GFLOP/s, best of
+//! several. `cargo run --release -p lingualign-model --example products [ROWS]`
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+use model::ops::linear;
+
+/// (out, in) of q, k, gate, down, head.
+const SHAPES: [(usize, usize); 5] = [(576, 576), (192, 576), (1536, 576), (576, 1536), (49_152, 576)];
+
+fn main() {
+    let rows: usize = std::env::args().nth(1).map_or(1024, |n| n.parse().unwrap());
+    println!("{} rows, {} threads, {}", rows, rayon::current_num_threads(), model::instruction_set());
+    for (out, inner) in SHAPES {
+        let rows = if out > 10_000 { rows.min(192) } else { rows };
+        let x = Tensor::randn(0f32, 1.0, (rows, inner), &Device::Cpu).unwrap();
+        let dy = Tensor::randn(0f32, 1.0, (rows, out), &Device::Cpu).unwrap();
+        let weight = Tensor::randn(0f32, 1.0, (out, inner), &Device::Cpu).unwrap();
+        let work = 2.0 * (rows * out * inner) as f64 / 1e9;
+        let ours = work / best(|| drop(linear::forward(&x, &weight, None).unwrap()));
+        let back = work / best(|| drop(linear::backward(&dy, &weight).unwrap()));
+        let (xs, ws) = (flat(&x), flat(&weight));
+        let mut y = vec![0f32; rows * out];
+        let crate_forward = work / best(|| product(&mut y, &xs, &ws, (rows, out, inner)));
+        println!(
+            "({out:>6}, {inner:>4})  forward {ours:>6.1}  backward {back:>6.1}  gemm crate forward {crate_forward:>6.1}"
+        );
+    }
+}
+
+fn flat(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn best(mut run: impl FnMut()) -> f64 {
+    run();
+    let time = |run: &mut dyn FnMut()| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64()
+    };
+    (0..15).map(|_| time(&mut run)).fold(f64::INFINITY, f64::min)
+}
+
+/// y (rows, out) = x (rows, in) w (out, in)ᵀ by the general crate, all cores.
+fn product(y: &mut [f32], x: &[f32], w: &[f32], (rows, out, inner): (usize, usize, usize)) {
+    // SAFETY: the three slices are as long as the shapes and strides say.
+    unsafe {
+        gemm::gemm(
+            rows,
+            out,
+            inner,
+            y.as_mut_ptr(),
+            1,
+            out as isize,
+            false,
+            x.as_ptr(),
+            1,
+            inner as isize,
+            w.as_ptr(),
+            inner as isize,
+            1,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::Rayon(0),
+        );
+    }
+}
