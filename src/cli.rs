@@ -88,7 +88,7 @@ pub(crate) struct RecipeArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
-    /// The run folder. Default: runs/<name of the recipe>.
+    /// The run folder. Default: `runs/` and the name of the recipe.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Only these stages.
@@ -103,7 +103,7 @@ pub(crate) struct RunArgs {
 pub(crate) struct TrainArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
-    /// The run folder. Default: runs/<name of the recipe>.
+    /// The run folder. Default: `runs/` and the name of the recipe.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
