@@ -27,7 +27,21 @@ fn main() {
         println!(
             "({out:>6}, {inner:>4})  forward {ours:>6.1}  backward {back:>6.1}  gemm crate forward {crate_forward:>6.1}"
         );
+        let off = neighbours(&xs, &ws, (rows, out, inner));
+        println!("                  a row of the gemm crate's product changes with its neighbours by up to {off:e}");
     }
+}
+
+/// Largest difference between a row of the crate's product alone or among a few, and among all: 0 where it never depends on them.
+fn neighbours(xs: &[f32], ws: &[f32], (rows, out, inner): (usize, usize, usize)) -> f32 {
+    let mut all = vec![0f32; rows * out];
+    product(&mut all, xs, ws, (rows, out, inner));
+    let few = |count: usize| {
+        let mut part = vec![0f32; count * out];
+        product(&mut part, xs, ws, (count, out, inner));
+        part.iter().zip(&all).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    [1, 2, 7, 33, 100].into_iter().map(few).fold(0.0, f32::max)
 }
 
 fn flat(tensor: &Tensor) -> Vec<f32> {
