@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use anyhow::{Context, Result};
@@ -124,18 +124,13 @@ impl Manifest {
 }
 
 /// SHA-256 of a list of parts, each with its length, so that no two lists run together.
-pub(crate) fn hash(parts: &[&str]) -> String {
+pub(crate) fn hash(parts: &[String]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
     hasher.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
-}
-
-/// Hash of a file's bytes, for a stage's inputs.
-pub(crate) fn hash_of(file: &Path) -> Result<String> {
-    Ok(hub::hash_file(file)?)
 }
 
 /// Largest resident memory of this process, bytes.

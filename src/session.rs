@@ -1,6 +1,6 @@
 //! A model in use: its files found, its tokenizer and weights loaded when first needed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use data::Tokenizer;
@@ -73,10 +73,8 @@ impl Session {
     /// Puts the adapter of a PEFT folder on the model, or takes off the one that is there.
     pub(crate) fn set_adapter(&mut self, folder: Option<&Path>) -> Result<()> {
         let adapter = folder.map(Adapter::read).transpose()?;
-        self.decoder()?.set_adapter(adapter.as_ref()).with_context(|| format!("adapter {}", show(folder)))
+        self.decoder()?
+            .set_adapter(adapter.as_ref())
+            .with_context(|| format!("adapter {}", folder.unwrap_or(Path::new("none")).display()))
     }
-}
-
-fn show(folder: Option<&Path>) -> String {
-    folder.map(PathBuf::from).unwrap_or_default().display().to_string()
 }

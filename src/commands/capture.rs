@@ -18,14 +18,13 @@ pub(super) fn run(args: &CaptureArgs) -> Result<()> {
     let vocab_size = session::config(&files)?.vocab_size;
     let mut tokenizer = || data::Tokenizer::load(&files).map_err(CaptureError::from);
     let rows = analyse::capture::read_rows(&args.input, vocab_size, &mut tokenizer)?;
-    let adapter = args.adapter.as_deref().map(model::Adapter::read).transpose()?;
     let kinds: Vec<Kind> = match args.tensors.as_slice() {
         [] => Kind::ALL.to_vec(),
         names => Kind::ALL.into_iter().filter(|kind| names.iter().any(|name| name == kind.name())).collect(),
     };
     let name = session.model.name.clone();
+    session.set_adapter(args.adapter.as_deref())?;
     let decoder = session.decoder()?;
-    decoder.set_adapter(adapter.as_ref())?;
     let mut bar = Bar::new("capture", rows.len(), "rows");
     let captured = capture(decoder, &rows, &kinds, &mut |done| {
         bar.set(done, "");

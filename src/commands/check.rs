@@ -82,7 +82,7 @@ fn shape(recipe: &Recipe) -> Result<Option<catalogue::Shape>> {
             mlp: c.intermediate_size,
             vocab: c.vocab_size,
             tied: c.tie_word_embeddings,
-            attention_bias: false,
+            attention_bias: c.biases.contains(&model::Projection::Q),
         }),
         None => catalogue::entry(&recipe.model).map(|e| e.shape),
     })

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use data::tasks;
-use eval::{Ask, EvalError};
-use schema::{FewShot, write_whole};
+use eval::Ask;
+use schema::{FewShot, write_json_lines};
 
 use crate::{
     cli::EvalArgs,
-    experiment::evaluation::{Progress, render_answers},
-    progress::{interrupted, note, result},
+    experiment::evaluation::{Progress, ask_language},
+    progress::{note, result},
     session::Session,
 };
 
@@ -43,25 +43,16 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
                 limit: args.limit,
                 tokens_per_batch: args.tokens_per_batch,
             };
-            progress.questions(language, 0);
-            let (decoder, tokenizer) = session.parts()?;
-            let answers = eval::ask(decoder, tokenizer, &ask, language, &mut |done, _| {
-                progress.questions(language, done);
-                !interrupted()
-            });
-            let answers = match answers {
-                Err(EvalError::Stopped(_)) => bail!("stopped; nothing was written"),
-                other => other?,
+            let Some(answers) = ask_language(&mut session, &ask, language, &mut progress)? else {
+                bail!("stopped; nothing was written");
             };
-            answers.repairs.iter().for_each(|repair| note(repair));
-            progress.language(&answers.records);
             let right = answers.records.iter().filter(|r| r.correct).count();
             result(&format!("{label}\t{}\t{language}\t{right}/{}", task.name, answers.records.len()));
             all.extend(answers.records);
         }
         progress.finish();
     }
-    write_whole(&args.out, render_answers(&all)?.as_bytes())?;
+    write_json_lines(&args.out, &all)?;
     note(&format!("wrote {}", args.out.display()));
     Ok(())
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use data::{tasks, testset};
-use eval::{Ask, EvalError};
-use schema::{AnswerRecord, FewShot, LabelSet, Language, Protocol, Task, recipe::AdapterPlan, write_whole};
+use eval::{Answers, Ask, EvalError};
+use schema::{AnswerRecord, FewShot, LabelSet, Language, Protocol, Task, recipe::AdapterPlan, write_json_lines};
 use serde_json::json;
 
 use super::{Experiment, Made};
 use crate::{
-    manifest::hash_of,
     progress::{Bar, interrupted, note},
+    session::Session,
 };
 
 /// Name of the base model's folder among the answers.
@@ -85,20 +85,20 @@ impl Experiment {
             format!("{:?} {:?}", eval.protocol, eval.limit),
             self.few_shot(task).to_string(),
         ]);
-        inputs.push(hash_of(&testset::find(&self.recipe.data.dir, task, language)?)?);
+        inputs.push(hub::hash_file(&testset::find(&self.recipe.data.dir, task, language)?)?);
         if eval.protocol == Some(Protocol::Corrected) {
             // An exchange of labels is seen beside the English file.
             let english = testset::find(&self.recipe.data.dir, task, Language::En);
-            inputs.push(english.map_or(Ok("no English file".to_owned()), |path| hash_of(&path))?);
+            inputs.push(english.map_or(Ok("no English file".to_owned()), |path| hub::hash_file(&path))?);
         }
         match self.few_shot(task) {
-            FewShot::File(path) => inputs.push(hash_of(&path)?),
+            FewShot::File(path) => inputs.push(hub::hash_file(&path)?),
             FewShot::Builtin => inputs.push(format!("{:?}", tasks::exemplars(&task.name)?.get(&language))),
             FewShot::Head(_) => {}
         }
         if let Some(plan) = plan {
-            inputs.push(hash_of(&self.folder.adapter(&plan.name).join(model::adapter::peft::WEIGHTS))?);
-            inputs.push(hash_of(&self.folder.adapter(&plan.name).join(model::adapter::peft::CONFIG))?);
+            inputs.push(hub::hash_file(&self.folder.adapter(&plan.name).join(model::adapter::peft::WEIGHTS))?);
+            inputs.push(hub::hash_file(&self.folder.adapter(&plan.name).join(model::adapter::peft::CONFIG))?);
         }
         Ok(inputs)
     }
@@ -133,21 +133,10 @@ impl Experiment {
             limit: eval.limit,
             tokens_per_batch: eval.tokens_per_batch,
         };
-        progress.questions(language, 0);
-        let (decoder, tokenizer) = self.session.parts()?;
-        let answers = eval::ask(decoder, tokenizer, &ask, language, &mut |done, _| {
-            progress.questions(language, done);
-            !interrupted()
-        });
-        let answers = match answers {
-            Err(EvalError::Stopped(language)) => {
-                bail!("stopped before {language} was finished; run the same command again to go on")
-            }
-            other => other?,
+        let Some(answers) = ask_language(&mut self.session, &ask, language, progress)? else {
+            bail!("stopped before {language} was finished; run the same command again to go on");
         };
-        answers.repairs.iter().for_each(|repair| note(repair));
-        write_whole(&file, render_answers(&answers.records)?.as_bytes())?;
-        progress.language(&answers.records);
+        write_json_lines(&file, &answers.records)?;
         let notes = [
             ("prefix_tokens".to_owned(), json!(answers.prefix_tokens)),
             ("questions".to_owned(), json!(answers.records.len())),
@@ -161,14 +150,26 @@ fn answers_stage(plan: Option<&AdapterPlan>, task: &Task, labels: LabelSet, lang
     format!("eval.{}.{}.{labels}.{language}", plan.map_or(BASE, |p| p.name.as_str()), task.name)
 }
 
-/// One JSON object a line.
-pub(crate) fn render_answers(records: &[AnswerRecord]) -> Result<String> {
-    let mut text = String::new();
-    for record in records {
-        text.push_str(&serde_json::to_string(record)?);
-        text.push('\n');
-    }
-    Ok(text)
+/// Asks one language, showing progress and what was repaired; `None` if Ctrl-C stopped it.
+pub(crate) fn ask_language(
+    session: &mut Session,
+    ask: &Ask<'_>,
+    language: Language,
+    progress: &mut Progress,
+) -> Result<Option<Answers>> {
+    progress.questions(language, 0);
+    let (decoder, tokenizer) = session.parts()?;
+    let answers = eval::ask(decoder, tokenizer, ask, language, &mut |done, _| {
+        progress.questions(language, done);
+        !interrupted()
+    });
+    let answers = match answers {
+        Err(EvalError::Stopped(_)) => return Ok(None),
+        other => other?,
+    };
+    answers.repairs.iter().for_each(|repair| note(repair));
+    progress.language(&answers.records);
+    Ok(Some(answers))
 }
 
 /// One line of progress for a model, task and label set over all languages.
@@ -187,14 +188,14 @@ impl Progress {
         Self { bar: None, label, total: languages, done: 0, right: 0, asked: 0 }
     }
 
-    pub(crate) fn questions(&mut self, language: Language, done: usize) {
+    fn questions(&mut self, language: Language, done: usize) {
         let (label, total) = (&self.label, self.total);
         self.bar
             .get_or_insert_with(|| Bar::new(label, total, "languages"))
             .set(self.done, &format!("{language}: {done}"));
     }
 
-    pub(crate) fn language(&mut self, records: &[AnswerRecord]) {
+    fn language(&mut self, records: &[AnswerRecord]) {
         self.done += 1;
         self.asked += records.len();
         self.right += records.iter().filter(|r| r.correct).count();

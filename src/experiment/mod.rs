@@ -14,7 +14,7 @@ use anyhow::Result;
 use schema::{Recipe, recipe::AdapterPlan, run_folder::RunFolder};
 
 use crate::{
-    manifest::{MachineFacts, Manifest, ModelFacts, Stage},
+    manifest::{MachineFacts, Manifest, ModelFacts, Stage, hash},
     progress::{self, note},
     session::Session,
 };
@@ -112,7 +112,7 @@ impl Experiment {
 
     /// Runs `work` unless the stage is done with these inputs; `work` returns the files it wrote and what to note.
     fn stage(&mut self, name: &str, inputs: &[String], work: impl FnOnce(&mut Self) -> Result<Made>) -> Result<()> {
-        let inputs = hash_inputs(inputs);
+        let inputs = hash(inputs);
         if self.manifest.is_done(&self.folder, name, &inputs)? {
             tracing::info!(stage = name, "done before with the same inputs; skipped");
             self.manifest.current.insert(name.to_owned());
@@ -146,7 +146,7 @@ impl Experiment {
     /// Whether a stage is done with these inputs. Where they cannot be told, a file among them is missing; the stage
     /// itself says which.
     fn is_done(&self, name: &str, inputs: Result<Vec<String>>) -> Result<bool> {
-        inputs.map_or(Ok(false), |inputs| self.manifest.is_done(&self.folder, name, &hash_inputs(&inputs)))
+        inputs.map_or(Ok(false), |inputs| self.manifest.is_done(&self.folder, name, &hash(&inputs)))
     }
 
     fn report(&mut self) -> Result<()> {
@@ -155,10 +155,6 @@ impl Experiment {
         progress::result(&summary.render_text());
         Ok(())
     }
-}
-
-fn hash_inputs(inputs: &[String]) -> String {
-    crate::manifest::hash(&inputs.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn data_stage(plan: &AdapterPlan) -> String {

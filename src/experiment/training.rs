@@ -7,14 +7,14 @@ use data::{Example, Pair, batch, example, pairs, tasks};
 use schema::{
     recipe::{AdapterPlan, TrainRecipe},
     record::TrainRecord,
-    write_whole,
+    write_json_lines,
 };
 use serde_json::json;
 use train::{Event, Outcome, Run, TrainError};
 
-use super::{Experiment, Made, data_stage, hash_inputs, train_stage};
+use super::{Experiment, Made, data_stage, train_stage};
 use crate::{
-    manifest::hash_of,
+    manifest::hash,
     progress::{Bar, interrupted, note},
 };
 
@@ -32,12 +32,7 @@ impl Experiment {
         self.stage(&data_stage(plan), &inputs, |this| {
             let drawn = pairs::load(&dir, task, &plan.setting, recipe.pairs, plan.seed)?;
             let file = this.folder.pairs(&plan.name);
-            let mut text = String::new();
-            for pair in &drawn {
-                text.push_str(&serde_json::to_string(pair)?);
-                text.push('\n');
-            }
-            write_whole(&file, text.as_bytes())?;
+            write_json_lines(&file, &drawn)?;
             note(&format!("{:<40} {} pairs", format!("pairs {}", plan.name), drawn.len()));
             Ok(Made { files: vec![file], notes: [("pairs".to_owned(), json!(drawn.len()))].into() })
         })
@@ -48,7 +43,7 @@ impl Experiment {
         let count = self.train_recipe()?.pairs.to_string();
         let mut inputs = vec!["pairs".to_owned(), plan.setting.to_string(), count, plan.seed.to_string()];
         for path in pairs::files(&self.recipe.data.dir, tasks::task(&plan.task)?, &plan.setting)? {
-            inputs.push(hash_of(&path)?);
+            inputs.push(hub::hash_file(&path)?);
         }
         Ok(inputs)
     }
@@ -64,7 +59,7 @@ impl Experiment {
         let (settings, tasks) = (vec![plan.setting.clone()], vec![plan.task.clone()]);
         let own = TrainRecipe { settings, tasks, ..self.train_recipe()? };
         let mut inputs = self.base_inputs();
-        let pairs = hash_of(&self.folder.pairs(&plan.name))?;
+        let pairs = hub::hash_file(&self.folder.pairs(&plan.name))?;
         inputs.extend(["train".into(), serde_json::to_string(&own)?, plan.seed.to_string(), pairs]);
         Ok((inputs, own))
     }
@@ -81,7 +76,7 @@ impl Experiment {
             bail!("{} is missing or of another recipe; run the stage `data` first", pairs_file.display());
         }
         let (inputs, own) = self.train_inputs(plan)?;
-        let checkpoint_inputs = hash_inputs(&inputs);
+        let checkpoint_inputs = hash(&inputs);
         self.stage(&train_stage(plan), &inputs, |this| {
             let all = read_pairs(&pairs_file)?;
             let examples = example::encode_all(this.session.tokenizer()?, &all, own.cutoff_len)?;
@@ -121,12 +116,12 @@ impl Experiment {
                     }
                 }
                 Event::Record(TrainRecord::Validation(_)) => {}
-                Event::Saved(records) => failed = failed.take().or(write_log(&log, records).err()),
+                Event::Saved(records) => failed = failed.take().or(write_json_lines(&log, records).err()),
             }
             failed.is_none() && !interrupted()
         });
         if let Some(error) = failed {
-            return Err(error);
+            return Err(error.into());
         }
         let outcome = outcome.map_err(|error| match error {
             TrainError::Stopped(step) => {
@@ -134,7 +129,7 @@ impl Experiment {
             }
             other => anyhow::Error::new(other).context(format!("training {}", plan.name)),
         })?;
-        write_log(&log, &outcome.records)?;
+        write_json_lines(&log, &outcome.records)?;
         if let Some(bar) = bar {
             bar.finish(&format!("{message}; best at step {}", outcome.step));
         }
@@ -174,13 +169,4 @@ fn read_pairs(file: &Path) -> Result<Vec<Pair>> {
             serde_json::from_str(content).with_context(|| format!("{}, line {line}: no pair", file.display()))
         })
         .collect()
-}
-
-fn write_log(file: &Path, records: &[TrainRecord]) -> Result<()> {
-    let mut text = String::new();
-    for record in records {
-        text.push_str(&serde_json::to_string(record)?);
-        text.push('\n');
-    }
-    Ok(write_whole(file, text.as_bytes())?)
 }

@@ -7,9 +7,8 @@ use std::{collections::HashMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use data::{DataError, Tokenizer};
-use model::{Decoder, Layer, ModelError, Rows};
-use safetensors::{Dtype, tensor::TensorView};
-use schema::disk::{DiskError, write_whole};
+use model::{Decoder, Layer, ModelError, Rows, tensor_file};
+use schema::disk::DiskError;
 
 /// Tokens run through the model at once.
 const TOKENS_PER_BATCH: usize = 2048;
@@ -40,11 +39,6 @@ impl Kind {
             Self::FinalLast => "final.last",
         }
     }
-
-    /// By its name.
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| k.name() == name)
-    }
 }
 
 /// Why a capture stopped.
@@ -63,14 +57,6 @@ pub enum CaptureError {
     /// The file has no rows.
     #[error("{0} has no rows")]
     Empty(String),
-    /// The file cannot be made.
-    #[error("cannot write {file}: {problem}")]
-    Write {
-        /// The file.
-        file: String,
-        /// Why.
-        problem: String,
-    },
     /// Tokenizer.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -213,19 +199,11 @@ impl Batch {
 impl Capture {
     /// Writes the file; `about` names model, adapter and dtype.
     pub fn write(&self, file: &Path, about: HashMap<String, String>) -> Result<(), CaptureError> {
-        let refuse = |e: safetensors::SafeTensorError| CaptureError::Write {
-            file: file.display().to_string(),
-            problem: e.to_string(),
-        };
-        let bytes: Vec<Vec<u8>> =
-            self.tensors.iter().map(|(_, _, values)| values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
-        let views = self
+        let tensors: Vec<tensor_file::Named<'_>> = self
             .tensors
             .iter()
-            .zip(&bytes)
-            .map(|((kind, shape, _), raw)| Ok((kind.name(), TensorView::new(Dtype::F32, shape.clone(), raw)?)))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(refuse)?;
-        Ok(write_whole(file, &safetensors::serialize(views, Some(about)).map_err(refuse)?)?)
+            .map(|(kind, shape, values)| (kind.name().to_owned(), shape.clone(), values.as_slice()))
+            .collect();
+        Ok(tensor_file::write(file, &tensors, about)?)
     }
 }

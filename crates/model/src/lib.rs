@@ -18,6 +18,7 @@ mod linear;
 mod mlp;
 pub mod ops;
 pub mod rows;
+pub mod tensor_file;
 mod weights;
 
 pub use adapter::{Adapter, Gradients, LoraConfig, Place, Projection};

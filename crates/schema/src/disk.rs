@@ -55,6 +55,17 @@ pub fn write_with(
     write().map_err(DiskError::at("write", path))
 }
 
+/// Writes one JSON value a line, whole.
+pub fn write_json_lines<T: serde::Serialize>(path: &Path, rows: &[T]) -> Result<(), DiskError> {
+    write_with(path, |file| {
+        for row in rows {
+            serde_json::to_writer(&mut *file, row)?;
+            file.write_all(b"\n")?;
+        }
+        Ok(())
+    })
+}
+
 /// A temporary file is private to its owner; a result is an ordinary file.
 #[cfg(unix)]
 fn make_readable(file: &fs::File) -> io::Result<()> {

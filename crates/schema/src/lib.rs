@@ -11,7 +11,7 @@ pub mod run_folder;
 pub mod setting;
 pub mod task;
 
-pub use disk::write_whole;
+pub use disk::{write_json_lines, write_whole};
 pub use language::Language;
 pub use recipe::Recipe;
 pub use record::{AnswerRecord, StepRecord, ValidationRecord};

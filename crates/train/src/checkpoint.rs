@@ -1,18 +1,12 @@
 //! What a killed training goes on from: one safetensors file, written whole and renamed, with the adapter, the best adapter
 //! so far, the optimiser's means, and the records so far as metadata.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
-use model::{Adapter, Place};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use schema::{
-    disk::{DiskError, write_whole},
-    record::TrainRecord,
-};
+use model::{Adapter, Place, tensor_file};
+use safetensors::SafeTensors;
+use schema::{disk::DiskError, record::TrainRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -54,17 +48,10 @@ pub fn write(
         values.insert(name("m", *place, *half), moments.m.clone());
         values.insert(name("v", *place, *half), moments.v.clone());
     }
-    let bytes: Vec<(String, Vec<u8>)> =
-        values.into_iter().map(|(name, v)| (name, v.iter().flat_map(|x| x.to_le_bytes()).collect())).collect();
-    let views = bytes
-        .iter()
-        .map(|(name, raw)| Ok((name.as_str(), TensorView::new(Dtype::F32, vec![raw.len() / 4], raw)?)))
-        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-        .map_err(|e| refuse(e.to_string()))?;
     let progress = serde_json::to_string(progress).map_err(|e| refuse(e.to_string()))?;
-    let metadata: HashMap<String, String> = [("progress".to_owned(), progress)].into();
-    let whole = safetensors::serialize(views, Some(metadata)).map_err(|e| refuse(e.to_string()))?;
-    Ok(write_whole(file, &whole)?)
+    let tensors: Vec<tensor_file::Named<'_>> =
+        values.iter().map(|(name, values)| (name.clone(), vec![values.len()], values.as_slice())).collect();
+    Ok(tensor_file::write(file, &tensors, [("progress".to_owned(), progress)].into())?)
 }
 
 /// What was read back.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{Adapter, LoraConfig, LoraWeights, Place, Projection};
 use crate::{
     error::{ModelError, Result},
-    ops::cpu::view::View,
+    tensor_file,
 };
 
 /// The configuration's file name.
@@ -25,27 +25,16 @@ pub const WEIGHTS: &str = "adapter_model.safetensors";
 impl Adapter {
     /// Writes the folder; the matrices first, so that a folder with a configuration is whole.
     pub fn write(&self, folder: &Path, base_model: &str) -> Result<()> {
-        let mut bytes = BTreeMap::new();
+        let mut matrices = Vec::new();
         for (place, weights) in &self.weights {
             for (name, matrix) in [("lora_A", &weights.a), ("lora_B", &weights.b)] {
-                let matrix = matrix.to_device(&Device::Cpu)?.contiguous()?;
-                let view = View::<f32>::new(&matrix, "adapter")?;
-                let raw: Vec<u8> = view.slice().iter().flat_map(|v| v.to_le_bytes()).collect();
-                bytes.insert(format!("base_model.model.{place}.{name}.weight"), (matrix.dims().to_vec(), raw));
+                let values = matrix.flatten_all()?.to_vec1::<f32>()?;
+                matrices.push((format!("base_model.model.{place}.{name}.weight"), matrix.dims().to_vec(), values));
             }
         }
-        let file = folder.join(WEIGHTS);
-        let refuse =
-            |e: safetensors::SafeTensorError| ModelError::Adapter { file: file.clone(), problem: e.to_string() };
-        let views = bytes
-            .iter()
-            .map(|(name, (shape, raw))| {
-                Ok((name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), raw)?))
-            })
-            .collect::<std::result::Result<Vec<_>, _>>()
-            .map_err(refuse)?;
-        let metadata = [("format".to_owned(), "pt".to_owned())].into();
-        write_whole(&file, &safetensors::serialize(views, Some(metadata)).map_err(refuse)?)?;
+        let tensors: Vec<tensor_file::Named<'_>> =
+            matrices.iter().map(|(name, shape, values)| (name.clone(), shape.clone(), values.as_slice())).collect();
+        tensor_file::write(&folder.join(WEIGHTS), &tensors, [("format".to_owned(), "pt".to_owned())].into())?;
         write_whole(&folder.join("README.md"), self.card(base_model).as_bytes())?;
         write_whole(&folder.join(CONFIG), format!("{:#}\n", self.config_json(base_model)).as_bytes())?;
         Ok(())

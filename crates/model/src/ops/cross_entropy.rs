@@ -2,15 +2,13 @@
 //! (arXiv 2411.09009). Loss and gradient come from one pass.
 
 use candle_core::{D, DType, Tensor};
-use half::bf16;
 use rayon::prelude::*;
 
 use super::{
     check_shapes,
     cpu::{
         gemm::{self, Right, SET, Values, rows_of},
-        math,
-        view::{self, View},
+        math, view,
     },
     linear,
 };
@@ -40,20 +38,10 @@ pub fn forward_backward(hidden: &Tensor, lm_head: &Tensor, targets: &[u32], with
     if !view::is_fused(hidden) {
         return composed(hidden, lm_head, targets, with_gradient);
     }
-    let hidden = View::<f32>::new(hidden, "cross_entropy")?;
     let mut d_hidden = with_gradient.then(|| vec![0.0; rows * width]);
-    let sum = match lm_head.dtype() {
-        DType::F32 => {
-            let head = View::<f32>::new(lm_head, "lm_head")?;
-            fused(hidden.slice(), Values::F32(head.slice()), targets, (width, vocab), d_hidden.as_deref_mut())
-        }
-        DType::BF16 => {
-            let head = View::<bf16>::new(lm_head, "lm_head")?;
-            let rounded: Vec<f32> = hidden.slice().par_iter().map(|&v| bf16::from_f32(v).to_f32()).collect();
-            fused(&rounded, Values::Bf16(head.slice()), targets, (width, vocab), d_hidden.as_deref_mut())
-        }
-        other => return Err(ModelError::op("cross_entropy", format!("lm_head of {other:?}; f32 or bf16"))),
-    };
+    let sum = linear::with_weight(hidden, lm_head, "cross_entropy", |rows, head| {
+        fused(rows, head, targets, (width, vocab), d_hidden.as_deref_mut())
+    })?;
     let d_hidden = d_hidden.map(|d| view::tensor(d, (rows, width))).transpose()?;
     Ok(Loss { sum, d_hidden })
 }

@@ -71,18 +71,26 @@ fn product(
     depth: usize,
     out: &mut [f32],
 ) -> Result<()> {
-    let x = View::<f32>::new(x, "linear rows")?;
+    with_weight(x, weight, "linear", |rows_seen, values| {
+        gemm::multiply(rows, gemm::rows_of(rows_seen, depth), &right(values), out, SET);
+    })
+}
+
+/// Calls `run` with the values of a frozen weight, and of `rows` as a product with this weight sees them: rounded to bf16
+/// where the weight is.
+pub(super) fn with_weight<R>(
+    rows: &Tensor,
+    weight: &Tensor,
+    op: &'static str,
+    run: impl FnOnce(&[f32], Values<'_>) -> R,
+) -> Result<R> {
+    let rows = View::<f32>::new(rows, op)?;
     match weight.dtype() {
-        DType::F32 => {
-            let weight = View::<f32>::new(weight, "linear weight")?;
-            gemm::multiply(rows, gemm::rows_of(x.slice(), depth), &right(Values::F32(weight.slice())), out, SET);
-        }
+        DType::F32 => Ok(run(rows.slice(), Values::F32(View::<f32>::new(weight, op)?.slice()))),
         DType::BF16 => {
-            let weight = View::<bf16>::new(weight, "linear weight")?;
-            let rounded: Vec<f32> = x.slice().par_iter().map(|&v| bf16::from_f32(v).to_f32()).collect();
-            gemm::multiply(rows, gemm::rows_of(&rounded, depth), &right(Values::Bf16(weight.slice())), out, SET);
+            let rounded: Vec<f32> = rows.slice().par_iter().map(|&v| bf16::from_f32(v).to_f32()).collect();
+            Ok(run(&rounded, Values::Bf16(View::<bf16>::new(weight, op)?.slice())))
         }
-        other => return Err(ModelError::op("linear", format!("weight of {other:?}; f32 or bf16"))),
+        other => Err(ModelError::op(op, format!("weight of {other:?}; f32 or bf16"))),
     }
-    Ok(())
 }

@@ -9,7 +9,7 @@ use crate::{
     ops::cpu::{
         gemm::{Out, Packed, Right, Shared, Values},
         math,
-        tile::Left,
+        tile::{COLS, Left},
         view::{self, View},
     },
     rows::Rows,
@@ -111,7 +111,7 @@ fn block_backward(
 ) -> Vec<f32> {
     let (size, width, rows) = (x.heads.size, x.heads.query * x.heads.size, block.len());
     // Whole keys from the first one that the block's first row sees, down to a panel's edge.
-    let first = x.heads.visible(block.start).start / QUERY_PANEL * QUERY_PANEL;
+    let first = x.heads.visible(block.start).start / COLS * COLS;
     let keys = first..block.end;
     let ld = keys.len();
     let at = block.start * width + head * size;
@@ -160,9 +160,6 @@ fn block_backward(
     context.keys.multiply(rows, left, keys, 0..size, &mut Out { values: &mut dq, stride: size, add: false });
     dq
 }
-
-/// A panel's width: where a range of keys may start.
-const QUERY_PANEL: usize = crate::ops::cpu::tile::COLS;
 
 /// `p`: scores -> weights; `ds`: gradient of the weights -> gradient of the unscaled scores. Unseen keys get 0.
 fn row_backward(p: &mut [f32], ds: &mut [f32], seen: std::ops::Range<usize>, scale: f32, log_sum: f32, delta: f32) {
