@@ -59,7 +59,7 @@ impl Experiment {
         };
         manifest.machine = MachineFacts {
             device: session.device_name(),
-            instruction_set: model::instruction_set().into(),
+            instruction_set: model::instruction_set().name().into(),
             threads: rayon::current_num_threads(),
             peak_memory_bytes: None,
         };

@@ -5,11 +5,11 @@ use candle_core::Tensor;
 use crate::{
     adapter::{Gradients, Place, Projection},
     config::ModelConfig,
-    error::Result,
-    linear::{Keep, Linear, LinearSaved},
+    error::{ModelError, Result},
+    linear::{Backward, Keep, Linear, LinearSaved},
     ops::{
-        add,
         attend::{self, Heads, LayerKv},
+        linear,
         rope::{self, Angles, Turn},
     },
     rows::Rows,
@@ -50,26 +50,32 @@ impl Attention {
         })
     }
 
-    /// `x` (N, E) after the norm -> (N, E), the layer's keys and values, and what backward needs.
+    /// `residual` (N, E) + the attention of `x` (N, E), which is after the norm; the layer's keys and values, and what
+    /// backward needs.
     pub(crate) fn forward(
         &self,
         rows: &Rows,
         angles: &Angles,
         x: &Tensor,
+        residual: &Tensor,
         prefix: Option<&LayerKv>,
         keep: Keep,
     ) -> Result<(Tensor, LayerKv, AttentionSaved)> {
-        let (q, q_saved) = self.q_proj.forward(x, keep)?; // (N, H · D)
-        let (k, k_saved) = self.k_proj.forward(x, keep)?; // (N, G · D)
-        let (v, v_saved) = self.v_proj.forward(x, keep)?; // (N, G · D)
+        let (q_low, k_low, v_low) =
+            (self.q_proj.lower(x, keep)?, self.k_proj.lower(x, keep)?, self.v_proj.lower(x, keep)?);
+        let projections =
+            [self.q_proj.projected(&q_low), self.k_proj.projected(&k_low), self.v_proj.projected(&v_low)];
+        let [q, k, v]: [Tensor; 3] = linear::forward_all(x, &projections, None)?
+            .try_into()
+            .map_err(|_| ModelError::op("attention", "three projections"))?; // (N, H · D), (N, G · D) twice
         let (q, k) = (rope::turn(&q, angles, Turn::Forward)?, rope::turn(&k, angles, Turn::Forward)?);
         let (out, attend) = attend::forward(&self.heads, rows, &q, &k, &v, prefix)?; // (N, H · D)
-        let (y, o_saved) = self.o_proj.forward(&out, keep)?; // (N, E)
+        let (y, o_saved) = self.o_proj.forward(&out, Some(residual), keep)?; // (N, E)
         let kv = LayerKv { k, v };
         let saved = AttentionSaved {
-            q_proj: q_saved,
-            k_proj: k_saved,
-            v_proj: v_saved,
+            q_proj: q_low.into_saved(),
+            k_proj: k_low.into_saved(),
+            v_proj: v_low.into_saved(),
             o_proj: o_saved,
             q,
             kv: kv.clone(),
@@ -88,16 +94,13 @@ impl Attention {
         need_dx: bool,
         gradients: &mut Gradients,
     ) -> Result<Option<Tensor>> {
-        let Some(d_out) = self.o_proj.backward(&saved.o_proj, dy, true, gradients)? else { return Ok(None) };
+        let d_out = Backward::sum(&[self.o_proj.backward(&saved.o_proj, dy, gradients)?])?;
         let grads = attend::backward(&self.heads, rows, &saved.q, &saved.kv.k, &saved.kv.v, &saved.attend, &d_out)?;
         let dq = rope::turn(&grads.q, angles, Turn::Backward)?;
         let dk = rope::turn(&grads.k, angles, Turn::Backward)?;
-        let from_q = self.q_proj.backward(&saved.q_proj, &dq, need_dx, gradients)?;
-        let from_k = self.k_proj.backward(&saved.k_proj, &dk, need_dx, gradients)?;
-        let from_v = self.v_proj.backward(&saved.v_proj, &grads.v, need_dx, gradients)?;
-        match (from_q, from_k, from_v) {
-            (Some(q), Some(k), Some(v)) => Ok(Some(add::forward(&add::forward(&q, &k)?, &v)?)),
-            _ => Ok(None),
-        }
+        let q = self.q_proj.backward(&saved.q_proj, &dq, gradients)?;
+        let k = self.k_proj.backward(&saved.k_proj, &dk, gradients)?;
+        let v = self.v_proj.backward(&saved.v_proj, &grads.v, gradients)?;
+        if need_dx { Ok(Some(Backward::sum(&[q, k, v])?)) } else { Ok(None) }
     }
 }

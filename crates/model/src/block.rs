@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     linear::{Keep, Linear},
     mlp::{Mlp, MlpSaved},
-    ops::{add, attend::LayerKv, rms_norm, rope::Angles},
+    ops::{attend::LayerKv, rms_norm, rope::Angles},
     rows::Rows,
     weights::WeightFiles,
 };
@@ -55,11 +55,9 @@ impl Block {
         keep: Keep,
     ) -> Result<(Tensor, LayerKv, Option<BlockSaved>)> {
         let normed = rms_norm::forward(x, &self.input_layernorm, self.eps)?;
-        let (attn_out, kv, attention) = self.self_attn.forward(rows, angles, &normed, prefix, keep)?;
-        let resid_mid = add::forward(x, &attn_out)?; // (N, E)
+        let (resid_mid, kv, attention) = self.self_attn.forward(rows, angles, &normed, x, prefix, keep)?; // (N, E)
         let normed = rms_norm::forward(&resid_mid, &self.post_attention_layernorm, self.eps)?;
-        let (mlp_out, mlp) = self.mlp.forward(&normed, keep)?;
-        let resid_post = add::forward(&resid_mid, &mlp_out)?; // (N, E)
+        let (resid_post, mlp) = self.mlp.forward(&normed, &resid_mid, keep)?; // (N, E)
         let saved = match keep {
             Keep::Nothing => None,
             Keep::ForBackward { .. } => Some(BlockSaved { resid_pre: x.clone(), resid_mid, attention, mlp }),
@@ -78,14 +76,14 @@ impl Block {
         gradients: &mut Gradients,
     ) -> Result<Option<Tensor>> {
         let Some(d_normed) = self.mlp.backward(&saved.mlp, dy, true, gradients)? else { return Ok(None) };
-        let through = rms_norm::backward(&saved.resid_mid, &self.post_attention_layernorm, self.eps, &d_normed)?;
-        let d_mid = add::forward(dy, &through)?; // (N, E)
+        let weight = &self.post_attention_layernorm;
+        let d_mid = rms_norm::backward(&saved.resid_mid, weight, self.eps, &d_normed, Some(dy))?; // (N, E)
         let Some(d_normed) = self.self_attn.backward(rows, angles, &saved.attention, &d_mid, need_dx, gradients)?
         else {
             return Ok(None);
         };
-        let through = rms_norm::backward(&saved.resid_pre, &self.input_layernorm, self.eps, &d_normed)?;
-        Ok(Some(add::forward(&d_mid, &through)?))
+        let weight = &self.input_layernorm;
+        Ok(Some(rms_norm::backward(&saved.resid_pre, weight, self.eps, &d_normed, Some(&d_mid))?))
     }
 
     /// The seven projections, in the order of the forward.

@@ -3,7 +3,7 @@
 //! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D** head size, **E** hidden size,
 //! **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA rank.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use hub::{ModelFiles, gguf::Header};
 use schema::task::Precision;
 
@@ -16,6 +16,7 @@ use crate::{
     linear::Keep,
     ops::{self, attend::LayerKv, cross_entropy, rms_norm, rope::Angles},
     rows::Rows,
+    weight::Weight,
     weights::{WeightFiles, gguf::ROPE_FACTORS},
 };
 
@@ -60,10 +61,10 @@ type Visit<'a> = dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) 
 /// A model in memory.
 pub struct Decoder {
     config: ModelConfig,
-    embed_tokens: Tensor, // (V, E)
+    embed_tokens: Weight, // (V, E)
     blocks: Vec<Block>,
     norm: Tensor,            // (E)
-    lm_head: Option<Tensor>, // (V, E); None: the embedding
+    lm_head: Option<Weight>, // (V, E); None: the embedding
     device: Device,
 }
 
@@ -102,7 +103,7 @@ impl Decoder {
 
     fn build(config: ModelConfig, mut files: WeightFiles, device: &Device) -> Result<Self> {
         let (v, e) = (config.vocab_size, config.hidden_size);
-        let embed_tokens = files.take("model.embed_tokens.weight", &[v, e])?;
+        let embed_tokens = files.take_weight("model.embed_tokens.weight", &[v, e])?;
         let blocks = (0..config.num_hidden_layers)
             .map(|layer| Block::load(&mut files, &config, layer))
             .collect::<Result<_>>()?;
@@ -111,7 +112,7 @@ impl Decoder {
             files.ignore("lm_head.weight");
             None
         } else {
-            Some(files.take("lm_head.weight", &[v, e])?)
+            Some(files.take_weight("lm_head.weight", &[v, e])?)
         };
         files.finish()?;
         Ok(Self { config, embed_tokens, blocks, norm, lm_head, device: device.clone() })
@@ -152,8 +153,7 @@ impl Decoder {
                 "token id {id} is not in the vocabulary of {size}; is the tokenizer the model's?"
             )));
         }
-        let ids = Tensor::new(input_ids, &self.device)?;
-        Ok(self.embed_tokens.index_select(&ids, 0)?.to_dtype(DType::F32)?)
+        self.embed_tokens.rows(input_ids, &self.device)
     }
 
     /// Runs all blocks, calling `visit` with the residual stream at each layer; returns the last: (N, E).
@@ -228,7 +228,7 @@ impl Decoder {
     }
 
     /// The output embedding: (V, E).
-    fn head(&self) -> &Tensor {
+    fn head(&self) -> &Weight {
         self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
     }
 
@@ -264,7 +264,7 @@ impl Decoder {
         let normed = self.final_norm(&rows)?;
         let loss = cross_entropy::forward_backward(&normed, self.head(), targets, with_gradient)?;
         let Some(d_normed) = loss.d_hidden else { return Ok((loss.sum, None)) };
-        let d_rows = rms_norm::backward(&rows, &self.norm, self.config.rms_norm_eps, &d_normed)?;
+        let d_rows = rms_norm::backward(&rows, &self.norm, self.config.rms_norm_eps, &d_normed, None)?;
         let d_hidden = hidden.zeros_like()?.index_add(&Tensor::new(learnt, &self.device)?, &d_rows, 0)?;
         Ok((loss.sum, Some(d_hidden)))
     }

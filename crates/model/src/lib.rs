@@ -19,11 +19,13 @@ mod mlp;
 pub mod ops;
 pub mod rows;
 pub mod tensor_file;
+pub mod weight;
 mod weights;
 
 pub use adapter::{Adapter, Gradients, LoraConfig, Place, Projection};
 pub use config::ModelConfig;
 pub use decoder::{Decoder, KvCache, Layer};
 pub use error::{ModelError, Result};
-pub use ops::cpu::tile::instruction_set;
+pub use ops::cpu::isa::{InstructionSet, force_instruction_set, instruction_set};
 pub use rows::{Parent, Rows};
+pub use weight::Weight;

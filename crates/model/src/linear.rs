@@ -6,7 +6,12 @@ use crate::{
     adapter::{Gradients, LoraWeights, Place},
     config::ModelConfig,
     error::Result,
-    ops::{self, lora::Dropout},
+    ops::{
+        self,
+        linear::{Projected, Share, Update},
+        lora::Dropout,
+    },
+    weight::Weight,
     weights::WeightFiles,
 };
 
@@ -25,21 +30,34 @@ pub(crate) enum Keep {
 /// y = x Wᵀ + b, plus the update where there is one.
 pub(crate) struct Linear {
     place: Place,
-    weight: Tensor, // (out, in)
+    weight: Weight, // (out, in)
     bias: Option<Tensor>,
     lora: Option<LoraWeights>,
 }
 
+/// What the update of one projection needs to be added, and its backward; nothing where nothing is trained.
+pub(crate) struct Lowered {
+    /// scale · x Aᵀ: (N, R)
+    low: Option<Tensor>,
+    saved: Option<LoraSaved>,
+}
+
 /// What backward needs of one projection; nothing where nothing is trained.
 pub(crate) struct LinearSaved {
-    lora: Option<LoraSaved>,
+    lora: Option<(Tensor, LoraSaved)>,
 }
 
 struct LoraSaved {
     /// The update's input (N, in), after dropout; shared with the other readers of the same rows where there is none.
     x: Tensor,
-    saved: ops::lora::Saved,
     dropout: Option<Dropout>,
+}
+
+impl Lowered {
+    /// What is kept, once the forward is done.
+    pub(crate) fn into_saved(self) -> LinearSaved {
+        LinearSaved { lora: self.low.zip(self.saved) }
+    }
 }
 
 impl Linear {
@@ -51,7 +69,7 @@ impl Linear {
         (out, inner): (usize, usize),
     ) -> Result<Self> {
         let name = place.weight_name();
-        let weight = files.take(&format!("{name}.weight"), &[out, inner])?;
+        let weight = files.take_weight(&format!("{name}.weight"), &[out, inner])?;
         let biased = config.biases.contains(&place.projection);
         let bias = if biased { Some(files.take_f32(&format!("{name}.bias"), &[out])?) } else { None };
         Ok(Self { place, weight, bias, lora: None })
@@ -67,10 +85,9 @@ impl Linear {
         self.lora = lora;
     }
 
-    /// (N, in) -> (N, out)
-    pub(crate) fn forward(&self, x: &Tensor, keep: Keep) -> Result<(Tensor, LinearSaved)> {
-        let base = ops::linear::forward(x, &self.weight, self.bias.as_ref())?;
-        let Some(lora) = &self.lora else { return Ok((base, LinearSaved { lora: None })) };
+    /// The rows that the update sees, in the low rank.
+    pub(crate) fn lower(&self, x: &Tensor, keep: Keep) -> Result<Lowered> {
+        let Some(lora) = &self.lora else { return Ok(Lowered { low: None, saved: None }) };
         let dropout = match keep {
             Keep::ForBackward { dropout: Some(d) } if d.share > 0.0 => Some(d.derive(self.place.index())),
             _ => None,
@@ -79,33 +96,82 @@ impl Linear {
             Some(dropout) => dropout.apply(x)?,
             None => x.clone(),
         };
-        let (y, saved) = ops::lora::forward(&x, &lora.a, &lora.b, lora.scale, base)?;
-        let lora = matches!(keep, Keep::ForBackward { .. }).then_some(LoraSaved { x, saved, dropout });
-        Ok((y, LinearSaved { lora }))
+        let low = Some(ops::lora::forward(&x, &lora.a, lora.scale)?);
+        Ok(Lowered { low, saved: matches!(keep, Keep::ForBackward { .. }).then_some(LoraSaved { x, dropout }) })
     }
 
-    /// `dy` (N, out) -> dx (N, in); `None` if nothing below is trained. The update's gradients are added to `gradients`.
-    pub(crate) fn backward(
-        &self,
+    /// The projection, for [`ops::linear`].
+    pub(crate) fn projected<'a>(&'a self, lowered: &'a Lowered) -> Projected<'a> {
+        let update = self.lora.as_ref().zip(lowered.low.as_ref()).map(|(lora, low)| Update { low, b: &lora.b });
+        Projected { weight: &self.weight, bias: self.bias.as_ref(), update }
+    }
+
+    /// (N, in) -> (N, out), plus `residual` (N, out).
+    pub(crate) fn forward(&self, x: &Tensor, residual: Option<&Tensor>, keep: Keep) -> Result<(Tensor, LinearSaved)> {
+        let lowered = self.lower(x, keep)?;
+        let mut all = ops::linear::forward_all(x, &[self.projected(&lowered)], residual)?;
+        Ok((all.remove(0), lowered.into_saved()))
+    }
+
+    /// Adds the update's gradients for `dy` (N, out) to `gradients`; what is left to do for the gradient of the rows.
+    pub(crate) fn backward<'a>(
+        &'a self,
         saved: &LinearSaved,
-        dy: &Tensor,
-        need_dx: bool,
+        dy: &'a Tensor,
         gradients: &mut Gradients,
-    ) -> Result<Option<Tensor>> {
-        let dx = if need_dx { Some(ops::linear::backward(dy, &self.weight)?) } else { None };
-        let (Some(lora), Some(kept)) = (&self.lora, &saved.lora) else { return Ok(dx) };
-        let Some(dropout) = kept.dropout else {
-            let (grads, dx) = ops::lora::backward(&kept.x, &lora.a, &lora.b, lora.scale, &kept.saved, dy, dx)?;
-            gradients.add(self.place, grads)?;
-            return Ok(dx);
-        };
-        // The update saw dropped rows: its share of dx goes through the same mask.
-        let zero = dx.as_ref().map(Tensor::zeros_like).transpose()?;
-        let (grads, share) = ops::lora::backward(&kept.x, &lora.a, &lora.b, lora.scale, &kept.saved, dy, zero)?;
-        gradients.add(self.place, grads)?;
-        match (dx, share) {
-            (Some(dx), Some(share)) => Ok(Some(ops::add::forward(&dx, &dropout.apply(&share)?)?)),
-            (dx, _) => Ok(dx),
+    ) -> Result<Backward<'a>> {
+        let mut backward = Backward { linear: self, dy, d_low: None, dropout: None };
+        if let (Some(lora), Some((low, kept))) = (&self.lora, &saved.lora) {
+            let d_low = ops::lora::backward_low(dy, &lora.b, lora.scale)?;
+            gradients.add(self.place, ops::lora::backward(&kept.x, low, &d_low, dy)?)?;
+            (backward.d_low, backward.dropout) = (Some(d_low), kept.dropout);
         }
+        Ok(backward)
+    }
+}
+
+/// A projection's gradient on its way to the rows that it read.
+pub(crate) struct Backward<'a> {
+    linear: &'a Linear,
+    dy: &'a Tensor,
+    /// scale · dy B: (N, R)
+    d_low: Option<Tensor>,
+    dropout: Option<Dropout>,
+}
+
+impl Backward<'_> {
+    /// The share of the gradient, for [`ops::linear`]; without the update's where dropout lies between.
+    pub(crate) fn share(&self) -> Share<'_> {
+        let lora = self.linear.lora.as_ref().filter(|_| self.dropout.is_none());
+        let update = self.d_low.as_ref().zip(lora).map(|(d_low, lora)| (d_low, &lora.a));
+        Share { dy: self.dy, weight: &self.linear.weight, update }
+    }
+
+    /// Whether the update saw dropped rows.
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.dropout.is_some()
+    }
+
+    /// The update's share where it saw dropped rows: through the same mask.
+    fn dropped_share(&self) -> Result<Option<Tensor>> {
+        let (Some(dropout), Some(d_low), Some(lora)) = (self.dropout, &self.d_low, &self.linear.lora) else {
+            return Ok(None);
+        };
+        Ok(Some(dropout.apply(&ops::lora::raise(d_low, &lora.a)?)?))
+    }
+
+    /// Gradient of the rows that all of these projections read: (N, in).
+    pub(crate) fn sum(all: &[Self]) -> Result<Tensor> {
+        let shares: Vec<Share<'_>> = all.iter().map(Self::share).collect();
+        let mut start = None;
+        for one in all {
+            if let Some(share) = one.dropped_share()? {
+                start = Some(match start {
+                    Some(sum) => ops::add::forward(&sum, &share)?,
+                    None => share,
+                });
+            }
+        }
+        ops::linear::backward_all(&shares, start.as_ref())
     }
 }

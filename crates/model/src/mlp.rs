@@ -6,8 +6,8 @@ use crate::{
     adapter::{Gradients, Place, Projection},
     config::ModelConfig,
     error::Result,
-    linear::{Keep, Linear, LinearSaved},
-    ops::{add, swiglu},
+    linear::{Backward, Keep, Linear, LinearSaved},
+    ops::{gated, swiglu},
     weights::WeightFiles,
 };
 
@@ -38,13 +38,13 @@ impl Mlp {
         })
     }
 
-    /// `x` (N, E) after the norm -> (N, E)
-    pub(crate) fn forward(&self, x: &Tensor, keep: Keep) -> Result<(Tensor, MlpSaved)> {
-        let (gate, gate_saved) = self.gate_proj.forward(x, keep)?; // (N, F)
-        let (up, up_saved) = self.up_proj.forward(x, keep)?; // (N, F)
-        let act = swiglu::forward(&gate, &up)?; // (N, F)
-        let (y, down_saved) = self.down_proj.forward(&act, keep)?; // (N, E)
-        Ok((y, MlpSaved { gate_proj: gate_saved, up_proj: up_saved, down_proj: down_saved, gate, up }))
+    /// `residual` (N, E) + the mlp of `x` (N, E), which is after the norm.
+    pub(crate) fn forward(&self, x: &Tensor, residual: &Tensor, keep: Keep) -> Result<(Tensor, MlpSaved)> {
+        let (gate_low, up_low) = (self.gate_proj.lower(x, keep)?, self.up_proj.lower(x, keep)?);
+        let gated = gated::forward(x, &self.gate_proj.projected(&gate_low), &self.up_proj.projected(&up_low))?; // (N, F)
+        let (y, down_proj) = self.down_proj.forward(&gated.act, Some(residual), keep)?; // (N, E)
+        let (gate_proj, up_proj) = (gate_low.into_saved(), up_low.into_saved());
+        Ok((y, MlpSaved { gate_proj, up_proj, down_proj, gate: gated.gate, up: gated.up }))
     }
 
     /// `dy` (N, E) -> gradient of the normed rows, `None` if `need_dx` is false.
@@ -55,13 +55,14 @@ impl Mlp {
         need_dx: bool,
         gradients: &mut Gradients,
     ) -> Result<Option<Tensor>> {
-        let Some(d_act) = self.down_proj.backward(&saved.down_proj, dy, true, gradients)? else { return Ok(None) };
-        let (d_gate, d_up) = swiglu::backward(&saved.gate, &saved.up, &d_act)?; // (N, F)
-        let from_gate = self.gate_proj.backward(&saved.gate_proj, &d_gate, need_dx, gradients)?;
-        let from_up = self.up_proj.backward(&saved.up_proj, &d_up, need_dx, gradients)?;
-        match (from_gate, from_up) {
-            (Some(gate), Some(up)) => Ok(Some(add::forward(&gate, &up)?)),
-            _ => Ok(None),
-        }
+        let down = self.down_proj.backward(&saved.down_proj, dy, gradients)?;
+        let (d_gate, d_up) = if down.is_dropped() {
+            swiglu::backward(&saved.gate, &saved.up, &Backward::sum(&[down])?)?
+        } else {
+            gated::backward(&down.share(), &saved.gate, &saved.up)?
+        }; // (N, F)
+        let gate = self.gate_proj.backward(&saved.gate_proj, &d_gate, gradients)?;
+        let up = self.up_proj.backward(&saved.up_proj, &d_up, gradients)?;
+        if need_dx { Ok(Some(Backward::sum(&[gate, up])?)) } else { Ok(None) }
     }
 }

@@ -1,21 +1,33 @@
 //! `cross_entropy`: hidden rows at learnt positions x lm_head, in chunks of rows, so that (N, V) is never in memory
 //! (arXiv 2411.09009). Loss and gradient come from one pass.
 
+use std::ops::Range;
+
 use candle_core::{D, DType, Tensor};
 use rayon::prelude::*;
 
-use super::{
-    check_shapes,
-    cpu::{
-        gemm::{self, Right, SET, Values, rows_of},
-        math, view,
-    },
-    linear,
+use super::cpu::{
+    gemm::{Shared, rows_of},
+    math,
+    panels::Panels,
+    product::{self, Factor, Job, Product, Start, Term},
+    tile::{self, COLS, ROWS, Sums},
+    view::{self, View},
 };
-use crate::error::{ModelError, Result};
+use crate::{
+    error::{ModelError, Result},
+    weight::Weight,
+};
 
 /// Rows whose logits are in memory at once.
-const CHUNK: usize = 192;
+const CHUNK: usize = 256;
+/// Panels of the vocabulary whose part of a chunk's gradient is summed by one task: fixed, so that the sum does not depend
+/// on the number of threads.
+const SLICE: usize = 128;
+/// Elements of the vocabulary that a gradient's tile takes at a time.
+const STRETCH: usize = 12 * COLS;
+/// Panels of the gradient's columns that a tile is run past.
+const GROUP: usize = 16;
 
 /// Sum of the losses (nats) of all rows, and its gradient by the rows if asked for.
 pub struct Loss {
@@ -26,9 +38,12 @@ pub struct Loss {
 }
 
 /// `hidden` (N, E) rows after the final norm, `lm_head` (V, E), one target id per row.
-pub fn forward_backward(hidden: &Tensor, lm_head: &Tensor, targets: &[u32], with_gradient: bool) -> Result<Loss> {
-    let ((rows, width), (vocab, depth)) = (hidden.dims2()?, lm_head.dims2()?);
-    check_shapes("cross_entropy", width == depth, &[hidden, lm_head])?;
+pub fn forward_backward(hidden: &Tensor, lm_head: &Weight, targets: &[u32], with_gradient: bool) -> Result<Loss> {
+    let ((rows, width), (vocab, depth)) = (hidden.dims2()?, lm_head.dims());
+    if width != depth {
+        let shapes = format!("shapes {:?}, {:?} do not fit together", hidden.dims(), [vocab, depth]);
+        return Err(ModelError::op("cross_entropy", shapes));
+    }
     if rows != targets.len() {
         return Err(ModelError::op("cross_entropy", format!("{rows} rows, {} targets", targets.len())));
     }
@@ -36,53 +51,151 @@ pub fn forward_backward(hidden: &Tensor, lm_head: &Tensor, targets: &[u32], with
         return Err(ModelError::Input(format!("token id {id} is not in the vocabulary of {vocab}")));
     }
     if !view::is_fused(hidden) {
-        return composed(hidden, lm_head, targets, with_gradient);
+        return composed(hidden, lm_head.tensor("cross_entropy")?, targets, with_gradient);
     }
-    let mut d_hidden = with_gradient.then(|| vec![0.0; rows * width]);
-    let sum = linear::with_weight(hidden, lm_head, "cross_entropy", |rows, head| {
-        fused(rows, head, targets, (width, vocab), d_hidden.as_deref_mut())
-    })?;
+    let head = lm_head.panels("cross_entropy")?;
+    let values = View::<f32>::new(hidden, "cross_entropy")?;
+    let mut d_hidden = with_gradient.then(|| view::unfilled(rows * width));
+    let mut sum = 0.0;
+    let mut logits = view::unfilled(CHUNK.min(rows) * vocab);
+    for (chunk, ids) in targets.chunks(CHUNK).enumerate() {
+        let part = chunk * CHUNK * width..(chunk * CHUNK + ids.len()) * width;
+        let softmax = Softmax::new(&values.slice()[part.clone()], head, ids, &mut logits);
+        sum += softmax.losses().sum::<f64>();
+        if let Some(d) = &mut d_hidden {
+            softmax.gradient(head, &logits, &mut d[part]);
+        }
+    }
     let d_hidden = d_hidden.map(|d| view::tensor(d, (rows, width))).transpose()?;
     Ok(Loss { sum, d_hidden })
 }
 
-fn fused(
-    hidden: &[f32],
-    head: Values<'_>,
-    targets: &[u32],
-    (width, vocab): (usize, usize),
-    mut d_hidden: Option<&mut [f32]>,
-) -> f64 {
-    let mut logits = vec![0.0f32; CHUNK.min(targets.len()) * vocab];
-    let mut sum = 0.0;
-    for (chunk, ids) in targets.chunks(CHUNK).enumerate() {
-        let start = chunk * CHUNK * width;
-        let logits = &mut logits[..ids.len() * vocab];
-        gemm::multiply(
-            ids.len(),
-            rows_of(&hidden[start..], width),
-            &Right::transposed(head, vocab, width),
-            logits,
-            SET,
-        );
-        let losses: Vec<f64> =
-            logits.par_chunks_mut(vocab).zip(ids).map(|(row, &id)| to_gradient(row, id as usize)).collect();
-        sum += losses.iter().sum::<f64>();
-        if let Some(d) = d_hidden.as_deref_mut() {
-            let d = &mut d[start..start + ids.len() * width];
-            gemm::multiply(ids.len(), rows_of(logits, vocab), &Right::plain(head, vocab, width), d, SET);
-        }
-    }
-    sum
+/// The softmax of a chunk's logits, panel by panel: the logits' buffer holds exp(logit - the panel's maximum).
+struct Softmax<'a> {
+    targets: &'a [u32],
+    panels: usize,
+    /// Per row and panel: the maximum, then the sum of what the buffer holds.
+    parts: Vec<[f32; 2]>,
+    /// Logit of each row's target.
+    right: Vec<f32>,
+    /// log sum exp of each row.
+    log_sum: Vec<f64>,
 }
 
-/// Turns a row of logits into its gradient p - onehot and returns the loss.
-fn to_gradient(row: &mut [f32], target: usize) -> f64 {
-    let (max, right) = (math::max(row), row[target]);
-    let total = math::exp_sum(row, max);
-    math::scale(row, 1.0 / total);
-    row[target] -= 1.0;
-    f64::from(max) + f64::from(total).ln() - f64::from(right)
+impl<'a> Softmax<'a> {
+    fn new(hidden: &[f32], head: &Panels, targets: &'a [u32], logits: &mut [f32]) -> Self {
+        let (rows, vocab, panels) = (targets.len(), head.out(), head.out().div_ceil(COLS));
+        let (mut parts, mut right) = (view::unfilled(2 * rows * panels), view::unfilled(rows));
+        let [logits, part_pieces, right_pieces] = [
+            Shared::new(&mut logits[..rows * vocab], vocab),
+            Shared::new(&mut parts, 2 * panels),
+            Shared::new(&mut right, 1),
+        ];
+        let finish = |rows: Range<usize>, cols: Range<usize>| {
+            for row in rows {
+                let target = targets[row] as usize;
+                // SAFETY: a job's rectangle is handed to one caller alone, and so is what belongs to it: its panels'
+                // parts, and the target's logit where the target is one of its columns.
+                unsafe {
+                    let piece = logits.piece(row, cols.start, cols.len());
+                    if cols.contains(&target) {
+                        right_pieces.piece(row, 0, 1)[0] = piece[target - cols.start];
+                    }
+                    for (panel, values) in (cols.start / COLS..).zip(piece.chunks_mut(COLS)) {
+                        let max = math::max(values);
+                        part_pieces.piece(row, 2 * panel, 2).copy_from_slice(&[max, math::exp_sum(values, max)]);
+                    }
+                }
+            }
+        };
+        let term = Term { left: rows_of(hidden, head.inner()), right: Factor::Forward(head) };
+        let products = vec![Product { start: Start::Zero, terms: vec![term], out: logits }];
+        product::run(&[Job { rows, cols: vocab, products, after: Some(&finish) }]);
+        let parts: Vec<[f32; 2]> = parts.as_chunks::<2>().0.to_vec();
+        let log_sum = parts.par_chunks(panels).map(log_sum_exp).collect();
+        Self { targets, panels, parts, right, log_sum }
+    }
+
+    fn losses(&self) -> impl Iterator<Item = f64> {
+        self.log_sum.iter().zip(&self.right).map(|(log_sum, &right)| log_sum - f64::from(right))
+    }
+
+    /// (softmax - onehot) x head: each slice of the vocabulary apart, then summed in their order.
+    fn gradient(&self, head: &Panels, exps: &[f32], d_hidden: &mut [f32]) {
+        let (rows, width) = (self.targets.len(), head.inner());
+        let slices = self.panels.div_ceil(SLICE);
+        let mut sums = view::unfilled(slices * rows * width);
+        sums.par_chunks_mut((rows * width).max(1)).enumerate().for_each(|(slice, sum)| {
+            let tokens = slice * SLICE * COLS..head.out().min((slice + 1) * SLICE * COLS);
+            for group in (0..width.div_ceil(COLS)).step_by(GROUP) {
+                self.slice_gradient(head, exps, tokens.clone(), group, sum);
+            }
+        });
+        d_hidden.par_chunks_mut(width).enumerate().for_each(|(row, out)| {
+            out.copy_from_slice(&sums[row * width..(row + 1) * width]);
+            for slice in 1..slices {
+                let at = (slice * rows + row) * width;
+                math::add(&sums[at..at + width], out);
+            }
+        });
+    }
+
+    /// `sum (+)= p x head` of these tokens, for the columns of the panels from `group` on.
+    fn slice_gradient(&self, head: &Panels, exps: &[f32], tokens: Range<usize>, group: usize, sum: &mut [f32]) {
+        let (rows, width) = (self.targets.len(), head.inner());
+        let panels = group..width.div_ceil(COLS).min(group + GROUP);
+        let mut buffer = view::unfilled(panels.len() * STRETCH * COLS);
+        let mut p = view::unfilled(ROWS * STRETCH);
+        for from in tokens.clone().step_by(STRETCH) {
+            let to = tokens.end.min(from + STRETCH);
+            let pieces: Vec<&[f32]> = panels
+                .clone()
+                .zip(buffer.chunks_exact_mut(STRETCH * COLS))
+                .map(|(panel, buffer)| head.backward(panel * COLS, from, to, buffer))
+                .collect();
+            for first in (0..rows).step_by(ROWS) {
+                let count = ROWS.min(rows - first);
+                for (row, p) in (first..first + count).zip(p.chunks_exact_mut(STRETCH)) {
+                    self.probabilities(row, &exps[row * head.out()..], from..to, p);
+                }
+                let left = rows_of(&p, STRETCH);
+                for (panel, piece) in panels.clone().zip(&pieces) {
+                    let mut sums: Sums = [[0.0; COLS]; ROWS];
+                    tile::multiply(count, to - from, left, piece, &mut sums);
+                    let cols = panel * COLS..width.min((panel + 1) * COLS);
+                    for (row, sums) in (first..first + count).zip(&sums) {
+                        let out = &mut sum[row * width + cols.start..row * width + cols.end];
+                        for (o, &s) in out.iter_mut().zip(sums) {
+                            *o = if from > tokens.start { *o + s } else { s };
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// softmax - onehot of a row's tokens; `exps` is the row's part of the buffer.
+    fn probabilities(&self, row: usize, exps: &[f32], tokens: Range<usize>, p: &mut [f32]) {
+        let parts = &self.parts[row * self.panels..(row + 1) * self.panels];
+        let panels = exps[tokens.clone()].chunks(COLS).zip(p.chunks_mut(COLS));
+        for ((exps, p), part) in panels.zip(&parts[tokens.start / COLS..]) {
+            let factor = (f64::from(part[0]) - self.log_sum[row]).exp() as f32;
+            for (p, e) in p.iter_mut().zip(exps) {
+                *p = e * factor;
+            }
+        }
+        let target = self.targets[row] as usize;
+        if tokens.contains(&target) {
+            p[target - tokens.start] -= 1.0;
+        }
+    }
+}
+
+/// log sum exp from each panel's maximum and sum.
+fn log_sum_exp(parts: &[[f32; 2]]) -> f64 {
+    let max = parts.iter().fold(f32::NEG_INFINITY, |max, part| max.max(part[0]));
+    let total: f64 = parts.iter().map(|part| f64::from(part[1]) * f64::from(math::exp(part[0] - max))).sum();
+    f64::from(max) + total.ln()
 }
 
 /// [`forward_backward`] of candle operations.
@@ -91,13 +204,12 @@ pub fn composed(hidden: &Tensor, lm_head: &Tensor, targets: &[u32], with_gradien
     let (mut sum, mut gradients) = (0.0, Vec::new());
     for (chunk, ids) in targets.chunks(CHUNK).enumerate() {
         let rows = hidden.narrow(0, chunk * CHUNK, ids.len())?;
-        let log_p = super::softmax::log_softmax_composed(&linear::forward_composed(&rows, lm_head, None)?)?;
+        let log_p = super::softmax::log_softmax_composed(&rows.matmul(&lm_head.to_dtype(rows.dtype())?.t()?)?)?;
         let index = Tensor::new(ids, device)?.unsqueeze(1)?; // (n, 1)
         sum -= log_p.gather(&index, D::Minus1)?.to_dtype(DType::F64)?.sum_all()?.to_scalar::<f64>()?;
         if with_gradient {
             let minus_one = index.ones_like()?.to_dtype(log_p.dtype())?.neg()?;
             let d_logits = log_p.exp()?.scatter_add(&index, &minus_one, D::Minus1)?; // (n, V)
-            // As the fused version: the rows were rounded to the weight's bf16, their gradient is not.
             gradients.push(d_logits.matmul(&lm_head.to_dtype(d_logits.dtype())?)?);
         }
     }

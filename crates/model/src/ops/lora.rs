@@ -6,17 +6,12 @@ use rayon::prelude::*;
 use super::{
     check_shapes,
     cpu::{
-        gemm::{self, ADD, Mode, Right, SET, Values, columns_of, rows_of},
+        gemm::{Right, Shared, Values, columns_of, rows_of},
+        product::{self, Factor, Job, Product, Start, Term},
         view::{self, View},
     },
 };
 use crate::error::Result;
-
-/// What backward needs beside the rows: the rows in the low rank.
-pub struct Saved {
-    /// x Aᵀ: (N, R)
-    low: Tensor,
-}
 
 /// Gradients of one projection's update.
 pub struct Grads {
@@ -26,94 +21,94 @@ pub struct Grads {
     pub b: Tensor,
 }
 
-/// `y` (N, out) + scale · `x` (N, in) x `a` (R, in)ᵀ x `b` (out, R)ᵀ.
-pub fn forward(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64, y: Tensor) -> Result<(Tensor, Saved)> {
-    let ((rows, inner), (rank, a_in), (out, b_rank)) = (x.dims2()?, a.dims2()?, b.dims2()?);
-    check_shapes("lora", (a_in, b_rank) == (inner, rank) && y.dims() == [rows, out], &[x, a, b, &y])?;
+/// The rows in the low rank: scale · `x` (N, in) x `a` (R, in)ᵀ -> (N, R). [`super::linear`] adds their product with B to
+/// the projection's output, and backward needs them for B's gradient.
+pub fn forward(x: &Tensor, a: &Tensor, scale: f64) -> Result<Tensor> {
+    let ((rows, inner), (rank, a_in)) = (x.dims2()?, a.dims2()?);
+    check_shapes("lora", a_in == inner, &[x, a])?;
     if !view::is_fused(x) {
-        return forward_composed(x, a, b, scale, &y);
+        return Ok((x.matmul(&a.to_dtype(x.dtype())?.t()?)? * scale)?);
     }
-    let (x, a, b) = (View::<f32>::new(x, "lora rows")?, View::<f32>::new(a, "lora_a")?, View::<f32>::new(b, "lora_b")?);
-    let mut low = vec![0.0; rows * rank];
-    gemm::multiply(
-        rows,
-        rows_of(x.slice(), inner),
-        &Right::transposed(Values::F32(a.slice()), rank, inner),
-        &mut low,
-        SET,
-    );
-    let mut sum = View::<f32>::new(&y, "lora output")?.slice().to_vec();
-    let right = Right::transposed(Values::F32(b.slice()), out, rank);
-    gemm::multiply(rows, rows_of(&low, rank), &right, &mut sum, Mode { add: true, scale: scale as f32 });
-    Ok((view::tensor(sum, (rows, out))?, Saved { low: view::tensor(low, (rows, rank))? }))
+    let (x, a) = (View::<f32>::new(x, "lora rows")?, View::<f32>::new(a, "lora_a")?);
+    let term = Term {
+        left: rows_of(x.slice(), inner),
+        right: Factor::Values(Right::transposed(Values::F32(a.slice()), rank, inner)),
+    };
+    scaled_product(rows, rank, term, scale)
 }
 
-/// [`forward`] of candle operations.
-pub fn forward_composed(x: &Tensor, a: &Tensor, b: &Tensor, scale: f64, y: &Tensor) -> Result<(Tensor, Saved)> {
-    let low = x.matmul(&a.t()?)?; // (N, R)
-    let sum = (y + (low.matmul(&b.t()?)? * scale)?)?; // (N, out)
-    Ok((sum, Saved { low }))
-}
-
-/// Gradients of A and B, and `dx` plus the update's share of it. `dx` is `None` where nothing below is trained.
-pub fn backward(
-    x: &Tensor,
-    a: &Tensor,
-    b: &Tensor,
-    scale: f64,
-    saved: &Saved,
-    dy: &Tensor,
-    dx: Option<Tensor>,
-) -> Result<(Grads, Option<Tensor>)> {
-    let ((rows, inner), (rank, a_in), (out, b_rank)) = (x.dims2()?, a.dims2()?, b.dims2()?);
-    let fit = (a_in, b_rank) == (inner, rank) && dy.dims() == [rows, out] && saved.low.dims() == [rows, rank];
-    let fit = fit && dx.as_ref().is_none_or(|dx| dx.shape() == x.shape());
-    check_shapes("lora", fit, &[x, a, b, dy])?;
+/// scale · `dy` (N, out) x `b` (out, R) -> (N, R): the gradient of the rows in the low rank, before A.
+pub fn backward_low(dy: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor> {
+    let ((rows, out), (b_out, rank)) = (dy.dims2()?, b.dims2()?);
+    check_shapes("lora", b_out == out, &[dy, b])?;
     if !view::is_fused(dy) {
-        return backward_composed(x, a, b, scale, saved, dy, dx);
+        return Ok((dy.matmul(&b.to_dtype(dy.dtype())?)? * scale)?);
     }
-    let (x, a, b) = (View::<f32>::new(x, "lora rows")?, View::<f32>::new(a, "lora_a")?, View::<f32>::new(b, "lora_b")?);
-    let (dy, low) = (View::<f32>::new(dy, "lora gradient")?, View::<f32>::new(&saved.low, "lora low")?);
-    let scaled = Mode { add: false, scale: scale as f32 };
-    let mut d_low = vec![0.0; rows * rank]; // scale · dy B: (N, R)
-    gemm::multiply(
-        rows,
-        rows_of(dy.slice(), out),
-        &Right::plain(Values::F32(b.slice()), out, rank),
-        &mut d_low,
-        scaled,
-    );
-    let mut d_b = vec![0.0; out * rank]; // scale · dyᵀ low
-    gemm::multiply(
-        out,
-        columns_of(dy.slice(), out),
-        &Right::plain(Values::F32(low.slice()), rows, rank),
-        &mut d_b,
-        scaled,
-    );
-    let mut d_a = vec![0.0; rank * inner]; // d_lowᵀ x
-    gemm::multiply(rank, columns_of(&d_low, rank), &Right::plain(Values::F32(x.slice()), rows, inner), &mut d_a, SET);
-    let grads = Grads { a: view::tensor(d_a, (rank, inner))?, b: view::tensor(d_b, (out, rank))? };
-    let Some(dx) = dx else { return Ok((grads, None)) };
-    let mut dx = View::<f32>::new(&dx, "lora dx")?.slice().to_vec();
-    gemm::multiply(rows, rows_of(&d_low, rank), &Right::plain(Values::F32(a.slice()), rank, inner), &mut dx, ADD);
-    Ok((grads, Some(view::tensor(dx, (rows, inner))?)))
+    let (dy, b) = (View::<f32>::new(dy, "lora gradient")?, View::<f32>::new(b, "lora_b")?);
+    let term = Term {
+        left: rows_of(dy.slice(), out),
+        right: Factor::Values(Right::plain(Values::F32(b.slice()), out, rank)),
+    };
+    scaled_product(rows, rank, term, scale)
 }
 
-/// [`backward`] of candle operations.
-pub fn backward_composed(
-    x: &Tensor,
-    a: &Tensor,
-    b: &Tensor,
-    scale: f64,
-    saved: &Saved,
-    dy: &Tensor,
-    dx: Option<Tensor>,
-) -> Result<(Grads, Option<Tensor>)> {
-    let d_low = (dy.matmul(b)? * scale)?; // (N, R)
-    let grads = Grads { a: d_low.t()?.matmul(x)?, b: (dy.t()?.matmul(&saved.low)? * scale)? };
-    let dx = dx.map(|dx| dx + d_low.matmul(a)?).transpose()?;
-    Ok((grads, dx))
+/// `d_low` (N, R) x `a` (R, in) -> (N, in): the update's share of the gradient of its rows.
+pub fn raise(d_low: &Tensor, a: &Tensor) -> Result<Tensor> {
+    let ((rows, rank), (a_rank, inner)) = (d_low.dims2()?, a.dims2()?);
+    check_shapes("lora", a_rank == rank, &[d_low, a])?;
+    if !view::is_fused(d_low) {
+        return Ok(d_low.matmul(&a.to_dtype(d_low.dtype())?)?);
+    }
+    let (d_low, a) = (View::<f32>::new(d_low, "lora low gradient")?, View::<f32>::new(a, "lora_a")?);
+    let right = Factor::Values(Right::plain(Values::F32(a.slice()), rank, inner));
+    let term = Term { left: rows_of(d_low.slice(), rank), right };
+    let mut dx = view::unfilled(rows * inner);
+    product::run(&[Job::one(rows, inner, Start::Zero, vec![term], Shared::new(&mut dx, inner))]);
+    view::tensor(dx, (rows, inner))
+}
+
+/// Gradients of A and B: `d_low`ᵀ `x` and `dy`ᵀ `low`, of what [`forward`] and [`backward_low`] return.
+pub fn backward(x: &Tensor, low: &Tensor, d_low: &Tensor, dy: &Tensor) -> Result<Grads> {
+    let ((rows, inner), (dy_rows, out), rank) = (x.dims2()?, dy.dims2()?, low.dims2()?.1);
+    let fit = low.dims() == [rows, rank] && d_low.dims() == [rows, rank] && dy_rows == rows;
+    check_shapes("lora", fit, &[x, low, d_low, dy])?;
+    if !view::is_fused(dy) {
+        return Ok(Grads { a: d_low.t()?.matmul(x)?, b: dy.t()?.matmul(low)? });
+    }
+    let (x, dy) = (View::<f32>::new(x, "lora rows")?, View::<f32>::new(dy, "lora gradient")?);
+    let (low, d_low) = (View::<f32>::new(low, "lora low")?, View::<f32>::new(d_low, "lora low gradient")?);
+    // Few rows of the low rank run past each stretch of x and dy where these lie; B's gradient comes out transposed.
+    let (mut d_a, mut d_bt) = (view::unfilled(rank * inner), view::unfilled(rank * out));
+    let term = |low, values, cols| Term {
+        left: columns_of(low, rank),
+        right: Factor::Values(Right::plain(Values::F32(values), rows, cols)),
+    };
+    product::run(&[
+        Job::one(rank, inner, Start::Zero, vec![term(d_low.slice(), x.slice(), inner)], Shared::new(&mut d_a, inner)),
+        Job::one(rank, out, Start::Zero, vec![term(low.slice(), dy.slice(), out)], Shared::new(&mut d_bt, out)),
+    ]);
+    let mut d_b = view::unfilled(out * rank);
+    for (o, row) in d_b.chunks_exact_mut(rank.max(1)).enumerate() {
+        for (r, value) in row.iter_mut().enumerate() {
+            *value = d_bt[r * out + o];
+        }
+    }
+    Ok(Grads { a: view::tensor(d_a, (rank, inner))?, b: view::tensor(d_b, (out, rank))? })
+}
+
+fn scaled_product(rows: usize, rank: usize, term: Term<'_>, scale: f64) -> Result<Tensor> {
+    let mut low = view::unfilled(rows * rank);
+    let shared = Shared::new(&mut low, rank);
+    let after = |rows: std::ops::Range<usize>, cols: std::ops::Range<usize>| {
+        for row in rows {
+            // SAFETY: a job's rectangle is handed to one caller alone.
+            let piece = unsafe { shared.piece(row, cols.start, cols.len()) };
+            piece.iter_mut().for_each(|value| *value *= scale as f32);
+        }
+    };
+    let products = vec![Product { start: Start::Zero, terms: vec![term], out: shared }];
+    product::run(&[Job { rows, cols: rank, products, after: Some(&after) }]);
+    view::tensor(low, (rows, rank))
 }
 
 /// Which of the update's inputs are dropped in training: element `i` of row `n` is kept or not by a hash of the seed and

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::error::Result;
 
+/// Rows a thread takes at a time.
+const ROWS: usize = 16;
+
 /// `x` (N, E), `weight` (E) -> (N, E).
 pub fn forward(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
     let (rows, width) = x.dims2()?;
@@ -20,12 +23,9 @@ pub fn forward(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
         return forward_composed(x, weight, eps);
     }
     let (xs, ws) = (View::<f32>::new(x, "rms_norm")?, View::<f32>::new(weight, "norm weight")?);
-    let mut y = vec![0.0; rows * width];
-    y.par_chunks_mut(width).zip(xs.slice().par_chunks(width)).for_each(|(y, x)| {
-        let inverse = inverse_root(x, eps);
-        for ((y, x), w) in y.iter_mut().zip(x).zip(ws.slice()) {
-            *y = x * inverse * w;
-        }
+    let mut y = view::unfilled(rows * width);
+    y.par_chunks_mut(width).zip(xs.slice().par_chunks(width)).with_min_len(ROWS).for_each(|(y, x)| {
+        math::scaled_product(x, inverse_root(x, eps), ws.slice(), y);
     });
     view::tensor(y, (rows, width))
 }
@@ -36,26 +36,32 @@ pub fn forward_composed(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor>
     Ok(x.broadcast_div(&root)?.broadcast_mul(&weight.to_dtype(x.dtype())?)?)
 }
 
-/// Gradient of the rows. With g = dy · weight and r the inverse root: dx = r g - x r³ mean(g x).
-pub fn backward(x: &Tensor, weight: &Tensor, eps: f64, dy: &Tensor) -> Result<Tensor> {
+/// Gradient of the rows, and `start` added to it: the residual stream's own. With g = dy · weight and r the inverse root:
+/// dx = r g - x r³ mean(g x).
+pub fn backward(x: &Tensor, weight: &Tensor, eps: f64, dy: &Tensor, start: Option<&Tensor>) -> Result<Tensor> {
     let (rows, width) = x.dims2()?;
     check_shapes("rms_norm", weight.dims() == [width] && dy.shape() == x.shape(), &[x, weight, dy])?;
-    if !view::is_fused(dy) {
-        return backward_composed(x, weight, eps, dy);
+    if let Some(start) = start {
+        check_shapes("rms_norm", start.shape() == x.shape(), &[x, start])?;
     }
+    if !view::is_fused(dy) {
+        let dx = backward_composed(x, weight, eps, dy)?;
+        return Ok(match start {
+            Some(start) => (start + dx)?,
+            None => dx,
+        });
+    }
+    let start = start.map(|t| View::<f32>::new(t, "rms_norm")).transpose()?;
     let (xs, ws) = (View::<f32>::new(x, "rms_norm")?, View::<f32>::new(weight, "norm weight")?);
     let dys = View::<f32>::new(dy, "rms_norm gradient")?;
-    let mut dx = vec![0.0; rows * width];
+    let mut dx = view::unfilled(rows * width);
     let inputs = xs.slice().par_chunks(width).zip(dys.slice().par_chunks(width));
-    dx.par_chunks_mut(width).zip(inputs).for_each(|(dx, (x, dy))| {
+    dx.par_chunks_mut(width).zip(inputs).enumerate().with_min_len(ROWS).for_each(|(row, (dx, (x, dy)))| {
+        math::product(dy, ws.slice(), dx);
         let inverse = inverse_root(x, eps);
-        for ((d, dy), w) in dx.iter_mut().zip(dy).zip(ws.slice()) {
-            *d = dy * w;
-        }
         let slope = math::dot(dx, x) / width as f32 * inverse * inverse * inverse;
-        for (d, x) in dx.iter_mut().zip(x) {
-            *d = *d * inverse - x * slope;
-        }
+        let start = start.as_ref().map_or(&[][..], |start| &start.slice()[row * width..(row + 1) * width]);
+        math::norm_backward(x, start, inverse, slope, dx);
     });
     view::tensor(dx, (rows, width))
 }

@@ -3,8 +3,14 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::cpu::view::{self, View};
+use super::cpu::{
+    math,
+    view::{self, View},
+};
 use crate::error::{ModelError, Result};
+
+/// Rows a thread takes at a time.
+const ROWS: usize = 16;
 
 /// Cosines and sines of every row's position: both (N, D/2).
 #[derive(Clone)]
@@ -39,13 +45,10 @@ pub fn turn(x: &Tensor, angles: &Angles, way: Turn) -> Result<Tensor> {
     let mut y = View::<f32>::new(x, "rope")?.slice().to_vec();
     let sign = if way == Turn::Forward { 1.0 } else { -1.0 };
     let angles = cos.slice().par_chunks(half).zip(sin.slice().par_chunks(half));
-    y.par_chunks_mut(width).zip(angles).for_each(|(row, (cos, sin))| {
+    y.par_chunks_mut(width).zip(angles).with_min_len(ROWS).for_each(|(row, (cos, sin))| {
         for head in row.chunks_exact_mut(2 * half) {
             let (low, high) = head.split_at_mut(half);
-            for (((a, b), c), s) in low.iter_mut().zip(high).zip(cos).zip(sin) {
-                let s = s * sign;
-                (*a, *b) = (*a * c - *b * s, *b * c + *a * s);
-            }
+            math::turn(low, high, cos, sin, sign);
         }
     });
     view::tensor(y, (rows, width))

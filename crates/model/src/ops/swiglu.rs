@@ -22,7 +22,7 @@ pub fn forward(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
         return forward_composed(gate, up);
     }
     let (g, u) = (View::<f32>::new(gate, "gate")?, View::<f32>::new(up, "up")?);
-    let mut y = vec![0.0; g.slice().len()];
+    let mut y = view::unfilled(g.slice().len());
     let inputs = g.slice().par_chunks(CHUNK).zip(u.slice().par_chunks(CHUNK));
     y.par_chunks_mut(CHUNK).zip(inputs).for_each(|(y, (g, u))| math::swiglu(g, u, y));
     view::tensor(y, gate.shape())
@@ -42,7 +42,7 @@ pub fn backward(gate: &Tensor, up: &Tensor, dy: &Tensor) -> Result<(Tensor, Tens
     }
     let (g, u) = (View::<f32>::new(gate, "gate")?, View::<f32>::new(up, "up")?);
     let mut d_gate = View::<f32>::new(dy, "swiglu gradient")?.slice().to_vec();
-    let mut d_up = vec![0.0; d_gate.len()];
+    let mut d_up = view::unfilled(d_gate.len());
     let inputs = g.slice().par_chunks(CHUNK).zip(u.slice().par_chunks(CHUNK));
     let outputs = d_gate.par_chunks_mut(CHUNK).zip(d_up.par_chunks_mut(CHUNK));
     outputs.zip(inputs).for_each(|((d, d_up), (g, u))| math::swiglu_backward(g, u, d, d_up));

@@ -12,7 +12,10 @@ use candle_core::{DType, Device, Tensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use crate::error::{ModelError, Result};
+use crate::{
+    error::{ModelError, Result},
+    weight::Weight,
+};
 
 /// The tensors of a model, memory-mapped until taken.
 pub(crate) struct WeightFiles {
@@ -56,9 +59,9 @@ impl WeightFiles {
         self.left.contains(name)
     }
 
-    /// The tensor, in the model's dtype, on its device. Its shape must be `shape`.
-    pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
-        self.take_as(name, shape, self.dtype)
+    /// The matrix, in the model's dtype, on its device, ready for products. Its shape must be `shape`.
+    pub(crate) fn take_weight(&mut self, name: &str, shape: &[usize]) -> Result<Weight> {
+        Weight::new(self.take_as(name, shape, self.dtype)?)
     }
 
     /// The tensor in f32: norms and biases are small and gain nothing from fewer bits.

@@ -17,12 +17,13 @@ macro_rules! vectorised {
                 fn avx512($($arg: $kind),*) $(-> $ret)? { plain($($arg),*) }
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2($($arg: $kind),*) $(-> $ret)? { plain($($arg),*) }
-                if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-                    // SAFETY: the features were just detected.
+                let set = $crate::ops::cpu::isa::instruction_set();
+                if set >= $crate::ops::cpu::isa::InstructionSet::Avx512 {
+                    // SAFETY: a set in use is available.
                     return unsafe { avx512($($arg),*) };
                 }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: the features were just detected.
+                if set == $crate::ops::cpu::isa::InstructionSet::Avx2 {
+                    // SAFETY: a set in use is available.
                     return unsafe { avx2($($arg),*) };
                 }
             }
@@ -116,6 +117,46 @@ vectorised! {
 vectorised! {
     /// `values *= factor`.
     pub(crate) fn scale(values: &mut [f32], factor: f32) -> () { for x in values { *x *= factor; } }
+}
+
+vectorised! {
+    /// `out += a`.
+    pub(crate) fn add(a: &[f32], out: &mut [f32]) -> () { for (o, x) in out.iter_mut().zip(a) { *o += x; } }
+}
+
+vectorised! {
+    /// `out = a * b`.
+    pub(crate) fn product(a: &[f32], b: &[f32], out: &mut [f32]) -> () {
+        for ((o, x), y) in out.iter_mut().zip(a).zip(b) { *o = x * y; }
+    }
+}
+
+vectorised! {
+    /// `out = a * factor * b`.
+    pub(crate) fn scaled_product(a: &[f32], factor: f32, b: &[f32], out: &mut [f32]) -> () {
+        for ((o, x), y) in out.iter_mut().zip(a).zip(b) { *o = x * factor * y; }
+    }
+}
+
+vectorised! {
+    /// `d = start + d * inverse - x * slope`; an empty `start` is 0.
+    pub(crate) fn norm_backward(x: &[f32], start: &[f32], inverse: f32, slope: f32, d: &mut [f32]) -> () {
+        if start.is_empty() {
+            for (d, x) in d.iter_mut().zip(x) { *d = *d * inverse - x * slope; }
+        } else {
+            for ((d, x), s) in d.iter_mut().zip(x).zip(start) { *d = s + (*d * inverse - x * slope); }
+        }
+    }
+}
+
+vectorised! {
+    /// Turns `low` and `high` by the angles of these cosines and sines, the sines times `sign`.
+    pub(crate) fn turn(low: &mut [f32], high: &mut [f32], cos: &[f32], sin: &[f32], sign: f32) -> () {
+        for (((a, b), c), s) in low.iter_mut().zip(high).zip(cos).zip(sin) {
+            let s = s * sign;
+            (*a, *b) = (*a * c - *b * s, *b * c + *a * s);
+        }
+    }
 }
 
 vectorised! {

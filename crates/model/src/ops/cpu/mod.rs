@@ -1,6 +1,12 @@
-//! What the fused CPU versions of the ops are made of: slices of tensors, one matrix product, vectorised functions.
+//! What the fused CPU versions of the ops are made of: slices of tensors, matrix products, vectorised functions.
 
 pub(crate) mod gemm;
+pub(crate) mod isa;
 pub(crate) mod math;
+pub(crate) mod panels;
+pub(crate) mod product;
 pub(crate) mod tile;
+pub(crate) mod transpose;
 pub(crate) mod view;
+#[cfg(target_arch = "x86_64")]
+mod x86;

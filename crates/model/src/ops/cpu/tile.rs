@@ -1,11 +1,11 @@
-//! The innermost loop of every matrix product: a tile of up to [`ROWS`] rows and [`COLS`] columns, in f32.
+//! The innermost loop of every matrix product: a tile of up to [`ROWS`] rows and [`COLS`] columns, summed in f32.
 //!
-//! `out[i][j] = sum over p of a[i * row_stride + p * depth_stride] * panel[p * COLS + j]`, the sum taken in the order of
-//! `p` with one fused multiply-add each. So a row's result does not depend on which rows share its tile: the ground of
-//! evaluation being bitwise the same for any batch. AVX-512 and AVX2 versions are chosen at run time; the portable one
-//! is what every other processor takes.
+//! `out[i][j] (+)= sum over p of a[i][p] * panel[p][j]`, the sum taken in the order of `p` with one fused multiply-add
+//! each. So a row's result does not depend on which rows share its tile: the ground of evaluation being bitwise the same
+//! for any batch. Versions for each instruction set are chosen at run time; the portable one is what every other
+//! processor takes.
 
-use std::sync::OnceLock;
+use super::isa::{InstructionSet, instruction_set};
 
 /// Columns of a tile: two 16-lane registers.
 pub(crate) const COLS: usize = 32;
@@ -26,95 +26,158 @@ pub(crate) struct Left<'a> {
     pub(crate) depth_stride: usize,
 }
 
-type Kernel = unsafe fn(usize, *const f32, usize, usize, *const f32, &mut Sums);
+impl<'a> Left<'a> {
+    /// From row `row` and element `depth` on.
+    pub(crate) fn from(&self, row: usize, depth: usize) -> Self {
+        Self { values: &self.values[row * self.row_stride + depth * self.depth_stride..], ..*self }
+    }
 
-/// One kernel per row count, 1 to the most that this instruction set's registers hold.
-struct Kernels {
-    by_rows: &'static [Kernel],
+    /// Whether `rows` rows of `depth` elements lie inside.
+    fn holds(&self, rows: usize, depth: usize) -> bool {
+        rows == 0 || depth == 0 || (rows - 1) * self.row_stride + (depth - 1) * self.depth_stride < self.values.len()
+    }
 }
 
-/// Computes `rows` (at most [`ROWS`]) rows of a tile over `depth` elements; `panel` holds `depth` rows of [`COLS`].
-pub(crate) fn multiply(rows: usize, depth: usize, left: Left<'_>, panel: &[f32], sums: &mut Sums) {
-    assert!(rows <= ROWS && panel.len() >= depth * COLS, "tile of {rows} rows over {depth}");
-    if rows == 0 || depth == 0 {
-        sums[..rows].fill([0.0; COLS]);
-        return;
-    }
-    let last = (rows - 1) * left.row_stride + (depth - 1) * left.depth_stride;
-    assert!(last < left.values.len(), "left operand too short");
+/// Where a tile goes, and its right operand: raw, because tasks share both.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// The tile's first element.
+    pub(crate) out: *mut f32,
+    /// Distance of two rows of the output.
+    pub(crate) stride: usize,
+    /// Add to what is there.
+    pub(crate) add: bool,
+}
+
+/// What a kernel is given: sizes, operands, and where the result goes.
+pub(super) struct Call<A, B> {
+    depth: usize,
+    a: *const A,
+    row_stride: usize,
+    depth_stride: usize,
+    panel: *const B,
+    panel_stride: usize,
+    place: Place,
+}
+
+type Kernel = unsafe fn(&Call<f32, f32>);
+/// Both operands hold pairs of bf16, the lower half first.
+type DotKernel = unsafe fn(&Call<u32, u32>);
+
+/// Computes `rows` (at most [`ROWS`]) rows of a tile over `depth` elements. Row `p` of the panel is
+/// `panel[p * panel_stride..][..COLS]`.
+///
+/// # Safety
+/// `place` must be writable (and, to add, readable) at `rows` rows of [`COLS`], by this call alone.
+pub(crate) unsafe fn multiply_into(
+    rows: usize,
+    depth: usize,
+    left: Left<'_>,
+    panel: &[f32],
+    panel_stride: usize,
+    place: Place,
+) {
+    assert!(rows <= ROWS && left.holds(rows, depth), "tile of {rows} rows over {depth}: left operand too short");
+    assert!(depth == 0 || panel.len() >= (depth - 1) * panel_stride + COLS, "panel too short");
     let kernels = kernels();
-    let most = kernels.by_rows.len();
     let mut done = 0;
     while done < rows {
-        let count = most.min(rows - done);
-        let part: *const f32 = left.values[done * left.row_stride..].as_ptr();
-        // SAFETY: the asserts above bound every read of the left operand and of the panel; the instruction set was
-        // detected; the kernel writes `count` rows from the start of what it is given.
-        unsafe {
-            if done == 0 {
-                kernels.by_rows[count - 1](depth, part, left.row_stride, left.depth_stride, panel.as_ptr(), sums);
-            } else {
-                let mut rest = [[0.0; COLS]; ROWS];
-                kernels.by_rows[count - 1](depth, part, left.row_stride, left.depth_stride, panel.as_ptr(), &mut rest);
-                sums[done..done + count].copy_from_slice(&rest[..count]);
-            }
-        }
+        let count = kernels.len().min(rows - done);
+        let call = Call {
+            depth,
+            a: left.values[(done * left.row_stride).min(left.values.len())..].as_ptr(),
+            row_stride: left.row_stride,
+            depth_stride: left.depth_stride,
+            panel: panel.as_ptr(),
+            panel_stride,
+            // SAFETY: row `done` is one of the rows that the caller promised.
+            place: Place { out: unsafe { place.out.add(done * place.stride) }, ..place },
+        };
+        // SAFETY: the asserts bound every read of the operands, the caller promised the output, and the kernel's
+        // instruction set is available.
+        unsafe { kernels[count - 1](&call) };
         done += count;
     }
 }
 
-fn kernels() -> &'static Kernels {
-    static CHOSEN: OnceLock<Kernels> = OnceLock::new();
-    CHOSEN.get_or_init(choose)
-}
-
-/// Name of the instruction set in use, for logs and benchmarks.
-pub fn instruction_set() -> &'static str {
-    match kernels().by_rows.len() {
-        ROWS => "avx512",
-        3 => "avx2",
-        _ => "portable",
+/// As [`multiply_into`], with `left` rows of `stride` bf16 pairs and a panel of `depth` rows of [`COLS`] pairs, by dot
+/// instructions.
+///
+/// # Safety
+/// As [`multiply_into`]; [`InstructionSet::Avx512Bf16`] must be in use.
+pub(crate) unsafe fn dot_into(rows: usize, depth: usize, left: &[u32], stride: usize, panel: &[u32], place: Place) {
+    let last = if rows == 0 || depth == 0 { 0 } else { (rows - 1) * stride + depth };
+    assert!(rows <= ROWS && left.len() >= last && panel.len() >= depth * COLS, "dot tile of {rows} rows over {depth}");
+    if rows == 0 {
+        return;
     }
+    let call = Call {
+        depth,
+        a: left.as_ptr(),
+        row_stride: stride,
+        depth_stride: 1,
+        panel: panel.as_ptr(),
+        panel_stride: COLS,
+        place,
+    };
+    // SAFETY: the assert bounds every read, the caller promised the rest.
+    unsafe { dot_kernels()[rows - 1](&call) }
 }
 
-fn choose() -> Kernels {
+/// As [`multiply_into`], into `sums`, for a packed panel of `depth` rows of [`COLS`].
+pub(crate) fn multiply(rows: usize, depth: usize, left: Left<'_>, panel: &[f32], sums: &mut Sums) {
+    assert!(rows <= ROWS, "tile of {rows} rows");
+    let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, add: false };
+    // SAFETY: the sums have ROWS rows of COLS and are borrowed for this call.
+    unsafe { multiply_into(rows, depth, left, panel, COLS, place) }
+}
+
+/// One kernel per row count, 1 to the most that this instruction set's registers hold.
+fn kernels() -> &'static [Kernel] {
+    #[cfg(target_arch = "x86_64")]
+    match instruction_set() {
+        InstructionSet::Portable => PORTABLE,
+        InstructionSet::Avx2 => super::x86::AVX2,
+        InstructionSet::Avx512 | InstructionSet::Avx512Bf16 => super::x86::AVX512,
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    PORTABLE
+}
+
+fn dot_kernels() -> &'static [DotKernel] {
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx512f") {
-            return Kernels { by_rows: x86::AVX512 };
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return Kernels { by_rows: x86::AVX2 };
-        }
+        assert!(instruction_set() == InstructionSet::Avx512Bf16, "no dot instructions in use");
+        super::x86::AVX512_BF16
     }
-    Kernels { by_rows: PORTABLE }
+    #[cfg(not(target_arch = "x86_64"))]
+    panic!("no dot instructions on this processor")
 }
 
 const PORTABLE: &[Kernel] = &[portable::<1>, portable::<2>, portable::<3>, portable::<4>];
 
 /// # Safety
-/// `a` must be readable at every `i * row_stride + p * depth_stride`, `panel` at `depth * COLS` values.
-unsafe fn portable<const R: usize>(
-    depth: usize,
-    a: *const f32,
-    row_stride: usize,
-    depth_stride: usize,
-    panel: *const f32,
-    sums: &mut Sums,
-) {
+/// The operands must be readable at all `R` rows and `depth` elements, the place writable at `R` rows.
+unsafe fn portable<const R: usize>(call: &Call<f32, f32>) {
     let mut acc = [[0.0f32; COLS]; R];
-    for p in 0..depth {
+    for p in 0..call.depth {
         // SAFETY: promised by the caller.
-        let b = unsafe { std::slice::from_raw_parts(panel.add(p * COLS), COLS) };
+        let b = unsafe { std::slice::from_raw_parts(call.panel.add(p * call.panel_stride), COLS) };
         for (i, row) in acc.iter_mut().enumerate() {
             // SAFETY: promised by the caller.
-            let x = unsafe { *a.add(i * row_stride + p * depth_stride) };
+            let x = unsafe { *call.a.add(i * call.row_stride + p * call.depth_stride) };
             for (sum, &w) in row.iter_mut().zip(b) {
                 *sum = fused(x, w, *sum);
             }
         }
     }
-    sums[..R].copy_from_slice(&acc);
+    for (i, row) in acc.iter().enumerate() {
+        // SAFETY: promised by the caller.
+        let out = unsafe { std::slice::from_raw_parts_mut(call.place.out.add(i * call.place.stride), COLS) };
+        for (o, &sum) in out.iter_mut().zip(row) {
+            *o = if call.place.add { *o + sum } else { sum };
+        }
+    }
 }
 
 /// Fused where the target has it in hardware; elsewhere a library call for each would be far slower than two roundings.
@@ -123,130 +186,128 @@ fn fused(x: f32, w: f32, sum: f32) -> f32 {
     if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { x.mul_add(w, sum) } else { x * w + sum }
 }
 
+/// Declares the fields of a call for the kernels of another file.
 #[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::*;
-
-    use super::{COLS, Kernel, Sums};
-
-    pub(super) const AVX512: &[Kernel] = &[
-        avx512::<1>,
-        avx512::<2>,
-        avx512::<3>,
-        avx512::<4>,
-        avx512::<5>,
-        avx512::<6>,
-        avx512::<7>,
-        avx512::<8>,
-        avx512::<9>,
-        avx512::<10>,
-        avx512::<11>,
-        avx512::<12>,
-        avx512::<13>,
-        avx512::<14>,
-    ];
-    pub(super) const AVX2: &[Kernel] = &[avx2::<1>, avx2::<2>, avx2::<3>];
-
-    /// # Safety
-    /// As `portable`, and the processor must have AVX-512F.
-    #[target_feature(enable = "avx512f")]
-    unsafe fn avx512<const R: usize>(
-        depth: usize,
-        a: *const f32,
-        row_stride: usize,
-        depth_stride: usize,
-        panel: *const f32,
-        sums: &mut Sums,
-    ) {
-        let mut low = [_mm512_setzero_ps(); R];
-        let mut high = [_mm512_setzero_ps(); R];
-        // SAFETY: promised by the caller.
-        unsafe {
-            for p in 0..depth {
-                let b0 = _mm512_loadu_ps(panel.add(p * COLS));
-                let b1 = _mm512_loadu_ps(panel.add(p * COLS + 16));
-                let at = a.add(p * depth_stride);
-                for i in 0..R {
-                    let x = _mm512_set1_ps(*at.add(i * row_stride));
-                    low[i] = _mm512_fmadd_ps(x, b0, low[i]);
-                    high[i] = _mm512_fmadd_ps(x, b1, high[i]);
-                }
-            }
-            for i in 0..R {
-                _mm512_storeu_ps(sums[i].as_mut_ptr(), low[i]);
-                _mm512_storeu_ps(sums[i].as_mut_ptr().add(16), high[i]);
-            }
-        }
+impl<A, B> Call<A, B> {
+    /// Depth, left operand, its two strides.
+    #[inline(always)]
+    pub(super) fn left(&self) -> (usize, *const A, usize, usize) {
+        (self.depth, self.a, self.row_stride, self.depth_stride)
     }
 
-    /// # Safety
-    /// As `portable`, and the processor must have AVX2 and FMA.
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn avx2<const R: usize>(
-        depth: usize,
-        a: *const f32,
-        row_stride: usize,
-        depth_stride: usize,
-        panel: *const f32,
-        sums: &mut Sums,
-    ) {
-        let mut acc = [[_mm256_setzero_ps(); 4]; R];
-        // SAFETY: promised by the caller.
-        unsafe {
-            for p in 0..depth {
-                let at = a.add(p * depth_stride);
-                let b: [__m256; 4] = std::array::from_fn(|j| _mm256_loadu_ps(panel.add(p * COLS + 8 * j)));
-                for (i, row) in acc.iter_mut().enumerate() {
-                    let x = _mm256_set1_ps(*at.add(i * row_stride));
-                    for (sum, &w) in row.iter_mut().zip(&b) {
-                        *sum = _mm256_fmadd_ps(x, w, *sum);
-                    }
-                }
-            }
-            for (i, row) in acc.iter().enumerate() {
-                for (j, &sum) in row.iter().enumerate() {
-                    _mm256_storeu_ps(sums[i].as_mut_ptr().add(8 * j), sum);
-                }
-            }
-        }
+    /// Panel, its stride, and the output.
+    #[inline(always)]
+    pub(super) fn right(&self) -> (*const B, usize, Place) {
+        (self.panel, self.panel_stride, self.place)
     }
 }
 
+/// Kernels of one kind by row count, for [`super::x86`].
+#[cfg(target_arch = "x86_64")]
+pub(super) type Table = &'static [Kernel];
+/// As [`Table`], of dot instructions.
+#[cfg(target_arch = "x86_64")]
+pub(super) type DotTable = &'static [DotKernel];
+
 #[cfg(test)]
 mod tests {
+    use half::bf16;
+
     use super::*;
 
-    /// Every kernel that this processor can run, against sums in f64.
+    fn noise(n: usize, step: usize, modulus: usize) -> Vec<f32> {
+        (0..n).map(|i| ((i * step % modulus) as f32 - modulus as f32 / 2.0) / 300.0).collect()
+    }
+
+    /// Every kernel that this processor can run, against sums in f64, set and added, packed and strided panels.
     #[test]
     fn every_kernel_equals_the_plain_sum() {
         let depth = 37;
-        let values: Vec<f32> = (0..ROWS * depth).map(|i| ((i * 7919 % 1013) as f32 - 500.0) / 300.0).collect();
-        let panel: Vec<f32> = (0..depth * COLS).map(|i| ((i * 104_729 % 997) as f32 - 498.0) / 200.0).collect();
+        let values = noise(ROWS * depth, 7919, 1013);
         #[allow(unused_mut)]
         let mut sets = vec![PORTABLE];
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") {
-                sets.push(x86::AVX512);
+            if InstructionSet::Avx512.is_available() {
+                sets.push(super::super::x86::AVX512);
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                sets.push(x86::AVX2);
+            if InstructionSet::Avx2.is_available() {
+                sets.push(super::super::x86::AVX2);
             }
         }
-        for set in sets {
-            for (rows, kernel) in (1..).zip(set) {
-                let mut sums = [[f32::NAN; COLS]; ROWS];
+        for (set, panel_stride) in sets.into_iter().flat_map(|set| [(set, COLS), (set, 45)]) {
+            let panel = noise(depth * panel_stride, 104_729, 997);
+            for ((rows, kernel), add) in (1..).zip(set).flat_map(|k| [(k, false), (k, true)]) {
+                let mut sums = [[0.25f32; COLS]; ROWS];
+                let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, add };
+                let call = Call {
+                    depth,
+                    a: values.as_ptr(),
+                    row_stride: depth,
+                    depth_stride: 1,
+                    panel: panel.as_ptr(),
+                    panel_stride,
+                    place,
+                };
                 // SAFETY: both buffers are as long as the kernel reads, the features were detected.
-                unsafe { kernel(depth, values.as_ptr(), depth, 1, panel.as_ptr(), &mut sums) };
+                unsafe { kernel(&call) };
                 for (i, row) in sums.iter().enumerate() {
                     for (j, &got) in row.iter().enumerate() {
-                        let want: f64 =
-                            (0..depth).map(|p| f64::from(values[i * depth + p]) * f64::from(panel[p * COLS + j])).sum();
-                        assert!(
-                            if i < rows { (f64::from(got) - want).abs() < 1e-3 } else { got.is_nan() },
-                            "{rows} rows: {i},{j}"
-                        );
+                        let sum: f64 = (0..depth)
+                            .map(|p| f64::from(values[i * depth + p]) * f64::from(panel[p * panel_stride + j]))
+                            .sum();
+                        let want = if i >= rows {
+                            0.25
+                        } else if add {
+                            sum + 0.25
+                        } else {
+                            sum
+                        };
+                        assert!((f64::from(got) - want).abs() < 1e-3, "{rows} rows: {i},{j}");
                     }
+                }
+            }
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn dot_instructions_equal_the_plain_sum() {
+        if !InstructionSet::Avx512Bf16.is_available() {
+            return;
+        }
+        let depth = 19;
+        let pair = |low: f32, high: f32| {
+            u32::from(bf16::from_f32(low).to_bits()) | u32::from(bf16::from_f32(high).to_bits()) << 16
+        };
+        let widen = |pair: u32| (f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000));
+        let all = noise(2 * ROWS * depth, 7919, 1013);
+        let left: Vec<u32> = all.chunks(2).map(|x| pair(x[0], x[1])).collect();
+        let all = noise(2 * COLS * depth, 104_729, 997);
+        let panel: Vec<u32> = all.chunks(2).map(|x| pair(x[0], x[1])).collect();
+        for (rows, kernel) in (1..).zip(super::super::x86::AVX512_BF16) {
+            let mut sums = [[f32::NAN; COLS]; ROWS];
+            let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, add: false };
+            let call = Call {
+                depth,
+                a: left.as_ptr(),
+                row_stride: depth,
+                depth_stride: 1,
+                panel: panel.as_ptr(),
+                panel_stride: COLS,
+                place,
+            };
+            // SAFETY: both buffers are as long as the kernel reads, the features were detected.
+            unsafe { kernel(&call) };
+            for (i, row) in sums.iter().enumerate() {
+                for (j, &got) in row.iter().enumerate() {
+                    let term = |p: usize| {
+                        let ((a, b), (c, d)) = (widen(left[i * depth + p]), widen(panel[p * COLS + j]));
+                        f64::from(a) * f64::from(c) + f64::from(b) * f64::from(d)
+                    };
+                    let want: f64 = (0..depth).map(term).sum();
+                    let fits = if i < rows { (f64::from(got) - want).abs() < 1e-3 } else { got.is_nan() };
+                    assert!(fits, "{rows} rows: {i},{j}: {got} {want}");
                 }
             }
         }

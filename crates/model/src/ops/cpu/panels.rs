@@ -1,0 +1,213 @@
+//! A frozen weight (out, in) laid out for the product kernel: panels of [`COLS`] outputs, packed once when it is loaded.
+//!
+//! Forward (x Wᵀ) reads f32 panels as they lie. bf16 panels hold pairs of neighbours along `in`, as dot instructions want
+//! them, and are widened by piece where those are not used. Backward (dy W) turns blocks of 32 x 32 over, piece by piece, so
+//! that there is one copy of a weight.
+
+use half::bf16;
+use rayon::prelude::*;
+
+use super::{tile::COLS, transpose::transpose};
+
+/// A packed weight.
+pub(crate) struct Panels {
+    out: usize,
+    inner: usize,
+    store: Store,
+}
+
+enum Store {
+    /// Panel after panel of (in, COLS).
+    F32(Vec<f32>),
+    /// Panel after panel of (in / 2 rounded up, COLS) pairs of neighbours along `in`, the lower half first.
+    Bf16(Vec<u32>),
+}
+
+impl Panels {
+    /// Packs `values` (out, in).
+    pub(crate) fn from_f32(values: &[f32], out: usize, inner: usize) -> Self {
+        let mut panels = vec![0.0; out.div_ceil(COLS) * inner * COLS];
+        panels.par_chunks_mut((inner * COLS).max(1)).enumerate().for_each(|(panel, packed)| {
+            let rows = &values[panel * COLS * inner..out.min((panel + 1) * COLS) * inner];
+            pack_f32(rows, inner, packed);
+        });
+        Self { out, inner, store: Store::F32(panels) }
+    }
+
+    /// Packs `values` (out, in) of bf16.
+    pub(crate) fn from_bf16(values: &[bf16], out: usize, inner: usize) -> Self {
+        let depth = inner.div_ceil(2);
+        let mut panels = vec![0; out.div_ceil(COLS) * depth * COLS];
+        panels.par_chunks_mut((depth * COLS).max(1)).enumerate().for_each(|(panel, packed)| {
+            let rows = &values[panel * COLS * inner..out.min((panel + 1) * COLS) * inner];
+            for (j, row) in rows.chunks_exact(inner.max(1)).enumerate() {
+                for (p, pair) in row.chunks(2).enumerate() {
+                    let high = pair.get(1).map_or(0, |h| u32::from(h.to_bits()));
+                    packed[p * COLS + j] = u32::from(pair[0].to_bits()) | high << 16;
+                }
+            }
+        });
+        Self { out, inner, store: Store::Bf16(panels) }
+    }
+
+    /// Rows of the weight: outputs.
+    pub(crate) fn out(&self) -> usize {
+        self.out
+    }
+
+    /// Columns of the weight: inputs.
+    pub(crate) fn inner(&self) -> usize {
+        self.inner
+    }
+
+    /// Whether the values are kept in bf16.
+    pub(crate) fn is_bf16(&self) -> bool {
+        matches!(self.store, Store::Bf16(_))
+    }
+
+    /// Elements `from..to` along `in` of the outputs of one panel, as rows of [`COLS`]: in place, or made in `buffer`.
+    /// `from` is even.
+    pub(crate) fn forward<'a>(&'a self, panel: usize, from: usize, to: usize, buffer: &'a mut [f32]) -> &'a [f32] {
+        match &self.store {
+            Store::F32(values) => {
+                let start = panel * self.inner * COLS;
+                &values[start + from * COLS..start + to * COLS]
+            }
+            Store::Bf16(_) => {
+                let pairs = self.forward_pairs(panel, from, to);
+                for (rows, pairs) in buffer.chunks_mut(2 * COLS).zip(pairs.chunks_exact(COLS)) {
+                    widen(pairs, rows);
+                }
+                &buffer[..(to - from) * COLS]
+            }
+        }
+    }
+
+    /// The same of a bf16 weight as pairs; the last pair of an odd length ends in 0.
+    pub(crate) fn forward_pairs(&self, panel: usize, from: usize, to: usize) -> &[u32] {
+        let depth = self.inner.div_ceil(2);
+        let start = panel * depth * COLS;
+        match &self.store {
+            Store::Bf16(pairs) => &pairs[start + from / 2 * COLS..start + to.div_ceil(2) * COLS],
+            Store::F32(_) => &[],
+        }
+    }
+
+    /// Elements `from..to` along `out` (`from` a multiple of [`COLS`]) of the inputs `col..col + COLS`, as rows of
+    /// [`COLS`] in `buffer`, which has room for whole blocks of 32 x 32. Inputs past the last are 0.
+    pub(crate) fn backward<'a>(&self, col: usize, from: usize, to: usize, buffer: &'a mut [f32]) -> &'a [f32] {
+        let mut block = [0.0f32; COLS * COLS];
+        let count = COLS.min(self.inner - col);
+        for (panel, rows) in (from / COLS..).zip(buffer.chunks_exact_mut(COLS * COLS)).take((to - from).div_ceil(COLS)) {
+            match &self.store {
+                Store::F32(values) if count == COLS => {
+                    let start = (panel * self.inner + col) * COLS;
+                    transpose(&values[start..start + COLS * COLS], COLS, rows, COLS);
+                }
+                Store::F32(values) => {
+                    let start = (panel * self.inner + col) * COLS;
+                    block[..count * COLS].copy_from_slice(&values[start..start + count * COLS]);
+                    transpose(&block, COLS, rows, COLS);
+                }
+                Store::Bf16(_) => {
+                    let pairs = self.forward_pairs(panel, col, col + count);
+                    for (rows, pairs) in block.chunks_exact_mut(2 * COLS).zip(pairs.chunks_exact(COLS)) {
+                        widen(pairs, rows);
+                    }
+                    transpose(&block, COLS, rows, COLS);
+                }
+            }
+        }
+        &buffer[..(to - from) * COLS]
+    }
+
+    /// One row of the weight: what an embedding looks up.
+    pub(crate) fn row(&self, row: usize, values: &mut [f32]) {
+        let (panel, j) = (row / COLS, row % COLS);
+        match &self.store {
+            Store::F32(all) => {
+                let start = panel * self.inner * COLS + j;
+                for (p, value) in values.iter_mut().enumerate() {
+                    *value = all[start + p * COLS];
+                }
+            }
+            Store::Bf16(_) => {
+                let pairs = self.forward_pairs(panel, 0, self.inner);
+                for (p, value) in values.iter_mut().enumerate() {
+                    let pair = pairs[p / 2 * COLS + j];
+                    *value = f32::from_bits(if p % 2 == 0 { pair << 16 } else { pair & 0xffff_0000 });
+                }
+            }
+        }
+    }
+}
+
+/// Rows (up to [`COLS`], in) into a panel (in, COLS).
+fn pack_f32(rows: &[f32], inner: usize, packed: &mut [f32]) {
+    let whole = if rows.len() == COLS * inner { inner / COLS * COLS } else { 0 };
+    for p in (0..whole).step_by(COLS) {
+        transpose(&rows[p..], inner, &mut packed[p * COLS..(p + COLS) * COLS], COLS);
+    }
+    for (j, row) in rows.chunks_exact(inner.max(1)).enumerate() {
+        for (p, &value) in row.iter().enumerate().skip(whole) {
+            packed[p * COLS + j] = value;
+        }
+    }
+}
+
+/// One row of pairs to two rows of [`COLS`] floats, or to the first where there is room for one only.
+#[inline(always)]
+fn widen(pairs: &[u32], rows: &mut [f32]) {
+    let (low, high) = rows.split_at_mut(COLS);
+    for (value, &pair) in low.iter_mut().zip(pairs) {
+        *value = f32::from_bits(pair << 16);
+    }
+    for (value, &pair) in high.iter_mut().zip(pairs) {
+        *value = f32::from_bits(pair & 0xffff_0000);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Both directions and the rows give back what was packed, at any size.
+        #[test]
+        fn panels_hold_the_weight(out in 1usize..100, inner in 1usize..100, bf in any::<bool>()) {
+            let value = |j: usize, p: usize| bf16::from_f32((j * 131 + p * 7) as f32 / 64.0).to_f32();
+            let all: Vec<f32> = (0..out * inner).map(|at| value(at / inner, at % inner)).collect();
+            let panels = if bf {
+                Panels::from_bf16(&all.iter().map(|&v| bf16::from_f32(v)).collect::<Vec<_>>(), out, inner)
+            } else {
+                Panels::from_f32(&all, out, inner)
+            };
+            let mut row = vec![0.0; inner];
+            for j in 0..out {
+                panels.row(j, &mut row);
+                prop_assert_eq!(&row[..], &all[j * inner..(j + 1) * inner]);
+            }
+            let mut buffer = vec![f32::NAN; (out.max(inner) + COLS) * COLS];
+            let from = inner / 3 / 2 * 2;
+            for j in 0..out.next_multiple_of(COLS) {
+                let part = panels.forward(j / COLS, from, inner, &mut buffer);
+                for p in from..inner {
+                    let want = if j < out { value(j, p) } else { 0.0 };
+                    prop_assert_eq!(part[(p - from) * COLS + j % COLS], want);
+                }
+            }
+            for p in 0..inner.next_multiple_of(COLS) {
+                let from = out / 2 / COLS * COLS;
+                let part = panels.backward(p / COLS * COLS, from, out, &mut buffer);
+                for j in from..out {
+                    let want = if p < inner { value(j, p) } else { 0.0 };
+                    prop_assert_eq!(part[(j - from) * COLS + p % COLS], want);
+                }
+            }
+        }
+    }
+}

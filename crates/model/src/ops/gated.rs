@@ -1,0 +1,84 @@
+//! `gated`: the products around `swiglu`, with the activation done on each rectangle of theirs while it is in the cache.
+
+use candle_core::Tensor;
+
+use super::{
+    cpu::{
+        gemm::Shared,
+        math,
+        product::{self, Job, Product, Start},
+        view::{self, View},
+    },
+    linear::{self, Operands, Projected, Share, ShareViews},
+    swiglu,
+};
+use crate::error::Result;
+
+/// What the forward gives: all (N, F).
+pub struct Gated {
+    /// The gate's projection, which backward needs.
+    pub gate: Tensor,
+    /// The other projection, which backward needs.
+    pub up: Tensor,
+    /// silu(gate) · up
+    pub act: Tensor,
+}
+
+/// Both projections of `x` (N, E), and silu(gate) · up.
+pub fn forward(x: &Tensor, gate: &Projected<'_>, up: &Projected<'_>) -> Result<Gated> {
+    let ((rows, inner), (width, _)) = (x.dims2()?, gate.weight.dims());
+    linear::check_projection(x, gate, None)?;
+    linear::check_projection(x, up, None)?;
+    if !view::is_fused(x) || up.weight.dims().0 != width {
+        let (gate, up) = (linear::forward_composed(x, gate, None)?, linear::forward_composed(x, up, None)?);
+        let act = swiglu::forward(&gate, &up)?;
+        return Ok(Gated { gate, up, act });
+    }
+    let xs = View::<f32>::new(x, "gated")?;
+    let (gate_operands, up_operands) = (Operands::new(gate, None)?, Operands::new(up, None)?);
+    let [mut g, mut u, mut a] = [(); 3].map(|()| view::unfilled(rows * width));
+    let [g_out, u_out, a_out] = [&mut g, &mut u, &mut a].map(|values| Shared::new(values, width));
+    let activate = |rows: std::ops::Range<usize>, cols: std::ops::Range<usize>| {
+        for row in rows {
+            // SAFETY: a job's rectangle is handed to one caller alone.
+            unsafe {
+                let (g, u) = (g_out.piece(row, cols.start, cols.len()), u_out.piece(row, cols.start, cols.len()));
+                math::swiglu(g, u, a_out.piece(row, cols.start, cols.len()));
+            }
+        }
+    };
+    let products = vec![
+        gate_operands.product(gate, xs.slice(), inner, g_out)?,
+        up_operands.product(up, xs.slice(), inner, u_out)?,
+    ];
+    product::run(&[Job { rows, cols: width, products, after: Some(&activate) }]);
+    let tensor = |values| view::tensor(values, (rows, width));
+    Ok(Gated { gate: tensor(g)?, up: tensor(u)?, act: tensor(a)? })
+}
+
+/// Gradients (of gate, of up), both (N, F), from `down`, the share of the projection that reads the activation.
+pub fn backward(down: &Share<'_>, gate: &Tensor, up: &Tensor) -> Result<(Tensor, Tensor)> {
+    let (rows, width) = gate.dims2()?;
+    linear::check_share(down, (rows, width), Some(gate))?;
+    if !view::is_fused(down.dy) {
+        return swiglu::backward(gate, up, &linear::backward_composed(&[*down], None)?);
+    }
+    super::check_shapes("gated", up.shape() == gate.shape(), &[gate, up])?;
+    let (g, u) = (View::<f32>::new(gate, "gate")?, View::<f32>::new(up, "up")?);
+    let views = ShareViews::new(down)?;
+    let [mut d_gate, mut d_up] = [(); 2].map(|()| view::unfilled(rows * width));
+    let [gate_out, up_out] = [&mut d_gate, &mut d_up].map(|values| Shared::new(values, width));
+    let finish = |rows: std::ops::Range<usize>, cols: std::ops::Range<usize>| {
+        for row in rows {
+            let at = row * width + cols.start..row * width + cols.end;
+            // SAFETY: a job's rectangle is handed to one caller alone.
+            let (d, d_up) = unsafe {
+                (gate_out.piece(row, cols.start, cols.len()), up_out.piece(row, cols.start, cols.len()))
+            };
+            math::swiglu_backward(&g.slice()[at.clone()], &u.slice()[at], d, d_up);
+        }
+    };
+    let products = vec![Product { start: Start::Zero, terms: views.terms(down)?, out: gate_out }];
+    product::run(&[Job { rows, cols: width, products, after: Some(&finish) }]);
+    Ok((view::tensor(d_gate, (rows, width))?, view::tensor(d_up, (rows, width))?))
+}
