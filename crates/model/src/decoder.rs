@@ -11,7 +11,6 @@ use crate::{
     adapter::{Adapter, Gradients},
     block::{Block, BlockSaved},
     config::{ModelConfig, RopeScaling},
-    device,
     error::{ModelError, Result},
     linear::Keep,
     ops::{self, attend::LayerKv, cross_entropy, rms_norm, rope::Angles},
@@ -70,11 +69,10 @@ pub struct Decoder {
 impl Decoder {
     /// Loads a model's files. Every tensor must be there, have its shape, and be used.
     pub fn load(files: &ModelFiles, precision: Precision, device: &Device) -> Result<Self> {
-        let dtype = device::dtype(precision);
         match files {
             ModelFiles::Folder { dir, weights } => {
                 let config = ModelConfig::from_json_file(&dir.join("config.json"))?;
-                Self::build(config, WeightFiles::open_folder(weights, dtype, device)?, device)
+                Self::build(config, WeightFiles::open_folder(weights, precision, device)?, device)
             }
             ModelFiles::Gguf { path } => {
                 let header = Header::read(path)?;
@@ -83,7 +81,7 @@ impl Decoder {
                     &header,
                     config.num_attention_heads,
                     config.num_key_value_heads,
-                    dtype,
+                    precision,
                     device,
                 )?;
                 if weights.has(ROPE_FACTORS) {
