@@ -154,7 +154,7 @@ pub(crate) struct EvalArgs {
     /// Scored items per language.
     #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) limit: Option<usize>,
-    /// f32 or bf16.
+    /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4: projections in 4 bits.
     #[arg(long, default_value = "f32")]
     pub(crate) dtype: Precision,
     /// Question tokens run at once; results do not depend on it.
@@ -185,7 +185,7 @@ pub(crate) struct CaptureArgs {
     /// Which tensors. Default: all.
     #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(["logits.last", "hidden.last", "hidden.mean", "final.last"]))]
     pub(crate) tensors: Vec<String>,
-    /// f32 or bf16.
+    /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4: projections in 4 bits.
     #[arg(long, default_value = "f32")]
     pub(crate) dtype: Precision,
     #[command(flatten)]
@@ -207,7 +207,7 @@ pub(crate) struct GenerateArgs {
     /// Most tokens made.
     #[arg(long, default_value_t = 64)]
     pub(crate) max_new_tokens: usize,
-    /// f32 or bf16.
+    /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4: projections in 4 bits.
     #[arg(long, default_value = "f32")]
     pub(crate) dtype: Precision,
     #[command(flatten)]

@@ -54,7 +54,7 @@ fn unknown_words_on_the_command_line() {
     eval_refused(folder.path(), &["--protocol", "fixed"], 2, &["`fixed`", "paper, corrected"]);
     eval_refused(folder.path(), &["--few-shot", "tail:2"], 2, &["tail:2", "head:K, file:PATH or builtin"]);
     eval_refused(folder.path(), &["--few-shot", "head:two"], 2, &["`two`"]);
-    eval_refused(folder.path(), &["--dtype", "f8"], 2, &["`f8`", "f32, bf16"]);
+    eval_refused(folder.path(), &["--dtype", "f8"], 2, &["`f8`", "f32, bf16, packed, nf4"]);
     eval_refused(folder.path(), &["--limit", "0"], 2, &["--limit", "0"]);
     eval_refused(folder.path(), &["--threads", "0"], 2, &["--threads"]);
     refused(folder.path(), &["eval", "--task", "emotion"], 2, &["--model", "--data", "--out"]);

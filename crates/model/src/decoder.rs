@@ -11,7 +11,6 @@ use crate::{
     adapter::{Adapter, Gradients},
     block::{Block, BlockSaved},
     config::{ModelConfig, RopeScaling},
-    device,
     error::{ModelError, Result},
     linear::Keep,
     ops::{self, attend::LayerKv, cross_entropy, rms_norm, rope::Angles},
@@ -71,11 +70,10 @@ pub struct Decoder {
 impl Decoder {
     /// Loads a model's files. Every tensor must be there, have its shape, and be used.
     pub fn load(files: &ModelFiles, precision: Precision, device: &Device) -> Result<Self> {
-        let dtype = device::dtype(precision);
         match files {
             ModelFiles::Folder { dir, weights } => {
                 let config = ModelConfig::from_json_file(&dir.join("config.json"))?;
-                Self::build(config, WeightFiles::open_folder(weights, dtype, device)?, device)
+                Self::build(config, WeightFiles::open_folder(weights, precision, device)?, device)
             }
             ModelFiles::Gguf { path } => {
                 let header = Header::read(path)?;
@@ -84,7 +82,7 @@ impl Decoder {
                     &header,
                     config.num_attention_heads,
                     config.num_key_value_heads,
-                    dtype,
+                    precision,
                     device,
                 )?;
                 if weights.has(ROPE_FACTORS) {
@@ -103,7 +101,7 @@ impl Decoder {
 
     fn build(config: ModelConfig, mut files: WeightFiles, device: &Device) -> Result<Self> {
         let (v, e) = (config.vocab_size, config.hidden_size);
-        let embed_tokens = files.take_weight("model.embed_tokens.weight", &[v, e])?;
+        let embed_tokens = files.take_weight("model.embed_tokens.weight", [v, e])?;
         let blocks = (0..config.num_hidden_layers)
             .map(|layer| Block::load(&mut files, &config, layer))
             .collect::<Result<_>>()?;
@@ -112,7 +110,7 @@ impl Decoder {
             files.ignore("lm_head.weight");
             None
         } else {
-            Some(files.take_weight("lm_head.weight", &[v, e])?)
+            Some(files.take_weight("lm_head.weight", [v, e])?)
         };
         files.finish()?;
         Ok(Self { config, embed_tokens, blocks, norm, lm_head, device: device.clone() })

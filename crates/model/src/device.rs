@@ -1,8 +1,6 @@
 //! Where tensors live: `auto`, `cpu`, `cuda[:N]`, `metal[:N]`.
 
-use candle_core::DType;
 pub use candle_core::Device;
-use schema::task::Precision;
 
 use crate::error::{ModelError, Result};
 
@@ -34,13 +32,5 @@ pub fn name(device: &Device) -> &'static str {
         Device::Cpu => "cpu",
         Device::Cuda(_) => "cuda",
         Device::Metal(_) => "metal",
-    }
-}
-
-/// The tensor library's name of a number format.
-pub fn dtype(precision: Precision) -> DType {
-    match precision {
-        Precision::F32 => DType::F32,
-        Precision::Bf16 => DType::BF16,
     }
 }

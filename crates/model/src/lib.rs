@@ -17,6 +17,7 @@ pub mod generate;
 mod linear;
 mod mlp;
 pub mod ops;
+mod quantised;
 pub mod rows;
 pub mod tensor_file;
 pub mod weight;

@@ -69,7 +69,7 @@ impl Linear {
         (out, inner): (usize, usize),
     ) -> Result<Self> {
         let name = place.weight_name();
-        let weight = files.take_weight(&format!("{name}.weight"), &[out, inner])?;
+        let weight = files.take_weight(&format!("{name}.weight"), [out, inner])?;
         let biased = config.biases.contains(&place.projection);
         let bias = if biased { Some(files.take_f32(&format!("{name}.bias"), &[out])?) } else { None };
         Ok(Self { place, weight, bias, lora: None })

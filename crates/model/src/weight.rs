@@ -10,12 +10,13 @@ use crate::{
         panels::Panels,
         view::{self, View},
     },
+    quantised::Blocks,
 };
 
 /// A frozen weight; its values never change and have no gradient.
 pub struct Weight(Kind);
 
-pub(crate) enum Kind {
+enum Kind {
     /// Packed, on the CPU.
     Panels(Panels),
     /// As it is: on other devices, and where rows are not f32.
@@ -37,16 +38,17 @@ impl Weight {
         Ok(Self(Kind::Panels(panels)))
     }
 
+    /// Keeps quantised blocks as they are, on the CPU; products decode them by piece.
+    pub(crate) fn from_blocks(blocks: Blocks) -> Self {
+        Self(Kind::Panels(Panels::from_blocks(blocks)))
+    }
+
     /// (out, in)
     pub fn dims(&self) -> (usize, usize) {
         match &self.0 {
             Kind::Panels(panels) => (panels.out(), panels.inner()),
             Kind::Tensor(tensor) => tensor.dims2().unwrap_or_default(),
         }
-    }
-
-    pub(crate) fn kind(&self) -> &Kind {
-        &self.0
     }
 
     /// The packed values; fails for a weight that the fused ops do not take.

@@ -150,6 +150,10 @@ words! {
         F32 "f32",
         /// bfloat16.
         Bf16 "bf16",
+        /// As the file stores them: quantised blocks stay blocks, f32 stays f32, f16 and bf16 become bf16.
+        Packed "packed",
+        /// The projections in bitsandbytes' 4-bit NF4, quantised when loaded or as stored; the rest in bf16.
+        Nf4 "nf4",
     }
 }
 

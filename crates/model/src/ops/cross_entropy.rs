@@ -148,18 +148,14 @@ impl<'a> Softmax<'a> {
         let mut p = view::unfilled(ROWS * STRETCH);
         for from in tokens.clone().step_by(STRETCH) {
             let to = tokens.end.min(from + STRETCH);
-            let pieces: Vec<&[f32]> = panels
-                .clone()
-                .zip(buffer.chunks_exact_mut(STRETCH * COLS))
-                .map(|(panel, buffer)| head.backward(panel * COLS, from, to, buffer))
-                .collect();
+            head.backward(panels.clone(), from, to, STRETCH * COLS, &mut buffer);
             for first in (0..rows).step_by(ROWS) {
                 let count = ROWS.min(rows - first);
                 for (row, p) in (first..first + count).zip(p.chunks_exact_mut(STRETCH)) {
                     self.probabilities(row, &exps[row * head.out()..], from..to, p);
                 }
                 let left = rows_of(&p, STRETCH);
-                for (panel, piece) in panels.clone().zip(&pieces) {
+                for (panel, piece) in panels.clone().zip(buffer.chunks_exact(STRETCH * COLS)) {
                     let mut sums: Sums = [[0.0; COLS]; ROWS];
                     tile::multiply(count, to - from, left, piece, &mut sums);
                     let cols = panel * COLS..width.min((panel + 1) * COLS);

@@ -1,26 +1,32 @@
-//! GGUF files: ggml's block formats decoded to floats, names and row order turned into Hugging Face's.
+//! GGUF files: names and row order turned into Hugging Face's. Never here: what the bytes of a block mean.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use candle_core::{
-    Device,
-    quantized::{GgmlDType, ggml_file::qtensor_from_ggml},
-};
 use hub::gguf::{Header, TensorEntry, Value};
 use memmap2::Mmap;
 
 use super::Floats;
-use crate::error::{ModelError, Result};
+use crate::{
+    error::{ModelError, Result},
+    quantised::{Blocks, Bytes, Format},
+};
+
+/// ggml's numbers of types without blocks.
+const F32: u32 = 0;
+const F16: u32 = 1;
+const BF16: u32 = 30;
 
 /// Name of RoPE's per-frequency divisors, the one tensor without a Hugging Face name.
 pub(crate) const ROPE_FACTORS: &str = "rope_freqs.weight";
 
 pub(super) struct GgufFile {
     path: PathBuf,
-    map: Mmap,
+    map: Arc<Mmap>,
     by_name: BTreeMap<String, TensorEntry>,
     /// Rows of q and k stand interleaved: undo it with these head counts (`llama` architecture only).
     interleaved: Option<(usize, usize)>,
@@ -29,7 +35,7 @@ pub(super) struct GgufFile {
 impl GgufFile {
     pub(super) fn open(header: &Header, heads: usize, key_value_heads: usize) -> Result<Self> {
         let path = header.path.clone();
-        let map = super::map(&path)?;
+        let map = Arc::new(super::map(&path)?);
         let mut by_name = BTreeMap::new();
         for entry in &header.tensors {
             let name = hugging_face_name(&entry.name).unwrap_or_else(|| entry.name.clone());
@@ -60,35 +66,79 @@ impl GgufFile {
         self.by_name.get(name).map(|e| e.shape.as_slice()).unwrap_or_default()
     }
 
+    fn entry(&self, name: &str) -> Result<(&TensorEntry, Range<usize>)> {
+        let entry = self.by_name.get(name).ok_or_else(|| self.refuse(format!("tensor `{name}` is missing")))?;
+        Ok((entry, entry.offset as usize..(entry.offset + entry.length) as usize))
+    }
+
+    fn refuse(&self, problem: String) -> ModelError {
+        ModelError::Weights { file: self.path.clone(), problem }
+    }
+
+    /// Whether a tensor is stored in 32 bits.
+    pub(super) fn is_f32(&self, name: &str) -> bool {
+        self.by_name.get(name).is_some_and(|entry| entry.ggml_type == F32)
+    }
+
+    /// Heads whose rows stand interleaved in this tensor.
+    fn interleaved_heads(&self, name: &str) -> Option<usize> {
+        let (heads, key_value_heads) = self.interleaved?;
+        match name {
+            _ if name.contains(".q_proj.") => Some(heads),
+            _ if name.contains(".k_proj.") => Some(key_value_heads),
+            _ => None,
+        }
+    }
+
+    /// A matrix that is stored in blocks, left in the file; `None` for any other tensor. Its shape was checked.
+    pub(super) fn blocks(&self, name: &str) -> Result<Option<Blocks>> {
+        let (entry, range) = self.entry(name)?;
+        let (Some(format), &[rows, width]) = (Format::of_ggml(entry.ggml_type), entry.shape.as_slice()) else {
+            return Ok(None);
+        };
+        let order = self.interleaved_heads(name).map(|heads| separate_halves(&stored_rows(rows), heads, 1).into());
+        let bytes = Bytes::Mapped { map: Arc::clone(&self.map), range };
+        let blocks = Blocks::from_ggml(format, bytes, (rows, width), order);
+        blocks.map(Some).map_err(|problem| self.refuse(format!("tensor `{}`: {problem}", entry.name)))
+    }
+
     /// Decodes a tensor whose shape was checked.
     pub(super) fn read(&self, name: &str) -> Result<Floats<'_>> {
-        let refuse = |problem: String| ModelError::Weights { file: self.path.clone(), problem };
-        let entry = self.by_name.get(name).ok_or_else(|| refuse(format!("tensor `{name}` is missing")))?;
-        let kind = ggml_type(entry.ggml_type).ok_or_else(|| {
-            refuse(format!("tensor `{}` has ggml type {}, which is not read", entry.name, entry.ggml_type))
-        })?;
-        let bytes = &self.map[entry.offset as usize..(entry.offset + entry.length) as usize];
-        if bytes.as_ptr().align_offset(4) != 0 {
-            return Err(refuse(format!("tensor `{}` is not aligned", entry.name)));
+        if let Some(blocks) = self.blocks(name)? {
+            return Ok(Floats::Owned(blocks.to_floats()));
         }
-        let decode = || -> candle_core::Result<Vec<f32>> {
-            let shape: Vec<usize> = entry.shape.clone();
-            qtensor_from_ggml(kind, bytes, shape, &Device::Cpu)?.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()
+        let (entry, range) = self.entry(name)?;
+        let bytes = &self.map[range.clone()];
+        let floats = match (entry.ggml_type, Format::of_ggml(entry.ggml_type)) {
+            (F32, _) => Floats::F32(bytes),
+            (F16, _) => Floats::F16(bytes),
+            (BF16, _) => Floats::Bf16(bytes),
+            (_, Some(format)) => {
+                let bytes = Bytes::Mapped { map: Arc::clone(&self.map), range };
+                let blocks = Blocks::from_ggml(format, bytes, (1, entry.shape.iter().product()), None);
+                let refuse = |problem| self.refuse(format!("tensor `{}`: {problem}", entry.name));
+                Floats::Owned(blocks.map_err(refuse)?.to_floats())
+            }
+            (other, None) => {
+                return Err(self.refuse(format!("tensor `{}` has ggml type {other}, which is not read", entry.name)));
+            }
         };
-        let values = decode().map_err(ModelError::candle(format!("tensor `{}`", entry.name)))?;
         let width = if entry.shape.len() == 2 { entry.shape[1] } else { 1 };
-        let values = match (self.interleaved, name) {
-            (Some((heads, _)), n) if n.contains(".q_proj.") => separate_halves(&values, heads, width),
-            (Some((_, heads)), n) if n.contains(".k_proj.") => separate_halves(&values, heads, width),
-            _ => values,
-        };
-        Ok(Floats::Owned(values))
+        Ok(match self.interleaved_heads(name) {
+            Some(heads) => Floats::Owned(separate_halves(&floats.into_f32(), heads, width)),
+            None => floats,
+        })
     }
+}
+
+/// Numbers of the rows as stored.
+fn stored_rows(rows: usize) -> Vec<u32> {
+    (0..rows as u32).collect()
 }
 
 /// llama.cpp stores the two halves of each q and k head interleaved, row by row; Hugging Face one after the other.
 /// `width` is the length of a row: `in` of a weight, 1 of a bias.
-fn separate_halves(values: &[f32], heads: usize, width: usize) -> Vec<f32> {
+fn separate_halves<T: Copy>(values: &[T], heads: usize, width: usize) -> Vec<T> {
     let size = values.len() / (heads * width);
     let mut out = Vec::with_capacity(values.len());
     for head in values.chunks_exact(size * width) {
@@ -127,25 +177,6 @@ pub(crate) fn hugging_face_name(name: &str) -> Option<String> {
         "output.weight" => Some("lm_head.weight".into()),
         _ => None,
     }
-}
-
-fn ggml_type(number: u32) -> Option<GgmlDType> {
-    Some(match number {
-        0 => GgmlDType::F32,
-        1 => GgmlDType::F16,
-        2 => GgmlDType::Q4_0,
-        3 => GgmlDType::Q4_1,
-        6 => GgmlDType::Q5_0,
-        7 => GgmlDType::Q5_1,
-        8 => GgmlDType::Q8_0,
-        10 => GgmlDType::Q2K,
-        11 => GgmlDType::Q3K,
-        12 => GgmlDType::Q4K,
-        13 => GgmlDType::Q5K,
-        14 => GgmlDType::Q6K,
-        30 => GgmlDType::BF16,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Weight files: tensors by their Hugging Face names, each taken exactly once, nothing missing and nothing left over.
 
+mod bitsandbytes;
 pub(crate) mod gguf;
+mod matrix;
 mod safetensors;
 
 use std::{
@@ -11,6 +13,9 @@ use std::{
 use candle_core::{DType, Device, Tensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
+use schema::task::Precision;
+
+use matrix::Matrix;
 
 use crate::{
     error::{ModelError, Result},
@@ -21,7 +26,7 @@ use crate::{
 pub(crate) struct WeightFiles {
     source: Source,
     left: BTreeSet<String>,
-    dtype: DType,
+    precision: Precision,
     device: Device,
 }
 
@@ -35,10 +40,10 @@ const KNOWN_AND_IGNORED: [&str; 2] = [".rotary_emb.inv_freq", ".masked_bias"];
 
 impl WeightFiles {
     /// Opens the shards of a Hugging Face folder.
-    pub(crate) fn open_folder(shards: &[PathBuf], dtype: DType, device: &Device) -> Result<Self> {
+    pub(crate) fn open_folder(shards: &[PathBuf], precision: Precision, device: &Device) -> Result<Self> {
         let shards = safetensors::Shards::open(shards)?;
         let left = shards.names();
-        Ok(Self { source: Source::Folder(shards), left, dtype, device: device.clone() })
+        Ok(Self { source: Source::Folder(shards), left, precision, device: device.clone() })
     }
 
     /// Opens a GGUF file whose header was read before; `heads` and `key_value_heads` undo the row order of its q and k.
@@ -46,12 +51,12 @@ impl WeightFiles {
         header: &hub::gguf::Header,
         heads: usize,
         key_value_heads: usize,
-        dtype: DType,
+        precision: Precision,
         device: &Device,
     ) -> Result<Self> {
         let file = gguf::GgufFile::open(header, heads, key_value_heads)?;
         let left = file.names();
-        Ok(Self { source: Source::Gguf(file), left, dtype, device: device.clone() })
+        Ok(Self { source: Source::Gguf(file), left, precision, device: device.clone() })
     }
 
     /// Whether the files hold a tensor of this name that was not taken yet.
@@ -59,9 +64,12 @@ impl WeightFiles {
         self.left.contains(name)
     }
 
-    /// The matrix, in the model's dtype, on its device, ready for products. Its shape must be `shape`.
-    pub(crate) fn take_weight(&mut self, name: &str, shape: &[usize]) -> Result<Weight> {
-        Weight::new(self.take_as(name, shape, self.dtype)?)
+    /// The matrix, in the model's precision, on its device, ready for products. Its shape must be `shape`.
+    pub(crate) fn take_weight(&mut self, name: &str, shape: [usize; 2]) -> Result<Weight> {
+        match self.take_matrix(name, shape)? {
+            Matrix::Tensor(tensor) => Weight::new(tensor),
+            Matrix::Blocks(blocks) => Ok(Weight::from_blocks(blocks)),
+        }
     }
 
     /// The tensor in f32: norms and biases are small and gain nothing from fewer bits.
@@ -70,6 +78,25 @@ impl WeightFiles {
     }
 
     fn take_as(&mut self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        self.claim(name, shape)?;
+        self.read_tensor(name, shape, dtype)
+    }
+
+    /// What a tensor that is not kept in blocks is held as.
+    fn dtype(&self, name: &str) -> DType {
+        let is_f32 = || match &self.source {
+            Source::Folder(shards) => shards.is_f32(name),
+            Source::Gguf(file) => file.is_f32(name),
+        };
+        match self.precision {
+            Precision::F32 => DType::F32,
+            Precision::Packed if is_f32() => DType::F32,
+            Precision::Bf16 | Precision::Packed | Precision::Nf4 => DType::BF16,
+        }
+    }
+
+    /// Marks a tensor of this shape as taken.
+    fn claim(&mut self, name: &str, shape: &[usize]) -> Result<()> {
         if !self.left.remove(name) {
             return Err(self.error(name, format!("tensor `{name}` is missing, expected with shape {shape:?}")));
         }
@@ -82,10 +109,18 @@ impl WeightFiles {
                 self.error(name, format!("tensor `{name}` has shape {found:?}, the configuration needs {shape:?}"))
             );
         }
-        let floats = match &self.source {
-            Source::Folder(shards) => shards.read(name)?,
-            Source::Gguf(file) => file.read(name)?,
-        };
+        Ok(())
+    }
+
+    fn read(&self, name: &str) -> Result<Floats<'_>> {
+        match &self.source {
+            Source::Folder(shards) => shards.read(name),
+            Source::Gguf(file) => file.read(name),
+        }
+    }
+
+    fn read_tensor(&self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
+        let floats = self.read(name)?;
         let place = |e| ModelError::candle(format!("tensor `{name}`"))(e);
         floats.into_tensor(shape, dtype).and_then(|t| t.to_device(&self.device)).map_err(place)
     }

@@ -3,17 +3,27 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    sync::Arc,
 };
 
 use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors, tensor::Metadata};
+use safetensors::{
+    Dtype, SafeTensors,
+    tensor::{Metadata, TensorInfo},
+};
 
-use super::Floats;
-use crate::error::{ModelError, Result};
+use super::{
+    Floats,
+    bitsandbytes::{self, FourBit},
+};
+use crate::{
+    error::{ModelError, Result},
+    quantised::{Blocks, Bytes},
+};
 
 struct Shard {
     path: PathBuf,
-    map: Mmap,
+    map: Arc<Mmap>,
     /// Where tensor data starts.
     start: usize,
     metadata: Metadata,
@@ -23,6 +33,7 @@ struct Shard {
 pub(super) struct Shards {
     shards: Vec<Shard>,
     by_name: BTreeMap<String, usize>,
+    four_bit: BTreeMap<String, FourBit>,
 }
 
 impl Shards {
@@ -30,7 +41,7 @@ impl Shards {
         let (mut shards, mut by_name) = (Vec::new(), BTreeMap::new());
         for path in paths {
             let refuse = |problem: String| ModelError::Weights { file: path.clone(), problem };
-            let map = super::map(path)?;
+            let map = Arc::new(super::map(path)?);
             // Checks lengths, offsets and holes against the file's size.
             let (header, metadata) = SafeTensors::read_metadata(&map)
                 .map_err(|e| refuse(format!("no whole safetensors file ({e}); fetch it again")))?;
@@ -46,11 +57,19 @@ impl Shards {
             }
             shards.push(Shard { path: path.clone(), map, start, metadata });
         }
-        Ok(Self { shards, by_name })
+        let mut opened = Self { shards, by_name, four_bit: BTreeMap::new() };
+        opened.four_bit = bitsandbytes::find(&opened)?;
+        Ok(opened)
     }
 
+    /// Names of all tensors but those that describe another.
     pub(super) fn names(&self) -> BTreeSet<String> {
-        self.by_name.keys().cloned().collect()
+        let beside: BTreeSet<&String> = self.four_bit.values().flat_map(|f| &f.beside).collect();
+        self.by_name.keys().filter(|name| !beside.contains(name)).cloned().collect()
+    }
+
+    pub(super) fn holds(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// The file that holds a tensor, or the first for one that is nowhere.
@@ -59,25 +78,67 @@ impl Shards {
         self.shards.get(shard).map(|s| s.path.clone()).unwrap_or_default()
     }
 
-    /// Shape of a tensor; empty for one that is not there.
-    pub(super) fn shape(&self, name: &str) -> &[usize] {
-        let info = self.by_name.get(name).and_then(|&at| self.shards[at].metadata.info(name));
-        info.map(|i| i.shape.as_slice()).unwrap_or_default()
+    fn find(&self, name: &str) -> Result<(&Shard, &TensorInfo)> {
+        let shard = self.by_name.get(name).map(|&at| &self.shards[at]);
+        shard.and_then(|s| Some((s, s.metadata.info(name)?))).ok_or_else(|| ModelError::Weights {
+            file: self.file_of(name),
+            problem: format!("tensor `{name}` is missing"),
+        })
     }
 
-    pub(super) fn read(&self, name: &str) -> Result<Floats<'_>> {
-        let refuse = |problem: String| ModelError::Weights { file: self.file_of(name), problem };
-        let shard = self.by_name.get(name).map(|&at| &self.shards[at]);
-        let (Some(shard), Some(info)) = (shard, shard.and_then(|s| s.metadata.info(name))) else {
-            return Err(refuse(format!("tensor `{name}` is missing")));
-        };
+    /// Shape of a tensor, of the matrix where it is one of codes; empty for one that is not there.
+    pub(super) fn shape(&self, name: &str) -> &[usize] {
+        match self.four_bit.get(name) {
+            Some(four_bit) => &four_bit.shape,
+            None => self.find(name).map(|(_, info)| info.shape.as_slice()).unwrap_or_default(),
+        }
+    }
+
+    /// Whether a tensor is stored in 32 bits.
+    pub(super) fn is_f32(&self, name: &str) -> bool {
+        self.find(name).is_ok_and(|(_, info)| info.dtype == Dtype::F32)
+    }
+
+    /// A tensor's bytes, whatever they mean.
+    pub(super) fn bytes(&self, name: &str) -> Result<&[u8]> {
+        let (shard, info) = self.find(name)?;
         let (from, to) = info.data_offsets;
-        let bytes = &shard.map[shard.start + from..shard.start + to];
+        Ok(&shard.map[shard.start + from..shard.start + to])
+    }
+
+    /// A tensor's bytes, to be used in place.
+    pub(super) fn mapped(&self, name: &str) -> Result<Bytes> {
+        let (shard, info) = self.find(name)?;
+        let (from, to) = info.data_offsets;
+        Ok(Bytes::Mapped { map: Arc::clone(&shard.map), range: shard.start + from..shard.start + to })
+    }
+
+    /// A matrix that is stored quantised; `None` for any other tensor.
+    pub(super) fn blocks(&self, name: &str) -> Result<Option<Blocks>> {
+        self.four_bit.get(name).map(|four_bit| four_bit.read(self, name)).transpose()
+    }
+
+    /// The values of a tensor.
+    pub(super) fn read(&self, name: &str) -> Result<Floats<'_>> {
+        match self.blocks(name)? {
+            Some(blocks) => Ok(Floats::Owned(blocks.to_floats())),
+            None => self.plain(name),
+        }
+    }
+
+    /// The values of a tensor that is not quantised.
+    pub(super) fn plain(&self, name: &str) -> Result<Floats<'_>> {
+        let (_, info) = self.find(name)?;
+        let bytes = self.bytes(name)?;
         match info.dtype {
             Dtype::F32 => Ok(Floats::F32(bytes)),
             Dtype::F16 => Ok(Floats::F16(bytes)),
             Dtype::BF16 => Ok(Floats::Bf16(bytes)),
-            other => Err(refuse(format!("tensor `{name}` is {other:?}; f32, f16 and bf16 are read"))),
+            other => {
+                let problem =
+                    format!("tensor `{name}` is {other:?}; f32, f16 and bf16 are read, and bitsandbytes' 4 bits");
+                Err(ModelError::Weights { file: self.file_of(name), problem })
+            }
         }
     }
 }

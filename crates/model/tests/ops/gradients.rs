@@ -1,18 +1,19 @@
 //! The written-out backward of every op, fused in f32 and composed in f64, against candle's autograd of the composed
 //! forward and against central differences of it, both in f64.
 
-use candle_core::{D, Tensor, Var};
+use candle_core::{D, DType, Tensor, Var};
 use model::{
     Rows,
     ops::{
         attend::{self, Heads},
-        cross_entropy, linear,
+        cross_entropy,
+        linear::{self, Projected, Share, Update},
         lora::{self, Dropout},
         rms_norm, rope, softmax, swiglu,
     },
 };
 
-use super::{check_close, noise, values, wide};
+use super::{check_close, frozen, noise, plain, values, wide};
 
 type Op<'a> = &'a dyn Fn(&[Tensor]) -> Tensor;
 
@@ -69,21 +70,32 @@ fn check_differences(what: &str, inputs: &[Tensor], forward: Op<'_>, dy: &Tensor
 fn linear_backward() {
     for (n, inner, out) in [(1, 1, 1), (17, 40, 33), (3, 700, 5)] {
         let (x, w, b) = (noise((n, inner), 1), noise((out, inner), 2), noise(out, 3));
-        let forward = |x: &[Tensor]| linear::forward(&x[0], &w, Some(&b)).expect("linear");
-        check("linear", &[x], &forward, &|_, dy| vec![linear::backward(dy, &w).expect("backward")]);
+        let (packed, wide) = (frozen(&w), frozen(&wide(&w)));
+        let of = |x: &Tensor| if x.dtype() == DType::F32 { &packed } else { &wide };
+        let forward = |x: &[Tensor]| linear::forward(&x[0], of(&x[0]), Some(&b)).expect("linear");
+        check("linear", &[x], &forward, &|_, dy| vec![linear::backward(dy, of(dy)).expect("backward")]);
     }
 }
 
-/// Gradients of rows, A, B and of the base product that the update is added to; the scale is not 1.
+/// Gradients of rows, A and B of an update beside a frozen product; the scale is not 1.
 #[test]
 fn lora_backward() {
     for (n, inner, out, rank) in [(1, 3, 2, 1), (29, 45, 37, 6)] {
-        let inputs = [noise((n, inner), 1), noise((rank, inner), 2), noise((out, rank), 3), noise((n, out), 4)];
-        let run = |x: &[Tensor]| lora::forward(&x[0], &x[1], &x[2], 2.5, x[3].clone()).expect("lora");
+        let inputs = [noise((n, inner), 1), noise((rank, inner), 2), noise((out, rank), 3)];
+        let w = noise((out, inner), 4);
+        let (packed, wide) = (frozen(&w), frozen(&wide(&w)));
+        let of = |x: &Tensor| if x.dtype() == DType::F32 { &packed } else { &wide };
+        let run = |x: &[Tensor]| {
+            let low = lora::forward(&x[0], &x[1], 2.5).expect("lora");
+            let update = Some(Update { low: &low, b: &x[2] });
+            let mut all = linear::forward_all(&x[0], &[Projected { update, ..plain(of(&x[0])) }], None).expect("linear");
+            (all.remove(0), low)
+        };
         check("lora", &inputs, &|x| run(x).0, &|x, dy| {
-            let zero = Some(x[0].zeros_like().expect("zeros"));
-            let (grads, dx) = lora::backward(&x[0], &x[1], &x[2], 2.5, &run(x).1, dy, zero).expect("backward");
-            vec![dx.expect("asked for"), grads.a, grads.b, dy.clone()]
+            let d_low = lora::backward_low(dy, &x[2], 2.5).expect("backward");
+            let grads = lora::backward(&x[0], &run(x).1, &d_low, dy).expect("backward");
+            let share = Share { dy, weight: of(dy), update: Some((&d_low, &x[1])) };
+            vec![linear::backward_all(&[share], None).expect("backward"), grads.a, grads.b]
         });
     }
 }
@@ -94,7 +106,7 @@ fn rms_norm_backward() {
         let w = noise(width, 2);
         let forward = |x: &[Tensor]| rms_norm::forward(&x[0], &w, eps).expect("norm");
         check("rms_norm", &[noise((n, width), 1)], &forward, &|x, dy| {
-            vec![rms_norm::backward(&x[0], &w, eps, dy).expect("backward")]
+            vec![rms_norm::backward(&x[0], &w, eps, dy, None).expect("backward")]
         });
     }
 }
@@ -152,15 +164,16 @@ fn cross_entropy_backward() {
         let targets: Vec<u32> = (0..n).map(|i| (i * i % vocab) as u32).collect();
         let index = Tensor::new(targets.as_slice(), hidden.device()).and_then(|t| t.unsqueeze(1)).expect("index");
         let losses = |x: &[Tensor]| {
-            let log_p = softmax::log_softmax_composed(&linear::forward_composed(&x[0], &head, None).expect("logits"));
+            let logits = x[0].matmul(&wide(&head).t().expect("a view")).expect("logits");
+            let log_p = softmax::log_softmax_composed(&logits);
             log_p.expect("log p").gather(&index, D::Minus1).and_then(|p| p.neg()?.sum_all()).expect("loss")
         };
         let inputs64 = [wide(&hidden)];
         let one = Tensor::new(1f64, hidden.device()).expect("one");
         let want = autograd(&inputs64, &losses, &one);
         check_differences("cross_entropy", &inputs64, &losses, &one, &want);
-        for (x, tolerance) in [(&inputs64[0], 1e-9), (&hidden, 1e-5)] {
-            let got = cross_entropy::forward_backward(x, &head, &targets, true).expect("loss");
+        for (x, head, tolerance) in [(&inputs64[0], wide(&head), 1e-9), (&hidden, head.clone(), 1e-5)] {
+            let got = cross_entropy::forward_backward(x, &frozen(&head), &targets, true).expect("loss");
             let sum = values(&losses(&inputs64))[0];
             assert!((got.sum - sum).abs() <= tolerance * sum, "{} not {sum}", got.sum);
             check_close("cross_entropy", &got.d_hidden.expect("asked for"), &want[0], tolerance);

@@ -3,10 +3,11 @@
 
 use candle_core::Tensor;
 use model::{
-    Parent, Rows,
+    Parent, Rows, Weight,
     ops::{
         attend::{self, Heads},
-        linear,
+        cross_entropy,
+        linear::{self, Projected, Update},
         lora::{self, Dropout},
         rms_norm, softmax, swiglu,
     },
@@ -15,7 +16,7 @@ use proptest::prelude::*;
 
 use super::{
     attend::{Case, heads},
-    bits, check_close, noise, values,
+    bits, check_close, frozen, noise, values,
 };
 
 /// Runs on its own pool.
@@ -111,9 +112,10 @@ proptest! {
         let (x, w) = (noise((n, inner), seed), noise((out, inner), seed ^ 1));
         let (a, b, bias) = (noise((rank, inner), seed ^ 2), noise((out, rank), seed ^ 3), noise(out, seed ^ 4));
         let merged = (&w + (b.matmul(&a)? * scale)?)?;
-        let base = linear::forward(&x, &w, Some(&bias))?;
-        let (got, _) = lora::forward(&x, &a, &b, scale, base)?;
-        check_close("merged", &got, &linear::forward(&x, &merged, Some(&bias))?, 1e-5);
+        let (packed, low) = (frozen(&w), lora::forward(&x, &a, scale)?);
+        let projected = Projected { weight: &packed, bias: Some(&bias), update: Some(Update { low: &low, b: &b }) };
+        let got = linear::forward_all(&x, &[projected], None)?.remove(0);
+        check_close("merged", &got, &linear::forward(&x, &frozen(&merged), Some(&bias))?, 1e-5);
     }
 
     /// One thread, two and three; each op whose rows or panels are shared out.
@@ -121,14 +123,20 @@ proptest! {
     fn threads_change_no_bit(heads in heads(), n in 1usize..300, seed: u64) {
         let case = Case::new(heads, Rows::new([n, 20], 30), seed);
         let width = heads.query * heads.size;
-        let w = noise((heads.size, width), seed ^ 7);
+        let w = frozen(&noise((heads.size, width), seed ^ 7));
         let run = || {
             let out = case.run();
             let y = linear::forward(&out, &w, None).expect("linear");
             let y = swiglu::forward(&y, &y).expect("swiglu");
             let y = rms_norm::forward(&y, &noise(heads.size, 8), 1e-5).expect("norm");
-            let (sum, _) = lora::forward(&out, &noise((3, width), 9), &noise((heads.size, 3), 10), 0.5, y).expect("lora");
-            bits(&softmax::log_softmax(&sum).expect("softmax"))
+            let (sum, _) = updated(&out, &w, &noise((3, width), 9), &noise((heads.size, 3), 10), Some(&y));
+            let d = linear::backward(&sum, &w).expect("backward");
+            let head = frozen(&noise((300, width), 11));
+            let targets: Vec<u32> = (0..d.dims()[0] as u32).map(|i| i * 7 % 300).collect();
+            let loss = cross_entropy::forward_backward(&d, &head, &targets, true).expect("loss");
+            let mut all = bits(&softmax::log_softmax(&sum).expect("softmax"));
+            all.extend(bits(&loss.d_hidden.expect("asked for")));
+            (all, loss.sum.to_bits())
         };
         let one = on_threads(1, run);
         prop_assert_eq!(&one, &on_threads(2, run));
@@ -136,14 +144,20 @@ proptest! {
     }
 }
 
+/// A projection with its update.
+fn updated(x: &Tensor, weight: &Weight, a: &Tensor, b: &Tensor, residual: Option<&Tensor>) -> (Tensor, Tensor) {
+    let low = lora::forward(x, a, 1.5).expect("lora");
+    let projected = Projected { weight, bias: None, update: Some(Update { low: &low, b }) };
+    (linear::forward_all(x, &[projected], residual).expect("linear").remove(0), low)
+}
+
 /// Rows of every op but attention come out the same bits whoever stands beside them.
 #[test]
 fn neighbours_change_no_bit() {
-    let (x, w) = (noise((301, 70), 1), noise((45, 70), 2));
+    let (x, w) = (noise((301, 70), 1), frozen(&noise((45, 70), 2)));
     let (a, b) = (noise((5, 70), 3), noise((45, 5), 4));
     let run = |x: &Tensor| {
-        let y = linear::forward(x, &w, None).expect("linear");
-        let (y, _) = lora::forward(x, &a, &b, 1.5, y).expect("lora");
+        let (y, _) = updated(x, &w, &a, &b, None);
         let y = swiglu::forward(&y, &y).expect("swiglu");
         softmax::softmax(&rms_norm::forward(&y, &noise(45, 5), 1e-6).expect("norm")).expect("softmax")
     };

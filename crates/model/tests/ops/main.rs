@@ -10,6 +10,7 @@ mod refusals;
 mod rowwise;
 
 use candle_core::{DType, Device, Tensor};
+use model::{Weight, ops::linear::Projected};
 
 /// A failing case is printed, not kept in a file.
 fn cases(count: u32) -> proptest::test_runner::Config {
@@ -38,9 +39,20 @@ fn wide(x: &Tensor) -> Tensor {
     x.to_dtype(DType::F64).expect("f64")
 }
 
-/// As a product with a bf16 weight sees the rows, in f64.
-fn rounded(x: &Tensor) -> Tensor {
-    wide(&x.to_dtype(DType::BF16).expect("bf16"))
+/// As a product with this weight sees the rows, in f64: rounded where it multiplies bf16 pairs.
+fn seen(x: &Tensor, weight: &Tensor) -> Tensor {
+    let rounded = weight.dtype() == DType::BF16 && model::instruction_set() == model::InstructionSet::Avx512Bf16;
+    wide(&if rounded { x.to_dtype(DType::BF16).expect("bf16") } else { x.clone() })
+}
+
+/// The matrix as the ops take it: packed where it is f32 or bf16.
+fn frozen(x: &Tensor) -> Weight {
+    Weight::new(x.clone()).expect("a weight")
+}
+
+/// A projection without bias or update.
+fn plain(weight: &Weight) -> Projected<'_> {
+    Projected { weight, bias: None, update: None }
 }
 
 fn norm(x: &Tensor) -> f64 {

@@ -6,11 +6,13 @@ use model::{
     ops::{
         add,
         attend::{self, Heads},
-        cross_entropy, linear, lora, rms_norm, rope, swiglu,
+        cross_entropy,
+        linear::{self, Projected, Share, Update},
+        lora, rms_norm, rope, swiglu,
     },
 };
 
-use super::noise;
+use super::{frozen, noise, plain};
 
 #[track_caller]
 fn check_refused<T>(result: Result<T, ModelError>, parts: &[&str]) {
@@ -24,23 +26,31 @@ fn check_refused<T>(result: Result<T, ModelError>, parts: &[&str]) {
 #[test]
 fn shapes_that_do_not_fit() {
     let x = noise((4, 6), 1);
-    check_refused(linear::forward(&x, &noise((3, 5), 2), None), &["linear", "[4, 6]", "[3, 5]"]);
-    check_refused(linear::forward(&x, &noise((3, 6), 2), Some(&noise(2, 3))), &["linear", "bias", "[2]"]);
-    check_refused(linear::backward(&x, &noise((5, 6), 2)), &["linear", "[4, 6]", "[5, 6]"]);
+    check_refused(linear::forward(&x, &frozen(&noise((3, 5), 2)), None), &["linear", "[4, 6]", "[3, 5]"]);
+    check_refused(linear::forward(&x, &frozen(&noise((3, 6), 2)), Some(&noise(2, 3))), &["linear", "bias", "[2]"]);
+    check_refused(linear::backward(&x, &frozen(&noise((5, 6), 2))), &["linear", "[4, 6]", "[5, 6]"]);
     check_refused(add::forward(&x, &noise((4, 5), 2)), &["add", "[4, 6]", "[4, 5]"]);
     check_refused(swiglu::forward(&x, &noise((4, 5), 2)), &["swiglu", "[4, 6]", "[4, 5]"]);
     check_refused(swiglu::backward(&x, &x, &noise((3, 6), 2)), &["swiglu", "[4, 6]", "[3, 6]"]);
     check_refused(rms_norm::forward(&x, &noise(5, 2), 1e-5), &["rms_norm", "[4, 6]", "[5]"]);
-    check_refused(rms_norm::backward(&x, &noise(6, 2), 1e-5, &noise((3, 6), 3)), &["rms_norm", "[4, 6]", "[3, 6]"]);
+    check_refused(rms_norm::backward(&x, &noise(6, 2), 1e-5, &noise((3, 6), 3), None), &["rms_norm", "[4, 6]", "[3, 6]"]);
     let angles = |n, half| rope::Angles { cos: noise((n, half), 1), sin: noise((n, half), 2) };
     check_refused(rope::turn(&x, &angles(4, 2), rope::Turn::Forward), &["rope", "[4, 6]", "[4, 2]"]);
     check_refused(rope::turn(&x, &angles(3, 3), rope::Turn::Forward), &["rope", "[4, 6]", "[3, 3]"]);
-    let (a, b, y) = (noise((2, 6), 1), noise((3, 2), 2), noise((4, 3), 3));
-    check_refused(lora::forward(&x, &noise((2, 5), 1), &b, 1.0, y.clone()), &["lora", "[4, 6]", "[2, 5]"]);
-    check_refused(lora::forward(&x, &a, &noise((3, 4), 1), 1.0, y.clone()), &["lora", "[2, 6]", "[3, 4]"]);
-    check_refused(lora::forward(&x, &a, &b, 1.0, noise((4, 4), 1)), &["lora", "[4, 4]"]);
-    let (_, saved) = lora::forward(&x, &a, &b, 1.0, y).expect("fits");
-    check_refused(lora::backward(&x, &a, &b, 1.0, &saved, &noise((4, 4), 1), None), &["lora", "[4, 4]"]);
+    let (a, b, w) = (noise((2, 6), 1), noise((3, 2), 2), frozen(&noise((3, 6), 3)));
+    check_refused(lora::forward(&x, &noise((2, 5), 1), 1.0), &["lora", "[4, 6]", "[2, 5]"]);
+    check_refused(lora::backward_low(&x, &b, 1.0), &["lora", "[4, 6]", "[3, 2]"]);
+    let (low, dy) = (lora::forward(&x, &a, 1.0).expect("fits"), noise((4, 3), 4));
+    check_refused(lora::backward(&x, &noise((3, 2), 1), &low, &dy), &["lora", "[4, 6]", "[3, 2]"]);
+    check_refused(lora::raise(&low, &b), &["lora", "[4, 2]", "[3, 2]"]);
+    let update = Some(Update { low: &low, b: &a });
+    let projected = Projected { update, ..plain(&w) };
+    check_refused(linear::forward_all(&x, &[projected], None), &["linear", "update", "[2, 6]"]);
+    check_refused(linear::forward_all(&x, &[plain(&w)], Some(&x)), &["linear", "residual", "[4, 6]"]);
+    let share = Share { dy: &dy, weight: &w, update: Some((&low, &b)) };
+    check_refused(linear::backward_all(&[share], None), &["linear", "update", "[3, 2]"]);
+    check_refused(linear::backward_all(&[Share { update: None, ..share }], Some(&dy)), &["linear", "residual", "[4, 3]"]);
+    check_refused(linear::backward_all(&[], None), &["linear", "no share"]);
 }
 
 #[test]
@@ -65,13 +75,13 @@ fn attention_that_does_not_fit() {
 fn targets_and_dtypes_that_do_not_fit() {
     let (hidden, head) = (noise((2, 4), 1), noise((9, 4), 2));
     let loss =
-        |hidden: &Tensor, head: &Tensor, targets: &[u32]| cross_entropy::forward_backward(hidden, head, targets, true);
+        |hidden: &Tensor, head: &Tensor, targets: &[u32]| cross_entropy::forward_backward(hidden, &frozen(head), targets, true);
     check_refused(loss(&hidden, &head, &[1, 9]), &["token id 9 is not in the vocabulary of 9"]);
     check_refused(loss(&hidden, &head, &[1]), &["cross_entropy", "2 rows, 1 targets"]);
     check_refused(loss(&hidden, &noise((9, 5), 2), &[1, 2]), &["cross_entropy", "[2, 4]", "[9, 5]"]);
     let f16 = head.to_dtype(DType::F16).expect("f16");
     check_refused(loss(&hidden, &f16, &[1, 2]), &["cross_entropy", "F16", "f32 or bf16"]);
-    check_refused(linear::forward(&hidden, &f16, None), &["linear", "F16", "f32 or bf16"]);
+    check_refused(linear::forward(&hidden, &frozen(&f16), None), &["linear", "F16", "f32 or bf16"]);
     let strided = noise((4, 2), 1).t().expect("a view");
-    check_refused(linear::forward(&strided, &head, None), &["linear", "not contiguous"]);
+    check_refused(linear::forward(&strided, &frozen(&head), None), &["linear", "not contiguous"]);
 }

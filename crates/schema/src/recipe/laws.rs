@@ -86,7 +86,7 @@ prop_compose! {
         title in any_text(),
         model in any_text(),
         dir in any_text(),
-        dtype in prop_oneof![Just(Precision::F32), Just(Precision::Bf16)],
+        dtype in prop::sample::select(vec![Precision::F32, Precision::Bf16, Precision::Packed, Precision::Nf4]),
         seeds in subsequence(vec![0, 1, 2, u64::MAX], 1..=4),
         train in option::of(any_train()),
         eval in any_eval(),

@@ -202,7 +202,7 @@ fn every_range_is_checked() {
         ("train.settings", "[]", "must not be empty"),
         ("train.schedule", "cosin", "unknown value `cosin`; did you mean `cosine`?"),
         ("train", "3", "must be a section `[train]`, found 3"),
-        ("dtype", "int8", "unknown value `int8`; one of: f32, bf16"),
+        ("dtype", "int8", "unknown value `int8`; one of: f32, bf16, packed, nf4"),
         ("seeds", "[1, -1]", "must be at least 0"),
         ("seeds", "[1, 1]", "1 stands twice"),
         ("seeds", "1,2", "must be a whole number, found `1,2`"),

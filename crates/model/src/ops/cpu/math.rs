@@ -32,6 +32,8 @@ macro_rules! vectorised {
     };
 }
 
+pub(crate) use vectorised;
+
 /// e^x to about two units in the last place for x in [-87, 88]; 0 below, and saturated above. No branches, so that a
 /// loop over it vectorises. exp(0) is exactly 1.
 #[inline(always)]

@@ -1,13 +1,16 @@
 //! A frozen weight (out, in) laid out for the product kernel: panels of [`COLS`] outputs, packed once when it is loaded.
 //!
 //! Forward (x Wᵀ) reads f32 panels as they lie. bf16 panels hold pairs of neighbours along `in`, as dot instructions want
-//! them, and are widened by piece where those are not used. Backward (dy W) turns blocks of 32 x 32 over, piece by piece, so
+//! them, and are widened by piece where those are not used. Quantised blocks stay blocks. Backward (dy W) turns blocks of 32 x 32 over, piece by piece, so
 //! that there is one copy of a weight.
+
+use std::ops::Range;
 
 use half::bf16;
 use rayon::prelude::*;
 
 use super::{tile::COLS, transpose::transpose};
+use crate::quantised::Blocks;
 
 /// A packed weight.
 pub(crate) struct Panels {
@@ -21,6 +24,8 @@ enum Store {
     F32(Vec<f32>),
     /// Panel after panel of (in / 2 rounded up, COLS) pairs of neighbours along `in`, the lower half first.
     Bf16(Vec<u32>),
+    /// Quantised, as the file holds them: decoded by piece, in both directions.
+    Blocks(Blocks),
 }
 
 impl Panels {
@@ -48,6 +53,11 @@ impl Panels {
             }
         });
         Self { out, inner, store: Store::Bf16(panels) }
+    }
+
+    /// Keeps quantised blocks, which are not packed.
+    pub(crate) fn from_blocks(blocks: Blocks) -> Self {
+        Self { out: blocks.rows(), inner: blocks.width(), store: Store::Blocks(blocks) }
     }
 
     /// Rows of the weight: outputs.
@@ -80,6 +90,22 @@ impl Panels {
                 }
                 &buffer[..(to - from) * COLS]
             }
+            Store::Blocks(blocks) => {
+                self.decode_panel(blocks, panel, from, to, buffer);
+                &buffer[..(to - from) * COLS]
+            }
+        }
+    }
+
+    /// Rows of blocks, turned into rows of [`COLS`].
+    fn decode_panel(&self, blocks: &Blocks, panel: usize, from: usize, to: usize, buffer: &mut [f32]) {
+        let stride = (to - from).next_multiple_of(COLS);
+        let mut rows = vec![0.0; COLS * stride];
+        for (row, values) in (panel * COLS..self.out).zip(rows.chunks_exact_mut(stride)) {
+            blocks.decode(row, from, &mut values[..to - from]);
+        }
+        for (p, block) in buffer.chunks_exact_mut(COLS * COLS).enumerate().take(stride / COLS) {
+            transpose(&rows[p * COLS..], stride, block, COLS);
         }
     }
 
@@ -89,36 +115,66 @@ impl Panels {
         let start = panel * depth * COLS;
         match &self.store {
             Store::Bf16(pairs) => &pairs[start + from / 2 * COLS..start + to.div_ceil(2) * COLS],
-            Store::F32(_) => &[],
+            Store::F32(_) | Store::Blocks(_) => &[],
         }
     }
 
-    /// Elements `from..to` along `out` (`from` a multiple of [`COLS`]) of the inputs `col..col + COLS`, as rows of
-    /// [`COLS`] in `buffer`, which has room for whole blocks of 32 x 32. Inputs past the last are 0.
-    pub(crate) fn backward<'a>(&self, col: usize, from: usize, to: usize, buffer: &'a mut [f32]) -> &'a [f32] {
-        let mut block = [0.0f32; COLS * COLS];
-        let count = COLS.min(self.inner - col);
-        for (panel, rows) in (from / COLS..).zip(buffer.chunks_exact_mut(COLS * COLS)).take((to - from).div_ceil(COLS)) {
-            match &self.store {
-                Store::F32(values) if count == COLS => {
-                    let start = (panel * self.inner + col) * COLS;
-                    transpose(&values[start..start + COLS * COLS], COLS, rows, COLS);
-                }
-                Store::F32(values) => {
-                    let start = (panel * self.inner + col) * COLS;
-                    block[..count * COLS].copy_from_slice(&values[start..start + count * COLS]);
-                    transpose(&block, COLS, rows, COLS);
-                }
-                Store::Bf16(_) => {
-                    let pairs = self.forward_pairs(panel, col, col + count);
-                    for (rows, pairs) in block.chunks_exact_mut(2 * COLS).zip(pairs.chunks_exact(COLS)) {
-                        widen(pairs, rows);
-                    }
-                    transpose(&block, COLS, rows, COLS);
-                }
+    /// Elements `from..to` along `out` (`from` a multiple of [`COLS`]) of the inputs of each of `panels`, as rows of
+    /// [`COLS`], into a piece of `room` values of `buffer` each, whole blocks of 32 x 32. Inputs past the last are 0.
+    pub(crate) fn backward(&self, panels: Range<usize>, from: usize, to: usize, room: usize, buffer: &mut [f32]) {
+        if let Store::Blocks(blocks) = &self.store {
+            return self.decode_backward(blocks, panels, from, to, room, buffer);
+        }
+        for (panel, piece) in panels.zip(buffer.chunks_exact_mut(room)) {
+            let rows = piece.chunks_exact_mut(COLS * COLS).take((to - from).div_ceil(COLS));
+            for (outputs, rows) in (from / COLS..).zip(rows) {
+                self.turn_block(outputs, panel * COLS, rows);
             }
         }
-        &buffer[..(to - from) * COLS]
+    }
+
+    /// Inputs `col..` of a panel of outputs, turned over.
+    fn turn_block(&self, panel: usize, col: usize, rows: &mut [f32]) {
+        let count = COLS.min(self.inner - col);
+        let mut block = [0.0f32; COLS * COLS];
+        match &self.store {
+            Store::F32(values) => {
+                let start = (panel * self.inner + col) * COLS;
+                let values = &values[start..start + count * COLS];
+                if count == COLS {
+                    return transpose(values, COLS, rows, COLS);
+                }
+                block[..count * COLS].copy_from_slice(values);
+            }
+            Store::Bf16(_) => {
+                let pairs = self.forward_pairs(panel, col, col + count);
+                for (rows, pairs) in block.chunks_exact_mut(2 * COLS).zip(pairs.chunks_exact(COLS)) {
+                    widen(pairs, rows);
+                }
+            }
+            Store::Blocks(_) => {}
+        }
+        transpose(&block, COLS, rows, COLS);
+    }
+
+    /// As [`Panels::backward`] of blocks: a row of all panels at a time, long pieces being decoded faster than short ones.
+    fn decode_backward(
+        &self,
+        blocks: &Blocks,
+        panels: Range<usize>,
+        from: usize,
+        to: usize,
+        room: usize,
+        buffer: &mut [f32],
+    ) {
+        let (first, width) = (panels.start * COLS, self.inner.min(panels.end * COLS) - panels.start * COLS);
+        let mut values = vec![0.0; panels.len() * COLS];
+        for (p, row) in (from..to).enumerate() {
+            blocks.decode(row, first, &mut values[..width]);
+            for (values, piece) in values.chunks_exact(COLS).zip(buffer.chunks_exact_mut(room)) {
+                piece[p * COLS..(p + 1) * COLS].copy_from_slice(values);
+            }
+        }
     }
 
     /// One row of the weight: what an embedding looks up.
@@ -138,6 +194,7 @@ impl Panels {
                     *value = f32::from_bits(if p % 2 == 0 { pair << 16 } else { pair & 0xffff_0000 });
                 }
             }
+            Store::Blocks(blocks) => blocks.decode(row, 0, values),
         }
     }
 }
@@ -202,7 +259,9 @@ mod tests {
             }
             for p in 0..inner.next_multiple_of(COLS) {
                 let from = out / 2 / COLS * COLS;
-                let part = panels.backward(p / COLS * COLS, from, out, &mut buffer);
+                let room = (out - from).next_multiple_of(COLS) * COLS;
+                panels.backward(p / COLS..p / COLS + 1, from, out, room, &mut buffer[..room]);
+                let part = &buffer;
                 for j in from..out {
                     let want = if p < inner { value(j, p) } else { 0.0 };
                     prop_assert_eq!(part[(j - from) * COLS + p % COLS], want);

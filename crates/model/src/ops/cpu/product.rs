@@ -227,12 +227,7 @@ fn run_term(term: &Term<'_>, product: &Product<'_>, cols: usize, task: &Task, ad
         }
         for from in (0..depth).step_by(step) {
             let to = depth.min(from + step);
-            let pieces: Vec<(&[f32], usize)> = task
-                .panels
-                .clone()
-                .zip(buffer.chunks_exact_mut(room))
-                .map(|(panel, buffer)| piece_of(&term.right, panel, from, to, task.rows.len(), buffer))
-                .collect();
+            let pieces = pieces_of(&term.right, task, from..to, room, buffer);
             for row in task.rows.clone().step_by(ROWS) {
                 let count = ROWS.min(task.rows.end - row);
                 let left = term.left.from(row, from);
@@ -247,26 +242,40 @@ fn run_term(term: &Term<'_>, product: &Product<'_>, cols: usize, task: &Task, ad
     });
 }
 
-/// A stretch of one panel and the distance of its rows: in place where it lies so, else made in `buffer`.
-fn piece_of<'b>(
+/// A stretch of each of the task's panels and the distance of its rows: in place where it lies so, else made in a piece of
+/// `room` values of `buffer`.
+fn pieces_of<'b>(
     right: &'b Factor<'_>,
-    panel: usize,
-    from: usize,
-    to: usize,
-    rows: usize,
+    task: &Task,
+    depths: Range<usize>,
+    room: usize,
     buffer: &'b mut [f32],
-) -> (&'b [f32], usize) {
+) -> Vec<(&'b [f32], usize)> {
+    let (from, to) = (depths.start, depths.end);
     match right {
-        Factor::Forward(panels) => (panels.forward(panel, from, to, buffer), COLS),
-        Factor::Backward(panels) => (panels.backward(panel * COLS, from, to, buffer), COLS),
-        // A copy would cost more than it saves where few rows read it.
-        Factor::Values(right) => match right.in_place(from, to, panel * COLS) {
-            Some(found) if rows <= ROWS => found,
-            _ => {
-                right.pack(from, to, panel * COLS, buffer);
-                (&buffer[..(to - from) * COLS], COLS)
-            }
-        },
+        Factor::Forward(panels) => task
+            .panels
+            .clone()
+            .zip(buffer.chunks_exact_mut(room))
+            .map(|(panel, buffer)| (panels.forward(panel, from, to, buffer), COLS))
+            .collect(),
+        Factor::Backward(panels) => {
+            panels.backward(task.panels.clone(), from, to, room, buffer);
+            buffer.chunks_exact(room).take(task.panels.len()).map(|piece| (piece, COLS)).collect()
+        }
+        Factor::Values(right) => task
+            .panels
+            .clone()
+            .zip(buffer.chunks_exact_mut(room))
+            .map(|(panel, buffer)| match right.in_place(from, to, panel * COLS) {
+                // A copy would cost more than it saves where few rows read it.
+                Some(found) if task.rows.len() <= ROWS => found,
+                _ => {
+                    right.pack(from, to, panel * COLS, buffer);
+                    (&*buffer, COLS)
+                }
+            })
+            .collect(),
     }
 }
 
