@@ -18,7 +18,7 @@ def record(name, **more):
     (case,) = cases.find_cases([name])
     facts = {"ours_peak_mb": 1000, "peer_peak_mb": 2500, "threads": 2, "noisy": False, "machine": "a machine, 2 cores"}
     facts |= {"data": "released layout", "versions": {"ours": "0.1.0", "torch": "2.15.0"}}
-    return results.summarise(case, [30.0, 10.0, 20.0], [5.0, 4.0, 40.0], **{**facts, **more})
+    return results.summarise(case, [31.0, 10.0, 20.0], [5.0, 4.0, 40.0], **{**facts, **more})
 
 
 class Cases(unittest.TestCase):
@@ -45,7 +45,7 @@ class Summaries(unittest.TestCase):
         found = record("eval-snli-cached-f32")
         self.assertEqual((found["ours"], found["peer"], found["ratio"]), (20.0, 5.0, 4.0))
         self.assertEqual(found["unit"], "questions/s")
-        self.assertEqual(found["ours_runs"], [30.0, 10.0, 20.0])
+        self.assertEqual(found["ours_runs"], [31.0, 10.0, 20.0])
 
     def test_noise_of_one_run_is_noise_and_not_knowing_is_said(self):
         quiet, loud, unknown = (process.Cost(1.0, share) for share in (0.01, 0.2, None))
@@ -62,6 +62,7 @@ class Rendering(unittest.TestCase):
         self.assertIn("a machine, 2 cores; 2 threads; data: released layout; ours 0.1.0, torch 2.15.0.", text)
         first = "| qv | f32 | PEFT, hand-written loop | 20 | 5 | 4.00 | 1.9 | 1000 | 2500 |"
         self.assertLess(text.index(first), text.index("| all | f32 |"))
+        self.assertEqual(text.count(first), 1)
         self.assertIn("| paws | f32 | lm-evaluation-harness | 20 | 5 | 4.00 (noisy) |  | 1000 | 2500 |", text)
 
     def test_other_machines_get_tables_of_their_own(self):
