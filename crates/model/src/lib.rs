@@ -15,6 +15,7 @@ pub mod device;
 pub mod error;
 pub mod generate;
 mod linear;
+pub mod memory;
 mod mlp;
 pub mod ops;
 pub mod rows;

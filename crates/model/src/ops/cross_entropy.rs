@@ -15,7 +15,7 @@ use super::{
 use crate::error::{ModelError, Result};
 
 /// Rows whose logits are in memory at once.
-const CHUNK: usize = 192;
+pub(crate) const CHUNK: usize = 192;
 
 /// Sum of the losses (nats) of all rows, and its gradient by the rows if asked for.
 pub struct Loss {
