@@ -53,6 +53,11 @@ impl Session {
         model::device::name(&self.device).to_owned()
     }
 
+    /// Whether its memory is the machine's.
+    pub(crate) fn is_on_cpu(&self) -> bool {
+        self.device.is_cpu()
+    }
+
     /// The weights.
     pub(crate) fn decoder(&mut self) -> Result<&mut Decoder> {
         if self.decoder.is_none() {

@@ -21,6 +21,7 @@ pub mod ops;
 pub mod rows;
 pub mod tensor_file;
 mod weights;
+pub mod work;
 
 pub use adapter::{Adapter, Gradients, LoraConfig, Place, Projection};
 pub use config::ModelConfig;
