@@ -6,17 +6,21 @@ use std::{
 };
 
 use candle_core::{
-    Device,
+    Device, Storage,
     quantized::{GgmlDType, ggml_file::qtensor_from_ggml},
 };
 use hub::gguf::{Header, TensorEntry, Value};
 use memmap2::Mmap;
+use rayon::prelude::*;
 
 use super::Floats;
 use crate::error::{ModelError, Result};
 
 /// Name of RoPE's per-frequency divisors, the one tensor without a Hugging Face name.
 pub(crate) const ROPE_FACTORS: &str = "rope_freqs.weight";
+
+/// Blocks decoded at a time: 16 Ki values of 32-value blocks.
+const BLOCKS: usize = 512;
 
 pub(super) struct GgufFile {
     path: PathBuf,
@@ -71,11 +75,10 @@ impl GgufFile {
         if bytes.as_ptr().align_offset(4) != 0 {
             return Err(refuse(format!("tensor `{}` is not aligned", entry.name)));
         }
-        let decode = || -> candle_core::Result<Vec<f32>> {
-            let shape: Vec<usize> = entry.shape.clone();
-            qtensor_from_ggml(kind, bytes, shape, &Device::Cpu)?.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()
-        };
-        let values = decode().map_err(ModelError::candle(format!("tensor `{}`", entry.name)))?;
+        let values = decode(kind, bytes, entry.shape.iter().product())
+            .map_err(ModelError::candle(format!("tensor `{}`", entry.name)))?;
+        super::release(&self.map, entry.offset as usize..(entry.offset + entry.length) as usize)
+            .map_err(schema::disk::DiskError::at("release", &self.path))?;
         let width = if entry.shape.len() == 2 { entry.shape[1] } else { 1 };
         let values = match (self.interleaved, name) {
             (Some((heads, _)), n) if n.contains(".q_proj.") => separate_halves(&values, heads, width),
@@ -84,6 +87,27 @@ impl GgufFile {
         };
         Ok(Floats::Owned(values))
     }
+}
+
+/// Floats of ggml blocks, decoded in pieces on all threads: a piece's copies stay in the cache.
+fn decode(kind: GgmlDType, bytes: &[u8], count: usize) -> candle_core::Result<Vec<f32>> {
+    let (block, size) = (kind.block_size(), kind.type_size());
+    if bytes.len() != count / block * size || !count.is_multiple_of(block) {
+        candle_core::bail!("{} bytes do not hold {count} values of {kind:?}", bytes.len());
+    }
+    let mut values = vec![0.0; count];
+    let pieces = values.par_chunks_mut(BLOCKS * block).zip(bytes.par_chunks(BLOCKS * size));
+    pieces.try_for_each(|(values, bytes)| {
+        let piece = qtensor_from_ggml(kind, bytes, vec![values.len()], &Device::Cpu)?.dequantize(&Device::Cpu)?;
+        let (storage, layout) = piece.storage_and_layout();
+        let decoded = match (&*storage, layout.contiguous_offsets()) {
+            (Storage::Cpu(storage), Some((from, to))) => &storage.as_slice::<f32>()?[from..to],
+            _ => candle_core::bail!("decoded values do not lie in memory in one piece"),
+        };
+        values.copy_from_slice(decoded);
+        Ok(())
+    })?;
+    Ok(values)
 }
 
 /// llama.cpp stores the two halves of each q and k head interleaved, row by row; Hugging Face one after the other.
@@ -151,6 +175,22 @@ fn ggml_type(number: u32) -> Option<GgmlDType> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_are_the_whole() {
+        // 1.5 pieces of Q8_0 blocks: an f16 scale, then 32 values.
+        let blocks = BLOCKS + BLOCKS / 2;
+        let scale = |block: usize| half::f16::from_f32(1.0 + (block % 7) as f32);
+        let bytes: Vec<u8> = (0..blocks)
+            .flat_map(|b| scale(b).to_le_bytes().into_iter().chain((0..32).map(move |i| (b + i) as u8)))
+            .collect();
+        let want: Vec<f32> = (0..blocks)
+            .flat_map(|b| (0..32).map(move |i| scale(b).to_f32() * f32::from((b + i) as u8 as i8)))
+            .collect();
+        assert_eq!(decode(GgmlDType::Q8_0, &bytes, blocks * 32).expect("decodes"), want);
+        let short = decode(GgmlDType::Q8_0, &bytes[..bytes.len() - 1], blocks * 32).expect_err("a byte is missing");
+        assert!(short.to_string().contains("do not hold 24576 values"), "{short}");
+    }
 
     #[test]
     fn halves_are_separated() {

@@ -1,6 +1,7 @@
 //! safetensors files, one or many.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
 };
@@ -23,6 +24,8 @@ struct Shard {
 pub(super) struct Shards {
     shards: Vec<Shard>,
     by_name: BTreeMap<String, usize>,
+    /// What was read last: its pages are given back when the next tensor is read.
+    last: Cell<Option<(usize, usize, usize)>>,
 }
 
 impl Shards {
@@ -46,7 +49,7 @@ impl Shards {
             }
             shards.push(Shard { path: path.clone(), map, start, metadata });
         }
-        Ok(Self { shards, by_name })
+        Ok(Self { shards, by_name, last: Cell::new(None) })
     }
 
     pub(super) fn names(&self) -> BTreeSet<String> {
@@ -67,12 +70,18 @@ impl Shards {
 
     pub(super) fn read(&self, name: &str) -> Result<Floats<'_>> {
         let refuse = |problem: String| ModelError::Weights { file: self.file_of(name), problem };
-        let shard = self.by_name.get(name).map(|&at| &self.shards[at]);
+        let at = self.by_name.get(name).copied().unwrap_or(usize::MAX);
+        let shard = self.shards.get(at);
         let (Some(shard), Some(info)) = (shard, shard.and_then(|s| s.metadata.info(name))) else {
             return Err(refuse(format!("tensor `{name}` is missing")));
         };
         let (from, to) = info.data_offsets;
-        let bytes = &shard.map[shard.start + from..shard.start + to];
+        let (from, to) = (shard.start + from, shard.start + to);
+        if let Some((at, from, to)) = self.last.replace(Some((at, from, to))) {
+            let before = &self.shards[at];
+            super::release(&before.map, from..to).map_err(schema::disk::DiskError::at("release", &before.path))?;
+        }
+        let bytes = &shard.map[from..to];
         match info.dtype {
             Dtype::F32 => Ok(Floats::F32(bytes)),
             Dtype::F16 => Ok(Floats::F16(bytes)),
