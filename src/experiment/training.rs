@@ -85,7 +85,7 @@ impl Experiment {
         let checkpoint_inputs = hash(&inputs);
         self.stage(&train_stage(plan), &inputs, |this| {
             let all = read_pairs(&pairs_file)?;
-            let examples = example::encode_all(this.session.tokenizer()?, &all, own.cutoff_len)?;
+            let examples = example::encode_all(this.session.parts()?.1, &all, own.cutoff_len)?;
             let (examples, validation) = batch::split_validation(examples, own.val_size, plan.seed);
             let decision = this.decide_checkpointing(&own, &examples)?;
             this.session.decoder()?.set_activation_checkpointing(decision.on);

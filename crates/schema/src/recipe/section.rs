@@ -92,7 +92,7 @@ impl<'a> Section<'a> {
 
     /// As [`Section::word`], where `true` and `false` are among the words and stand without quotes.
     pub(super) fn word_or_switch<T: FromStr>(&mut self, key: &str, words: &[&str]) -> Option<T> {
-        let Some(entry) = self.table.get_mut(key) else { return None };
+        let entry = self.table.get_mut(key)?;
         match &entry.value {
             Value::Text(_) => {}
             Value::Switch(switch) => entry.value = Value::Text(switch.to_string()),
