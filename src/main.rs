@@ -3,7 +3,9 @@
 mod allocator;
 mod cli;
 mod commands;
+mod estimate;
 mod experiment;
+mod machine;
 mod manifest;
 mod progress;
 mod session;

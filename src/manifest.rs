@@ -11,6 +11,8 @@ use schema::{Recipe, run_folder::RunFolder, write_whole};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::machine;
+
 /// A finished stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Stage {
@@ -94,7 +96,7 @@ impl Manifest {
 
     /// Writes it, with the memory peak so far.
     pub(crate) fn write(&mut self, folder: &RunFolder) -> Result<()> {
-        self.machine.peak_memory_bytes = peak_memory();
+        self.machine.peak_memory_bytes = machine::peak_memory();
         let text = serde_json::to_string_pretty(self)?;
         Ok(write_whole(&folder.manifest(), (text + "\n").as_bytes())?)
     }
@@ -131,11 +133,4 @@ pub(crate) fn hash(parts: &[String]) -> String {
         hasher.update(part.as_bytes());
     }
     hasher.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
-}
-
-/// Largest resident memory of this process, bytes.
-pub(crate) fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kb| kb * 1024)
 }

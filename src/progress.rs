@@ -8,6 +8,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::{estimate::gigabytes, machine};
+
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static RESULT_LOST: AtomicBool = AtomicBool::new(false);
 
@@ -59,6 +61,13 @@ pub(crate) fn result_lost() -> bool {
 pub(crate) fn note(text: &str) {
     // Where stderr is closed there is nobody left to tell.
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// The last line of what takes memory.
+pub(crate) fn note_peak_memory() {
+    if let Some(bytes) = machine::peak_memory() {
+        note(&format!("peak memory: {}", gigabytes(bytes)));
+    }
 }
 
 /// Why the program ends.

@@ -1,6 +1,6 @@
 //! A model in use: its files found, its tokenizer and weights loaded when first needed.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use anyhow::{Context, Result};
 use data::Tokenizer;
@@ -53,18 +53,27 @@ impl Session {
         model::device::name(&self.device).to_owned()
     }
 
+    /// Whether its memory is the machine's.
+    pub(crate) fn is_on_cpu(&self) -> bool {
+        self.device.is_cpu()
+    }
+
     /// The weights.
     pub(crate) fn decoder(&mut self) -> Result<&mut Decoder> {
         if self.decoder.is_none() {
-            let start = std::time::Instant::now();
-            self.decoder = Some(Decoder::load(&self.model.files, self.precision, &self.device)?);
-            tracing::info!(model = self.model.name, seconds = start.elapsed().as_secs_f64(), "weights loaded");
+            self.decoder = Some(load_decoder(&self.model, self.precision, &self.device)?);
         }
         self.decoder.as_mut().context("no weights")
     }
 
-    /// The weights and the tokenizer.
+    /// The weights and the tokenizer; where neither is there yet they are loaded side by side.
     pub(crate) fn parts(&mut self) -> Result<(&mut Decoder, &Tokenizer)> {
+        if self.tokenizer.is_none() && self.decoder.is_none() {
+            let (model, precision, device) = (&self.model, self.precision, &self.device);
+            let (tokenizer, decoder) =
+                rayon::join(|| Tokenizer::load(&model.files), || load_decoder(model, precision, device));
+            (self.tokenizer, self.decoder) = (Some(tokenizer?), Some(decoder?));
+        }
         self.tokenizer()?;
         self.decoder()?;
         Ok((self.decoder.as_mut().context("no weights")?, self.tokenizer.as_ref().context("no tokenizer")?))
@@ -77,4 +86,11 @@ impl Session {
             .set_adapter(adapter.as_ref())
             .with_context(|| format!("adapter {}", folder.unwrap_or(Path::new("none")).display()))
     }
+}
+
+fn load_decoder(model: &Model, precision: Precision, device: &Device) -> Result<Decoder> {
+    let start = Instant::now();
+    let decoder = Decoder::load(&model.files, precision, device)?;
+    tracing::info!(model = model.name, seconds = start.elapsed().as_secs_f64(), "weights loaded");
+    Ok(decoder)
 }

@@ -1,22 +1,73 @@
 //! `check`: the resolved recipe, and what it will take. Needs no model.
 
-use anyhow::Result;
-use data::{tasks, testset};
-use hub::{Cache, catalogue};
-use schema::{Recipe, task::Precision};
+use std::time::Duration;
 
+use anyhow::Result;
+use data::{Tokenizer, tasks, testset};
+use hub::{
+    Cache, Model,
+    catalogue::{self, Shape},
+};
+use schema::Recipe;
+
+use super::tokens::Tokens;
 use crate::{
     cli::RecipeArgs,
+    estimate::{self, Decision, Rows, gigabytes},
+    machine,
     progress::{note, result},
     session,
 };
+
+/// How long products are timed.
+const MEASURED: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: &RecipeArgs) -> Result<()> {
     let recipe = super::read_recipe(args)?;
     result(&recipe.render());
     note(&format!("adapters: {}", recipe.adapters().len()));
     data_notes(&recipe)?;
-    memory_note(&recipe)
+    let model = find_here(&recipe)?;
+    let Some(shape) = shape(&recipe, model.as_ref())? else {
+        note(&format!("note: the shape of `{}` is not known before it is fetched", recipe.model));
+        return Ok(());
+    };
+    memory_note(&recipe, &shape);
+    time_note(&recipe, &shape, model.as_ref())
+}
+
+/// The model, if it need not be fetched; what is wrong with it is a note.
+fn find_here(recipe: &Recipe) -> Result<Option<Model>> {
+    match hub::find_local(&recipe.model, &Cache::from_env()?) {
+        Ok(found) => Ok(found),
+        Err(error) => {
+            note(&format!("note: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// The shape of the files, or the catalogue's.
+fn shape(recipe: &Recipe, model: Option<&Model>) -> Result<Option<Shape>> {
+    Ok(match model {
+        Some(model) => Some(session::config(&model.files)?.shape()),
+        None => catalogue::entry(&recipe.model).map(|entry| entry.shape),
+    })
+}
+
+/// Rough, as is said; without the model's tokenizer or the data nobody knows how many tokens there are.
+fn time_note(recipe: &Recipe, shape: &Shape, model: Option<&Model>) -> Result<()> {
+    let counted = model.map(|model| Tokens::count(recipe, &Tokenizer::load(&model.files)?)).transpose();
+    match counted {
+        Ok(Some(tokens)) => {
+            let speed = model::work::measure_speed(shape, recipe.dtype, MEASURED)?;
+            note(&format!("time on this CPU, very roughly, at {:.0} GFLOP/s of products:", speed / 1e9));
+            tokens.describe(recipe, shape, speed).iter().for_each(|line| note(&format!("  {line}")));
+        }
+        Ok(None) => note("note: no estimate of time before the model is fetched"),
+        Err(error) => note(&format!("note: no estimate of time: {error:#}")),
+    }
+    Ok(())
 }
 
 /// Missing files are notes, not problems: they may come later.
@@ -42,48 +93,17 @@ fn data_notes(recipe: &Recipe) -> Result<()> {
     Ok(())
 }
 
-/// Weights, and for training what a micro-batch keeps for its backward.
-fn memory_note(recipe: &Recipe) -> Result<()> {
-    let Some(shape) = shape(recipe)? else {
-        note(&format!("note: the shape of `{}` is not known before it is fetched", recipe.model));
-        return Ok(());
-    };
-    let bytes = if recipe.dtype == Precision::F32 { 4 } else { 2 };
-    let weights = shape.parameters() * bytes;
-    let (queries, keys) = (shape.heads * shape.head, shape.kv_heads * shape.head);
-    let row = 4 * (3 * shape.hidden + 2 * queries + 2 * keys + 2 * shape.mlp) as u64 * shape.layers as u64;
-    let rows = recipe.train.as_ref().map_or(0, |t| t.micro_batch_tokens) as u64;
-    let gb = |b: u64| b as f64 / 1e9;
-    note(&format!(
-        "memory: about {:.1} GB of weights ({}){}",
-        gb(weights),
-        recipe.dtype,
-        if rows > 0 { format!(" and {:.1} GB for {rows} tokens being trained", gb(row * rows)) } else { String::new() }
-    ));
-    Ok(())
-}
-
-fn shape(recipe: &Recipe) -> Result<Option<catalogue::Shape>> {
-    let config = match hub::find_local(&recipe.model, &Cache::from_env()?) {
-        Ok(Some(model)) => Some(session::config(&model.files)?),
-        Ok(None) => None,
-        Err(error) => {
-            note(&format!("note: {error}"));
-            None
-        }
-    };
-    Ok(match config {
-        Some(c) => Some(catalogue::Shape {
-            layers: c.num_hidden_layers,
-            hidden: c.hidden_size,
-            heads: c.num_attention_heads,
-            kv_heads: c.num_key_value_heads,
-            head: c.head_dim,
-            mlp: c.intermediate_size,
-            vocab: c.vocab_size,
-            tied: c.tie_word_embeddings,
-            attention_bias: c.biases.contains(&model::Projection::Q),
-        }),
-        None => catalogue::entry(&recipe.model).map(|e| e.shape),
-    })
+/// What a training and an evaluation hold at most, and what this machine has.
+fn memory_note(recipe: &Recipe, shape: &Shape) {
+    let weights = estimate::weight_bytes(shape, recipe.dtype);
+    note(&format!("memory, estimated: weights {} ({})", gigabytes(weights), recipe.dtype));
+    if let Some(train) = &recipe.train {
+        let rows = Rows::of_budget(train);
+        let decision = Decision::new(shape, recipe.dtype, train, rows, machine::memory_for_this_process());
+        let word = if decision.on { "on" } else { "off" };
+        note(&format!("  training, {} tokens at once: {}; it would be {word}", rows.tokens, decision.describe()));
+    }
+    let tokens = recipe.eval.tokens_per_batch;
+    let bytes = estimate::evaluation_bytes(shape, recipe.dtype, tokens);
+    note(&format!("  evaluation, {tokens} tokens at once: {}", gigabytes(bytes)));
 }

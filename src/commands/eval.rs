@@ -9,8 +9,8 @@ use schema::{FewShot, write_json_lines};
 
 use crate::{
     cli::EvalArgs,
-    experiment::evaluation::{Progress, ask_language},
-    progress::{note, result},
+    experiment::evaluation::{Asked, Progress, ask_language},
+    progress::{note, note_peak_memory, result},
     session::Session,
 };
 
@@ -43,7 +43,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
                 limit: args.limit,
                 tokens_per_batch: args.tokens_per_batch,
             };
-            let Some(answers) = ask_language(&mut session, &ask, language, &mut progress)? else {
+            let Some(Asked { answers, .. }) = ask_language(&mut session, &ask, language, &mut progress)? else {
                 bail!("stopped; nothing was written");
             };
             let right = answers.records.iter().filter(|r| r.correct).count();
@@ -54,5 +54,6 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     }
     write_json_lines(&args.out, &all)?;
     note(&format!("wrote {}", args.out.display()));
+    note_peak_memory();
     Ok(())
 }

@@ -5,6 +5,7 @@ mod check;
 mod eval;
 mod generate;
 mod model;
+mod tokens;
 
 use std::{path::Path, process::ExitCode};
 

@@ -1,6 +1,6 @@
 //! The evaluation stages: one per model, task, label set and language.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use anyhow::{Result, bail};
 use data::{tasks, testset};
@@ -133,11 +133,12 @@ impl Experiment {
             limit: eval.limit,
             tokens_per_batch: eval.tokens_per_batch,
         };
-        let Some(answers) = ask_language(&mut self.session, &ask, language, progress)? else {
+        let Some(Asked { answers, seconds }) = ask_language(&mut self.session, &ask, language, progress)? else {
             bail!("stopped before {language} was finished; run the same command again to go on");
         };
         write_json_lines(&file, &answers.records)?;
         let notes = [
+            ("asking_seconds".to_owned(), json!(seconds)),
             ("prefix_tokens".to_owned(), json!(answers.prefix_tokens)),
             ("questions".to_owned(), json!(answers.records.len())),
             ("repairs".to_owned(), json!(answers.repairs)),
@@ -150,15 +151,23 @@ fn answers_stage(plan: Option<&AdapterPlan>, task: &Task, labels: LabelSet, lang
     format!("eval.{}.{}.{labels}.{language}", plan.map_or(BASE, |p| p.name.as_str()), task.name)
 }
 
+/// The answers of one language.
+pub(crate) struct Asked {
+    pub(crate) answers: Answers,
+    /// Wall-clock time of asking alone: the model was loaded before.
+    pub(crate) seconds: f64,
+}
+
 /// Asks one language, showing progress and what was repaired; `None` if Ctrl-C stopped it.
 pub(crate) fn ask_language(
     session: &mut Session,
     ask: &Ask<'_>,
     language: Language,
     progress: &mut Progress,
-) -> Result<Option<Answers>> {
-    progress.questions(language, 0);
+) -> Result<Option<Asked>> {
     let (decoder, tokenizer) = session.parts()?;
+    progress.questions(language, 0);
+    let start = Instant::now();
     let answers = eval::ask(decoder, tokenizer, ask, language, &mut |done, _| {
         progress.questions(language, done);
         !interrupted()
@@ -167,9 +176,12 @@ pub(crate) fn ask_language(
         Err(EvalError::Stopped(_)) => return Ok(None),
         other => other?,
     };
+    let seconds = start.elapsed().as_secs_f64();
+    let (questions, prefix_tokens) = (answers.records.len(), answers.prefix_tokens);
+    tracing::info!(task = ask.task.name, %language, questions, prefix_tokens, seconds, "asked");
     answers.repairs.iter().for_each(|repair| note(repair));
     progress.language(&answers.records);
-    Ok(Some(answers))
+    Ok(Some(Asked { answers, seconds }))
 }
 
 /// One line of progress for a model, task and label set over all languages.

@@ -6,11 +6,13 @@ mod training;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::{File, TryLockError},
+    io::ErrorKind,
     path::PathBuf,
     time::Instant,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use schema::{Recipe, recipe::AdapterPlan, run_folder::RunFolder};
 
 use crate::{
@@ -42,6 +44,8 @@ pub(crate) struct Experiment {
     folder: RunFolder,
     manifest: Manifest,
     session: Session,
+    /// Held until the end.
+    _lock: File,
 }
 
 impl Experiment {
@@ -49,8 +53,9 @@ impl Experiment {
     pub(crate) fn open(recipe: Recipe, out: Option<PathBuf>, device: &str) -> Result<Self> {
         let root = out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
         let folder = RunFolder::new(root);
-        let mut manifest = Manifest::open(&folder, &recipe)?;
         let session = Session::open(&recipe.model, recipe.dtype, device)?;
+        let lock = lock(&folder)?;
+        let mut manifest = Manifest::open(&folder, &recipe)?;
         let model = &session.model;
         manifest.model = ModelFacts {
             name: model.name.clone(),
@@ -63,7 +68,7 @@ impl Experiment {
             threads: rayon::current_num_threads(),
             peak_memory_bytes: None,
         };
-        Ok(Self { recipe, folder, manifest, session })
+        Ok(Self { recipe, folder, manifest, session, _lock: lock })
     }
 
     /// Runs the parts in order.
@@ -91,7 +96,8 @@ impl Experiment {
         if parts.report {
             self.report()?;
         }
-        Ok(())
+        progress::note_peak_memory();
+        self.manifest.write(&self.folder)
     }
 
     /// Only the adapters.
@@ -155,6 +161,27 @@ impl Experiment {
         progress::result(&summary.render_text());
         Ok(())
     }
+}
+
+/// Keeps other processes out of the run folder while the returned file is open; the system lets go of it whatever ends the
+/// process.
+fn lock(folder: &RunFolder) -> Result<File> {
+    let (root, path) = (folder.root(), folder.lock());
+    std::fs::create_dir_all(root).with_context(|| format!("cannot create {}", root.display()))?;
+    let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!(
+            "another process is at work in {}; wait until it has ended, or give another folder with --out",
+            root.display()
+        ),
+        // Some network file systems have no locks; two runs at once are then the user's to avoid.
+        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => {
+            note(&format!("note: {} cannot be locked; start no second run in it", root.display()));
+        }
+        Err(TryLockError::Error(e)) => return Err(e).with_context(|| format!("cannot lock {}", path.display())),
+    }
+    Ok(file)
 }
 
 fn data_stage(plan: &AdapterPlan) -> String {

@@ -7,6 +7,7 @@ use data::{Example, Pair, batch, example, pairs, tasks};
 use schema::{
     recipe::{AdapterPlan, TrainRecipe},
     record::TrainRecord,
+    task::ActivationCheckpointing,
     write_json_lines,
 };
 use serde_json::json;
@@ -14,8 +15,11 @@ use train::{Event, Outcome, Run, TrainError};
 
 use super::{Experiment, Made, data_stage, train_stage};
 use crate::{
+    estimate::{Decision, Rows},
+    machine,
     manifest::hash,
     progress::{Bar, interrupted, note},
+    session,
 };
 
 impl Experiment {
@@ -58,9 +62,11 @@ impl Experiment {
         // Settings and tasks of other adapters in the recipe change nothing here.
         let (settings, tasks) = (vec![plan.setting.clone()], vec![plan.task.clone()]);
         let own = TrainRecipe { settings, tasks, ..self.train_recipe()? };
+        // Checkpointing of activations changes no number.
+        let numbers = TrainRecipe { activation_checkpointing: ActivationCheckpointing::Auto, ..own.clone() };
         let mut inputs = self.base_inputs();
         let pairs = hub::hash_file(&self.folder.pairs(&plan.name))?;
-        inputs.extend(["train".into(), serde_json::to_string(&own)?, plan.seed.to_string(), pairs]);
+        inputs.extend(["train".into(), serde_json::to_string(&numbers)?, plan.seed.to_string(), pairs]);
         Ok((inputs, own))
     }
 
@@ -79,11 +85,33 @@ impl Experiment {
         let checkpoint_inputs = hash(&inputs);
         self.stage(&train_stage(plan), &inputs, |this| {
             let all = read_pairs(&pairs_file)?;
-            let examples = example::encode_all(this.session.tokenizer()?, &all, own.cutoff_len)?;
+            let examples = example::encode_all(this.session.parts()?.1, &all, own.cutoff_len)?;
             let (examples, validation) = batch::split_validation(examples, own.val_size, plan.seed);
+            let decision = this.decide_checkpointing(&own, &examples)?;
+            this.session.decoder()?.set_activation_checkpointing(decision.on);
             let outcome = this.run_training(plan, &own, &examples, &validation, checkpoint_inputs)?;
-            this.keep_adapter(plan, &outcome)
+            this.keep_adapter(plan, &outcome, &decision)
         })
+    }
+
+    /// Whether this training keeps activations or runs blocks again; tells the user where it is not the usual way.
+    fn decide_checkpointing(&self, recipe: &TrainRecipe, examples: &[Example]) -> Result<Decision> {
+        let shape = session::config(&self.session.model.files)?.shape();
+        let rows = Rows::of_examples(recipe, examples);
+        let room = if self.session.is_on_cpu() { machine::memory_for_this_process() } else { None };
+        let decision = Decision::new(&shape, self.recipe.dtype, recipe, rows, room);
+        let on = decision.on;
+        tracing::info!(on, tokens = rows.tokens, "activation checkpointing; estimates: {}", decision.describe());
+        if on && recipe.activation_checkpointing == ActivationCheckpointing::Auto {
+            note(&format!("activation checkpointing is on: about {}", decision.describe()));
+        }
+        if decision.is_too_large() {
+            note(&format!(
+                "note: this training may not fit into memory (about {}); lower train.micro_batch_tokens",
+                decision.describe()
+            ));
+        }
+        Ok(decision)
     }
 
     fn run_training(
@@ -137,7 +165,7 @@ impl Experiment {
     }
 
     /// Writes the PEFT folder, then removes the checkpoint.
-    fn keep_adapter(&mut self, plan: &AdapterPlan, outcome: &Outcome) -> Result<Made> {
+    fn keep_adapter(&mut self, plan: &AdapterPlan, outcome: &Outcome, memory: &Decision) -> Result<Made> {
         let folder = self.folder.adapter(&plan.name);
         outcome.adapter.write(&folder, &self.manifest.model.name)?;
         let checkpoint = self.folder.checkpoint(&plan.name);
@@ -150,6 +178,9 @@ impl Experiment {
             ("best_step".to_owned(), json!(outcome.step)),
             ("parameters".to_owned(), json!(outcome.adapter.parameters())),
             ("tokens".to_owned(), json!(tokens)),
+            ("activation_checkpointing".to_owned(), json!(memory.on)),
+            ("estimated_bytes".to_owned(), json!(if memory.on { memory.with } else { memory.without })),
+            ("available_bytes".to_owned(), json!(memory.room)),
             ("tokens_per_second".to_owned(), json!(tokens as f64 / f64::max(seconds, 1e-9))),
         ];
         let files = vec![

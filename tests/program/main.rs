@@ -7,6 +7,7 @@ mod commands;
 mod experiment;
 mod interruption;
 mod invariance;
+mod memory;
 mod only;
 mod protocols;
 mod refusals;

@@ -2,9 +2,11 @@
 //! the loop over questions. Never here: training, plotting, knowing one language from another.
 
 pub mod ask;
+pub mod count;
 pub mod error;
 pub mod label_scores;
 mod questions;
 
 pub use ask::{Answers, Ask, ask};
+pub use count::{Count, count_tokens};
 pub use error::EvalError;

@@ -51,7 +51,17 @@ impl KvCache {
 pub struct Saved {
     rows: Rows,
     angles: Angles,
-    blocks: Vec<BlockSaved>,
+    blocks: Vec<BlockKept>,
+    /// As in the forward, so that one run again drops what the first did.
+    keep: Keep,
+}
+
+/// What backward has of one block.
+enum BlockKept {
+    /// All that it needs.
+    Activations(Box<BlockSaved>),
+    /// The block's input (N, E): its forward is run again (arXiv 1604.06174, with blocks as segments).
+    Input(Tensor),
 }
 
 /// Sees each layer's residual stream, its keys and values, and what its backward needs.
@@ -65,6 +75,7 @@ pub struct Decoder {
     norm: Tensor,            // (E)
     lm_head: Option<Weight>, // (V, E); None: the embedding
     device: Device,
+    activation_checkpointing: bool,
 }
 
 impl Decoder {
@@ -113,7 +124,15 @@ impl Decoder {
             Some(files.take_weight("lm_head.weight", [v, e])?)
         };
         files.finish()?;
-        Ok(Self { config, embed_tokens, blocks, norm, lm_head, device: device.clone() })
+        Ok(Self {
+            config,
+            embed_tokens,
+            blocks,
+            norm,
+            lm_head,
+            device: device.clone(),
+            activation_checkpointing: false,
+        })
     }
 
     /// The model's shape.
@@ -141,6 +160,12 @@ impl Decoder {
             }
         }
         Ok(())
+    }
+
+    /// Whether a forward keeps only the input of each block, (L, N, E) in all, and backward runs the block's forward again.
+    /// Changes memory and time, not one bit of a gradient.
+    pub fn set_activation_checkpointing(&mut self, on: bool) {
+        self.activation_checkpointing = on;
     }
 
     /// Rows of the embedding in f32: (N, E).
@@ -242,12 +267,18 @@ impl Decoder {
         rows: &Rows,
         dropout: Option<ops::lora::Dropout>,
     ) -> Result<(Tensor, Saved)> {
-        let mut blocks = Vec::with_capacity(self.blocks.len());
-        let (x, angles) = self.run(input_ids, rows, None, Keep::ForBackward { dropout }, &mut |_, _, _, saved| {
-            blocks.extend(saved);
+        let keep = Keep::ForBackward { dropout };
+        let mut blocks = Vec::with_capacity(self.blocks.len() + 1);
+        let (x, angles) = self.run(input_ids, rows, None, keep, &mut |_, resid, _, saved| {
+            if self.activation_checkpointing {
+                blocks.push(BlockKept::Input(resid.clone()));
+            } else {
+                blocks.extend(saved.map(|saved| BlockKept::Activations(Box::new(saved))));
+            }
             Ok(())
         })?;
-        Ok((x, Saved { rows: rows.clone(), angles, blocks }))
+        blocks.truncate(self.blocks.len()); // the output of the last block is nobody's input
+        Ok((x, Saved { rows: rows.clone(), angles, blocks, keep }))
     }
 
     /// Sum of cross-entropies (nats) of `targets` at rows `learnt` of `hidden`, and its gradient by `hidden` (N, E).
@@ -270,9 +301,16 @@ impl Decoder {
     /// Gradients of the adapter's matrices for `d_hidden` (N, E), added to `gradients`. Stops at the lowest block: nothing
     /// below it is trained.
     pub fn backward(&self, saved: Saved, d_hidden: &Tensor, gradients: &mut Gradients) -> Result<()> {
-        let Saved { rows, angles, blocks } = saved;
+        let Saved { rows, angles, blocks, keep } = saved;
         let mut dy = d_hidden.clone();
-        for (layer, (block, saved)) in self.blocks.iter().zip(blocks).enumerate().rev() {
+        for (layer, (block, kept)) in self.blocks.iter().zip(blocks).enumerate().rev() {
+            let saved = match kept {
+                BlockKept::Activations(saved) => *saved,
+                BlockKept::Input(x) => {
+                    let (_, _, saved) = block.forward(&rows, &angles, &x, None, keep)?;
+                    saved.ok_or_else(|| ModelError::op("decoder", "a forward for backward kept nothing"))?
+                }
+            };
             match block.backward(&rows, &angles, saved, &dy, layer > 0, gradients)? {
                 Some(dx) => dy = dx,
                 None => break,

@@ -15,6 +15,7 @@ pub mod device;
 pub mod error;
 pub mod generate;
 mod linear;
+pub mod memory;
 mod mlp;
 pub mod ops;
 mod quantised;
@@ -22,6 +23,7 @@ pub mod rows;
 pub mod tensor_file;
 pub mod weight;
 mod weights;
+pub mod work;
 
 pub use adapter::{Adapter, Gradients, LoraConfig, Place, Projection};
 pub use config::ModelConfig;

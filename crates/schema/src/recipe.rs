@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     language::Language,
     setting::Setting,
-    task::{FewShot, LabelSet, Precision, Protocol, Scoring, UnknownWord},
+    task::{ActivationCheckpointing, FewShot, LabelSet, Precision, Protocol, Scoring, UnknownWord},
 };
 
 /// A checked experiment: languages x settings x tasks x label sets x seeds.
@@ -131,6 +131,9 @@ pub struct TrainRecipe {
     pub batch_size: usize,
     /// Tokens run through the model at once; changes memory and speed, not the result beyond rounding.
     pub micro_batch_tokens: usize,
+    /// Whether blocks keep only their input for backward; changes memory and speed, never a result.
+    #[serde(default = "decide_by_estimate")]
+    pub activation_checkpointing: ActivationCheckpointing,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// How the rate falls after warm-up.
@@ -165,6 +168,7 @@ impl TrainRecipe {
             max_steps: None,
             batch_size: 16,
             micro_batch_tokens: 1024,
+            activation_checkpointing: ActivationCheckpointing::Auto,
             learning_rate: 5e-5,
             schedule: Schedule::Cosine,
             warmup_ratio: 0.1,
@@ -177,6 +181,11 @@ impl TrainRecipe {
             lora: LoraRecipe::paper(),
         }
     }
+}
+
+/// Recipes recorded before there was a choice.
+fn decide_by_estimate() -> ActivationCheckpointing {
+    ActivationCheckpointing::Auto
 }
 
 /// `[train.lora]` (arXiv 2106.09685)

@@ -24,6 +24,11 @@ impl RunFolder {
         self.0.join("manifest.json")
     }
 
+    /// Locked by the process that is at work in the folder.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join(".lock")
+    }
+
     /// Training pairs as they were drawn: `data/<adapter>.jsonl`.
     pub fn pairs(&self, adapter: &str) -> PathBuf {
         self.0.join("data").join(format!("{adapter}.jsonl"))

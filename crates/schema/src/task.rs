@@ -157,6 +157,18 @@ words! {
     }
 }
 
+words! {
+    /// Whether a block keeps only its input for backward and runs its forward again there. Memory and time, no number.
+    ActivationCheckpointing {
+        /// Where an estimate says that training would not fit otherwise.
+        Auto "auto",
+        /// Always.
+        On "true",
+        /// Never.
+        Off "false",
+    }
+}
+
 /// Where the exemplars come from; prints as it is written on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

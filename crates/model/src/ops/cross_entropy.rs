@@ -20,10 +20,12 @@ use crate::{
 };
 
 /// Rows whose logits are in memory at once.
-const CHUNK: usize = 256;
+pub(crate) const CHUNK: usize = 256;
 /// Panels of the vocabulary whose part of a chunk's gradient is summed by one task: fixed, so that the sum does not depend
 /// on the number of threads.
 const SLICE: usize = 128;
+/// The same in tokens.
+pub(crate) const SLICE_TOKENS: usize = SLICE * COLS;
 /// Elements of the vocabulary that a gradient's tile takes at a time.
 const STRETCH: usize = 12 * COLS;
 /// Panels of the gradient's columns that a tile is run past.
@@ -75,7 +77,7 @@ struct Softmax<'a> {
     targets: &'a [u32],
     panels: usize,
     /// Per row and panel: the maximum, then the sum of what the buffer holds.
-    parts: Vec<[f32; 2]>,
+    parts: Vec<f32>,
     /// Logit of each row's target.
     right: Vec<f32>,
     /// log sum exp of each row.
@@ -111,8 +113,7 @@ impl<'a> Softmax<'a> {
         let term = Term { left: rows_of(hidden, head.inner()), right: Factor::Forward(head) };
         let products = vec![Product { start: Start::Zero, terms: vec![term], out: logits }];
         product::run(&[Job { rows, cols: vocab, products, after: Some(&finish) }]);
-        let parts: Vec<[f32; 2]> = parts.as_chunks::<2>().0.to_vec();
-        let log_sum = parts.par_chunks(panels).map(log_sum_exp).collect();
+        let log_sum = parts.par_chunks(2 * panels).map(|parts| log_sum_exp(parts.as_chunks().0)).collect();
         Self { targets, panels, parts, right, log_sum }
     }
 
@@ -126,7 +127,7 @@ impl<'a> Softmax<'a> {
         let slices = self.panels.div_ceil(SLICE);
         let mut sums = view::unfilled(slices * rows * width);
         sums.par_chunks_mut((rows * width).max(1)).enumerate().for_each(|(slice, sum)| {
-            let tokens = slice * SLICE * COLS..head.out().min((slice + 1) * SLICE * COLS);
+            let tokens = slice * SLICE_TOKENS..head.out().min((slice + 1) * SLICE_TOKENS);
             for group in (0..width.div_ceil(COLS)).step_by(GROUP) {
                 self.slice_gradient(head, exps, tokens.clone(), group, sum);
             }
@@ -172,7 +173,7 @@ impl<'a> Softmax<'a> {
 
     /// softmax - onehot of a row's tokens; `exps` is the row's part of the buffer.
     fn probabilities(&self, row: usize, exps: &[f32], tokens: Range<usize>, p: &mut [f32]) {
-        let parts = &self.parts[row * self.panels..(row + 1) * self.panels];
+        let parts = self.parts[2 * row * self.panels..2 * (row + 1) * self.panels].as_chunks::<2>().0;
         let panels = exps[tokens.clone()].chunks(COLS).zip(p.chunks_mut(COLS));
         for ((exps, p), part) in panels.zip(&parts[tokens.start / COLS..]) {
             let factor = (f64::from(part[0]) - self.log_sum[row]).exp() as f32;

@@ -104,10 +104,12 @@ impl GgufFile {
 
     /// Decodes a tensor whose shape was checked.
     pub(super) fn read(&self, name: &str) -> Result<Floats<'_>> {
-        if let Some(blocks) = self.blocks(name)? {
-            return Ok(Floats::Owned(blocks.to_floats()));
-        }
         let (entry, range) = self.entry(name)?;
+        if let Some(blocks) = self.blocks(name)? {
+            let values = blocks.to_floats();
+            super::release(&self.map, range).map_err(schema::disk::DiskError::at("release", &self.path))?;
+            return Ok(Floats::Owned(values));
+        }
         let bytes = &self.map[range.clone()];
         let floats = match (entry.ggml_type, Format::of_ggml(entry.ggml_type)) {
             (F32, _) => Floats::F32(bytes),
@@ -182,6 +184,22 @@ pub(crate) fn hugging_face_name(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_are_the_whole() {
+        // 1.5 pieces of Q8_0 blocks: an f16 scale, then 32 values.
+        let blocks = BLOCKS + BLOCKS / 2;
+        let scale = |block: usize| half::f16::from_f32(1.0 + (block % 7) as f32);
+        let bytes: Vec<u8> = (0..blocks)
+            .flat_map(|b| scale(b).to_le_bytes().into_iter().chain((0..32).map(move |i| (b + i) as u8)))
+            .collect();
+        let want: Vec<f32> = (0..blocks)
+            .flat_map(|b| (0..32).map(move |i| scale(b).to_f32() * f32::from((b + i) as u8 as i8)))
+            .collect();
+        assert_eq!(decode(GgmlDType::Q8_0, &bytes, blocks * 32).expect("decodes"), want);
+        let short = decode(GgmlDType::Q8_0, &bytes[..bytes.len() - 1], blocks * 32).expect_err("a byte is missing");
+        assert!(short.to_string().contains("do not hold 24576 values"), "{short}");
+    }
 
     #[test]
     fn halves_are_separated() {

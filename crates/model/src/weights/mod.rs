@@ -185,6 +185,21 @@ fn decode<const B: usize, T: Send>(bytes: &[u8], value: impl Fn([u8; B]) -> T + 
     bytes.as_chunks::<B>().0.par_iter().with_min_len(4096).map(|b| value(*b)).collect()
 }
 
+/// Gives back the pages of a part of the map that was read: else a file counts as this process's memory beside the weights
+/// made from it. Read again, they come back from the file.
+fn release(map: &memmap2::Mmap, part: std::ops::Range<usize>) -> std::io::Result<()> {
+    #[cfg(unix)]
+    // SAFETY: the map is of a file and read-only, so pages that are dropped hold the same bytes when they are read again.
+    unsafe {
+        map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, part.start, part.len())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (map, part);
+        Ok(())
+    }
+}
+
 /// Maps a file into memory.
 fn map(path: &Path) -> Result<memmap2::Mmap> {
     let file = std::fs::File::open(path).map_err(schema::disk::DiskError::at("open", path))?;

@@ -1,6 +1,7 @@
 //! safetensors files, one or many.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::Arc,
@@ -34,6 +35,8 @@ pub(super) struct Shards {
     shards: Vec<Shard>,
     by_name: BTreeMap<String, usize>,
     four_bit: BTreeMap<String, FourBit>,
+    /// What was read last: its pages are given back when the next tensor is read.
+    last: Cell<Option<(usize, usize, usize)>>,
 }
 
 impl Shards {
@@ -57,7 +60,7 @@ impl Shards {
             }
             shards.push(Shard { path: path.clone(), map, start, metadata });
         }
-        let mut opened = Self { shards, by_name, four_bit: BTreeMap::new() };
+        let mut opened = Self { shards, by_name, four_bit: BTreeMap::new(), last: Cell::new(None) };
         opened.four_bit = bitsandbytes::find(&opened)?;
         Ok(opened)
     }
@@ -126,9 +129,22 @@ impl Shards {
         }
     }
 
+    /// Gives the pages of the tensor read before this one back to the system.
+    fn release_last(&self, name: &str) -> Result<()> {
+        let Some(&at) = self.by_name.get(name) else { return Ok(()) };
+        let (shard, info) = self.find(name)?;
+        let (from, to) = info.data_offsets;
+        if let Some((at, from, to)) = self.last.replace(Some((at, shard.start + from, shard.start + to))) {
+            let before = &self.shards[at];
+            super::release(&before.map, from..to).map_err(schema::disk::DiskError::at("release", &before.path))?;
+        }
+        Ok(())
+    }
+
     /// The values of a tensor that is not quantised.
     pub(super) fn plain(&self, name: &str) -> Result<Floats<'_>> {
         let (_, info) = self.find(name)?;
+        self.release_last(name)?;
         let bytes = self.bytes(name)?;
         match info.dtype {
             Dtype::F32 => Ok(Floats::F32(bytes)),

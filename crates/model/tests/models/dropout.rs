@@ -103,6 +103,26 @@ fn dropout_falls_on_updates_in_training_alone() {
     assert_eq!(super::bits(&super::values(&hidden)), super::bits(&super::values(&base)), "no update, nothing dropped");
 }
 
+/// With the forward run again the gradients are the same to the last bit, whatever is dropped.
+#[test]
+fn activation_checkpointing_changes_no_bit_of_a_gradient() {
+    for name in NAMES {
+        for dropout in [None, Some(Dropout { share: 0.4, seed: 77 })] {
+            let (mut model, batch) = (load(name), batch());
+            let adapter = random_adapter(&model, 3, 7.0, 3);
+            let whole = gradients(&mut model, &adapter, &batch, dropout);
+            model.set_activation_checkpointing(true);
+            let again = gradients(&mut model, &adapter, &batch, dropout);
+            let bits = |x: &Tensor| super::bits(&super::values(x));
+            for &place in adapter.weights.keys() {
+                let (x, y) = (whole.get(place).expect("a gradient"), again.get(place).expect("a gradient"));
+                assert!(bits(&x.a).iter().any(|&b| b != 0), "{name} {place}: nothing to compare");
+                assert_eq!((bits(&x.a), bits(&x.b)), (bits(&y.a), bits(&y.b)), "{name} {place} {dropout:?}");
+            }
+        }
+    }
+}
+
 /// Packed in one batch or one at a time, the gradients add up to the same.
 #[test]
 fn packed_gradients_are_the_sum_of_each_alone() {

@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::{Language, Setting};
 
 use super::{
-    DataRecipe, EvalRecipe, FewShot, LabelSet, LoraRecipe, Precision, Protocol, Recipe, Schedule, Scoring, TrainRecipe,
+    ActivationCheckpointing, DataRecipe, EvalRecipe, FewShot, LabelSet, LoraRecipe, Precision, Protocol, Recipe,
+    Schedule, Scoring, TrainRecipe,
     file::RecipeFile,
     problem::{Origin, RecipeError, shorten, suggest, unknown_word},
     section::Section,
@@ -28,6 +29,7 @@ pub(super) const KEYS: &[&str] = &[
     "train.max_steps",
     "train.batch_size",
     "train.micro_batch_tokens",
+    "train.activation_checkpointing",
     "train.learning_rate",
     "train.schedule",
     "train.warmup_ratio",
@@ -156,6 +158,9 @@ fn read_train(train: &mut Section<'_>) -> TrainRecipe {
         max_steps: train.count("max_steps"),
         batch_size: train.count("batch_size").unwrap_or(paper.batch_size),
         micro_batch_tokens: train.count("micro_batch_tokens").unwrap_or(paper.micro_batch_tokens),
+        activation_checkpointing: train
+            .word_or_switch("activation_checkpointing", ActivationCheckpointing::WORDS)
+            .unwrap_or(paper.activation_checkpointing),
         learning_rate: train
             .number("learning_rate", "must be above 0 and at most 1", |x| x > 0.0 && x <= 1.0)
             .unwrap_or(paper.learning_rate),

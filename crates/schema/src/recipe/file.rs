@@ -45,6 +45,7 @@ pub(super) enum Value {
     Text(String),
     Whole(i128),
     Number(f64),
+    Switch(bool),
     List(Vec<Entry>),
     Table(Table),
     /// Anything else, by what it is called in a message.
@@ -139,8 +140,7 @@ fn convert(value: DeValue<'_>, origin: &dyn Fn(Range<usize>) -> Origin, depth: u
             Ok(number) => Value::Number(number),
             Err(_) => Value::Other("a number that cannot be read"),
         },
-        DeValue::Boolean(true) => Value::Other("`true`"),
-        DeValue::Boolean(false) => Value::Other("`false`"),
+        DeValue::Boolean(switch) => Value::Switch(switch),
         DeValue::Datetime(_) => Value::Other("a date"),
         DeValue::Array(_) | DeValue::Table(_) if depth >= DEEPEST => Value::Other("a deeply nested value"),
         DeValue::Array(list) => {

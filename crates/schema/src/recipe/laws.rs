@@ -39,6 +39,11 @@ prop_compose! {
     }
 }
 
+fn any_checkpointing() -> impl Strategy<Value = ActivationCheckpointing> {
+    use ActivationCheckpointing::{Auto, Off, On};
+    prop_oneof![Just(Auto), Just(On), Just(Off)]
+}
+
 prop_compose! {
     fn any_train()(
         setting in any_setting(),
@@ -50,11 +55,11 @@ prop_compose! {
         shares in vec(0.0..1.0, 2),
         others in vec(0.0..1e30, 2),
         schedule in prop_oneof![Just(Schedule::Cosine), Just(Schedule::Linear), Just(Schedule::Constant)],
-        lora in any_lora(),
+        (activation_checkpointing, lora) in (any_checkpointing(), any_lora()),
     ) -> TrainRecipe {
         TrainRecipe {
             settings: vec![setting], tasks, pairs: counts[0], epochs, max_steps, batch_size: counts[1],
-            micro_batch_tokens: counts[2], learning_rate, schedule, warmup_ratio: shares[0], weight_decay: others[0],
+            micro_batch_tokens: counts[2], activation_checkpointing, learning_rate, schedule, warmup_ratio: shares[0], weight_decay: others[0],
             max_grad_norm: others[1], val_size: shares[1], eval_steps: counts[3], save_steps: counts[4],
             cutoff_len: counts[5], lora,
         }
@@ -184,6 +189,7 @@ epochs = 3.0
 # max_steps: not given, `epochs` decides
 batch_size = 16
 micro_batch_tokens = 1024
+activation_checkpointing = "auto"
 learning_rate = 5e-5
 schedule = "cosine"
 warmup_ratio = 0.1

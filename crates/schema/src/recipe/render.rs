@@ -38,6 +38,7 @@ fn render_train(page: &mut Page, train: &TrainRecipe) {
     page.optional("max_steps", train.max_steps, "`epochs` decides");
     page.line(&format!("batch_size = {}", train.batch_size));
     page.line(&format!("micro_batch_tokens = {}", train.micro_batch_tokens));
+    page.word_or_switch("activation_checkpointing", train.activation_checkpointing);
     page.number("learning_rate", train.learning_rate);
     page.text("schedule", train.schedule);
     page.number("warmup_ratio", train.warmup_ratio);
@@ -80,6 +81,14 @@ impl Page {
 
     fn text(&mut self, key: &str, value: impl Display) {
         self.line(&format!("{key} = {}", quote(value)));
+    }
+
+    /// A TOML boolean where the word is one.
+    fn word_or_switch(&mut self, key: &str, word: impl Display) {
+        match word.to_string().as_str() {
+            switch @ ("true" | "false") => self.line(&format!("{key} = {switch}")),
+            word => self.text(key, word),
+        }
     }
 
     /// A checked recipe's paths are UTF-8.

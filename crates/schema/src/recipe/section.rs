@@ -90,6 +90,20 @@ impl<'a> Section<'a> {
         self.parse(key, |text, _| text.parse().map_err(|_| unknown_word(text, words)))
     }
 
+    /// As [`Section::word`], where `true` and `false` are among the words and stand without quotes.
+    pub(super) fn word_or_switch<T: FromStr>(&mut self, key: &str, words: &[&str]) -> Option<T> {
+        let entry = self.table.get_mut(key)?;
+        match &entry.value {
+            Value::Text(_) => {}
+            Value::Switch(switch) => entry.value = Value::Text(switch.to_string()),
+            _ => {
+                let entry = self.table.remove(key)?;
+                return self.refuse_kind(key, &format!("one of {}", words.join(", ")), &entry);
+            }
+        }
+        self.word(key, words)
+    }
+
     /// Text read by `read`, which is also told how to resolve a path that was written here.
     pub(super) fn parse<T>(
         &mut self,
@@ -99,7 +113,7 @@ impl<'a> Section<'a> {
         let entry = self.table.remove(key)?;
         let text = match (&entry.value, &entry.typed) {
             (Value::Text(text), _) => text,
-            (Value::Whole(_) | Value::Number(_) | Value::Other(_), Some(typed)) => typed,
+            (Value::Whole(_) | Value::Number(_) | Value::Switch(_) | Value::Other(_), Some(typed)) => typed,
             _ => return self.refuse_kind(key, "text", &entry),
         };
         if text.trim().is_empty() {
@@ -234,6 +248,7 @@ fn describe(value: &Value) -> String {
         Value::Text(text) => format!("`{}`", shorten(text)),
         Value::Whole(whole) => format!("{whole}"),
         Value::Number(number) => format!("{number:?}"),
+        Value::Switch(switch) => format!("`{switch}`"),
         Value::List(_) => "a list".to_owned(),
         Value::Table(_) => "a section".to_owned(),
         Value::Other(what) => (*what).to_owned(),

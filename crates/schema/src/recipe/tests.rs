@@ -281,3 +281,29 @@ fn the_shipped_recipes_are_good() {
     let paper = TrainRecipe::paper(vec!["zh/de=>en".parse().expect("a setting")], vec!["snli".to_owned()]);
     assert_eq!(snli.train, Some(paper), "what it writes out are the defaults");
 }
+
+#[test]
+fn activation_checkpointing_is_a_word_or_a_switch() {
+    let key = "train.activation_checkpointing";
+    let read = |value: &str| {
+        let recipe = small(&[(key, value)]);
+        let again = Recipe::parse(Path::new("small.toml"), &recipe.render(), &[]).expect("a rendered recipe");
+        assert_eq!(again.train, recipe.train, "{value}");
+        recipe.train.expect("a [train] section").activation_checkpointing
+    };
+    assert_eq!(small(&[]).train.expect("a [train] section").activation_checkpointing, ActivationCheckpointing::Auto);
+    assert_eq!(read("auto"), ActivationCheckpointing::Auto);
+    assert_eq!(read("true"), ActivationCheckpointing::On);
+    assert_eq!(read("false"), ActivationCheckpointing::Off);
+    assert_eq!(refuse(&[(key, "1")]), format!("{key}: must be one of auto, true, false, found 1 (--set)"));
+    assert_eq!(refuse(&[(key, "yes")]), format!("{key}: unknown value `yes`; one of: auto, true, false (--set)"));
+}
+
+#[test]
+fn a_recipe_recorded_before_there_was_a_choice_is_auto() {
+    let recorded = serde_json::to_string(&small(&[(("train.activation_checkpointing"), "true")])).expect("JSON");
+    let old = recorded.replace("\"activation_checkpointing\":\"true\",", "");
+    assert_ne!(old, recorded);
+    let read: Recipe = serde_json::from_str(&old).expect("a recipe");
+    assert_eq!(read.train.expect("a [train] section").activation_checkpointing, ActivationCheckpointing::Auto);
+}

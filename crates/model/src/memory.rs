@@ -1,0 +1,242 @@
+//! How much memory a training or an evaluation takes: a pure function of the decoder's sizes and of the work. One term for
+//! each thing that the layers keep or make on their way, so that whoever changes a layer finds its term here;
+//! `tests/memory.rs` compares them with what is really allocated. Never here: asking the machine, loading anything.
+//!
+//! Rows are f32 whatever the weights are, so a term counts floats per row; the letters are the crate's legend.
+
+use hub::catalogue::Shape;
+use schema::task::Precision;
+
+use crate::{
+    adapter::Projection,
+    config::ModelConfig,
+    ops::{
+        cpu::isa::{InstructionSet, instruction_set},
+        cross_entropy,
+    },
+};
+
+/// Bytes of a float of a row.
+const FLOAT: u64 = 4;
+/// Copies of the adapter: itself, the best so far, gradients on the device and on the host, two moments of AdamW.
+const ADAPTER_COPIES: u64 = 6;
+/// Question rows behind one scored row: about the length of a short question.
+const ROWS_PER_SCORED: u64 = 16;
+
+/// One micro-batch of a training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Training {
+    /// Number format of the weights.
+    pub precision: Precision,
+    /// N
+    pub tokens: usize,
+    /// Rows with a loss, of the N.
+    pub learnt: usize,
+    /// R
+    pub rank: usize,
+    /// Projections with an update, in every layer.
+    pub targets: Vec<Projection>,
+    /// Whether the update's inputs are dropped in part: each projection then keeps its own.
+    pub dropout: bool,
+    /// Whether blocks keep only their input.
+    pub activation_checkpointing: bool,
+}
+
+/// Bytes. What is held and what is made on the way do not all meet: see [`Estimate::total`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// The model.
+    pub weights: u64,
+    /// Second copies while the largest tensor is decoded; gone before anything is run.
+    pub loading: u64,
+    /// Activations held from forward to backward, or keys and values of the shared prefix.
+    pub kept: u64,
+    /// The most that one block makes beside what is kept, in forward and backward.
+    pub block: u64,
+    /// The most that the head makes: residual rows, their gradients, logits.
+    pub head: u64,
+    /// Adapter, gradients, moments.
+    pub optimiser: u64,
+}
+
+impl Estimate {
+    /// Of a training's steps.
+    pub fn training(shape: &Shape, work: &Training) -> Self {
+        let (rows, layers) = (work.tokens as u64, shape.layers as u64);
+        let activations = kept_by_block(shape, work) * rows * FLOAT;
+        let input = shape.hidden as u64 * rows * FLOAT;
+        let backward = backward_of_block(shape, work.precision) * rows * FLOAT;
+        let (kept, block) = match work.activation_checkpointing {
+            true => (layers * input, activations + backward),
+            false => (layers * activations, backward),
+        };
+        // Cosines and sines of every row: 2 · D/2.
+        let angles = shape.head as u64 * rows * FLOAT;
+        Self {
+            weights: weights(shape, work.precision),
+            loading: loading(shape),
+            kept: kept + angles,
+            block,
+            head: training_head(shape, work),
+            optimiser: ADAPTER_COPIES * adapter_parameters(shape, work) * FLOAT,
+        }
+    }
+
+    /// Of an evaluation that runs `tokens` question tokens at once after a shared prefix of `prefix` tokens.
+    pub fn evaluation(shape: &Shape, precision: Precision, tokens: usize, prefix: usize) -> Self {
+        let rows = tokens.max(prefix) as u64;
+        let scored = (tokens as u64).div_ceil(ROWS_PER_SCORED);
+        // Keys and values of every layer; the angles of the rows.
+        let kept = 2 * keys(shape) * (shape.layers * prefix) as u64 + shape.head as u64 * rows;
+        // Residual rows, and per scored row its logits and their probabilities.
+        let head = shape.hidden as u64 * rows + 2 * shape.vocab as u64 * scored;
+        Self {
+            weights: weights(shape, precision),
+            loading: loading(shape),
+            kept: kept * FLOAT,
+            block: forward_of_block(shape, precision) * rows * FLOAT,
+            head: head * FLOAT,
+            optimiser: 0,
+        }
+    }
+
+    /// The peak: the model, and the larger of what loading and what running needs beside it. Head and blocks take turns.
+    pub fn total(&self) -> u64 {
+        let running = self.kept + self.block.max(self.head) + self.optimiser;
+        self.weights + running.max(self.loading)
+    }
+}
+
+impl ModelConfig {
+    /// The sizes that an estimate needs.
+    pub fn shape(&self) -> Shape {
+        Shape {
+            layers: self.num_hidden_layers,
+            hidden: self.hidden_size,
+            heads: self.num_attention_heads,
+            kv_heads: self.num_key_value_heads,
+            head: self.head_dim,
+            mlp: self.intermediate_size,
+            vocab: self.vocab_size,
+            tied: self.tie_word_embeddings,
+            attention_bias: self.biases.contains(&Projection::Q),
+        }
+    }
+}
+
+fn queries(shape: &Shape) -> u64 {
+    (shape.heads * shape.head) as u64
+}
+
+fn keys(shape: &Shape) -> u64 {
+    (shape.kv_heads * shape.head) as u64
+}
+
+/// Bits of one weight of a projection, and of the embedding and the head.
+fn bits_per_weight(precision: Precision) -> (f64, f64) {
+    match precision {
+        Precision::F32 => (32.0, 32.0),
+        Precision::Bf16 => (16.0, 16.0),
+        // What files of 4 to 6 bits come to with their scales; the file is not looked into.
+        Precision::Packed => (5.5, 6.5),
+        Precision::Nf4 => (4.5, 16.0),
+    }
+}
+
+/// Norms and biases are f32 in every format, and too few to count apart.
+fn weights(shape: &Shape, precision: Precision) -> u64 {
+    let embedding = (shape.vocab * shape.hidden * if shape.tied { 1 } else { 2 }) as u64;
+    let (projections, ends) = bits_per_weight(precision);
+    let bits = (shape.parameters() - embedding) as f64 * projections + embedding as f64 * ends;
+    (bits / 8.0) as u64
+}
+
+/// The embedding is the largest tensor: its floats, decoded, beside those that are kept.
+fn loading(shape: &Shape) -> u64 {
+    (shape.vocab * shape.hidden) as u64 * FLOAT
+}
+
+fn adapter_parameters(shape: &Shape, work: &Training) -> u64 {
+    let both = |p: &Projection| input_width(shape, *p) + output_width(shape, *p);
+    shape.layers as u64 * work.rank as u64 * work.targets.iter().map(both).sum::<u64>()
+}
+
+fn input_width(shape: &Shape, projection: Projection) -> u64 {
+    match projection {
+        Projection::O => queries(shape),
+        Projection::Down => shape.mlp as u64,
+        _ => shape.hidden as u64,
+    }
+}
+
+fn output_width(shape: &Shape, projection: Projection) -> u64 {
+    match projection {
+        Projection::Q => queries(shape),
+        Projection::K | Projection::V => keys(shape),
+        Projection::Gate | Projection::Up => shape.mlp as u64,
+        Projection::O | Projection::Down => shape.hidden as u64,
+    }
+}
+
+/// Floats per row that one block keeps for its backward.
+fn kept_by_block(shape: &Shape, work: &Training) -> u64 {
+    let (e, f) = (shape.hidden as u64, shape.mlp as u64);
+    // BlockSaved: resid_pre (the block below's output, counted once) and resid_mid.
+    let residual = 2 * e;
+    // AttentionSaved: q, k, v after rotation, the output, its log-sum-exp.
+    let attention = 2 * queries(shape) + 2 * keys(shape) + shape.heads as u64;
+    // MlpSaved: gate, up.
+    let mlp = 2 * f;
+    residual + attention + mlp + kept_by_updates(shape, work)
+}
+
+/// LinearSaved of the updates: their rows in the low rank, and their inputs.
+fn kept_by_updates(shape: &Shape, work: &Training) -> u64 {
+    let low = (work.rank * work.targets.len()) as u64;
+    if work.dropout {
+        return low + work.targets.iter().map(|p| input_width(shape, *p)).sum::<u64>();
+    }
+    // Without dropout readers of one tensor share it, and attention keeps the input of o_proj anyway.
+    let has = |projections: &[Projection]| u64::from(projections.iter().any(|p| work.targets.contains(p)));
+    low + has(&[Projection::Q, Projection::K, Projection::V]) * shape.hidden as u64
+        + has(&[Projection::Gate, Projection::Up]) * shape.hidden as u64
+        + has(&[Projection::Down]) * shape.mlp as u64
+}
+
+/// Floats per row that live at once in a block's backward: the larger of the mlp's part and the attention's.
+fn backward_of_block(shape: &Shape, precision: Precision) -> u64 {
+    let (e, f, q, k) = (shape.hidden as u64, shape.mlp as u64, queries(shape), keys(shape));
+    // The loss's gradient and dy; d_gate, where d_act was, and d_up; dx; the rows as a narrower weight sees them.
+    let mlp = 2 * e + 2 * f + e + narrowed(f, precision);
+    // The loss's gradient and dy, d_normed, d_mid; d_out; dq, dk, dv, turned back; dx.
+    let attention = 4 * e + q + (q + 2 * k) + (q + k) + e;
+    mlp.max(attention)
+}
+
+/// Floats per row that live at once in a block's forward without backward, at the end of the mlp.
+fn forward_of_block(shape: &Shape, precision: Precision) -> u64 {
+    let (e, f) = (shape.hidden as u64, shape.mlp as u64);
+    // The input, two normed, resid_mid, resid_post; q, k, v and what attention made of them; gate, up, act; the rows as a
+    // narrower weight sees them.
+    5 * e + 2 * queries(shape) + 2 * keys(shape) + 3 * f + narrowed(f, precision)
+}
+
+/// Rows are rounded to bf16, in a copy, where dot instructions multiply them with weights of that format.
+fn narrowed(width: u64, precision: Precision) -> u64 {
+    match (precision, instruction_set()) {
+        (Precision::Bf16, InstructionSet::Avx512Bf16) => width.div_ceil(2),
+        _ => 0,
+    }
+}
+
+/// The residual rows; at learnt rows themselves, normed, narrowed and the gradient of the normed; a chunk of logits.
+fn training_head(shape: &Shape, work: &Training) -> u64 {
+    let (e, rows, learnt) = (shape.hidden as u64, work.tokens as u64, work.learnt as u64);
+    // A chunk of logits, their panels' maxima and sums, and the parts that its gradient is summed from.
+    let vocab = shape.vocab as u64;
+    let slices = vocab.div_ceil(cross_entropy::SLICE_TOKENS as u64);
+    let logits = learnt.min(cross_entropy::CHUNK as u64) * (vocab + vocab / 8 + slices * e);
+    let copies = 3 * e + narrowed(e, work.precision);
+    // Where the loss is done, its gradient is spread over all rows: zeros, and the sum.
+    (rows * e + (learnt * copies + logits).max(2 * rows * e)) * FLOAT
+}
