@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
-use model::ops::linear;
+use model::{Weight, ops::linear};
 
 /// (out, in) of q, k, gate, down, head.
 const SHAPES: [(usize, usize); 5] = [(576, 576), (192, 576), (1536, 576), (576, 1536), (49_152, 576)];
@@ -19,8 +19,9 @@ fn main() {
         let dy = Tensor::randn(0f32, 1.0, (rows, out), &Device::Cpu).unwrap();
         let weight = Tensor::randn(0f32, 1.0, (out, inner), &Device::Cpu).unwrap();
         let work = 2.0 * (rows * out * inner) as f64 / 1e9;
-        let ours = work / best(|| drop(linear::forward(&x, &weight, None).unwrap()));
-        let back = work / best(|| drop(linear::backward(&dy, &weight).unwrap()));
+        let packed = Weight::new(weight.clone()).unwrap();
+        let ours = work / best(|| drop(linear::forward(&x, &packed, None).unwrap()));
+        let back = work / best(|| drop(linear::backward(&dy, &packed).unwrap()));
         let (xs, ws) = (flat(&x), flat(&weight));
         let mut y = vec![0f32; rows * out];
         let crate_forward = work / best(|| product(&mut y, &xs, &ws, (rows, out, inner)));

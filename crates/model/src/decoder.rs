@@ -113,9 +113,9 @@ impl Decoder {
     fn build(config: ModelConfig, mut files: WeightFiles, device: &Device) -> Result<Self> {
         let (v, e) = (config.vocab_size, config.hidden_size);
         let embed_tokens = files.take_weight("model.embed_tokens.weight", [v, e])?;
-        let blocks = (0..config.num_hidden_layers)
+        let mut blocks = (0..config.num_hidden_layers)
             .map(|layer| Block::load(&mut files, &config, layer))
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
         let norm = files.take_f32("model.norm.weight", &[e])?;
         let lm_head = if config.tie_word_embeddings {
             files.ignore("lm_head.weight");
@@ -124,6 +124,9 @@ impl Decoder {
             Some(files.take_weight("lm_head.weight", [v, e])?)
         };
         files.finish()?;
+        let ends = embed_tokens.bytes() + lm_head.as_ref().map_or(0, Weight::bytes);
+        let projections: usize = blocks.iter_mut().flat_map(Block::projections).map(|linear| linear.bytes()).sum();
+        tracing::debug!(megabytes = (ends + projections) / 1_000_000, "weights are ready");
         Ok(Self {
             config,
             embed_tokens,

@@ -80,6 +80,11 @@ impl Linear {
         self.place
     }
 
+    /// Bytes of the weight.
+    pub(crate) fn bytes(&self) -> usize {
+        self.weight.bytes()
+    }
+
     /// Sets or removes the update.
     pub(crate) fn set_lora(&mut self, lora: Option<LoraWeights>) {
         self.lora = lora;

@@ -51,6 +51,14 @@ impl Weight {
         }
     }
 
+    /// Bytes of the values, in memory or in their mapped file.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.0 {
+            Kind::Panels(panels) => panels.bytes(),
+            Kind::Tensor(tensor) => tensor.elem_count() * tensor.dtype().size_in_bytes(),
+        }
+    }
+
     /// The packed values; fails for a weight that the fused ops do not take.
     pub(crate) fn panels(&self, op: &'static str) -> Result<&Panels> {
         match &self.0 {

@@ -4,6 +4,8 @@
 
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
+use crate::ops::cpu::isa::{InstructionSet, instruction_set};
 use crate::ops::cpu::math::vectorised;
 
 /// Values that share a scale when we quantise: what bitsandbytes does unless told otherwise.
@@ -62,12 +64,12 @@ impl Table {
     pub(super) fn decode(&self, codes: &[u8], start: usize, out: &mut [f32]) {
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") {
-                // SAFETY: the features were just detected.
+            if instruction_set() >= InstructionSet::Avx512 {
+                // SAFETY: a set in use is available.
                 return unsafe { x86::decode_avx512(self, codes, start, out) };
             }
-            if is_x86_feature_detected!("avx2") {
-                // SAFETY: the features were just detected.
+            if instruction_set() >= InstructionSet::Avx2 {
+                // SAFETY: a set in use is available.
                 return unsafe { x86::decode_avx2(self, codes, start, out) };
             }
         }

@@ -70,6 +70,15 @@ impl Panels {
         self.inner
     }
 
+    /// Bytes of the values.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.store {
+            Store::F32(values) => size_of_val(values.as_slice()),
+            Store::Bf16(pairs) => size_of_val(pairs.as_slice()),
+            Store::Blocks(blocks) => blocks.bytes(),
+        }
+    }
+
     /// Whether the values are kept in bf16.
     pub(crate) fn is_bf16(&self) -> bool {
         matches!(self.store, Store::Bf16(_))
