@@ -3,7 +3,7 @@
 
 use candle_core::{D, Tensor, Var};
 use model::{
-    Rows,
+    Parent, Rows,
     ops::{
         attend::{self, Heads},
         cross_entropy, linear,
@@ -124,21 +124,36 @@ fn rope_backward_is_the_turn_back() {
 
 #[test]
 fn attend_backward() {
-    let cases = [
-        (1, 1, 8, None, vec![1, 4]),
-        (2, 3, 10, None, vec![70, 3, 1]),
-        (1, 4, 64, Some(9), vec![33, 61]),
-        (3, 1, 128, Some(300), vec![20, 5]),
-        (1, 2, 16, Some(40), vec![290]),
+    // Lengths, and the parent of each sequence and its rows that are seen.
+    let cases: [(usize, usize, usize, Option<usize>, &[(usize, Option<(usize, usize)>)]); 7] = [
+        (1, 1, 8, None, &[(1, None), (4, None)]),
+        (2, 3, 10, None, &[(70, None), (3, None), (1, None)]),
+        (1, 4, 64, Some(9), &[(33, None), (61, None)]),
+        (3, 1, 128, Some(300), &[(20, None), (5, None)]),
+        (1, 2, 16, Some(40), &[(290, None)]),
+        (2, 2, 12, None, &[(80, None), (9, Some((0, 75))), (30, Some((0, 3))), (70, Some((1, 4))), (2, Some((3, 70)))]),
+        (
+            1,
+            3,
+            16,
+            Some(20),
+            &[(66, None), (0, Some((0, 64))), (70, Some((1, 0))), (5, Some((2, 1))), (6, Some((2, 1)))],
+        ),
     ];
-    for (key_value, group, size, window, lengths) in cases {
+    for (key_value, group, size, window, sequences) in cases {
         let heads = Heads { query: key_value * group, key_value, size, window };
-        let rows = Rows::new(lengths.iter().copied(), 0);
-        let (q, kv) = (heads.query * size, key_value * size);
+        let mut rows = Rows::new([], 0);
+        for &(length, parent) in sequences {
+            match parent {
+                None => rows.root(length),
+                Some((sequence, seen)) => rows.branch(Parent { sequence, rows: seen }, length).expect("fits"),
+            };
+        }
+        let (q, kv) = (heads.query * size, heads.key_value * size);
         let part = |width, seed| (noise((rows.len(), width), seed) * 2.0).expect("scaled");
         let run = |x: &[Tensor]| attend::forward(&heads, &rows, &x[0], &x[1], &x[2], None).expect("attend");
         let inputs = [part(q, 1), part(kv, 2), part(kv, 3)];
-        check(&format!("attend {heads:?}"), &inputs, &|x| run(x).0, &|x, dy| {
+        check(&format!("attend {heads:?}, {rows:?}"), &inputs, &|x| run(x).0, &|x, dy| {
             let grads = attend::backward(&heads, &rows, &x[0], &x[1], &x[2], &run(x).1, dy).expect("backward");
             vec![grads.q, grads.k, grads.v]
         });
