@@ -6,5 +6,5 @@ pub mod error;
 pub mod label_scores;
 mod questions;
 
-pub use ask::{Answers, Ask, ask};
+pub use ask::{Ahead, Answers, Ask, ask};
 pub use error::EvalError;

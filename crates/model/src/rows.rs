@@ -37,6 +37,21 @@ impl Rows {
         rows
     }
 
+    /// Sequences of what each continues and its length, parents first, after `prefix` shared tokens.
+    ///
+    /// # Errors
+    /// As [`Rows::branch`].
+    pub fn forest(sequences: impl IntoIterator<Item = (Option<Parent>, usize)>, prefix: usize) -> Result<Self> {
+        let mut rows = Self::new([], prefix);
+        for (parent, length) in sequences {
+            match parent {
+                None => rows.root(length),
+                Some(parent) => rows.branch(parent, length)?,
+            };
+        }
+        Ok(rows)
+    }
+
     /// Adds a sequence that continues none but the shared prefix; returns its index.
     pub fn root(&mut self, length: usize) -> usize {
         self.push(length, None, self.prefix)

@@ -142,13 +142,8 @@ fn attend_backward() {
     ];
     for (key_value, group, size, window, sequences) in cases {
         let heads = Heads { query: key_value * group, key_value, size, window };
-        let mut rows = Rows::new([], 0);
-        for &(length, parent) in sequences {
-            match parent {
-                None => rows.root(length),
-                Some((sequence, seen)) => rows.branch(Parent { sequence, rows: seen }, length).expect("fits"),
-            };
-        }
+        let parent = |parent: Option<(usize, usize)>| parent.map(|(sequence, rows)| Parent { sequence, rows });
+        let rows = Rows::forest(sequences.iter().map(|&(length, of)| (parent(of), length)), 0).expect("fits");
         let (q, kv) = (heads.query * size, heads.key_value * size);
         let part = |width, seed| (noise((rows.len(), width), seed) * 2.0).expect("scaled");
         let run = |x: &[Tensor]| attend::forward(&heads, &rows, &x[0], &x[1], &x[2], None).expect("attend");
