@@ -120,3 +120,42 @@ fn other_questions_of_the_file_change_nothing() {
         assert!(records == expected.collect::<Vec<_>>(), "{scoring}");
     }
 }
+
+// Promise: what several questions begin with is computed once, which no record shows: each is the same alone in its file,
+// where all of it but the last token is computed as the prefix, and in batches of any size.
+#[test]
+fn siblings_change_nothing() {
+    let shared = "All that these questions begin with, longer than a block of positions and told once. ";
+    let endings = [
+        "One end.",
+        "Another end",
+        "Another",
+        "",
+        "One end.",
+        "A third, much longer than the others are: it goes on and on, through a block or two",
+    ];
+    let told = |items: Vec<Value>, endings: &[&str]| -> Vec<Value> {
+        let tell = |(item, ending): (&Value, &&str)| {
+            let mut item = item.clone();
+            item["input"] = format!("{shared}{ending}").into();
+            item
+        };
+        items.iter().zip(endings).map(tell).collect()
+    };
+    let all = data(|items| told(items, &endings));
+    for scoring in SCORINGS {
+        let together = ask(all.path(), scoring);
+        for how in ["--tokens-per-batch 1", "--tokens-per-batch 150", "--threads 3 --tokens-per-batch 333"] {
+            assert!(ask(all.path(), &format!("{scoring} {how}")) == together, "{scoring} {how}");
+        }
+        let together: Vec<&str> = together.lines().collect();
+        for (item, ending) in endings.iter().enumerate() {
+            let alone = data(|items| told(items[item..].to_vec(), &[ending]));
+            ask(alone.path(), scoring);
+            for (language, mut record) in json_lines(&alone.path().join("answers.jsonl")).into_iter().enumerate() {
+                record["item"] = item.into();
+                assert_eq!(record.to_string(), together[language * endings.len() + item], "{scoring} {ending}");
+            }
+        }
+    }
+}
