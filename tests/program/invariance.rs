@@ -159,3 +159,19 @@ fn siblings_change_nothing() {
         }
     }
 }
+
+// Promise: what is wrong with a language is said when it is its turn, although its questions are made before.
+#[test]
+fn a_language_fails_in_its_turn() {
+    let folder = data(|items| items);
+    tiny::write_items(&folder.path().join("data"), "ap_emotion", "emotion_sw", &[serde_json::json!({"input": 3})]);
+    fs::remove_file(folder.path().join(format!("data/ap_emotion/emotion_sw{COUNT}_test.json"))).expect("removes");
+    let line = format!(
+        "eval --model {} --task emotion --data data --languages en,sw,hi --few-shot builtin --out answers.jsonl",
+        tiny::model()
+    );
+    let printed = call_line(folder.path(), &line, 1);
+    let asked: Vec<&str> = printed.stdout.lines().filter_map(|line| line.split('\t').nth(2)).collect();
+    assert_eq!(asked, ["en"], "{}", printed.stdout);
+    assert!(printed.stderr.contains("emotion_sw1_test.json item 0"), "{}", printed.stderr);
+}
