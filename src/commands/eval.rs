@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use data::tasks;
-use eval::Ask;
+use eval::{Ahead, Ask};
 use schema::{FewShot, write_json_lines};
 
 use crate::{
@@ -30,7 +30,9 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
         let adapter = adapter.map(|a| a.display().to_string());
         let label = adapter.as_deref().unwrap_or("base");
         let mut progress = Progress::new(label, task, args.labels, args.languages.len());
-        for &language in args.languages.iter() {
+        let mut ahead = Ahead::default();
+        for (at, &language) in args.languages.iter().enumerate() {
+            ahead.next = args.languages.get(at + 1).copied();
             let ask = Ask {
                 model: &name,
                 adapter: adapter.as_deref(),
@@ -43,7 +45,9 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
                 limit: args.limit,
                 tokens_per_batch: args.tokens_per_batch,
             };
-            let Some(Asked { answers, .. }) = ask_language(&mut session, &ask, language, &mut progress)? else {
+            let Some(Asked { answers, .. }) =
+                ask_language(&mut session, &ask, language, &mut ahead, &mut progress)?
+            else {
                 bail!("stopped; nothing was written");
             };
             let right = answers.records.iter().filter(|r| r.correct).count();

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Instant};
 
 use anyhow::{Result, bail};
 use data::{tasks, testset};
-use eval::{Answers, Ask, EvalError};
+use eval::{Ahead, Answers, Ask, EvalError};
 use schema::{AnswerRecord, FewShot, LabelSet, Language, Protocol, Task, recipe::AdapterPlan, write_json_lines};
 use serde_json::json;
 
@@ -34,7 +34,10 @@ impl Experiment {
             let task = tasks::task(&task)?;
             for labels in self.recipe.eval.labels.clone() {
                 let mut progress = Progress::new(name, task, labels, self.recipe.eval.languages.len());
-                for language in self.recipe.eval.languages.clone() {
+                let mut ahead = Ahead::default();
+                let languages = self.recipe.eval.languages.clone();
+                for (at, &language) in languages.iter().enumerate() {
+                    ahead.next = languages.get(at + 1).copied();
                     let inputs = self.question_inputs(plan, task, labels, language)?;
                     let stage = answers_stage(plan, task, labels, language);
                     self.stage(&stage, &inputs, |this| {
@@ -42,7 +45,7 @@ impl Experiment {
                             this.session.set_adapter(plan.map(|p| this.folder.adapter(&p.name)).as_deref())?;
                             attached = true;
                         }
-                        this.ask(plan, task, labels, language, &mut progress)
+                        this.ask(plan, task, (labels, language), &mut ahead, &mut progress)
                     })?;
                 }
                 progress.finish();
@@ -111,8 +114,8 @@ impl Experiment {
         &mut self,
         plan: Option<&AdapterPlan>,
         task: &Task,
-        labels: LabelSet,
-        language: Language,
+        (labels, language): (LabelSet, Language),
+        ahead: &mut Ahead,
         progress: &mut Progress,
     ) -> Result<Made> {
         let few_shot = self.few_shot(task);
@@ -133,7 +136,7 @@ impl Experiment {
             limit: eval.limit,
             tokens_per_batch: eval.tokens_per_batch,
         };
-        let Some(Asked { answers, seconds }) = ask_language(&mut self.session, &ask, language, progress)? else {
+        let Some(Asked { answers, seconds }) = ask_language(&mut self.session, &ask, language, ahead, progress)? else {
             bail!("stopped before {language} was finished; run the same command again to go on");
         };
         write_json_lines(&file, &answers.records)?;
@@ -163,12 +166,13 @@ pub(crate) fn ask_language(
     session: &mut Session,
     ask: &Ask<'_>,
     language: Language,
+    ahead: &mut Ahead,
     progress: &mut Progress,
 ) -> Result<Option<Asked>> {
     let (decoder, tokenizer) = session.parts()?;
     progress.questions(language, 0);
     let start = Instant::now();
-    let answers = eval::ask(decoder, tokenizer, ask, language, &mut |done, _| {
+    let answers = eval::ask(decoder, tokenizer, ask, language, ahead, &mut |done, _| {
         progress.questions(language, done);
         !interrupted()
     });

@@ -120,3 +120,58 @@ fn other_questions_of_the_file_change_nothing() {
         assert!(records == expected.collect::<Vec<_>>(), "{scoring}");
     }
 }
+
+// Promise: what several questions begin with is computed once, which no record shows: each is the same alone in its file,
+// where all of it but the last token is computed as the prefix, and in batches of any size.
+#[test]
+fn siblings_change_nothing() {
+    let shared = "All that these questions begin with, longer than a block of positions and told once. ";
+    let endings = [
+        "One end.",
+        "Another end",
+        "Another",
+        "",
+        "One end.",
+        "A third, much longer than the others are: it goes on and on, through a block or two",
+    ];
+    let told = |items: Vec<Value>, endings: &[&str]| -> Vec<Value> {
+        let tell = |(item, ending): (&Value, &&str)| {
+            let mut item = item.clone();
+            item["input"] = format!("{shared}{ending}").into();
+            item
+        };
+        items.iter().zip(endings).map(tell).collect()
+    };
+    let all = data(|items| told(items, &endings));
+    for scoring in SCORINGS {
+        let together = ask(all.path(), scoring);
+        for how in ["--tokens-per-batch 1", "--tokens-per-batch 150", "--threads 3 --tokens-per-batch 333"] {
+            assert!(ask(all.path(), &format!("{scoring} {how}")) == together, "{scoring} {how}");
+        }
+        let together: Vec<&str> = together.lines().collect();
+        for (item, ending) in endings.iter().enumerate() {
+            let alone = data(|items| told(items[item..].to_vec(), &[ending]));
+            ask(alone.path(), scoring);
+            for (language, mut record) in json_lines(&alone.path().join("answers.jsonl")).into_iter().enumerate() {
+                record["item"] = item.into();
+                assert_eq!(record.to_string(), together[language * endings.len() + item], "{scoring} {ending}");
+            }
+        }
+    }
+}
+
+// Promise: what is wrong with a language is said when it is its turn, although its questions are made before.
+#[test]
+fn a_language_fails_in_its_turn() {
+    let folder = data(|items| items);
+    tiny::write_items(&folder.path().join("data"), "ap_emotion", "emotion_sw", &[serde_json::json!({"input": 3})]);
+    fs::remove_file(folder.path().join(format!("data/ap_emotion/emotion_sw{COUNT}_test.json"))).expect("removes");
+    let line = format!(
+        "eval --model {} --task emotion --data data --languages en,sw,hi --few-shot builtin --out answers.jsonl",
+        tiny::model()
+    );
+    let printed = call_line(folder.path(), &line, 1);
+    let asked: Vec<&str> = printed.stdout.lines().filter_map(|line| line.split('\t').nth(2)).collect();
+    assert_eq!(asked, ["en"], "{}", printed.stdout);
+    assert!(printed.stderr.contains("emotion_sw1_test.json item 0"), "{}", printed.stderr);
+}

@@ -1,13 +1,14 @@
-//! Text to token ids: tasks, test sets, prompts, tokenizers, label token sets, the shared token prefix, training pairs,
-//! examples, batches. Plain `Vec`s go in and out.
+//! Text to token ids: tasks, test sets, prompts, tokenizers, label token sets, the shared token prefix, forests of common
+//! beginnings, training pairs, examples, batches. Plain `Vec`s go in and out.
 //!
-//! The way of a question: [`testset::load`] -> [`prompt::render`] -> [`Tokenizer::encode_all`] -> [`prefix::split`].
-//! The way of a training pair: [`pairs::load`] -> [`example::encode_all`] -> [`batch`].
+//! The way of a question: [`testset::load`] -> [`prompt::render`] -> [`Tokenizer::encode_all`] -> [`prefix::split`] ->
+//! [`forest::batches`]. The way of a training pair: [`pairs::load`] -> [`example::encode_all`] -> [`batch`] -> [`forest`].
 //! Never here: tensors, models, losses.
 
 pub mod batch;
 mod error;
 pub mod example;
+pub mod forest;
 mod items;
 pub mod label_tokens;
 pub mod pairs;

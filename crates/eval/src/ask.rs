@@ -1,8 +1,8 @@
 //! Asks every question of one language and records what was answered.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, panic, path::Path, thread};
 
-use data::{Tokenizer, prompt, testset};
+use data::{Tokenizer, forest, prompt, prompt::Rendered, testset};
 use model::Decoder;
 use schema::{AnswerRecord, FewShot, LabelSet, Language, Protocol, Scoring, Task};
 
@@ -33,7 +33,7 @@ pub struct Ask<'a> {
     pub few_shot: &'a FewShot,
     /// Scored items; `None`: all.
     pub limit: Option<usize>,
-    /// Question tokens run at once; never changes a result.
+    /// Rows run at once: question tokens, those that several questions begin with counted once; never changes a result.
     pub tokens_per_batch: usize,
 }
 
@@ -48,17 +48,59 @@ pub struct Answers {
     pub prefix_tokens: usize,
 }
 
+/// A language that is asked next: its questions are made while another one's are answered.
+#[derive(Default)]
+pub struct Ahead {
+    /// The language after the one that is asked; asked with the same [`Ask`].
+    pub next: Option<Language>,
+    ready: Option<(Language, Result<Prepared, EvalError>)>,
+}
+
+/// One language's questions before the model has seen them.
+struct Prepared {
+    rendered: Rendered,
+    questions: Questions,
+    repairs: Vec<String>,
+}
+
+fn prepare(tokenizer: &Tokenizer, ask: &Ask<'_>, language: Language) -> Result<Prepared, EvalError> {
+    let set = testset::load(ask.dir, ask.task, language, ask.protocol)?;
+    let rendered = prompt::render(ask.task, &set, ask.few_shot, ask.labels)?;
+    let questions = questions::encode(tokenizer, ask.task, language, &rendered, ask.labels, ask.scoring)?;
+    Ok(Prepared { rendered, questions, repairs: set.repairs })
+}
+
 /// Asks all questions of `language`. `watch` sees how many of how many are answered and may stop by returning false.
+/// What is wrong with the language of `ahead` is said when that one is asked.
 pub fn ask(
     model: &Decoder,
     tokenizer: &Tokenizer,
     ask: &Ask<'_>,
     language: Language,
+    ahead: &mut Ahead,
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Answers, EvalError> {
-    let set = testset::load(ask.dir, ask.task, language, ask.protocol)?;
-    let rendered = prompt::render(ask.task, &set, ask.few_shot, ask.labels)?;
-    let questions = questions::encode(tokenizer, ask.task, language, &rendered, ask.labels, ask.scoring)?;
+    let prepared = match ahead.ready.take() {
+        Some((ready, prepared)) if ready == language => prepared?,
+        _ => prepare(tokenizer, ask, language)?,
+    };
+    thread::scope(|scope| {
+        let next = ahead.next.map(|next| (next, scope.spawn(move || prepare(tokenizer, ask, next))));
+        let answers = answer(model, ask, prepared, language, watch);
+        ahead.ready =
+            next.map(|(next, handle)| (next, handle.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))));
+        answers
+    })
+}
+
+fn answer(
+    model: &Decoder,
+    ask: &Ask<'_>,
+    prepared: Prepared,
+    language: Language,
+    watch: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<Answers, EvalError> {
+    let Prepared { rendered, questions, repairs } = prepared;
     questions.check_vocabulary(model.config().vocab_size)?;
     let scored = ask.limit.unwrap_or(usize::MAX).min(rendered.prompts.len());
     let wanted: Vec<usize> = (0..scored).chain(rendered.prompts.len()..questions.questions.len()).collect();
@@ -104,7 +146,7 @@ pub fn ask(
             }
         })
         .collect();
-    Ok(Answers { records, repairs: set.repairs, prefix_tokens: questions.prefix.len() })
+    Ok(Answers { records, repairs, prefix_tokens: questions.prefix.len() })
 }
 
 /// Mean over content-free questions of each label's share of the score: what is answered where nothing is asked.
@@ -121,7 +163,7 @@ fn mean_shares(scores: &[Vec<f64>]) -> Vec<f64> {
     mean
 }
 
-/// Scores in the order of `wanted`; run longest first, so that the batches are of like length.
+/// Scores in the order of `wanted`; questions with common beginnings are run together.
 fn score_all(
     model: &Decoder,
     ask: &Ask<'_>,
@@ -131,15 +173,15 @@ fn score_all(
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Vec<Vec<f64>>, EvalError> {
     let cache = if all.prefix.is_empty() { None } else { Some(model.prefill(&all.prefix, None)?.0) };
-    let rows = |i: usize| {
-        all.questions[i].suffix.len() + all.questions[i].continuations.iter().map(|c| c.len() - 1).sum::<usize>()
-    };
-    let lengths: Vec<usize> = wanted.iter().map(|&i| rows(i)).collect();
+    let suffixes: Vec<&[u32]> = wanted.iter().map(|&at| all.questions[at].suffix.as_slice()).collect();
+    let more = |at: usize| all.questions[wanted[at]].continuations.iter().map(|c| c.len() - 1).sum();
     let mut scores = vec![Vec::new(); wanted.len()];
-    let mut done = 0;
-    for batch in data::batch::micro_batches(&lengths, ask.tokens_per_batch) {
+    let (mut done, mut rows) = (0, 0);
+    for batch in forest::batches(&suffixes, more, ask.tokens_per_batch) {
         let indices: Vec<usize> = batch.iter().map(|&at| wanted[at]).collect();
-        for (at, found) in batch.iter().zip(score(model, cache.as_ref(), all, &indices)?) {
+        let found = score(model, cache.as_ref(), all, &indices)?;
+        rows += found.rows;
+        for (at, found) in batch.iter().zip(found.scores) {
             scores[*at] = found;
         }
         done += batch.len();
@@ -147,5 +189,7 @@ fn score_all(
             return Err(EvalError::Stopped(language));
         }
     }
+    let apart: usize = suffixes.iter().enumerate().map(|(at, suffix)| suffix.len() + more(at)).sum();
+    tracing::debug!(%language, prefix = all.prefix.len(), rows, apart, "rows computed, and without common beginnings");
     Ok(scores)
 }

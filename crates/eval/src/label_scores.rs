@@ -1,5 +1,6 @@
 //! A batch of questions to one score per label: the paper's prefix sum, or exact sequence probabilities.
 
+use data::forest::Forest;
 use model::{Decoder, KvCache, Parent, Rows, ops::softmax};
 
 use crate::{
@@ -10,18 +11,51 @@ use crate::{
 /// Rows whose probabilities over the whole vocabulary are in memory at once.
 const HEAD_ROWS: usize = 64;
 
+/// What was found of a batch.
+pub(crate) struct Scores {
+    /// Of each question, in the order of the labels.
+    pub(crate) scores: Vec<Vec<f64>>,
+    /// Rows that were run.
+    pub(crate) rows: usize,
+}
+
+/// Questions laid out as a forest: what several begin with is run once.
+struct Layout {
+    input_ids: Vec<u32>,
+    rows: Rows,
+    /// Where each question ends.
+    ends: Vec<Parent>,
+}
+
+impl Layout {
+    fn new(questions: &[&Question], prefix: usize) -> Result<Self, EvalError> {
+        let suffixes: Vec<&[u32]> = questions.iter().map(|q| q.suffix.as_slice()).collect();
+        let forest = Forest::grow(&suffixes);
+        let place = |place: data::forest::Place| Parent { sequence: place.sequence, rows: place.rows };
+        let rows = Rows::forest(forest.sequences.iter().map(|s| (s.parent.map(place), s.tokens.len())), prefix)?;
+        Ok(Self { input_ids: forest.tokens(), rows, ends: forest.ends.into_iter().map(place).collect() })
+    }
+
+    /// The flat row of a question's last token.
+    fn last_row(&self, question: usize) -> u32 {
+        let end = self.ends[question];
+        (self.rows.range(end.sequence).start + end.rows - 1) as u32
+    }
+}
+
 /// Scores of each question in `batch` (indices into the questions), in the order of the labels.
 pub(crate) fn score(
     model: &Decoder,
     cache: Option<&KvCache>,
     all: &Questions,
     batch: &[usize],
-) -> Result<Vec<Vec<f64>>, EvalError> {
+) -> Result<Scores, EvalError> {
     let questions: Vec<&Question> = batch.iter().map(|&i| &all.questions[i]).collect();
+    let layout = Layout::new(&questions, cache.map_or(0, KvCache::len))?;
     if all.label_sets.is_empty() {
-        sequence_scores(model, cache, &questions)
+        sequence_scores(model, cache, layout, &questions)
     } else {
-        prefix_scores(model, cache, &questions, &all.label_sets)
+        prefix_scores(model, cache, &layout, &all.label_sets)
     }
 }
 
@@ -29,14 +63,12 @@ pub(crate) fn score(
 fn prefix_scores(
     model: &Decoder,
     cache: Option<&KvCache>,
-    questions: &[&Question],
+    layout: &Layout,
     label_sets: &[Vec<u32>],
-) -> Result<Vec<Vec<f64>>, EvalError> {
-    let rows = Rows::new(questions.iter().map(|q| q.suffix.len()), cache.map_or(0, KvCache::len));
-    let ids: Vec<u32> = questions.iter().flat_map(|q| q.suffix.iter().copied()).collect();
-    let hidden = model.hidden(&ids, &rows, cache)?;
-    let last: Vec<u32> = (0..rows.sequences()).map(|s| rows.range(s).end as u32 - 1).collect();
-    let mut scores = Vec::with_capacity(questions.len());
+) -> Result<Scores, EvalError> {
+    let hidden = model.hidden(&layout.input_ids, &layout.rows, cache)?;
+    let last: Vec<u32> = (0..layout.ends.len()).map(|question| layout.last_row(question)).collect();
+    let mut scores = Vec::with_capacity(last.len());
     for part in last.chunks(HEAD_ROWS) {
         let p =
             softmax::softmax(&model.logits(&model.select(&hidden, part)?)?)?.to_device(&candle_core::Device::Cpu)?; // (n, V)
@@ -44,7 +76,7 @@ fn prefix_scores(
             scores.push(label_sets.iter().map(|set| set.iter().map(|&id| f64::from(row[id as usize])).sum()).collect());
         }
     }
-    Ok(scores)
+    Ok(Scores { scores, rows: layout.rows.len() })
 }
 
 /// A token whose probability is wanted at a row.
@@ -60,39 +92,36 @@ struct Wanted {
 fn sequence_scores(
     model: &Decoder,
     cache: Option<&KvCache>,
+    mut layout: Layout,
     questions: &[&Question],
-) -> Result<Vec<Vec<f64>>, EvalError> {
-    let mut rows = Rows::new(questions.iter().map(|q| q.suffix.len()), cache.map_or(0, KvCache::len));
-    let mut ids: Vec<u32> = questions.iter().flat_map(|q| q.suffix.iter().copied()).collect();
+) -> Result<Scores, EvalError> {
     let (mut wanted, mut sums) = (Vec::new(), 0);
-    for (sequence, question) in questions.iter().enumerate() {
-        let end = rows.range(sequence).end as u32;
+    for (at, question) in questions.iter().enumerate() {
+        let last = layout.last_row(at);
         for tokens in &question.continuations {
-            wanted.push(Wanted { row: end - 1, token: tokens[0], sum: sums });
+            wanted.push(Wanted { row: last, token: tokens[0], sum: sums });
             if tokens.len() > 1 {
-                let start = ids.len() as u32;
-                rows.branch(Parent { sequence, rows: question.suffix.len() }, tokens.len() - 1)?;
-                ids.extend(&tokens[..tokens.len() - 1]);
+                let start = layout.input_ids.len() as u32;
+                layout.rows.branch(layout.ends[at], tokens.len() - 1)?;
+                layout.input_ids.extend(&tokens[..tokens.len() - 1]);
                 wanted.extend(tokens[1..].iter().zip(start..).map(|(&token, row)| Wanted { row, token, sum: sums }));
             }
             sums += 1;
         }
     }
-    let hidden = model.hidden(&ids, &rows, cache)?;
+    let hidden = model.hidden(&layout.input_ids, &layout.rows, cache)?;
     let mut log_p = vec![0.0f64; sums];
     wanted.sort_by_key(|w| w.row);
     for part in wanted.chunk_by(|a, b| a.row / HEAD_ROWS as u32 == b.row / HEAD_ROWS as u32) {
         add_log_probabilities(model, &hidden, part, &mut log_p)?;
     }
     let mut start = 0;
-    Ok(questions
-        .iter()
-        .map(|question| {
-            let own = &log_p[start..start + question.continuations.len()];
-            start += own.len();
-            normalise(own)
-        })
-        .collect())
+    let shares = questions.iter().map(|question| {
+        let own = &log_p[start..start + question.continuations.len()];
+        start += own.len();
+        normalise(own)
+    });
+    Ok(Scores { scores: shares.collect(), rows: layout.rows.len() })
 }
 
 fn add_log_probabilities(

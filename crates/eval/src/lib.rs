@@ -7,6 +7,6 @@ pub mod error;
 pub mod label_scores;
 mod questions;
 
-pub use ask::{Answers, Ask, ask};
+pub use ask::{Ahead, Answers, Ask, ask};
 pub use count::{Count, count_tokens};
 pub use error::EvalError;

@@ -71,7 +71,7 @@ impl Attention {
         let (q, k) = (rope::turn(&q, angles, Turn::Forward)?, rope::turn(&k, angles, Turn::Forward)?);
         let (out, attend) = attend::forward(&self.heads, rows, &q, &k, &v, prefix)?; // (N, H · D)
         let (y, o_saved) = self.o_proj.forward(&out, Some(residual), keep)?; // (N, E)
-        let kv = LayerKv { k, v };
+        let kv = LayerKv::new(k, v);
         let saved = AttentionSaved {
             q_proj: q_low.into_saved(),
             k_proj: k_low.into_saved(),

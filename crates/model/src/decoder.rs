@@ -229,14 +229,12 @@ impl Decoder {
         let rows = Rows::new([input_ids.len()], held);
         let mut layers: Vec<LayerKv> = Vec::with_capacity(self.blocks.len());
         let (x, _) = self.run(input_ids, &rows, before, Keep::Nothing, &mut |layer, _, kv, _| {
-            if let (Layer::After(layer), Some(kv)) = (layer, kv) {
-                layers.push(match before {
-                    None => kv,
-                    Some(old) => LayerKv {
-                        k: Tensor::cat(&[&old.layers[layer - 1].k, &kv.k], 0)?,
-                        v: Tensor::cat(&[&old.layers[layer - 1].v, &kv.v], 0)?,
-                    },
-                });
+            if let (Layer::After(layer), Some(mut kv)) = (layer, kv) {
+                if let Some(old) = before.map(|before| &before.layers[layer - 1]) {
+                    kv = LayerKv::new(Tensor::cat(&[&old.k, &kv.k], 0)?, Tensor::cat(&[&old.v, &kv.v], 0)?);
+                }
+                kv.pack(&self.config.heads(layer - 1))?;
+                layers.push(kv);
             }
             Ok(())
         })?;

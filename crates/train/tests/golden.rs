@@ -181,3 +181,71 @@ fn golden_mistral_train() {
 fn golden_qwen2_train() {
     check_train("tiny_qwen2");
 }
+
+/// The first ids of a row again and again, with endings and sources of their own.
+fn examples_with_common_beginnings(golden: &Golden) -> Vec<Example> {
+    let rows = golden.ids();
+    let (first, other) = (&rows[0], &rows[1]);
+    let example = |ids: Vec<u32>, prompt_len| Example { input_ids: ids, prompt_len };
+    let begin = |n: usize, rest: &[u32]| [&first[..n.min(first.len())], rest].concat();
+    vec![
+        example(first.clone(), 5),
+        example(begin(8, &other[..6]), 6),
+        example(other.clone(), 4),
+        example(begin(8, &[7, 3, 9]), 5),
+        example(begin(8, &[7, 3, 1, 2]), 9),
+        example(begin(8, &[7, 3, 9]), 5),
+    ]
+}
+
+/// Sums over examples one at a time share nothing.
+#[test]
+fn a_shared_beginning_changes_neither_loss_nor_gradients() {
+    for name in ["tiny_llama", "tiny_mistral", "tiny_qwen2"] {
+        let golden = Golden::open(name);
+        let mut model = golden.model();
+        let adapter = Adapter::read(&golden.dir.join("adapter")).expect("adapter");
+        model.set_adapter(Some(&adapter)).expect("fits");
+        let examples = examples_with_common_beginnings(&golden);
+        let examples: Vec<_> = examples.iter().collect();
+        let (mut sum, mut tokens, mut want) = (0.0, 0, std::collections::BTreeMap::new());
+        for example in &examples {
+            let (loss, gradients) = step::loss_and_gradients(&model, &[example], 1000, None).expect("steps");
+            sum += loss.sum;
+            tokens += loss.tokens;
+            for &place in adapter.weights.keys() {
+                let got = gradients.get(place).expect("a gradient");
+                let halves = want.entry(place).or_insert_with(|| [&got.a, &got.b].map(|g| g.zeros_like().expect("0")));
+                *halves = [(&halves[0] + &got.a).expect("sum"), (&halves[1] + &got.b).expect("sum")];
+            }
+        }
+        for budget in [1000, 30, 1] {
+            let (loss, gradients) = step::loss_and_gradients(&model, &examples, budget, None).expect("steps");
+            assert!((loss.sum - sum).abs() <= 1e-5 * sum, "{name}, {budget}: {} not {sum}", loss.sum);
+            assert_eq!(loss.tokens, tokens, "each example's own");
+            let alone = step::loss(&model, &examples, budget).expect("runs").sum;
+            assert!((alone - sum).abs() <= 1e-5 * sum, "{name}, {budget}, without gradients: {alone} not {sum}");
+            for (&place, want) in &want {
+                let got = gradients.get(place).expect("a gradient");
+                for (got, want) in [&got.a, &got.b].into_iter().zip(want) {
+                    let norm = |t: &Tensor| t.sqr().and_then(|t| t.sum_all()?.to_scalar::<f32>()).expect("norm").sqrt();
+                    let off = norm(&(got - want).expect("one shape"));
+                    assert!(off <= 1e-5 * norm(want), "{name}, {budget}, {place}: off by {off} of {}", norm(want));
+                }
+            }
+        }
+    }
+}
+
+/// Two equal examples would have one mask between them if their rows were shared; then their losses would be the same.
+#[test]
+fn dropout_gives_each_example_its_own_mask() {
+    let golden = Golden::open("tiny_llama");
+    let mut model = golden.model();
+    model.set_adapter(Some(&Adapter::read(&golden.dir.join("adapter")).expect("adapter"))).expect("fits");
+    let example = &golden.examples()[0];
+    let dropout = Some(model::ops::lora::Dropout { share: 0.5, seed: 3 });
+    let loss = |examples: &[&Example]| step::loss_and_gradients(&model, examples, 1000, dropout).expect("steps").0.sum;
+    let (one, two) = (loss(&[example]), loss(&[example, example]));
+    assert!((two - 2.0 * one).abs() > 1e-4 * one, "{two} is twice {one}");
+}

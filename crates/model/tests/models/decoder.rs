@@ -15,11 +15,10 @@ fn prefix_and_suffix_are_the_whole() {
         for prefix in [1, 15, 16, 17, 60, 89] {
             let (cache, hidden) = model.prefill(&input_ids[..prefix], None).expect("prefills");
             assert_eq!(cache.len(), prefix);
-            let off = distance(&values(&model.logits(&hidden).expect("logits")), &all[..prefix]);
-            assert!(off < 1e-4, "{name}, {prefix} of the prefix: {off}");
+            let got = values(&model.logits(&hidden).expect("logits"));
+            assert_eq!(bits(&got), bits(&all[..prefix]), "{name}, {prefix} of the prefix");
             let got = logits(&model, &input_ids[prefix..], &Rows::new([90 - prefix], prefix), Some(&cache));
-            let off = distance(&got, &all[prefix..]);
-            assert!(off < 1e-4, "{name}, after a prefix of {prefix}: {off}");
+            assert_eq!(bits(&got), bits(&all[prefix..]), "{name}, after a prefix of {prefix}");
         }
     }
 }
@@ -38,11 +37,11 @@ fn prefill_in_parts_is_prefill_at_once() {
             logits(&model, &input_ids[50..], &rows, Some(&second)),
             logits(&model, &input_ids[50..], &rows, Some(&once)),
         );
-        assert!(distance(&got, &want) < 1e-4, "{name}: {}", distance(&got, &want));
+        assert_eq!(bits(&got), bits(&want), "{name}");
         // The shorter cache is a value of its own: appending did not change it.
         let rows = Rows::new([30], 20);
         let again = logits(&model, &input_ids[20..50], &rows, Some(&first));
-        assert!(distance(&again, &whole(&model, &input_ids[..50])[20..]) < 1e-4, "{name}");
+        assert_eq!(bits(&again), bits(&whole(&model, &input_ids[..50])[20..]), "{name}");
     }
 }
 
@@ -113,7 +112,7 @@ fn the_window_cuts_what_it_says() {
     // A prefix longer than the window, met by rows that see a part of it and by rows that see nothing of it.
     let (cache, _) = sixteen.prefill(&input_ids[..40], None).expect("prefills");
     let got = logits(&sixteen, &input_ids[40..], &Rows::new([30], 40), Some(&cache));
-    assert!(distance(&got, &cut[40..]) < 1e-4, "{}", distance(&got, &cut[40..]));
+    assert_eq!(bits(&got), bits(&cut[40..]));
 }
 
 #[test]
@@ -160,22 +159,25 @@ fn evaluation_is_bitwise_the_same_in_any_batch() {
     }
 }
 
+/// A question, what is asked of it, and the answers: each row's bits are those of the whole text run alone.
 #[test]
-fn a_branch_is_the_concatenated_sequence() {
+fn a_sequence_of_a_forest_is_bitwise_the_whole_text() {
     for name in NAMES {
         let model = load(name);
-        let (prefix, question) = (ids(20, 10), ids(25, 11));
+        let (prefix, premise, question) = (ids(20, 10), ids(60, 11), ids(25, 16));
         let labels = [ids(1, 12), ids(4, 13), ids(2, 14)];
         let (cache, _) = model.prefill(&prefix, None).expect("prefills");
-        let mut rows = Rows::new([25], 20);
+        let mut rows = Rows::new([60], 20);
+        rows.branch(Parent { sequence: 0, rows: 57 }, 25).expect("fits");
         for label in &labels {
-            rows.branch(Parent { sequence: 0, rows: 23 }, label.len()).expect("fits");
+            rows.branch(Parent { sequence: 1, rows: 23 }, label.len()).expect("fits");
         }
-        let got = logits(&model, &[question.clone(), labels.concat()].concat(), &rows, Some(&cache));
+        let all = [premise.clone(), question.clone(), labels.concat()].concat();
+        let got = logits(&model, &all, &rows, Some(&cache));
         for (s, label) in labels.iter().enumerate() {
-            let want = whole(&model, &[prefix.as_slice(), &question[..23], label].concat());
-            let off = distance(&got[rows.range(s + 1)], &want[43..]);
-            assert!(off < 1e-4, "{name}, branch {s}: {off}");
+            let want = whole(&model, &[prefix.as_slice(), &premise[..57], &question[..23], label].concat());
+            assert_eq!(bits(&got[rows.range(s + 2)]), bits(&want[100..]), "{name}, branch {s}");
+            assert_eq!(bits(&got[rows.range(1)][..23]), bits(&want[77..100]), "{name}, question");
         }
     }
 }

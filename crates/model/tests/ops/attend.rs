@@ -1,4 +1,4 @@
-//! Attention: fused equals composed for head sizes, groups, packed sequences, prefixes, branches and windows.
+//! Attention: fused equals composed for head sizes, groups, packed sequences, prefixes, forests and windows.
 
 use candle_core::Tensor;
 use model::{
@@ -29,7 +29,7 @@ impl Case {
     }
 
     pub(crate) fn prefix(&self) -> Option<LayerKv> {
-        self.prefix.as_ref().map(|(k, v)| LayerKv { k: k.clone(), v: v.clone() })
+        self.prefix.as_ref().map(|(k, v)| LayerKv::new(k.clone(), v.clone()))
     }
 
     pub(crate) fn run(&self) -> Tensor {
@@ -38,7 +38,7 @@ impl Case {
     }
 
     fn composed(&self) -> Tensor {
-        let prefix = self.prefix.as_ref().map(|(k, v)| LayerKv { k: wide(k), v: wide(v) });
+        let prefix = self.prefix.as_ref().map(|(k, v)| LayerKv::new(wide(k), wide(v)));
         let [q, k, v] = [&self.q, &self.k, &self.v].map(wide);
         composed::forward(&self.heads, &self.rows, &q, &k, &v, prefix.as_ref()).expect("attends")
     }
@@ -54,25 +54,23 @@ pub(crate) fn heads() -> impl Strategy<Value = Heads> {
     })
 }
 
-/// Lengths about the block of 56 rows and the block of 256 keys.
+/// Lengths about the blocks of 64 and of 256 positions.
 fn length() -> impl Strategy<Value = usize> {
     prop_oneof![1 => Just(0), 6 => 1usize..20, 3 => 50usize..64, 2 => 240usize..300]
 }
 
-fn layout(with_context: bool) -> impl Strategy<Value = Rows> {
+/// Roots and sequences that continue any earlier one, to any depth.
+pub(crate) fn forest(with_prefix: bool) -> impl Strategy<Value = Rows> {
     let prefix = prop_oneof![2 => Just(0), 2 => 1usize..40, 1 => 250usize..270, 1 => 500usize..640];
-    let branches = prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 1usize..9), 0..4);
-    (prop::collection::vec(length(), 0..4), 1usize..30, prefix, branches).prop_map(
+    let branches = prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), length()), 0..6);
+    (prop::collection::vec(length(), 0..3), 1usize..30, prefix, branches).prop_map(
         move |(mut lengths, last, prefix, branches)| {
             lengths.push(last);
-            if !with_context {
-                return Rows::new(lengths, 0);
-            }
-            let mut rows = Rows::new(lengths.iter().copied(), prefix);
+            let mut rows = Rows::new(lengths, if with_prefix { prefix } else { 0 });
             for (sequence, seen, length) in branches {
-                let sequence = sequence.index(lengths.len());
-                let parent = Parent { sequence, rows: seen.index(lengths[sequence] + 1) };
-                rows.branch(parent, length).expect("a branch of a root");
+                let sequence = sequence.index(rows.sequences());
+                let seen = seen.index(rows.range(sequence).len() + 1);
+                rows.branch(Parent { sequence, rows: seen }, length).expect("continues an earlier one");
             }
             rows
         },
@@ -83,13 +81,13 @@ proptest! {
     #![proptest_config(crate::cases(48))]
 
     #[test]
-    fn forward_equals_composed(heads in heads(), rows in layout(true), seed: u64) {
+    fn forward_equals_composed(heads in heads(), rows in forest(true), seed: u64) {
         let case = Case::new(heads, rows, seed);
         check_close("attend", &case.run(), &case.composed(), 1e-5);
     }
 
     #[test]
-    fn backward_equals_composed(heads in heads(), rows in layout(false), seed: u64) {
+    fn backward_equals_composed(heads in heads(), rows in forest(false), seed: u64) {
         let case = Case::new(heads, rows, seed);
         let (_, saved) = attend::forward(&case.heads, &case.rows, &case.q, &case.k, &case.v, None)?;
         let d_out = noise(case.q.shape(), seed ^ 9);
@@ -137,7 +135,7 @@ fn an_empty_prefix_changes_nothing() {
     let heads = Heads { query: 4, key_value: 2, size: 8, window: None };
     let case = Case::new(heads, Rows::new([9, 2], 0), 3);
     let none = noise((0, 16), 0);
-    let prefix = LayerKv { k: none.clone(), v: none };
+    let prefix = LayerKv::new(none.clone(), none);
     let (with, _) = attend::forward(&heads, &case.rows, &case.q, &case.k, &case.v, Some(&prefix)).expect("attends");
     assert_eq!(super::bits(&with), super::bits(&case.run()));
 }
@@ -155,7 +153,7 @@ fn a_window_sees_exactly_its_keys() {
         let from = prefix + i + 1 - window;
         let alone = Heads { window: None, ..heads };
         let cut = |t: &Tensor, a: usize, n: usize| t.narrow(0, a, n).expect("rows");
-        let before = LayerKv { k: cut(&keys, from, window - 1), v: cut(&vals, from, window - 1) };
+        let before = LayerKv::new(cut(&keys, from, window - 1), cut(&vals, from, window - 1));
         let (q, k, v) = (cut(&case.q, i, 1), cut(&keys, prefix + i, 1), cut(&vals, prefix + i, 1));
         let (want, _) =
             attend::forward(&alone, &Rows::new([1], window - 1), &q, &k, &v, Some(&before)).expect("attends");

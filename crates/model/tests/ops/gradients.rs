@@ -3,7 +3,7 @@
 
 use candle_core::{D, DType, Tensor, Var};
 use model::{
-    Rows,
+    Parent, Rows,
     ops::{
         attend::{self, Heads},
         cross_entropy,
@@ -134,23 +134,38 @@ fn rope_backward_is_the_turn_back() {
     }
 }
 
+/// A sequence's length, and the sequence that it continues and how many of its rows.
+type Sequence = (usize, Option<(usize, usize)>);
+
+fn attend_heads(key_value: usize, group: usize, size: usize, window: Option<usize>) -> Heads {
+    Heads { query: key_value * group, key_value, size, window }
+}
+
 #[test]
 fn attend_backward() {
-    let cases = [
-        (1, 1, 8, None, vec![1, 4]),
-        (2, 3, 10, None, vec![70, 3, 1]),
-        (1, 4, 64, Some(9), vec![33, 61]),
-        (3, 1, 128, Some(300), vec![20, 5]),
-        (1, 2, 16, Some(40), vec![290]),
+    let cases: [(Heads, &[Sequence]); 7] = [
+        (attend_heads(1, 1, 8, None), &[(1, None), (4, None)]),
+        (attend_heads(2, 3, 10, None), &[(70, None), (3, None), (1, None)]),
+        (attend_heads(1, 4, 64, Some(9)), &[(33, None), (61, None)]),
+        (attend_heads(3, 1, 128, Some(300)), &[(20, None), (5, None)]),
+        (attend_heads(1, 2, 16, Some(40)), &[(290, None)]),
+        (
+            attend_heads(2, 2, 12, None),
+            &[(80, None), (9, Some((0, 75))), (30, Some((0, 3))), (70, Some((1, 4))), (2, Some((3, 70)))],
+        ),
+        (
+            attend_heads(1, 3, 16, Some(20)),
+            &[(66, None), (0, Some((0, 64))), (70, Some((1, 0))), (5, Some((2, 1))), (6, Some((2, 1)))],
+        ),
     ];
-    for (key_value, group, size, window, lengths) in cases {
-        let heads = Heads { query: key_value * group, key_value, size, window };
-        let rows = Rows::new(lengths.iter().copied(), 0);
-        let (q, kv) = (heads.query * size, key_value * size);
+    for (heads, sequences) in cases {
+        let parent = |parent: Option<(usize, usize)>| parent.map(|(sequence, rows)| Parent { sequence, rows });
+        let rows = Rows::forest(sequences.iter().map(|&(length, of)| (parent(of), length)), 0).expect("fits");
+        let (q, kv) = (heads.query * heads.size, heads.key_value * heads.size);
         let part = |width, seed| (noise((rows.len(), width), seed) * 2.0).expect("scaled");
         let run = |x: &[Tensor]| attend::forward(&heads, &rows, &x[0], &x[1], &x[2], None).expect("attend");
         let inputs = [part(q, 1), part(kv, 2), part(kv, 3)];
-        check(&format!("attend {heads:?}"), &inputs, &|x| run(x).0, &|x, dy| {
+        check(&format!("attend {heads:?}, {rows:?}"), &inputs, &|x| run(x).0, &|x, dy| {
             let grads = attend::backward(&heads, &rows, &x[0], &x[1], &x[2], &run(x).1, dy).expect("backward");
             vec![grads.q, grads.k, grads.v]
         });

@@ -1,11 +1,11 @@
-//! Laws of the ops: packed is alone, prefix + suffix is the whole, a branch is the concatenated sequence, threads and
+//! Laws of the ops: packed is alone, prefix + suffix is the whole, a sequence of a forest is the whole text, threads and
 //! neighbours change no bit, merged is unmerged, dropout keeps its share.
 
 use candle_core::Tensor;
 use model::{
     Parent, Rows, Weight,
     ops::{
-        attend::{self, Heads},
+        attend::{self, Heads, LayerKv},
         cross_entropy,
         linear::{self, Projected, Update},
         lora::{self, Dropout},
@@ -15,7 +15,7 @@ use model::{
 use proptest::prelude::*;
 
 use super::{
-    attend::{Case, heads},
+    attend::{Case, forest, heads},
     bits, check_close, frozen, noise, values,
 };
 
@@ -36,6 +36,30 @@ fn alone(case: &Case, sequence: usize) -> Case {
     Case { heads: case.heads, rows, q: part(&case.q), k: part(&case.k), v: part(&case.v), prefix: case.prefix.clone() }
 }
 
+/// The output of a sequence's rows where all that it sees is one sequence without a prefix.
+fn whole(case: &Case, sequence: usize) -> Tensor {
+    let range = case.rows.range(sequence);
+    let stretches = case.rows.stretches(Parent { sequence, rows: range.len() });
+    let first = case.rows.first_position(sequence);
+    let join = |before: Option<&Tensor>, own: &Tensor| {
+        let own = stretches.iter().map(|stretch| cut(own, stretch.start, stretch.len()));
+        Tensor::cat(&before.cloned().into_iter().chain(own).collect::<Vec<_>>(), 0).expect("joined")
+    };
+    let before = case.prefix();
+    let width = case.heads.query * case.heads.size;
+    // Rows of the prefix have no query in the case; their output is not looked at.
+    let q = join(before.as_ref().map(|_| noise((case.rows.prefix(), width), 1)).as_ref(), &case.q);
+    let (k, v) = (join(before.as_ref().map(|kv| &kv.k), &case.k), join(before.as_ref().map(|kv| &kv.v), &case.v));
+    let rows = Rows::new([first + range.len()], 0);
+    cut(&Case { heads: case.heads, rows, q, k, v, prefix: None }.run(), first, range.len())
+}
+
+fn gradients(case: &Case, d_out: &Tensor) -> [Tensor; 3] {
+    let (_, saved) = attend::forward(&case.heads, &case.rows, &case.q, &case.k, &case.v, None).expect("forward");
+    let g = attend::backward(&case.heads, &case.rows, &case.q, &case.k, &case.v, &saved, d_out).expect("backward");
+    [g.q, g.k, g.v]
+}
+
 proptest! {
     #![proptest_config(crate::cases(24))]
 
@@ -53,11 +77,6 @@ proptest! {
     fn packed_gradients_are_bitwise_those_of_each_alone(heads in heads(), lengths in prop::collection::vec(1usize..90, 1..5), seed: u64) {
         let case = Case::new(heads, Rows::new(lengths, 0), seed);
         let d_out = noise(case.q.shape(), seed ^ 9);
-        let gradients = |case: &Case, d_out: &Tensor| {
-            let (_, saved) = attend::forward(&case.heads, &case.rows, &case.q, &case.k, &case.v, None).expect("forward");
-            let g = attend::backward(&case.heads, &case.rows, &case.q, &case.k, &case.v, &saved, d_out).expect("backward");
-            [g.q, g.k, g.v]
-        };
         let together = gradients(&case, &d_out);
         for s in 0..case.rows.sequences() {
             let range = case.rows.range(s);
@@ -81,27 +100,40 @@ proptest! {
             v: part(&whole.v),
             prefix: Some((cut(&whole.k, 0, prefix), cut(&whole.v, 0, prefix))),
         };
-        check_close("suffix", &suffix.run(), &cut(&whole.run(), prefix, n - prefix), 1e-5);
+        prop_assert_eq!(bits(&suffix.run()), bits(&cut(&whole.run(), prefix, n - prefix)));
+    }
+
+    /// A row's bits do not tell which of the rows before it are a prefix, an ancestor's or its own sequence's.
+    #[test]
+    fn a_sequence_of_a_forest_is_bitwise_the_whole_text(heads in heads(), rows in forest(true), seed: u64) {
+        let case = Case::new(heads, rows, seed);
+        let together = case.run();
+        for sequence in (0..case.rows.sequences()).filter(|&sequence| !case.rows.range(sequence).is_empty()) {
+            let range = case.rows.range(sequence);
+            prop_assert_eq!(bits(&whole(&case, sequence)), bits(&cut(&together, range.start, range.len())));
+        }
+    }
+
+    /// Packed once, as a cache is, or by the call.
+    #[test]
+    fn a_packed_prefix_is_the_prefix(heads in heads(), rows in forest(true), seed: u64) {
+        let case = Case::new(heads, rows, seed);
+        let mut prefix = case.prefix();
+        if let Some(prefix) = &mut prefix {
+            prefix.pack(&heads)?;
+        }
+        let (packed, _) = attend::forward(&heads, &case.rows, &case.q, &case.k, &case.v, prefix.as_ref())?;
+        prop_assert_eq!(bits(&packed), bits(&case.run()));
     }
 
     #[test]
-    fn a_branch_is_the_concatenated_sequence(heads in heads(), n in 1usize..80, seen: prop::sample::Index, length in 1usize..30, prefix in 0usize..60, seed: u64) {
-        let mut rows = Rows::new([3, n], prefix);
-        let parent = Parent { sequence: 1, rows: seen.index(n + 1) };
-        let branch = rows.branch(parent, length).expect("fits");
+    fn gradients_of_a_forest_are_the_same_on_any_number_of_threads(heads in heads(), rows in forest(false), seed: u64) {
         let case = Case::new(heads, rows, seed);
-        let range = case.rows.range(branch);
-        let join = |x: &Tensor| Tensor::cat(&[cut(x, 3, parent.rows), cut(x, range.start, length)], 0).expect("joined");
-        let joined = Case {
-            heads,
-            rows: Rows::new([parent.rows + length], prefix),
-            q: join(&case.q),
-            k: join(&case.k),
-            v: join(&case.v),
-            prefix: case.prefix.clone(),
-        };
-        let want = cut(&joined.run(), parent.rows, length);
-        check_close("branch", &cut(&case.run(), range.start, length), &want, 1e-5);
+        let d_out = noise(case.q.shape(), seed ^ 9);
+        let run = || gradients(&case, &d_out).map(|x| bits(&x));
+        let one = on_threads(1, run);
+        prop_assert_eq!(&one, &on_threads(2, run));
+        prop_assert_eq!(&one, &on_threads(5, run));
     }
 
     #[test]
@@ -203,19 +235,14 @@ fn dropout_masks_are_independent() {
     }
 }
 
-/// No gradient flows through a prefix or a branch: asking for one is refused, not answered wrongly.
+/// No gradient flows through a prefix: asking for one is refused, not answered wrongly.
 #[test]
-fn no_gradient_through_a_prefix_or_a_branch() {
+fn no_gradient_through_a_prefix() {
     let heads = Heads { query: 1, key_value: 1, size: 8, window: None };
-    let mut branched = Rows::new([3], 0);
-    branched.branch(Parent { sequence: 0, rows: 2 }, 1).expect("fits");
-    for rows in [Rows::new([3], 2), branched] {
-        let case = Case::new(heads, rows, 1);
-        let prefix = case.prefix();
-        let (out, saved) =
-            attend::forward(&heads, &case.rows, &case.q, &case.k, &case.v, prefix.as_ref()).expect("forward");
-        let refused = attend::backward(&heads, &case.rows, &case.q, &case.k, &case.v, &saved, &out);
-        let error = refused.err().expect("refused").to_string();
-        assert_eq!(error, "attend: no gradient through a shared prefix or branches");
-    }
+    let case = Case::new(heads, Rows::new([3], 2), 1);
+    let prefix: Option<LayerKv> = case.prefix();
+    let (out, saved) =
+        attend::forward(&heads, &case.rows, &case.q, &case.k, &case.v, prefix.as_ref()).expect("forward");
+    let refused = attend::backward(&heads, &case.rows, &case.q, &case.k, &case.v, &saved, &out);
+    assert_eq!(refused.err().expect("refused").to_string(), "attend: no gradient through a shared prefix");
 }

@@ -63,9 +63,9 @@ fn attention_that_does_not_fit() {
         attend::forward(&heads, &Rows::new([3], 2), &q, &k, &k, None),
         &["attend", "prefix None", "3 rows after 2"],
     );
-    let prefix = attend::LayerKv { k: noise((2, 4), 3), v: noise((1, 4), 4) };
+    let prefix = attend::LayerKv::new(noise((2, 4), 3), noise((1, 4), 4));
     check_refused(attend::forward(&heads, &Rows::new([3], 2), &q, &k, &k, Some(&prefix)), &["attend", "prefix"]);
-    let prefix = attend::LayerKv { k: noise((2, 3), 3), v: noise((2, 3), 4) };
+    let prefix = attend::LayerKv::new(noise((2, 3), 3), noise((2, 3), 4));
     check_refused(attend::forward(&heads, &Rows::new([3], 2), &q, &k, &k, Some(&prefix)), &["attend", "prefix"]);
     let (_, saved) = attend::forward(&heads, &rows, &q, &k, &k, None).expect("fits");
     check_refused(attend::backward(&heads, &rows, &q, &k, &k, &saved, &noise((2, 8), 1)), &["attend", "[2, 8]"]);

@@ -3,7 +3,11 @@
 use candle_core::{D, Tensor};
 
 use super::{Grads, Heads, LayerKv};
-use crate::{error::Result, ops::softmax, rows::Rows};
+use crate::{
+    error::Result,
+    ops::softmax,
+    rows::{Parent, Rows},
+};
 
 /// As [`super::forward`].
 pub fn forward(
@@ -28,20 +32,33 @@ pub fn forward(
 
 /// As [`super::backward`].
 pub fn backward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, d_out: &Tensor) -> Result<Grads> {
-    let (mut dq, mut dk, mut dv) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut dq, mut dk, mut dv, mut seen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for sequence in filled(rows) {
         let range = rows.range(sequence);
         let part = |t: &Tensor| t.narrow(0, range.start, range.len());
         let (queries, d_out) = (split(&part(q)?, heads)?, split(&part(d_out)?, heads)?); // (H, n, D)
-        let (keys, values) = (repeat(&part(k)?, heads)?, repeat(&part(v)?, heads)?);
-        let p = weights(heads, rows, sequence, &queries, &keys)?; // (H, n, n)
+        let keys = repeat(&context(rows, sequence, k, None)?, heads)?; // (H, t, D)
+        let values = repeat(&context(rows, sequence, v, None)?, heads)?;
+        let p = weights(heads, rows, sequence, &queries, &keys)?; // (H, n, t)
         let dp = d_out.matmul(&values.t()?)?;
         let ds = ((&p * dp.broadcast_sub(&(&dp * &p)?.sum_keepdim(D::Minus1)?)?)? * f64::from(heads.scale()))?;
         dq.push(join(&ds.matmul(&keys)?)?);
         dk.push(sum_groups(&ds.t()?.matmul(&queries)?, heads)?);
         dv.push(sum_groups(&p.t()?.matmul(&d_out)?, heads)?);
+        seen.extend(stretches(rows, sequence).into_iter().flatten().map(|row| row as u32));
     }
-    Ok(Grads { q: concatenate(&dq, q)?, k: concatenate(&dk, k)?, v: concatenate(&dv, v)? })
+    if dq.is_empty() {
+        return Ok(Grads { q: q.zeros_like()?, k: k.zeros_like()?, v: v.zeros_like()? });
+    }
+    // A row that several sequences continue is in the contexts of all of them.
+    let seen = Tensor::new(seen, q.device())?;
+    let sum = |parts: &[Tensor], like: &Tensor| like.zeros_like()?.index_add(&seen, &Tensor::cat(parts, 0)?, 0);
+    Ok(Grads { q: concatenate(&dq, q)?, k: sum(&dk, k)?, v: sum(&dv, v)? })
+}
+
+/// The flat rows of a sequence's context.
+fn stretches(rows: &Rows, sequence: usize) -> Vec<std::ops::Range<usize>> {
+    rows.stretches(Parent { sequence, rows: rows.range(sequence).len() })
 }
 
 /// The sequences that have rows.
@@ -69,15 +86,13 @@ fn weights(heads: &Heads, rows: &Rows, sequence: usize, queries: &Tensor, keys: 
     softmax::softmax_composed(&scores.broadcast_add(&mask)?)
 }
 
-/// The prefix, the parent's visible rows and the sequence's own: (t, G · D).
+/// The prefix, the ancestors' visible rows and the sequence's own: (t, G · D).
 fn context(rows: &Rows, sequence: usize, own: &Tensor, prefix: Option<&Tensor>) -> Result<Tensor> {
-    let range = rows.range(sequence);
     let mut parts: Vec<Tensor> =
         prefix.into_iter().map(|p| p.to_dtype(own.dtype())).collect::<candle_core::Result<_>>()?;
-    if let Some(parent) = rows.parent(sequence) {
-        parts.push(own.narrow(0, rows.range(parent.sequence).start, parent.rows)?);
+    for stretch in stretches(rows, sequence) {
+        parts.push(own.narrow(0, stretch.start, stretch.len())?);
     }
-    parts.push(own.narrow(0, range.start, range.len())?);
     Ok(Tensor::cat(&parts, 0)?)
 }
 

@@ -1,13 +1,22 @@
-//! Forward on the CPU: one task per sequence, key head and block of rows; keys and values packed once per call.
+//! Forward on the CPU: one task per sequence, key head and block of rows, the heads of a group together.
+//!
+//! A row's scores are weighed in stretches of [`STRETCH`] positions and its values summed up in blocks of [`BLOCK`]
+//! positions, both counted from position 0. So its result has the same bits whichever of the rows before it are the
+//! shared prefix, an ancestor or its own sequence.
+
+use std::{cell::RefCell, ops::Range};
 
 use candle_core::Tensor;
-use rayon::prelude::*;
 
-use super::{Heads, LayerKv};
+use super::{
+    Heads, LayerKv,
+    packs::{self, BLOCK, Span},
+    tasks::{self, Task},
+};
 use crate::{
     error::Result,
     ops::cpu::{
-        gemm::{Out, Packed, Right, Shared, Values},
+        gemm::{Order, Out, Packed, Shared},
         math,
         tile::Left,
         view::{self, View},
@@ -15,203 +24,195 @@ use crate::{
     rows::Rows,
 };
 
-/// Query rows of a task: four tiles.
-pub(super) const QUERY_BLOCK: usize = 56;
-/// Keys whose scores are in memory at once; whole panels.
-const KEY_BLOCK: usize = 256;
+/// Positions whose scores are in memory at once; whole blocks.
+const STRETCH: usize = 4 * BLOCK;
 
-/// Keys (D, n) and values (n, D) of a run of rows for one key head, packed for the tile.
-struct Context {
-    keys: Packed,
-    values: Packed,
+/// Keys (D, n) and values (n, D) of a shared prefix, one of each per key head.
+pub(super) struct PackedKv {
+    keys: Vec<Packed>,
+    values: Vec<Packed>,
 }
 
-/// A stretch of keys that a row sees part of.
-struct Segment<'a> {
-    context: &'a Context,
-    /// Keys of the context that are seen at all.
-    length: usize,
-    /// Position of the first key.
-    position: usize,
+impl PackedKv {
+    /// Packs (P, G · D) keys and values.
+    pub(super) fn new(heads: &Heads, kv: &LayerKv) -> Result<Self> {
+        let rows = Rows::new([kv.k.dims2()?.0], 0);
+        let (k, v) = (View::<f32>::new(&kv.k, "prefix k")?, View::<f32>::new(&kv.v, "prefix v")?);
+        Ok(Self {
+            keys: packs::pack(heads, &rows, k.slice(), &[], Order::Transposed),
+            values: packs::pack(heads, &rows, v.slice(), &[], Order::Plain),
+        })
+    }
 }
 
+/// What all tasks read.
+struct Inputs<'a> {
+    heads: &'a Heads,
+    contexts: Vec<Vec<Span>>,
+    keys: Vec<Packed>,
+    values: Vec<Packed>,
+    prefix: Option<&'a PackedKv>,
+}
+
+impl Inputs<'_> {
+    fn keys(&self, task: &Task, span: &Span) -> &Packed {
+        span.pack(self.heads, task.key_head, &self.keys, self.prefix.map_or(&[], |p| &p.keys))
+    }
+
+    fn values(&self, task: &Task, span: &Span) -> &Packed {
+        span.pack(self.heads, task.key_head, &self.values, self.prefix.map_or(&[], |p| &p.values))
+    }
+}
+
+/// Of `q` (N, H · D), `k`, `v` (N, G · D): the output (N, H · D) and the log-sum-exp of the scores (N, H).
 pub(super) fn forward(
     heads: &Heads,
     rows: &Rows,
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
+    [q, k, v]: [&Tensor; 3],
     prefix: Option<&LayerKv>,
+    packed: Option<&PackedKv>,
 ) -> Result<(Tensor, Tensor)> {
     let (n, width) = q.dims2()?;
-    let (qs, ks, vs) =
-        (View::<f32>::new(q, "attend q")?, View::<f32>::new(k, "attend k")?, View::<f32>::new(v, "attend v")?);
-    let own = pack(heads, ks.slice(), vs.slice(), &(0..rows.sequences()).map(|s| rows.range(s)).collect::<Vec<_>>());
-    let shared = match prefix {
-        None => Vec::new(),
-        Some(kv) => {
-            let (ks, vs) = (View::<f32>::new(&kv.k, "prefix k")?, View::<f32>::new(&kv.v, "prefix v")?);
-            #[allow(clippy::single_range_in_vec_init)]
-            pack(heads, ks.slice(), vs.slice(), &[0..rows.prefix()])
-        }
+    let view = |x, op| View::<f32>::new(x, op);
+    let (qs, ks, vs) = (view(q, "attend q")?, view(k, "attend k")?, view(v, "attend v")?);
+    let before = prefix.map(|p| Ok::<_, crate::ModelError>((view(&p.k, "prefix k")?, view(&p.v, "prefix v")?)));
+    let before = before.transpose()?;
+    let (before_k, before_v) = before.as_ref().map_or((&[][..], &[][..]), |(k, v)| (k.slice(), v.slice()));
+    let inputs = Inputs {
+        heads,
+        contexts: packs::contexts(rows),
+        keys: packs::pack(heads, rows, ks.slice(), before_k, Order::Transposed),
+        values: packs::pack(heads, rows, vs.slice(), before_v, Order::Plain),
+        prefix: packed,
     };
     let (mut out, mut log_sum) = (vec![0.0; n * width], vec![0.0; n * heads.query]);
-    let out_pieces = Shared::new(&mut out, width);
-    let sum_pieces = Shared::new(&mut log_sum, heads.query);
-    tasks(heads, rows).into_par_iter().for_each(|task| {
-        let segments = segments(rows, &task, heads, &shared, &own);
-        for head in task.key_head * heads.group()..(task.key_head + 1) * heads.group() {
-            let left = Left {
-                values: &qs.slice()[task.row * width + head * heads.size..],
-                row_stride: width,
-                depth_stride: 1,
-            };
-            let state = attend_block(heads, &task, left, &segments);
+    let (out_pieces, sum_pieces) = (Shared::new(&mut out, width), Shared::new(&mut log_sum, heads.query));
+    let (group, most) = (heads.group(), tasks::block_rows(heads));
+    tasks::run(heads, &tasks::cut(heads, rows, |_| most), |task| {
+        STATE.with_borrow_mut(|state| {
+            attend_block(&inputs, task, qs.slice(), state);
             for i in 0..task.rows {
-                // SAFETY: this task alone owns these rows of this head.
-                let (piece, sum) = unsafe {
+                // SAFETY: this task alone owns these rows of this group of heads.
+                let (piece, sums) = unsafe {
+                    let first = task.key_head * group;
                     (
-                        out_pieces.piece(task.row + i, head * heads.size, heads.size),
-                        sum_pieces.piece(task.row + i, head, 1),
+                        out_pieces.piece(task.row + i, first * heads.size, group * heads.size),
+                        sum_pieces.piece(task.row + i, first, group),
                     )
                 };
-                let inverse = 1.0 / state.total[i];
-                for (o, a) in piece.iter_mut().zip(&state.sums[i * heads.size..]) {
-                    *o = a * inverse;
-                }
-                sum[0] = state.max[i] + state.total[i].ln();
+                state.finish(i * group, heads.size, piece, sums);
             }
-        }
+        });
     });
     Ok((view::tensor(out, (n, width))?, view::tensor(log_sum, (n, heads.query))?))
 }
 
-/// A block of rows of one sequence, for the query heads of one key head.
-struct Task {
-    sequence: usize,
-    key_head: usize,
-    /// First flat row.
-    row: usize,
-    rows: usize,
-    /// Position of the first row.
-    position: usize,
+thread_local! {
+    static STATE: RefCell<State> = const { RefCell::new(State::new()) };
 }
 
-fn tasks(heads: &Heads, rows: &Rows) -> Vec<Task> {
-    let mut tasks = Vec::new();
-    for sequence in 0..rows.sequences() {
-        let range = rows.range(sequence);
-        for row in range.clone().step_by(QUERY_BLOCK) {
-            let position = rows.first_position(sequence) + row - range.start;
-            let count = QUERY_BLOCK.min(range.end - row);
-            tasks.extend((0..heads.key_value).map(|key_head| Task { sequence, key_head, row, rows: count, position }));
-        }
-    }
-    tasks
-}
-
-/// One context per range and key head, ranges outermost.
-fn pack(heads: &Heads, k: &[f32], v: &[f32], ranges: &[std::ops::Range<usize>]) -> Vec<Context> {
-    let stride = heads.key_value * heads.size;
-    (0..ranges.len() * heads.key_value)
-        .into_par_iter()
-        .map(|at| {
-            let (range, head) = (&ranges[at / heads.key_value], at % heads.key_value);
-            let start = (range.start * stride + head * heads.size).min(k.len());
-            let (keys, values) = (Values::F32(&k[start..]), Values::F32(&v[start..]));
-            let keys = Right { stride, ..Right::transposed(keys, range.len(), heads.size) };
-            let values = Right { stride, ..Right::plain(values, range.len(), heads.size) };
-            Context { keys: Packed::new(&keys), values: Packed::new(&values) }
-        })
-        .collect()
-}
-
-fn segments<'a>(
-    rows: &Rows,
-    task: &Task,
-    heads: &Heads,
-    shared: &'a [Context],
-    own: &'a [Context],
-) -> Vec<Segment<'a>> {
-    let of = |sequence: usize| &own[sequence * heads.key_value + task.key_head];
-    let mut segments = Vec::with_capacity(3);
-    if let Some(context) = shared.get(task.key_head) {
-        segments.push(Segment { context, length: rows.prefix(), position: 0 });
-    }
-    if let Some(parent) = rows.parent(task.sequence) {
-        segments.push(Segment { context: of(parent.sequence), length: parent.rows, position: rows.prefix() });
-    }
-    let length = task.row + task.rows - rows.range(task.sequence).start;
-    segments.push(Segment { context: of(task.sequence), length, position: rows.first_position(task.sequence) });
-    segments
-}
-
-/// Online softmax of a block of rows for one head.
+/// Online softmax of a block, one line per row and head: the heads of a row one after another. Reused by every task of a
+/// thread.
 struct State {
+    /// Scaled queries: (lines, D).
+    queries: Vec<f32>,
+    /// (lines, [`STRETCH`])
+    scores: Vec<f32>,
     max: Vec<f32>,
     total: Vec<f32>,
-    /// Unnormalised sums of values: (rows, D).
+    /// Unnormalised sums of values: (lines, D).
     sums: Vec<f32>,
 }
 
-fn attend_block(heads: &Heads, task: &Task, queries: Left<'_>, segments: &[Segment<'_>]) -> State {
-    let mut state = State {
-        max: vec![f32::NEG_INFINITY; task.rows],
-        total: vec![0.0; task.rows],
-        sums: vec![0.0; task.rows * heads.size],
-    };
-    let mut scores = vec![0.0f32; task.rows * KEY_BLOCK];
-    let first_seen = heads.visible(task.position).start;
-    for segment in segments {
-        for key in (0..segment.length).step_by(KEY_BLOCK) {
-            let keys = key..segment.length.min(key + KEY_BLOCK);
-            if segment.position + keys.end <= first_seen {
-                continue;
-            }
-            let mut out = Out { values: &mut scores, stride: KEY_BLOCK, add: false };
-            segment.context.keys.multiply(task.rows, queries, 0..heads.size, keys.clone(), &mut out);
-            for i in 0..task.rows {
-                weigh(
-                    heads,
-                    task.position + i,
-                    segment.position + key,
-                    keys.len(),
-                    &mut scores[i * KEY_BLOCK..],
-                    &mut state,
-                    i,
-                );
-            }
-            let left = Left { values: &scores, row_stride: KEY_BLOCK, depth_stride: 1 };
-            let mut out = Out { values: &mut state.sums, stride: heads.size, add: true };
-            segment.context.values.multiply(task.rows, left, keys, 0..heads.size, &mut out);
+impl State {
+    const fn new() -> Self {
+        Self { queries: Vec::new(), scores: Vec::new(), max: Vec::new(), total: Vec::new(), sums: Vec::new() }
+    }
+
+    /// Takes up the queries of a block; scores keep what was there.
+    fn begin(&mut self, heads: &Heads, task: &Task, q: &[f32]) {
+        let (group, lines) = (heads.group(), task.rows * heads.group());
+        self.queries.clear();
+        for row in task.row..task.row + task.rows {
+            let at = (row * heads.query + task.key_head * group) * heads.size;
+            self.queries.extend_from_slice(&q[at..at + group * heads.size]);
+        }
+        math::scale(&mut self.queries, heads.scale());
+        self.scores.resize(lines * STRETCH, 0.0);
+        for (values, count, start) in [
+            (&mut self.max, lines, f32::NEG_INFINITY),
+            (&mut self.total, lines, 0.0),
+            (&mut self.sums, lines * heads.size, 0.0),
+        ] {
+            values.clear();
+            values.resize(count, start);
         }
     }
-    state
+
+    /// Writes the outputs of the lines from `line` on that `sums` has room for, and their log-sum-exp.
+    fn finish(&self, line: usize, size: usize, out: &mut [f32], sums: &mut [f32]) {
+        for (line, (out, sum)) in (line..).zip(out.chunks_exact_mut(size).zip(sums)) {
+            let inverse = 1.0 / self.total[line];
+            for (o, a) in out.iter_mut().zip(&self.sums[line * size..]) {
+                *o = a * inverse;
+            }
+            *sum = self.max[line] + self.total[line].ln();
+        }
+    }
+
+    /// Turns a line's scores of the positions from `first` on into weights relative to its running maximum; keys that it
+    /// does not see get weight 0.
+    fn weigh(&mut self, line: usize, size: usize, seen: Range<usize>, keys: Range<usize>) {
+        let scores = &mut self.scores[line * STRETCH..][..keys.len()];
+        let from = seen.start.saturating_sub(keys.start).min(keys.len());
+        let to = seen.end.saturating_sub(keys.start).min(keys.len()).max(from);
+        scores[..from].fill(0.0);
+        scores[to..].fill(0.0);
+        if from == to {
+            return;
+        }
+        let visible = &mut scores[from..to];
+        let max = self.max[line].max(math::max(visible));
+        let shrink = math::exp(self.max[line] - max);
+        self.total[line] = self.total[line] * shrink + math::exp_sum(visible, max);
+        if shrink != 1.0 {
+            math::scale(&mut self.sums[line * size..(line + 1) * size], shrink);
+        }
+        self.max[line] = max;
+    }
 }
 
-/// Turns a row's scores into weights relative to its running maximum; keys it does not see get weight 0.
-fn weigh(
-    heads: &Heads,
-    position: usize,
-    first_key: usize,
-    keys: usize,
-    scores: &mut [f32],
-    state: &mut State,
-    i: usize,
-) {
-    let seen = heads.visible(position);
-    let from = seen.start.saturating_sub(first_key).min(keys);
-    let to = seen.end.saturating_sub(first_key).min(keys).max(from);
-    scores[..from].fill(0.0);
-    scores[to..keys].fill(0.0);
-    if from == to {
-        return;
+fn attend_block(inputs: &Inputs<'_>, task: &Task, q: &[f32], state: &mut State) {
+    let heads = inputs.heads;
+    let (group, size) = (heads.group(), heads.size);
+    let lines = task.rows * group;
+    let context = &inputs.contexts[task.sequence];
+    state.begin(heads, task, q);
+    let first_block = heads.visible(task.position).start / BLOCK * BLOCK;
+    for stretch in (first_block / STRETCH * STRETCH..task.end()).step_by(STRETCH) {
+        let keys = first_block.max(stretch)..task.end().min(stretch + STRETCH);
+        for (span, part) in packs::overlaps(context, &keys) {
+            let left = Left { values: &state.queries, row_stride: size, depth_stride: 1 };
+            let values = &mut state.scores[part.start - keys.start..];
+            let columns = part.start - span.start..part.end - span.start;
+            inputs.keys(task, span).multiply(
+                lines,
+                left,
+                0..size,
+                columns,
+                &mut Out { values, stride: STRETCH, add: false },
+            );
+        }
+        for line in 0..lines {
+            state.weigh(line, size, heads.visible(task.position + line / group), keys.clone());
+        }
+        for (span, part) in packs::overlaps(context, &keys) {
+            for from in part.clone().step_by(BLOCK) {
+                let to = part.end.min(from + BLOCK);
+                let left = Left { values: &state.scores[from - keys.start..], row_stride: STRETCH, depth_stride: 1 };
+                let mut out = Out { values: &mut state.sums, stride: size, add: true };
+                inputs.values(task, span).multiply(lines, left, from - span.start..to - span.start, 0..size, &mut out);
+            }
+        }
     }
-    let visible = &mut scores[from..to];
-    math::scale(visible, heads.scale());
-    let max = state.max[i].max(math::max(visible));
-    let shrink = math::exp(state.max[i] - max);
-    state.total[i] = state.total[i] * shrink + math::exp_sum(visible, max);
-    math::scale(&mut state.sums[i * heads.size..(i + 1) * heads.size], shrink);
-    state.max[i] = max;
 }

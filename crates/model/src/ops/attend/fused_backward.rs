@@ -1,33 +1,49 @@
-//! Backward on the CPU: one task per sequence and key head, which alone writes that head's dk and dv.
+//! Backward on the CPU: one task per piece of a sequence and key head, the heads of a group together.
+//!
+//! A piece finds the gradients of its own queries, and what it adds to those of every key and value it sees, its
+//! ancestors' too. These parts are summed up afterwards, in the order of the pieces: nobody waits for a lock, and the
+//! sums are the same for any number of threads.
+
+use std::{cell::RefCell, ops::Range};
 
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::{Grads, Heads, fused::QUERY_BLOCK};
+use super::{
+    Grads, Heads,
+    packs::{self, BLOCK, Span},
+    tasks::{self, Task},
+};
 use crate::{
     error::Result,
     ops::cpu::{
-        gemm::{Out, Packed, Right, Shared, Values},
+        gemm::{Order, Out, Packed, Right, Shared, Values},
         math,
-        tile::{COLS, Left},
+        tile::Left,
         view::{self, View},
     },
-    rows::Rows,
+    rows::{Parent, Rows},
 };
 
-/// The rows of one sequence, as slices of the flat tensors from its first row on.
+/// Rows of a piece: a long sequence is at most eight, for its parts are as long as what the piece sees.
+fn piece_rows(length: usize) -> usize {
+    length.div_ceil(8).max(64)
+}
+
+/// What all tasks read: whole flat tensors, and packs for the products that read keys and values.
 struct Inputs<'a> {
     heads: &'a Heads,
-    n: usize,
+    contexts: Vec<Vec<Span>>,
+    keys_t: Vec<Packed>,
+    values_t: Vec<Packed>,
+    keys: Vec<Packed>,
     q: &'a [f32],
-    k: &'a [f32],
-    v: &'a [f32],
     out: &'a [f32],
     log_sum: &'a [f32],
     d_out: &'a [f32],
 }
 
-/// `tensors`: q, k, v, the output, its log-sum-exp, and the output's gradient.
+/// `tensors`: q, k, v, the output, its log-sum-exp, and the output's gradient. There is no shared prefix.
 pub(super) fn backward(heads: &Heads, rows: &Rows, tensors: [&Tensor; 6]) -> Result<Grads> {
     let [q, k, v, out, log_sum, d_out] = tensors;
     let (n, q_width) = q.dims2()?;
@@ -35,22 +51,22 @@ pub(super) fn backward(heads: &Heads, rows: &Rows, tensors: [&Tensor; 6]) -> Res
     let views = [q, k, v, out, log_sum, d_out].map(|t| View::<f32>::new(t, "attend backward"));
     let [q, k, v, out, log_sum, d_out] = views;
     let (q, k, v, out, log_sum, d_out) = (q?, k?, v?, out?, log_sum?, d_out?);
+    let inputs = Inputs {
+        heads,
+        contexts: packs::contexts(rows),
+        keys_t: packs::pack(heads, rows, k.slice(), &[], Order::Transposed),
+        values_t: packs::pack(heads, rows, v.slice(), &[], Order::Transposed),
+        keys: packs::pack(heads, rows, k.slice(), &[], Order::Plain),
+        q: q.slice(),
+        out: out.slice(),
+        log_sum: log_sum.slice(),
+        d_out: d_out.slice(),
+    };
     let (mut dq, mut dk, mut dv) = (vec![0.0; n * q_width], vec![0.0; n * kv_width], vec![0.0; n * kv_width]);
-    let pieces = [Shared::new(&mut dq, q_width), Shared::new(&mut dk, kv_width), Shared::new(&mut dv, kv_width)];
-    (0..rows.sequences() * heads.key_value).into_par_iter().for_each(|task| {
-        let (range, key_head) = (rows.range(task / heads.key_value), task % heads.key_value);
-        let inputs = Inputs {
-            heads,
-            n: range.len(),
-            q: &q.slice()[range.start * q_width..],
-            k: &k.slice()[range.start * kv_width..],
-            v: &v.slice()[range.start * kv_width..],
-            out: &out.slice()[range.start * q_width..],
-            log_sum: &log_sum.slice()[range.start * heads.query..],
-            d_out: &d_out.slice()[range.start * q_width..],
-        };
-        sequence_backward(&inputs, key_head, range.start, &pieces);
-    });
+    let q_pieces = Shared::new(&mut dq, q_width);
+    let tasks = tasks::cut(heads, rows, piece_rows);
+    let parts = tasks::run(heads, &tasks, |task| piece_backward(&inputs, task, &q_pieces));
+    sum_parts(heads, rows, &tasks, &parts, [Shared::new(&mut dk, kv_width), Shared::new(&mut dv, kv_width)]);
     Ok(Grads {
         q: view::tensor(dq, (n, q_width))?,
         k: view::tensor(dk, (n, kv_width))?,
@@ -58,111 +74,117 @@ pub(super) fn backward(heads: &Heads, rows: &Rows, tensors: [&Tensor; 6]) -> Res
     })
 }
 
-/// Keys and values of one key head packed for the three products that read them.
-struct Context {
-    keys_t: Packed,
-    values_t: Packed,
-    keys: Packed,
+/// What a piece adds to the gradients of the keys and values that it sees, for one key head.
+struct Part {
+    /// Position of the first key.
+    first: usize,
+    /// (keys, D)
+    dk: Vec<f32>,
+    /// (keys, D)
+    dv: Vec<f32>,
 }
 
-fn sequence_backward(x: &Inputs<'_>, key_head: usize, first_row: usize, pieces: &[Shared<'_>; 3]) {
-    let size = x.heads.size;
-    let stride = x.heads.key_value * size;
-    let at = (key_head * size).min(x.k.len());
-    let of = |values| Right { stride, ..Right::transposed(Values::F32(values), x.n, size) };
-    let context = Context {
-        keys_t: Packed::new(&of(&x.k[at..])),
-        values_t: Packed::new(&of(&x.v[at..])),
-        keys: Packed::new(&Right { stride, ..Right::plain(Values::F32(&x.k[at..]), x.n, size) }),
-    };
-    let (mut dk, mut dv) = (vec![0.0; x.n * size], vec![0.0; x.n * size]);
-    for head in key_head * x.heads.group()..(key_head + 1) * x.heads.group() {
-        for first in (0..x.n).step_by(QUERY_BLOCK) {
-            let count = QUERY_BLOCK.min(x.n - first);
-            let dq = block_backward(x, &context, head, first..first + count, &mut dk, &mut dv);
-            for i in 0..count {
-                // SAFETY: this task alone owns this sequence's rows of this head.
-                let piece = unsafe { pieces[0].piece(first_row + first + i, head * size, size) };
-                piece.copy_from_slice(&dq[i * size..(i + 1) * size]);
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch::new()) };
+}
+
+/// Of one block, one line per row and head. Reused by every task of a thread.
+struct Scratch {
+    /// (lines, D)
+    q: Vec<f32>,
+    /// (lines, D)
+    d_out: Vec<f32>,
+    /// (lines, D)
+    dq: Vec<f32>,
+    /// Weights: (lines, keys).
+    p: Vec<f32>,
+    /// Gradient of the unscaled scores: (lines, keys).
+    ds: Vec<f32>,
+}
+
+impl Scratch {
+    const fn new() -> Self {
+        Self { q: Vec::new(), d_out: Vec::new(), dq: Vec::new(), p: Vec::new(), ds: Vec::new() }
+    }
+}
+
+fn piece_backward(x: &Inputs<'_>, piece: &Task, q_pieces: &Shared<'_>) -> Part {
+    let (size, group) = (x.heads.size, x.heads.group());
+    let first = x.heads.visible(piece.position).start / BLOCK * BLOCK;
+    let count = (piece.end() - first) * size;
+    let mut part = Part { first, dk: vec![0.0; count], dv: vec![0.0; count] };
+    SCRATCH.with_borrow_mut(|scratch| {
+        for block in piece.blocks(tasks::block_rows(x.heads)) {
+            block_backward(x, &block, scratch, &mut part);
+            for (i, dq) in scratch.dq.chunks_exact(group * size).enumerate() {
+                // SAFETY: this task alone owns these rows of this group of heads.
+                let to = unsafe { q_pieces.piece(block.row + i, piece.key_head * group * size, group * size) };
+                to.copy_from_slice(dq);
             }
         }
+    });
+    part
+}
+
+/// One block of rows: adds to the part and leaves dq (lines, D) in `scratch`.
+fn block_backward(x: &Inputs<'_>, block: &Task, scratch: &mut Scratch, part: &mut Part) {
+    let (size, group) = (x.heads.size, x.heads.group());
+    let lines = block.rows * group;
+    // Whole blocks from the first key that the first row sees.
+    let keys = x.heads.visible(block.position).start / BLOCK * BLOCK..block.end();
+    let ld = keys.len();
+    for (from, to) in [(x.q, &mut scratch.q), (x.d_out, &mut scratch.d_out)] {
+        to.clear();
+        for row in block.row..block.row + block.rows {
+            let at = (row * x.heads.query + block.key_head * group) * size;
+            to.extend_from_slice(&from[at..at + group * size]);
+        }
     }
-    for i in 0..x.n {
-        // SAFETY: this task alone owns this sequence's rows of this key head.
-        let (k, v) = unsafe {
-            (
-                pieces[1].piece(first_row + i, key_head * size, size),
-                pieces[2].piece(first_row + i, key_head * size, size),
-            )
-        };
-        k.copy_from_slice(&dk[i * size..(i + 1) * size]);
-        v.copy_from_slice(&dv[i * size..(i + 1) * size]);
+    weigh(x, block, &keys, scratch);
+    // Every line's sum over keys, span by span.
+    scratch.dq.clear();
+    scratch.dq.resize(lines * size, 0.0);
+    for (span, held) in packs::overlaps(&x.contexts[block.sequence], &keys) {
+        let left = Left { values: &scratch.ds[held.start - keys.start..], row_stride: ld, depth_stride: 1 };
+        let mut out = Out { values: &mut scratch.dq, stride: size, add: true };
+        let depths = held.start - span.start..held.end - span.start;
+        span.pack(x.heads, block.key_head, &x.keys, &[]).multiply(lines, left, depths, 0..size, &mut out);
+    }
+    let at = (keys.start - part.first) * size;
+    for (weights, right, out) in [(&scratch.ds, &scratch.q, &mut part.dk), (&scratch.p, &scratch.d_out, &mut part.dv)] {
+        let left = Left { values: weights, row_stride: 1, depth_stride: ld };
+        let right = Packed::new(&Right::plain(Values::F32(right), lines, size));
+        right.multiply(ld, left, 0..lines, 0..size, &mut Out { values: &mut out[at..], stride: size, add: true });
     }
 }
 
-/// One head, one block of rows: adds to dk and dv, returns dq (rows, D).
-fn block_backward(
-    x: &Inputs<'_>,
-    context: &Context,
-    head: usize,
-    block: std::ops::Range<usize>,
-    dk: &mut [f32],
-    dv: &mut [f32],
-) -> Vec<f32> {
-    let (size, width, rows) = (x.heads.size, x.heads.query * x.heads.size, block.len());
-    // Whole keys from the first one that the block's first row sees, down to a panel's edge.
-    let first = x.heads.visible(block.start).start / COLS * COLS;
-    let keys = first..block.end;
-    let ld = keys.len();
-    let at = block.start * width + head * size;
-    let (q, d_out) = (
-        Left { values: &x.q[at..], row_stride: width, depth_stride: 1 },
-        Left { values: &x.d_out[at..], row_stride: width, depth_stride: 1 },
-    );
-    let (mut p, mut ds) = (vec![0.0; rows * ld], vec![0.0; rows * ld]);
-    context.keys_t.multiply(rows, q, 0..size, keys.clone(), &mut Out { values: &mut p, stride: ld, add: false });
-    context.values_t.multiply(rows, d_out, 0..size, keys.clone(), &mut Out { values: &mut ds, stride: ld, add: false });
-    for i in 0..rows {
-        let row = block.start + i;
-        let at = row * width + head * size;
-        let delta = math::dot(&x.out[at..at + size], &x.d_out[at..at + size]);
-        let seen = x.heads.visible(row);
-        let (from, to) = (seen.start - first, seen.end - first);
-        let log_sum = x.log_sum[row * x.heads.query + head];
-        row_backward(
-            &mut p[i * ld..(i + 1) * ld],
-            &mut ds[i * ld..(i + 1) * ld],
-            from..to,
-            x.heads.scale(),
-            log_sum,
-            delta,
-        );
+/// Fills the weights and the gradients of the scores of a block.
+fn weigh(x: &Inputs<'_>, block: &Task, keys: &Range<usize>, scratch: &mut Scratch) {
+    let (size, group, ld) = (x.heads.size, x.heads.group(), keys.len());
+    let lines = block.rows * group;
+    for (left, packs, to) in [(&scratch.q, &x.keys_t, &mut scratch.p), (&scratch.d_out, &x.values_t, &mut scratch.ds)] {
+        to.resize(lines * ld, 0.0);
+        let left = Left { values: left, row_stride: size, depth_stride: 1 };
+        for (span, held) in packs::overlaps(&x.contexts[block.sequence], keys) {
+            let mut out = Out { values: &mut to[held.start - keys.start..], stride: ld, add: false };
+            let columns = held.start - span.start..held.end - span.start;
+            span.pack(x.heads, block.key_head, packs, &[]).multiply(lines, left, 0..size, columns, &mut out);
+        }
     }
-    let right = |values, n| Packed::new(&Right { stride: width, ..Right::plain(Values::F32(values), n, size) });
-    let transposed = |values| Left { values, row_stride: 1, depth_stride: ld };
-    let (k_out, v_out) = (&mut dk[first * size..], &mut dv[first * size..]);
-    right(&x.q[at..], rows).multiply(
-        ld,
-        transposed(&ds),
-        0..rows,
-        0..size,
-        &mut Out { values: k_out, stride: size, add: true },
-    );
-    right(&x.d_out[at..], rows).multiply(
-        ld,
-        transposed(&p),
-        0..rows,
-        0..size,
-        &mut Out { values: v_out, stride: size, add: true },
-    );
-    let mut dq = vec![0.0; rows * size];
-    let left = Left { values: &ds, row_stride: ld, depth_stride: 1 };
-    context.keys.multiply(rows, left, keys, 0..size, &mut Out { values: &mut dq, stride: size, add: false });
-    dq
+    for line in 0..lines {
+        let (row, head) = (block.row + line / group, block.key_head * group + line % group);
+        let at = (row * x.heads.query + head) * size;
+        let delta = math::dot(&x.out[at..at + size], &x.d_out[at..at + size]);
+        let seen = x.heads.visible(block.position + line / group);
+        let seen = seen.start - keys.start..seen.end - keys.start;
+        let log_sum = x.log_sum[row * x.heads.query + head];
+        let (p, ds) = (&mut scratch.p[line * ld..][..ld], &mut scratch.ds[line * ld..][..ld]);
+        line_backward(p, ds, seen, x.heads.scale(), log_sum, delta);
+    }
 }
 
 /// `p`: scores -> weights; `ds`: gradient of the weights -> gradient of the unscaled scores. Unseen keys get 0.
-fn row_backward(p: &mut [f32], ds: &mut [f32], seen: std::ops::Range<usize>, scale: f32, log_sum: f32, delta: f32) {
+fn line_backward(p: &mut [f32], ds: &mut [f32], seen: Range<usize>, scale: f32, log_sum: f32, delta: f32) {
     for range in [0..seen.start, seen.end..p.len()] {
         p[range.clone()].fill(0.0);
         ds[range].fill(0.0);
@@ -173,4 +195,57 @@ fn row_backward(p: &mut [f32], ds: &mut [f32], seen: std::ops::Range<usize>, sca
     for (d, &p) in ds.iter_mut().zip(p.iter()) {
         *d = p * (*d - delta) * scale;
     }
+}
+
+/// Rows of a piece that another piece, or itself, has a part of.
+struct Gift {
+    /// Index of the piece that gives.
+    from: usize,
+    /// Index of the first row within the part.
+    at: usize,
+    /// First flat row.
+    row: usize,
+    rows: usize,
+}
+
+/// Sums up the parts of all `tasks` (pieces outermost) into dk and dv, in the order of the pieces.
+fn sum_parts(heads: &Heads, rows: &Rows, tasks: &[Task], parts: &[Part], outs: [Shared<'_>; 2]) {
+    let (size, key_heads) = (heads.size, heads.key_value);
+    let firsts: Vec<usize> = parts.iter().step_by(key_heads).map(|part| part.first).collect();
+    let pieces: Vec<&Task> = tasks.iter().step_by(key_heads).collect();
+    let gifts = gifts(rows, &pieces, &firsts);
+    (0..tasks.len()).into_par_iter().for_each(|at| {
+        let (piece, key_head) = (at / key_heads, at % key_heads);
+        for gift in &gifts[piece] {
+            let part = &parts[gift.from * key_heads + key_head];
+            for (values, out) in [&part.dk, &part.dv].into_iter().zip(&outs) {
+                for (row, values) in (gift.row..gift.row + gift.rows).zip(values[gift.at * size..].chunks_exact(size)) {
+                    // SAFETY: this task alone owns this piece's rows of this key head.
+                    let to = unsafe { out.piece(row, key_head * size, size) };
+                    to.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                }
+            }
+        }
+    });
+}
+
+/// For each piece what the pieces have for it; `firsts`: the position of each part's first key.
+fn gifts(rows: &Rows, pieces: &[&Task], firsts: &[usize]) -> Vec<Vec<Gift>> {
+    let mut gifts: Vec<Vec<Gift>> = pieces.iter().map(|_| Vec::new()).collect();
+    for (from, (piece, &first)) in pieces.iter().zip(firsts).enumerate() {
+        let own = piece.row + piece.rows - rows.range(piece.sequence).start;
+        let mut position = 0;
+        for stretch in rows.stretches(Parent { sequence: piece.sequence, rows: own }) {
+            let skipped = first.saturating_sub(position).min(stretch.len());
+            let (mut row, mut at) = (stretch.start + skipped, (position + skipped).saturating_sub(first));
+            position += stretch.len();
+            let mut to = pieces.partition_point(|piece| piece.row + piece.rows <= row);
+            while row < stretch.end {
+                let count = stretch.end.min(pieces[to].row + pieces[to].rows) - row;
+                gifts[to].push(Gift { from, at, row, rows: count });
+                (row, at, to) = (row + count, at + count, to + 1);
+            }
+        }
+    }
+    gifts
 }

@@ -1,5 +1,5 @@
-//! `attend`: causal grouped-query attention over flat rows, with a shared prefix read in place, branches, and an optional
-//! sliding window. Online softmax: no N x N matrix in memory; backward recomputes the weights from the saved log-sum-exp
+//! `attend`: causal grouped-query attention over flat rows, with a shared prefix read in place, sequences that continue
+//! others, and an optional sliding window. Online softmax: no N x N matrix in memory; backward recomputes the weights from the saved log-sum-exp
 //! (flash attention, arXiv 2205.14135).
 //!
 //! Row i sees key j where 0 <= position(i) - position(j) < window.
@@ -7,6 +7,10 @@
 pub mod composed;
 mod fused;
 mod fused_backward;
+mod packs;
+mod tasks;
+
+use std::sync::Arc;
 
 use candle_core::Tensor;
 
@@ -54,6 +58,22 @@ pub struct LayerKv {
     pub k: Tensor,
     /// Values.
     pub v: Tensor,
+    packed: Option<Arc<fused::PackedKv>>,
+}
+
+impl LayerKv {
+    /// Of keys and values.
+    pub fn new(k: Tensor, v: Tensor) -> Self {
+        Self { k, v, packed: None }
+    }
+
+    /// Packs them for the fused version, where that takes them: what is read by many calls need not be packed by each.
+    pub fn pack(&mut self, heads: &Heads) -> Result<()> {
+        if view::is_fused(&self.k) {
+            self.packed = Some(Arc::new(fused::PackedKv::new(heads, self)?));
+        }
+        Ok(())
+    }
 }
 
 /// What backward needs beside q, k, v.
@@ -85,14 +105,16 @@ pub fn forward(
 ) -> Result<(Tensor, Saved)> {
     check(heads, rows, q, k, v, prefix)?;
     if view::is_fused(q) {
-        let (out, log_sum) = fused::forward(heads, rows, q, k, v, prefix)?;
+        let unpacked = prefix.filter(|p| p.packed.is_none()).map(|p| fused::PackedKv::new(heads, p)).transpose()?;
+        let packed = prefix.and_then(|p| p.packed.as_deref()).or(unpacked.as_ref());
+        let (out, log_sum) = fused::forward(heads, rows, [q, k, v], prefix, packed)?;
         return Ok((out.clone(), Saved { out, log_sum: Some(log_sum) }));
     }
     let out = composed::forward(heads, rows, q, k, v, prefix)?;
     Ok((out.clone(), Saved { out, log_sum: None }))
 }
 
-/// Gradients for `d_out` (N, H · D). Training has no shared prefix and no branches.
+/// Gradients for `d_out` (N, H · D); rows that others continue receive from all of them. Training has no shared prefix.
 pub fn backward(
     heads: &Heads,
     rows: &Rows,
@@ -102,8 +124,8 @@ pub fn backward(
     saved: &Saved,
     d_out: &Tensor,
 ) -> Result<Grads> {
-    if rows.prefix() > 0 || rows.has_branches() {
-        return Err(ModelError::op("attend", "no gradient through a shared prefix or branches"));
+    if rows.prefix() > 0 {
+        return Err(ModelError::op("attend", "no gradient through a shared prefix"));
     }
     check(heads, rows, q, k, v, None)?;
     check_shapes("attend", saved.out.shape() == q.shape() && d_out.shape() == q.shape(), &[q, &saved.out, d_out])?;
