@@ -45,8 +45,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
                 limit: args.limit,
                 tokens_per_batch: args.tokens_per_batch,
             };
-            let Some(Asked { answers, .. }) =
-                ask_language(&mut session, &ask, language, &mut ahead, &mut progress)?
+            let Some(Asked { answers, .. }) = ask_language(&mut session, &ask, language, &mut ahead, &mut progress)?
             else {
                 bail!("stopped; nothing was written");
             };

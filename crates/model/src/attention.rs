@@ -63,8 +63,7 @@ impl Attention {
     ) -> Result<(Tensor, LayerKv, AttentionSaved)> {
         let (q_low, k_low, v_low) =
             (self.q_proj.lower(x, keep)?, self.k_proj.lower(x, keep)?, self.v_proj.lower(x, keep)?);
-        let projections =
-            [self.q_proj.projected(&q_low), self.k_proj.projected(&k_low), self.v_proj.projected(&v_low)];
+        let projections = [self.q_proj.projected(&q_low), self.k_proj.projected(&k_low), self.v_proj.projected(&v_low)];
         let [q, k, v]: [Tensor; 3] = linear::forward_all(x, &projections, None)?
             .try_into()
             .map_err(|_| ModelError::op("attention", "three projections"))?; // (N, H · D), (N, G · D) twice

@@ -18,6 +18,7 @@ mod linear;
 pub mod memory;
 mod mlp;
 pub mod ops;
+pub mod profile;
 mod quantised;
 pub mod rows;
 pub mod tensor_file;

@@ -10,6 +10,7 @@ use crate::{
         panels::Panels,
         view::{self, View},
     },
+    profile::{Op, enter},
     quantised::Blocks,
 };
 
@@ -82,15 +83,13 @@ impl Weight {
 
     /// Rows `ids` of the weight in f32: (n, in). What an embedding looks up; every id is below `out`.
     pub(crate) fn rows(&self, ids: &[u32], device: &Device) -> Result<Tensor> {
+        let _running = enter(Op::Embed, 0);
         let inner = self.dims().1;
         match &self.0 {
             Kind::Tensor(tensor) => Ok(tensor.index_select(&Tensor::new(ids, device)?, 0)?.to_dtype(DType::F32)?),
             Kind::Panels(panels) => {
                 let mut values = view::unfilled(ids.len() * inner);
-                values
-                    .par_chunks_mut(inner.max(1))
-                    .zip(ids)
-                    .for_each(|(values, &id)| panels.row(id as usize, values));
+                values.par_chunks_mut(inner.max(1)).zip(ids).for_each(|(values, &id)| panels.row(id as usize, values));
                 view::tensor(values, (ids.len(), inner))
             }
         }

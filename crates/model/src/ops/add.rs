@@ -7,10 +7,14 @@ use super::{
     check_shapes,
     cpu::view::{self, View},
 };
-use crate::error::Result;
+use crate::{
+    error::Result,
+    profile::{Op, enter},
+};
 
 /// `a` + `b`, both of one shape.
 pub fn forward(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let _running = enter(Op::Elementwise, 0);
     check_shapes("add", a.shape() == b.shape(), &[a, b])?;
     if !view::is_fused(a) {
         return Ok((a + b)?);

@@ -16,6 +16,7 @@ use super::cpu::{
 };
 use crate::{
     error::{ModelError, Result},
+    profile::{Op, enter},
     weight::Weight,
 };
 
@@ -42,6 +43,7 @@ pub struct Loss {
 /// `hidden` (N, E) rows after the final norm, `lm_head` (V, E), one target id per row.
 pub fn forward_backward(hidden: &Tensor, lm_head: &Weight, targets: &[u32], with_gradient: bool) -> Result<Loss> {
     let ((rows, width), (vocab, depth)) = (hidden.dims2()?, lm_head.dims());
+    let _running = enter(Op::CrossEntropy, (2 + 2 * usize::from(with_gradient)) * rows * width * vocab);
     if width != depth {
         let shapes = format!("shapes {:?}, {:?} do not fit together", hidden.dims(), [vocab, depth]);
         return Err(ModelError::op("cross_entropy", shapes));

@@ -12,7 +12,10 @@ use super::{
     linear::{self, Operands, Projected, Share, ShareViews},
     swiglu,
 };
-use crate::error::Result;
+use crate::{
+    error::Result,
+    profile::{Op, enter},
+};
 
 /// What the forward gives: all (N, F).
 pub struct Gated {
@@ -27,6 +30,7 @@ pub struct Gated {
 /// Both projections of `x` (N, E), and silu(gate) · up.
 pub fn forward(x: &Tensor, gate: &Projected<'_>, up: &Projected<'_>) -> Result<Gated> {
     let ((rows, inner), (width, _)) = (x.dims2()?, gate.weight.dims());
+    let _running = enter(Op::Gated, 4 * rows * inner * width);
     linear::check_projection(x, gate, None)?;
     linear::check_projection(x, up, None)?;
     if !view::is_fused(x) || up.weight.dims().0 != width {
@@ -59,6 +63,7 @@ pub fn forward(x: &Tensor, gate: &Projected<'_>, up: &Projected<'_>) -> Result<G
 /// Gradients (of gate, of up), both (N, F), from `down`, the share of the projection that reads the activation.
 pub fn backward(down: &Share<'_>, gate: &Tensor, up: &Tensor) -> Result<(Tensor, Tensor)> {
     let (rows, width) = gate.dims2()?;
+    let _running = enter(Op::GatedBackward, 2 * rows * width * down.weight.dims().0);
     linear::check_share(down, (rows, width), Some(gate))?;
     if !view::is_fused(down.dy) {
         return swiglu::backward(gate, up, &linear::backward_composed(&[*down], None)?);
@@ -72,9 +77,8 @@ pub fn backward(down: &Share<'_>, gate: &Tensor, up: &Tensor) -> Result<(Tensor,
         for row in rows {
             let at = row * width + cols.start..row * width + cols.end;
             // SAFETY: a job's rectangle is handed to one caller alone.
-            let (d, d_up) = unsafe {
-                (gate_out.piece(row, cols.start, cols.len()), up_out.piece(row, cols.start, cols.len()))
-            };
+            let (d, d_up) =
+                unsafe { (gate_out.piece(row, cols.start, cols.len()), up_out.piece(row, cols.start, cols.len())) };
             math::swiglu_backward(&g.slice()[at.clone()], &u.slice()[at], d, d_up);
         }
     };

@@ -11,7 +11,11 @@ use super::{
         view::{self, View},
     },
 };
-use crate::{error::Result, weight::Weight};
+use crate::{
+    error::Result,
+    profile::{Op, enter},
+    weight::Weight,
+};
 
 /// A projection as this op sees it.
 #[derive(Clone, Copy)]
@@ -59,6 +63,8 @@ pub fn backward(dy: &Tensor, weight: &Weight) -> Result<Tensor> {
 /// f32, are of f32 rows; rounded to bf16 only where the processor multiplies bf16 faster and the weight is bf16.
 pub fn forward_all(x: &Tensor, projections: &[Projected<'_>], residual: Option<&Tensor>) -> Result<Vec<Tensor>> {
     let (rows, inner) = x.dims2()?;
+    let outs: usize = projections.iter().map(|p| p.weight.dims().0).sum();
+    let _running = enter(Op::Linear, 2 * rows * inner * outs);
     for projection in projections {
         check_projection(x, projection, residual)?;
     }
@@ -81,6 +87,8 @@ pub fn forward_all(x: &Tensor, projections: &[Projected<'_>], residual: Option<&
 pub fn backward_all(shares: &[Share<'_>], start: Option<&Tensor>) -> Result<Tensor> {
     let Some(first) = shares.first() else { return Err(crate::ModelError::op("linear", "no share of a gradient")) };
     let (rows, inner) = (first.dy.dims2()?.0, first.weight.dims().1);
+    let outs: usize = shares.iter().map(|s| s.weight.dims().0).sum();
+    let _running = enter(Op::LinearBackward, 2 * rows * inner * outs);
     for share in shares {
         check_share(share, (rows, inner), start)?;
     }
@@ -225,9 +233,7 @@ pub(super) struct ShareViews<'a> {
 impl<'a> ShareViews<'a> {
     pub(super) fn new(share: &Share<'a>) -> Result<Self> {
         let update = match share.update {
-            Some((d_low, a)) => {
-                Some((View::new(d_low, "linear gradient")?, View::new(a, "lora_a")?, d_low.dims2()?.1))
-            }
+            Some((d_low, a)) => Some((View::new(d_low, "linear gradient")?, View::new(a, "lora_a")?, d_low.dims2()?.1)),
             None => None,
         };
         Ok(Self { dy: View::new(share.dy, "linear gradient")?, update })

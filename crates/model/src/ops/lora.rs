@@ -11,7 +11,10 @@ use super::{
         view::{self, View},
     },
 };
-use crate::error::Result;
+use crate::{
+    error::Result,
+    profile::{Op, enter},
+};
 
 /// Gradients of one projection's update.
 pub struct Grads {
@@ -24,6 +27,7 @@ pub struct Grads {
 /// The rows in the low rank: scale · `x` (N, in) x `a` (R, in)ᵀ -> (N, R). [`super::linear`] adds their product with B to
 /// the projection's output, and backward needs them for B's gradient.
 pub fn forward(x: &Tensor, a: &Tensor, scale: f64) -> Result<Tensor> {
+    let _running = enter(Op::Lora, 2 * x.elem_count() * a.dims2()?.0);
     let ((rows, inner), (rank, a_in)) = (x.dims2()?, a.dims2()?);
     check_shapes("lora", a_in == inner, &[x, a])?;
     if !view::is_fused(x) {
@@ -39,16 +43,15 @@ pub fn forward(x: &Tensor, a: &Tensor, scale: f64) -> Result<Tensor> {
 
 /// scale · `dy` (N, out) x `b` (out, R) -> (N, R): the gradient of the rows in the low rank, before A.
 pub fn backward_low(dy: &Tensor, b: &Tensor, scale: f64) -> Result<Tensor> {
+    let _running = enter(Op::LoraBackward, 2 * dy.elem_count() * b.dims2()?.1);
     let ((rows, out), (b_out, rank)) = (dy.dims2()?, b.dims2()?);
     check_shapes("lora", b_out == out, &[dy, b])?;
     if !view::is_fused(dy) {
         return Ok((dy.matmul(&b.to_dtype(dy.dtype())?)? * scale)?);
     }
     let (dy, b) = (View::<f32>::new(dy, "lora gradient")?, View::<f32>::new(b, "lora_b")?);
-    let term = Term {
-        left: rows_of(dy.slice(), out),
-        right: Factor::Values(Right::plain(Values::F32(b.slice()), out, rank)),
-    };
+    let term =
+        Term { left: rows_of(dy.slice(), out), right: Factor::Values(Right::plain(Values::F32(b.slice()), out, rank)) };
     scaled_product(rows, rank, term, scale)
 }
 
@@ -69,6 +72,7 @@ pub fn raise(d_low: &Tensor, a: &Tensor) -> Result<Tensor> {
 
 /// Gradients of A and B: `d_low`ᵀ `x` and `dy`ᵀ `low`, of what [`forward`] and [`backward_low`] return.
 pub fn backward(x: &Tensor, low: &Tensor, d_low: &Tensor, dy: &Tensor) -> Result<Grads> {
+    let _running = enter(Op::LoraBackward, 2 * (x.elem_count() + dy.elem_count()) * low.dims2()?.1);
     let ((rows, inner), (dy_rows, out), rank) = (x.dims2()?, dy.dims2()?, low.dims2()?.1);
     let fit = low.dims() == [rows, rank] && d_low.dims() == [rows, rank] && dy_rows == rows;
     check_shapes("lora", fit, &[x, low, d_low, dy])?;

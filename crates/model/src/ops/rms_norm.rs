@@ -10,13 +10,17 @@ use super::{
         view::{self, View},
     },
 };
-use crate::error::Result;
+use crate::{
+    error::Result,
+    profile::{Op, enter},
+};
 
 /// Rows a thread takes at a time.
 const ROWS: usize = 16;
 
 /// `x` (N, E), `weight` (E) -> (N, E).
 pub fn forward(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+    let _running = enter(Op::RmsNorm, 0);
     let (rows, width) = x.dims2()?;
     check_shapes("rms_norm", weight.dims() == [width], &[x, weight])?;
     if !view::is_fused(x) {
@@ -39,6 +43,7 @@ pub fn forward_composed(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor>
 /// Gradient of the rows, and `start` added to it: the residual stream's own. With g = dy · weight and r the inverse root:
 /// dx = r g - x r³ mean(g x).
 pub fn backward(x: &Tensor, weight: &Tensor, eps: f64, dy: &Tensor, start: Option<&Tensor>) -> Result<Tensor> {
+    let _running = enter(Op::RmsNormBackward, 0);
     let (rows, width) = x.dims2()?;
     check_shapes("rms_norm", weight.dims() == [width] && dy.shape() == x.shape(), &[x, weight, dy])?;
     if let Some(start) = start {

@@ -7,7 +7,10 @@ use super::cpu::{
     math,
     view::{self, View},
 };
-use crate::error::{ModelError, Result};
+use crate::{
+    error::{ModelError, Result},
+    profile::{Op, enter},
+};
 
 /// Rows a thread takes at a time.
 const ROWS: usize = 16;
@@ -32,6 +35,7 @@ pub enum Turn {
 
 /// Turns each head of `x` (N, heads · D) by its row's angles; the backward of a turn is the turn back.
 pub fn turn(x: &Tensor, angles: &Angles, way: Turn) -> Result<Tensor> {
+    let _running = enter(Op::Rope, 0);
     let (rows, width) = x.dims2()?;
     let half = angles.cos.dims2()?.1;
     if half == 0 || width % (2 * half) != 0 || angles.cos.dims2()?.0 != rows || angles.sin.shape() != angles.cos.shape()

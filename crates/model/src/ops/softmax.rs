@@ -7,10 +7,14 @@ use super::cpu::{
     math,
     view::{self, View},
 };
-use crate::error::Result;
+use crate::{
+    error::Result,
+    profile::{Op, enter},
+};
 
 /// Probabilities of each row: (N, V) -> (N, V).
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
+    let _running = enter(Op::Softmax, 0);
     if !view::is_fused(x) {
         return softmax_composed(x);
     }
@@ -31,6 +35,7 @@ pub fn softmax_composed(x: &Tensor) -> Result<Tensor> {
 
 /// Logarithms of the probabilities of each row: (N, V) -> (N, V).
 pub fn log_softmax(x: &Tensor) -> Result<Tensor> {
+    let _running = enter(Op::Softmax, 0);
     if !view::is_fused(x) {
         return log_softmax_composed(x);
     }

@@ -10,13 +10,17 @@ use super::{
         view::{self, View},
     },
 };
-use crate::error::Result;
+use crate::{
+    error::Result,
+    profile::{Op, enter},
+};
 
 /// Elements a thread takes at a time.
 const CHUNK: usize = 8192;
 
 /// `gate`, `up` (N, F) -> (N, F).
 pub fn forward(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
+    let _running = enter(Op::Elementwise, 0);
     check_shapes("swiglu", gate.shape() == up.shape(), &[gate, up])?;
     if !view::is_fused(gate) {
         return forward_composed(gate, up);
@@ -36,6 +40,7 @@ pub fn forward_composed(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
 
 /// Gradients (of gate, of up), both (N, F).
 pub fn backward(gate: &Tensor, up: &Tensor, dy: &Tensor) -> Result<(Tensor, Tensor)> {
+    let _running = enter(Op::Elementwise, 0);
     check_shapes("swiglu", gate.shape() == up.shape() && gate.shape() == dy.shape(), &[gate, up, dy])?;
     if !view::is_fused(dy) {
         return backward_composed(gate, up, dy);

@@ -88,7 +88,8 @@ fn lora_backward() {
         let run = |x: &[Tensor]| {
             let low = lora::forward(&x[0], &x[1], 2.5).expect("lora");
             let update = Some(Update { low: &low, b: &x[2] });
-            let mut all = linear::forward_all(&x[0], &[Projected { update, ..plain(of(&x[0])) }], None).expect("linear");
+            let mut all =
+                linear::forward_all(&x[0], &[Projected { update, ..plain(of(&x[0])) }], None).expect("linear");
             (all.remove(0), low)
         };
         check("lora", &inputs, &|x| run(x).0, &|x, dy| {

@@ -33,7 +33,10 @@ fn shapes_that_do_not_fit() {
     check_refused(swiglu::forward(&x, &noise((4, 5), 2)), &["swiglu", "[4, 6]", "[4, 5]"]);
     check_refused(swiglu::backward(&x, &x, &noise((3, 6), 2)), &["swiglu", "[4, 6]", "[3, 6]"]);
     check_refused(rms_norm::forward(&x, &noise(5, 2), 1e-5), &["rms_norm", "[4, 6]", "[5]"]);
-    check_refused(rms_norm::backward(&x, &noise(6, 2), 1e-5, &noise((3, 6), 3), None), &["rms_norm", "[4, 6]", "[3, 6]"]);
+    check_refused(
+        rms_norm::backward(&x, &noise(6, 2), 1e-5, &noise((3, 6), 3), None),
+        &["rms_norm", "[4, 6]", "[3, 6]"],
+    );
     let angles = |n, half| rope::Angles { cos: noise((n, half), 1), sin: noise((n, half), 2) };
     check_refused(rope::turn(&x, &angles(4, 2), rope::Turn::Forward), &["rope", "[4, 6]", "[4, 2]"]);
     check_refused(rope::turn(&x, &angles(3, 3), rope::Turn::Forward), &["rope", "[4, 6]", "[3, 3]"]);
@@ -49,7 +52,10 @@ fn shapes_that_do_not_fit() {
     check_refused(linear::forward_all(&x, &[plain(&w)], Some(&x)), &["linear", "residual", "[4, 6]"]);
     let share = Share { dy: &dy, weight: &w, update: Some((&low, &b)) };
     check_refused(linear::backward_all(&[share], None), &["linear", "update", "[3, 2]"]);
-    check_refused(linear::backward_all(&[Share { update: None, ..share }], Some(&dy)), &["linear", "residual", "[4, 3]"]);
+    check_refused(
+        linear::backward_all(&[Share { update: None, ..share }], Some(&dy)),
+        &["linear", "residual", "[4, 3]"],
+    );
     check_refused(linear::backward_all(&[], None), &["linear", "no share"]);
 }
 
@@ -74,8 +80,9 @@ fn attention_that_does_not_fit() {
 #[test]
 fn targets_and_dtypes_that_do_not_fit() {
     let (hidden, head) = (noise((2, 4), 1), noise((9, 4), 2));
-    let loss =
-        |hidden: &Tensor, head: &Tensor, targets: &[u32]| cross_entropy::forward_backward(hidden, &frozen(head), targets, true);
+    let loss = |hidden: &Tensor, head: &Tensor, targets: &[u32]| {
+        cross_entropy::forward_backward(hidden, &frozen(head), targets, true)
+    };
     check_refused(loss(&hidden, &head, &[1, 9]), &["token id 9 is not in the vocabulary of 9"]);
     check_refused(loss(&hidden, &head, &[1]), &["cross_entropy", "2 rows, 1 targets"]);
     check_refused(loss(&hidden, &noise((9, 5), 2), &[1, 2]), &["cross_entropy", "[2, 4]", "[9, 5]"]);

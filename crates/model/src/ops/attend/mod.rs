@@ -17,6 +17,7 @@ use candle_core::Tensor;
 use super::{check_shapes, cpu::view};
 use crate::{
     error::{ModelError, Result},
+    profile::{Op, enter},
     rows::Rows,
 };
 
@@ -103,6 +104,7 @@ pub fn forward(
     v: &Tensor,
     prefix: Option<&LayerKv>,
 ) -> Result<(Tensor, Saved)> {
+    let _running = enter(Op::Attend, 0);
     check(heads, rows, q, k, v, prefix)?;
     if view::is_fused(q) {
         let unpacked = prefix.filter(|p| p.packed.is_none()).map(|p| fused::PackedKv::new(heads, p)).transpose()?;
@@ -124,6 +126,7 @@ pub fn backward(
     saved: &Saved,
     d_out: &Tensor,
 ) -> Result<Grads> {
+    let _running = enter(Op::AttendBackward, 0);
     if rows.prefix() > 0 {
         return Err(ModelError::op("attend", "no gradient through a shared prefix"));
     }

@@ -205,4 +205,3 @@ pub(crate) fn rows_of(values: &[f32], depth: usize) -> Left<'_> {
 pub(crate) fn columns_of(values: &[f32], cols: usize) -> Left<'_> {
     Left { values, row_stride: 1, depth_stride: cols }
 }
-

@@ -1,0 +1,104 @@
+//! Where the time of one training update and of one batch of questions goes, by op.
+//!
+//! `cargo run --release -p lingualign-train --example profile MODEL.gguf [f32|bf16|packed|nf4] [qv|all]`
+//! Sixteen examples of 107 tokens, 48 of which are learnt, with random ids; then 32 questions of 62 tokens after a shared
+//! prefix of 391. The numbers are of the median of several runs.
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use candle_core::Device;
+use data::example::Example;
+use hub::ModelFiles;
+use model::{
+    Adapter, Decoder, LoraConfig, Projection, Rows,
+    profile::{self, Entry},
+};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use schema::task::Precision;
+use train::step;
+
+const RUNS: usize = 9;
+
+/// The program's allocator, which keeps what it has: another one would show its page faults.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+/// `mi_option_purge_delay`
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
+fn main() {
+    // SAFETY: nothing else runs yet; -1 is never.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some(path) = arguments.first() else { return println!("usage: profile MODEL.gguf [PRECISION] [qv|all]") };
+    let precision = match arguments.get(1).map(String::as_str) {
+        Some("bf16") => Precision::Bf16,
+        Some("packed") => Precision::Packed,
+        Some("nf4") => Precision::Nf4,
+        _ => Precision::F32,
+    };
+    let all = arguments.get(2).is_some_and(|targets| targets == "all");
+    let mut decoder = Decoder::load(&ModelFiles::Gguf { path: path.into() }, precision, &Device::Cpu).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let targets = if all { Projection::ALL.to_vec() } else { vec![Projection::Q, Projection::V] };
+    let config = LoraConfig { rank: 8, alpha: 16.0, dropout: 0.0, targets };
+    let adapter = Adapter::new(config, decoder.config(), |_, count| {
+        (0..count).map(|_| random.random_range(-0.04..0.04)).collect()
+    })
+    .unwrap();
+    println!("{} threads, {}, {precision}", rayon::current_num_threads(), model::instruction_set());
+
+    let mut ids = |count: usize| -> Vec<u32> { (0..count).map(|_| random.random_range(100..40_000)).collect() };
+    let examples: Vec<Example> = (0..16).map(|_| Example { input_ids: ids(107), prompt_len: 59 }).collect();
+    let examples: Vec<&Example> = examples.iter().collect();
+    decoder.set_adapter(Some(&adapter)).unwrap();
+    let (time, entries) = median(|| {
+        step::loss_and_gradients(&decoder, &examples, 1024, None).unwrap();
+    });
+    report("training update, tokens", 16 * 107, time, &entries);
+
+    let (prefix, suffixes) = (ids(391), ids(32 * 62));
+    let (cache, _) = decoder.prefill(&prefix, None).unwrap();
+    let rows = Rows::new([62; 32], 391);
+    let last: Vec<u32> = (1..=32).map(|q| q * 62 - 1).collect();
+    let (time, entries) = median(|| {
+        let hidden = decoder.hidden(&suffixes, &rows, Some(&cache)).unwrap();
+        decoder.logits(&decoder.select(&hidden, &last).unwrap()).unwrap();
+    });
+    report("questions", 32, time, &entries);
+}
+
+/// The run in the middle, by its time.
+fn median(mut run: impl FnMut()) -> (Duration, Vec<Entry>) {
+    run();
+    let mut runs: Vec<_> = (0..RUNS)
+        .map(|_| {
+            profile::start();
+            let begin = Instant::now();
+            run();
+            (begin.elapsed(), profile::stop())
+        })
+        .collect();
+    runs.sort_by_key(|(time, _)| *time);
+    runs.swap_remove(RUNS / 2)
+}
+
+fn report(what: &str, count: usize, time: Duration, entries: &[Entry]) {
+    println!("\n{what}: {:.1} per second, {:.1} ms\n", count as f64 / time.as_secs_f64(), 1e3 * time.as_secs_f64());
+    println!("| op | calls | ms | share | GFLOP/s |\n|---|---:|---:|---:|---:|");
+    let row = |op: &str, calls: String, part: Duration, speed: String| {
+        let share = 100.0 * part.as_secs_f64() / time.as_secs_f64();
+        println!("| {op} | {calls} | {:.1} | {share:.1} % | {speed} |", 1e3 * part.as_secs_f64());
+    };
+    for entry in entries {
+        let speed = if entry.work == 0 {
+            String::new()
+        } else {
+            format!("{:.0}", entry.work as f64 / entry.time.as_secs_f64() / 1e9)
+        };
+        row(entry.op, entry.calls.to_string(), entry.time, speed);
+    }
+    let known: Duration = entries.iter().map(|e| e.time).sum();
+    row("the rest", String::new(), time.saturating_sub(known), String::new());
+}
