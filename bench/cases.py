@@ -5,7 +5,7 @@ import dataclasses
 DTYPES = ["f32", "bf16"]
 TASKS = ["snli", "paws", "emotion"]
 # Questions for ours and for the cached peer: the exemplars are read once for all of them.
-QUESTIONS = {"snli": 72, "paws": 48, "emotion": 24}
+QUESTIONS = {"snli": 144, "paws": 96, "emotion": 48}
 # The others read the exemplars again for each question, so that a few questions tell as much.
 FEW_QUESTIONS = {
     "authors": {"snli": 8, "paws": 8, "emotion": 6},

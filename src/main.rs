@@ -12,13 +12,15 @@ mod session;
 
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::Parser;
+use model::InstructionSet;
 
 fn main() -> ExitCode {
     allocator::retain_memory();
     let cli = cli::Cli::parse();
     progress::start_logging(cli.verbose);
-    match commands::run(cli) {
+    match choose_kernels().and_then(|()| commands::run(cli)) {
         Ok(code) if !progress::result_lost() => code,
         Ok(_) => ExitCode::from(1),
         Err(error) => {
@@ -26,6 +28,17 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// LINGUALIGN_KERNELS names a set of kernels that the processor has but would not choose: to compare, or to repeat the
+/// numbers of another machine.
+fn choose_kernels() -> Result<()> {
+    let Some(name) = std::env::var_os("LINGUALIGN_KERNELS") else { return Ok(()) };
+    let set = name.to_str().and_then(InstructionSet::by_name).with_context(|| {
+        let names = InstructionSet::ALL.map(InstructionSet::name).join(", ");
+        format!("LINGUALIGN_KERNELS={} is none of {names}", name.display())
+    })?;
+    model::force_instruction_set(set).context("LINGUALIGN_KERNELS")
 }
 
 /// The error and its causes. Some messages hold their cause already; it is not said twice.

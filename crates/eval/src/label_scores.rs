@@ -66,12 +66,12 @@ fn prefix_scores(
     layout: &Layout,
     label_sets: &[Vec<u32>],
 ) -> Result<Scores, EvalError> {
-    let hidden = model.hidden(&layout.input_ids, &layout.rows, cache)?;
     let last: Vec<u32> = (0..layout.ends.len()).map(|question| layout.last_row(question)).collect();
+    let hidden = model.hidden_at(&layout.input_ids, &layout.rows, cache, &last)?;
     let mut scores = Vec::with_capacity(last.len());
-    for part in last.chunks(HEAD_ROWS) {
-        let p =
-            softmax::softmax(&model.logits(&model.select(&hidden, part)?)?)?.to_device(&candle_core::Device::Cpu)?; // (n, V)
+    for start in (0..last.len()).step_by(HEAD_ROWS) {
+        let part = hidden.narrow(0, start, HEAD_ROWS.min(last.len() - start))?;
+        let p = softmax::softmax(&model.logits(&part)?)?.to_device(&candle_core::Device::Cpu)?; // (n, V)
         for row in p.to_vec2::<f32>()? {
             scores.push(label_sets.iter().map(|set| set.iter().map(|&id| f64::from(row[id as usize])).sum()).collect());
         }
@@ -109,11 +109,19 @@ fn sequence_scores(
             sums += 1;
         }
     }
-    let hidden = model.hidden(&layout.input_ids, &layout.rows, cache)?;
-    let mut log_p = vec![0.0f64; sums];
     wanted.sort_by_key(|w| w.row);
-    for part in wanted.chunk_by(|a, b| a.row / HEAD_ROWS as u32 == b.row / HEAD_ROWS as u32) {
-        add_log_probabilities(model, &hidden, part, &mut log_p)?;
+    let mut rows: Vec<u32> = wanted.iter().map(|w| w.row).collect();
+    rows.dedup();
+    let hidden = model.hidden_at(&layout.input_ids, &layout.rows, cache, &rows)?;
+    let mut log_p = vec![0.0f64; sums];
+    for (part, start) in rows.chunks(HEAD_ROWS).zip((0..).step_by(HEAD_ROWS)) {
+        let log_probabilities = softmax::log_softmax(&model.logits(&hidden.narrow(0, start, part.len())?)?)?;
+        let found = log_probabilities.to_device(&candle_core::Device::Cpu)?.to_vec2::<f32>()?;
+        let (first, end) = (part[0], part[part.len() - 1]);
+        for w in wanted.iter().filter(|w| (first..=end).contains(&w.row)) {
+            let at = part.partition_point(|&row| row < w.row);
+            log_p[w.sum] += f64::from(found[at][w.token as usize]);
+        }
     }
     let mut start = 0;
     let shares = questions.iter().map(|question| {
@@ -122,24 +130,6 @@ fn sequence_scores(
         normalise(own)
     });
     Ok(Scores { scores: shares.collect(), rows: layout.rows.len() })
-}
-
-fn add_log_probabilities(
-    model: &Decoder,
-    hidden: &candle_core::Tensor,
-    wanted: &[Wanted],
-    log_p: &mut [f64],
-) -> Result<(), EvalError> {
-    let mut rows: Vec<u32> = wanted.iter().map(|w| w.row).collect();
-    rows.dedup();
-    let found =
-        softmax::log_softmax(&model.logits(&model.select(hidden, &rows)?)?)?.to_device(&candle_core::Device::Cpu)?;
-    let found = found.to_vec2::<f32>()?;
-    for w in wanted {
-        let at = rows.partition_point(|&row| row < w.row);
-        log_p[w.sum] += f64::from(found[at][w.token as usize]);
-    }
-    Ok(())
 }
 
 /// exp, to a sum of 1.

@@ -51,7 +51,8 @@ impl Attention {
     }
 
     /// `residual` (N, E) + the attention of `x` (N, E), which is after the norm; the layer's keys and values, and what
-    /// backward needs.
+    /// backward needs. Of the rows `wanted` alone where it is given: (n, E), and nothing for backward.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn forward(
         &self,
         rows: &Rows,
@@ -59,6 +60,7 @@ impl Attention {
         x: &Tensor,
         residual: &Tensor,
         prefix: Option<&LayerKv>,
+        wanted: Option<&Tensor>,
         keep: Keep,
     ) -> Result<(Tensor, LayerKv, AttentionSaved)> {
         let (q_low, k_low, v_low) =
@@ -69,7 +71,13 @@ impl Attention {
             .map_err(|_| ModelError::op("attention", "three projections"))?; // (N, H · D), (N, G · D) twice
         let (q, k) = (rope::turn(&q, angles, Turn::Forward)?, rope::turn(&k, angles, Turn::Forward)?);
         let (out, attend) = attend::forward(&self.heads, rows, &q, &k, &v, prefix)?; // (N, H · D)
-        let (y, o_saved) = self.o_proj.forward(&out, Some(residual), keep)?; // (N, E)
+        let (y, o_saved) = match wanted {
+            None => self.o_proj.forward(&out, Some(residual), keep)?, // (N, E)
+            Some(index) => {
+                let (out, residual) = (out.index_select(index, 0)?, residual.index_select(index, 0)?);
+                self.o_proj.forward(&out, Some(&residual), keep)? // (n, E)
+            }
+        };
         let kv = LayerKv::new(k, v);
         let saved = AttentionSaved {
             q_proj: q_low.into_saved(),

@@ -45,17 +45,19 @@ impl Block {
         })
     }
 
-    /// Over flat rows: `x` (N, E) -> (N, E), with this layer's keys and values.
+    /// Over flat rows: `x` (N, E) -> (N, E), with this layer's keys and values. Where nothing is kept and only some rows
+    /// are `wanted` of what comes out, the rest is not computed: (n, E).
     pub(crate) fn forward(
         &self,
         rows: &Rows,
         angles: &Angles,
         x: &Tensor,
         prefix: Option<&LayerKv>,
+        wanted: Option<&Tensor>,
         keep: Keep,
     ) -> Result<(Tensor, LayerKv, Option<BlockSaved>)> {
         let normed = rms_norm::forward(x, &self.input_layernorm, self.eps)?;
-        let (resid_mid, kv, attention) = self.self_attn.forward(rows, angles, &normed, x, prefix, keep)?; // (N, E)
+        let (resid_mid, kv, attention) = self.self_attn.forward(rows, angles, &normed, x, prefix, wanted, keep)?; // (N, E)
         let normed = rms_norm::forward(&resid_mid, &self.post_attention_layernorm, self.eps)?;
         let (resid_post, mlp) = self.mlp.forward(&normed, &resid_mid, keep)?; // (N, E)
         let saved = match keep {

@@ -182,12 +182,14 @@ impl Decoder {
         self.embed_tokens.rows(input_ids, &self.device)
     }
 
-    /// Runs all blocks, calling `visit` with the residual stream at each layer; returns the last: (N, E).
+    /// Runs all blocks, calling `visit` with the residual stream at each layer; returns the last: (N, E), or (n, E) of the
+    /// `wanted` rows alone.
     fn run(
         &self,
         input_ids: &[u32],
         rows: &Rows,
         prefix: Option<&KvCache>,
+        wanted: Option<&[u32]>,
         keep: Keep,
         visit: &mut Visit<'_>,
     ) -> Result<(Tensor, Angles)> {
@@ -199,8 +201,12 @@ impl Decoder {
         let angles = self.config.rope.angles(self.config.head_dim, &rows.positions(), &self.device)?;
         let mut x = self.embed(input_ids)?;
         visit(Layer::Embedding, &x, None, None)?;
+        let wanted = wanted.map(|index| Tensor::new(index, &self.device)).transpose()?;
         for (layer, block) in self.blocks.iter().enumerate() {
-            let (resid_post, kv, saved) = block.forward(rows, &angles, &x, prefix.map(|p| &p.layers[layer]), keep)?;
+            // Only keys and values of the last block's rows are of use to others.
+            let wanted = wanted.as_ref().filter(|_| layer + 1 == self.blocks.len());
+            let prefix = prefix.map(|p| &p.layers[layer]);
+            let (resid_post, kv, saved) = block.forward(rows, &angles, &x, prefix, wanted, keep)?;
             x = resid_post;
             visit(Layer::After(layer + 1), &x, Some(kv), saved)?;
         }
@@ -209,7 +215,19 @@ impl Decoder {
 
     /// Residual stream after the last block, before the final norm: (N, E).
     pub fn hidden(&self, input_ids: &[u32], rows: &Rows, prefix: Option<&KvCache>) -> Result<Tensor> {
-        Ok(self.run(input_ids, rows, prefix, Keep::Nothing, &mut |_, _, _, _| Ok(()))?.0)
+        Ok(self.run(input_ids, rows, prefix, None, Keep::Nothing, &mut |_, _, _, _| Ok(()))?.0)
+    }
+
+    /// Rows `wanted` (n) of [`Decoder::hidden`], in their order, to the same bits: (n, E). What the last block would make of
+    /// the other rows is not computed.
+    pub fn hidden_at(
+        &self,
+        input_ids: &[u32],
+        rows: &Rows,
+        prefix: Option<&KvCache>,
+        wanted: &[u32],
+    ) -> Result<Tensor> {
+        Ok(self.run(input_ids, rows, prefix, Some(wanted), Keep::Nothing, &mut |_, _, _, _| Ok(()))?.0)
     }
 
     /// As [`Decoder::hidden`], showing the residual stream (N, E) at every layer on the way.
@@ -220,7 +238,7 @@ impl Decoder {
         prefix: Option<&KvCache>,
         visit: &mut dyn FnMut(Layer, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
-        Ok(self.run(input_ids, rows, prefix, Keep::Nothing, &mut |layer, x, _, _| visit(layer, x))?.0)
+        Ok(self.run(input_ids, rows, prefix, None, Keep::Nothing, &mut |layer, x, _, _| visit(layer, x))?.0)
     }
 
     /// Keys and values of `input_ids` after what `before` holds, and the residual stream of their rows.
@@ -228,7 +246,7 @@ impl Decoder {
         let held = before.map_or(0, KvCache::len);
         let rows = Rows::new([input_ids.len()], held);
         let mut layers: Vec<LayerKv> = Vec::with_capacity(self.blocks.len());
-        let (x, _) = self.run(input_ids, &rows, before, Keep::Nothing, &mut |layer, _, kv, _| {
+        let (x, _) = self.run(input_ids, &rows, before, None, Keep::Nothing, &mut |layer, _, kv, _| {
             if let (Layer::After(layer), Some(mut kv)) = (layer, kv) {
                 if let Some(old) = before.map(|before| &before.layers[layer - 1]) {
                     kv = LayerKv::new(Tensor::cat(&[&old.k, &kv.k], 0)?, Tensor::cat(&[&old.v, &kv.v], 0)?);
@@ -270,7 +288,7 @@ impl Decoder {
     ) -> Result<(Tensor, Saved)> {
         let keep = Keep::ForBackward { dropout };
         let mut blocks = Vec::with_capacity(self.blocks.len() + 1);
-        let (x, angles) = self.run(input_ids, rows, None, keep, &mut |_, resid, _, saved| {
+        let (x, angles) = self.run(input_ids, rows, None, None, keep, &mut |_, resid, _, saved| {
             if self.activation_checkpointing {
                 blocks.push(BlockKept::Input(resid.clone()));
             } else {
@@ -308,7 +326,7 @@ impl Decoder {
             let saved = match kept {
                 BlockKept::Activations(saved) => *saved,
                 BlockKept::Input(x) => {
-                    let (_, _, saved) = block.forward(&rows, &angles, &x, None, keep)?;
+                    let (_, _, saved) = block.forward(&rows, &angles, &x, None, None, keep)?;
                     saved.ok_or_else(|| ModelError::op("decoder", "a forward for backward kept nothing"))?
                 }
             };

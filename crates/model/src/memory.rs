@@ -86,8 +86,8 @@ impl Estimate {
     pub fn evaluation(shape: &Shape, precision: Precision, tokens: usize, prefix: usize) -> Self {
         let rows = tokens.max(prefix) as u64;
         let scored = (tokens as u64).div_ceil(ROWS_PER_SCORED);
-        // Keys and values of every layer; the angles of the rows.
-        let kept = 2 * keys(shape) * (shape.layers * prefix) as u64 + shape.head as u64 * rows;
+        // Keys and values of every layer, and packed; the angles of the rows.
+        let kept = (2 * keys(shape) + packs(shape)) * (shape.layers * prefix) as u64 + shape.head as u64 * rows;
         // Residual rows, and per scored row its logits and their probabilities.
         let head = shape.hidden as u64 * rows + 2 * shape.vocab as u64 * scored;
         Self {
@@ -130,6 +130,11 @@ fn queries(shape: &Shape) -> u64 {
 
 fn keys(shape: &Shape) -> u64 {
     (shape.kv_heads * shape.head) as u64
+}
+
+/// Floats per row of keys and values packed for attention: values in whole panels of 32.
+fn packs(shape: &Shape) -> u64 {
+    keys(shape) + (shape.kv_heads * shape.head.next_multiple_of(32)) as u64
 }
 
 /// Bits of one weight of a projection, and of the embedding and the head.
@@ -216,9 +221,12 @@ fn backward_of_block(shape: &Shape, precision: Precision) -> u64 {
 /// Floats per row that live at once in a block's forward without backward, at the end of the mlp.
 fn forward_of_block(shape: &Shape, precision: Precision) -> u64 {
     let (e, f) = (shape.hidden as u64, shape.mlp as u64);
-    // The input, two normed, resid_mid, resid_post; q, k, v and what attention made of them; gate, up, act; the rows as a
-    // narrower weight sees them.
-    5 * e + 2 * queries(shape) + 2 * keys(shape) + 3 * f + narrowed(f, precision)
+    let (q, k) = (queries(shape), keys(shape));
+    // The input, two normed, resid_mid, resid_post; q, k, v and what attention made of them; act, gate and up never being
+    // there as a whole; the rows as a narrower weight sees them.
+    let mlp = 5 * e + 2 * q + 2 * k + f + narrowed(f, precision);
+    // The input, normed; q, k, v; q and k turned, k and v packed, and what attention made of them.
+    mlp.max(2 * e + 3 * q + 3 * k + packs(shape))
 }
 
 /// Rows are rounded to bf16, in a copy, where dot instructions multiply them with weights of that format.

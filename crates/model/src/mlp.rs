@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use crate::{
     adapter::{Gradients, Place, Projection},
     config::ModelConfig,
-    error::Result,
+    error::{ModelError, Result},
     linear::{Backward, Keep, Linear, LinearSaved},
     ops::{gated, swiglu},
     weights::WeightFiles,
@@ -23,8 +23,8 @@ pub(crate) struct MlpSaved {
     gate_proj: LinearSaved,
     up_proj: LinearSaved,
     down_proj: LinearSaved,
-    gate: Tensor,
-    up: Tensor,
+    /// The projections themselves, both (N, F).
+    gated: Option<(Tensor, Tensor)>,
 }
 
 impl Mlp {
@@ -41,10 +41,11 @@ impl Mlp {
     /// `residual` (N, E) + the mlp of `x` (N, E), which is after the norm.
     pub(crate) fn forward(&self, x: &Tensor, residual: &Tensor, keep: Keep) -> Result<(Tensor, MlpSaved)> {
         let (gate_low, up_low) = (self.gate_proj.lower(x, keep)?, self.up_proj.lower(x, keep)?);
-        let gated = gated::forward(x, &self.gate_proj.projected(&gate_low), &self.up_proj.projected(&up_low))?; // (N, F)
+        let (gate, up) = (self.gate_proj.projected(&gate_low), self.up_proj.projected(&up_low));
+        let gated = gated::forward(x, &gate, &up, matches!(keep, Keep::ForBackward { .. }))?; // (N, F)
         let (y, down_proj) = self.down_proj.forward(&gated.act, Some(residual), keep)?; // (N, E)
         let (gate_proj, up_proj) = (gate_low.into_saved(), up_low.into_saved());
-        Ok((y, MlpSaved { gate_proj, up_proj, down_proj, gate: gated.gate, up: gated.up }))
+        Ok((y, MlpSaved { gate_proj, up_proj, down_proj, gated: gated.parts }))
     }
 
     /// `dy` (N, E) -> gradient of the normed rows, `None` if `need_dx` is false.
@@ -56,10 +57,11 @@ impl Mlp {
         gradients: &mut Gradients,
     ) -> Result<Option<Tensor>> {
         let down = self.down_proj.backward(&saved.down_proj, dy, gradients)?;
+        let Some((gate, up)) = &saved.gated else { return Err(ModelError::op("mlp", "nothing was kept for backward")) };
         let (d_gate, d_up) = if down.is_dropped() {
-            swiglu::backward(&saved.gate, &saved.up, &Backward::sum(&[down])?)?
+            swiglu::backward(gate, up, &Backward::sum(&[down])?)?
         } else {
-            gated::backward(&down.share(), &saved.gate, &saved.up)?
+            gated::backward(&down.share(), gate, up)?
         }; // (N, F)
         let gate = self.gate_proj.backward(&saved.gate_proj, &d_gate, gradients)?;
         let up = self.up_proj.backward(&saved.up_proj, &d_up, gradients)?;

@@ -92,8 +92,9 @@ pub fn loss(model: &Decoder, examples: &[&Example], token_budget: usize) -> Resu
     let mut total = BatchLoss { sum: 0.0, target_tokens: 0, tokens: 0 };
     for micro in cut(examples, token_budget, true) {
         let micro = MicroBatch::new(&micro, true)?;
-        let hidden = model.hidden(&micro.input_ids, &micro.rows, None)?;
-        let (sum, _) = model.loss(&hidden, &micro.learnt, &micro.targets, false)?;
+        let hidden = model.hidden_at(&micro.input_ids, &micro.rows, None, &micro.learnt)?;
+        let all: Vec<u32> = (0..micro.learnt.len() as u32).collect();
+        let (sum, _) = model.loss(&hidden, &all, &micro.targets, false)?;
         add(&mut total, &micro, sum);
     }
     Ok(total)

@@ -10,7 +10,7 @@ use super::cpu::{
     gemm::{Shared, rows_of},
     math,
     panels::Panels,
-    product::{self, Factor, Job, Product, Start, Term},
+    product::{self, Factor, Job, Product, Start, Target, Term},
     tile::{self, COLS, ROWS, Sums},
     view::{self, View},
 };
@@ -95,7 +95,7 @@ impl<'a> Softmax<'a> {
             Shared::new(&mut parts, 2 * panels),
             Shared::new(&mut right, 1),
         ];
-        let finish = |rows: Range<usize>, cols: Range<usize>| {
+        let finish = |rows: Range<usize>, cols: Range<usize>, _: &[Vec<f32>]| {
             for row in rows {
                 let target = targets[row] as usize;
                 // SAFETY: a job's rectangle is handed to one caller alone, and so is what belongs to it: its panels'
@@ -113,7 +113,7 @@ impl<'a> Softmax<'a> {
             }
         };
         let term = Term { left: rows_of(hidden, head.inner()), right: Factor::Forward(head) };
-        let products = vec![Product { start: Start::Zero, terms: vec![term], out: logits }];
+        let products = vec![Product { start: Start::Zero, terms: vec![term], out: Target::Matrix(logits) }];
         product::run(&[Job { rows, cols: vocab, products, after: Some(&finish) }]);
         let log_sum = parts.par_chunks(2 * panels).map(|parts| log_sum_exp(parts.as_chunks().0)).collect();
         Self { targets, panels, parts, right, log_sum }

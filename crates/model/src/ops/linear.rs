@@ -7,7 +7,7 @@ use super::{
     check_shapes,
     cpu::{
         gemm::{Right, Shared, Values, rows_of},
-        product::{self, Factor, Job, Product, Start, Term},
+        product::{self, Factor, Job, Product, Start, Target, Term},
         view::{self, View},
     },
 };
@@ -76,7 +76,7 @@ pub fn forward_all(x: &Tensor, projections: &[Projected<'_>], residual: Option<&
     let mut outs: Vec<Vec<f32>> = projections.iter().map(|p| view::unfilled(rows * p.weight.dims().0)).collect();
     let jobs = projections.iter().zip(&operands).zip(&mut outs).map(|((projection, operands), out)| {
         let cols = projection.weight.dims().0;
-        let product = operands.product(projection, xs.slice(), inner, Shared::new(out, cols))?;
+        let product = operands.product(projection, xs.slice(), inner, Target::Matrix(Shared::new(out, cols)))?;
         Ok(Job { rows, cols, products: vec![product], after: None })
     });
     product::run(&jobs.collect::<Result<Vec<_>>>()?);
@@ -207,7 +207,7 @@ impl<'a> Operands<'a> {
         projection: &Projected<'b>,
         x: &'b [f32],
         inner: usize,
-        out: Shared<'b>,
+        out: Target<'b>,
     ) -> Result<Product<'b>> {
         let start = match (&self.bias, &self.residual) {
             (None, None) => Start::Zero,

@@ -7,7 +7,7 @@ use super::{
     check_shapes,
     cpu::{
         gemm::{Right, Shared, Values, columns_of, rows_of},
-        product::{self, Factor, Job, Product, Start, Term},
+        product::{self, Factor, Job, Product, Start, Target, Term},
         view::{self, View},
     },
 };
@@ -103,14 +103,14 @@ pub fn backward(x: &Tensor, low: &Tensor, d_low: &Tensor, dy: &Tensor) -> Result
 fn scaled_product(rows: usize, rank: usize, term: Term<'_>, scale: f64) -> Result<Tensor> {
     let mut low = view::unfilled(rows * rank);
     let shared = Shared::new(&mut low, rank);
-    let after = |rows: std::ops::Range<usize>, cols: std::ops::Range<usize>| {
+    let after = |rows: std::ops::Range<usize>, cols: std::ops::Range<usize>, _: &[Vec<f32>]| {
         for row in rows {
             // SAFETY: a job's rectangle is handed to one caller alone.
             let piece = unsafe { shared.piece(row, cols.start, cols.len()) };
             piece.iter_mut().for_each(|value| *value *= scale as f32);
         }
     };
-    let products = vec![Product { start: Start::Zero, terms: vec![term], out: shared }];
+    let products = vec![Product { start: Start::Zero, terms: vec![term], out: Target::Matrix(shared) }];
     product::run(&[Job { rows, cols: rank, products, after: Some(&after) }]);
     view::tensor(low, (rows, rank))
 }

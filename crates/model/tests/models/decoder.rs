@@ -183,6 +183,22 @@ fn a_sequence_of_a_forest_is_bitwise_the_whole_text() {
 }
 
 #[test]
+fn wanted_rows_are_those_of_the_whole() {
+    for name in NAMES {
+        let model = load(name);
+        let (prefix, rest) = (ids(19, 7), ids(40, 8));
+        let (cache, _) = model.prefill(&prefix, None).expect("prefills");
+        let rows = Rows::new([25, 15], 19);
+        let all = model.hidden(&rest, &rows, Some(&cache)).expect("runs").to_vec2::<f32>().expect("rows");
+        // Not in order, and one twice: two questions may end in the same row.
+        let wanted = [24u32, 39, 0, 24];
+        let got = model.hidden_at(&rest, &rows, Some(&cache), &wanted).expect("runs").to_vec2::<f32>().expect("rows");
+        let want: Vec<_> = wanted.iter().map(|&row| all[row as usize].clone()).collect();
+        assert_eq!(bits(&got), bits(&want), "{name}");
+    }
+}
+
+#[test]
 fn walk_shows_every_layer_once() {
     let model = load("tiny_llama");
     let input_ids = ids(9, 15);

@@ -109,10 +109,14 @@ proptest! {
         let [gate, up] = [2, 3].map(|k| weight((width, inner), bf16, seed ^ k));
         let down = weight((inner, width), bf16, seed ^ 4);
         let [gate, up, down] = [gate, up, down].map(|w| frozen(&w));
-        let got = gated::forward(&x, &plain(&gate), &plain(&up))?;
+        let got = gated::forward(&x, &plain(&gate), &plain(&up), true)?;
+        let (got_gate, got_up) = got.parts.expect("kept");
+        let alone = gated::forward(&x, &plain(&gate), &plain(&up), false)?;
+        prop_assert!(alone.parts.is_none());
+        prop_assert_eq!(values(&alone.act), values(&got.act));
         let (g, u) = (linear::forward(&x, &gate, None)?, linear::forward(&x, &up, None)?);
-        prop_assert_eq!(values(&got.gate), values(&g));
-        prop_assert_eq!(values(&got.up), values(&u));
+        prop_assert_eq!(values(&got_gate), values(&g));
+        prop_assert_eq!(values(&got_up), values(&u));
         prop_assert_eq!(values(&got.act), values(&swiglu::forward(&g, &u)?));
         let (d_gate, d_up) = gated::backward(&Share { dy: &dy, weight: &down, update: None }, &g, &u)?;
         let want = swiglu::backward(&g, &u, &linear::backward(&dy, &down)?)?;

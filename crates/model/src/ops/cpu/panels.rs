@@ -85,13 +85,21 @@ impl Panels {
     }
 
     /// Elements `from..to` along `in` of the outputs of one panel, as rows of [`COLS`]: in place, or made in `buffer`.
-    /// `from` is even.
-    pub(crate) fn forward<'a>(&'a self, panel: usize, from: usize, to: usize, buffer: &'a mut [f32]) -> &'a [f32] {
+    /// `from` is even. What is `made` in the buffer already is not made again.
+    pub(crate) fn forward<'a>(
+        &'a self,
+        panel: usize,
+        from: usize,
+        to: usize,
+        made: bool,
+        buffer: &'a mut [f32],
+    ) -> &'a [f32] {
         match &self.store {
             Store::F32(values) => {
                 let start = panel * self.inner * COLS;
                 &values[start + from * COLS..start + to * COLS]
             }
+            _ if made => &buffer[..(to - from) * COLS],
             Store::Bf16(_) => {
                 let pairs = self.forward_pairs(panel, from, to);
                 for (rows, pairs) in buffer.chunks_mut(2 * COLS).zip(pairs.chunks_exact(COLS)) {
@@ -238,6 +246,44 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::quantised::{Bytes, Format};
+
+    /// Blocks give in pieces, both ways and by row, what their floats give packed.
+    #[test]
+    fn blocks_are_their_floats() {
+        let (out, inner) = (70, 96);
+        // Q8_0: an f16 scale, then 32 values.
+        let bytes: Vec<u8> = (0..out * inner / 32)
+            .flat_map(|b| [b as u8, 0x2c].into_iter().chain((0..32).map(move |i| (b * 37 + i * 11) as u8)))
+            .collect();
+        let blocks = Blocks::from_ggml(Format::Q8_0, Bytes::Owned(bytes), (out, inner), None).expect("blocks");
+        let floats = blocks.to_floats();
+        assert!(floats.iter().any(|&v| v != 0.0));
+        let (blocks, plain) = (Panels::from_blocks(blocks), Panels::from_f32(&floats, out, inner));
+        let (mut a, mut b) = (vec![0.0; 4 * 96 * COLS], vec![0.0; 4 * 96 * COLS]);
+        for panel in 0..3 {
+            for (from, to) in [(0, 96), (32, 96), (64, 96), (0, 32)] {
+                let want = plain.forward(panel, from, to, false, &mut b).to_vec();
+                assert_eq!(blocks.forward(panel, from, to, false, &mut a), want, "{panel}, {from}..{to}");
+            }
+        }
+        let room = 96 * COLS;
+        for (from, to) in [(0, 70), (32, 70), (32, 64)] {
+            blocks.backward(0..3, from, to, room, &mut a);
+            plain.backward(0..3, from, to, room, &mut b);
+            for panel in 0..3 {
+                let piece = panel * room..panel * room + (to - from) * COLS;
+                assert_eq!(a[piece.clone()], b[piece], "{panel}, {from}..{to}");
+            }
+        }
+        let (mut row, mut want) = (vec![0.0; inner], vec![0.0; inner]);
+        for j in 0..out {
+            blocks.row(j, &mut row);
+            plain.row(j, &mut want);
+            assert_eq!(row, want);
+        }
+        assert_eq!(blocks.bytes(), 70 * 3 * 34);
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
@@ -260,7 +306,7 @@ mod tests {
             let mut buffer = vec![f32::NAN; (out.max(inner) + COLS) * COLS];
             let from = inner / 3 / 2 * 2;
             for j in 0..out.next_multiple_of(COLS) {
-                let part = panels.forward(j / COLS, from, inner, &mut buffer);
+                let part = panels.forward(j / COLS, from, inner, false, &mut buffer);
                 for p in from..inner {
                     let want = if j < out { value(j, p) } else { 0.0 };
                     prop_assert_eq!(part[(p - from) * COLS + j % COLS], want);

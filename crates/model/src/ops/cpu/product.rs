@@ -23,6 +23,8 @@ use super::{
 const DEPTH: usize = 768;
 /// Panels that a tile of rows is run past while it is in the first-level cache.
 const GROUP: usize = 4;
+/// Rows of a finished rectangle that what follows finds in the second-level cache.
+const BAND: usize = 8 * ROWS;
 /// Fewest rows of a rectangle, where rows are shared out too: the pieces of a weight are made anew for each.
 const TASK_ROWS: usize = 16 * ROWS;
 
@@ -57,18 +59,28 @@ pub(crate) enum Start<'a> {
     Matrix(&'a [f32], Option<&'a [f32]>),
 }
 
+/// Where a product goes.
+#[derive(Clone, Copy)]
+pub(crate) enum Target<'a> {
+    /// A matrix; rows are `cols` apart.
+    Matrix(Shared<'a>),
+    /// The task's own memory, for what follows it alone.
+    Scratch,
+}
+
 /// `out (rows, cols) = start + sum of terms`.
 pub(crate) struct Product<'a> {
     /// What it is added to.
     pub(crate) start: Start<'a>,
     /// At least one, unless it starts from something.
     pub(crate) terms: Vec<Term<'a>>,
-    /// Where it goes; rows are `cols` apart.
-    pub(crate) out: Shared<'a>,
+    /// Where it goes.
+    pub(crate) out: Target<'a>,
 }
 
-/// Done with a finished rectangle (rows, columns) of a job's products; it may read and write that rectangle alone.
-pub(crate) type After<'a> = dyn Fn(Range<usize>, Range<usize>) + Sync + 'a;
+/// Done with a finished rectangle (rows, columns) of a job's products; it may read and write that rectangle alone. The
+/// third argument holds the rectangle of each product, row after row, that went to scratch.
+pub(crate) type After<'a> = dyn Fn(Range<usize>, Range<usize>, &[Vec<f32>]) + Sync + 'a;
 
 /// Products of one shape.
 pub(crate) struct Job<'a> {
@@ -85,7 +97,7 @@ pub(crate) struct Job<'a> {
 impl<'a> Job<'a> {
     /// One product and nothing after it.
     pub(crate) fn one(rows: usize, cols: usize, start: Start<'a>, terms: Vec<Term<'a>>, out: Shared<'a>) -> Self {
-        Self { rows, cols, products: vec![Product { start, terms, out }], after: None }
+        Self { rows, cols, products: vec![Product { start, terms, out: Target::Matrix(out) }], after: None }
     }
 }
 
@@ -96,19 +108,65 @@ struct Task {
     panels: Range<usize>,
 }
 
+/// What a thread keeps from task to task.
+#[derive(Default)]
+struct Memory {
+    /// Pieces of panels, per product and term.
+    panels: Vec<Vec<f32>>,
+    /// Rectangles, per product.
+    scratch: Vec<Vec<f32>>,
+}
+
+thread_local! {
+    static MEMORY: RefCell<Memory> = RefCell::default();
+}
+
 /// Runs all jobs.
 pub(crate) fn run(jobs: &[Job<'_>]) {
     let tasks: Vec<Task> = jobs.iter().enumerate().flat_map(|(at, job)| cut(at, job)).collect();
     let rounded: Vec<Vec<Option<Vec<u32>>>> = jobs.iter().map(round_rows).collect();
     tasks.into_par_iter().with_max_len(1).for_each(|task| {
-        let job = &jobs[task.job];
-        for (product, rounded) in job.products.iter().zip(rounded[task.job].chunks(most_terms(job))) {
-            run_product(product, rounded, job.cols, &task);
+        // Taken, not borrowed: a thread that waits for others inside an op may be given a task of theirs.
+        let mut memory = MEMORY.take();
+        run_task(&jobs[task.job], &rounded[task.job], &task, &mut memory);
+        MEMORY.set(memory);
+    });
+}
+
+/// A task, in bands of rows where something follows that finds them in the cache.
+fn run_task(job: &Job<'_>, rounded: &[Option<Vec<u32>>], task: &Task, memory: &mut Memory) {
+    let most = most_terms(job);
+    let cols = task.panels.start * COLS..job.cols.min(task.panels.end * COLS);
+    memory.panels.resize_with(memory.panels.len().max(most * job.products.len()), Vec::new);
+    memory.scratch.resize_with(memory.scratch.len().max(job.products.len()), Vec::new);
+    let one_stretch = job.products.iter().flat_map(|p| &p.terms).all(|t| depth_of(&t.right) <= DEPTH);
+    let band = if job.after.is_some() && one_stretch { BAND } else { task.rows.len().max(1) };
+    for start in task.rows.clone().step_by(band) {
+        let band = Task { job: task.job, rows: start..task.rows.end.min(start + band), panels: task.panels.clone() };
+        for (at, product) in job.products.iter().enumerate() {
+            let scratch = &mut memory.scratch[at];
+            if matches!(product.out, Target::Scratch) {
+                scratch.resize(band.rows.len() * cols.len(), 0.0);
+            }
+            let out = match product.out {
+                Target::Matrix(out) => Corner { out, row: 0, col: 0 },
+                Target::Scratch => Corner { out: Shared::new(scratch, cols.len()), row: start, col: cols.start },
+            };
+            let made = start > task.rows.start;
+            let (panels, rounded) = (&mut memory.panels[at * most..], &rounded[at * most..(at + 1) * most]);
+            run_product(product, &out, rounded, job.cols, &band, made, panels);
         }
         if let Some(after) = job.after {
-            after(task.rows, task.panels.start * COLS..job.cols.min(task.panels.end * COLS));
+            after(band.rows, cols.clone(), &memory.scratch[..job.products.len()]);
         }
-    });
+    }
+}
+
+/// An output and the row and column of the whole that its first element is.
+struct Corner<'a> {
+    out: Shared<'a>,
+    row: usize,
+    col: usize,
 }
 
 /// Rectangles of like size, enough for the threads to share evenly.
@@ -163,23 +221,28 @@ fn round_rows(job: &Job<'_>) -> Vec<Option<Vec<u32>>> {
     rounded
 }
 
-thread_local! {
-    static GROUP_PANELS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
-
-fn run_product(product: &Product<'_>, rounded: &[Option<Vec<u32>>], cols: usize, task: &Task) {
-    let mut add = begin(product, cols, task);
-    for (term, pairs) in product.terms.iter().zip(rounded) {
+/// `made`: the pieces of the panels were made for an earlier band of the same task.
+fn run_product(
+    product: &Product<'_>,
+    out: &Corner<'_>,
+    rounded: &[Option<Vec<u32>>],
+    cols: usize,
+    task: &Task,
+    made: bool,
+    panels: &mut [Vec<f32>],
+) {
+    let mut add = begin(product, out, cols, task);
+    for ((term, pairs), buffer) in product.terms.iter().zip(rounded).zip(panels) {
         match (term.right, pairs) {
-            (Factor::Forward(panels), Some(pairs)) => run_dots(panels, pairs, product, cols, task, add),
-            _ => run_term(term, product, cols, task, add),
+            (Factor::Forward(panels), Some(pairs)) => run_dots(panels, pairs, out, cols, task, add),
+            _ => run_term(term, out, cols, task, add, made, buffer),
         }
         add = true;
     }
 }
 
 /// Puts what a product starts from into the rectangle; whether there is something to add to.
-fn begin(product: &Product<'_>, cols: usize, task: &Task) -> bool {
+fn begin(product: &Product<'_>, out: &Corner<'_>, cols: usize, task: &Task) -> bool {
     let from = task.panels.start * COLS;
     let width = cols.min(task.panels.end * COLS) - from;
     for row in task.rows.clone() {
@@ -187,7 +250,7 @@ fn begin(product: &Product<'_>, cols: usize, task: &Task) -> bool {
             return false;
         }
         // SAFETY: this task alone owns these rows in these columns.
-        let piece = unsafe { product.out.piece(row, from, width) };
+        let piece = unsafe { out.out.piece(row - out.row, from - out.col, width) };
         match product.start {
             Start::Zero => piece.fill(0.0),
             Start::Bias(bias) => piece.copy_from_slice(&bias[from..from + width]),
@@ -217,38 +280,37 @@ fn depth_of(right: &Factor<'_>) -> usize {
 
 /// Adds one term's rectangle, stretch by stretch: the pieces of all panels of the group are made once, then each tile of
 /// rows is run past all of them.
-fn run_term(term: &Term<'_>, product: &Product<'_>, cols: usize, task: &Task, add: bool) {
+fn run_term(term: &Term<'_>, out: &Corner<'_>, cols: usize, task: &Task, add: bool, made: bool, buffer: &mut Vec<f32>) {
     let depth = depth_of(&term.right);
     let step = stretch(depth);
-    GROUP_PANELS.with_borrow_mut(|buffer| {
-        let room = step * COLS;
-        if buffer.len() < room * task.panels.len() {
-            buffer.resize(room * task.panels.len(), 0.0);
-        }
-        for from in (0..depth).step_by(step) {
-            let to = depth.min(from + step);
-            let pieces = pieces_of(&term.right, task, from..to, room, buffer);
-            for row in task.rows.clone().step_by(ROWS) {
-                let count = ROWS.min(task.rows.end - row);
-                let left = term.left.from(row, from);
-                for (panel, &(piece, stride)) in task.panels.clone().zip(&pieces) {
-                    put_tile(product, cols, row, count, panel, add || from > 0, |place| {
-                        // SAFETY: the place is this task's own.
-                        unsafe { tile::multiply_into(count, to - from, left, piece, stride, place) }
-                    });
-                }
+    let room = step * COLS;
+    if buffer.len() < room * task.panels.len() {
+        buffer.resize(room * task.panels.len(), 0.0);
+    }
+    for from in (0..depth).step_by(step) {
+        let to = depth.min(from + step);
+        let pieces = pieces_of(&term.right, task, from..to, room, made, buffer);
+        for row in task.rows.clone().step_by(ROWS) {
+            let count = ROWS.min(task.rows.end - row);
+            let left = term.left.from(row, from);
+            for (panel, &(piece, stride)) in task.panels.clone().zip(&pieces) {
+                put_tile(out, cols, row, count, panel, add || from > 0, |place| {
+                    // SAFETY: the place is this task's own.
+                    unsafe { tile::multiply_into(count, to - from, left, piece, stride, place) }
+                });
             }
         }
-    });
+    }
 }
 
 /// A stretch of each of the task's panels and the distance of its rows: in place where it lies so, else made in a piece of
-/// `room` values of `buffer`.
+/// `room` values of `buffer`, unless that was `made` before.
 fn pieces_of<'b>(
     right: &'b Factor<'_>,
     task: &Task,
     depths: Range<usize>,
     room: usize,
+    made: bool,
     buffer: &'b mut [f32],
 ) -> Vec<(&'b [f32], usize)> {
     let (from, to) = (depths.start, depths.end);
@@ -257,10 +319,12 @@ fn pieces_of<'b>(
             .panels
             .clone()
             .zip(buffer.chunks_exact_mut(room))
-            .map(|(panel, buffer)| (panels.forward(panel, from, to, buffer), COLS))
+            .map(|(panel, buffer)| (panels.forward(panel, from, to, made, buffer), COLS))
             .collect(),
         Factor::Backward(panels) => {
-            panels.backward(task.panels.clone(), from, to, room, buffer);
+            if !made {
+                panels.backward(task.panels.clone(), from, to, room, buffer);
+            }
             buffer.chunks_exact(room).take(task.panels.len()).map(|piece| (piece, COLS)).collect()
         }
         Factor::Values(right) => task
@@ -269,9 +333,11 @@ fn pieces_of<'b>(
             .zip(buffer.chunks_exact_mut(room))
             .map(|(panel, buffer)| match right.in_place(from, to, panel * COLS) {
                 // A copy would cost more than it saves where few rows read it.
-                Some(found) if task.rows.len() <= ROWS => found,
+                Some(found) if !made && task.rows.len() <= ROWS => found,
                 _ => {
-                    right.pack(from, to, panel * COLS, buffer);
+                    if !made {
+                        right.pack(from, to, panel * COLS, buffer);
+                    }
                     (&*buffer, COLS)
                 }
             })
@@ -280,7 +346,7 @@ fn pieces_of<'b>(
 }
 
 /// As [`run_term`] of a bf16 weight and rows in bf16, by dot instructions.
-fn run_dots(panels: &Panels, pairs: &[u32], product: &Product<'_>, cols: usize, task: &Task, add: bool) {
+fn run_dots(panels: &Panels, pairs: &[u32], out: &Corner<'_>, cols: usize, task: &Task, add: bool) {
     let depth = panels.inner();
     let (step, stride) = (stretch(depth), depth.div_ceil(2));
     for from in (0..depth).step_by(step) {
@@ -290,7 +356,7 @@ fn run_dots(panels: &Panels, pairs: &[u32], product: &Product<'_>, cols: usize, 
             let left = &pairs[row * stride + from / 2..];
             for panel in task.panels.clone() {
                 let piece = panels.forward_pairs(panel, from, to);
-                put_tile(product, cols, row, count, panel, add || from > 0, |place| {
+                put_tile(out, cols, row, count, panel, add || from > 0, |place| {
                     // SAFETY: the place is this task's own; rows are rounded only where these instructions are in use.
                     unsafe { tile::dot_into(count, (to - from).div_ceil(2), left, stride, piece, place) }
                 });
@@ -301,25 +367,17 @@ fn run_dots(panels: &Panels, pairs: &[u32], product: &Product<'_>, cols: usize, 
 
 /// Runs a kernel straight into the output, or where the panel is wider than what is left of it, by way of a buffer.
 #[inline(always)]
-fn put_tile(
-    product: &Product<'_>,
-    cols: usize,
-    row: usize,
-    count: usize,
-    panel: usize,
-    add: bool,
-    run: impl Fn(Place),
-) {
+fn put_tile(out: &Corner<'_>, cols: usize, row: usize, count: usize, panel: usize, add: bool, run: impl Fn(Place)) {
     let (col, width) = (panel * COLS, COLS.min(cols - panel * COLS));
     if width == COLS {
-        run(product.out.place(row, count, col, add));
+        run(out.out.place(row - out.row, count, col - out.col, add));
         return;
     }
     let mut sums: Sums = [[0.0; COLS]; ROWS];
     run(Place { out: sums.as_mut_ptr().cast(), stride: COLS, add: false });
     for (i, sums) in sums.iter().enumerate().take(count) {
         // SAFETY: this task alone owns these rows in these columns.
-        let piece = unsafe { product.out.piece(row + i, col, width) };
+        let piece = unsafe { out.out.piece(row - out.row + i, col - out.col, width) };
         for (out, &sum) in piece.iter_mut().zip(sums) {
             *out = if add { *out + sum } else { sum };
         }
