@@ -14,7 +14,7 @@ pub struct Count {
     pub scored: usize,
 }
 
-/// Counts what [`crate::ask`] would run.
+/// Counts what [`crate::ask()`] would run.
 ///
 /// # Errors
 /// The test file or the exemplars are missing or defective.
