@@ -131,7 +131,9 @@ def compare_training(bench, case):
         folder, cost = bench.run_ours(case.name, recipe, "data,train")
         records = workload.read_steps(folder)
         tokens = [record["tokens"] + BATCH for record in records]
-        return median_rate(tokens, [record["seconds"] for record in records]), sum(tokens), cost
+        # The first update asks the system for its memory: a warm-up, as the peer has had one.
+        warm = 1 if len(records) > 1 else 0
+        return median_rate(tokens[warm:], [record["seconds"] for record in records[warm:]]), sum(tokens), cost
 
     job = {
         "pairs": str(place / "data" / f"{task}.{data.language}-en.seed1.jsonl"),
