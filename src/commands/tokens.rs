@@ -6,7 +6,7 @@ use data::{Tokenizer, example, pairs, tasks};
 use eval::{Ask, Count};
 use hub::catalogue::Shape;
 use model::work;
-use schema::{FewShot, Language, Recipe, recipe::TrainRecipe, task::ActivationCheckpointing};
+use schema::{Language, Recipe, recipe::TrainRecipe, task::ActivationCheckpointing};
 
 use crate::progress::seconds;
 
@@ -90,21 +90,10 @@ fn count_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Count> {
         eval.languages.iter().copied().step_by(eval.languages.len().div_ceil(SAMPLE).max(1)).collect();
     for task in &eval.tasks {
         let task = tasks::task(task)?;
-        let few_shot = eval.few_shot.clone().unwrap_or(FewShot::Head(task.shots));
+        let few_shot = eval.exemplars(task);
         for &labels in &eval.labels {
             for &language in &sample {
-                let ask = Ask {
-                    model: &recipe.model,
-                    adapter: None,
-                    task,
-                    dir: &recipe.data.dir,
-                    labels,
-                    scoring: eval.scoring,
-                    protocol: eval.protocol,
-                    few_shot: &few_shot,
-                    limit: eval.limit,
-                    tokens_per_batch: eval.tokens_per_batch,
-                };
+                let ask = Ask::of(recipe, task, labels, &few_shot);
                 let count = eval::count_tokens(tokenizer, &ask, language)?;
                 sum = Count { tokens: sum.tokens + count.tokens, scored: sum.scored + count.scored };
             }

@@ -86,7 +86,7 @@ impl Experiment {
         inputs.extend([
             eval.scoring.to_string(),
             format!("{:?} {:?}", eval.protocol, eval.limit),
-            self.few_shot(task).to_string(),
+            self.recipe.eval.exemplars(task).to_string(),
         ]);
         inputs.push(hub::hash_file(&testset::find(&self.recipe.data.dir, task, language)?)?);
         if eval.protocol == Some(Protocol::Corrected) {
@@ -94,7 +94,7 @@ impl Experiment {
             let english = testset::find(&self.recipe.data.dir, task, Language::En);
             inputs.push(english.map_or(Ok("no English file".to_owned()), |path| hub::hash_file(&path))?);
         }
-        match self.few_shot(task) {
+        match self.recipe.eval.exemplars(task) {
             FewShot::File(path) => inputs.push(hub::hash_file(&path)?),
             FewShot::Builtin => inputs.push(format!("{:?}", tasks::exemplars(&task.name)?.get(&language))),
             FewShot::Head(_) => {}
@@ -106,10 +106,6 @@ impl Experiment {
         Ok(inputs)
     }
 
-    fn few_shot(&self, task: &Task) -> FewShot {
-        self.recipe.eval.few_shot.clone().unwrap_or(FewShot::Head(task.shots))
-    }
-
     fn ask(
         &mut self,
         plan: Option<&AdapterPlan>,
@@ -118,23 +114,13 @@ impl Experiment {
         ahead: &mut Ahead,
         progress: &mut Progress,
     ) -> Result<Made> {
-        let few_shot = self.few_shot(task);
+        let few_shot = self.recipe.eval.exemplars(task);
         let file =
             self.folder.answers(plan.map_or(BASE, |p| p.name.as_str()), &task.name, &labels.to_string(), language);
-        let name = self.manifest.model.name.clone();
-        let eval = self.recipe.eval.clone();
-        let dir = self.recipe.data.dir.clone();
         let ask = Ask {
-            model: &name,
+            model: &self.manifest.model.name,
             adapter: plan.map(|p| p.name.as_str()),
-            task,
-            dir: &dir,
-            labels,
-            scoring: eval.scoring,
-            protocol: eval.protocol,
-            few_shot: &few_shot,
-            limit: eval.limit,
-            tokens_per_batch: eval.tokens_per_batch,
+            ..Ask::of(&self.recipe, task, labels, &few_shot)
         };
         let Some(Asked { answers, seconds }) = ask_language(&mut self.session, &ask, language, ahead, progress)? else {
             bail!("stopped before {language} was finished; run the same command again to go on");

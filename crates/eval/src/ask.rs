@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, panic, path::Path, thread};
 
 use data::{Tokenizer, forest, prompt, prompt::Rendered, testset};
 use model::Decoder;
-use schema::{AnswerRecord, FewShot, LabelSet, Language, Protocol, Scoring, Task};
+use schema::{AnswerRecord, FewShot, LabelSet, Language, Protocol, Recipe, Scoring, Task};
 
 use crate::{
     error::EvalError,
@@ -35,6 +35,25 @@ pub struct Ask<'a> {
     pub limit: Option<usize>,
     /// Rows run at once: question tokens, those that several questions begin with counted once; never changes a result.
     pub tokens_per_batch: usize,
+}
+
+impl<'a> Ask<'a> {
+    /// As `recipe` says, of its base model until an adapter is named.
+    pub fn of(recipe: &'a Recipe, task: &'a Task, labels: LabelSet, few_shot: &'a FewShot) -> Self {
+        let eval = &recipe.eval;
+        Self {
+            model: &recipe.model,
+            adapter: None,
+            task,
+            dir: &recipe.data.dir,
+            labels,
+            scoring: eval.scoring,
+            protocol: eval.protocol,
+            few_shot,
+            limit: eval.limit,
+            tokens_per_batch: eval.tokens_per_batch,
+        }
+    }
 }
 
 /// The answers of one language.

@@ -300,6 +300,11 @@ impl Decoder {
         Ok((x, Saved { rows: rows.clone(), angles, blocks, keep }))
     }
 
+    /// Sum of cross-entropies (nats) of `targets` at `rows` (n, E) of the residual stream, one each.
+    pub fn loss_of(&self, rows: &Tensor, targets: &[u32]) -> Result<f64> {
+        Ok(cross_entropy::forward_backward(&self.final_norm(rows)?, self.head(), targets, false)?.sum)
+    }
+
     /// Sum of cross-entropies (nats) of `targets` at rows `learnt` of `hidden`, and its gradient by `hidden` (N, E).
     pub fn loss(
         &self,

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     language::Language,
     setting::Setting,
-    task::{ActivationCheckpointing, FewShot, LabelSet, Precision, Protocol, Scoring, UnknownWord},
+    task::{ActivationCheckpointing, FewShot, LabelSet, Precision, Protocol, Scoring, Task, UnknownWord},
 };
 
 /// A checked experiment: languages x settings x tasks x label sets x seeds.
@@ -275,6 +275,11 @@ pub struct EvalRecipe {
 impl EvalRecipe {
     /// The three shipped tasks.
     pub const TASKS: &[&str] = &["emotion", "snli", "paws"];
+
+    /// Where the exemplars of `task` come from.
+    pub fn exemplars(&self, task: &Task) -> FewShot {
+        self.few_shot.clone().unwrap_or(FewShot::Head(task.shots))
+    }
 
     /// The paper's questions about `tasks`: all languages, English labels, all items.
     pub fn paper(tasks: Vec<String>) -> Self {

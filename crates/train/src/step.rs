@@ -93,8 +93,7 @@ pub fn loss(model: &Decoder, examples: &[&Example], token_budget: usize) -> Resu
     for micro in cut(examples, token_budget, true) {
         let micro = MicroBatch::new(&micro, true)?;
         let hidden = model.hidden_at(&micro.input_ids, &micro.rows, None, &micro.learnt)?;
-        let all: Vec<u32> = (0..micro.learnt.len() as u32).collect();
-        let (sum, _) = model.loss(&hidden, &all, &micro.targets, false)?;
+        let sum = model.loss_of(&hidden, &micro.targets)?;
         add(&mut total, &micro, sum);
     }
     Ok(total)

@@ -15,7 +15,7 @@ use super::{
     swiglu,
 };
 use crate::{
-    error::Result,
+    error::{ModelError, Result},
     profile::{Op, enter},
 };
 
@@ -33,7 +33,11 @@ pub fn forward(x: &Tensor, gate: &Projected<'_>, up: &Projected<'_>, keep: bool)
     let _running = enter(Op::Gated, 4 * rows * inner * width);
     linear::check_projection(x, gate, None)?;
     linear::check_projection(x, up, None)?;
-    if !view::is_fused(x) || up.weight.dims().0 != width {
+    if up.weight.dims().0 != width {
+        let shapes = format!("gate {:?}, up {:?} do not fit together", gate.weight.dims(), up.weight.dims());
+        return Err(ModelError::op("gated", shapes));
+    }
+    if !view::is_fused(x) {
         let (gate, up) = (linear::forward_composed(x, gate, None)?, linear::forward_composed(x, up, None)?);
         let act = swiglu::forward(&gate, &up)?;
         return Ok(Gated { parts: keep.then_some((gate, up)), act });

@@ -6,7 +6,7 @@ use model::{
     ops::{
         add,
         attend::{self, Heads},
-        cross_entropy,
+        cross_entropy, gated,
         linear::{self, Projected, Share, Update},
         lora, rms_norm, rope, swiglu,
     },
@@ -57,6 +57,8 @@ fn shapes_that_do_not_fit() {
         &["linear", "residual", "[4, 3]"],
     );
     check_refused(linear::backward_all(&[], None), &["linear", "no share"]);
+    let narrow = frozen(&noise((2, 6), 1));
+    check_refused(gated::forward(&x, &plain(&w), &plain(&narrow), true), &["gated", "(3, 6)", "(2, 6)"]);
 }
 
 #[test]
