@@ -61,6 +61,9 @@ pub(crate) enum Command {
         after_help = "Example:\n  lingualign generate --model smollm2-135m-instruct --prompt \"The capital of Iceland is\""
     )]
     Generate(GenerateArgs),
+    /// Import, build, translate and audit data.
+    #[command(subcommand, after_help = "Example:\n  lingualign data audit assets/mini")]
+    Data(crate::commands::data::DataCommand),
     /// List, fetch and show models.
     #[command(subcommand, after_help = "Example:\n  lingualign model list")]
     Model(ModelCommand),

@@ -16,6 +16,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("schema", &[]),
     ("hub", &["schema"]),
     ("data", &["schema", "hub"]),
+    ("translate", &["schema"]),
+    ("audit", &["schema", "hub", "data"]),
     ("model", &["schema", "hub"]),
     ("train", &["schema", "hub", "data", "model"]),
     ("eval", &["schema", "hub", "data", "model"]),
@@ -31,7 +33,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("clap", &["root"]),
     ("indicatif", &["root"]),
     ("tokenizers", &["data"]),
-    ("ureq", &["hub"]),
+    ("ureq", &["hub", "translate"]),
 ];
 
 /// What stands in the root folder for readers.

@@ -2,6 +2,7 @@
 
 mod capture;
 mod check;
+pub(crate) mod data;
 mod eval;
 mod generate;
 mod model;
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Capture(args) => capture::run(&args)?,
         Command::Compare { a, b } => progress::result(&report::compare(&a, &b)?.render_text()),
         Command::Generate(args) => generate::run(&args)?,
+        Command::Data(command) => return data::run(command),
         Command::Model(command) => model::run(command)?,
         Command::Report { runs } => {
             for run in runs {
