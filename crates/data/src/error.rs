@@ -53,19 +53,25 @@ pub enum DataError {
         /// What there is.
         known: String,
     },
-    /// The exemplars cannot be made as asked.
-    #[error("few-shot exemplars `{source_of}`: {problem}")]
-    FewShot {
-        /// As in `--few-shot`.
-        source_of: String,
+    /// A row of a table that is imported is not as it must be.
+    #[error("{path} row {row}{}: {problem}", place(*line, column.as_deref()), path = path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// Number of the row, from 1, the header not counted.
+        row: usize,
+        /// Line on which the row begins, from 1; none in a binary format.
+        line: Option<usize>,
+        /// The column that is wrong, if it is one.
+        column: Option<String>,
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// A tokenizer cannot be built, or cannot encode what it was given.
-    #[error("tokenizer of {path}: {problem}", path = path.display())]
-    Tokenizer {
-        /// The file or folder.
-        path: PathBuf,
+    /// Something that was named cannot be used as it stands: a tokenizer, exemplars, an option, a file.
+    #[error("{what}: {problem}")]
+    Unusable {
+        /// What was named: `tokenizer of PATH`, "few-shot exemplars `head:6`", `--map`, ...
+        what: String,
         /// What is wrong, and what to do.
         problem: String,
     },
@@ -87,4 +93,9 @@ pub enum DataError {
         /// What is wrong.
         problem: String,
     },
+}
+
+fn place(line: Option<usize>, column: Option<&str>) -> String {
+    let line = line.map(|line| format!(" (line {line})")).unwrap_or_default();
+    line + &column.map(|column| format!(", column `{column}`")).unwrap_or_default()
 }

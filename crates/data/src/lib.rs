@@ -9,6 +9,7 @@ pub mod batch;
 mod error;
 pub mod example;
 pub mod forest;
+pub mod import;
 mod items;
 pub mod label_tokens;
 pub mod pairs;

@@ -171,5 +171,5 @@ fn check_shown_labels(
 }
 
 fn fail(few_shot: &FewShot, problem: String) -> DataError {
-    DataError::FewShot { source_of: few_shot.to_string(), problem }
+    DataError::Unusable { what: format!("few-shot exemplars `{few_shot}`"), problem }
 }

@@ -1,6 +1,7 @@
-//! The folder where fetched models stand, and what stands there.
+//! The folder where fetched models and data sets stand, and what stands there.
 //!
-//! `<root>/hub/<org>--<name>/<revision>/` holds a hub folder, `<root>/packages/<name>-<version>/` a package's file. A
+//! `<root>/hub/<org>--<name>/<revision>/` holds a hub folder, `<root>/packages/<name>-<version>/` a package's file,
+//! `<root>/datasets/<org>--<name>/<revision>/` those files of a data set that were asked for. A
 //! `source.json` in it is written last: where it is missing, the download has not ended. Never here: fetching.
 
 use std::{
@@ -25,7 +26,7 @@ pub struct Cache {
     root: PathBuf,
 }
 
-/// Where a cached model came from.
+/// Where a cached model or data set came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "snake_case")]
 pub enum Origin {
@@ -37,6 +38,15 @@ pub enum Origin {
         revision: String,
         /// The commit that it was, if the server said so.
         commit: Option<String>,
+    },
+    /// A data set of the hub.
+    Dataset {
+        /// `org/name`.
+        id: String,
+        /// The revision asked for.
+        revision: String,
+        /// The commit that it was.
+        commit: String,
     },
     /// A Python package.
     Package {
@@ -53,12 +63,13 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hub { id, revision, commit } => write!(f, "hub:{id}@{}", commit.as_ref().unwrap_or(revision)),
+            Self::Dataset { id, commit, .. } => write!(f, "hub:datasets/{id}@{commit}"),
             Self::Package { package, version, .. } => write!(f, "package:{package}=={version}"),
         }
     }
 }
 
-/// One file of a cached model.
+/// One file of a cached model or data set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
     /// Name in the folder.
@@ -77,7 +88,7 @@ pub(crate) struct SourceFile {
     pub(crate) files: Vec<FileRecord>,
 }
 
-/// One model in the cache.
+/// One model or data set in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cached {
     /// Its folder.
@@ -117,8 +128,10 @@ impl Cache {
     /// [`HubError::Disk`] if a folder cannot be listed; [`HubError::Unusable`] for a damaged `source.json`.
     pub fn list(&self) -> Result<Vec<Cached>, HubError> {
         let mut dirs = folders_in(&self.root.join("packages"))?;
-        for repository in folders_in(&self.root.join("hub"))? {
-            dirs.extend(folders_in(&repository)?);
+        for kind in ["datasets", "hub"] {
+            for repository in folders_in(&self.root.join(kind))? {
+                dirs.extend(folders_in(&repository)?);
+            }
         }
         dirs.sort();
         let mut found = dirs.into_iter().map(describe).collect::<Result<Vec<_>, _>>()?;
@@ -127,8 +140,16 @@ impl Cache {
     }
 
     pub(crate) fn hub_dir(&self, id: &HubId) -> PathBuf {
+        self.repository_dir("hub", id)
+    }
+
+    pub(crate) fn dataset_dir(&self, id: &HubId) -> PathBuf {
+        self.repository_dir("datasets", id)
+    }
+
+    fn repository_dir(&self, kind: &str, id: &HubId) -> PathBuf {
         // No part of an id contains `--` or `%`, so different ids have different folders.
-        self.root.join("hub").join(id.id.replace('/', "--")).join(id.revision.replace('/', "%2F"))
+        self.root.join(kind).join(id.id.replace('/', "--")).join(id.revision.replace('/', "%2F"))
     }
 
     pub(crate) fn package_dir(&self, package: &Package) -> PathBuf {
@@ -137,13 +158,20 @@ impl Cache {
 }
 
 fn describe(dir: PathBuf) -> Result<Cached, HubError> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(&dir).map_err(DiskError::at("list", &dir))? {
-        let metadata = entry.and_then(|e| e.metadata()).map_err(DiskError::at("list", &dir))?;
-        bytes += if metadata.is_file() { metadata.len() } else { 0 };
-    }
+    let bytes = size_of(&dir)?;
     let origin = read_complete(&dir)?.map(|source| source.origin);
     Ok(Cached { dir, origin, bytes })
+}
+
+/// Bytes of the files below a folder.
+fn size_of(dir: &Path) -> Result<u64, HubError> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir).map_err(DiskError::at("list", dir))? {
+        let entry = entry.map_err(DiskError::at("list", dir))?;
+        let metadata = entry.metadata().map_err(DiskError::at("list", dir))?;
+        bytes += if metadata.is_dir() { size_of(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
 }
 
 fn folders_in(dir: &Path) -> Result<Vec<PathBuf>, HubError> {
@@ -169,7 +197,7 @@ pub(crate) fn read_source(dir: &Path) -> Result<Option<SourceFile>, HubError> {
     let bytes = fs::read(&path).map_err(DiskError::at("read", &path))?;
     let source = serde_json::from_slice(&bytes).map_err(|e| HubError::Unusable {
         path: path.clone(),
-        problem: format!("is damaged ({e}); delete the folder and get the model again"),
+        problem: format!("is damaged ({e}); delete the folder and get it again"),
     })?;
     Ok(Some(source))
 }

@@ -1,4 +1,4 @@
-//! What can go wrong between a model's name and its files. Every message names the file, key, address or package and
+//! What can go wrong between a model's or a data set's name and its files. Every message names the file, key, address or package and
 //! says what to do. Never here: printing, exit codes.
 
 use std::path::PathBuf;
@@ -89,9 +89,11 @@ pub enum HubError {
     },
 
     /// Every source was tried and none worked.
-    #[error("cannot get model `{name}`{}\n  {advice}", attempts.iter().map(|a| format!("\n  {a}")).collect::<String>())]
+    #[error("cannot get {what} `{name}`{}\n  {advice}", attempts.iter().map(|a| format!("\n  {a}")).collect::<String>())]
     Unavailable {
-        /// The model's name.
+        /// `model` or `data set`.
+        what: &'static str,
+        /// Its name.
         name: String,
         /// One line per source: what was tried and why it failed.
         attempts: Vec<String>,

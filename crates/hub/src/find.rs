@@ -117,7 +117,7 @@ pub fn find_entry(
         }
     }
     let advice = advise(entry.hub_id, entry.package.as_ref().map(|p| (p.requirement(), p.member)));
-    Err(HubError::Unavailable { name: entry.name.to_owned(), attempts, advice })
+    Err(HubError::Unavailable { what: "model", name: entry.name.to_owned(), attempts, advice })
 }
 
 fn label(kind: SourceKind) -> &'static str {
@@ -153,7 +153,7 @@ fn find_hub(id: &HubId, cache: &Cache, sources: &Sources, progress: &mut dyn Pro
     pull::pull_hub(&id.id, id, cache, sources, progress).map_err(|error| match error {
         HubError::Refused { .. } | HubError::Network { .. } => {
             let attempts = vec![format!("path: there is no folder or file `{}`", id.id), format!("hub: {error}")];
-            HubError::Unavailable { name: id.id.clone(), attempts, advice: advise(&id.id, None) }
+            HubError::Unavailable { what: "model", name: id.id.clone(), attempts, advice: advise(&id.id, None) }
         }
         other => other,
     })

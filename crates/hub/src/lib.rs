@@ -1,12 +1,14 @@
-//! A model's name to verified files on disk: catalogue, local folders, GGUF files, the hub, Python packages, the cache.
+//! A model's or a data set's name to verified files on disk: catalogue, local folders, GGUF files, the hub, Python
+//! packages, the cache.
 //! Also GGUF's header and metadata. Never here: tensors, tokenizers, printing.
 //!
-//! [`find_model`] is the way in. A model that is fetched stands in the [`Cache`] with a `source.json` beside its files
+//! [`find_model`] and [`find_dataset`] are the ways in. A model that is fetched stands in the [`Cache`] with a `source.json` beside its files
 //! that says where they came from, because the sources of one model can hold different numbers (a bf16 folder on the
 //! hub, 4-bit blocks in a package).
 
 mod cache;
 pub mod catalogue;
+mod dataset;
 mod download;
 mod error;
 mod find;
@@ -20,6 +22,7 @@ mod pull;
 mod sources;
 
 pub use cache::{Cache, Cached, FileRecord, Origin};
+pub use dataset::{Dataset, find_dataset};
 pub use error::HubError;
 pub use find::{Model, ModelFiles, find_entry, find_local, find_model, find_model_from};
 pub use hash::{fingerprint, hash_file};

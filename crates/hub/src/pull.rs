@@ -6,7 +6,7 @@ use crate::{
     FileRecord, HubError, HubId, Model, ModelFiles, Origin, Progress, Sources,
     cache::{self, Cache, SourceFile},
     catalogue::Package,
-    download::{Client, Repository},
+    download::{Client, Content, Repository},
     folder, package,
 };
 
@@ -44,7 +44,7 @@ pub(crate) fn pull_hub(
     if let Some(model) = cached_hub(name, id, cache)? {
         return Ok(model); // another process fetched it meanwhile
     }
-    let mut repository = Repository::new(id.clone());
+    let mut repository = Repository::new(id.clone(), Content::Model);
     let files = fetch_folder(&mut client, &mut repository, &dir, progress)?;
     let opened = folder::open(&dir)?;
     let origin = Origin::Hub { id: id.id.clone(), revision: id.revision.clone(), commit: repository.commit };

@@ -36,23 +36,71 @@ pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut io::BufWriter<&mut fs::File>) -> io::Result<()>,
 ) -> Result<(), DiskError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     fs::create_dir_all(folder).map_err(DiskError::at("create", folder))?;
     let write = || -> io::Result<()> {
-        let mut temporary = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)?;
+        let mut temporary = temporary_in(folder)?;
         let mut buffered = io::BufWriter::new(temporary.as_file_mut());
         fill(&mut buffered)?;
         buffered.flush()?;
         drop(buffered);
-        temporary.as_file().sync_all()?;
-        make_readable(temporary.as_file())?;
-        temporary.persist(path).map_err(|e| e.error)?;
-        Ok(())
+        persist(temporary, path)
     };
     write().map_err(DiskError::at("write", path))
+}
+
+/// A file whose name is known only when all of it is written; dropped before [`Self::finish`], it leaves nothing.
+pub struct Draft {
+    file: io::BufWriter<tempfile::NamedTempFile>,
+}
+
+impl Draft {
+    /// A file without a name in `folder`, which is created if it is missing.
+    ///
+    /// # Errors
+    /// The folder cannot be created or written to.
+    pub fn create_in(folder: &Path) -> Result<Self, DiskError> {
+        fs::create_dir_all(folder).map_err(DiskError::at("create", folder))?;
+        let file = temporary_in(folder).map_err(DiskError::at("write into", folder))?;
+        Ok(Self { file: io::BufWriter::new(file) })
+    }
+
+    /// Gives the file its name, which stands in the same folder; a file of that name is replaced.
+    ///
+    /// # Errors
+    /// The rest cannot be written, or the file not renamed.
+    pub fn finish(self, path: &Path) -> Result<(), DiskError> {
+        let unbuffered = self.file.into_inner().map_err(io::IntoInnerError::into_error);
+        unbuffered.and_then(|temporary| persist(temporary, path)).map_err(DiskError::at("write", path))
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)
+}
+
+fn persist(temporary: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
+    temporary.as_file().sync_all()?;
+    make_readable(temporary.as_file())?;
+    temporary.persist(path).map_err(|e| e.error)?;
+    Ok(())
 }
 
 /// Writes one JSON value a line, whole.
@@ -95,5 +143,23 @@ mod tests {
         assert!(error.to_string().contains("file.json: disk full"), "{error}");
         assert_eq!(fs::read(&path).expect("still there"), b"old");
         assert_eq!(fs::read_dir(path.parent().expect("a parent")).expect("lists").count(), 1);
+    }
+
+    #[test]
+    fn a_draft_has_no_name_until_it_is_finished() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let below = folder.path().join("new");
+        let names =
+            || fs::read_dir(&below).expect("lists").map(|e| e.expect("an entry").file_name()).collect::<Vec<_>>();
+        let mut draft = Draft::create_in(&below).expect("creates");
+        draft.write_all(b"whole").expect("writes");
+        assert!(names().iter().all(|name| name.to_string_lossy().starts_with('.')));
+        draft.finish(&below.join("a.json")).expect("renames");
+        assert_eq!(
+            (names(), fs::read(below.join("a.json")).expect("reads")),
+            (vec!["a.json".into()], b"whole".to_vec())
+        );
+        drop(Draft::create_in(&below).expect("creates"));
+        assert_eq!(names().len(), 1);
     }
 }

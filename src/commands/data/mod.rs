@@ -20,6 +20,7 @@ pub(crate) enum DataCommand {
     #[command(after_help = "Example:\n  lingualign data build recipes/quickstart.toml --out built")]
     Build(build::BuildArgs),
     /// Turn data of other layouts into the layout that everything here reads.
+    #[command(after_help = import::EXAMPLES)]
     Import(import::ImportArgs),
     /// Translate the questions of a file, paying for no line twice.
     Translate(translate::TranslateArgs),

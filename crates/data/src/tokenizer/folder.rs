@@ -309,5 +309,5 @@ impl Config {
 }
 
 fn fail(path: &Path, problem: String) -> DataError {
-    DataError::Tokenizer { path: path.to_owned(), problem }
+    DataError::Unusable { what: format!("tokenizer of {}", path.display()), problem }
 }

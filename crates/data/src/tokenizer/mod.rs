@@ -139,7 +139,7 @@ impl Tokenizer {
 
     /// An error that names this tokenizer's file.
     pub(crate) fn error(&self, problem: String) -> DataError {
-        DataError::Tokenizer { path: self.path.clone(), problem }
+        DataError::Unusable { what: format!("tokenizer of {}", self.path.display()), problem }
     }
 }
 

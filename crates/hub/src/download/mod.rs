@@ -1,8 +1,9 @@
 //! One file of the hub: fetched, taken up again where a transfer broke off, checked, renamed.
 //!
 //! A transfer goes to `<file>.part`. A part is continued only if the server promises the whole file's SHA-256, so that a
-//! mixture of two versions is always seen. Never here: which files a model has.
+//! mixture of two versions is always seen. Never here: which files a model or a data set has.
 
+mod listing;
 mod request;
 mod transfer;
 
@@ -15,7 +16,7 @@ use std::{
 use schema::disk::DiskError;
 use ureq::Agent;
 
-pub(crate) use self::request::Repository;
+pub(crate) use self::request::{Content, Repository};
 use crate::{FileRecord, HubError, Progress, Sources, hash_file};
 
 /// Failed attempts in a row, each without a new byte, after which a file is given up.
@@ -109,7 +110,8 @@ impl<'a> Client<'a> {
     ) -> Result<Option<FileRecord>, Failure> {
         let (part, target) = (part_of(dir, name), dir.join(name));
         let have = size_of(&part)?;
-        let Some(answer) = self.request(repository, name, have)? else { return Ok(None) };
+        let url = self.url(repository, name);
+        let Some(answer) = self.request(repository, &url, have)? else { return Ok(None) };
         repository.note_commit(&answer);
         if let Some(sha256) = &answer.sha256
             && target.is_file()

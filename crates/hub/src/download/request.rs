@@ -20,22 +20,51 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// The longest pause a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// What a repository holds; it decides its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Model,
+    Dataset,
+}
+
 /// A repository while files are fetched from it.
 #[derive(Clone, Debug)]
 pub(crate) struct Repository {
     pub(crate) id: HubId,
+    content: Content,
     /// The commit of the first answer. Later requests name it, so that all files are of one commit.
     pub(crate) commit: Option<String>,
 }
 
 impl Repository {
-    pub(crate) fn new(id: HubId) -> Self {
-        Self { id, commit: None }
+    pub(crate) fn new(id: HubId, content: Content) -> Self {
+        Self { id, content, commit: None }
     }
 
+    /// The address of a file.
     pub(crate) fn url(&self, endpoint: &str, name: &str) -> String {
-        let revision = self.commit.as_ref().unwrap_or(&self.id.revision).replace('/', "%2F");
-        format!("{endpoint}/{}/resolve/{revision}/{name}", self.id.id)
+        format!("{}/resolve/{}/{}", self.page(endpoint), self.revision(), encode(name))
+    }
+
+    /// The address of the list of its files.
+    pub(super) fn listing_url(&self, endpoint: &str) -> String {
+        let content = match self.content {
+            Content::Model => "models",
+            Content::Dataset => "datasets",
+        };
+        format!("{endpoint}/api/{content}/{}/revision/{}", self.id.id, self.revision())
+    }
+
+    /// The page that a person reads.
+    fn page(&self, endpoint: &str) -> String {
+        match self.content {
+            Content::Model => format!("{endpoint}/{}", self.id.id),
+            Content::Dataset => format!("{endpoint}/datasets/{}", self.id.id),
+        }
+    }
+
+    fn revision(&self) -> String {
+        self.commit.as_ref().unwrap_or(&self.id.revision).replace('/', "%2F")
     }
 
     pub(super) fn note_commit(&mut self, answer: &Answer) {
@@ -81,14 +110,14 @@ pub(super) fn origin(url: &str) -> Option<&str> {
 }
 
 impl Client<'_> {
-    /// Asks for `name` from byte `have` on; `None` if there is no such file.
+    /// Asks for what stands at `first` from byte `have` on; `None` if there is nothing.
     pub(super) fn request(
         &mut self,
         repository: &Repository,
-        name: &str,
+        first: &str,
         have: u64,
     ) -> Result<Option<Answer>, Failure> {
-        let first = repository.url(&self.sources.endpoint, name);
+        let first = first.to_owned();
         let mut url = first.clone();
         let (mut sha256, mut size, mut commit) = (None, None, None);
         for _ in 0..MOST_REDIRECTS {
@@ -121,17 +150,15 @@ impl Client<'_> {
     }
 
     fn explain(&self, status: u16, url: &str, headers: &HeaderMap, repository: &Repository) -> Failure {
-        let id = &repository.id.id;
+        let (id, page) = (&repository.id.id, repository.page(&self.sources.endpoint));
         let advice = match status {
             401 | 403 if self.sources.token.is_some() => format!(
-                "the token in HF_TOKEN gives no access to `{id}`: check the spelling, accept the model's terms at {}/{id} with the \
-                 token's account, and let the token read gated repositories",
-                self.sources.endpoint
+                "the token in HF_TOKEN gives no access to `{id}`: check the spelling, accept the terms at {page} with the \
+                 token's account, and let the token read gated repositories"
             ),
             401 | 403 => format!(
-                "`{id}` is gated, private or does not exist: check the spelling, accept the model's terms at {}/{id}, and \
-                 set HF_TOKEN to an access token of your account (its settings page makes one)",
-                self.sources.endpoint
+                "`{id}` is gated, private or does not exist: check the spelling, accept the terms at {page}, and \
+                 set HF_TOKEN to an access token of your account (its settings page makes one)"
             ),
             404 => format!(
                 "there is no repository `{id}` or it has no revision `{}`: check the spelling",
@@ -147,6 +174,17 @@ impl Client<'_> {
         };
         Failure::Final(HubError::Refused { url: url.to_owned(), status, advice })
     }
+}
+
+/// A path in an address: what is not plain in one is written as its bytes.
+fn encode(path: &str) -> String {
+    path.bytes().fold(String::with_capacity(path.len()), |mut encoded, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => encoded.push(byte.into()),
+            _ => encoded += &format!("%{byte:02X}"),
+        }
+        encoded
+    })
 }
 
 /// The hub tells a missing repository or revision from a missing file by this header.

@@ -1,5 +1,6 @@
 //! Fetching from the hub, against a server on this machine that breaks off, refuses, redirects and lies.
 
+mod datasets;
 mod server;
 
 use std::{

@@ -1,0 +1,74 @@
+//! Which files a repository has: the hub's answer about one revision, whose `sha` is the commit and whose `siblings` are
+//! all files. Never here: fetching them.
+
+use std::io::Read;
+
+use serde::Deserialize;
+
+use super::{Client, Failure, MOST_ATTEMPTS, Repository};
+use crate::{HubError, Progress};
+
+/// A list of files longer than this is not read.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// A repository's files at one commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listing {
+    pub(crate) commit: String,
+    /// Paths within the repository, with slashes.
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    sha: String,
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
+}
+
+impl Client<'_> {
+    /// Asks for the files of the repository's revision, and from now on for those of that commit.
+    pub(crate) fn list(
+        &mut self,
+        repository: &mut Repository,
+        progress: &mut dyn Progress,
+    ) -> Result<Listing, HubError> {
+        let url = repository.listing_url(&self.sources.endpoint);
+        let mut failures = 0;
+        loop {
+            let (problem, pause) = match self.ask(repository, &url) {
+                Ok(listing) => {
+                    repository.commit = Some(listing.commit.clone());
+                    return Ok(listing);
+                }
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Passing { problem, pause }) => (problem, pause),
+            };
+            failures += 1;
+            if !self.answered || failures == MOST_ATTEMPTS {
+                let advice = if self.answered { "; try again later" } else { "; is this machine offline?" };
+                return Err(HubError::Network { url, problem: problem + advice });
+            }
+            progress.note(&format!("{}: {problem}; trying again", repository.id.id));
+            std::thread::sleep(pause.unwrap_or(self.sources.pause * (1 << (failures - 1))));
+        }
+    }
+
+    fn ask(&mut self, repository: &Repository, url: &str) -> Result<Listing, Failure> {
+        let Some(mut answer) = self.request(repository, url, 0)? else {
+            let advice = format!("there is no data set `{}` or no such revision: check the spelling", repository.id.id);
+            return Err(Failure::Final(HubError::Refused { url: url.to_owned(), status: 404, advice }));
+        };
+        let mut text = Vec::new();
+        let read = answer.response.body_mut().as_reader().take(MOST_BYTES).read_to_end(&mut text);
+        read.map_err(|e| Failure::passing(format!("the list of files broke off ({e})")))?;
+        let unreadable = |e| Failure::passing(format!("the list of files is no sound JSON ({e})"));
+        let reply: Reply = serde_json::from_slice(&text).map_err(unreadable)?;
+        let names = reply.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
+        Ok(Listing { commit: reply.sha, names })
+    }
+}
