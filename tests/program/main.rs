@@ -5,6 +5,7 @@
 mod call;
 mod commands;
 mod experiment;
+mod import;
 mod interruption;
 mod invariance;
 mod memory;

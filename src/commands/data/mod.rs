@@ -21,7 +21,7 @@ pub(crate) enum DataCommand {
     Build(build::BuildArgs),
     /// Turn data of other layouts into the layout that everything here reads.
     #[command(after_help = import::EXAMPLES)]
-    Import(import::ImportArgs),
+    Import(Box<import::ImportArgs>),
     /// Translate the questions of a file, paying for no line twice.
     Translate(translate::TranslateArgs),
 }

@@ -25,7 +25,10 @@ fn folder(entry: &Value, rows: &Value) -> Place {
     place
 }
 
-fn pairs(entry: &Value, rows: &Value) -> Result<(Vec<(String, Value)>, Vec<String>), String> {
+/// Files by name with their lists, and notes.
+type Made = (Vec<(String, Value)>, Vec<String>);
+
+fn pairs(entry: &Value, rows: &Value) -> Result<Made, String> {
     let place = folder(entry, rows);
     let listed = llama_factory::read(&place.path(""), None).map_err(|e| e.to_string())?;
     let plan = place.plan(inputs(&listed, None), target(&listed));

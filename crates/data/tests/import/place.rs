@@ -125,12 +125,12 @@ pub(crate) fn write_parquet(
     for start in (0..number.1.len()).step_by(group.max(1)) {
         let end = (start + group).min(number.1.len());
         let mut rows = writer.next_row_group().expect("a row group");
-        for at in 0..=texts.len() {
-            let mut column = rows.next_column().expect("no error").expect("a column");
+        let mut left = texts.iter();
+        while let Some(mut column) = rows.next_column().expect("no error") {
             match column.untyped() {
                 ColumnWriter::ByteArrayColumnWriter(column) => {
-                    let values: Vec<ByteArray> =
-                        texts[at].1[start..end].iter().map(|text| text.as_str().into()).collect();
+                    let (_, texts) = left.next().expect("a column of texts");
+                    let values: Vec<ByteArray> = texts[start..end].iter().map(|text| text.as_str().into()).collect();
                     column.write_batch(&values, None, None).expect("writes");
                 }
                 ColumnWriter::Int64ColumnWriter(column) => {

@@ -94,7 +94,7 @@ fn xnli_in_one_file_of_all_languages_and_in_one_of_each() {
     let header = "language\tgold_label\tsentence1_binary_parse\tsentence1\tsentence2\n";
     let rows = "ar\tneutral\t\tx\ty\nde\tneutral\t\t\"A\" b\tc\nfr\tneutral\t\td\te\nde\tentailment\t\tf\tg\nfr\tentailment\t\th\ti\n";
     let path = place.file("XNLI-1.0/xnli.test.tsv", format!("{header}{rows}"));
-    let report = run(&plan(&place, "xnli", &[path.clone()], &[]).expect("found"));
+    let report = run(&plan(&place, "xnli", std::slice::from_ref(&path), &[]).expect("found"));
     let names: Vec<_> = place.written().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["snli/snli_de2_test.json", "snli/snli_fr2_test.json"]);
     assert!(place.written()[0].1.contains(r#"{"premise": "\"A\" b", "hypothesis": "c", "answer": "neutral"}"#));
@@ -164,7 +164,9 @@ fn amazon_and_flores_as_published() {
 fn a_file_of_another_name_needs_its_language() {
     let place = Place::new();
     let path = place.file("mine.tsv", "id\tsentence1\tsentence2\tlabel\n1\ta\tb\t1\n");
-    assert!(plan(&place, "paws-x", &[path.clone()], &[]).expect_err("which language?").contains("its language"));
+    assert!(
+        plan(&place, "paws-x", std::slice::from_ref(&path), &[]).expect_err("which language?").contains("its language")
+    );
     run(&plan(&place, "paws-x", &[path], &[Language::Fr]).expect("taken as said"));
     assert_eq!(place.items(), [json!({"sentence1": "a", "sentence2": "b", "answer": "same"})]);
 }
