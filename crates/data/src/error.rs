@@ -4,6 +4,11 @@ use std::path::PathBuf;
 
 use schema::disk::DiskError;
 
+fn place(line: Option<usize>, column: Option<&str>) -> String {
+    let line = line.map(|line| format!(" (line {line})")).unwrap_or_default();
+    line + &column.map(|column| format!(", column `{column}`")).unwrap_or_default()
+}
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -93,9 +98,4 @@ pub enum DataError {
         /// What is wrong.
         problem: String,
     },
-}
-
-fn place(line: Option<usize>, column: Option<&str>) -> String {
-    let line = line.map(|line| format!(" (line {line})")).unwrap_or_default();
-    line + &column.map(|column| format!(", column `{column}`")).unwrap_or_default()
 }

@@ -90,7 +90,7 @@ pub(crate) struct ImportArgs {
     /// What the values of the answer's column mean. Default: they are the label words.
     #[arg(long, value_name = "VALUE=LABEL,...", value_delimiter = ',', value_parser = pair)]
     labels: Vec<(String, String)>,
-    /// Leave out rows with this label, and count them. May be given several times.
+    /// Leave out rows with this label, and count them; '' for rows without one. May be given several times.
     #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
     drop: Vec<String>,
     /// Leave out rows with this text, and count them; '' for empty ones.
@@ -223,7 +223,12 @@ fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<Plan<'a>
         notes.extend(listed.notes);
         let inputs =
             listed.files.into_iter().map(|(path, layout)| Input { path, layout: layout_with(args, layout), language });
-        return Ok(plan(args, inputs.collect(), Target::conversations(task, listed.conversation), None));
+        return Ok(plan(
+            args,
+            inputs.collect(),
+            Target::conversations(task, listed.conversation),
+            language_column(args)?,
+        ));
     }
     let files = match (&args.hub, &args.input) {
         (Some(id), _) => {

@@ -37,11 +37,12 @@ impl Partners {
         &self.table.path
     }
 
-    /// Bytes of the English file, all of them and those read.
+    /// Bytes of the English file.
     pub(super) fn size(&self) -> u64 {
         self.table.size
     }
 
+    /// Bytes of it that were read.
     pub(super) fn done(&self) -> u64 {
         self.table.done()
     }

@@ -16,9 +16,10 @@ pub struct Plan<'a> {
     pub target: Target<'a>,
     /// The column that says a row's language, where a file has several.
     pub language_column: Option<LanguageColumn>,
-    /// Rows with one of these labels are left out, and counted.
+    /// Rows with one of these labels are left out, and counted. `""` stands for empty, null and missing.
     pub drop_labels: Vec<String>,
-    /// Rows with a text that is one of these are left out, and counted. `""` stands for empty and null.
+    /// Rows with a text that is one of these are left out, and counted. `""` stands for empty, null and
+    /// missing.
     pub drop_texts: Vec<String>,
     /// How many of the rows that are left are taken.
     pub sample: Sample,

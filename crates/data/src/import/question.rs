@@ -3,9 +3,15 @@
 use std::{collections::BTreeMap, path::Path};
 
 use schema::{Language, Task};
+use serde_json::Value;
 
 use super::{plan::refuse, table::Row};
-use crate::{DataError, pairs, prompt};
+use crate::{DataError, prompt};
+
+/// The parts of the instruction line between which the languages' names stand.
+const INSTRUCTION: &str = "Translate the input from ";
+const INTO: &str = " to ";
+const END: &str = ":";
 
 /// Where a question stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +68,11 @@ pub(super) fn take_text(
     column: &str,
     drop: &[String],
 ) -> Result<Result<String, String>, DataError> {
-    let text = if row.need(path, column)?.is_null() { "" } else { row.text(path, column)? };
+    let text = match row.get(column) {
+        Some(Value::Null) => "",
+        None if drop.iter().any(String::is_empty) => "", // a JSON object without the key
+        _ => row.text(path, column)?,
+    };
     let is_empty = text.trim().is_empty();
     if drop.iter().any(|dropped| dropped == text || dropped.is_empty() && is_empty) {
         let reason = if is_empty { format!("`{column}` is empty") } else { format!("`{column}` is `{text}`") };
@@ -77,7 +87,7 @@ pub(super) fn take_text(
 /// A question with the instruction to translate it, as the released files of pairs have it.
 pub(super) fn instructed(question: &str, language: Language) -> String {
     let question = strip_instruction(question).map_or(question, |(rest, ..)| rest);
-    format!("{}\n{}\n", question.trim_end_matches('\n'), pairs::instruct(language, Language::En))
+    format!("{}\n{}\n", question.trim_end_matches('\n'), instruct(language, Language::En))
 }
 
 /// The question without the instruction that is its first or last line, and the languages that the instruction names.
@@ -92,9 +102,13 @@ pub(super) fn strip_instruction(text: &str) -> Option<(&str, Language, Language)
     read_instruction(first).map(|(source, target)| (rest, source, target))
 }
 
+/// The instruction line of the paper's training template.
+fn instruct(source: Language, target: Language) -> String {
+    format!("{INSTRUCTION}{}{INTO}{}{END}", source.name(), target.name())
+}
+
 fn read_instruction(line: &str) -> Option<(Language, Language)> {
-    let (source, target) =
-        line.trim().strip_prefix("Translate the input from ")?.strip_suffix(':')?.split_once(" to ")?;
+    let (source, target) = line.trim().strip_prefix(INSTRUCTION)?.strip_suffix(END)?.split_once(INTO)?;
     let by_name = |name: &str| Language::ALL.iter().copied().find(|language| language.name() == name);
     Some((by_name(source)?, by_name(target)?))
 }

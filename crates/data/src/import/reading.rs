@@ -1,9 +1,10 @@
 //! Rows to items: labels read, texts taken, rows left out for a reason that is told. Never here: which items are drawn,
 //! where they are written.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
-use schema::{Label, Language, Task};
+use schema::{Label, Language, Task, disk::DiskError};
+use serde_json::Value;
 
 use super::{
     Conversation, PairSource, Plan, QuestionColumns, Target,
@@ -70,6 +71,15 @@ impl<'a> Reading<'a> {
         self.rows
     }
 
+    /// Bytes of all files.
+    pub(super) fn size(&self) -> Result<u64, DataError> {
+        let mut bytes = self.partners.as_ref().map_or(0, Partners::size);
+        for Input { path, .. } in &self.plan.inputs {
+            bytes += fs::metadata(path).map_err(DiskError::at("read", path))?.len();
+        }
+        Ok(bytes)
+    }
+
     /// Bytes read so far.
     pub(super) fn done(&self) -> u64 {
         self.passed + self.table.as_ref().map_or(0, Table::done) + self.partners.as_ref().map_or(0, Partners::done)
@@ -94,7 +104,6 @@ impl<'a> Reading<'a> {
             self.at += 1;
             if let (Some(partners), true) = (&mut self.partners, self.at == plan.inputs.len()) {
                 partners.finish(&input.path)?;
-                self.passed += partners.size() - partners.done().min(partners.size());
             }
         }
     }
@@ -242,7 +251,13 @@ fn take_question(plan: &Plan<'_>, row: &Row, path: &Path, language: Language) ->
     let Target::Questions { task, fields, answer, labels, .. } = &plan.target else {
         return Err(row.fail(path, None, "is no labelled question"));
     };
-    let word = row.word(path, answer)?;
+    let word = match row.get(answer) {
+        None | Some(Value::Null) if plan.drop_labels.iter().any(String::is_empty) => String::new(),
+        _ => row.word(path, answer)?,
+    };
+    if plan.drop_labels.contains(&word) && word.is_empty() {
+        return Ok(Taken::Dropped { language, reason: format!("`{answer}` is empty or missing") });
+    }
     if plan.drop_labels.contains(&word) {
         return Ok(Taken::Dropped { language, reason: format!("`{answer}` is `{word}`") });
     }

@@ -69,9 +69,13 @@ pub fn run(plan: &Plan<'_>, progress: &mut dyn Progress, stop: &dyn Fn() -> bool
 
 /// Whether which rows are taken depends on rows that come later.
 fn needs_survey(plan: &Plan<'_>) -> bool {
+    plan.sample.take.is_some() || plan.sample.balance || !has_one_language(plan)
+}
+
+/// Whether it is certain that all rows are of one language.
+fn has_one_language(plan: &Plan<'_>) -> bool {
     let first = plan.inputs.first().and_then(|input| input.language);
-    let is_one = plan.language_column.is_none() && plan.inputs.iter().all(|input| input.language == first);
-    plan.sample.take.is_some() || plan.sample.balance || !is_one
+    first.is_some() && plan.inputs.iter().all(|input| input.language == first)
 }
 
 /// Goes through all rows; `each` is given every one. False when stopped.
@@ -83,8 +87,7 @@ fn pass(
     each: &mut dyn FnMut(Taken) -> Result<(), DataError>,
 ) -> Result<Result<(usize, Vec<String>), Stopped>, DataError> {
     let mut reading = Reading::open(plan)?;
-    progress
-        .start(label, Some(plan.inputs.iter().filter_map(|input| input.path.metadata().ok()).map(|m| m.len()).sum()));
+    progress.start(label, Some(reading.size()?));
     let mut done = 0;
     let outcome = loop {
         match reading.next_taken() {
@@ -177,6 +180,16 @@ fn choose(plan: &Plan<'_>, marks: &Marks) -> Result<HashMap<Language, Vec<bool>>
     marks.iter().map(draw).collect()
 }
 
+/// Why a sound row is not taken.
+fn not_chosen(plan: &Plan<'_>) -> &'static str {
+    let is_sampled = plan.sample.take.is_some() || plan.sample.balance;
+    match (is_sampled, has_one_language(plan)) {
+        (true, true) => "not drawn",
+        (true, false) => "not drawn, or left out in another language",
+        (false, _) => "left out in another language",
+    }
+}
+
 /// The pass that writes.
 fn write(
     plan: &Plan<'_>,
@@ -203,7 +216,7 @@ fn write(
         *row += 1;
         match item {
             Ok((label, values)) if is_chosen => output.write(language, label, &values)?,
-            Ok(_) => leave_out("not drawn, or left out in another language".to_owned()),
+            Ok(_) => leave_out(not_chosen(plan).to_owned()),
             Err(reason) => leave_out(reason),
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! LLaMA-Factory's forms: the same pairs from all of them, and what is no pair refused.
 
 use data::import::{
-    Input, Target,
+    Input, LanguageColumn, Target,
     llama_factory::{self, Listed},
 };
 use schema::Language;
@@ -110,6 +110,19 @@ fn languages_are_told_apart_by_the_instruction_or_said() {
     let listed = llama_factory::read(&place.path(""), None).expect("lists");
     let message = refused(&place.plan(inputs(&listed, Some(Language::Fr)), target(&listed)));
     assert!(message.contains("asks to translate from de, but the language is said to be fr"), "{message}");
+}
+
+#[test]
+fn a_column_may_say_the_language() {
+    let rows = json!([{"instruction": "Tafsiri: Nzuri", "output": "Good", "language": "sw"}, {"instruction": "Gut", "output": "Good", "language": "de"}]);
+    let place = folder(&json!({"file_name": "rows.json"}), &rows);
+    let listed = llama_factory::read(&place.path(""), None).expect("lists");
+    let mut plan = place.plan(inputs(&listed, None), target(&listed));
+    let codes = [("sw".to_owned(), Language::Sw), ("de".to_owned(), Language::De)].into();
+    plan.language_column = Some(LanguageColumn { column: "language".into(), codes });
+    run(&plan);
+    let names: Vec<_> = place.written().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["ap_emotion/emotion_de1_train_question.json", "ap_emotion/emotion_sw1_train_question.json"]);
 }
 
 #[test]

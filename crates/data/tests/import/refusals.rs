@@ -29,9 +29,14 @@ fn the_first_bad_value_is_named_with_row_line_and_column() {
         let message = message("f.csv", format!("{header}{row}\n"));
         assert!(message.starts_with(&format!("f.csv {wanted}")), "{row}: {message}");
     }
-    let latin = [b"sentence1,sentence2,answer\na,b,same\nx,caf\xe9,same\n".to_vec(), vec![]].concat();
-    let message_of = message("f.csv", latin);
-    assert!(message_of.starts_with("f.csv line 3: row 2, column `sentence2` is not UTF-8"), "{message_of}");
+    for (end, blank) in [("\n", 0), ("\n", 2), ("\r\n", 0), ("\r\n", 2)] {
+        let text = format!("{header}{}x,yes\n", "\n".repeat(blank)).replace('\n', end);
+        let wanted = format!("f.csv row 2 (line {}): has 2 fields", 4 + blank);
+        assert!(message("f.csv", &text).starts_with(&wanted), "{text:?}: {}", message("f.csv", &text));
+        let latin: Vec<u8> = text.replace("yes", "\u{1},same").bytes().map(|b| if b == 1 { 0xe9 } else { b }).collect();
+        let wanted = format!("f.csv line {}: row 2, column `sentence2` is not UTF-8", 4 + blank);
+        assert!(message("f.csv", &latin).starts_with(&wanted), "{text:?}: {}", message("f.csv", &latin));
+    }
 }
 
 #[test]
@@ -67,6 +72,22 @@ fn broken_json_is_named_with_its_line() {
     assert!(message_of.starts_with("f.jsonl line 3: row 2 is no JSON object on one line"), "{message_of}");
     let message_of = message("f.jsonl", format!("[{line}]"));
     assert!(message_of.contains("if the file is one list, read it as json"), "{message_of}");
+}
+
+#[test]
+fn rows_without_a_label_or_a_text_are_left_out_only_when_asked() {
+    let place = Place::new();
+    let rows = "{\"input\": \"a\", \"answer\": \"positive\"}\n{\"input\": \"b\"}\n{\"input\": \"c\", \"answer\": null}\n{\"answer\": \"positive\"}\n";
+    let path = place.file("f.jsonl", rows);
+    let mut plan = place.plan(vec![input(&path, Language::En)], questions("emotion"));
+    assert!(refused(&plan).ends_with("f.jsonl row 2 (line 2): there is no column `answer`; there is: `input`"));
+    plan.drop_labels = vec![String::new()];
+    assert!(refused(&plan).ends_with("f.jsonl row 4 (line 4): there is no column `input`; there is: `answer`"));
+    plan.drop_texts = vec![String::new()];
+    let report = run(&plan);
+    let counts: Vec<_> = report.left_out.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+    assert_eq!(counts, [("`answer` is empty or missing", 2), ("`input` is empty", 1)]);
+    assert_eq!(place.items().len(), 1);
 }
 
 #[test]

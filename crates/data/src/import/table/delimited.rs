@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Cursor, Read},
+    io::{BufRead, BufReader, Cursor, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -27,6 +27,8 @@ pub(super) struct Delimited {
     columns: Arc<[String]>,
     rows: usize,
     quoted: bool,
+    /// Lines end in carriage return and line feed; the reader stands between the two behind a record.
+    has_returns: bool,
     pub(super) suspicious_quotes: usize,
 }
 
@@ -43,6 +45,7 @@ impl Delimited {
             columns: Arc::from([]),
             rows: 0,
             quoted: layout.quoted,
+            has_returns: has_returns(path)?,
             suspicious_quotes: 0,
         };
         let columns: Vec<String> = match &layout.columns {
@@ -69,7 +72,7 @@ impl Delimited {
             return Ok(None);
         }
         self.rows += 1;
-        let line = self.record.position().map(|place| place.line() as usize);
+        let line = Some(self.line());
         let cells: Vec<Value> = self.record.iter().map(|cell| Value::String(cell.to_owned())).collect();
         let row = Row { number: self.rows, line, columns: Arc::clone(&self.columns), cells };
         if row.cells.len() != self.columns.len() {
@@ -91,7 +94,7 @@ impl Delimited {
     /// Reads a record; false at the end of the file.
     fn read_record(&mut self) -> Result<bool, DataError> {
         let there = self.reader.read_record(&mut self.record).map_err(|error| self.explain(&error))?;
-        let line = self.record.position().map_or(0, |place| place.line() as usize);
+        let line = self.line();
         if line == 1 && self.record.get(0).is_some_and(|cell| cell.starts_with('\u{feff}')) {
             let cells: Vec<_> = self.record.iter().map(|cell| cell.trim_start_matches('\u{feff}').to_owned()).collect();
             self.record = csv::StringRecord::from(cells);
@@ -102,13 +105,26 @@ impl Delimited {
         }
         if self.record.iter().next_back().is_some_and(|cell| cell.contains(end)) {
             let problem = "a quotation mark that opens a field here is never closed; close it, or say that the file does not quote";
+            let line = line + usize::from(!self.has_returns); // no line end stands behind this record
             return Err(syntax(&self.path, line, problem.to_owned()));
         }
         Ok(true)
     }
 
+    /// The line on which the record begins: where the reader is now, less the lines of the record. What the reader says of
+    /// a record's own place counts empty lines before it as part of it.
+    fn line(&self) -> usize {
+        let inside: usize = self.record.iter().map(|cell| cell.matches('\n').count()).sum();
+        self.line_behind().saturating_sub(inside).max(1)
+    }
+
+    /// The line on which the record ends that was read last.
+    fn line_behind(&self) -> usize {
+        (self.reader.position().line() as usize).saturating_sub(usize::from(!self.has_returns))
+    }
+
     fn explain(&self, error: &csv::Error) -> DataError {
-        let line = error.position().map_or(0, |place| place.line() as usize);
+        let line = self.line_behind();
         match error.kind() {
             csv::ErrorKind::Utf8 { err, .. } => {
                 let column = self.columns.get(err.field()).map_or(String::new(), |name| format!(", column `{name}`"));
@@ -118,4 +134,12 @@ impl Delimited {
             _ => syntax(&self.path, line, format!("cannot be read: {error}")),
         }
     }
+}
+
+/// Whether the first line ends in carriage return and line feed.
+fn has_returns(path: &Path) -> Result<bool, DataError> {
+    let mut line = Vec::new();
+    let file = File::open(path).map_err(DiskError::at("read", path))?;
+    BufReader::new(file.take(1 << 20)).read_until(b'\n', &mut line).map_err(DiskError::at("read", path))?;
+    Ok(line.ends_with(b"\r\n"))
 }
