@@ -96,6 +96,8 @@ fn pairs_and_presets() {
     let tsv = "language\tgold_label\tsentence1\tsentence2\nde\tneutral\ta\tb\nen\tneutral\tc\td\nde\tneutral\te\tf\nen\tneutral\tg\th\n";
     write(folder.path(), "XNLI-1.0/xnli.test.tsv", tsv);
     call_line(folder.path(), "data import XNLI-1.0 --preset xnli --take 1 --out xnli", 0);
+    let told = call_line(folder.path(), "data import XNLI-1.0 --preset xnli --language de,sw --out some", 1).stderr;
+    assert!(told.contains("no row is in sw, which was asked for"), "{told}");
     let found = files(folder.path(), "xnli");
     assert_eq!(found, ["xnli/snli/snli_de1_test.json", "xnli/snli/snli_en1_test.json"].map(std::path::PathBuf::from));
 }

@@ -23,21 +23,21 @@ use schema::{Language, Task};
 use crate::progress::{Download, interrupted, note, note_peak_memory, result};
 
 /// Examples shown by `--help`.
-pub(super) const EXAMPLES: &str = "Examples:
-  A CSV file with columns sent_a, sent_b, label (0, 1, 2; -1: no gold) becomes data/snli/snli_de<count>_test.json:
-    lingualign data import de.csv --as snli --language de --out data \\
-      --map premise=sent_a,hypothesis=sent_b,answer=label \\
-      --labels 0=entailment,1=neutral,2=contradiction --drop=-1
-  A published data set, from the hub or from files at hand; 300 questions a language, the same in all:
-    lingualign data import --preset xnli --hub facebook/xnli --language de,fr,sw --take 300 --balance --out xnli
-    lingualign data import XNLI-1.0/xnli.test.tsv --preset xnli --out xnli
-    lingualign eval --task snli --data xnli ...
-  Translation pairs to tune on, from two files joined by an id, from one, or from a LLaMA-Factory folder:
-    lingualign data import de.csv --english en.csv --key id --as snli --language de --out data
-    lingualign data import both.tsv --kind pairs --as emotion --language sw --map question=sw,english=en --out data
-    lingualign data import built --as snli --out data
-  Plain text for `capture`, one file a language:
-    lingualign data import --preset flores-plus --hub openlanguagedata/flores_plus --language de,en --out flores
+pub(super) const EXAMPLES: &str = "Examples.
+A CSV file with columns sent_a, sent_b, label (0, 1, 2; -1: no gold) becomes data/snli/snli_de<count>_test.json:
+  lingualign data import de.csv --as snli --language de --out data \\
+    --map premise=sent_a,hypothesis=sent_b,answer=label \\
+    --labels 0=entailment,1=neutral,2=contradiction --drop=-1
+A published data set, from the hub or from files at hand; 300 questions a language, the same in all:
+  lingualign data import --preset xnli --hub facebook/xnli --language de,fr,sw --take 300 --balance --out xnli
+  lingualign data import XNLI-1.0/xnli.test.tsv --preset xnli --out xnli
+  lingualign eval --task snli --data xnli ...
+Translation pairs to tune on, from two files joined by an id, from one, or from a LLaMA-Factory folder:
+  lingualign data import de.csv --english en.csv --key id --as snli --language de --out data
+  lingualign data import both.tsv --kind pairs --as emotion --language sw --map question=sw,english=en --out data
+  lingualign data import built --as snli --out data
+Plain text for `capture`, one file a language:
+  lingualign data import --preset flores-plus --hub openlanguagedata/flores_plus --language de,en --out flores
 
 Presets: amazon-polarity, snli, paws, xnli, paws-x, flores-plus. A gated data set of the hub needs HF_TOKEN.";
 
@@ -147,8 +147,14 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
         bail!("stopped; nothing was written");
     };
     tell(&report, &plan);
+    let missing: Vec<_> = args.language.iter().filter(|language| !has_file(&report, **language)).collect();
+    missing.iter().for_each(|language| note(&format!("no row is in {language}, which was asked for")));
     note_peak_memory();
-    Ok(ExitCode::SUCCESS)
+    Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn has_file(report: &Report, language: Language) -> bool {
+    report.files.iter().any(|file| file.language == language)
 }
 
 fn tell(report: &Report, plan: &Plan<'_>) {

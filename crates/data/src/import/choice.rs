@@ -178,6 +178,14 @@ mod tests {
     }
 
     #[test]
+    fn labels_are_drawn_independently() {
+        let marks: Vec<Mark> = (0..400).map(|row| Mark::Labelled(u8::from(row % 2 == 1))).collect();
+        let taken = draw(&marks, Sample { take: Some(200), seed: 0, balance: true }, 2, "x").expect("enough");
+        let both = taken.chunks(2).filter(|pair| pair[0] && pair[1]).count();
+        assert!((35..65).contains(&both), "{both} of 200; 50 if the draws know nothing of each other");
+    }
+
+    #[test]
     fn what_one_language_lacks_all_lack() {
         let (a, b, gone) = (Mark::Labelled(0), Mark::Labelled(1), Mark::Dropped);
         let mut marks = Marks::from([(Language::De, vec![a, gone, b]), (Language::Fr, vec![a, b, b])]);

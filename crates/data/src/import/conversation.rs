@@ -50,17 +50,21 @@ pub(super) struct Exchange {
 }
 
 impl Conversation {
-    /// The columns that every row must have.
+    /// The columns that must be there.
     pub(super) fn names(&self) -> Vec<&str> {
         match self {
-            Self::Alpaca { prompt, query, response, history, system } => {
-                let optional = [query, history, system].into_iter().flatten();
-                [prompt, response].into_iter().chain(optional).map(String::as_str).collect()
-            }
-            Self::Messages { messages, system, .. } => {
-                [messages].into_iter().chain(system).map(String::as_str).collect()
-            }
+            Self::Alpaca { prompt, response, .. } => vec![prompt, response],
+            Self::Messages { messages, .. } => vec![messages],
         }
+    }
+
+    /// The columns that are read if they are there.
+    pub(super) fn optional_names(&self) -> Vec<&str> {
+        let columns = match self {
+            Self::Alpaca { query, history, system, .. } => [query, history, system].to_vec(),
+            Self::Messages { system, .. } => vec![system],
+        };
+        columns.into_iter().flatten().map(String::as_str).collect()
     }
 
     /// # Errors

@@ -58,7 +58,7 @@ impl<'a> Reading<'a> {
                     .chain(join.key.as_deref())
                     .chain(join.same.iter().map(String::as_str))
                     .collect();
-                Some(Partners::new(Table::open(&english.path, &english.layout, &wanted)?, join))
+                Some(Partners::new(Table::open(&english.path, &english.layout, &wanted, &[])?, join))
             }
             _ => None,
         };
@@ -92,7 +92,12 @@ impl<'a> Reading<'a> {
             let Some(input) = plan.inputs.get(self.at) else { return Ok(None) };
             let table = match &mut self.table {
                 Some(table) => table,
-                none => none.insert(Table::open(&input.path, &input.layout, &wanted_columns(plan))?),
+                none => none.insert(Table::open(
+                    &input.path,
+                    &input.layout,
+                    &wanted_columns(plan),
+                    &optional_columns(plan),
+                )?),
             };
             if let Some(row) = table.next_row()? {
                 self.rows += 1;
@@ -227,7 +232,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The columns that a plan reads; of conversations those that a format which knows its columns must have.
+/// The columns that must be there.
 fn wanted_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
     let mut wanted: Vec<&str> = match &plan.target {
         Target::Questions { fields, answer, .. } => fields.iter().chain([answer]).map(String::as_str).collect(),
@@ -245,6 +250,13 @@ fn wanted_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
     };
     wanted.extend(plan.language_column.as_ref().map(|said| said.column.as_str()));
     wanted
+}
+
+fn optional_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
+    match &plan.target {
+        Target::Pairs { source: PairSource::Conversation(form), .. } => form.optional_names(),
+        _ => Vec::new(),
+    }
 }
 
 fn take_question(plan: &Plan<'_>, row: &Row, path: &Path, language: Language) -> Result<Taken, DataError> {

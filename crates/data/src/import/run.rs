@@ -9,7 +9,7 @@ use hub::Progress;
 use schema::Language;
 
 use super::{
-    Plan, Target, Written,
+    PairSource, Plan, Target, Written,
     choice::{self, Mark, Marks},
     output::Output,
     plan::refuse,
@@ -142,7 +142,9 @@ fn survey(
         return Ok(None);
     }
     check_ids(&ids)?;
-    let notes = choice::align(&mut marks);
+    // Prompts and responses are a mixture; questions and texts are meant to be the same in all languages.
+    let is_mixture = matches!(plan.target, Target::Pairs { source: PairSource::Conversation(_), .. });
+    let notes = if is_mixture { Vec::new() } else { choice::align(&mut marks) };
     Ok(Some((marks, notes)))
 }
 

@@ -4,10 +4,11 @@ use data::import::{
     Input, LanguageColumn, Target,
     llama_factory::{self, Listed},
 };
+use parquet::basic::Compression;
 use schema::Language;
 use serde_json::{Value, json};
 
-use crate::place::{Place, refused, run, task};
+use crate::place::{Place, refused, run, task, write_parquet};
 
 fn target(listed: &Listed) -> Target<'static> {
     Target::conversations(task("emotion"), listed.conversation.clone())
@@ -123,6 +124,26 @@ fn a_column_may_say_the_language() {
     run(&plan);
     let names: Vec<_> = place.written().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["ap_emotion/emotion_de1_train_question.json", "ap_emotion/emotion_sw1_train_question.json"]);
+}
+
+#[test]
+fn columns_that_may_be_missing_may_be_missing_from_a_table_too() {
+    let place = Place::new();
+    place.file("dataset_info.json", r#"{"c": {"file_name": "rows.csv"}, "p": {"file_name": "rows.parquet"}}"#);
+    place.file("rows.csv", "instruction,output\nHallo,Hello\n");
+    let columns = [
+        ("instruction", vec!["Hallo".to_owned()]),
+        ("input", vec!["Welt".to_owned()]),
+        ("output", vec!["Hello".to_owned()]),
+    ];
+    write_parquet(&place.path("rows.parquet"), &columns, ("n", vec![1]), 1, Compression::SNAPPY);
+    for (name, question) in [("c", "Hallo"), ("p", "Hallo\nWelt")] {
+        let listed = llama_factory::read(&place.path(""), Some(name)).expect("lists");
+        let mut plan = place.plan(inputs(&listed, Some(Language::De)), target(&listed));
+        plan.replace = true;
+        run(&plan);
+        assert_eq!(place.items()[0]["input"], format!("{question}\n{ASK}\n"));
+    }
 }
 
 #[test]

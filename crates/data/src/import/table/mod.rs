@@ -158,19 +158,19 @@ enum Rows {
 }
 
 impl Table {
-    /// Opens `path`, of which the columns `wanted` will be read.
+    /// Opens `path`, of which the columns `wanted` will be read, and those of `optional` that are there.
     ///
     /// # Errors
     /// The file cannot be read; it is not of this format; it lacks a column, where the format says the columns at the
     /// beginning.
-    pub(crate) fn open(path: &Path, layout: &Layout, wanted: &[&str]) -> Result<Self, DataError> {
+    pub(crate) fn open(path: &Path, layout: &Layout, wanted: &[&str], optional: &[&str]) -> Result<Self, DataError> {
         let size = fs::metadata(path).map_err(DiskError::at("read", path))?.len();
         let rows = match layout.format {
             Format::Csv => Rows::Delimited(delimited::Delimited::open(path, b',', layout, wanted)?),
             Format::Tsv => Rows::Delimited(delimited::Delimited::open(path, b'\t', layout, wanted)?),
             Format::Json => Rows::List(json_list::List::open(path)?),
             Format::JsonLines => Rows::Lines(json_lines::Lines::open(path)?),
-            Format::Parquet => Rows::Parquet(parquet::Pages::open(path, wanted)?),
+            Format::Parquet => Rows::Parquet(parquet::Pages::open(path, wanted, optional)?),
         };
         Ok(Self { path: path.to_owned(), size, rows })
     }

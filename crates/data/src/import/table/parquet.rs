@@ -27,8 +27,8 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Opens the file; only the columns `wanted` will be read.
-    pub(super) fn open(path: &Path, wanted: &[&str]) -> Result<Self, DataError> {
+    /// Opens the file; only the columns `wanted` will be read, and those of `optional` that are there.
+    pub(super) fn open(path: &Path, wanted: &[&str], optional: &[&str]) -> Result<Self, DataError> {
         let broken = |error| unusable(path, format!("cannot be read as Parquet: {error}"));
         let file = File::open(path).map_err(DiskError::at("read", path))?;
         let reader = SerializedFileReader::new(file).map_err(broken)?;
@@ -37,8 +37,8 @@ impl Pages {
         if let Some(missing) = wanted.iter().find(|name| !there.iter().any(|column| column == *name)) {
             return Err(unusable(path, no_column(missing, &there)));
         }
-        let fields: Vec<_> =
-            schema.get_fields().iter().filter(|field| wanted.contains(&field.name())).cloned().collect();
+        let is_read = |name: &str| wanted.contains(&name) || optional.contains(&name);
+        let fields: Vec<_> = schema.get_fields().iter().filter(|field| is_read(field.name())).cloned().collect();
         let columns: Arc<[String]> = fields.iter().map(|field| field.name().to_owned()).collect();
         let projection = Type::group_type_builder(schema.name()).with_fields(fields).build().map_err(broken)?;
         let total = reader.metadata().file_metadata().num_rows().max(0) as u64;
