@@ -17,6 +17,7 @@ pub mod prompt;
 mod repairs;
 pub mod tasks;
 pub mod testset;
+pub mod texts;
 pub mod tokenizer;
 
 pub use error::DataError;

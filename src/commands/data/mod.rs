@@ -22,7 +22,8 @@ pub(crate) enum DataCommand {
     /// Turn data of other layouts into the layout that everything here reads.
     Import(import::ImportArgs),
     /// Translate the questions of a file, paying for no line twice.
-    Translate(translate::TranslateArgs),
+    #[command(after_help = translate::AFTER_HELP)]
+    Translate(Box<translate::TranslateArgs>),
 }
 
 /// Runs the subcommand.
