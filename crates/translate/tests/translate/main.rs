@@ -1,0 +1,11 @@
+//! Engines against a server on this machine that checks requests as the real ones do, and whole jobs with faults. Never
+//! here: the real services.
+
+#[path = "../server/mod.rs"]
+mod server;
+
+mod command;
+mod engines;
+mod faults;
+mod jobs;
+mod setup;
