@@ -37,6 +37,8 @@ pub struct Texts {
 enum Content {
     /// Fields and label of each question.
     Labelled(Task, Vec<(Vec<String>, Label)>),
+    /// Fields of each question alone.
+    Questions(Task, Vec<Vec<String>>),
     /// Fields of each question, and the whole English question.
     Pairs(Task, Vec<(Vec<String>, String)>),
     /// Whole objects; the text is under `text`.
@@ -69,6 +71,15 @@ impl Texts {
         let set = testset::read(path, task, language, protocol)?;
         let content =
             Content::Labelled(task.clone(), set.items.into_iter().map(|item| (item.fields, item.gold)).collect());
+        Ok(Self { language, content })
+    }
+
+    /// Reads questions in `language` without their labels, which may be missing (SNLI leaves some open).
+    ///
+    /// # Errors
+    /// A broken file; a missing, extra or empty key (item, line).
+    pub fn read_questions(path: &Path, task: &Task, language: Language) -> Result<Self, DataError> {
+        let content = Content::Questions(task.clone(), items::read_fields(path, &task.fields)?);
         Ok(Self { language, content })
     }
 
@@ -117,6 +128,7 @@ impl Texts {
     pub fn len(&self) -> usize {
         match &self.content {
             Content::Labelled(_, items) => items.len(),
+            Content::Questions(_, items) => items.len(),
             Content::Pairs(_, items) => items.len(),
             Content::Lines(rows) => rows.len(),
         }
@@ -131,6 +143,7 @@ impl Texts {
     pub fn truncate(&mut self, count: usize) {
         match &mut self.content {
             Content::Labelled(_, items) => items.truncate(count),
+            Content::Questions(_, items) => items.truncate(count),
             Content::Pairs(_, items) => items.truncate(count),
             Content::Lines(rows) => rows.truncate(count),
         }
@@ -140,6 +153,7 @@ impl Texts {
     pub fn texts(&self) -> Vec<String> {
         match &self.content {
             Content::Labelled(_, items) => items.iter().flat_map(|(fields, _)| fields.clone()).collect(),
+            Content::Questions(_, items) => items.concat(),
             Content::Pairs(_, items) => items.iter().flat_map(|(fields, _)| fields.clone()).collect(),
             Content::Lines(rows) => {
                 rows.iter().map(|row| row.get("text").and_then(Value::as_str).unwrap_or_default().to_owned()).collect()

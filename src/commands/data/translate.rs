@@ -53,13 +53,17 @@ pub(super) fn run(args: &TranslateArgs) -> Result<ExitCode> {
 fn read(args: &TranslateArgs, task: Option<&Task>) -> Result<Texts> {
     let path = &args.input;
     let layout = Layout::of(path);
-    if args.protocol.is_some() && layout != Layout::Labelled {
-        bail!("--protocol is for gold words, and {} holds none; leave it out", path.display());
+    if args.protocol.is_some() && (layout, out_layout(args)) != (Layout::Labelled, Some(Layout::Labelled)) {
+        bail!("--protocol is for the gold words of questions with labels, from {}; leave it out", path.display());
     }
     let mut texts = match (layout, task) {
         (Layout::Lines, None) => Texts::read_lines(path, args.from)?,
         (Layout::Lines, Some(_)) => bail!("{} holds plain lines, which have no task: leave --task out", path.display()),
         (_, None) => bail!("{} holds questions: name their task with --task", path.display()),
+        // Pairs hold no labels, and counting needs none: then a question without one is as good as another.
+        (Layout::Labelled, Some(task)) if out_layout(args) != Some(Layout::Labelled) => {
+            Texts::read_questions(path, task, args.from)?
+        }
         (Layout::Labelled, Some(task)) => Texts::read_labelled(path, task, args.from, args.protocol)?,
         (Layout::Pairs, Some(task)) => Texts::read_pairs(path, task, args.from)?,
     };
@@ -67,6 +71,10 @@ fn read(args: &TranslateArgs, task: Option<&Task>) -> Result<Texts> {
         texts.truncate(count);
     }
     Ok(texts)
+}
+
+fn out_layout(args: &TranslateArgs) -> Option<Layout> {
+    args.out.as_deref().map(Layout::of)
 }
 
 fn open_engine(args: &TranslateArgs) -> Result<Box<dyn Engine>> {

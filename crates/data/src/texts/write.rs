@@ -17,7 +17,7 @@ impl Texts {
     /// order.
     ///
     /// Labels become the label words of `language`. With [`Layout::Pairs`] each question becomes a pair from `language`
-    /// into English, with the headers of each.
+    /// into English, with the headers of each; that takes questions read without labels.
     ///
     /// # Errors
     /// The task lacks the language; the layout cannot be made of this file.
@@ -37,9 +37,10 @@ impl Texts {
                 };
                 Ok(items.iter().zip(groups(task, translations)).map(row).collect())
             }
-            (Content::Labelled(task, items), Layout::Pairs) if self.language == Language::En => {
-                let english = |(fields, _): &(Vec<String>, _)| prompt::question(task, Language::En, fields);
-                let pair = |(item, fields)| pair(task, language, fields, &english(item)?);
+            (Content::Questions(task, items), Layout::Pairs) if self.language == Language::En => {
+                let pair = |(item, fields): (&Vec<String>, _)| {
+                    pair(task, language, fields, &prompt::question(task, Language::En, item)?)
+                };
                 items.iter().zip(groups(task, translations)).map(pair).collect()
             }
             (Content::Pairs(task, items), Layout::Pairs) => {
@@ -52,9 +53,9 @@ impl Texts {
 
     fn refuse(&self, layout: Layout) -> DataError {
         let (given, known) = match (&self.content, layout) {
-            (Content::Labelled(..), Layout::Pairs) => (
-                format!("pairs made of labelled questions in {}", self.language.name()),
-                "pairs made of labelled questions in English, since pairs go into English: translate the English file",
+            (Content::Questions(..), Layout::Pairs) => (
+                format!("pairs made of questions in {}", self.language.name()),
+                "pairs made of questions in English, since pairs go into English: translate the English file",
             ),
             (Content::Pairs(..), Layout::Labelled) => {
                 ("labelled questions made of pairs".to_owned(), "pairs made of pairs: pairs hold no labels")
