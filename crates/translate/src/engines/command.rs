@@ -1,4 +1,4 @@
-//! Any command that reads lines and writes as many lines, such as `apertium -u -f line eng-spa`. Run without a shell.
+//! Any command that reads lines and writes as many lines, such as `apertium -u eng-spa`. Run without a shell.
 //! Never here: retries.
 
 use std::{
@@ -28,9 +28,7 @@ impl CommandEngine {
     pub(super) fn open(settings: &Settings<'_>) -> Result<Self, TranslateError> {
         settings.check_unused(false, false)?;
         let Some(line) = &settings.command else {
-            return Err(
-                settings.refuse("name the command with --command, such as --command 'apertium -u -f line eng-spa'")
-            );
+            return Err(settings.refuse("name the command with --command, such as --command 'apertium -u eng-spa'"));
         };
         let Some(words) = shlex::split(line).filter(|words| !words.is_empty()) else {
             return Err(

@@ -70,7 +70,7 @@ pub(super) struct ServiceArgs {
     /// The same for the language wanted.
     #[arg(long, value_name = "CODE")]
     pub(super) target_code: Option<String>,
-    /// A command that reads lines and writes as many, run without a shell: 'apertium -u -f line eng-spa'.
+    /// A command that reads lines and writes as many, run without a shell: 'apertium -u eng-spa'.
     #[arg(long, value_name = "LINE")]
     pub(super) command: Option<String>,
 }
@@ -147,7 +147,7 @@ Examples:
     lingualign data translate --engine openai --url http://localhost:8000/v1 --model my-model --from en --to de \\
       --task emotion --in emotion_en500_test.json --out emotion_de500_test.json
   By a command:
-    lingualign data translate --engine command --command 'apertium -u -f line eng-spa' --from en --to es \\
+    lingualign data translate --engine command --command 'apertium -u eng-spa' --from en --to es \\
       --task paws --in paws_en500_test.json --out paws_es500_test.json
   By the model that was tuned:
     lingualign data translate --engine model --model smollm2-135m-instruct --adapter runs/quickstart/adapters/NAME \\
