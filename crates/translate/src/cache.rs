@@ -204,11 +204,13 @@ mod tests {
         assert_eq!(texts(&cache, "a", &["x"]), [None]);
         cache.put("a", &[("x", "X"), ("y\n", "Y\n")]).expect("writes");
         cache.put("ax", &[("", "nothing")]).expect("writes");
+        cache.put("b", &[("x", "another X")]).expect("writes");
         drop(cache);
         let cache = Cache::open(&path).expect("opens again");
         let found = texts(&cache, "a", &["y\n", "z", "x", ""]);
         assert_eq!(found, [Some("Y\n".to_owned()), None, Some("X".to_owned()), None]);
         assert_eq!(texts(&cache, "ax", &[""]), [Some("nothing".to_owned())]);
+        assert_eq!(texts(&cache, "b", &["x", "y\n"]), [Some("another X".to_owned()), None]);
     }
 
     #[test]

@@ -190,6 +190,20 @@ fn every_status_is_passing_or_to_be_divided_or_final() {
 }
 
 #[test]
+fn an_account_without_means_is_told_from_a_wrong_key() {
+    let advice = |engine, status, said| match failure(engine, Reply::new(status, said)) {
+        Failure::Final { advice, .. } => advice,
+        other => panic!("{other:?}"),
+    };
+    assert!(advice("deepl", 456, "").starts_with("the account's characters are used up: "));
+    assert!(advice("openai", 429, "insufficient_quota").starts_with("the account has no means left"));
+    assert!(advice("google-v2", 403, "Daily Limit Exceeded").starts_with("the quota of the day is used up: "));
+    assert!(advice("google-v2", 400, "API key not valid.").starts_with("the key in GOOGLE_API_KEY is refused: "));
+    assert!(advice("deepl", 403, "").starts_with("the key in DEEPL_API_KEY is refused: "));
+    assert!(advice("openai", 400, "'temperature' is not supported").ends_with("give --temperature default"));
+}
+
+#[test]
 fn a_pause_that_is_asked_for_is_known_and_a_long_one_ends_the_job() {
     let asked = |value: &str| failure("deepl", Reply::new(429, "").header("Retry-After", value));
     let pause = |value: &str| match asked(value) {
