@@ -1,7 +1,7 @@
 //! Answered lines in an embedded database (redb), so that none is paid for twice, by any job.
 //!
 //! An answer is on disk when [`Cache::put`] returns. What the database cannot take, because the disk is full, goes into
-//! [`rescue`], whose room is taken before anything is paid for. Never here: keys, requests.
+//! a rescue file, whose room is taken before anything is paid for. Never here: keys, requests.
 
 mod rescue;
 
@@ -99,8 +99,10 @@ impl Cache {
             translation: translation.to_owned(),
         };
         let entries: Vec<Entry> = answered.iter().map(entry).collect();
-        let Err(problem) = self.commit(&entries) else { return Ok(()) };
+        // One writer at a time, as in the database itself: after a failure all others fail too, and the first says why.
         let mut rescue = self.lock_rescue();
+        let Err(problem) = self.commit(&entries) else { return Ok(()) };
+        let cause = rescue.note_cause(said(&*problem));
         let (kept, lost) = match rescue.write(&entries) {
             Ok(()) => (entries.len(), 0),
             Err(problem) => {
@@ -109,7 +111,7 @@ impl Cache {
             }
         };
         let (path, rescue) = (self.path.clone(), rescue.path().to_owned());
-        Err(TranslateError::Unwritten { path, problem: said(&*problem), kept, lost, rescue })
+        Err(TranslateError::Unwritten { path, problem: cause, kept, lost, rescue })
     }
 
     /// Takes `bytes` of disk for answers that the database may not be able to take; to be called before anything is paid.

@@ -17,17 +17,24 @@ pub(super) struct Rescue {
     path: PathBuf,
     file: Option<File>,
     holds_answers: bool,
+    /// Why the database failed first.
+    cause: Option<String>,
 }
 
 impl Rescue {
     pub(super) fn beside(cache: &Path) -> Self {
         let mut name = cache.as_os_str().to_owned();
         name.push(".rescue");
-        Self { path: name.into(), file: None, holds_answers: false }
+        Self { path: name.into(), file: None, holds_answers: false, cause: None }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Why the database failed first: this, if nothing was noted before.
+    pub(super) fn note_cause(&mut self, problem: String) -> String {
+        self.cause.get_or_insert(problem).clone()
     }
 
     /// The answers that an earlier job left; a last line that a kill cut off is no answer.

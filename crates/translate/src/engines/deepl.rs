@@ -1,6 +1,6 @@
 //! DeepL API v2. Never here: retries.
 //!
-//! https://developers.deepl.com/api-reference/translate; statuses by .../docs/best-practices/error-handling: 429 too many
+//! <https://developers.deepl.com/api-reference/translate>; statuses by .../docs/best-practices/error-handling: 429 too many
 //! requests, 456 quota used up, 5xx to be repeated.
 
 use schema::Language;

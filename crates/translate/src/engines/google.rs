@@ -1,6 +1,6 @@
 //! Google Cloud Translation, v2 (Basic) and v3 (Advanced). Never here: retries.
 //!
-//! https://cloud.google.com/translate/docs/reference/rest/v2/translate and .../rest/v3/projects/translateText. The key
+//! <https://cloud.google.com/translate/docs/reference/rest/v2/translate> and .../rest/v3/projects/translateText. The key
 //! goes into the header X-goog-api-key, which Google's page on API keys allows in place of the query, so that it stands in
 //! no address. Too many requests are answered 403, by the page on quotas; a daily quota too.
 

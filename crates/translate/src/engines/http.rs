@@ -13,7 +13,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// No answer to a request is larger.
 const MOST_BYTES: u64 = 64 << 20;
 /// So much of a server's own words is shown.
-const MOST_SAID: usize = 300;
+const MOST_SAID: usize = 500;
 /// A server that asks for more is asked again another day.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
@@ -152,9 +152,11 @@ impl Client {
         }
     }
 
-    /// A server's own words, short and without the key.
+    /// A server's or ureq's own words, short, without the key and the address's query.
     fn show(&self, text: &str) -> String {
-        let clean = self.secret.as_ref().map_or_else(|| text.to_owned(), |secret| secret.redact(text));
+        // Some of ureq's errors quote the whole address.
+        let text = text.replace(&self.url, self.shown_url());
+        let clean = self.secret.as_ref().map_or_else(|| text.clone(), |secret| secret.redact(&text));
         let line = clean.split_whitespace().collect::<Vec<_>>().join(" ");
         let short: String = line.chars().take(MOST_SAID).collect();
         if short.is_empty() { "nothing".to_owned() } else { short }

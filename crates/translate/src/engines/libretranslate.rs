@@ -1,6 +1,6 @@
 //! LibreTranslate, hosted or one's own. Never here: retries.
 //!
-//! https://docs.libretranslate.com: a list in `q` is answered by a list; the key, if the server wants one, is in the body.
+//! <https://docs.libretranslate.com>: a list in `q` is answered by a list; the key, if the server wants one, is in the body.
 //! A server answers 400 with "exceeds text limit" when a request is larger than it allows.
 
 use serde_json::{Value, json};

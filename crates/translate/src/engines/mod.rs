@@ -1,4 +1,4 @@
-//! The engines: HTTP services, each a [`http::Dialect`], and commands. Never here: retries, the cache, the order of lines.
+//! The engines: HTTP services, each a dialect of one client, and commands. Never here: retries, the cache, the order of lines.
 
 mod command;
 mod deepl;

@@ -4,6 +4,7 @@
 #[path = "../server/mod.rs"]
 mod server;
 
+#[cfg(unix)]
 mod command;
 mod engines;
 mod faults;

@@ -139,21 +139,21 @@ task's table. No line is paid for twice: each answer is on disk before the next 
 stopped job goes on with the same command. More: docs/data.md.
 
 Examples:
-  What would it cost to make Swahili-English pairs of the English training questions?
-    lingualign data translate --engine google-v2 --from en --to sw --task snli \\
-      --in snli_en10k_train.json --dry-run
-  Make them:
-    lingualign data translate --engine google-v2 --from en --to sw --task snli \\
-      --in snli_en10k_train.json --out snli_sw10k_train_question.json
-  A test file, by a chat model on this machine:
-    lingualign data translate --engine openai --url http://localhost:8000/v1 --model my-model \\
-      --from en --to de --task emotion --in emotion_en500_test.json --out emotion_de500_test.json
-  By a command:
-    lingualign data translate --engine command --command 'apertium -u eng-spa' --from en --to es \\
-      --task paws --in paws_en500_test.json --out paws_es500_test.json
-  By the model that was tuned:
-    lingualign data translate --engine model --model smollm2-135m-instruct --adapter ADAPTER \\
-      --from de --to en --in lines.jsonl --out english.jsonl";
+  # What would it cost to make Swahili-English pairs of the English training questions?
+  lingualign data translate --engine google-v2 --from en --to sw --task snli \\
+    --in snli_en10k_train.json --dry-run
+  # Make them
+  lingualign data translate --engine google-v2 --from en --to sw --task snli \\
+    --in snli_en10k_train.json --out snli_sw10k_train_question.json
+  # A test file, by a chat model on this machine
+  lingualign data translate --engine openai --url http://localhost:8000/v1 --model my-model \\
+    --from en --to de --task emotion --in emotion_en500_test.json --out emotion_de500_test.json
+  # By a command
+  lingualign data translate --engine command --command 'apertium -u eng-spa' --from en --to es \\
+    --task paws --in paws_en500_test.json --out paws_es500_test.json
+  # By the model that was tuned
+  lingualign data translate --engine model --model smollm2-135m-instruct --adapter ADAPTER \\
+    --from de --to en --in lines.jsonl --out english.jsonl";
 
 fn rate(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| number.is_finite() && (0.0..=1e9).contains(number));
