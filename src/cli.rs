@@ -250,6 +250,6 @@ fn languages(text: &str) -> Result<std::sync::Arc<[Language]>, String> {
     }
 }
 
-fn count(text: &str) -> Result<usize, String> {
+pub(crate) fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be a whole number from 1".to_owned())
 }

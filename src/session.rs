@@ -66,6 +66,11 @@ impl Session {
         self.decoder.as_mut().context("no weights")
     }
 
+    /// Whether the weights are in memory.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.decoder.is_some()
+    }
+
     /// The weights and the tokenizer; where neither is there yet they are loaded side by side.
     pub(crate) fn parts(&mut self) -> Result<(&mut Decoder, &Tokenizer)> {
         if self.tokenizer.is_none() && self.decoder.is_none() {

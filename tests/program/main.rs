@@ -12,4 +12,7 @@ mod memory;
 mod only;
 mod protocols;
 mod refusals;
+#[path = "../../crates/translate/tests/server/mod.rs"]
+mod server;
 mod tiny;
+mod translate;

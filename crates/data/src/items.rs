@@ -41,6 +41,26 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
 
 /// As [`read`], for text at hand; `path` is for messages.
 pub(crate) fn parse<S: AsRef<str>>(path: &Path, text: &str, fields: &[S]) -> Result<Vec<RawItem>, DataError> {
+    parse_each(path, text, fields, |line, text| {
+        let fields = fields.iter().map(|field| Ok(text(field.as_ref())?.text)).collect::<Result<_, DataError>>()?;
+        Ok(RawItem { fields, answer: text("answer")?, line })
+    })
+}
+
+/// As [`read`], for who needs no answers: they may be missing, and are not looked at.
+pub(crate) fn read_fields<S: AsRef<str>>(path: &Path, fields: &[S]) -> Result<Vec<Vec<String>>, DataError> {
+    parse_each(path, &read_text(path)?, fields, |_, text| {
+        fields.iter().map(|field| Ok(text(field.as_ref())?.text)).collect()
+    })
+}
+
+/// Makes an item of each object, from its line and the texts under its keys.
+fn parse_each<S: AsRef<str>, T>(
+    path: &Path,
+    text: &str,
+    fields: &[S],
+    make: impl Fn(usize, &dyn Fn(&str) -> Result<Text, DataError>) -> Result<T, DataError>,
+) -> Result<Vec<T>, DataError> {
     let keys: Vec<&str> = fields.iter().map(AsRef::as_ref).chain(["answer"]).collect();
     let objects: Vec<&RawValue> = serde_json::from_str(text).map_err(|e| broken(path, &e))?;
     if objects.is_empty() {
@@ -54,9 +74,7 @@ pub(crate) fn parse<S: AsRef<str>>(path: &Path, text: &str, fields: &[S]) -> Res
         let entries: Entries = serde_json::from_str(object.get())
             .map_err(|_| fail(line, format!("not an object; it must have the keys {}", quote(&keys))))?;
         check_keys(&entries, &keys, &lines, fail)?;
-        let text = |key: &str| pick(&entries, key, &lines, line, fail);
-        let fields = fields.iter().map(|field| Ok(text(field.as_ref())?.text)).collect::<Result<_, DataError>>()?;
-        items.push(RawItem { fields, answer: text("answer")?, line });
+        items.push(make(line, &|key: &str| pick(&entries, key, &lines, line, fail))?);
     }
     Ok(items)
 }

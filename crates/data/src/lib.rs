@@ -1,5 +1,5 @@
 //! Text to token ids: importers, tasks, test sets, prompts, tokenizers, label token sets, the shared token prefix, forests
-//! of common beginnings, training pairs, examples, batches. Plain `Vec`s go in and out.
+//! of common beginnings, training pairs, examples, batches, texts to translate. Plain `Vec`s go in and out.
 //!
 //! The way of a question: [`testset::load`] -> [`prompt::render`] -> [`Tokenizer::encode_all`] -> [`prefix::split`] ->
 //! [`forest::batches`]. The way of a training pair: [`pairs::load`] -> [`example::encode_all`] -> [`batch`] -> [`forest`].
@@ -18,6 +18,7 @@ pub mod prompt;
 mod repairs;
 pub mod tasks;
 pub mod testset;
+pub mod texts;
 pub mod tokenizer;
 
 pub use error::DataError;

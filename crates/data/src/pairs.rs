@@ -186,6 +186,6 @@ fn from_english(target: &Questions) -> Result<Vec<Pair>, DataError> {
 }
 
 /// The instruction line of the paper's training template, for any two languages.
-fn instruct(source: Language, target: Language) -> String {
+pub fn instruct(source: Language, target: Language) -> String {
     format!("Translate the input from {} to {}:", source.name(), target.name())
 }

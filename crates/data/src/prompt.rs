@@ -100,6 +100,43 @@ pub fn question(task: &Task, language: Language, fields: &[String]) -> Result<St
     Ok(text)
 }
 
+/// The fields of a question that [`question`] could have made: the other way round. The inner error says what does not
+/// fit; a field that holds a header itself is taken for none.
+///
+/// # Errors
+/// The task lacks the language.
+pub fn fields(task: &Task, language: Language, question: &str) -> Result<Result<Vec<String>, String>, DataError> {
+    let headers = &tasks::row(task, language)?.headers;
+    let lacks = |header: &str| format!("the question lacks the header `{}` of {language}", header.escape_debug());
+    let mut rest = question;
+    let mut fields = Vec::new();
+    for (at, header) in headers.iter().enumerate() {
+        // The last header ends the question, so that it is looked for at the end alone.
+        let is_last = at + 1 == headers.len();
+        let found = if is_last {
+            rest.strip_suffix(header.as_str()).map(|field| (field, ""))
+        } else {
+            rest.split_once(header.as_str())
+        };
+        let Some((before, after)) = found else { return Ok(Err(lacks(header))) };
+        match at {
+            0 if before.is_empty() => {}
+            0 => return Ok(Err(format!("the question begins with `{}`", before.escape_debug()))),
+            _ => fields.push(before.to_owned()),
+        }
+        rest = after;
+    }
+    for field in &fields {
+        if let Some(header) = headers.iter().find(|header| !header.is_empty() && field.contains(header.as_str())) {
+            return Ok(Err(format!("the header `{}` stands in it twice", header.escape_debug())));
+        }
+        if field.trim().is_empty() {
+            return Ok(Err("a part of the question is empty".to_owned()));
+        }
+    }
+    Ok(Ok(fields))
+}
+
 /// The question whose every field is [`CONTENT_FREE`]: its scores are what the prompt prefers before any content.
 ///
 /// # Errors

@@ -23,7 +23,8 @@ pub(crate) enum DataCommand {
     #[command(after_help = import::EXAMPLES)]
     Import(Box<import::ImportArgs>),
     /// Translate the questions of a file, paying for no line twice.
-    Translate(translate::TranslateArgs),
+    #[command(after_help = translate::AFTER_HELP)]
+    Translate(Box<translate::TranslateArgs>),
 }
 
 /// Runs the subcommand.

@@ -1,0 +1,76 @@
+//! What an engine is: lines in, as many lines out, or a failure that says whether repeating helps.
+//!
+//! Never here: any engine.
+
+use std::time::Duration;
+
+/// A translation engine for one pair of languages.
+pub trait Engine: Sync {
+    /// What decides its answers: its name, model, parameters and languages. The cache is keyed by it, so it never holds a
+    /// secret, and it changes whenever the same line may be answered otherwise.
+    fn identity(&self) -> &str;
+
+    /// The most of one request.
+    fn limits(&self) -> Limits;
+
+    /// Whether a line may contain line breaks. Where not, a text of several lines is sent as several lines.
+    fn takes_line_breaks(&self) -> bool;
+
+    /// Translates `lines`, none of them blank; the answer has one line for each, in their order.
+    ///
+    /// # Errors
+    /// [`Failure`]; the lines are then untranslated, although some may have been paid for.
+    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, Failure>;
+}
+
+/// The most of one request. A single line that exceeds them is sent alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Lines.
+    pub lines: usize,
+    /// Unicode code points.
+    pub characters: usize,
+    /// Bytes of the lines written as JSON.
+    pub bytes: usize,
+}
+
+/// Why a request brought no lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The same request may work later.
+    Passing {
+        /// What happened.
+        problem: String,
+        /// How long the engine asks to wait.
+        pause: Option<Duration>,
+    },
+    /// The answer does not fit the lines, or the request is too large: a part of it may work.
+    Divide {
+        /// What is wrong with the answer.
+        problem: String,
+    },
+    /// No request will work until the user has done something.
+    Final {
+        /// What happened.
+        problem: String,
+        /// What to do.
+        advice: String,
+    },
+}
+
+impl Failure {
+    /// A passing failure without a pause asked for.
+    pub fn passing(problem: impl Into<String>) -> Self {
+        Self::Passing { problem: problem.into(), pause: None }
+    }
+
+    /// An answer that does not fit.
+    pub fn divide(problem: impl Into<String>) -> Self {
+        Self::Divide { problem: problem.into() }
+    }
+
+    /// A failure that ends the job.
+    pub fn ends(problem: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::Final { problem: problem.into(), advice: advice.into() }
+    }
+}

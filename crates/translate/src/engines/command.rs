@@ -1,0 +1,132 @@
+//! Any command that reads lines and writes as many lines, such as `apertium -u eng-spa`. Run without a shell.
+//! Never here: retries.
+
+use std::{
+    io::{Read, Write},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::Settings;
+use crate::{Engine, Failure, Limits, TranslateError};
+
+const LOOK: Duration = Duration::from_millis(5);
+/// So many of the last characters of what the command said on stderr are shown.
+const MOST_SAID: usize = 300;
+
+/// A command as an engine.
+pub struct CommandEngine {
+    identity: String,
+    limits: Limits,
+    words: Vec<String>,
+    timeout: Duration,
+}
+
+impl CommandEngine {
+    pub(super) fn open(settings: &Settings<'_>) -> Result<Self, TranslateError> {
+        settings.check_unused(false, false)?;
+        let Some(line) = &settings.command else {
+            return Err(settings.refuse("name the command with --command, such as --command 'apertium -u eng-spa'"));
+        };
+        let Some(words) = shlex::split(line).filter(|words| !words.is_empty()) else {
+            return Err(
+                settings.refuse(format!("--command `{line}` has no word, or a quotation mark without its partner"))
+            );
+        };
+        let identity = format!("command {line} {}>{}", settings.source()?, settings.target()?);
+        Ok(Self { identity, limits: settings.limits()?, words, timeout: settings.timeout()? })
+    }
+
+    fn start(&self) -> Result<Child, Failure> {
+        let mut command = Command::new(&self.words[0]);
+        command.args(&self.words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().map_err(|e| {
+            Failure::ends(
+                format!("cannot start `{}`: {e}", self.words[0]),
+                "is it installed, and spelt as in a terminal?",
+            )
+        })
+    }
+}
+
+impl Engine for CommandEngine {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn takes_line_breaks(&self) -> bool {
+        false
+    }
+
+    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, Failure> {
+        let mut child = self.start()?;
+        let mut input = lines.join("\n");
+        input.push('\n');
+        let stdin = child.stdin.take();
+        // A command may write before it has read everything: neither side may wait for the other.
+        thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
+        let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
+        let deadline = Instant::now() + self.timeout;
+        let status = wait(&mut child, deadline)?;
+        let rest = deadline.saturating_duration_since(Instant::now()) + LOOK;
+        let silent = |_| Failure::passing("the command has ended, but something it started still holds its output");
+        let (stdout, stderr) = (stdout.recv_timeout(rest).map_err(silent)?, stderr.recv_timeout(rest).map_err(silent)?);
+        if !status.success() {
+            let problem = format!("the command ended with {status}{}", quote(&stderr));
+            return Err(Failure::ends(problem, "try it in a terminal with one line of the input"));
+        }
+        let text = String::from_utf8(stdout).map_err(|_| Failure::divide("the command's output is not UTF-8"))?;
+        Ok(text
+            .strip_suffix('\n')
+            .unwrap_or(&text)
+            .split('\n')
+            .map(|line| line.trim_end_matches('\r').to_owned())
+            .collect())
+    }
+}
+
+/// Everything that comes out of a pipe, once it is closed.
+fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe
+            && let Err(problem) = pipe.read_to_end(&mut bytes)
+        {
+            tracing::warn!(%problem, "the command's output broke off");
+        }
+        // Nobody listens any more once the command took too long.
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+/// Waits for the end of the command, and ends it when its time is over.
+fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, Failure> {
+    let fail =
+        |e: std::io::Error| Failure::ends(format!("cannot wait for the command: {e}"), "run the same command again");
+    loop {
+        if let Some(status) = child.try_wait().map_err(fail)? {
+            return Ok(status);
+        }
+        if Instant::now() >= deadline {
+            child.kill().map_err(fail)?;
+            child.wait().map_err(fail)?;
+            return Err(Failure::passing("the command took too long and was ended; --timeout gives it more time"));
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+fn quote(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let text = text.trim();
+    let from = text.char_indices().rev().nth(MOST_SAID).map_or(0, |(at, _)| at);
+    if text.is_empty() { String::new() } else { format!(": {}", &text[from..]) }
+}

@@ -1,0 +1,141 @@
+//! A translation job: what is in the cache is not asked for, equal lines are asked for once, several requests run at once,
+//! each answer is on disk before the same thread asks again, and the texts come back in their order.
+//!
+//! A request that fails in passing is repeated with growing pauses. An answer that does not fit its lines is thrown away
+//! and both halves are asked for; a line that gets no fitting answer alone is reported at the end. Never here: engines.
+
+mod batches;
+mod pace;
+mod pieces;
+mod work;
+
+use std::time::Duration;
+
+use self::{pieces::Pieces, work::Work};
+use crate::{Cache, Engine, TranslateError};
+
+/// Room taken on disk for each request under way.
+const RESERVED_PER_REQUEST: usize = 256 << 10;
+
+/// How an engine is asked.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// Requests under way at once, at least 1.
+    pub parallel: usize,
+    /// Most requests begun in a second.
+    pub requests_per_second: Option<f64>,
+    /// Most characters sent in a minute.
+    pub characters_per_minute: Option<f64>,
+    /// How often a request is tried before the job ends.
+    pub tries: u32,
+    /// The pause after the first failure of a request.
+    pub first_pause: Duration,
+}
+
+/// What a job tells while it runs; called from several threads.
+pub struct Watch<'a> {
+    /// Lines answered so far, of so many.
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+    /// Something that a user may want to know.
+    pub note: &'a (dyn Fn(&str) + Sync),
+    /// Whether to stop after the requests under way.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// What a job would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Texts.
+    pub texts: usize,
+    /// Lines in them that are not blank.
+    pub lines: usize,
+    /// Different ones.
+    pub unique: usize,
+    /// Of these, how many are in the cache.
+    pub cached: usize,
+    /// Unicode code points of the others: what engines bill.
+    pub characters: usize,
+    /// Requests for them.
+    pub requests: usize,
+}
+
+/// Counts what a job would send, and sends nothing.
+///
+/// # Errors
+/// The cache cannot be read.
+pub fn plan(engine: &dyn Engine, texts: &[String], cache: Option<&Cache>) -> Result<Plan, TranslateError> {
+    let pieces = Pieces::of(texts, !engine.takes_line_breaks());
+    let found = match cache {
+        Some(cache) => cache.get(engine.identity(), &pieces.lines)?,
+        None => vec![None; pieces.lines.len()],
+    };
+    let missing = missing(&found);
+    Ok(Plan {
+        texts: texts.len(),
+        lines: pieces.all,
+        unique: pieces.lines.len(),
+        cached: found.iter().flatten().count(),
+        characters: missing.iter().map(|&index| pieces.lines[index].chars().count()).sum(),
+        requests: batches::divide(&pieces.lines, &missing, engine.limits()).len(),
+    })
+}
+
+/// Translates `texts`, in their order. Blank ones stay as they are, and so does what surrounds a text.
+///
+/// # Errors
+/// [`TranslateError`]. Whatever was answered until then is in the cache, and the same call goes on from there.
+pub fn run(
+    engine: &dyn Engine,
+    texts: &[String],
+    cache: &Cache,
+    pace: &Pace,
+    watch: &Watch<'_>,
+) -> Result<Vec<String>, TranslateError> {
+    let pieces = Pieces::of(texts, !engine.takes_line_breaks());
+    let mut found = cache.get(engine.identity(), &pieces.lines)?;
+    let missing = missing(&found);
+    if !missing.is_empty() {
+        cache.reserve(RESERVED_PER_REQUEST * pace.parallel.max(1))?;
+        let queue = batches::divide(&pieces.lines, &missing, engine.limits());
+        let ended = Work::new(engine, &pieces, cache, pace, watch, queue).run();
+        cache.release()?;
+        if let Err(error) = ended {
+            tell_progress(engine, &pieces, cache, watch);
+            return Err(error);
+        }
+        found = cache.get(engine.identity(), &pieces.lines)?;
+    }
+    let translations: Option<Vec<String>> = found.into_iter().collect();
+    let translations = translations.ok_or(TranslateError::Stopped)?;
+    Ok(pieces.join(&translations))
+}
+
+/// Where the job stands, for whoever must run it again.
+fn tell_progress(engine: &dyn Engine, pieces: &Pieces, cache: &Cache, watch: &Watch<'_>) {
+    match cache.get(engine.identity(), &pieces.lines) {
+        Ok(found) => {
+            let (done, all) = (found.iter().flatten().count(), pieces.lines.len());
+            (watch.note)(&format!("{done} of {all} different lines are answered and in the cache"));
+        }
+        // The cache has already said what is wrong with it: that is the error that ends the job.
+        Err(problem) => tracing::debug!(%problem, "the cache cannot be counted"),
+    }
+}
+
+fn missing(found: &[Option<String>]) -> Vec<usize> {
+    found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect()
+}
+
+#[cfg(test)]
+impl Pace {
+    /// No limits, no pauses.
+    fn test() -> Self {
+        Self {
+            parallel: 1,
+            requests_per_second: None,
+            characters_per_minute: None,
+            tries: 3,
+            first_pause: Duration::from_millis(1),
+        }
+    }
+}
