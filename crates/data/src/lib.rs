@@ -11,6 +11,7 @@ pub mod example;
 pub mod forest;
 mod items;
 pub mod label_tokens;
+pub mod llama_factory;
 pub mod overlap;
 pub mod pairs;
 pub mod prefix;
@@ -22,6 +23,6 @@ pub mod tokenizer;
 
 pub use error::DataError;
 pub use example::Example;
-pub use pairs::Pair;
+pub use pairs::{Draw, Pair};
 pub use testset::TestSet;
 pub use tokenizer::Tokenizer;

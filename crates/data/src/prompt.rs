@@ -100,6 +100,21 @@ pub fn question(task: &Task, language: Language, fields: &[String]) -> Result<St
     Ok(text)
 }
 
+/// The fields of a text that has the form of [`question`]; `None` if it has not. Header words within a field may be taken
+/// for headers.
+pub fn split_question<'a>(task: &Task, language: Language, question: &'a str) -> Option<Vec<&'a str>> {
+    let headers = &task.languages.get(&language)?.headers;
+    let (first, others) = headers.split_first()?;
+    let mut rest = question.strip_prefix(first.as_str())?;
+    let mut fields = Vec::new();
+    for header in others {
+        let (field, after) = rest.split_once(header.as_str())?;
+        fields.push(field);
+        rest = after;
+    }
+    (rest.trim().is_empty() && fields.len() == task.fields.len()).then_some(fields)
+}
+
 /// The question whose every field is [`CONTENT_FREE`]: its scores are what the prompt prefers before any content.
 ///
 /// # Errors
