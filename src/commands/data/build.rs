@@ -16,7 +16,7 @@ use data::{
     Draw, Pair,
     llama_factory::{self, Format},
     overlap,
-    pairs::{self, Drawn, Origin},
+    pairs::{self, Origin},
 };
 use schema::{
     Recipe,
@@ -83,7 +83,8 @@ fn build(
     files: &mut Vec<(String, String)>,
 ) -> Result<Value> {
     let start = Instant::now();
-    let drawn = pairs::load(&Draw::of(recipe, train, plan)?)?;
+    let draw = Draw::of(recipe, train, plan)?;
+    let drawn = pairs::load(&draw)?;
     drawn.describe().iter().for_each(|line| note(&format!("{}: {line}", plan.name)));
     let (training, validation) = pairs::split(&drawn.pairs, drawn.pairs.clone(), train, plan.seed);
     let mut write = |part: &str, pairs: &[Pair]| -> Result<Value> {
@@ -111,9 +112,10 @@ fn build(
         "seed": plan.seed,
         "training": training_file,
         "validation": validation_file,
-        "sources": drawn.origins.iter().map(|origin| record_origin(origin, recipe)).collect::<Result<Vec<_>>>()?,
-        "compared_with": record_files(&drawn, recipe)?,
+        "sources": drawn.origins.iter().map(|origin| record_origin(origin, recipe)).collect::<Vec<_>>(),
+        "compared_with": drawn.compared.iter().map(|path| relative(path, recipe)).collect::<Vec<_>>(),
         "not_compared_with": drawn.absent,
+        "read": record_files(&draw.files()?, recipe)?,
     }))
 }
 
@@ -123,7 +125,7 @@ fn count_known_targets(training: &[Pair], validation: &[Pair]) -> usize {
     validation.iter().filter(|pair| known.contains(&overlap::normalise(&pair.target))).count()
 }
 
-fn record_origin(origin: &Origin, recipe: &Recipe) -> Result<Value> {
+fn record_origin(origin: &Origin, recipe: &Recipe) -> Value {
     let removed = origin.removed.iter().map(|removed| {
         let mut record = json!(removed);
         record["found_in"] = json!(relative(&removed.found_in, recipe));
@@ -134,20 +136,19 @@ fn record_origin(origin: &Origin, recipe: &Recipe) -> Result<Value> {
         let exact = if removed.exact { "exact" } else { "near" };
         *counts.entry(format!("{} {} {exact}", removed.reason, removed.language)).or_default() += 1;
     }
-    Ok(json!({
+    json!({
         "language": origin.language,
         "file": relative(&origin.path, recipe),
-        "sha256": hub::hash_file(&origin.path)?,
         "questions": origin.found,
         "drawn": origin.drawn,
         "removed": counts,
         "removed_items": removed.collect::<Vec<_>>(),
-    }))
+    })
 }
 
-fn record_files(drawn: &Drawn, recipe: &Recipe) -> Result<Vec<Value>> {
+fn record_files(files: &[PathBuf], recipe: &Recipe) -> Result<Vec<Value>> {
     let record = |path: &PathBuf| Ok(json!({"file": relative(path, recipe), "sha256": hub::hash_file(path)?}));
-    drawn.compared.iter().map(record).collect()
+    files.iter().map(record).collect()
 }
 
 /// Within the data folder: where that lies is no part of the result.
