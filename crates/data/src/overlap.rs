@@ -99,9 +99,9 @@ impl Index {
     /// The similarity is the Jaccard index of the two sets of n-grams: shared ones divided by all. The n-grams run over
     /// the normalised text without its spaces, so scripts that part no words need no dictionary; five characters each,
     /// two where one begins with an ideograph, a kana or a Hangul syllable. 1 means the same n-grams, which is the same
-    /// text but for spaces, punctuation, case and repetitions. About 0.8 is left of a sentence of twenty words when one
-    /// word is exchanged, about 0.5 when it is rewritten lightly; unrelated sentences of one language stay below 0.1.
-    /// `threshold` is above 0; texts that share no n-gram are never found.
+    /// text but for spaces, punctuation, case and repetitions. About 0.8 is left of twenty words when one is exchanged. Of
+    /// 10,000 SNLI questions and 600 others, the nearest two had 0.4 (0.5 in Chinese); two about one premise have 0.5 to
+    /// 0.8. `threshold` is above 0; texts that share no n-gram are never found.
     pub fn nearest(&self, text: &str, threshold: f64) -> Option<(usize, f64)> {
         let grams = grams(&normalise(text));
         let mut known: Vec<u32> = grams.iter().filter_map(|gram| self.numbers.get(gram).copied()).collect();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::folder;
 use data::{
     DataError, Draw, Pair,
-    pairs::{self, Drawn, Reason},
+    pairs::{self, Drawn, Reason, Removed},
     tasks::task,
 };
 use schema::{
@@ -118,12 +118,13 @@ fn test_questions_are_taken_out_in_every_form() {
     let drawn = load(&data, "zh/de=>en", 0, &paper()).expect("loads");
     let removed = |at: usize| {
         let removed = drawn.origins[at].removed.iter();
-        removed.map(|r| (r.item, r.language, r.found_item, r.exact)).collect::<Vec<_>>()
+        let found = removed.map(|r| (r.item, r.found.as_ref().expect("a test question")));
+        found.map(|(item, found)| (item, found.language, found.item, found.exact)).collect::<Vec<_>>()
     };
     let english = [(4, Language::En, 0, false), (9, Language::En, 2, true)];
     assert_eq!(removed(0), [english[0], english[1], (17, Language::Zh, 0, true)]);
     assert_eq!(removed(1), english, "the Chinese test file says nothing about German questions");
-    let near = &drawn.origins[0].removed[0];
+    let near = drawn.origins[0].removed[0].found.as_ref().expect("a test question");
     assert!(near.similarity >= 0.8 && near.similarity < 1.0, "{near:?}");
     assert_eq!((drawn.pairs.len(), drawn.origins[0].drawn), (27 + 28, 27));
     assert!(items(&drawn.pairs).iter().all(|(_, item)| ![4, 9].contains(item)));
@@ -187,7 +188,9 @@ fn duplicates_are_taken_out_where_asked() {
     assert!(load(&data, "zh=>en", 30, &paper()).expect("loads").origins[0].removed.is_empty(), "the paper kept them");
     let exact = BuildRecipe { remove_duplicates: Removal::Exact, ..paper() };
     let drawn = load(&data, "zh=>en", 0, &exact).expect("loads");
-    let removed: Vec<_> = drawn.origins[0].removed.iter().map(|r| (r.item, r.found_item, r.reason, r.exact)).collect();
+    let found = |removed: &Removed| removed.found.clone().expect("an earlier item");
+    let removed: Vec<_> =
+        drawn.origins[0].removed.iter().map(|r| (r.item, found(r).item, r.reason, found(r).exact)).collect();
     assert_eq!(removed, [(7, 3, Reason::Duplicate, true), (20, 3, Reason::Duplicate, true)]);
     let error = load(&data, "zh=>en", 30, &exact).expect_err("28 are left").to_string();
     assert!(
@@ -198,7 +201,7 @@ fn duplicates_are_taken_out_where_asked() {
     let (remove_overlap, remove_duplicates) = (Removal::Off, Removal::Near);
     let near = BuildRecipe { remove_overlap, remove_duplicates, similarity: 0.05, ..paper() };
     let near = load(&data, "zh=>en", 0, &near).expect("loads");
-    assert!(near.origins[0].removed.len() > 2 && near.origins[0].removed.iter().any(|removed| !removed.exact));
+    assert!(near.origins[0].removed.len() > 2 && near.origins[0].removed.iter().any(|removed| !found(removed).exact));
 }
 
 #[test]
@@ -298,6 +301,22 @@ fn kept_answers_are_the_labels_of_the_english_file() {
             assert_eq!((&pair.source, &pair.target), (&plain.source, &format!("{}{word}\"", plain.target)));
         }
     }
+
+    // Published sets hold items without a label.
+    let unlabelled = data(|files| {
+        let text = files["snli_en30_train.json"].clone();
+        let mut items: Vec<serde_json::Value> = serde_json::from_str(&text).expect("JSON");
+        for item in [4, 21] {
+            drop(items[item].as_object_mut().expect("an object").remove("answer"));
+        }
+        files.insert("snli_en30_train.json", json!(items).to_string());
+    });
+    let drawn = load(&unlabelled, "zh=>en", 0, &answers).expect("loads");
+    let removed: Vec<_> = drawn.origins[0].removed.iter().map(|r| (r.item, r.reason, r.found.is_none())).collect();
+    assert_eq!(removed, [(4, Reason::NoAnswer, true), (21, Reason::NoAnswer, true)]);
+    assert_eq!(drawn.pairs.len(), 28);
+    let error = load(&unlabelled, "zh=>en", 30, &answers).expect_err("28 are left").to_string();
+    assert!(error.contains("has 28 pairs left (taken out: 2 (2 without an answer)), 30 were asked for"), "{error}");
 
     let other = data(|files| {
         let mut all: Vec<_> = (0..30).map(|i| fields(Language::En, i)).collect();

@@ -79,6 +79,8 @@ fn into_english_a_pair_is_the_file_s_item() {
     let pair = load(&data(3), "de=>en", 0, 1).expect("loads").into_iter().find(|pair| pair.item == 2).expect("all");
     assert_eq!(pair.source, "Frage 2\nE: \"\nTranslate the input from German to English:\n");
     assert_eq!(pair.target, "question 2\nE: \"");
+    let foreign = load(&data(3), "sv=>en", 0, 1).expect("loads");
+    assert!(foreign.iter().all(|pair| pair.source.ends_with("from German to English:\n")), "whatever its instruction");
 }
 
 #[test]

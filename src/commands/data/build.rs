@@ -128,13 +128,17 @@ fn count_known_targets(training: &[Pair], validation: &[Pair]) -> usize {
 fn record_origin(origin: &Origin, recipe: &Recipe) -> Value {
     let removed = origin.removed.iter().map(|removed| {
         let mut record = json!(removed);
-        record["found_in"] = json!(relative(&removed.found_in, recipe));
+        if let Some(found) = &removed.found {
+            record["found"]["file"] = json!(relative(&found.file, recipe));
+        }
         record
     });
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for removed in &origin.removed {
-        let exact = if removed.exact { "exact" } else { "near" };
-        *counts.entry(format!("{} {} {exact}", removed.reason, removed.language)).or_default() += 1;
+        let how = removed.found.as_ref().map_or_else(String::new, |found| {
+            format!(" {} {}", found.language, if found.exact { "exact" } else { "near" })
+        });
+        *counts.entry(format!("{}{how}", removed.reason)).or_default() += 1;
     }
     json!({
         "language": origin.language,

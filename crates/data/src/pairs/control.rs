@@ -4,35 +4,31 @@
 use std::{collections::BTreeMap, path::Path};
 
 use rand::seq::SliceRandom;
-use schema::{Language, Task};
+use schema::{Label, Language, Task};
 
-use super::{Pair, questions::Candidates};
+use super::{
+    Pair,
+    questions::Candidates,
+    removal::{Reason, Removed},
+};
 use crate::{DataError, batch, overlap, prompt, tasks, testset};
 
 /// Stream of the seed that shuffles targets: one per source and target language above it.
 const SHUFFLE_STREAM: u64 = 4 << 40;
 
-/// The right labels of a task's training questions, as the words of one language.
-pub(super) struct Answers {
-    words: Vec<String>,
-    closing: String,
-}
+/// The right labels of a task's training questions.
+pub(super) struct Answers(Vec<Option<Label>>);
 
 impl Answers {
     /// Reads `<task>_en<count>_train.json` and holds its questions against those of `candidates`.
     ///
     /// # Errors
     /// No file or several; a broken file; other questions than the candidates' or another number of them.
-    pub(super) fn read(
-        dir: &Path,
-        task: &Task,
-        candidates: &Candidates,
-        language: Language,
-    ) -> Result<Self, DataError> {
+    pub(super) fn read(dir: &Path, task: &Task, candidates: &Candidates) -> Result<Self, DataError> {
         let path = testset::find_one(dir, task, Language::En, super::ANSWERS_ENDING)?;
-        let labelled = testset::read(&path, task, Language::En, None)?;
+        let labelled = testset::read_labels(&path, task, Language::En)?;
         for candidate in &candidates.all {
-            let fields = labelled.items.get(candidate.item).map(|item| &item.fields);
+            let fields = labelled.get(candidate.item).map(|item| &item.fields);
             let english = fields.map(|fields| prompt::question(task, Language::En, fields)).transpose()?;
             if english.as_ref() != Some(&candidate.english) {
                 let problem = format!(
@@ -45,19 +41,32 @@ impl Answers {
                 return Err(DataError::Item { path, item, line, problem });
             }
         }
-        let row = tasks::row(task, language)?;
-        let words = labelled.items.iter().map(|item| row.label_words[item.gold.0].clone()).collect();
-        Ok(Self { words, closing: row.headers.last().map_or("", |header| header.trim_start()).to_owned() })
+        Ok(Self(labelled.into_iter().map(|item| item.label).collect()))
     }
 
-    /// The question with its answer, as an exemplar shows it.
+    /// The items without a label.
+    pub(super) fn find_missing(&self) -> Vec<Removed> {
+        let missing = self.0.iter().enumerate().filter(|(_, label)| label.is_none());
+        missing.map(|(item, _)| Removed { item, reason: Reason::NoAnswer, found: None }).collect()
+    }
+
+    /// The question in `language` with its answer, as an exemplar shows it.
     ///
     /// # Errors
-    /// The question does not end in the words that ask for the answer.
-    pub(super) fn append(&self, question: &str, item: usize) -> Result<String, String> {
-        match question.ends_with(&self.closing) {
-            true => Ok(format!("{question}{}\"", self.words[item])),
-            false => Err(format!("the question does not end in `{}`, so no answer can follow; add it", self.closing)),
+    /// The item has no label; the question does not end in the words that ask for the answer.
+    pub(super) fn append(
+        &self,
+        task: &Task,
+        language: Language,
+        question: &str,
+        item: usize,
+    ) -> Result<String, String> {
+        let row = tasks::row(task, language).map_err(|error| error.to_string())?;
+        let label = self.0.get(item).copied().flatten().ok_or("it has no answer to keep")?;
+        let closing = row.headers.last().map_or("", |header| header.trim_start());
+        match question.ends_with(closing) {
+            true => Ok(format!("{question}{}\"", row.label_words[label.0])),
+            false => Err(format!("the question does not end in `{closing}`, so no answer can follow; add it")),
         }
     }
 }

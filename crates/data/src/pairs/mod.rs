@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{DataError, batch, tasks, testset};
 
-pub use removal::{Reason, Removed};
+pub use removal::{Found, Reason, Removed};
 
 /// Stream of the seed that orders the mixed pairs; the draws use one stream per source language, from 0.
 const MIX_STREAM: u64 = 3 << 40;
@@ -93,7 +93,7 @@ pub struct Origin {
     pub found: usize,
     /// Questions drawn.
     pub drawn: usize,
-    /// What was not drawn from, test questions first, each in file order.
+    /// What was not drawn from, by reason, each in file order.
     pub removed: Vec<Removed>,
 }
 
@@ -194,9 +194,13 @@ pub fn load(draw: &Draw<'_>) -> Result<Drawn, DataError> {
     let mut first: Option<Candidates> = None;
     for &language in &draw.setting.sources {
         let candidates = questions::read(draw.dir, draw.task, language, target.as_ref(), draw.is_verbatim())?;
-        let removed = find_removed(draw, &candidates, &tests);
+        let answers = match draw.build.control {
+            Control::Answers => Some(Answers::read(draw.dir, draw.task, &candidates)?),
+            _ => None,
+        };
+        let removed = find_removed(draw, &candidates, &tests, answers.as_ref());
         let (chosen, origin) = choose(draw, &candidates, removed)?;
-        pairs.extend(make_pairs(draw, &candidates, &chosen)?);
+        pairs.extend(make_pairs(draw, &candidates, &chosen, answers.as_ref())?);
         origins.push(origin);
         match &first {
             Some(first) if draw.build.split == Split::Questions => candidates.check_parallel(first)?,
@@ -219,12 +223,18 @@ pub fn split<T>(pairs: &[Pair], rows: Vec<T>, train: &TrainRecipe, seed: u64) ->
     }
 }
 
-fn find_removed(draw: &Draw<'_>, candidates: &Candidates, tests: &[TestQuestions]) -> Vec<Removed> {
+fn find_removed(
+    draw: &Draw<'_>,
+    candidates: &Candidates,
+    tests: &[TestQuestions],
+    answers: Option<&Answers>,
+) -> Vec<Removed> {
     let BuildRecipe { remove_overlap, remove_duplicates, similarity, .. } = *draw.build;
     let target = draw.setting.target;
     let mut removed = removal::find_in_tests(candidates, draw.task, target, tests, remove_overlap, similarity);
-    let asked: BTreeSet<usize> = removed.iter().map(|removed| removed.item).collect();
-    let is_out = |item: usize| asked.contains(&item);
+    let mut out: BTreeSet<usize> = removed.iter().map(|removed| removed.item).collect();
+    removed.extend(answers.map_or_else(Vec::new, Answers::find_missing).into_iter().filter(|r| out.insert(r.item)));
+    let is_out = |item: usize| out.contains(&item);
     removed.extend(removal::find_duplicates(candidates, draw.task, target, is_out, remove_duplicates, similarity));
     removed
 }
@@ -266,13 +276,19 @@ fn count_removed(removed: &[Removed]) -> Option<String> {
     }
     let part = |(reason, count): (&Reason, &usize)| match reason {
         Reason::InTest => format!("{count} that a test file asks"),
+        Reason::NoAnswer => format!("{count} without an answer"),
         Reason::Duplicate => format!("{count} that stood there before"),
     };
     Some(format!("taken out: {} ({})", removed.len(), counts.iter().map(part).collect::<Vec<_>>().join(", ")))
 }
 
 /// The pairs of one source language, in the directions and with the control that the recipe asks for.
-fn make_pairs(draw: &Draw<'_>, candidates: &Candidates, chosen: &[&Candidate]) -> Result<Vec<Pair>, DataError> {
+fn make_pairs(
+    draw: &Draw<'_>,
+    candidates: &Candidates,
+    chosen: &[&Candidate],
+    answers: Option<&Answers>,
+) -> Result<Vec<Pair>, DataError> {
     let (source, target) = (candidates.language, draw.setting.target);
     let directions: &[(Language, Language)] = match draw.build.directions {
         Directions::Forward => &[(source, target)],
@@ -281,12 +297,8 @@ fn make_pairs(draw: &Draw<'_>, candidates: &Candidates, chosen: &[&Candidate]) -
     };
     let mut pairs = Vec::new();
     for &(from, into) in directions {
-        let answers = match draw.build.control {
-            Control::Answers => Some(Answers::read(draw.dir, draw.task, candidates, into)?),
-            _ => None,
-        };
         let made = chosen.iter().map(|candidate| {
-            make_pair(draw, candidate, (from, into), from != source, answers.as_ref()).map_err(|problem| {
+            make_pair(draw, candidate, (from, into), from != source, answers).map_err(|problem| {
                 let (path, item, line) = (candidates.path.clone(), candidate.item, candidate.line);
                 DataError::Item { path, item, line, problem }
             })
@@ -316,6 +328,6 @@ fn make_pair(
         Some(input) if draw.is_verbatim() => input.clone(),
         _ => draw.build.template.render(here, from, into),
     };
-    let target = answers.map_or_else(|| Ok(there.clone()), |answers| answers.append(there, *item))?;
+    let target = answers.map_or_else(|| Ok(there.clone()), |answers| answers.append(draw.task, into, there, *item))?;
     Ok(Pair { source, target, language: from, into: (into != draw.setting.target).then_some(into), item: *item })
 }

@@ -90,7 +90,7 @@ impl Questions {
     }
 
     /// English questions, to be put into this language.
-    fn from_english(&self) -> Result<Candidates, DataError> {
+    fn compose_from_english(&self) -> Result<Candidates, DataError> {
         let candidate = |(item, translated): (usize, &Translated)| {
             let (source, english) = (translated.english.clone(), translated.english.clone());
             let target = self.question(item)?.to_owned();
@@ -119,7 +119,7 @@ pub(super) fn read(
             given: "en=>en".to_owned(),
             known: "settings between two languages, such as zh/de=>en".to_owned(),
         }),
-        (Language::En, Some(target)) => target.from_english(),
+        (Language::En, Some(target)) => target.compose_from_english(),
         (_, None) => Questions::read(dir, task, language)?.into_english(verbatim),
         (_, Some(target)) => between(Questions::read(dir, task, language)?, target),
     }

@@ -21,6 +21,8 @@ use crate::{DataError, items, overlap::Index, prompt, testset};
 pub enum Reason {
     /// A test file asks its question.
     InTest,
+    /// Answers are to be kept, and it has none.
+    NoAnswer,
     /// An earlier item of its file is the same.
     Duplicate,
 }
@@ -29,6 +31,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::InTest => "in_test",
+            Self::NoAnswer => "no_answer",
             Self::Duplicate => "duplicate",
         })
     }
@@ -41,12 +44,19 @@ pub struct Removed {
     pub item: usize,
     /// Why.
     pub reason: Reason,
-    /// Language of the text that was found elsewhere; of a duplicate the source's.
+    /// The other text that is the same.
+    pub found: Option<Found>,
+}
+
+/// Where the same text stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// Its language; of a duplicate the source's.
     pub language: Language,
     /// The file it was found in.
-    pub found_in: PathBuf,
+    pub file: PathBuf,
     /// Index there, from 0.
-    pub found_item: usize,
+    pub item: usize,
     /// Share of common n-grams ([`Index::nearest`]).
     pub similarity: f64,
     /// Whether the two are equal but for case, punctuation and spaces.
@@ -125,9 +135,9 @@ pub(super) fn find_in_tests(
         forms.into_iter().find_map(|(language, question)| {
             let text = content(task, language, question);
             tests.iter().filter(|test| test.file.language == language).find_map(|test| {
-                let (found_item, similarity, exact) = look_up(&test.index, &text, removal, threshold)?;
-                let (item, reason, found_in) = (candidate.item, Reason::InTest, test.file.path.clone());
-                Some(Removed { item, reason, language, found_in, found_item, similarity, exact })
+                let (item, similarity, exact) = look_up(&test.index, &text, removal, threshold)?;
+                let found = Found { language, file: test.file.path.clone(), item, similarity, exact };
+                Some(Removed { item: candidate.item, reason: Reason::InTest, found: Some(found) })
             })
         })
     };
@@ -153,15 +163,11 @@ pub(super) fn find_duplicates(
         let text = format!("{source}\n{target}");
         match look_up(&index, &text, removal, threshold) {
             None => index.add(candidate.item, &text),
-            Some((found_item, similarity, exact)) => found.push(Removed {
-                item: candidate.item,
-                reason: Reason::Duplicate,
-                language: candidates.language,
-                found_in: candidates.path.clone(),
-                found_item,
-                similarity,
-                exact,
-            }),
+            Some((item, similarity, exact)) => {
+                let (language, file) = (candidates.language, candidates.path.clone());
+                let earlier = Found { language, file, item, similarity, exact };
+                found.push(Removed { item: candidate.item, reason: Reason::Duplicate, found: Some(earlier) });
+            }
         }
     }
     found

@@ -189,6 +189,7 @@ fn every_key_is_taken_and_rendered() {
 }
 
 #[test]
+// long: the whole text
 fn a_rendered_recipe_by_eye() {
     let text =
         "model = 'm'\ndata.dir = 'd'\ntrain = { settings = ['zh/de=>en'], tasks = ['snli'] }\neval.tasks = ['paws']";

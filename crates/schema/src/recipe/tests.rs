@@ -312,6 +312,11 @@ fn the_shipped_recipes_are_good() {
     let quickstart = Recipe::read(&folder.join("quickstart.toml"), &[]).expect("a good recipe");
     assert_eq!(quickstart.adapters()[0].name, "emotion.zh-de-en.seed1");
     assert!(quickstart.data.dir.join("ap_emotion/emotion_de40_test.json").is_file());
+    for file in fs::read_dir(&folder).expect("a folder") {
+        let path = file.expect("a file").path();
+        let recipe = Recipe::read(&path, &[]).expect("a good recipe");
+        assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(recipe.name.as_str()));
+    }
     let snli = Recipe::read(&folder.join("snli_zh_de.toml"), &[]).expect("a good recipe");
     let paper = TrainRecipe::paper(vec!["zh/de=>en".parse().expect("a setting")], vec!["snli".to_owned()]);
     assert_eq!(snli.train, Some(paper), "what it writes out are the defaults");
