@@ -2,7 +2,8 @@
 //!
 //! That tool asks with `instruction`, a newline and `input`; here all of the source is the `instruction`, so that what is
 //! asked is the source to the letter. Language and item stand in every row for people; the tool drops what it does not
-//! map. Never here: reading such folders, writing files.
+//! map. `tests/golden/read_by_llama_factory.py` compares a folder with what the tool itself reads. Never here: reading such
+//! folders, writing files.
 
 use schema::task::UnknownWord;
 use serde_json::{Map, Value, json};
