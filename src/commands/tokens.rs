@@ -2,7 +2,7 @@
 //! (`model::work`).
 
 use anyhow::Result;
-use data::{Tokenizer, example, pairs, tasks};
+use data::{Draw, Tokenizer, example, pairs, tasks};
 use eval::{Ask, Count};
 use hub::catalogue::Shape;
 use model::work;
@@ -64,12 +64,12 @@ fn count_training(recipe: &Recipe, train: &TrainRecipe, tokenizer: &Tokenizer) -
     let Some(plan) = recipe.adapters().into_iter().next() else {
         return Ok(TrainTokens { learnt: (0, 0), validated: (0, 0) });
     };
-    let drawn = pairs::load(&recipe.data.dir, tasks::task(&plan.task)?, &plan.setting, train.pairs, plan.seed)?;
+    let drawn = pairs::load(&Draw::of(recipe, train, &plan)?)?.pairs;
     let examples = example::encode_all(tokenizer, &drawn, train.cutoff_len)?;
     let sums = |part: &[data::Example]| {
         part.iter().fold((0, 0), |(all, t), e| (all + e.len() as u64 - 1, t + e.target_len() as u64))
     };
-    let (examples, validation) = data::batch::split_validation(examples, train.val_size, plan.seed);
+    let (examples, validation) = pairs::split(&drawn, examples, train, plan.seed);
     let steps = train::run::Plan::new(train, examples.len()).steps;
     let passes = (steps * train.batch_size) as f64 / examples.len().max(1) as f64;
     let passes = if train.max_steps.is_some() { passes } else { train.epochs };

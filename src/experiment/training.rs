@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use data::{Example, Pair, batch, example, pairs, tasks};
+use data::{Draw, Example, Pair, example, pairs};
 use schema::{
-    recipe::{AdapterPlan, TrainRecipe},
+    recipe::{AdapterPlan, BuildRecipe, TrainRecipe},
     record::TrainRecord,
     task::ActivationCheckpointing,
     write_json_lines,
@@ -29,24 +29,27 @@ impl Experiment {
 
     /// Draws the pairs of one adapter and writes them as they will be learnt.
     pub(super) fn draw_pairs(&mut self, plan: &AdapterPlan) -> Result<()> {
-        let recipe = self.train_recipe()?;
-        let task = tasks::task(&plan.task)?;
-        let dir = self.recipe.data.dir.clone();
+        let train = self.train_recipe()?;
         let inputs = self.pair_inputs(plan)?;
         self.stage(&data_stage(plan), &inputs, |this| {
-            let drawn = pairs::load(&dir, task, &plan.setting, recipe.pairs, plan.seed)?;
+            let drawn = pairs::load(&Draw::of(&this.recipe, &train, plan)?)?;
             let file = this.folder.pairs(&plan.name);
-            write_json_lines(&file, &drawn)?;
-            note(&format!("{:<40} {} pairs", format!("pairs {}", plan.name), drawn.len()));
-            Ok(Made { files: vec![file], notes: [("pairs".to_owned(), json!(drawn.len()))].into() })
+            write_json_lines(&file, &drawn.pairs)?;
+            drawn.describe().iter().for_each(|line| note(&format!("pairs {}: {line}", plan.name)));
+            note(&format!("{:<40} {} pairs", format!("pairs {}", plan.name), drawn.pairs.len()));
+            let removed: Vec<_> = drawn.origins.iter().flat_map(|origin| &origin.removed).collect();
+            let notes = [("pairs".to_owned(), json!(drawn.pairs.len())), ("removed".to_owned(), json!(removed))];
+            Ok(Made { files: vec![file], notes: notes.into() })
         })
     }
 
     /// Everything that the pairs of an adapter depend on.
     fn pair_inputs(&self, plan: &AdapterPlan) -> Result<Vec<String>> {
-        let count = self.train_recipe()?.pairs.to_string();
-        let mut inputs = vec!["pairs".to_owned(), plan.setting.to_string(), count, plan.seed.to_string()];
-        for path in pairs::files(&self.recipe.data.dir, tasks::task(&plan.task)?, &plan.setting)? {
+        let train = self.train_recipe()?;
+        let mut inputs =
+            vec!["pairs".to_owned(), plan.setting.to_string(), train.pairs.to_string(), plan.seed.to_string()];
+        inputs.push(serde_json::to_string(&train.build)?);
+        for path in Draw::of(&self.recipe, &train, plan)?.files()? {
             inputs.push(hub::hash_file(&path)?);
         }
         Ok(inputs)
@@ -62,8 +65,9 @@ impl Experiment {
         // Settings and tasks of other adapters in the recipe change nothing here.
         let (settings, tasks) = (vec![plan.setting.clone()], vec![plan.task.clone()]);
         let own = TrainRecipe { settings, tasks, ..self.train_recipe()? };
-        // Checkpointing of activations changes no number.
-        let numbers = TrainRecipe { activation_checkpointing: ActivationCheckpointing::Auto, ..own.clone() };
+        // Checkpointing of activations changes no number, and how pairs were made only what they are.
+        let build = BuildRecipe { split: own.build.split, ..BuildRecipe::paper() };
+        let numbers = TrainRecipe { activation_checkpointing: ActivationCheckpointing::Auto, build, ..own.clone() };
         let mut inputs = self.base_inputs();
         let pairs = hub::hash_file(&self.folder.pairs(&plan.name))?;
         inputs.extend(["train".into(), serde_json::to_string(&numbers)?, plan.seed.to_string(), pairs]);
@@ -86,7 +90,7 @@ impl Experiment {
         self.stage(&train_stage(plan), &inputs, |this| {
             let all = read_pairs(&pairs_file)?;
             let examples = example::encode_all(this.session.parts()?.1, &all, own.cutoff_len)?;
-            let (examples, validation) = batch::split_validation(examples, own.val_size, plan.seed);
+            let (examples, validation) = pairs::split(&all, examples, &own, plan.seed);
             let decision = this.decide_checkpointing(&own, &examples)?;
             this.session.decoder()?.set_activation_checkpointing(decision.on);
             let outcome = this.run_training(plan, &own, &examples, &validation, checkpoint_inputs)?;

@@ -1,6 +1,8 @@
 //! Which example is learnt when: the validation split, the order of each epoch, batches, and micro-batches cut by a token
 //! budget. All deterministic in the seed.
 
+use std::collections::BTreeSet;
+
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
@@ -33,6 +35,19 @@ pub fn split_validation<T>(examples: Vec<T>, val_size: f64, seed: u64) -> (Vec<T
         if is_validation { validation.push(example) } else { training.push(example) }
     }
     (training, validation)
+}
+
+/// As [`split_validation`], by groups: `groups` has the group of each example, and a group is never divided. The
+/// validation part has ceil(`val_size` x groups) groups; at least one is left for training.
+pub fn split_groups<T>(examples: Vec<T>, groups: &[usize], val_size: f64, seed: u64) -> (Vec<T>, Vec<T>) {
+    let all: BTreeSet<usize> = groups.iter().copied().collect();
+    let validation: BTreeSet<usize> =
+        split_validation(all.into_iter().collect(), val_size, seed).1.into_iter().collect();
+    let (mut training, mut kept) = (Vec::new(), Vec::new());
+    for (example, group) in examples.into_iter().zip(groups) {
+        if validation.contains(group) { kept.push(example) } else { training.push(example) }
+    }
+    (training, kept)
 }
 
 /// The order in which epoch `epoch` (from 0) goes through `n` examples.
@@ -82,6 +97,17 @@ mod tests {
         let split = |seed| split_validation((0..100).collect::<Vec<_>>(), 0.05, seed).1;
         assert_eq!(split(1), split(1));
         assert_ne!(split(1), split(2));
+    }
+
+    #[test]
+    fn groups_stay_whole() {
+        let groups: Vec<usize> = (0..100).map(|i| i * 7 % 20).collect();
+        let (training, validation) = split_groups(groups.clone(), &groups, 0.11, 3);
+        let distinct = |part: &[usize]| part.iter().copied().collect::<BTreeSet<_>>();
+        assert_eq!((distinct(&training).len(), distinct(&validation).len()), (17, 3));
+        assert!(distinct(&training).is_disjoint(&distinct(&validation)));
+        assert_eq!((training.len(), validation.len()), (85, 15));
+        assert_eq!(split_groups(vec![1, 2], &[5, 5], 0.5, 1), (vec![1, 2], Vec::new()));
     }
 
     #[test]

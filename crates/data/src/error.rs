@@ -81,14 +81,16 @@ pub enum DataError {
         problem: String,
     },
     /// A file holds fewer pairs than are to be drawn from it.
-    #[error("{path} has {found} pairs, {asked} were asked for; ask for at most {found}, or for 0 to take all", path = path.display())]
+    #[error("{path} has {found} pairs{after}, {asked} were asked for; {advice}", path = path.display(), advice = advise(*found))]
     TooFewPairs {
         /// The file.
         path: PathBuf,
         /// Pairs asked for.
         asked: usize,
-        /// Pairs in the file.
+        /// Pairs in the file, without those that were taken out.
         found: usize,
+        /// How many were taken out, and why; empty if none was.
+        after: String,
     },
     /// A file that ships inside the program is broken: a bug of this build.
     #[error("shipped file {file}: {problem}; this is a bug of this build, please report it")]
@@ -98,4 +100,11 @@ pub enum DataError {
         /// What is wrong.
         problem: String,
     },
+}
+
+fn advise(found: usize) -> String {
+    match found {
+        0 => "other data is needed, or less must be taken out (`train.build`)".to_owned(),
+        _ => format!("set `train.pairs` to at most {found}, or to 0 to take all"),
+    }
 }

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn source_and_target_are_encoded_apart_and_ended() {
-        let pair = Pair { source: "ab ".into(), target: "ab".into(), language: Language::De, item: 0 };
+        let pair = Pair { source: "ab ".into(), target: "ab".into(), language: Language::De, into: None, item: 0 };
         let tokenizer = byte_level();
         let example = encode(&tokenizer, &pair, 512).expect("encodes");
         let (source, target) =

@@ -29,6 +29,11 @@ pub(crate) fn read<S: AsRef<str>>(path: &Path, fields: &[S]) -> Result<Vec<RawIt
     parse(path, &read_text(path)?, fields)
 }
 
+/// As [`read`], but an item may lack its `answer`, whose text is then empty.
+pub(crate) fn read_unlabelled<S: AsRef<str>>(path: &Path, fields: &[S]) -> Result<Vec<RawItem>, DataError> {
+    parse_items(path, &read_text(path)?, fields, false)
+}
+
 /// Reads a file of UTF-8 text.
 pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
     let bytes = fs::read(path).map_err(DiskError::at("read", path))?;
@@ -41,26 +46,15 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
 
 /// As [`read`], for text at hand; `path` is for messages.
 pub(crate) fn parse<S: AsRef<str>>(path: &Path, text: &str, fields: &[S]) -> Result<Vec<RawItem>, DataError> {
-    parse_each(path, text, fields, |line, text| {
-        let fields = fields.iter().map(|field| Ok(text(field.as_ref())?.text)).collect::<Result<_, DataError>>()?;
-        Ok(RawItem { fields, answer: text("answer")?, line })
-    })
+    parse_items(path, text, fields, true)
 }
 
-/// As [`read`], for who needs no answers: they may be missing, and are not looked at.
-pub(crate) fn read_fields<S: AsRef<str>>(path: &Path, fields: &[S]) -> Result<Vec<Vec<String>>, DataError> {
-    parse_each(path, &read_text(path)?, fields, |_, text| {
-        fields.iter().map(|field| Ok(text(field.as_ref())?.text)).collect()
-    })
-}
-
-/// Makes an item of each object, from its line and the texts under its keys.
-fn parse_each<S: AsRef<str>, T>(
+fn parse_items<S: AsRef<str>>(
     path: &Path,
     text: &str,
     fields: &[S],
-    make: impl Fn(usize, &dyn Fn(&str) -> Result<Text, DataError>) -> Result<T, DataError>,
-) -> Result<Vec<T>, DataError> {
+    all_answered: bool,
+) -> Result<Vec<RawItem>, DataError> {
     let keys: Vec<&str> = fields.iter().map(AsRef::as_ref).chain(["answer"]).collect();
     let objects: Vec<&RawValue> = serde_json::from_str(text).map_err(|e| broken(path, &e))?;
     if objects.is_empty() {
@@ -74,7 +68,13 @@ fn parse_each<S: AsRef<str>, T>(
         let entries: Entries = serde_json::from_str(object.get())
             .map_err(|_| fail(line, format!("not an object; it must have the keys {}", quote(&keys))))?;
         check_keys(&entries, &keys, &lines, fail)?;
-        items.push(make(line, &|key: &str| pick(&entries, key, &lines, line, fail))?);
+        let text = |key: &str| pick(&entries, key, &lines, line, fail);
+        let fields = fields.iter().map(|field| Ok(text(field.as_ref())?.text)).collect::<Result<_, DataError>>()?;
+        let answer = match entries.0.iter().any(|(key, _)| key == "answer") || all_answered {
+            true => text("answer")?,
+            false => Text { text: String::new(), line },
+        };
+        items.push(RawItem { fields, answer, line });
     }
     Ok(items)
 }
@@ -192,6 +192,17 @@ mod tests {
         let RawItem { fields, answer, line } = &items[0];
         assert_eq!((fields[0].as_str(), answer.text.as_str()), ("i\né", "a"));
         assert_eq!((*line, answer.line), (2, 3));
+    }
+
+    #[test]
+    fn an_answer_may_be_missing_where_that_is_allowed() {
+        let text = "[\n{\"input\": \"i\"},\n{\"input\": \"j\", \"answer\": \"a\"}]";
+        let items = parse_items(Path::new("f.json"), text, &["input"], false).expect("sound");
+        let read: Vec<_> = items.iter().map(|item| (item.answer.text.as_str(), item.answer.line)).collect();
+        assert_eq!(read, [("", 2), ("a", 3)]);
+        assert_eq!(message(text), "f.json item 0 (line 2): key `answer` is missing; add it");
+        let empty = parse_items(Path::new("f.json"), "[{\"input\": \"i\", \"answer\": \"\"}]", &["input"], false);
+        assert!(empty.is_err_and(|error| error.to_string().contains("`answer` is empty")));
     }
 
     #[test]

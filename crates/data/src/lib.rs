@@ -12,6 +12,8 @@ pub mod forest;
 pub mod import;
 mod items;
 pub mod label_tokens;
+pub mod llama_factory;
+pub mod overlap;
 pub mod pairs;
 pub mod prefix;
 pub mod prompt;
@@ -23,6 +25,6 @@ pub mod tokenizer;
 
 pub use error::DataError;
 pub use example::Example;
-pub use pairs::Pair;
+pub use pairs::{Draw, Pair};
 pub use testset::TestSet;
 pub use tokenizer::Tokenizer;

@@ -80,6 +80,26 @@ pub fn read(path: &Path, task: &Task, language: Language, protocol: Option<Proto
     Ok(set)
 }
 
+/// An item of a file that may lack some answers: published training sets hold items on which people did not agree.
+pub(crate) struct Labelled {
+    /// The texts, in the order of [`Task::fields`].
+    pub(crate) fields: Vec<String>,
+    pub(crate) label: Option<Label>,
+}
+
+/// Every item of such a file.
+///
+/// # Errors
+/// As [`read`] without a protocol.
+pub(crate) fn read_labels(path: &Path, task: &Task, language: Language) -> Result<Vec<Labelled>, DataError> {
+    let reading = GoldReading::new(path, task, language, None)?;
+    let label = |(index, RawItem { fields, answer, .. }): (usize, RawItem)| {
+        let label = if answer.text.is_empty() { None } else { Some(reading.label(index, &answer)?.label) };
+        Ok(Labelled { fields, label })
+    };
+    items::read_unlabelled(path, &task.fields)?.into_iter().enumerate().map(label).collect()
+}
+
 /// The only test file of `language` under `dir`.
 ///
 /// # Errors

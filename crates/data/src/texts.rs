@@ -79,7 +79,8 @@ impl Texts {
     /// # Errors
     /// A broken file; a missing, extra or empty key (item, line).
     pub fn read_questions(path: &Path, task: &Task, language: Language) -> Result<Self, DataError> {
-        let content = Content::Questions(task.clone(), items::read_fields(path, &task.fields)?);
+        let raw = items::read_unlabelled(path, &task.fields)?;
+        let content = Content::Questions(task.clone(), raw.into_iter().map(|item| item.fields).collect());
         Ok(Self { language, content })
     }
 

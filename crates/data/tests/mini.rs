@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use data::{pairs, tasks, testset};
-use schema::Language;
+use data::{Draw, pairs, tasks, testset};
+use schema::{Language, recipe::BuildRecipe};
 
 fn dir() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/mini"))
@@ -29,7 +29,9 @@ fn every_language_is_whole_and_parallel() {
 fn pairs_of_five_languages_fit_together() {
     let task = tasks::task("emotion").expect("shipped");
     for (setting, count) in [("zh/de/es/sw/hi=>en", 600), ("en/zh/es=>de", 360), ("hi=>sw", 120)] {
-        let pairs = pairs::load(dir(), task, &setting.parse().expect("a setting"), 0, 1).expect("loads");
+        let (setting, build) = (&setting.parse().expect("a setting"), &BuildRecipe::paper());
+        let draw = Draw { dir: dir(), task, setting, pairs: 0, seed: 1, build, asked: &["emotion".to_owned()] };
+        let pairs = pairs::load(&draw).expect("loads").pairs;
         assert_eq!(pairs.len(), count, "{setting}");
     }
 }

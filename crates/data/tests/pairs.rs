@@ -5,8 +5,8 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::folder;
-use data::{DataError, Pair, pairs, tasks::task};
-use schema::{Language, Setting};
+use data::{DataError, Draw, Pair, pairs, tasks::task};
+use schema::{Language, Setting, recipe::BuildRecipe};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -37,7 +37,13 @@ fn data(count: usize) -> TempDir {
 
 fn load(data: &TempDir, setting: &str, count: usize, seed: u64) -> Result<Vec<Pair>, DataError> {
     let setting: Setting = setting.parse().expect("a setting");
-    pairs::load(data.path(), task("emotion").expect("shipped"), &setting, count, seed)
+    load_setting(data, &setting, count, seed)
+}
+
+fn load_setting(data: &TempDir, setting: &Setting, pairs: usize, seed: u64) -> Result<Vec<Pair>, DataError> {
+    let (task, build) = (task("emotion").expect("shipped"), &BuildRecipe::paper());
+    let draw = Draw { dir: data.path(), task, setting, pairs, seed, build, asked: &[] };
+    pairs::load(&draw).map(|drawn| drawn.pairs)
 }
 
 #[test]
@@ -58,11 +64,23 @@ fn draws_are_seeded_without_replacement_and_mixed() {
     assert_eq!(load(&data, "de=>en", 0, 1).expect("loads").len(), 40);
 }
 
+/// Numbers of the seed: whoever repeats an experiment of an earlier version gets its pairs in its order.
+#[test]
+fn the_seed_draws_what_it_always_drew() {
+    let pairs = load(&data(40), "zh/de=>en", 5, 1).expect("loads");
+    let drawn: Vec<String> = pairs.iter().map(|pair| format!("{}{}", pair.language, pair.item)).collect();
+    assert_eq!(drawn.join(" "), "zh17 de19 zh30 zh38 zh23 zh28 de7 de36 de21 de1");
+    let json = serde_json::to_string(&pairs[0]).expect("JSON");
+    assert!(json.starts_with("{\"source\":") && !json.contains("into"), "{json}");
+}
+
 #[test]
 fn into_english_a_pair_is_the_file_s_item() {
     let pair = load(&data(3), "de=>en", 0, 1).expect("loads").into_iter().find(|pair| pair.item == 2).expect("all");
     assert_eq!(pair.source, "Frage 2\nE: \"\nTranslate the input from German to English:\n");
     assert_eq!(pair.target, "question 2\nE: \"");
+    let foreign = load(&data(3), "sv=>en", 0, 1).expect("loads");
+    assert!(foreign.iter().all(|pair| pair.source.ends_with("from German to English:\n")), "whatever its instruction");
 }
 
 #[test]
@@ -89,6 +107,7 @@ fn what_cannot_be_drawn_is_said() {
     let data = data(3);
     let error = load(&data, "zh/de=>en", 4, 1).expect_err("only three").to_string();
     assert!(error.contains("emotion_zh10k_train_question.json has 3 pairs, 4 were asked for"), "{error}");
+    assert!(error.ends_with("set `train.pairs` to at most 3, or to 0 to take all"), "{error}");
     let error = load(&data, "it=>en", 1, 1).expect_err("no file").to_string();
     assert!(error.contains("no file emotion_it<count>_train_question.json"), "{error}");
     let error = load(&data, "sv=>de", 1, 1).expect_err("its instruction speaks of German").to_string();
@@ -97,6 +116,6 @@ fn what_cannot_be_drawn_is_said() {
         "{error}"
     );
     let same = Setting { sources: vec![Language::En], target: Language::En };
-    let error = pairs::load(data.path(), task("emotion").expect("shipped"), &same, 1, 1).expect_err("no such setting");
+    let error = load_setting(&data, &same, 1, 1).expect_err("no such setting");
     assert!(error.to_string().contains("`en=>en`"), "{error}");
 }

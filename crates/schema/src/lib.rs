@@ -10,6 +10,7 @@ pub mod record;
 pub mod run_folder;
 pub mod setting;
 pub mod task;
+pub mod template;
 
 pub use disk::{write_json_lines, write_whole};
 pub use language::Language;
@@ -17,3 +18,4 @@ pub use recipe::Recipe;
 pub use record::{AnswerRecord, StepRecord, ValidationRecord};
 pub use setting::Setting;
 pub use task::{Exemplars, FewShot, Label, LabelSet, Protocol, Scoring, Task};
+pub use template::Template;

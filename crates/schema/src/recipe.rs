@@ -4,6 +4,7 @@
 //! and reports every problem at once, `render` writes it out again. A checked recipe is trusted by all other crates.
 //! Never here: whether data, models or few-shot files exist.
 
+mod build;
 mod check;
 mod file;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::{
     str::FromStr,
 };
 
+pub use build::{BuildRecipe, Control, Directions, Removal, Split};
 pub use problem::{Origin, Problem, RecipeError};
 
 use serde::{Deserialize, Serialize};
@@ -120,7 +122,7 @@ pub struct TrainRecipe {
     pub settings: Vec<Setting>,
     /// Tasks whose questions are translated; each is trained alone.
     pub tasks: Vec<String>,
-    /// Pairs drawn per source language.
+    /// Pairs drawn per source language; 0: all.
     pub pairs: usize,
     /// Passes over the training split; ignored if `max_steps` is given. The paper's 3, and its 1 where only `paws`
     /// is trained (appendix B: less overfitting).
@@ -152,6 +154,9 @@ pub struct TrainRecipe {
     pub save_steps: usize,
     /// Longest example in tokens; longer ones are cut as LLaMA-Factory cuts.
     pub cutoff_len: usize,
+    /// How pairs are made of the files. Records of the default leave it out, as those from before there was a choice.
+    #[serde(default = "BuildRecipe::paper", skip_serializing_if = "BuildRecipe::is_paper")]
+    pub build: BuildRecipe,
     /// The adapter.
     pub lora: LoraRecipe,
 }
@@ -178,6 +183,7 @@ impl TrainRecipe {
             eval_steps: 50,
             save_steps: 50,
             cutoff_len: 2048,
+            build: BuildRecipe::paper(),
             lora: LoraRecipe::paper(),
         }
     }

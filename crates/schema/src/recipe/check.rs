@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::{Language, Setting};
 
 use super::{
-    ActivationCheckpointing, DataRecipe, EvalRecipe, FewShot, LabelSet, LoraRecipe, Precision, Protocol, Recipe,
-    Schedule, Scoring, TrainRecipe,
+    ActivationCheckpointing, BuildRecipe, Control, DataRecipe, Directions, EvalRecipe, FewShot, LabelSet, LoraRecipe,
+    Precision, Protocol, Recipe, Removal, Schedule, Scoring, Split, TrainRecipe,
     file::RecipeFile,
     problem::{Origin, RecipeError, shorten, suggest, unknown_word},
     section::Section,
@@ -39,6 +39,13 @@ pub(super) const KEYS: &[&str] = &[
     "train.eval_steps",
     "train.save_steps",
     "train.cutoff_len",
+    "train.build.template",
+    "train.build.directions",
+    "train.build.control",
+    "train.build.remove_overlap",
+    "train.build.remove_duplicates",
+    "train.build.similarity",
+    "train.build.split",
     "train.lora.rank",
     "train.lora.alpha",
     "train.lora.dropout",
@@ -153,7 +160,7 @@ fn read_train(train: &mut Section<'_>) -> TrainRecipe {
     let tasks = train.words("tasks", read_task).unwrap_or_default();
     let paper = TrainRecipe::paper(settings, tasks);
     TrainRecipe {
-        pairs: train.count("pairs").unwrap_or(paper.pairs),
+        pairs: train.whole("pairs").unwrap_or(paper.pairs),
         epochs: train.number("epochs", "must be above 0", |x| x > 0.0).unwrap_or(paper.epochs),
         max_steps: train.count("max_steps"),
         batch_size: train.count("batch_size").unwrap_or(paper.batch_size),
@@ -176,6 +183,7 @@ fn read_train(train: &mut Section<'_>) -> TrainRecipe {
         eval_steps: train.count("eval_steps").unwrap_or(paper.eval_steps),
         save_steps: train.count("save_steps").unwrap_or(paper.save_steps),
         cutoff_len: train.count("cutoff_len").unwrap_or(paper.cutoff_len),
+        build: train.section("build", read_build).unwrap_or(paper.build),
         lora: train.section("lora", read_lora).unwrap_or(paper.lora),
         ..paper
     }
@@ -185,6 +193,21 @@ const SHARE: &str = "must be at least 0 and below 1";
 
 fn is_share(x: f64) -> bool {
     (0.0..1.0).contains(&x)
+}
+
+fn read_build(build: &mut Section<'_>) -> BuildRecipe {
+    let paper = BuildRecipe::paper();
+    BuildRecipe {
+        template: build.parse("template", |text, _| text.parse()).unwrap_or(paper.template),
+        directions: build.word("directions", Directions::WORDS).unwrap_or(paper.directions),
+        control: build.word("control", Control::WORDS).unwrap_or(paper.control),
+        remove_overlap: build.word("remove_overlap", Removal::WORDS).unwrap_or(paper.remove_overlap),
+        remove_duplicates: build.word("remove_duplicates", Removal::WORDS).unwrap_or(paper.remove_duplicates),
+        similarity: build
+            .number("similarity", "must be above 0 and at most 1", |x| x > 0.0 && x <= 1.0)
+            .unwrap_or(paper.similarity),
+        split: build.word("split", Split::WORDS).unwrap_or(paper.split),
+    }
 }
 
 fn read_lora(lora: &mut Section<'_>) -> LoraRecipe {

@@ -1,8 +1,14 @@
 //! Laws of recipes: what is rendered reads back, and no text makes the reader panic.
 
-use proptest::{collection::vec, option, prelude::*, sample::subsequence};
+use proptest::{
+    collection::vec,
+    option,
+    prelude::*,
+    sample::{select, subsequence},
+};
 
 use super::{check::KEYS, *};
+use crate::Template;
 
 fn parse_here(text: &str) -> Result<Recipe, RecipeError> {
     Recipe::parse(Path::new("recipe.toml"), text, &[])
@@ -44,6 +50,25 @@ fn any_checkpointing() -> impl Strategy<Value = ActivationCheckpointing> {
     prop_oneof![Just(Auto), Just(On), Just(Off)]
 }
 
+fn any_template() -> impl Strategy<Value = Template> {
+    "[a-z {}\n\"'\\\\中]{0,9}\\{source\\}[a-z {}\n\"'\\\\中]{0,9}"
+        .prop_filter_map("no template", |text| text.parse().ok())
+}
+
+prop_compose! {
+    fn any_build()(
+        template in prop_oneof![Just(Template::paper()), any_template()],
+        directions in select(vec![Directions::Forward, Directions::Swapped, Directions::Both]),
+        control in select(vec![Control::None, Control::Shuffled, Control::Copy, Control::Answers]),
+        removals in vec(select(vec![Removal::Off, Removal::Exact, Removal::Near]), 2),
+        similarity in 1e-9..=1.0,
+        split in select(vec![Split::Pairs, Split::Questions]),
+    ) -> BuildRecipe {
+        let (remove_overlap, remove_duplicates) = (removals[0], removals[1]);
+        BuildRecipe { template, directions, control, remove_overlap, remove_duplicates, similarity, split }
+    }
+}
+
 prop_compose! {
     fn any_train()(
         setting in any_setting(),
@@ -55,13 +80,13 @@ prop_compose! {
         shares in vec(0.0..1.0, 2),
         others in vec(0.0..1e30, 2),
         schedule in prop_oneof![Just(Schedule::Cosine), Just(Schedule::Linear), Just(Schedule::Constant)],
-        (activation_checkpointing, lora) in (any_checkpointing(), any_lora()),
+        (activation_checkpointing, build, lora) in (any_checkpointing(), any_build(), any_lora()),
     ) -> TrainRecipe {
         TrainRecipe {
             settings: vec![setting], tasks, pairs: counts[0], epochs, max_steps, batch_size: counts[1],
             micro_batch_tokens: counts[2], activation_checkpointing, learning_rate, schedule, warmup_ratio: shares[0], weight_decay: others[0],
             max_grad_norm: others[1], val_size: shares[1], eval_steps: counts[3], save_steps: counts[4],
-            cutoff_len: counts[5], lora,
+            cutoff_len: counts[5], build, lora,
         }
     }
 }
@@ -91,7 +116,7 @@ prop_compose! {
         title in any_text(),
         model in any_text(),
         dir in any_text(),
-        dtype in prop::sample::select(vec![Precision::F32, Precision::Bf16, Precision::Packed, Precision::Nf4]),
+        dtype in select(vec![Precision::F32, Precision::Bf16, Precision::Packed, Precision::Nf4]),
         seeds in subsequence(vec![0, 1, 2, u64::MAX], 1..=4),
         train in option::of(any_train()),
         eval in any_eval(),
@@ -164,6 +189,7 @@ fn every_key_is_taken_and_rendered() {
 }
 
 #[test]
+// long: the whole text
 fn a_rendered_recipe_by_eye() {
     let text =
         "model = 'm'\ndata.dir = 'd'\ntrain = { settings = ['zh/de=>en'], tasks = ['snli'] }\neval.tasks = ['paws']";
@@ -199,6 +225,18 @@ val_size = 0.05
 eval_steps = 50
 save_steps = 50
 cutoff_len = 2048
+
+[train.build]
+template = """
+{source}
+Translate the input from {source_language} to {target_language}:
+"""
+directions = "forward"
+control = "none"
+remove_overlap = "near"
+remove_duplicates = "off"
+similarity = 0.8
+split = "pairs"
 
 [train.lora]
 rank = 8

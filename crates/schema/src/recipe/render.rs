@@ -5,7 +5,7 @@ use std::{fmt::Display, path::Path};
 
 use toml::Value;
 
-use super::{EvalRecipe, LoraRecipe, Recipe, TrainRecipe};
+use super::{BuildRecipe, EvalRecipe, LoraRecipe, Recipe, TrainRecipe};
 use crate::Language;
 
 /// See [`Recipe::render`].
@@ -48,6 +48,16 @@ fn render_train(page: &mut Page, train: &TrainRecipe) {
     page.line(&format!("eval_steps = {}", train.eval_steps));
     page.line(&format!("save_steps = {}", train.save_steps));
     page.line(&format!("cutoff_len = {}", train.cutoff_len));
+    let BuildRecipe { template, directions, control, remove_overlap, remove_duplicates, similarity, split } =
+        &train.build;
+    page.line("\n[train.build]");
+    page.text("template", template);
+    page.text("directions", directions);
+    page.text("control", control);
+    page.text("remove_overlap", remove_overlap);
+    page.text("remove_duplicates", remove_duplicates);
+    page.number("similarity", *similarity);
+    page.text("split", split);
     let LoraRecipe { rank, alpha, dropout, targets } = &train.lora;
     page.line("\n[train.lora]");
     page.line(&format!("rank = {rank}"));

@@ -125,10 +125,19 @@ impl<'a> Section<'a> {
         read(text, &resolve).map_or_else(|message| self.refuse(key, &message, entry.origin), Some)
     }
 
+    /// A whole number from 0.
+    pub(super) fn whole(&mut self, key: &str) -> Option<usize> {
+        self.whole_from(key, 0)
+    }
+
     /// A whole number from 1.
     pub(super) fn count(&mut self, key: &str) -> Option<usize> {
+        self.whole_from(key, 1)
+    }
+
+    fn whole_from(&mut self, key: &str, at_least: i128) -> Option<usize> {
         let entry = self.table.remove(key)?;
-        match read_whole(&entry, 1) {
+        match read_whole(&entry, at_least) {
             Ok(whole) => Some(whole),
             Err(message) => self.refuse(key, &message, entry.origin),
         }

@@ -78,13 +78,18 @@ fn defaults_are_the_papers() {
     let recipe = small(&[]);
     assert_eq!((recipe.name.as_str(), recipe.title.as_str()), ("small", "small"));
     assert_eq!((recipe.dtype, recipe.seeds.as_slice()), (Precision::F32, [1].as_slice()));
-    let train = recipe.train.expect("[train]");
+    let train = recipe.train.clone().expect("[train]");
     assert_eq!((train.pairs, train.epochs, train.max_steps, train.batch_size), (10_000, 3.0, None, 16));
     assert_eq!((train.micro_batch_tokens, train.learning_rate, train.schedule), (1024, 5e-5, Schedule::Cosine));
     assert_eq!((train.warmup_ratio, train.weight_decay, train.max_grad_norm), (0.1, 0.0, 1.0));
     assert_eq!((train.val_size, train.eval_steps, train.save_steps, train.cutoff_len), (0.05, 50, 50, 2048));
     let LoraRecipe { rank, alpha, dropout, targets } = train.lora;
     assert_eq!((rank, alpha, dropout, targets.join(" ")), (8, 16.0, 0.0, "q_proj v_proj".to_owned()));
+    let build = train.build;
+    assert!(build.is_paper() && build.template.is_paper());
+    assert_eq!((build.directions, build.control, build.split), (Directions::Forward, Control::None, Split::Pairs));
+    assert_eq!((build.remove_overlap, build.remove_duplicates), (Removal::Near, Removal::Off));
+    assert_eq!(build.similarity, 0.8);
     let eval = recipe.eval;
     assert_eq!((eval.languages.as_slice(), eval.labels.as_slice()), (Language::ALL, [LabelSet::English].as_slice()));
     assert_eq!((eval.scoring, eval.protocol, eval.few_shot, eval.limit), (Scoring::Prefix, None, None, None));
@@ -190,11 +195,25 @@ fn every_range_is_checked() {
         ("train.epochs", "-1", "must be above 0"),
         ("train.pairs", "1.5", "must be a whole number, found 1.5"),
         ("train.pairs", "99999999999999999999", "99999999999999999999 is too large"),
+        ("train.pairs", "-1", "must be at least 0"),
         ("train.batch_size", "true", "must be a whole number, found `true`"),
         ("train.warmup_ratio", "1.1", "must be at least 0 and at most 1"),
         ("train.weight_decay", "-0.1", "must be at least 0"),
         ("train.max_grad_norm", "-1", "must be at least 0 (0: no clipping)"),
         ("train.val_size", "1", "must be at least 0 and below 1"),
+        ("train.build.similarity", "0", "must be above 0 and at most 1"),
+        ("train.build.similarity", "1.5", "must be above 0 and at most 1"),
+        ("train.build.directions", "both ways", "unknown value `both ways`; one of: forward, swapped, both"),
+        ("train.build.control", "shuffle", "unknown value `shuffle`; did you mean `shuffled`?"),
+        ("train.build.remove_overlap", "all", "unknown value `all`; one of: off, exact, near"),
+        ("train.build.remove_duplicates", "true", "unknown value `true`; one of: off, exact, near"),
+        ("train.build.split", "question", "unknown value `question`; did you mean `questions`?"),
+        (
+            "train.build.template",
+            "'Translate: {source'",
+            "a single `{` without its partner; for a brace itself write `{{` or `}}`",
+        ),
+        ("train.build.template", "Translate!", "must hold `{source}`, which stands for the question"),
         ("train.lora.dropout", "1.0", "must be at least 0 and below 1"),
         ("train.lora.alpha", "0", "must be above 0"),
         ("train.lora.targets", "q_porj", "unknown value `q_porj`; did you mean `q_proj`?"),
@@ -220,8 +239,24 @@ fn every_range_is_checked() {
     for (key, value, message) in cases {
         assert_eq!(refuse(&[(key, value)]), format!("{key}: {message} (--set)"), "{key}={value}");
     }
-    for (key, value) in [("train.val_size", "0"), ("train.warmup_ratio", "1"), ("train.max_grad_norm", "0")] {
+    for (key, value) in
+        [("train.val_size", "0"), ("train.pairs", "0"), ("train.warmup_ratio", "1"), ("train.max_grad_norm", "0")]
+    {
         small(&[(key, value)]);
+    }
+}
+
+#[test]
+fn how_pairs_are_built_is_recorded_where_it_is_not_the_papers() {
+    let plain = serde_json::to_string(&small(&[])).expect("JSON");
+    assert!(!plain.contains("\"build\""), "recipes recorded before there was a choice are the same: {plain}");
+    let sets = [("train.build.control", "copy"), ("train.build.template", r#""{source}\n=> {target_language}: ""#)];
+    let built = small(&sets);
+    let build = &built.train.as_ref().expect("[train]").build;
+    assert_eq!((build.control, build.template.to_string()), (Control::Copy, "{source}\n=> {target_language}: ".into()));
+    for recipe in [small(&[]), built] {
+        let recorded = serde_json::to_string(&recipe).expect("JSON");
+        assert_eq!(serde_json::from_str::<Recipe>(&recorded).expect("a recipe"), recipe);
     }
 }
 
@@ -277,6 +312,11 @@ fn the_shipped_recipes_are_good() {
     let quickstart = Recipe::read(&folder.join("quickstart.toml"), &[]).expect("a good recipe");
     assert_eq!(quickstart.adapters()[0].name, "emotion.zh-de-en.seed1");
     assert!(quickstart.data.dir.join("ap_emotion/emotion_de40_test.json").is_file());
+    for file in fs::read_dir(&folder).expect("a folder") {
+        let path = file.expect("a file").path();
+        let recipe = Recipe::read(&path, &[]).expect("a good recipe");
+        assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(recipe.name.as_str()));
+    }
     let snli = Recipe::read(&folder.join("snli_zh_de.toml"), &[]).expect("a good recipe");
     let paper = TrainRecipe::paper(vec!["zh/de=>en".parse().expect("a setting")], vec!["snli".to_owned()]);
     assert_eq!(snli.train, Some(paper), "what it writes out are the defaults");

@@ -1,0 +1,177 @@
+//! Which questions must not be trained on: those that the evaluation asks, and those that stand in their file before.
+//!
+//! Questions are compared without their header words, which all questions of a task have in common.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+use schema::{Language, Task, recipe::Removal};
+use serde::{Deserialize, Serialize};
+
+use super::questions::{Candidate, Candidates};
+use crate::{DataError, items, overlap::Index, prompt, testset};
+
+/// Why an item was taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// A test file asks its question.
+    InTest,
+    /// Answers are to be kept, and it has none.
+    NoAnswer,
+    /// An earlier item of its file is the same.
+    Duplicate,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InTest => "in_test",
+            Self::NoAnswer => "no_answer",
+            Self::Duplicate => "duplicate",
+        })
+    }
+}
+
+/// An item that was taken out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Index in its file, from 0.
+    pub item: usize,
+    /// Why.
+    pub reason: Reason,
+    /// The other text that is the same.
+    pub found: Option<Found>,
+}
+
+/// Where the same text stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// Its language; of a duplicate the source's.
+    pub language: Language,
+    /// The file it was found in.
+    pub file: PathBuf,
+    /// Index there, from 0.
+    pub item: usize,
+    /// Share of common n-grams ([`Index::nearest`]).
+    pub similarity: f64,
+    /// Whether the two are equal but for case, punctuation and spaces.
+    pub exact: bool,
+}
+
+/// A test file.
+pub(super) struct TestFile {
+    pub(super) task: &'static Task,
+    pub(super) language: Language,
+    pub(super) path: PathBuf,
+}
+
+/// A test file's questions, to look others up in.
+pub(super) struct TestQuestions {
+    file: TestFile,
+    index: Index,
+}
+
+/// The only test file of a task in a language; `None` if there is none.
+///
+/// # Errors
+/// There are several, or the folder cannot be read.
+pub(super) fn find_test(dir: &Path, task: &'static Task, language: Language) -> Result<Option<TestFile>, DataError> {
+    let folder = dir.join(&task.folder);
+    if !folder.is_dir() || testset::find_all(&folder, task, language, "_test.json")?.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(TestFile { task, language, path: testset::find(dir, task, language)? }))
+}
+
+impl TestQuestions {
+    /// # Errors
+    /// A broken file.
+    pub(super) fn read(file: TestFile) -> Result<Self, DataError> {
+        let mut index = Index::new();
+        for (id, item) in items::read(&file.path, &file.task.fields)?.into_iter().enumerate() {
+            index.add(id, &item.fields.join("\n"));
+        }
+        Ok(Self { file, index })
+    }
+}
+
+/// `Some((id, similarity, exact))` of what is the same.
+fn look_up(index: &Index, text: &str, removal: Removal, threshold: f64) -> Option<(usize, f64, bool)> {
+    let exact = || index.exact(text).map(|id| (id, 1.0, true));
+    match removal {
+        Removal::Off => None,
+        Removal::Exact => exact(),
+        Removal::Near => exact().or_else(|| index.nearest(text, threshold).map(|(id, alike)| (id, alike, false))),
+    }
+}
+
+/// A question's fields without the task's header words; all of it where it does not have their form.
+fn content(task: &Task, language: Language, question: &str) -> String {
+    match prompt::fields(task, language, question) {
+        Ok(Ok(fields)) => fields.join("\n"),
+        _ => question.to_owned(),
+    }
+}
+
+/// The items that a test file asks, in file order. Looked for in the source, the target and the English form, each in
+/// the test files of its language.
+pub(super) fn find_in_tests(
+    candidates: &Candidates,
+    task: &Task,
+    target: Language,
+    tests: &[TestQuestions],
+    removal: Removal,
+    threshold: f64,
+) -> Vec<Removed> {
+    let find = |candidate: &Candidate| {
+        // Of a language that stands here twice the texts are the same.
+        let forms: BTreeMap<Language, &String> = BTreeMap::from([
+            (candidates.language, &candidate.source),
+            (target, &candidate.target),
+            (Language::En, &candidate.english),
+        ]);
+        forms.into_iter().find_map(|(language, question)| {
+            let text = content(task, language, question);
+            tests.iter().filter(|test| test.file.language == language).find_map(|test| {
+                let (item, similarity, exact) = look_up(&test.index, &text, removal, threshold)?;
+                let found = Found { language, file: test.file.path.clone(), item, similarity, exact };
+                Some(Removed { item: candidate.item, reason: Reason::InTest, found: Some(found) })
+            })
+        })
+    };
+    candidates.all.par_iter().filter_map(find).collect()
+}
+
+/// The items that are the same as an earlier one in both languages; `is_out` says which do not count.
+pub(super) fn find_duplicates(
+    candidates: &Candidates,
+    task: &Task,
+    target: Language,
+    is_out: impl Fn(usize) -> bool,
+    removal: Removal,
+    threshold: f64,
+) -> Vec<Removed> {
+    if removal == Removal::Off {
+        return Vec::new();
+    }
+    let (mut index, mut found) = (Index::new(), Vec::new());
+    for candidate in candidates.all.iter().filter(|candidate| !is_out(candidate.item)) {
+        let [source, target] = [(candidates.language, &candidate.source), (target, &candidate.target)]
+            .map(|(language, question)| content(task, language, question));
+        let text = format!("{source}\n{target}");
+        match look_up(&index, &text, removal, threshold) {
+            None => index.add(candidate.item, &text),
+            Some((item, similarity, exact)) => {
+                let (language, file) = (candidates.language, candidates.path.clone());
+                let earlier = Found { language, file, item, similarity, exact };
+                found.push(Removed { item: candidate.item, reason: Reason::Duplicate, found: Some(earlier) });
+            }
+        }
+    }
+    found
+}
