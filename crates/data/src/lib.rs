@@ -11,6 +11,7 @@ pub mod example;
 pub mod forest;
 mod items;
 pub mod label_tokens;
+pub mod overlap;
 pub mod pairs;
 pub mod prefix;
 pub mod prompt;

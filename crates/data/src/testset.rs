@@ -115,13 +115,11 @@ pub(crate) fn find_one(dir: &Path, task: &Task, language: Language, ending: &str
     Err(DataError::Folder { folder, problem })
 }
 
-/// All such files of a folder, by name.
-pub(crate) fn find_all(
-    folder: &Path,
-    task: &Task,
-    language: Language,
-    ending: &str,
-) -> Result<Vec<PathBuf>, DataError> {
+/// All files `<task>_<language><count><ending>` of a folder, by name.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn find_all(folder: &Path, task: &Task, language: Language, ending: &str) -> Result<Vec<PathBuf>, DataError> {
     let stem = format!("{}_{language}", task.name);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(DiskError::at("read", folder))? {

@@ -72,6 +72,7 @@ pub struct Exemplar {
 /// The builtin exemplars of a task, per language, parallel.
 pub type Exemplars = BTreeMap<Language, Vec<Exemplar>>;
 
+/// A closed list of words as an enum: serialised, shown and parsed as written.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -100,6 +101,8 @@ macro_rules! words {
         }
     };
 }
+
+pub(crate) use words;
 
 /// A word that is none of a closed list.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

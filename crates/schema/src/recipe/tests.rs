@@ -202,6 +202,8 @@ fn every_range_is_checked() {
         ("train.settings", "[]", "must not be empty"),
         ("train.schedule", "cosin", "unknown value `cosin`; did you mean `cosine`?"),
         ("train", "3", "must be a section `[train]`, found 3"),
+        ("data.accept", "label_word", "unknown value `label_word`; did you mean `label_words`?"),
+        ("data.accept", "[]", "must not be empty"),
         ("dtype", "int8", "unknown value `int8`; one of: f32, bf16, packed, nf4"),
         ("seeds", "[1, -1]", "must be at least 0"),
         ("seeds", "[1, 1]", "1 stands twice"),
@@ -223,6 +225,14 @@ fn every_range_is_checked() {
     for (key, value) in [("train.val_size", "0"), ("train.warmup_ratio", "1"), ("train.max_grad_norm", "0")] {
         small(&[(key, value)]);
     }
+}
+
+#[test]
+fn accepted_kinds_are_read_and_none_is_the_default() {
+    assert!(small(&[]).data.accept.is_empty());
+    let recipe = small(&[("data.accept", "label_words,label_order")]);
+    assert_eq!(recipe.data.accept, [Kind::LabelWords, Kind::LabelOrder]);
+    assert!(recipe.render().contains("accept = [\"label_words\", \"label_order\"]"), "{}", recipe.render());
 }
 
 #[test]

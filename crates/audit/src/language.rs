@@ -1,0 +1,194 @@
+//! Texts in another language than the file's name says.
+//!
+//! The identifier (lingua) knows the twenty languages and those that they are confused with. Short texts of close
+//! languages cannot be told apart, so an item counts only where the identifier is sure of a language that is not close to
+//! the right one ([`KIN`]), and a close language counts only where most of a file's texts are in it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use lingua::{Language as Spoken, LanguageDetector, LanguageDetectorBuilder};
+use rayon::prelude::*;
+use schema::{
+    Finding, Language,
+    finding::{Kind, Severity},
+};
+
+use crate::{
+    Role,
+    set::Set,
+    text::{count_letters, shorten, words},
+};
+
+/// Letters below which a text says nothing about its language; of syllabic and ideographic scripts [`SYLLABLES`].
+const LETTERS: usize = 20;
+const SYLLABLES: usize = 8;
+/// Confidence in another language, and what the right one and its kin may still have, for an item to count.
+const SURE: f64 = 0.9;
+const EXCLUDED: f64 = 0.02;
+/// Share of a file's texts that must be in a close language for the file to be in it.
+const CLOSE_SHARE: f64 = 0.6;
+
+/// What the identifier calls a language, and the close languages that short texts of it are taken for.
+const KIN: &[(Language, &[Spoken], &[Spoken])] = &[
+    (Language::En, &[Spoken::English], &[]),
+    (Language::Zh, &[Spoken::Chinese], &[Spoken::Japanese]),
+    (Language::De, &[Spoken::German], &[Spoken::Dutch]),
+    (Language::Fr, &[Spoken::French], &[]),
+    (Language::Es, &[Spoken::Spanish], &[Spoken::Portuguese]),
+    (Language::It, &[Spoken::Italian], &[Spoken::Spanish, Spoken::Portuguese]),
+    (Language::Nl, &[Spoken::Dutch], &[Spoken::German]),
+    (Language::Ja, &[Spoken::Japanese], &[Spoken::Chinese]),
+    (Language::Ru, &[Spoken::Russian], &[Spoken::Ukrainian, Spoken::Bulgarian]),
+    (Language::Sv, &[Spoken::Swedish], &[Spoken::Danish, Spoken::Bokmal, Spoken::Nynorsk]),
+    (Language::Sl, &[Spoken::Slovene], &[Spoken::Croatian]),
+    (Language::Pl, &[Spoken::Polish], &[]),
+    (Language::Bg, &[Spoken::Bulgarian], &[Spoken::Macedonian, Spoken::Russian]),
+    (Language::No, &[Spoken::Bokmal, Spoken::Nynorsk], &[Spoken::Danish, Spoken::Swedish]),
+    (Language::Ms, &[Spoken::Malay], &[Spoken::Indonesian]),
+    (Language::Is, &[Spoken::Icelandic], &[]),
+    (Language::Hi, &[Spoken::Hindi], &[Spoken::Marathi]),
+    (Language::Th, &[Spoken::Thai], &[]),
+    (Language::Sw, &[Spoken::Swahili], &[]),
+    (Language::Bn, &[Spoken::Bengali], &[]),
+];
+
+impl Guess {
+    fn is_sure(&self) -> bool {
+        self.confidence >= SURE && self.expected <= EXCLUDED
+    }
+}
+
+/// The identifier; its models are in the program.
+pub(crate) struct Detector(LanguageDetector);
+
+/// What a text is taken for.
+struct Guess {
+    best: Spoken,
+    confidence: f64,
+    /// Of the right language and its kin.
+    expected: f64,
+}
+
+impl Detector {
+    pub(crate) fn new() -> Self {
+        Self(LanguageDetectorBuilder::from_all_languages().build())
+    }
+
+    /// What a text is taken for, if that does not hang on the names in it: where letters have case, the words in small
+    /// letters alone must say the same.
+    fn guess_surely(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
+        let guess = self.guess(text, expected)?;
+        if !guess.is_sure() || !text.contains(char::is_uppercase) {
+            return Some(guess);
+        }
+        let small: Vec<&str> = words(text).filter(|word| word.starts_with(char::is_lowercase)).collect();
+        let small = small.join(" ");
+        let agreed = if says_enough(&small) { self.guess(&small, expected) } else { None };
+        match agreed {
+            Some(other) if other.best == guess.best && other.is_sure() => Some(guess),
+            _ => Some(Guess { confidence: 0.0, ..guess }),
+        }
+    }
+
+    /// Items of an English file that are in another language for certain.
+    pub(crate) fn list_foreign(&self, english: &Set<'_>) -> BTreeSet<usize> {
+        let guesses = guess_all(english.items.iter().map(|item| item.parts.as_slice()), self, &[&[Spoken::English]]);
+        guesses.into_iter().filter(|(_, _, guess)| guess.is_sure()).map(|(item, ..)| item).collect()
+    }
+
+    fn guess(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
+        let values = self.0.compute_language_confidence_values(text);
+        let (best, confidence) = *values.first()?;
+        let is_expected = |language: &Spoken| expected.iter().any(|list| list.contains(language));
+        let expected = values.iter().filter(|(language, _)| is_expected(language)).map(|(_, value)| value).sum();
+        Some(Guess { best, confidence, expected })
+    }
+}
+
+/// `copies`: items that are said to be English already.
+pub(crate) fn check(set: &Set<'_>, detector: &Detector, copies: &BTreeSet<usize>) -> Vec<Finding> {
+    let Some((_, own, kin)) = KIN.iter().find(|(language, ..)| *language == set.language()) else { return Vec::new() };
+    let mut findings = Vec::new();
+    let guesses = guess_all(set.items.iter().map(|item| item.parts.as_slice()), detector, &[own, kin]);
+    let mut seen: BTreeMap<Spoken, Vec<(usize, String)>> = BTreeMap::new();
+    for (index, text, guess) in guesses.iter().filter(|(index, _, guess)| guess.is_sure() && !copies.contains(index)) {
+        // What is foreign in the English file is said there.
+        if !set.items[*index].is_foreign {
+            let quoted = format!("{:.2} `{}`", guess.confidence, shorten(text, 60));
+            seen.entry(guess.best).or_default().push((*index, quoted));
+        }
+    }
+    for (spoken, seen) in &seen {
+        let (name, all) = (set.language().name(), set.items.len());
+        let what = format!("of {all} items these are in {spoken:?}, not in {name}; confidence and text");
+        let severity = if set.is_english() { Severity::Warning } else { set.severity_of_share(seen.len()) };
+        findings.extend(set.finding_of(
+            Kind::Language,
+            severity,
+            seen,
+            &what,
+            "put the text in the file's language there, or take the items out in every language",
+        ));
+    }
+    findings.extend(check_close(set, own, &guesses));
+    if set.source.role == Role::Pairs {
+        findings.extend(check_targets(set, detector));
+    }
+    findings
+}
+
+/// Whether most texts of the file are in one close language.
+fn check_close(set: &Set<'_>, own: &[Spoken], guesses: &[(usize, &str, Guess)]) -> Option<Finding> {
+    let mut counts: HashMap<Spoken, usize> = HashMap::new();
+    for (_, _, guess) in guesses {
+        *counts.entry(guess.best).or_default() += 1;
+    }
+    let (spoken, count) = counts.into_iter().max_by_key(|(spoken, count)| (*count, std::cmp::Reverse(*spoken)))?;
+    let is_most = guesses.len() >= 10 && count as f64 >= CLOSE_SHARE * guesses.len() as f64;
+    let is_close = guesses.iter().any(|(_, _, guess)| guess.best == spoken && guess.expected > EXCLUDED);
+    (is_most && is_close && !own.contains(&spoken)).then(|| {
+        let name = set.language().name();
+        let evidence = format!("{count} of {} texts read as {spoken:?} rather than {name}", guesses.len());
+        let suggestion = "ask somebody who knows both languages; rename the file if it is the other one";
+        set.finding(Kind::Language, Severity::Warning, Vec::new(), evidence, suggestion)
+    })
+}
+
+/// The English side of translation pairs.
+fn check_targets(set: &Set<'_>, detector: &Detector) -> Option<Finding> {
+    let guesses = guess_all(set.items.iter().map(|item| item.english.as_slice()), detector, &[&[Spoken::English]]);
+    let wrong = guesses.iter().filter(|(_, _, guess)| guess.is_sure());
+    let seen: Vec<(usize, String)> = wrong
+        .map(|(index, text, guess)| {
+            (*index, format!("{:?} {:.2} `{}`", guess.best, guess.confidence, shorten(text, 60)))
+        })
+        .collect();
+    let suggestion = "put the English question there";
+    let severity = set.severity_of_share(seen.len());
+    set.finding_of(Kind::Language, severity, &seen, "`answer` is not in English; confidence and text", suggestion)
+}
+
+/// A guess for each text that is long enough, on all threads; the same text is looked at once.
+fn guess_all<'a>(
+    items: impl Iterator<Item = &'a [String]>,
+    detector: &Detector,
+    expected: &[&[Spoken]],
+) -> Vec<(usize, &'a str, Guess)> {
+    let mut texts: Vec<(usize, &str)> = Vec::new();
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    for (index, parts) in items.enumerate() {
+        texts.extend(
+            parts.iter().filter(|part| says_enough(part) && known.insert(part)).map(|part| (index, part.as_str())),
+        );
+    }
+    texts.par_iter().filter_map(|&(index, text)| Some((index, text, detector.guess_surely(text, expected)?))).collect()
+}
+
+fn says_enough(text: &str) -> bool {
+    let wide = text.chars().filter(|c| *c >= '\u{900}' && c.is_alphabetic()).count();
+    if wide * 2 > count_letters(text) {
+        wide >= SYLLABLES
+    } else {
+        count_letters(text) >= LETTERS && words(text).count() > 2
+    }
+}
