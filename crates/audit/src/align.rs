@@ -25,6 +25,10 @@ const GAP: f64 = 2.0;
 const BAND: usize = 40;
 /// With equal counts the diagonal is left only for a gain that single odd items do not give.
 const GAIN: f64 = 15.0;
+/// How much more an alignment may cost for its gaps to be said too.
+const DOUBT: f64 = 1.5;
+/// Candidates beyond the number of gaps that are worth saying.
+const DOUBTED: usize = 4;
 /// Share of golds that must agree before a disagreement counts against a pair.
 const AGREEING: f64 = 0.8;
 
@@ -43,8 +47,8 @@ pub(crate) fn attach_english(sets: &mut [Set<'_>], detector: &Detector, findings
             |set: &&Set<'_>| is_test(set) && set.is_english() && set.source.task.name == sets[at].source.task.name;
         let english: Vec<&Set<'_>> = sets.iter().filter(same).collect();
         let [english] = english.as_slice() else { continue };
-        let counterparts = align(&sets[at], english);
-        findings.extend(describe_gaps(&sets[at], english, &counterparts));
+        let alignment = align(&sets[at], english);
+        findings.extend(describe_gaps(&sets[at], english, &alignment));
         let attach = |(item, counterpart): (&Item, &Option<usize>)| {
             let Some(index) = *counterpart else { return item.clone() };
             let other = &english.items[index];
@@ -53,12 +57,20 @@ pub(crate) fn attach_english(sets: &mut [Set<'_>], detector: &Detector, findings
             let english = if is_foreign { Vec::new() } else { other.parts.clone() };
             Item { english, english_gold, is_foreign, ..item.clone() }
         };
-        sets[at].items = sets[at].items.iter().zip(&counterparts).map(attach).collect();
+        sets[at].items = sets[at].items.iter().zip(&alignment.counterparts).map(attach).collect();
     }
 }
 
-/// The English index of every item.
-fn align(set: &Set<'_>, english: &Set<'_>) -> Vec<Option<usize>> {
+/// The English index of every item, and the items that may as well be those without a counterpart.
+struct Alignment {
+    counterparts: Vec<Option<usize>>,
+    /// Of the English file.
+    missing: Vec<usize>,
+    /// Of this file.
+    extra: Vec<usize>,
+}
+
+fn align(set: &Set<'_>, english: &Set<'_>) -> Alignment {
     let (here, there) = (list_traits(set), list_traits(english));
     let lengths = |(a, b): (&Traits, &Traits)| (a.length > 0.0 && b.length > 0.0).then(|| (a.length / b.length).ln());
     let typical = median(&here.iter().zip(&there).filter_map(lengths).collect::<Vec<_>>()).unwrap_or(0.0);
@@ -74,10 +86,11 @@ fn align(set: &Set<'_>, english: &Set<'_>) -> Vec<Option<usize>> {
     if here.len() == there.len() {
         let diagonal: Vec<Option<usize>> = (0..here.len()).map(Some).collect();
         if compare.cost(&diagonal) < compare.cost(&best) + GAIN {
-            return diagonal;
+            return Alignment { counterparts: diagonal, missing: Vec::new(), extra: Vec::new() };
         }
     }
-    best
+    let (missing, extra) = compare.list_gaps(&best);
+    Alignment { counterparts: best, missing, extra }
 }
 
 /// What of an item survives translation.
@@ -138,12 +151,35 @@ impl Compare<'_> {
         pairs.sum::<f64>() + GAP * gaps as f64
     }
 
-    /// The alignment with the lowest cost, within a band around the diagonal.
+    /// The alignment with the lowest cost.
     fn align(&self) -> Vec<Option<usize>> {
+        self.trace_back(&self.costs())
+    }
+
+    /// English items and items here that are without a counterpart in the best alignment, or in one that costs hardly
+    /// more: neighbours of equal length cannot always be told apart.
+    fn list_gaps(&self, best: &[Option<usize>]) -> (Vec<usize>, Vec<usize>) {
+        let (rows, columns) = (self.here.len(), self.there.len());
+        let forward = self.costs();
+        let backward = self.costs_to_end();
+        let limit = forward[rows][columns] + DOUBT;
+        let is_missing = |&j: &usize| (0..=rows).any(|i| forward[i][j] + GAP + backward[i][j + 1] <= limit);
+        let is_extra = |&i: &usize| (0..=columns).any(|j| forward[i][j] + GAP + backward[i + 1][j] <= limit);
+        let matched: BTreeSet<usize> = best.iter().flatten().copied().collect();
+        let missing = (0..columns).filter(|j| !matched.contains(j)).collect::<Vec<_>>();
+        let extra: Vec<usize> = (0..rows).filter(|i| best[*i].is_none()).collect();
+        let widen = |best: Vec<usize>, maybe: Vec<usize>| match maybe.len() <= best.len() + DOUBTED {
+            true if !best.is_empty() => maybe,
+            _ => best,
+        };
+        (widen(missing, (0..columns).filter(is_missing).collect()), widen(extra, (0..rows).filter(is_extra).collect()))
+    }
+
+    /// The lowest cost from the beginnings to every pair of places, within a band around the diagonal.
+    fn costs(&self) -> Vec<Vec<f64>> {
         let (rows, columns) = (self.here.len(), self.there.len());
         let reach = rows.abs_diff(columns) + BAND;
-        let center = |i: usize| i * columns / rows.max(1);
-        let is_near = |i: usize, j: usize| center(i).abs_diff(j) <= reach;
+        let is_near = |i: usize, j: usize| (i * columns / rows.max(1)).abs_diff(j) <= reach;
         let mut costs = vec![vec![f64::INFINITY; columns + 1]; rows + 1];
         for i in 0..=rows {
             for j in (0..=columns).filter(|&j| is_near(i, j)) {
@@ -160,7 +196,24 @@ impl Compare<'_> {
                 costs[i][j] = best;
             }
         }
-        self.trace_back(&costs)
+        costs
+    }
+
+    /// The lowest cost from every pair of places to the ends, within the same band.
+    fn costs_to_end(&self) -> Vec<Vec<f64>> {
+        let (rows, columns) = (self.here.len(), self.there.len());
+        let reach = rows.abs_diff(columns) + BAND;
+        let is_near = |i: usize, j: usize| (i * columns / rows.max(1)).abs_diff(j) <= reach;
+        let mut costs = vec![vec![f64::INFINITY; columns + 2]; rows + 2];
+        costs[rows][columns] = 0.0;
+        for i in (0..=rows).rev() {
+            for j in (0..=columns).rev().filter(|&j| is_near(i, j) && (i, j) != (rows, columns)) {
+                let both =
+                    if i < rows && j < columns { costs[i + 1][j + 1] + self.pair_cost(i, j) } else { f64::INFINITY };
+                costs[i][j] = both.min(costs[i + 1][j] + GAP).min(costs[i][j + 1] + GAP);
+            }
+        }
+        costs
     }
 
     fn trace_back(&self, costs: &[Vec<f64>]) -> Vec<Option<usize>> {
@@ -187,30 +240,34 @@ fn share(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f64 {
     if all == 0 { 1.0 } else { a.intersection(b).count() as f64 / all as f64 }
 }
 
-fn describe_gaps(set: &Set<'_>, english: &Set<'_>, counterparts: &[Option<usize>]) -> Vec<Finding> {
-    let quote = |set: &Set<'_>, item: usize| (item, format!("`{}`", set.quote(&set.items[item])));
-    let matched: BTreeSet<usize> = counterparts.iter().flatten().copied().collect();
-    let missing: Vec<(usize, String)> =
-        (0..english.items.len()).filter(|item| !matched.contains(item)).map(|item| quote(english, item)).collect();
-    let extra: Vec<(usize, String)> =
-        (0..set.items.len()).filter(|item| counterparts[*item].is_none()).map(|item| quote(set, item)).collect();
+fn describe_gaps(set: &Set<'_>, english: &Set<'_>, alignment: &Alignment) -> Vec<Finding> {
+    let Alignment { counterparts, missing, extra } = alignment;
+    let matched = counterparts.iter().flatten().count();
     let counts = format!("{} items here, {} in {}", set.items.len(), english.items.len(), english.source.name);
     // An item that stands at another place than in English: statistics that pair items by position are wrong.
     let is_shifted = counterparts.iter().enumerate().any(|(i, j)| j.is_some_and(|j| j != i));
     let severity = if is_shifted { Severity::Error } else { Severity::Warning };
-    let describe = |seen: &[(usize, String)], what: &str, suggestion: &str| {
-        (!seen.is_empty()).then(|| {
-            let items = seen.iter().map(|(item, _)| *item).collect();
-            let shown = shorten(&show_items(seen), 260);
-            set.finding(Kind::ItemCount, severity, items, format!("{counts}; by alignment {what}: {shown}"), suggestion)
-        })
+    let describe = |of: &Set<'_>, items: &[usize], count: usize, what: &str, suggestion: &str| {
+        let seen: Vec<(usize, String)> =
+            items.iter().map(|&item| (item, format!("`{}`", of.quote(&of.items[item])))).collect();
+        let which = if items.len() > count { format!("{what}, which are {count} of these") } else { what.to_owned() };
+        let evidence = format!("{counts}; by alignment {which}: {}", shorten(&show_items(&seen), 260));
+        let finding = set.finding(Kind::ItemCount, severity, items.to_vec(), evidence, suggestion);
+        (!items.is_empty()).then_some(Finding { count, ..finding })
     };
     let missing = describe(
-        &missing,
-        "these English items have no counterpart here",
+        english,
+        missing,
+        english.items.len() - matched,
+        "English items have no counterpart here",
         "translate them, or take them out in every language: languages are compared item by item",
     );
-    let extra =
-        describe(&extra, "these items have no English counterpart", "take them out, or add them in every language");
+    let extra = describe(
+        set,
+        extra,
+        set.items.len() - matched,
+        "items here have no English counterpart",
+        "take them out, or add them in every language",
+    );
     missing.into_iter().chain(extra).collect()
 }

@@ -144,24 +144,15 @@ fn find_markup(text: &str) -> Option<usize> {
     })
 }
 
-/// A run of characters that are bytes of Windows-1252 and, as bytes, are UTF-8 of something else.
+/// Characters that are bytes of Windows-1252 and, as bytes, are UTF-8 of something else.
 fn find_mojibake(text: &str) -> Option<String> {
-    let mut run: Vec<u8> = Vec::new();
-    let mut start = 0;
+    let mut run: Vec<(usize, u8)> = Vec::new();
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
         match to_windows_1252(c).filter(|byte| *byte >= 0x80) {
-            Some(byte) => {
-                if run.is_empty() {
-                    start = at;
-                }
-                run.push(byte);
-            }
+            Some(byte) => run.push((at, byte)),
             None => {
-                if run.len() >= 2
-                    && !is_typography(&run)
-                    && let Ok(meant) = str::from_utf8(&run)
-                {
-                    return Some(format!("`{}` is `{}` of `{}`", &text[start..at], meant, quote_around(text, start)));
+                if let Some((start, end, meant)) = read_as_utf8(&run, at) {
+                    return Some(format!("`{}` is `{meant}` in `{}`", &text[start..end], quote_around(text, start)));
                 }
                 run.clear();
             }
@@ -170,11 +161,32 @@ fn find_mojibake(text: &str) -> Option<String> {
     None
 }
 
-/// Letters of western Europe before dashes, quotation marks and no-break spaces happen to be UTF-8 too: `É »`.
-fn is_typography(run: &[u8]) -> bool {
-    let is_mark = |byte: &u8| matches!(byte, 0x85 | 0x91..=0x97 | 0xa0 | 0xab | 0xbb);
+/// The longest stretch of a run's bytes that is UTF-8: where it starts and ends in the text, and what it says. `end` is
+/// where the run ends.
+fn read_as_utf8(run: &[(usize, u8)], end: usize) -> Option<(usize, usize, String)> {
+    let bytes: Vec<u8> = run.iter().map(|(_, byte)| *byte).collect();
+    for from in 0..bytes.len() {
+        let valid = match str::from_utf8(&bytes[from..]) {
+            Ok(all) => all.len(),
+            Err(error) => error.valid_up_to(),
+        };
+        let stretch = &bytes[from..from + valid];
+        if valid > 0 && !is_typography(stretch) {
+            let stop = run.get(from + valid).map_or(end, |(at, _)| *at);
+            return Some((run[from].0, stop, String::from_utf8_lossy(stretch).into_owned()));
+        }
+    }
+    None
+}
+
+/// Capital letters of western Europe before dashes, quotation marks, signs and no-break spaces happen to be UTF-8 too:
+/// `É »`, `É™`. What stands for Latin and Cyrillic letters is told by its first character, which no text has so often.
+fn is_typography(bytes: &[u8]) -> bool {
+    let is_mark = |byte: &u8| {
+        matches!(byte, 0x85 | 0x91..=0x97 | 0x99 | 0xa0 | 0xa9 | 0xab | 0xae | 0xb0 | 0xb2 | 0xb3 | 0xb7 | 0xb9 | 0xbb)
+    };
     let is_lead = |byte: &u8| *byte >= 0xc0;
-    !matches!(run[0], 0xc2 | 0xc3) && run.iter().all(|byte| is_mark(byte) || is_lead(byte))
+    !matches!(bytes[0], 0xc2 | 0xc3 | 0xd0 | 0xd1) && bytes.iter().all(|byte| is_mark(byte) || is_lead(byte))
 }
 
 /// The byte of a character; what Windows-1252 leaves open is read as Latin-1, as most programs do.
@@ -199,7 +211,8 @@ mod tests {
             Sort::ALL.iter().filter(|sort| sort.find(text).is_some()).map(|sort| sort.what()).collect::<Vec<_>>()
         };
         assert_eq!(found("a \u{fffd}b"), ["U+FFFD stands where a character was lost"]);
-        for text in ["cafÃ©", "donâ€™t", "ÐŸÑ€Ð¸Ð²ÐµÑ‚", "æ—¥æœ¬", "über StraÃŸe"] {
+        for text in ["cafÃ©", "donâ€™t", "ÐŸÑ€Ð¸Ð²ÐµÑ‚", "æ—¥æœ¬", "über StraÃŸe", "påÃ©", "ÐÑ‹"]
+        {
             assert_eq!(found(text)[..1], ["UTF-8 was read in another encoding"], "{text}");
         }
         for text in ["Tom &amp; Jerry", "it&#39;s", "&quot;x", "&#x27;"] {
@@ -218,6 +231,7 @@ mod tests {
             "<3 you >",
             "naïve café, „Größe“ – ‘x’",
             "« CAFÉ\u{a0}» dit-il\u{a0}: é\u{a0}»",
+            "CAFÉ™ É…",
             "র\u{200c}্যাকেট",
             "日本語、テスト。",
             "a & b; c",

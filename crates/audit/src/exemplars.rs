@@ -31,29 +31,38 @@ pub(crate) fn check(sources: &[ExemplarSource], sets: &[Set<'_>], findings: &mut
             }
         };
         for (task, languages) in &texts {
-            let trailing = |text: &String| text.lines().filter(|line| line.ends_with(char::is_whitespace)).count();
-            let with: Vec<Language> =
-                languages.iter().filter(|(_, text)| trailing(text) > 0).map(|(l, _)| *l).collect();
-            if with.len() * 2 > languages.len() {
-                continue;
-            }
-            let own = sets.iter().filter(|set| set.source.task.name == *task && with.contains(&set.language()));
-            for set in own {
-                let text = &languages[&set.language()];
-                let lines = text.lines().enumerate().filter(|(_, line)| line.ends_with(char::is_whitespace));
-                let seen: Vec<(usize, String)> = lines
-                    .map(|(at, line)| {
-                        (at, format!("{} spaces behind `{}`", line.len() - line.trim_end().len(), shorten(line, 40)))
-                    })
-                    .collect();
-                let what = format!("{}: white space ends a line here and in few other languages; lines", source.name());
-                let suggestion = "take it out: it is part of every prompt of this language and of no other";
-                let found = set.finding_of(Kind::Characters, Severity::Warning, &seen, &what, suggestion);
-                findings.extend(found.map(|finding| Finding { file: source.name(), ..finding }));
-                break;
-            }
+            findings.extend(find_trailing(source, task, languages, sets));
         }
     }
+}
+
+/// Lines that end in white space, in languages that are the odd ones out among those of a file.
+fn find_trailing(
+    source: &ExemplarSource,
+    task: &str,
+    languages: &BTreeMap<Language, String>,
+    sets: &[Set<'_>],
+) -> Vec<Finding> {
+    let spaces = |line: &str| line.len() - line.trim_end().len();
+    let mut findings = Vec::new();
+    let with: Vec<(&Language, &String)> =
+        languages.iter().filter(|(_, text)| text.lines().any(|line| spaces(line) > 0)).collect();
+    if with.len() * 2 > languages.len() {
+        return findings;
+    }
+    for (language, text) in with {
+        let Some(set) = sets.iter().find(|set| set.source.task.name == task && set.language() == *language) else {
+            continue;
+        };
+        let lines = text.lines().enumerate().filter(|(_, line)| spaces(line) > 0);
+        let seen: Vec<(usize, String)> =
+            lines.map(|(at, line)| (at, format!("{} spaces behind `{}`", spaces(line), shorten(line, 40)))).collect();
+        let what = "white space ends a line here and in few other languages; the line's index in the text";
+        let suggestion = "take it out: it is part of every prompt of this language and of no other";
+        let found = set.finding_of(Kind::Characters, Severity::Warning, &seen, what, suggestion);
+        findings.extend(found.map(|finding| Finding { file: source.name(), ..finding }));
+    }
+    findings
 }
 
 /// `{task: {language: text}}`, or what is wrong with the file.

@@ -16,7 +16,7 @@ use schema::{
 use crate::{
     Role,
     set::Set,
-    text::{count_letters, shorten, words},
+    text::{count_letters, script, shorten, words},
 };
 
 /// Letters below which a text says nothing about its language; of syllabic and ideographic scripts [`SYLLABLES`].
@@ -25,8 +25,14 @@ const SYLLABLES: usize = 8;
 /// Confidence in another language, and what the right one and its kin may still have, for an item to count.
 const SURE: f64 = 0.9;
 const EXCLUDED: f64 = 0.02;
+/// What the right language may have among the words in small letters.
+const AGREED: f64 = 0.1;
 /// Share of a file's texts that must be in a close language for the file to be in it.
 const CLOSE_SHARE: f64 = 0.6;
+
+/// Share of a file's texts, and of a text's letters, that makes a script the usual one; letters that a text must have.
+const USUAL_SCRIPT: f64 = 0.9;
+const SCRIPT_LETTERS: usize = 8;
 
 /// What the identifier calls a language, and the close languages that short texts of it are taken for.
 const KIN: &[(Language, &[Spoken], &[Spoken])] = &[
@@ -85,7 +91,7 @@ impl Detector {
         let small = small.join(" ");
         let agreed = if says_enough(&small) { self.guess(&small, expected) } else { None };
         match agreed {
-            Some(other) if other.best == guess.best && other.is_sure() => Some(guess),
+            Some(other) if other.best == guess.best && other.expected <= AGREED => Some(guess),
             _ => Some(Guess { confidence: 0.0, ..guess }),
         }
     }
@@ -130,11 +136,54 @@ pub(crate) fn check(set: &Set<'_>, detector: &Detector, copies: &BTreeSet<usize>
             "put the text in the file's language there, or take the items out in every language",
         ));
     }
+    let said: BTreeSet<usize> = seen.values().flatten().map(|(item, _)| *item).chain(copies.iter().copied()).collect();
+    findings.extend(check_scripts(set, &said));
     findings.extend(check_close(set, own, &guesses));
     if set.source.role == Role::Pairs {
         findings.extend(check_targets(set, detector));
     }
     findings
+}
+
+/// Texts, even short ones, that are in another script than nearly all others of the file.
+fn check_scripts(set: &Set<'_>, said: &BTreeSet<usize>) -> Option<Finding> {
+    let mut texts: Vec<(usize, &str, &str)> = Vec::new();
+    for (index, item) in set.items.iter().enumerate() {
+        let scripts = item.parts.iter().map(|part| (part, main_script(part)));
+        texts.extend(scripts.filter_map(|(part, script)| Some((index, script?, part.as_str()))));
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, script, _) in &texts {
+        *counts.entry(script).or_default() += 1;
+    }
+    let (&usual, &count) = counts.iter().max_by_key(|(_, count)| **count)?;
+    if (count as f64) < USUAL_SCRIPT * texts.len() as f64 {
+        return None;
+    }
+    // Names and numbers alone are no other language.
+    let says_words = |text: &str| {
+        !text.contains(char::is_uppercase)
+            || words(text).filter(|word| word.starts_with(char::is_lowercase)).count() > 1
+    };
+    let is_odd = |(index, script, text): &&(usize, &str, &str)| {
+        *script != usual && says_words(text) && !said.contains(index) && !set.items[*index].is_foreign
+    };
+    let say = |&(index, script, text): &(usize, &str, &str)| (index, format!("{script} `{}`", shorten(text, 60)));
+    let seen: Vec<(usize, String)> = texts.iter().filter(is_odd).map(say).collect();
+    let what = format!("the letters are not {usual} as in the rest of the file");
+    let severity = set.severity_of_share(seen.len());
+    set.finding_of(Kind::Language, severity, &seen, &what, "put the text in the file's language there")
+}
+
+/// The script of nearly all letters of a text that has more than a few.
+fn main_script(text: &str) -> Option<&'static str> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for script in text.chars().filter_map(script) {
+        *counts.entry(script).or_default() += 1;
+    }
+    let all: usize = counts.values().sum();
+    let (script, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    (all >= SCRIPT_LETTERS && count as f64 >= USUAL_SCRIPT * all as f64).then_some(script)
 }
 
 /// Whether most texts of the file are in one close language.

@@ -16,8 +16,8 @@ use crate::{
 
 /// Texts that a file must have before anything is typical.
 const FEWEST: usize = 20;
-/// Robust standard deviations, and the factor, beyond which a length is odd; beyond the second pair it is a warning.
-const ODD: (f64, f64) = (6.0, 1.8);
+/// Robust standard deviations and the factor beyond which a length is odd, any pair; and beyond which it is a warning.
+const ODD: [(f64, f64); 3] = [(6.0, 1.8), (3.0, 3.0), (1.5, 4.0)];
 const VERY_ODD: (f64, f64) = (9.0, 3.0);
 /// Deviations that go with a dropped or added sentence, and the share of the sentence's length that must be gone.
 const SENTENCE: (f64, f64) = (2.5, 0.6);
@@ -82,10 +82,10 @@ fn measure<'a>(set: &'a Set<'_>, part: usize) -> Vec<Row<'a>> {
 }
 
 fn check_ratio(set: &Set<'_>, rows: &[Row<'_>]) -> Option<Finding> {
-    let beyond = |row: &&Row<'_>, (deviations, factor): (f64, f64)| {
+    let beyond = |row: &Row<'_>, (deviations, factor): (f64, f64)| {
         row.deviations.abs() > deviations && row.residual.abs() > f64::ln(factor)
     };
-    let mut odd: Vec<&Row<'_>> = rows.iter().filter(|row| beyond(row, ODD)).collect();
+    let mut odd: Vec<&Row<'_>> = rows.iter().filter(|row| ODD.iter().any(|limits| beyond(row, *limits))).collect();
     odd.sort_by(|a, b| b.deviations.abs().total_cmp(&a.deviations.abs()));
     let say = |row: &&Row<'_>| {
         let way = if row.residual > 0.0 { "longer" } else { "shorter" };
@@ -132,20 +132,28 @@ fn check_sentences(set: &Set<'_>, rows: &[Row<'_>]) -> Option<Finding> {
     set.finding_of(Kind::Sentences, severity, &seen, "sentences here for sentences in English", suggestion)
 }
 
-/// Runs of marks that end a sentence, where a space, a closing mark, an ideograph or the end follows; at least 1.
+/// Stretches of text up to a mark that ends a sentence, where a space, a closing mark or the end follows; at least 1.
 fn count_sentences(text: &str) -> usize {
     let text: Vec<char> = text.trim().chars().collect();
-    let mut count = 0;
-    for (at, c) in text.iter().enumerate().filter(|(_, c)| ends_sentence(**c)) {
+    let (mut count, mut has_letters) = (0, false);
+    for (at, &c) in text.iter().enumerate() {
+        has_letters |= c.is_alphanumeric();
         let next = text.get(at + 1).copied();
-        let is_run = next.is_some_and(ends_sentence);
-        let is_wide = *c >= '\u{900}';
+        let is_wide = c >= '\u{900}';
         let is_end = next.is_none_or(|next| next.is_whitespace() || "\"'”’»)」』）".contains(next) || is_wide);
-        let before: usize = text[..at].iter().rev().take_while(|c| c.is_alphanumeric()).count();
-        // `J. Smith`, `Dr.`, `1.`: hardly ends.
-        count += usize::from(!is_run && is_end && (is_wide || before != 1 && before != 2 || *c != '.'));
+        if has_letters && ends_sentence(c) && is_end && (next.is_none() || c != '.' || !is_abbreviated(&text[..at])) {
+            count += 1;
+            has_letters = false;
+        }
     }
-    count.max(1)
+    count + usize::from(has_letters || count == 0)
+}
+
+/// Whether a text ends in `J`, `Dr` or `3`: a full stop there hardly ends a sentence.
+fn is_abbreviated(before: &[char]) -> bool {
+    let word: Vec<char> = before.iter().rev().take_while(|c| c.is_alphanumeric()).copied().collect();
+    let is_number = word.iter().all(char::is_ascii_digit);
+    (1..=2).contains(&word.len()) && (is_number || word.last().is_some_and(|first| first.is_uppercase()))
 }
 
 #[cfg(test)]
@@ -158,8 +166,10 @@ mod tests {
             ("One. Two! Three?", 3),
             ("Really?! Yes...", 2),
             ("J. Smith paid 3.50 to Dr. No", 1),
+            ("It takes 150 ml. Then wait. And then", 3),
+            ("Der 3. Juli war in 12.", 1),
             ("He said \"no.\" Then he left.", 2),
-            ("一つ。二つ！三つ", 2),
+            ("一つ。二つ！三つ", 3),
             ("यह एक है। यह दो है।", 2),
             ("no end", 1),
         ];

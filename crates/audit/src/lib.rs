@@ -32,7 +32,7 @@ mod untranslated;
 use schema::{Finding, Language};
 
 pub use error::AuditError;
-pub use scope::{NamedTokenizer, Role, Scope, Source};
+pub use scope::{ExemplarSource, NamedTokenizer, Role, Scope, Source};
 
 use set::Set;
 

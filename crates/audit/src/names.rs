@@ -3,7 +3,8 @@
 //! A name is carried where its consonants stand in the translation, written in Latin letters whatever the script
 //! (deunicode) and sorted into six classes as Soundex sorts them (Russell 1918), so that `Moscow` is found in `Москва`.
 //! That fails for names that are translated and for scripts that write syllables of other languages; so a missing name
-//! counts only beside the rest of the file: where names are carried as a rule, and this one is elsewhere.
+//! counts only beside the rest of the file: where this one is carried elsewhere, or where names are as a rule and all of a
+//! text are lost.
 
 use std::collections::HashMap;
 
@@ -48,21 +49,19 @@ pub(crate) fn check(set: &Set<'_>) -> Option<Finding> {
         *of += 1;
     }
     let (times, of) = carried.values().fold((0, 0), |(times, of), (t, o)| (times + t, of + o));
-    if (times as f64) < CARRIED * of as f64 {
-        return None;
-    }
+    let is_custom = times as f64 >= CARRIED * of as f64;
     // `October` and `Germany` have names of their own in many languages.
     let is_translated = |name: &str| carried.get(name).is_some_and(|(times, of)| *of > 1 && times * 2 < *of);
     let is_carried_elsewhere =
-        |name: &str| carried.get(name).is_some_and(|(t, o)| *o > 1 && *t as f64 >= CARRIED * (*o - 1) as f64);
+        |name: &str| carried.get(name).is_some_and(|(t, o)| *t > 2 && *t as f64 >= CARRIED * (*o - 1) as f64);
     let mut seen = Vec::new();
     let mut most = 0;
     for row in &rows {
         let names = row.names.iter().filter(|(name, _)| !is_translated(name));
         let lost: Vec<&str> = names.clone().filter(|(_, is_carried)| !is_carried).map(|(name, _)| *name).collect();
         let is_all = lost.len() == names.count();
-        if is_all && (lost.len() > 1 || lost.iter().any(|name| is_carried_elsewhere(name))) {
-            most = most.max(lost.len());
+        if is_custom && is_all && lost.len() > 1 || lost.iter().any(|name| is_carried_elsewhere(name)) {
+            most = most.max(if is_all { lost.len() } else { 0 });
             let texts = format!("`{}` for `{}`", shorten(row.here, 50), shorten(row.english, 50));
             seen.push((row.item, format!("{} in `{}`, {texts}", lost.join(", "), set.part_name(row.part))));
         }
@@ -111,7 +110,7 @@ fn names(english: &str) -> Vec<(&str, String)> {
             begins = token.ends_with(|c: char| ends_sentence(c) || matches!(c, ':' | '"' | '”' | ')'));
         }
     }
-    if capitals > smalls { Vec::new() } else { found }
+    if capitals > 2 * smalls { Vec::new() } else { found }
 }
 
 /// The consonants of a text in six classes; vowels, `h`, `w`, `y` and repetitions are left out.

@@ -18,7 +18,7 @@ pub(crate) fn check(set: &Set<'_>) -> Option<Finding> {
     for (index, item) in set.items.iter().enumerate() {
         for (part, here, english) in item.translations().filter(|(.., english)| is_quoted(english)) {
             quoted += 1;
-            if !here.contains(is_mark) {
+            if !has_mark(here) {
                 let texts = format!("`{}` for `{}`", shorten(here, 60), shorten(english, 60));
                 lost.push((index, format!("`{}`, {texts}", set.part_name(part))));
             }
@@ -44,9 +44,36 @@ fn is_quoted(english: &str) -> bool {
     }
 }
 
+/// Any quotation mark; an apostrophe between letters is none.
+fn has_mark(text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
+    let is_letter = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(|c| c.is_alphabetic());
+    let is_apostrophe = |at: usize| {
+        matches!(text[at], '\'' | '’' | '‘' | '`' | '´') && is_letter(at.checked_sub(1)) && is_letter(Some(at + 1))
+    };
+    (0..text.len()).any(|at| is_mark(text[at]) && !is_apostrophe(at))
+}
+
 fn is_mark(c: char) -> bool {
     matches!(
         c,
         '"' | '\'' | '«' | '»' | '‘'..='‟' | '‹' | '›' | '〈'..='』' | '〝'..='〟' | '＂' | '＇' | '｢' | '｣' | '″' | '`' | '´'
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_many_languages_and_no_apostrophes() {
+        for text in ["„gut“", "«bon»", "「良い」", "《书》", "'fine'", "‘fine’", "it's \"x\""] {
+            assert!(has_mark(text), "{text}");
+        }
+        for text in ["l'été d’hier", "ж`ж", "none"] {
+            assert!(!has_mark(text), "{text}");
+        }
+        assert!(is_quoted("a \"word\" here"));
+        assert!(!is_quoted("a 5\" pipe"));
+    }
 }

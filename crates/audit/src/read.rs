@@ -109,14 +109,13 @@ impl<'a> Form<'a> {
             }
         }
         let mut row = nothing;
-        for at in 0..self.keys.len() {
-            let key = self.keys[at];
+        for (key, text) in self.keys.clone().into_iter().zip(&mut row) {
             match entries.iter().find(|(name, _)| name == key).map(|(_, value)| value) {
                 None => self.note(Kind::MissingField, key, item, format!("no key `{key}`")),
-                Some(Value::String(text)) if text.trim().is_empty() => {
-                    self.note(Kind::EmptyField, key, item, format!("`{key}` is {text:?}"));
+                Some(Value::String(found)) if found.trim().is_empty() => {
+                    self.note(Kind::EmptyField, key, item, format!("`{key}` is {found:?}"));
                 }
-                Some(Value::String(text)) => row[at] = Some(text.clone()),
+                Some(Value::String(found)) => *text = Some(found.clone()),
                 Some(other) => {
                     let other = shorten(&other.to_string(), 40);
                     self.note(Kind::FieldType, key, item, format!("`{key}` is {other}, not a text in quotes"));

@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use data::{DataError, Tokenizer, pairs, tasks, testset};
-use schema::{Exemplars, FewShot, Language, Protocol, Recipe, Task};
+use data::{DataError, Tokenizer, tasks, testset};
+use schema::{Exemplars, FewShot, Language, Protocol, Recipe, Setting, Task};
 
 use crate::AuditError;
 
@@ -108,10 +108,11 @@ impl Scope {
     }
 
     /// The files that `recipe` reads: test files of its tasks and languages, pair files of its settings, its exemplars.
-    /// English test files are compared with whether they are asked or not.
+    /// English test files are compared with whether they are asked or not. That a file is missing is for the stage to say
+    /// that needs it.
     ///
     /// # Errors
-    /// A pair file that is missing or not the only one; a folder that cannot be read.
+    /// A task that does not exist; a folder that cannot be read.
     pub fn of_recipe(recipe: &Recipe) -> Result<Self, AuditError> {
         let mut scope = Self { protocol: recipe.eval.protocol, ..Self::empty(&recipe.data.dir) };
         for name in &recipe.eval.tasks {
@@ -135,14 +136,30 @@ impl Scope {
             scope.cutoff_len = train.cutoff_len;
             for name in &train.tasks {
                 let task = tasks::task(name)?;
-                for setting in &train.settings {
-                    for path in pairs::files(&recipe.data.dir, task, setting)? {
-                        scope.add(task, Role::Pairs, path, false)?;
-                    }
+                for language in train.settings.iter().flat_map(Setting::seen).filter(|&l| l != Language::En) {
+                    scope.add_files(task, Role::Pairs, language, false)?;
                 }
             }
         }
         Ok(scope)
+    }
+
+    /// The files of exemplars.
+    pub fn exemplar_files(&self) -> impl Iterator<Item = &Path> {
+        self.exemplars.iter().filter_map(|source| match source {
+            ExemplarSource::File(path) => Some(path.as_path()),
+            ExemplarSource::Builtin(..) => None,
+        })
+    }
+
+    /// Further files of exemplars; one that is there already is not read twice.
+    pub fn add_exemplars(&mut self, files: &[PathBuf]) {
+        for file in files {
+            let is_known = |known: &ExemplarSource| matches!(known, ExemplarSource::File(path) if path == file);
+            if !self.exemplars.iter().any(is_known) {
+                self.exemplars.push(ExemplarSource::File(file.clone()));
+            }
+        }
     }
 
     fn empty(dir: &Path) -> Self {
@@ -169,18 +186,6 @@ impl Scope {
         }
         for path in testset::find_all(&folder, task, language, role.ending())? {
             self.push(task, role, language, path, is_reference);
-        }
-        Ok(())
-    }
-
-    /// A file whose language is in its name.
-    fn add(&mut self, task: &'static Task, role: Role, path: PathBuf, is_reference: bool) -> Result<(), AuditError> {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        for &language in Language::ALL {
-            if testset::find_all(folder, task, language, role.ending())?.contains(&path) {
-                self.push(task, role, language, path, is_reference);
-                break;
-            }
         }
         Ok(())
     }

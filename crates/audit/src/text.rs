@@ -49,6 +49,26 @@ pub(crate) fn digit(c: char) -> Option<u32> {
     ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code)).map(|zero| code - zero)
 }
 
+/// The script of a letter, by name; `None` of what no script owns.
+pub(crate) fn script(c: char) -> Option<&'static str> {
+    if !c.is_alphabetic() {
+        return None;
+    }
+    Some(match u32::from(c) {
+        0..=0x24f | 0x1e00..=0x1eff => "Latin",
+        0x370..=0x3ff | 0x1f00..=0x1fff => "Greek",
+        0x400..=0x52f => "Cyrillic",
+        0x590..=0x5ff => "Hebrew",
+        0x600..=0x77f => "Arabic",
+        0x900..=0x97f => "Devanagari",
+        0x980..=0x9ff => "Bengali",
+        0xe00..=0xe7f => "Thai",
+        0x1100..=0x11ff | 0xac00..=0xd7af => "Hangul",
+        0x2e80..=0x9fff | 0xf900..=0xfaff | 0xff66..=0xff9f | 0x20000..=0x3ffff => "Han or kana",
+        _ => return None,
+    })
+}
+
 /// Whether a character ends a sentence, in any of the scripts that mark it.
 pub(crate) fn ends_sentence(c: char) -> bool {
     matches!(c, '.' | '!' | '?' | '…' | '。' | '．' | '！' | '？' | '｡' | '।' | '॥' | '؟' | '۔')

@@ -13,10 +13,10 @@ use crate::{
 
 /// Words in small letters that a text must have before its being equal says anything: names and numbers stay as they are.
 const COMMON_WORDS: usize = 2;
-/// Words that a text must have for a nearly equal one to count.
-const NEAR_WORDS: usize = 6;
-/// Share of the English words that a nearly equal text still has.
-const NEAR: f64 = 0.85;
+/// Words, and words in small letters, that a text must have for a nearly equal one to count.
+const NEAR_WORDS: usize = 4;
+/// Share of them that a nearly equal text still has.
+const NEAR: f64 = 0.8;
 
 /// Copies of the English text.
 pub(crate) struct Copies {
@@ -45,18 +45,20 @@ pub(crate) fn check(set: &Set<'_>) -> Copies {
     Copies { items: seen.into_iter().map(|(item, _)| item).collect(), finding }
 }
 
-fn is_copy(here: &str, english: &str) -> bool {
-    let common = |text: &str| words(text).filter(|word| word.starts_with(char::is_lowercase) && word.len() > 1).count();
-    if common(english) < COMMON_WORDS || words(english).count() <= COMMON_WORDS {
+fn is_copy(here: &str, original: &str) -> bool {
+    let common = |text| words(text).filter(|word: &&str| word.starts_with(char::is_lowercase) && word.len() > 1);
+    if common(original).count() < COMMON_WORDS || words(original).count() <= COMMON_WORDS {
         return false;
     }
-    let (here, english) = (normalise(here), normalise(english));
+    let (here, english) = (normalise(here), normalise(original));
     if here == english {
         return true;
     }
     let all: BTreeSet<&str> = english.split(' ').collect();
     let kept: BTreeSet<&str> = here.split(' ').collect();
-    all.len() >= NEAR_WORDS
-        && all.intersection(&kept).count() as f64 >= NEAR * all.len() as f64
+    let common: BTreeSet<String> = common(original).map(normalise).collect();
+    let is_kept = |words: usize, of: usize| of >= NEAR_WORDS && words as f64 >= NEAR * of as f64;
+    is_kept(all.intersection(&kept).count(), all.len())
+        && is_kept(common.iter().filter(|word| kept.contains(word.as_str())).count(), common.len())
         && kept.len() <= 2 * all.len()
 }
