@@ -31,7 +31,9 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("candle-core", &["model", "train", "eval", "analyse"]),
     ("candle-nn", &[]), // its softmax, norm and rope have no gradient and say nothing
     ("clap", &["root"]),
+    ("deunicode", &["audit"]),
     ("indicatif", &["root"]),
+    ("lingua", &["audit"]),
     ("tokenizers", &["data"]),
     ("ureq", &["hub", "translate"]),
 ];

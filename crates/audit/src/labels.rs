@@ -15,6 +15,8 @@ use crate::{Role, set::Set, text::quote_words};
 
 /// Unexplained items that are worth a further relabelling.
 const CHANGE_COST: usize = 6;
+/// Unexplained items that are worth taking the file to be relabelled from its first item on.
+const START_COST: usize = 2;
 /// Labels up to which every permutation is tried; beyond, exchanges of two.
 const PERMUTED: usize = 4;
 /// Above this share of unexplained items the file does not stand in the order of the English one.
@@ -175,7 +177,7 @@ fn permute(rest: &[usize], chosen: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
 
 /// The relabelling of every item on the cheapest path; the identity wins where costs are equal.
 fn explain(pairs: &[Pair], relabellings: &[Vec<usize>]) -> Vec<usize> {
-    let mut costs: Vec<usize> = (0..relabellings.len()).map(|at| if at == 0 { 0 } else { CHANGE_COST }).collect();
+    let mut costs: Vec<usize> = (0..relabellings.len()).map(|at| if at == 0 { 0 } else { START_COST }).collect();
     let mut came_from: Vec<Vec<usize>> = Vec::with_capacity(pairs.len());
     for pair in pairs {
         let best = (0..costs.len()).min_by_key(|&at| costs[at]).unwrap_or(0);

@@ -153,7 +153,7 @@ struct GoldReading<'a> {
     task: &'a Task,
     known: &'a [String],
     released: &'a BTreeMap<String, String>,
-    repaired: Vec<(&'a str, Label, &'a str)>,
+    repaired: Vec<(&'a str, Label, String)>,
     protocol: Option<Protocol>,
 }
 
@@ -195,7 +195,7 @@ impl<'a> GoldReading<'a> {
     }
 
     fn describe(&self, (word, label): &(String, Label), count: usize, all: usize) -> String {
-        let reason = self.repaired.iter().find(|(known, ..)| known == word).map_or("", |(.., reason)| reason);
+        let reason = self.repaired.iter().find(|(known, ..)| known == word).map_or("", |(.., reason)| reason.as_str());
         let name = self.task.label_name(*label);
         format!("{}: gold word `{word}` read as {name} on {count} of {all} items: {reason}", file_name(self.path))
     }
