@@ -31,7 +31,7 @@ fn check_sort(set: &Set<'_>, sort: Sort) -> Option<Finding> {
     let seen: Vec<(usize, String)> =
         set.items.iter().enumerate().filter_map(|(index, item)| Some((index, look(item)?))).collect();
     let severity = match sort {
-        Sort::Replacement | Sort::Mojibake => set.severity_of_share(seen.len()),
+        Sort::Replacement | Sort::Mojibake => set.severity_of_share(&seen),
         Sort::Markup | Sort::Entity | Sort::Control => Severity::Warning,
         Sort::Invisible => Severity::Note,
     };

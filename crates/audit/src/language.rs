@@ -22,9 +22,8 @@ use crate::{
 /// Letters below which a text says nothing about its language; of syllabic and ideographic scripts [`SYLLABLES`].
 const LETTERS: usize = 20;
 const SYLLABLES: usize = 8;
-/// Confidence in another language, and what the right one and its kin may still have, for an item to count.
+/// Confidence in another language, which leaves the rest to the right one and its kin, for an item to count.
 const SURE: f64 = 0.9;
-const EXCLUDED: f64 = 0.02;
 /// What the right language may have among the words in small letters.
 const AGREED: f64 = 0.1;
 /// Share of a file's texts that must be in a close language for the file to be in it.
@@ -60,7 +59,7 @@ const KIN: &[(Language, &[Spoken], &[Spoken])] = &[
 
 impl Guess {
     fn is_sure(&self) -> bool {
-        self.confidence >= SURE && self.expected <= EXCLUDED
+        self.confidence >= SURE && self.expected <= 1.0 - SURE
     }
 }
 
@@ -68,6 +67,7 @@ impl Guess {
 pub(crate) struct Detector(LanguageDetector);
 
 /// What a text is taken for.
+#[derive(Clone, Copy)]
 struct Guess {
     best: Spoken,
     confidence: f64,
@@ -127,7 +127,7 @@ pub(crate) fn check(set: &Set<'_>, detector: &Detector, copies: &BTreeSet<usize>
     for (spoken, seen) in &seen {
         let (name, all) = (set.language().name(), set.items.len());
         let what = format!("of {all} items these are in {spoken:?}, not in {name}; confidence and text");
-        let severity = if set.is_english() { Severity::Warning } else { set.severity_of_share(seen.len()) };
+        let severity = if set.is_english() { Severity::Warning } else { set.severity_of_share(seen) };
         findings.extend(set.finding_of(
             Kind::Language,
             severity,
@@ -138,7 +138,7 @@ pub(crate) fn check(set: &Set<'_>, detector: &Detector, copies: &BTreeSet<usize>
     }
     let said: BTreeSet<usize> = seen.values().flatten().map(|(item, _)| *item).chain(copies.iter().copied()).collect();
     findings.extend(check_scripts(set, &said));
-    findings.extend(check_close(set, own, &guesses));
+    findings.extend(check_close(set, kin, &guesses));
     if set.source.role == Role::Pairs {
         findings.extend(check_targets(set, detector));
     }
@@ -171,7 +171,7 @@ fn check_scripts(set: &Set<'_>, said: &BTreeSet<usize>) -> Option<Finding> {
     let say = |&(index, script, text): &(usize, &str, &str)| (index, format!("{script} `{}`", shorten(text, 60)));
     let seen: Vec<(usize, String)> = texts.iter().filter(is_odd).map(say).collect();
     let what = format!("the letters are not {usual} as in the rest of the file");
-    let severity = set.severity_of_share(seen.len());
+    let severity = set.severity_of_share(&seen);
     set.finding_of(Kind::Language, severity, &seen, &what, "put the text in the file's language there")
 }
 
@@ -187,15 +187,14 @@ fn main_script(text: &str) -> Option<&'static str> {
 }
 
 /// Whether most texts of the file are in one close language.
-fn check_close(set: &Set<'_>, own: &[Spoken], guesses: &[(usize, &str, Guess)]) -> Option<Finding> {
+fn check_close(set: &Set<'_>, kin: &[Spoken], guesses: &[(usize, &str, Guess)]) -> Option<Finding> {
     let mut counts: HashMap<Spoken, usize> = HashMap::new();
     for (_, _, guess) in guesses {
         *counts.entry(guess.best).or_default() += 1;
     }
     let (spoken, count) = counts.into_iter().max_by_key(|(spoken, count)| (*count, std::cmp::Reverse(*spoken)))?;
     let is_most = guesses.len() >= 10 && count as f64 >= CLOSE_SHARE * guesses.len() as f64;
-    let is_close = guesses.iter().any(|(_, _, guess)| guess.best == spoken && guess.expected > EXCLUDED);
-    (is_most && is_close && !own.contains(&spoken)).then(|| {
+    (is_most && kin.contains(&spoken)).then(|| {
         let name = set.language().name();
         let evidence = format!("{count} of {} texts read as {spoken:?} rather than {name}", guesses.len());
         let suggestion = "ask somebody who knows both languages; rename the file if it is the other one";
@@ -213,7 +212,7 @@ fn check_targets(set: &Set<'_>, detector: &Detector) -> Option<Finding> {
         })
         .collect();
     let suggestion = "put the English question there";
-    let severity = set.severity_of_share(seen.len());
+    let severity = set.severity_of_share(&seen);
     set.finding_of(Kind::Language, severity, &seen, "`answer` is not in English; confidence and text", suggestion)
 }
 
@@ -224,13 +223,13 @@ fn guess_all<'a>(
     expected: &[&[Spoken]],
 ) -> Vec<(usize, &'a str, Guess)> {
     let mut texts: Vec<(usize, &str)> = Vec::new();
-    let mut known: BTreeSet<&str> = BTreeSet::new();
     for (index, parts) in items.enumerate() {
-        texts.extend(
-            parts.iter().filter(|part| says_enough(part) && known.insert(part)).map(|part| (index, part.as_str())),
-        );
+        texts.extend(parts.iter().filter(|part| says_enough(part)).map(|part| (index, part.as_str())));
     }
-    texts.par_iter().filter_map(|&(index, text)| Some((index, text, detector.guess_surely(text, expected)?))).collect()
+    let distinct: Vec<&str> = texts.iter().map(|(_, text)| *text).collect::<BTreeSet<_>>().into_iter().collect();
+    let guess = |text: &&'a str| Some((*text, detector.guess_surely(text, expected)?));
+    let guesses: HashMap<&str, Guess> = distinct.par_iter().filter_map(guess).collect();
+    texts.into_iter().filter_map(|(index, text)| Some((index, text, *guesses.get(text)?))).collect()
 }
 
 fn says_enough(text: &str) -> bool {

@@ -108,7 +108,7 @@ fn search(set: &Set<'_>, haystack: &Haystack) -> Vec<Finding> {
         format!("{} test questions stand {how} in {name}", if how == "exactly" { exact.len() } else { near.len() })
     };
     // The answer to an exemplar stands in the prompt; training pairs show the question alone.
-    let severity = if *is_shown { set.severity_of_share(exact.len()) } else { Severity::Warning };
+    let severity = if *is_shown { set.severity_of_share(&exact) } else { Severity::Warning };
     let suggestion = "take them out of the training data or the exemplars";
     let exact_finding = set.finding_of(Kind::Leakage, severity, &exact, &what("exactly"), suggestion);
     let severity = if *is_shown { Severity::Warning } else { Severity::Note };

@@ -127,7 +127,7 @@ impl Scope {
                 FewShot::Builtin => {
                     scope.exemplars.push(ExemplarSource::Builtin(task, tasks::exemplars(name)?));
                 }
-                FewShot::File(path) => scope.exemplars.push(ExemplarSource::File(path)),
+                FewShot::File(path) => scope.add_exemplars(&[path]),
                 // The head of a test file is not scored.
                 FewShot::Head(_) => {}
             }

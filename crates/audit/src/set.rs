@@ -2,6 +2,8 @@
 //!
 //! Never here: reading files (`read`), looking for anything.
 
+use std::collections::BTreeSet;
+
 use data::tasks;
 use schema::{
     Finding, Label, Language,
@@ -116,7 +118,8 @@ impl Set<'_> {
     }
 
     /// A warning, or an error where so many items are meant that the file as a whole is not what it says.
-    pub(crate) fn severity_of_share(&self, items: usize) -> Severity {
+    pub(crate) fn severity_of_share(&self, seen: &[(usize, String)]) -> Severity {
+        let items = seen.iter().map(|(item, _)| item).collect::<BTreeSet<_>>().len();
         if items >= WRONG_ITEMS && items as f64 >= WRONG_SHARE * self.items.len() as f64 {
             Severity::Error
         } else {

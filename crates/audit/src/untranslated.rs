@@ -34,7 +34,7 @@ pub(crate) fn check(set: &Set<'_>) -> Copies {
             );
         }
     }
-    let severity = set.severity_of_share(seen.len());
+    let severity = set.severity_of_share(&seen);
     let finding = set.finding_of(
         Kind::Untranslated,
         severity,

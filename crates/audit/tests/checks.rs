@@ -164,9 +164,13 @@ fn emotion(folder: &TempDir, language: &str, text: impl Fn(usize) -> String) {
 #[test]
 fn an_item_and_a_file_in_another_language_are_told_apart() {
     let folder = tempfile::tempdir().expect("a folder");
-    emotion(&folder, "de", |at| if at == 11 { FRENCH.to_owned() } else { format!("{} {at}.", GERMAN[at % 3]) });
+    emotion(
+        &folder,
+        "de",
+        |at| if at == 11 || at == 23 { FRENCH.to_owned() } else { format!("{} {at}.", GERMAN[at % 3]) },
+    );
     let found = of_kind(&folder, Kind::Language);
-    assert_eq!((found.len(), &found[0].items, found[0].severity), (1, &vec![11], Severity::Warning), "{found:?}");
+    assert_eq!((found.len(), &found[0].items, found[0].severity), (1, &vec![11, 23], Severity::Warning), "{found:?}");
     assert!(found[0].evidence.contains("French, not in German"), "{}", found[0].evidence);
     emotion(&folder, "de", |at| format!("{FRENCH} {at}."));
     let found = of_kind(&folder, Kind::Language);

@@ -2,6 +2,7 @@
 //! accused.
 
 mod defects;
+mod files;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
