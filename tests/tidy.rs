@@ -32,7 +32,9 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("candle-nn", &[]), // its softmax, norm and rope have no gradient and say nothing
     ("clap", &["root"]),
     ("csv", &["data"]),
+    ("deunicode", &["audit"]),
     ("indicatif", &["root"]),
+    ("lingua", &["audit"]),
     ("parquet", &["data"]),
     ("tokenizers", &["data"]),
     ("redb", &["translate"]),

@@ -1,6 +1,7 @@
 //! One recipe in one run folder: data, base evaluation, training, evaluation after, report. Each stage leaves files and an
 //! entry in the manifest, and is skipped when both still fit.
 
+mod audit;
 pub(crate) mod evaluation;
 mod training;
 
@@ -14,6 +15,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use schema::{Recipe, recipe::AdapterPlan, run_folder::RunFolder};
+
+use audit::AUDIT;
 
 use crate::{
     manifest::{MachineFacts, Manifest, ModelFacts, Stage, hash},
@@ -77,6 +80,9 @@ impl Experiment {
         self.manifest.current = self.find_current()?;
         self.manifest.write(&self.folder)?;
         let plans = self.recipe.adapters();
+        if parts.data || parts.train || parts.eval {
+            self.audit()?;
+        }
         if parts.data {
             for plan in &plans {
                 self.draw_pairs(plan)?;
@@ -135,6 +141,9 @@ impl Experiment {
     /// and that only if its pairs are.
     fn find_current(&self) -> Result<BTreeSet<String>> {
         let mut current = BTreeSet::new();
+        if self.has_audit()? {
+            current.insert(AUDIT.to_owned());
+        }
         self.add_current_answers(None, &mut current)?;
         for plan in self.recipe.adapters() {
             if !self.has_pairs(&plan)? {

@@ -55,7 +55,8 @@ fn a_run_leaves_every_file_of_the_run_folder() {
         ["adapter_config.json", "adapter_model.safetensors", "README.md"].map(|f| format!("adapters/{ADAPTER}/{f}")),
     );
     expected.extend(
-        ["manifest.json", "report/index.html", "report/report.md", "report/tables/overview.csv"].map(str::to_owned),
+        ["manifest.json", "audit.json", "report/index.html", "report/report.md", "report/tables/overview.csv"]
+            .map(str::to_owned),
     );
     for name in &expected {
         assert!(out.join(name).is_file(), "{name} is missing");
@@ -65,7 +66,7 @@ fn a_run_leaves_every_file_of_the_run_folder() {
     let manifest = json(&out.join("manifest.json"));
     assert_eq!(manifest["recipe"]["train"]["max_steps"], 3);
     assert_eq!(manifest["model"]["name"], "tiny");
-    assert_eq!(manifest["stages"].as_object().map(|stages| stages.len()), Some(2 + 6));
+    assert_eq!(manifest["stages"].as_object().map(|stages| stages.len()), Some(1 + 2 + 6));
     assert_eq!(json_lines(&out.join("answers/base/emotion.english.de.jsonl")).len(), 4);
     let steps = json_lines(&out.join(format!("train/{ADAPTER}.jsonl"))).iter().filter(|r| r["kind"] == "step").count();
     assert_eq!(steps, 3);

@@ -2,6 +2,7 @@
 //! that nothing changes a result which should not. With a tiny model of random weights, in temporary folders.
 //! Never here: whether the numbers are right; the crates' own tests compare them with reference programs.
 
+mod audit;
 mod build;
 mod call;
 mod commands;

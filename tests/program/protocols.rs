@@ -12,7 +12,7 @@ use crate::{
 
 /// SNLI in English with the golds that both other files ought to have, Japanese with 中性 for neutral, which no scorer
 /// knows, and Norwegian with neutral and contradiction exchanged.
-fn data() -> TempDir {
+pub(crate) fn data() -> TempDir {
     let folder = scratch();
     let write = |language: &str, words: [&str; 3]| {
         let item = |(at, gold): (usize, usize)| json!({"premise": format!("{language} {at}: p."), "hypothesis": format!("h {at}."), "answer": words[gold]});

@@ -1,2 +1,108 @@
-//! What is wrong with data: findings about test sets and translation pairs, each with its evidence and a suggestion.
-//! Never here: repairing, models, printing, the network.
+//! What is wrong with data: findings about test sets, translation pairs and exemplars in the released layout, each with its
+//! evidence and a suggestion.
+//!
+//! Reading is lenient: whatever the strict readers of `data` would refuse becomes a finding here, and the rest of the file
+//! is still looked at. Every check is a function from a [`Set`] (a file whose items stand beside their English) to
+//! findings. Thresholds come from the file itself (medians, [`robust`]) and are said where they are used. Nothing knows a
+//! task or a released file by name, and a language only as a row of the table of what the identifier calls it. Never here: repairing, models, printing, the network.
+
+mod align;
+mod balance;
+mod characters;
+mod duplicates;
+mod error;
+mod exemplars;
+mod labels;
+mod language;
+mod leakage;
+mod length;
+mod names;
+mod numbers;
+mod protocol;
+mod quotation;
+mod read;
+mod robust;
+mod scope;
+mod set;
+mod template;
+mod text;
+mod tokens;
+mod untranslated;
+
+use schema::{Finding, Language};
+
+pub use error::AuditError;
+pub use scope::{ExemplarSource, NamedTokenizer, Role, Scope, Source};
+
+use set::Set;
+
+/// Audits every file of `scope`. `progress` hears how many of the files are done and which comes next; it returns false
+/// to stop.
+///
+/// The findings stand in the order of tasks, languages, files, severity and kind, and are the same for any number of
+/// threads.
+///
+/// # Errors
+/// A folder or file that cannot be read at all; nothing to audit; `progress` asked to stop.
+pub fn audit(scope: &Scope, progress: &mut dyn FnMut(usize, usize, &str) -> bool) -> Result<Vec<Finding>, AuditError> {
+    if scope.sources.is_empty() {
+        return Err(AuditError::Nothing(scope.dir.clone()));
+    }
+    let mut findings = Vec::new();
+    let mut sets = Vec::new();
+    for source in &scope.sources {
+        sets.push(read::read(source, &mut findings)?);
+    }
+    let detector = language::Detector::new();
+    align::attach_english(&mut sets, &detector, &mut findings);
+    for (done, set) in sets.iter().enumerate() {
+        if !progress(done, sets.len(), &set.source.name) {
+            return Err(AuditError::Stopped);
+        }
+        check_set(set, &detector, scope, &mut findings)?;
+    }
+    exemplars::check(&scope.exemplars, &sets, &mut findings);
+    leakage::check(&scope.exemplars, &sets, &mut findings);
+    findings.retain(|finding| is_wanted(scope, finding));
+    protocol::excuse(scope, &mut findings)?;
+    sort(scope, &mut findings);
+    Ok(findings)
+}
+
+/// All checks of one file.
+fn check_set(
+    set: &Set<'_>,
+    detector: &language::Detector,
+    scope: &Scope,
+    findings: &mut Vec<Finding>,
+) -> Result<(), AuditError> {
+    findings.extend(labels::check(set));
+    findings.extend(balance::check(set));
+    findings.extend(characters::check(set));
+    let copies = untranslated::check(set);
+    findings.extend(language::check(set, detector, &copies.items));
+    findings.extend(copies.finding);
+    findings.extend(length::check(set));
+    findings.extend(numbers::check(set));
+    findings.extend(names::check(set));
+    findings.extend(quotation::check(set));
+    findings.extend(duplicates::check(set));
+    for tokenizer in &scope.tokenizers {
+        findings.extend(tokens::check(set, tokenizer, scope.cutoff_len)?);
+    }
+    Ok(())
+}
+
+/// Files that are only there to be compared with have no findings of their own.
+fn is_wanted(scope: &Scope, finding: &Finding) -> bool {
+    !scope.sources.iter().any(|source| source.is_reference && source.name == finding.file)
+}
+
+fn sort(scope: &Scope, findings: &mut [Finding]) {
+    let task = |name: &str| scope.sources.iter().position(|source| source.task.name == name);
+    let language = |language: Language| Language::ALL.iter().position(|known| *known == language);
+    findings.sort_by(|a, b| {
+        let key = |f: &Finding| (task(&f.task), language(f.language), f.severity, f.kind);
+        key(a).cmp(&key(b)).then_with(|| a.file.cmp(&b.file)).then_with(|| a.items.cmp(&b.items))
+    });
+}

@@ -17,7 +17,7 @@ pub mod overlap;
 pub mod pairs;
 pub mod prefix;
 pub mod prompt;
-mod repairs;
+pub mod repairs;
 pub mod tasks;
 pub mod testset;
 pub mod texts;

@@ -34,6 +34,7 @@ struct WordRepair {
     word: String,
     means: String,
     reason: String,
+    evidence: String,
 }
 
 /// Two label words that stand for each other in a file's golds.
@@ -46,6 +47,29 @@ struct SwapRepair {
     /// Of the defective file's gold words, one a line; decides where there is no English file to compare with.
     gold_sha256: String,
     reason: String,
+    evidence: String,
+}
+
+/// A shipped repair and what justifies it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// Task of the defective file.
+    pub task: &'static str,
+    /// Its language.
+    pub language: Language,
+    /// What the audit says of it.
+    pub evidence: &'static str,
+}
+
+/// All shipped repairs.
+///
+/// # Errors
+/// The file of repairs is broken, which is a defect of this build.
+pub fn all() -> Result<Vec<Repair>, DataError> {
+    let repairs = repairs()?;
+    let words = repairs.word.iter().map(|r| Repair { task: &r.task, language: r.language, evidence: &r.evidence });
+    let swaps = repairs.swap.iter().map(|r| Repair { task: &r.task, language: r.language, evidence: &r.evidence });
+    Ok(words.chain(swaps).collect())
 }
 
 fn repairs() -> Result<&'static Repairs, DataError> {
@@ -56,14 +80,18 @@ fn broken(problem: String) -> DataError {
     DataError::Shipped { file: FILE.to_owned(), problem }
 }
 
-/// The repaired gold words of one language: word, label, reason.
-pub(crate) fn words(task: &Task, language: Language) -> Result<Vec<(&'static str, Label, &'static str)>, DataError> {
+/// The repaired gold words of one language: word, label, reason and evidence.
+pub(crate) fn words(task: &Task, language: Language) -> Result<Vec<(&'static str, Label, String)>, DataError> {
     let mine = repairs()?.word.iter().filter(|repair| repair.task == task.name && repair.language == language);
     mine.map(|repair| {
         let label = task.label(&repair.means).ok_or_else(|| broken(format!("`{}` is no label", repair.means)))?;
-        Ok((repair.word.as_str(), label, repair.reason.as_str()))
+        Ok((repair.word.as_str(), label, justify(&repair.reason, &repair.evidence)))
     })
     .collect()
+}
+
+fn justify(reason: &str, evidence: &str) -> String {
+    format!("{reason}. The audit of the released file: {evidence}")
 }
 
 /// Exchanges two labels of `set` where a repair asks for it and the golds show that exchange; says so in `set.repairs`
@@ -87,7 +115,10 @@ pub(crate) fn exchange_labels(set: &mut TestSet, task: &Task) -> Result<(), Data
             Ok(seen) => {
                 let count = swap.apply(set);
                 let all = set.items.len();
-                format!("{name}: `{one}` and `{other}` exchanged on {count} of {all} items: {} ({seen})", repair.reason)
+                format!(
+                    "{name}: `{one}` and `{other}` exchanged on {count} of {all} items ({seen}): {}",
+                    justify(&repair.reason, &repair.evidence)
+                )
             }
             Err(why) => format!("{name}: `{one}` and `{other}` not exchanged: {why}"),
         };

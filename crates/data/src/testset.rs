@@ -135,13 +135,11 @@ pub(crate) fn find_one(dir: &Path, task: &Task, language: Language, ending: &str
     Err(DataError::Folder { folder, problem })
 }
 
-/// All such files of a folder, by name.
-pub(crate) fn find_all(
-    folder: &Path,
-    task: &Task,
-    language: Language,
-    ending: &str,
-) -> Result<Vec<PathBuf>, DataError> {
+/// All files `<task>_<language><count><ending>` of a folder, by name.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn find_all(folder: &Path, task: &Task, language: Language, ending: &str) -> Result<Vec<PathBuf>, DataError> {
     let stem = format!("{}_{language}", task.name);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(DiskError::at("read", folder))? {
@@ -175,7 +173,7 @@ struct GoldReading<'a> {
     task: &'a Task,
     known: &'a [String],
     released: &'a BTreeMap<String, String>,
-    repaired: Vec<(&'a str, Label, &'a str)>,
+    repaired: Vec<(&'a str, Label, String)>,
     protocol: Option<Protocol>,
 }
 
@@ -217,7 +215,7 @@ impl<'a> GoldReading<'a> {
     }
 
     fn describe(&self, (word, label): &(String, Label), count: usize, all: usize) -> String {
-        let reason = self.repaired.iter().find(|(known, ..)| known == word).map_or("", |(.., reason)| reason);
+        let reason = self.repaired.iter().find(|(known, ..)| known == word).map_or("", |(.., reason)| reason.as_str());
         let name = self.task.label_name(*label);
         format!("{}: gold word `{word}` read as {name} on {count} of {all} items: {reason}", file_name(self.path))
     }

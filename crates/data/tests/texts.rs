@@ -4,12 +4,19 @@
 use std::{fs, path::PathBuf};
 
 use data::{
-    pairs, prompt, tasks, testset,
+    pairs::{self, Draw, Pair},
+    prompt, tasks, testset,
     texts::{self, Layout, Texts},
 };
 use proptest::prelude::*;
-use schema::{Language, Setting, Task};
+use schema::{Language, Setting, Task, recipe::BuildRecipe};
 use tempfile::TempDir;
+
+fn load_pairs(folder: &TempDir, setting: &Setting) -> Vec<Pair> {
+    let (dir, build) = (folder.path(), BuildRecipe::paper());
+    let draw = Draw { dir, task: snli(), setting, pairs: 0, seed: 1, build: &build, asked: &[] };
+    pairs::load(&draw).expect("are pairs").pairs
+}
 
 fn folder(name: &str, content: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -57,7 +64,7 @@ fn english_questions_become_pairs_that_training_reads() {
     let items = texts.translated(Language::Sw, &shout(&texts.texts()), Layout::Pairs).expect("fits");
     texts::write(&folder.path().join("snli/snli_sw2_train_question.json"), &items, Layout::Pairs).expect("writes");
     let setting: Setting = "sw=>en".parse().expect("a setting");
-    let mut found = pairs::load(folder.path(), snli(), &setting, 0, 1).expect("are pairs");
+    let mut found = load_pairs(&folder, &setting);
     found.sort_by_key(|pair| pair.item);
     assert_eq!(
         found[0].source,
@@ -65,7 +72,7 @@ fn english_questions_become_pairs_that_training_reads() {
     );
     assert_eq!(found[0].target, "Premise: A man sits.\nHypothesis: He \"stands\".\nAnswer: \"");
     let back: Setting = "en=>sw".parse().expect("a setting");
-    assert_eq!(pairs::load(folder.path(), snli(), &back, 0, 1).expect("the other way round").len(), 2);
+    assert_eq!(load_pairs(&folder, &back).len(), 2);
 }
 
 const PAIRS: &str = r#"[

@@ -5,6 +5,7 @@
 //! Never here: tensors, models, running anything again, the network, a clock.
 
 mod answers;
+mod audit;
 mod change;
 mod compare;
 mod error;
@@ -24,6 +25,7 @@ mod tables;
 mod training;
 mod write;
 
+pub use audit::{audit_page, audit_text, count_findings};
 pub use change::{BeforeAfter, Changes, LanguageChange, MeanChange};
 pub use compare::{Comparison, compare};
 pub use error::ReportError;

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::{LabelSet, Language, disk::DiskError, record::TrainRecord, run_folder::RunFolder};
+use schema::{LabelSet, Language, disk::DiskError, finding::AuditRecord, record::TrainRecord, run_folder::RunFolder};
 use serde_json::Value;
 
 use crate::{
@@ -26,6 +26,8 @@ pub(crate) type Question = (String, LabelSet);
 pub(crate) struct RunRecords {
     /// `manifest.json`; null if there is none.
     pub manifest: Value,
+    /// `audit.json`; `None` if the data was not audited, or other data than the recipe's.
+    pub audit: Option<AuditRecord>,
     /// By question, then by model (`base` or an adapter's name).
     pub answers: BTreeMap<Question, BTreeMap<String, AnswerSet>>,
     /// By adapter.
@@ -38,7 +40,8 @@ pub(crate) fn read_run(run: &RunFolder) -> Result<RunRecords, ReportError> {
     let stale = list_stale(run, &manifest);
     let answers = read_answers(&run.answers_root(), &stale)?;
     let train_logs = read_train_logs(run, &stale)?;
-    let records = RunRecords { manifest, answers, train_logs };
+    let audit = read_audit(&run.audit(), &stale)?;
+    let records = RunRecords { manifest, audit, answers, train_logs };
     if records.answers.is_empty() && records.train_logs.is_empty() {
         return Err(ReportError::Nothing(run.root().to_owned()));
     }
@@ -50,6 +53,19 @@ fn read_manifest(path: &Path) -> Result<Value, ReportError> {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map_err(|problem| ReportError::BadManifest { path: path.to_owned(), problem }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Value::Null),
+        Err(error) => Err(DiskError::at("read", path)(error).into()),
+    }
+}
+
+fn read_audit(path: &Path, stale: &BTreeSet<PathBuf>) -> Result<Option<AuditRecord>, ReportError> {
+    match fs::read(path) {
+        Ok(_) if stale.contains(path) => Ok(None),
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|problem| ReportError::BadLine {
+            path: path.to_owned(),
+            line: problem.line(),
+            problem,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(DiskError::at("read", path)(error).into()),
     }
 }

@@ -6,11 +6,12 @@ use schema::{run_folder::RunFolder, write_whole};
 use serde_json::Value;
 
 use crate::{
+    audit,
     error::ReportError,
     figure::{self, Figure},
     findings::{describe_setting, summarise},
     format::{duration, labels_title, thousands},
-    page::{self, Page, PageBlock, PageSetting, PageTraining},
+    page::{self, Page, PageBlock, PageData, PageSetting, PageTraining},
     provenance::{list_facts, sum_stages},
     results::{AdapterName, Block, Results, SettingResult, compute},
     run_records::{RunRecords, read_run},
@@ -90,6 +91,10 @@ fn lay_out(run: &RunFolder, records: &RunRecords, results: &Results, output: &mu
         overview,
         overview_table: (!results.blocks.is_empty()).then(|| output.table(tables::overview(results))),
         gaps: results.gaps.clone(),
+        data: records.audit.as_ref().map(|record| {
+            let (sentence, table) = audit::describe(record);
+            PageData { sentence, table: table.map(|table| output.table(table)) }
+        }),
         blocks: results.blocks.iter().map(|block| lay_out_block(block, output)).collect(),
         trainings: lay_out_training(records, output),
         facts: list_facts(&facts),

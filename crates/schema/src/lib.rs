@@ -4,6 +4,7 @@
 //! Lines, JSON or TOML. Never here: tensors, tokenizers, the network, printing.
 
 pub mod disk;
+pub mod finding;
 pub mod language;
 pub mod recipe;
 pub mod record;
@@ -13,6 +14,7 @@ pub mod task;
 pub mod template;
 
 pub use disk::{write_json_lines, write_whole};
+pub use finding::Finding;
 pub use language::Language;
 pub use recipe::Recipe;
 pub use record::{AnswerRecord, StepRecord, ValidationRecord};

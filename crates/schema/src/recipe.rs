@@ -27,6 +27,7 @@ pub use problem::{Origin, Problem, RecipeError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    finding::Kind,
     language::Language,
     setting::Setting,
     task::{ActivationCheckpointing, FewShot, LabelSet, Precision, Protocol, Scoring, Task, UnknownWord},
@@ -113,6 +114,9 @@ pub struct AdapterPlan {
 pub struct DataRecipe {
     /// Folder in the released layout; if relative, to the current folder of the program.
     pub dir: PathBuf,
+    /// Kinds of findings whose errors do not stop a run; see [`crate::finding::AuditRecord::refused`].
+    #[serde(default)]
+    pub accept: Vec<Kind>,
 }
 
 /// `[train]`; defaults are the paper's (section 4, appendix B; LLaMA-Factory's where the paper is silent).

@@ -34,6 +34,11 @@ impl RunFolder {
         self.0.join("data").join(format!("{adapter}.jsonl"))
     }
 
+    /// What the audit of the data found: a [`crate::finding::AuditRecord`].
+    pub fn audit(&self) -> PathBuf {
+        self.0.join("audit.json")
+    }
+
     /// The PEFT folder of one adapter.
     pub fn adapter(&self, adapter: &str) -> PathBuf {
         self.0.join("adapters").join(adapter)

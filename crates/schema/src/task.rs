@@ -72,6 +72,7 @@ pub struct Exemplar {
 /// The builtin exemplars of a task, per language, parallel.
 pub type Exemplars = BTreeMap<Language, Vec<Exemplar>>;
 
+/// A closed list of words as an enum: serialised, shown and parsed as written.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -85,7 +86,7 @@ macro_rules! words {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(match self { $(Self::$variant => $word),+ })
+                f.pad(match self { $(Self::$variant => $word),+ })
             }
         }
 

@@ -1,6 +1,6 @@
 //! `data ...`: one file per subcommand.
 
-mod audit;
+pub(crate) mod audit;
 mod build;
 mod import;
 mod translate;

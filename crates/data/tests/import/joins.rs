@@ -2,10 +2,10 @@
 
 use data::{
     import::{Join, Target},
-    pairs,
+    pairs::{self, Draw},
 };
 use proptest::prelude::*;
-use schema::Language;
+use schema::{Language, recipe::BuildRecipe};
 
 use crate::place::{Place, input, map, refused, run, task};
 
@@ -121,15 +121,19 @@ fn pairs_of_the_tasks_fields_have_its_headers_and_fit_together() {
         let path = place.file(&format!("{language}.csv"), text);
         run(&place.plan(vec![input(&path, language)], Target::pairs(task("snli"), &columns).expect("a target")));
     }
-    let setting = "de=>zh".parse().expect("a setting");
-    let composed = pairs::load(&place.path("out"), task("snli"), &setting, 0, 0).expect("composes");
+    let load = |setting: &str| {
+        let (dir, setting, build) = (place.path("out"), setting.parse().expect("a setting"), BuildRecipe::paper());
+        let (task, setting, build) = (task("snli"), &setting, &build);
+        let draw = Draw { dir: &dir, task, setting, pairs: 0, seed: 0, build, asked: &[] };
+        pairs::load(&draw).expect("loads").pairs
+    };
+    let composed = load("de=>zh");
     assert_eq!(
         composed[0].source,
         "Prämisse: A\nHypothese: B\nAntwort: \"\nTranslate the input from German to Chinese:\n"
     );
     assert_eq!(composed[0].target, "前提: 甲\n假设: 乙\n答案: \"");
-    let english =
-        pairs::load(&place.path("out"), task("snli"), &"zh=>en".parse().expect("a setting"), 0, 0).expect("loads");
+    let english = load("zh=>en");
     assert_eq!(english[0].target, "Premise: a\nHypothesis: b\nAnswer: \"");
 }
 

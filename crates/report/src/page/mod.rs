@@ -24,10 +24,19 @@ pub(crate) struct Page {
     pub overview: Option<Drawn>,
     pub overview_table: Option<Shown>,
     pub gaps: Vec<String>,
+    /// What the audit of the data found; `None` if it was not audited.
+    pub data: Option<PageData>,
     pub blocks: Vec<PageBlock>,
     pub trainings: Vec<PageTraining>,
     pub facts: Vec<Fact>,
     pub recipe: Vec<Fact>,
+}
+
+/// The audit of the data.
+#[derive(Serialize)]
+pub(crate) struct PageData {
+    pub sentence: String,
+    pub table: Option<Shown>,
 }
 
 /// One task and label set.
@@ -101,12 +110,18 @@ struct Values<'a> {
     dark: String,
 }
 
-fn render(name: &'static str, template: &'static str, page: &Page) -> Result<String, ReportError> {
+/// What all templates are rendered with: `.html` escapes, a name that is not given is an error.
+pub(crate) fn environment() -> Result<Environment<'static>, ReportError> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment
         .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    Ok(environment)
+}
+
+fn render(name: &'static str, template: &'static str, page: &Page) -> Result<String, ReportError> {
+    let mut environment = environment()?;
     environment.add_template(name, template)?;
     let values = Values {
         page,

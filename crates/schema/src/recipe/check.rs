@@ -3,7 +3,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Language, Setting};
+use crate::{Language, Setting, finding::Kind};
 
 use super::{
     ActivationCheckpointing, BuildRecipe, Control, DataRecipe, Directions, EvalRecipe, FewShot, LabelSet, LoraRecipe,
@@ -22,6 +22,7 @@ pub(super) const KEYS: &[&str] = &[
     "seeds",
     "seed",
     "data.dir",
+    "data.accept",
     "train.settings",
     "train.tasks",
     "train.pairs",
@@ -84,7 +85,7 @@ fn read_recipe(root: &mut Section<'_>, stem: &str, overrides: Vec<String>) -> Re
         model: root.parse("model", read_model).unwrap_or_default(),
         dtype: root.word("dtype", Precision::WORDS).unwrap_or(Precision::F32),
         seeds: read_seeds(root),
-        data: root.section("data", read_data).unwrap_or(DataRecipe { dir: PathBuf::new() }),
+        data: root.section("data", read_data).unwrap_or(DataRecipe { dir: PathBuf::new(), accept: Vec::new() }),
         train: root.optional_section("train", read_train),
         eval: root.section("eval", read_eval).unwrap_or_else(|| EvalRecipe::paper(Vec::new())),
         overrides,
@@ -150,7 +151,11 @@ fn read_data(data: &mut Section<'_>) -> DataRecipe {
         path if path.to_str().is_some() => Ok(path),
         _ => Err("the path to it is not UTF-8; rename the folder".to_owned()),
     });
-    DataRecipe { dir: dir.unwrap_or_default() }
+    DataRecipe { dir: dir.unwrap_or_default(), accept: data.words("accept", read_kind).unwrap_or_default() }
+}
+
+fn read_kind(kind: &str) -> Result<Kind, String> {
+    kind.parse().map_err(|_| unknown_word(kind, Kind::WORDS))
 }
 
 fn read_train(train: &mut Section<'_>) -> TrainRecipe {

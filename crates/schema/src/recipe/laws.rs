@@ -116,12 +116,13 @@ prop_compose! {
         title in any_text(),
         model in any_text(),
         dir in any_text(),
+        accept in subsequence(vec![Kind::LabelWords, Kind::LabelOrder, Kind::Syntax], 0..=3),
         dtype in select(vec![Precision::F32, Precision::Bf16, Precision::Packed, Precision::Nf4]),
         seeds in subsequence(vec![0, 1, 2, u64::MAX], 1..=4),
         train in option::of(any_train()),
         eval in any_eval(),
     ) -> Recipe {
-        Recipe { name, title, model, dtype, seeds, data: DataRecipe { dir: dir.into() }, train, eval, overrides: vec![] }
+        Recipe { name, title, model, dtype, seeds, data: DataRecipe { dir: dir.into(), accept }, train, eval, overrides: vec![] }
     }
 }
 

@@ -21,6 +21,10 @@ pub(super) fn render(recipe: &Recipe) -> String {
     page.line(&format!("seeds = {:?}", recipe.seeds));
     page.line("\n[data]");
     page.path("dir", &recipe.data.dir);
+    match recipe.data.accept.as_slice() {
+        [] => page.line("# accept: not given, every error that the audit finds is refused"),
+        kinds => page.list("accept", kinds),
+    }
     match &recipe.train {
         Some(train) => render_train(&mut page, train),
         None => page.line("\n# no [train]: the base model alone is evaluated"),

@@ -221,6 +221,8 @@ fn every_range_is_checked() {
         ("train.settings", "[]", "must not be empty"),
         ("train.schedule", "cosin", "unknown value `cosin`; did you mean `cosine`?"),
         ("train", "3", "must be a section `[train]`, found 3"),
+        ("data.accept", "label_word", "unknown value `label_word`; did you mean `label_words`?"),
+        ("data.accept", "[]", "must not be empty"),
         ("dtype", "int8", "unknown value `int8`; one of: f32, bf16, packed, nf4"),
         ("seeds", "[1, -1]", "must be at least 0"),
         ("seeds", "[1, 1]", "1 stands twice"),
@@ -258,6 +260,14 @@ fn how_pairs_are_built_is_recorded_where_it_is_not_the_papers() {
         let recorded = serde_json::to_string(&recipe).expect("JSON");
         assert_eq!(serde_json::from_str::<Recipe>(&recorded).expect("a recipe"), recipe);
     }
+}
+
+#[test]
+fn accepted_kinds_are_read_and_none_is_the_default() {
+    assert!(small(&[]).data.accept.is_empty());
+    let recipe = small(&[("data.accept", "label_words,label_order")]);
+    assert_eq!(recipe.data.accept, [Kind::LabelWords, Kind::LabelOrder]);
+    assert!(recipe.render().contains("accept = [\"label_words\", \"label_order\"]"), "{}", recipe.render());
 }
 
 #[test]

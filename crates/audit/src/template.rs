@@ -1,0 +1,121 @@
+//! Translation pairs taken apart: header words and fields of the question in both languages, and the instruction between
+//! them (paper, section 3). A pair that is not made so, or that holds an answer, is a finding.
+
+use schema::{
+    Finding, Language,
+    finding::{Kind, Severity},
+};
+
+use crate::{
+    AuditError,
+    scope::headers,
+    set::{Item, Set},
+    text::shorten,
+};
+
+/// Fills `set.items` from rows of `input` and `answer`.
+pub(crate) fn split(
+    set: &mut Set<'_>,
+    rows: &[Vec<Option<String>>],
+    findings: &mut Vec<Finding>,
+) -> Result<(), AuditError> {
+    let task = set.source.task;
+    let (own, english) = (headers(task, set.language())?, headers(task, Language::En)?);
+    let instruction = format!("Translate the input from {} to English:", set.language().name());
+    let mut seen = Seen::default();
+    for (item, row) in rows.iter().enumerate() {
+        let text = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+        let (input, answer) = (text(0), text(1));
+        let question = match input.trim_end_matches('\n').rsplit_once('\n') {
+            Some((question, last)) if last == instruction => question,
+            _ if input.is_empty() => "",
+            _ => {
+                let last = input.trim_end_matches('\n').lines().last().unwrap_or_default();
+                seen.instructions.push((item, format!("`{}`", shorten(last, 60))));
+                &input
+            }
+        };
+        let parts = seen.parts(item, question, own);
+        let english = seen.parts(item, &answer, english);
+        set.items.push(Item { parts, english, ..Item::default() });
+    }
+    findings.extend(seen.describe(set, &instruction));
+    Ok(())
+}
+
+/// What is wrong with the pairs of one file.
+#[derive(Default)]
+struct Seen {
+    instructions: Vec<(usize, String)>,
+    answers: Vec<(usize, String)>,
+    headers: Vec<(usize, String)>,
+}
+
+impl Seen {
+    /// The fields between the headers; the whole text where it is not made so.
+    fn parts(&mut self, item: usize, question: &str, headers: &[String]) -> Vec<String> {
+        let question = question.trim_end_matches('\n');
+        if question.is_empty() {
+            return Vec::new();
+        }
+        match between_headers(question, headers) {
+            Ok(parts) => parts,
+            Err(Mismatch::Answered(rest)) => {
+                self.answers.push((item, format!("`{}`", shorten(rest, 40))));
+                vec![question.to_owned()]
+            }
+            Err(Mismatch::NoHeader(header)) => {
+                self.headers.push((item, format!("no `{}` in `{}`", header.trim(), shorten(question, 50))));
+                vec![question.to_owned()]
+            }
+        }
+    }
+
+    fn describe(&self, set: &Set<'_>, instruction: &str) -> Vec<Finding> {
+        let all = [
+            set.finding_of(
+                Kind::Template,
+                Severity::Error,
+                &self.instructions,
+                &format!("`input` does not end in the line `{instruction}`"),
+                "write the instruction with the file's own language, or these pairs teach another task",
+            ),
+            set.finding_of(
+                Kind::Template,
+                Severity::Error,
+                &self.answers,
+                "an answer stands behind the question, which must end in the opening quote",
+                "cut the pair behind the last header; the method trains on questions alone",
+            ),
+            set.finding_of(
+                Kind::Template,
+                Severity::Warning,
+                &self.headers,
+                "the question is not made of the task's header words",
+                "write the headers of the task file, so that training and test questions look alike",
+            ),
+        ];
+        all.into_iter().flatten().collect()
+    }
+}
+
+enum Mismatch<'a> {
+    /// The first header that is not where it should be.
+    NoHeader(&'a str),
+    /// What stands behind the last header.
+    Answered(&'a str),
+}
+
+fn between_headers<'a>(question: &'a str, headers: &'a [String]) -> Result<Vec<String>, Mismatch<'a>> {
+    let Some((first, others)) = headers.split_first() else { return Ok(vec![question.to_owned()]) };
+    let mut rest = question.strip_prefix(first.as_str()).ok_or(Mismatch::NoHeader(first))?;
+    let mut parts = Vec::new();
+    for (at, header) in others.iter().enumerate() {
+        let is_last = at + 1 == others.len();
+        let found = if is_last { rest.rsplit_once(header.as_str()) } else { rest.split_once(header.as_str()) };
+        let (part, after) = found.ok_or(Mismatch::NoHeader(header))?;
+        parts.push(part.to_owned());
+        rest = after;
+    }
+    if rest.trim().is_empty() { Ok(parts) } else { Err(Mismatch::Answered(rest)) }
+}

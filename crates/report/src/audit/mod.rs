@@ -1,0 +1,248 @@
+//! The findings of an audit: a page of their own, a text for a terminal, and their part of a run's report.
+//!
+//! Never here: looking at data.
+
+use std::collections::BTreeMap;
+
+use minijinja::{Value, value::Serde};
+use schema::{
+    Finding,
+    finding::{AuditRecord, Severity},
+};
+use serde::Serialize;
+
+use crate::{
+    error::ReportError,
+    figure::{DARK, LIGHT, css_variables},
+    page::environment,
+    table::{Row, Table},
+};
+
+/// Findings of one task and language, in their order.
+#[derive(Serialize)]
+struct Group<'a> {
+    id: String,
+    title: String,
+    findings: Vec<Shown<'a>>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    finding: &'a Finding,
+    /// `3, 7, 9 …`: the first of `items`.
+    first_items: String,
+    is_accepted: bool,
+}
+
+/// Items that a page lists of one finding.
+const LISTED: usize = 30;
+/// Characters of evidence on a line of the terminal.
+const LINE: usize = 150;
+
+/// `2 errors, 1 warning and 4 notes`
+pub fn count_findings(record: &AuditRecord) -> String {
+    let say = |severity: Severity| {
+        let count = record.count(severity);
+        format!("{count} {severity}{}", if count == 1 { "" } else { "s" })
+    };
+    format!("{}, {} and {}", say(Severity::Error), say(Severity::Warning), say(Severity::Note))
+}
+
+/// One self-contained HTML file for people. `subject` names what was audited.
+///
+/// # Errors
+/// The template is wrong, which is a defect of this program.
+pub fn audit_page(record: &AuditRecord, subject: &str) -> Result<String, ReportError> {
+    #[derive(Serialize)]
+    struct Values<'a> {
+        subject: &'a str,
+        counts: String,
+        accepted: String,
+        overview: Table,
+        groups: Vec<Group<'a>>,
+        version: &'static str,
+        css: &'static str,
+        light: String,
+        dark: String,
+    }
+    let mut environment = environment()?;
+    environment.add_template("audit.html", include_str!("audit.html"))?;
+    let values = Values {
+        subject,
+        counts: count_findings(record),
+        accepted: join_accepted(record),
+        overview: overview(record),
+        groups: group(record),
+        version: env!("CARGO_PKG_VERSION"),
+        css: include_str!("../page/page.css"),
+        light: css_variables(&LIGHT),
+        dark: css_variables(&DARK),
+    };
+    Ok(environment.get_template("audit.html")?.render(Value::from(Serde(values)))?)
+}
+
+/// The same for a terminal: by task and language, the severest first, a line each; what to do about errors and warnings.
+pub fn audit_text(record: &AuditRecord) -> String {
+    let mut text = String::new();
+    for group in group(record) {
+        text += &format!("{}\n", group.title);
+        for Shown { finding, is_accepted, .. } in group.findings {
+            let accepted = if is_accepted { " (accepted)" } else { "" };
+            let count = if finding.items.is_empty() { String::new() } else { finding.count.to_string() };
+            text += &format!("  {:<8}{:<14}{count:>6}  {}\n", finding.severity, finding.kind, finding.file);
+            text += &format!("{:32}{}{accepted}\n", "", shorten(&finding.evidence));
+            if finding.severity != Severity::Note {
+                text += &format!("{:32}-> {}\n", "", finding.suggestion);
+            }
+        }
+    }
+    text + &count_findings(record) + "\n"
+}
+
+/// What a run's page says of its data: a sentence, and the errors and warnings as a table.
+pub(crate) fn describe(record: &AuditRecord) -> (String, Option<Table>) {
+    let accepted = match join_accepted(record) {
+        accepted if accepted.is_empty() => String::new(),
+        accepted => format!(" The recipe accepts errors of the kind {accepted}."),
+    };
+    let sentence = format!("The audit of the data found {}.{accepted}", count_findings(record));
+    let shown: Vec<&Finding> = record.findings.iter().filter(|finding| finding.severity != Severity::Note).collect();
+    let columns = ["severity", "task", "language", "kind", "items", "evidence"];
+    let caption = "What the audit of the data found; notes are in audit.json.";
+    let mut table = Table::new("audit", caption, &columns);
+    for column in &mut table.columns {
+        column.numeric = column.title == "items";
+    }
+    table.csv.push(columns.map(str::to_owned).to_vec());
+    for finding in shown {
+        let cell = |evidence: &str| {
+            let severity = match record.accepted.contains(&finding.kind) && finding.severity == Severity::Error {
+                true => "error, accepted".to_owned(),
+                false => finding.severity.to_string(),
+            };
+            let (kind, count) = (finding.kind.to_string(), finding.count.to_string());
+            vec![severity, finding.task.clone(), finding.language.to_string(), kind, count, evidence.to_owned()]
+        };
+        table.rows.push(Row { cells: cell(&shorten(&finding.evidence)), strong: finding.severity == Severity::Error });
+        table.csv.push(cell(&finding.evidence));
+    }
+    (sentence, (!table.rows.is_empty()).then_some(table))
+}
+
+fn join_accepted(record: &AuditRecord) -> String {
+    record.accepted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Counts by task and language.
+fn overview(record: &AuditRecord) -> Table {
+    let mut counts: BTreeMap<(usize, String), [usize; 3]> = BTreeMap::new();
+    let mut order: Vec<String> = Vec::new();
+    for finding in &record.findings {
+        let title = format!("{} {}", finding.task, finding.language);
+        let at = order.iter().position(|known| *known == title).unwrap_or_else(|| {
+            order.push(title.clone());
+            order.len() - 1
+        });
+        counts.entry((at, title)).or_default()[finding.severity as usize] += 1;
+    }
+    let mut table = Table::new("audit", "Findings by severity.", &["task and language", "errors", "warnings", "notes"]);
+    for ((_, title), counts) in counts {
+        let cells = [vec![title], counts.map(|count| count.to_string()).to_vec()].concat();
+        table.rows.push(Row { cells, strong: counts[0] > 0 });
+    }
+    table
+}
+
+fn group(record: &AuditRecord) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for finding in &record.findings {
+        let id = format!("{}.{}", finding.task, finding.language);
+        let is_accepted = finding.severity == Severity::Error && record.accepted.contains(&finding.kind);
+        let listed: Vec<String> = finding.items.iter().take(LISTED).map(ToString::to_string).collect();
+        let rest = if finding.items.len() > LISTED { " …" } else { "" };
+        let shown = Shown { finding, first_items: listed.join(", ") + rest, is_accepted };
+        match groups.last_mut().filter(|group| group.id == id) {
+            Some(group) => group.findings.push(shown),
+            None => {
+                let title = format!("{}, {}", finding.task, finding.language.name());
+                groups.push(Group { id, title, findings: vec![shown] });
+            }
+        }
+    }
+    groups
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(LINE) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schema::{Language, finding::Kind};
+
+    use super::*;
+
+    fn record() -> AuditRecord {
+        let finding = |severity, kind, items: Vec<usize>, evidence: &str| Finding {
+            severity,
+            task: "snli".to_owned(),
+            language: Language::Ja,
+            file: "snli/snli_ja600_test.json".to_owned(),
+            kind,
+            count: items.len(),
+            items,
+            evidence: evidence.to_owned(),
+            suggestion: "write `中立`".to_owned(),
+        };
+        let findings = vec![
+            finding(Severity::Error, Kind::LabelWords, (0..40).collect(), "`中性` is <no> label word"),
+            finding(Severity::Note, Kind::Names, vec![7], "Carlstad"),
+        ];
+        AuditRecord { findings, accepted: vec![Kind::LabelWords] }
+    }
+
+    #[test]
+    fn the_page_has_every_finding_escaped_and_marks_what_is_accepted() {
+        let page = audit_page(&record(), "a folder").expect("renders");
+        for wanted in [
+            "1 error, 0 warnings and 1 note",
+            "`中性` is &lt;no&gt; label word",
+            "accepted",
+            "0, 1, 2,",
+            "snli, Japanese",
+            "write `中立`",
+            "Carlstad",
+        ] {
+            assert!(page.contains(wanted), "{wanted}: {page}");
+        }
+        assert!(!page.contains("<script") && !page.contains("http://") && !page.contains("src="), "self-contained");
+    }
+
+    #[test]
+    fn the_text_says_what_to_do_about_errors_alone() {
+        let wanted = "snli, Japanese\n  \
+            error   label_words       40  snli/snli_ja600_test.json\n                                \
+            `中性` is <no> label word (accepted)\n                                -> write `中立`\n  \
+            note    names              1  snli/snli_ja600_test.json\n                                Carlstad\n\
+            1 error, 0 warnings and 1 note\n";
+        assert_eq!(audit_text(&record()), wanted);
+        assert_eq!(audit_text(&AuditRecord::default()), "0 errors, 0 warnings and 0 notes\n");
+    }
+
+    #[test]
+    fn a_run_says_its_errors_and_what_it_accepts() {
+        let (sentence, table) = describe(&record());
+        assert_eq!(
+            sentence,
+            "The audit of the data found 1 error, 0 warnings and 1 note. The recipe accepts errors of the kind label_words."
+        );
+        let table = table.expect("an error");
+        assert_eq!(table.rows.len(), 1);
+        assert_eq!(table.rows[0].cells[0], "error, accepted");
+        assert!(describe(&AuditRecord::default()).1.is_none());
+    }
+}
