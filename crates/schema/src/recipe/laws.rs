@@ -207,6 +207,7 @@ seeds = [1]
 
 [data]
 dir = "d"
+# accept: not given, every error that the audit finds is refused
 
 [train]
 settings = ["zh/de=>en"]
