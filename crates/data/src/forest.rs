@@ -110,18 +110,20 @@ fn sorted(lists: &[&[u32]]) -> Vec<usize> {
 /// `lists`, each once.
 pub fn batches(lists: &[&[u32]], more: impl Fn(usize) -> usize, budget: usize) -> Vec<Vec<usize>> {
     let mut parts: Vec<Vec<usize>> = Vec::new();
-    let mut room = 0;
+    // `None` behind a list that is longer than the budget: not even its double, which adds no row, comes to it.
+    let mut room = None;
     for list in sorted(lists) {
         let alone = lists[list].len() + more(list);
         let here = parts.last().and_then(|part| part.last()).map(|&last| alone - shared(lists[last], lists[list]));
-        match (parts.last_mut(), here) {
-            (Some(part), Some(rows)) if rows <= room => {
+        let left = here.zip(room).and_then(|(rows, room): (usize, usize)| room.checked_sub(rows));
+        match (parts.last_mut(), left) {
+            (Some(part), Some(left)) => {
                 part.push(list);
-                room -= rows;
+                room = Some(left);
             }
             _ => {
                 parts.push(vec![list]);
-                room = budget.saturating_sub(alone);
+                room = budget.checked_sub(alone);
             }
         }
     }
@@ -173,6 +175,7 @@ mod tests {
         assert_eq!(batches(&lists, |_| 0, 8), [vec![2, 3, 0], vec![1, 4]]);
         assert_eq!(batches(&lists, |_| 1, 9), [vec![2, 3], vec![0], vec![1, 4]]);
         let twice: [&[u32]; 2] = [&[1, 2, 3, 4], &[1, 2, 3, 4]];
+        assert_eq!(batches(&twice, |_| 0, 3), [vec![0], vec![1]]); // longer than the budget: alone
         assert_eq!(Forest::grow(&twice).ends, [Place { sequence: 0, rows: 4 }; 2]);
     }
 

@@ -18,21 +18,30 @@ use crate::{
     table::{Row, Table},
 };
 
-/// Findings of one task and language, in their order.
-#[derive(Serialize)]
+/// The errors, or the other findings of one task and language, in their order.
+#[derive(Clone, Serialize)]
 struct Group<'a> {
     id: String,
     title: String,
     findings: Vec<Shown<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
     finding: &'a Finding,
+    /// The evidence with what it quotes told apart.
+    evidence_parts: Vec<Part<'a>>,
     /// `3, 7, 9 …`: the first of `items`.
     first_items: String,
     is_accepted: bool,
+}
+
+/// A stretch of evidence: words of the audit, or words of the data.
+#[derive(Clone, Serialize)]
+struct Part<'a> {
+    text: &'a str,
+    is_quoted: bool,
 }
 
 /// Items that a page lists of one finding.
@@ -73,7 +82,7 @@ pub fn audit_page(record: &AuditRecord, subject: &str) -> Result<String, ReportE
         counts: count_findings(record),
         accepted: join_accepted(record),
         overview: overview(record),
-        groups: group(record),
+        groups: [group_errors(record), group(record)].concat(),
         version: env!("CARGO_PKG_VERSION"),
         css: include_str!("../page/page.css"),
         light: css_variables(&LIGHT),
@@ -82,10 +91,11 @@ pub fn audit_page(record: &AuditRecord, subject: &str) -> Result<String, ReportE
     Ok(environment.get_template("audit.html")?.render(Value::from(Serde(values)))?)
 }
 
-/// The same for a terminal: by task and language, the severest first, a line each; what to do about errors and warnings.
+/// The same for a terminal, where the last lines are the ones seen: the errors come last. What to do stands behind errors
+/// and warnings.
 pub fn audit_text(record: &AuditRecord) -> String {
     let mut text = String::new();
-    for group in group(record) {
+    for group in [group(record), group_errors(record)].concat() {
         text += &format!("{}\n", group.title);
         for Shown { finding, is_accepted, .. } in group.findings {
             let accepted = if is_accepted { " (accepted)" } else { "" };
@@ -154,23 +164,40 @@ fn overview(record: &AuditRecord) -> Table {
     table
 }
 
+/// The errors of all tasks and languages, if there are any: what has to be mended before anything is measured.
+fn group_errors(record: &AuditRecord) -> Vec<Group<'_>> {
+    let errors = record.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let findings: Vec<_> = errors.map(|finding| show(record, finding)).collect();
+    let group = Group { id: "errors".to_owned(), title: "Errors".to_owned(), findings };
+    if group.findings.is_empty() { Vec::new() } else { vec![group] }
+}
+
+/// All but the errors by task and language.
 fn group(record: &AuditRecord) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for finding in &record.findings {
+    for finding in record.findings.iter().filter(|finding| finding.severity != Severity::Error) {
         let id = format!("{}.{}", finding.task, finding.language);
-        let is_accepted = finding.severity == Severity::Error && record.accepted.contains(&finding.kind);
-        let listed: Vec<String> = finding.items.iter().take(LISTED).map(ToString::to_string).collect();
-        let rest = if finding.items.len() > LISTED { " …" } else { "" };
-        let shown = Shown { finding, first_items: listed.join(", ") + rest, is_accepted };
         match groups.last_mut().filter(|group| group.id == id) {
-            Some(group) => group.findings.push(shown),
+            Some(group) => group.findings.push(show(record, finding)),
             None => {
                 let title = format!("{}, {}", finding.task, finding.language.name());
-                groups.push(Group { id, title, findings: vec![shown] });
+                groups.push(Group { id, title, findings: vec![show(record, finding)] });
             }
         }
     }
     groups
+}
+
+fn show<'a>(record: &AuditRecord, finding: &'a Finding) -> Shown<'a> {
+    let listed: Vec<String> = finding.items.iter().take(LISTED).map(ToString::to_string).collect();
+    let rest = if finding.items.len() > LISTED { " …" } else { "" };
+    let parts = finding.evidence.split('`').enumerate();
+    Shown {
+        finding,
+        evidence_parts: parts.map(|(at, text)| Part { text, is_quoted: at % 2 == 1 }).collect(),
+        first_items: listed.join(", ") + rest,
+        is_accepted: finding.severity == Severity::Error && record.accepted.contains(&finding.kind),
+    }
 }
 
 fn shorten(text: &str) -> String {
@@ -210,7 +237,7 @@ mod tests {
         let page = audit_page(&record(), "a folder").expect("renders");
         for wanted in [
             "1 error, 0 warnings and 1 note",
-            "`中性` is &lt;no&gt; label word",
+            "<bdi>中性</bdi> is &lt;no&gt; label word",
             "accepted",
             "0, 1, 2,",
             "snli, Japanese",
@@ -225,9 +252,10 @@ mod tests {
     #[test]
     fn the_text_says_what_to_do_about_errors_alone() {
         let wanted = "snli, Japanese\n  \
-            error   label_words       40  snli/snli_ja600_test.json\n                                \
-            `中性` is <no> label word (accepted)\n                                -> write `中立`\n  \
             note    names              1  snli/snli_ja600_test.json\n                                Carlstad\n\
+            Errors\n  \
+            error   label_words       40  snli/snli_ja600_test.json\n                                \
+            `中性` is <no> label word (accepted)\n                                -> write `中立`\n\
             1 error, 0 warnings and 1 note\n";
         assert_eq!(audit_text(&record()), wanted);
         assert_eq!(audit_text(&AuditRecord::default()), "0 errors, 0 warnings and 0 notes\n");
