@@ -2,8 +2,8 @@
 //! evidence and a suggestion.
 //!
 //! Reading is lenient: whatever the strict readers of `data` would refuse becomes a finding here, and the rest of the file
-//! is still looked at. Every check is a function from a [`Set`] (a file whose items stand beside their English) to
-//! findings. Thresholds come from the file itself (medians, [`robust`]) and are said where they are used. Nothing knows a
+//! is still looked at. Every check is a function from a `Set` (a file whose items stand beside their English) to
+//! findings. Thresholds come from the file itself (medians, `robust`) and are said where they are used. Nothing knows a
 //! task or a released file by name, and a language only as a row of the table of what the identifier calls it. Never here: repairing, models, printing, the network.
 
 mod align;
