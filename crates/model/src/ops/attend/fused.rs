@@ -1,7 +1,7 @@
 //! Forward on the CPU: one task per sequence, key head and block of rows, the heads of a group together.
 //!
-//! A row's scores are weighed in stretches of [`STRETCH`] positions and its values summed up in blocks of [`BLOCK`]
-//! positions, both counted from position 0. So its result has the same bits whichever of the rows before it are the
+//! A row's scores are weighed in stretches of [`STRETCH`] positions, counted from position 0, and its values summed up in
+//! the order of positions, however they are cut. So its result has the same bits whichever of the rows before it are the
 //! shared prefix, an ancestor or its own sequence.
 
 use std::{cell::RefCell, ops::Range};
@@ -18,7 +18,7 @@ use crate::{
     ops::cpu::{
         gemm::{Order, Out, Packed, Shared},
         math,
-        tile::Left,
+        tile::{Left, Write},
         view::{self, View},
     },
     rows::Rows,
@@ -85,7 +85,7 @@ pub(super) fn forward(
         values: packs::pack(heads, rows, vs.slice(), before_v, Order::Plain),
         prefix: packed,
     };
-    let (mut out, mut log_sum) = (vec![0.0; n * width], vec![0.0; n * heads.query]);
+    let (mut out, mut log_sum) = (view::unfilled(n * width), view::unfilled(n * heads.query));
     let (out_pieces, sum_pieces) = (Shared::new(&mut out, width), Shared::new(&mut log_sum, heads.query));
     let (group, most) = (heads.group(), tasks::block_rows(heads));
     tasks::run(heads, &tasks::cut(heads, rows, |_| most), |task| {
@@ -200,19 +200,18 @@ fn attend_block(inputs: &Inputs<'_>, task: &Task, q: &[f32], state: &mut State) 
                 left,
                 0..size,
                 columns,
-                &mut Out { values, stride: STRETCH, add: false },
+                &mut Out { values, stride: STRETCH, write: Write::Set },
             );
         }
         for line in 0..lines {
             state.weigh(line, size, heads.visible(task.position + line / group), keys.clone());
         }
         for (span, part) in packs::overlaps(context, &keys) {
-            for from in part.clone().step_by(BLOCK) {
-                let to = part.end.min(from + BLOCK);
-                let left = Left { values: &state.scores[from - keys.start..], row_stride: STRETCH, depth_stride: 1 };
-                let mut out = Out { values: &mut state.sums, stride: size, add: true };
-                inputs.values(task, span).multiply(lines, left, from - span.start..to - span.start, 0..size, &mut out);
-            }
+            let left = Left { values: &state.scores[part.start - keys.start..], row_stride: STRETCH, depth_stride: 1 };
+            // A sum of many pieces is continued, so that it does not tell where spans meet.
+            let mut out = Out { values: &mut state.sums, stride: size, write: Write::Continue };
+            let depths = part.start - span.start..part.end - span.start;
+            inputs.values(task, span).multiply(lines, left, depths, 0..size, &mut out);
         }
     }
 }

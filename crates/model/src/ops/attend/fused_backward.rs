@@ -19,7 +19,7 @@ use crate::{
     ops::cpu::{
         gemm::{Order, Out, Packed, Right, Shared, Values},
         math,
-        tile::Left,
+        tile::{Left, Write},
         view::{self, View},
     },
     rows::{Parent, Rows},
@@ -146,7 +146,7 @@ fn block_backward(x: &Inputs<'_>, block: &Task, scratch: &mut Scratch, part: &mu
     scratch.dq.resize(lines * size, 0.0);
     for (span, held) in packs::overlaps(&x.contexts[block.sequence], &keys) {
         let left = Left { values: &scratch.ds[held.start - keys.start..], row_stride: ld, depth_stride: 1 };
-        let mut out = Out { values: &mut scratch.dq, stride: size, add: true };
+        let mut out = Out { values: &mut scratch.dq, stride: size, write: Write::Continue };
         let depths = held.start - span.start..held.end - span.start;
         span.pack(x.heads, block.key_head, &x.keys, &[]).multiply(lines, left, depths, 0..size, &mut out);
     }
@@ -154,7 +154,13 @@ fn block_backward(x: &Inputs<'_>, block: &Task, scratch: &mut Scratch, part: &mu
     for (weights, right, out) in [(&scratch.ds, &scratch.q, &mut part.dk), (&scratch.p, &scratch.d_out, &mut part.dv)] {
         let left = Left { values: weights, row_stride: 1, depth_stride: ld };
         let right = Packed::new(&Right::plain(Values::F32(right), lines, size));
-        right.multiply(ld, left, 0..lines, 0..size, &mut Out { values: &mut out[at..], stride: size, add: true });
+        right.multiply(
+            ld,
+            left,
+            0..lines,
+            0..size,
+            &mut Out { values: &mut out[at..], stride: size, write: Write::Continue },
+        );
     }
 }
 
@@ -166,7 +172,7 @@ fn weigh(x: &Inputs<'_>, block: &Task, keys: &Range<usize>, scratch: &mut Scratc
         to.resize(lines * ld, 0.0);
         let left = Left { values: left, row_stride: size, depth_stride: 1 };
         for (span, held) in packs::overlaps(&x.contexts[block.sequence], keys) {
-            let mut out = Out { values: &mut to[held.start - keys.start..], stride: ld, add: false };
+            let mut out = Out { values: &mut to[held.start - keys.start..], stride: ld, write: Write::Set };
             let columns = held.start - span.start..held.end - span.start;
             span.pack(x.heads, block.key_head, packs, &[]).multiply(lines, left, 0..size, columns, &mut out);
         }

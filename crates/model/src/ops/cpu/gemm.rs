@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use super::tile::{self, COLS, Left, Place, ROWS, Sums};
+use super::tile::{self, COLS, Left, Place, ROWS, Sums, Write};
 
 /// The values of a right operand, as stored.
 #[derive(Clone, Copy)]
@@ -121,8 +121,7 @@ impl Packed {
         cols: std::ops::Range<usize>,
         out: &mut Out<'_>,
     ) {
-        debug_assert!(cols.start.is_multiple_of(COLS) && cols.end <= self.cols && depths.end <= self.depth);
-        let mut sums: Sums = [[0.0; COLS]; ROWS];
+        assert!(cols.start.is_multiple_of(COLS) && cols.end <= self.cols && depths.end <= self.depth);
         for col in cols.clone().step_by(COLS) {
             let base = (col / COLS) * self.depth * COLS;
             let panel = &self.values[base + depths.start * COLS..base + depths.end * COLS];
@@ -130,11 +129,11 @@ impl Packed {
             for first in (0..rows).step_by(ROWS) {
                 let count = ROWS.min(rows - first);
                 let part = Left { values: &left.values[first * left.row_stride..], ..left };
-                tile::multiply(count, depths.len(), part, panel, &mut sums);
-                for (i, row) in sums.iter().enumerate().take(count) {
-                    let start = (first + i) * out.stride + (col - cols.start);
-                    store(&mut out.values[start..start + width], row, out.add);
-                }
+                let start = first * out.stride + (col - cols.start);
+                out.take(start, count, width, |place| {
+                    // SAFETY: `take` gives a place of `count` rows of a tile that nobody else has.
+                    unsafe { tile::multiply_into(count, depths.len(), part, panel, COLS, place) }
+                });
             }
         }
     }
@@ -146,14 +145,27 @@ pub(crate) struct Out<'a> {
     pub(crate) values: &'a mut [f32],
     /// Distance of two rows.
     pub(crate) stride: usize,
-    /// Add to what is there.
-    pub(crate) add: bool,
+    /// What becomes of what is there.
+    pub(crate) write: Write,
 }
 
-#[inline(always)]
-fn store(out: &mut [f32], sums: &[f32; COLS], add: bool) {
-    for (o, &s) in out.iter_mut().zip(sums) {
-        *o = if add { *o + s } else { s };
+impl Out<'_> {
+    /// Has `run` write a tile of `rows` rows whose first element is at `start`: in place where it has all its columns, else
+    /// by way of a tile aside, of which `width` columns are taken.
+    fn take(&mut self, start: usize, rows: usize, width: usize, run: impl FnOnce(Place)) {
+        let values = &mut self.values[start..];
+        assert!(rows > 0 && (rows - 1) * self.stride + width <= values.len(), "a tile past the end of the output");
+        if width == COLS {
+            return run(Place { out: values.as_mut_ptr(), stride: self.stride, write: self.write });
+        }
+        let mut sums: Sums = [[0.0; COLS]; ROWS];
+        for (sums, values) in sums.iter_mut().zip(values.chunks(self.stride)).take(rows) {
+            sums[..width].copy_from_slice(&values[..width]);
+        }
+        run(Place { out: sums.as_mut_ptr().cast(), stride: COLS, write: self.write });
+        for (sums, values) in sums.iter().zip(values.chunks_mut(self.stride)).take(rows) {
+            values[..width].copy_from_slice(&sums[..width]);
+        }
     }
 }
 
@@ -178,11 +190,11 @@ impl<'a> Shared<'a> {
     }
 
     /// Raw place of a tile of `rows` whole-width rows.
-    pub(crate) fn place(&self, row: usize, rows: usize, col: usize, add: bool) -> Place {
+    pub(crate) fn place(&self, row: usize, rows: usize, col: usize, write: Write) -> Place {
         let at = row * self.stride + col;
         assert!(rows > 0 && at + (rows - 1) * self.stride + COLS <= self.length, "a tile past the end of the output");
         // SAFETY: in bounds by the assert.
-        Place { out: unsafe { self.start.add(at) }, stride: self.stride, add }
+        Place { out: unsafe { self.start.add(at) }, stride: self.stride, write }
     }
 
     /// # Safety

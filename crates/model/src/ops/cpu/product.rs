@@ -16,7 +16,7 @@ use super::{
     gemm::{Right, Shared},
     isa::{InstructionSet, instruction_set},
     panels::Panels,
-    tile::{self, COLS, Left, Place, ROWS, Sums},
+    tile::{self, COLS, Left, Place, ROWS, Sums, Write},
 };
 
 /// Longest stretch of the contracted dimension: a group of panels of this depth lies in the second-level cache.
@@ -370,11 +370,12 @@ fn run_dots(panels: &Panels, pairs: &[u32], out: &Corner<'_>, cols: usize, task:
 fn put_tile(out: &Corner<'_>, cols: usize, row: usize, count: usize, panel: usize, add: bool, run: impl Fn(Place)) {
     let (col, width) = (panel * COLS, COLS.min(cols - panel * COLS));
     if width == COLS {
-        run(out.out.place(row - out.row, count, col - out.col, add));
+        let write = if add { Write::Add } else { Write::Set };
+        run(out.out.place(row - out.row, count, col - out.col, write));
         return;
     }
     let mut sums: Sums = [[0.0; COLS]; ROWS];
-    run(Place { out: sums.as_mut_ptr().cast(), stride: COLS, add: false });
+    run(Place { out: sums.as_mut_ptr().cast(), stride: COLS, write: Write::Set });
     for (i, sums) in sums.iter().enumerate().take(count) {
         // SAFETY: this task alone owns these rows in these columns.
         let piece = unsafe { out.out.piece(row - out.row + i, col - out.col, width) };

@@ -45,8 +45,19 @@ pub(crate) struct Place {
     pub(crate) out: *mut f32,
     /// Distance of two rows of the output.
     pub(crate) stride: usize,
-    /// Add to what is there.
-    pub(crate) add: bool,
+    /// What becomes of what is there.
+    pub(crate) write: Write,
+}
+
+/// What a tile's sums do to what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// Replace it.
+    Set,
+    /// Are added to it when they are complete: a long sum keeps the precision of its pieces.
+    Add,
+    /// Begin with it: then a sum has the same bits wherever it is cut into pieces.
+    Continue,
 }
 
 /// What a kernel is given: sizes, operands, and where the result goes.
@@ -68,7 +79,7 @@ type DotKernel = unsafe fn(&Call<u32, u32>);
 /// `panel[p * panel_stride..][..COLS]`.
 ///
 /// # Safety
-/// `place` must be writable (and, to add, readable) at `rows` rows of [`COLS`], by this call alone.
+/// `place` must be writable (and, but to set, readable) at `rows` rows of [`COLS`], by this call alone.
 pub(crate) unsafe fn multiply_into(
     rows: usize,
     depth: usize,
@@ -127,7 +138,7 @@ pub(crate) unsafe fn dot_into(rows: usize, depth: usize, left: &[u32], stride: u
 /// As [`multiply_into`], into `sums`, for a packed panel of `depth` rows of [`COLS`].
 pub(crate) fn multiply(rows: usize, depth: usize, left: Left<'_>, panel: &[f32], sums: &mut Sums) {
     assert!(rows <= ROWS, "tile of {rows} rows");
-    let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, add: false };
+    let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, write: Write::Set };
     // SAFETY: the sums have ROWS rows of COLS and are borrowed for this call.
     unsafe { multiply_into(rows, depth, left, panel, COLS, place) }
 }
@@ -160,6 +171,12 @@ const PORTABLE: &[Kernel] = &[portable::<1>, portable::<2>, portable::<3>, porta
 /// The operands must be readable at all `R` rows and `depth` elements, the place writable at `R` rows.
 unsafe fn portable<const R: usize>(call: &Call<f32, f32>) {
     let mut acc = [[0.0f32; COLS]; R];
+    if call.place.write == Write::Continue {
+        for (i, row) in acc.iter_mut().enumerate() {
+            // SAFETY: promised by the caller.
+            row.copy_from_slice(unsafe { std::slice::from_raw_parts(call.place.out.add(i * call.place.stride), COLS) });
+        }
+    }
     for p in 0..call.depth {
         // SAFETY: promised by the caller.
         let b = unsafe { std::slice::from_raw_parts(call.panel.add(p * call.panel_stride), COLS) };
@@ -175,7 +192,7 @@ unsafe fn portable<const R: usize>(call: &Call<f32, f32>) {
         // SAFETY: promised by the caller.
         let out = unsafe { std::slice::from_raw_parts_mut(call.place.out.add(i * call.place.stride), COLS) };
         for (o, &sum) in out.iter_mut().zip(row) {
-            *o = if call.place.add { *o + sum } else { sum };
+            *o = if call.place.write == Write::Add { *o + sum } else { sum };
         }
     }
 }
@@ -219,7 +236,7 @@ mod tests {
         (0..n).map(|i| ((i * step % modulus) as f32 - modulus as f32 / 2.0) / 300.0).collect()
     }
 
-    /// Every kernel that this processor can run, against sums in f64, set and added, packed and strided panels.
+    /// Every kernel that this processor can run, against sums in f64, set, added and continued, packed and strided panels.
     #[test]
     fn every_kernel_equals_the_plain_sum() {
         let depth = 37;
@@ -237,9 +254,11 @@ mod tests {
         }
         for (set, panel_stride) in sets.into_iter().flat_map(|set| [(set, COLS), (set, 45)]) {
             let panel = noise(depth * panel_stride, 104_729, 997);
-            for ((rows, kernel), add) in (1..).zip(set).flat_map(|k| [(k, false), (k, true)]) {
+            for ((rows, kernel), write) in
+                (1..).zip(set).flat_map(|k| [Write::Set, Write::Add, Write::Continue].map(|write| (k, write)))
+            {
                 let mut sums = [[0.25f32; COLS]; ROWS];
-                let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, add };
+                let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, write };
                 let call = Call {
                     depth,
                     a: values.as_ptr(),
@@ -258,7 +277,7 @@ mod tests {
                             .sum();
                         let want = if i >= rows {
                             0.25
-                        } else if add {
+                        } else if write != Write::Set {
                             sum + 0.25
                         } else {
                             sum
@@ -287,7 +306,7 @@ mod tests {
         let panel: Vec<u32> = all.chunks(2).map(|x| pair(x[0], x[1])).collect();
         for (rows, kernel) in (1..).zip(super::super::x86::AVX512_BF16) {
             let mut sums = [[f32::NAN; COLS]; ROWS];
-            let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, add: false };
+            let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, write: Write::Set };
             let call = Call {
                 depth,
                 a: left.as_ptr(),

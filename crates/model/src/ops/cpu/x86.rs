@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::tile::{Call, DotTable, Table};
+use super::tile::{Call, DotTable, Table, Write};
 
 macro_rules! by_rows {
     ($kernel:ident: $($rows:literal)*) => { &[$($kernel::<$rows>),*] };
@@ -23,6 +23,12 @@ unsafe fn avx512<const R: usize>(call: &Call<f32, f32>) {
     let mut high = [_mm512_setzero_ps(); R];
     // SAFETY: promised by the caller.
     unsafe {
+        if place.write == Write::Continue {
+            for i in 0..R {
+                low[i] = _mm512_loadu_ps(place.out.add(i * place.stride));
+                high[i] = _mm512_loadu_ps(place.out.add(i * place.stride + 16));
+            }
+        }
         for p in 0..depth {
             let b0 = _mm512_loadu_ps(panel.add(p * panel_stride));
             let b1 = _mm512_loadu_ps(panel.add(p * panel_stride + 16));
@@ -34,7 +40,7 @@ unsafe fn avx512<const R: usize>(call: &Call<f32, f32>) {
             }
         }
         for i in 0..R {
-            store512(place.out.add(i * place.stride), low[i], high[i], place.add);
+            store512(place.out.add(i * place.stride), low[i], high[i], place.write);
         }
     }
 }
@@ -43,11 +49,11 @@ unsafe fn avx512<const R: usize>(call: &Call<f32, f32>) {
 /// `out` must be writable, and to add readable, at 32 values; the processor must have AVX-512F.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn store512(out: *mut f32, low: __m512, high: __m512, add: bool) {
+unsafe fn store512(out: *mut f32, low: __m512, high: __m512, write: Write) {
     // SAFETY: promised by the caller.
     unsafe {
         let (mut low, mut high) = (low, high);
-        if add {
+        if write == Write::Add {
             low = _mm512_add_ps(_mm512_loadu_ps(out), low);
             high = _mm512_add_ps(_mm512_loadu_ps(out.add(16)), high);
         }
@@ -62,6 +68,7 @@ unsafe fn store512(out: *mut f32, low: __m512, high: __m512, add: bool) {
 unsafe fn avx512_bf16<const R: usize>(call: &Call<u32, u32>) {
     let (depth, a, row_stride, depth_stride) = call.left();
     let (panel, panel_stride, place) = call.right();
+    debug_assert!(place.write != Write::Continue, "dot instructions round pairs: no sum of theirs is continued");
     let mut low = [_mm512_setzero_ps(); R];
     let mut high = [_mm512_setzero_ps(); R];
     // SAFETY: promised by the caller; a vector of 16 pairs has the bits of 32 bf16.
@@ -78,7 +85,7 @@ unsafe fn avx512_bf16<const R: usize>(call: &Call<u32, u32>) {
             }
         }
         for i in 0..R {
-            store512(place.out.add(i * place.stride), low[i], high[i], place.add);
+            store512(place.out.add(i * place.stride), low[i], high[i], place.write);
         }
     }
 }
@@ -92,6 +99,11 @@ unsafe fn avx2<const R: usize>(call: &Call<f32, f32>) {
     let mut acc = [[_mm256_setzero_ps(); 4]; R];
     // SAFETY: promised by the caller.
     unsafe {
+        if place.write == Write::Continue {
+            for (i, row) in acc.iter_mut().enumerate() {
+                *row = std::array::from_fn(|j| _mm256_loadu_ps(place.out.add(i * place.stride + 8 * j)));
+            }
+        }
         for p in 0..depth {
             let at = a.add(p * depth_stride);
             let b: [__m256; 4] = std::array::from_fn(|j| _mm256_loadu_ps(panel.add(p * panel_stride + 8 * j)));
@@ -105,7 +117,7 @@ unsafe fn avx2<const R: usize>(call: &Call<f32, f32>) {
         for (i, row) in acc.iter().enumerate() {
             for (j, &sum) in row.iter().enumerate() {
                 let out = place.out.add(i * place.stride + 8 * j);
-                let sum = if place.add { _mm256_add_ps(_mm256_loadu_ps(out), sum) } else { sum };
+                let sum = if place.write == Write::Add { _mm256_add_ps(_mm256_loadu_ps(out), sum) } else { sum };
                 _mm256_storeu_ps(out, sum);
             }
         }
