@@ -118,7 +118,8 @@ fn split_variation(text: &str) -> Result<(&str, Variation), String> {
         let Some((before, last)) = rest.rsplit_once('+') else { return Ok((rest, variation)) };
         match last.split_once(':') {
             Some(("order", seed)) if variation.order.is_none() => {
-                variation.order = Some(seed.parse().map_err(|_| format!("`{seed}` in `{text}` is no seed of an order"))?);
+                variation.order =
+                    Some(seed.parse().map_err(|_| format!("`{seed}` in `{text}` is no seed of an order"))?);
             }
             Some(("exemplars", "english")) if !variation.english_exemplars => variation.english_exemplars = true,
             Some(("headers", "english")) if !variation.english_headers => variation.english_headers = true,
@@ -136,7 +137,8 @@ fn split_variation(text: &str) -> Result<(&str, Variation), String> {
 }
 
 fn parse_seed(text: &str, parameters: &str) -> Result<SeedDraw, String> {
-    let wrong = |what: &str| format!("`{text}` has no {what}; write seed:SEED:K, seed:SEED:K:POOL or seed:SEED:K:train");
+    let wrong =
+        |what: &str| format!("`{text}` has no {what}; write seed:SEED:K, seed:SEED:K:POOL or seed:SEED:K:train");
     let mut parts = parameters.split(':');
     let seed = parts.next().and_then(|seed| seed.parse().ok()).ok_or_else(|| wrong("seed"))?;
     let count = parts.next().and_then(|count| count.parse().ok()).filter(|count| *count > 0);
@@ -165,7 +167,9 @@ impl FromStr for FewShot {
             None if source == "zero" => Self::Head(0),
             Some(("file", path)) if !path.is_empty() => {
                 if variation.order.is_some() || variation.english_exemplars {
-                    return Err(format!("the text of `{source}` is taken as it stands; leave out +order and +exemplars"));
+                    return Err(format!(
+                        "the text of `{source}` is taken as it stands; leave out +order and +exemplars"
+                    ));
                 }
                 Self::File(path.into())
             }
@@ -261,8 +265,15 @@ mod tests {
     #[test]
     fn sources_and_variations_round_trip() {
         for text in [
-            "head:6", "file:a/b.json", "builtin", "seed:1:4", "seed:18446744073709551615:4:20", "seed:1:2:train",
-            "head:4+order:7", "builtin+order:0+exemplars:english+headers:english", "file:a+b.json",
+            "head:6",
+            "file:a/b.json",
+            "builtin",
+            "seed:1:4",
+            "seed:18446744073709551615:4:20",
+            "seed:1:2:train",
+            "head:4+order:7",
+            "builtin+order:0+exemplars:english+headers:english",
+            "file:a+b.json",
             "file:a+b.json+headers:english",
         ] {
             let few_shot: FewShot = text.parse().expect(text);
@@ -270,7 +281,10 @@ mod tests {
             assert_eq!(serde_json::from_str::<FewShot>(&format!("{text:?}")).expect("JSON"), few_shot);
         }
         assert_eq!("zero".parse(), Ok(FewShot::Head(0)));
-        assert_eq!("head:2+headers:english+order:3".parse::<FewShot>().map(|f| f.to_string()), Ok("head:2+order:3+headers:english".into()));
+        assert_eq!(
+            "head:2+headers:english+order:3".parse::<FewShot>().map(|f| f.to_string()),
+            Ok("head:2+order:3+headers:english".into())
+        );
         assert_eq!("head:2+order:3".parse::<FewShot>().map(|f| f.slug()), Ok("head_2_order_3".to_owned()));
     }
 

@@ -219,10 +219,24 @@ impl Language {
         }
     }
 
+    /// A number of its own for a stream of random numbers, below 2^19: its place in the paper's tables, or a hash of the
+    /// code.
+    pub fn stream(self) -> u64 {
+        match self.rank {
+            OTHER => 256 + self.code.bytes().fold(0xcbf2_9ce4_8422_2325, fnv) % (1 << 18),
+            rank => rank.into(),
+        }
+    }
+
     /// Whether somebody gave it a name.
     pub fn is_known(self) -> bool {
         known().facts.contains_key(&self)
     }
+}
+
+/// One step of FNV-1a, 64 bits.
+fn fnv(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
 }
 
 /// Nobody knows the code.
@@ -296,6 +310,25 @@ pub fn parse_list(text: &str) -> Result<Vec<Language>, UnknownLanguage> {
     text.split(',').map(|code| code.trim().parse()).collect()
 }
 
+/// As [`parse_list`], where a code that nobody knows may become known by a task's file.
+pub fn parse_codes(text: &str) -> Result<Vec<Language>, UnknownLanguage> {
+    match parse_list(text) {
+        Ok(list) => Ok(list),
+        Err(_) => text.split(',').map(|code| Language::of_record(code.trim())).collect(),
+    }
+}
+
+/// What is wrong with codes that nobody made known after all.
+///
+/// # Errors
+/// The first of them.
+pub fn check_known(languages: &[Language]) -> Result<(), UnknownLanguage> {
+    match languages.iter().find(|language| !language.is_known()) {
+        Some(unknown) => Err(UnknownLanguage(unknown.code.to_owned())),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,12 +352,23 @@ mod tests {
     #[test]
     fn published_spellings_mean_the_codes_used_here() {
         let code = |text: &str| text.parse::<Language>().expect("known").code();
-        assert_eq!(["zho_Hans", "deu_Latn", "nob_Latn", "zsm_Latn", "swh_Latn"].map(code), ["zh", "de", "no", "ms", "sw"]);
+        assert_eq!(
+            ["zho_Hans", "deu_Latn", "nob_Latn", "zsm_Latn", "swh_Latn"].map(code),
+            ["zh", "de", "no", "ms", "sw"]
+        );
         assert_eq!(["zho_Hant", "arb_Arab", "quy_Latn"].map(code), ["zh_Hant", "ar", "qu"]);
         assert!(Language::Zh.spellings().contains(&"zho_Hans") && Language::Zh.spellings()[0] == "zh");
         assert!(matches!("de".parse(), Ok(Language::De)), "constants are patterns");
         let el: Language = "el".parse().expect("known");
         assert_eq!((el.name(), el.script()), ("Greek", Some("Grek")));
+    }
+
+    #[test]
+    fn random_streams_are_the_languages_own() {
+        let streams: BTreeSet<u64> = Language::known().into_iter().map(Language::stream).collect();
+        assert_eq!(streams.len(), Language::known().len());
+        assert_eq!((Language::En.stream(), Language::Bn.stream()), (0, 19), "as the first release drew");
+        assert!(streams.iter().all(|stream| *stream < 1 << 19));
     }
 
     #[test]

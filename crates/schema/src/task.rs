@@ -94,6 +94,9 @@ pub struct TaskFile {
     /// What stands in the answer's column, in the order of [`Task::labels`]; empty: the label words of the language.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<String>,
+    /// Texts and answers of rows that are left out: what was not translated, what has no gold label. `""` is an empty one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop: Vec<String>,
     /// The column that says the language, where a file has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language_column: Option<String>,

@@ -24,7 +24,7 @@ pub(crate) struct AuditArgs {
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Only this task.
-    #[arg(long, value_parser = PossibleValuesParser::new(EvalRecipe::TASKS))]
+    #[arg(long, value_parser = crate::cli::task)]
     task: Option<String>,
     /// Write the findings as JSON.
     #[arg(long, value_name = "FILE")]

@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::{Language, Setting, Task, few_shot::PromptLanguage, finding::Kind};
 
 use super::{
-    ActivationCheckpointing, BuildRecipe, Control, DataRecipe, Directions, EvalRecipe, FewShot, LabelSet, LanguageRecipe,
-    LoraRecipe, Precision, Protocol, Recipe, Removal, Schedule, Scoring, Split, TrainRecipe,
+    ActivationCheckpointing, BuildRecipe, Control, DataRecipe, Directions, EvalRecipe, FewShot, LabelSet,
+    LanguageRecipe, LoraRecipe, Precision, Protocol, Recipe, Removal, Schedule, Scoring, Split, TrainRecipe,
     file::RecipeFile,
     problem::{Origin, RecipeError, shorten, suggest, unknown_word},
     section::Section,

@@ -72,7 +72,8 @@ impl<'a> Section<'a> {
         };
         let prefix = format!("{}{key}.", self.prefix);
         let mut outer = Section { prefix, table, folder: self.folder, keys: self.keys, problems: &mut *self.problems };
-        let names: Vec<(String, Origin)> = outer.table.iter().map(|(name, entry)| (name.clone(), entry.origin)).collect();
+        let names: Vec<(String, Origin)> =
+            outer.table.iter().map(|(name, entry)| (name.clone(), entry.origin)).collect();
         let one = |(name, origin): &(String, Origin)| outer.optional_section(name, |inner| read(inner, name, *origin));
         names.iter().filter_map(one).collect()
     }

@@ -238,11 +238,19 @@ fn every_range_is_checked() {
         ("eval.languages", "[1]", "must be a list of texts, found 1 in it"),
         ("eval.labels", "englsh", "unknown value `englsh`; did you mean `english`?"),
         ("eval.protocol", "papers", "unknown value `papers`; did you mean `paper`?"),
-        ("eval.few_shot", "tail:3", "`tail:3` is no source of exemplars; use head:K, seed:SEED:K, file:PATH, builtin or zero"),
+        (
+            "eval.few_shot",
+            "tail:3",
+            "`tail:3` is no source of exemplars; use head:K, seed:SEED:K, file:PATH, builtin or zero",
+        ),
         ("eval.few_shot", "['head:2', 'head:2']", "`head:2` stands twice"),
         ("eval.header_language", "german", "unknown value `german`; one of: same, english"),
         ("eval.exemplar_language", "englisch", "unknown value `englisch`; did you mean `english`?"),
-        ("eval.tasks", "a/topic.toml,b/topic.toml", "`b/topic.toml` and another are both called `topic`; rename a file"),
+        (
+            "eval.tasks",
+            "a/topic.toml,b/topic.toml",
+            "`b/topic.toml` and another are both called `topic`; rename a file",
+        ),
         ("languages", "3", "must be sections such as `[languages.NAME]`, found 3"),
     ];
     for (key, value, message) in cases {

@@ -20,7 +20,7 @@ pub(crate) struct TranslateArgs {
     #[arg(long, value_name = "CODE")]
     pub(super) to: Language,
     /// Whose questions the file holds; not needed for plain lines.
-    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(EvalRecipe::TASKS))]
+    #[arg(long, value_parser = crate::cli::task)]
     pub(super) task: Option<String>,
     /// Questions with labels (*.json), translation pairs (*_train_question.json), or {"text": ...} lines (*.jsonl).
     #[arg(long = "in", value_name = "FILE")]
