@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use clap::{CommandFactory, error::ErrorKind};
 use data::{tasks, testset};
 use eval::{Ahead, Ask};
 use schema::{FewShot, Scoring, Task, write_json_lines};
 
 use crate::{
-    cli::EvalArgs,
+    cli::{Cli, EvalArgs},
     experiment::evaluation::{Asked, Progress, ask_language},
     progress::{note, note_peak_memory, result},
     session::Session,
@@ -17,7 +18,9 @@ use crate::{
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
     super::check_out(&args.out)?;
     let task = tasks::task(&args.task)?;
-    schema::language::check_known(&args.languages)?;
+    if let Err(unknown) = schema::language::check_known(&args.languages) {
+        Cli::command().error(ErrorKind::ValueValidation, unknown).exit(); // no task file made it known
+    }
     let few_shot = few_shot(args, task);
     let languages = testset::asked(&args.data, task, &args.languages)?;
     let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;

@@ -156,13 +156,32 @@ pub fn languages(dir: &Path, task: &Task) -> Result<Vec<Language>, DataError> {
     };
     let mut found = Vec::new();
     for language in all {
-        let is_there = match task.files.is_empty() {
-            true => !find_all(&dir.join(&task.folder), task, language, "_test.json")?.is_empty(),
-            false => files::is_there(dir, task, language)?,
-        };
+        let is_there = is_there(dir, task, language)?;
         found.extend(is_there.then_some(language));
     }
     Ok(found)
+}
+
+/// Whether there is a test file of the language under `dir`.
+pub(crate) fn is_there(dir: &Path, task: &Task, language: Language) -> Result<bool, DataError> {
+    let folder = dir.join(&task.folder);
+    match task.files.is_empty() {
+        true => Ok(folder.is_dir() && !find_all(&folder, task, language, "_test.json")?.is_empty()),
+        false => files::is_there(dir, task, language),
+    }
+}
+
+/// The fields of every question of a test file, whatever its gold words are.
+pub(crate) fn read_questions(path: &Path, task: &Task, language: Language) -> Result<Vec<Vec<String>>, DataError> {
+    if !task.files.is_empty() {
+        return Ok(files::read(path, task, language)?.items.into_iter().map(|item| item.fields).collect());
+    }
+    let keys: Vec<&String> = task.fields.iter().chain(task.text_choices()).collect();
+    let cut = |mut item: RawItem| {
+        item.fields.truncate(task.fields.len());
+        item.fields
+    };
+    Ok(items::read(path, &keys)?.into_iter().map(cut).collect())
 }
 
 /// The languages that are asked where `wanted` are: the paper's twenty stand for all that the task and the folder have.

@@ -4,11 +4,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
 use audit::{NamedTokenizer, Scope};
-use clap::{Args, builder::PossibleValuesParser};
+use clap::Args;
 use data::Tokenizer;
 use schema::{
     finding::{AuditRecord, Severity},
-    recipe::EvalRecipe,
     write_whole,
 };
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use schema::{Language, Protocol, recipe::EvalRecipe, task::Precision};
+use schema::{Language, Protocol, task::Precision};
 
 use crate::cli::DeviceArgs;
 
