@@ -145,7 +145,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, default_value = "all", value_parser = languages)]
     pub(crate) languages: std::sync::Arc<[Language]>,
     /// Which words are scored: english, same, agnostic, or a set that the task's file names.
-    #[arg(long, default_value = "english")]
+    #[arg(long, default_value = "english", value_parser = schema::recipe::read_labels)]
     pub(crate) labels: LabelSet,
     /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities. Default: the task's own, or prefix.
     #[arg(long)]

@@ -49,7 +49,7 @@ fn unknown_words_on_the_command_line() {
     eval_refused(folder.path(), &["--languages", "de,xx"], 2, &["`xx`", "known: en zh de"]);
     eval_refused(folder.path(), &["--languages", "de,de"], 2, &["`de`", "twice"]);
     eval_refused(folder.path(), &["--task", "emotions"], 2, &["emotions", "emotion, snli, paws"]);
-    eval_refused(folder.path(), &["--labels", "englisch"], 2, &["`englisch`", "english, same, agnostic"]);
+    eval_refused(folder.path(), &["--labels", "englisch"], 2, &["`englisch`", "did you mean `english`?"]);
     eval_refused(folder.path(), &["--scoring", "sum"], 2, &["`sum`", "prefix, sequence"]);
     eval_refused(folder.path(), &["--protocol", "fixed"], 2, &["`fixed`", "paper, corrected"]);
     eval_refused(

@@ -140,8 +140,9 @@ pub(crate) fn read_labels(path: &Path, task: &Task, language: Language) -> Resul
 /// The only test file of `language` under `dir`.
 ///
 /// # Errors
-/// There is none, or several; names them.
+/// The task lacks the language; there is no file, or several; names them.
 pub fn find(dir: &Path, task: &Task, language: Language) -> Result<PathBuf, DataError> {
+    tasks::row(task, language)?;
     if !task.files.is_empty() {
         return files::find(dir, task, language);
     }

@@ -135,7 +135,7 @@ fn is_code(text: &str) -> bool {
     let (letters, script) = text.split_once('_').unwrap_or((text, ""));
     (2..=3).contains(&letters.len())
         && letters.bytes().all(|byte| byte.is_ascii_lowercase())
-        && (script.is_empty() == !text.contains('_'))
+        && script.is_empty() != text.contains('_')
         && script.len() <= 8
         && script.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

@@ -23,6 +23,7 @@ use std::{
 };
 
 pub use build::{BuildRecipe, Control, Directions, Removal, Split};
+pub use check::read_labels;
 pub use problem::{Origin, Problem, RecipeError};
 
 use serde::{Deserialize, Serialize};

@@ -175,7 +175,7 @@ impl<'a> Reading<'a> {
     /// The row's question; none if it is to be left out.
     fn item(&self, row: &Row, path: &Path, index: usize) -> Result<Option<Item>, DataError> {
         let is_dropped = |column: &&str| self.form.drop.iter().any(|drop| row.is_word(column, drop));
-        if self.wanted().iter().any(|column| is_dropped(column)) {
+        if self.wanted().iter().any(is_dropped) {
             return Ok(None);
         }
         let texts = |keys: &'a [String]| {

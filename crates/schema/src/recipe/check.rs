@@ -288,8 +288,12 @@ fn is_file(task: &str) -> bool {
     task.ends_with(".toml")
 }
 
-/// A name that is nearly one of those that every task may have is taken for a slip, any other for a set of the task's own.
-fn read_labels(labels: &str) -> Result<LabelSet, String> {
+/// Reads the name of a label set, as a recipe and the command line have it: one that is nearly one of those that every
+/// task may have is taken for a slip, any other for a set of the task's own.
+///
+/// # Errors
+/// A slip, with what was meant; a text that cannot be a name.
+pub fn read_labels(labels: &str) -> Result<LabelSet, String> {
     let is_slip = !LabelSet::WORDS.contains(&labels) && suggest(labels, LabelSet::WORDS.iter().copied()).is_some();
     match labels.parse() {
         Ok(set) if !is_slip => Ok(set),

@@ -104,7 +104,10 @@ impl Row {
         match self.get(column) {
             None | Some(Value::Null) => word.is_empty(),
             Some(Value::String(text)) => text == word || word.is_empty() && text.trim().is_empty(),
-            Some(other) => other.to_string() == word,
+            Some(other) => {
+                let written = other.to_string();
+                written == word
+            }
         }
     }
 
