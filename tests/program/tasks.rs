@@ -117,7 +117,7 @@ fn what_is_wrong_with_a_task_or_a_language_is_told() {
     let cases = [
         (format!("--task {TASK} --languages qq"), 2, "unknown language `qq`"),
         (format!("--task {TASK} --languages sw"), 1, "no language of task topic `sw`; there is: en, de, fr, es, pt"),
-        (format!("--task {TASK} --labels mine"), 1, "there is: english, letters"),
+        (format!("--task {TASK} --labels mine"), 1, "there is: english, same, letters"),
         (format!("--task {TASK} --few-shot seed:1:12"), 1, "so none is left to score"),
         ("--task no/such.toml".to_owned(), 1, "no/such.toml"),
         ("--task topical".to_owned(), 2, "or the path of a task file, NAME.toml"),
