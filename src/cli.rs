@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
-use schema::{FewShot, LabelSet, Language, Protocol, Scoring, recipe::EvalRecipe, task::Precision};
+use schema::{
+    FewShot, LabelSet, Language, Protocol, Scoring, few_shot::PromptLanguage, recipe::EvalRecipe, task::Precision,
+};
 
 /// Makes large language models better in many languages at once, and shows why.
 ///
@@ -133,27 +135,34 @@ pub(crate) struct EvalArgs {
     /// Evaluate the base model first, when there are adapters.
     #[arg(long)]
     pub(crate) base: bool,
-    /// Whose questions are asked.
-    #[arg(long, value_parser = PossibleValuesParser::new(EvalRecipe::TASKS))]
+    /// A task's name, or the path of a task file (docs/tasks.md).
+    #[arg(long, value_parser = task)]
     pub(crate) task: String,
-    /// Folder with the test files in the released layout.
+    /// Folder with the task's test files.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
-    /// Codes with commas, or all.
+    /// Codes with commas, or all: those that the task and the folder have.
     #[arg(long, default_value = "all", value_parser = languages)]
     pub(crate) languages: std::sync::Arc<[Language]>,
-    /// Which words are scored: english, same, agnostic.
-    #[arg(long, default_value = "english")]
+    /// Which words are scored: english, same, agnostic, or a set that the task's file names.
+    #[arg(long, default_value = "english", value_parser = schema::recipe::read_labels)]
     pub(crate) labels: LabelSet,
-    /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities.
-    #[arg(long, default_value = "prefix")]
-    pub(crate) scoring: Scoring,
+    /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities. Default: the task's own, or prefix.
+    #[arg(long)]
+    pub(crate) scoring: Option<Scoring>,
     /// What to do with the released files' defects: paper or corrected. Default: refuse them.
     #[arg(long)]
     pub(crate) protocol: Option<Protocol>,
-    /// head:K, file:PATH or builtin. Default: head:K with the task's K.
+    /// head:K, seed:SEED:K[:POOL|:train], file:PATH, builtin or zero; +order:SEED permutes them. Default: the task's own,
+    /// or head:K with its K.
     #[arg(long)]
     pub(crate) few_shot: Option<FewShot>,
+    /// Language of the exemplars: same or english.
+    #[arg(long, default_value = "same")]
+    pub(crate) exemplar_language: PromptLanguage,
+    /// Language of the header words: same or english.
+    #[arg(long, default_value = "same")]
+    pub(crate) header_language: PromptLanguage,
     /// Scored items per language.
     #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) limit: Option<usize>,
@@ -242,8 +251,17 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().to_owned(), value.to_owned()))
 }
 
+/// A shipped task, or the path of a task file.
+pub(crate) fn task(text: &str) -> Result<String, String> {
+    match text.ends_with(".toml") || EvalRecipe::TASKS.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("one of: {}; or the path of a task file, NAME.toml", EvalRecipe::TASKS.join(", "))),
+    }
+}
+
+/// A code that nobody knows may be one that the task's file adds; that is seen when the file is read.
 fn languages(text: &str) -> Result<std::sync::Arc<[Language]>, String> {
-    let list = schema::language::parse_list(text).map_err(|e| e.to_string())?;
+    let list = schema::language::parse_codes(text).map_err(|e| e.to_string())?;
     match list.iter().enumerate().find(|(at, language)| list[..*at].contains(language)) {
         Some((_, twice)) => Err(format!("`{twice}` stands twice")),
         None => Ok(list.into()),

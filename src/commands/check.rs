@@ -74,13 +74,13 @@ fn time_note(recipe: &Recipe, shape: &Shape, model: Option<&Model>) -> Result<()
 fn data_notes(recipe: &Recipe) -> Result<()> {
     for task in &recipe.eval.tasks {
         let task = tasks::task(task)?;
-        let missing: Vec<_> = recipe
-            .eval
-            .languages
-            .iter()
-            .filter(|&&l| testset::find(&recipe.data.dir, task, l).is_err())
-            .map(|l| l.code())
-            .collect();
+        let wanted: Vec<_> = match (recipe.eval.asks_all(), &task.default) {
+            (true, Some(_)) => testset::languages(&recipe.data.dir, task).unwrap_or_default(),
+            (true, None) => task.languages.keys().copied().collect(),
+            (false, _) => recipe.eval.languages.clone(),
+        };
+        let missing: Vec<_> =
+            wanted.iter().filter(|&&l| testset::find(&recipe.data.dir, task, l).is_err()).map(|l| l.code()).collect();
         if !missing.is_empty() {
             note(&format!(
                 "note: {} has no {} test file for {}",

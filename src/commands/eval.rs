@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use data::tasks;
+use clap::{CommandFactory, error::ErrorKind};
+use data::{tasks, testset};
 use eval::{Ahead, Ask};
-use schema::{FewShot, write_json_lines};
+use schema::{FewShot, Scoring, Task, write_json_lines};
 
 use crate::{
-    cli::EvalArgs,
+    cli::{Cli, EvalArgs},
     experiment::evaluation::{Asked, Progress, ask_language},
     progress::{note, note_peak_memory, result},
     session::Session,
@@ -17,7 +18,11 @@ use crate::{
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
     super::check_out(&args.out)?;
     let task = tasks::task(&args.task)?;
-    let few_shot = args.few_shot.clone().unwrap_or(FewShot::Head(task.shots));
+    if let Err(unknown) = schema::language::check_known(&args.languages) {
+        Cli::command().error(ErrorKind::ValueValidation, unknown).exit(); // no task file made it known
+    }
+    let few_shot = few_shot(args, task);
+    let languages = testset::asked(&args.data, task, &args.languages)?;
     let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;
     let name = session.model.name.clone();
     let mut adapters: Vec<Option<&Path>> = args.adapter.iter().map(|a| Some(a.as_path())).collect();
@@ -29,17 +34,17 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
         session.set_adapter(adapter)?;
         let adapter = adapter.map(|a| a.display().to_string());
         let label = adapter.as_deref().unwrap_or("base");
-        let mut progress = Progress::new(label, task, args.labels, args.languages.len());
+        let mut progress = Progress::new(label, task, args.labels, languages.len());
         let mut ahead = Ahead::default();
-        for (at, &language) in args.languages.iter().enumerate() {
-            ahead.next = args.languages.get(at + 1).copied();
+        for (at, &language) in languages.iter().enumerate() {
+            ahead.next = languages.get(at + 1).copied();
             let ask = Ask {
                 model: &name,
                 adapter: adapter.as_deref(),
                 task,
                 dir: &args.data,
                 labels: args.labels,
-                scoring: args.scoring,
+                scoring: args.scoring.or(task.scoring).unwrap_or(Scoring::Prefix),
                 protocol: args.protocol,
                 few_shot: &few_shot,
                 limit: args.limit,
@@ -59,4 +64,10 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     note(&format!("wrote {}", args.out.display()));
     note_peak_memory();
     Ok(())
+}
+
+/// The exemplars asked for, or the task's own.
+fn few_shot(args: &EvalArgs, task: &Task) -> FewShot {
+    let given = args.few_shot.as_ref().or(task.few_shot.as_ref()).cloned().unwrap_or(FewShot::Head(task.shots));
+    given.in_languages(args.exemplar_language, args.header_language)
 }

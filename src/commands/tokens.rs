@@ -2,7 +2,7 @@
 //! (`model::work`).
 
 use anyhow::Result;
-use data::{Draw, Tokenizer, example, pairs, tasks};
+use data::{Draw, Tokenizer, example, pairs, tasks, testset};
 use eval::{Ask, Count};
 use hub::catalogue::Shape;
 use model::work;
@@ -86,19 +86,21 @@ fn count_training(recipe: &Recipe, train: &TrainRecipe, tokenizer: &Tokenizer) -
 fn count_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Count> {
     let eval = &recipe.eval;
     let mut sum = Count { tokens: 0, scored: 0 };
-    let sample: Vec<Language> =
-        eval.languages.iter().copied().step_by(eval.languages.len().div_ceil(SAMPLE).max(1)).collect();
     for task in &eval.tasks {
         let task = tasks::task(task)?;
-        let few_shot = eval.exemplars(task);
-        for &labels in &eval.labels {
-            for &language in &sample {
-                let ask = Ask::of(recipe, task, labels, &few_shot);
-                let count = eval::count_tokens(tokenizer, &ask, language)?;
-                sum = Count { tokens: sum.tokens + count.tokens, scored: sum.scored + count.scored };
+        let languages = testset::asked(&recipe.data.dir, task, &eval.languages)?;
+        let sample: Vec<Language> =
+            languages.iter().copied().step_by(languages.len().div_ceil(SAMPLE).max(1)).collect();
+        let scale = |n: usize| n * languages.len() / sample.len().max(1);
+        for few_shot in eval.exemplar_sets(task) {
+            for &labels in &eval.labels {
+                for &language in &sample {
+                    let ask = Ask::of(recipe, task, labels, &few_shot);
+                    let count = eval::count_tokens(tokenizer, &ask, language)?;
+                    sum = Count { tokens: sum.tokens + scale(count.tokens), scored: sum.scored + scale(count.scored) };
+                }
             }
         }
     }
-    let scale = |n: usize| n * eval.languages.len() / sample.len().max(1);
-    Ok(Count { tokens: scale(sum.tokens), scored: scale(sum.scored) })
+    Ok(sum)
 }

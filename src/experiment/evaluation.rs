@@ -32,20 +32,20 @@ impl Experiment {
         let mut attached = false;
         for task in self.recipe.eval.tasks.clone() {
             let task = tasks::task(&task)?;
-            for labels in self.recipe.eval.labels.clone() {
-                let mut progress = Progress::new(name, task, labels, self.recipe.eval.languages.len());
+            let languages = self.asked_languages(task)?;
+            for (labels, set) in self.questions(task) {
+                let mut progress = Progress::new(name, task, labels, languages.len());
                 let mut ahead = Ahead::default();
-                let languages = self.recipe.eval.languages.clone();
                 for (at, &language) in languages.iter().enumerate() {
                     ahead.next = languages.get(at + 1).copied();
-                    let inputs = self.question_inputs(plan, task, labels, language)?;
-                    let stage = answers_stage(plan, task, labels, language);
+                    let inputs = self.question_inputs(plan, task, (labels, &set), language)?;
+                    let stage = answers_stage(plan, task, (labels, &set), language);
                     self.stage(&stage, &inputs, |this| {
                         if !attached {
                             this.session.set_adapter(plan.map(|p| this.folder.adapter(&p.name)).as_deref())?;
                             attached = true;
                         }
-                        this.ask(plan, task, (labels, language), &mut ahead, &mut progress)
+                        this.ask(plan, task, (labels, &set, language), &mut ahead, &mut progress)
                     })?;
                 }
                 progress.finish();
@@ -59,10 +59,11 @@ impl Experiment {
         let eval = &self.recipe.eval;
         for task in &eval.tasks {
             let task = tasks::task(task)?;
-            for &labels in &eval.labels {
-                for &language in &eval.languages {
-                    let stage = answers_stage(plan, task, labels, language);
-                    if self.is_done(&stage, self.question_inputs(plan, task, labels, language))? {
+            let languages = testset::asked(&self.recipe.data.dir, task, &eval.languages)?;
+            for (labels, set) in self.questions(task) {
+                for &language in &languages {
+                    let stage = answers_stage(plan, task, (labels, &set), language);
+                    if self.is_done(&stage, self.question_inputs(plan, task, (labels, &set), language))? {
                         current.insert(stage);
                     }
                 }
@@ -71,12 +72,31 @@ impl Experiment {
         Ok(())
     }
 
+    /// The languages asked; which ones `all` leaves out is told.
+    fn asked_languages(&self, task: &Task) -> Result<Vec<Language>> {
+        let asked = testset::asked(&self.recipe.data.dir, task, &self.recipe.eval.languages)?;
+        schema::language::check_known(&asked)?;
+        let missing: Vec<_> = task.languages.keys().filter(|language| !asked.contains(language)).collect();
+        if self.recipe.eval.asks_all() && !missing.is_empty() {
+            let codes: Vec<_> = missing.into_iter().map(|language| language.code()).collect();
+            note(&format!("{}: no test file, so not asked: {}", task.name, codes.join(" ")));
+        }
+        Ok(asked)
+    }
+
+    /// Every label set with every set of exemplars.
+    fn questions(&self, task: &Task) -> Vec<(LabelSet, ExemplarSet)> {
+        let sets = self.recipe.eval.exemplar_sets(task).into_iter().enumerate();
+        let sets: Vec<_> = sets.map(|(at, few_shot)| ExemplarSet { is_first: at == 0, few_shot }).collect();
+        self.recipe.eval.labels.iter().flat_map(|labels| sets.iter().map(|set| (*labels, set.clone()))).collect()
+    }
+
     /// Everything that an answer depends on.
     fn question_inputs(
         &self,
         plan: Option<&AdapterPlan>,
         task: &Task,
-        labels: LabelSet,
+        (labels, set): (LabelSet, &ExemplarSet),
         language: Language,
     ) -> Result<Vec<String>> {
         let eval = &self.recipe.eval;
@@ -84,9 +104,9 @@ impl Experiment {
         inputs.push(self.manifest.model.name.clone()); // stands in every record
         inputs.extend(["eval".into(), serde_json::to_string(task)?, labels.to_string(), language.to_string()]);
         inputs.extend([
-            eval.scoring.to_string(),
+            eval.scoring_of(task).to_string(),
             format!("{:?} {:?}", eval.protocol, eval.limit),
-            self.recipe.eval.exemplars(task).to_string(),
+            set.few_shot.to_string(),
         ]);
         inputs.push(hub::hash_file(&testset::find(&self.recipe.data.dir, task, language)?)?);
         if eval.protocol == Some(Protocol::Corrected) {
@@ -94,11 +114,7 @@ impl Experiment {
             let english = testset::find(&self.recipe.data.dir, task, Language::En);
             inputs.push(english.map_or(Ok("no English file".to_owned()), |path| hub::hash_file(&path))?);
         }
-        match self.recipe.eval.exemplars(task) {
-            FewShot::File(path) => inputs.push(hub::hash_file(&path)?),
-            FewShot::Builtin => inputs.push(format!("{:?}", tasks::exemplars(&task.name)?.get(&language))),
-            FewShot::Head(_) => {}
-        }
+        inputs.extend(self.exemplar_inputs(task, &set.few_shot, language)?);
         if let Some(plan) = plan {
             inputs.push(hub::hash_file(&self.folder.adapter(&plan.name).join(model::adapter::peft::WEIGHTS))?);
             inputs.push(hub::hash_file(&self.folder.adapter(&plan.name).join(model::adapter::peft::CONFIG))?);
@@ -106,21 +122,31 @@ impl Experiment {
         Ok(inputs)
     }
 
+    /// What the exemplars depend on beyond the test file.
+    fn exemplar_inputs(&self, task: &Task, few_shot: &FewShot, language: Language) -> Result<Vec<String>> {
+        let shown = if few_shot.variation().english_exemplars { Language::En } else { language };
+        if let FewShot::Builtin = few_shot.source() {
+            return Ok(vec![format!("{:?}", tasks::exemplars(&task.name)?.get(&shown))]);
+        }
+        let files = data::prompt::exemplar_files(&self.recipe.data.dir, task, language, few_shot)?;
+        files.iter().map(|file| Ok(hub::hash_file(file)?)).collect()
+    }
+
     fn ask(
         &mut self,
         plan: Option<&AdapterPlan>,
         task: &Task,
-        (labels, language): (LabelSet, Language),
+        (labels, set, language): (LabelSet, &ExemplarSet, Language),
         ahead: &mut Ahead,
         progress: &mut Progress,
     ) -> Result<Made> {
-        let few_shot = self.recipe.eval.exemplars(task);
-        let file =
-            self.folder.answers(plan.map_or(BASE, |p| p.name.as_str()), &task.name, &labels.to_string(), language);
+        let model = plan.map_or(BASE, |p| p.name.as_str());
+        let folder = if set.is_first { model.to_owned() } else { format!("{model}/few_shot.{}", set.few_shot.slug()) };
+        let file = self.folder.answers(&folder, &task.name, &labels.to_string(), language);
         let ask = Ask {
             model: &self.manifest.model.name,
             adapter: plan.map(|p| p.name.as_str()),
-            ..Ask::of(&self.recipe, task, labels, &few_shot)
+            ..Ask::of(&self.recipe, task, labels, &set.few_shot)
         };
         let Some(Asked { answers, seconds }) = ask_language(&mut self.session, &ask, language, ahead, progress)? else {
             bail!("stopped before {language} was finished; run the same command again to go on");
@@ -136,8 +162,22 @@ impl Experiment {
     }
 }
 
-fn answers_stage(plan: Option<&AdapterPlan>, task: &Task, labels: LabelSet, language: Language) -> String {
-    format!("eval.{}.{}.{labels}.{language}", plan.map_or(BASE, |p| p.name.as_str()), task.name)
+/// One set of exemplars of a recipe.
+#[derive(Clone)]
+struct ExemplarSet {
+    /// Its answers stand where those of a recipe with one set stand; those of the others in folders below.
+    is_first: bool,
+    few_shot: FewShot,
+}
+
+fn answers_stage(
+    plan: Option<&AdapterPlan>,
+    task: &Task,
+    (labels, set): (LabelSet, &ExemplarSet),
+    language: Language,
+) -> String {
+    let stage = format!("eval.{}.{}.{labels}.{language}", plan.map_or(BASE, |p| p.name.as_str()), task.name);
+    if set.is_first { stage } else { format!("{stage}.{}", set.few_shot.slug()) }
 }
 
 /// The answers of one language.

@@ -16,5 +16,6 @@ mod protocols;
 mod refusals;
 #[path = "../../crates/translate/tests/server/mod.rs"]
 mod server;
+mod tasks;
 mod tiny;
 mod translate;

@@ -49,10 +49,15 @@ fn unknown_words_on_the_command_line() {
     eval_refused(folder.path(), &["--languages", "de,xx"], 2, &["`xx`", "known: en zh de"]);
     eval_refused(folder.path(), &["--languages", "de,de"], 2, &["`de`", "twice"]);
     eval_refused(folder.path(), &["--task", "emotions"], 2, &["emotions", "emotion, snli, paws"]);
-    eval_refused(folder.path(), &["--labels", "englisch"], 2, &["`englisch`", "english, same, agnostic"]);
+    eval_refused(folder.path(), &["--labels", "englisch"], 2, &["`englisch`", "did you mean `english`?"]);
     eval_refused(folder.path(), &["--scoring", "sum"], 2, &["`sum`", "prefix, sequence"]);
     eval_refused(folder.path(), &["--protocol", "fixed"], 2, &["`fixed`", "paper, corrected"]);
-    eval_refused(folder.path(), &["--few-shot", "tail:2"], 2, &["tail:2", "head:K, file:PATH or builtin"]);
+    eval_refused(
+        folder.path(),
+        &["--few-shot", "tail:2"],
+        2,
+        &["tail:2", "head:K, seed:SEED:K, file:PATH, builtin or zero"],
+    );
     eval_refused(folder.path(), &["--few-shot", "head:two"], 2, &["`two`"]);
     eval_refused(folder.path(), &["--dtype", "f8"], 2, &["`f8`", "f32, bf16, packed, nf4"]);
     eval_refused(folder.path(), &["--limit", "0"], 2, &["--limit", "0"]);

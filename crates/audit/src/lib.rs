@@ -29,7 +29,7 @@ mod text;
 mod tokens;
 mod untranslated;
 
-use schema::{Finding, Language};
+use schema::Finding;
 
 pub use error::AuditError;
 pub use scope::{ExemplarSource, NamedTokenizer, Role, Scope, Source};
@@ -100,9 +100,8 @@ fn is_wanted(scope: &Scope, finding: &Finding) -> bool {
 
 fn sort(scope: &Scope, findings: &mut [Finding]) {
     let task = |name: &str| scope.sources.iter().position(|source| source.task.name == name);
-    let language = |language: Language| Language::ALL.iter().position(|known| *known == language);
     findings.sort_by(|a, b| {
-        let key = |f: &Finding| (task(&f.task), language(f.language), f.severity, f.kind);
+        let key = |f: &Finding| (task(&f.task), f.language, f.severity, f.kind);
         key(a).cmp(&key(b)).then_with(|| a.file.cmp(&b.file)).then_with(|| a.items.cmp(&b.items))
     });
 }

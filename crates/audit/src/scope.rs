@@ -2,7 +2,10 @@
 //!
 //! Never here: what is in the files.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use data::{DataError, Tokenizer, tasks, testset};
 use schema::{Exemplars, FewShot, Language, Protocol, Recipe, Setting, Task};
@@ -94,7 +97,7 @@ impl Scope {
         let mut scope = Self::empty(dir);
         for task in wanted {
             for role in Role::ALL {
-                for &language in Language::ALL {
+                for &language in task.languages.keys() {
                     scope.add_files(task, role, language, false)?;
                 }
             }
@@ -117,19 +120,21 @@ impl Scope {
         let mut scope = Self { protocol: recipe.eval.protocol, ..Self::empty(&recipe.data.dir) };
         for name in &recipe.eval.tasks {
             let task = tasks::task(name)?;
-            for &language in Language::ALL {
-                let is_asked = recipe.eval.languages.contains(&language);
+            for language in languages_of(task, recipe) {
+                let is_asked = recipe.eval.asks_all() || recipe.eval.languages.contains(&language);
                 if is_asked || language == Language::En {
                     scope.add_files(task, Role::Test, language, !is_asked)?;
                 }
             }
-            match recipe.eval.exemplars(task) {
-                FewShot::Builtin => {
-                    scope.exemplars.push(ExemplarSource::Builtin(task, tasks::exemplars(name)?));
+            for few_shot in recipe.eval.exemplar_sets(task) {
+                match few_shot.source() {
+                    FewShot::Builtin => {
+                        scope.exemplars.push(ExemplarSource::Builtin(task, tasks::exemplars(name)?));
+                    }
+                    FewShot::File(path) => scope.add_exemplars(std::slice::from_ref(path)),
+                    // The items of a test file that are shown are not scored.
+                    FewShot::Head(_) | FewShot::Seed(_) | FewShot::Varied(..) => {}
                 }
-                FewShot::File(path) => scope.add_exemplars(&[path]),
-                // The head of a test file is not scored.
-                FewShot::Head(_) => {}
             }
         }
         if let Some(train) = &recipe.train {
@@ -181,7 +186,8 @@ impl Scope {
         is_reference: bool,
     ) -> Result<(), AuditError> {
         let folder = self.dir.join(&task.folder);
-        if !folder.is_dir() {
+        // Other forms than the released layout, and answers that are texts, are read by the evaluation alone.
+        if !folder.is_dir() || !task.files.is_empty() || !task.text_choices().is_empty() {
             return Ok(());
         }
         for path in testset::find_all(&folder, task, language, role.ending())? {
@@ -198,6 +204,12 @@ impl Scope {
         let name = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
         self.sources.push(Source { path, name, task, language, role, is_reference });
     }
+}
+
+/// The languages of whose files the audit may speak: the task's and those asked, English with which they are compared.
+fn languages_of(task: &Task, recipe: &Recipe) -> BTreeSet<Language> {
+    let asked = recipe.eval.languages.iter().copied().filter(|_| !recipe.eval.asks_all());
+    task.languages.keys().copied().chain(asked).chain([Language::En]).filter(|l| tasks::row(task, *l).is_ok()).collect()
 }
 
 /// The texts of one exemplar.

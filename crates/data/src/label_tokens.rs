@@ -79,16 +79,16 @@ pub fn sequences(tokenizer: &Tokenizer, prompt: &str, words: &[String]) -> Resul
     Ok(Sequences { kept, rows: whole.into_iter().map(|ids| ids[kept..].to_vec()).collect() })
 }
 
-/// [`sequences`] of every prompt, on all threads.
+/// [`sequences`] of every prompt, on all threads; `words` are those of the prompt at an index.
 ///
 /// # Errors
 /// As [`sequences`].
-pub fn sequences_all<S: AsRef<str> + Sync>(
+pub fn sequences_all<'a, S: AsRef<str> + Sync>(
     tokenizer: &Tokenizer,
     prompts: &[S],
-    words: &[String],
+    words: impl Fn(usize) -> &'a [String] + Sync,
 ) -> Result<Vec<Sequences>, DataError> {
-    prompts.par_iter().map(|prompt| sequences(tokenizer, prompt.as_ref(), words)).collect()
+    prompts.par_iter().enumerate().map(|(at, prompt)| sequences(tokenizer, prompt.as_ref(), words(at))).collect()
 }
 
 #[cfg(test)]
@@ -139,6 +139,6 @@ mod tests {
             let whole = [&prompt[..found.kept], row].concat();
             assert_eq!(whole, tokenizer.encode(&format!("c\"{word}\"")).expect("encodes"), "{word}");
         }
-        assert_eq!(sequences_all(&tokenizer, &["c\""], &words).expect("encodes"), [found]);
+        assert_eq!(sequences_all(&tokenizer, &["c\""], |_| &words).expect("encodes"), [found]);
     }
 }

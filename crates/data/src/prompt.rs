@@ -3,9 +3,14 @@
 //!
 //! Never here: tokens, special tokens, chat templates.
 
-use std::{collections::BTreeMap, path::Path};
+mod exemplars;
 
-use schema::{FewShot, Label, LabelSet, Language, Task};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use schema::{FewShot, Label, LabelSet, Language, Task, task::Exemplar};
 
 use crate::{
     DataError, items, tasks,
@@ -24,8 +29,10 @@ pub struct Rendered {
     pub few_shot: String,
     /// One prompt per scored item, in file order.
     pub prompts: Vec<Prompt>,
-    /// The prompts of the content-free questions after the same exemplars.
+    /// The prompts of the content-free questions after the same exemplars; none where the choices differ by question.
     pub content_free: Vec<String>,
+    /// The words that stand for the labels of every question that has none of its own.
+    pub words: Vec<String>,
 }
 
 /// The prompt of one item.
@@ -39,6 +46,8 @@ pub struct Prompt {
     pub answerable: bool,
     /// Exemplars and question.
     pub text: String,
+    /// The texts that stand for the labels, where they differ by question; else empty.
+    pub choices: Vec<String>,
 }
 
 impl Rendered {
@@ -46,43 +55,80 @@ impl Rendered {
     pub fn texts(&self) -> Vec<&str> {
         self.prompts.iter().map(|prompt| prompt.text.as_str()).collect()
     }
+
+    /// What stands for the labels of the prompt at this index of [`Rendered::prompts`]; any later one is content-free.
+    pub fn words_of(&self, at: usize) -> &[String] {
+        self.prompts
+            .get(at)
+            .map(|prompt| prompt.choices.as_slice())
+            .filter(|own| !own.is_empty())
+            .unwrap_or(&self.words)
+    }
+
+    /// The words that stand for the labels of every question, for a scoring that makes something of them once.
+    ///
+    /// # Errors
+    /// The questions differ in them.
+    pub fn common_words(&self) -> Result<&[String], DataError> {
+        if self.prompts.iter().all(|prompt| prompt.choices.is_empty()) {
+            return Ok(&self.words);
+        }
+        let problem =
+            "the answers are the questions' own texts, which have no common tokens; choose the scoring `sequence`";
+        Err(DataError::Unusable { what: "scoring `prefix`".to_owned(), problem: problem.to_owned() })
+    }
 }
 
 /// Renders every question of `set` that is scored. With [`FewShot::Head`] the first items are the exemplars and are not
-/// scored; with [`FewShot::Builtin`] all builtin exemplars are taken, which may be more than [`Task::shots`]. Exemplars show the words of
-/// `labels`; under the paper's protocol for the label that the gold word means.
+/// scored, with [`FewShot::Seed`] none of the items among which they were drawn; with [`FewShot::Builtin`] all builtin
+/// exemplars are taken, which may be more than [`Task::shots`]. Exemplars show the words of `labels`, whatever language
+/// they are in; under the paper's protocol for the label that the gold word means.
 ///
 /// # Errors
 /// The label set does not exist here; too few items; a file of exemplars that is missing, broken, lacks the task or the
 /// language, or shows words of another label set.
 pub fn render(task: &Task, set: &TestSet, few_shot: &FewShot, labels: LabelSet) -> Result<Rendered, DataError> {
     let words = tasks::label_words(task, set.language, labels)?;
-    let (exemplars, scored) = match few_shot {
-        FewShot::Head(count) => {
-            let (head, scored) = split_head(set, *count)?;
-            (join_exemplars(task, set.language, &words, head.iter().map(|i| (&i.fields, i.gold)))?, scored)
-        }
-        FewShot::Builtin => {
-            let Some(list) = tasks::exemplars(&task.name)?.get(&set.language) else {
-                return Err(fail(few_shot, format!("none for {}; use head:K or file:PATH", set.language)));
-            };
-            let list = list.iter().map(|e| (&e.fields, e.label));
-            (join_exemplars(task, set.language, &words, list)?, &set.items[..])
-        }
+    let english_headers = few_shot.variation().english_headers;
+    let headers = if english_headers { Language::En } else { set.language };
+    let (text, unscored) = match few_shot.source() {
         FewShot::File(path) => {
             let text = read_exemplars(path, task, set.language, few_shot)?;
             check_shown_labels(task, set.language, labels, &words, &text).map_err(|problem| fail(few_shot, problem))?;
-            (text, &set.items[..])
+            (text, 0)
+        }
+        _ => {
+            let chosen = exemplars::choose(task, set, few_shot)?;
+            let language = if english_headers { Language::En } else { chosen.language };
+            (join_exemplars(task, language, &words, &chosen.list)?, chosen.unscored)
         }
     };
-    let few_shot = if exemplars.is_empty() { exemplars } else { exemplars + "\n" };
+    let instruction = &tasks::row(task, headers)?.instruction;
+    let lines = [instruction.as_str(), &text].into_iter().filter(|part| !part.is_empty());
+    let few_shot: String = lines.map(|part| format!("{part}\n")).collect();
     let prompt = |item: &Item| -> Result<Prompt, DataError> {
-        let text = format!("{few_shot}{}", question(task, set.language, &item.fields)?);
-        Ok(Prompt { item: item.index, gold: item.gold, answerable: item.answerable, text })
+        let text = format!("{few_shot}{}", question(task, headers, &item.fields)?);
+        let (gold, choices) = (item.gold, item.choices.clone());
+        Ok(Prompt { item: item.index, gold, answerable: item.answerable, text, choices })
     };
-    let prompts = scored.iter().map(prompt).collect::<Result<Vec<_>, _>>()?;
-    let content_free = content_free_questions(task, set.language)?.into_iter().map(|q| few_shot.clone() + &q).collect();
-    Ok(Rendered { language: set.language, few_shot, prompts, content_free })
+    let prompts = set.items[unscored..].iter().map(prompt).collect::<Result<Vec<_>, _>>()?;
+    // Without content there are no choices, and without choices nothing to be answered.
+    let asked = if task.text_choices().is_empty() { content_free_questions(task, headers)? } else { Vec::new() };
+    let content_free = asked.into_iter().map(|question| few_shot.clone() + &question).collect();
+    Ok(Rendered { language: set.language, few_shot, prompts, content_free, words })
+}
+
+/// The files beside the test file on which the exemplars of a language depend.
+///
+/// # Errors
+/// A labelled training file is missing from which they are drawn; a folder that cannot be read.
+pub fn exemplar_files(
+    dir: &Path,
+    task: &Task,
+    language: Language,
+    few_shot: &FewShot,
+) -> Result<Vec<PathBuf>, DataError> {
+    exemplars::list_files(dir, task, language, few_shot)
 }
 
 /// One question without exemplars: each header with its field, and the header that ends the question.
@@ -145,24 +191,12 @@ pub fn content_free_questions(task: &Task, language: Language) -> Result<Vec<Str
     CONTENT_FREE.iter().map(|&text| question(task, language, &vec![text.to_owned(); task.fields.len()])).collect()
 }
 
-fn split_head(set: &TestSet, count: usize) -> Result<(&[Item], &[Item]), DataError> {
-    if count >= set.items.len() {
-        let problem = format!("{} has {} items, so none is left to score", set.path.display(), set.items.len());
-        return Err(fail(&FewShot::Head(count), format!("{problem}; take fewer exemplars")));
-    }
-    Ok(set.items.split_at(count))
-}
-
-fn join_exemplars<'a>(
-    task: &Task,
-    language: Language,
-    words: &[String],
-    list: impl Iterator<Item = (&'a Vec<String>, Label)>,
-) -> Result<String, DataError> {
-    let exemplar = |(fields, label): (&Vec<String>, Label)| {
-        Ok(format!("{}{}\"", question(task, language, fields)?, words[label.0]))
+fn join_exemplars(task: &Task, language: Language, words: &[String], list: &[Exemplar]) -> Result<String, DataError> {
+    let show = |exemplar: &Exemplar| {
+        let word = exemplar.choices.get(exemplar.label.0).unwrap_or(&words[exemplar.label.0]);
+        Ok(format!("{}{word}\"", question(task, language, &exemplar.fields)?))
     };
-    Ok(list.map(exemplar).collect::<Result<Vec<_>, DataError>>()?.join("\n"))
+    Ok(list.iter().map(show).collect::<Result<Vec<_>, DataError>>()?.join("\n"))
 }
 
 /// The text of one language in `{task: {language: text}}`.

@@ -1,10 +1,13 @@
-//! Test files in the released layout: `<folder>/<task>_<language><count>_test.json`.
+//! Test files in the released layout, `<folder>/<task>_<language><count>_test.json`, or in a form that the task's file
+//! describes (`files`).
 //!
 //! What a gold word means that the paper's scorer does not know is decided by the protocol; see [`load`].
 //! Never here: prompts, tokens.
 
+mod files;
+
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -24,6 +27,9 @@ pub struct TestSet {
     pub path: PathBuf,
     /// Its language.
     pub language: Language,
+    /// The folder under which it was found, and the rules under which it was read; other files of the task are read as
+    /// this one was.
+    pub origin: Option<(PathBuf, Option<Protocol>)>,
     /// All items, in file order.
     pub items: Vec<Item>,
     /// What [`Protocol::Corrected`] repaired, or why it did not, each with its counts; empty under the other protocols.
@@ -37,6 +43,8 @@ pub struct Item {
     pub index: usize,
     /// The texts, in the order of [`Task::fields`].
     pub fields: Vec<String>,
+    /// The texts that stand for the labels, where they differ by question; else empty.
+    pub choices: Vec<String>,
     /// The right label.
     pub gold: Label,
     /// False where the released scorer does not know the gold word, so that no answer counts as right.
@@ -56,28 +64,57 @@ pub struct Item {
 /// No such file or several; broken JSON (line); a missing, extra or empty key (item, line); an unknown gold word (item,
 /// line, the known words).
 pub fn load(dir: &Path, task: &Task, language: Language, protocol: Option<Protocol>) -> Result<TestSet, DataError> {
-    read(&find(dir, task, language)?, task, language, protocol)
+    let set = read(&find(dir, task, language)?, task, language, protocol)?;
+    Ok(TestSet { origin: Some((dir.to_owned(), protocol)), ..set })
 }
 
 /// As [`load`], for a file whose path is known.
 pub fn read(path: &Path, task: &Task, language: Language, protocol: Option<Protocol>) -> Result<TestSet, DataError> {
-    let raw = items::read(path, &task.fields)?;
+    if !task.files.is_empty() {
+        return files::read(path, task, language);
+    }
+    let keys: Vec<&String> = task.fields.iter().chain(task.text_choices()).collect();
+    let raw = items::read(path, &keys)?;
     let reading = GoldReading::new(path, task, language, protocol)?;
     let mut repaired = BTreeMap::new();
     let mut items = Vec::with_capacity(raw.len());
-    for (index, RawItem { fields, answer, .. }) in raw.into_iter().enumerate() {
+    for (index, RawItem { mut fields, answer, line }) in raw.into_iter().enumerate() {
+        let choices = fields.split_off(task.fields.len());
+        let fail = |problem| DataError::Item { path: path.to_owned(), item: index, line, problem };
+        show_values(&mut fields, task, language).map_err(fail)?;
+        if let Some(at) = choices.iter().position(|choice| *choice == answer.text) {
+            items.push(Item { index, fields, choices, gold: Label(at), answerable: true });
+            continue;
+        }
         let gold = reading.label(index, &answer)?;
         if gold.is_repaired {
             *repaired.entry((answer.text, gold.label)).or_insert(0) += 1;
         }
-        items.push(Item { index, fields, gold: gold.label, answerable: gold.is_answerable });
+        items.push(Item { index, fields, choices, gold: gold.label, answerable: gold.is_answerable });
     }
-    let mut set = TestSet { path: path.to_owned(), language, items, repairs: Vec::new() };
+    let mut set = TestSet { path: path.to_owned(), language, origin: None, items, repairs: Vec::new() };
     if protocol == Some(Protocol::Corrected) {
         set.repairs = repaired.iter().map(|(word, count)| reading.describe(word, *count, set.items.len())).collect();
         repairs::exchange_labels(&mut set, task)?;
     }
     Ok(set)
+}
+
+/// Exchanges what stands in the file for what the prompt shows; the message of a problem names the field.
+fn show_values(fields: &mut [String], task: &Task, language: Language) -> Result<(), String> {
+    let values = tasks::row(task, language).map_or(None, |row| Some(&row.values)).filter(|values| !values.is_empty());
+    for (name, text) in task.fields.iter().zip(fields) {
+        let Some(shown) = values.and_then(|values| values.get(name)) else { continue };
+        let Some(value) = shown.get(text.as_str()) else {
+            let known: Vec<_> = shown.keys().map(|value| format!("`{value}`")).collect();
+            return Err(format!(
+                "`{name}` is `{text}`, for which the task's row of {language} has no value; it has: {}",
+                known.join(", ")
+            ));
+        };
+        value.clone_into(text);
+    }
+    Ok(())
 }
 
 /// An item of a file that may lack some answers: published training sets hold items on which people did not agree.
@@ -103,20 +140,67 @@ pub(crate) fn read_labels(path: &Path, task: &Task, language: Language) -> Resul
 /// The only test file of `language` under `dir`.
 ///
 /// # Errors
-/// There is none, or several; names them.
+/// The task lacks the language; there is no file, or several; names them.
 pub fn find(dir: &Path, task: &Task, language: Language) -> Result<PathBuf, DataError> {
+    tasks::row(task, language)?;
+    if !task.files.is_empty() {
+        return files::find(dir, task, language);
+    }
     find_one(dir, task, language, "_test.json")
 }
 
-/// The languages of which there is a test file under `dir`, in the order of the paper's tables.
+/// The languages that the task has and of which there is a test file under `dir`, in the order of the paper's tables.
 pub fn languages(dir: &Path, task: &Task) -> Result<Vec<Language>, DataError> {
+    let all = match &task.default {
+        Some(_) => Language::known().into_iter().chain(task.languages.keys().copied()).collect::<BTreeSet<_>>(),
+        None => task.languages.keys().copied().collect(),
+    };
     let mut found = Vec::new();
-    for &language in Language::ALL {
-        if !find_all(&dir.join(&task.folder), task, language, "_test.json")?.is_empty() {
-            found.push(language);
-        }
+    for language in all {
+        let is_there = is_there(dir, task, language)?;
+        found.extend(is_there.then_some(language));
     }
     Ok(found)
+}
+
+/// Whether there is a test file of the language under `dir`.
+pub(crate) fn is_there(dir: &Path, task: &Task, language: Language) -> Result<bool, DataError> {
+    let folder = dir.join(&task.folder);
+    match task.files.is_empty() {
+        true => Ok(folder.is_dir() && !find_all(&folder, task, language, "_test.json")?.is_empty()),
+        false => files::is_there(dir, task, language),
+    }
+}
+
+/// The fields of every question of a test file, whatever its gold words are.
+pub(crate) fn read_questions(path: &Path, task: &Task, language: Language) -> Result<Vec<Vec<String>>, DataError> {
+    if !task.files.is_empty() {
+        return Ok(files::read(path, task, language)?.items.into_iter().map(|item| item.fields).collect());
+    }
+    let keys: Vec<&String> = task.fields.iter().chain(task.text_choices()).collect();
+    let cut = |mut item: RawItem| {
+        item.fields.truncate(task.fields.len());
+        item.fields
+    };
+    Ok(items::read(path, &keys)?.into_iter().map(cut).collect())
+}
+
+/// The languages that are asked where `wanted` are: the paper's twenty stand for all that the task and the folder have.
+///
+/// # Errors
+/// There is no test file at all.
+pub fn asked(dir: &Path, task: &Task, wanted: &[Language]) -> Result<Vec<Language>, DataError> {
+    if wanted != Language::ALL {
+        return Ok(wanted.to_vec());
+    }
+    let found = languages(dir, task)?;
+    match found.is_empty() {
+        true => Err(DataError::Folder {
+            folder: dir.join(&task.folder),
+            problem: format!("no test file of {} in any language; put them there, or name another folder", task.name),
+        }),
+        false => Ok(found),
+    }
 }
 
 /// The only file `<task>_<language><count><ending>` in the task's folder.

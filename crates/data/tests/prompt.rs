@@ -82,3 +82,92 @@ fn a_file_of_exemplars_is_taken_as_it_stands() {
     let error = render("{\n\"emotion\": 1}", LabelSet::English).expect_err("broken");
     assert!(error.contains("shots.json line 2"), "{error}");
 }
+
+/// SNLI in three languages, eight parallel items each.
+fn parallel() -> tempfile::TempDir {
+    let snli = task("snli").expect("shipped");
+    let file = |language: &Language| {
+        let words = &snli.languages[language].label_words;
+        let golds: Vec<&str> = [0, 1, 2, 0, 1, 2, 0, 1].iter().map(|at| words[*at].as_str()).collect();
+        (
+            format!("snli_{language}8_test.json"),
+            test_file(snli, &golds).replace("premise ", &format!("{language} premise ")),
+        )
+    };
+    let files: Vec<(String, String)> = [Language::En, Language::De, Language::Ja].iter().map(file).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    folder(snli, &files)
+}
+
+fn shown(data: &tempfile::TempDir, language: Language, few_shot: &str) -> Result<prompt::Rendered, String> {
+    let snli = task("snli").expect("shipped");
+    let set = testset::load(data.path(), snli, language, None).expect("loads");
+    let few_shot = few_shot.parse().expect("a source");
+    prompt::render(snli, &set, &few_shot, LabelSet::English).map_err(|error| error.to_string())
+}
+
+/// The numbers of the items that are shown.
+fn numbers(rendered: &prompt::Rendered) -> Vec<String> {
+    let lines = rendered.few_shot.lines().filter_map(|line| line.split("premise ").nth(1));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_seed_shows_the_same_balanced_items_in_every_language() {
+    let data = parallel();
+    let of = |language, few_shot: &str| shown(&data, language, few_shot).expect("renders");
+    let german = of(Language::De, "seed:1:3:6");
+    assert_eq!(german.prompts.iter().map(|prompt| prompt.item).collect::<Vec<_>>(), [6, 7], "the pool is not scored");
+    assert_eq!((numbers(&german).len(), numbers(&german)), (3, numbers(&of(Language::Ja, "seed:1:3:6"))));
+    for label in ["entailment", "neutral", "contradiction"] {
+        assert_eq!(german.few_shot.matches(&format!("\"{label}\"")).count(), 1, "{label}");
+    }
+    let others: Vec<_> = (2..8).map(|seed| numbers(&of(Language::De, &format!("seed:{seed}:3:6")))).collect();
+    assert!(others.iter().any(|other| *other != numbers(&german)));
+    let failed = |seed| shown(&data, Language::De, &format!("seed:{seed}:5:5")).err();
+    let error = (0..20).find_map(failed).expect("one contradiction among five, of which some seed wants two");
+    assert!(error.contains("2 items of the label contradiction are wanted"), "{error}");
+    assert!(error.contains("the 5 items among which they are drawn have 1; draw among more: seed:"), "{error}");
+}
+
+#[test]
+fn order_and_languages_of_exemplars_are_varied() {
+    let data = parallel();
+    let of = |few_shot: &str| shown(&data, Language::De, few_shot).expect("renders");
+    let plain = of("head:4");
+    assert_eq!(numbers(&plain), ["0", "1", "2", "3"]);
+    let mut permuted = numbers(&of("head:4+order:3"));
+    assert_ne!(permuted, numbers(&plain));
+    permuted.sort();
+    assert_eq!(permuted, numbers(&plain));
+
+    let english = of("head:1+exemplars:english");
+    assert_eq!(english.few_shot, "Premise: en premise 0\nHypothesis: hypothesis 0\nAnswer: \"entailment\"\n");
+    assert!(english.prompts[0].text.contains("\nPrämisse: de premise 1\n"), "{}", english.prompts[0].text);
+    let headers = of("head:1+headers:english");
+    assert!(headers.few_shot.starts_with("Premise: de premise 0\n"), "{}", headers.few_shot);
+    assert!(headers.prompts[0].text.ends_with("Premise: de premise 1\nHypothesis: hypothesis 1\nAnswer: \""));
+    assert!(headers.content_free[0].ends_with("Premise: N/A\nHypothesis: N/A\nAnswer: \""));
+}
+
+#[test]
+fn an_instruction_stands_before_everything_and_choices_are_shown_as_answers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "name = \"pick\"\ntitle = \"t\"\nfields = [\"q\"]\nshots = 1\nlabels = [\"1\", \"2\"]\nscoring = \"sequence\"\n\
+        choices = { fields = [\"a\", \"b\"], answers = \"texts\" }\n\
+        [languages.en]\ninstruction = \"Answer.\"\nheaders = [\"Q: \", \" \\\"\"]\n";
+    let path = folder.path().join("pick.toml");
+    fs::write(&path, text).expect("writes");
+    let pick = task(path.to_str().expect("UTF-8")).expect("a task");
+    let rows =
+        r#"[{"q": "x", "a": "one", "b": "two", "answer": "two"}, {"q": "y", "a": "uno", "b": "due", "answer": "1"}]"#;
+    fs::write(folder.path().join("pick_en2_test.json"), rows).expect("writes");
+    let set = testset::load(folder.path(), pick, Language::En, None).expect("loads");
+    let rendered = prompt::render(pick, &set, &FewShot::Head(1), LabelSet::Same).expect("renders");
+    assert_eq!(rendered.prompts[0].text, "Answer.\nQ: x \"two\"\nQ: y \"");
+    assert_eq!(
+        (rendered.words_of(0), rendered.prompts[0].gold.0),
+        (["uno".to_owned(), "due".to_owned()].as_slice(), 0)
+    );
+    assert!(rendered.content_free.is_empty() && rendered.common_words().is_err());
+}

@@ -47,7 +47,7 @@ impl<'a> Ask<'a> {
             task,
             dir: &recipe.data.dir,
             labels,
-            scoring: eval.scoring,
+            scoring: eval.scoring_of(task),
             protocol: eval.protocol,
             few_shot,
             limit: eval.limit,
@@ -85,7 +85,7 @@ struct Prepared {
 fn prepare(tokenizer: &Tokenizer, ask: &Ask<'_>, language: Language) -> Result<Prepared, EvalError> {
     let set = testset::load(ask.dir, ask.task, language, ask.protocol)?;
     let rendered = prompt::render(ask.task, &set, ask.few_shot, ask.labels)?;
-    let questions = questions::encode(tokenizer, ask.task, language, &rendered, ask.labels, ask.scoring)?;
+    let questions = questions::encode(tokenizer, &rendered, ask.scoring)?;
     Ok(Prepared { rendered, questions, repairs: set.repairs })
 }
 

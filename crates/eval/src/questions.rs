@@ -2,7 +2,7 @@
 
 use data::{Tokenizer, label_tokens, prefix, prompt::Rendered};
 use model::ModelError;
-use schema::{LabelSet, Language, Scoring, Task};
+use schema::Scoring;
 
 use crate::error::EvalError;
 
@@ -41,24 +41,16 @@ impl Questions {
 
 /// Tokenises every prompt of the file. The prefix is that of the whole file, whatever part of it is scored, so that a
 /// score does not depend on `--limit`.
-pub(crate) fn encode(
-    tokenizer: &Tokenizer,
-    task: &Task,
-    language: Language,
-    rendered: &Rendered,
-    labels: LabelSet,
-    scoring: Scoring,
-) -> Result<Questions, EvalError> {
-    let words = data::tasks::label_words(task, language, labels)?;
+pub(crate) fn encode(tokenizer: &Tokenizer, rendered: &Rendered, scoring: Scoring) -> Result<Questions, EvalError> {
     let mut texts = rendered.texts();
     texts.extend(rendered.content_free.iter().map(String::as_str));
     let mut prompts = tokenizer.encode_all(&texts)?;
     let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
     let (mut continuations, mut label_sets) = (vec![Vec::new(); prompts.len()], Vec::new());
     match scoring {
-        Scoring::Prefix => label_sets = label_tokens::prefix_sets(tokenizer, &words)?,
+        Scoring::Prefix => label_sets = label_tokens::prefix_sets(tokenizer, rendered.common_words()?)?,
         Scoring::Sequence => {
-            let sequences = label_tokens::sequences_all(tokenizer, &texts, &words)?;
+            let sequences = label_tokens::sequences_all(tokenizer, &texts, |at| rendered.words_of(at))?;
             for ((prompt, continuation), found) in prompts.iter_mut().zip(&mut continuations).zip(sequences) {
                 // Where the label's first token swallows the prompt's last, the prompt ends before it.
                 prompt.truncate(found.kept);

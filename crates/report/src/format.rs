@@ -76,6 +76,7 @@ pub(crate) fn labels_title(labels: LabelSet) -> &'static str {
         LabelSet::English => "English label words",
         LabelSet::Same => "label words of the question's language",
         LabelSet::Agnostic => "label words without meaning for the task",
+        LabelSet::Own(_) => "label words of a set of the task's own",
     }
 }
 

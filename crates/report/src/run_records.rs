@@ -139,7 +139,7 @@ fn parse_file_name(path: &Path) -> Result<(Question, Language), ReportError> {
     let (Some(language), Some(labels), Some(task)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(fail("its name has not three parts".to_owned()));
     };
-    let language = language.parse().map_err(|e: schema::language::UnknownLanguage| fail(e.to_string()))?;
+    let language = Language::of_record(language).map_err(|e| fail(e.to_string()))?;
     let labels = labels.parse().map_err(|e: schema::task::UnknownWord| fail(e.to_string()))?;
     Ok(((task.to_owned(), labels), language))
 }

@@ -268,10 +268,10 @@ fn odd_files_are_refused_and_an_empty_run_says_what_to_do() {
     let folder = temporary();
     let run = RunFolder::new(folder.path());
     assert!(matches!(report::write(&run), Err(ReportError::Nothing(_))));
-    let stray = run.answers_root().join("base/emotion.english.xx.jsonl");
+    let stray = run.answers_root().join("base/emotion.english.x1.jsonl");
     put(&stray, "");
     let error = report::write(&run).expect_err("no such language").to_string();
-    assert!(error.contains("unknown language `xx`") && error.contains("move the file elsewhere"), "{error}");
+    assert!(error.contains("unknown language `x1`") && error.contains("move the file elsewhere"), "{error}");
     fs::remove_file(stray).expect("removed");
     put(&run.manifest(), "{");
     let error = report::write(&run).expect_err("broken manifest").to_string();

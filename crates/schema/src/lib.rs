@@ -4,6 +4,7 @@
 //! Lines, JSON or TOML. Never here: tensors, tokenizers, the network, printing.
 
 pub mod disk;
+pub mod few_shot;
 pub mod finding;
 pub mod language;
 pub mod recipe;
@@ -14,10 +15,11 @@ pub mod task;
 pub mod template;
 
 pub use disk::{write_json_lines, write_whole};
+pub use few_shot::FewShot;
 pub use finding::Finding;
 pub use language::Language;
 pub use recipe::Recipe;
 pub use record::{AnswerRecord, StepRecord, ValidationRecord};
 pub use setting::Setting;
-pub use task::{Exemplars, FewShot, Label, LabelSet, Protocol, Scoring, Task};
+pub use task::{Exemplars, Label, LabelSet, Protocol, Scoring, Task};
 pub use template::Template;

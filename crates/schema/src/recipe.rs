@@ -16,21 +16,24 @@ mod section;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 pub use build::{BuildRecipe, Control, Directions, Removal, Split};
+pub use check::read_labels;
 pub use problem::{Origin, Problem, RecipeError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    few_shot::{self, FewShot, PromptLanguage},
     finding::Kind,
     language::Language,
     setting::Setting,
-    task::{ActivationCheckpointing, FewShot, LabelSet, Precision, Protocol, Scoring, Task, UnknownWord},
+    task::{ActivationCheckpointing, LabelSet, Precision, Protocol, Scoring, Task, UnknownWord},
 };
 
 /// A checked experiment: languages x settings x tasks x label sets x seeds.
@@ -46,6 +49,9 @@ pub struct Recipe {
     pub dtype: Precision,
     /// Every setting is trained once per seed.
     pub seeds: Vec<u64>,
+    /// Languages that it makes known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub languages: BTreeMap<Language, LanguageRecipe>,
     /// Where data is read from.
     pub data: DataRecipe,
     /// How adapters are trained; `None`: only the base model is evaluated.
@@ -87,7 +93,7 @@ impl Recipe {
         for task in &train.tasks {
             for setting in &train.settings {
                 for &seed in &self.seeds {
-                    let name = format!("{task}.{}.seed{seed}", setting.slug());
+                    let name = format!("{}.{}.seed{seed}", Task::name_of(task), setting.slug());
                     plans.push(AdapterPlan { name, setting: setting.clone(), task: task.clone(), seed });
                 }
             }
@@ -103,10 +109,19 @@ pub struct AdapterPlan {
     pub name: String,
     /// What is translated into what.
     pub setting: Setting,
-    /// Task whose questions are translated.
+    /// Task whose questions are translated: a shipped name or the path of a file.
     pub task: String,
     /// Seed of the draw, the split, the shuffles and the adapter's first values.
     pub seed: u64,
+}
+
+/// `[languages.xx]`: a language that the program does not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LanguageRecipe {
+    /// English name.
+    pub name: String,
+    /// ISO 15924 code of its script.
+    pub script: String,
 }
 
 /// `[data]`
@@ -264,31 +279,67 @@ impl FromStr for Schedule {
 /// `[eval]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvalRecipe {
-    /// Task names; an adapter is evaluated on all of them, so other tasks than the trained one make Table 5.
+    /// Shipped names or paths of task files; an adapter is evaluated on all of them, so other tasks than the trained one
+    /// make Table 5.
     pub tasks: Vec<String>,
-    /// Languages of the questions.
+    /// Languages of the questions. The paper's twenty are `all`: those that the task has and of which there is a file.
     pub languages: Vec<Language>,
     /// Label sets, each evaluated alone.
     pub labels: Vec<LabelSet>,
-    /// Scoring rule.
-    pub scoring: Scoring,
+    /// Scoring rule; `None`: the task's own, and the paper's where it has none.
+    pub scoring: Option<Scoring>,
     /// Rules for defective data; `None`: such data is refused.
     pub protocol: Option<Protocol>,
-    /// Exemplars; `None`: `head:K` with the task's K.
-    pub few_shot: Option<FewShot>,
+    /// Exemplars, each set asked alone; empty: the task's own, and `head:K` with its K where it has none.
+    #[serde(with = "few_shot::one_or_several", default)]
+    pub few_shot: Vec<FewShot>,
+    /// Language of the exemplars.
+    #[serde(default = "same_language", skip_serializing_if = "is_same")]
+    pub exemplar_language: PromptLanguage,
+    /// Language of the question's header words.
+    #[serde(default = "same_language", skip_serializing_if = "is_same")]
+    pub header_language: PromptLanguage,
     /// Scored items per language; `None`: all.
     pub limit: Option<usize>,
     /// Question tokens run through the model at once; changes memory and speed, never a result.
     pub tokens_per_batch: usize,
 }
 
-impl EvalRecipe {
-    /// The three shipped tasks.
-    pub const TASKS: &[&str] = &["emotion", "snli", "paws"];
+/// Recipes recorded before there was a choice.
+fn same_language() -> PromptLanguage {
+    PromptLanguage::Same
+}
 
-    /// Where the exemplars of `task` come from.
+fn is_same(language: &PromptLanguage) -> bool {
+    *language == PromptLanguage::Same
+}
+
+impl EvalRecipe {
+    /// The shipped tasks, the paper's three first.
+    pub const TASKS: &[&str] =
+        &["emotion", "snli", "paws", "xnli", "paws_x", "belebele", "xcopa", "xstorycloze", "global_mmlu"];
+
+    /// Where the exemplars of `task` come from; the first where there are several sets.
     pub fn exemplars(&self, task: &Task) -> FewShot {
-        self.few_shot.clone().unwrap_or(FewShot::Head(task.shots))
+        let first = self.few_shot.first().or(task.few_shot.as_ref()).cloned().unwrap_or(FewShot::Head(task.shots));
+        first.in_languages(self.exemplar_language, self.header_language)
+    }
+
+    /// Every set of exemplars of `task`.
+    pub fn exemplar_sets(&self, task: &Task) -> Vec<FewShot> {
+        let others = self.few_shot.iter().skip(1);
+        let others = others.map(|set| set.in_languages(self.exemplar_language, self.header_language));
+        [self.exemplars(task)].into_iter().chain(others).collect()
+    }
+
+    /// How the labels of `task` are scored.
+    pub fn scoring_of(&self, task: &Task) -> Scoring {
+        self.scoring.or(task.scoring).unwrap_or(Scoring::Prefix)
+    }
+
+    /// Whether `languages` was not narrowed.
+    pub fn asks_all(&self) -> bool {
+        self.languages == Language::ALL
     }
 
     /// The paper's questions about `tasks`: all languages, English labels, all items.
@@ -297,9 +348,11 @@ impl EvalRecipe {
             tasks,
             languages: Language::ALL.to_vec(),
             labels: vec![LabelSet::English],
-            scoring: Scoring::Prefix,
+            scoring: None,
             protocol: None,
-            few_shot: None,
+            few_shot: Vec::new(),
+            exemplar_language: PromptLanguage::Same,
+            header_language: PromptLanguage::Same,
             limit: None,
             tokens_per_batch: 2048,
         }

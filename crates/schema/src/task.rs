@@ -1,51 +1,135 @@
 //! Tasks as data: fields, header words and label words per language, and the ways to ask and to score.
 //!
-//! The three shipped tasks (paper, section 4) are `assets/tasks/*.toml`; their exemplars `assets/tasks/exemplars/*.json`.
+//! The shipped tasks (the paper's three, section 4, and others) are `assets/tasks/*.toml`; a user's is a file of the same form
+//! (docs/tasks.md). Never here: reading them (crate `data`).
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::Language;
+use crate::{FewShot, Language, language};
 
 /// A label of a task: its index in [`Task::labels`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Label(pub usize);
 
-/// One task as its TOML file gives it.
+/// One task as its TOML file gives it. What the three tasks of the paper do not use is left out of records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// `emotion`, `snli`, `paws`: also the stem of its files.
+    /// `emotion`, `snli`, `paws`: also the stem of its own file, and of its test files in the released layout.
     pub name: String,
     /// What it asks, for people.
     pub title: String,
-    /// Folder of its files in the released layout: `ap_emotion`, `snli`, `paws`.
+    /// Folder of its test files under the data's folder: `ap_emotion`, `snli`, `paws`; empty: that folder itself.
+    #[serde(default)]
     pub folder: String,
     /// JSON keys of a question's parts, in the order of the prompt.
     pub fields: Vec<String>,
-    /// Exemplars the paper uses.
+    /// Exemplars where nobody says how many.
     pub shots: usize,
     /// English names of the labels, in task order.
     pub labels: Vec<String>,
     /// Label words without a meaning for the task (Table 6), in the order of `labels`; empty if there are none.
     #[serde(default)]
     pub agnostic: Vec<String>,
+    /// Further label sets by name: the words of each language by its code, or of every language under `all`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub label_sets: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// The scoring where nobody says which; `None`: the paper's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scoring: Option<Scoring>,
+    /// The exemplars where nobody says which; `None`: the head of each test file, `shots` items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_shot: Option<FewShot>,
+    /// Of multiple-choice questions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choices: Option<Choices>,
+    /// The forms in which its test files come; empty: the released layout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<TaskFile>,
+    /// The shipped task whose keys this file changes or adds to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<String>,
+    /// Exemplars that stand in the task's file: fields, choices and `answer`, an English label, by their keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exemplars: BTreeMap<Language, Vec<BTreeMap<String, String>>>,
+    /// The row of every language that has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<TaskLanguage>,
     /// One row per language.
+    #[serde(default)]
     pub languages: BTreeMap<Language, TaskLanguage>,
+}
+
+/// Choices that differ by question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choices {
+    /// Columns of the choices, in the order of [`Task::labels`].
+    pub fields: Vec<String>,
+    /// What is answered.
+    pub answers: ChoiceAnswers,
+}
+
+/// One form in which test questions come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskFile {
+    /// Path under the task's folder: `{language}` stands for a code in any of its spellings, `*` in the file's name for
+    /// anything.
+    pub path: String,
+    /// `csv`, `tsv`, `json`, `jsonl` or `parquet`; `None`: by the extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Of CSV and TSV: whether fields stand in double quotes where needed; `None`: CSV yes, TSV no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quoted: Option<bool>,
+    /// Of CSV and TSV without a header: the names of the columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<Vec<String>>,
+    /// Column of a field, a choice or `answer`, where it has another name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
+    /// What stands in the answer's column, in the order of [`Task::labels`]; empty: the label words of the language.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<String>,
+    /// Texts and answers of rows that are left out: what was not translated, what has no gold label. `""` is an empty one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop: Vec<String>,
+    /// The column that says the language, where a file has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_column: Option<String>,
+    /// How the files spell a language, where it is none of the known spellings.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub codes: BTreeMap<Language, String>,
 }
 
 /// The row of one language.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskLanguage {
+    /// English name of a language that is not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// ISO 15924 code of its script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
+    /// What stands on lines of its own before exemplars and question; empty: nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub instruction: String,
     /// Header before each field, and last the header that ends the question (with its opening quote).
     pub headers: Vec<String>,
-    /// The words the scorer knows, in the order of [`Task::labels`]; also the gold words of the test files.
+    /// The words the scorer knows, in the order of [`Task::labels`]; also the gold words of the test files. Left out:
+    /// the labels themselves.
+    #[serde(default)]
     pub label_words: Vec<String>,
     /// Gold words of the released files that the scorer does not know (its defects), with the label they mean.
     #[serde(default)]
     pub released_words: BTreeMap<String, String>,
+    /// By field, what stands in the file and what the prompt shows for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Task {
@@ -58,6 +142,22 @@ impl Task {
     pub fn label_name(&self, label: Label) -> &str {
         &self.labels[label.0]
     }
+
+    /// Columns that hold the label words of each question; empty where they are the task's.
+    pub fn text_choices(&self) -> &[String] {
+        match &self.choices {
+            Some(Choices { fields, answers: ChoiceAnswers::Texts }) => fields,
+            _ => &[],
+        }
+    }
+
+    /// The name of a task by what a user calls it: a shipped name, or the path of its file, `.../name.toml`.
+    pub fn name_of(given: &str) -> &str {
+        match given.strip_suffix(".toml") {
+            Some(path) => path.rsplit(['/', '\\']).next().unwrap_or(path),
+            None => given,
+        }
+    }
 }
 
 /// One written exemplar: its fields in task order and its label's English name.
@@ -67,6 +167,9 @@ pub struct Exemplar {
     pub fields: Vec<String>,
     /// The label.
     pub label: Label,
+    /// The texts that stand for the labels, where they differ by question.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
 }
 
 /// The builtin exemplars of a task, per language, parallel.
@@ -115,14 +218,70 @@ pub struct UnknownWord {
 }
 
 words! {
-    /// Which words the answer is chosen among (Table 6).
-    LabelSet {
-        /// The English label words, for every language.
-        English "english",
-        /// The words of the question's language.
-        Same "same",
-        /// Words that mean nothing for the task (ox/horse).
-        Agnostic "agnostic",
+    /// What the answer to a multiple-choice question is.
+    ChoiceAnswers {
+        /// The label of the choice (`A`, `B`, ...); the question shows the choices.
+        Letters "letters",
+        /// The choice's own text.
+        Texts "texts",
+    }
+}
+
+/// Which words the answer is chosen among (Table 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
+pub enum LabelSet {
+    /// The English label words, for every language.
+    English,
+    /// The words of the question's language.
+    Same,
+    /// Words that mean nothing for the task (ox/horse).
+    Agnostic,
+    /// A set that the task's file names ([`Task::label_sets`]).
+    Own(&'static str),
+}
+
+impl LabelSet {
+    /// The sets that every task may have, as they are written.
+    pub const WORDS: &[&str] = &["english", "same", "agnostic"];
+}
+
+impl fmt::Display for LabelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::English => "english",
+            Self::Same => "same",
+            Self::Agnostic => "agnostic",
+            Self::Own(name) => name,
+        })
+    }
+}
+
+impl FromStr for LabelSet {
+    type Err = UnknownWord;
+
+    /// Any name that can stand in a file's name; whether the task has such a set is seen when it is asked.
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let fits = |c: char| c.is_alphanumeric() || "-_".contains(c);
+        match text {
+            "english" => Ok(Self::English),
+            "same" => Ok(Self::Same),
+            "agnostic" => Ok(Self::Agnostic),
+            own if !own.is_empty() && own.len() <= 60 && own.chars().all(fits) => Ok(Self::Own(language::keep(own))),
+            _ => Err(UnknownWord { word: text.to_owned(), known: Self::WORDS }),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LabelSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl From<LabelSet> for String {
+    fn from(set: LabelSet) -> Self {
+        set.to_string()
     }
 }
 
@@ -172,69 +331,23 @@ words! {
     }
 }
 
-/// Where the exemplars come from; prints as it is written on the command line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum FewShot {
-    /// The first K items of each language's own test file, which are then not scored. 0: none.
-    Head(usize),
-    /// A JSON file `{task: {language: text}}`.
-    File(PathBuf),
-    /// The exemplars that ship with the task.
-    Builtin,
-}
-
-impl FromStr for FewShot {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "builtin" => Ok(Self::Builtin),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            Some(("head", count)) => {
-                count.parse().map(Self::Head).map_err(|_| format!("`{count}` in `{text}` is no number of exemplars"))
-            }
-            _ => Err(format!("`{text}` is no source of exemplars; use head:K, file:PATH or builtin")),
-        }
-    }
-}
-
-impl TryFrom<String> for FewShot {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<FewShot> for String {
-    fn from(few_shot: FewShot) -> Self {
-        few_shot.to_string()
-    }
-}
-
-impl fmt::Display for FewShot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Head(count) => write!(f, "head:{count}"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Builtin => f.write_str("builtin"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn words_and_sources_round_trip() {
+    fn label_sets_are_the_three_or_a_tasks_own() {
         assert_eq!("same".parse(), Ok(LabelSet::Same));
-        let error = "sam".parse::<LabelSet>().expect_err("unknown");
-        assert_eq!(error.to_string(), "unknown value `sam`; one of: english, same, agnostic");
-        for text in ["head:6", "file:a/b.json", "builtin"] {
-            assert_eq!(text.parse::<FewShot>().map(|f| f.to_string()), Ok(text.to_owned()));
-        }
-        assert!("head:x".parse::<FewShot>().is_err() && "tail:3".parse::<FewShot>().is_err());
+        let own: LabelSet = "mine".parse().expect("a name");
+        assert_eq!((own, own.to_string().as_str()), (LabelSet::Own("mine"), "mine"));
+        assert_eq!(serde_json::to_string(&[own, LabelSet::English]).expect("JSON"), r#"["mine","english"]"#);
+        assert_eq!(serde_json::from_str::<LabelSet>(r#""mine""#).expect("a set"), own);
+        let error = "a.b".parse::<LabelSet>().expect_err("stands in file names").to_string();
+        assert_eq!(error, "unknown value `a.b`; one of: english, same, agnostic");
+    }
+
+    #[test]
+    fn a_task_is_called_by_its_name_or_its_file() {
+        assert_eq!(["snli", "a/b/topic.toml", "topic.toml"].map(Task::name_of), ["snli", "topic", "topic"]);
     }
 }

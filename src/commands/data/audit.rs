@@ -4,11 +4,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
 use audit::{NamedTokenizer, Scope};
-use clap::{Args, builder::PossibleValuesParser};
+use clap::Args;
 use data::Tokenizer;
 use schema::{
     finding::{AuditRecord, Severity},
-    recipe::EvalRecipe,
     write_whole,
 };
 
@@ -24,7 +23,7 @@ pub(crate) struct AuditArgs {
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Only this task.
-    #[arg(long, value_parser = PossibleValuesParser::new(EvalRecipe::TASKS))]
+    #[arg(long, value_parser = crate::cli::task)]
     task: Option<String>,
     /// Write the findings as JSON.
     #[arg(long, value_name = "FILE")]

@@ -303,7 +303,7 @@ fn language_column(args: &ImportArgs) -> Result<Option<LanguageColumn>> {
         codes.insert(value.clone(), code.parse().context("--codes")?);
     }
     if codes.is_empty() {
-        codes = Language::ALL.iter().map(|language| (language.code().to_owned(), *language)).collect();
+        codes = Language::known().iter().map(|language| (language.code().to_owned(), *language)).collect();
     }
     if !args.language.is_empty() {
         codes.retain(|_, language| args.language.contains(language));

@@ -241,7 +241,8 @@ pub fn ends_like(path: &Path, pattern: &str) -> bool {
         && patterns.iter().rev().zip(parts.iter().rev()).all(|(pattern, part)| is_like(part, pattern))
 }
 
-fn is_like(name: &str, pattern: &str) -> bool {
+/// Whether a name is like `pattern`, in which `*` stands for anything.
+pub(crate) fn is_like(name: &str, pattern: &str) -> bool {
     let Some((before, after)) = pattern.split_once('*') else { return name == pattern };
     let Some(rest) = name.strip_prefix(before) else { return false };
     rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| is_like(&rest[at..], after))

@@ -109,7 +109,7 @@ fn instruct(source: Language, target: Language) -> String {
 
 fn read_instruction(line: &str) -> Option<(Language, Language)> {
     let (source, target) = line.trim().strip_prefix(INSTRUCTION)?.strip_suffix(END)?.split_once(INTO)?;
-    let by_name = |name: &str| Language::ALL.iter().copied().find(|language| language.name() == name);
+    let by_name = |name: &str| Language::known().into_iter().find(|language| language.name() == name);
     Some((by_name(source)?, by_name(target)?))
 }
 

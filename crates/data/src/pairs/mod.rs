@@ -248,7 +248,7 @@ fn choose<'c>(
 ) -> Result<(Vec<&'c Candidate>, Origin), DataError> {
     let out: BTreeSet<usize> = removed.iter().map(|removed| removed.item).collect();
     let mut order: Vec<&Candidate> = candidates.all.iter().collect();
-    order.shuffle(&mut batch::generator(draw.seed, candidates.language as u64));
+    order.shuffle(&mut batch::generator(draw.seed, candidates.language.stream()));
     order.retain(|candidate| !out.contains(&candidate.item));
     let asked = if draw.pairs == 0 { order.len() } else { draw.pairs };
     if asked > order.len() || order.is_empty() {
@@ -306,7 +306,9 @@ fn make_pairs(
         });
         let mut made = made.collect::<Result<Vec<_>, _>>()?;
         if draw.build.control == Control::Shuffled {
-            let stream = (from as u64) << 8 | into as u64;
+            let (one, other) = (from.stream(), into.stream());
+            // The paper's languages keep the streams that they have always had.
+            let stream = if one.max(other) < 1 << 8 { one << 8 | other } else { one << 20 | other };
             control::shuffle_targets(&mut made, draw.seed, stream)
                 .map_err(|problem| DataError::Folder { folder: candidates.path.clone(), problem })?;
         }

@@ -13,7 +13,7 @@ use schema::{Language, Task, recipe::Removal};
 use serde::{Deserialize, Serialize};
 
 use super::questions::{Candidate, Candidates};
-use crate::{DataError, items, overlap::Index, prompt, testset};
+use crate::{DataError, overlap::Index, prompt, tasks, testset};
 
 /// Why an item was taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,8 +81,7 @@ pub(super) struct TestQuestions {
 /// # Errors
 /// There are several, or the folder cannot be read.
 pub(super) fn find_test(dir: &Path, task: &'static Task, language: Language) -> Result<Option<TestFile>, DataError> {
-    let folder = dir.join(&task.folder);
-    if !folder.is_dir() || testset::find_all(&folder, task, language, "_test.json")?.is_empty() {
+    if tasks::row(task, language).is_err() || !testset::is_there(dir, task, language)? {
         return Ok(None);
     }
     Ok(Some(TestFile { task, language, path: testset::find(dir, task, language)? }))
@@ -93,8 +92,8 @@ impl TestQuestions {
     /// A broken file.
     pub(super) fn read(file: TestFile) -> Result<Self, DataError> {
         let mut index = Index::new();
-        for (id, item) in items::read(&file.path, &file.task.fields)?.into_iter().enumerate() {
-            index.add(id, &item.fields.join("\n"));
+        for (id, fields) in testset::read_questions(&file.path, file.task, file.language)?.into_iter().enumerate() {
+            index.add(id, &fields.join("\n"));
         }
         Ok(Self { file, index })
     }

@@ -3,11 +3,11 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Language, Setting, finding::Kind};
+use crate::{Language, Setting, Task, few_shot::PromptLanguage, finding::Kind};
 
 use super::{
-    ActivationCheckpointing, BuildRecipe, Control, DataRecipe, Directions, EvalRecipe, FewShot, LabelSet, LoraRecipe,
-    Precision, Protocol, Recipe, Removal, Schedule, Scoring, Split, TrainRecipe,
+    ActivationCheckpointing, BuildRecipe, Control, DataRecipe, Directions, EvalRecipe, FewShot, LabelSet,
+    LanguageRecipe, LoraRecipe, Precision, Protocol, Recipe, Removal, Schedule, Scoring, Split, TrainRecipe,
     file::RecipeFile,
     problem::{Origin, RecipeError, shorten, suggest, unknown_word},
     section::Section,
@@ -57,6 +57,8 @@ pub(super) const KEYS: &[&str] = &[
     "eval.scoring",
     "eval.protocol",
     "eval.few_shot",
+    "eval.exemplar_language",
+    "eval.header_language",
     "eval.limit",
     "eval.tokens_per_batch",
 ];
@@ -79,12 +81,15 @@ pub(super) fn check(file: RecipeFile) -> Result<Recipe, RecipeError> {
 
 fn read_recipe(root: &mut Section<'_>, stem: &str, overrides: Vec<String>) -> Recipe {
     let name = read_name(root, stem);
+    // Before anything that may speak of them.
+    let languages = root.sections("languages", read_new_language).into_iter().flatten().collect();
     root.require("model", "a catalogue name, a folder, a `.gguf` file or a hub id");
     Recipe {
         title: root.text("title", check_title).unwrap_or_else(|| name.clone()),
         model: root.parse("model", read_model).unwrap_or_default(),
         dtype: root.word("dtype", Precision::WORDS).unwrap_or(Precision::F32),
         seeds: read_seeds(root),
+        languages,
         data: root.section("data", read_data).unwrap_or(DataRecipe { dir: PathBuf::new(), accept: Vec::new() }),
         train: root.optional_section("train", read_train),
         eval: root.section("eval", read_eval).unwrap_or_else(|| EvalRecipe::paper(Vec::new())),
@@ -101,6 +106,18 @@ fn read_name(root: &mut Section<'_>, stem: &str) -> String {
         root.report("name", &format!("missing, and the file's own will not do: {message}"), Origin::Absent);
     }
     stem.to_owned()
+}
+
+/// A language that the recipe makes known.
+fn read_new_language(row: &mut Section<'_>, code: &str, origin: Origin) -> Option<(Language, LanguageRecipe)> {
+    row.require("name", "its English name");
+    row.require("script", "the ISO 15924 code of its script, such as \"Latn\"");
+    let (name, script) = (row.text("name", check_title), row.text("script", check_title));
+    let (name, script) = (name?, script?);
+    match Language::add(code, &name, &script) {
+        Ok(language) => Some((language, LanguageRecipe { name, script })),
+        Err(message) => row.refuse_whole(&message, origin),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -162,7 +179,7 @@ fn read_train(train: &mut Section<'_>) -> TrainRecipe {
     train.require("settings", "a list such as [\"zh/de=>en\"]");
     train.require("tasks", "a list of tasks such as [\"emotion\"]");
     let settings = train.words("settings", read_setting).unwrap_or_default();
-    let tasks = train.words("tasks", read_task).unwrap_or_default();
+    let tasks = read_tasks(train);
     let paper = TrainRecipe::paper(settings, tasks);
     TrainRecipe {
         pairs: train.whole("pairs").unwrap_or(paper.pairs),
@@ -227,14 +244,16 @@ fn read_lora(lora: &mut Section<'_>) -> LoraRecipe {
 
 fn read_eval(eval: &mut Section<'_>) -> EvalRecipe {
     eval.require("tasks", "a list of tasks such as [\"emotion\"]");
-    let tasks = eval.words("tasks", read_task).unwrap_or_default();
-    let paper = EvalRecipe::paper(tasks);
+    let paper = EvalRecipe::paper(read_tasks(eval));
+    let has_file = paper.tasks.iter().any(|task| is_file(task));
     EvalRecipe {
-        languages: read_languages(eval).unwrap_or(paper.languages),
+        languages: read_languages(eval, has_file).unwrap_or(paper.languages),
         labels: eval.words("labels", read_labels).unwrap_or(paper.labels),
-        scoring: eval.word("scoring", Scoring::WORDS).unwrap_or(paper.scoring),
+        scoring: eval.word("scoring", Scoring::WORDS),
         protocol: eval.word("protocol", Protocol::WORDS),
-        few_shot: eval.parse("few_shot", read_few_shot),
+        few_shot: eval.parse_all("few_shot", read_few_shot).unwrap_or_default(),
+        exemplar_language: eval.word("exemplar_language", PromptLanguage::WORDS).unwrap_or(paper.exemplar_language),
+        header_language: eval.word("header_language", PromptLanguage::WORDS).unwrap_or(paper.header_language),
         limit: eval.count("limit"),
         tokens_per_batch: eval.count("tokens_per_batch").unwrap_or(paper.tokens_per_batch),
         ..paper
@@ -245,23 +264,56 @@ fn read_known(word: &str, known: &[&str]) -> Result<String, String> {
     if known.contains(&word) { Ok(word.to_owned()) } else { Err(unknown_word(word, known)) }
 }
 
-fn read_task(task: &str) -> Result<String, String> {
-    read_known(task, EvalRecipe::TASKS)
+/// Shipped names and paths of task files. Two files of one name would write the same records.
+fn read_tasks(section: &mut Section<'_>) -> Vec<String> {
+    let origin = section.origin("tasks");
+    let tasks = section.words_at("tasks", read_task).unwrap_or_default();
+    let names: Vec<&str> = tasks.iter().map(|task| Task::name_of(task)).collect();
+    if let Some((at, name)) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        let message = format!("`{}` and another are both called `{name}`; rename a file", shorten(&tasks[at]));
+        section.report("tasks", &message, origin);
+    }
+    tasks
 }
 
-fn read_labels(labels: &str) -> Result<LabelSet, String> {
-    labels.parse().map_err(|_| unknown_word(labels, LabelSet::WORDS))
+fn read_task(task: &str, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<String, String> {
+    if !is_file(task) {
+        return read_known(task, EvalRecipe::TASKS);
+    }
+    let path = resolve(Path::new(task)).into_os_string().into_string();
+    path.map_err(|_| "the path to it is not UTF-8; rename the folder".to_owned())
+}
+
+fn is_file(task: &str) -> bool {
+    task.ends_with(".toml")
+}
+
+/// Reads the name of a label set, as a recipe and the command line have it: one that is nearly one of those that every
+/// task may have is taken for a slip, any other for a set of the task's own.
+///
+/// # Errors
+/// A slip, with what was meant; a text that cannot be a name.
+pub fn read_labels(labels: &str) -> Result<LabelSet, String> {
+    let is_slip = !LabelSet::WORDS.contains(&labels) && suggest(labels, LabelSet::WORDS.iter().copied()).is_some();
+    match labels.parse() {
+        Ok(set) if !is_slip => Ok(set),
+        _ => Err(unknown_word(labels, LabelSet::WORDS)),
+    }
 }
 
 fn read_setting(setting: &str) -> Result<Setting, String> {
     setting.parse().map_err(|error| format!("{error}"))
 }
 
-fn read_languages(eval: &mut Section<'_>) -> Option<Vec<Language>> {
+/// `has_file`: a task's own file may add languages; whether it does is seen when it is read.
+fn read_languages(eval: &mut Section<'_>, has_file: bool) -> Option<Vec<Language>> {
     let origin = eval.origin("languages");
     let lists = eval.words("languages", |word| match word {
         "all" => Ok(Language::ALL.to_vec()),
-        code => read_language(code).map(|language| vec![language]),
+        code => match read_language(code) {
+            Err(message) if has_file => Language::of_record(code).map(|language| vec![language]).map_err(|_| message),
+            read => read.map(|language| vec![language]),
+        },
     })?;
     if lists.len() > 1 && lists.iter().any(|list| list.len() > 1) {
         return eval.refuse("languages", "`all` stands with others; write `languages = \"all\"` alone", origin);
@@ -272,9 +324,10 @@ fn read_languages(eval: &mut Section<'_>) -> Option<Vec<Language>> {
 /// A code; for a suggestion the English name will do.
 fn read_language(code: &str) -> Result<Language, String> {
     code.parse().map_err(|error| {
-        let named = Language::ALL.iter().find(|language| language.name().eq_ignore_ascii_case(code));
+        let known = Language::known();
+        let named = known.iter().find(|language| language.name().eq_ignore_ascii_case(code));
         let meant = named.map(|language| language.code());
-        match meant.or_else(|| suggest(code, Language::ALL.iter().map(|language| language.code()))) {
+        match meant.or_else(|| suggest(code, known.iter().map(|language| language.code()))) {
             Some(meant) => format!("unknown language `{}`; did you mean `{meant}`?", shorten(code)),
             None => format!("{error}"),
         }
@@ -284,9 +337,13 @@ fn read_language(code: &str) -> Result<Language, String> {
 fn read_few_shot(text: &str, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<FewShot, String> {
     let few_shot = match text.parse()? {
         FewShot::File(path) => FewShot::File(resolve(&path)),
+        FewShot::Varied(source, variation) => match *source {
+            FewShot::File(path) => FewShot::Varied(Box::new(FewShot::File(resolve(&path))), variation),
+            other => FewShot::Varied(Box::new(other), variation),
+        },
         other => other,
     };
-    match &few_shot {
+    match few_shot.source() {
         FewShot::File(path) if path.to_str().is_none() => {
             Err("the path to it is not UTF-8; rename the folder".to_owned())
         }

@@ -91,22 +91,27 @@ prop_compose! {
     }
 }
 
+fn any_prompt_language() -> impl Strategy<Value = PromptLanguage> {
+    prop_oneof![Just(PromptLanguage::Same), Just(PromptLanguage::English)]
+}
+
 prop_compose! {
     fn any_eval()(
         tasks in any_tasks(),
         languages in subsequence(Language::ALL, 1..=20),
-        labels in subsequence(vec![LabelSet::English, LabelSet::Same, LabelSet::Agnostic], 1..=3),
-        scoring in prop_oneof![Just(Scoring::Prefix), Just(Scoring::Sequence)],
+        labels in subsequence(vec![LabelSet::English, LabelSet::Same, LabelSet::Agnostic, LabelSet::Own("mine")], 1..=4),
+        scoring in option::of(prop_oneof![Just(Scoring::Prefix), Just(Scoring::Sequence)]),
         protocol in option::of(prop_oneof![Just(Protocol::Paper), Just(Protocol::Corrected)]),
-        few_shot in option::of(prop_oneof![
-            (0..9_usize).prop_map(FewShot::Head),
-            any_text().prop_map(|path| FewShot::File(path.into())),
-            Just(FewShot::Builtin),
-        ]),
+        few_shot in subsequence(vec!["head:0", "head:8", "file:a'b", "builtin", "seed:7:4", "seed:1:2:train+order:9"], 0..=6),
+        (exemplar_language, header_language) in (any_prompt_language(), any_prompt_language()),
         limit in option::of(any_count()),
         tokens_per_batch in any_count(),
     ) -> EvalRecipe {
-        EvalRecipe { tasks, languages, labels, scoring, protocol, few_shot, limit, tokens_per_batch }
+        let few_shot = few_shot.into_iter().map(|text| text.parse().expect("a source")).collect();
+        EvalRecipe {
+            tasks, languages, labels, scoring, protocol, few_shot, exemplar_language, header_language, limit,
+            tokens_per_batch,
+        }
     }
 }
 
@@ -122,7 +127,8 @@ prop_compose! {
         train in option::of(any_train()),
         eval in any_eval(),
     ) -> Recipe {
-        Recipe { name, title, model, dtype, seeds, data: DataRecipe { dir: dir.into(), accept }, train, eval, overrides: vec![] }
+        let languages = BTreeMap::new();
+        Recipe { name, title, model, dtype, seeds, languages, data: DataRecipe { dir: dir.into(), accept }, train, eval, overrides: vec![] }
     }
 }
 
@@ -250,9 +256,11 @@ targets = ["q_proj", "v_proj"]
 tasks = ["paws"]
 languages = "all"
 labels = ["english"]
-scoring = "prefix"
+# scoring: not given, each task's own, or prefix
 # protocol: not given, defective gold words are refused
-# few_shot: not given, head:K with each task's own K
+# few_shot: not given, each task's own, or head:K with its K
+exemplar_language = "same"
+header_language = "same"
 limit = 5
 tokens_per_batch = 2048
 "#

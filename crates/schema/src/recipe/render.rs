@@ -5,7 +5,7 @@ use std::{fmt::Display, path::Path};
 
 use toml::Value;
 
-use super::{BuildRecipe, EvalRecipe, LoraRecipe, Recipe, TrainRecipe};
+use super::{BuildRecipe, EvalRecipe, LanguageRecipe, LoraRecipe, Recipe, TrainRecipe};
 use crate::Language;
 
 /// See [`Recipe::render`].
@@ -19,6 +19,11 @@ pub(super) fn render(recipe: &Recipe) -> String {
     page.text("model", &recipe.model);
     page.text("dtype", recipe.dtype);
     page.line(&format!("seeds = {:?}", recipe.seeds));
+    for (language, LanguageRecipe { name, script }) in &recipe.languages {
+        page.line(&format!("\n[languages.{language}]"));
+        page.text("name", name);
+        page.text("script", script);
+    }
     page.line("\n[data]");
     page.path("dir", &recipe.data.dir);
     match recipe.data.accept.as_slice() {
@@ -78,9 +83,15 @@ fn render_eval(page: &mut Page, eval: &EvalRecipe) {
         languages => page.list("languages", languages),
     }
     page.list("labels", &eval.labels);
-    page.text("scoring", eval.scoring);
+    page.optional("scoring", eval.scoring.map(quote), "each task's own, or prefix");
     page.optional("protocol", eval.protocol.map(quote), "defective gold words are refused");
-    page.optional("few_shot", eval.few_shot.as_ref().map(quote), "head:K with each task's own K");
+    match eval.few_shot.as_slice() {
+        [] => page.line("# few_shot: not given, each task's own, or head:K with its K"),
+        [one] => page.text("few_shot", one),
+        several => page.list("few_shot", several),
+    }
+    page.text("exemplar_language", eval.exemplar_language);
+    page.text("header_language", eval.header_language);
     page.optional("limit", eval.limit, "all items");
     page.line(&format!("tokens_per_batch = {}", eval.tokens_per_batch));
 }

@@ -63,6 +63,27 @@ impl<'a> Section<'a> {
         Some(inner.read_all(read))
     }
 
+    /// Reads every section `[key.NAME]`; `read` is told its name and where it was written.
+    pub(super) fn sections<T>(&mut self, key: &str, read: impl Fn(&mut Section<'_>, &str, Origin) -> T) -> Vec<T> {
+        let Some(entry) = self.table.remove(key) else { return Vec::new() };
+        let Value::Table(table) = entry.value else {
+            self.refuse_kind::<()>(key, &format!("sections such as `[{}{key}.NAME]`", self.prefix), &entry);
+            return Vec::new();
+        };
+        let prefix = format!("{}{key}.", self.prefix);
+        let mut outer = Section { prefix, table, folder: self.folder, keys: self.keys, problems: &mut *self.problems };
+        let names: Vec<(String, Origin)> =
+            outer.table.iter().map(|(name, entry)| (name.clone(), entry.origin)).collect();
+        let one = |(name, origin): &(String, Origin)| outer.optional_section(name, |inner| read(inner, name, *origin));
+        names.iter().filter_map(one).collect()
+    }
+
+    /// Records a problem of the section itself.
+    pub(super) fn refuse_whole<T>(&mut self, message: &str, origin: Origin) -> Option<T> {
+        self.problems.push(Problem::new(self.prefix.trim_end_matches('.'), message, origin));
+        None
+    }
+
     /// Where the key was written.
     pub(super) fn origin(&self, key: &str) -> Origin {
         self.table.get(key).map_or(Origin::Absent, |entry| entry.origin)
@@ -119,10 +140,21 @@ impl<'a> Section<'a> {
         if text.trim().is_empty() {
             return self.refuse(key, "must not be empty", entry.origin);
         }
-        // A `--set` is typed in the current folder, a recipe is written in its own.
-        let folder = if entry.origin == Origin::Set { Path::new("") } else { self.folder };
-        let resolve = |path: &Path| folder.join(path).components().collect();
-        read(text, &resolve).map_or_else(|message| self.refuse(key, &message, entry.origin), Some)
+        let folder = self.folder;
+        read(text, &|path| resolve(folder, entry.origin, path))
+            .map_or_else(|message| self.refuse(key, &message, entry.origin), Some)
+    }
+
+    /// As [`Section::parse`], for one text or a list of them.
+    pub(super) fn parse_all<T: PartialEq>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&str, &dyn Fn(&Path) -> PathBuf) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        if !matches!(self.table.get(key)?.value, Value::List(_)) {
+            return self.parse(key, read).map(|one| vec![one]);
+        }
+        self.words_at(key, read)
     }
 
     /// A whole number from 0.
@@ -174,6 +206,15 @@ impl<'a> Section<'a> {
         key: &str,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Option<Vec<T>> {
+        self.words_at(key, |word, _| read(word))
+    }
+
+    /// As [`Section::words`], for what may be a path: `read` is also told how to resolve one that was written here.
+    pub(super) fn words_at<T: PartialEq>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&str, &dyn Fn(&Path) -> PathBuf) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
         let entry = self.table.remove(key)?;
         let origin = entry.origin;
         let word = |word: &str| Entry { value: Value::Text(word.trim().to_owned()), origin, typed: None };
@@ -183,8 +224,9 @@ impl<'a> Section<'a> {
             Value::Text(text) => text.split(',').map(word).collect(),
             _ => return self.refuse_kind(key, "a list of texts", &entry),
         };
+        let folder = self.folder;
         self.list(key, items, origin, |item| match &item.value {
-            Value::Text(text) => read(text),
+            Value::Text(text) => read(text, &|path| resolve(folder, origin, path)),
             other => Err(format!("must be a list of texts, found {} in it", describe(other))),
         })
     }
@@ -242,6 +284,12 @@ impl<'a> Section<'a> {
             self.report(&key, &format!("no such key; {end}"), entry.origin);
         }
     }
+}
+
+/// A `--set` is typed in the current folder, a recipe is written in its own.
+fn resolve(folder: &Path, origin: Origin, path: &Path) -> PathBuf {
+    let folder = if origin == Origin::Set { Path::new("") } else { folder };
+    folder.join(path).components().collect()
 }
 
 fn read_whole<T: TryFrom<i128>>(entry: &Entry, at_least: i128) -> Result<T, String> {

@@ -92,7 +92,9 @@ fn defaults_are_the_papers() {
     assert_eq!(build.similarity, 0.8);
     let eval = recipe.eval;
     assert_eq!((eval.languages.as_slice(), eval.labels.as_slice()), (Language::ALL, [LabelSet::English].as_slice()));
-    assert_eq!((eval.scoring, eval.protocol, eval.few_shot, eval.limit), (Scoring::Prefix, None, None, None));
+    assert_eq!((eval.scoring, eval.protocol, eval.few_shot.len(), eval.limit), (None, None, 0, None));
+    let same = PromptLanguage::Same;
+    assert_eq!((eval.exemplar_language, eval.header_language), (same, same));
     assert_eq!(eval.tokens_per_batch, 2048);
 }
 
@@ -236,7 +238,20 @@ fn every_range_is_checked() {
         ("eval.languages", "[1]", "must be a list of texts, found 1 in it"),
         ("eval.labels", "englsh", "unknown value `englsh`; did you mean `english`?"),
         ("eval.protocol", "papers", "unknown value `papers`; did you mean `paper`?"),
-        ("eval.few_shot", "tail:3", "`tail:3` is no source of exemplars; use head:K, file:PATH or builtin"),
+        (
+            "eval.few_shot",
+            "tail:3",
+            "`tail:3` is no source of exemplars; use head:K, seed:SEED:K, file:PATH, builtin or zero",
+        ),
+        ("eval.few_shot", "['head:2', 'head:2']", "`head:2` stands twice"),
+        ("eval.header_language", "german", "unknown value `german`; one of: same, english"),
+        ("eval.exemplar_language", "englisch", "unknown value `englisch`; did you mean `english`?"),
+        (
+            "eval.tasks",
+            "a/topic.toml,b/topic.toml",
+            "`b/topic.toml` and another are both called `topic`; rename a file",
+        ),
+        ("languages", "3", "must be sections such as `[languages.NAME]`, found 3"),
     ];
     for (key, value, message) in cases {
         assert_eq!(refuse(&[(key, value)]), format!("{key}: {message} (--set)"), "{key}={value}");
@@ -281,12 +296,12 @@ fn paths_start_from_the_recipe_or_from_where_the_user_is() {
     let text = SMALL.replace("\"m\"", "\"./m\"") + "few_shot = \"file:shots.json\"";
     let recipe = parse(&text, &[]).expect("a good recipe");
     assert_eq!((recipe.model.as_str(), recipe.data.dir.as_path()), ("./recipes/m", Path::new("recipes/d")));
-    assert_eq!(recipe.eval.few_shot, Some(FewShot::File("recipes/shots.json".into())));
+    assert_eq!(recipe.eval.few_shot, [FewShot::File("recipes/shots.json".into())]);
 
     let sets = [("model", "../m"), ("data.dir", "2024-01-01"), ("eval.few_shot", "file:x.json")];
     let recipe = parse(&text, &sets).expect("a good recipe");
     assert_eq!((recipe.model.as_str(), recipe.data.dir.as_path()), ("../m", Path::new("2024-01-01")));
-    assert_eq!(recipe.eval.few_shot, Some(FewShot::File("x.json".into())));
+    assert_eq!(recipe.eval.few_shot, [FewShot::File("x.json".into())]);
 
     let model = |name: &str| {
         let text = SMALL.replace("\"m\"", &format!("{name:?}"));

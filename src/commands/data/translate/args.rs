@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use schema::{Language, Protocol, recipe::EvalRecipe, task::Precision};
+use schema::{Language, Protocol, task::Precision};
 
 use crate::cli::DeviceArgs;
 
@@ -20,7 +20,7 @@ pub(crate) struct TranslateArgs {
     #[arg(long, value_name = "CODE")]
     pub(super) to: Language,
     /// Whose questions the file holds; not needed for plain lines.
-    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(EvalRecipe::TASKS))]
+    #[arg(long, value_parser = crate::cli::task)]
     pub(super) task: Option<String>,
     /// Questions with labels (*.json), translation pairs (*_train_question.json), or {"text": ...} lines (*.jsonl).
     #[arg(long = "in", value_name = "FILE")]

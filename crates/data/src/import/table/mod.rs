@@ -99,6 +99,18 @@ impl Row {
         self.columns.iter().position(|name| name == column).map(|at| &self.cells[at])
     }
 
+    /// Whether a column says this word; null and a missing key say the empty one.
+    pub(crate) fn is_word(&self, column: &str, word: &str) -> bool {
+        match self.get(column) {
+            None | Some(Value::Null) => word.is_empty(),
+            Some(Value::String(text)) => text == word || word.is_empty() && text.trim().is_empty(),
+            Some(other) => {
+                let written = other.to_string();
+                written == word
+            }
+        }
+    }
+
     /// An error that names this row of `path`.
     pub(crate) fn fail(&self, path: &Path, column: Option<&str>, problem: impl Into<String>) -> DataError {
         let (path, column) = (path.to_owned(), column.map(str::to_owned));
