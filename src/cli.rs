@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
-use schema::{FewShot, LabelSet, Language, Protocol, Scoring, recipe::EvalRecipe, task::Precision};
+use schema::{FewShot, LabelSet, Language, Protocol, Scorers, Scoring, recipe::EvalRecipe, task::Precision};
 
 /// Makes large language models better in many languages at once, and shows why.
 ///
@@ -145,9 +145,16 @@ pub(crate) struct EvalArgs {
     /// Which words are scored: english, same, agnostic.
     #[arg(long, default_value = "english")]
     pub(crate) labels: LabelSet,
-    /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities.
+    /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities; sequence-mean: their geometric mean by
+    /// token; contextual, batch, pmi: exact probabilities less what the labels have without a question.
     #[arg(long, default_value = "prefix")]
     pub(crate) scoring: Scoring,
+    /// all: record what every scoring needs; chosen: only what this one needs.
+    #[arg(long, default_value = "all")]
+    pub(crate) scorers: Scorers,
+    /// Questions per language that are also answered by free greedy decoding.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) greedy: usize,
     /// What to do with the released files' defects: paper or corrected. Default: refuse them.
     #[arg(long)]
     pub(crate) protocol: Option<Protocol>,

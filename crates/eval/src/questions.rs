@@ -1,10 +1,11 @@
 //! One language's questions as token ids: the shared prefix, what follows it for each question, and the labels.
+//! Never here: a model.
 
-use data::{Tokenizer, label_tokens, prefix, prompt::Rendered};
+use data::{Tokenizer, label_tokens, prefix, prompt, prompt::Rendered};
 use model::ModelError;
-use schema::{LabelSet, Language, Scoring, Task};
+use schema::{Language, Scorers, Scoring};
 
-use crate::error::EvalError;
+use crate::{Ask, error::EvalError};
 
 /// A question after the shared prefix.
 pub(crate) struct Question {
@@ -12,8 +13,17 @@ pub(crate) struct Question {
     pub(crate) suffix: Vec<u32>,
     /// Tokens of the whole prompt.
     pub(crate) prompt_tokens: usize,
-    /// For [`Scoring::Sequence`]: tokens of each label and its closing quote, after the suffix.
+    /// Tokens of `suffix` that labels follow; fewer than all where a label's first token swallows the prompt's last.
+    pub(crate) kept: usize,
+    /// Tokens of each label and its closing quote after the kept ones; none where exact probabilities are not measured.
     pub(crate) continuations: Vec<Vec<u32>>,
+}
+
+impl Question {
+    /// Rows that its labels take beside `suffix`.
+    pub(crate) fn label_rows(&self) -> usize {
+        label_tokens::trie_rows(&self.continuations)
+    }
 }
 
 /// All questions of a file, the content-free ones last.
@@ -22,14 +32,21 @@ pub(crate) struct Questions {
     pub(crate) prefix: Vec<u32>,
     /// In file order, then the content-free ones.
     pub(crate) questions: Vec<Question>,
-    /// For [`Scoring::Prefix`]: token ids that speak for each label.
+    /// The closing header alone, which continues nothing; `None` where exact probabilities are not measured.
+    pub(crate) domain: Option<Question>,
+    /// Token ids that speak for each label in the paper's rule; none where it is not measured.
     pub(crate) label_sets: Vec<Vec<u32>>,
+    /// The label words.
+    pub(crate) words: Vec<String>,
+    /// Tokens of the longest label.
+    pub(crate) longest_label: usize,
 }
 
 impl Questions {
     /// Fails if a label has a token that the model does not know; those of the prompts are checked where they are embedded.
     pub(crate) fn check_vocabulary(&self, vocab_size: usize) -> Result<(), EvalError> {
-        let continuations = self.questions.iter().flat_map(|question| &question.continuations);
+        let questions = self.questions.iter().chain(&self.domain);
+        let continuations = questions.flat_map(|question| &question.continuations);
         match self.label_sets.iter().chain(continuations).flatten().find(|&&id| id as usize >= vocab_size) {
             None => Ok(()),
             Some(id) => Err(EvalError::Model(ModelError::Input(format!(
@@ -43,40 +60,59 @@ impl Questions {
 /// score does not depend on `--limit`.
 pub(crate) fn encode(
     tokenizer: &Tokenizer,
-    task: &Task,
+    ask: &Ask<'_>,
     language: Language,
     rendered: &Rendered,
-    labels: LabelSet,
-    scoring: Scoring,
 ) -> Result<Questions, EvalError> {
-    let words = data::tasks::label_words(task, language, labels)?;
+    let words = data::tasks::label_words(ask.task, language, ask.labels)?;
     let mut texts = rendered.texts();
     texts.extend(rendered.content_free.iter().map(String::as_str));
-    let mut prompts = tokenizer.encode_all(&texts)?;
-    let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
-    let (mut continuations, mut label_sets) = (vec![Vec::new(); prompts.len()], Vec::new());
-    match scoring {
-        Scoring::Prefix => label_sets = label_tokens::prefix_sets(tokenizer, &words)?,
-        Scoring::Sequence => {
-            let sequences = label_tokens::sequences_all(tokenizer, &texts, &words)?;
-            for ((prompt, continuation), found) in prompts.iter_mut().zip(&mut continuations).zip(sequences) {
-                // Where the label's first token swallows the prompt's last, the prompt ends before it.
-                prompt.truncate(found.kept);
-                *continuation = found.rows;
-            }
+    let prompts = tokenizer.encode_all(&texts)?;
+    let exact = ask.scorers == Scorers::All || ask.scoring != Scoring::Prefix;
+    let (continued, domain) = if exact {
+        let domain = prompt::question(ask.task, language, &[])?;
+        let labels = label_tokens::sequences(tokenizer, &domain, &words)?;
+        let whole = tokenizer.encode(&domain)?;
+        let domain = follow(whole, 0, Some(labels));
+        (label_tokens::sequences_all(tokenizer, &texts, &words)?.into_iter().map(Some).collect(), Some(domain))
+    } else {
+        (vec![None; prompts.len()], None)
+    };
+    // Labels branch off behind the prefix, so it ends before the first of them.
+    let kept: Vec<&[u32]> = prompts
+        .iter()
+        .zip(&continued)
+        .map(|(prompt, c)| &prompt[..c.as_ref().map_or(prompt.len(), |c| c.kept)])
+        .collect();
+    let shared = prefix::split(&kept).prefix.to_vec();
+    let questions = prompts.into_iter().zip(continued).map(|(prompt, labels)| follow(prompt, shared.len(), labels));
+    let longest_label =
+        words.iter().map(|word| Ok(tokenizer.encode_plain(word)?.len())).collect::<Result<Vec<_>, EvalError>>()?;
+    Ok(Questions {
+        questions: questions.collect(),
+        domain,
+        label_sets: label_sets(tokenizer, ask, &words)?,
+        longest_label: longest_label.into_iter().max().unwrap_or(0),
+        words,
+        prefix: shared,
+    })
+}
+
+/// A prompt as a question after its first `prefix` tokens.
+fn follow(prompt: Vec<u32>, prefix: usize, labels: Option<label_tokens::Sequences>) -> Question {
+    let (kept, continuations) = labels.map_or((prompt.len(), Vec::new()), |labels| (labels.kept, labels.rows));
+    Question { suffix: prompt[prefix..].to_vec(), prompt_tokens: prompt.len(), kept: kept - prefix, continuations }
+}
+
+/// The paper's sets, if they are wanted. Beside another scoring, a label without any is no reason to stop: the rule is
+/// then not measured.
+fn label_sets(tokenizer: &Tokenizer, ask: &Ask<'_>, words: &[String]) -> Result<Vec<Vec<u32>>, EvalError> {
+    match (ask.scoring, ask.scorers) {
+        (Scoring::Prefix, _) => Ok(label_tokens::prefix_sets(tokenizer, words)?),
+        (_, Scorers::Chosen) => Ok(Vec::new()),
+        (_, Scorers::All) => {
+            let sets = label_tokens::possible_prefix_sets(tokenizer, words)?;
+            Ok(if sets.iter().any(Vec::is_empty) { Vec::new() } else { sets })
         }
     }
-    let split = prefix::split(&prompts);
-    let questions = split
-        .suffixes
-        .iter()
-        .zip(lengths)
-        .zip(continuations)
-        .map(|((suffix, prompt_tokens), continuations)| Question {
-            suffix: suffix.to_vec(),
-            prompt_tokens,
-            continuations,
-        })
-        .collect();
-    Ok(Questions { prefix: split.prefix.to_vec(), questions, label_sets })
 }

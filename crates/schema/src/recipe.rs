@@ -30,7 +30,7 @@ use crate::{
     finding::Kind,
     language::Language,
     setting::Setting,
-    task::{ActivationCheckpointing, FewShot, LabelSet, Precision, Protocol, Scoring, Task, UnknownWord},
+    task::{ActivationCheckpointing, FewShot, LabelSet, Precision, Protocol, Scorers, Scoring, Task, UnknownWord},
 };
 
 /// A checked experiment: languages x settings x tasks x label sets x seeds.
@@ -272,6 +272,10 @@ pub struct EvalRecipe {
     pub labels: Vec<LabelSet>,
     /// Scoring rule.
     pub scoring: Scoring,
+    /// What is measured beside it.
+    pub scorers: Scorers,
+    /// Questions of each language that are also answered by free greedy decoding.
+    pub greedy: usize,
     /// Rules for defective data; `None`: such data is refused.
     pub protocol: Option<Protocol>,
     /// Exemplars; `None`: `head:K` with the task's K.
@@ -298,6 +302,8 @@ impl EvalRecipe {
             languages: Language::ALL.to_vec(),
             labels: vec![LabelSet::English],
             scoring: Scoring::Prefix,
+            scorers: Scorers::All,
+            greedy: 0,
             protocol: None,
             few_shot: None,
             limit: None,

@@ -96,7 +96,9 @@ prop_compose! {
         tasks in any_tasks(),
         languages in subsequence(Language::ALL, 1..=20),
         labels in subsequence(vec![LabelSet::English, LabelSet::Same, LabelSet::Agnostic], 1..=3),
-        scoring in prop_oneof![Just(Scoring::Prefix), Just(Scoring::Sequence)],
+        scoring in select(Scoring::WORDS.to_vec()).prop_map(|word| word.parse().expect("a scoring")),
+        scorers in select(vec![Scorers::Chosen, Scorers::All]),
+        greedy in 0..9_usize,
         protocol in option::of(prop_oneof![Just(Protocol::Paper), Just(Protocol::Corrected)]),
         few_shot in option::of(prop_oneof![
             (0..9_usize).prop_map(FewShot::Head),
@@ -106,7 +108,7 @@ prop_compose! {
         limit in option::of(any_count()),
         tokens_per_batch in any_count(),
     ) -> EvalRecipe {
-        EvalRecipe { tasks, languages, labels, scoring, protocol, few_shot, limit, tokens_per_batch }
+        EvalRecipe { tasks, languages, labels, scoring, scorers, greedy, protocol, few_shot, limit, tokens_per_batch }
     }
 }
 

@@ -79,6 +79,8 @@ fn render_eval(page: &mut Page, eval: &EvalRecipe) {
     }
     page.list("labels", &eval.labels);
     page.text("scoring", eval.scoring);
+    page.text("scorers", eval.scorers);
+    page.line(&format!("greedy = {}", eval.greedy));
     page.optional("protocol", eval.protocol.map(quote), "defective gold words are refused");
     page.optional("few_shot", eval.few_shot.as_ref().map(quote), "head:K with each task's own K");
     page.optional("limit", eval.limit, "all items");
