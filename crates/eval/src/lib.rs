@@ -18,4 +18,4 @@ pub use count::{Count, count_tokens};
 pub use error::EvalError;
 pub use journal::Journal;
 pub use say::Said;
-pub use scorers::Disagreements;
+pub use scorers::{Disagreements, Measures};

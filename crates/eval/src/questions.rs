@@ -8,6 +8,7 @@ use schema::{Language, Scorers, Scoring};
 use crate::{Ask, error::EvalError};
 
 /// A question after the shared prefix.
+#[derive(Debug)]
 pub(crate) struct Question {
     /// Its tokens after the shared prefix; at least one.
     pub(crate) suffix: Vec<u32>,
