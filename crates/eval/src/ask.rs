@@ -161,64 +161,64 @@ fn answer(
     journal: &mut Journal,
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Answers, EvalError> {
-    let Prepared { language, rendered, questions, groups, hashes, repairs } = prepared;
-    let model = respondent.model;
-    questions.check_vocabulary(model.config().vocab_size)?;
-    let provenance = provenance(respondent.answerer, ask, language, hashes);
+    let (language, questions) = (prepared.language, &prepared.questions);
+    questions.check_vocabulary(respondent.model.config().vocab_size)?;
+    let provenance = provenance(respondent.answerer, ask, language, &prepared.hashes);
     let (mut found, differing) = journal.begin(&provenance)?;
-    let scored = ask.limit.unwrap_or(usize::MAX).min(rendered.prompts.len());
-    let wanted: Vec<usize> = (0..scored).chain(rendered.prompts.len()..questions.questions.len()).collect();
     let resumed = found.measures.len();
-    let item = |at: usize| rendered.prompts.get(at).map_or("content-free".to_owned(), |p| p.item.to_string());
-    let missing: Vec<usize> = wanted.iter().copied().filter(|at| !found.measures.contains_key(at)).collect();
-    let free: Vec<usize> = (0..scored.min(ask.greedy)).filter(|at| !found.said.contains_key(at)).collect();
-    let has_prefix = !questions.prefix.is_empty() && !(missing.is_empty() && free.is_empty());
-    let cache = if has_prefix { Some(model.prefill(&questions.prefix, None)?.0) } else { None };
-    measure_all(
-        model,
-        cache.as_ref(),
-        &questions,
-        &missing,
-        language,
-        ask.tokens_per_batch,
-        &mut |batch, measures| {
-            let mut entries = Vec::with_capacity(batch.len());
-            for (&at, measures) in batch.iter().zip(measures) {
-                records::check_finite(ask, language, || item(at), &measures)?;
-                entries.push(Entry::Measured(at, measures.clone()));
-                found.measures.insert(at, measures);
-            }
-            journal.append(&entries)?;
-            Ok(watch(found.measures.len(), wanted.len()))
-        },
-    )?;
-    for at in free {
-        say_one(respondent, cache.as_ref(), &questions, at, journal, &mut found)?;
-        if !watch(wanted.len(), wanted.len()) {
-            return Err(EvalError::Stopped(language));
-        }
-    }
-    let domain = measure_domain(model, ask, &questions, language)?;
+    let scored = ask.limit.unwrap_or(usize::MAX).min(prepared.rendered.prompts.len());
+    complete(respondent, ask, &prepared, scored, journal, &mut found, watch)?;
     let answered = Answered {
         language,
-        rendered: &rendered,
-        questions: &questions,
-        groups: &groups,
+        rendered: &prepared.rendered,
+        questions,
+        groups: &prepared.groups,
         scored,
         found: &found,
-        domain,
+        domain: measure_domain(respondent.model, ask, questions, language)?,
     };
     let Built { records, choices, said } = records::build(ask, &answered)?;
-    Ok(Answers {
-        records,
-        provenance,
-        choices,
-        said,
-        repairs,
-        prefix_tokens: questions.prefix.len(),
-        resumed,
-        differing,
-    })
+    let prefix_tokens = questions.prefix.len();
+    Ok(Answers { records, provenance, choices, said, repairs: prepared.repairs, prefix_tokens, resumed, differing })
+}
+
+/// Asks what `found` lacks of the first `scored` items and the content-free questions; each batch is in the journal before
+/// the next is run.
+fn complete(
+    respondent: Respondent<'_>,
+    ask: &Ask<'_>,
+    prepared: &Prepared,
+    scored: usize,
+    journal: &mut Journal,
+    found: &mut Found,
+    watch: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<(), EvalError> {
+    let Prepared { language, rendered, questions, .. } = prepared;
+    let model = respondent.model;
+    let wanted = (0..scored).chain(rendered.prompts.len()..questions.questions.len());
+    let total = wanted.clone().count();
+    let missing: Vec<usize> = wanted.filter(|at| !found.measures.contains_key(at)).collect();
+    let free: Vec<usize> = (0..scored.min(ask.greedy)).filter(|at| !found.said.contains_key(at)).collect();
+    let has_prefix = !(questions.prefix.is_empty() || missing.is_empty() && free.is_empty());
+    let cache = if has_prefix { Some(model.prefill(&questions.prefix, None)?.0) } else { None };
+    let item = |at: usize| rendered.prompts.get(at).map_or("content-free".to_owned(), |p| p.item.to_string());
+    measure_all(model, cache.as_ref(), questions, &missing, ask.tokens_per_batch, &mut |batch, measures| {
+        let mut entries = Vec::with_capacity(batch.len());
+        for (&at, measures) in batch.iter().zip(measures) {
+            records::check_finite(ask, *language, || item(at), &measures)?;
+            entries.push(Entry::Measured(at, measures.clone()));
+            found.measures.insert(at, measures);
+        }
+        journal.append(&entries)?;
+        if watch(found.measures.len(), total) { Ok(()) } else { Err(EvalError::Stopped(*language)) }
+    })?;
+    for at in free {
+        say_one(respondent, cache.as_ref(), questions, at, journal, found)?;
+        if !watch(total, total) {
+            return Err(EvalError::Stopped(*language));
+        }
+    }
+    Ok(())
 }
 
 fn say_one(
@@ -249,7 +249,7 @@ fn measure_domain(
     Ok(measures)
 }
 
-fn provenance(answerer: &Answerer, ask: &Ask<'_>, language: Language, hashes: Hashes) -> Provenance {
+fn provenance(answerer: &Answerer, ask: &Ask<'_>, language: Language, hashes: &Hashes) -> Provenance {
     Provenance {
         answerer: answerer.clone(),
         model: ask.model.to_owned(),
@@ -263,8 +263,8 @@ fn provenance(answerer: &Answerer, ask: &Ask<'_>, language: Language, hashes: Ha
         few_shot: ask.few_shot.to_string(),
         limit: ask.limit,
         greedy: ask.greedy,
-        data_sha256: hashes.data,
-        prompts_sha256: hashes.prompts,
-        scorer_sha256: hashes.scorer,
+        data_sha256: hashes.data.clone(),
+        prompts_sha256: hashes.prompts.clone(),
+        scorer_sha256: hashes.scorer.clone(),
     }
 }

@@ -103,6 +103,9 @@ mod tests {
         stretches.into_iter().flatten().map(|row| layout.input_ids[row]).collect()
     }
 
+    /// What comes before a token, and the token.
+    type Seen = (Vec<u32>, u32);
+
     prop_compose! {
         fn questions()(
             suffixes in prop::collection::vec(prop::collection::vec(0u32..2, 1..12), 1..6),
@@ -119,7 +122,7 @@ mod tests {
         fn every_factor_is_asked_of_a_row_that_sees_what_comes_before_it(questions in questions()) {
             let borrowed: Vec<&Question> = questions.iter().collect();
             let layout = Layout::new(&borrowed, 0).expect("fits");
-            let mut found: BTreeMap<(usize, usize), Vec<(Vec<u32>, u32)>> = BTreeMap::new();
+            let mut found: BTreeMap<(usize, usize), Vec<Seen>> = BTreeMap::new();
             for (&row, factors) in &layout.factors {
                 for factor in factors {
                     let before = seen(&layout, row);

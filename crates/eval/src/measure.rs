@@ -4,7 +4,6 @@
 use candle_core::Device;
 use data::forest;
 use model::{Decoder, KvCache, ops::softmax};
-use schema::Language;
 
 use crate::{
     error::EvalError,
@@ -15,6 +14,9 @@ use crate::{
 
 /// Rows whose probabilities over the whole vocabulary are in memory at once.
 const HEAD_ROWS: usize = 64;
+
+/// Sees the measures of a batch of questions; an error ends the work.
+pub(crate) type Watch<'a> = dyn FnMut(&[usize], Vec<Measures>) -> Result<(), EvalError> + 'a;
 
 /// Measures each of `batch`; also the rows that were run.
 pub(crate) fn measure(
@@ -61,15 +63,14 @@ pub(crate) fn measure(
 }
 
 /// Measures the questions `wanted` (indices); those with common beginnings are run together. `found` sees each batch and
-/// may stop by returning false.
+/// ends it by an error.
 pub(crate) fn measure_all(
     model: &Decoder,
     cache: Option<&KvCache>,
     all: &Questions,
     wanted: &[usize],
-    language: Language,
     tokens_per_batch: usize,
-    found: &mut dyn FnMut(&[usize], Vec<Measures>) -> Result<bool, EvalError>,
+    found: &mut Watch<'_>,
 ) -> Result<(), EvalError> {
     let suffixes: Vec<&[u32]> = wanted.iter().map(|&at| all.questions[at].suffix.as_slice()).collect();
     let labels: Vec<usize> = wanted.iter().map(|&at| all.questions[at].label_rows()).collect();
@@ -79,11 +80,9 @@ pub(crate) fn measure_all(
         let questions: Vec<&Question> = indices.iter().map(|&at| &all.questions[at]).collect();
         let (measures, run) = measure(model, cache, &all.label_sets, &questions)?;
         rows += run;
-        if !found(&indices, measures)? {
-            return Err(EvalError::Stopped(language));
-        }
+        found(&indices, measures)?;
     }
     let apart: usize = suffixes.iter().zip(&labels).map(|(suffix, labels)| suffix.len() + labels).sum();
-    tracing::debug!(%language, prefix = all.prefix.len(), rows, apart, "rows computed, and without common beginnings");
+    tracing::debug!(prefix = all.prefix.len(), rows, apart, "rows computed, and without common beginnings");
     Ok(())
 }
