@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use schema::{
-    FewShot, LabelSet, Language, Protocol, Scoring, few_shot::PromptLanguage, recipe::EvalRecipe, task::Precision,
+    FewShot, LabelSet, Language, Protocol, Scorers, Scoring, few_shot::PromptLanguage, recipe::EvalRecipe,
+    task::Precision,
 };
 
 /// Makes large language models better in many languages at once, and shows why.
@@ -147,9 +148,17 @@ pub(crate) struct EvalArgs {
     /// Which words are scored: english, same, agnostic, or a set that the task's file names.
     #[arg(long, default_value = "english", value_parser = schema::recipe::read_labels)]
     pub(crate) labels: LabelSet,
-    /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities. Default: the task's own, or prefix.
+    /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities; sequence-mean: their geometric mean by
+    /// token; contextual, batch, pmi: exact probabilities less what the labels have without a question. Default: the
+    /// task's own, or prefix.
     #[arg(long)]
     pub(crate) scoring: Option<Scoring>,
+    /// all: record what every scoring needs; chosen: only what this one needs.
+    #[arg(long, default_value = "all")]
+    pub(crate) scorers: Scorers,
+    /// Questions per language that are also answered by free greedy decoding.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) greedy: usize,
     /// What to do with the released files' defects: paper or corrected. Default: refuse them.
     #[arg(long)]
     pub(crate) protocol: Option<Protocol>,

@@ -85,7 +85,7 @@ impl Manifest {
             Err(e) => return Err(e).with_context(|| format!("cannot read {}", file.display())),
         };
         Ok(Self {
-            program: format!("lingualign {}", env!("CARGO_PKG_VERSION")),
+            program: program().to_owned(),
             recipe: recipe.clone(),
             model: ModelFacts::default(),
             machine: MachineFacts::default(),
@@ -123,6 +123,11 @@ impl Manifest {
         self.current.insert(name.to_owned());
         self.write(folder)
     }
+}
+
+/// Name and version of this program.
+pub(crate) fn program() -> &'static str {
+    concat!("lingualign ", env!("CARGO_PKG_VERSION"))
 }
 
 /// SHA-256 of a list of parts, each with its length, so that no two lists run together.

@@ -53,6 +53,11 @@ impl Session {
         model::device::name(&self.device).to_owned()
     }
 
+    /// The number format of the weights.
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// Whether its memory is the machine's.
     pub(crate) fn is_on_cpu(&self) -> bool {
         self.device.is_cpu()

@@ -5,12 +5,15 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use clap::{CommandFactory, error::ErrorKind};
 use data::{tasks, testset};
-use eval::{Ahead, Ask};
-use schema::{FewShot, Scoring, Task, write_json_lines};
+use eval::{Ahead, Ask, Disagreements, Journal, Said};
+use schema::{FewShot, Scoring, Task};
 
 use crate::{
     cli::{Cli, EvalArgs},
-    experiment::evaluation::{Asked, Progress, ask_language},
+    experiment::{
+        answerer,
+        evaluation::{Asked, Asking, Progress, write_answers},
+    },
     progress::{note, note_peak_memory, result},
     session::Session,
 };
@@ -29,9 +32,12 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     if args.base || adapters.is_empty() {
         adapters.insert(0, None);
     }
-    let mut all = Vec::new();
+    let mut journal = Journal::open(&args.out)?;
+    let (mut all, mut evaluations) = (Vec::new(), Vec::new());
+    let (mut disagreements, mut said) = (Disagreements::default(), Said::default());
     for adapter in adapters {
         session.set_adapter(adapter)?;
+        let answerer = answerer(&session, adapter)?;
         let adapter = adapter.map(|a| a.display().to_string());
         let label = adapter.as_deref().unwrap_or("base");
         let mut progress = Progress::new(label, task, args.labels, languages.len());
@@ -45,22 +51,33 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
                 dir: &args.data,
                 labels: args.labels,
                 scoring: args.scoring.or(task.scoring).unwrap_or(Scoring::Prefix),
+                scorers: args.scorers,
+                greedy: args.greedy,
                 protocol: args.protocol,
                 few_shot: &few_shot,
                 limit: args.limit,
                 tokens_per_batch: args.tokens_per_batch,
             };
-            let Some(Asked { answers, .. }) = ask_language(&mut session, &ask, language, &mut ahead, &mut progress)?
-            else {
-                bail!("stopped; nothing was written");
+            let mut asking = Asking { session: &mut session, answerer: &answerer, journal: &mut journal };
+            let Some(Asked { answers, .. }) = asking.ask_language(&ask, language, &mut ahead, &mut progress)? else {
+                bail!("stopped before {language} was finished; run the same command again to go on");
             };
             let right = answers.records.iter().filter(|r| r.correct).count();
             result(&format!("{label}\t{}\t{language}\t{right}/{}", task.name, answers.records.len()));
+            disagreements.add(&answers.choices);
+            said += answers.said;
             all.extend(answers.records);
+            evaluations.push(answers.provenance);
         }
         progress.finish();
     }
-    write_json_lines(&args.out, &all)?;
+    write_answers(&args.out, &all, evaluations)?;
+    journal.remove()?;
+    render(&disagreements).iter().for_each(|line| note(line));
+    if args.greedy > 0 {
+        let Said { chosen, other, none } = said;
+        note(&format!("said freely: the chosen label {chosen}, another label {other}, no label {none}"));
+    }
     note(&format!("wrote {}", args.out.display()));
     note_peak_memory();
     Ok(())
@@ -70,4 +87,23 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
 fn few_shot(args: &EvalArgs, task: &Task) -> FewShot {
     let given = args.few_shot.as_ref().or(task.few_shot.as_ref()).cloned().unwrap_or(FewShot::Head(task.shots));
     given.in_languages(args.exemplar_language, args.header_language)
+}
+
+/// A table of how often two scorings choose another label; nothing where one alone was measured.
+fn render(disagreements: &Disagreements) -> Vec<String> {
+    let pairs = &disagreements.pairs;
+    let has = |scoring: &Scoring| pairs.keys().any(|(a, b)| a == scoring || b == scoring);
+    let measured: Vec<Scoring> = Scoring::ALL.iter().copied().filter(has).collect();
+    let Some((_, columns)) = measured.split_first() else { return Vec::new() };
+    let head: String = columns.iter().map(|column| format!("{column:>15}")).collect();
+    let mut lines = vec!["share of questions on which two scorings choose another label:".to_owned()];
+    lines.push(format!("{:15}{head}", ""));
+    for row in &measured[..measured.len() - 1] {
+        let cell = |column: &Scoring| match pairs.get(&(*row, *column)) {
+            Some((asked, differ)) => format!("{:>14.1}%", 100.0 * *differ as f64 / (*asked).max(1) as f64),
+            None => format!("{:15}", ""),
+        };
+        lines.push(format!("{row:15}{}", columns.iter().map(cell).collect::<String>()).trim_end().to_owned());
+    }
+    lines
 }

@@ -1,12 +1,22 @@
 //! The evaluation stages: one per model, task, label set and language.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Instant,
+};
 
 use anyhow::{Result, bail};
 use data::{tasks, testset};
-use eval::{Ahead, Answers, Ask, EvalError};
-use schema::{AnswerRecord, FewShot, LabelSet, Language, Protocol, Task, recipe::AdapterPlan, write_json_lines};
+use eval::{Ahead, Answers, Ask, EvalError, Journal, Said, ask::Respondent};
+use schema::{
+    AnswerRecord, Answerer, FewShot, LabelSet, Language, Protocol, Provenance, Task,
+    recipe::AdapterPlan,
+    record::{AnswersMeta, meta_path},
+    write_whole,
+};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{Experiment, Made};
 use crate::{
@@ -104,7 +114,7 @@ impl Experiment {
         inputs.push(self.manifest.model.name.clone()); // stands in every record
         inputs.extend(["eval".into(), serde_json::to_string(task)?, labels.to_string(), language.to_string()]);
         inputs.extend([
-            eval.scoring_of(task).to_string(),
+            format!("{} {} {}", eval.scoring_of(task), eval.scorers, eval.greedy),
             format!("{:?} {:?}", eval.protocol, eval.limit),
             set.few_shot.to_string(),
         ]);
@@ -148,17 +158,28 @@ impl Experiment {
             adapter: plan.map(|p| p.name.as_str()),
             ..Ask::of(&self.recipe, task, labels, &set.few_shot)
         };
-        let Some(Asked { answers, seconds }) = ask_language(&mut self.session, &ask, language, ahead, progress)? else {
+        let answerer = super::answerer(&self.session, plan.map(|p| self.folder.adapter(&p.name)).as_deref())?;
+        let mut journal = Journal::open(&file)?;
+        let mut asking = Asking { session: &mut self.session, answerer: &answerer, journal: &mut journal };
+        let Some(Asked { answers, seconds }) = asking.ask_language(&ask, language, ahead, progress)? else {
             bail!("stopped before {language} was finished; run the same command again to go on");
         };
-        write_json_lines(&file, &answers.records)?;
-        let notes = [
+        write_answers(&file, &answers.records, vec![answers.provenance])?;
+        journal.remove()?;
+        let mut notes = BTreeMap::from([
             ("asking_seconds".to_owned(), json!(seconds)),
             ("prefix_tokens".to_owned(), json!(answers.prefix_tokens)),
             ("questions".to_owned(), json!(answers.records.len())),
             ("repairs".to_owned(), json!(answers.repairs)),
-        ];
-        Ok(Made { files: vec![file], notes: notes.into() })
+        ]);
+        if answers.resumed > 0 {
+            notes.insert("resumed".to_owned(), json!(answers.resumed));
+        }
+        if ask.greedy > 0 {
+            let Said { chosen, other, none } = answers.said;
+            notes.insert("said".to_owned(), json!({"chosen": chosen, "other": other, "none": none}));
+        }
+        Ok(Made { files: vec![file.clone(), meta_path(&file)], notes })
     }
 }
 
@@ -180,6 +201,20 @@ fn answers_stage(
     if set.is_first { stage } else { format!("{stage}.{}", set.few_shot.slug()) }
 }
 
+/// Writes the records and, before them, what they were made from, with their hash: a reader can tell whether the two files
+/// belong together.
+pub(crate) fn write_answers(file: &Path, records: &[AnswerRecord], evaluations: Vec<Provenance>) -> Result<()> {
+    let mut lines = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut lines, record)?;
+        lines.push(b'\n');
+    }
+    let answers_sha256 = Sha256::digest(&lines).iter().map(|byte| format!("{byte:02x}")).collect();
+    let meta = serde_json::to_string_pretty(&AnswersMeta { answers_sha256, evaluations })?;
+    write_whole(&meta_path(file), (meta + "\n").as_bytes())?;
+    Ok(write_whole(file, &lines)?)
+}
+
 /// The answers of one language.
 pub(crate) struct Asked {
     pub(crate) answers: Answers,
@@ -187,31 +222,48 @@ pub(crate) struct Asked {
     pub(crate) seconds: f64,
 }
 
-/// Asks one language, showing progress and what was repaired; `None` if Ctrl-C stopped it.
-pub(crate) fn ask_language(
-    session: &mut Session,
-    ask: &Ask<'_>,
-    language: Language,
-    ahead: &mut Ahead,
-    progress: &mut Progress,
-) -> Result<Option<Asked>> {
-    let (decoder, tokenizer) = session.parts()?;
-    progress.questions(language, 0);
-    let start = Instant::now();
-    let answers = eval::ask(decoder, tokenizer, ask, language, ahead, &mut |done, _| {
-        progress.questions(language, done);
-        !interrupted()
-    });
-    let answers = match answers {
-        Err(EvalError::Stopped(_)) => return Ok(None),
-        other => other?,
-    };
-    let seconds = start.elapsed().as_secs_f64();
-    let (questions, prefix_tokens) = (answers.records.len(), answers.prefix_tokens);
-    tracing::info!(task = ask.task.name, %language, questions, prefix_tokens, seconds, "asked");
-    answers.repairs.iter().for_each(|repair| note(repair));
-    progress.language(&answers.records);
-    Ok(Some(Asked { answers, seconds }))
+/// What asks one language after another.
+pub(crate) struct Asking<'a> {
+    pub(crate) session: &'a mut Session,
+    pub(crate) answerer: &'a Answerer,
+    pub(crate) journal: &'a mut Journal,
+}
+
+impl Asking<'_> {
+    /// Asks one language, showing progress and what was repaired; `None` if Ctrl-C stopped it.
+    pub(crate) fn ask_language(
+        &mut self,
+        ask: &Ask<'_>,
+        language: Language,
+        ahead: &mut Ahead,
+        progress: &mut Progress,
+    ) -> Result<Option<Asked>> {
+        let (decoder, tokenizer) = self.session.parts()?;
+        let respondent = Respondent { model: decoder, tokenizer, answerer: self.answerer };
+        progress.questions(language, 0);
+        let start = Instant::now();
+        let answers = eval::ask(respondent, ask, language, ahead, self.journal, &mut |done, _| {
+            progress.questions(language, done);
+            !interrupted()
+        });
+        let answers = match answers {
+            Err(EvalError::Stopped(_)) => return Ok(None),
+            other => other?,
+        };
+        let seconds = start.elapsed().as_secs_f64();
+        let (questions, prefix_tokens) = (answers.records.len(), answers.prefix_tokens);
+        tracing::info!(task = ask.task.name, %language, questions, prefix_tokens, seconds, "asked");
+        answers.repairs.iter().for_each(|repair| note(repair));
+        if answers.resumed > 0 {
+            note(&format!("{language}: {} questions were measured before; went on after them", answers.resumed));
+        }
+        if !answers.differing.is_empty() {
+            let keys = answers.differing.join(", ");
+            note(&format!("{language}: what was begun before differs in {keys}; asked anew"));
+        }
+        progress.language(&answers.records);
+        Ok(Some(Asked { answers, seconds }))
+    }
 }
 
 /// One line of progress for a model, task and label set over all languages.

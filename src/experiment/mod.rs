@@ -9,17 +9,17 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{File, TryLockError},
     io::ErrorKind,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Instant,
 };
 
 use anyhow::{Context, Result, bail};
-use schema::{Recipe, recipe::AdapterPlan, run_folder::RunFolder};
+use schema::{Answerer, Recipe, recipe::AdapterPlan, run_folder::RunFolder};
 
 use audit::AUDIT;
 
 use crate::{
-    manifest::{MachineFacts, Manifest, ModelFacts, Stage, hash},
+    manifest::{MachineFacts, Manifest, ModelFacts, Stage, hash, program},
     progress::{self, note},
     session::Session,
 };
@@ -206,6 +206,23 @@ fn train_stage(plan: &AdapterPlan) -> String {
 struct Made {
     files: Vec<PathBuf>,
     notes: BTreeMap<String, serde_json::Value>,
+}
+
+/// What answers, with the adapter of a PEFT folder.
+pub(crate) fn answerer(session: &Session, adapter: Option<&Path>) -> Result<Answerer> {
+    let adapter_files = |dir: &Path| -> Result<Vec<String>> {
+        let files = [model::adapter::peft::WEIGHTS, model::adapter::peft::CONFIG];
+        files.iter().map(|file| Ok(hub::hash_file(&dir.join(file))?)).collect()
+    };
+    Ok(Answerer {
+        program: program().to_owned(),
+        numerics: numerics().to_owned(),
+        model_fingerprint: hub::fingerprint(&session.model.files)?,
+        adapter_sha256: adapter.map(|dir| adapter_files(dir).map(|files| files.join(" "))).transpose()?,
+        dtype: session.precision(),
+        device: session.device_name(),
+        instruction_set: model::instruction_set().name().to_owned(),
+    })
 }
 
 /// Changes whenever the program computes other numbers from the same inputs, so that older stages are made again.

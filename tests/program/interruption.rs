@@ -49,7 +49,7 @@ fn expected() -> &'static BTreeMap<PathBuf, String> {
         let folder = prepare();
         call(folder.path(), ARGS, 0);
         let found = results(&folder.path().join("out"));
-        assert_eq!(found.keys().filter(|path| path.starts_with("answers")).count(), ANSWERS);
+        assert_eq!(answers(&folder.path().join("out")), ANSWERS);
         found
     })
 }
@@ -127,7 +127,12 @@ fn adapters(out: &Path) -> usize {
 }
 
 fn answers(out: &Path) -> usize {
-    files(out, "answers").len()
+    finished_in(out, "answers")
+}
+
+/// Files of answers that are complete.
+fn finished_in(out: &Path, folder: &str) -> usize {
+    files(out, folder).iter().filter(|path| path.extension().is_some_and(|e| e == "jsonl")).count()
 }
 
 // Promise: a run killed while it draws pairs goes on.
@@ -141,7 +146,7 @@ fn killed_while_drawing_pairs() {
 #[test]
 fn killed_while_asking_the_base_model() {
     let folder =
-        kill_between(|out| !files(out, "answers/base").is_empty(), |out| files(out, "answers/base").len() == LANGUAGES);
+        kill_between(|out| finished_in(out, "answers/base") > 0, |out| finished_in(out, "answers/base") == LANGUAGES);
     finish_and_compare(folder.path());
 }
 
@@ -171,6 +176,57 @@ fn killed_between_adapters() {
 fn killed_while_asking_a_tuned_model() {
     let folder = kill_between(|out| answers(out) > LANGUAGES, |out| answers(out) == ANSWERS);
     finish_and_compare(folder.path());
+}
+
+// Promise: an evaluation killed in the middle of a language goes on behind what it has measured, to the same bytes; a line
+// torn by the kill is dropped, and the unfinished part is gone in the end.
+#[test]
+fn killed_in_the_middle_of_a_language() {
+    let line = format!(
+        "eval --model {} --task emotion --data {} --languages en,de --few-shot builtin --greedy 2 --tokens-per-batch 1 --out",
+        tiny::model(),
+        tiny::mini()
+    );
+    let args = |out: &str| -> Vec<String> { line.split_whitespace().chain([out]).map(str::to_owned).collect() };
+    let folder = scratch();
+    let at = |name: &str| folder.path().join(name);
+    call(folder.path(), &args("alone.jsonl"), 0);
+    let partial = at("killed.jsonl.partial");
+    let measured = || fs::read_to_string(&partial).map_or(0, |text| text.matches("{\"measured\"").count());
+    let caught = (0..20).any(|_| {
+        let mut command = program(folder.path());
+        let mut child =
+            command.args(args("killed.jsonl")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        wait_for(&mut child, || measured() > 5);
+        child.kill().expect("is ours");
+        child.wait().expect("ends");
+        let caught = partial.exists();
+        if !caught {
+            fs::remove_file(at("killed.jsonl")).expect("was complete");
+        }
+        caught
+    });
+    assert!(caught && measured() > 5 && !at("killed.jsonl").exists(), "never caught in the middle");
+    let mut torn = fs::read(&partial).expect("reads");
+    torn.extend(br#"{"measured":[3,{"pre"#);
+    fs::write(&partial, torn).expect("writes");
+    let said = call(folder.path(), &args("killed.jsonl"), 0).stderr;
+    assert!(said.contains("questions were measured before; went on after them"), "{said}");
+    for ending in ["", ".meta.json"] {
+        let bytes = |name: &str| fs::read(at(&format!("{name}.jsonl{ending}"))).expect("reads");
+        assert!(bytes("killed") == bytes("alone"), "{ending}");
+    }
+    assert!(!partial.exists());
+    // Other inputs: what was begun is of no use, and it is said why.
+    let half = |limit: &str| -> Vec<String> {
+        args("other.jsonl").into_iter().chain(["--limit".into(), limit.into()]).collect()
+    };
+    call(folder.path(), &half("3"), 0);
+    let whole = json(&at("other.jsonl.meta.json"))["evaluations"][0].to_string();
+    let begun = format!("{{\"begun\":{whole}}}\n{{\"measured\":[0,{{\"log_probs\":[-1.0,-2.0],\"tokens\":[1,1]}}]}}\n");
+    fs::write(at("other.jsonl.partial"), begun).expect("writes");
+    let said = call(folder.path(), &half("4"), 0).stderr;
+    assert!(said.contains("en: what was begun before differs in limit; asked anew"), "{said}");
 }
 
 // Promise: a run killed while it writes the report writes it again.

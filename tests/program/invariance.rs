@@ -13,8 +13,16 @@ use crate::{
 const LANGUAGES: [&str; 3] = ["en", "sw", "hi"];
 const COUNT: usize = 8;
 
-/// Prefix sums of English words, and exact probabilities of words of several tokens, which run as branches.
-const SCORINGS: [&str; 2] = ["--scoring prefix --labels english", "--scoring sequence --labels same"];
+/// Prefix sums of English words, and exact probabilities of words of several tokens, which run as branches. All that the
+/// scorings are made from is in every record.
+const SCORINGS: [&str; 3] = [
+    "--scoring prefix --labels english --scorers chosen",
+    "--scoring sequence --labels same",
+    "--scoring pmi --labels same --greedy 99",
+];
+
+/// These look at all questions that are scored.
+const BATCH: &str = "--scoring batch --labels same";
 
 /// A folder whose data has the items that `choose` makes of the first eight of each language.
 fn data(choose: impl Fn(Vec<Value>) -> Vec<Value>) -> TempDir {
@@ -43,7 +51,7 @@ fn ask(folder: &Path, more: &str) -> String {
 #[test]
 fn threads_and_batches_change_nothing() {
     let folder = data(|items| items);
-    for scoring in SCORINGS {
+    for scoring in SCORINGS.into_iter().chain([BATCH]) {
         let expected = ask(folder.path(), scoring);
         assert_eq!(expected.lines().count(), LANGUAGES.len() * COUNT);
         for how in [
@@ -88,7 +96,7 @@ fn a_limit_only_cuts_the_end() {
 #[test]
 fn order_of_questions_changes_nothing() {
     let (forth, back) = (data(|items| items), data(|items| items.into_iter().rev().collect()));
-    for scoring in SCORINGS {
+    for scoring in SCORINGS.into_iter().chain([BATCH]) {
         let forth = ask(forth.path(), scoring);
         ask(back.path(), scoring);
         let mut turned = json_lines(&back.path().join("answers.jsonl"));

@@ -75,7 +75,7 @@ impl<'a> Forest<'a> {
     }
 
     /// `back` rows before `end`.
-    fn place(&self, end: Place, back: usize) -> Place {
+    pub fn place(&self, end: Place, back: usize) -> Place {
         let (mut place, mut back) = (end, back);
         // A list that ends where a sequence begins ends in that sequence's parent.
         while back >= place.rows {

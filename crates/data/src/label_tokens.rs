@@ -23,6 +23,20 @@ use crate::{DataError, Tokenizer, prefix, tokenizer::Kind};
 /// # Errors
 /// A word without any such token.
 pub fn prefix_sets(tokenizer: &Tokenizer, words: &[String]) -> Result<Vec<Vec<u32>>, DataError> {
+    let sets = possible_prefix_sets(tokenizer, words)?;
+    match words.iter().zip(&sets).find(|(_, set)| set.is_empty()) {
+        None => Ok(sets),
+        Some((word, _)) => Err(tokenizer.error(format!(
+            "no token begins the label word `{word}`; choose another label set, or the scoring `sequence`"
+        ))),
+    }
+}
+
+/// As [`prefix_sets`], with an empty set for a word that no token begins.
+///
+/// # Errors
+/// The tokenizer fails.
+pub fn possible_prefix_sets(tokenizer: &Tokenizer, words: &[String]) -> Result<Vec<Vec<u32>>, DataError> {
     words.iter().map(|word| prefix_set(tokenizer, word)).collect()
 }
 
@@ -39,11 +53,6 @@ fn prefix_set(tokenizer: &Tokenizer, word: &str) -> Result<Vec<u32>, DataError> 
     }
     if let Some(byte) = word.bytes().next().filter(|byte| !byte.is_ascii()) {
         ids.extend(tokenizer.id(&format!("<0x{byte:02X}>")));
-    }
-    if ids.is_empty() {
-        return Err(tokenizer.error(format!(
-            "no token begins the label word `{word}`; choose another label set, or the scoring `sequence`"
-        )));
     }
     Ok(ids.into_iter().collect())
 }
@@ -91,6 +100,13 @@ pub fn sequences_all<'a, S: AsRef<str> + Sync>(
     prompts.par_iter().enumerate().map(|(at, prompt)| sequences(tokenizer, prompt.as_ref(), words(at))).collect()
 }
 
+/// Rows that a model runs to predict every token of `rows` beside those of the prompt: all tokens but each last one, and
+/// what several begin with once.
+pub fn trie_rows(rows: &[Vec<u32>]) -> usize {
+    let beginnings = rows.iter().flat_map(|row| (1..row.len()).map(|length| &row[..length]));
+    beginnings.collect::<BTreeSet<_>>().len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +134,13 @@ mod tests {
         assert_eq!(sets(&sentencepiece(), &["éa"]), [["<0xC3>"]]);
         let error = prefix_sets(&sentencepiece(), &["x".to_owned()]).expect_err("no piece begins with x");
         assert!(error.to_string().contains("label word `x`"), "{error}");
+    }
+
+    #[test]
+    fn what_labels_begin_with_is_one_row() {
+        assert_eq!(trie_rows(&[vec![1, 9], vec![2, 9]]), 2);
+        assert_eq!(trie_rows(&[vec![1, 2, 9], vec![1, 3, 9], vec![1, 9]]), 3);
+        assert_eq!(trie_rows(&[vec![1], vec![2]]), 0, "the prompt predicts them");
     }
 
     #[test]

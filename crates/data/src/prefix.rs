@@ -12,12 +12,12 @@ pub struct Split<'a> {
 
 /// Splits `prompts` after their longest common prefix, but leaves every prompt its last token: its hidden state is what
 /// is scored. `prefix` followed by a suffix is that prompt.
-pub fn split(prompts: &[Vec<u32>]) -> Split<'_> {
-    let Some(first) = prompts.first() else { return Split { prefix: &[], suffixes: Vec::new() } };
-    let shortest = prompts.iter().map(Vec::len).min().unwrap_or(0);
-    let length = prompts.iter().map(|prompt| common_length(first, prompt)).min().unwrap_or(0);
+pub fn split<P: AsRef<[u32]>>(prompts: &[P]) -> Split<'_> {
+    let Some(first) = prompts.first().map(AsRef::as_ref) else { return Split { prefix: &[], suffixes: Vec::new() } };
+    let shortest = prompts.iter().map(|prompt| prompt.as_ref().len()).min().unwrap_or(0);
+    let length = prompts.iter().map(|prompt| common_length(first, prompt.as_ref())).min().unwrap_or(0);
     let length = length.min(shortest.saturating_sub(1));
-    Split { prefix: &first[..length], suffixes: prompts.iter().map(|prompt| &prompt[length..]).collect() }
+    Split { prefix: &first[..length], suffixes: prompts.iter().map(|prompt| &prompt.as_ref()[length..]).collect() }
 }
 
 /// Number of leading tokens that `a` and `b` share.
@@ -36,7 +36,7 @@ mod tests {
         let prompts = vec![vec![1, 2, 3], vec![1, 2, 3], vec![1, 2]];
         let parts = split(&prompts);
         assert_eq!((parts.prefix, parts.suffixes), (&[1][..], vec![&[2, 3][..], &[2, 3], &[2]]));
-        assert_eq!(split(&[]).suffixes.len(), 0);
+        assert_eq!(split::<Vec<u32>>(&[]).suffixes.len(), 0);
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::{FewShot, Label, LabelSet, Language, Task, task::Exemplar};
+use schema::{FewShot, Label, LabelSet, Language, Scoring, Task, task::Exemplar};
 
 use crate::{
     DataError, items, tasks,
@@ -31,6 +31,8 @@ pub struct Rendered {
     pub prompts: Vec<Prompt>,
     /// The prompts of the content-free questions after the same exemplars; none where the choices differ by question.
     pub content_free: Vec<String>,
+    /// What ends every question: its closing header and opening quote.
+    pub closing: String,
     /// The words that stand for the labels of every question that has none of its own.
     pub words: Vec<String>,
 }
@@ -65,17 +67,22 @@ impl Rendered {
             .unwrap_or(&self.words)
     }
 
+    /// Whether every question has the same answers.
+    pub fn has_common_words(&self) -> bool {
+        self.prompts.iter().all(|prompt| prompt.choices.is_empty())
+    }
+
     /// The words that stand for the labels of every question, for a scoring that makes something of them once.
     ///
     /// # Errors
     /// The questions differ in them.
-    pub fn common_words(&self) -> Result<&[String], DataError> {
-        if self.prompts.iter().all(|prompt| prompt.choices.is_empty()) {
+    pub fn common_words(&self, scoring: Scoring) -> Result<&[String], DataError> {
+        if self.has_common_words() {
             return Ok(&self.words);
         }
-        let problem =
-            "the answers are the questions' own texts, which have no common tokens; choose the scoring `sequence`";
-        Err(DataError::Unusable { what: "scoring `prefix`".to_owned(), problem: problem.to_owned() })
+        let problem = "the answers are the questions' own texts, which have nothing in common; choose the scoring \
+                       `sequence`, `sequence-mean` or `pmi`";
+        Err(DataError::Unusable { what: format!("scoring `{scoring}`"), problem: problem.to_owned() })
     }
 }
 
@@ -115,7 +122,8 @@ pub fn render(task: &Task, set: &TestSet, few_shot: &FewShot, labels: LabelSet) 
     // Without content there are no choices, and without choices nothing to be answered.
     let asked = if task.text_choices().is_empty() { content_free_questions(task, headers)? } else { Vec::new() };
     let content_free = asked.into_iter().map(|question| few_shot.clone() + &question).collect();
-    Ok(Rendered { language: set.language, few_shot, prompts, content_free, words })
+    let closing = question(task, headers, &[])?;
+    Ok(Rendered { language: set.language, few_shot, prompts, content_free, closing, words })
 }
 
 /// The files beside the test file on which the exemplars of a language depend.

@@ -2,15 +2,25 @@
 
 use std::{collections::BTreeMap, panic, path::Path, thread};
 
-use data::{Tokenizer, forest, prompt, prompt::Rendered, testset};
-use model::Decoder;
-use schema::{AnswerRecord, FewShot, LabelSet, Language, Protocol, Recipe, Scoring, Task};
+use data::{Tokenizer, prompt, prompt::Rendered, testset};
+use model::{Decoder, KvCache};
+use schema::{
+    AnswerRecord, Answerer, FewShot, LabelSet, Language, Protocol, Provenance, Recipe, Scorers, Scoring, Task,
+};
 
 use crate::{
     error::EvalError,
-    label_scores::{choose, score},
+    journal::{Entry, Found, Journal},
+    measure::{measure, measure_all},
+    provenance::Hashes,
     questions::{self, Questions},
+    records::{self, Answered, Built},
+    say::{Said, say},
+    scorers::Measures,
 };
+
+/// Closing headers that are run at once where every question has its own answers.
+const DOMAINS_AT_ONCE: usize = 16;
 
 /// What is asked, and how.
 #[derive(Clone, Debug)]
@@ -27,6 +37,10 @@ pub struct Ask<'a> {
     pub labels: LabelSet,
     /// How.
     pub scoring: Scoring,
+    /// What is measured beside it.
+    pub scorers: Scorers,
+    /// Questions that are also answered by free greedy decoding: the first ones.
+    pub greedy: usize,
     /// Rules for defective data.
     pub protocol: Option<Protocol>,
     /// Where exemplars come from.
@@ -48,6 +62,8 @@ impl<'a> Ask<'a> {
             dir: &recipe.data.dir,
             labels,
             scoring: eval.scoring_of(task),
+            scorers: eval.scorers,
+            greedy: eval.greedy,
             protocol: eval.protocol,
             few_shot,
             limit: eval.limit,
@@ -61,10 +77,20 @@ impl<'a> Ask<'a> {
 pub struct Answers {
     /// One record per scored item, in file order.
     pub records: Vec<AnswerRecord>,
+    /// What they were made from.
+    pub provenance: Provenance,
+    /// What each scoring that was measured chooses for each record: indices of labels.
+    pub choices: BTreeMap<Scoring, Vec<usize>>,
+    /// How often the free answer is the chosen label.
+    pub said: Said,
     /// What the protocol repaired in the file.
     pub repairs: Vec<String>,
     /// Tokens of the prefix that was computed once.
     pub prefix_tokens: usize,
+    /// Questions that an evaluation which was stopped had measured already.
+    pub resumed: usize,
+    /// Where such an evaluation was of other inputs, so that it is made anew: in what they differ.
+    pub differing: Vec<String>,
 }
 
 /// A language that is asked next: its questions are made while another one's are answered.
@@ -77,35 +103,52 @@ pub struct Ahead {
 
 /// One language's questions before the model has seen them.
 struct Prepared {
+    language: Language,
     rendered: Rendered,
     questions: Questions,
+    groups: BTreeMap<usize, u64>,
+    hashes: Hashes,
     repairs: Vec<String>,
 }
 
 fn prepare(tokenizer: &Tokenizer, ask: &Ask<'_>, language: Language) -> Result<Prepared, EvalError> {
     let set = testset::load(ask.dir, ask.task, language, ask.protocol)?;
     let rendered = prompt::render(ask.task, &set, ask.few_shot, ask.labels)?;
-    let questions = questions::encode(tokenizer, &rendered, ask.scoring)?;
-    Ok(Prepared { rendered, questions, repairs: set.repairs })
+    let questions = questions::encode(tokenizer, ask, &rendered)?;
+    let hashes = Hashes::new(ask, language, &rendered, &questions)?;
+    let groups = records::find_groups(&set.items);
+    Ok(Prepared { language, rendered, questions, groups, hashes, repairs: set.repairs })
 }
 
-/// Asks all questions of `language`. `watch` sees how many of how many are answered and may stop by returning false.
-/// What is wrong with the language of `ahead` is said when that one is asked.
+/// What answers: a model in memory, its tokenizer, and what they are for the provenance.
+#[derive(Clone, Copy)]
+pub struct Respondent<'a> {
+    /// The model with its adapter.
+    pub model: &'a Decoder,
+    /// Its tokenizer.
+    pub tokenizer: &'a Tokenizer,
+    /// What they are.
+    pub answerer: &'a Answerer,
+}
+
+/// Asks all questions of `language` that `journal` does not hold yet. `watch` sees how many of how many are answered and
+/// may stop by returning false. What is wrong with the language of `ahead` is said when that one is asked.
 pub fn ask(
-    model: &Decoder,
-    tokenizer: &Tokenizer,
+    respondent: Respondent<'_>,
     ask: &Ask<'_>,
     language: Language,
     ahead: &mut Ahead,
+    journal: &mut Journal,
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Answers, EvalError> {
+    let tokenizer = respondent.tokenizer;
     let prepared = match ahead.ready.take() {
         Some((ready, prepared)) if ready == language => prepared?,
         _ => prepare(tokenizer, ask, language)?,
     };
     thread::scope(|scope| {
         let next = ahead.next.map(|next| (next, scope.spawn(move || prepare(tokenizer, ask, next))));
-        let answers = answer(model, ask, prepared, language, watch);
+        let answers = answer(respondent, ask, prepared, journal, watch);
         ahead.ready =
             next.map(|(next, handle)| (next, handle.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))));
         answers
@@ -113,102 +156,124 @@ pub fn ask(
 }
 
 fn answer(
-    model: &Decoder,
+    respondent: Respondent<'_>,
     ask: &Ask<'_>,
     prepared: Prepared,
-    language: Language,
+    journal: &mut Journal,
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Answers, EvalError> {
-    let Prepared { rendered, questions, repairs } = prepared;
-    questions.check_vocabulary(model.config().vocab_size)?;
-    let scored = ask.limit.unwrap_or(usize::MAX).min(rendered.prompts.len());
-    let wanted: Vec<usize> = (0..scored).chain(rendered.prompts.len()..questions.questions.len()).collect();
-    let scores = score_all(model, ask, &questions, &wanted, language, watch)?;
-    let by_label = |scores: &[f64]| -> BTreeMap<String, f64> {
-        ask.task.labels.iter().cloned().zip(scores.iter().copied()).collect()
+    let (language, questions) = (prepared.language, &prepared.questions);
+    questions.check_vocabulary(respondent.model.config().vocab_size)?;
+    let provenance = provenance(respondent.answerer, ask, language, &prepared.hashes);
+    let (mut found, differing) = journal.begin(&provenance)?;
+    let resumed = found.measures.len();
+    let scored = ask.limit.unwrap_or(usize::MAX).min(prepared.rendered.prompts.len());
+    complete(respondent, ask, &prepared, scored, journal, &mut found, watch)?;
+    let answered = Answered {
+        language,
+        rendered: &prepared.rendered,
+        questions,
+        groups: &prepared.groups,
+        scored,
+        found: &found,
+        domains: measure_domains(respondent.model, ask, questions, scored, language)?,
     };
-    for (at, scores) in wanted.iter().zip(&scores) {
-        if let Some(label) = scores.iter().position(|s| !s.is_finite()) {
-            let item = rendered.prompts.get(*at).map_or("content-free".into(), |p| p.item.to_string());
-            return Err(EvalError::NotFinite {
-                language,
-                item,
-                label: ask.task.labels[label].clone(),
-                score: scores[label],
-            });
-        }
-    }
-    let prior = by_label(&mean_shares(&scores[scored..]));
-    let records = rendered.prompts[..scored]
-        .iter()
-        .zip(&scores)
-        .zip(&questions.questions)
-        .map(|((prompt, scores), question)| {
-            let (chosen, tied) = choose(scores);
-            AnswerRecord {
-                model: ask.model.to_owned(),
-                adapter: ask.adapter.map(str::to_owned),
-                task: ask.task.name.clone(),
-                language,
-                item: prompt.item,
-                gold: ask.task.label_name(prompt.gold).to_owned(),
-                chosen: ask.task.labels[chosen].clone(),
-                correct: prompt.answerable && chosen == prompt.gold.0,
-                scores: by_label(scores),
-                prior: prior.clone(),
-                tied,
-                scoring: ask.scoring,
-                labels: ask.labels,
-                protocol: ask.protocol,
-                few_shot: ask.few_shot.to_string(),
-                prompt_tokens: question.prompt_tokens,
-            }
-        })
-        .collect();
-    Ok(Answers { records, repairs, prefix_tokens: questions.prefix.len() })
+    let Built { records, choices, said } = records::build(ask, &answered)?;
+    let prefix_tokens = questions.prefix.len();
+    Ok(Answers { records, provenance, choices, said, repairs: prepared.repairs, prefix_tokens, resumed, differing })
 }
 
-/// Mean over content-free questions of each label's share of the score: what is answered where nothing is asked.
-fn mean_shares(scores: &[Vec<f64>]) -> Vec<f64> {
-    let mut mean = vec![0.0; scores.first().map_or(0, Vec::len)];
-    for row in scores {
-        let total: f64 = row.iter().sum();
-        for (sum, score) in mean.iter_mut().zip(row) {
-            // Where all scores vanish no label is preferred.
-            let share = if total > 0.0 { score / total } else { 1.0 / row.len() as f64 };
-            *sum += share / scores.len() as f64;
+/// Asks what `found` lacks of the first `scored` items and the content-free questions; each batch is in the journal before
+/// the next is run.
+fn complete(
+    respondent: Respondent<'_>,
+    ask: &Ask<'_>,
+    prepared: &Prepared,
+    scored: usize,
+    journal: &mut Journal,
+    found: &mut Found,
+    watch: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<(), EvalError> {
+    let Prepared { language, rendered, questions, .. } = prepared;
+    let model = respondent.model;
+    let wanted = (0..scored).chain(rendered.prompts.len()..questions.questions.len());
+    let total = wanted.clone().count();
+    let missing: Vec<usize> = wanted.filter(|at| !found.measures.contains_key(at)).collect();
+    let free: Vec<usize> = (0..scored.min(ask.greedy)).filter(|at| !found.said.contains_key(at)).collect();
+    let has_prefix = !(questions.prefix.is_empty() || missing.is_empty() && free.is_empty());
+    let cache = if has_prefix { Some(model.prefill(&questions.prefix, None)?.0) } else { None };
+    let item = |at: usize| rendered.prompts.get(at).map_or("content-free".to_owned(), |p| p.item.to_string());
+    measure_all(model, cache.as_ref(), questions, &missing, ask.tokens_per_batch, &mut |batch, measures| {
+        let mut entries = Vec::with_capacity(batch.len());
+        for (&at, measures) in batch.iter().zip(measures) {
+            records::check_finite(ask, *language, || item(at), &measures)?;
+            entries.push(Entry::Measured(at, measures.clone()));
+            found.measures.insert(at, measures);
+        }
+        journal.append(&entries)?;
+        if watch(found.measures.len(), total) { Ok(()) } else { Err(EvalError::Stopped(*language)) }
+    })?;
+    for at in free {
+        say_one(respondent, cache.as_ref(), questions, at, journal, found)?;
+        if !watch(total, total) {
+            return Err(EvalError::Stopped(*language));
         }
     }
-    mean
+    Ok(())
 }
 
-/// Scores in the order of `wanted`; questions with common beginnings are run together.
-fn score_all(
+fn say_one(
+    respondent: Respondent<'_>,
+    cache: Option<&KvCache>,
+    questions: &Questions,
+    at: usize,
+    journal: &mut Journal,
+    found: &mut Found,
+) -> Result<(), EvalError> {
+    let Respondent { model, tokenizer, .. } = respondent;
+    let said = say(model, tokenizer, cache, &questions.questions[at], questions.longest_label)?;
+    journal.append(&[Entry::Said(at, said.clone())])?;
+    found.said.insert(at, said);
+    Ok(())
+}
+
+/// The labels after the closing header alone: once for all questions, or once for each of the `scored` ones; nothing where
+/// it is not measured.
+fn measure_domains(
     model: &Decoder,
     ask: &Ask<'_>,
-    all: &Questions,
-    wanted: &[usize],
+    questions: &Questions,
+    scored: usize,
     language: Language,
-    watch: &mut dyn FnMut(usize, usize) -> bool,
-) -> Result<Vec<Vec<f64>>, EvalError> {
-    let cache = if all.prefix.is_empty() { None } else { Some(model.prefill(&all.prefix, None)?.0) };
-    let suffixes: Vec<&[u32]> = wanted.iter().map(|&at| all.questions[at].suffix.as_slice()).collect();
-    let more = |at: usize| all.questions[wanted[at]].continuations.iter().map(|c| c.len() - 1).sum();
-    let mut scores = vec![Vec::new(); wanted.len()];
-    let (mut done, mut rows) = (0, 0);
-    for batch in forest::batches(&suffixes, more, ask.tokens_per_batch) {
-        let indices: Vec<usize> = batch.iter().map(|&at| wanted[at]).collect();
-        let found = score(model, cache.as_ref(), all, &indices)?;
-        rows += found.rows;
-        for (at, found) in batch.iter().zip(found.scores) {
-            scores[*at] = found;
-        }
-        done += batch.len();
-        if !watch(done, wanted.len()) {
-            return Err(EvalError::Stopped(language));
+) -> Result<Vec<Measures>, EvalError> {
+    let mut found = Vec::new();
+    let domains: Vec<_> = questions.domains.iter().take(scored).collect();
+    for batch in domains.chunks(DOMAINS_AT_ONCE) {
+        let measures = measure(model, None, &[], batch)?.0;
+        for measures in measures {
+            records::check_finite(ask, language, || "closing header".to_owned(), &measures)?;
+            found.push(measures);
         }
     }
-    let apart: usize = suffixes.iter().enumerate().map(|(at, suffix)| suffix.len() + more(at)).sum();
-    tracing::debug!(%language, prefix = all.prefix.len(), rows, apart, "rows computed, and without common beginnings");
-    Ok(scores)
+    Ok(found)
+}
+
+fn provenance(answerer: &Answerer, ask: &Ask<'_>, language: Language, hashes: &Hashes) -> Provenance {
+    Provenance {
+        answerer: answerer.clone(),
+        model: ask.model.to_owned(),
+        adapter: ask.adapter.map(str::to_owned),
+        task: ask.task.name.clone(),
+        language,
+        labels: ask.labels,
+        scoring: ask.scoring,
+        scorers: ask.scorers,
+        protocol: ask.protocol,
+        few_shot: ask.few_shot.to_string(),
+        limit: ask.limit,
+        greedy: ask.greedy,
+        data_sha256: hashes.data.clone(),
+        prompts_sha256: hashes.prompts.clone(),
+        scorer_sha256: hashes.scorer.clone(),
+    }
 }

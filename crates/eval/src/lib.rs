@@ -1,12 +1,21 @@
 //! Few-shot evaluation by constrained decoding (arXiv 2405.13816, section 4): prefilling the shared prefix, scoring labels,
-//! the loop over questions. Never here: training, plotting, knowing one language from another.
+//! the loop over questions, and going on in the middle of a language. Never here: training, plotting, knowing one language from another.
 
 pub mod ask;
 pub mod count;
 pub mod error;
-pub mod label_scores;
+pub mod journal;
+mod layout;
+mod measure;
+mod provenance;
 mod questions;
+mod records;
+pub mod say;
+pub mod scorers;
 
 pub use ask::{Ahead, Answers, Ask, ask};
 pub use count::{Count, count_tokens};
 pub use error::EvalError;
+pub use journal::Journal;
+pub use say::Said;
+pub use scorers::{Disagreements, Measures};

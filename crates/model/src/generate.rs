@@ -34,7 +34,8 @@ pub fn greedy(
     Ok(made)
 }
 
-fn likeliest(model: &Decoder, hidden: &Tensor) -> Result<u32> {
+/// The token that most likely follows the last row of `hidden` (N, E).
+pub fn likeliest(model: &Decoder, hidden: &Tensor) -> Result<u32> {
     let last = hidden.dims2()?.0 as u32 - 1;
     let logits = model.logits(&model.select(hidden, &[last])?)?;
     Ok(logits.argmax(D::Minus1)?.to_vec1::<u32>()?[0])

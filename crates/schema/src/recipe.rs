@@ -33,7 +33,7 @@ use crate::{
     finding::Kind,
     language::Language,
     setting::Setting,
-    task::{ActivationCheckpointing, LabelSet, Precision, Protocol, Scoring, Task, UnknownWord},
+    task::{ActivationCheckpointing, LabelSet, Precision, Protocol, Scorers, Scoring, Task, UnknownWord},
 };
 
 /// A checked experiment: languages x settings x tasks x label sets x seeds.
@@ -288,6 +288,10 @@ pub struct EvalRecipe {
     pub labels: Vec<LabelSet>,
     /// Scoring rule; `None`: the task's own, and the paper's where it has none.
     pub scoring: Option<Scoring>,
+    /// What is measured beside it.
+    pub scorers: Scorers,
+    /// Questions of each language that are also answered by free greedy decoding.
+    pub greedy: usize,
     /// Rules for defective data; `None`: such data is refused.
     pub protocol: Option<Protocol>,
     /// Exemplars, each set asked alone; empty: the task's own, and `head:K` with its K where it has none.
@@ -349,6 +353,8 @@ impl EvalRecipe {
             languages: Language::ALL.to_vec(),
             labels: vec![LabelSet::English],
             scoring: None,
+            scorers: Scorers::All,
+            greedy: 0,
             protocol: None,
             few_shot: Vec::new(),
             exemplar_language: PromptLanguage::Same,

@@ -1,12 +1,15 @@
 //! What the stages leave behind, one JSON object a line. `report` computes everything from these.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     language::Language,
-    task::{LabelSet, Protocol, Scoring},
+    task::{LabelSet, Precision, Protocol, Scorers, Scoring},
 };
 
 /// One answered question: a line of `answers/<model>/<task>.<language>.jsonl` and of `eval --out`.
@@ -22,6 +25,9 @@ pub struct AnswerRecord {
     pub language: Language,
     /// Index of the item in its file, from 0.
     pub item: usize,
+    /// Items with the same number share a text (SNLI's premise), so their answers are not independent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<u64>,
     /// The right label, by its English name. Under [`Protocol::Paper`] it is what the gold word means.
     pub gold: String,
     /// The label with the highest score, by its English name; the first in task order where two are equal.
@@ -34,6 +40,25 @@ pub struct AnswerRecord {
     /// prior (contextual calibration, arXiv 2102.09690). Empty where it was not measured.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prior: BTreeMap<String, f64>,
+    /// The paper's prefix sum of each label, whatever `scoring` is. This map and the four below are empty where they were
+    /// not measured ([`Scorers::Chosen`], or a label that no entry of the vocabulary begins).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prefix_scores: BTreeMap<String, f64>,
+    /// ln p of each label's tokens and the closing quote after the prompt, nats.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub log_probs: BTreeMap<String, f64>,
+    /// Tokens of each label and its closing quote: the factors of that probability.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub label_tokens: BTreeMap<String, usize>,
+    /// ln of each label's mean share of the exact probabilities after the content-free questions, nats.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prior_log_probs: BTreeMap<String, f64>,
+    /// As `log_probs`, after the header that ends a question and nothing else (domain premise, arXiv 2104.08315).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub domain_log_probs: BTreeMap<String, f64>,
+    /// What free greedy decoding says up to the closing quote; `None` where it was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
     /// Whether the two best scores are equal.
     #[serde(default)]
     pub tied: bool,
@@ -47,6 +72,87 @@ pub struct AnswerRecord {
     pub few_shot: String,
     /// Tokens of the whole prompt, shared prefix included.
     pub prompt_tokens: usize,
+}
+
+/// What computed the answers of one language: no path and no time, so that two of them are equal exactly if the same
+/// answers must come out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answerer {
+    /// Name and version of the program.
+    pub program: String,
+    /// Changes when the program computes other numbers from the same inputs.
+    pub numerics: String,
+    /// Fingerprint of the model's files: SHA-256 over names, sizes, and the first and last MiB of each.
+    pub model_fingerprint: String,
+    /// SHA-256 of the adapter's weights and configuration; `None` for the base model.
+    pub adapter_sha256: Option<String>,
+    /// Number format of the weights.
+    pub dtype: Precision,
+    /// `cpu`, `cuda`, `metal`.
+    pub device: String,
+    /// Instruction set of the CPU's products.
+    pub instruction_set: String,
+}
+
+/// What the answers of one language were made from. All hashes are SHA-256 in hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// What computed them.
+    #[serde(flatten)]
+    pub answerer: Answerer,
+    /// As in the records.
+    pub model: String,
+    /// As in the records.
+    pub adapter: Option<String>,
+    /// Task name.
+    pub task: String,
+    /// Language of the questions.
+    pub language: Language,
+    /// Which label words.
+    pub labels: LabelSet,
+    /// The rule of `scores`.
+    pub scoring: Scoring,
+    /// What was measured beside it.
+    pub scorers: Scorers,
+    /// Rules for defective data.
+    pub protocol: Option<Protocol>,
+    /// Where the exemplars came from.
+    pub few_shot: String,
+    /// Most items that are scored; `None`: all.
+    pub limit: Option<usize>,
+    /// Questions that are also answered by free greedy decoding.
+    pub greedy: usize,
+    /// The test file, and the English one where the protocol looks at it.
+    pub data_sha256: String,
+    /// The text of every prompt of the file, exemplars included, and those without content.
+    pub prompts_sha256: String,
+    /// Label words, the token ids that speak for them, and the version of the rules.
+    pub scorer_sha256: String,
+}
+
+/// `<file>.meta.json`, beside a file of answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswersMeta {
+    /// SHA-256 of the file of answers.
+    pub answers_sha256: String,
+    /// One for each model and language, in the order of the records.
+    pub evaluations: Vec<Provenance>,
+}
+
+/// Where the [`AnswersMeta`] of a file of answers stands.
+pub fn meta_path(answers: &Path) -> PathBuf {
+    beside(answers, ".meta.json")
+}
+
+/// Where an evaluation that is not finished keeps what it has, to go on from.
+pub fn partial_path(answers: &Path) -> PathBuf {
+    beside(answers, ".partial")
+}
+
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 /// One optimiser update: a line of `train/<setting>.jsonl` with `"kind": "step"`.

@@ -185,6 +185,8 @@ macro_rules! words {
         impl $name {
             /// Every value, as it is written.
             pub const WORDS: &[&str] = &[$($word),+];
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
         }
 
         impl std::fmt::Display for $name {
@@ -292,6 +294,26 @@ words! {
         Prefix "prefix",
         /// The product over the label's tokens and the closing quote, normalised over the labels.
         Sequence "sequence",
+        /// The geometric mean over these tokens, normalised over the labels.
+        SequenceMean "sequence-mean",
+        /// `sequence` divided by its share after content-free questions, normalised (contextual calibration, arXiv
+        /// 2102.09690).
+        Contextual "contextual",
+        /// `sequence` divided by its mean over all questions that are scored, normalised (batch calibration, arXiv
+        /// 2309.17249).
+        Batch "batch",
+        /// p(label | prompt) / p(label | closing header), normalised (domain-conditional PMI, arXiv 2104.08315).
+        Pmi "pmi",
+    }
+}
+
+words! {
+    /// What a forward pass measures beside the scores that choose.
+    Scorers {
+        /// What the chosen scoring needs, no more.
+        Chosen "chosen",
+        /// Prefix sums and exact probabilities, so that every scoring can be computed from the records.
+        All "all",
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{Language, Setting, Task, few_shot::PromptLanguage, finding::Kind};
 
 use super::{
     ActivationCheckpointing, BuildRecipe, Control, DataRecipe, Directions, EvalRecipe, FewShot, LabelSet,
-    LanguageRecipe, LoraRecipe, Precision, Protocol, Recipe, Removal, Schedule, Scoring, Split, TrainRecipe,
+    LanguageRecipe, LoraRecipe, Precision, Protocol, Recipe, Removal, Schedule, Scorers, Scoring, Split, TrainRecipe,
     file::RecipeFile,
     problem::{Origin, RecipeError, shorten, suggest, unknown_word},
     section::Section,
@@ -55,6 +55,8 @@ pub(super) const KEYS: &[&str] = &[
     "eval.languages",
     "eval.labels",
     "eval.scoring",
+    "eval.scorers",
+    "eval.greedy",
     "eval.protocol",
     "eval.few_shot",
     "eval.exemplar_language",
@@ -250,6 +252,8 @@ fn read_eval(eval: &mut Section<'_>) -> EvalRecipe {
         languages: read_languages(eval, has_file).unwrap_or(paper.languages),
         labels: eval.words("labels", read_labels).unwrap_or(paper.labels),
         scoring: eval.word("scoring", Scoring::WORDS),
+        scorers: eval.word("scorers", Scorers::WORDS).unwrap_or(paper.scorers),
+        greedy: eval.whole("greedy").unwrap_or(paper.greedy),
         protocol: eval.word("protocol", Protocol::WORDS),
         few_shot: eval.parse_all("few_shot", read_few_shot).unwrap_or_default(),
         exemplar_language: eval.word("exemplar_language", PromptLanguage::WORDS).unwrap_or(paper.exemplar_language),

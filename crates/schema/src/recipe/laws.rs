@@ -100,7 +100,9 @@ prop_compose! {
         tasks in any_tasks(),
         languages in subsequence(Language::ALL, 1..=20),
         labels in subsequence(vec![LabelSet::English, LabelSet::Same, LabelSet::Agnostic, LabelSet::Own("mine")], 1..=4),
-        scoring in option::of(prop_oneof![Just(Scoring::Prefix), Just(Scoring::Sequence)]),
+        scoring in option::of(select(Scoring::WORDS.to_vec()).prop_map(|word| word.parse().expect("a scoring"))),
+        scorers in select(vec![Scorers::Chosen, Scorers::All]),
+        greedy in 0..9_usize,
         protocol in option::of(prop_oneof![Just(Protocol::Paper), Just(Protocol::Corrected)]),
         few_shot in subsequence(vec!["head:0", "head:8", "file:a'b", "builtin", "seed:7:4", "seed:1:2:train+order:9"], 0..=6),
         (exemplar_language, header_language) in (any_prompt_language(), any_prompt_language()),
@@ -109,8 +111,8 @@ prop_compose! {
     ) -> EvalRecipe {
         let few_shot = few_shot.into_iter().map(|text| text.parse().expect("a source")).collect();
         EvalRecipe {
-            tasks, languages, labels, scoring, protocol, few_shot, exemplar_language, header_language, limit,
-            tokens_per_batch,
+            tasks, languages, labels, scoring, scorers, greedy, protocol, few_shot, exemplar_language, header_language,
+            limit, tokens_per_batch,
         }
     }
 }

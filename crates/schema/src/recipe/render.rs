@@ -84,6 +84,8 @@ fn render_eval(page: &mut Page, eval: &EvalRecipe) {
     }
     page.list("labels", &eval.labels);
     page.optional("scoring", eval.scoring.map(quote), "each task's own, or prefix");
+    page.text("scorers", eval.scorers);
+    page.line(&format!("greedy = {}", eval.greedy));
     page.optional("protocol", eval.protocol.map(quote), "defective gold words are refused");
     match eval.few_shot.as_slice() {
         [] => page.line("# few_shot: not given, each task's own, or head:K with its K"),

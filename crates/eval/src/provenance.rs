@@ -1,0 +1,65 @@
+//! What the answers of a language were made from, as hashes. Never here: what computes them (`schema::record::Answerer`
+//! comes from the program).
+
+use data::{prompt::Rendered, testset};
+use schema::{Language, Protocol};
+use sha2::{Digest, Sha256};
+
+use crate::{Ask, error::EvalError, questions::Questions};
+
+/// Changes when a rule of `scorers`, `measure` or of the label tokens changes.
+const RULES: &str = "1";
+
+/// Hashes of what is asked in one language.
+pub(crate) struct Hashes {
+    pub(crate) data: String,
+    pub(crate) prompts: String,
+    pub(crate) scorer: String,
+}
+
+impl Hashes {
+    pub(crate) fn new(
+        ask: &Ask<'_>,
+        language: Language,
+        rendered: &Rendered,
+        questions: &Questions,
+    ) -> Result<Self, EvalError> {
+        let mut files = vec![hub::hash_file(&testset::find(ask.dir, ask.task, language)?)?];
+        if ask.protocol == Some(Protocol::Corrected) {
+            // An exchange of labels is seen beside the English file.
+            let english = testset::find(ask.dir, ask.task, Language::En);
+            files.push(english.map_or(Ok("no English file".to_owned()), |path| hub::hash_file(&path))?);
+        }
+        let mut scorer: Vec<Vec<u8>> = vec![RULES.into()];
+        let own = rendered.prompts.iter().flat_map(|prompt| &prompt.choices);
+        scorer.extend(ask.task.labels.iter().chain(&rendered.words).chain(own).map(|word| word.clone().into_bytes()));
+        let ids = |set: &Vec<u32>| set.iter().flat_map(|id| id.to_le_bytes()).collect();
+        scorer.extend(questions.label_sets.iter().map(ids));
+        scorer.extend(questions.domains.iter().flat_map(|domain| &domain.continuations).map(ids));
+        let mut texts = rendered.texts();
+        texts.extend(rendered.content_free.iter().map(String::as_str));
+        Ok(Self { data: hash(&files), prompts: hash(&texts), scorer: hash(&scorer) })
+    }
+}
+
+/// SHA-256 of a list of parts, each with its length, so that no two lists run together.
+fn hash<P: AsRef<[u8]>>(parts: &[P]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.as_ref().len() as u64).to_le_bytes());
+        hasher.update(part.as_ref());
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_do_not_run_together() {
+        assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
+        assert_ne!(hash(&["ab"]), hash(&["ab", ""]));
+        assert_eq!(hash(&["ab", "c"]).len(), 64);
+    }
+}
