@@ -151,6 +151,7 @@ fn answer(
                 task: ask.task.name.clone(),
                 language,
                 item: prompt.item,
+                group: None,
                 gold: ask.task.label_name(prompt.gold).to_owned(),
                 chosen: ask.task.labels[chosen].clone(),
                 correct: prompt.answerable && chosen == prompt.gold.0,

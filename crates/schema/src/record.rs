@@ -22,6 +22,9 @@ pub struct AnswerRecord {
     pub language: Language,
     /// Index of the item in its file, from 0.
     pub item: usize,
+    /// Items with the same number share a text (SNLI's premise), so their answers are not independent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<u64>,
     /// The right label, by its English name. Under [`Protocol::Paper`] it is what the gold word means.
     pub gold: String,
     /// The label with the highest score, by its English name; the first in task order where two are equal.
