@@ -1,7 +1,7 @@
 //! A table whose shown text and CSV numbers come from the same cells.
 
 use crate::{
-    format::{area, area_interval, or_dash, p_value, percent, points, points_interval},
+    format::{area, area_interval, or_dash, p_value, percent, points_interval},
     stats::Estimate,
     table::{Row, Table, csv_number},
 };
@@ -15,8 +15,6 @@ pub(crate) enum Cell {
     Count(usize),
     /// A fraction of 1 as percent.
     Share(Option<f64>),
-    /// A change in points, without an interval.
-    Points(Option<f64>),
     /// A level as percent; its interval in the CSV file.
     Level(Option<Estimate>),
     /// A change in points with its interval.
@@ -42,7 +40,6 @@ impl Cell {
             Self::Text(text) => text.clone(),
             Self::Count(count) => count.to_string(),
             Self::Share(share) => or_dash(*share, |share| percent(share, 1)),
-            Self::Points(change) => or_dash(*change, |change| points(change, 1)),
             Self::Level(level) => or_dash(*level, |level| percent(level.value, 1)),
             Self::Change(change) => or_dash(change.as_ref(), |change| points_interval(change, 1)),
             Self::Area(level) => or_dash(*level, |level| area(level.value)),
@@ -61,7 +58,7 @@ impl Cell {
         match self {
             Self::Text(text) => vec![text.clone()],
             Self::Count(count) => vec![count.to_string()],
-            Self::Share(share) | Self::Points(share) => vec![csv_number(share.map(|share| 100.0 * share))],
+            Self::Share(share) => vec![csv_number(share.map(|share| 100.0 * share))],
             Self::Level(estimate) | Self::Change(estimate) => scaled(*estimate, 100.0),
             Self::Area(estimate) | Self::AreaChange(estimate) => scaled(*estimate, 1.0),
             Self::Number(number) => vec![csv_number(Some(*number))],

@@ -99,20 +99,15 @@ seed = (ms["s"] - ms["se"] - ms["si"] + ms["sei"]) / (b * n)
 exemplars = (ms["e"] - ms["se"] - ms["ei"] + ms["sei"]) / (a * n)
 items = (ms["i"] - ms["si"] - ms["ei"] + ms["sei"]) / (a * b)
 rest = (ms["se"] - ms["sei"]) / n + (ms["si"] - ms["sei"]) / b + (ms["ei"] - ms["sei"]) / a + ms["sei"]
-sign = {"s": 1, "e": 1, "i": 1, "se": -1, "si": -1, "ei": -1, "sei": 1}
-variance = sum(sign[k] * ms[k] for k in ms) / (a * b * n)
-free = variance**2 / sum((ms[k] / (a * b * n)) ** 2 / df[k] for k in ms)
-if variance <= ms["i"] / (a * b * n):
-    variance, free = ms["i"] / (a * b * n), df["i"]
+variance = (ms["s"] + ms["e"] + ms["i"]) / (a * b * n)
+free = variance**2 / sum((ms[k] / (a * b * n)) ** 2 / df[k] for k in "sei")
 half = student.ppf(0.975, free) * np.sqrt(variance)
 print("three-way", [float(v) for v in (seed, exemplars, items, rest, rows.y.mean() - half, rows.y.mean() + half)])
 
 rows = pd.DataFrame([(s, i, noise(s, 0, i)) for s in range(4) for i in range(8)], columns=list("siy"))
 table = sm.stats.anova_lm(ols("y ~ C(s) + C(i)", rows).fit())
 s, i, r = table["mean_sq"]
-variance, free = (s + i - r) / 32, ((s + i - r) ** 2) / (s**2 / 3 + i**2 / 7 + r**2 / 21)
-if variance <= i / 32:
-    variance, free = i / 32, 7
+variance, free = (s + i) / 32, (s + i) ** 2 / (s**2 / 3 + i**2 / 7)
 half = student.ppf(0.975, free) * np.sqrt(variance)
 print("two-way", [float(v) for v in ((s - r) / 8, (i - r) / 4, r, rows.y.mean() - half, rows.y.mean() + half)])
 # restricted maximum likelihood agrees where no component is at its border
