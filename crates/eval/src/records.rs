@@ -50,7 +50,8 @@ pub(crate) fn build(ask: &Ask<'_>, answered: &Answered<'_>) -> Result<Built, Eva
     let items = collect(answered, 0..answered.scored)?;
     let content_free = collect(answered, answered.rendered.prompts.len()..all)?;
     // Where the answers are each question's own, a label is only a place among them, and no place has a prior.
-    let priors = if answered.rendered.has_common_words() { Priors::new(&items, &content_free) } else { Priors::default() };
+    let priors =
+        if answered.rendered.has_common_words() { Priors::new(&items, &content_free) } else { Priors::default() };
     let score = |scoring, (at, item): (usize, &Measures)| scorers::score(scoring, item, &priors, answered.domain(at));
     let by = |scoring| items.iter().enumerate().map(|item| score(scoring, item)).collect::<Vec<_>>();
     let scores = by(ask.scoring);

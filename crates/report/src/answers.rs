@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ReportError;
 
-/// The answers of one model to one task with one label set.
+/// The answers of one model to one task with one label set after one set of exemplars.
 pub(crate) struct AnswerSet {
     /// Its file, or its first one.
     pub source: PathBuf,
@@ -34,7 +34,7 @@ pub(crate) struct Head {
     pub labels: LabelSet,
     pub protocol: Option<Protocol>,
     scoring: String,
-    few_shot: String,
+    pub few_shot: String,
 }
 
 impl Head {
@@ -86,35 +86,39 @@ pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(usize,
 }
 
 impl AnswerSet {
-    /// Reads the files of one set, in any order. `misplaced` tells why a record should not stand in its file.
-    /// `None` if they hold no record.
+    /// Reads files in any order: one set for each set of exemplars, in the order in which they come. `misplaced` tells
+    /// why a record should not stand in its file. Empty if they hold no record.
     pub(crate) fn read(
         files: &[PathBuf],
         misplaced: impl Fn(&Path, &AnswerRecord) -> Option<String>,
-    ) -> Result<Option<Self>, ReportError> {
-        let mut set: Option<Self> = None;
+    ) -> Result<Vec<Self>, ReportError> {
+        let mut sets: Vec<Self> = Vec::new();
         let mut seen = BTreeSet::new();
         for path in files {
             for (line, record) in read_lines::<AnswerRecord>(path)? {
-                let set = set.get_or_insert_with(|| Self::starting_with(path, &record));
-                let twice = || {
-                    let is_new = seen.insert((record.language, record.item));
+                let contradiction = || sets.first().and_then(|first| first.set_problem(&record));
+                let mut twice = || {
+                    let is_new = seen.insert((record.few_shot.clone(), record.language, record.item));
                     (!is_new).then(|| format!("item {} in `{}` stands twice", record.item, record.language))
                 };
                 let problem = misplaced(path, &record)
                     .or_else(|| record_problem(&record))
-                    .or_else(|| set.set_problem(&record))
-                    .or_else(twice);
+                    .or_else(contradiction)
+                    .or_else(&mut twice);
                 if let Some(problem) = problem {
                     return Err(ReportError::BadRecord { path: path.clone(), line, problem });
                 }
-                set.languages.entry(record.language).or_default().push(record);
+                let place = sets.iter().position(|set| set.head.few_shot == record.few_shot).unwrap_or_else(|| {
+                    sets.push(Self::starting_with(path, &record));
+                    sets.len() - 1
+                });
+                sets[place].languages.entry(record.language).or_default().push(record);
             }
         }
-        if let Some(set) = &mut set {
-            set.languages.values_mut().for_each(|records| records.sort_by_key(|record| record.item));
+        for records in sets.iter_mut().flat_map(|set| set.languages.values_mut()) {
+            records.sort_by_key(|record| record.item);
         }
-        Ok(set)
+        Ok(sets)
     }
 
     fn starting_with(path: &Path, record: &AnswerRecord) -> Self {
@@ -126,10 +130,11 @@ impl AnswerSet {
         }
     }
 
-    /// How a record contradicts the set's first one.
+    /// How a record contradicts the set's first one, exemplars apart.
     fn set_problem(&self, record: &AnswerRecord) -> Option<String> {
         let first = self.source.display();
-        if let Some((_, difference)) = self.head.differences(&Head::of(record)).into_iter().next() {
+        let differences = self.head.differences(&Head::of(record));
+        if let Some((_, difference)) = differences.into_iter().find(|(key, _)| *key != "few_shot") {
             return Some(format!("not of the same evaluation as the first record of {first}: {difference}"));
         }
         if !record.scores.keys().eq(self.label_names.iter()) {

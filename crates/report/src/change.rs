@@ -1,29 +1,24 @@
-//! The paired change from one model's answers to another's: per language, over all, over those seen in training.
+//! The paired change from one model's answers to another's: per language, and over groups of them.
 
 use schema::Language;
 use serde::Serialize;
 
 use crate::{
+    consistency::{Consistency, measure_consistency},
+    groups::{GapToEnglish, GroupChange, measure_gaps, measure_groups},
+    levels::{BeforeAfter, LevelSeries, accuracy},
     measure::{Measured, Measures},
+    pairing::Columns,
+    reliability::{LanguageReliability, MeanReliability, language_reliability, mean_reliability},
     stats::{
         Estimate,
-        bootstrap::{Resampling, counted_mean},
+        labels::{distance, entropy},
         mean,
-        paired::{holm, sign_flip_p},
-        proportion::wilson,
+        paired::{PairedP, benjamini_hochberg, holm, sign_flip},
+        resample::{Resampling, Series},
     },
+    verdict::{Attribution, attribute},
 };
-
-/// A number before and after, and its change with an interval over items.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct BeforeAfter {
-    /// Before.
-    pub before: f64,
-    /// After; the mean over seeds.
-    pub after: f64,
-    /// `after - before`, paired bootstrap.
-    pub change: Estimate,
-}
 
 /// What changed in one language.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,26 +31,51 @@ pub struct LanguageChange {
     pub items: usize,
     /// Accuracy before, Wilson's interval.
     pub before: Estimate,
-    /// Accuracy after, the mean over seeds, Wilson's interval.
+    /// Accuracy after, the mean over seeds and exemplar sets, Wilson's interval.
     pub after: Estimate,
     /// Accuracy after of each seed.
     pub after_seeds: Vec<f64>,
-    /// Change of the accuracy, paired bootstrap.
+    /// Change of the accuracy, paired bootstrap of items, or of clusters where items share a text.
     pub change: Estimate,
-    /// Exact McNemar p-value (sign flips of the items' changes where there are several seeds).
-    pub p: f64,
-    /// The same, Holm-adjusted over the languages.
+    /// McNemar's exact test; with several seeds, or items that share a text, sign flips of whole units.
+    pub p: PairedP,
+    /// `p.exact`, Holm-adjusted over the languages.
     pub p_holm: f64,
+    /// `p.exact`, adjusted after Benjamini and Hochberg.
+    pub p_bh: f64,
     /// Area under the ROC curve; `None` where all items have one gold label.
     pub auc: Option<BeforeAfter>,
-    /// Accuracy of the calibrated answers; `None` where a record lacks its prior.
+    /// Accuracy after contextual calibration; `None` where a record lacks its prior.
     pub calibrated: Option<BeforeAfter>,
+    /// Accuracy after batch calibration.
+    pub batch: Option<BeforeAfter>,
+    /// What the change is.
+    pub attribution: Attribution,
+    /// Which labels are chosen.
+    pub labels: LabelUse,
+    /// Clusters, other seeds, what the sample can show.
+    pub reliability: LanguageReliability,
+    /// Against English.
+    pub gap: Option<GapToEnglish>,
+}
+
+/// Which labels are chosen before and after, against which are right; in the order of [`Changes::labels`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LabelUse {
     /// Share of each label among the gold ones.
-    pub gold_share: Vec<f64>,
+    pub gold: Vec<f64>,
     /// Share of each label among those chosen before.
-    pub share_before: Vec<f64>,
+    pub before: Vec<f64>,
     /// Share of each label among those chosen after.
-    pub share_after: Vec<f64>,
+    pub after: Vec<f64>,
+    /// `[gold][chosen]`: items before, the mean over exemplar sets.
+    pub confusion_before: Vec<Vec<f64>>,
+    /// `[gold][chosen]`: items after, the mean over seeds and exemplar sets.
+    pub confusion_after: Vec<Vec<f64>>,
+    /// Entropy of the chosen shares in bits, before and after.
+    pub entropy: (f64, f64),
+    /// Half the summed absolute difference between chosen and gold shares, before and after.
+    pub distance: (f64, f64),
 }
 
 /// Means over a group of languages (Eq. 5), each language counted once; bootstrap intervals over items.
@@ -71,8 +91,14 @@ pub struct MeanChange {
     pub change: Estimate,
     /// Mean AUC of the languages that have one.
     pub auc: Option<BeforeAfter>,
-    /// Mean calibrated accuracy of the languages that have one.
+    /// Mean accuracy after contextual calibration of the languages that have one.
     pub calibrated: Option<BeforeAfter>,
+    /// Mean accuracy after batch calibration.
+    pub batch: Option<BeforeAfter>,
+    /// What the change is.
+    pub attribution: Attribution,
+    /// The smallest change that these items show with power 0.8, as a fraction of 1.
+    pub detectable: f64,
 }
 
 /// Everything that changed between two models' answers.
@@ -80,155 +106,225 @@ pub struct MeanChange {
 pub struct Changes {
     /// English label names, in the order of the shares.
     pub labels: Vec<String>,
+    /// Sets of exemplars that the answers came after.
+    pub few_shots: Vec<String>,
     /// In the order of the paper's tables.
     pub languages: Vec<LanguageChange>,
     /// Over all languages.
     pub mean: MeanChange,
+    /// Exact sign-flip test of the mean; `None` where the languages have different items.
+    pub mean_p: Option<PairedP>,
     /// Over the languages seen in training, if there are both kinds.
     pub seen: Option<MeanChange>,
     /// Over the others.
     pub unseen: Option<MeanChange>,
+    /// By resource, script and family, where there are at least two groups of a kind.
+    pub groups: Vec<GroupChange>,
+    /// Mean gap to English of the other languages.
+    pub gap: Option<GapToEnglish>,
     /// Change of the mean accuracy of each seed.
     pub seed_changes: Vec<f64>,
     /// Half the summed absolute difference between chosen and gold shares, mean over languages: before and after.
     pub share_distance: (f64, f64),
+    /// Variance by seed, exemplar set and item; `None` with one of each.
+    pub reliability: Option<MeanReliability>,
+    /// Whether the languages get the same answers; `None` with one language.
+    pub consistency: Option<Consistency>,
     /// Whether all languages have the same items, so that one draw of items serves all.
     pub joint: bool,
 }
 
 /// One language of both models.
-struct Pair<'a> {
-    language: Language,
-    before: &'a Measured,
-    seeds: Vec<&'a Measured>,
-    /// Seeds right after minus seeds right before, per item.
-    changes: Vec<i32>,
+pub(crate) struct Pair<'a> {
+    pub language: Language,
+    /// By set of exemplars.
+    pub before: Vec<&'a Measured>,
+    /// By seed and set.
+    pub after: Vec<Vec<&'a Measured>>,
+    /// Cells right after minus cells right before, per item.
+    pub changes: Vec<i32>,
 }
 
-impl Pair<'_> {
-    /// Mean over the seeds.
-    fn over_seeds(&self, value: impl Fn(&Measured) -> f64) -> f64 {
-        mean(self.seeds.iter().map(|seed| value(seed)))
+/// A pair's measures over the draws.
+pub(crate) struct PairSeries {
+    pub before: LevelSeries,
+    pub after: LevelSeries,
+}
+
+impl<'a> Pair<'a> {
+    fn new(language: Language, columns: &'a Columns) -> Self {
+        let before: Vec<&Measured> = columns.before.iter().map(|measures| &measures[&language]).collect();
+        let of_seed = |sets: &'a Vec<Measures>| -> Vec<&'a Measured> { sets.iter().map(|of| &of[&language]).collect() };
+        let after: Vec<Vec<&Measured>> = columns.after.iter().map(of_seed).collect();
+        let change = |item: usize| {
+            let cells = after.iter().flat_map(|seed| seed.iter().zip(&before));
+            cells.map(|(after, before)| after.right[item] - before.right[item]).sum()
+        };
+        let changes = (0..before[0].items.len()).map(change).collect();
+        Self { language, before, after, changes }
+    }
+
+    /// After, all cells.
+    pub(crate) fn cells(&self) -> Vec<&'a Measured> {
+        self.after.iter().flatten().copied().collect()
     }
 }
 
-/// Pairs `before` with every seed of `after` in `languages`, which all of them have, with the same items.
+/// Measures what changes in `languages`, which all columns have, with the same items.
 pub(crate) fn measure_changes(
-    labels: &[String],
+    (labels, few_shots): (&[String], &[String]),
     languages: &[Language],
-    before: &Measures,
-    after: &[&Measures],
+    columns: &Columns,
     seen: &[Language],
 ) -> Changes {
-    let pairs: Vec<Pair> = languages.iter().map(|language| pair(*language, before, after)).collect();
-    let items: Vec<&[usize]> = pairs.iter().map(|pair| pair.before.items.as_slice()).collect();
+    let pairs: Vec<Pair> = languages.iter().map(|language| Pair::new(*language, columns)).collect();
+    let items: Vec<_> = pairs.iter().map(|p| (p.before[0].items.as_slice(), p.before[0].groups.as_slice())).collect();
     let resampling = Resampling::new(&items);
+    let series: Vec<PairSeries> = pairs
+        .iter()
+        .enumerate()
+        .map(|(l, pair)| PairSeries {
+            before: LevelSeries::new(&resampling, l, &pair.before),
+            after: LevelSeries::new(&resampling, l, &pair.cells()),
+        })
+        .collect();
     let (of_seen, of_unseen): (Vec<usize>, Vec<usize>) =
         (0..pairs.len()).partition(|&l| seen.contains(&pairs[l].language));
     let has_both = !of_seen.is_empty() && !of_unseen.is_empty();
-
-    let mut groups: Vec<Vec<usize>> = (0..pairs.len()).map(|l| vec![l]).collect();
-    groups.extend([(0..pairs.len()).collect(), of_seen, of_unseen]);
-    let mut of_groups = measure_groups(&pairs, &groups, &resampling);
-    let of_all = of_groups.split_off(pairs.len());
-    let optional = |index: usize| has_both.then(|| of_all[index].clone());
+    let all: Vec<usize> = (0..pairs.len()).collect();
+    let described = describe_languages(&pairs, &resampling, &series, seen);
     Changes {
         labels: labels.to_vec(),
-        languages: describe_languages(&pairs, seen, &of_groups),
-        mean: of_all[0].clone(),
-        seen: optional(1),
-        unseen: optional(2),
-        seed_changes: (0..after.len())
-            .map(|seed| mean(pairs.iter().map(|p| p.seeds[seed].accuracy() - p.before.accuracy())))
-            .collect(),
+        few_shots: few_shots.to_vec(),
+        mean: measure_mean(&series, &all),
+        mean_p: resampling.is_joint().then(|| test_mean(&pairs, &resampling)),
+        seen: has_both.then(|| measure_mean(&series, &of_seen)),
+        unseen: has_both.then(|| measure_mean(&series, &of_unseen)),
+        groups: measure_groups(languages, &series),
+        gap: measure_gaps(languages, &series).1,
+        seed_changes: seed_changes(&pairs),
         share_distance: (
-            mean(pairs.iter().map(|p| share_distance(p.before))),
-            mean(pairs.iter().map(|p| p.over_seeds(share_distance))),
+            mean(described.iter().map(|l| l.labels.distance.0)),
+            mean(described.iter().map(|l| l.labels.distance.1)),
         ),
+        reliability: resampling.is_joint().then(|| mean_reliability(&pairs, resampling.clusters(0))).flatten(),
+        consistency: measure_consistency(&pairs, &resampling, labels.len()),
         joint: resampling.is_joint(),
+        languages: described,
     }
 }
 
-fn pair<'a>(language: Language, before: &'a Measures, after: &[&'a Measures]) -> Pair<'a> {
-    let (before, seeds) = (&before[&language], after.iter().map(|seed| &seed[&language]).collect::<Vec<_>>());
-    let change = |(item, right): (usize, &i32)| seeds.iter().map(|seed| seed.right[item] - right).sum();
-    let changes = before.right.iter().enumerate().map(change).collect();
-    Pair { language, before, seeds, changes }
-}
-
-/// The means of every group of languages; an empty group's are NaN.
-fn measure_groups(pairs: &[Pair], groups: &[Vec<usize>], resampling: &Resampling) -> Vec<MeanChange> {
-    let seeds = pairs.first().map_or(1, |pair| pair.seeds.len()) as f64;
-    let before = resampling.estimate(groups, |l, counts| counted_mean(&pairs[l].before.right, counts));
-    let after = resampling.estimate(groups, |l, counts| pairs[l].over_seeds(|seed| counted_mean(&seed.right, counts)));
-    let change = resampling.estimate(groups, |l, counts| counted_mean(&pairs[l].changes, counts) / seeds);
-    let auc = measure_optional(pairs, groups, resampling, Measured::auc, |m, counts| m.separation.area(counts));
-    let calibrated = measure_optional(pairs, groups, resampling, Measured::calibrated_accuracy, |m, counts| {
-        m.calibrated.as_ref().map_or(f64::NAN, |right| counted_mean(right, counts))
-    });
-    let of_group = |group: usize| MeanChange {
-        languages: groups[group].len(),
-        before: before[group].unwrap_or(Estimate::UNDEFINED),
-        after: after[group].unwrap_or(Estimate::UNDEFINED),
-        change: change[group].unwrap_or(Estimate::UNDEFINED),
-        auc: auc[group],
-        calibrated: calibrated[group],
+/// The means of a group of languages, given by place; of nothing they are NaN.
+pub(crate) fn measure_mean(series: &[PairSeries], group: &[usize]) -> MeanChange {
+    let mean_of = |pick: &dyn Fn(&LevelSeries) -> Option<Series>| -> Option<(Series, Series)> {
+        let both = |l: &usize| Some((pick(&series[*l].before)?, pick(&series[*l].after)?));
+        let (before, after): (Vec<Series>, Vec<Series>) = group.iter().filter_map(both).unzip();
+        Some((Series::mean_of(&before)?, Series::mean_of(&after)?))
     };
-    (0..groups.len()).map(of_group).collect()
+    let both = |pick: &dyn Fn(&LevelSeries) -> Option<Series>| {
+        mean_of(pick).and_then(|(before, after)| BeforeAfter::of(&before, &after))
+    };
+    let defined = |series: &Series| (!series.value().is_nan()).then(|| series.clone());
+    let raw = mean_of(&|level| Some(level.raw.clone()));
+    let batch = mean_of(&|level| level.batch.clone());
+    let change = raw.as_ref().map(|(before, after)| after.minus(before));
+    let prior_part = change.as_ref().zip(batch.as_ref()).and_then(|(raw, (before, after))| {
+        let has_all = group.iter().all(|&l| series[l].before.batch.is_some() && series[l].after.batch.is_some());
+        raw.minus(&after.minus(before)).estimate().filter(|_| has_all)
+    });
+    let auc = both(&|level| defined(&level.auc));
+    let batch = batch.and_then(|(before, after)| BeforeAfter::of(&before, &after));
+    let estimate = |series: Option<&Series>| series.and_then(Series::estimate).unwrap_or(Estimate::UNDEFINED);
+    MeanChange {
+        languages: group.len(),
+        before: estimate(raw.as_ref().map(|(before, _)| before)),
+        after: estimate(raw.as_ref().map(|(_, after)| after)),
+        change: estimate(change.as_ref()),
+        auc,
+        calibrated: both(&|level| level.contextual.clone()),
+        batch,
+        attribution: Attribution {
+            prior_part,
+            verdict: crate::verdict::judge_means(auc.as_ref(), batch.as_ref(), prior_part.as_ref()),
+        },
+        detectable: change.map_or(f64::NAN, |c| crate::stats::power::detectable_by_error(c.standard_error())),
+    }
 }
 
-/// As [`measure_groups`], of a measure that some languages lack: each group's mean is over those that have it.
-fn measure_optional(
+/// Sign flips of the items' changes summed over all languages, by cluster.
+fn test_mean(pairs: &[Pair], resampling: &Resampling) -> PairedP {
+    let items = pairs[0].changes.len();
+    let sums: Vec<i32> = (0..items).map(|item| pairs.iter().map(|pair| pair.changes[item]).sum()).collect();
+    sign_flip(&resampling.clusters(0).sums(&sums))
+}
+
+fn seed_changes(pairs: &[Pair]) -> Vec<f64> {
+    let accuracy = |cells: &[&Measured]| mean(cells.iter().map(|cell| cell.accuracy()));
+    let seeds = pairs.first().map_or(0, |pair| pair.after.len());
+    let of_seed = |seed: usize| mean(pairs.iter().map(|pair| accuracy(&pair.after[seed]) - accuracy(&pair.before)));
+    (0..seeds).map(of_seed).collect()
+}
+
+fn describe_languages(
     pairs: &[Pair],
-    groups: &[Vec<usize>],
     resampling: &Resampling,
-    value: impl Fn(&Measured) -> Option<f64>,
-    resampled: impl Fn(&Measured, &[u32]) -> f64,
-) -> Vec<Option<BeforeAfter>> {
-    let value = |measured: &Measured| value(measured).unwrap_or(f64::NAN);
-    let levels: Vec<(f64, f64)> = pairs.iter().map(|pair| (value(pair.before), pair.over_seeds(value))).collect();
-    let has = |l: &usize| !levels[*l].0.is_nan() && !levels[*l].1.is_nan();
-    let groups: Vec<Vec<usize>> = groups.iter().map(|group| group.iter().copied().filter(has).collect()).collect();
-    let changes = resampling.estimate(&groups, |l, counts| {
-        pairs[l].over_seeds(|seed| resampled(seed, counts)) - resampled(pairs[l].before, counts)
-    });
-    let of_group = |(group, change): (&Vec<usize>, Option<Estimate>)| {
-        let before = mean(group.iter().map(|&l| levels[l].0));
-        Some(BeforeAfter { before, after: mean(group.iter().map(|&l| levels[l].1)), change: change? })
-    };
-    groups.iter().zip(changes).map(of_group).collect()
-}
-
-/// `of_each`: the measures of every language alone.
-fn describe_languages(pairs: &[Pair], seen: &[Language], of_each: &[MeanChange]) -> Vec<LanguageChange> {
-    let p_values: Vec<f64> = pairs.iter().map(|pair| sign_flip_p(&pair.changes)).collect();
-    let adjusted = holm(&p_values);
+    series: &[PairSeries],
+    seen: &[Language],
+) -> Vec<LanguageChange> {
+    let tests: Vec<PairedP> =
+        pairs.iter().enumerate().map(|(l, pair)| sign_flip(&resampling.clusters(l).sums(&pair.changes))).collect();
+    let exact: Vec<f64> = tests.iter().map(|p| p.exact).collect();
+    let (holm, hochberg) = (holm(&exact), benjamini_hochberg(&exact));
+    let languages: Vec<Language> = pairs.iter().map(|pair| pair.language).collect();
+    let gaps = measure_gaps(&languages, series).0;
     let describe = |(l, pair): (usize, &Pair)| {
-        let items = pair.before.items.len();
+        let (PairSeries { before, after }, cells) = (&series[l], pair.cells());
+        let optional = |before: &Option<Series>, after: &Option<Series>| {
+            before.as_ref().zip(after.as_ref()).and_then(|(before, after)| BeforeAfter::of(before, after))
+        };
         LanguageChange {
             language: pair.language,
             seen: seen.contains(&pair.language),
-            items,
-            before: wilson(pair.before.accuracy(), items),
-            after: wilson(pair.over_seeds(Measured::accuracy), items),
-            after_seeds: pair.seeds.iter().map(|seed| seed.accuracy()).collect(),
-            change: of_each[l].change,
-            p: p_values[l],
-            p_holm: adjusted[l],
-            auc: of_each[l].auc,
-            calibrated: of_each[l].calibrated,
-            gold_share: pair.before.gold_share.clone(),
-            share_before: pair.before.chosen_share.clone(),
-            share_after: (0..pair.before.chosen_share.len())
-                .map(|label| pair.over_seeds(|seed| seed.chosen_share[label]))
-                .collect(),
+            items: pair.changes.len(),
+            before: accuracy(resampling, l, &pair.before),
+            after: accuracy(resampling, l, &cells),
+            after_seeds: pair.after.iter().map(|sets| mean(sets.iter().map(|set| set.accuracy()))).collect(),
+            change: after.raw.minus(&before.raw).estimate().unwrap_or(Estimate::UNDEFINED),
+            p: tests[l],
+            p_holm: holm[l],
+            p_bh: hochberg[l],
+            auc: BeforeAfter::of(&before.auc, &after.auc),
+            calibrated: optional(&before.contextual, &after.contextual),
+            batch: optional(&before.batch, &after.batch),
+            attribution: attribute(before, after),
+            labels: use_of_labels(&pair.before, &cells),
+            reliability: language_reliability(pair, resampling.clusters(l)),
+            gap: gaps[l],
         }
     };
     pairs.iter().enumerate().map(describe).collect()
 }
 
-/// Half the summed absolute difference between what was chosen and what was gold.
-fn share_distance(measured: &Measured) -> f64 {
-    let differences = measured.chosen_share.iter().zip(&measured.gold_share).map(|(a, b)| (a - b).abs());
-    differences.sum::<f64>() / 2.0
+/// Shares and confusion matrices before and after, means over cells.
+fn use_of_labels(before: &[&Measured], after: &[&Measured]) -> LabelUse {
+    let shares = |cells: &[&Measured]| -> Vec<f64> {
+        (0..cells[0].chosen_share.len()).map(|label| mean(cells.iter().map(|c| c.chosen_share[label]))).collect()
+    };
+    let confusion = |cells: &[&Measured]| -> Vec<Vec<f64>> {
+        let labels = 0..cells[0].confusion.len();
+        let cell = |gold: usize, chosen: usize| mean(cells.iter().map(|c| c.confusion[gold][chosen]));
+        labels.clone().map(|gold| labels.clone().map(|chosen| cell(gold, chosen)).collect()).collect()
+    };
+    let gold = before[0].gold_share.clone();
+    let (of_before, of_after) = (shares(before), shares(after));
+    let far = |cells: &[&Measured]| mean(cells.iter().map(|cell| distance(&cell.chosen_share, &gold)));
+    LabelUse {
+        entropy: (entropy(&of_before), entropy(&of_after)),
+        distance: (far(before), far(after)),
+        confusion_before: confusion(before),
+        confusion_after: confusion(after),
+        before: of_before,
+        after: of_after,
+        gold,
+    }
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use schema::LabelSet;
 
 use crate::{
-    answers::{AnswerSet, check_comparable},
+    answers::AnswerSet,
     change::{Changes, measure_changes},
+    change_tables::tables_of,
     error::ReportError,
     findings::describe_setting,
-    measure::{find_never_right, measure},
-    tables::of_changes,
+    measure::find_never_right,
+    pairing::Pairing,
 };
 
 /// What changes from one file of answers to another.
@@ -39,33 +40,34 @@ pub struct Comparison {
 /// A broken file, or files that cannot be compared; the message says where they differ.
 pub fn compare(a: &Path, b: &Path) -> Result<Comparison, ReportError> {
     let read = |path: &Path| {
-        let set = AnswerSet::read(&[path.to_owned()], |_, _| None)?;
-        set.ok_or_else(|| ReportError::Nothing(path.to_owned()))
+        let sets = AnswerSet::read(&[path.to_owned()], |_, _| None)?;
+        if sets.is_empty() { Err(ReportError::Nothing(path.to_owned())) } else { Ok(sets) }
     };
     let (before, after) = (read(a)?, read(b)?);
-    let languages = check_comparable(&before, &after)?;
-    let never_right = find_never_right([&before, &after]);
-    let of_before = measure(&before, &never_right);
-    let of_after = measure(&after, &never_right);
+    let pairing = Pairing::new(&before, &[&after])?;
+    let columns = pairing.measure(&find_never_right(before.iter().chain(&after)));
+    let (first, second) = pairing.pairs().next().unwrap_or((&before[0], &after[0]));
     let gap = |set: &AnswerSet, path: &Path| {
-        let missing: Vec<&str> = set.languages.keys().filter(|l| !languages.contains(l)).map(|l| l.code()).collect();
+        let missing = set.languages.keys().filter(|l| !pairing.languages.contains(l));
+        let missing: Vec<&str> = missing.map(|l| l.code()).collect();
         (!missing.is_empty()).then(|| format!("only {} has {}; not compared", path.display(), missing.join(", ")))
     };
+    let gaps = [gap(first, a), gap(second, b)].into_iter().flatten().chain(pairing.gaps.iter().cloned());
     Ok(Comparison {
         a: a.to_owned(),
         b: b.to_owned(),
-        task: before.head.task.clone(),
-        labels: before.head.labels,
-        differences: before.head.differences(&after.head).into_iter().map(|(_, difference)| difference).collect(),
-        gaps: [gap(&before, a), gap(&after, b)].into_iter().flatten().collect(),
-        changes: measure_changes(&before.label_names, &languages, &of_before, &[&of_after], &[]),
+        task: first.head.task.clone(),
+        labels: first.head.labels,
+        differences: first.head.differences(&second.head).into_iter().map(|(_, difference)| difference).collect(),
+        gaps: gaps.collect(),
+        changes: measure_changes((&first.label_names, &pairing.few_shots), &pairing.languages, &columns, &[]),
     })
 }
 
 impl Comparison {
-    /// Files, differences, table and findings; ends with a line feed.
+    /// Files, differences, findings and all tables; ends with a line feed.
     pub fn render_text(&self) -> String {
-        let table = of_changes(String::new(), &self.changes).to_text();
+        let (main, rest) = tables_of(String::new(), &self.changes);
         let findings = describe_setting(&self.changes);
         let tiles = findings.tiles.iter().map(|t| format!("{}: {} → {} ({})\n", t.name, t.before, t.after, t.change));
         let tiles: String = tiles.collect();
@@ -73,12 +75,14 @@ impl Comparison {
             |name: &str, lines: &[String]| -> String { lines.iter().map(|line| format!("{name}: {line}\n")).collect() };
         let (differences, gaps) = (list("differs", &self.differences), list("missing", &self.gaps));
         let details = findings.details.join("\n");
+        let rest: String = rest.iter().map(|table| format!("\n{}\n{}", table.caption, table.to_text())).collect();
         format!(
-            "{}, {} labels\nbefore: {}\nafter:  {}\n{differences}{gaps}\n{table}\n{tiles}{}\n{details}\n",
+            "{}, {} labels\nbefore: {}\nafter:  {}\n{differences}{gaps}\n{}\n{tiles}{}\n{details}\n{rest}",
             self.task,
             self.labels,
             self.a.display(),
             self.b.display(),
+            main.to_text(),
             findings.verdict
         )
     }

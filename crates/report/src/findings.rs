@@ -1,32 +1,15 @@
-//! Sentences computed from the numbers, above all: is a gain a moved label prior, or better separation?
-//!
-//! An accuracy can rise because the model prefers another label overall, without knowing more about any item. AUC
-//! compares items only with each other, so a preference common to all items cannot move it; calibrated accuracy takes
-//! out the preference that a content-free question shows. Never here: a threshold that is not an interval.
+//! Sentences computed from the numbers. Never here: a threshold that is not an interval; the rules of the verdict.
 
 use serde::Serialize;
 
 use crate::{
-    change::{BeforeAfter, Changes, LanguageChange, MeanChange},
+    change::{Changes, LanguageChange, MeanChange},
     format::{area, area_interval, labels_title, percent, points, points_interval},
+    levels::BeforeAfter,
     results::{Block, Results, SettingResult},
     stats::{Estimate, standard_deviation},
+    verdict::{Direction, Verdict, direction},
 };
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Rises,
-    Falls,
-    Unclear,
-}
-
-fn direction(change: &Estimate) -> Direction {
-    match change {
-        change if change.rises() => Direction::Rises,
-        change if change.falls() => Direction::Falls,
-        _ => Direction::Unclear,
-    }
-}
 
 /// What is said of one setting.
 #[derive(Clone, Debug, Serialize)]
@@ -64,91 +47,78 @@ impl Tile {
 
 /// Puts a setting's changes into words.
 pub(crate) fn describe_setting(changes: &Changes) -> Findings {
-    let details = [by_language(changes), by_training(changes), Some(shares(changes)), seeds(changes)];
+    let details = [
+        by_language(changes),
+        by_training(changes),
+        gap(changes),
+        agreement(changes),
+        Some(shares(changes)),
+        seeds(changes),
+        clusters(changes),
+        Some(detectable(changes)),
+    ];
     Findings {
         tiles: tiles(&changes.mean),
-        verdict: judge_gain(&changes.mean, changes.labels.len()),
+        verdict: judge_gain(&changes.mean),
         details: details.into_iter().flatten().collect(),
     }
 }
 
 fn tiles(mean: &MeanChange) -> Vec<Tile> {
-    let in_percent = |before, after, change: &Estimate| {
-        [percent(before, 1) + " %", percent(after, 1) + " %", points_interval(change, 1)]
+    let in_percent = |before: &Estimate, after: &Estimate, change: &Estimate| {
+        [percent(before.value, 1) + " %", percent(after.value, 1) + " %", points_interval(change, 1)]
     };
-    let raw = in_percent(mean.before.value, mean.after.value, &mean.change);
+    let raw = in_percent(&mean.before, &mean.after, &mean.change);
     let raw = Tile::new("Raw accuracy", raw, &mean.change);
     let calibrated =
-        mean.calibrated.map(|c| Tile::new("Calibrated accuracy", in_percent(c.before, c.after, &c.change), &c.change));
-    let auc = mean.auc.map(|c| Tile::new("AUC", [area(c.before), area(c.after), area_interval(&c.change)], &c.change));
+        mean.batch.map(|c| Tile::new("Calibrated accuracy", in_percent(&c.before, &c.after, &c.change), &c.change));
+    let areas = |c: &BeforeAfter| [area(c.before.value), area(c.after.value), area_interval(&c.change)];
+    let auc = mean.auc.map(|c| Tile::new("AUC", areas(&c), &c.change));
     [Some(raw), calibrated, auc].into_iter().flatten().collect()
 }
 
-/// Prior or separation: what the three mean changes say together. With two labels a common preference leaves AUC exactly
-/// as it is; with more it can move the one-against-the-rest shares a little.
-fn judge_gain(mean: &MeanChange, labels: usize) -> String {
-    use Direction::{Falls, Rises, Unclear};
-    let of = |change: &Option<BeforeAfter>| change.as_ref().map(|c| direction(&c.change));
-    let calibrated = of(&mean.calibrated);
-    let verdict = match (direction(&mean.change), of(&mean.auc)) {
-        (Rises, Some(Rises)) if labels == 2 => {
-            "Raw accuracy and AUC both rise: the labels are better separated, which no moved label prior can do."
-        }
-        (Rises, Some(Rises)) => {
-            "Raw accuracy and AUC both rise: the labels are better separated, which a moved label prior hardly does."
-        }
-        (Rises, Some(Unclear)) => {
-            "Raw accuracy rises while AUC does not clearly rise: the gain is within what a moved label prior gives."
-        }
-        (Rises, Some(Falls)) => {
-            "Raw accuracy rises while AUC falls: the labels are separated worse, and the gain is that of a moved label prior."
-        }
-        (Unclear, Some(Rises)) => {
-            "AUC rises without a clear change of raw accuracy: the labels are better separated, but the label prior hides it."
-        }
-        (Unclear, Some(Unclear)) => "Neither raw accuracy nor AUC clearly changes: no effect is shown by these items.",
-        (Unclear, Some(Falls)) => "AUC falls without a clear change of raw accuracy: the labels are separated worse.",
-        (Falls, Some(Rises)) => {
-            "Raw accuracy falls while AUC rises: the labels are better separated, and the loss is that of a moved label prior."
-        }
-        (Falls, Some(Unclear)) => {
-            "Raw accuracy falls while AUC does not clearly change: the loss is within what a moved label prior gives."
-        }
-        (Falls, Some(Falls)) => "Raw accuracy and AUC both fall: the labels are separated worse.",
-        (_, None) => "AUC is undefined here (one gold label only), so prior and separation cannot be told apart.",
-    };
-    let on_calibrated = match (direction(&mean.change), calibrated) {
-        (Rises, Some(Rises)) => " Calibrated accuracy rises too.",
-        (Rises, Some(Unclear)) => " Calibrated accuracy does not clearly rise.",
-        (Rises, Some(Falls)) => " Calibrated accuracy falls.",
-        (_, Some(Rises)) => " Calibrated accuracy rises.",
-        _ => "",
-    };
-    format!("{verdict}{on_calibrated}")
+/// What the change of the mean is.
+fn judge_gain(mean: &MeanChange) -> String {
+    mean.attribution.verdict.explain(direction(&mean.change))
 }
 
 /// `None` with one language: nothing to count.
 fn by_language(changes: &Changes) -> Option<String> {
     let all = &changes.languages;
     let how_many = |of: &dyn Fn(&LanguageChange) -> bool| all.iter().filter(|l| of(l)).count();
-    let auc_rises = |l: &LanguageChange| l.auc.is_some_and(|c| c.change.rises());
-    let rising = how_many(&|l| l.change.rises());
     (all.len() > 1).then(|| {
+        let counted = |name: &str, of: &dyn Fn(&LanguageChange) -> bool| match how_many(of) {
+            0 => None,
+            number => Some(format!("{name} in {number}")),
+        };
+        let verdicts: Vec<String> = VERDICTS
+            .iter()
+            .filter_map(|&verdict| counted(verdict.short(), &|l| l.attribution.verdict == verdict))
+            .collect();
         format!(
-            "Language by language, the interval of the raw change lies above 0 in {rising} of {} and below 0 in {}; after \
-             Holm's adjustment {} of the changes are significant at 0.05. AUC clearly rises in {}{}.",
+            "Language by language, the interval of the raw change lies above 0 in {} of {} and below 0 in {}; {} of the \
+             changes are significant at 0.05 after Holm's adjustment, {} after Benjamini and Hochberg's. The change is, \
+             without adjustment, {}.",
+            how_many(&|l| l.change.rises()),
             all.len(),
             how_many(&|l| l.change.falls()),
             how_many(&|l| l.p_holm < 0.05),
-            how_many(&auc_rises),
-            if rising == 0 {
-                String::new()
-            } else {
-                format!(", among them {} of the {rising}", how_many(&|l| l.change.rises() && auc_rises(l)))
-            }
+            how_many(&|l| l.p_bh < 0.05),
+            list(&verdicts)
         )
     })
 }
+
+const VERDICTS: [Verdict; 8] = [
+    Verdict::Discrimination,
+    Verdict::DiscriminationAndPrior,
+    Verdict::Prior,
+    Verdict::DiscriminationAgainstPrior,
+    Verdict::PriorLoss,
+    Verdict::DiscriminationLoss,
+    Verdict::Contradictory,
+    Verdict::Unresolved,
+];
 
 fn by_training(changes: &Changes) -> Option<String> {
     let (seen, unseen) = (changes.seen.as_ref()?, changes.unseen.as_ref()?);
@@ -171,14 +141,86 @@ fn shares(changes: &Changes) -> String {
 }
 
 fn seeds(changes: &Changes) -> Option<String> {
-    let spread = standard_deviation(&changes.seed_changes)?;
+    let wide = changes.reliability.as_ref().map_or_else(String::new, |r| {
+        let part = |variance: Option<f64>, between: String| {
+            variance.map(|variance| format!("{} {between}", percent(variance.max(0.0).sqrt(), 1)))
+        };
+        let parts = [
+            part(r.change.seed, format!("between {} seeds", r.seeds)),
+            part(r.change.exemplars, format!("between {} sets of exemplars", r.exemplar_sets)),
+            part(Some(r.change.items), "between items".to_owned()),
+            part(r.change.rest, "by their interplay".to_owned()),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        format!(
+            " The standard deviations of an item's change are, in points, {}; the interval for other seeds, exemplars and \
+             items is {}.",
+            list(&parts),
+            points_interval(&r.wide, 1)
+        )
+    });
+    let Some(spread) = standard_deviation(&changes.seed_changes) else {
+        return (!wide.is_empty()).then(|| wide.trim_start().to_owned());
+    };
     let each: Vec<String> = changes.seed_changes.iter().map(|&change| points(change, 1)).collect();
     Some(format!(
-        "{} seeds change the mean by {} points (standard deviation {}); the interval is over items, for these seeds.",
+        "{} seeds change the mean by {} points (standard deviation {}); the interval above is over items, for these \
+         seeds.{wide}",
         each.len(),
         each.join(", "),
         percent(spread, 1)
     ))
+}
+
+fn gap(changes: &Changes) -> Option<String> {
+    let gap = changes.gap.as_ref()?;
+    Some(format!(
+        "The others are on average {} points behind English before and {} after, a change of {}.",
+        points(gap.before.value, 1),
+        points(gap.after.value, 1),
+        points_interval(&gap.change, 1)
+    ))
+}
+
+fn agreement(changes: &Changes) -> Option<String> {
+    let consistency = changes.consistency.as_ref()?;
+    let (all, pairs) = (&consistency.all_alike, &consistency.pairs_alike);
+    Some(format!(
+        "{} % of the items are answered alike in all {} languages before and {} % after ({} and {} % by chance at these label \
+         shares); two languages agree on {} % and {} % ({} and {} %).",
+        percent(all.measured.before.value, 1),
+        consistency.languages,
+        percent(all.measured.after.value, 1),
+        percent(all.chance.0, 1),
+        percent(all.chance.1, 1),
+        percent(pairs.measured.before.value, 1),
+        percent(pairs.measured.after.value, 1),
+        percent(pairs.chance.0, 1),
+        percent(pairs.chance.1, 1)
+    ))
+}
+
+/// `None` where no items share a text.
+fn clusters(changes: &Changes) -> Option<String> {
+    let first = changes.languages.iter().find(|l| l.reliability.clusters < l.items)?;
+    Some(format!(
+        "{} items share {} texts: intervals and tests draw and flip whole texts.",
+        first.items, first.reliability.clusters
+    ))
+}
+
+fn detectable(changes: &Changes) -> String {
+    let found: Vec<f64> = changes.languages.iter().filter_map(|l| l.reliability.detectable).collect();
+    let (low, high) = found.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), &d| (low.min(d), high.max(d)));
+    let each = match found.as_slice() {
+        [] => "none in a single language".to_owned(),
+        [_] => format!("{} in a language", percent(low, 1)),
+        _ => format!("{} to {} in a language", percent(low, 1), percent(high, 1)),
+    };
+    format!(
+        "The smallest change that these items show in four samples of five is {} points of the mean, {each}.",
+        percent(changes.mean.detectable, 1)
+    )
 }
 
 /// The page's first paragraphs, for someone who reads nothing else: one per task and label set.
@@ -207,7 +249,7 @@ fn summarise_block(block: &Block, model: &str) -> String {
         [only] => format!(
             "{base} Learning to translate questions changes this by {} (95 % interval in brackets). {}",
             change(only),
-            judge_gain(&only.changes.mean, only.changes.labels.len())
+            judge_gain(&only.changes.mean)
         ),
         few if few.len() <= 4 => {
             let changes: Vec<String> = few.iter().map(|setting| change(setting)).collect();
@@ -236,19 +278,18 @@ fn describe_extremes(settings: &[&SettingResult], change: impl Fn(&SettingResult
 /// Which settings gain, and which of these in separation.
 fn judge_all(settings: &[&SettingResult]) -> String {
     let gaining = settings.iter().filter(|setting| setting.changes.mean.change.rises());
-    let separates = |setting: &&&SettingResult| setting.changes.mean.auc.is_some_and(|auc| auc.change.rises());
+    let separates = |setting: &&&SettingResult| setting.changes.mean.attribution.verdict.discriminates();
     let (better, moved): (Vec<&&SettingResult>, Vec<&&SettingResult>) = gaining.partition(separates);
     let names = |settings: &[&&SettingResult]| list(&settings.iter().map(|s| s.name.clone()).collect::<Vec<_>>());
     match (better.as_slice(), moved.as_slice()) {
         ([], []) => "None of them clearly raises raw accuracy.".to_owned(),
-        (better, []) => format!("With {} AUC rises too: the labels are better separated.", names(better)),
-        ([], moved) => format!(
-            "With {} raw accuracy rises but AUC does not clearly rise: the gain is within what a moved label prior gives.",
-            names(moved)
-        ),
+        (better, []) => format!("With {} the labels are told apart better.", names(better)),
+        ([], moved) => {
+            format!("With {} raw accuracy rises, but the labels are not clearly told apart better.", names(moved))
+        }
         (better, moved) => format!(
-            "With {} AUC rises too: the labels are better separated. With {} AUC does not clearly rise: the gain is within what \
-             a moved label prior gives.",
+            "With {} the labels are told apart better. With {} raw accuracy rises, but the labels are not clearly told apart \
+             better.",
             names(better),
             names(moved)
         ),
@@ -266,38 +307,4 @@ fn list(parts: &[String]) -> String {
 
 fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn change(low: f64, high: f64) -> BeforeAfter {
-        let value = (low + high) / 2.0;
-        BeforeAfter { before: 0.5, after: 0.5 + value, change: Estimate { value, low, high } }
-    }
-
-    fn mean_change(raw: (f64, f64), auc: (f64, f64)) -> MeanChange {
-        let raw = change(raw.0, raw.1).change;
-        let level = Estimate { value: 0.5, low: 0.4, high: 0.6 };
-        let auc = Some(change(auc.0, auc.1));
-        MeanChange { languages: 2, before: level, after: level, change: raw, auc, calibrated: None }
-    }
-
-    #[test]
-    fn a_gain_without_separation_is_called_a_moved_prior() {
-        let (up, flat, down) = ((0.02, 0.06), (-0.02, 0.02), (-0.06, -0.02));
-        let said = |raw, auc| judge_gain(&mean_change(raw, auc), 2);
-        assert!(said(up, flat).contains("the gain is within what a moved label prior gives"));
-        assert!(said(up, down).contains("AUC falls"));
-        assert!(said(up, up).contains("better separated, which no moved label prior can do"));
-        assert!(judge_gain(&mean_change(up, up), 3).contains("which a moved label prior hardly does"));
-        assert!(said(flat, up).contains("the label prior hides it"));
-        assert!(said(flat, flat).contains("no effect is shown"));
-        assert!(said(down, flat).contains("the loss is within"));
-        let undefined = MeanChange { auc: None, ..mean_change(up, up) };
-        assert!(judge_gain(&undefined, 2).contains("cannot be told apart"));
-        let calibrated = MeanChange { calibrated: Some(change(-0.01, 0.01)), ..mean_change(up, up) };
-        assert!(judge_gain(&calibrated, 3).ends_with("Calibrated accuracy does not clearly rise."));
-    }
 }

@@ -10,22 +10,25 @@ pub(crate) const NOTES: &[(&str, &str)] = &[
     ),
     (
         "95 % interval of a level",
-        "Wilson's interval for a proportion [1]. The interval of a mean over languages is a bootstrap over items. With \
-         several seeds the level is their mean, and the interval is that of one set of items.",
+        "Wilson's interval for a proportion [1]; where items share a text, of the number of independent items that are worth \
+         as much. The interval of a mean over languages is a bootstrap over items. With several seeds the level is their \
+         mean, and the interval is that of one set of items.",
     ),
     (
         "Change and its interval",
-        "Before and after are compared item by item. The interval is the 2.5 and 97.5 percentile of 2000 seeded bootstrap \
-         draws of items [2]. The languages' items are translations of each other, so one draw serves all languages: the \
-         interval of the mean knows that what is hard in one language tends to be hard in another. It speaks of other \
-         items of the same kind, not of other seeds, training data, prompts or languages. Items that share a text, as \
-         SNLI's share premises, are drawn one by one, which makes intervals somewhat too narrow [3].",
+        "Before and after are compared item by item. The interval is a seeded bootstrap of 2000 draws of items [2], with tails \
+         as far out as Student's t [14]. Items that share a text, as SNLI's share premises, are drawn together [3]. The \
+         languages' items are translations of each other, so one draw serves all languages: the interval of the mean knows \
+         that what is hard in one language tends to be hard in another. It speaks of other items of the same kind, not of other \
+         training data, prompts or languages; nor of other seeds, for which a wider interval is given where there are \
+         several. Where not one item changed it has no width, and says nothing.",
     ),
     (
-        "p and Holm's p",
-        "McNemar's exact two-sided test [4] on the items that became right or wrong; with several seeds its \
-         generalisation, the exact test that the sign of each item's mean change is a tossed coin. Holm's adjustment [5] \
-         allows for as many tests as there are languages.",
+        "p, Holm's p, BH's p",
+        "McNemar's exact two-sided test [4] on the items that became right or wrong; with several seeds, or with items that \
+         share a text, its generalisation: the exact test that the sign of each text's summed change is a tossed coin. The CSV \
+         files have the mid-p value [10] too. Holm's adjustment [5] keeps the chance of any false finding among the languages \
+         below 0.05; Benjamini and Hochberg's [9] keeps the expected share of false ones among the findings below it.",
     ),
     (
         "AUC",
@@ -36,19 +39,50 @@ pub(crate) const NOTES: &[(&str, &str)] = &[
     ),
     (
         "Calibrated accuracy",
-        "Accuracy after each label's score is divided by the score that the same prompt gives it when the question holds \
-         no content [7]. This takes out the part of a label preference that the prompt itself causes.",
+        "Accuracy after a label preference is taken out of the scores. Batch calibration [11], which tiles and rules use, \
+         divides each label's share by its mean over the test items of the language; contextual calibration [7] by what the \
+         same prompt gives it when the question holds no content. Neither looks at a right label.",
     ),
     (
-        "Prior or separation",
+        "What a change is",
         "A rise of raw accuracy has two possible sources: the model prefers another label overall (a moved prior), or it \
-         tells items apart better (separation). If raw accuracy rises and AUC does not, the first explains it. “Clearly” \
-         means that the 95 % interval of the change leaves out 0.",
+         tells items apart better (discrimination). The change is split: that of batch-calibrated accuracy is discrimination, \
+         the rest is the prior's part. A part counts if its 95 % interval leaves out 0. Discrimination: the interval of AUC \
+         or of calibrated accuracy lies above 0, and that of the other not below. Prior only: neither does, and the prior's \
+         part lies above 0. Both: both. Told apart worse: AUC or calibrated accuracy lies below 0. Contradictory: one above, \
+         one below. Else the cause is not resolved, whatever raw accuracy does. These intervals are not adjusted for the \
+         number of languages.",
+    ),
+    (
+        "Smallest detectable change",
+        "The change that McNemar's exact test at 0.05 finds in four samples of five, with as many items (independent ones that \
+         are worth as much) and the same share of items that become right or wrong. With several seeds, and for means, 2.8 \
+         standard errors.",
+    ),
+    (
+        "Seeds, exemplar sets, items",
+        "With several seeds or sets of exemplars the variance of an item's change is split by an analysis of variance with all \
+         effects random [15]; an estimate below 0 is shown as 0. The interval for other seeds too has all of it, with \
+         Satterthwaite's degrees of freedom; two or three seeds make it wide. The hierarchical bootstrap [16] in results.json is \
+         too narrow with so few.",
+    ),
+    (
+        "Groups of languages",
+        "Resource: the paper's ten languages with most data in LLaMA 2, and its ten others [8]. Resource class: Joshi et al. \
+         [13]. Seen in training: sources and target of the translation pairs. Each language counts once.",
+    ),
+    (
+        "Agreement of languages",
+        "Whether the answers to translations of one item are the same, right or wrong. A model that always gives one label \
+         agrees with itself perfectly: so chance, computed from each language's own label shares, stands beside. RankC [12] \
+         compares the whole ranking of the labels, the first places weighted most; with two labels it follows from the share \
+         of items answered alike. Gap: English accuracy less the language's.",
     ),
     (
         "Label shares",
         "How often each label is chosen, against how often it is right. The distance between the two is half the summed \
-         absolute difference. A model that always gives one answer lies far from the gold shares.",
+         absolute difference. A model that always gives one answer lies far from the gold shares, and the entropy of its \
+         shares is 0 bits.",
     ),
     (
         "Loss",
@@ -88,4 +122,37 @@ pub(crate) const REFERENCES: &[(&str, &str)] = &[
          “the paper”.",
         "https://arxiv.org/abs/2405.13816",
     ),
+    (
+        "Y. Benjamini and Y. Hochberg, Controlling the false discovery rate, Journal of the Royal Statistical Society B 57, \
+         1995.",
+        "",
+    ),
+    (
+        "M. W. Fagerland, S. Lydersen and P. Laake, The McNemar test for binary matched-pairs data: mid-p and asymptotic are \
+         better than exact conditional, BMC Medical Research Methodology 13, 2013.",
+        "",
+    ),
+    (
+        "H. Zhou et al., Batch Calibration: Rethinking Calibration for In-Context Learning and Prompt Engineering, ICLR 2024.",
+        "https://arxiv.org/abs/2309.17249",
+    ),
+    (
+        "J. Qi, R. Fernández and A. Bisazza, Cross-Lingual Consistency of Factual Knowledge in Multilingual Language Models, \
+         EMNLP 2023.",
+        "https://arxiv.org/abs/2310.10378",
+    ),
+    (
+        "P. Joshi et al., The State and Fate of Linguistic Diversity and Inclusion in the NLP World, ACL 2020.",
+        "https://arxiv.org/abs/2004.09095",
+    ),
+    (
+        "T. C. Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69, 2015.",
+        "https://arxiv.org/abs/1411.5279",
+    ),
+    (
+        "S. R. Searle, G. Casella and C. E. McCulloch, Variance Components, Wiley 1992; F. E. Satterthwaite, An approximate \
+         distribution of estimates of variance components, Biometrics Bulletin 2, 1946.",
+        "",
+    ),
+    ("A. B. Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1, 2007.", "https://arxiv.org/abs/0712.1111"),
 ];

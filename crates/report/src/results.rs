@@ -9,16 +9,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    answers::{AnswerSet, check_comparable},
+    answers::AnswerSet,
     change::{Changes, measure_changes},
     error::ReportError,
-    measure::{Measured, Measures, find_never_right, measure},
+    levels::{LevelSeries, accuracy},
+    measure::{Measured, Measures, NeverRight, find_never_right, measure},
+    pairing::{Pairing, common_items},
     run_records::{BASE, Question, RunRecords},
     stats::{
-        Estimate,
-        bootstrap::{Resampling, counted_mean},
-        mean,
-        proportion::wilson,
+        Estimate, mean,
+        resample::{Resampling, Series},
     },
 };
 
@@ -69,9 +69,11 @@ pub(crate) struct Level {
     /// Accuracy (Eq. 4), Wilson's interval.
     pub accuracy: Estimate,
     /// Area under the ROC curve.
-    pub auc: Option<f64>,
-    /// Accuracy of the calibrated answers.
-    pub calibrated: Option<f64>,
+    pub auc: Option<Estimate>,
+    /// Accuracy after contextual calibration.
+    pub calibrated: Option<Estimate>,
+    /// Accuracy after batch calibration.
+    pub batch: Option<Estimate>,
     /// Share of each label among the gold ones.
     pub gold_share: Vec<f64>,
     /// Share of each label among those chosen.
@@ -158,102 +160,109 @@ fn recipe_settings(manifest: &Value) -> Vec<String> {
     parsed.map(|setting| setting.slug()).collect()
 }
 
-fn tell_no_base((task, labels): &Question, model: &str, set: &AnswerSet) -> String {
-    let accuracies = set.languages.values().map(|records| mean(records.iter().map(|r| f64::from(u8::from(r.correct)))));
+fn tell_no_base((task, labels): &Question, model: &str, sets: &[AnswerSet]) -> String {
+    let languages = || sets.iter().flat_map(|set| set.languages.values());
+    let accuracies = languages().map(|records| mean(records.iter().map(|r| f64::from(u8::from(r.correct)))));
     format!(
         "`{model}` answered {task} with {labels} labels (mean accuracy {:.1} % over {} languages), but the base model \
          did not: its change is unknown. Evaluate the base as well.",
         100.0 * mean(accuracies),
-        set.languages.len()
+        sets.iter().map(|set| set.languages.len()).max().unwrap_or(0)
     )
 }
 
 fn compute_block(
     (task, labels): &Question,
-    base: &AnswerSet,
-    models: &BTreeMap<String, AnswerSet>,
+    base: &[AnswerSet],
+    models: &BTreeMap<String, Vec<AnswerSet>>,
     order: &[String],
     gaps: &mut Vec<String>,
 ) -> Result<Block, ReportError> {
-    let never_right = find_never_right(models.values());
-    let before = measure(base, &never_right);
-    let mut groups: BTreeMap<AdapterName, Vec<(&String, &AnswerSet)>> = BTreeMap::new();
-    for (model, set) in models.iter().filter(|(model, _)| *model != BASE) {
-        groups.entry(AdapterName::parse(model)).or_default().push((model, set));
+    let never_right = find_never_right(models.values().flatten());
+    let mut groups: BTreeMap<AdapterName, Vec<(&String, &[AnswerSet])>> = BTreeMap::new();
+    for (model, sets) in models.iter().filter(|(model, _)| *model != BASE) {
+        groups.entry(AdapterName::parse(model)).or_default().push((model, sets.as_slice()));
     }
     let place =
         |name: &AdapterName| name.setting.as_ref().and_then(|s| order.iter().position(|slug| *slug == s.slug()));
     let mut ordered: Vec<_> = groups.iter().collect();
     ordered.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
+    let names = &base[0].label_names;
     let mut settings = Vec::new();
     for (name, seeds) in ordered {
-        let languages = common_languages(&format!("{task}, {labels} labels"), base, seeds, gaps)?;
-        let after: Vec<Measures> = seeds.iter().map(|(_, set)| measure(set, &never_right)).collect();
-        let after: Vec<&Measures> = after.iter().collect();
-        let changes = measure_changes(&base.label_names, &languages, &before, &after, &name.seen());
+        let pairing = pair_in_run(&format!("{task}, {labels} labels"), base, seeds, gaps)?;
+        let columns = pairing.measure(&never_right);
         settings.push(SettingResult {
             name: name.title(task),
             slug: name.group.replace(['.', '/', ' '], "-"),
             adapters: seeds.iter().map(|(adapter, _)| (*adapter).clone()).collect(),
-            changes,
+            changes: measure_changes((names, &pairing.few_shots), &pairing.languages, &columns, &name.seen()),
         });
     }
+    let before = measure_base(base, &never_right);
     tell_gaps(task, *labels, &before, &settings, gaps);
     Ok(Block {
         task: task.clone(),
         labels: *labels,
-        label_names: base.label_names.clone(),
-        protocol: base.head.protocol,
+        label_names: names.clone(),
+        protocol: base[0].head.protocol,
         base: describe_levels(&before),
         settings,
     })
 }
 
-/// The languages that the base and all seeds have. Within a run everything else must be equal.
-fn common_languages(
+/// Pairs base and seeds, which within a run differ in nothing but the adapter, and tells what is left out.
+fn pair_in_run<'a>(
     question: &str,
-    base: &AnswerSet,
-    seeds: &[(&String, &AnswerSet)],
+    base: &'a [AnswerSet],
+    seeds: &[(&String, &'a [AnswerSet])],
     gaps: &mut Vec<String>,
-) -> Result<Vec<Language>, ReportError> {
-    let mut languages: Vec<Language> = base.languages.keys().copied().collect();
-    for (adapter, set) in seeds {
-        let mut differences = base.head.differences(&set.head);
+) -> Result<Pairing<'a>, ReportError> {
+    let after: Vec<&[AnswerSet]> = seeds.iter().map(|(_, sets)| *sets).collect();
+    let pairing = Pairing::new(base, &after)?;
+    for (a, b) in pairing.pairs() {
+        let mut differences = a.head.differences(&b.head);
         differences.retain(|(key, _)| *key != "adapter");
         if let Some((_, difference)) = differences.into_iter().next() {
-            let (a, b) = (base.source.clone(), set.source.clone());
+            let (a, b) = (a.source.clone(), b.source.clone());
             return Err(ReportError::NotComparable { a, b, difference });
         }
-        let common = check_comparable(base, set)?;
         let mut tell = |missing: Vec<&str>, who: &str| {
-            if !missing.is_empty() {
-                let missing = missing.join(", ");
-                gaps.push(format!("{question}: {who} has no answers in {missing}; left out of the comparison."));
+            let gap =
+                format!("{question}: {who} has no answers in {}; left out of the comparison.", missing.join(", "));
+            if !missing.is_empty() && !gaps.contains(&gap) {
+                gaps.push(gap);
             }
         };
         let not_in = |a: &AnswerSet, b: &AnswerSet| -> Vec<&'static str> {
             a.languages.keys().filter(|l| !b.languages.contains_key(l)).map(|l| l.code()).collect()
         };
-        tell(not_in(base, set), &format!("`{adapter}`"));
-        tell(not_in(set, base), &format!("the base, unlike `{adapter}`,"));
-        languages.retain(|language| common.contains(language));
+        let adapter = b.head.adapter.as_deref().unwrap_or(BASE);
+        tell(not_in(a, b), &format!("`{adapter}`"));
+        tell(not_in(b, a), &format!("the base, unlike `{adapter}`,"));
     }
-    if languages.is_empty() {
-        let (a, b) = (base.source.clone(), seeds[0].1.source.clone());
-        return Err(ReportError::NotComparable { a, b, difference: "the seeds share no language".to_owned() });
-    }
-    Ok(languages)
+    gaps.extend(pairing.gaps.iter().map(|gap| format!("{question}: {gap}.")));
+    Ok(pairing)
 }
 
-fn tell_gaps(task: &str, labels: LabelSet, before: &Measures, settings: &[SettingResult], gaps: &mut Vec<String>) {
-    let no_prior: Vec<&str> = before
+/// The base after every set of exemplars, in the languages and on the items that all sets have.
+fn measure_base(base: &[AnswerSet], never_right: &NeverRight) -> Vec<Measures> {
+    let sets: Vec<&AnswerSet> = base.iter().collect();
+    let mut languages: Vec<Language> = base[0].languages.keys().copied().collect();
+    languages.retain(|language| base.iter().all(|set| set.languages.contains_key(language)));
+    let common = common_items(&sets, &languages);
+    base.iter().map(|set| measure(set, never_right, &common)).collect()
+}
+
+fn tell_gaps(task: &str, labels: LabelSet, before: &[Measures], settings: &[SettingResult], gaps: &mut Vec<String>) {
+    let no_prior: Vec<&str> = before[0]
         .iter()
-        .filter(|(_, measured)| measured.calibrated.is_none())
+        .filter(|(_, measured)| measured.contextual.is_none())
         .map(|(language, _)| language.code())
         .collect();
     if !no_prior.is_empty() {
         gaps.push(format!(
-            "{task}, {labels} labels: no prior above 0 was recorded in {}; no calibrated accuracy there.",
+            "{task}, {labels} labels: no prior above 0 was recorded in {}; no contextual calibration there.",
             no_prior.join(", ")
         ));
     }
@@ -265,24 +274,32 @@ fn tell_gaps(task: &str, labels: LabelSet, before: &Measures, settings: &[Settin
     }
 }
 
-fn describe_levels(measures: &Measures) -> Levels {
-    let all: Vec<&Measured> = measures.values().collect();
-    let items: Vec<&[usize]> = all.iter().map(|measured| measured.items.as_slice()).collect();
-    let group: Vec<usize> = (0..all.len()).collect();
-    let means = Resampling::new(&items).estimate(&[group], |l, counts| counted_mean(&all[l].right, counts));
-    let describe = |(language, measured): (&Language, &Measured)| Level {
+/// `sets[exemplars]`: the model's languages, the same in each.
+fn describe_levels(sets: &[Measures]) -> Levels {
+    let languages: Vec<Language> = sets[0].keys().copied().collect();
+    let cells: Vec<Vec<&Measured>> =
+        languages.iter().map(|language| sets.iter().map(|set| &set[language]).collect()).collect();
+    let items: Vec<_> = cells.iter().map(|c| (c[0].items.as_slice(), c[0].groups.as_slice())).collect();
+    let resampling = Resampling::new(&items);
+    let series: Vec<LevelSeries> =
+        cells.iter().enumerate().map(|(l, cells)| LevelSeries::new(&resampling, l, cells)).collect();
+    let describe = |(l, language): (usize, &Language)| Level {
         language: *language,
-        items: measured.items.len(),
-        accuracy: wilson(measured.accuracy(), measured.items.len()),
-        auc: measured.auc(),
-        calibrated: measured.calibrated_accuracy(),
-        gold_share: measured.gold_share.clone(),
-        share: measured.chosen_share.clone(),
+        items: cells[l][0].items.len(),
+        accuracy: accuracy(&resampling, l, &cells[l]),
+        auc: series[l].auc.estimate(),
+        calibrated: series[l].contextual.as_ref().and_then(Series::estimate),
+        batch: series[l].batch.as_ref().and_then(Series::estimate),
+        gold_share: cells[l][0].gold_share.clone(),
+        share: (0..cells[l][0].chosen_share.len())
+            .map(|label| mean(cells[l].iter().map(|cell| cell.chosen_share[label])))
+            .collect(),
     };
+    let raw = Series::mean_of(series.iter().map(|of| &of.raw));
     Levels {
-        languages: measures.iter().map(describe).collect(),
-        mean: means[0].unwrap_or(Estimate::UNDEFINED),
-        tied: all.iter().map(|measured| measured.tied).sum(),
+        languages: languages.iter().enumerate().map(describe).collect(),
+        mean: raw.and_then(|raw| raw.estimate()).unwrap_or(Estimate::UNDEFINED),
+        tied: cells.iter().flatten().map(|measured| measured.tied).sum(),
     }
 }
 

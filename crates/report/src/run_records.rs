@@ -28,8 +28,8 @@ pub(crate) struct RunRecords {
     pub manifest: Value,
     /// `audit.json`; `None` if the data was not audited, or other data than the recipe's.
     pub audit: Option<AuditRecord>,
-    /// By question, then by model (`base` or an adapter's name).
-    pub answers: BTreeMap<Question, BTreeMap<String, AnswerSet>>,
+    /// By question, then by model (`base` or an adapter's name); one set for each set of exemplars.
+    pub answers: BTreeMap<Question, BTreeMap<String, Vec<AnswerSet>>>,
     /// By adapter.
     pub train_logs: BTreeMap<String, Vec<TrainRecord>>,
 }
@@ -113,8 +113,8 @@ fn name_of(path: &Path) -> String {
 fn read_answers(
     root: &Path,
     stale: &BTreeSet<PathBuf>,
-) -> Result<BTreeMap<Question, BTreeMap<String, AnswerSet>>, ReportError> {
-    let mut answers: BTreeMap<Question, BTreeMap<String, AnswerSet>> = BTreeMap::new();
+) -> Result<BTreeMap<Question, BTreeMap<String, Vec<AnswerSet>>>, ReportError> {
+    let mut answers: BTreeMap<Question, BTreeMap<String, Vec<AnswerSet>>> = BTreeMap::new();
     for folder in list(root)?.into_iter().filter(|path| path.is_dir()) {
         let mut files: BTreeMap<Question, Vec<(Language, PathBuf)>> = BTreeMap::new();
         for path in list_jsonl(&folder, stale)? {
@@ -123,8 +123,9 @@ fn read_answers(
         }
         for (question, files) in files {
             let model = name_of(&folder);
-            if let Some(set) = read_set(&model, &question, &files)? {
-                answers.entry(question).or_default().insert(model, set);
+            let sets = read_sets(&model, &question, &files)?;
+            if !sets.is_empty() {
+                answers.entry(question).or_default().insert(model, sets);
             }
         }
     }
@@ -145,7 +146,7 @@ fn parse_file_name(path: &Path) -> Result<(Question, Language), ReportError> {
 }
 
 /// Reads the files of one model and question and holds every record against its file's name.
-fn read_set(model: &str, question: &Question, files: &[(Language, PathBuf)]) -> Result<Option<AnswerSet>, ReportError> {
+fn read_sets(model: &str, question: &Question, files: &[(Language, PathBuf)]) -> Result<Vec<AnswerSet>, ReportError> {
     let (task, labels) = question;
     let paths: Vec<PathBuf> = files.iter().map(|(_, path)| path.clone()).collect();
     AnswerSet::read(&paths, |path, record| {

@@ -84,6 +84,15 @@ impl Table {
         lines.iter().map(line).collect()
     }
 
+    /// Takes the columns without a name out of the CSV rows.
+    pub(crate) fn keep_named(&mut self) {
+        let named: Vec<bool> = self.csv.first().into_iter().flatten().map(|name| !name.is_empty()).collect();
+        for row in &mut self.csv {
+            let mut kept = named.iter();
+            row.retain(|_| kept.next().copied().unwrap_or(true));
+        }
+    }
+
     /// RFC 4180, with line feeds.
     pub(crate) fn to_csv(&self) -> String {
         let quote = |cell: &String| {

@@ -1,13 +1,15 @@
-//! Which tables a report has: the overview, settings x languages as the paper prints it, and one per setting.
+//! Which tables a report has beside those of a change: the overview, settings x languages as the paper prints it, and
+//! the base alone.
 
 use std::collections::BTreeMap;
 
 use schema::Language;
 
 use crate::{
-    change::{BeforeAfter, Changes, LanguageChange, MeanChange},
-    format::{area, or_dash, p_value, percent, points_interval},
-    results::{Block, Level, Results, SettingResult},
+    change::Changes,
+    format::{area, or_dash, percent, points_interval},
+    results::{Block, Level, Results},
+    sheet::{Cell, Head, push, start},
     stats::{Estimate, standard_deviation},
     table::{Row, Table, csv_number},
 };
@@ -64,11 +66,12 @@ fn push_block(table: &mut Table, block: &Block) {
         let defined: Vec<f64> = base.languages.iter().filter_map(value).collect();
         (!defined.is_empty()).then(|| crate::stats::mean(defined))
     };
-    let (auc, calibrated) = (mean_of(|level| level.auc), mean_of(|level| level.calibrated));
+    let auc = mean_of(|level| level.auc.map(|auc| auc.value));
+    let calibrated = mean_of(|level| level.batch.map(|batch| batch.value));
     push_overview(table, block, "base", (base.languages.len(), base.mean), None, (auc, calibrated));
     for setting in &block.settings {
         let mean = &setting.changes.mean;
-        let optional = (mean.auc.map(|c| c.after), mean.calibrated.map(|c| c.after));
+        let optional = (mean.auc.map(|c| c.after.value), mean.batch.map(|c| c.after.value));
         push_overview(table, block, &setting.name, (mean.languages, mean.after), Some(&setting.changes), optional);
     }
 }
@@ -124,177 +127,42 @@ pub(crate) fn by_language(block: &Block) -> Table {
     table
 }
 
-/// Languages x measures of one setting.
-pub(crate) fn of_setting(block: &Block, setting: &SettingResult) -> Table {
-    let name = format!("{}.{}.{}", block.task, block.labels, setting.slug);
-    of_changes(name, &setting.changes)
-}
-
-/// Languages x measures of one change.
-pub(crate) fn of_changes(name: String, changes: &Changes) -> Table {
-    let has_seeds = changes.seed_changes.len() > 1;
-    let mut columns = vec![
-        "language",
-        "items",
-        "before",
-        "after",
-        "change [95 %]",
-        "p",
-        "p Holm",
-        "AUC before",
-        "AUC after",
-        "calibrated before",
-        "calibrated after",
-    ];
-    if has_seeds {
-        columns.push("seeds");
-    }
-    let caption = "Accuracy in %, change in points with its 95 % interval, exact McNemar p and the same after Holm, \
-                   AUC, calibrated accuracy in %. ▪: seen in training.";
-    let mut table = Table::new(name, caption, &columns);
-    table.csv.push(owned(&CSV_COLUMNS));
-    for language in &changes.languages {
-        table.rows.push(language_row(language, has_seeds));
-        table.csv.push(language_csv(language));
-    }
-    let means = [("mean", Some(&changes.mean)), ("mean of seen", changes.seen.as_ref())];
-    for (name, mean) in means.into_iter().chain([("mean of unseen", changes.unseen.as_ref())]) {
-        if let Some(mean) = mean {
-            table.rows.push(mean_row(name, mean, has_seeds));
-            table.csv.push(mean_csv(name, mean));
-        }
-    }
-    table
-}
-
-const CSV_COLUMNS: [&str; 26] = [
-    "language",
-    "seen",
-    "items",
-    "before",
-    "before_low",
-    "before_high",
-    "after",
-    "after_low",
-    "after_high",
-    "change",
-    "change_low",
-    "change_high",
-    "p",
-    "p_holm",
-    "auc_before",
-    "auc_after",
-    "auc_change",
-    "auc_change_low",
-    "auc_change_high",
-    "calibrated_before",
-    "calibrated_after",
-    "calibrated_change",
-    "calibrated_change_low",
-    "calibrated_change_high",
-    "seed_min",
-    "seed_max",
+const BASE: [Head<'static>; 8] = [
+    ("language", "", false),
+    ("", "language", false),
+    ("items", "items", false),
+    ("accuracy", "accuracy", true),
+    ("95 %", "", false),
+    ("AUC", "auc", true),
+    ("contextual", "contextual", true),
+    ("batch", "batch", true),
 ];
-
-fn language_row(of: &LanguageChange, has_seeds: bool) -> Row {
-    let mark = if of.seen { " ▪" } else { "" };
-    let heads = [format!("{} ({}){mark}", of.language.name(), of.language), of.items.to_string()];
-    let accuracy = [percent(of.before.value, 1), percent(of.after.value, 1), points_interval(&of.change, 1)];
-    let tests = [p_value(of.p), p_value(of.p_holm)];
-    let (low, high) = seed_range(of);
-    let seeds = has_seeds.then(|| format!("{}–{}", percent(low, 1), percent(high, 1)));
-    let optional = optional_cells(of.auc.as_ref(), of.calibrated.as_ref());
-    row(heads.into_iter().chain(accuracy).chain(tests).chain(optional).chain(seeds), false)
-}
-
-fn mean_row(name: &str, of: &MeanChange, has_seeds: bool) -> Row {
-    let heads = [format!("{name} ({})", of.languages), String::new()];
-    let accuracy = [percent(of.before.value, 1), percent(of.after.value, 1), points_interval(&of.change, 1)];
-    let optional = optional_cells(of.auc.as_ref(), of.calibrated.as_ref());
-    let seeds = has_seeds.then(String::new);
-    row(heads.into_iter().chain(accuracy).chain([String::new(), String::new()]).chain(optional).chain(seeds), true)
-}
-
-fn optional_cells(auc: Option<&BeforeAfter>, calibrated: Option<&BeforeAfter>) -> [String; 4] {
-    let show_percent = |share| percent(share, 1);
-    [
-        or_dash(auc.map(|c| c.before), area),
-        or_dash(auc.map(|c| c.after), area),
-        or_dash(calibrated.map(|c| c.before), show_percent),
-        or_dash(calibrated.map(|c| c.after), show_percent),
-    ]
-}
-
-fn language_csv(of: &LanguageChange) -> Vec<String> {
-    let heads = [of.language.to_string(), of.seen.to_string(), of.items.to_string()];
-    let (low, high) = seed_range(of);
-    heads
-        .into_iter()
-        .chain(csv_interval(&of.before))
-        .chain(csv_interval(&of.after))
-        .chain(csv_interval(&of.change))
-        .chain([csv_number(Some(of.p)), csv_number(Some(of.p_holm))])
-        .chain(optional_csv(of.auc.as_ref(), 1.0))
-        .chain(optional_csv(of.calibrated.as_ref(), 100.0))
-        .chain([csv_percent(low), csv_percent(high)])
-        .collect()
-}
-
-fn mean_csv(name: &str, of: &MeanChange) -> Vec<String> {
-    let heads = [name.to_owned(), String::new(), String::new()];
-    let none = || [String::new(), String::new()];
-    heads
-        .into_iter()
-        .chain(csv_interval(&of.before))
-        .chain(csv_interval(&of.after))
-        .chain(csv_interval(&of.change))
-        .chain(none())
-        .chain(optional_csv(of.auc.as_ref(), 1.0))
-        .chain(optional_csv(of.calibrated.as_ref(), 100.0))
-        .chain(none())
-        .collect()
-}
-
-fn optional_csv(of: Option<&BeforeAfter>, scale: f64) -> [String; 5] {
-    let number = |value: fn(&BeforeAfter) -> f64| csv_number(of.map(|of| scale * value(of)));
-    [
-        number(|of| of.before),
-        number(|of| of.after),
-        number(|of| of.change.value),
-        number(|of| of.change.low),
-        number(|of| of.change.high),
-    ]
-}
-
-fn seed_range(of: &LanguageChange) -> (f64, f64) {
-    let fold = |pick: fn(f64, f64) -> f64| of.after_seeds.iter().copied().fold(f64::NAN, pick);
-    (fold(f64::min), fold(f64::max))
-}
 
 /// The base alone, where nothing was trained.
 pub(crate) fn of_base(block: &Block) -> Table {
     let name = format!("{}.{}.base", block.task, block.labels);
-    let mut table = Table::new(
-        name,
-        "The base model: accuracy in % with Wilson's 95 % interval, AUC, calibrated accuracy in %.",
-        &["language", "items", "accuracy", "95 %", "AUC", "calibrated"],
-    );
-    table.csv.push(owned(&["language", "items", "accuracy", "accuracy_low", "accuracy_high", "auc", "calibrated"]));
-    let bounds = |e: &Estimate| format!("{}–{}", percent(e.low, 1), percent(e.high, 1));
+    let caption = "The base model: accuracy in % with Wilson's 95 % interval, AUC, accuracy in % after contextual and after \
+                   batch calibration.";
+    let mut table = start(name, caption, &BASE);
+    let bounds = |e: &Estimate| Cell::Text(format!("{}–{}", percent(e.low, 1), percent(e.high, 1)));
     for level in &block.base.languages {
-        let name = format!("{} ({})", level.language.name(), level.language);
-        let accuracy = [percent(level.accuracy.value, 1), bounds(&level.accuracy)];
-        let rest = [or_dash(level.auc, area), or_dash(level.calibrated, |share| percent(share, 1))];
-        table.rows.push(row([name, level.items.to_string()].into_iter().chain(accuracy).chain(rest), false));
-        let plain = [csv_number(level.auc), csv_number(level.calibrated.map(|c| 100.0 * c))];
-        let heads = [level.language.to_string(), level.items.to_string()];
-        table.csv.push(heads.into_iter().chain(csv_interval(&level.accuracy)).chain(plain).collect());
+        let cells = [
+            Cell::Text(format!("{} ({})", level.language.name(), level.language)),
+            Cell::text(level.language.code()),
+            Cell::Count(level.items),
+            Cell::Level(Some(level.accuracy)),
+            bounds(&level.accuracy),
+            Cell::Area(level.auc),
+            Cell::Level(level.calibrated),
+            Cell::Level(level.batch),
+        ];
+        push(&mut table, &BASE, &cells, false);
     }
     let mean = &block.base.mean;
-    let heads = [format!("mean ({})", block.base.languages.len()), String::new()];
-    let shown = [percent(mean.value, 1), bounds(mean), String::new(), String::new()];
-    table.rows.push(row(heads.into_iter().chain(shown), true));
-    let heads = ["mean".to_owned(), String::new()];
-    table.csv.push(heads.into_iter().chain(csv_interval(mean)).chain([String::new(), String::new()]).collect());
+    let name = Cell::Text(format!("mean ({})", block.base.languages.len()));
+    let heads = [name, Cell::text("mean"), Cell::Empty, Cell::Level(Some(*mean)), bounds(mean)];
+    let cells: Vec<Cell> = heads.into_iter().chain([Cell::Empty, Cell::Empty, Cell::Empty]).collect();
+    push(&mut table, &BASE, &cells, true);
+    table.keep_named();
     table
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     audit,
+    change_tables::tables_of,
     error::ReportError,
     figure::{self, Figure},
     findings::{describe_setting, summarise},
@@ -104,7 +105,7 @@ fn lay_out(run: &RunFolder, records: &RunRecords, results: &Results, output: &mu
 
 /// The model as the first record names it.
 fn model_of(records: &RunRecords) -> String {
-    let sets = records.answers.values().flat_map(|models| models.values());
+    let sets = records.answers.values().flat_map(|models| models.values()).flatten();
     sets.map(|set| set.head.model.clone()).next().unwrap_or_else(|| "unknown".to_owned())
 }
 
@@ -124,6 +125,7 @@ fn lay_out_block(block: &Block, output: &mut Output) -> PageBlock {
             )),
             shares: None,
             table: output.table(tables::of_base(block)),
+            more: Vec::new(),
         }],
         settings => settings.iter().map(|setting| lay_out_setting(&id, block, setting, output)).collect(),
     };
@@ -156,12 +158,15 @@ fn introduce(block: &Block) -> String {
 
 fn lay_out_setting(id: &str, block: &Block, setting: &SettingResult, output: &mut Output) -> PageSetting {
     let (id, changes) = (format!("{id}.{}", setting.slug), &setting.changes);
+    let name = format!("{}.{}.{}", block.task, block.labels, setting.slug);
+    let (main, rest) = tables_of(name, changes);
     PageSetting {
         title: format!("Base model to {}", setting.name),
         findings: Some(describe_setting(changes)),
         accuracy: output.figure(figure::accuracy::draw_changes(format!("{id}.accuracy"), &setting.name, changes)),
         shares: Some(output.figure(figure::shares::draw(format!("{id}.shares"), &setting.name, changes))),
-        table: output.table(tables::of_setting(block, setting)),
+        table: output.table(main),
+        more: rest.into_iter().map(|table| output.table(table)).collect(),
         id,
     }
 }

@@ -7,6 +7,7 @@ pub mod disk;
 pub mod few_shot;
 pub mod finding;
 pub mod language;
+pub mod language_facts;
 pub mod recipe;
 pub mod record;
 pub mod run_folder;

@@ -71,7 +71,7 @@ fn draw_panel(figure: &mut Figure, changes: &Changes, label: usize, scale: Scale
         let y = TOP + ROW * (row as f64 + 0.5);
         let at = |share: f64| scale.at(share);
         let [gold, before, after] =
-            [&language.gold_share, &language.share_before, &language.share_after].map(|shares| shares[label]);
+            [&language.labels.gold, &language.labels.before, &language.labels.after].map(|shares| shares[label]);
         let hint = |who: &str, share: f64| {
             format!(
                 "{}, {who}: {} % “{name}”, gold {} %",

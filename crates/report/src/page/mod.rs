@@ -59,6 +59,8 @@ pub(crate) struct PageSetting {
     pub accuracy: Drawn,
     pub shares: Option<Drawn>,
     pub table: Shown,
+    /// Behind the main table.
+    pub more: Vec<Shown>,
 }
 
 /// One setting's training.

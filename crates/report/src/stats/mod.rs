@@ -3,11 +3,19 @@
 //! Expected values in the tests come from scipy, statsmodels and scikit-learn: `tests/reference.py`.
 //! Never here: records, files, text.
 
-pub(crate) mod bootstrap;
+pub(crate) mod agreement;
 pub(crate) mod calibration;
+pub(crate) mod clusters;
+pub(crate) mod components;
+#[cfg(test)]
+mod coverage;
+pub(crate) mod distribution;
+pub(crate) mod labels;
 pub(crate) mod paired;
+pub(crate) mod power;
 pub(crate) mod proportion;
 pub(crate) mod ranking;
+pub(crate) mod resample;
 
 use serde::Serialize;
 

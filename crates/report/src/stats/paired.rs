@@ -1,29 +1,61 @@
-//! Tests of a paired change: McNemar's exact test (McNemar 1947), its form for several seeds, and Holm's adjustment
-//! for testing many languages (Holm 1979).
+//! Tests of a paired change: McNemar's exact test (McNemar 1947) and its mid-p form (Fagerland, Lydersen & Laake 2013),
+//! their generalisation to several seeds and to clusters, and adjustments for testing many languages: Holm 1979,
+//! Benjamini & Hochberg 1995.
 
-/// Two-sided exact p-value that the signs of `changes` are tossed coins. An item's change is the number of seeds right
-/// after minus the number right before. With one seed every change is -1, 0 or 1 and this is McNemar's exact test.
-pub(crate) fn sign_flip_p(changes: &[i32]) -> f64 {
+use serde::Serialize;
+
+/// Two-sided p-values of one paired change.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PairedP {
+    /// Exact; never too small.
+    pub exact: f64,
+    /// Less half the chance of what was observed: nearer to 0.05 on average, now and then a little too small.
+    pub mid: f64,
+}
+
+/// Exact p-values that the signs of `changes` are tossed coins. A unit's change is the number of seeds right after minus the
+/// number right before, summed over the cluster's items where items share a text. With one seed and no clusters
+/// every change is -1, 0 or 1 and this is McNemar's exact test.
+pub(crate) fn sign_flip(changes: &[i32]) -> PairedP {
     let sizes: Vec<usize> = changes.iter().filter(|c| **c != 0).map(|c| c.unsigned_abs() as usize).collect();
+    if sizes.is_empty() {
+        return PairedP { exact: 1.0, mid: 1.0 }; // nothing changed: nothing to test
+    }
     let observed = changes.iter().sum::<i32>().unsigned_abs() as usize;
+    let divisor = sizes.iter().fold(0, |divisor, &size| greatest_common_divisor(divisor, size)).max(1);
+    let sizes: Vec<usize> = sizes.iter().map(|size| size / divisor).collect();
+    let observed = observed / divisor;
     let reach: usize = sizes.iter().sum();
     let mut chance = vec![0.0; 2 * reach + 1]; // of each sum, from -reach to reach
     chance[reach] = 1.0;
+    let mut reached = 0;
     for size in sizes {
-        let previous = std::mem::replace(&mut chance, vec![0.0; 2 * reach + 1]);
-        for (sum, mass) in previous.into_iter().enumerate().filter(|(_, mass)| *mass > 0.0) {
-            chance[sum - size] += mass / 2.0;
-            chance[sum + size] += mass / 2.0;
+        let previous = chance.clone();
+        chance[reach - reached..=reach + reached].fill(0.0);
+        for sum in reach - reached..=reach + reached {
+            let half = previous[sum] / 2.0;
+            if half > 0.0 {
+                chance[sum - size] += half;
+                chance[sum + size] += half;
+            }
         }
+        reached += size;
     }
-    let extreme = chance.iter().enumerate().filter(|(sum, _)| sum.abs_diff(reach) >= observed);
-    extreme.map(|(_, mass)| mass).sum::<f64>().min(1.0)
+    let of = |is: &dyn Fn(usize) -> bool| -> f64 {
+        chance.iter().enumerate().filter(|(sum, _)| is(sum.abs_diff(reach))).map(|(_, mass)| mass).sum()
+    };
+    let exact = of(&|distance| distance >= observed).min(1.0);
+    // the observed sum and its mirror image are two points, or one at 0; the whole chance of one is half of both
+    PairedP { exact, mid: exact - of(&|distance| distance == observed) / if observed == 0 { 1.0 } else { 2.0 } }
 }
 
-/// Holm's step-down adjustment, in the order given.
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+/// Holm's step-down adjustment, in the order given: the chance of any false finding stays below 0.05.
 pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..p_values.len()).collect();
-    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
+    let order = rising(p_values);
     let mut adjusted = vec![0.0; p_values.len()];
     let mut largest: f64 = 0.0;
     for (rank, &index) in order.iter().enumerate() {
@@ -31,6 +63,25 @@ pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
         adjusted[index] = largest;
     }
     adjusted
+}
+
+/// Benjamini and Hochberg's step-up adjustment, in the order given: of the findings below 0.05, at most 5 % are
+/// expected to be false.
+pub(crate) fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
+    let order = rising(p_values);
+    let mut adjusted = vec![0.0; p_values.len()];
+    let mut smallest: f64 = 1.0;
+    for (rank, &index) in order.iter().enumerate().rev() {
+        smallest = smallest.min(p_values[index] * p_values.len() as f64 / (rank + 1) as f64);
+        adjusted[index] = smallest;
+    }
+    adjusted
+}
+
+fn rising(p_values: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
+    order
 }
 
 #[cfg(test)]
@@ -46,49 +97,59 @@ mod tests {
     #[test]
     fn one_seed_equals_mcnemar_of_statsmodels() {
         let cases = [
-            (9, 2, 0.065_429_687_5),
-            (1, 8, 0.039_062_5),
-            (5, 5, 1.0),
-            (40, 17, 0.003_201_543_767_450_381_3),
-            (0, 0, 1.0),
+            (9, 2, 0.065_429_687_5, 0.038_574_218_75),
+            (1, 8, 0.039_062_5, 0.021_484_375),
+            (5, 5, 1.0, 0.753_906_25),
+            (40, 17, 0.003_201_543_767_450_381_3, 0.002_232_551_619_942_922),
+            (0, 0, 1.0, 1.0),
         ];
-        for (gained, lost, p) in cases {
-            let found = sign_flip_p(&one_seed(gained, lost));
-            assert!((found - p).abs() < 1e-12, "{gained} gained, {lost} lost: {found}");
+        for (gained, lost, exact, mid) in cases {
+            let found = sign_flip(&one_seed(gained, lost));
+            assert!((found.exact - exact).abs() < 1e-12, "{gained} gained, {lost} lost: {found:?}");
+            assert!((found.mid - mid).abs() < 1e-12, "{gained} gained, {lost} lost: {found:?}");
         }
     }
 
     #[test]
     fn two_seeds_equal_the_enumeration_of_all_signs() {
-        let found = sign_flip_p(&[2, 2, 1, 1, 1, 2, -1, 2, -2, 1, 0, 0]);
-        assert!((found - 0.109_375).abs() < 1e-12, "{found}");
+        let found = sign_flip(&[2, 2, 1, 1, 1, 2, -1, 2, -2, 1, 0, 0]);
+        assert!((found.exact - 0.109_375).abs() < 1e-12 && (found.mid - 0.075_195_312_5).abs() < 1e-12, "{found:?}");
     }
 
     #[test]
-    fn holm_equals_statsmodels() {
-        let found = holm(&[0.01, 0.04, 0.03, 0.005, 0.5]);
-        for (found, expected) in found.iter().zip([0.04, 0.09, 0.09, 0.025, 0.5]) {
-            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
-        }
-        assert!(holm(&[]).is_empty());
+    fn adjustments_equal_statsmodels_with_ties_too() {
+        let check = |found: Vec<f64>, expected: &[f64]| {
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+            }
+        };
+        let p_values = [0.01, 0.04, 0.03, 0.005, 0.5];
+        check(holm(&p_values), &[0.04, 0.09, 0.09, 0.025, 0.5]);
+        check(benjamini_hochberg(&p_values), &[0.025, 0.05, 0.05, 0.025, 0.5]);
+        let tied = [0.02, 0.02, 0.8, 0.02, 1.0, 0.8];
+        check(benjamini_hochberg(&tied), &[0.04, 0.04, 0.96, 0.04, 1.0, 0.96]);
+        check(holm(&tied), &[0.12, 0.12, 1.0, 0.12, 1.0, 1.0]);
+        assert!(holm(&[]).is_empty() && benjamini_hochberg(&[]).is_empty());
     }
 
     proptest! {
         #[test]
         fn direction_and_seed_copies_do_not_matter(gained in 0_usize..40, lost in 0_usize..40) {
-            let p = sign_flip_p(&one_seed(gained, lost));
-            prop_assert!((p - sign_flip_p(&one_seed(lost, gained))).abs() < 1e-12);
+            let p = sign_flip(&one_seed(gained, lost));
+            let near = |other: PairedP| (p.exact - other.exact).abs() < 1e-12 && (p.mid - other.mid).abs() < 1e-12;
+            prop_assert!(near(sign_flip(&one_seed(lost, gained))));
             let three_equal_seeds: Vec<i32> = one_seed(gained, lost).iter().map(|c| 3 * c).collect();
-            prop_assert!((p - sign_flip_p(&three_equal_seeds)).abs() < 1e-12);
+            prop_assert!(near(sign_flip(&three_equal_seeds)));
+            prop_assert!(p.mid <= p.exact && p.mid >= 0.0);
         }
 
         #[test]
-        fn holm_never_lowers_and_keeps_the_order(p_values in prop::collection::vec(0.0..=1.0_f64, 1..25)) {
-            let adjusted = holm(&p_values);
+        fn adjustments_never_lower_and_keep_the_order(p_values in prop::collection::vec(0.0..=1.0_f64, 1..25)) {
+            let (holm, hochberg) = (holm(&p_values), benjamini_hochberg(&p_values));
             for (i, &p) in p_values.iter().enumerate() {
-                prop_assert!(adjusted[i] >= p && adjusted[i] <= 1.0);
+                prop_assert!(hochberg[i] >= p - 1e-15 && holm[i] >= hochberg[i] - 1e-12 && holm[i] <= 1.0);
                 for (j, &other) in p_values.iter().enumerate() {
-                    prop_assert!(p > other || adjusted[i] <= adjusted[j]);
+                    prop_assert!(p > other || (holm[i] <= holm[j] && hochberg[i] <= hochberg[j]));
                 }
             }
         }

@@ -78,7 +78,7 @@ pub(crate) fn answers(shape: &Shape, language: Language, mind: Mind, adapter: Op
             task: shape.task.to_owned(),
             language,
             item,
-            group: None,
+            group: (shape.labels.len() == 3).then_some(item as u64 / 3),
             gold: shape.labels[gold].to_owned(),
             chosen: chosen.to_owned(),
             correct: chosen == shape.labels[gold],

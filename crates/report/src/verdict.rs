@@ -1,0 +1,182 @@
+//! Is a gain discrimination, or a moved label prior? Rules on intervals, in words.
+//!
+//! An accuracy can rise because the model prefers another label overall, without knowing more about any item. Two
+//! measures do not see such a preference: AUC compares items only with each other, and batch calibration takes the mean
+//! preference out of the scores. So the change of raw accuracy is split: the change of calibrated accuracy is what the
+//! model tells apart better, the rest is what its label preference costs less. Never here: a threshold that is not an
+//! interval.
+
+use serde::Serialize;
+
+use crate::{
+    levels::{BeforeAfter, LevelSeries},
+    stats::Estimate,
+};
+
+/// Where an interval lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Above 0.
+    Rises,
+    /// Below 0.
+    Falls,
+    /// 0 is in it, or it is undefined.
+    Unclear,
+}
+
+/// Where the interval of a change lies.
+pub(crate) fn direction(change: &Estimate) -> Direction {
+    match change {
+        change if change.rises() => Direction::Rises,
+        change if change.falls() => Direction::Falls,
+        _ => Direction::Unclear,
+    }
+}
+
+/// What a change of accuracy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Labels are told apart better, and the label prior gives no part that is resolved.
+    Discrimination,
+    /// Labels are told apart better, and the label prior moved to the better too.
+    DiscriminationAndPrior,
+    /// Only the label prior moved to the better.
+    Prior,
+    /// Labels are told apart better, but the label prior moved to the worse.
+    DiscriminationAgainstPrior,
+    /// The label prior moved to the worse, and nothing else is resolved.
+    PriorLoss,
+    /// Labels are told apart worse.
+    DiscriminationLoss,
+    /// AUC and calibrated accuracy contradict each other.
+    Contradictory,
+    /// Neither is resolved by these items.
+    Unresolved,
+}
+
+/// A change of accuracy taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Attribution {
+    /// Change of raw accuracy less the change of batch-calibrated accuracy: what the label preference costs less.
+    /// `None` where batch calibration is undefined.
+    pub prior_part: Option<Estimate>,
+    /// By the rules.
+    pub verdict: Verdict,
+}
+
+/// Takes a change apart. `auc` and `batch` are the changes of these measures.
+pub(crate) fn attribute(before: &LevelSeries, after: &LevelSeries) -> Attribution {
+    let batch = before.batch.as_ref().zip(after.batch.as_ref()).map(|(before, after)| after.minus(before));
+    let raw = after.raw.minus(&before.raw);
+    let prior_part = batch.as_ref().and_then(|batch| raw.minus(batch).estimate());
+    let auc = after.auc.minus(&before.auc).estimate();
+    let batch = batch.and_then(|batch| batch.estimate());
+    Attribution { prior_part, verdict: judge(auc.as_ref(), batch.as_ref(), prior_part.as_ref()) }
+}
+
+/// As [`attribute`], of means whose parts are computed.
+pub(crate) fn judge(auc: Option<&Estimate>, batch: Option<&Estimate>, prior_part: Option<&Estimate>) -> Verdict {
+    use Direction::{Falls, Rises, Unclear};
+    let of = |change: Option<&Estimate>| change.map_or(Unclear, direction);
+    let discrimination = match (of(auc), of(batch)) {
+        (Rises, Falls) | (Falls, Rises) => return Verdict::Contradictory,
+        (Rises, _) | (_, Rises) => Rises,
+        (Falls, _) | (_, Falls) => Falls,
+        (Unclear, Unclear) => Unclear,
+    };
+    match (discrimination, of(prior_part)) {
+        (Rises, Rises) => Verdict::DiscriminationAndPrior,
+        (Rises, Unclear) => Verdict::Discrimination,
+        (Rises, Falls) => Verdict::DiscriminationAgainstPrior,
+        (Falls, _) => Verdict::DiscriminationLoss,
+        (Unclear, Rises) => Verdict::Prior,
+        (Unclear, Falls) => Verdict::PriorLoss,
+        (Unclear, Unclear) => Verdict::Unresolved,
+    }
+}
+
+impl Verdict {
+    /// Whether the labels are told apart better.
+    pub fn discriminates(self) -> bool {
+        matches!(self, Self::Discrimination | Self::DiscriminationAndPrior | Self::DiscriminationAgainstPrior)
+    }
+
+    /// A few words for a table.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Discrimination => "discrimination",
+            Self::DiscriminationAndPrior => "discrimination and prior",
+            Self::Prior => "prior only",
+            Self::DiscriminationAgainstPrior => "discrimination against prior",
+            Self::PriorLoss => "prior, to the worse",
+            Self::DiscriminationLoss => "told apart worse",
+            Self::Contradictory => "contradictory",
+            Self::Unresolved => "not resolved",
+        }
+    }
+
+    /// A sentence on a change whose raw accuracy moves as `raw` says.
+    pub(crate) fn explain(self, raw: Direction) -> String {
+        let seen = match raw {
+            Direction::Rises => "Raw accuracy rises.",
+            Direction::Falls => "Raw accuracy falls.",
+            Direction::Unclear => "Raw accuracy does not clearly change.",
+        };
+        let because = match self {
+            Self::Discrimination => "The labels are told apart better, which no moved label prior can do.",
+            Self::DiscriminationAndPrior => {
+                "The labels are told apart better, and a moved label prior adds to the gain: it has both causes."
+            }
+            Self::Prior => {
+                "AUC and calibrated accuracy do not clearly rise, and the gain beyond calibrated accuracy is clear: what is \
+                 gained is within what a moved label prior gives."
+            }
+            Self::DiscriminationAgainstPrior => {
+                "The labels are told apart better, but the label prior moved to the worse and hides part of it."
+            }
+            Self::PriorLoss => {
+                "What is lost is that of a moved label prior; the labels are not clearly told apart worse."
+            }
+            Self::DiscriminationLoss => "The labels are told apart worse.",
+            Self::Contradictory => "AUC and calibrated accuracy contradict each other: no cause can be named.",
+            Self::Unresolved => {
+                "Neither better discrimination nor a moved label prior is resolved by these items: the cause is open."
+            }
+        };
+        format!("{seen} {because}")
+    }
+}
+
+/// The changes that the rules look at, where they are computed already.
+pub(crate) fn judge_means(auc: Option<&BeforeAfter>, batch: Option<&BeforeAfter>, prior: Option<&Estimate>) -> Verdict {
+    judge(auc.map(|auc| &auc.change), batch.map(|batch| &batch.change), prior)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_are_those_of_the_notes() {
+        let [up, flat, down] = [(0.02, 0.06), (-0.02, 0.02), (-0.06, -0.02)].map(|(low, high)| Estimate {
+            value: (low + high) / 2.0,
+            low,
+            high,
+        });
+        let said = |auc, batch, prior| judge(Some(auc), Some(batch), Some(prior));
+        assert_eq!(said(&up, &flat, &flat), Verdict::Discrimination);
+        assert_eq!(said(&flat, &up, &flat), Verdict::Discrimination);
+        assert_eq!(said(&up, &up, &up), Verdict::DiscriminationAndPrior);
+        assert_eq!(said(&flat, &flat, &up), Verdict::Prior);
+        assert_eq!(said(&up, &flat, &down), Verdict::DiscriminationAgainstPrior);
+        assert_eq!(said(&flat, &flat, &down), Verdict::PriorLoss);
+        assert_eq!(said(&down, &flat, &up), Verdict::DiscriminationLoss);
+        assert_eq!(said(&up, &down, &up), Verdict::Contradictory);
+        assert_eq!(said(&flat, &flat, &flat), Verdict::Unresolved);
+        assert_eq!(judge(None, None, None), Verdict::Unresolved);
+        assert_eq!(judge(None, Some(&up), Some(&flat)), Verdict::Discrimination);
+        let text = Verdict::Prior.explain(Direction::Rises);
+        assert!(text.starts_with("Raw accuracy rises. AUC") && text.contains("within what a moved label prior gives"));
+    }
+}
