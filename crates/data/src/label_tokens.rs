@@ -63,14 +63,16 @@ pub struct Sequences {
     /// Leading tokens of the prompt that stay; usually all. The last ones go where a tokenizer merges across the place
     /// at which prompt and answer meet.
     pub kept: usize,
-    /// For every label word, the tokens that follow the kept ones in prompt, word and closing quote; never empty.
+    /// For every label word, the tokens that follow the kept ones; never empty, and none begins with another.
     pub rows: Vec<Vec<u32>>,
 }
 
-/// The token sequences of every label word and its closing quote after `prompt`.
+/// The token sequences of every label word after `prompt`.
 ///
-/// Prompt and answer are encoded as one text with [`Tokenizer::encode`] less what it adds at the end, so the tokens are
-/// those that the model would see. `kept` counts special tokens that were added before the prompt.
+/// Prompt, word and closing quote are encoded as one text with [`Tokenizer::encode`] less what it adds at the end, so the
+/// tokens are those that the model would see. The quote is left out where it is a token of its own: it says nothing of
+/// the choice. It stays where the word's last token holds it, and in all sequences where one would begin with another
+/// (`sea`, `seal`), as then it is what tells them apart. `kept` counts special tokens that were added before the prompt.
 ///
 /// # Errors
 /// The tokenizer fails; or the prompt keeps no token at all, so that nothing could predict the first one of an answer.
@@ -80,12 +82,32 @@ pub fn sequences(tokenizer: &Tokenizer, prompt: &str, words: &[String]) -> Resul
     };
     let alone = encode(prompt)?;
     let whole = words.iter().map(|word| encode(&format!("{prompt}{word}\""))).collect::<Result<Vec<_>, _>>()?;
-    let shared = whole.iter().map(|ids| prefix::common_length(&alone, ids).min(ids.len().saturating_sub(1)));
-    let kept = shared.min().unwrap_or(alone.len());
-    if kept == 0 {
+    let quote = tokenizer.id("\"");
+    let open = whole.iter().map(|ids| ids.strip_suffix(quote.as_slice()).unwrap_or(ids)).collect::<Vec<_>>();
+    let mut found = branch_off(&alone, &open);
+    if has_beginnings(&found.rows) {
+        found = branch_off(&alone, &whole);
+    }
+    if found.kept == 0 {
         return Err(tokenizer.error(format!("no token of the prompt `{prompt}` stays as it is before an answer")));
     }
-    Ok(Sequences { kept, rows: whole.into_iter().map(|ids| ids[kept..].to_vec()).collect() })
+    Ok(found)
+}
+
+/// Where the first of `texts` leaves the prompt, and what follows there; at least one token of each.
+fn branch_off<T: AsRef<[u32]>>(prompt: &[u32], texts: &[T]) -> Sequences {
+    let shared = texts.iter().map(|ids| {
+        let ids = ids.as_ref();
+        prefix::common_length(prompt, ids).min(ids.len().saturating_sub(1))
+    });
+    let kept = shared.min().unwrap_or(prompt.len());
+    Sequences { kept, rows: texts.iter().map(|ids| ids.as_ref()[kept..].to_vec()).collect() }
+}
+
+/// Whether a row begins with another one.
+fn has_beginnings(rows: &[Vec<u32>]) -> bool {
+    let begins = |at: usize, other: usize| at != other && rows[at].starts_with(&rows[other]);
+    (0..rows.len()).any(|at| (0..rows.len()).any(|other| begins(at, other)))
 }
 
 /// [`sequences`] of every prompt, on all threads; `words` are those of the prompt at an index.
@@ -149,9 +171,8 @@ mod tests {
         let tokenizer = byte_level();
         let found = sequences(&tokenizer, "ab: \"", &words).expect("encodes");
         assert_eq!(found.kept, tokenizer.encode("ab: \"").expect("encodes").len());
-        let quote = tokenizer.id("\"").expect("a byte");
-        assert_eq!(found.rows[0], [tokenizer.id("ab").expect("an entry"), quote]);
-        assert_eq!(found.rows[1], [tokenizer.id("c").expect("a byte"), quote]);
+        assert_eq!(found.rows[0], [tokenizer.id("ab").expect("an entry")]);
+        assert_eq!(found.rows[1], [tokenizer.id("c").expect("a byte")]);
 
         // `"a` is a piece, so the prompt's last token goes.
         let tokenizer = sentencepiece();
@@ -160,8 +181,22 @@ mod tests {
         assert_eq!(found.kept, prompt.len() - 1);
         for (row, word) in found.rows.iter().zip(&words) {
             let whole = [&prompt[..found.kept], row].concat();
-            assert_eq!(whole, tokenizer.encode(&format!("c\"{word}\"")).expect("encodes"), "{word}");
+            let quoted = tokenizer.encode(&format!("c\"{word}\"")).expect("encodes");
+            assert_eq!(whole, quoted[..quoted.len() - 1], "{word}");
         }
         assert_eq!(sequences_all(&tokenizer, &["c\""], |_| &words).expect("encodes"), [found]);
+    }
+
+    #[test]
+    fn the_quote_tells_a_word_from_one_that_goes_on() {
+        let tokenizer = byte_level();
+        let quote = tokenizer.id("\"").expect("a byte");
+        let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let found = sequences(&tokenizer, "x \"", &words(&["c", "cab", "x"])).expect("encodes");
+        assert!(found.rows.iter().all(|row| row.last() == Some(&quote)), "{found:?}");
+        let found = sequences(&tokenizer, "x \"", &words(&["c", "xab", "ac"])).expect("encodes");
+        assert!(found.rows.iter().all(|row| !row.contains(&quote)), "{found:?}");
+        let found = sequences(&tokenizer, "x \"", &words(&["", "c"])).expect("encodes");
+        assert_eq!(found.rows[0], [quote], "what says nothing is told by its quote");
     }
 }

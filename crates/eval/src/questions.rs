@@ -16,7 +16,7 @@ pub(crate) struct Question {
     pub(crate) prompt_tokens: usize,
     /// Tokens of `suffix` that labels follow; fewer than all where a label's first token swallows the prompt's last.
     pub(crate) kept: usize,
-    /// Tokens of each label and its closing quote after the kept ones; none where exact probabilities are not measured.
+    /// Tokens of each label after the kept ones; none where exact probabilities are not measured.
     pub(crate) continuations: Vec<Vec<u32>>,
 }
 

@@ -12,7 +12,7 @@ pub struct Measures {
     /// The paper's sum of next-token probabilities.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prefix: Vec<f64>,
-    /// ln p of the label's tokens and the closing quote, nats.
+    /// ln p of the label's tokens, nats.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_probs: Vec<f64>,
     /// How many factors that probability has.

@@ -44,10 +44,10 @@ pub struct AnswerRecord {
     /// not measured ([`Scorers::Chosen`], or a label that no entry of the vocabulary begins).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prefix_scores: BTreeMap<String, f64>,
-    /// ln p of each label's tokens and the closing quote after the prompt, nats.
+    /// ln p of each label's tokens after the prompt, nats; with the closing quote where one label begins another.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub log_probs: BTreeMap<String, f64>,
-    /// Tokens of each label and its closing quote: the factors of that probability.
+    /// Tokens of each label: the factors of that probability.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub label_tokens: BTreeMap<String, usize>,
     /// ln of each label's mean share of the exact probabilities after the content-free questions, nats.

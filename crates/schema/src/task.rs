@@ -292,7 +292,7 @@ words! {
     Scoring {
         /// The paper's rule: the sum over all vocabulary entries that are a character prefix of the label.
         Prefix "prefix",
-        /// The product over the label's tokens and the closing quote, normalised over the labels.
+        /// The product over the label's tokens, normalised over the labels.
         Sequence "sequence",
         /// The geometric mean over these tokens, normalised over the labels.
         SequenceMean "sequence-mean",

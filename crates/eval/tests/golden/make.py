@@ -47,7 +47,8 @@ def make_tokenizer(kind):
     # Merges over characters; what has no entry falls to pieces of bytes.
     learner = Tokenizer(models.BPE())
     learner.normalizer = normalizers.Replace(" ", "▁")
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY - 259, limit_alphabet=170, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY - 259, limit_alphabet=170, initial_alphabet=['"'], show_progress=False)
     learner.train_from_iterator(text, trainer)
     learnt = json.loads(learner.to_str())["model"]
     entries = ["<unk>", "<s>", "</s>"] + [f"<0x{byte:02X}>" for byte in range(256)]
@@ -77,16 +78,32 @@ def ids(tokenizer, text):
     return tokenizer(text, add_special_tokens=False).input_ids
 
 
-@torch.no_grad()
-def log_probability(model, tokenizer, prompt, label):
+def follow(tokenizer, prompt, label, quoted):
+    """Token ids of prompt and label, and how many of them are the prompt's; with the closing quote if it is asked for or
+    no token of its own."""
     whole, alone = ids(tokenizer, f'{prompt}{label}"'), ids(tokenizer, prompt)
+    if not quoted and whole[-1] == tokenizer.convert_tokens_to_ids('"'):
+        whole = whole[:-1]
     shared = next((i for i, (a, b) in enumerate(zip(whole, alone)) if a != b), min(len(whole), len(alone)))
+    return whole, shared
+
+
+@torch.no_grad()
+def log_probability(model, tokenizer, prompt, label, quoted):
+    whole, shared = follow(tokenizer, prompt, label, quoted)
     log_p = torch.log_softmax(model(torch.tensor([whole])).logits[0], -1)
     return sum(log_p[at - 1, whole[at]].item() for at in range(shared, len(whole))), len(whole) - shared
 
 
-def find_labels(tokenizer, words):
-    """The first piece of text of each number of tokens after the first prompt, the closing quote not counted."""
+def is_beginning(tokenizer, labels):
+    """Whether the tokens of one label begin those of another."""
+    rows = [follow(tokenizer, PROMPTS[0], label, False)[0] for label in labels]
+    return any(a is not b and b[: len(a)] == a for a in rows for b in rows)
+
+
+def find_labels(tokenizer, words, nested):
+    """A piece of text of each number of tokens after the first prompt, the closing quote not counted; the first one there
+    is, which mostly begins the longer ones, or one that begins none and that none begins."""
     before = len(ids(tokenizer, PROMPTS[0]))
     letters = words.replace(" ", "")
     found = {}
@@ -94,8 +111,10 @@ def find_labels(tokenizer, words):
         for end in range(start + 1, min(start + 40, len(letters) + 1)):
             label = letters[start:end]
             count = len(ids(tokenizer, PROMPTS[0] + label + '"')) - before - 1
-            if count in LENGTHS and label not in found.values():
-                found.setdefault(count, label)
+            if count not in LENGTHS or label in found.values() or count in found:
+                continue
+            if nested or not is_beginning(tokenizer, [*found.values(), label]):
+                found[count] = label
     return [found[count] for count in sorted(found)]
 
 
@@ -107,16 +126,20 @@ def main():
         make_tokenizer(kind).save(str(path), pretty=False)
         tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(path))
         for script, words in SCRIPTS.items():
-            labels = find_labels(tokenizer, words)
-            scored = [[log_probability(model, tokenizer, prompt, label) for label in labels] for prompt in PROMPTS]
-            cases.append({
-                "tokenizer": kind, "script": script, "labels": labels, "tokens": [count for _, count in scored[0]],
-                "log_probs": [[round(log_p, 9) for log_p, _ in row] for row in scored],
-            })
+            for nested in (True, False):
+                labels = find_labels(tokenizer, words, nested)
+                quoted = is_beginning(tokenizer, labels)
+                scored = [
+                    [log_probability(model, tokenizer, prompt, label, quoted) for label in labels] for prompt in PROMPTS]
+                cases.append({
+                    "tokenizer": kind, "script": script, "quoted": quoted, "labels": labels,
+                    "tokens": [count for _, count in scored[0]],
+                    "log_probs": [[round(log_p, 9) for log_p, _ in row] for row in scored],
+                })
     fields = [prompt.rsplit("\n", 1)[0] for prompt in PROMPTS]
     (HERE / "labels.json").write_text(json.dumps({"inputs": fields, "cases": cases}, ensure_ascii=False, indent=1) + "\n")
     for case in cases:
-        print(case["tokenizer"], case["script"], case["tokens"])
+        print(case["tokenizer"], case["script"], case["quoted"], case["tokens"])
 
 
 main()
