@@ -11,11 +11,9 @@ mod provenance;
 mod questions;
 mod records;
 pub mod say;
-pub mod scorers;
 
 pub use ask::{Ahead, Answers, Ask, ask};
 pub use count::{Count, count_tokens};
 pub use error::EvalError;
 pub use journal::Journal;
 pub use say::Said;
-pub use scorers::{Disagreements, Measures};
