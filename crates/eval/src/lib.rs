@@ -17,5 +17,7 @@ pub use ask::{Ahead, Answers, Ask, ask};
 pub use count::{Count, count_tokens};
 pub use error::EvalError;
 pub use journal::Journal;
+pub use provenance::hash_prompts;
+pub use records::find_groups;
 pub use say::Said;
 pub use scorers::{Disagreements, Measures};
