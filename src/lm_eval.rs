@@ -107,7 +107,8 @@ fn describe(of_model: &[&Evaluated]) -> Result<Run> {
 /// Writes the answers of a run folder that its recipe asks for. `data`: the recipe's data, if it stands elsewhere now.
 pub(crate) fn write_run(out: &Path, run: &RunFolder, data: Option<&Path>) -> Result<()> {
     let path = run.manifest();
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}, which names the data", path.display()))?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}, which names the data", path.display()))?;
     let manifest: Manifest = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
     for (language, facts) in &manifest.recipe.languages {
         Language::add(language.code(), &facts.name, &facts.script).map_err(anyhow::Error::msg)?;
@@ -149,7 +150,11 @@ fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Eval
 }
 
 /// The task's name, and in what the answers differ from those of the recipe's first label set and exemplars.
-fn name_group(task: &Task, provenance: &Provenance, (labels, few_shot): (Option<LabelSet>, Option<&FewShot>)) -> String {
+fn name_group(
+    task: &Task,
+    provenance: &Provenance,
+    (labels, few_shot): (Option<LabelSet>, Option<&FewShot>),
+) -> String {
     let mut name = task.name.clone();
     if labels.is_some_and(|first| first != provenance.labels) {
         name += &format!("_{}", provenance.labels);
@@ -162,7 +167,11 @@ fn name_group(task: &Task, provenance: &Provenance, (labels, few_shot): (Option<
 }
 
 /// Groups records by what they were made from, in the order of `evaluations`.
-pub(crate) fn split_records(task: &'static Task, records: &[AnswerRecord], evaluations: &[(Provenance, f64)]) -> Vec<Evaluated> {
+pub(crate) fn split_records(
+    task: &'static Task,
+    records: &[AnswerRecord],
+    evaluations: &[(Provenance, f64)],
+) -> Vec<Evaluated> {
     let mut rest: BTreeMap<(Option<&str>, Language), Vec<AnswerRecord>> = BTreeMap::new();
     for record in records {
         rest.entry((record.adapter.as_deref(), record.language)).or_default().push(record.clone());

@@ -61,7 +61,8 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
                 tokens_per_batch: args.tokens_per_batch,
             };
             let mut asking = Asking { session: &mut session, answerer: &answerer, journal: &mut journal };
-            let Some(Asked { answers, seconds }) = asking.ask_language(&ask, language, &mut ahead, &mut progress)? else {
+            let Some(Asked { answers, seconds }) = asking.ask_language(&ask, language, &mut ahead, &mut progress)?
+            else {
                 bail!("stopped before {language} was finished; run the same command again to go on");
             };
             let right = answers.records.iter().filter(|r| r.correct).count();

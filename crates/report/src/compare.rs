@@ -46,7 +46,10 @@ pub fn compare(a: &Path, b: &Path) -> Result<Comparison, ReportError> {
 ///
 /// # Errors
 /// As [`compare`].
-pub fn compare_records(a: (&Path, Vec<LocatedRecord>), b: (&Path, Vec<LocatedRecord>)) -> Result<Comparison, ReportError> {
+pub fn compare_records(
+    a: (&Path, Vec<LocatedRecord>),
+    b: (&Path, Vec<LocatedRecord>),
+) -> Result<Comparison, ReportError> {
     let collect = |(path, records): (&Path, Vec<LocatedRecord>)| {
         let sets = AnswerSet::collect(records, |_, _| None)?;
         if sets.is_empty() { Err(ReportError::Nothing(path.to_owned())) } else { Ok(sets) }

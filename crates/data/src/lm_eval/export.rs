@@ -66,7 +66,10 @@ fn render_task(name: &str, rows: &Path, asked: &Asked<'_>) -> Result<String, Dat
         let problem = "is not UTF-8, which a YAML file must be; choose another folder".to_owned();
         return Err(DataError::Unusable { what: format!("path {}", rows.display()), problem });
     };
-    let mut text = format!("# Written by `lingualign data lm-eval`; the prompts are in the data, exemplars included.\ntask: {}\n", quote(name));
+    let mut text = format!(
+        "# Written by `lingualign data lm-eval`; the prompts are in the data, exemplars included.\ntask: {}\n",
+        quote(name)
+    );
     for (key, value) in settings() {
         let value = if key == "num_fewshot" { value.to_owned() } else { quote(value) };
         text += &format!("{key}: {value}\n");
@@ -74,7 +77,8 @@ fn render_task(name: &str, rows: &Path, asked: &Asked<'_>) -> Result<String, Dat
             text += &format!("dataset_kwargs:\n  data_files:\n    test: {}\n", quote(rows));
         }
     }
-    text += "metric_list:\n  - metric: acc\n    aggregation: mean\n    higher_is_better: true\nmetadata:\n  version: 1.0\n";
+    text +=
+        "metric_list:\n  - metric: acc\n    aggregation: mean\n    higher_is_better: true\nmetadata:\n  version: 1.0\n";
     let protocol = asked.protocol.map_or("none".to_owned(), |protocol| protocol.to_string());
     let facts =
         [("labels", asked.labels.to_string()), ("few_shot", asked.few_shot.to_string()), ("protocol", protocol)];

@@ -114,6 +114,3 @@ fn close(words: &[String]) -> Vec<String> {
 fn hash(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -43,7 +43,10 @@ mod tests {
     #[test]
     fn models_are_named_as_lm_eval_names_them() {
         let names = ["org/name", "./a//b:c", "smollm2-135m-instruct", "..", "C:\\m[1]"];
-        assert_eq!(names.map(sanitize_model), ["org__name", ".__a__b__c", "smollm2-135m-instruct", "__..", "C__m__1__"]);
+        assert_eq!(
+            names.map(sanitize_model),
+            ["org__name", ".__a__b__c", "smollm2-135m-instruct", "__..", "C__m__1__"]
+        );
     }
 
     #[test]

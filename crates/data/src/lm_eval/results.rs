@@ -121,9 +121,8 @@ fn sample(answered: &Answered<'_>, record: &AnswerRecord) -> Result<Sample, Data
         let log = log.ok_or_else(|| fail(format!("it has no ln p of `{label}`; evaluate again")))?;
         responses.push([format!("{log:?}"), UNKNOWN.to_owned()]);
     }
-    let argument = |(at, choice): (usize, &String)| {
-        (format!("gen_args_{at}"), json!({ "arg_0": doc.prompt, "arg_1": choice }))
-    };
+    let argument =
+        |(at, choice): (usize, &String)| (format!("gen_args_{at}"), json!({ "arg_0": doc.prompt, "arg_1": choice }));
     let target = doc.gold.to_string();
     let row = doc.to_json();
     Ok(Sample {
@@ -163,10 +162,13 @@ impl Metrics {
     /// As lm-eval pools the errors of a group's tasks: by the variances of each, each with its own mean.
     fn pooled(tasks: &[&Self]) -> Self {
         let items: usize = tasks.iter().map(|task| task.items).sum();
-        let squares: Option<Vec<f64>> = tasks.iter().map(|task| {
-            let n = task.items as f64;
-            Some((n - 1.0) * n * task.stderr?.powi(2))
-        }).collect();
+        let squares: Option<Vec<f64>> = tasks
+            .iter()
+            .map(|task| {
+                let n = task.items as f64;
+                Some((n - 1.0) * n * task.stderr?.powi(2))
+            })
+            .collect();
         let stderr = squares.map(|squares| {
             let variance = squares.iter().sum::<f64>() / (items - tasks.len()) as f64;
             (variance / items as f64).sqrt()

@@ -55,7 +55,8 @@ impl Naming {
             }
         }
         let words: Vec<String> = first.words().into_iter().map(str::to_owned).collect();
-        let are_names = words.iter().all(|word| !word.is_empty()) && words.iter().collect::<BTreeSet<_>>().len() == count;
+        let are_names =
+            words.iter().all(|word| !word.is_empty()) && words.iter().collect::<BTreeSet<_>>().len() == count;
         let rule = match are_names && lines.iter().all(|line| is_permutation(&line.words(), &words)) {
             true => Rule::Words(words.clone(), words),
             false => Rule::Places((1..=count).map(|place| format!("choice{place}")).collect()),

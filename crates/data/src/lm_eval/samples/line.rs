@@ -68,7 +68,9 @@ impl Line {
             let column = error.column();
             let said = error.to_string();
             let said = said.split(" at line ").next().unwrap_or_default();
-            refuse(format!("no sample of lm-eval: {said} (column {column}); give a file that it wrote, or evaluate again"))
+            refuse(format!(
+                "no sample of lm-eval: {said} (column {column}); give a file that it wrote, or evaluate again"
+            ))
         })?;
         let mut choices = choices(&raw.arguments).map_err(refuse)?;
         let mut log_probs = raw.resps.iter().map(log_prob).collect::<Result<Vec<_>, _>>().map_err(refuse)?;
@@ -82,7 +84,9 @@ impl Line {
         }
         if choices.len() < 2 {
             let count = choices.len();
-            return Err(refuse(format!("{count} answer; only tasks in which one of several is chosen can be compared")));
+            return Err(refuse(format!(
+                "{count} answer; only tasks in which one of several is chosen can be compared"
+            )));
         }
         if log_probs.iter().all(|log| *log == f64::NEG_INFINITY) {
             return Err(refuse("no answer has a probability above 0".to_owned()));

@@ -13,11 +13,7 @@ use std::{
 
 use schema::{AnswerRecord, Language, Scoring, disk::DiskError};
 
-use self::{
-    labels::Naming,
-    line::Line,
-    run::RunFacts,
-};
+use self::{labels::Naming, line::Line, run::RunFacts};
 use super::naming::{split_language, split_samples};
 use crate::{DataError, items, testset::file_name};
 

@@ -30,7 +30,8 @@ impl RunFacts {
         }
         let model = std::path::absolute(folder).map_err(DiskError::at("find", folder))?;
         let model = file_name(&model);
-        notes.push(format!("{}: no results beside it; `{model}`, its folder, is taken as the model", samples.display()));
+        notes
+            .push(format!("{}: no results beside it; `{model}`, its folder, is taken as the model", samples.display()));
         Ok(Self { model, adapter: None, scoring: None, shots: None })
     }
 
