@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+use clap::{Args, CommandFactory, Parser, Subcommand, builder::PossibleValuesParser, error::ErrorKind};
 use schema::{
     FewShot, LabelSet, Language, Protocol, Scorers, Scoring, few_shot::PromptLanguage, recipe::EvalRecipe,
     task::Precision,
@@ -284,6 +284,13 @@ pub(crate) fn languages(text: &str) -> Result<std::sync::Arc<[Language]>, String
     match list.iter().enumerate().find(|(at, language)| list[..*at].contains(language)) {
         Some((_, twice)) => Err(format!("`{twice}` stands twice")),
         None => Ok(list.into()),
+    }
+}
+
+/// Ends the program where no task file made a language known.
+pub(crate) fn exit_unless_known(languages: &[Language]) {
+    if let Err(unknown) = schema::language::check_known(languages) {
+        Cli::command().error(ErrorKind::ValueValidation, unknown).exit();
     }
 }
 

@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use clap::{CommandFactory, error::ErrorKind};
 use data::{tasks, testset};
 use eval::{Ahead, Ask, Disagreements, Journal, Said};
 use schema::{FewShot, Scoring, Task};
 
 use crate::{
-    cli::{Cli, EvalArgs},
+    cli::{self, EvalArgs},
     experiment::{
         answerer,
         evaluation::{Asked, Asking, Progress, write_answers},
@@ -23,9 +22,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     super::check_out(&args.out)?;
     args.lm_eval.as_deref().map(lm_eval::check_out).transpose()?;
     let task = tasks::task(&args.task)?;
-    if let Err(unknown) = schema::language::check_known(&args.languages) {
-        Cli::command().error(ErrorKind::ValueValidation, unknown).exit(); // no task file made it known
-    }
+    cli::exit_unless_known(&args.languages);
     let few_shot = few_shot(args, task);
     let languages = testset::asked(&args.data, task, &args.languages)?;
     let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;

@@ -62,7 +62,7 @@ pub(crate) struct LmEvalArgs {
 pub(super) fn run(args: &LmEvalArgs) -> Result<ExitCode> {
     lm_eval::check_out(&args.out)?;
     let task = tasks::task(&args.task)?;
-    schema::language::check_known(&args.languages)?;
+    cli::exit_unless_known(&args.languages);
     let languages = testset::asked(&args.data, task, &args.languages)?;
     let given = args.few_shot.as_ref().or(task.few_shot.as_ref()).cloned().unwrap_or(FewShot::Head(task.shots));
     let few_shot = given.in_languages(args.exemplar_language, args.header_language);
