@@ -33,19 +33,14 @@ pub(crate) fn measure(
     for start in (0..scored.len()).step_by(HEAD_ROWS) {
         let rows = start..scored.len().min(start + HEAD_ROWS);
         let logits = model.logits(&hidden.narrow(0, start, rows.len())?)?; // (n, V)
-        let with_sums = prefix_sums.len().min(rows.end).saturating_sub(start);
-        if with_sums > 0 {
-            let p = softmax::softmax(&logits.narrow(0, 0, with_sums)?.contiguous()?)?.to_device(&Device::Cpu)?;
-            for (sums, p) in prefix_sums[start..].iter_mut().zip(p.to_vec2::<f32>()?) {
-                sums.extend(label_sets.iter().map(|set| set.iter().map(|&id| f64::from(p[id as usize])).sum::<f64>()));
-            }
+        let log_p = softmax::log_softmax(&logits)?.to_device(&Device::Cpu)?.to_vec2::<f32>()?;
+        for (sums, log_p) in prefix_sums.iter_mut().skip(start).zip(&log_p) {
+            let p = |id: &u32| f64::from(log_p[*id as usize]).exp();
+            sums.extend(label_sets.iter().map(|set| set.iter().map(p).sum::<f64>()));
         }
-        if !layout.factors.is_empty() {
-            let log_p = softmax::log_softmax(&logits)?.to_device(&Device::Cpu)?.to_vec2::<f32>()?;
-            for (row, log_p) in scored[rows].iter().zip(log_p) {
-                for factor in layout.factors.get(row).into_iter().flatten() {
-                    log_probs[factor.question][factor.label] += f64::from(log_p[factor.token as usize]);
-                }
+        for (row, log_p) in scored[rows].iter().zip(&log_p) {
+            for factor in layout.factors.get(row).into_iter().flatten() {
+                log_probs[factor.question][factor.label] += f64::from(log_p[factor.token as usize]);
             }
         }
     }

@@ -259,6 +259,8 @@ tasks = ["paws"]
 languages = "all"
 labels = ["english"]
 # scoring: not given, each task's own, or prefix
+scorers = "all"
+greedy = 0
 # protocol: not given, defective gold words are refused
 # few_shot: not given, each task's own, or head:K with its K
 exemplar_language = "same"
