@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use data::{tasks, testset};
-use eval::{Ahead, Ask, Disagreements, Journal, Said};
-use schema::{FewShot, Scoring, Task};
+use eval::{Ahead, Ask, Journal, Said};
+use schema::{FewShot, Scoring, Task, scores::Disagreements};
 
 use crate::{
     cli::{self, EvalArgs},

@@ -6,6 +6,7 @@ use data::{Tokenizer, prompt, prompt::Rendered, testset};
 use model::{Decoder, KvCache};
 use schema::{
     AnswerRecord, Answerer, FewShot, LabelSet, Language, Protocol, Provenance, Recipe, Scorers, Scoring, Task,
+    scores::Measures,
 };
 
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
     questions::{self, Questions},
     records::{self, Answered, Built},
     say::{Said, say},
-    scorers::Measures,
 };
 
 /// Closing headers that are run at once where every question has its own answers.

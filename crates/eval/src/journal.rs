@@ -9,11 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::{Provenance, disk::DiskError, record::partial_path};
+use schema::{Provenance, disk::DiskError, record::partial_path, scores::Measures};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{error::EvalError, scorers::Measures};
+use crate::error::EvalError;
 
 /// A line of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,6 @@ mod provenance;
 mod questions;
 mod records;
 pub mod say;
-pub mod scorers;
 
 pub use ask::{Ahead, Answers, Ask, ask};
 pub use count::{Count, count_tokens};
@@ -20,4 +19,3 @@ pub use journal::Journal;
 pub use provenance::hash_prompts;
 pub use records::find_groups;
 pub use say::Said;
-pub use scorers::{Disagreements, Measures};

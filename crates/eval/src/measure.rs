@@ -4,12 +4,12 @@
 use candle_core::Device;
 use data::forest;
 use model::{Decoder, KvCache, ops::softmax};
+use schema::scores::Measures;
 
 use crate::{
     error::EvalError,
     layout::Layout,
     questions::{Question, Questions},
-    scorers::Measures,
 };
 
 /// Rows whose probabilities over the whole vocabulary are in memory at once.

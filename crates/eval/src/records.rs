@@ -4,16 +4,12 @@
 use std::collections::BTreeMap;
 
 use data::{prompt::Rendered, testset::Item};
-use schema::{AnswerRecord, Language, Scoring};
-
-use crate::{
-    Ask,
-    error::EvalError,
-    journal::Found,
-    questions::Questions,
-    say::Said,
-    scorers::{self, Measures, Priors},
+use schema::{
+    AnswerRecord, Language, Scoring,
+    scores::{Measures, Priors, choose, mean_shares, score},
 };
+
+use crate::{Ask, error::EvalError, journal::Found, questions::Questions, say::Said};
 
 /// One language's questions and all that was measured of them.
 pub(crate) struct Answered<'a> {
@@ -52,17 +48,17 @@ pub(crate) fn build(ask: &Ask<'_>, answered: &Answered<'_>) -> Result<Built, Eva
     // Where the answers are each question's own, a label is only a place among them, and no place has a prior.
     let priors =
         if answered.rendered.has_common_words() { Priors::new(&items, &content_free) } else { Priors::default() };
-    let score = |scoring, (at, item): (usize, &Measures)| scorers::score(scoring, item, &priors, answered.domain(at));
-    let by = |scoring| items.iter().enumerate().map(|item| score(scoring, item)).collect::<Vec<_>>();
+    let score_item = |scoring, (at, item): (usize, &Measures)| score(scoring, item, &priors, answered.domain(at));
+    let by = |scoring| items.iter().enumerate().map(|item| score_item(scoring, item)).collect::<Vec<_>>();
     let scores = by(ask.scoring);
-    let content_free: Vec<_> = content_free.iter().map(|m| score(ask.scoring, (0, m))).collect();
-    let shared = Shared { ask, answered, priors: &priors, prior: scorers::mean_shares(&content_free) };
+    let content_free: Vec<_> = content_free.iter().map(|m| score_item(ask.scoring, (0, m))).collect();
+    let shared = Shared { ask, answered, priors: &priors, prior: mean_shares(&content_free) };
     let mut said = Said::default();
     let mut records = Vec::with_capacity(items.len());
     for (at, (measures, scores)) in items.iter().zip(&scores).enumerate() {
         let record = shared.record(at, measures, scores);
         if let Some(text) = &record.said {
-            said.count(text, answered.rendered.words_of(at), scorers::choose(scores).0);
+            said.count(text, answered.rendered.words_of(at), choose(scores).0);
         }
         records.push(record);
     }
@@ -70,7 +66,7 @@ pub(crate) fn build(ask: &Ask<'_>, answered: &Answered<'_>) -> Result<Built, Eva
     for scoring in Scoring::ALL {
         let scores = by(*scoring);
         if scores.iter().all(|scores| !scores.is_empty()) {
-            choices.insert(*scoring, scores.iter().map(|scores| scorers::choose(scores).0).collect());
+            choices.insert(*scoring, scores.iter().map(|scores| choose(scores).0).collect());
         }
     }
     Ok(Built { records, choices, said })
@@ -111,7 +107,7 @@ impl Shared<'_> {
     fn record(&self, at: usize, measures: &Measures, scores: &[f64]) -> AnswerRecord {
         let (ask, answered) = (self.ask, self.answered);
         let (prompt, question) = (&answered.rendered.prompts[at], &answered.questions.questions[at]);
-        let (chosen, tied) = scorers::choose(scores);
+        let (chosen, tied) = choose(scores);
         AnswerRecord {
             model: ask.model.to_owned(),
             adapter: ask.adapter.map(str::to_owned),

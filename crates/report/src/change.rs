@@ -10,6 +10,7 @@ use crate::{
     measure::{Measured, Measures},
     pairing::Columns,
     reliability::{LanguageReliability, MeanReliability, language_reliability, mean_reliability},
+    scorings::{ScoringChange, measure_scorings},
     stats::{
         Estimate,
         labels::{distance, entropy},
@@ -130,6 +131,8 @@ pub struct Changes {
     pub reliability: Option<MeanReliability>,
     /// Whether the languages get the same answers; `None` with one language.
     pub consistency: Option<Consistency>,
+    /// By every scoring that was measured.
+    pub scorings: Vec<ScoringChange>,
     /// Whether all languages have the same items, so that one draw of items serves all.
     pub joint: bool,
 }
@@ -209,6 +212,7 @@ pub(crate) fn measure_changes(
         ),
         reliability: resampling.is_joint().then(|| mean_reliability(&pairs, resampling.clusters(0))).flatten(),
         consistency: measure_consistency(&pairs, &resampling, labels.len()),
+        scorings: measure_scorings(&pairs, &resampling),
         joint: resampling.is_joint(),
         languages: described,
     }
@@ -245,7 +249,7 @@ pub(crate) fn measure_mean(series: &[PairSeries], group: &[usize]) -> MeanChange
         batch,
         attribution: Attribution {
             prior_part,
-            verdict: crate::verdict::judge_means(auc.as_ref(), batch.as_ref(), prior_part.as_ref()),
+            verdict: crate::verdict::judge(auc.as_ref().map(|auc| &auc.change), prior_part.as_ref()),
         },
         detectable: change.map_or(f64::NAN, |c| crate::stats::power::detectable_by_error(c.standard_error())),
     }

@@ -109,14 +109,13 @@ fn by_language(changes: &Changes) -> Option<String> {
     })
 }
 
-const VERDICTS: [Verdict; 8] = [
+const VERDICTS: [Verdict; 7] = [
     Verdict::Discrimination,
     Verdict::DiscriminationAndPrior,
     Verdict::Prior,
     Verdict::DiscriminationAgainstPrior,
     Verdict::PriorLoss,
     Verdict::DiscriminationLoss,
-    Verdict::Contradictory,
     Verdict::Unresolved,
 ];
 

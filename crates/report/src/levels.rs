@@ -43,19 +43,24 @@ pub(crate) struct LevelSeries {
 
 impl LevelSeries {
     pub(crate) fn new(resampling: &Resampling, language: usize, cells: &[&Measured]) -> Self {
-        let column = |values: Vec<f64>| resampling.series(language, |counts| counted_mean(&values, counts));
         let optional = |pick: fn(&Measured) -> Option<&Vec<i32>>| {
             let columns: Option<Vec<&Vec<i32>>> = cells.iter().map(|cell| pick(cell)).collect();
-            columns.map(|columns| column(average(&columns)))
+            columns.map(|columns| accuracy_series(resampling, language, &columns))
         };
         let right: Vec<&Vec<i32>> = cells.iter().map(|cell| &cell.right).collect();
         Self {
-            raw: column(average(&right)),
+            raw: accuracy_series(resampling, language, &right),
             auc: resampling.series(language, |counts| mean(cells.iter().map(|cell| cell.separation.area(counts)))),
             contextual: optional(|cell| cell.contextual.as_ref()),
             batch: optional(|cell| cell.batch.as_ref()),
         }
     }
+}
+
+/// Accuracy of one language, the mean of several columns of right (1) and wrong (0) items.
+pub(crate) fn accuracy_series(resampling: &Resampling, language: usize, columns: &[&Vec<i32>]) -> Series {
+    let values = average(columns);
+    resampling.series(language, |counts| counted_mean(&values, counts))
 }
 
 /// The mean of several columns, item by item.

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schema::{AnswerRecord, Language};
+use schema::{AnswerRecord, Language, Scoring};
 
 use crate::{
     answers::AnswerSet,
+    scorings::{Rescored, rescore},
     stats::{
         calibration::{batch_prior, choose_calibrated, normalise},
         labels::confusion,
@@ -26,6 +27,8 @@ pub(crate) struct Measured {
     pub contextual: Option<Vec<i32>>,
     /// As `right`, after batch calibration; `None` where a label never has a score.
     pub batch: Option<Vec<i32>>,
+    /// What every scoring that was measured says.
+    pub scorings: BTreeMap<Scoring, Rescored>,
     /// For AUC.
     pub separation: Separation,
     /// The labels of each item, the best first.
@@ -89,6 +92,7 @@ fn measure_language(records: &[&AnswerRecord], names: &[String], never_right: &N
         right: records.iter().map(|record| i32::from(record.correct)).collect(),
         contextual: contextual.collect(),
         batch: batch.collect(),
+        scorings: rescore(records, &chosen, is_right),
         separation: Separation::new(&shares, &gold, names.len()),
         rankings: scores.iter().zip(&chosen).map(|(scores, &chosen)| rank(scores, chosen)).collect(),
         chosen_share: label_shares(&chosen, names.len()),

@@ -34,24 +34,23 @@ pub(crate) const NOTES: &[(&str, &str)] = &[
         "AUC",
         "The probability that, of one item of a label and one of another, the first has the higher share of that label's \
          score; ties count half [6]. 0.5 is guessing, 1 is perfect. It compares items with each other and needs no \
-         threshold, so with two labels a preference that is common to all items of a language cannot change it. With more \
-         labels it is the mean over labels of one label against the rest, which such a preference can move, but little.",
+         threshold, so a preference that is common to all items of a language cannot change it. With more than two labels it is \
+         the mean over pairs of labels, each pair by the odds of the two.",
     ),
     (
         "Calibrated accuracy",
-        "Accuracy after a label preference is taken out of the scores. Batch calibration [11], which tiles and rules use, \
+        "Accuracy after a label preference is taken out of the scores. Batch calibration [11], which the tiles show, \
          divides each label's share by its mean over the test items of the language; contextual calibration [7] by what the \
          same prompt gives it when the question holds no content. Neither looks at a right label.",
     ),
     (
         "What a change is",
         "A rise of raw accuracy has two possible sources: the model prefers another label overall (a moved prior), or it \
-         tells items apart better (discrimination). The change is split: that of batch-calibrated accuracy is discrimination, \
-         the rest is the prior's part. A part counts if its 95 % interval leaves out 0. Discrimination: the interval of AUC \
-         or of calibrated accuracy lies above 0, and that of the other not below. Prior only: neither does, and the prior's \
-         part lies above 0. Both: both. Told apart worse: AUC or calibrated accuracy lies below 0. Contradictory: one above, \
-         one below. Else the cause is not resolved, whatever raw accuracy does. These intervals are not adjusted for the \
-         number of languages.",
+         tells items apart better (discrimination). AUC, which no preference can move, says whether items are told apart \
+         better; what raw accuracy gains beyond batch-calibrated accuracy is the prior's part. Each counts if its 95 % interval \
+         leaves out 0. Discrimination: AUC rises. Prior only: AUC does not clearly change and the prior's part lies above 0. \
+         Both: both. Told apart worse: AUC falls. Else the cause is not resolved, whatever raw accuracy does. These intervals \
+         are not adjusted for the number of languages.",
     ),
     (
         "Smallest detectable change",

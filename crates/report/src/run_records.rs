@@ -19,6 +19,9 @@ use crate::{
 /// The folder in `answers/` of the model without an adapter.
 pub(crate) const BASE: &str = "base";
 
+/// How the folders begin in which the answers after further sets of exemplars are.
+const FEW_SHOT: &str = "few_shot.";
+
 /// Task and label set: what one block of the report is about.
 pub(crate) type Question = (String, LabelSet);
 
@@ -117,7 +120,11 @@ fn read_answers(
     let mut answers: BTreeMap<Question, BTreeMap<String, Vec<AnswerSet>>> = BTreeMap::new();
     for folder in list(root)?.into_iter().filter(|path| path.is_dir()) {
         let mut files: BTreeMap<Question, Vec<(Language, PathBuf)>> = BTreeMap::new();
-        for path in list_jsonl(&folder, stale)? {
+        let mut paths = list_jsonl(&folder, stale)?;
+        for further in list(&folder)?.iter().filter(|path| path.is_dir() && name_of(path).starts_with(FEW_SHOT)) {
+            paths.extend(list_jsonl(further, stale)?);
+        }
+        for path in paths {
             let (question, language) = parse_file_name(&path)?;
             files.entry(question).or_default().push((language, path));
         }

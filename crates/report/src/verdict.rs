@@ -1,17 +1,13 @@
 //! Is a gain discrimination, or a moved label prior? Rules on intervals, in words.
 //!
-//! An accuracy can rise because the model prefers another label overall, without knowing more about any item. Two
-//! measures do not see such a preference: AUC compares items only with each other, and batch calibration takes the mean
-//! preference out of the scores. So the change of raw accuracy is split: the change of calibrated accuracy is what the
-//! model tells apart better, the rest is what its label preference costs less. Never here: a threshold that is not an
-//! interval.
+//! An accuracy can rise because the model prefers another label overall, without knowing more about any item. AUC does not
+//! see such a preference at all: it compares items only with each other. So AUC alone says whether the labels are told apart
+//! better. Batch calibration takes the mean preference out of the scores, not to the last: what raw accuracy gains
+//! beyond calibrated accuracy is what the preference costs less. Never here: a threshold that is not an interval.
 
 use serde::Serialize;
 
-use crate::{
-    levels::{BeforeAfter, LevelSeries},
-    stats::Estimate,
-};
+use crate::{levels::LevelSeries, stats::Estimate};
 
 /// Where an interval lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +45,6 @@ pub enum Verdict {
     PriorLoss,
     /// Labels are told apart worse.
     DiscriminationLoss,
-    /// AUC and calibrated accuracy contradict each other.
-    Contradictory,
     /// Neither is resolved by these items.
     Unresolved,
 }
@@ -65,27 +59,20 @@ pub struct Attribution {
     pub verdict: Verdict,
 }
 
-/// Takes a change apart. `auc` and `batch` are the changes of these measures.
+/// Takes a change apart.
 pub(crate) fn attribute(before: &LevelSeries, after: &LevelSeries) -> Attribution {
     let batch = before.batch.as_ref().zip(after.batch.as_ref()).map(|(before, after)| after.minus(before));
     let raw = after.raw.minus(&before.raw);
-    let prior_part = batch.as_ref().and_then(|batch| raw.minus(batch).estimate());
+    let prior_part = batch.and_then(|batch| raw.minus(&batch).estimate());
     let auc = after.auc.minus(&before.auc).estimate();
-    let batch = batch.and_then(|batch| batch.estimate());
-    Attribution { prior_part, verdict: judge(auc.as_ref(), batch.as_ref(), prior_part.as_ref()) }
+    Attribution { prior_part, verdict: judge(auc.as_ref(), prior_part.as_ref()) }
 }
 
-/// As [`attribute`], of means whose parts are computed.
-pub(crate) fn judge(auc: Option<&Estimate>, batch: Option<&Estimate>, prior_part: Option<&Estimate>) -> Verdict {
+/// From the change of AUC and the prior's part.
+pub(crate) fn judge(auc: Option<&Estimate>, prior_part: Option<&Estimate>) -> Verdict {
     use Direction::{Falls, Rises, Unclear};
     let of = |change: Option<&Estimate>| change.map_or(Unclear, direction);
-    let discrimination = match (of(auc), of(batch)) {
-        (Rises, Falls) | (Falls, Rises) => return Verdict::Contradictory,
-        (Rises, _) | (_, Rises) => Rises,
-        (Falls, _) | (_, Falls) => Falls,
-        (Unclear, Unclear) => Unclear,
-    };
-    match (discrimination, of(prior_part)) {
+    match (of(auc), of(prior_part)) {
         (Rises, Rises) => Verdict::DiscriminationAndPrior,
         (Rises, Unclear) => Verdict::Discrimination,
         (Rises, Falls) => Verdict::DiscriminationAgainstPrior,
@@ -111,7 +98,6 @@ impl Verdict {
             Self::DiscriminationAgainstPrior => "discrimination against prior",
             Self::PriorLoss => "prior, to the worse",
             Self::DiscriminationLoss => "told apart worse",
-            Self::Contradictory => "contradictory",
             Self::Unresolved => "not resolved",
         }
     }
@@ -129,8 +115,8 @@ impl Verdict {
                 "The labels are told apart better, and a moved label prior adds to the gain: it has both causes."
             }
             Self::Prior => {
-                "AUC and calibrated accuracy do not clearly rise, and the gain beyond calibrated accuracy is clear: what is \
-                 gained is within what a moved label prior gives."
+                "AUC does not clearly rise, and the gain beyond calibrated accuracy is clear: what is gained is within what a \
+                 moved label prior gives."
             }
             Self::DiscriminationAgainstPrior => {
                 "The labels are told apart better, but the label prior moved to the worse and hides part of it."
@@ -139,18 +125,12 @@ impl Verdict {
                 "What is lost is that of a moved label prior; the labels are not clearly told apart worse."
             }
             Self::DiscriminationLoss => "The labels are told apart worse.",
-            Self::Contradictory => "AUC and calibrated accuracy contradict each other: no cause can be named.",
             Self::Unresolved => {
                 "Neither better discrimination nor a moved label prior is resolved by these items: the cause is open."
             }
         };
         format!("{seen} {because}")
     }
-}
-
-/// The changes that the rules look at, where they are computed already.
-pub(crate) fn judge_means(auc: Option<&BeforeAfter>, batch: Option<&BeforeAfter>, prior: Option<&Estimate>) -> Verdict {
-    judge(auc.map(|auc| &auc.change), batch.map(|batch| &batch.change), prior)
 }
 
 #[cfg(test)]
@@ -164,18 +144,16 @@ mod tests {
             low,
             high,
         });
-        let said = |auc, batch, prior| judge(Some(auc), Some(batch), Some(prior));
-        assert_eq!(said(&up, &flat, &flat), Verdict::Discrimination);
-        assert_eq!(said(&flat, &up, &flat), Verdict::Discrimination);
-        assert_eq!(said(&up, &up, &up), Verdict::DiscriminationAndPrior);
-        assert_eq!(said(&flat, &flat, &up), Verdict::Prior);
-        assert_eq!(said(&up, &flat, &down), Verdict::DiscriminationAgainstPrior);
-        assert_eq!(said(&flat, &flat, &down), Verdict::PriorLoss);
-        assert_eq!(said(&down, &flat, &up), Verdict::DiscriminationLoss);
-        assert_eq!(said(&up, &down, &up), Verdict::Contradictory);
-        assert_eq!(said(&flat, &flat, &flat), Verdict::Unresolved);
-        assert_eq!(judge(None, None, None), Verdict::Unresolved);
-        assert_eq!(judge(None, Some(&up), Some(&flat)), Verdict::Discrimination);
+        let said = |auc, prior| judge(Some(auc), Some(prior));
+        assert_eq!(said(&up, &flat), Verdict::Discrimination);
+        assert_eq!(said(&up, &up), Verdict::DiscriminationAndPrior);
+        assert_eq!(said(&flat, &up), Verdict::Prior);
+        assert_eq!(said(&up, &down), Verdict::DiscriminationAgainstPrior);
+        assert_eq!(said(&flat, &down), Verdict::PriorLoss);
+        assert_eq!(said(&down, &up), Verdict::DiscriminationLoss);
+        assert_eq!(said(&flat, &flat), Verdict::Unresolved);
+        assert_eq!(judge(None, None), Verdict::Unresolved);
+        assert_eq!(judge(None, Some(&up)), Verdict::Prior);
         let text = Verdict::Prior.explain(Direction::Rises);
         assert!(text.starts_with("Raw accuracy rises. AUC") && text.contains("within what a moved label prior gives"));
     }

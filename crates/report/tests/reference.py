@@ -34,7 +34,11 @@ counts = [2, 0, 1, 3, 1, 1, 0, 2, 1, 1]
 print("auc resampled", repr(float(roc_auc_score(gold, shares, sample_weight=counts))))
 three = np.array([[5, 3, 2], [4, 4, 2], [1, 8, 1], [3, 3, 4], [2, 2, 6], [6, 2, 2], [1, 5, 4], [3, 4, 3]]) / 10
 gold3 = [0, 1, 1, 2, 2, 0, 0, 1]
-print("auc macro", repr(float(roc_auc_score(gold3, three, multi_class="ovr", average="macro"))))
+pairs = []
+for a, b in [(0, 1), (0, 2), (1, 2)]:
+    of = np.isin(gold3, [a, b])
+    pairs.append(roc_auc_score(np.array(gold3)[of] == a, (np.array(three)[:, a] / (np.array(three)[:, a] + np.array(three)[:, b]))[of]))
+print("auc pairs", repr(float(np.mean(pairs))))
 
 changes = np.array([1] * 12 + [-1] * 4 + [0] * 24)
 kept = bootstrap((changes,), np.mean, n_resamples=200_000, method="percentile", rng=np.random.default_rng(0))

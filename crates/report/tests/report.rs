@@ -55,16 +55,22 @@ fn tables_hold_the_records_numbers() {
     put_small(&run);
     let summary = report::write(&run).expect("a report");
     let expected = "\
-language,seen,items,before,before_low,before_high,after,after_low,after_high,change,change_low,change_high,p,p_holm,\
-auc_before,auc_after,auc_change,auc_change_low,auc_change_high,calibrated_before,calibrated_after,calibrated_change,\
-calibrated_change_low,calibrated_change_high,seed_min,seed_max
-en,true,8,50,21.521606,78.478394,87.5,52.911182,97.758251,37.5,12.5,75,0.25,0.5,0.5,0.875,0.375,0.071429,0.75,50,87.5,37.5,12.5,75,87.5,87.5
-sw,false,8,50,21.521606,78.478394,37.5,13.684429,69.425761,-12.5,-37.5,0,1,1,0.5,0.375,-0.125,-0.375,0,50,37.5,-12.5,-37.5,0,37.5,37.5
+language,seen,items,before,before_low,before_high,after,after_low,after_high,change,change_low,change_high,p,p_mid,p_holm,\
+p_bh,verdict,seed_min,seed_max
+en,true,8,50,21.521606,78.478394,87.5,52.911182,97.758251,37.5,0,87.5,0.25,0.125,0.5,0.5,not resolved,87.5,87.5
+sw,false,8,50,21.521606,78.478394,37.5,13.684429,69.425761,-12.5,-50,0,1,0.5,1,1,not resolved,37.5,37.5
 ";
     let csv = read(&run, "tables/emotion.english.emotion-zh-en.csv");
     let languages: String = csv.lines().take(3).map(|line| line.to_owned() + "\n").collect();
     // Every number is that of statsmodels, scikit-learn and 20 000 draws of numpy: reference.py.
     assert_eq!(languages, expected);
+    let csv = read(&run, "tables/emotion.english.emotion-zh-en.separation.csv");
+    let row = |at: usize| -> Vec<f64> {
+        csv.lines().nth(at).expect("a row").split(',').skip(1).map(|cell| cell.parse().unwrap_or(f64::NAN)).collect()
+    };
+    // the last end is 0.833 of numpy's draws: the two are neighbours among the values that eight items can give
+    assert_eq!([row(1)[0], row(1)[3], row(1)[7], row(1)[8]], [0.5, 0.875, 0.0, 0.857143], "AUC, ends of its change");
+    assert_eq!([row(2)[0], row(2)[3], row(2)[7], row(2)[8]], [0.5, 0.375, -0.5, 0.0]);
 
     let expected = "\
 Accuracy by language, %; mean over seeds.
@@ -80,7 +86,7 @@ Accuracy by language, %; mean over seeds.
     let expected = "\
 task     labels   setting  languages  seeds  accuracy %    change, points [95 %]  AUC
 emotion  english  base             2              50.00
-emotion  english  zh=>en           2      1       62.50  +12.50 [−12.50, +37.50]  no clear change
+emotion  english  zh=>en           2      1       62.50  +12.50 [−18.75, +43.75]  no clear change
 
 missing: There is no `manifest.json`: recipe, versions and hashes are unknown.
 ";
@@ -320,7 +326,7 @@ fn two_files_are_compared_item_by_item() {
     let text = compare(&a, &b).expect("a comparison");
     assert!(text.contains("differs: adapter is `none` in one and `x` in the other"), "{text}");
     assert!(text.contains("a.jsonl has de; not compared"), "{text}");
-    let row = "English (en)      8     0.0   87.5  +87.5 [+62.5, +100.0]  0.016   0.016       0.000      0.875";
+    let row = "English (en)      8     0.0   87.5  +87.5 [+50.0, +100.0]  0.016   0.016  0.016  discrimination";
     assert!(text.contains(row), "{text}");
 
     put(&b, &lines(&answers(&fabricate::SNLI, Language::En, BASE, None)));

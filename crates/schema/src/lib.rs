@@ -11,6 +11,7 @@ pub mod language_facts;
 pub mod recipe;
 pub mod record;
 pub mod run_folder;
+pub mod scores;
 pub mod setting;
 pub mod task;
 pub mod template;

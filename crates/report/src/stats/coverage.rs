@@ -1,5 +1,6 @@
 //! Do 95 % intervals hold the truth in 95 of 100 samples, and do tests err as rarely as they say? Simulated, seeded. The
-//! variable `LINGUALIGN_RUNS` multiplies the number of runs; docs/statistics.md has what 20 times as many gave.
+//! variable `LINGUALIGN_RUNS` multiplies the number of runs; docs/statistics.md has what 20 times as many gave, as
+//! `--nocapture` shows it.
 
 use super::{
     Estimate,
@@ -93,10 +94,12 @@ fn coverage_of_change(runs: usize, clusters: usize, size: usize, alike: f64) -> 
 fn cluster_bootstrap_covers_with_ten_and_with_sixty_clusters() {
     let count = runs(300);
     let [expanded, plain, _, robust] = coverage_of_change(count, 10, 3, 0.5);
+    println!("{count} runs, 10 clusters: expanded {expanded:.3}, plain {plain:.3}, robust t {robust:.3}");
     assert!(expanded > 0.95 - slack(count) - 0.02, "ten clusters: {expanded}");
     assert!(plain < expanded, "plain percentiles are narrower: {plain} {expanded}");
     assert!(robust > 0.95 - slack(count) - 0.02, "ten clusters, t: {robust}");
     let [expanded, _, alone, robust] = coverage_of_change(count, 60, 3, 0.8);
+    println!("{count} runs, 60 clusters: expanded {expanded:.3}, of items {alone:.3}, robust t {robust:.3}");
     assert!((expanded - 0.95).abs() < slack(count) + 0.01, "sixty clusters: {expanded}");
     assert!((robust - 0.95).abs() < slack(count) + 0.01, "sixty clusters, t: {robust}");
     assert!(alone < 0.9, "items drawn alone cover too little: {alone}");
@@ -106,6 +109,7 @@ fn cluster_bootstrap_covers_with_ten_and_with_sixty_clusters() {
 fn bootstrap_of_independent_items_covers() {
     let count = runs(300);
     let [expanded, ..] = coverage_of_change(count, 150, 1, 0.0);
+    println!("{count} runs, 150 items: expanded {expanded:.3}");
     assert!((expanded - 0.95).abs() < slack(count) + 0.01, "{expanded}");
 }
 
@@ -123,6 +127,7 @@ fn wilson_of_an_effective_number_covers_under_clusters() {
         without += f64::from(u8::from(holds(&wilson(robust.mean, 180.0), 0.9)));
     }
     let [with, without] = [with, without].map(|hits| hits / count as f64);
+    println!("{count} runs, Wilson, 60 clusters: effective items {with:.3}, all items {without:.3}");
     assert!(with > 0.95 - slack(count) - 0.01, "{with}");
     assert!(without < 0.9, "{without}");
 }
@@ -139,6 +144,7 @@ fn sign_flips_of_clusters_err_in_five_of_a_hundred_and_those_of_items_more_often
         of_items += f64::from(u8::from(sign_flip(&changes).exact < 0.05));
     }
     let [of_clusters, of_items] = [of_clusters, of_items].map(|found| found / count as f64);
+    println!("{count} runs, sign flips at 0.05: of clusters {of_clusters:.3}, of items {of_items:.3}");
     assert!(of_clusters < 0.05 + slack(count) && of_clusters > 0.02, "{of_clusters}");
     assert!(of_items > 0.1, "{of_items}");
 }
@@ -158,6 +164,7 @@ fn benjamini_and_hochberg_keep_the_share_of_false_findings() {
         false_share += if found == 0 { 0.0 } else { wrong as f64 / found as f64 };
         found_any += f64::from(u8::from(found > 0));
     }
+    println!("{count} runs, BH: false share {:.4}", false_share / count as f64);
     assert!(false_share / (count as f64) < 0.05 * 15.0 / 20.0 + 0.015, "{}", false_share / count as f64);
     assert!(found_any / count as f64 > 0.8);
 }

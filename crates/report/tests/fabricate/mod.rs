@@ -1,5 +1,6 @@
 //! A made-up run with known causes: the base model prefers some labels; one setting only moves that preference, the
 //! other separates the labels better. Seeded, without any model.
+#![allow(dead_code)] // each test file takes what it needs
 
 use std::{collections::BTreeMap, fs, path::Path};
 

@@ -1,10 +1,11 @@
-//! From what a forward pass measured to one score per label, by every scoring; and how often they choose differently.
-//! Pure. Never here: models, files.
+//! From what a forward pass measured to one score per label, by every scoring; and how often they choose differently. What
+//! a record's measures mean, for who makes records and for who reads them. Never here: models, files.
 
 use std::collections::BTreeMap;
 
-use schema::Scoring;
 use serde::{Deserialize, Serialize};
+
+use crate::Scoring;
 
 /// What a forward pass says of one question; each list in the order of the labels, or empty where it was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -68,7 +69,7 @@ pub fn choose(scores: &[f64]) -> (usize, bool) {
 }
 
 /// Mean over questions of each label's share of the score. Where all scores vanish no label is preferred.
-pub(crate) fn mean_shares(scores: &[Vec<f64>]) -> Vec<f64> {
+pub fn mean_shares(scores: &[Vec<f64>]) -> Vec<f64> {
     let mut mean = vec![0.0; scores.first().map_or(0, Vec::len)];
     for row in scores {
         let total: f64 = row.iter().sum();

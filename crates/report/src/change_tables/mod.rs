@@ -1,0 +1,161 @@
+//! The tables of one change: a small one to read first, and behind it all that was measured.
+
+mod agreement;
+mod reliability;
+mod separation;
+
+use agreement::{agreement, english};
+use reliability::{reliability, scorings};
+use separation::{confusion, labels, separation};
+
+use crate::{
+    change::{Changes, LanguageChange, MeanChange},
+    format::percent,
+    sheet::{Cell, Head, align_left, push, start},
+    table::Table,
+};
+
+/// The main table, and those behind it. `name` is that of the main table's file; the others' is longer.
+pub(crate) fn tables_of(name: String, changes: &Changes) -> (Table, Vec<Table>) {
+    let of = |part: &str| format!("{name}.{part}");
+    let mut tables = vec![
+        groups(of("groups"), changes),
+        separation(of("separation"), changes),
+        labels(of("labels"), changes),
+        confusion(of("confusion"), changes),
+        reliability(of("reliability"), changes),
+    ];
+    tables.extend(scorings(of("scorings"), changes));
+    tables.extend(agreement(of("agreement"), changes));
+    tables.extend(english(of("english"), changes));
+    (main_table(name, changes), tables)
+}
+
+fn language_cell(of: &LanguageChange) -> Cell {
+    let mark = if of.seen { " ▪" } else { "" };
+    Cell::Text(format!("{} ({}){mark}", of.language.name(), of.language))
+}
+
+fn code_cell(of: &LanguageChange) -> Cell {
+    Cell::text(of.language.code())
+}
+
+const MAIN: [Head<'static>; 15] = [
+    ("language", "", false),
+    ("", "language", false),
+    ("", "seen", false),
+    ("items", "items", false),
+    ("before", "before", true),
+    ("after", "after", true),
+    ("change [95 %]", "change", true),
+    ("p", "p", false),
+    ("", "p_mid", false),
+    ("p Holm", "p_holm", false),
+    ("p BH", "p_bh", false),
+    ("the change is", "verdict", false),
+    ("seeds", "", false),
+    ("", "seed_min", false),
+    ("", "seed_max", false),
+];
+
+fn main_table(name: String, changes: &Changes) -> Table {
+    let caption = "Accuracy in %, change in points with its 95 % interval, exact p of the paired test, the same after Holm \
+                   and after Benjamini and Hochberg, and what the change is by the rules in the notes. ▪: seen in training.";
+    let mut table = start(name, caption, &MAIN);
+    for of in &changes.languages {
+        let fold = |pick: fn(f64, f64) -> f64| of.after_seeds.iter().copied().fold(f64::NAN, pick);
+        let (low, high) = (fold(f64::min), fold(f64::max));
+        let cells = [
+            language_cell(of),
+            code_cell(of),
+            Cell::Text(of.seen.to_string()),
+            Cell::Count(of.items),
+            Cell::Level(Some(of.before)),
+            Cell::Level(Some(of.after)),
+            Cell::Change(Some(of.change)),
+            Cell::P(Some(of.p.exact)),
+            Cell::P(Some(of.p.mid)),
+            Cell::P(Some(of.p_holm)),
+            Cell::P(Some(of.p_bh)),
+            Cell::text(of.attribution.verdict.short()),
+            Cell::Text(format!("{}–{}", percent(low, 1), percent(high, 1))),
+            Cell::Share(Some(low)),
+            Cell::Share(Some(high)),
+        ];
+        push(&mut table, &MAIN, &cells, false);
+    }
+    let means = [("mean", Some(&changes.mean), changes.mean_p), ("mean of seen", changes.seen.as_ref(), None)];
+    for (name, mean, p) in means.into_iter().chain([("mean of unseen", changes.unseen.as_ref(), None)]) {
+        let Some(mean) = mean else { continue };
+        let cells = [
+            Cell::Text(format!("{name} ({})", mean.languages)),
+            Cell::text(name),
+            Cell::Empty,
+            Cell::Empty,
+            Cell::Level(Some(mean.before)),
+            Cell::Level(Some(mean.after)),
+            Cell::Change(Some(mean.change)),
+            p.map_or(Cell::Empty, |p| Cell::P(Some(p.exact))),
+            p.map_or(Cell::Empty, |p| Cell::P(Some(p.mid))),
+            Cell::Empty,
+            Cell::Empty,
+            Cell::text(mean.attribution.verdict.short()),
+            Cell::Empty,
+            Cell::Empty,
+            Cell::Empty,
+        ];
+        push(&mut table, &MAIN, &cells, true);
+    }
+    table.keep_named();
+    if changes.seed_changes.len() < 2 {
+        table.columns.pop();
+        table.rows.iter_mut().for_each(|row| drop(row.cells.pop()));
+    }
+    align_left(&mut table, &["the change is"]);
+    table
+}
+
+const GROUPS: [Head<'static>; 9] = [
+    ("group", "group", false),
+    ("languages", "languages", false),
+    ("before", "before", true),
+    ("after", "after", true),
+    ("change [95 %]", "change", true),
+    ("AUC change [95 %]", "auc_change", true),
+    ("calibrated change [95 %]", "batch_change", true),
+    ("the change is", "verdict", false),
+    ("detectable", "detectable", false),
+];
+
+fn groups(name: String, changes: &Changes) -> Table {
+    let caption = "Means over groups of languages: accuracy in %, changes in points; calibrated: batch calibration; \
+                   detectable: the smallest change that these items show with power 0.8, points. Resource class: Joshi \
+                   et al. 2020, 0 to 5.";
+    let mut table = start(name, caption, &GROUPS);
+    let mut add = |name: String, mean: &MeanChange, codes: String, strong: bool| {
+        let cells = [
+            Cell::Text(name),
+            Cell::Text(codes),
+            Cell::Level(Some(mean.before)),
+            Cell::Level(Some(mean.after)),
+            Cell::Change(Some(mean.change)),
+            Cell::AreaChange(mean.auc.map(|auc| auc.change)),
+            Cell::Change(mean.batch.map(|batch| batch.change)),
+            Cell::text(mean.attribution.verdict.short()),
+            Cell::Share(Some(mean.detectable)),
+        ];
+        push(&mut table, &GROUPS, &cells, strong);
+    };
+    add("all".to_owned(), &changes.mean, changes.mean.languages.to_string(), true);
+    for (name, mean) in [("seen in training", &changes.seen), ("not seen", &changes.unseen)] {
+        if let Some(mean) = mean {
+            add(name.to_owned(), mean, mean.languages.to_string(), false);
+        }
+    }
+    for group in &changes.groups {
+        let codes: Vec<&str> = group.languages.iter().map(|language| language.code()).collect();
+        add(format!("{}: {}", group.kind, group.name), &group.mean, codes.join(" "), false);
+    }
+    align_left(&mut table, &["languages", "the change is"]);
+    table
+}
