@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+use clap::{Args, CommandFactory, Parser, Subcommand, builder::PossibleValuesParser, error::ErrorKind};
 use schema::{
     FewShot, LabelSet, Language, Protocol, Scorers, Scoring, few_shot::PromptLanguage, recipe::EvalRecipe,
     task::Precision,
@@ -52,11 +52,12 @@ pub(crate) enum Command {
     )]
     Capture(CaptureArgs),
     /// Paired statistics of two files of answers.
-    #[command(after_help = "Example:\n  lingualign compare base.jsonl tuned.jsonl")]
+    #[command(after_help = "Examples:\n  lingualign compare base.jsonl tuned.jsonl\n  \
+        lingualign compare answers.jsonl harness/results/MODEL")]
     Compare {
-        /// Answers before.
+        /// Answers before: a file of ours, or samples or the output folder of lm-evaluation-harness.
         a: PathBuf,
-        /// Answers after.
+        /// Answers after, likewise.
         b: PathBuf,
     },
     /// Continue a prompt greedily.
@@ -76,6 +77,12 @@ pub(crate) enum Command {
         /// Run folders.
         #[arg(required = true, value_name = "RUN_DIR")]
         runs: Vec<PathBuf>,
+        /// Also write the answers as results and samples of lm-evaluation-harness.
+        #[arg(long, value_name = "DIR")]
+        lm_eval: Option<PathBuf>,
+        /// The data that was asked, if it no longer stands where the recipe says; for --lm-eval.
+        #[arg(long, value_name = "DIR", requires = "lm_eval")]
+        data: Option<PathBuf>,
     },
 }
 
@@ -184,6 +191,9 @@ pub(crate) struct EvalArgs {
     /// Where the answers go.
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) out: PathBuf,
+    /// Also write the answers as results and samples of lm-evaluation-harness.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lm_eval: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
 }
@@ -269,11 +279,18 @@ pub(crate) fn task(text: &str) -> Result<String, String> {
 }
 
 /// A code that nobody knows may be one that the task's file adds; that is seen when the file is read.
-fn languages(text: &str) -> Result<std::sync::Arc<[Language]>, String> {
+pub(crate) fn languages(text: &str) -> Result<std::sync::Arc<[Language]>, String> {
     let list = schema::language::parse_codes(text).map_err(|e| e.to_string())?;
     match list.iter().enumerate().find(|(at, language)| list[..*at].contains(language)) {
         Some((_, twice)) => Err(format!("`{twice}` stands twice")),
         None => Ok(list.into()),
+    }
+}
+
+/// Ends the program where no task file made a language known.
+pub(crate) fn exit_unless_known(languages: &[Language]) {
+    if let Err(unknown) = schema::language::check_known(languages) {
+        Cli::command().error(ErrorKind::ValueValidation, unknown).exit();
     }
 }
 

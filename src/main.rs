@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod estimate;
 mod experiment;
+mod lm_eval;
 mod machine;
 mod manifest;
 mod progress;

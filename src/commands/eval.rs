@@ -3,27 +3,26 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use clap::{CommandFactory, error::ErrorKind};
 use data::{tasks, testset};
 use eval::{Ahead, Ask, Journal, Said};
 use schema::{FewShot, Scoring, Task, scores::Disagreements};
 
 use crate::{
-    cli::{Cli, EvalArgs},
+    cli::{self, EvalArgs},
     experiment::{
         answerer,
         evaluation::{Asked, Asking, Progress, write_answers},
     },
+    lm_eval,
     progress::{note, note_peak_memory, result},
     session::Session,
 };
 
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
     super::check_out(&args.out)?;
+    args.lm_eval.as_deref().map(lm_eval::check_out).transpose()?;
     let task = tasks::task(&args.task)?;
-    if let Err(unknown) = schema::language::check_known(&args.languages) {
-        Cli::command().error(ErrorKind::ValueValidation, unknown).exit(); // no task file made it known
-    }
+    cli::exit_unless_known(&args.languages);
     let few_shot = few_shot(args, task);
     let languages = testset::asked(&args.data, task, &args.languages)?;
     let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;
@@ -59,7 +58,8 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
                 tokens_per_batch: args.tokens_per_batch,
             };
             let mut asking = Asking { session: &mut session, answerer: &answerer, journal: &mut journal };
-            let Some(Asked { answers, .. }) = asking.ask_language(&ask, language, &mut ahead, &mut progress)? else {
+            let Some(Asked { answers, seconds }) = asking.ask_language(&ask, language, &mut ahead, &mut progress)?
+            else {
                 bail!("stopped before {language} was finished; run the same command again to go on");
             };
             let right = answers.records.iter().filter(|r| r.correct).count();
@@ -67,12 +67,15 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
             disagreements.add(&answers.choices);
             said += answers.said;
             all.extend(answers.records);
-            evaluations.push(answers.provenance);
+            evaluations.push((answers.provenance, seconds));
         }
         progress.finish();
     }
-    write_answers(&args.out, &all, evaluations)?;
+    write_answers(&args.out, &all, evaluations.iter().map(|(provenance, _)| provenance.clone()).collect())?;
     journal.remove()?;
+    if let Some(out) = &args.lm_eval {
+        lm_eval::write_all(out, &args.data, &lm_eval::split_records(task, &all, &evaluations))?;
+    }
     render(&disagreements).iter().for_each(|line| note(line));
     if args.greedy > 0 {
         let Said { chosen, other, none } = said;

@@ -16,7 +16,7 @@ use schema::{Recipe, run_folder::RunFolder};
 use crate::{
     cli::{Cli, Command, RecipeArgs},
     experiment::{Experiment, Parts},
-    progress,
+    lm_eval, progress,
 };
 
 /// Runs the subcommand.
@@ -36,14 +36,18 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Eval(args) => eval::run(&args)?,
         Command::Capture(args) => capture::run(&args)?,
-        Command::Compare { a, b } => progress::result(&report::compare(&a, &b)?.render_text()),
+        Command::Compare { a, b } => lm_eval::compare(&a, &b)?,
         Command::Generate(args) => generate::run(&args)?,
         Command::Data(command) => return data::run(command),
         Command::Model(command) => model::run(command)?,
-        Command::Report { runs } => {
+        Command::Report { runs, lm_eval: out, data } => {
             for run in runs {
-                let summary = report::write(&RunFolder::new(&run))?;
+                let run = RunFolder::new(&run);
+                let summary = report::write(&run)?;
                 progress::result(&summary.render_text());
+                if let Some(out) = &out {
+                    lm_eval::write_run(out, &run, data.as_deref())?;
+                }
             }
         }
     }
@@ -51,7 +55,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 /// Fails before the work is done where its result could not be written.
-fn check_out(file: &Path) -> Result<()> {
+pub(crate) fn check_out(file: &Path) -> Result<()> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if file.is_dir() {
         bail!("cannot write {}: it is a folder", file.display());

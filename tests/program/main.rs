@@ -10,6 +10,7 @@ mod experiment;
 mod import;
 mod interruption;
 mod invariance;
+mod lm_eval;
 mod memory;
 mod only;
 mod protocols;

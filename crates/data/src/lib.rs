@@ -13,6 +13,7 @@ pub mod import;
 mod items;
 pub mod label_tokens;
 pub mod llama_factory;
+pub mod lm_eval;
 pub mod overlap;
 pub mod pairs;
 pub mod prefix;

@@ -36,10 +36,15 @@ impl Hashes {
         let ids = |set: &Vec<u32>| set.iter().flat_map(|id| id.to_le_bytes()).collect();
         scorer.extend(questions.label_sets.iter().map(ids));
         scorer.extend(questions.domains.iter().flat_map(|domain| &domain.continuations).map(ids));
-        let mut texts = rendered.texts();
-        texts.extend(rendered.content_free.iter().map(String::as_str));
-        Ok(Self { data: hash(&files), prompts: hash(&texts), scorer: hash(&scorer) })
+        Ok(Self { data: hash(&files), prompts: hash_prompts(rendered), scorer: hash(&scorer) })
     }
+}
+
+/// The hash of [`schema::Provenance::prompts_sha256`].
+pub fn hash_prompts(rendered: &Rendered) -> String {
+    let mut texts = rendered.texts();
+    texts.extend(rendered.content_free.iter().map(String::as_str));
+    hash(&texts)
 }
 
 /// SHA-256 of a list of parts, each with its length, so that no two lists run together.

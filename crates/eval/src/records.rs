@@ -142,7 +142,7 @@ impl Shared<'_> {
 }
 
 /// Items that share their first text while another one differs, each with the index of the first of them.
-pub(crate) fn find_groups(items: &[Item]) -> BTreeMap<usize, u64> {
+pub fn find_groups(items: &[Item]) -> BTreeMap<usize, u64> {
     let mut alike: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
     for item in items {
         if let Some(first) = item.fields.first() {

@@ -13,6 +13,9 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ReportError;
 
+/// A record with the file and the line, from 1, that it was read from.
+pub type LocatedRecord = (PathBuf, usize, AnswerRecord);
+
 /// The answers of one model to one task with one label set after one set of exemplars.
 pub(crate) struct AnswerSet {
     /// Its file, or its first one.
@@ -85,6 +88,15 @@ pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(usize,
         .collect()
 }
 
+/// The records of a file of answers, each with the file and its line.
+///
+/// # Errors
+/// The file cannot be read, or a line is no record.
+pub fn read_answers(path: &Path) -> Result<Vec<LocatedRecord>, ReportError> {
+    let lines = read_lines::<AnswerRecord>(path)?;
+    Ok(lines.into_iter().map(|(line, record)| (path.to_owned(), line, record)).collect())
+}
+
 impl AnswerSet {
     /// Reads files in any order: one set for each set of exemplars, in the order in which they come. `misplaced` tells
     /// why a record should not stand in its file. Empty if they hold no record.
@@ -92,28 +104,38 @@ impl AnswerSet {
         files: &[PathBuf],
         misplaced: impl Fn(&Path, &AnswerRecord) -> Option<String>,
     ) -> Result<Vec<Self>, ReportError> {
+        let mut records = Vec::new();
+        for path in files {
+            records.extend(read_answers(path)?);
+        }
+        Self::collect(records, misplaced)
+    }
+
+    /// As [`AnswerSet::read`], for records that were read.
+    pub(crate) fn collect(
+        records: Vec<LocatedRecord>,
+        misplaced: impl Fn(&Path, &AnswerRecord) -> Option<String>,
+    ) -> Result<Vec<Self>, ReportError> {
         let mut sets: Vec<Self> = Vec::new();
         let mut seen = BTreeSet::new();
-        for path in files {
-            for (line, record) in read_lines::<AnswerRecord>(path)? {
-                let contradiction = || sets.first().and_then(|first| first.set_problem(&record));
-                let mut twice = || {
-                    let is_new = seen.insert((record.few_shot.clone(), record.language, record.item));
-                    (!is_new).then(|| format!("item {} in `{}` stands twice", record.item, record.language))
-                };
-                let problem = misplaced(path, &record)
-                    .or_else(|| record_problem(&record))
-                    .or_else(contradiction)
-                    .or_else(&mut twice);
-                if let Some(problem) = problem {
-                    return Err(ReportError::BadRecord { path: path.clone(), line, problem });
-                }
-                let place = sets.iter().position(|set| set.head.few_shot == record.few_shot).unwrap_or_else(|| {
-                    sets.push(Self::starting_with(path, &record));
-                    sets.len() - 1
-                });
-                sets[place].languages.entry(record.language).or_default().push(record);
+        for (path, line, record) in records {
+            let contradiction = || sets.first().and_then(|first| first.set_problem(&record));
+            let mut twice = || {
+                let is_new = seen.insert((record.few_shot.clone(), record.language, record.item));
+                (!is_new).then(|| format!("item {} in `{}` stands twice", record.item, record.language))
+            };
+            let problem = misplaced(&path, &record)
+                .or_else(|| record_problem(&record))
+                .or_else(contradiction)
+                .or_else(&mut twice);
+            if let Some(problem) = problem {
+                return Err(ReportError::BadRecord { path, line, problem });
             }
+            let place = sets.iter().position(|set| set.head.few_shot == record.few_shot).unwrap_or_else(|| {
+                sets.push(Self::starting_with(&path, &record));
+                sets.len() - 1
+            });
+            sets[place].languages.entry(record.language).or_default().push(record);
         }
         for records in sets.iter_mut().flat_map(|set| set.languages.values_mut()) {
             records.sort_by_key(|record| record.item);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schema::LabelSet;
 
 use crate::{
-    answers::AnswerSet,
+    answers::{AnswerSet, LocatedRecord, read_answers},
     change::{Changes, measure_changes},
     change_tables::tables_of,
     error::ReportError,
@@ -39,11 +39,22 @@ pub struct Comparison {
 /// # Errors
 /// A broken file, or files that cannot be compared; the message says where they differ.
 pub fn compare(a: &Path, b: &Path) -> Result<Comparison, ReportError> {
-    let read = |path: &Path| {
-        let sets = AnswerSet::read(&[path.to_owned()], |_, _| None)?;
+    compare_records((a, read_answers(a)?), (b, read_answers(b)?))
+}
+
+/// As [`compare`], for records of any origin; each side with the path that it is called by.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_records(
+    a: (&Path, Vec<LocatedRecord>),
+    b: (&Path, Vec<LocatedRecord>),
+) -> Result<Comparison, ReportError> {
+    let collect = |(path, records): (&Path, Vec<LocatedRecord>)| {
+        let sets = AnswerSet::collect(records, |_, _| None)?;
         if sets.is_empty() { Err(ReportError::Nothing(path.to_owned())) } else { Ok(sets) }
     };
-    let (before, after) = (read(a)?, read(b)?);
+    let ((a, before), (b, after)) = ((a.0, collect(a)?), (b.0, collect(b)?));
     let pairing = Pairing::new(&before, &[&after])?;
     let columns = pairing.measure(&find_never_right(before.iter().chain(&after)));
     let (first, second) = pairing.pairs().next().unwrap_or((&before[0], &after[0]));

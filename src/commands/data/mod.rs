@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 mod build;
 mod import;
+mod lm_eval;
 mod translate;
 
 use std::process::ExitCode;
@@ -22,6 +23,9 @@ pub(crate) enum DataCommand {
     /// Turn data of other layouts into the layout that everything here reads.
     #[command(after_help = import::EXAMPLES)]
     Import(Box<import::ImportArgs>),
+    /// Write a task for lm-evaluation-harness that asks the same prompts (docs/lm-eval.md).
+    #[command(name = "lm-eval", after_help = lm_eval::EXAMPLES)]
+    LmEval(Box<lm_eval::LmEvalArgs>),
     /// Translate the questions of a file, paying for no line twice.
     #[command(after_help = translate::AFTER_HELP)]
     Translate(Box<translate::TranslateArgs>),
@@ -33,6 +37,7 @@ pub(super) fn run(command: DataCommand) -> Result<ExitCode> {
         DataCommand::Audit(args) => audit::run(&args),
         DataCommand::Build(args) => build::run(&args),
         DataCommand::Import(args) => import::run(&args),
+        DataCommand::LmEval(args) => lm_eval::run(&args),
         DataCommand::Translate(args) => translate::run(&args),
     }
 }
