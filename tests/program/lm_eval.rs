@@ -61,10 +61,7 @@ fn the_rows_that_are_exported_are_those_that_are_answered() {
     let same = call_line(folder.path(), "compare results p.jsonl", 0).stdout;
     assert!(same.starts_with("paws, english labels"), "{same}");
     let refused = call_line(folder.path(), "compare results results", 1).stderr;
-    assert!(
-        refused.contains("results is of paws, snli, results of paws, snli; name files of one task"),
-        "{refused}"
-    );
+    assert!(refused.contains("results is of paws, snli, results of paws, snli; name files of one task"), "{refused}");
 }
 
 #[test]
