@@ -27,14 +27,10 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let languages = testset::asked(&args.data, task, &args.languages)?;
     let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;
     let name = session.model.name.clone();
-    let mut adapters: Vec<Option<&Path>> = args.adapter.iter().map(|a| Some(a.as_path())).collect();
-    if args.base || adapters.is_empty() {
-        adapters.insert(0, None);
-    }
     let mut journal = Journal::open(&args.out)?;
     let (mut all, mut evaluations) = (Vec::new(), Vec::new());
     let (mut disagreements, mut said) = (Disagreements::default(), Said::default());
-    for adapter in adapters {
+    for adapter in models(args) {
         session.set_adapter(adapter)?;
         let answerer = answerer(&session, adapter)?;
         let adapter = adapter.map(|a| a.display().to_string());
@@ -63,11 +59,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     if let Some(out) = &args.lm_eval {
         lm_eval::write_all(out, &args.data, &lm_eval::split_records(task, &all, &evaluations))?;
     }
-    render(&disagreements).iter().for_each(|line| note(line));
-    if args.greedy > 0 {
-        let Said { chosen, other, none } = said;
-        note(&format!("said freely: the chosen label {chosen}, another label {other}, no label {none}"));
-    }
+    tell(&disagreements, (args.greedy > 0).then_some(said));
     note(&format!("wrote {}", args.out.display()));
     note_peak_memory();
     Ok(())
@@ -93,6 +85,20 @@ fn ask_of<'a>(
         few_shot,
         limit: args.limit,
         tokens_per_batch: args.tokens_per_batch,
+    }
+}
+
+/// The base model if it is asked for or there is no other, and the adapters.
+fn models(args: &EvalArgs) -> Vec<Option<&Path>> {
+    let base = (args.base || args.adapter.is_empty()).then_some(None);
+    base.into_iter().chain(args.adapter.iter().map(|adapter| Some(adapter.as_path()))).collect()
+}
+
+/// How often scorings disagree, and what was said freely.
+fn tell(disagreements: &Disagreements, said: Option<Said>) {
+    render(disagreements).iter().for_each(|line| note(line));
+    if let Some(Said { chosen, other, none }) = said {
+        note(&format!("said freely: the chosen label {chosen}, another label {other}, no label {none}"));
     }
 }
 

@@ -1,6 +1,5 @@
 //! Writes the report of a made-up run, to look at: `cargo run -p lingualign-report --example sample_report -- DIR`.
 
-#[allow(dead_code)] // shared with the tests
 #[path = "../tests/fabricate/mod.rs"]
 mod fabricate;
 

@@ -104,7 +104,7 @@ fn measure_one(scoring: Scoring, pairs: &[Pair], resampling: &Resampling) -> Opt
         scoring,
         is_own: before.is_own && after.is_own,
         accuracy: BeforeAfter::of(&Series::mean_of(&before.series)?, &Series::mean_of(&after.series)?)?,
-        differs: (mean(before.differs.into_iter()), mean(after.differs.into_iter())),
+        differs: (mean(before.differs), mean(after.differs)),
     })
 }
 

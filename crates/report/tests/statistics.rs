@@ -1,7 +1,6 @@
 //! Statistics of a made-up run with several seeds, several sets of exemplars and items that share a text: what the files
 //! say of them, and that it is what was made up.
 
-#[allow(dead_code)] // shared with tests/report.rs
 mod fabricate;
 
 use std::{fs, path::Path};

@@ -158,7 +158,7 @@ impl Grid {
 
 /// 1 for an even number of bits, -1 for an odd one.
 fn sign(bits: usize) -> f64 {
-    if bits.count_ones() % 2 == 0 { 1.0 } else { -1.0 }
+    if bits.count_ones().is_multiple_of(2) { 1.0 } else { -1.0 }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ pub(crate) mod agreement;
 pub(crate) mod calibration;
 pub(crate) mod clusters;
 pub(crate) mod components;
-#[cfg(test)]
 mod coverage;
 pub(crate) mod distribution;
 pub(crate) mod labels;

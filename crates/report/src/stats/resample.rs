@@ -125,6 +125,9 @@ pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * (rank - below as f64)
 }
 
+/// Which text each item of a language shares with others.
+type Groups<'a> = &'a [Option<u64>];
+
 /// How the items of several languages are drawn.
 pub(crate) struct Resampling {
     /// For each language, which of the drawn item sets is its own.
@@ -143,7 +146,7 @@ impl Resampling {
     /// `items`: the item numbers of each language, and with which other items each shares a text. Languages with the same
     /// numbers are drawn together, others apart.
     pub(crate) fn new(items: &[(&[usize], &[Option<u64>])]) -> Self {
-        let mut distinct: Vec<(&[usize], Vec<&[Option<u64>]>)> = Vec::new();
+        let mut distinct: Vec<(&[usize], Vec<Groups>)> = Vec::new();
         let mut set_of = Vec::new();
         for &(numbers, groups) in items {
             let known = distinct.iter().position(|(known, _)| *known == numbers);

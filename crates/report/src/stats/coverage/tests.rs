@@ -2,10 +2,11 @@
 //! variable `LINGUALIGN_RUNS` multiplies the number of runs; docs/statistics.md has what 20 times as many gave, as
 //! `--nocapture` shows it.
 
-use super::{
+use super::super::{
     Estimate,
     clusters::{Clusters, robust_mean},
     distribution::binomial,
+    mean,
     paired::{benjamini_hochberg, sign_flip},
     proportion::wilson,
     resample::{Resampling, SplitMix64, counted_mean, percentile},
@@ -56,11 +57,11 @@ fn wilson_covers_at_every_share_up_to_the_border() {
     for n in [40, 500] {
         let shares: Vec<f64> = (1..200).map(|step| f64::from(step) / 200.0).collect();
         let found: Vec<f64> = shares.iter().map(|&share| coverage(n, share)).collect();
-        assert!((super::mean(found.iter().copied()) - 0.95).abs() < 0.008, "{n}");
+        assert!((mean(found.iter().copied()) - 0.95).abs() < 0.008, "{n}");
         assert!(found.iter().all(|covered| *covered > 0.83), "{n}");
         // where about one item in all is right or wrong, single points fall to 0.84 and no lower
         let border: Vec<f64> = (1..400).map(|step| coverage(n, f64::from(step) / 100.0 / n as f64)).collect();
-        assert!(border.iter().all(|covered| *covered > 0.83) && super::mean(border) > 0.94, "{n}");
+        assert!(border.iter().all(|covered| *covered > 0.83) && mean(border) > 0.94, "{n}");
     }
 }
 
