@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +15,7 @@ use data::{
     },
     prompt, tasks, testset,
 };
+use report::LocatedRecord;
 use schema::{
     AnswerRecord, FewShot, LabelSet, Language, Provenance, Recipe, Task,
     record::{AnswersMeta, meta_path},
@@ -57,11 +58,20 @@ pub(crate) fn check_out(out: &Path) -> Result<()> {
 }
 
 /// The questions of one language, all that are scored.
-pub(crate) fn docs(dir: &Path, asked: &Asked<'_>, language: Language) -> Result<(Vec<Doc>, String)> {
-    let set = testset::load(dir, asked.task, language, asked.protocol)?;
-    let rendered = prompt::render(asked.task, &set, asked.few_shot, asked.labels)?;
-    set.repairs.iter().for_each(|repair| tracing::info!(repair));
-    Ok((format::docs(asked, &rendered, &eval::find_groups(&set.items)), eval::hash_prompts(&rendered)))
+pub(crate) struct Questions {
+    pub(crate) docs: Vec<Doc>,
+    /// What the protocol repaired.
+    pub(crate) repairs: Vec<String>,
+    prompts_sha256: String,
+}
+
+impl Questions {
+    pub(crate) fn render(dir: &Path, asked: &Asked<'_>, language: Language) -> Result<Self> {
+        let set = testset::load(dir, asked.task, language, asked.protocol)?;
+        let rendered = prompt::render(asked.task, &set, asked.few_shot, asked.labels)?;
+        let docs = format::docs(asked, &rendered, &eval::find_groups(&set.items));
+        Ok(Self { docs, repairs: set.repairs, prompts_sha256: eval::hash_prompts(&rendered) })
+    }
 }
 
 /// Renders the prompts of the answers again.
@@ -70,7 +80,7 @@ fn render<'a>(dir: &Path, evaluated: &'a Evaluated) -> Result<Answered<'a>> {
     let language = provenance.language;
     let few_shot: FewShot = provenance.few_shot.parse().map_err(anyhow::Error::msg)?;
     let asked = Asked { task, labels: provenance.labels, few_shot: &few_shot, protocol: provenance.protocol };
-    let (docs, prompts_sha256) = docs(dir, &asked, language)?;
+    let Questions { docs, prompts_sha256, .. } = Questions::render(dir, &asked, language)?;
     if prompts_sha256 != provenance.prompts_sha256 {
         bail!(
             "{} in {language}: the prompts rendered from {} are not those that were asked (prompts_sha256 is {}, the \
@@ -186,20 +196,19 @@ pub(crate) fn split_records(
     evaluations.iter().map(evaluated).collect()
 }
 
-/// The records of a file of answers, ours or lm-eval's, or of a folder of lm-eval's.
-pub(crate) fn read_answers(path: &Path, task: Option<&str>) -> Result<Vec<(PathBuf, usize, AnswerRecord)>> {
-    if !format::samples::is_lm_eval(path)? {
-        return Ok(report::read_answers(path)?);
-    }
-    let samples = format::samples::read(path, task)?;
-    samples.notes.iter().for_each(|line| note(line));
-    Ok(samples.records)
-}
-
 /// Prints what changes from one side to the other. A folder of samples of several tasks gives those of the other side's.
 pub(crate) fn compare(a: &Path, b: &Path) -> Result<()> {
-    let (mut before, mut after) = (read_answers(a, None)?, read_answers(b, None)?);
-    let tasks = |records: &[(PathBuf, usize, AnswerRecord)]| -> BTreeSet<String> {
+    let ours = |path: &Path| -> Result<Option<Vec<LocatedRecord>>> {
+        Ok(if format::samples::is_lm_eval(path)? { None } else { Some(report::read_answers(path)?) })
+    };
+    let (of_a, of_b) = (ours(a)?, ours(b)?);
+    let task = of_a.iter().chain(&of_b).flatten().map(|(.., record)| record.task.clone()).next();
+    let read = |path: &Path, ours: Option<Vec<LocatedRecord>>| match ours {
+        Some(records) => Ok(records),
+        None => read_samples(path, task.as_deref()),
+    };
+    let (mut before, mut after) = (read(a, of_a)?, read(b, of_b)?);
+    let tasks = |records: &[LocatedRecord]| -> BTreeSet<String> {
         records.iter().map(|(.., record)| record.task.clone()).collect()
     };
     let (of_before, of_after) = (tasks(&before), tasks(&after));
@@ -216,4 +225,13 @@ pub(crate) fn compare(a: &Path, b: &Path) -> Result<()> {
     }
     result(&report::compare_records((a, before), (b, after))?.render_text());
     Ok(())
+}
+
+fn read_samples(path: &Path, task: Option<&str>) -> Result<Vec<LocatedRecord>> {
+    let samples = format::samples::read(path, task)?;
+    samples.notes.iter().for_each(|line| note(line));
+    match (samples.records.is_empty(), task) {
+        (true, Some(task)) => bail!("{} has no samples of {task}; name others", path.display()),
+        _ => Ok(samples.records),
+    }
 }

@@ -39,20 +39,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
         let mut ahead = Ahead::default();
         for (at, &language) in languages.iter().enumerate() {
             ahead.next = languages.get(at + 1).copied();
-            let ask = Ask {
-                model: &name,
-                adapter: adapter.as_deref(),
-                task,
-                dir: &args.data,
-                labels: args.labels,
-                scoring: args.scoring.or(task.scoring).unwrap_or(Scoring::Prefix),
-                scorers: args.scorers,
-                greedy: args.greedy,
-                protocol: args.protocol,
-                few_shot: &few_shot,
-                limit: args.limit,
-                tokens_per_batch: args.tokens_per_batch,
-            };
+            let ask = ask_of(args, task, &few_shot, (&name, adapter.as_deref()));
             let mut asking = Asking { session: &mut session, answerer: &answerer, journal: &mut journal };
             let Some(Asked { answers, seconds }) = asking.ask_language(&ask, language, &mut ahead, &mut progress)?
             else {
@@ -76,6 +63,29 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     note(&format!("wrote {}", args.out.display()));
     note_peak_memory();
     Ok(())
+}
+
+/// What is asked of one model, the base or an adapter.
+fn ask_of<'a>(
+    args: &'a EvalArgs,
+    task: &'a Task,
+    few_shot: &'a FewShot,
+    (model, adapter): (&'a str, Option<&'a str>),
+) -> Ask<'a> {
+    Ask {
+        model,
+        adapter,
+        task,
+        dir: &args.data,
+        labels: args.labels,
+        scoring: args.scoring.or(task.scoring).unwrap_or(Scoring::Prefix),
+        scorers: args.scorers,
+        greedy: args.greedy,
+        protocol: args.protocol,
+        few_shot,
+        limit: args.limit,
+        tokens_per_batch: args.tokens_per_batch,
+    }
 }
 
 /// The base model if it is asked for or there is no other, and the adapters.

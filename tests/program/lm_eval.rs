@@ -125,6 +125,10 @@ fn what_cannot_be_written_or_compared_is_told() {
     assert!(refused.contains("task name `a,b`: is no name for lm-eval's files"), "{refused}");
     let refused = call_line(folder.path(), &format!("data lm-eval {} --out x", asked.replace("de", "qq")), 2).stderr;
     assert!(refused.contains("unknown language `qq`"), "{refused}");
+    call_line(folder.path(), &format!("eval --model {} {asked} {SHOTS} --out p.jsonl", tiny::model()), 0);
+    write_whole(&folder.path().join("m/samples_x_de_1.jsonl"), b"{}\n").expect("writes");
+    let refused = call_line(folder.path(), "compare p.jsonl m", 1).stderr;
+    assert!(refused.contains("m has no samples of paws; name others"), "{refused}");
     fs::create_dir(folder.path().join("empty")).expect("creates");
     let refused = call_line(folder.path(), "compare empty empty", 1).stderr;
     assert!(refused.contains("empty: no samples_<task>_<date>.jsonl of lm-eval"), "{refused}");

@@ -11,7 +11,8 @@ use data::{
 use schema::{FewShot, LabelSet, Language, Protocol, few_shot::PromptLanguage};
 
 use crate::{
-    cli, lm_eval,
+    cli,
+    lm_eval::{self, Questions},
     progress::{note, result},
 };
 
@@ -71,7 +72,8 @@ pub(super) fn run(args: &LmEvalArgs) -> Result<ExitCode> {
     let asked = Asked { task, labels, few_shot: &few_shot, protocol: args.protocol };
     let mut questions = Vec::new();
     for language in languages {
-        let (mut docs, _) = lm_eval::docs(&args.data, &asked, language)?;
+        let Questions { mut docs, repairs, .. } = Questions::render(&args.data, &asked, language)?;
+        repairs.iter().for_each(|repair| note(repair));
         docs.truncate(args.limit.unwrap_or(usize::MAX));
         result(&format!("{}\t{language}\t{}", task.name, docs.len()));
         questions.push((language, docs));

@@ -19,8 +19,9 @@ pub use naming::{name_task, sanitize_model};
 
 use crate::prompt::{Prompt, Rendered};
 
-/// What lm-eval is told of a question that no answer can be right to: it counts each as wrong.
-const UNANSWERABLE: i64 = -100;
+/// What lm-eval is told of a question that no answer can be right to: no index of an answer, so that it counts each as wrong,
+/// and still one that Python's lists have, because it looks up the first row's.
+const UNANSWERABLE: i64 = -1;
 
 /// How the questions of one file are asked.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,7 @@ pub struct Doc {
     pub label: String,
     /// What is scored after the prompt.
     pub choices: Vec<String>,
-    /// Index of the right choice; -100 where none counts as right.
+    /// Index of the right choice; -1 where none counts as right.
     pub gold: i64,
     /// Exemplars and question.
     pub prompt: String,

@@ -66,6 +66,11 @@ fn every_way_to_name_the_samples_is_read() {
     assert_eq!(tasks(&below.join(format!("results_{DATE}.json"))), ["a", "b"]);
     assert_eq!(tasks(&below.join(format!("samples_b_de_{DATE}.jsonl"))), ["b"]);
     assert_eq!(samples::read(&below, Some("b")).expect("reads").records.len(), 1);
+    // A task that cannot be compared is no matter where another one is wanted.
+    let generated = json!({"doc_id": 0, "doc": {}, "target": "4", "arguments": {}, "resps": [["4"]]});
+    write_lines(&below.join(format!("samples_gsm8k_{DATE}.jsonl")), &[generated]);
+    assert_eq!(samples::read(&below, Some("b")).expect("reads").records.len(), 1);
+    fs::remove_file(below.join(format!("samples_gsm8k_{DATE}.jsonl"))).expect("there");
     // Of two runs the newer one counts.
     let older = "2025-01-02T03-04-05.678901";
     write_lines(&below.join(format!("samples_b_de_{older}.jsonl")), &[lines[0].clone(), lines[0].clone()]);

@@ -125,6 +125,18 @@ fn list_newest(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, D
     Ok(newest.into_values().collect())
 }
 
+/// The task of a file of samples, which may be one that cannot be compared: as its first row or its own name has it.
+fn name_of_task(path: &Path, text: &str) -> String {
+    let row: serde_json::Value = text.lines().next().map(serde_json::from_str).and_then(Result::ok).unwrap_or_default();
+    let doc = &row["doc"];
+    let name = file_name(path);
+    let full_name = split_samples(&name).map_or(name.as_str(), |(task, _)| task);
+    match doc["task"].as_str().filter(|_| !doc["label_set"].is_null()) {
+        Some(task) => task.to_owned(),
+        None => split_language(full_name).map_or(full_name, |(task, _)| task).to_owned(),
+    }
+}
+
 /// What all records of a file have in common.
 struct Common {
     run: RunFacts,
@@ -136,6 +148,9 @@ struct Common {
 
 fn read_file(path: &Path, wanted: Option<&str>, samples: &mut Samples) -> Result<(), DataError> {
     let text = items::read_text(path)?;
+    if wanted.is_some_and(|wanted| name_of_task(path, &text) != wanted) {
+        return Ok(());
+    }
     let mut lines = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         lines.push(Line::parse(path, index + 1, line)?);
@@ -148,9 +163,6 @@ fn read_file(path: &Path, wanted: Option<&str>, samples: &mut Samples) -> Result
     let filter = first.filter.clone();
     lines.retain(|line| line.filter == filter);
     let common = Common::of(path, &lines[0], &mut samples.notes)?;
-    if wanted.is_some_and(|wanted| wanted != common.task) {
-        return Ok(());
-    }
     let naming = Naming::of(path, &lines, &common.task, common.language)?;
     for line in &lines {
         let record = common.record(line, &naming).map_err(|problem| line.refuse(path, problem))?;
