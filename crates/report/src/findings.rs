@@ -59,7 +59,7 @@ pub(crate) fn describe_setting(changes: &Changes) -> Findings {
     ];
     Findings {
         tiles: tiles(&changes.mean),
-        verdict: judge_gain(&changes.mean),
+        verdict: judge_gain(changes),
         details: details.into_iter().flatten().collect(),
     }
 }
@@ -78,8 +78,11 @@ fn tiles(mean: &MeanChange) -> Vec<Tile> {
 }
 
 /// What the change of the mean is.
-fn judge_gain(mean: &MeanChange) -> String {
-    mean.attribution.verdict.explain(direction(&mean.change))
+fn judge_gain(changes: &Changes) -> String {
+    if changes.languages.iter().all(|of| of.reliability.discordant == (0.0, 0.0)) {
+        return "Not one answer became right or wrong.".to_owned();
+    }
+    changes.mean.attribution.verdict.explain(direction(&changes.mean.change))
 }
 
 /// `None` with one language: nothing to count.
@@ -248,7 +251,7 @@ fn summarise_block(block: &Block, model: &str) -> String {
         [only] => format!(
             "{base} Learning to translate questions changes this by {} (95 % interval in brackets). {}",
             change(only),
-            judge_gain(&only.changes.mean)
+            judge_gain(&only.changes)
         ),
         few if few.len() <= 4 => {
             let changes: Vec<String> = few.iter().map(|setting| change(setting)).collect();

@@ -115,6 +115,11 @@ fn main_table(name: String, changes: &Changes) -> Table {
     table
 }
 
+/// Nothing where no item changed: what could have been seen is then unknown.
+fn shown_detectable(mean: &MeanChange) -> Option<f64> {
+    (mean.detectable > 0.0).then_some(mean.detectable)
+}
+
 const GROUPS: [Head<'static>; 9] = [
     ("group", "group", false),
     ("languages", "languages", false),
@@ -142,7 +147,7 @@ fn groups(name: String, changes: &Changes) -> Table {
             Cell::AreaChange(mean.auc.map(|auc| auc.change)),
             Cell::Change(mean.batch.map(|batch| batch.change)),
             Cell::text(mean.attribution.verdict.short()),
-            Cell::Share(Some(mean.detectable)),
+            Cell::Share(shown_detectable(mean)),
         ];
         push(&mut table, &GROUPS, &cells, strong);
     };

@@ -1,6 +1,6 @@
 //! Tables of one change: how far it can be trusted, and what other scorings would have said.
 
-use super::code_cell;
+use super::{code_cell, shown_detectable};
 use crate::{
     change::Changes,
     sheet::{Cell, Head, push, start},
@@ -53,7 +53,7 @@ pub(super) fn reliability(name: String, changes: &Changes) -> Table {
         Cell::Empty,
         Cell::Empty,
         Cell::Empty,
-        Cell::Share(Some(changes.mean.detectable)),
+        Cell::Share(shown_detectable(&changes.mean)),
         Cell::Empty,
     ];
     let rest = spread(r.map(|r| r.change)).into_iter().chain([Cell::Change(r.map(|r| r.wide))]);
