@@ -147,6 +147,9 @@ fn other_forms_of_the_same_are_read() {
     informed["acc_mutual_info"] = json!(0.0);
     informed["acc"] = json!(1.0);
     assert_eq!(records("x_en", vec![informed])[0].scores.len(), 2);
+    // The first of equals, as there.
+    let tied = records("x_en", vec![pair(0, ("a", -1.0), ("b", -1.0), "0")]).remove(0);
+    assert_eq!((tied.chosen.as_str(), tied.tied, tied.correct), ("a", true, true));
     // One sample for each filter; without results the folder is the model.
     let mut filtered = pair(0, ("a", -1.0), ("b", -2.0), "0");
     filtered["filter"] = json!("second");
