@@ -151,6 +151,54 @@ fn a_label_without_prefix_tokens_is_scored_exactly() {
     assert!(record.prefix_scores.is_empty() && record.log_probs.len() == 2 && record.domain_log_probs.len() == 2);
 }
 
+// Promise: where the answers are each question's own, each is divided by what its own labels have alone; scorings that need
+// labels in common are refused.
+#[test]
+fn a_questions_own_answers_have_priors_of_their_own() {
+    let bench = Bench::new("byte_fallback", &["unused".to_owned()]);
+    let dir = bench.folder.path().join("pick");
+    let task = "name = \"pick\"\ntitle = \"t\"\nfields = [\"q\"]\nshots = 0\nlabels = [\"1\", \"2\"]\nscoring = \"pmi\"\n\
+        choices = { fields = [\"a\", \"b\"], answers = \"texts\" }\n[languages.en]\nheaders = [\"Q: \", \" \\\"\"]\n";
+    let rows = r#"[{"q": "One", "a": "sea", "b": "stone", "answer": "1"},
+                   {"q": "Two", "a": "stone", "b": "sea", "answer": "1"}]"#;
+    write_whole(&dir.join("pick.toml"), task.as_bytes()).expect("writes");
+    write_whole(&dir.join("pick_en2_test.json"), rows.as_bytes()).expect("writes");
+    let task = tasks::task(dir.join("pick.toml").to_str().expect("UTF-8")).expect("a task");
+    let ask = |scoring| {
+        let ask = Ask {
+            model: "golden",
+            adapter: None,
+            task,
+            dir: &dir,
+            labels: LabelSet::Same,
+            scoring,
+            scorers: Scorers::Chosen,
+            greedy: 2,
+            protocol: None,
+            few_shot: &FewShot::Head(0),
+            limit: None,
+            tokens_per_batch: 2048,
+        };
+        let respondent = Respondent { model: &bench.model, tokenizer: &bench.tokenizer, answerer: &bench.answerer };
+        let mut journal = Journal::open(&dir.join("answers.jsonl")).expect("a journal");
+        eval::ask(respondent, &ask, Language::En, &mut Ahead::default(), &mut journal, &mut |_, _| true)
+    };
+    let records = ask(Scoring::Pmi).expect("answers").records;
+    let [of_first, of_second] = [0, 1].map(|at: usize| &records[at].domain_log_probs);
+    assert_eq!((of_first["1"], of_first["2"]), (of_second["2"], of_second["1"]), "the choices are exchanged");
+    assert_ne!(of_first["1"], of_first["2"]);
+    assert!(records.iter().all(|record| record.prefix_scores.is_empty() && record.prior_log_probs.is_empty()));
+    let shares = |record: &schema::AnswerRecord| -> f64 {
+        let odds = |label: &str| (record.log_probs[label] - record.domain_log_probs[label]).exp();
+        odds("1") / (odds("1") + odds("2"))
+    };
+    assert!(records.iter().all(|record| (shares(record) - record.scores["1"]).abs() < 1e-12));
+    for scoring in [Scoring::Prefix, Scoring::Contextual, Scoring::Batch] {
+        let error = ask(scoring).expect_err("nothing in common").to_string();
+        assert!(error.contains(&format!("scoring `{scoring}`")) && error.contains("`pmi`"), "{error}");
+    }
+}
+
 // Promise: what an evaluation has measured is not measured again, and other inputs are told by their names.
 #[test]
 fn a_stopped_evaluation_goes_on_and_another_begins_anew() {
