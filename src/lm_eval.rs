@@ -223,7 +223,7 @@ pub(crate) fn compare(a: &Path, b: &Path) -> Result<()> {
         before.retain(|(.., record)| record.task == task);
         after.retain(|(.., record)| record.task == task);
     }
-    result(&report::compare_records((a, before), (b, after))?.render_text());
+    result(&report::compare((a, before), (b, after))?.render_text());
     Ok(())
 }
 

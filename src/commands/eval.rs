@@ -78,7 +78,7 @@ fn ask_of<'a>(
         task,
         dir: &args.data,
         labels: args.labels,
-        scoring: args.scoring.or(task.scoring).unwrap_or(Scoring::Prefix),
+        scoring: args.scoring.unwrap_or_else(|| task.own_scoring()),
         scorers: args.scorers,
         greedy: args.greedy,
         protocol: args.protocol,
@@ -104,7 +104,7 @@ fn tell(disagreements: &Disagreements, said: Option<Said>) {
 
 /// The exemplars asked for, or the task's own.
 fn few_shot(args: &EvalArgs, task: &Task) -> FewShot {
-    let given = args.few_shot.as_ref().or(task.few_shot.as_ref()).cloned().unwrap_or(FewShot::Head(task.shots));
+    let given = args.few_shot.clone().unwrap_or_else(|| task.own_few_shot());
     given.in_languages(args.exemplar_language, args.header_language)
 }
 

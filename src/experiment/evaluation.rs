@@ -10,13 +10,12 @@ use anyhow::{Result, bail};
 use data::{tasks, testset};
 use eval::{Ahead, Answers, Ask, EvalError, Journal, Said, ask::Respondent};
 use schema::{
-    AnswerRecord, Answerer, FewShot, LabelSet, Language, Protocol, Provenance, Task,
+    AnswerRecord, Answerer, FewShot, LabelSet, Language, Provenance, Task,
     recipe::AdapterPlan,
     record::{AnswersMeta, meta_path},
     write_whole,
 };
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::{Experiment, Made};
 use crate::{
@@ -39,7 +38,7 @@ impl Experiment {
             );
         }
         let name = plan.map_or(BASE, |p| p.name.as_str());
-        let mut attached = false;
+        let mut answerer = None;
         for task in self.recipe.eval.tasks.clone() {
             let task = tasks::task(&task)?;
             let languages = self.asked_languages(task)?;
@@ -51,11 +50,10 @@ impl Experiment {
                     let inputs = self.question_inputs(plan, task, (labels, &set), language)?;
                     let stage = answers_stage(plan, task, (labels, &set), language);
                     self.stage(&stage, &inputs, |this| {
-                        if !attached {
-                            this.session.set_adapter(plan.map(|p| this.folder.adapter(&p.name)).as_deref())?;
-                            attached = true;
-                        }
-                        this.ask(plan, task, (labels, &set, language), &mut ahead, &mut progress)
+                        // Attached when the first language is asked that is not done.
+                        let attached = answerer.take().map_or_else(|| this.attach(plan), Ok)?;
+                        let asked = (task, labels, &set, language);
+                        this.ask(plan, answerer.insert(attached), asked, &mut ahead, &mut progress)
                     })?;
                 }
                 progress.finish();
@@ -118,12 +116,7 @@ impl Experiment {
             format!("{:?} {:?}", eval.protocol, eval.limit),
             set.few_shot.to_string(),
         ]);
-        inputs.push(hub::hash_file(&testset::find(&self.recipe.data.dir, task, language)?)?);
-        if eval.protocol == Some(Protocol::Corrected) {
-            // An exchange of labels is seen beside the English file.
-            let english = testset::find(&self.recipe.data.dir, task, Language::En);
-            inputs.push(english.map_or(Ok("no English file".to_owned()), |path| hub::hash_file(&path))?);
-        }
+        inputs.extend(eval::hash_data(&self.recipe.data.dir, task, language, eval.protocol)?);
         inputs.extend(self.exemplar_inputs(task, &set.few_shot, language)?);
         if let Some(plan) = plan {
             inputs.push(hub::hash_file(&self.folder.adapter(&plan.name).join(model::adapter::peft::WEIGHTS))?);
@@ -142,11 +135,18 @@ impl Experiment {
         files.iter().map(|file| Ok(hub::hash_file(file)?)).collect()
     }
 
+    /// Puts the adapter on, or takes it off for the base; returns what now answers.
+    fn attach(&mut self, plan: Option<&AdapterPlan>) -> Result<Answerer> {
+        let adapter = plan.map(|plan| self.folder.adapter(&plan.name));
+        self.session.set_adapter(adapter.as_deref())?;
+        super::answerer(&self.session, adapter.as_deref())
+    }
+
     fn ask(
         &mut self,
         plan: Option<&AdapterPlan>,
-        task: &Task,
-        (labels, set, language): (LabelSet, &ExemplarSet, Language),
+        answerer: &Answerer,
+        (task, labels, set, language): (&Task, LabelSet, &ExemplarSet, Language),
         ahead: &mut Ahead,
         progress: &mut Progress,
     ) -> Result<Made> {
@@ -158,9 +158,8 @@ impl Experiment {
             adapter: plan.map(|p| p.name.as_str()),
             ..Ask::of(&self.recipe, task, labels, &set.few_shot)
         };
-        let answerer = super::answerer(&self.session, plan.map(|p| self.folder.adapter(&p.name)).as_deref())?;
         let mut journal = Journal::open(&file)?;
-        let mut asking = Asking { session: &mut self.session, answerer: &answerer, journal: &mut journal };
+        let mut asking = Asking { session: &mut self.session, answerer, journal: &mut journal };
         let Some(Asked { answers, seconds }) = asking.ask_language(&ask, language, ahead, progress)? else {
             bail!("stopped before {language} was finished; run the same command again to go on");
         };
@@ -209,8 +208,7 @@ pub(crate) fn write_answers(file: &Path, records: &[AnswerRecord], evaluations: 
         serde_json::to_writer(&mut lines, record)?;
         lines.push(b'\n');
     }
-    let answers_sha256 = Sha256::digest(&lines).iter().map(|byte| format!("{byte:02x}")).collect();
-    let meta = serde_json::to_string_pretty(&AnswersMeta { answers_sha256, evaluations })?;
+    let meta = serde_json::to_string_pretty(&AnswersMeta { answers_sha256: hub::hash_bytes(&lines), evaluations })?;
     write_whole(&meta_path(file), (meta + "\n").as_bytes())?;
     Ok(write_whole(file, &lines)?)
 }

@@ -5,7 +5,6 @@ use std::{path::Path, sync::LazyLock};
 
 use schema::{Label, Language, Protocol, Task};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::{
     DataError, tasks,
@@ -201,5 +200,5 @@ impl Swap {
 /// SHA-256 of the gold words, one a line, in hexadecimal.
 fn gold_digest(set: &TestSet, words: &[String]) -> String {
     let golds: Vec<&str> = set.items.iter().map(|item| words[item.gold.0].as_str()).collect();
-    Sha256::digest(golds.join("\n").as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hub::hash_bytes(golds.join("\n").as_bytes())
 }

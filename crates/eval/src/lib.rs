@@ -16,6 +16,6 @@ pub use ask::{Ahead, Answers, Ask, ask};
 pub use count::{Count, count_tokens};
 pub use error::EvalError;
 pub use journal::Journal;
-pub use provenance::hash_prompts;
+pub use provenance::{hash_data, hash_prompts};
 pub use records::find_groups;
 pub use say::Said;

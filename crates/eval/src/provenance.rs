@@ -1,9 +1,10 @@
 //! What the answers of a language were made from, as hashes. Never here: what computes them (`schema::record::Answerer`
 //! comes from the program).
 
+use std::path::Path;
+
 use data::{prompt::Rendered, testset};
-use schema::{Language, Protocol};
-use sha2::{Digest, Sha256};
+use schema::{Language, Protocol, Task};
 
 use crate::{Ask, error::EvalError, questions::Questions};
 
@@ -24,12 +25,7 @@ impl Hashes {
         rendered: &Rendered,
         questions: &Questions,
     ) -> Result<Self, EvalError> {
-        let mut files = vec![hub::hash_file(&testset::find(ask.dir, ask.task, language)?)?];
-        if ask.protocol == Some(Protocol::Corrected) {
-            // An exchange of labels is seen beside the English file.
-            let english = testset::find(ask.dir, ask.task, Language::En);
-            files.push(english.map_or(Ok("no English file".to_owned()), |path| hub::hash_file(&path))?);
-        }
+        let files = hash_data(ask.dir, ask.task, language, ask.protocol)?;
         let mut scorer: Vec<Vec<u8>> = vec![RULES.into()];
         let own = rendered.prompts.iter().flat_map(|prompt| &prompt.choices);
         scorer.extend(ask.task.labels.iter().chain(&rendered.words).chain(own).map(|word| word.clone().into_bytes()));
@@ -38,6 +34,22 @@ impl Hashes {
         scorer.extend(questions.domains.iter().flat_map(|domain| &domain.continuations).map(ids));
         Ok(Self { data: hash(&files), prompts: hash_prompts(rendered), scorer: hash(&scorer) })
     }
+}
+
+/// The hashes of the files in `dir` that the questions of a language are read from.
+pub fn hash_data(
+    dir: &Path,
+    task: &Task,
+    language: Language,
+    protocol: Option<Protocol>,
+) -> Result<Vec<String>, EvalError> {
+    let mut files = vec![hub::hash_file(&testset::find(dir, task, language)?)?];
+    if protocol == Some(Protocol::Corrected) {
+        // An exchange of labels is seen beside the English file.
+        let english = testset::find(dir, task, Language::En);
+        files.push(english.map_or(Ok("no English file".to_owned()), |path| hub::hash_file(&path))?);
+    }
+    Ok(files)
 }
 
 /// The hash of [`schema::Provenance::prompts_sha256`].
@@ -49,12 +61,12 @@ pub fn hash_prompts(rendered: &Rendered) -> String {
 
 /// SHA-256 of a list of parts, each with its length, so that no two lists run together.
 fn hash<P: AsRef<[u8]>>(parts: &[P]) -> String {
-    let mut hasher = Sha256::new();
+    let mut bytes = Vec::new();
     for part in parts {
-        hasher.update((part.as_ref().len() as u64).to_le_bytes());
-        hasher.update(part.as_ref());
+        bytes.extend((part.as_ref().len() as u64).to_le_bytes());
+        bytes.extend(part.as_ref());
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hub::hash_bytes(&bytes)
 }
 
 #[cfg(test)]

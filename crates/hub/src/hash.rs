@@ -27,6 +27,11 @@ pub fn hash_file(path: &Path) -> Result<String, HubError> {
     hash().map_err(DiskError::at("read", path)).map_err(HubError::from)
 }
 
+/// SHA-256 of `bytes`, in lower-case hexadecimal.
+pub fn hash_bytes(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// What tells a model's files from others, in a moment even for large ones: SHA-256 over, for each file in the order of
 /// names, its name, its size, its first and its last MiB (all of it up to 2 MiB).
 ///

@@ -25,7 +25,7 @@ pub use cache::{Cache, Cached, FileRecord, Origin};
 pub use dataset::{Dataset, find_dataset};
 pub use error::HubError;
 pub use find::{Model, ModelFiles, find_entry, find_local, find_model, find_model_from};
-pub use hash::{fingerprint, hash_file};
+pub use hash::{fingerprint, hash_bytes, hash_file};
 pub use hub_id::HubId;
 pub use progress::{Progress, Silent};
 pub use sources::Sources;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schema::LabelSet;
 
 use crate::{
-    answers::{AnswerSet, LocatedRecord, read_answers},
+    answers::{AnswerSet, LocatedRecord},
     change::{Changes, measure_changes},
     change_tables::tables_of,
     error::ReportError,
@@ -33,23 +33,13 @@ pub struct Comparison {
     pub changes: Changes,
 }
 
-/// Compares the answers in two files. Each must hold the answers of one model to one task with one label set, in any
-/// number of languages; items must be the same, and gold labels too unless the protocols differ.
+/// Compares two lists of answers, each with the path that it is called by. Each must be the answers of one model to one
+/// task with one label set, in any number of languages; items must be the same, and gold labels too unless the protocols
+/// differ.
 ///
 /// # Errors
-/// A broken file, or files that cannot be compared; the message says where they differ.
-pub fn compare(a: &Path, b: &Path) -> Result<Comparison, ReportError> {
-    compare_records((a, read_answers(a)?), (b, read_answers(b)?))
-}
-
-/// As [`compare`], for records of any origin; each side with the path that it is called by.
-///
-/// # Errors
-/// As [`compare`].
-pub fn compare_records(
-    a: (&Path, Vec<LocatedRecord>),
-    b: (&Path, Vec<LocatedRecord>),
-) -> Result<Comparison, ReportError> {
+/// Records that cannot be compared; the message says where they differ.
+pub fn compare(a: (&Path, Vec<LocatedRecord>), b: (&Path, Vec<LocatedRecord>)) -> Result<Comparison, ReportError> {
     let collect = |(path, records): (&Path, Vec<LocatedRecord>)| {
         let sets = AnswerSet::collect(records, |_, _| None)?;
         if sets.is_empty() { Err(ReportError::Nothing(path.to_owned())) } else { Ok(sets) }

@@ -37,7 +37,7 @@ mod write;
 pub use answers::{LocatedRecord, read_answers};
 pub use audit::{audit_page, audit_text, count_findings};
 pub use change::{Changes, LabelUse, LanguageChange, MeanChange};
-pub use compare::{Comparison, compare, compare_records};
+pub use compare::{Comparison, compare};
 pub use consistency::{AgainstChance, Consistency, WithEnglish};
 pub use error::ReportError;
 pub use groups::{GapToEnglish, GroupChange};

@@ -309,7 +309,8 @@ fn a_gold_word_the_scorer_does_not_know_stays_wrong_after_calibration() {
 }
 
 fn compare(a: &Path, b: &Path) -> Result<String, String> {
-    report::compare(a, b).map(|comparison| comparison.render_text()).map_err(|error| error.to_string())
+    let compared = || report::compare((a, report::read_answers(a)?), (b, report::read_answers(b)?));
+    compared().map(|comparison| comparison.render_text()).map_err(|error| error.to_string())
 }
 
 #[test]

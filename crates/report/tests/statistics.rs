@@ -20,7 +20,8 @@ fn compare(folder: &Path, before: &[AnswerRecord], after: &[AnswerRecord]) -> Co
     let (a, b) = (folder.join("a.jsonl"), folder.join("b.jsonl"));
     put(&a, &lines(before));
     put(&b, &lines(after));
-    report::compare(&a, &b).expect("a comparison")
+    let read = |path: &Path| report::read_answers(path).expect("answers");
+    report::compare((&a, read(&a)), (&b, read(&b))).expect("a comparison")
 }
 
 fn changes_of(shape: &fabricate::Shape, before: Mind, after: Mind) -> Changes {

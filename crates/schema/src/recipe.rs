@@ -325,7 +325,7 @@ impl EvalRecipe {
 
     /// Where the exemplars of `task` come from; the first where there are several sets.
     pub fn exemplars(&self, task: &Task) -> FewShot {
-        let first = self.few_shot.first().or(task.few_shot.as_ref()).cloned().unwrap_or(FewShot::Head(task.shots));
+        let first = self.few_shot.first().cloned().unwrap_or_else(|| task.own_few_shot());
         first.in_languages(self.exemplar_language, self.header_language)
     }
 
@@ -338,7 +338,7 @@ impl EvalRecipe {
 
     /// How the labels of `task` are scored.
     pub fn scoring_of(&self, task: &Task) -> Scoring {
-        self.scoring.or(task.scoring).unwrap_or(Scoring::Prefix)
+        self.scoring.unwrap_or_else(|| task.own_scoring())
     }
 
     /// Whether `languages` was not narrowed.

@@ -143,6 +143,16 @@ impl Task {
         &self.labels[label.0]
     }
 
+    /// Where its exemplars come from where nobody says otherwise.
+    pub fn own_few_shot(&self) -> FewShot {
+        self.few_shot.clone().unwrap_or(FewShot::Head(self.shots))
+    }
+
+    /// How its labels are scored where nobody says otherwise.
+    pub fn own_scoring(&self) -> Scoring {
+        self.scoring.unwrap_or(Scoring::Prefix)
+    }
+
     /// Columns that hold the label words of each question; empty where they are the task's.
     pub fn text_choices(&self) -> &[String] {
         match &self.choices {

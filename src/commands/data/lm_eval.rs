@@ -65,7 +65,7 @@ pub(super) fn run(args: &LmEvalArgs) -> Result<ExitCode> {
     let task = tasks::task(&args.task)?;
     cli::exit_unless_known(&args.languages);
     let languages = testset::asked(&args.data, task, &args.languages)?;
-    let given = args.few_shot.as_ref().or(task.few_shot.as_ref()).cloned().unwrap_or(FewShot::Head(task.shots));
+    let given = args.few_shot.clone().unwrap_or_else(|| task.own_few_shot());
     let few_shot = given.in_languages(args.exemplar_language, args.header_language);
     let are_texts = !task.text_choices().is_empty();
     let labels = args.labels.unwrap_or(if are_texts { LabelSet::Same } else { LabelSet::English });

@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 
 use schema::{FewShot, LabelSet, Language, Protocol, Task};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 pub use naming::{name_task, sanitize_model};
 
@@ -109,9 +108,4 @@ fn close(words: &[String]) -> Vec<String> {
     let begins = |at: usize, other: usize| at != other && words[at].starts_with(words[other].as_str());
     let ambiguous = (0..words.len()).any(|at| (0..words.len()).any(|other| begins(at, other)));
     words.iter().map(|word| if ambiguous { format!("{word}\"") } else { word.clone() }).collect()
-}
-
-/// SHA-256 of a text in hexadecimal digits.
-fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

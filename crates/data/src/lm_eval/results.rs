@@ -13,7 +13,7 @@ use schema::{AnswerRecord, FewShot, Language, Scoring, Task, write_json_lines, w
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Doc, export, hash, name_task, sanitize_model};
+use super::{Doc, export, name_task, sanitize_model};
 use crate::{DataError, tasks};
 
 /// What is said of an answer of which it is not known whether greedy decoding would give it.
@@ -96,7 +96,7 @@ pub fn write(out: &Path, run: &Run, answered: &[Answered<'_>]) -> Result<Vec<Pat
         let path = folder.join(format!("samples_{name}_{date}.jsonl"));
         let samples = one.records.iter().map(|record| sample(one, record)).collect::<Result<Vec<_>, _>>()?;
         let all = samples.iter().flat_map(|s| [&s.doc_hash, &s.prompt_hash, &s.target_hash]);
-        hashes.insert(name, hash(&all.map(String::as_str).collect::<String>()).into());
+        hashes.insert(name, hub::hash_bytes(all.map(String::as_str).collect::<String>().as_bytes()).into());
         write_json_lines(&path, &samples)?;
         files.push(path);
     }
@@ -133,10 +133,10 @@ fn sample(answered: &Answered<'_>, record: &AnswerRecord) -> Result<Sample, Data
         filter: "none",
         metrics: ["acc"],
         // As lm-eval makes it: of the row's JSON with an indent of two.
-        doc_hash: hash(&format!("{row:#}")),
+        doc_hash: hub::hash_bytes(format!("{row:#}").as_bytes()),
         doc: row,
-        prompt_hash: hash(&doc.prompt),
-        target_hash: hash(&target),
+        prompt_hash: hub::hash_bytes(doc.prompt.as_bytes()),
+        target_hash: hub::hash_bytes(target.as_bytes()),
         target,
         acc: if record.correct { 1.0 } else { 0.0 },
     })

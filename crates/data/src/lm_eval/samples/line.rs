@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use schema::{LabelSet, Language, Protocol, Scoring};
+use schema::{
+    LabelSet, Language, Protocol, Scoring,
+    scores::{Measures, Priors, score},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -115,24 +118,15 @@ impl Line {
         bare.map(|word| word.strip_suffix('"').unwrap_or(word)).collect()
     }
 
-    /// Index of the likeliest answer, the first of equals.
-    pub(super) fn best(&self) -> usize {
-        let mut best = 0;
-        for (at, &log) in self.log_probs.iter().enumerate() {
-            if log > self.log_probs[best] {
-                best = at;
-            }
-        }
-        best
-    }
-
     /// Scores as in our records: shares of the probabilities, or what the logarithms are of.
     pub(super) fn scores(&self, scoring: Scoring) -> Result<Vec<f64>, String> {
-        let best = self.log_probs[self.best()];
-        let shifted = if scoring == Scoring::Sequence { best } else { 0.0 };
-        let raised: Vec<f64> = self.log_probs.iter().map(|log| (log - shifted).exp()).collect();
-        let total = if scoring == Scoring::Sequence { raised.iter().sum() } else { 1.0 };
-        let scores: Vec<f64> = raised.iter().map(|p| p / total).collect();
+        let scores = match scoring {
+            Scoring::Sequence => {
+                let measures = Measures { log_probs: self.log_probs.clone(), ..Measures::default() };
+                score(scoring, &measures, &Priors::default(), &[])
+            }
+            _ => self.log_probs.iter().map(|log| log.exp()).collect(),
+        };
         match scores.iter().all(|score| score.is_finite()) {
             true => Ok(scores),
             false => Err("`resps` are no log-probabilities".to_owned()),

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::{AnswerRecord, Language, Scoring, disk::DiskError};
+use schema::{AnswerRecord, Language, Scoring, disk::DiskError, scores::choose};
 
 use self::{labels::Naming, line::Line, run::RunFacts};
 use super::naming::{split_language, split_samples};
@@ -195,8 +195,7 @@ impl Common {
     fn record(&self, line: &Line, naming: &Naming) -> Result<AnswerRecord, String> {
         let names = naming.names(line)?;
         let scores = line.scores(self.scoring)?;
-        let chosen = line.best();
-        let tied = line.log_probs.iter().filter(|&&log| log == line.log_probs[chosen]).count() > 1;
+        let (chosen, tied) = choose(&line.log_probs);
         let own = line.own.as_ref();
         let right = line.right(&names)?;
         let correct = right.counts && names[chosen] == right.name;
