@@ -178,8 +178,8 @@ fn gap(changes: &Changes) -> Option<String> {
     let gap = changes.gap.as_ref()?;
     Some(format!(
         "The others are on average {} points behind English before and {} after, a change of {}.",
-        points(gap.before.value, 1),
-        points(gap.after.value, 1),
+        percent(gap.before.value, 1),
+        percent(gap.after.value, 1),
         points_interval(&gap.change, 1)
     ))
 }
