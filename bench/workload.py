@@ -163,6 +163,7 @@ def evaluation_recipe(path, model, dtype, data, task_name, languages, limit):
         "scoring": "prefix",
         "protocol": "paper",
         "few_shot": f"head:{load_task(task_name)['shots']}",
+        "scorers": "chosen",  # the peers measure one scoring
         "limit": limit,
     }
     lines = {"": {"name": "bench", "model": model, "dtype": dtype}, "data": {"dir": data.folder}, "eval": keys}
