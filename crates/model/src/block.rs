@@ -1,6 +1,6 @@
 //! One pre-norm residual block. Names of the residual stream: `resid_pre`, `resid_mid`, `resid_post`.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use crate::{
     adapter::Gradients,
@@ -29,6 +29,13 @@ pub(crate) struct BlockSaved {
     resid_mid: Tensor,
     attention: AttentionSaved,
     mlp: MlpSaved,
+}
+
+impl BlockSaved {
+    /// Gates before their activation and up projections: (N, F) each.
+    pub(crate) fn gated(&self) -> Option<(&Tensor, &Tensor)> {
+        self.mlp.gated()
+    }
 }
 
 impl Block {
@@ -86,6 +93,11 @@ impl Block {
         };
         let weight = &self.input_layernorm;
         Ok(Some(rms_norm::backward(&saved.resid_pre, weight, self.eps, &d_normed, Some(&d_mid))?))
+    }
+
+    /// Switches neurons of the mlp, of which there are `width`, off; all others on.
+    pub(crate) fn silence(&mut self, neurons: &[u32], width: usize, device: &Device) -> Result<()> {
+        self.mlp.silence(neurons, width, device)
     }
 
     /// The seven projections, in the order of the forward.

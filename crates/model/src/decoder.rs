@@ -3,6 +3,8 @@
 //! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D** head size, **E** hidden size,
 //! **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA rank.
 
+mod walk;
+
 use candle_core::{Device, Tensor};
 use hub::{ModelFiles, gguf::Header};
 use schema::task::Precision;
@@ -18,6 +20,8 @@ use crate::{
     weight::Weight,
     weights::{WeightFiles, gguf::ROPE_FACTORS},
 };
+
+pub use walk::{Look, Seen, Visitor};
 
 /// A place in the residual stream, before the final norm. (Hugging Face's last hidden state is after it.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +68,9 @@ enum BlockKept {
     Input(Tensor),
 }
 
-/// Sees each layer's residual stream, its keys and values, and what its backward needs.
-type Visit<'a> = dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) -> Result<()> + 'a;
+/// Sees each layer's residual stream, its keys and values, and what its backward needs; what it returns goes on in place of
+/// the residual stream.
+type Visit<'a> = dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) -> Result<Option<Tensor>> + 'a;
 
 /// A model in memory.
 pub struct Decoder {
@@ -200,7 +205,9 @@ impl Decoder {
         }
         let angles = self.config.rope.angles(self.config.head_dim, &rows.positions(), &self.device)?;
         let mut x = self.embed(input_ids)?;
-        visit(Layer::Embedding, &x, None, None)?;
+        if let Some(other) = visit(Layer::Embedding, &x, None, None)? {
+            x = checked(Layer::Embedding, other, &x)?;
+        }
         let wanted = wanted.map(|index| Tensor::new(index, &self.device)).transpose()?;
         for (layer, block) in self.blocks.iter().enumerate() {
             // Only keys and values of the last block's rows are of use to others.
@@ -208,14 +215,16 @@ impl Decoder {
             let prefix = prefix.map(|p| &p.layers[layer]);
             let (resid_post, kv, saved) = block.forward(rows, &angles, &x, prefix, wanted, keep)?;
             x = resid_post;
-            visit(Layer::After(layer + 1), &x, Some(kv), saved)?;
+            if let Some(other) = visit(Layer::After(layer + 1), &x, Some(kv), saved)? {
+                x = checked(Layer::After(layer + 1), other, &x)?;
+            }
         }
         Ok((x, angles))
     }
 
     /// Residual stream after the last block, before the final norm: (N, E).
     pub fn hidden(&self, input_ids: &[u32], rows: &Rows, prefix: Option<&KvCache>) -> Result<Tensor> {
-        Ok(self.run(input_ids, rows, prefix, None, Keep::Nothing, &mut |_, _, _, _| Ok(()))?.0)
+        Ok(self.run(input_ids, rows, prefix, None, Keep::Nothing, &mut |_, _, _, _| Ok(None))?.0)
     }
 
     /// Rows `wanted` (n) of [`Decoder::hidden`], in their order, to the same bits: (n, E). What the last block would make of
@@ -227,36 +236,7 @@ impl Decoder {
         prefix: Option<&KvCache>,
         wanted: &[u32],
     ) -> Result<Tensor> {
-        Ok(self.run(input_ids, rows, prefix, Some(wanted), Keep::Nothing, &mut |_, _, _, _| Ok(()))?.0)
-    }
-
-    /// As [`Decoder::hidden`], showing the residual stream (N, E) at every layer on the way.
-    pub fn walk(
-        &self,
-        input_ids: &[u32],
-        rows: &Rows,
-        prefix: Option<&KvCache>,
-        visit: &mut dyn FnMut(Layer, &Tensor) -> Result<()>,
-    ) -> Result<Tensor> {
-        Ok(self.run(input_ids, rows, prefix, None, Keep::Nothing, &mut |layer, x, _, _| visit(layer, x))?.0)
-    }
-
-    /// Keys and values of `input_ids` after what `before` holds, and the residual stream of their rows.
-    pub fn prefill(&self, input_ids: &[u32], before: Option<&KvCache>) -> Result<(KvCache, Tensor)> {
-        let held = before.map_or(0, KvCache::len);
-        let rows = Rows::new([input_ids.len()], held);
-        let mut layers: Vec<LayerKv> = Vec::with_capacity(self.blocks.len());
-        let (x, _) = self.run(input_ids, &rows, before, None, Keep::Nothing, &mut |layer, _, kv, _| {
-            if let (Layer::After(layer), Some(mut kv)) = (layer, kv) {
-                if let Some(old) = before.map(|before| &before.layers[layer - 1]) {
-                    kv = LayerKv::new(Tensor::cat(&[&old.k, &kv.k], 0)?, Tensor::cat(&[&old.v, &kv.v], 0)?);
-                }
-                kv.pack(&self.config.heads(layer - 1))?;
-                layers.push(kv);
-            }
-            Ok(())
-        })?;
-        Ok((KvCache { layers, length: held + input_ids.len() }, x))
+        Ok(self.run(input_ids, rows, prefix, Some(wanted), Keep::Nothing, &mut |_, _, _, _| Ok(None))?.0)
     }
 
     /// The final norm: (N, E) -> (N, E).
@@ -294,7 +274,7 @@ impl Decoder {
             } else {
                 blocks.extend(saved.map(|saved| BlockKept::Activations(Box::new(saved))));
             }
-            Ok(())
+            Ok(None)
         })?;
         blocks.truncate(self.blocks.len()); // the output of the last block is nobody's input
         Ok((x, Saved { rows: rows.clone(), angles, blocks, keep }))
@@ -342,4 +322,13 @@ impl Decoder {
         }
         Ok(())
     }
+}
+
+/// `other`, if it can stand in the place of `x`.
+fn checked(layer: Layer, other: Tensor, x: &Tensor) -> Result<Tensor> {
+    if other.dims() == x.dims() && other.dtype() == x.dtype() {
+        return Ok(other);
+    }
+    let shapes = format!("{layer:?}: {:?} cannot stand for {:?}", other.dims(), x.dims());
+    Err(ModelError::op("decoder", shapes))
 }

@@ -28,7 +28,7 @@ pub mod work;
 
 pub use adapter::{Adapter, Gradients, LoraConfig, Place, Projection};
 pub use config::ModelConfig;
-pub use decoder::{Decoder, KvCache, Layer};
+pub use decoder::{Decoder, KvCache, Layer, Look, Seen, Visitor};
 pub use error::{ModelError, Result};
 pub use ops::cpu::isa::{InstructionSet, force_instruction_set, instruction_set};
 pub use rows::{Parent, Rows};

@@ -1,6 +1,6 @@
 //! The gated mlp: down(silu(gate(x)) · up(x)).
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use crate::{
     adapter::{Gradients, Place, Projection},
@@ -16,6 +16,8 @@ pub(crate) struct Mlp {
     pub(crate) gate_proj: Linear,
     pub(crate) up_proj: Linear,
     pub(crate) down_proj: Linear,
+    /// Each neuron's factor (F), 0 or 1; `None`: all are on.
+    silenced: Option<Tensor>,
 }
 
 /// What backward needs.
@@ -27,6 +29,13 @@ pub(crate) struct MlpSaved {
     gated: Option<(Tensor, Tensor)>,
 }
 
+impl MlpSaved {
+    /// The projections of gate and up, both (N, F).
+    pub(crate) fn gated(&self) -> Option<(&Tensor, &Tensor)> {
+        self.gated.as_ref().map(|(gate, up)| (gate, up))
+    }
+}
+
 impl Mlp {
     pub(crate) fn load(files: &mut WeightFiles, config: &ModelConfig, layer: usize) -> Result<Self> {
         let (e, f) = (config.hidden_size, config.intermediate_size);
@@ -35,7 +44,19 @@ impl Mlp {
             gate_proj: linear(Projection::Gate, (f, e))?,
             up_proj: linear(Projection::Up, (f, e))?,
             down_proj: linear(Projection::Down, (e, f))?,
+            silenced: None,
         })
+    }
+
+    /// Switches these neurons, of `width`, off, and all others on.
+    pub(crate) fn silence(&mut self, neurons: &[u32], width: usize, device: &Device) -> Result<()> {
+        self.silenced = None;
+        if !neurons.is_empty() {
+            let mut factors = vec![1.0_f32; width];
+            neurons.iter().for_each(|&index| factors[index as usize] = 0.0);
+            self.silenced = Some(Tensor::new(factors, device)?);
+        }
+        Ok(())
     }
 
     /// `residual` (N, E) + the mlp of `x` (N, E), which is after the norm.
@@ -43,7 +64,11 @@ impl Mlp {
         let (gate_low, up_low) = (self.gate_proj.lower(x, keep)?, self.up_proj.lower(x, keep)?);
         let (gate, up) = (self.gate_proj.projected(&gate_low), self.up_proj.projected(&up_low));
         let gated = gated::forward(x, &gate, &up, matches!(keep, Keep::ForBackward { .. }))?; // (N, F)
-        let (y, down_proj) = self.down_proj.forward(&gated.act, Some(residual), keep)?; // (N, E)
+        let act = match &self.silenced {
+            None => gated.act,
+            Some(factors) => gated.act.broadcast_mul(&factors.to_dtype(gated.act.dtype())?)?,
+        };
+        let (y, down_proj) = self.down_proj.forward(&act, Some(residual), keep)?; // (N, E)
         let (gate_proj, up_proj) = (gate_low.into_saved(), up_low.into_saved());
         Ok((y, MlpSaved { gate_proj, up_proj, down_proj, gated: gated.parts }))
     }
@@ -56,6 +81,9 @@ impl Mlp {
         need_dx: bool,
         gradients: &mut Gradients,
     ) -> Result<Option<Tensor>> {
+        if self.silenced.is_some() {
+            return Err(ModelError::op("mlp", "neurons are switched off, and there is no backward for that"));
+        }
         let down = self.down_proj.backward(&saved.down_proj, dy, gradients)?;
         let Some((gate, up)) = &saved.gated else { return Err(ModelError::op("mlp", "nothing was kept for backward")) };
         let (d_gate, d_up) = if down.is_dropped() {

@@ -6,6 +6,7 @@
 pub mod disk;
 pub mod few_shot;
 pub mod finding;
+pub mod inside;
 pub mod language;
 pub mod language_facts;
 pub mod recipe;

@@ -4,6 +4,7 @@
 //! and reports every problem at once, `render` writes it out again. A checked recipe is trusted by all other crates.
 //! Never here: whether data, models or few-shot files exist.
 
+mod analyse;
 mod build;
 mod check;
 mod file;
@@ -22,6 +23,7 @@ use std::{
     str::FromStr,
 };
 
+pub use analyse::AnalyseRecipe;
 pub use build::{BuildRecipe, Control, Directions, Removal, Split};
 pub use check::read_labels;
 pub use problem::{Origin, Problem, RecipeError};
@@ -58,6 +60,9 @@ pub struct Recipe {
     pub train: Option<TrainRecipe>,
     /// What is asked.
     pub eval: EvalRecipe,
+    /// What is looked at inside; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analyse: Option<AnalyseRecipe>,
     /// What `--set` changed, as given: `train.epochs=1`. Already applied to the fields above.
     #[serde(default)]
     pub overrides: Vec<String>,

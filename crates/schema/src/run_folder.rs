@@ -64,6 +64,21 @@ impl RunFolder {
         self.0.join("answers")
     }
 
+    /// Pooled hidden states of one model in one language, for the analyses: safetensors, one tensor a pooling.
+    pub fn capture(&self, model: &str, task: &str, language: Language) -> PathBuf {
+        self.0.join("captures").join(model).join(format!("{task}.{language}.safetensors"))
+    }
+
+    /// A record of what is inside one model: `inside/<model>/<name>`, such as `lens.emotion.zh.jsonl`.
+    pub fn inside(&self, model: &str, name: &str) -> PathBuf {
+        self.0.join("inside").join(model).join(name)
+    }
+
+    /// All of them.
+    pub fn inside_root(&self) -> PathBuf {
+        self.0.join("inside")
+    }
+
     /// The report's folder: `index.html`, `tables/`, `figures/`.
     pub fn report(&self) -> PathBuf {
         self.0.join("report")

@@ -9,6 +9,7 @@ mod folder;
 mod gguf;
 mod gguf_writer;
 mod hostile;
+mod walk;
 
 use std::path::{Path, PathBuf};
 

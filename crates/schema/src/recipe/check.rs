@@ -8,6 +8,7 @@ use crate::{Language, Setting, Task, few_shot::PromptLanguage, finding::Kind};
 use super::{
     ActivationCheckpointing, BuildRecipe, Control, DataRecipe, Directions, EvalRecipe, FewShot, LabelSet,
     LanguageRecipe, LoraRecipe, Precision, Protocol, Recipe, Removal, Schedule, Scorers, Scoring, Split, TrainRecipe,
+    analyse::read_analyse,
     file::RecipeFile,
     problem::{Origin, RecipeError, shorten, suggest, unknown_word},
     section::Section,
@@ -63,6 +64,17 @@ pub(super) const KEYS: &[&str] = &[
     "eval.header_language",
     "eval.limit",
     "eval.tokens_per_batch",
+    "analyse.kinds",
+    "analyse.task",
+    "analyse.languages",
+    "analyse.limit",
+    "analyse.poolings",
+    "analyse.resamples",
+    "analyse.permutations",
+    "analyse.neuron_share",
+    "analyse.patched_items",
+    "analyse.lens_steps",
+    "analyse.lens_tokens",
 ];
 
 /// The recipe, or all that is wrong with it.
@@ -86,18 +98,15 @@ fn read_recipe(root: &mut Section<'_>, stem: &str, overrides: Vec<String>) -> Re
     // Before anything that may speak of them.
     let languages = root.sections("languages", read_new_language).into_iter().flatten().collect();
     root.require("model", "a catalogue name, a folder, a `.gguf` file or a hub id");
-    Recipe {
-        title: root.text("title", check_title).unwrap_or_else(|| name.clone()),
-        model: root.parse("model", read_model).unwrap_or_default(),
-        dtype: root.word("dtype", Precision::WORDS).unwrap_or(Precision::F32),
-        seeds: read_seeds(root),
-        languages,
-        data: root.section("data", read_data).unwrap_or(DataRecipe { dir: PathBuf::new(), accept: Vec::new() }),
-        train: root.optional_section("train", read_train),
-        eval: root.section("eval", read_eval).unwrap_or_else(|| EvalRecipe::paper(Vec::new())),
-        overrides,
-        name,
-    }
+    let title = root.text("title", check_title).unwrap_or_else(|| name.clone());
+    let model = root.parse("model", read_model).unwrap_or_default();
+    let dtype = root.word("dtype", Precision::WORDS).unwrap_or(Precision::F32);
+    let seeds = read_seeds(root);
+    let data = root.section("data", read_data).unwrap_or(DataRecipe { dir: PathBuf::new(), accept: Vec::new() });
+    let train = root.optional_section("train", read_train);
+    let eval = root.section("eval", read_eval).unwrap_or_else(|| EvalRecipe::paper(Vec::new()));
+    let analyse = root.optional_section("analyse", |section| read_analyse(section, &eval.tasks, &eval.languages));
+    Recipe { name, title, model, dtype, seeds, languages, data, train, eval, analyse, overrides }
 }
 
 fn read_name(root: &mut Section<'_>, stem: &str) -> String {
@@ -280,7 +289,7 @@ fn read_tasks(section: &mut Section<'_>) -> Vec<String> {
     tasks
 }
 
-fn read_task(task: &str, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<String, String> {
+pub(super) fn read_task(task: &str, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<String, String> {
     if !is_file(task) {
         return read_known(task, EvalRecipe::TASKS);
     }
@@ -288,7 +297,7 @@ fn read_task(task: &str, resolve: &dyn Fn(&Path) -> PathBuf) -> Result<String, S
     path.map_err(|_| "the path to it is not UTF-8; rename the folder".to_owned())
 }
 
-fn is_file(task: &str) -> bool {
+pub(super) fn is_file(task: &str) -> bool {
     task.ends_with(".toml")
 }
 
@@ -310,7 +319,7 @@ fn read_setting(setting: &str) -> Result<Setting, String> {
 }
 
 /// `has_file`: a task's own file may add languages; whether it does is seen when it is read.
-fn read_languages(eval: &mut Section<'_>, has_file: bool) -> Option<Vec<Language>> {
+pub(super) fn read_languages(eval: &mut Section<'_>, has_file: bool) -> Option<Vec<Language>> {
     let origin = eval.origin("languages");
     let lists = eval.words("languages", |word| match word {
         "all" => Ok(Language::ALL.to_vec()),

@@ -8,7 +8,10 @@ use proptest::{
 };
 
 use super::{check::KEYS, *};
-use crate::Template;
+use crate::{
+    Template,
+    inside::{Analysis, Pooling},
+};
 
 fn parse_here(text: &str) -> Result<Recipe, RecipeError> {
     Recipe::parse(Path::new("recipe.toml"), text, &[])
@@ -118,6 +121,24 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn any_analyse()(
+        kinds in subsequence(Analysis::ALL.to_vec(), 1..=7),
+        languages in subsequence(Language::ALL, 1..=20),
+        poolings in subsequence(Pooling::ALL.to_vec(), 1..=4),
+        limit in option::of(any_count()),
+        counts in vec(any_count(), 5),
+        neuron_share in 1e-9..0.999,
+    ) -> AnalyseRecipe {
+        let [resamples, permutations, patched_items, lens_steps, lens_tokens] =
+            <[usize; 5]>::try_from(counts).expect("five");
+        AnalyseRecipe {
+            kinds, task: String::new(), languages, limit, poolings, resamples, permutations, neuron_share, patched_items,
+            lens_steps, lens_tokens,
+        }
+    }
+}
+
+prop_compose! {
     fn any_recipe()(
         name in "[a-z0-9中][a-z0-9中._-]{0,20}",
         title in any_text(),
@@ -128,9 +149,12 @@ prop_compose! {
         seeds in subsequence(vec![0, 1, 2, u64::MAX], 1..=4),
         train in option::of(any_train()),
         eval in any_eval(),
+        analyse in option::of(any_analyse()),
     ) -> Recipe {
         let languages = BTreeMap::new();
-        Recipe { name, title, model, dtype, seeds, languages, data: DataRecipe { dir: dir.into(), accept }, train, eval, overrides: vec![] }
+        let analyse = analyse.map(|analyse| AnalyseRecipe { task: eval.tasks[0].clone(), ..analyse });
+        let data = DataRecipe { dir: dir.into(), accept };
+        Recipe { name, title, model, dtype, seeds, languages, data, train, eval, analyse, overrides: vec![] }
     }
 }
 
@@ -187,8 +211,7 @@ fn every_key_is_taken_and_rendered() {
         let error = Recipe::parse(Path::new("r.toml"), "", &sets).expect_err("no value of any key").to_string();
         assert!(error.contains(&format!("{key}: must be ")), "{key} is known, but nobody reads it:\n{error}");
     }
-    let text =
-        "model = 'm'\ndata.dir = 'd'\ntrain = { settings = ['zh=>en'], tasks = ['paws'] }\neval.tasks = ['paws']";
+    let text = "model = 'm'\ndata.dir = 'd'\ntrain = { settings = ['zh=>en'], tasks = ['paws'] }\neval.tasks = ['paws']\nanalyse = {}";
     let rendered = parse_here(text).expect("a good recipe").render();
     for key in KEYS.iter().filter(|key| **key != "seed") {
         let last = key.rsplit('.').next().expect("a name");
@@ -267,6 +290,8 @@ exemplar_language = "same"
 header_language = "same"
 limit = 5
 tokens_per_batch = 2048
+
+# no [analyse]: nothing inside the models is looked at
 "#
     );
 }

@@ -5,7 +5,7 @@ use std::{fmt::Display, path::Path};
 
 use toml::Value;
 
-use super::{BuildRecipe, EvalRecipe, LanguageRecipe, LoraRecipe, Recipe, TrainRecipe};
+use super::{AnalyseRecipe, BuildRecipe, EvalRecipe, LanguageRecipe, LoraRecipe, Recipe, TrainRecipe};
 use crate::Language;
 
 /// See [`Recipe::render`].
@@ -35,6 +35,10 @@ pub(super) fn render(recipe: &Recipe) -> String {
         None => page.line("\n# no [train]: the base model alone is evaluated"),
     }
     render_eval(&mut page, &recipe.eval);
+    match &recipe.analyse {
+        Some(analyse) => render_analyse(&mut page, analyse),
+        None => page.line("\n# no [analyse]: nothing inside the models is looked at"),
+    }
     page.0
 }
 
@@ -78,10 +82,7 @@ fn render_train(page: &mut Page, train: &TrainRecipe) {
 fn render_eval(page: &mut Page, eval: &EvalRecipe) {
     page.line("\n[eval]");
     page.list("tasks", &eval.tasks);
-    match eval.languages.as_slice() {
-        languages if languages == Language::ALL => page.text("languages", "all"),
-        languages => page.list("languages", languages),
-    }
+    page.languages(&eval.languages);
     page.list("labels", &eval.labels);
     page.optional("scoring", eval.scoring.map(quote), "each task's own, or prefix");
     page.text("scorers", eval.scorers);
@@ -96,6 +97,21 @@ fn render_eval(page: &mut Page, eval: &EvalRecipe) {
     page.text("header_language", eval.header_language);
     page.optional("limit", eval.limit, "all items");
     page.line(&format!("tokens_per_batch = {}", eval.tokens_per_batch));
+}
+
+fn render_analyse(page: &mut Page, analyse: &AnalyseRecipe) {
+    page.line("\n[analyse]");
+    page.list("kinds", &analyse.kinds);
+    page.text("task", &analyse.task);
+    page.languages(&analyse.languages);
+    page.optional("limit", analyse.limit, "the items that are evaluated");
+    page.list("poolings", &analyse.poolings);
+    page.line(&format!("resamples = {}", analyse.resamples));
+    page.line(&format!("permutations = {}", analyse.permutations));
+    page.number("neuron_share", analyse.neuron_share);
+    page.line(&format!("patched_items = {}", analyse.patched_items));
+    page.line(&format!("lens_steps = {}", analyse.lens_steps));
+    page.line(&format!("lens_tokens = {}", analyse.lens_tokens));
 }
 
 struct Page(String);
@@ -131,6 +147,13 @@ impl Page {
     fn list<T: Display>(&mut self, key: &str, items: &[T]) {
         let items: Vec<String> = items.iter().map(quote).collect();
         self.line(&format!("{key} = [{}]", items.join(", ")));
+    }
+
+    fn languages(&mut self, languages: &[Language]) {
+        match languages {
+            all if all == Language::ALL => self.text("languages", "all"),
+            some => self.list("languages", some),
+        }
     }
 
     /// What is not given stands as a comment, with what then holds.

@@ -209,6 +209,11 @@ impl<'a> Section<'a> {
         self.words_at(key, |word, _| read(word))
     }
 
+    /// A list of words, each of a closed list.
+    pub(super) fn word_list<T: FromStr + PartialEq>(&mut self, key: &str, known: &[&str]) -> Option<Vec<T>> {
+        self.words(key, |word| word.parse().map_err(|_| unknown_word(word, known)))
+    }
+
     /// As [`Section::words`], for what may be a path: `read` is also told how to resolve one that was written here.
     pub(super) fn words_at<T: PartialEq>(
         &mut self,
