@@ -1,6 +1,6 @@
 //! The command line. Fixed names: others script against them.
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf, sync::Arc};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, builder::PossibleValuesParser, error::ErrorKind};
 use schema::{
@@ -48,7 +48,9 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Write hidden states and logits of rows of text or ids as safetensors.
     #[command(
-        after_help = "Example:\n  lingualign capture --model smollm2-135m-instruct --input rows.jsonl --out hidden.safetensors"
+        after_help = "Examples:\n  lingualign capture --model smollm2-135m-instruct --input rows.jsonl --out hidden.safetensors\n  \
+        lingualign capture --model MODEL --input rows.jsonl --tensors hidden.mean,mlp.mean --layers 0,8-16 --out middle.safetensors\n\n\
+        What rows begin with is computed once. A capture that was stopped goes on where it was, by the same command."
     )]
     Capture(CaptureArgs),
     /// Paired statistics of two files of answers.
@@ -213,9 +215,12 @@ pub(crate) struct CaptureArgs {
     /// Where the tensors go.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
-    /// Which tensors. Default: all.
-    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(["logits.last", "hidden.last", "hidden.mean", "final.last"]))]
+    /// Which tensors. Default: all but those of the mlp, which are silu(gate) * up of each block.
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(analyse::Kind::WORDS))]
     pub(crate) tensors: Vec<String>,
+    /// Which layers, as 0,4,8-12: 0 is the embedding's output, 1 and on the blocks'. Default: all.
+    #[arg(long, value_parser = layers)]
+    pub(crate) layers: Option<Arc<[RangeInclusive<usize>]>>,
     /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4: projections in 4 bits.
     #[arg(long, default_value = "f32")]
     pub(crate) dtype: Precision,
@@ -279,12 +284,23 @@ pub(crate) fn task(text: &str) -> Result<String, String> {
 }
 
 /// A code that nobody knows may be one that the task's file adds; that is seen when the file is read.
-pub(crate) fn languages(text: &str) -> Result<std::sync::Arc<[Language]>, String> {
+pub(crate) fn languages(text: &str) -> Result<Arc<[Language]>, String> {
     let list = schema::language::parse_codes(text).map_err(|e| e.to_string())?;
     match list.iter().enumerate().find(|(at, language)| list[..*at].contains(language)) {
         Some((_, twice)) => Err(format!("`{twice}` stands twice")),
         None => Ok(list.into()),
     }
+}
+
+/// Numbers and ranges: `0,4,8-12`.
+fn layers(text: &str) -> Result<Arc<[RangeInclusive<usize>]>, String> {
+    let number = |word: &str| word.trim().parse::<usize>().map_err(|_| format!("`{word}` is no layer's number"));
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let range = number(first)?..=number(last)?;
+        if range.is_empty() { Err(format!("`{part}` is empty; write the smaller number first")) } else { Ok(range) }
+    };
+    text.split(',').map(range).collect()
 }
 
 /// Ends the program where no task file made a language known.

@@ -287,8 +287,8 @@ fn interrupted_by_ctrl_c() {
 #[test]
 fn commands_interrupted_by_ctrl_c() {
     let folder = scratch();
-    let row = format!("{{\"text\": {:?}}}\n", "sea ".repeat(100));
-    fs::write(folder.path().join("rows.jsonl"), row.repeat(3000)).expect("writes");
+    let row = |at: usize| format!("{{\"text\": {:?}}}\n", format!("{at} {}", "sea ".repeat(100)));
+    fs::write(folder.path().join("rows.jsonl"), (0..3000).map(row).collect::<String>()).expect("writes");
     let (model, mini) = (tiny::model(), tiny::mini());
     let eval =
         format!("eval --model {model} --task emotion --data {mini} --few-shot builtin --tokens-per-batch 1 --out out");

@@ -3,5 +3,5 @@
 pub mod capture;
 pub mod error;
 
-pub use capture::{Prompts, States, capture_language, encode};
+pub use capture::{Chosen, Kind, Prompts, States, capture_language, capture_rows, encode};
 pub use error::AnalyseError;

@@ -7,8 +7,15 @@
 //! last hidden state is after the final norm.) Never here: what is made of the states.
 
 mod layout;
+mod plan;
+mod pool;
 mod prompts;
+mod rows;
+mod run;
 mod states;
+mod store;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -16,10 +23,17 @@ use model::Decoder;
 use schema::inside::Pooling;
 
 use crate::error::AnalyseError;
+use plan::Plan;
+use run::{Lists, Source, Wanted, Work};
+use store::Store;
 
 pub use layout::Layout;
 pub use prompts::{Prompts, encode};
+pub use rows::{Chosen, Kind, capture_rows, read_rows};
 pub use states::States;
+
+/// Rows of the model run at once.
+const TOKENS_PER_BATCH: usize = 2048;
 
 /// Sees how many of how many are done, and may stop the work by returning false.
 pub type Watch<'a> = dyn FnMut(usize, usize) -> bool + 'a;
@@ -41,6 +55,41 @@ pub fn capture_language(
     about: BTreeMap<String, String>,
     watch: &mut Watch<'_>,
 ) -> Result<(), AnalyseError> {
-    let _ = (model, prompts, poolings, about, watch);
-    Err(AnalyseError::Unusable { what: file.display().to_string(), problem: "not written yet".to_owned() })
+    capture_in_batches(model, prompts, poolings, file, &about, TOKENS_PER_BATCH, watch)
+}
+
+/// As [`capture_language`], with at most `tokens_per_batch` tokens after the prefix at once.
+fn capture_in_batches(
+    model: &Decoder,
+    prompts: &Prompts,
+    poolings: &[Pooling],
+    file: &Path,
+    about: &BTreeMap<String, String>,
+    tokens_per_batch: usize,
+    watch: &mut Watch<'_>,
+) -> Result<(), AnalyseError> {
+    let layers: Vec<usize> = (0..=model.config().num_hidden_layers).collect();
+    let want = |&pooling: &Pooling| Wanted {
+        name: pooling.to_string(),
+        source: Source::Residual,
+        pooling,
+        layers: layers.clone(),
+    };
+    let wanted: Vec<Wanted> = Pooling::ALL.iter().filter(|pooling| poolings.contains(pooling)).map(want).collect();
+    if prompts.is_empty() || wanted.is_empty() {
+        return Err(AnalyseError::Empty(format!("the capture {}", file.display())));
+    }
+    let each = 0..prompts.len();
+    let lists = Lists {
+        prefix: prompts.prefix(),
+        suffixes: each.clone().map(|at| prompts.suffix(at)).collect(),
+        questions: each.map(|at| prompts.question(at)).collect(),
+    };
+    let known = [(states::ITEMS, prompts.items().to_vec()), (states::TOKENS, prompts.tokens())];
+    let tensors: Vec<_> = wanted.iter().map(|wanted| (wanted.name.clone(), wanted.shape(model.config()))).collect();
+    let plan = Plan::new(prompts.len(), &known, &tensors, about)?;
+    let hash = plan.hash(lists.numbers());
+    let mut store = Store::open(file, plan, &hash)?;
+    Work { model, lists, wanted: &wanted, tokens_per_batch, unit: "prompts" }.run(&mut store, watch)?;
+    store.finish()
 }

@@ -1,0 +1,236 @@
+//! The pass: the shared prefix once, then batches of what follows it, pooled layer by layer on the way and written to a
+//! [`Store`]. Never here: which tensors a file has.
+
+use std::ops::Range;
+
+use candle_core::{DType, Device, Tensor};
+use data::forest;
+use model::{Decoder, KvCache, Layer, Look, ModelConfig, ModelError, Seen, ops::swiglu};
+use rayon::prelude::*;
+use schema::inside::Pooling;
+
+use super::{
+    Layout, Watch,
+    pool::{self, Span},
+    store::Store,
+};
+use crate::error::AnalyseError;
+
+/// Bytes of pooled values that may be in memory at once.
+const BYTES_AT_ONCE: usize = 64 << 20;
+
+/// What a tensor holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The residual stream at each of the layers: (layers, E).
+    Residual,
+    /// Activations silu(gate) up of the mlp of each of the layers, which are blocks: (layers, F).
+    Neurons,
+    /// The last token after the final norm: (E).
+    Final,
+    /// After the last token: (V).
+    Logits,
+}
+
+/// A tensor that is wanted.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) name: String,
+    pub(super) source: Source,
+    pub(super) pooling: Pooling,
+    /// Rising; none for what is after the last layer.
+    pub(super) layers: Vec<usize>,
+}
+
+impl Wanted {
+    /// Shape of one row.
+    pub(super) fn shape(&self, config: &ModelConfig) -> Vec<usize> {
+        match self.source {
+            Source::Residual => vec![self.layers.len(), config.hidden_size],
+            Source::Neurons => vec![self.layers.len(), config.intermediate_size],
+            Source::Final => vec![config.hidden_size],
+            Source::Logits => vec![config.vocab_size],
+        }
+    }
+
+    /// Where the layer stands in a row, if `source` is shown.
+    fn find(&self, source: Source, layer: usize) -> Option<usize> {
+        (self.source == source).then(|| self.layers.binary_search(&layer).ok()).flatten()
+    }
+}
+
+/// Token lists that begin alike, and where the question lies in each.
+pub(super) struct Lists<'a> {
+    pub(super) prefix: &'a [u32],
+    pub(super) suffixes: Vec<&'a [u32]>,
+    /// Within the suffixes.
+    pub(super) questions: Vec<Range<usize>>,
+}
+
+impl Lists<'_> {
+    /// Everything in them as numbers, for a hash.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+        let ids = |ids: &[u32]| [ids.len() as u64].into_iter().chain(ids.to_vec().into_iter().map(u64::from));
+        let lists = self
+            .suffixes
+            .iter()
+            .zip(&self.questions)
+            .flat_map(move |(suffix, question)| ids(suffix).chain([question.start as u64, question.end as u64]));
+        ids(self.prefix).chain(lists)
+    }
+}
+
+/// What is run.
+pub(super) struct Work<'a> {
+    pub(super) model: &'a Decoder,
+    pub(super) lists: Lists<'a>,
+    pub(super) wanted: &'a [Wanted],
+    /// Rows at once; never changes a result.
+    pub(super) tokens_per_batch: usize,
+    /// What is counted, for messages.
+    pub(super) unit: &'static str,
+}
+
+/// The shared prefix after it was run.
+struct Prefix {
+    cache: Option<KvCache>,
+    /// For each wanted tensor and each of its layers the sums of the rows.
+    sums: Vec<Vec<Vec<f64>>>,
+}
+
+impl Work<'_> {
+    /// Captures every list that `store` lacks, batch by batch.
+    pub(super) fn run(&self, store: &mut Store, watch: &mut Watch<'_>) -> Result<(), AnalyseError> {
+        let total = self.lists.suffixes.len();
+        let missing: Vec<usize> = (0..total).filter(|&list| !store.is_done(list)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let prefix = self.run_prefix()?;
+        for batch in self.batches(&missing) {
+            let values = self.run_batch(&prefix, &batch)?;
+            self.check_finite(&batch, &values)?;
+            store.write(&batch, &values)?;
+            let done = store.done_count();
+            if !watch(done, total) && done < total {
+                return Err(AnalyseError::Stopped { done, total, unit: self.unit });
+            }
+        }
+        Ok(())
+    }
+
+    /// The lists `missing` in batches; those that begin alike together, and no more than there is memory for what is
+    /// made of them.
+    fn batches(&self, missing: &[usize]) -> Vec<Vec<usize>> {
+        let suffixes: Vec<&[u32]> = missing.iter().map(|&list| self.lists.suffixes[list]).collect();
+        let most = (BYTES_AT_ONCE / (self.row_lengths().iter().sum::<usize>() * size_of::<f32>())).max(1);
+        let batches = forest::batches(&suffixes, |_| 0, self.tokens_per_batch);
+        let parts = batches.iter().flat_map(|batch| batch.chunks(most));
+        parts.map(|part| part.iter().map(|&at| missing[at]).collect()).collect()
+    }
+
+    /// Values of one row of each wanted tensor.
+    fn row_lengths(&self) -> Vec<usize> {
+        self.wanted.iter().map(|wanted| wanted.shape(self.model.config()).iter().product()).collect()
+    }
+
+    fn look(&self) -> Look {
+        let neurons = self.wanted.iter().any(|wanted| wanted.source == Source::Neurons);
+        if neurons { Look::Neurons } else { Look::Residual }
+    }
+
+    fn run_prefix(&self) -> Result<Prefix, AnalyseError> {
+        let mut sums: Vec<Vec<Vec<f64>>> = self.wanted.iter().map(|w| vec![Vec::new(); w.layers.len()]).collect();
+        if self.lists.prefix.is_empty() {
+            return Ok(Prefix { cache: None, sums });
+        }
+        let (cache, _) = self.model.prefill_through(self.lists.prefix, None, self.look(), &mut |seen| {
+            self.show(&seen, &mut |wanted, at, values, width| {
+                if self.wanted[wanted].pooling == Pooling::All {
+                    sums[wanted][at] = pool::sum_rows(values, width);
+                }
+            })?;
+            Ok(None)
+        })?;
+        Ok(Prefix { cache: Some(cache), sums })
+    }
+
+    /// For each wanted tensor its values for the lists of `batch`, row-major.
+    fn run_batch(&self, prefix: &Prefix, batch: &[usize]) -> Result<Vec<Vec<f32>>, AnalyseError> {
+        let suffixes: Vec<&[u32]> = batch.iter().map(|&list| self.lists.suffixes[list]).collect();
+        let layout = Layout::new(&suffixes, self.lists.prefix.len())?;
+        let span = |(at, &list): (usize, &usize)| Span {
+            rows: layout.path(at),
+            question: self.lists.questions[list].clone(),
+            prefix: self.lists.prefix.len(),
+        };
+        let spans: Vec<Span> = batch.iter().enumerate().map(span).collect();
+        let lengths = self.row_lengths();
+        let mut found: Vec<Vec<f32>> = lengths.iter().map(|length| vec![0.0; batch.len() * length]).collect();
+        let cache = prefix.cache.as_ref();
+        let last = self.model.walk_through(&layout.input_ids, &layout.rows, cache, self.look(), &mut |seen| {
+            self.show(&seen, &mut |wanted, at, values, width| {
+                let (pooling, sums) = (self.wanted[wanted].pooling, &prefix.sums[wanted][at]);
+                let rows = found[wanted].par_chunks_mut(lengths[wanted]).zip(&spans);
+                rows.for_each_init(Vec::new, |room, (row, span)| {
+                    pool::pool(pooling, values, span, sums, room, &mut row[at * width..(at + 1) * width]);
+                });
+            })?;
+            Ok(None)
+        })?;
+        self.add_heads(&self.model.select(&last, &layout.last_rows())?, &mut found)?;
+        Ok(found)
+    }
+
+    /// Calls `take` with each wanted tensor that is of what is seen, the place of the layer in its rows, and the values
+    /// (N, width).
+    fn show(&self, seen: &Seen<'_>, take: &mut dyn FnMut(usize, usize, &[f32], usize)) -> model::Result<()> {
+        let layer = match seen.layer {
+            Layer::Embedding => 0,
+            Layer::After(layer) => layer,
+        };
+        for source in [Source::Residual, Source::Neurons] {
+            let places: Vec<(usize, usize)> =
+                self.wanted.iter().enumerate().filter_map(|(n, w)| Some((n, w.find(source, layer)?))).collect();
+            if places.is_empty() {
+                continue;
+            }
+            let tensor = match (source, seen.mlp) {
+                (Source::Neurons, Some((gate, up))) => swiglu::forward(gate, up)?,
+                (Source::Neurons, None) => continue,
+                _ => seen.residual.clone(),
+            };
+            let (width, values) = (tensor.dim(1)?, to_host(&tensor)?);
+            places.into_iter().for_each(|(wanted, at)| take(wanted, at, &values, width));
+        }
+        Ok(())
+    }
+
+    /// What is after the last layer, of the last rows (n, E).
+    fn add_heads(&self, last: &Tensor, found: &mut [Vec<f32>]) -> Result<(), AnalyseError> {
+        for (wanted, found) in self.wanted.iter().zip(found) {
+            match wanted.source {
+                Source::Final => *found = to_host(&self.model.final_norm(last)?)?,
+                Source::Logits => *found = to_host(&self.model.logits(last)?)?,
+                Source::Residual | Source::Neurons => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_finite(&self, batch: &[usize], values: &[Vec<f32>]) -> Result<(), AnalyseError> {
+        for ((wanted, values), length) in self.wanted.iter().zip(values).zip(self.row_lengths()) {
+            let broken = values.par_chunks(length).position_first(|row| row.iter().any(|value| !value.is_finite()));
+            if let Some(at) = broken {
+                let place = format!("`{}` of row {}", wanted.name, batch[at]);
+                return Err(ModelError::NotFinite(place).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The values of a tensor, row-major.
+fn to_host(tensor: &Tensor) -> model::Result<Vec<f32>> {
+    Ok(tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+}
