@@ -70,14 +70,16 @@ pub(super) struct Lists<'a> {
 impl Lists<'_> {
     /// Everything in them as numbers, for a hash.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
-        let ids = |ids: &[u32]| [ids.len() as u64].into_iter().chain(ids.to_vec().into_iter().map(u64::from));
-        let lists = self
-            .suffixes
-            .iter()
-            .zip(&self.questions)
-            .flat_map(move |(suffix, question)| ids(suffix).chain([question.start as u64, question.end as u64]));
-        ids(self.prefix).chain(lists)
+        let lists = self.suffixes.iter().zip(&self.questions);
+        numbers(self.prefix).chain(
+            lists.flat_map(|(suffix, question)| numbers(suffix).chain([question.start as u64, question.end as u64])),
+        )
     }
+}
+
+/// A list's length and its ids.
+fn numbers(ids: &[u32]) -> impl Iterator<Item = u64> {
+    [ids.len() as u64].into_iter().chain(ids.iter().map(|&id| id.into()))
 }
 
 /// What is run.
@@ -90,6 +92,9 @@ pub(super) struct Work<'a> {
     /// What is counted, for messages.
     pub(super) unit: &'static str,
 }
+
+/// Called with the place of a wanted tensor, that of the layer in its rows, and the values (N, width) with their width.
+type Take<'a> = dyn FnMut(usize, usize, &[f32], usize) + 'a;
 
 /// The shared prefix after it was run.
 struct Prefix {
@@ -184,7 +189,7 @@ impl Work<'_> {
 
     /// Calls `take` with each wanted tensor that is of what is seen, the place of the layer in its rows, and the values
     /// (N, width).
-    fn show(&self, seen: &Seen<'_>, take: &mut dyn FnMut(usize, usize, &[f32], usize)) -> model::Result<()> {
+    fn show(&self, seen: &Seen<'_>, take: &mut Take<'_>) -> model::Result<()> {
         let layer = match seen.layer {
             Layer::Embedding => 0,
             Layer::After(layer) => layer,
