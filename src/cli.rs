@@ -29,7 +29,7 @@ pub(crate) struct Cli {
 /// The subcommands.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Run a whole experiment: data, base evaluation, training, evaluation, report. Run it again to resume.
+    /// Run a whole experiment: data, base evaluation, training, evaluation, analyses, report. Run it again to resume.
     #[command(after_help = "Examples:\n  lingualign run recipes/quickstart.toml\n  \
         lingualign run recipes/snli_zh_de.toml --set data.dir=DATA --set eval.limit=100\n  \
         lingualign run my.toml --only report")]
@@ -107,7 +107,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Only these stages.
-    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(["data", "train", "eval", "report"]))]
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(["data", "train", "eval", "analyse", "report"]))]
     pub(crate) only: Vec<String>,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,

@@ -8,7 +8,7 @@ use hub::{
     Cache, Model,
     catalogue::{self, Shape},
 };
-use schema::Recipe;
+use schema::{Recipe, inside::Analysis};
 
 use super::tokens::Tokens;
 use crate::{
@@ -33,6 +33,7 @@ pub(super) fn run(args: &RecipeArgs) -> Result<()> {
         return Ok(());
     };
     memory_note(&recipe, &shape);
+    captures_note(&recipe, &shape);
     time_note(&recipe, &shape, model.as_ref())
 }
 
@@ -106,4 +107,19 @@ fn memory_note(recipe: &Recipe, shape: &Shape) {
     let tokens = recipe.eval.tokens_per_batch;
     let bytes = estimate::evaluation_bytes(shape, recipe.dtype, tokens);
     note(&format!("  evaluation, {tokens} tokens at once: {}", gigabytes(bytes)));
+}
+
+/// What the captured states take on the disk; how many items there are is seen when they are read.
+fn captures_note(recipe: &Recipe, shape: &Shape) {
+    let Some(analyse) = &recipe.analyse else { return };
+    if !(analyse.asks(Analysis::Pca) || analyse.asks(Analysis::Alignment)) {
+        return;
+    }
+    let (models, languages, poolings) = (1 + recipe.adapters().len(), analyse.languages.len(), analyse.poolings.len());
+    let item = ((shape.layers + 1) * shape.hidden * poolings * size_of::<f32>()) as u64;
+    let all = item * (models * languages * 100) as u64;
+    note(&format!(
+        "disk: hidden states of {languages} languages, {models} models and {poolings} poolings: {} for every 100 items",
+        gigabytes(all)
+    ));
 }

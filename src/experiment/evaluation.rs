@@ -24,19 +24,12 @@ use crate::{
 };
 
 /// Name of the base model's folder among the answers.
-const BASE: &str = "base";
+pub(super) const BASE: &str = "base";
 
 impl Experiment {
     /// Asks one model, the base or an adapter, everything the recipe wants to know.
     pub(super) fn evaluate(&mut self, plan: Option<&AdapterPlan>) -> Result<()> {
-        if let Some(plan) = plan
-            && !self.has_adapter(plan)?
-        {
-            bail!(
-                "there is no adapter {} yet, or one of another recipe or device; run the stage `train` first",
-                plan.name
-            );
-        }
+        self.check_adapter(plan)?;
         let name = plan.map_or(BASE, |p| p.name.as_str());
         let mut answerer = None;
         for task in self.recipe.eval.tasks.clone() {
@@ -60,6 +53,17 @@ impl Experiment {
             }
         }
         Ok(())
+    }
+
+    /// Fails where the adapter was not trained yet.
+    pub(super) fn check_adapter(&self, plan: Option<&AdapterPlan>) -> Result<()> {
+        match plan {
+            Some(plan) if !self.has_adapter(plan)? => bail!(
+                "there is no adapter {} yet, or one of another recipe or device; run the stage `train` first",
+                plan.name
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Adds the stages of one model whose answers are those that the recipe asks for.
@@ -118,15 +122,19 @@ impl Experiment {
         ]);
         inputs.extend(eval::hash_data(&self.recipe.data.dir, task, language, eval.protocol)?);
         inputs.extend(self.exemplar_inputs(task, &set.few_shot, language)?);
-        if let Some(plan) = plan {
-            inputs.push(hub::hash_file(&self.folder.adapter(&plan.name).join(model::adapter::peft::WEIGHTS))?);
-            inputs.push(hub::hash_file(&self.folder.adapter(&plan.name).join(model::adapter::peft::CONFIG))?);
-        }
+        inputs.extend(self.adapter_inputs(plan)?);
         Ok(inputs)
     }
 
+    /// Hashes of the adapter's files; none for the base.
+    pub(super) fn adapter_inputs(&self, plan: Option<&AdapterPlan>) -> Result<Vec<String>> {
+        let Some(plan) = plan else { return Ok(Vec::new()) };
+        let files = [model::adapter::peft::WEIGHTS, model::adapter::peft::CONFIG];
+        files.iter().map(|file| Ok(hub::hash_file(&self.folder.adapter(&plan.name).join(file))?)).collect()
+    }
+
     /// What the exemplars depend on beyond the test file.
-    fn exemplar_inputs(&self, task: &Task, few_shot: &FewShot, language: Language) -> Result<Vec<String>> {
+    pub(super) fn exemplar_inputs(&self, task: &Task, few_shot: &FewShot, language: Language) -> Result<Vec<String>> {
         let shown = if few_shot.variation().english_exemplars { Language::En } else { language };
         if let FewShot::Builtin = few_shot.source() {
             return Ok(vec![format!("{:?}", tasks::exemplars(&task.name)?.get(&shown))]);

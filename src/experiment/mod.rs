@@ -1,6 +1,7 @@
-//! One recipe in one run folder: data, base evaluation, training, evaluation after, report. Each stage leaves files and an
+//! One recipe in one run folder: data, base evaluation, training, evaluation after, analyses, report. Each stage leaves files and an
 //! entry in the manifest, and is skipped when both still fit.
 
+mod analysis;
 mod audit;
 pub(crate) mod evaluation;
 mod training;
@@ -30,6 +31,7 @@ pub(crate) struct Parts {
     pub(crate) data: bool,
     pub(crate) train: bool,
     pub(crate) eval: bool,
+    pub(crate) analyse: bool,
     pub(crate) report: bool,
 }
 
@@ -37,7 +39,8 @@ impl Parts {
     /// From `--only`; nothing given is everything.
     pub(crate) fn only(names: &[String]) -> Self {
         let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
-        Self { data: wanted("data"), train: wanted("train"), eval: wanted("eval"), report: wanted("report") }
+        let (data, train, eval) = (wanted("data"), wanted("train"), wanted("eval"));
+        Self { data, train, eval, analyse: wanted("analyse"), report: wanted("report") }
     }
 }
 
@@ -80,7 +83,7 @@ impl Experiment {
         self.manifest.current = self.find_current()?;
         self.manifest.write(&self.folder)?;
         let plans = self.recipe.adapters();
-        if parts.data || parts.train || parts.eval {
+        if parts.data || parts.train || parts.eval || parts.analyse {
             self.audit()?;
         }
         if parts.data {
@@ -99,6 +102,12 @@ impl Experiment {
                 self.evaluate(Some(plan))?;
             }
         }
+        if parts.analyse {
+            self.analyse(None)?;
+            for plan in &plans {
+                self.analyse(Some(plan))?;
+            }
+        }
         if parts.report {
             self.report()?;
         }
@@ -108,7 +117,7 @@ impl Experiment {
 
     /// Only the adapters.
     pub(crate) fn train_all(&mut self) -> Result<()> {
-        self.run(Parts { data: true, train: true, eval: false, report: false })
+        self.run(Parts { data: true, train: true, eval: false, analyse: false, report: false })
     }
 
     /// What every result depends on beside its own stage.
@@ -145,6 +154,7 @@ impl Experiment {
             current.insert(AUDIT.to_owned());
         }
         self.add_current_answers(None, &mut current)?;
+        self.add_current_analyses(None, &mut current)?;
         for plan in self.recipe.adapters() {
             if !self.has_pairs(&plan)? {
                 continue;
@@ -153,6 +163,7 @@ impl Experiment {
             if self.has_adapter(&plan)? {
                 current.insert(train_stage(&plan));
                 self.add_current_answers(Some(&plan), &mut current)?;
+                self.add_current_analyses(Some(&plan), &mut current)?;
             }
         }
         Ok(current)

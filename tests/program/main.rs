@@ -8,6 +8,7 @@ mod call;
 mod commands;
 mod experiment;
 mod import;
+mod inside;
 mod interruption;
 mod invariance;
 mod lm_eval;

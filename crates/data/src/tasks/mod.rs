@@ -183,33 +183,38 @@ pub fn row(task: &Task, language: Language) -> Result<&TaskLanguage, DataError> 
 /// # Errors
 /// The task lacks the language, or has no such label set in it; names the sets it has.
 pub fn label_words(task: &Task, language: Language, set: LabelSet) -> Result<Vec<String>, DataError> {
-    let row = row(task, language)?;
-    let own_words =
-        |language: &Language, row: &TaskLanguage| *language != Language::En && row.label_words != task.labels;
-    let has_same = task.languages.iter().any(|(language, row)| own_words(language, row))
-        && (language == Language::En || own_words(&language, row));
-    let are_texts = !task.text_choices().is_empty();
-    let mut sets: Vec<(LabelSet, &Vec<String>)> = Vec::new();
-    if are_texts {
-        sets.push((LabelSet::Same, &task.labels));
-    } else {
-        sets.push((LabelSet::English, &task.labels));
-        sets.extend(has_same.then_some((LabelSet::Same, &row.label_words)));
-        sets.extend((!task.agnostic.is_empty()).then_some((LabelSet::Agnostic, &task.agnostic)));
-        let own = task.label_sets.iter().filter_map(|(name, words)| {
-            let words = words.get(language.code()).or_else(|| words.get("all"))?;
-            Some((name.parse().ok()?, words))
-        });
-        sets.extend(own);
-    }
-    match sets.iter().find(|(known, _)| *known == set) {
-        Some((_, words)) => Ok((*words).clone()),
+    let mut sets = label_sets(task, language)?;
+    match sets.iter().position(|(known, _)| *known == set) {
+        Some(at) => Ok(sets.swap_remove(at).1),
         None => Err(DataError::Unknown {
             what: format!("label set for task {} in language {language} called", task.name),
             given: set.to_string(),
             known: join(sets.iter().map(|(known, _)| known.to_string())),
         }),
     }
+}
+
+/// Every label set of a task in a language, with its words in task order; see [`label_words`].
+///
+/// # Errors
+/// The task lacks the language.
+pub fn label_sets(task: &Task, language: Language) -> Result<Vec<(LabelSet, Vec<String>)>, DataError> {
+    let row = row(task, language)?;
+    let own_words =
+        |language: &Language, row: &TaskLanguage| *language != Language::En && row.label_words != task.labels;
+    let has_same = task.languages.iter().any(|(language, row)| own_words(language, row))
+        && (language == Language::En || own_words(&language, row));
+    if !task.text_choices().is_empty() {
+        return Ok(vec![(LabelSet::Same, task.labels.clone())]);
+    }
+    let mut sets = vec![(LabelSet::English, task.labels.clone())];
+    sets.extend(has_same.then(|| (LabelSet::Same, row.label_words.clone())));
+    sets.extend((!task.agnostic.is_empty()).then(|| (LabelSet::Agnostic, task.agnostic.clone())));
+    for (name, words) in &task.label_sets {
+        let words = words.get(language.code()).or_else(|| words.get("all"));
+        sets.extend(words.and_then(|words| Some((name.parse().ok()?, words.clone()))));
+    }
+    Ok(sets)
 }
 
 /// Reads `{language: [{field: text, ..., "answer": English label}]}` and checks it against the task.

@@ -21,6 +21,9 @@ pub struct AnalyseRecipe {
     pub limit: Option<usize>,
     /// How tokens become one vector, for the maps and measures.
     pub poolings: Vec<Pooling>,
+    /// Layers whose maps and tables the report shows, by the order of the residual stream; empty: some of the upper half, as
+    /// the paper chooses them. All are computed.
+    pub layers: Vec<usize>,
     /// Draws of every bootstrap.
     pub resamples: usize,
     /// Permutations of every null.
@@ -44,6 +47,7 @@ impl AnalyseRecipe {
             languages,
             limit: None,
             poolings: vec![Pooling::All, Pooling::Question, Pooling::Last],
+            layers: Vec::new(),
             resamples: 1000,
             permutations: 1000,
             neuron_share: 0.01,
@@ -75,6 +79,9 @@ pub(super) fn read_analyse(section: &mut Section<'_>, tasks: &[String], language
         languages: check::read_languages(section, has_file).unwrap_or(paper.languages),
         limit: section.count("limit"),
         poolings: section.word_list("poolings", Pooling::WORDS).unwrap_or(paper.poolings),
+        layers: section
+            .wholes("layers")
+            .map_or(paper.layers, |layers| layers.into_iter().map(|l| l as usize).collect()),
         resamples: section.count("resamples").unwrap_or(paper.resamples),
         permutations: section.count("permutations").unwrap_or(paper.permutations),
         neuron_share: section

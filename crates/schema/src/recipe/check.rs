@@ -69,6 +69,7 @@ pub(super) const KEYS: &[&str] = &[
     "analyse.languages",
     "analyse.limit",
     "analyse.poolings",
+    "analyse.layers",
     "analyse.resamples",
     "analyse.permutations",
     "analyse.neuron_share",

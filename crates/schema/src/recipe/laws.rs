@@ -128,12 +128,13 @@ prop_compose! {
         limit in option::of(any_count()),
         counts in vec(any_count(), 5),
         neuron_share in 1e-9..0.999,
+        layers in subsequence(vec![0, 1, 12, 99], 0..=4),
     ) -> AnalyseRecipe {
         let [resamples, permutations, patched_items, lens_steps, lens_tokens] =
             <[usize; 5]>::try_from(counts).expect("five");
         AnalyseRecipe {
-            kinds, task: String::new(), languages, limit, poolings, resamples, permutations, neuron_share, patched_items,
-            lens_steps, lens_tokens,
+            kinds, task: String::new(), languages, limit, poolings, layers, resamples, permutations, neuron_share,
+            patched_items, lens_steps, lens_tokens,
         }
     }
 }

@@ -106,6 +106,10 @@ fn render_analyse(page: &mut Page, analyse: &AnalyseRecipe) {
     page.languages(&analyse.languages);
     page.optional("limit", analyse.limit, "the items that are evaluated");
     page.list("poolings", &analyse.poolings);
+    match analyse.layers.as_slice() {
+        [] => page.line("# layers: not given, some of the upper half are shown"),
+        layers => page.line(&format!("layers = {layers:?}")),
+    }
     page.line(&format!("resamples = {}", analyse.resamples));
     page.line(&format!("permutations = {}", analyse.permutations));
     page.number("neuron_share", analyse.neuron_share);
