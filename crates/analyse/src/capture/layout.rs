@@ -36,6 +36,13 @@ impl Layout {
         self.rows.stretches(self.ends[at])
     }
 
+    /// Adds a row for a token that continues the list at `at`; another call continues the same list, not this token.
+    pub(crate) fn branch(&mut self, at: usize, token: u32) -> Result<(), AnalyseError> {
+        self.rows.branch(self.ends[at], 1)?;
+        self.input_ids.push(token);
+        Ok(())
+    }
+
     /// The flat row of each list's last token.
     pub fn last_rows(&self) -> Vec<u32> {
         self.ends.iter().map(|end| (self.rows.range(end.sequence).start + end.rows - 1) as u32).collect()

@@ -27,13 +27,15 @@ use plan::Plan;
 use run::{Lists, Source, Wanted, Work};
 use store::Store;
 
+pub(crate) use run::to_host;
+
 pub use layout::Layout;
 pub use prompts::{Prompts, encode};
 pub use rows::{Chosen, Kind, capture_rows, read_rows};
 pub use states::States;
 
 /// Rows of the model run at once.
-const TOKENS_PER_BATCH: usize = 2048;
+pub(crate) const TOKENS_PER_BATCH: usize = 2048;
 
 /// Sees how many of how many are done, and may stop the work by returning false.
 pub type Watch<'a> = dyn FnMut(usize, usize) -> bool + 'a;

@@ -72,6 +72,20 @@ impl Prompts {
     }
 }
 
+#[cfg(test)]
+impl Prompts {
+    /// Prompts of these parts, without a tokenizer.
+    pub(crate) fn assemble(
+        prefix: Vec<u32>,
+        suffixes: Vec<Vec<u32>>,
+        questions: Vec<Range<usize>>,
+        items: Vec<usize>,
+        golds: Vec<usize>,
+    ) -> Self {
+        Self { prefix, suffixes, questions, items, golds }
+    }
+}
+
 /// Tokenises every prompt of the file and keeps the first `limit`. Prefix and question are those of the whole file, so
 /// that a state does not depend on the limit.
 ///

@@ -236,6 +236,6 @@ impl Work<'_> {
 }
 
 /// The values of a tensor, row-major.
-fn to_host(tensor: &Tensor) -> model::Result<Vec<f32>> {
+pub(crate) fn to_host(tensor: &Tensor) -> model::Result<Vec<f32>> {
     Ok(tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
 }

@@ -31,7 +31,7 @@ pub struct SilencingRecord {
     pub accuracy_before: f64,
     /// With the neurons off.
     pub accuracy_after: f64,
-    /// 95 % interval of the change (paired bootstrap over items).
+    /// 95 % interval of the change (paired bootstrap over items, expanded percentiles: as wide as Student's t).
     pub low: f64,
     /// Its upper end.
     pub high: f64,
@@ -41,7 +41,8 @@ pub struct SilencingRecord {
     pub changed_answers: f64,
 }
 
-/// What was done to the last token's residual vector after one layer.
+/// What was done to the last token's residual vector after one layer. English has `PatchSame` alone: of the others it is
+/// the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InterventionKind {
@@ -49,11 +50,11 @@ pub enum InterventionKind {
     PatchParallel,
     /// Replaced by that of an English item with another gold label; the effect is on that label.
     PatchOther,
-    /// Replaced by that of another item of the same language with another gold label; the effect is on that label.
+    /// Replaced by that of the same other item in the same language; the effect is on that item's label.
     PatchSame,
-    /// English mean minus the language's mean added.
+    /// English mean minus the language's mean added, both over the other items.
     Steer,
-    /// A vector of the same length and of random direction added: the control.
+    /// A vector of the same length added, of a random direction that is each item's and layer's own: the control.
     SteerRandom,
 }
 
@@ -73,7 +74,7 @@ pub struct InterventionRecord {
     pub before: f64,
     /// With it.
     pub after: f64,
-    /// 95 % interval of after minus before (bootstrap over items).
+    /// 95 % interval of after minus before (bootstrap over items, as in [`SilencingRecord::low`]).
     pub low: f64,
     /// Its upper end.
     pub high: f64,

@@ -10,11 +10,13 @@ use crate::Language;
 /// it is active on a token where its gate is above 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeuronsRecord {
-    /// Tokens of each language that were looked at.
+    /// Question tokens of each language that were looked at.
     pub tokens: BTreeMap<Language, u64>,
-    /// Share of all neurons that were taken as language-specific: those of lowest entropy (LAPE).
+    /// Share of all neurons that were asked for as language-specific: those of lowest entropy (LAPE, arXiv 2402.16438) of
+    /// the ones that are active in any language; fewer where these are fewer.
     pub share: f64,
-    /// Activation probability above which a neuron counts as active in a language.
+    /// Activation probability above which a neuron counts as active in a language: the 95th percentile of those of all
+    /// neurons in all languages.
     pub threshold: f64,
     /// By block, from 1.
     pub layers: Vec<LayerNeurons>,
@@ -33,7 +35,7 @@ pub struct LayerNeurons {
     pub neurons: usize,
     /// Neurons selected for each language (LAPE); one may be several languages'.
     pub selected: BTreeMap<Language, usize>,
-    /// Neurons active in exactly one language (arXiv 2505.21505).
+    /// Neurons active in exactly one language (arXiv 2505.21505), selected or not.
     pub specific: usize,
     /// In several, but not in all.
     pub related: usize,
@@ -41,7 +43,8 @@ pub struct LayerNeurons {
     pub general: usize,
     /// In none.
     pub inactive: usize,
-    /// Mean entropy of the activation probabilities over languages, bits, of the neurons that any token activates.
+    /// Mean entropy of the activation probabilities over languages, bits, of the neurons that any token activates; 0 where
+    /// there are none.
     pub mean_entropy: f64,
 }
 
@@ -54,6 +57,6 @@ pub struct NeuronOverlap {
     pub b: Language,
     /// Neurons selected for both.
     pub shared: usize,
-    /// Shared through those of either.
+    /// Shared through those of either; 0 where neither has any.
     pub jaccard: f64,
 }

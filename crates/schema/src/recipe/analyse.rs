@@ -30,6 +30,8 @@ pub struct AnalyseRecipe {
     pub permutations: usize,
     /// Share of all neurons taken as language-specific (LAPE takes 0.01).
     pub neuron_share: f64,
+    /// Questions of each language that are asked with neurons switched off: 2 L + 1 times with L languages.
+    pub silenced_items: usize,
     /// Questions of each language whose runs are patched or steered.
     pub patched_items: usize,
     /// Updates of each layer's translator of the tuned lens.
@@ -51,6 +53,7 @@ impl AnalyseRecipe {
             resamples: 1000,
             permutations: 1000,
             neuron_share: 0.01,
+            silenced_items: 100,
             patched_items: 50,
             lens_steps: 100,
             lens_tokens: 256,
@@ -87,6 +90,7 @@ pub(super) fn read_analyse(section: &mut Section<'_>, tasks: &[String], language
         neuron_share: section
             .number("neuron_share", "must be above 0 and below 1", |x| x > 0.0 && x < 1.0)
             .unwrap_or(paper.neuron_share),
+        silenced_items: section.count("silenced_items").unwrap_or(paper.silenced_items),
         patched_items: section.count("patched_items").unwrap_or(paper.patched_items),
         lens_steps: section.count("lens_steps").unwrap_or(paper.lens_steps),
         lens_tokens: section.count("lens_tokens").unwrap_or(paper.lens_tokens),

@@ -73,6 +73,7 @@ pub(super) const KEYS: &[&str] = &[
     "analyse.resamples",
     "analyse.permutations",
     "analyse.neuron_share",
+    "analyse.silenced_items",
     "analyse.patched_items",
     "analyse.lens_steps",
     "analyse.lens_tokens",

@@ -126,15 +126,15 @@ prop_compose! {
         languages in subsequence(Language::ALL, 1..=20),
         poolings in subsequence(Pooling::ALL.to_vec(), 1..=4),
         limit in option::of(any_count()),
-        counts in vec(any_count(), 5),
+        counts in vec(any_count(), 6),
         neuron_share in 1e-9..0.999,
         layers in subsequence(vec![0, 1, 12, 99], 0..=4),
     ) -> AnalyseRecipe {
-        let [resamples, permutations, patched_items, lens_steps, lens_tokens] =
-            <[usize; 5]>::try_from(counts).expect("five");
+        let [resamples, permutations, silenced_items, patched_items, lens_steps, lens_tokens] =
+            <[usize; 6]>::try_from(counts).expect("six");
         AnalyseRecipe {
             kinds, task: String::new(), languages, limit, poolings, layers, resamples, permutations, neuron_share,
-            patched_items, lens_steps, lens_tokens,
+            silenced_items, patched_items, lens_steps, lens_tokens,
         }
     }
 }

@@ -113,6 +113,7 @@ fn render_analyse(page: &mut Page, analyse: &AnalyseRecipe) {
     page.line(&format!("resamples = {}", analyse.resamples));
     page.line(&format!("permutations = {}", analyse.permutations));
     page.number("neuron_share", analyse.neuron_share);
+    page.line(&format!("silenced_items = {}", analyse.silenced_items));
     page.line(&format!("patched_items = {}", analyse.patched_items));
     page.line(&format!("lens_steps = {}", analyse.lens_steps));
     page.line(&format!("lens_tokens = {}", analyse.lens_tokens));

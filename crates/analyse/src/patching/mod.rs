@@ -1,0 +1,122 @@
+//! What an answer becomes when the residual vector of the question's last token is another one after one layer: that of
+//! another run (activation patching; between languages arXiv 2411.08745), or itself moved towards English (arXiv
+//! 2402.10588 and 2505.13141 on the English space; steering by a difference of means). Never here: figures.
+//!
+//! 2411.08745 patches a word in the middle of a prompt, and keeps patching at all later layers; here it is the last token,
+//! whose vector after one layer decides all that follows, so that one layer is patched at a time.
+//!
+//! A question's tokens before the last are run once for all that is tried on it: each layer with each kind is a row of one
+//! token that continues them, in one pass over (L + 1) x kinds such rows.
+
+mod donors;
+mod effect;
+mod plan;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use model::Decoder;
+use schema::{
+    Language,
+    inside::{InterventionKind, InterventionRecord},
+};
+
+use crate::{asked::Asked, capture::Watch, error::AnalyseError, resample::Resampling};
+use plan::Plan;
+use runs::Runs;
+
+/// The language whose runs are patched in, and towards which is steered.
+const ENGLISH: Language = Language::En;
+
+/// How interventions are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patching {
+    /// Questions of each language: the first that all languages have.
+    pub items: usize,
+    /// Draws of every bootstrap.
+    pub resamples: usize,
+    /// Decides the draws, which item is patched in, and the random directions.
+    pub seed: u64,
+}
+
+/// Every kind of intervention after every layer from 0 to L in every language of `asked`, by language, kind and layer.
+/// English, which must be among them, has [`InterventionKind::PatchSame`] alone: of the others it is the source. `watch`
+/// counts questions.
+///
+/// # Errors
+/// No English; fewer than two questions that all languages have; no other answer among them; a state or a score that is
+/// not finite; `watch` said no.
+pub fn intervene(
+    model: &Decoder,
+    asked: &BTreeMap<Language, Asked<'_>>,
+    patching: Patching,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<InterventionRecord>, AnalyseError> {
+    let items = check(model, asked, patching)?;
+    let resampling = Resampling::new(items.len(), patching.resamples, patching.seed);
+    let english = &asked[&ENGLISH];
+    let english_runs = Runs::new(model, english, ENGLISH, &items)?;
+    let total = items.len() * asked.len();
+    let mut records = Vec::new();
+    for (turn, (&language, asked)) in asked.iter().enumerate() {
+        let mut answered = |count: usize| {
+            let done = turn * items.len() + count;
+            // Nothing of it is kept.
+            let stopped = AnalyseError::Stopped { done: 0, total, unit: "questions" };
+            if watch(done, total) || done == total { Ok(()) } else { Err(stopped) }
+        };
+        answered(0)?;
+        let own_runs = if language == ENGLISH { None } else { Some(Runs::new(model, asked, language, &items)?) };
+        let plan = Plan {
+            language,
+            asked,
+            kinds: kinds_in(language),
+            own: own_runs.as_ref().unwrap_or(&english_runs),
+            english: &english_runs,
+            donors: donors::choose(language, asked, english, &items, patching.seed)?,
+            seed: patching.seed,
+        };
+        let effects = plan.run(model, &mut answered)?;
+        records.extend(effects.records(language, &resampling));
+    }
+    Ok(records)
+}
+
+fn kinds_in(language: Language) -> &'static [InterventionKind] {
+    use InterventionKind::{PatchOther, PatchParallel, PatchSame, Steer, SteerRandom};
+    match language {
+        ENGLISH => &[PatchSame],
+        _ => &[PatchParallel, PatchOther, PatchSame, Steer, SteerRandom],
+    }
+}
+
+/// Numbers of the items that are asked, once everything fits.
+fn check(
+    model: &Decoder,
+    asked: &BTreeMap<Language, Asked<'_>>,
+    patching: Patching,
+) -> Result<Vec<usize>, AnalyseError> {
+    let refuse = |what: String, problem: &str| Err(AnalyseError::Unusable { what, problem: problem.to_owned() });
+    let Some(english) = asked.get(&ENGLISH) else {
+        return refuse("patching".to_owned(), "English is not among the languages; add `en` to `analyse.languages`");
+    };
+    if patching.resamples == 0 {
+        return refuse("resamples".to_owned(), "an interval needs at least one; set `analyse.resamples`");
+    }
+    for (&language, one) in asked {
+        one.check(language, model)?;
+        if one.label_sets.len() != english.label_sets.len() {
+            return refuse(format!("labels in {language}"), "not as many as in English");
+        }
+    }
+    let in_all = |item: &&usize| asked.values().all(|one| one.prompts.items().contains(item));
+    let items: Vec<usize> = english.prompts.items().iter().filter(in_all).take(patching.items).copied().collect();
+    if items.len() < 2 {
+        let problem =
+            "two or more are needed that all languages have; raise `analyse.patched_items` or `analyse.limit`";
+        return refuse(format!("{} questions to patch", items.len()), problem);
+    }
+    Ok(items)
+}

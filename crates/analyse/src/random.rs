@@ -1,0 +1,24 @@
+//! Streams of random numbers, each purpose its own, so that a change of one shifts no other. Never here: what is drawn.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// What is drawn for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// Items, again and again, for an interval.
+    Items = 1,
+    /// Neurons in place of a language's.
+    Control,
+    /// Another item, to be patched in.
+    Donor,
+    /// A direction in place of a steering vector's.
+    Direction,
+}
+
+/// Generator of the draws for `purpose`; `number`, below 2^48, tells its streams apart.
+pub(crate) fn generator(seed: u64, purpose: Purpose, number: u64) -> ChaCha8Rng {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream((purpose as u64) << 48 | number);
+    generator
+}
