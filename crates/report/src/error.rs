@@ -57,7 +57,9 @@ pub enum ReportError {
         difference: String,
     },
     /// There is nothing to report on.
-    #[error("{0} holds no answers, no training log and no analysis; run `lingualign run` first, or name another run folder")]
+    #[error(
+        "{0} holds no answers, no training log and no analysis; run `lingualign run` first, or name another run folder"
+    )]
     Nothing(PathBuf),
     /// A figure could not be painted: a defect of this program.
     #[error("the figure {figure} could not be painted, which is a defect of lingualign: {problem}")]

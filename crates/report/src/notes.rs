@@ -268,6 +268,9 @@ mod tests {
         let unused: Vec<usize> = (1..=count).filter(|number| !named(*number)).collect();
         assert!(unused.is_empty() && !named(count + 1), "{unused:?} of {count}");
         let of_answers: String = NOTES.iter().map(|(_, meaning)| *meaning).collect();
-        assert!(!of_answers.contains(&format!("[{}]", REFERENCES.len() + 1)), "is shown without the inside's references");
+        assert!(
+            !of_answers.contains(&format!("[{}]", REFERENCES.len() + 1)),
+            "is shown without the inside's references"
+        );
     }
 }

@@ -139,7 +139,8 @@ pub(crate) fn compute(records: &RunRecords) -> Result<Results, ReportError> {
         results.gaps.push("There is no `manifest.json`: recipe, versions and hashes are unknown.".to_owned());
     }
     if records.answers.is_empty() {
-        let shown = if records.inside.is_empty() { "only training is shown" } else { "what is inside the models is shown" };
+        let shown =
+            if records.inside.is_empty() { "only training is shown" } else { "what is inside the models is shown" };
         results.gaps.push(format!("There are no answers yet: {shown}."));
     }
     for (question, models) in &records.answers {

@@ -57,12 +57,7 @@ fn write_json(path: &Path, results: &Results, looks: &[Look]) -> Result<(), Repo
     Ok(())
 }
 
-fn lay_out(
-    run: &RunFolder,
-    records: &RunRecords,
-    (results, looks): (&Results, &[Look]),
-    output: &mut Output,
-) -> Page {
+fn lay_out(run: &RunFolder, records: &RunRecords, (results, looks): (&Results, &[Look]), output: &mut Output) -> Page {
     let text = |pointer: &str| records.manifest.pointer(pointer).and_then(Value::as_str);
     let folder = run.root().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = text("/recipe/name").map_or(folder, str::to_owned);

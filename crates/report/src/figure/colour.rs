@@ -81,19 +81,32 @@ mod tests {
     #[test]
     fn ends_and_middles_are_the_maps() {
         let viridis = |value| Ramp::Sequential(2.0, 4.0).colour(value).hex();
-        assert_eq!([viridis(2.0), viridis(3.0), viridis(4.0), viridis(9.0)], ["#440154", "#21908d", "#fde725", "#fde725"]);
+        assert_eq!(
+            [viridis(2.0), viridis(3.0), viridis(4.0), viridis(9.0)],
+            ["#440154", "#21908d", "#fde725", "#fde725"]
+        );
         assert_eq!(viridis(2.125), "#461767", "halfway between two stops");
         let diverging = |value| Ramp::Diverging(0.2).colour(value).hex();
         assert_eq!([diverging(-0.2), diverging(0.0), diverging(0.2)], ["#a64200", "#f6f6f3", "#00548c"]);
-        assert_eq!(Ramp::Sequential(1.0, 1.0).colour(1.0), Ramp::Sequential(0.0, 1.0).colour(0.5), "no span: the middle");
+        assert_eq!(
+            Ramp::Sequential(1.0, 1.0).colour(1.0),
+            Ramp::Sequential(0.0, 1.0).colour(0.5),
+            "no span: the middle"
+        );
     }
 
     #[test]
     fn text_on_a_colour_is_legible() {
         let ink = |ramp: Ramp, value| ramp.colour(value).ink();
         let sequential = Ramp::Sequential(0.0, 1.0);
-        assert_eq!([ink(sequential, 0.0), ink(sequential, 0.3), ink(sequential, 1.0)], ["on-dark", "on-dark", "on-light"]);
+        assert_eq!(
+            [ink(sequential, 0.0), ink(sequential, 0.3), ink(sequential, 1.0)],
+            ["on-dark", "on-dark", "on-light"]
+        );
         let diverging = Ramp::Diverging(1.0);
-        assert_eq!([ink(diverging, -1.0), ink(diverging, 0.0), ink(diverging, 1.0)], ["on-dark", "on-light", "on-dark"]);
+        assert_eq!(
+            [ink(diverging, -1.0), ink(diverging, 0.0), ink(diverging, 1.0)],
+            ["on-dark", "on-light", "on-dark"]
+        );
     }
 }

@@ -103,12 +103,7 @@ impl Sheet {
         let column = width / self.columns as f64;
         for (index, chart) in self.charts.iter().enumerate() {
             let left = column * (index % self.columns) as f64;
-            let x = Scale {
-                low: 0.0,
-                high: self.layers.max(1) as f64,
-                from: left + LEFT,
-                to: left + column - RIGHT,
-            };
+            let x = Scale { low: 0.0, high: self.layers.max(1) as f64, from: left + LEFT, to: left + column - RIGHT };
             let place = Place { x, top: top + height * (index / self.columns) as f64, has_strip };
             self.draw_chart(&mut figure, chart, &place, ramp);
         }
@@ -285,7 +280,9 @@ mod tests {
         // x: 42 to 450, y: 0 at 177, 1 at 39
         assert!(drawn.contains(r#"points="42.0,108.0 144.0,108.0""#), "{drawn}");
         assert!(drawn.contains(r#"points="348.0,52.8 450.0,52.8""#), "{drawn}");
-        assert!(drawn.contains(r#"<polygon class="band fill-blue" points="42.0,94.2 144.0,94.2 144.0,121.8 42.0,121.8""#));
+        assert!(
+            drawn.contains(r#"<polygon class="band fill-blue" points="42.0,94.2 144.0,94.2 144.0,121.8 42.0,121.8""#)
+        );
         assert!(!drawn.contains("nothing") && sheet(vec![]).draw().to_inline().contains("nothing"));
     }
 

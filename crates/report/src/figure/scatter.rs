@@ -55,8 +55,7 @@ impl Scatter {
             top + height * self.rows.len() as f64 + 4.0,
         );
         for (place, name) in self.languages.iter().enumerate() {
-            let (x, y) =
-                (10.0 + entry * (place % per_row) as f64, 8.0 + LEGEND_ROW * (place / per_row) as f64);
+            let (x, y) = (10.0 + entry * (place % per_row) as f64, 8.0 + LEGEND_ROW * (place / per_row) as f64);
             let (class, mark) = look(place);
             figure.marks(&class.replace("point ", "sign "), mark, &[(x, y)], 4.0);
             figure.text("small", (x + 9.0, y + 4.0), Anchor::Start, name);

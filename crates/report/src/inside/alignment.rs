@@ -36,7 +36,11 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     for &pooling in measured.iter().skip(1) {
         let mut pictures = vec![by_layer(look, pooling)];
         pictures.extend(heat::pairs(look, pooling, Measure::Cka, &middle));
-        more.push(More { summary: format!("With another pooling: {}", pooling_words(pooling)), pictures, tables: Vec::new() });
+        more.push(More {
+            summary: format!("With another pooling: {}", pooling_words(pooling)),
+            pictures,
+            tables: Vec::new(),
+        });
     }
     let tables = measured.iter().map(|pooling| table(look, *pooling)).collect();
     more.push(More { summary: "As tables".to_owned(), pictures: Vec::new(), tables });
@@ -85,7 +89,8 @@ fn by_layer(look: &Look, pooling: Pooling) -> Picture {
         for (place, state) in look.states.iter().enumerate() {
             let of = state_look(place, look.states.len());
             let null = CurveLook { stroke: "dots", mark: Mark::None, ..of };
-            let name = |what: &str| if what.is_empty() { state.name.to_owned() } else { format!("{}, {what}", state.name) };
+            let name =
+                |what: &str| if what.is_empty() { state.name.to_owned() } else { format!("{}, {what}", state.name) };
             curves.push(Curve { look: null, name: name("by chance"), points: null_curve(state, pooling, measure) });
             curves.push(Curve { look: of, name: name(""), points: mean_curve(state, pooling, measure) });
         }
@@ -135,7 +140,8 @@ fn cosines(look: &Look, pooling: Pooling) -> Option<String> {
         })
     };
     let raw = of(Measure::Cosine)?;
-    let centred = of(Measure::CosineCentred).map_or_else(String::new, |c| format!("; with each language's mean taken out {c}"));
+    let centred =
+        of(Measure::CosineCentred).map_or_else(String::new, |c| format!("; with each language's mean taken out {c}"));
     Some(format!(
         "At layer {layer} the cosine of parallel items against that of items that are not parallel is {raw}{centred}. A cosine is \
          read against the second number: states of one layer share a direction."

@@ -26,10 +26,11 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     let mut pictures: Vec<Picture> = scatter(look, first, false).into_iter().collect();
     pictures.extend(heat::pairs(look, first, Measure::Pearson, &middle));
     let mut more = Vec::new();
-    let centred: Vec<Picture> = [scatter(look, first, true), heat::pairs(look, first, Measure::PearsonCentred, &middle)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let centred: Vec<Picture> =
+        [scatter(look, first, true), heat::pairs(look, first, Measure::PearsonCentred, &middle)]
+            .into_iter()
+            .flatten()
+            .collect();
     if !centred.is_empty() {
         let summary = "The same with each language's own mean taken out before the fit".to_owned();
         more.push(More { summary, pictures: centred, tables: Vec::new() });
@@ -43,7 +44,11 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
         ];
         let pictures: Vec<Picture> = pictures.into_iter().flatten().collect();
         if !pictures.is_empty() {
-            more.push(More { summary: format!("With another pooling: {}", pooling_words(pooling)), pictures, tables: Vec::new() });
+            more.push(More {
+                summary: format!("With another pooling: {}", pooling_words(pooling)),
+                pictures,
+                tables: Vec::new(),
+            });
         }
     }
     let tables: Vec<_> = poolings
@@ -74,12 +79,14 @@ fn scatter(look: &Look, pooling: Pooling, centred: bool) -> Option<Picture> {
         return None;
     }
     let components = look.states.iter().find_map(|state| state.records.maps.get(&pooling))?;
-    let (all, shown) = components.layers.first().map(|layout| {
-        (components.items.len(), layout.points.values().map(Vec::len).max().unwrap_or(0))
-    })?;
+    let (all, shown) = components
+        .layers
+        .first()
+        .map(|layout| (components.items.len(), layout.points.values().map(Vec::len).max().unwrap_or(0)))?;
     let languages = components.layers.first()?.points.keys();
     let thinned = if shown < all { format!(", {shown} of {all} items shown") } else { format!(", {all} items") };
-    let means = if centred { "each language's mean taken out before the fit" } else { "fitted on all languages together" };
+    let means =
+        if centred { "each language's mean taken out before the fit" } else { "fitted on all languages together" };
     let caption = format!(
         "Two principal components, {means} ({}{thinned}); each model has its own fit, and a layer's two panels one scale.",
         pooling_words(pooling)
@@ -102,7 +109,8 @@ fn correlations(look: &Look, pooling: Pooling) -> Vec<String> {
             let pairs = state.records.pairs.get(&pooling)?.at(measure, layer)?;
             let value = mean(pairs.values().map(|record| record.value));
             let null: Vec<f64> = pairs.values().filter_map(|record| record.null).collect();
-            let null = if null.is_empty() { String::new() } else { format!(" (items permuted {})", fixed(mean(null), 2)) };
+            let null =
+                if null.is_empty() { String::new() } else { format!(" (items permuted {})", fixed(mean(null), 2)) };
             Some(format!("{}{null}", fixed(value, 2)))
         })
     };
@@ -150,9 +158,8 @@ fn variance(look: &Look, pooling: Pooling) -> Option<String> {
             Some(format!("{of} at layer {layer}"))
         })
         .collect();
-    (!said.is_empty()).then(|| {
-        format!("The two components explain {} of the variance ({}).", list(&said), pooling_words(pooling))
-    })
+    (!said.is_empty())
+        .then(|| format!("The two components explain {} of the variance ({}).", list(&said), pooling_words(pooling)))
 }
 
 /// The caveat of pooling: how far the items' lengths explain how near parallels lie.

@@ -87,8 +87,15 @@ pub(crate) fn pairs(look: &Look, pooling: Pooling, measure: Measure, layers: &[u
     let columns = maps.len() / layers.len();
     let name = format!("inside.{}.{measure}.{pooling}", look.slug);
     let what = format!("{} between languages ({})", measure_title(measure), pooling_words(pooling));
-    let change = if columns > look.states.len() { "; right: the change, bold or dotted where its interval leaves out 0" } else { "" };
-    let caption = format!("{what}, at {}{change}.", crate::format::list(&layers.iter().map(|l| format!("layer {l}")).collect::<Vec<_>>()));
+    let change = if columns > look.states.len() {
+        "; right: the change, bold or dotted where its interval leaves out 0"
+    } else {
+        ""
+    };
+    let caption = format!(
+        "{what}, at {}{change}.",
+        crate::format::list(&layers.iter().map(|l| format!("layer {l}")).collect::<Vec<_>>())
+    );
     let atlas = Atlas { name, description: caption.clone(), maps, columns, axes: ("", "") };
     Some(Picture { figure: atlas.draw(), caption })
 }

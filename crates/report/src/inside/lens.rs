@@ -36,7 +36,8 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     let mut others: Vec<Language> = languages.iter().copied().filter(|language| *language != Language::En).collect();
     let hidden = others.split_off(others.len().min(SHOWN));
     let draw = |languages: &[Language], kind| languages.iter().filter_map(|&l| draw(look, l, kind)).collect::<Vec<_>>();
-    let behind: Vec<Language> = languages.iter().copied().filter(|l| hidden.contains(l) || *l == Language::En).collect();
+    let behind: Vec<Language> =
+        languages.iter().copied().filter(|l| hidden.contains(l) || *l == Language::En).collect();
     let (shown, behind) = if others.is_empty() { (languages.clone(), Vec::new()) } else { (others, behind) };
     let mut more = Vec::new();
     let more_raw = draw(&behind, LensKind::Raw);
@@ -97,8 +98,7 @@ fn draw(look: &Look, language: Language, kind: LensKind) -> Option<Picture> {
         language.name()
     );
     let columns = look.states.len();
-    let sheet =
-        Sheet { name, description, charts, columns, layers: look.layers, shared: true, holds: vec![0.0] };
+    let sheet = Sheet { name, description, charts, columns, layers: look.layers, shared: true, holds: vec![0.0] };
     Some(Picture { figure: sheet.draw(), caption })
 }
 

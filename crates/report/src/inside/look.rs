@@ -5,11 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::records::{InsideRecords, ModelRecords};
-use crate::{
-    error::ReportError,
-    results::AdapterName,
-    run_records::BASE,
-};
+use crate::{error::ReportError, results::AdapterName, run_records::BASE};
 
 /// One model before and after, or one of the two alone.
 pub(crate) struct Look<'a> {
@@ -206,11 +202,7 @@ fn tell_changes(task: &str, model: &str, base: &ModelRecords, tuned: &ModelRecor
 }
 
 /// Records of both states that have the same key, before and after.
-pub(crate) fn matched<'r, K: Ord, R>(
-    before: &'r [R],
-    after: &'r [R],
-    key: impl Fn(&R) -> K,
-) -> Vec<(&'r R, &'r R)> {
+pub(crate) fn matched<'r, K: Ord, R>(before: &'r [R], after: &'r [R], key: impl Fn(&R) -> K) -> Vec<(&'r R, &'r R)> {
     let by_key: BTreeMap<K, &R> = before.iter().map(|record| (key(record), record)).collect();
     after.iter().filter_map(|record| Some((*by_key.get(&key(record))?, record))).collect()
 }

@@ -31,7 +31,11 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
         return None;
     }
     let more = vec![
-        More { summary: "Which neurons languages share".to_owned(), pictures: vec![overlap(look, &states)], tables: Vec::new() },
+        More {
+            summary: "Which neurons languages share".to_owned(),
+            pictures: vec![overlap(look, &states)],
+            tables: Vec::new(),
+        },
         More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look, &states)] },
     ];
     Some(Part {
@@ -70,7 +74,8 @@ fn selected(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
         unit: "neurons".to_owned(),
         show: |value| format!("{value:.0}"),
     };
-    let caption = "Neurons selected for each language (those of the lowest entropy over languages), by block.".to_owned();
+    let caption =
+        "Neurons selected for each language (those of the lowest entropy over languages), by block.".to_owned();
     let name = format!("inside.{}.neurons", look.slug);
     let maps = states.iter().map(map).collect();
     let atlas = Atlas { name, description: caption.clone(), maps, columns: states.len(), axes: ("", "block") };
@@ -176,7 +181,10 @@ const HEADS: [Head<'static>; 8] = [
 
 fn table(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Table {
     let tokens = mean(states.iter().flat_map(|(_, record)| record.tokens.values().map(|tokens| *tokens as f64)));
-    let caption = format!("Classes of neurons by block; on average {} tokens a language were looked at.", thousands(tokens as u64));
+    let caption = format!(
+        "Classes of neurons by block; on average {} tokens a language were looked at.",
+        thousands(tokens as u64)
+    );
     let mut table = start(format!("inside.{}.neurons", look.slug), caption, &HEADS);
     for (state, record) in states {
         for layer in &record.layers {

@@ -93,7 +93,8 @@ fn map(look: &Look, kind: InterventionKind) -> Option<Picture> {
         let cell = |language: Language, layer: usize| {
             let record = of_kind(state, kind).find(|r| r.language == language && r.layer == layer)?;
             let change = change(record);
-            let hint = format!("{language}, layer {layer}: {} points ({} items)", points_interval(&change, 1), record.items);
+            let hint =
+                format!("{language}, layer {layer}: {} points ({} items)", points_interval(&change, 1), record.items);
             Some(Cell { value: change.value, clear: change.rises() || change.falls(), hint })
         };
         Map {

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use schema::{
     Language,
-    inside::{InterventionRecord, LayerNeurons, LensKind, Measure, NeuronOverlap, Pooling, SilencingRecord, TunedLensRecord},
+    inside::{
+        InterventionRecord, LayerNeurons, LensKind, Measure, NeuronOverlap, Pooling, SilencingRecord, TunedLensRecord,
+    },
 };
 use serde::Serialize;
 

@@ -57,7 +57,8 @@ fn matrix(look: &Look) -> Picture {
                 let is = |r: &&SilencingRecord| r.silenced == a && r.asked == b && r.kind == kind;
                 let record = state.records.silencing.iter().find(is)?;
                 let change = change(record);
-                let hint = format!("{a} off, {b} asked: {} points ({} items)", points_interval(&change, 1), record.items);
+                let hint =
+                    format!("{a} off, {b} asked: {} points ({} items)", points_interval(&change, 1), record.items);
                 Some(Cell { value: change.value, clear: change.rises() || change.falls(), hint })
             };
             let what = match kind {
@@ -79,7 +80,8 @@ fn matrix(look: &Look) -> Picture {
                    as many neurons of each block, drawn by lot. Bold or dotted: the 95 % interval leaves out 0."
         .to_owned();
     let name = format!("inside.{}.silencing", look.slug);
-    let atlas = Atlas { name, description: caption.clone(), maps, columns: look.states.len(), axes: ("switched off", "asked") };
+    let atlas =
+        Atlas { name, description: caption.clone(), maps, columns: look.states.len(), axes: ("switched off", "asked") };
     Picture { figure: atlas.draw(), caption }
 }
 
@@ -96,7 +98,8 @@ fn sentence(state: &State, states: usize) -> Option<String> {
         Some(format!("{} points (below 0 in {falls} of {})", points_interval(&mean, 1), changes.len()))
     };
     let own = say(SilencedKind::Language, true)?;
-    let others = say(SilencedKind::Language, false).map_or_else(String::new, |o| format!(", in other languages by {o}"));
+    let others =
+        say(SilencedKind::Language, false).map_or_else(String::new, |o| format!(", in other languages by {o}"));
     let control = [say(SilencedKind::Random, true), say(SilencedKind::Random, false)];
     let control = match control {
         [Some(own), Some(others)] => format!("; with as many neurons drawn by lot by {own} and {others}"),

@@ -35,7 +35,8 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
             empty: String::new(),
         }
     });
-    let description = "Mean KL divergence of the raw and of the tuned lens from the model, nats a token, by layer.".to_owned();
+    let description =
+        "Mean KL divergence of the raw and of the tuned lens from the model, nats a token, by layer.".to_owned();
     let sheet = Sheet {
         name: format!("inside.{}.tuned-lens", look.slug),
         description: description.clone(),

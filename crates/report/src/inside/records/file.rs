@@ -12,7 +12,10 @@ use std::{
 use schema::{
     Language,
     disk::DiskError,
-    inside::{ChangeRecord, InterventionRecord, LensKind, NeuronsRecord, PairRecord, Pooling, SilencingRecord, TunedLensRecord},
+    inside::{
+        ChangeRecord, InterventionRecord, LensKind, NeuronsRecord, PairRecord, Pooling, SilencingRecord,
+        TunedLensRecord,
+    },
     task::UnknownWord,
 };
 use serde::de::DeserializeOwned;
@@ -53,9 +56,12 @@ impl Kind {
         let Some(stem) = name.strip_suffix(".jsonl").or_else(|| name.strip_suffix(".json")) else { return Ok(None) };
         let fail = |problem: String| ReportError::FileName { path: path.to_owned(), problem };
         let Some((word, rest)) = stem.split_once('.') else {
-            return Err(fail("its name has no task; records are named `<kind>.<task>.<language or pooling>.jsonl`".to_owned()));
+            return Err(fail(
+                "its name has no task; records are named `<kind>.<task>.<language or pooling>.jsonl`".to_owned(),
+            ));
         };
-        let parts = || rest.rsplit_once('.').ok_or_else(|| fail(format!("`{word}` needs a task and what comes after it")));
+        let parts =
+            || rest.rsplit_once('.').ok_or_else(|| fail(format!("`{word}` needs a task and what comes after it")));
         let pooling = |text: &str| text.parse::<Pooling>().map_err(|error: UnknownWord| fail(error.to_string()));
         let (task, kind) = match word {
             "lens" => {
@@ -131,8 +137,11 @@ pub(super) fn each_record<T: DeserializeOwned>(
         if bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let record = serde_json::from_slice(&bytes)
-            .map_err(|problem| ReportError::BadLine { path: path.to_owned(), line, problem })?;
+        let record = serde_json::from_slice(&bytes).map_err(|problem| ReportError::BadLine {
+            path: path.to_owned(),
+            line,
+            problem,
+        })?;
         take(record).map_err(|problem| ReportError::BadRecord { path: path.to_owned(), line, problem })?;
     }
 }
@@ -161,15 +170,28 @@ mod tests {
     fn names_tell_kind_task_and_the_rest() {
         let of = |name: &str| Kind::of_file(Path::new(name)).map_err(|error| error.to_string());
         let some = |task: &str, kind| Ok(Some((task.to_owned(), kind)));
-        assert_eq!(of("lens.my.topic.zh_Hant.jsonl"), some("my.topic", Kind::Lens(Language::of_record("zh_Hant").expect("a code"))));
+        assert_eq!(
+            of("lens.my.topic.zh_Hant.jsonl"),
+            some("my.topic", Kind::Lens(Language::of_record("zh_Hant").expect("a code")))
+        );
         assert_eq!(of("pairs.snli.question.jsonl"), some("snli", Kind::Pairs(Pooling::Question)));
         assert_eq!(of("tuned-lens.emotion.jsonl"), some("emotion", Kind::TunedLens));
         assert_eq!(of("neurons.emotion.json"), some("emotion", Kind::Neurons));
         assert_eq!(of("tuned-lens.emotion.safetensors"), Ok(None));
         let error = |name: &str| of(name).expect_err("refused");
-        assert_eq!(error("lens.jsonl"), "lens.jsonl: its name has no task; records are named `<kind>.<task>.<language or pooling>.jsonl`; move the file elsewhere");
-        assert_eq!(error("lens.zh.jsonl"), "lens.zh.jsonl: `lens` needs a task and what comes after it; move the file elsewhere");
-        assert!(error("pca.emotion.middle.jsonl").contains("unknown word `middle`"), "{}", error("pca.emotion.middle.jsonl"));
+        assert_eq!(
+            error("lens.jsonl"),
+            "lens.jsonl: its name has no task; records are named `<kind>.<task>.<language or pooling>.jsonl`; move the file elsewhere"
+        );
+        assert_eq!(
+            error("lens.zh.jsonl"),
+            "lens.zh.jsonl: `lens` needs a task and what comes after it; move the file elsewhere"
+        );
+        assert!(
+            error("pca.emotion.middle.jsonl").contains("unknown word `middle`"),
+            "{}",
+            error("pca.emotion.middle.jsonl")
+        );
         assert!(error("probe.emotion.jsonl").contains("`probe` is no kind of record"));
     }
 }

@@ -114,7 +114,8 @@ impl<R> ByPair<R> {
 
     /// Every language of a pair.
     pub(crate) fn languages(&self) -> Vec<Language> {
-        let all: BTreeSet<Language> = self.0.values().flat_map(|pairs| pairs.keys()).flat_map(|(a, b)| [*a, *b]).collect();
+        let all: BTreeSet<Language> =
+            self.0.values().flat_map(|pairs| pairs.keys()).flat_map(|(a, b)| [*a, *b]).collect();
         all.into_iter().collect()
     }
 

@@ -19,8 +19,8 @@ use schema::{
     inside::{InterventionRecord, LensKind, NeuronsRecord, Pooling, SilencingRecord, TunedLensRecord},
 };
 
-pub(crate) use file::Kind;
 use file::Content;
+pub(crate) use file::Kind;
 pub(crate) use geometry::{ByPair, Components, Layout, Two};
 pub(crate) use lens::{LensCurves, LensItem};
 
@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn files_agree_on_the_number_of_layers() {
-        let depths = |all: &[Depth]| all.iter().enumerate().map(|(n, d)| (*d, format!("f{n}").into())).collect::<Vec<_>>();
+        let depths =
+            |all: &[Depth]| all.iter().enumerate().map(|(n, d)| (*d, format!("f{n}").into())).collect::<Vec<_>>();
         let agreed = |all: &[Depth]| agree(&depths(all)).map(|(layers, _)| layers).map_err(|error| error.to_string());
         assert_eq!(agreed(&[Depth::AtLeast(29), Depth::Exactly(30)]), Ok(30));
         assert_eq!(agreed(&[Depth::AtLeast(29), Depth::AtLeast(30)]), Ok(30));
