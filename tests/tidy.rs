@@ -39,6 +39,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("parquet", &["data"]),
     ("tokenizers", &["data"]),
     ("redb", &["translate"]),
+    ("resvg", &["report"]),
     ("ureq", &["hub", "translate"]),
 ];
 

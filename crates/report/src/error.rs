@@ -21,7 +21,7 @@ pub enum ReportError {
         problem: serde_json::Error,
     },
     /// A record contradicts itself or another one.
-    #[error("{path}:{line}: {problem}; delete the file and evaluate again")]
+    #[error("{path}:{line}: {problem}; delete the file and run its stage again")]
     BadRecord {
         /// The file.
         path: PathBuf,
@@ -38,15 +38,15 @@ pub enum ReportError {
         /// What the JSON reader said.
         problem: serde_json::Error,
     },
-    /// A file in `answers/` has a name that tells neither task, label set nor language.
-    #[error("{path}: {problem}; answers are named `<task>.<labels>.<language>.jsonl`: move the file elsewhere")]
+    /// A file in `answers/` or `inside/` has a name that does not tell what it is.
+    #[error("{path}: {problem}; move the file elsewhere")]
     FileName {
         /// The file.
         path: PathBuf,
         /// Which part is wrong.
         problem: String,
     },
-    /// Two sets of answers cannot be compared item by item.
+    /// Two sets of records cannot be compared.
     #[error("{a} and {b} cannot be compared: {difference}; evaluate both in the same way")]
     NotComparable {
         /// One file or folder.
@@ -57,8 +57,18 @@ pub enum ReportError {
         difference: String,
     },
     /// There is nothing to report on.
-    #[error("{0} holds no answers and no training log; run `lingualign run` first, or name another run folder")]
+    #[error(
+        "{0} holds no answers, no training log and no analysis; run `lingualign run` first, or name another run folder"
+    )]
     Nothing(PathBuf),
+    /// A figure could not be painted: a defect of this program.
+    #[error("the figure {figure} could not be painted, which is a defect of lingualign: {problem}")]
+    Picture {
+        /// Its name.
+        figure: String,
+        /// What the painter said.
+        problem: String,
+    },
     /// A template of the page is wrong: a defect of this program.
     #[error("the report's template failed, which is a defect of lingualign: {0:#}")]
     Template(#[from] minijinja::Error),

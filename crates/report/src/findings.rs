@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     change::{Changes, LanguageChange, MeanChange},
-    format::{area, area_interval, labels_title, percent, points, points_interval},
+    format::{area, area_interval, count, labels_title, list, percent, points, points_interval},
     levels::BeforeAfter,
     results::{Block, Results, SettingResult},
     stats::{Estimate, standard_deviation},
@@ -296,17 +296,4 @@ fn judge_all(settings: &[&SettingResult]) -> String {
             names(moved)
         ),
     }
-}
-
-/// `a`, `a and b`, `a, b and c`
-fn list(parts: &[String]) -> String {
-    match parts {
-        [] => String::new(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

@@ -29,7 +29,12 @@ pub(crate) fn area(area: f64) -> String {
 
 /// `+0.039 [+0.012, +0.066]`
 pub(crate) fn area_interval(change: &Estimate) -> String {
-    let [value, low, high] = [change.value, change.low, change.high].map(|number| signed(number, 3));
+    signed_interval(change, 3)
+}
+
+/// `+0.04 [−0.01, +0.09]`
+pub(crate) fn signed_interval(change: &Estimate, decimals: usize) -> String {
+    let [value, low, high] = [change.value, change.low, change.high].map(|number| signed(number, decimals));
     format!("{value} [{low}, {high}]")
 }
 
@@ -70,6 +75,20 @@ pub(crate) fn bytes(count: f64) -> String {
     format!("{} {}", fixed(count / 1024_f64.powi(power as i32), decimals), units[power])
 }
 
+/// `a`, `a and b`, `a, b and c`
+pub(crate) fn list(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// `1 item`, `2 items`
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
 /// What a label set is, for a heading.
 pub(crate) fn labels_title(labels: LabelSet) -> &'static str {
     match labels {
@@ -80,7 +99,8 @@ pub(crate) fn labels_title(labels: LabelSet) -> &'static str {
     }
 }
 
-fn fixed(number: f64, decimals: usize) -> String {
+/// `0.95`; `−0.10`; a dash for what is undefined.
+pub(crate) fn fixed(number: f64, decimals: usize) -> String {
     if number.is_nan() {
         return NONE.to_owned();
     }
@@ -92,7 +112,8 @@ fn fixed(number: f64, decimals: usize) -> String {
     }
 }
 
-fn signed(number: f64, decimals: usize) -> String {
+/// `+0.95`; `−0.10`; `0.00`
+pub(crate) fn signed(number: f64, decimals: usize) -> String {
     let text = fixed(number, decimals);
     let is_zero = text.bytes().all(|b| b == b'0' || b == b'.');
     if number > 0.0 && !is_zero { format!("+{text}") } else { text }

@@ -1,7 +1,9 @@
 //! Records to statistics, tables, figures and one page: everything a run says, computed from its files.
 //!
 //! Answers and logs are read and checked (`answers`, `run_records`), paired (`pairing`), measured (`measure`, `levels`),
-//! compared (`change`, `groups`, `consistency`, `reliability`, `verdict`, `results`), put into words, tables and figures (`findings`, `tables`, `figure`) and laid out (`page`, `write`).
+//! compared (`change`, `groups`, `consistency`, `reliability`, `verdict`, `results`), put into words, tables and figures
+//! (`findings`, `tables`, `figure`) and laid out (`page`, `output`, `write`). What was found inside the models has a module of
+//! its own (`inside`).
 //! Never here: tensors, models, running anything again, the network, a clock.
 
 mod answers;
@@ -15,9 +17,11 @@ mod figure;
 mod findings;
 mod format;
 mod groups;
+mod inside;
 mod levels;
 mod measure;
 mod notes;
+mod output;
 mod page;
 mod pairing;
 mod provenance;

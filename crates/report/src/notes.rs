@@ -1,7 +1,10 @@
 //! What each number of a report is, in words, and where it comes from.
 
-/// Term and meaning.
-pub(crate) const NOTES: &[(&str, &str)] = &[
+/// Term and meaning, or text and address.
+pub(crate) type Note = (&'static str, &'static str);
+
+/// Of answers and training.
+pub(crate) const NOTES: &[Note] = &[
     (
         "Accuracy",
         "The share of items whose right label has the highest score (Eq. 4 of the paper); the mean counts each language \
@@ -90,8 +93,8 @@ pub(crate) const NOTES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Text and address.
-pub(crate) const REFERENCES: &[(&str, &str)] = &[
+/// Of [`NOTES`].
+pub(crate) const REFERENCES: &[Note] = &[
     ("E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22, 1927.", ""),
     ("B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.", ""),
     (
@@ -155,3 +158,119 @@ pub(crate) const REFERENCES: &[(&str, &str)] = &[
     ),
     ("A. B. Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1, 2007.", "https://arxiv.org/abs/0712.1111"),
 ];
+
+/// Of what is inside the models.
+pub(crate) const INSIDE_NOTES: &[Note] = &[
+    (
+        "Lens",
+        "What the model would say if it stopped after a layer: final norm and head on the last token's vector [17]. A \
+         probability is a sum over the tokens that begin a label's word. Orange: the right answer in the language; green: in \
+         English; blue and red: all answers in the language and in English. Lines are means over items, bands 1.96 standard \
+         errors. An item is left out where a token speaks for its right answer in both languages. A lens without an English \
+         peak does not show that English is not used: early layers need not speak in the words of the last.",
+    ),
+    (
+        "Tuned lens",
+        "A lens with a trained linear map for each layer [18], which takes away the change of words from layer to layer. It is \
+         compared with the raw lens by the KL divergence from the model's own last distribution, on text that no map was trained \
+         on. It may also learn what the layer does not hold yet, from what usually follows.",
+    ),
+    (
+        "Components and Pearson's correlation",
+        "Two principal components of all languages' states together, for each layer and each model apart. A component's sign \
+         is such that the largest entry of its axis is positive, so a mirrored map is no finding, nor are the units. \
+         Pearson's correlation is of parallel items' places on the first component (tables 8 to 11 of the paper); where that \
+         component tells languages apart, it says little of items. So the same stands beside it after each language's own mean is \
+         taken out, and with the items of one language permuted while the fit is held.",
+    ),
+    (
+        "Poolings",
+        "How the tokens of a prompt become one vector. The paper's mean over all tokens holds the exemplars, which all items \
+         share, and moves with the number of tokens [19]; the share of the cosines' variance that lengths explain is given. The mean \
+         over the question's tokens leaves the exemplars out; the last token is where the answer is predicted from.",
+    ),
+    (
+        "Cosine, retrieval, CKA, distance",
+        "Cosine: of parallel items, against items that are not parallel. Retrieval: the share of items whose parallel is nearer \
+         than any other item, in both directions [20]. CKA: likeness of two languages' geometry whatever its rotation and scale, \
+         debiased, so that unrelated states have 0 [21]. Distance of the means: of two languages, through the spread of items \
+         around their own. A smaller one is nearer.",
+    ),
+    (
+        "Neurons",
+        "A neuron is a value between gate and down projection, active where its gate is above 0; counted on the question's tokens. \
+         Selected are those whose activation is least evenly spread over the languages [22]. Classes: active in one language, in \
+         several, in all, in none [23]. Neurons shared by two languages: through those of either [24].",
+    ),
+    (
+        "Switching off, patching, steering",
+        "Neurons switched off give 0; as many of each block drawn by lot are the control. Patching replaces the last token's \
+         vector after a layer by that of another run [25]; steering adds the difference of two languages' means, and a random vector \
+         of the same length is its control. The effect is on a label's share of the scores. After the last layer, a patch gives the \
+         other run's answer, whatever the model is like.",
+    ),
+];
+
+/// Of [`INSIDE_NOTES`].
+pub(crate) const INSIDE_REFERENCES: &[Note] = &[
+    (
+        "C. Wendler et al., Do Llamas Work in English? On the Latent Language of Multilingual Transformers, ACL 2024.",
+        "https://arxiv.org/abs/2402.10588",
+    ),
+    (
+        "N. Belrose et al., Eliciting Latent Predictions from Transformers with the Tuned Lens, 2023.",
+        "https://arxiv.org/abs/2303.08112",
+    ),
+    (
+        "Mean-Pooled Cosine Similarity is Not Length-Invariant: Theory and Cross-Domain Evidence for a Length-Invariant \
+         Alternative, 2026.",
+        "https://arxiv.org/abs/2605.07345",
+    ),
+    (
+        "A. H. Kargaran et al., MEXA: Multilingual Evaluation of English-Centric LLMs via Cross-Lingual Alignment, Findings of \
+         ACL 2025.",
+        "https://arxiv.org/abs/2410.05873",
+    ),
+    (
+        "S. Kornblith et al., Similarity of Neural Network Representations Revisited, ICML 2019; debiased: L. Song et al., Feature \
+         Selection via Dependence Maximization, JMLR 13, 2012.",
+        "https://arxiv.org/abs/1905.00414",
+    ),
+    (
+        "T. Tang et al., Language-Specific Neurons: The Key to Multilingual Capabilities in Large Language Models, ACL 2024.",
+        "https://arxiv.org/abs/2402.16438",
+    ),
+    (
+        "S. Zhang et al., How does Alignment Enhance LLMs' Multilingual Capabilities? A Language Neurons Perspective, 2025.",
+        "https://arxiv.org/abs/2505.21505",
+    ),
+    (
+        "Y. Zhao et al., How do Large Language Models Handle Multilingualism?, NeurIPS 2024.",
+        "https://arxiv.org/abs/2402.18815",
+    ),
+    (
+        "C. Dumas et al., Separating Tongue from Thought: Activation Patching Reveals Language-Agnostic Concept Representations in \
+         Transformers, ACL 2025.",
+        "https://arxiv.org/abs/2411.08745",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_of_a_note_is_in_the_list_and_each_is_used() {
+        let notes = [NOTES, INSIDE_NOTES].concat();
+        let text: String = notes.iter().map(|(_, meaning)| *meaning).collect();
+        let count = REFERENCES.len() + INSIDE_REFERENCES.len();
+        let named = |number: usize| text.contains(&format!("[{number}]"));
+        let unused: Vec<usize> = (1..=count).filter(|number| !named(*number)).collect();
+        assert!(unused.is_empty() && !named(count + 1), "{unused:?} of {count}");
+        let of_answers: String = NOTES.iter().map(|(_, meaning)| *meaning).collect();
+        assert!(
+            !of_answers.contains(&format!("[{}]", REFERENCES.len() + 1)),
+            "is shown without the inside's references"
+        );
+    }
+}

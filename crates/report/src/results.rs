@@ -139,7 +139,9 @@ pub(crate) fn compute(records: &RunRecords) -> Result<Results, ReportError> {
         results.gaps.push("There is no `manifest.json`: recipe, versions and hashes are unknown.".to_owned());
     }
     if records.answers.is_empty() {
-        results.gaps.push("There are no answers yet: only training is shown.".to_owned());
+        let shown =
+            if records.inside.is_empty() { "only training is shown" } else { "what is inside the models is shown" };
+        results.gaps.push(format!("There are no answers yet: {shown}."));
     }
     for (question, models) in &records.answers {
         match models.get(BASE) {
@@ -154,7 +156,7 @@ pub(crate) fn compute(records: &RunRecords) -> Result<Results, ReportError> {
 }
 
 /// The recipe's settings by slug, in its order; empty if the manifest does not tell.
-fn recipe_settings(manifest: &Value) -> Vec<String> {
+pub(crate) fn recipe_settings(manifest: &Value) -> Vec<String> {
     let settings = manifest.pointer("/recipe/train/settings").and_then(Value::as_array);
     let parsed = settings.into_iter().flatten().filter_map(|text| text.as_str()?.parse::<Setting>().ok());
     parsed.map(|setting| setting.slug()).collect()

@@ -1,4 +1,4 @@
-//! Reading a run folder: its manifest, all its answers, all its training logs.
+//! Reading a run folder: its manifest, all its answers, all its training logs, and (`inside`) what is inside the models.
 //!
 //! Never here: statistics. What is missing is told, not guessed.
 
@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::{
     answers::{AnswerSet, read_lines},
     error::ReportError,
+    inside::{InsideRecords, read_inside},
 };
 
 /// The folder in `answers/` of the model without an adapter.
@@ -35,6 +36,8 @@ pub(crate) struct RunRecords {
     pub answers: BTreeMap<Question, BTreeMap<String, Vec<AnswerSet>>>,
     /// By adapter.
     pub train_logs: BTreeMap<String, Vec<TrainRecord>>,
+    /// What was found inside the models.
+    pub inside: InsideRecords,
 }
 
 /// Reads and checks a run folder.
@@ -44,8 +47,9 @@ pub(crate) fn read_run(run: &RunFolder) -> Result<RunRecords, ReportError> {
     let answers = read_answers(&run.answers_root(), &stale)?;
     let train_logs = read_train_logs(run, &stale)?;
     let audit = read_audit(&run.audit(), &stale)?;
-    let records = RunRecords { manifest, audit, answers, train_logs };
-    if records.answers.is_empty() && records.train_logs.is_empty() {
+    let inside = read_inside(&run.inside_root(), &stale)?;
+    let records = RunRecords { manifest, audit, answers, train_logs, inside };
+    if records.answers.is_empty() && records.train_logs.is_empty() && records.inside.is_empty() {
         return Err(ReportError::Nothing(run.root().to_owned()));
     }
     Ok(records)
@@ -85,7 +89,7 @@ fn list_stale(run: &RunFolder, manifest: &Value) -> BTreeSet<PathBuf> {
 }
 
 /// Files and folders in `folder`, sorted, hidden and temporary ones left out; none if it does not exist.
-fn list(folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
+pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -109,7 +113,7 @@ fn list_jsonl(folder: &Path, stale: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, 
     Ok(paths)
 }
 
-fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
@@ -141,7 +145,10 @@ fn read_answers(
 
 /// `<task>.<labels>.<language>.jsonl`
 fn parse_file_name(path: &Path) -> Result<(Question, Language), ReportError> {
-    let fail = |problem: String| ReportError::FileName { path: path.to_owned(), problem };
+    let fail = |problem: String| ReportError::FileName {
+        path: path.to_owned(),
+        problem: format!("{problem}; answers are named `<task>.<labels>.<language>.jsonl`"),
+    };
     let name = name_of(path);
     let mut parts = name.trim_end_matches(".jsonl").rsplitn(3, '.');
     let (Some(language), Some(labels), Some(task)) = (parts.next(), parts.next(), parts.next()) else {

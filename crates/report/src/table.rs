@@ -84,6 +84,27 @@ impl Table {
         lines.iter().map(line).collect()
     }
 
+    /// LaTeX with booktabs, to be put into a `table`; the caption is a comment.
+    pub(crate) fn to_latex(&self) -> String {
+        let kinds: String = self.columns.iter().map(|column| if column.numeric { 'r' } else { 'l' }).collect();
+        let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
+        let titles = line(self.columns.iter().map(|column| latex(&column.title)).collect());
+        let body: String = self
+            .rows
+            .iter()
+            .map(|row| {
+                let strong = |cell: String| {
+                    if row.strong && !cell.is_empty() { format!("\\textbf{{{cell}}}") } else { cell }
+                };
+                line(row.cells.iter().map(|cell| strong(latex(cell))).collect())
+            })
+            .collect();
+        format!(
+            "% {}\n\\begin{{tabular}}{{{kinds}}}\n\\toprule\n{titles}\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n",
+            self.caption
+        )
+    }
+
     /// Takes the columns without a name out of the CSV rows.
     pub(crate) fn keep_named(&mut self) {
         let named: Vec<bool> = self.csv.first().into_iter().flatten().map(|name| !name.is_empty()).collect();
@@ -100,6 +121,31 @@ impl Table {
         };
         self.csv.iter().map(|row| row.iter().map(quote).collect::<Vec<_>>().join(",") + "\n").collect()
     }
+}
+
+/// Text in a cell of LaTeX. A bracket at the beginning would be taken for an argument of the line before.
+fn latex(text: &str) -> String {
+    let sign = |c: char| match c {
+        '&' | '%' | '$' | '#' | '_' | '{' | '}' => format!("\\{c}"),
+        '\\' => "\\textbackslash{}".to_owned(),
+        '~' => "\\textasciitilde{}".to_owned(),
+        '^' => "\\textasciicircum{}".to_owned(),
+        '−' => "$-$".to_owned(),
+        '–' => "--".to_owned(),
+        '±' => "$\\pm$".to_owned(),
+        '×' => "$\\times$".to_owned(),
+        '→' => "$\\to$".to_owned(),
+        '<' | '>' => format!("${c}$"),
+        '≤' => "$\\leq$".to_owned(),
+        '≥' => "$\\geq$".to_owned(),
+        '“' => "``".to_owned(),
+        '”' => "\'\'".to_owned(),
+        '…' => "\\ldots{}".to_owned(),
+        '\n' => " ".to_owned(),
+        other => other.to_string(),
+    };
+    let text: String = text.chars().map(sign).collect();
+    if text.starts_with('[') { format!("{{}}{text}") } else { text }
 }
 
 /// A number in a CSV cell: empty if it is missing or undefined.
@@ -129,5 +175,15 @@ mod tests {
         assert_eq!(table.to_markdown(), markdown);
         assert_eq!(table.to_text(), "setting  mean\na|b      91.2\nmean      7.0\n");
         assert_eq!(table.to_csv(), "\"x,y\",0\n0.125,\n");
+        let expected = "% c\n\\begin{tabular}{lr}\n\\toprule\nsetting & mean \\\\\n\\midrule\na|b & 91.2 \\\\\n\
+                        \\textbf{mean} & \\textbf{7.0} \\\\\n\\bottomrule\n\\end{tabular}\n";
+        assert_eq!(table.to_latex(), expected);
+    }
+
+    #[test]
+    fn latex_is_escaped() {
+        assert_eq!(latex("zh/de=>en, 5 % of_x"), "zh/de=$>$en, 5 \\% of\\_x");
+        assert_eq!(latex("+0.1 [−0.2, +0.4]"), "+0.1 [$-$0.2, +0.4]");
+        assert_eq!(latex("[3] a–b “c”\\d"), "{}[3] a--b ``c''\\textbackslash{}d");
     }
 }

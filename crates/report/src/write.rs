@@ -3,45 +3,26 @@
 use std::{collections::BTreeMap, path::Path};
 
 use schema::{run_folder::RunFolder, write_whole};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
     audit,
     change_tables::tables_of,
     error::ReportError,
-    figure::{self, Figure},
+    figure,
     findings::{describe_setting, summarise},
     format::{duration, labels_title, thousands},
+    inside::{Look, LookResult, looks},
+    output::Output,
     page::{self, Page, PageBlock, PageData, PageSetting, PageTraining},
     provenance::{list_facts, sum_stages},
-    results::{AdapterName, Block, Results, SettingResult, compute},
+    results::{AdapterName, Block, Results, SettingResult, compute, recipe_settings},
     run_records::{RunRecords, read_run},
     summary::Summary,
-    table::Table,
     tables,
     training::Training,
 };
-
-/// Everything drawn and tabulated on the way to the page.
-#[derive(Default)]
-struct Output {
-    figures: Vec<Figure>,
-    tables: Vec<Table>,
-}
-
-impl Output {
-    fn figure(&mut self, figure: Figure) -> page::Drawn {
-        let drawn = (&figure).into();
-        self.figures.push(figure);
-        drawn
-    }
-
-    fn table(&mut self, table: Table) -> page::Shown {
-        let shown = (&table).into();
-        self.tables.push(table);
-        shown
-    }
-}
 
 /// Computes and writes the report of a run. The same records give the same bytes.
 ///
@@ -50,31 +31,33 @@ impl Output {
 /// What is only missing is told in the report and in [`Summary::gaps`].
 pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
     let records = read_run(run)?;
-    let results = compute(&records)?;
+    let mut results = compute(&records)?;
+    let looks = looks(&records.inside, &recipe_settings(&records.manifest), &mut results.gaps)?;
     let mut output = Output::default();
-    let page = lay_out(run, &records, &results, &mut output);
+    let page = lay_out(run, &records, (&results, &looks), &mut output);
     let folder = run.report();
-    for figure in &output.figures {
-        write_whole(&folder.join("figures").join(format!("{}.svg", figure.name)), figure.to_file().as_bytes())?;
-    }
-    for table in &output.tables {
-        let markdown = format!("{}\n\n{}", table.caption, table.to_markdown());
-        write_whole(&folder.join("tables").join(format!("{}.md", table.name)), markdown.as_bytes())?;
-        write_whole(&folder.join("tables").join(format!("{}.csv", table.name)), table.to_csv().as_bytes())?;
-    }
-    write_json(&folder.join("results.json"), &results)?;
+    output.save(&folder)?;
+    write_json(&folder.join("results.json"), &results, &looks)?;
     write_whole(&folder.join("report.md"), page::to_markdown(&page)?.as_bytes())?;
     let index = folder.join("index.html");
     write_whole(&index, page::to_html(&page)?.as_bytes())?;
     Ok(Summary::new(&results, index))
 }
 
-fn write_json(path: &Path, results: &Results) -> Result<(), ReportError> {
-    schema::disk::write_with(path, |file| serde_json::to_writer_pretty(file, results).map_err(Into::into))?;
+fn write_json(path: &Path, results: &Results, looks: &[Look]) -> Result<(), ReportError> {
+    #[derive(Serialize)]
+    struct All<'a> {
+        #[serde(flatten)]
+        results: &'a Results,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        inside: Vec<LookResult<'a>>,
+    }
+    let all = All { results, inside: looks.iter().map(LookResult::new).collect() };
+    schema::disk::write_with(path, |file| serde_json::to_writer_pretty(file, &all).map_err(Into::into))?;
     Ok(())
 }
 
-fn lay_out(run: &RunFolder, records: &RunRecords, results: &Results, output: &mut Output) -> Page {
+fn lay_out(run: &RunFolder, records: &RunRecords, (results, looks): (&Results, &[Look]), output: &mut Output) -> Page {
     let text = |pointer: &str| records.manifest.pointer(pointer).and_then(Value::as_str);
     let folder = run.root().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = text("/recipe/name").map_or(folder, str::to_owned);
@@ -97,6 +80,7 @@ fn lay_out(run: &RunFolder, records: &RunRecords, results: &Results, output: &mu
             PageData { sentence, table: table.map(|table| output.table(table)) }
         }),
         blocks: results.blocks.iter().map(|block| lay_out_block(block, output)).collect(),
+        inside: page::inside::lay_out(looks, output),
         trainings: lay_out_training(records, output),
         facts: list_facts(&facts),
         recipe: list_facts(&recipe),

@@ -65,7 +65,7 @@ impl Look {
             }
             Step::Neurons => vec![format!("share {}", recipe.neuron_share), origins.of_all()],
             Step::Silencing => {
-                let (items, share) = (recipe.patched_items, recipe.neuron_share);
+                let (items, share) = (recipe.silenced_items, recipe.neuron_share);
                 vec![draws, format!("{items} items, share {share}"), origins.of_all()]
             }
             Step::Patching => vec![draws, format!("{} items", recipe.patched_items), origins.of_all()],

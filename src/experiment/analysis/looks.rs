@@ -7,7 +7,9 @@ use analyse::{
     Asked, Prompts, States, capture, geometry,
     geometry::{Draws, Rows, Space},
     lens::{self, LabelTokens},
-    neurons, patching, silencing,
+    neurons,
+    patching::{self, Patching},
+    silencing::{self, Silencing},
     tuned_lens::{self, TunedLens, Tuning},
 };
 use anyhow::{Context, Result, bail};
@@ -209,11 +211,15 @@ impl Experiment {
         let asked = ask_all(&encoded);
         let mut bar: Option<Bar> = None;
         let label = format!("silencing {}", look.model());
-        let records =
-            silencing::silence(self.session.decoder()?, &found, &asked, look.recipe.resamples, &mut |done, total| {
-                bar.get_or_insert_with(|| Bar::new(&label, total, "questions")).set(done, "");
-                !interrupted()
-            })?;
+        let silencing = Silencing {
+            items: look.recipe.silenced_items,
+            resamples: look.recipe.resamples,
+            seed: look.seed,
+        };
+        let records = silencing::silence(self.session.decoder()?, &found, &asked, silencing, &mut |done, total| {
+            bar.get_or_insert_with(|| Bar::new(&label, total, "questions")).set(done, "");
+            !interrupted()
+        })?;
         if let Some(bar) = bar {
             bar.finish(&format!("{} measured", records.len()));
         }
@@ -226,7 +232,8 @@ impl Experiment {
         self.wear(look)?;
         let encoded = self.encode_all(look)?;
         let asked = ask_all(&encoded);
-        let patching = patching::Patching { items: look.recipe.patched_items, resamples: look.recipe.resamples };
+        let patching =
+            Patching { items: look.recipe.patched_items, resamples: look.recipe.resamples, seed: look.seed };
         let mut bar: Option<Bar> = None;
         let label = format!("patching {}", look.model());
         let records = patching::intervene(self.session.decoder()?, &asked, patching, &mut |done, total| {

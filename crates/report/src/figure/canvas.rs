@@ -1,7 +1,7 @@
 //! Shapes, scales and ticks; from shapes to an SVG for the page or for a file.
 
 /// Names of the colours in `figure.css` and the page, with their values.
-type Palette = [(&'static str, &'static str); 8];
+type Palette = [(&'static str, &'static str); 13];
 
 /// On a light ground.
 pub(crate) const LIGHT: Palette = [
@@ -13,6 +13,11 @@ pub(crate) const LIGHT: Palette = [
     ("before", "#7d8691"),
     ("rise", "#0072b2"),
     ("fall", "#c65300"),
+    ("blue", "#0072b2"),
+    ("orange", "#e69f00"),
+    ("green", "#009e73"),
+    ("red", "#d55e00"),
+    ("purple", "#aa5a8c"),
 ];
 
 /// On a dark ground.
@@ -25,6 +30,11 @@ pub(crate) const DARK: Palette = [
     ("before", "#9aa4ae"),
     ("rise", "#56b4e9"),
     ("fall", "#f0a000"),
+    ("blue", "#56b4e9"),
+    ("orange", "#ffc83d"),
+    ("green", "#2fd0a2"),
+    ("red", "#ff8552"),
+    ("purple", "#e39cc8"),
 ];
 
 /// The looks of all figures, colours as CSS variables.
@@ -44,9 +54,20 @@ pub(crate) struct Figure {
     pub name: String,
     /// What it shows, for those who do not see it.
     pub description: String,
-    width: f64,
+    /// Pixels.
+    pub width: f64,
     height: f64,
     shapes: String,
+}
+
+/// A sign on a curve or for a point, told apart by form and not by colour alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    None,
+    Disc,
+    Triangle,
+    Square,
+    Diamond,
 }
 
 /// Where a text is pinned.
@@ -101,10 +122,44 @@ impl Figure {
         self.push(&format!(r#"<text class="{class}" x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{text}</text>"#));
     }
 
+    /// Text that runs upwards, its middle at a point.
+    pub(crate) fn text_upright(&mut self, class: &str, (x, y): (f64, f64), text: &str) {
+        let text = escape(text);
+        self.push(&format!(
+            r#"<text class="{class}" text-anchor="middle" transform="translate({x:.1} {y:.1}) rotate(-90)">{text}</text>"#
+        ));
+    }
+
     pub(crate) fn polyline(&mut self, class: &str, points: &[(f64, f64)]) {
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let path = path.join(" ");
         self.push(&format!(r#"<polyline class="{class}" points="{path}"/>"#));
+    }
+
+    /// A closed line, filled.
+    pub(crate) fn polygon(&mut self, class: &str, points: &[(f64, f64)]) {
+        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let path = path.join(" ");
+        self.push(&format!(r#"<polygon class="{class}" points="{path}"/>"#));
+    }
+
+    /// A rectangle of a literal colour, which is data and the same in every colour scheme. `hint` as in `circle`.
+    pub(crate) fn cell(&mut self, fill: &str, corner: (f64, f64), size: (f64, f64), hint: &str) {
+        let ((x, y), (width, height)) = (corner, size);
+        let start = format!(r#"<rect fill="{fill}" x="{x:.1}" y="{y:.1}" width="{width:.2}" height="{height:.2}""#);
+        match hint {
+            "" => self.push(&format!("{start}/>")),
+            hint => self.push(&format!("{start}><title>{}</title></rect>", escape(hint))),
+        }
+    }
+
+    /// The same sign at every point, as one shape: thousands of points stay small.
+    pub(crate) fn marks(&mut self, class: &str, mark: Mark, points: &[(f64, f64)], radius: f64) {
+        if points.is_empty() || mark == Mark::None {
+            return;
+        }
+        let path: String = points.iter().map(|point| outline(mark, *point, radius)).collect();
+        self.push(&format!(r#"<path class="{class}" d="{path}"/>"#));
     }
 
     /// For the page: colours from its style sheet.
@@ -131,6 +186,28 @@ impl Figure {
             escape(&self.description),
             self.shapes
         )
+    }
+}
+
+/// A sign as the commands of a path; all signs are of about one area.
+fn outline(mark: Mark, (x, y): (f64, f64), r: f64) -> String {
+    match mark {
+        Mark::None => String::new(),
+        Mark::Disc => {
+            format!("M{:.1} {y:.1}a{r:.1} {r:.1} 0 1 0 {d:.1} 0a{r:.1} {r:.1} 0 1 0 -{d:.1} 0z", x - r, d = 2.0 * r)
+        }
+        Mark::Square => {
+            let half = 0.9 * r;
+            format!("M{:.1} {:.1}h{d:.1}v{d:.1}h-{d:.1}z", x - half, y - half, d = 2.0 * half)
+        }
+        Mark::Triangle => {
+            let half = 1.25 * r;
+            format!("M{x:.1} {:.1}l{half:.1} {h:.1}h-{d:.1}z", y - 1.2 * r, h = 2.1 * r, d = 2.0 * half)
+        }
+        Mark::Diamond => {
+            let half = 1.3 * r;
+            format!("M{x:.1} {:.1}l{half:.1} {half:.1}l-{half:.1} {half:.1}l-{half:.1} -{half:.1}z", y - half)
+        }
     }
 }
 

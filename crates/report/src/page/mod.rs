@@ -2,14 +2,18 @@
 //!
 //! Never here: a number that is not computed elsewhere; scripts, fonts or pictures from elsewhere.
 
+pub(crate) mod inside;
+
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
+
+use inside::PageInside;
 
 use crate::{
     error::ReportError,
     figure::{DARK, Figure, LIGHT, css_variables, figure_css},
     findings::Findings,
-    notes::{NOTES, REFERENCES},
+    notes::{INSIDE_NOTES, INSIDE_REFERENCES, NOTES, Note, REFERENCES},
     provenance::Fact,
     table::Table,
 };
@@ -27,6 +31,8 @@ pub(crate) struct Page {
     /// What the audit of the data found; `None` if it was not audited.
     pub data: Option<PageData>,
     pub blocks: Vec<PageBlock>,
+    /// One per task that was looked at.
+    pub inside: Vec<PageInside>,
     pub trainings: Vec<PageTraining>,
     pub facts: Vec<Fact>,
     pub recipe: Vec<Fact>,
@@ -99,12 +105,18 @@ impl From<&Table> for Shown {
     }
 }
 
+/// Those of the inside only where there is one.
+fn with(always: &[Note], inside: &[Note], page: &Page) -> Vec<Note> {
+    let inside = if page.inside.is_empty() { &[] } else { inside };
+    [always, inside].concat()
+}
+
 /// Everything a template may name.
 #[derive(Serialize)]
 struct Values<'a> {
     page: &'a Page,
-    notes: &'static [(&'static str, &'static str)],
-    references: &'static [(&'static str, &'static str)],
+    notes: Vec<Note>,
+    references: Vec<Note>,
     version: &'static str,
     css: &'static str,
     figure_css: &'static str,
@@ -127,8 +139,8 @@ fn render(name: &'static str, template: &'static str, page: &Page) -> Result<Str
     environment.add_template(name, template)?;
     let values = Values {
         page,
-        notes: NOTES,
-        references: REFERENCES,
+        notes: with(NOTES, INSIDE_NOTES, page),
+        references: with(REFERENCES, INSIDE_REFERENCES, page),
         version: env!("CARGO_PKG_VERSION"),
         css: include_str!("page.css"),
         figure_css: figure_css(),

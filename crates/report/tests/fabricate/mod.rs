@@ -2,6 +2,8 @@
 //! other separates the labels better. Seeded, without any model.
 #![allow(dead_code)] // each test file takes what it needs
 
+pub(crate) mod inside;
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use schema::{
@@ -13,6 +15,10 @@ use schema::{
 pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// In 0..1.
     pub(crate) fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -20,7 +26,7 @@ impl Random {
     }
 
     /// About normal: the sum of twelve uniforms, centred.
-    fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
     }
 }

@@ -1,0 +1,177 @@
+//! Maps of the languages by two principal components, and Pearson's correlation of the first.
+//!
+//! Source: arXiv 2405.13816, figures 2 and 4, tables 8 to 11. Never here: fitting.
+
+use std::collections::BTreeSet;
+
+use schema::inside::{Measure, Pooling};
+
+use super::{
+    heat,
+    look::Look,
+    part::{More, Part, Picture},
+    words::{mean_estimate, pooling_words},
+};
+use crate::{
+    figure::{Cloud, Scatter},
+    format::{fixed, list, percent, signed_interval},
+    stats::{Estimate, mean},
+};
+
+/// `None` where no components were fitted.
+pub(crate) fn part(look: &Look) -> Option<Part> {
+    let poolings: BTreeSet<Pooling> = look.states.iter().flat_map(|state| state.records.maps.keys().copied()).collect();
+    let first = *poolings.first()?;
+    let middle = look.middle();
+    let mut pictures: Vec<Picture> = scatter(look, first, false).into_iter().collect();
+    pictures.extend(heat::pairs(look, first, Measure::Pearson, &middle));
+    let mut more = Vec::new();
+    let centred: Vec<Picture> =
+        [scatter(look, first, true), heat::pairs(look, first, Measure::PearsonCentred, &middle)]
+            .into_iter()
+            .flatten()
+            .collect();
+    if !centred.is_empty() {
+        let summary = "The same with each language's own mean taken out before the fit".to_owned();
+        more.push(More { summary, pictures: centred, tables: Vec::new() });
+    }
+    for &pooling in poolings.iter().skip(1) {
+        let pictures = [
+            scatter(look, pooling, false),
+            heat::pairs(look, pooling, Measure::Pearson, &middle),
+            scatter(look, pooling, true),
+            heat::pairs(look, pooling, Measure::PearsonCentred, &middle),
+        ];
+        let pictures: Vec<Picture> = pictures.into_iter().flatten().collect();
+        if !pictures.is_empty() {
+            more.push(More {
+                summary: format!("With another pooling: {}", pooling_words(pooling)),
+                pictures,
+                tables: Vec::new(),
+            });
+        }
+    }
+    let tables: Vec<_> = poolings
+        .iter()
+        .flat_map(|&pooling| middle.iter().flat_map(move |&layer| heat::tables(look, pooling, Measure::Pearson, layer)))
+        .collect();
+    if !tables.is_empty() {
+        more.push(More { summary: "The correlations as tables".to_owned(), pictures: Vec::new(), tables });
+    }
+    let mut sentences: Vec<String> = poolings.iter().flat_map(|&pooling| correlations(look, pooling)).collect();
+    sentences.extend(variance(look, first));
+    sentences.extend(length(look, first));
+    Some(Part { title: "Maps of the languages: two principal components", sentences, pictures, more })
+}
+
+fn scatter(look: &Look, pooling: Pooling, centred: bool) -> Option<Picture> {
+    let layers = look.representative();
+    let of = |state: &super::look::State| -> Vec<Option<Cloud>> {
+        let cloud = |layer: &usize| {
+            let layout = state.records.maps.get(&pooling)?.layer(*layer, centred)?;
+            let title = format!("Layer {layer}, {}", state.name);
+            Some(Cloud { title, explained: layout.explained, points: layout.points.values().cloned().collect() })
+        };
+        layers.iter().map(cloud).collect()
+    };
+    let rows: Vec<Vec<Option<Cloud>>> = look.states.iter().map(of).collect();
+    if rows.iter().flatten().all(Option::is_none) {
+        return None;
+    }
+    let components = look.states.iter().find_map(|state| state.records.maps.get(&pooling))?;
+    let (all, shown) = components
+        .layers
+        .first()
+        .map(|layout| (components.items.len(), layout.points.values().map(Vec::len).max().unwrap_or(0)))?;
+    let languages = components.layers.first()?.points.keys();
+    let thinned = if shown < all { format!(", {shown} of {all} items shown") } else { format!(", {all} items") };
+    let means =
+        if centred { "each language's mean taken out before the fit" } else { "fitted on all languages together" };
+    let caption = format!(
+        "Two principal components, {means} ({}{thinned}); each model has its own fit, and a layer's two panels one scale.",
+        pooling_words(pooling)
+    );
+    let kind = if centred { "pca-centred" } else { "pca" };
+    let scatter = Scatter {
+        name: format!("inside.{}.{kind}.{pooling}", look.slug),
+        description: caption.clone(),
+        languages: languages.map(|language| language.code().to_owned()).collect(),
+        rows,
+    };
+    Some(Picture { figure: scatter.draw(), caption })
+}
+
+/// Mean correlation over pairs, its null, and its change.
+fn correlations(look: &Look, pooling: Pooling) -> Vec<String> {
+    let layers = look.middle();
+    let of = |measure: Measure, layer: usize| {
+        look.by_state(|state| {
+            let pairs = state.records.pairs.get(&pooling)?.at(measure, layer)?;
+            let value = mean(pairs.values().map(|record| record.value));
+            let null: Vec<f64> = pairs.values().filter_map(|record| record.null).collect();
+            let null =
+                if null.is_empty() { String::new() } else { format!(" (items permuted {})", fixed(mean(null), 2)) };
+            Some(format!("{}{null}", fixed(value, 2)))
+        })
+    };
+    let said: Vec<String> = layers
+        .iter()
+        .filter_map(|&layer| {
+            let joint = of(Measure::Pearson, layer)?;
+            let change = change(look, pooling, Measure::Pearson, layer);
+            let change = change.map_or_else(String::new, |c| format!(", change {}", signed_interval(&c, 2)));
+            let centred = of(Measure::PearsonCentred, layer)
+                .map_or_else(String::new, |centred| format!("; with each language's mean taken out {centred}"));
+            Some(format!("at layer {layer} {joint}{change}{centred}"))
+        })
+        .collect();
+    if said.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "Pearson's correlation of the first component, mean over pairs of languages, {}: {}.",
+        pooling_words(pooling),
+        said.join("; ")
+    )]
+}
+
+/// The mean over pairs of a change, with the mean of their intervals' ends.
+pub(crate) fn change(look: &Look, pooling: Pooling, measure: Measure, layer: usize) -> Option<Estimate> {
+    let [_, after] = look.both()?;
+    let changes = after.changes.get(&pooling)?.at(measure, layer)?;
+    mean_estimate(changes.values().map(|record| Estimate {
+        value: record.after - record.before,
+        low: record.low,
+        high: record.high,
+    }))
+}
+
+fn variance(look: &Look, pooling: Pooling) -> Option<String> {
+    let said: Vec<String> = look
+        .middle()
+        .into_iter()
+        .filter_map(|layer| {
+            let of = look.by_state(|state| {
+                let [first, second] = state.records.maps.get(&pooling)?.layer(layer, false)?.explained;
+                Some(format!("{} and {} %", percent(first, 0), percent(second, 0)))
+            })?;
+            Some(format!("{of} at layer {layer}"))
+        })
+        .collect();
+    (!said.is_empty())
+        .then(|| format!("The two components explain {} of the variance ({}).", list(&said), pooling_words(pooling)))
+}
+
+/// The caveat of pooling: how far the items' lengths explain how near parallels lie.
+fn length(look: &Look, pooling: Pooling) -> Option<String> {
+    let layer = *look.middle().first()?;
+    let of = look.by_state(|state| {
+        let pairs = state.records.pairs.get(&pooling)?.at(Measure::Length, layer)?;
+        Some(format!("{} %", percent(mean(pairs.values().map(|record| record.value)), 0)))
+    })?;
+    Some(format!(
+        "A mean over tokens changes with their number: at layer {layer} the items' lengths explain {of} of the variance of the \
+         parallel items' cosines ({}).",
+        pooling_words(pooling)
+    ))
+}

@@ -1,0 +1,250 @@
+//! The lens, language by language: curves of the right and of all answers, in the language and in English.
+//!
+//! Source: arXiv 2405.13816, figures 1 and 3; arXiv 2402.10588. Never here: reading records.
+
+use schema::{Language, inside::LensKind};
+
+use super::{
+    look::{Look, State},
+    part::{More, Part, Picture},
+    records::{LensCurves, LensItem},
+    words::{layer_ranges, mean_change},
+};
+use crate::{
+    figure::{Chart, Curve, Look as CurveLook, Mark, Sheet},
+    format::{fixed, list, signed_interval},
+    sheet::{Cell, Head, push, start},
+    stats::{Estimate, mean},
+    table::Table,
+};
+
+/// Languages whose curves are seen at once.
+const SHOWN: usize = 4;
+
+// The paper's colours, told apart by dash and sign too; all answers are solid and lie under the right one.
+const POSSIBLE_ENGLISH: CurveLook = CurveLook { tone: "red", stroke: "solid", mark: Mark::Square };
+const POSSIBLE: CurveLook = CurveLook { tone: "blue", stroke: "solid", mark: Mark::Diamond };
+const CORRECT_ENGLISH: CurveLook = CurveLook { tone: "green", stroke: "dash", mark: Mark::Triangle };
+const CORRECT: CurveLook = CurveLook { tone: "orange", stroke: "dash", mark: Mark::Disc };
+
+/// `None` where there is no lens.
+pub(crate) fn part(look: &Look) -> Option<Part> {
+    let languages = languages(look);
+    if languages.is_empty() {
+        return None;
+    }
+    let mut others: Vec<Language> = languages.iter().copied().filter(|language| *language != Language::En).collect();
+    let hidden = others.split_off(others.len().min(SHOWN));
+    let draw = |languages: &[Language], kind| languages.iter().filter_map(|&l| draw(look, l, kind)).collect::<Vec<_>>();
+    let behind: Vec<Language> =
+        languages.iter().copied().filter(|l| hidden.contains(l) || *l == Language::En).collect();
+    let (shown, behind) = if others.is_empty() { (languages.clone(), Vec::new()) } else { (others, behind) };
+    let mut more = Vec::new();
+    let more_raw = draw(&behind, LensKind::Raw);
+    if !more_raw.is_empty() {
+        let summary = format!("The lens in {}", list(&super::words::codes(&behind)));
+        more.push(More { summary, pictures: more_raw, tables: Vec::new() });
+    }
+    let tuned = draw(&languages, LensKind::Tuned);
+    if !tuned.is_empty() {
+        let summary = "The same through the tuned lens".to_owned();
+        more.push(More { summary, pictures: tuned, tables: Vec::new() });
+    }
+    more.push(More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look, &languages)] });
+    Some(Part {
+        title: "The lens: which answer each layer would give",
+        sentences: sentences(look, &languages),
+        pictures: draw(&shown, LensKind::Raw),
+        more,
+    })
+}
+
+fn languages(look: &Look) -> Vec<Language> {
+    let mut all: Vec<Language> = look.states.iter().flat_map(|state| state.records.lens.keys().copied()).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn curves<'a>(state: &State<'a>, language: Language, kind: LensKind) -> Option<&'a LensCurves> {
+    state.records.lens.get(&language)?.get(&kind)
+}
+
+fn draw(look: &Look, language: Language, kind: LensKind) -> Option<Picture> {
+    let of = |state: &State| {
+        let curves = curves(state, language, kind)?;
+        Some(chart(format!("{}, {}", language.code(), state.name), curves, language))
+    };
+    let charts: Vec<Chart> = look.states.iter().filter_map(of).collect();
+    if charts.is_empty() {
+        return None;
+    }
+    let counts = look.by_state(|state| {
+        let curves = curves(state, language, kind)?;
+        Some(format!("{} items, {} dropped", curves.kept, curves.dropped))
+    });
+    let lens = match kind {
+        LensKind::Raw => "Lens",
+        LensKind::Tuned => "Tuned lens",
+    };
+    let word = match kind {
+        LensKind::Raw => "raw",
+        LensKind::Tuned => "tuned",
+    };
+    let name = format!("inside.{}.lens.{}.{word}", look.slug, language.code());
+    let caption = format!("{lens} in {}: {}.", language.name(), counts.unwrap_or_default());
+    let description = format!(
+        "Probability by layer of the right answer and of all answers in {} and in English, and entropy. {caption}",
+        language.name()
+    );
+    let columns = look.states.len();
+    let sheet = Sheet { name, description, charts, columns, layers: look.layers, shared: true, holds: vec![0.0] };
+    Some(Picture { figure: sheet.draw(), caption })
+}
+
+fn chart(title: String, curves: &LensCurves, language: Language) -> Chart {
+    let points = |of: &[Estimate]| of.iter().copied().enumerate().collect::<Vec<_>>();
+    let curve = |look, name: &str, of: &[Estimate]| Curve { look, name: name.to_owned(), points: points(of) };
+    let own = |what: &str| format!("{what}, {}", language.code());
+    let mut all = Vec::new();
+    if language != Language::En {
+        all.push(curve(POSSIBLE_ENGLISH, "all answers, English", &curves.possible_english));
+    }
+    all.push(curve(POSSIBLE, &own("all answers"), &curves.possible));
+    if language != Language::En {
+        all.push(curve(CORRECT_ENGLISH, "right answer, English", &curves.correct_english));
+    }
+    all.push(curve(CORRECT, &own("right answer"), &curves.correct));
+    let strip = curves.entropy.iter().map(|bits| bits.value).collect();
+    Chart { title, curves: all, strip, empty: format!("all {} items dropped", curves.dropped) }
+}
+
+fn sentences(look: &Look, languages: &[Language]) -> Vec<String> {
+    let foreign: Vec<Language> = languages.iter().copied().filter(|language| *language != Language::En).collect();
+    let mut said: Vec<String> = Vec::new();
+    for state in &look.states {
+        said.extend(lead(state, &foreign, look.states.len()));
+    }
+    said.extend(areas(look, &foreign));
+    said.extend(shares(look, languages));
+    said.extend(dropped(look, &foreign));
+    said
+}
+
+/// Where English leads: only layers in which the interval of the difference leaves out 0.
+fn lead(state: &State, foreign: &[Language], states: usize) -> Option<String> {
+    let of = |language: &Language| {
+        let curves = curves(state, *language, LensKind::Raw).filter(|curves| curves.kept > 1)?;
+        let leading: Vec<usize> = (0..curves.lead.len()).filter(|layer| curves.lead[*layer].rises()).collect();
+        let most = curves.lead.iter().map(|lead| lead.value).fold(0.0, f64::max);
+        Some(match leading.as_slice() {
+            [] => format!("{language} in none"),
+            _ => format!("{language} in {} (by up to {})", layer_ranges(&leading), fixed(most, 3)),
+        })
+    };
+    let each: Vec<String> = foreign.iter().filter_map(of).collect();
+    let when = if states == 1 { String::new() } else { format!(" {} tuning", state.name) };
+    (!each.is_empty()).then(|| {
+        format!(
+            "Layers in which the right answer's probability is higher in English than in the language{when}, as far as the \
+             interval of the difference tells: {}.",
+            each.join("; ")
+        )
+    })
+}
+
+/// How the area under the right answer's curve in English changes.
+fn areas(look: &Look, foreign: &[Language]) -> Option<String> {
+    let each = changes(look, foreign, |item| item.area);
+    let said: Vec<String> = each.iter().map(|(l, change)| format!("{l} {}", signed_interval(change, 3))).collect();
+    (!said.is_empty()).then(|| {
+        format!(
+            "Tuning changes the English answer's probability, averaged over all layers, by {} (95 % intervals over items); the \
+             interval lies above 0 in {} and below 0 in {} of {}.",
+            said.join(", "),
+            each.iter().filter(|(_, change)| change.rises()).count(),
+            each.iter().filter(|(_, change)| change.falls()).count(),
+            crate::format::count(each.len(), "language")
+        )
+    })
+}
+
+/// How the right answer's share of all answers after the last layer changes.
+fn shares(look: &Look, languages: &[Language]) -> Option<String> {
+    let each = changes(look, languages, |item| item.share);
+    let said: Vec<String> = each.iter().map(|(l, change)| format!("{l} {}", signed_interval(change, 2))).collect();
+    (!said.is_empty()).then(|| {
+        format!(
+            "The right answer's share of all answers in the language, after the last layer, changes by {}.",
+            said.join(", ")
+        )
+    })
+}
+
+fn dropped(look: &Look, foreign: &[Language]) -> Option<String> {
+    let last = look.states.last()?;
+    let of = |language: &Language| {
+        let curves = curves(last, *language, LensKind::Raw)?;
+        (curves.dropped > 0).then(|| format!("{language} {} of {}", curves.dropped, curves.kept + curves.dropped))
+    };
+    let each: Vec<String> = foreign.iter().filter_map(of).collect();
+    (!each.is_empty()).then(|| {
+        format!("Items left out, because a token speaks for the right answer in both languages: {}.", each.join(", "))
+    })
+}
+
+/// Changes of an item's number, of the items that both states have, by language.
+fn changes(look: &Look, languages: &[Language], of: impl Fn(&LensItem) -> f64) -> Vec<(Language, Estimate)> {
+    let Some([before, after]) = look.both() else { return Vec::new() };
+    let raw = |records: &super::records::ModelRecords, language| {
+        records.lens.get(&language).and_then(|kinds| kinds.get(&LensKind::Raw)).map(|curves| curves.items.clone())
+    };
+    let change = |language: &Language| {
+        let (before, after) = (raw(before, *language)?, raw(after, *language)?);
+        let pairs = super::look::matched(&before, &after, |item| item.item);
+        let all: Vec<f64> = pairs.into_iter().map(|(a, b)| of(b) - of(a)).filter(|change| change.is_finite()).collect();
+        Some((*language, mean_change(&all)?))
+    };
+    languages.iter().filter_map(change).collect()
+}
+
+const HEADS: [Head<'static>; 9] = [
+    ("language", "language", false),
+    ("state", "state", false),
+    ("items", "items", false),
+    ("dropped", "dropped", false),
+    ("English peaks in layer", "peak_layer", false),
+    ("at", "peak", true),
+    ("English, mean of layers", "area", false),
+    ("English leads in layers", "leads", false),
+    ("right of all, last layer", "share", false),
+];
+
+fn table(look: &Look, languages: &[Language]) -> Table {
+    let caption = "Raw lens: where the right answer in English is most probable, its mean over all layers, the layers in which \
+                   it is more probable than the answer in the language, and the right answer's share of all answers in the \
+                   language after the last layer, %.";
+    let mut table = start(format!("inside.{}.lens", look.slug), caption, &HEADS);
+    for &language in languages {
+        for state in &look.states {
+            let Some(curves) = curves(state, language, LensKind::Raw) else { continue };
+            let peak = curves.correct_english.iter().enumerate().max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value));
+            let leading: Vec<usize> = (0..curves.lead.len()).filter(|layer| curves.lead[*layer].rises()).collect();
+            let shares = curves.items.iter().map(|item| item.share).filter(|share| share.is_finite());
+            let cells = [
+                Cell::text(language.code()),
+                Cell::text(state.name),
+                Cell::Count(curves.kept),
+                Cell::Count(curves.dropped),
+                peak.map_or(Cell::Empty, |(layer, _)| Cell::Count(layer)),
+                Cell::Area(peak.map(|(_, estimate)| *estimate)),
+                Cell::Number(mean(curves.items.iter().map(|item| item.area))),
+                Cell::text(if language == Language::En { String::new() } else { layer_ranges(&leading) }),
+                Cell::Share(Some(mean(shares))),
+            ];
+            push(&mut table, &HEADS, &cells, false);
+        }
+    }
+    crate::sheet::align_left(&mut table, &["state", "English leads in layers"]);
+    table
+}

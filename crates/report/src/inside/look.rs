@@ -1,0 +1,222 @@
+//! What is compared with what: the base model and one adapter, for the prompts of one task.
+//!
+//! Never here: a measure.
+
+use std::collections::BTreeMap;
+
+use super::records::{InsideRecords, ModelRecords};
+use crate::{error::ReportError, results::AdapterName, run_records::BASE};
+
+/// One model before and after, or one of the two alone.
+pub(crate) struct Look<'a> {
+    pub task: &'a str,
+    /// `Base model to zh/de=>en`
+    pub title: String,
+    /// For names of files and anchors, the task in it.
+    pub slug: String,
+    /// One or two, before first.
+    pub states: Vec<State<'a>>,
+    /// L.
+    pub layers: usize,
+}
+
+/// The model as it was looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct State<'a> {
+    /// `before`, `after`; `base` or `tuned` where it stands alone.
+    pub name: &'static str,
+    pub records: &'a ModelRecords,
+}
+
+impl<'a> Look<'a> {
+    /// Before and after, where there are both.
+    pub(crate) fn both(&self) -> Option<[&'a ModelRecords; 2]> {
+        match self.states.as_slice() {
+            [before, after] => Some([before.records, after.records]),
+            _ => None,
+        }
+    }
+
+    /// `before 1, after 2`; where one stands alone, its words alone.
+    pub(crate) fn by_state(&self, words: impl Fn(&State<'a>) -> Option<String>) -> Option<String> {
+        let said: Vec<String> = self
+            .states
+            .iter()
+            .filter_map(|state| {
+                let words = words(state)?;
+                Some(if self.states.len() == 1 { words } else { format!("{} {words}", state.name) })
+            })
+            .collect();
+        (!said.is_empty()).then(|| said.join(", "))
+    }
+
+    /// The paper's layers 20, 25, 30 and 32 of 32, in proportion; each once.
+    pub(crate) fn representative(&self) -> Vec<usize> {
+        let mut layers: Vec<usize> = [20.0, 25.0, 30.0, 32.0].map(|of_32| self.scaled(of_32)).into();
+        layers.dedup();
+        layers
+    }
+
+    /// The two of its tables 8 to 11.
+    pub(crate) fn middle(&self) -> Vec<usize> {
+        let mut layers: Vec<usize> = [20.0, 25.0].map(|of_32| self.scaled(of_32)).into();
+        layers.dedup();
+        layers
+    }
+
+    fn scaled(&self, of_32: f64) -> usize {
+        (of_32 / 32.0 * self.layers as f64).round() as usize
+    }
+}
+
+/// Every task's looks, adapters in the recipe's order; what is missing goes into `gaps`.
+pub(crate) fn looks<'a>(
+    inside: &'a InsideRecords,
+    order: &[String],
+    gaps: &mut Vec<String>,
+) -> Result<Vec<Look<'a>>, ReportError> {
+    let mut looks = Vec::new();
+    for (task, models) in inside {
+        let mut adapters: Vec<(AdapterName, &String, &ModelRecords)> = models
+            .iter()
+            .filter(|(model, _)| *model != BASE)
+            .map(|(model, records)| (AdapterName::parse(model), model, records))
+            .collect();
+        adapters.sort_by_key(|(name, model, _)| (place(name, order), (*model).clone()));
+        let base = models.get(BASE);
+        for (name, model, records) in &adapters {
+            if let Some(base) = base {
+                check_pair(task, model, base, records, gaps)?;
+            } else {
+                gaps.push(format!("Inside `{model}` there are records for {task}, but none of the base model."));
+            }
+            looks.push(of_adapter(task, name, model, base, records));
+        }
+        if let (Some(records), true) = (base, adapters.is_empty()) {
+            let (title, slug) = ("Base model".to_owned(), format!("{task}-base"));
+            let states = vec![State { name: "base", records }];
+            looks.push(Look { task, title, slug, states, layers: records.layers });
+        }
+    }
+    Ok(looks)
+}
+
+fn place(name: &AdapterName, order: &[String]) -> usize {
+    let slug = name.setting.as_ref().map(|setting| setting.slug());
+    slug.and_then(|slug| order.iter().position(|other| *other == slug)).unwrap_or(usize::MAX)
+}
+
+fn of_adapter<'a>(
+    task: &'a str,
+    name: &AdapterName,
+    model: &str,
+    base: Option<&'a ModelRecords>,
+    records: &'a ModelRecords,
+) -> Look<'a> {
+    let seed = model.rsplit_once(".seed").map_or_else(String::new, |(_, seed)| format!(", seed {seed}"));
+    let tuned = format!("{}{seed}", name.title(task));
+    let slug = format!("{task}-{model}").replace(['.', '/', ' '], "-");
+    let layers = records.layers;
+    match base {
+        Some(base) => {
+            let states = vec![State { name: "before", records: base }, State { name: "after", records }];
+            Look { task, title: format!("Base model to {tuned}"), slug, states, layers: base.layers.max(layers) }
+        }
+        None => Look { task, title: tuned, slug, states: vec![State { name: "tuned", records }], layers },
+    }
+}
+
+/// What must be equal before two models are compared, and what one has and the other lacks.
+fn check_pair(
+    task: &str,
+    model: &str,
+    base: &ModelRecords,
+    tuned: &ModelRecords,
+    gaps: &mut Vec<String>,
+) -> Result<(), ReportError> {
+    let refuse = |difference: String| {
+        let (a, b) = (base.source.clone(), tuned.source.clone());
+        Err(ReportError::NotComparable { a, b, difference })
+    };
+    if base.layers != tuned.layers && base.layers.min(tuned.layers) > 0 {
+        return refuse(format!("one has {} layers and the other {}", base.layers, tuned.layers));
+    }
+    for (pooling, before) in &base.maps {
+        if tuned.maps.get(pooling).is_some_and(|after| after.items != before.items) {
+            return refuse(format!("components with pooling {pooling} are of other items"));
+        }
+    }
+    let (of_base, of_tuned) = (base.inventory(), tuned.inventory());
+    let mut tell = |missing: Vec<&String>, who: &str, other: &str| {
+        if !missing.is_empty() {
+            let missing: Vec<&str> = missing.into_iter().map(String::as_str).collect();
+            gaps.push(format!("Inside {who} there is, for {task}, unlike {other}, no {}.", missing.join(", no ")));
+        }
+    };
+    tell(of_base.difference(&of_tuned).collect(), &format!("`{model}`"), "the base");
+    tell(of_tuned.difference(&of_base).collect(), "the base", &format!("`{model}`"));
+    tell_lens(task, model, base, tuned, gaps);
+    tell_changes(task, model, base, tuned, gaps);
+    Ok(())
+}
+
+/// The lens of both models should have the same items.
+fn tell_lens(task: &str, model: &str, base: &ModelRecords, tuned: &ModelRecords, gaps: &mut Vec<String>) {
+    for (language, before) in &base.lens {
+        let after = tuned.lens.get(language);
+        for (kind, before) in before {
+            let Some(after) = after.and_then(|after| after.get(kind)) else { continue };
+            if !before.items.iter().map(|item| item.item).eq(after.items.iter().map(|item| item.item)) {
+                gaps.push(format!(
+                    "The lens of the base and of `{model}` has other items in {language} ({task}): changes are of those that \
+                     both have."
+                ));
+            }
+        }
+    }
+}
+
+/// A change states both levels; the levels stand in two more files.
+fn tell_changes(task: &str, model: &str, base: &ModelRecords, tuned: &ModelRecords, gaps: &mut Vec<String>) {
+    let near = |a: f64, b: f64| (a - b).abs() <= 1e-6 * (1.0 + a.abs());
+    for (pooling, changes) in &tuned.changes {
+        for measure in changes.measures() {
+            let contradicts = changes.by_layer(measure).find_map(|(layer, pairs)| {
+                let level = |records: &ModelRecords, two| {
+                    records.pairs.get(pooling)?.at(measure, layer)?.get(two).map(|record| record.value)
+                };
+                let odd = pairs.iter().find(|(two, change)| {
+                    level(base, two).is_some_and(|value| !near(value, change.before))
+                        || level(tuned, two).is_some_and(|value| !near(value, change.after))
+                });
+                odd.map(|((a, b), _)| format!("{a} and {b} at layer {layer}"))
+            });
+            if let Some(place) = contradicts {
+                gaps.push(format!(
+                    "The change of {measure} (pooling {pooling}, {task}, `{model}`) is not from the levels that are shown, first \
+                     for {place}: run the analyses again."
+                ));
+            }
+        }
+    }
+}
+
+/// Records of both states that have the same key, before and after.
+pub(crate) fn matched<'r, K: Ord, R>(before: &'r [R], after: &'r [R], key: impl Fn(&R) -> K) -> Vec<(&'r R, &'r R)> {
+    let by_key: BTreeMap<K, &R> = before.iter().map(|record| (key(record), record)).collect();
+    after.iter().filter_map(|record| Some((*by_key.get(&key(record))?, record))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_those_of_the_paper_in_proportion() {
+        let of = |layers| Look { task: "t", title: String::new(), slug: String::new(), states: Vec::new(), layers };
+        assert_eq!((of(32).representative(), of(32).middle()), (vec![20, 25, 30, 32], vec![20, 25]));
+        assert_eq!((of(30).representative(), of(30).middle()), (vec![19, 23, 28, 30], vec![19, 23]));
+        assert_eq!(of(2).representative(), [1, 2]);
+        assert_eq!(of(0).representative(), [0]);
+    }
+}

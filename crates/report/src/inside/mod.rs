@@ -1,0 +1,37 @@
+//! What is inside the models, from the records of `inside/`: figures, tables and sentences, before and after tuning.
+//!
+//! Source: section 6 and appendices C and D of arXiv 2405.13816, and the measures that have come since. Never here:
+//! computing a measure (`analyse`); a number that stands in no record and follows from none.
+
+mod alignment;
+mod components;
+mod heat;
+mod lens;
+mod look;
+mod neurons;
+mod part;
+mod patching;
+mod records;
+mod results;
+mod silencing;
+mod tuned_lens;
+mod words;
+
+pub(crate) use look::{Look, looks};
+pub(crate) use part::{More, Part, Picture};
+pub(crate) use records::{InsideRecords, read as read_inside};
+pub(crate) use results::LookResult;
+
+/// Everything that is shown of one look, in the order of the page. What is missing is no part.
+pub(crate) fn parts(look: &Look) -> Vec<Part> {
+    let all = [
+        lens::part(look),
+        tuned_lens::part(look),
+        components::part(look),
+        alignment::part(look),
+        neurons::part(look),
+        silencing::part(look),
+        patching::part(look),
+    ];
+    all.into_iter().flatten().collect()
+}

@@ -1,0 +1,200 @@
+//! Neurons by the languages that activate them: where the selected ones are, classes by layer, what languages share.
+//!
+//! Source: arXiv 2402.16438, 2505.21505, 2402.18815. Never here: selecting.
+
+use std::collections::BTreeMap;
+
+use schema::{
+    Language,
+    inside::{LayerNeurons, NeuronsRecord},
+};
+
+use super::{
+    heat::{short, symmetric},
+    look::{Look, State},
+    part::{More, Part, Picture},
+    words::codes,
+};
+use crate::{
+    figure::{Atlas, Cell, Chart, Curve, Look as CurveLook, Map, Mark, Ramp, Sheet},
+    format::{fixed, percent, thousands},
+    sheet::{self, Head, align_left, push, start},
+    stats::{Estimate, mean},
+    table::Table,
+};
+
+/// `None` where no neurons were counted.
+pub(crate) fn part(look: &Look) -> Option<Part> {
+    let states: Vec<(&State, &NeuronsRecord)> =
+        look.states.iter().filter_map(|state| Some((state, state.records.neurons.as_ref()?))).collect();
+    if states.is_empty() {
+        return None;
+    }
+    let more = vec![
+        More {
+            summary: "Which neurons languages share".to_owned(),
+            pictures: vec![overlap(look, &states)],
+            tables: Vec::new(),
+        },
+        More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look, &states)] },
+    ];
+    Some(Part {
+        title: "Neurons by language",
+        sentences: states.iter().map(|(state, record)| sentence(state, record, states.len())).collect(),
+        pictures: vec![selected(look, &states), classes(look, &states)],
+        more,
+    })
+}
+
+fn languages(states: &[(&State, &NeuronsRecord)]) -> Vec<Language> {
+    let mut all: Vec<Language> = states.iter().flat_map(|(_, record)| record.tokens.keys().copied()).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Languages by blocks: how many were selected.
+fn selected(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
+    let languages = languages(states);
+    let of = |record: &NeuronsRecord, language: &Language| -> Vec<Option<Cell>> {
+        let cell = |layer: &LayerNeurons| {
+            let number = layer.selected.get(language).copied().unwrap_or(0);
+            let hint = format!("{language}, block {}: {number} of {} neurons", layer.layer, layer.neurons);
+            Some(Cell { value: number as f64, clear: false, hint })
+        };
+        record.layers.iter().map(cell).collect()
+    };
+    let most = states.iter().flat_map(|(_, r)| &r.layers).flat_map(|layer| layer.selected.values()).max();
+    let map = |(state, record): &(&State, &NeuronsRecord)| Map {
+        title: state.name.to_owned(),
+        rows: codes(&languages),
+        columns: record.layers.iter().map(|layer| layer.layer.to_string()).collect(),
+        cells: languages.iter().map(|language| of(record, language)).collect(),
+        ramp: Ramp::Sequential(0.0, most.map_or(1.0, |most| (*most).max(1) as f64)),
+        unit: "neurons".to_owned(),
+        show: |value| format!("{value:.0}"),
+    };
+    let caption =
+        "Neurons selected for each language (those of the lowest entropy over languages), by block.".to_owned();
+    let name = format!("inside.{}.neurons", look.slug);
+    let maps = states.iter().map(map).collect();
+    let atlas = Atlas { name, description: caption.clone(), maps, columns: states.len(), axes: ("", "block") };
+    Picture { figure: atlas.draw(), caption }
+}
+
+/// Each class's share of a block's neurons.
+fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
+    type Count = fn(&LayerNeurons) -> usize;
+    const CLASSES: [(&str, CurveLook, Count); 4] = [
+        ("no language", CurveLook { tone: "grey", stroke: "dots", mark: Mark::None }, |layer| layer.inactive),
+        ("all languages", CurveLook { tone: "blue", stroke: "solid", mark: Mark::Square }, |layer| layer.general),
+        ("several", CurveLook { tone: "green", stroke: "dash", mark: Mark::Triangle }, |layer| layer.related),
+        ("one", CurveLook { tone: "orange", stroke: "dash", mark: Mark::Disc }, |layer| layer.specific),
+    ];
+    let chart = |(state, record): &(&State, &NeuronsRecord)| {
+        let share = |layer: &LayerNeurons, count: Count| Estimate {
+            value: count(layer) as f64 / layer.neurons.max(1) as f64,
+            ..Estimate::UNDEFINED
+        };
+        let curves = CLASSES.into_iter().map(|(name, look, count)| Curve {
+            look,
+            name: format!("active in {name}"),
+            points: record.layers.iter().map(|layer| (layer.layer, share(layer, count))).collect(),
+        });
+        Chart { title: state.name.to_owned(), curves: curves.collect(), strip: Vec::new(), empty: String::new() }
+    };
+    let caption = "Share of a block's neurons that are active in one language, in several, in all, in none.".to_owned();
+    let sheet = Sheet {
+        name: format!("inside.{}.neurons.classes", look.slug),
+        description: caption.clone(),
+        charts: states.iter().map(chart).collect(),
+        columns: states.len(),
+        layers: look.layers,
+        shared: true,
+        holds: vec![0.0],
+    };
+    Picture { figure: sheet.draw(), caption }
+}
+
+fn overlap(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
+    let languages = languages(states);
+    let most = states.iter().flat_map(|(_, record)| &record.overlap).map(|pair| pair.jaccard).fold(0.0, f64::max);
+    let map = |(state, record): &(&State, &NeuronsRecord)| {
+        let by_pair: BTreeMap<_, _> = record.overlap.iter().map(|pair| ((pair.a, pair.b), pair)).collect();
+        let cell = |two| {
+            let pair = by_pair.get(&two)?;
+            let hint = format!("{}, {}: {} shared, Jaccard {}", pair.a, pair.b, pair.shared, fixed(pair.jaccard, 3));
+            Some(Cell { value: pair.jaccard, clear: false, hint })
+        };
+        Map {
+            title: state.name.to_owned(),
+            rows: codes(&languages),
+            columns: codes(&languages),
+            cells: symmetric(&languages, cell),
+            ramp: Ramp::Sequential(0.0, ((most * 10.0).ceil() / 10.0).max(0.1)),
+            unit: "shared through either's".to_owned(),
+            show: short,
+        }
+    };
+    let caption = "Neurons selected for both of two languages, through those of either (Jaccard).".to_owned();
+    let name = format!("inside.{}.neurons.overlap", look.slug);
+    let maps = states.iter().map(map).collect();
+    let atlas = Atlas { name, description: caption.clone(), maps, columns: states.len(), axes: ("", "") };
+    Picture { figure: atlas.draw(), caption }
+}
+
+fn sentence(state: &State, record: &NeuronsRecord, states: usize) -> String {
+    let all: usize = record.layers.iter().map(|layer| layer.neurons).sum();
+    let counts: Vec<String> = record.selected.iter().map(|(l, neurons)| format!("{l} {}", neurons.len())).collect();
+    let third = record.layers.len().div_ceil(3);
+    let in_blocks = |blocks: &[LayerNeurons]| -> usize { blocks.iter().flat_map(|b| b.selected.values()).sum() };
+    let whole = in_blocks(&record.layers).max(1) as f64;
+    let early = in_blocks(&record.layers[..third.min(record.layers.len())]) as f64 / whole;
+    let late = in_blocks(&record.layers[record.layers.len().saturating_sub(third)..]) as f64 / whole;
+    let when = if states == 1 { String::new() } else { format!("{} tuning, ", state.name) };
+    let share = |of: fn(&LayerNeurons) -> usize| {
+        percent(record.layers.iter().map(of).sum::<usize>() as f64 / all.max(1) as f64, 1)
+    };
+    format!(
+        "Of {} neurons, {when}{} % are active in one language alone and {} % in all. Selected for a language, the {} % of lowest \
+         entropy: {}; {} % of these stand in the first third of the blocks and {} % in the last.",
+        thousands(all as u64),
+        share(|layer| layer.specific),
+        share(|layer| layer.general),
+        percent(record.share, 1),
+        counts.join(", "),
+        percent(early, 0),
+        percent(late, 0)
+    )
+}
+
+const HEADS: [Head<'static>; 8] = [
+    ("state", "state", false),
+    ("block", "block", false),
+    ("neurons", "neurons", false),
+    ("active in one", "specific", false),
+    ("in several", "related", false),
+    ("in all", "general", false),
+    ("in none", "inactive", false),
+    ("mean entropy, bits", "mean_entropy", false),
+];
+
+fn table(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Table {
+    let tokens = mean(states.iter().flat_map(|(_, record)| record.tokens.values().map(|tokens| *tokens as f64)));
+    let caption = format!(
+        "Classes of neurons by block; on average {} tokens a language were looked at.",
+        thousands(tokens as u64)
+    );
+    let mut table = start(format!("inside.{}.neurons", look.slug), caption, &HEADS);
+    for (state, record) in states {
+        for layer in &record.layers {
+            let counts = [layer.layer, layer.neurons, layer.specific, layer.related, layer.general, layer.inactive];
+            let mut cells = vec![sheet::Cell::text(state.name)];
+            cells.extend(counts.map(sheet::Cell::Count));
+            cells.push(sheet::Cell::Number(layer.mean_entropy));
+            push(&mut table, &HEADS, &cells, false);
+        }
+    }
+    align_left(&mut table, &["state"]);
+    table
+}

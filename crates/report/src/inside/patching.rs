@@ -1,0 +1,185 @@
+//! What another run's residual vector does to the answer, layer by layer: patching, steering, and their controls.
+//!
+//! Source: activation patching with another language's run, arXiv 2411.08745. Never here: intervening.
+
+use schema::{
+    Language,
+    inside::{InterventionKind, InterventionRecord},
+};
+
+use super::{
+    look::{Look, State},
+    part::{More, Part, Picture},
+    words::{capital, codes, layer_ranges, mean_estimate},
+};
+use crate::{
+    figure::{Atlas, Cell, Map, Ramp},
+    format::{points, points_interval},
+    sheet::{self, Head, align_left, push, start},
+    stats::Estimate,
+    table::Table,
+};
+
+const KINDS: [InterventionKind; 5] = [
+    InterventionKind::PatchParallel,
+    InterventionKind::PatchOther,
+    InterventionKind::PatchSame,
+    InterventionKind::Steer,
+    InterventionKind::SteerRandom,
+];
+
+/// What is done, and on which label the effect is.
+fn words(kind: InterventionKind) -> &'static str {
+    match kind {
+        InterventionKind::PatchParallel => "the same item's English vector; effect on the gold label",
+        InterventionKind::PatchOther => "an English item's with another gold label; effect on that label",
+        InterventionKind::PatchSame => "an item's of the same language with another gold label; effect on that label",
+        InterventionKind::Steer => "English mean less the language's added; effect on the gold label",
+        InterventionKind::SteerRandom => "a random vector as long added; effect on the gold label",
+    }
+}
+
+fn short(kind: InterventionKind) -> &'static str {
+    match kind {
+        InterventionKind::PatchParallel => "same item, English",
+        InterventionKind::PatchOther => "other label, English",
+        InterventionKind::PatchSame => "other label, same language",
+        InterventionKind::Steer => "steered to English",
+        InterventionKind::SteerRandom => "random direction",
+    }
+}
+
+/// `None` where nothing was patched.
+pub(crate) fn part(look: &Look) -> Option<Part> {
+    if look.states.iter().all(|state| state.records.interventions.is_empty()) {
+        return None;
+    }
+    let draw = |kinds: &[InterventionKind]| kinds.iter().filter_map(|&kind| map(look, kind)).collect::<Vec<Picture>>();
+    let controls = draw(&KINDS[2..]);
+    let mut more = Vec::new();
+    if !controls.is_empty() {
+        let summary = "Controls and steering".to_owned();
+        more.push(More { summary, pictures: controls, tables: Vec::new() });
+    }
+    more.push(More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look)] });
+    Some(Part {
+        title: "Patching the last token's vector",
+        sentences: KINDS.into_iter().filter_map(|kind| sentence(look, kind)).collect(),
+        pictures: draw(&KINDS[..2]),
+        more,
+    })
+}
+
+fn change(record: &InterventionRecord) -> Estimate {
+    Estimate { value: record.after - record.before, low: record.low, high: record.high }
+}
+
+fn of_kind<'a>(state: &State<'a>, kind: InterventionKind) -> impl Iterator<Item = &'a InterventionRecord> {
+    state.records.interventions.iter().filter(move |record| record.kind == kind)
+}
+
+fn map(look: &Look, kind: InterventionKind) -> Option<Picture> {
+    let all = || look.states.iter().flat_map(|state| &state.records.interventions);
+    let mut languages: Vec<Language> = all().filter(|r| r.kind == kind).map(|record| record.language).collect();
+    languages.sort();
+    languages.dedup();
+    if languages.is_empty() {
+        return None;
+    }
+    // one scale for all kinds, so that a control's colours mean the same
+    let reach = all().map(|record| change(record).value.abs()).fold(0.0, f64::max);
+    let reach = ((reach * 20.0).ceil() / 20.0).max(0.05);
+    let map = |state: &State| {
+        let cell = |language: Language, layer: usize| {
+            let record = of_kind(state, kind).find(|r| r.language == language && r.layer == layer)?;
+            let change = change(record);
+            let hint =
+                format!("{language}, layer {layer}: {} points ({} items)", points_interval(&change, 1), record.items);
+            Some(Cell { value: change.value, clear: change.rises() || change.falls(), hint })
+        };
+        Map {
+            title: state.name.to_owned(),
+            rows: codes(&languages),
+            columns: (0..=look.layers).map(|layer| layer.to_string()).collect(),
+            cells: languages.iter().map(|&l| (0..=look.layers).map(|layer| cell(l, layer)).collect()).collect(),
+            ramp: Ramp::Diverging(reach),
+            unit: "points".to_owned(),
+            show: |value| points(value, 0),
+        }
+    };
+    let caption = format!(
+        "Change of a label's share of the scores, points, when the last token's vector after a layer is replaced or changed: {}. \
+         Dotted: the 95 % interval leaves out 0.",
+        words(kind)
+    );
+    let name = format!("inside.{}.patching.{}", look.slug, short(kind).replace([',', ' '], "-").replace("--", "-"));
+    let maps = look.states.iter().map(map).collect();
+    let atlas = Atlas { name, description: caption.clone(), maps, columns: look.states.len(), axes: ("", "layer") };
+    Some(Picture { figure: atlas.draw(), caption })
+}
+
+/// The mean over languages at a layer.
+fn means(state: &State, kind: InterventionKind, layers: usize) -> Vec<(usize, Estimate)> {
+    let of = |layer: usize| {
+        let at_layer = of_kind(state, kind).filter(|record| record.layer == layer).map(change);
+        Some((layer, mean_estimate(at_layer)?))
+    };
+    (0..=layers).filter_map(of).collect()
+}
+
+fn sentence(look: &Look, kind: InterventionKind) -> Option<String> {
+    let said = look.by_state(|state| {
+        let means = means(state, kind, look.layers);
+        let (layer, most) = means.iter().max_by(|(_, a), (_, b)| a.value.abs().total_cmp(&b.value.abs()))?;
+        let pick = |test: fn(&Estimate) -> bool| -> Vec<usize> {
+            means.iter().filter(|(_, change)| test(change)).map(|(layer, _)| *layer).collect()
+        };
+        Some(format!(
+            "at most {} points at layer {layer}, above 0 in layers {} and below 0 in {}",
+            points_interval(most, 1),
+            layer_ranges(&pick(Estimate::rises)),
+            layer_ranges(&pick(Estimate::falls))
+        ))
+    })?;
+    Some(format!("{}, mean over languages: {said}.", capital(words(kind))))
+}
+
+const HEADS: [Head<'static>; 9] = [
+    ("state", "state", false),
+    ("what", "kind", false),
+    ("language", "language", false),
+    ("layer", "layer", false),
+    ("items", "items", false),
+    ("before, %", "before", false),
+    ("change [95 %]", "change", true),
+    ("chosen before, %", "chosen_before", false),
+    ("chosen after, %", "chosen_after", false),
+];
+
+/// Every intervention at the layers that stand for all.
+fn table(look: &Look) -> Table {
+    let caption = "A label's share of the scores without a change of the last token's vector, what the change does, in points, and \
+                   how often the label is chosen; at four layers that stand for all.";
+    let mut table = start(format!("inside.{}.patching", look.slug), caption, &HEADS);
+    let layers = look.representative();
+    for state in &look.states {
+        for kind in KINDS {
+            for record in of_kind(state, kind).filter(|record| layers.contains(&record.layer)) {
+                let cells = [
+                    sheet::Cell::text(state.name),
+                    sheet::Cell::text(short(kind)),
+                    sheet::Cell::text(record.language.code()),
+                    sheet::Cell::Count(record.layer),
+                    sheet::Cell::Count(record.items),
+                    sheet::Cell::Share(Some(record.before)),
+                    sheet::Cell::Change(Some(change(record))),
+                    sheet::Cell::Share(Some(record.chosen_before)),
+                    sheet::Cell::Share(Some(record.chosen_after)),
+                ];
+                push(&mut table, &HEADS, &cells, false);
+            }
+        }
+    }
+    align_left(&mut table, &["state", "what", "language"]);
+    table
+}

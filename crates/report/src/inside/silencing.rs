@@ -1,0 +1,162 @@
+//! What switching a language's neurons off does to the answers, beside as many neurons drawn by lot.
+//!
+//! Source: arXiv 2402.16438, 2402.18815. Never here: the neurons themselves.
+
+use std::collections::BTreeMap;
+
+use schema::{
+    Language,
+    inside::{SilencedKind, SilencingRecord},
+};
+
+use super::{
+    look::{Look, State},
+    part::{More, Part, Picture},
+    words::{codes, mean_estimate},
+};
+use crate::{
+    figure::{Atlas, Cell, Map, Ramp},
+    format::{points, points_interval},
+    sheet::{self, Head, align_left, push, start},
+    stats::Estimate,
+    table::Table,
+};
+
+/// `None` where nothing was silenced.
+pub(crate) fn part(look: &Look) -> Option<Part> {
+    if look.states.iter().all(|state| state.records.silencing.is_empty()) {
+        return None;
+    }
+    Some(Part {
+        title: "Switching a language's neurons off",
+        sentences: look.states.iter().filter_map(|state| sentence(state, look.states.len())).collect(),
+        pictures: vec![matrix(look)],
+        more: vec![More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look)] }],
+    })
+}
+
+fn change(record: &SilencingRecord) -> Estimate {
+    Estimate { value: record.accuracy_after - record.accuracy_before, low: record.low, high: record.high }
+}
+
+fn matrix(look: &Look) -> Picture {
+    let records = || look.states.iter().flat_map(|state| &state.records.silencing);
+    let sorted = |of: fn(&SilencingRecord) -> Language| {
+        let mut all: Vec<Language> = records().map(of).collect();
+        all.sort();
+        all.dedup();
+        all
+    };
+    let (silenced, asked) = (sorted(|r| r.silenced), sorted(|r| r.asked));
+    let reach = records().map(|record| change(record).value.abs()).fold(0.0, f64::max);
+    let reach = ((reach * 20.0).ceil() / 20.0).max(0.05);
+    let mut maps = Vec::new();
+    for kind in [SilencedKind::Language, SilencedKind::Random] {
+        for state in &look.states {
+            let of = |a: Language, b: Language| {
+                let is = |r: &&SilencingRecord| r.silenced == a && r.asked == b && r.kind == kind;
+                let record = state.records.silencing.iter().find(is)?;
+                let change = change(record);
+                let hint =
+                    format!("{a} off, {b} asked: {} points ({} items)", points_interval(&change, 1), record.items);
+                Some(Cell { value: change.value, clear: change.rises() || change.falls(), hint })
+            };
+            let what = match kind {
+                SilencedKind::Language => "a language's",
+                SilencedKind::Random => "as many by lot",
+            };
+            maps.push(Map {
+                title: format!("{what}, {}", state.name),
+                rows: codes(&silenced),
+                columns: codes(&asked),
+                cells: silenced.iter().map(|&a| asked.iter().map(|&b| of(a, b)).collect()).collect(),
+                ramp: Ramp::Diverging(reach),
+                unit: "points".to_owned(),
+                show: |value| points(value, 0),
+            });
+        }
+    }
+    let caption = "Change of accuracy, points, with the neurons of one language (row) off, when another (column) is asked; below it \
+                   as many neurons of each block, drawn by lot. Bold or dotted: the 95 % interval leaves out 0."
+        .to_owned();
+    let name = format!("inside.{}.silencing", look.slug);
+    let atlas =
+        Atlas { name, description: caption.clone(), maps, columns: look.states.len(), axes: ("switched off", "asked") };
+    Picture { figure: atlas.draw(), caption }
+}
+
+/// The language's own questions, other languages', and the control.
+fn sentence(state: &State, states: usize) -> Option<String> {
+    let of = |kind: SilencedKind, own: bool| -> Vec<Estimate> {
+        let is = |r: &&SilencingRecord| r.kind == kind && (r.silenced == r.asked) == own;
+        state.records.silencing.iter().filter(is).map(change).collect()
+    };
+    let say = |kind, own| {
+        let changes = of(kind, own);
+        let falls = changes.iter().filter(|change| change.falls()).count();
+        let mean = mean_estimate(changes.iter().copied())?;
+        Some(format!("{} points (below 0 in {falls} of {})", points_interval(&mean, 1), changes.len()))
+    };
+    let own = say(SilencedKind::Language, true)?;
+    let others =
+        say(SilencedKind::Language, false).map_or_else(String::new, |o| format!(", in other languages by {o}"));
+    let control = [say(SilencedKind::Random, true), say(SilencedKind::Random, false)];
+    let control = match control {
+        [Some(own), Some(others)] => format!("; with as many neurons drawn by lot by {own} and {others}"),
+        [Some(own), None] => format!("; with as many neurons drawn by lot by {own}"),
+        _ => String::new(),
+    };
+    let when = if states == 1 { String::new() } else { format!("{} tuning ", state.name) };
+    Some(format!(
+        "With a language's neurons off, {when}the accuracy in this language changes by {own}{others}{control}; means, with the \
+         mean of the intervals."
+    ))
+}
+
+const HEADS: [Head<'static>; 10] = [
+    ("state", "state", false),
+    ("off", "silenced", false),
+    ("which", "kind", false),
+    ("neurons", "neurons", false),
+    ("asked", "asked", false),
+    ("items", "items", false),
+    ("before, %", "accuracy_before", false),
+    ("change [95 %]", "change", true),
+    ("gold label's share", "gold_change", false),
+    ("answers changed, %", "changed_answers", false),
+];
+
+fn table(look: &Look) -> Table {
+    let caption = "Answers with neurons off: accuracy before and its change in points, mean change of the gold label's share of the \
+                   scores in points, share of answers that change.";
+    let mut table = start(format!("inside.{}.silencing", look.slug), caption, &HEADS);
+    let rows: BTreeMap<_, _> = look
+        .states
+        .iter()
+        .enumerate()
+        .flat_map(|(place, state)| {
+            state.records.silencing.iter().map(move |r| ((place, r.kind, r.silenced, r.asked), (state.name, r)))
+        })
+        .collect();
+    for (name, record) in rows.values() {
+        let kind = match record.kind {
+            SilencedKind::Language => "language's",
+            SilencedKind::Random => "by lot",
+        };
+        let cells = [
+            sheet::Cell::text(*name),
+            sheet::Cell::text(record.silenced.code()),
+            sheet::Cell::text(kind),
+            sheet::Cell::Count(record.neurons),
+            sheet::Cell::text(record.asked.code()),
+            sheet::Cell::Count(record.items),
+            sheet::Cell::Share(Some(record.accuracy_before)),
+            sheet::Cell::Change(Some(change(record))),
+            sheet::Cell::Share(Some(record.gold_change)),
+            sheet::Cell::Share(Some(record.changed_answers)),
+        ];
+        push(&mut table, &HEADS, &cells, false);
+    }
+    align_left(&mut table, &["state", "off", "which", "asked"]);
+    table
+}

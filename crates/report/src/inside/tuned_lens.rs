@@ -1,0 +1,114 @@
+//! How far both lenses are from the model's own last distribution, by layer.
+//!
+//! Source: arXiv 2303.08112. Never here: the lens of questions.
+
+use super::{
+    look::Look,
+    part::{More, Part, Picture},
+    words::{AFTER, BEFORE, capital, layer_ranges},
+};
+use crate::{
+    figure::{Chart, Curve, Sheet},
+    format::fixed,
+    sheet::{Cell, Head, align_left, push, start},
+    stats::Estimate,
+    table::Table,
+};
+
+/// `None` where no lens was trained.
+pub(crate) fn part(look: &Look) -> Option<Part> {
+    let states: Vec<_> = look.states.iter().filter(|state| !state.records.tuned_lens.is_empty()).collect();
+    if states.is_empty() {
+        return None;
+    }
+    let charts = states.iter().map(|state| {
+        let records = &state.records.tuned_lens;
+        let curve = |look, name: &str, of: fn(&schema::inside::TunedLensRecord) -> f64| Curve {
+            look,
+            name: name.to_owned(),
+            points: records.iter().map(|record| (record.layer, level(of(record)))).collect(),
+        };
+        Chart {
+            title: state.name.to_owned(),
+            curves: vec![curve(BEFORE, "raw lens", |r| r.raw_kl), curve(AFTER, "tuned lens", |r| r.tuned_kl)],
+            strip: Vec::new(),
+            empty: String::new(),
+        }
+    });
+    let description =
+        "Mean KL divergence of the raw and of the tuned lens from the model, nats a token, by layer.".to_owned();
+    let sheet = Sheet {
+        name: format!("inside.{}.tuned-lens", look.slug),
+        description: description.clone(),
+        charts: charts.collect(),
+        columns: look.states.len(),
+        layers: look.layers,
+        shared: true,
+        holds: vec![0.0],
+    };
+    let table = table(look);
+    Some(Part {
+        title: "The tuned lens",
+        sentences: look.states.iter().filter_map(|state| sentence(state, look.states.len())).collect(),
+        pictures: vec![Picture {
+            figure: sheet.draw(),
+            caption: format!("{description} Of text that no translator was trained on; lower is nearer."),
+        }],
+        more: vec![More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table] }],
+    })
+}
+
+/// A level without an interval.
+fn level(value: f64) -> Estimate {
+    Estimate { value, ..Estimate::UNDEFINED }
+}
+
+fn sentence(state: &super::look::State, states: usize) -> Option<String> {
+    let records = &state.records.tuned_lens;
+    let middle = records.get(records.len() / 2)?;
+    let of = |test: fn(&schema::inside::TunedLensRecord) -> bool| -> Vec<usize> {
+        records.iter().filter(|record| test(record)).map(|record| record.layer).collect()
+    };
+    let (nearer, further) = (of(|r| r.gain_low > 0.0), of(|r| r.gain_high < 0.0));
+    let who = if states == 1 { "The".to_owned() } else { format!("{} tuning the model, the", capital(state.name)) };
+    Some(format!(
+        "{who} tuned lens is nearer to the model than the raw one in layers {} and further in {}, as far as the interval tells; at \
+         layer {} the divergence is {} nats a token raw and {} tuned ({} tokens).",
+        layer_ranges(&nearer),
+        layer_ranges(&further),
+        middle.layer,
+        fixed(middle.raw_kl, 2),
+        fixed(middle.tuned_kl, 2),
+        middle.tokens
+    ))
+}
+
+const HEADS: [Head<'static>; 6] = [
+    ("state", "state", false),
+    ("layer", "layer", false),
+    ("tokens", "tokens", false),
+    ("raw, nats", "raw_kl", false),
+    ("tuned, nats", "tuned_kl", false),
+    ("gain [95 %]", "gain", true),
+];
+
+fn table(look: &Look) -> Table {
+    let caption = "KL divergence from the model's own last distribution, nats a token, and what the tuned lens gains.";
+    let mut table = start(format!("inside.{}.tuned-lens", look.slug), caption, &HEADS);
+    for state in &look.states {
+        for record in &state.records.tuned_lens {
+            let value = record.raw_kl - record.tuned_kl;
+            let cells = [
+                Cell::text(state.name),
+                Cell::Count(record.layer),
+                Cell::Count(record.tokens),
+                Cell::Number(record.raw_kl),
+                Cell::Number(record.tuned_kl),
+                Cell::AreaChange(Some(Estimate { value, low: record.gain_low, high: record.gain_high })),
+            ];
+            push(&mut table, &HEADS, &cells, false);
+        }
+    }
+    align_left(&mut table, &["state"]);
+    table
+}

@@ -1,0 +1,132 @@
+//! What several sections say in the same way: ranges of layers, means over pairs and items, poolings, measures.
+//!
+//! Never here: a threshold that is not an interval.
+
+use schema::{
+    Language,
+    inside::{Measure, Pooling},
+};
+
+use crate::{
+    figure::{Look as CurveLook, Mark},
+    stats::{Estimate, distribution::t_critical, mean, standard_deviation},
+};
+
+/// `3`, `3–7`, `3–7 and 9`; `none`.
+pub(crate) fn layer_ranges(layers: &[usize]) -> String {
+    if layers.is_empty() {
+        return "none".to_owned();
+    }
+    let runs = layers.chunk_by(|a, b| a + 1 == *b).map(|run| match run {
+        [only] => only.to_string(),
+        [first, .., last] => format!("{first}–{last}"),
+        [] => String::new(),
+    });
+    crate::format::list(&runs.collect::<Vec<_>>())
+}
+
+/// The mean of items' changes with Student's interval; `None` for fewer than two.
+pub(crate) fn mean_change(changes: &[f64]) -> Option<Estimate> {
+    let spread = standard_deviation(changes)?;
+    let value = mean(changes.iter().copied());
+    let count = changes.len() as f64;
+    let reach = t_critical(count - 1.0) * spread / count.sqrt();
+    Some(Estimate { value, low: value - reach, high: value + reach })
+}
+
+/// The mean of several numbers with the mean of their intervals' ends, which is at least as wide as the mean's own: its
+/// standard error is at most the mean of theirs, reached where they move together.
+pub(crate) fn mean_estimate(all: impl IntoIterator<Item = Estimate>) -> Option<Estimate> {
+    let all: Vec<Estimate> = all.into_iter().collect();
+    let of = |part: fn(&Estimate) -> f64| mean(all.iter().map(part));
+    (!all.is_empty()).then(|| Estimate { value: of(|e| e.value), low: of(|e| e.low), high: of(|e| e.high) })
+}
+
+/// What a pooling is, in words.
+pub(crate) fn pooling_words(pooling: Pooling) -> &'static str {
+    match pooling {
+        Pooling::All => "mean over all tokens, as the paper",
+        Pooling::Question => "mean over the question's tokens",
+        Pooling::Weighted => "mean over the question's tokens, later ones weighted more",
+        Pooling::Last => "last token",
+    }
+}
+
+/// What a measure is, for a panel.
+pub(crate) fn measure_title(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Pearson => "Pearson, component 1",
+        Measure::PearsonCentred => "Pearson, language means out",
+        Measure::Cka => "CKA, debiased",
+        Measure::Retrieval => "Retrieval",
+        Measure::Cosine => "Cosine of parallels",
+        Measure::CosineCentred => "Cosine, language means out",
+        Measure::Centroid => "Distance of the means",
+        Measure::Length => "Explained by length",
+    }
+}
+
+/// How a measure is called in a sentence.
+pub(crate) fn measure_words(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Pearson => "Pearson's correlation of the first component",
+        Measure::PearsonCentred => "the same with each language's mean taken out",
+        Measure::Cka => "debiased CKA",
+        Measure::Retrieval => "retrieval",
+        Measure::Cosine => "the cosine of parallel items",
+        Measure::CosineCentred => "their cosine with each language's mean taken out",
+        Measure::Centroid => "the distance of the languages' means",
+        Measure::Length => "the share that lengths explain",
+    }
+}
+
+/// The first letter large, for the beginning of a sentence.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Codes of languages.
+pub(crate) fn codes(languages: &[Language]) -> Vec<String> {
+    languages.iter().map(|language| language.code().to_owned()).collect()
+}
+
+/// Of the model before tuning, or alone.
+pub(crate) const BEFORE: CurveLook = CurveLook { tone: "grey", stroke: "dash", mark: Mark::Disc };
+/// Of the tuned one.
+pub(crate) const AFTER: CurveLook = CurveLook { tone: "blue", stroke: "solid", mark: Mark::Square };
+
+/// Of the state at a place of [`super::Look::states`].
+pub(crate) fn state_look(place: usize, count: usize) -> CurveLook {
+    if place + 1 == count { AFTER } else { BEFORE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_told_in_ranges() {
+        assert_eq!(layer_ranges(&[]), "none");
+        assert_eq!(layer_ranges(&[3, 4, 5, 9, 11, 12]), "3–5, 9 and 11–12");
+    }
+
+    #[test]
+    fn a_mean_change_has_students_interval() {
+        // scipy.stats.t.interval(0.95, 3, loc=0.05, scale=scipy.stats.sem([0.1, -0.1, 0.05, 0.15]))
+        let change = mean_change(&[0.1, -0.1, 0.05, 0.15]).expect("four");
+        assert!((change.value - 0.05).abs() < 1e-15);
+        assert!((change.low - -0.121_861_9).abs() < 1e-6, "{change:?}");
+        assert_eq!(mean_change(&[0.1]), None);
+    }
+
+    #[test]
+    fn the_mean_of_pairs_has_the_mean_of_their_ends() {
+        let of = |value, low, high| Estimate { value, low, high };
+        let mean = mean_estimate([of(0.2, 0.0, 0.5), of(0.4, 0.2, 0.7)]).expect("two");
+        for (found, expected) in [(mean.value, 0.3), (mean.low, 0.1), (mean.high, 0.6)] {
+            assert!((found - expected).abs() < 1e-15, "{mean:?}");
+        }
+        assert_eq!(mean_estimate([]), None);
+    }
+}

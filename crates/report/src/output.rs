@@ -1,0 +1,60 @@
+//! Everything drawn and tabulated on the way to the page, and its files: figures as SVG and PNG, tables as Markdown, CSV
+//! and LaTeX.
+//!
+//! Never here: what is drawn.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use schema::write_whole;
+
+use crate::{
+    error::ReportError,
+    figure::{Figure, Painter},
+    page::{Drawn, Shown},
+    table::Table,
+};
+
+/// Figures and tables in the order in which they were made.
+#[derive(Default)]
+pub(crate) struct Output {
+    figures: Vec<Figure>,
+    tables: Vec<Table>,
+}
+
+impl Output {
+    /// Keeps a figure for its files.
+    pub(crate) fn figure(&mut self, figure: Figure) -> Drawn {
+        let drawn = (&figure).into();
+        self.figures.push(figure);
+        drawn
+    }
+
+    /// Keeps a table for its files.
+    pub(crate) fn table(&mut self, table: Table) -> Shown {
+        let shown = (&table).into();
+        self.tables.push(table);
+        shown
+    }
+
+    /// Writes `figures/` and `tables/`.
+    pub(crate) fn save(&self, folder: &Path) -> Result<(), ReportError> {
+        let painter = Painter::new();
+        let save_figure = |figure: &Figure| -> Result<(), ReportError> {
+            let file = |kind: &str| folder.join("figures").join(format!("{}.{kind}", figure.name));
+            write_whole(&file("svg"), figure.to_file().as_bytes())?;
+            Ok(write_whole(&file("png"), &painter.paint(figure)?)?)
+        };
+        // collected in order, so that the same failure is told whatever thread met it
+        let saved: Vec<Result<(), ReportError>> = self.figures.par_iter().map(save_figure).collect();
+        saved.into_iter().collect::<Result<(), ReportError>>()?;
+        for table in &self.tables {
+            let file = |kind: &str| folder.join("tables").join(format!("{}.{kind}", table.name));
+            let markdown = format!("{}\n\n{}", table.caption, table.to_markdown());
+            write_whole(&file("md"), markdown.as_bytes())?;
+            write_whole(&file("csv"), table.to_csv().as_bytes())?;
+            write_whole(&file("tex"), table.to_latex().as_bytes())?;
+        }
+        Ok(())
+    }
+}

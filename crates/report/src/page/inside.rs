@@ -1,0 +1,100 @@
+//! What is inside the models, as the templates take it: one section a task, in it one look for each adapter.
+//!
+//! Never here: a number.
+
+use serde::Serialize;
+
+use super::{Drawn, Shown};
+use crate::{
+    inside::{Look, More, Part, Picture, parts},
+    output::Output,
+};
+
+/// One task's section.
+#[derive(Serialize)]
+pub(crate) struct PageInside {
+    pub id: String,
+    pub title: String,
+    pub intro: String,
+    pub looks: Vec<PageLook>,
+}
+
+/// One model before and after.
+#[derive(Serialize)]
+pub(crate) struct PageLook {
+    id: String,
+    title: String,
+    parts: Vec<PagePart>,
+}
+
+#[derive(Serialize)]
+struct PagePart {
+    title: &'static str,
+    sentences: Vec<String>,
+    pictures: Vec<PagePicture>,
+    more: Vec<PageMore>,
+}
+
+#[derive(Serialize)]
+struct PagePicture {
+    drawn: Drawn,
+    caption: String,
+    /// Takes the whole width.
+    wide: bool,
+}
+
+#[derive(Serialize)]
+struct PageMore {
+    summary: String,
+    pictures: Vec<PagePicture>,
+    tables: Vec<Shown>,
+}
+
+/// Draws and lays out every look.
+pub(crate) fn lay_out(looks: &[Look], output: &mut Output) -> Vec<PageInside> {
+    let of_task = |looks: &[Look]| {
+        let task = looks.first()?.task;
+        Some(PageInside {
+            id: format!("inside.{task}"),
+            title: format!("Inside the model: {task}"),
+            intro: introduce(looks),
+            looks: looks.iter().map(|look| lay_out_look(look, output)).collect(),
+        })
+    };
+    looks.chunk_by(|a, b| a.task == b.task).filter_map(of_task).collect()
+}
+
+fn introduce(looks: &[Look]) -> String {
+    let layers = looks.iter().map(|look| look.layers).max().unwrap_or(0);
+    if layers == 0 {
+        return String::new(); // silencing alone knows no layer
+    }
+    format!(
+        "Layers count from 0, the embedding, to {layers}, the last block; all before the final norm. Means over pairs of languages \
+         have the mean of the pairs' intervals, which is at least as wide as their own."
+    )
+}
+
+fn lay_out_look(look: &Look, output: &mut Output) -> PageLook {
+    let parts = parts(look).into_iter().map(|part| lay_out_part(part, output)).collect();
+    PageLook { id: format!("inside.{}", look.slug), title: look.title.clone(), parts }
+}
+
+fn lay_out_part(part: Part, output: &mut Output) -> PagePart {
+    let Part { title, sentences, pictures, more } = part;
+    let pictures = lay_out_pictures(pictures, output);
+    let lay_out_more = |More { summary, pictures, tables }| PageMore {
+        summary,
+        pictures: lay_out_pictures(pictures, output),
+        tables: tables.into_iter().map(|table| output.table(table)).collect(),
+    };
+    PagePart { title, sentences, pictures, more: more.into_iter().map(lay_out_more).collect() }
+}
+
+fn lay_out_pictures(pictures: Vec<Picture>, output: &mut Output) -> Vec<PagePicture> {
+    let lay_out = |Picture { figure, caption }| {
+        let wide = figure.width > 600.0;
+        PagePicture { drawn: output.figure(figure), caption, wide }
+    };
+    pictures.into_iter().map(lay_out).collect()
+}
