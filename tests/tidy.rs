@@ -50,6 +50,7 @@ const DOCUMENTS: &[&str] = &[
     "STYLE.md",
     "CHANGELOG.md",
     "docs/data.md",
+    "docs/inside.md",
     "docs/lm-eval.md",
     "docs/paper.md",
     "docs/tasks.md",
