@@ -111,6 +111,11 @@ impl Figure {
         ));
     }
 
+    /// The outline of a plot.
+    pub(crate) fn frame(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64)) {
+        self.push(&format!(r#"<rect class="{class}" x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}"/>"#));
+    }
+
     pub(crate) fn text(&mut self, class: &str, at: (f64, f64), anchor: Anchor, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "start",

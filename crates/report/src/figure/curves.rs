@@ -130,6 +130,8 @@ impl Sheet {
         let (low, high) = ends
             .filter(|end| end.is_finite())
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), end| (low.min(end), high.max(end)));
+        // what lies a hair below 0, as a null does, is worth no tick of its own
+        let low = if low < 0.0 && -low < 0.02 * (high - low) { 0.0 } else { low };
         if low <= high { (low, high) } else { (0.0, 1.0) }
     }
 
@@ -203,7 +205,7 @@ fn draw_strip_legend(figure: &mut Figure, ramp: Ramp, top: f64) {
     let (low, high) = ramp.ends();
     let y = top + 4.0;
     figure.text("small", (6.0, y + 9.0), Anchor::Start, "Strip above: entropy,");
-    let left = 6.0 + LETTER * 23.0;
+    let left = 6.0 + 5.3 * 21.0;
     figure.text("small quiet", (left, y + 9.0), Anchor::Start, &format!("{low:.0}"));
     for step in 0..40 {
         let value = low + (high - low) * f64::from(step) / 39.0;

@@ -91,18 +91,21 @@ impl Atlas {
         let (left, top) = (x + grid.left, y + TITLE);
         let (wide, high) = grid.cell;
         let bottom = top + high * map.rows.len() as f64;
+        let has_numbers = map.has_room(grid);
         figure.text("strong", (left, y + 12.0), Anchor::Start, &map.title);
         for (row, name) in map.rows.iter().enumerate() {
             let middle = top + high * (row as f64 + 0.5);
             figure.text("small", (left - 5.0, middle + 3.6), Anchor::End, name);
             for (column, cell) in map.cells[row].iter().enumerate() {
                 if let Some(cell) = cell {
-                    draw_cell(figure, map, cell, (left + wide * column as f64, middle - high / 2.0), grid);
+                    let corner = (left + wide * column as f64, middle - high / 2.0);
+                    draw_cell(figure, map, cell, corner, (grid, has_numbers));
                 }
             }
         }
         let every = map.columns.iter().map(|name| LETTER * name.chars().count() as f64 + 4.0).fold(0.0, f64::max);
-        let every = (every / wide).ceil().max(1.0) as usize;
+        let least = (every / wide).ceil() as usize;
+        let every = [1, 2, 5, 10, 20].into_iter().find(|step| *step >= least).unwrap_or(50);
         for (column, name) in map.columns.iter().enumerate().filter(|(column, _)| column % every == 0) {
             let middle = left + wide * (column as f64 + 0.5);
             figure.text("small", (middle, bottom + 12.0), Anchor::Middle, name);
@@ -114,14 +117,22 @@ impl Atlas {
     }
 }
 
-fn draw_cell(figure: &mut Figure, map: &Map, cell: &Cell, (x, y): (f64, f64), grid: &Grid) {
+impl Map {
+    /// Whether every number fits its cell.
+    fn has_room(&self, grid: &Grid) -> bool {
+        let letters = self.cells.iter().flatten().flatten().map(|cell| (self.show)(cell.value).chars().count());
+        let (wide, high) = grid.cell;
+        high >= 12.0 && LETTER * 0.92 * letters.max().unwrap_or(0) as f64 <= wide
+    }
+}
+
+fn draw_cell(figure: &mut Figure, map: &Map, cell: &Cell, (x, y): (f64, f64), (grid, has_numbers): (&Grid, bool)) {
     let (wide, high) = grid.cell;
     let colour = map.ramp.colour(cell.value);
     figure.cell(&colour.hex(), (x, y), (wide + 0.25, high + 0.25), &cell.hint);
     let text = (map.show)(cell.value);
-    let fits = high >= 12.0 && LETTER * 0.92 * text.chars().count() as f64 <= wide;
     let ink = colour.ink();
-    if fits {
+    if has_numbers {
         let class = if cell.clear { format!("cell {ink} strong") } else { format!("cell {ink}") };
         figure.text(&class, (x + wide / 2.0, y + high / 2.0 + 3.4), Anchor::Middle, &text);
     } else if cell.clear {

@@ -85,7 +85,7 @@ mod tests {
             let id = painter.options.fontdb.query(&query).expect("found");
             painter.options.fontdb.face(id).map(|face| face.weight.0)
         };
-        assert_eq!([family(400), family(650)], [Some(400), Some(600)]);
+        assert_eq!([family(400), family(600)], [Some(400), Some(600)]);
     }
 
     #[test]

@@ -78,11 +78,24 @@ impl Scatter {
     }
 }
 
+/// A little room around the points, some where they all fall together.
+fn widen((low, high): (f64, f64)) -> (f64, f64) {
+    if low > high {
+        return (0.0, 1.0);
+    }
+    let room = if high > low { 0.04 * (high - low) } else { 0.5 };
+    (low - room, high + room)
+}
+
 fn draw_cloud(figure: &mut Figure, cloud: &Cloud, (left, top): (f64, f64), ranges: [(f64, f64); 2]) {
-    let ticks = ranges.map(|(low, high)| if low <= high { round_ticks(low, high, 3.0) } else { vec![0.0, 1.0] });
-    let ends = |axis: usize| (ticks[axis][0], ticks[axis][ticks[axis].len() - 1]);
-    let x = Scale { low: ends(0).0, high: ends(0).1, from: left, to: left + SIDE };
-    let y = Scale { low: ends(1).0, high: ends(1).1, from: top + SIDE, to: top };
+    let ends = ranges.map(widen);
+    let ticks = ends.map(|(low, high)| {
+        let all = round_ticks(low, high, 4.0);
+        all.into_iter().filter(|tick| (low..=high).contains(tick)).collect::<Vec<f64>>()
+    });
+    let x = Scale { low: ends[0].0, high: ends[0].1, from: left, to: left + SIDE };
+    let y = Scale { low: ends[1].0, high: ends[1].1, from: top + SIDE, to: top };
+    figure.frame("frame", (left, top), (SIDE, SIDE));
     figure.text("strong", (left, top - 8.0), Anchor::Start, &cloud.title);
     for (tick, label) in ticks[0].iter().zip(tick_labels(&ticks[0])) {
         figure.line("grid", (x.at(*tick), top), (x.at(*tick), top + SIDE));
@@ -128,9 +141,9 @@ mod tests {
         let (name, description, languages) = ("f".to_owned(), "d".to_owned(), vec!["en".to_owned()]);
         let drawn = Scatter { name, description, languages, rows }.draw().to_inline();
         let points: Vec<&str> = drawn.lines().filter(|line| line.contains("class=\"point")).collect();
-        // 0 stands at the left edge, 46; 2 at the right one, 224; 1 in the middle of the second panel
-        assert!(points[0].contains("M44.0 ") && points[0].contains("M222.0 "), "{points:?}");
-        assert!(points[1].contains("M44.0 ") && points[1].contains("M133.0 "), "{points:?}");
+        // 46 to 224 is −0.08 to 2.08: 0 stands at 52.6, 1 in the middle, 2 at 217.4; a disc begins 2 to the left
+        assert!(points[0].contains("M50.6 ") && points[0].contains("M215.4 "), "{points:?}");
+        assert!(points[1].contains("M50.6 ") && points[1].contains("M133.0 "), "{points:?}");
         assert!(drawn.contains("component 1 (50.0 %)") && drawn.contains("component 2 (25.0 %)"));
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     figure::{Chart, Curve, Look as CurveLook, Mark, Sheet},
-    format::{area, count, signed_interval},
+    format::{area, count, percent, signed_interval},
     sheet::{Cell, Head, align_left, push, start},
     stats::{Estimate, mean},
     table::Table,
@@ -44,7 +44,7 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     }
     let tables = measured.iter().map(|pooling| table(look, *pooling)).collect();
     more.push(More { summary: "As tables".to_owned(), pictures: Vec::new(), tables });
-    let mut sentences: Vec<String> = measured.iter().filter_map(|pooling| retrieval(look, *pooling)).collect();
+    let mut sentences: Vec<String> = retrieval(look, &measured).into_iter().collect();
     sentences.extend(cosines(look, first));
     sentences.extend(counts(look, first));
     let pictures = vec![by_layer(look, first)];
@@ -113,20 +113,23 @@ fn by_layer(look: &Look, pooling: Pooling) -> Picture {
     Picture { figure: sheet.draw(), caption }
 }
 
-/// Where retrieval is best, before and after.
-fn retrieval(look: &Look, pooling: Pooling) -> Option<String> {
-    let best = look.by_state(|state| {
-        let curve = mean_curve(state, pooling, Measure::Retrieval);
-        let (layer, most) = curve.iter().max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value))?;
-        let nulls = null_curve(state, pooling, Measure::Retrieval);
-        let null = nulls.iter().find(|(of, _)| of == layer);
-        let chance = null.map_or_else(String::new, |(_, null)| format!(" (by chance {})", area(null.value)));
-        Some(format!("{} at layer {layer}{chance}", area(most.value)))
-    })?;
-    Some(format!(
-        "A parallel item is found among all others in at most this share of items, mean over pairs ({}): {best}.",
-        pooling_words(pooling)
-    ))
+/// Where retrieval is best, before and after, with each pooling.
+fn retrieval(look: &Look, poolings: &[Pooling]) -> Option<String> {
+    let best = |pooling: Pooling| {
+        look.by_state(|state| {
+            let curve = mean_curve(state, pooling, Measure::Retrieval);
+            let (layer, most) = curve.iter().max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value))?;
+            let nulls = null_curve(state, pooling, Measure::Retrieval);
+            let null = nulls.iter().find(|(of, _)| of == layer);
+            let chance =
+                null.map_or_else(String::new, |(_, null)| format!(" (by chance {} %)", percent(null.value, 1)));
+            Some(format!("{} % at layer {layer}{chance}", percent(most.value, 1)))
+        })
+    };
+    let of = |&pooling: &Pooling| Some(format!("{} ({})", best(pooling)?, pooling_words(pooling)));
+    let said: Vec<String> = poolings.iter().filter_map(of).collect();
+    (!said.is_empty())
+        .then(|| format!("Parallel items find each other, mean over pairs, at the best layer in {}.", said.join("; ")))
 }
 
 /// Parallel against other items.

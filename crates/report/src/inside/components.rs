@@ -10,11 +10,11 @@ use super::{
     heat,
     look::Look,
     part::{More, Part, Picture},
-    words::{mean_estimate, pooling_words},
+    words::{capital, mean_estimate, pooling_words},
 };
 use crate::{
     figure::{Cloud, Scatter},
-    format::{fixed, list, percent, signed_interval},
+    format::{fixed, percent, signed_interval},
     stats::{Estimate, mean},
 };
 
@@ -58,7 +58,7 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     if !tables.is_empty() {
         more.push(More { summary: "The correlations as tables".to_owned(), pictures: Vec::new(), tables });
     }
-    let mut sentences: Vec<String> = poolings.iter().flat_map(|&pooling| correlations(look, pooling)).collect();
+    let mut sentences = correlations(look, &poolings);
     sentences.extend(variance(look, first));
     sentences.extend(length(look, first));
     Some(Part { title: "Maps of the languages: two principal components", sentences, pictures, more })
@@ -101,38 +101,37 @@ fn scatter(look: &Look, pooling: Pooling, centred: bool) -> Option<Picture> {
     Some(Picture { figure: scatter.draw(), caption })
 }
 
-/// Mean correlation over pairs, its null, and its change.
-fn correlations(look: &Look, pooling: Pooling) -> Vec<String> {
-    let layers = look.middle();
-    let of = |measure: Measure, layer: usize| {
+/// Mean correlation over pairs, its null and its change; the first pooling in full, the others beside it.
+fn correlations(look: &Look, poolings: &BTreeSet<Pooling>) -> Vec<String> {
+    let Some(&layer) = look.middle().first() else { return Vec::new() };
+    let level = |pooling: Pooling, measure: Measure| {
         look.by_state(|state| {
             let pairs = state.records.pairs.get(&pooling)?.at(measure, layer)?;
-            let value = mean(pairs.values().map(|record| record.value));
-            let null: Vec<f64> = pairs.values().filter_map(|record| record.null).collect();
-            let null =
-                if null.is_empty() { String::new() } else { format!(" (items permuted {})", fixed(mean(null), 2)) };
-            Some(format!("{}{null}", fixed(value, 2)))
+            Some(fixed(mean(pairs.values().map(|record| record.value)), 2))
         })
     };
-    let said: Vec<String> = layers
-        .iter()
-        .filter_map(|&layer| {
-            let joint = of(Measure::Pearson, layer)?;
-            let change = change(look, pooling, Measure::Pearson, layer);
-            let change = change.map_or_else(String::new, |c| format!(", change {}", signed_interval(&c, 2)));
-            let centred = of(Measure::PearsonCentred, layer)
-                .map_or_else(String::new, |centred| format!("; with each language's mean taken out {centred}"));
-            Some(format!("at layer {layer} {joint}{change}{centred}"))
-        })
-        .collect();
-    if said.is_empty() {
-        return Vec::new();
-    }
-    vec![format!(
-        "Pearson's correlation of the first component, mean over pairs of languages, {}: {}.",
-        pooling_words(pooling),
-        said.join("; ")
-    )]
+    let nulls = |pooling: Pooling| {
+        let pairs = look.states.last()?.records.pairs.get(&pooling)?.at(Measure::Pearson, layer)?;
+        let nulls: Vec<f64> = pairs.values().filter_map(|record| record.null).collect();
+        (!nulls.is_empty()).then(|| format!(", with the items permuted {}", fixed(mean(nulls), 2)))
+    };
+    let say = |pooling: Pooling| {
+        let change = change(look, pooling, Measure::Pearson, layer)
+            .map_or_else(String::new, |change| format!(", a change of {}", signed_interval(&change, 2)));
+        let centred = level(pooling, Measure::PearsonCentred)
+            .map_or_else(String::new, |centred| format!("; with each language's mean taken out {centred}"));
+        let null = nulls(pooling).unwrap_or_default();
+        Some(format!("{}{change}{null}{centred}", level(pooling, Measure::Pearson)?))
+    };
+    let said: Vec<(Pooling, String)> = poolings.iter().filter_map(|&pooling| Some((pooling, say(pooling)?))).collect();
+    let sentence = |(place, (pooling, said)): (usize, &(Pooling, String))| match place {
+        0 => format!(
+            "Pearson's correlation of the first component at layer {layer}, mean over pairs of languages ({}): {said}.",
+            pooling_words(*pooling)
+        ),
+        _ => format!("{}: {said}.", capital(pooling_words(*pooling))),
+    };
+    said.iter().enumerate().map(sentence).collect()
 }
 
 /// The mean over pairs of a change, with the mean of their intervals' ends.
@@ -147,19 +146,12 @@ pub(crate) fn change(look: &Look, pooling: Pooling, measure: Measure, layer: usi
 }
 
 fn variance(look: &Look, pooling: Pooling) -> Option<String> {
-    let said: Vec<String> = look
-        .middle()
-        .into_iter()
-        .filter_map(|layer| {
-            let of = look.by_state(|state| {
-                let [first, second] = state.records.maps.get(&pooling)?.layer(layer, false)?.explained;
-                Some(format!("{} and {} %", percent(first, 0), percent(second, 0)))
-            })?;
-            Some(format!("{of} at layer {layer}"))
-        })
-        .collect();
-    (!said.is_empty())
-        .then(|| format!("The two components explain {} of the variance ({}).", list(&said), pooling_words(pooling)))
+    let layer = *look.middle().first()?;
+    let said = look.by_state(|state| {
+        let [first, second] = state.records.maps.get(&pooling)?.layer(layer, false)?.explained;
+        Some(format!("{} and {} %", percent(first, 0), percent(second, 0)))
+    })?;
+    Some(format!("The two components explain {said} of the variance there ({}).", pooling_words(pooling)))
 }
 
 /// The caveat of pooling: how far the items' lengths explain how near parallels lie.
@@ -170,8 +162,8 @@ fn length(look: &Look, pooling: Pooling) -> Option<String> {
         Some(format!("{} %", percent(mean(pairs.values().map(|record| record.value)), 0)))
     })?;
     Some(format!(
-        "A mean over tokens changes with their number: at layer {layer} the items' lengths explain {of} of the variance of the \
-         parallel items' cosines ({}).",
+        "A mean over tokens moves with their number: the items' lengths explain {of} of the variance of the parallel items' cosines \
+         there ({}).",
         pooling_words(pooling)
     ))
 }

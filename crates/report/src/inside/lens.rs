@@ -8,16 +8,18 @@ use super::{
     look::{Look, State},
     part::{More, Part, Picture},
     records::{LensCurves, LensItem},
-    words::{layer_ranges, mean_change},
+    words::{change_over_languages, count_range, layer_ranges, mean_change},
 };
 use crate::{
     figure::{Chart, Curve, Look as CurveLook, Mark, Sheet},
-    format::{fixed, list, signed_interval},
+    format::{count, fixed, list},
     sheet::{Cell, Head, push, start},
     stats::{Estimate, mean},
     table::Table,
 };
 
+/// With more languages they are counted, not named.
+const NAMED: usize = 3;
 /// Languages whose curves are seen at once.
 const SHOWN: usize = 4;
 
@@ -73,7 +75,7 @@ fn curves<'a>(state: &State<'a>, language: Language, kind: LensKind) -> Option<&
 fn draw(look: &Look, language: Language, kind: LensKind) -> Option<Picture> {
     let of = |state: &State| {
         let curves = curves(state, language, kind)?;
-        Some(chart(format!("{}, {}", language.code(), state.name), curves, language))
+        Some(chart(format!("{}, {}: probability", language.code(), state.name), curves, language))
     };
     let charts: Vec<Chart> = look.states.iter().filter_map(of).collect();
     if charts.is_empty() {
@@ -121,76 +123,73 @@ fn chart(title: String, curves: &LensCurves, language: Language) -> Chart {
 
 fn sentences(look: &Look, languages: &[Language]) -> Vec<String> {
     let foreign: Vec<Language> = languages.iter().copied().filter(|language| *language != Language::En).collect();
-    let mut said: Vec<String> = Vec::new();
-    for state in &look.states {
-        said.extend(lead(state, &foreign, look.states.len()));
+    let mut said: Vec<String> = lead(look, &foreign).into_iter().collect();
+    if let Some(area) = change_over_languages(&changes(look, &foreign, |item| item.area), 3) {
+        said.push(format!("Tuning changes the English answer's probability, averaged over all layers, by {area}."));
     }
-    said.extend(areas(look, &foreign));
-    said.extend(shares(look, languages));
+    if let Some(share) = change_over_languages(&changes(look, languages, |item| item.share), 2) {
+        said.push(format!(
+            "The right answer's share of all answers in the language, after the last layer, changes by {share}."
+        ));
+    }
     said.extend(dropped(look, &foreign));
     said
 }
 
-/// Where English leads: only layers in which the interval of the difference leaves out 0.
-fn lead(state: &State, foreign: &[Language], states: usize) -> Option<String> {
-    let of = |language: &Language| {
-        let curves = curves(state, *language, LensKind::Raw).filter(|curves| curves.kept > 1)?;
-        let leading: Vec<usize> = (0..curves.lead.len()).filter(|layer| curves.lead[*layer].rises()).collect();
-        let most = curves.lead.iter().map(|lead| lead.value).fold(0.0, f64::max);
-        Some(match leading.as_slice() {
-            [] => format!("{language} in none"),
-            _ => format!("{language} in {} (by up to {})", layer_ranges(&leading), fixed(most, 3)),
+/// Layers in which English leads, as far as the interval of the difference tells.
+fn leading(curves: &LensCurves) -> Vec<usize> {
+    (0..curves.lead.len()).filter(|layer| curves.lead[*layer].rises()).collect()
+}
+
+/// Where English leads, and by how much at most.
+fn lead(look: &Look, foreign: &[Language]) -> Option<String> {
+    let said = look.by_state(|state| {
+        let of = |language: &Language| {
+            let curves = curves(state, *language, LensKind::Raw).filter(|curves| curves.kept > 1)?;
+            Some((*language, curves, leading(curves)))
+        };
+        let all: Vec<(Language, &LensCurves, Vec<usize>)> = foreign.iter().filter_map(of).collect();
+        let with: Vec<_> = all.iter().filter(|(_, _, layers)| !layers.is_empty()).collect();
+        let most = with.iter().flat_map(|(language, curves, layers)| {
+            layers.iter().map(move |layer| (curves.lead[*layer].value, *layer, *language))
+        });
+        let Some((most, layer, language)) = most.max_by(|(a, ..), (b, ..)| a.total_cmp(b)) else {
+            return (!all.is_empty()).then(|| format!("in none of {}", count(all.len(), "language")));
+        };
+        let most = format!("most in {language} at layer {layer}, by {}", fixed(most, 3));
+        Some(match all.len() {
+            0..=NAMED => {
+                let each =
+                    with.iter().map(|(language, _, layers)| format!("{language} in layers {}", layer_ranges(layers)));
+                format!("in {} ({most})", list(&each.collect::<Vec<_>>()))
+            }
+            number => format!("in some layers in {} of {number} languages ({most})", with.len()),
         })
-    };
-    let each: Vec<String> = foreign.iter().filter_map(of).collect();
-    let when = if states == 1 { String::new() } else { format!(" {} tuning", state.name) };
-    (!each.is_empty()).then(|| {
-        format!(
-            "Layers in which the right answer's probability is higher in English than in the language{when}, as far as the \
-             interval of the difference tells: {}.",
-            each.join("; ")
-        )
-    })
-}
-
-/// How the area under the right answer's curve in English changes.
-fn areas(look: &Look, foreign: &[Language]) -> Option<String> {
-    let each = changes(look, foreign, |item| item.area);
-    let said: Vec<String> = each.iter().map(|(l, change)| format!("{l} {}", signed_interval(change, 3))).collect();
-    (!said.is_empty()).then(|| {
-        format!(
-            "Tuning changes the English answer's probability, averaged over all layers, by {} (95 % intervals over items); the \
-             interval lies above 0 in {} and below 0 in {} of {}.",
-            said.join(", "),
-            each.iter().filter(|(_, change)| change.rises()).count(),
-            each.iter().filter(|(_, change)| change.falls()).count(),
-            crate::format::count(each.len(), "language")
-        )
-    })
-}
-
-/// How the right answer's share of all answers after the last layer changes.
-fn shares(look: &Look, languages: &[Language]) -> Option<String> {
-    let each = changes(look, languages, |item| item.share);
-    let said: Vec<String> = each.iter().map(|(l, change)| format!("{l} {}", signed_interval(change, 2))).collect();
-    (!said.is_empty()).then(|| {
-        format!(
-            "The right answer's share of all answers in the language, after the last layer, changes by {}.",
-            said.join(", ")
-        )
-    })
+    })?;
+    Some(format!(
+        "The right answer is more probable in English than in the language itself, as far as the interval of the difference \
+         tells: {said}."
+    ))
 }
 
 fn dropped(look: &Look, foreign: &[Language]) -> Option<String> {
     let last = look.states.last()?;
-    let of = |language: &Language| {
-        let curves = curves(last, *language, LensKind::Raw)?;
-        (curves.dropped > 0).then(|| format!("{language} {} of {}", curves.dropped, curves.kept + curves.dropped))
+    let all: Vec<(Language, usize)> = foreign
+        .iter()
+        .filter_map(|language| Some((*language, curves(last, *language, LensKind::Raw)?.dropped)))
+        .collect();
+    if all.iter().all(|(_, dropped)| *dropped == 0) {
+        return None;
+    }
+    let items = foreign.iter().find_map(|language| curves(last, *language, LensKind::Raw))?;
+    let items = items.kept + items.dropped;
+    let said = match all.len() {
+        0..=NAMED => {
+            list(&all.iter().map(|(language, dropped)| format!("{dropped} in {language}")).collect::<Vec<_>>())
+        }
+        _ => count_range(&all)?,
     };
-    let each: Vec<String> = foreign.iter().filter_map(of).collect();
-    (!each.is_empty()).then(|| {
-        format!("Items left out, because a token speaks for the right answer in both languages: {}.", each.join(", "))
-    })
+    Some(format!("Left out, because a token speaks for the right answer in both languages: of {items} items {said}."))
 }
 
 /// Changes of an item's number, of the items that both states have, by language.
@@ -208,7 +207,7 @@ fn changes(look: &Look, languages: &[Language], of: impl Fn(&LensItem) -> f64) -
     languages.iter().filter_map(change).collect()
 }
 
-const HEADS: [Head<'static>; 9] = [
+const HEADS: [Head<'static>; 11] = [
     ("language", "language", false),
     ("state", "state", false),
     ("items", "items", false),
@@ -216,20 +215,25 @@ const HEADS: [Head<'static>; 9] = [
     ("English peaks in layer", "peak_layer", false),
     ("at", "peak", true),
     ("English, mean of layers", "area", false),
+    ("change [95 %]", "area_change", true),
     ("English leads in layers", "leads", false),
-    ("right of all, last layer", "share", false),
+    ("right of all, last layer, %", "share", false),
+    ("change, points [95 %]", "share_change", true),
 ];
 
 fn table(look: &Look, languages: &[Language]) -> Table {
-    let caption = "Raw lens: where the right answer in English is most probable, its mean over all layers, the layers in which \
-                   it is more probable than the answer in the language, and the right answer's share of all answers in the \
-                   language after the last layer, %.";
+    let caption = "Raw lens: where the right answer in English is most probable, its mean over all layers and how that changes \
+                   item by item, the layers in which it is more probable than the answer in the language, and the right \
+                   answer's share of all answers in the language after the last layer.";
     let mut table = start(format!("inside.{}.lens", look.slug), caption, &HEADS);
     for &language in languages {
         for state in &look.states {
             let Some(curves) = curves(state, language, LensKind::Raw) else { continue };
             let peak = curves.correct_english.iter().enumerate().max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value));
-            let leading: Vec<usize> = (0..curves.lead.len()).filter(|layer| curves.lead[*layer].rises()).collect();
+            let change = |of: fn(&LensItem) -> f64| {
+                let change = changes(look, &[language], of).first().map(|(_, change)| *change);
+                change.filter(|_| look.states.last().is_some_and(|last| last.name == state.name))
+            };
             let shares = curves.items.iter().map(|item| item.share).filter(|share| share.is_finite());
             let cells = [
                 Cell::text(language.code()),
@@ -239,8 +243,10 @@ fn table(look: &Look, languages: &[Language]) -> Table {
                 peak.map_or(Cell::Empty, |(layer, _)| Cell::Count(layer)),
                 Cell::Area(peak.map(|(_, estimate)| *estimate)),
                 Cell::Number(mean(curves.items.iter().map(|item| item.area))),
-                Cell::text(if language == Language::En { String::new() } else { layer_ranges(&leading) }),
+                change(|item| item.area).map_or(Cell::Empty, |change| Cell::AreaChange(Some(change))),
+                Cell::text(if language == Language::En { String::new() } else { layer_ranges(&leading(curves)) }),
                 Cell::Share(Some(mean(shares))),
+                change(|item| item.share).map_or(Cell::Empty, |change| Cell::Change(Some(change))),
             ];
             push(&mut table, &HEADS, &cells, false);
         }

@@ -13,7 +13,7 @@ use super::{
     heat::{short, symmetric},
     look::{Look, State},
     part::{More, Part, Picture},
-    words::codes,
+    words::{capital, codes, count_range},
 };
 use crate::{
     figure::{Atlas, Cell, Chart, Curve, Look as CurveLook, Map, Mark, Ramp, Sheet},
@@ -30,18 +30,12 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     if states.is_empty() {
         return None;
     }
-    let more = vec![
-        More {
-            summary: "Which neurons languages share".to_owned(),
-            pictures: vec![overlap(look, &states)],
-            tables: Vec::new(),
-        },
-        More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look, &states)] },
-    ];
+    let more =
+        vec![More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look, &states)] }];
     Some(Part {
         title: "Neurons by language",
         sentences: states.iter().map(|(state, record)| sentence(state, record, states.len())).collect(),
-        pictures: vec![selected(look, &states), classes(look, &states)],
+        pictures: vec![selected(look, &states), classes(look, &states), overlap(look, &states)],
         more,
     })
 }
@@ -101,7 +95,12 @@ fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
             name: format!("active in {name}"),
             points: record.layers.iter().map(|layer| (layer.layer, share(layer, count))).collect(),
         });
-        Chart { title: state.name.to_owned(), curves: curves.collect(), strip: Vec::new(), empty: String::new() }
+        Chart {
+            title: format!("Share of neurons, {}", state.name),
+            curves: curves.collect(),
+            strip: Vec::new(),
+            empty: String::new(),
+        }
     };
     let caption = "Share of a block's neurons that are active in one language, in several, in all, in none.".to_owned();
     let sheet = Sheet {
@@ -145,24 +144,24 @@ fn overlap(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
 
 fn sentence(state: &State, record: &NeuronsRecord, states: usize) -> String {
     let all: usize = record.layers.iter().map(|layer| layer.neurons).sum();
-    let counts: Vec<String> = record.selected.iter().map(|(l, neurons)| format!("{l} {}", neurons.len())).collect();
+    let counts: Vec<(Language, usize)> = record.selected.iter().map(|(l, neurons)| (*l, neurons.len())).collect();
     let third = record.layers.len().div_ceil(3);
     let in_blocks = |blocks: &[LayerNeurons]| -> usize { blocks.iter().flat_map(|b| b.selected.values()).sum() };
     let whole = in_blocks(&record.layers).max(1) as f64;
     let early = in_blocks(&record.layers[..third.min(record.layers.len())]) as f64 / whole;
     let late = in_blocks(&record.layers[record.layers.len().saturating_sub(third)..]) as f64 / whole;
-    let when = if states == 1 { String::new() } else { format!("{} tuning, ", state.name) };
+    let when = if states == 1 { String::new() } else { format!("{} tuning, ", capital(state.name)) };
     let share = |of: fn(&LayerNeurons) -> usize| {
         percent(record.layers.iter().map(of).sum::<usize>() as f64 / all.max(1) as f64, 1)
     };
     format!(
-        "Of {} neurons, {when}{} % are active in one language alone and {} % in all. Selected for a language, the {} % of lowest \
-         entropy: {}; {} % of these stand in the first third of the blocks and {} % in the last.",
-        thousands(all as u64),
+        "{when}{} % of {} neurons are active in one language alone and {} % in all. For a language {} are selected, those of the \
+         {} % of lowest entropy; {} % of them stand in the first third of the blocks and {} % in the last.",
         share(|layer| layer.specific),
+        thousands(all as u64),
         share(|layer| layer.general),
+        count_range(&counts).unwrap_or_else(|| "0".to_owned()),
         percent(record.share, 1),
-        counts.join(", "),
         percent(early, 0),
         percent(late, 0)
     )

@@ -10,7 +10,7 @@ use schema::{
 use super::{
     look::{Look, State},
     part::{More, Part, Picture},
-    words::{capital, codes, layer_ranges, mean_estimate},
+    words::{codes, layer_ranges, mean_estimate},
 };
 use crate::{
     figure::{Atlas, Cell, Map, Ramp},
@@ -55,16 +55,16 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
         return None;
     }
     let draw = |kinds: &[InterventionKind]| kinds.iter().filter_map(|&kind| map(look, kind)).collect::<Vec<Picture>>();
-    let controls = draw(&KINDS[2..]);
+    let others = draw(&KINDS[2..]);
     let mut more = Vec::new();
-    if !controls.is_empty() {
+    if !others.is_empty() {
         let summary = "Controls and steering".to_owned();
-        more.push(More { summary, pictures: controls, tables: Vec::new() });
+        more.push(More { summary, pictures: others, tables: Vec::new() });
     }
     more.push(More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look)] });
     Some(Part {
         title: "Patching the last token's vector",
-        sentences: KINDS.into_iter().filter_map(|kind| sentence(look, kind)).collect(),
+        sentences: KINDS[..2].iter().filter_map(|kind| sentence(look, *kind)).chain(controls(look)).collect(),
         pictures: draw(&KINDS[..2]),
         more,
     })
@@ -127,21 +127,40 @@ fn means(state: &State, kind: InterventionKind, layers: usize) -> Vec<(usize, Es
     (0..=layers).filter_map(of).collect()
 }
 
+/// The largest mean effect and its layer.
+fn largest(state: &State, kind: InterventionKind, layers: usize) -> Option<(usize, Estimate)> {
+    let means = means(state, kind, layers);
+    means.into_iter().max_by(|(_, a), (_, b)| a.value.abs().total_cmp(&b.value.abs()))
+}
+
 fn sentence(look: &Look, kind: InterventionKind) -> Option<String> {
     let said = look.by_state(|state| {
+        let (layer, most) = largest(state, kind, look.layers)?;
         let means = means(state, kind, look.layers);
-        let (layer, most) = means.iter().max_by(|(_, a), (_, b)| a.value.abs().total_cmp(&b.value.abs()))?;
         let pick = |test: fn(&Estimate) -> bool| -> Vec<usize> {
             means.iter().filter(|(_, change)| test(change)).map(|(layer, _)| *layer).collect()
         };
         Some(format!(
             "at most {} points at layer {layer}, above 0 in layers {} and below 0 in {}",
-            points_interval(most, 1),
+            points_interval(&most, 1),
             layer_ranges(&pick(Estimate::rises)),
             layer_ranges(&pick(Estimate::falls))
         ))
     })?;
-    Some(format!("{}, mean over languages: {said}.", capital(words(kind))))
+    Some(format!("Patched in, mean over languages, {}: {said}.", words(kind)))
+}
+
+/// The largest effects of controls and steering.
+fn controls(look: &Look) -> Option<String> {
+    let of = |kind: InterventionKind| {
+        let said = look.by_state(|state| {
+            let (layer, most) = largest(state, kind, look.layers)?;
+            Some(format!("{} at layer {layer}", points_interval(&most, 1)))
+        })?;
+        Some(format!("{}: {said}", short(kind)))
+    };
+    let said: Vec<String> = KINDS[2..].iter().filter_map(|kind| of(*kind)).collect();
+    (!said.is_empty()).then(|| format!("Controls and steering, largest mean effect in points: {}.", said.join("; ")))
 }
 
 const HEADS: [Head<'static>; 9] = [

@@ -12,7 +12,7 @@ use schema::{
 use super::{
     look::{Look, State},
     part::{More, Part, Picture},
-    words::{codes, mean_estimate},
+    words::{capital, codes, mean_estimate},
 };
 use crate::{
     figure::{Atlas, Cell, Map, Ramp},
@@ -98,19 +98,14 @@ fn sentence(state: &State, states: usize) -> Option<String> {
         Some(format!("{} points (below 0 in {falls} of {})", points_interval(&mean, 1), changes.len()))
     };
     let own = say(SilencedKind::Language, true)?;
-    let others =
-        say(SilencedKind::Language, false).map_or_else(String::new, |o| format!(", in other languages by {o}"));
-    let control = [say(SilencedKind::Random, true), say(SilencedKind::Random, false)];
-    let control = match control {
-        [Some(own), Some(others)] => format!("; with as many neurons drawn by lot by {own} and {others}"),
-        [Some(own), None] => format!("; with as many neurons drawn by lot by {own}"),
+    let others = say(SilencedKind::Language, false).map_or_else(String::new, |o| format!(" and that in others by {o}"));
+    let control = match [say(SilencedKind::Random, true), say(SilencedKind::Random, false)] {
+        [Some(own), Some(others)] => format!("; as many neurons drawn by lot change them by {own} and {others}"),
+        [Some(own), None] => format!("; as many neurons drawn by lot change it by {own}"),
         _ => String::new(),
     };
-    let when = if states == 1 { String::new() } else { format!("{} tuning ", state.name) };
-    Some(format!(
-        "With a language's neurons off, {when}the accuracy in this language changes by {own}{others}{control}; means, with the \
-         mean of the intervals."
-    ))
+    let start = if states == 1 { "Switching".to_owned() } else { format!("{} tuning, switching", capital(state.name)) };
+    Some(format!("{start} a language's neurons off changes the accuracy in it by {own}{others}{control}."))
 }
 
 const HEADS: [Head<'static>; 10] = [

@@ -29,7 +29,7 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
             points: records.iter().map(|record| (record.layer, level(of(record)))).collect(),
         };
         Chart {
-            title: state.name.to_owned(),
+            title: format!("KL, nats a token, {}", state.name),
             curves: vec![curve(BEFORE, "raw lens", |r| r.raw_kl), curve(AFTER, "tuned lens", |r| r.tuned_kl)],
             strip: Vec::new(),
             empty: String::new(),
@@ -70,7 +70,7 @@ fn sentence(state: &super::look::State, states: usize) -> Option<String> {
         records.iter().filter(|record| test(record)).map(|record| record.layer).collect()
     };
     let (nearer, further) = (of(|r| r.gain_low > 0.0), of(|r| r.gain_high < 0.0));
-    let who = if states == 1 { "The".to_owned() } else { format!("{} tuning the model, the", capital(state.name)) };
+    let who = if states == 1 { "The".to_owned() } else { format!("{} tuning, the", capital(state.name)) };
     Some(format!(
         "{who} tuned lens is nearer to the model than the raw one in layers {} and further in {}, as far as the interval tells; at \
          layer {} the divergence is {} nats a token raw and {} tuned ({} tokens).",

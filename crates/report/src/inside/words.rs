@@ -9,6 +9,7 @@ use schema::{
 
 use crate::{
     figure::{Look as CurveLook, Mark},
+    format::signed_interval,
     stats::{Estimate, distribution::t_critical, mean, standard_deviation},
 };
 
@@ -42,10 +43,33 @@ pub(crate) fn mean_estimate(all: impl IntoIterator<Item = Estimate>) -> Option<E
     (!all.is_empty()).then(|| Estimate { value: of(|e| e.value), low: of(|e| e.low), high: of(|e| e.high) })
 }
 
+/// `+0.02 [+0.01, +0.03] in the mean over 6 languages (the interval lies above 0 in 5 and below 0 in 0)`; of one alone its
+/// change.
+pub(crate) fn change_over_languages(changes: &[(Language, Estimate)], decimals: usize) -> Option<String> {
+    let mean = mean_estimate(changes.iter().map(|(_, change)| *change))?;
+    let said = signed_interval(&mean, decimals);
+    Some(match changes {
+        [(language, _)] => format!("{said} in {language}"),
+        _ => format!(
+            "{said} in the mean over {} languages (the interval lies above 0 in {} and below 0 in {})",
+            changes.len(),
+            changes.iter().filter(|(_, change)| change.rises()).count(),
+            changes.iter().filter(|(_, change)| change.falls()).count()
+        ),
+    })
+}
+
+/// The lowest and the highest of counts by language: `12 (en) to 40 (th)`; one number where all are the same.
+pub(crate) fn count_range(counts: &[(Language, usize)]) -> Option<String> {
+    let (fewest, least) = counts.iter().min_by_key(|(_, count)| *count)?;
+    let (most, greatest) = counts.iter().max_by_key(|(_, count)| *count)?;
+    Some(if least == greatest { least.to_string() } else { format!("{least} ({fewest}) to {greatest} ({most})") })
+}
+
 /// What a pooling is, in words.
 pub(crate) fn pooling_words(pooling: Pooling) -> &'static str {
     match pooling {
-        Pooling::All => "mean over all tokens, as the paper",
+        Pooling::All => "mean over all tokens, as in the paper",
         Pooling::Question => "mean over the question's tokens",
         Pooling::Weighted => "mean over the question's tokens, later ones weighted more",
         Pooling::Last => "last token",
@@ -112,11 +136,25 @@ mod tests {
     }
 
     #[test]
+    fn languages_are_told_by_their_mean_or_their_ends() {
+        let of = |value: f64| Estimate { value, low: value - 0.1, high: value + 0.1 };
+        let changes = [(Language::Zh, of(0.2)), (Language::De, of(0.0))];
+        let expected =
+            "+0.10 [0.00, +0.20] in the mean over 2 languages (the interval lies above 0 in 1 and below 0 in 0)";
+        assert_eq!(change_over_languages(&changes, 2).as_deref(), Some(expected));
+        assert_eq!(change_over_languages(&changes[..1], 1).as_deref(), Some("+0.2 [+0.1, +0.3] in zh"));
+        assert_eq!(change_over_languages(&[], 1), None);
+        let counts = [(Language::Zh, 3), (Language::De, 9), (Language::Fr, 4)];
+        assert_eq!(count_range(&counts).as_deref(), Some("3 (zh) to 9 (de)"));
+        assert_eq!(count_range(&counts[..1]).as_deref(), Some("3"));
+    }
+
+    #[test]
     fn a_mean_change_has_students_interval() {
         // scipy.stats.t.interval(0.95, 3, loc=0.05, scale=scipy.stats.sem([0.1, -0.1, 0.05, 0.15]))
         let change = mean_change(&[0.1, -0.1, 0.05, 0.15]).expect("four");
         assert!((change.value - 0.05).abs() < 1e-15);
-        assert!((change.low - -0.121_861_9).abs() < 1e-6, "{change:?}");
+        assert!((change.low - -0.121_871_744_092_91).abs() < 1e-12, "{change:?}");
         assert_eq!(mean_change(&[0.1]), None);
     }
 

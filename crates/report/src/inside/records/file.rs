@@ -188,7 +188,7 @@ mod tests {
             "lens.zh.jsonl: `lens` needs a task and what comes after it; move the file elsewhere"
         );
         assert!(
-            error("pca.emotion.middle.jsonl").contains("unknown word `middle`"),
+            error("pca.emotion.middle.jsonl").contains("unknown value `middle`; one of: all, question, weighted, last"),
             "{}",
             error("pca.emotion.middle.jsonl")
         );

@@ -21,7 +21,7 @@ use schema::{
 
 use file::Content;
 pub(crate) use file::Kind;
-pub(crate) use geometry::{ByPair, Components, Layout, Two};
+pub(crate) use geometry::{ByPair, Components, Two};
 pub(crate) use lens::{LensCurves, LensItem};
 
 use crate::{
