@@ -19,7 +19,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Lays out `lists`, each of at least one token, after a shared prefix of that many tokens.
+    /// Lays out `lists` after a shared prefix of that many tokens. One without tokens has no last row; it can be continued.
     ///
     /// # Errors
     /// None that a forest can cause.

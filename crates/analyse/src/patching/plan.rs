@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use data::forest;
-use model::{Decoder, Look, Seen};
+use model::{Decoder, KvCache, Look, Seen};
 use rand::RngExt;
 use rayon::prelude::*;
 use schema::{Language, inside::InterventionKind};
@@ -41,47 +41,61 @@ impl Plan<'_> {
         model: &Decoder,
         answered: &mut dyn FnMut(usize) -> Result<(), AnalyseError>,
     ) -> Result<Effects, AnalyseError> {
-        let prompts = self.asked.prompts;
-        let suffixes: Vec<&[u32]> = self.own.places.iter().map(|&place| prompts.suffix(place)).collect();
-        let before: Vec<&[u32]> = suffixes.iter().map(|suffix| &suffix[..suffix.len() - 1]).collect();
+        let before: Vec<&[u32]> = (0..self.own.items.len()).map(|at| self.suffix(at).0).collect();
         let cache = self.asked.prefill(model)?;
         let differences = self.differences();
         let tried = self.kinds.len() * self.own.layers;
-        let mut effects = Effects::new(self.kinds, self.own.layers, suffixes.len());
+        let mut effects = Effects::new(self.kinds, self.own.layers, before.len());
         let mut done = 0;
         for batch in forest::batches(&before, |_| tried, TOKENS_PER_BATCH) {
-            let lists: Vec<&[u32]> = batch.iter().map(|&at| before[at]).collect();
-            let mut layout = Layout::new(&lists, prompts.prefix().len())?;
-            let first = layout.rows.len();
-            // By layer, so that what is put in at one layer lies together; then by question, then by kind.
-            for _ in 0..self.own.layers {
-                for (place, &at) in batch.iter().enumerate() {
-                    for _ in self.kinds {
-                        layout.branch(place, suffixes[at][suffixes[at].len() - 1])?;
-                    }
-                }
-            }
-            let block = batch.len() * self.kinds.len();
-            let patch = &mut |seen: Seen<'_>| {
-                let layer = number(seen.layer);
-                let values = self.vectors(&differences, &batch, layer);
-                put(seen.residual, first + layer * block, values).map(Some)
-            };
-            let hidden = model.walk_through(&layout.input_ids, &layout.rows, cache.as_ref(), Look::Residual, patch)?;
-            let tried = hidden.narrow(0, first, block * self.own.layers)?;
-            let name = |row: usize| {
-                let item = self.own.items[batch[row % block / self.kinds.len()]];
-                format!("item {item} in {}, changed after layer {}", self.language, row / block)
-            };
-            let answers = self.asked.answers(model, &tried, name)?;
-            for (row, answer) in answers.iter().enumerate() {
-                let (layer, at, kind) = (row / block, batch[row % block / self.kinds.len()], row % self.kinds.len());
+            for (row, answer) in self.run_batch(model, cache.as_ref(), &differences, &batch)?.iter().enumerate() {
+                let (layer, at, kind) = self.place(&batch, row);
                 effects.set(kind, layer, at, self.compare(self.kinds[kind], at, answer));
             }
             done += batch.len();
             answered(done)?;
         }
         Ok(effects)
+    }
+
+    /// A question's tokens after the shared prefix: all but the last, and the last.
+    fn suffix(&self, at: usize) -> (&[u32], u32) {
+        let suffix = self.asked.prompts.suffix(self.own.places[at]);
+        (&suffix[..suffix.len() - 1], suffix[suffix.len() - 1])
+    }
+
+    /// Layer, question and kind that are tried in a row, the first of which is 0: by layer, so that what is put in at one
+    /// layer lies together; then by question, then by kind.
+    fn place(&self, batch: &[usize], row: usize) -> (usize, usize, usize) {
+        let turn = row / self.kinds.len();
+        (turn / batch.len(), batch[turn % batch.len()], row % self.kinds.len())
+    }
+
+    /// The answers to the questions of `batch`, in the order of [`Plan::place`].
+    fn run_batch(
+        &self,
+        model: &Decoder,
+        cache: Option<&KvCache>,
+        differences: &Differences,
+        batch: &[usize],
+    ) -> Result<Vec<Answer>, AnalyseError> {
+        let lists: Vec<&[u32]> = batch.iter().map(|&at| self.suffix(at).0).collect();
+        let mut layout = Layout::new(&lists, self.asked.prompts.prefix().len())?;
+        let (first, block) = (layout.rows.len(), batch.len() * self.kinds.len());
+        for row in 0..block * self.own.layers {
+            let (list, at) = (row / self.kinds.len() % batch.len(), self.place(batch, row).1);
+            layout.branch(list, self.suffix(at).1)?;
+        }
+        let patch = &mut |seen: Seen<'_>| {
+            let layer = number(seen.layer);
+            put(seen.residual, first + layer * block, self.vectors(differences, batch, layer)).map(Some)
+        };
+        let hidden = model.walk_through(&layout.input_ids, &layout.rows, cache, Look::Residual, patch)?;
+        let name = |row: usize| {
+            let (layer, at, kind) = self.place(batch, row);
+            format!("item {} in {}, {:?} after layer {layer}", self.own.items[at], self.language, self.kinds[kind])
+        };
+        self.asked.answers(model, &hidden.narrow(0, first, block * self.own.layers)?, name)
     }
 
     pub(super) fn differences(&self) -> Differences {

@@ -57,11 +57,12 @@ fn effects_equal_transformers() {
         for (kind, name) in ["patch-parallel", "patch-other", "patch-same", "steer"].into_iter().enumerate() {
             assert_eq!(serde_json::to_value(plan.kinds[kind]).expect("a word"), name);
             let expected: Vec<Vec<Vec<f64>>> = read(&golden["patched"][name]);
-            for layer in 0..LAYERS {
+            assert_eq!(expected.len(), LAYERS);
+            for (layer, expected) in expected.iter().enumerate() {
                 let label =
                     |at: usize| golds[if name.ends_with("other") || name.ends_with("same") { donors[at] } else { at }];
                 let found: Vec<f64> = (0..6).map(|at| effects.get(kind, layer, at).after).collect();
-                let wanted: Vec<f64> = (0..6).map(|at| expected[layer][at][label(at)]).collect();
+                let wanted: Vec<f64> = (0..6).map(|at| expected[at][label(at)]).collect();
                 assert_near(&found, &wanted, &format!("{name} after layer {layer}"));
             }
         }
