@@ -11,12 +11,16 @@ FEW_QUESTIONS = {
     "authors": {"snli": 8, "paws": 8, "emotion": 6},
     "lm-eval": {"snli": 8, "paws": 8, "emotion": 4},
 }
+# Prompts for ours, whose exemplars are read once, and for the peers, which read them again for each prompt.
+PROMPTS = {"ours": 144, "notebook": 8, "padded": 16}
 SCRIPTS = {
     "hand": "train_hand.py",
     "trainer": "train_trainer.py",
     "authors": "eval_authors.py",
     "cached": "eval_cached.py",
     "lm-eval": "eval_lm_eval.py",
+    "notebook": "capture_authors.py",
+    "padded": "capture_padded.py",
 }
 PEER_NAMES = {
     "hand": "PEFT, hand-written loop",
@@ -24,13 +28,19 @@ PEER_NAMES = {
     "authors": "the authors' loop",
     "cached": "transformers, prefix cache, batched",
     "lm-eval": "lm-evaluation-harness",
+    "notebook": "the authors' notebook",
+    "padded": "transformers, padded batches",
 }
+UNITS = {"train": "tokens/s", "eval": "questions/s", "capture": "prompts/s"}
+# The peer that a case has if it names none.
+DEFAULT_PEERS = ["hand", "notebook"]
 # Ratios that the project has set itself.
 EVAL_GOALS = {
     "authors": {"snli": 10, "paws": 7, "emotion": 4.5},
     "lm-eval": {"snli": 20},
     "cached": {"snli": 1.6, "paws": 1.6, "emotion": 1.6},
 }
+CAPTURE_GOALS = {"notebook": 2.2}
 TRAIN_GOALS = {("qv", "f32"): 1.9, ("qv", "bf16"): 2.2, ("all", "f32"): 1.9, ("all", "bf16"): 1.9}
 
 
@@ -38,7 +48,7 @@ TRAIN_GOALS = {("qv", "f32"): 1.9, ("qv", "bf16"): 2.2, ("all", "f32"): 1.9, ("a
 class Case:
     """One comparison."""
 
-    kind: str  # `train` or `eval`
+    kind: str  # `train`, `eval` or `capture`
     what: str  # adapter targets or task
     peer: str
     dtype: str
@@ -46,19 +56,22 @@ class Case:
     @property
     def name(self):
         """As on the command line."""
-        parts = [self.kind, self.what, *([self.peer] if self.peer != "hand" else []), self.dtype]
-        return "-".join(parts)
+        what = [self.what] if self.kind != "capture" else []  # which has one task
+        peer = [self.peer] if self.peer not in DEFAULT_PEERS else []
+        return "-".join([self.kind, *what, *peer, self.dtype])
 
     @property
     def unit(self):
         """What is counted a second."""
-        return "tokens/s" if self.kind == "train" else "questions/s"
+        return UNITS[self.kind]
 
     @property
     def goal(self):
         """The ratio that ours is meant to reach, or None."""
         if self.kind == "eval":
             return EVAL_GOALS[self.peer].get(self.what)
+        if self.kind == "capture":
+            return CAPTURE_GOALS.get(self.peer)
         return TRAIN_GOALS[self.what, self.dtype] if self.peer == "hand" else None
 
 
@@ -68,8 +81,9 @@ def all_cases():
     evaluate = [
         Case("eval", task, peer, dtype) for task in TASKS for peer in ("authors", "cached", "lm-eval") for dtype in DTYPES
     ]
+    capture = [Case("capture", "emotion", peer, dtype) for peer in ("notebook", "padded") for dtype in DTYPES]
     trainer = [dataclasses.replace(case, peer="trainer") for case in train]
-    return train + evaluate, trainer
+    return train + evaluate + capture, trainer
 
 
 def find_cases(names):

@@ -17,7 +17,7 @@ from pathlib import Path
 import environment
 import results
 import workload
-from cases import FEW_QUESTIONS, QUESTIONS, SCRIPTS, all_cases, find_cases
+from cases import FEW_QUESTIONS, PROMPTS, QUESTIONS, SCRIPTS, all_cases, find_cases
 from environment import BENCH, OFFLINE, note
 from process import BenchError, Peer, is_noisy, run, stop_in_order
 from workload import BATCH, MICRO_BATCH, TARGETS
@@ -37,7 +37,7 @@ def parse_arguments():
     parser.add_argument("--json", action="store_true", help="end with one line of JSON (for each case)")
     parser.add_argument("--rounds", type=int, help="rounds of ours and the peer in turn; default 3")
     parser.add_argument("--steps", type=int, help="updates a round of training; default 5")
-    parser.add_argument("--quick", action="store_true", help="1 round, 2 updates, a third of the questions; keeps nothing")
+    parser.add_argument("--quick", action="store_true", help="1 round, 2 updates, a third of what is asked; keeps nothing")
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -76,6 +76,14 @@ class Bench:
         command = [self.program, "run", recipe, "--out", folder, "--only", stages, "--device", "cpu"]
         cost = run([*command, "--threads", self.arguments.threads], self.log(f"{name}.ours"))
         return folder, cost
+
+    def capture_ours(self, case, rows):
+        """Runs our `capture` of a file of rows; returns the file of states and the cost."""
+        out = self.scratch / "runs" / case.name / "states.safetensors"
+        shutil.rmtree(out.parent, ignore_errors=True)
+        command = [self.program, "capture", "--model", self.models[case.dtype], "--dtype", case.dtype, "--input", rows]
+        command += ["--tensors", "hidden.mean", "--out", out, "--device", "cpu", "--threads", self.arguments.threads]
+        return out, run(command, self.log(f"{case.name}.ours"))
 
     def open_peer(self, case, job):
         """Starts the peer of a case and waits until it has warmed up."""
@@ -195,6 +203,43 @@ def compare_evaluation(bench, case):
     return {**record, "data": describe(data, task), "questions": [count, asked], **checks}
 
 
+def compare_capture(bench, case):
+    """Prompts a second: the mean state of every layer of whole few-shot prompts. Ours is the whole process."""
+    arguments = bench.arguments
+    data, task = workload.find_data(arguments.data, bench.scratch, "eval", case.what)
+    divisor = 3 if arguments.quick else 1
+    prefix, questions, count = workload.render_prompts(data, task, PROMPTS["ours"] // divisor)
+    prompts = [prefix + question for question in questions]
+    few = max(1, PROMPTS[case.peer] // divisor)
+    rows = workload.write_rows(bench.scratch / "runs" / f"{case.name}.rows.jsonl", prompts)
+    peer_states = bench.scratch / "runs" / f"{case.name}.peer.f32"
+
+    def ours():
+        file, cost = bench.capture_ours(case, rows)
+        return count / cost.seconds, file, cost
+
+    job = {"prompts": prompts[:few], "states": str(peer_states)}
+    rounds = arguments.rounds or (1 if arguments.quick else 3)
+    record, file, answer = alternate(
+        bench, case, rounds, ours, job, lambda answer: len(answer["tokens"]) / answer["seconds"]
+    )
+    shape, values = workload.read_tensor(file, "hidden.mean")
+    difference = workload.largest_difference(shape, values, workload.read_floats(peer_states.read_bytes()))
+    asked = len(answer["tokens"])
+    return {
+        **record,
+        "data": describe(data, task),
+        "prompts": [count, asked],
+        "tokens_per_prompt": round(sum(answer["tokens"]) / asked),
+        "largest_difference": results.significant(difference, 2),
+    }
+
+
+COMPARISONS = {"train": compare_training, "eval": compare_evaluation, "capture": compare_capture}
+# States further from the peer's than this, as a share of the largest, are not of the same tokens and weights.
+STATES_APART = {"f32": 1e-3, "bf16": 0.1}
+
+
 def describe(data, task):
     """The data in a few words. The released ones are meant by the case itself."""
     return data.origin if data.origin == "released layout" else f"{data.origin} ({task})"
@@ -209,10 +254,12 @@ def main():
         file = Path(arguments.results) if arguments.results else None if arguments.quick else BENCH / "results.json"
         records = []
         for case in chosen:
-            record = (compare_training if case.kind == "train" else compare_evaluation)(bench, case)
+            record = COMPARISONS[case.kind](bench, case)
             records.append(record)
             if record.get("same_tokens") is False:
                 note(f"{case.name}: WARNING: the two sides did not see the same tokens; the ratio means little")
+            if record.get("largest_difference", 0) > STATES_APART[case.dtype]:
+                note(f"{case.name}: WARNING: the two sides have other states; the ratio means little")
             if record["noisy"]:
                 note(f"{case.name}: WARNING: other processes took part of the machine; run it again")
             if file:

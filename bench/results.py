@@ -8,7 +8,7 @@ import os
 import statistics
 from pathlib import Path
 
-from cases import PEER_NAMES, all_cases
+from cases import PEER_NAMES, UNITS, all_cases
 
 
 def summarise(case, ours_runs, peer_runs, **more):
@@ -85,7 +85,8 @@ def render_comparison(records):
         groups.setdefault((record["machine"], record["threads"], record["data"]), []).append(record)
     for (machine, threads, data), group in groups.items():
         lines += [f"{machine}; {count(threads, 'thread')}; data: {data}; {join_versions(group)}.", ""]
-        lines += render_table(group, "train", ["targets"]) + render_table(group, "eval", ["task"])
+        for kind, head in [("train", "targets"), ("eval", "task"), ("capture", "task")]:
+            lines += render_table(group, kind, [head])
     return "\n".join(lines)
 
 
@@ -99,7 +100,7 @@ def render_table(records, kind, heads):
             rows.append(render_row(case, record))
     if not rows:
         return []
-    unit = "tokens/s" if kind == "train" else "questions/s"
+    unit = UNITS[kind]
     columns = [*heads, "dtype", "peer", f"ours, {unit}", f"peer, {unit}", "ratio", "goal", "peak MB, ours", "peer"]
     rule = ["---"] * (len(heads) + 2) + ["---:"] * 6
     return [table_line(columns), "|" + "|".join(rule) + "|", *map(table_line, rows), ""]

@@ -22,16 +22,22 @@ def record(name, **more):
 
 
 class Cases(unittest.TestCase):
-    def test_without_a_name_all_twenty_two(self):
+    def test_without_a_name_all_twenty_six(self):
         names = [case.name for case in cases.find_cases([])]
-        self.assertEqual(len(names), 22)
+        self.assertEqual(len(names), 26)
         self.assertEqual(names[:4], ["train-qv-f32", "train-qv-bf16", "train-all-f32", "train-all-bf16"])
         self.assertIn("eval-snli-lm-eval-bf16", names)
-        self.assertEqual(len(set(names)), 22)
+        self.assertEqual(names[-4:], ["capture-f32", "capture-bf16", "capture-padded-f32", "capture-padded-bf16"])
+        self.assertEqual(len(set(names)), 26)
 
     def test_an_unknown_name_is_refused_with_the_known_ones(self):
         with self.assertRaisesRegex(ValueError, "no case eval-xnli-cached-f32; there are: train-qv-f32, "):
             cases.find_cases(["eval-xnli-cached-f32"])
+
+    def test_goals_and_units_are_those_of_the_case(self):
+        found = cases.find_cases(["capture-bf16", "capture-padded-bf16", "train-qv-bf16", "eval-snli-authors-f32"])
+        self.assertEqual([case.goal for case in found], [2.2, None, 2.2, 10])
+        self.assertEqual([case.unit for case in found], ["prompts/s", "prompts/s", "tokens/s", "questions/s"])
 
     def test_every_peer_has_a_script(self):
         here = Path(cases.__file__).parent / "peers"
@@ -64,6 +70,13 @@ class Rendering(unittest.TestCase):
         self.assertLess(text.index(first), text.index("| all | f32 |"))
         self.assertEqual(text.count(first), 1)
         self.assertIn("| paws | f32 | lm-evaluation-harness | 20 | 5 | 4.00 (noisy) |  | 1000 | 2500 |", text)
+
+    def test_captures_have_a_table_of_their_own(self):
+        text = results.render_comparison({name: record(name) for name in ("capture-padded-f32", "capture-f32", "train-qv-f32")})
+        self.assertIn("| task | dtype | peer | ours, prompts/s | peer, prompts/s |", text)
+        first = "| emotion | f32 | the authors' notebook | 20 | 5 | 4.00 | 2.2 | 1000 | 2500 |"
+        second = "| emotion | f32 | transformers, padded batches | 20 | 5 | 4.00 |  | 1000 | 2500 |"
+        self.assertLess(text.index(first), text.index(second))
 
     def test_other_machines_get_tables_of_their_own(self):
         kept = {"a": record("train-qv-f32"), "b": record("train-qv-bf16", machine="another")}
@@ -121,6 +134,31 @@ class Work(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             with self.assertRaisesRegex(process.BenchError, "no file snli/snli_LANGUAGE"):
                 workload.find_data(folder, folder, "eval", "snli")
+
+    def test_rows_are_what_capture_reads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = workload.write_rows(Path(folder) / "new" / "rows.jsonl", ['Öl\nEmotion: "', "x"])
+            self.assertEqual([json.loads(line) for line in path.read_text().splitlines()], [{"text": 'Öl\nEmotion: "'}, {"text": "x"}])
+
+    def test_a_tensor_is_read_out_of_a_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "states.safetensors"
+            header = {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+            header["hidden.mean"] = {"dtype": "F32", "shape": [1, 2], "data_offsets": [4, 12]}
+            text = json.dumps(header).encode()
+            path.write_bytes(struct.pack("<Q", len(text)) + text + struct.pack("<3f", 7, 1.5, -2))
+            self.assertEqual(workload.read_tensor(path, "hidden.mean"), ([1, 2], workload.array.array("f", [1.5, -2])))
+
+    def test_states_differ_by_a_share_of_their_layer_and_the_last_is_left_out(self):
+        # Two prompts of ours, one of the peer's; three layers of two.
+        ours = [1.0, 10.0, 200.0, 100.0, 5.0, 6.0] + [0.0] * 6
+        difference = lambda *peer: workload.largest_difference([2, 3, 2], ours, list(peer))
+        self.assertEqual(difference(1.0, 10.0, 200.0, 100.0, 99.0, 99.0), 0)
+        self.assertAlmostEqual(difference(1.5, 10.0, 200.0, 100.0, 5.0, 6.0), 0.05)
+        self.assertAlmostEqual(difference(1.5, 10.0, 200.0, 80.0, 5.0, 6.0), 0.1)
+        for wrong in ([], [1.0] * 5, [1.0] * 18):
+            with self.assertRaisesRegex(process.BenchError, f"the peer gave {len(wrong)} values"):
+                difference(*wrong)
 
     def test_recipes_are_toml(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -5,10 +5,12 @@ renders them; compare.py checks that both sides then see the same number of toke
 Never here: running anything.
 """
 
+import array
 import dataclasses
 import itertools
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -168,6 +170,48 @@ def evaluation_recipe(path, model, dtype, data, task_name, languages, limit):
     }
     lines = {"": {"name": "bench", "model": model, "dtype": dtype}, "data": {"dir": data.folder}, "eval": keys}
     return write_recipe(path, lines)
+
+
+def write_rows(path, prompts):
+    """The input of our `capture`: a text a line."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text("".join(json.dumps({"text": prompt}) + "\n" for prompt in prompts), encoding="utf-8")
+    return path
+
+
+def read_tensor(path, name):
+    """`(shape, values)` of a tensor of f32 in a file of safetensors."""
+    content = Path(path).read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    entry = json.loads(content[8:start])[name]
+    if entry["dtype"] != "F32":
+        raise BenchError(f"{path}: {name} is {entry['dtype']}, not F32")
+    begin, end = entry["data_offsets"]
+    return entry["shape"], read_floats(content[start + begin : start + end])
+
+
+def read_floats(content):
+    """Little-endian f32."""
+    values = array.array("f", content)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+def largest_difference(shape, ours, peer):
+    """How far the states `peer` of the first prompts are from ours, (prompts, layers, E), as a share of the largest value
+    of that layer; without the last layer, which the peers give after the final norm."""
+    _, layers, width = shape
+    row = layers * width
+    if len(peer) % row or len(peer) > len(ours) or not peer:
+        raise BenchError(f"the peer gave {len(peer)} values, which are no states of {layers} layers of {width}")
+    worst = 0.0
+    for layer in range(layers - 1):
+        starts = [prompt + layer * width for prompt in range(0, len(peer), row)]
+        pairs = [(ours[at], peer[at]) for start in starts for at in range(start, start + width)]
+        most = max(abs(theirs) for _, theirs in pairs)
+        worst = max(worst, max(abs(a - b) for a, b in pairs) / most)
+    return worst
 
 
 def read_lines(path):

@@ -49,6 +49,11 @@ def label_sets(tokenizer, labels):
     return sets
 
 
+def write_states(job, states):
+    """Leaves the states of all prompts, each (layers, E), as f32 in the job's file, for compare.py to hold against ours."""
+    Path(job["states"]).write_bytes(torch.stack(states).contiguous().numpy().tobytes())
+
+
 def versions(*packages):
     """Installed versions by name."""
     return {name: importlib.metadata.version(name) for name in ("torch", "transformers", *packages)}

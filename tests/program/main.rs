@@ -5,6 +5,7 @@
 mod audit;
 mod build;
 mod call;
+mod capture;
 mod commands;
 mod experiment;
 mod import;

@@ -30,6 +30,9 @@ pub use adapter::{Adapter, Gradients, LoraConfig, Place, Projection};
 pub use config::ModelConfig;
 pub use decoder::{Decoder, KvCache, Layer, Look, Seen, Visitor};
 pub use error::{ModelError, Result};
-pub use ops::cpu::isa::{InstructionSet, force_instruction_set, instruction_set};
+pub use ops::cpu::{
+    isa::{InstructionSet, force_instruction_set, instruction_set},
+    view::with_values,
+};
 pub use rows::{Parent, Rows};
 pub use weight::Weight;

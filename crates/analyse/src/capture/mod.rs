@@ -27,8 +27,6 @@ use plan::Plan;
 use run::{Lists, Source, Wanted, Work};
 use store::Store;
 
-pub(crate) use run::to_host;
-
 pub use layout::Layout;
 pub use prompts::{Prompts, encode};
 pub use rows::{Chosen, Kind, capture_rows, read_rows};
@@ -78,8 +76,12 @@ fn capture_in_batches(
         layers: layers.clone(),
     };
     let wanted: Vec<Wanted> = Pooling::ALL.iter().filter(|pooling| poolings.contains(pooling)).map(want).collect();
-    if prompts.is_empty() || wanted.is_empty() {
-        return Err(AnalyseError::Empty(format!("the capture {}", file.display())));
+    let what = format!("the capture {}", file.display());
+    if prompts.is_empty() {
+        return Err(AnalyseError::Empty(what));
+    }
+    if wanted.is_empty() {
+        return Err(AnalyseError::Unusable { what, problem: "no poolings are asked for".to_owned() });
     }
     let each = 0..prompts.len();
     let lists = Lists {

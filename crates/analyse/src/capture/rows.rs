@@ -10,6 +10,7 @@ use std::{
 
 use data::{Tokenizer, prefix};
 use model::{Decoder, ModelConfig};
+use rayon::prelude::*;
 use schema::{disk::DiskError, inside::Pooling};
 use serde_json::Value;
 
@@ -114,6 +115,12 @@ impl Chosen {
     }
 }
 
+/// A line of the input.
+enum Row {
+    Text(String),
+    Ids(Vec<u32>),
+}
+
 /// Reads `{"text": ...}` or `{"ids": [...]}` a line, every id below `vocab_size`. A tokenizer is needed only for texts.
 ///
 /// # Errors
@@ -124,32 +131,39 @@ pub fn read_rows(
     tokenizer: &mut dyn FnMut() -> Result<Tokenizer, AnalyseError>,
 ) -> Result<Vec<Vec<u32>>, AnalyseError> {
     let opened = File::open(file).map_err(DiskError::at("read", file))?;
-    let name = file.display().to_string();
-    let mut loaded: Option<Tokenizer> = None;
-    let mut rows = Vec::new();
+    let refuse = |line| move |problem| AnalyseError::Row { file: file.display().to_string(), line, problem };
+    let mut rows: Vec<(usize, Row)> = Vec::new();
     for (line, content) in (1..).zip(BufReader::new(opened).lines()) {
-        let refuse = |problem: String| AnalyseError::Row { file: name.clone(), line, problem };
         let content = content.map_err(DiskError::at("read", file))?;
-        if content.trim().is_empty() {
-            continue;
+        if !content.trim().is_empty() {
+            rows.push((line, read_row(&content).map_err(refuse(line))?));
         }
-        let value: Value = serde_json::from_str(&content).map_err(|e| refuse(format!("no JSON: {e}")))?;
-        let ids = match (value.get("text"), value.get("ids")) {
-            (Some(text), None) => {
-                let text = text.as_str().ok_or_else(|| refuse("`text` is no text".into()))?;
-                let tokenizer = match loaded.take() {
-                    Some(tokenizer) => loaded.insert(tokenizer),
-                    None => loaded.insert(tokenizer()?),
-                };
-                tokenizer.encode(text)?
-            }
-            (None, Some(ids)) => read_ids(ids).map_err(refuse)?,
-            _ => return Err(refuse("has neither `text` nor `ids`, or both".into())),
-        };
-        check_ids(&ids, vocab_size).map_err(refuse)?;
-        rows.push(ids);
     }
-    if rows.is_empty() { Err(AnalyseError::Empty(name)) } else { Ok(rows) }
+    if rows.is_empty() {
+        return Err(AnalyseError::Empty(file.display().to_string()));
+    }
+    let has_texts = rows.iter().any(|(_, row)| matches!(row, Row::Text(_)));
+    let tokenizer = has_texts.then(tokenizer).transpose()?;
+    let encode = |(line, row): (usize, Row)| {
+        let ids = match (row, &tokenizer) {
+            (Row::Text(text), Some(tokenizer)) => tokenizer.encode(&text)?,
+            (Row::Text(_), None) => Vec::new(),
+            (Row::Ids(ids), _) => ids,
+        };
+        check_ids(&ids, vocab_size).map_err(refuse(line))?;
+        Ok(ids)
+    };
+    let encoded: Vec<Result<_, AnalyseError>> = rows.into_par_iter().map(encode).collect();
+    encoded.into_iter().collect() // of several bad lines the first is named
+}
+
+fn read_row(content: &str) -> Result<Row, String> {
+    let value: Value = serde_json::from_str(content).map_err(|e| format!("no JSON: {e}"))?;
+    match (value.get("text"), value.get("ids")) {
+        (Some(text), None) => Ok(Row::Text(text.as_str().ok_or("`text` is no text")?.to_owned())),
+        (None, Some(ids)) => read_ids(ids).map(Row::Ids),
+        _ => Err("has neither `text` nor `ids`, or both".to_owned()),
+    }
 }
 
 fn read_ids(ids: &Value) -> Result<Vec<u32>, String> {

@@ -1,11 +1,11 @@
 //! The pass: the shared prefix once, then batches of what follows it, pooled layer by layer on the way and written to a
-//! [`Store`]. Never here: which tensors a file has.
+//! [`Store`] while the next one runs. Never here: which tensors a file has.
 
-use std::ops::Range;
+use std::{ops::Range, panic, thread};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use data::forest;
-use model::{Decoder, KvCache, Layer, Look, ModelConfig, ModelError, Seen, ops::swiglu};
+use model::{Decoder, KvCache, Layer, Look, ModelConfig, ModelError, Seen, ops::swiglu, with_values};
 use rayon::prelude::*;
 use schema::inside::Pooling;
 
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::error::AnalyseError;
 
-/// Bytes of pooled values that may be in memory at once.
-const BYTES_AT_ONCE: usize = 64 << 20;
+/// Bytes of one batch's values; those of two are in memory, one being made and one being written.
+const BYTES_AT_ONCE: usize = 32 << 20;
 
 /// What a tensor holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,12 @@ pub(super) struct Work<'a> {
 /// Called with the place of a wanted tensor, that of the layer in its rows, and the values (N, width) with their width.
 type Take<'a> = dyn FnMut(usize, usize, &[f32], usize) + 'a;
 
+/// A batch that was run: its lists, and for each wanted tensor their values, row-major.
+struct Batch {
+    lists: Vec<usize>,
+    values: Vec<Vec<f32>>,
+}
+
 /// The shared prefix after it was run.
 struct Prefix {
     cache: Option<KvCache>,
@@ -104,7 +110,7 @@ struct Prefix {
 }
 
 impl Work<'_> {
-    /// Captures every list that `store` lacks, batch by batch.
+    /// Captures every list that `store` lacks, batch by batch; one is written while the next is run.
     pub(super) fn run(&self, store: &mut Store, watch: &mut Watch<'_>) -> Result<(), AnalyseError> {
         let total = self.lists.suffixes.len();
         let missing: Vec<usize> = (0..total).filter(|&list| !store.is_done(list)).collect();
@@ -112,16 +118,19 @@ impl Work<'_> {
             return Ok(());
         }
         let prefix = self.run_prefix()?;
-        for batch in self.batches(&missing) {
-            let values = self.run_batch(&prefix, &batch)?;
-            self.check_finite(&batch, &values)?;
-            store.write(&batch, &values)?;
-            let done = store.done_count();
-            if !watch(done, total) && done < total {
-                return Err(AnalyseError::Stopped { done, total, unit: self.unit });
+        let mut unwritten = None;
+        for lists in self.batches(&missing) {
+            unwritten = Some(write_while(store, unwritten.take(), || self.run_batch(&prefix, lists))?);
+            if !watch(store.done_count(), total) {
+                break;
             }
         }
-        Ok(())
+        if let Some(Batch { lists, values }) = unwritten {
+            store.write(&lists, &values)?;
+            watch(store.done_count(), total);
+        }
+        let done = store.done_count();
+        if done < total { Err(AnalyseError::Stopped { done, total, unit: self.unit }) } else { Ok(()) }
     }
 
     /// The lists `missing` in batches; those that begin alike together, and no more than there is memory for what is
@@ -160,18 +169,17 @@ impl Work<'_> {
         Ok(Prefix { cache: Some(cache), sums })
     }
 
-    /// For each wanted tensor its values for the lists of `batch`, row-major.
-    fn run_batch(&self, prefix: &Prefix, batch: &[usize]) -> Result<Vec<Vec<f32>>, AnalyseError> {
-        let suffixes: Vec<&[u32]> = batch.iter().map(|&list| self.lists.suffixes[list]).collect();
+    fn run_batch(&self, prefix: &Prefix, lists: Vec<usize>) -> Result<Batch, AnalyseError> {
+        let suffixes: Vec<&[u32]> = lists.iter().map(|&list| self.lists.suffixes[list]).collect();
         let layout = Layout::new(&suffixes, self.lists.prefix.len())?;
         let span = |(at, &list): (usize, &usize)| Span {
             rows: layout.path(at),
             question: self.lists.questions[list].clone(),
             prefix: self.lists.prefix.len(),
         };
-        let spans: Vec<Span> = batch.iter().enumerate().map(span).collect();
+        let spans: Vec<Span> = lists.iter().enumerate().map(span).collect();
         let lengths = self.row_lengths();
-        let mut found: Vec<Vec<f32>> = lengths.iter().map(|length| vec![0.0; batch.len() * length]).collect();
+        let mut found: Vec<Vec<f32>> = lengths.iter().map(|length| vec![0.0; lists.len() * length]).collect();
         let cache = prefix.cache.as_ref();
         let last = self.model.walk_through(&layout.input_ids, &layout.rows, cache, self.look(), &mut |seen| {
             self.show(&seen, &mut |wanted, at, values, width| {
@@ -184,7 +192,8 @@ impl Work<'_> {
             Ok(None)
         })?;
         self.add_heads(&self.model.select(&last, &layout.last_rows())?, &mut found)?;
-        Ok(found)
+        self.check_finite(&lists, &found)?;
+        Ok(Batch { lists, values: found })
     }
 
     /// Calls `take` with each wanted tensor that is of what is seen, the place of the layer in its rows, and the values
@@ -205,8 +214,10 @@ impl Work<'_> {
                 (Source::Neurons, None) => continue,
                 _ => seen.residual.clone(),
             };
-            let (width, values) = (tensor.dim(1)?, to_host(&tensor)?);
-            places.into_iter().for_each(|(wanted, at)| take(wanted, at, &values, width));
+            let width = tensor.dim(1)?;
+            with_values(&tensor, |values| {
+                places.into_iter().for_each(|(wanted, at)| take(wanted, at, values, width));
+            })?;
         }
         Ok(())
     }
@@ -215,19 +226,19 @@ impl Work<'_> {
     fn add_heads(&self, last: &Tensor, found: &mut [Vec<f32>]) -> Result<(), AnalyseError> {
         for (wanted, found) in self.wanted.iter().zip(found) {
             match wanted.source {
-                Source::Final => *found = to_host(&self.model.final_norm(last)?)?,
-                Source::Logits => *found = to_host(&self.model.logits(last)?)?,
+                Source::Final => *found = with_values(&self.model.final_norm(last)?, <[f32]>::to_vec)?,
+                Source::Logits => *found = with_values(&self.model.logits(last)?, <[f32]>::to_vec)?,
                 Source::Residual | Source::Neurons => {}
             }
         }
         Ok(())
     }
 
-    fn check_finite(&self, batch: &[usize], values: &[Vec<f32>]) -> Result<(), AnalyseError> {
+    fn check_finite(&self, lists: &[usize], values: &[Vec<f32>]) -> Result<(), AnalyseError> {
         for ((wanted, values), length) in self.wanted.iter().zip(values).zip(self.row_lengths()) {
             let broken = values.par_chunks(length).position_first(|row| row.iter().any(|value| !value.is_finite()));
             if let Some(at) = broken {
-                let place = format!("`{}` of row {}", wanted.name, batch[at]);
+                let place = format!("`{}` of row {}", wanted.name, lists[at]);
                 return Err(ModelError::NotFinite(place).into());
             }
         }
@@ -235,7 +246,17 @@ impl Work<'_> {
     }
 }
 
-/// The values of a tensor, row-major.
-pub(crate) fn to_host(tensor: &Tensor) -> model::Result<Vec<f32>> {
-    Ok(tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+/// Writes the batch `before` in a thread of its own while `make` makes the next one. Both come to their end.
+fn write_while(
+    store: &mut Store,
+    before: Option<Batch>,
+    make: impl FnOnce() -> Result<Batch, AnalyseError>,
+) -> Result<Batch, AnalyseError> {
+    let Some(before) = before else { return make() };
+    let (written, made) = thread::scope(|scope| {
+        let writer = scope.spawn(|| store.write(&before.lists, &before.values));
+        let made = make();
+        (writer.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), made)
+    });
+    written.and(made)
 }

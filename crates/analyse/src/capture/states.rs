@@ -76,8 +76,12 @@ impl States {
                 states.add(pooling, info, start).map_err(refuse)?;
             }
         }
-        if states.starts.is_empty() || states.tokens.len() != states.items.len() {
+        if states.starts.is_empty() {
             return Err(refuse(missing("all, question, weighted or last")));
+        }
+        let (items, tokens) = (states.items.len(), states.tokens.len());
+        if items != tokens {
+            return Err(refuse(format!("`{ITEMS}` has {items} entries, `{TOKENS}` {tokens}; capture it again")));
         }
         Ok(states)
     }
@@ -114,7 +118,7 @@ impl States {
     /// The states of every item at one layer: (items, E), row-major.
     ///
     /// # Errors
-    /// The file has no such pooling or layer, or can no longer be read.
+    /// The file has no such pooling or layer, can no longer be read, or holds a value that is not finite.
     pub fn layer(&self, pooling: Pooling, layer: usize) -> Result<Vec<f32>, AnalyseError> {
         let unusable = |what: String, problem: String| Err(AnalyseError::Unusable { what, problem });
         let Some(&start) = self.starts.get(&pooling) else {
@@ -132,7 +136,13 @@ impl States {
             let at = (item * self.layers + layer) * row;
             read_at(&mut file, start + at as u64, bytes, &self.path)?;
         }
-        Ok(bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+        let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            let place = format!("`{pooling}` of item {} at layer {layer}", self.items[at / self.width]);
+            let problem = format!("{place} is not finite, which no capture writes; remove the file and capture again");
+            return Err(AnalyseError::File { file: self.path.clone(), problem });
+        }
+        Ok(values)
     }
 }
 
@@ -161,6 +171,7 @@ fn read_header(file: &mut File, path: &Path) -> Result<(u64, Metadata), AnalyseE
     read_at(file, 8, &mut text, path)?;
     let header: Metadata = serde_json::from_slice(&text)
         .map_err(|e| refuse(format!("its header is broken ({e}); remove it and capture again")))?;
+    // That tensors lie one behind the other and are as long as their shapes say, reading the header has checked.
     let wanted = 8 + size + header.data_len() as u64;
     if wanted != length {
         let problem = format!("{length} bytes, but its header speaks of {wanted}; remove it and capture again");

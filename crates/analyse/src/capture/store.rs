@@ -33,6 +33,7 @@ pub(super) struct Store {
     progress: PathBuf,
     log: File,
     done: Vec<bool>,
+    done_count: usize,
 }
 
 impl Store {
@@ -45,17 +46,16 @@ impl Store {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(DiskError::at("create", folder))?;
         let (partial, progress) = (partial_path(path), progress_path(path));
-        let mut log = open(&progress)?;
-        lock(&log, &progress)?;
+        let mut log = open_locked(&progress)?;
         let file = open(&partial)?;
         let mut text = Vec::new();
         log.read_to_end(&mut text).map_err(DiskError::at("read", &progress))?;
         let done = read_progress(&progress, &text, plan.rows, hash)?;
         let path = path.to_owned();
-        let mut store = Self { done: vec![false; plan.rows], plan, path, partial, file, progress, log };
+        let mut store = Self { done: vec![false; plan.rows], done_count: 0, plan, path, partial, file, progress, log };
         match done {
             Some(done) if store.holds(&done)? => {
-                done.iter().for_each(|&row| store.done[row] = true);
+                store.count(&done);
                 // A line without an end was being written when the program died.
                 let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
                 store.cut_log(whole as u64)?;
@@ -115,7 +115,14 @@ impl Store {
 
     /// How many rows are on disk.
     pub(super) fn done_count(&self) -> usize {
-        self.done.iter().filter(|done| **done).count()
+        self.done_count
+    }
+
+    fn count(&mut self, rows: &[usize]) {
+        for &row in rows {
+            self.done_count += usize::from(!self.done[row]);
+            self.done[row] = true;
+        }
     }
 
     /// Writes the rows `rows` of every tensor, whose values stand in the order of the plan, each (rows, ...); they count
@@ -125,24 +132,24 @@ impl Store {
         for (tensor, values) in tensors.iter().enumerate() {
             let (start, size) = (self.plan.places[tensor].start, self.plan.places[tensor].row);
             for (&row, values) in rows.iter().zip(values.chunks_exact(size)) {
-                bytes.clear();
-                bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                bytes.resize(size_of_val(values), 0);
+                let places = bytes.as_chunks_mut().0.iter_mut();
+                places.zip(values).for_each(|(place, value)| *place = value.to_le_bytes());
                 let at = SeekFrom::Start(start + (row * bytes.len()) as u64);
                 self.file.seek(at).and_then(|_| self.file.write_all(&bytes)).map_err(|e| self.refuse(e))?;
             }
         }
         self.file.sync_data().map_err(|e| self.refuse(e))?;
         self.append(&Entry::Done(rows.to_vec()))?;
-        rows.iter().for_each(|&row| self.done[row] = true);
+        self.count(rows);
         Ok(())
     }
 
-    /// Gives the whole file its name and removes the progress.
+    /// Gives the whole file its name and removes the progress, which is locked until it is gone.
     pub(super) fn finish(self) -> Result<(), AnalyseError> {
         self.file.sync_all().map_err(DiskError::at("write", &self.partial))?;
         drop(self.file);
         fs::rename(&self.partial, &self.path).map_err(DiskError::at("rename", &self.partial))?;
-        drop(self.log);
         Ok(fs::remove_file(&self.progress).map_err(DiskError::at("remove", &self.progress))?)
     }
 }
@@ -157,6 +164,17 @@ fn progress_path(file: &Path) -> PathBuf {
 fn open(path: &Path) -> Result<File, AnalyseError> {
     let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
     Ok(file.map_err(DiskError::at("open", path))?)
+}
+
+fn open_locked(path: &Path) -> Result<File, AnalyseError> {
+    loop {
+        let file = open(path)?;
+        lock(&file, path)?;
+        // Another process may have come to its end and removed the file before it was locked here.
+        if path.exists() {
+            return Ok(file);
+        }
+    }
 }
 
 fn lock(file: &File, path: &Path) -> Result<(), AnalyseError> {

@@ -1,11 +1,11 @@
 //! Counting on how many question tokens each neuron is active. Never here: comparing languages.
 
 use data::forest;
-use model::{Decoder, Layer, Look, ModelError, Seen};
+use model::{Decoder, Layer, Look, ModelError, Seen, with_values};
 use rayon::prelude::*;
 
 use crate::{
-    capture::{Layout, Prompts, TOKENS_PER_BATCH, Watch, to_host},
+    capture::{Layout, Prompts, TOKENS_PER_BATCH, Watch},
     error::AnalyseError,
 };
 
@@ -80,7 +80,11 @@ impl Counts {
     /// Adds the rows of a block, each as often as it weighs.
     fn add(&mut self, seen: &Seen<'_>, weights: &[u32]) -> model::Result<()> {
         let (Layer::After(layer), Some((gate, _))) = (seen.layer, seen.mlp) else { return Ok(()) };
-        let gate = to_host(gate)?; // (N, F)
+        with_values(gate, |gate| self.add_block(layer, gate, weights))?
+    }
+
+    /// As [`Counts::add`], of the gates (N, F) of the block `layer`.
+    fn add_block(&mut self, layer: usize, gate: &[f32], weights: &[u32]) -> model::Result<()> {
         if gate.par_chunks(self.width).any(|row| row.iter().any(|value| !value.is_finite())) {
             return Err(ModelError::NotFinite(format!("a gate of block {layer}")));
         }

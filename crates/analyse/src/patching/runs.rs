@@ -2,12 +2,12 @@
 //! anything.
 
 use data::forest;
-use model::{Decoder, Layer, Look, ModelError, Seen};
+use model::{Decoder, Layer, Look, ModelError, Seen, with_values};
 use schema::Language;
 
 use crate::{
     asked::{Answer, Asked},
-    capture::{Layout, TOKENS_PER_BATCH, to_host},
+    capture::{Layout, TOKENS_PER_BATCH},
     error::AnalyseError,
 };
 
@@ -51,7 +51,7 @@ impl Runs {
             let last_rows = layout.last_rows();
             let keep = &mut |seen: Seen<'_>| {
                 let layer = number(seen.layer);
-                let rows = to_host(&model.select(seen.residual, &last_rows)?)?; // (n, E)
+                let rows = with_values(&model.select(seen.residual, &last_rows)?, <[f32]>::to_vec)?; // (n, E)
                 for (&at, row) in batch.iter().zip(rows.chunks_exact(width)) {
                     if row.iter().any(|value| !value.is_finite()) {
                         let place = format!("the state of item {} in {language} after layer {layer}", items[at]);

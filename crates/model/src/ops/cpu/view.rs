@@ -38,6 +38,18 @@ impl<'a, T: WithDType> View<'a, T> {
     }
 }
 
+/// Shows `read` the values of `tensor` in f32, row-major; in their place where they lie so on the CPU, else a copy.
+///
+/// # Errors
+/// The values cannot be copied.
+pub fn with_values<T>(tensor: &Tensor, read: impl FnOnce(&[f32]) -> T) -> Result<T, ModelError> {
+    if is_fused(tensor) && tensor.is_contiguous() {
+        return Ok(read(View::<f32>::new(tensor, "values")?.slice()));
+    }
+    let copy = tensor.to_device(&Device::Cpu).and_then(|t| t.to_dtype(DType::F32)?.flatten_all()?.to_vec1());
+    Ok(read(&copy.map_err(ModelError::candle("values"))?))
+}
+
 /// Whether the fused CPU versions take this tensor.
 pub(crate) fn is_fused(tensor: &Tensor) -> bool {
     tensor.device().is_cpu() && tensor.dtype() == DType::F32
@@ -62,4 +74,22 @@ pub(crate) fn unfilled(n: usize) -> Vec<f32> {
         values.set_len(n);
     }
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_shown_row_after_row_whatever_the_tensor() {
+        let x = tensor((0..6_u8).map(f32::from).collect(), (2, 3)).expect("a tensor");
+        let shown = |x: &Tensor| with_values(x, <[f32]>::to_vec).expect("shown");
+        assert_eq!(shown(&x), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(shown(&x.narrow(0, 1, 1).expect("a row")), [3.0, 4.0, 5.0]);
+        assert_eq!(shown(&x.narrow(1, 1, 2).expect("columns")), [1.0, 2.0, 4.0, 5.0]);
+        assert_eq!(shown(&x.t().expect("turned")), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        assert_eq!(shown(&x.to_dtype(DType::BF16).expect("bf16")), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+        let place = View::<f32>::new(&x, "test").expect("a view").slice().as_ptr();
+        assert_eq!(with_values(&x, |values| values.as_ptr()).expect("shown"), place, "no copy");
+    }
 }
