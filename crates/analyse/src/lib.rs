@@ -1,16 +1,19 @@
-//! Capture of hidden states, what is computed from them (lens, PCA and the rest come here), neurons by language, and what
-//! changes when something inside is changed. Never here: drawing.
+//! Capture of hidden states, and what is computed from them: where languages lie, what the lens reads, which neurons are
+//! whose, and what changes in the answers when something inside is changed. Never here: drawing.
 
 mod asked;
 pub mod capture;
 pub mod error;
 #[cfg(test)]
 mod fixtures;
+pub mod geometry;
+pub mod lens;
 pub mod neurons;
 pub mod patching;
 mod random;
 mod resample;
 pub mod silencing;
+pub mod tuned_lens;
 
 pub use asked::Asked;
 pub use capture::{Chosen, Kind, Prompts, States, capture_language, capture_rows, encode};

@@ -15,7 +15,14 @@ use crate::{
     config::{ModelConfig, RopeScaling},
     error::{ModelError, Result},
     linear::Keep,
-    ops::{self, attend::LayerKv, cross_entropy, rms_norm, rope::Angles},
+    ops::{
+        self,
+        attend::LayerKv,
+        cross_entropy,
+        divergence::{self, Divergence, Shares},
+        rms_norm,
+        rope::Angles,
+    },
     rows::Rows,
     weight::Weight,
     weights::{WeightFiles, gguf::ROPE_FACTORS},
@@ -300,6 +307,22 @@ impl Decoder {
         let d_rows = rms_norm::backward(&rows, &self.norm, self.config.rms_norm_eps, &d_normed, None)?;
         let d_hidden = hidden.zeros_like()?.index_add(&Tensor::new(learnt, &self.device)?, &d_rows, 0)?;
         Ok((loss.sum, Some(d_hidden)))
+    }
+
+    /// What the model says after residual rows (n, E), for [`Decoder::divergence`].
+    pub fn shares(&self, hidden: &Tensor) -> Result<Shares> {
+        Shares::of(&self.logits(hidden)?)
+    }
+
+    /// How far what final norm and head make of residual rows (n, E) is from `shares`; the gradient is by the rows.
+    pub fn divergence(&self, hidden: &Tensor, shares: &Shares, with_gradient: bool) -> Result<Divergence> {
+        let normed = self.final_norm(hidden)?;
+        let mut found = divergence::forward_backward(&normed, self.head(), shares, with_gradient)?;
+        if let Some(d_normed) = found.d_hidden.take() {
+            let d_rows = rms_norm::backward(hidden, &self.norm, self.config.rms_norm_eps, &d_normed, None)?;
+            found.d_hidden = Some(d_rows);
+        }
+        Ok(found)
     }
 
     /// Gradients of the adapter's matrices for `d_hidden` (N, E), added to `gradients`. Stops at the lowest block: nothing

@@ -13,7 +13,7 @@ use crate::{
     figure,
     findings::{describe_setting, summarise},
     format::{duration, labels_title, thousands},
-    inside::{Look, LookResult, looks},
+    inside::{Look, LookResult, looks, shown_layers},
     output::Output,
     page::{self, Page, PageBlock, PageData, PageSetting, PageTraining},
     provenance::{list_facts, sum_stages},
@@ -32,7 +32,10 @@ use crate::{
 pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
     let records = read_run(run)?;
     let mut results = compute(&records)?;
-    let looks = looks(&records.inside, &recipe_settings(&records.manifest), &mut results.gaps)?;
+    let mut looks = looks(&records.inside, &recipe_settings(&records.manifest), &mut results.gaps)?;
+    for look in &mut looks {
+        look.shown = shown_layers(&records.manifest, look.layers, &mut results.gaps);
+    }
     let mut output = Output::default();
     let page = lay_out(run, &records, (&results, &looks), &mut output);
     let folder = run.report();

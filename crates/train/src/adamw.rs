@@ -25,6 +25,22 @@ impl AdamWConfig {
     pub fn new(weight_decay: f64) -> Self {
         Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay }
     }
+
+    /// The update `at`, from 1, of one matrix; all slices have one length.
+    pub fn update(&self, at: usize, learning_rate: f64, values: &mut [f32], moments: &mut Moments, gradient: &[f32]) {
+        let correction1 = 1.0 - self.beta1.powi(at as i32);
+        let correction2 = 1.0 - self.beta2.powi(at as i32);
+        let step = (learning_rate / correction1) as f32;
+        let root = (correction2.sqrt()) as f32;
+        let decay = (1.0 - learning_rate * self.weight_decay) as f32;
+        let (b1, b2, eps) = (self.beta1 as f32, self.beta2 as f32, self.eps as f32);
+        for (((p, m), v), &g) in values.iter_mut().zip(&mut moments.m).zip(&mut moments.v).zip(gradient) {
+            *p *= decay;
+            *m += (g - *m) * (1.0 - b1);
+            *v = *v * b2 + (1.0 - b2) * g * g;
+            *p -= step * *m / (v.sqrt() / root + eps);
+        }
+    }
 }
 
 /// Which of an update's two matrices.
@@ -55,6 +71,13 @@ pub struct Moments {
     pub v: Vec<f32>,
 }
 
+impl Moments {
+    /// Of a matrix of `len` values, before its first update.
+    pub fn zeros(len: usize) -> Self {
+        Self { m: vec![0.0; len], v: vec![0.0; len] }
+    }
+}
+
 /// The optimiser's state.
 #[derive(Clone, Debug)]
 pub struct AdamW {
@@ -79,27 +102,13 @@ impl AdamW {
         learning_rate: f64,
     ) -> Result<(), TrainError> {
         self.updates += 1;
-        let c = self.config;
-        let correction1 = 1.0 - c.beta1.powi(self.updates as i32);
-        let correction2 = 1.0 - c.beta2.powi(self.updates as i32);
-        let step = (learning_rate / correction1) as f32;
-        let root = (correction2.sqrt()) as f32;
-        let decay = (1.0 - learning_rate * c.weight_decay) as f32;
-        let (b1, b2, eps) = (c.beta1 as f32, c.beta2 as f32, c.eps as f32);
         for (&place, weights) in &mut adapter.weights {
             for (half, matrix) in [(Half::A, &mut weights.a), (Half::B, &mut weights.b)] {
                 let gradient = gradients.get(place, half)?;
                 let shape = matrix.shape().clone();
                 let mut values = matrix.flatten_all()?.to_vec1::<f32>()?;
-                let n = values.len();
-                let moments =
-                    self.moments.entry((place, half)).or_insert_with(|| Moments { m: vec![0.0; n], v: vec![0.0; n] });
-                for (((p, m), v), &g) in values.iter_mut().zip(&mut moments.m).zip(&mut moments.v).zip(gradient) {
-                    *p *= decay;
-                    *m += (g - *m) * (1.0 - b1);
-                    *v = *v * b2 + (1.0 - b2) * g * g;
-                    *p -= step * *m / (v.sqrt() / root + eps);
-                }
+                let moments = self.moments.entry((place, half)).or_insert_with(|| Moments::zeros(values.len()));
+                self.config.update(self.updates, learning_rate, &mut values, moments, gradient);
                 *matrix = Tensor::from_vec(values, shape, &Device::Cpu)?;
             }
         }

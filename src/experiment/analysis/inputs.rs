@@ -50,11 +50,11 @@ impl Look {
                 [of(&language, &origins.prompts), recipe.poolings.iter().map(Pooling::to_string).collect()].concat()
             }
             Step::Map(pooling) => {
-                let permutations = format!("{} permutations", recipe.permutations);
-                vec![draws, permutations, format!("{:?}", self.measures()), pooling.to_string(), origins.of_all()]
+                let permutations = format!("seed {}, {} permutations", self.seed, recipe.permutations);
+                vec![permutations, format!("{:?}", self.measures()), pooling.to_string(), origins.of_all()]
             }
             Step::Change(pooling) => {
-                vec![draws, format!("{:?}", self.measures()), pooling.to_string(), origins.of_all(), origins.of_base()]
+                vec![format!("{:?}", self.measures()), pooling.to_string(), origins.of_all(), origins.of_base()]
             }
             Step::TunedLens => {
                 vec![draws, format!("{} updates of {}", recipe.lens_steps, recipe.lens_tokens), origins.of_all()]

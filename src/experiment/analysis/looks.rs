@@ -17,7 +17,6 @@ use data::{label_tokens, prompt, tasks, testset};
 use schema::{
     LabelSet, Language,
     inside::{Analysis, LensKind, Measure, NeuronsRecord, Pooling},
-    recipe::AdapterPlan,
     write_json_lines, write_whole,
 };
 use serde_json::json;
@@ -28,7 +27,7 @@ use super::{
 };
 use crate::{
     experiment::answerer,
-    progress::{Bar, interrupted, note},
+    progress::{Bar, interrupted},
 };
 
 /// One language's prompts, with the tokens that speak for its labels.
@@ -118,7 +117,7 @@ impl Experiment {
         let mut bar = Bar::new(&format!("change {} {pooling}", look.model()), after.layers, "layers");
         for layer in 0..after.layers {
             let (first, second) = (before.space(pooling, layer)?, after.space(pooling, layer)?);
-            changes.extend(geometry::changes(&first, &second, &look.measures(), look.draws())?);
+            changes.extend(geometry::changes(&first, &second, &look.measures())?);
             bar.set(layer + 1, "");
             stop_if_interrupted()?;
         }
@@ -211,11 +210,8 @@ impl Experiment {
         let asked = ask_all(&encoded);
         let mut bar: Option<Bar> = None;
         let label = format!("silencing {}", look.model());
-        let silencing = Silencing {
-            items: look.recipe.silenced_items,
-            resamples: look.recipe.resamples,
-            seed: look.seed,
-        };
+        let silencing =
+            Silencing { items: look.recipe.silenced_items, resamples: look.recipe.resamples, seed: look.seed };
         let records = silencing::silence(self.session.decoder()?, &found, &asked, silencing, &mut |done, total| {
             bar.get_or_insert_with(|| Bar::new(&label, total, "questions")).set(done, "");
             !interrupted()
@@ -232,8 +228,7 @@ impl Experiment {
         self.wear(look)?;
         let encoded = self.encode_all(look)?;
         let asked = ask_all(&encoded);
-        let patching =
-            Patching { items: look.recipe.patched_items, resamples: look.recipe.resamples, seed: look.seed };
+        let patching = Patching { items: look.recipe.patched_items, resamples: look.recipe.resamples, seed: look.seed };
         let mut bar: Option<Bar> = None;
         let label = format!("patching {}", look.model());
         let records = patching::intervene(self.session.decoder()?, &asked, patching, &mut |done, total| {
@@ -251,7 +246,7 @@ impl Experiment {
 
 impl Look {
     /// The measures of pairs that are asked for.
-    fn measures(&self) -> Vec<Measure> {
+    pub(super) fn measures(&self) -> Vec<Measure> {
         let of_components = [Measure::Pearson, Measure::PearsonCentred];
         let wanted = |measure: &Measure| match of_components.contains(measure) {
             true => self.recipe.asks(Analysis::Pca),
@@ -261,7 +256,7 @@ impl Look {
     }
 
     fn draws(&self) -> Draws {
-        Draws { seed: self.seed, resamples: self.recipe.resamples, permutations: self.recipe.permutations }
+        Draws { seed: self.seed, permutations: self.recipe.permutations }
     }
 }
 

@@ -64,7 +64,7 @@ pub fn forward_backward(hidden: &Tensor, lm_head: &Weight, targets: &[u32], with
     let mut logits = view::unfilled(CHUNK.min(rows) * vocab);
     for (chunk, ids) in targets.chunks(CHUNK).enumerate() {
         let part = chunk * CHUNK * width..(chunk * CHUNK + ids.len()) * width;
-        let softmax = Softmax::new(&values.slice()[part.clone()], head, ids, &mut logits);
+        let softmax = Softmax::new(&values.slice()[part.clone()], head, Wanted::Ids(ids), &mut logits);
         sum += softmax.losses().sum::<f64>();
         if let Some(d) = &mut d_hidden {
             softmax.gradient(head, &logits, &mut d[part]);
@@ -74,41 +74,56 @@ pub fn forward_backward(hidden: &Tensor, lm_head: &Weight, targets: &[u32], with
     Ok(Loss { sum, d_hidden })
 }
 
+/// What the distribution of each row of a chunk should be.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// One token.
+    Ids(&'a [u32]),
+    /// Shares of all tokens: (rows, V).
+    Shares(&'a [f32]),
+}
+
 /// The softmax of a chunk's logits, panel by panel: the logits' buffer holds exp(logit - the panel's maximum).
-struct Softmax<'a> {
-    targets: &'a [u32],
+pub(super) struct Softmax<'a> {
+    wanted: Wanted<'a>,
     panels: usize,
     /// Per row and panel: the maximum, then the sum of what the buffer holds.
     parts: Vec<f32>,
-    /// Logit of each row's target.
+    /// Logit of each row's target; of shares, each panel's sum of share x logit.
     right: Vec<f32>,
     /// log sum exp of each row.
     log_sum: Vec<f64>,
 }
 
 impl<'a> Softmax<'a> {
-    fn new(hidden: &[f32], head: &Panels, targets: &'a [u32], logits: &mut [f32]) -> Self {
-        let (rows, vocab, panels) = (targets.len(), head.out(), head.out().div_ceil(COLS));
-        let (mut parts, mut right) = (view::unfilled(2 * rows * panels), view::unfilled(rows));
+    pub(super) fn new(hidden: &[f32], head: &Panels, wanted: Wanted<'a>, logits: &mut [f32]) -> Self {
+        let (rows, vocab, panels) = (hidden.len() / head.inner(), head.out(), head.out().div_ceil(COLS));
+        let rights = if matches!(wanted, Wanted::Ids(_)) { 1 } else { panels };
+        let (mut parts, mut right) = (view::unfilled(2 * rows * panels), view::unfilled(rows * rights));
         let [logits, part_pieces, right_pieces] = [
             Shared::new(&mut logits[..rows * vocab], vocab),
             Shared::new(&mut parts, 2 * panels),
-            Shared::new(&mut right, 1),
+            Shared::new(&mut right, rights),
         ];
         let finish = |rows: Range<usize>, cols: Range<usize>, _: &[Vec<f32>]| {
             for row in rows {
-                let target = targets[row] as usize;
                 // SAFETY: a job's rectangle is handed to one caller alone, and so is what belongs to it: its panels'
-                // parts, and the target's logit where the target is one of its columns.
+                // parts and sums, and the target's logit where the target is one of its columns.
                 unsafe {
                     let piece = logits.piece(row, cols.start, cols.len());
-                    if cols.contains(&target) {
-                        right_pieces.piece(row, 0, 1)[0] = piece[target - cols.start];
+                    match wanted {
+                        Wanted::Ids(ids) => {
+                            let target = ids[row] as usize;
+                            if cols.contains(&target) {
+                                right_pieces.piece(row, 0, 1)[0] = piece[target - cols.start];
+                            }
+                        }
+                        Wanted::Shares(shares) => {
+                            let right = right_pieces.piece(row, cols.start / COLS, cols.len().div_ceil(COLS));
+                            weigh(&shares[row * vocab..][cols.clone()], piece, right);
+                        }
                     }
-                    for (panel, values) in (cols.start / COLS..).zip(piece.chunks_mut(COLS)) {
-                        let max = math::max(values);
-                        part_pieces.piece(row, 2 * panel, 2).copy_from_slice(&[max, math::exp_sum(values, max)]);
-                    }
+                    split(piece, part_pieces.piece(row, 2 * (cols.start / COLS), 2 * cols.len().div_ceil(COLS)));
                 }
             }
         };
@@ -116,16 +131,19 @@ impl<'a> Softmax<'a> {
         let products = vec![Product { start: Start::Zero, terms: vec![term], out: Target::Matrix(logits) }];
         product::run(&[Job { rows, cols: vocab, products, after: Some(&finish) }]);
         let log_sum = parts.par_chunks(2 * panels).map(|parts| log_sum_exp(parts.as_chunks().0)).collect();
-        Self { targets, panels, parts, right, log_sum }
+        Self { wanted, panels, parts, right, log_sum }
     }
 
-    fn losses(&self) -> impl Iterator<Item = f64> {
-        self.log_sum.iter().zip(&self.right).map(|(log_sum, &right)| log_sum - f64::from(right))
+    /// Cross-entropy of each row, nats.
+    pub(super) fn losses(&self) -> impl Iterator<Item = f64> {
+        let rights = self.right.len() / self.log_sum.len().max(1);
+        let right = self.right.chunks(rights.max(1)).map(|right| right.iter().map(|&r| f64::from(r)).sum::<f64>());
+        self.log_sum.iter().zip(right).map(|(log_sum, right)| log_sum - right)
     }
 
-    /// (softmax - onehot) x head: each slice of the vocabulary apart, then summed in their order.
-    fn gradient(&self, head: &Panels, exps: &[f32], d_hidden: &mut [f32]) {
-        let (rows, width) = (self.targets.len(), head.inner());
+    /// (softmax - what is wanted) x head: each slice of the vocabulary apart, then summed in their order.
+    pub(super) fn gradient(&self, head: &Panels, exps: &[f32], d_hidden: &mut [f32]) {
+        let (rows, width) = (self.log_sum.len(), head.inner());
         let slices = self.panels.div_ceil(SLICE);
         let mut sums = view::unfilled(slices * rows * width);
         sums.par_chunks_mut((rows * width).max(1)).enumerate().for_each(|(slice, sum)| {
@@ -145,7 +163,7 @@ impl<'a> Softmax<'a> {
 
     /// `sum (+)= p x head` of these tokens, for the columns of the panels from `group` on.
     fn slice_gradient(&self, head: &Panels, exps: &[f32], tokens: Range<usize>, group: usize, sum: &mut [f32]) {
-        let (rows, width) = (self.targets.len(), head.inner());
+        let (rows, width) = (self.log_sum.len(), head.inner());
         let panels = group..width.div_ceil(COLS).min(group + GROUP);
         let mut buffer = view::unfilled(panels.len() * STRETCH * COLS);
         let mut p = view::unfilled(ROWS * STRETCH);
@@ -155,7 +173,7 @@ impl<'a> Softmax<'a> {
             for first in (0..rows).step_by(ROWS) {
                 let count = ROWS.min(rows - first);
                 for (row, p) in (first..first + count).zip(p.chunks_exact_mut(STRETCH)) {
-                    self.probabilities(row, &exps[row * head.out()..], from..to, p);
+                    self.excess(row, &exps[row * head.out()..][..head.out()], from..to, p);
                 }
                 let left = rows_of(&p, STRETCH);
                 for (panel, piece) in panels.clone().zip(buffer.chunks_exact(STRETCH * COLS)) {
@@ -173,25 +191,52 @@ impl<'a> Softmax<'a> {
         }
     }
 
-    /// softmax - onehot of a row's tokens; `exps` is the row's part of the buffer.
-    fn probabilities(&self, row: usize, exps: &[f32], tokens: Range<usize>, p: &mut [f32]) {
+    /// softmax - what is wanted, of a row's tokens; `exps` is the row's part of the buffer.
+    fn excess(&self, row: usize, exps: &[f32], tokens: Range<usize>, p: &mut [f32]) {
         let parts = self.parts[2 * row * self.panels..2 * (row + 1) * self.panels].as_chunks::<2>().0;
-        let panels = exps[tokens.clone()].chunks(COLS).zip(p.chunks_mut(COLS));
-        for ((exps, p), part) in panels.zip(&parts[tokens.start / COLS..]) {
-            let factor = (f64::from(part[0]) - self.log_sum[row]).exp() as f32;
-            for (p, e) in p.iter_mut().zip(exps) {
-                *p = e * factor;
+        scale_parts(&exps[tokens.clone()], &parts[tokens.start / COLS..], self.log_sum[row], p);
+        match self.wanted {
+            Wanted::Ids(ids) => {
+                let target = ids[row] as usize;
+                if tokens.contains(&target) {
+                    p[target - tokens.start] -= 1.0;
+                }
+            }
+            Wanted::Shares(shares) => {
+                let shares = &shares[row * exps.len()..][tokens];
+                p.iter_mut().zip(shares).for_each(|(p, share)| *p -= share);
             }
         }
-        let target = self.targets[row] as usize;
-        if tokens.contains(&target) {
-            p[target - tokens.start] -= 1.0;
+    }
+}
+
+/// Each panel's sum of share x logit.
+pub(super) fn weigh(shares: &[f32], logits: &[f32], sums: &mut [f32]) {
+    for ((sum, logits), shares) in sums.iter_mut().zip(logits.chunks(COLS)).zip(shares.chunks(COLS)) {
+        *sum = math::dot(logits, shares);
+    }
+}
+
+/// Puts exp(logit - its panel's maximum) in the place of each logit; `parts` gets each panel's maximum and sum.
+pub(super) fn split(logits: &mut [f32], parts: &mut [f32]) {
+    for (values, part) in logits.chunks_mut(COLS).zip(parts.chunks_exact_mut(2)) {
+        let max = math::max(values);
+        part.copy_from_slice(&[max, math::exp_sum(values, max)]);
+    }
+}
+
+/// Probabilities from what [`split`] made of logits whose log sum exp is `log_sum`.
+pub(super) fn scale_parts(exps: &[f32], parts: &[[f32; 2]], log_sum: f64, p: &mut [f32]) {
+    for ((exps, p), part) in exps.chunks(COLS).zip(p.chunks_mut(COLS)).zip(parts) {
+        let factor = (f64::from(part[0]) - log_sum).exp() as f32;
+        for (p, e) in p.iter_mut().zip(exps) {
+            *p = e * factor;
         }
     }
 }
 
 /// log sum exp from each panel's maximum and sum.
-fn log_sum_exp(parts: &[[f32; 2]]) -> f64 {
+pub(super) fn log_sum_exp(parts: &[[f32; 2]]) -> f64 {
     let max = parts.iter().fold(f32::NEG_INFINITY, |max, part| max.max(part[0]));
     let total: f64 = parts.iter().map(|part| f64::from(part[1]) * f64::from(math::exp(part[0] - max))).sum();
     f64::from(max) + total.ln()

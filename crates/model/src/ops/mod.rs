@@ -7,6 +7,7 @@
 pub mod add;
 pub mod attend;
 pub mod cross_entropy;
+pub mod divergence;
 pub mod gated;
 pub mod linear;
 pub mod lora;

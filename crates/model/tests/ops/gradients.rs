@@ -7,6 +7,7 @@ use model::{
     ops::{
         attend::{self, Heads},
         cross_entropy,
+        divergence::{self, Shares},
         linear::{self, Projected, Share, Update},
         lora::{self, Dropout},
         rms_norm, rope, softmax, swiglu,
@@ -193,6 +194,36 @@ fn cross_entropy_backward() {
             let sum = values(&losses(&inputs64))[0];
             assert!((got.sum - sum).abs() <= tolerance * sum, "{} not {sum}", got.sum);
             check_close("cross_entropy", &got.d_hidden.expect("asked for"), &want[0], tolerance);
+        }
+    }
+}
+
+#[test]
+fn divergence_backward() {
+    for (n, width, vocab) in [(1, 1, 2), (31, 20, 70), (300, 6, 5)] {
+        let (hidden, head) = ((noise((n, width), 1) * 3.0).expect("scaled"), noise((vocab, width), 2));
+        let own = (noise((n, vocab), 3) * 4.0).expect("scaled");
+        let log_p = softmax::log_softmax_composed(&wide(&own)).expect("log p");
+        let each = |x: &Tensor| {
+            let logits = x.matmul(&wide(&head).t().expect("a view")).expect("logits");
+            let log_q = softmax::log_softmax_composed(&logits).expect("log q");
+            (log_p.exp().expect("p") * (&log_p - log_q).expect("a difference")).and_then(|kl| kl.sum(D::Minus1))
+        };
+        let total = |x: &[Tensor]| each(&x[0]).and_then(|kl| kl.sum_all()).expect("a sum");
+        let inputs64 = [wide(&hidden)];
+        let one = Tensor::new(1f64, hidden.device()).expect("one");
+        let want = autograd(&inputs64, &total, &one);
+        check_differences("divergence", &inputs64, &total, &one, &want);
+        for (x, head, own, tolerance) in
+            [(&inputs64[0], wide(&head), wide(&own), 1e-9), (&hidden, head.clone(), own.clone(), 1e-5)]
+        {
+            let shares = Shares::of(&own).expect("shares");
+            let got = divergence::forward_backward(x, &frozen(&head), &shares, true).expect("a divergence");
+            let found = Tensor::new(got.each.as_slice(), hidden.device()).expect("a list");
+            check_close("divergence", &found, &each(&inputs64[0]).expect("each"), tolerance);
+            check_close("divergence", &got.d_hidden.expect("asked for"), &want[0], tolerance);
+            let without = divergence::forward_backward(x, &frozen(&head), &shares, false).expect("a divergence");
+            assert!(without.d_hidden.is_none() && without.each == got.each);
         }
     }
 }

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::records::{InsideRecords, ModelRecords};
 use crate::{error::ReportError, results::AdapterName, run_records::BASE};
 
@@ -18,6 +20,8 @@ pub(crate) struct Look<'a> {
     pub states: Vec<State<'a>>,
     /// L.
     pub layers: usize,
+    /// `analyse.layers` of the recipe: those whose maps and tables are shown; none: in proportion to the paper's.
+    pub shown: Vec<usize>,
 }
 
 /// The model as it was looked at.
@@ -50,15 +54,21 @@ impl<'a> Look<'a> {
         (!said.is_empty()).then(|| said.join(", "))
     }
 
-    /// The paper's layers 20, 25, 30 and 32 of 32, in proportion; each once.
+    /// The recipe's layers; without, the paper's 20, 25, 30 and 32 of 32, in proportion; each once.
     pub(crate) fn representative(&self) -> Vec<usize> {
+        if !self.shown.is_empty() {
+            return self.shown.clone();
+        }
         let mut layers: Vec<usize> = [20.0, 25.0, 30.0, 32.0].map(|of_32| self.scaled(of_32)).into();
         layers.dedup();
         layers
     }
 
-    /// The two of its tables 8 to 11.
+    /// The recipe's layers; without, the two of the paper's tables 8 and 9.
     pub(crate) fn middle(&self) -> Vec<usize> {
+        if !self.shown.is_empty() {
+            return self.shown.clone();
+        }
         let mut layers: Vec<usize> = [20.0, 25.0].map(|of_32| self.scaled(of_32)).into();
         layers.dedup();
         layers
@@ -95,10 +105,22 @@ pub(crate) fn looks<'a>(
         if let (Some(records), true) = (base, adapters.is_empty()) {
             let (title, slug) = ("Base model".to_owned(), format!("{task}-base"));
             let states = vec![State { name: "base", records }];
-            looks.push(Look { task, title, slug, states, layers: records.layers });
+            looks.push(Look { task, title, slug, states, layers: records.layers, shown: Vec::new() });
         }
     }
     Ok(looks)
+}
+
+/// The layers that the recipe wants to see, of 0 to L; what there is not is told.
+pub(crate) fn shown_layers(manifest: &Value, layers: usize, gaps: &mut Vec<String>) -> Vec<usize> {
+    let asked = manifest.pointer("/recipe/analyse/layers").and_then(Value::as_array);
+    let asked: Vec<usize> = asked.into_iter().flatten().filter_map(|layer| Some(layer.as_u64()? as usize)).collect();
+    let (mut shown, missing): (Vec<usize>, Vec<usize>) = asked.into_iter().partition(|&layer| layer <= layers);
+    if !missing.is_empty() {
+        gaps.push(format!("`analyse.layers` asks for {missing:?}, but there are layers 0 to {layers}."));
+    }
+    shown.sort_unstable();
+    shown
 }
 
 fn place(name: &AdapterName, order: &[String]) -> usize {
@@ -120,9 +142,13 @@ fn of_adapter<'a>(
     match base {
         Some(base) => {
             let states = vec![State { name: "before", records: base }, State { name: "after", records }];
-            Look { task, title: format!("Base model to {tuned}"), slug, states, layers: base.layers.max(layers) }
+            let (title, layers) = (format!("Base model to {tuned}"), base.layers.max(layers));
+            Look { task, title, slug, states, layers, shown: Vec::new() }
         }
-        None => Look { task, title: tuned, slug, states: vec![State { name: "tuned", records }], layers },
+        None => {
+            let states = vec![State { name: "tuned", records }];
+            Look { task, title: tuned, slug, states, layers, shown: Vec::new() }
+        }
     }
 }
 
@@ -213,7 +239,17 @@ mod tests {
 
     #[test]
     fn layers_are_those_of_the_paper_in_proportion() {
-        let of = |layers| Look { task: "t", title: String::new(), slug: String::new(), states: Vec::new(), layers };
+        let showing = |layers, shown| Look {
+            task: "t",
+            title: String::new(),
+            slug: String::new(),
+            states: Vec::new(),
+            layers,
+            shown,
+        };
+        let of = |layers| showing(layers, Vec::new());
+        let asked = showing(24, vec![12, 18]);
+        assert_eq!((asked.representative(), asked.middle()), (vec![12, 18], vec![12, 18]));
         assert_eq!((of(32).representative(), of(32).middle()), (vec![20, 25, 30, 32], vec![20, 25]));
         assert_eq!((of(30).representative(), of(30).middle()), (vec![19, 23, 28, 30], vec![19, 23]));
         assert_eq!(of(2).representative(), [1, 2]);

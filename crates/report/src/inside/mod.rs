@@ -17,7 +17,7 @@ mod silencing;
 mod tuned_lens;
 mod words;
 
-pub(crate) use look::{Look, looks};
+pub(crate) use look::{Look, looks, shown_layers};
 pub(crate) use part::{More, Part, Picture};
 pub(crate) use records::{InsideRecords, read as read_inside};
 pub(crate) use results::LookResult;

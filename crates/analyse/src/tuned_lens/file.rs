@@ -1,0 +1,103 @@
+//! Translators on disk: a safetensors file with `layer.N.weight` (E, E) and `layer.N.bias` (E) in f32 for every layer N from
+//! 0, whose metadata says what they were trained on. Loading is strict. Never here: training them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use candle_core::Device;
+use model::tensor_file;
+use safetensors::{Dtype, SafeTensors};
+use schema::disk::DiskError;
+
+use super::{Translator, TunedLens};
+use crate::error::AnalyseError;
+
+/// Name of a layer's tensor.
+fn name(layer: usize, part: &str) -> String {
+    format!("layer.{layer}.{part}")
+}
+
+/// Writes the row-major (W, b) of each layer, whole.
+pub(super) fn write(
+    file: &Path,
+    layers: &[(&[f32], &[f32])],
+    about: BTreeMap<String, String>,
+) -> Result<(), AnalyseError> {
+    let mut tensors = Vec::with_capacity(2 * layers.len());
+    for (layer, (weight, bias)) in layers.iter().enumerate() {
+        tensors.push((name(layer, "weight"), vec![bias.len(), bias.len()], *weight));
+        tensors.push((name(layer, "bias"), vec![bias.len()], *bias));
+    }
+    Ok(tensor_file::write(file, &tensors, about.into_iter().collect())?)
+}
+
+impl TunedLens {
+    /// Opens a file that [`super::train`] wrote.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no safetensors file; a tensor that is missing, of another shape or dtype, not finite,
+    /// or no part of a tuned lens.
+    pub fn open(file: &Path, device: &Device) -> Result<Self, AnalyseError> {
+        let refuse = |problem: String| AnalyseError::File { file: file.to_owned(), problem };
+        let bytes = fs::read(file).map_err(DiskError::at("read", file))?;
+        let whole = |e| refuse(format!("no whole safetensors file ({e}); remove it and train it again"));
+        let tensors = SafeTensors::deserialize(&bytes).map_err(whole)?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(whole)?;
+        let layers = count_layers(&tensors.names()).map_err(refuse)?;
+        let first = name(0, "bias");
+        let width = match tensors.tensor(&first).map_err(whole)?.shape() {
+            [width] => *width,
+            shape => return Err(refuse(format!("tensor `{first}` has shape {shape:?}, not one size; train it again"))),
+        };
+        let read = |name: &str, shape: &[usize]| read_tensor(&tensors, name, shape).map_err(refuse);
+        let translator = |layer| {
+            let weight = read(&name(layer, "weight"), &[width, width])?;
+            Translator::new(&weight, &read(&name(layer, "bias"), &[width])?, device)
+        };
+        Ok(Self {
+            translators: (0..layers).map(translator).collect::<Result<_, AnalyseError>>()?,
+            about: header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            width,
+        })
+    }
+}
+
+/// How many layers a file with these tensors has; each has both of its tensors, and there are no others.
+fn count_layers(names: &[&str]) -> Result<usize, String> {
+    let layer_of = |found: &str| -> Option<usize> {
+        let (layer, part) = found.strip_prefix("layer.")?.split_once('.')?;
+        let layer = layer.parse().ok()?;
+        (["weight", "bias"].contains(&part) && name(layer, part) == found).then_some(layer)
+    };
+    let mut layers = 0;
+    for name in names {
+        match layer_of(name) {
+            Some(layer) => layers = layers.max(layer.saturating_add(1)),
+            None => return Err(format!("tensor `{name}` is no part of a tuned lens; remove it")),
+        }
+    }
+    let names: BTreeSet<&str> = names.iter().copied().collect();
+    let mut wanted = (0..layers).flat_map(|layer| [name(layer, "weight"), name(layer, "bias")]);
+    match wanted.find(|name| !names.contains(name.as_str())) {
+        Some(missing) => Err(format!("tensor `{missing}` is missing; train it again")),
+        None if layers == 0 => Err("it has no layers; train it again".to_owned()),
+        None => Ok(layers),
+    }
+}
+
+/// The values of a tensor of f32, row-major.
+fn read_tensor(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+    let tensor = tensors.tensor(name).map_err(|e| format!("tensor `{name}`: {e}; train it again"))?;
+    if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
+        let (dtype, found) = (tensor.dtype(), tensor.shape());
+        return Err(format!("tensor `{name}` is {dtype:?} {found:?}, not F32 {shape:?}; train it again"));
+    }
+    let values: Vec<f32> = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(format!("tensor `{name}`: value {at} is {}; train it again", values[at])),
+        None => Ok(values),
+    }
+}

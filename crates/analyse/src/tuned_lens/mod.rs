@@ -1,0 +1,91 @@
+//! The tuned lens (arXiv 2303.08112): for every layer but the last an affine translator h + W h + b, trained so that final
+//! norm and head make of it what the model itself says at the end. W and b are 0 at first, which is the raw lens.
+//!
+//! As the reference implementation (AlignmentResearch/tuned-lens): the translator is added to the state, the loss is the
+//! divergence KL(model || lens) at the same token, the gradient's norm is clipped to 1, the learning rate falls to 0. Unlike
+//! it: AdamW, which takes fewer tokens, and each layer is clipped by itself, so that no layer depends on another. Never
+//! here: reading labels with it ([`crate::lens`]).
+
+mod file;
+mod learner;
+mod score;
+mod states;
+#[cfg(test)]
+mod tests;
+mod tuning;
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+use model::{
+    ModelConfig, Weight,
+    ops::linear::{self, Projected},
+};
+
+use crate::error::AnalyseError;
+
+pub use tuning::{Tuning, train};
+
+/// The translators of one model.
+pub struct TunedLens {
+    /// What it was trained on: model, adapter, task, as it was given to [`train()`], and how.
+    pub about: BTreeMap<String, String>,
+    translators: Vec<Translator>,
+    width: usize,
+}
+
+impl TunedLens {
+    /// L: a translator stands for each of layers 0 to L - 1.
+    pub fn layers(&self) -> usize {
+        self.translators.len()
+    }
+
+    /// E.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Residual rows (n, E) after `layer`, below L, as they would be at the end: (n, E).
+    ///
+    /// # Errors
+    /// There is no such layer; rows of another width.
+    pub fn translate(&self, layer: usize, rows: &Tensor) -> Result<Tensor, AnalyseError> {
+        let Some(translator) = self.translators.get(layer) else {
+            let problem = format!("the tuned lens has layers 0 to {}", self.layers() - 1);
+            return Err(AnalyseError::Unusable { what: format!("layer {layer}"), problem });
+        };
+        translator.translate(rows)
+    }
+
+    /// Fails unless it has the model's shape.
+    pub(crate) fn check(&self, config: &ModelConfig) -> Result<(), AnalyseError> {
+        let (here, wanted) = ((self.layers(), self.width), (config.num_hidden_layers, config.hidden_size));
+        if here == wanted {
+            return Ok(());
+        }
+        let problem = format!("{} layers of width {}, the model has {} of {}", here.0, here.1, wanted.0, wanted.1);
+        Err(AnalyseError::Unusable { what: "the tuned lens".to_owned(), problem: problem + "; train it for the model" })
+    }
+}
+
+/// W (E, E) and b (E), ready for a product.
+struct Translator {
+    weight: Weight,
+    bias: Tensor,
+}
+
+impl Translator {
+    /// Of row-major values.
+    fn new(weight: &[f32], bias: &[f32], device: &Device) -> Result<Self, AnalyseError> {
+        let width = bias.len();
+        let weight = Tensor::from_slice(weight, (width, width), &Device::Cpu)?.to_device(device)?;
+        let bias = Tensor::from_slice(bias, width, &Device::Cpu)?.to_device(device)?;
+        Ok(Self { weight: Weight::new(weight)?, bias })
+    }
+
+    /// h + W h + b of each row: (n, E) -> (n, E).
+    fn translate(&self, rows: &Tensor) -> Result<Tensor, AnalyseError> {
+        let projection = Projected { weight: &self.weight, bias: Some(&self.bias), update: None };
+        Ok(linear::forward_all(rows, &[projection], Some(rows))?.remove(0))
+    }
+}

@@ -1,0 +1,203 @@
+//! Training: which prompts are learnt from and which are held out, blocks of states, updates. Never here: the gradient.
+
+use std::{collections::BTreeMap, path::Path};
+
+use candle_core::Tensor;
+use data::batch;
+use model::Decoder;
+use schema::inside::TunedLensRecord;
+
+use super::{
+    file,
+    learner::Learner,
+    score::score,
+    states::{At, States, rows_of, walk},
+};
+use crate::{capture::Prompts, error::AnalyseError};
+
+/// Rows whose distributions over the vocabulary are in memory at once.
+pub(super) const CHUNK: usize = 256;
+/// Share of the items that are held out.
+const HELD_OUT: f64 = 0.1;
+/// Tokens on which the lens is scored; where more are held out, as many whole prompts as it takes.
+const SCORED_TOKENS: usize = 1024;
+/// Most rows of states in memory at once, and most bytes of them; never less than an update needs.
+const BLOCK_TOKENS: usize = 4096;
+const BLOCK_BYTES: usize = 1 << 30;
+/// The first of the orders, of those that the seed gives, that rows of a block have; those before it are of prompts.
+const BLOCK_ORDER: usize = 1 << 32;
+
+/// What a tuned lens is trained on, and how long.
+pub struct Tuning<'a> {
+    /// The model, as it is when it is read.
+    pub model: &'a Decoder,
+    /// The prompts of every language; items of one index are parallel.
+    pub prompts: &'a [Prompts],
+    /// Updates of every layer's translator; with none it is the raw lens.
+    pub steps: usize,
+    /// Tokens an update.
+    pub tokens: usize,
+    /// Of what is held out, the order of the prompts, and the intervals.
+    pub seed: u64,
+    /// Draws of every interval.
+    pub resamples: usize,
+    /// What the file says of itself beside steps, tokens and seed.
+    pub about: BTreeMap<String, String>,
+}
+
+/// Trains a translator for every layer but the last, writes them to `file`, and scores them on items that are held out in
+/// every language: a record a layer, from 0 to L - 1. `watch` sees how many updates are done, those of every layer counted,
+/// and may stop by returning false; nothing is kept then.
+///
+/// In memory: W, b and two moments of each layer, 3 L (E² + E) floats; a block of states, (L + 1, 4096, E) or a GiB; and
+/// distributions of 256 rows.
+///
+/// # Errors
+/// No prompts, fewer than two items, no tokens; a gradient or a divergence that is not finite; a file that cannot be
+/// written; `watch` said no.
+pub fn train(
+    tuning: &Tuning<'_>,
+    file: &Path,
+    watch: &mut dyn FnMut(usize) -> bool,
+) -> Result<Vec<TunedLensRecord>, AnalyseError> {
+    let config = tuning.model.config();
+    let (learnt, held_out) = tuning.split()?;
+    let blank = |_| Learner::new(config.hidden_size, tuning.model.device());
+    let mut learners = (0..config.num_hidden_layers).map(blank).collect::<Result<Vec<_>, _>>()?;
+    let mut order = Order { prompts: learnt, seed: tuning.seed, epoch: 0, left: Vec::new() };
+    let (mut step, total) = (0, tuning.steps * learners.len());
+    while step < tuning.steps {
+        let updates = tuning.updates_at_once().min(tuning.steps - step);
+        let block = Block::walk(tuning, &mut order, step, updates)?;
+        for update in 0..updates {
+            let states = block.states.select(tuning.model, block.part(update, tuning.tokens))?;
+            tuning.update(step, &mut learners, &states)?;
+            step += 1;
+            let done = step * learners.len();
+            if !watch(done) && done < total {
+                return Err(AnalyseError::Stopped { done, total, unit: "updates" });
+            }
+        }
+    }
+    let records = tuning.score(&learners, &held_out)?;
+    let layers: Vec<(&[f32], &[f32])> = learners.iter().map(|l| (l.weight.as_slice(), l.bias.as_slice())).collect();
+    file::write(file, &layers, tuning.about())?;
+    Ok(records)
+}
+
+impl Tuning<'_> {
+    /// Prompts to learn from, and those of the items that are held out. All languages hold out the same items.
+    fn split(&self) -> Result<(Vec<At>, Vec<At>), AnalyseError> {
+        let unusable = |what: &str, problem: String| AnalyseError::Unusable { what: what.to_owned(), problem };
+        if self.tokens == 0 {
+            return Err(unusable("tokens an update", "0; give 1 or more".to_owned()));
+        }
+        let (mut all, mut items) = (Vec::new(), Vec::new());
+        for (list, prompts) in self.prompts.iter().enumerate() {
+            all.extend((0..prompts.len()).map(|prompt| At { list, prompt }));
+            items.extend_from_slice(prompts.items());
+        }
+        let (learnt, held_out) = batch::split_groups(all, &items, HELD_OUT, self.seed);
+        if learnt.is_empty() || held_out.is_empty() {
+            let problem = format!("{} prompts of fewer than two items; one is held out", items.len());
+            return Err(unusable("the tuned lens", problem));
+        }
+        Ok((learnt, held_out))
+    }
+
+    /// Updates whose states may be in memory together.
+    fn updates_at_once(&self) -> usize {
+        let config = self.model.config();
+        let row = (config.num_hidden_layers + 1) * config.hidden_size * size_of::<f32>();
+        (BLOCK_TOKENS.min(BLOCK_BYTES / row) / self.tokens).max(1)
+    }
+
+    /// One update of every layer on the rows of `states`, one tensor (N, E) a layer. What the model says is computed once
+    /// for all layers.
+    fn update(&self, step: usize, learners: &mut [Learner], states: &[Tensor]) -> Result<(), AnalyseError> {
+        let Some(last) = states.last() else { return Ok(()) };
+        let rows = last.dim(0)?;
+        let mut gradients: Vec<Vec<Tensor>> = vec![Vec::new(); learners.len()];
+        for start in (0..rows).step_by(CHUNK) {
+            let part = |layer: &Tensor| layer.narrow(0, start, CHUNK.min(rows - start));
+            let shares = self.model.shares(&part(last)?)?;
+            for ((learner, layer), gradients) in learners.iter().zip(states).zip(&mut gradients) {
+                gradients.push(learner.backward(self.model, &part(layer)?, &shares)?);
+            }
+        }
+        for (layer, (learner, gradients)) in learners.iter_mut().zip(gradients).enumerate() {
+            let d_rows = Tensor::cat(&gradients, 0)?; // (N, E)
+            learner.update((step, self.steps), layer, &states[layer], &d_rows)?;
+        }
+        Ok(())
+    }
+
+    /// Scores the translators on whole prompts of `held_out`, in an order that the seed gives.
+    fn score(&self, learners: &[Learner], held_out: &[At]) -> Result<Vec<TunedLensRecord>, AnalyseError> {
+        let mut order = Order { prompts: held_out.to_vec(), seed: self.seed, epoch: 0, left: Vec::new() };
+        let all: usize = held_out.iter().map(|&at| rows_of(self.prompts, at)).sum();
+        let chosen = order.take(self.prompts, all.min(SCORED_TOKENS));
+        let states = walk(self.model, self.prompts, &chosen)?;
+        score(self.model, learners, &states, chosen.len(), self.resamples, self.seed)
+    }
+
+    fn about(&self) -> BTreeMap<String, String> {
+        let mut about = self.about.clone();
+        let how =
+            [("steps", self.steps.to_string()), ("tokens", self.tokens.to_string()), ("seed", self.seed.to_string())];
+        about.extend(how.map(|(key, value)| (key.to_owned(), value)));
+        about
+    }
+}
+
+/// Prompts in an order that the seed gives, epoch after epoch; never empty.
+struct Order {
+    prompts: Vec<At>,
+    seed: u64,
+    epoch: usize,
+    /// Of this epoch, last first.
+    left: Vec<At>,
+}
+
+impl Order {
+    /// The next prompts that have `rows` rows together, or more.
+    fn take(&mut self, prompts: &[Prompts], rows: usize) -> Vec<At> {
+        let (mut taken, mut found) = (Vec::new(), 0);
+        while found < rows {
+            let at = match self.left.pop() {
+                Some(at) => at,
+                None => {
+                    let order = batch::epoch_order(self.prompts.len(), self.seed, self.epoch);
+                    self.epoch += 1;
+                    self.left = order.into_iter().map(|at| self.prompts[at]).collect();
+                    continue;
+                }
+            };
+            found += rows_of(prompts, at);
+            taken.push(at);
+        }
+        taken
+    }
+}
+
+/// The states of some updates, and their rows in the order in which they are learnt.
+struct Block {
+    states: States,
+    order: Vec<u32>,
+}
+
+impl Block {
+    /// Runs the prompts of `updates` updates, the first of them `step`. Their rows are mixed, so that an update is of many
+    /// languages.
+    fn walk(tuning: &Tuning<'_>, order: &mut Order, step: usize, updates: usize) -> Result<Self, AnalyseError> {
+        let chosen = order.take(tuning.prompts, updates * tuning.tokens);
+        let states = walk(tuning.model, tuning.prompts, &chosen)?;
+        let order = batch::epoch_order(states.owners.len(), tuning.seed, BLOCK_ORDER + step);
+        Ok(Self { states, order: order.into_iter().map(|row| row as u32).collect() })
+    }
+
+    /// The rows of one of its updates.
+    fn part(&self, update: usize, tokens: usize) -> &[u32] {
+        &self.order[update * tokens..(update + 1) * tokens]
+    }
+}
