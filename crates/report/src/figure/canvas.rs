@@ -104,8 +104,12 @@ impl Figure {
         }
     }
 
+    /// A rectangle of nothing is not drawn: painters refuse it.
     pub(crate) fn rectangle(&mut self, class: &str, corner: (f64, f64), size: (f64, f64)) {
         let ((x, y), (width, height)) = (corner, size);
+        if width < 0.05 || height < 0.05 {
+            return;
+        }
         self.push(&format!(
             r#"<rect class="{class}" x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}" rx="1.5"/>"#
         ));
