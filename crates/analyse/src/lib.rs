@@ -2,6 +2,7 @@
 
 pub mod capture;
 pub mod error;
+pub mod geometry;
 
 pub use capture::{Chosen, Kind, Prompts, States, capture_language, capture_rows, encode};
 pub use error::AnalyseError;

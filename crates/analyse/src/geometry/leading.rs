@@ -1,0 +1,145 @@
+//! The two largest eigenvalues of a scatter matrix with their vectors: exactly where rows or dimensions are few, else by
+//! block Krylov iteration (Musco & Musco 2015, arXiv 1504.05477), which reads the rows a few times and never makes the
+//! matrix. It ends when the residuals say so, and what does not end is found exactly. Never here: what the rows are.
+
+use faer::{Accum, Mat, MatRef, Par, Side, linalg::matmul::matmul};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::components::{Cloudscape, dot};
+use crate::error::AnalyseError;
+
+/// The larger of the two numbers of an exact decomposition that is not worth avoiding.
+const FEW: usize = 192;
+/// Vectors of a block: more than two, so that near neighbours of the second eigenvalue do not hold it up.
+const BLOCK: usize = 6;
+/// Blocks until the iteration is given up.
+const MOST_BLOCKS: usize = 40;
+/// Largest residual of a vector, of its eigenvalue, and of the largest where the second is far smaller.
+const TOLERANCE: f64 = 1e-9;
+const FLOOR: f64 = 1e-14;
+
+/// Two eigenvalues, the larger first, and their vectors (E) of length 1.
+pub(super) struct Pairs {
+    pub(super) values: [f64; 2],
+    pub(super) vectors: [Vec<f64>; 2],
+}
+
+/// Of the scatter matrix of all rows.
+///
+/// # Errors
+/// The decomposition does not converge, which finite rows do not do.
+pub(super) fn leading_pairs(rows: &Cloudscape<'_>) -> Result<Pairs, AnalyseError> {
+    if rows.width.min(rows.len()) > FEW
+        && let Some(found) = iterate(rows)?
+    {
+        return Ok(found);
+    }
+    exact(rows)
+}
+
+/// By the smaller of the (E, E) scatter matrix and the (N, N) inner products.
+fn exact(rows: &Cloudscape<'_>) -> Result<Pairs, AnalyseError> {
+    let x = rows.rows();
+    if rows.width <= rows.len() {
+        let (values, vectors) = eigenpairs((x.transpose() * &x).as_ref())?;
+        return Ok(Pairs { values, vectors });
+    }
+    let (values, vectors) = eigenpairs((&x * x.transpose()).as_ref())?;
+    let vectors = vectors.map(|vector| {
+        let along = |d: usize| (0..x.nrows()).map(|row| x[(row, d)] * vector[row]).sum();
+        normalised((0..rows.width).map(along).collect())
+    });
+    Ok(Pairs { values, vectors })
+}
+
+/// `None` where it does not converge.
+fn iterate(rows: &Cloudscape<'_>) -> Result<Option<Pairs>, AnalyseError> {
+    let width = rows.width;
+    let most = MOST_BLOCKS.min(width / BLOCK) * BLOCK;
+    // where it begins decides nothing but the rounding, so this is no draw of the recipe's
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let (mut basis, mut images) = (Mat::<f64>::zeros(width, most), Mat::<f64>::zeros(width, most));
+    let mut next = Mat::from_fn(width, BLOCK, |_, _| random.random::<f64>() - 0.5);
+    for begin in (0..most).step_by(BLOCK) {
+        let end = begin + BLOCK;
+        for column in begin..end {
+            let fresh = orthonormal(&basis, column, next.col_as_slice(column - begin), &mut random);
+            basis.col_as_slice_mut(column).copy_from_slice(&fresh);
+        }
+        next = rows.scatter_times(basis.subcols(begin, BLOCK));
+        images.subcols_mut(begin, BLOCK).copy_from(&next);
+        let found = ritz(basis.subcols(0, end), images.subcols(0, end))?;
+        if found.1 {
+            return Ok(Some(found.0));
+        }
+    }
+    Ok(None)
+}
+
+/// The best two vectors in the span of `basis` (E, k), of which `images` are the products with the matrix, and whether
+/// they are eigenvectors.
+fn ritz(basis: MatRef<'_, f64>, images: MatRef<'_, f64>) -> Result<(Pairs, bool), AnalyseError> {
+    let k = basis.ncols();
+    let mut small = Mat::zeros(k, k);
+    matmul(small.as_mut(), Accum::Replace, basis.transpose(), images, 1.0, Par::Seq);
+    let (values, weights) = eigenpairs(small.as_ref())?;
+    let combine = |matrix: MatRef<'_, f64>, weights: &[f64]| -> Vec<f64> {
+        (0..matrix.nrows()).map(|d| (0..k).map(|column| matrix[(d, column)] * weights[column]).sum()).collect()
+    };
+    let vectors = [0, 1].map(|at| combine(basis, &weights[at]));
+    let converged = (0..2).all(|at| {
+        let image = combine(images, &weights[at]);
+        let residual: f64 = image.iter().zip(&vectors[at]).map(|(image, v)| (image - values[at] * v).powi(2)).sum();
+        residual.sqrt() <= TOLERANCE * values[at] + FLOOR * values[0]
+    });
+    Ok((Pairs { values, vectors: vectors.map(normalised) }, converged))
+}
+
+/// `vector` without what lies in the first `count` columns of `basis`, taken out twice (Giraud et al. 2005), of length 1.
+/// What lies wholly in them is replaced by a direction of its own.
+fn orthonormal(basis: &Mat<f64>, count: usize, vector: &[f64], random: &mut ChaCha8Rng) -> Vec<f64> {
+    let mut fresh = normalised(vector.to_vec());
+    loop {
+        take_out(basis, count, &mut fresh);
+        if dot(&fresh, &fresh) > 1e-20 {
+            fresh = normalised(fresh);
+            take_out(basis, count, &mut fresh);
+            return normalised(fresh);
+        }
+        fresh = normalised((0..vector.len()).map(|_| random.random::<f64>() - 0.5).collect());
+    }
+}
+
+fn take_out(basis: &Mat<f64>, count: usize, vector: &mut [f64]) {
+    for column in 0..count {
+        let axis = basis.col_as_slice(column);
+        let along = dot(axis, vector);
+        vector.iter_mut().zip(axis).for_each(|(value, axis)| *value -= along * axis);
+    }
+}
+
+/// The two largest of a symmetric matrix (k, k), k at least 1; a second that is not there is 0.
+fn eigenpairs(matrix: MatRef<'_, f64>) -> Result<([f64; 2], [Vec<f64>; 2]), AnalyseError> {
+    let failed = |e| AnalyseError::Unusable {
+        what: "principal components".to_owned(),
+        problem: format!("their eigenvectors cannot be found ({e:?}); look at the states for values that are far too large"),
+    };
+    let found = matrix.self_adjoint_eigen(Side::Lower).map_err(failed)?;
+    let k = matrix.nrows();
+    let pair = |at: usize| match k.checked_sub(at + 1) {
+        Some(column) => (found.S()[column].max(0.0), (0..k).map(|row| found.U()[(row, column)]).collect()),
+        None => (0.0, vec![0.0; k]),
+    };
+    let ((first, first_vector), (second, second_vector)) = (pair(0), pair(1));
+    Ok(([first, second], [first_vector, second_vector]))
+}
+
+/// Of length 1; zeros stay.
+fn normalised(mut vector: Vec<f64>) -> Vec<f64> {
+    let length = dot(&vector, &vector).sqrt();
+    if length > 0.0 {
+        vector.iter_mut().for_each(|value| *value /= length);
+    }
+    vector
+}

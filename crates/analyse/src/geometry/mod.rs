@@ -1,0 +1,35 @@
+//! Where languages lie in the residual stream, and how alike they lie (section 6.2 of the paper, appendices C and D, and
+//! measures that are less easily misled): captured states of parallel items in, records of [`schema::inside`] out.
+//!
+//! [`Space::prepare`] takes the states of one layer; [`pca`], [`pairs`] and [`changes`] read it. Sums are in f64 and in an
+//! order that their own length decides. Never here: capture, files, drawing.
+
+mod components;
+mod cross;
+mod jackknife;
+mod kernel;
+mod leading;
+mod measure;
+mod null;
+mod scalar;
+mod space;
+
+use schema::inside::PcaRecord;
+
+pub use measure::{changes, pairs};
+pub use space::{FEWEST_ITEMS, Rows, Space};
+
+/// How nulls are drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Draws {
+    /// Of the recipe; each layer draws from a stream of its own.
+    pub seed: u64,
+    /// Permutations of each null; with 0 there are no p-values.
+    pub permutations: usize,
+}
+
+/// The two components of one layer: the joint fit, then that with each language's mean taken out. A fit of states that do
+/// not vary has no record.
+pub fn pca(space: &Space) -> Vec<PcaRecord> {
+    space.components()
+}
