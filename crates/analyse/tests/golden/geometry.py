@@ -9,8 +9,9 @@ and computing the measure again from the states. The states themselves are made 
     pip install torch transformers==5.23.0 gguf
     python geometry.py --states FOLDER FILE.gguf
 
-with a GGUF file of SmolLM2-135M-Instruct and the first items of this repository's own assets/mini/ap_emotion: the mean
-over all tokens of a prompt at two layers, in f16.
+with a GGUF file of SmolLM2-135M-Instruct and the first items of this repository's own assets/mini/ap_emotion: the means
+over all tokens of a prompt ("all"), and over all but the first ("rest"), at one layer, in f16. The first token's state is
+hundreds of times as long as any other's: of the mean over all tokens it leaves little but the length of the prompt.
 """
 import itertools
 import json
@@ -23,7 +24,8 @@ from safetensors.numpy import load_file, save_file
 HERE = pathlib.Path(__file__).resolve().parent
 STATES = HERE / "geometry.safetensors"
 ITEMS = 24
-LAYERS = [4, 20]
+LAYER = 12
+POOLINGS = {"all": 0, "rest": 1}
 # In the order of the program's languages.
 HEADERS = {"en": "\nEmotion: \"", "zh": "\n情感: \"", "de": "\nEmotion: \"", "sw": "\nHisia: \""}
 
@@ -43,12 +45,12 @@ def make_states(folder, file):
             with torch.no_grad():
                 hidden = model(ids, output_hidden_states=True).hidden_states
             tokens.append(ids.shape[1])
-            rows.append([hidden[layer][0].mean(0).numpy() for layer in LAYERS])
+            rows.append([hidden[LAYER][0][first:].mean(0).numpy() for first in POOLINGS.values()])
         rows = np.array(rows).transpose(1, 0, 2).astype(np.float16)
         assert np.isfinite(rows).all()
         tensors[f"{language}.tokens"] = np.array(tokens)
-        for layer, values in zip(LAYERS, rows):
-            tensors[f"{language}.{layer}"] = np.ascontiguousarray(values)
+        for pooling, values in zip(POOLINGS, rows):
+            tensors[f"{language}.{pooling}"] = np.ascontiguousarray(values)
     save_file(tensors, STATES)
 
 
@@ -86,10 +88,13 @@ def cka(x, y, _):
     return hsic(x, y) / np.sqrt(hsic(x, x) * hsic(y, y))
 
 
-def retrieval(x, y, _):
-    c = cosines(x, y)
+def is_found(c):
     others = c - 9 * np.eye(len(c))
-    return np.mean((np.diag(c) > others.max(0)) & (np.diag(c) > others.max(1)))
+    return (np.diag(c) > others.max(0)) & (np.diag(c) > others.max(1))
+
+
+def retrieval(x, y, _):
+    return np.mean(is_found(cosines(x, y)))
 
 
 def cosine(x, y, _):
@@ -148,11 +153,9 @@ def estimate(name, x, y, tokens):
         half = t * np.sqrt(variance + 4 / ((n + 1) * (n - 3)))
         return value, value - half, min(value + half, 1), without
     if name == "retrieval":
-        plain = value * (1 - value) / n
-        effective = n / max(variance / plain, 1) if plain else n
-        # the shares that are t errors of their own away (Wilson 1927)
-        ends = np.roots([1 + t * t / effective, -2 * value - t * t / effective, value * value])
-        return value, min(ends), max(ends), without
+        # the shares that are t errors of their own away (Wilson 1927), and each item left out with its rivals held
+        ends = np.roots([1 + t * t / n, -2 * value - t * t / n, value * value])
+        return value, min(ends), max(ends), (n * value - is_found(cosines(x, y))) / (n - 1)
     half = t * error / (1 - value ** 2)
     return value, np.tanh(np.arctanh(value) - half), np.tanh(np.arctanh(value) + half), without
 
@@ -169,13 +172,17 @@ def null(name, x, y):
     return None if name == "centroid" else 0
 
 
-def change(before, after):
-    """Zou 2007, with the correlation of what both are without each item."""
-    r = np.corrcoef(before[3], after[3])[0, 1] if np.ptp(before[3]) and np.ptp(after[3]) else 0
-    reach = lambda x, y: np.sqrt(max(x * x - 2 * r * x * y + y * y, 0))
-    difference = after[0] - before[0]
-    return [difference - reach(after[0] - after[1], before[2] - before[0]),
-            difference + reach(after[2] - after[0], before[0] - before[1])]
+def change(name, before, after):
+    """The jackknife of the difference, with the variance that it does not see near nothing."""
+    from scipy import stats
+
+    difference, n = after[0] - before[0], len(before[3])
+    least = {"retrieval": 1 / n ** 2, "length": 4 / ((n + 1) * (n - 3))}.get(name, 0)
+    root = lambda v: np.sign(v) * np.sqrt(abs(v))
+    without = root(after[3]) - root(before[3]) if name == "centroid" else after[3] - before[3]
+    variance = (n - 1) ** 2 / n * without.var(ddof=1) + least
+    half = stats.t.ppf(0.975, n - 1) * np.sqrt(variance)
+    return [difference - half, difference + half]
 
 
 def main():
@@ -184,30 +191,31 @@ def main():
     states = load_file(STATES)
     result = {"components": [], "pairs": [], "changes": []}
     estimates = {}
-    for layer in LAYERS:
-        clouds = [states[f"{language}.{layer}"].astype(np.float64) for language in HEADERS]
+    for pooling in POOLINGS:
+        clouds = [states[f"{language}.{pooling}"].astype(np.float64) for language in HEADERS]
         first = {}
         for name, centred in ("pearson", False), ("pearson-centred", True):
             explained, points = components(clouds, centred)
             first[name] = points[:, :, 0]
-            result["components"].append({"layer": layer, "centred": centred, "explained": explained.tolist(),
-                                         "points": dict(zip(HEADERS, points.round(6).tolist()))})
+            result["components"].append({"pooling": pooling, "centred": centred, "explained": explained.tolist(),
+                                         "points": dict(zip(HEADERS, points.round(5).tolist()))})
         for a, b in itertools.combinations(range(len(HEADERS)), 2):
             languages = [list(HEADERS)[a], list(HEADERS)[b]]
             tokens = np.stack([states[f"{language}.tokens"] for language in languages], 1)
             for name in ["pearson", "pearson-centred", *MEASURES]:
                 x, y = (first[name][a], first[name][b]) if name in first else (clouds[a], clouds[b])
                 found = estimate(name, x, y, tokens)
-                estimates[layer, a, b, name] = found
+                estimates[pooling, a, b, name] = found
                 low, high = stats.pearsonr(x, y).confidence_interval() if name in first else found[1:3]
-                result["pairs"].append([layer, *languages, name, found[0], low, high, null(name, x, y)])
-    for (layer, a, b, name), found in estimates.items():
-        if layer == LAYERS[0]:
-            other = estimates[LAYERS[1], a, b, name]
+                result["pairs"].append([pooling, *languages, name, found[0], low, high, null(name, x, y)])
+    for (pooling, a, b, name), found in estimates.items():
+        if pooling == "all":
+            other = estimates["rest", a, b, name]
             languages = [list(HEADERS)[a], list(HEADERS)[b]]
-            result["changes"].append([*languages, name, found[0], other[0], *change(found, other)])
-    text = json.dumps(result, default=float).replace('{"layer"', '\n{"layer"').replace("], [\"", "],\n[\"")
-    (HERE / "geometry.json").write_text(text.replace("], [4", "],\n[4").replace("], [20", "],\n[20") + "\n")
+            result["changes"].append([*languages, name, found[0], other[0], *change(name, found, other)])
+    line = lambda record: json.dumps(record, default=float)
+    parts = (f'"{kind}": [\n' + ",\n".join(map(line, records)) + "\n]" for kind, records in result.items())
+    (HERE / "geometry.json").write_text("{" + ",\n".join(parts) + "}\n")
 
 
 if __name__ == "__main__":
