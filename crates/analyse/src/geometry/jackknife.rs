@@ -1,7 +1,7 @@
 //! A measure with what it is when each item is left out in turn, and intervals from that (the jackknife; Efron & Stein
 //! 1981). A bootstrap would be wrong here: an item drawn twice is its own nearest rival, and is no pair of two items for a
-//! U-statistic such as debiased CKA. Differences of two measures of the same items: MOVER (Zou 2007), so that an interval
-//! keeps to the bounds of what it is of. Never here: what is measured.
+//! U-statistic such as debiased CKA. A difference of two measures of the same items is a measure too: both are without the
+//! same item. Never here: what is measured.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -10,7 +10,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 pub(super) enum Scale {
     /// Between -1 and 1: the interval is made on Fisher's z and taken back.
     Correlation,
-    /// A mean of zeros and ones: Wilson's interval for the number of items that would vary as much.
+    /// A mean of zeros and ones: Wilson's interval (Wilson 1927).
     Share,
     /// A squared length without its upward bias: given as a length, below 0 where the square is.
     Square,
@@ -46,7 +46,7 @@ impl Estimate {
     /// Its 95 % interval, which has the value in it.
     pub(super) fn interval(&self) -> (f64, f64) {
         let n = self.without.len() as f64;
-        let (t, error) = (t_critical(n - 1.0), self.variance().sqrt());
+        let (t, error) = (t_critical(n - 1.0), variance(&self.without).sqrt());
         match self.scale {
             Scale::Correlation => {
                 let room = 1.0 - self.raw * self.raw;
@@ -56,14 +56,10 @@ impl Estimate {
                 let (z, half) = (self.raw.atanh(), t * error / room);
                 ((z - half).tanh(), (z + half).tanh())
             }
-            Scale::Share => {
-                let plain = self.raw * (1.0 - self.raw) / n;
-                let effective = if plain > 0.0 { n / (self.variance() / plain).max(1.0) } else { n };
-                wilson(self.raw, effective, t)
-            }
+            Scale::Share => wilson(self.raw, n, t),
             Scale::Square => (self.reported(self.raw - t * error), self.reported(self.raw + t * error)),
             Scale::Adjusted { least } => {
-                let half = t * (self.variance() + least).sqrt();
+                let half = t * (variance(&self.without) + least).sqrt();
                 (self.raw - half, (self.raw + half).min(1.0))
             }
         }
@@ -73,37 +69,28 @@ impl Estimate {
         if self.scale == Scale::Square { raw.abs().sqrt().copysign(raw) } else { raw }
     }
 
-    /// The jackknife's.
-    fn variance(&self) -> f64 {
-        let n = self.without.len() as f64;
-        let centre = mean(&self.without);
-        (n - 1.0) / n * self.without.iter().map(|value| (value - centre).powi(2)).sum::<f64>()
-    }
 }
 
-/// 95 % interval of `after` minus `before`, both of the same items: the distances to their own ends, and how far they vary
-/// together.
+/// 95 % interval of `after` minus `before`, both of the same items and one scale. Of shares one item more is taken to have
+/// changed (Agresti & Min 2005), for a jackknife sees no error in two shares of 0.
 pub(super) fn interval_of_change(before: &Estimate, after: &Estimate) -> (f64, f64) {
     let change = after.value() - before.value();
-    let ((low_before, high_before), (low_after, high_after)) = (before.interval(), after.interval());
-    let together = correlation(&before.without, &after.without).unwrap_or(0.0);
-    let reach = |x: f64, y: f64| (x * x - 2.0 * together * x * y + y * y).max(0.0).sqrt();
-    let below = reach(after.value() - low_after, high_before - before.value());
-    let above = reach(high_after - after.value(), before.value() - low_before);
-    (change - below, change + above)
+    let each = before.without.iter().zip(&after.without).map(|(b, a)| after.reported(*a) - before.reported(*b));
+    let each: Vec<f64> = each.collect();
+    let n = each.len() as f64;
+    let least = match before.scale {
+        Scale::Share => 1.0 / (n * n),
+        Scale::Adjusted { least } => least,
+        Scale::Correlation | Scale::Square => 0.0,
+    };
+    let half = t_critical(n - 1.0) * (variance(&each) + least).sqrt();
+    (change - half, change + half)
 }
 
-/// Pearson's; `None` where one of them does not vary.
-pub(super) fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
-    let (centre_x, centre_y) = (mean(x), mean(y));
-    let (mut xx, mut yy, mut xy) = (0.0, 0.0, 0.0);
-    for (x, y) in x.iter().zip(y) {
-        let (x, y) = (x - centre_x, y - centre_y);
-        xx += x * x;
-        yy += y * y;
-        xy += x * y;
-    }
-    (xx > 0.0 && yy > 0.0).then(|| (xy / (xx * yy).sqrt()).clamp(-1.0, 1.0))
+/// The jackknife's variance of a measure that is `without` (n) each item.
+fn variance(without: &[f64]) -> f64 {
+    let (n, centre) = (without.len() as f64, mean(without));
+    (n - 1.0) / n * without.iter().map(|value| (value - centre).powi(2)).sum::<f64>()
 }
 
 /// The arithmetic mean; NaN of nothing.
@@ -144,14 +131,14 @@ mod tests {
     fn interval_of_a_mean_is_students() {
         // scipy.stats.t.interval(0.95, 4, 0.36, scipy.stats.sem([0.1, 0.4, 0.3, 0.8, 0.2]))
         let (low, high) = five(Scale::Adjusted { least: 0.0 }).interval();
-        assert!(near(low, 0.024_735_667_5) && near(high, 0.695_264_332_5), "{low} {high}");
+        assert!(near(low, 0.024_520_861_5) && near(high, 0.695_479_138_5), "{low} {high}");
     }
 
     #[test]
     fn intervals_keep_to_their_bounds() {
-        // tanh(arctanh(0.36) -+ 2.7764451 * 0.1207477 / (1 - 0.36 ** 2))
+        // tanh(arctanh(0.36) -+ 2.7764451 * 0.1208305 / (1 - 0.36 ** 2))
         let (low, high) = five(Scale::Correlation).interval();
-        assert!(near(low, -0.008_346_3) && near(high, 0.641_553_3), "{low} {high}");
+        assert!(near(low, -0.008_544_886) && near(high, 0.642_439_634), "{low} {high}");
         let sure = Estimate::new(1.0, vec![1.0; 5], Scale::Correlation).expect("finite");
         assert_eq!(sure.interval(), (1.0, 1.0));
         let (low, high) = Estimate::new(1.0, vec![1.0; 5], Scale::Share).expect("finite").interval();
@@ -161,36 +148,45 @@ mod tests {
     }
 
     #[test]
-    fn share_counts_the_items_that_vary_as_much() {
-        // statsmodels' proportion_confint(8, 20, method="wilson") with t(19) = 2.0930241 for z
-        let independent: Vec<f64> = (0..20).map(|item| (8.0 - f64::from(u8::from(item < 8))) / 19.0).collect();
-        let (low, high) = Estimate::new(0.4, independent, Scale::Share).expect("finite").interval();
-        assert!((low - 0.212_5).abs() < 0.005 && (high - 0.622).abs() < 0.005, "{low} {high}");
-        // one item on which four others hang
-        let hub: Vec<f64> = (0..20).map(|item| if item == 0 { 12.0 / 19.0 } else { 8.0 / 19.0 }).collect();
-        let wider = Estimate::new(0.4, hub, Scale::Share).expect("finite").interval();
-        assert!(wider.0 < low - 0.02 && wider.1 > high + 0.02, "{wider:?}");
+    fn interval_of_a_share_is_wilsons() {
+        let without: Vec<f64> = (0..20).map(|item| (8.0 - f64::from(u8::from(item < 8))) / 19.0).collect();
+        let (low, high) = Estimate::new(0.4, without, Scale::Share).expect("finite").interval();
+        // numpy.roots([1 + t * t / 20, -0.8 - t * t / 20, 0.16]) with t = scipy.stats.t.ppf(0.975, 19)
+        assert!(near(low, 0.209_530_51) && near(high, 0.626_405_62), "{low} {high}");
     }
 
     #[test]
     fn a_change_of_what_varies_together_is_sure() {
-        let shifted = Estimate {
-            raw: 0.46,
-            without: five(Scale::Adjusted { least: 0.0 }).without,
-            scale: Scale::Adjusted { least: 0.0 },
-        };
-        let (low, high) = interval_of_change(&five(Scale::Adjusted { least: 0.0 }), &shifted);
+        let before = five(Scale::Correlation);
+        let shifted = Estimate::new(0.46, before.without.iter().map(|value| value + 0.1).collect(), Scale::Correlation);
+        let shifted = shifted.expect("finite");
+        let (low, high) = interval_of_change(&before, &shifted);
         assert!(near(low, 0.1) && near(high, 0.1), "{low} {high}");
         let mut apart = shifted;
         apart.without.rotate_left(2);
-        let (low, high) = interval_of_change(&five(Scale::Adjusted { least: 0.0 }), &apart);
-        assert!(low < -0.2 && high > 0.4, "{low} {high}");
+        // scipy.stats.ttest_rel([0.3, 0.8, 0.2, 0.1, 0.4], [0.1, 0.4, 0.3, 0.8, 0.2]).confidence_interval() + 0.1
+        let (low, high) = interval_of_change(&before, &apart);
+        assert!(near(low, -0.434_059_879) && near(high, 0.634_059_879), "{low} {high}");
+    }
+
+    #[test]
+    fn a_change_is_of_what_is_reported() {
+        let [before, after] = [[0.04, 0.09], [0.25, 0.36]].map(|[value, other]| {
+            Estimate::new(value, vec![value, other, value, value, value], Scale::Square).expect("finite")
+        });
+        // lengths of 0.2 and 0.5, without the second item of 0.3 and 0.6: the change is 0.3 either way
+        let (low, high) = interval_of_change(&before, &after);
+        assert!(near(low, 0.3) && near(high, 0.3), "{low} {high}");
+        let nothing = Estimate::new(0.0, vec![0.0; 20], Scale::Share).expect("finite");
+        let (low, high) = interval_of_change(&nothing, &nothing);
+        assert!(near(low, -0.104_651_2) && near(high, 0.104_651_2), "{low} {high}");
+        let nothing = Estimate::new(0.0, vec![0.0; 20], Scale::Adjusted { least: 0.01 }).expect("finite");
+        assert!(near(interval_of_change(&nothing, &nothing).1, 0.209_302_4));
     }
 
     #[test]
     fn what_is_undefined_is_none() {
         assert_eq!(Estimate::new(f64::NAN, vec![0.0; 5], Scale::Correlation), None);
         assert_eq!(Estimate::new(0.0, vec![0.0, f64::INFINITY], Scale::Correlation), None);
-        assert_eq!(correlation(&[1.0, 1.0], &[0.0, 2.0]), None);
     }
 }

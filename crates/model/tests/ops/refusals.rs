@@ -6,7 +6,9 @@ use model::{
     ops::{
         add,
         attend::{self, Heads},
-        cross_entropy, gated,
+        cross_entropy,
+        divergence::{self, Shares},
+        gated,
         linear::{self, Projected, Share, Update},
         lora, rms_norm, rope, swiglu,
     },
@@ -88,6 +90,16 @@ fn targets_and_dtypes_that_do_not_fit() {
     check_refused(loss(&hidden, &head, &[1, 9]), &["token id 9 is not in the vocabulary of 9"]);
     check_refused(loss(&hidden, &head, &[1]), &["cross_entropy", "2 rows, 1 targets"]);
     check_refused(loss(&hidden, &noise((9, 5), 2), &[1, 2]), &["cross_entropy", "[2, 4]", "[9, 5]"]);
+    let shares = Shares::of(&noise((2, 9), 3)).expect("finite");
+    let divergence = |hidden: &Tensor| divergence::forward_backward(hidden, &frozen(&head), &shares, false);
+    check_refused(divergence(&noise((3, 4), 1)), &["divergence", "[3, 4]", "[2, 9]"]);
+    check_refused(divergence(&noise((2, 5), 1)), &["divergence", "[2, 5]", "[2, 9]"]);
+    let mut logits = noise((2, 9), 3).to_vec2::<f32>().expect("values").concat();
+    logits[12] = f32::NAN;
+    for dtype in [DType::F32, DType::F64] {
+        let logits = Tensor::from_slice(&logits, (2, 9), head.device()).and_then(|x| x.to_dtype(dtype));
+        check_refused(Shares::of(&logits.expect("logits")), &["the distribution of row 1 is not finite"]);
+    }
     let f16 = head.to_dtype(DType::F16).expect("f16");
     check_refused(loss(&hidden, &f16, &[1, 2]), &["cross_entropy", "F16", "f32 or bf16"]);
     check_refused(linear::forward(&hidden, &frozen(&f16), None), &["linear", "F16", "f32 or bf16"]);
