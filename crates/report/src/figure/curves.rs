@@ -205,7 +205,7 @@ fn draw_strip_legend(figure: &mut Figure, ramp: Ramp, top: f64) {
     let (low, high) = ramp.ends();
     let y = top + 4.0;
     figure.text("small", (6.0, y + 9.0), Anchor::Start, "Strip above: entropy,");
-    let left = 6.0 + 5.3 * 21.0;
+    let left = 6.0 + LETTER * 22.0;
     figure.text("small quiet", (left, y + 9.0), Anchor::Start, &format!("{low:.0}"));
     for step in 0..40 {
         let value = low + (high - low) * f64::from(step) / 39.0;

@@ -126,10 +126,14 @@ fn retrieval(look: &Look, poolings: &[Pooling]) -> Option<String> {
             Some(format!("{} % at layer {layer}{chance}", percent(most.value, 1)))
         })
     };
-    let of = |&pooling: &Pooling| Some(format!("{} ({})", best(pooling)?, pooling_words(pooling)));
+    let of = |&pooling: &Pooling| Some(format!("{}: {}", pooling_words(pooling), best(pooling)?));
     let said: Vec<String> = poolings.iter().filter_map(of).collect();
-    (!said.is_empty())
-        .then(|| format!("Parallel items find each other, mean over pairs, at the best layer in {}.", said.join("; ")))
+    (!said.is_empty()).then(|| {
+        format!(
+            "Share of parallel items that find each other among all others, mean over pairs, at its best layer; {}.",
+            said.join("; ")
+        )
+    })
 }
 
 /// Parallel against other items.
@@ -151,21 +155,22 @@ fn cosines(look: &Look, pooling: Pooling) -> Option<String> {
     ))
 }
 
-/// In how many pairs a change is clear.
+/// Mean changes, and in how many pairs one is clear.
 fn counts(look: &Look, pooling: Pooling) -> Option<String> {
     let [_, after] = look.both()?;
     let changes = after.changes.get(&pooling)?;
     let layer = *look.middle().first()?;
+    let mut most = 0;
     let said: Vec<String> = [Measure::Cka, Measure::Retrieval, Measure::Cosine, Measure::Centroid]
         .into_iter()
         .filter_map(|measure| {
             let pairs = changes.at(measure, layer)?;
+            most = most.max(pairs.len());
             let rises = pairs.values().filter(|change| change.low > 0.0).count();
             let falls = pairs.values().filter(|change| change.high < 0.0).count();
             let mean = change(look, pooling, measure, layer)?;
-            let of = count(pairs.len(), "pair");
             Some(format!(
-                "{} by {} (above 0 in {rises} and below 0 in {falls} of {of})",
+                "{} by {} ({rises} above 0, {falls} below)",
                 measure_words(measure),
                 signed_interval(&mean, 3)
             ))
@@ -173,10 +178,11 @@ fn counts(look: &Look, pooling: Pooling) -> Option<String> {
         .collect();
     (!said.is_empty()).then(|| {
         format!(
-            "Tuning changes, at layer {layer} ({}), {}. These intervals are not adjusted for the number of pairs, and pairs share \
-             languages.",
-            pooling_words(pooling),
-            said.join("; ")
+            "Tuning changes, at layer {layer}, in the mean over {}, {} ({}; the counts are of intervals, not adjusted for their number, \
+             of pairs that share languages).",
+            count(most, "pair"),
+            said.join("; "),
+            pooling_words(pooling)
         )
     })
 }

@@ -183,13 +183,17 @@ fn dropped(look: &Look, foreign: &[Language]) -> Option<String> {
     }
     let items = foreign.iter().find_map(|language| curves(last, *language, LensKind::Raw))?;
     let items = items.kept + items.dropped;
-    let said = match all.len() {
-        0..=NAMED => {
-            list(&all.iter().map(|(language, dropped)| format!("{dropped} in {language}")).collect::<Vec<_>>())
+    let said = match all.as_slice() {
+        [(_, first), rest @ ..] if rest.iter().all(|(_, dropped)| dropped == first) => {
+            format!("{first} of {items} items in each language")
         }
-        _ => count_range(&all)?,
+        few if few.len() <= NAMED => {
+            let each = few.iter().map(|(language, dropped)| format!("{dropped} in {language}"));
+            format!("of {items} items {}", list(&each.collect::<Vec<_>>()))
+        }
+        many => format!("of {items} items {}", count_range(many)?),
     };
-    Some(format!("Left out, because a token speaks for the right answer in both languages: of {items} items {said}."))
+    Some(format!("Left out, because a token speaks for the right answer in both languages: {said}."))
 }
 
 /// Changes of an item's number, of the items that both states have, by language.

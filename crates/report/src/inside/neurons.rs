@@ -131,7 +131,7 @@ fn overlap(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
             columns: codes(&languages),
             cells: symmetric(&languages, cell),
             ramp: Ramp::Sequential(0.0, ((most * 10.0).ceil() / 10.0).max(0.1)),
-            unit: "shared through either's".to_owned(),
+            unit: "Jaccard".to_owned(),
             show: short,
         }
     };
