@@ -22,3 +22,25 @@ pub(crate) fn generator(seed: u64, purpose: Purpose, number: u64) -> ChaCha8Rng 
     generator.set_stream((purpose as u64) << 48 | number);
     generator
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt;
+
+    use super::*;
+
+    #[test]
+    fn seed_purpose_and_number_each_tell_streams_apart() {
+        let draw = |seed, purpose, number| generator(seed, purpose, number).random::<u64>();
+        let drawn = [
+            draw(1, Purpose::Items, 0),
+            draw(1, Purpose::Items, 1),
+            draw(1, Purpose::Control, 0),
+            draw(1, Purpose::Donor, 0),
+            draw(1, Purpose::Direction, 0),
+            draw(2, Purpose::Items, 0),
+        ];
+        assert!((0..6).all(|at| !drawn[..at].contains(&drawn[at])), "{drawn:?}");
+        assert_eq!(draw(1, Purpose::Items, 1), drawn[1]);
+    }
+}

@@ -193,6 +193,9 @@ fn planted_neurons_are_recovered() {
         selected: own.into(),
     };
     assert_eq!(found, expected);
+    // Of four with equal entropy the first.
+    let first = select(&planted(), 0.02).expect("selects").selected;
+    assert_eq!(first.into_values().collect::<Vec<_>>(), [vec![(1, 3)], vec![(1, 14)], vec![], vec![]]);
     // Twice as many: the four of two languages come next, and no even one.
     let found = select(&planted(), 0.08).expect("selects");
     assert_eq!(found.selected[&en], [(1, 3), (1, 20), (1, 21), (2, 10), (2, 11)]);

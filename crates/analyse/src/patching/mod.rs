@@ -23,7 +23,12 @@ use schema::{
     inside::{InterventionKind, InterventionRecord},
 };
 
-use crate::{asked::Asked, capture::Watch, error::AnalyseError, resample::Resampling};
+use crate::{
+    asked::Asked,
+    capture::{TOKENS_PER_BATCH, Watch},
+    error::AnalyseError,
+    resample::Resampling,
+};
 use plan::Plan;
 use runs::Runs;
 
@@ -77,6 +82,7 @@ pub fn intervene(
             english: &english_runs,
             donors: donors::choose(language, asked, english, &items, patching.seed)?,
             seed: patching.seed,
+            tokens_per_batch: TOKENS_PER_BATCH,
         };
         let effects = plan.run(model, &mut answered)?;
         records.extend(effects.records(language, &resampling));

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     asked::{Answer, Asked},
-    capture::{Layout, TOKENS_PER_BATCH},
+    capture::Layout,
     error::AnalyseError,
     random::{Purpose, generator},
 };
@@ -29,6 +29,8 @@ pub(super) struct Plan<'a> {
     /// For each item the place of the one whose run is patched in by `PatchOther` and `PatchSame`.
     pub(super) donors: Vec<usize>,
     pub(super) seed: u64,
+    /// Rows at once; never changes a result.
+    pub(super) tokens_per_batch: usize,
 }
 
 /// English minus the language, summed over the items: (L + 1, E).
@@ -47,7 +49,7 @@ impl Plan<'_> {
         let tried = self.kinds.len() * self.own.layers;
         let mut effects = Effects::new(self.kinds, self.own.layers, before.len());
         let mut done = 0;
-        for batch in forest::batches(&before, |_| tried, TOKENS_PER_BATCH) {
+        for batch in forest::batches(&before, |_| tried, self.tokens_per_batch) {
             for (row, answer) in self.run_batch(model, cache.as_ref(), &differences, &batch)?.iter().enumerate() {
                 let (layer, at, kind) = self.place(&batch, row);
                 effects.set(kind, layer, at, self.compare(self.kinds[kind], at, answer));

@@ -33,13 +33,14 @@ fn with_plan(
     prompts: &BTreeMap<Language, Own>,
     language: Language,
     donors: Vec<usize>,
-    check: impl FnOnce(&Plan<'_>),
+    check: impl FnOnce(&mut Plan<'_>),
 ) {
     let all = ask_all(prompts);
     let run = |language: Language| Runs::new(model, &all[&language], language, &ITEMS).expect("runs");
     let (own, english) = (run(language), run(ENGLISH));
     let kinds = kinds_in(language);
-    check(&Plan { language, asked: &all[&language], kinds, own: &own, english: &english, donors, seed: 3 });
+    let (own, english, asked) = (&own, &english, &all[&language]);
+    check(&mut Plan { language, asked, kinds, own, english, donors, seed: 3, tokens_per_batch: 2048 });
 }
 
 fn effects(plan: &Plan<'_>, model: &Decoder) -> Effects {
@@ -229,6 +230,29 @@ fn a_control_is_as_long_as_what_it_stands_for_and_points_elsewhere() {
 }
 
 #[test]
+fn batches_change_nothing() {
+    let (golden, model) = (golden(), tiny());
+    with_plan(&model, &golden_prompts(&golden), Language::Zh, vec![1, 0, 0, 2, 3, 4], |plan| {
+        let all = |effects: &Effects| -> Vec<Effect> {
+            let places =
+                (0..5).flat_map(|kind| (0..LAYERS).flat_map(move |layer| (0..6).map(move |at| (kind, layer, at))));
+            places.map(|(kind, layer, at)| effects.get(kind, layer, at)).collect()
+        };
+        let expected = all(&effects(plan, &model));
+        for (tokens_per_batch, batches) in [(1, 6), (70, 3)] {
+            plan.tokens_per_batch = tokens_per_batch;
+            let mut heard = Vec::new();
+            let found = plan.run(&model, &mut |done| {
+                heard.push(done);
+                Ok(())
+            });
+            assert_eq!(all(&found.expect("runs")), expected, "{tokens_per_batch} tokens at once");
+            assert_eq!((heard.len(), heard.last()), (batches, Some(&6)));
+        }
+    });
+}
+
+#[test]
 fn donors_answer_otherwise_and_are_drawn_by_the_seed() {
     let mut prompts = golden_prompts(&golden());
     let choose = |prompts: &BTreeMap<Language, Own>, language: Language, seed| {
@@ -246,6 +270,7 @@ fn donors_answer_otherwise_and_are_drawn_by_the_seed() {
         met.dedup();
         assert_eq!(met.len(), 4, "every item with another answer is drawn for item {at}");
     }
+    assert!(drawn.iter().any(|donors| donors[0] != donors[4]), "items with the same answer draw each for itself");
     assert_eq!(choose(&prompts, Language::Zh, 5).expect("draws"), drawn[5]);
     let with_golds = |own: &Own, golds: [usize; 6]| {
         let old = &own.prompts;
