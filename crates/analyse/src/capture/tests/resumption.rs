@@ -82,7 +82,7 @@ fn stopped_after_every_batch() {
     let stopped = Stopped::new();
     let file = stopped.folder.path().join("often.safetensors");
     let mut all_done = vec![0];
-    loop {
+    for _ in 0..8 {
         assert!(!file.exists(), "a file that is not whole has no name");
         match capture(&stopped.model, &stopped.prompts, &file, TOKENS, &mut |_, _| false) {
             Ok(()) => break,

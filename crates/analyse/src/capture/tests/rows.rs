@@ -7,8 +7,11 @@ use model::{Look, Rows, Seen};
 use super::*;
 use crate::capture::{Chosen, Kind, capture_rows, read_rows};
 
-/// Tensors of a safetensors file of f32 by name: shape and values.
-fn read(file: &Path) -> (BTreeMap<String, (Vec<usize>, Vec<f32>)>, BTreeMap<String, String>) {
+/// Tensors of a file by name: shape and values.
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// Tensors of a safetensors file of f32, and its metadata.
+fn read(file: &Path) -> (Tensors, BTreeMap<String, String>) {
     let bytes = fs::read(file).expect("reads");
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).expect("a header");
     let about = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -24,7 +27,7 @@ fn run(
     rows: &[Vec<u32>],
     kinds: &[Kind],
     layers: Option<&[RangeInclusive<usize>]>,
-) -> (BTreeMap<String, (Vec<usize>, Vec<f32>)>, BTreeMap<String, String>) {
+) -> (Tensors, BTreeMap<String, String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("rows.safetensors");
     let chosen = Chosen::new(kinds, layers, model.config()).expect("chosen");

@@ -116,12 +116,15 @@ fn order_and_company_change_no_bit_of_a_state() {
         assert_eq!(rows_of(&states, 7 - item), rows_of(&expected, item), "item {item} in another order");
     }
 
-    let first = encode(&tokenizer(), &render(&QUESTIONS), Some(3)).expect("encodes");
-    let (_folder, file) = captured(&model, &first, 100);
-    let states = States::open(&file).expect("opens");
-    assert_eq!((&states.items[..], &states.tokens[..]), (&[2, 3, 4][..], &expected.tokens[..3]));
-    for item in 0..3 {
-        assert_eq!(rows_of(&states, item), rows_of(&expected, item), "item {item} of the first three");
+    for limit in [3, 1] {
+        let first = encode(&tokenizer(), &render(&QUESTIONS), Some(limit)).expect("encodes");
+        assert_eq!((first.prefix(), first.question(0)), (all.prefix(), all.question(0)), "those of the whole file");
+        let (_folder, file) = captured(&model, &first, 100);
+        let states = States::open(&file).expect("opens");
+        assert_eq!((&states.items[..], &states.tokens[..]), (&[2, 3, 4][..limit], &expected.tokens[..limit]));
+        for item in 0..limit {
+            assert_eq!(rows_of(&states, item), rows_of(&expected, item), "item {item} of the first {limit}");
+        }
     }
 }
 
