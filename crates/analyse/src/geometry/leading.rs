@@ -123,7 +123,9 @@ fn take_out(basis: &Mat<f64>, count: usize, vector: &mut [f64]) {
 fn eigenpairs(matrix: MatRef<'_, f64>) -> Result<([f64; 2], [Vec<f64>; 2]), AnalyseError> {
     let failed = |e| AnalyseError::Unusable {
         what: "principal components".to_owned(),
-        problem: format!("their eigenvectors cannot be found ({e:?}); look at the states for values that are far too large"),
+        problem: format!(
+            "their eigenvectors cannot be found ({e:?}); look at the states for values that are far too large"
+        ),
     };
     let found = matrix.self_adjoint_eigen(Side::Lower).map_err(failed)?;
     let k = matrix.nrows();
@@ -181,7 +183,12 @@ mod tests {
         let rows = rows(&space);
         let (found, expected) = (iterate(&rows).expect("finite").expect("converges"), exact(&rows).expect("finite"));
         for k in 0..2 {
-            assert!((found.values[k] / expected.values[k] - 1.0).abs() < 1e-12, "{:?} {:?}", found.values, expected.values);
+            assert!(
+                (found.values[k] / expected.values[k] - 1.0).abs() < 1e-12,
+                "{:?} {:?}",
+                found.values,
+                expected.values
+            );
             assert!((dot(&found.vectors[k], &expected.vectors[k]).abs() - 1.0).abs() < 1e-12);
             assert!((dot(&found.vectors[k], &found.vectors[k]) - 1.0).abs() < 1e-12);
         }

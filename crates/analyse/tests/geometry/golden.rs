@@ -101,9 +101,7 @@ fn changes_equal_the_reference() {
     for (a, b, measure, before, after, low, high) in expected {
         let found = found.iter().find(|found| (found.a, found.b, found.measure) == (a, b, measure)).expect("a record");
         assert_eq!(found.layer, LAYER);
-        for (found, expected) in
-            [(found.before, before), (found.after, after), (found.low, low), (found.high, high)]
-        {
+        for (found, expected) in [(found.before, before), (found.after, after), (found.low, low), (found.high, high)] {
             assert!((found - expected).abs() < 2e-6, "{a}-{b}, {measure}: {found}, not {expected}");
         }
     }
