@@ -133,21 +133,26 @@ fn check_dropped(record: &LensRecord, language: Language) -> Result<(), String> 
 fn check(record: &LensRecord) -> Result<(), String> {
     let item = record.item;
     let curves = curves_of(record);
-    if curves.iter().any(|curve| curve.len() != curves[0].len()) || curves[0].len() < 2 {
+    let length = curves[0].len();
+    if curves.iter().any(|curve| curve.len() != length) || length < 2 {
         let lengths: Vec<String> = curves.iter().map(|curve| curve.len().to_string()).collect();
         return Err(format!("item {item} has curves of {} values; each has one a layer", lengths.join(", ")));
     }
-    for layer in 0..curves[0].len() {
-        let at = |curve: usize| f64::from(curves[curve][layer]);
-        let of_item = |problem: String| format!("item {item}, layer {layer}: {problem}");
-        let probabilities = [0, 1, 2, 3].map(|curve| (CURVES[curve], at(curve)));
-        check_within(0.0, 1.0 + SLACK, &probabilities).map_err(of_item)?;
-        check_within(0.0, 64.0, &[("entropy", at(4))]).map_err(of_item)?;
-        for (part, whole) in [(0, 2), (1, 3)] {
-            if at(part) > at(whole) + SLACK {
-                let [a, b] = [CURVES[part], CURVES[whole]];
-                return Err(of_item(format!("`{a}` is {}, more than `{b}`, {}", at(part), at(whole))));
-            }
+    for layer in 0..length {
+        check_layer(curves.map(|curve| f64::from(curve[layer])))
+            .map_err(|problem| format!("item {item}, layer {layer}: {problem}"))?;
+    }
+    Ok(())
+}
+
+/// The five curves at one layer.
+fn check_layer(at: [f64; 5]) -> Result<(), String> {
+    check_within(0.0, 1.0 + SLACK, &[0, 1, 2, 3].map(|curve| (CURVES[curve], at[curve])))?;
+    check_within(0.0, 64.0, &[("entropy", at[4])])?;
+    for (part, whole) in [(0, 2), (1, 3)] {
+        if at[part] > at[whole] + SLACK {
+            let [a, b] = [CURVES[part], CURVES[whole]];
+            return Err(format!("`{a}` is {}, more than `{b}`, {}", at[part], at[whole]));
         }
     }
     Ok(())
