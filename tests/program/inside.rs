@@ -97,7 +97,7 @@ fn one_changed_key_looks_again_only_where_it_matters() {
     call_line(folder.path(), "run recipe.toml --out out --only data,train,analyse", 0);
     let stages = |manifest: &Value| manifest["stages"].as_object().expect("stages").clone();
     let before = stages(&json(&out.join("manifest.json")));
-    let mut changed = |set: &str| -> Vec<String> {
+    let changed = |set: &str| -> Vec<String> {
         call(folder.path(), &["run", "recipe.toml", "--out", "out", "--only", "analyse", "--set", set], 0);
         let after = stages(&json(&out.join("manifest.json")));
         after

@@ -8,8 +8,8 @@
 mod curves;
 mod labels;
 
-use candle_core::{DType, Device, Tensor};
-use model::{Decoder, KvCache, ModelError};
+use candle_core::Tensor;
+use model::{Decoder, KvCache, ModelError, with_values};
 use rayon::prelude::*;
 use schema::inside::{LensKind, LensRecord};
 
@@ -134,11 +134,15 @@ impl Reading<'_> {
         records: &mut [Vec<LensRecord>],
     ) -> Result<(), AnalyseError> {
         let vocab = self.model.config().vocab_size;
-        let logits: Vec<f32> =
-            self.model.logits(rows)?.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let logits = with_values(&self.model.logits(rows)?, <[f32]>::to_vec)?;
+        // The final norm divides by the root of this sum: where it overflows all logits are 0, and look finite.
+        let squares = with_values(&rows.sqr()?.sum(1)?, <[f32]>::to_vec)?;
         let golds = self.prompts.golds();
-        let point = |(logits, &at): (&[f32], &usize)| Point::of(logits, self.labels, golds[at]);
-        let points: Vec<Option<Point>> = logits.par_chunks(vocab).zip(batch).map(point).collect();
+        let point = |((logits, square), &at): ((&[f32], &f32), &usize)| match square.is_finite() {
+            true => Point::of(logits, self.labels, golds[at]),
+            false => None,
+        };
+        let points: Vec<Option<Point>> = logits.par_chunks(vocab).zip(&squares).zip(batch).map(point).collect();
         for (point, &at) in points.into_iter().zip(batch) {
             let Some(point) = point else {
                 let place = format!("the lens of item {} after layer {layer}", self.prompts.items()[at]);

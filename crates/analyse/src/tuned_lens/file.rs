@@ -9,11 +9,14 @@ use std::{
 
 use candle_core::Device;
 use model::tensor_file;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensors, tensor::Metadata};
 use schema::disk::DiskError;
 
 use super::{Translator, TunedLens};
 use crate::error::AnalyseError;
+
+/// The only entry of the metadata: a JSON object of texts.
+const ABOUT: &str = "about";
 
 /// Name of a layer's tensor.
 fn name(layer: usize, part: &str) -> String {
@@ -31,7 +34,9 @@ pub(super) fn write(
         tensors.push((name(layer, "weight"), vec![bias.len(), bias.len()], *weight));
         tensors.push((name(layer, "bias"), vec![bias.len()], *bias));
     }
-    Ok(tensor_file::write(file, &tensors, about.into_iter().collect())?)
+    // As one entry: several would stand in another order every time, and the file would have other bytes.
+    let about = serde_json::to_string(&about).map_err(|e| DiskError::at("write", file)(e.into()))?;
+    Ok(tensor_file::write(file, &tensors, [(ABOUT.to_owned(), about)].into())?)
 }
 
 impl TunedLens {
@@ -59,10 +64,17 @@ impl TunedLens {
         };
         Ok(Self {
             translators: (0..layers).map(translator).collect::<Result<_, AnalyseError>>()?,
-            about: header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            about: read_about(&header).map_err(refuse)?,
             width,
         })
     }
+}
+
+fn read_about(header: &Metadata) -> Result<BTreeMap<String, String>, String> {
+    let Some(about) = header.metadata().as_ref().and_then(|metadata| metadata.get(ABOUT)) else {
+        return Ok(BTreeMap::new());
+    };
+    serde_json::from_str(about).map_err(|e| format!("its `{ABOUT}` is no object of texts ({e}); train it again"))
 }
 
 /// How many layers a file with these tensors has; each has both of its tensors, and there are no others.

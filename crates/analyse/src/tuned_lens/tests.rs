@@ -87,7 +87,7 @@ fn a_planted_translator_is_found() {
     let mut found = Learner::new(width, &Device::Cpu).expect("a learner");
     let (states, last) = pair(7);
     let raw = loss(&model, &found, &states, &last);
-    let updates = 300;
+    let updates = 2000;
     for at in 0..updates {
         let (states, last) = pair(100 + at as u64);
         let shares = model.shares(&last).expect("shares");

@@ -50,7 +50,7 @@ fn training_gains_on_what_is_held_out_and_is_the_same_every_time() {
     let lists = [bench.numbered(Language::Ru, 60), bench.numbered(Language::Zh, 60)];
     let (bytes, records) = with_threads(2, || trained(&bench, &lists, 60, 5));
     for record in &records {
-        assert!(record.tuned_kl < 0.8 * record.raw_kl && record.gain_low > 0.0, "{record:?}");
+        assert!(record.tuned_kl < 0.9 * record.raw_kl && record.gain_low > 0.0, "{record:?}");
         let gain = record.raw_kl - record.tuned_kl;
         assert!(record.gain_low < gain && gain < record.gain_high, "{record:?}");
     }

@@ -85,7 +85,8 @@ pub struct PairRecord {
     pub measure: Measure,
     /// Its value.
     pub value: f64,
-    /// 95 % interval: Fisher's for correlations, bootstrap over items for the others; `None` where there is none.
+    /// 95 % interval: Fisher's for correlations, Wilson's for retrieval, from leaving each item out in turn (jackknife) for the
+    /// others; `None` where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// Its upper end.
@@ -114,7 +115,7 @@ pub struct ChangeRecord {
     pub before: f64,
     /// With the adapter.
     pub after: f64,
-    /// 95 % interval of after minus before, the same items drawn again for both (bootstrap).
+    /// 95 % interval of after minus before, the same item left out of both in turn (jackknife).
     pub low: f64,
     /// Its upper end.
     pub high: f64,
