@@ -38,7 +38,9 @@ pub(crate) fn start_logging(verbose: u8) {
         }),
         Err(_) => level.into(),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A closed stderr is no reason to end: told there, it would be a panic.
+    logs.log_internal_errors(false).init();
 }
 
 /// A result, on stdout. A reader that has seen enough and closed the pipe is no error, and no reason to leave the files of

@@ -89,8 +89,12 @@ impl Figure {
         self.shapes.push('\n');
     }
 
+    /// A line between a point and itself is not drawn: painters refuse it.
     pub(crate) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         let ((x1, y1), (x2, y2)) = (from, to);
+        if !is_drawn(&[from, to]) {
+            return;
+        }
         self.push(&format!(r#"<line class="{class}" x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"#));
     }
 
@@ -139,7 +143,11 @@ impl Figure {
         ));
     }
 
+    /// As [`Figure::line`], through all points.
     pub(crate) fn polyline(&mut self, class: &str, points: &[(f64, f64)]) {
+        if !is_drawn(points) {
+            return;
+        }
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let path = path.join(" ");
         self.push(&format!(r#"<polyline class="{class}" points="{path}"/>"#));
@@ -218,6 +226,12 @@ fn outline(mark: Mark, (x, y): (f64, f64), r: f64) -> String {
             format!("M{x:.1} {:.1}l{half:.1} {half:.1}l-{half:.1} {half:.1}l-{half:.1} -{half:.1}z", y - half)
         }
     }
+}
+
+/// Whether a line through `points` is longer than what coordinates are rounded to.
+fn is_drawn(points: &[(f64, f64)]) -> bool {
+    let Some(first) = points.first() else { return false };
+    points.iter().any(|point| (point.0 - first.0).abs() >= 0.1 || (point.1 - first.1).abs() >= 0.1)
 }
 
 /// Text that stands in XML.
