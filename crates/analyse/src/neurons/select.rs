@@ -136,7 +136,7 @@ impl Probabilities {
 }
 
 /// The smallest value that [`BELOW_THRESHOLD`] of all do not exceed.
-fn find_threshold(mut values: Vec<f64>) -> f64 {
+pub(super) fn find_threshold(mut values: Vec<f64>) -> f64 {
     let rank = (values.len() as f64 * BELOW_THRESHOLD).round_ties_even() as usize;
     *values.select_nth_unstable_by(rank.max(1) - 1, f64::total_cmp).1
 }

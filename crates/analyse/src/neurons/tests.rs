@@ -9,7 +9,7 @@ use schema::{
     inside::{LayerNeurons, NeuronOverlap, NeuronsRecord},
 };
 
-use super::{Counts, count, count::count_in_batches, select};
+use super::{Counts, count, count::count_in_batches, select, select::find_threshold};
 use crate::{
     AnalyseError, Prompts,
     fixtures::{assert_near, golden, golden_prompts, read, tiny, tiny_with},
@@ -125,6 +125,14 @@ fn selection_equals_the_released_rule() {
             ["specific", "related", "general", "inactive"].map(|class| read::<usize>(&expected[class]));
         assert_eq!(found, expected_counts, "block {}", layer.layer);
         assert_near(&[layer.mean_entropy], &[read(&expected["mean_entropy"])], "mean entropy");
+    }
+}
+
+/// torch: `kthvalue(round(n * 0.95))`, where Python rounds halves to the even number.
+#[test]
+fn the_threshold_is_the_ranked_value_of_the_released_code() {
+    for (n, expected) in [(1, 1.0), (10, 10.0), (11, 10.0), (30, 28.0), (50, 48.0), (90, 86.0)] {
+        assert_eq!(find_threshold((1..=n).rev().map(f64::from).collect()), expected, "{n} values");
     }
 }
 
