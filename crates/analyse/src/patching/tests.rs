@@ -319,22 +319,27 @@ fn means_by_hand() {
     assert_eq!(records[2], expected);
 }
 
+/// These items alone, in this order.
+fn pick(own: &Own, items: &[usize]) -> Own {
+    let old = &own.prompts;
+    let place = |item: &usize| old.items().iter().position(|other| other == item).expect("there");
+    let places: Vec<usize> = items.iter().map(place).collect();
+    let prompts = Prompts::assemble(
+        old.prefix().to_vec(),
+        places.iter().map(|&at| old.suffix(at).to_vec()).collect(),
+        places.iter().map(|&at| old.question(at)).collect(),
+        items.to_vec(),
+        places.iter().map(|&at| old.golds()[at]).collect(),
+    );
+    Own { prompts, ..own.clone() }
+}
+
 #[test]
 fn the_items_are_those_that_all_have_and_threads_change_nothing() {
     let model = tiny();
     let mut prompts = golden_prompts(&golden());
     // German lacks item 11 and has the others in another order.
-    let de = &prompts[&Language::De];
-    let kept = [4, 0, 2, 5, 3];
-    let pick = |list: &[usize]| kept.map(|at| list[at]).to_vec();
-    let fewer = Prompts::assemble(
-        de.prompts.prefix().to_vec(),
-        kept.map(|at| de.prompts.suffix(at).to_vec()).to_vec(),
-        kept.map(|at| de.prompts.question(at)).to_vec(),
-        pick(de.prompts.items()),
-        pick(de.prompts.golds()),
-    );
-    let fewer = Own { prompts: fewer, ..de.clone() };
+    let fewer = pick(&prompts[&Language::De], &[14, 10, 12, 15, 13]);
     let run = |prompts: &BTreeMap<Language, Own>, how| {
         let mut heard = Vec::new();
         let records = intervene(&model, &ask_all(prompts), how, &mut |done, total| {
@@ -350,20 +355,7 @@ fn the_items_are_those_that_all_have_and_threads_change_nothing() {
     assert_eq!(heard.last(), Some(&(12, 12)));
     assert_eq!(records.len(), LAYERS * (1 + 5 + 5));
     // The same as with items 10, 12, 13 and 14 alone.
-    for own in prompts.values_mut() {
-        let places: Vec<usize> = [10, 12, 13, 14]
-            .iter()
-            .filter_map(|item| own.prompts.items().iter().position(|other| other == item))
-            .collect();
-        let old = own.prompts.clone();
-        own.prompts = Prompts::assemble(
-            old.prefix().to_vec(),
-            places.iter().map(|&at| old.suffix(at).to_vec()).collect(),
-            places.iter().map(|&at| old.question(at)).collect(),
-            places.iter().map(|&at| old.items()[at]).collect(),
-            places.iter().map(|&at| old.golds()[at]).collect(),
-        );
-    }
+    prompts.values_mut().for_each(|own| *own = pick(own, &[10, 12, 13, 14]));
     let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool");
     assert_eq!(alone.install(|| run(&prompts, HOW)).0, records);
 }
