@@ -100,7 +100,9 @@ impl Cloudscape<'_> {
     /// All rows: (N, E).
     pub(super) fn rows(&self) -> Mat<f64> {
         let all = self.clouds.iter().zip(&self.offsets).flat_map(|(cloud, offset)| {
-            cloud.rows().map(move |row| row.iter().zip(offset).map(|(value, offset)| value + offset).collect::<Vec<f64>>())
+            cloud
+                .rows()
+                .map(move |row| row.iter().zip(offset).map(|(value, offset)| value + offset).collect::<Vec<f64>>())
         });
         let all: Vec<Vec<f64>> = all.collect();
         Mat::from_fn(all.len(), self.width, |row, column| all[row][column])
@@ -108,7 +110,7 @@ impl Cloudscape<'_> {
 }
 
 /// How far each language's mean is from the mean of all: (languages, E).
-fn offsets(clouds: &[Cloud], width: usize, centred: bool) -> Vec<Vec<f64>> {
+pub(super) fn offsets(clouds: &[Cloud], width: usize, centred: bool) -> Vec<Vec<f64>> {
     let mut centre = vec![0.0; width];
     for cloud in clouds {
         centre.iter_mut().zip(&cloud.mean).for_each(|(sum, mean)| *sum += mean / clouds.len() as f64);

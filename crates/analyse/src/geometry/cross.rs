@@ -127,9 +127,12 @@ impl Cosines {
                 && (0..n).all(|other| other == row || value > self.values[other * n + column])
         };
         let largest = |row: usize| {
-            (0..n).fold(0, |best, column| {
-                if self.values[row * n + column] > self.values[row * n + best] { column } else { best }
-            })
+            (0..n).fold(
+                0,
+                |best, column| {
+                    if self.values[row * n + column] > self.values[row * n + best] { column } else { best }
+                },
+            )
         };
         (0..n).map(|row| Some(largest(row)).filter(|&column| is_above(row, column)).unwrap_or(n)).collect()
     }

@@ -68,7 +68,6 @@ impl Estimate {
     fn reported(&self, raw: f64) -> f64 {
         if self.scale == Scale::Square { raw.abs().sqrt().copysign(raw) } else { raw }
     }
-
 }
 
 /// 95 % interval of `after` minus `before`, both of the same items and one scale. Of shares one item more is taken to have

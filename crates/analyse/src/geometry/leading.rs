@@ -13,8 +13,9 @@ use crate::error::AnalyseError;
 const FEW: usize = 192;
 /// Vectors of a block: more than two, so that near neighbours of the second eigenvalue do not hold it up.
 const BLOCK: usize = 6;
-/// Blocks until the iteration is given up.
-const MOST_BLOCKS: usize = 40;
+/// Blocks until the iteration is given up, and from one look at the residuals to the next.
+const MOST_BLOCKS: usize = 80;
+const LOOK_EVERY: usize = 4;
 /// Largest residual of a vector, of its eigenvalue, and of the largest where the second is far smaller.
 const TOLERANCE: f64 = 1e-9;
 const FLOOR: f64 = 1e-14;
@@ -69,9 +70,11 @@ fn iterate(rows: &Cloudscape<'_>) -> Result<Option<Pairs>, AnalyseError> {
         }
         next = rows.scatter_times(basis.subcols(begin, BLOCK));
         images.subcols_mut(begin, BLOCK).copy_from(&next);
-        let found = ritz(basis.subcols(0, end), images.subcols(0, end))?;
-        if found.1 {
-            return Ok(Some(found.0));
+        if (end / BLOCK).is_multiple_of(LOOK_EVERY) || end == most {
+            let (found, converged) = ritz(basis.subcols(0, end), images.subcols(0, end))?;
+            if converged {
+                return Ok(Some(found));
+            }
         }
     }
     Ok(None)
@@ -123,7 +126,9 @@ fn take_out(basis: &Mat<f64>, count: usize, vector: &mut [f64]) {
 fn eigenpairs(matrix: MatRef<'_, f64>) -> Result<([f64; 2], [Vec<f64>; 2]), AnalyseError> {
     let failed = |e| AnalyseError::Unusable {
         what: "principal components".to_owned(),
-        problem: format!("their eigenvectors cannot be found ({e:?}); look at the states for values that are far too large"),
+        problem: format!(
+            "their eigenvectors cannot be found ({e:?}); look at the states for values that are far too large"
+        ),
     };
     let found = matrix.self_adjoint_eigen(Side::Lower).map_err(failed)?;
     let k = matrix.nrows();
@@ -142,4 +147,76 @@ fn normalised(mut vector: Vec<f64>) -> Vec<f64> {
         vector.iter_mut().for_each(|value| *value /= length);
     }
     vector
+}
+
+#[cfg(test)]
+mod tests {
+    use schema::Language;
+
+    use super::{
+        super::{Rows, Space},
+        *,
+    };
+
+    const N: usize = 130;
+    const E: usize = 260;
+
+    /// Two languages whose dimensions vary as `deviation` says.
+    fn space(deviation: fn(usize) -> f32) -> Space {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let items: Vec<usize> = (0..N).collect();
+        let mut states = |offset: f32| -> Vec<f32> {
+            let place = |at: usize| if at % E == 7 { offset } else { 0.0 };
+            (0..N * E).map(|at| deviation(at % E) * (random.random::<f32>() - 0.5) + place(at)).collect()
+        };
+        let values = [states(0.0), states(1.0)];
+        let languages = ["en", "de"].map(|code| code.parse::<Language>().expect("a language"));
+        let rows = [0, 1].map(|k| Rows { language: languages[k], items: &items, tokens: &[9; N], values: &values[k] });
+        Space::prepare(0, E, &rows).expect("sound states")
+    }
+
+    fn rows(space: &Space) -> Cloudscape<'_> {
+        let offsets = super::super::components::offsets(&space.clouds, E, false);
+        Cloudscape { clouds: &space.clouds, offsets, width: E }
+    }
+
+    #[test]
+    fn iteration_finds_what_the_decomposition_finds() {
+        let space = space(|d| 3.0 / (1.0 + d as f32));
+        let rows = rows(&space);
+        let (found, expected) = (iterate(&rows).expect("finite").expect("converges"), exact(&rows).expect("finite"));
+        for k in 0..2 {
+            assert!(
+                (found.values[k] / expected.values[k] - 1.0).abs() < 1e-12,
+                "{:?} {:?}",
+                found.values,
+                expected.values
+            );
+            assert!((dot(&found.vectors[k], &expected.vectors[k]).abs() - 1.0).abs() < 1e-12);
+            assert!((dot(&found.vectors[k], &found.vectors[k]) - 1.0).abs() < 1e-12);
+        }
+        assert!(found.values[0] > 1.01 * found.values[1] && dot(&found.vectors[0], &found.vectors[1]).abs() < 1e-9);
+    }
+
+    #[test]
+    fn product_with_the_scatter_matrix_is_that_of_all_rows() {
+        let space = space(|_| 1.0);
+        let rows = rows(&space);
+        let x = rows.rows();
+        let block = Mat::from_fn(E, 2, |d, k| ((d + 3 * k) % 5) as f64 - 2.0);
+        let (found, expected) = (rows.scatter_times(block.as_ref()), x.transpose() * (&x * &block));
+        let largest = expected.norm_max();
+        assert!((&found - &expected).norm_max() < 1e-12 * largest && largest > 1.0);
+    }
+
+    #[test]
+    fn few_dimensions_few_rows_and_flat_spectra_have_components_too() {
+        // rank two, of which the iteration's blocks are mostly made up
+        let flat = space(|d| if d < 2 { 1.0 } else { 0.0 });
+        let found = leading_pairs(&rows(&flat)).expect("finite");
+        let expected = exact(&rows(&flat)).expect("finite");
+        assert!((0..2).all(|k| (found.values[k] / expected.values[k] - 1.0).abs() < 1e-9), "{:?}", found.values);
+        let (values, vectors) = eigenpairs(Mat::from_fn(1, 1, |_, _| 4.0).as_ref()).expect("finite");
+        assert_eq!((values, vectors), ([4.0, 0.0], [vec![1.0], vec![0.0]]));
+    }
 }

@@ -164,13 +164,16 @@ impl<'a> Pair<'a> {
             Measure::Cka => (Some(0.0), None),
             Measure::Retrieval => {
                 let Some(nearest) = self.cosines.as_ref().map(Cosines::mutually_nearest) else { return (None, None) };
-                let found = |order: &[u32]| order.iter().zip(&nearest).filter(|(at, near)| **at as usize == **near).count();
+                let found =
+                    |order: &[u32]| order.iter().zip(&nearest).filter(|(at, near)| **at as usize == **near).count();
                 let mutual = nearest.iter().filter(|&&near| near < n).count();
                 let reached = orders.count(|order| found(order) as f64 > value * n as f64 - 0.5);
                 (Some(mutual as f64 / (n * n) as f64), Some(reached))
             }
             Measure::Cosine => self.cosines.as_ref().map_or((None, None), |cosines| null_of_mean(cosines, orders)),
-            Measure::CosineCentred => self.centred.as_ref().map_or((None, None), |cosines| null_of_mean(cosines, orders)),
+            Measure::CosineCentred => {
+                self.centred.as_ref().map_or((None, None), |cosines| null_of_mean(cosines, orders))
+            }
             Measure::Centroid => (None, None),
             Measure::Length => {
                 let Some(lengths) = self.lengths() else { return (None, None) };
@@ -194,6 +197,7 @@ fn null_of_mean(cosines: &Cosines, orders: &Permutations) -> (Option<f64>, Optio
     let parallel = cosines.parallel();
     let n = parallel.len();
     let least = parallel.iter().sum::<f64>() - NEAR * n as f64;
-    let sum = |order: &[u32]| order.iter().enumerate().map(|(row, at)| cosines.values[row * n + *at as usize]).sum::<f64>();
+    let sum =
+        |order: &[u32]| order.iter().enumerate().map(|(row, at)| cosines.values[row * n + *at as usize]).sum::<f64>();
     (Some(cosines.mean_of_others()), Some(orders.count(|order| sum(order) >= least)))
 }

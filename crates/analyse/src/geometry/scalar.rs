@@ -52,9 +52,8 @@ pub(super) fn centroid(a: &Cloud, b: &Cloud) -> Option<Estimate> {
     }
     let spreads: Vec<f64> = (0..n).map(|item| a.square(item) + b.square(item)).collect();
     let (all, spread) = (squares.iter().sum::<f64>(), spreads.iter().sum::<f64>());
-    let ratio = |sum: f64, squares: f64, spread: f64, n: f64| {
-        (sum - squares) / (n * (n - 1.0)) / (spread / (2.0 * (n - 1.0)))
-    };
+    let ratio =
+        |sum: f64, squares: f64, spread: f64, n: f64| (sum - squares) / (n * (n - 1.0)) / (spread / (2.0 * (n - 1.0)));
     let count = n as f64;
     let whole = count * count * apart;
     let without = (0..n).map(|item| {

@@ -97,7 +97,12 @@ impl Space {
             centred,
             explained: fit.explained,
             items: self.items.clone(),
-            points: self.clouds.iter().zip(&fit.scores).map(|(cloud, scores)| (cloud.language, scores.points())).collect(),
+            points: self
+                .clouds
+                .iter()
+                .zip(&fit.scores)
+                .map(|(cloud, scores)| (cloud.language, scores.points()))
+                .collect(),
         };
         fits.map(record).collect()
     }
@@ -160,14 +165,19 @@ impl Cloud {
 fn problem_of(rows: &Rows<'_>, width: usize, first: &Rows<'_>) -> Option<String> {
     let n = rows.items.len();
     if rows.items != first.items {
-        return Some(format!("its items are not those of {}, in their order; take the items that all have", first.language));
+        return Some(format!(
+            "its items are not those of {}, in their order; take the items that all have",
+            first.language
+        ));
     }
     if n < FEWEST_ITEMS {
         return Some(format!("{n} items; {FEWEST_ITEMS} or more are needed, so raise the limit"));
     }
     if width == 0 || rows.values.len() != n * width || rows.tokens.len() != n {
         let (tokens, values) = (rows.tokens.len(), rows.values.len());
-        return Some(format!("{tokens} lengths and {values} values for {n} items of width {width}; capture them again"));
+        return Some(format!(
+            "{tokens} lengths and {values} values for {n} items of width {width}; capture them again"
+        ));
     }
     if let Some(row) = rows.tokens.iter().position(|&tokens| tokens == 0) {
         return Some(format!("item {} has no tokens; capture it again", rows.items[row]));

@@ -9,11 +9,16 @@ use safetensors::SafeTensors;
 use schema::{Language, inside::Measure};
 use serde::Deserialize;
 
+/// Pooling, two languages, measure; value, low, high; null.
+type Pair = (String, Language, Language, Measure, f64, f64, f64, Option<f64>);
+/// Two languages, measure; before, after; low, high of the change.
+type Change = (Language, Language, Measure, f64, f64, f64, f64);
+
 #[derive(Deserialize)]
 struct Expected {
     components: Vec<Components>,
-    pairs: Vec<(String, Language, Language, Measure, f64, f64, f64, Option<f64>)>,
-    changes: Vec<(Language, Language, Measure, f64, f64, f64, f64)>,
+    pairs: Vec<Pair>,
+    changes: Vec<Change>,
 }
 
 #[derive(Deserialize)]
@@ -101,9 +106,7 @@ fn changes_equal_the_reference() {
     for (a, b, measure, before, after, low, high) in expected {
         let found = found.iter().find(|found| (found.a, found.b, found.measure) == (a, b, measure)).expect("a record");
         assert_eq!(found.layer, LAYER);
-        for (found, expected) in
-            [(found.before, before), (found.after, after), (found.low, low), (found.high, high)]
-        {
+        for (found, expected) in [(found.before, before), (found.after, after), (found.low, low), (found.high, high)] {
             assert!((found - expected).abs() < 2e-6, "{a}-{b}, {measure}: {found}, not {expected}");
         }
     }
