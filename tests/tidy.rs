@@ -34,6 +34,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("clap", &["root"]),
     ("csv", &["data"]),
     ("deunicode", &["audit"]),
+    ("faer", &["analyse"]),
     ("indicatif", &["root"]),
     ("lingua", &["audit"]),
     ("parquet", &["data"]),

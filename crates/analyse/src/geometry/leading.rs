@@ -13,8 +13,9 @@ use crate::error::AnalyseError;
 const FEW: usize = 192;
 /// Vectors of a block: more than two, so that near neighbours of the second eigenvalue do not hold it up.
 const BLOCK: usize = 6;
-/// Blocks until the iteration is given up.
-const MOST_BLOCKS: usize = 40;
+/// Blocks until the iteration is given up, and from one look at the residuals to the next.
+const MOST_BLOCKS: usize = 80;
+const LOOK_EVERY: usize = 4;
 /// Largest residual of a vector, of its eigenvalue, and of the largest where the second is far smaller.
 const TOLERANCE: f64 = 1e-9;
 const FLOOR: f64 = 1e-14;
@@ -69,9 +70,11 @@ fn iterate(rows: &Cloudscape<'_>) -> Result<Option<Pairs>, AnalyseError> {
         }
         next = rows.scatter_times(basis.subcols(begin, BLOCK));
         images.subcols_mut(begin, BLOCK).copy_from(&next);
-        let found = ritz(basis.subcols(0, end), images.subcols(0, end))?;
-        if found.1 {
-            return Ok(Some(found.0));
+        if (end / BLOCK).is_multiple_of(LOOK_EVERY) || end == most {
+            let (found, converged) = ritz(basis.subcols(0, end), images.subcols(0, end))?;
+            if converged {
+                return Ok(Some(found));
+            }
         }
     }
     Ok(None)

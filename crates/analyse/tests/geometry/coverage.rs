@@ -54,7 +54,6 @@ fn held(measure: Measure, truth: f64, mut ends: impl FnMut(u64) -> (f64, f64)) {
     let held = (0..RUNS).map(&mut ends).filter(|(low, high)| *low <= truth && truth <= *high).count();
     // 380 are expected, more of a count
     let most = if measure == Measure::Retrieval { 399 } else { 396 };
-    eprintln!("{measure} {truth:.3}: {held}");
     assert!((360..=most).contains(&held), "{measure}: the truth, {truth}, is in {held} of {RUNS}");
 }
 

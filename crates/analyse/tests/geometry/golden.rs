@@ -9,11 +9,16 @@ use safetensors::SafeTensors;
 use schema::{Language, inside::Measure};
 use serde::Deserialize;
 
+/// Pooling, two languages, measure; value, low, high; null.
+type Pair = (String, Language, Language, Measure, f64, f64, f64, Option<f64>);
+/// Two languages, measure; before, after; low, high of the change.
+type Change = (Language, Language, Measure, f64, f64, f64, f64);
+
 #[derive(Deserialize)]
 struct Expected {
     components: Vec<Components>,
-    pairs: Vec<(String, Language, Language, Measure, f64, f64, f64, Option<f64>)>,
-    changes: Vec<(Language, Language, Measure, f64, f64, f64, f64)>,
+    pairs: Vec<Pair>,
+    changes: Vec<Change>,
 }
 
 #[derive(Deserialize)]
