@@ -10,10 +10,7 @@ use schema::task::Precision;
 use crate::{
     adapter::Projection,
     config::ModelConfig,
-    ops::{
-        cpu::isa::{InstructionSet, instruction_set},
-        cross_entropy,
-    },
+    ops::{cpu::isa::instruction_set, cross_entropy},
 };
 
 /// Bytes of a float of a row.
@@ -212,9 +209,9 @@ fn kept_by_updates(shape: &Shape, work: &Training) -> u64 {
 fn backward_of_block(shape: &Shape, precision: Precision) -> u64 {
     let (e, f, q, k) = (shape.hidden as u64, shape.mlp as u64, queries(shape), keys(shape));
     // The loss's gradient and dy; d_gate, where d_act was, and d_up; dx; the rows as a narrower weight sees them.
-    let mlp = 2 * e + 2 * f + e + narrowed(f, precision);
-    // The loss's gradient and dy, d_normed, d_mid; d_out; dq, dk, dv, turned back; dx.
-    let attention = 4 * e + q + (q + 2 * k) + (q + k) + e;
+    let mlp = 2 * e + 2 * f + e + 2 * narrowed(f, precision);
+    // The loss's gradient and dy, d_normed, d_mid; d_out; dq, dk, dv, turned back; dx; what a narrower weight sees.
+    let attention = 4 * e + q + (q + 2 * k) + (q + k) + e + narrowed(q + 2 * k, precision);
     mlp.max(attention)
 }
 
@@ -231,10 +228,7 @@ fn forward_of_block(shape: &Shape, precision: Precision) -> u64 {
 
 /// Rows are rounded to bf16, in a copy, where dot instructions multiply them with weights of that format.
 fn narrowed(width: u64, precision: Precision) -> u64 {
-    match (precision, instruction_set()) {
-        (Precision::Bf16, InstructionSet::Avx512Bf16) => width.div_ceil(2),
-        _ => 0,
-    }
+    if precision == Precision::Bf16 && instruction_set().rounds_rows() { width.div_ceil(2) } else { 0 }
 }
 
 /// The residual rows; at learnt rows themselves, normed, narrowed and the gradient of the normed; a chunk of logits.

@@ -81,7 +81,9 @@ fn check(what: &str, estimated: u64, measured: usize, most: f64) {
 fn check_training(model: &mut Decoder, work: &Training) {
     model.set_adapter(Some(&adapter(model, work))).expect("fits");
     model.set_activation_checkpointing(work.activation_checkpointing);
-    let (kept, peak) = measure(model, work);
+    // The least of some: a thread that gets its first work of a kind late keeps memory for itself then.
+    let runs = [(); 3].map(|()| measure(model, work));
+    let (kept, peak) = runs.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.min(b.1))).expect("three");
     let estimate = Estimate::training(&model.config().shape(), work);
     check(&format!("kept by {work:?}"), estimate.kept, kept, 0.05);
     check(&format!("peak of {work:?}"), estimate.kept + estimate.block.max(estimate.head), peak, 0.1);

@@ -7,8 +7,8 @@ use candle_core::Tensor;
 use super::{
     cpu::{
         gemm::Shared,
-        math,
-        product::{self, Job, Product, Start, Target},
+        job::{Job, Product, Start, Target},
+        math, product,
         view::{self, View},
     },
     linear::{self, Operands, Projected, Share, ShareViews},

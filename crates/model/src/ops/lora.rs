@@ -7,7 +7,8 @@ use super::{
     check_shapes,
     cpu::{
         gemm::{Right, Shared, Values, columns_of, rows_of},
-        product::{self, Factor, Job, Product, Start, Target, Term},
+        job::{Factor, Job, Product, Start, Target, Term},
+        product,
         view::{self, View},
     },
 };

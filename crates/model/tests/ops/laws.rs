@@ -16,7 +16,7 @@ use proptest::prelude::*;
 
 use super::{
     attend::{Case, forest, heads},
-    bits, check_close, frozen, noise, values,
+    bits, check_close, frozen, noise, values, weight,
 };
 
 /// Runs on its own pool.
@@ -152,10 +152,10 @@ proptest! {
 
     /// One thread, two and three; each op whose rows or panels are shared out.
     #[test]
-    fn threads_change_no_bit(heads in heads(), n in 1usize..300, seed: u64) {
+    fn threads_change_no_bit(heads in heads(), n in 1usize..300, bf16: bool, seed: u64) {
         let case = Case::new(heads, Rows::new([n, 20], 30), seed);
         let width = heads.query * heads.size;
-        let w = frozen(&noise((heads.size, width), seed ^ 7));
+        let w = frozen(&weight((heads.size, width), bf16, seed ^ 7));
         let run = || {
             let out = case.run();
             let y = linear::forward(&out, &w, None).expect("linear");
@@ -163,7 +163,7 @@ proptest! {
             let y = rms_norm::forward(&y, &noise(heads.size, 8), 1e-5).expect("norm");
             let (sum, _) = updated(&out, &w, &noise((3, width), 9), &noise((heads.size, 3), 10), Some(&y));
             let d = linear::backward(&sum, &w).expect("backward");
-            let head = frozen(&noise((300, width), 11));
+            let head = frozen(&weight((300, width), bf16, 11));
             let targets: Vec<u32> = (0..d.dims()[0] as u32).map(|i| i * 7 % 300).collect();
             let loss = cross_entropy::forward_backward(&d, &head, &targets, true).expect("loss");
             let mut all = bits(&softmax::log_softmax(&sum).expect("softmax"));
@@ -186,18 +186,21 @@ fn updated(x: &Tensor, weight: &Weight, a: &Tensor, b: &Tensor, residual: Option
 /// Rows of every op but attention come out the same bits whoever stands beside them.
 #[test]
 fn neighbours_change_no_bit() {
-    let (x, w) = (noise((301, 70), 1), frozen(&noise((45, 70), 2)));
-    let (a, b) = (noise((5, 70), 3), noise((45, 5), 4));
-    let run = |x: &Tensor| {
-        let (y, _) = updated(x, &w, &a, &b, None);
-        let y = swiglu::forward(&y, &y).expect("swiglu");
-        softmax::softmax(&rms_norm::forward(&y, &noise(45, 5), 1e-6).expect("norm")).expect("softmax")
-    };
-    let together = run(&x);
-    for i in [0, 1, 13, 14, 15, 120, 299, 300] {
-        assert_eq!(bits(&run(&cut(&x, i, 1))), bits(&cut(&together, i, 1)), "row {i} alone");
+    for bf16 in [false, true] {
+        let (x, w) = (noise((301, 70), 1), frozen(&weight((45, 70), bf16, 2)));
+        let (a, b) = (noise((5, 70), 3), noise((45, 5), 4));
+        let run = |x: &Tensor| {
+            let (y, _) = updated(x, &w, &a, &b, None);
+            let y = swiglu::forward(&y, &y).expect("swiglu");
+            let y = rms_norm::forward(&y, &noise(45, 5), 1e-6).expect("norm");
+            softmax::softmax(&linear::backward(&y, &w).expect("backward")).expect("softmax")
+        };
+        let together = run(&x);
+        for i in [0, 1, 13, 14, 15, 16, 31, 32, 33, 120, 287, 288, 299, 300] {
+            assert_eq!(bits(&run(&cut(&x, i, 1))), bits(&cut(&together, i, 1)), "row {i} alone, bf16: {bf16}");
+        }
+        assert_eq!(bits(&run(&cut(&x, 100, 37))), bits(&cut(&together, 100, 37)));
     }
-    assert_eq!(bits(&run(&cut(&x, 100, 37))), bits(&cut(&together, 100, 37)));
 }
 
 #[test]

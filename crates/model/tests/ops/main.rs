@@ -34,14 +34,19 @@ fn noise(shape: impl Into<candle_core::Shape>, seed: u64) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).expect("noise")
 }
 
+/// A weight in f32 or bf16.
+fn weight(shape: (usize, usize), bf16: bool, seed: u64) -> Tensor {
+    noise(shape, seed).to_dtype(if bf16 { DType::BF16 } else { DType::F32 }).expect("weight")
+}
+
 /// The same values in f64.
 fn wide(x: &Tensor) -> Tensor {
     x.to_dtype(DType::F64).expect("f64")
 }
 
-/// As a product with this weight sees the rows, in f64: rounded where it multiplies bf16 pairs.
+/// As a product with this weight sees rows or gradients of rows, in f64: rounded where it multiplies bf16 pairs.
 fn seen(x: &Tensor, weight: &Tensor) -> Tensor {
-    let rounded = weight.dtype() == DType::BF16 && model::instruction_set() == model::InstructionSet::Avx512Bf16;
+    let rounded = weight.dtype() == DType::BF16 && model::instruction_set().rounds_rows();
     wide(&if rounded { x.to_dtype(DType::BF16).expect("bf16") } else { x.clone() })
 }
 

@@ -17,7 +17,8 @@ pub enum InstructionSet {
     Avx2 = 2,
     /// AVX-512F and VL.
     Avx512 = 3,
-    /// As [`InstructionSet::Avx512`], and products with bf16 weights by dot instructions on rows rounded to bf16.
+    /// As [`InstructionSet::Avx512`], and products with bf16 weights, forward and backward, by dot instructions on rows and
+    /// gradients of rows rounded to bf16.
     Avx512Bf16 = 4,
 }
 
@@ -35,6 +36,11 @@ impl InstructionSet {
         }
     }
 
+    /// Whether products with bf16 weights see rows, and gradients of rows, rounded to bf16.
+    pub fn rounds_rows(self) -> bool {
+        self == Self::Avx512Bf16
+    }
+
     /// By its name.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|set| set.name() == name)
@@ -47,7 +53,10 @@ impl InstructionSet {
             Self::Portable => true,
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             Self::Avx512 => is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl"),
-            Self::Avx512Bf16 => Self::Avx512.is_available() && is_x86_feature_detected!("avx512bf16"),
+            Self::Avx512Bf16 => {
+                let has = is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw");
+                Self::Avx512.is_available() && has
+            }
         };
         #[cfg(not(target_arch = "x86_64"))]
         let available = self == Self::Portable;

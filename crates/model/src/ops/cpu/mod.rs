@@ -2,9 +2,12 @@
 
 pub(crate) mod gemm;
 pub(crate) mod isa;
+pub(crate) mod job;
 pub(crate) mod math;
+pub(crate) mod pairs;
 pub(crate) mod panels;
 pub(crate) mod product;
+mod rounded;
 pub(crate) mod tile;
 pub(crate) mod transpose;
 pub(crate) mod view;

@@ -1,15 +1,19 @@
 //! A frozen weight (out, in) laid out for the product kernel: panels of [`COLS`] outputs, packed once when it is loaded.
 //!
-//! Forward (x Wᵀ) reads f32 panels as they lie. bf16 panels hold pairs of neighbours along `in`, as dot instructions want
-//! them, and are widened by piece where those are not used. Quantised blocks stay blocks. Backward (dy W) turns blocks of 32 x 32 over, piece by piece, so
-//! that there is one copy of a weight.
+//! Forward (x Wᵀ) reads f32 panels as they lie. bf16 panels hold pairs of neighbours along `in`, as dot instructions
+//! want them, and are widened by piece where those are not used. Quantised blocks stay blocks. Backward (dy W)
+//! turns blocks of 32 x 32 over, piece by piece, so that there is one copy of a weight.
 
 use std::ops::Range;
 
 use half::bf16;
 use rayon::prelude::*;
 
-use super::{tile::COLS, transpose::transpose};
+use super::{
+    pairs::{self, DEPTH, Line, PAIRS},
+    tile::COLS,
+    transpose::transpose,
+};
 use crate::quantised::Blocks;
 
 /// A packed weight.
@@ -22,8 +26,9 @@ pub(crate) struct Panels {
 enum Store {
     /// Panel after panel of (in, COLS).
     F32(Vec<f32>),
-    /// Panel after panel of (in / 2 rounded up, COLS) pairs of neighbours along `in`, the lower half first.
-    Bf16(Vec<u32>),
+    /// Panel after panel of (in / 2, COLS) pairs of neighbours along `in`, the lower half first;
+    /// `in` is filled up with zeros to a multiple of [`DEPTH`].
+    Bf16(Vec<Line>),
     /// Quantised, as the file holds them: decoded by piece, in both directions.
     Blocks(Blocks),
 }
@@ -41,18 +46,23 @@ impl Panels {
 
     /// Packs `values` (out, in) of bf16.
     pub(crate) fn from_bf16(values: &[bf16], out: usize, inner: usize) -> Self {
-        let depth = inner.div_ceil(2);
-        let mut panels = vec![0; out.div_ceil(COLS) * depth * COLS];
-        panels.par_chunks_mut((depth * COLS).max(1)).enumerate().for_each(|(panel, packed)| {
-            let rows = &values[panel * COLS * inner..out.min((panel + 1) * COLS) * inner];
+        let lines = Self::lines(inner);
+        let mut panels = vec![Line([0; PAIRS]); out.div_ceil(COLS) * lines];
+        panels.par_chunks_mut(lines.max(1)).enumerate().for_each(|(panel, packed)| {
+            let (rows, packed) =
+                (&values[panel * COLS * inner..out.min((panel + 1) * COLS) * inner], pairs::flat_mut(packed));
             for (j, row) in rows.chunks_exact(inner.max(1)).enumerate() {
                 for (p, pair) in row.chunks(2).enumerate() {
-                    let high = pair.get(1).map_or(0, |h| u32::from(h.to_bits()));
-                    packed[p * COLS + j] = u32::from(pair[0].to_bits()) | high << 16;
+                    packed[p * COLS + j] = pairs::pair(pair[0], pair.get(1).copied().unwrap_or(bf16::ZERO));
                 }
             }
         });
         Self { out, inner, store: Store::Bf16(panels) }
+    }
+
+    /// Lines of a panel of pairs: 32 for each [`DEPTH`] of `in`.
+    fn lines(inner: usize) -> usize {
+        inner.next_multiple_of(DEPTH)
     }
 
     /// Keeps quantised blocks, which are not packed.
@@ -128,11 +138,24 @@ impl Panels {
 
     /// The same of a bf16 weight as pairs; the last pair of an odd length ends in 0.
     pub(crate) fn forward_pairs(&self, panel: usize, from: usize, to: usize) -> &[u32] {
-        let depth = self.inner.div_ceil(2);
-        let start = panel * depth * COLS;
+        pairs::flat(self.forward_lines(panel, from, to.next_multiple_of(2)))
+    }
+
+    /// The same as lines of pairs, two for each pair of depths: elements `from..to` along `in`, both even and not past the
+    /// next multiple of [`DEPTH`].
+    pub(crate) fn forward_lines(&self, panel: usize, from: usize, to: usize) -> &[Line] {
+        let start = panel * Self::lines(self.inner);
         match &self.store {
-            Store::Bf16(pairs) => &pairs[start + from / 2 * COLS..start + to.div_ceil(2) * COLS],
+            Store::Bf16(lines) => &lines[start + from..start + to],
             Store::F32(_) | Store::Blocks(_) => &[],
+        }
+    }
+
+    /// A bf16 weight's elements `from..` along `out` (a multiple of [`COLS`]) of a panel of inputs, turned over: pairs along
+    /// `out`, until `turned` is full, 32 lines for each 32 outputs.
+    pub(crate) fn turn_lines(&self, panel: usize, from: usize, turned: &mut [Line]) {
+        for (outputs, turned) in (from / COLS..).zip(turned.chunks_exact_mut(DEPTH)) {
+            pairs::turn(self.forward_lines(outputs, panel * COLS, (panel + 1) * COLS), turned);
         }
     }
 

@@ -135,6 +135,13 @@ pub(crate) unsafe fn dot_into(rows: usize, depth: usize, left: &[u32], stride: u
     unsafe { dot_kernels()[rows - 1](&call) }
 }
 
+/// As [`dot_into`], into `sums`.
+pub(crate) fn dot(rows: usize, depth: usize, left: &[u32], stride: usize, panel: &[u32], sums: &mut Sums) {
+    let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, write: Write::Set };
+    // SAFETY: the sums have ROWS rows of COLS and are borrowed for this call; the instruction set is asserted.
+    unsafe { dot_into(rows, depth, left, stride, panel, place) }
+}
+
 /// As [`multiply_into`], into `sums`, for a packed panel of `depth` rows of [`COLS`].
 pub(crate) fn multiply(rows: usize, depth: usize, left: Left<'_>, panel: &[f32], sums: &mut Sums) {
     assert!(rows <= ROWS, "tile of {rows} rows");

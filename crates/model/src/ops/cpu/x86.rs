@@ -1,8 +1,12 @@
-//! The tile's kernels for x86-64: AVX-512, AVX2, and AVX-512's dot instructions on pairs of bf16.
+//! The tile's kernels for x86-64: AVX-512, AVX2, and AVX-512's dot instructions on pairs of bf16; blocks turned over, rows
+//! rounded.
 
 use std::arch::x86_64::*;
 
-use super::tile::{Call, DotTable, Table, Write};
+use super::{
+    pairs::{Line, PAIRS},
+    tile::{Call, DotTable, Table, Write},
+};
 
 macro_rules! by_rows {
     ($kernel:ident: $($rows:literal)*) => { &[$($kernel::<$rows>),*] };
@@ -153,6 +157,55 @@ pub(super) unsafe fn transpose16(from: *const f32, from_stride: usize, to: *mut 
             _mm512_storeu_ps(to.add((8 + k) * to_stride), _mm512_shuffle_f32x4::<0xdd>(a, b));
             _mm512_storeu_ps(to.add((4 + k) * to_stride), _mm512_shuffle_f32x4::<0x88>(c, d));
             _mm512_storeu_ps(to.add((12 + k) * to_stride), _mm512_shuffle_f32x4::<0xdd>(c, d));
+        }
+    }
+}
+
+/// Rounds `values` to bf16, to the nearest, into lines of 32; the last line's rest is 0.
+///
+/// # Safety
+/// The lines must be writable, the processor must have AVX-512F and AVX512-BF16.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) unsafe fn round(values: &[f32], lines: *mut Line) {
+    let part = |values: &[f32]| {
+        let mask = ((1u32 << values.len().min(16)) - 1) as u16;
+        // SAFETY: only as many values are read as there are.
+        unsafe { _mm512_maskz_loadu_ps(mask, values.as_ptr()) }
+    };
+    for (at, values) in values.chunks(2 * PAIRS).enumerate() {
+        let (low, high) = values.split_at(values.len().min(PAIRS));
+        // SAFETY: 32 bf16 have the bits of a line, which the caller promised.
+        unsafe {
+            let rounded = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(part(high), part(low)));
+            _mm512_store_si512(lines.add(at).cast(), rounded);
+        }
+    }
+}
+
+/// Turns 16 pairs along `in` of 32 outputs over into 16 pairs along `out` of 32 inputs.
+///
+/// # Safety
+/// Both must be valid at 32 lines; the processor must have AVX-512F and BW.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) unsafe fn turn(block: *const Line, turned: *mut Line) {
+    const ROW: usize = 2 * PAIRS;
+    let mut outputs = [Line([0; PAIRS]); ROW];
+    // Halves of two outputs' rows one by the other: of the first 16 inputs, and of the last.
+    let low = std::array::from_fn::<u16, 32, _>(|i| (i / 2 + i % 2 * 32) as u16);
+    let high = low.map(|i| i + 16);
+    // SAFETY: promised by the caller; lines are aligned.
+    unsafe {
+        for half in [0, 1] {
+            let to = outputs[half * PAIRS..].as_mut_ptr();
+            transpose16(block.add(half).cast(), ROW, to.cast(), PAIRS);
+        }
+        let (low, high) = (_mm512_loadu_si512(low.as_ptr().cast()), _mm512_loadu_si512(high.as_ptr().cast()));
+        for (at, two) in outputs.as_chunks::<2>().0.iter().enumerate() {
+            let (even, odd) =
+                (_mm512_load_si512(two[0].0.as_ptr().cast()), _mm512_load_si512(two[1].0.as_ptr().cast()));
+            let to = turned.add(2 * at);
+            _mm512_store_si512(to.cast(), _mm512_permutex2var_epi16(even, low, odd));
+            _mm512_store_si512(to.add(1).cast(), _mm512_permutex2var_epi16(even, high, odd));
         }
     }
 }
