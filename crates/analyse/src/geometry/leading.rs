@@ -199,6 +199,20 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_in_the_basis_gets_a_direction_of_its_own() {
+        let mut random = ChaCha8Rng::seed_from_u64(4);
+        let mut basis = Mat::zeros(9, 3);
+        let first = orthonormal(&basis, 0, &[1.0, 2.0, 3.0, 0.0, 0.0, -1.0, 0.5, 0.0, 4.0], &mut random);
+        basis.col_as_slice_mut(0).copy_from_slice(&first);
+        for column in 1..3 {
+            let fresh = orthonormal(&basis, column, &first, &mut random);
+            basis.col_as_slice_mut(column).copy_from_slice(&fresh);
+        }
+        let products = basis.transpose() * &basis;
+        assert!((&products - Mat::<f64>::identity(3, 3)).norm_max() < 1e-14, "{products:?}");
+    }
+
+    #[test]
     fn product_with_the_scatter_matrix_is_that_of_all_rows() {
         let space = space(|_| 1.0);
         let rows = rows(&space);

@@ -41,8 +41,21 @@ impl Painter {
         let [width, height] = [tree.size().width(), tree.size().height()].map(|side| (SCALE * side).ceil() as u32);
         let mut pixels = Pixmap::new(width, height).ok_or_else(|| fail(format!("{width} x {height} pixels")))?;
         resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
-        pixels.encode_png().map_err(|error| fail(error.to_string()))
+        encode(&pixels).map_err(|error| fail(error.to_string()))
     }
+}
+
+/// A figure's ground is opaque, so that its colours are the pixels' as they are.
+fn encode(pixels: &Pixmap) -> Result<Vec<u8>, png::EncodingError> {
+    let colours: Vec<u8> = pixels.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, pixels.width(), pixels.height());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&colours)?;
+    writer.finish()?;
+    Ok(file)
 }
 
 #[cfg(test)]
