@@ -251,6 +251,9 @@ fn one_model_alone_and_one_language_have_a_page() {
     report::write(&run).expect("a report");
     let name = format!("figures/inside.emotion-{}.lens.zh.raw.svg", ADAPTER.replace('.', "-"));
     assert!(read(&run, &name).contains("all 1 items dropped"));
+    let page = read(&run, "report.md");
+    let place = |language| page.find(&name.replace("zh.raw", language)).expect("on the page");
+    assert!(place("sw.raw") < place("zh.raw"), "an empty picture comes last");
 }
 
 #[test]

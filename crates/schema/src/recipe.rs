@@ -196,7 +196,7 @@ impl TrainRecipe {
             epochs: if only_paws { 1.0 } else { 3.0 },
             max_steps: None,
             batch_size: 16,
-            micro_batch_tokens: 1024,
+            micro_batch_tokens: 640,
             activation_checkpointing: ActivationCheckpointing::Auto,
             learning_rate: 5e-5,
             schedule: Schedule::Cosine,

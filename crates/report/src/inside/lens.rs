@@ -36,6 +36,8 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
         return None;
     }
     let mut others: Vec<Language> = languages.iter().copied().filter(|language| *language != Language::En).collect();
+    // An empty picture is not what is seen first.
+    others.sort_by_key(|&language| !has_items(look, language));
     let hidden = others.split_off(others.len().min(SHOWN));
     let draw = |languages: &[Language], kind| languages.iter().filter_map(|&l| draw(look, l, kind)).collect::<Vec<_>>();
     let behind: Vec<Language> =
@@ -70,6 +72,11 @@ fn languages(look: &Look) -> Vec<Language> {
 
 fn curves<'a>(state: &State<'a>, language: Language, kind: LensKind) -> Option<&'a LensCurves> {
     state.records.lens.get(&language)?.get(&kind)
+}
+
+/// Whether any item was not dropped.
+fn has_items(look: &Look, language: Language) -> bool {
+    look.states.iter().any(|state| curves(state, language, LensKind::Raw).is_some_and(|curves| curves.kept > 0))
 }
 
 fn draw(look: &Look, language: Language, kind: LensKind) -> Option<Picture> {

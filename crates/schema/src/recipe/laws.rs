@@ -248,7 +248,7 @@ pairs = 10000
 epochs = 3.0
 # max_steps: not given, `epochs` decides
 batch_size = 16
-micro_batch_tokens = 1024
+micro_batch_tokens = 640
 activation_checkpointing = "auto"
 learning_rate = 5e-5
 schedule = "cosine"

@@ -80,7 +80,7 @@ fn defaults_are_the_papers() {
     assert_eq!((recipe.dtype, recipe.seeds.as_slice()), (Precision::F32, [1].as_slice()));
     let train = recipe.train.clone().expect("[train]");
     assert_eq!((train.pairs, train.epochs, train.max_steps, train.batch_size), (10_000, 3.0, None, 16));
-    assert_eq!((train.micro_batch_tokens, train.learning_rate, train.schedule), (1024, 5e-5, Schedule::Cosine));
+    assert_eq!((train.micro_batch_tokens, train.learning_rate, train.schedule), (640, 5e-5, Schedule::Cosine));
     assert_eq!((train.warmup_ratio, train.weight_decay, train.max_grad_norm), (0.1, 0.0, 1.0));
     assert_eq!((train.val_size, train.eval_steps, train.save_steps, train.cutoff_len), (0.05, 50, 50, 2048));
     let LoraRecipe { rank, alpha, dropout, targets } = train.lora;

@@ -123,7 +123,8 @@ mod tests {
     fn a_turned_block_has_its_values() {
         let block: Vec<Line> = (0..DEPTH as u32)
             .map(|line| {
-                Line(std::array::from_fn(|i| (line * 16 + i as u32) * 2 | ((line * 16 + i as u32) * 2 + 1) << 16))
+                let at = |i: usize| 2 * (line * 16 + i as u32);
+                Line(std::array::from_fn(|i| at(i) | ((at(i) + 1) << 16)))
             })
             .collect();
         let mut plain = vec![Line([0; PAIRS]); DEPTH];
