@@ -75,7 +75,11 @@ impl States {
     }
 
     pub(crate) fn pairs(&self, permutations: usize) -> Vec<PairRecord> {
-        pairs(&self.space(), &Measure::ALL, Draws { seed: 11, permutations })
+        self.pairs_by(11, permutations)
+    }
+
+    pub(crate) fn pairs_by(&self, seed: u64, permutations: usize) -> Vec<PairRecord> {
+        pairs(&self.space(), &Measure::ALL, Draws { seed, permutations })
     }
 
     /// Of the first two languages.
