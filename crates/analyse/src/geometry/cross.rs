@@ -141,3 +141,16 @@ impl Cosines {
 fn roots(squares: impl Iterator<Item = f64>) -> Vec<f64> {
     squares.map(f64::sqrt).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In its column another row's cosine is the same.
+    #[test]
+    fn an_equal_one_is_not_above() {
+        assert_eq!(Cosines { n: 2, values: vec![0.9, 0.1, 0.9, 0.95] }.mutually_nearest(), [2, 1]);
+        assert_eq!(Cosines { n: 2, values: vec![0.9, 0.9, 0.1, 0.95] }.mutually_nearest(), [2, 1]);
+        assert_eq!(Cosines { n: 2, values: vec![0.9, 0.1, 0.8, 0.95] }.mutually_nearest(), [0, 1]);
+    }
+}

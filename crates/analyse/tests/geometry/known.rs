@@ -109,6 +109,15 @@ fn lengths_that_make_the_cosines_are_found() {
     let states = States::new(2, vec![lengths.clone(), vec![20; N]], &[a, b]);
     let found = states.record(Measure::Length, 99);
     assert!(found.value > 0.999 && found.p == Some(0.01) && found.null == Some(0.0), "{found:?}");
+    // lengths that are the same in both languages are one regressor
+    let noisy = |length: &usize| cosine(length) + 0.05 * random.draw();
+    let rows = [
+        lengths.iter().flat_map(|_| [1.0, 0.0]).collect(),
+        lengths.iter().map(noisy).flat_map(|c| [c, (1.0 - c * c).sqrt()]).collect(),
+    ];
+    let share = |tokens: Vec<usize>| States::new(2, vec![lengths.clone(), tokens], &rows).value(Measure::Length);
+    let (one, both) = (share(vec![20; N]), share(lengths.clone()));
+    assert!((one - both).abs() < 1e-12 && one < 0.9, "{one} {both}");
 }
 
 /// The last token of a prompt is the same in every prompt, so its embedding does not vary.
