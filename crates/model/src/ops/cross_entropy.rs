@@ -168,19 +168,19 @@ impl<'a> Softmax<'a> {
     fn slice_gradient(&self, head: &Panels, exps: &[f32], tokens: Range<usize>, group: usize, sum: &mut [f32]) {
         let (rows, width) = (self.log_sum.len(), head.inner());
         let panels = group..width.div_ceil(COLS).min(group + GROUP);
-        let mut operands = Operands::new(head, panels.len());
-        let mut p = view::unfilled(STRETCH);
+        let mut turned = Turned::new(head, panels.len());
+        let mut p = view::unfilled(ROWS * STRETCH);
         for from in tokens.clone().step_by(STRETCH) {
             let to = tokens.end.min(from + STRETCH);
-            operands.take_panels(head, panels.clone(), from, to);
+            turned.take(head, panels.clone(), from..to);
             for first in (0..rows).step_by(ROWS) {
                 let count = ROWS.min(rows - first);
-                for row in first..first + count {
-                    self.excess(row, &exps[row * head.out()..][..head.out()], from..to, &mut p);
-                    operands.take_row(row - first, &p[..to - from]);
+                for (row, p) in (first..first + count).zip(p.chunks_exact_mut(STRETCH)) {
+                    self.excess(row, &exps[row * head.out()..][..head.out()], from..to, p);
                 }
+                turned.round(count, to - from, &p);
                 for (at, panel) in panels.clone().enumerate() {
-                    let sums = operands.multiply(count, to - from, at);
+                    let sums = turned.multiply(count, to - from, &p, at);
                     let cols = panel * COLS..width.min((panel + 1) * COLS);
                     for (row, sums) in (first..first + count).zip(&sums) {
                         let out = &mut sum[row * width + cols.start..row * width + cols.end];
@@ -212,57 +212,55 @@ impl<'a> Softmax<'a> {
     }
 }
 
-/// Operands of a gradient's tiles: [`STRETCH`] tokens of some rows, and of some panels of a head turned over.
-enum Operands {
-    F32 {
-        rows: Vec<f32>,
-        panels: Vec<f32>,
-    },
-    /// Pairs along the tokens, the rows rounded, where dot instructions are in use.
+/// Panels of a head turned over, [`STRETCH`] tokens of each, as a gradient's tiles are multiplied with them.
+enum Turned {
+    F32(Vec<f32>),
+    /// Pairs along the tokens, where dot instructions are in use; rows are rounded for them.
     Bf16 {
-        rows: Vec<Line>,
         panels: Vec<Line>,
+        rows: Vec<Line>,
     },
 }
 
-impl Operands {
-    /// Room for [`ROWS`] rows and so many panels.
+impl Turned {
+    /// Room for so many panels.
     fn new(head: &Panels, panels: usize) -> Self {
         if head.is_bf16() && instruction_set().rounds_rows() {
-            let rows = pairs::unfilled(ROWS * STRETCH / DEPTH);
-            return Self::Bf16 { rows, panels: pairs::unfilled(panels * STRETCH) };
+            let rows = view::unfilled(ROWS * STRETCH / DEPTH);
+            return Self::Bf16 { panels: view::unfilled(panels * STRETCH), rows };
         }
-        Self::F32 { rows: view::unfilled(ROWS * STRETCH), panels: view::unfilled(panels * STRETCH * COLS) }
+        Self::F32(view::unfilled(panels * STRETCH * COLS))
     }
 
-    fn take_panels(&mut self, head: &Panels, which: Range<usize>, from: usize, to: usize) {
+    fn take(&mut self, head: &Panels, which: Range<usize>, tokens: Range<usize>) {
         match self {
-            Self::F32 { panels, .. } => head.backward(which, from, to, STRETCH * COLS, panels),
+            Self::F32(panels) => head.backward(which, tokens.start, tokens.end, STRETCH * COLS, panels),
             Self::Bf16 { panels, .. } => {
-                let lines = (to - from).next_multiple_of(DEPTH);
+                let lines = tokens.len().next_multiple_of(DEPTH);
                 for (panel, turned) in which.zip(panels.chunks_exact_mut(STRETCH)) {
-                    head.turn_lines(panel, from, &mut turned[..lines]);
+                    head.turn_lines(panel, tokens.start, &mut turned[..lines]);
                 }
             }
         }
     }
 
-    fn take_row(&mut self, at: usize, values: &[f32]) {
-        match self {
-            Self::F32 { rows, .. } => rows[at * STRETCH..][..values.len()].copy_from_slice(values),
-            Self::Bf16 { rows, .. } => pairs::round(values, &mut rows[at * STRETCH / DEPTH..]),
+    /// Rounds `depth` values of `count` rows, [`STRETCH`] apart, if that is how they are multiplied.
+    fn round(&mut self, count: usize, depth: usize, p: &[f32]) {
+        if let Self::Bf16 { rows, .. } = self {
+            for (values, lines) in p.chunks_exact(STRETCH).zip(rows.chunks_exact_mut(STRETCH / DEPTH)).take(count) {
+                pairs::round(&values[..depth], lines);
+            }
         }
     }
 
-    /// The first `count` rows by panel `at`, over the first `depth` tokens.
-    fn multiply(&self, count: usize, depth: usize, at: usize) -> Sums {
+    /// `count` rows by panel `at`, over the first `depth` tokens.
+    fn multiply(&self, count: usize, depth: usize, p: &[f32], at: usize) -> Sums {
         let mut sums: Sums = [[0.0; COLS]; ROWS];
         match self {
-            Self::F32 { rows, panels } => {
-                let panel = &panels[at * STRETCH * COLS..];
-                tile::multiply(count, depth, rows_of(rows, STRETCH), panel, &mut sums);
+            Self::F32(panels) => {
+                tile::multiply(count, depth, rows_of(p, STRETCH), &panels[at * STRETCH * COLS..], &mut sums);
             }
-            Self::Bf16 { rows, panels } => {
+            Self::Bf16 { panels, rows } => {
                 let (rows, panel) = (pairs::flat(rows), pairs::flat(&panels[at * STRETCH..(at + 1) * STRETCH]));
                 tile::dot(count, depth.div_ceil(2), rows, STRETCH / DEPTH * PAIRS, panel, &mut sums);
             }

@@ -3,6 +3,8 @@
 
 use half::bf16;
 
+use super::view::AnyBits;
+
 /// Pairs of a line.
 pub(crate) const PAIRS: usize = 16;
 /// Values of a line.
@@ -19,7 +21,7 @@ pub(crate) fn pair(low: bf16, high: bf16) -> u32 {
 }
 
 /// Both values of a pair.
-#[cfg(test)]
+#[inline(always)]
 pub(crate) fn halves(pair: u32) -> (f32, f32) {
     (f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000))
 }
@@ -36,19 +38,9 @@ pub(crate) fn flat_mut(lines: &mut [Line]) -> &mut [u32] {
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * PAIRS) }
 }
 
-/// `n` lines that the caller writes, all of them, before anything reads them; NaN where debug assertions are on.
-pub(crate) fn unfilled(n: usize) -> Vec<Line> {
-    if cfg!(debug_assertions) {
-        return vec![Line([u32::MAX; PAIRS]); n];
-    }
-    let mut lines = Vec::with_capacity(n);
-    // SAFETY: the capacity is there, any bits are pairs, and all are written before they are read (the tests run with debug
-    // assertions, where what is not written is NaN).
-    #[allow(clippy::uninit_vec)]
-    unsafe {
-        lines.set_len(n);
-    }
-    lines
+// SAFETY: a line is 16 integers and nothing else.
+unsafe impl AnyBits for Line {
+    const UNWRITTEN: Self = Self([u32::MAX; PAIRS]);
 }
 
 /// Values to the nearest bf16, ties to even; the rest of their last line is 0.

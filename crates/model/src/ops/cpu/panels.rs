@@ -10,7 +10,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::{
-    pairs::{self, DEPTH, Line, PAIRS},
+    pairs::{self, DEPTH, Line, PAIRS, halves},
     tile::COLS,
     transpose::transpose,
 };
@@ -230,8 +230,8 @@ impl Panels {
             Store::Bf16(_) => {
                 let pairs = self.forward_pairs(panel, 0, self.inner);
                 for (p, value) in values.iter_mut().enumerate() {
-                    let pair = pairs[p / 2 * COLS + j];
-                    *value = f32::from_bits(if p % 2 == 0 { pair << 16 } else { pair & 0xffff_0000 });
+                    let (low, high) = halves(pairs[p / 2 * COLS + j]);
+                    *value = if p % 2 == 0 { low } else { high };
                 }
             }
             Store::Blocks(blocks) => blocks.decode(row, 0, values),
@@ -257,10 +257,10 @@ fn pack_f32(rows: &[f32], inner: usize, packed: &mut [f32]) {
 fn widen(pairs: &[u32], rows: &mut [f32]) {
     let (low, high) = rows.split_at_mut(COLS);
     for (value, &pair) in low.iter_mut().zip(pairs) {
-        *value = f32::from_bits(pair << 16);
+        *value = halves(pair).0;
     }
     for (value, &pair) in high.iter_mut().zip(pairs) {
-        *value = f32::from_bits(pair & 0xffff_0000);
+        *value = halves(pair).1;
     }
 }
 

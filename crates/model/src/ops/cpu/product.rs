@@ -15,6 +15,7 @@ use super::{
     gemm::Shared,
     job::{Factor, Job, Product, Start, Target, Task, Term, cut},
     pairs::{self, Line},
+    panels::Panels,
     rounded::{self, RoundedRows},
     tile::{self, COLS, Place, ROWS, Sums, Write},
 };
@@ -104,9 +105,10 @@ struct Rectangle<'a> {
 fn run_product(product: &Product<'_>, rounded: &[Option<RoundedRows>], place: &Rectangle<'_>, panels: &mut [Pieces]) {
     let mut add = begin(product, &place.out, place.cols, place.task);
     for ((term, rows), buffer) in product.terms.iter().zip(rounded).zip(panels) {
-        match rows {
-            Some(rows) => run_dots(&term.right, rows, place, add, &mut buffer.pairs),
-            None => run_term(term, place, add, &mut buffer.floats),
+        match (term.right, rows) {
+            (Factor::Forward(panels), Some(rows)) => run_dots(panels, None, rows, place, add),
+            (Factor::Backward(panels), Some(rows)) => run_dots(panels, Some(&mut buffer.pairs), rows, place, add),
+            _ => run_term(term, place, add, &mut buffer.floats),
         }
         add = true;
     }
@@ -162,16 +164,11 @@ fn run_term(term: &Term<'_>, place: &Rectangle<'_>, add: bool, buffer: &mut Vec<
     for from in (0..depth).step_by(step) {
         let to = depth.min(from + step);
         let pieces = pieces_of(&term.right, task, from..to, room, place.made, buffer);
-        for row in task.rows.clone().step_by(ROWS) {
-            let count = ROWS.min(task.rows.end - row);
-            let left = term.left.from(row, from);
-            for (panel, &(piece, stride)) in task.panels.clone().zip(&pieces) {
-                put_tile(place, row, count, panel, add || from > 0, |place| {
-                    // SAFETY: the place is this task's own.
-                    unsafe { tile::multiply_into(count, to - from, left, piece, stride, place) }
-                });
-            }
-        }
+        each_tile(place, add || from > 0, |row, count, at, out| {
+            let (piece, stride) = pieces[at];
+            // SAFETY: the place is this task's own.
+            unsafe { tile::multiply_into(count, to - from, term.left.from(row, from), piece, stride, out) }
+        });
     }
 }
 
@@ -217,51 +214,54 @@ fn pieces_of<'b>(
     }
 }
 
-/// As [`run_term`] of a bf16 weight and rows in bf16, by dot instructions.
-fn run_dots(right: &Factor<'_>, rows: &RoundedRows, place: &Rectangle<'_>, add: bool, buffer: &mut Vec<Line>) {
-    let task = place.task;
-    let depth = depth_of(right);
+/// As [`run_term`] of a bf16 weight and rows in bf16, by dot instructions: forward, or backward where there is room to turn
+/// its pieces over.
+fn run_dots(right: &Panels, mut turned: Option<&mut Vec<Line>>, rows: &RoundedRows, place: &Rectangle<'_>, add: bool) {
+    let depth = if turned.is_some() { right.out() } else { right.inner() };
     let step = stretch(depth);
-    if matches!(right, Factor::Backward(_)) && buffer.len() < step * task.panels.len() {
-        buffer.resize(step * task.panels.len(), Line::default());
-    }
     for from in (0..depth).step_by(step) {
         let to = depth.min(from + step);
-        let pieces = pairs_of(right, task, from..to, step, place.made, buffer);
-        for row in task.rows.clone().step_by(ROWS) {
-            let count = ROWS.min(task.rows.end - row);
-            let left = rows.from(row, from);
-            for (panel, piece) in task.panels.clone().zip(&pieces) {
-                put_tile(place, row, count, panel, add || from > 0, |place| {
-                    // SAFETY: the place is this task's own; rows are rounded only where these instructions are in use.
-                    unsafe { tile::dot_into(count, (to - from).div_ceil(2), left, rows.stride(), piece, place) }
-                });
-            }
-        }
+        let pieces = match &mut turned {
+            None => place.task.panels.clone().map(|panel| right.forward_pairs(panel, from, to)).collect(),
+            Some(buffer) => turned_pieces(right, place, from..to, step, buffer),
+        };
+        each_tile(place, add || from > 0, |row, count, at, out| {
+            let (left, pairs) = (rows.from(row, from), (to - from).div_ceil(2));
+            // SAFETY: the place is this task's own; rows are rounded only where these instructions are in use.
+            unsafe { tile::dot_into(count, pairs, left, rows.stride(), pieces[at], out) }
+        });
     }
 }
 
-/// As [`pieces_of`] of pairs along the contracted dimension, `room` lines for each.
-fn pairs_of<'b>(
-    right: &'b Factor<'_>,
-    task: &Task,
+/// As [`pieces_of`] in pairs along `out`, `room` lines for each.
+fn turned_pieces<'b>(
+    right: &Panels,
+    place: &Rectangle<'_>,
     depths: Range<usize>,
     room: usize,
-    made: bool,
-    buffer: &'b mut [Line],
+    buffer: &'b mut Vec<Line>,
 ) -> Vec<&'b [u32]> {
-    match right {
-        Factor::Forward(panels) => {
-            task.panels.clone().map(|panel| panels.forward_pairs(panel, depths.start, depths.end)).collect()
+    let panels = &place.task.panels;
+    buffer.resize(buffer.len().max(room * panels.len()), Line::default());
+    if !place.made {
+        let lines = depths.len().next_multiple_of(pairs::DEPTH);
+        for (panel, piece) in panels.clone().zip(buffer.chunks_exact_mut(room)) {
+            right.turn_lines(panel, depths.start, &mut piece[..lines]);
         }
-        Factor::Backward(panels) => {
-            let lines = depths.len().next_multiple_of(pairs::DEPTH);
-            for (panel, piece) in task.panels.clone().zip(buffer.chunks_exact_mut(room)).filter(|_| !made) {
-                panels.turn_lines(panel, depths.start, &mut piece[..lines]);
-            }
-            buffer.chunks_exact(room).take(task.panels.len()).map(pairs::flat).collect()
+    }
+    buffer.chunks_exact(room).take(panels.len()).map(pairs::flat).collect()
+}
+
+/// Runs a kernel for each tile of a rectangle, a tile of rows past all panels: with its first row, its rows, the place of its
+/// panel among the task's, and where it goes.
+#[inline(always)]
+fn each_tile(place: &Rectangle<'_>, add: bool, run: impl Fn(usize, usize, usize, Place)) {
+    let task = place.task;
+    for row in task.rows.clone().step_by(ROWS) {
+        let count = ROWS.min(task.rows.end - row);
+        for (at, panel) in task.panels.clone().enumerate() {
+            put_tile(place, row, count, panel, add, |out| run(row, count, at, out));
         }
-        Factor::Values(_) => Vec::new(),
     }
 }
 

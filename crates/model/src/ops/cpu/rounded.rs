@@ -9,6 +9,7 @@ use super::{
     isa::instruction_set,
     job::{Factor, Job, Term},
     pairs::{self, DEPTH, Line, PAIRS, round},
+    view,
 };
 
 /// Fewest values that a thread rounds at a time.
@@ -26,7 +27,7 @@ impl RoundedRows {
     /// Of `rows` rows of `depth` values, `stride` apart.
     fn new(values: &[f32], stride: usize, rows: usize, depth: usize) -> Self {
         let width = depth.div_ceil(DEPTH);
-        let mut lines = pairs::unfilled(rows * width);
+        let mut lines = view::unfilled(rows * width);
         let rounded = lines.par_chunks_mut(width.max(1)).with_min_len((SHARE / depth.max(1)).max(1)).enumerate();
         rounded.for_each(|(row, lines)| round(&values[row * stride..][..depth], lines));
         Self { lines: Arc::new(lines), width }

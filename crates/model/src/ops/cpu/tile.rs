@@ -237,7 +237,7 @@ pub(super) type DotTable = &'static [DotKernel];
 mod tests {
     use half::bf16;
 
-    use super::*;
+    use super::{super::pairs, *};
 
     fn noise(n: usize, step: usize, modulus: usize) -> Vec<f32> {
         (0..n).map(|i| ((i * step % modulus) as f32 - modulus as f32 / 2.0) / 300.0).collect()
@@ -303,10 +303,7 @@ mod tests {
             return;
         }
         let depth = 19;
-        let pair = |low: f32, high: f32| {
-            u32::from(bf16::from_f32(low).to_bits()) | u32::from(bf16::from_f32(high).to_bits()) << 16
-        };
-        let widen = |pair: u32| (f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000));
+        let pair = |low: f32, high: f32| pairs::pair(bf16::from_f32(low), bf16::from_f32(high));
         let all = noise(2 * ROWS * depth, 7919, 1013);
         let left: Vec<u32> = all.chunks(2).map(|x| pair(x[0], x[1])).collect();
         let all = noise(2 * COLS * depth, 104_729, 997);
@@ -328,7 +325,7 @@ mod tests {
             for (i, row) in sums.iter().enumerate() {
                 for (j, &got) in row.iter().enumerate() {
                     let term = |p: usize| {
-                        let ((a, b), (c, d)) = (widen(left[i * depth + p]), widen(panel[p * COLS + j]));
+                        let ((a, b), (c, d)) = (pairs::halves(left[i * depth + p]), pairs::halves(panel[p * COLS + j]));
                         f64::from(a) * f64::from(c) + f64::from(b) * f64::from(d)
                     };
                     let want: f64 = (0..depth).map(term).sum();

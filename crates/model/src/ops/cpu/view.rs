@@ -60,14 +60,28 @@ pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<candle_core::Shape>) -> 
     Tensor::from_vec(values, shape, &Device::Cpu).map_err(ModelError::candle("tensor"))
 }
 
+/// What any bits are a value of.
+///
+/// # Safety
+/// Every pattern of bits must be one.
+pub(crate) unsafe trait AnyBits: Copy {
+    /// Stands where nothing was written, and makes what is computed of it NaN.
+    const UNWRITTEN: Self;
+}
+
+// SAFETY: any bits are an f32.
+unsafe impl AnyBits for f32 {
+    const UNWRITTEN: Self = Self::NAN;
+}
+
 /// `n` values that the caller writes, all of them, before anything reads them: what came before them in memory, or NaN
 /// where debug assertions are on. Filling every output with zeros first costs a tenth of a step.
-pub(crate) fn unfilled(n: usize) -> Vec<f32> {
+pub(crate) fn unfilled<T: AnyBits>(n: usize) -> Vec<T> {
     if cfg!(debug_assertions) {
-        return vec![f32::NAN; n];
+        return vec![T::UNWRITTEN; n];
     }
     let mut values = Vec::with_capacity(n);
-    // SAFETY: the capacity is there, any bits are an f32, and every op writes its whole output before it hands it on
+    // SAFETY: the capacity is there, any bits are a value, and every op writes its whole output before it hands it on
     // (the tests run with debug assertions, where what is not written is NaN).
     #[allow(clippy::uninit_vec)]
     unsafe {
