@@ -2,23 +2,30 @@
 
 use std::{ops::RangeInclusive, path::PathBuf, sync::Arc};
 
-use clap::{Args, CommandFactory, Parser, Subcommand, builder::PossibleValuesParser, error::ErrorKind};
+use clap::{
+    Args, CommandFactory, Parser, Subcommand, builder::PossibleValuesParser, error::ErrorKind,
+};
 use schema::{
-    FewShot, LabelSet, Language, Protocol, Scorers, Scoring, few_shot::PromptLanguage, recipe::EvalRecipe,
-    task::Precision,
+    FewShot, LabelSet, Language, Protocol, Scorers, Scoring, few_shot::PromptLanguage,
+    recipe::EvalRecipe, task::Precision,
 };
 
 /// Makes large language models better in many languages at once, and shows why.
 ///
-/// Tunes a model on translated questions (no answers), evaluates it before and after in 20 languages, and writes a
-/// report (arXiv 2405.13816).
+/// Tunes a model on translated questions (no answers), evaluates it before and after in 20
+/// languages, and writes a report (arXiv 2405.13816).
 #[derive(Parser)]
-#[command(version, max_term_width = 100, after_help = "Example:\n  lingualign run recipes/quickstart.toml")]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Example:\n  lingualign run recipes/quickstart.toml"
+)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Show what is being done; twice: in detail. The variable LINGUALIGN_LOG takes finer filters.
+    /// Show what is being done; twice: in detail. The variable LINGUALIGN_LOG takes finer
+    /// filters.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Threads to use; results do not depend on it. Default: all cores.
@@ -29,13 +36,16 @@ pub(crate) struct Cli {
 /// The subcommands.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Run a whole experiment: data, base evaluation, training, evaluation, analyses, report. Run it again to resume.
+    /// Run a whole experiment: data, base evaluation, training, evaluation, analyses, report.
+    /// Run it again to resume.
     #[command(after_help = "Examples:\n  lingualign run recipes/quickstart.toml\n  \
         lingualign run recipes/snli_zh_de.toml --set data.dir=DATA --set eval.limit=100\n  \
         lingualign run my.toml --only report")]
     Run(RunArgs),
     /// Print the resolved recipe with every default, or every problem in it. Needs no model.
-    #[command(after_help = "Example:\n  lingualign check recipes/quickstart.toml --set train.epochs=1")]
+    #[command(
+        after_help = "Example:\n  lingualign check recipes/quickstart.toml --set train.epochs=1"
+    )]
     Check(RecipeArgs),
     /// Only train the recipe's adapters.
     #[command(after_help = "Example:\n  lingualign train recipes/quickstart.toml --out runs/first")]
@@ -54,10 +64,13 @@ pub(crate) enum Command {
     )]
     Capture(CaptureArgs),
     /// Paired statistics of two files of answers.
-    #[command(after_help = "Examples:\n  lingualign compare base.jsonl tuned.jsonl\n  \
-        lingualign compare answers.jsonl harness/results/MODEL")]
+    #[command(
+        after_help = "Examples:\n  lingualign compare base.jsonl tuned.jsonl\n  \
+        lingualign compare answers.jsonl harness/results/MODEL"
+    )]
     Compare {
-        /// Answers before: a file of ours, or samples or the output folder of lm-evaluation-harness.
+        /// Answers before: a file of ours, or samples or the output folder of
+        /// lm-evaluation-harness.
         a: PathBuf,
         /// Answers after, likewise.
         b: PathBuf,
@@ -68,7 +81,10 @@ pub(crate) enum Command {
     )]
     Generate(GenerateArgs),
     /// Import, build, translate and audit data.
-    #[command(subcommand, after_help = "Example:\n  lingualign data audit assets/mini")]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  lingualign data audit assets/mini"
+    )]
     Data(crate::commands::data::DataCommand),
     /// List, fetch and show models.
     #[command(subcommand, after_help = "Example:\n  lingualign model list")]
@@ -82,7 +98,8 @@ pub(crate) enum Command {
         /// Also write the answers as results and samples of lm-evaluation-harness.
         #[arg(long, value_name = "DIR")]
         lm_eval: Option<PathBuf>,
-        /// The data that was asked, if it no longer stands where the recipe says; for --lm-eval.
+        /// The data that was asked, if it no longer stands where the recipe says; for
+        /// --lm-eval.
         #[arg(long, value_name = "DIR", requires = "lm_eval")]
         data: Option<PathBuf>,
     },
@@ -157,9 +174,10 @@ pub(crate) struct EvalArgs {
     /// Which words are scored: english, same, agnostic, or a set that the task's file names.
     #[arg(long, default_value = "english", value_parser = schema::recipe::read_labels)]
     pub(crate) labels: LabelSet,
-    /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities; sequence-mean: their geometric mean by
-    /// token; contextual, batch, pmi: exact probabilities less what the labels have without a question. Default: the
-    /// task's own, or prefix.
+    /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities;
+    /// sequence-mean: their geometric mean by token; contextual, batch, pmi: exact
+    /// probabilities less what the labels have without a question. Default: the task's own, or
+    /// prefix.
     #[arg(long)]
     pub(crate) scoring: Option<Scoring>,
     /// all: record what every scoring needs; chosen: only what this one needs.
@@ -171,8 +189,8 @@ pub(crate) struct EvalArgs {
     /// What to do with the released files' defects: paper or corrected. Default: refuse them.
     #[arg(long)]
     pub(crate) protocol: Option<Protocol>,
-    /// head:K, seed:SEED:K[:POOL|:train], file:PATH, builtin or zero; +order:SEED permutes them. Default: the task's own,
-    /// or head:K with its K.
+    /// head:K, seed:SEED:K[:POOL|:train], file:PATH, builtin or zero; +order:SEED permutes
+    /// them. Default: the task's own, or head:K with its K.
     #[arg(long)]
     pub(crate) few_shot: Option<FewShot>,
     /// Language of the exemplars: same or english.
@@ -184,7 +202,8 @@ pub(crate) struct EvalArgs {
     /// Scored items per language.
     #[arg(long, value_name = "N", value_parser = count)]
     pub(crate) limit: Option<usize>,
-    /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4: projections in 4 bits.
+    /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4:
+    /// projections in 4 bits.
     #[arg(long, default_value = "f32")]
     pub(crate) dtype: Precision,
     /// Question tokens run at once; results do not depend on it.
@@ -215,13 +234,16 @@ pub(crate) struct CaptureArgs {
     /// Where the tensors go.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
-    /// Which tensors. Default: all but those of the mlp, which are silu(gate) * up of each block.
+    /// Which tensors. Default: all but those of the mlp, which are silu(gate) * up of each
+    /// block.
     #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(analyse::Kind::WORDS))]
     pub(crate) tensors: Vec<String>,
-    /// Which layers, as 0,4,8-12: 0 is the embedding's output, 1 and on the blocks'. Default: all.
+    /// Which layers, as 0,4,8-12: 0 is the embedding's output, 1 and on the blocks'. Default:
+    /// all.
     #[arg(long, value_parser = layers)]
     pub(crate) layers: Option<Arc<[RangeInclusive<usize>]>>,
-    /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4: projections in 4 bits.
+    /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4:
+    /// projections in 4 bits.
     #[arg(long, default_value = "f32")]
     pub(crate) dtype: Precision,
     #[command(flatten)]
@@ -243,7 +265,8 @@ pub(crate) struct GenerateArgs {
     /// Most tokens made.
     #[arg(long, default_value_t = 64)]
     pub(crate) max_new_tokens: usize,
-    /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4: projections in 4 bits.
+    /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4:
+    /// projections in 4 bits.
     #[arg(long, default_value = "f32")]
     pub(crate) dtype: Precision,
     #[command(flatten)]
@@ -279,14 +302,22 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 pub(crate) fn task(text: &str) -> Result<String, String> {
     match text.ends_with(".toml") || EvalRecipe::TASKS.contains(&text) {
         true => Ok(text.to_owned()),
-        false => Err(format!("one of: {}; or the path of a task file, NAME.toml", EvalRecipe::TASKS.join(", "))),
+        false => Err(format!(
+            "one of: {}; or the path of a task file, NAME.toml",
+            EvalRecipe::TASKS.join(", ")
+        )),
     }
 }
 
-/// A code that nobody knows may be one that the task's file adds; that is seen when the file is read.
+/// A code that nobody knows may be one that the task's file adds; that is seen when the file is
+/// read.
 pub(crate) fn languages(text: &str) -> Result<Arc<[Language]>, String> {
     let list = schema::language::parse_codes(text).map_err(|e| e.to_string())?;
-    match list.iter().enumerate().find(|(at, language)| list[..*at].contains(language)) {
+    match list
+        .iter()
+        .enumerate()
+        .find(|(at, language)| list[..*at].contains(language))
+    {
         Some((_, twice)) => Err(format!("`{twice}` stands twice")),
         None => Ok(list.into()),
     }
@@ -294,11 +325,19 @@ pub(crate) fn languages(text: &str) -> Result<Arc<[Language]>, String> {
 
 /// Numbers and ranges: `0,4,8-12`.
 fn layers(text: &str) -> Result<Arc<[RangeInclusive<usize>]>, String> {
-    let number = |word: &str| word.trim().parse::<usize>().map_err(|_| format!("`{word}` is no layer's number"));
+    let number = |word: &str| {
+        word.trim()
+            .parse::<usize>()
+            .map_err(|_| format!("`{word}` is no layer's number"))
+    };
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let range = number(first)?..=number(last)?;
-        if range.is_empty() { Err(format!("`{part}` is empty; write the smaller number first")) } else { Ok(range) }
+        if range.is_empty() {
+            Err(format!("`{part}` is empty; write the smaller number first"))
+        } else {
+            Ok(range)
+        }
     };
     text.split(',').map(range).collect()
 }
@@ -306,10 +345,15 @@ fn layers(text: &str) -> Result<Arc<[RangeInclusive<usize>]>, String> {
 /// Ends the program where no task file made a language known.
 pub(crate) fn exit_unless_known(languages: &[Language]) {
     if let Err(unknown) = schema::language::check_known(languages) {
-        Cli::command().error(ErrorKind::ValueValidation, unknown).exit();
+        Cli::command()
+            .error(ErrorKind::ValueValidation, unknown)
+            .exit();
     }
 }
 
 pub(crate) fn count(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be a whole number from 1".to_owned())
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "must be a whole number from 1".to_owned())
 }

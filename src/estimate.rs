@@ -1,5 +1,6 @@
-//! What a recipe's work takes: memory, on whose account activation checkpointing is switched on, and time. Never here: the
-//! formulas (`model::memory`, `model::work`), what the machine has (`machine`).
+//! What a recipe's work takes: memory, on whose account activation checkpointing is switched
+//! on, and time. Never here: the formulas (`model::memory`, `model::work`), what the machine
+//! has (`machine`).
 
 use data::Example;
 use hub::catalogue::Shape;
@@ -25,17 +26,28 @@ pub(crate) struct Rows {
 impl Rows {
     /// Where the data is not there yet: a whole budget, half of it targets.
     pub(crate) fn of_budget(recipe: &TrainRecipe) -> Self {
-        Self { tokens: recipe.micro_batch_tokens, learnt: recipe.micro_batch_tokens.div_ceil(2) }
+        Self {
+            tokens: recipe.micro_batch_tokens,
+            learnt: recipe.micro_batch_tokens.div_ceil(2),
+        }
     }
 
-    /// Of examples: as many of the longest as a batch has, as far as the budget goes; one at least.
+    /// Of examples: as many of the longest as a batch has, as far as the budget goes; one at
+    /// least.
     pub(crate) fn of_examples(recipe: &TrainRecipe, examples: &[Example]) -> Self {
         let mut lengths: Vec<usize> = examples.iter().map(|e| e.len().saturating_sub(1)).collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         let batch: usize = lengths.iter().take(recipe.batch_size).sum();
-        let tokens = batch.min(recipe.micro_batch_tokens).max(lengths.first().copied().unwrap_or(0));
-        let (all, targets) = examples.iter().fold((0, 0), |(all, t), e| (all + e.len(), t + e.target_len()));
-        Self { tokens, learnt: (tokens * targets).div_ceil(all.max(1)) }
+        let tokens = batch
+            .min(recipe.micro_batch_tokens)
+            .max(lengths.first().copied().unwrap_or(0));
+        let (all, targets) = examples
+            .iter()
+            .fold((0, 0), |(all, t), e| (all + e.len(), t + e.target_len()));
+        Self {
+            tokens,
+            learnt: (tokens * targets).div_ceil(all.max(1)),
+        }
     }
 }
 
@@ -45,25 +57,38 @@ pub(crate) fn weight_bytes(shape: &Shape, precision: Precision) -> u64 {
 }
 
 /// Bytes of the whole program while it trains.
-pub(crate) fn training_bytes(shape: &Shape, precision: Precision, recipe: &TrainRecipe, rows: Rows, on: bool) -> u64 {
+pub(crate) fn training_bytes(
+    shape: &Shape,
+    precision: Precision,
+    recipe: &TrainRecipe,
+    rows: Rows,
+    on: bool,
+) -> u64 {
     let work = Training {
         precision,
         tokens: rows.tokens,
         learnt: rows.learnt,
         rank: recipe.lora.rank,
-        targets: recipe.lora.targets.iter().filter_map(|name| Projection::by_name(name)).collect(),
+        targets: recipe
+            .lora
+            .targets
+            .iter()
+            .filter_map(|name| Projection::by_name(name))
+            .collect(),
         dropout: recipe.lora.dropout > 0.0,
         activation_checkpointing: on,
     };
     resident(&Estimate::training(shape, &work))
 }
 
-/// Bytes of the whole program while it evaluates; the shared prefix is taken to be as long as a batch.
+/// Bytes of the whole program while it evaluates; the shared prefix is taken to be as long as a
+/// batch.
 pub(crate) fn evaluation_bytes(shape: &Shape, precision: Precision, tokens: usize) -> u64 {
     resident(&Estimate::evaluation(shape, precision, tokens, tokens))
 }
 
-/// Buffers that come and go take a tenth more than their sizes: the allocator rounds up and keeps gaps (measured).
+/// Buffers that come and go take a tenth more than their sizes: the allocator rounds up and
+/// keeps gaps (measured).
 fn resident(estimate: &Estimate) -> u64 {
     let coming_and_going = estimate.total() - estimate.weights;
     PROGRAM + estimate.weights + coming_and_going / 10 * 11
@@ -82,7 +107,8 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
-    /// As the recipe says; by the estimate where it leaves it open, and off where the room is not known.
+    /// As the recipe says; by the estimate where it leaves it open, and off where the room is
+    /// not known.
     pub(crate) fn new(
         shape: &Shape,
         precision: Precision,
@@ -97,7 +123,12 @@ impl Decision {
             ActivationCheckpointing::Off => false,
             ActivationCheckpointing::Auto => room.is_some_and(|room| without > room),
         };
-        Self { on, without, with, room }
+        Self {
+            on,
+            without,
+            with,
+            room,
+        }
     }
 
     /// Whether not even the chosen way fits.
@@ -108,8 +139,11 @@ impl Decision {
 
     /// `1.9 GB without activation checkpointing, 1.1 GB with it, 22.0 GB available`
     pub(crate) fn describe(&self) -> String {
-        let room =
-            self.room.map_or("what is available is not known".to_owned(), |r| format!("{} available", gigabytes(r)));
+        let room = self
+            .room
+            .map_or("what is available is not known".to_owned(), |r| {
+                format!("{} available", gigabytes(r))
+            });
         let (without, with) = (gigabytes(self.without), gigabytes(self.with));
         format!("{without} without activation checkpointing, {with} with it, {room}")
     }
@@ -118,7 +152,11 @@ impl Decision {
 /// `0.54 GB`, `13.5 GB`
 pub(crate) fn gigabytes(bytes: u64) -> String {
     let gigabytes = bytes as f64 / 1e9;
-    if gigabytes < 9.995 { format!("{gigabytes:.2} GB") } else { format!("{gigabytes:.1} GB") }
+    if gigabytes < 9.995 {
+        format!("{gigabytes:.2} GB")
+    } else {
+        format!("{gigabytes:.1} GB")
+    }
 }
 
 #[cfg(test)]
@@ -126,11 +164,17 @@ mod tests {
     use super::*;
 
     fn recipe(activation_checkpointing: ActivationCheckpointing) -> TrainRecipe {
-        TrainRecipe { activation_checkpointing, batch_size: 2, ..TrainRecipe::paper(Vec::new(), Vec::new()) }
+        TrainRecipe {
+            activation_checkpointing,
+            batch_size: 2,
+            ..TrainRecipe::paper(Vec::new(), Vec::new())
+        }
     }
 
     fn shape() -> Shape {
-        hub::catalogue::entry("smollm2-135m-instruct").expect("an entry").shape
+        hub::catalogue::entry("smollm2-135m-instruct")
+            .expect("an entry")
+            .shape
     }
 
     #[test]
@@ -151,15 +195,44 @@ mod tests {
 
     #[test]
     fn a_micro_batch_is_no_larger_than_its_examples() {
-        let example = |n, prompt_len| Example { input_ids: vec![0; n], prompt_len };
-        let examples = [example(11, 1), example(21, 11), example(31, 21), example(5, 3)];
+        let example = |n, prompt_len| Example {
+            input_ids: vec![0; n],
+            prompt_len,
+        };
+        let examples = [
+            example(11, 1),
+            example(21, 11),
+            example(31, 21),
+            example(5, 3),
+        ];
         let rows = |budget| {
-            let recipe = TrainRecipe { micro_batch_tokens: budget, ..recipe(ActivationCheckpointing::Auto) };
+            let recipe = TrainRecipe {
+                micro_batch_tokens: budget,
+                ..recipe(ActivationCheckpointing::Auto)
+            };
             Rows::of_examples(&recipe, &examples)
         };
         // 32 of the 68 tokens are targets.
-        assert_eq!(rows(1000), Rows { tokens: 50, learnt: 24 });
-        assert_eq!(rows(40), Rows { tokens: 40, learnt: 19 });
-        assert_eq!(rows(10), Rows { tokens: 30, learnt: 15 });
+        assert_eq!(
+            rows(1000),
+            Rows {
+                tokens: 50,
+                learnt: 24
+            }
+        );
+        assert_eq!(
+            rows(40),
+            Rows {
+                tokens: 40,
+                learnt: 19
+            }
+        );
+        assert_eq!(
+            rows(10),
+            Rows {
+                tokens: 30,
+                learnt: 15
+            }
+        );
     }
 }

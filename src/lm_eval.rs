@@ -1,5 +1,5 @@
-//! Answers as files of lm-evaluation-harness: renders their prompts again and holds them against what was asked.
-//! Never here: the files' format (`data::lm_eval`).
+//! Answers as files of lm-evaluation-harness: renders their prompts again and holds them
+//! against what was asked. Never here: the files' format (`data::lm_eval`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,15 +39,27 @@ pub(crate) struct Evaluated {
     pub(crate) seconds: Option<f64>,
 }
 
-/// Writes the answers of every model into a folder of its own under `out`. `dir`: the data that was asked.
+/// Writes the answers of every model into a folder of its own under `out`. `dir`: the data that
+/// was asked.
 pub(crate) fn write_all(out: &Path, dir: &Path, evaluated: &[Evaluated]) -> Result<()> {
-    let adapters: BTreeSet<Option<&String>> = evaluated.iter().map(|one| one.provenance.adapter.as_ref()).collect();
+    let adapters: BTreeSet<Option<&String>> = evaluated
+        .iter()
+        .map(|one| one.provenance.adapter.as_ref())
+        .collect();
     for adapter in adapters {
-        let of_model: Vec<&Evaluated> =
-            evaluated.iter().filter(|one| one.provenance.adapter.as_ref() == adapter).collect();
-        let answered = of_model.iter().map(|one| render(dir, one)).collect::<Result<Vec<_>>>()?;
+        let of_model: Vec<&Evaluated> = evaluated
+            .iter()
+            .filter(|one| one.provenance.adapter.as_ref() == adapter)
+            .collect();
+        let answered = of_model
+            .iter()
+            .map(|one| render(dir, one))
+            .collect::<Result<Vec<_>>>()?;
         let files = format::results::write(out, &describe(&of_model)?, &answered)?;
-        files.last().into_iter().for_each(|file| note(&format!("wrote {} and its samples", file.display())));
+        files
+            .last()
+            .into_iter()
+            .for_each(|file| note(&format!("wrote {} and its samples", file.display())));
     }
     Ok(())
 }
@@ -70,17 +82,36 @@ impl Questions {
         let set = testset::load(dir, asked.task, language, asked.protocol)?;
         let rendered = prompt::render(asked.task, &set, asked.few_shot, asked.labels)?;
         let docs = format::docs(asked, &rendered, &eval::find_groups(&set.items));
-        Ok(Self { docs, repairs: set.repairs, prompts_sha256: eval::hash_prompts(&rendered) })
+        Ok(Self {
+            docs,
+            repairs: set.repairs,
+            prompts_sha256: eval::hash_prompts(&rendered),
+        })
     }
 }
 
 /// Renders the prompts of the answers again.
 fn render<'a>(dir: &Path, evaluated: &'a Evaluated) -> Result<Answered<'a>> {
-    let Evaluated { task, group, provenance, records, .. } = evaluated;
+    let Evaluated {
+        task,
+        group,
+        provenance,
+        records,
+        ..
+    } = evaluated;
     let language = provenance.language;
     let few_shot: FewShot = provenance.few_shot.parse().map_err(anyhow::Error::msg)?;
-    let asked = Asked { task, labels: provenance.labels, few_shot: &few_shot, protocol: provenance.protocol };
-    let Questions { docs, prompts_sha256, .. } = Questions::render(dir, &asked, language)?;
+    let asked = Asked {
+        task,
+        labels: provenance.labels,
+        few_shot: &few_shot,
+        protocol: provenance.protocol,
+    };
+    let Questions {
+        docs,
+        prompts_sha256,
+        ..
+    } = Questions::render(dir, &asked, language)?;
     if prompts_sha256 != provenance.prompts_sha256 {
         bail!(
             "{} in {language}: the prompts rendered from {} are not those that were asked (prompts_sha256 is {}, the \
@@ -88,10 +119,20 @@ fn render<'a>(dir: &Path, evaluated: &'a Evaluated) -> Result<Answered<'a>> {
             task.name,
             dir.display(),
             &prompts_sha256[..16],
-            provenance.prompts_sha256.get(..16).unwrap_or(&provenance.prompts_sha256)
+            provenance
+                .prompts_sha256
+                .get(..16)
+                .unwrap_or(&provenance.prompts_sha256)
         );
     }
-    Ok(Answered { task, group: group.clone(), language, docs, records: records.clone(), few_shot })
+    Ok(Answered {
+        task,
+        group: group.clone(),
+        language,
+        docs,
+        records: records.clone(),
+        few_shot,
+    })
 }
 
 fn describe(of_model: &[&Evaluated]) -> Result<Run> {
@@ -109,30 +150,52 @@ fn describe(of_model: &[&Evaluated]) -> Result<Run> {
         device: first.answerer.device.clone(),
         program: first.answerer.program.clone(),
         limit: first.limit,
-        date: (now.timestamp_micros() as f64 / 1e6, now.format("%Y-%m-%dT%H-%M-%S%.6f").to_string()),
+        date: (
+            now.timestamp_micros() as f64 / 1e6,
+            now.format("%Y-%m-%dT%H-%M-%S%.6f").to_string(),
+        ),
         seconds: seconds.map(|all| all.iter().sum()),
     })
 }
 
-/// Writes the answers of a run folder that its recipe asks for. `data`: the recipe's data, if it stands elsewhere now.
+/// Writes the answers of a run folder that its recipe asks for. `data`: the recipe's data, if
+/// it stands elsewhere now.
 pub(crate) fn write_run(out: &Path, run: &RunFolder, data: Option<&Path>) -> Result<()> {
     let path = run.manifest();
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}, which names the data", path.display()))?;
-    let manifest: Manifest = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let text = fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}, which names the data", path.display()))?;
+    let manifest: Manifest =
+        serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
     for (language, facts) in &manifest.recipe.languages {
         Language::add(language.code(), &facts.name, &facts.script).map_err(anyhow::Error::msg)?;
     }
     let mut evaluated = Vec::new();
-    for stage in manifest.current.iter().filter_map(|name| manifest.stages.get(name)) {
-        let answers = stage.outputs.keys().filter(|file| file.starts_with("answers") && file.ends_with(".jsonl"));
+    for stage in manifest
+        .current
+        .iter()
+        .filter_map(|name| manifest.stages.get(name))
+    {
+        let answers = stage
+            .outputs
+            .keys()
+            .filter(|file| file.starts_with("answers") && file.ends_with(".jsonl"));
         for file in answers {
-            let seconds = stage.notes.get("asking_seconds").and_then(serde_json::Value::as_f64);
-            evaluated.push(read_stage(&manifest.recipe, &run.root().join(file), seconds)?);
+            let seconds = stage
+                .notes
+                .get("asking_seconds")
+                .and_then(serde_json::Value::as_f64);
+            evaluated.push(read_stage(
+                &manifest.recipe,
+                &run.root().join(file),
+                seconds,
+            )?);
         }
     }
     if evaluated.is_empty() {
-        bail!("{} has no answers that its recipe asks for; run `lingualign run` first", run.root().display());
+        bail!(
+            "{} has no answers that its recipe asks for; run `lingualign run` first",
+            run.root().display()
+        );
     }
     let place = |one: &Evaluated| (one.group.clone(), one.provenance.language);
     evaluated.sort_by_key(place);
@@ -142,24 +205,51 @@ pub(crate) fn write_run(out: &Path, run: &RunFolder, data: Option<&Path>) -> Res
 /// A file of answers of a run.
 fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Evaluated> {
     let meta = meta_path(file);
-    let text = fs::read_to_string(&meta).with_context(|| format!("cannot read {}", meta.display()))?;
-    let AnswersMeta { answers_sha256, evaluations } =
-        serde_json::from_str(&text).with_context(|| format!("{} is damaged; evaluate again", meta.display()))?;
-    let [provenance] = <[Provenance; 1]>::try_from(evaluations)
-        .map_err(|list| anyhow::anyhow!("{} is of {} evaluations, not of one", meta.display(), list.len()))?;
+    let text =
+        fs::read_to_string(&meta).with_context(|| format!("cannot read {}", meta.display()))?;
+    let AnswersMeta {
+        answers_sha256,
+        evaluations,
+    } = serde_json::from_str(&text)
+        .with_context(|| format!("{} is damaged; evaluate again", meta.display()))?;
+    let [provenance] = <[Provenance; 1]>::try_from(evaluations).map_err(|list| {
+        anyhow::anyhow!(
+            "{} is of {} evaluations, not of one",
+            meta.display(),
+            list.len()
+        )
+    })?;
     if hub::hash_file(file)? != answers_sha256 {
-        bail!("{} is not the file that {} is of; evaluate again", file.display(), meta.display());
+        bail!(
+            "{} is not the file that {} is of; evaluate again",
+            file.display(),
+            meta.display()
+        );
     }
-    let given = recipe.eval.tasks.iter().find(|given| Task::name_of(given) == provenance.task);
+    let given = recipe
+        .eval
+        .tasks
+        .iter()
+        .find(|given| Task::name_of(given) == provenance.task);
     let task = tasks::task(given.unwrap_or(&provenance.task))?;
     let sets: Vec<FewShot> = recipe.eval.exemplar_sets(task);
     let first = (recipe.eval.labels.first().copied(), sets.first());
     let group = name_group(task, &provenance, first);
-    let records = report::read_answers(file)?.into_iter().map(|(.., record)| record).collect();
-    Ok(Evaluated { task, group, provenance, records, seconds })
+    let records = report::read_answers(file)?
+        .into_iter()
+        .map(|(.., record)| record)
+        .collect();
+    Ok(Evaluated {
+        task,
+        group,
+        provenance,
+        records,
+        seconds,
+    })
 }
 
-/// The task's name, and in what the answers differ from those of the recipe's first label set and exemplars.
+/// The task's name, and in what the answers differ from those of the recipe's first label set
+/// and exemplars.
 fn name_group(
     task: &Task,
     provenance: &Provenance,
@@ -170,7 +260,10 @@ fn name_group(
         name += &format!("_{}", provenance.labels);
     }
     if few_shot.is_some_and(|first| first.to_string() != provenance.few_shot) {
-        let slug = provenance.few_shot.parse::<FewShot>().map_or_else(|_| "few_shot".to_owned(), |other| other.slug());
+        let slug = provenance
+            .few_shot
+            .parse::<FewShot>()
+            .map_or_else(|_| "few_shot".to_owned(), |other| other.slug());
         name += &format!("_{slug}");
     }
     name
@@ -184,40 +277,63 @@ pub(crate) fn split_records(
 ) -> Vec<Evaluated> {
     let mut rest: BTreeMap<(Option<&str>, Language), Vec<AnswerRecord>> = BTreeMap::new();
     for record in records {
-        rest.entry((record.adapter.as_deref(), record.language)).or_default().push(record.clone());
+        rest.entry((record.adapter.as_deref(), record.language))
+            .or_default()
+            .push(record.clone());
     }
     let evaluated = |(provenance, seconds): &(Provenance, f64)| Evaluated {
         task,
         group: task.name.clone(),
-        records: rest.get(&(provenance.adapter.as_deref(), provenance.language)).cloned().unwrap_or_default(),
+        records: rest
+            .get(&(provenance.adapter.as_deref(), provenance.language))
+            .cloned()
+            .unwrap_or_default(),
         provenance: provenance.clone(),
         seconds: Some(*seconds),
     };
     evaluations.iter().map(evaluated).collect()
 }
 
-/// Prints what changes from one side to the other. A folder of samples of several tasks gives those of the other side's.
+/// Prints what changes from one side to the other. A folder of samples of several tasks gives
+/// those of the other side's.
 pub(crate) fn compare(a: &Path, b: &Path) -> Result<()> {
     let ours = |path: &Path| -> Result<Option<Vec<LocatedRecord>>> {
-        Ok(if format::samples::is_lm_eval(path)? { None } else { Some(report::read_answers(path)?) })
+        Ok(if format::samples::is_lm_eval(path)? {
+            None
+        } else {
+            Some(report::read_answers(path)?)
+        })
     };
     let (of_a, of_b) = (ours(a)?, ours(b)?);
-    let task = of_a.iter().chain(&of_b).flatten().map(|(.., record)| record.task.clone()).next();
+    let task = of_a
+        .iter()
+        .chain(&of_b)
+        .flatten()
+        .map(|(.., record)| record.task.clone())
+        .next();
     let read = |path: &Path, ours: Option<Vec<LocatedRecord>>| match ours {
         Some(records) => Ok(records),
         None => read_samples(path, task.as_deref()),
     };
     let (mut before, mut after) = (read(a, of_a)?, read(b, of_b)?);
     let tasks = |records: &[LocatedRecord]| -> BTreeSet<String> {
-        records.iter().map(|(.., record)| record.task.clone()).collect()
+        records
+            .iter()
+            .map(|(.., record)| record.task.clone())
+            .collect()
     };
     let (of_before, of_after) = (tasks(&before), tasks(&after));
     if of_before.len() > 1 || of_after.len() > 1 {
         let common: Vec<&String> = of_before.intersection(&of_after).collect();
         let [task] = common[..] else {
-            let list = |tasks: &BTreeSet<String>| tasks.iter().cloned().collect::<Vec<_>>().join(", ");
+            let list =
+                |tasks: &BTreeSet<String>| tasks.iter().cloned().collect::<Vec<_>>().join(", ");
             let (a, b) = (a.display(), b.display());
-            bail!("{a} is of {}, {b} of {}; name files of one task", list(&of_before), list(&of_after));
+            bail!(
+                "{a} is of {}, {b} of {}; name files of one task",
+                list(&of_before),
+                list(&of_after)
+            );
         };
         let task = task.clone();
         before.retain(|(.., record)| record.task == task);

@@ -1,25 +1,31 @@
-//! What the machine has: memory used, memory left. Linux tells; elsewhere the answer is that nobody knows. Never here: what
-//! a run needs (`model::memory`).
+//! What the machine has: memory used, memory left. Linux tells; elsewhere the answer is that
+//! nobody knows. Never here: what a run needs (`model::memory`).
 
 use std::path::{Path, PathBuf};
 
-/// Largest resident memory of this process so far, bytes; `None` where the system does not tell.
+/// Largest resident memory of this process so far, bytes; `None` where the system does not
+/// tell.
 pub(crate) fn peak_memory() -> Option<u64> {
     kibibytes(&read("/proc/self/status")?, "VmHWM:")
 }
 
-/// Bytes that this process may hold in all: what it holds already and what is left, of the machine's memory and of every
-/// control group's limit around it. `None` where the system does not tell.
+/// Bytes that this process may hold in all: what it holds already and what is left, of the
+/// machine's memory and of every control group's limit around it. `None` where the system does
+/// not tell.
 pub(crate) fn memory_for_this_process() -> Option<u64> {
     let status = read("/proc/self/status")?;
     let own = kibibytes(&status, "RssAnon:").or_else(|| kibibytes(&status, "VmRSS:"))?;
     let machine = own + kibibytes(&read("/proc/meminfo")?, "MemAvailable:")?;
     let groups = read("/proc/self/cgroup").unwrap_or_default();
-    Some(group_room(Path::new("/sys/fs/cgroup"), &groups, own).map_or(machine, |room| room.min(machine)))
+    Some(
+        group_room(Path::new("/sys/fs/cgroup"), &groups, own)
+            .map_or(machine, |room| room.min(machine)),
+    )
 }
 
-/// The tightest limit of the control groups in `groups` (the text of `/proc/self/cgroup`) and of those around them, less what
-/// other processes hold there. In a container the group's own path may not be mounted; its root is then the group.
+/// The tightest limit of the control groups in `groups` (the text of `/proc/self/cgroup`) and
+/// of those around them, less what other processes hold there. In a container the group's own
+/// path may not be mounted; its root is then the group.
 fn group_room(mount: &Path, groups: &str, own: u64) -> Option<u64> {
     let rooms = groups.lines().filter_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
@@ -32,7 +38,10 @@ fn group_room(mount: &Path, groups: &str, own: u64) -> Option<u64> {
             _ => return None,
         };
         let group = root.join(path.trim_start_matches('/'));
-        let around = group.ancestors().filter(|dir| dir.starts_with(&root)).map(PathBuf::from);
+        let around = group
+            .ancestors()
+            .filter(|dir| dir.starts_with(&root))
+            .map(PathBuf::from);
         around.filter_map(|dir| room(&dir, limit, used, own)).min()
     });
     rooms.min()
@@ -41,7 +50,10 @@ fn group_room(mount: &Path, groups: &str, own: u64) -> Option<u64> {
 fn room(dir: &Path, limit: &str, used: &str, own: u64) -> Option<u64> {
     let limit = read(dir.join(limit))?.trim().parse::<u64>().ok()?; // `max`: none
     let stat = read(dir.join("memory.stat")).unwrap_or_default();
-    let held = stat.lines().find_map(|line| line.strip_prefix(used)?.trim().parse::<u64>().ok()).unwrap_or(own);
+    let held = stat
+        .lines()
+        .find_map(|line| line.strip_prefix(used)?.trim().parse::<u64>().ok())
+        .unwrap_or(own);
     Some(limit.saturating_sub(held.saturating_sub(own)))
 }
 
@@ -52,7 +64,12 @@ fn read(path: impl AsRef<Path>) -> Option<String> {
 
 fn kibibytes(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+    line.trim()
+        .strip_suffix("kB")?
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib * 1024)
 }
 
 #[cfg(test)]
@@ -90,14 +107,20 @@ mod tests {
 
     #[test]
     fn lines_of_the_kernel_are_read() {
-        assert_eq!(kibibytes("VmRSS:\t 12 kB\nVmHWM:\t    34 kB\n", "VmHWM:"), Some(34 * 1024));
+        assert_eq!(
+            kibibytes("VmRSS:\t 12 kB\nVmHWM:\t    34 kB\n", "VmHWM:"),
+            Some(34 * 1024)
+        );
         assert_eq!(kibibytes("VmRSS:\t 12 kB\n", "VmHWM:"), None);
     }
 
     #[test]
     #[cfg(target_os = "linux")]
     fn this_process_has_memory() {
-        let (peak, most) = (peak_memory().expect("a peak"), memory_for_this_process().expect("an answer"));
+        let (peak, most) = (
+            peak_memory().expect("a peak"),
+            memory_for_this_process().expect("an answer"),
+        );
         assert!(peak > 1 << 20 && most > 1 << 20, "{peak} {most}");
     }
 }

@@ -1,4 +1,5 @@
-//! The `lingualign` program: flags, wiring, progress, messages, exit codes. What it does is in `commands/`.
+//! The `lingualign` program: flags, wiring, progress, messages, exit codes. What it does is in
+//! `commands/`.
 
 mod allocator;
 mod cli;
@@ -31,22 +32,30 @@ fn main() -> ExitCode {
     }
 }
 
-/// LINGUALIGN_KERNELS names a set of kernels that the processor has but would not choose: to compare, or to repeat the
-/// numbers of another machine.
+/// LINGUALIGN_KERNELS names a set of kernels that the processor has but would not choose: to
+/// compare, or to repeat the numbers of another machine.
 fn choose_kernels() -> Result<()> {
-    let Some(name) = std::env::var_os("LINGUALIGN_KERNELS") else { return Ok(()) };
-    let set = name.to_str().and_then(InstructionSet::by_name).with_context(|| {
-        let names = InstructionSet::ALL.map(InstructionSet::name).join(", ");
-        format!("LINGUALIGN_KERNELS={} is none of {names}", name.display())
-    })?;
+    let Some(name) = std::env::var_os("LINGUALIGN_KERNELS") else {
+        return Ok(());
+    };
+    let set = name
+        .to_str()
+        .and_then(InstructionSet::by_name)
+        .with_context(|| {
+            let names = InstructionSet::ALL.map(InstructionSet::name).join(", ");
+            format!("LINGUALIGN_KERNELS={} is none of {names}", name.display())
+        })?;
     model::force_instruction_set(set).context("LINGUALIGN_KERNELS")
 }
 
 /// The error and its causes. Some messages hold their cause already; it is not said twice.
 fn describe(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.contains(&cause) {
-        true => said,
-        false if said.is_empty() => cause,
-        false => format!("{said}: {cause}"),
-    })
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |said, cause| match said.contains(&cause) {
+            true => said,
+            false if said.is_empty() => cause,
+            false => format!("{said}: {cause}"),
+        })
 }

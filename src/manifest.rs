@@ -1,5 +1,6 @@
-//! `manifest.json`: what a run was made from, and which stages are done with which inputs. A stage whose inputs' hash and
-//! outputs are still there is skipped; anything else is made again.
+//! `manifest.json`: what a run was made from, and which stages are done with which inputs. A
+//! stage whose inputs' hash and outputs are still there is skipped; anything else is made
+//! again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -47,7 +48,8 @@ pub(crate) struct MachineFacts {
     pub(crate) instruction_set: String,
     /// Worker threads.
     pub(crate) threads: usize,
-    /// Largest resident memory of the program so far, bytes; `None` where the system does not tell.
+    /// Largest resident memory of the program so far, bytes; `None` where the system does not
+    /// tell.
     pub(crate) peak_memory_bytes: Option<u64>,
 }
 
@@ -64,7 +66,8 @@ pub(crate) struct Manifest {
     pub(crate) machine: MachineFacts,
     /// Finished stages, those of earlier recipes too.
     pub(crate) stages: BTreeMap<String, Stage>,
-    /// The stages that are done with what this recipe asks for. The report reads no output of another one.
+    /// The stages that are done with what this recipe asks for. The report reads no output of
+    /// another one.
     #[serde(default)]
     pub(crate) current: BTreeSet<String>,
 }
@@ -75,10 +78,17 @@ impl Manifest {
         let file = folder.manifest();
         let stages = match std::fs::read_to_string(&file) {
             Ok(text) => {
-                let old: serde_json::Value = serde_json::from_str(&text)
-                    .with_context(|| format!("{} is damaged; delete it to make all stages again", file.display()))?;
+                let old: serde_json::Value = serde_json::from_str(&text).with_context(|| {
+                    format!(
+                        "{} is damaged; delete it to make all stages again",
+                        file.display()
+                    )
+                })?;
                 serde_json::from_value(old["stages"].clone()).with_context(|| {
-                    format!("{} has no readable stages; delete it to make them again", file.display())
+                    format!(
+                        "{} has no readable stages; delete it to make them again",
+                        file.display()
+                    )
                 })?
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
@@ -103,7 +113,9 @@ impl Manifest {
 
     /// Whether a stage was done with these inputs and its outputs are as it left them.
     pub(crate) fn is_done(&self, folder: &RunFolder, name: &str, inputs: &str) -> Result<bool> {
-        let Some(stage) = self.stages.get(name).filter(|s| s.inputs == inputs) else { return Ok(false) };
+        let Some(stage) = self.stages.get(name).filter(|s| s.inputs == inputs) else {
+            return Ok(false);
+        };
         for (file, hash) in &stage.outputs {
             let path = folder.root().join(file);
             if !path.is_file() || hub::hash_file(&path)? != *hash {
@@ -114,9 +126,19 @@ impl Manifest {
     }
 
     /// Records a stage and writes the manifest.
-    pub(crate) fn finish(&mut self, folder: &RunFolder, name: &str, mut stage: Stage, files: &[PathBuf]) -> Result<()> {
+    pub(crate) fn finish(
+        &mut self,
+        folder: &RunFolder,
+        name: &str,
+        mut stage: Stage,
+        files: &[PathBuf],
+    ) -> Result<()> {
         for file in files {
-            let relative = file.strip_prefix(folder.root()).unwrap_or(file).display().to_string();
+            let relative = file
+                .strip_prefix(folder.root())
+                .unwrap_or(file)
+                .display()
+                .to_string();
             stage.outputs.insert(relative, hub::hash_file(file)?);
         }
         self.stages.insert(name.to_owned(), stage);
@@ -137,5 +159,10 @@ pub(crate) fn hash(parts: &[String]) -> String {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
-    hasher.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
+    hasher
+        .finalize()
+        .iter()
+        .take(16)
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }

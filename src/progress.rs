@@ -1,4 +1,5 @@
-//! What a person sees: bars on a terminal, plain lines otherwise, logs, and Ctrl-C turned into a flag. All on stderr.
+//! What a person sees: bars on a terminal, plain lines otherwise, logs, and Ctrl-C turned into
+//! a flag. All on stderr.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -33,21 +34,30 @@ pub(crate) fn start_logging(verbose: u8) {
     let level = ["warn", "info", "debug"][usize::from(verbose.min(2))];
     let filter = match std::env::var("LINGUALIGN_LOG") {
         Ok(filter) => tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|problem| {
-            note(&format!("LINGUALIGN_LOG=`{filter}` is no filter ({problem}); showing {level} and above"));
+            note(&format!(
+                "LINGUALIGN_LOG=`{filter}` is no filter ({problem}); showing {level} and above"
+            ));
             level.into()
         }),
         Err(_) => level.into(),
     };
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // A closed stderr is no reason to end: told there, it would be a panic.
     logs.log_internal_errors(false).init();
 }
 
-/// A result, on stdout. A reader that has seen enough and closed the pipe is no error, and no reason to leave the files of
-/// a run unwritten; what cannot be written for another reason is told, here and by the exit code.
+/// A result, on stdout. A reader that has seen enough and closed the pipe is no error, and no
+/// reason to leave the files of a run unwritten; what cannot be written for another reason is
+/// told, here and by the exit code.
 pub(crate) fn result(text: &str) {
     match writeln!(io::stdout(), "{}", text.trim_end()) {
-        Err(problem) if problem.kind() != io::ErrorKind::BrokenPipe && !RESULT_LOST.swap(true, Ordering::Relaxed) => {
+        Err(problem)
+            if problem.kind() != io::ErrorKind::BrokenPipe
+                && !RESULT_LOST.swap(true, Ordering::Relaxed) =>
+        {
             error(&format!("cannot write to stdout: {problem}"));
         }
         _ => {}
@@ -92,7 +102,9 @@ impl Bar {
     pub(crate) fn new(label: &str, total: usize, unit: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total as u64);
-            let template = format!("{{prefix:32!}} {{bar:24}} {{pos}}/{{len}} {unit} {{per_sec}} eta {{eta}} {{msg}}");
+            let template = format!(
+                "{{prefix:32!}} {{bar:24}} {{pos}}/{{len}} {unit} {{per_sec}} eta {{eta}} {{msg}}"
+            );
             if let Ok(style) = ProgressStyle::with_template(&template) {
                 bar.set_style(style);
             }
@@ -100,7 +112,13 @@ impl Bar {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { label: label.to_owned(), total: total as u64, start: Instant::now(), bar, last_line: Instant::now() }
+        Self {
+            label: label.to_owned(),
+            total: total as u64,
+            start: Instant::now(),
+            bar,
+            last_line: Instant::now(),
+        }
     }
 
     /// `done` of the total, with what there is to say about it.
@@ -123,13 +141,21 @@ impl Bar {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        note(&format!("{:<40} {message}  ({})", self.label, seconds(self.start.elapsed().as_secs_f64())));
+        note(&format!(
+            "{:<40} {message}  ({})",
+            self.label,
+            seconds(self.start.elapsed().as_secs_f64())
+        ));
     }
 }
 
 /// `75.2 s`, `12 min 05 s`.
 pub(crate) fn seconds(s: f64) -> String {
-    if s < 100.0 { format!("{s:.1} s") } else { format!("{} min {:02} s", s as u64 / 60, s as u64 % 60) }
+    if s < 100.0 {
+        format!("{s:.1} s")
+    } else {
+        format!("{} min {:02} s", s as u64 / 60, s as u64 % 60)
+    }
 }
 
 /// Downloads shown the same way.
@@ -154,7 +180,11 @@ impl hub::Progress for Download {
 
     fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
-            bar.finish(&if self.done > 0 { format!("{:.1} MB", self.done as f64 / 1e6) } else { String::new() });
+            bar.finish(&if self.done > 0 {
+                format!("{:.1} MB", self.done as f64 / 1e6)
+            } else {
+                String::new()
+            });
         }
     }
 

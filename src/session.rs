@@ -12,7 +12,11 @@ use crate::progress::Download;
 
 /// Finds a model's files, fetching them if the name is the catalogue's or the hub's.
 pub(crate) fn find(name: &str) -> Result<Model> {
-    Ok(hub::find_model(name, &Cache::from_env()?, &mut Download::default())?)
+    Ok(hub::find_model(
+        name,
+        &Cache::from_env()?,
+        &mut Download::default(),
+    )?)
 }
 
 /// The model's shape, from its `config.json` or GGUF header.
@@ -37,7 +41,13 @@ impl Session {
     /// Finds the model and opens the device; loads nothing yet.
     pub(crate) fn open(name: &str, precision: Precision, device: &str) -> Result<Self> {
         let device = model::device::open(device)?;
-        Ok(Self { model: find(name)?, precision, device, decoder: None, tokenizer: None })
+        Ok(Self {
+            model: find(name)?,
+            precision,
+            device,
+            decoder: None,
+            tokenizer: None,
+        })
     }
 
     /// The tokenizer.
@@ -80,13 +90,18 @@ impl Session {
     pub(crate) fn parts(&mut self) -> Result<(&mut Decoder, &Tokenizer)> {
         if self.tokenizer.is_none() && self.decoder.is_none() {
             let (model, precision, device) = (&self.model, self.precision, &self.device);
-            let (tokenizer, decoder) =
-                rayon::join(|| Tokenizer::load(&model.files), || load_decoder(model, precision, device));
+            let (tokenizer, decoder) = rayon::join(
+                || Tokenizer::load(&model.files),
+                || load_decoder(model, precision, device),
+            );
             (self.tokenizer, self.decoder) = (Some(tokenizer?), Some(decoder?));
         }
         self.tokenizer()?;
         self.decoder()?;
-        Ok((self.decoder.as_mut().context("no weights")?, self.tokenizer.as_ref().context("no tokenizer")?))
+        Ok((
+            self.decoder.as_mut().context("no weights")?,
+            self.tokenizer.as_ref().context("no tokenizer")?,
+        ))
     }
 
     /// Puts the adapter of a PEFT folder on the model, or takes off the one that is there.
@@ -101,6 +116,10 @@ impl Session {
 fn load_decoder(model: &Model, precision: Precision, device: &Device) -> Result<Decoder> {
     let start = Instant::now();
     let decoder = Decoder::load(&model.files, precision, device)?;
-    tracing::info!(model = model.name, seconds = start.elapsed().as_secs_f64(), "weights loaded");
+    tracing::info!(
+        model = model.name,
+        seconds = start.elapsed().as_secs_f64(),
+        "weights loaded"
+    );
     Ok(decoder)
 }

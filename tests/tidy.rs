@@ -1,5 +1,5 @@
-//! The rules of ARCHITECTURE.md and STYLE.md that a program can check: who imports whom, headers, sizes, printing,
-//! machine paths, and that the documents name what exists.
+//! The rules of ARCHITECTURE.md and STYLE.md that a program can check: who imports whom,
+//! headers, sizes, printing, machine paths, and that the documents name what exists.
 //!
 //! Standard library only, so that it also runs alone, in the repository's root:
 //! `rustc --test --edition 2024 tests/tidy.rs -o target/tidy && target/tidy`.
@@ -21,7 +21,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &["schema", "hub"]),
     ("train", &["schema", "hub", "data", "model"]),
     ("eval", &["schema", "hub", "data", "model"]),
-    ("analyse", &["schema", "hub", "data", "model", "train", "eval"]),
+    (
+        "analyse",
+        &["schema", "hub", "data", "model", "train", "eval"],
+    ),
     ("report", &["schema"]),
 ];
 
@@ -57,7 +60,8 @@ const DOCUMENTS: &[&str] = &[
     "docs/tasks.md",
 ];
 const FILE_LINES: usize = 400;
-/// STYLE.md says about 40; this is where it ends without a `// long: reason` above the function.
+/// STYLE.md says about 40; this is where it ends without a `// long: reason` above the
+/// function.
 const FUNCTION_LINES: usize = 60;
 const TEST_COMMAND: &str = "cargo test --workspace";
 
@@ -70,27 +74,43 @@ fn crates_import_only_what_is_left_of_them() {
     for &(layer, allowed) in LAYERS {
         let manifest = format!("crates/{layer}/Cargo.toml");
         for (line, package) in dependencies(&read(&manifest), &packages) {
-            let Some(other) = package.strip_prefix("lingualign-") else { continue };
+            let Some(other) = package.strip_prefix("lingualign-") else {
+                continue;
+            };
             if !allowed.contains(&other) {
-                let may = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
-                offenders.push(format!("{manifest}:{line}: {layer} imports {other}; it may import {may}"));
+                let may = if allowed.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    allowed.join(", ")
+                };
+                offenders.push(format!(
+                    "{manifest}:{line}: {layer} imports {other}; it may import {may}"
+                ));
             }
         }
     }
-    refuse("A crate sees only what ARCHITECTURE.md lets it see", offenders);
+    refuse(
+        "A crate sees only what ARCHITECTURE.md lets it see",
+        offenders,
+    );
 }
 
 #[test]
 fn foreign_crates_stay_in_their_place() {
     let packages = workspace_packages();
-    let layers = LAYERS.iter().map(|(layer, _)| (*layer, format!("crates/{layer}/Cargo.toml")));
+    let layers = LAYERS
+        .iter()
+        .map(|(layer, _)| (*layer, format!("crates/{layer}/Cargo.toml")));
     let mut offenders = Vec::new();
     for (layer, manifest) in layers.chain([("root", "Cargo.toml".to_owned())]) {
         for (line, package) in dependencies(&read(&manifest), &packages) {
-            if let Some((_, allowed)) =
-                RESERVED.iter().find(|(name, allowed)| *name == package && !allowed.contains(&layer))
+            if let Some((_, allowed)) = RESERVED
+                .iter()
+                .find(|(name, allowed)| *name == package && !allowed.contains(&layer))
             {
-                offenders.push(format!("{manifest}:{line}: {layer} imports {package}; only {allowed:?} may"));
+                offenders.push(format!(
+                    "{manifest}:{line}: {layer} imports {package}; only {allowed:?} may"
+                ));
             }
         }
     }
@@ -100,7 +120,10 @@ fn foreign_crates_stay_in_their_place() {
 #[test]
 fn workspace_is_complete() {
     let known: BTreeSet<&str> = LAYERS.iter().map(|(layer, _)| *layer).collect();
-    let found: BTreeSet<String> = entries(&root().join("crates")).iter().map(|path| file_name(path)).collect();
+    let found: BTreeSet<String> = entries(&root().join("crates"))
+        .iter()
+        .map(|path| file_name(path))
+        .collect();
     let mut offenders: Vec<String> = found
         .iter()
         .filter(|name| !known.contains(name.as_str()))
@@ -108,17 +131,36 @@ fn workspace_is_complete() {
             format!("crates/{name}:1: not in the list of layers in tests/tidy.rs; add it there and to ARCHITECTURE.md")
         })
         .collect();
-    let mut expected: Vec<String> = ["emotion", "snli", "paws"].map(|task| format!("assets/tasks/{task}.toml")).into();
+    let mut expected: Vec<String> = ["emotion", "snli", "paws"]
+        .map(|task| format!("assets/tasks/{task}.toml"))
+        .into();
     expected.extend(
-        ["recipes/quickstart.toml", "LICENSE-MIT", "LICENSE-APACHE", ".ci/run", ".ci/real-model"].map(str::to_owned),
+        [
+            "recipes/quickstart.toml",
+            "LICENSE-MIT",
+            "LICENSE-APACHE",
+            ".ci/run",
+            ".ci/real-model",
+        ]
+        .map(str::to_owned),
     );
     expected.extend(DOCUMENTS.iter().map(|document| (*document).to_owned()));
     for (layer, _) in LAYERS {
-        expected.extend([format!("crates/{layer}/Cargo.toml"), format!("crates/{layer}/src/lib.rs")]);
+        expected.extend([
+            format!("crates/{layer}/Cargo.toml"),
+            format!("crates/{layer}/src/lib.rs"),
+        ]);
     }
-    offenders
-        .extend(expected.iter().filter(|path| !root().join(path).is_file()).map(|path| format!("{path}:1: missing")));
-    if !read("Cargo.toml").lines().any(|line| line.trim() == r#"members = ["crates/*"]"#) {
+    offenders.extend(
+        expected
+            .iter()
+            .filter(|path| !root().join(path).is_file())
+            .map(|path| format!("{path}:1: missing")),
+    );
+    if !read("Cargo.toml")
+        .lines()
+        .any(|line| line.trim() == r#"members = ["crates/*"]"#)
+    {
         offenders.push("Cargo.toml:1: no line `members = [\"crates/*\"]`".to_owned());
     }
     for manifest in manifests() {
@@ -135,15 +177,33 @@ fn architecture_states_the_layers() {
     let mut offenders = Vec::new();
     for (layer, allowed) in LAYERS {
         let start = format!("| `{layer}` |");
-        let Some((line, row)) = text.lines().enumerate().find(|(_, row)| row.starts_with(&start)) else {
-            offenders.push(format!("ARCHITECTURE.md:1: no row of the crate table starts with {start}"));
+        let Some((line, row)) = text
+            .lines()
+            .enumerate()
+            .find(|(_, row)| row.starts_with(&start))
+        else {
+            offenders.push(format!(
+                "ARCHITECTURE.md:1: no row of the crate table starts with {start}"
+            ));
             continue;
         };
-        let expected = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
-        let stated = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap_or_default().trim().to_owned();
+        let expected = if allowed.is_empty() {
+            "nothing".to_owned()
+        } else {
+            allowed.join(", ")
+        };
+        let stated = row
+            .trim_end_matches([' ', '|'])
+            .rsplit('|')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
         if stated != expected {
-            offenders
-                .push(format!("ARCHITECTURE.md:{}: {layer} imports {expected}, the table says {stated}", line + 1));
+            offenders.push(format!(
+                "ARCHITECTURE.md:{}: {layer} imports {expected}, the table says {stated}",
+                line + 1
+            ));
         }
     }
     refuse("ARCHITECTURE.md and tests/tidy.rs say the same", offenders);
@@ -151,9 +211,15 @@ fn architecture_states_the_layers() {
 
 #[test]
 fn documents_name_what_exists() {
-    let names: BTreeMap<&str, BTreeSet<String>> = LAYERS.iter().map(|(layer, _)| (*layer, names_in(layer))).collect();
+    let names: BTreeMap<&str, BTreeSet<String>> = LAYERS
+        .iter()
+        .map(|(layer, _)| (*layer, names_in(layer)))
+        .collect();
     let mut offenders = Vec::new();
-    for document in DOCUMENTS.iter().filter(|document| root().join(document).is_file()) {
+    for document in DOCUMENTS
+        .iter()
+        .filter(|document| root().join(document).is_file())
+    {
         for (number, line) in read(document).lines().enumerate() {
             for span in line.split('`').skip(1).step_by(2) {
                 if is_missing_path(span) || is_missing_name(span, &names) {
@@ -162,21 +228,35 @@ fn documents_name_what_exists() {
             }
         }
     }
-    refuse("A document names only files and items that exist", offenders);
+    refuse(
+        "A document names only files and items that exist",
+        offenders,
+    );
 }
 
 #[test]
 fn ci_runs_the_test_command_of_the_readme() {
     let lacks = |path: &str| !root().join(path).is_file() || !read(path).contains(TEST_COMMAND);
     let offenders = ["README.md", ".ci/run"].iter().filter(|path| lacks(path));
-    refuse("One command tests everything", offenders.map(|path| format!("{path}:1: no `{TEST_COMMAND}`")).collect());
+    refuse(
+        "One command tests everything",
+        offenders
+            .map(|path| format!("{path}:1: no `{TEST_COMMAND}`"))
+            .collect(),
+    );
 }
 
 #[test]
 fn files_open_with_a_header() {
-    let without =
-        sources().into_iter().filter(|source| file_name(&source.path) != "tests.rs" && !source.text.starts_with("//!"));
-    refuse("Every file says first what it is (`//!`)", without.map(|source| source.at(0, "no `//!` header")).collect());
+    let without = sources()
+        .into_iter()
+        .filter(|source| file_name(&source.path) != "tests.rs" && !source.text.starts_with("//!"));
+    refuse(
+        "Every file says first what it is (`//!`)",
+        without
+            .map(|source| source.at(0, "no `//!` header"))
+            .collect(),
+    );
 }
 
 #[test]
@@ -184,14 +264,19 @@ fn files_and_functions_are_short() {
     let mut offenders = Vec::new();
     for source in sources().iter().filter(|source| !source.is_test()) {
         let code = without_tests(&source.code);
-        let lines = source.text.lines().count() - (source.code.matches('\n').count() - code.matches('\n').count());
+        let lines = source.text.lines().count()
+            - (source.code.matches('\n').count() - code.matches('\n').count());
         if lines > FILE_LINES {
-            offenders.push(source.at(0, &format!("{lines} lines without tests; at most {FILE_LINES}")));
+            offenders.push(source.at(
+                0,
+                &format!("{lines} lines without tests; at most {FILE_LINES}"),
+            ));
         }
         for (name, first, length) in functions(&blank_tests(&source.code)) {
             if length > FUNCTION_LINES && !has_reason(&source.text, first) {
-                let message =
-                    format!("fn {name} has {length} lines; at most {FUNCTION_LINES}, or `// long: reason` above it");
+                let message = format!(
+                    "fn {name} has {length} lines; at most {FUNCTION_LINES}, or `// long: reason` above it"
+                );
                 offenders.push(source.at(first, &message));
             }
         }
@@ -203,10 +288,16 @@ fn files_and_functions_are_short() {
 fn only_the_program_prints() {
     const MACROS: &[&str] = &["println!", "print!", "eprintln!", "eprint!"];
     let mut offenders = Vec::new();
-    for source in sources().iter().filter(|source| !source.is_test() && !source.path.starts_with("src")) {
+    for source in sources()
+        .iter()
+        .filter(|source| !source.is_test() && !source.path.starts_with("src"))
+    {
         for (number, line) in blank_tests(&source.code).lines().enumerate() {
             if let Some(name) = MACROS.iter().find(|name| has_word(line, name)) {
-                offenders.push(source.at(number, &format!("{name} in a library; return it, or use tracing")));
+                offenders.push(source.at(
+                    number,
+                    &format!("{name} in a library; return it, or use tracing"),
+                ));
             }
         }
     }
@@ -220,7 +311,8 @@ fn no_test_is_ignored() {
         for (number, (line, code)) in source.text.lines().zip(source.code.lines()).enumerate() {
             let line = line.trim_start();
             let attribute = code.trim_start().starts_with("#[") && has_word(code, "ignore");
-            let example = (line.starts_with("///") || line.starts_with("//!")) && line.contains("```ignore");
+            let example =
+                (line.starts_with("///") || line.starts_with("//!")) && line.contains("```ignore");
             if attribute || example {
                 offenders.push(source.at(number, "an ignored test; make it run or delete it"));
             }
@@ -232,11 +324,18 @@ fn no_test_is_ignored() {
 #[test]
 fn nothing_names_a_path_of_one_machine() {
     // In parts, so that this file does not name them either.
-    const PLACES: &[&str] =
-        &[concat!("/", "work"), concat!("/", "root"), concat!("/", "home"), concat!(".", "library")];
+    const PLACES: &[&str] = &[
+        concat!("/", "work"),
+        concat!("/", "root"),
+        concat!("/", "home"),
+        concat!(".", "library"),
+    ];
     let mut offenders = Vec::new();
     for path in files(&root()) {
-        let Ok(text) = String::from_utf8(fs::read(root().join(&path)).expect("a readable file")) else { continue };
+        let Ok(text) = String::from_utf8(fs::read(root().join(&path)).expect("a readable file"))
+        else {
+            continue;
+        };
         for (number, line) in text.lines().enumerate() {
             if let Some(place) = PLACES.iter().find(|place| has_path(line, place)) {
                 offenders.push(format!("{}:{}: names {place}", path.display(), number + 1));
@@ -260,7 +359,10 @@ struct Source {
 impl Source {
     fn is_test(&self) -> bool {
         const FOLDERS: &[&str] = &["tests", "benches", "bench", "examples", "fuzz"];
-        let in_folder = self.path.iter().any(|part| FOLDERS.iter().any(|folder| part == *folder));
+        let in_folder = self
+            .path
+            .iter()
+            .any(|part| FOLDERS.iter().any(|folder| part == *folder));
         in_folder || file_name(&self.path) == "tests.rs"
     }
 
@@ -272,7 +374,12 @@ impl Source {
 
 #[track_caller]
 fn refuse(rule: &str, offenders: Vec<String>) {
-    assert!(offenders.is_empty(), "{rule}. {} to mend:\n  {}", offenders.len(), offenders.join("\n  "));
+    assert!(
+        offenders.is_empty(),
+        "{rule}. {} to mend:\n  {}",
+        offenders.len(),
+        offenders.join("\n  ")
+    );
 }
 
 fn root() -> PathBuf {
@@ -285,13 +392,18 @@ fn read(path: &str) -> String {
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let listed = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let mut paths: Vec<PathBuf> = listed.map(|entry| entry.expect("an entry").path()).collect();
+    let mut paths: Vec<PathBuf> = listed
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     paths.sort();
     paths
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Every file of the repository, relative to its root, without what is built, run, or hidden.
@@ -299,21 +411,28 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for path in entries(folder) {
         let name = file_name(&path);
-        let hidden = name.starts_with('.') && !matches!(name.as_str(), ".ci" | ".github" | ".gitignore");
+        let hidden =
+            name.starts_with('.') && !matches!(name.as_str(), ".ci" | ".github" | ".gitignore");
         if hidden || name == "target" || name == "runs" {
             continue;
         }
         if path.is_dir() {
             found.extend(files(&path));
         } else {
-            found.push(path.strip_prefix(root()).expect("inside the repository").to_owned());
+            found.push(
+                path.strip_prefix(root())
+                    .expect("inside the repository")
+                    .to_owned(),
+            );
         }
     }
     found
 }
 
 fn sources() -> Vec<Source> {
-    let rust = files(&root()).into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let rust = files(&root())
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     let load = |path: PathBuf| {
         let text = read(&path.to_string_lossy());
         let code = mask(&text);
@@ -323,7 +442,11 @@ fn sources() -> Vec<Source> {
 }
 
 fn manifests() -> Vec<String> {
-    LAYERS.iter().map(|(layer, _)| format!("crates/{layer}/Cargo.toml")).chain(["Cargo.toml".to_owned()]).collect()
+    LAYERS
+        .iter()
+        .map(|(layer, _)| format!("crates/{layer}/Cargo.toml"))
+        .chain(["Cargo.toml".to_owned()])
+        .collect()
 }
 
 /// `[workspace.dependencies]`: what each key is the name of.
@@ -333,7 +456,10 @@ fn workspace_packages() -> BTreeMap<String, String> {
     for line in read("Cargo.toml").lines().map(str::trim) {
         if line.starts_with('[') {
             line.clone_into(&mut section);
-        } else if section == "[workspace.dependencies]" && !line.is_empty() && !line.starts_with('#') {
+        } else if section == "[workspace.dependencies]"
+            && !line.is_empty()
+            && !line.starts_with('#')
+        {
             let key = first_key(line);
             packages.insert(key.to_owned(), renamed(line).unwrap_or(key).to_owned());
         }
@@ -355,16 +481,25 @@ fn dependencies(manifest: &str, packages: &BTreeMap<String, String>) -> Vec<(usi
                 found.push((number + 1, package(key)));
             }
         } else if section != "workspace.dependencies" && section.ends_with("dependencies") {
-            found.push((number + 1, renamed(line).map_or_else(|| package(first_key(line)), str::to_owned)));
+            found.push((
+                number + 1,
+                renamed(line).map_or_else(|| package(first_key(line)), str::to_owned),
+            ));
         } else if section.contains("dependencies.") && first_key(line) == "package" {
-            found.push((number + 1, line.split('"').nth(1).unwrap_or_default().to_owned()));
+            found.push((
+                number + 1,
+                line.split('"').nth(1).unwrap_or_default().to_owned(),
+            ));
         }
     }
     found
 }
 
 fn first_key(line: &str) -> &str {
-    line.split(['.', '=', ' ']).next().unwrap_or_default().trim_matches('"')
+    line.split(['.', '=', ' '])
+        .next()
+        .unwrap_or_default()
+        .trim_matches('"')
 }
 
 /// The value of `package = "..."` in an inline table.
@@ -376,7 +511,8 @@ fn renamed(line: &str) -> Option<&str> {
 fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(is_part) && (word.ends_with('!') || !text[at + word.len()..].starts_with(is_part))
+        !text[..at].ends_with(is_part)
+            && (word.ends_with('!') || !text[at + word.len()..].starts_with(is_part))
     })
 }
 
@@ -384,14 +520,19 @@ fn has_word(text: &str, word: &str) -> bool {
 fn has_path(line: &str, place: &str) -> bool {
     line.match_indices(place).any(|(at, _)| {
         !line[..at].ends_with(|c: char| c.is_alphanumeric() || "_-.)}*~>".contains(c))
-            && !line[at + place.len()..].starts_with(|c: char| c.is_alphanumeric() || "_-(".contains(c))
+            && !line[at + place.len()..]
+                .starts_with(|c: char| c.is_alphanumeric() || "_-(".contains(c))
     })
 }
 
 fn is_missing_path(span: &str) -> bool {
-    const STARTS: &[&str] = &["crates/", "src/", "assets/", "recipes/", "tests/", "docs/", "bench/", ".ci/"];
+    const STARTS: &[&str] = &[
+        "crates/", "src/", "assets/", "recipes/", "tests/", "docs/", "bench/", ".ci/",
+    ];
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    STARTS.iter().any(|start| span.starts_with(start)) && span.chars().all(is_plain) && !root().join(span).exists()
+    STARTS.iter().any(|start| span.starts_with(start))
+        && span.chars().all(is_plain)
+        && !root().join(span).exists()
 }
 
 /// For `crate::name::name` of one of our crates: whether the crate lacks a name.
@@ -403,10 +544,18 @@ fn is_missing_name(span: &str, names: &BTreeMap<&str, BTreeSet<String>>) -> bool
 
 /// The modules and items of a crate, whatever their depth, and what it re-exports.
 fn names_in(layer: &str) -> BTreeSet<String> {
-    const KEYWORDS: &[&str] = &["fn", "struct", "enum", "mod", "type", "const", "static", "trait"];
+    const KEYWORDS: &[&str] = &[
+        "fn", "struct", "enum", "mod", "type", "const", "static", "trait",
+    ];
     let mut names = BTreeSet::new();
-    for source in sources().iter().filter(|source| source.path.starts_with(format!("crates/{layer}/src"))) {
-        let parts = source.path.iter().map(|part| part.to_string_lossy().trim_end_matches(".rs").to_owned());
+    for source in sources()
+        .iter()
+        .filter(|source| source.path.starts_with(format!("crates/{layer}/src")))
+    {
+        let parts = source
+            .path
+            .iter()
+            .map(|part| part.to_string_lossy().trim_end_matches(".rs").to_owned());
         names.extend(parts.skip(3));
         let split = |text: &str| -> Vec<String> {
             text.split(|c: char| !c.is_alphanumeric() && c != '_')
@@ -415,15 +564,25 @@ fn names_in(layer: &str) -> BTreeSet<String> {
                 .collect()
         };
         let words = split(&source.code);
-        names.extend(words.windows(2).filter(|pair| KEYWORDS.contains(&pair[0].as_str())).map(|pair| pair[1].clone()));
         names.extend(
-            source.code.split("pub use ").skip(1).flat_map(|rest| split(rest.split(';').next().unwrap_or_default())),
+            words
+                .windows(2)
+                .filter(|pair| KEYWORDS.contains(&pair[0].as_str()))
+                .map(|pair| pair[1].clone()),
+        );
+        names.extend(
+            source
+                .code
+                .split("pub use ")
+                .skip(1)
+                .flat_map(|rest| split(rest.split(';').next().unwrap_or_default())),
         );
     }
     names
 }
 
-/// Rust source with comments, strings and character literals blanked; every line keeps its number.
+/// Rust source with comments, strings and character literals blanked; every line keeps its
+/// number.
 fn mask(source: &str) -> String {
     let chars: Vec<char> = source.chars().collect();
     let mut masked = String::with_capacity(source.len());
@@ -432,7 +591,11 @@ fn mask(source: &str) -> String {
         let end = literal_end(&chars, at).min(chars.len());
         let is_code = end == at;
         let end = end.max(at + 1);
-        masked.extend(chars[at..end].iter().map(|&c| if is_code || c == '\n' { c } else { ' ' }));
+        masked.extend(
+            chars[at..end]
+                .iter()
+                .map(|&c| if is_code || c == '\n' { c } else { ' ' }),
+        );
         at = end;
     }
     masked
@@ -442,7 +605,9 @@ fn mask(source: &str) -> String {
 fn literal_end(chars: &[char], at: usize) -> usize {
     let next = |ahead: usize| chars.get(at + ahead).copied().unwrap_or('\0');
     match (chars[at], next(1)) {
-        ('/', '/') => (at..chars.len()).find(|&i| chars[i] == '\n').unwrap_or(chars.len()),
+        ('/', '/') => (at..chars.len())
+            .find(|&i| chars[i] == '\n')
+            .unwrap_or(chars.len()),
         ('/', '*') => block_comment_end(chars, at),
         ('"', _) => quoted_end(chars, at + 1, '"'),
         ('r', '#' | '"') => raw_string_end(chars, at),
@@ -465,8 +630,15 @@ fn raw_string_end(chars: &[char], at: usize) -> usize {
     if chars.get(start) != Some(&'"') {
         return at; // a raw identifier
     }
-    let closes =
-        |&i: &usize| chars[i] == '"' && chars[i + 1..].iter().take(hashes).filter(|&&c| c == '#').count() == hashes;
+    let closes = |&i: &usize| {
+        chars[i] == '"'
+            && chars[i + 1..]
+                .iter()
+                .take(hashes)
+                .filter(|&&c| c == '#')
+                .count()
+                == hashes
+    };
     (start + 1..chars.len()).find(closes).unwrap_or(chars.len()) + 1 + hashes
 }
 
@@ -503,7 +675,9 @@ fn item_end(code: &str, from: usize) -> usize {
 
 /// Byte ranges of the items under `#[cfg(test)]`.
 fn test_items(code: &str) -> Vec<std::ops::Range<usize>> {
-    let starts = code.match_indices("#[cfg(test)]").chain(code.match_indices("#[cfg(all(test"));
+    let starts = code
+        .match_indices("#[cfg(test)]")
+        .chain(code.match_indices("#[cfg(all(test"));
     starts.map(|(at, _)| at..item_end(code, at)).collect()
 }
 
@@ -511,13 +685,18 @@ fn test_items(code: &str) -> Vec<std::ops::Range<usize>> {
 fn blank_tests(code: &str) -> String {
     let items = test_items(code);
     let is_test = |at: usize| items.iter().any(|item| item.contains(&at));
-    code.char_indices().map(|(at, c)| if c != '\n' && is_test(at) { ' ' } else { c }).collect()
+    code.char_indices()
+        .map(|(at, c)| if c != '\n' && is_test(at) { ' ' } else { c })
+        .collect()
 }
 
 /// The code with test items, and their lines, taken out.
 fn without_tests(code: &str) -> String {
     let items = test_items(code);
-    code.char_indices().filter(|(at, _)| !items.iter().any(|item| item.contains(at))).map(|(_, c)| c).collect()
+    code.char_indices()
+        .filter(|(at, _)| !items.iter().any(|item| item.contains(at)))
+        .map(|(_, c)| c)
+        .collect()
 }
 
 /// Name, first line (from 0) and number of lines of every function.
@@ -526,7 +705,10 @@ fn functions(code: &str) -> Vec<(String, usize, usize)> {
     let line = |at: usize| code[..at].matches('\n').count();
     let mut found = Vec::new();
     for (at, _) in code.match_indices("fn ").filter(|&(at, _)| starts_word(at)) {
-        let name: String = code[at + 3..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let name: String = code[at + 3..]
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect();
         if !name.is_empty() {
             let (first, last) = (line(at), line(item_end(code, at)));
             found.push((name, first, last - first + 1));
@@ -539,7 +721,9 @@ fn functions(code: &str) -> Vec<(String, usize, usize)> {
 fn has_reason(text: &str, first: usize) -> bool {
     let above: Vec<&str> = text.lines().take(first).map(str::trim).collect();
     let before = above.iter().rev().find(|line| !line.starts_with("#["));
-    before.and_then(|line| line.strip_prefix("// long:")).is_some_and(|reason| !reason.trim().is_empty())
+    before
+        .and_then(|line| line.strip_prefix("// long:"))
+        .is_some_and(|reason| !reason.trim().is_empty())
 }
 
 // The checker checked.
@@ -548,9 +732,18 @@ fn has_reason(text: &str, first: usize) -> bool {
 fn literals_and_comments_are_blanked() {
     let check = |source: &str, expected: &str| assert_eq!(mask(source), expected, "{source}");
     check(r#"a("}\"{", b)"#, r#"a(      , b)"#);
-    check("let c = '{'; let d = '\\''; fn f<'a>(x: &'a str)", "let c =    ; let d =     ; fn f<'a>(x: &'a str)");
-    check("a // {\nb /* { /* } */ { */ c", &format!("a     \nb {} c", " ".repeat("/* { /* } */ { */".len())));
-    check("r#\"} \"{\"# + r\"{\" + r#type", "          +      + r#type");
+    check(
+        "let c = '{'; let d = '\\''; fn f<'a>(x: &'a str)",
+        "let c =    ; let d =     ; fn f<'a>(x: &'a str)",
+    );
+    check(
+        "a // {\nb /* { /* } */ { */ c",
+        &format!("a     \nb {} c", " ".repeat("/* { /* } */ { */".len())),
+    );
+    check(
+        "r#\"} \"{\"# + r\"{\" + r#type",
+        "          +      + r#type",
+    );
 }
 
 #[test]
@@ -558,11 +751,20 @@ fn functions_are_measured() {
     let code = mask(
         "impl A {\n    fn one(x: [u8; 2]) -> &'static str {\n        \"}\"\n    }\n}\ntrait B {\n    fn two();\n}\n",
     );
-    assert_eq!(functions(&code), [("one".to_owned(), 1, 3), ("two".to_owned(), 6, 1)]);
+    assert_eq!(
+        functions(&code),
+        [("one".to_owned(), 1, 3), ("two".to_owned(), 6, 1)]
+    );
     let tests = mask("fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\nfn c() {}\n");
-    assert_eq!(functions(&blank_tests(&tests)), [("a".to_owned(), 0, 1), ("c".to_owned(), 5, 1)]);
+    assert_eq!(
+        functions(&blank_tests(&tests)),
+        [("a".to_owned(), 0, 1), ("c".to_owned(), 5, 1)]
+    );
     assert_eq!(without_tests(&tests), "fn a() {}\n\nfn c() {}\n");
-    assert!(has_reason("// long: one table\n#[inline]\nfn a() {", 2) && !has_reason("// long:\nfn a() {", 1));
+    assert!(
+        has_reason("// long: one table\n#[inline]\nfn a() {", 2)
+            && !has_reason("// long:\nfn a() {", 1)
+    );
 }
 
 #[test]
@@ -571,7 +773,12 @@ fn manifests_are_read() {
     let manifest = "[dependencies]\nschema.workspace = true\nx = { version = \"1\", package = \"candle-nn\" }\n\n\
                     [target.'cfg(unix)'.dev-dependencies]\nzip = \"9\"\n[dependencies.ureq]\nversion = \"3\"\n[features]\na = []\n";
     let found = dependencies(manifest, &packages);
-    let expected = [(2, "lingualign-schema"), (3, "candle-nn"), (6, "zip"), (7, "ureq")];
+    let expected = [
+        (2, "lingualign-schema"),
+        (3, "candle-nn"),
+        (6, "zip"),
+        (7, "ureq"),
+    ];
     assert_eq!(found, expected.map(|(line, name)| (line, name.to_owned())));
 }
 
@@ -579,13 +786,21 @@ fn manifests_are_read() {
 fn paths_of_a_machine_are_told_from_other_words() {
     let place = concat!("/", "home");
     assert!(
-        [format!("cp {place}/me ."), format!("\"{place}\""), format!("file://{place}/x")]
-            .iter()
-            .all(|line| has_path(line, place))
+        [
+            format!("cp {place}/me ."),
+            format!("\"{place}\""),
+            format!("file://{place}/x")
+        ]
+        .iter()
+        .all(|line| has_path(line, place))
     );
     assert!(
-        ![format!("https://a.org{place}"), format!("{place}less"), format!(".{place}")]
-            .iter()
-            .any(|line| has_path(line, place))
+        ![
+            format!("https://a.org{place}"),
+            format!("{place}less"),
+            format!(".{place}")
+        ]
+        .iter()
+        .any(|line| has_path(line, place))
     );
 }

@@ -20,7 +20,10 @@ pub(super) fn run(args: &CaptureArgs) -> Result<()> {
     let config = session::config(&files)?;
     let kinds: Vec<Kind> = match args.tensors.as_slice() {
         [] => Kind::USUAL.to_vec(),
-        names => Kind::ALL.into_iter().filter(|kind| names.iter().any(|name| name == kind.name())).collect(),
+        names => Kind::ALL
+            .into_iter()
+            .filter(|kind| names.iter().any(|name| name == kind.name()))
+            .collect(),
     };
     let chosen = Chosen::new(&kinds, args.layers.as_deref(), &config)?;
     let mut tokenizer = || data::Tokenizer::load(&files).map_err(AnalyseError::from);
@@ -28,10 +31,17 @@ pub(super) fn run(args: &CaptureArgs) -> Result<()> {
     session.set_adapter(args.adapter.as_deref())?;
     let about = describe(args, &session)?;
     let mut bar = Bar::new("capture", rows.len(), "rows");
-    capture::capture_rows(session.decoder()?, &rows, &chosen, &args.out, about, &mut |done, _| {
-        bar.set(done, "");
-        !interrupted()
-    })?;
+    capture::capture_rows(
+        session.decoder()?,
+        &rows,
+        &chosen,
+        &args.out,
+        about,
+        &mut |done, _| {
+            bar.set(done, "");
+            !interrupted()
+        },
+    )?;
     bar.finish(&format!("{} rows", rows.len()));
     note(&format!("wrote {}", args.out.display()));
     note_peak_memory();
@@ -40,11 +50,23 @@ pub(super) fn run(args: &CaptureArgs) -> Result<()> {
 
 /// Names model, adapter and dtype, and all else on which a value depends beside the rows.
 fn describe(args: &CaptureArgs, session: &Session) -> Result<BTreeMap<String, String>> {
-    let Answerer { program, numerics, model_fingerprint, adapter_sha256, dtype, device, instruction_set } =
-        answerer(session, args.adapter.as_deref()).context("what the states are of")?;
+    let Answerer {
+        program,
+        numerics,
+        model_fingerprint,
+        adapter_sha256,
+        dtype,
+        device,
+        instruction_set,
+    } = answerer(session, args.adapter.as_deref()).context("what the states are of")?;
     Ok([
         ("model", session.model.name.clone()),
-        ("adapter", args.adapter.as_ref().map_or(String::new(), |adapter| adapter.display().to_string())),
+        (
+            "adapter",
+            args.adapter
+                .as_ref()
+                .map_or(String::new(), |adapter| adapter.display().to_string()),
+        ),
         ("dtype", dtype.to_string()),
         ("program", program),
         ("numerics", numerics),

@@ -20,7 +20,10 @@ use crate::{
 
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
     super::check_out(&args.out)?;
-    args.lm_eval.as_deref().map(lm_eval::check_out).transpose()?;
+    args.lm_eval
+        .as_deref()
+        .map(lm_eval::check_out)
+        .transpose()?;
     let task = tasks::task(&args.task)?;
     cli::exit_unless_known(&args.languages);
     let few_shot = few_shot(args, task);
@@ -40,13 +43,24 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
         for (at, &language) in languages.iter().enumerate() {
             ahead.next = languages.get(at + 1).copied();
             let ask = ask_of(args, task, &few_shot, (&name, adapter.as_deref()));
-            let mut asking = Asking { session: &mut session, answerer: &answerer, journal: &mut journal };
-            let Some(Asked { answers, seconds }) = asking.ask_language(&ask, language, &mut ahead, &mut progress)?
+            let mut asking = Asking {
+                session: &mut session,
+                answerer: &answerer,
+                journal: &mut journal,
+            };
+            let Some(Asked { answers, seconds }) =
+                asking.ask_language(&ask, language, &mut ahead, &mut progress)?
             else {
-                bail!("stopped before {language} was finished; run the same command again to go on");
+                bail!(
+                    "stopped before {language} was finished; run the same command again to go on"
+                );
             };
             let right = answers.records.iter().filter(|r| r.correct).count();
-            result(&format!("{label}\t{}\t{language}\t{right}/{}", task.name, answers.records.len()));
+            result(&format!(
+                "{label}\t{}\t{language}\t{right}/{}",
+                task.name,
+                answers.records.len()
+            ));
             disagreements.add(&answers.choices);
             said += answers.said;
             all.extend(answers.records);
@@ -54,10 +68,21 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
         }
         progress.finish();
     }
-    write_answers(&args.out, &all, evaluations.iter().map(|(provenance, _)| provenance.clone()).collect())?;
+    write_answers(
+        &args.out,
+        &all,
+        evaluations
+            .iter()
+            .map(|(provenance, _)| provenance.clone())
+            .collect(),
+    )?;
     journal.remove()?;
     if let Some(out) = &args.lm_eval {
-        lm_eval::write_all(out, &args.data, &lm_eval::split_records(task, &all, &evaluations))?;
+        lm_eval::write_all(
+            out,
+            &args.data,
+            &lm_eval::split_records(task, &all, &evaluations),
+        )?;
     }
     tell(&disagreements, (args.greedy > 0).then_some(said));
     note(&format!("wrote {}", args.out.display()));
@@ -91,14 +116,23 @@ fn ask_of<'a>(
 /// The base model if it is asked for or there is no other, and the adapters.
 fn models(args: &EvalArgs) -> Vec<Option<&Path>> {
     let base = (args.base || args.adapter.is_empty()).then_some(None);
-    base.into_iter().chain(args.adapter.iter().map(|adapter| Some(adapter.as_path()))).collect()
+    base.into_iter()
+        .chain(args.adapter.iter().map(|adapter| Some(adapter.as_path())))
+        .collect()
 }
 
 /// How often scorings disagree, and what was said freely.
 fn tell(disagreements: &Disagreements, said: Option<Said>) {
     render(disagreements).iter().for_each(|line| note(line));
-    if let Some(Said { chosen, other, none }) = said {
-        note(&format!("said freely: the chosen label {chosen}, another label {other}, no label {none}"));
+    if let Some(Said {
+        chosen,
+        other,
+        none,
+    }) = said
+    {
+        note(&format!(
+            "said freely: the chosen label {chosen}, another label {other}, no label {none}"
+        ));
     }
 }
 
@@ -108,21 +142,34 @@ fn few_shot(args: &EvalArgs, task: &Task) -> FewShot {
     given.in_languages(args.exemplar_language, args.header_language)
 }
 
-/// A table of how often two scorings choose another label; nothing where one alone was measured.
+/// A table of how often two scorings choose another label; nothing where one alone was
+/// measured.
 fn render(disagreements: &Disagreements) -> Vec<String> {
     let pairs = &disagreements.pairs;
     let has = |scoring: &Scoring| pairs.keys().any(|(a, b)| a == scoring || b == scoring);
     let measured: Vec<Scoring> = Scoring::ALL.iter().copied().filter(has).collect();
-    let Some((_, columns)) = measured.split_first() else { return Vec::new() };
-    let head: String = columns.iter().map(|column| format!("{column:>15}")).collect();
-    let mut lines = vec!["share of questions on which two scorings choose another label:".to_owned()];
+    let Some((_, columns)) = measured.split_first() else {
+        return Vec::new();
+    };
+    let head: String = columns
+        .iter()
+        .map(|column| format!("{column:>15}"))
+        .collect();
+    let mut lines =
+        vec!["share of questions on which two scorings choose another label:".to_owned()];
     lines.push(format!("{:15}{head}", ""));
     for row in &measured[..measured.len() - 1] {
         let cell = |column: &Scoring| match pairs.get(&(*row, *column)) {
-            Some((asked, differ)) => format!("{:>14.1}%", 100.0 * *differ as f64 / (*asked).max(1) as f64),
+            Some((asked, differ)) => {
+                format!("{:>14.1}%", 100.0 * *differ as f64 / (*asked).max(1) as f64)
+            }
             None => format!("{:15}", ""),
         };
-        lines.push(format!("{row:15}{}", columns.iter().map(cell).collect::<String>()).trim_end().to_owned());
+        lines.push(
+            format!("{row:15}{}", columns.iter().map(cell).collect::<String>())
+                .trim_end()
+                .to_owned(),
+        );
     }
     lines
 }

@@ -22,7 +22,10 @@ use crate::{
 /// Runs the subcommand.
 pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     if let Some(threads) = cli.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global().context("cannot set the threads")?;
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()
+            .context("cannot set the threads")?;
     }
     progress::catch_interrupts()?;
     match cli.command {
@@ -32,7 +35,8 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Check(args) => check::run(&args)?,
         Command::Train(args) => {
-            Experiment::open(read_recipe(&args.recipe)?, args.out, &args.device.device)?.train_all()?
+            Experiment::open(read_recipe(&args.recipe)?, args.out, &args.device.device)?
+                .train_all()?
         }
         Command::Eval(args) => eval::run(&args)?,
         Command::Capture(args) => capture::run(&args)?,
@@ -40,7 +44,11 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
         Command::Generate(args) => generate::run(&args)?,
         Command::Data(command) => return data::run(command),
         Command::Model(command) => model::run(command)?,
-        Command::Report { runs, lm_eval: out, data } => {
+        Command::Report {
+            runs,
+            lm_eval: out,
+            data,
+        } => {
             for run in runs {
                 let run = RunFolder::new(&run);
                 let summary = report::write(&run)?;
@@ -56,12 +64,17 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
 
 /// Fails before the work is done where its result could not be written.
 pub(crate) fn check_out(file: &Path) -> Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     if file.is_dir() {
         bail!("cannot write {}: it is a folder", file.display());
     }
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    tempfile::tempfile_in(folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
+    tempfile::tempfile_in(folder)
+        .with_context(|| format!("cannot write into {}", folder.display()))?;
     Ok(())
 }
 

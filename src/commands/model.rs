@@ -27,12 +27,27 @@ pub(super) fn run(command: ModelCommand) -> Result<()> {
 fn list() -> Result<()> {
     let cache = Cache::from_env()?;
     for entry in catalogue::ENTRIES {
-        let here = if hub::find_local(entry.name, &cache)?.is_some() { "here" } else { "-" };
-        result(&format!("{:<26} {:>8.2} B  {here:<5} {}", entry.name, entry.parameters as f64 / 1e9, entry.title));
+        let here = if hub::find_local(entry.name, &cache)?.is_some() {
+            "here"
+        } else {
+            "-"
+        };
+        result(&format!(
+            "{:<26} {:>8.2} B  {here:<5} {}",
+            entry.name,
+            entry.parameters as f64 / 1e9,
+            entry.title
+        ));
     }
     for cached in cache.list()? {
-        let origin = cached.origin.map_or("not finished".to_owned(), |o| format!("{o:?}"));
-        note(&format!("{}  {:.1} MB  {origin}", cached.dir.display(), cached.bytes as f64 / 1e6));
+        let origin = cached
+            .origin
+            .map_or("not finished".to_owned(), |o| format!("{o:?}"));
+        note(&format!(
+            "{}  {:.1} MB  {origin}",
+            cached.dir.display(),
+            cached.bytes as f64 / 1e6
+        ));
     }
     Ok(())
 }
@@ -49,7 +64,10 @@ fn show(name: &str) -> Result<()> {
     let config = session::config(&model.files)?;
     result(&format!("name        {}", model.name));
     result(&format!("files       {}", describe(&model.files)));
-    result(&format!("source      {}", model.revision.as_deref().unwrap_or("local")));
+    result(&format!(
+        "source      {}",
+        model.revision.as_deref().unwrap_or("local")
+    ));
     result(&format!("fingerprint {}", hub::fingerprint(&model.files)?));
     result(&format!("{config:#?}"));
     Ok(())

@@ -1,5 +1,5 @@
-//! How many tokens a recipe runs through the model, for `check`'s rough estimate of time. Never here: what a token costs
-//! (`model::work`).
+//! How many tokens a recipe runs through the model, for `check`'s rough estimate of time. Never
+//! here: what a token costs (`model::work`).
 
 use anyhow::Result;
 use data::{Draw, Tokenizer, example, pairs, tasks, testset};
@@ -35,7 +35,10 @@ impl Tokens {
             Some(train) => Some(count_training(recipe, train, tokenizer)?),
             None => None,
         };
-        Ok(Self { train, eval: count_evaluation(recipe, tokenizer)? })
+        Ok(Self {
+            train,
+            eval: count_evaluation(recipe, tokenizer)?,
+        })
     }
 
     /// Lines with times at `speed` operations a second.
@@ -47,7 +50,10 @@ impl Tokens {
             let operations = work::training(shape, tokens.learnt.0, tokens.learnt.1, on)
                 + work::evaluation(shape, tokens.validated.0, tokens.validated.1);
             let (count, adapters) = (tokens.learnt.0, recipe.adapters().len());
-            lines.push(format!("training, {count} tokens: {} for each of {adapters} adapters", time(operations)));
+            lines.push(format!(
+                "training, {count} tokens: {} for each of {adapters} adapters",
+                time(operations)
+            ));
         }
         let operations = work::evaluation(shape, self.eval.tokens as u64, self.eval.scored as u64);
         let models = 1 + recipe.adapters().len();
@@ -60,20 +66,37 @@ impl Tokens {
     }
 }
 
-fn count_training(recipe: &Recipe, train: &TrainRecipe, tokenizer: &Tokenizer) -> Result<TrainTokens> {
+fn count_training(
+    recipe: &Recipe,
+    train: &TrainRecipe,
+    tokenizer: &Tokenizer,
+) -> Result<TrainTokens> {
     let Some(plan) = recipe.adapters().into_iter().next() else {
-        return Ok(TrainTokens { learnt: (0, 0), validated: (0, 0) });
+        return Ok(TrainTokens {
+            learnt: (0, 0),
+            validated: (0, 0),
+        });
     };
     let drawn = pairs::load(&Draw::of(recipe, train, &plan)?)?.pairs;
     let examples = example::encode_all(tokenizer, &drawn, train.cutoff_len)?;
     let sums = |part: &[data::Example]| {
-        part.iter().fold((0, 0), |(all, t), e| (all + e.len() as u64 - 1, t + e.target_len() as u64))
+        part.iter().fold((0, 0), |(all, t), e| {
+            (all + e.len() as u64 - 1, t + e.target_len() as u64)
+        })
     };
     let (examples, validation) = pairs::split(&drawn, examples, train, plan.seed);
     let steps = train::run::Plan::new(train, examples.len()).steps;
     let passes = (steps * train.batch_size) as f64 / examples.len().max(1) as f64;
-    let passes = if train.max_steps.is_some() { passes } else { train.epochs };
-    let validations = if validation.is_empty() { 0 } else { 1 + steps.div_ceil(train.eval_steps) as u64 };
+    let passes = if train.max_steps.is_some() {
+        passes
+    } else {
+        train.epochs
+    };
+    let validations = if validation.is_empty() {
+        0
+    } else {
+        1 + steps.div_ceil(train.eval_steps) as u64
+    };
     let ((all, targets), (all_val, targets_val)) = (sums(&examples), sums(&validation));
     let scaled = |n: u64| (n as f64 * passes) as u64;
     Ok(TrainTokens {
@@ -85,19 +108,28 @@ fn count_training(recipe: &Recipe, train: &TrainRecipe, tokenizer: &Tokenizer) -
 /// Of one model; languages beyond the sample count as its mean.
 fn count_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Count> {
     let eval = &recipe.eval;
-    let mut sum = Count { tokens: 0, scored: 0 };
+    let mut sum = Count {
+        tokens: 0,
+        scored: 0,
+    };
     for task in &eval.tasks {
         let task = tasks::task(task)?;
         let languages = testset::asked(&recipe.data.dir, task, &eval.languages)?;
-        let sample: Vec<Language> =
-            languages.iter().copied().step_by(languages.len().div_ceil(SAMPLE).max(1)).collect();
+        let sample: Vec<Language> = languages
+            .iter()
+            .copied()
+            .step_by(languages.len().div_ceil(SAMPLE).max(1))
+            .collect();
         let scale = |n: usize| n * languages.len() / sample.len().max(1);
         for few_shot in eval.exemplar_sets(task) {
             for &labels in &eval.labels {
                 for &language in &sample {
                     let ask = Ask::of(recipe, task, labels, &few_shot);
                     let count = eval::count_tokens(tokenizer, &ask, language)?;
-                    sum = Count { tokens: sum.tokens + scale(count.tokens), scored: sum.scored + scale(count.scored) };
+                    sum = Count {
+                        tokens: sum.tokens + scale(count.tokens),
+                        scored: sum.scored + scale(count.scored),
+                    };
                 }
             }
         }

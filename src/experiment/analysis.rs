@@ -1,5 +1,6 @@
-//! The stages that look inside a model: hidden states captured, then what is computed from them; the lens, neurons and
-//! interventions, which need the model itself. One stage a file, or a kind of look.
+//! The stages that look inside a model: hidden states captured, then what is computed from
+//! them; the lens, neurons and interventions, which need the model itself. One stage a file, or
+//! a kind of look.
 
 mod inputs;
 mod looks;
@@ -57,10 +58,24 @@ impl Look {
         let asks = |kind| self.recipe.asks(kind);
         let mut steps = Vec::new();
         if asks(Analysis::Pca) || asks(Analysis::Alignment) {
-            steps.extend(self.languages.iter().map(|&language| Step::Capture(language)));
-            steps.extend(self.recipe.poolings.iter().map(|&pooling| Step::Map(pooling)));
+            steps.extend(
+                self.languages
+                    .iter()
+                    .map(|&language| Step::Capture(language)),
+            );
+            steps.extend(
+                self.recipe
+                    .poolings
+                    .iter()
+                    .map(|&pooling| Step::Map(pooling)),
+            );
             if self.plan.is_some() {
-                steps.extend(self.recipe.poolings.iter().map(|&pooling| Step::Change(pooling)));
+                steps.extend(
+                    self.recipe
+                        .poolings
+                        .iter()
+                        .map(|&pooling| Step::Change(pooling)),
+                );
             }
         }
         if asks(Analysis::TunedLens) {
@@ -81,11 +96,13 @@ impl Look {
         steps
     }
 
-    /// The languages with label words of their own, and English: only there an answer can be told from the English one.
+    /// The languages with label words of their own, and English: only there an answer can be
+    /// told from the English one.
     fn lens_languages(&self) -> Vec<Language> {
         let has_words = |language: &&Language| {
             let sets = tasks::label_sets(self.task, **language).unwrap_or_default();
-            self.task.text_choices().is_empty() && sets.iter().any(|(set, _)| *set == LabelSet::Same)
+            self.task.text_choices().is_empty()
+                && sets.iter().any(|(set, _)| *set == LabelSet::Same)
         };
         self.languages.iter().filter(has_words).copied().collect()
     }
@@ -93,10 +110,19 @@ impl Look {
     /// Which languages stay out of the lens, for the user.
     fn tell_what_is_left_out(&self) {
         let with_words = self.lens_languages();
-        let without: Vec<&str> =
-            self.languages.iter().filter(|language| !with_words.contains(language)).map(|l| l.code()).collect();
-        if (self.recipe.asks(Analysis::Lens) || self.recipe.asks(Analysis::TunedLens)) && !without.is_empty() {
-            note(&format!("lens: no label words of their own in {}, so not looked at", without.join(" ")));
+        let without: Vec<&str> = self
+            .languages
+            .iter()
+            .filter(|language| !with_words.contains(language))
+            .map(|l| l.code())
+            .collect();
+        if (self.recipe.asks(Analysis::Lens) || self.recipe.asks(Analysis::TunedLens))
+            && !without.is_empty()
+        {
+            note(&format!(
+                "lens: no label words of their own in {}, so not looked at",
+                without.join(" ")
+            ));
         }
     }
 
@@ -119,7 +145,9 @@ impl Look {
 impl Experiment {
     /// Looks inside one model.
     pub(super) fn analyse(&mut self, plan: Option<&AdapterPlan>) -> Result<()> {
-        let Some(look) = self.look(plan)? else { return Ok(()) };
+        let Some(look) = self.look(plan)? else {
+            return Ok(());
+        };
         self.check_adapter(plan)?;
         look.tell_what_is_left_out();
         for step in look.steps() {
@@ -135,8 +163,11 @@ impl Experiment {
         plan: Option<&AdapterPlan>,
         current: &mut BTreeSet<String>,
     ) -> Result<()> {
-        // Where it cannot be told on what a stage depends, a file is missing: the stage itself says which.
-        let Ok(Some(look)) = self.look(plan) else { return Ok(()) };
+        // Where it cannot be told on what a stage depends, a file is missing: the stage itself
+        // says which.
+        let Ok(Some(look)) = self.look(plan) else {
+            return Ok(());
+        };
         for step in look.steps() {
             if self.is_done(&look.stage(step), Ok(look.inputs(step)))? {
                 current.insert(look.stage(step));

@@ -1,5 +1,5 @@
-//! The audit stage: what a recipe reads is looked at before anything is computed from it, and errors that it does not
-//! accept stop the run.
+//! The audit stage: what a recipe reads is looked at before anything is computed from it, and
+//! errors that it does not accept stop the run.
 
 use std::fs;
 
@@ -22,7 +22,8 @@ const FINDS: &str = "audit 1";
 const SHOWN: usize = 5;
 
 impl Experiment {
-    /// Audits the files of the recipe unless they stand as they were, and refuses errors that the recipe does not accept.
+    /// Audits the files of the recipe unless they stand as they were, and refuses errors that
+    /// the recipe does not accept.
     pub(super) fn audit(&mut self) -> Result<()> {
         let scope = Scope::of_recipe(&self.recipe)?;
         if scope.sources.is_empty() {
@@ -31,29 +32,52 @@ impl Experiment {
         let inputs = self.audit_inputs(&scope)?;
         let file = self.folder.audit();
         self.stage(AUDIT, &inputs, |this| {
-            let record = AuditRecord { findings: find(&scope)?, accepted: this.recipe.data.accept.clone() };
+            let record = AuditRecord {
+                findings: find(&scope)?,
+                accepted: this.recipe.data.accept.clone(),
+            };
             let text = serde_json::to_string_pretty(&record)?;
             write_whole(&this.folder.audit(), (text + "\n").as_bytes())?;
-            let counts =
-                [Severity::Error, Severity::Warning, Severity::Note].map(|s| (s.to_string(), json!(record.count(s))));
-            Ok(Made { files: vec![this.folder.audit()], notes: counts.into() })
+            let counts = [Severity::Error, Severity::Warning, Severity::Note]
+                .map(|s| (s.to_string(), json!(record.count(s))));
+            Ok(Made {
+                files: vec![this.folder.audit()],
+                notes: counts.into(),
+            })
         })?;
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let record: AuditRecord =
-            serde_json::from_str(&text).with_context(|| format!("{} is no audit; delete it", file.display()))?;
-        note(&format!("{:<40} {}; see {}", "data", report::count_findings(&record), file.display()));
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let record: AuditRecord = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no audit; delete it", file.display()))?;
+        note(&format!(
+            "{:<40} {}; see {}",
+            "data",
+            report::count_findings(&record),
+            file.display()
+        ));
         refuse(&record)
     }
 
     /// Everything that the findings depend on.
     fn audit_inputs(&self, scope: &Scope) -> Result<Vec<String>> {
-        let mut inputs = vec![FINDS.to_owned(), format!("{:?} {:?}", scope.protocol, self.recipe.data.accept)];
+        let mut inputs = vec![
+            FINDS.to_owned(),
+            format!("{:?} {:?}", scope.protocol, self.recipe.data.accept),
+        ];
         for source in &scope.sources {
-            inputs.extend([source.name.clone(), source.is_reference.to_string(), hub::hash_file(&source.path)?]);
+            inputs.extend([
+                source.name.clone(),
+                source.is_reference.to_string(),
+                hub::hash_file(&source.path)?,
+            ]);
             inputs.push(serde_json::to_string(source.task)?);
         }
         for path in scope.exemplar_files() {
-            inputs.push(if path.is_file() { hub::hash_file(path)? } else { "missing".to_owned() });
+            inputs.push(if path.is_file() {
+                hub::hash_file(path)?
+            } else {
+                "missing".to_owned()
+            });
         }
         inputs.push(scope.exemplars.len().to_string());
         Ok(inputs)
@@ -71,10 +95,15 @@ fn refuse(record: &AuditRecord) -> Result<()> {
     if refused.is_empty() {
         return Ok(());
     }
-    let mut kinds: Vec<String> = refused.iter().map(|finding| format!("\"{}\"", finding.kind)).collect();
+    let mut kinds: Vec<String> = refused
+        .iter()
+        .map(|finding| format!("\"{}\"", finding.kind))
+        .collect();
     kinds.sort();
     kinds.dedup();
-    let say = |finding: &&schema::Finding| format!("  {}: {}: {}", finding.file, finding.kind, finding.evidence);
+    let say = |finding: &&schema::Finding| {
+        format!("  {}: {}: {}", finding.file, finding.kind, finding.evidence)
+    };
     let shown: Vec<String> = refused.iter().take(SHOWN).map(say).collect();
     let rest = match refused.len().saturating_sub(SHOWN) {
         0 => String::new(),

@@ -46,7 +46,13 @@ impl Experiment {
                         // Attached when the first language is asked that is not done.
                         let attached = answerer.take().map_or_else(|| this.attach(plan), Ok)?;
                         let asked = (task, labels, &set, language);
-                        this.ask(plan, answerer.insert(attached), asked, &mut ahead, &mut progress)
+                        this.ask(
+                            plan,
+                            answerer.insert(attached),
+                            asked,
+                            &mut ahead,
+                            &mut progress,
+                        )
                     })?;
                 }
                 progress.finish();
@@ -67,7 +73,11 @@ impl Experiment {
     }
 
     /// Adds the stages of one model whose answers are those that the recipe asks for.
-    pub(super) fn add_current_answers(&self, plan: Option<&AdapterPlan>, current: &mut BTreeSet<String>) -> Result<()> {
+    pub(super) fn add_current_answers(
+        &self,
+        plan: Option<&AdapterPlan>,
+        current: &mut BTreeSet<String>,
+    ) -> Result<()> {
         let eval = &self.recipe.eval;
         for task in &eval.tasks {
             let task = tasks::task(task)?;
@@ -75,7 +85,10 @@ impl Experiment {
             for (labels, set) in self.questions(task) {
                 for &language in &languages {
                     let stage = answers_stage(plan, task, (labels, &set), language);
-                    if self.is_done(&stage, self.question_inputs(plan, task, (labels, &set), language))? {
+                    if self.is_done(
+                        &stage,
+                        self.question_inputs(plan, task, (labels, &set), language),
+                    )? {
                         current.insert(stage);
                     }
                 }
@@ -88,10 +101,21 @@ impl Experiment {
     fn asked_languages(&self, task: &Task) -> Result<Vec<Language>> {
         let asked = testset::asked(&self.recipe.data.dir, task, &self.recipe.eval.languages)?;
         schema::language::check_known(&asked)?;
-        let missing: Vec<_> = task.languages.keys().filter(|language| !asked.contains(language)).collect();
+        let missing: Vec<_> = task
+            .languages
+            .keys()
+            .filter(|language| !asked.contains(language))
+            .collect();
         if self.recipe.eval.asks_all() && !missing.is_empty() {
-            let codes: Vec<_> = missing.into_iter().map(|language| language.code()).collect();
-            note(&format!("{}: no test file, so not asked: {}", task.name, codes.join(" ")));
+            let codes: Vec<_> = missing
+                .into_iter()
+                .map(|language| language.code())
+                .collect();
+            note(&format!(
+                "{}: no test file, so not asked: {}",
+                task.name,
+                codes.join(" ")
+            ));
         }
         Ok(asked)
     }
@@ -99,8 +123,18 @@ impl Experiment {
     /// Every label set with every set of exemplars.
     fn questions(&self, task: &Task) -> Vec<(LabelSet, ExemplarSet)> {
         let sets = self.recipe.eval.exemplar_sets(task).into_iter().enumerate();
-        let sets: Vec<_> = sets.map(|(at, few_shot)| ExemplarSet { is_first: at == 0, few_shot }).collect();
-        self.recipe.eval.labels.iter().flat_map(|labels| sets.iter().map(|set| (*labels, set.clone()))).collect()
+        let sets: Vec<_> = sets
+            .map(|(at, few_shot)| ExemplarSet {
+                is_first: at == 0,
+                few_shot,
+            })
+            .collect();
+        self.recipe
+            .eval
+            .labels
+            .iter()
+            .flat_map(|labels| sets.iter().map(|set| (*labels, set.clone())))
+            .collect()
     }
 
     /// Everything that an answer depends on.
@@ -114,13 +148,23 @@ impl Experiment {
         let eval = &self.recipe.eval;
         let mut inputs = self.base_inputs();
         inputs.push(self.manifest.model.name.clone()); // stands in every record
-        inputs.extend(["eval".into(), serde_json::to_string(task)?, labels.to_string(), language.to_string()]);
+        inputs.extend([
+            "eval".into(),
+            serde_json::to_string(task)?,
+            labels.to_string(),
+            language.to_string(),
+        ]);
         inputs.extend([
             format!("{} {} {}", eval.scoring_of(task), eval.scorers, eval.greedy),
             format!("{:?} {:?}", eval.protocol, eval.limit),
             set.few_shot.to_string(),
         ]);
-        inputs.extend(eval::hash_data(&self.recipe.data.dir, task, language, eval.protocol)?);
+        inputs.extend(eval::hash_data(
+            &self.recipe.data.dir,
+            task,
+            language,
+            eval.protocol,
+        )?);
         inputs.extend(self.exemplar_inputs(task, &set.few_shot, language)?);
         inputs.extend(self.adapter_inputs(plan)?);
         Ok(inputs)
@@ -128,16 +172,33 @@ impl Experiment {
 
     /// Hashes of the adapter's files; none for the base.
     pub(super) fn adapter_inputs(&self, plan: Option<&AdapterPlan>) -> Result<Vec<String>> {
-        let Some(plan) = plan else { return Ok(Vec::new()) };
+        let Some(plan) = plan else {
+            return Ok(Vec::new());
+        };
         let files = [model::adapter::peft::WEIGHTS, model::adapter::peft::CONFIG];
-        files.iter().map(|file| Ok(hub::hash_file(&self.folder.adapter(&plan.name).join(file))?)).collect()
+        files
+            .iter()
+            .map(|file| Ok(hub::hash_file(&self.folder.adapter(&plan.name).join(file))?))
+            .collect()
     }
 
     /// What the exemplars depend on beyond the test file.
-    pub(super) fn exemplar_inputs(&self, task: &Task, few_shot: &FewShot, language: Language) -> Result<Vec<String>> {
-        let shown = if few_shot.variation().english_exemplars { Language::En } else { language };
+    pub(super) fn exemplar_inputs(
+        &self,
+        task: &Task,
+        few_shot: &FewShot,
+        language: Language,
+    ) -> Result<Vec<String>> {
+        let shown = if few_shot.variation().english_exemplars {
+            Language::En
+        } else {
+            language
+        };
         if let FewShot::Builtin = few_shot.source() {
-            return Ok(vec![format!("{:?}", tasks::exemplars(&task.name)?.get(&shown))]);
+            return Ok(vec![format!(
+                "{:?}",
+                tasks::exemplars(&task.name)?.get(&shown)
+            )]);
         }
         let files = data::prompt::exemplar_files(&self.recipe.data.dir, task, language, few_shot)?;
         files.iter().map(|file| Ok(hub::hash_file(file)?)).collect()
@@ -159,16 +220,28 @@ impl Experiment {
         progress: &mut Progress,
     ) -> Result<Made> {
         let model = plan.map_or(BASE, |p| p.name.as_str());
-        let folder = if set.is_first { model.to_owned() } else { format!("{model}/few_shot.{}", set.few_shot.slug()) };
-        let file = self.folder.answers(&folder, &task.name, &labels.to_string(), language);
+        let folder = if set.is_first {
+            model.to_owned()
+        } else {
+            format!("{model}/few_shot.{}", set.few_shot.slug())
+        };
+        let file = self
+            .folder
+            .answers(&folder, &task.name, &labels.to_string(), language);
         let ask = Ask {
             model: &self.manifest.model.name,
             adapter: plan.map(|p| p.name.as_str()),
             ..Ask::of(&self.recipe, task, labels, &set.few_shot)
         };
         let mut journal = Journal::open(&file)?;
-        let mut asking = Asking { session: &mut self.session, answerer, journal: &mut journal };
-        let Some(Asked { answers, seconds }) = asking.ask_language(&ask, language, ahead, progress)? else {
+        let mut asking = Asking {
+            session: &mut self.session,
+            answerer,
+            journal: &mut journal,
+        };
+        let Some(Asked { answers, seconds }) =
+            asking.ask_language(&ask, language, ahead, progress)?
+        else {
             bail!("stopped before {language} was finished; run the same command again to go on");
         };
         write_answers(&file, &answers.records, vec![answers.provenance])?;
@@ -183,17 +256,28 @@ impl Experiment {
             notes.insert("resumed".to_owned(), json!(answers.resumed));
         }
         if ask.greedy > 0 {
-            let Said { chosen, other, none } = answers.said;
-            notes.insert("said".to_owned(), json!({"chosen": chosen, "other": other, "none": none}));
+            let Said {
+                chosen,
+                other,
+                none,
+            } = answers.said;
+            notes.insert(
+                "said".to_owned(),
+                json!({"chosen": chosen, "other": other, "none": none}),
+            );
         }
-        Ok(Made { files: vec![file.clone(), meta_path(&file)], notes })
+        Ok(Made {
+            files: vec![file.clone(), meta_path(&file)],
+            notes,
+        })
     }
 }
 
 /// One set of exemplars of a recipe.
 #[derive(Clone)]
 struct ExemplarSet {
-    /// Its answers stand where those of a recipe with one set stand; those of the others in folders below.
+    /// Its answers stand where those of a recipe with one set stand; those of the others in
+    /// folders below.
     is_first: bool,
     few_shot: FewShot,
 }
@@ -204,19 +288,34 @@ fn answers_stage(
     (labels, set): (LabelSet, &ExemplarSet),
     language: Language,
 ) -> String {
-    let stage = format!("eval.{}.{}.{labels}.{language}", plan.map_or(BASE, |p| p.name.as_str()), task.name);
-    if set.is_first { stage } else { format!("{stage}.{}", set.few_shot.slug()) }
+    let stage = format!(
+        "eval.{}.{}.{labels}.{language}",
+        plan.map_or(BASE, |p| p.name.as_str()),
+        task.name
+    );
+    if set.is_first {
+        stage
+    } else {
+        format!("{stage}.{}", set.few_shot.slug())
+    }
 }
 
-/// Writes the records and, before them, what they were made from, with their hash: a reader can tell whether the two files
-/// belong together.
-pub(crate) fn write_answers(file: &Path, records: &[AnswerRecord], evaluations: Vec<Provenance>) -> Result<()> {
+/// Writes the records and, before them, what they were made from, with their hash: a reader can
+/// tell whether the two files belong together.
+pub(crate) fn write_answers(
+    file: &Path,
+    records: &[AnswerRecord],
+    evaluations: Vec<Provenance>,
+) -> Result<()> {
     let mut lines = Vec::new();
     for record in records {
         serde_json::to_writer(&mut lines, record)?;
         lines.push(b'\n');
     }
-    let meta = serde_json::to_string_pretty(&AnswersMeta { answers_sha256: hub::hash_bytes(&lines), evaluations })?;
+    let meta = serde_json::to_string_pretty(&AnswersMeta {
+        answers_sha256: hub::hash_bytes(&lines),
+        evaluations,
+    })?;
     write_whole(&meta_path(file), (meta + "\n").as_bytes())?;
     Ok(write_whole(file, &lines)?)
 }
@@ -245,13 +344,24 @@ impl Asking<'_> {
         progress: &mut Progress,
     ) -> Result<Option<Asked>> {
         let (decoder, tokenizer) = self.session.parts()?;
-        let respondent = Respondent { model: decoder, tokenizer, answerer: self.answerer };
+        let respondent = Respondent {
+            model: decoder,
+            tokenizer,
+            answerer: self.answerer,
+        };
         progress.questions(language, 0);
         let start = Instant::now();
-        let answers = eval::ask(respondent, ask, language, ahead, self.journal, &mut |done, _| {
-            progress.questions(language, done);
-            !interrupted()
-        });
+        let answers = eval::ask(
+            respondent,
+            ask,
+            language,
+            ahead,
+            self.journal,
+            &mut |done, _| {
+                progress.questions(language, done);
+                !interrupted()
+            },
+        );
         let answers = match answers {
             Err(EvalError::Stopped(_)) => return Ok(None),
             other => other?,
@@ -261,11 +371,16 @@ impl Asking<'_> {
         tracing::info!(task = ask.task.name, %language, questions, prefix_tokens, seconds, "asked");
         answers.repairs.iter().for_each(|repair| note(repair));
         if answers.resumed > 0 {
-            note(&format!("{language}: {} questions were measured before; went on after them", answers.resumed));
+            note(&format!(
+                "{language}: {} questions were measured before; went on after them",
+                answers.resumed
+            ));
         }
         if !answers.differing.is_empty() {
             let keys = answers.differing.join(", ");
-            note(&format!("{language}: what was begun before differs in {keys}; asked anew"));
+            note(&format!(
+                "{language}: what was begun before differs in {keys}; asked anew"
+            ));
         }
         progress.language(&answers.records);
         Ok(Some(Asked { answers, seconds }))
@@ -285,7 +400,14 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(model: &str, task: &Task, labels: LabelSet, languages: usize) -> Self {
         let label = format!("eval {model} {} {labels}", task.name);
-        Self { bar: None, label, total: languages, done: 0, right: 0, asked: 0 }
+        Self {
+            bar: None,
+            label,
+            total: languages,
+            done: 0,
+            right: 0,
+            asked: 0,
+        }
     }
 
     fn questions(&mut self, language: Language, done: usize) {

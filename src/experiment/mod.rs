@@ -1,5 +1,6 @@
-//! One recipe in one run folder: data, base evaluation, training, evaluation after, analyses, report. Each stage leaves files and an
-//! entry in the manifest, and is skipped when both still fit.
+//! One recipe in one run folder: data, base evaluation, training, evaluation after, analyses,
+//! report. Each stage leaves files and an entry in the manifest, and is skipped when both still
+//! fit.
 
 mod analysis;
 mod audit;
@@ -40,7 +41,13 @@ impl Parts {
     pub(crate) fn only(names: &[String]) -> Self {
         let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
         let (data, train, eval) = (wanted("data"), wanted("train"), wanted("eval"));
-        Self { data, train, eval, analyse: wanted("analyse"), report: wanted("report") }
+        Self {
+            data,
+            train,
+            eval,
+            analyse: wanted("analyse"),
+            report: wanted("report"),
+        }
     }
 }
 
@@ -74,12 +81,22 @@ impl Experiment {
             threads: rayon::current_num_threads(),
             peak_memory_bytes: None,
         };
-        Ok(Self { recipe, folder, manifest, session, _lock: lock })
+        Ok(Self {
+            recipe,
+            folder,
+            manifest,
+            session,
+            _lock: lock,
+        })
     }
 
     /// Runs the parts in order.
     pub(crate) fn run(&mut self, parts: Parts) -> Result<()> {
-        note(&format!("{} -> {}", self.recipe.title, self.folder.root().display()));
+        note(&format!(
+            "{} -> {}",
+            self.recipe.title,
+            self.folder.root().display()
+        ));
         self.manifest.current = self.find_current()?;
         self.manifest.write(&self.folder)?;
         let plans = self.recipe.adapters();
@@ -117,7 +134,13 @@ impl Experiment {
 
     /// Only the adapters.
     pub(crate) fn train_all(&mut self) -> Result<()> {
-        self.run(Parts { data: true, train: true, eval: false, analyse: false, report: false })
+        self.run(Parts {
+            data: true,
+            train: true,
+            eval: false,
+            analyse: false,
+            report: false,
+        })
     }
 
     /// What every result depends on beside its own stage.
@@ -131,8 +154,14 @@ impl Experiment {
         ]
     }
 
-    /// Runs `work` unless the stage is done with these inputs; `work` returns the files it wrote and what to note.
-    fn stage(&mut self, name: &str, inputs: &[String], work: impl FnOnce(&mut Self) -> Result<Made>) -> Result<()> {
+    /// Runs `work` unless the stage is done with these inputs; `work` returns the files it
+    /// wrote and what to note.
+    fn stage(
+        &mut self,
+        name: &str,
+        inputs: &[String],
+        work: impl FnOnce(&mut Self) -> Result<Made>,
+    ) -> Result<()> {
         let inputs = hash(inputs);
         if self.manifest.is_done(&self.folder, name, &inputs)? {
             tracing::info!(stage = name, "done before with the same inputs; skipped");
@@ -141,13 +170,17 @@ impl Experiment {
         }
         let start = Instant::now();
         let made = work(self)?;
-        let stage =
-            Stage { inputs, outputs: BTreeMap::new(), seconds: start.elapsed().as_secs_f64(), notes: made.notes };
+        let stage = Stage {
+            inputs,
+            outputs: BTreeMap::new(),
+            seconds: start.elapsed().as_secs_f64(),
+            notes: made.notes,
+        };
         self.manifest.finish(&self.folder, name, stage, &made.files)
     }
 
-    /// The stages that are done with what the recipe asks for. An adapter's answers are among them only if the adapter is,
-    /// and that only if its pairs are.
+    /// The stages that are done with what the recipe asks for. An adapter's answers are among
+    /// them only if the adapter is, and that only if its pairs are.
     fn find_current(&self) -> Result<BTreeSet<String>> {
         let mut current = BTreeSet::new();
         if self.has_audit()? {
@@ -169,10 +202,12 @@ impl Experiment {
         Ok(current)
     }
 
-    /// Whether a stage is done with these inputs. Where they cannot be told, a file among them is missing; the stage
-    /// itself says which.
+    /// Whether a stage is done with these inputs. Where they cannot be told, a file among them
+    /// is missing; the stage itself says which.
     fn is_done(&self, name: &str, inputs: Result<Vec<String>>) -> Result<bool> {
-        inputs.map_or(Ok(false), |inputs| self.manifest.is_done(&self.folder, name, &hash(&inputs)))
+        inputs.map_or(Ok(false), |inputs| {
+            self.manifest.is_done(&self.folder, name, &hash(&inputs))
+        })
     }
 
     fn report(&mut self) -> Result<()> {
@@ -183,8 +218,8 @@ impl Experiment {
     }
 }
 
-/// Keeps other processes out of the run folder while the returned file is open; the system lets go of it whatever ends the
-/// process.
+/// Keeps other processes out of the run folder while the returned file is open; the system lets
+/// go of it whatever ends the process.
 fn lock(folder: &RunFolder) -> Result<File> {
     let (root, path) = (folder.root(), folder.lock());
     std::fs::create_dir_all(root).with_context(|| format!("cannot create {}", root.display()))?;
@@ -195,11 +230,17 @@ fn lock(folder: &RunFolder) -> Result<File> {
             "another process is at work in {}; wait until it has ended, or give another folder with --out",
             root.display()
         ),
-        // Some network file systems have no locks; two runs at once are then the user's to avoid.
+        // Some network file systems have no locks; two runs at once are then the user's to
+        // avoid.
         Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => {
-            note(&format!("note: {} cannot be locked; start no second run in it", root.display()));
+            note(&format!(
+                "note: {} cannot be locked; start no second run in it",
+                root.display()
+            ));
         }
-        Err(TryLockError::Error(e)) => return Err(e).with_context(|| format!("cannot lock {}", path.display())),
+        Err(TryLockError::Error(e)) => {
+            return Err(e).with_context(|| format!("cannot lock {}", path.display()));
+        }
     }
     Ok(file)
 }
@@ -223,20 +264,26 @@ struct Made {
 pub(crate) fn answerer(session: &Session, adapter: Option<&Path>) -> Result<Answerer> {
     let adapter_files = |dir: &Path| -> Result<Vec<String>> {
         let files = [model::adapter::peft::WEIGHTS, model::adapter::peft::CONFIG];
-        files.iter().map(|file| Ok(hub::hash_file(&dir.join(file))?)).collect()
+        files
+            .iter()
+            .map(|file| Ok(hub::hash_file(&dir.join(file))?))
+            .collect()
     };
     Ok(Answerer {
         program: program().to_owned(),
         numerics: numerics().to_owned(),
         model_fingerprint: hub::fingerprint(&session.model.files)?,
-        adapter_sha256: adapter.map(|dir| adapter_files(dir).map(|files| files.join(" "))).transpose()?,
+        adapter_sha256: adapter
+            .map(|dir| adapter_files(dir).map(|files| files.join(" ")))
+            .transpose()?,
         dtype: session.precision(),
         device: session.device_name(),
         instruction_set: model::instruction_set().name().to_owned(),
     })
 }
 
-/// Changes whenever the program computes other numbers from the same inputs, so that older stages are made again.
+/// Changes whenever the program computes other numbers from the same inputs, so that older
+/// stages are made again.
 fn numerics() -> &'static str {
     "4"
 }

@@ -21,30 +21,71 @@ fn errors(findings: &[Value]) -> Vec<(&str, &str, u64)> {
     for finding in findings.iter().filter(is_error) {
         assert!(!text(&finding["suggestion"]).is_empty(), "{finding}");
         let (language, kind) = (finding["language"].as_str(), finding["kind"].as_str());
-        errors.push((language.expect("a text"), kind.expect("a text"), finding["count"].as_u64().expect("a count")));
+        errors.push((
+            language.expect("a text"),
+            kind.expect("a text"),
+            finding["count"].as_u64().expect("a count"),
+        ));
     }
     errors
 }
 
-// Promise: an error makes the exit code 1; the findings stand in the file with the fixed names, and on stdout.
+// Promise: an error makes the exit code 1; the findings stand in the file with the fixed names,
+// and on stdout.
 #[test]
 fn defects_are_told_in_json_in_html_and_on_stdout() {
     let folder = protocols::data();
-    let printed = call_line(folder.path(), "data audit data --task snli --json found.json --html found.html", 1);
+    let printed = call_line(
+        folder.path(),
+        "data audit data --task snli --json found.json --html found.html",
+        1,
+    );
     let found = findings(&folder.path().join("found.json"));
-    assert_eq!(errors(&found), [("ja", "label_words", 2), ("no", "label_order", 4)], "{found:#?}");
-    let ja = found.iter().find(|f| f["kind"] == "label_words").expect("found");
-    assert_eq!((&ja["task"], &ja["file"]), (&json!("snli"), &json!("snli/snli_ja6_test.json")));
+    assert_eq!(
+        errors(&found),
+        [("ja", "label_words", 2), ("no", "label_order", 4)],
+        "{found:#?}"
+    );
+    let ja = found
+        .iter()
+        .find(|f| f["kind"] == "label_words")
+        .expect("found");
+    assert_eq!(
+        (&ja["task"], &ja["file"]),
+        (&json!("snli"), &json!("snli/snli_ja6_test.json"))
+    );
     assert_eq!(ja["items"], json!([1, 3]));
     let evidence = ja["evidence"].as_str().expect("a text");
-    assert!(evidence.contains("`中性`") && evidence.contains("neutral on 2 of 2"), "{evidence}");
-    assert!(ja["suggestion"].as_str().expect("a text").contains("`中立`"), "{ja}");
-    let no = found.iter().find(|f| f["kind"] == "label_order").expect("found");
+    assert!(
+        evidence.contains("`中性`") && evidence.contains("neutral on 2 of 2"),
+        "{evidence}"
+    );
+    assert!(
+        ja["suggestion"]
+            .as_str()
+            .expect("a text")
+            .contains("`中立`"),
+        "{ja}"
+    );
+    let no = found
+        .iter()
+        .find(|f| f["kind"] == "label_order")
+        .expect("found");
     let evidence = no["evidence"].as_str().expect("a text");
-    assert!(evidence.contains("`nøytral` and `motsigelse` are exchanged, which explains 4 items"), "{evidence}");
-    assert!(printed.stdout.contains("label_words") && printed.stdout.contains("2 errors"), "{}", printed.stdout);
+    assert!(
+        evidence.contains("`nøytral` and `motsigelse` are exchanged, which explains 4 items"),
+        "{evidence}"
+    );
+    assert!(
+        printed.stdout.contains("label_words") && printed.stdout.contains("2 errors"),
+        "{}",
+        printed.stdout
+    );
     let page = fs::read_to_string(folder.path().join("found.html")).expect("a page");
-    assert!(page.contains("中性") && page.contains("Audit of data"), "{page}");
+    assert!(
+        page.contains("中性") && page.contains("Audit of data"),
+        "{page}"
+    );
 }
 
 // Promise: sound data has no error, and the exit code says so. The shipped set is sound.
@@ -56,20 +97,42 @@ fn the_shipped_data_passes() {
     assert_eq!(errors(&findings(&folder.path().join("found.json"))), []);
 }
 
-// Promise: the cost of a tokenizer is counted for every file, and pairs beyond the cutoff are named.
+// Promise: the cost of a tokenizer is counted for every file, and pairs beyond the cutoff are
+// named.
 #[test]
 fn tokens_are_counted() {
     let folder = scratch();
     let (mini, model) = (tiny::mini(), tiny::model());
-    let line = format!("data audit {mini} --task emotion --tokenizer {model} --cutoff-len 150 --json found.json");
+    let line = format!(
+        "data audit {mini} --task emotion --tokenizer {model} --cutoff-len 150 --json found.json"
+    );
     call_line(folder.path(), &line, 0);
     let found = findings(&folder.path().join("found.json"));
     let tokens: Vec<&Value> = found.iter().filter(|f| f["kind"] == "tokens").collect();
     // Ids are bytes: three for a Devanagari letter.
-    let hindi = tokens.iter().find(|f| f["file"] == "ap_emotion/emotion_hi40_test.json").expect("counted");
-    assert!(hindi["evidence"].as_str().expect("a text").contains("per character"), "{hindi}");
-    let cut = tokens.iter().find(|f| f["severity"] == "warning").expect("some Hindi pairs are longer than 150 bytes");
-    assert!(cut["file"].as_str().expect("a name").contains("_train_question") && cut["count"] != 0, "{cut}");
+    let hindi = tokens
+        .iter()
+        .find(|f| f["file"] == "ap_emotion/emotion_hi40_test.json")
+        .expect("counted");
+    assert!(
+        hindi["evidence"]
+            .as_str()
+            .expect("a text")
+            .contains("per character"),
+        "{hindi}"
+    );
+    let cut = tokens
+        .iter()
+        .find(|f| f["severity"] == "warning")
+        .expect("some Hindi pairs are longer than 150 bytes");
+    assert!(
+        cut["file"]
+            .as_str()
+            .expect("a name")
+            .contains("_train_question")
+            && cut["count"] != 0,
+        "{cut}"
+    );
 }
 
 #[test]
@@ -77,14 +140,29 @@ fn what_cannot_be_audited_is_said() {
     let folder = scratch();
     fs::create_dir(folder.path().join("empty")).expect("creates");
     let printed = call_line(folder.path(), "data audit empty", 1);
-    assert!(printed.stderr.contains("empty holds no file of the tasks asked for"), "{}", printed.stderr);
+    assert!(
+        printed
+            .stderr
+            .contains("empty holds no file of the tasks asked for"),
+        "{}",
+        printed.stderr
+    );
     let data = protocols::data();
-    fs::write(data.path().join("data/snli/snli_de6_test.json"), "[\n{\"premise\": \"p\",\n\"hypothesis\" 3}]")
-        .expect("writes");
+    fs::write(
+        data.path().join("data/snli/snli_de6_test.json"),
+        "[\n{\"premise\": \"p\",\n\"hypothesis\" 3}]",
+    )
+    .expect("writes");
     call_line(data.path(), "data audit data --json found.json", 1);
     let found = findings(&data.path().join("found.json"));
     let broken = found.iter().find(|f| f["kind"] == "syntax").expect("found");
-    assert!(broken["evidence"].as_str().expect("a text").starts_with("line 3: "), "{broken}");
+    assert!(
+        broken["evidence"]
+            .as_str()
+            .expect("a text")
+            .starts_with("line 3: "),
+        "{broken}"
+    );
 }
 
 /// A recipe that asks SNLI of `language` without training.
@@ -97,40 +175,95 @@ fn write_recipe(folder: &Path, language: &str) {
     fs::write(folder.join("recipe.toml"), text).expect("writes");
 }
 
-// Promise: a run stops before it computes anything where its data has errors, and says how to accept them; accepted ones
-// are recorded and shown.
+// Promise: a run stops before it computes anything where its data has errors, and says how to
+// accept them; accepted ones are recorded and shown.
 #[test]
 fn a_run_refuses_errors_unless_they_are_accepted() {
     let folder = protocols::data();
     write_recipe(folder.path(), "no");
     let run = "run recipe.toml --out out";
     let refused = call_line(folder.path(), run, 1);
-    assert!(refused.stderr.contains("data.accept = [\"label_order\"]"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("`nøytral` and `motsigelse` are exchanged"), "{}", refused.stderr);
-    assert!(!folder.path().join("out/answers").exists(), "nothing was asked");
-    assert_eq!(errors(&findings(&folder.path().join("out/audit.json"))).len(), 1);
+    assert!(
+        refused.stderr.contains("data.accept = [\"label_order\"]"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused
+            .stderr
+            .contains("`nøytral` and `motsigelse` are exchanged"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        !folder.path().join("out/answers").exists(),
+        "nothing was asked"
+    );
+    assert_eq!(
+        errors(&findings(&folder.path().join("out/audit.json"))).len(),
+        1
+    );
     let again = call_line(folder.path(), run, 1);
-    assert!(again.stderr.contains("data.accept"), "a skipped audit refuses too: {}", again.stderr);
+    assert!(
+        again.stderr.contains("data.accept"),
+        "a skipped audit refuses too: {}",
+        again.stderr
+    );
 
-    call_line(folder.path(), &format!("{run} --set data.accept=label_order"), 0);
-    assert_eq!(json(&folder.path().join("out/audit.json"))["accepted"], json!(["label_order"]));
+    call_line(
+        folder.path(),
+        &format!("{run} --set data.accept=label_order"),
+        0,
+    );
+    assert_eq!(
+        json(&folder.path().join("out/audit.json"))["accepted"],
+        json!(["label_order"])
+    );
     let page = fs::read_to_string(folder.path().join("out/report/index.html")).expect("a page");
-    assert!(page.contains("The recipe accepts errors of the kind label_order"), "{page}");
+    assert!(
+        page.contains("The recipe accepts errors of the kind label_order"),
+        "{page}"
+    );
     assert!(page.contains("error, accepted"), "{page}");
 }
 
 // Promise: what the protocol repairs or keeps on purpose stops no run, and is a note.
 #[test]
 fn what_a_protocol_is_made_for_is_no_refusal() {
-    for (language, protocol) in [("no", "corrected"), ("no", "paper"), ("ja", "corrected"), ("ja", "paper")] {
+    for (language, protocol) in [
+        ("no", "corrected"),
+        ("no", "paper"),
+        ("ja", "corrected"),
+        ("ja", "paper"),
+    ] {
         let folder = protocols::data();
         write_recipe(folder.path(), language);
-        call_line(folder.path(), &format!("run recipe.toml --out out --set eval.protocol={protocol}"), 0);
+        call_line(
+            folder.path(),
+            &format!("run recipe.toml --out out --set eval.protocol={protocol}"),
+            0,
+        );
         let found = findings(&folder.path().join("out/audit.json"));
-        let labels = |f: &&Value| f["kind"].as_str().is_some_and(|kind| kind.starts_with("label_"));
-        let defect = found.iter().find(labels).unwrap_or_else(|| panic!("{language} {protocol}: {found:?}"));
-        assert_eq!(defect["severity"], "note", "{language} {protocol}: {defect}");
-        assert!(defect["suggestion"].as_str().expect("a text").contains(protocol), "{defect}");
+        let labels = |f: &&Value| {
+            f["kind"]
+                .as_str()
+                .is_some_and(|kind| kind.starts_with("label_"))
+        };
+        let defect = found
+            .iter()
+            .find(labels)
+            .unwrap_or_else(|| panic!("{language} {protocol}: {found:?}"));
+        assert_eq!(
+            defect["severity"], "note",
+            "{language} {protocol}: {defect}"
+        );
+        assert!(
+            defect["suggestion"]
+                .as_str()
+                .expect("a text")
+                .contains(protocol),
+            "{defect}"
+        );
     }
 }
 
@@ -141,7 +274,10 @@ fn an_audit_is_not_repeated_without_reason() {
     write_recipe(folder.path(), "de");
     let audited = |folder: &Path| {
         let printed = call_line(folder, "run recipe.toml --out out", 0);
-        printed.stderr.lines().any(|line| line.starts_with("audit ") && line.contains("files"))
+        printed
+            .stderr
+            .lines()
+            .any(|line| line.starts_with("audit ") && line.contains("files"))
     };
     assert!(audited(folder.path()) && !audited(folder.path()));
     let path = folder.path().join("data/snli/snli_de6_test.json");

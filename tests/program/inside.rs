@@ -1,4 +1,5 @@
-//! `[analyse]`: the files that each look leaves, what is done again, and that a killed look goes on.
+//! `[analyse]`: the files that each look leaves, what is done again, and that a killed look
+//! goes on.
 
 use std::{
     collections::BTreeMap,
@@ -41,8 +42,16 @@ fn recipe(section: &str) -> tempfile::TempDir {
 
 /// Every file of what is inside, by its path relative to `run`.
 fn inside(run: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let all = ["captures", "inside"].into_iter().flat_map(|folder| files(run, folder));
-    all.map(|path| (path.clone(), fs::read(run.join(path)).expect("a readable file"))).collect()
+    let all = ["captures", "inside"]
+        .into_iter()
+        .flat_map(|folder| files(run, folder));
+    all.map(|path| {
+        (
+            path.clone(),
+            fs::read(run.join(path)).expect("a readable file"),
+        )
+    })
+    .collect()
 }
 
 fn finite(value: &Value) -> bool {
@@ -54,39 +63,80 @@ fn finite(value: &Value) -> bool {
     }
 }
 
-// Promise: every look leaves its records for the base and the adapter, in every language, all numbers finite, and the page
-// speaks of them; the same command again does nothing; the parts can be run apart.
+// Promise: every look leaves its records for the base and the adapter, in every language, all
+// numbers finite, and the page speaks of them; the same command again does nothing; the parts
+// can be run apart.
 #[test]
 fn every_look_leaves_its_records_once() {
     let folder = recipe(SECTION);
     let out = folder.path().join("out");
-    call_line(folder.path(), "run recipe.toml --out out --only data,train,eval", 0);
+    call_line(
+        folder.path(),
+        "run recipe.toml --out out --only data,train,eval",
+        0,
+    );
     assert!(inside(&out).is_empty(), "nothing was looked at yet");
     call_line(folder.path(), "run recipe.toml --out out --only analyse", 0);
     let found = inside(&out);
     for model in ["base", ADAPTER] {
-        let of_languages = ["de", "en", "sw"].map(|language| format!("lens.emotion.{language}.jsonl"));
-        let of_poolings =
-            ["all", "last"].map(|p| [format!("pca.emotion.{p}.jsonl"), format!("pairs.emotion.{p}.jsonl")]);
-        let others =
-            ["tuned-lens.emotion.jsonl", "silencing.emotion.jsonl", "patching.emotion.jsonl"].map(str::to_owned);
-        for name in of_languages.into_iter().chain(of_poolings.into_iter().flatten()).chain(others) {
+        let of_languages =
+            ["de", "en", "sw"].map(|language| format!("lens.emotion.{language}.jsonl"));
+        let of_poolings = ["all", "last"].map(|p| {
+            [
+                format!("pca.emotion.{p}.jsonl"),
+                format!("pairs.emotion.{p}.jsonl"),
+            ]
+        });
+        let others = [
+            "tuned-lens.emotion.jsonl",
+            "silencing.emotion.jsonl",
+            "patching.emotion.jsonl",
+        ]
+        .map(str::to_owned);
+        for name in of_languages
+            .into_iter()
+            .chain(of_poolings.into_iter().flatten())
+            .chain(others)
+        {
             let records = json_lines(&out.join("inside").join(model).join(&name));
-            assert!(!records.is_empty() && records.iter().all(finite), "{model} {name}");
+            assert!(
+                !records.is_empty() && records.iter().all(finite),
+                "{model} {name}"
+            );
         }
-        assert!(out.join(format!("inside/{model}/neurons.emotion.json")).is_file());
-        assert!(out.join(format!("captures/{model}/emotion.sw.safetensors")).is_file());
+        assert!(
+            out.join(format!("inside/{model}/neurons.emotion.json"))
+                .is_file()
+        );
+        assert!(
+            out.join(format!("captures/{model}/emotion.sw.safetensors"))
+                .is_file()
+        );
     }
     let changes = json_lines(&out.join(format!("inside/{ADAPTER}/changes.emotion.all.jsonl")));
     assert!(!changes.is_empty() && changes.iter().all(finite));
     assert!(!out.join("inside/base/changes.emotion.all.jsonl").exists());
-    assert!(!found.keys().any(|path| path.to_string_lossy().contains(".p") && path.ends_with(".partial")));
+    assert!(
+        !found
+            .keys()
+            .any(|path| path.to_string_lossy().contains(".p") && path.ends_with(".partial"))
+    );
 
     let printed = call_line(folder.path(), "run recipe.toml --out out", 0);
-    assert!(!printed.stderr.contains("capture "), "nothing is captured again: {}", printed.stderr);
-    assert!(inside(&out) == found, "a look that was done is not taken again");
+    assert!(
+        !printed.stderr.contains("capture "),
+        "nothing is captured again: {}",
+        printed.stderr
+    );
+    assert!(
+        inside(&out) == found,
+        "a look that was done is not taken again"
+    );
     let page = fs::read_to_string(out.join("report/index.html")).expect("a page");
-    assert!(page.contains("id=\"inside"), "the page has a part on what is inside");
+    assert!(
+        page.contains("id=\"inside"),
+        "the page has a part on what is inside"
+    );
 }
 
 // Promise: a key makes again what depends on it, and nothing else.
@@ -94,25 +144,53 @@ fn every_look_leaves_its_records_once() {
 fn one_changed_key_looks_again_only_where_it_matters() {
     let folder = recipe(SECTION);
     let out = folder.path().join("out");
-    call_line(folder.path(), "run recipe.toml --out out --only data,train,analyse", 0);
+    call_line(
+        folder.path(),
+        "run recipe.toml --out out --only data,train,analyse",
+        0,
+    );
     let stages = |manifest: &Value| manifest["stages"].as_object().expect("stages").clone();
     let before = stages(&json(&out.join("manifest.json")));
     let changed = |set: &str| -> Vec<String> {
-        call(folder.path(), &["run", "recipe.toml", "--out", "out", "--only", "analyse", "--set", set], 0);
+        call(
+            folder.path(),
+            &[
+                "run",
+                "recipe.toml",
+                "--out",
+                "out",
+                "--only",
+                "analyse",
+                "--set",
+                set,
+            ],
+            0,
+        );
         let after = stages(&json(&out.join("manifest.json")));
         after
             .iter()
-            .filter(|(name, stage)| before.get(*name).map(|b| &b["inputs"]) != Some(&stage["inputs"]))
+            .filter(|(name, stage)| {
+                before.get(*name).map(|b| &b["inputs"]) != Some(&stage["inputs"])
+            })
             .map(|(name, _)| name.clone())
             .collect()
     };
     let kinds = |names: Vec<String>| -> std::collections::BTreeSet<String> {
-        names.iter().map(|name| name.split('.').next().expect("a kind").to_owned()).collect()
+        names
+            .iter()
+            .map(|name| name.split('.').next().expect("a kind").to_owned())
+            .collect()
     };
     let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     assert_eq!(kinds(changed("analyse.permutations=21")), set(&["map"]));
-    assert_eq!(kinds(changed("analyse.lens_steps=1")), set(&["lens", "tuned-lens"]));
-    assert_eq!(kinds(changed("analyse.neuron_share=0.2")), set(&["neurons", "silencing"]));
+    assert_eq!(
+        kinds(changed("analyse.lens_steps=1")),
+        set(&["lens", "tuned-lens"])
+    );
+    assert_eq!(
+        kinds(changed("analyse.neuron_share=0.2")),
+        set(&["neurons", "silencing"])
+    );
 }
 
 // Promise: killed at any moment, the same command again ends with the same bytes.
@@ -120,7 +198,11 @@ fn one_changed_key_looks_again_only_where_it_matters() {
 fn a_killed_look_goes_on() {
     let folder = recipe(SECTION);
     let out = folder.path().join("out");
-    call_line(folder.path(), "run recipe.toml --out out --only data,train,analyse", 0);
+    call_line(
+        folder.path(),
+        "run recipe.toml --out out --only data,train,analyse",
+        0,
+    );
     let expected = inside(&out);
     for folder in ["captures", "inside"] {
         fs::remove_dir_all(out.join(folder)).expect("removes");
@@ -128,15 +210,22 @@ fn a_killed_look_goes_on() {
     for wait in [30, 90, 150, 300, 600] {
         let mut command = program(folder.path());
         command.args(["run", "recipe.toml", "--out", "out", "--only", "analyse"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
         sleep(Duration::from_millis(wait));
         child.kill().expect("kills");
         child.wait().expect("waits");
     }
     call_line(folder.path(), "run recipe.toml --out out --only analyse", 0);
     let found = inside(&out);
-    let differing: Vec<_> =
-        expected.iter().filter(|(path, bytes)| found.get(*path) != Some(bytes)).map(|(path, _)| path).collect();
+    let differing: Vec<_> = expected
+        .iter()
+        .filter(|(path, bytes)| found.get(*path) != Some(bytes))
+        .map(|(path, _)| path)
+        .collect();
     assert!(
         differing.is_empty() && found.len() == expected.len(),
         "differ from those of a run left alone: {differing:?}"

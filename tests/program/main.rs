@@ -1,6 +1,7 @@
-//! The program as a user meets it: commands, files, messages, exit codes; that a killed run goes on where it was, and
-//! that nothing changes a result which should not. With a tiny model of random weights, in temporary folders.
-//! Never here: whether the numbers are right; the crates' own tests compare them with reference programs.
+//! The program as a user meets it: commands, files, messages, exit codes; that a killed run
+//! goes on where it was, and that nothing changes a result which should not. With a tiny model
+//! of random weights, in temporary folders. Never here: whether the numbers are right; the
+//! crates' own tests compare them with reference programs.
 
 mod audit;
 mod build;

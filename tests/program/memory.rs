@@ -1,4 +1,5 @@
-//! What a run says of memory and time, activation checkpointing, and one process at a time in a run folder.
+//! What a run says of memory and time, activation checkpointing, and one process at a time in a
+//! run folder.
 
 use std::{fs, fs::File};
 
@@ -9,43 +10,79 @@ use crate::{
 
 const ON: [&str; 2] = ["--set", "train.activation_checkpointing=true"];
 
-// Promise: activation checkpointing changes no byte of a result, is noted, and alone gives no reason to do anything again.
+// Promise: activation checkpointing changes no byte of a result, is noted, and alone gives no
+// reason to do anything again.
 #[test]
 fn activation_checkpointing_changes_no_result() {
     let folder = scratch();
     tiny::write_recipe(folder.path());
     call_line(folder.path(), "train recipe.toml --out plain", 0);
-    call(folder.path(), &[&["train", "recipe.toml", "--out", "again"][..], &ON].concat(), 0);
+    call(
+        folder.path(),
+        &[&["train", "recipe.toml", "--out", "again"][..], &ON].concat(),
+        0,
+    );
     let (plain, again) = (folder.path().join("plain"), folder.path().join("again"));
     assert_same_results(&results(&plain), &results(&again));
     let stages = |run: &std::path::Path| json(&run.join("manifest.json"))["stages"].clone();
     let noted = |run| stages(run)["train.emotion.sw-en.seed1"]["notes"].clone();
     assert_eq!(
-        (&noted(&plain)["activation_checkpointing"], &noted(&again)["activation_checkpointing"]),
+        (
+            &noted(&plain)["activation_checkpointing"],
+            &noted(&again)["activation_checkpointing"]
+        ),
         (&false.into(), &true.into())
     );
-    assert!(noted(&plain)["estimated_bytes"].as_u64() > noted(&again)["estimated_bytes"].as_u64(), "{}", noted(&plain));
+    assert!(
+        noted(&plain)["estimated_bytes"].as_u64() > noted(&again)["estimated_bytes"].as_u64(),
+        "{}",
+        noted(&plain)
+    );
     let before = stages(&plain);
-    call(folder.path(), &[&["train", "recipe.toml", "--out", "plain"][..], &ON].concat(), 0);
+    call(
+        folder.path(),
+        &[&["train", "recipe.toml", "--out", "plain"][..], &ON].concat(),
+        0,
+    );
     assert_eq!(stages(&plain), before, "nothing is done again");
 }
 
-// Promise: a run ends with its peak of memory, and its manifest holds it and the time of asking alone.
+// Promise: a run ends with its peak of memory, and its manifest holds it and the time of asking
+// alone.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_run_tells_its_peak_memory_and_how_long_it_asked() {
     let folder = scratch();
     tiny::write_recipe(folder.path());
-    let printed = call_line(folder.path(), "run recipe.toml --out out --only eval --set train.max_steps=1", 1);
+    let printed = call_line(
+        folder.path(),
+        "run recipe.toml --out out --only eval --set train.max_steps=1",
+        1,
+    );
     assert!(printed.stderr.contains("no adapter"), "{}", printed.stderr);
     let printed = call_line(folder.path(), "run recipe.toml --out out", 0);
     let last = printed.stderr.lines().last().unwrap_or_default();
-    assert!(last.starts_with("peak memory: ") && last.ends_with(" GB"), "{}", printed.stderr);
+    assert!(
+        last.starts_with("peak memory: ") && last.ends_with(" GB"),
+        "{}",
+        printed.stderr
+    );
     let manifest = json(&folder.path().join("out/manifest.json"));
-    assert!(manifest["machine"]["peak_memory_bytes"].as_u64() > Some(1 << 20), "{}", manifest["machine"]);
-    for (name, stage) in manifest["stages"].as_object().expect("stages").iter().filter(|(n, _)| n.starts_with("eval."))
+    assert!(
+        manifest["machine"]["peak_memory_bytes"].as_u64() > Some(1 << 20),
+        "{}",
+        manifest["machine"]
+    );
+    for (name, stage) in manifest["stages"]
+        .as_object()
+        .expect("stages")
+        .iter()
+        .filter(|(n, _)| n.starts_with("eval."))
     {
-        let (asking, whole) = (stage["notes"]["asking_seconds"].as_f64(), stage["seconds"].as_f64());
+        let (asking, whole) = (
+            stage["notes"]["asking_seconds"].as_f64(),
+            stage["seconds"].as_f64(),
+        );
         assert!(asking > Some(0.0) && asking <= whole, "{name}: {stage}");
     }
 }
@@ -57,17 +94,27 @@ fn one_process_at_a_time_works_in_a_run_folder() {
     tiny::write_recipe(folder.path());
     call_line(folder.path(), "train recipe.toml --out out", 0);
     let manifest = fs::read(folder.path().join("out/manifest.json")).expect("a manifest");
-    let held = File::options().write(true).open(folder.path().join("out/.lock")).expect("the lock");
+    let held = File::options()
+        .write(true)
+        .open(folder.path().join("out/.lock"))
+        .expect("the lock");
     held.lock().expect("locks");
     let refused = call_line(folder.path(), "run recipe.toml --out out", 1).stderr;
-    assert!(refused.contains("another process is at work in out; wait"), "{refused}");
-    assert_eq!(fs::read(folder.path().join("out/manifest.json")).expect("a manifest"), manifest);
+    assert!(
+        refused.contains("another process is at work in out; wait"),
+        "{refused}"
+    );
+    assert_eq!(
+        fs::read(folder.path().join("out/manifest.json")).expect("a manifest"),
+        manifest
+    );
     assert!(files(&folder.path().join("out"), "answers").is_empty());
     drop(held);
     call_line(folder.path(), "train recipe.toml --out out", 0);
 }
 
-// Promise: `check` estimates memory with and without activation checkpointing, and time where model and data are there.
+// Promise: `check` estimates memory with and without activation checkpointing, and time where
+// model and data are there.
 #[test]
 fn check_estimates_memory_and_time() {
     let folder = scratch();
@@ -81,9 +128,16 @@ fn check_estimates_memory_and_time() {
     ] {
         assert!(told.contains(needle), "`{needle}` in\n{told}");
     }
-    let fetched_later = call_line(folder.path(), "check recipe.toml --set model=mistral-7b", 0).stderr;
-    assert!(fetched_later.contains("weights 29.0 GB (f32)"), "{fetched_later}");
-    assert!(fetched_later.contains("no estimate of time before the model is fetched"), "{fetched_later}");
+    let fetched_later =
+        call_line(folder.path(), "check recipe.toml --set model=mistral-7b", 0).stderr;
+    assert!(
+        fetched_later.contains("weights 29.0 GB (f32)"),
+        "{fetched_later}"
+    );
+    assert!(
+        fetched_later.contains("no estimate of time before the model is fetched"),
+        "{fetched_later}"
+    );
     let no_data = call_line(folder.path(), "check recipe.toml --set data.dir=nowhere", 0).stderr;
     assert!(no_data.contains("no estimate of time: "), "{no_data}");
 }

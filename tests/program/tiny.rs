@@ -1,4 +1,5 @@
-//! A model of three small layers with a byte-level tokenizer, the recipe that the tests run, and small test files.
+//! A model of three small layers with a byte-level tokenizer, the recipe that the tests run,
+//! and small test files.
 
 use std::{
     collections::BTreeMap,
@@ -28,18 +29,25 @@ pub(crate) fn model() -> &'static str {
 /// A model folder of its own, to be damaged.
 pub(crate) fn make_model(folder: &Path) {
     for name in ["config.json", "model.safetensors"] {
-        let bytes = fs::read(repository("tests/golden/tiny_llama").join(name)).expect("the golden model");
+        let bytes =
+            fs::read(repository("tests/golden/tiny_llama").join(name)).expect("the golden model");
         write_whole(&folder.join(name), &bytes).expect("writes");
     }
-    let write = |name: &str, value: &Value| write_whole(&folder.join(name), value.to_string().as_bytes());
+    let write =
+        |name: &str, value: &Value| write_whole(&folder.join(name), value.to_string().as_bytes());
     write("tokenizer.json", &tokenizer()).expect("writes");
-    let names = json!({"tokenizer_class": "GPT2Tokenizer", "bos_token": null, "eos_token": "<end>"});
+    let names =
+        json!({"tokenizer_class": "GPT2Tokenizer", "bos_token": null, "eos_token": "<end>"});
     write("tokenizer_config.json", &names).expect("writes");
 }
 
 /// Byte-level BPE that merges nothing.
 fn tokenizer() -> Value {
-    let mut vocab: BTreeMap<String, usize> = byte_alphabet().into_iter().map(String::from).zip(0..).collect();
+    let mut vocab: BTreeMap<String, usize> = byte_alphabet()
+        .into_iter()
+        .map(String::from)
+        .zip(0..)
+        .collect();
     vocab.insert("<end>".to_owned(), 256);
     let step = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
     json!({
@@ -52,12 +60,22 @@ fn tokenizer() -> Value {
     })
 }
 
-/// GPT-2's way to write bytes: printable Latin-1 characters stand for themselves, the others for what follows U+00FF.
+/// GPT-2's way to write bytes: printable Latin-1 characters stand for themselves, the others
+/// for what follows U+00FF.
 fn byte_alphabet() -> Vec<char> {
     let prints = |byte: u32| matches!(byte, 0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF);
     let mut others = 0x100..;
-    let character = |byte| if prints(byte) { byte } else { others.next().expect("endless") };
-    (0..256).map(character).map(|code| char::from_u32(code).expect("a character")).collect()
+    let character = |byte| {
+        if prints(byte) {
+            byte
+        } else {
+            others.next().expect("endless")
+        }
+    };
+    (0..256)
+        .map(character)
+        .map(|code| char::from_u32(code).expect("a character"))
+        .collect()
 }
 
 /// Writes `recipe.toml` into `folder`: a whole experiment of about a second.
@@ -95,19 +113,26 @@ limit = 4
 
 /// The shipped small data.
 pub(crate) fn mini() -> String {
-    repository("assets/mini").to_str().expect("a UTF-8 path").to_owned()
+    repository("assets/mini")
+        .to_str()
+        .expect("a UTF-8 path")
+        .to_owned()
 }
 
 /// The first `count` items of a shipped test file.
 pub(crate) fn items(language: &str, count: usize) -> Vec<Value> {
-    let path = repository(&format!("assets/mini/ap_emotion/emotion_{language}40_test.json"));
+    let path = repository(&format!(
+        "assets/mini/ap_emotion/emotion_{language}40_test.json"
+    ));
     let all: Vec<Value> = serde_json::from_slice(&fs::read(path).expect("shipped")).expect("JSON");
     all.into_iter().take(count).collect()
 }
 
 /// Writes a test file in the released layout, an item on each line from the second on.
 pub(crate) fn write_items(dir: &Path, folder: &str, stem: &str, items: &[Value]) -> PathBuf {
-    let path = dir.join(folder).join(format!("{stem}{}_test.json", items.len()));
+    let path = dir
+        .join(folder)
+        .join(format!("{stem}{}_test.json", items.len()));
     let lines: Vec<String> = items.iter().map(Value::to_string).collect();
     write_whole(&path, format!("[\n{}\n]\n", lines.join(",\n")).as_bytes()).expect("writes");
     path

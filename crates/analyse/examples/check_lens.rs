@@ -1,5 +1,6 @@
-//! Compares the lens on SmolLM2-135M-Instruct with values made by transformers (`tests/golden/lens.py`): the tokens of every
-//! label, which items are dropped, and every point of every curve.
+//! Compares the lens on SmolLM2-135M-Instruct with values made by transformers
+//! (`tests/golden/lens.py`): the tokens of every label, which items are dropped, and every
+//! point of every curve.
 //!
 //! `check_lens MODEL.gguf`, in the repository or anywhere else.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
@@ -64,13 +65,25 @@ impl Check {
         let prompts = analyse::encode(tokenizer, &rendered, Some(cases.len())).unwrap();
         let labels = LabelTokens::new(tokenizer, task, language).unwrap();
         for (label, own) in case["own"].as_array().unwrap().iter().enumerate() {
-            self.equal(&format!("{language} tokens of label {label}"), labels.own(label), &ids(own));
+            self.equal(
+                &format!("{language} tokens of label {label}"),
+                labels.own(label),
+                &ids(own),
+            );
         }
         let records = lens::read(decoder, &prompts, &labels, None, 2048, &mut |_| true).unwrap();
         for ((record, rendered), case) in records.iter().zip(&rendered.prompts).zip(cases) {
             let place = format!("{language} item {}", record.item);
-            self.equal(&place, rendered.text.as_str(), case["text"].as_str().unwrap());
-            self.equal(&place, record.gold.as_str(), task.labels[case["gold"].as_u64().unwrap() as usize].as_str());
+            self.equal(
+                &place,
+                rendered.text.as_str(),
+                case["text"].as_str().unwrap(),
+            );
+            self.equal(
+                &place,
+                record.gold.as_str(),
+                task.labels[case["gold"].as_u64().unwrap() as usize].as_str(),
+            );
             self.equal(&place, record.shared_tokens.clone(), ids(&case["shared"]));
             if record.is_dropped() {
                 self.dropped += 1;
@@ -83,15 +96,30 @@ impl Check {
     fn curves(&mut self, place: &str, record: &LensRecord, want: &Value) {
         let (mut worst, mut entropy) = (self.worst, self.worst_entropy);
         self.curve(place, &record.correct, &want["correct"], &mut worst);
-        self.curve(place, &record.correct_english, &want["correct_english"], &mut worst);
+        self.curve(
+            place,
+            &record.correct_english,
+            &want["correct_english"],
+            &mut worst,
+        );
         self.curve(place, &record.possible, &want["possible"], &mut worst);
-        self.curve(place, &record.possible_english, &want["possible_english"], &mut worst);
+        self.curve(
+            place,
+            &record.possible_english,
+            &want["possible_english"],
+            &mut worst,
+        );
         self.curve(place, &record.entropy, &want["entropy"], &mut entropy);
         (self.worst, self.worst_entropy) = (worst, entropy);
     }
 
     fn curve(&mut self, place: &str, found: &[f32], want: &Value, worst: &mut f64) {
-        let want: Vec<f64> = want.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        let want: Vec<f64> = want
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|v| v.as_f64().unwrap())
+            .collect();
         self.equal(place, found.len(), want.len());
         for (layer, (&found, want)) in found.iter().zip(want).enumerate() {
             let off = (f64::from(found) - want).abs() / want.abs().max(1.0);
@@ -105,12 +133,24 @@ impl Check {
     }
 
     fn end(self) -> ExitCode {
-        println!("worst probability off by {:.1e}, entropy by a share of {:.1e}", self.worst, self.worst_entropy);
-        println!("{} comparisons, {} failed; {} items dropped", self.count, self.failed, self.dropped);
-        ExitCode::from(u8::from(self.failed > 0 || self.count == 0 || self.dropped == 0))
+        println!(
+            "worst probability off by {:.1e}, entropy by a share of {:.1e}",
+            self.worst, self.worst_entropy
+        );
+        println!(
+            "{} comparisons, {} failed; {} items dropped",
+            self.count, self.failed, self.dropped
+        );
+        ExitCode::from(u8::from(
+            self.failed > 0 || self.count == 0 || self.dropped == 0,
+        ))
     }
 }
 
 fn ids(list: &Value) -> Vec<u32> {
-    list.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_u64().unwrap() as u32)
+        .collect()
 }

@@ -1,5 +1,6 @@
-//! Trains a tuned lens for a real model on this project's own small data, and shows how far raw and tuned lens are from the
-//! model on items that are held out. Fails unless the tuned one is nearer after every layer.
+//! Trains a tuned lens for a real model on this project's own small data, and shows how far raw
+//! and tuned lens are from the model on items that are held out. Fails unless the tuned one is
+//! nearer after every layer.
 //!
 //! `tune_lens MODEL.gguf FILE [UPDATES [TOKENS [LANGUAGE,...]]]`; FILE gets the translators.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
@@ -38,7 +39,8 @@ fn main() -> ExitCode {
     };
     let prompts: Vec<Prompts> = languages.iter().map(encode).collect();
     let recipe = AnalyseRecipe::paper(task.name.clone(), languages);
-    let number = |at: usize, default: usize| rest.get(at).map_or(default, |text| text.parse().unwrap());
+    let number =
+        |at: usize, default: usize| rest.get(at).map_or(default, |text| text.parse().unwrap());
     let tuning = Tuning {
         model: &decoder,
         prompts: &prompts,
@@ -57,12 +59,29 @@ fn main() -> ExitCode {
         true
     });
     let records = records.unwrap();
-    println!("{} updates of {} tokens: {} s", tuning.steps, tuning.tokens, start.elapsed().as_secs());
-    println!("layer   raw KL  tuned KL  95 % interval of the gain (nats a token, {} tokens)", records[0].tokens);
+    println!(
+        "{} updates of {} tokens: {} s",
+        tuning.steps,
+        tuning.tokens,
+        start.elapsed().as_secs()
+    );
+    println!(
+        "layer   raw KL  tuned KL  95 % interval of the gain (nats a token, {} tokens)",
+        records[0].tokens
+    );
     for r in &records {
-        println!("{:>5} {:8.3} {:9.3}  {:.3} to {:.3}", r.layer, r.raw_kl, r.tuned_kl, r.gain_low, r.gain_high);
+        println!(
+            "{:>5} {:8.3} {:9.3}  {:.3} to {:.3}",
+            r.layer, r.raw_kl, r.tuned_kl, r.gain_low, r.gain_high
+        );
     }
-    let worse = records.iter().filter(|record| record.gain_low <= 0.0).count();
-    println!("{} layers, {worse} where the tuned lens is not surely nearer", records.len());
+    let worse = records
+        .iter()
+        .filter(|record| record.gain_low <= 0.0)
+        .count();
+    println!(
+        "{} layers, {worse} where the tuned lens is not surely nearer",
+        records.len()
+    );
     ExitCode::from(u8::from(worse > 0))
 }

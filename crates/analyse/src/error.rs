@@ -10,7 +10,9 @@ use schema::disk::DiskError;
 #[derive(Debug, thiserror::Error)]
 pub enum AnalyseError {
     /// A line of the input is not a row.
-    #[error("{file}, line {line}: {problem}; a row is {{\"text\": \"...\"}} or {{\"ids\": [1, 2, 3]}}")]
+    #[error(
+        "{file}, line {line}: {problem}; a row is {{\"text\": \"...\"}} or {{\"ids\": [1, 2, 3]}}"
+    )]
     Row {
         /// The file.
         file: String,

@@ -16,11 +16,16 @@ use serde_json::Value;
 use crate::{Asked, Prompts};
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/golden")
+        .join(name)
 }
 
 fn load_from(dir: &Path) -> Decoder {
-    let files = ModelFiles::Folder { dir: dir.to_owned(), weights: vec![dir.join("model.safetensors")] };
+    let files = ModelFiles::Folder {
+        dir: dir.to_owned(),
+        weights: vec![dir.join("model.safetensors")],
+    };
     Decoder::load(&files, Precision::F32, &Device::Cpu).expect("loads")
 }
 
@@ -40,14 +45,26 @@ pub(crate) fn tiny_with(tensor: &str, change: impl Fn(&mut [f32])) -> Decoder {
         .map(|(name, view)| (name, (view.shape().to_vec(), view.data().to_vec())))
         .collect();
     let (_, raw) = data.get_mut(tensor).expect("a tensor of the model");
-    let mut values: Vec<f32> = raw.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let mut values: Vec<f32> = raw
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect();
     change(&mut values);
-    *raw = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    *raw = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
     let view = |(shape, raw)| TensorView::new(Dtype::F32, Vec::clone(shape), raw).expect("a view");
     let dir = tempfile::tempdir().expect("a folder");
     fs::copy(source.join("config.json"), dir.path().join("config.json")).expect("copies");
-    let written = safetensors::serialize(data.iter().map(|(name, (shape, raw))| (name, view((shape, raw)))), None)
-        .expect("serializes");
+    let written = safetensors::serialize(
+        data.iter()
+            .map(|(name, (shape, raw))| (name, view((shape, raw)))),
+        None,
+    )
+    .expect("serializes");
     fs::write(dir.path().join("model.safetensors"), written).expect("writes");
     load_from(dir.path())
 }
@@ -61,13 +78,18 @@ pub(crate) struct Own {
 
 impl Own {
     pub(crate) fn asked(&self) -> Asked<'_> {
-        Asked { prompts: &self.prompts, label_sets: &self.label_sets }
+        Asked {
+            prompts: &self.prompts,
+            label_sets: &self.label_sets,
+        }
     }
 }
 
 /// All languages as they are asked.
 pub(crate) fn ask_all(all: &BTreeMap<Language, Own>) -> BTreeMap<Language, Asked<'_>> {
-    all.iter().map(|(&language, own)| (language, own.asked())).collect()
+    all.iter()
+        .map(|(&language, own)| (language, own.asked()))
+        .collect()
 }
 
 /// `tests/golden/neurons.json`.
@@ -78,15 +100,24 @@ pub(crate) fn golden() -> Value {
 /// The prompts of the golden file.
 pub(crate) fn golden_prompts(golden: &Value) -> BTreeMap<Language, Own> {
     let all = golden["prompts"].as_object().expect("languages");
-    all.iter().map(|(language, own)| (language.parse().expect("a language"), read_own(own))).collect()
+    all.iter()
+        .map(|(language, own)| (language.parse().expect("a language"), read_own(own)))
+        .collect()
 }
 
 fn read_own(own: &Value) -> Own {
     let pairs: Vec<Vec<usize>> = read(&own["questions"]);
     let questions = pairs.iter().map(|pair| pair[0]..pair[1]).collect();
-    let (suffixes, items, golds) = (read(&own["suffixes"]), read(&own["items"]), read(&own["golds"]));
+    let (suffixes, items, golds) = (
+        read(&own["suffixes"]),
+        read(&own["items"]),
+        read(&own["golds"]),
+    );
     let prompts = Prompts::assemble(read(&own["prefix"]), suffixes, questions, items, golds);
-    Own { prompts, label_sets: read(&own["label_sets"]) }
+    Own {
+        prompts,
+        label_sets: read(&own["label_sets"]),
+    }
 }
 
 /// A part of the golden file.
@@ -97,7 +128,10 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(value: &Value) -> T {
 /// Whether all numbers are as near as f32 may be to f64.
 pub(crate) fn assert_near(found: &[f64], expected: &[f64], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
-    let far = found.iter().zip(expected).find(|(a, b)| (*a - *b).abs() > 2e-5 || a.is_nan());
+    let far = found
+        .iter()
+        .zip(expected)
+        .find(|(a, b)| (*a - *b).abs() > 2e-5 || a.is_nan());
     assert!(far.is_none(), "{what}: {far:?}");
 }
 

@@ -1,5 +1,6 @@
-//! Capture of hidden states, and what is computed from them: where languages lie, what the lens reads, which neurons are
-//! whose, and what changes in the answers when something inside is changed. Never here: drawing.
+//! Capture of hidden states, and what is computed from them: where languages lie, what the lens
+//! reads, which neurons are whose, and what changes in the answers when something inside is
+//! changed. Never here: drawing.
 
 mod asked;
 pub mod capture;

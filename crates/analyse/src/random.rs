@@ -1,4 +1,5 @@
-//! Streams of random numbers, each purpose its own, so that a change of one shifts no other. Never here: what is drawn.
+//! Streams of random numbers, each purpose its own, so that a change of one shifts no other.
+//! Never here: what is drawn.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -40,7 +41,10 @@ mod tests {
             draw(1, Purpose::Direction, 0),
             draw(2, Purpose::Items, 0),
         ];
-        assert!((0..6).all(|at| !drawn[..at].contains(&drawn[at])), "{drawn:?}");
+        assert!(
+            (0..6).all(|at| !drawn[..at].contains(&drawn[at])),
+            "{drawn:?}"
+        );
         assert_eq!(draw(1, Purpose::Items, 1), drawn[1]);
     }
 }

@@ -1,5 +1,6 @@
-//! Seeded bootstrap of a mean over items (Efron & Tibshirani 1993), with the tails of the report's intervals: expanded
-//! percentiles (Hesterberg 2015), as wide as Student's t. Never here: what the values are.
+//! Seeded bootstrap of a mean over items (Efron & Tibshirani 1993), with the tails of the
+//! report's intervals: expanded percentiles (Hesterberg 2015), as wide as Student's t. Never
+//! here: what the values are.
 
 use rand::RngExt;
 use rayon::prelude::*;
@@ -21,27 +22,41 @@ impl Resampling {
     /// `resamples` draws of `items` items, two or more: of one there is no interval.
     pub(crate) fn new(items: usize, resamples: usize, seed: u64) -> Self {
         let mut counts = vec![0; items * resamples];
-        counts.par_chunks_mut(items).enumerate().for_each(|(draw, counts)| {
-            let mut generator = generator(seed, Purpose::Items, draw as u64);
-            (0..items).for_each(|_| counts[generator.random_range(0..items)] += 1);
-        });
-        Self { items, counts, tail: tail_of(items) }
+        counts
+            .par_chunks_mut(items)
+            .enumerate()
+            .for_each(|(draw, counts)| {
+                let mut generator = generator(seed, Purpose::Items, draw as u64);
+                (0..items).for_each(|_| counts[generator.random_range(0..items)] += 1);
+            });
+        Self {
+            items,
+            counts,
+            tail: tail_of(items),
+        }
     }
 
     /// 95 % interval of the mean of `values`, one an item.
     pub(crate) fn interval(&self, values: &[f64]) -> (f64, f64) {
         let mean = |counts: &[u32]| {
-            let sum: f64 = values.iter().zip(counts).map(|(value, &count)| value * f64::from(count)).sum();
+            let sum: f64 = values
+                .iter()
+                .zip(counts)
+                .map(|(value, &count)| value * f64::from(count))
+                .sum();
             sum / self.items as f64
         };
         let mut means: Vec<f64> = self.counts.par_chunks(self.items).map(mean).collect();
         means.sort_unstable_by(f64::total_cmp);
-        (percentile(&means, self.tail), percentile(&means, 1.0 - self.tail))
+        (
+            percentile(&means, self.tail),
+            percentile(&means, 1.0 - self.tail),
+        )
     }
 }
 
-/// 0.025, less with few items: a plain percentile interval divides by n where t divides by n - 1, and has the normal's
-/// tails.
+/// 0.025, less with few items: a plain percentile interval divides by n where t divides by n -
+/// 1, and has the normal's tails.
 fn tail_of(items: usize) -> f64 {
     let n = items as f64;
     let t = StudentsT::new(0.0, 1.0, n - 1.0).map_or(f64::NAN, |t| t.inverse_cdf(0.975));
@@ -62,10 +77,21 @@ mod tests {
     /// scipy: norm.cdf(-sqrt(n / (n - 1)) * t.ppf(0.975, n - 1)).
     #[test]
     fn tails_equal_scipy() {
-        for (items, expected) in [(8, 0.005_737_520_517), (10, 0.008_550_639_024), (500, 0.024_609_072_307)] {
-            assert!((tail_of(items) - expected).abs() < 1e-6, "{items}: {}", tail_of(items));
+        for (items, expected) in [
+            (8, 0.005_737_520_517),
+            (10, 0.008_550_639_024),
+            (500, 0.024_609_072_307),
+        ] {
+            assert!(
+                (tail_of(items) - expected).abs() < 1e-6,
+                "{items}: {}",
+                tail_of(items)
+            );
         }
-        assert!(tail_of(2) < 1e-6, "of two items the ends are the smallest and the largest mean");
+        assert!(
+            tail_of(2) < 1e-6,
+            "of two items the ends are the smallest and the largest mean"
+        );
     }
 
     #[test]
@@ -81,14 +107,18 @@ mod tests {
         let values = [vec![1.0; 12], vec![-1.0; 4], vec![0.0; 24]].concat();
         let found = Resampling::new(40, 4000, 3).interval(&values);
         // 200 000 draws of numpy at the same tails give 0.0 and 0.4; one item is 0.025.
-        assert!(found.0.abs() < 0.0251 && (found.1 - 0.4).abs() < 0.0251, "{found:?}");
+        assert!(
+            found.0.abs() < 0.0251 && (found.1 - 0.4).abs() < 0.0251,
+            "{found:?}"
+        );
         assert_eq!(Resampling::new(40, 4000, 3).interval(&values), found);
         let values: Vec<f64> = (0..40).map(|at| f64::from(at).sqrt()).collect();
         let of = |seed| Resampling::new(40, 100, seed).interval(&values);
         assert_ne!(of(3), of(4));
     }
 
-    /// Intervals of means of 15 normal values hold their mean in 95 % of 2000 runs, within three standard errors.
+    /// Intervals of means of 15 normal values hold their mean in 95 % of 2000 runs, within
+    /// three standard errors.
     #[test]
     fn intervals_cover() {
         let resampling = Resampling::new(15, 400, 1);
@@ -97,7 +127,9 @@ mod tests {
         let runs = 2000;
         let hits = (0..runs)
             .filter(|_| {
-                let values: Vec<f64> = (0..15).map(|_| standard.inverse_cdf(generator.random())).collect();
+                let values: Vec<f64> = (0..15)
+                    .map(|_| standard.inverse_cdf(generator.random()))
+                    .collect();
                 let (low, high) = resampling.interval(&values);
                 low <= 0.0 && 0.0 <= high
             })

@@ -1,8 +1,9 @@
 //! Which English item an item is the translation of.
 //!
-//! Test files stand item by item in the English order. Where items are missing or extra, the alignment with the lowest
-//! cost (Needleman and Wunsch 1970, with lengths as in Gale and Church 1993) says which: what is compared needs no
-//! dictionary - lengths, numbers, names that keep their letters, and labels once it is known that they agree.
+//! Test files stand item by item in the English order. Where items are missing or extra, the
+//! alignment with the lowest cost (Needleman and Wunsch 1970, with lengths as in Gale and
+//! Church 1993) says which: what is compared needs no dictionary - lengths, numbers, names that
+//! keep their letters, and labels once it is known that they agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,8 @@ use crate::{
     text::{digit, shorten, show_items, words},
 };
 
-/// Cost of leaving an item without a counterpart; a pair of unrelated items costs more than two of these.
+/// Cost of leaving an item without a counterpart; a pair of unrelated items costs more than two
+/// of these.
 const GAP: f64 = 2.0;
 /// How far from the diagonal an alignment may go beyond the difference of the counts.
 const BAND: usize = 40;
@@ -32,8 +34,13 @@ const DOUBTED: usize = 4;
 /// Share of golds that must agree before a disagreement counts against a pair.
 const AGREEING: f64 = 0.8;
 
-/// Puts the English parts and golds beside the items of every test file; missing and extra items become findings.
-pub(crate) fn attach_english(sets: &mut [Set<'_>], detector: &Detector, findings: &mut Vec<Finding>) {
+/// Puts the English parts and golds beside the items of every test file; missing and extra
+/// items become findings.
+pub(crate) fn attach_english(
+    sets: &mut [Set<'_>],
+    detector: &Detector,
+    findings: &mut Vec<Finding>,
+) {
     let is_test = |set: &Set<'_>| set.source.role == Role::Test;
     let mut foreign: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for set in sets.iter().filter(|set| is_test(set) && set.is_english()) {
@@ -43,25 +50,47 @@ pub(crate) fn attach_english(sets: &mut [Set<'_>], detector: &Detector, findings
         if !is_test(&sets[at]) || sets[at].language() == Language::En || sets[at].items.is_empty() {
             continue;
         }
-        let same =
-            |set: &&Set<'_>| is_test(set) && set.is_english() && set.source.task.name == sets[at].source.task.name;
+        let same = |set: &&Set<'_>| {
+            is_test(set) && set.is_english() && set.source.task.name == sets[at].source.task.name
+        };
         let english: Vec<&Set<'_>> = sets.iter().filter(same).collect();
-        let [english] = english.as_slice() else { continue };
+        let [english] = english.as_slice() else {
+            continue;
+        };
         let alignment = align(&sets[at], english);
         findings.extend(describe_gaps(&sets[at], english, &alignment));
         let attach = |(item, counterpart): (&Item, &Option<usize>)| {
-            let Some(index) = *counterpart else { return item.clone() };
+            let Some(index) = *counterpart else {
+                return item.clone();
+            };
             let other = &english.items[index];
             let english_gold = other.gold.clone().map(|gold| (index, gold));
-            let is_foreign = foreign.get(english.source.task.name.as_str()).is_some_and(|items| items.contains(&index));
-            let english = if is_foreign { Vec::new() } else { other.parts.clone() };
-            Item { english, english_gold, is_foreign, ..item.clone() }
+            let is_foreign = foreign
+                .get(english.source.task.name.as_str())
+                .is_some_and(|items| items.contains(&index));
+            let english = if is_foreign {
+                Vec::new()
+            } else {
+                other.parts.clone()
+            };
+            Item {
+                english,
+                english_gold,
+                is_foreign,
+                ..item.clone()
+            }
         };
-        sets[at].items = sets[at].items.iter().zip(&alignment.counterparts).map(attach).collect();
+        sets[at].items = sets[at]
+            .items
+            .iter()
+            .zip(&alignment.counterparts)
+            .map(attach)
+            .collect();
     }
 }
 
-/// The English index of every item, and the items that may as well be those without a counterpart.
+/// The English index of every item, and the items that may as well be those without a
+/// counterpart.
 struct Alignment {
     counterparts: Vec<Option<usize>>,
     /// Of the English file.
@@ -72,12 +101,31 @@ struct Alignment {
 
 fn align(set: &Set<'_>, english: &Set<'_>) -> Alignment {
     let (here, there) = (list_traits(set), list_traits(english));
-    let lengths = |(a, b): (&Traits, &Traits)| (a.length > 0.0 && b.length > 0.0).then(|| (a.length / b.length).ln());
-    let typical = median(&here.iter().zip(&there).filter_map(lengths).collect::<Vec<_>>()).unwrap_or(0.0);
-    let mut compare = Compare { here: &here, there: &there, typical, with_labels: false };
+    let lengths = |(a, b): (&Traits, &Traits)| {
+        (a.length > 0.0 && b.length > 0.0).then(|| (a.length / b.length).ln())
+    };
+    let typical = median(
+        &here
+            .iter()
+            .zip(&there)
+            .filter_map(lengths)
+            .collect::<Vec<_>>(),
+    )
+    .unwrap_or(0.0);
+    let mut compare = Compare {
+        here: &here,
+        there: &there,
+        typical,
+        with_labels: false,
+    };
     let mut best = compare.align();
     let labelled = |(i, j): (usize, Option<usize>)| here[i].label.zip(there[j?].label);
-    let labels: Vec<(usize, usize)> = best.iter().copied().enumerate().filter_map(labelled).collect();
+    let labels: Vec<(usize, usize)> = best
+        .iter()
+        .copied()
+        .enumerate()
+        .filter_map(labelled)
+        .collect();
     let agreeing = labels.iter().filter(|(a, b)| a == b).count();
     if agreeing as f64 >= AGREEING * labels.len() as f64 {
         compare.with_labels = true;
@@ -86,11 +134,19 @@ fn align(set: &Set<'_>, english: &Set<'_>) -> Alignment {
     if here.len() == there.len() {
         let diagonal: Vec<Option<usize>> = (0..here.len()).map(Some).collect();
         if compare.cost(&diagonal) < compare.cost(&best) + GAIN {
-            return Alignment { counterparts: diagonal, missing: Vec::new(), extra: Vec::new() };
+            return Alignment {
+                counterparts: diagonal,
+                missing: Vec::new(),
+                extra: Vec::new(),
+            };
         }
     }
     let (missing, extra) = compare.list_gaps(&best);
-    Alignment { counterparts: best, missing, extra }
+    Alignment {
+        counterparts: best,
+        missing,
+        extra,
+    }
 }
 
 /// What of an item survives translation.
@@ -105,14 +161,24 @@ struct Traits {
 fn list_traits(set: &Set<'_>) -> Vec<Traits> {
     let read = |item: &Item| {
         let text = item.parts.join(" ");
-        let digits: String =
-            text.chars().map(|c| digit(c).and_then(|value| char::from_digit(value, 10)).unwrap_or(' ')).collect();
+        let digits: String = text
+            .chars()
+            .map(|c| {
+                digit(c)
+                    .and_then(|value| char::from_digit(value, 10))
+                    .unwrap_or(' ')
+            })
+            .collect();
         let latin = words(&text).filter(|word| word.len() >= 4 && word.is_ascii());
         Traits {
             length: text.chars().count() as f64,
             numbers: digits.split_whitespace().map(str::to_owned).collect(),
             latin: latin.map(str::to_lowercase).collect(),
-            label: item.gold.as_deref().and_then(|gold| set.label(gold)).map(|label| label.0),
+            label: item
+                .gold
+                .as_deref()
+                .and_then(|gold| set.label(gold))
+                .map(|label| label.0),
         }
     };
     set.items.iter().map(read).collect()
@@ -131,11 +197,18 @@ impl Compare<'_> {
     fn pair_cost(&self, i: usize, j: usize) -> f64 {
         let (here, there) = (&self.here[i], &self.there[j]);
         let length = match here.length > 0.0 && there.length > 0.0 {
-            true => (((here.length / there.length).ln() - self.typical).abs() * there.length.sqrt() / 3.0).min(3.0),
+            true => (((here.length / there.length).ln() - self.typical).abs()
+                * there.length.sqrt()
+                / 3.0)
+                .min(3.0),
             false => 1.0,
         };
         let numbers = 1.5 * (1.0 - share(&here.numbers, &there.numbers));
-        let latin = if here.latin.is_empty() { 0.0 } else { 1.0 - share(&here.latin, &there.latin) };
+        let latin = if here.latin.is_empty() {
+            0.0
+        } else {
+            1.0 - share(&here.latin, &there.latin)
+        };
         let label = match (self.with_labels, here.label, there.label) {
             (true, Some(a), Some(b)) if a != b => 2.0,
             _ => 0.0,
@@ -147,7 +220,10 @@ impl Compare<'_> {
     fn cost(&self, counterparts: &[Option<usize>]) -> f64 {
         let matched = counterparts.iter().flatten().count();
         let gaps = self.here.len() + self.there.len() - 2 * matched;
-        let pairs = counterparts.iter().enumerate().filter_map(|(i, j)| Some(self.pair_cost(i, (*j)?)));
+        let pairs = counterparts
+            .iter()
+            .enumerate()
+            .filter_map(|(i, j)| Some(self.pair_cost(i, (*j)?)));
         pairs.sum::<f64>() + GAP * gaps as f64
     }
 
@@ -156,26 +232,35 @@ impl Compare<'_> {
         self.trace_back(&self.costs())
     }
 
-    /// English items and items here that are without a counterpart in the best alignment, or in one that costs hardly
-    /// more: neighbours of equal length cannot always be told apart.
+    /// English items and items here that are without a counterpart in the best alignment, or in
+    /// one that costs hardly more: neighbours of equal length cannot always be told apart.
     fn list_gaps(&self, best: &[Option<usize>]) -> (Vec<usize>, Vec<usize>) {
         let (rows, columns) = (self.here.len(), self.there.len());
         let forward = self.costs();
         let backward = self.costs_to_end();
         let limit = forward[rows][columns] + DOUBT;
-        let is_missing = |&j: &usize| (0..=rows).any(|i| forward[i][j] + GAP + backward[i][j + 1] <= limit);
-        let is_extra = |&i: &usize| (0..=columns).any(|j| forward[i][j] + GAP + backward[i + 1][j] <= limit);
+        let is_missing =
+            |&j: &usize| (0..=rows).any(|i| forward[i][j] + GAP + backward[i][j + 1] <= limit);
+        let is_extra =
+            |&i: &usize| (0..=columns).any(|j| forward[i][j] + GAP + backward[i + 1][j] <= limit);
         let matched: BTreeSet<usize> = best.iter().flatten().copied().collect();
-        let missing = (0..columns).filter(|j| !matched.contains(j)).collect::<Vec<_>>();
+        let missing = (0..columns)
+            .filter(|j| !matched.contains(j))
+            .collect::<Vec<_>>();
         let extra: Vec<usize> = (0..rows).filter(|i| best[*i].is_none()).collect();
-        let widen = |best: Vec<usize>, maybe: Vec<usize>| match maybe.len() <= best.len() + DOUBTED {
+        let widen = |best: Vec<usize>, maybe: Vec<usize>| match maybe.len() <= best.len() + DOUBTED
+        {
             true if !best.is_empty() => maybe,
             _ => best,
         };
-        (widen(missing, (0..columns).filter(is_missing).collect()), widen(extra, (0..rows).filter(is_extra).collect()))
+        (
+            widen(missing, (0..columns).filter(is_missing).collect()),
+            widen(extra, (0..rows).filter(is_extra).collect()),
+        )
     }
 
-    /// The lowest cost from the beginnings to every pair of places, within a band around the diagonal.
+    /// The lowest cost from the beginnings to every pair of places, within a band around the
+    /// diagonal.
     fn costs(&self) -> Vec<Vec<f64>> {
         let (rows, columns) = (self.here.len(), self.there.len());
         let reach = rows.abs_diff(columns) + BAND;
@@ -207,9 +292,15 @@ impl Compare<'_> {
         let mut costs = vec![vec![f64::INFINITY; columns + 2]; rows + 2];
         costs[rows][columns] = 0.0;
         for i in (0..=rows).rev() {
-            for j in (0..=columns).rev().filter(|&j| is_near(i, j) && (i, j) != (rows, columns)) {
-                let both =
-                    if i < rows && j < columns { costs[i + 1][j + 1] + self.pair_cost(i, j) } else { f64::INFINITY };
+            for j in (0..=columns)
+                .rev()
+                .filter(|&j| is_near(i, j) && (i, j) != (rows, columns))
+            {
+                let both = if i < rows && j < columns {
+                    costs[i + 1][j + 1] + self.pair_cost(i, j)
+                } else {
+                    f64::INFINITY
+                };
                 costs[i][j] = both.min(costs[i + 1][j] + GAP).min(costs[i][j + 1] + GAP);
             }
         }
@@ -237,22 +328,58 @@ impl Compare<'_> {
 /// Shared among all; 1 where neither has any.
 fn share(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f64 {
     let all = a.union(b).count();
-    if all == 0 { 1.0 } else { a.intersection(b).count() as f64 / all as f64 }
+    if all == 0 {
+        1.0
+    } else {
+        a.intersection(b).count() as f64 / all as f64
+    }
 }
 
 fn describe_gaps(set: &Set<'_>, english: &Set<'_>, alignment: &Alignment) -> Vec<Finding> {
-    let Alignment { counterparts, missing, extra } = alignment;
+    let Alignment {
+        counterparts,
+        missing,
+        extra,
+    } = alignment;
     let matched = counterparts.iter().flatten().count();
-    let counts = format!("{} items here, {} in {}", set.items.len(), english.items.len(), english.source.name);
-    // An item that stands at another place than in English: statistics that pair items by position are wrong.
-    let is_shifted = counterparts.iter().enumerate().any(|(i, j)| j.is_some_and(|j| j != i));
-    let severity = if is_shifted { Severity::Error } else { Severity::Warning };
+    let counts = format!(
+        "{} items here, {} in {}",
+        set.items.len(),
+        english.items.len(),
+        english.source.name
+    );
+    // An item that stands at another place than in English: statistics that pair items by
+    // position are wrong.
+    let is_shifted = counterparts
+        .iter()
+        .enumerate()
+        .any(|(i, j)| j.is_some_and(|j| j != i));
+    let severity = if is_shifted {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
     let describe = |of: &Set<'_>, items: &[usize], count: usize, what: &str, suggestion: &str| {
-        let seen: Vec<(usize, String)> =
-            items.iter().map(|&item| (item, format!("`{}`", of.quote(&of.items[item])))).collect();
-        let which = if items.len() > count { format!("{what}, which are {count} of these") } else { what.to_owned() };
-        let evidence = format!("{counts}; by alignment {which}: {}", shorten(&show_items(&seen), 260));
-        let finding = set.finding(Kind::ItemCount, severity, items.to_vec(), evidence, suggestion);
+        let seen: Vec<(usize, String)> = items
+            .iter()
+            .map(|&item| (item, format!("`{}`", of.quote(&of.items[item]))))
+            .collect();
+        let which = if items.len() > count {
+            format!("{what}, which are {count} of these")
+        } else {
+            what.to_owned()
+        };
+        let evidence = format!(
+            "{counts}; by alignment {which}: {}",
+            shorten(&show_items(&seen), 260)
+        );
+        let finding = set.finding(
+            Kind::ItemCount,
+            severity,
+            items.to_vec(),
+            evidence,
+            suggestion,
+        );
         (!items.is_empty()).then_some(Finding { count, ..finding })
     };
     let missing = describe(

@@ -1,5 +1,5 @@
-//! Characters that no writer meant: U+FFFD, text decoded with the wrong encoding, markup, HTML entities, control and
-//! invisible characters.
+//! Characters that no writer meant: U+FFFD, text decoded with the wrong encoding, markup, HTML
+//! entities, control and invisible characters.
 
 use schema::{
     Finding,
@@ -12,10 +12,14 @@ use crate::{
     text::shorten,
 };
 
-/// One finding for each sort of defect. What the English text of the same item has too is said of the English file alone;
-/// translation pairs have no other file, so there both sides are read.
+/// One finding for each sort of defect. What the English text of the same item has too is said
+/// of the English file alone; translation pairs have no other file, so there both sides are
+/// read.
 pub(crate) fn check(set: &Set<'_>) -> Vec<Finding> {
-    Sort::ALL.iter().filter_map(|&sort| check_sort(set, sort)).collect()
+    Sort::ALL
+        .iter()
+        .filter_map(|&sort| check_sort(set, sort))
+        .collect()
 }
 
 fn check_sort(set: &Set<'_>, sort: Sort) -> Option<Finding> {
@@ -25,17 +29,29 @@ fn check_sort(set: &Set<'_>, sort: Sort) -> Option<Finding> {
         let english = || item.english.iter().find_map(|part| sort.find(part));
         match set.source.role {
             Role::Pairs => own.or_else(english),
-            _ => own.filter(|_| set.is_english() || english().is_none()).or(gold),
+            _ => own
+                .filter(|_| set.is_english() || english().is_none())
+                .or(gold),
         }
     };
-    let seen: Vec<(usize, String)> =
-        set.items.iter().enumerate().filter_map(|(index, item)| Some((index, look(item)?))).collect();
+    let seen: Vec<(usize, String)> = set
+        .items
+        .iter()
+        .enumerate()
+        .filter_map(|(index, item)| Some((index, look(item)?)))
+        .collect();
     let severity = match sort {
         Sort::Replacement | Sort::Mojibake => set.severity_of_share(&seen),
         Sort::Markup | Sort::Entity | Sort::Control => Severity::Warning,
         Sort::Invisible => Severity::Note,
     };
-    set.finding_of(Kind::Characters, severity, &seen, sort.what(), sort.suggestion())
+    set.finding_of(
+        Kind::Characters,
+        severity,
+        &seen,
+        sort.what(),
+        sort.suggestion(),
+    )
 }
 
 /// What is looked for.
@@ -50,8 +66,14 @@ enum Sort {
 }
 
 impl Sort {
-    const ALL: [Self; 6] =
-        [Self::Replacement, Self::Mojibake, Self::Entity, Self::Markup, Self::Control, Self::Invisible];
+    const ALL: [Self; 6] = [
+        Self::Replacement,
+        Self::Mojibake,
+        Self::Entity,
+        Self::Markup,
+        Self::Control,
+        Self::Invisible,
+    ];
 
     fn what(self) -> &'static str {
         match self {
@@ -66,7 +88,9 @@ impl Sort {
 
     fn suggestion(self) -> &'static str {
         match self {
-            Self::Replacement => "take the text from its source again; what is lost cannot be told from here",
+            Self::Replacement => {
+                "take the text from its source again; what is lost cannot be told from here"
+            }
             Self::Mojibake => "decode the file as UTF-8 once, not twice",
             Self::Entity => "write the character itself",
             Self::Markup => "take the markup out",
@@ -82,12 +106,22 @@ impl Sort {
             Self::Entity => find_entity(text)?,
             Self::Markup => find_markup(text)?,
             Self::Control => {
-                let (at, c) = text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\t' | '\r'))?;
-                return Some(format!("U+{:04X} in `{}`", u32::from(c), quote_around(&text.replace(c, " "), at)));
+                let (at, c) = text
+                    .char_indices()
+                    .find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\t' | '\r'))?;
+                return Some(format!(
+                    "U+{:04X} in `{}`",
+                    u32::from(c),
+                    quote_around(&text.replace(c, " "), at)
+                ));
             }
             Self::Invisible => {
                 let (at, c) = text.char_indices().find(|(_, c)| is_invisible(*c))?;
-                return Some(format!("U+{:04X} in `{}`", u32::from(c), quote_around(text, at)));
+                return Some(format!(
+                    "U+{:04X} in `{}`",
+                    u32::from(c),
+                    quote_around(text, at)
+                ));
             }
         };
         Some(format!("`{}`", quote_around(text, at)))
@@ -106,26 +140,37 @@ fn quote_around(text: &str, at: usize) -> String {
         end -= 1;
     }
     let before = text[..end].chars().count();
-    let window: String = text.chars().skip(before.saturating_sub(15)).take(40).collect();
+    let window: String = text
+        .chars()
+        .skip(before.saturating_sub(15))
+        .take(40)
+        .collect();
     shorten(&window, 40)
 }
 
 /// Named entities that texts from the web hold; `Barnes&Noble;` is none.
 const ENTITIES: &[&str] = &[
-    "amp", "lt", "gt", "quot", "apos", "nbsp", "copy", "reg", "trade", "hellip", "mdash", "ndash", "lsquo", "rsquo",
-    "ldquo", "rdquo", "laquo", "raquo", "bull", "middot", "deg", "euro", "pound", "cent", "yen", "sect", "times",
-    "frac12", "agrave", "aacute", "acirc", "atilde", "auml", "aring", "aelig", "ccedil", "egrave", "eacute", "ecirc",
-    "euml", "igrave", "iacute", "icirc", "iuml", "ntilde", "ograve", "oacute", "ocirc", "otilde", "ouml", "oslash",
-    "ugrave", "uacute", "ucirc", "uuml", "szlig", "Auml", "Ouml", "Uuml", "Eacute", "shy", "zwnj", "zwj",
+    "amp", "lt", "gt", "quot", "apos", "nbsp", "copy", "reg", "trade", "hellip", "mdash", "ndash",
+    "lsquo", "rsquo", "ldquo", "rdquo", "laquo", "raquo", "bull", "middot", "deg", "euro", "pound",
+    "cent", "yen", "sect", "times", "frac12", "agrave", "aacute", "acirc", "atilde", "auml",
+    "aring", "aelig", "ccedil", "egrave", "eacute", "ecirc", "euml", "igrave", "iacute", "icirc",
+    "iuml", "ntilde", "ograve", "oacute", "ocirc", "otilde", "ouml", "oslash", "ugrave", "uacute",
+    "ucirc", "uuml", "szlig", "Auml", "Ouml", "Uuml", "Eacute", "shy", "zwnj", "zwj",
 ];
 
 /// `&amp;`, `&#39;`, `&#x27;`
 fn find_entity(text: &str) -> Option<usize> {
     text.match_indices('&').map(|(at, _)| at).find(|&at| {
-        let Some((name, _)) = text[at + 1..].split_once(';') else { return false };
-        let number = name.strip_prefix('#').map(|code| code.trim_start_matches(['x', 'X']));
+        let Some((name, _)) = text[at + 1..].split_once(';') else {
+            return false;
+        };
+        let number = name
+            .strip_prefix('#')
+            .map(|code| code.trim_start_matches(['x', 'X']));
         match number {
-            Some(code) => (1..=6).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            Some(code) => {
+                (1..=6).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_hexdigit())
+            }
             None => ENTITIES.contains(&name),
         }
     })
@@ -134,7 +179,9 @@ fn find_entity(text: &str) -> Option<usize> {
 /// `<br>`, `</b>`, `<a href="...">`
 fn find_markup(text: &str) -> Option<usize> {
     text.match_indices('<').map(|(at, _)| at).find(|&at| {
-        let Some((inside, _)) = text[at + 1..].split_once('>') else { return false };
+        let Some((inside, _)) = text[at + 1..].split_once('>') else {
+            return false;
+        };
         let name = inside.strip_prefix('/').unwrap_or(inside);
         let name = name.split([' ', '/']).next().unwrap_or_default();
         inside.len() <= 200
@@ -152,7 +199,11 @@ fn find_mojibake(text: &str) -> Option<String> {
             Some(byte) => run.push((at, byte)),
             None => {
                 if let Some((start, end, meant)) = read_as_utf8(&run, at) {
-                    return Some(format!("`{}` is `{meant}` in `{}`", &text[start..end], quote_around(text, start)));
+                    return Some(format!(
+                        "`{}` is `{meant}` in `{}`",
+                        &text[start..end],
+                        quote_around(text, start)
+                    ));
                 }
                 run.clear();
             }
@@ -161,8 +212,8 @@ fn find_mojibake(text: &str) -> Option<String> {
     None
 }
 
-/// The longest stretch of a run's bytes that is UTF-8: where it starts and ends in the text, and what it says. `end` is
-/// where the run ends.
+/// The longest stretch of a run's bytes that is UTF-8: where it starts and ends in the text,
+/// and what it says. `end` is where the run ends.
 fn read_as_utf8(run: &[(usize, u8)], end: usize) -> Option<(usize, usize, String)> {
     let bytes: Vec<u8> = run.iter().map(|(_, byte)| *byte).collect();
     for from in 0..bytes.len() {
@@ -173,27 +224,50 @@ fn read_as_utf8(run: &[(usize, u8)], end: usize) -> Option<(usize, usize, String
         let stretch = &bytes[from..from + valid];
         if valid > 0 && !is_typography(stretch) {
             let stop = run.get(from + valid).map_or(end, |(at, _)| *at);
-            return Some((run[from].0, stop, String::from_utf8_lossy(stretch).into_owned()));
+            return Some((
+                run[from].0,
+                stop,
+                String::from_utf8_lossy(stretch).into_owned(),
+            ));
         }
     }
     None
 }
 
-/// Capital letters of western Europe before dashes, quotation marks, signs and no-break spaces happen to be UTF-8 too:
-/// `É »`, `É™`. What stands for Latin and Cyrillic letters is told by its first character, which no text has so often.
+/// Capital letters of western Europe before dashes, quotation marks, signs and no-break spaces
+/// happen to be UTF-8 too: `É »`, `É™`. What stands for Latin and Cyrillic letters is told by
+/// its first character, which no text has so often.
 fn is_typography(bytes: &[u8]) -> bool {
     let is_mark = |byte: &u8| {
-        matches!(byte, 0x85 | 0x91..=0x97 | 0x99 | 0xa0 | 0xa9 | 0xab | 0xae | 0xb0 | 0xb2 | 0xb3 | 0xb7 | 0xb9 | 0xbb)
+        matches!(
+            byte,
+            0x85 | 0x91
+                ..=0x97
+                    | 0x99
+                    | 0xa0
+                    | 0xa9
+                    | 0xab
+                    | 0xae
+                    | 0xb0
+                    | 0xb2
+                    | 0xb3
+                    | 0xb7
+                    | 0xb9
+                    | 0xbb
+        )
     };
     let is_lead = |byte: &u8| *byte >= 0xc0;
-    !matches!(bytes[0], 0xc2 | 0xc3 | 0xd0 | 0xd1) && bytes.iter().all(|byte| is_mark(byte) || is_lead(byte))
+    !matches!(bytes[0], 0xc2 | 0xc3 | 0xd0 | 0xd1)
+        && bytes.iter().all(|byte| is_mark(byte) || is_lead(byte))
 }
 
-/// The byte of a character; what Windows-1252 leaves open is read as Latin-1, as most programs do.
+/// The byte of a character; what Windows-1252 leaves open is read as Latin-1, as most programs
+/// do.
 fn to_windows_1252(c: char) -> Option<u8> {
     const HIGH: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
-        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
     ];
     if let Some(at) = HIGH.iter().position(|high| *high == c) {
         return Some(0x80 + at as u8);
@@ -208,12 +282,30 @@ mod tests {
     #[test]
     fn each_sort_is_found_and_sound_text_is_not() {
         let found = |text: &str| {
-            Sort::ALL.iter().filter(|sort| sort.find(text).is_some()).map(|sort| sort.what()).collect::<Vec<_>>()
+            Sort::ALL
+                .iter()
+                .filter(|sort| sort.find(text).is_some())
+                .map(|sort| sort.what())
+                .collect::<Vec<_>>()
         };
-        assert_eq!(found("a \u{fffd}b"), ["U+FFFD stands where a character was lost"]);
-        for text in ["cafÃ©", "donâ€™t", "ÐŸÑ€Ð¸Ð²ÐµÑ‚", "æ—¥æœ¬", "über StraÃŸe", "påÃ©", "ÐÑ‹"]
-        {
-            assert_eq!(found(text)[..1], ["UTF-8 was read in another encoding"], "{text}");
+        assert_eq!(
+            found("a \u{fffd}b"),
+            ["U+FFFD stands where a character was lost"]
+        );
+        for text in [
+            "cafÃ©",
+            "donâ€™t",
+            "ÐŸÑ€Ð¸Ð²ÐµÑ‚",
+            "æ—¥æœ¬",
+            "über StraÃŸe",
+            "påÃ©",
+            "ÐÑ‹",
+        ] {
+            assert_eq!(
+                found(text)[..1],
+                ["UTF-8 was read in another encoding"],
+                "{text}"
+            );
         }
         for text in ["Tom &amp; Jerry", "it&#39;s", "&quot;x", "&#x27;"] {
             assert_eq!(found(text), ["an HTML entity"], "{text}");

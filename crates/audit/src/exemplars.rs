@@ -15,18 +15,29 @@ use crate::{
     text::shorten,
 };
 
-/// White space at the ends of a file's lines is part of every prompt: where one language has it and others have not, their
-/// accuracies are not comparable.
+/// White space at the ends of a file's lines is part of every prompt: where one language has it
+/// and others have not, their accuracies are not comparable.
 pub(crate) fn check(sources: &[ExemplarSource], sets: &[Set<'_>], findings: &mut Vec<Finding>) {
     for source in sources {
-        let ExemplarSource::File(path) = source else { continue };
+        let ExemplarSource::File(path) = source else {
+            continue;
+        };
         let texts = match read_file(path) {
             Ok(texts) => texts,
             Err(problem) => {
                 let Some(set) = sets.first() else { continue };
-                let found =
-                    set.finding(Kind::Syntax, Severity::Error, Vec::new(), problem, "write {task: {language: text}}");
-                findings.push(Finding { file: source.name(), count: 0, ..found });
+                let found = set.finding(
+                    Kind::Syntax,
+                    Severity::Error,
+                    Vec::new(),
+                    problem,
+                    "write {task: {language: text}}",
+                );
+                findings.push(Finding {
+                    file: source.name(),
+                    count: 0,
+                    ..found
+                });
                 continue;
             }
         };
@@ -45,28 +56,48 @@ fn find_trailing(
 ) -> Vec<Finding> {
     let spaces = |line: &str| line.len() - line.trim_end().len();
     let mut findings = Vec::new();
-    let with: Vec<(&Language, &String)> =
-        languages.iter().filter(|(_, text)| text.lines().any(|line| spaces(line) > 0)).collect();
+    let with: Vec<(&Language, &String)> = languages
+        .iter()
+        .filter(|(_, text)| text.lines().any(|line| spaces(line) > 0))
+        .collect();
     if with.len() * 2 > languages.len() {
         return findings;
     }
     for (language, text) in with {
-        let Some(set) = sets.iter().find(|set| set.source.task.name == task && set.language() == *language) else {
+        let Some(set) = sets
+            .iter()
+            .find(|set| set.source.task.name == task && set.language() == *language)
+        else {
             continue;
         };
-        let lines = text.lines().enumerate().filter(|(_, line)| spaces(line) > 0);
-        let seen: Vec<(usize, String)> =
-            lines.map(|(at, line)| (at, format!("{} spaces behind `{}`", spaces(line), shorten(line, 40)))).collect();
-        let what = "white space ends a line here and in few other languages; the line's index in the text";
+        let lines = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| spaces(line) > 0);
+        let seen: Vec<(usize, String)> = lines
+            .map(|(at, line)| {
+                (
+                    at,
+                    format!("{} spaces behind `{}`", spaces(line), shorten(line, 40)),
+                )
+            })
+            .collect();
+        let what =
+            "white space ends a line here and in few other languages; the line's index in the text";
         let suggestion = "take it out: it is part of every prompt of this language and of no other";
         let found = set.finding_of(Kind::Characters, Severity::Warning, &seen, what, suggestion);
-        findings.extend(found.map(|finding| Finding { file: source.name(), ..finding }));
+        findings.extend(found.map(|finding| Finding {
+            file: source.name(),
+            ..finding
+        }));
     }
     findings
 }
 
 /// `{task: {language: text}}`, or what is wrong with the file.
-fn read_file(path: &std::path::Path) -> Result<BTreeMap<String, BTreeMap<Language, String>>, String> {
+fn read_file(
+    path: &std::path::Path,
+) -> Result<BTreeMap<String, BTreeMap<Language, String>>, String> {
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
     serde_json::from_str(&text).map_err(|error| format!("line {}: {error}", error.line().max(1)))
 }
@@ -86,18 +117,27 @@ pub(crate) fn list(source: &ExemplarSource) -> Vec<ExemplarText> {
         ExemplarSource::File(path) => {
             let texts = read_file(path).unwrap_or_default(); // a broken file is a finding of `check`
             let of_language = |(task, languages): (String, BTreeMap<Language, String>)| {
-                languages.into_iter().flat_map(move |(language, text)| split(&task, language, &text))
+                languages
+                    .into_iter()
+                    .flat_map(move |(language, text)| split(&task, language, &text))
             };
             texts.into_iter().flat_map(of_language).collect()
         }
     }
 }
 
-/// The exemplars of a text: everything up to a line that begins with the last header is one question.
+/// The exemplars of a text: everything up to a line that begins with the last header is one
+/// question.
 fn split(task: &str, language: Language, text: &str) -> Vec<ExemplarText> {
-    let Ok(shipped) = data::tasks::task(task) else { return Vec::new() };
-    let Ok(headers) = headers(shipped, language) else { return Vec::new() };
-    let Some((last, others)) = headers.split_last() else { return Vec::new() };
+    let Ok(shipped) = data::tasks::task(task) else {
+        return Vec::new();
+    };
+    let Ok(headers) = headers(shipped, language) else {
+        return Vec::new();
+    };
+    let Some((last, others)) = headers.split_last() else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
     let mut rest = text;
     while let Some((question, after)) = rest.split_once(last.as_str()) {
@@ -105,11 +145,18 @@ fn split(task: &str, language: Language, text: &str) -> Vec<ExemplarText> {
         let mut question = question;
         for (at, header) in others.iter().enumerate() {
             question = question.strip_prefix(header.as_str()).unwrap_or(question);
-            let end = others.get(at + 1).and_then(|next| question.find(next.as_str())).unwrap_or(question.len());
+            let end = others
+                .get(at + 1)
+                .and_then(|next| question.find(next.as_str()))
+                .unwrap_or(question.len());
             parts.push(question[..end].to_owned());
             question = &question[end..];
         }
-        found.push(ExemplarText { task: task.to_owned(), language, parts });
+        found.push(ExemplarText {
+            task: task.to_owned(),
+            language,
+            parts,
+        });
         rest = after.split_once('\n').map_or("", |(_, next)| next);
     }
     found
@@ -121,13 +168,15 @@ mod tests {
 
     #[test]
     fn a_text_of_exemplars_is_split_into_questions() {
-        let text =
-            "Premise: A b.\nHypothesis: C.\nAnswer: \"neutral\"\nPremise: D.\nHypothesis: E.\nAnswer: \"entailment\"";
+        let text = "Premise: A b.\nHypothesis: C.\nAnswer: \"neutral\"\nPremise: D.\nHypothesis: E.\nAnswer: \"entailment\"";
         let found = split("snli", Language::En, text);
         let parts: Vec<Vec<String>> = found.into_iter().map(|exemplar| exemplar.parts).collect();
         assert_eq!(parts, [["A b.", "C."], ["D.", "E."]]);
         let text = "Bad film.\nEmotion: \"negative\"   \nGood.\nEmotion: \"positive\"";
-        let parts: Vec<Vec<String>> = split("emotion", Language::En, text).into_iter().map(|e| e.parts).collect();
+        let parts: Vec<Vec<String>> = split("emotion", Language::En, text)
+            .into_iter()
+            .map(|e| e.parts)
+            .collect();
         assert_eq!(parts, [["Bad film."], ["Good."]]);
     }
 }

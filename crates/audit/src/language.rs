@@ -1,8 +1,9 @@
 //! Texts in another language than the file's name says.
 //!
-//! The identifier (lingua) knows the twenty languages and those that they are confused with. Short texts of close
-//! languages cannot be told apart, so an item counts only where the identifier is sure of a language that is not close to
-//! the right one ([`KIN`]), and a close language counts only where most of a file's texts are in it.
+//! The identifier (lingua) knows the twenty languages and those that they are confused with.
+//! Short texts of close languages cannot be told apart, so an item counts only where the
+//! identifier is sure of a language that is not close to the right one ([`KIN`]), and a close
+//! language counts only where most of a file's texts are in it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,36 +20,60 @@ use crate::{
     text::{count_letters, script, shorten, words},
 };
 
-/// Letters below which a text says nothing about its language; of syllabic and ideographic scripts [`SYLLABLES`].
+/// Letters below which a text says nothing about its language; of syllabic and ideographic
+/// scripts [`SYLLABLES`].
 const LETTERS: usize = 20;
 const SYLLABLES: usize = 8;
-/// Confidence in another language, which leaves the rest to the right one and its kin, for an item to count.
+/// Confidence in another language, which leaves the rest to the right one and its kin, for an
+/// item to count.
 const SURE: f64 = 0.9;
 /// What the right language may have among the words in small letters.
 const AGREED: f64 = 0.1;
 /// Share of a file's texts that must be in a close language for the file to be in it.
 const CLOSE_SHARE: f64 = 0.6;
 
-/// Share of a file's texts, and of a text's letters, that makes a script the usual one; letters that a text must have.
+/// Share of a file's texts, and of a text's letters, that makes a script the usual one; letters
+/// that a text must have.
 const USUAL_SCRIPT: f64 = 0.9;
 const SCRIPT_LETTERS: usize = 8;
 
-/// What the identifier calls a language, and the close languages that short texts of it are taken for.
+/// What the identifier calls a language, and the close languages that short texts of it are
+/// taken for.
 const KIN: &[(Language, &[Spoken], &[Spoken])] = &[
     (Language::En, &[Spoken::English], &[]),
     (Language::Zh, &[Spoken::Chinese], &[Spoken::Japanese]),
     (Language::De, &[Spoken::German], &[Spoken::Dutch]),
     (Language::Fr, &[Spoken::French], &[]),
     (Language::Es, &[Spoken::Spanish], &[Spoken::Portuguese]),
-    (Language::It, &[Spoken::Italian], &[Spoken::Spanish, Spoken::Portuguese]),
+    (
+        Language::It,
+        &[Spoken::Italian],
+        &[Spoken::Spanish, Spoken::Portuguese],
+    ),
     (Language::Nl, &[Spoken::Dutch], &[Spoken::German]),
     (Language::Ja, &[Spoken::Japanese], &[Spoken::Chinese]),
-    (Language::Ru, &[Spoken::Russian], &[Spoken::Ukrainian, Spoken::Bulgarian]),
-    (Language::Sv, &[Spoken::Swedish], &[Spoken::Danish, Spoken::Bokmal, Spoken::Nynorsk]),
+    (
+        Language::Ru,
+        &[Spoken::Russian],
+        &[Spoken::Ukrainian, Spoken::Bulgarian],
+    ),
+    (
+        Language::Sv,
+        &[Spoken::Swedish],
+        &[Spoken::Danish, Spoken::Bokmal, Spoken::Nynorsk],
+    ),
     (Language::Sl, &[Spoken::Slovene], &[Spoken::Croatian]),
     (Language::Pl, &[Spoken::Polish], &[]),
-    (Language::Bg, &[Spoken::Bulgarian], &[Spoken::Macedonian, Spoken::Russian]),
-    (Language::No, &[Spoken::Bokmal, Spoken::Nynorsk], &[Spoken::Danish, Spoken::Swedish]),
+    (
+        Language::Bg,
+        &[Spoken::Bulgarian],
+        &[Spoken::Macedonian, Spoken::Russian],
+    ),
+    (
+        Language::No,
+        &[Spoken::Bokmal, Spoken::Nynorsk],
+        &[Spoken::Danish, Spoken::Swedish],
+    ),
     (Language::Ms, &[Spoken::Malay], &[Spoken::Indonesian]),
     (Language::Is, &[Spoken::Icelandic], &[]),
     (Language::Hi, &[Spoken::Hindi], &[Spoken::Marathi]),
@@ -80,44 +105,81 @@ impl Detector {
         Self(LanguageDetectorBuilder::from_all_languages().build())
     }
 
-    /// What a text is taken for, if that does not hang on the names in it: where letters have case, the words in small
-    /// letters alone must say the same.
+    /// What a text is taken for, if that does not hang on the names in it: where letters have
+    /// case, the words in small letters alone must say the same.
     fn guess_surely(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
         let guess = self.guess(text, expected)?;
         if !guess.is_sure() || !text.contains(char::is_uppercase) {
             return Some(guess);
         }
-        let small: Vec<&str> = words(text).filter(|word| word.starts_with(char::is_lowercase)).collect();
+        let small: Vec<&str> = words(text)
+            .filter(|word| word.starts_with(char::is_lowercase))
+            .collect();
         let small = small.join(" ");
-        let agreed = if says_enough(&small) { self.guess(&small, expected) } else { None };
+        let agreed = if says_enough(&small) {
+            self.guess(&small, expected)
+        } else {
+            None
+        };
         match agreed {
             Some(other) if other.best == guess.best && other.expected <= AGREED => Some(guess),
-            _ => Some(Guess { confidence: 0.0, ..guess }),
+            _ => Some(Guess {
+                confidence: 0.0,
+                ..guess
+            }),
         }
     }
 
     /// Items of an English file that are in another language for certain.
     pub(crate) fn list_foreign(&self, english: &Set<'_>) -> BTreeSet<usize> {
-        let guesses = guess_all(english.items.iter().map(|item| item.parts.as_slice()), self, &[&[Spoken::English]]);
-        guesses.into_iter().filter(|(_, _, guess)| guess.is_sure()).map(|(item, ..)| item).collect()
+        let guesses = guess_all(
+            english.items.iter().map(|item| item.parts.as_slice()),
+            self,
+            &[&[Spoken::English]],
+        );
+        guesses
+            .into_iter()
+            .filter(|(_, _, guess)| guess.is_sure())
+            .map(|(item, ..)| item)
+            .collect()
     }
 
     fn guess(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
         let values = self.0.compute_language_confidence_values(text);
         let (best, confidence) = *values.first()?;
         let is_expected = |language: &Spoken| expected.iter().any(|list| list.contains(language));
-        let expected = values.iter().filter(|(language, _)| is_expected(language)).map(|(_, value)| value).sum();
-        Some(Guess { best, confidence, expected })
+        let expected = values
+            .iter()
+            .filter(|(language, _)| is_expected(language))
+            .map(|(_, value)| value)
+            .sum();
+        Some(Guess {
+            best,
+            confidence,
+            expected,
+        })
     }
 }
 
 /// `copies`: items that are said to be English already.
 pub(crate) fn check(set: &Set<'_>, detector: &Detector, copies: &BTreeSet<usize>) -> Vec<Finding> {
-    let Some((_, own, kin)) = KIN.iter().find(|(language, ..)| *language == set.language()) else { return Vec::new() };
+    let Some((_, own, kin)) = KIN
+        .iter()
+        .find(|(language, ..)| *language == set.language())
+    else {
+        return Vec::new();
+    };
     let mut findings = Vec::new();
-    let guesses = guess_all(set.items.iter().map(|item| item.parts.as_slice()), detector, &[own, kin]);
+    let guesses = guess_all(
+        set.items.iter().map(|item| item.parts.as_slice()),
+        detector,
+        &[own, kin],
+    );
     let mut seen: BTreeMap<Spoken, Vec<(usize, String)>> = BTreeMap::new();
-    for (index, text, guess) in guesses.iter().filter(|(index, _, guess)| guess.is_sure() && !copies.contains(index)) {
+    for (index, text, guess) in guesses
+        .iter()
+        .filter(|(index, _, guess)| guess.is_sure() && !copies.contains(index))
+    {
         // What is foreign in the English file is said there.
         if !set.items[*index].is_foreign {
             let quoted = format!("{:.2} `{}`", guess.confidence, shorten(text, 60));
@@ -126,8 +188,13 @@ pub(crate) fn check(set: &Set<'_>, detector: &Detector, copies: &BTreeSet<usize>
     }
     for (spoken, seen) in &seen {
         let (name, all) = (set.language().name(), set.items.len());
-        let what = format!("of {all} items these are in {spoken:?}, not in {name}; confidence and text");
-        let severity = if set.is_english() { Severity::Warning } else { set.severity_of_share(seen) };
+        let what =
+            format!("of {all} items these are in {spoken:?}, not in {name}; confidence and text");
+        let severity = if set.is_english() {
+            Severity::Warning
+        } else {
+            set.severity_of_share(seen)
+        };
         findings.extend(set.finding_of(
             Kind::Language,
             severity,
@@ -136,7 +203,12 @@ pub(crate) fn check(set: &Set<'_>, detector: &Detector, copies: &BTreeSet<usize>
             "put the text in the file's language there, or take the items out in every language",
         ));
     }
-    let said: BTreeSet<usize> = seen.values().flatten().map(|(item, _)| *item).chain(copies.iter().copied()).collect();
+    let said: BTreeSet<usize> = seen
+        .values()
+        .flatten()
+        .map(|(item, _)| *item)
+        .chain(copies.iter().copied())
+        .collect();
     findings.extend(check_scripts(set, &said));
     findings.extend(check_close(set, kin, &guesses));
     if set.source.role == Role::Pairs {
@@ -163,16 +235,30 @@ fn check_scripts(set: &Set<'_>, said: &BTreeSet<usize>) -> Option<Finding> {
     // Names and numbers alone are no other language.
     let says_words = |text: &str| {
         !text.contains(char::is_uppercase)
-            || words(text).filter(|word| word.starts_with(char::is_lowercase)).count() > 1
+            || words(text)
+                .filter(|word| word.starts_with(char::is_lowercase))
+                .count()
+                > 1
     };
     let is_odd = |(index, script, text): &&(usize, &str, &str)| {
-        *script != usual && says_words(text) && !said.contains(index) && !set.items[*index].is_foreign
+        *script != usual
+            && says_words(text)
+            && !said.contains(index)
+            && !set.items[*index].is_foreign
     };
-    let say = |&(index, script, text): &(usize, &str, &str)| (index, format!("{script} `{}`", shorten(text, 60)));
+    let say = |&(index, script, text): &(usize, &str, &str)| {
+        (index, format!("{script} `{}`", shorten(text, 60)))
+    };
     let seen: Vec<(usize, String)> = texts.iter().filter(is_odd).map(say).collect();
     let what = format!("the letters are not {usual} as in the rest of the file");
     let severity = set.severity_of_share(&seen);
-    set.finding_of(Kind::Language, severity, &seen, &what, "put the text in the file's language there")
+    set.finding_of(
+        Kind::Language,
+        severity,
+        &seen,
+        &what,
+        "put the text in the file's language there",
+    )
 }
 
 /// The script of nearly all letters of a text that has more than a few.
@@ -192,28 +278,58 @@ fn check_close(set: &Set<'_>, kin: &[Spoken], guesses: &[(usize, &str, Guess)]) 
     for (_, _, guess) in guesses {
         *counts.entry(guess.best).or_default() += 1;
     }
-    let (spoken, count) = counts.into_iter().max_by_key(|(spoken, count)| (*count, std::cmp::Reverse(*spoken)))?;
+    let (spoken, count) = counts
+        .into_iter()
+        .max_by_key(|(spoken, count)| (*count, std::cmp::Reverse(*spoken)))?;
     let is_most = guesses.len() >= 10 && count as f64 >= CLOSE_SHARE * guesses.len() as f64;
     (is_most && kin.contains(&spoken)).then(|| {
         let name = set.language().name();
-        let evidence = format!("{count} of {} texts read as {spoken:?} rather than {name}", guesses.len());
-        let suggestion = "ask somebody who knows both languages; rename the file if it is the other one";
-        set.finding(Kind::Language, Severity::Warning, Vec::new(), evidence, suggestion)
+        let evidence = format!(
+            "{count} of {} texts read as {spoken:?} rather than {name}",
+            guesses.len()
+        );
+        let suggestion =
+            "ask somebody who knows both languages; rename the file if it is the other one";
+        set.finding(
+            Kind::Language,
+            Severity::Warning,
+            Vec::new(),
+            evidence,
+            suggestion,
+        )
     })
 }
 
 /// The English side of translation pairs.
 fn check_targets(set: &Set<'_>, detector: &Detector) -> Option<Finding> {
-    let guesses = guess_all(set.items.iter().map(|item| item.english.as_slice()), detector, &[&[Spoken::English]]);
+    let guesses = guess_all(
+        set.items.iter().map(|item| item.english.as_slice()),
+        detector,
+        &[&[Spoken::English]],
+    );
     let wrong = guesses.iter().filter(|(_, _, guess)| guess.is_sure());
     let seen: Vec<(usize, String)> = wrong
         .map(|(index, text, guess)| {
-            (*index, format!("{:?} {:.2} `{}`", guess.best, guess.confidence, shorten(text, 60)))
+            (
+                *index,
+                format!(
+                    "{:?} {:.2} `{}`",
+                    guess.best,
+                    guess.confidence,
+                    shorten(text, 60)
+                ),
+            )
         })
         .collect();
     let suggestion = "put the English question there";
     let severity = set.severity_of_share(&seen);
-    set.finding_of(Kind::Language, severity, &seen, "`answer` is not in English; confidence and text", suggestion)
+    set.finding_of(
+        Kind::Language,
+        severity,
+        &seen,
+        "`answer` is not in English; confidence and text",
+        suggestion,
+    )
 }
 
 /// A guess for each text that is long enough, on all threads; the same text is looked at once.
@@ -224,16 +340,32 @@ fn guess_all<'a>(
 ) -> Vec<(usize, &'a str, Guess)> {
     let mut texts: Vec<(usize, &str)> = Vec::new();
     for (index, parts) in items.enumerate() {
-        texts.extend(parts.iter().filter(|part| says_enough(part)).map(|part| (index, part.as_str())));
+        texts.extend(
+            parts
+                .iter()
+                .filter(|part| says_enough(part))
+                .map(|part| (index, part.as_str())),
+        );
     }
-    let distinct: Vec<&str> = texts.iter().map(|(_, text)| *text).collect::<BTreeSet<_>>().into_iter().collect();
+    let distinct: Vec<&str> = texts
+        .iter()
+        .map(|(_, text)| *text)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     let guess = |text: &&'a str| Some((*text, detector.guess_surely(text, expected)?));
     let guesses: HashMap<&str, Guess> = distinct.par_iter().filter_map(guess).collect();
-    texts.into_iter().filter_map(|(index, text)| Some((index, text, *guesses.get(text)?))).collect()
+    texts
+        .into_iter()
+        .filter_map(|(index, text)| Some((index, text, *guesses.get(text)?)))
+        .collect()
 }
 
 fn says_enough(text: &str) -> bool {
-    let wide = text.chars().filter(|c| *c >= '\u{900}' && c.is_alphabetic()).count();
+    let wide = text
+        .chars()
+        .filter(|c| *c >= '\u{900}' && c.is_alphabetic())
+        .count();
     if wide * 2 > count_letters(text) {
         wide >= SYLLABLES
     } else {

@@ -12,7 +12,8 @@ use crate::{
     set::{Item, Set},
 };
 
-/// Similarity of the whole questions (see [`Index::nearest`]) from which they are nearly the same.
+/// Similarity of the whole questions (see [`Index::nearest`]) from which they are nearly the
+/// same.
 const NEAR: f64 = 0.8;
 
 /// What test questions are looked up in.
@@ -27,9 +28,14 @@ struct Haystack {
 
 /// Compares every test file with the training files and exemplars of its task and language.
 pub(crate) fn check(sources: &[ExemplarSource], sets: &[Set<'_>], findings: &mut Vec<Finding>) {
-    let tests: Vec<&Set<'_>> = sets.iter().filter(|set| set.source.role == Role::Test).collect();
+    let tests: Vec<&Set<'_>> = sets
+        .iter()
+        .filter(|set| set.source.role == Role::Test)
+        .collect();
     for haystack in stack(sources, sets, &tests) {
-        let is_meant = |set: &&&Set<'_>| set.source.task.name == haystack.task && set.language() == haystack.language;
+        let is_meant = |set: &&&Set<'_>| {
+            set.source.task.name == haystack.task && set.language() == haystack.language
+        };
         for set in tests.iter().filter(is_meant) {
             findings.extend(search(set, &haystack));
         }
@@ -42,8 +48,11 @@ fn join(parts: &[String]) -> String {
 
 /// Training data and exemplars for which there is a test file.
 fn stack(sources: &[ExemplarSource], sets: &[Set<'_>], tests: &[&Set<'_>]) -> Vec<Haystack> {
-    let is_tested =
-        |task: &str, language| tests.iter().any(|set| set.source.task.name == task && set.language() == language);
+    let is_tested = |task: &str, language| {
+        tests
+            .iter()
+            .any(|set| set.source.task.name == task && set.language() == language)
+    };
     let mut stacks: Vec<Haystack> = Vec::new();
     let mut english_seen: Vec<(&str, Vec<String>)> = Vec::new();
     for set in sets.iter().filter(|set| set.source.role != Role::Test) {
@@ -58,7 +67,9 @@ fn stack(sources: &[ExemplarSource], sets: &[Set<'_>], tests: &[&Set<'_>]) -> Ve
         // Pair files of one task mostly share their English side.
         let english: Vec<String> = set.items.iter().map(|item| join(&item.english)).collect();
         if set.source.role == Role::Pairs
-            && !english_seen.iter().any(|(known, texts)| known == task && *texts == english)
+            && !english_seen
+                .iter()
+                .any(|(known, texts)| known == task && *texts == english)
         {
             add(Language::En, &|item| &item.english);
             english_seen.push((task, english));
@@ -70,12 +81,18 @@ fn stack(sources: &[ExemplarSource], sets: &[Set<'_>], tests: &[&Set<'_>]) -> Ve
                 continue;
             }
             let name = source.name();
-            let known = stacks
-                .iter()
-                .position(|s| s.name == name && s.task == exemplar.task && s.language == exemplar.language);
+            let known = stacks.iter().position(|s| {
+                s.name == name && s.task == exemplar.task && s.language == exemplar.language
+            });
             let at = known.unwrap_or_else(|| {
                 let (task, language) = (exemplar.task.clone(), exemplar.language);
-                stacks.push(Haystack { name, task, language, is_shown: true, index: Index::new() });
+                stacks.push(Haystack {
+                    name,
+                    task,
+                    language,
+                    is_shown: true,
+                    index: Index::new(),
+                });
                 stacks.len() - 1
             });
             let next = stacks[at].index.len();
@@ -86,10 +103,23 @@ fn stack(sources: &[ExemplarSource], sets: &[Set<'_>], tests: &[&Set<'_>]) -> Ve
 }
 
 impl Haystack {
-    fn of_texts(name: &str, task: &str, language: Language, texts: impl Iterator<Item = String>) -> Self {
+    fn of_texts(
+        name: &str,
+        task: &str,
+        language: Language,
+        texts: impl Iterator<Item = String>,
+    ) -> Self {
         let mut index = Index::new();
-        texts.enumerate().for_each(|(id, text)| index.add(id, &text));
-        Self { name: name.to_owned(), task: task.to_owned(), language, is_shown: false, index }
+        texts
+            .enumerate()
+            .for_each(|(id, text)| index.add(id, &text));
+        Self {
+            name: name.to_owned(),
+            task: task.to_owned(),
+            language,
+            is_shown: false,
+            index,
+        }
     }
 }
 
@@ -100,18 +130,45 @@ fn search(set: &Set<'_>, haystack: &Haystack) -> Vec<Finding> {
         if let Some(id) = haystack.index.exact(&question) {
             exact.push((index, format!("is item {id}, `{}`", set.quote(item))));
         } else if let Some((id, similarity)) = haystack.index.nearest(&question, NEAR) {
-            near.push((index, format!("is nearly item {id} ({similarity:.2}), `{}`", set.quote(item))));
+            near.push((
+                index,
+                format!(
+                    "is nearly item {id} ({similarity:.2}), `{}`",
+                    set.quote(item)
+                ),
+            ));
         }
     }
     let Haystack { name, is_shown, .. } = haystack;
     let what = |how: &str| {
-        format!("{} test questions stand {how} in {name}", if how == "exactly" { exact.len() } else { near.len() })
+        format!(
+            "{} test questions stand {how} in {name}",
+            if how == "exactly" {
+                exact.len()
+            } else {
+                near.len()
+            }
+        )
     };
     // The answer to an exemplar stands in the prompt; training pairs show the question alone.
-    let severity = if *is_shown { set.severity_of_share(&exact) } else { Severity::Warning };
+    let severity = if *is_shown {
+        set.severity_of_share(&exact)
+    } else {
+        Severity::Warning
+    };
     let suggestion = "take them out of the training data or the exemplars";
-    let exact_finding = set.finding_of(Kind::Leakage, severity, &exact, &what("exactly"), suggestion);
-    let severity = if *is_shown { Severity::Warning } else { Severity::Note };
+    let exact_finding = set.finding_of(
+        Kind::Leakage,
+        severity,
+        &exact,
+        &what("exactly"),
+        suggestion,
+    );
+    let severity = if *is_shown {
+        Severity::Warning
+    } else {
+        Severity::Note
+    };
     let near_finding = set.finding_of(Kind::Leakage, severity, &near, &what("nearly"), suggestion);
     exact_finding.into_iter().chain(near_finding).collect()
 }

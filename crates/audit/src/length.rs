@@ -1,7 +1,9 @@
-//! Lengths beside the English: texts much longer or shorter than their English predicts, and dropped or added sentences.
+//! Lengths beside the English: texts much longer or shorter than their English predicts, and
+//! dropped or added sentences.
 //!
-//! The logarithm of the ratio of lengths in characters, less its median over the file, grows narrower with the square root
-//! of the length (Gale and Church 1993), so it is scaled by that and measured in robust standard deviations of the file.
+//! The logarithm of the ratio of lengths in characters, less its median over the file, grows
+//! narrower with the square root of the length (Gale and Church 1993), so it is scaled by that
+//! and measured in robust standard deviations of the file.
 
 use schema::{
     Finding,
@@ -16,10 +18,12 @@ use crate::{
 
 /// Texts that a file must have before anything is typical.
 const FEWEST: usize = 20;
-/// Robust standard deviations and the factor beyond which a length is odd, any pair; and beyond which it is a warning.
+/// Robust standard deviations and the factor beyond which a length is odd, any pair; and beyond
+/// which it is a warning.
 const ODD: [(f64, f64); 3] = [(6.0, 1.8), (3.0, 3.0), (1.5, 4.0)];
 const VERY_ODD: (f64, f64) = (9.0, 3.0);
-/// Deviations that go with a dropped or added sentence, and the share of the sentence's length that must be gone.
+/// Deviations that go with a dropped or added sentence, and the share of the sentence's length
+/// that must be gone.
 const SENTENCE: (f64, f64) = (2.5, 0.6);
 /// Deviations from which a dropped or added sentence is a warning.
 const SENTENCE_SURE: f64 = 6.0;
@@ -44,7 +48,12 @@ pub(crate) fn check(set: &Set<'_>) -> Vec<Finding> {
         return findings;
     }
     let mut rows = Vec::new();
-    let parts = set.items.iter().map(|item| item.parts.len()).max().unwrap_or(0);
+    let parts = set
+        .items
+        .iter()
+        .map(|item| item.parts.len())
+        .max()
+        .unwrap_or(0);
     for part in 0..parts {
         rows.extend(measure(set, part));
     }
@@ -62,14 +71,26 @@ fn length(text: &str) -> f64 {
 
 fn measure<'a>(set: &'a Set<'_>, part: usize) -> Vec<Row<'a>> {
     let texts = set.items.iter().enumerate().flat_map(|(item, row)| {
-        row.translations().filter(move |(at, ..)| *at == part).map(move |(_, here, english)| (item, here, english))
+        row.translations()
+            .filter(move |(at, ..)| *at == part)
+            .map(move |(_, here, english)| (item, here, english))
     });
     let texts: Vec<(usize, &str, &str)> = texts.collect();
-    let ratios: Vec<f64> = texts.iter().map(|(_, here, english)| (length(here) / length(english)).ln()).collect();
-    let Some((typical, _)) = center_and_spread(&ratios).filter(|_| texts.len() >= FEWEST) else { return Vec::new() };
-    let scaled: Vec<f64> =
-        texts.iter().zip(&ratios).map(|((_, _, english), ratio)| (ratio - typical) * length(english).sqrt()).collect();
-    let spread = center_and_spread(&scaled).map_or(1.0, |(_, spread)| spread).max(0.2);
+    let ratios: Vec<f64> = texts
+        .iter()
+        .map(|(_, here, english)| (length(here) / length(english)).ln())
+        .collect();
+    let Some((typical, _)) = center_and_spread(&ratios).filter(|_| texts.len() >= FEWEST) else {
+        return Vec::new();
+    };
+    let scaled: Vec<f64> = texts
+        .iter()
+        .zip(&ratios)
+        .map(|((_, _, english), ratio)| (ratio - typical) * length(english).sqrt())
+        .collect();
+    let spread = center_and_spread(&scaled)
+        .map_or(1.0, |(_, spread)| spread)
+        .max(0.2);
     let row = |(at, &(item, here, english)): (usize, &(usize, &'a str, &'a str))| Row {
         item,
         part,
@@ -85,30 +106,67 @@ fn check_ratio(set: &Set<'_>, rows: &[Row<'_>]) -> Option<Finding> {
     let beyond = |row: &Row<'_>, (deviations, factor): (f64, f64)| {
         row.deviations.abs() > deviations && row.residual.abs() > f64::ln(factor)
     };
-    let mut odd: Vec<&Row<'_>> = rows.iter().filter(|row| ODD.iter().any(|limits| beyond(row, *limits))).collect();
+    let mut odd: Vec<&Row<'_>> = rows
+        .iter()
+        .filter(|row| ODD.iter().any(|limits| beyond(row, *limits)))
+        .collect();
     odd.sort_by(|a, b| b.deviations.abs().total_cmp(&a.deviations.abs()));
     let say = |row: &&Row<'_>| {
-        let way = if row.residual > 0.0 { "longer" } else { "shorter" };
+        let way = if row.residual > 0.0 {
+            "longer"
+        } else {
+            "shorter"
+        };
         let factor = row.residual.abs().exp();
         let (here, english) = (shorten(row.here, 40), shorten(row.english, 40));
         (
             row.item,
-            format!("`{}` {factor:.1} times {way} than usual, `{here}` for `{english}`", set.part_name(row.part)),
+            format!(
+                "`{}` {factor:.1} times {way} than usual, `{here}` for `{english}`",
+                set.part_name(row.part)
+            ),
         )
     };
     let seen: Vec<(usize, String)> = odd.iter().map(say).collect();
-    let severity = if odd.iter().any(|row| beyond(row, VERY_ODD)) { Severity::Warning } else { Severity::Note };
+    let severity = if odd.iter().any(|row| beyond(row, VERY_ODD)) {
+        Severity::Warning
+    } else {
+        Severity::Note
+    };
     let suggestion = "read these beside the English: something was lost, added or repeated";
-    set.finding_of(Kind::LengthRatio, severity, &seen, "lengths that the English does not explain", suggestion)
+    set.finding_of(
+        Kind::LengthRatio,
+        severity,
+        &seen,
+        "lengths that the English does not explain",
+        suggestion,
+    )
 }
 
 fn check_sentences(set: &Set<'_>, rows: &[Row<'_>]) -> Option<Finding> {
-    let counted: Vec<(&Row<'_>, f64, f64)> =
-        rows.iter().map(|row| (row, count_sentences(row.here) as f64, count_sentences(row.english) as f64)).collect();
-    let several: Vec<_> = counted.iter().filter(|(_, here, english)| *here > 1.0 || *english > 1.0).collect();
-    let kept = several.iter().filter(|(_, here, english)| here == english).count();
+    let counted: Vec<(&Row<'_>, f64, f64)> = rows
+        .iter()
+        .map(|row| {
+            (
+                row,
+                count_sentences(row.here) as f64,
+                count_sentences(row.english) as f64,
+            )
+        })
+        .collect();
+    let several: Vec<_> = counted
+        .iter()
+        .filter(|(_, here, english)| *here > 1.0 || *english > 1.0)
+        .collect();
+    let kept = several
+        .iter()
+        .filter(|(_, here, english)| here == english)
+        .count();
     // A script that does not mark the ends of sentences says nothing.
-    if several.iter().filter(|(_, here, english)| here + 1.0 < *english).count() as f64
+    if several
+        .iter()
+        .filter(|(_, here, english)| here + 1.0 < *english)
+        .count() as f64
         > (1.0 - KEPT) * several.len() as f64
     {
         return None;
@@ -116,23 +174,50 @@ fn check_sentences(set: &Set<'_>, rows: &[Row<'_>]) -> Option<Finding> {
     let is_odd = |(row, here, english): &&(&Row<'_>, f64, f64)| {
         let (fewer, more) = (here.min(*english), here.max(*english));
         let change = (more / fewer).ln() * SENTENCE.1;
-        let explains = if here < english { -row.residual } else { row.residual };
+        let explains = if here < english {
+            -row.residual
+        } else {
+            row.residual
+        };
         here != english && explains > change.min(0.6) && row.deviations.abs() > SENTENCE.0
     };
     let mut odd: Vec<_> = several.into_iter().filter(is_odd).collect();
     odd.sort_by(|a, b| b.0.deviations.abs().total_cmp(&a.0.deviations.abs()));
     let say = |(row, here, english): &&(&Row<'_>, f64, f64)| {
-        let texts = format!("`{}` for `{}`", shorten(row.here, 50), shorten(row.english, 50));
-        (row.item, format!("{here} for {english} in `{}`, {texts}", set.part_name(row.part)))
+        let texts = format!(
+            "`{}` for `{}`",
+            shorten(row.here, 50),
+            shorten(row.english, 50)
+        );
+        (
+            row.item,
+            format!(
+                "{here} for {english} in `{}`, {texts}",
+                set.part_name(row.part)
+            ),
+        )
     };
     let seen: Vec<(usize, String)> = odd.iter().map(say).collect();
-    let is_sure = odd.iter().any(|(row, ..)| row.deviations.abs() > SENTENCE_SURE);
-    let severity = if is_sure && kept > 0 { Severity::Warning } else { Severity::Note };
+    let is_sure = odd
+        .iter()
+        .any(|(row, ..)| row.deviations.abs() > SENTENCE_SURE);
+    let severity = if is_sure && kept > 0 {
+        Severity::Warning
+    } else {
+        Severity::Note
+    };
     let suggestion = "read these beside the English: a sentence was dropped or added";
-    set.finding_of(Kind::Sentences, severity, &seen, "sentences here for sentences in English", suggestion)
+    set.finding_of(
+        Kind::Sentences,
+        severity,
+        &seen,
+        "sentences here for sentences in English",
+        suggestion,
+    )
 }
 
-/// Stretches of text up to a mark that ends a sentence, where a space, a closing mark or the end follows; at least 1.
+/// Stretches of text up to a mark that ends a sentence, where a space, a closing mark or the
+/// end follows; at least 1.
 fn count_sentences(text: &str) -> usize {
     let text: Vec<char> = text.trim().chars().collect();
     let (mut count, mut has_letters) = (0, false);
@@ -140,8 +225,13 @@ fn count_sentences(text: &str) -> usize {
         has_letters |= c.is_alphanumeric();
         let next = text.get(at + 1).copied();
         let is_wide = c >= '\u{900}';
-        let is_end = next.is_none_or(|next| next.is_whitespace() || "\"'”’»)」』）".contains(next) || is_wide);
-        if has_letters && ends_sentence(c) && is_end && (next.is_none() || c != '.' || !is_abbreviated(&text[..at])) {
+        let is_end = next
+            .is_none_or(|next| next.is_whitespace() || "\"'”’»)」』）".contains(next) || is_wide);
+        if has_letters
+            && ends_sentence(c)
+            && is_end
+            && (next.is_none() || c != '.' || !is_abbreviated(&text[..at]))
+        {
             count += 1;
             has_letters = false;
         }
@@ -151,9 +241,15 @@ fn count_sentences(text: &str) -> usize {
 
 /// Whether a text ends in `J`, `Dr` or `3`: a full stop there hardly ends a sentence.
 fn is_abbreviated(before: &[char]) -> bool {
-    let word: Vec<char> = before.iter().rev().take_while(|c| c.is_alphanumeric()).copied().collect();
+    let word: Vec<char> = before
+        .iter()
+        .rev()
+        .take_while(|c| c.is_alphanumeric())
+        .copied()
+        .collect();
     let is_number = word.iter().all(char::is_ascii_digit);
-    (1..=2).contains(&word.len()) && (is_number || word.last().is_some_and(|first| first.is_uppercase()))
+    (1..=2).contains(&word.len())
+        && (is_number || word.last().is_some_and(|first| first.is_uppercase()))
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
-//! What is wrong with data: findings about test sets, translation pairs and exemplars in the released layout, each with its
-//! evidence and a suggestion.
+//! What is wrong with data: findings about test sets, translation pairs and exemplars in the
+//! released layout, each with its evidence and a suggestion.
 //!
-//! Reading is lenient: whatever the strict readers of `data` would refuse becomes a finding here, and the rest of the file
-//! is still looked at. Every check is a function from a `Set` (a file whose items stand beside their English) to
-//! findings. Thresholds come from the file itself (medians, `robust`) and are said where they are used. Nothing knows a
-//! task or a released file by name, and a language only as a row of the table of what the identifier calls it. Never here: repairing, models, printing, the network.
+//! Reading is lenient: whatever the strict readers of `data` would refuse becomes a finding
+//! here, and the rest of the file is still looked at. Every check is a function from a `Set` (a
+//! file whose items stand beside their English) to findings. Thresholds come from the file
+//! itself (medians, `robust`) and are said where they are used. Nothing knows a task or a
+//! released file by name, and a language only as a row of the table of what the identifier
+//! calls it. Never here: repairing, models, printing, the network.
 
 mod align;
 mod balance;
@@ -36,15 +38,18 @@ pub use scope::{ExemplarSource, NamedTokenizer, Role, Scope, Source};
 
 use set::Set;
 
-/// Audits every file of `scope`. `progress` hears how many of the files are done and which comes next; it returns false
-/// to stop.
+/// Audits every file of `scope`. `progress` hears how many of the files are done and which
+/// comes next; it returns false to stop.
 ///
-/// The findings stand in the order of tasks, languages, files, severity and kind, and are the same for any number of
-/// threads.
+/// The findings stand in the order of tasks, languages, files, severity and kind, and are the
+/// same for any number of threads.
 ///
 /// # Errors
 /// A folder or file that cannot be read at all; nothing to audit; `progress` asked to stop.
-pub fn audit(scope: &Scope, progress: &mut dyn FnMut(usize, usize, &str) -> bool) -> Result<Vec<Finding>, AuditError> {
+pub fn audit(
+    scope: &Scope,
+    progress: &mut dyn FnMut(usize, usize, &str) -> bool,
+) -> Result<Vec<Finding>, AuditError> {
     if scope.sources.is_empty() {
         return Err(AuditError::Nothing(scope.dir.clone()));
     }
@@ -95,13 +100,24 @@ fn check_set(
 
 /// Files that are only there to be compared with have no findings of their own.
 fn is_wanted(scope: &Scope, finding: &Finding) -> bool {
-    !scope.sources.iter().any(|source| source.is_reference && source.name == finding.file)
+    !scope
+        .sources
+        .iter()
+        .any(|source| source.is_reference && source.name == finding.file)
 }
 
 fn sort(scope: &Scope, findings: &mut [Finding]) {
-    let task = |name: &str| scope.sources.iter().position(|source| source.task.name == name);
+    let task = |name: &str| {
+        scope
+            .sources
+            .iter()
+            .position(|source| source.task.name == name)
+    };
     findings.sort_by(|a, b| {
         let key = |f: &Finding| (task(&f.task), f.language, f.severity, f.kind);
-        key(a).cmp(&key(b)).then_with(|| a.file.cmp(&b.file)).then_with(|| a.items.cmp(&b.items))
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.file.cmp(&b.file))
+            .then_with(|| a.items.cmp(&b.items))
     });
 }

@@ -1,4 +1,5 @@
-//! Numbers of the English text that are missing in the translation, in the digits of any script.
+//! Numbers of the English text that are missing in the translation, in the digits of any
+//! script.
 
 use std::collections::BTreeSet;
 
@@ -26,18 +27,34 @@ pub(crate) fn check(set: &Set<'_>) -> Option<Finding> {
         for (part, here, english) in item.translations() {
             let wanted = numbers(english);
             let there = numbers(here);
-            let mut missing: Vec<&str> = wanted.iter().filter(|n| is_firm(n)).map(String::as_str).collect();
+            let mut missing: Vec<&str> = wanted
+                .iter()
+                .filter(|n| is_firm(n))
+                .map(String::as_str)
+                .collect();
             all += missing.len();
             missing.retain(|number| !there.iter().any(|other| is_same(number, other)));
             if !missing.is_empty() {
                 let texts = format!("`{}` for `{}`", shorten(here, 50), shorten(english, 50));
-                lost.push((index, format!("{} in `{}`, {texts}", missing.join(", "), set.part_name(part))));
+                lost.push((
+                    index,
+                    format!(
+                        "{} in `{}`, {texts}",
+                        missing.join(", "),
+                        set.part_name(part)
+                    ),
+                ));
             }
         }
     }
-    let severity = if lost.len() as f64 <= RARE * all as f64 { Severity::Warning } else { Severity::Note };
+    let severity = if lost.len() as f64 <= RARE * all as f64 {
+        Severity::Warning
+    } else {
+        Severity::Note
+    };
     let what = format!("of {all} English numbers these are missing");
-    let suggestion = "read these beside the English: a number was dropped, changed or written as a word";
+    let suggestion =
+        "read these beside the English: a number was dropped, changed or written as a word";
     set.finding_of(Kind::Numbers, severity, &lost, &what, suggestion)
 }
 
@@ -47,7 +64,11 @@ fn numbers(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut number = String::new();
     for (at, &c) in characters.iter().enumerate() {
-        let follows = |at: usize| characters.get(at + 1).is_some_and(|next| digit(*next).is_some());
+        let follows = |at: usize| {
+            characters
+                .get(at + 1)
+                .is_some_and(|next| digit(*next).is_some())
+        };
         match digit(c).and_then(|value| char::from_digit(value, 10)) {
             Some(c) => number.push(c),
             None if !number.is_empty()
@@ -64,17 +85,25 @@ fn numbers(text: &str) -> BTreeSet<String> {
 
 /// Written in digits in any language.
 fn is_firm(number: &str) -> bool {
-    number.parse::<u64>().is_ok_and(|value| value > SPELT && (value % 10 != 0 || value > 1000))
+    number
+        .parse::<u64>()
+        .is_ok_and(|value| value > SPELT && (value % 10 != 0 || value > 1000))
 }
 
 /// From a year to the same one of the Buddhist calendar.
 const BUDDHIST_ERA: u64 = 543;
 
-/// Equal but for zeros at the ends (`5万` for 50,000), one within the other (`1975-76` for `1975-1976`), or the same year.
+/// Equal but for zeros at the ends (`5万` for 50,000), one within the other (`1975-76` for
+/// `1975-1976`), or the same year.
 fn is_same(number: &str, other: &str) -> bool {
     let bare = |digits: &str| digits.trim_matches('0').to_owned();
-    let is_year = number.parse::<u64>().is_ok_and(|year| (year + BUDDHIST_ERA).to_string() == other);
-    bare(number) == bare(other) || other.contains(number) || (other.len() >= 2 && number.ends_with(other)) || is_year
+    let is_year = number
+        .parse::<u64>()
+        .is_ok_and(|year| (year + BUDDHIST_ERA).to_string() == other);
+    bare(number) == bare(other)
+        || other.contains(number)
+        || (other.len() >= 2 && number.ends_with(other))
+        || is_year
 }
 
 #[cfg(test)]

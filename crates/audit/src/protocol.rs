@@ -10,11 +10,18 @@ use crate::{AuditError, Role, Scope, Source};
 
 /// Lowers the label findings of files that the protocol is made for.
 ///
-/// A file is such a one if the corrected protocol reads it and says what it repaired. Whether that is all that is wrong is
-/// seen by reading: golds that still disagree with the repaired English ones keep their severity.
+/// A file is such a one if the corrected protocol reads it and says what it repaired. Whether
+/// that is all that is wrong is seen by reading: golds that still disagree with the repaired
+/// English ones keep their severity.
 pub(crate) fn excuse(scope: &Scope, findings: &mut [Finding]) -> Result<(), AuditError> {
-    let Some(protocol) = scope.protocol else { return Ok(()) };
-    for source in scope.sources.iter().filter(|source| source.role == Role::Test) {
+    let Some(protocol) = scope.protocol else {
+        return Ok(());
+    };
+    for source in scope
+        .sources
+        .iter()
+        .filter(|source| source.role == Role::Test)
+    {
         let is_meant = |finding: &&mut Finding| {
             finding.file == source.name
                 && finding.severity == Severity::Error
@@ -24,7 +31,9 @@ pub(crate) fn excuse(scope: &Scope, findings: &mut [Finding]) -> Result<(), Audi
         if meant.is_empty() {
             continue;
         }
-        let Some(repairs) = repairs(scope, source)? else { continue };
+        let Some(repairs) = repairs(scope, source)? else {
+            continue;
+        };
         for finding in &mut meant {
             finding.severity = Severity::Note;
             finding.suggestion = match protocol {
@@ -38,12 +47,22 @@ pub(crate) fn excuse(scope: &Scope, findings: &mut [Finding]) -> Result<(), Audi
     Ok(())
 }
 
-/// What the corrected protocol repairs in a file, if that makes its golds those of the English file.
+/// What the corrected protocol repairs in a file, if that makes its golds those of the English
+/// file.
 fn repairs(scope: &Scope, source: &Source) -> Result<Option<String>, AuditError> {
-    let read = |source: &Source, protocol| testset::read(&source.path, source.task, source.language, Some(protocol));
-    let (Ok(set), Ok(_)) = (read(source, Protocol::Corrected), read(source, Protocol::Paper)) else { return Ok(None) };
+    let read = |source: &Source, protocol| {
+        testset::read(&source.path, source.task, source.language, Some(protocol))
+    };
+    let (Ok(set), Ok(_)) = (
+        read(source, Protocol::Corrected),
+        read(source, Protocol::Paper),
+    ) else {
+        return Ok(None);
+    };
     let is_english = |other: &&Source| {
-        other.role == Role::Test && other.task.name == source.task.name && other.language == schema::Language::En
+        other.role == Role::Test
+            && other.task.name == source.task.name
+            && other.language == schema::Language::En
     };
     let golds = |set: &data::TestSet| set.items.iter().map(|item| item.gold).collect::<Vec<_>>();
     if let Some(english) = scope.sources.iter().find(is_english) {

@@ -7,7 +7,8 @@ use schema::{
 
 use crate::{set::Set, text::shorten};
 
-/// Above this share of quoted texts without marks the language's writers, or the engine, leave them out in general.
+/// Above this share of quoted texts without marks the language's writers, or the engine, leave
+/// them out in general.
 const CUSTOM: f64 = 0.3;
 
 pub(crate) fn check(set: &Set<'_>) -> Option<Finding> {
@@ -16,7 +17,10 @@ pub(crate) fn check(set: &Set<'_>) -> Option<Finding> {
     }
     let (mut quoted, mut lost) = (0_usize, Vec::new());
     for (index, item) in set.items.iter().enumerate() {
-        for (part, here, english) in item.translations().filter(|(.., english)| is_quoted(english)) {
+        for (part, here, english) in item
+            .translations()
+            .filter(|(.., english)| is_quoted(english))
+        {
             quoted += 1;
             if !has_mark(here) {
                 let texts = format!("`{}` for `{}`", shorten(here, 60), shorten(english, 60));
@@ -26,9 +30,15 @@ pub(crate) fn check(set: &Set<'_>) -> Option<Finding> {
     }
     let is_custom = lost.len() as f64 > CUSTOM * quoted as f64 && quoted > 10;
     let what = if is_custom {
-        format!("{} of {quoted} quoted texts have no quotation mark: it seems to be the custom here", lost.len())
+        format!(
+            "{} of {quoted} quoted texts have no quotation mark: it seems to be the custom here",
+            lost.len()
+        )
     } else {
-        format!("{} of {quoted} quoted texts have no quotation mark", lost.len())
+        format!(
+            "{} of {quoted} quoted texts have no quotation mark",
+            lost.len()
+        )
     };
     let suggestion = "read these beside the English: what is quoted may read as said by the writer";
     set.finding_of(Kind::Quotation, Severity::Note, &lost, &what, suggestion)
@@ -39,7 +49,13 @@ fn is_quoted(english: &str) -> bool {
     let is_double = |c: char| matches!(c, '"' | '“' | '”');
     let mut marks = english.match_indices(is_double).map(|(at, _)| at);
     match (marks.next(), marks.next()) {
-        (Some(first), Some(second)) => english[first..second].chars().filter(|c| c.is_alphabetic()).count() > 1,
+        (Some(first), Some(second)) => {
+            english[first..second]
+                .chars()
+                .filter(|c| c.is_alphabetic())
+                .count()
+                > 1
+        }
         _ => false,
     }
 }
@@ -47,9 +63,14 @@ fn is_quoted(english: &str) -> bool {
 /// Any quotation mark; an apostrophe between letters is none.
 fn has_mark(text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
-    let is_letter = |at: Option<usize>| at.and_then(|at| text.get(at)).is_some_and(|c| c.is_alphabetic());
+    let is_letter = |at: Option<usize>| {
+        at.and_then(|at| text.get(at))
+            .is_some_and(|c| c.is_alphabetic())
+    };
     let is_apostrophe = |at: usize| {
-        matches!(text[at], '\'' | '’' | '‘' | '`' | '´') && is_letter(at.checked_sub(1)) && is_letter(Some(at + 1))
+        matches!(text[at], '\'' | '’' | '‘' | '`' | '´')
+            && is_letter(at.checked_sub(1))
+            && is_letter(Some(at + 1))
     };
     (0..text.len()).any(|at| is_mark(text[at]) && !is_apostrophe(at))
 }
@@ -67,7 +88,15 @@ mod tests {
 
     #[test]
     fn marks_of_many_languages_and_no_apostrophes() {
-        for text in ["„gut“", "«bon»", "「良い」", "《书》", "'fine'", "‘fine’", "it's \"x\""] {
+        for text in [
+            "„gut“",
+            "«bon»",
+            "「良い」",
+            "《书》",
+            "'fine'",
+            "‘fine’",
+            "it's \"x\"",
+        ] {
             assert!(has_mark(text), "{text}");
         }
         for text in ["l'été d’hier", "ж`ж", "none"] {

@@ -22,16 +22,27 @@ use crate::{
     text::{quote_words, shorten},
 };
 
-/// Reads one file; what is wrong with its form goes to `findings`. A file that is no list of items is an empty set.
-pub(crate) fn read<'a>(source: &'a Source, findings: &mut Vec<Finding>) -> Result<Set<'a>, AuditError> {
+/// Reads one file; what is wrong with its form goes to `findings`. A file that is no list of
+/// items is an empty set.
+pub(crate) fn read<'a>(
+    source: &'a Source,
+    findings: &mut Vec<Finding>,
+) -> Result<Set<'a>, AuditError> {
     let bytes = fs::read(&source.path).map_err(DiskError::at("read", &source.path))?;
-    let mut set = Set { source, items: Vec::new() };
+    let mut set = Set {
+        source,
+        items: Vec::new(),
+    };
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
-            findings.push(refuse_file(&set, format!("line {line}: not UTF-8"), "write the file again in UTF-8"));
+            findings.push(refuse_file(
+                &set,
+                format!("line {line}: not UTF-8"),
+                "write the file again in UTF-8",
+            ));
             return Ok(set);
         }
     };
@@ -39,16 +50,27 @@ pub(crate) fn read<'a>(source: &'a Source, findings: &mut Vec<Finding>) -> Resul
         Ok(elements) => elements,
         Err(error) => {
             let evidence = format!("line {}: {error}", error.line().max(1));
-            findings.push(refuse_file(&set, evidence, "correct the line; the file must be a list of objects"));
+            findings.push(refuse_file(
+                &set,
+                evidence,
+                "correct the line; the file must be a list of objects",
+            ));
             return Ok(set);
         }
     };
     if elements.is_empty() {
-        findings.push(refuse_file(&set, "line 1: the list is empty".to_owned(), "put the items in"));
+        findings.push(refuse_file(
+            &set,
+            "line 1: the list is empty".to_owned(),
+            "put the items in",
+        ));
     }
     let mut form = Form::new(source);
-    let rows: Vec<Vec<Option<String>>> =
-        elements.iter().enumerate().map(|(item, element)| form.read_item(item, element.get())).collect();
+    let rows: Vec<Vec<Option<String>>> = elements
+        .iter()
+        .enumerate()
+        .map(|(item, element)| form.read_item(item, element.get()))
+        .collect();
     findings.extend(form.describe(&set));
     match source.role {
         Role::Pairs => template::split(&mut set, &rows, findings)?,
@@ -59,18 +81,29 @@ pub(crate) fn read<'a>(source: &'a Source, findings: &mut Vec<Finding>) -> Resul
 
 fn refuse_file(set: &Set<'_>, evidence: String, suggestion: &str) -> Finding {
     let severity = severity_of_form(set.source);
-    Finding { count: 0, ..set.finding(Kind::Syntax, severity, Vec::new(), evidence, suggestion) }
+    Finding {
+        count: 0,
+        ..set.finding(Kind::Syntax, severity, Vec::new(), evidence, suggestion)
+    }
 }
 
 /// A file with labels for training is read by no stage.
 fn severity_of_form(source: &Source) -> Severity {
-    if source.role == Role::Labelled { Severity::Warning } else { Severity::Error }
+    if source.role == Role::Labelled {
+        Severity::Warning
+    } else {
+        Severity::Error
+    }
 }
 
 /// The fields, then the answer.
 fn read_question(mut row: Vec<Option<String>>) -> Item {
     let gold = row.pop().flatten();
-    Item { parts: row.into_iter().map(Option::unwrap_or_default).collect(), gold, ..Item::default() }
+    Item {
+        parts: row.into_iter().map(Option::unwrap_or_default).collect(),
+        gold,
+        ..Item::default()
+    }
 }
 
 /// What is wrong with the form of one file's items, by kind and key.
@@ -87,30 +120,51 @@ impl<'a> Form<'a> {
             Role::Test | Role::Labelled => source.task.fields.iter().map(String::as_str).collect(),
         };
         keys.push("answer");
-        Self { source, keys, seen: BTreeMap::new() }
+        Self {
+            source,
+            keys,
+            seen: BTreeMap::new(),
+        }
     }
 
     fn note(&mut self, kind: Kind, key: &str, item: usize, what: String) {
-        self.seen.entry((kind, key.to_owned())).or_default().push((item, what));
+        self.seen
+            .entry((kind, key.to_owned()))
+            .or_default()
+            .push((item, what));
     }
 
     /// The texts of one item in the order of the keys; `None` where there is none.
     fn read_item(&mut self, item: usize, element: &str) -> Vec<Option<String>> {
         let nothing = vec![None; self.keys.len()];
         let Ok(Entries(entries)) = serde_json::from_str::<Entries>(element) else {
-            self.note(Kind::FieldType, "", item, format!("`{}` is no object", shorten(element, 30)));
+            self.note(
+                Kind::FieldType,
+                "",
+                item,
+                format!("`{}` is no object", shorten(element, 30)),
+            );
             return nothing;
         };
         for (at, (key, value)) in entries.iter().enumerate() {
             if !self.keys.contains(&key.as_str()) {
-                self.note(Kind::ExtraField, key, item, format!("`{key}`: {}", shorten(&value.to_string(), 40)));
+                self.note(
+                    Kind::ExtraField,
+                    key,
+                    item,
+                    format!("`{key}`: {}", shorten(&value.to_string(), 40)),
+                );
             } else if entries[..at].iter().any(|(earlier, _)| earlier == key) {
                 self.note(Kind::ExtraField, key, item, format!("`{key}` stands twice"));
             }
         }
         let mut row = nothing;
         for (key, text) in self.keys.clone().into_iter().zip(&mut row) {
-            match entries.iter().find(|(name, _)| name == key).map(|(_, value)| value) {
+            match entries
+                .iter()
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value)
+            {
                 None => self.note(Kind::MissingField, key, item, format!("no key `{key}`")),
                 Some(Value::String(found)) if found.trim().is_empty() => {
                     self.note(Kind::EmptyField, key, item, format!("`{key}` is {found:?}"));
@@ -118,7 +172,12 @@ impl<'a> Form<'a> {
                 Some(Value::String(found)) => *text = Some(found.clone()),
                 Some(other) => {
                     let other = shorten(&other.to_string(), 40);
-                    self.note(Kind::FieldType, key, item, format!("`{key}` is {other}, not a text in quotes"));
+                    self.note(
+                        Kind::FieldType,
+                        key,
+                        item,
+                        format!("`{key}` is {other}, not a text in quotes"),
+                    );
                 }
             }
         }
@@ -130,18 +189,29 @@ impl<'a> Form<'a> {
         let keys = quote_words(&self.keys);
         let describe = |((kind, key), seen): (&(Kind, String), &Vec<(usize, String)>)| {
             let suggestion = match kind {
-                Kind::MissingField => format!("add `{key}`, or take the items out in every language"),
-                Kind::EmptyField => format!("fill `{key}` in, or take the items out in every language"),
+                Kind::MissingField => {
+                    format!("add `{key}`, or take the items out in every language")
+                }
+                Kind::EmptyField => {
+                    format!("fill `{key}` in, or take the items out in every language")
+                }
                 Kind::ExtraField => format!("take it out; the keys are {keys}"),
                 _ => format!("write texts in quotes; the keys are {keys}"),
             };
-            set.finding_of(*kind, severity, seen, "items have another form than the released layout", &suggestion)
+            set.finding_of(
+                *kind,
+                severity,
+                seen,
+                "items have another form than the released layout",
+                &suggestion,
+            )
         };
         self.seen.iter().filter_map(describe).collect()
     }
 }
 
-/// An object's entries as they stand, doubles included: a map would silently keep the last of two.
+/// An object's entries as they stand, doubles included: a map would silently keep the last of
+/// two.
 struct Entries(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {

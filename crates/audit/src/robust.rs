@@ -1,7 +1,8 @@
-//! Statistics that a few odd values do not move: the median, and the spread around it from the median of absolute
-//! deviations (MAD; Huber, Robust Statistics, 1981).
+//! Statistics that a few odd values do not move: the median, and the spread around it from the
+//! median of absolute deviations (MAD; Huber, Robust Statistics, 1981).
 
-/// Of an ordinary distribution's deviations: the factor from their median to their standard deviation.
+/// Of an ordinary distribution's deviations: the factor from their median to their standard
+/// deviation.
 const MAD_TO_DEVIATION: f64 = 1.4826;
 
 /// The middle value; the mean of the two middle ones of an even number. `None` of nothing.

@@ -84,8 +84,9 @@ pub struct NamedTokenizer {
 }
 
 impl Scope {
-    /// All files of `dir` in the released layout, of one task or of all, beside the shipped exemplars and `dir`'s own
-    /// `few_shot.json`, if there is one. Languages and folders that are missing are simply not there.
+    /// All files of `dir` in the released layout, of one task or of all, beside the shipped
+    /// exemplars and `dir`'s own `few_shot.json`, if there is one. Languages and folders that
+    /// are missing are simply not there.
     ///
     /// # Errors
     /// An unknown task; a folder that cannot be read.
@@ -101,7 +102,9 @@ impl Scope {
                     scope.add_files(task, role, language, false)?;
                 }
             }
-            scope.exemplars.push(ExemplarSource::Builtin(task, tasks::exemplars(&task.name)?));
+            scope
+                .exemplars
+                .push(ExemplarSource::Builtin(task, tasks::exemplars(&task.name)?));
         }
         let shared = dir.join("few_shot.json");
         if shared.is_file() {
@@ -110,14 +113,17 @@ impl Scope {
         Ok(scope)
     }
 
-    /// The files that `recipe` reads: test files of its tasks and languages, pair files of its settings, its exemplars.
-    /// English test files are compared with whether they are asked or not. That a file is missing is for the stage to say
-    /// that needs it.
+    /// The files that `recipe` reads: test files of its tasks and languages, pair files of its
+    /// settings, its exemplars. English test files are compared with whether they are asked or
+    /// not. That a file is missing is for the stage to say that needs it.
     ///
     /// # Errors
     /// A task that does not exist; a folder that cannot be read.
     pub fn of_recipe(recipe: &Recipe) -> Result<Self, AuditError> {
-        let mut scope = Self { protocol: recipe.eval.protocol, ..Self::empty(&recipe.data.dir) };
+        let mut scope = Self {
+            protocol: recipe.eval.protocol,
+            ..Self::empty(&recipe.data.dir)
+        };
         for name in &recipe.eval.tasks {
             let task = tasks::task(name)?;
             for language in languages_of(task, recipe) {
@@ -129,7 +135,9 @@ impl Scope {
             for few_shot in recipe.eval.exemplar_sets(task) {
                 match few_shot.source() {
                     FewShot::Builtin => {
-                        scope.exemplars.push(ExemplarSource::Builtin(task, tasks::exemplars(name)?));
+                        scope
+                            .exemplars
+                            .push(ExemplarSource::Builtin(task, tasks::exemplars(name)?));
                     }
                     FewShot::File(path) => scope.add_exemplars(std::slice::from_ref(path)),
                     // The items of a test file that are shown are not scored.
@@ -141,7 +149,12 @@ impl Scope {
             scope.cutoff_len = train.cutoff_len;
             for name in &train.tasks {
                 let task = tasks::task(name)?;
-                for language in train.settings.iter().flat_map(Setting::seen).filter(|&l| l != Language::En) {
+                for language in train
+                    .settings
+                    .iter()
+                    .flat_map(Setting::seen)
+                    .filter(|&l| l != Language::En)
+                {
                     scope.add_files(task, Role::Pairs, language, false)?;
                 }
             }
@@ -186,7 +199,8 @@ impl Scope {
         is_reference: bool,
     ) -> Result<(), AuditError> {
         let folder = self.dir.join(&task.folder);
-        // Other forms than the released layout, and answers that are texts, are read by the evaluation alone.
+        // Other forms than the released layout, and answers that are texts, are read by the
+        // evaluation alone.
         if !folder.is_dir() || !task.files.is_empty() || !task.text_choices().is_empty() {
             return Ok(());
         }
@@ -196,20 +210,50 @@ impl Scope {
         Ok(())
     }
 
-    fn push(&mut self, task: &'static Task, role: Role, language: Language, path: PathBuf, is_reference: bool) {
+    fn push(
+        &mut self,
+        task: &'static Task,
+        role: Role,
+        language: Language,
+        path: PathBuf,
+        is_reference: bool,
+    ) {
         if self.sources.iter().any(|source| source.path == path) {
             return;
         }
         let relative = path.strip_prefix(&self.dir).unwrap_or(&path);
-        let name = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
-        self.sources.push(Source { path, name, task, language, role, is_reference });
+        let name = relative
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy())
+            .collect::<Vec<_>>()
+            .join("/");
+        self.sources.push(Source {
+            path,
+            name,
+            task,
+            language,
+            role,
+            is_reference,
+        });
     }
 }
 
-/// The languages of whose files the audit may speak: the task's and those asked, English with which they are compared.
+/// The languages of whose files the audit may speak: the task's and those asked, English with
+/// which they are compared.
 fn languages_of(task: &Task, recipe: &Recipe) -> BTreeSet<Language> {
-    let asked = recipe.eval.languages.iter().copied().filter(|_| !recipe.eval.asks_all());
-    task.languages.keys().copied().chain(asked).chain([Language::En]).filter(|l| tasks::row(task, *l).is_ok()).collect()
+    let asked = recipe
+        .eval
+        .languages
+        .iter()
+        .copied()
+        .filter(|_| !recipe.eval.asks_all());
+    task.languages
+        .keys()
+        .copied()
+        .chain(asked)
+        .chain([Language::En])
+        .filter(|l| tasks::row(task, *l).is_ok())
+        .collect()
 }
 
 /// The texts of one exemplar.
@@ -224,7 +268,11 @@ impl ExemplarSource {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Builtin(task, _) => format!("the exemplars that ship with {}", task.name),
-            Self::File(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+            Self::File(path) => path
+                .file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy()
+                .into_owned(),
         }
     }
 }

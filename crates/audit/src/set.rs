@@ -1,4 +1,5 @@
-//! A file as the checks see it: items with their question's parts, the English beside them, and the gold word.
+//! A file as the checks see it: items with their question's parts, the English beside them, and
+//! the gold word.
 //!
 //! Never here: reading files (`read`), looking for anything.
 
@@ -15,7 +16,8 @@ use crate::{
     text::{shorten, show_items},
 };
 
-/// From this share of a file's items on, what is wrong with single items makes the whole file wrong.
+/// From this share of a file's items on, what is wrong with single items makes the whole file
+/// wrong.
 pub(crate) const WRONG_SHARE: f64 = 0.05;
 /// Fewer items are never a share.
 const WRONG_ITEMS: usize = 5;
@@ -29,7 +31,8 @@ pub(crate) struct Set<'a> {
 /// One item.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Item {
-    /// The parts of its question, in the order of the task's fields; empty where one is missing.
+    /// The parts of its question, in the order of the task's fields; empty where one is
+    /// missing.
     pub(crate) parts: Vec<String>,
     /// The same in English; empty where that is not known.
     pub(crate) english: Vec<String>,
@@ -66,7 +69,10 @@ impl Set<'_> {
 
     /// The label of a gold word.
     pub(crate) fn label(&self, word: &str) -> Option<Label> {
-        self.label_words().iter().position(|known| known == word).map(Label)
+        self.label_words()
+            .iter()
+            .position(|known| known == word)
+            .map(Label)
     }
 
     /// The label of the English gold beside an item.
@@ -84,7 +90,11 @@ impl Set<'_> {
         evidence: String,
         suggestion: &str,
     ) -> Finding {
-        let count = if items.is_empty() { self.items.len() } else { items.len() };
+        let count = if items.is_empty() {
+            self.items.len()
+        } else {
+            items.len()
+        };
         Finding {
             severity,
             task: self.source.task.name.clone(),
@@ -117,9 +127,14 @@ impl Set<'_> {
         Some(self.finding(kind, severity, items, evidence, suggestion))
     }
 
-    /// A warning, or an error where so many items are meant that the file as a whole is not what it says.
+    /// A warning, or an error where so many items are meant that the file as a whole is not
+    /// what it says.
     pub(crate) fn severity_of_share(&self, seen: &[(usize, String)]) -> Severity {
-        let items = seen.iter().map(|(item, _)| item).collect::<BTreeSet<_>>().len();
+        let items = seen
+            .iter()
+            .map(|(item, _)| item)
+            .collect::<BTreeSet<_>>()
+            .len();
         if items >= WRONG_ITEMS && items as f64 >= WRONG_SHARE * self.items.len() as f64 {
             Severity::Error
         } else {

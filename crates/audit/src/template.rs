@@ -1,5 +1,6 @@
-//! Translation pairs taken apart: header words and fields of the question in both languages, and the instruction between
-//! them (paper, section 3). A pair that is not made so, or that holds an answer, is a finding.
+//! Translation pairs taken apart: header words and fields of the question in both languages,
+//! and the instruction between them (paper, section 3). A pair that is not made so, or that
+//! holds an answer, is a finding.
 
 use schema::{
     Finding, Language,
@@ -21,7 +22,10 @@ pub(crate) fn split(
 ) -> Result<(), AuditError> {
     let task = set.source.task;
     let (own, english) = (headers(task, set.language())?, headers(task, Language::En)?);
-    let instruction = format!("Translate the input from {} to English:", set.language().name());
+    let instruction = format!(
+        "Translate the input from {} to English:",
+        set.language().name()
+    );
     let mut seen = Seen::default();
     for (item, row) in rows.iter().enumerate() {
         let text = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
@@ -30,14 +34,23 @@ pub(crate) fn split(
             Some((question, last)) if last == instruction => question,
             _ if input.is_empty() => "",
             _ => {
-                let last = input.trim_end_matches('\n').lines().last().unwrap_or_default();
-                seen.instructions.push((item, format!("`{}`", shorten(last, 60))));
+                let last = input
+                    .trim_end_matches('\n')
+                    .lines()
+                    .last()
+                    .unwrap_or_default();
+                seen.instructions
+                    .push((item, format!("`{}`", shorten(last, 60))));
                 &input
             }
         };
         let parts = seen.parts(item, question, own);
         let english = seen.parts(item, &answer, english);
-        set.items.push(Item { parts, english, ..Item::default() });
+        set.items.push(Item {
+            parts,
+            english,
+            ..Item::default()
+        });
     }
     findings.extend(seen.describe(set, &instruction));
     Ok(())
@@ -61,11 +74,15 @@ impl Seen {
         match between_headers(question, headers) {
             Ok(parts) => parts,
             Err(Mismatch::Answered(rest)) => {
-                self.answers.push((item, format!("`{}`", shorten(rest, 40))));
+                self.answers
+                    .push((item, format!("`{}`", shorten(rest, 40))));
                 vec![question.to_owned()]
             }
             Err(Mismatch::NoHeader(header)) => {
-                self.headers.push((item, format!("no `{}` in `{}`", header.trim(), shorten(question, 50))));
+                self.headers.push((
+                    item,
+                    format!("no `{}` in `{}`", header.trim(), shorten(question, 50)),
+                ));
                 vec![question.to_owned()]
             }
         }
@@ -106,16 +123,31 @@ enum Mismatch<'a> {
     Answered(&'a str),
 }
 
-fn between_headers<'a>(question: &'a str, headers: &'a [String]) -> Result<Vec<String>, Mismatch<'a>> {
-    let Some((first, others)) = headers.split_first() else { return Ok(vec![question.to_owned()]) };
-    let mut rest = question.strip_prefix(first.as_str()).ok_or(Mismatch::NoHeader(first))?;
+fn between_headers<'a>(
+    question: &'a str,
+    headers: &'a [String],
+) -> Result<Vec<String>, Mismatch<'a>> {
+    let Some((first, others)) = headers.split_first() else {
+        return Ok(vec![question.to_owned()]);
+    };
+    let mut rest = question
+        .strip_prefix(first.as_str())
+        .ok_or(Mismatch::NoHeader(first))?;
     let mut parts = Vec::new();
     for (at, header) in others.iter().enumerate() {
         let is_last = at + 1 == others.len();
-        let found = if is_last { rest.rsplit_once(header.as_str()) } else { rest.split_once(header.as_str()) };
+        let found = if is_last {
+            rest.rsplit_once(header.as_str())
+        } else {
+            rest.split_once(header.as_str())
+        };
         let (part, after) = found.ok_or(Mismatch::NoHeader(header))?;
         parts.push(part.to_owned());
         rest = after;
     }
-    if rest.trim().is_empty() { Ok(parts) } else { Err(Mismatch::Answered(rest)) }
+    if rest.trim().is_empty() {
+        Ok(parts)
+    } else {
+        Err(Mismatch::Answered(rest))
+    }
 }

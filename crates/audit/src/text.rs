@@ -1,4 +1,5 @@
-//! What is read off a text in any script: words, letters, digits; and how a text is quoted as evidence.
+//! What is read off a text in any script: words, letters, digits; and how a text is quoted as
+//! evidence.
 
 /// Examples that evidence shows.
 const SHOWN: usize = 3;
@@ -14,14 +15,22 @@ pub(crate) fn shorten(text: &str, most: usize) -> String {
 
 /// `item 3: ...; item 7: ...`, the first few.
 pub(crate) fn show_items(seen: &[(usize, String)]) -> String {
-    let shown: Vec<String> = seen.iter().take(SHOWN).map(|(item, what)| format!("item {item}: {what}")).collect();
+    let shown: Vec<String> = seen
+        .iter()
+        .take(SHOWN)
+        .map(|(item, what)| format!("item {item}: {what}"))
+        .collect();
     let rest = if seen.len() > SHOWN { "; …" } else { "" };
     format!("{}{rest}", shown.join("; "))
 }
 
 /// `` `a`, `b` ``
 pub(crate) fn quote_words<S: AsRef<str>>(words: &[S]) -> String {
-    words.iter().map(|word| format!("`{}`", word.as_ref())).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|word| format!("`{}`", word.as_ref()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Letters of any script.
@@ -31,22 +40,27 @@ pub(crate) fn count_letters(text: &str) -> usize {
 
 /// Words between anything that is neither letter, digit nor apostrophe.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’').filter(|word| !word.is_empty())
+    text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’')
+        .filter(|word| !word.is_empty())
 }
 
-/// The value of a decimal digit of any script that writes numbers in tens with its own ten characters.
+/// The value of a decimal digit of any script that writes numbers in tens with its own ten
+/// characters.
 pub(crate) fn digit(c: char) -> Option<u32> {
-    /// Where the ten digits of a script begin: Arabic, Persian, N'Ko, Devanagari to Thai, Lao, Tibetan, Myanmar, Khmer,
-    /// Mongolian, full width.
+    /// Where the ten digits of a script begin: Arabic, Persian, N'Ko, Devanagari to Thai, Lao,
+    /// Tibetan, Myanmar, Khmer, Mongolian, full width.
     const ZEROS: [u32; 21] = [
-        0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xed0, 0xf20,
-        0x1040, 0x17e0, 0x1810, 0xde6, 0xff10, 0x1d7ce,
+        0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50,
+        0xed0, 0xf20, 0x1040, 0x17e0, 0x1810, 0xde6, 0xff10, 0x1d7ce,
     ];
     if let Some(digit) = c.to_digit(10) {
         return Some(digit);
     }
     let code = u32::from(c);
-    ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code)).map(|zero| code - zero)
+    ZEROS
+        .iter()
+        .find(|zero| (**zero..**zero + 10).contains(&code))
+        .map(|zero| code - zero)
 }
 
 /// The script of a letter, by name; `None` of what no script owns.
@@ -71,7 +85,10 @@ pub(crate) fn script(c: char) -> Option<&'static str> {
 
 /// Whether a character ends a sentence, in any of the scripts that mark it.
 pub(crate) fn ends_sentence(c: char) -> bool {
-    matches!(c, '.' | '!' | '?' | '…' | '。' | '．' | '！' | '？' | '｡' | '।' | '॥' | '؟' | '۔')
+    matches!(
+        c,
+        '.' | '!' | '?' | '…' | '。' | '．' | '！' | '？' | '｡' | '।' | '॥' | '؟' | '۔'
+    )
 }
 
 #[cfg(test)]
@@ -89,10 +106,18 @@ mod tests {
 
     #[test]
     fn digits_of_many_scripts() {
-        for (text, value) in
-            [("2019", 2019), ("२०१९", 2019), ("২০১৯", 2019), ("๒๐๑๙", 2019), ("２０１９", 2019), ("٢٠١٩", 2019)]
-        {
-            let read = text.chars().map(|c| digit(c).expect("a digit")).fold(0, |all, d| 10 * all + d);
+        for (text, value) in [
+            ("2019", 2019),
+            ("२०१९", 2019),
+            ("২০১৯", 2019),
+            ("๒๐๑๙", 2019),
+            ("２０１９", 2019),
+            ("٢٠١٩", 2019),
+        ] {
+            let read = text
+                .chars()
+                .map(|c| digit(c).expect("a digit"))
+                .fold(0, |all, d| 10 * all + d);
             assert_eq!(read, value, "{text}");
         }
         assert_eq!((digit('a'), digit('二'), digit('½')), (None, None, None));

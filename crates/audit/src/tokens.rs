@@ -1,4 +1,5 @@
-//! What a tokenizer makes of a file: tokens per word and per character, and examples that would be cut.
+//! What a tokenizer makes of a file: tokens per word and per character, and examples that would
+//! be cut.
 
 use schema::{
     Finding,
@@ -7,11 +8,22 @@ use schema::{
 
 use crate::{AuditError, NamedTokenizer, Role, set::Set};
 
-pub(crate) fn check(set: &Set<'_>, named: &NamedTokenizer, cutoff_len: usize) -> Result<Vec<Finding>, AuditError> {
+pub(crate) fn check(
+    set: &Set<'_>,
+    named: &NamedTokenizer,
+    cutoff_len: usize,
+) -> Result<Vec<Finding>, AuditError> {
     let texts: Vec<String> = set.items.iter().map(|item| item.parts.join("\n")).collect();
-    let lengths: Vec<usize> = named.tokenizer.encode_all(&texts)?.iter().map(Vec::len).collect();
+    let lengths: Vec<usize> = named
+        .tokenizer
+        .encode_all(&texts)?
+        .iter()
+        .map(Vec::len)
+        .collect();
     let tokens: usize = lengths.iter().sum();
-    let sum = |count: &dyn Fn(&str) -> usize| texts.iter().map(|text| count(text)).sum::<usize>().max(1) as f64;
+    let sum = |count: &dyn Fn(&str) -> usize| {
+        texts.iter().map(|text| count(text)).sum::<usize>().max(1) as f64
+    };
     let words = sum(&|text| text.split_whitespace().count());
     let characters = sum(&|text| text.chars().filter(|c| !c.is_whitespace()).count());
     let evidence = format!(
@@ -21,17 +33,35 @@ pub(crate) fn check(set: &Set<'_>, named: &NamedTokenizer, cutoff_len: usize) ->
         tokens as f64 / characters,
         lengths.iter().max().copied().unwrap_or(0)
     );
-    let suggestion = "many tokens per word cost time and leave the model less of what it knows about the words";
-    let mut findings = vec![set.finding(Kind::Tokens, Severity::Note, Vec::new(), evidence, suggestion)];
+    let suggestion =
+        "many tokens per word cost time and leave the model less of what it knows about the words";
+    let mut findings = vec![set.finding(
+        Kind::Tokens,
+        Severity::Note,
+        Vec::new(),
+        evidence,
+        suggestion,
+    )];
     if set.source.role == Role::Pairs {
-        let english: Vec<String> = set.items.iter().map(|item| item.english.join("\n")).collect();
+        let english: Vec<String> = set
+            .items
+            .iter()
+            .map(|item| item.english.join("\n"))
+            .collect();
         let targets = named.tokenizer.encode_all(&english)?;
-        let all = lengths.iter().zip(&targets).map(|(source, target)| source + target.len()).enumerate();
+        let all = lengths
+            .iter()
+            .zip(&targets)
+            .map(|(source, target)| source + target.len())
+            .enumerate();
         let cut: Vec<(usize, String)> = all
             .filter(|(_, length)| *length > cutoff_len)
             .map(|(item, length)| (item, format!("{length} tokens")))
             .collect();
-        let what = format!("{}: longer than the cutoff of {cutoff_len} tokens, so cut in training", named.name);
+        let what = format!(
+            "{}: longer than the cutoff of {cutoff_len} tokens, so cut in training",
+            named.name
+        );
         let suggestion = "raise train.cutoff_len, or take the longest pairs out";
         findings.extend(set.finding_of(Kind::Tokens, Severity::Warning, &cut, &what, suggestion));
     }

@@ -11,7 +11,8 @@ use crate::{
     text::{shorten, words},
 };
 
-/// Words in small letters that a text must have before its being equal says anything: names and numbers stay as they are.
+/// Words in small letters that a text must have before its being equal says anything: names and
+/// numbers stay as they are.
 const COMMON_WORDS: usize = 2;
 /// Words, and words in small letters, that a text must have for a nearly equal one to count.
 const NEAR_WORDS: usize = 4;
@@ -28,10 +29,15 @@ pub(crate) fn check(set: &Set<'_>) -> Copies {
     let mut seen = Vec::new();
     if !set.is_english() && set.source.role != Role::Labelled {
         for (index, item) in set.items.iter().enumerate() {
-            let copied = item.translations().find(|(_, here, english)| is_copy(here, english));
-            seen.extend(
-                copied.map(|(part, here, _)| (index, format!("`{}`: `{}`", set.part_name(part), shorten(here, 60)))),
-            );
+            let copied = item
+                .translations()
+                .find(|(_, here, english)| is_copy(here, english));
+            seen.extend(copied.map(|(part, here, _)| {
+                (
+                    index,
+                    format!("`{}`: `{}`", set.part_name(part), shorten(here, 60)),
+                )
+            }));
         }
     }
     let severity = set.severity_of_share(&seen);
@@ -42,11 +48,16 @@ pub(crate) fn check(set: &Set<'_>) -> Copies {
         "the text is the English one",
         "translate these items again; an engine returns its input where it fails",
     );
-    Copies { items: seen.into_iter().map(|(item, _)| item).collect(), finding }
+    Copies {
+        items: seen.into_iter().map(|(item, _)| item).collect(),
+        finding,
+    }
 }
 
 fn is_copy(here: &str, original: &str) -> bool {
-    let common = |text| words(text).filter(|word: &&str| word.starts_with(char::is_lowercase) && word.len() > 1);
+    let common = |text| {
+        words(text).filter(|word: &&str| word.starts_with(char::is_lowercase) && word.len() > 1)
+    };
     if common(original).count() < COMMON_WORDS || words(original).count() <= COMMON_WORDS {
         return false;
     }
@@ -59,6 +70,12 @@ fn is_copy(here: &str, original: &str) -> bool {
     let common: BTreeSet<String> = common(original).map(normalise).collect();
     let is_kept = |words: usize, of: usize| of >= NEAR_WORDS && words as f64 >= NEAR * of as f64;
     is_kept(all.intersection(&kept).count(), all.len())
-        && is_kept(common.iter().filter(|word| kept.contains(word.as_str())).count(), common.len())
+        && is_kept(
+            common
+                .iter()
+                .filter(|word| kept.contains(word.as_str()))
+                .count(),
+            common.len(),
+        )
         && kept.len() <= 2 * all.len()
 }

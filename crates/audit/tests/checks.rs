@@ -31,7 +31,10 @@ fn snli(golds: &[&str], text: impl Fn(usize) -> (String, String)) -> Vec<Value> 
 
 /// Texts of different lengths that say nothing of their language.
 fn plain(at: usize) -> (String, String) {
-    (format!("p{at} {}", "x".repeat(at * 37 % 50)), format!("h{at}"))
+    (
+        format!("p{at} {}", "x".repeat(at * 37 % 50)),
+        format!("h{at}"),
+    )
 }
 
 /// English and German SNLI with golds in turn, the German ones changed by `to`.
@@ -40,8 +43,16 @@ fn with_golds(count: usize, to: impl Fn(usize, usize) -> usize) -> TempDir {
     let golds = |words: [&'static str; 3], to: &dyn Fn(usize, usize) -> usize| -> Vec<&str> {
         (0..count).map(|at| words[to(at, at % 3)]).collect()
     };
-    write(folder.path(), "snli/snli_en60_test.json", &snli(&golds(EN, &|_, gold| gold), plain));
-    write(folder.path(), "snli/snli_de60_test.json", &snli(&golds(DE, &to), plain));
+    write(
+        folder.path(),
+        "snli/snli_en60_test.json",
+        &snli(&golds(EN, &|_, gold| gold), plain),
+    );
+    write(
+        folder.path(),
+        "snli/snli_de60_test.json",
+        &snli(&golds(DE, &to), plain),
+    );
     folder
 }
 
@@ -52,7 +63,10 @@ fn audit_with(folder: &TempDir, change: impl Fn(&mut Scope)) -> Vec<Finding> {
 }
 
 fn of_kind(folder: &TempDir, kind: Kind) -> Vec<Finding> {
-    audit_with(folder, |_| {}).into_iter().filter(|finding| finding.kind == kind).collect()
+    audit_with(folder, |_| {})
+        .into_iter()
+        .filter(|finding| finding.kind == kind)
+        .collect()
 }
 
 fn exchange(gold: usize) -> usize {
@@ -62,7 +76,13 @@ fn exchange(gold: usize) -> usize {
 #[test]
 fn an_exchange_of_labels_is_named_with_its_place() {
     let found = of_kind(
-        &with_golds(60, |at, gold| if (20..50).contains(&at) { exchange(gold) } else { gold }),
+        &with_golds(60, |at, gold| {
+            if (20..50).contains(&at) {
+                exchange(gold)
+            } else {
+                gold
+            }
+        }),
         Kind::LabelOrder,
     );
     assert_eq!(found.len(), 1, "{found:?}");
@@ -74,28 +94,63 @@ fn an_exchange_of_labels_is_named_with_its_place() {
 #[test]
 fn other_relabellings_single_golds_and_another_order_are_told_apart() {
     let turned = of_kind(&with_golds(60, |_, gold| (gold + 1) % 3), Kind::LabelOrder);
-    let wanted =
-        "entailment is `neutral`, neutral is `Widerspruch`, contradiction is `Konsequenz`, which explains 60 items";
-    assert!(turned.len() == 1 && turned[0].evidence.contains(wanted), "{turned:?}");
+    let wanted = "entailment is `neutral`, neutral is `Widerspruch`, contradiction is `Konsequenz`, which explains 60 items";
+    assert!(
+        turned.len() == 1 && turned[0].evidence.contains(wanted),
+        "{turned:?}"
+    );
 
     let merged = of_kind(&with_golds(60, |_, gold| gold.min(1)), Kind::LabelOrder);
-    assert!(merged.len() == 1 && merged[0].evidence.contains("contradiction is `neutral`"), "{merged:?}");
+    assert!(
+        merged.len() == 1 && merged[0].evidence.contains("contradiction is `neutral`"),
+        "{merged:?}"
+    );
 
-    let single = of_kind(&with_golds(60, |at, gold| if at == 7 || at == 31 { 0 } else { gold }), Kind::LabelOrder);
-    assert_eq!((single.len(), &single[0].items, single[0].severity), (1, &vec![7, 31], Severity::Error));
-    assert!(single[0].evidence.contains("without a pattern"), "{}", single[0].evidence);
+    let single = of_kind(
+        &with_golds(60, |at, gold| if at == 7 || at == 31 { 0 } else { gold }),
+        Kind::LabelOrder,
+    );
+    assert_eq!(
+        (single.len(), &single[0].items, single[0].severity),
+        (1, &vec![7, 31], Severity::Error)
+    );
+    assert!(
+        single[0].evidence.contains("without a pattern"),
+        "{}",
+        single[0].evidence
+    );
 
-    let shuffled = of_kind(&with_golds(60, |at, _| at * at * 7 % 11 % 3), Kind::LabelOrder);
-    assert_eq!((shuffled.len(), shuffled[0].severity), (1, Severity::Warning), "no gold is known to be wrong");
-    assert!(shuffled[0].evidence.contains("another order"), "{}", shuffled[0].evidence);
+    let shuffled = of_kind(
+        &with_golds(60, |at, _| at * at * 7 % 11 % 3),
+        Kind::LabelOrder,
+    );
+    assert_eq!(
+        (shuffled.len(), shuffled[0].severity),
+        (1, Severity::Warning),
+        "no gold is known to be wrong"
+    );
+    assert!(
+        shuffled[0].evidence.contains("another order"),
+        "{}",
+        shuffled[0].evidence
+    );
 }
 
 #[test]
 fn a_label_that_no_item_has_is_a_warning() {
     let found = of_kind(&with_golds(60, |_, gold| gold.min(1)), Kind::ClassBalance);
     assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
-    assert!(found[0].evidence.contains("entailment 20, neutral 40, contradiction 0"), "{}", found[0].evidence);
-    assert_eq!(of_kind(&with_golds(60, |_, gold| gold), Kind::ClassBalance), []);
+    assert!(
+        found[0]
+            .evidence
+            .contains("entailment 20, neutral 40, contradiction 0"),
+        "{}",
+        found[0].evidence
+    );
+    assert_eq!(
+        of_kind(&with_golds(60, |_, gold| gold), Kind::ClassBalance),
+        []
+    );
 }
 
 #[test]
@@ -104,37 +159,77 @@ fn missing_items_are_found_by_numbers_and_shift_the_others() {
     let text = |at: usize| (format!("In {} it was.", 1900 + at), "So it was.".to_owned());
     let golds = |words: [&'static str; 3]| vec![words[0]; 60];
     let folder = tempfile::tempdir().expect("a folder");
-    write(folder.path(), "snli/snli_en60_test.json", &snli(&golds(EN), text));
+    write(
+        folder.path(),
+        "snli/snli_en60_test.json",
+        &snli(&golds(EN), text),
+    );
     let mut german = snli(&golds(DE), text);
     german.remove(23);
     write(folder.path(), "snli/snli_de59_test.json", &german);
     let found = of_kind(&folder, Kind::ItemCount);
-    assert_eq!((found.len(), &found[0].items, found[0].severity), (1, &vec![23], Severity::Error), "{found:?}");
+    assert_eq!(
+        (found.len(), &found[0].items, found[0].severity),
+        (1, &vec![23], Severity::Error),
+        "{found:?}"
+    );
     german.insert(23, snli(&golds(DE), text).remove(23));
     german.truncate(50);
     write(folder.path(), "snli/snli_de59_test.json", &german);
     let found = of_kind(&folder, Kind::ItemCount);
-    assert_eq!((found[0].items.len(), found[0].severity), (10, Severity::Warning), "the items stand at their places");
+    assert_eq!(
+        (found[0].items.len(), found[0].severity),
+        (10, Severity::Warning),
+        "the items stand at their places"
+    );
 }
 
 #[test]
 fn exact_and_near_leakage_are_told_apart() {
     let folder = tempfile::tempdir().expect("a folder");
-    let test =
-        |at: usize| (format!("A man in shirt number {at} walks along the long river bank."), format!("He walks {at}."));
+    let test = |at: usize| {
+        (
+            format!("A man in shirt number {at} walks along the long river bank."),
+            format!("He walks {at}."),
+        )
+    };
     let golds = vec![EN[0]; 40];
-    write(folder.path(), "snli/snli_en40_test.json", &snli(&golds, |at| test(at * 1111)));
+    write(
+        folder.path(),
+        "snli/snli_en40_test.json",
+        &snli(&golds, |at| test(at * 1111)),
+    );
     let train = |at: usize| match at {
         0 => test(3 * 1111),
         1 => (format!("{} Then.", test(5 * 1111).0), test(5 * 1111).1),
-        _ => (format!("Two dogs of kind {} sleep under a tree in the park.", at * 77), "They rest.".to_owned()),
+        _ => (
+            format!(
+                "Two dogs of kind {} sleep under a tree in the park.",
+                at * 77
+            ),
+            "They rest.".to_owned(),
+        ),
     };
-    write(folder.path(), "snli/snli_en1k_train.json", &snli(&golds, train));
+    write(
+        folder.path(),
+        "snli/snli_en1k_train.json",
+        &snli(&golds, train),
+    );
     let found = of_kind(&folder, Kind::Leakage);
-    let seen: Vec<(Severity, &[usize])> = found.iter().map(|f| (f.severity, f.items.as_slice())).collect();
+    let seen: Vec<(Severity, &[usize])> = found
+        .iter()
+        .map(|f| (f.severity, f.items.as_slice()))
+        .collect();
     assert_eq!(seen[0], (Severity::Warning, [3].as_slice()), "{found:?}");
-    assert!(found[0].evidence.contains("item 3: is item 0"), "{}", found[0].evidence);
-    assert!(found[1].items.contains(&5) && found[1].severity == Severity::Note, "{found:?}");
+    assert!(
+        found[0].evidence.contains("item 3: is item 0"),
+        "{}",
+        found[0].evidence
+    );
+    assert!(
+        found[1].items.contains(&5) && found[1].severity == Severity::Note,
+        "{found:?}"
+    );
 }
 
 const GERMAN: [&str; 3] = [
@@ -156,54 +251,120 @@ const NORWEGIAN: [&str; 3] = [
 
 /// Thirty reviews of a language.
 fn emotion(folder: &TempDir, language: &str, text: impl Fn(usize) -> String) {
-    let word = if language == "no" { "positivt" } else { "positiv" };
-    let items: Vec<Value> = (0..30).map(|at| json!({"input": text(at), "answer": word})).collect();
-    write(folder.path(), &format!("ap_emotion/emotion_{language}30_test.json"), &items);
+    let word = if language == "no" {
+        "positivt"
+    } else {
+        "positiv"
+    };
+    let items: Vec<Value> = (0..30)
+        .map(|at| json!({"input": text(at), "answer": word}))
+        .collect();
+    write(
+        folder.path(),
+        &format!("ap_emotion/emotion_{language}30_test.json"),
+        &items,
+    );
 }
 
 #[test]
 fn an_item_and_a_file_in_another_language_are_told_apart() {
     let folder = tempfile::tempdir().expect("a folder");
-    emotion(
-        &folder,
-        "de",
-        |at| if at == 11 || at == 23 { FRENCH.to_owned() } else { format!("{} {at}.", GERMAN[at % 3]) },
-    );
+    emotion(&folder, "de", |at| {
+        if at == 11 || at == 23 {
+            FRENCH.to_owned()
+        } else {
+            format!("{} {at}.", GERMAN[at % 3])
+        }
+    });
     let found = of_kind(&folder, Kind::Language);
-    assert_eq!((found.len(), &found[0].items, found[0].severity), (1, &vec![11, 23], Severity::Warning), "{found:?}");
-    assert!(found[0].evidence.contains("French, not in German"), "{}", found[0].evidence);
+    assert_eq!(
+        (found.len(), &found[0].items, found[0].severity),
+        (1, &vec![11, 23], Severity::Warning),
+        "{found:?}"
+    );
+    assert!(
+        found[0].evidence.contains("French, not in German"),
+        "{}",
+        found[0].evidence
+    );
     emotion(&folder, "de", |at| format!("{FRENCH} {at}."));
     let found = of_kind(&folder, Kind::Language);
-    assert_eq!((found.len(), found[0].count, found[0].severity), (1, 30, Severity::Error), "{found:?}");
+    assert_eq!(
+        (found.len(), found[0].count, found[0].severity),
+        (1, 30, Severity::Error),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn a_close_language_is_no_item_but_may_be_a_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let danish = |at: usize| format!("{} {at}.", DANISH[at % 3]);
-    emotion(&folder, "no", |at| if at < 3 { danish(at) } else { format!("{} {at}.", NORWEGIAN[at % 3]) });
-    assert_eq!(of_kind(&folder, Kind::Language), [], "three Danish reviews among Norwegian ones are no alarm");
+    emotion(&folder, "no", |at| {
+        if at < 3 {
+            danish(at)
+        } else {
+            format!("{} {at}.", NORWEGIAN[at % 3])
+        }
+    });
+    assert_eq!(
+        of_kind(&folder, Kind::Language),
+        [],
+        "three Danish reviews among Norwegian ones are no alarm"
+    );
     emotion(&folder, "no", danish);
     let found = of_kind(&folder, Kind::Language);
-    assert_eq!((found.len(), found[0].severity), (1, Severity::Warning), "{found:?}");
-    assert!(found[0].evidence.contains("read as Danish rather than Norwegian"), "{}", found[0].evidence);
+    assert_eq!(
+        (found.len(), found[0].severity),
+        (1, Severity::Warning),
+        "{found:?}"
+    );
+    assert!(
+        found[0]
+            .evidence
+            .contains("read as Danish rather than Norwegian"),
+        "{}",
+        found[0].evidence
+    );
 }
 
 #[test]
 fn a_protocol_excuses_only_what_it_is_made_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let golds = |words: [&'static str; 3]| (0..30).map(|at| words[at % 3]).collect::<Vec<_>>();
-    write(folder.path(), "snli/snli_en30_test.json", &snli(&golds(EN), plain));
-    write(folder.path(), "snli/snli_no30_test.json", &snli(&golds(["entailment", "motsigelse", "nøytral"]), plain));
-    write(folder.path(), "snli/snli_de30_test.json", &snli(&golds(["Konsequenz", "Widerspruch", "neutral"]), plain));
+    write(
+        folder.path(),
+        "snli/snli_en30_test.json",
+        &snli(&golds(EN), plain),
+    );
+    write(
+        folder.path(),
+        "snli/snli_no30_test.json",
+        &snli(&golds(["entailment", "motsigelse", "nøytral"]), plain),
+    );
+    write(
+        folder.path(),
+        "snli/snli_de30_test.json",
+        &snli(&golds(["Konsequenz", "Widerspruch", "neutral"]), plain),
+    );
     for protocol in [None, Some(Protocol::Paper), Some(Protocol::Corrected)] {
         let found = audit_with(&folder, |scope| scope.protocol = protocol);
         let severity = |language: &str| {
-            let mut orders = found.iter().filter(|f| f.kind == Kind::LabelOrder && f.language.code() == language);
+            let mut orders = found
+                .iter()
+                .filter(|f| f.kind == Kind::LabelOrder && f.language.code() == language);
             orders.next().expect("exchanged").severity
         };
-        let excused = if protocol.is_some() { Severity::Note } else { Severity::Error };
-        assert_eq!((severity("no"), severity("de")), (excused, Severity::Error), "{protocol:?}");
+        let excused = if protocol.is_some() {
+            Severity::Note
+        } else {
+            Severity::Error
+        };
+        assert_eq!(
+            (severity("no"), severity("de")),
+            (excused, Severity::Error),
+            "{protocol:?}"
+        );
     }
 }
 
@@ -214,6 +375,11 @@ fn a_caller_can_stop_and_an_empty_folder_is_said() {
     let stopped = audit::audit(&scope, &mut |_, _, _| false).expect_err("stopped");
     assert_eq!(stopped.to_string(), "the audit was stopped before its end");
     let scope = Scope::of_folder(&folder.path().join("snli"), None).expect("a scope");
-    let nothing = audit::audit(&scope, &mut |_, _, _| true).expect_err("nothing there").to_string();
-    assert!(nothing.contains("snli holds no file of the tasks asked for"), "{nothing}");
+    let nothing = audit::audit(&scope, &mut |_, _, _| true)
+        .expect_err("nothing there")
+        .to_string();
+    assert!(
+        nothing.contains("snli holds no file of the tasks asked for"),
+        "{nothing}"
+    );
 }

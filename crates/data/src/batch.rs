@@ -1,5 +1,5 @@
-//! Which example is learnt when: the validation split, the order of each epoch, batches, and micro-batches cut by a token
-//! budget. All deterministic in the seed.
+//! Which example is learnt when: the validation split, the order of each epoch, batches, and
+//! micro-batches cut by a token budget. All deterministic in the seed.
 
 use std::collections::BTreeSet;
 
@@ -17,10 +17,11 @@ pub(crate) fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
     generator
 }
 
-/// Takes a seeded random share of `examples` for validation: `(training, validation)`, each in the given order.
+/// Takes a seeded random share of `examples` for validation: `(training, validation)`, each in
+/// the given order.
 ///
-/// The validation part has ceil(`val_size` x n) examples, as `datasets` and so LLaMA-Factory count, but at least one
-/// example is left for training.
+/// The validation part has ceil(`val_size` x n) examples, as `datasets` and so LLaMA-Factory
+/// count, but at least one example is left for training.
 pub fn split_validation<T>(examples: Vec<T>, val_size: f64, seed: u64) -> (Vec<T>, Vec<T>) {
     let share = (val_size.clamp(0.0, 1.0) * examples.len() as f64).ceil() as usize;
     let count = share.min(examples.len().saturating_sub(1));
@@ -32,20 +33,36 @@ pub fn split_validation<T>(examples: Vec<T>, val_size: f64, seed: u64) -> (Vec<T
     }
     let (mut training, mut validation) = (Vec::new(), Vec::new());
     for (example, is_validation) in examples.into_iter().zip(kept_for_validation) {
-        if is_validation { validation.push(example) } else { training.push(example) }
+        if is_validation {
+            validation.push(example)
+        } else {
+            training.push(example)
+        }
     }
     (training, validation)
 }
 
-/// As [`split_validation`], by groups: `groups` has the group of each example, and a group is never divided. The
-/// validation part has ceil(`val_size` x groups) groups; at least one is left for training.
-pub fn split_groups<T>(examples: Vec<T>, groups: &[usize], val_size: f64, seed: u64) -> (Vec<T>, Vec<T>) {
+/// As [`split_validation`], by groups: `groups` has the group of each example, and a group is
+/// never divided. The validation part has ceil(`val_size` x groups) groups; at least one is
+/// left for training.
+pub fn split_groups<T>(
+    examples: Vec<T>,
+    groups: &[usize],
+    val_size: f64,
+    seed: u64,
+) -> (Vec<T>, Vec<T>) {
     let all: BTreeSet<usize> = groups.iter().copied().collect();
-    let validation: BTreeSet<usize> =
-        split_validation(all.into_iter().collect(), val_size, seed).1.into_iter().collect();
+    let validation: BTreeSet<usize> = split_validation(all.into_iter().collect(), val_size, seed)
+        .1
+        .into_iter()
+        .collect();
     let (mut training, mut kept) = (Vec::new(), Vec::new());
     for (example, group) in examples.into_iter().zip(groups) {
-        if validation.contains(group) { kept.push(example) } else { training.push(example) }
+        if validation.contains(group) {
+            kept.push(example)
+        } else {
+            training.push(example)
+        }
     }
     (training, kept)
 }
@@ -59,12 +76,15 @@ pub fn epoch_order(n: usize, seed: u64, epoch: usize) -> Vec<usize> {
 
 /// Cuts an order into batches of `batch_size` (0 counts as 1); the last may be smaller.
 pub fn batches(order: &[usize], batch_size: usize) -> Vec<Vec<usize>> {
-    order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect()
+    order
+        .chunks(batch_size.max(1))
+        .map(<[usize]>::to_vec)
+        .collect()
 }
 
-/// Cuts one batch, given the token count of each of its examples, into micro-batches of at most `token_budget` tokens,
-/// longest examples first. An example longer than the budget is alone in its micro-batch. The result holds indices into
-/// `lengths`, each once.
+/// Cuts one batch, given the token count of each of its examples, into micro-batches of at most
+/// `token_budget` tokens, longest examples first. An example longer than the budget is alone in
+/// its micro-batch. The result holds indices into `lengths`, each once.
 pub fn micro_batches(lengths: &[usize], token_budget: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(lengths[index]));
@@ -104,10 +124,16 @@ mod tests {
         let groups: Vec<usize> = (0..100).map(|i| i * 7 % 20).collect();
         let (training, validation) = split_groups(groups.clone(), &groups, 0.11, 3);
         let distinct = |part: &[usize]| part.iter().copied().collect::<BTreeSet<_>>();
-        assert_eq!((distinct(&training).len(), distinct(&validation).len()), (17, 3));
+        assert_eq!(
+            (distinct(&training).len(), distinct(&validation).len()),
+            (17, 3)
+        );
         assert!(distinct(&training).is_disjoint(&distinct(&validation)));
         assert_eq!((training.len(), validation.len()), (85, 15));
-        assert_eq!(split_groups(vec![1, 2], &[5, 5], 0.5, 1), (vec![1, 2], Vec::new()));
+        assert_eq!(
+            split_groups(vec![1, 2], &[5, 5], 0.5, 1),
+            (vec![1, 2], Vec::new())
+        );
     }
 
     #[test]
@@ -116,8 +142,14 @@ mod tests {
         assert_eq!(split_validation(vec![0; 21], 0.05, 1).1.len(), 2);
         assert_eq!(split_validation(vec![0; 21], 0.0, 1).1.len(), 0);
         assert_eq!(split_validation(vec![0; 1], 0.5, 1).0.len(), 1);
-        assert_eq!(batches(&[4, 2, 0, 1, 3], 2), [vec![4, 2], vec![0, 1], vec![3]]);
-        assert_eq!(micro_batches(&[3, 9, 4, 2, 2], 7), [vec![1], vec![2, 0], vec![3, 4]]);
+        assert_eq!(
+            batches(&[4, 2, 0, 1, 3], 2),
+            [vec![4, 2], vec![0, 1], vec![3]]
+        );
+        assert_eq!(
+            micro_batches(&[3, 9, 4, 2, 2], 7),
+            [vec![1], vec![2, 0], vec![3, 4]]
+        );
     }
 
     proptest! {

@@ -5,8 +5,12 @@ use std::path::PathBuf;
 use schema::disk::DiskError;
 
 fn place(line: Option<usize>, column: Option<&str>) -> String {
-    let line = line.map(|line| format!(" (line {line})")).unwrap_or_default();
-    line + &column.map(|column| format!(", column `{column}`")).unwrap_or_default()
+    let line = line
+        .map(|line| format!(" (line {line})"))
+        .unwrap_or_default();
+    line + &column
+        .map(|column| format!(", column `{column}`"))
+        .unwrap_or_default()
 }
 
 /// An error of this crate.
@@ -72,7 +76,8 @@ pub enum DataError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// Something that was named cannot be used as it stands: a tokenizer, exemplars, an option, a file.
+    /// Something that was named cannot be used as it stands: a tokenizer, exemplars, an option,
+    /// a file.
     #[error("{what}: {problem}")]
     Unusable {
         /// What was named: `tokenizer of PATH`, "few-shot exemplars `head:6`", `--map`, ...

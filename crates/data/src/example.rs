@@ -1,4 +1,5 @@
-//! Training examples: a pair as token ids, of which only the target's are learnt (Eq. 2 of the paper).
+//! Training examples: a pair as token ids, of which only the target's are learnt (Eq. 2 of the
+//! paper).
 //!
 //! Never here: batches, labels as a shifted copy of the ids.
 
@@ -32,43 +33,60 @@ impl Example {
     }
 }
 
-/// Encodes a pair: source = what the tokenizer's configuration adds before a text, and the source text; target = the
-/// target text and EOS. The two are encoded apart, without a chat template, and cut to `cutoff_len` tokens together.
+/// Encodes a pair: source = what the tokenizer's configuration adds before a text, and the
+/// source text; target = the target text and EOS. The two are encoded apart, without a chat
+/// template, and cut to `cutoff_len` tokens together.
 ///
 /// # Errors
 /// The tokenizer has no EOS; `cutoff_len` leaves no target token to learn.
 pub fn encode(tokenizer: &Tokenizer, pair: &Pair, cutoff_len: usize) -> Result<Example, DataError> {
-    let eos = tokenizer.eos().ok_or_else(|| tokenizer.error("no EOS token, so no example can be ended".to_owned()))?;
+    let eos = tokenizer
+        .eos()
+        .ok_or_else(|| tokenizer.error("no EOS token, so no example can be ended".to_owned()))?;
     let mut input_ids = tokenizer.added_before().to_vec();
     input_ids.extend(tokenizer.encode_plain(&pair.source)?);
     let mut target = tokenizer.encode_plain(&pair.target)?;
     target.push(eos);
     let (prompt_len, target_len) = cut_lengths(input_ids.len(), target.len(), cutoff_len);
     if target_len == 0 {
-        return Err(tokenizer.error(format!("a cutoff of {cutoff_len} tokens leaves no target to learn; raise it")));
+        return Err(tokenizer.error(format!(
+            "a cutoff of {cutoff_len} tokens leaves no target to learn; raise it"
+        )));
     }
     input_ids.truncate(prompt_len);
     input_ids.extend(&target[..target_len]);
-    Ok(Example { input_ids, prompt_len })
+    Ok(Example {
+        input_ids,
+        prompt_len,
+    })
 }
 
 /// [`encode`] of every pair, on all threads.
 ///
 /// # Errors
 /// As [`encode`].
-pub fn encode_all(tokenizer: &Tokenizer, pairs: &[Pair], cutoff_len: usize) -> Result<Vec<Example>, DataError> {
-    pairs.par_iter().map(|pair| encode(tokenizer, pair, cutoff_len)).collect()
+pub fn encode_all(
+    tokenizer: &Tokenizer,
+    pairs: &[Pair],
+    cutoff_len: usize,
+) -> Result<Vec<Example>, DataError> {
+    pairs
+        .par_iter()
+        .map(|pair| encode(tokenizer, pair, cutoff_len))
+        .collect()
 }
 
-/// How many tokens of source and target stay within `cutoff`, as LLaMA-Factory decides: a short target stays whole, else
-/// a short source does, else both are cut in proportion. The EOS is cut off with the target's end.
+/// How many tokens of source and target stay within `cutoff`, as LLaMA-Factory decides: a short
+/// target stays whole, else a short source does, else both are cut in proportion. The EOS is
+/// cut off with the target's end.
 fn cut_lengths(source: usize, target: usize, cutoff: usize) -> (usize, usize) {
     let allowed = if target * 2 < cutoff {
         cutoff
     } else if source * 2 < cutoff {
         cutoff - source
     } else {
-        // Rounded down after floating-point division, as there, so that lengths agree to the token.
+        // Rounded down after floating-point division, as there, so that lengths agree to the
+        // token.
         (cutoff as f64 * (target as f64 / (source + target) as f64)) as usize
     };
     let target = target.min(allowed);
@@ -94,24 +112,39 @@ mod tests {
             ((60, 50, 100), (55, 45)),
         ];
         for ((source, target, cutoff), wanted) in cases {
-            assert_eq!(cut_lengths(source, target, cutoff), wanted, "{source} {target} {cutoff}");
+            assert_eq!(
+                cut_lengths(source, target, cutoff),
+                wanted,
+                "{source} {target} {cutoff}"
+            );
         }
     }
 
     #[test]
     fn source_and_target_are_encoded_apart_and_ended() {
-        let pair = Pair { source: "ab ".into(), target: "ab".into(), language: Language::De, into: None, item: 0 };
+        let pair = Pair {
+            source: "ab ".into(),
+            target: "ab".into(),
+            language: Language::De,
+            into: None,
+            item: 0,
+        };
         let tokenizer = byte_level();
         let example = encode(&tokenizer, &pair, 512).expect("encodes");
-        let (source, target) =
-            (tokenizer.encode_plain("ab ").expect("ids"), tokenizer.encode_plain("ab").expect("ids"));
+        let (source, target) = (
+            tokenizer.encode_plain("ab ").expect("ids"),
+            tokenizer.encode_plain("ab").expect("ids"),
+        );
         let eos = tokenizer.eos().expect("has one");
         assert_eq!(example.prompt_len, source.len());
         assert_eq!(example.input_ids, [source, target, vec![eos]].concat());
         assert_eq!(example.target_len(), 2);
 
         let example = encode(&sentencepiece(), &pair, 512).expect("encodes");
-        assert_eq!(example.input_ids[0], 1, "BOS, as this tokenizer's configuration asks");
+        assert_eq!(
+            example.input_ids[0], 1,
+            "BOS, as this tokenizer's configuration asks"
+        );
 
         let error = encode(&tokenizer, &pair, 0).expect_err("nothing to learn");
         assert!(error.to_string().contains("cutoff of 0 tokens"), "{error}");

@@ -1,13 +1,15 @@
-//! Token lists as a forest: what several begin with stands there once, so that a model computes it once (prefix trees,
-//! as in SGLang, arXiv 2312.07104). And batches in which lists with common beginnings are together.
+//! Token lists as a forest: what several begin with stands there once, so that a model computes
+//! it once (prefix trees, as in SGLang, arXiv 2312.07104). And batches in which lists with
+//! common beginnings are together.
 //!
 //! Never here: what all prompts of a file begin with ([`crate::prefix`]), tensors.
 
 use crate::prefix::common_length;
 
-/// Fewest tokens that two lists share for one to continue the other. A list is one sequence either way; to continue
-/// another costs a copy of at most a block of its keys and values per layer, less than the work of one row of the model.
-/// Four leave a margin, and keep lists that share a BOS alone apart.
+/// Fewest tokens that two lists share for one to continue the other. A list is one sequence
+/// either way; to continue another costs a copy of at most a block of its keys and values per
+/// layer, less than the work of one row of the model. Four leave a margin, and keep lists that
+/// share a BOS alone apart.
 pub const LEAST_SHARED: usize = 4;
 
 /// The first rows of a sequence, and so all that comes before them.
@@ -38,19 +40,31 @@ pub struct Forest<'a> {
 }
 
 impl<'a> Forest<'a> {
-    /// Lays out `lists`; those that share [`LEAST_SHARED`] tokens or more share the rows of these.
+    /// Lays out `lists`; those that share [`LEAST_SHARED`] tokens or more share the rows of
+    /// these.
     pub fn grow(lists: &[&'a [u32]]) -> Self {
-        let mut forest = Self { sequences: Vec::new(), ends: vec![Place { sequence: 0, rows: 0 }; lists.len()] };
+        let mut forest = Self {
+            sequences: Vec::new(),
+            ends: vec![
+                Place {
+                    sequence: 0,
+                    rows: 0
+                };
+                lists.len()
+            ],
+        };
         let mut previous: Option<usize> = None;
         for list in sorted(lists) {
             let parent = previous.and_then(|previous| {
                 let shared = shared(lists[previous], lists[list]);
-                (shared > 0).then(|| forest.place(forest.ends[previous], lists[previous].len() - shared))
+                (shared > 0)
+                    .then(|| forest.place(forest.ends[previous], lists[previous].len() - shared))
             });
             forest.ends[list] = match (parent, previous) {
                 (Some(end), Some(previous)) if lists[previous] == lists[list] => end,
                 _ => {
-                    let tokens = &lists[list][previous.map_or(0, |p| shared(lists[p], lists[list]))..];
+                    let tokens =
+                        &lists[list][previous.map_or(0, |p| shared(lists[p], lists[list]))..];
                     forest.push(parent, tokens)
                 }
             };
@@ -71,7 +85,10 @@ impl<'a> Forest<'a> {
 
     fn push(&mut self, parent: Option<Place>, tokens: &'a [u32]) -> Place {
         self.sequences.push(Sequence { parent, tokens });
-        Place { sequence: self.sequences.len() - 1, rows: tokens.len() }
+        Place {
+            sequence: self.sequences.len() - 1,
+            rows: tokens.len(),
+        }
     }
 
     /// `back` rows before `end`.
@@ -79,16 +96,24 @@ impl<'a> Forest<'a> {
         let (mut place, mut back) = (end, back);
         // A list that ends where a sequence begins ends in that sequence's parent.
         while back >= place.rows {
-            let Some(parent) = self.sequences[place.sequence].parent else { break };
+            let Some(parent) = self.sequences[place.sequence].parent else {
+                break;
+            };
             back -= place.rows;
             place = parent;
         }
-        Place { rows: place.rows - back, ..place }
+        Place {
+            rows: place.rows - back,
+            ..place
+        }
     }
 
     /// The tokens of all sequences, one after another.
     pub fn tokens(&self) -> Vec<u32> {
-        self.sequences.iter().flat_map(|sequence| sequence.tokens.iter().copied()).collect()
+        self.sequences
+            .iter()
+            .flat_map(|sequence| sequence.tokens.iter().copied())
+            .collect()
     }
 }
 
@@ -98,24 +123,31 @@ fn shared(first: &[u32], second: &[u32]) -> usize {
     if length < LEAST_SHARED { 0 } else { length }
 }
 
-/// Indices in the order of the tokens. Then no earlier list shares more with a list than its neighbour does.
+/// Indices in the order of the tokens. Then no earlier list shares more with a list than its
+/// neighbour does.
 fn sorted(lists: &[&[u32]]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..lists.len()).collect();
     order.sort_by_key(|&at| lists[at]);
     order
 }
 
-/// Cuts `lists` into batches of at most `budget` rows as [`Forest::grow`] lays them out, common beginnings together. A
-/// list takes `more` rows beside its tokens. One that is longer than the budget is alone. The result holds indices into
-/// `lists`, each once.
+/// Cuts `lists` into batches of at most `budget` rows as [`Forest::grow`] lays them out, common
+/// beginnings together. A list takes `more` rows beside its tokens. One that is longer than the
+/// budget is alone. The result holds indices into `lists`, each once.
 pub fn batches(lists: &[&[u32]], more: impl Fn(usize) -> usize, budget: usize) -> Vec<Vec<usize>> {
     let mut parts: Vec<Vec<usize>> = Vec::new();
-    // `None` behind a list that is longer than the budget: not even its double, which adds no row, comes to it.
+    // `None` behind a list that is longer than the budget: not even its double, which adds no
+    // row, comes to it.
     let mut room = None;
     for list in sorted(lists) {
         let alone = lists[list].len() + more(list);
-        let here = parts.last().and_then(|part| part.last()).map(|&last| alone - shared(lists[last], lists[list]));
-        let left = here.zip(room).and_then(|(rows, room): (usize, usize)| room.checked_sub(rows));
+        let here = parts
+            .last()
+            .and_then(|part| part.last())
+            .map(|&last| alone - shared(lists[last], lists[list]));
+        let left = here
+            .zip(room)
+            .and_then(|(rows, room): (usize, usize)| room.checked_sub(rows));
         match (parts.last_mut(), left) {
             (Some(part), Some(left)) => {
                 part.push(list);
@@ -148,14 +180,22 @@ mod tests {
     /// The tokens on the way to a place.
     fn way(forest: &Forest<'_>, place: Place) -> Vec<u32> {
         let sequence = &forest.sequences[place.sequence];
-        let mut tokens = sequence.parent.map_or(Vec::new(), |parent| way(forest, parent));
+        let mut tokens = sequence
+            .parent
+            .map_or(Vec::new(), |parent| way(forest, parent));
         tokens.extend(&sequence.tokens[..place.rows]);
         tokens
     }
 
     #[test]
     fn beginnings_stand_once() {
-        let lists: [&[u32]; 5] = [&[1, 2, 3, 4, 9, 8], &[5, 6], &[1, 2, 3, 4, 5], &[1, 2, 3, 4, 9, 7], &[5, 6]];
+        let lists: [&[u32]; 5] = [
+            &[1, 2, 3, 4, 9, 8],
+            &[5, 6],
+            &[1, 2, 3, 4, 5],
+            &[1, 2, 3, 4, 9, 7],
+            &[5, 6],
+        ];
         let forest = Forest::grow(&lists);
         let sequence = |parent: Option<(usize, usize)>, tokens| Sequence {
             parent: parent.map(|(sequence, rows)| Place { sequence, rows }),
@@ -176,7 +216,13 @@ mod tests {
         assert_eq!(batches(&lists, |_| 1, 9), [vec![2, 3], vec![0], vec![1, 4]]);
         let twice: [&[u32]; 2] = [&[1, 2, 3, 4], &[1, 2, 3, 4]];
         assert_eq!(batches(&twice, |_| 0, 3), [vec![0], vec![1]]); // longer than the budget: alone
-        assert_eq!(Forest::grow(&twice).ends, [Place { sequence: 0, rows: 4 }; 2]);
+        assert_eq!(
+            Forest::grow(&twice).ends,
+            [Place {
+                sequence: 0,
+                rows: 4
+            }; 2]
+        );
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! Items of the released JSON files, each text with its line, so that every complaint can name it.
+//! Items of the released JSON files, each text with its line, so that every complaint can name
+//! it.
 
 use std::{fmt, fs, path::Path};
 
@@ -24,13 +25,17 @@ pub(crate) struct RawItem {
     pub(crate) line: usize,
 }
 
-/// Reads a file that is a list of objects with exactly the keys `fields` and `answer`, all non-empty texts.
+/// Reads a file that is a list of objects with exactly the keys `fields` and `answer`, all
+/// non-empty texts.
 pub(crate) fn read<S: AsRef<str>>(path: &Path, fields: &[S]) -> Result<Vec<RawItem>, DataError> {
     parse(path, &read_text(path)?, fields)
 }
 
 /// As [`read`], but an item may lack its `answer`, whose text is then empty.
-pub(crate) fn read_unlabelled<S: AsRef<str>>(path: &Path, fields: &[S]) -> Result<Vec<RawItem>, DataError> {
+pub(crate) fn read_unlabelled<S: AsRef<str>>(
+    path: &Path,
+    fields: &[S],
+) -> Result<Vec<RawItem>, DataError> {
     parse_items(path, &read_text(path)?, fields, false)
 }
 
@@ -40,12 +45,20 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
     String::from_utf8(bytes).map_err(|e| {
         let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
         let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
-        syntax(path, line, "not UTF-8; write the file again in UTF-8".to_owned())
+        syntax(
+            path,
+            line,
+            "not UTF-8; write the file again in UTF-8".to_owned(),
+        )
     })
 }
 
 /// As [`read`], for text at hand; `path` is for messages.
-pub(crate) fn parse<S: AsRef<str>>(path: &Path, text: &str, fields: &[S]) -> Result<Vec<RawItem>, DataError> {
+pub(crate) fn parse<S: AsRef<str>>(
+    path: &Path,
+    text: &str,
+    fields: &[S],
+) -> Result<Vec<RawItem>, DataError> {
     parse_items(path, text, fields, true)
 }
 
@@ -58,23 +71,46 @@ fn parse_items<S: AsRef<str>>(
     let keys: Vec<&str> = fields.iter().map(AsRef::as_ref).chain(["answer"]).collect();
     let objects: Vec<&RawValue> = serde_json::from_str(text).map_err(|e| broken(path, &e))?;
     if objects.is_empty() {
-        return Err(syntax(path, 1, "the list is empty; it must hold at least one item".to_owned()));
+        return Err(syntax(
+            path,
+            1,
+            "the list is empty; it must hold at least one item".to_owned(),
+        ));
     }
     let lines = Lines::new(text);
     let mut items = Vec::with_capacity(objects.len());
     for (index, object) in objects.iter().enumerate() {
         let line = lines.of(object.get());
-        let fail = |line, problem| DataError::Item { path: path.to_owned(), item: index, line, problem };
-        let entries: Entries = serde_json::from_str(object.get())
-            .map_err(|_| fail(line, format!("not an object; it must have the keys {}", quote(&keys))))?;
+        let fail = |line, problem| DataError::Item {
+            path: path.to_owned(),
+            item: index,
+            line,
+            problem,
+        };
+        let entries: Entries = serde_json::from_str(object.get()).map_err(|_| {
+            fail(
+                line,
+                format!("not an object; it must have the keys {}", quote(&keys)),
+            )
+        })?;
         check_keys(&entries, &keys, &lines, fail)?;
         let text = |key: &str| pick(&entries, key, &lines, line, fail);
-        let fields = fields.iter().map(|field| Ok(text(field.as_ref())?.text)).collect::<Result<_, DataError>>()?;
+        let fields = fields
+            .iter()
+            .map(|field| Ok(text(field.as_ref())?.text))
+            .collect::<Result<_, DataError>>()?;
         let answer = match entries.0.iter().any(|(key, _)| key == "answer") || all_answered {
             true => text("answer")?,
-            false => Text { text: String::new(), line },
+            false => Text {
+                text: String::new(),
+                line,
+            },
         };
-        items.push(RawItem { fields, answer, line });
+        items.push(RawItem {
+            fields,
+            answer,
+            line,
+        });
     }
     Ok(items)
 }
@@ -88,17 +124,24 @@ fn check_keys(
 ) -> Result<(), DataError> {
     for (index, (key, value)) in entries.0.iter().enumerate() {
         if !keys.contains(&key.as_str()) {
-            let problem = format!("key `{key}` does not belong here; the keys are {}", quote(keys));
+            let problem = format!(
+                "key `{key}` does not belong here; the keys are {}",
+                quote(keys)
+            );
             return Err(fail(lines.of(value.get()), problem));
         }
         if entries.0[..index].iter().any(|(name, _)| name == key) {
-            return Err(fail(lines.of(value.get()), format!("key `{key}` stands twice; keep one")));
+            return Err(fail(
+                lines.of(value.get()),
+                format!("key `{key}` stands twice; keep one"),
+            ));
         }
     }
     Ok(())
 }
 
-/// The text of `key` in the object that begins on `line`; it must be there, a text, and not empty.
+/// The text of `key` in the object that begins on `line`; it must be there, a text, and not
+/// empty.
 fn pick(
     entries: &Entries<'_>,
     key: &str,
@@ -110,10 +153,17 @@ fn pick(
         return Err(fail(line, format!("key `{key}` is missing; add it")));
     };
     let line = lines.of(value.get());
-    let text: String = serde_json::from_str(value.get())
-        .map_err(|_| fail(line, format!("`{key}` is {}, not a text in quotes", value.get())))?;
+    let text: String = serde_json::from_str(value.get()).map_err(|_| {
+        fail(
+            line,
+            format!("`{key}` is {}, not a text in quotes", value.get()),
+        )
+    })?;
     if text.trim().is_empty() {
-        return Err(fail(line, format!("`{key}` is empty; fill it in or take the item out")));
+        return Err(fail(
+            line,
+            format!("`{key}` is empty; fill it in or take the item out"),
+        ));
     }
     Ok(Text { text, line })
 }
@@ -125,11 +175,18 @@ pub(crate) fn broken(path: &Path, error: &serde_json::Error) -> DataError {
 }
 
 fn syntax(path: &Path, line: usize, problem: String) -> DataError {
-    DataError::Syntax { path: path.to_owned(), line, problem }
+    DataError::Syntax {
+        path: path.to_owned(),
+        line,
+        problem,
+    }
 }
 
 fn quote(keys: &[&str]) -> String {
-    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+    keys.iter()
+        .map(|key| format!("`{key}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Starts of the lines of a text.
@@ -141,7 +198,10 @@ struct Lines<'a> {
 impl<'a> Lines<'a> {
     fn new(text: &'a str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        Self { text, starts: ends.map(|(at, _)| at + 1).collect() }
+        Self {
+            text,
+            starts: ends.map(|(at, _)| at + 1).collect(),
+        }
     }
 
     /// Line, from 1, on which `part`, a slice of the text, begins.
@@ -151,7 +211,8 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// An object's entries as they stand, doubles included: a map would silently keep the last of two.
+/// An object's entries as they stand, doubles included: a map would silently keep the last of
+/// two.
 struct Entries<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Entries<'de> {
@@ -189,7 +250,11 @@ mod tests {
     fn texts_come_in_the_order_asked_for_with_their_lines() {
         let text = "[\n  {\n    \"answer\": \"a\",\n    \"input\": \"i\\n\\u00e9\"\n  }\n]";
         let items = parse(Path::new("f.json"), text, &["input"]).expect("sound");
-        let RawItem { fields, answer, line } = &items[0];
+        let RawItem {
+            fields,
+            answer,
+            line,
+        } = &items[0];
         assert_eq!((fields[0].as_str(), answer.text.as_str()), ("i\né", "a"));
         assert_eq!((*line, answer.line), (2, 3));
     }
@@ -198,10 +263,21 @@ mod tests {
     fn an_answer_may_be_missing_where_that_is_allowed() {
         let text = "[\n{\"input\": \"i\"},\n{\"input\": \"j\", \"answer\": \"a\"}]";
         let items = parse_items(Path::new("f.json"), text, &["input"], false).expect("sound");
-        let read: Vec<_> = items.iter().map(|item| (item.answer.text.as_str(), item.answer.line)).collect();
+        let read: Vec<_> = items
+            .iter()
+            .map(|item| (item.answer.text.as_str(), item.answer.line))
+            .collect();
         assert_eq!(read, [("", 2), ("a", 3)]);
-        assert_eq!(message(text), "f.json item 0 (line 2): key `answer` is missing; add it");
-        let empty = parse_items(Path::new("f.json"), "[{\"input\": \"i\", \"answer\": \"\"}]", &["input"], false);
+        assert_eq!(
+            message(text),
+            "f.json item 0 (line 2): key `answer` is missing; add it"
+        );
+        let empty = parse_items(
+            Path::new("f.json"),
+            "[{\"input\": \"i\", \"answer\": \"\"}]",
+            &["input"],
+            false,
+        );
         assert!(empty.is_err_and(|error| error.to_string().contains("`answer` is empty")));
     }
 
@@ -217,19 +293,32 @@ mod tests {
                 "[{\"input\": \"i\", \"answer\": \"a\",\n\"note\": \"n\"}]",
                 "f.json item 0 (line 2): key `note` does not",
             ),
-            ("[{\"input\": \" \",\n\"answer\": \"a\"}]", "f.json item 0 (line 1): `input` is empty"),
-            ("[{\"input\": \"i\",\n\"answer\": 3}]", "f.json item 0 (line 2): `answer` is 3, not a text"),
+            (
+                "[{\"input\": \" \",\n\"answer\": \"a\"}]",
+                "f.json item 0 (line 1): `input` is empty",
+            ),
+            (
+                "[{\"input\": \"i\",\n\"answer\": 3}]",
+                "f.json item 0 (line 2): `answer` is 3, not a text",
+            ),
             (
                 "[{\"input\": \"i\", \"input\": \"j\", \"answer\": \"a\"}]",
                 "f.json item 0 (line 1): key `input` stands twice",
             ),
             ("[\n7]", "f.json item 0 (line 2): not an object"),
             ("[]", "f.json line 1: the list is empty"),
-            ("[\n{\"input\": \"i\",\n\"answer\" \"a\"}]", "f.json line 3: not the JSON"),
+            (
+                "[\n{\"input\": \"i\",\n\"answer\" \"a\"}]",
+                "f.json line 3: not the JSON",
+            ),
             ("{}", "f.json line 1: not the JSON"),
         ];
         for (text, wanted) in cases {
-            assert!(message(text).starts_with(wanted), "{text}: {}", message(text));
+            assert!(
+                message(text).starts_with(wanted),
+                "{text}: {}",
+                message(text)
+            );
         }
     }
 

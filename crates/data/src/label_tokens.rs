@@ -1,4 +1,5 @@
-//! Which tokens speak for a label: the paper's sets of label prefixes, and whole token sequences.
+//! Which tokens speak for a label: the paper's sets of label prefixes, and whole token
+//! sequences.
 //!
 //! Never here: probabilities.
 
@@ -8,8 +9,8 @@ use rayon::prelude::*;
 
 use crate::{DataError, Tokenizer, prefix, tokenizer::Kind};
 
-/// For every label word, the tokens whose next-token probabilities sum to its score: the rule of the paper's released
-/// scorer, ids in rising order.
+/// For every label word, the tokens whose next-token probabilities sum to its score: the rule
+/// of the paper's released scorer, ids in rising order.
 ///
 /// The set of a word holds
 /// * every vocabulary entry that equals a non-empty character prefix of the word, bare or after the tokenizer's space
@@ -36,8 +37,14 @@ pub fn prefix_sets(tokenizer: &Tokenizer, words: &[String]) -> Result<Vec<Vec<u3
 ///
 /// # Errors
 /// The tokenizer fails.
-pub fn possible_prefix_sets(tokenizer: &Tokenizer, words: &[String]) -> Result<Vec<Vec<u32>>, DataError> {
-    words.iter().map(|word| prefix_set(tokenizer, word)).collect()
+pub fn possible_prefix_sets(
+    tokenizer: &Tokenizer,
+    words: &[String],
+) -> Result<Vec<Vec<u32>>, DataError> {
+    words
+        .iter()
+        .map(|word| prefix_set(tokenizer, word))
+        .collect()
 }
 
 fn prefix_set(tokenizer: &Tokenizer, word: &str) -> Result<Vec<u32>, DataError> {
@@ -60,48 +67,71 @@ fn prefix_set(tokenizer: &Tokenizer, word: &str) -> Result<Vec<u32>, DataError> 
 /// The answers to one prompt as token sequences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequences {
-    /// Leading tokens of the prompt that stay; usually all. The last ones go where a tokenizer merges across the place
-    /// at which prompt and answer meet.
+    /// Leading tokens of the prompt that stay; usually all. The last ones go where a tokenizer
+    /// merges across the place at which prompt and answer meet.
     pub kept: usize,
-    /// For every label word, the tokens that follow the kept ones; never empty, and none begins with another.
+    /// For every label word, the tokens that follow the kept ones; never empty, and none begins
+    /// with another.
     pub rows: Vec<Vec<u32>>,
 }
 
 /// The token sequences of every label word after `prompt`.
 ///
-/// Prompt, word and closing quote are encoded as one text with [`Tokenizer::encode`] less what it adds at the end, so the
-/// tokens are those that the model would see. The quote is left out where it is a token of its own: it says nothing of
-/// the choice. It stays where the word's last token holds it, and in all sequences where one would begin with another
-/// (`sea`, `seal`), as then it is what tells them apart. `kept` counts special tokens that were added before the prompt.
+/// Prompt, word and closing quote are encoded as one text with [`Tokenizer::encode`] less what
+/// it adds at the end, so the tokens are those that the model would see. The quote is left out
+/// where it is a token of its own: it says nothing of the choice. It stays where the word's
+/// last token holds it, and in all sequences where one would begin with another (`sea`,
+/// `seal`), as then it is what tells them apart. `kept` counts special tokens that were added
+/// before the prompt.
 ///
 /// # Errors
-/// The tokenizer fails; or the prompt keeps no token at all, so that nothing could predict the first one of an answer.
-pub fn sequences(tokenizer: &Tokenizer, prompt: &str, words: &[String]) -> Result<Sequences, DataError> {
+/// The tokenizer fails; or the prompt keeps no token at all, so that nothing could predict the
+/// first one of an answer.
+pub fn sequences(
+    tokenizer: &Tokenizer,
+    prompt: &str,
+    words: &[String],
+) -> Result<Sequences, DataError> {
     let encode = |text: &str| -> Result<Vec<u32>, DataError> {
         Ok([tokenizer.added_before(), &tokenizer.encode_plain(text)?].concat())
     };
     let alone = encode(prompt)?;
-    let whole = words.iter().map(|word| encode(&format!("{prompt}{word}\""))).collect::<Result<Vec<_>, _>>()?;
+    let whole = words
+        .iter()
+        .map(|word| encode(&format!("{prompt}{word}\"")))
+        .collect::<Result<Vec<_>, _>>()?;
     let quote = tokenizer.id("\"");
-    let open = whole.iter().map(|ids| ids.strip_suffix(quote.as_slice()).unwrap_or(ids)).collect::<Vec<_>>();
+    let open = whole
+        .iter()
+        .map(|ids| ids.strip_suffix(quote.as_slice()).unwrap_or(ids))
+        .collect::<Vec<_>>();
     let mut found = branch_off(&alone, &open);
     if has_beginnings(&found.rows) {
         found = branch_off(&alone, &whole);
     }
     if found.kept == 0 {
-        return Err(tokenizer.error(format!("no token of the prompt `{prompt}` stays as it is before an answer")));
+        return Err(tokenizer.error(format!(
+            "no token of the prompt `{prompt}` stays as it is before an answer"
+        )));
     }
     Ok(found)
 }
 
-/// Where the first of `texts` leaves the prompt, and what follows there; at least one token of each.
+/// Where the first of `texts` leaves the prompt, and what follows there; at least one token of
+/// each.
 fn branch_off<T: AsRef<[u32]>>(prompt: &[u32], texts: &[T]) -> Sequences {
     let shared = texts.iter().map(|ids| {
         let ids = ids.as_ref();
         prefix::common_length(prompt, ids).min(ids.len().saturating_sub(1))
     });
     let kept = shared.min().unwrap_or(prompt.len());
-    Sequences { kept, rows: texts.iter().map(|ids| ids.as_ref()[kept..].to_vec()).collect() }
+    Sequences {
+        kept,
+        rows: texts
+            .iter()
+            .map(|ids| ids.as_ref()[kept..].to_vec())
+            .collect(),
+    }
 }
 
 /// Whether a row begins with another one.
@@ -119,13 +149,19 @@ pub fn sequences_all<'a, S: AsRef<str> + Sync>(
     prompts: &[S],
     words: impl Fn(usize) -> &'a [String] + Sync,
 ) -> Result<Vec<Sequences>, DataError> {
-    prompts.par_iter().enumerate().map(|(at, prompt)| sequences(tokenizer, prompt.as_ref(), words(at))).collect()
+    prompts
+        .par_iter()
+        .enumerate()
+        .map(|(at, prompt)| sequences(tokenizer, prompt.as_ref(), words(at)))
+        .collect()
 }
 
-/// Rows that a model runs to predict every token of `rows` beside those of the prompt: all tokens but each last one, and
-/// what several begin with once.
+/// Rows that a model runs to predict every token of `rows` beside those of the prompt: all
+/// tokens but each last one, and what several begin with once.
 pub fn trie_rows(rows: &[Vec<u32>]) -> usize {
-    let beginnings = rows.iter().flat_map(|row| (1..row.len()).map(|length| &row[..length]));
+    let beginnings = rows
+        .iter()
+        .flat_map(|row| (1..row.len()).map(|length| &row[..length]));
     beginnings.collect::<BTreeSet<_>>().len()
 }
 
@@ -137,7 +173,9 @@ mod tests {
     fn sets(tokenizer: &Tokenizer, words: &[&str]) -> Vec<Vec<String>> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let sets = prefix_sets(tokenizer, &words).expect("every word begins with a token");
-        sets.iter().map(|ids| ids.iter().filter_map(|id| tokenizer.token(*id)).collect()).collect()
+        sets.iter()
+            .map(|ids| ids.iter().filter_map(|id| tokenizer.token(*id)).collect())
+            .collect()
     }
 
     #[test]
@@ -154,7 +192,8 @@ mod tests {
         assert_eq!(sets(&sentencepiece(), &["abc"]), [["ab", "▁ab", "▁a", "a"]]);
         // Its first token would be the space mark; it is not taken, the byte entry is.
         assert_eq!(sets(&sentencepiece(), &["éa"]), [["<0xC3>"]]);
-        let error = prefix_sets(&sentencepiece(), &["x".to_owned()]).expect_err("no piece begins with x");
+        let error =
+            prefix_sets(&sentencepiece(), &["x".to_owned()]).expect_err("no piece begins with x");
         assert!(error.to_string().contains("label word `x`"), "{error}");
     }
 
@@ -162,7 +201,11 @@ mod tests {
     fn what_labels_begin_with_is_one_row() {
         assert_eq!(trie_rows(&[vec![1, 9], vec![2, 9]]), 2);
         assert_eq!(trie_rows(&[vec![1, 2, 9], vec![1, 3, 9], vec![1, 9]]), 3);
-        assert_eq!(trie_rows(&[vec![1], vec![2]]), 0, "the prompt predicts them");
+        assert_eq!(
+            trie_rows(&[vec![1], vec![2]]),
+            0,
+            "the prompt predicts them"
+        );
     }
 
     #[test]
@@ -170,7 +213,10 @@ mod tests {
         let words = ["ab".to_owned(), "c".to_owned()];
         let tokenizer = byte_level();
         let found = sequences(&tokenizer, "ab: \"", &words).expect("encodes");
-        assert_eq!(found.kept, tokenizer.encode("ab: \"").expect("encodes").len());
+        assert_eq!(
+            found.kept,
+            tokenizer.encode("ab: \"").expect("encodes").len()
+        );
         assert_eq!(found.rows[0], [tokenizer.id("ab").expect("an entry")]);
         assert_eq!(found.rows[1], [tokenizer.id("c").expect("a byte")]);
 
@@ -184,19 +230,36 @@ mod tests {
             let quoted = tokenizer.encode(&format!("c\"{word}\"")).expect("encodes");
             assert_eq!(whole, quoted[..quoted.len() - 1], "{word}");
         }
-        assert_eq!(sequences_all(&tokenizer, &["c\""], |_| &words).expect("encodes"), [found]);
+        assert_eq!(
+            sequences_all(&tokenizer, &["c\""], |_| &words).expect("encodes"),
+            [found]
+        );
     }
 
     #[test]
     fn the_quote_tells_a_word_from_one_that_goes_on() {
         let tokenizer = byte_level();
         let quote = tokenizer.id("\"").expect("a byte");
-        let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let words = |list: &[&str]| {
+            list.iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>()
+        };
         let found = sequences(&tokenizer, "x \"", &words(&["c", "cab", "x"])).expect("encodes");
-        assert!(found.rows.iter().all(|row| row.last() == Some(&quote)), "{found:?}");
+        assert!(
+            found.rows.iter().all(|row| row.last() == Some(&quote)),
+            "{found:?}"
+        );
         let found = sequences(&tokenizer, "x \"", &words(&["c", "xab", "ac"])).expect("encodes");
-        assert!(found.rows.iter().all(|row| !row.contains(&quote)), "{found:?}");
+        assert!(
+            found.rows.iter().all(|row| !row.contains(&quote)),
+            "{found:?}"
+        );
         let found = sequences(&tokenizer, "x \"", &words(&["", "c"])).expect("encodes");
-        assert_eq!(found.rows[0], [quote], "what says nothing is told by its quote");
+        assert_eq!(
+            found.rows[0],
+            [quote],
+            "what says nothing is told by its quote"
+        );
     }
 }

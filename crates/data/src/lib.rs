@@ -1,9 +1,10 @@
-//! Text to token ids: importers, tasks, test sets, prompts, tokenizers, label token sets, the shared token prefix, forests
-//! of common beginnings, training pairs, examples, batches, texts to translate. Plain `Vec`s go in and out.
+//! Text to token ids: importers, tasks, test sets, prompts, tokenizers, label token sets, the
+//! shared token prefix, forests of common beginnings, training pairs, examples, batches, texts
+//! to translate. Plain `Vec`s go in and out.
 //!
-//! The way of a question: [`testset::load`] -> [`prompt::render`] -> [`Tokenizer::encode_all`] -> [`prefix::split`] ->
-//! [`forest::batches`]. The way of a training pair: [`pairs::load`] -> [`example::encode_all`] -> [`batch`] -> [`forest`].
-//! Never here: tensors, models, losses.
+//! The way of a question: [`testset::load`] -> [`prompt::render`] -> [`Tokenizer::encode_all`]
+//! -> [`prefix::split`] -> [`forest::batches`]. The way of a training pair: [`pairs::load`] ->
+//! [`example::encode_all`] -> [`batch`] -> [`forest`]. Never here: tensors, models, losses.
 
 pub mod batch;
 mod error;

@@ -1,9 +1,10 @@
 //! Pairs as LLaMA-Factory reads them: a file of rows and its entry in `dataset_info.json`.
 //!
-//! That tool asks with `instruction`, a newline and `input`; here all of the source is the `instruction`, so that what is
-//! asked is the source to the letter. Language and item stand in every row for people; the tool drops what it does not
-//! map. `tests/golden/read_by_llama_factory.py` compares a folder with what the tool itself reads. Never here: reading such
-//! folders, writing files.
+//! That tool asks with `instruction`, a newline and `input`; here all of the source is the
+//! `instruction`, so that what is asked is the source to the letter. Language and item stand in
+//! every row for people; the tool drops what it does not map.
+//! `tests/golden/read_by_llama_factory.py` compares a folder with what the tool itself reads.
+//! Never here: reading such folders, writing files.
 
 use schema::task::UnknownWord;
 use serde_json::{Map, Value, json};
@@ -31,14 +32,20 @@ impl std::str::FromStr for Format {
         match text {
             "alpaca" => Ok(Self::Alpaca),
             "messages" => Ok(Self::Messages),
-            _ => Err(UnknownWord { word: text.to_owned(), known: Self::WORDS }),
+            _ => Err(UnknownWord {
+                word: text.to_owned(),
+                known: Self::WORDS,
+            }),
         }
     }
 }
 
 /// A JSON list, one row a line.
 pub fn render_rows(pairs: &[Pair], format: Format) -> String {
-    let rows: Vec<String> = pairs.iter().map(|pair| row(pair, format).to_string()).collect();
+    let rows: Vec<String> = pairs
+        .iter()
+        .map(|pair| row(pair, format).to_string())
+        .collect();
     format!("[\n{}\n]\n", rows.join(",\n"))
 }
 
@@ -60,7 +67,10 @@ fn row(pair: &Pair, format: Format) -> Value {
 
 /// `dataset_info.json` for files given by data set name and file name.
 pub fn render_info(files: &[(String, String)], format: Format) -> String {
-    let entries: Map<String, Value> = files.iter().map(|(name, file)| (name.clone(), entry(file, format))).collect();
+    let entries: Map<String, Value> = files
+        .iter()
+        .map(|(name, file)| (name.clone(), entry(file, format)))
+        .collect();
     format!("{:#}\n", Value::Object(entries))
 }
 
@@ -71,7 +81,8 @@ fn entry(file: &str, format: Format) -> Value {
             "formatting": "alpaca",
             "columns": {"prompt": "instruction", "query": "input", "response": "output"},
         }),
-        // Every version of the tool knows this form by `sharegpt` and these tags; only newer ones call it `openai`.
+        // Every version of the tool knows this form by `sharegpt` and these tags; only newer
+        // ones call it `openai`.
         Format::Messages => json!({
             "file_name": file,
             "formatting": "sharegpt",
@@ -88,12 +99,21 @@ mod tests {
     use super::*;
 
     fn pair() -> Pair {
-        Pair { source: "\"Was?\"\nÜ:\n".into(), target: "中".into(), language: Language::De, into: None, item: 3 }
+        Pair {
+            source: "\"Was?\"\nÜ:\n".into(),
+            target: "中".into(),
+            language: Language::De,
+            into: None,
+            item: 3,
+        }
     }
 
     #[test]
     fn rows_are_one_a_line() {
-        let swapped = Pair { into: Some(Language::Zh), ..pair() };
+        let swapped = Pair {
+            into: Some(Language::Zh),
+            ..pair()
+        };
         assert_eq!(
             render_rows(&[pair(), swapped], Format::Alpaca),
             "[\n{\"instruction\":\"\\\"Was?\\\"\\nÜ:\\n\",\"input\":\"\",\"output\":\"中\",\"language\":\"de\",\"item\":3},\n\
@@ -113,8 +133,14 @@ mod tests {
             serde_json::from_str(&text).expect("JSON")
         };
         let alpaca = &info(Format::Alpaca)["a.train"];
-        assert_eq!((&alpaca["file_name"], &alpaca["formatting"]), (&json!("a.train.json"), &json!("alpaca")));
-        assert_eq!(alpaca["columns"], json!({"prompt": "instruction", "query": "input", "response": "output"}));
+        assert_eq!(
+            (&alpaca["file_name"], &alpaca["formatting"]),
+            (&json!("a.train.json"), &json!("alpaca"))
+        );
+        assert_eq!(
+            alpaca["columns"],
+            json!({"prompt": "instruction", "query": "input", "response": "output"})
+        );
         let messages = &info(Format::Messages)["a.train"];
         assert_eq!(
             (&messages["formatting"], &messages["columns"]),

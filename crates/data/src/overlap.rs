@@ -1,41 +1,55 @@
 //! Which texts say the same: normalised text, and an index of texts by their character n-grams.
 //!
-//! Two texts overlap exactly when they are equal once normalised, and nearly when their sets of n-grams are alike (the
-//! resemblance of Broder 1997, computed exactly instead of estimated by min-hashing). Never here: what is done about it.
+//! Two texts overlap exactly when they are equal once normalised, and nearly when their sets of
+//! n-grams are alike (the resemblance of Broder 1997, computed exactly instead of estimated by
+//! min-hashing). Never here: what is done about it.
 
 use std::collections::{BTreeSet, HashMap};
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-/// Characters in an n-gram of a script that writes sounds. Above the length of a usual ending, so that texts of one
-/// language are not alike by their grammar alone; below that of most words, so that inflected forms still are.
+/// Characters in an n-gram of a script that writes sounds. Above the length of a usual ending,
+/// so that texts of one language are not alike by their grammar alone; below that of most
+/// words, so that inflected forms still are.
 const SOUNDS: usize = 5;
-/// Characters in an n-gram that begins with an ideograph, a kana or a Hangul syllable: about one word.
+/// Characters in an n-gram that begins with an ideograph, a kana or a Hangul syllable: about
+/// one word.
 const SYLLABLES: usize = 2;
 
-/// The text in compatibility form (NFKC) and lower case, without punctuation, symbols and invisible characters, its
-/// words parted by one space. Letters, digits and combining marks of every script stay; what is stripped from within a
-/// word leaves no gap, so `don't` becomes `dont`.
+/// The text in compatibility form (NFKC) and lower case, without punctuation, symbols and
+/// invisible characters, its words parted by one space. Letters, digits and combining marks of
+/// every script stay; what is stripped from within a word leaves no gap, so `don't` becomes
+/// `dont`.
 pub fn normalise(text: &str) -> String {
     // Over the upper case, so that `ß` and `ss`, `ς` and `σ` become one.
-    let folded = text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc();
+    let folded = text
+        .nfkc()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .nfkc();
     let is_kept = |c: &char| c.is_alphanumeric() || is_combining_mark(*c) || c.is_whitespace();
     let kept: String = folded.filter(is_kept).nfkc().collect();
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// How alike two texts are: see [`Index::nearest`]. 1 if they have the same n-grams, 0 if they share none or one of them
-/// has no letter or digit.
+/// How alike two texts are: see [`Index::nearest`]. 1 if they have the same n-grams, 0 if they
+/// share none or one of them has no letter or digit.
 pub fn similarity(a: &str, b: &str) -> f64 {
     let (a, b) = (grams(&normalise(a)), grams(&normalise(b)));
     let both = a.intersection(&b).count();
-    if both == 0 { 0.0 } else { both as f64 / (a.len() + b.len() - both) as f64 }
+    if both == 0 {
+        0.0
+    } else {
+        both as f64 / (a.len() + b.len() - both) as f64
+    }
 }
 
-/// Texts in which others are looked up. Texts without a letter or digit are kept out: they overlap with nothing.
+/// Texts in which others are looked up. Texts without a letter or digit are kept out: they
+/// overlap with nothing.
 ///
-/// A look-up reads only the lists of the rarest n-grams of a text, as many as a text that is alike enough cannot avoid,
-/// so its time hardly grows with what all texts have in common; the result is exact all the same.
+/// A look-up reads only the lists of the rarest n-grams of a text, as many as a text that is
+/// alike enough cannot avoid, so its time hardly grows with what all texts have in common; the
+/// result is exact all the same.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
     /// The id of each text, in the order of adding.
@@ -94,25 +108,34 @@ impl Index {
         self.by_form.get(&normalise(text)).copied()
     }
 
-    /// The text that is most like this one, with its similarity, if that is at least `threshold`; of several the first.
+    /// The text that is most like this one, with its similarity, if that is at least
+    /// `threshold`; of several the first.
     ///
-    /// The similarity is the Jaccard index of the two sets of n-grams: shared ones divided by all. The n-grams run over
-    /// the normalised text without its spaces, so scripts that part no words need no dictionary; five characters each,
-    /// two where one begins with an ideograph, a kana or a Hangul syllable. 1 means the same n-grams, which is the same
-    /// text but for spaces, punctuation, case and repetitions. About 0.8 is left of twenty words when one is exchanged. Of
-    /// 10,000 SNLI questions and 600 others, the nearest two had 0.4 (0.5 in Chinese); two about one premise have 0.5 to
-    /// 0.8. `threshold` is above 0; texts that share no n-gram are never found.
+    /// The similarity is the Jaccard index of the two sets of n-grams: shared ones divided by
+    /// all. The n-grams run over the normalised text without its spaces, so scripts that part
+    /// no words need no dictionary; five characters each, two where one begins with an
+    /// ideograph, a kana or a Hangul syllable. 1 means the same n-grams, which is the same text
+    /// but for spaces, punctuation, case and repetitions. About 0.8 is left of twenty words
+    /// when one is exchanged. Of 10,000 SNLI questions and 600 others, the nearest two had 0.4
+    /// (0.5 in Chinese); two about one premise have 0.5 to 0.8. `threshold` is above 0; texts
+    /// that share no n-gram are never found.
     pub fn nearest(&self, text: &str, threshold: f64) -> Option<(usize, f64)> {
         let grams = grams(&normalise(text));
-        let mut known: Vec<u32> = grams.iter().filter_map(|gram| self.numbers.get(gram).copied()).collect();
-        // A text that is alike enough shares at least so many of the n-grams, and so one of any `probes` of them.
+        let mut known: Vec<u32> = grams
+            .iter()
+            .filter_map(|gram| self.numbers.get(gram).copied())
+            .collect();
+        // A text that is alike enough shares at least so many of the n-grams, and so one of any
+        // `probes` of them.
         let shared_at_least = (threshold * grams.len() as f64 - 1e-9).ceil().max(1.0) as usize;
         let probes = (grams.len() + 1).saturating_sub(shared_at_least);
         let unknown = grams.len() - known.len();
         known.sort_unstable_by_key(|&number| (self.texts_with[number as usize].len(), number));
         let rarest = &known[..probes.saturating_sub(unknown).min(known.len())];
-        let candidates: BTreeSet<u32> =
-            rarest.iter().flat_map(|&number| self.texts_with[number as usize].iter().copied()).collect();
+        let candidates: BTreeSet<u32> = rarest
+            .iter()
+            .flat_map(|&number| self.texts_with[number as usize].iter().copied())
+            .collect();
         known.sort_unstable();
         let mut best: Option<(usize, f64)> = None;
         for candidate in candidates {
@@ -127,11 +150,15 @@ impl Index {
     }
 }
 
-/// The n-grams of a normalised text, each packed into a number: 21 bits a character. A text that is too short for any is
-/// one itself.
+/// The n-grams of a normalised text, each packed into a number: 21 bits a character. A text
+/// that is too short for any is one itself.
 fn grams(form: &str) -> BTreeSet<u128> {
     let letters: Vec<char> = form.chars().filter(|c| *c != ' ').collect();
-    let pack = |letters: &[char]| letters.iter().fold(0, |packed, &c| packed << 21 | u128::from(u32::from(c)));
+    let pack = |letters: &[char]| {
+        letters
+            .iter()
+            .fold(0, |packed, &c| packed << 21 | u128::from(u32::from(c)))
+    };
     let gram = |at: usize| letters.get(at..at + gram_length(letters[at])).map(pack);
     let mut set: BTreeSet<u128> = (0..letters.len()).filter_map(gram).collect();
     if set.is_empty() && !letters.is_empty() {
@@ -142,9 +169,10 @@ fn grams(form: &str) -> BTreeSet<u128> {
 
 fn gram_length(first: char) -> usize {
     match first {
-        '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}' => {
-            SYLLABLES
-        }
+        '\u{2e80}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7af}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3ffff}' => SYLLABLES,
         _ => SOUNDS,
     }
 }
@@ -170,7 +198,10 @@ mod tests {
     fn forms_of_many_scripts() {
         let cases = [
             ("  Don't  STOP, \u{200b}now! ", "dont stop now"),
-            ("Straße ΟΔΟΣ ﬁn İstanbul", "strasse οδοσ fin i\u{307}stanbul"),
+            (
+                "Straße ΟΔΟΣ ﬁn İstanbul",
+                "strasse οδοσ fin i\u{307}stanbul",
+            ),
             ("前提： ２個、テスト。", "前提 2個テスト"),
             ("เชิงบวก \"ๆ\"", "เชิงบวก ๆ"),
             ("सकारात्मक।", "सकारात्मक"),
@@ -191,7 +222,11 @@ mod tests {
         assert_eq!((index.len(), index.is_empty()), (2, false));
         assert_eq!(index.exact("a man, sleeps"), Some(7));
         assert_eq!(index.exact("aman sleeps"), None);
-        assert_eq!(index.nearest("aman sleeps", 1.0), Some((7, 1.0)), "spaces are no part of an n-gram");
+        assert_eq!(
+            index.nearest("aman sleeps", 1.0),
+            Some((7, 1.0)),
+            "spaces are no part of an n-gram"
+        );
         assert_eq!((index.exact("?"), index.nearest("?", 0.1)), (None, None));
     }
 
@@ -204,9 +239,24 @@ mod tests {
                 0.5,
                 0.7,
             ),
-            ("一个穿红衬衫的男人在舞台上弹吉他。", "一个穿红衬衫的男人在舞台上拉小提琴。", 0.5, 0.8),
-            ("ผู้ชายใส่เสื้อแดงเล่นกีตาร์บนเวที", "ผู้ชายใส่เสื้อดำเล่นกีตาร์บนเวที", 0.5, 0.8),
-            ("A man in a red shirt plays the guitar.", "Two women are cooking soup in a kitchen.", 0.0, 0.05),
+            (
+                "一个穿红衬衫的男人在舞台上弹吉他。",
+                "一个穿红衬衫的男人在舞台上拉小提琴。",
+                0.5,
+                0.8,
+            ),
+            (
+                "ผู้ชายใส่เสื้อแดงเล่นกีตาร์บนเวที",
+                "ผู้ชายใส่เสื้อดำเล่นกีตาร์บนเวที",
+                0.5,
+                0.8,
+            ),
+            (
+                "A man in a red shirt plays the guitar.",
+                "Two women are cooking soup in a kitchen.",
+                0.0,
+                0.05,
+            ),
         ];
         for (a, b, least, most) in changed {
             let found = similarity(a, b);

@@ -1,23 +1,44 @@
-//! The longest token prefix that the prompts of one file share, computed once by the model. On fully tokenised prompts,
-//! never on text: a tokenizer may merge across any place where a text is cut.
+//! The longest token prefix that the prompts of one file share, computed once by the model. On
+//! fully tokenised prompts, never on text: a tokenizer may merge across any place where a text
+//! is cut.
 
 /// Prompts as a shared prefix and what follows it in each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split<'a> {
     /// Tokens with which every prompt begins.
     pub prefix: &'a [u32],
-    /// The rest of each prompt, in order; at least one token, unless that prompt has none at all.
+    /// The rest of each prompt, in order; at least one token, unless that prompt has none at
+    /// all.
     pub suffixes: Vec<&'a [u32]>,
 }
 
-/// Splits `prompts` after their longest common prefix, but leaves every prompt its last token: its hidden state is what
-/// is scored. `prefix` followed by a suffix is that prompt.
+/// Splits `prompts` after their longest common prefix, but leaves every prompt its last token:
+/// its hidden state is what is scored. `prefix` followed by a suffix is that prompt.
 pub fn split<P: AsRef<[u32]>>(prompts: &[P]) -> Split<'_> {
-    let Some(first) = prompts.first().map(AsRef::as_ref) else { return Split { prefix: &[], suffixes: Vec::new() } };
-    let shortest = prompts.iter().map(|prompt| prompt.as_ref().len()).min().unwrap_or(0);
-    let length = prompts.iter().map(|prompt| common_length(first, prompt.as_ref())).min().unwrap_or(0);
+    let Some(first) = prompts.first().map(AsRef::as_ref) else {
+        return Split {
+            prefix: &[],
+            suffixes: Vec::new(),
+        };
+    };
+    let shortest = prompts
+        .iter()
+        .map(|prompt| prompt.as_ref().len())
+        .min()
+        .unwrap_or(0);
+    let length = prompts
+        .iter()
+        .map(|prompt| common_length(first, prompt.as_ref()))
+        .min()
+        .unwrap_or(0);
     let length = length.min(shortest.saturating_sub(1));
-    Split { prefix: &first[..length], suffixes: prompts.iter().map(|prompt| &prompt.as_ref()[length..]).collect() }
+    Split {
+        prefix: &first[..length],
+        suffixes: prompts
+            .iter()
+            .map(|prompt| &prompt.as_ref()[length..])
+            .collect(),
+    }
 }
 
 /// Number of leading tokens that `a` and `b` share.
@@ -35,7 +56,10 @@ mod tests {
     fn the_last_token_stays_in_the_suffix() {
         let prompts = vec![vec![1, 2, 3], vec![1, 2, 3], vec![1, 2]];
         let parts = split(&prompts);
-        assert_eq!((parts.prefix, parts.suffixes), (&[1][..], vec![&[2, 3][..], &[2, 3], &[2]]));
+        assert_eq!(
+            (parts.prefix, parts.suffixes),
+            (&[1][..], vec![&[2, 3][..], &[2, 3], &[2]])
+        );
         assert_eq!(split::<Vec<u32>>(&[]).suffixes.len(), 0);
     }
 

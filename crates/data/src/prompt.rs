@@ -1,5 +1,6 @@
-//! Prompts, to the letter of the paper's released scripts: question = header words and fields, ending in a header and an
-//! opening quote; exemplar = question, label word, closing quote; exemplars and question are joined by newlines.
+//! Prompts, to the letter of the paper's released scripts: question = header words and fields,
+//! ending in a header and an opening quote; exemplar = question, label word, closing quote;
+//! exemplars and question are joined by newlines.
 //!
 //! Never here: tokens, special tokens, chat templates.
 
@@ -17,7 +18,8 @@ use crate::{
     testset::{Item, TestSet},
 };
 
-/// What content-free questions say in every field: the three of contextual calibration (arXiv 2102.09690, section 5).
+/// What content-free questions say in every field: the three of contextual calibration (arXiv
+/// 2102.09690, section 5).
 pub const CONTENT_FREE: [&str; 3] = ["N/A", "[MASK]", ""];
 
 /// All prompts of one test file.
@@ -25,11 +27,13 @@ pub const CONTENT_FREE: [&str; 3] = ["N/A", "[MASK]", ""];
 pub struct Rendered {
     /// Language of the questions.
     pub language: Language,
-    /// What stands before every question: the exemplars with their last newline; empty with no exemplars.
+    /// What stands before every question: the exemplars with their last newline; empty with no
+    /// exemplars.
     pub few_shot: String,
     /// One prompt per scored item, in file order.
     pub prompts: Vec<Prompt>,
-    /// The prompts of the content-free questions after the same exemplars; none where the choices differ by question.
+    /// The prompts of the content-free questions after the same exemplars; none where the
+    /// choices differ by question.
     pub content_free: Vec<String>,
     /// What ends every question: its closing header and opening quote.
     pub closing: String,
@@ -55,10 +59,14 @@ pub struct Prompt {
 impl Rendered {
     /// The texts of all prompts, for a tokenizer.
     pub fn texts(&self) -> Vec<&str> {
-        self.prompts.iter().map(|prompt| prompt.text.as_str()).collect()
+        self.prompts
+            .iter()
+            .map(|prompt| prompt.text.as_str())
+            .collect()
     }
 
-    /// What stands for the labels of the prompt at this index of [`Rendered::prompts`]; any later one is content-free.
+    /// What stands for the labels of the prompt at this index of [`Rendered::prompts`]; any
+    /// later one is content-free.
     pub fn words_of(&self, at: usize) -> &[String] {
         self.prompts
             .get(at)
@@ -72,7 +80,8 @@ impl Rendered {
         self.prompts.iter().all(|prompt| prompt.choices.is_empty())
     }
 
-    /// The words that stand for the labels of every question, for a scoring that makes something of them once.
+    /// The words that stand for the labels of every question, for a scoring that makes
+    /// something of them once.
     ///
     /// # Errors
     /// The questions differ in them.
@@ -82,48 +91,94 @@ impl Rendered {
         }
         let problem = "the answers are the questions' own texts, which have nothing in common; choose the scoring \
                        `sequence`, `sequence-mean` or `pmi`";
-        Err(DataError::Unusable { what: format!("scoring `{scoring}`"), problem: problem.to_owned() })
+        Err(DataError::Unusable {
+            what: format!("scoring `{scoring}`"),
+            problem: problem.to_owned(),
+        })
     }
 }
 
-/// Renders every question of `set` that is scored. With [`FewShot::Head`] the first items are the exemplars and are not
-/// scored, with [`FewShot::Seed`] none of the items among which they were drawn; with [`FewShot::Builtin`] all builtin
-/// exemplars are taken, which may be more than [`Task::shots`]. Exemplars show the words of `labels`, whatever language
-/// they are in; under the paper's protocol for the label that the gold word means.
+/// Renders every question of `set` that is scored. With [`FewShot::Head`] the first items are
+/// the exemplars and are not scored, with [`FewShot::Seed`] none of the items among which they
+/// were drawn; with [`FewShot::Builtin`] all builtin exemplars are taken, which may be more
+/// than [`Task::shots`]. Exemplars show the words of `labels`, whatever language they are in;
+/// under the paper's protocol for the label that the gold word means.
 ///
 /// # Errors
-/// The label set does not exist here; too few items; a file of exemplars that is missing, broken, lacks the task or the
-/// language, or shows words of another label set.
-pub fn render(task: &Task, set: &TestSet, few_shot: &FewShot, labels: LabelSet) -> Result<Rendered, DataError> {
+/// The label set does not exist here; too few items; a file of exemplars that is missing,
+/// broken, lacks the task or the language, or shows words of another label set.
+pub fn render(
+    task: &Task,
+    set: &TestSet,
+    few_shot: &FewShot,
+    labels: LabelSet,
+) -> Result<Rendered, DataError> {
     let words = tasks::label_words(task, set.language, labels)?;
     let english_headers = few_shot.variation().english_headers;
-    let headers = if english_headers { Language::En } else { set.language };
+    let headers = if english_headers {
+        Language::En
+    } else {
+        set.language
+    };
     let (text, unscored) = match few_shot.source() {
         FewShot::File(path) => {
             let text = read_exemplars(path, task, set.language, few_shot)?;
-            check_shown_labels(task, set.language, labels, &words, &text).map_err(|problem| fail(few_shot, problem))?;
+            check_shown_labels(task, set.language, labels, &words, &text)
+                .map_err(|problem| fail(few_shot, problem))?;
             (text, 0)
         }
         _ => {
             let chosen = exemplars::choose(task, set, few_shot)?;
-            let language = if english_headers { Language::En } else { chosen.language };
-            (join_exemplars(task, language, &words, &chosen.list)?, chosen.unscored)
+            let language = if english_headers {
+                Language::En
+            } else {
+                chosen.language
+            };
+            (
+                join_exemplars(task, language, &words, &chosen.list)?,
+                chosen.unscored,
+            )
         }
     };
     let instruction = &tasks::row(task, headers)?.instruction;
-    let lines = [instruction.as_str(), &text].into_iter().filter(|part| !part.is_empty());
+    let lines = [instruction.as_str(), &text]
+        .into_iter()
+        .filter(|part| !part.is_empty());
     let few_shot: String = lines.map(|part| format!("{part}\n")).collect();
     let prompt = |item: &Item| -> Result<Prompt, DataError> {
         let text = format!("{few_shot}{}", question(task, headers, &item.fields)?);
         let (gold, choices) = (item.gold, item.choices.clone());
-        Ok(Prompt { item: item.index, gold, answerable: item.answerable, text, choices })
+        Ok(Prompt {
+            item: item.index,
+            gold,
+            answerable: item.answerable,
+            text,
+            choices,
+        })
     };
-    let prompts = set.items[unscored..].iter().map(prompt).collect::<Result<Vec<_>, _>>()?;
+    let prompts = set.items[unscored..]
+        .iter()
+        .map(prompt)
+        .collect::<Result<Vec<_>, _>>()?;
     // Without content there are no choices, and without choices nothing to be answered.
-    let asked = if task.text_choices().is_empty() { content_free_questions(task, headers)? } else { Vec::new() };
-    let content_free = asked.into_iter().map(|question| few_shot.clone() + &question).collect();
+    let asked = if task.text_choices().is_empty() {
+        content_free_questions(task, headers)?
+    } else {
+        Vec::new()
+    };
+    let content_free = asked
+        .into_iter()
+        .map(|question| few_shot.clone() + &question)
+        .collect();
     let closing = question(task, headers, &[])?;
-    Ok(Rendered { language: set.language, few_shot, prompts, content_free, closing, words })
+    Ok(Rendered {
+        language: set.language,
+        few_shot,
+        prompts,
+        content_free,
+        closing,
+        words,
+    })
 }
 
 /// The files beside the test file on which the exemplars of a language depend.
@@ -139,7 +194,8 @@ pub fn exemplar_files(
     exemplars::list_files(dir, task, language, few_shot)
 }
 
-/// One question without exemplars: each header with its field, and the header that ends the question.
+/// One question without exemplars: each header with its field, and the header that ends the
+/// question.
 ///
 /// # Errors
 /// The task lacks the language.
@@ -154,14 +210,23 @@ pub fn question(task: &Task, language: Language, fields: &[String]) -> Result<St
     Ok(text)
 }
 
-/// The fields of a question that [`question`] could have made: the other way round. The inner error says what does not
-/// fit; a field that holds a header itself is taken for none.
+/// The fields of a question that [`question`] could have made: the other way round. The inner
+/// error says what does not fit; a field that holds a header itself is taken for none.
 ///
 /// # Errors
 /// The task lacks the language.
-pub fn fields(task: &Task, language: Language, question: &str) -> Result<Result<Vec<String>, String>, DataError> {
+pub fn fields(
+    task: &Task,
+    language: Language,
+    question: &str,
+) -> Result<Result<Vec<String>, String>, DataError> {
     let headers = &tasks::row(task, language)?.headers;
-    let lacks = |header: &str| format!("the question lacks the header `{}` of {language}", header.escape_debug());
+    let lacks = |header: &str| {
+        format!(
+            "the question lacks the header `{}` of {language}",
+            header.escape_debug()
+        )
+    };
     let mut rest = question;
     let mut fields = Vec::new();
     for (at, header) in headers.iter().enumerate() {
@@ -172,17 +237,30 @@ pub fn fields(task: &Task, language: Language, question: &str) -> Result<Result<
         } else {
             rest.split_once(header.as_str())
         };
-        let Some((before, after)) = found else { return Ok(Err(lacks(header))) };
+        let Some((before, after)) = found else {
+            return Ok(Err(lacks(header)));
+        };
         match at {
             0 if before.is_empty() => {}
-            0 => return Ok(Err(format!("the question begins with `{}`", before.escape_debug()))),
+            0 => {
+                return Ok(Err(format!(
+                    "the question begins with `{}`",
+                    before.escape_debug()
+                )));
+            }
             _ => fields.push(before.to_owned()),
         }
         rest = after;
     }
     for field in &fields {
-        if let Some(header) = headers.iter().find(|header| !header.is_empty() && field.contains(header.as_str())) {
-            return Ok(Err(format!("the header `{}` stands in it twice", header.escape_debug())));
+        if let Some(header) = headers
+            .iter()
+            .find(|header| !header.is_empty() && field.contains(header.as_str()))
+        {
+            return Ok(Err(format!(
+                "the header `{}` stands in it twice",
+                header.escape_debug()
+            )));
         }
         if field.trim().is_empty() {
             return Ok(Err("a part of the question is empty".to_owned()));
@@ -191,39 +269,78 @@ pub fn fields(task: &Task, language: Language, question: &str) -> Result<Result<
     Ok(Ok(fields))
 }
 
-/// The question whose every field is [`CONTENT_FREE`]: its scores are what the prompt prefers before any content.
+/// The question whose every field is [`CONTENT_FREE`]: its scores are what the prompt prefers
+/// before any content.
 ///
 /// # Errors
 /// The task lacks the language.
 pub fn content_free_questions(task: &Task, language: Language) -> Result<Vec<String>, DataError> {
-    CONTENT_FREE.iter().map(|&text| question(task, language, &vec![text.to_owned(); task.fields.len()])).collect()
+    CONTENT_FREE
+        .iter()
+        .map(|&text| question(task, language, &vec![text.to_owned(); task.fields.len()]))
+        .collect()
 }
 
-fn join_exemplars(task: &Task, language: Language, words: &[String], list: &[Exemplar]) -> Result<String, DataError> {
+fn join_exemplars(
+    task: &Task,
+    language: Language,
+    words: &[String],
+    list: &[Exemplar],
+) -> Result<String, DataError> {
     let show = |exemplar: &Exemplar| {
-        let word = exemplar.choices.get(exemplar.label.0).unwrap_or(&words[exemplar.label.0]);
-        Ok(format!("{}{word}\"", question(task, language, &exemplar.fields)?))
+        let word = exemplar
+            .choices
+            .get(exemplar.label.0)
+            .unwrap_or(&words[exemplar.label.0]);
+        Ok(format!(
+            "{}{word}\"",
+            question(task, language, &exemplar.fields)?
+        ))
     };
-    Ok(list.iter().map(show).collect::<Result<Vec<_>, DataError>>()?.join("\n"))
+    Ok(list
+        .iter()
+        .map(show)
+        .collect::<Result<Vec<_>, DataError>>()?
+        .join("\n"))
 }
 
 /// The text of one language in `{task: {language: text}}`.
-fn read_exemplars(path: &Path, task: &Task, language: Language, few_shot: &FewShot) -> Result<String, DataError> {
+fn read_exemplars(
+    path: &Path,
+    task: &Task,
+    language: Language,
+    few_shot: &FewShot,
+) -> Result<String, DataError> {
     let text = items::read_text(path)?;
     let mut file: BTreeMap<String, BTreeMap<String, String>> =
         serde_json::from_str(&text).map_err(|e| items::broken(path, &e))?;
     let Some(mut languages) = file.remove(&task.name) else {
         let there: Vec<_> = file.into_keys().collect();
-        return Err(fail(few_shot, format!("no task `{}` in it; there is: {}", task.name, there.join(", "))));
+        return Err(fail(
+            few_shot,
+            format!(
+                "no task `{}` in it; there is: {}",
+                task.name,
+                there.join(", ")
+            ),
+        ));
     };
     languages.remove(language.code()).ok_or_else(|| {
         let there: Vec<_> = languages.into_keys().collect();
-        fail(few_shot, format!("no language `{language}` under `{}`; there is: {}", task.name, there.join(", ")))
+        fail(
+            few_shot,
+            format!(
+                "no language `{language}` under `{}`; there is: {}",
+                task.name,
+                there.join(", ")
+            ),
+        )
     })
 }
 
-/// Text taken as it stands must not show answers that are not scored: every answer found behind the closing header has to
-/// be one of `words`; where none is found, no English label may stand in quotes when others are scored.
+/// Text taken as it stands must not show answers that are not scored: every answer found behind
+/// the closing header has to be one of `words`; where none is found, no English label may stand
+/// in quotes when others are scored.
 fn check_shown_labels(
     task: &Task,
     language: Language,
@@ -231,12 +348,29 @@ fn check_shown_labels(
     words: &[String],
     text: &str,
 ) -> Result<(), String> {
-    let header = tasks::row(task, language).map_err(|e| e.to_string())?.headers.last().map_or("", |h| h.trim_start());
-    let answers: Vec<&str> = text.split(header).skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    let in_quotes = |word: &&String| labels != LabelSet::English && text.contains(&format!("\"{word}\""));
-    let foreign = match answers.iter().find(|answer| !words.iter().any(|word| word == *answer)) {
+    let header = tasks::row(task, language)
+        .map_err(|e| e.to_string())?
+        .headers
+        .last()
+        .map_or("", |h| h.trim_start());
+    let answers: Vec<&str> = text
+        .split(header)
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    let in_quotes =
+        |word: &&String| labels != LabelSet::English && text.contains(&format!("\"{word}\""));
+    let foreign = match answers
+        .iter()
+        .find(|answer| !words.iter().any(|word| word == *answer))
+    {
         Some(answer) => Some((*answer).to_owned()),
-        None if answers.is_empty() => task.labels.iter().filter(|word| !words.contains(word)).find(in_quotes).cloned(),
+        None if answers.is_empty() => task
+            .labels
+            .iter()
+            .filter(|word| !words.contains(word))
+            .find(in_quotes)
+            .cloned(),
         None => None,
     };
     match foreign {
@@ -250,5 +384,8 @@ fn check_shown_labels(
 }
 
 fn fail(few_shot: &FewShot, problem: String) -> DataError {
-    DataError::Unusable { what: format!("few-shot exemplars `{few_shot}`"), problem }
+    DataError::Unusable {
+        what: format!("few-shot exemplars `{few_shot}`"),
+        problem,
+    }
 }

@@ -1,5 +1,6 @@
-//! The repairs of the released test files (`assets/repairs.toml`), made under the protocol `corrected`. A repair touches
-//! a file only if the file shows the defect, so a sane file of the same name stays as it is.
+//! The repairs of the released test files (`assets/repairs.toml`), made under the protocol
+//! `corrected`. A repair touches a file only if the file shows the defect, so a sane file of
+//! the same name stays as it is.
 
 use std::{path::Path, sync::LazyLock};
 
@@ -14,7 +15,8 @@ use crate::{
 const FILE: &str = "assets/repairs.toml";
 
 static REPAIRS: LazyLock<Result<Repairs, String>> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../../assets/repairs.toml")).map_err(|e: toml::de::Error| e.to_string())
+    toml::from_str(include_str!("../../../assets/repairs.toml"))
+        .map_err(|e: toml::de::Error| e.to_string())
 });
 
 #[derive(Deserialize)]
@@ -43,7 +45,8 @@ struct SwapRepair {
     task: String,
     language: Language,
     words: [String; 2],
-    /// Of the defective file's gold words, one a line; decides where there is no English file to compare with.
+    /// Of the defective file's gold words, one a line; decides where there is no English file
+    /// to compare with.
     gold_sha256: String,
     reason: String,
     evidence: String,
@@ -66,8 +69,16 @@ pub struct Repair {
 /// The file of repairs is broken, which is a defect of this build.
 pub fn all() -> Result<Vec<Repair>, DataError> {
     let repairs = repairs()?;
-    let words = repairs.word.iter().map(|r| Repair { task: &r.task, language: r.language, evidence: &r.evidence });
-    let swaps = repairs.swap.iter().map(|r| Repair { task: &r.task, language: r.language, evidence: &r.evidence });
+    let words = repairs.word.iter().map(|r| Repair {
+        task: &r.task,
+        language: r.language,
+        evidence: &r.evidence,
+    });
+    let swaps = repairs.swap.iter().map(|r| Repair {
+        task: &r.task,
+        language: r.language,
+        evidence: &r.evidence,
+    });
     Ok(words.chain(swaps).collect())
 }
 
@@ -76,15 +87,30 @@ fn repairs() -> Result<&'static Repairs, DataError> {
 }
 
 fn broken(problem: String) -> DataError {
-    DataError::Shipped { file: FILE.to_owned(), problem }
+    DataError::Shipped {
+        file: FILE.to_owned(),
+        problem,
+    }
 }
 
 /// The repaired gold words of one language: word, label, reason and evidence.
-pub(crate) fn words(task: &Task, language: Language) -> Result<Vec<(&'static str, Label, String)>, DataError> {
-    let mine = repairs()?.word.iter().filter(|repair| repair.task == task.name && repair.language == language);
+pub(crate) fn words(
+    task: &Task,
+    language: Language,
+) -> Result<Vec<(&'static str, Label, String)>, DataError> {
+    let mine = repairs()?
+        .word
+        .iter()
+        .filter(|repair| repair.task == task.name && repair.language == language);
     mine.map(|repair| {
-        let label = task.label(&repair.means).ok_or_else(|| broken(format!("`{}` is no label", repair.means)))?;
-        Ok((repair.word.as_str(), label, justify(&repair.reason, &repair.evidence)))
+        let label = task
+            .label(&repair.means)
+            .ok_or_else(|| broken(format!("`{}` is no label", repair.means)))?;
+        Ok((
+            repair.word.as_str(),
+            label,
+            justify(&repair.reason, &repair.evidence),
+        ))
     })
     .collect()
 }
@@ -93,11 +119,15 @@ fn justify(reason: &str, evidence: &str) -> String {
     format!("{reason}. The audit of the released file: {evidence}")
 }
 
-/// Exchanges two labels of `set` where a repair asks for it and the golds show that exchange; says so in `set.repairs`
-/// either way.
+/// Exchanges two labels of `set` where a repair asks for it and the golds show that exchange;
+/// says so in `set.repairs` either way.
 pub(crate) fn exchange_labels(set: &mut TestSet, task: &Task) -> Result<(), DataError> {
     let language = set.language;
-    for repair in repairs()?.swap.iter().filter(|r| r.task == task.name && r.language == language) {
+    for repair in repairs()?
+        .swap
+        .iter()
+        .filter(|r| r.task == task.name && r.language == language)
+    {
         let words = &tasks::row(task, language)?.label_words;
         let label = |word: &String| {
             words
@@ -107,7 +137,10 @@ pub(crate) fn exchange_labels(set: &mut TestSet, task: &Task) -> Result<(), Data
                 .ok_or_else(|| broken(format!("`{word}` is no label word")))
         };
         let [one, other] = &repair.words;
-        let swap = Swap { one: label(one)?, other: label(other)? };
+        let swap = Swap {
+            one: label(one)?,
+            other: label(other)?,
+        };
         let name = testset::file_name(&set.path);
         let evidence = swap.evidence(set, task, words, &repair.gold_sha256)?;
         let note = match evidence {
@@ -153,7 +186,8 @@ impl Swap {
         count
     }
 
-    /// Whether the file shows this exchange: `Ok` with what shows it, `Err` with why it does not.
+    /// Whether the file shows this exchange: `Ok` with what shows it, `Err` with why it does
+    /// not.
     fn evidence(
         self,
         set: &TestSet,
@@ -161,7 +195,11 @@ impl Swap {
         words: &[String],
         gold_sha256: &str,
     ) -> Result<Result<String, String>, DataError> {
-        let folder = set.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = set
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let files = testset::find_all(folder, task, Language::En, "_test.json")?;
         let [english] = files.as_slice() else {
             return Ok(if gold_digest(set, words) == gold_sha256 {
@@ -193,12 +231,19 @@ impl Swap {
         if pairs().all(|(_, en)| self.of(en.gold) == en.gold) {
             return Err("no item has one of the two labels".to_owned());
         }
-        Ok(format!("seen on all {here} items beside {}", testset::file_name(&english.path)))
+        Ok(format!(
+            "seen on all {here} items beside {}",
+            testset::file_name(&english.path)
+        ))
     }
 }
 
 /// SHA-256 of the gold words, one a line, in hexadecimal.
 fn gold_digest(set: &TestSet, words: &[String]) -> String {
-    let golds: Vec<&str> = set.items.iter().map(|item| words[item.gold.0].as_str()).collect();
+    let golds: Vec<&str> = set
+        .items
+        .iter()
+        .map(|item| words[item.gold.0].as_str())
+        .collect();
     hub::hash_bytes(golds.join("\n").as_bytes())
 }

@@ -1,8 +1,9 @@
-//! The texts of a data file that are to be translated, taken out of it, and the file put together again around their
-//! translations: labelled questions, translation pairs, and plain texts.
+//! The texts of a data file that are to be translated, taken out of it, and the file put
+//! together again around their translations: labelled questions, translation pairs, and plain
+//! texts.
 //!
-//! Label words, headers and instructions are never among the texts: the task's table has them in every language. Never
-//! here: translating.
+//! Label words, headers and instructions are never among the texts: the task's table has them
+//! in every language. Never here: translating.
 
 mod write;
 
@@ -46,7 +47,8 @@ enum Content {
 }
 
 impl Layout {
-    /// The layout that a file name stands for: `*.jsonl` lines, `*_train_question.json` pairs, anything else labelled.
+    /// The layout that a file name stands for: `*.jsonl` lines, `*_train_question.json` pairs,
+    /// anything else labelled.
     pub fn of(path: &Path) -> Self {
         let name = testset::file_name(path);
         match name.rsplit_once('.') {
@@ -58,7 +60,8 @@ impl Layout {
 }
 
 impl Texts {
-    /// Reads questions in `language` with their labels. A gold word is read as [`testset::read`] does.
+    /// Reads questions in `language` with their labels. A gold word is read as
+    /// [`testset::read`] does.
     ///
     /// # Errors
     /// As there.
@@ -69,40 +72,66 @@ impl Texts {
         protocol: Option<Protocol>,
     ) -> Result<Self, DataError> {
         let set = testset::read(path, task, language, protocol)?;
-        let content =
-            Content::Labelled(task.clone(), set.items.into_iter().map(|item| (item.fields, item.gold)).collect());
+        let content = Content::Labelled(
+            task.clone(),
+            set.items
+                .into_iter()
+                .map(|item| (item.fields, item.gold))
+                .collect(),
+        );
         Ok(Self { language, content })
     }
 
-    /// Reads questions in `language` without their labels, which may be missing (SNLI leaves some open).
+    /// Reads questions in `language` without their labels, which may be missing (SNLI leaves
+    /// some open).
     ///
     /// # Errors
     /// A broken file; a missing, extra or empty key (item, line).
     pub fn read_questions(path: &Path, task: &Task, language: Language) -> Result<Self, DataError> {
         let raw = items::read_unlabelled(path, &task.fields)?;
-        let content = Content::Questions(task.clone(), raw.into_iter().map(|item| item.fields).collect());
+        let content = Content::Questions(
+            task.clone(),
+            raw.into_iter().map(|item| item.fields).collect(),
+        );
         Ok(Self { language, content })
     }
 
-    /// Reads the questions in `language` of translation pairs into English: for English the `answer`s, for any other
-    /// language the `input`s, which must then be in it.
+    /// Reads the questions in `language` of translation pairs into English: for English the
+    /// `answer`s, for any other language the `input`s, which must then be in it.
     ///
     /// # Errors
-    /// A broken file; a question that does not consist of the task's headers in `language` and one text for each (item,
-    /// line).
+    /// A broken file; a question that does not consist of the task's headers in `language` and
+    /// one text for each (item, line).
     pub fn read_pairs(path: &Path, task: &Task, language: Language) -> Result<Self, DataError> {
         let take = |raw: items::RawItem, item: usize| -> Result<(Vec<String>, String), DataError> {
-            let fail = |line, problem| DataError::Item { path: path.to_owned(), item, line, problem };
+            let fail = |line, problem| DataError::Item {
+                path: path.to_owned(),
+                item,
+                line,
+                problem,
+            };
             let (question, line) = match language {
                 Language::En => (raw.answer.text.as_str(), raw.answer.line),
-                _ => (cut_instruction(&raw.fields[0], language).map_err(|problem| fail(raw.line, problem))?, raw.line),
+                _ => (
+                    cut_instruction(&raw.fields[0], language)
+                        .map_err(|problem| fail(raw.line, problem))?,
+                    raw.line,
+                ),
             };
-            let fields = prompt::fields(task, language, question)?.map_err(|problem| fail(line, problem))?;
+            let fields =
+                prompt::fields(task, language, question)?.map_err(|problem| fail(line, problem))?;
             Ok((fields, raw.answer.text))
         };
         let raw = items::read(path, &["input"])?;
-        let content = raw.into_iter().enumerate().map(|(item, raw)| take(raw, item)).collect::<Result<_, _>>()?;
-        Ok(Self { language, content: Content::Pairs(task.clone(), content) })
+        let content = raw
+            .into_iter()
+            .enumerate()
+            .map(|(item, raw)| take(raw, item))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            language,
+            content: Content::Pairs(task.clone(), content),
+        })
     }
 
     /// Reads objects with a key `text`, one a line; other keys stay as they are.
@@ -112,17 +141,33 @@ impl Texts {
     pub fn read_lines(path: &Path, language: Language) -> Result<Self, DataError> {
         let text = items::read_text(path)?;
         let mut rows = Vec::new();
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let fail = |problem| DataError::Syntax { path: path.to_owned(), line: index + 1, problem };
-            let row: Map<String, Value> = serde_json::from_str(line)
-                .map_err(|e| fail(format!("not an object with a key `text`: {e}; write one a line")))?;
+        for (index, line) in text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+        {
+            let fail = |problem| DataError::Syntax {
+                path: path.to_owned(),
+                line: index + 1,
+                problem,
+            };
+            let row: Map<String, Value> = serde_json::from_str(line).map_err(|e| {
+                fail(format!(
+                    "not an object with a key `text`: {e}; write one a line"
+                ))
+            })?;
             match row.get("text") {
                 Some(Value::String(_)) => rows.push(row),
-                Some(other) => return Err(fail(format!("`text` is {other}, not a text in quotes"))),
+                Some(other) => {
+                    return Err(fail(format!("`text` is {other}, not a text in quotes")));
+                }
                 None => return Err(fail("key `text` is missing; add it".to_owned())),
             }
         }
-        Ok(Self { language, content: Content::Lines(rows) })
+        Ok(Self {
+            language,
+            content: Content::Lines(rows),
+        })
     }
 
     /// Items.
@@ -153,17 +198,30 @@ impl Texts {
     /// The texts to be translated, item by item.
     pub fn texts(&self) -> Vec<String> {
         match &self.content {
-            Content::Labelled(_, items) => items.iter().flat_map(|(fields, _)| fields.clone()).collect(),
+            Content::Labelled(_, items) => items
+                .iter()
+                .flat_map(|(fields, _)| fields.clone())
+                .collect(),
             Content::Questions(_, items) => items.concat(),
-            Content::Pairs(_, items) => items.iter().flat_map(|(fields, _)| fields.clone()).collect(),
-            Content::Lines(rows) => {
-                rows.iter().map(|row| row.get("text").and_then(Value::as_str).unwrap_or_default().to_owned()).collect()
-            }
+            Content::Pairs(_, items) => items
+                .iter()
+                .flat_map(|(fields, _)| fields.clone())
+                .collect(),
+            Content::Lines(rows) => rows
+                .iter()
+                .map(|row| {
+                    row.get("text")
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                        .to_owned()
+                })
+                .collect(),
         }
     }
 }
 
-/// An `input` without its last line, the instruction to translate it from `language` into English.
+/// An `input` without its last line, the instruction to translate it from `language` into
+/// English.
 fn cut_instruction(input: &str, language: Language) -> Result<&str, String> {
     let instruction = pairs::instruct(language, Language::En);
     let trimmed = input.trim_end_matches('\n');

@@ -12,7 +12,10 @@ fn dir() -> &'static Path {
 #[test]
 fn every_language_is_whole_and_parallel() {
     let task = tasks::task("emotion").expect("shipped");
-    assert_eq!(testset::languages(dir(), task).expect("lists"), Language::ALL);
+    assert_eq!(
+        testset::languages(dir(), task).expect("lists"),
+        Language::ALL
+    );
     let golds = |language| {
         let set = testset::load(dir(), task, language, None).expect("sound");
         set.items.iter().map(|item| item.gold.0).collect::<Vec<_>>()
@@ -24,13 +27,26 @@ fn every_language_is_whole_and_parallel() {
     }
 }
 
-/// Any direction between the languages of the pairs can be composed, so the files agree on the English side.
+/// Any direction between the languages of the pairs can be composed, so the files agree on the
+/// English side.
 #[test]
 fn pairs_of_five_languages_fit_together() {
     let task = tasks::task("emotion").expect("shipped");
-    for (setting, count) in [("zh/de/es/sw/hi=>en", 600), ("en/zh/es=>de", 360), ("hi=>sw", 120)] {
+    for (setting, count) in [
+        ("zh/de/es/sw/hi=>en", 600),
+        ("en/zh/es=>de", 360),
+        ("hi=>sw", 120),
+    ] {
         let (setting, build) = (&setting.parse().expect("a setting"), &BuildRecipe::paper());
-        let draw = Draw { dir: dir(), task, setting, pairs: 0, seed: 1, build, asked: &["emotion".to_owned()] };
+        let draw = Draw {
+            dir: dir(),
+            task,
+            setting,
+            pairs: 0,
+            seed: 1,
+            build,
+            asked: &["emotion".to_owned()],
+        };
         let pairs = pairs::load(&draw).expect("loads").pairs;
         assert_eq!(pairs.len(), count, "{setting}");
     }

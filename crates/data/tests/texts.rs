@@ -1,5 +1,5 @@
-//! Texts taken out of files and put back: nothing but fields is among them, and what comes out is read again by the rest
-//! of the crate.
+//! Texts taken out of files and put back: nothing but fields is among them, and what comes out
+//! is read again by the rest of the crate.
 
 use std::{fs, path::PathBuf};
 
@@ -14,7 +14,15 @@ use tempfile::TempDir;
 
 fn load_pairs(folder: &TempDir, setting: &Setting) -> Vec<Pair> {
     let (dir, build) = (folder.path(), BuildRecipe::paper());
-    let draw = Draw { dir, task: snli(), setting, pairs: 0, seed: 1, build: &build, asked: &[] };
+    let draw = Draw {
+        dir,
+        task: snli(),
+        setting,
+        pairs: 0,
+        seed: 1,
+        build: &build,
+        asked: &[],
+    };
     pairs::load(&draw).expect("are pairs").pairs
 }
 
@@ -43,8 +51,13 @@ const LABELLED: &str = r#"[
 fn a_labelled_file_becomes_one_in_another_language_with_its_label_words() {
     let (folder, path) = folder("in.json", LABELLED);
     let texts = Texts::read_labelled(&path, snli(), Language::En, None).expect("reads");
-    assert_eq!(texts.texts(), ["A man sits.", "He \"stands\".", "é\nü", "b"]);
-    let items = texts.translated(Language::De, &shout(&texts.texts()), Layout::Labelled).expect("fits");
+    assert_eq!(
+        texts.texts(),
+        ["A man sits.", "He \"stands\".", "é\nü", "b"]
+    );
+    let items = texts
+        .translated(Language::De, &shout(&texts.texts()), Layout::Labelled)
+        .expect("fits");
     let out = folder.path().join("snli_de2_test.json");
     texts::write(&out, &items, Layout::Labelled).expect("writes");
     let expected = "[\n    {\n        \"premise\": \"A MAN SITS.\",\n        \"hypothesis\": \"HE \\\"STANDS\\\".\",\n        \
@@ -52,17 +65,30 @@ fn a_labelled_file_becomes_one_in_another_language_with_its_label_words() {
                     \"hypothesis\": \"B\",\n        \"answer\": \"neutral\"\n    }\n]\n";
     assert_eq!(fs::read_to_string(&out).expect("reads"), expected);
     let set = testset::read(&out, snli(), Language::De, None).expect("is a test file");
-    assert_eq!(set.items.iter().map(|item| item.gold.0).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(
+        set.items.iter().map(|item| item.gold.0).collect::<Vec<_>>(),
+        [2, 1]
+    );
 }
 
 #[test]
 fn english_questions_become_pairs_that_training_reads() {
     let open = LABELLED.replace(", \"answer\": \"neutral\"", "");
     let (folder, path) = folder("snli/in.json", &open);
-    assert!(Texts::read_labelled(&path, snli(), Language::En, None).is_err(), "a label is missing");
+    assert!(
+        Texts::read_labelled(&path, snli(), Language::En, None).is_err(),
+        "a label is missing"
+    );
     let texts = Texts::read_questions(&path, snli(), Language::En).expect("reads");
-    let items = texts.translated(Language::Sw, &shout(&texts.texts()), Layout::Pairs).expect("fits");
-    texts::write(&folder.path().join("snli/snli_sw2_train_question.json"), &items, Layout::Pairs).expect("writes");
+    let items = texts
+        .translated(Language::Sw, &shout(&texts.texts()), Layout::Pairs)
+        .expect("fits");
+    texts::write(
+        &folder.path().join("snli/snli_sw2_train_question.json"),
+        &items,
+        Layout::Pairs,
+    )
+    .expect("writes");
     let setting: Setting = "sw=>en".parse().expect("a setting");
     let mut found = load_pairs(&folder, &setting);
     found.sort_by_key(|pair| pair.item);
@@ -70,7 +96,10 @@ fn english_questions_become_pairs_that_training_reads() {
         found[0].source,
         "Nguzo: A MAN SITS.\nHypothesis: HE \"STANDS\".\nJibu: \"\nTranslate the input from Swahili to English:\n"
     );
-    assert_eq!(found[0].target, "Premise: A man sits.\nHypothesis: He \"stands\".\nAnswer: \"");
+    assert_eq!(
+        found[0].target,
+        "Premise: A man sits.\nHypothesis: He \"stands\".\nAnswer: \""
+    );
     let back: Setting = "en=>sw".parse().expect("a setting");
     assert_eq!(load_pairs(&folder, &back).len(), 2);
 }
@@ -83,22 +112,38 @@ const PAIRS: &str = r#"[
 #[test]
 fn pairs_become_pairs_from_either_of_their_sides() {
     let (_folder, path) = folder("snli_de1_train_question.json", PAIRS);
-    for (language, expected) in [(Language::En, ["A man.", "He walks."]), (Language::De, ["Ein Mann.", "Er geht."])] {
+    for (language, expected) in [
+        (Language::En, ["A man.", "He walks."]),
+        (Language::De, ["Ein Mann.", "Er geht."]),
+    ] {
         let texts = Texts::read_pairs(&path, snli(), language).expect("reads");
         assert_eq!(texts.texts(), expected);
-        let items = texts.translated(Language::Es, &shout(&texts.texts()), Layout::Pairs).expect("fits");
+        let items = texts
+            .translated(Language::Es, &shout(&texts.texts()), Layout::Pairs)
+            .expect("fits");
         let [first, second] = shout(&texts.texts()).try_into().expect("two");
         let question = format!("Premisa: {first}\nHipótesis: {second}\nRespuesta: \"");
-        assert_eq!(items[0]["input"], format!("{question}\nTranslate the input from Spanish to English:\n"));
-        assert_eq!(items[0]["answer"], "Premise: A man.\nHypothesis: He walks.\nAnswer: \"");
+        assert_eq!(
+            items[0]["input"],
+            format!("{question}\nTranslate the input from Spanish to English:\n")
+        );
+        assert_eq!(
+            items[0]["answer"],
+            "Premise: A man.\nHypothesis: He walks.\nAnswer: \""
+        );
     }
 }
 
 #[test]
 fn lines_keep_their_other_keys() {
-    let (folder, path) = folder("in.jsonl", "{\"id\": 7, \"text\": \"a\", \"n\": [1.50]}\n\n{\"text\": \"b\"}\n");
+    let (folder, path) = folder(
+        "in.jsonl",
+        "{\"id\": 7, \"text\": \"a\", \"n\": [1.50]}\n\n{\"text\": \"b\"}\n",
+    );
     let texts = Texts::read_lines(&path, Language::De).expect("reads");
-    let items = texts.translated(Language::En, &shout(&texts.texts()), Layout::Lines).expect("fits");
+    let items = texts
+        .translated(Language::En, &shout(&texts.texts()), Layout::Lines)
+        .expect("fits");
     let out = folder.path().join("out.jsonl");
     texts::write(&out, &items, Layout::Lines).expect("writes");
     let expected = "{\"id\":7,\"text\":\"A\",\"n\":[1.5]}\n{\"text\":\"B\"}\n";
@@ -115,7 +160,11 @@ fn what_does_not_fit_is_told_with_its_place() {
             Layout::Lines => Texts::read_lines(&path, language),
         };
         let message = read.expect_err("is refused").to_string();
-        message.split_once(name).expect("names the file").1.to_owned()
+        message
+            .split_once(name)
+            .expect("names the file")
+            .1
+            .to_owned()
     };
     let pairs = "x_train_question.json";
     assert_eq!(
@@ -128,25 +177,42 @@ fn what_does_not_fit_is_told_with_its_place() {
         " item 0 (line 2): the question lacks the header `\\nHypothese: ` of de"
     );
     assert_eq!(
-        message(pairs, &PAIRS.replace("He walks.", "He\\nHypothesis: walks."), Language::En),
+        message(
+            pairs,
+            &PAIRS.replace("He walks.", "He\\nHypothesis: walks."),
+            Language::En
+        ),
         " item 0 (line 3): the header `\\nHypothesis: ` stands in it twice"
     );
     assert_eq!(
-        message(pairs, &PAIRS.replace("Premise: A man.", "A Premise: A man."), Language::En),
+        message(
+            pairs,
+            &PAIRS.replace("Premise: A man.", "A Premise: A man."),
+            Language::En
+        ),
         " item 0 (line 3): the question begins with `A `"
     );
     assert_eq!(
         message("l.jsonl", "{\"text\": \"a\"}\n{\"txt\": 1}", Language::De),
         " line 2: key `text` is missing; add it"
     );
-    assert_eq!(message("l.jsonl", "{\"text\": 3}", Language::De), " line 1: `text` is 3, not a text in quotes");
-    assert!(message("l.jsonl", "text", Language::De).starts_with(" line 1: not an object with a key `text`: "));
+    assert_eq!(
+        message("l.jsonl", "{\"text\": 3}", Language::De),
+        " line 1: `text` is 3, not a text in quotes"
+    );
+    assert!(
+        message("l.jsonl", "text", Language::De)
+            .starts_with(" line 1: not an object with a key `text`: ")
+    );
 }
 
 #[test]
 fn a_layout_that_cannot_be_made_is_refused() {
     let message = |texts: &Texts, layout| {
-        texts.translated(Language::Fr, &texts.texts(), layout).expect_err("cannot be made").to_string()
+        texts
+            .translated(Language::Fr, &texts.texts(), layout)
+            .expect_err("cannot be made")
+            .to_string()
     };
     let (_first, path) = folder("in.json", LABELLED);
     let german = Texts::read_questions(&path, snli(), Language::De).expect("reads");

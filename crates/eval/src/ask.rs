@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, panic, path::Path, thread};
 use data::{Tokenizer, prompt, prompt::Rendered, testset};
 use model::{Decoder, KvCache};
 use schema::{
-    AnswerRecord, Answerer, FewShot, LabelSet, Language, Protocol, Provenance, Recipe, Scorers, Scoring, Task,
-    scores::Measures,
+    AnswerRecord, Answerer, FewShot, LabelSet, Language, Protocol, Provenance, Recipe, Scorers,
+    Scoring, Task, scores::Measures,
 };
 
 use crate::{
@@ -47,7 +47,8 @@ pub struct Ask<'a> {
     pub few_shot: &'a FewShot,
     /// Scored items; `None`: all.
     pub limit: Option<usize>,
-    /// Rows run at once: question tokens, those that several questions begin with counted once; never changes a result.
+    /// Rows run at once: question tokens, those that several questions begin with counted once;
+    /// never changes a result.
     pub tokens_per_batch: usize,
 }
 
@@ -89,7 +90,8 @@ pub struct Answers {
     pub prefix_tokens: usize,
     /// Questions that an evaluation which was stopped had measured already.
     pub resumed: usize,
-    /// Where such an evaluation was of other inputs, so that it is made anew: in what they differ.
+    /// Where such an evaluation was of other inputs, so that it is made anew: in what they
+    /// differ.
     pub differing: Vec<String>,
 }
 
@@ -111,13 +113,24 @@ struct Prepared {
     repairs: Vec<String>,
 }
 
-fn prepare(tokenizer: &Tokenizer, ask: &Ask<'_>, language: Language) -> Result<Prepared, EvalError> {
+fn prepare(
+    tokenizer: &Tokenizer,
+    ask: &Ask<'_>,
+    language: Language,
+) -> Result<Prepared, EvalError> {
     let set = testset::load(ask.dir, ask.task, language, ask.protocol)?;
     let rendered = prompt::render(ask.task, &set, ask.few_shot, ask.labels)?;
     let questions = questions::encode(tokenizer, ask, &rendered)?;
     let hashes = Hashes::new(ask, language, &rendered, &questions)?;
     let groups = records::find_groups(&set.items);
-    Ok(Prepared { language, rendered, questions, groups, hashes, repairs: set.repairs })
+    Ok(Prepared {
+        language,
+        rendered,
+        questions,
+        groups,
+        hashes,
+        repairs: set.repairs,
+    })
 }
 
 /// What answers: a model in memory, its tokenizer, and what they are for the provenance.
@@ -131,8 +144,9 @@ pub struct Respondent<'a> {
     pub answerer: &'a Answerer,
 }
 
-/// Asks all questions of `language` that `journal` does not hold yet. `watch` sees how many of how many are answered and
-/// may stop by returning false. What is wrong with the language of `ahead` is said when that one is asked.
+/// Asks all questions of `language` that `journal` does not hold yet. `watch` sees how many of
+/// how many are answered and may stop by returning false. What is wrong with the language of
+/// `ahead` is said when that one is asked.
 pub fn ask(
     respondent: Respondent<'_>,
     ask: &Ask<'_>,
@@ -147,10 +161,18 @@ pub fn ask(
         _ => prepare(tokenizer, ask, language)?,
     };
     thread::scope(|scope| {
-        let next = ahead.next.map(|next| (next, scope.spawn(move || prepare(tokenizer, ask, next))));
+        let next = ahead
+            .next
+            .map(|next| (next, scope.spawn(move || prepare(tokenizer, ask, next))));
         let answers = answer(respondent, ask, prepared, journal, watch);
-        ahead.ready =
-            next.map(|(next, handle)| (next, handle.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))));
+        ahead.ready = next.map(|(next, handle)| {
+            (
+                next,
+                handle
+                    .join()
+                    .unwrap_or_else(|panicked| panic::resume_unwind(panicked)),
+            )
+        });
         answers
     })
 }
@@ -167,8 +189,13 @@ fn answer(
     let provenance = provenance(respondent.answerer, ask, language, &prepared.hashes);
     let (mut found, differing) = journal.begin(&provenance)?;
     let resumed = found.measures.len();
-    let scored = ask.limit.unwrap_or(usize::MAX).min(prepared.rendered.prompts.len());
-    complete(respondent, ask, &prepared, scored, journal, &mut found, watch)?;
+    let scored = ask
+        .limit
+        .unwrap_or(usize::MAX)
+        .min(prepared.rendered.prompts.len());
+    complete(
+        respondent, ask, &prepared, scored, journal, &mut found, watch,
+    )?;
     let answered = Answered {
         language,
         rendered: &prepared.rendered,
@@ -178,13 +205,26 @@ fn answer(
         found: &found,
         domains: measure_domains(respondent.model, ask, questions, scored, language)?,
     };
-    let Built { records, choices, said } = records::build(ask, &answered)?;
+    let Built {
+        records,
+        choices,
+        said,
+    } = records::build(ask, &answered)?;
     let prefix_tokens = questions.prefix.len();
-    Ok(Answers { records, provenance, choices, said, repairs: prepared.repairs, prefix_tokens, resumed, differing })
+    Ok(Answers {
+        records,
+        provenance,
+        choices,
+        said,
+        repairs: prepared.repairs,
+        prefix_tokens,
+        resumed,
+        differing,
+    })
 }
 
-/// Asks what `found` lacks of the first `scored` items and the content-free questions; each batch is in the journal before
-/// the next is run.
+/// Asks what `found` lacks of the first `scored` items and the content-free questions; each
+/// batch is in the journal before the next is run.
 fn complete(
     respondent: Respondent<'_>,
     ask: &Ask<'_>,
@@ -194,25 +234,54 @@ fn complete(
     found: &mut Found,
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<(), EvalError> {
-    let Prepared { language, rendered, questions, .. } = prepared;
+    let Prepared {
+        language,
+        rendered,
+        questions,
+        ..
+    } = prepared;
     let model = respondent.model;
     let wanted = (0..scored).chain(rendered.prompts.len()..questions.questions.len());
     let total = wanted.clone().count();
-    let missing: Vec<usize> = wanted.filter(|at| !found.measures.contains_key(at)).collect();
-    let free: Vec<usize> = (0..scored.min(ask.greedy)).filter(|at| !found.said.contains_key(at)).collect();
+    let missing: Vec<usize> = wanted
+        .filter(|at| !found.measures.contains_key(at))
+        .collect();
+    let free: Vec<usize> = (0..scored.min(ask.greedy))
+        .filter(|at| !found.said.contains_key(at))
+        .collect();
     let has_prefix = !(questions.prefix.is_empty() || missing.is_empty() && free.is_empty());
-    let cache = if has_prefix { Some(model.prefill(&questions.prefix, None)?.0) } else { None };
-    let item = |at: usize| rendered.prompts.get(at).map_or("content-free".to_owned(), |p| p.item.to_string());
-    measure_all(model, cache.as_ref(), questions, &missing, ask.tokens_per_batch, &mut |batch, measures| {
-        let mut entries = Vec::with_capacity(batch.len());
-        for (&at, measures) in batch.iter().zip(measures) {
-            records::check_finite(ask, *language, || item(at), &measures)?;
-            entries.push(Entry::Measured(at, measures.clone()));
-            found.measures.insert(at, measures);
-        }
-        journal.append(&entries)?;
-        if watch(found.measures.len(), total) { Ok(()) } else { Err(EvalError::Stopped(*language)) }
-    })?;
+    let cache = if has_prefix {
+        Some(model.prefill(&questions.prefix, None)?.0)
+    } else {
+        None
+    };
+    let item = |at: usize| {
+        rendered
+            .prompts
+            .get(at)
+            .map_or("content-free".to_owned(), |p| p.item.to_string())
+    };
+    measure_all(
+        model,
+        cache.as_ref(),
+        questions,
+        &missing,
+        ask.tokens_per_batch,
+        &mut |batch, measures| {
+            let mut entries = Vec::with_capacity(batch.len());
+            for (&at, measures) in batch.iter().zip(measures) {
+                records::check_finite(ask, *language, || item(at), &measures)?;
+                entries.push(Entry::Measured(at, measures.clone()));
+                found.measures.insert(at, measures);
+            }
+            journal.append(&entries)?;
+            if watch(found.measures.len(), total) {
+                Ok(())
+            } else {
+                Err(EvalError::Stopped(*language))
+            }
+        },
+    )?;
     for at in free {
         say_one(respondent, cache.as_ref(), questions, at, journal, found)?;
         if !watch(total, total) {
@@ -230,15 +299,23 @@ fn say_one(
     journal: &mut Journal,
     found: &mut Found,
 ) -> Result<(), EvalError> {
-    let Respondent { model, tokenizer, .. } = respondent;
-    let said = say(model, tokenizer, cache, &questions.questions[at], questions.longest_label)?;
+    let Respondent {
+        model, tokenizer, ..
+    } = respondent;
+    let said = say(
+        model,
+        tokenizer,
+        cache,
+        &questions.questions[at],
+        questions.longest_label,
+    )?;
     journal.append(&[Entry::Said(at, said.clone())])?;
     found.said.insert(at, said);
     Ok(())
 }
 
-/// The labels after the closing header alone: once for all questions, or once for each of the `scored` ones; nothing where
-/// it is not measured.
+/// The labels after the closing header alone: once for all questions, or once for each of the
+/// `scored` ones; nothing where it is not measured.
 fn measure_domains(
     model: &Decoder,
     ask: &Ask<'_>,
@@ -258,7 +335,12 @@ fn measure_domains(
     Ok(found)
 }
 
-fn provenance(answerer: &Answerer, ask: &Ask<'_>, language: Language, hashes: &Hashes) -> Provenance {
+fn provenance(
+    answerer: &Answerer,
+    ask: &Ask<'_>,
+    language: Language,
+    hashes: &Hashes,
+) -> Provenance {
     Provenance {
         answerer: answerer.clone(),
         model: ask.model.to_owned(),

@@ -18,14 +18,29 @@ pub struct Count {
 ///
 /// # Errors
 /// The test file or the exemplars are missing or defective.
-pub fn count_tokens(tokenizer: &Tokenizer, ask: &Ask<'_>, language: Language) -> Result<Count, EvalError> {
+pub fn count_tokens(
+    tokenizer: &Tokenizer,
+    ask: &Ask<'_>,
+    language: Language,
+) -> Result<Count, EvalError> {
     let set = testset::load(ask.dir, ask.task, language, ask.protocol)?;
     let rendered = prompt::render(ask.task, &set, ask.few_shot, ask.labels)?;
     let all = questions::encode(tokenizer, ask, &rendered)?;
     let limit = ask.limit.unwrap_or(usize::MAX).min(rendered.prompts.len());
-    let wanted = all.questions[..limit].iter().chain(&all.questions[rendered.prompts.len()..]);
-    Ok(wanted.fold(Count { tokens: all.prefix.len(), scored: 0 }, |sum, question| {
-        let labels = question.label_rows();
-        Count { tokens: sum.tokens + question.suffix.len() + labels, scored: sum.scored + 1 + labels }
-    }))
+    let wanted = all.questions[..limit]
+        .iter()
+        .chain(&all.questions[rendered.prompts.len()..]);
+    Ok(wanted.fold(
+        Count {
+            tokens: all.prefix.len(),
+            scored: 0,
+        },
+        |sum, question| {
+            let labels = question.label_rows();
+            Count {
+                tokens: sum.tokens + question.suffix.len() + labels,
+                scored: sum.scored + 1 + labels,
+            }
+        },
+    ))
 }

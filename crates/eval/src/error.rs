@@ -41,7 +41,9 @@ pub enum EvalError {
     #[error("a defect of the program: {0}; please report it")]
     Internal(String),
     /// A score is NaN or infinite.
-    #[error("{language}, item {item}: the score of `{label}` is {score}; check the weights and the adapter")]
+    #[error(
+        "{language}, item {item}: the score of `{label}` is {score}; check the weights and the adapter"
+    )]
     NotFinite {
         /// Language of the question.
         language: Language,

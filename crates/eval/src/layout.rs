@@ -1,5 +1,5 @@
-//! A batch of questions as the rows of one forward pass: what several questions begin with is there once, and so is what
-//! several labels of a question begin with. Never here: running it.
+//! A batch of questions as the rows of one forward pass: what several questions begin with is
+//! there once, and so is what several labels of a question begin with. Never here: running it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,9 +31,23 @@ impl Layout {
     pub(crate) fn new(questions: &[&Question], prefix: usize) -> Result<Self, EvalError> {
         let suffixes: Vec<&[u32]> = questions.iter().map(|q| q.suffix.as_slice()).collect();
         let forest = Forest::grow(&suffixes);
-        let place = |place: data::forest::Place| Parent { sequence: place.sequence, rows: place.rows };
-        let rows = Rows::forest(forest.sequences.iter().map(|s| (s.parent.map(place), s.tokens.len())), prefix)?;
-        let mut layout = Self { input_ids: forest.tokens(), rows, last_rows: Vec::new(), factors: BTreeMap::new() };
+        let place = |place: data::forest::Place| Parent {
+            sequence: place.sequence,
+            rows: place.rows,
+        };
+        let rows = Rows::forest(
+            forest
+                .sequences
+                .iter()
+                .map(|s| (s.parent.map(place), s.tokens.len())),
+            prefix,
+        )?;
+        let mut layout = Self {
+            input_ids: forest.tokens(),
+            rows,
+            last_rows: Vec::new(),
+            factors: BTreeMap::new(),
+        };
         for (at, question) in questions.iter().enumerate() {
             let end = forest.ends[at];
             layout.last_rows.push(layout.row(place(end)));
@@ -55,19 +69,30 @@ impl Layout {
         (self.rows.range(place.sequence).start + place.rows - 1) as u32
     }
 
-    /// Adds the labels of a question as branches of the place at which they follow it; each continues the earlier one that
-    /// it has most tokens in common with.
-    fn grow_labels(&mut self, question: usize, root: Parent, labels: &[Vec<u32>]) -> Result<(), EvalError> {
+    /// Adds the labels of a question as branches of the place at which they follow it; each
+    /// continues the earlier one that it has most tokens in common with.
+    fn grow_labels(
+        &mut self,
+        question: usize,
+        root: Parent,
+        labels: &[Vec<u32>],
+    ) -> Result<(), EvalError> {
         let mut paths: Vec<Vec<Parent>> = Vec::with_capacity(labels.len());
         for (label, tokens) in labels.iter().enumerate() {
             // The last token is predicted and needs no row.
             let inputs = &tokens[..tokens.len() - 1];
             let shared = |other: &Vec<u32>| {
                 let limit = inputs.len().min(other.len() - 1);
-                inputs[..limit].iter().zip(other).take_while(|(a, b)| a == b).count()
+                inputs[..limit]
+                    .iter()
+                    .zip(other)
+                    .take_while(|(a, b)| a == b)
+                    .count()
             };
             let nearest = (0..label).max_by_key(|&other| shared(&labels[other]));
-            let mut path = nearest.map_or(Vec::new(), |other| paths[other][..shared(&labels[other])].to_vec());
+            let mut path = nearest.map_or(Vec::new(), |other| {
+                paths[other][..shared(&labels[other])].to_vec()
+            });
             if path.len() < inputs.len() {
                 let (parent, own) = (path.last().copied().unwrap_or(root), &inputs[path.len()..]);
                 let sequence = self.rows.branch(parent, own.len())?;
@@ -75,7 +100,14 @@ impl Layout {
                 path.extend((1..=own.len()).map(|rows| Parent { sequence, rows }));
             }
             for (place, &token) in [root].iter().chain(&path).zip(tokens) {
-                self.factors.entry(self.row(*place)).or_default().push(Factor { question, label, token });
+                self.factors
+                    .entry(self.row(*place))
+                    .or_default()
+                    .push(Factor {
+                        question,
+                        label,
+                        token,
+                    });
             }
             paths.push(path);
         }
@@ -90,7 +122,12 @@ mod tests {
     use super::*;
 
     fn question(suffix: Vec<u32>, kept: usize, continuations: Vec<Vec<u32>>) -> Question {
-        Question { prompt_tokens: suffix.len(), suffix, kept, continuations }
+        Question {
+            prompt_tokens: suffix.len(),
+            suffix,
+            kept,
+            continuations,
+        }
     }
 
     /// The tokens that a row sees, its own last.
@@ -100,7 +137,11 @@ mod tests {
             .expect("every row is in a sequence");
         let rows = row as usize - layout.rows.range(sequence).start + 1;
         let stretches = layout.rows.stretches(Parent { sequence, rows });
-        stretches.into_iter().flatten().map(|row| layout.input_ids[row]).collect()
+        stretches
+            .into_iter()
+            .flatten()
+            .map(|row| layout.input_ids[row])
+            .collect()
     }
 
     /// What comes before a token, and the token.

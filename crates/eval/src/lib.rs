@@ -1,5 +1,6 @@
-//! Few-shot evaluation by constrained decoding (arXiv 2405.13816, section 4): prefilling the shared prefix, scoring labels,
-//! the loop over questions, and going on in the middle of a language. Never here: training, plotting, knowing one language from another.
+//! Few-shot evaluation by constrained decoding (arXiv 2405.13816, section 4): prefilling the
+//! shared prefix, scoring labels, the loop over questions, and going on in the middle of a
+//! language. Never here: training, plotting, knowing one language from another.
 
 pub mod ask;
 pub mod count;

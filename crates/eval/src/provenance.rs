@@ -1,5 +1,5 @@
-//! What the answers of a language were made from, as hashes. Never here: what computes them (`schema::record::Answerer`
-//! comes from the program).
+//! What the answers of a language were made from, as hashes. Never here: what computes them
+//! (`schema::record::Answerer` comes from the program).
 
 use std::path::Path;
 
@@ -28,11 +28,28 @@ impl Hashes {
         let files = hash_data(ask.dir, ask.task, language, ask.protocol)?;
         let mut scorer: Vec<Vec<u8>> = vec![RULES.into()];
         let own = rendered.prompts.iter().flat_map(|prompt| &prompt.choices);
-        scorer.extend(ask.task.labels.iter().chain(&rendered.words).chain(own).map(|word| word.clone().into_bytes()));
+        scorer.extend(
+            ask.task
+                .labels
+                .iter()
+                .chain(&rendered.words)
+                .chain(own)
+                .map(|word| word.clone().into_bytes()),
+        );
         let ids = |set: &Vec<u32>| set.iter().flat_map(|id| id.to_le_bytes()).collect();
         scorer.extend(questions.label_sets.iter().map(ids));
-        scorer.extend(questions.domains.iter().flat_map(|domain| &domain.continuations).map(ids));
-        Ok(Self { data: hash(&files), prompts: hash_prompts(rendered), scorer: hash(&scorer) })
+        scorer.extend(
+            questions
+                .domains
+                .iter()
+                .flat_map(|domain| &domain.continuations)
+                .map(ids),
+        );
+        Ok(Self {
+            data: hash(&files),
+            prompts: hash_prompts(rendered),
+            scorer: hash(&scorer),
+        })
     }
 }
 
@@ -47,7 +64,9 @@ pub fn hash_data(
     if protocol == Some(Protocol::Corrected) {
         // An exchange of labels is seen beside the English file.
         let english = testset::find(dir, task, Language::En);
-        files.push(english.map_or(Ok("no English file".to_owned()), |path| hub::hash_file(&path))?);
+        files.push(english.map_or(Ok("no English file".to_owned()), |path| {
+            hub::hash_file(&path)
+        })?);
     }
     Ok(files)
 }

@@ -1,5 +1,5 @@
-//! From measures to the records of one language: a pure pass over all its questions, made when all are measured, because
-//! some scorings look at all of them. Never here: models, files.
+//! From measures to the records of one language: a pure pass over all its questions, made when
+//! all are measured, because some scorings look at all of them. Never here: models, files.
 
 use std::collections::BTreeMap;
 
@@ -21,14 +21,19 @@ pub(crate) struct Answered<'a> {
     /// Items that are scored: the first ones.
     pub(crate) scored: usize,
     pub(crate) found: &'a Found,
-    /// What the labels are after the closing header alone: for all, for each scored item, or not measured.
+    /// What the labels are after the closing header alone: for all, for each scored item, or
+    /// not measured.
     pub(crate) domains: Vec<Measures>,
 }
 
 impl Answered<'_> {
     /// ln p of the labels of the scored item at this index after the closing header alone.
     fn domain(&self, at: usize) -> &[f64] {
-        let found = if self.domains.len() == 1 { self.domains.first() } else { self.domains.get(at) };
+        let found = if self.domains.len() == 1 {
+            self.domains.first()
+        } else {
+            self.domains.get(at)
+        };
         found.map_or(&[], |measures| &measures.log_probs)
     }
 }
@@ -45,14 +50,34 @@ pub(crate) fn build(ask: &Ask<'_>, answered: &Answered<'_>) -> Result<Built, Eva
     let all = answered.questions.questions.len();
     let items = collect(answered, 0..answered.scored)?;
     let content_free = collect(answered, answered.rendered.prompts.len()..all)?;
-    // Where the answers are each question's own, a label is only a place among them, and no place has a prior.
-    let priors =
-        if answered.rendered.has_common_words() { Priors::new(&items, &content_free) } else { Priors::default() };
-    let score_item = |scoring, (at, item): (usize, &Measures)| score(scoring, item, &priors, answered.domain(at));
-    let by = |scoring| items.iter().enumerate().map(|item| score_item(scoring, item)).collect::<Vec<_>>();
+    // Where the answers are each question's own, a label is only a place among them, and no
+    // place has a prior.
+    let priors = if answered.rendered.has_common_words() {
+        Priors::new(&items, &content_free)
+    } else {
+        Priors::default()
+    };
+    let score_item = |scoring, (at, item): (usize, &Measures)| {
+        score(scoring, item, &priors, answered.domain(at))
+    };
+    let by = |scoring| {
+        items
+            .iter()
+            .enumerate()
+            .map(|item| score_item(scoring, item))
+            .collect::<Vec<_>>()
+    };
     let scores = by(ask.scoring);
-    let content_free: Vec<_> = content_free.iter().map(|m| score_item(ask.scoring, (0, m))).collect();
-    let shared = Shared { ask, answered, priors: &priors, prior: mean_shares(&content_free) };
+    let content_free: Vec<_> = content_free
+        .iter()
+        .map(|m| score_item(ask.scoring, (0, m)))
+        .collect();
+    let shared = Shared {
+        ask,
+        answered,
+        priors: &priors,
+        prior: mean_shares(&content_free),
+    };
     let mut said = Said::default();
     let mut records = Vec::with_capacity(items.len());
     for (at, (measures, scores)) in items.iter().zip(&scores).enumerate() {
@@ -66,17 +91,34 @@ pub(crate) fn build(ask: &Ask<'_>, answered: &Answered<'_>) -> Result<Built, Eva
     for scoring in Scoring::ALL {
         let scores = by(*scoring);
         if scores.iter().all(|scores| !scores.is_empty()) {
-            choices.insert(*scoring, scores.iter().map(|scores| choose(scores).0).collect());
+            choices.insert(
+                *scoring,
+                scores.iter().map(|scores| choose(scores).0).collect(),
+            );
         }
     }
-    Ok(Built { records, choices, said })
+    Ok(Built {
+        records,
+        choices,
+        said,
+    })
 }
 
 /// The measures of some questions, all of which there are, and all finite.
-fn collect(answered: &Answered<'_>, questions: std::ops::Range<usize>) -> Result<Vec<Measures>, EvalError> {
+fn collect(
+    answered: &Answered<'_>,
+    questions: std::ops::Range<usize>,
+) -> Result<Vec<Measures>, EvalError> {
     let get = |at: usize| answered.found.measures.get(&at).cloned();
-    let missing = |at| EvalError::Internal(format!("question {at} of {} was not measured", answered.language));
-    questions.map(|at| get(at).ok_or_else(|| missing(at))).collect()
+    let missing = |at| {
+        EvalError::Internal(format!(
+            "question {at} of {} was not measured",
+            answered.language
+        ))
+    };
+    questions
+        .map(|at| get(at).ok_or_else(|| missing(at)))
+        .collect()
 }
 
 /// Fails if a measure is NaN or infinite: before it is written anywhere.
@@ -89,7 +131,12 @@ pub(crate) fn check_finite(
     for values in [&measures.prefix, &measures.log_probs] {
         if let Some(label) = values.iter().position(|value| !value.is_finite()) {
             let (label, score) = (ask.task.labels[label].clone(), values[label]);
-            return Err(EvalError::NotFinite { language, item: item(), label, score });
+            return Err(EvalError::NotFinite {
+                language,
+                item: item(),
+                label,
+                score,
+            });
         }
     }
     Ok(())
@@ -106,7 +153,10 @@ struct Shared<'a> {
 impl Shared<'_> {
     fn record(&self, at: usize, measures: &Measures, scores: &[f64]) -> AnswerRecord {
         let (ask, answered) = (self.ask, self.answered);
-        let (prompt, question) = (&answered.rendered.prompts[at], &answered.questions.questions[at]);
+        let (prompt, question) = (
+            &answered.rendered.prompts[at],
+            &answered.questions.questions[at],
+        );
         let (chosen, tied) = choose(scores);
         AnswerRecord {
             model: ask.model.to_owned(),
@@ -137,11 +187,18 @@ impl Shared<'_> {
 
     /// By English name; empty if there are no values.
     fn by_label<T: Copy>(&self, values: &[T]) -> BTreeMap<String, T> {
-        self.ask.task.labels.iter().cloned().zip(values.iter().copied()).collect()
+        self.ask
+            .task
+            .labels
+            .iter()
+            .cloned()
+            .zip(values.iter().copied())
+            .collect()
     }
 }
 
-/// Items that share their first text while another one differs, each with the index of the first of them.
+/// Items that share their first text while another one differs, each with the index of the
+/// first of them.
 pub fn find_groups(items: &[Item]) -> BTreeMap<usize, u64> {
     let mut alike: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
     for item in items {
@@ -152,7 +209,10 @@ pub fn find_groups(items: &[Item]) -> BTreeMap<usize, u64> {
     let differ = |items: &&Vec<&Item>| items.iter().any(|item| item.fields != items[0].fields);
     let number = |items: &Vec<&Item>| {
         let first = items[0].index as u64;
-        items.iter().map(|item| (item.index, first)).collect::<Vec<_>>()
+        items
+            .iter()
+            .map(|item| (item.index, first))
+            .collect::<Vec<_>>()
     };
     alike.values().filter(differ).flat_map(number).collect()
 }
@@ -165,15 +225,31 @@ mod tests {
 
     #[test]
     fn items_with_one_premise_are_a_group_and_copies_are_none() {
-        let texts = [["a", "1"], ["b", "1"], ["a", "2"], ["c", "1"], ["c", "1"], ["a", "1"]];
+        let texts = [
+            ["a", "1"],
+            ["b", "1"],
+            ["a", "2"],
+            ["c", "1"],
+            ["c", "1"],
+            ["a", "1"],
+        ];
         let items: Vec<Item> = texts
             .iter()
             .enumerate()
             .map(|(index, fields)| {
                 let fields = fields.iter().map(|f| (*f).to_owned()).collect();
-                Item { index, fields, gold: Label(0), answerable: true, choices: Vec::new() }
+                Item {
+                    index,
+                    fields,
+                    gold: Label(0),
+                    answerable: true,
+                    choices: Vec::new(),
+                }
             })
             .collect();
-        assert_eq!(find_groups(&items), BTreeMap::from([(0, 0), (2, 0), (5, 0)]));
+        assert_eq!(
+            find_groups(&items),
+            BTreeMap::from([(0, 0), (2, 0), (5, 0)])
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What a model says where nothing constrains it: greedy decoding up to the closing quote. A check that the label chosen
-//! among labels is what would be said. Never here: scores.
+//! What a model says where nothing constrains it: greedy decoding up to the closing quote. A
+//! check that the label chosen among labels is what would be said. Never here: scores.
 
 use std::ops::AddAssign;
 
@@ -41,8 +41,8 @@ impl AddAssign for Said {
     }
 }
 
-/// Continues a question by the likeliest token until a quote is closed, the text ends, or the longest label and
-/// [`BEYOND`] tokens are exceeded; returns what stands before the quote.
+/// Continues a question by the likeliest token until a quote is closed, the text ends, or the
+/// longest label and [`BEYOND`] tokens are exceeded; returns what stands before the quote.
 pub(crate) fn say(
     model: &Decoder,
     tokenizer: &Tokenizer,
@@ -77,9 +77,23 @@ mod tests {
     fn a_word_is_the_chosen_label_another_or_none() {
         let words = ["ja".to_owned(), "nein".to_owned()];
         let mut said = Said::default();
-        for (text, chosen) in [("ja", 0), (" ja\n", 0), ("nein", 0), ("nein, ja", 1), ("", 0), ("Ja", 0)] {
+        for (text, chosen) in [
+            ("ja", 0),
+            (" ja\n", 0),
+            ("nein", 0),
+            ("nein, ja", 1),
+            ("", 0),
+            ("Ja", 0),
+        ] {
             said.count(text, &words, chosen);
         }
-        assert_eq!(said, Said { chosen: 2, other: 1, none: 3 });
+        assert_eq!(
+            said,
+            Said {
+                chosen: 2,
+                other: 1,
+                none: 3
+            }
+        );
     }
 }

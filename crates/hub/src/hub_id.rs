@@ -22,7 +22,10 @@ pub struct NoHubId(String);
 impl HubId {
     /// The id at its default revision, `main`.
     pub(crate) fn at_default(id: &str) -> Self {
-        Self { id: id.to_owned(), revision: DEFAULT_REVISION.to_owned() }
+        Self {
+            id: id.to_owned(),
+            revision: DEFAULT_REVISION.to_owned(),
+        }
     }
 }
 
@@ -31,15 +34,20 @@ impl FromStr for HubId {
 
     fn from_str(text: &str) -> Result<Self, NoHubId> {
         let (id, revision) = text.split_once('@').unwrap_or((text, DEFAULT_REVISION));
-        let named = matches!(id.split_once('/'), Some((org, name)) if is_part(org) && is_part(name));
+        let named =
+            matches!(id.split_once('/'), Some((org, name)) if is_part(org) && is_part(name));
         if !named || !revision.split('/').all(is_part) {
             return Err(NoHubId(text.to_owned()));
         }
-        Ok(Self { id: id.to_owned(), revision: revision.to_owned() })
+        Ok(Self {
+            id: id.to_owned(),
+            revision: revision.to_owned(),
+        })
     }
 }
 
-/// The hub's own rule. It also keeps a part usable as a folder's name: no `..`, no leading dot, and `--` free as a separator.
+/// The hub's own rule. It also keeps a part usable as a folder's name: no `..`, no leading dot,
+/// and `--` free as a separator.
 fn is_part(part: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let edge = |c: char| matches!(c, '-' | '.');
@@ -65,7 +73,10 @@ mod tests {
     #[test]
     fn reads_ids_with_and_without_revision() {
         let id: HubId = "Qwen/Qwen1.5-4B".parse().expect("an id");
-        assert_eq!((id.id.as_str(), id.revision.as_str()), ("Qwen/Qwen1.5-4B", "main"));
+        assert_eq!(
+            (id.id.as_str(), id.revision.as_str()),
+            ("Qwen/Qwen1.5-4B", "main")
+        );
         let id: HubId = "a/b_c@refs/pr/1".parse().expect("an id");
         assert_eq!(id.to_string(), "a/b_c@refs/pr/1");
     }
@@ -73,8 +84,8 @@ mod tests {
     #[test]
     fn refuses_what_could_leave_the_cache() {
         for text in [
-            "a", "a/b/c", "/b", "a/", "../b", "a/..", "./b", "a/b@", "a/b@../c", "a/b@x@y", "a b/c", "a/b--c",
-            "a/b..c", "a/b%2F",
+            "a", "a/b/c", "/b", "a/", "../b", "a/..", "./b", "a/b@", "a/b@../c", "a/b@x@y",
+            "a b/c", "a/b--c", "a/b..c", "a/b%2F",
         ] {
             assert!(text.parse::<HubId>().is_err(), "{text}");
         }

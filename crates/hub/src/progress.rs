@@ -2,8 +2,9 @@
 
 /// Told about a transfer while it runs.
 pub trait Progress {
-    /// A transfer of `what` begins; `total` bytes if known. Comes again for the same `what` when a broken transfer is
-    /// taken up again; bytes that were there already follow at once through [`Self::advance`].
+    /// A transfer of `what` begins; `total` bytes if known. Comes again for the same `what`
+    /// when a broken transfer is taken up again; bytes that were there already follow at once
+    /// through [`Self::advance`].
     fn start(&mut self, what: &str, total: Option<u64>);
 
     /// `bytes` more are done.
@@ -12,7 +13,8 @@ pub trait Progress {
     /// The transfer begun last has ended, well or not.
     fn finish(&mut self);
 
-    /// Something the user should know, such as that another source is tried. One sentence without a full stop.
+    /// Something the user should know, such as that another source is tried. One sentence
+    /// without a full stop.
     fn note(&mut self, text: &str) {
         tracing::info!("{text}");
     }

@@ -1,4 +1,5 @@
-//! Which files a model has at each source, and their way into the cache. Never here: HTTP, pip, the order of sources.
+//! Which files a model has at each source, and their way into the cache. Never here: HTTP, pip,
+//! the order of sources.
 
 use std::path::Path;
 
@@ -20,14 +21,24 @@ pub(crate) fn cached_hub(name: &str, id: &HubId, cache: &Cache) -> Result<Option
 }
 
 /// The package's model, if the cache holds it.
-pub(crate) fn cached_package(name: &str, package: &Package, cache: &Cache) -> Result<Option<Model>, HubError> {
+pub(crate) fn cached_package(
+    name: &str,
+    package: &Package,
+    cache: &Cache,
+) -> Result<Option<Model>, HubError> {
     let dir = cache.package_dir(package);
-    let gguf = ModelFiles::Gguf { path: dir.join(package::file_name(package)) };
+    let gguf = ModelFiles::Gguf {
+        path: dir.join(package::file_name(package)),
+    };
     Ok(cache::read_complete(&dir)?.map(|source| model(name, gguf, &source)))
 }
 
 fn model(name: &str, files: ModelFiles, source: &SourceFile) -> Model {
-    Model { name: name.to_owned(), files, revision: Some(source.origin.to_string()) }
+    Model {
+        name: name.to_owned(),
+        files,
+        revision: Some(source.origin.to_string()),
+    }
 }
 
 /// Fetches a repository's configuration, tokenizer and safetensors.
@@ -47,7 +58,11 @@ pub(crate) fn pull_hub(
     let mut repository = Repository::new(id.clone(), Content::Model);
     let files = fetch_folder(&mut client, &mut repository, &dir, progress)?;
     let opened = folder::open(&dir)?;
-    let origin = Origin::Hub { id: id.id.clone(), revision: id.revision.clone(), commit: repository.commit };
+    let origin = Origin::Hub {
+        id: id.id.clone(),
+        revision: id.revision.clone(),
+        commit: repository.commit,
+    };
     let source = SourceFile { origin, files };
     cache::write_source(&dir, &source)?;
     Ok(model(name, opened, &source))
@@ -59,7 +74,13 @@ fn fetch_folder(
     dir: &Path,
     progress: &mut dyn Progress,
 ) -> Result<Vec<FileRecord>, HubError> {
-    let mut files = vec![fetch_needed(client, repository, folder::CONFIG, dir, progress)?];
+    let mut files = vec![fetch_needed(
+        client,
+        repository,
+        folder::CONFIG,
+        dir,
+        progress,
+    )?];
     for name in folder::OPTIONAL {
         files.extend(client.fetch(repository, name, dir, progress)?);
     }
@@ -67,7 +88,13 @@ fn fetch_folder(
         files.push(weights);
         return Ok(files);
     }
-    files.push(fetch_needed(client, repository, folder::INDEX, dir, progress)?);
+    files.push(fetch_needed(
+        client,
+        repository,
+        folder::INDEX,
+        dir,
+        progress,
+    )?);
     for shard in folder::read_index(&dir.join(folder::INDEX))? {
         files.push(fetch_needed(client, repository, &shard, dir, progress)?);
     }
@@ -88,9 +115,15 @@ fn fetch_needed(
                 folder::WEIGHTS
             )
         } else {
-            format!("the repository has no `{name}`, so it is no complete model; check the name and the revision")
+            format!(
+                "the repository has no `{name}`, so it is no complete model; check the name and the revision"
+            )
         };
-        HubError::Refused { url, status: 404, advice }
+        HubError::Refused {
+            url,
+            status: 404,
+            advice,
+        }
     };
     let found = client.fetch(repository, name, dir, progress)?;
     found.ok_or_else(|| absent(client.url(repository, name)))
@@ -115,8 +148,13 @@ pub(crate) fn pull_package(
         version: package.version.to_owned(),
         member: package.member.to_owned(),
     };
-    let files = ModelFiles::Gguf { path: dir.join(&file.name) };
-    let source = SourceFile { origin, files: vec![file] };
+    let files = ModelFiles::Gguf {
+        path: dir.join(&file.name),
+    };
+    let source = SourceFile {
+        origin,
+        files: vec![file],
+    };
     cache::write_source(&dir, &source)?;
     Ok(model(name, files, &source))
 }

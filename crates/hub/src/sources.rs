@@ -1,5 +1,5 @@
-//! Where models are fetched from and with what: the hub's address and token, the pip to call. Read from the environment
-//! in one place. Never here: fetching.
+//! Where models are fetched from and with what: the hub's address and token, the pip to call.
+//! Read from the environment in one place. Never here: fetching.
 
 use std::{env, fmt, time::Duration};
 
@@ -12,8 +12,8 @@ pub struct Sources {
     pub token: Option<String>,
     /// `HF_HUB_OFFLINE`: the hub is not asked.
     pub offline: bool,
-    /// Commands that may be pip, in the order in which they are tried: a program and its first arguments. The variable
-    /// `LINGUALIGN_PIP` names one program to use instead.
+    /// Commands that may be pip, in the order in which they are tried: a program and its first
+    /// arguments. The variable `LINGUALIGN_PIP` names one program to use instead.
     pub pip: Vec<Vec<String>>,
     /// Pause before the first repetition of a failed request; doubles each time.
     pub pause: Duration,
@@ -22,11 +22,21 @@ pub struct Sources {
 impl Sources {
     /// The settings of the environment.
     pub fn from_env() -> Self {
-        let text = |name: &str| env::var_os(name).unwrap_or_default().to_string_lossy().trim().to_owned();
+        let text = |name: &str| {
+            env::var_os(name)
+                .unwrap_or_default()
+                .to_string_lossy()
+                .trim()
+                .to_owned()
+        };
         let set = |name: &str| Some(text(name)).filter(|value| !value.is_empty());
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
-        let offline = set("HF_HUB_OFFLINE")
-            .is_some_and(|v| !matches!(v.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off"));
+        let offline = set("HF_HUB_OFFLINE").is_some_and(|v| {
+            !matches!(
+                v.to_ascii_lowercase().as_str(),
+                "0" | "false" | "no" | "off"
+            )
+        });
         let pip = match set("LINGUALIGN_PIP") {
             Some(program) => vec![vec![program]],
             None => default_pip(),
@@ -47,12 +57,21 @@ fn default_pip() -> Vec<Vec<String>> {
     } else {
         &[&["python3", "-m", "pip"], &["pip3"], &["pip"]]
     };
-    commands.iter().map(|words| words.iter().map(|w| (*w).to_owned()).collect()).collect()
+    commands
+        .iter()
+        .map(|words| words.iter().map(|w| (*w).to_owned()).collect())
+        .collect()
 }
 
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, token, offline, pip, pause } = self;
+        let Self {
+            endpoint,
+            token,
+            offline,
+            pip,
+            pause,
+        } = self;
         let token = token.as_ref().map(|_| "set");
         f.debug_struct("Sources")
             .field("endpoint", endpoint)
@@ -73,6 +92,9 @@ mod tests {
         let mut sources = Sources::from_env();
         sources.token = Some("hf_secret".into());
         let shown = format!("{sources:?}");
-        assert!(!shown.contains("hf_secret") && shown.contains(r#"token: Some("set")"#), "{shown}");
+        assert!(
+            !shown.contains("hf_secret") && shown.contains(r#"token: Some("set")"#),
+            "{shown}"
+        );
     }
 }

@@ -1,6 +1,7 @@
-//! Speed of every op at the shapes of a 135M model, beside the machine's ceilings, measured in the same run. Products
-//! count operations, row-wise ops the bytes that they must read and write. `cargo bench -p lingualign-model --bench ops`;
-//! how to read it: `bench/README.md`. Never here: whole steps (`crates/train/examples/profile.rs`), other programs.
+//! Speed of every op at the shapes of a 135M model, beside the machine's ceilings, measured in
+//! the same run. Products count operations, row-wise ops the bytes that they must read and
+//! write. `cargo bench -p lingualign-model --bench ops`; how to read it: `bench/README.md`.
+//! Never here: whole steps (`crates/train/examples/profile.rs`), other programs.
 
 use std::{hint::black_box, time::Duration};
 
@@ -34,7 +35,12 @@ const MLP: usize = 1536;
 const VOCAB: usize = 49_152;
 /// R
 const RANK: usize = 8;
-const HEADS: Heads = Heads { query: 9, key_value: 3, size: 64, window: None };
+const HEADS: Heads = Heads {
+    query: 9,
+    key_value: 3,
+    size: 64,
+    window: None,
+};
 /// G · D
 const KEYS: usize = HEADS.key_value * HEADS.size;
 /// Learnt rows that meet the head at once.
@@ -43,7 +49,8 @@ const LEARNT: usize = 256;
 const QUESTIONS: usize = 32;
 /// Elements of 8 bytes that a thread reads or copies at a time.
 const PIECE: usize = 8192;
-/// Independent sums of a thread: enough to hide a multiply-add's latency, few enough for AVX2's 16 registers.
+/// Independent sums of a thread: enough to hide a multiply-add's latency, few enough for AVX2's
+/// 16 registers.
 const SUMS: usize = 12;
 /// Multiply-adds of each sum: about a millisecond, beside which waking the threads is little.
 const TURNS: usize = 1 << 18;
@@ -51,7 +58,8 @@ const TURNS: usize = 1 << 18;
 const LANES: usize = 4;
 const PRECISIONS: [(&str, DType); 2] = [("f32", DType::F32), ("bf16", DType::BF16)];
 
-/// The program's allocator, which keeps what it has: with another one, an op would be timed with its result's page faults.
+/// The program's allocator, which keeps what it has: with another one, an op would be timed
+/// with its result's page faults.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// `mi_option_purge_delay`
@@ -87,10 +95,11 @@ fn main() {
     criterion.final_summary();
 }
 
-/// What the ops are read against. For products: multiply-adds whose operands never leave the registers, by the kernels' own
-/// instructions, so that a product's distance from it is what its loads, packing and threads cost; a product of small
-/// operands would be measured with the very kernel that is judged. For row-wise ops: a copy, of rows as an op has them,
-/// which stay in a cache between calls, and of more than most caches hold.
+/// What the ops are read against. For products: multiply-adds whose operands never leave the
+/// registers, by the kernels' own instructions, so that a product's distance from it is what
+/// its loads, packing and threads cost; a product of small operands would be measured with the
+/// very kernel that is judged. For row-wise ops: a copy, of rows as an op has them, which stay
+/// in a cache between calls, and of more than most caches hold.
 fn measure_ceiling(group: &mut Group<'_>) {
     let set = instruction_set();
     let mut best = vec![("f32", set.min(InstructionSet::Avx512))];
@@ -104,12 +113,22 @@ fn measure_ceiling(group: &mut Group<'_>) {
             bencher.iter(|| rayon::broadcast(|_| multiply_add(set)))
         });
     }
-    for (name, bytes) in [("NxE", 4 * ROWS * HIDDEN), ("NxF", 4 * ROWS * MLP), ("256MiB", 256 << 20)] {
+    for (name, bytes) in [
+        ("NxE", 4 * ROWS * HIDDEN),
+        ("NxF", 4 * ROWS * MLP),
+        ("256MiB", 256 << 20),
+    ] {
         // Filled by all threads, so that each page is near one of them.
-        let [source, mut copy] =
-            [0, 1].map(|first| (0..bytes / 8).into_par_iter().map(|i| i + first).collect::<Vec<_>>());
+        let [source, mut copy] = [0, 1].map(|first| {
+            (0..bytes / 8)
+                .into_par_iter()
+                .map(|i| i + first)
+                .collect::<Vec<_>>()
+        });
         group.throughput(Throughput::Bytes(bytes as u64));
-        group.bench_function(format!("read/{name}"), |bencher| bencher.iter(|| sum(&source)));
+        group.bench_function(format!("read/{name}"), |bencher| {
+            bencher.iter(|| sum(&source))
+        });
         group.throughput(Throughput::Bytes(2 * bytes as u64));
         group.bench_function(format!("copy/{name}"), |bencher| {
             bencher.iter(|| {
@@ -122,19 +141,35 @@ fn measure_ceiling(group: &mut Group<'_>) {
 
 /// Of integers: the compiler may sum them in any order, and so by vectors.
 fn sum(values: &[usize]) -> usize {
-    values.par_chunks(PIECE).map(|piece| piece.iter().fold(0, |sum: usize, &value| sum.wrapping_add(value))).sum()
+    values
+        .par_chunks(PIECE)
+        .map(|piece| {
+            piece
+                .iter()
+                .fold(0, |sum: usize, &value| sum.wrapping_add(value))
+        })
+        .sum()
 }
 
 fn measure_linear(group: &mut Group<'_>) {
     // q and o, k and v, gate and up, down: (out, in).
-    for (out, inner) in [(HIDDEN, HIDDEN), (KEYS, HIDDEN), (MLP, HIDDEN), (HIDDEN, MLP)] {
+    for (out, inner) in [
+        (HIDDEN, HIDDEN),
+        (KEYS, HIDDEN),
+        (MLP, HIDDEN),
+        (HIDDEN, MLP),
+    ] {
         let (x, dy) = (uniform((ROWS, inner)), uniform((ROWS, out)));
         for (precision, dtype) in PRECISIONS {
             let weight = weight((out, inner), dtype);
             let work = 2 * ROWS * inner * out;
             let name = |way: &str| format!("{way}/{precision}/{out}x{inner}");
-            time_product(group, &name("forward"), work, || linear::forward(&x, &weight, None));
-            time_product(group, &name("backward"), work, || linear::backward(&dy, &weight));
+            time_product(group, &name("forward"), work, || {
+                linear::forward(&x, &weight, None)
+            });
+            time_product(group, &name("backward"), work, || {
+                linear::backward(&dy, &weight)
+            });
         }
     }
     let x = uniform((QUESTIONS, HIDDEN));
@@ -152,13 +187,23 @@ fn measure_gated(group: &mut Group<'_>) {
     for (precision, dtype) in PRECISIONS {
         let [gate, up] = [(); 2].map(|()| weight((MLP, HIDDEN), dtype));
         let down = weight((HIDDEN, MLP), dtype);
-        let plain = |weight| Projected { weight, bias: None, update: None };
+        let plain = |weight| Projected {
+            weight,
+            bias: None,
+            update: None,
+        };
         let work = 2 * ROWS * HIDDEN * MLP;
         time_product(group, &format!("forward/{precision}"), 2 * work, || {
             gated::forward(&x, &plain(&gate), &plain(&up), true)
         });
-        let share = Share { dy: &dy, weight: &down, update: None };
-        time_product(group, &format!("backward/{precision}"), work, || gated::backward(&share, &gate_rows, &up_rows));
+        let share = Share {
+            dy: &dy,
+            weight: &down,
+            update: None,
+        };
+        time_product(group, &format!("backward/{precision}"), work, || {
+            gated::backward(&share, &gate_rows, &up_rows)
+        });
     }
 }
 
@@ -168,31 +213,48 @@ fn measure_lora(group: &mut Group<'_>) {
     let (low, d_low) = (uniform((ROWS, RANK)), uniform((ROWS, RANK)));
     let work = 2 * ROWS * HIDDEN * RANK;
     time_product(group, "forward", work, || lora::forward(&x, &a, 2.0));
-    time_product(group, "backward_low", work, || lora::backward_low(&dy, &b, 2.0));
-    time_product(group, "backward", 2 * work, || lora::backward(&x, &low, &d_low, &dy));
+    time_product(group, "backward_low", work, || {
+        lora::backward_low(&dy, &b, 2.0)
+    });
+    time_product(group, "backward", 2 * work, || {
+        lora::backward(&x, &low, &d_low, &dy)
+    });
     time_product(group, "raise", work, || lora::raise(&d_low, &a));
-    let dropout = Dropout { share: 0.1, seed: 1 };
+    let dropout = Dropout {
+        share: 0.1,
+        seed: 1,
+    };
     time_pass(group, "dropout", 2 * ROWS * HIDDEN, || dropout.apply(&x));
 }
 
 fn measure_attend(group: &mut Group<'_>) {
     let parts = |rows: &Rows| {
         let n = rows.len();
-        [uniform((n, HEADS.query * HEADS.size)), uniform((n, KEYS)), uniform((n, KEYS))]
+        [
+            uniform((n, HEADS.query * HEADS.size)),
+            uniform((n, KEYS)),
+            uniform((n, KEYS)),
+        ]
     };
     let rows = Rows::new([64; 16], 0);
     let [q, k, v] = parts(&rows);
     let (out, saved) = attend::forward(&HEADS, &rows, &q, &k, &v, None).expect("attend");
     let work = 4 * visible_elements(&rows);
-    time_product(group, "forward/16_of_64", work, || attend::forward(&HEADS, &rows, &q, &k, &v, None));
-    // Scores again, and the gradients of weights, queries, keys and values: five products for the forward's two.
+    time_product(group, "forward/16_of_64", work, || {
+        attend::forward(&HEADS, &rows, &q, &k, &v, None)
+    });
+    // Scores again, and the gradients of weights, queries, keys and values: five products for
+    // the forward's two.
     time_product(group, "backward/16_of_64", work / 2 * 5, || {
         attend::backward(&HEADS, &rows, &q, &k, &v, &saved, &out)
     });
 
     let rows = Rows::new([62; QUESTIONS], 391);
     let [q, k, v] = parts(&rows);
-    let mut prefix = LayerKv::new(uniform((rows.prefix(), KEYS)), uniform((rows.prefix(), KEYS)));
+    let mut prefix = LayerKv::new(
+        uniform((rows.prefix(), KEYS)),
+        uniform((rows.prefix(), KEYS)),
+    );
     prefix.pack(&HEADS).expect("packed");
     let work = 4 * visible_elements(&rows);
     time_product(group, "forward/32_of_62_after_391", work, || {
@@ -200,7 +262,8 @@ fn measure_attend(group: &mut Group<'_>) {
     });
 }
 
-/// Pairs of a row and a key that it sees, times the heads' width: what one of attention's products multiplies.
+/// Pairs of a row and a key that it sees, times the heads' width: what one of attention's
+/// products multiplies.
 fn visible_elements(rows: &Rows) -> usize {
     let pairs: usize = rows.positions().iter().map(|&position| position + 1).sum();
     pairs * HEADS.query * HEADS.size
@@ -224,29 +287,46 @@ fn measure_cross_entropy(group: &mut Group<'_>) {
 fn measure_rms_norm(group: &mut Group<'_>) {
     let [x, dy, start] = [(); 3].map(|()| uniform((ROWS, HIDDEN)));
     let (weight, eps) = (uniform(HIDDEN), 1e-5);
-    time_pass(group, "forward", 2 * ROWS * HIDDEN, || rms_norm::forward(&x, &weight, eps));
-    time_pass(group, "backward", 4 * ROWS * HIDDEN, || rms_norm::backward(&x, &weight, eps, &dy, Some(&start)));
+    time_pass(group, "forward", 2 * ROWS * HIDDEN, || {
+        rms_norm::forward(&x, &weight, eps)
+    });
+    time_pass(group, "backward", 4 * ROWS * HIDDEN, || {
+        rms_norm::backward(&x, &weight, eps, &dy, Some(&start))
+    });
 }
 
 fn measure_rope(group: &mut Group<'_>) {
     let half = HEADS.size / 2;
-    let angles = Angles { cos: uniform((ROWS, half)), sin: uniform((ROWS, half)) };
+    let angles = Angles {
+        cos: uniform((ROWS, half)),
+        sin: uniform((ROWS, half)),
+    };
     for (name, width) in [("queries", HEADS.query * HEADS.size), ("keys", KEYS)] {
         let x = uniform((ROWS, width));
-        time_pass(group, name, 2 * ROWS * (width + half), || rope::turn(&x, &angles, Turn::Forward));
+        time_pass(group, name, 2 * ROWS * (width + half), || {
+            rope::turn(&x, &angles, Turn::Forward)
+        });
     }
 }
 
 fn measure_swiglu(group: &mut Group<'_>) {
     let [gate, up, dy] = [(); 3].map(|()| uniform((ROWS, MLP)));
-    time_pass(group, "forward", 3 * ROWS * MLP, || swiglu::forward(&gate, &up));
-    time_pass(group, "backward", 5 * ROWS * MLP, || swiglu::backward(&gate, &up, &dy));
+    time_pass(group, "forward", 3 * ROWS * MLP, || {
+        swiglu::forward(&gate, &up)
+    });
+    time_pass(group, "backward", 5 * ROWS * MLP, || {
+        swiglu::backward(&gate, &up, &dy)
+    });
 }
 
 fn measure_softmax(group: &mut Group<'_>) {
     let logits = uniform((QUESTIONS, VOCAB));
-    time_pass(group, "softmax", 2 * QUESTIONS * VOCAB, || softmax::softmax(&logits));
-    time_pass(group, "log_softmax", 2 * QUESTIONS * VOCAB, || softmax::log_softmax(&logits));
+    time_pass(group, "softmax", 2 * QUESTIONS * VOCAB, || {
+        softmax::softmax(&logits)
+    });
+    time_pass(group, "log_softmax", 2 * QUESTIONS * VOCAB, || {
+        softmax::log_softmax(&logits)
+    });
 }
 
 fn measure_add(group: &mut Group<'_>) {
@@ -255,15 +335,30 @@ fn measure_add(group: &mut Group<'_>) {
 }
 
 /// Times an op that multiplies and adds `work` times in products; freeing its result counts.
-fn time_product<T>(group: &mut Group<'_>, name: &str, work: usize, mut run: impl FnMut() -> Result<T>) {
+fn time_product<T>(
+    group: &mut Group<'_>,
+    name: &str,
+    work: usize,
+    mut run: impl FnMut() -> Result<T>,
+) {
     group.throughput(Throughput::Elements(work as u64));
-    group.bench_function(name, |bencher| bencher.iter(|| run().expect("shapes that fit")));
+    group.bench_function(name, |bencher| {
+        bencher.iter(|| run().expect("shapes that fit"))
+    });
 }
 
-/// Times an op that reads and writes `elements` f32, each input and output once; freeing its result counts.
-fn time_pass<T>(group: &mut Group<'_>, name: &str, elements: usize, mut run: impl FnMut() -> Result<T>) {
+/// Times an op that reads and writes `elements` f32, each input and output once; freeing its
+/// result counts.
+fn time_pass<T>(
+    group: &mut Group<'_>,
+    name: &str,
+    elements: usize,
+    mut run: impl FnMut() -> Result<T>,
+) {
     group.throughput(Throughput::Bytes(4 * elements as u64));
-    group.bench_function(name, |bencher| bencher.iter(|| run().expect("shapes that fit")));
+    group.bench_function(name, |bencher| {
+        bencher.iter(|| run().expect("shapes that fit"))
+    });
 }
 
 /// Values in [-1, 1).
@@ -309,7 +404,11 @@ fn multiply_add_portable() {
     for _ in 0..TURNS {
         for sum in sums.as_flattened_mut() {
             let fused = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
-            *sum = if fused { sum.mul_add(factor, addend) } else { *sum * factor + addend };
+            *sum = if fused {
+                sum.mul_add(factor, addend)
+            } else {
+                *sum * factor + addend
+            };
         }
     }
     black_box(sums);
@@ -328,7 +427,10 @@ mod x86 {
         for (i, sum) in sums.iter_mut().enumerate() {
             *sum = _mm256_set1_ps(i as f32);
         }
-        let (factor, addend) = (_mm256_set1_ps(black_box(0.5)), _mm256_set1_ps(black_box(0.25)));
+        let (factor, addend) = (
+            _mm256_set1_ps(black_box(0.5)),
+            _mm256_set1_ps(black_box(0.25)),
+        );
         for _ in 0..TURNS {
             for sum in &mut sums {
                 *sum = _mm256_fmadd_ps(*sum, factor, addend);
@@ -343,7 +445,10 @@ mod x86 {
         for (i, sum) in sums.iter_mut().enumerate() {
             *sum = _mm512_set1_ps(i as f32);
         }
-        let (factor, addend) = (_mm512_set1_ps(black_box(0.5)), _mm512_set1_ps(black_box(0.25)));
+        let (factor, addend) = (
+            _mm512_set1_ps(black_box(0.5)),
+            _mm512_set1_ps(black_box(0.25)),
+        );
         for _ in 0..TURNS {
             for sum in &mut sums {
                 *sum = _mm512_fmadd_ps(*sum, factor, addend);
@@ -358,7 +463,10 @@ mod x86 {
         for (i, sum) in sums.iter_mut().enumerate() {
             *sum = _mm512_set1_ps(i as f32);
         }
-        let (a, b) = (_mm512_set1_ps(black_box(0.5)), _mm512_set1_ps(black_box(0.25)));
+        let (a, b) = (
+            _mm512_set1_ps(black_box(0.5)),
+            _mm512_set1_ps(black_box(0.25)),
+        );
         let (a, b) = (_mm512_cvtne2ps_pbh(a, a), _mm512_cvtne2ps_pbh(b, b));
         for _ in 0..TURNS {
             for sum in &mut sums {

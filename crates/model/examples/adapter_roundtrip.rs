@@ -1,6 +1,8 @@
-//! Writes a random adapter for a model and prints the last logits with it, as JSON, for `tests/peft_interop.py`.
+//! Writes a random adapter for a model and prints the last logits with it, as JSON, for
+//! `tests/peft_interop.py`.
 //!
-//! Usage: `cargo run -p lingualign-model --example adapter_roundtrip MODEL_FOLDER ADAPTER_FOLDER > logits.json`
+//! Usage: `cargo run -p lingualign-model --example adapter_roundtrip MODEL_FOLDER
+//! ADAPTER_FOLDER > logits.json`
 
 use std::{
     error::Error,
@@ -17,8 +19,13 @@ const INPUT_IDS: [u32; 12] = [5, 120, 33, 7, 250, 64, 2, 91, 18, 200, 143, 9];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [model, output] = arguments.as_slice() else { return Err("arguments: MODEL_FOLDER ADAPTER_FOLDER".into()) };
-    let files = ModelFiles::Folder { dir: model.clone(), weights: vec![model.join("model.safetensors")] };
+    let [model, output] = arguments.as_slice() else {
+        return Err("arguments: MODEL_FOLDER ADAPTER_FOLDER".into());
+    };
+    let files = ModelFiles::Folder {
+        dir: model.clone(),
+        weights: vec![model.join("model.safetensors")],
+    };
     let mut decoder = Decoder::load(&files, Precision::F32, &Device::Cpu)?;
     let adapter = random_adapter(&decoder)?;
     adapter.write(output, &model.to_string_lossy())?;
@@ -26,17 +33,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     let hidden = decoder.hidden(&INPUT_IDS, &Rows::new([INPUT_IDS.len()], 0), None)?;
     let last = decoder.select(&hidden, &[INPUT_IDS.len() as u32 - 1])?;
     let logits = decoder.logits(&last)?.flatten_all()?.to_vec1::<f32>()?;
-    writeln!(std::io::stdout(), "{}", serde_json::json!({ "input_ids": INPUT_IDS, "logits": logits }))?;
+    writeln!(
+        std::io::stdout(),
+        "{}",
+        serde_json::json!({ "input_ids": INPUT_IDS, "logits": logits })
+    )?;
     Ok(())
 }
 
-/// Rank 5, alpha 8; one place with a rank of its own and one with a scale of its own, so that patterns are written too.
+/// Rank 5, alpha 8; one place with a rank of its own and one with a scale of its own, so that
+/// patterns are written too.
 fn random_adapter(decoder: &Decoder) -> Result<Adapter, Box<dyn Error>> {
-    let config = LoraConfig { rank: 5, alpha: 8.0, dropout: 0.0, targets: Projection::ALL.to_vec() };
+    let config = LoraConfig {
+        rank: 5,
+        alpha: 8.0,
+        dropout: 0.0,
+        targets: Projection::ALL.to_vec(),
+    };
     let mut state = 1u64;
     let mut noise = |count: usize| -> Vec<f32> {
         let next = |_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             0.2 * ((state >> 40) as f32 / 8_388_608.0 - 1.0)
         };
         (0..count).map(next).collect()

@@ -1,5 +1,6 @@
-//! Speed of the frozen product x Wᵀ and of dy W beside the `gemm` crate, at the shapes of a 135M model: GFLOP/s, best of
-//! several. `cargo run --release -p lingualign-model --example products [ROWS]`
+//! Speed of the frozen product x Wᵀ and of dy W beside the `gemm` crate, at the shapes of a
+//! 135M model: GFLOP/s, best of several. `cargo run --release -p lingualign-model --example
+//! products [ROWS]`
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::time::Instant;
@@ -8,11 +9,22 @@ use candle_core::{Device, Tensor};
 use model::{Weight, ops::linear};
 
 /// (out, in) of q, k, gate, down, head.
-const SHAPES: [(usize, usize); 5] = [(576, 576), (192, 576), (1536, 576), (576, 1536), (49_152, 576)];
+const SHAPES: [(usize, usize); 5] = [
+    (576, 576),
+    (192, 576),
+    (1536, 576),
+    (576, 1536),
+    (49_152, 576),
+];
 
 fn main() {
     let rows: usize = std::env::args().nth(1).map_or(1024, |n| n.parse().unwrap());
-    println!("{} rows, {} threads, {}", rows, rayon::current_num_threads(), model::instruction_set());
+    println!(
+        "{} rows, {} threads, {}",
+        rows,
+        rayon::current_num_threads(),
+        model::instruction_set()
+    );
     for (out, inner) in SHAPES {
         let rows = if out > 10_000 { rows.min(192) } else { rows };
         let x = Tensor::randn(0f32, 1.0, (rows, inner), &Device::Cpu).unwrap();
@@ -29,18 +41,24 @@ fn main() {
             "({out:>6}, {inner:>4})  forward {ours:>6.1}  backward {back:>6.1}  gemm crate forward {crate_forward:>6.1}"
         );
         let off = neighbours(&xs, &ws, (rows, out, inner));
-        println!("                  a row of the gemm crate's product changes with its neighbours by up to {off:e}");
+        println!(
+            "                  a row of the gemm crate's product changes with its neighbours by up to {off:e}"
+        );
     }
 }
 
-/// Largest difference between a row of the crate's product alone or among a few, and among all: 0 where it never depends on them.
+/// Largest difference between a row of the crate's product alone or among a few, and among all:
+/// 0 where it never depends on them.
 fn neighbours(xs: &[f32], ws: &[f32], (rows, out, inner): (usize, usize, usize)) -> f32 {
     let mut all = vec![0f32; rows * out];
     product(&mut all, xs, ws, (rows, out, inner));
     let few = |count: usize| {
         let mut part = vec![0f32; count * out];
         product(&mut part, xs, ws, (count, out, inner));
-        part.iter().zip(&all).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        part.iter()
+            .zip(&all)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max)
     };
     [1, 2, 7, 33, 100].into_iter().map(few).fold(0.0, f32::max)
 }
@@ -56,7 +74,9 @@ fn best(mut run: impl FnMut()) -> f64 {
         run();
         start.elapsed().as_secs_f64()
     };
-    (0..15).map(|_| time(&mut run)).fold(f64::INFINITY, f64::min)
+    (0..15)
+        .map(|_| time(&mut run))
+        .fold(f64::INFINITY, f64::min)
 }
 
 /// y (rows, out) = x (rows, in) w (out, in)ᵀ by the general crate, all cores.

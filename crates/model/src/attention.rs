@@ -37,10 +37,19 @@ pub(crate) struct AttentionSaved {
 }
 
 impl Attention {
-    pub(crate) fn load(files: &mut WeightFiles, config: &ModelConfig, layer: usize) -> Result<Self> {
+    pub(crate) fn load(
+        files: &mut WeightFiles,
+        config: &ModelConfig,
+        layer: usize,
+    ) -> Result<Self> {
         let heads = config.heads(layer);
-        let (e, q, kv) = (config.hidden_size, heads.query * heads.size, heads.key_value * heads.size);
-        let mut linear = |projection, shape| Linear::load(files, config, Place { layer, projection }, shape);
+        let (e, q, kv) = (
+            config.hidden_size,
+            heads.query * heads.size,
+            heads.key_value * heads.size,
+        );
+        let mut linear =
+            |projection, shape| Linear::load(files, config, Place { layer, projection }, shape);
         Ok(Self {
             q_proj: linear(Projection::Q, (q, e))?,
             k_proj: linear(Projection::K, (kv, e))?,
@@ -50,8 +59,9 @@ impl Attention {
         })
     }
 
-    /// `residual` (N, E) + the attention of `x` (N, E), which is after the norm; the layer's keys and values, and what
-    /// backward needs. Of the rows `wanted` alone where it is given: (n, E), and nothing for backward.
+    /// `residual` (N, E) + the attention of `x` (N, E), which is after the norm; the layer's
+    /// keys and values, and what backward needs. Of the rows `wanted` alone where it is given:
+    /// (n, E), and nothing for backward.
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn forward(
         &self,
@@ -63,18 +73,31 @@ impl Attention {
         wanted: Option<&Tensor>,
         keep: Keep,
     ) -> Result<(Tensor, LayerKv, AttentionSaved)> {
-        let (q_low, k_low, v_low) =
-            (self.q_proj.lower(x, keep)?, self.k_proj.lower(x, keep)?, self.v_proj.lower(x, keep)?);
-        let projections = [self.q_proj.projected(&q_low), self.k_proj.projected(&k_low), self.v_proj.projected(&v_low)];
+        let (q_low, k_low, v_low) = (
+            self.q_proj.lower(x, keep)?,
+            self.k_proj.lower(x, keep)?,
+            self.v_proj.lower(x, keep)?,
+        );
+        let projections = [
+            self.q_proj.projected(&q_low),
+            self.k_proj.projected(&k_low),
+            self.v_proj.projected(&v_low),
+        ];
         let [q, k, v]: [Tensor; 3] = linear::forward_all(x, &projections, None)?
             .try_into()
             .map_err(|_| ModelError::op("attention", "three projections"))?; // (N, H · D), (N, G · D) twice
-        let (q, k) = (rope::turn(&q, angles, Turn::Forward)?, rope::turn(&k, angles, Turn::Forward)?);
+        let (q, k) = (
+            rope::turn(&q, angles, Turn::Forward)?,
+            rope::turn(&k, angles, Turn::Forward)?,
+        );
         let (out, attend) = attend::forward(&self.heads, rows, &q, &k, &v, prefix)?; // (N, H · D)
         let (y, o_saved) = match wanted {
             None => self.o_proj.forward(&out, Some(residual), keep)?, // (N, E)
             Some(index) => {
-                let (out, residual) = (out.index_select(index, 0)?, residual.index_select(index, 0)?);
+                let (out, residual) = (
+                    out.index_select(index, 0)?,
+                    residual.index_select(index, 0)?,
+                );
                 self.o_proj.forward(&out, Some(&residual), keep)? // (n, E)
             }
         };
@@ -102,12 +125,24 @@ impl Attention {
         gradients: &mut Gradients,
     ) -> Result<Option<Tensor>> {
         let d_out = Backward::sum(&[self.o_proj.backward(&saved.o_proj, dy, gradients)?])?;
-        let grads = attend::backward(&self.heads, rows, &saved.q, &saved.kv.k, &saved.kv.v, &saved.attend, &d_out)?;
+        let grads = attend::backward(
+            &self.heads,
+            rows,
+            &saved.q,
+            &saved.kv.k,
+            &saved.kv.v,
+            &saved.attend,
+            &d_out,
+        )?;
         let dq = rope::turn(&grads.q, angles, Turn::Backward)?;
         let dk = rope::turn(&grads.k, angles, Turn::Backward)?;
         let q = self.q_proj.backward(&saved.q_proj, &dq, gradients)?;
         let k = self.k_proj.backward(&saved.k_proj, &dk, gradients)?;
         let v = self.v_proj.backward(&saved.v_proj, &grads.v, gradients)?;
-        if need_dx { Ok(Some(Backward::sum(&[q, k, v])?)) } else { Ok(None) }
+        if need_dx {
+            Ok(Some(Backward::sum(&[q, k, v])?))
+        } else {
+            Ok(None)
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! One pre-norm residual block. Names of the residual stream: `resid_pre`, `resid_mid`, `resid_post`.
+//! One pre-norm residual block. Names of the residual stream: `resid_pre`, `resid_mid`,
+//! `resid_post`.
 
 use candle_core::{Device, Tensor};
 
@@ -39,9 +40,16 @@ impl BlockSaved {
 }
 
 impl Block {
-    pub(crate) fn load(files: &mut WeightFiles, config: &ModelConfig, layer: usize) -> Result<Self> {
+    pub(crate) fn load(
+        files: &mut WeightFiles,
+        config: &ModelConfig,
+        layer: usize,
+    ) -> Result<Self> {
         let norm = |files: &mut WeightFiles, name: &str| {
-            files.take_f32(&format!("model.layers.{layer}.{name}.weight"), &[config.hidden_size])
+            files.take_f32(
+                &format!("model.layers.{layer}.{name}.weight"),
+                &[config.hidden_size],
+            )
         };
         Ok(Self {
             input_layernorm: norm(files, "input_layernorm")?,
@@ -52,8 +60,9 @@ impl Block {
         })
     }
 
-    /// Over flat rows: `x` (N, E) -> (N, E), with this layer's keys and values. Where nothing is kept and only some rows
-    /// are `wanted` of what comes out, the rest is not computed: (n, E).
+    /// Over flat rows: `x` (N, E) -> (N, E), with this layer's keys and values. Where nothing
+    /// is kept and only some rows are `wanted` of what comes out, the rest is not computed: (n,
+    /// E).
     pub(crate) fn forward(
         &self,
         rows: &Rows,
@@ -64,17 +73,25 @@ impl Block {
         keep: Keep,
     ) -> Result<(Tensor, LayerKv, Option<BlockSaved>)> {
         let normed = rms_norm::forward(x, &self.input_layernorm, self.eps)?;
-        let (resid_mid, kv, attention) = self.self_attn.forward(rows, angles, &normed, x, prefix, wanted, keep)?; // (N, E)
+        let (resid_mid, kv, attention) = self
+            .self_attn
+            .forward(rows, angles, &normed, x, prefix, wanted, keep)?; // (N, E)
         let normed = rms_norm::forward(&resid_mid, &self.post_attention_layernorm, self.eps)?;
         let (resid_post, mlp) = self.mlp.forward(&normed, &resid_mid, keep)?; // (N, E)
         let saved = match keep {
             Keep::Nothing => None,
-            Keep::ForBackward { .. } => Some(BlockSaved { resid_pre: x.clone(), resid_mid, attention, mlp }),
+            Keep::ForBackward { .. } => Some(BlockSaved {
+                resid_pre: x.clone(),
+                resid_mid,
+                attention,
+                mlp,
+            }),
         };
         Ok((resid_post, kv, saved))
     }
 
-    /// `dy` (N, E), the gradient of the block's output -> that of its input, `None` if nothing below is trained.
+    /// `dy` (N, E), the gradient of the block's output -> that of its input, `None` if nothing
+    /// below is trained.
     pub(crate) fn backward(
         &self,
         rows: &Rows,
@@ -84,15 +101,25 @@ impl Block {
         need_dx: bool,
         gradients: &mut Gradients,
     ) -> Result<Option<Tensor>> {
-        let Some(d_normed) = self.mlp.backward(&saved.mlp, dy, true, gradients)? else { return Ok(None) };
+        let Some(d_normed) = self.mlp.backward(&saved.mlp, dy, true, gradients)? else {
+            return Ok(None);
+        };
         let weight = &self.post_attention_layernorm;
         let d_mid = rms_norm::backward(&saved.resid_mid, weight, self.eps, &d_normed, Some(dy))?; // (N, E)
-        let Some(d_normed) = self.self_attn.backward(rows, angles, &saved.attention, &d_mid, need_dx, gradients)?
+        let Some(d_normed) =
+            self.self_attn
+                .backward(rows, angles, &saved.attention, &d_mid, need_dx, gradients)?
         else {
             return Ok(None);
         };
         let weight = &self.input_layernorm;
-        Ok(Some(rms_norm::backward(&saved.resid_pre, weight, self.eps, &d_normed, Some(&d_mid))?))
+        Ok(Some(rms_norm::backward(
+            &saved.resid_pre,
+            weight,
+            self.eps,
+            &d_normed,
+            Some(&d_mid),
+        )?))
     }
 
     /// Switches neurons of the mlp, of which there are `width`, off; all others on.

@@ -1,7 +1,8 @@
 //! The decoder, written once for the Llama, Mistral and Qwen2 families.
 //!
-//! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D** head size, **E** hidden size,
-//! **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA rank.
+//! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D**
+//! head size, **E** hidden size, **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA
+//! rank.
 
 mod walk;
 
@@ -30,7 +31,8 @@ use crate::{
 
 pub use walk::{Look, Seen, Visitor};
 
-/// A place in the residual stream, before the final norm. (Hugging Face's last hidden state is after it.)
+/// A place in the residual stream, before the final norm. (Hugging Face's last hidden state is
+/// after it.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     /// Output of the embedding.
@@ -39,8 +41,8 @@ pub enum Layer {
     After(usize),
 }
 
-/// Keys and values of a run of tokens, one entry per layer: a plain value. [`Decoder::prefill`] makes it, whoever reads
-/// it borrows it; it is only right for the adapter it was made with.
+/// Keys and values of a run of tokens, one entry per layer: a plain value. [`Decoder::prefill`]
+/// makes it, whoever reads it borrows it; it is only right for the adapter it was made with.
 pub struct KvCache {
     layers: Vec<LayerKv>,
     length: usize,
@@ -71,13 +73,15 @@ pub struct Saved {
 enum BlockKept {
     /// All that it needs.
     Activations(Box<BlockSaved>),
-    /// The block's input (N, E): its forward is run again (arXiv 1604.06174, with blocks as segments).
+    /// The block's input (N, E): its forward is run again (arXiv 1604.06174, with blocks as
+    /// segments).
     Input(Tensor),
 }
 
-/// Sees each layer's residual stream, its keys and values, and what its backward needs; what it returns goes on in place of
-/// the residual stream.
-type Visit<'a> = dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) -> Result<Option<Tensor>> + 'a;
+/// Sees each layer's residual stream, its keys and values, and what its backward needs; what it
+/// returns goes on in place of the residual stream.
+type Visit<'a> =
+    dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) -> Result<Option<Tensor>> + 'a;
 
 /// A model in memory.
 pub struct Decoder {
@@ -96,7 +100,11 @@ impl Decoder {
         match files {
             ModelFiles::Folder { dir, weights } => {
                 let config = ModelConfig::from_json_file(&dir.join("config.json"))?;
-                Self::build(config, WeightFiles::open_folder(weights, precision, device)?, device)
+                Self::build(
+                    config,
+                    WeightFiles::open_folder(weights, precision, device)?,
+                    device,
+                )
             }
             ModelFiles::Gguf { path } => {
                 let header = Header::read(path)?;
@@ -109,11 +117,16 @@ impl Decoder {
                     device,
                 )?;
                 if weights.has(ROPE_FACTORS) {
-                    let factors = weights.take_f32(ROPE_FACTORS, &[config.head_dim / 2])?.to_device(&Device::Cpu)?;
+                    let factors = weights
+                        .take_f32(ROPE_FACTORS, &[config.head_dim / 2])?
+                        .to_device(&Device::Cpu)?;
                     let factors = factors.to_vec1::<f32>()?;
                     if let Some(factor) = factors.iter().find(|f| !(f.is_finite() && **f > 0.0)) {
                         let problem = format!("tensor `{ROPE_FACTORS}`: {factor} is not above 0");
-                        return Err(ModelError::Weights { file: path.clone(), problem });
+                        return Err(ModelError::Weights {
+                            file: path.clone(),
+                            problem,
+                        });
                     }
                     config.rope.scaling = RopeScaling::Factors(factors);
                 }
@@ -137,8 +150,15 @@ impl Decoder {
         };
         files.finish()?;
         let ends = embed_tokens.bytes() + lm_head.as_ref().map_or(0, Weight::bytes);
-        let projections: usize = blocks.iter_mut().flat_map(Block::projections).map(|linear| linear.bytes()).sum();
-        tracing::debug!(megabytes = (ends + projections) / 1_000_000, "weights are ready");
+        let projections: usize = blocks
+            .iter_mut()
+            .flat_map(Block::projections)
+            .map(|linear| linear.bytes())
+            .sum();
+        tracing::debug!(
+            megabytes = (ends + projections) / 1_000_000,
+            "weights are ready"
+        );
         Ok(Self {
             config,
             embed_tokens,
@@ -167,9 +187,14 @@ impl Decoder {
         }
         for block in &mut self.blocks {
             for linear in block.projections() {
-                let mut lora = adapter.and_then(|a| a.weights.get(&linear.place())).cloned();
+                let mut lora = adapter
+                    .and_then(|a| a.weights.get(&linear.place()))
+                    .cloned();
                 if let Some(lora) = &mut lora {
-                    (lora.a, lora.b) = (lora.a.to_device(&self.device)?, lora.b.to_device(&self.device)?);
+                    (lora.a, lora.b) = (
+                        lora.a.to_device(&self.device)?,
+                        lora.b.to_device(&self.device)?,
+                    );
                 }
                 linear.set_lora(lora);
             }
@@ -177,15 +202,18 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether a forward keeps only the input of each block, (L, N, E) in all, and backward runs the block's forward again.
-    /// Changes memory and time, not one bit of a gradient.
+    /// Whether a forward keeps only the input of each block, (L, N, E) in all, and backward
+    /// runs the block's forward again. Changes memory and time, not one bit of a gradient.
     pub fn set_activation_checkpointing(&mut self, on: bool) {
         self.activation_checkpointing = on;
     }
 
     /// Rows of the embedding in f32: (N, E).
     fn embed(&self, input_ids: &[u32]) -> Result<Tensor> {
-        if let Some(id) = input_ids.iter().find(|&&id| id as usize >= self.config.vocab_size) {
+        if let Some(id) = input_ids
+            .iter()
+            .find(|&&id| id as usize >= self.config.vocab_size)
+        {
             let size = self.config.vocab_size;
             return Err(ModelError::Input(format!(
                 "token id {id} is not in the vocabulary of {size}; is the tokenizer the model's?"
@@ -194,8 +222,8 @@ impl Decoder {
         self.embed_tokens.rows(input_ids, &self.device)
     }
 
-    /// Runs all blocks, calling `visit` with the residual stream at each layer; returns the last: (N, E), or (n, E) of the
-    /// `wanted` rows alone.
+    /// Runs all blocks, calling `visit` with the residual stream at each layer; returns the
+    /// last: (N, E), or (n, E) of the `wanted` rows alone.
     fn run(
         &self,
         input_ids: &[u32],
@@ -208,14 +236,22 @@ impl Decoder {
         let held = prefix.map_or(0, KvCache::len);
         if input_ids.len() != rows.len() || rows.prefix() != held || rows.is_empty() {
             let sizes = (input_ids.len(), rows.len(), rows.prefix(), held);
-            return Err(ModelError::op("decoder", format!("ids, rows, prefix, cache: {sizes:?}")));
+            return Err(ModelError::op(
+                "decoder",
+                format!("ids, rows, prefix, cache: {sizes:?}"),
+            ));
         }
-        let angles = self.config.rope.angles(self.config.head_dim, &rows.positions(), &self.device)?;
+        let angles =
+            self.config
+                .rope
+                .angles(self.config.head_dim, &rows.positions(), &self.device)?;
         let mut x = self.embed(input_ids)?;
         if let Some(other) = visit(Layer::Embedding, &x, None, None)? {
             x = checked(Layer::Embedding, other, &x)?;
         }
-        let wanted = wanted.map(|index| Tensor::new(index, &self.device)).transpose()?;
+        let wanted = wanted
+            .map(|index| Tensor::new(index, &self.device))
+            .transpose()?;
         for (layer, block) in self.blocks.iter().enumerate() {
             // Only keys and values of the last block's rows are of use to others.
             let wanted = wanted.as_ref().filter(|_| layer + 1 == self.blocks.len());
@@ -230,12 +266,26 @@ impl Decoder {
     }
 
     /// Residual stream after the last block, before the final norm: (N, E).
-    pub fn hidden(&self, input_ids: &[u32], rows: &Rows, prefix: Option<&KvCache>) -> Result<Tensor> {
-        Ok(self.run(input_ids, rows, prefix, None, Keep::Nothing, &mut |_, _, _, _| Ok(None))?.0)
+    pub fn hidden(
+        &self,
+        input_ids: &[u32],
+        rows: &Rows,
+        prefix: Option<&KvCache>,
+    ) -> Result<Tensor> {
+        Ok(self
+            .run(
+                input_ids,
+                rows,
+                prefix,
+                None,
+                Keep::Nothing,
+                &mut |_, _, _, _| Ok(None),
+            )?
+            .0)
     }
 
-    /// Rows `wanted` (n) of [`Decoder::hidden`], in their order, to the same bits: (n, E). What the last block would make of
-    /// the other rows is not computed.
+    /// Rows `wanted` (n) of [`Decoder::hidden`], in their order, to the same bits: (n, E). What
+    /// the last block would make of the other rows is not computed.
     pub fn hidden_at(
         &self,
         input_ids: &[u32],
@@ -243,7 +293,16 @@ impl Decoder {
         prefix: Option<&KvCache>,
         wanted: &[u32],
     ) -> Result<Tensor> {
-        Ok(self.run(input_ids, rows, prefix, Some(wanted), Keep::Nothing, &mut |_, _, _, _| Ok(None))?.0)
+        Ok(self
+            .run(
+                input_ids,
+                rows,
+                prefix,
+                Some(wanted),
+                Keep::Nothing,
+                &mut |_, _, _, _| Ok(None),
+            )?
+            .0)
     }
 
     /// The final norm: (N, E) -> (N, E).
@@ -251,7 +310,8 @@ impl Decoder {
         rms_norm::forward(hidden, &self.norm, self.config.rms_norm_eps)
     }
 
-    /// Final norm and head: residual rows (n, E) -> logits (n, V). Only rows that are scored should come here.
+    /// Final norm and head: residual rows (n, E) -> logits (n, V). Only rows that are scored
+    /// should come here.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
         ops::linear::forward(&self.final_norm(hidden)?, self.head(), None)
     }
@@ -275,24 +335,44 @@ impl Decoder {
     ) -> Result<(Tensor, Saved)> {
         let keep = Keep::ForBackward { dropout };
         let mut blocks = Vec::with_capacity(self.blocks.len() + 1);
-        let (x, angles) = self.run(input_ids, rows, None, None, keep, &mut |_, resid, _, saved| {
-            if self.activation_checkpointing {
-                blocks.push(BlockKept::Input(resid.clone()));
-            } else {
-                blocks.extend(saved.map(|saved| BlockKept::Activations(Box::new(saved))));
-            }
-            Ok(None)
-        })?;
+        let (x, angles) = self.run(
+            input_ids,
+            rows,
+            None,
+            None,
+            keep,
+            &mut |_, resid, _, saved| {
+                if self.activation_checkpointing {
+                    blocks.push(BlockKept::Input(resid.clone()));
+                } else {
+                    blocks.extend(saved.map(|saved| BlockKept::Activations(Box::new(saved))));
+                }
+                Ok(None)
+            },
+        )?;
         blocks.truncate(self.blocks.len()); // the output of the last block is nobody's input
-        Ok((x, Saved { rows: rows.clone(), angles, blocks, keep }))
+        Ok((
+            x,
+            Saved {
+                rows: rows.clone(),
+                angles,
+                blocks,
+                keep,
+            },
+        ))
     }
 
-    /// Sum of cross-entropies (nats) of `targets` at `rows` (n, E) of the residual stream, one each.
+    /// Sum of cross-entropies (nats) of `targets` at `rows` (n, E) of the residual stream, one
+    /// each.
     pub fn loss_of(&self, rows: &Tensor, targets: &[u32]) -> Result<f64> {
-        Ok(cross_entropy::forward_backward(&self.final_norm(rows)?, self.head(), targets, false)?.sum)
+        Ok(
+            cross_entropy::forward_backward(&self.final_norm(rows)?, self.head(), targets, false)?
+                .sum,
+        )
     }
 
-    /// Sum of cross-entropies (nats) of `targets` at rows `learnt` of `hidden`, and its gradient by `hidden` (N, E).
+    /// Sum of cross-entropies (nats) of `targets` at rows `learnt` of `hidden`, and its
+    /// gradient by `hidden` (N, E).
     pub fn loss(
         &self,
         hidden: &Tensor,
@@ -303,9 +383,15 @@ impl Decoder {
         let rows = self.select(hidden, learnt)?; // (n, E)
         let normed = self.final_norm(&rows)?;
         let loss = cross_entropy::forward_backward(&normed, self.head(), targets, with_gradient)?;
-        let Some(d_normed) = loss.d_hidden else { return Ok((loss.sum, None)) };
-        let d_rows = rms_norm::backward(&rows, &self.norm, self.config.rms_norm_eps, &d_normed, None)?;
-        let d_hidden = hidden.zeros_like()?.index_add(&Tensor::new(learnt, &self.device)?, &d_rows, 0)?;
+        let Some(d_normed) = loss.d_hidden else {
+            return Ok((loss.sum, None));
+        };
+        let d_rows =
+            rms_norm::backward(&rows, &self.norm, self.config.rms_norm_eps, &d_normed, None)?;
+        let d_hidden =
+            hidden
+                .zeros_like()?
+                .index_add(&Tensor::new(learnt, &self.device)?, &d_rows, 0)?;
         Ok((loss.sum, Some(d_hidden)))
     }
 
@@ -314,28 +400,52 @@ impl Decoder {
         Shares::of(&self.logits(hidden)?)
     }
 
-    /// How far what final norm and head make of residual rows (n, E) is from `shares`; the gradient is by the rows.
-    pub fn divergence(&self, hidden: &Tensor, shares: &Shares, with_gradient: bool) -> Result<Divergence> {
+    /// How far what final norm and head make of residual rows (n, E) is from `shares`; the
+    /// gradient is by the rows.
+    pub fn divergence(
+        &self,
+        hidden: &Tensor,
+        shares: &Shares,
+        with_gradient: bool,
+    ) -> Result<Divergence> {
         let normed = self.final_norm(hidden)?;
         let mut found = divergence::forward_backward(&normed, self.head(), shares, with_gradient)?;
         if let Some(d_normed) = found.d_hidden.take() {
-            let d_rows = rms_norm::backward(hidden, &self.norm, self.config.rms_norm_eps, &d_normed, None)?;
+            let d_rows = rms_norm::backward(
+                hidden,
+                &self.norm,
+                self.config.rms_norm_eps,
+                &d_normed,
+                None,
+            )?;
             found.d_hidden = Some(d_rows);
         }
         Ok(found)
     }
 
-    /// Gradients of the adapter's matrices for `d_hidden` (N, E), added to `gradients`. Stops at the lowest block: nothing
-    /// below it is trained.
-    pub fn backward(&self, saved: Saved, d_hidden: &Tensor, gradients: &mut Gradients) -> Result<()> {
-        let Saved { rows, angles, blocks, keep } = saved;
+    /// Gradients of the adapter's matrices for `d_hidden` (N, E), added to `gradients`. Stops
+    /// at the lowest block: nothing below it is trained.
+    pub fn backward(
+        &self,
+        saved: Saved,
+        d_hidden: &Tensor,
+        gradients: &mut Gradients,
+    ) -> Result<()> {
+        let Saved {
+            rows,
+            angles,
+            blocks,
+            keep,
+        } = saved;
         let mut dy = d_hidden.clone();
         for (layer, (block, kept)) in self.blocks.iter().zip(blocks).enumerate().rev() {
             let saved = match kept {
                 BlockKept::Activations(saved) => *saved,
                 BlockKept::Input(x) => {
                     let (_, _, saved) = block.forward(&rows, &angles, &x, None, None, keep)?;
-                    saved.ok_or_else(|| ModelError::op("decoder", "a forward for backward kept nothing"))?
+                    saved.ok_or_else(|| {
+                        ModelError::op("decoder", "a forward for backward kept nothing")
+                    })?
                 }
             };
             match block.backward(&rows, &angles, saved, &dy, layer > 0, gradients)? {
@@ -352,6 +462,10 @@ fn checked(layer: Layer, other: Tensor, x: &Tensor) -> Result<Tensor> {
     if other.dims() == x.dims() && other.dtype() == x.dtype() {
         return Ok(other);
     }
-    let shapes = format!("{layer:?}: {:?} cannot stand for {:?}", other.dims(), x.dims());
+    let shapes = format!(
+        "{layer:?}: {:?} cannot stand for {:?}",
+        other.dims(),
+        x.dims()
+    );
     Err(ModelError::op("decoder", shapes))
 }

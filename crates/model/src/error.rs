@@ -74,18 +74,27 @@ pub enum ModelError {
 impl ModelError {
     /// For `map_err`: names the place.
     pub(crate) fn candle(place: impl Into<String>) -> impl FnOnce(candle_core::Error) -> Self {
-        move |source| Self::Candle { place: place.into(), source: Box::new(source) }
+        move |source| Self::Candle {
+            place: place.into(),
+            source: Box::new(source),
+        }
     }
 
     /// An [`ModelError::Op`].
     pub(crate) fn op(op: &'static str, problem: impl Into<String>) -> Self {
-        Self::Op { op, problem: problem.into() }
+        Self::Op {
+            op,
+            problem: problem.into(),
+        }
     }
 }
 
 impl From<candle_core::Error> for ModelError {
     fn from(source: candle_core::Error) -> Self {
-        Self::Candle { place: "tensor operation".into(), source: Box::new(source) }
+        Self::Candle {
+            place: "tensor operation".into(),
+            source: Box::new(source),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use crate::{
     error::{ModelError, Result},
 };
 
-/// Continues `input_ids` by the likeliest token until `stop` holds for one or `most` are made; the stop token is not
-/// part of the result. `on_token` sees each token as it comes.
+/// Continues `input_ids` by the likeliest token until `stop` holds for one or `most` are made;
+/// the stop token is not part of the result. `on_token` sees each token as it comes.
 pub fn greedy(
     model: &Decoder,
     input_ids: &[u32],

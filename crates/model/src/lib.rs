@@ -1,10 +1,11 @@
 //! Ids to logits and hidden states: ops, layers, decoder, LoRA, KV cache, weight files, device.
 //!
-//! One decoder for the Llama, Mistral and Qwen2 families; families differ by properties of the configuration, never by
-//! name. Never here: text, languages, optimisers, progress bars.
+//! One decoder for the Llama, Mistral and Qwen2 families; families differ by properties of the
+//! configuration, never by name. Never here: text, languages, optimisers, progress bars.
 //!
-//! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D** head size, **E** hidden size,
-//! **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA rank.
+//! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D**
+//! head size, **E** hidden size, **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA
+//! rank.
 
 pub mod adapter;
 mod attention;

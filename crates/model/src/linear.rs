@@ -35,7 +35,8 @@ pub(crate) struct Linear {
     lora: Option<LoraWeights>,
 }
 
-/// What the update of one projection needs to be added, and its backward; nothing where nothing is trained.
+/// What the update of one projection needs to be added, and its backward; nothing where nothing
+/// is trained.
 pub(crate) struct Lowered {
     /// scale · x Aᵀ: (N, R)
     low: Option<Tensor>,
@@ -48,7 +49,8 @@ pub(crate) struct LinearSaved {
 }
 
 struct LoraSaved {
-    /// The update's input (N, in), after dropout; shared with the other readers of the same rows where there is none.
+    /// The update's input (N, in), after dropout; shared with the other readers of the same
+    /// rows where there is none.
     x: Tensor,
     dropout: Option<Dropout>,
 }
@@ -56,12 +58,15 @@ struct LoraSaved {
 impl Lowered {
     /// What is kept, once the forward is done.
     pub(crate) fn into_saved(self) -> LinearSaved {
-        LinearSaved { lora: self.low.zip(self.saved) }
+        LinearSaved {
+            lora: self.low.zip(self.saved),
+        }
     }
 }
 
 impl Linear {
-    /// Takes `<name>.weight` of `shape` (out, in), and `<name>.bias` where the configuration has one.
+    /// Takes `<name>.weight` of `shape` (out, in), and `<name>.bias` where the configuration
+    /// has one.
     pub(crate) fn load(
         files: &mut WeightFiles,
         config: &ModelConfig,
@@ -71,8 +76,17 @@ impl Linear {
         let name = place.weight_name();
         let weight = files.take_weight(&format!("{name}.weight"), [out, inner])?;
         let biased = config.biases.contains(&place.projection);
-        let bias = if biased { Some(files.take_f32(&format!("{name}.bias"), &[out])?) } else { None };
-        Ok(Self { place, weight, bias, lora: None })
+        let bias = if biased {
+            Some(files.take_f32(&format!("{name}.bias"), &[out])?)
+        } else {
+            None
+        };
+        Ok(Self {
+            place,
+            weight,
+            bias,
+            lora: None,
+        })
     }
 
     /// The projection's place.
@@ -92,9 +106,16 @@ impl Linear {
 
     /// The rows that the update sees, in the low rank.
     pub(crate) fn lower(&self, x: &Tensor, keep: Keep) -> Result<Lowered> {
-        let Some(lora) = &self.lora else { return Ok(Lowered { low: None, saved: None }) };
+        let Some(lora) = &self.lora else {
+            return Ok(Lowered {
+                low: None,
+                saved: None,
+            });
+        };
         let dropout = match keep {
-            Keep::ForBackward { dropout: Some(d) } if d.share > 0.0 => Some(d.derive(self.place.index())),
+            Keep::ForBackward { dropout: Some(d) } if d.share > 0.0 => {
+                Some(d.derive(self.place.index()))
+            }
             _ => None,
         };
         let x = match dropout {
@@ -102,30 +123,52 @@ impl Linear {
             None => x.clone(),
         };
         let low = Some(ops::lora::forward(&x, &lora.a, lora.scale)?);
-        Ok(Lowered { low, saved: matches!(keep, Keep::ForBackward { .. }).then_some(LoraSaved { x, dropout }) })
+        Ok(Lowered {
+            low,
+            saved: matches!(keep, Keep::ForBackward { .. }).then_some(LoraSaved { x, dropout }),
+        })
     }
 
     /// The projection, for [`ops::linear`].
     pub(crate) fn projected<'a>(&'a self, lowered: &'a Lowered) -> Projected<'a> {
-        let update = self.lora.as_ref().zip(lowered.low.as_ref()).map(|(lora, low)| Update { low, b: &lora.b });
-        Projected { weight: &self.weight, bias: self.bias.as_ref(), update }
+        let update = self
+            .lora
+            .as_ref()
+            .zip(lowered.low.as_ref())
+            .map(|(lora, low)| Update { low, b: &lora.b });
+        Projected {
+            weight: &self.weight,
+            bias: self.bias.as_ref(),
+            update,
+        }
     }
 
     /// (N, in) -> (N, out), plus `residual` (N, out).
-    pub(crate) fn forward(&self, x: &Tensor, residual: Option<&Tensor>, keep: Keep) -> Result<(Tensor, LinearSaved)> {
+    pub(crate) fn forward(
+        &self,
+        x: &Tensor,
+        residual: Option<&Tensor>,
+        keep: Keep,
+    ) -> Result<(Tensor, LinearSaved)> {
         let lowered = self.lower(x, keep)?;
         let mut all = ops::linear::forward_all(x, &[self.projected(&lowered)], residual)?;
         Ok((all.remove(0), lowered.into_saved()))
     }
 
-    /// Adds the update's gradients for `dy` (N, out) to `gradients`; what is left to do for the gradient of the rows.
+    /// Adds the update's gradients for `dy` (N, out) to `gradients`; what is left to do for the
+    /// gradient of the rows.
     pub(crate) fn backward<'a>(
         &'a self,
         saved: &LinearSaved,
         dy: &'a Tensor,
         gradients: &mut Gradients,
     ) -> Result<Backward<'a>> {
-        let mut backward = Backward { linear: self, dy, d_low: None, dropout: None };
+        let mut backward = Backward {
+            linear: self,
+            dy,
+            d_low: None,
+            dropout: None,
+        };
         if let (Some(lora), Some((low, kept))) = (&self.lora, &saved.lora) {
             let d_low = ops::lora::backward_low(dy, &lora.b, lora.scale)?;
             gradients.add(self.place, ops::lora::backward(&kept.x, low, &d_low, dy)?)?;
@@ -145,11 +188,20 @@ pub(crate) struct Backward<'a> {
 }
 
 impl Backward<'_> {
-    /// The share of the gradient, for [`ops::linear`]; without the update's where dropout lies between.
+    /// The share of the gradient, for [`ops::linear`]; without the update's where dropout lies
+    /// between.
     pub(crate) fn share(&self) -> Share<'_> {
         let lora = self.linear.lora.as_ref().filter(|_| self.dropout.is_none());
-        let update = self.d_low.as_ref().zip(lora).map(|(d_low, lora)| (d_low, &lora.a));
-        Share { dy: self.dy, weight: &self.linear.weight, update }
+        let update = self
+            .d_low
+            .as_ref()
+            .zip(lora)
+            .map(|(d_low, lora)| (d_low, &lora.a));
+        Share {
+            dy: self.dy,
+            weight: &self.linear.weight,
+            update,
+        }
     }
 
     /// Whether the update saw dropped rows.
@@ -159,7 +211,9 @@ impl Backward<'_> {
 
     /// The update's share where it saw dropped rows: through the same mask.
     fn dropped_share(&self) -> Result<Option<Tensor>> {
-        let (Some(dropout), Some(d_low), Some(lora)) = (self.dropout, &self.d_low, &self.linear.lora) else {
+        let (Some(dropout), Some(d_low), Some(lora)) =
+            (self.dropout, &self.d_low, &self.linear.lora)
+        else {
             return Ok(None);
         };
         Ok(Some(dropout.apply(&ops::lora::raise(d_low, &lora.a)?)?))

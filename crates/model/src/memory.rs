@@ -1,8 +1,10 @@
-//! How much memory a training or an evaluation takes: a pure function of the decoder's sizes and of the work. One term for
-//! each thing that the layers keep or make on their way, so that whoever changes a layer finds its term here;
-//! `tests/memory.rs` compares them with what is really allocated. Never here: asking the machine, loading anything.
+//! How much memory a training or an evaluation takes: a pure function of the decoder's sizes
+//! and of the work. One term for each thing that the layers keep or make on their way, so that
+//! whoever changes a layer finds its term here; `tests/memory.rs` compares them with what is
+//! really allocated. Never here: asking the machine, loading anything.
 //!
-//! Rows are f32 whatever the weights are, so a term counts floats per row; the letters are the crate's legend.
+//! Rows are f32 whatever the weights are, so a term counts floats per row; the letters are the
+//! crate's legend.
 
 use hub::catalogue::Shape;
 use schema::task::Precision;
@@ -15,7 +17,8 @@ use crate::{
 
 /// Bytes of a float of a row.
 const FLOAT: u64 = 4;
-/// Copies of the adapter: itself, the best so far, gradients on the device and on the host, two moments of AdamW.
+/// Copies of the adapter: itself, the best so far, gradients on the device and on the host, two
+/// moments of AdamW.
 const ADAPTER_COPIES: u64 = 6;
 /// Question rows behind one scored row: about the length of a short question.
 const ROWS_PER_SCORED: u64 = 16;
@@ -79,12 +82,14 @@ impl Estimate {
         }
     }
 
-    /// Of an evaluation that runs `tokens` question tokens at once after a shared prefix of `prefix` tokens.
+    /// Of an evaluation that runs `tokens` question tokens at once after a shared prefix of
+    /// `prefix` tokens.
     pub fn evaluation(shape: &Shape, precision: Precision, tokens: usize, prefix: usize) -> Self {
         let rows = tokens.max(prefix) as u64;
         let scored = (tokens as u64).div_ceil(ROWS_PER_SCORED);
         // Keys and values of every layer, and packed; the angles of the rows.
-        let kept = (2 * keys(shape) + packs(shape)) * (shape.layers * prefix) as u64 + shape.head as u64 * rows;
+        let kept = (2 * keys(shape) + packs(shape)) * (shape.layers * prefix) as u64
+            + shape.head as u64 * rows;
         // Residual rows, and per scored row its logits and their probabilities.
         let head = shape.hidden as u64 * rows + 2 * shape.vocab as u64 * scored;
         Self {
@@ -97,7 +102,8 @@ impl Estimate {
         }
     }
 
-    /// The peak: the model, and the larger of what loading and what running needs beside it. Head and blocks take turns.
+    /// The peak: the model, and the larger of what loading and what running needs beside it.
+    /// Head and blocks take turns.
     pub fn total(&self) -> u64 {
         let running = self.kept + self.block.max(self.head) + self.optimiser;
         self.weights + running.max(self.loading)
@@ -196,45 +202,70 @@ fn kept_by_block(shape: &Shape, work: &Training) -> u64 {
 fn kept_by_updates(shape: &Shape, work: &Training) -> u64 {
     let low = (work.rank * work.targets.len()) as u64;
     if work.dropout {
-        return low + work.targets.iter().map(|p| input_width(shape, *p)).sum::<u64>();
+        return low
+            + work
+                .targets
+                .iter()
+                .map(|p| input_width(shape, *p))
+                .sum::<u64>();
     }
-    // Without dropout readers of one tensor share it, and attention keeps the input of o_proj anyway.
-    let has = |projections: &[Projection]| u64::from(projections.iter().any(|p| work.targets.contains(p)));
+    // Without dropout readers of one tensor share it, and attention keeps the input of o_proj
+    // anyway.
+    let has = |projections: &[Projection]| {
+        u64::from(projections.iter().any(|p| work.targets.contains(p)))
+    };
     low + has(&[Projection::Q, Projection::K, Projection::V]) * shape.hidden as u64
         + has(&[Projection::Gate, Projection::Up]) * shape.hidden as u64
         + has(&[Projection::Down]) * shape.mlp as u64
 }
 
-/// Floats per row that live at once in a block's backward: the larger of the mlp's part and the attention's.
+/// Floats per row that live at once in a block's backward: the larger of the mlp's part and the
+/// attention's.
 fn backward_of_block(shape: &Shape, precision: Precision) -> u64 {
-    let (e, f, q, k) = (shape.hidden as u64, shape.mlp as u64, queries(shape), keys(shape));
-    // The loss's gradient and dy; d_gate, where d_act was, and d_up; dx; the rows as a narrower weight sees them.
+    let (e, f, q, k) = (
+        shape.hidden as u64,
+        shape.mlp as u64,
+        queries(shape),
+        keys(shape),
+    );
+    // The loss's gradient and dy; d_gate, where d_act was, and d_up; dx; the rows as a narrower
+    // weight sees them.
     let mlp = 2 * e + 2 * f + e + 2 * narrowed(f, precision);
-    // The loss's gradient and dy, d_normed, d_mid; d_out; dq, dk, dv, turned back; dx; what a narrower weight sees.
+    // The loss's gradient and dy, d_normed, d_mid; d_out; dq, dk, dv, turned back; dx; what a
+    // narrower weight sees.
     let attention = 4 * e + q + (q + 2 * k) + (q + k) + e + narrowed(q + 2 * k, precision);
     mlp.max(attention)
 }
 
-/// Floats per row that live at once in a block's forward without backward, at the end of the mlp.
+/// Floats per row that live at once in a block's forward without backward, at the end of the
+/// mlp.
 fn forward_of_block(shape: &Shape, precision: Precision) -> u64 {
     let (e, f) = (shape.hidden as u64, shape.mlp as u64);
     let (q, k) = (queries(shape), keys(shape));
-    // The input, two normed, resid_mid, resid_post; q, k, v and what attention made of them; act, gate and up never being
-    // there as a whole; the rows as a narrower weight sees them.
+    // The input, two normed, resid_mid, resid_post; q, k, v and what attention made of them;
+    // act, gate and up never being there as a whole; the rows as a narrower weight sees them.
     let mlp = 5 * e + 2 * q + 2 * k + f + narrowed(f, precision);
-    // The input, normed; q, k, v; q and k turned, k and v packed, and what attention made of them.
+    // The input, normed; q, k, v; q and k turned, k and v packed, and what attention made of
+    // them.
     mlp.max(2 * e + 3 * q + 3 * k + packs(shape))
 }
 
-/// Rows are rounded to bf16, in a copy, where dot instructions multiply them with weights of that format.
+/// Rows are rounded to bf16, in a copy, where dot instructions multiply them with weights of
+/// that format.
 fn narrowed(width: u64, precision: Precision) -> u64 {
-    if precision == Precision::Bf16 && instruction_set().rounds_rows() { width.div_ceil(2) } else { 0 }
+    if precision == Precision::Bf16 && instruction_set().rounds_rows() {
+        width.div_ceil(2)
+    } else {
+        0
+    }
 }
 
-/// The residual rows; at learnt rows themselves, normed, narrowed and the gradient of the normed; a chunk of logits.
+/// The residual rows; at learnt rows themselves, normed, narrowed and the gradient of the
+/// normed; a chunk of logits.
 fn training_head(shape: &Shape, work: &Training) -> u64 {
     let (e, rows, learnt) = (shape.hidden as u64, work.tokens as u64, work.learnt as u64);
-    // A chunk of logits, their panels' maxima and sums, and the parts that its gradient is summed from.
+    // A chunk of logits, their panels' maxima and sums, and the parts that its gradient is
+    // summed from.
     let vocab = shape.vocab as u64;
     let slices = vocab.div_ceil(cross_entropy::SLICE_TOKENS as u64);
     let logits = learnt.min(cross_entropy::CHUNK as u64) * (vocab + vocab / 8 + slices * e);

@@ -37,9 +37,14 @@ impl MlpSaved {
 }
 
 impl Mlp {
-    pub(crate) fn load(files: &mut WeightFiles, config: &ModelConfig, layer: usize) -> Result<Self> {
+    pub(crate) fn load(
+        files: &mut WeightFiles,
+        config: &ModelConfig,
+        layer: usize,
+    ) -> Result<Self> {
         let (e, f) = (config.hidden_size, config.intermediate_size);
-        let mut linear = |projection, shape| Linear::load(files, config, Place { layer, projection }, shape);
+        let mut linear =
+            |projection, shape| Linear::load(files, config, Place { layer, projection }, shape);
         Ok(Self {
             gate_proj: linear(Projection::Gate, (f, e))?,
             up_proj: linear(Projection::Up, (f, e))?,
@@ -53,24 +58,44 @@ impl Mlp {
         self.silenced = None;
         if !neurons.is_empty() {
             let mut factors = vec![1.0_f32; width];
-            neurons.iter().for_each(|&index| factors[index as usize] = 0.0);
+            neurons
+                .iter()
+                .for_each(|&index| factors[index as usize] = 0.0);
             self.silenced = Some(Tensor::new(factors, device)?);
         }
         Ok(())
     }
 
     /// `residual` (N, E) + the mlp of `x` (N, E), which is after the norm.
-    pub(crate) fn forward(&self, x: &Tensor, residual: &Tensor, keep: Keep) -> Result<(Tensor, MlpSaved)> {
+    pub(crate) fn forward(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        keep: Keep,
+    ) -> Result<(Tensor, MlpSaved)> {
         let (gate_low, up_low) = (self.gate_proj.lower(x, keep)?, self.up_proj.lower(x, keep)?);
-        let (gate, up) = (self.gate_proj.projected(&gate_low), self.up_proj.projected(&up_low));
+        let (gate, up) = (
+            self.gate_proj.projected(&gate_low),
+            self.up_proj.projected(&up_low),
+        );
         let gated = gated::forward(x, &gate, &up, matches!(keep, Keep::ForBackward { .. }))?; // (N, F)
         let act = match &self.silenced {
             None => gated.act,
-            Some(factors) => gated.act.broadcast_mul(&factors.to_dtype(gated.act.dtype())?)?,
+            Some(factors) => gated
+                .act
+                .broadcast_mul(&factors.to_dtype(gated.act.dtype())?)?,
         };
         let (y, down_proj) = self.down_proj.forward(&act, Some(residual), keep)?; // (N, E)
         let (gate_proj, up_proj) = (gate_low.into_saved(), up_low.into_saved());
-        Ok((y, MlpSaved { gate_proj, up_proj, down_proj, gated: gated.parts }))
+        Ok((
+            y,
+            MlpSaved {
+                gate_proj,
+                up_proj,
+                down_proj,
+                gated: gated.parts,
+            },
+        ))
     }
 
     /// `dy` (N, E) -> gradient of the normed rows, `None` if `need_dx` is false.
@@ -82,17 +107,28 @@ impl Mlp {
         gradients: &mut Gradients,
     ) -> Result<Option<Tensor>> {
         if self.silenced.is_some() {
-            return Err(ModelError::op("mlp", "neurons are switched off, and there is no backward for that"));
+            return Err(ModelError::op(
+                "mlp",
+                "neurons are switched off, and there is no backward for that",
+            ));
         }
         let down = self.down_proj.backward(&saved.down_proj, dy, gradients)?;
-        let Some((gate, up)) = &saved.gated else { return Err(ModelError::op("mlp", "nothing was kept for backward")) };
+        let Some((gate, up)) = &saved.gated else {
+            return Err(ModelError::op("mlp", "nothing was kept for backward"));
+        };
         let (d_gate, d_up) = if down.is_dropped() {
             swiglu::backward(gate, up, &Backward::sum(&[down])?)?
         } else {
             gated::backward(&down.share(), gate, up)?
         }; // (N, F)
-        let gate = self.gate_proj.backward(&saved.gate_proj, &d_gate, gradients)?;
+        let gate = self
+            .gate_proj
+            .backward(&saved.gate_proj, &d_gate, gradients)?;
         let up = self.up_proj.backward(&saved.up_proj, &d_up, gradients)?;
-        if need_dx { Ok(Some(Backward::sum(&[gate, up])?)) } else { Ok(None) }
+        if need_dx {
+            Ok(Some(Backward::sum(&[gate, up])?))
+        } else {
+            Ok(None)
+        }
     }
 }

@@ -1,7 +1,9 @@
-//! Where the time goes: wall time and work by op, counted while it is switched on. Never here: deciding anything by it.
+//! Where the time goes: wall time and work by op, counted while it is switched on. Never here:
+//! deciding anything by it.
 //!
-//! An op's time is that of its caller's thread, the wait for the other threads included, so that the rows of a profile add
-//! up to the time of a step. Ops that call ops count once, as themselves.
+//! An op's time is that of its caller's thread, the wait for the other threads included, so
+//! that the rows of a profile add up to the time of a step. Ops that call ops count once, as
+//! themselves.
 
 use std::{
     cell::Cell,
@@ -48,8 +50,13 @@ struct Counter {
 }
 
 static ON: AtomicBool = AtomicBool::new(false);
-static COUNTERS: [Counter; COUNT] =
-    [const { Counter { nanoseconds: AtomicU64::new(0), calls: AtomicU64::new(0), work: AtomicU64::new(0) } }; COUNT];
+static COUNTERS: [Counter; COUNT] = [const {
+    Counter {
+        nanoseconds: AtomicU64::new(0),
+        calls: AtomicU64::new(0),
+        work: AtomicU64::new(0),
+    }
+}; COUNT];
 
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
@@ -87,7 +94,12 @@ pub fn stop() -> Vec<Entry> {
         time: Duration::from_nanos(counter.nanoseconds.load(Ordering::Relaxed)),
         work: counter.work.load(Ordering::Relaxed),
     };
-    let mut entries: Vec<Entry> = ALL.iter().zip(&COUNTERS).map(entry).filter(|e| e.calls > 0).collect();
+    let mut entries: Vec<Entry> = ALL
+        .iter()
+        .zip(&COUNTERS)
+        .map(entry)
+        .filter(|e| e.calls > 0)
+        .collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.time));
     entries
 }
@@ -99,19 +111,26 @@ pub(crate) struct Running {
     begin: Instant,
 }
 
-/// To be held by an op, which multiplies and adds `work` times in products; nothing while nothing is counted.
+/// To be held by an op, which multiplies and adds `work` times in products; nothing while
+/// nothing is counted.
 #[inline]
 pub(crate) fn enter(op: Op, work: usize) -> Option<Running> {
     if !ON.load(Ordering::Relaxed) || INSIDE.replace(true) {
         return None;
     }
-    Some(Running { op, work, begin: Instant::now() })
+    Some(Running {
+        op,
+        work,
+        begin: Instant::now(),
+    })
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         let counter = &COUNTERS[self.op as usize];
-        counter.nanoseconds.fetch_add(self.begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        counter
+            .nanoseconds
+            .fetch_add(self.begin.elapsed().as_nanos() as u64, Ordering::Relaxed);
         counter.calls.fetch_add(1, Ordering::Relaxed);
         counter.work.fetch_add(self.work as u64, Ordering::Relaxed);
         INSIDE.set(false);
@@ -127,7 +146,10 @@ mod tests {
         drop(enter(Op::Softmax, 5));
         start();
         let outer = enter(Op::Embed, 11);
-        assert!(enter(Op::Softmax, 7).is_none(), "what is inside another op is the other's");
+        assert!(
+            enter(Op::Softmax, 7).is_none(),
+            "what is inside another op is the other's"
+        );
         std::thread::sleep(Duration::from_millis(2));
         drop(outer);
         drop(enter(Op::Embed, 11));

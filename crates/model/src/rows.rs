@@ -1,7 +1,9 @@
-//! Flat rows: the tokens of all sequences one after another, without padding, and who may see whom.
+//! Flat rows: the tokens of all sequences one after another, without padding, and who may see
+//! whom.
 //!
-//! Sequences form a forest: one may continue the first rows of an earlier one, to any depth, so that what several
-//! begin with is computed once (prefix trees of sequences: SGLang's radix attention, arXiv 2312.07104).
+//! Sequences form a forest: one may continue the first rows of an earlier one, to any depth, so
+//! that what several begin with is computed once (prefix trees of sequences: SGLang's radix
+//! attention, arXiv 2312.07104).
 
 use std::ops::Range;
 
@@ -16,8 +18,8 @@ pub struct Parent {
     pub rows: usize,
 }
 
-/// Layout of N flat rows. Every row sees the shared prefix, the visible rows of its sequence's ancestors, and the rows
-/// before it in its sequence.
+/// Layout of N flat rows. Every row sees the shared prefix, the visible rows of its sequence's
+/// ancestors, and the rows before it in its sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows {
     offsets: Vec<usize>,
@@ -30,18 +32,27 @@ pub struct Rows {
 impl Rows {
     /// Sequences of these lengths after `prefix` shared tokens.
     pub fn new(lengths: impl IntoIterator<Item = usize>, prefix: usize) -> Self {
-        let mut rows = Self { offsets: vec![0], parents: Vec::new(), first_positions: Vec::new(), prefix };
+        let mut rows = Self {
+            offsets: vec![0],
+            parents: Vec::new(),
+            first_positions: Vec::new(),
+            prefix,
+        };
         for length in lengths {
             rows.root(length);
         }
         rows
     }
 
-    /// Sequences of what each continues and its length, parents first, after `prefix` shared tokens.
+    /// Sequences of what each continues and its length, parents first, after `prefix` shared
+    /// tokens.
     ///
     /// # Errors
     /// As [`Rows::branch`].
-    pub fn forest(sequences: impl IntoIterator<Item = (Option<Parent>, usize)>, prefix: usize) -> Result<Self> {
+    pub fn forest(
+        sequences: impl IntoIterator<Item = (Option<Parent>, usize)>,
+        prefix: usize,
+    ) -> Result<Self> {
         let mut rows = Self::new([], prefix);
         for (parent, length) in sequences {
             match parent {
@@ -62,11 +73,19 @@ impl Rows {
     /// # Errors
     /// There is no such sequence, or it has fewer rows.
     pub fn branch(&mut self, parent: Parent, length: usize) -> Result<usize> {
-        let fits = parent.sequence < self.sequences() && parent.rows <= self.range(parent.sequence).len();
+        let fits =
+            parent.sequence < self.sequences() && parent.rows <= self.range(parent.sequence).len();
         if !fits {
-            return Err(ModelError::op("rows", format!("{parent:?} cannot be continued in {self:?}")));
+            return Err(ModelError::op(
+                "rows",
+                format!("{parent:?} cannot be continued in {self:?}"),
+            ));
         }
-        Ok(self.push(length, Some(parent), self.first_positions[parent.sequence] + parent.rows))
+        Ok(self.push(
+            length,
+            Some(parent),
+            self.first_positions[parent.sequence] + parent.rows,
+        ))
     }
 
     fn push(&mut self, length: usize, parent: Option<Parent>, first_position: usize) -> usize {
@@ -121,8 +140,9 @@ impl Rows {
             .collect()
     }
 
-    /// The flat rows from the shared prefix to the end of `last`, in the order of their positions: the ancestors' visible
-    /// rows, oldest first, then those of `last`. None is empty.
+    /// The flat rows from the shared prefix to the end of `last`, in the order of their
+    /// positions: the ancestors' visible rows, oldest first, then those of `last`. None is
+    /// empty.
     pub fn stretches(&self, last: Parent) -> Vec<Range<usize>> {
         let mut stretches = Vec::new();
         let mut next = Some(last);
@@ -145,18 +165,66 @@ mod tests {
     #[test]
     fn branches_continue_their_ancestors() {
         let mut rows = Rows::new([3, 2], 10);
-        let branch = rows.branch(Parent { sequence: 1, rows: 2 }, 2).expect("fits");
+        let branch = rows
+            .branch(
+                Parent {
+                    sequence: 1,
+                    rows: 2,
+                },
+                2,
+            )
+            .expect("fits");
         assert_eq!((branch, rows.len(), rows.sequences()), (2, 7, 3));
         assert_eq!(rows.positions(), [10, 11, 12, 10, 11, 12, 13]);
-        let deeper = rows.branch(Parent { sequence: 2, rows: 1 }, 2).expect("a branch of a branch");
+        let deeper = rows
+            .branch(
+                Parent {
+                    sequence: 2,
+                    rows: 1,
+                },
+                2,
+            )
+            .expect("a branch of a branch");
         assert_eq!((deeper, rows.first_position(deeper)), (3, 13));
         assert_eq!(rows.positions()[7..], [13, 14]);
-        assert_eq!(rows.stretches(Parent { sequence: 3, rows: 2 }), [3..5, 5..6, 7..9]);
-        let none = rows.branch(Parent { sequence: 3, rows: 0 }, 1).expect("a branch of none of its rows");
-        assert_eq!(rows.stretches(Parent { sequence: none, rows: 1 }), [3..5, 5..6, 9..10]);
+        assert_eq!(
+            rows.stretches(Parent {
+                sequence: 3,
+                rows: 2
+            }),
+            [3..5, 5..6, 7..9]
+        );
+        let none = rows
+            .branch(
+                Parent {
+                    sequence: 3,
+                    rows: 0,
+                },
+                1,
+            )
+            .expect("a branch of none of its rows");
+        assert_eq!(
+            rows.stretches(Parent {
+                sequence: none,
+                rows: 1
+            }),
+            [3..5, 5..6, 9..10]
+        );
         for (parent, why) in [
-            (Parent { sequence: 0, rows: 4 }, "more rows than there are"),
-            (Parent { sequence: 5, rows: 0 }, "no such sequence"),
+            (
+                Parent {
+                    sequence: 0,
+                    rows: 4,
+                },
+                "more rows than there are",
+            ),
+            (
+                Parent {
+                    sequence: 5,
+                    rows: 0,
+                },
+                "no such sequence",
+            ),
         ] {
             assert!(rows.branch(parent, 1).is_err(), "{why}");
         }

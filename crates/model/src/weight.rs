@@ -1,4 +1,5 @@
-//! A frozen matrix (out, in) as the product wants it: packed for the CPU's kernel when it is loaded, or a tensor elsewhere.
+//! A frozen matrix (out, in) as the product wants it: packed for the CPU's kernel when it is
+//! loaded, or a tensor elsewhere.
 
 use candle_core::{DType, Device, Tensor};
 use half::bf16;
@@ -32,8 +33,12 @@ impl Weight {
     pub fn new(tensor: Tensor) -> Result<Self> {
         let (out, inner) = tensor.dims2()?;
         let panels = match (tensor.device(), tensor.dtype()) {
-            (Device::Cpu, DType::F32) => Panels::from_f32(View::<f32>::new(&tensor, "weight")?.slice(), out, inner),
-            (Device::Cpu, DType::BF16) => Panels::from_bf16(View::<bf16>::new(&tensor, "weight")?.slice(), out, inner),
+            (Device::Cpu, DType::F32) => {
+                Panels::from_f32(View::<f32>::new(&tensor, "weight")?.slice(), out, inner)
+            }
+            (Device::Cpu, DType::BF16) => {
+                Panels::from_bf16(View::<bf16>::new(&tensor, "weight")?.slice(), out, inner)
+            }
             _ => return Ok(Self(Kind::Tensor(tensor))),
         };
         Ok(Self(Kind::Panels(panels)))
@@ -64,9 +69,14 @@ impl Weight {
     pub(crate) fn panels(&self, op: &'static str) -> Result<&Panels> {
         match &self.0 {
             Kind::Panels(panels) => Ok(panels),
-            Kind::Tensor(tensor) => {
-                Err(ModelError::op(op, format!("weight of {:?} on {:?}; f32 or bf16", tensor.dtype(), tensor.device())))
-            }
+            Kind::Tensor(tensor) => Err(ModelError::op(
+                op,
+                format!(
+                    "weight of {:?} on {:?}; f32 or bf16",
+                    tensor.dtype(),
+                    tensor.device()
+                ),
+            )),
         }
     }
 
@@ -77,19 +87,28 @@ impl Weight {
     pub(crate) fn tensor(&self, op: &'static str) -> Result<&Tensor> {
         match &self.0 {
             Kind::Tensor(tensor) => Ok(tensor),
-            Kind::Panels(_) => Err(ModelError::op(op, "the weight is packed for f32 rows on the CPU")),
+            Kind::Panels(_) => Err(ModelError::op(
+                op,
+                "the weight is packed for f32 rows on the CPU",
+            )),
         }
     }
 
-    /// Rows `ids` of the weight in f32: (n, in). What an embedding looks up; every id is below `out`.
+    /// Rows `ids` of the weight in f32: (n, in). What an embedding looks up; every id is below
+    /// `out`.
     pub(crate) fn rows(&self, ids: &[u32], device: &Device) -> Result<Tensor> {
         let _running = enter(Op::Embed, 0);
         let inner = self.dims().1;
         match &self.0 {
-            Kind::Tensor(tensor) => Ok(tensor.index_select(&Tensor::new(ids, device)?, 0)?.to_dtype(DType::F32)?),
+            Kind::Tensor(tensor) => Ok(tensor
+                .index_select(&Tensor::new(ids, device)?, 0)?
+                .to_dtype(DType::F32)?),
             Kind::Panels(panels) => {
                 let mut values = view::unfilled(ids.len() * inner);
-                values.par_chunks_mut(inner.max(1)).zip(ids).for_each(|(values, &id)| panels.row(id as usize, values));
+                values
+                    .par_chunks_mut(inner.max(1))
+                    .zip(ids)
+                    .for_each(|(values, &id)| panels.row(id as usize, values));
                 view::tensor(values, (ids.len(), inner))
             }
         }

@@ -1,5 +1,6 @@
-//! The estimate of memory beside what is really allocated, by an allocator that counts. Alone in its program: other tests
-//! would be counted too. Never here: resident memory, which is the allocator's and the system's affair.
+//! The estimate of memory beside what is really allocated, by an allocator that counts. Alone
+//! in its program: other tests would be counted too. Never here: resident memory, which is the
+//! allocator's and the system's affair.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -24,7 +25,10 @@ static PEAK: AtomicUsize = AtomicUsize::new(0);
 // SAFETY: every call goes to the system's allocator unchanged; only sizes are added up.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
+        PEAK.fetch_max(
+            LIVE.fetch_add(layout.size(), Relaxed) + layout.size(),
+            Relaxed,
+        );
         // SAFETY: the caller's promise is the one that the system's allocator wants.
         unsafe { System.alloc(layout) }
     }
@@ -46,9 +50,16 @@ const TOKENS: usize = 1600;
 const LEARNT: usize = 200;
 
 fn load(name: &str, precision: Precision) -> Decoder {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/golden")
+        .join(name);
     let weights = vec![dir.join("model.safetensors")];
-    Decoder::load(&ModelFiles::Folder { dir, weights }, precision, &Device::Cpu).expect("loads")
+    Decoder::load(
+        &ModelFiles::Folder { dir, weights },
+        precision,
+        &Device::Cpu,
+    )
+    .expect("loads")
 }
 
 /// Live bytes that forward added, and the most that lived at once until the end of backward.
@@ -56,7 +67,10 @@ fn measure(model: &Decoder, work: &Training) -> (usize, usize) {
     let input_ids: Vec<u32> = (0..work.tokens as u32).map(|i| i * 7 % 257).collect();
     let rows = Rows::new(vec![work.tokens / 16; 16], 0);
     let learnt: Vec<u32> = (0..work.learnt as u32).collect();
-    let dropout = work.dropout.then_some(Dropout { share: 0.1, seed: 1 });
+    let dropout = work.dropout.then_some(Dropout {
+        share: 0.1,
+        seed: 1,
+    });
     let mut gradients = Gradients::default();
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
@@ -64,29 +78,51 @@ fn measure(model: &Decoder, work: &Training) -> (usize, usize) {
     let kept = LIVE.load(Relaxed) - before - 4 * hidden.elem_count();
     let (_, d_hidden) = model.loss(&hidden, &learnt, &learnt, true).expect("loss");
     drop(hidden);
-    model.backward(saved, &d_hidden.expect("asked for"), &mut gradients).expect("backward");
+    model
+        .backward(saved, &d_hidden.expect("asked for"), &mut gradients)
+        .expect("backward");
     (kept, PEAK.load(Relaxed) - before)
 }
 
 fn adapter(model: &Decoder, work: &Training) -> Adapter {
-    let config = LoraConfig { rank: work.rank, alpha: 16.0, dropout: 0.0, targets: work.targets.clone() };
+    let config = LoraConfig {
+        rank: work.rank,
+        alpha: 16.0,
+        dropout: 0.0,
+        targets: work.targets.clone(),
+    };
     Adapter::new(config, model.config(), |_, count| vec![0.01; count]).expect("adapter")
 }
 
 fn check(what: &str, estimated: u64, measured: usize, most: f64) {
     let off = estimated as f64 / measured as f64 - 1.0;
-    assert!(off.abs() <= most, "{what}: {estimated} estimated, {measured} measured, off by {:.1} %", 100.0 * off);
+    assert!(
+        off.abs() <= most,
+        "{what}: {estimated} estimated, {measured} measured, off by {:.1} %",
+        100.0 * off
+    );
 }
 
 fn check_training(model: &mut Decoder, work: &Training) {
-    model.set_adapter(Some(&adapter(model, work))).expect("fits");
+    model
+        .set_adapter(Some(&adapter(model, work)))
+        .expect("fits");
     model.set_activation_checkpointing(work.activation_checkpointing);
-    // The least of some: a thread that gets its first work of a kind late keeps memory for itself then.
+    // The least of some: a thread that gets its first work of a kind late keeps memory for
+    // itself then.
     let runs = [(); 3].map(|()| measure(model, work));
-    let (kept, peak) = runs.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.min(b.1))).expect("three");
+    let (kept, peak) = runs
+        .into_iter()
+        .reduce(|a, b| (a.0.min(b.0), a.1.min(b.1)))
+        .expect("three");
     let estimate = Estimate::training(&model.config().shape(), work);
     check(&format!("kept by {work:?}"), estimate.kept, kept, 0.05);
-    check(&format!("peak of {work:?}"), estimate.kept + estimate.block.max(estimate.head), peak, 0.1);
+    check(
+        &format!("peak of {work:?}"),
+        estimate.kept + estimate.block.max(estimate.head),
+        peak,
+        0.1,
+    );
 }
 
 /// One test: another one beside it would be counted too.
@@ -96,11 +132,20 @@ fn estimates_are_what_is_allocated() {
         for precision in [Precision::F32, Precision::Bf16] {
             let mut model = load(name, precision);
             for targets in [vec![Projection::Q, Projection::V], Projection::ALL.to_vec()] {
-                for (dropout, activation_checkpointing) in [(false, false), (false, true), (true, false), (true, true)]
+                for (dropout, activation_checkpointing) in
+                    [(false, false), (false, true), (true, false), (true, true)]
                 {
                     let (targets, rank) = (targets.clone(), 8);
                     let (tokens, learnt) = (TOKENS, LEARNT);
-                    let work = Training { precision, tokens, learnt, rank, targets, dropout, activation_checkpointing };
+                    let work = Training {
+                        precision,
+                        tokens,
+                        learnt,
+                        rank,
+                        targets,
+                        dropout,
+                        activation_checkpointing,
+                    };
                     check_training(&mut model, &work);
                 }
             }
@@ -116,12 +161,19 @@ fn check_evaluation(model: &mut Decoder, precision: Precision) {
     let rows = Rows::new(vec![tokens / 16; 16], prefix);
     let run = || {
         let (cache, _) = model.prefill(&input_ids[..prefix], None).expect("prefill");
-        model.hidden(&input_ids, &rows, Some(&cache)).expect("hidden");
+        model
+            .hidden(&input_ids, &rows, Some(&cache))
+            .expect("hidden");
     };
     run(); // what threads keep for themselves is made once, and does not grow with the model
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
     run();
     let estimate = Estimate::evaluation(&model.config().shape(), precision, tokens, prefix);
-    check(&format!("evaluation in {precision}"), estimate.kept + estimate.block, PEAK.load(Relaxed) - before, 0.1);
+    check(
+        &format!("evaluation in {precision}"),
+        estimate.kept + estimate.block,
+        PEAK.load(Relaxed) - before,
+        0.1,
+    );
 }

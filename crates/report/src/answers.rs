@@ -59,9 +59,16 @@ impl Head {
             ("task", self.task.clone()),
             ("labels", self.labels.to_string()),
             ("model", self.model.clone()),
-            ("adapter", self.adapter.clone().unwrap_or_else(|| "none".to_owned())),
+            (
+                "adapter",
+                self.adapter.clone().unwrap_or_else(|| "none".to_owned()),
+            ),
             ("scoring", self.scoring.clone()),
-            ("protocol", self.protocol.map_or_else(|| "none".to_owned(), |protocol| protocol.to_string())),
+            (
+                "protocol",
+                self.protocol
+                    .map_or_else(|| "none".to_owned(), |protocol| protocol.to_string()),
+            ),
             ("few_shot", self.few_shot.clone()),
         ]
     }
@@ -71,7 +78,9 @@ impl Head {
         let pairs = self.entries().into_iter().zip(other.entries());
         pairs
             .filter(|((_, a), (_, b))| a != b)
-            .map(|((key, a), (_, b))| (key, format!("{key} is `{a}` in one and `{b}` in the other")))
+            .map(|((key, a), (_, b))| {
+                (key, format!("{key} is `{a}` in one and `{b}` in the other"))
+            })
             .collect()
     }
 }
@@ -79,11 +88,18 @@ impl Head {
 /// Reads a file of JSON Lines; every value comes with its line number.
 pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(usize, T)>, ReportError> {
     let text = fs::read_to_string(path).map_err(DiskError::at("read", path))?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(index, line)| match serde_json::from_str(line) {
             Ok(value) => Ok((index + 1, value)),
-            Err(problem) => Err(ReportError::BadLine { path: path.to_owned(), line: index + 1, problem }),
+            Err(problem) => Err(ReportError::BadLine {
+                path: path.to_owned(),
+                line: index + 1,
+                problem,
+            }),
         })
         .collect()
 }
@@ -94,12 +110,16 @@ pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<(usize,
 /// The file cannot be read, or a line is no record.
 pub fn read_answers(path: &Path) -> Result<Vec<LocatedRecord>, ReportError> {
     let lines = read_lines::<AnswerRecord>(path)?;
-    Ok(lines.into_iter().map(|(line, record)| (path.to_owned(), line, record)).collect())
+    Ok(lines
+        .into_iter()
+        .map(|(line, record)| (path.to_owned(), line, record))
+        .collect())
 }
 
 impl AnswerSet {
-    /// Reads files in any order: one set for each set of exemplars, in the order in which they come. `misplaced` tells
-    /// why a record should not stand in its file. Empty if they hold no record.
+    /// Reads files in any order: one set for each set of exemplars, in the order in which they
+    /// come. `misplaced` tells why a record should not stand in its file. Empty if they hold no
+    /// record.
     pub(crate) fn read(
         files: &[PathBuf],
         misplaced: impl Fn(&Path, &AnswerRecord) -> Option<String>,
@@ -122,20 +142,32 @@ impl AnswerSet {
             let contradiction = || sets.first().and_then(|first| first.set_problem(&record));
             let mut twice = || {
                 let is_new = seen.insert((record.few_shot.clone(), record.language, record.item));
-                (!is_new).then(|| format!("item {} in `{}` stands twice", record.item, record.language))
+                (!is_new)
+                    .then(|| format!("item {} in `{}` stands twice", record.item, record.language))
             };
             let problem = misplaced(&path, &record)
                 .or_else(|| record_problem(&record))
                 .or_else(contradiction)
                 .or_else(&mut twice);
             if let Some(problem) = problem {
-                return Err(ReportError::BadRecord { path, line, problem });
+                return Err(ReportError::BadRecord {
+                    path,
+                    line,
+                    problem,
+                });
             }
-            let place = sets.iter().position(|set| set.head.few_shot == record.few_shot).unwrap_or_else(|| {
-                sets.push(Self::starting_with(&path, &record));
-                sets.len() - 1
-            });
-            sets[place].languages.entry(record.language).or_default().push(record);
+            let place = sets
+                .iter()
+                .position(|set| set.head.few_shot == record.few_shot)
+                .unwrap_or_else(|| {
+                    sets.push(Self::starting_with(&path, &record));
+                    sets.len() - 1
+                });
+            sets[place]
+                .languages
+                .entry(record.language)
+                .or_default()
+                .push(record);
         }
         for records in sets.iter_mut().flat_map(|set| set.languages.values_mut()) {
             records.sort_by_key(|record| record.item);
@@ -157,7 +189,9 @@ impl AnswerSet {
         let first = self.source.display();
         let differences = self.head.differences(&Head::of(record));
         if let Some((_, difference)) = differences.into_iter().find(|(key, _)| *key != "few_shot") {
-            return Some(format!("not of the same evaluation as the first record of {first}: {difference}"));
+            return Some(format!(
+                "not of the same evaluation as the first record of {first}: {difference}"
+            ));
         }
         if !record.scores.keys().eq(self.label_names.iter()) {
             let names: Vec<_> = record.scores.keys().cloned().collect();
@@ -177,18 +211,32 @@ fn record_problem(record: &AnswerRecord) -> Option<String> {
     for (role, label) in [("gold", &record.gold), ("chosen", &record.chosen)] {
         if !record.scores.contains_key(label) {
             let names: Vec<_> = record.scores.keys().cloned().collect();
-            return Some(format!("{item}: the {role} label `{label}` has no score (scores: {})", names.join(", ")));
+            return Some(format!(
+                "{item}: the {role} label `{label}` has no score (scores: {})",
+                names.join(", ")
+            ));
         }
     }
-    if let Some((label, score)) = record.scores.iter().find(|(_, score)| !score.is_finite() || **score < 0.0) {
-        return Some(format!("{item}: the score of `{label}` is {score}, which is no probability"));
+    if let Some((label, score)) = record
+        .scores
+        .iter()
+        .find(|(_, score)| !score.is_finite() || **score < 0.0)
+    {
+        return Some(format!(
+            "{item}: the score of `{label}` is {score}, which is no probability"
+        ));
     }
     let chosen = record.scores[&record.chosen];
     if let Some((label, score)) = record.scores.iter().find(|(_, score)| **score > chosen) {
-        return Some(format!("{item}: `{}` is chosen with {chosen}, but `{label}` has {score}", record.chosen));
+        return Some(format!(
+            "{item}: `{}` is chosen with {chosen}, but `{label}` has {score}",
+            record.chosen
+        ));
     }
     if !record.prior.is_empty() && !record.prior.keys().eq(record.scores.keys()) {
-        return Some(format!("{item}: `prior` and `scores` are not for the same labels"));
+        return Some(format!(
+            "{item}: `prior` and `scores` are not for the same labels"
+        ));
     }
     let matches = record.chosen == record.gold;
     let may_refuse = record.protocol == Some(Protocol::Paper); // a gold word its scorer does not know
@@ -201,18 +249,34 @@ fn record_problem(record: &AnswerRecord) -> Option<String> {
     None
 }
 
-/// What must be equal before two sets are compared item by item: task, label set, label names, items, gold labels
-/// (which may differ between protocols). Returns the languages both have.
+/// What must be equal before two sets are compared item by item: task, label set, label names,
+/// items, gold labels (which may differ between protocols). Returns the languages both have.
 pub(crate) fn check_comparable(a: &AnswerSet, b: &AnswerSet) -> Result<Vec<Language>, ReportError> {
-    let refuse = |difference| ReportError::NotComparable { a: a.source.clone(), b: b.source.clone(), difference };
+    let refuse = |difference| ReportError::NotComparable {
+        a: a.source.clone(),
+        b: b.source.clone(),
+        difference,
+    };
     let of_heads = a.head.differences(&b.head);
-    if let Some((_, difference)) = of_heads.into_iter().find(|(key, _)| ["task", "labels"].contains(key)) {
+    if let Some((_, difference)) = of_heads
+        .into_iter()
+        .find(|(key, _)| ["task", "labels"].contains(key))
+    {
         return Err(refuse(difference));
     }
     if a.label_names != b.label_names {
-        return Err(refuse(format!("labels are {} and {}", a.label_names.join("/"), b.label_names.join("/"))));
+        return Err(refuse(format!(
+            "labels are {} and {}",
+            a.label_names.join("/"),
+            b.label_names.join("/")
+        )));
     }
-    let common: Vec<Language> = a.languages.keys().copied().filter(|l| b.languages.contains_key(l)).collect();
+    let common: Vec<Language> = a
+        .languages
+        .keys()
+        .copied()
+        .filter(|l| b.languages.contains_key(l))
+        .collect();
     if common.is_empty() {
         return Err(refuse("they have no language in common".to_owned()));
     }
@@ -228,7 +292,11 @@ fn item_difference(a: &[AnswerRecord], b: &[AnswerRecord]) -> Option<String> {
     let items = |records: &[AnswerRecord]| records.iter().map(|r| r.item).collect::<BTreeSet<_>>();
     let (of_a, of_b) = (items(a), items(b));
     if of_a != of_b {
-        let odd: Vec<String> = of_a.symmetric_difference(&of_b).take(5).map(ToString::to_string).collect();
+        let odd: Vec<String> = of_a
+            .symmetric_difference(&of_b)
+            .take(5)
+            .map(ToString::to_string)
+            .collect();
         return Some(format!(
             "one has {} items and the other {}; among those only one has: {}",
             of_a.len(),
@@ -236,7 +304,11 @@ fn item_difference(a: &[AnswerRecord], b: &[AnswerRecord]) -> Option<String> {
             odd.join(", ")
         ));
     }
-    let differ = |(a, b): &(&AnswerRecord, &AnswerRecord)| a.gold != b.gold && a.protocol == b.protocol;
+    let differ =
+        |(a, b): &(&AnswerRecord, &AnswerRecord)| a.gold != b.gold && a.protocol == b.protocol;
     let (first, second) = a.iter().zip(b).find(differ)?;
-    Some(format!("the gold label of item {} is `{}` in one and `{}` in the other", first.item, first.gold, second.gold))
+    Some(format!(
+        "the gold label of item {} is `{}` in one and `{}` in the other",
+        first.item, first.gold, second.gold
+    ))
 }

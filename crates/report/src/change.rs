@@ -1,4 +1,5 @@
-//! The paired change from one model's answers to another's: per language, and over groups of them.
+//! The paired change from one model's answers to another's: per language, and over groups of
+//! them.
 
 use schema::Language;
 use serde::Serialize;
@@ -36,9 +37,11 @@ pub struct LanguageChange {
     pub after: Estimate,
     /// Accuracy after of each seed.
     pub after_seeds: Vec<f64>,
-    /// Change of the accuracy, paired bootstrap of items, or of clusters where items share a text.
+    /// Change of the accuracy, paired bootstrap of items, or of clusters where items share a
+    /// text.
     pub change: Estimate,
-    /// McNemar's exact test; with several seeds, or items that share a text, sign flips of whole units.
+    /// McNemar's exact test; with several seeds, or items that share a text, sign flips of
+    /// whole units.
     pub p: PairedP,
     /// `p.exact`, Holm-adjusted over the languages.
     pub p_holm: f64,
@@ -60,7 +63,8 @@ pub struct LanguageChange {
     pub gap: Option<GapToEnglish>,
 }
 
-/// Which labels are chosen before and after, against which are right; in the order of [`Changes::labels`].
+/// Which labels are chosen before and after, against which are right; in the order of
+/// [`Changes::labels`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LabelUse {
     /// Share of each label among the gold ones.
@@ -79,7 +83,8 @@ pub struct LabelUse {
     pub distance: (f64, f64),
 }
 
-/// Means over a group of languages (Eq. 5), each language counted once; bootstrap intervals over items.
+/// Means over a group of languages (Eq. 5), each language counted once; bootstrap intervals
+/// over items.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MeanChange {
     /// Languages in the group.
@@ -125,7 +130,8 @@ pub struct Changes {
     pub gap: Option<GapToEnglish>,
     /// Change of the mean accuracy of each seed.
     pub seed_changes: Vec<f64>,
-    /// Half the summed absolute difference between chosen and gold shares, mean over languages: before and after.
+    /// Half the summed absolute difference between chosen and gold shares, mean over languages:
+    /// before and after.
     pub share_distance: (f64, f64),
     /// Variance by seed, exemplar set and item; `None` with one of each.
     pub reliability: Option<MeanReliability>,
@@ -156,15 +162,28 @@ pub(crate) struct PairSeries {
 
 impl<'a> Pair<'a> {
     fn new(language: Language, columns: &'a Columns) -> Self {
-        let before: Vec<&Measured> = columns.before.iter().map(|measures| &measures[&language]).collect();
-        let of_seed = |sets: &'a Vec<Measures>| -> Vec<&'a Measured> { sets.iter().map(|of| &of[&language]).collect() };
+        let before: Vec<&Measured> = columns
+            .before
+            .iter()
+            .map(|measures| &measures[&language])
+            .collect();
+        let of_seed = |sets: &'a Vec<Measures>| -> Vec<&'a Measured> {
+            sets.iter().map(|of| &of[&language]).collect()
+        };
         let after: Vec<Vec<&Measured>> = columns.after.iter().map(of_seed).collect();
         let change = |item: usize| {
             let cells = after.iter().flat_map(|seed| seed.iter().zip(&before));
-            cells.map(|(after, before)| after.right[item] - before.right[item]).sum()
+            cells
+                .map(|(after, before)| after.right[item] - before.right[item])
+                .sum()
         };
         let changes = (0..before[0].items.len()).map(change).collect();
-        Self { language, before, after, changes }
+        Self {
+            language,
+            before,
+            after,
+            changes,
+        }
     }
 
     /// After, all cells.
@@ -180,8 +199,14 @@ pub(crate) fn measure_changes(
     columns: &Columns,
     seen: &[Language],
 ) -> Changes {
-    let pairs: Vec<Pair> = languages.iter().map(|language| Pair::new(*language, columns)).collect();
-    let items: Vec<_> = pairs.iter().map(|p| (p.before[0].items.as_slice(), p.before[0].groups.as_slice())).collect();
+    let pairs: Vec<Pair> = languages
+        .iter()
+        .map(|language| Pair::new(*language, columns))
+        .collect();
+    let items: Vec<_> = pairs
+        .iter()
+        .map(|p| (p.before[0].items.as_slice(), p.before[0].groups.as_slice()))
+        .collect();
     let resampling = Resampling::new(&items);
     let series: Vec<PairSeries> = pairs
         .iter()
@@ -200,7 +225,9 @@ pub(crate) fn measure_changes(
         labels: labels.to_vec(),
         few_shots: few_shots.to_vec(),
         mean: measure_mean(&series, &all),
-        mean_p: resampling.is_joint().then(|| test_mean(&pairs, &resampling)),
+        mean_p: resampling
+            .is_joint()
+            .then(|| test_mean(&pairs, &resampling)),
         seen: has_both.then(|| measure_mean(&series, &of_seen)),
         unseen: has_both.then(|| measure_mean(&series, &of_unseen)),
         groups: measure_groups(languages, &series),
@@ -210,7 +237,10 @@ pub(crate) fn measure_changes(
             mean(described.iter().map(|l| l.labels.distance.0)),
             mean(described.iter().map(|l| l.labels.distance.1)),
         ),
-        reliability: resampling.is_joint().then(|| mean_reliability(&pairs, resampling.clusters(0))).flatten(),
+        reliability: resampling
+            .is_joint()
+            .then(|| mean_reliability(&pairs, resampling.clusters(0)))
+            .flatten(),
         consistency: measure_consistency(&pairs, &resampling, labels.len()),
         scorings: measure_scorings(&pairs, &resampling),
         joint: resampling.is_joint(),
@@ -232,13 +262,24 @@ pub(crate) fn measure_mean(series: &[PairSeries], group: &[usize]) -> MeanChange
     let raw = mean_of(&|level| Some(level.raw.clone()));
     let batch = mean_of(&|level| level.batch.clone());
     let change = raw.as_ref().map(|(before, after)| after.minus(before));
-    let prior_part = change.as_ref().zip(batch.as_ref()).and_then(|(raw, (before, after))| {
-        let has_all = group.iter().all(|&l| series[l].before.batch.is_some() && series[l].after.batch.is_some());
-        raw.minus(&after.minus(before)).estimate().filter(|_| has_all)
-    });
+    let prior_part = change
+        .as_ref()
+        .zip(batch.as_ref())
+        .and_then(|(raw, (before, after))| {
+            let has_all = group
+                .iter()
+                .all(|&l| series[l].before.batch.is_some() && series[l].after.batch.is_some());
+            raw.minus(&after.minus(before))
+                .estimate()
+                .filter(|_| has_all)
+        });
     let auc = both(&|level| defined(&level.auc));
     let batch = batch.and_then(|(before, after)| BeforeAfter::of(&before, &after));
-    let estimate = |series: Option<&Series>| series.and_then(Series::estimate).unwrap_or(Estimate::UNDEFINED);
+    let estimate = |series: Option<&Series>| {
+        series
+            .and_then(Series::estimate)
+            .unwrap_or(Estimate::UNDEFINED)
+    };
     MeanChange {
         languages: group.len(),
         before: estimate(raw.as_ref().map(|(before, _)| before)),
@@ -249,23 +290,36 @@ pub(crate) fn measure_mean(series: &[PairSeries], group: &[usize]) -> MeanChange
         batch,
         attribution: Attribution {
             prior_part,
-            verdict: crate::verdict::judge(auc.as_ref().map(|auc| &auc.change), prior_part.as_ref()),
+            verdict: crate::verdict::judge(
+                auc.as_ref().map(|auc| &auc.change),
+                prior_part.as_ref(),
+            ),
         },
-        detectable: change.map_or(f64::NAN, |c| crate::stats::power::detectable_by_error(c.standard_error())),
+        detectable: change.map_or(f64::NAN, |c| {
+            crate::stats::power::detectable_by_error(c.standard_error())
+        }),
     }
 }
 
 /// Sign flips of the items' changes summed over all languages, by cluster.
 fn test_mean(pairs: &[Pair], resampling: &Resampling) -> PairedP {
     let items = pairs[0].changes.len();
-    let sums: Vec<i32> = (0..items).map(|item| pairs.iter().map(|pair| pair.changes[item]).sum()).collect();
+    let sums: Vec<i32> = (0..items)
+        .map(|item| pairs.iter().map(|pair| pair.changes[item]).sum())
+        .collect();
     sign_flip(&resampling.clusters(0).sums(&sums))
 }
 
 fn seed_changes(pairs: &[Pair]) -> Vec<f64> {
     let accuracy = |cells: &[&Measured]| mean(cells.iter().map(|cell| cell.accuracy()));
     let seeds = pairs.first().map_or(0, |pair| pair.after.len());
-    let of_seed = |seed: usize| mean(pairs.iter().map(|pair| accuracy(&pair.after[seed]) - accuracy(&pair.before)));
+    let of_seed = |seed: usize| {
+        mean(
+            pairs
+                .iter()
+                .map(|pair| accuracy(&pair.after[seed]) - accuracy(&pair.before)),
+        )
+    };
     (0..seeds).map(of_seed).collect()
 }
 
@@ -275,8 +329,11 @@ fn describe_languages(
     series: &[PairSeries],
     seen: &[Language],
 ) -> Vec<LanguageChange> {
-    let tests: Vec<PairedP> =
-        pairs.iter().enumerate().map(|(l, pair)| sign_flip(&resampling.clusters(l).sums(&pair.changes))).collect();
+    let tests: Vec<PairedP> = pairs
+        .iter()
+        .enumerate()
+        .map(|(l, pair)| sign_flip(&resampling.clusters(l).sums(&pair.changes)))
+        .collect();
     let exact: Vec<f64> = tests.iter().map(|p| p.exact).collect();
     let (holm, hochberg) = (holm(&exact), benjamini_hochberg(&exact));
     let languages: Vec<Language> = pairs.iter().map(|pair| pair.language).collect();
@@ -284,7 +341,10 @@ fn describe_languages(
     let describe = |(l, pair): (usize, &Pair)| {
         let (PairSeries { before, after }, cells) = (&series[l], pair.cells());
         let optional = |before: &Option<Series>, after: &Option<Series>| {
-            before.as_ref().zip(after.as_ref()).and_then(|(before, after)| BeforeAfter::of(before, after))
+            before
+                .as_ref()
+                .zip(after.as_ref())
+                .and_then(|(before, after)| BeforeAfter::of(before, after))
         };
         LanguageChange {
             language: pair.language,
@@ -292,8 +352,16 @@ fn describe_languages(
             items: pair.changes.len(),
             before: accuracy(resampling, l, &pair.before),
             after: accuracy(resampling, l, &cells),
-            after_seeds: pair.after.iter().map(|sets| mean(sets.iter().map(|set| set.accuracy()))).collect(),
-            change: after.raw.minus(&before.raw).estimate().unwrap_or(Estimate::UNDEFINED),
+            after_seeds: pair
+                .after
+                .iter()
+                .map(|sets| mean(sets.iter().map(|set| set.accuracy())))
+                .collect(),
+            change: after
+                .raw
+                .minus(&before.raw)
+                .estimate()
+                .unwrap_or(Estimate::UNDEFINED),
             p: tests[l],
             p_holm: holm[l],
             p_bh: hochberg[l],
@@ -312,16 +380,23 @@ fn describe_languages(
 /// Shares and confusion matrices before and after, means over cells.
 fn use_of_labels(before: &[&Measured], after: &[&Measured]) -> LabelUse {
     let shares = |cells: &[&Measured]| -> Vec<f64> {
-        (0..cells[0].chosen_share.len()).map(|label| mean(cells.iter().map(|c| c.chosen_share[label]))).collect()
+        (0..cells[0].chosen_share.len())
+            .map(|label| mean(cells.iter().map(|c| c.chosen_share[label])))
+            .collect()
     };
     let confusion = |cells: &[&Measured]| -> Vec<Vec<f64>> {
         let labels = 0..cells[0].confusion.len();
-        let cell = |gold: usize, chosen: usize| mean(cells.iter().map(|c| c.confusion[gold][chosen]));
-        labels.clone().map(|gold| labels.clone().map(|chosen| cell(gold, chosen)).collect()).collect()
+        let cell =
+            |gold: usize, chosen: usize| mean(cells.iter().map(|c| c.confusion[gold][chosen]));
+        labels
+            .clone()
+            .map(|gold| labels.clone().map(|chosen| cell(gold, chosen)).collect())
+            .collect()
     };
     let gold = before[0].gold_share.clone();
     let (of_before, of_after) = (shares(before), shares(after));
-    let far = |cells: &[&Measured]| mean(cells.iter().map(|cell| distance(&cell.chosen_share, &gold)));
+    let far =
+        |cells: &[&Measured]| mean(cells.iter().map(|cell| distance(&cell.chosen_share, &gold)));
     LabelUse {
         entropy: (entropy(&of_before), entropy(&of_after)),
         distance: (far(before), far(after)),

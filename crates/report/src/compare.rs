@@ -33,35 +33,64 @@ pub struct Comparison {
     pub changes: Changes,
 }
 
-/// Compares two lists of answers, each with the path that it is called by. Each must be the answers of one model to one
-/// task with one label set, in any number of languages; items must be the same, and gold labels too unless the protocols
-/// differ.
+/// Compares two lists of answers, each with the path that it is called by. Each must be the
+/// answers of one model to one task with one label set, in any number of languages; items must
+/// be the same, and gold labels too unless the protocols differ.
 ///
 /// # Errors
 /// Records that cannot be compared; the message says where they differ.
-pub fn compare(a: (&Path, Vec<LocatedRecord>), b: (&Path, Vec<LocatedRecord>)) -> Result<Comparison, ReportError> {
+pub fn compare(
+    a: (&Path, Vec<LocatedRecord>),
+    b: (&Path, Vec<LocatedRecord>),
+) -> Result<Comparison, ReportError> {
     let collect = |(path, records): (&Path, Vec<LocatedRecord>)| {
         let sets = AnswerSet::collect(records, |_, _| None)?;
-        if sets.is_empty() { Err(ReportError::Nothing(path.to_owned())) } else { Ok(sets) }
+        if sets.is_empty() {
+            Err(ReportError::Nothing(path.to_owned()))
+        } else {
+            Ok(sets)
+        }
     };
     let ((a, before), (b, after)) = ((a.0, collect(a)?), (b.0, collect(b)?));
     let pairing = Pairing::new(&before, &[&after])?;
     let columns = pairing.measure(&find_never_right(before.iter().chain(&after)));
     let (first, second) = pairing.pairs().next().unwrap_or((&before[0], &after[0]));
     let gap = |set: &AnswerSet, path: &Path| {
-        let missing = set.languages.keys().filter(|l| !pairing.languages.contains(l));
+        let missing = set
+            .languages
+            .keys()
+            .filter(|l| !pairing.languages.contains(l));
         let missing: Vec<&str> = missing.map(|l| l.code()).collect();
-        (!missing.is_empty()).then(|| format!("only {} has {}; not compared", path.display(), missing.join(", ")))
+        (!missing.is_empty()).then(|| {
+            format!(
+                "only {} has {}; not compared",
+                path.display(),
+                missing.join(", ")
+            )
+        })
     };
-    let gaps = [gap(first, a), gap(second, b)].into_iter().flatten().chain(pairing.gaps.iter().cloned());
+    let gaps = [gap(first, a), gap(second, b)]
+        .into_iter()
+        .flatten()
+        .chain(pairing.gaps.iter().cloned());
     Ok(Comparison {
         a: a.to_owned(),
         b: b.to_owned(),
         task: first.head.task.clone(),
         labels: first.head.labels,
-        differences: first.head.differences(&second.head).into_iter().map(|(_, difference)| difference).collect(),
+        differences: first
+            .head
+            .differences(&second.head)
+            .into_iter()
+            .map(|(_, difference)| difference)
+            .collect(),
         gaps: gaps.collect(),
-        changes: measure_changes((&first.label_names, &pairing.few_shots), &pairing.languages, &columns, &[]),
+        changes: measure_changes(
+            (&first.label_names, &pairing.few_shots),
+            &pairing.languages,
+            &columns,
+            &[],
+        ),
     })
 }
 
@@ -70,13 +99,26 @@ impl Comparison {
     pub fn render_text(&self) -> String {
         let (main, rest) = tables_of(String::new(), &self.changes);
         let findings = describe_setting(&self.changes);
-        let tiles = findings.tiles.iter().map(|t| format!("{}: {} → {} ({})\n", t.name, t.before, t.after, t.change));
+        let tiles = findings
+            .tiles
+            .iter()
+            .map(|t| format!("{}: {} → {} ({})\n", t.name, t.before, t.after, t.change));
         let tiles: String = tiles.collect();
-        let list =
-            |name: &str, lines: &[String]| -> String { lines.iter().map(|line| format!("{name}: {line}\n")).collect() };
-        let (differences, gaps) = (list("differs", &self.differences), list("missing", &self.gaps));
+        let list = |name: &str, lines: &[String]| -> String {
+            lines
+                .iter()
+                .map(|line| format!("{name}: {line}\n"))
+                .collect()
+        };
+        let (differences, gaps) = (
+            list("differs", &self.differences),
+            list("missing", &self.gaps),
+        );
         let details = findings.details.join("\n");
-        let rest: String = rest.iter().map(|table| format!("\n{}\n{}", table.caption, table.to_text())).collect();
+        let rest: String = rest
+            .iter()
+            .map(|table| format!("\n{}\n{}", table.caption, table.to_text()))
+            .collect();
         format!(
             "{}, {} labels\nbefore: {}\nafter:  {}\n{differences}{gaps}\n{}\n{tiles}{}\n{details}\n{rest}",
             self.task,

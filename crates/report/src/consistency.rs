@@ -1,4 +1,5 @@
-//! Do the languages get the same answers, item by item? Before and after, and what chance gives.
+//! Do the languages get the same answers, item by item? Before and after, and what chance
+//! gives.
 
 use schema::Language;
 use serde::Serialize;
@@ -8,7 +9,9 @@ use crate::{
     levels::BeforeAfter,
     measure::Measured,
     stats::{
-        agreement::{chance_alike, chance_rank_consistency, fleiss_kappa, pairs_alike, rank_consistency},
+        agreement::{
+            chance_alike, chance_rank_consistency, fleiss_kappa, pairs_alike, rank_consistency,
+        },
         mean,
         resample::{Resampling, Series, counted_mean},
     },
@@ -19,7 +22,8 @@ use crate::{
 pub struct AgainstChance {
     /// The measure.
     pub measured: BeforeAfter,
-    /// If every language drew answers, or rankings, from its own, knowing nothing of the item: before and after.
+    /// If every language drew answers, or rankings, from its own, knowing nothing of the item:
+    /// before and after.
     pub chance: (f64, f64),
 }
 
@@ -62,34 +66,51 @@ impl Column {
     fn average(columns: &[Self]) -> Self {
         let items = columns.first().map_or(0, |column| column.values.len());
         Self {
-            values: (0..items).map(|item| mean(columns.iter().map(|column| column.values[item]))).collect(),
+            values: (0..items)
+                .map(|item| mean(columns.iter().map(|column| column.values[item])))
+                .collect(),
             chance: mean(columns.iter().map(|column| column.chance)),
         }
     }
 }
 
 /// `None` with fewer than two languages that have the first one's items.
-pub(crate) fn measure_consistency(pairs: &[Pair], resampling: &Resampling, labels: usize) -> Option<Consistency> {
-    let together: Vec<usize> = (0..pairs.len()).filter(|&l| resampling.is_joint_for(0, l)).collect();
+pub(crate) fn measure_consistency(
+    pairs: &[Pair],
+    resampling: &Resampling,
+    labels: usize,
+) -> Option<Consistency> {
+    let together: Vec<usize> = (0..pairs.len())
+        .filter(|&l| resampling.is_joint_for(0, l))
+        .collect();
     if together.len() < 2 {
         return None;
     }
     // each cell is one model after one set of exemplars: its languages
-    let before: Vec<Vec<&Measured>> =
-        (0..pairs[0].before.len()).map(|set| together.iter().map(|&l| pairs[l].before[set]).collect()).collect();
+    let before: Vec<Vec<&Measured>> = (0..pairs[0].before.len())
+        .map(|set| together.iter().map(|&l| pairs[l].before[set]).collect())
+        .collect();
     let cells = pairs[0].cells().len();
-    let after: Vec<Vec<&Measured>> =
-        (0..cells).map(|cell| together.iter().map(|&l| pairs[l].cells()[cell]).collect()).collect();
+    let after: Vec<Vec<&Measured>> = (0..cells)
+        .map(|cell| together.iter().map(|&l| pairs[l].cells()[cell]).collect())
+        .collect();
     let compare = |measure: &dyn Fn(&[&Measured]) -> Column| -> Option<AgainstChance> {
         let of = |cells: &[Vec<&Measured>]| {
-            let column = Column::average(&cells.iter().map(|cell| measure(cell)).collect::<Vec<_>>());
-            let series: Series = resampling.series(0, |counts| counted_mean(&column.values, counts));
+            let column =
+                Column::average(&cells.iter().map(|cell| measure(cell)).collect::<Vec<_>>());
+            let series: Series =
+                resampling.series(0, |counts| counted_mean(&column.values, counts));
             (series, column.chance)
         };
         let ((before, chance_before), (after, chance_after)) = (of(&before), of(&after));
-        Some(AgainstChance { measured: BeforeAfter::of(&before, &after)?, chance: (chance_before, chance_after) })
+        Some(AgainstChance {
+            measured: BeforeAfter::of(&before, &after)?,
+            chance: (chance_before, chance_after),
+        })
     };
-    let english = together.iter().position(|&l| pairs[l].language.code() == "en");
+    let english = together
+        .iter()
+        .position(|&l| pairs[l].language.code() == "en");
     let with = |place: usize, english: usize| -> Option<WithEnglish> {
         Some(WithEnglish {
             language: pairs[together[place]].language,
@@ -105,22 +126,35 @@ pub(crate) fn measure_consistency(pairs: &[Pair], resampling: &Resampling, label
         pairs_alike: compare(&|cell| pairs_of_answers(cell, labels))?,
         kappa: (kappa(&before), kappa(&after)),
         rank_consistency: compare(&rankings_alike)?,
-        with_english: english.map_or_else(Vec::new, |en| others(en).filter_map(|place| with(place, en)).collect()),
+        with_english: english.map_or_else(Vec::new, |en| {
+            others(en).filter_map(|place| with(place, en)).collect()
+        }),
     })
 }
 
 fn answers_alike(cell: &[&Measured]) -> Column {
     let answers: Vec<Vec<usize>> = cell.iter().map(|of| of.chosen()).collect();
-    let alike = |item: usize| f64::from(u8::from(answers.iter().all(|of| of[item] == answers[0][item])));
+    let alike = |item: usize| {
+        f64::from(u8::from(
+            answers.iter().all(|of| of[item] == answers[0][item]),
+        ))
+    };
     let shares: Vec<&[f64]> = cell.iter().map(|of| of.chosen_share.as_slice()).collect();
-    Column { values: (0..answers[0].len()).map(alike).collect(), chance: chance_alike(&shares) }
+    Column {
+        values: (0..answers[0].len()).map(alike).collect(),
+        chance: chance_alike(&shares),
+    }
 }
 
 fn pairs_of_answers(cell: &[&Measured], labels: usize) -> Column {
     let answers: Vec<Vec<usize>> = cell.iter().map(|of| of.chosen()).collect();
     let answers: Vec<&[usize]> = answers.iter().map(Vec::as_slice).collect();
-    let chance = |(a, b): (usize, usize)| chance_alike(&[&cell[a].chosen_share, &cell[b].chosen_share]);
-    Column { values: pairs_alike(&answers, labels), chance: mean(all_pairs(cell.len()).map(chance)) }
+    let chance =
+        |(a, b): (usize, usize)| chance_alike(&[&cell[a].chosen_share, &cell[b].chosen_share]);
+    Column {
+        values: pairs_alike(&answers, labels),
+        chance: mean(all_pairs(cell.len()).map(chance)),
+    }
 }
 
 fn kappa(cell: &[&Measured], labels: usize) -> f64 {
@@ -131,8 +165,15 @@ fn kappa(cell: &[&Measured], labels: usize) -> f64 {
 fn rankings_alike(cell: &[&Measured]) -> Column {
     let of_pair = |(a, b): (usize, usize)| {
         let (a, b) = (&cell[a].rankings, &cell[b].rankings);
-        let values = a.iter().zip(b).map(|(a, b)| rank_consistency(a, b)).collect();
-        Column { values, chance: chance_rank_consistency(a, b) }
+        let values = a
+            .iter()
+            .zip(b)
+            .map(|(a, b)| rank_consistency(a, b))
+            .collect();
+        Column {
+            values,
+            chance: chance_rank_consistency(a, b),
+        }
     };
     Column::average(&all_pairs(cell.len()).map(of_pair).collect::<Vec<_>>())
 }

@@ -1,4 +1,5 @@
-//! Sentences computed from the numbers. Never here: a threshold that is not an interval; the rules of the verdict.
+//! Sentences computed from the numbers. Never here: a threshold that is not an interval; the
+//! rules of the verdict.
 
 use serde::Serialize;
 
@@ -41,7 +42,13 @@ impl Tile {
             Direction::Falls => "fall",
             Direction::Unclear => "unclear",
         };
-        Self { name, before, after, change, direction }
+        Self {
+            name,
+            before,
+            after,
+            change,
+            direction,
+        }
     }
 }
 
@@ -66,23 +73,46 @@ pub(crate) fn describe_setting(changes: &Changes) -> Findings {
 
 fn tiles(mean: &MeanChange) -> Vec<Tile> {
     let in_percent = |before: &Estimate, after: &Estimate, change: &Estimate| {
-        [percent(before.value, 1) + " %", percent(after.value, 1) + " %", points_interval(change, 1)]
+        [
+            percent(before.value, 1) + " %",
+            percent(after.value, 1) + " %",
+            points_interval(change, 1),
+        ]
     };
     let raw = in_percent(&mean.before, &mean.after, &mean.change);
     let raw = Tile::new("Raw accuracy", raw, &mean.change);
-    let calibrated =
-        mean.batch.map(|c| Tile::new("Calibrated accuracy", in_percent(&c.before, &c.after, &c.change), &c.change));
-    let areas = |c: &BeforeAfter| [area(c.before.value), area(c.after.value), area_interval(&c.change)];
+    let calibrated = mean.batch.map(|c| {
+        Tile::new(
+            "Calibrated accuracy",
+            in_percent(&c.before, &c.after, &c.change),
+            &c.change,
+        )
+    });
+    let areas = |c: &BeforeAfter| {
+        [
+            area(c.before.value),
+            area(c.after.value),
+            area_interval(&c.change),
+        ]
+    };
     let auc = mean.auc.map(|c| Tile::new("AUC", areas(&c), &c.change));
     [Some(raw), calibrated, auc].into_iter().flatten().collect()
 }
 
 /// What the change of the mean is.
 fn judge_gain(changes: &Changes) -> String {
-    if changes.languages.iter().all(|of| of.reliability.discordant == (0.0, 0.0)) {
+    if changes
+        .languages
+        .iter()
+        .all(|of| of.reliability.discordant == (0.0, 0.0))
+    {
         return "Not one answer became right or wrong.".to_owned();
     }
-    changes.mean.attribution.verdict.explain(direction(&changes.mean.change))
+    changes
+        .mean
+        .attribution
+        .verdict
+        .explain(direction(&changes.mean.change))
 }
 
 /// `None` with one language: nothing to count.
@@ -164,7 +194,11 @@ fn seeds(changes: &Changes) -> Option<String> {
     let Some(spread) = standard_deviation(&changes.seed_changes) else {
         return (!wide.is_empty()).then(|| wide.trim_start().to_owned());
     };
-    let each: Vec<String> = changes.seed_changes.iter().map(|&change| points(change, 1)).collect();
+    let each: Vec<String> = changes
+        .seed_changes
+        .iter()
+        .map(|&change| points(change, 1))
+        .collect();
     Some(format!(
         "{} seeds change the mean by {} points (standard deviation {}); the interval above is over items, for these \
          seeds.{wide}",
@@ -204,7 +238,10 @@ fn agreement(changes: &Changes) -> Option<String> {
 
 /// `None` where no items share a text.
 fn clusters(changes: &Changes) -> Option<String> {
-    let first = changes.languages.iter().find(|l| l.reliability.clusters < l.items)?;
+    let first = changes
+        .languages
+        .iter()
+        .find(|l| l.reliability.clusters < l.items)?;
     Some(format!(
         "{} items share {} texts: intervals and tests draw and flip whole texts.",
         first.items, first.reliability.clusters
@@ -212,8 +249,16 @@ fn clusters(changes: &Changes) -> Option<String> {
 }
 
 fn detectable(changes: &Changes) -> String {
-    let found: Vec<f64> = changes.languages.iter().filter_map(|l| l.reliability.detectable).collect();
-    let (low, high) = found.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), &d| (low.min(d), high.max(d)));
+    let found: Vec<f64> = changes
+        .languages
+        .iter()
+        .filter_map(|l| l.reliability.detectable)
+        .collect();
+    let (low, high) = found
+        .iter()
+        .fold((f64::INFINITY, 0.0_f64), |(low, high), &d| {
+            (low.min(d), high.max(d))
+        });
     let each = match found.as_slice() {
         [] => "none in a single language".to_owned(),
         [_] => format!("{} in a language", percent(low, 1)),
@@ -229,7 +274,10 @@ fn detectable(changes: &Changes) -> String {
 pub(crate) fn summarise(results: &Results, model: &str) -> Vec<String> {
     match results.blocks.as_slice() {
         [] => vec![format!("{model} has no answers that can be compared yet.")],
-        blocks => blocks.iter().map(|block| summarise_block(block, model)).collect(),
+        blocks => blocks
+            .iter()
+            .map(|block| summarise_block(block, model))
+            .collect(),
     }
 }
 
@@ -243,7 +291,11 @@ fn summarise_block(block: &Block, model: &str) -> String {
         100.0 / block.label_names.len() as f64
     );
     let change = |setting: &SettingResult| {
-        format!("{} points with {}", points_interval(&setting.changes.mean.change, 1), setting.name)
+        format!(
+            "{} points with {}",
+            points_interval(&setting.changes.mean.change, 1),
+            setting.name
+        )
     };
     let settings: Vec<&SettingResult> = block.settings.iter().collect();
     match settings.as_slice() {
@@ -261,13 +313,26 @@ fn summarise_block(block: &Block, model: &str) -> String {
                 judge_all(few)
             )
         }
-        many => format!("{base} {} {}", describe_extremes(many, change), judge_all(many)),
+        many => format!(
+            "{base} {} {}",
+            describe_extremes(many, change),
+            judge_all(many)
+        ),
     }
 }
 
-fn describe_extremes(settings: &[&SettingResult], change: impl Fn(&SettingResult) -> String) -> String {
+fn describe_extremes(
+    settings: &[&SettingResult],
+    change: impl Fn(&SettingResult) -> String,
+) -> String {
     let mut ordered = settings.to_vec();
-    ordered.sort_by(|a, b| a.changes.mean.change.value.total_cmp(&b.changes.mean.change.value));
+    ordered.sort_by(|a, b| {
+        a.changes
+            .mean
+            .change
+            .value
+            .total_cmp(&b.changes.mean.change.value)
+    });
     format!(
         "Of {} settings of learning to translate questions the weakest changes this by {} and the strongest by {} (95 % \
          intervals in brackets; the extremes of several settings overstate how much they differ).",
@@ -279,15 +344,24 @@ fn describe_extremes(settings: &[&SettingResult], change: impl Fn(&SettingResult
 
 /// Which settings gain, and which of these in separation.
 fn judge_all(settings: &[&SettingResult]) -> String {
-    let gaining = settings.iter().filter(|setting| setting.changes.mean.change.rises());
-    let separates = |setting: &&&SettingResult| setting.changes.mean.attribution.verdict.discriminates();
-    let (better, moved): (Vec<&&SettingResult>, Vec<&&SettingResult>) = gaining.partition(separates);
-    let names = |settings: &[&&SettingResult]| list(&settings.iter().map(|s| s.name.clone()).collect::<Vec<_>>());
+    let gaining = settings
+        .iter()
+        .filter(|setting| setting.changes.mean.change.rises());
+    let separates =
+        |setting: &&&SettingResult| setting.changes.mean.attribution.verdict.discriminates();
+    let (better, moved): (Vec<&&SettingResult>, Vec<&&SettingResult>) =
+        gaining.partition(separates);
+    let names = |settings: &[&&SettingResult]| {
+        list(&settings.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
+    };
     match (better.as_slice(), moved.as_slice()) {
         ([], []) => "None of them clearly raises raw accuracy.".to_owned(),
         (better, []) => format!("With {} the labels are told apart better.", names(better)),
         ([], moved) => {
-            format!("With {} raw accuracy rises, but the labels are not clearly told apart better.", names(moved))
+            format!(
+                "With {} raw accuracy rises, but the labels are not clearly told apart better.",
+                names(moved)
+            )
         }
         (better, moved) => format!(
             "With {} the labels are told apart better. With {} raw accuracy rises, but the labels are not clearly told apart \

@@ -1,4 +1,5 @@
-//! Numbers as text. Shares are shown in percent, their changes in percentage points, AUC as a fraction.
+//! Numbers as text. Shares are shown in percent, their changes in percentage points, AUC as a
+//! fraction.
 
 use schema::LabelSet;
 
@@ -18,7 +19,8 @@ pub(crate) fn points(change: f64, decimals: usize) -> String {
 
 /// `+6.8 [+4.9, +8.7]`
 pub(crate) fn points_interval(change: &Estimate, decimals: usize) -> String {
-    let [value, low, high] = [change.value, change.low, change.high].map(|number| points(number, decimals));
+    let [value, low, high] =
+        [change.value, change.low, change.high].map(|number| points(number, decimals));
     format!("{value} [{low}, {high}]")
 }
 
@@ -34,13 +36,18 @@ pub(crate) fn area_interval(change: &Estimate) -> String {
 
 /// `+0.04 [−0.01, +0.09]`
 pub(crate) fn signed_interval(change: &Estimate, decimals: usize) -> String {
-    let [value, low, high] = [change.value, change.low, change.high].map(|number| signed(number, decimals));
+    let [value, low, high] =
+        [change.value, change.low, change.high].map(|number| signed(number, decimals));
     format!("{value} [{low}, {high}]")
 }
 
 /// `0.012`, or `<0.001`.
 pub(crate) fn p_value(p: f64) -> String {
-    if p < 0.001 { "<0.001".to_owned() } else { fixed(p, 3) }
+    if p < 0.001 {
+        "<0.001".to_owned()
+    } else {
+        fixed(p, 3)
+    }
 }
 
 /// A number that may be missing.
@@ -51,8 +58,12 @@ pub(crate) fn or_dash<T>(value: Option<T>, show: impl Fn(T) -> String) -> String
 /// `12,345`
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
-    let grouped: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|part| std::str::from_utf8(part).unwrap_or(NONE)).collect();
+    let grouped: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|part| std::str::from_utf8(part).unwrap_or(NONE))
+        .collect();
     grouped.join(",")
 }
 
@@ -70,9 +81,15 @@ pub(crate) fn duration(seconds: f64) -> String {
 /// `4.2 GiB`
 pub(crate) fn bytes(count: f64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let power = (0..units.len() - 1).take_while(|&power| count >= 1024_f64.powi(power as i32 + 1)).count();
+    let power = (0..units.len() - 1)
+        .take_while(|&power| count >= 1024_f64.powi(power as i32 + 1))
+        .count();
     let decimals = usize::from(power > 0);
-    format!("{} {}", fixed(count / 1024_f64.powi(power as i32), decimals), units[power])
+    format!(
+        "{} {}",
+        fixed(count / 1024_f64.powi(power as i32), decimals),
+        units[power]
+    )
 }
 
 /// `a`, `a and b`, `a, b and c`
@@ -86,7 +103,11 @@ pub(crate) fn list(parts: &[String]) -> String {
 
 /// `1 item`, `2 items`
 pub(crate) fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
 }
 
 /// What a label set is, for a heading.
@@ -116,7 +137,11 @@ pub(crate) fn fixed(number: f64, decimals: usize) -> String {
 pub(crate) fn signed(number: f64, decimals: usize) -> String {
     let text = fixed(number, decimals);
     let is_zero = text.bytes().all(|b| b == b'0' || b == b'.');
-    if number > 0.0 && !is_zero { format!("+{text}") } else { text }
+    if number > 0.0 && !is_zero {
+        format!("+{text}")
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -125,12 +150,36 @@ mod tests {
 
     #[test]
     fn numbers_read_as_people_write_them() {
-        assert_eq!([points(0.068, 1), points(-0.068, 1), points(-0.0001, 1)], ["+6.8", "−6.8", "0.0"]);
-        assert_eq!(points_interval(&Estimate { value: 0.01, low: -0.02, high: 0.04 }, 1), "+1.0 [−2.0, +4.0]");
-        assert_eq!([p_value(0.0004), p_value(0.0126), p_value(1.0)], ["<0.001", "0.013", "1.000"]);
-        assert_eq!([thousands(7), thousands(1234), thousands(1_234_567)], ["7", "1,234", "1,234,567"]);
         assert_eq!(
-            [duration(2.34), duration(71.0), duration(725.2), duration(12_000.0)],
+            [points(0.068, 1), points(-0.068, 1), points(-0.0001, 1)],
+            ["+6.8", "−6.8", "0.0"]
+        );
+        assert_eq!(
+            points_interval(
+                &Estimate {
+                    value: 0.01,
+                    low: -0.02,
+                    high: 0.04
+                },
+                1
+            ),
+            "+1.0 [−2.0, +4.0]"
+        );
+        assert_eq!(
+            [p_value(0.0004), p_value(0.0126), p_value(1.0)],
+            ["<0.001", "0.013", "1.000"]
+        );
+        assert_eq!(
+            [thousands(7), thousands(1234), thousands(1_234_567)],
+            ["7", "1,234", "1,234,567"]
+        );
+        assert_eq!(
+            [
+                duration(2.34),
+                duration(71.0),
+                duration(725.2),
+                duration(12_000.0)
+            ],
             ["2.3 s", "71 s", "12 min 5 s", "3 h 20 min"]
         );
         assert_eq!([bytes(512.0), bytes(4.5e9)], ["512 B", "4.2 GiB"]);

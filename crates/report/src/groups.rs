@@ -1,4 +1,5 @@
-//! Groups of languages that a reader asks for: by resource, script and family; and the gap to English.
+//! Groups of languages that a reader asks for: by resource, script and family; and the gap to
+//! English.
 
 use schema::{Language, language_facts::LanguageFacts};
 use serde::Serialize;
@@ -59,9 +60,14 @@ pub(crate) fn measure_groups(languages: &[Language], series: &[PairSeries]) -> V
     for kind in 0..4 {
         let start = groups.len();
         for (place, language) in languages.iter().enumerate() {
-            let Some(of_language) = groups_of(*language) else { continue };
+            let Some(of_language) = groups_of(*language) else {
+                continue;
+            };
             let (kind, name) = of_language[kind].clone();
-            match groups[start..].iter_mut().find(|(_, known, _)| *known == name) {
+            match groups[start..]
+                .iter_mut()
+                .find(|(_, known, _)| *known == name)
+            {
                 Some((_, _, places)) => places.push(place),
                 None => groups.push((kind, name, vec![place])),
             }
@@ -84,18 +90,30 @@ pub(crate) fn measure_gaps(
     languages: &[Language],
     series: &[PairSeries],
 ) -> (Vec<Option<GapToEnglish>>, Option<GapToEnglish>) {
-    let Some(english) = languages.iter().position(|language| language.code() == "en") else {
+    let Some(english) = languages
+        .iter()
+        .position(|language| language.code() == "en")
+    else {
         return (vec![None; languages.len()], None);
     };
     let behind = |place: usize| {
         let before = series[english].before.raw.minus(&series[place].before.raw);
-        (before, series[english].after.raw.minus(&series[place].after.raw))
+        (
+            before,
+            series[english].after.raw.minus(&series[place].after.raw),
+        )
     };
     let estimate = |before: &Series, after: &Series| {
         let change = after.minus(before).estimate()?;
-        Some(GapToEnglish { before: before.estimate()?, after: after.estimate()?, change })
+        Some(GapToEnglish {
+            before: before.estimate()?,
+            after: after.estimate()?,
+            change,
+        })
     };
-    let others: Vec<usize> = (0..languages.len()).filter(|&place| place != english).collect();
+    let others: Vec<usize> = (0..languages.len())
+        .filter(|&place| place != english)
+        .collect();
     let gaps: Vec<(Series, Series)> = others.iter().map(|&place| behind(place)).collect();
     let mut each = vec![None; languages.len()];
     for (&place, (before, after)) in others.iter().zip(&gaps) {
@@ -103,6 +121,8 @@ pub(crate) fn measure_gaps(
     }
     let before = Series::mean_of(gaps.iter().map(|(before, _)| before));
     let after = Series::mean_of(gaps.iter().map(|(_, after)| after));
-    let mean = before.zip(after).and_then(|(before, after)| estimate(&before, &after));
+    let mean = before
+        .zip(after)
+        .and_then(|(before, after)| estimate(&before, &after));
     (each, mean)
 }

@@ -1,4 +1,5 @@
-//! One model's levels with intervals: accuracy, AUC, calibrated accuracy, each as a series over the same draws of items.
+//! One model's levels with intervals: accuracy, AUC, calibrated accuracy, each as a series over
+//! the same draws of items.
 
 use serde::Serialize;
 
@@ -28,7 +29,11 @@ impl BeforeAfter {
     /// `None` where one of the three is undefined.
     pub(crate) fn of(before: &Series, after: &Series) -> Option<Self> {
         let change = after.minus(before).estimate()?;
-        Some(Self { before: before.estimate()?, after: after.estimate()?, change })
+        Some(Self {
+            before: before.estimate()?,
+            after: after.estimate()?,
+            change,
+        })
     }
 }
 
@@ -50,7 +55,9 @@ impl LevelSeries {
         let right: Vec<&Vec<i32>> = cells.iter().map(|cell| &cell.right).collect();
         Self {
             raw: accuracy_series(resampling, language, &right),
-            auc: resampling.series(language, |counts| mean(cells.iter().map(|cell| cell.separation.area(counts)))),
+            auc: resampling.series(language, |counts| {
+                mean(cells.iter().map(|cell| cell.separation.area(counts)))
+            }),
             contextual: optional(|cell| cell.contextual.as_ref()),
             batch: optional(|cell| cell.batch.as_ref()),
         }
@@ -58,7 +65,11 @@ impl LevelSeries {
 }
 
 /// Accuracy of one language, the mean of several columns of right (1) and wrong (0) items.
-pub(crate) fn accuracy_series(resampling: &Resampling, language: usize, columns: &[&Vec<i32>]) -> Series {
+pub(crate) fn accuracy_series(
+    resampling: &Resampling,
+    language: usize,
+    columns: &[&Vec<i32>],
+) -> Series {
     let values = average(columns);
     resampling.series(language, |counts| counted_mean(&values, counts))
 }
@@ -66,11 +77,13 @@ pub(crate) fn accuracy_series(resampling: &Resampling, language: usize, columns:
 /// The mean of several columns, item by item.
 fn average(columns: &[&Vec<i32>]) -> Vec<f64> {
     let items = columns.first().map_or(0, |column| column.len());
-    (0..items).map(|item| mean(columns.iter().map(|column| f64::from(column[item])))).collect()
+    (0..items)
+        .map(|item| mean(columns.iter().map(|column| f64::from(column[item]))))
+        .collect()
 }
 
-/// Accuracy of one language over cells with Wilson's interval; items that share a text count as fewer: items over the
-/// design effect.
+/// Accuracy of one language over cells with Wilson's interval; items that share a text count as
+/// fewer: items over the design effect.
 pub(crate) fn accuracy(resampling: &Resampling, language: usize, cells: &[&Measured]) -> Estimate {
     let right: Vec<&Vec<i32>> = cells.iter().map(|cell| &cell.right).collect();
     let values = average(&right);

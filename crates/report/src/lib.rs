@@ -1,10 +1,12 @@
-//! Records to statistics, tables, figures and one page: everything a run says, computed from its files.
+//! Records to statistics, tables, figures and one page: everything a run says, computed from
+//! its files.
 //!
-//! Answers and logs are read and checked (`answers`, `run_records`), paired (`pairing`), measured (`measure`, `levels`),
-//! compared (`change`, `groups`, `consistency`, `reliability`, `verdict`, `results`), put into words, tables and figures
-//! (`findings`, `tables`, `figure`) and laid out (`page`, `output`, `write`). What was found inside the models has a module of
-//! its own (`inside`).
-//! Never here: tensors, models, running anything again, the network, a clock.
+//! Answers and logs are read and checked (`answers`, `run_records`), paired (`pairing`),
+//! measured (`measure`, `levels`), compared (`change`, `groups`, `consistency`, `reliability`,
+//! `verdict`, `results`), put into words, tables and figures (`findings`, `tables`, `figure`)
+//! and laid out (`page`, `output`, `write`). What was found inside the models has a module of
+//! its own (`inside`). Never here: tensors, models, running anything again, the network, a
+//! clock.
 
 mod answers;
 mod audit;

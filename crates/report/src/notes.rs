@@ -95,8 +95,14 @@ pub(crate) const NOTES: &[Note] = &[
 
 /// Of [`NOTES`].
 pub(crate) const REFERENCES: &[Note] = &[
-    ("E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22, 1927.", ""),
-    ("B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.", ""),
+    (
+        "E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22, 1927.",
+        "",
+    ),
+    (
+        "B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap, Chapman & Hall, 1993.",
+        "",
+    ),
     (
         "E. Miller, Adding Error Bars to Evals: A Statistical Approach to Language Model Evaluations, 2024.",
         "https://arxiv.org/abs/2411.00640",
@@ -156,7 +162,10 @@ pub(crate) const REFERENCES: &[Note] = &[
          distribution of estimates of variance components, Biometrics Bulletin 2, 1946.",
         "",
     ),
-    ("A. B. Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1, 2007.", "https://arxiv.org/abs/0712.1111"),
+    (
+        "A. B. Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1, 2007.",
+        "https://arxiv.org/abs/0712.1111",
+    ),
 ];
 
 /// Of what is inside the models.
@@ -266,7 +275,10 @@ mod tests {
         let count = REFERENCES.len() + INSIDE_REFERENCES.len();
         let named = |number: usize| text.contains(&format!("[{number}]"));
         let unused: Vec<usize> = (1..=count).filter(|number| !named(*number)).collect();
-        assert!(unused.is_empty() && !named(count + 1), "{unused:?} of {count}");
+        assert!(
+            unused.is_empty() && !named(count + 1),
+            "{unused:?} of {count}"
+        );
         let of_answers: String = NOTES.iter().map(|(_, meaning)| *meaning).collect();
         assert!(
             !of_answers.contains(&format!("[{}]", REFERENCES.len() + 1)),

@@ -1,5 +1,5 @@
-//! Everything drawn and tabulated on the way to the page, and its files: figures as SVG and PNG, tables as Markdown, CSV
-//! and LaTeX.
+//! Everything drawn and tabulated on the way to the page, and its files: figures as SVG and
+//! PNG, tables as Markdown, CSV and LaTeX.
 //!
 //! Never here: what is drawn.
 
@@ -41,12 +41,17 @@ impl Output {
     pub(crate) fn save(&self, folder: &Path) -> Result<(), ReportError> {
         let painter = Painter::new();
         let save_figure = |figure: &Figure| -> Result<(), ReportError> {
-            let file = |kind: &str| folder.join("figures").join(format!("{}.{kind}", figure.name));
+            let file = |kind: &str| {
+                folder
+                    .join("figures")
+                    .join(format!("{}.{kind}", figure.name))
+            };
             write_whole(&file("svg"), figure.to_file().as_bytes())?;
             Ok(write_whole(&file("png"), &painter.paint(figure)?)?)
         };
         // collected in order, so that the same failure is told whatever thread met it
-        let saved: Vec<Result<(), ReportError>> = self.figures.par_iter().map(save_figure).collect();
+        let saved: Vec<Result<(), ReportError>> =
+            self.figures.par_iter().map(save_figure).collect();
         saved.into_iter().collect::<Result<(), ReportError>>()?;
         for table in &self.tables {
             let file = |kind: &str| folder.join("tables").join(format!("{}.{kind}", table.name));

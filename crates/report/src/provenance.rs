@@ -1,4 +1,5 @@
-//! The manifest as lines of key and value, whatever it holds: the report shows what it is given.
+//! The manifest as lines of key and value, whatever it holds: the report shows what it is
+//! given.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +15,20 @@ pub(crate) struct Fact {
     pub value: String,
 }
 
-/// All facts below a value, in its order; objects are opened, lists of plain values joined, null and empty lists left out.
+/// All facts below a value, in its order; objects are opened, lists of plain values joined,
+/// null and empty lists left out.
 pub(crate) fn list_facts(value: &Value) -> Vec<Fact> {
     let mut facts = Vec::new();
     collect("", value, &mut facts);
     facts
 }
 
-/// Replaces the manifest's stages, one for each file of answers, by how many there were of each kind and how long they
-/// took; what a training noted of itself stays.
+/// Replaces the manifest's stages, one for each file of answers, by how many there were of each
+/// kind and how long they took; what a training noted of itself stays.
 pub(crate) fn sum_stages(manifest: &mut Value) {
-    let Some(Value::Object(stages)) = manifest.get("stages") else { return };
+    let Some(Value::Object(stages)) = manifest.get("stages") else {
+        return;
+    };
     let mut kinds: BTreeMap<&str, (u64, f64)> = BTreeMap::new();
     let mut trained = Vec::new();
     for (name, stage) in stages {
@@ -36,31 +40,53 @@ pub(crate) fn sum_stages(manifest: &mut Value) {
             trained.push((name.clone(), stage["notes"].clone()));
         }
     }
-    let sums = kinds
-        .into_iter()
-        .map(|(kind, (count, seconds))| (kind.to_owned(), json!({ "count": count, "seconds": seconds })));
+    let sums = kinds.into_iter().map(|(kind, (count, seconds))| {
+        (
+            kind.to_owned(),
+            json!({ "count": count, "seconds": seconds }),
+        )
+    });
     manifest["stages"] = Value::Object(sums.chain(trained).collect());
 }
 
 fn collect(key: &str, value: &Value, facts: &mut Vec<Fact>) {
-    let below = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+    let below = |name: &str| {
+        if key.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{key}.{name}")
+        }
+    };
     match value {
         Value::Null => {}
         Value::Array(values) if values.is_empty() => {}
-        Value::Object(entries) => entries.iter().for_each(|(name, value)| collect(&below(name), value, facts)),
+        Value::Object(entries) => entries
+            .iter()
+            .for_each(|(name, value)| collect(&below(name), value, facts)),
         Value::Array(values) if values.iter().any(|v| v.is_object() || v.is_array()) => {
-            values.iter().enumerate().for_each(|(index, value)| collect(&below(&index.to_string()), value, facts));
+            values
+                .iter()
+                .enumerate()
+                .for_each(|(index, value)| collect(&below(&index.to_string()), value, facts));
         }
         Value::Array(values) => {
             let joined = values.iter().map(plain).collect::<Vec<_>>().join(", ");
-            facts.push(Fact { key: key.to_owned(), value: joined });
+            facts.push(Fact {
+                key: key.to_owned(),
+                value: joined,
+            });
         }
-        value => facts.push(Fact { key: key.to_owned(), value: measured(key, value) }),
+        value => facts.push(Fact {
+            key: key.to_owned(),
+            value: measured(key, value),
+        }),
     }
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A number whose key ends in its unit, in a unit for people.
@@ -95,8 +121,10 @@ mod tests {
             "version": "0.1.0", "none": null, "empty": [], "languages": ["de", "fr"], "train": {"peak_bytes": 2048, "seconds": 125.0},
             "stages": [{"name": "data"}, {"name": "eval"}],
         });
-        let facts: Vec<String> =
-            list_facts(&manifest).iter().map(|fact| format!("{}={}", fact.key, fact.value)).collect();
+        let facts: Vec<String> = list_facts(&manifest)
+            .iter()
+            .map(|fact| format!("{}={}", fact.key, fact.value))
+            .collect();
         let expected = [
             "version=0.1.0",
             "languages=de, fr",

@@ -1,4 +1,5 @@
-//! A run's records as results: one block per task and label set, in it one entry per setting, seeds joined.
+//! A run's records as results: one block per task and label set, in it one entry per setting,
+//! seeds joined.
 //!
 //! Never here: drawing, text for the page.
 
@@ -106,15 +107,23 @@ pub(crate) struct AdapterName {
 
 impl AdapterName {
     pub(crate) fn parse(name: &str) -> Self {
-        let without_seed = name.rsplit_once(".seed").filter(|(_, seed)| seed.parse::<u64>().is_ok());
+        let without_seed = name
+            .rsplit_once(".seed")
+            .filter(|(_, seed)| seed.parse::<u64>().is_ok());
         let group = without_seed.map_or(name, |(group, _)| group).to_owned();
         let parts = group.rsplit_once('.').and_then(|(task, slug)| {
             let (sources, target) = slug.rsplit_once('-')?;
-            let setting: Result<Setting, _> = format!("{}=>{target}", sources.replace('-', "/")).parse();
+            let setting: Result<Setting, _> =
+                format!("{}=>{target}", sources.replace('-', "/")).parse();
             Some((task.to_owned(), setting.ok()?)) // another form of name is no error
         });
-        let (task, setting) = parts.map_or((None, None), |(task, setting)| (Some(task), Some(setting)));
-        Self { group, task, setting }
+        let (task, setting) =
+            parts.map_or((None, None), |(task, setting)| (Some(task), Some(setting)));
+        Self {
+            group,
+            task,
+            setting,
+        }
     }
 
     /// `zh/de=>en`, and what it was trained on where that is not `task`.
@@ -127,21 +136,34 @@ impl AdapterName {
     }
 
     fn seen(&self) -> Vec<Language> {
-        self.setting.iter().flat_map(|setting| setting.seen()).collect()
+        self.setting
+            .iter()
+            .flat_map(|setting| setting.seen())
+            .collect()
     }
 }
 
 /// Computes every block.
 pub(crate) fn compute(records: &RunRecords) -> Result<Results, ReportError> {
     let order = recipe_settings(&records.manifest);
-    let mut results = Results { blocks: Vec::new(), gaps: Vec::new() };
+    let mut results = Results {
+        blocks: Vec::new(),
+        gaps: Vec::new(),
+    };
     if records.manifest.is_null() {
-        results.gaps.push("There is no `manifest.json`: recipe, versions and hashes are unknown.".to_owned());
+        results.gaps.push(
+            "There is no `manifest.json`: recipe, versions and hashes are unknown.".to_owned(),
+        );
     }
     if records.answers.is_empty() {
-        let shown =
-            if records.inside.is_empty() { "only training is shown" } else { "what is inside the models is shown" };
-        results.gaps.push(format!("There are no answers yet: {shown}."));
+        let shown = if records.inside.is_empty() {
+            "only training is shown"
+        } else {
+            "what is inside the models is shown"
+        };
+        results
+            .gaps
+            .push(format!("There are no answers yet: {shown}."));
     }
     for (question, models) in &records.answers {
         match models.get(BASE) {
@@ -149,7 +171,11 @@ pub(crate) fn compute(records: &RunRecords) -> Result<Results, ReportError> {
                 let block = compute_block(question, base, models, &order, &mut results.gaps)?;
                 results.blocks.push(block);
             }
-            None => results.gaps.extend(models.iter().map(|(model, set)| tell_no_base(question, model, set))),
+            None => results.gaps.extend(
+                models
+                    .iter()
+                    .map(|(model, set)| tell_no_base(question, model, set)),
+            ),
         }
     }
     Ok(results)
@@ -157,19 +183,28 @@ pub(crate) fn compute(records: &RunRecords) -> Result<Results, ReportError> {
 
 /// The recipe's settings by slug, in its order; empty if the manifest does not tell.
 pub(crate) fn recipe_settings(manifest: &Value) -> Vec<String> {
-    let settings = manifest.pointer("/recipe/train/settings").and_then(Value::as_array);
-    let parsed = settings.into_iter().flatten().filter_map(|text| text.as_str()?.parse::<Setting>().ok());
+    let settings = manifest
+        .pointer("/recipe/train/settings")
+        .and_then(Value::as_array);
+    let parsed = settings
+        .into_iter()
+        .flatten()
+        .filter_map(|text| text.as_str()?.parse::<Setting>().ok());
     parsed.map(|setting| setting.slug()).collect()
 }
 
 fn tell_no_base((task, labels): &Question, model: &str, sets: &[AnswerSet]) -> String {
     let languages = || sets.iter().flat_map(|set| set.languages.values());
-    let accuracies = languages().map(|records| mean(records.iter().map(|r| f64::from(u8::from(r.correct)))));
+    let accuracies =
+        languages().map(|records| mean(records.iter().map(|r| f64::from(u8::from(r.correct)))));
     format!(
         "`{model}` answered {task} with {labels} labels (mean accuracy {:.1} % over {} languages), but the base model \
          did not: its change is unknown. Evaluate the base as well.",
         100.0 * mean(accuracies),
-        sets.iter().map(|set| set.languages.len()).max().unwrap_or(0)
+        sets.iter()
+            .map(|set| set.languages.len())
+            .max()
+            .unwrap_or(0)
     )
 }
 
@@ -183,10 +218,16 @@ fn compute_block(
     let never_right = find_never_right(models.values().flatten());
     let mut groups: BTreeMap<AdapterName, Vec<(&String, &[AnswerSet])>> = BTreeMap::new();
     for (model, sets) in models.iter().filter(|(model, _)| *model != BASE) {
-        groups.entry(AdapterName::parse(model)).or_default().push((model, sets.as_slice()));
+        groups
+            .entry(AdapterName::parse(model))
+            .or_default()
+            .push((model, sets.as_slice()));
     }
-    let place =
-        |name: &AdapterName| name.setting.as_ref().and_then(|s| order.iter().position(|slug| *slug == s.slug()));
+    let place = |name: &AdapterName| {
+        name.setting
+            .as_ref()
+            .and_then(|s| order.iter().position(|slug| *slug == s.slug()))
+    };
     let mut ordered: Vec<_> = groups.iter().collect();
     ordered.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
     let names = &base[0].label_names;
@@ -197,8 +238,16 @@ fn compute_block(
         settings.push(SettingResult {
             name: name.title(task),
             slug: name.group.replace(['.', '/', ' '], "-"),
-            adapters: seeds.iter().map(|(adapter, _)| (*adapter).clone()).collect(),
-            changes: measure_changes((names, &pairing.few_shots), &pairing.languages, &columns, &name.seen()),
+            adapters: seeds
+                .iter()
+                .map(|(adapter, _)| (*adapter).clone())
+                .collect(),
+            changes: measure_changes(
+                (names, &pairing.few_shots),
+                &pairing.languages,
+                &columns,
+                &name.seen(),
+            ),
         });
     }
     let before = measure_base(base, &never_right);
@@ -213,7 +262,8 @@ fn compute_block(
     })
 }
 
-/// Pairs base and seeds, which within a run differ in nothing but the adapter, and tells what is left out.
+/// Pairs base and seeds, which within a run differ in nothing but the adapter, and tells what
+/// is left out.
 fn pair_in_run<'a>(
     question: &str,
     base: &'a [AnswerSet],
@@ -230,14 +280,20 @@ fn pair_in_run<'a>(
             return Err(ReportError::NotComparable { a, b, difference });
         }
         let mut tell = |missing: Vec<&str>, who: &str| {
-            let gap =
-                format!("{question}: {who} has no answers in {}; left out of the comparison.", missing.join(", "));
+            let gap = format!(
+                "{question}: {who} has no answers in {}; left out of the comparison.",
+                missing.join(", ")
+            );
             if !missing.is_empty() && !gaps.contains(&gap) {
                 gaps.push(gap);
             }
         };
         let not_in = |a: &AnswerSet, b: &AnswerSet| -> Vec<&'static str> {
-            a.languages.keys().filter(|l| !b.languages.contains_key(l)).map(|l| l.code()).collect()
+            a.languages
+                .keys()
+                .filter(|l| !b.languages.contains_key(l))
+                .map(|l| l.code())
+                .collect()
         };
         let adapter = b.head.adapter.as_deref().unwrap_or(BASE);
         tell(not_in(a, b), &format!("`{adapter}`"));
@@ -253,10 +309,18 @@ fn measure_base(base: &[AnswerSet], never_right: &NeverRight) -> Vec<Measures> {
     let mut languages: Vec<Language> = base[0].languages.keys().copied().collect();
     languages.retain(|language| base.iter().all(|set| set.languages.contains_key(language)));
     let common = common_items(&sets, &languages);
-    base.iter().map(|set| measure(set, never_right, &common)).collect()
+    base.iter()
+        .map(|set| measure(set, never_right, &common))
+        .collect()
 }
 
-fn tell_gaps(task: &str, labels: LabelSet, before: &[Measures], settings: &[SettingResult], gaps: &mut Vec<String>) {
+fn tell_gaps(
+    task: &str,
+    labels: LabelSet,
+    before: &[Measures],
+    settings: &[SettingResult],
+    gaps: &mut Vec<String>,
+) {
     let no_prior: Vec<&str> = before[0]
         .iter()
         .filter(|(_, measured)| measured.contextual.is_none())
@@ -279,12 +343,20 @@ fn tell_gaps(task: &str, labels: LabelSet, before: &[Measures], settings: &[Sett
 /// `sets[exemplars]`: the model's languages, the same in each.
 fn describe_levels(sets: &[Measures]) -> Levels {
     let languages: Vec<Language> = sets[0].keys().copied().collect();
-    let cells: Vec<Vec<&Measured>> =
-        languages.iter().map(|language| sets.iter().map(|set| &set[language]).collect()).collect();
-    let items: Vec<_> = cells.iter().map(|c| (c[0].items.as_slice(), c[0].groups.as_slice())).collect();
+    let cells: Vec<Vec<&Measured>> = languages
+        .iter()
+        .map(|language| sets.iter().map(|set| &set[language]).collect())
+        .collect();
+    let items: Vec<_> = cells
+        .iter()
+        .map(|c| (c[0].items.as_slice(), c[0].groups.as_slice()))
+        .collect();
     let resampling = Resampling::new(&items);
-    let series: Vec<LevelSeries> =
-        cells.iter().enumerate().map(|(l, cells)| LevelSeries::new(&resampling, l, cells)).collect();
+    let series: Vec<LevelSeries> = cells
+        .iter()
+        .enumerate()
+        .map(|(l, cells)| LevelSeries::new(&resampling, l, cells))
+        .collect();
     let describe = |(l, language): (usize, &Language)| Level {
         language: *language,
         items: cells[l][0].items.len(),
@@ -300,7 +372,9 @@ fn describe_levels(sets: &[Measures]) -> Levels {
     let raw = Series::mean_of(series.iter().map(|of| &of.raw));
     Levels {
         languages: languages.iter().enumerate().map(describe).collect(),
-        mean: raw.and_then(|raw| raw.estimate()).unwrap_or(Estimate::UNDEFINED),
+        mean: raw
+            .and_then(|raw| raw.estimate())
+            .unwrap_or(Estimate::UNDEFINED),
         tied: cells.iter().flatten().map(|measured| measured.tied).sum(),
     }
 }
@@ -312,10 +386,16 @@ mod tests {
     #[test]
     fn adapter_names_are_taken_apart() {
         let name = AdapterName::parse("emotion.zh-de-en.seed1");
-        assert_eq!((name.group.as_str(), name.title("emotion").as_str()), ("emotion.zh-de-en", "zh/de=>en"));
+        assert_eq!(
+            (name.group.as_str(), name.title("emotion").as_str()),
+            ("emotion.zh-de-en", "zh/de=>en")
+        );
         assert_eq!(name.title("snli"), "zh/de=>en (trained on emotion)");
         assert_eq!(name.seen(), [Language::Zh, Language::De, Language::En]);
         let odd = AdapterName::parse("my-adapter");
-        assert_eq!((odd.title("emotion").as_str(), odd.setting), ("my-adapter", None));
+        assert_eq!(
+            (odd.title("emotion").as_str(), odd.setting),
+            ("my-adapter", None)
+        );
     }
 }

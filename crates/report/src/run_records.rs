@@ -1,4 +1,5 @@
-//! Reading a run folder: its manifest, all its answers, all its training logs, and (`inside`) what is inside the models.
+//! Reading a run folder: its manifest, all its answers, all its training logs, and (`inside`)
+//! what is inside the models.
 //!
 //! Never here: statistics. What is missing is told, not guessed.
 
@@ -8,7 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::{LabelSet, Language, disk::DiskError, finding::AuditRecord, record::TrainRecord, run_folder::RunFolder};
+use schema::{
+    LabelSet, Language, disk::DiskError, finding::AuditRecord, record::TrainRecord,
+    run_folder::RunFolder,
+};
 use serde_json::Value;
 
 use crate::{
@@ -32,7 +36,8 @@ pub(crate) struct RunRecords {
     pub manifest: Value,
     /// `audit.json`; `None` if the data was not audited, or other data than the recipe's.
     pub audit: Option<AuditRecord>,
-    /// By question, then by model (`base` or an adapter's name); one set for each set of exemplars.
+    /// By question, then by model (`base` or an adapter's name); one set for each set of
+    /// exemplars.
     pub answers: BTreeMap<Question, BTreeMap<String, Vec<AnswerSet>>>,
     /// By adapter.
     pub train_logs: BTreeMap<String, Vec<TrainRecord>>,
@@ -48,7 +53,13 @@ pub(crate) fn read_run(run: &RunFolder) -> Result<RunRecords, ReportError> {
     let train_logs = read_train_logs(run, &stale)?;
     let audit = read_audit(&run.audit(), &stale)?;
     let inside = read_inside(&run.inside_root(), &stale)?;
-    let records = RunRecords { manifest, audit, answers, train_logs, inside };
+    let records = RunRecords {
+        manifest,
+        audit,
+        answers,
+        train_logs,
+        inside,
+    };
     if records.answers.is_empty() && records.train_logs.is_empty() && records.inside.is_empty() {
         return Err(ReportError::Nothing(run.root().to_owned()));
     }
@@ -57,8 +68,10 @@ pub(crate) fn read_run(run: &RunFolder) -> Result<RunRecords, ReportError> {
 
 fn read_manifest(path: &Path) -> Result<Value, ReportError> {
     match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|problem| ReportError::BadManifest { path: path.to_owned(), problem }),
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|problem| ReportError::BadManifest {
+            path: path.to_owned(),
+            problem,
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Value::Null),
         Err(error) => Err(DiskError::at("read", path)(error).into()),
     }
@@ -67,28 +80,41 @@ fn read_manifest(path: &Path) -> Result<Value, ReportError> {
 fn read_audit(path: &Path, stale: &BTreeSet<PathBuf>) -> Result<Option<AuditRecord>, ReportError> {
     match fs::read(path) {
         Ok(_) if stale.contains(path) => Ok(None),
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|problem| ReportError::BadLine {
-            path: path.to_owned(),
-            line: problem.line(),
-            problem,
-        }),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|problem| ReportError::BadLine {
+                    path: path.to_owned(),
+                    line: problem.line(),
+                    problem,
+                })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(DiskError::at("read", path)(error).into()),
     }
 }
 
-/// Outputs of stages that the manifest knows and does not count to its recipe: they are of an earlier one.
+/// Outputs of stages that the manifest knows and does not count to its recipe: they are of an
+/// earlier one.
 fn list_stale(run: &RunFolder, manifest: &Value) -> BTreeSet<PathBuf> {
-    let (Some(stages), Some(current)) = (manifest["stages"].as_object(), manifest["current"].as_array()) else {
+    let (Some(stages), Some(current)) = (
+        manifest["stages"].as_object(),
+        manifest["current"].as_array(),
+    ) else {
         return BTreeSet::new();
     };
     let is_stale = |name: &str| !current.iter().any(|known| known == name);
-    let outputs =
-        stages.iter().filter(|(name, _)| is_stale(name)).filter_map(|(_, stage)| stage["outputs"].as_object());
-    outputs.flat_map(|outputs| outputs.keys().map(|file| run.root().join(file))).collect()
+    let outputs = stages
+        .iter()
+        .filter(|(name, _)| is_stale(name))
+        .filter_map(|(_, stage)| stage["outputs"].as_object());
+    outputs
+        .flat_map(|outputs| outputs.keys().map(|file| run.root().join(file)))
+        .collect()
 }
 
-/// Files and folders in `folder`, sorted, hidden and temporary ones left out; none if it does not exist.
+/// Files and folders in `folder`, sorted, hidden and temporary ones left out; none if it does
+/// not exist.
 pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -114,7 +140,9 @@ fn list_jsonl(folder: &Path, stale: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, 
 }
 
 pub(crate) fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 fn read_answers(
@@ -125,7 +153,10 @@ fn read_answers(
     for folder in list(root)?.into_iter().filter(|path| path.is_dir()) {
         let mut files: BTreeMap<Question, Vec<(Language, PathBuf)>> = BTreeMap::new();
         let mut paths = list_jsonl(&folder, stale)?;
-        for further in list(&folder)?.iter().filter(|path| path.is_dir() && name_of(path).starts_with(FEW_SHOT)) {
+        for further in list(&folder)?
+            .iter()
+            .filter(|path| path.is_dir() && name_of(path).starts_with(FEW_SHOT))
+        {
             paths.extend(list_jsonl(further, stale)?);
         }
         for path in paths {
@@ -151,27 +182,43 @@ fn parse_file_name(path: &Path) -> Result<(Question, Language), ReportError> {
     };
     let name = name_of(path);
     let mut parts = name.trim_end_matches(".jsonl").rsplitn(3, '.');
-    let (Some(language), Some(labels), Some(task)) = (parts.next(), parts.next(), parts.next()) else {
+    let (Some(language), Some(labels), Some(task)) = (parts.next(), parts.next(), parts.next())
+    else {
         return Err(fail("its name has not three parts".to_owned()));
     };
     let language = Language::of_record(language).map_err(|e| fail(e.to_string()))?;
-    let labels = labels.parse().map_err(|e: schema::task::UnknownWord| fail(e.to_string()))?;
+    let labels = labels
+        .parse()
+        .map_err(|e: schema::task::UnknownWord| fail(e.to_string()))?;
     Ok(((task.to_owned(), labels), language))
 }
 
 /// Reads the files of one model and question and holds every record against its file's name.
-fn read_sets(model: &str, question: &Question, files: &[(Language, PathBuf)]) -> Result<Vec<AnswerSet>, ReportError> {
+fn read_sets(
+    model: &str,
+    question: &Question,
+    files: &[(Language, PathBuf)],
+) -> Result<Vec<AnswerSet>, ReportError> {
     let (task, labels) = question;
     let paths: Vec<PathBuf> = files.iter().map(|(_, path)| path.clone()).collect();
     AnswerSet::read(&paths, |path, record| {
-        let named = files.iter().find(|(_, file)| file == path).map(|(language, _)| *language)?;
+        let named = files
+            .iter()
+            .find(|(_, file)| file == path)
+            .map(|(language, _)| *language)?;
         if (&record.task, record.labels, record.language) != (task, *labels, named) {
             let of = format!("{}.{}.{}", record.task, record.labels, record.language);
-            return Some(format!("the record is of `{of}`, which the file's name contradicts"));
+            return Some(format!(
+                "the record is of `{of}`, which the file's name contradicts"
+            ));
         }
         match &record.adapter {
-            Some(adapter) if model == BASE => Some(format!("the record in `answers/base` has the adapter `{adapter}`")),
-            None if model != BASE => Some(format!("the record in `answers/{model}` has no adapter")),
+            Some(adapter) if model == BASE => Some(format!(
+                "the record in `answers/base` has the adapter `{adapter}`"
+            )),
+            None if model != BASE => {
+                Some(format!("the record in `answers/{model}` has no adapter"))
+            }
             _ => None,
         }
     })
@@ -184,9 +231,15 @@ fn read_train_logs(
     let folder = run.root().join("train");
     let mut logs = BTreeMap::new();
     for path in list_jsonl(&folder, stale)? {
-        let records: Vec<TrainRecord> = read_lines(&path)?.into_iter().map(|(_, record)| record).collect();
+        let records: Vec<TrainRecord> = read_lines(&path)?
+            .into_iter()
+            .map(|(_, record)| record)
+            .collect();
         if !records.is_empty() {
-            logs.insert(name_of(&path).trim_end_matches(".jsonl").to_owned(), records);
+            logs.insert(
+                name_of(&path).trim_end_matches(".jsonl").to_owned(),
+                records,
+            );
         }
     }
     Ok(logs)

@@ -6,7 +6,8 @@ use crate::{
     table::{Row, Table, csv_number},
 };
 
-/// A column: its title, empty where it stands in the CSV file alone; its CSV name; whether that has `_low` and `_high`.
+/// A column: its title, empty where it stands in the CSV file alone; its CSV name; whether that
+/// has `_low` and `_high`.
 pub(crate) type Head<'a> = (&'a str, &'a str, bool);
 
 /// One cell.
@@ -53,7 +54,9 @@ impl Cell {
     fn plain(&self, is_interval: bool) -> Vec<String> {
         let scaled = |estimate: Option<Estimate>, scale: f64| -> Vec<String> {
             let ends = estimate.map(|e| [e.value, e.low, e.high]);
-            (0..3).map(|end| csv_number(ends.map(|ends| scale * ends[end]))).collect()
+            (0..3)
+                .map(|end| csv_number(ends.map(|ends| scale * ends[end])))
+                .collect()
         };
         match self {
             Self::Text(text) => vec![text.clone()],
@@ -70,10 +73,18 @@ impl Cell {
 
 /// Starts a table with its heads in both forms.
 pub(crate) fn start(name: impl Into<String>, caption: impl Into<String>, heads: &[Head]) -> Table {
-    let titles: Vec<&str> = heads.iter().map(|head| head.0).filter(|title| !title.is_empty()).collect();
+    let titles: Vec<&str> = heads
+        .iter()
+        .map(|head| head.0)
+        .filter(|title| !title.is_empty())
+        .collect();
     let mut table = Table::new(name, caption, &titles);
     let names = |(_, name, is_interval): &Head| -> Vec<String> {
-        let ends: &[&str] = if *is_interval { &["", "_low", "_high"] } else { &[""] };
+        let ends: &[&str] = if *is_interval {
+            &["", "_low", "_high"]
+        } else {
+            &[""]
+        };
         ends.iter().map(|end| format!("{name}{end}")).collect()
     };
     table.csv.push(heads.iter().flat_map(names).collect());
@@ -82,14 +93,31 @@ pub(crate) fn start(name: impl Into<String>, caption: impl Into<String>, heads: 
 
 /// Adds a row: one cell a head.
 pub(crate) fn push(table: &mut Table, heads: &[Head], cells: &[Cell], strong: bool) {
-    let shown = heads.iter().zip(cells).filter(|(head, _)| !head.0.is_empty()).map(|(_, cell)| cell.shown());
-    table.rows.push(Row { cells: shown.collect(), strong });
-    table.csv.push(heads.iter().zip(cells).flat_map(|(head, cell)| cell.plain(head.2)).collect());
+    let shown = heads
+        .iter()
+        .zip(cells)
+        .filter(|(head, _)| !head.0.is_empty())
+        .map(|(_, cell)| cell.shown());
+    table.rows.push(Row {
+        cells: shown.collect(),
+        strong,
+    });
+    table.csv.push(
+        heads
+            .iter()
+            .zip(cells)
+            .flat_map(|(head, cell)| cell.plain(head.2))
+            .collect(),
+    );
 }
 
 /// Lets the columns of these titles stand left, as words do.
 pub(crate) fn align_left(table: &mut Table, titles: &[&str]) {
-    table.columns.iter_mut().filter(|column| titles.contains(&column.title.as_str())).for_each(|c| c.numeric = false);
+    table
+        .columns
+        .iter_mut()
+        .filter(|column| titles.contains(&column.title.as_str()))
+        .for_each(|c| c.numeric = false);
 }
 
 #[cfg(test)]
@@ -98,12 +126,40 @@ mod tests {
 
     #[test]
     fn shown_and_plain_numbers_are_the_same_cells() {
-        let heads = [("language", "language", false), ("", "seen", false), ("change", "change", true)];
+        let heads = [
+            ("language", "language", false),
+            ("", "seen", false),
+            ("change", "change", true),
+        ];
         let mut table = start("t", "c", &heads);
-        let change = Estimate { value: 0.0125, low: -0.01, high: 0.035 };
-        push(&mut table, &heads, &[Cell::text("de"), Cell::text("true"), Cell::Change(Some(change))], false);
-        push(&mut table, &heads, &[Cell::text("fr"), Cell::Empty, Cell::Empty], true);
-        assert_eq!(table.to_text(), "language             change\nde        +1.2 [−1.0, +3.5]\nfr\n");
-        assert_eq!(table.to_csv(), "language,seen,change,change_low,change_high\nde,true,1.25,-1,3.5\nfr,,,,\n");
+        let change = Estimate {
+            value: 0.0125,
+            low: -0.01,
+            high: 0.035,
+        };
+        push(
+            &mut table,
+            &heads,
+            &[
+                Cell::text("de"),
+                Cell::text("true"),
+                Cell::Change(Some(change)),
+            ],
+            false,
+        );
+        push(
+            &mut table,
+            &heads,
+            &[Cell::text("fr"), Cell::Empty, Cell::Empty],
+            true,
+        );
+        assert_eq!(
+            table.to_text(),
+            "language             change\nde        +1.2 [−1.0, +3.5]\nfr\n"
+        );
+        assert_eq!(
+            table.to_csv(),
+            "language,seen,change,change_low,change_high\nde,true,1.25,-1,3.5\nfr,,,,\n"
+        );
     }
 }

@@ -74,22 +74,49 @@ impl Summary {
                 })
                 .collect(),
         });
-        Self { rows: rows.collect(), gaps: results.gaps.clone(), page }
+        Self {
+            rows: rows.collect(),
+            gaps: results.gaps.clone(),
+            page,
+        }
     }
 
     /// A table, the gaps, and the page's path; ends with a line feed.
     pub fn render_text(&self) -> String {
-        let columns = ["task", "labels", "setting", "languages", "seeds", "accuracy %", "change, points [95 %]", "AUC"];
+        let columns = [
+            "task",
+            "labels",
+            "setting",
+            "languages",
+            "seeds",
+            "accuracy %",
+            "change, points [95 %]",
+            "AUC",
+        ];
         let mut table = Table::new("", "", &columns);
         for column in [1, 2, 7] {
             table.columns[column].numeric = false;
         }
-        let mut push = |cells: [String; 8]| table.rows.push(Row { cells: cells.to_vec(), strong: false });
+        let mut push = |cells: [String; 8]| {
+            table.rows.push(Row {
+                cells: cells.to_vec(),
+                strong: false,
+            })
+        };
         for row in &self.rows {
             let (task, labels) = (row.task.clone(), row.labels.to_string());
             let (base, none) = (percent(row.base.value, 2), String::new);
             let languages = row.languages.to_string();
-            push([task.clone(), labels.clone(), "base".to_owned(), languages, none(), base, none(), none()]);
+            push([
+                task.clone(),
+                labels.clone(),
+                "base".to_owned(),
+                languages,
+                none(),
+                base,
+                none(),
+                none(),
+            ]);
             for setting in &row.settings {
                 push([
                     task.clone(),
@@ -99,12 +126,24 @@ impl Summary {
                     setting.seeds.to_string(),
                     percent(setting.mean.value, 2),
                     points_interval(&setting.change, 2),
-                    setting.auc_change.as_ref().map_or("undefined", describe).to_owned(),
+                    setting
+                        .auc_change
+                        .as_ref()
+                        .map_or("undefined", describe)
+                        .to_owned(),
                 ]);
             }
         }
-        let gaps: String = self.gaps.iter().map(|gap| format!("missing: {gap}\n")).collect();
-        let table = if self.rows.is_empty() { String::new() } else { table.to_text() + "\n" };
+        let gaps: String = self
+            .gaps
+            .iter()
+            .map(|gap| format!("missing: {gap}\n"))
+            .collect();
+        let table = if self.rows.is_empty() {
+            String::new()
+        } else {
+            table.to_text() + "\n"
+        };
         format!("{table}{gaps}report: {}\n", self.page.display())
     }
 }

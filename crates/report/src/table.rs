@@ -33,8 +33,15 @@ pub(crate) struct Row {
 }
 
 impl Table {
-    pub(crate) fn new(name: impl Into<String>, caption: impl Into<String>, columns: &[&str]) -> Self {
-        let column = |(index, title): (usize, &&str)| Column { title: (*title).to_owned(), numeric: index > 0 };
+    pub(crate) fn new(
+        name: impl Into<String>,
+        caption: impl Into<String>,
+        columns: &[&str],
+    ) -> Self {
+        let column = |(index, title): (usize, &&str)| Column {
+            title: (*title).to_owned(),
+            numeric: index > 0,
+        };
         Self {
             name: name.into(),
             caption: caption.into(),
@@ -47,23 +54,49 @@ impl Table {
     /// GitHub's Markdown, columns padded so that the source reads as a table too.
     pub(crate) fn to_markdown(&self) -> String {
         let escape = |cell: &String| cell.replace('|', "\\|");
-        let titles: Vec<String> = self.columns.iter().map(|column| escape(&column.title)).collect();
-        let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.cells.iter().map(escape).collect()).collect();
+        let titles: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| escape(&column.title))
+            .collect();
+        let rows: Vec<Vec<String>> = self
+            .rows
+            .iter()
+            .map(|row| row.cells.iter().map(escape).collect())
+            .collect();
         let width = |column: usize| {
-            let cells = rows.iter().chain([&titles]).map(|cells| cells[column].chars().count());
+            let cells = rows
+                .iter()
+                .chain([&titles])
+                .map(|cells| cells[column].chars().count());
             cells.max().unwrap_or(0).max(3)
         };
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
         let line = |cells: &[String]| {
-            let padded = cells.iter().zip(&widths).zip(&self.columns).map(|((cell, &width), column)| {
-                if column.numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-            });
+            let padded =
+                cells
+                    .iter()
+                    .zip(&widths)
+                    .zip(&self.columns)
+                    .map(|((cell, &width), column)| {
+                        if column.numeric {
+                            format!("{cell:>width$}")
+                        } else {
+                            format!("{cell:<width$}")
+                        }
+                    });
             format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
         };
         let rule: Vec<String> = widths
             .iter()
             .zip(&self.columns)
-            .map(|(width, column)| if column.numeric { "-".repeat(width - 1) + ":" } else { "-".repeat(*width) })
+            .map(|(width, column)| {
+                if column.numeric {
+                    "-".repeat(width - 1) + ":"
+                } else {
+                    "-".repeat(*width)
+                }
+            })
             .collect();
         let body: String = rows.iter().map(|row| line(row)).collect();
         line(&titles) + &line(&rule) + &body
@@ -71,14 +104,36 @@ impl Table {
 
     /// For a terminal: columns two spaces apart.
     pub(crate) fn to_text(&self) -> String {
-        let titles: Vec<String> = self.columns.iter().map(|column| column.title.clone()).collect();
-        let lines: Vec<&Vec<String>> = [&titles].into_iter().chain(self.rows.iter().map(|row| &row.cells)).collect();
-        let width = |column: usize| lines.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
+        let titles: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| column.title.clone())
+            .collect();
+        let lines: Vec<&Vec<String>> = [&titles]
+            .into_iter()
+            .chain(self.rows.iter().map(|row| &row.cells))
+            .collect();
+        let width = |column: usize| {
+            lines
+                .iter()
+                .map(|cells| cells[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        };
         let widths: Vec<usize> = (0..titles.len()).map(width).collect();
         let line = |cells: &&Vec<String>| {
-            let padded = cells.iter().zip(&widths).zip(&self.columns).map(|((cell, &width), column)| {
-                if column.numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-            });
+            let padded =
+                cells
+                    .iter()
+                    .zip(&widths)
+                    .zip(&self.columns)
+                    .map(|((cell, &width), column)| {
+                        if column.numeric {
+                            format!("{cell:>width$}")
+                        } else {
+                            format!("{cell:<width$}")
+                        }
+                    });
             padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
         };
         lines.iter().map(line).collect()
@@ -86,15 +141,28 @@ impl Table {
 
     /// LaTeX with booktabs, to be put into a `table`; the caption is a comment.
     pub(crate) fn to_latex(&self) -> String {
-        let kinds: String = self.columns.iter().map(|column| if column.numeric { 'r' } else { 'l' }).collect();
+        let kinds: String = self
+            .columns
+            .iter()
+            .map(|column| if column.numeric { 'r' } else { 'l' })
+            .collect();
         let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
-        let titles = line(self.columns.iter().map(|column| latex(&column.title)).collect());
+        let titles = line(
+            self.columns
+                .iter()
+                .map(|column| latex(&column.title))
+                .collect(),
+        );
         let body: String = self
             .rows
             .iter()
             .map(|row| {
                 let strong = |cell: String| {
-                    if row.strong && !cell.is_empty() { format!("\\textbf{{{cell}}}") } else { cell }
+                    if row.strong && !cell.is_empty() {
+                        format!("\\textbf{{{cell}}}")
+                    } else {
+                        cell
+                    }
                 };
                 line(row.cells.iter().map(|cell| strong(latex(cell))).collect())
             })
@@ -107,7 +175,13 @@ impl Table {
 
     /// Takes the columns without a name out of the CSV rows.
     pub(crate) fn keep_named(&mut self) {
-        let named: Vec<bool> = self.csv.first().into_iter().flatten().map(|name| !name.is_empty()).collect();
+        let named: Vec<bool> = self
+            .csv
+            .first()
+            .into_iter()
+            .flatten()
+            .map(|name| !name.is_empty())
+            .collect();
         for row in &mut self.csv {
             let mut kept = named.iter();
             row.retain(|_| kept.next().copied().unwrap_or(true));
@@ -117,13 +191,21 @@ impl Table {
     /// RFC 4180, with line feeds.
     pub(crate) fn to_csv(&self) -> String {
         let quote = |cell: &String| {
-            if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.clone() }
+            if cell.contains([',', '"', '\n']) {
+                format!("\"{}\"", cell.replace('"', "\"\""))
+            } else {
+                cell.clone()
+            }
         };
-        self.csv.iter().map(|row| row.iter().map(quote).collect::<Vec<_>>().join(",") + "\n").collect()
+        self.csv
+            .iter()
+            .map(|row| row.iter().map(quote).collect::<Vec<_>>().join(",") + "\n")
+            .collect()
     }
 }
 
-/// Text in a cell of LaTeX. A bracket at the beginning would be taken for an argument of the line before.
+/// Text in a cell of LaTeX. A bracket at the beginning would be taken for an argument of the
+/// line before.
 fn latex(text: &str) -> String {
     let sign = |c: char| match c {
         '&' | '%' | '$' | '#' | '_' | '{' | '}' => format!("\\{c}"),
@@ -145,7 +227,11 @@ fn latex(text: &str) -> String {
         other => other.to_string(),
     };
     let text: String = text.chars().map(sign).collect();
-    if text.starts_with('[') { format!("{{}}{text}") } else { text }
+    if text.starts_with('[') {
+        format!("{{}}{text}")
+    } else {
+        text
+    }
 }
 
 /// A number in a CSV cell: empty if it is missing or undefined.
@@ -154,7 +240,11 @@ pub(crate) fn csv_number(number: Option<f64>) -> String {
         Some(number) if !number.is_nan() => {
             let text = format!("{number:.6}");
             let text = text.trim_end_matches('0').trim_end_matches('.');
-            if text == "-0" { "0".to_owned() } else { text.to_owned() }
+            if text == "-0" {
+                "0".to_owned()
+            } else {
+                text.to_owned()
+            }
         }
         _ => String::new(),
     }
@@ -167,13 +257,25 @@ mod tests {
     #[test]
     fn both_forms() {
         let mut table = Table::new("t", "c", &["setting", "mean"]);
-        table.rows.push(Row { cells: vec!["a|b".to_owned(), "91.2".to_owned()], strong: false });
-        table.rows.push(Row { cells: vec!["mean".to_owned(), "7.0".to_owned()], strong: true });
-        table.csv =
-            vec![vec!["x,y".to_owned(), csv_number(Some(-0.0))], vec![csv_number(Some(0.125)), csv_number(None)]];
-        let markdown = "| setting | mean |\n| ------- | ---: |\n| a\\|b    | 91.2 |\n| mean    |  7.0 |\n";
+        table.rows.push(Row {
+            cells: vec!["a|b".to_owned(), "91.2".to_owned()],
+            strong: false,
+        });
+        table.rows.push(Row {
+            cells: vec!["mean".to_owned(), "7.0".to_owned()],
+            strong: true,
+        });
+        table.csv = vec![
+            vec!["x,y".to_owned(), csv_number(Some(-0.0))],
+            vec![csv_number(Some(0.125)), csv_number(None)],
+        ];
+        let markdown =
+            "| setting | mean |\n| ------- | ---: |\n| a\\|b    | 91.2 |\n| mean    |  7.0 |\n";
         assert_eq!(table.to_markdown(), markdown);
-        assert_eq!(table.to_text(), "setting  mean\na|b      91.2\nmean      7.0\n");
+        assert_eq!(
+            table.to_text(),
+            "setting  mean\na|b      91.2\nmean      7.0\n"
+        );
         assert_eq!(table.to_csv(), "\"x,y\",0\n0.125,\n");
         let expected = "% c\n\\begin{tabular}{lr}\n\\toprule\nsetting & mean \\\\\n\\midrule\na|b & 91.2 \\\\\n\
                         \\textbf{mean} & \\textbf{7.0} \\\\\n\\bottomrule\n\\end{tabular}\n";
@@ -184,6 +286,9 @@ mod tests {
     fn latex_is_escaped() {
         assert_eq!(latex("zh/de=>en, 5 % of_x"), "zh/de=$>$en, 5 \\% of\\_x");
         assert_eq!(latex("+0.1 [−0.2, +0.4]"), "+0.1 [$-$0.2, +0.4]");
-        assert_eq!(latex("[3] a–b “c”\\d"), "{}[3] a--b ``c''\\textbackslash{}d");
+        assert_eq!(
+            latex("[3] a–b “c”\\d"),
+            "{}[3] a--b ``c''\\textbackslash{}d"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Which tables a report has beside those of a change: the overview, settings x languages as the paper prints it, and
-//! the base alone.
+//! Which tables a report has beside those of a change: the overview, settings x languages as
+//! the paper prints it, and the base alone.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,10 @@ use crate::{
 };
 
 fn row(cells: impl IntoIterator<Item = String>, strong: bool) -> Row {
-    Row { cells: cells.into_iter().collect(), strong }
+    Row {
+        cells: cells.into_iter().collect(),
+        strong,
+    }
 }
 
 fn owned(cells: &[&str]) -> Vec<String> {
@@ -33,8 +36,18 @@ fn csv_interval(estimate: &Estimate) -> [String; 3] {
 
 /// Means of every block and setting.
 pub(crate) fn overview(results: &Results) -> Table {
-    let columns =
-        ["task", "labels", "setting", "languages", "mean", "change [95 %]", "AUC", "calibrated", "seeds", "SD"];
+    let columns = [
+        "task",
+        "labels",
+        "setting",
+        "languages",
+        "mean",
+        "change [95 %]",
+        "AUC",
+        "calibrated",
+        "seeds",
+        "SD",
+    ];
     let caption = "Mean accuracy over languages, %; change from the base in points.";
     let mut table = Table::new("overview", caption, &columns);
     for column in [1, 2] {
@@ -56,7 +69,10 @@ pub(crate) fn overview(results: &Results) -> Table {
         "seeds",
         "seed_sd",
     ]));
-    results.blocks.iter().for_each(|block| push_block(&mut table, block));
+    results
+        .blocks
+        .iter()
+        .for_each(|block| push_block(&mut table, block));
     table
 }
 
@@ -68,11 +84,28 @@ fn push_block(table: &mut Table, block: &Block) {
     };
     let auc = mean_of(|level| level.auc.map(|auc| auc.value));
     let calibrated = mean_of(|level| level.batch.map(|batch| batch.value));
-    push_overview(table, block, "base", (base.languages.len(), base.mean), None, (auc, calibrated));
+    push_overview(
+        table,
+        block,
+        "base",
+        (base.languages.len(), base.mean),
+        None,
+        (auc, calibrated),
+    );
     for setting in &block.settings {
         let mean = &setting.changes.mean;
-        let optional = (mean.auc.map(|c| c.after.value), mean.batch.map(|c| c.after.value));
-        push_overview(table, block, &setting.name, (mean.languages, mean.after), Some(&setting.changes), optional);
+        let optional = (
+            mean.auc.map(|c| c.after.value),
+            mean.batch.map(|c| c.after.value),
+        );
+        push_overview(
+            table,
+            block,
+            &setting.name,
+            (mean.languages, mean.after),
+            Some(&setting.changes),
+            optional,
+        );
     }
 }
 
@@ -85,9 +118,16 @@ fn push_overview(
     (auc, calibrated): (Option<f64>, Option<f64>),
 ) {
     let change = changes.map(|changes| changes.mean.change);
-    let seeds = changes.map(|changes| changes.seed_changes.len().to_string()).unwrap_or_default();
+    let seeds = changes
+        .map(|changes| changes.seed_changes.len().to_string())
+        .unwrap_or_default();
     let spread = changes.and_then(|changes| standard_deviation(&changes.seed_changes));
-    let heads = [block.task.clone(), block.labels.to_string(), name.to_owned(), languages.to_string()];
+    let heads = [
+        block.task.clone(),
+        block.labels.to_string(),
+        name.to_owned(),
+        languages.to_string(),
+    ];
     let shown = [
         percent(mean.value, 2),
         change.map_or_else(String::new, |change| points_interval(&change, 2)),
@@ -96,32 +136,78 @@ fn push_overview(
         seeds.clone(),
         spread.map_or_else(String::new, |spread| percent(spread, 2)),
     ];
-    table.rows.push(row(heads.iter().cloned().chain(shown), changes.is_none()));
-    let change = change.map_or_else(|| [String::new(), String::new(), String::new()], |change| csv_interval(&change));
-    let rest =
-        [csv_number(auc), csv_number(calibrated.map(|c| 100.0 * c)), seeds, csv_number(spread.map(|s| 100.0 * s))];
-    table.csv.push(heads.into_iter().chain(csv_interval(&mean)).chain(change).chain(rest).collect());
+    table
+        .rows
+        .push(row(heads.iter().cloned().chain(shown), changes.is_none()));
+    let change = change.map_or_else(
+        || [String::new(), String::new(), String::new()],
+        |change| csv_interval(&change),
+    );
+    let rest = [
+        csv_number(auc),
+        csv_number(calibrated.map(|c| 100.0 * c)),
+        seeds,
+        csv_number(spread.map(|s| 100.0 * s)),
+    ];
+    table.csv.push(
+        heads
+            .into_iter()
+            .chain(csv_interval(&mean))
+            .chain(change)
+            .chain(rest)
+            .collect(),
+    );
 }
 
 /// Settings x languages, as the paper's tables 1 and 12.
 pub(crate) fn by_language(block: &Block) -> Table {
-    let languages: Vec<Language> = block.base.languages.iter().map(|level| level.language).collect();
+    let languages: Vec<Language> = block
+        .base
+        .languages
+        .iter()
+        .map(|level| level.language)
+        .collect();
     let codes = languages.iter().map(|language| language.code());
     let columns: Vec<&str> = ["setting", "mean"].into_iter().chain(codes).collect();
     let name = format!("{}.{}", block.task, block.labels);
     let mut table = Table::new(name, "Accuracy by language, %; mean over seeds.", &columns);
     table.csv.push(owned(&columns));
     let mut push = |name: &str, accuracies: &BTreeMap<Language, f64>, mean: f64| {
-        let each: Vec<Option<f64>> = languages.iter().map(|language| accuracies.get(language).copied()).collect();
-        let shown = each.iter().map(|share| or_dash(*share, |share| percent(share, 1)));
-        table.rows.push(row([name.to_owned(), percent(mean, 2)].into_iter().chain(shown), name == "base"));
-        let plain = each.iter().map(|share| csv_number(share.map(|share| 100.0 * share)));
-        table.csv.push([name.to_owned(), csv_percent(mean)].into_iter().chain(plain).collect());
+        let each: Vec<Option<f64>> = languages
+            .iter()
+            .map(|language| accuracies.get(language).copied())
+            .collect();
+        let shown = each
+            .iter()
+            .map(|share| or_dash(*share, |share| percent(share, 1)));
+        table.rows.push(row(
+            [name.to_owned(), percent(mean, 2)].into_iter().chain(shown),
+            name == "base",
+        ));
+        let plain = each
+            .iter()
+            .map(|share| csv_number(share.map(|share| 100.0 * share)));
+        table.csv.push(
+            [name.to_owned(), csv_percent(mean)]
+                .into_iter()
+                .chain(plain)
+                .collect(),
+        );
     };
-    let base = block.base.languages.iter().map(|level| (level.language, level.accuracy.value)).collect();
+    let base = block
+        .base
+        .languages
+        .iter()
+        .map(|level| (level.language, level.accuracy.value))
+        .collect();
     push("base", &base, block.base.mean.value);
     for setting in &block.settings {
-        let after = setting.changes.languages.iter().map(|l| (l.language, l.after.value)).collect();
+        let after = setting
+            .changes
+            .languages
+            .iter()
+            .map(|l| (l.language, l.after.value))
+            .collect();
         push(&setting.name, &after, setting.changes.mean.after.value);
     }
     table
@@ -160,8 +246,17 @@ pub(crate) fn of_base(block: &Block) -> Table {
     }
     let mean = &block.base.mean;
     let name = Cell::Text(format!("mean ({})", block.base.languages.len()));
-    let heads = [name, Cell::text("mean"), Cell::Empty, Cell::Level(Some(*mean)), bounds(mean)];
-    let cells: Vec<Cell> = heads.into_iter().chain([Cell::Empty, Cell::Empty, Cell::Empty]).collect();
+    let heads = [
+        name,
+        Cell::text("mean"),
+        Cell::Empty,
+        Cell::Level(Some(*mean)),
+        bounds(mean),
+    ];
+    let cells: Vec<Cell> = heads
+        .into_iter()
+        .chain([Cell::Empty, Cell::Empty, Cell::Empty])
+        .collect();
     push(&mut table, &BASE, &cells, true);
     table.keep_named();
     table

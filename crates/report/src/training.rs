@@ -22,12 +22,18 @@ impl Training {
                 TrainRecord::Validation(validation) => validations.push(validation.clone()),
             }
         }
-        Self { adapter: adapter.to_owned(), steps, validations }
+        Self {
+            adapter: adapter.to_owned(),
+            steps,
+            validations,
+        }
     }
 
     /// The lowest validation loss; the first of equal ones.
     pub(crate) fn best(&self) -> Option<&ValidationRecord> {
-        self.validations.iter().min_by(|a, b| a.loss.total_cmp(&b.loss))
+        self.validations
+            .iter()
+            .min_by(|a, b| a.loss.total_cmp(&b.loss))
     }
 
     /// Wall-clock seconds of all updates.
@@ -44,10 +50,15 @@ impl Training {
     pub(crate) fn smoothed(&self) -> Vec<(usize, f64)> {
         let half = self.steps.len() / 40;
         let window = |centre: usize| {
-            let near = &self.steps[centre.saturating_sub(half)..(centre + half + 1).min(self.steps.len())];
+            let near =
+                &self.steps[centre.saturating_sub(half)..(centre + half + 1).min(self.steps.len())];
             crate::stats::mean(near.iter().map(|step| step.loss))
         };
-        self.steps.iter().enumerate().map(|(index, step)| (step.step, window(index))).collect()
+        self.steps
+            .iter()
+            .enumerate()
+            .map(|(index, step)| (step.step, window(index)))
+            .collect()
     }
 }
 
@@ -58,14 +69,27 @@ mod tests {
     fn step(step: usize, loss: f64) -> TrainRecord {
         let (epoch, learning_rate, grad_norm, seconds) = (0.1, 1e-4, 1.0, 0.5);
         let (tokens, target_tokens) = (100, 60);
-        TrainRecord::Step(StepRecord { step, epoch, loss, learning_rate, grad_norm, tokens, target_tokens, seconds })
+        TrainRecord::Step(StepRecord {
+            step,
+            epoch,
+            loss,
+            learning_rate,
+            grad_norm,
+            tokens,
+            target_tokens,
+            seconds,
+        })
     }
 
     #[test]
     fn smoothing_is_centred_and_the_best_is_the_lowest() {
         let mut records: Vec<TrainRecord> = (1..=80).map(|n| step(n, n as f64)).collect();
         for (at, loss, best) in [(0, 3.0, true), (40, 1.5, true), (80, 2.0, false)] {
-            records.push(TrainRecord::Validation(ValidationRecord { step: at, loss, best }));
+            records.push(TrainRecord::Validation(ValidationRecord {
+                step: at,
+                loss,
+                best,
+            }));
         }
         let training = Training::new("a", &records);
         let smoothed = training.smoothed();

@@ -1,9 +1,11 @@
 //! Is a gain discrimination, or a moved label prior? Rules on intervals, in words.
 //!
-//! An accuracy can rise because the model prefers another label overall, without knowing more about any item. AUC does not
-//! see such a preference at all: it compares items only with each other. So AUC alone says whether the labels are told apart
-//! better. Batch calibration takes the mean preference out of the scores, not to the last: what raw accuracy gains
-//! beyond calibrated accuracy is what the preference costs less. Never here: a threshold that is not an interval.
+//! An accuracy can rise because the model prefers another label overall, without knowing more
+//! about any item. AUC does not see such a preference at all: it compares items only with each
+//! other. So AUC alone says whether the labels are told apart better. Batch calibration takes
+//! the mean preference out of the scores, not to the last: what raw accuracy gains beyond
+//! calibrated accuracy is what the preference costs less. Never here: a threshold that is not
+//! an interval.
 
 use serde::Serialize;
 
@@ -52,8 +54,8 @@ pub enum Verdict {
 /// A change of accuracy taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Attribution {
-    /// Change of raw accuracy less the change of batch-calibrated accuracy: what the label preference costs less.
-    /// `None` where batch calibration is undefined.
+    /// Change of raw accuracy less the change of batch-calibrated accuracy: what the label
+    /// preference costs less. `None` where batch calibration is undefined.
     pub prior_part: Option<Estimate>,
     /// By the rules.
     pub verdict: Verdict,
@@ -61,11 +63,18 @@ pub struct Attribution {
 
 /// Takes a change apart.
 pub(crate) fn attribute(before: &LevelSeries, after: &LevelSeries) -> Attribution {
-    let batch = before.batch.as_ref().zip(after.batch.as_ref()).map(|(before, after)| after.minus(before));
+    let batch = before
+        .batch
+        .as_ref()
+        .zip(after.batch.as_ref())
+        .map(|(before, after)| after.minus(before));
     let raw = after.raw.minus(&before.raw);
     let prior_part = batch.and_then(|batch| raw.minus(&batch).estimate());
     let auc = after.auc.minus(&before.auc).estimate();
-    Attribution { prior_part, verdict: judge(auc.as_ref(), prior_part.as_ref()) }
+    Attribution {
+        prior_part,
+        verdict: judge(auc.as_ref(), prior_part.as_ref()),
+    }
 }
 
 /// From the change of AUC and the prior's part.
@@ -86,7 +95,10 @@ pub(crate) fn judge(auc: Option<&Estimate>, prior_part: Option<&Estimate>) -> Ve
 impl Verdict {
     /// Whether the labels are told apart better.
     pub fn discriminates(self) -> bool {
-        matches!(self, Self::Discrimination | Self::DiscriminationAndPrior | Self::DiscriminationAgainstPrior)
+        matches!(
+            self,
+            Self::Discrimination | Self::DiscriminationAndPrior | Self::DiscriminationAgainstPrior
+        )
     }
 
     /// A few words for a table.
@@ -110,7 +122,9 @@ impl Verdict {
             Direction::Unclear => "Raw accuracy does not clearly change.",
         };
         let because = match self {
-            Self::Discrimination => "The labels are told apart better, which no moved label prior can do.",
+            Self::Discrimination => {
+                "The labels are told apart better, which no moved label prior can do."
+            }
             Self::DiscriminationAndPrior => {
                 "The labels are told apart better, and a moved label prior adds to the gain: it has both causes."
             }
@@ -139,11 +153,12 @@ mod tests {
 
     #[test]
     fn the_rules_are_those_of_the_notes() {
-        let [up, flat, down] = [(0.02, 0.06), (-0.02, 0.02), (-0.06, -0.02)].map(|(low, high)| Estimate {
-            value: (low + high) / 2.0,
-            low,
-            high,
-        });
+        let [up, flat, down] =
+            [(0.02, 0.06), (-0.02, 0.02), (-0.06, -0.02)].map(|(low, high)| Estimate {
+                value: (low + high) / 2.0,
+                low,
+                high,
+            });
         let said = |auc, prior| judge(Some(auc), Some(prior));
         assert_eq!(said(&up, &flat), Verdict::Discrimination);
         assert_eq!(said(&up, &up), Verdict::DiscriminationAndPrior);
@@ -155,6 +170,9 @@ mod tests {
         assert_eq!(judge(None, None), Verdict::Unresolved);
         assert_eq!(judge(None, Some(&up)), Verdict::Prior);
         let text = Verdict::Prior.explain(Direction::Rises);
-        assert!(text.starts_with("Raw accuracy rises. AUC") && text.contains("within what a moved label prior gives"));
+        assert!(
+            text.starts_with("Raw accuracy rises. AUC")
+                && text.contains("within what a moved label prior gives")
+        );
     }
 }

@@ -27,12 +27,16 @@ use crate::{
 /// Computes and writes the report of a run. The same records give the same bytes.
 ///
 /// # Errors
-/// Broken or contradicting records, named by file and line; an empty run folder; a folder that cannot be written.
-/// What is only missing is told in the report and in [`Summary::gaps`].
+/// Broken or contradicting records, named by file and line; an empty run folder; a folder that
+/// cannot be written. What is only missing is told in the report and in [`Summary::gaps`].
 pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
     let records = read_run(run)?;
     let mut results = compute(&records)?;
-    let mut looks = looks(&records.inside, &recipe_settings(&records.manifest), &mut results.gaps)?;
+    let mut looks = looks(
+        &records.inside,
+        &recipe_settings(&records.manifest),
+        &mut results.gaps,
+    )?;
     for look in &mut looks {
         look.shown = shown_layers(&records.manifest, look.layers, &mut results.gaps);
     }
@@ -41,7 +45,10 @@ pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
     let folder = run.report();
     output.save(&folder)?;
     write_json(&folder.join("results.json"), &results, &looks)?;
-    write_whole(&folder.join("report.md"), page::to_markdown(&page)?.as_bytes())?;
+    write_whole(
+        &folder.join("report.md"),
+        page::to_markdown(&page)?.as_bytes(),
+    )?;
     let index = folder.join("index.html");
     write_whole(&index, page::to_html(&page)?.as_bytes())?;
     Ok(Summary::new(&results, index))
@@ -55,34 +62,64 @@ fn write_json(path: &Path, results: &Results, looks: &[Look]) -> Result<(), Repo
         #[serde(skip_serializing_if = "Vec::is_empty")]
         inside: Vec<LookResult<'a>>,
     }
-    let all = All { results, inside: looks.iter().map(LookResult::new).collect() };
-    schema::disk::write_with(path, |file| serde_json::to_writer_pretty(file, &all).map_err(Into::into))?;
+    let all = All {
+        results,
+        inside: looks.iter().map(LookResult::new).collect(),
+    };
+    schema::disk::write_with(path, |file| {
+        serde_json::to_writer_pretty(file, &all).map_err(Into::into)
+    })?;
     Ok(())
 }
 
-fn lay_out(run: &RunFolder, records: &RunRecords, (results, looks): (&Results, &[Look]), output: &mut Output) -> Page {
+fn lay_out(
+    run: &RunFolder,
+    records: &RunRecords,
+    (results, looks): (&Results, &[Look]),
+    output: &mut Output,
+) -> Page {
     let text = |pointer: &str| records.manifest.pointer(pointer).and_then(Value::as_str);
-    let folder = run.root().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let folder = run
+        .root()
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let name = text("/recipe/name").map_or(folder, str::to_owned);
     let model = text("/recipe/model").map_or_else(|| model_of(records), str::to_owned);
     let overview = figure::overview::draw(results).map(|figure| output.figure(figure));
     let mut facts = records.manifest.clone();
-    let mut take = |key: &str| facts.as_object_mut().and_then(|entries| entries.remove(key)).unwrap_or_default();
+    let mut take = |key: &str| {
+        facts
+            .as_object_mut()
+            .and_then(|entries| entries.remove(key))
+            .unwrap_or_default()
+    };
     let recipe = take("recipe");
     take("current"); // says which answers were read; the page shows those
     sum_stages(&mut facts);
     Page {
-        title: text("/recipe/title").filter(|title| !title.is_empty()).unwrap_or(&name).to_owned(),
+        title: text("/recipe/title")
+            .filter(|title| !title.is_empty())
+            .unwrap_or(&name)
+            .to_owned(),
         subtitle: format!("Run {name}, model {model}"),
         summary: summarise(results, &model),
         overview,
-        overview_table: (!results.blocks.is_empty()).then(|| output.table(tables::overview(results))),
+        overview_table: (!results.blocks.is_empty())
+            .then(|| output.table(tables::overview(results))),
         gaps: results.gaps.clone(),
         data: records.audit.as_ref().map(|record| {
             let (sentence, table) = audit::describe(record);
-            PageData { sentence, table: table.map(|table| output.table(table)) }
+            PageData {
+                sentence,
+                table: table.map(|table| output.table(table)),
+            }
         }),
-        blocks: results.blocks.iter().map(|block| lay_out_block(block, output)).collect(),
+        blocks: results
+            .blocks
+            .iter()
+            .map(|block| lay_out_block(block, output))
+            .collect(),
         inside: page::inside::lay_out(looks, output),
         trainings: lay_out_training(records, output),
         facts: list_facts(&facts),
@@ -92,8 +129,14 @@ fn lay_out(run: &RunFolder, records: &RunRecords, (results, looks): (&Results, &
 
 /// The model as the first record names it.
 fn model_of(records: &RunRecords) -> String {
-    let sets = records.answers.values().flat_map(|models| models.values()).flatten();
-    sets.map(|set| set.head.model.clone()).next().unwrap_or_else(|| "unknown".to_owned())
+    let sets = records
+        .answers
+        .values()
+        .flat_map(|models| models.values())
+        .flatten();
+    sets.map(|set| set.head.model.clone())
+        .next()
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn lay_out_block(block: &Block, output: &mut Output) -> PageBlock {
@@ -114,7 +157,10 @@ fn lay_out_block(block: &Block, output: &mut Output) -> PageBlock {
             table: output.table(tables::of_base(block)),
             more: Vec::new(),
         }],
-        settings => settings.iter().map(|setting| lay_out_setting(&id, block, setting, output)).collect(),
+        settings => settings
+            .iter()
+            .map(|setting| lay_out_setting(&id, block, setting, output))
+            .collect(),
     };
     PageBlock {
         title: format!("{}, {}", block.task, labels_title(block.labels)),
@@ -126,10 +172,24 @@ fn lay_out_block(block: &Block, output: &mut Output) -> PageBlock {
 }
 
 fn introduce(block: &Block) -> String {
-    let items: Vec<usize> = block.base.languages.iter().map(|level| level.items).collect();
-    let (fewest, most) = (items.iter().min().copied().unwrap_or(0), items.iter().max().copied().unwrap_or(0));
-    let items = if fewest == most { most.to_string() } else { format!("{fewest} to {most}") };
-    let protocol = block.protocol.map_or_else(String::new, |protocol| format!(" Protocol “{protocol}”."));
+    let items: Vec<usize> = block
+        .base
+        .languages
+        .iter()
+        .map(|level| level.items)
+        .collect();
+    let (fewest, most) = (
+        items.iter().min().copied().unwrap_or(0),
+        items.iter().max().copied().unwrap_or(0),
+    );
+    let items = if fewest == most {
+        most.to_string()
+    } else {
+        format!("{fewest} to {most}")
+    };
+    let protocol = block
+        .protocol
+        .map_or_else(String::new, |protocol| format!(" Protocol “{protocol}”."));
     let ties = match block.base.tied {
         0 => String::new(),
         ties => format!(" {ties} of the base model's answers are ties of the two best labels."),
@@ -137,21 +197,38 @@ fn introduce(block: &Block) -> String {
     let languages = block.base.languages.len();
     format!(
         "{items} items in {}, labels {}; guessing gives {:.1} %.{protocol}{ties}",
-        if languages == 1 { "one language".to_owned() } else { format!("each of {languages} languages") },
+        if languages == 1 {
+            "one language".to_owned()
+        } else {
+            format!("each of {languages} languages")
+        },
         block.label_names.join(", "),
         100.0 / block.label_names.len() as f64
     )
 }
 
-fn lay_out_setting(id: &str, block: &Block, setting: &SettingResult, output: &mut Output) -> PageSetting {
+fn lay_out_setting(
+    id: &str,
+    block: &Block,
+    setting: &SettingResult,
+    output: &mut Output,
+) -> PageSetting {
     let (id, changes) = (format!("{id}.{}", setting.slug), &setting.changes);
     let name = format!("{}.{}.{}", block.task, block.labels, setting.slug);
     let (main, rest) = tables_of(name, changes);
     PageSetting {
         title: format!("Base model to {}", setting.name),
         findings: Some(describe_setting(changes)),
-        accuracy: output.figure(figure::accuracy::draw_changes(format!("{id}.accuracy"), &setting.name, changes)),
-        shares: Some(output.figure(figure::shares::draw(format!("{id}.shares"), &setting.name, changes))),
+        accuracy: output.figure(figure::accuracy::draw_changes(
+            format!("{id}.accuracy"),
+            &setting.name,
+            changes,
+        )),
+        shares: Some(output.figure(figure::shares::draw(
+            format!("{id}.shares"),
+            &setting.name,
+            changes,
+        ))),
         table: output.table(main),
         more: rest.into_iter().map(|table| output.table(table)).collect(),
         id,
@@ -161,25 +238,38 @@ fn lay_out_setting(id: &str, block: &Block, setting: &SettingResult, output: &mu
 fn lay_out_training(records: &RunRecords, output: &mut Output) -> Vec<PageTraining> {
     let mut groups: BTreeMap<AdapterName, Vec<Training>> = BTreeMap::new();
     for (adapter, log) in &records.train_logs {
-        groups.entry(AdapterName::parse(adapter)).or_default().push(Training::new(adapter, log));
+        groups
+            .entry(AdapterName::parse(adapter))
+            .or_default()
+            .push(Training::new(adapter, log));
     }
     let lay_out = |(name, seeds): (AdapterName, Vec<Training>)| {
         let all: Vec<&Training> = seeds.iter().collect();
-        let figure = figure::loss::draw(format!("loss.{}", name.group.replace(['.', '/', ' '], "-")), &all);
+        let figure = figure::loss::draw(
+            format!("loss.{}", name.group.replace(['.', '/', ' '], "-")),
+            &all,
+        );
         PageTraining {
             title: match (&name.setting, &name.task) {
                 (Some(setting), Some(task)) => format!("{setting}, questions of {task}"),
                 _ => name.group.clone(),
             },
             figure: output.figure(figure),
-            sentences: seeds.iter().map(|seed| describe_training(seed, seeds.len() > 1)).collect(),
+            sentences: seeds
+                .iter()
+                .map(|seed| describe_training(seed, seeds.len() > 1))
+                .collect(),
         }
     };
     groups.into_iter().map(lay_out).collect()
 }
 
 fn describe_training(training: &Training, named: bool) -> String {
-    let who = if named { format!("{}: ", training.adapter) } else { String::new() };
+    let who = if named {
+        format!("{}: ", training.adapter)
+    } else {
+        String::new()
+    };
     let (tokens, seconds) = (training.tokens(), training.seconds());
     let speed = if seconds > 0.0 {
         format!(", {} tokens/s", thousands((tokens as f64 / seconds) as u64))
@@ -189,9 +279,17 @@ fn describe_training(training: &Training, named: bool) -> String {
     let best = training.best().map_or_else(
         || " There was no validation.".to_owned(),
         |best| {
-            let start = training.validations.iter().find(|validation| validation.step == 0);
-            let from = start.map_or_else(String::new, |start| format!(" from {:.3} before training", start.loss));
-            format!(" Lowest validation loss {:.3} at update {}{from}.", best.loss, best.step)
+            let start = training
+                .validations
+                .iter()
+                .find(|validation| validation.step == 0);
+            let from = start.map_or_else(String::new, |start| {
+                format!(" from {:.3} before training", start.loss)
+            });
+            format!(
+                " Lowest validation loss {:.3} at update {}{from}.",
+                best.loss, best.step
+            )
         },
     );
     format!(

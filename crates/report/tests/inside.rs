@@ -1,5 +1,5 @@
-//! What the report says of records of what is inside: that its numbers are theirs, what is missing is told, and what broken
-//! and contradicting records get.
+//! What the report says of records of what is inside: that its numbers are theirs, what is
+//! missing is told, and what broken and contradicting records get.
 
 mod fabricate;
 
@@ -45,15 +45,24 @@ fn refusal(run: &RunFolder) -> String {
 }
 
 fn files(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
-    let mut names: Vec<String> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
+    let entries = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<String> = entries
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
     names.sort();
     names
 }
 
 /// Three items, the last one dropped; `more` is added to the English answer in the middle.
 fn three_items(more: [f32; 2]) -> Vec<LensRecord> {
-    let item = |item, correct: [f32; 3], english: [f32; 3], possible: [f32; 3], possible_english: [f32; 3], entropy| {
+    let item = |item,
+                correct: [f32; 3],
+                english: [f32; 3],
+                possible: [f32; 3],
+                possible_english: [f32; 3],
+                entropy| {
         LensRecord {
             item,
             gold: "positive".to_owned(),
@@ -68,8 +77,22 @@ fn three_items(more: [f32; 2]) -> Vec<LensRecord> {
     };
     let [a, b] = more;
     let mut records = vec![
-        item(0, [0.0, 0.1, 0.6], [0.0, 0.4 + a, 0.1], [0.0, 0.2, 0.8], [0.0, 0.7, 0.2], vec![8.0, 4.0, 1.0]),
-        item(1, [0.0, 0.2, 0.4], [0.0, 0.5 + b, 0.1], [0.0, 0.3, 0.8], [0.0, 0.6, 0.1], vec![8.0, 5.0, 2.0]),
+        item(
+            0,
+            [0.0, 0.1, 0.6],
+            [0.0, 0.4 + a, 0.1],
+            [0.0, 0.2, 0.8],
+            [0.0, 0.7, 0.2],
+            vec![8.0, 4.0, 1.0],
+        ),
+        item(
+            1,
+            [0.0, 0.2, 0.4],
+            [0.0, 0.5 + b, 0.1],
+            [0.0, 0.3, 0.8],
+            [0.0, 0.6, 0.1],
+            vec![8.0, 5.0, 2.0],
+        ),
     ];
     let mut dropped = item(2, [0.0; 3], [0.0; 3], [0.0; 3], [0.0; 3], Vec::new());
     dropped.shared_tokens = vec![5];
@@ -84,12 +107,21 @@ fn three_items(more: [f32; 2]) -> Vec<LensRecord> {
 #[test]
 fn lens_curves_are_means_with_bands_and_changes_are_of_items() {
     let (_folder, run) = temporary();
-    put(&run.inside("base", "lens.emotion.zh.jsonl"), &lines(&three_items([0.0, 0.0])));
-    put(&run.inside(ADAPTER, "lens.emotion.zh.jsonl"), &lines(&three_items([0.2, 0.1])));
+    put(
+        &run.inside("base", "lens.emotion.zh.jsonl"),
+        &lines(&three_items([0.0, 0.0])),
+    );
+    put(
+        &run.inside(ADAPTER, "lens.emotion.zh.jsonl"),
+        &lines(&three_items([0.2, 0.1])),
+    );
     report::write(&run).expect("a report");
 
     let curves = &results(&run)["inside"][0]["states"]["before"]["lens"]["zh"]["raw"];
-    assert_eq!([&curves["layers"], &curves["kept"], &curves["dropped"]], [2, 2, 1]);
+    assert_eq!(
+        [&curves["layers"], &curves["kept"], &curves["dropped"]],
+        [2, 2, 1]
+    );
     // mean, and 1.96 x 0.05: the standard deviation of 0.1 and 0.2 through the root of 2
     let near = |found: &Value, expected: [f64; 3]| {
         for (end, expected) in ["value", "low", "high"].into_iter().zip(expected) {
@@ -113,7 +145,8 @@ fn lens_curves_are_means_with_bands_and_changes_are_of_items() {
 
     let page = read(&run, "report.md");
     let has = |part: &str| assert!(page.contains(part), "{part}\nis not in\n{page}");
-    // changes of the two items' means over layers: 0.2 / 3 and 0.1 / 3; Student's interval with one degree of freedom
+    // changes of the two items' means over layers: 0.2 / 3 and 0.1 / 3; Student's interval with
+    // one degree of freedom
     has("averaged over all layers, by +0.050 [−0.162, +0.262] in zh.");
     has(
         "tells: before in zh in layers 1 (most in zh at layer 1, by 0.300), after in zh in layers 1 (most in zh at layer 1, by 0.450).",
@@ -133,15 +166,32 @@ fn every_file_is_well_formed_and_every_picture_shows_something() {
     let (_folder, run) = temporary();
     put_both(&run);
     let summary = report::write(&run).expect("a report");
-    assert_eq!(summary.gaps.len(), 2, "no manifest, no answers: {:?}", summary.gaps);
+    assert_eq!(
+        summary.gaps.len(),
+        2,
+        "no manifest, no answers: {:?}",
+        summary.gaps
+    );
     let figures = files(&run.report().join("figures"));
     let stems = |kind: &str| -> BTreeSet<String> {
-        figures.iter().filter_map(|name| name.strip_suffix(kind)).map(str::to_owned).collect()
+        figures
+            .iter()
+            .filter_map(|name| name.strip_suffix(kind))
+            .map(str::to_owned)
+            .collect()
     };
     assert_eq!(stems(".svg"), stems(".png"));
     let kinds: BTreeSet<String> = stems(".svg")
         .iter()
-        .map(|stem| stem.split_once("seed1.").expect("the adapter").1.split('.').next().expect("a kind").to_owned())
+        .map(|stem| {
+            stem.split_once("seed1.")
+                .expect("the adapter")
+                .1
+                .split('.')
+                .next()
+                .expect("a kind")
+                .to_owned()
+        })
         .collect();
     let expected = [
         "cka",
@@ -159,25 +209,59 @@ fn every_file_is_well_formed_and_every_picture_shows_something() {
     assert_eq!(kinds, expected.map(str::to_owned).into());
     for stem in stems(".svg") {
         let svg = read(&run, &format!("figures/{stem}.svg"));
-        let document = roxmltree::Document::parse(&svg).unwrap_or_else(|error| panic!("{stem}: {error}"));
-        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{stem} has a place that is no number");
+        let document =
+            roxmltree::Document::parse(&svg).unwrap_or_else(|error| panic!("{stem}: {error}"));
+        assert!(
+            !svg.contains("NaN") && !svg.contains("inf"),
+            "{stem} has a place that is no number"
+        );
         assert!(document.descendants().count() > 30, "{stem} is empty");
         let png = fs::read(run.report().join(format!("figures/{stem}.png"))).expect("a picture");
         let pixels = Pixmap::decode_png(&png).expect("decodes");
-        let colours: BTreeSet<[u8; 3]> = pixels.pixels().iter().map(|p| [p.red(), p.green(), p.blue()]).collect();
-        assert!(colours.len() > 50 && pixels.width() >= 900, "{stem}: {} colours", colours.len());
+        let colours: BTreeSet<[u8; 3]> = pixels
+            .pixels()
+            .iter()
+            .map(|p| [p.red(), p.green(), p.blue()])
+            .collect();
+        assert!(
+            colours.len() > 50 && pixels.width() >= 900,
+            "{stem}: {} colours",
+            colours.len()
+        );
     }
     let page = read(&run, "index.html");
-    for outside in ["<script", "<link rel=\"stylesheet", "@import", "src=\"http", "url("] {
+    for outside in [
+        "<script",
+        "<link rel=\"stylesheet",
+        "@import",
+        "src=\"http",
+        "url(",
+    ] {
         assert!(!page.contains(outside), "{outside} would load something");
     }
-    for link in page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+    for link in page
+        .split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+    {
         let is_file = link.starts_with("figures/") || link.starts_with("tables/");
-        assert!(!is_file || run.report().join(link).is_file(), "{link} is linked but not written");
+        assert!(
+            !is_file || run.report().join(link).is_file(),
+            "{link} is linked but not written"
+        );
     }
-    assert!(page.contains("[25]") || page.contains("Separating Tongue from Thought"), "notes of the inside");
-    let tex = read(&run, "tables/inside.emotion-emotion-zh-de-en-seed1.silencing.tex");
-    assert!(tex.contains("\\begin{tabular}{lllrlrrrrr}") && tex.contains("\\midrule"), "{tex}");
+    assert!(
+        page.contains("[25]") || page.contains("Separating Tongue from Thought"),
+        "notes of the inside"
+    );
+    let tex = read(
+        &run,
+        "tables/inside.emotion-emotion-zh-de-en-seed1.silencing.tex",
+    );
+    assert!(
+        tex.contains("\\begin{tabular}{lllrlrrrrr}") && tex.contains("\\midrule"),
+        "{tex}"
+    );
 }
 
 #[test]
@@ -188,7 +272,10 @@ fn numbers_on_the_page_are_those_of_the_records() {
     // 5/8 of 8 layers is 5
     let pairs: Vec<PairRecord> = fabricate::inside::pairs(&SMALL, Pooling::All, 1.0);
     let of = |measure: Measure, layer: usize| -> Vec<&PairRecord> {
-        pairs.iter().filter(|pair| pair.measure == measure && pair.layer == layer).collect()
+        pairs
+            .iter()
+            .filter(|pair| pair.measure == measure && pair.layer == layer)
+            .collect()
     };
     let pearson = of(Measure::Pearson, 5);
     let expected = pearson.iter().map(|pair| pair.value).sum::<f64>() / 3.0;
@@ -196,12 +283,34 @@ fn numbers_on_the_page_are_those_of_the_records() {
     let found = &result["states"]["after"]["pairs"]["pearson.all"]["5"];
     assert!((found["value"].as_f64().expect("a number") - expected).abs() < 1e-12);
     assert_eq!(found["pairs"], json!(3));
-    let csv = read(&run, "tables/inside.emotion-emotion-zh-de-en-seed1.pearson.all.layer5.after.csv");
-    let row: Vec<f64> =
-        csv.lines().nth(2).expect("zh").split(',').skip(1).map(|cell| cell.parse().expect("a number")).collect();
-    let value = |a, b| pearson.iter().find(|pair| (pair.a, pair.b) == (a, b)).expect("a pair").value;
-    let expected = [value(Language::En, Language::Zh), 1.0, value(Language::Zh, Language::Sw)];
-    assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{row:?} {expected:?}");
+    let csv = read(
+        &run,
+        "tables/inside.emotion-emotion-zh-de-en-seed1.pearson.all.layer5.after.csv",
+    );
+    let row: Vec<f64> = csv
+        .lines()
+        .nth(2)
+        .expect("zh")
+        .split(',')
+        .skip(1)
+        .map(|cell| cell.parse().expect("a number"))
+        .collect();
+    let value = |a, b| {
+        pearson
+            .iter()
+            .find(|pair| (pair.a, pair.b) == (a, b))
+            .expect("a pair")
+            .value
+    };
+    let expected = [
+        value(Language::En, Language::Zh),
+        1.0,
+        value(Language::Zh, Language::Sw),
+    ];
+    assert!(
+        row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6),
+        "{row:?} {expected:?}"
+    );
     // the change of each pair is 0.06 x the hill at 5/8, its interval 0.03 to each side
     let change = &result["changes"]["pearson.all"]["5"];
     let hill = (-(0.025_f64 / 0.25).powi(2)).exp();
@@ -209,8 +318,12 @@ fn numbers_on_the_page_are_those_of_the_records() {
     assert!((change["low"].as_f64().expect("a number") - (0.06 * hill - 0.03)).abs() < 1e-9);
     let page = read(&run, "report.md");
     let has = |part: &str| assert!(page.contains(part), "{part}\nis not in\n{page}");
-    has("first component at layer 5, mean over pairs of languages (mean over all tokens, as in the paper): before 0.8");
-    has("a change of +0.06 [+0.03, +0.09], with the items permuted 0.00; with each language's mean taken out before");
+    has(
+        "first component at layer 5, mean over pairs of languages (mean over all tokens, as in the paper): before 0.8",
+    );
+    has(
+        "a change of +0.06 [+0.03, +0.09], with the items permuted 0.00; with each language's mean taken out before",
+    );
     has("the items' lengths explain before 22 %, after 22 % of the variance");
     has("The two components explain before 44 and 13 %, after 44 and 13 % of the variance there");
 }
@@ -218,10 +331,19 @@ fn numbers_on_the_page_are_those_of_the_records() {
 #[test]
 fn the_same_records_give_the_same_bytes() {
     let (_folder, run) = temporary();
-    put_inside(&run, "base", &Inside { languages: &[Language::En, Language::Zh], layers: 4, ..SMALL });
+    put_inside(
+        &run,
+        "base",
+        &Inside {
+            languages: &[Language::En, Language::Zh],
+            layers: 4,
+            ..SMALL
+        },
+    );
     let write = || {
         report::write(&run).expect("a report");
-        let png = fs::read(run.report().join("figures/inside.emotion-base.pca.all.png")).expect("a picture");
+        let png = fs::read(run.report().join("figures/inside.emotion-base.pca.all.png"))
+            .expect("a picture");
         (read(&run, "index.html"), read(&run, "results.json"), png)
     };
     assert!(write() == write());
@@ -230,47 +352,93 @@ fn the_same_records_give_the_same_bytes() {
 #[test]
 fn one_model_alone_and_one_language_have_a_page() {
     let (_folder, run) = temporary();
-    put_inside(&run, "base", &Inside { languages: &[Language::En], ..SMALL });
+    put_inside(
+        &run,
+        "base",
+        &Inside {
+            languages: &[Language::En],
+            ..SMALL
+        },
+    );
     report::write(&run).expect("a report");
     let page = read(&run, "report.md");
     let inside = page.split("## Provenance").next().expect("the first part");
-    assert!(inside.contains("### Base model\n") && !inside.contains(", after"), "{inside}");
-    assert!(!files(&run.report().join("figures")).iter().any(|name| name.contains("pearson")), "no pairs");
+    assert!(
+        inside.contains("### Base model\n") && !inside.contains(", after"),
+        "{inside}"
+    );
+    assert!(
+        !files(&run.report().join("figures"))
+            .iter()
+            .any(|name| name.contains("pearson")),
+        "no pairs"
+    );
 
     let (_folder, run) = temporary();
     put_inside(&run, ADAPTER, &SMALL);
     let gaps = report::write(&run).expect("a report").gaps;
-    assert!(gaps.iter().any(|gap| gap.contains("none of the base model")), "{gaps:?}");
+    assert!(
+        gaps.iter()
+            .any(|gap| gap.contains("none of the base model")),
+        "{gaps:?}"
+    );
     assert!(read(&run, "report.md").contains("### zh/de=>en, seed 1\n"));
 
     let (_folder, run) = temporary();
     put_both(&run);
     for model in ["base", ADAPTER] {
-        put(&run.inside(model, "lens.emotion.zh.jsonl"), &lines(&three_items([0.0; 2])[2..]));
+        put(
+            &run.inside(model, "lens.emotion.zh.jsonl"),
+            &lines(&three_items([0.0; 2])[2..]),
+        );
     }
     report::write(&run).expect("a report");
-    let name = format!("figures/inside.emotion-{}.lens.zh.raw.svg", ADAPTER.replace('.', "-"));
+    let name = format!(
+        "figures/inside.emotion-{}.lens.zh.raw.svg",
+        ADAPTER.replace('.', "-")
+    );
     assert!(read(&run, &name).contains("all 1 items dropped"));
     let page = read(&run, "report.md");
-    let place = |language| page.find(&name.replace("zh.raw", language)).expect("on the page");
-    assert!(place("sw.raw") < place("zh.raw"), "an empty picture comes last");
+    let place = |language| {
+        page.find(&name.replace("zh.raw", language))
+            .expect("on the page")
+    };
+    assert!(
+        place("sw.raw") < place("zh.raw"),
+        "an empty picture comes last"
+    );
 }
 
 #[test]
 fn what_one_model_has_and_the_other_lacks_is_told() {
     let (_folder, run) = temporary();
     put_both(&run);
-    for name in ["lens.emotion.sw.jsonl", "neurons.emotion.json", "pca.emotion.last.jsonl"] {
+    for name in [
+        "lens.emotion.sw.jsonl",
+        "neurons.emotion.json",
+        "pca.emotion.last.jsonl",
+    ] {
         fs::remove_file(run.inside(ADAPTER, name)).expect("removed");
     }
     let mut fewer = fabricate::inside::lens(&SMALL, Language::Zh, 1.0);
     fewer.truncate(20);
-    put(&run.inside(ADAPTER, "lens.emotion.zh.jsonl"), &lines(&fewer));
+    put(
+        &run.inside(ADAPTER, "lens.emotion.zh.jsonl"),
+        &lines(&fewer),
+    );
     let mut moved = fabricate::inside::changes(&SMALL, Pooling::All, 1.0);
     moved[3].before += 0.01;
-    put(&run.inside(ADAPTER, "changes.emotion.all.jsonl"), &lines(&moved));
+    put(
+        &run.inside(ADAPTER, "changes.emotion.all.jsonl"),
+        &lines(&moved),
+    );
     let gaps = report::write(&run).expect("a report").gaps;
-    let told = |gap: &str| assert!(gaps.iter().any(|other| other == gap), "{gap}\nis not in {gaps:?}");
+    let told = |gap: &str| {
+        assert!(
+            gaps.iter().any(|other| other == gap),
+            "{gap}\nis not in {gaps:?}"
+        )
+    };
     told(
         "Inside `emotion.zh-de-en.seed1` there is, for emotion, unlike the base, no components with pooling last, no lens in sw, \
          no neurons.",
@@ -291,17 +459,31 @@ fn records_that_contradict_each_other_are_refused() {
     put_inside(&run, "base", &SMALL);
     put_inside(&run, ADAPTER, &Inside { layers: 7, ..SMALL });
     let error = refusal(&run);
-    assert!(error.contains("one has 8 layers and the other 7"), "{error}");
+    assert!(
+        error.contains("one has 8 layers and the other 7"),
+        "{error}"
+    );
 
     put_inside(&run, ADAPTER, &SMALL);
     let deep = fabricate::inside::tuned_lens(&Inside { layers: 9, ..SMALL }, 1.0);
-    put(&run.inside(ADAPTER, "tuned-lens.emotion.jsonl"), &lines(&deep));
+    put(
+        &run.inside(ADAPTER, "tuned-lens.emotion.jsonl"),
+        &lines(&deep),
+    );
     let error = refusal(&run);
-    assert!(error.contains("tuned-lens.emotion.jsonl cannot be compared: one has 8 layers and the other 9"), "{error}");
+    assert!(
+        error.contains(
+            "tuned-lens.emotion.jsonl cannot be compared: one has 8 layers and the other 9"
+        ),
+        "{error}"
+    );
 
     put_inside(&run, ADAPTER, &Inside { items: 17, ..SMALL });
     let error = refusal(&run);
-    assert!(error.contains("components with pooling all are of other items"), "{error}");
+    assert!(
+        error.contains("components with pooling all are of other items"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -311,11 +493,15 @@ fn what_the_manifest_does_not_count_is_left_out() {
     put_inside(&run, ADAPTER, &Inside { layers: 7, ..SMALL });
     let of = |name: &str| format!("inside/{ADAPTER}/{name}");
     let names = files(&run.inside(ADAPTER, ""));
-    let outputs: serde_json::Map<String, Value> = names.iter().map(|name| (of(name), json!(""))).collect();
+    let outputs: serde_json::Map<String, Value> =
+        names.iter().map(|name| (of(name), json!(""))).collect();
     let manifest = json!({"stages": {"all.of.it": {"outputs": outputs}, "base": {"outputs": {}}}, "current": ["base"]});
     put(&run.manifest(), &manifest.to_string());
     report::write(&run).expect("a report");
-    assert!(read(&run, "report.md").contains("### Base model\n"), "the adapter's are of an earlier recipe");
+    assert!(
+        read(&run, "report.md").contains("### Base model\n"),
+        "the adapter's are of an earlier recipe"
+    );
 }
 
 #[test]
@@ -328,8 +514,18 @@ fn broken_records_are_named_by_file_and_line() {
             |r| r["item"] = json!(0),
             "zh.jsonl:3: item 0 stands twice with this lens; delete the file and run its stage again",
         ),
-        ("lens.emotion.zh.jsonl", 2, |r| r["correct"][1] = json!(null), "zh.jsonl:2: invalid type: null"),
-        ("lens.emotion.zh.jsonl", 2, |r| r["correct"][1] = json!(1.2), "zh.jsonl:2: item 0, layer 1: `correct` is 1.2"),
+        (
+            "lens.emotion.zh.jsonl",
+            2,
+            |r| r["correct"][1] = json!(null),
+            "zh.jsonl:2: invalid type: null",
+        ),
+        (
+            "lens.emotion.zh.jsonl",
+            2,
+            |r| r["correct"][1] = json!(1.2),
+            "zh.jsonl:2: item 0, layer 1: `correct` is 1.2",
+        ),
         (
             "lens.emotion.zh.jsonl",
             1,
@@ -384,7 +580,12 @@ fn broken_records_are_named_by_file_and_line() {
             |r| r["b"] = json!("en"),
             "last.jsonl:3: pearson of zh and en at layer 1: the languages do not stand in their order",
         ),
-        ("tuned-lens.emotion.jsonl", 4, |r| r["layer"] = json!(2), "tuned-lens.emotion.jsonl:4: layer 2 stands twice"),
+        (
+            "tuned-lens.emotion.jsonl",
+            4,
+            |r| r["layer"] = json!(2),
+            "tuned-lens.emotion.jsonl:4: layer 2 stands twice",
+        ),
         (
             "neurons.emotion.json",
             1,

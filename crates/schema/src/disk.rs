@@ -21,12 +21,16 @@ pub struct DiskError {
 impl DiskError {
     /// For `map_err`: names what was tried and on which file.
     pub fn at<'a>(act: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
-        move |source| Self { act, path: path.to_owned(), source }
+        move |source| Self {
+            act,
+            path: path.to_owned(),
+            source,
+        }
     }
 }
 
-/// Writes `bytes` to `path` so that a reader, or a crash at any moment, sees the old file or the new one, never a part.
-/// Missing parent folders are created.
+/// Writes `bytes` to `path` so that a reader, or a crash at any moment, sees the old file or
+/// the new one, never a part. Missing parent folders are created.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     write_with(path, |file| file.write_all(bytes))
 }
@@ -49,7 +53,8 @@ pub fn write_with(
     write().map_err(DiskError::at("write", path))
 }
 
-/// A file whose name is known only when all of it is written; dropped before [`Self::finish`], it leaves nothing.
+/// A file whose name is known only when all of it is written; dropped before [`Self::finish`],
+/// it leaves nothing.
 pub struct Draft {
     file: io::BufWriter<tempfile::NamedTempFile>,
 }
@@ -62,16 +67,24 @@ impl Draft {
     pub fn create_in(folder: &Path) -> Result<Self, DiskError> {
         fs::create_dir_all(folder).map_err(DiskError::at("create", folder))?;
         let file = temporary_in(folder).map_err(DiskError::at("write into", folder))?;
-        Ok(Self { file: io::BufWriter::new(file) })
+        Ok(Self {
+            file: io::BufWriter::new(file),
+        })
     }
 
-    /// Gives the file its name, which stands in the same folder; a file of that name is replaced.
+    /// Gives the file its name, which stands in the same folder; a file of that name is
+    /// replaced.
     ///
     /// # Errors
     /// The rest cannot be written, or the file not renamed.
     pub fn finish(self, path: &Path) -> Result<(), DiskError> {
-        let unbuffered = self.file.into_inner().map_err(io::IntoInnerError::into_error);
-        unbuffered.and_then(|temporary| persist(temporary, path)).map_err(DiskError::at("write", path))
+        let unbuffered = self
+            .file
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error);
+        unbuffered
+            .and_then(|temporary| persist(temporary, path))
+            .map_err(DiskError::at("write", path))
     }
 }
 
@@ -93,7 +106,10 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)
+    tempfile::Builder::new()
+        .prefix(".")
+        .suffix(".tmp")
+        .tempfile_in(folder)
 }
 
 fn persist(temporary: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {
@@ -140,20 +156,36 @@ mod tests {
             Err(io::Error::other("disk full"))
         });
         let error = failed.expect_err("the filler failed");
-        assert!(error.to_string().contains("file.json: disk full"), "{error}");
+        assert!(
+            error.to_string().contains("file.json: disk full"),
+            "{error}"
+        );
         assert_eq!(fs::read(&path).expect("still there"), b"old");
-        assert_eq!(fs::read_dir(path.parent().expect("a parent")).expect("lists").count(), 1);
+        assert_eq!(
+            fs::read_dir(path.parent().expect("a parent"))
+                .expect("lists")
+                .count(),
+            1
+        );
     }
 
     #[test]
     fn a_draft_has_no_name_until_it_is_finished() {
         let folder = tempfile::tempdir().expect("a folder");
         let below = folder.path().join("new");
-        let names =
-            || fs::read_dir(&below).expect("lists").map(|e| e.expect("an entry").file_name()).collect::<Vec<_>>();
+        let names = || {
+            fs::read_dir(&below)
+                .expect("lists")
+                .map(|e| e.expect("an entry").file_name())
+                .collect::<Vec<_>>()
+        };
         let mut draft = Draft::create_in(&below).expect("creates");
         draft.write_all(b"whole").expect("writes");
-        assert!(names().iter().all(|name| name.to_string_lossy().starts_with('.')));
+        assert!(
+            names()
+                .iter()
+                .all(|name| name.to_string_lossy().starts_with('.'))
+        );
         draft.finish(&below.join("a.json")).expect("renames");
         assert_eq!(
             (names(), fs::read(below.join("a.json")).expect("reads")),

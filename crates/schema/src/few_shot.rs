@@ -1,4 +1,5 @@
-//! Where the exemplars of a prompt come from, and how they are varied: `head:6`, `seed:1:4+order:7`, `builtin`, ...
+//! Where the exemplars of a prompt come from, and how they are varied: `head:6`,
+//! `seed:1:4+order:7`, `builtin`, ...
 //!
 //! Never here: taking them out of files (crate `data`).
 
@@ -48,8 +49,8 @@ pub struct SeedDraw {
 /// What exemplars are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pool {
-    /// The first items of the test file. None of them is scored, so that every seed asks the same questions. `None`: four
-    /// times the exemplars.
+    /// The first items of the test file. None of them is scored, so that every seed asks the
+    /// same questions. `None`: four times the exemplars.
     Head(Option<usize>),
     /// The labelled training file of each language; every test item is scored.
     Train,
@@ -93,7 +94,8 @@ impl FewShot {
         }
     }
 
-    /// The same exemplars with a language of their own, and headers in one; what the text itself says stays.
+    /// The same exemplars with a language of their own, and headers in one; what the text
+    /// itself says stays.
     pub fn in_languages(&self, exemplars: PromptLanguage, headers: PromptLanguage) -> Self {
         let mut variation = self.variation();
         variation.english_exemplars |= exemplars == PromptLanguage::English;
@@ -103,26 +105,47 @@ impl FewShot {
 
     /// A name for its folder among the answers: letters, digits, `-` and `_`.
     pub fn slug(&self) -> String {
-        self.to_string().chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+        self.to_string()
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == '-' {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect()
     }
 }
 
 fn vary(source: FewShot, variation: Variation) -> FewShot {
-    if variation == Variation::default() { source } else { FewShot::Varied(Box::new(source), variation) }
+    if variation == Variation::default() {
+        source
+    } else {
+        FewShot::Varied(Box::new(source), variation)
+    }
 }
 
 /// Takes the variations off the end of a text.
 fn split_variation(text: &str) -> Result<(&str, Variation), String> {
     let (mut rest, mut variation) = (text, Variation::default());
     loop {
-        let Some((before, last)) = rest.rsplit_once('+') else { return Ok((rest, variation)) };
+        let Some((before, last)) = rest.rsplit_once('+') else {
+            return Ok((rest, variation));
+        };
         match last.split_once(':') {
             Some(("order", seed)) if variation.order.is_none() => {
-                variation.order =
-                    Some(seed.parse().map_err(|_| format!("`{seed}` in `{text}` is no seed of an order"))?);
+                variation.order = Some(
+                    seed.parse()
+                        .map_err(|_| format!("`{seed}` in `{text}` is no seed of an order"))?,
+                );
             }
-            Some(("exemplars", "english")) if !variation.english_exemplars => variation.english_exemplars = true,
-            Some(("headers", "english")) if !variation.english_headers => variation.english_headers = true,
+            Some(("exemplars", "english")) if !variation.english_exemplars => {
+                variation.english_exemplars = true
+            }
+            Some(("headers", "english")) if !variation.english_headers => {
+                variation.english_headers = true
+            }
             // A path may hold a plus.
             _ if rest.starts_with("file:") => return Ok((rest, variation)),
             _ => {
@@ -137,11 +160,18 @@ fn split_variation(text: &str) -> Result<(&str, Variation), String> {
 }
 
 fn parse_seed(text: &str, parameters: &str) -> Result<SeedDraw, String> {
-    let wrong =
-        |what: &str| format!("`{text}` has no {what}; write seed:SEED:K, seed:SEED:K:POOL or seed:SEED:K:train");
+    let wrong = |what: &str| {
+        format!("`{text}` has no {what}; write seed:SEED:K, seed:SEED:K:POOL or seed:SEED:K:train")
+    };
     let mut parts = parameters.split(':');
-    let seed = parts.next().and_then(|seed| seed.parse().ok()).ok_or_else(|| wrong("seed"))?;
-    let count = parts.next().and_then(|count| count.parse().ok()).filter(|count| *count > 0);
+    let seed = parts
+        .next()
+        .and_then(|seed| seed.parse().ok())
+        .ok_or_else(|| wrong("seed"))?;
+    let count = parts
+        .next()
+        .and_then(|count| count.parse().ok())
+        .filter(|count| *count > 0);
     let count: usize = count.ok_or_else(|| wrong("number of exemplars from 1"))?;
     let pool = match parts.next() {
         None => Pool::Head(None),
@@ -173,9 +203,11 @@ impl FromStr for FewShot {
                 }
                 Self::File(path.into())
             }
-            Some(("head", count)) => {
-                Self::Head(count.parse().map_err(|_| format!("`{count}` in `{text}` is no number of exemplars"))?)
-            }
+            Some(("head", count)) => Self::Head(
+                count
+                    .parse()
+                    .map_err(|_| format!("`{count}` in `{text}` is no number of exemplars"))?,
+            ),
             Some(("seed", parameters)) => Self::Seed(parse_seed(source, parameters)?),
             _ => {
                 return Err(format!(
@@ -229,13 +261,17 @@ impl fmt::Display for FewShot {
     }
 }
 
-/// One as a text, several as a list, none as nothing: records made when there was one read back.
+/// One as a text, several as a list, none as nothing: records made when there was one read
+/// back.
 pub(crate) mod one_or_several {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::FewShot;
 
-    pub(crate) fn serialize<S: Serializer>(sets: &[FewShot], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(
+        sets: &[FewShot],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match sets {
             [] => serializer.serialize_none(),
             [one] => one.serialize(serializer),
@@ -243,7 +279,9 @@ pub(crate) mod one_or_several {
         }
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FewShot>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<FewShot>, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Written {
@@ -278,30 +316,56 @@ mod tests {
         ] {
             let few_shot: FewShot = text.parse().expect(text);
             assert_eq!(few_shot.to_string(), text);
-            assert_eq!(serde_json::from_str::<FewShot>(&format!("{text:?}")).expect("JSON"), few_shot);
+            assert_eq!(
+                serde_json::from_str::<FewShot>(&format!("{text:?}")).expect("JSON"),
+                few_shot
+            );
         }
         assert_eq!("zero".parse(), Ok(FewShot::Head(0)));
         assert_eq!(
-            "head:2+headers:english+order:3".parse::<FewShot>().map(|f| f.to_string()),
+            "head:2+headers:english+order:3"
+                .parse::<FewShot>()
+                .map(|f| f.to_string()),
             Ok("head:2+order:3+headers:english".into())
         );
-        assert_eq!("head:2+order:3".parse::<FewShot>().map(|f| f.slug()), Ok("head_2_order_3".to_owned()));
+        assert_eq!(
+            "head:2+order:3".parse::<FewShot>().map(|f| f.slug()),
+            Ok("head_2_order_3".to_owned())
+        );
     }
 
     #[test]
     fn what_is_no_source_is_told_what_is_one() {
         let refuse = |text: &str| text.parse::<FewShot>().expect_err(text);
-        assert_eq!(refuse("head:x"), "`x` in `head:x` is no number of exemplars");
+        assert_eq!(
+            refuse("head:x"),
+            "`x` in `head:x` is no number of exemplars"
+        );
         assert_eq!(
             refuse("tail:3"),
             "`tail:3` is no source of exemplars; use head:K, seed:SEED:K, file:PATH, builtin or zero"
         );
         let forms = "write seed:SEED:K, seed:SEED:K:POOL or seed:SEED:K:train";
-        assert_eq!(refuse("seed:x:2"), format!("`seed:x:2` has no seed; {forms}"));
-        assert_eq!(refuse("seed:1:0"), format!("`seed:1:0` has no number of exemplars from 1; {forms}"));
-        assert_eq!(refuse("seed:1:4:3"), format!("`seed:1:4:3` has no pool of at least K items; {forms}"));
-        assert_eq!(refuse("seed:1:4:8:9"), format!("`seed:1:4:8:9` has no end there; {forms}"));
-        assert!(refuse("head:2+order:1+order:2").starts_with("`+order:1` in `head:2+order:1+order:2` is no variation"));
+        assert_eq!(
+            refuse("seed:x:2"),
+            format!("`seed:x:2` has no seed; {forms}")
+        );
+        assert_eq!(
+            refuse("seed:1:0"),
+            format!("`seed:1:0` has no number of exemplars from 1; {forms}")
+        );
+        assert_eq!(
+            refuse("seed:1:4:3"),
+            format!("`seed:1:4:3` has no pool of at least K items; {forms}")
+        );
+        assert_eq!(
+            refuse("seed:1:4:8:9"),
+            format!("`seed:1:4:8:9` has no end there; {forms}")
+        );
+        assert!(
+            refuse("head:2+order:1+order:2")
+                .starts_with("`+order:1` in `head:2+order:1+order:2` is no variation")
+        );
         assert!(refuse("head:2+headers:german").contains("there are +order:SEED"));
         assert!(refuse("file:x.json+order:1").contains("is taken as it stands"));
     }
@@ -311,8 +375,17 @@ mod tests {
         let few_shot: FewShot = "head:2+order:3".parse().expect("a source");
         let (same, english) = (PromptLanguage::Same, PromptLanguage::English);
         assert_eq!(few_shot.in_languages(same, same), few_shot);
-        assert_eq!(few_shot.in_languages(english, same).to_string(), "head:2+order:3+exemplars:english");
-        assert_eq!(FewShot::Builtin.in_languages(same, english).to_string(), "builtin+headers:english");
-        assert_eq!(few_shot.in_languages(english, english).source(), &FewShot::Head(2));
+        assert_eq!(
+            few_shot.in_languages(english, same).to_string(),
+            "head:2+order:3+exemplars:english"
+        );
+        assert_eq!(
+            FewShot::Builtin.in_languages(same, english).to_string(),
+            "builtin+headers:english"
+        );
+        assert_eq!(
+            few_shot.in_languages(english, english).source(),
+            &FewShot::Head(2)
+        );
     }
 }

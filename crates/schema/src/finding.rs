@@ -1,6 +1,8 @@
-//! What an audit of data says: findings with a severity, a kind, the items meant, evidence and a suggestion.
+//! What an audit of data says: findings with a severity, a kind, the items meant, evidence and
+//! a suggestion.
 //!
-//! A finding is one file and one kind (and one word, where words differ). Never here: how anything is found.
+//! A finding is one file and one kind (and one word, where words differ). Never here: how
+//! anything is found.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +14,13 @@ use crate::{
 words! {
     /// How much a finding matters.
     Severity {
-        /// A measured accuracy, a training pair or a comparison between languages is wrong for certain, or the file cannot
-        /// be read.
+        /// A measured accuracy, a training pair or a comparison between languages is wrong for
+        /// certain, or the file cannot be read.
         Error "error",
         /// Probably a defect; worth a look before numbers are believed.
         Warning "warning",
-        /// Worth knowing, weak evidence, or a defect that the chosen protocol repairs or keeps on purpose.
+        /// Worth knowing, weak evidence, or a defect that the chosen protocol repairs or keeps
+        /// on purpose.
         Note "note",
     }
 }
@@ -43,7 +46,8 @@ words! {
         LabelOrder "label_order",
         /// Labels are far from equally frequent, or from the English shares.
         ClassBalance "class_balance",
-        /// A training pair that is not made of header words, an instruction and a question, or that holds an answer.
+        /// A training pair that is not made of header words, an instruction and a question, or
+        /// that holds an answer.
         Template "template",
         /// Text in another language than the file's name says.
         Language "language",
@@ -53,7 +57,8 @@ words! {
         Sentences "sentences",
         /// A text much longer or shorter than its English length predicts.
         LengthRatio "length_ratio",
-        /// U+FFFD, text decoded with the wrong encoding, markup, HTML entities, control characters.
+        /// U+FFFD, text decoded with the wrong encoding, markup, HTML entities, control
+        /// characters.
         Characters "characters",
         /// A number of the English text is missing.
         Numbers "numbers",
@@ -83,7 +88,8 @@ pub struct Finding {
     pub file: String,
     /// What is wrong.
     pub kind: Kind,
-    /// Indices in the file, from 0, rising; of the English file where items are missing here. Empty: the whole file.
+    /// Indices in the file, from 0, rising; of the English file where items are missing here.
+    /// Empty: the whole file.
     pub items: Vec<usize>,
     /// How many items are meant.
     pub count: usize,
@@ -106,13 +112,21 @@ pub struct AuditRecord {
 impl AuditRecord {
     /// How many findings have this severity.
     pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == severity).count()
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
     }
 
     /// Errors of a kind that is not accepted.
     pub fn refused(&self) -> Vec<&Finding> {
-        let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
-        errors.filter(|finding| !self.accepted.contains(&finding.kind)).collect()
+        let errors = self
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error);
+        errors
+            .filter(|finding| !self.accepted.contains(&finding.kind))
+            .collect()
     }
 }
 
@@ -136,7 +150,8 @@ mod tests {
 
     #[test]
     fn a_finding_is_written_with_the_fixed_names() {
-        let text = serde_json::to_string(&finding(Severity::Error, Kind::LabelWords)).expect("plain values");
+        let text = serde_json::to_string(&finding(Severity::Error, Kind::LabelWords))
+            .expect("plain values");
         let wanted = "{\"severity\":\"error\",\"task\":\"snli\",\"language\":\"de\",\"file\":\"snli/snli_de600_test.json\",\
                       \"kind\":\"label_words\",\"items\":[3],\"count\":1,\"evidence\":\"item 3\",\"suggestion\":\"mend it\"}";
         assert_eq!(text, wanted);
@@ -153,9 +168,21 @@ mod tests {
             finding(Severity::Error, Kind::Syntax),
             finding(Severity::Note, Kind::Names),
         ];
-        let mut record = AuditRecord { findings, accepted: vec![Kind::LabelWords] };
-        assert_eq!(record.refused().iter().map(|f| f.kind).collect::<Vec<_>>(), [Kind::Syntax]);
-        assert_eq!((record.count(Severity::Error), record.count(Severity::Warning)), (2, 0));
+        let mut record = AuditRecord {
+            findings,
+            accepted: vec![Kind::LabelWords],
+        };
+        assert_eq!(
+            record.refused().iter().map(|f| f.kind).collect::<Vec<_>>(),
+            [Kind::Syntax]
+        );
+        assert_eq!(
+            (
+                record.count(Severity::Error),
+                record.count(Severity::Warning)
+            ),
+            (2, 0)
+        );
         record.accepted.push(Kind::Syntax);
         assert!(record.refused().is_empty());
     }

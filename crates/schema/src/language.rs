@@ -1,5 +1,6 @@
-//! Languages: the 20 of the paper (section 4) as constants, those of `assets/languages.toml`, and what a task file or a
-//! recipe adds. A code of ISO 639 (with a script where one code is written in two) on disk, a small value in code.
+//! Languages: the 20 of the paper (section 4) as constants, those of `assets/languages.toml`,
+//! and what a task file or a recipe adds. A code of ISO 639 (with a script where one code is
+//! written in two) on disk, a small value in code.
 //!
 //! Never here: what is known of a language beyond its name and script.
 
@@ -77,8 +78,12 @@ fn known() -> MutexGuard<'static, Known> {
 
 impl Known {
     fn shipped() -> Self {
-        let mut known =
-            Self { facts: BTreeMap::new(), spellings: BTreeMap::new(), texts: BTreeSet::new(), problem: None };
+        let mut known = Self {
+            facts: BTreeMap::new(),
+            spellings: BTreeMap::new(),
+            texts: BTreeSet::new(),
+            problem: None,
+        };
         for (&language, (code, name)) in Language::ALL.iter().zip(PAPER) {
             known.spellings.insert(code, language);
             known.facts.insert(language, Facts { name, script: "" });
@@ -86,7 +91,9 @@ impl Known {
         let text = include_str!("../../../assets/languages.toml");
         known.problem = match toml::from_str::<BTreeMap<String, Row>>(text) {
             Err(error) => Some(error.to_string()),
-            Ok(rows) => rows.into_iter().find_map(|(code, row)| known.add_row(&code, &row).err()),
+            Ok(rows) => rows
+                .into_iter()
+                .find_map(|(code, row)| known.add_row(&code, &row).err()),
         };
         known
     }
@@ -94,13 +101,24 @@ impl Known {
     fn add_row(&mut self, code: &str, row: &Row) -> Result<(), String> {
         let language = self.intern(code);
         let (name, script) = (self.keep(&row.name), self.keep(&row.script));
-        if self.facts.get(&language).is_some_and(|facts| facts.name != name) {
+        if self
+            .facts
+            .get(&language)
+            .is_some_and(|facts| facts.name != name)
+        {
             return Err(format!("`{code}` has another name in the paper"));
         }
         self.facts.insert(language, Facts { name, script });
-        for spelling in [code].into_iter().chain(row.also.iter().map(String::as_str)) {
+        for spelling in [code]
+            .into_iter()
+            .chain(row.also.iter().map(String::as_str))
+        {
             let spelling = self.keep(spelling);
-            if self.spellings.insert(spelling, language).is_some_and(|before| before != language) {
+            if self
+                .spellings
+                .insert(spelling, language)
+                .is_some_and(|before| before != language)
+            {
                 return Err(format!("`{spelling}` stands for two languages"));
             }
         }
@@ -120,7 +138,10 @@ impl Known {
     fn intern(&mut self, code: &str) -> Language {
         match Language::ALL.iter().find(|language| language.code == code) {
             Some(language) => *language,
-            None => Language { rank: OTHER, code: self.keep(code) },
+            None => Language {
+                rank: OTHER,
+                code: self.keep(code),
+            },
         }
     }
 }
@@ -146,25 +167,39 @@ impl Language {
         self.code
     }
 
-    /// The English name, as it stands in the training template ("Translate the input from German ..."); the code where
-    /// nobody gave a name.
+    /// The English name, as it stands in the training template ("Translate the input from
+    /// German ..."); the code where nobody gave a name.
     pub fn name(self) -> &'static str {
         match PAPER.get(usize::from(self.rank)) {
             Some((_, name)) => name,
-            None => known().facts.get(&self).map_or(self.code, |facts| facts.name),
+            None => known()
+                .facts
+                .get(&self)
+                .map_or(self.code, |facts| facts.name),
         }
     }
 
     /// ISO 15924 code of the script it is written in: `Latn`; `None` where nobody gave one.
     pub fn script(self) -> Option<&'static str> {
-        known().facts.get(&self).map(|facts| facts.script).filter(|script| !script.is_empty())
+        known()
+            .facts
+            .get(&self)
+            .map(|facts| facts.script)
+            .filter(|script| !script.is_empty())
     }
 
-    /// Every spelling under which published files have it, its own code first: `zh`, `zho_Hans`, ...
+    /// Every spelling under which published files have it, its own code first: `zh`,
+    /// `zho_Hans`, ...
     pub fn spellings(self) -> Vec<&'static str> {
         let known = known();
-        let others = known.spellings.iter().filter(|(spelling, of)| **of == self && **spelling != self.code);
-        [self.code].into_iter().chain(others.map(|(spelling, _)| *spelling)).collect()
+        let others = known
+            .spellings
+            .iter()
+            .filter(|(spelling, of)| **of == self && **spelling != self.code);
+        [self.code]
+            .into_iter()
+            .chain(others.map(|(spelling, _)| *spelling))
+            .collect()
     }
 
     /// All languages that have a name: the paper's, the shipped ones, the added ones.
@@ -184,13 +219,19 @@ impl Language {
             ));
         }
         if name.trim().is_empty() || name.contains(char::is_control) || script.trim().is_empty() {
-            return Err(format!("`{code}` needs a name in one line and a script, such as `Latn`"));
+            return Err(format!(
+                "`{code}` needs a name in one line and a script, such as `Latn`"
+            ));
         }
         let mut known = known();
         if let Some(before) = known.spellings.get(code).copied() {
             let facts = known.facts.get(&before);
             return match facts {
-                Some(facts) if before.code == code && (facts.name, facts.script) == (name, script) => Ok(before),
+                Some(facts)
+                    if before.code == code && (facts.name, facts.script) == (name, script) =>
+                {
+                    Ok(before)
+                }
                 Some(facts) => Err(format!(
                     "`{code}` is known as {} in the script {}; leave its name and script out, or take another code",
                     facts.name, facts.script
@@ -205,8 +246,8 @@ impl Language {
         Ok(language)
     }
 
-    /// The language of a code in a record, which was checked when the record was made: a code that a task file added is
-    /// not known where there is no task file.
+    /// The language of a code in a record, which was checked when the record was made: a code
+    /// that a task file added is not known where there is no task file.
     ///
     /// # Errors
     /// A text that can be no code.
@@ -219,8 +260,8 @@ impl Language {
         }
     }
 
-    /// A number of its own for a stream of random numbers, below 2^19: its place in the paper's tables, or a hash of the
-    /// code.
+    /// A number of its own for a stream of random numbers, below 2^19: its place in the paper's
+    /// tables, or a hash of the code.
     pub fn stream(self) -> u64 {
         match self.rank {
             OTHER => 256 + self.code.bytes().fold(0xcbf2_9ce4_8422_2325, fnv) % (1 << 18),
@@ -247,7 +288,9 @@ pub struct UnknownLanguage(pub String);
 fn explain(code: &str) -> String {
     let known = known();
     if let Some(problem) = &known.problem {
-        return format!("shipped file assets/languages.toml: {problem}; this is a bug of this build, please report it");
+        return format!(
+            "shipped file assets/languages.toml: {problem}; this is a bug of this build, please report it"
+        );
     }
     let paper: Vec<_> = PAPER.iter().map(|(code, _)| *code).collect();
     format!(
@@ -314,7 +357,10 @@ pub fn parse_list(text: &str) -> Result<Vec<Language>, UnknownLanguage> {
 pub fn parse_codes(text: &str) -> Result<Vec<Language>, UnknownLanguage> {
     match parse_list(text) {
         Ok(list) => Ok(list),
-        Err(_) => text.split(',').map(|code| Language::of_record(code.trim())).collect(),
+        Err(_) => text
+            .split(',')
+            .map(|code| Language::of_record(code.trim()))
+            .collect(),
     }
 }
 
@@ -337,16 +383,39 @@ mod tests {
     fn codes_round_trip_and_the_unknown_is_named() {
         for language in Language::known() {
             assert_eq!(language.code().parse(), Ok(language));
-            assert!(is_code(language.code()) && language.script().is_some(), "{language}");
+            assert!(
+                is_code(language.code()) && language.script().is_some(),
+                "{language}"
+            );
             let json = serde_json::to_string(&language).expect("JSON");
-            assert_eq!(serde_json::from_str::<Language>(&json).expect("a language"), language);
+            assert_eq!(
+                serde_json::from_str::<Language>(&json).expect("a language"),
+                language
+            );
         }
         assert_eq!((Language::ALL.len(), known().problem.clone()), (20, None));
-        assert!(Language::known().len() >= 120, "{}", Language::known().len());
-        assert_eq!(Language::known()[..20], *Language::ALL, "the paper's first, in its order");
-        let error = "xx".parse::<Language>().expect_err("no such language").to_string();
-        assert!(error.starts_with("unknown language `xx`; known: en zh de"), "{error}");
-        assert!(error.contains("sw bn and 1") && error.ends_with("in the task's file or the recipe"), "{error}");
+        assert!(
+            Language::known().len() >= 120,
+            "{}",
+            Language::known().len()
+        );
+        assert_eq!(
+            Language::known()[..20],
+            *Language::ALL,
+            "the paper's first, in its order"
+        );
+        let error = "xx"
+            .parse::<Language>()
+            .expect_err("no such language")
+            .to_string();
+        assert!(
+            error.starts_with("unknown language `xx`; known: en zh de"),
+            "{error}"
+        );
+        assert!(
+            error.contains("sw bn and 1") && error.ends_with("in the task's file or the recipe"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -356,18 +425,33 @@ mod tests {
             ["zho_Hans", "deu_Latn", "nob_Latn", "zsm_Latn", "swh_Latn"].map(code),
             ["zh", "de", "no", "ms", "sw"]
         );
-        assert_eq!(["zho_Hant", "arb_Arab", "quy_Latn"].map(code), ["zh_Hant", "ar", "qu"]);
-        assert!(Language::Zh.spellings().contains(&"zho_Hans") && Language::Zh.spellings()[0] == "zh");
-        assert!(matches!("de".parse(), Ok(Language::De)), "constants are patterns");
+        assert_eq!(
+            ["zho_Hant", "arb_Arab", "quy_Latn"].map(code),
+            ["zh_Hant", "ar", "qu"]
+        );
+        assert!(
+            Language::Zh.spellings().contains(&"zho_Hans") && Language::Zh.spellings()[0] == "zh"
+        );
+        assert!(
+            matches!("de".parse(), Ok(Language::De)),
+            "constants are patterns"
+        );
         let el: Language = "el".parse().expect("known");
         assert_eq!((el.name(), el.script()), ("Greek", Some("Grek")));
     }
 
     #[test]
     fn random_streams_are_the_languages_own() {
-        let streams: BTreeSet<u64> = Language::known().into_iter().map(Language::stream).collect();
+        let streams: BTreeSet<u64> = Language::known()
+            .into_iter()
+            .map(Language::stream)
+            .collect();
         assert_eq!(streams.len(), Language::known().len());
-        assert_eq!((Language::En.stream(), Language::Bn.stream()), (0, 19), "as the first release drew");
+        assert_eq!(
+            (Language::En.stream(), Language::Bn.stream()),
+            (0, 19),
+            "as the first release drew"
+        );
         assert!(streams.iter().all(|stream| *stream < 1 << 19));
     }
 
@@ -378,9 +462,15 @@ mod tests {
         assert_eq!((recorded.name(), recorded.script()), ("qqa", None));
         let added = Language::add("qqa", "Quack", "Latn").expect("new");
         assert_eq!((added, "qqa".parse()), (recorded, Ok(added)));
-        assert_eq!((recorded.name(), Language::add("qqa", "Quack", "Latn")), ("Quack", Ok(added)));
+        assert_eq!(
+            (recorded.name(), Language::add("qqa", "Quack", "Latn")),
+            ("Quack", Ok(added))
+        );
         let refuse = |code, name, script| Language::add(code, name, script).expect_err("refused");
-        assert!(refuse("qqa", "Other", "Latn").starts_with("`qqa` is known as Quack in the script Latn; leave"));
+        assert!(
+            refuse("qqa", "Other", "Latn")
+                .starts_with("`qqa` is known as Quack in the script Latn; leave")
+        );
         assert!(refuse("de", "Dutch", "Latn").contains("is known as German"));
         assert!(refuse("x/y", "Path", "Latn").contains("cannot be a code"));
         assert!(refuse("qqb", " ", "Latn").contains("needs a name"));

@@ -1,11 +1,12 @@
-//! What is known of a language beside its name: script, family, resource class. For grouping results, never for deciding
-//! how a language is treated.
+//! What is known of a language beside its name: script, family, resource class. For grouping
+//! results, never for deciding how a language is treated.
 //!
-//! Scripts are those that the test sets are written in. Families follow Glottolog; Indo-European is given by branch, as it
-//! would otherwise be most of any list. Resource classes are those of Joshi et al. 2020 (arXiv 2004.09095, their published
-//! list of languages by class), 0 (left behind) to 5 (winners); Norwegian is their Bokmål. The paper's split is its section
-//! 4: the ten languages with the largest share of LLaMA 2's training data, and ten others. A language that is not in
-//! the table has no facts: nothing is guessed.
+//! Scripts are those that the test sets are written in. Families follow Glottolog;
+//! Indo-European is given by branch, as it would otherwise be most of any list. Resource
+//! classes are those of Joshi et al. 2020 (arXiv 2004.09095, their published list of languages
+//! by class), 0 (left behind) to 5 (winners); Norwegian is their Bokmål. The paper's split is
+//! its section 4: the ten languages with the largest share of LLaMA 2's training data, and ten
+//! others. A language that is not in the table has no facts: nothing is guessed.
 
 /// What is known of one language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,14 +17,17 @@ pub struct LanguageFacts {
     pub family: &'static str,
     /// Class of Joshi et al. 2020: 5 has the most data, 0 the least.
     pub resource_class: u8,
-    /// Whether the paper counts it among its high-resource languages; `None` if it is none of its 20.
+    /// Whether the paper counts it among its high-resource languages; `None` if it is none of
+    /// its 20.
     pub high_resource_in_paper: Option<bool>,
 }
 
 impl LanguageFacts {
     /// By ISO 639-1 code; `None` if the code is not in the table.
     pub fn of(code: &str) -> Option<Self> {
-        let row = TABLE.iter().find(|row| row.0.split(' ').any(|known| known == code))?;
+        let row = TABLE
+            .iter()
+            .find(|row| row.0.split(' ').any(|known| known == code))?;
         let (_, script, family, resource_class) = *row;
         let in_paper = |codes: &str| codes.split(' ').any(|known| known == code);
         let high_resource_in_paper = match () {
@@ -31,7 +35,12 @@ impl LanguageFacts {
             () if in_paper(PAPER_OTHER) => Some(false),
             () => None,
         };
-        Some(Self { script, family, resource_class, high_resource_in_paper })
+        Some(Self {
+            script,
+            family,
+            resource_class,
+            high_resource_in_paper,
+        })
     }
 }
 
@@ -113,12 +122,24 @@ mod tests {
     #[test]
     fn the_papers_languages_are_known_and_split_in_halves() {
         let facts = |language: &Language| LanguageFacts::of(language.code()).expect("in the table");
-        let high = Language::ALL.iter().filter(|l| facts(l).high_resource_in_paper == Some(true)).count();
-        let other = Language::ALL.iter().filter(|l| facts(l).high_resource_in_paper == Some(false)).count();
+        let high = Language::ALL
+            .iter()
+            .filter(|l| facts(l).high_resource_in_paper == Some(true))
+            .count();
+        let other = Language::ALL
+            .iter()
+            .filter(|l| facts(l).high_resource_in_paper == Some(false))
+            .count();
         assert_eq!((high, other), (10, 10));
         let swahili = facts(&"sw".parse().expect("known"));
-        assert_eq!((swahili.script, swahili.family, swahili.resource_class), ("Latin", "Atlantic-Congo", 2));
-        assert_eq!(LanguageFacts::of("no").map(|facts| facts.resource_class), Some(1));
+        assert_eq!(
+            (swahili.script, swahili.family, swahili.resource_class),
+            ("Latin", "Atlantic-Congo", 2)
+        );
+        assert_eq!(
+            LanguageFacts::of("no").map(|facts| facts.resource_class),
+            Some(1)
+        );
     }
 
     #[test]
@@ -131,6 +152,9 @@ mod tests {
         assert!(TABLE.iter().all(|row| row.3 <= 5));
         assert_eq!(LanguageFacts::of("qq"), None);
         assert_eq!(LanguageFacts::of("korean").or(LanguageFacts::of("")), None);
-        assert_eq!(LanguageFacts::of("ko").map(|facts| facts.high_resource_in_paper), Some(None));
+        assert_eq!(
+            LanguageFacts::of("ko").map(|facts| facts.high_resource_in_paper),
+            Some(None)
+        );
     }
 }

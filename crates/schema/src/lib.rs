@@ -1,7 +1,9 @@
-//! The shared words of lingualign: languages, tasks, labels, recipes, records, the run folder's file names.
+//! The shared words of lingualign: languages, tasks, labels, recipes, records, the run folder's
+//! file names.
 //!
-//! Plain values only: what passes between two stages is defined here, can be printed, and stands on disk as JSON
-//! Lines, JSON or TOML. Never here: tensors, tokenizers, the network, printing.
+//! Plain values only: what passes between two stages is defined here, can be printed, and
+//! stands on disk as JSON Lines, JSON or TOML. Never here: tensors, tokenizers, the network,
+//! printing.
 
 pub mod disk;
 pub mod few_shot;

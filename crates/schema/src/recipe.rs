@@ -1,8 +1,10 @@
-//! The recipe as checked: one declarative experiment. Anything that changes a number is here, not a flag.
+//! The recipe as checked: one declarative experiment. Anything that changes a number is here,
+//! not a flag.
 //!
-//! `file` holds it as written (TOML and `--set`), `section` walks that, `check` turns it into [`Recipe`] in one place
-//! and reports every problem at once, `render` writes it out again. A checked recipe is trusted by all other crates.
-//! Never here: whether data, models or few-shot files exist.
+//! `file` holds it as written (TOML and `--set`), `section` walks that, `check` turns it into
+//! [`Recipe`] in one place and reports every problem at once, `render` writes it out again. A
+//! checked recipe is trusted by all other crates. Never here: whether data, models or few-shot
+//! files exist.
 
 mod analyse;
 mod build;
@@ -35,7 +37,9 @@ use crate::{
     finding::Kind,
     language::Language,
     setting::Setting,
-    task::{ActivationCheckpointing, LabelSet, Precision, Protocol, Scorers, Scoring, Task, UnknownWord},
+    task::{
+        ActivationCheckpointing, LabelSet, Precision, Protocol, Scorers, Scoring, Task, UnknownWord,
+    },
 };
 
 /// A checked experiment: languages x settings x tasks x label sets x seeds.
@@ -45,7 +49,8 @@ pub struct Recipe {
     pub name: String,
     /// One line for the report's head; the name if none is given.
     pub title: String,
-    /// Catalogue name, folder, `.gguf` file or hub id. A relative folder starts with `./` or `../`.
+    /// Catalogue name, folder, `.gguf` file or hub id. A relative folder starts with `./` or
+    /// `../`.
     pub model: String,
     /// Number format of the weights.
     pub dtype: Precision,
@@ -69,7 +74,8 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Reads and checks the file at `path`, with `--set key=value` pairs applied in their order.
+    /// Reads and checks the file at `path`, with `--set key=value` pairs applied in their
+    /// order.
     ///
     /// # Errors
     /// No such file, no TOML, or every problem of the recipe at once.
@@ -81,25 +87,37 @@ impl Recipe {
     ///
     /// # Errors
     /// No TOML, or every problem of the recipe at once.
-    pub fn parse(path: &Path, text: &str, overrides: &[(String, String)]) -> Result<Self, RecipeError> {
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        overrides: &[(String, String)],
+    ) -> Result<Self, RecipeError> {
         check::check(file::RecipeFile::parse(path, text, overrides)?)
     }
 
-    /// The recipe as TOML with every default written out. Read from the current folder it gives the same recipe, but
-    /// for `overrides`: they are applied already and stand in a comment.
+    /// The recipe as TOML with every default written out. Read from the current folder it gives
+    /// the same recipe, but for `overrides`: they are applied already and stand in a comment.
     pub fn render(&self) -> String {
         render::render(self)
     }
 
-    /// Every adapter that is trained: tasks x settings x seeds, in this order; empty without `[train]`.
+    /// Every adapter that is trained: tasks x settings x seeds, in this order; empty without
+    /// `[train]`.
     pub fn adapters(&self) -> Vec<AdapterPlan> {
         let mut plans = Vec::new();
-        let Some(train) = &self.train else { return plans };
+        let Some(train) = &self.train else {
+            return plans;
+        };
         for task in &train.tasks {
             for setting in &train.settings {
                 for &seed in &self.seeds {
                     let name = format!("{}.{}.seed{seed}", Task::name_of(task), setting.slug());
-                    plans.push(AdapterPlan { name, setting: setting.clone(), task: task.clone(), seed });
+                    plans.push(AdapterPlan {
+                        name,
+                        setting: setting.clone(),
+                        task: task.clone(),
+                        seed,
+                    });
                 }
             }
         }
@@ -134,12 +152,14 @@ pub struct LanguageRecipe {
 pub struct DataRecipe {
     /// Folder in the released layout; if relative, to the current folder of the program.
     pub dir: PathBuf,
-    /// Kinds of findings whose errors do not stop a run; see [`crate::finding::AuditRecord::refused`].
+    /// Kinds of findings whose errors do not stop a run; see
+    /// [`crate::finding::AuditRecord::refused`].
     #[serde(default)]
     pub accept: Vec<Kind>,
 }
 
-/// `[train]`; defaults are the paper's (section 4, appendix B; LLaMA-Factory's where the paper is silent).
+/// `[train]`; defaults are the paper's (section 4, appendix B; LLaMA-Factory's where the paper
+/// is silent).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainRecipe {
     /// Settings, each trained alone: `zh/de=>en`.
@@ -148,16 +168,18 @@ pub struct TrainRecipe {
     pub tasks: Vec<String>,
     /// Pairs drawn per source language; 0: all.
     pub pairs: usize,
-    /// Passes over the training split; ignored if `max_steps` is given. The paper's 3, and its 1 where only `paws`
-    /// is trained (appendix B: less overfitting).
+    /// Passes over the training split; ignored if `max_steps` is given. The paper's 3, and its
+    /// 1 where only `paws` is trained (appendix B: less overfitting).
     pub epochs: f64,
     /// Optimiser updates.
     pub max_steps: Option<usize>,
     /// Pairs per optimiser update.
     pub batch_size: usize,
-    /// Tokens run through the model at once; changes memory and speed, not the result beyond rounding.
+    /// Tokens run through the model at once; changes memory and speed, not the result beyond
+    /// rounding.
     pub micro_batch_tokens: usize,
-    /// Whether blocks keep only their input for backward; changes memory and speed, never a result.
+    /// Whether blocks keep only their input for backward; changes memory and speed, never a
+    /// result.
     #[serde(default = "decide_by_estimate")]
     pub activation_checkpointing: ActivationCheckpointing,
     /// Peak learning rate.
@@ -178,8 +200,12 @@ pub struct TrainRecipe {
     pub save_steps: usize,
     /// Longest example in tokens; longer ones are cut as LLaMA-Factory cuts.
     pub cutoff_len: usize,
-    /// How pairs are made of the files. Records of the default leave it out, as those from before there was a choice.
-    #[serde(default = "BuildRecipe::paper", skip_serializing_if = "BuildRecipe::is_paper")]
+    /// How pairs are made of the files. Records of the default leave it out, as those from
+    /// before there was a choice.
+    #[serde(
+        default = "BuildRecipe::paper",
+        skip_serializing_if = "BuildRecipe::is_paper"
+    )]
     pub build: BuildRecipe,
     /// The adapter.
     pub lora: LoraRecipe,
@@ -233,11 +259,24 @@ pub struct LoraRecipe {
 
 impl LoraRecipe {
     /// Every projection of a decoder block that can carry an adapter.
-    pub const TARGETS: &[&str] = &["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+    pub const TARGETS: &[&str] = &[
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    ];
 
     /// The paper's adapter; its targets are in the authors' instructions, not in the text.
     pub fn paper() -> Self {
-        Self { rank: 8, alpha: 16.0, dropout: 0.0, targets: vec!["q_proj".to_owned(), "v_proj".to_owned()] }
+        Self {
+            rank: 8,
+            alpha: 16.0,
+            dropout: 0.0,
+            targets: vec!["q_proj".to_owned(), "v_proj".to_owned()],
+        }
     }
 }
 
@@ -276,7 +315,10 @@ impl FromStr for Schedule {
             "cosine" => Ok(Self::Cosine),
             "linear" => Ok(Self::Linear),
             "constant" => Ok(Self::Constant),
-            _ => Err(UnknownWord { word: text.to_owned(), known: Self::WORDS }),
+            _ => Err(UnknownWord {
+                word: text.to_owned(),
+                known: Self::WORDS,
+            }),
         }
     }
 }
@@ -284,10 +326,11 @@ impl FromStr for Schedule {
 /// `[eval]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvalRecipe {
-    /// Shipped names or paths of task files; an adapter is evaluated on all of them, so other tasks than the trained one
-    /// make Table 5.
+    /// Shipped names or paths of task files; an adapter is evaluated on all of them, so other
+    /// tasks than the trained one make Table 5.
     pub tasks: Vec<String>,
-    /// Languages of the questions. The paper's twenty are `all`: those that the task has and of which there is a file.
+    /// Languages of the questions. The paper's twenty are `all`: those that the task has and of
+    /// which there is a file.
     pub languages: Vec<Language>,
     /// Label sets, each evaluated alone.
     pub labels: Vec<LabelSet>,
@@ -299,7 +342,8 @@ pub struct EvalRecipe {
     pub greedy: usize,
     /// Rules for defective data; `None`: such data is refused.
     pub protocol: Option<Protocol>,
-    /// Exemplars, each set asked alone; empty: the task's own, and `head:K` with its K where it has none.
+    /// Exemplars, each set asked alone; empty: the task's own, and `head:K` with its K where it
+    /// has none.
     #[serde(with = "few_shot::one_or_several", default)]
     pub few_shot: Vec<FewShot>,
     /// Language of the exemplars.
@@ -325,19 +369,33 @@ fn is_same(language: &PromptLanguage) -> bool {
 
 impl EvalRecipe {
     /// The shipped tasks, the paper's three first.
-    pub const TASKS: &[&str] =
-        &["emotion", "snli", "paws", "xnli", "paws_x", "belebele", "xcopa", "xstorycloze", "global_mmlu"];
+    pub const TASKS: &[&str] = &[
+        "emotion",
+        "snli",
+        "paws",
+        "xnli",
+        "paws_x",
+        "belebele",
+        "xcopa",
+        "xstorycloze",
+        "global_mmlu",
+    ];
 
     /// Where the exemplars of `task` come from; the first where there are several sets.
     pub fn exemplars(&self, task: &Task) -> FewShot {
-        let first = self.few_shot.first().cloned().unwrap_or_else(|| task.own_few_shot());
+        let first = self
+            .few_shot
+            .first()
+            .cloned()
+            .unwrap_or_else(|| task.own_few_shot());
         first.in_languages(self.exemplar_language, self.header_language)
     }
 
     /// Every set of exemplars of `task`.
     pub fn exemplar_sets(&self, task: &Task) -> Vec<FewShot> {
         let others = self.few_shot.iter().skip(1);
-        let others = others.map(|set| set.in_languages(self.exemplar_language, self.header_language));
+        let others =
+            others.map(|set| set.in_languages(self.exemplar_language, self.header_language));
         [self.exemplars(task)].into_iter().chain(others).collect()
     }
 

@@ -1,4 +1,5 @@
-//! What the stages leave behind, one JSON object a line. `report` computes everything from these.
+//! What the stages leave behind, one JSON object a line. `report` computes everything from
+//! these.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +13,8 @@ use crate::{
     task::{LabelSet, Precision, Protocol, Scorers, Scoring},
 };
 
-/// One answered question: a line of `answers/<model>/<task>.<language>.jsonl` and of `eval --out`.
+/// One answered question: a line of `answers/<model>/<task>.<language>.jsonl` and of `eval
+/// --out`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnswerRecord {
     /// The model as the user named it.
@@ -25,38 +27,47 @@ pub struct AnswerRecord {
     pub language: Language,
     /// Index of the item in its file, from 0.
     pub item: usize,
-    /// Items with the same number share a text (SNLI's premise), so their answers are not independent.
+    /// Items with the same number share a text (SNLI's premise), so their answers are not
+    /// independent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<u64>,
-    /// The right label, by its English name. Under [`Protocol::Paper`] it is what the gold word means.
+    /// The right label, by its English name. Under [`Protocol::Paper`] it is what the gold word
+    /// means.
     pub gold: String,
-    /// The label with the highest score, by its English name; the first in task order where two are equal.
+    /// The label with the highest score, by its English name; the first in task order where two
+    /// are equal.
     pub chosen: String,
     /// Whether the protocol counts the answer as right.
     pub correct: bool,
     /// Score of each label, keyed by English name; probabilities, see [`Scoring`].
     pub scores: BTreeMap<String, f64>,
-    /// Share of each label in the scores of content-free questions after the same exemplars, their mean: the label's
-    /// prior (contextual calibration, arXiv 2102.09690). Empty where it was not measured.
+    /// Share of each label in the scores of content-free questions after the same exemplars,
+    /// their mean: the label's prior (contextual calibration, arXiv 2102.09690). Empty where it
+    /// was not measured.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prior: BTreeMap<String, f64>,
-    /// The paper's prefix sum of each label, whatever `scoring` is. This map and the four below are empty where they were
-    /// not measured ([`Scorers::Chosen`], or a label that no entry of the vocabulary begins).
+    /// The paper's prefix sum of each label, whatever `scoring` is. This map and the four below
+    /// are empty where they were not measured ([`Scorers::Chosen`], or a label that no entry of
+    /// the vocabulary begins).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prefix_scores: BTreeMap<String, f64>,
-    /// ln p of each label's tokens after the prompt, nats; with the closing quote where one label begins another.
+    /// ln p of each label's tokens after the prompt, nats; with the closing quote where one
+    /// label begins another.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub log_probs: BTreeMap<String, f64>,
     /// Tokens of each label: the factors of that probability.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub label_tokens: BTreeMap<String, usize>,
-    /// ln of each label's mean share of the exact probabilities after the content-free questions, nats.
+    /// ln of each label's mean share of the exact probabilities after the content-free
+    /// questions, nats.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prior_log_probs: BTreeMap<String, f64>,
-    /// As `log_probs`, after the header that ends a question and nothing else (domain premise, arXiv 2104.08315).
+    /// As `log_probs`, after the header that ends a question and nothing else (domain premise,
+    /// arXiv 2104.08315).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub domain_log_probs: BTreeMap<String, f64>,
-    /// What free greedy decoding says up to the closing quote; `None` where it was not asked for.
+    /// What free greedy decoding says up to the closing quote; `None` where it was not asked
+    /// for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<String>,
     /// Whether the two best scores are equal.
@@ -74,15 +85,16 @@ pub struct AnswerRecord {
     pub prompt_tokens: usize,
 }
 
-/// What computed the answers of one language: no path and no time, so that two of them are equal exactly if the same
-/// answers must come out.
+/// What computed the answers of one language: no path and no time, so that two of them are
+/// equal exactly if the same answers must come out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answerer {
     /// Name and version of the program.
     pub program: String,
     /// Changes when the program computes other numbers from the same inputs.
     pub numerics: String,
-    /// Fingerprint of the model's files: SHA-256 over names, sizes, and the first and last MiB of each.
+    /// Fingerprint of the model's files: SHA-256 over names, sizes, and the first and last MiB
+    /// of each.
     pub model_fingerprint: String,
     /// SHA-256 of the adapter's weights and configuration; `None` for the base model.
     pub adapter_sha256: Option<String>,
@@ -94,7 +106,8 @@ pub struct Answerer {
     pub instruction_set: String,
 }
 
-/// What the answers of one language were made from. All hashes are SHA-256 in hexadecimal digits.
+/// What the answers of one language were made from. All hashes are SHA-256 in hexadecimal
+/// digits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// What computed them.
@@ -176,7 +189,8 @@ pub struct StepRecord {
     pub seconds: f64,
 }
 
-/// One pass over the validation split: a line of `train/<setting>.jsonl` with `"kind": "validation"`.
+/// One pass over the validation split: a line of `train/<setting>.jsonl` with `"kind":
+/// "validation"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidationRecord {
     /// Optimiser updates so far; 0 is before training.

@@ -54,9 +54,13 @@ impl RunFolder {
         self.0.join("checkpoints").join(adapter)
     }
 
-    /// Answers of one model (`base` or an adapter's name) to one task with one label set in one language.
+    /// Answers of one model (`base` or an adapter's name) to one task with one label set in one
+    /// language.
     pub fn answers(&self, model: &str, task: &str, labels: &str, language: Language) -> PathBuf {
-        self.0.join("answers").join(model).join(format!("{task}.{labels}.{language}.jsonl"))
+        self.0
+            .join("answers")
+            .join(model)
+            .join(format!("{task}.{labels}.{language}.jsonl"))
     }
 
     /// All answers.
@@ -64,12 +68,17 @@ impl RunFolder {
         self.0.join("answers")
     }
 
-    /// Pooled hidden states of one model in one language, for the analyses: safetensors, one tensor a pooling.
+    /// Pooled hidden states of one model in one language, for the analyses: safetensors, one
+    /// tensor a pooling.
     pub fn capture(&self, model: &str, task: &str, language: Language) -> PathBuf {
-        self.0.join("captures").join(model).join(format!("{task}.{language}.safetensors"))
+        self.0
+            .join("captures")
+            .join(model)
+            .join(format!("{task}.{language}.safetensors"))
     }
 
-    /// A record of what is inside one model: `inside/<model>/<name>`, such as `lens.emotion.zh.jsonl`.
+    /// A record of what is inside one model: `inside/<model>/<name>`, such as
+    /// `lens.emotion.zh.jsonl`.
     pub fn inside(&self, model: &str, name: &str) -> PathBuf {
         self.0.join("inside").join(model).join(name)
     }

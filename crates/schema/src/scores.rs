@@ -1,5 +1,6 @@
-//! From what a forward pass measured to one score per label, by every scoring; and how often they choose differently. What
-//! a record's measures mean, for who makes records and for who reads them. Never here: models, files.
+//! From what a forward pass measured to one score per label, by every scoring; and how often
+//! they choose differently. What a record's measures mean, for who makes records and for who
+//! reads them. Never here: models, files.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Scoring;
 
-/// What a forward pass says of one question; each list in the order of the labels, or empty where it was not measured.
+/// What a forward pass says of one question; each list in the order of the labels, or empty
+/// where it was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measures {
     /// The paper's sum of next-token probabilities.
@@ -21,8 +23,8 @@ pub struct Measures {
     pub tokens: Vec<usize>,
 }
 
-/// What is divided out of exact probabilities, as logarithms in nats; each in the order of the labels, or empty where the
-/// answers are each question's own.
+/// What is divided out of exact probabilities, as logarithms in nats; each in the order of the
+/// labels, or empty where the answers are each question's own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Priors {
     /// ln of the mean share after content-free questions.
@@ -32,22 +34,38 @@ pub struct Priors {
 }
 
 impl Priors {
-    /// From the measures of the items and of the content-free questions. The order of the items is no matter.
+    /// From the measures of the items and of the content-free questions. The order of the items
+    /// is no matter.
     pub fn new(items: &[Measures], content_free: &[Measures]) -> Self {
-        Self { content_free: log_mean_shares(content_free), batch: log_mean_shares(items) }
+        Self {
+            content_free: log_mean_shares(content_free),
+            batch: log_mean_shares(items),
+        }
     }
 }
 
-/// Scores of each label; empty where what they are made from was not measured. All but the prefix sums are probabilities
-/// that sum to 1. `domain`: ln p of each label after the closing header alone.
+/// Scores of each label; empty where what they are made from was not measured. All but the
+/// prefix sums are probabilities that sum to 1. `domain`: ln p of each label after the closing
+/// header alone.
 pub fn score(scoring: Scoring, measures: &Measures, priors: &Priors, domain: &[f64]) -> Vec<f64> {
     let log_probs = &measures.log_probs;
-    let divided = |by: &[f64]| normalise(&log_probs.iter().zip(by).map(|(l, by)| l - by).collect::<Vec<_>>());
+    let divided = |by: &[f64]| {
+        normalise(
+            &log_probs
+                .iter()
+                .zip(by)
+                .map(|(l, by)| l - by)
+                .collect::<Vec<_>>(),
+        )
+    };
     match scoring {
         Scoring::Prefix => measures.prefix.clone(),
         Scoring::Sequence => normalise(log_probs),
         Scoring::SequenceMean => {
-            let mean = log_probs.iter().zip(&measures.tokens).map(|(l, &tokens)| l / tokens as f64);
+            let mean = log_probs
+                .iter()
+                .zip(&measures.tokens)
+                .map(|(l, &tokens)| l / tokens as f64);
             normalise(&mean.collect::<Vec<_>>())
         }
         Scoring::Contextual => divided(&priors.content_free),
@@ -68,21 +86,27 @@ pub fn choose(scores: &[f64]) -> (usize, bool) {
     (best, tied)
 }
 
-/// Mean over questions of each label's share of the score. Where all scores vanish no label is preferred.
+/// Mean over questions of each label's share of the score. Where all scores vanish no label is
+/// preferred.
 pub fn mean_shares(scores: &[Vec<f64>]) -> Vec<f64> {
     let mut mean = vec![0.0; scores.first().map_or(0, Vec::len)];
     for row in scores {
         let total: f64 = row.iter().sum();
         for (sum, score) in mean.iter_mut().zip(row) {
-            let share = if total > 0.0 { score / total } else { 1.0 / row.len() as f64 };
+            let share = if total > 0.0 {
+                score / total
+            } else {
+                1.0 / row.len() as f64
+            };
             *sum += share / scores.len() as f64;
         }
     }
     mean
 }
 
-/// ln of the mean over questions of each label's share of the exact probabilities; in logarithms throughout, so that a
-/// share too small for a number is none too small to be divided by.
+/// ln of the mean over questions of each label's share of the exact probabilities; in
+/// logarithms throughout, so that a share too small for a number is none too small to be
+/// divided by.
 fn log_mean_shares(questions: &[Measures]) -> Vec<f64> {
     let shares: Vec<Vec<f64>> = questions
         .iter()
@@ -92,7 +116,9 @@ fn log_mean_shares(questions: &[Measures]) -> Vec<f64> {
         })
         .collect();
     let labels = shares.first().map_or(0, Vec::len);
-    let mean = |label: usize| log_sum_exp(shares.iter().map(|row| row[label]).collect()) - (shares.len() as f64).ln();
+    let mean = |label: usize| {
+        log_sum_exp(shares.iter().map(|row| row[label]).collect()) - (shares.len() as f64).ln()
+    };
     (0..labels).map(mean).collect()
 }
 
@@ -114,7 +140,8 @@ fn normalise(log_p: &[f64]) -> Vec<f64> {
 /// On how many questions two scorings choose another label.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Disagreements {
-    /// By pair, the first one before the second: questions, and those of them on which the choices differ.
+    /// By pair, the first one before the second: questions, and those of them on which the
+    /// choices differ.
     pub pairs: BTreeMap<(Scoring, Scoring), (usize, usize)>,
 }
 
@@ -138,11 +165,19 @@ mod tests {
     use super::*;
 
     fn exact(log_probs: &[f64], tokens: &[usize]) -> Measures {
-        Measures { prefix: Vec::new(), log_probs: log_probs.to_vec(), tokens: tokens.to_vec() }
+        Measures {
+            prefix: Vec::new(),
+            log_probs: log_probs.to_vec(),
+            tokens: tokens.to_vec(),
+        }
     }
 
     fn assert_close(found: &[f64], expected: &[f64]) {
-        let close = found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12);
+        let close = found.len() == expected.len()
+            && found
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| (a - b).abs() < 1e-12);
         assert!(close, "{found:?} is not {expected:?}");
     }
 
@@ -156,22 +191,37 @@ mod tests {
     #[test]
     fn probabilities_sum_to_one_however_small_they_are() {
         let p = normalise(&[-1000.0, -1001.0]);
-        assert!((p[0] - 1.0 / (1.0 + (-1.0f64).exp())).abs() < 1e-12 && (p[0] + p[1] - 1.0).abs() < 1e-12);
+        assert!(
+            (p[0] - 1.0 / (1.0 + (-1.0f64).exp())).abs() < 1e-12
+                && (p[0] + p[1] - 1.0).abs() < 1e-12
+        );
     }
 
     // Two labels with probabilities 0.08 and 0.02 of three and one tokens, by hand.
     #[test]
     fn each_scoring_by_hand() {
-        let measures = Measures { prefix: vec![0.25, 0.5], ..exact(&[0.08f64.ln(), 0.02f64.ln()], &[3, 1]) };
-        let content_free = [exact(&[0.09f64.ln(), 0.01f64.ln()], &[3, 1]), exact(&[0.3f64.ln(), 0.1f64.ln()], &[3, 1])];
+        let measures = Measures {
+            prefix: vec![0.25, 0.5],
+            ..exact(&[0.08f64.ln(), 0.02f64.ln()], &[3, 1])
+        };
+        let content_free = [
+            exact(&[0.09f64.ln(), 0.01f64.ln()], &[3, 1]),
+            exact(&[0.3f64.ln(), 0.1f64.ln()], &[3, 1]),
+        ];
         let domain = exact(&[0.4f64.ln(), 0.01f64.ln()], &[3, 1]);
-        let items = [measures.clone(), exact(&[0.01f64.ln(), 0.03f64.ln()], &[3, 1])];
+        let items = [
+            measures.clone(),
+            exact(&[0.01f64.ln(), 0.03f64.ln()], &[3, 1]),
+        ];
         let priors = Priors::new(&items, &content_free);
         let found = |scoring| score(scoring, &measures, &priors, &domain.log_probs);
         assert_eq!(found(Scoring::Prefix), [0.25, 0.5]);
         assert_close(&found(Scoring::Sequence), &[0.8, 0.2]);
         let root = 0.08f64.cbrt();
-        assert_close(&found(Scoring::SequenceMean), &[root / (root + 0.02), 0.02 / (root + 0.02)]);
+        assert_close(
+            &found(Scoring::SequenceMean),
+            &[root / (root + 0.02), 0.02 / (root + 0.02)],
+        );
         // Mean shares (0.9 + 0.75) / 2 and (0.1 + 0.25) / 2.
         let (a, b) = (0.08 / 0.825, 0.02 / 0.175);
         assert_close(&found(Scoring::Contextual), &[a / (a + b), b / (a + b)]);
@@ -185,11 +235,18 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_has_no_scores() {
-        let prefix_only = Measures { prefix: vec![0.1, 0.2], ..Measures::default() };
+        let prefix_only = Measures {
+            prefix: vec![0.1, 0.2],
+            ..Measures::default()
+        };
         let priors = Priors::new(std::slice::from_ref(&prefix_only), &[]);
         for word in Scoring::WORDS {
             let scoring: Scoring = word.parse().expect("a scoring");
-            assert_eq!(score(scoring, &prefix_only, &priors, &[]).is_empty(), scoring != Scoring::Prefix, "{scoring}");
+            assert_eq!(
+                score(scoring, &prefix_only, &priors, &[]).is_empty(),
+                scoring != Scoring::Prefix,
+                "{scoring}"
+            );
         }
     }
 
@@ -197,11 +254,17 @@ mod tests {
     fn disagreements_are_counted_over_all_that_is_added() {
         let mut counted = Disagreements::default();
         let choices = |prefix: &[usize], batch: &[usize]| {
-            BTreeMap::from([(Scoring::Prefix, prefix.to_vec()), (Scoring::Batch, batch.to_vec())])
+            BTreeMap::from([
+                (Scoring::Prefix, prefix.to_vec()),
+                (Scoring::Batch, batch.to_vec()),
+            ])
         };
         counted.add(&choices(&[0, 1, 2], &[0, 2, 2]));
         counted.add(&choices(&[1], &[0]));
-        assert_eq!(counted.pairs, BTreeMap::from([((Scoring::Prefix, Scoring::Batch), (4, 2))]));
+        assert_eq!(
+            counted.pairs,
+            BTreeMap::from([((Scoring::Prefix, Scoring::Batch), (4, 2))])
+        );
     }
 
     proptest! {

@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::language::{Language, UnknownLanguage};
 
-/// Which question translations are learnt: from each source into the target, mixed (paper, section 3).
+/// Which question translations are learnt: from each source into the target, mixed (paper,
+/// section 3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Setting {
-    /// Source languages, in the order given; at least one, none twice, the target not among them.
+    /// Source languages, in the order given; at least one, none twice, the target not among
+    /// them.
     pub sources: Vec<Language>,
     /// The language translated into.
     pub target: Language,
@@ -48,9 +50,18 @@ impl FromStr for Setting {
     type Err = SettingError;
 
     fn from_str(text: &str) -> Result<Self, SettingError> {
-        let (sources, target) = text.split_once("=>").ok_or_else(|| SettingError::NoArrow(text.to_owned()))?;
-        let parse = |code: &str| code.trim().parse().map_err(|e| SettingError::Language(text.to_owned(), e));
-        let sources = sources.split('/').map(parse).collect::<Result<Vec<Language>, _>>()?;
+        let (sources, target) = text
+            .split_once("=>")
+            .ok_or_else(|| SettingError::NoArrow(text.to_owned()))?;
+        let parse = |code: &str| {
+            code.trim()
+                .parse()
+                .map_err(|e| SettingError::Language(text.to_owned(), e))
+        };
+        let sources = sources
+            .split('/')
+            .map(parse)
+            .collect::<Result<Vec<Language>, _>>()?;
         let target = parse(target)?;
         let mut seen = vec![target];
         for &source in &sources {
@@ -98,9 +109,21 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_setting() {
-        assert!(matches!("zh-en".parse::<Setting>(), Err(SettingError::NoArrow(_))));
-        assert!(matches!("zh/qq=>en".parse::<Setting>(), Err(SettingError::Language(..))));
-        assert!(matches!("zh/en=>en".parse::<Setting>(), Err(SettingError::Twice(_, Language::En))));
-        assert!(matches!("zh/zh=>en".parse::<Setting>(), Err(SettingError::Twice(_, Language::Zh))));
+        assert!(matches!(
+            "zh-en".parse::<Setting>(),
+            Err(SettingError::NoArrow(_))
+        ));
+        assert!(matches!(
+            "zh/qq=>en".parse::<Setting>(),
+            Err(SettingError::Language(..))
+        ));
+        assert!(matches!(
+            "zh/en=>en".parse::<Setting>(),
+            Err(SettingError::Twice(_, Language::En))
+        ));
+        assert!(matches!(
+            "zh/zh=>en".parse::<Setting>(),
+            Err(SettingError::Twice(_, Language::Zh))
+        ));
     }
 }

@@ -1,7 +1,8 @@
-//! Tasks as data: fields, header words and label words per language, and the ways to ask and to score.
+//! Tasks as data: fields, header words and label words per language, and the ways to ask and to
+//! score.
 //!
-//! The shipped tasks (the paper's three, section 4, and others) are `assets/tasks/*.toml`; a user's is a file of the same form
-//! (docs/tasks.md). Never here: reading them (crate `data`).
+//! The shipped tasks (the paper's three, section 4, and others) are `assets/tasks/*.toml`; a
+//! user's is a file of the same form (docs/tasks.md). Never here: reading them (crate `data`).
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -13,15 +14,18 @@ use crate::{FewShot, Language, language};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Label(pub usize);
 
-/// One task as its TOML file gives it. What the three tasks of the paper do not use is left out of records.
+/// One task as its TOML file gives it. What the three tasks of the paper do not use is left out
+/// of records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// `emotion`, `snli`, `paws`: also the stem of its own file, and of its test files in the released layout.
+    /// `emotion`, `snli`, `paws`: also the stem of its own file, and of its test files in the
+    /// released layout.
     pub name: String,
     /// What it asks, for people.
     pub title: String,
-    /// Folder of its test files under the data's folder: `ap_emotion`, `snli`, `paws`; empty: that folder itself.
+    /// Folder of its test files under the data's folder: `ap_emotion`, `snli`, `paws`; empty:
+    /// that folder itself.
     #[serde(default)]
     pub folder: String,
     /// JSON keys of a question's parts, in the order of the prompt.
@@ -30,16 +34,19 @@ pub struct Task {
     pub shots: usize,
     /// English names of the labels, in task order.
     pub labels: Vec<String>,
-    /// Label words without a meaning for the task (Table 6), in the order of `labels`; empty if there are none.
+    /// Label words without a meaning for the task (Table 6), in the order of `labels`; empty if
+    /// there are none.
     #[serde(default)]
     pub agnostic: Vec<String>,
-    /// Further label sets by name: the words of each language by its code, or of every language under `all`.
+    /// Further label sets by name: the words of each language by its code, or of every language
+    /// under `all`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub label_sets: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     /// The scoring where nobody says which; `None`: the paper's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scoring: Option<Scoring>,
-    /// The exemplars where nobody says which; `None`: the head of each test file, `shots` items.
+    /// The exemplars where nobody says which; `None`: the head of each test file, `shots`
+    /// items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub few_shot: Option<FewShot>,
     /// Of multiple-choice questions.
@@ -51,7 +58,8 @@ pub struct Task {
     /// The shipped task whose keys this file changes or adds to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<String>,
-    /// Exemplars that stand in the task's file: fields, choices and `answer`, an English label, by their keys.
+    /// Exemplars that stand in the task's file: fields, choices and `answer`, an English label,
+    /// by their keys.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exemplars: BTreeMap<Language, Vec<BTreeMap<String, String>>>,
     /// The row of every language that has none of its own.
@@ -76,13 +84,14 @@ pub struct Choices {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskFile {
-    /// Path under the task's folder: `{language}` stands for a code in any of its spellings, `*` in the file's name for
-    /// anything.
+    /// Path under the task's folder: `{language}` stands for a code in any of its spellings,
+    /// `*` in the file's name for anything.
     pub path: String,
     /// `csv`, `tsv`, `json`, `jsonl` or `parquet`; `None`: by the extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// Of CSV and TSV: whether fields stand in double quotes where needed; `None`: CSV yes, TSV no.
+    /// Of CSV and TSV: whether fields stand in double quotes where needed; `None`: CSV yes, TSV
+    /// no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quoted: Option<bool>,
     /// Of CSV and TSV without a header: the names of the columns.
@@ -91,10 +100,12 @@ pub struct TaskFile {
     /// Column of a field, a choice or `answer`, where it has another name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, String>,
-    /// What stands in the answer's column, in the order of [`Task::labels`]; empty: the label words of the language.
+    /// What stands in the answer's column, in the order of [`Task::labels`]; empty: the label
+    /// words of the language.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<String>,
-    /// Texts and answers of rows that are left out: what was not translated, what has no gold label. `""` is an empty one.
+    /// Texts and answers of rows that are left out: what was not translated, what has no gold
+    /// label. `""` is an empty one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drop: Vec<String>,
     /// The column that says the language, where a file has several.
@@ -118,13 +129,15 @@ pub struct TaskLanguage {
     /// What stands on lines of its own before exemplars and question; empty: nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub instruction: String,
-    /// Header before each field, and last the header that ends the question (with its opening quote).
+    /// Header before each field, and last the header that ends the question (with its opening
+    /// quote).
     pub headers: Vec<String>,
-    /// The words the scorer knows, in the order of [`Task::labels`]; also the gold words of the test files. Left out:
-    /// the labels themselves.
+    /// The words the scorer knows, in the order of [`Task::labels`]; also the gold words of the
+    /// test files. Left out: the labels themselves.
     #[serde(default)]
     pub label_words: Vec<String>,
-    /// Gold words of the released files that the scorer does not know (its defects), with the label they mean.
+    /// Gold words of the released files that the scorer does not know (its defects), with the
+    /// label they mean.
     #[serde(default)]
     pub released_words: BTreeMap<String, String>,
     /// By field, what stands in the file and what the prompt shows for it.
@@ -156,12 +169,16 @@ impl Task {
     /// Columns that hold the label words of each question; empty where they are the task's.
     pub fn text_choices(&self) -> &[String] {
         match &self.choices {
-            Some(Choices { fields, answers: ChoiceAnswers::Texts }) => fields,
+            Some(Choices {
+                fields,
+                answers: ChoiceAnswers::Texts,
+            }) => fields,
             _ => &[],
         }
     }
 
-    /// The name of a task by what a user calls it: a shipped name, or the path of its file, `.../name.toml`.
+    /// The name of a task by what a user calls it: a shipped name, or the path of its file,
+    /// `.../name.toml`.
     pub fn name_of(given: &str) -> &str {
         match given.strip_suffix(".toml") {
             Some(path) => path.rsplit(['/', '\\']).next().unwrap_or(path),
@@ -272,22 +289,30 @@ impl fmt::Display for LabelSet {
 impl FromStr for LabelSet {
     type Err = UnknownWord;
 
-    /// Any name that can stand in a file's name; whether the task has such a set is seen when it is asked.
+    /// Any name that can stand in a file's name; whether the task has such a set is seen when
+    /// it is asked.
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
         let fits = |c: char| c.is_alphanumeric() || "-_".contains(c);
         match text {
             "english" => Ok(Self::English),
             "same" => Ok(Self::Same),
             "agnostic" => Ok(Self::Agnostic),
-            own if !own.is_empty() && own.len() <= 60 && own.chars().all(fits) => Ok(Self::Own(language::keep(own))),
-            _ => Err(UnknownWord { word: text.to_owned(), known: Self::WORDS }),
+            own if !own.is_empty() && own.len() <= 60 && own.chars().all(fits) => {
+                Ok(Self::Own(language::keep(own)))
+            }
+            _ => Err(UnknownWord {
+                word: text.to_owned(),
+                known: Self::WORDS,
+            }),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for LabelSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -300,19 +325,21 @@ impl From<LabelSet> for String {
 words! {
     /// How a label's score is made from next-token probabilities.
     Scoring {
-        /// The paper's rule: the sum over all vocabulary entries that are a character prefix of the label.
+        /// The paper's rule: the sum over all vocabulary entries that are a character prefix of
+        /// the label.
         Prefix "prefix",
         /// The product over the label's tokens, normalised over the labels.
         Sequence "sequence",
         /// The geometric mean over these tokens, normalised over the labels.
         SequenceMean "sequence-mean",
-        /// `sequence` divided by its share after content-free questions, normalised (contextual calibration, arXiv
-        /// 2102.09690).
+        /// `sequence` divided by its share after content-free questions, normalised (contextual
+        /// calibration, arXiv 2102.09690).
         Contextual "contextual",
-        /// `sequence` divided by its mean over all questions that are scored, normalised (batch calibration, arXiv
-        /// 2309.17249).
+        /// `sequence` divided by its mean over all questions that are scored, normalised (batch
+        /// calibration, arXiv 2309.17249).
         Batch "batch",
-        /// p(label | prompt) / p(label | closing header), normalised (domain-conditional PMI, arXiv 2104.08315).
+        /// p(label | prompt) / p(label | closing header), normalised (domain-conditional PMI,
+        /// arXiv 2104.08315).
         Pmi "pmi",
     }
 }
@@ -322,7 +349,8 @@ words! {
     Scorers {
         /// What the chosen scoring needs, no more.
         Chosen "chosen",
-        /// Prefix sums and exact probabilities, so that every scoring can be computed from the records.
+        /// Prefix sums and exact probabilities, so that every scoring can be computed from the
+        /// records.
         All "all",
     }
 }
@@ -344,15 +372,18 @@ words! {
         F32 "f32",
         /// bfloat16.
         Bf16 "bf16",
-        /// As the file stores them: quantised blocks stay blocks, f32 stays f32, f16 and bf16 become bf16.
+        /// As the file stores them: quantised blocks stay blocks, f32 stays f32, f16 and bf16
+        /// become bf16.
         Packed "packed",
-        /// The projections in bitsandbytes' 4-bit NF4, quantised when loaded or as stored; the rest in bf16.
+        /// The projections in bitsandbytes' 4-bit NF4, quantised when loaded or as stored; the
+        /// rest in bf16.
         Nf4 "nf4",
     }
 }
 
 words! {
-    /// Whether a block keeps only its input for backward and runs its forward again there. Memory and time, no number.
+    /// Whether a block keeps only its input for backward and runs its forward again there.
+    /// Memory and time, no number.
     ActivationCheckpointing {
         /// Where an estimate says that training would not fit otherwise.
         Auto "auto",
@@ -371,15 +402,33 @@ mod tests {
     fn label_sets_are_the_three_or_a_tasks_own() {
         assert_eq!("same".parse(), Ok(LabelSet::Same));
         let own: LabelSet = "mine".parse().expect("a name");
-        assert_eq!((own, own.to_string().as_str()), (LabelSet::Own("mine"), "mine"));
-        assert_eq!(serde_json::to_string(&[own, LabelSet::English]).expect("JSON"), r#"["mine","english"]"#);
-        assert_eq!(serde_json::from_str::<LabelSet>(r#""mine""#).expect("a set"), own);
-        let error = "a.b".parse::<LabelSet>().expect_err("stands in file names").to_string();
-        assert_eq!(error, "unknown value `a.b`; one of: english, same, agnostic");
+        assert_eq!(
+            (own, own.to_string().as_str()),
+            (LabelSet::Own("mine"), "mine")
+        );
+        assert_eq!(
+            serde_json::to_string(&[own, LabelSet::English]).expect("JSON"),
+            r#"["mine","english"]"#
+        );
+        assert_eq!(
+            serde_json::from_str::<LabelSet>(r#""mine""#).expect("a set"),
+            own
+        );
+        let error = "a.b"
+            .parse::<LabelSet>()
+            .expect_err("stands in file names")
+            .to_string();
+        assert_eq!(
+            error,
+            "unknown value `a.b`; one of: english, same, agnostic"
+        );
     }
 
     #[test]
     fn a_task_is_called_by_its_name_or_its_file() {
-        assert_eq!(["snli", "a/b/topic.toml", "topic.toml"].map(Task::name_of), ["snli", "topic", "topic"]);
+        assert_eq!(
+            ["snli", "a/b/topic.toml", "topic.toml"].map(Task::name_of),
+            ["snli", "topic", "topic"]
+        );
     }
 }

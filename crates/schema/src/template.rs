@@ -1,4 +1,5 @@
-//! The text around a question that is to be translated: the paper's, or the user's own with three placeholders.
+//! The text around a question that is to be translated: the paper's, or the user's own with
+//! three placeholders.
 //!
 //! Never here: which languages a pair is in.
 
@@ -26,7 +27,8 @@ enum Part {
 
 impl Template {
     /// The template of the paper's training files.
-    pub const PAPER: &str = "{source}\nTranslate the input from {source_language} to {target_language}:\n";
+    pub const PAPER: &str =
+        "{source}\nTranslate the input from {source_language} to {target_language}:\n";
     /// What may stand in braces.
     pub const PLACEHOLDERS: &[&str] = &["source", "source_language", "target_language"];
 
@@ -45,11 +47,19 @@ impl Template {
             Part::TargetLanguage,
             Part::Text(":\n".to_owned()),
         ];
-        Self { written: Self::PAPER.to_owned(), parts }
+        Self {
+            written: Self::PAPER.to_owned(),
+            parts,
+        }
     }
 
     /// The text for one question; languages stand by their English names.
-    pub fn render(&self, source: &str, source_language: Language, target_language: Language) -> String {
+    pub fn render(
+        &self,
+        source: &str,
+        source_language: Language,
+        target_language: Language,
+    ) -> String {
         let text = |part: &Part| -> String {
             match part {
                 Part::Text(text) => text.clone(),
@@ -83,8 +93,14 @@ impl FromStr for Template {
             };
             parts.push(Part::Text(std::mem::take(&mut text)));
             parts.push(read_placeholder(name).ok_or_else(|| {
-                let known: Vec<_> = Self::PLACEHOLDERS.iter().map(|name| format!("`{{{name}}}`")).collect();
-                format!("unknown placeholder `{{{name}}}`; there are {}{DOUBLE}", known.join(", "))
+                let known: Vec<_> = Self::PLACEHOLDERS
+                    .iter()
+                    .map(|name| format!("`{{{name}}}`"))
+                    .collect();
+                format!(
+                    "unknown placeholder `{{{name}}}`; there are {}{DOUBLE}",
+                    known.join(", ")
+                )
             })?);
             rest = after;
         }
@@ -92,7 +108,10 @@ impl FromStr for Template {
         parts.push(Part::Text(text));
         parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
         match parts.contains(&Part::Source) {
-            true => Ok(Self { written: written.to_owned(), parts }),
+            true => Ok(Self {
+                written: written.to_owned(),
+                parts,
+            }),
             false => Err("must hold `{source}`, which stands for the question".to_owned()),
         }
     }
@@ -143,8 +162,13 @@ mod tests {
 
     #[test]
     fn placeholders_and_braces() {
-        let template: Template = "{{\"{target_language}\": {source}{source}}}".parse().expect("a template");
-        assert_eq!(template.render("{source}", Language::Zh, Language::Sw), "{\"Swahili\": {source}{source}}");
+        let template: Template = "{{\"{target_language}\": {source}{source}}}"
+            .parse()
+            .expect("a template");
+        assert_eq!(
+            template.render("{source}", Language::Zh, Language::Sw),
+            "{\"Swahili\": {source}{source}}"
+        );
         assert!(!template.is_paper());
         let refuse = |text: &str| text.parse::<Template>().expect_err("no template");
         assert_eq!(
@@ -152,10 +176,19 @@ mod tests {
             "unknown placeholder `{lang}`; there are `{source}`, `{source_language}`, `{target_language}`; for a brace \
              itself write `{{` or `}}`"
         );
-        let single =
-            |brace| format!("a single `{brace}` without its partner; for a brace itself write `{{{{` or `}}}}`");
-        assert_eq!((refuse("{source} {"), refuse("} {source}")), (single("{"), single("}")));
-        assert_eq!(refuse("Translate {{source}}"), "must hold `{source}`, which stands for the question");
+        let single = |brace| {
+            format!(
+                "a single `{brace}` without its partner; for a brace itself write `{{{{` or `}}}}`"
+            )
+        };
+        assert_eq!(
+            (refuse("{source} {"), refuse("} {source}")),
+            (single("{"), single("}"))
+        );
+        assert_eq!(
+            refuse("Translate {{source}}"),
+            "must hold `{source}`, which stands for the question"
+        );
     }
 
     proptest::proptest! {

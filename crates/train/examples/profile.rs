@@ -1,8 +1,9 @@
 //! Where the time of one training update and of one batch of questions goes, by op.
 //!
-//! `cargo run --release -p lingualign-train --example profile MODEL.gguf [f32|bf16|packed|nf4] [qv|all]`
-//! Sixteen examples of 107 tokens, 48 of which are learnt, with random ids; then 32 questions of 62 tokens after a shared
-//! prefix of 391. The numbers are of the median of several runs.
+//! `cargo run --release -p lingualign-train --example profile MODEL.gguf [f32|bf16|packed|nf4]
+//! [qv|all]` Sixteen examples of 107 tokens, 48 of which are learnt, with random ids; then 32
+//! questions of 62 tokens after a shared prefix of 391. The numbers are of the median of
+//! several runs.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
@@ -31,7 +32,9 @@ fn main() {
     // SAFETY: nothing else runs yet; -1 is never.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let Some(path) = arguments.first() else { return println!("usage: profile MODEL.gguf [PRECISION] [qv|all]") };
+    let Some(path) = arguments.first() else {
+        return println!("usage: profile MODEL.gguf [PRECISION] [qv|all]");
+    };
     let precision = match arguments.get(1).map(String::as_str) {
         Some("bf16") => Precision::Bf16,
         Some("packed") => Precision::Packed,
@@ -39,18 +42,47 @@ fn main() {
         _ => Precision::F32,
     };
     let all = arguments.get(2).is_some_and(|targets| targets == "all");
-    let mut decoder = Decoder::load(&ModelFiles::Gguf { path: path.into() }, precision, &Device::Cpu).unwrap();
+    let mut decoder = Decoder::load(
+        &ModelFiles::Gguf { path: path.into() },
+        precision,
+        &Device::Cpu,
+    )
+    .unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let targets = if all { Projection::ALL.to_vec() } else { vec![Projection::Q, Projection::V] };
-    let config = LoraConfig { rank: 8, alpha: 16.0, dropout: 0.0, targets };
+    let targets = if all {
+        Projection::ALL.to_vec()
+    } else {
+        vec![Projection::Q, Projection::V]
+    };
+    let config = LoraConfig {
+        rank: 8,
+        alpha: 16.0,
+        dropout: 0.0,
+        targets,
+    };
     let adapter = Adapter::new(config, decoder.config(), |_, count| {
-        (0..count).map(|_| random.random_range(-0.04..0.04)).collect()
+        (0..count)
+            .map(|_| random.random_range(-0.04..0.04))
+            .collect()
     })
     .unwrap();
-    println!("{} threads, {}, {precision}", rayon::current_num_threads(), model::instruction_set());
+    println!(
+        "{} threads, {}, {precision}",
+        rayon::current_num_threads(),
+        model::instruction_set()
+    );
 
-    let mut ids = |count: usize| -> Vec<u32> { (0..count).map(|_| random.random_range(100..40_000)).collect() };
-    let examples: Vec<Example> = (0..16).map(|_| Example { input_ids: ids(107), prompt_len: 59 }).collect();
+    let mut ids = |count: usize| -> Vec<u32> {
+        (0..count)
+            .map(|_| random.random_range(100..40_000))
+            .collect()
+    };
+    let examples: Vec<Example> = (0..16)
+        .map(|_| Example {
+            input_ids: ids(107),
+            prompt_len: 59,
+        })
+        .collect();
     let examples: Vec<&Example> = examples.iter().collect();
     decoder.set_adapter(Some(&adapter)).unwrap();
     let (time, entries) = median(|| {
@@ -64,7 +96,9 @@ fn main() {
     let last: Vec<u32> = (1..=32).map(|q| q * 62 - 1).collect();
     let (time, entries) = median(|| {
         let hidden = decoder.hidden(&suffixes, &rows, Some(&cache)).unwrap();
-        decoder.logits(&decoder.select(&hidden, &last).unwrap()).unwrap();
+        decoder
+            .logits(&decoder.select(&hidden, &last).unwrap())
+            .unwrap();
     });
     report("questions", 32, time, &entries);
 }
@@ -85,11 +119,18 @@ fn median(mut run: impl FnMut()) -> (Duration, Vec<Entry>) {
 }
 
 fn report(what: &str, count: usize, time: Duration, entries: &[Entry]) {
-    println!("\n{what}: {:.1} per second, {:.1} ms\n", count as f64 / time.as_secs_f64(), 1e3 * time.as_secs_f64());
+    println!(
+        "\n{what}: {:.1} per second, {:.1} ms\n",
+        count as f64 / time.as_secs_f64(),
+        1e3 * time.as_secs_f64()
+    );
     println!("| op | calls | ms | share | GFLOP/s |\n|---|---:|---:|---:|---:|");
     let row = |op: &str, calls: String, part: Duration, speed: String| {
         let share = 100.0 * part.as_secs_f64() / time.as_secs_f64();
-        println!("| {op} | {calls} | {:.1} | {share:.1} % | {speed} |", 1e3 * part.as_secs_f64());
+        println!(
+            "| {op} | {calls} | {:.1} | {share:.1} % | {speed} |",
+            1e3 * part.as_secs_f64()
+        );
     };
     for entry in entries {
         let speed = if entry.work == 0 {
@@ -100,5 +141,10 @@ fn report(what: &str, count: usize, time: Duration, entries: &[Entry]) {
         row(entry.op, entry.calls.to_string(), entry.time, speed);
     }
     let known: Duration = entries.iter().map(|e| e.time).sum();
-    row("the rest", String::new(), time.saturating_sub(known), String::new());
+    row(
+        "the rest",
+        String::new(),
+        time.saturating_sub(known),
+        String::new(),
+    );
 }

@@ -1,4 +1,5 @@
-//! AdamW (arXiv 1711.05101) over an adapter's matrices, in f32 as PyTorch computes it, and clipping by the global norm.
+//! AdamW (arXiv 1711.05101) over an adapter's matrices, in f32 as PyTorch computes it, and
+//! clipping by the global norm.
 
 use std::collections::BTreeMap;
 
@@ -23,18 +24,35 @@ pub struct AdamWConfig {
 impl AdamWConfig {
     /// PyTorch's betas and eps.
     pub fn new(weight_decay: f64) -> Self {
-        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay }
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay,
+        }
     }
 
     /// The update `at`, from 1, of one matrix; all slices have one length.
-    pub fn update(&self, at: usize, learning_rate: f64, values: &mut [f32], moments: &mut Moments, gradient: &[f32]) {
+    pub fn update(
+        &self,
+        at: usize,
+        learning_rate: f64,
+        values: &mut [f32],
+        moments: &mut Moments,
+        gradient: &[f32],
+    ) {
         let correction1 = 1.0 - self.beta1.powi(at as i32);
         let correction2 = 1.0 - self.beta2.powi(at as i32);
         let step = (learning_rate / correction1) as f32;
         let root = (correction2.sqrt()) as f32;
         let decay = (1.0 - learning_rate * self.weight_decay) as f32;
         let (b1, b2, eps) = (self.beta1 as f32, self.beta2 as f32, self.eps as f32);
-        for (((p, m), v), &g) in values.iter_mut().zip(&mut moments.m).zip(&mut moments.v).zip(gradient) {
+        for (((p, m), v), &g) in values
+            .iter_mut()
+            .zip(&mut moments.m)
+            .zip(&mut moments.v)
+            .zip(gradient)
+        {
             *p *= decay;
             *m += (g - *m) * (1.0 - b1);
             *v = *v * b2 + (1.0 - b2) * g * g;
@@ -74,7 +92,10 @@ pub struct Moments {
 impl Moments {
     /// Of a matrix of `len` values, before its first update.
     pub fn zeros(len: usize) -> Self {
-        Self { m: vec![0.0; len], v: vec![0.0; len] }
+        Self {
+            m: vec![0.0; len],
+            v: vec![0.0; len],
+        }
     }
 }
 
@@ -91,7 +112,11 @@ pub struct AdamW {
 impl AdamW {
     /// No update made yet.
     pub fn new(config: AdamWConfig) -> Self {
-        Self { config, updates: 0, moments: BTreeMap::new() }
+        Self {
+            config,
+            updates: 0,
+            moments: BTreeMap::new(),
+        }
     }
 
     /// One update of every matrix of `adapter`.
@@ -107,8 +132,12 @@ impl AdamW {
                 let gradient = gradients.get(place, half)?;
                 let shape = matrix.shape().clone();
                 let mut values = matrix.flatten_all()?.to_vec1::<f32>()?;
-                let moments = self.moments.entry((place, half)).or_insert_with(|| Moments::zeros(values.len()));
-                self.config.update(self.updates, learning_rate, &mut values, moments, gradient);
+                let moments = self
+                    .moments
+                    .entry((place, half))
+                    .or_insert_with(|| Moments::zeros(values.len()));
+                self.config
+                    .update(self.updates, learning_rate, &mut values, moments, gradient);
                 *matrix = Tensor::from_vec(values, shape, &Device::Cpu)?;
             }
         }
@@ -120,8 +149,14 @@ impl AdamW {
 pub struct HostGradients(BTreeMap<(Place, Half), Vec<f32>>);
 
 impl HostGradients {
-    /// Takes the gradients of every matrix of `adapter`, times `scale`. A missing or non-finite one is an error.
-    pub fn take(adapter: &Adapter, gradients: &Gradients, scale: f64, step: usize) -> Result<Self, TrainError> {
+    /// Takes the gradients of every matrix of `adapter`, times `scale`. A missing or non-finite
+    /// one is an error.
+    pub fn take(
+        adapter: &Adapter,
+        gradients: &Gradients,
+        scale: f64,
+        step: usize,
+    ) -> Result<Self, TrainError> {
         let mut all = BTreeMap::new();
         for &place in adapter.weights.keys() {
             let found = gradients.get(place)?;
@@ -140,17 +175,33 @@ impl HostGradients {
 
     /// One matrix's gradient.
     pub fn get(&self, place: Place, half: Half) -> Result<&[f32], TrainError> {
-        let missing =
-            || model::ModelError::Op { op: "adamw", problem: format!("`{place}.{}` got no gradient", half.name()) };
-        Ok(self.0.get(&(place, half)).map(Vec::as_slice).ok_or_else(missing)?)
+        let missing = || model::ModelError::Op {
+            op: "adamw",
+            problem: format!("`{place}.{}` got no gradient", half.name()),
+        };
+        Ok(self
+            .0
+            .get(&(place, half))
+            .map(Vec::as_slice)
+            .ok_or_else(missing)?)
     }
 
-    /// Norm over all gradients; they are scaled down to `most` if it is larger (0: never), as PyTorch's `clip_grad_norm_`.
+    /// Norm over all gradients; they are scaled down to `most` if it is larger (0: never), as
+    /// PyTorch's `clip_grad_norm_`.
     pub fn clip(&mut self, most: f64) -> f64 {
-        let norm = self.0.values().flatten().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
+        let norm = self
+            .0
+            .values()
+            .flatten()
+            .map(|&g| f64::from(g) * f64::from(g))
+            .sum::<f64>()
+            .sqrt();
         let factor = most / (norm + 1e-6);
         if most > 0.0 && factor < 1.0 {
-            self.0.values_mut().flatten().for_each(|g| *g *= factor as f32);
+            self.0
+                .values_mut()
+                .flatten()
+                .for_each(|g| *g *= factor as f32);
         }
         norm
     }

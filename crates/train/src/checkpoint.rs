@@ -1,5 +1,6 @@
-//! What a killed training goes on from: one safetensors file, written whole and renamed, with the adapter, the best adapter
-//! so far, the optimiser's means, and the records so far as metadata.
+//! What a killed training goes on from: one safetensors file, written whole and renamed, with
+//! the adapter, the best adapter so far, the optimiser's means, and the records so far as
+//! metadata.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -35,7 +36,10 @@ pub fn write(
     best: Option<&Adapter>,
     optimiser: &AdamW,
 ) -> Result<(), TrainError> {
-    let refuse = |problem: String| TrainError::Checkpoint { file: file.to_owned(), problem };
+    let refuse = |problem: String| TrainError::Checkpoint {
+        file: file.to_owned(),
+        problem,
+    };
     let mut values: BTreeMap<String, Vec<f32>> = BTreeMap::new();
     for (kind, adapter) in [("last", Some(adapter)), ("best", best)] {
         for (place, weights) in adapter.into_iter().flat_map(|a| &a.weights) {
@@ -49,9 +53,15 @@ pub fn write(
         values.insert(name("v", *place, *half), moments.v.clone());
     }
     let progress = serde_json::to_string(progress).map_err(|e| refuse(e.to_string()))?;
-    let tensors: Vec<tensor_file::Named<'_>> =
-        values.iter().map(|(name, values)| (name.clone(), vec![values.len()], values.as_slice())).collect();
-    Ok(tensor_file::write(file, &tensors, [("progress".to_owned(), progress)].into())?)
+    let tensors: Vec<tensor_file::Named<'_>> = values
+        .iter()
+        .map(|(name, values)| (name.clone(), vec![values.len()], values.as_slice()))
+        .collect();
+    Ok(tensor_file::write(
+        file,
+        &tensors,
+        [("progress".to_owned(), progress)].into(),
+    )?)
 }
 
 /// What was read back.
@@ -64,12 +74,21 @@ pub struct Restored {
     pub best: Option<Adapter>,
 }
 
-/// Reads a checkpoint into `optimiser`; `None` if there is none, or it belongs to other inputs. `like` gives the shapes.
-pub fn read(file: &Path, inputs: &str, like: &Adapter, optimiser: &mut AdamW) -> Result<Option<Restored>, TrainError> {
+/// Reads a checkpoint into `optimiser`; `None` if there is none, or it belongs to other inputs.
+/// `like` gives the shapes.
+pub fn read(
+    file: &Path,
+    inputs: &str,
+    like: &Adapter,
+    optimiser: &mut AdamW,
+) -> Result<Option<Restored>, TrainError> {
     if !file.exists() {
         return Ok(None);
     }
-    let refuse = |problem: String| TrainError::Checkpoint { file: file.to_owned(), problem };
+    let refuse = |problem: String| TrainError::Checkpoint {
+        file: file.to_owned(),
+        problem,
+    };
     let bytes = std::fs::read(file).map_err(DiskError::at("read", file))?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| refuse(e.to_string()))?;
     let progress = metadata
@@ -84,12 +103,23 @@ pub fn read(file: &Path, inputs: &str, like: &Adapter, optimiser: &mut AdamW) ->
     }
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| refuse(e.to_string()))?;
     let vector = |name: String, count: usize| -> Result<Vec<f32>, TrainError> {
-        let view = tensors.tensor(&name).map_err(|e| refuse(format!("`{name}`: {e}")))?;
-        let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let view = tensors
+            .tensor(&name)
+            .map_err(|e| refuse(format!("`{name}`: {e}")))?;
+        let values: Vec<f32> = view
+            .data()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|b| f32::from_le_bytes(*b))
+            .collect();
         if values.len() == count {
             Ok(values)
         } else {
-            Err(refuse(format!("`{name}` has {} values, not {count}", values.len())))
+            Err(refuse(format!(
+                "`{name}` has {} values, not {count}",
+                values.len()
+            )))
         }
     };
     let adapter_of = |kind: &str| -> Result<Adapter, TrainError> {
@@ -97,7 +127,8 @@ pub fn read(file: &Path, inputs: &str, like: &Adapter, optimiser: &mut AdamW) ->
         for (&place, weights) in &mut adapter.weights {
             for (half, matrix) in [(Half::A, &mut weights.a), (Half::B, &mut weights.b)] {
                 let values = vector(name(kind, place, half), matrix.elem_count())?;
-                *matrix = Tensor::from_vec(values, matrix.shape(), &Device::Cpu)?.to_dtype(DType::F32)?;
+                *matrix =
+                    Tensor::from_vec(values, matrix.shape(), &Device::Cpu)?.to_dtype(DType::F32)?;
             }
         }
         Ok(adapter)
@@ -107,13 +138,22 @@ pub fn read(file: &Path, inputs: &str, like: &Adapter, optimiser: &mut AdamW) ->
     optimiser.updates = progress.step;
     optimiser.moments.clear();
     for (&place, weights) in &like.weights {
-        for (half, count) in [(Half::A, weights.a.elem_count()), (Half::B, weights.b.elem_count())] {
-            let moments =
-                Moments { m: vector(name("m", place, half), count)?, v: vector(name("v", place, half), count)? };
+        for (half, count) in [
+            (Half::A, weights.a.elem_count()),
+            (Half::B, weights.b.elem_count()),
+        ] {
+            let moments = Moments {
+                m: vector(name("m", place, half), count)?,
+                v: vector(name("v", place, half), count)?,
+            };
             optimiser.moments.insert((place, half), moments);
         }
     }
-    Ok(Some(Restored { progress, adapter, best }))
+    Ok(Some(Restored {
+        progress,
+        adapter,
+        best,
+    }))
 }
 
 fn name(kind: &str, place: Place, half: Half) -> String {

@@ -15,7 +15,9 @@ pub enum TrainError {
     #[error("example {0} has no target token; its source fills the cutoff length")]
     NoTarget(usize),
     /// NaN or infinity, with the tensor's name.
-    #[error("step {step}: {what} is not finite; lower the learning rate or look at the data of this step")]
+    #[error(
+        "step {step}: {what} is not finite; lower the learning rate or look at the data of this step"
+    )]
     NotFinite {
         /// Optimiser update, from 1.
         step: usize,

@@ -1,4 +1,5 @@
-//! Question-translation tuning (arXiv 2405.13816, Eq. 2): loss, AdamW, schedule, step, loop, checkpoints.
+//! Question-translation tuning (arXiv 2405.13816, Eq. 2): loss, AdamW, schedule, step, loop,
+//! checkpoints.
 //!
 //! Data in, adapter out. Never here: evaluation, prompts, plotting.
 

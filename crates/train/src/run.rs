@@ -47,8 +47,13 @@ impl Plan {
     /// Counts as Hugging Face's trainer: a pass has ceil(n / batch) updates.
     pub fn new(recipe: &TrainRecipe, examples: usize) -> Self {
         let steps_per_epoch = examples.div_ceil(recipe.batch_size.max(1));
-        let steps = recipe.max_steps.unwrap_or_else(|| (recipe.epochs * steps_per_epoch as f64).ceil() as usize);
-        Self { steps_per_epoch, steps }
+        let steps = recipe
+            .max_steps
+            .unwrap_or_else(|| (recipe.epochs * steps_per_epoch as f64).ceil() as usize);
+        Self {
+            steps_per_epoch,
+            steps,
+        }
     }
 }
 
@@ -77,8 +82,8 @@ pub struct Outcome {
     pub records: Vec<TrainRecord>,
 }
 
-/// Trains an adapter on `model`, which is left with the chosen adapter set. `watch` may stop the run by returning false;
-/// the state is saved first.
+/// Trains an adapter on `model`, which is left with the chosen adapter set. `watch` may stop
+/// the run by returning false; the state is saved first.
 pub fn train(
     model: &mut Decoder,
     run: &Run<'_>,
@@ -88,7 +93,10 @@ pub fn train(
     let plan = Plan::new(run.recipe, run.examples.len());
     let mut state = State::start(model, run)?;
     model.set_adapter(Some(&state.adapter))?;
-    watch(Event::Start { steps: plan.steps, done: state.progress.step });
+    watch(Event::Start {
+        steps: plan.steps,
+        done: state.progress.step,
+    });
     if state.progress.step == 0 && state.progress.records.is_empty() {
         state.validate(model, run, watch)?;
     }
@@ -100,17 +108,30 @@ pub fn train(
             state.validate(model, run, watch)?;
         }
         if !going || last || step.is_multiple_of(run.recipe.save_steps.max(1)) {
-            checkpoint::write(&run.checkpoint, &state.progress, &state.adapter, state.best.as_ref(), &state.optimiser)?;
+            checkpoint::write(
+                &run.checkpoint,
+                &state.progress,
+                &state.adapter,
+                state.best.as_ref(),
+                &state.optimiser,
+            )?;
             watch(Event::Saved(&state.progress.records));
         }
         if !going && !last {
             return Err(TrainError::Stopped(step));
         }
     }
-    let step = state.progress.best.map_or(state.progress.step, |(_, step)| step);
+    let step = state
+        .progress
+        .best
+        .map_or(state.progress.step, |(_, step)| step);
     let adapter = state.best.unwrap_or(state.adapter);
     model.set_adapter(Some(&adapter))?;
-    Ok(Outcome { adapter, step, records: state.progress.records })
+    Ok(Outcome {
+        adapter,
+        step,
+        records: state.progress.records,
+    })
 }
 
 fn check(run: &Run<'_>) -> Result<(), TrainError> {
@@ -136,11 +157,29 @@ impl State {
         let fresh = initial_adapter(model, run)?;
         let mut optimiser = AdamW::new(AdamWConfig::new(run.recipe.weight_decay));
         if let Some(old) = checkpoint::read(&run.checkpoint, &run.inputs, &fresh, &mut optimiser)? {
-            tracing::info!(step = old.progress.step, "training goes on from its checkpoint");
-            return Ok(Self { adapter: old.adapter, best: old.best, optimiser, progress: old.progress });
+            tracing::info!(
+                step = old.progress.step,
+                "training goes on from its checkpoint"
+            );
+            return Ok(Self {
+                adapter: old.adapter,
+                best: old.best,
+                optimiser,
+                progress: old.progress,
+            });
         }
-        let progress = Progress { inputs: run.inputs.clone(), step: 0, best: None, records: Vec::new() };
-        Ok(Self { adapter: fresh, best: None, optimiser, progress })
+        let progress = Progress {
+            inputs: run.inputs.clone(),
+            step: 0,
+            best: None,
+            records: Vec::new(),
+        };
+        Ok(Self {
+            adapter: fresh,
+            best: None,
+            optimiser,
+            progress,
+        })
     }
 
     fn step(
@@ -152,21 +191,43 @@ impl State {
     ) -> Result<bool, TrainError> {
         let start = Instant::now();
         let recipe = run.recipe;
-        let (epoch, place) = (self.progress.step / plan.steps_per_epoch, self.progress.step % plan.steps_per_epoch);
+        let (epoch, place) = (
+            self.progress.step / plan.steps_per_epoch,
+            self.progress.step % plan.steps_per_epoch,
+        );
         let order = batch::epoch_order(run.examples.len(), run.seed, epoch);
-        let chosen: Vec<&Example> =
-            order.iter().skip(place * recipe.batch_size).take(recipe.batch_size).map(|&i| &run.examples[i]).collect();
+        let chosen: Vec<&Example> = order
+            .iter()
+            .skip(place * recipe.batch_size)
+            .take(recipe.batch_size)
+            .map(|&i| &run.examples[i])
+            .collect();
         let number = self.progress.step + 1;
-        let dropout = (recipe.lora.dropout > 0.0)
-            .then(|| Dropout { share: recipe.lora.dropout, seed: run.seed }.derive(number as u64));
-        let (loss, gradients) = step::loss_and_gradients(model, &chosen, recipe.micro_batch_tokens, dropout)?;
+        let dropout = (recipe.lora.dropout > 0.0).then(|| {
+            Dropout {
+                share: recipe.lora.dropout,
+                seed: run.seed,
+            }
+            .derive(number as u64)
+        });
+        let (loss, gradients) =
+            step::loss_and_gradients(model, &chosen, recipe.micro_batch_tokens, dropout)?;
         if !loss.sum.is_finite() {
-            return Err(TrainError::NotFinite { step: number, what: "the loss".into() });
+            return Err(TrainError::NotFinite {
+                step: number,
+                what: "the loss".into(),
+            });
         }
-        let mut gradients = HostGradients::take(&self.adapter, &gradients, 1.0 / loss.target_tokens as f64, number)?;
+        let mut gradients = HostGradients::take(
+            &self.adapter,
+            &gradients,
+            1.0 / loss.target_tokens as f64,
+            number,
+        )?;
         let grad_norm = gradients.clip(recipe.max_grad_norm);
         let learning_rate = schedule::learning_rate(recipe, self.progress.step, plan.steps);
-        self.optimiser.update(&mut self.adapter, &gradients, learning_rate)?;
+        self.optimiser
+            .update(&mut self.adapter, &gradients, learning_rate)?;
         model.set_adapter(Some(&self.adapter))?;
         self.progress.step = number;
         self.record(
@@ -184,7 +245,8 @@ impl State {
         )
     }
 
-    /// The loss before the first step is measured for the record; only trained adapters can be the best.
+    /// The loss before the first step is measured for the record; only trained adapters can be
+    /// the best.
     fn validate(
         &mut self,
         model: &Decoder,
@@ -198,37 +260,57 @@ impl State {
         let loss = step::loss(model, &examples, run.recipe.micro_batch_tokens)?.mean();
         let step = self.progress.step;
         if !loss.is_finite() {
-            return Err(TrainError::NotFinite { step, what: "the validation loss".into() });
+            return Err(TrainError::NotFinite {
+                step,
+                what: "the validation loss".into(),
+            });
         }
         let best = step > 0 && self.progress.best.is_none_or(|(lowest, _)| loss < lowest);
         if best {
             self.progress.best = Some((loss, step));
             self.best = Some(self.adapter.clone());
         }
-        self.record(TrainRecord::Validation(ValidationRecord { step, loss, best }), watch)?;
+        self.record(
+            TrainRecord::Validation(ValidationRecord { step, loss, best }),
+            watch,
+        )?;
         Ok(())
     }
 
-    fn record(&mut self, record: TrainRecord, watch: &mut dyn FnMut(Event<'_>) -> bool) -> Result<bool, TrainError> {
+    fn record(
+        &mut self,
+        record: TrainRecord,
+        watch: &mut dyn FnMut(Event<'_>) -> bool,
+    ) -> Result<bool, TrainError> {
         let going = watch(Event::Record(&record));
         self.progress.records.push(record);
         Ok(going)
     }
 }
 
-/// PEFT's initialisation: A Kaiming-uniform with a = sqrt 5, which is uniform in +-1 / sqrt(in); B zero.
+/// PEFT's initialisation: A Kaiming-uniform with a = sqrt 5, which is uniform in +-1 /
+/// sqrt(in); B zero.
 fn initial_adapter(model: &Decoder, run: &Run<'_>) -> Result<Adapter, TrainError> {
     let lora = &run.recipe.lora;
     let mut targets = Vec::new();
     for name in &lora.targets {
-        let unknown =
-            || TrainError::Recipe { key: "lora.targets", problem: format!("`{name}` is no projection of the decoder") };
+        let unknown = || TrainError::Recipe {
+            key: "lora.targets",
+            problem: format!("`{name}` is no projection of the decoder"),
+        };
         targets.push(Projection::by_name(name).ok_or_else(unknown)?);
     }
-    let config = LoraConfig { rank: lora.rank, alpha: lora.alpha, dropout: lora.dropout, targets };
+    let config = LoraConfig {
+        rank: lora.rank,
+        alpha: lora.alpha,
+        dropout: lora.dropout,
+        targets,
+    };
     let mut generator = ChaCha8Rng::seed_from_u64(run.seed);
     Ok(Adapter::new(config, model.config(), |inner, count| {
         let bound = 1.0 / (inner as f32).sqrt();
-        (0..count).map(|_| generator.random_range(-bound..bound)).collect()
+        (0..count)
+            .map(|_| generator.random_range(-bound..bound))
+            .collect()
     })?)
 }

@@ -1,4 +1,5 @@
-//! Learning rate by step, as Hugging Face's schedules count: the first update of a warm-up has rate 0.
+//! Learning rate by step, as Hugging Face's schedules count: the first update of a warm-up has
+//! rate 0.
 
 use schema::recipe::{Schedule, TrainRecipe};
 
@@ -26,13 +27,17 @@ pub fn warmup_steps(recipe: &TrainRecipe, total: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// Values of transformers' `get_cosine_schedule_with_warmup` and `get_linear_schedule_with_warmup` by their formulas.
+    /// Values of transformers' `get_cosine_schedule_with_warmup` and
+    /// `get_linear_schedule_with_warmup` by their formulas.
     #[test]
     fn rises_then_falls() {
         let mut recipe = TrainRecipe::paper(Vec::new(), Vec::new());
         (recipe.learning_rate, recipe.warmup_ratio) = (1.0, 0.1);
         let rate = |recipe: &TrainRecipe, step| learning_rate(recipe, step, 100);
-        assert_eq!((rate(&recipe, 0), rate(&recipe, 5), rate(&recipe, 10)), (0.0, 0.5, 1.0));
+        assert_eq!(
+            (rate(&recipe, 0), rate(&recipe, 5), rate(&recipe, 10)),
+            (0.0, 0.5, 1.0)
+        );
         assert!((rate(&recipe, 55) - 0.5).abs() < 1e-12);
         assert!(rate(&recipe, 99) < 1e-3 && rate(&recipe, 99) > 0.0);
         recipe.schedule = Schedule::Linear;

@@ -1,5 +1,5 @@
-//! One batch to a loss and gradients, whatever the micro-batches: the loss is the mean over all target tokens of the
-//! batch (Eq. 2), so sums are added up and divided once.
+//! One batch to a loss and gradients, whatever the micro-batches: the loss is the mean over all
+//! target tokens of the batch (Eq. 2), so sums are added up and divided once.
 
 use data::{
     batch,
@@ -16,7 +16,8 @@ pub struct BatchLoss {
     pub sum: f64,
     /// Tokens with a loss.
     pub target_tokens: usize,
-    /// Tokens that the model learns from: all but the last of each example, however often one was run.
+    /// Tokens that the model learns from: all but the last of each example, however often one
+    /// was run.
     pub tokens: usize,
 }
 
@@ -27,7 +28,8 @@ impl BatchLoss {
     }
 }
 
-/// Flat rows of some examples: ids, layout, rows with a loss, and what each of these must say next.
+/// Flat rows of some examples: ids, layout, rows with a loss, and what each of these must say
+/// next.
 struct MicroBatch {
     input_ids: Vec<u32>,
     rows: Rows,
@@ -41,28 +43,57 @@ struct MicroBatch {
 impl MicroBatch {
     fn new(examples: &[&Example], share: bool) -> Result<Self, TrainError> {
         let inputs: Vec<&[u32]> = examples.iter().map(|example| input(example)).collect();
-        let forest = if share { Forest::grow(&inputs) } else { Forest::apart(&inputs) };
-        let parent = |place: Place| Parent { sequence: place.sequence, rows: place.rows };
-        let rows = Rows::forest(forest.sequences.iter().map(|s| (s.parent.map(parent), s.tokens.len())), 0)?;
+        let forest = if share {
+            Forest::grow(&inputs)
+        } else {
+            Forest::apart(&inputs)
+        };
+        let parent = |place: Place| Parent {
+            sequence: place.sequence,
+            rows: place.rows,
+        };
+        let rows = Rows::forest(
+            forest
+                .sequences
+                .iter()
+                .map(|s| (s.parent.map(parent), s.tokens.len())),
+            0,
+        )?;
         let (mut learnt, mut targets) = (Vec::new(), Vec::new());
         for (example, &end) in examples.iter().zip(&forest.ends) {
             // The row before a token says it; nothing says the first.
             let first = example.prompt_len.max(1);
             targets.extend_from_slice(&example.input_ids[first.min(example.input_ids.len())..]);
-            learnt.extend(rows.stretches(parent(end)).into_iter().flatten().skip(first - 1).map(|row| row as u32));
+            learnt.extend(
+                rows.stretches(parent(end))
+                    .into_iter()
+                    .flatten()
+                    .skip(first - 1)
+                    .map(|row| row as u32),
+            );
         }
         let tokens = inputs.iter().map(|input| input.len()).sum();
-        Ok(Self { input_ids: forest.tokens(), rows, learnt, targets, tokens })
+        Ok(Self {
+            input_ids: forest.tokens(),
+            rows,
+            learnt,
+            targets,
+            tokens,
+        })
     }
 }
 
 /// The last token of an example predicts nothing and need not be run.
 fn input(example: &Example) -> &[u32] {
-    example.input_ids.split_last().map_or(&[], |(_, input)| input)
+    example
+        .input_ids
+        .split_last()
+        .map_or(&[], |(_, input)| input)
 }
 
-/// Loss and gradients of the examples, micro-batch by micro-batch. Gradients are of the *sum*. What examples begin with is
-/// computed once, unless there is dropout. `token_budget` counts rows computed.
+/// Loss and gradients of the examples, micro-batch by micro-batch. Gradients are of the *sum*.
+/// What examples begin with is computed once, unless there is dropout. `token_budget` counts
+/// rows computed.
 pub fn loss_and_gradients(
     model: &Decoder,
     examples: &[&Example],
@@ -70,7 +101,11 @@ pub fn loss_and_gradients(
     dropout: Option<Dropout>,
 ) -> Result<(BatchLoss, Gradients), TrainError> {
     let mut gradients = Gradients::default();
-    let mut total = BatchLoss { sum: 0.0, target_tokens: 0, tokens: 0 };
+    let mut total = BatchLoss {
+        sum: 0.0,
+        target_tokens: 0,
+        tokens: 0,
+    };
     // What is dropped is drawn by row, and each example is to have a draw of its own.
     let share = dropout.is_none();
     for (index, micro) in cut(examples, token_budget, share).into_iter().enumerate() {
@@ -88,8 +123,16 @@ pub fn loss_and_gradients(
 }
 
 /// Loss of the examples, without gradients.
-pub fn loss(model: &Decoder, examples: &[&Example], token_budget: usize) -> Result<BatchLoss, TrainError> {
-    let mut total = BatchLoss { sum: 0.0, target_tokens: 0, tokens: 0 };
+pub fn loss(
+    model: &Decoder,
+    examples: &[&Example],
+    token_budget: usize,
+) -> Result<BatchLoss, TrainError> {
+    let mut total = BatchLoss {
+        sum: 0.0,
+        target_tokens: 0,
+        tokens: 0,
+    };
     for micro in cut(examples, token_budget, true) {
         let micro = MicroBatch::new(&micro, true)?;
         let hidden = model.hidden_at(&micro.input_ids, &micro.rows, None, &micro.learnt)?;
@@ -105,9 +148,15 @@ fn cut<'a>(examples: &[&'a Example], token_budget: usize, share: bool) -> Vec<Ve
     let parts = if share {
         forest::batches(&inputs, |_| 0, token_budget)
     } else {
-        batch::micro_batches(&inputs.iter().map(|input| input.len()).collect::<Vec<_>>(), token_budget)
+        batch::micro_batches(
+            &inputs.iter().map(|input| input.len()).collect::<Vec<_>>(),
+            token_budget,
+        )
     };
-    parts.into_iter().map(|part| part.into_iter().map(|i| examples[i]).collect()).collect()
+    parts
+        .into_iter()
+        .map(|part| part.into_iter().map(|i| examples[i]).collect())
+        .collect()
 }
 
 fn add(total: &mut BatchLoss, micro: &MicroBatch, sum: f64) {
@@ -121,7 +170,10 @@ mod tests {
     use super::*;
 
     fn example(input_ids: &[u32], prompt_len: usize) -> Example {
-        Example { input_ids: input_ids.to_vec(), prompt_len }
+        Example {
+            input_ids: input_ids.to_vec(),
+            prompt_len,
+        }
     }
 
     /// Source 1..=5 with three targets, one of them twice, and another source.
@@ -137,7 +189,8 @@ mod tests {
 
     /// What is said at which place, told by the tokens up to there.
     fn said(micro: &MicroBatch) -> Vec<(Vec<u32>, u32)> {
-        let sequence = |row: usize| (0..micro.rows.sequences()).find(|&s| micro.rows.range(s).contains(&row));
+        let sequence =
+            |row: usize| (0..micro.rows.sequences()).find(|&s| micro.rows.range(s).contains(&row));
         let before = |row: u32| {
             let sequence = sequence(row as usize).expect("of a sequence");
             let rows = row as usize + 1 - micro.rows.range(sequence).start;
@@ -149,8 +202,12 @@ mod tests {
                 .map(|at| micro.input_ids[at])
                 .collect()
         };
-        let mut said: Vec<_> =
-            micro.learnt.iter().zip(&micro.targets).map(|(&row, &target)| (before(row), target)).collect();
+        let mut said: Vec<_> = micro
+            .learnt
+            .iter()
+            .zip(&micro.targets)
+            .map(|(&row, &target)| (before(row), target))
+            .collect();
         said.sort();
         said
     }
@@ -159,8 +216,10 @@ mod tests {
     fn a_common_beginning_is_run_once_and_learnt_by_all() {
         let examples = examples();
         let examples: Vec<&Example> = examples.iter().collect();
-        let (shared, apart) =
-            (MicroBatch::new(&examples, true).expect("fits"), MicroBatch::new(&examples, false).expect("fits"));
+        let (shared, apart) = (
+            MicroBatch::new(&examples, true).expect("fits"),
+            MicroBatch::new(&examples, false).expect("fits"),
+        );
         assert_eq!((shared.rows.len(), apart.rows.len()), (11, 29));
         assert_eq!((shared.tokens, apart.tokens), (29, 29));
         assert_eq!(shared.targets.len(), 12);
@@ -175,7 +234,10 @@ mod tests {
         let examples: Vec<&Example> = examples.iter().collect();
         let rows = |share| -> Vec<usize> {
             let parts = cut(&examples, 11, share);
-            parts.iter().map(|part| MicroBatch::new(part, share).expect("fits").rows.len()).collect()
+            parts
+                .iter()
+                .map(|part| MicroBatch::new(part, share).expect("fits").rows.len())
+                .collect()
         };
         assert_eq!(rows(true), [11]);
         assert_eq!(rows(false), [7, 7, 7, 8]);

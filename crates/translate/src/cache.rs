@@ -1,7 +1,8 @@
 //! Answered lines in an embedded database (redb), so that none is paid for twice, by any job.
 //!
-//! An answer is on disk when [`Cache::put`] returns. What the database cannot take, because the disk is full, goes into
-//! a rescue file, whose room is taken before anything is paid for. Never here: keys, requests.
+//! An answer is on disk when [`Cache::put`] returns. What the database cannot take, because the
+//! disk is full, goes into a rescue file, whose room is taken before anything is paid for.
+//! Never here: keys, requests.
 
 mod rescue;
 
@@ -42,7 +43,8 @@ struct Entry {
 }
 
 impl Cache {
-    /// Opens the cache at `path`, or makes an empty one; takes over what an earlier job had to put into the rescue file.
+    /// Opens the cache at `path`, or makes an empty one; takes over what an earlier job had to
+    /// put into the rescue file.
     ///
     /// # Errors
     /// Another process has it open; the file is no such cache, or cannot be read or written.
@@ -59,7 +61,11 @@ impl Cache {
             };
             TranslateError::Cache { path: path.to_owned(), problem }
         })?;
-        let cache = Self { path: path.to_owned(), database, rescue: Mutex::new(Rescue::beside(path)) };
+        let cache = Self {
+            path: path.to_owned(),
+            database,
+            rescue: Mutex::new(Rescue::beside(path)),
+        };
         cache.take_over_rescued()?;
         Ok(cache)
     }
@@ -68,7 +74,11 @@ impl Cache {
     ///
     /// # Errors
     /// The file cannot be read, or an entry in it is damaged.
-    pub fn get<S: AsRef<str>>(&self, engine: &str, lines: &[S]) -> Result<Vec<Option<String>>, TranslateError> {
+    pub fn get<S: AsRef<str>>(
+        &self,
+        engine: &str,
+        lines: &[S],
+    ) -> Result<Vec<Option<String>>, TranslateError> {
         let transaction = self.database.begin_read().map_err(|e| self.broken(&e))?;
         let table = match transaction.open_table(LINES) {
             Err(TableError::TableDoesNotExist(_)) => return Ok(vec![None; lines.len()]),
@@ -76,9 +86,12 @@ impl Cache {
         };
         let find = |line: &S| {
             let line = line.as_ref();
-            let found = table.get(key(engine, line).as_slice()).map_err(|e| self.broken(&e))?;
+            let found = table
+                .get(key(engine, line).as_slice())
+                .map_err(|e| self.broken(&e))?;
             let Some(found) = found else { return Ok(None) };
-            let entry: Entry = serde_json::from_slice(found.value()).map_err(|e| self.broken(&e))?;
+            let entry: Entry =
+                serde_json::from_slice(found.value()).map_err(|e| self.broken(&e))?;
             if entry.text != line || entry.engine != engine {
                 return Err(self.broken(&"an entry stands in the place of another"));
             }
@@ -90,8 +103,8 @@ impl Cache {
     /// Keeps answered lines and their translations; they are on disk when this returns.
     ///
     /// # Errors
-    /// [`TranslateError::Unwritten`] if the database could not take them; they are then in the rescue file, and the cache
-    /// should not be written to again.
+    /// [`TranslateError::Unwritten`] if the database could not take them; they are then in the
+    /// rescue file, and the cache should not be written to again.
     pub fn put(&self, engine: &str, answered: &[(&str, &str)]) -> Result<(), TranslateError> {
         let entry = |&(text, translation): &(&str, &str)| Entry {
             engine: engine.to_owned(),
@@ -99,9 +112,12 @@ impl Cache {
             translation: translation.to_owned(),
         };
         let entries: Vec<Entry> = answered.iter().map(entry).collect();
-        // One writer at a time, as in the database itself: after a failure all others fail too, and the first says why.
+        // One writer at a time, as in the database itself: after a failure all others fail too,
+        // and the first says why.
         let mut rescue = self.lock_rescue();
-        let Err(problem) = self.commit(&entries) else { return Ok(()) };
+        let Err(problem) = self.commit(&entries) else {
+            return Ok(());
+        };
         let cause = rescue.note_cause(said(&*problem));
         let (kept, lost) = match rescue.write(&entries) {
             Ok(()) => (entries.len(), 0),
@@ -111,10 +127,17 @@ impl Cache {
             }
         };
         let (path, rescue) = (self.path.clone(), rescue.path().to_owned());
-        Err(TranslateError::Unwritten { path, problem: cause, kept, lost, rescue })
+        Err(TranslateError::Unwritten {
+            path,
+            problem: cause,
+            kept,
+            lost,
+            rescue,
+        })
     }
 
-    /// Takes `bytes` of disk for answers that the database may not be able to take; to be called before anything is paid.
+    /// Takes `bytes` of disk for answers that the database may not be able to take; to be
+    /// called before anything is paid.
     ///
     /// # Errors
     /// There is no room even for that.
@@ -134,16 +157,20 @@ impl Cache {
         let mut rescue = self.lock_rescue();
         let entries = rescue.read()?;
         if !entries.is_empty() {
-            self.commit(&entries).map_err(|problem| TranslateError::Cache {
-                path: self.path.clone(),
-                problem: format!(
-                    "{}; {} answered lines still wait in {}: make room first",
-                    said(&*problem),
-                    entries.len(),
-                    rescue.path().display()
-                ),
-            })?;
-            tracing::info!(lines = entries.len(), "answered lines taken over from the rescue file");
+            self.commit(&entries)
+                .map_err(|problem| TranslateError::Cache {
+                    path: self.path.clone(),
+                    problem: format!(
+                        "{}; {} answered lines still wait in {}: make room first",
+                        said(&*problem),
+                        entries.len(),
+                        rescue.path().display()
+                    ),
+                })?;
+            tracing::info!(
+                lines = entries.len(),
+                "answered lines taken over from the rescue file"
+            );
         }
         Ok(rescue.clear()?)
     }
@@ -163,12 +190,17 @@ impl Cache {
     }
 
     fn lock_rescue(&self) -> std::sync::MutexGuard<'_, Rescue> {
-        self.rescue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.rescue
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn broken(&self, problem: &dyn std::fmt::Display) -> TranslateError {
         let problem = format!("{problem}; move the file away, or name another one with --cache");
-        TranslateError::Cache { path: self.path.clone(), problem }
+        TranslateError::Cache {
+            path: self.path.clone(),
+            problem,
+        }
     }
 }
 
@@ -204,15 +236,23 @@ mod tests {
         let path = folder.path().join("new/lines.redb");
         let cache = Cache::open(&path).expect("opens");
         assert_eq!(texts(&cache, "a", &["x"]), [None]);
-        cache.put("a", &[("x", "X"), ("y\n", "Y\n")]).expect("writes");
+        cache
+            .put("a", &[("x", "X"), ("y\n", "Y\n")])
+            .expect("writes");
         cache.put("ax", &[("", "nothing")]).expect("writes");
         cache.put("b", &[("x", "another X")]).expect("writes");
         drop(cache);
         let cache = Cache::open(&path).expect("opens again");
         let found = texts(&cache, "a", &["y\n", "z", "x", ""]);
-        assert_eq!(found, [Some("Y\n".to_owned()), None, Some("X".to_owned()), None]);
+        assert_eq!(
+            found,
+            [Some("Y\n".to_owned()), None, Some("X".to_owned()), None]
+        );
         assert_eq!(texts(&cache, "ax", &[""]), [Some("nothing".to_owned())]);
-        assert_eq!(texts(&cache, "b", &["x", "y\n"]), [Some("another X".to_owned()), None]);
+        assert_eq!(
+            texts(&cache, "b", &["x", "y\n"]),
+            [Some("another X".to_owned()), None]
+        );
     }
 
     #[test]
@@ -221,11 +261,17 @@ mod tests {
         let path = folder.path().join("lines.redb");
         let cache = Cache::open(&path).expect("opens");
         let error = Cache::open(&path).expect_err("is open").to_string();
-        assert!(error.contains("lines.redb: another process is using it; wait until it has ended"), "{error}");
+        assert!(
+            error.contains("lines.redb: another process is using it; wait until it has ended"),
+            "{error}"
+        );
         drop(cache);
         fs::write(&path, "not a database, and longer than its magic number").expect("writes");
         let error = Cache::open(&path).expect_err("is none").to_string();
-        assert!(error.contains("lines.redb: ") && error.contains("move the file away"), "{error}");
+        assert!(
+            error.contains("lines.redb: ") && error.contains("move the file away"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -234,12 +280,20 @@ mod tests {
         let path = folder.path().join("lines.redb");
         let cache = Cache::open(&path).expect("opens");
         cache.reserve(4096).expect("room");
-        let entry = Entry { engine: "a".into(), text: "x".into(), translation: "X".into() };
+        let entry = Entry {
+            engine: "a".into(),
+            text: "x".into(),
+            translation: "X".into(),
+        };
         cache.lock_rescue().write(&[entry]).expect("writes");
         cache.release().expect("keeps what is there");
         drop(cache);
         let cache = Cache::open(&path).expect("opens again");
         assert_eq!(texts(&cache, "a", &["x"]), [Some("X".to_owned())]);
-        assert_eq!(fs::read_dir(folder.path()).expect("lists").count(), 1, "the rescue file is gone");
+        assert_eq!(
+            fs::read_dir(folder.path()).expect("lists").count(),
+            1,
+            "the rescue file is gone"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What an engine is: lines in, as many lines out, or a failure that says whether repeating helps.
+//! What an engine is: lines in, as many lines out, or a failure that says whether repeating
+//! helps.
 //!
 //! Never here: any engine.
 
@@ -6,17 +7,20 @@ use std::time::Duration;
 
 /// A translation engine for one pair of languages.
 pub trait Engine: Sync {
-    /// What decides its answers: its name, model, parameters and languages. The cache is keyed by it, so it never holds a
-    /// secret, and it changes whenever the same line may be answered otherwise.
+    /// What decides its answers: its name, model, parameters and languages. The cache is keyed
+    /// by it, so it never holds a secret, and it changes whenever the same line may be answered
+    /// otherwise.
     fn identity(&self) -> &str;
 
     /// The most of one request.
     fn limits(&self) -> Limits;
 
-    /// Whether a line may contain line breaks. Where not, a text of several lines is sent as several lines.
+    /// Whether a line may contain line breaks. Where not, a text of several lines is sent as
+    /// several lines.
     fn takes_line_breaks(&self) -> bool;
 
-    /// Translates `lines`, none of them blank; the answer has one line for each, in their order.
+    /// Translates `lines`, none of them blank; the answer has one line for each, in their
+    /// order.
     ///
     /// # Errors
     /// [`Failure`]; the lines are then untranslated, although some may have been paid for.
@@ -61,16 +65,24 @@ pub enum Failure {
 impl Failure {
     /// A passing failure without a pause asked for.
     pub fn passing(problem: impl Into<String>) -> Self {
-        Self::Passing { problem: problem.into(), pause: None }
+        Self::Passing {
+            problem: problem.into(),
+            pause: None,
+        }
     }
 
     /// An answer that does not fit.
     pub fn divide(problem: impl Into<String>) -> Self {
-        Self::Divide { problem: problem.into() }
+        Self::Divide {
+            problem: problem.into(),
+        }
     }
 
     /// A failure that ends the job.
     pub fn ends(problem: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self::Final { problem: problem.into(), advice: advice.into() }
+        Self::Final {
+            problem: problem.into(),
+            advice: advice.into(),
+        }
     }
 }

@@ -104,15 +104,28 @@ pub struct Unanswered {
 impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let short: String = self.line.chars().take(60).collect();
-        let more = if short.len() < self.line.len() { "..." } else { "" };
+        let more = if short.len() < self.line.len() {
+            "..."
+        } else {
+            ""
+        };
         write!(f, "text {} (`{short}{more}`): {}", self.text, self.problem)
     }
 }
 
 fn list(lines: &[Unanswered]) -> String {
-    lines.iter().take(5).map(|line| format!("\n  {line}")).chain((lines.len() > 5).then(|| "\n  ...".into())).collect()
+    lines
+        .iter()
+        .take(5)
+        .map(|line| format!("\n  {line}"))
+        .chain((lines.len() > 5).then(|| "\n  ...".into()))
+        .collect()
 }
 
 fn tell_lost(count: usize) -> String {
-    if count == 0 { String::new() } else { format!(", {count} could be put nowhere and will be asked for again") }
+    if count == 0 {
+        String::new()
+    } else {
+        format!(", {count} could be put nowhere and will be asked for again")
+    }
 }

@@ -1,5 +1,5 @@
-//! What is known of each engine: limits, prices and language codes, from `assets/engines.toml`; parsed and checked once.
-//! Never here: requests.
+//! What is known of each engine: limits, prices and language codes, from `assets/engines.toml`;
+//! parsed and checked once. Never here: requests.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -39,7 +39,11 @@ pub struct Facts {
 impl Facts {
     /// The most of one request.
     pub fn limits(&self) -> Limits {
-        Limits { lines: self.lines, characters: self.characters, bytes: self.bytes }
+        Limits {
+            lines: self.lines,
+            characters: self.characters,
+            bytes: self.bytes,
+        }
     }
 
     /// How the engine writes a language to translate from.
@@ -64,14 +68,20 @@ impl Facts {
 static FACTS: LazyLock<Result<BTreeMap<String, Facts>, String>> = LazyLock::new(|| {
     let facts: BTreeMap<String, Facts> =
         toml::from_str(include_str!("../../../assets/engines.toml")).map_err(|e| e.to_string())?;
-    match facts.iter().find(|(_, facts)| facts.lines == 0 || facts.characters == 0 || facts.bytes == 0) {
+    match facts
+        .iter()
+        .find(|(_, facts)| facts.lines == 0 || facts.characters == 0 || facts.bytes == 0)
+    {
         Some((name, _)) => Err(format!("{name}: a limit is 0")),
         None => Ok(facts),
     }
 });
 
 fn all() -> Result<&'static BTreeMap<String, Facts>, TranslateError> {
-    FACTS.as_ref().map_err(|problem| TranslateError::Shipped { file: FILE, problem: problem.clone() })
+    FACTS.as_ref().map_err(|problem| TranslateError::Shipped {
+        file: FILE,
+        problem: problem.clone(),
+    })
 }
 
 /// The names of all engines.
@@ -89,7 +99,10 @@ pub fn names() -> Result<Vec<&'static str>, TranslateError> {
 pub fn facts(name: &str) -> Result<&'static Facts, TranslateError> {
     all()?.get(name).ok_or_else(|| TranslateError::Settings {
         engine: name.to_owned(),
-        problem: format!("there is none of this name; there is: {}", names().unwrap_or_default().join(", ")),
+        problem: format!(
+            "there is none of this name; there is: {}",
+            names().unwrap_or_default().join(", ")
+        ),
     })
 }
 

@@ -1,7 +1,9 @@
-//! Lines in one language to lines in another: engines behind one trait ([`Engine`]), a cache in which no line is paid for
-//! twice ([`Cache`]), and jobs that go on where they stopped ([`job::run`]).
+//! Lines in one language to lines in another: engines behind one trait ([`Engine`]), a cache in
+//! which no line is paid for twice ([`Cache`]), and jobs that go on where they stopped
+//! ([`job::run`]).
 //!
-//! Never here: label words, headers and templates (whoever calls takes them out first), models, printing.
+//! Never here: label words, headers and templates (whoever calls takes them out first), models,
+//! printing.
 
 mod cache;
 mod engine;

@@ -18,11 +18,17 @@ impl Secret {
         name: &str,
         lookup: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, TranslateError> {
-        let Some(value) = lookup(name) else { return Ok(None) };
+        let Some(value) = lookup(name) else {
+            return Ok(None);
+        };
         let value = value.trim();
         if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let problem = format!("the value of {name} has characters that no key has; set it again");
-            return Err(TranslateError::Settings { engine: engine.to_owned(), problem });
+            let problem =
+                format!("the value of {name} has characters that no key has; set it again");
+            return Err(TranslateError::Settings {
+                engine: engine.to_owned(),
+                problem,
+            });
         }
         Ok((!value.is_empty()).then(|| Self(value.to_owned())))
     }
@@ -49,12 +55,22 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_shown() {
-        let found = Secret::look_up("deepl", "KEY", &|_| Some(" s3cret:fx\n".to_owned())).expect("sound").expect("set");
+        let found = Secret::look_up("deepl", "KEY", &|_| Some(" s3cret:fx\n".to_owned()))
+            .expect("sound")
+            .expect("set");
         assert_eq!(found.reveal(), "s3cret:fx");
         assert_eq!(format!("{found:?}"), "***");
         assert_eq!(found.redact("bad key s3cret:fx!"), "bad key ***!");
-        assert!(Secret::look_up("deepl", "KEY", &|_| Some("  ".to_owned())).expect("sound").is_none());
-        let error = Secret::look_up("deepl", "KEY", &|_| Some("a b".to_owned())).expect_err("a blank within");
-        assert_eq!(error.to_string(), "engine deepl: the value of KEY has characters that no key has; set it again");
+        assert!(
+            Secret::look_up("deepl", "KEY", &|_| Some("  ".to_owned()))
+                .expect("sound")
+                .is_none()
+        );
+        let error = Secret::look_up("deepl", "KEY", &|_| Some("a b".to_owned()))
+            .expect_err("a blank within");
+        assert_eq!(
+            error.to_string(),
+            "engine deepl: the value of KEY has characters that no key has; set it again"
+        );
     }
 }

@@ -19,7 +19,8 @@ use crate::{
 /// `data audit`
 #[derive(Args)]
 pub(crate) struct AuditArgs {
-    /// Folder with the tasks' folders in the released layout; `few_shot.json` in it is compared too.
+    /// Folder with the tasks' folders in the released layout; `few_shot.json` in it is compared
+    /// too.
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     /// Only this task.
@@ -31,10 +32,12 @@ pub(crate) struct AuditArgs {
     /// Write the findings as a page for people.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// A file of exemplars, {task: {language: text}}, to look for in the test files; may be given several times.
+    /// A file of exemplars, {task: {language: text}}, to look for in the test files; may be
+    /// given several times.
     #[arg(long, value_name = "FILE")]
     few_shot: Vec<PathBuf>,
-    /// Count the tokens of this model: catalogue name, folder, .gguf file or hub id; may be given several times.
+    /// Count the tokens of this model: catalogue name, folder, .gguf file or hub id; may be
+    /// given several times.
     #[arg(long, value_name = "MODEL")]
     tokenizer: Vec<String>,
     /// Tokens beyond which a training pair is cut.
@@ -51,9 +54,15 @@ pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
     scope.cutoff_len = args.cutoff_len;
     for name in &args.tokenizer {
         let tokenizer = Tokenizer::load(&session::find(name)?.files)?;
-        scope.tokenizers.push(NamedTokenizer { name: name.clone(), tokenizer });
+        scope.tokenizers.push(NamedTokenizer {
+            name: name.clone(),
+            tokenizer,
+        });
     }
-    let record = AuditRecord { findings: find(&scope)?, accepted: Vec::new() };
+    let record = AuditRecord {
+        findings: find(&scope)?,
+        accepted: Vec::new(),
+    };
     if let Some(file) = &args.json {
         let text = serde_json::to_string_pretty(&record)?;
         write_whole(file, (text + "\n").as_bytes())?;
@@ -65,7 +74,11 @@ pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
         note(&format!("wrote {}", file.display()));
     }
     result(&report::audit_text(&record));
-    Ok(if record.count(Severity::Error) > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if record.count(Severity::Error) > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Audits with a bar.

@@ -1,6 +1,7 @@
-//! `data build`: the pairs that a recipe's adapters would be trained on, as a folder that LLaMA-Factory reads, with a
-//! record of where they are from. Nothing in it tells when or where it was built: the same recipe and data give the same
-//! bytes. Never here: how pairs are drawn (`data::pairs`), what the rows look like (`data::llama_factory`).
+//! `data build`: the pairs that a recipe's adapters would be trained on, as a folder that
+//! LLaMA-Factory reads, with a record of where they are from. Nothing in it tells when or where
+//! it was built: the same recipe and data give the same bytes. Never here: how pairs are drawn
+//! (`data::pairs`), what the rows look like (`data::llama_factory`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,7 +41,8 @@ const INFO: &str = "dataset_info.json";
 pub(crate) struct BuildArgs {
     #[command(flatten)]
     recipe: RecipeArgs,
-    /// The folder to write: rows, dataset_info.json, and build.json, which says where each row is from.
+    /// The folder to write: rows, dataset_info.json, and build.json, which says where each row
+    /// is from.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Form of the rows: alpaca (instruction, input, output) or messages (OpenAI's).
@@ -50,7 +52,10 @@ pub(crate) struct BuildArgs {
 
 pub(super) fn run(args: &BuildArgs) -> Result<ExitCode> {
     let recipe = read_recipe(&args.recipe)?;
-    let train = recipe.train.as_ref().context("the recipe has no [train] section, so there are no pairs to build")?;
+    let train = recipe
+        .train
+        .as_ref()
+        .context("the recipe has no [train] section, so there are no pairs to build")?;
     let stale = read_stale(&args.out)?;
     let (mut adapters, mut files) = (Vec::new(), Vec::new());
     for plan in recipe.adapters() {
@@ -65,16 +70,21 @@ pub(super) fn run(args: &BuildArgs) -> Result<ExitCode> {
         "adapters": adapters,
     });
     write_whole(&args.out.join(RECORD), format!("{record:#}\n").as_bytes())?;
-    write_whole(&args.out.join(INFO), llama_factory::render_info(&files, args.format).as_bytes())?;
+    write_whole(
+        &args.out.join(INFO),
+        llama_factory::render_info(&files, args.format).as_bytes(),
+    )?;
     let written: BTreeSet<&str> = files.iter().map(|(_, file)| file.as_str()).collect();
     for old in stale.iter().filter(|old| !written.contains(old.as_str())) {
         let path = args.out.join(old);
-        fs::remove_file(&path).with_context(|| format!("cannot remove {} of an earlier build", path.display()))?;
+        fs::remove_file(&path)
+            .with_context(|| format!("cannot remove {} of an earlier build", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Draws, splits and writes the pairs of one adapter; returns its record. `files`: data set and file names so far.
+/// Draws, splits and writes the pairs of one adapter; returns its record. `files`: data set and
+/// file names so far.
 fn build(
     recipe: &Recipe,
     train: &TrainRecipe,
@@ -85,7 +95,10 @@ fn build(
     let start = Instant::now();
     let draw = Draw::of(recipe, train, plan)?;
     let drawn = pairs::load(&draw)?;
-    drawn.describe().iter().for_each(|line| note(&format!("{}: {line}", plan.name)));
+    drawn
+        .describe()
+        .iter()
+        .for_each(|line| note(&format!("{}: {line}", plan.name)));
     let (training, validation) = pairs::split(&drawn.pairs, drawn.pairs.clone(), train, plan.seed);
     let mut write = |part: &str, pairs: &[Pair]| -> Result<Value> {
         if pairs.is_empty() {
@@ -94,17 +107,31 @@ fn build(
         let name = format!("{}.{part}", plan.name);
         let file = format!("{name}.json");
         let path = args.out.join(&file);
-        write_whole(&path, llama_factory::render_rows(pairs, args.format).as_bytes())?;
+        write_whole(
+            &path,
+            llama_factory::render_rows(pairs, args.format).as_bytes(),
+        )?;
         let written = json!({"file": file, "sha256": hub::hash_file(&path)?, "pairs": pairs.len()});
         files.push((name, file));
         Ok(written)
     };
-    let (training_file, mut validation_file) = (write("train", &training)?, write("validation", &validation)?);
+    let (training_file, mut validation_file) = (
+        write("train", &training)?,
+        write("validation", &validation)?,
+    );
     if !validation_file.is_null() {
         validation_file["targets_in_training"] = json!(count_known_targets(&training, &validation));
     }
-    let counts = format!("{} pairs to train on, {} to validate with", training.len(), validation.len());
-    note(&format!("{:<40} {counts}  ({})", plan.name, seconds(start.elapsed().as_secs_f64())));
+    let counts = format!(
+        "{} pairs to train on, {} to validate with",
+        training.len(),
+        validation.len()
+    );
+    note(&format!(
+        "{:<40} {counts}  ({})",
+        plan.name,
+        seconds(start.elapsed().as_secs_f64())
+    ));
     Ok(json!({
         "name": plan.name,
         "task": plan.task,
@@ -119,10 +146,17 @@ fn build(
     }))
 }
 
-/// Validation pairs whose target is also one to learn: with several sources, the same question from another language.
+/// Validation pairs whose target is also one to learn: with several sources, the same question
+/// from another language.
 fn count_known_targets(training: &[Pair], validation: &[Pair]) -> usize {
-    let known: BTreeSet<String> = training.iter().map(|pair| overlap::normalise(&pair.target)).collect();
-    validation.iter().filter(|pair| known.contains(&overlap::normalise(&pair.target))).count()
+    let known: BTreeSet<String> = training
+        .iter()
+        .map(|pair| overlap::normalise(&pair.target))
+        .collect();
+    validation
+        .iter()
+        .filter(|pair| known.contains(&overlap::normalise(&pair.target)))
+        .count()
 }
 
 fn record_origin(origin: &Origin, recipe: &Recipe) -> Value {
@@ -136,9 +170,15 @@ fn record_origin(origin: &Origin, recipe: &Recipe) -> Value {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for removed in &origin.removed {
         let how = removed.found.as_ref().map_or_else(String::new, |found| {
-            format!(" {} {}", found.language, if found.exact { "exact" } else { "near" })
+            format!(
+                " {} {}",
+                found.language,
+                if found.exact { "exact" } else { "near" }
+            )
         });
-        *counts.entry(format!("{}{how}", removed.reason)).or_default() += 1;
+        *counts
+            .entry(format!("{}{how}", removed.reason))
+            .or_default() += 1;
     }
     json!({
         "language": origin.language,
@@ -151,32 +191,51 @@ fn record_origin(origin: &Origin, recipe: &Recipe) -> Value {
 }
 
 fn record_files(files: &[PathBuf], recipe: &Recipe) -> Result<Vec<Value>> {
-    let record = |path: &PathBuf| Ok(json!({"file": relative(path, recipe), "sha256": hub::hash_file(path)?}));
+    let record = |path: &PathBuf| {
+        Ok(json!({"file": relative(path, recipe), "sha256": hub::hash_file(path)?}))
+    };
     files.iter().map(record).collect()
 }
 
 /// Within the data folder: where that lies is no part of the result.
 fn relative(path: &Path, recipe: &Recipe) -> String {
-    path.strip_prefix(&recipe.data.dir).unwrap_or(path).display().to_string().replace('\\', "/")
+    path.strip_prefix(&recipe.data.dir)
+        .unwrap_or(path)
+        .display()
+        .to_string()
+        .replace('\\', "/")
 }
 
-/// The files of an earlier build in this folder. A folder of data sets that was not built here is left alone.
+/// The files of an earlier build in this folder. A folder of data sets that was not built here
+/// is left alone.
 fn read_stale(out: &Path) -> Result<Vec<String>> {
     let path = out.join(RECORD);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             if out.join(INFO).exists() {
-                bail!("{} holds data sets that were not built here; give another folder with --out", out.display());
+                bail!(
+                    "{} holds data sets that were not built here; give another folder with --out",
+                    out.display()
+                );
             }
             return Ok(Vec::new());
         }
         Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
     };
-    let record: Value = serde_json::from_str(&text)
-        .with_context(|| format!("{} is damaged; delete the folder or give another with --out", path.display()))?;
+    let record: Value = serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{} is damaged; delete the folder or give another with --out",
+            path.display()
+        )
+    })?;
     let adapters = record["adapters"].as_array().into_iter().flatten();
-    let files = adapters.flat_map(|adapter| [&adapter["training"]["file"], &adapter["validation"]["file"]]);
+    let files =
+        adapters.flat_map(|adapter| [&adapter["training"]["file"], &adapter["validation"]["file"]]);
     let is_here = |file: &&str| !file.contains(['/', '\\']) && out.join(file).is_file();
-    Ok(files.filter_map(Value::as_str).filter(is_here).map(str::to_owned).collect())
+    Ok(files
+        .filter_map(Value::as_str)
+        .filter(is_here)
+        .map(str::to_owned)
+        .collect())
 }

@@ -45,12 +45,17 @@ Presets: amazon-polarity, snli, paws, xnli, paws-x, flores-plus. A gated data se
 #[derive(Args)]
 pub(crate) struct ImportArgs {
     /// A file, or a folder of files; one with a `dataset_info.json` is read as LLaMA-Factory's.
-    #[arg(value_name = "FILE_OR_DIR", required_unless_present = "hub", conflicts_with = "hub")]
+    #[arg(
+        value_name = "FILE_OR_DIR",
+        required_unless_present = "hub",
+        conflicts_with = "hub"
+    )]
     input: Option<PathBuf>,
     /// A data set of the Hugging Face hub: `org/name[@revision]`.
     #[arg(long, value_name = "ID")]
     hub: Option<HubId>,
-    /// Which files of a folder or a data set: their path, in which `*` stands for anything but a slash.
+    /// Which files of a folder or a data set: their path, in which `*` stands for anything but
+    /// a slash.
     #[arg(long, value_name = "PATTERN", conflicts_with = "preset")]
     files: Option<String>,
     /// A published data set whose files, columns and labels are known.
@@ -68,10 +73,12 @@ pub(crate) struct ImportArgs {
     /// The column that says the language, for a file with several.
     #[arg(long, value_name = "COLUMN", conflicts_with = "preset")]
     language_column: Option<String>,
-    /// What stands in that column for a language; default: the codes. Rows with anything else are passed over.
+    /// What stands in that column for a language; default: the codes. Rows with anything else
+    /// are passed over.
     #[arg(long, value_name = "VALUE=CODE,...", value_delimiter = ',', value_parser = pair, requires = "language_column")]
     codes: Vec<(String, String)>,
-    /// Folder for what is written. Use another one than that of the paper's data for further test sets of a task.
+    /// Folder for what is written. Use another one than that of the paper's data for further
+    /// test sets of a task.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// csv, tsv, json (a list), jsonl, parquet. Default: by the extension.
@@ -83,14 +90,16 @@ pub(crate) struct ImportArgs {
     /// The columns of a CSV or TSV file without a header.
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     columns: Option<Vec<String>>,
-    /// Which column is what: the task's fields and `answer`; `text` and `id`; of pairs the fields or `question`, and
-    /// `english` or `english.FIELD`. Default: columns of the same names.
+    /// Which column is what: the task's fields and `answer`; `text` and `id`; of pairs the
+    /// fields or `question`, and `english` or `english.FIELD`. Default: columns of the same
+    /// names.
     #[arg(long, value_name = "FIELD=COLUMN,...", value_delimiter = ',', value_parser = pair)]
     map: Vec<(String, String)>,
     /// What the values of the answer's column mean. Default: they are the label words.
     #[arg(long, value_name = "VALUE=LABEL,...", value_delimiter = ',', value_parser = pair)]
     labels: Vec<(String, String)>,
-    /// Leave out rows with this label, and count them; '' for rows without one. May be given several times.
+    /// Leave out rows with this label, and count them; '' for rows without one. May be given
+    /// several times.
     #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
     drop: Vec<String>,
     /// Leave out rows with this text, and count them; '' for empty ones.
@@ -103,12 +112,18 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "COLUMN", requires = "english")]
     key: Option<String>,
     /// Columns that must say the same in both files.
-    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', requires = "english")]
+    #[arg(
+        long,
+        value_name = "COLUMN,...",
+        value_delimiter = ',',
+        requires = "english"
+    )]
     same: Vec<String>,
     /// The data set in a folder that lists several.
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
-    /// Of a preset: train, validation or test. Default: test, and train for labelled training questions.
+    /// Of a preset: train, validation or test. Default: test, and train for labelled training
+    /// questions.
     #[arg(long, requires = "preset")]
     split: Option<String>,
     /// Take so many rows of each language, at random, in their order.
@@ -147,10 +162,20 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
         bail!("stopped; nothing was written");
     };
     tell(&report, &plan);
-    let missing: Vec<_> = args.language.iter().filter(|language| !has_file(&report, **language)).collect();
-    missing.iter().for_each(|language| note(&format!("no row is in {language}, which was asked for")));
+    let missing: Vec<_> = args
+        .language
+        .iter()
+        .filter(|language| !has_file(&report, **language))
+        .collect();
+    missing
+        .iter()
+        .for_each(|language| note(&format!("no row is in {language}, which was asked for")));
     note_peak_memory();
-    Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if missing.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 fn has_file(report: &Report, language: Language) -> bool {
@@ -161,30 +186,54 @@ fn tell(report: &Report, plan: &Plan<'_>) {
     for file in &report.files {
         let labels = match &plan.target {
             Target::Questions { task, .. } => {
-                let counts = task.labels.iter().zip(&file.labels).map(|(label, count)| format!("{label} {count}"));
+                let counts = task
+                    .labels
+                    .iter()
+                    .zip(&file.labels)
+                    .map(|(label, count)| format!("{label} {count}"));
                 format!("  {}", counts.collect::<Vec<_>>().join(", "))
             }
             _ => String::new(),
         };
-        result(&format!("{}\t{} items{labels}", file.path.display(), file.items));
+        result(&format!(
+            "{}\t{} items{labels}",
+            file.path.display(),
+            file.items
+        ));
     }
     note(&format!("{} rows read", report.rows));
     for (reason, count) in &report.left_out {
         note(&format!("{count} left out: {reason}"));
     }
-    report.notes.iter().for_each(|text| note(&format!("note: {text}")));
+    report
+        .notes
+        .iter()
+        .for_each(|text| note(&format!("note: {text}")));
 }
 
 /// A plan for a published data set.
 fn plan_preset<'a>(args: &ImportArgs, preset: &'static Preset) -> Result<Plan<'a>> {
-    if let Some(task) = args.task.as_deref().filter(|task| Some(*task) != preset.task.as_deref()) {
+    if let Some(task) = args
+        .task
+        .as_deref()
+        .filter(|task| Some(*task) != preset.task.as_deref())
+    {
         let own = preset.task.as_deref().unwrap_or("text");
-        bail!("--as {task}: the preset {} is of {own}; leave --as out", preset.name);
+        bail!(
+            "--as {task}: the preset {} is of {own}; leave --as out",
+            preset.name
+        );
     }
     if args.kind == Some(Kind::Pairs) || args.english.is_some() {
-        bail!("a preset makes test sets and training questions; for pairs give its files with --english and --map");
+        bail!(
+            "a preset makes test sets and training questions; for pairs give its files with --english and --map"
+        );
     }
-    let usual = if args.kind == Some(Kind::Train) { "train" } else { "test" };
+    let usual = if args.kind == Some(Kind::Train) {
+        "train"
+    } else {
+        "test"
+    };
     let split = args.split.as_deref().unwrap_or(usual);
     let files = match (&args.hub, &args.input) {
         (Some(id), _) => fetch(id, &preset.hub_patterns(split, &args.language)?)?,
@@ -193,13 +242,25 @@ fn plan_preset<'a>(args: &ImportArgs, preset: &'static Preset) -> Result<Plan<'a
     };
     let found = preset.find(&files, split, &args.language)?;
     let form = found.form;
-    let map: Map = form.map.clone().into_iter().chain(args.map.iter().cloned()).collect();
-    let labels = if args.labels.is_empty() { form.labels.clone() } else { args.labels.iter().cloned().collect() };
+    let map: Map = form
+        .map
+        .clone()
+        .into_iter()
+        .chain(args.map.iter().cloned())
+        .collect();
+    let labels = if args.labels.is_empty() {
+        form.labels.clone()
+    } else {
+        args.labels.iter().cloned().collect()
+    };
     let target = match &preset.task {
         Some(task) => Target::questions(tasks::task(task)?, part(args.kind), &map, labels)?,
         None => Target::text(&preset.name, &map)?,
     };
-    let inputs = found.inputs.into_iter().map(|input| Input { layout: layout_with(args, input.layout), ..input });
+    let inputs = found.inputs.into_iter().map(|input| Input {
+        layout: layout_with(args, input.layout),
+        ..input
+    });
     let mut plan = plan(args, inputs.collect(), target, found.language_column);
     plan.drop_labels.extend(form.drop_labels.iter().cloned());
     plan.drop_texts.extend(form.drop_texts.iter().cloned());
@@ -209,26 +270,42 @@ fn plan_preset<'a>(args: &ImportArgs, preset: &'static Preset) -> Result<Plan<'a
 /// A plan for files of the user's own layout.
 fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<Plan<'a>> {
     let Some(name) = args.task.as_deref() else {
-        let tasks: Vec<_> = tasks::all()?.iter().map(|task| task.name.as_str()).collect();
-        bail!("say what the rows are with --as ({}, text), or name a --preset", tasks.join(", "));
+        let tasks: Vec<_> = tasks::all()?
+            .iter()
+            .map(|task| task.name.as_str())
+            .collect();
+        bail!(
+            "say what the rows are with --as ({}, text), or name a --preset",
+            tasks.join(", ")
+        );
     };
     let language = match args.language.as_slice() {
         _ if args.language_column.is_some() => None,
         [] => None,
         [language] => Some(*language),
-        _ => bail!("--language: a file is of one language; for several name their column with --language-column"),
+        _ => bail!(
+            "--language: a file is of one language; for several name their column with --language-column"
+        ),
     };
     let map: Map = args.map.iter().cloned().collect();
-    let listed = args.input.as_deref().filter(|path| path.join(DATASET_INFO).is_file() && args.files.is_none());
+    let listed = args
+        .input
+        .as_deref()
+        .filter(|path| path.join(DATASET_INFO).is_file() && args.files.is_none());
     if let Some(folder) = listed {
         let task = task_named(name)?;
         if args.kind.is_some_and(|kind| kind != Kind::Pairs) {
-            bail!("a folder with a {DATASET_INFO} has prompts and responses, which make --kind pairs");
+            bail!(
+                "a folder with a {DATASET_INFO} has prompts and responses, which make --kind pairs"
+            );
         }
         let listed = llama_factory::read(folder, args.dataset.as_deref())?;
         notes.extend(listed.notes);
-        let inputs =
-            listed.files.into_iter().map(|(path, layout)| Input { path, layout: layout_with(args, layout), language });
+        let inputs = listed.files.into_iter().map(|(path, layout)| Input {
+            path,
+            layout: layout_with(args, layout),
+            language,
+        });
         return Ok(plan(
             args,
             inputs.collect(),
@@ -246,7 +323,13 @@ fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<Plan<'a>
         (None, Some(path)) => chosen_files(path, args.files.as_deref())?,
         (None, None) => bail!("give a file, a folder or --hub ID"),
     };
-    let inputs = files.into_iter().map(|path| Ok(Input { layout: layout_of(args, &path)?, path, language }));
+    let inputs = files.into_iter().map(|path| {
+        Ok(Input {
+            layout: layout_of(args, &path)?,
+            path,
+            language,
+        })
+    });
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let target = target(args, name, &map)?;
     Ok(plan(args, inputs, target, language_column(args)?))
@@ -261,8 +344,15 @@ fn target<'a>(args: &ImportArgs, name: &str, map: &Map) -> Result<Target<'a>> {
     match (&args.english, args.kind) {
         (Some(_), Some(Kind::Test | Kind::Train)) => bail!("--english makes --kind pairs"),
         (Some(path), _) => {
-            let english = Input { path: path.clone(), layout: layout_of(args, path)?, language: Some(Language::En) };
-            let join = Join { key: args.key.clone(), same: args.same.clone() };
+            let english = Input {
+                path: path.clone(),
+                layout: layout_of(args, path)?,
+                language: Some(Language::En),
+            };
+            let join = Join {
+                key: args.key.clone(),
+                same: args.same.clone(),
+            };
             Ok(Target::pairs_of_files(task, map, english, join)?)
         }
         (None, Some(Kind::Pairs)) => Ok(Target::pairs(task, map)?),
@@ -275,7 +365,11 @@ fn task_named(name: &str) -> Result<&'static Task> {
 }
 
 fn part(kind: Option<Kind>) -> Part {
-    if kind == Some(Kind::Train) { Part::Train } else { Part::Test }
+    if kind == Some(Kind::Train) {
+        Part::Train
+    } else {
+        Part::Test
+    }
 }
 
 fn plan<'a>(
@@ -290,20 +384,29 @@ fn plan<'a>(
         language_column,
         drop_labels: args.drop.clone(),
         drop_texts: args.drop_text.clone(),
-        sample: Sample { take: args.take.map(|take| take as usize), seed: args.seed, balance: args.balance },
+        sample: Sample {
+            take: args.take.map(|take| take as usize),
+            seed: args.seed,
+            balance: args.balance,
+        },
         out: args.out.clone(),
         replace: args.replace,
     }
 }
 
 fn language_column(args: &ImportArgs) -> Result<Option<LanguageColumn>> {
-    let Some(column) = args.language_column.clone() else { return Ok(None) };
+    let Some(column) = args.language_column.clone() else {
+        return Ok(None);
+    };
     let mut codes: BTreeMap<String, Language> = BTreeMap::new();
     for (value, code) in &args.codes {
         codes.insert(value.clone(), code.parse().context("--codes")?);
     }
     if codes.is_empty() {
-        codes = Language::known().iter().map(|language| (language.code().to_owned(), *language)).collect();
+        codes = Language::known()
+            .iter()
+            .map(|language| (language.code().to_owned(), *language))
+            .collect();
     }
     if !args.language.is_empty() {
         codes.retain(|_, language| args.language.contains(language));
@@ -314,21 +417,43 @@ fn language_column(args: &ImportArgs) -> Result<Option<LanguageColumn>> {
 /// The layout of a file by its extension and the flags.
 fn layout_of(args: &ImportArgs, path: &Path) -> Result<Layout> {
     let format = args.format.or_else(|| Format::of(path)).with_context(|| {
-        format!("{}: its extension is none of {}; say --format", path.display(), Format::NAMES.join(", "))
+        format!(
+            "{}: its extension is none of {}; say --format",
+            path.display(),
+            Format::NAMES.join(", ")
+        )
     })?;
     Ok(layout_with(args, Layout::usual(format)))
 }
 
 fn layout_with(args: &ImportArgs, layout: Layout) -> Layout {
     let format = args.format.unwrap_or(layout.format);
-    let layout = if format == layout.format { layout } else { Layout::usual(format) };
+    let layout = if format == layout.format {
+        layout
+    } else {
+        Layout::usual(format)
+    };
     let columns = args.columns.clone().or(layout.columns);
-    Layout { format, quoted: args.quoted.unwrap_or(layout.quoted), columns }
+    Layout {
+        format,
+        quoted: args.quoted.unwrap_or(layout.quoted),
+        columns,
+    }
 }
 
 fn fetch(id: &HubId, patterns: &[String]) -> Result<Vec<PathBuf>> {
-    let wanted = |name: &str| patterns.iter().any(|pattern| preset::ends_like(Path::new(name), pattern));
-    let found = hub::find_dataset(id, &wanted, &Cache::from_env()?, &Sources::from_env(), &mut Download::default())?;
+    let wanted = |name: &str| {
+        patterns
+            .iter()
+            .any(|pattern| preset::ends_like(Path::new(name), pattern))
+    };
+    let found = hub::find_dataset(
+        id,
+        &wanted,
+        &Cache::from_env()?,
+        &Sources::from_env(),
+        &mut Download::default(),
+    )?;
     note(&format!("from {}", found.revision));
     Ok(found.files)
 }
@@ -340,11 +465,22 @@ fn chosen_files(path: &Path, pattern: Option<&str>) -> Result<Vec<PathBuf>> {
     }
     let all = files_of(path)?;
     let Some(pattern) = pattern else {
-        bail!("{} is a folder without a {DATASET_INFO}: say which of its files with --files", path.display());
+        bail!(
+            "{} is a folder without a {DATASET_INFO}: say which of its files with --files",
+            path.display()
+        );
     };
-    let chosen: Vec<_> = all.iter().filter(|file| preset::ends_like(file, pattern)).cloned().collect();
+    let chosen: Vec<_> = all
+        .iter()
+        .filter(|file| preset::ends_like(file, pattern))
+        .cloned()
+        .collect();
     if chosen.is_empty() {
-        bail!("--files {pattern}: none of the {} files below {} is like it", all.len(), path.display());
+        bail!(
+            "--files {pattern}: none of the {} files below {} is like it",
+            all.len(),
+            path.display()
+        );
     }
     Ok(chosen)
 }
@@ -356,13 +492,19 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(path).with_context(|| format!("cannot list {}", path.display()))? {
-        files.extend(files_of(&entry.with_context(|| format!("cannot list {}", path.display()))?.path())?);
+        files.extend(files_of(
+            &entry
+                .with_context(|| format!("cannot list {}", path.display()))?
+                .path(),
+        )?);
     }
     files.sort();
     Ok(files)
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` has no `=`"))?;
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` has no `=`"))?;
     Ok((key.to_owned(), value.to_owned()))
 }

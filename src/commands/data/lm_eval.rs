@@ -32,8 +32,8 @@ pub(crate) struct LmEvalArgs {
     /// Codes with commas, or all: those that the task and the folder have.
     #[arg(long, default_value = "all", value_parser = cli::languages)]
     languages: Arc<[Language]>,
-    /// Which words are scored: english, same, agnostic, or a set that the task's file names. Default: english, or same where
-    /// the answers are texts.
+    /// Which words are scored: english, same, agnostic, or a set that the task's file names.
+    /// Default: english, or same where the answers are texts.
     #[arg(long, value_parser = schema::recipe::read_labels)]
     labels: Option<LabelSet>,
     /// As of `eval`.
@@ -51,8 +51,8 @@ pub(crate) struct LmEvalArgs {
     /// Questions per language.
     #[arg(long, value_name = "N", value_parser = cli::count)]
     limit: Option<usize>,
-    /// Name of the task for lm-eval. Its own task of that name, if it has one, may be asked instead in older versions.
-    /// Default: the task's.
+    /// Name of the task for lm-eval. Its own task of that name, if it has one, may be asked
+    /// instead in older versions. Default: the task's.
     #[arg(long)]
     name: Option<String>,
     /// The folder to write, for its --include_path.
@@ -68,11 +68,22 @@ pub(super) fn run(args: &LmEvalArgs) -> Result<ExitCode> {
     let given = args.few_shot.clone().unwrap_or_else(|| task.own_few_shot());
     let few_shot = given.in_languages(args.exemplar_language, args.header_language);
     let are_texts = !task.text_choices().is_empty();
-    let labels = args.labels.unwrap_or(if are_texts { LabelSet::Same } else { LabelSet::English });
-    let asked = Asked { task, labels, few_shot: &few_shot, protocol: args.protocol };
+    let labels = args.labels.unwrap_or(if are_texts {
+        LabelSet::Same
+    } else {
+        LabelSet::English
+    });
+    let asked = Asked {
+        task,
+        labels,
+        few_shot: &few_shot,
+        protocol: args.protocol,
+    };
     let mut questions = Vec::new();
     for language in languages {
-        let Questions { mut docs, repairs, .. } = Questions::render(&args.data, &asked, language)?;
+        let Questions {
+            mut docs, repairs, ..
+        } = Questions::render(&args.data, &asked, language)?;
         repairs.iter().for_each(|repair| note(repair));
         docs.truncate(args.limit.unwrap_or(usize::MAX));
         result(&format!("{}\t{language}\t{}", task.name, docs.len()));
@@ -81,6 +92,8 @@ pub(super) fn run(args: &LmEvalArgs) -> Result<ExitCode> {
     let group = args.name.as_deref().unwrap_or(&task.name);
     export::write(&args.out, group, &asked, &questions)?;
     let folder = args.out.display();
-    note(&format!("wrote {folder}; ask it with: lm_eval --include_path {folder} --tasks {group} --log_samples ..."));
+    note(&format!(
+        "wrote {folder}; ask it with: lm_eval --include_path {folder} --tasks {group} --log_samples ..."
+    ));
     Ok(ExitCode::SUCCESS)
 }

@@ -14,10 +14,12 @@ use clap::Subcommand;
 /// `data ...`
 #[derive(Subcommand)]
 pub(crate) enum DataCommand {
-    /// Find what is wrong with test sets and translation pairs. Exit code 1 if any finding is an error.
+    /// Find what is wrong with test sets and translation pairs. Exit code 1 if any finding is
+    /// an error.
     #[command(after_help = "Example:\n  lingualign data audit assets/mini")]
     Audit(audit::AuditArgs),
-    /// Draw, check, mix and split the translation pairs of a recipe, in a form that LLaMA-Factory reads.
+    /// Draw, check, mix and split the translation pairs of a recipe, in a form that
+    /// LLaMA-Factory reads.
     #[command(after_help = "Example:\n  lingualign data build recipes/quickstart.toml --out built")]
     Build(build::BuildArgs),
     /// Turn data of other layouts into the layout that everything here reads.

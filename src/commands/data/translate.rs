@@ -1,4 +1,5 @@
-//! `data translate`: the texts of a file through an engine, into a file of the same or the pairs' layout.
+//! `data translate`: the texts of a file through an engine, into a file of the same or the
+//! pairs' layout.
 
 mod args;
 mod model;
@@ -35,12 +36,17 @@ pub(super) fn run(args: &TranslateArgs) -> Result<ExitCode> {
     let cache_path = cache_path(args)?;
     if args.dry_run {
         // A file that is not there yet holds nothing, and counting must not make it.
-        let cache = cache_path.exists().then(|| Cache::open(&cache_path)).transpose()?;
+        let cache = cache_path
+            .exists()
+            .then(|| Cache::open(&cache_path))
+            .transpose()?;
         let plan = job::plan(&*engine, &texts.texts(), cache.as_ref())?;
         progress::result(&describe(args, &plan)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let Some(out) = &args.out else { bail!("name the result with --out") };
+    let Some(out) = &args.out else {
+        bail!("name the result with --out")
+    };
     check_out(args, task, &texts, out)?;
     let cache = Cache::open(&cache_path)?;
     let translations = translate(args, &*engine, &texts.texts(), &cache)?;
@@ -53,18 +59,32 @@ pub(super) fn run(args: &TranslateArgs) -> Result<ExitCode> {
 fn read(args: &TranslateArgs, task: Option<&Task>) -> Result<Texts> {
     let path = &args.input;
     let layout = Layout::of(path);
-    if args.protocol.is_some() && (layout, out_layout(args)) != (Layout::Labelled, Some(Layout::Labelled)) {
-        bail!("--protocol is for the gold words of questions with labels, from {}; leave it out", path.display());
+    if args.protocol.is_some()
+        && (layout, out_layout(args)) != (Layout::Labelled, Some(Layout::Labelled))
+    {
+        bail!(
+            "--protocol is for the gold words of questions with labels, from {}; leave it out",
+            path.display()
+        );
     }
     let mut texts = match (layout, task) {
         (Layout::Lines, None) => Texts::read_lines(path, args.from)?,
-        (Layout::Lines, Some(_)) => bail!("{} holds plain lines, which have no task: leave --task out", path.display()),
-        (_, None) => bail!("{} holds questions: name their task with --task", path.display()),
-        // Pairs hold no labels, and counting needs none: then a question without one is as good as another.
+        (Layout::Lines, Some(_)) => bail!(
+            "{} holds plain lines, which have no task: leave --task out",
+            path.display()
+        ),
+        (_, None) => bail!(
+            "{} holds questions: name their task with --task",
+            path.display()
+        ),
+        // Pairs hold no labels, and counting needs none: then a question without one is as good
+        // as another.
         (Layout::Labelled, Some(task)) if out_layout(args) != Some(Layout::Labelled) => {
             Texts::read_questions(path, task, args.from)?
         }
-        (Layout::Labelled, Some(task)) => Texts::read_labelled(path, task, args.from, args.protocol)?,
+        (Layout::Labelled, Some(task)) => {
+            Texts::read_labelled(path, task, args.from, args.protocol)?
+        }
         (Layout::Pairs, Some(task)) => Texts::read_pairs(path, task, args.from)?,
     };
     if let Some(count) = args.limit {
@@ -80,7 +100,10 @@ fn out_layout(args: &TranslateArgs) -> Option<Layout> {
 fn open_engine(args: &TranslateArgs) -> Result<Box<dyn Engine>> {
     if args.engine != "model" {
         if args.local.adapter.is_some() {
-            bail!("engine {}: --adapter means nothing to it; leave it out", args.engine);
+            bail!(
+                "engine {}: --adapter means nothing to it; leave it out",
+                args.engine
+            );
         }
         let service = &args.service;
         return Ok(engines::open(&Settings {
@@ -96,7 +119,9 @@ fn open_engine(args: &TranslateArgs) -> Result<Box<dyn Engine>> {
             lines_per_request: args.pace.lines_per_request,
             command: service.command.clone(),
             is_dry: args.dry_run,
-            lookup: &|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+            lookup: &|name| {
+                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+            },
         })?);
     }
     Ok(Box::new(ModelEngine::open(args)?))
@@ -112,36 +137,74 @@ fn cache_path(args: &TranslateArgs) -> Result<PathBuf> {
 /// What cannot be written is said before anything is paid for.
 fn check_out(args: &TranslateArgs, task: Option<&Task>, texts: &Texts, out: &Path) -> Result<()> {
     crate::commands::check_out(out)?;
-    if let Some(named) = task.and_then(|task| named_language(task, out)).filter(|named| *named != args.to) {
-        bail!("{} is by its name a file in {}, but --to is {}; mend one", out.display(), named.name(), args.to);
+    if let Some(named) = task
+        .and_then(|task| named_language(task, out))
+        .filter(|named| *named != args.to)
+    {
+        bail!(
+            "{} is by its name a file in {}, but --to is {}; mend one",
+            out.display(),
+            named.name(),
+            args.to
+        );
     }
     let texts_as_they_are = texts.texts();
-    texts.translated(args.to, &texts_as_they_are, Layout::of(out)).with_context(|| out.display().to_string())?;
+    texts
+        .translated(args.to, &texts_as_they_are, Layout::of(out))
+        .with_context(|| out.display().to_string())?;
     Ok(())
 }
 
 /// The language in a name such as `snli_sw10k_train_question.json`.
 fn named_language(task: &Task, path: &Path) -> Option<Language> {
-    let rest = path.file_name()?.to_str()?.strip_prefix(&format!("{}_", task.name))?;
+    let rest = path
+        .file_name()?
+        .to_str()?
+        .strip_prefix(&format!("{}_", task.name))?;
     let digits = rest.find(|c: char| c.is_ascii_digit())?;
     rest[..digits].parse().ok()
 }
 
-fn translate(args: &TranslateArgs, engine: &dyn Engine, texts: &[String], cache: &Cache) -> Result<Vec<String>> {
+fn translate(
+    args: &TranslateArgs,
+    engine: &dyn Engine,
+    texts: &[String],
+    cache: &Cache,
+) -> Result<Vec<String>> {
     let plan = job::plan(engine, texts, Some(cache))?;
     let pace = Pace {
-        parallel: if args.engine == "model" { 1 } else { args.pace.parallel.into() },
+        parallel: if args.engine == "model" {
+            1
+        } else {
+            args.pace.parallel.into()
+        },
         requests_per_second: args.pace.requests_per_second,
         characters_per_minute: args.pace.characters_per_minute,
         tries: args.pace.tries,
         first_pause: Duration::from_secs_f64(args.pace.retry_pause),
     };
-    let bar = Mutex::new(Bar::new(&format!("{} to {}", args.from, args.to), plan.unique, "lines"));
-    let lock = || bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let watch = Watch { progress: &|done, _| lock().set(done, ""), note: &note, stop: &interrupted };
+    let bar = Mutex::new(Bar::new(
+        &format!("{} to {}", args.from, args.to),
+        plan.unique,
+        "lines",
+    ));
+    let lock = || {
+        bar.lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    };
+    let watch = Watch {
+        progress: &|done, _| lock().set(done, ""),
+        note: &note,
+        stop: &interrupted,
+    };
     let translations = job::run(engine, texts, cache, &pace, &watch)?;
-    let bar = bar.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    bar.finish(&format!("{} lines, {} of them from the cache", plan.unique, plan.cached));
+    let bar = bar
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    bar.finish(&format!(
+        "{} lines, {} of them from the cache",
+        plan.unique, plan.cached
+    ));
     Ok(translations)
 }
 
@@ -155,12 +218,18 @@ fn describe(args: &TranslateArgs, plan: &Plan) -> Result<String> {
             let dollars = plan.characters as f64 / 1e6 * price;
             let source = match args.price_per_million {
                 Some(_) => "as given".to_owned(),
-                None => format!("list price when this was built, before free shares; see {}", facts.page),
+                None => format!(
+                    "list price when this was built, before free shares; see {}",
+                    facts.page
+                ),
             };
             format!("about {dollars:.2} US dollars ({price} per million characters, {source})")
         }
         None => {
-            format!("billed by tokens, not by characters: --price-per-million makes an estimate; see {}", facts.page)
+            format!(
+                "billed by tokens, not by characters: --price-per-million makes an estimate; see {}",
+                facts.page
+            )
         }
     };
     Ok(format!(

@@ -1,5 +1,6 @@
-//! On what the files of each look depend: hashes of the model, its adapter, the prompts and the keys of the recipe that
-//! change a number in them. Made once a model, as every file is read for it.
+//! On what the files of each look depend: hashes of the model, its adapter, the prompts and the
+//! keys of the recipe that change a number in them. Made once a model, as every file is read
+//! for it.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +34,12 @@ impl Origins {
 
     /// The same before the adapter.
     fn of_base(&self) -> String {
-        Self { adapter: String::new(), prompts: self.prompts.clone(), own: BTreeMap::new() }.of_all()
+        Self {
+            adapter: String::new(),
+            prompts: self.prompts.clone(),
+            own: BTreeMap::new(),
+        }
+        .of_all()
     }
 }
 
@@ -43,32 +49,62 @@ impl Look {
         let (recipe, origins) = (&self.recipe, &self.origins);
         let draws = format!("seed {}, {} resamples", self.seed, recipe.resamples);
         let of = |language: &Language, prompts: &BTreeMap<Language, String>| {
-            vec![prompts.get(language).cloned().unwrap_or_default(), origins.adapter.clone()]
+            vec![
+                prompts.get(language).cloned().unwrap_or_default(),
+                origins.adapter.clone(),
+            ]
         };
         let known: Vec<String> = match step {
-            Step::Capture(language) => {
-                [of(&language, &origins.prompts), recipe.poolings.iter().map(Pooling::to_string).collect()].concat()
-            }
+            Step::Capture(language) => [
+                of(&language, &origins.prompts),
+                recipe.poolings.iter().map(Pooling::to_string).collect(),
+            ]
+            .concat(),
             Step::Map(pooling) => {
-                let permutations = format!("seed {}, {} permutations", self.seed, recipe.permutations);
-                vec![permutations, format!("{:?}", self.measures()), pooling.to_string(), origins.of_all()]
+                let permutations =
+                    format!("seed {}, {} permutations", self.seed, recipe.permutations);
+                vec![
+                    permutations,
+                    format!("{:?}", self.measures()),
+                    pooling.to_string(),
+                    origins.of_all(),
+                ]
             }
             Step::Change(pooling) => {
-                vec![format!("{:?}", self.measures()), pooling.to_string(), origins.of_all(), origins.of_base()]
+                vec![
+                    format!("{:?}", self.measures()),
+                    pooling.to_string(),
+                    origins.of_all(),
+                    origins.of_base(),
+                ]
             }
             Step::TunedLens => {
-                vec![draws, format!("{} updates of {}", recipe.lens_steps, recipe.lens_tokens), origins.of_all()]
+                vec![
+                    draws,
+                    format!("{} updates of {}", recipe.lens_steps, recipe.lens_tokens),
+                    origins.of_all(),
+                ]
             }
             Step::Lens(language) => {
-                let tuned = recipe.asks(Analysis::TunedLens).then(|| hash(&self.inputs(Step::TunedLens)));
+                let tuned = recipe
+                    .asks(Analysis::TunedLens)
+                    .then(|| hash(&self.inputs(Step::TunedLens)));
                 [of(&language, &origins.own), tuned.into_iter().collect()].concat()
             }
             Step::Neurons => vec![format!("share {}", recipe.neuron_share), origins.of_all()],
             Step::Silencing => {
                 let (items, share) = (recipe.silenced_items, recipe.neuron_share);
-                vec![draws, format!("{items} items, share {share}"), origins.of_all()]
+                vec![
+                    draws,
+                    format!("{items} items, share {share}"),
+                    origins.of_all(),
+                ]
             }
-            Step::Patching => vec![draws, format!("{} items", recipe.patched_items), origins.of_all()],
+            Step::Patching => vec![
+                draws,
+                format!("{} items", recipe.patched_items),
+                origins.of_all(),
+            ],
         };
         [vec![self.stage(step)], known].concat()
     }
@@ -77,7 +113,9 @@ impl Look {
 impl Experiment {
     /// What the recipe wants to see inside a model; `None` if nothing.
     pub(super) fn look(&self, plan: Option<&AdapterPlan>) -> Result<Option<Look>> {
-        let Some(recipe) = &self.recipe.analyse else { return Ok(None) };
+        let Some(recipe) = &self.recipe.analyse else {
+            return Ok(None);
+        };
         let task = tasks::task(&recipe.task)?;
         let eval = &self.recipe.eval;
         let languages = testset::asked(&self.recipe.data.dir, task, &recipe.languages)?;
@@ -86,13 +124,23 @@ impl Experiment {
         let few_shot = eval.exemplars(task);
         let limit = recipe.limit.or(eval.limit);
         let hash_of = |labels: LabelSet| -> Result<BTreeMap<Language, String>> {
-            let one =
-                |&language: &Language| Ok((language, self.hash_prompts(task, &few_shot, labels, limit, language)?));
+            let one = |&language: &Language| {
+                Ok((
+                    language,
+                    self.hash_prompts(task, &few_shot, labels, limit, language)?,
+                ))
+            };
             languages.iter().map(one).collect()
         };
         let (prompts, own) = (hash_of(labels)?, hash_of(LabelSet::Same)?);
-        let adapter = plan.map(|plan| Ok::<_, anyhow::Error>(hash(&self.adapter_inputs(Some(plan))?))).transpose()?;
-        let origins = Origins { adapter: adapter.unwrap_or_default(), prompts, own };
+        let adapter = plan
+            .map(|plan| Ok::<_, anyhow::Error>(hash(&self.adapter_inputs(Some(plan))?)))
+            .transpose()?;
+        let origins = Origins {
+            adapter: adapter.unwrap_or_default(),
+            prompts,
+            own,
+        };
         Ok(Some(Look {
             recipe: recipe.clone(),
             plan: plan.cloned(),
@@ -116,9 +164,18 @@ impl Experiment {
     ) -> Result<String> {
         let protocol = self.recipe.eval.protocol;
         let mut inputs = self.base_inputs();
-        inputs.extend([serde_json::to_string(task)?, labels.to_string(), language.to_string()]);
+        inputs.extend([
+            serde_json::to_string(task)?,
+            labels.to_string(),
+            language.to_string(),
+        ]);
         inputs.extend([format!("{protocol:?} {limit:?}"), few_shot.to_string()]);
-        inputs.extend(eval::hash_data(&self.recipe.data.dir, task, language, protocol)?);
+        inputs.extend(eval::hash_data(
+            &self.recipe.data.dir,
+            task,
+            language,
+            protocol,
+        )?);
         inputs.extend(self.exemplar_inputs(task, few_shot, language)?);
         Ok(hash(&inputs))
     }

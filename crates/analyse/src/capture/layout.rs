@@ -1,5 +1,5 @@
-//! A batch of token lists as the rows of one forward pass: what several begin with stands there once. Never here: running
-//! it.
+//! A batch of token lists as the rows of one forward pass: what several begin with stands there
+//! once. Never here: running it.
 
 use std::ops::Range;
 
@@ -19,16 +19,30 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Lays out `lists` after a shared prefix of that many tokens. One without tokens has no last row; it can be continued.
+    /// Lays out `lists` after a shared prefix of that many tokens. One without tokens has no
+    /// last row; it can be continued.
     ///
     /// # Errors
     /// None that a forest can cause.
     pub fn new(lists: &[&[u32]], prefix: usize) -> Result<Self, AnalyseError> {
         let forest = Forest::grow(lists);
-        let place = |place: data::forest::Place| Parent { sequence: place.sequence, rows: place.rows };
-        let rows = Rows::forest(forest.sequences.iter().map(|s| (s.parent.map(place), s.tokens.len())), prefix)?;
+        let place = |place: data::forest::Place| Parent {
+            sequence: place.sequence,
+            rows: place.rows,
+        };
+        let rows = Rows::forest(
+            forest
+                .sequences
+                .iter()
+                .map(|s| (s.parent.map(place), s.tokens.len())),
+            prefix,
+        )?;
         let ends = forest.ends.iter().map(|&end| place(end)).collect();
-        Ok(Self { input_ids: forest.tokens(), rows, ends })
+        Ok(Self {
+            input_ids: forest.tokens(),
+            rows,
+            ends,
+        })
     }
 
     /// The flat rows of the list at `at`, in the order of its tokens.
@@ -36,7 +50,8 @@ impl Layout {
         self.rows.stretches(self.ends[at])
     }
 
-    /// Adds a row for a token that continues the list at `at`; another call continues the same list, not this token.
+    /// Adds a row for a token that continues the list at `at`; another call continues the same
+    /// list, not this token.
     pub(crate) fn branch(&mut self, at: usize, token: u32) -> Result<(), AnalyseError> {
         self.rows.branch(self.ends[at], 1)?;
         self.input_ids.push(token);
@@ -45,7 +60,10 @@ impl Layout {
 
     /// The flat row of each list's last token.
     pub fn last_rows(&self) -> Vec<u32> {
-        self.ends.iter().map(|end| (self.rows.range(end.sequence).start + end.rows - 1) as u32).collect()
+        self.ends
+            .iter()
+            .map(|end| (self.rows.range(end.sequence).start + end.rows - 1) as u32)
+            .collect()
     }
 }
 

@@ -1,10 +1,13 @@
-//! Hidden states of many prompts or rows, in one pass, to safetensors files that grow batch by batch.
+//! Hidden states of many prompts or rows, in one pass, to safetensors files that grow batch by
+//! batch.
 //!
-//! What all prompts begin with is run once, and what several of a batch begin with once a batch; a token counts in every
-//! prompt that has it. Every value is the same whatever else is in the batch.
+//! What all prompts begin with is run once, and what several of a batch begin with once a
+//! batch; a token counts in every prompt that has it. Every value is the same whatever else is
+//! in the batch.
 //!
-//! Layers are the residual stream before the final norm: 0 the embedding's output, then that of each block. (Hugging Face's
-//! last hidden state is after the final norm.) Never here: what is made of the states.
+//! Layers are the residual stream before the final norm: 0 the embedding's output, then that of
+//! each block. (Hugging Face's last hidden state is after the final norm.) Never here: what is
+//! made of the states.
 
 mod layout;
 mod plan;
@@ -38,15 +41,17 @@ pub(crate) const TOKENS_PER_BATCH: usize = 2048;
 /// Sees how many of how many are done, and may stop the work by returning false.
 pub type Watch<'a> = dyn FnMut(usize, usize) -> bool + 'a;
 
-/// Writes the states of `prompts` after every layer to `file`, to be read by [`States::open`]: for each of `poolings` a
-/// tensor of its name, (items, L + 1, E).
+/// Writes the states of `prompts` after every layer to `file`, to be read by [`States::open`]:
+/// for each of `poolings` a tensor of its name, (items, L + 1, E).
 ///
-/// Until it is whole, the file stands in `<file>.partial`, and `<file>.progress` says what of it is done; the same call
-/// goes on from there, to the same bytes. `about` becomes the file's metadata, and says all on which the states depend
-/// beside the prompts: where it differs, nothing of the earlier part is taken.
+/// Until it is whole, the file stands in `<file>.partial`, and `<file>.progress` says what of
+/// it is done; the same call goes on from there, to the same bytes. `about` becomes the file's
+/// metadata, and says all on which the states depend beside the prompts: where it differs,
+/// nothing of the earlier part is taken.
 ///
 /// # Errors
-/// No prompts or poolings; a file that cannot be written, a full disk; a state that is not finite; `watch` said no.
+/// No prompts or poolings; a file that cannot be written, a full disk; a state that is not
+/// finite; `watch` said no.
 pub fn capture_language(
     model: &Decoder,
     prompts: &Prompts,
@@ -55,7 +60,15 @@ pub fn capture_language(
     about: BTreeMap<String, String>,
     watch: &mut Watch<'_>,
 ) -> Result<(), AnalyseError> {
-    capture_in_batches(model, prompts, poolings, file, &about, TOKENS_PER_BATCH, watch)
+    capture_in_batches(
+        model,
+        prompts,
+        poolings,
+        file,
+        &about,
+        TOKENS_PER_BATCH,
+        watch,
+    )
 }
 
 /// As [`capture_language`], with at most `tokens_per_batch` tokens after the prefix at once.
@@ -75,13 +88,20 @@ fn capture_in_batches(
         pooling,
         layers: layers.clone(),
     };
-    let wanted: Vec<Wanted> = Pooling::ALL.iter().filter(|pooling| poolings.contains(pooling)).map(want).collect();
+    let wanted: Vec<Wanted> = Pooling::ALL
+        .iter()
+        .filter(|pooling| poolings.contains(pooling))
+        .map(want)
+        .collect();
     let what = format!("the capture {}", file.display());
     if prompts.is_empty() {
         return Err(AnalyseError::Empty(what));
     }
     if wanted.is_empty() {
-        return Err(AnalyseError::Unusable { what, problem: "no poolings are asked for".to_owned() });
+        return Err(AnalyseError::Unusable {
+            what,
+            problem: "no poolings are asked for".to_owned(),
+        });
     }
     let each = 0..prompts.len();
     let lists = Lists {
@@ -89,11 +109,24 @@ fn capture_in_batches(
         suffixes: each.clone().map(|at| prompts.suffix(at)).collect(),
         questions: each.map(|at| prompts.question(at)).collect(),
     };
-    let known = [(states::ITEMS, prompts.items().to_vec()), (states::TOKENS, prompts.tokens())];
-    let tensors: Vec<_> = wanted.iter().map(|wanted| (wanted.name.clone(), wanted.shape(model.config()))).collect();
+    let known = [
+        (states::ITEMS, prompts.items().to_vec()),
+        (states::TOKENS, prompts.tokens()),
+    ];
+    let tensors: Vec<_> = wanted
+        .iter()
+        .map(|wanted| (wanted.name.clone(), wanted.shape(model.config())))
+        .collect();
     let plan = Plan::new(prompts.len(), &known, &tensors, about)?;
     let hash = plan.hash(lists.numbers());
     let mut store = Store::open(file, plan, &hash)?;
-    Work { model, lists, wanted: &wanted, tokens_per_batch, unit: "prompts" }.run(&mut store, watch)?;
+    Work {
+        model,
+        lists,
+        wanted: &wanted,
+        tokens_per_batch,
+        unit: "prompts",
+    }
+    .run(&mut store, watch)?;
     store.finish()
 }

@@ -1,5 +1,5 @@
-//! Rows of one prompt to one vector. Sums are taken in f64 in the order of the tokens, so that a vector depends neither on
-//! the batch nor on the threads. Never here: which prompts, files.
+//! Rows of one prompt to one vector. Sums are taken in f64 in the order of the tokens, so that
+//! a vector depends neither on the batch nor on the threads. Never here: which prompts, files.
 
 use std::ops::Range;
 
@@ -25,12 +25,14 @@ impl Span {
 /// Sums of the rows of the prefix (n, width): what [`Pooling::All`] begins with.
 pub(super) fn sum_rows(values: &[f32], width: usize) -> Vec<f64> {
     let mut sums = vec![0.0; width];
-    values.chunks_exact(width).for_each(|row| add(&mut sums, row, 1.0));
+    values
+        .chunks_exact(width)
+        .for_each(|row| add(&mut sums, row, 1.0));
     sums
 }
 
-/// Pools the rows of `span` of `values` (N, width) into `out` (width). `prefix` is [`sum_rows`] of the shared prefix, or
-/// empty where there is none; `sums` is room to work in.
+/// Pools the rows of `span` of `values` (N, width) into `out` (width). `prefix` is [`sum_rows`]
+/// of the shared prefix, or empty where there is none; `sums` is room to work in.
 pub(super) fn pool(
     pooling: Pooling,
     values: &[f32],
@@ -51,7 +53,9 @@ pub(super) fn pool(
             return;
         }
         Pooling::All => {
-            sums.iter_mut().zip(prefix).for_each(|(sum, prefix)| *sum = *prefix);
+            sums.iter_mut()
+                .zip(prefix)
+                .for_each(|(sum, prefix)| *sum = *prefix);
             span.rows().for_each(|at| add(sums, row(at), 1.0));
             span.prefix + span.rows.iter().map(Range::len).sum::<usize>()
         }
@@ -60,19 +64,27 @@ pub(super) fn pool(
             span.question.len()
         }
         Pooling::Weighted => {
-            (1..).zip(question(span)).for_each(|(place, at)| add(sums, row(at), f64::from(place)));
+            (1..)
+                .zip(question(span))
+                .for_each(|(place, at)| add(sums, row(at), f64::from(place)));
             span.question.len() * (span.question.len() + 1) / 2
         }
     };
-    out.iter_mut().zip(sums).for_each(|(out, sum)| *out = (*sum / weight as f64) as f32);
+    out.iter_mut()
+        .zip(sums)
+        .for_each(|(out, sum)| *out = (*sum / weight as f64) as f32);
 }
 
 fn question(span: &Span) -> impl Iterator<Item = usize> {
-    span.rows().skip(span.question.start).take(span.question.len())
+    span.rows()
+        .skip(span.question.start)
+        .take(span.question.len())
 }
 
 fn add(sums: &mut [f64], row: &[f32], weight: f64) {
-    sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * f64::from(*value));
+    sums.iter_mut()
+        .zip(row)
+        .for_each(|(sum, value)| *sum += weight * f64::from(*value));
 }
 
 #[cfg(test)]
@@ -82,7 +94,11 @@ mod tests {
     #[test]
     fn poolings_of_a_prompt_whose_rows_lie_apart() {
         let values = [1.0, 10.0, 2.0, 20.0, 4.0, 40.0, 8.0, 80.0];
-        let span = Span { rows: vec![0..1, 2..4], question: 1..3, prefix: 2 };
+        let span = Span {
+            rows: vec![0..1, 2..4],
+            question: 1..3,
+            prefix: 2,
+        };
         let prefix = sum_rows(&[3.0, 30.0, 4.0, 40.0], 2);
         assert_eq!(prefix, [7.0, 70.0]);
         for (pooling, expected) in [

@@ -1,5 +1,5 @@
-//! One language's prompts as token ids: what all begin with, what follows it in each, and where the question lies.
-//! Never here: a model.
+//! One language's prompts as token ids: what all begin with, what follows it in each, and where
+//! the question lies. Never here: a model.
 
 use std::ops::Range;
 
@@ -51,7 +51,10 @@ impl Prompts {
 
     /// Tokens of each whole prompt.
     pub fn tokens(&self) -> Vec<usize> {
-        self.suffixes.iter().map(|suffix| self.prefix.len() + suffix.len()).collect()
+        self.suffixes
+            .iter()
+            .map(|suffix| self.prefix.len() + suffix.len())
+            .collect()
     }
 
     /// How many prompts there are.
@@ -64,8 +67,9 @@ impl Prompts {
         self.suffixes.is_empty()
     }
 
-    /// Indices of the prompts in batches of at most `budget` tokens after the prefix, each index once; common beginnings
-    /// are together and count once. A prompt that is longer is alone.
+    /// Indices of the prompts in batches of at most `budget` tokens after the prefix, each
+    /// index once; common beginnings are together and count once. A prompt that is longer is
+    /// alone.
     pub fn batches(&self, budget: usize) -> Vec<Vec<usize>> {
         let suffixes: Vec<&[u32]> = self.suffixes.iter().map(Vec::as_slice).collect();
         forest::batches(&suffixes, |_| 0, budget)
@@ -82,50 +86,95 @@ impl Prompts {
         items: Vec<usize>,
         golds: Vec<usize>,
     ) -> Self {
-        Self { prefix, suffixes, questions, items, golds }
+        Self {
+            prefix,
+            suffixes,
+            questions,
+            items,
+            golds,
+        }
     }
 }
 
-/// Tokenises every prompt of the file and keeps the first `limit`. Prefix and question are those of the whole file, so
-/// that a state does not depend on the limit.
+/// Tokenises every prompt of the file and keeps the first `limit`. Prefix and question are
+/// those of the whole file, so that a state does not depend on the limit.
 ///
 /// # Errors
 /// The tokenizer fails; there are no prompts; one has no tokens.
-pub fn encode(tokenizer: &Tokenizer, rendered: &Rendered, limit: Option<usize>) -> Result<Prompts, AnalyseError> {
+pub fn encode(
+    tokenizer: &Tokenizer,
+    rendered: &Rendered,
+    limit: Option<usize>,
+) -> Result<Prompts, AnalyseError> {
     let ids = tokenizer.encode_all(&rendered.texts())?;
     if ids.is_empty() || limit == Some(0) {
-        return Err(AnalyseError::Empty(format!("the test set in {}", rendered.language)));
+        return Err(AnalyseError::Empty(format!(
+            "the test set in {}",
+            rendered.language
+        )));
     }
     if let Some(at) = ids.iter().position(Vec::is_empty) {
-        let what = format!("item {} in {}", rendered.prompts[at].item, rendered.language);
-        return Err(AnalyseError::Unusable { what, problem: "its prompt has no tokens".to_owned() });
+        let what = format!(
+            "item {} in {}",
+            rendered.prompts[at].item, rendered.language
+        );
+        return Err(AnalyseError::Unusable {
+            what,
+            problem: "its prompt has no tokens".to_owned(),
+        });
     }
     let split = prefix::split(&ids);
-    let (before, after) = (shared(&ids, |id| id.iter()), shared(&ids, |id| id.iter().rev()));
+    let (before, after) = (
+        shared(&ids, |id| id.iter()),
+        shared(&ids, |id| id.iter().rev()),
+    );
     let kept = limit.unwrap_or(ids.len()).min(ids.len());
     let prefix = split.prefix.len();
     let question = |prompt: &Vec<u32>| find_question(prompt.len() - prefix, before - prefix, after);
     Ok(Prompts {
         questions: ids[..kept].iter().map(question).collect(),
-        suffixes: split.suffixes[..kept].iter().map(|suffix| suffix.to_vec()).collect(),
+        suffixes: split.suffixes[..kept]
+            .iter()
+            .map(|suffix| suffix.to_vec())
+            .collect(),
         prefix: split.prefix.to_vec(),
-        items: rendered.prompts[..kept].iter().map(|prompt| prompt.item).collect(),
-        golds: rendered.prompts[..kept].iter().map(|prompt| prompt.gold.0).collect(),
+        items: rendered.prompts[..kept]
+            .iter()
+            .map(|prompt| prompt.item)
+            .collect(),
+        golds: rendered.prompts[..kept]
+            .iter()
+            .map(|prompt| prompt.gold.0)
+            .collect(),
     })
 }
 
 /// Tokens that all `prompts` have in common, read as `tokens` reads them.
-fn shared<'a, I: Iterator<Item = &'a u32>>(prompts: &'a [Vec<u32>], tokens: impl Fn(&'a Vec<u32>) -> I) -> usize {
-    let Some(first) = prompts.first() else { return 0 };
-    let with_first = |prompt| tokens(first).zip(tokens(prompt)).take_while(|(a, b)| a == b).count();
+fn shared<'a, I: Iterator<Item = &'a u32>>(
+    prompts: &'a [Vec<u32>],
+    tokens: impl Fn(&'a Vec<u32>) -> I,
+) -> usize {
+    let Some(first) = prompts.first() else {
+        return 0;
+    };
+    let with_first = |prompt| {
+        tokens(first)
+            .zip(tokens(prompt))
+            .take_while(|(a, b)| a == b)
+            .count()
+    };
     prompts.iter().map(with_first).min().unwrap_or(0)
 }
 
-/// The tokens of a suffix of `length` between `before` and `after` common ones; where nothing is left, all but the last,
-/// and where that is nothing, the last.
+/// The tokens of a suffix of `length` between `before` and `after` common ones; where nothing
+/// is left, all but the last, and where that is nothing, the last.
 fn find_question(length: usize, before: usize, after: usize) -> Range<usize> {
     let end = length.saturating_sub(after);
-    if before < end { before..end } else { 0..(length - 1).max(1) }
+    if before < end {
+        before..end
+    } else {
+        0..(length - 1).max(1)
+    }
 }
 
 #[cfg(test)]
@@ -135,10 +184,27 @@ mod tests {
     #[test]
     fn the_question_is_what_differs_and_never_nothing() {
         let prompts = vec![vec![9, 9, 1, 2, 7, 8], vec![9, 9, 3, 7, 8]];
-        assert_eq!((shared(&prompts, |ids| ids.iter()), shared(&prompts, |ids| ids.iter().rev())), (2, 2));
-        assert_eq!((find_question(4, 0, 2), find_question(3, 0, 2)), (0..2, 0..1));
-        assert_eq!(find_question(5, 1, 1), 1..4, "a beginning that is not all in the prefix");
-        assert_eq!(find_question(4, 0, 4), 0..3, "nothing between: all but the last");
+        assert_eq!(
+            (
+                shared(&prompts, |ids| ids.iter()),
+                shared(&prompts, |ids| ids.iter().rev())
+            ),
+            (2, 2)
+        );
+        assert_eq!(
+            (find_question(4, 0, 2), find_question(3, 0, 2)),
+            (0..2, 0..1)
+        );
+        assert_eq!(
+            find_question(5, 1, 1),
+            1..4,
+            "a beginning that is not all in the prefix"
+        );
+        assert_eq!(
+            find_question(4, 0, 4),
+            0..3,
+            "nothing between: all but the last"
+        );
         assert_eq!(find_question(2, 1, 1), 0..1);
         assert_eq!(find_question(1, 1, 1), 0..1, "one token is the question");
     }

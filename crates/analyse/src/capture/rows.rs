@@ -1,4 +1,5 @@
-//! Rows of text or ids that a user brings, for the command `capture`. Never here: prompts of a task.
+//! Rows of text or ids that a user brings, for the command `capture`. Never here: prompts of a
+//! task.
 
 use std::{
     collections::BTreeMap,
@@ -41,12 +42,30 @@ pub enum Kind {
 
 impl Kind {
     /// Those that are written unless others are asked for, in the order of the file.
-    pub const USUAL: [Self; 4] = [Self::LogitsLast, Self::HiddenLast, Self::HiddenMean, Self::FinalLast];
+    pub const USUAL: [Self; 4] = [
+        Self::LogitsLast,
+        Self::HiddenLast,
+        Self::HiddenMean,
+        Self::FinalLast,
+    ];
     /// All of them, in the order of the file.
-    pub const ALL: [Self; 6] =
-        [Self::LogitsLast, Self::HiddenLast, Self::HiddenMean, Self::FinalLast, Self::MlpLast, Self::MlpMean];
+    pub const ALL: [Self; 6] = [
+        Self::LogitsLast,
+        Self::HiddenLast,
+        Self::HiddenMean,
+        Self::FinalLast,
+        Self::MlpLast,
+        Self::MlpMean,
+    ];
     /// Their names.
-    pub const WORDS: [&str; 6] = ["logits.last", "hidden.last", "hidden.mean", "final.last", "mlp.last", "mlp.mean"];
+    pub const WORDS: [&str; 6] = [
+        "logits.last",
+        "hidden.last",
+        "hidden.mean",
+        "final.last",
+        "mlp.last",
+        "mlp.mean",
+    ];
 
     /// The tensor's name in the file.
     pub fn name(self) -> &'static str {
@@ -68,7 +87,12 @@ impl Kind {
             Source::Neurons => layers.iter().copied().filter(|&layer| layer > 0).collect(),
             Source::Final | Source::Logits => Vec::new(),
         };
-        Wanted { name: self.name().to_owned(), source, pooling, layers }
+        Wanted {
+            name: self.name().to_owned(),
+            source,
+            pooling,
+            layers,
+        }
     }
 }
 
@@ -80,7 +104,8 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    /// `kinds` at the layers in `layers`, of 0 to L; `None`: at all. The mlp is that of the blocks among them, from 1.
+    /// `kinds` at the layers in `layers`, of 0 to L; `None`: at all. The mlp is that of the
+    /// blocks among them, from 1.
     ///
     /// # Errors
     /// Nothing chosen; a layer that the model does not have; neurons of no block.
@@ -92,20 +117,34 @@ impl Chosen {
         let last = config.num_hidden_layers;
         let refuse = |what: String, problem: String| Err(AnalyseError::Unusable { what, problem });
         let ranges = layers.unwrap_or(&[]);
-        if let Some(layer) = ranges.iter().map(RangeInclusive::end).find(|layer| **layer > last) {
+        if let Some(layer) = ranges
+            .iter()
+            .map(RangeInclusive::end)
+            .find(|layer| **layer > last)
+        {
             return refuse(
                 format!("layer {layer}"),
                 format!("the model has layers 0, the embedding's output, to {last}"),
             );
         }
-        let is_chosen = |layer: &usize| layers.is_none() || ranges.iter().any(|range| range.contains(layer));
+        let is_chosen =
+            |layer: &usize| layers.is_none() || ranges.iter().any(|range| range.contains(layer));
         let layers: Vec<usize> = (0..=last).filter(is_chosen).collect();
-        let wanted: Vec<Wanted> =
-            Kind::ALL.iter().filter(|kind| kinds.contains(kind)).map(|kind| kind.want(&layers)).collect();
+        let wanted: Vec<Wanted> = Kind::ALL
+            .iter()
+            .filter(|kind| kinds.contains(kind))
+            .map(|kind| kind.want(&layers))
+            .collect();
         if wanted.is_empty() || layers.is_empty() {
-            return refuse("capture".to_owned(), "no tensors or no layers are asked for".to_owned());
+            return refuse(
+                "capture".to_owned(),
+                "no tensors or no layers are asked for".to_owned(),
+            );
         }
-        match wanted.iter().find(|w| w.source == Source::Neurons && w.layers.is_empty()) {
+        match wanted
+            .iter()
+            .find(|w| w.source == Source::Neurons && w.layers.is_empty())
+        {
             None => Ok(Self { wanted, layers }),
             Some(wanted) => {
                 let problem = format!("layer 0 has no mlp; name layers from 1 to {last} too");
@@ -121,7 +160,8 @@ enum Row {
     Ids(Vec<u32>),
 }
 
-/// Reads `{"text": ...}` or `{"ids": [...]}` a line, every id below `vocab_size`. A tokenizer is needed only for texts.
+/// Reads `{"text": ...}` or `{"ids": [...]}` a line, every id below `vocab_size`. A tokenizer
+/// is needed only for texts.
 ///
 /// # Errors
 /// A file that cannot be read or has no rows; a line that is no row; what `tokenizer` gives.
@@ -131,7 +171,13 @@ pub fn read_rows(
     tokenizer: &mut dyn FnMut() -> Result<Tokenizer, AnalyseError>,
 ) -> Result<Vec<Vec<u32>>, AnalyseError> {
     let opened = File::open(file).map_err(DiskError::at("read", file))?;
-    let refuse = |line| move |problem| AnalyseError::Row { file: file.display().to_string(), line, problem };
+    let refuse = |line| {
+        move |problem| AnalyseError::Row {
+            file: file.display().to_string(),
+            line,
+            problem,
+        }
+    };
     let mut rows: Vec<(usize, Row)> = Vec::new();
     for (line, content) in (1..).zip(BufReader::new(opened).lines()) {
         let content = content.map_err(DiskError::at("read", file))?;
@@ -160,7 +206,9 @@ pub fn read_rows(
 fn read_row(content: &str) -> Result<Row, String> {
     let value: Value = serde_json::from_str(content).map_err(|e| format!("no JSON: {e}"))?;
     match (value.get("text"), value.get("ids")) {
-        (Some(text), None) => Ok(Row::Text(text.as_str().ok_or("`text` is no text")?.to_owned())),
+        (Some(text), None) => Ok(Row::Text(
+            text.as_str().ok_or("`text` is no text")?.to_owned(),
+        )),
         (None, Some(ids)) => read_ids(ids).map(Row::Ids),
         _ => Err("has neither `text` nor `ids`, or both".to_owned()),
     }
@@ -169,23 +217,29 @@ fn read_row(content: &str) -> Result<Row, String> {
 fn read_ids(ids: &Value) -> Result<Vec<u32>, String> {
     let ids = ids.as_array().ok_or("`ids` is no list")?;
     let id = |id: &Value| id.as_u64().and_then(|id| u32::try_from(id).ok());
-    ids.iter().map(id).collect::<Option<Vec<_>>>().ok_or_else(|| "an id is no whole number".to_owned())
+    ids.iter()
+        .map(id)
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| "an id is no whole number".to_owned())
 }
 
 fn check_ids(ids: &[u32], vocab_size: usize) -> Result<(), String> {
     match ids.iter().find(|&&id| id as usize >= vocab_size) {
         _ if ids.is_empty() => Err("has no tokens".to_owned()),
-        Some(id) => Err(format!("token id {id} is not in the model's vocabulary of {vocab_size}")),
+        Some(id) => Err(format!(
+            "token id {id} is not in the model's vocabulary of {vocab_size}"
+        )),
         None => Ok(()),
     }
 }
 
-/// Writes the tensors `chosen` of `rows`, in their order, to `file`; unfinished work goes on as in
-/// [`super::capture_language`]. `about` becomes the file's metadata, with `layers` beside it, and says all on which the
-/// values depend beside the rows.
+/// Writes the tensors `chosen` of `rows`, in their order, to `file`; unfinished work goes on as
+/// in [`super::capture_language`]. `about` becomes the file's metadata, with `layers` beside
+/// it, and says all on which the values depend beside the rows.
 ///
 /// # Errors
-/// No rows; a file that cannot be written, a full disk; a value that is not finite; `watch` said no.
+/// No rows; a file that cannot be written, a full disk; a value that is not finite; `watch`
+/// said no.
 pub fn capture_rows(
     model: &Decoder,
     rows: &[Vec<u32>],
@@ -195,21 +249,45 @@ pub fn capture_rows(
     watch: &mut Watch<'_>,
 ) -> Result<(), AnalyseError> {
     if rows.is_empty() {
-        return Err(AnalyseError::Empty(format!("the capture {}", file.display())));
+        return Err(AnalyseError::Empty(format!(
+            "the capture {}",
+            file.display()
+        )));
     }
     if let Some(row) = rows.iter().position(Vec::is_empty) {
-        return Err(AnalyseError::Unusable { what: format!("row {row}"), problem: "it has no tokens".to_owned() });
+        return Err(AnalyseError::Unusable {
+            what: format!("row {row}"),
+            problem: "it has no tokens".to_owned(),
+        });
     }
     let split = prefix::split(rows);
-    let questions = split.suffixes.iter().map(|suffix| 0..suffix.len()).collect();
-    let lists = Lists { prefix: split.prefix, suffixes: split.suffixes, questions };
+    let questions = split
+        .suffixes
+        .iter()
+        .map(|suffix| 0..suffix.len())
+        .collect();
+    let lists = Lists {
+        prefix: split.prefix,
+        suffixes: split.suffixes,
+        questions,
+    };
     let layers: Vec<String> = chosen.layers.iter().map(ToString::to_string).collect();
     about.insert("layers".to_owned(), layers.join(","));
-    let tensors: Vec<_> = chosen.wanted.iter().map(|w| (w.name.clone(), w.shape(model.config()))).collect();
+    let tensors: Vec<_> = chosen
+        .wanted
+        .iter()
+        .map(|w| (w.name.clone(), w.shape(model.config())))
+        .collect();
     let plan = Plan::new(rows.len(), &[], &tensors, &about)?;
     let hash = plan.hash(lists.numbers());
     let mut store = Store::open(file, plan, &hash)?;
-    let work = Work { model, lists, wanted: &chosen.wanted, tokens_per_batch: TOKENS_PER_BATCH, unit: "rows" };
+    let work = Work {
+        model,
+        lists,
+        wanted: &chosen.wanted,
+        tokens_per_batch: TOKENS_PER_BATCH,
+        unit: "rows",
+    };
     work.run(&mut store, watch)?;
     store.finish()
 }

@@ -1,5 +1,5 @@
-//! Pooled states on disk, read one layer at a time: a safetensors file with one tensor a pooling, (items, L + 1, E), and
-//! beside them `items` and `tokens`. Never here: making them.
+//! Pooled states on disk, read one layer at a time: a safetensors file with one tensor a
+//! pooling, (items, L + 1, E), and beside them `items` and `tokens`. Never here: making them.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,8 @@ pub struct States {
     pub items: Vec<usize>,
     /// Tokens of each whole prompt.
     pub tokens: Vec<usize>,
-    /// What the states are of: model, adapter, dtype, task, language, as it was given to the capture.
+    /// What the states are of: model, adapter, dtype, task, language, as it was given to the
+    /// capture.
     pub about: BTreeMap<String, String>,
     path: PathBuf,
     layers: usize,
@@ -46,16 +47,27 @@ impl States {
     /// The file cannot be read, is cut short, or is no file of states.
     pub fn open(file: &Path) -> Result<Self, AnalyseError> {
         let mut opened = File::open(file).map_err(DiskError::at("open", file))?;
-        let refuse = |problem: String| AnalyseError::File { file: file.to_owned(), problem };
+        let refuse = |problem: String| AnalyseError::File {
+            file: file.to_owned(),
+            problem,
+        };
         let (start, header) = read_header(&mut opened, file)?;
         let find = |name: &str| header.info(name).ok_or_else(|| refuse(missing(name)));
         let mut read = |name: &str| -> Result<Vec<usize>, AnalyseError> {
             let info = find(name)?;
             if info.dtype != Dtype::I64 || info.shape.len() != 1 {
-                return Err(refuse(format!("`{name}` is {:?} {:?}, not a list of I64", info.dtype, info.shape)));
+                return Err(refuse(format!(
+                    "`{name}` is {:?} {:?}, not a list of I64",
+                    info.dtype, info.shape
+                )));
             }
             let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
-            read_at(&mut opened, start + info.data_offsets.0 as u64, &mut bytes, file)?;
+            read_at(
+                &mut opened,
+                start + info.data_offsets.0 as u64,
+                &mut bytes,
+                file,
+            )?;
             let (numbers, _) = bytes.as_chunks::<8>();
             let number = |bytes: &[u8; 8]| usize::try_from(i64::from_le_bytes(*bytes));
             let numbers = numbers.iter().map(number).collect::<Result<_, _>>();
@@ -63,7 +75,12 @@ impl States {
         };
         let (items, tokens) = (read(ITEMS)?, read(TOKENS)?);
         let mut states = Self {
-            about: header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            about: header
+                .metadata()
+                .iter()
+                .flatten()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
             path: file.to_owned(),
             layers: 0,
             width: 0,
@@ -81,7 +98,9 @@ impl States {
         }
         let (items, tokens) = (states.items.len(), states.tokens.len());
         if items != tokens {
-            return Err(refuse(format!("`{ITEMS}` has {items} entries, `{TOKENS}` {tokens}; capture it again")));
+            return Err(refuse(format!(
+                "`{ITEMS}` has {items} entries, `{TOKENS}` {tokens}; capture it again"
+            )));
         }
         Ok(states)
     }
@@ -89,14 +108,21 @@ impl States {
     /// Takes note of a pooling's tensor, whose offsets count from `start`; all have one shape.
     fn add(&mut self, pooling: Pooling, info: &TensorInfo, start: u64) -> Result<(), String> {
         let &[items, layers, width] = info.shape.as_slice() else {
-            return Err(format!("`{pooling}` has shape {:?}, not (items, layers, width)", info.shape));
+            return Err(format!(
+                "`{pooling}` has shape {:?}, not (items, layers, width)",
+                info.shape
+            ));
         };
         let same = self.starts.is_empty() || (layers, width) == (self.layers, self.width);
         if info.dtype != Dtype::F32 || items != self.items.len() || layers * width == 0 || !same {
-            return Err(format!("`{pooling}` is {:?} {:?}, which fits no other tensor", info.dtype, info.shape));
+            return Err(format!(
+                "`{pooling}` is {:?} {:?}, which fits no other tensor",
+                info.dtype, info.shape
+            ));
         }
         (self.layers, self.width) = (layers, width);
-        self.starts.insert(pooling, start + info.data_offsets.0 as u64);
+        self.starts
+            .insert(pooling, start + info.data_offsets.0 as u64);
         Ok(())
     }
 
@@ -118,16 +144,25 @@ impl States {
     /// The states of every item at one layer: (items, E), row-major.
     ///
     /// # Errors
-    /// The file has no such pooling or layer, can no longer be read, or holds a value that is not finite.
+    /// The file has no such pooling or layer, can no longer be read, or holds a value that is
+    /// not finite.
     pub fn layer(&self, pooling: Pooling, layer: usize) -> Result<Vec<f32>, AnalyseError> {
-        let unusable = |what: String, problem: String| Err(AnalyseError::Unusable { what, problem });
+        let unusable =
+            |what: String, problem: String| Err(AnalyseError::Unusable { what, problem });
         let Some(&start) = self.starts.get(&pooling) else {
             let there: Vec<String> = self.poolings().iter().map(ToString::to_string).collect();
-            let problem = format!("{} has {}; capture it again with it", self.path.display(), there.join(", "));
+            let problem = format!(
+                "{} has {}; capture it again with it",
+                self.path.display(),
+                there.join(", ")
+            );
             return unusable(format!("pooling `{pooling}`"), problem);
         };
         if layer >= self.layers {
-            return unusable(format!("layer {layer}"), format!("there are layers 0 to {}", self.layers - 1));
+            return unusable(
+                format!("layer {layer}"),
+                format!("there are layers 0 to {}", self.layers - 1),
+            );
         }
         let mut file = File::open(&self.path).map_err(DiskError::at("open", &self.path))?;
         let row = self.width * size_of::<f32>();
@@ -136,11 +171,24 @@ impl States {
             let at = (item * self.layers + layer) * row;
             read_at(&mut file, start + at as u64, bytes, &self.path)?;
         }
-        let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        let values: Vec<f32> = bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect();
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            let place = format!("`{pooling}` of item {} at layer {layer}", self.items[at / self.width]);
-            let problem = format!("{place} is not finite, which no capture writes; remove the file and capture again");
-            return Err(AnalyseError::File { file: self.path.clone(), problem });
+            let place = format!(
+                "`{pooling}` of item {} at layer {layer}",
+                self.items[at / self.width]
+            );
+            let problem = format!(
+                "{place} is not finite, which no capture writes; remove the file and capture again"
+            );
+            return Err(AnalyseError::File {
+                file: self.path.clone(),
+                problem,
+            });
         }
         Ok(values)
     }
@@ -151,13 +199,18 @@ fn missing(name: &str) -> String {
 }
 
 fn read_at(file: &mut File, start: u64, bytes: &mut [u8], path: &Path) -> Result<(), AnalyseError> {
-    let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(bytes));
+    let read = file
+        .seek(SeekFrom::Start(start))
+        .and_then(|_| file.read_exact(bytes));
     Ok(read.map_err(DiskError::at("read", path))?)
 }
 
 /// Where a file's tensors begin, and what it says of them; its length is checked.
 fn read_header(file: &mut File, path: &Path) -> Result<(u64, Metadata), AnalyseError> {
-    let refuse = |problem: String| AnalyseError::File { file: path.to_owned(), problem };
+    let refuse = |problem: String| AnalyseError::File {
+        file: path.to_owned(),
+        problem,
+    };
     let length = file.metadata().map_err(DiskError::at("read", path))?.len();
     let mut size = [0; 8];
     if length >= 8 {
@@ -165,16 +218,24 @@ fn read_header(file: &mut File, path: &Path) -> Result<(u64, Metadata), AnalyseE
     }
     let size = u64::from_le_bytes(size);
     if size == 0 || size > LONGEST_HEADER || size + 8 > length {
-        return Err(refuse("no safetensors file; remove it and capture again".to_owned()));
+        return Err(refuse(
+            "no safetensors file; remove it and capture again".to_owned(),
+        ));
     }
     let mut text = vec![0; size as usize];
     read_at(file, 8, &mut text, path)?;
-    let header: Metadata = serde_json::from_slice(&text)
-        .map_err(|e| refuse(format!("its header is broken ({e}); remove it and capture again")))?;
-    // That tensors lie one behind the other and are as long as their shapes say, reading the header has checked.
+    let header: Metadata = serde_json::from_slice(&text).map_err(|e| {
+        refuse(format!(
+            "its header is broken ({e}); remove it and capture again"
+        ))
+    })?;
+    // That tensors lie one behind the other and are as long as their shapes say, reading the
+    // header has checked.
     let wanted = 8 + size + header.data_len() as u64;
     if wanted != length {
-        let problem = format!("{length} bytes, but its header speaks of {wanted}; remove it and capture again");
+        let problem = format!(
+            "{length} bytes, but its header speaks of {wanted}; remove it and capture again"
+        );
         return Err(refuse(problem));
     }
     Ok((8 + size, header))

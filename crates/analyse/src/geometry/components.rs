@@ -1,5 +1,5 @@
-//! Two principal components of all languages together (Jolliffe 2002): the axes along which all rows, taken as one cloud,
-//! vary most. Never here: how eigenvectors are found, measures.
+//! Two principal components of all languages together (Jolliffe 2002): the axes along which all
+//! rows, taken as one cloud, vary most. Never here: how eigenvectors are found, measures.
 
 use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
 use rayon::prelude::*;
@@ -29,11 +29,16 @@ pub(super) struct Scores {
 impl Scores {
     /// (n, 2)
     pub(super) fn points(&self) -> Vec<[f32; 2]> {
-        self.first.iter().zip(&self.second).map(|(first, second)| [*first as f32, *second as f32]).collect()
+        self.first
+            .iter()
+            .zip(&self.second)
+            .map(|(first, second)| [*first as f32, *second as f32])
+            .collect()
     }
 }
 
-/// All rows as one cloud around its mean: each language's deviations, moved by what its mean differs.
+/// All rows as one cloud around its mean: each language's deviations, moved by what its mean
+/// differs.
 pub(super) struct Cloudscape<'a> {
     pub(super) clouds: &'a [Cloud],
     /// (languages, E); zeros where each language's mean is taken out.
@@ -41,24 +46,39 @@ pub(super) struct Cloudscape<'a> {
     pub(super) width: usize,
 }
 
-/// Fits two components, with each language's mean taken out or not. `None` where nothing varies.
+/// Fits two components, with each language's mean taken out or not. `None` where nothing
+/// varies.
 ///
 /// # Errors
 /// The eigenvectors cannot be found.
-pub(super) fn fit(clouds: &[Cloud], width: usize, centred: bool) -> Result<Option<Fit>, AnalyseError> {
-    let rows = Cloudscape { clouds, offsets: offsets(clouds, width, centred), width };
+pub(super) fn fit(
+    clouds: &[Cloud],
+    width: usize,
+    centred: bool,
+) -> Result<Option<Fit>, AnalyseError> {
+    let rows = Cloudscape {
+        clouds,
+        offsets: offsets(clouds, width, centred),
+        width,
+    };
     let variance = rows.variance();
     let squares: f64 = clouds.iter().flat_map(|cloud| &cloud.squares).sum();
     if variance <= ROUNDING * squares {
         return Ok(None);
     }
-    let Pairs { values, mut vectors } = leading_pairs(&rows)?;
+    let Pairs {
+        values,
+        mut vectors,
+    } = leading_pairs(&rows)?;
     vectors.iter_mut().for_each(|vector| turn(vector));
     let scores = clouds.iter().zip(&rows.offsets).map(|(cloud, offset)| {
         let [first, second] = [0, 1].map(|k| project(cloud, offset, &vectors[k]));
         Scores { first, second }
     });
-    Ok(Some(Fit { explained: values.map(|value| (value / variance).max(0.0)), scores: scores.collect() }))
+    Ok(Some(Fit {
+        explained: values.map(|value| (value / variance).max(0.0)),
+        scores: scores.collect(),
+    }))
 }
 
 impl Cloudscape<'_> {
@@ -76,17 +96,27 @@ impl Cloudscape<'_> {
         self.clouds.iter().zip(&self.offsets).map(of).sum()
     }
 
-    /// The rows' scatter matrix (E, E) times `block` (E, b), without making it: a language's deviations sum to zero, so what
-    /// its mean adds stands apart.
+    /// The rows' scatter matrix (E, E) times `block` (E, b), without making it: a language's
+    /// deviations sum to zero, so what its mean adds stands apart.
     pub(super) fn scatter_times(&self, block: MatRef<'_, f64>) -> Mat<f64> {
         let of = |(cloud, offset): (&Cloud, &Vec<f64>)| {
             let rows = cloud.matrix();
             let mut along = Mat::zeros(cloud.len(), block.ncols());
             matmul(along.as_mut(), Accum::Replace, rows, block, 1.0, Par::Seq);
             let mut out = Mat::zeros(self.width, block.ncols());
-            matmul(out.as_mut(), Accum::Replace, rows.transpose(), along.as_ref(), 1.0, Par::Seq);
+            matmul(
+                out.as_mut(),
+                Accum::Replace,
+                rows.transpose(),
+                along.as_ref(),
+                1.0,
+                Par::Seq,
+            );
             for column in 0..block.ncols() {
-                let along = cloud.len() as f64 * (0..self.width).map(|d| offset[d] * block[(d, column)]).sum::<f64>();
+                let along = cloud.len() as f64
+                    * (0..self.width)
+                        .map(|d| offset[d] * block[(d, column)])
+                        .sum::<f64>();
                 (0..self.width).for_each(|d| out[(d, column)] += along * offset[d]);
             }
             out
@@ -99,11 +129,18 @@ impl Cloudscape<'_> {
 
     /// All rows: (N, E).
     pub(super) fn rows(&self) -> Mat<f64> {
-        let all = self.clouds.iter().zip(&self.offsets).flat_map(|(cloud, offset)| {
-            cloud
-                .rows()
-                .map(move |row| row.iter().zip(offset).map(|(value, offset)| value + offset).collect::<Vec<f64>>())
-        });
+        let all = self
+            .clouds
+            .iter()
+            .zip(&self.offsets)
+            .flat_map(|(cloud, offset)| {
+                cloud.rows().map(move |row| {
+                    row.iter()
+                        .zip(offset)
+                        .map(|(value, offset)| value + offset)
+                        .collect::<Vec<f64>>()
+                })
+            });
         let all: Vec<Vec<f64>> = all.collect();
         Mat::from_fn(all.len(), self.width, |row, column| all[row][column])
     }
@@ -113,18 +150,33 @@ impl Cloudscape<'_> {
 pub(super) fn offsets(clouds: &[Cloud], width: usize, centred: bool) -> Vec<Vec<f64>> {
     let mut centre = vec![0.0; width];
     for cloud in clouds {
-        centre.iter_mut().zip(&cloud.mean).for_each(|(sum, mean)| *sum += mean / clouds.len() as f64);
+        centre
+            .iter_mut()
+            .zip(&cloud.mean)
+            .for_each(|(sum, mean)| *sum += mean / clouds.len() as f64);
     }
     let offset = |cloud: &Cloud| match centred {
         true => vec![0.0; width],
-        false => cloud.mean.iter().zip(&centre).map(|(mean, centre)| mean - centre).collect(),
+        false => cloud
+            .mean
+            .iter()
+            .zip(&centre)
+            .map(|(mean, centre)| mean - centre)
+            .collect(),
     };
     clouds.iter().map(offset).collect()
 }
 
-/// Makes the entry that is largest in size positive, as scikit-learn does; of equal ones the first.
+/// Makes the entry that is largest in size positive, as scikit-learn does; of equal ones the
+/// first.
 fn turn(vector: &mut [f64]) {
-    let largest = vector.iter().fold(0.0_f64, |best, value| if value.abs() > best.abs() { *value } else { best });
+    let largest = vector.iter().fold(0.0_f64, |best, value| {
+        if value.abs() > best.abs() {
+            *value
+        } else {
+            best
+        }
+    });
     if largest < 0.0 {
         vector.iter_mut().for_each(|value| *value = -*value);
     }

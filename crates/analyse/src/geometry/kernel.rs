@@ -1,10 +1,12 @@
-//! Debiased linear CKA (Kornblith et al. 2019, arXiv 1905.00414, with the unbiased HSIC of Song et al. 2012, as in Nguyen
-//! et al. 2021, arXiv 2010.15327): the cosine of two U-centred matrices of inner products. The plain form grows with E / n
-//! for states that have nothing in common. Never here: which languages.
+//! Debiased linear CKA (Kornblith et al. 2019, arXiv 1905.00414, with the unbiased HSIC of Song
+//! et al. 2012, as in Nguyen et al. 2021, arXiv 2010.15327): the cosine of two U-centred
+//! matrices of inner products. The plain form grows with E / n for states that have nothing in
+//! common. Never here: which languages.
 
 use super::jackknife::{Estimate, Scale};
 
-/// The U-centred inner products of one language's states (Székely & Rizzo 2014): zero on the diagonal, zero row sums.
+/// The U-centred inner products of one language's states (Székely & Rizzo 2014): zero on the
+/// diagonal, zero row sums.
 #[derive(Debug)]
 pub(super) struct Kernel {
     n: usize,
@@ -24,16 +26,25 @@ struct Products {
 impl Kernel {
     /// Of inner products (n, n), n at least 4. A constant added to all states changes nothing.
     pub(super) fn new(inner: &[f64], n: usize) -> Self {
-        let off_diagonal = |row: usize| inner[row * n..(row + 1) * n].iter().sum::<f64>() - inner[row * n + row];
+        let off_diagonal =
+            |row: usize| inner[row * n..(row + 1) * n].iter().sum::<f64>() - inner[row * n + row];
         let sums: Vec<f64> = (0..n).map(off_diagonal).collect();
         let total = sums.iter().sum::<f64>() / ((n - 1) * (n - 2)) as f64;
         let share: Vec<f64> = sums.iter().map(|sum| sum / (n - 2) as f64).collect();
         let centred = |at: usize| {
             let (row, column) = (at / n, at % n);
-            if row == column { 0.0 } else { inner[at] - share[row] - share[column] + total }
+            if row == column {
+                0.0
+            } else {
+                inner[at] - share[row] - share[column] + total
+            }
         };
         let values: Vec<f64> = (0..n * n).map(centred).collect();
-        Self { n, products: products(&values, &values, n), values }
+        Self {
+            n,
+            products: products(&values, &values, n),
+            values,
+        }
     }
 
     /// The square root of its inner product with itself.
@@ -42,15 +53,22 @@ impl Kernel {
     }
 }
 
-/// Debiased CKA and what it is without each item. Leaving out an item of a U-centred matrix and centring again takes
-/// `2 (n - 2) / (n - 3)` of the item's row out of an inner product, since its rows sum to zero; so all n are O(n²) together.
+/// Debiased CKA and what it is without each item. Leaving out an item of a U-centred matrix and
+/// centring again takes `2 (n - 2) / (n - 3)` of the item's row out of an inner product, since
+/// its rows sum to zero; so all n are O(n²) together.
 pub(super) fn cka(a: &Kernel, b: &Kernel) -> Option<Estimate> {
     let n = a.n;
     let both = products(&a.values, &b.values, n);
     let taken = 2.0 * (n - 2) as f64 / (n - 3) as f64;
     let without = |products: &Products, item: usize| products.total - taken * products.rows[item];
     let ratio = |ab: f64, aa: f64, bb: f64| (ab / (aa * bb).sqrt()).clamp(-1.0, 1.0);
-    let each = (0..n).map(|item| ratio(without(&both, item), without(&a.products, item), without(&b.products, item)));
+    let each = (0..n).map(|item| {
+        ratio(
+            without(&both, item),
+            without(&a.products, item),
+            without(&b.products, item),
+        )
+    });
     let value = ratio(both.total, a.products.total, b.products.total);
     Estimate::new(value, each.collect(), Scale::Correlation)
 }
@@ -58,7 +76,10 @@ pub(super) fn cka(a: &Kernel, b: &Kernel) -> Option<Estimate> {
 fn products(a: &[f64], b: &[f64], n: usize) -> Products {
     let row = |(a, b): (&[f64], &[f64])| a.iter().zip(b).map(|(a, b)| a * b).sum();
     let rows: Vec<f64> = a.chunks_exact(n).zip(b.chunks_exact(n)).map(row).collect();
-    Products { total: rows.iter().sum(), rows }
+    Products {
+        total: rows.iter().sum(),
+        rows,
+    }
 }
 
 #[cfg(test)]
@@ -68,15 +89,25 @@ mod tests {
     /// Inner products of `n` states of width 3, all but the item `but`.
     fn inner(seed: u64, but: usize) -> (Vec<f64>, usize) {
         let value = |at: u64| ((at * at + 7 * seed * at + seed) % 23) as f64 - 11.0;
-        let states: Vec<[f64; 3]> =
-            (0..9).filter(|&item| item != but).map(|item| [0, 1, 2].map(|d| value(3 * item as u64 + d))).collect();
+        let states: Vec<[f64; 3]> = (0..9)
+            .filter(|&item| item != but)
+            .map(|item| [0, 1, 2].map(|d| value(3 * item as u64 + d)))
+            .collect();
         let dot = |a: &[f64; 3], b: &[f64; 3]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        (states.iter().flat_map(|a| states.iter().map(move |b| dot(a, b))).collect(), states.len())
+        (
+            states
+                .iter()
+                .flat_map(|a| states.iter().map(move |b| dot(a, b)))
+                .collect(),
+            states.len(),
+        )
     }
 
     fn value(but: usize) -> f64 {
         let [a, b] = [1, 5].map(|seed| inner(seed, but));
-        cka(&Kernel::new(&a.0, a.1), &Kernel::new(&b.0, b.1)).expect("defined").value()
+        cka(&Kernel::new(&a.0, a.1), &Kernel::new(&b.0, b.1))
+            .expect("defined")
+            .value()
     }
 
     #[test]
@@ -91,7 +122,12 @@ mod tests {
     fn leaving_an_item_out_is_doing_it_again_without() {
         let [a, b] = [1, 5].map(|seed| inner(seed, 99));
         let whole = cka(&Kernel::new(&a.0, a.1), &Kernel::new(&b.0, b.1)).expect("defined");
-        let again = Estimate::new(whole.value(), (0..9).map(value).collect(), Scale::Correlation).expect("defined");
+        let again = Estimate::new(
+            whole.value(),
+            (0..9).map(value).collect(),
+            Scale::Correlation,
+        )
+        .expect("defined");
         let ((low, high), (expected_low, expected_high)) = (whole.interval(), again.interval());
         assert!((low - expected_low).abs() < 1e-12 && (high - expected_high).abs() < 1e-12);
         assert!(high - low > 0.1);

@@ -1,8 +1,10 @@
-//! Where languages lie in the residual stream, and how alike they lie (section 6.2 of the paper, appendices C and D, and
-//! measures that are less easily misled): captured states of parallel items in, records of [`schema::inside`] out.
+//! Where languages lie in the residual stream, and how alike they lie (section 6.2 of the
+//! paper, appendices C and D, and measures that are less easily misled): captured states of
+//! parallel items in, records of [`schema::inside`] out.
 //!
-//! [`Space::prepare`] takes the states of one layer; [`pca`], [`pairs`] and [`changes`] read it. Sums are in f64 and in an
-//! order that their own length decides. Never here: capture, files, drawing.
+//! [`Space::prepare`] takes the states of one layer; [`pca`], [`pairs`] and [`changes`] read
+//! it. Sums are in f64 and in an order that their own length decides. Never here: capture,
+//! files, drawing.
 
 mod components;
 mod cross;
@@ -28,8 +30,8 @@ pub struct Draws {
     pub permutations: usize,
 }
 
-/// The two components of one layer: the joint fit, then that with each language's mean taken out. A fit of states that do
-/// not vary has no record.
+/// The two components of one layer: the joint fit, then that with each language's mean taken
+/// out. A fit of states that do not vary has no record.
 pub fn pca(space: &Space) -> Vec<PcaRecord> {
     space.components()
 }

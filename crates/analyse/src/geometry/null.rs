@@ -1,6 +1,6 @@
-//! What a measure is when nothing is parallel: the items of one language are permuted, and the share of permutations that
-//! reach the measure is its p-value, itself among them (Phipson & Smyth 2010). One set of permutations serves all pairs of
-//! a layer. Never here: the measures.
+//! What a measure is when nothing is parallel: the items of one language are permuted, and the
+//! share of permutations that reach the measure is its p-value, itself among them (Phipson &
+//! Smyth 2010). One set of permutations serves all pairs of a layer. Never here: the measures.
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +10,8 @@ use super::kernel::Kernel;
 
 /// Permutations of layer `layer` are drawn from stream `STREAM + layer` of the seed.
 const STREAM: u64 = 7 << 40;
-/// Permutations whose gathered rows are used together, so that a row of every kernel is read once for all of them.
+/// Permutations whose gathered rows are used together, so that a row of every kernel is read
+/// once for all of them.
 const TOGETHER: usize = 16;
 /// Kernels are multiplied in f32; what is as near as this reaches the value.
 const NEAR: f64 = 4e-6;
@@ -27,11 +28,14 @@ impl Permutations {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(STREAM + layer as u64);
         let mut orders: Vec<u32> = (0..count).flat_map(|_| 0..n as u32).collect();
-        orders.chunks_exact_mut(n).for_each(|order| order.shuffle(&mut random));
+        orders
+            .chunks_exact_mut(n)
+            .for_each(|order| order.shuffle(&mut random));
         Self { n, orders }
     }
 
-    /// The p-value of a statistic of a permutation that is at least `value` in `reached` of them; `None` without any.
+    /// The p-value of a statistic of a permutation that is at least `value` in `reached` of
+    /// them; `None` without any.
     pub(super) fn p(&self, reached: usize) -> Option<f64> {
         let count = self.orders.len() / self.n;
         (count > 0).then(|| (1 + reached) as f64 / (1 + count) as f64)
@@ -39,7 +43,10 @@ impl Permutations {
 
     /// How many permutations `reaches` holds of.
     pub(super) fn count(&self, reaches: impl Fn(&[u32]) -> bool) -> usize {
-        self.orders.chunks_exact(self.n).filter(|order| reaches(order)).count()
+        self.orders
+            .chunks_exact(self.n)
+            .filter(|order| reaches(order))
+            .count()
     }
 }
 
@@ -50,12 +57,23 @@ pub(super) struct Asked {
     pub(super) cka: f64,
 }
 
-/// How many permutations of the second language's items reach each CKA. The norms do not change with the order, so only
-/// inner products are taken again: a permuted row is gathered once for all languages that are compared with it.
-pub(super) fn count_kernels(kernels: &[Option<&Kernel>], asked: &[Asked], orders: &Permutations) -> Vec<usize> {
-    let units: Vec<Vec<f32>> = kernels.iter().map(|kernel| kernel.map_or_else(Vec::new, unit)).collect();
+/// How many permutations of the second language's items reach each CKA. The norms do not change
+/// with the order, so only inner products are taken again: a permuted row is gathered once for
+/// all languages that are compared with it.
+pub(super) fn count_kernels(
+    kernels: &[Option<&Kernel>],
+    asked: &[Asked],
+    orders: &Permutations,
+) -> Vec<usize> {
+    let units: Vec<Vec<f32>> = kernels
+        .iter()
+        .map(|kernel| kernel.map_or_else(Vec::new, unit))
+        .collect();
     let mut with: Vec<Vec<usize>> = vec![Vec::new(); kernels.len()];
-    asked.iter().enumerate().for_each(|(at, pair)| with[pair.b].push(at));
+    asked
+        .iter()
+        .enumerate()
+        .for_each(|(at, pair)| with[pair.b].push(at));
     let n = orders.n;
     let block = |orders: &[u32]| -> Vec<usize> {
         let orders: Vec<&[u32]> = orders.chunks_exact(n).collect();
@@ -66,26 +84,48 @@ pub(super) fn count_kernels(kernels: &[Option<&Kernel>], asked: &[Asked], orders
             for (order, products) in orders.iter().zip(products.chunks_exact_mut(asked.len())) {
                 for (b, with) in with.iter().enumerate().filter(|(_, with)| !with.is_empty()) {
                     let permuted = &units[b][order[row] as usize * n..][..n];
-                    gathered.iter_mut().zip(&order[..row]).for_each(|(out, at)| *out = permuted[*at as usize]);
+                    gathered
+                        .iter_mut()
+                        .zip(&order[..row])
+                        .for_each(|(out, at)| *out = permuted[*at as usize]);
                     for &at in with {
-                        products[at] += 2.0 * dot(&units[asked[at].a][row * n..][..row], &gathered[..row]);
+                        products[at] +=
+                            2.0 * dot(&units[asked[at].a][row * n..][..row], &gathered[..row]);
                     }
                 }
             }
         }
         let reached = |(at, pair): (usize, &Asked)| {
-            products.iter().skip(at).step_by(asked.len()).filter(|product| **product >= pair.cka - NEAR).count()
+            products
+                .iter()
+                .skip(at)
+                .step_by(asked.len())
+                .filter(|product| **product >= pair.cka - NEAR)
+                .count()
         };
         asked.iter().enumerate().map(reached).collect()
     };
-    let add = |sums: Vec<usize>, more: Vec<usize>| sums.iter().zip(&more).map(|(sum, more)| sum + more).collect();
-    orders.orders.par_chunks(TOGETHER * n).map(block).reduce(|| vec![0; asked.len()], add)
+    let add = |sums: Vec<usize>, more: Vec<usize>| {
+        sums.iter()
+            .zip(&more)
+            .map(|(sum, more)| sum + more)
+            .collect()
+    };
+    orders
+        .orders
+        .par_chunks(TOGETHER * n)
+        .map(block)
+        .reduce(|| vec![0; asked.len()], add)
 }
 
 /// A kernel of length 1: (n, n).
 fn unit(kernel: &Kernel) -> Vec<f32> {
     let norm = kernel.norm();
-    kernel.values.iter().map(|value| (value / norm) as f32).collect()
+    kernel
+        .values
+        .iter()
+        .map(|value| (value / norm) as f32)
+        .collect()
 }
 
 /// Sixteen sums side by side, in an order that the length alone decides.

@@ -1,6 +1,6 @@
-//! Measures of a pair that need no matrix of cosines: Pearson's correlation of first components (the paper's tables 8-11),
-//! the distance of the means, and the share of the parallel cosines' variance that lengths explain (arXiv 2605.07345).
-//! Never here: cosines, CKA, nulls.
+//! Measures of a pair that need no matrix of cosines: Pearson's correlation of first components
+//! (the paper's tables 8-11), the distance of the means, and the share of the parallel cosines'
+//! variance that lengths explain (arXiv 2605.07345). Never here: cosines, CKA, nulls.
 
 use super::{
     components::dot,
@@ -11,8 +11,8 @@ use super::{
 /// Half the width of a normal's middle 95 %.
 const NORMAL: f64 = 1.959_963_984_540_054;
 
-/// Pearson's correlation of two languages' scores (n). The fit is held: no item is taken out of it. `None` where one does
-/// not vary.
+/// Pearson's correlation of two languages' scores (n). The fit is held: no item is taken out of
+/// it. `None` where one does not vary.
 pub(super) fn pearson(x: &[f64], y: &[f64]) -> Option<Estimate> {
     let n = x.len() as f64;
     let ((xx, x_deviations), (yy, y_deviations)) = (spread(x)?, spread(y)?);
@@ -20,7 +20,9 @@ pub(super) fn pearson(x: &[f64], y: &[f64]) -> Option<Estimate> {
     let ratio = |xy: f64, xx: f64, yy: f64| (xy / (xx * yy).sqrt()).clamp(-1.0, 1.0);
     let part = n / (n - 1.0);
     let each = x_deviations.iter().zip(&y_deviations);
-    let without = each.map(|(x, y)| ratio(xy - part * x * y, xx - part * x * x, yy - part * y * y)).collect();
+    let without = each
+        .map(|(x, y)| ratio(xy - part * x * y, xx - part * x * x, yy - part * y * y))
+        .collect();
     Estimate::new(ratio(xy, xx, yy), without, Scale::Correlation)
 }
 
@@ -33,8 +35,9 @@ pub(super) fn fisher(r: f64, n: usize) -> (f64, f64) {
     ((z - half).tanh(), (z + half).tanh())
 }
 
-/// The distance of two languages' means through the root mean square distance of items from their own language's mean. The
-/// square of the first is the mean inner product of two different items' differences, which is unbiased.
+/// The distance of two languages' means through the root mean square distance of items from
+/// their own language's mean. The square of the first is the mean inner product of two
+/// different items' differences, which is unbiased.
 pub(super) fn centroid(a: &Cloud, b: &Cloud) -> Option<Estimate> {
     if !a.varies() && !b.varies() {
         return None;
@@ -52,18 +55,29 @@ pub(super) fn centroid(a: &Cloud, b: &Cloud) -> Option<Estimate> {
     }
     let spreads: Vec<f64> = (0..n).map(|item| a.square(item) + b.square(item)).collect();
     let (all, spread) = (squares.iter().sum::<f64>(), spreads.iter().sum::<f64>());
-    let ratio =
-        |sum: f64, squares: f64, spread: f64, n: f64| (sum - squares) / (n * (n - 1.0)) / (spread / (2.0 * (n - 1.0)));
+    let ratio = |sum: f64, squares: f64, spread: f64, n: f64| {
+        (sum - squares) / (n * (n - 1.0)) / (spread / (2.0 * (n - 1.0)))
+    };
     let count = n as f64;
     let whole = count * count * apart;
     let without = (0..n).map(|item| {
         let sum = whole - 2.0 * count * along[item] + squares[item];
-        ratio(sum, all - squares[item], spread - count / (count - 1.0) * spreads[item], count - 1.0)
+        ratio(
+            sum,
+            all - squares[item],
+            spread - count / (count - 1.0) * spreads[item],
+            count - 1.0,
+        )
     });
-    Estimate::new(ratio(whole, all, spread, count), without.collect(), Scale::Square)
+    Estimate::new(
+        ratio(whole, all, spread, count),
+        without.collect(),
+        Scale::Square,
+    )
 }
 
-/// A regression on the logarithms of both lengths, whose difference is the length ratio of arXiv 2605.07345.
+/// A regression on the logarithms of both lengths, whose difference is the length ratio of
+/// arXiv 2605.07345.
 pub(super) struct Lengths {
     /// Orthonormal axes (n) without the mean: at most two.
     pub(super) axes: Vec<Vec<f64>>,
@@ -78,10 +92,15 @@ impl Lengths {
     pub(super) fn new(a: &Cloud, b: &Cloud, parallel: &[f64]) -> Option<Self> {
         let mut axes: Vec<Vec<f64>> = Vec::new();
         for lengths in [&a.lengths, &b.lengths] {
-            let Some((whole, mut deviations)) = spread(lengths) else { continue };
+            let Some((whole, mut deviations)) = spread(lengths) else {
+                continue;
+            };
             for axis in &axes {
                 let along = dot(axis, &deviations);
-                deviations.iter_mut().zip(axis).for_each(|(value, axis)| *value -= along * axis);
+                deviations
+                    .iter_mut()
+                    .zip(axis)
+                    .for_each(|(value, axis)| *value -= along * axis);
             }
             let left = dot(&deviations, &deviations);
             if left > ROUNDING * whole {
@@ -89,38 +108,67 @@ impl Lengths {
             }
         }
         let (total, deviations) = spread(parallel)?;
-        (!axes.is_empty()).then_some(Self { axes, deviations, total })
+        (!axes.is_empty()).then_some(Self {
+            axes,
+            deviations,
+            total,
+        })
     }
 
     /// Squares explained of values in the order `order`.
     pub(super) fn explained(&self, order: impl Fn(usize) -> usize) -> f64 {
-        let along = |axis: &Vec<f64>| axis.iter().enumerate().map(|(at, axis)| axis * self.deviations[order(at)]).sum();
+        let along = |axis: &Vec<f64>| {
+            axis.iter()
+                .enumerate()
+                .map(|(at, axis)| axis * self.deviations[order(at)])
+                .sum()
+        };
         self.axes.iter().map(|axis| f64::powi(along(axis), 2)).sum()
     }
 
-    /// The share explained, adjusted for what as many unrelated regressors would explain (Ezekiel 1930).
+    /// The share explained, adjusted for what as many unrelated regressors would explain
+    /// (Ezekiel 1930).
     pub(super) fn estimate(&self) -> Option<Estimate> {
         let (n, k) = (self.deviations.len() as f64, self.axes.len() as f64);
-        let adjusted = |left: f64, total: f64, n: f64| 1.0 - left / total * (n - 1.0) / (n - k - 1.0);
-        let fitted: Vec<f64> = self.axes.iter().map(|axis| dot(axis, &self.deviations)).collect();
+        let adjusted =
+            |left: f64, total: f64, n: f64| 1.0 - left / total * (n - 1.0) / (n - k - 1.0);
+        let fitted: Vec<f64> = self
+            .axes
+            .iter()
+            .map(|axis| dot(axis, &self.deviations))
+            .collect();
         let left = self.total - fitted.iter().map(|along| along * along).sum::<f64>();
         let without = (0..self.deviations.len()).map(|item| {
             let at = |axis: &Vec<f64>| axis[item];
             let hold = 1.0 / n + self.axes.iter().map(|axis| at(axis).powi(2)).sum::<f64>();
-            let value: f64 = self.axes.iter().zip(&fitted).map(|(axis, along)| at(axis) * along).sum();
+            let value: f64 = self
+                .axes
+                .iter()
+                .zip(&fitted)
+                .map(|(axis, along)| at(axis) * along)
+                .sum();
             let error = self.deviations[item] - value;
             // an item that alone decides an axis is on the line whatever it is
-            let own = if 1.0 - hold > ROUNDING { error * error / (1.0 - hold) } else { 0.0 };
+            let own = if 1.0 - hold > ROUNDING {
+                error * error / (1.0 - hold)
+            } else {
+                0.0
+            };
             let total = self.total - n / (n - 1.0) * self.deviations[item].powi(2);
             adjusted((left - own).max(0.0), total, n - 1.0)
         });
         // the variance of the adjusted share of a normal that the regressors do not explain
         let least = 2.0 * k / ((n + 1.0) * (n - k - 1.0));
-        Estimate::new(adjusted(left.max(0.0), self.total, n), without.collect(), Scale::Adjusted { least })
+        Estimate::new(
+            adjusted(left.max(0.0), self.total, n),
+            without.collect(),
+            Scale::Adjusted { least },
+        )
     }
 }
 
-/// Sum of squares around the mean, and what is squared; `None` where nothing varies by more than rounding.
+/// Sum of squares around the mean, and what is squared; `None` where nothing varies by more
+/// than rounding.
 pub(super) fn spread(values: &[f64]) -> Option<(f64, Vec<f64>)> {
     let centre = mean(values);
     let deviations: Vec<f64> = values.iter().map(|value| value - centre).collect();

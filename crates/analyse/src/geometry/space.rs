@@ -1,5 +1,5 @@
-//! The states of one layer in several languages, checked and prepared: what of them every measure needs, made once for
-//! each language. Never here: measures of pairs, files.
+//! The states of one layer in several languages, checked and prepared: what of them every
+//! measure needs, made once for each language. Never here: measures of pairs, files.
 
 use faer::{
     Accum, MatRef, Par,
@@ -40,7 +40,8 @@ pub struct Space {
     pub(super) items: Vec<usize>,
     /// In the order of the languages.
     pub(super) clouds: Vec<Cloud>,
-    /// The joint fit and the one with each language's mean taken out; `None` where nothing varies.
+    /// The joint fit and the one with each language's mean taken out; `None` where nothing
+    /// varies.
     pub(super) fits: [Option<Fit>; 2],
 }
 
@@ -63,35 +64,61 @@ pub(super) struct Cloud {
 }
 
 impl Space {
-    /// Checks the states and makes what is needed of them, on all cores. Languages may come in any order.
+    /// Checks the states and makes what is needed of them, on all cores. Languages may come in
+    /// any order.
     ///
     /// # Errors
-    /// No language, or one of them twice; items that are not the same in all, or fewer than [`FEWEST_ITEMS`]; a wrong
-    /// number of tokens or values; a prompt without tokens; a value that is not finite.
+    /// No language, or one of them twice; items that are not the same in all, or fewer than
+    /// [`FEWEST_ITEMS`]; a wrong number of tokens or values; a prompt without tokens; a value
+    /// that is not finite.
     pub fn prepare(layer: usize, width: usize, rows: &[Rows<'_>]) -> Result<Self, AnalyseError> {
         let mut rows = rows.to_vec();
         rows.sort_by_key(|rows| rows.language);
         let refuse = |what: String, problem: String| Err(AnalyseError::Unusable { what, problem });
         let Some(first) = rows.first() else {
-            return refuse(format!("layer {layer}"), "no language has states; capture some".to_owned());
+            return refuse(
+                format!("layer {layer}"),
+                "no language has states; capture some".to_owned(),
+            );
         };
-        if let Some(twice) = rows.windows(2).find(|two| two[0].language == two[1].language) {
-            return refuse(format!("layer {layer}, {}", twice[0].language), "is there twice; name it once".to_owned());
+        if let Some(twice) = rows
+            .windows(2)
+            .find(|two| two[0].language == two[1].language)
+        {
+            return refuse(
+                format!("layer {layer}, {}", twice[0].language),
+                "is there twice; name it once".to_owned(),
+            );
         }
         for rows in &rows {
             if let Some(problem) = problem_of(rows, width, first) {
                 return refuse(format!("layer {layer}, {}", rows.language), problem);
             }
         }
-        let clouds: Vec<Cloud> = rows.par_iter().map(|rows| Cloud::new(rows, width)).collect();
-        let (joint, centred) = rayon::join(|| fit(&clouds, width, false), || fit(&clouds, width, true));
-        Ok(Self { layer, width, items: first.items.to_vec(), clouds, fits: [joint?, centred?] })
+        let clouds: Vec<Cloud> = rows
+            .par_iter()
+            .map(|rows| Cloud::new(rows, width))
+            .collect();
+        let (joint, centred) =
+            rayon::join(|| fit(&clouds, width, false), || fit(&clouds, width, true));
+        Ok(Self {
+            layer,
+            width,
+            items: first.items.to_vec(),
+            clouds,
+            fits: [joint?, centred?],
+        })
     }
 
-    /// The records of both fits: joint, and with each language's mean taken out. A fit of states that do not vary (of the
-    /// embedding of a last token that all prompts share) has none.
+    /// The records of both fits: joint, and with each language's mean taken out. A fit of
+    /// states that do not vary (of the embedding of a last token that all prompts share) has
+    /// none.
     pub(super) fn components(&self) -> Vec<PcaRecord> {
-        let fits = self.fits.iter().zip([false, true]).filter_map(|(fit, centred)| Some((fit.as_ref()?, centred)));
+        let fits = self
+            .fits
+            .iter()
+            .zip([false, true])
+            .filter_map(|(fit, centred)| Some((fit.as_ref()?, centred)));
         let record = |(fit, centred): (&Fit, bool)| PcaRecord {
             layer: self.layer,
             centred,
@@ -113,20 +140,30 @@ impl Cloud {
         let n = rows.items.len();
         let mut mean = vec![0.0; width];
         for row in rows.values.chunks_exact(width) {
-            mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+            mean.iter_mut()
+                .zip(row)
+                .for_each(|(sum, value)| *sum += f64::from(*value));
         }
         mean.iter_mut().for_each(|sum| *sum /= n as f64);
         let (mut deviations, mut squares) = (Vec::with_capacity(n * width), Vec::with_capacity(n));
         for row in rows.values.chunks_exact(width) {
             squares.push(row.iter().map(|value| f64::from(*value).powi(2)).sum());
-            deviations.extend(row.iter().zip(&mean).map(|(value, mean)| f64::from(*value) - mean));
+            deviations.extend(
+                row.iter()
+                    .zip(&mean)
+                    .map(|(value, mean)| f64::from(*value) - mean),
+            );
         }
         let inner = inner_products(&deviations, n, width);
         let spread: f64 = (0..n).map(|item| inner[item * n + item]).sum();
         let varies = spread > ROUNDING * squares.iter().sum::<f64>();
         Self {
             language: rows.language,
-            lengths: rows.tokens.iter().map(|&tokens| (tokens as f64).ln()).collect(),
+            lengths: rows
+                .tokens
+                .iter()
+                .map(|&tokens| (tokens as f64).ln())
+                .collect(),
             kernel: varies.then(|| Kernel::new(&inner, n)),
             mean,
             deviations,
@@ -171,7 +208,9 @@ fn problem_of(rows: &Rows<'_>, width: usize, first: &Rows<'_>) -> Option<String>
         ));
     }
     if n < FEWEST_ITEMS {
-        return Some(format!("{n} items; {FEWEST_ITEMS} or more are needed, so raise the limit"));
+        return Some(format!(
+            "{n} items; {FEWEST_ITEMS} or more are needed, so raise the limit"
+        ));
     }
     if width == 0 || rows.values.len() != n * width || rows.tokens.len() != n {
         let (tokens, values) = (rows.tokens.len(), rows.values.len());
@@ -180,11 +219,18 @@ fn problem_of(rows: &Rows<'_>, width: usize, first: &Rows<'_>) -> Option<String>
         ));
     }
     if let Some(row) = rows.tokens.iter().position(|&tokens| tokens == 0) {
-        return Some(format!("item {} has no tokens; capture it again", rows.items[row]));
+        return Some(format!(
+            "item {} has no tokens; capture it again",
+            rows.items[row]
+        ));
     }
     let at = rows.values.iter().position(|value| !value.is_finite())?;
     let item = rows.items[at / width];
-    Some(format!("item {item}, dimension {}, is {}; capture it again", at % width, rows.values[at]))
+    Some(format!(
+        "item {item}, dimension {}, is {}; capture it again",
+        at % width,
+        rows.values[at]
+    ))
 }
 
 /// X times its transpose of the rows of X (n, width): (n, n), symmetric to the last bit.
@@ -193,7 +239,17 @@ fn inner_products(rows: &[f64], n: usize, width: usize) -> Vec<f64> {
     let mut inner = vec![0.0; n * n];
     let lower = faer::MatMut::from_row_major_slice_mut(&mut inner, n, n);
     let (triangle, whole) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-    matmul(lower, triangle, Accum::Replace, x, whole, x.transpose(), whole, 1.0, Par::Seq);
+    matmul(
+        lower,
+        triangle,
+        Accum::Replace,
+        x,
+        whole,
+        x.transpose(),
+        whole,
+        1.0,
+        Par::Seq,
+    );
     for row in 0..n {
         for column in 0..row {
             inner[column * n + row] = inner[row * n + column];

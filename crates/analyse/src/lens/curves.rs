@@ -1,4 +1,5 @@
-//! What logits say of the labels: sums of probabilities and the entropy, in f64. Never here: a model.
+//! What logits say of the labels: sums of probabilities and the entropy, in f64. Never here: a
+//! model.
 
 use std::f64::consts::LN_2;
 
@@ -28,7 +29,12 @@ impl Point {
             total += share;
             weighted += share * below;
         }
-        let sum = |ids: &[u32]| ids.iter().map(|&id| (f64::from(logits[id as usize]) - max).exp()).sum::<f64>() / total;
+        let sum = |ids: &[u32]| {
+            ids.iter()
+                .map(|&id| (f64::from(logits[id as usize]) - max).exp())
+                .sum::<f64>()
+                / total
+        };
         let point = Self {
             correct: sum(labels.own(gold)),
             correct_english: sum(labels.english(gold)),

@@ -1,9 +1,10 @@
-//! The lens: what the model would say at the last token of a prompt if it stopped after a layer. Final norm, head and
-//! softmax on the residual stream (arXiv 2402.10588; figures 1 and 3 of arXiv 2405.13816), as it is or after a tuned
-//! lens's translator (arXiv 2303.08112).
+//! The lens: what the model would say at the last token of a prompt if it stopped after a
+//! layer. Final norm, head and softmax on the residual stream (arXiv 2402.10588; figures 1 and
+//! 3 of arXiv 2405.13816), as it is or after a tuned lens's translator (arXiv 2303.08112).
 //!
-//! What all prompts begin with is run once, and only last rows go through the head. Every value is the same whatever else
-//! is in the batch. Never here: training a translator, means over items.
+//! What all prompts begin with is run once, and only last rows go through the head. Every value
+//! is the same whatever else is in the batch. Never here: training a translator, means over
+//! items.
 
 mod curves;
 mod labels;
@@ -25,14 +26,15 @@ pub use labels::LabelTokens;
 /// Rows whose logits are in memory at once.
 const CHUNK: usize = 128;
 
-/// Reads every prompt of one language at its last token after every layer, 0 to L. With `tuned` there are two records a
-/// prompt, the raw lens's first; after the last layer both are the model itself. An item whose right label shares tokens
-/// with its English word is not run, and its curves are empty. `watch` sees how many prompts are done, and may stop by
-/// returning false; nothing is kept then.
+/// Reads every prompt of one language at its last token after every layer, 0 to L. With `tuned`
+/// there are two records a prompt, the raw lens's first; after the last layer both are the
+/// model itself. An item whose right label shares tokens with its English word is not run, and
+/// its curves are empty. `watch` sees how many prompts are done, and may stop by returning
+/// false; nothing is kept then.
 ///
 /// # Errors
-/// No prompts; labels of another task or tokenizer; a tuned lens of another model's shape; a distribution that is not
-/// finite; `watch` said no.
+/// No prompts; labels of another task or tokenizer; a tuned lens of another model's shape; a
+/// distribution that is not finite; `watch` said no.
 pub fn read(
     model: &Decoder,
     prompts: &Prompts,
@@ -52,17 +54,31 @@ pub fn read(
         [] => None,
         prefix => Some(model.prefill(prefix, None)?.0),
     };
-    let reading = Reading { model, prompts, labels, tuned, cache };
-    let mut records: Vec<Vec<LensRecord>> = (0..prompts.len()).map(|at| reading.blank(at)).collect();
+    let reading = Reading {
+        model,
+        prompts,
+        labels,
+        tuned,
+        cache,
+    };
+    let mut records: Vec<Vec<LensRecord>> =
+        (0..prompts.len()).map(|at| reading.blank(at)).collect();
     let (mut done, total) = (0, prompts.len());
     for batch in prompts.batches(tokens_per_batch) {
         done += batch.len();
-        let looked: Vec<usize> = batch.into_iter().filter(|&at| !records[at][0].is_dropped()).collect();
+        let looked: Vec<usize> = batch
+            .into_iter()
+            .filter(|&at| !records[at][0].is_dropped())
+            .collect();
         if !looked.is_empty() {
             reading.read_batch(&looked, &mut records)?;
         }
         if !watch(done) && done < total {
-            return Err(AnalyseError::Stopped { done, total, unit: "prompts" });
+            return Err(AnalyseError::Stopped {
+                done,
+                total,
+                unit: "prompts",
+            });
         }
     }
     Ok(records.concat())
@@ -98,15 +114,24 @@ impl Reading<'_> {
     }
 
     /// Fills the records of the prompts of `batch`.
-    fn read_batch(&self, batch: &[usize], records: &mut [Vec<LensRecord>]) -> Result<(), AnalyseError> {
+    fn read_batch(
+        &self,
+        batch: &[usize],
+        records: &mut [Vec<LensRecord>],
+    ) -> Result<(), AnalyseError> {
         let suffixes: Vec<&[u32]> = batch.iter().map(|&at| self.prompts.suffix(at)).collect();
         let layout = Layout::new(&suffixes, self.prompts.prefix().len())?;
         let last_rows = layout.last_rows();
         let mut layers: Vec<Tensor> = Vec::with_capacity(self.model.config().num_hidden_layers + 1);
-        self.model.walk(&layout.input_ids, &layout.rows, self.cache.as_ref(), &mut |_, residual| {
-            layers.push(self.model.select(residual, &last_rows)?); // (n, E)
-            Ok(())
-        })?;
+        self.model.walk(
+            &layout.input_ids,
+            &layout.rows,
+            self.cache.as_ref(),
+            &mut |_, residual| {
+                layers.push(self.model.select(residual, &last_rows)?); // (n, E)
+                Ok(())
+            },
+        )?;
         for (layer, rows) in layers.iter().enumerate() {
             for (start, part) in (0..).step_by(CHUNK).zip(batch.chunks(CHUNK)) {
                 let rows = rows.narrow(0, start, part.len())?;
@@ -135,17 +160,26 @@ impl Reading<'_> {
     ) -> Result<(), AnalyseError> {
         let vocab = self.model.config().vocab_size;
         let logits = with_values(&self.model.logits(rows)?, <[f32]>::to_vec)?;
-        // The final norm divides by the root of this sum: where it overflows all logits are 0, and look finite.
+        // The final norm divides by the root of this sum: where it overflows all logits are 0,
+        // and look finite.
         let squares = with_values(&rows.sqr()?.sum(1)?, <[f32]>::to_vec)?;
         let golds = self.prompts.golds();
         let point = |((logits, square), &at): ((&[f32], &f32), &usize)| match square.is_finite() {
             true => Point::of(logits, self.labels, golds[at]),
             false => None,
         };
-        let points: Vec<Option<Point>> = logits.par_chunks(vocab).zip(&squares).zip(batch).map(point).collect();
+        let points: Vec<Option<Point>> = logits
+            .par_chunks(vocab)
+            .zip(&squares)
+            .zip(batch)
+            .map(point)
+            .collect();
         for (point, &at) in points.into_iter().zip(batch) {
             let Some(point) = point else {
-                let place = format!("the lens of item {} after layer {layer}", self.prompts.items()[at]);
+                let place = format!(
+                    "the lens of item {} after layer {layer}",
+                    self.prompts.items()[at]
+                );
                 return Err(ModelError::NotFinite(place).into());
             };
             point.push(&mut records[at][kind]);

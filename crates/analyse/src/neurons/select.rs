@@ -1,17 +1,21 @@
 //! From counts to neurons of languages. Never here: a model.
 //!
-//! The rule is that of arXiv 2402.16438 as its released code has it. A neuron's activation probability in a language is the
-//! share of the language's tokens on which it is active. Divided by their sum over the languages these are a distribution,
-//! of which the entropy is taken. A neuron whose probability exceeds the threshold, the 95th percentile of the
-//! probabilities of all neurons in all languages, in no language is left out; of the others those of lowest entropy are
-//! selected, `share` of all neurons, and each belongs to the languages in which its probability exceeds the threshold.
+//! The rule is that of arXiv 2402.16438 as its released code has it. A neuron's activation
+//! probability in a language is the share of the language's tokens on which it is active.
+//! Divided by their sum over the languages these are a distribution, of which the entropy is
+//! taken. A neuron whose probability exceeds the threshold, the 95th percentile of the
+//! probabilities of all neurons in all languages, in no language is left out; of the others
+//! those of lowest entropy are selected, `share` of all neurons, and each belongs to the
+//! languages in which its probability exceeds the threshold.
 //!
-//! Where we differ: of neurons of equal entropy the first is taken (the released code leaves that to `topk`); where fewer
-//! exceed the threshold than `share` asks for, just those are selected; probabilities are f64.
+//! Where we differ: of neurons of equal entropy the first is taken (the released code leaves
+//! that to `topk`); where fewer exceed the threshold than `share` asks for, just those are
+//! selected; probabilities are f64.
 //!
-//! The classes are those of arXiv 2505.21505, by the number of languages in which the probability exceeds the threshold.
-//! That work classes the neurons of lowest score alone, and moves the score until none is active in all languages; we
-//! class every neuron of a block by the one threshold, so that the classes are shares of the whole block.
+//! The classes are those of arXiv 2505.21505, by the number of languages in which the
+//! probability exceeds the threshold. That work classes the neurons of lowest score alone, and
+//! moves the score until none is active in all languages; we class every neuron of a block by
+//! the one threshold, so that the classes are shares of the whole block.
 
 use std::collections::BTreeMap;
 
@@ -36,29 +40,51 @@ struct Probabilities {
     threshold: f64,
 }
 
-/// Selects `share` of all neurons as language-specific, and says of every block what its neurons are.
+/// Selects `share` of all neurons as language-specific, and says of every block what its
+/// neurons are.
 ///
 /// # Errors
-/// Fewer than two languages; languages without tokens, or counted in different models; a share of no neuron.
-pub fn select(counts: &BTreeMap<Language, Counts>, share: f64) -> Result<NeuronsRecord, AnalyseError> {
+/// Fewer than two languages; languages without tokens, or counted in different models; a share
+/// of no neuron.
+pub fn select(
+    counts: &BTreeMap<Language, Counts>,
+    share: f64,
+) -> Result<NeuronsRecord, AnalyseError> {
     let all = Probabilities::new(counts)?;
     let neurons = all.neurons();
     let wanted = (neurons as f64 * share).round_ties_even() as usize;
     if wanted == 0 || wanted > neurons {
-        let problem = format!("that is {wanted} of {neurons} neurons; set `analyse.neuron_share` between 0 and 1");
-        return Err(AnalyseError::Unusable { what: format!("neuron share {share}"), problem });
+        let problem = format!(
+            "that is {wanted} of {neurons} neurons; set `analyse.neuron_share` between 0 and 1"
+        );
+        return Err(AnalyseError::Unusable {
+            what: format!("neuron share {share}"),
+            problem,
+        });
     }
     let chosen = all.choose(wanted);
     let of_language = |(place, &language): (usize, &Language)| {
-        let own = chosen.iter().filter(|&&neuron| all.row(neuron)[place] > all.threshold);
-        (language, own.map(|&neuron| (neuron / all.width + 1, (neuron % all.width) as u32)).collect())
+        let own = chosen
+            .iter()
+            .filter(|&&neuron| all.row(neuron)[place] > all.threshold);
+        (
+            language,
+            own.map(|&neuron| (neuron / all.width + 1, (neuron % all.width) as u32))
+                .collect(),
+        )
     };
-    let selected: BTreeMap<Language, Vec<(usize, u32)>> = all.languages.iter().enumerate().map(of_language).collect();
+    let selected: BTreeMap<Language, Vec<(usize, u32)>> =
+        all.languages.iter().enumerate().map(of_language).collect();
     Ok(NeuronsRecord {
-        tokens: counts.iter().map(|(&language, counts)| (language, counts.tokens)).collect(),
+        tokens: counts
+            .iter()
+            .map(|(&language, counts)| (language, counts.tokens))
+            .collect(),
         share,
         threshold: all.threshold,
-        layers: (1..=neurons / all.width).map(|layer| all.describe(layer, &selected)).collect(),
+        layers: (1..=neurons / all.width)
+            .map(|layer| all.describe(layer, &selected))
+            .collect(),
         overlap: overlaps(&selected),
         selected,
     })
@@ -66,7 +92,12 @@ pub fn select(counts: &BTreeMap<Language, Counts>, share: f64) -> Result<Neurons
 
 impl Probabilities {
     fn new(counts: &BTreeMap<Language, Counts>) -> Result<Self, AnalyseError> {
-        let refuse = |what: String, problem: &str| Err(AnalyseError::Unusable { what, problem: problem.to_owned() });
+        let refuse = |what: String, problem: &str| {
+            Err(AnalyseError::Unusable {
+                what,
+                problem: problem.to_owned(),
+            })
+        };
         let Some(first) = counts.values().next().filter(|_| counts.len() > 1) else {
             let problem = "neurons of languages are told by comparison; name two or more in `analyse.languages`";
             return refuse(format!("{} languages", counts.len()), problem);
@@ -76,18 +107,32 @@ impl Probabilities {
             if counts.tokens == 0 {
                 return refuse(format!("neurons in {language}"), "no token was looked at");
             }
-            if (counts.width, counts.active.len()) != (width, neurons) || width == 0 || neurons % width != 0 {
+            if (counts.width, counts.active.len()) != (width, neurons)
+                || width == 0
+                || neurons % width != 0
+            {
                 return refuse(
                     format!("neurons in {language}"),
                     "not as many as in the other languages; count them anew",
                 );
             }
         }
-        let probability = |counts: &Counts, neuron: usize| counts.active[neuron] as f64 / counts.tokens as f64;
-        let values: Vec<f64> =
-            (0..neurons).flat_map(|neuron| counts.values().map(move |counts| probability(counts, neuron))).collect();
+        let probability =
+            |counts: &Counts, neuron: usize| counts.active[neuron] as f64 / counts.tokens as f64;
+        let values: Vec<f64> = (0..neurons)
+            .flat_map(|neuron| {
+                counts
+                    .values()
+                    .map(move |counts| probability(counts, neuron))
+            })
+            .collect();
         let threshold = find_threshold(values.clone());
-        Ok(Self { languages: counts.keys().copied().collect(), width, values, threshold })
+        Ok(Self {
+            languages: counts.keys().copied().collect(),
+            width,
+            values,
+            threshold,
+        })
     }
 
     /// L · F.
@@ -102,30 +147,57 @@ impl Probabilities {
 
     /// In how many languages a neuron is active.
     fn active_in(&self, neuron: usize) -> usize {
-        self.row(neuron).iter().filter(|&&probability| probability > self.threshold).count()
+        self.row(neuron)
+            .iter()
+            .filter(|&&probability| probability > self.threshold)
+            .count()
     }
 
-    /// The `wanted` neurons of lowest entropy that are active in any language, in the order of the neurons.
+    /// The `wanted` neurons of lowest entropy that are active in any language, in the order of
+    /// the neurons.
     fn choose(&self, wanted: usize) -> Vec<usize> {
         let candidates = (0..self.neurons()).filter(|&neuron| self.active_in(neuron) > 0);
-        let mut ranked: Vec<(f64, usize)> = candidates.map(|neuron| (entropy(self.row(neuron)), neuron)).collect();
+        let mut ranked: Vec<(f64, usize)> = candidates
+            .map(|neuron| (entropy(self.row(neuron)), neuron))
+            .collect();
         ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let mut chosen: Vec<usize> = ranked.into_iter().take(wanted).map(|(_, neuron)| neuron).collect();
+        let mut chosen: Vec<usize> = ranked
+            .into_iter()
+            .take(wanted)
+            .map(|(_, neuron)| neuron)
+            .collect();
         chosen.sort_unstable();
         chosen
     }
 
-    fn describe(&self, layer: usize, selected: &BTreeMap<Language, Vec<(usize, u32)>>) -> LayerNeurons {
+    fn describe(
+        &self,
+        layer: usize,
+        selected: &BTreeMap<Language, Vec<(usize, u32)>>,
+    ) -> LayerNeurons {
         let neurons = (layer - 1) * self.width..layer * self.width;
         let mut active_in = vec![0; self.languages.len() + 1];
-        neurons.clone().for_each(|neuron| active_in[self.active_in(neuron)] += 1);
-        let fired = |&neuron: &usize| self.row(neuron).iter().any(|&probability| probability > 0.0);
-        let entropies: Vec<f64> = neurons.filter(fired).map(|neuron| entropy(self.row(neuron))).collect();
-        let here = |own: &Vec<(usize, u32)>| own.iter().filter(|(block, _)| *block == layer).count();
+        neurons
+            .clone()
+            .for_each(|neuron| active_in[self.active_in(neuron)] += 1);
+        let fired = |&neuron: &usize| {
+            self.row(neuron)
+                .iter()
+                .any(|&probability| probability > 0.0)
+        };
+        let entropies: Vec<f64> = neurons
+            .filter(fired)
+            .map(|neuron| entropy(self.row(neuron)))
+            .collect();
+        let here =
+            |own: &Vec<(usize, u32)>| own.iter().filter(|(block, _)| *block == layer).count();
         LayerNeurons {
             layer,
             neurons: self.width,
-            selected: selected.iter().map(|(&language, own)| (language, here(own))).collect(),
+            selected: selected
+                .iter()
+                .map(|(&language, own)| (language, here(own)))
+                .collect(),
             specific: active_in[1],
             related: active_in[2..self.languages.len()].iter().sum(),
             general: active_in[self.languages.len()],
@@ -138,14 +210,20 @@ impl Probabilities {
 /// The smallest value that [`BELOW_THRESHOLD`] of all do not exceed.
 pub(super) fn find_threshold(mut values: Vec<f64>) -> f64 {
     let rank = (values.len() as f64 * BELOW_THRESHOLD).round_ties_even() as usize;
-    *values.select_nth_unstable_by(rank.max(1) - 1, f64::total_cmp).1
+    *values
+        .select_nth_unstable_by(rank.max(1) - 1, f64::total_cmp)
+        .1
 }
 
 /// Bits, of what is proportional to `weights`; 0 where all are 0.
 fn entropy(weights: &[f64]) -> f64 {
     let total: f64 = weights.iter().sum();
     let part = |p: f64| if p > 0.0 { -p * p.log2() } else { 0.0 };
-    if total > 0.0 { weights.iter().map(|weight| part(weight / total)).sum() } else { 0.0 }
+    if total > 0.0 {
+        weights.iter().map(|weight| part(weight / total)).sum()
+    } else {
+        0.0
+    }
 }
 
 /// Of each two languages, the first before the second.
@@ -153,9 +231,17 @@ fn overlaps(selected: &BTreeMap<Language, Vec<(usize, u32)>>) -> Vec<NeuronOverl
     let mut found = Vec::new();
     for (&a, of_a) in selected {
         for (&b, of_b) in selected.range(a..).skip(1) {
-            let shared = of_b.iter().filter(|neuron| of_a.binary_search(neuron).is_ok()).count();
+            let shared = of_b
+                .iter()
+                .filter(|neuron| of_a.binary_search(neuron).is_ok())
+                .count();
             let either = of_a.len() + of_b.len() - shared;
-            found.push(NeuronOverlap { a, b, shared, jaccard: shared as f64 / either.max(1) as f64 });
+            found.push(NeuronOverlap {
+                a,
+                b,
+                shared,
+                jaccard: shared as f64 / either.max(1) as f64,
+            });
         }
     }
     found

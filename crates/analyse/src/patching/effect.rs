@@ -29,7 +29,12 @@ pub(super) struct Effects {
 
 impl Effects {
     pub(super) fn new(kinds: &[InterventionKind], layers: usize, items: usize) -> Self {
-        Self { kinds: kinds.to_vec(), layers, items, all: vec![Effect::default(); kinds.len() * layers * items] }
+        Self {
+            kinds: kinds.to_vec(),
+            layers,
+            items,
+            all: vec![Effect::default(); kinds.len() * layers * items],
+        }
     }
 
     /// Notes that of the kind at a place after a layer on a question.
@@ -43,10 +48,19 @@ impl Effects {
     }
 
     /// By kind and layer.
-    pub(super) fn records(&self, language: Language, resampling: &Resampling) -> Vec<InterventionRecord> {
+    pub(super) fn records(
+        &self,
+        language: Language,
+        resampling: &Resampling,
+    ) -> Vec<InterventionRecord> {
         let record = |(place, effects): (usize, &[Effect])| {
-            let mean = |value: fn(&Effect) -> f64| effects.iter().map(value).sum::<f64>() / self.items as f64;
-            let changes: Vec<f64> = effects.iter().map(|effect| effect.after - effect.before).collect();
+            let mean = |value: fn(&Effect) -> f64| {
+                effects.iter().map(value).sum::<f64>() / self.items as f64
+            };
+            let changes: Vec<f64> = effects
+                .iter()
+                .map(|effect| effect.after - effect.before)
+                .collect();
             let (low, high) = resampling.interval(&changes);
             InterventionRecord {
                 language,
@@ -61,6 +75,10 @@ impl Effects {
                 chosen_after: mean(|effect| f64::from(u8::from(effect.chosen_after))),
             }
         };
-        self.all.chunks_exact(self.items).enumerate().map(record).collect()
+        self.all
+            .chunks_exact(self.items)
+            .enumerate()
+            .map(record)
+            .collect()
     }
 }

@@ -1,12 +1,15 @@
-//! What an answer becomes when the residual vector of the question's last token is another one after one layer: that of
-//! another run (activation patching; between languages arXiv 2411.08745), or itself moved towards English (arXiv
-//! 2402.10588 and 2505.13141 on the English space; steering by a difference of means). Never here: figures.
+//! What an answer becomes when the residual vector of the question's last token is another one
+//! after one layer: that of another run (activation patching; between languages arXiv
+//! 2411.08745), or itself moved towards English (arXiv 2402.10588 and 2505.13141 on the English
+//! space; steering by a difference of means). Never here: figures.
 //!
-//! 2411.08745 patches a word in the middle of a prompt, and keeps patching at all later layers; here it is the last token,
-//! whose vector after one layer decides all that follows, so that one layer is patched at a time.
+//! 2411.08745 patches a word in the middle of a prompt, and keeps patching at all later layers;
+//! here it is the last token, whose vector after one layer decides all that follows, so that
+//! one layer is patched at a time.
 //!
-//! A question's tokens before the last are run once for all that is tried on it: each layer with each kind is a row of one
-//! token that continues them, in one pass over (L + 1) x kinds such rows.
+//! A question's tokens before the last are run once for all that is tried on it: each layer
+//! with each kind is a row of one token that continues them, in one pass over (L + 1) x kinds
+//! such rows.
 
 mod donors;
 mod effect;
@@ -46,13 +49,14 @@ pub struct Patching {
     pub seed: u64,
 }
 
-/// Every kind of intervention after every layer from 0 to L in every language of `asked`, by language, kind and layer.
-/// English, which must be among them, has [`InterventionKind::PatchSame`] alone: of the others it is the source. `watch`
-/// counts questions.
+/// Every kind of intervention after every layer from 0 to L in every language of `asked`, by
+/// language, kind and layer. English, which must be among them, has
+/// [`InterventionKind::PatchSame`] alone: of the others it is the source. `watch` counts
+/// questions.
 ///
 /// # Errors
-/// No English; fewer than two questions that all languages have; no other answer among them; a state or a score that is
-/// not finite; `watch` said no.
+/// No English; fewer than two questions that all languages have; no other answer among them; a
+/// state or a score that is not finite; `watch` said no.
 pub fn intervene(
     model: &Decoder,
     asked: &BTreeMap<Language, Asked<'_>>,
@@ -69,11 +73,23 @@ pub fn intervene(
         let mut answered = |count: usize| {
             let done = turn * items.len() + count;
             // Nothing of it is kept.
-            let stopped = AnalyseError::Stopped { done: 0, total, unit: "questions" };
-            if watch(done, total) || done == total { Ok(()) } else { Err(stopped) }
+            let stopped = AnalyseError::Stopped {
+                done: 0,
+                total,
+                unit: "questions",
+            };
+            if watch(done, total) || done == total {
+                Ok(())
+            } else {
+                Err(stopped)
+            }
         };
         answered(0)?;
-        let own_runs = if language == ENGLISH { None } else { Some(Runs::new(model, asked, language, &items)?) };
+        let own_runs = if language == ENGLISH {
+            None
+        } else {
+            Some(Runs::new(model, asked, language, &items)?)
+        };
         let plan = Plan {
             language,
             asked,
@@ -104,12 +120,23 @@ fn check(
     asked: &BTreeMap<Language, Asked<'_>>,
     patching: Patching,
 ) -> Result<Vec<usize>, AnalyseError> {
-    let refuse = |what: String, problem: &str| Err(AnalyseError::Unusable { what, problem: problem.to_owned() });
+    let refuse = |what: String, problem: &str| {
+        Err(AnalyseError::Unusable {
+            what,
+            problem: problem.to_owned(),
+        })
+    };
     let Some(english) = asked.get(&ENGLISH) else {
-        return refuse("patching".to_owned(), "English is not among the languages; add `en` to `analyse.languages`");
+        return refuse(
+            "patching".to_owned(),
+            "English is not among the languages; add `en` to `analyse.languages`",
+        );
     };
     if patching.resamples == 0 {
-        return refuse("resamples".to_owned(), "an interval needs at least one; set `analyse.resamples`");
+        return refuse(
+            "resamples".to_owned(),
+            "an interval needs at least one; set `analyse.resamples`",
+        );
     }
     for (&language, one) in asked {
         one.check(language, model)?;
@@ -118,10 +145,16 @@ fn check(
         }
     }
     let in_all = |item: &&usize| asked.values().all(|one| one.prompts.items().contains(item));
-    let items: Vec<usize> = english.prompts.items().iter().filter(in_all).take(patching.items).copied().collect();
+    let items: Vec<usize> = english
+        .prompts
+        .items()
+        .iter()
+        .filter(in_all)
+        .take(patching.items)
+        .copied()
+        .collect();
     if items.len() < 2 {
-        let problem =
-            "two or more are needed that all languages have; raise `analyse.patched_items` or `analyse.limit`";
+        let problem = "two or more are needed that all languages have; raise `analyse.patched_items` or `analyse.limit`";
         return refuse(format!("{} questions to patch", items.len()), problem);
     }
     Ok(items)

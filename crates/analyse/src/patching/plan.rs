@@ -1,4 +1,5 @@
-//! What stands for a question's last vector, and the pass in which all of it is tried. Never here: statistics.
+//! What stands for a question's last vector, and the pass in which all of it is tried. Never
+//! here: statistics.
 
 use candle_core::Tensor;
 use data::forest;
@@ -26,7 +27,8 @@ pub(super) struct Plan<'a> {
     pub(super) own: &'a Runs,
     /// Of the same items.
     pub(super) english: &'a Runs,
-    /// For each item the place of the one whose run is patched in by `PatchOther` and `PatchSame`.
+    /// For each item the place of the one whose run is patched in by `PatchOther` and
+    /// `PatchSame`.
     pub(super) donors: Vec<usize>,
     pub(super) seed: u64,
     /// Rows at once; never changes a result.
@@ -37,20 +39,27 @@ pub(super) struct Plan<'a> {
 pub(super) struct Differences(Vec<f64>);
 
 impl Plan<'_> {
-    /// Tries everything on every question. `answered` hears how many are done, and may end the work by an error.
+    /// Tries everything on every question. `answered` hears how many are done, and may end the
+    /// work by an error.
     pub(super) fn run(
         &self,
         model: &Decoder,
         answered: &mut dyn FnMut(usize) -> Result<(), AnalyseError>,
     ) -> Result<Effects, AnalyseError> {
-        let before: Vec<&[u32]> = (0..self.own.items.len()).map(|at| self.suffix(at).0).collect();
+        let before: Vec<&[u32]> = (0..self.own.items.len())
+            .map(|at| self.suffix(at).0)
+            .collect();
         let cache = self.asked.prefill(model)?;
         let differences = self.differences();
         let tried = self.kinds.len() * self.own.layers;
         let mut effects = Effects::new(self.kinds, self.own.layers, before.len());
         let mut done = 0;
         for batch in forest::batches(&before, |_| tried, self.tokens_per_batch) {
-            for (row, answer) in self.run_batch(model, cache.as_ref(), &differences, &batch)?.iter().enumerate() {
+            for (row, answer) in self
+                .run_batch(model, cache.as_ref(), &differences, &batch)?
+                .iter()
+                .enumerate()
+            {
                 let (layer, at, kind) = self.place(&batch, row);
                 effects.set(kind, layer, at, self.compare(self.kinds[kind], at, answer));
             }
@@ -66,11 +75,15 @@ impl Plan<'_> {
         (&suffix[..suffix.len() - 1], suffix[suffix.len() - 1])
     }
 
-    /// Layer, question and kind that are tried in a row, the first of which is 0: by layer, so that what is put in at one
-    /// layer lies together; then by question, then by kind.
+    /// Layer, question and kind that are tried in a row, the first of which is 0: by layer, so
+    /// that what is put in at one layer lies together; then by question, then by kind.
     fn place(&self, batch: &[usize], row: usize) -> (usize, usize, usize) {
         let turn = row / self.kinds.len();
-        (turn / batch.len(), batch[turn % batch.len()], row % self.kinds.len())
+        (
+            turn / batch.len(),
+            batch[turn % batch.len()],
+            row % self.kinds.len(),
+        )
     }
 
     /// The answers to the questions of `batch`, in the order of [`Plan::place`].
@@ -85,38 +98,71 @@ impl Plan<'_> {
         let mut layout = Layout::new(&lists, self.asked.prompts.prefix().len())?;
         let (first, block) = (layout.rows.len(), batch.len() * self.kinds.len());
         for row in 0..block * self.own.layers {
-            let (list, at) = (row / self.kinds.len() % batch.len(), self.place(batch, row).1);
+            let (list, at) = (
+                row / self.kinds.len() % batch.len(),
+                self.place(batch, row).1,
+            );
             layout.branch(list, self.suffix(at).1)?;
         }
         let patch = &mut |seen: Seen<'_>| {
             let layer = number(seen.layer);
-            put(seen.residual, first + layer * block, self.vectors(differences, batch, layer)).map(Some)
+            put(
+                seen.residual,
+                first + layer * block,
+                self.vectors(differences, batch, layer),
+            )
+            .map(Some)
         };
-        let hidden = model.walk_through(&layout.input_ids, &layout.rows, cache, Look::Residual, patch)?;
+        let hidden = model.walk_through(
+            &layout.input_ids,
+            &layout.rows,
+            cache,
+            Look::Residual,
+            patch,
+        )?;
         let name = |row: usize| {
             let (layer, at, kind) = self.place(batch, row);
-            format!("item {} in {}, {:?} after layer {layer}", self.own.items[at], self.language, self.kinds[kind])
+            format!(
+                "item {} in {}, {:?} after layer {layer}",
+                self.own.items[at], self.language, self.kinds[kind]
+            )
         };
-        self.asked.answers(model, &hidden.narrow(0, first, block * self.own.layers)?, name)
+        self.asked.answers(
+            model,
+            &hidden.narrow(0, first, block * self.own.layers)?,
+            name,
+        )
     }
 
     pub(super) fn differences(&self) -> Differences {
         let mut sums = vec![0.0; self.own.layers * self.own.width];
-        sums.par_chunks_mut(self.own.width).enumerate().for_each(|(layer, sums)| {
-            for at in 0..self.own.items.len() {
-                let pairs = self.english.state(at, layer).iter().zip(self.own.state(at, layer));
-                sums.iter_mut()
-                    .zip(pairs)
-                    .for_each(|(sum, (english, own))| *sum += f64::from(*english) - f64::from(*own));
-            }
-        });
+        sums.par_chunks_mut(self.own.width)
+            .enumerate()
+            .for_each(|(layer, sums)| {
+                for at in 0..self.own.items.len() {
+                    let pairs = self
+                        .english
+                        .state(at, layer)
+                        .iter()
+                        .zip(self.own.state(at, layer));
+                    sums.iter_mut()
+                        .zip(pairs)
+                        .for_each(|(sum, (english, own))| {
+                            *sum += f64::from(*english) - f64::from(*own)
+                        });
+                }
+            });
         Differences(sums)
     }
 
-    /// What is put in after a layer for each question of the batch and each kind: (questions · kinds, E).
+    /// What is put in after a layer for each question of the batch and each kind: (questions ·
+    /// kinds, E).
     fn vectors(&self, differences: &Differences, batch: &[usize], layer: usize) -> Vec<f32> {
         let vector = |at: &usize| -> Vec<f32> {
-            self.kinds.iter().flat_map(|&kind| self.vector(differences, kind, *at, layer)).collect()
+            self.kinds
+                .iter()
+                .flat_map(|&kind| self.vector(differences, kind, *at, layer))
+                .collect()
         };
         batch.par_iter().flat_map_iter(vector).collect()
     }
@@ -130,7 +176,12 @@ impl Plan<'_> {
         layer: usize,
     ) -> Vec<f32> {
         let moved = |by: Vec<f64>| -> Vec<f32> {
-            self.own.state(at, layer).iter().zip(by).map(|(own, by)| (f64::from(*own) + by) as f32).collect()
+            self.own
+                .state(at, layer)
+                .iter()
+                .zip(by)
+                .map(|(own, by)| (f64::from(*own) + by) as f32)
+                .collect()
         };
         match kind {
             InterventionKind::PatchParallel => self.english.state(at, layer).to_vec(),
@@ -141,22 +192,32 @@ impl Plan<'_> {
         }
     }
 
-    /// English mean minus the language's mean over the other items: with its own, a question would be shown a part of its
-    /// own English run.
+    /// English mean minus the language's mean over the other items: with its own, a question
+    /// would be shown a part of its own English run.
     pub(super) fn steering(&self, differences: &Differences, at: usize, layer: usize) -> Vec<f64> {
         let width = self.own.width;
         let others = self.own.items.len() as f64 - 1.0;
         let sums = &differences.0[layer * width..(layer + 1) * width];
-        let pairs = self.english.state(at, layer).iter().zip(self.own.state(at, layer));
-        sums.iter().zip(pairs).map(|(sum, (e, o))| (sum - (f64::from(*e) - f64::from(*o))) / others).collect()
+        let pairs = self
+            .english
+            .state(at, layer)
+            .iter()
+            .zip(self.own.state(at, layer));
+        sums.iter()
+            .zip(pairs)
+            .map(|(sum, (e, o))| (sum - (f64::from(*e) - f64::from(*o))) / others)
+            .collect()
     }
 
-    /// As long as the steering vector, in a direction of the item's and the layer's own, the same in every language.
+    /// As long as the steering vector, in a direction of the item's and the layer's own, the
+    /// same in every language.
     pub(super) fn control(&self, differences: &Differences, at: usize, layer: usize) -> Vec<f64> {
         let length = norm(&self.steering(differences, at, layer));
         let number = (self.own.items[at] * self.own.layers + layer) as u64;
         let mut generator = generator(self.seed, Purpose::Direction, number);
-        let mut vector: Vec<f64> = (0..self.own.width).map(|_| normal(&mut generator)).collect();
+        let mut vector: Vec<f64> = (0..self.own.width)
+            .map(|_| normal(&mut generator))
+            .collect();
         let scale = length / norm(&vector);
         vector.iter_mut().for_each(|value| *value *= scale);
         vector

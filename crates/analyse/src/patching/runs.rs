@@ -1,5 +1,5 @@
-//! One language's questions as they are: the residual vectors of their last tokens, and the answers. Never here: changing
-//! anything.
+//! One language's questions as they are: the residual vectors of their last tokens, and the
+//! answers. Never here: changing anything.
 
 use data::forest;
 use model::{Decoder, Layer, Look, ModelError, Seen, with_values};
@@ -40,7 +40,10 @@ impl Runs {
         let prompts = asked.prompts;
         let place = |item: &usize| prompts.items().iter().position(|other| other == item);
         let places: Vec<usize> = items.iter().filter_map(place).collect();
-        let (layers, width) = (model.config().num_hidden_layers + 1, model.config().hidden_size);
+        let (layers, width) = (
+            model.config().num_hidden_layers + 1,
+            model.config().hidden_size,
+        );
         let mut states = vec![0.0; places.len() * layers * width];
         let suffixes: Vec<&[u32]> = places.iter().map(|&place| prompts.suffix(place)).collect();
         let cache = asked.prefill(model)?;
@@ -54,21 +57,41 @@ impl Runs {
                 let rows = with_values(&model.select(seen.residual, &last_rows)?, <[f32]>::to_vec)?; // (n, E)
                 for (&at, row) in batch.iter().zip(rows.chunks_exact(width)) {
                     if row.iter().any(|value| !value.is_finite()) {
-                        let place = format!("the state of item {} in {language} after layer {layer}", items[at]);
+                        let place = format!(
+                            "the state of item {} in {language} after layer {layer}",
+                            items[at]
+                        );
                         return Err(ModelError::NotFinite(place));
                     }
                     states[(at * layers + layer) * width..][..width].copy_from_slice(row);
                 }
                 Ok(None)
             };
-            let hidden = model.walk_through(&layout.input_ids, &layout.rows, cache.as_ref(), Look::Residual, keep)?;
+            let hidden = model.walk_through(
+                &layout.input_ids,
+                &layout.rows,
+                cache.as_ref(),
+                Look::Residual,
+                keep,
+            )?;
             let name = |row: usize| format!("item {} in {language}", items[batch[row]]);
             let found = asked.answers(model, &model.select(&hidden, &last_rows)?, name)?;
-            batch.iter().zip(found).for_each(|(&at, answer)| answers[at] = Some(answer));
+            batch
+                .iter()
+                .zip(found)
+                .for_each(|(&at, answer)| answers[at] = Some(answer));
         }
         let golds = places.iter().map(|&place| prompts.golds()[place]).collect();
         let answers = answers.into_iter().flatten().collect();
-        Ok(Self { items: items.to_vec(), places, golds, answers, layers, width, states })
+        Ok(Self {
+            items: items.to_vec(),
+            places,
+            golds,
+            answers,
+            layers,
+            width,
+            states,
+        })
     }
 
     /// The last token's vector (E) of the question at `at`.

@@ -1,8 +1,10 @@
-//! What the answers lose when the neurons of a language are switched off (arXiv 2402.16438, which measures perplexity; here
-//! the accuracy on questions), beside as many others of each block drawn by lot. Never here: finding neurons.
+//! What the answers lose when the neurons of a language are switched off (arXiv 2402.16438,
+//! which measures perplexity; here the accuracy on questions), beside as many others of each
+//! block drawn by lot. Never here: finding neurons.
 //!
-//! Each language's neurons and their control are switched off in turn, and every language is asked: with L languages 2 L + 1
-//! evaluations of L languages, of at most `items` questions each.
+//! Each language's neurons and their control are switched off in turn, and every language is
+//! asked: with L languages 2 L + 1 evaluations of L languages, of at most `items` questions
+//! each.
 
 mod control;
 #[cfg(test)]
@@ -47,13 +49,14 @@ struct Whole {
     resampling: Resampling,
 }
 
-/// Asks every language of `asked` with all neurons on, with those that `found` has of each language off, and with each
-/// control off. Afterwards every neuron is on, also after an error or a stop; caches made before are right again. Where a
-/// language has no neurons nothing is run, for nothing changes. `watch` counts questions.
+/// Asks every language of `asked` with all neurons on, with those that `found` has of each
+/// language off, and with each control off. Afterwards every neuron is on, also after an error
+/// or a stop; caches made before are right again. Where a language has no neurons nothing is
+/// run, for nothing changes. `watch` counts questions.
 ///
 /// # Errors
-/// Neurons of another model; a block with too few others for a control; fewer than two questions in a language; a score
-/// that is not finite; `watch` said no.
+/// Neurons of another model; a block with too few others for a control; fewer than two
+/// questions in a language; a score that is not finite; `watch` said no.
 pub fn silence(
     model: &mut Decoder,
     found: &NeuronsRecord,
@@ -65,8 +68,16 @@ pub fn silence(
     let mut sets = Vec::new();
     for (&language, own) in &found.selected {
         let control = control::draw(found, language, silencing.seed)?;
-        sets.push(Off { language, kind: SilencedKind::Language, neurons: own.clone() });
-        sets.push(Off { language, kind: SilencedKind::Random, neurons: control });
+        sets.push(Off {
+            language,
+            kind: SilencedKind::Language,
+            neurons: own.clone(),
+        });
+        sets.push(Off {
+            language,
+            kind: SilencedKind::Random,
+            neurons: control,
+        });
     }
     let records = measure(model, &sets, asked, silencing, watch);
     let restored = model.silence(&[]);
@@ -83,19 +94,31 @@ fn check(
 ) -> Result<(), AnalyseError> {
     let config = model.config();
     let (layers, width) = (config.num_hidden_layers, config.intermediate_size);
-    let refuse = |what: &str, problem: String| Err(AnalyseError::Unusable { what: what.to_owned(), problem });
+    let refuse = |what: &str, problem: String| {
+        Err(AnalyseError::Unusable {
+            what: what.to_owned(),
+            problem,
+        })
+    };
     if found.layers.len() != layers || found.layers.iter().any(|layer| layer.neurons != width) {
-        return refuse("neurons", format!("not those of a model of {layers} blocks with {width} each; find them anew"));
+        return refuse(
+            "neurons",
+            format!("not those of a model of {layers} blocks with {width} each; find them anew"),
+        );
     }
     if silencing.resamples == 0 {
-        return refuse("resamples", "an interval needs at least one; set `analyse.resamples`".to_owned());
+        return refuse(
+            "resamples",
+            "an interval needs at least one; set `analyse.resamples`".to_owned(),
+        );
     }
     for (&language, one) in asked {
         one.check(language, model)?;
         if silencing.items.min(one.prompts.len()) < 2 {
             return refuse(
                 &format!("questions in {language}"),
-                "an interval needs two; raise `analyse.silenced_items` or `analyse.limit`".to_owned(),
+                "an interval needs two; raise `analyse.silenced_items` or `analyse.limit`"
+                    .to_owned(),
             );
         }
     }
@@ -116,15 +139,29 @@ fn measure(
     let mut answered = |count: usize| {
         done += count;
         // Nothing of it is kept.
-        let stopped = AnalyseError::Stopped { done: 0, total, unit: "questions" };
-        if watch(done, total) || done == total { Ok(()) } else { Err(stopped) }
+        let stopped = AnalyseError::Stopped {
+            done: 0,
+            total,
+            unit: "questions",
+        };
+        if watch(done, total) || done == total {
+            Ok(())
+        } else {
+            Err(stopped)
+        }
     };
     model.silence(&[])?;
     let mut whole = BTreeMap::new();
     for (&language, asked) in asked {
         let answers = asked.ask(language, model, items(asked), &mut answered)?;
         let resampling = Resampling::new(answers.len(), silencing.resamples, silencing.seed);
-        whole.insert(language, Whole { answers, resampling });
+        whole.insert(
+            language,
+            Whole {
+                answers,
+                resampling,
+            },
+        );
     }
     let mut records = Vec::with_capacity(sets.len() * asked.len());
     for off in sets {
@@ -135,23 +172,44 @@ fn measure(
                 true => before.answers.clone(),
                 false => asked.ask(language, model, items(asked), &mut answered)?,
             };
-            records.push(compare(off, language, asked.prompts.golds(), before, &after));
+            records.push(compare(
+                off,
+                language,
+                asked.prompts.golds(),
+                before,
+                &after,
+            ));
         }
     }
     Ok(records)
 }
 
-fn compare(off: &Off, asked: Language, golds: &[usize], whole: &Whole, after: &[Answer]) -> SilencingRecord {
+fn compare(
+    off: &Off,
+    asked: Language,
+    golds: &[usize],
+    whole: &Whole,
+    after: &[Answer],
+) -> SilencingRecord {
     let before = &whole.answers;
-    let is_right = |(answer, &gold): (&Answer, &usize)| if answer.chosen == gold { 1.0 } else { 0.0 };
-    let rights = |answers: &[Answer]| -> Vec<f64> { answers.iter().zip(golds).map(is_right).collect() };
+    let is_right =
+        |(answer, &gold): (&Answer, &usize)| if answer.chosen == gold { 1.0 } else { 0.0 };
+    let rights =
+        |answers: &[Answer]| -> Vec<f64> { answers.iter().zip(golds).map(is_right).collect() };
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (right_before, right_after) = (rights(before), rights(after));
-    let changes: Vec<f64> = right_before.iter().zip(&right_after).map(|(before, after)| after - before).collect();
+    let changes: Vec<f64> = right_before
+        .iter()
+        .zip(&right_after)
+        .map(|(before, after)| after - before)
+        .collect();
     let (low, high) = whole.resampling.interval(&changes);
     let pairs = before.iter().zip(after);
-    let gold_changes: Vec<f64> =
-        pairs.clone().zip(golds).map(|((before, after), &gold)| after.shares[gold] - before.shares[gold]).collect();
+    let gold_changes: Vec<f64> = pairs
+        .clone()
+        .zip(golds)
+        .map(|((before, after), &gold)| after.shares[gold] - before.shares[gold])
+        .collect();
     SilencingRecord {
         silenced: off.language,
         kind: off.kind,
@@ -163,7 +221,9 @@ fn compare(off: &Off, asked: Language, golds: &[usize], whole: &Whole, after: &[
         low,
         high,
         gold_change: mean(&gold_changes),
-        changed_answers: pairs.filter(|(before, after)| before.chosen != after.chosen).count() as f64
+        changed_answers: pairs
+            .filter(|(before, after)| before.chosen != after.chosen)
+            .count() as f64
             / after.len() as f64,
     }
 }

@@ -1,5 +1,6 @@
-//! Translators on disk: a safetensors file with `layer.N.weight` (E, E) and `layer.N.bias` (E) in f32 for every layer N from
-//! 0, whose metadata says what they were trained on. Loading is strict. Never here: training them.
+//! Translators on disk: a safetensors file with `layer.N.weight` (E, E) and `layer.N.bias` (E)
+//! in f32 for every layer N from 0, whose metadata says what they were trained on. Loading is
+//! strict. Never here: training them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,28 +35,45 @@ pub(super) fn write(
         tensors.push((name(layer, "weight"), vec![bias.len(), bias.len()], *weight));
         tensors.push((name(layer, "bias"), vec![bias.len()], *bias));
     }
-    // As one entry: several would stand in another order every time, and the file would have other bytes.
-    let about = serde_json::to_string(&about).map_err(|e| DiskError::at("write", file)(e.into()))?;
-    Ok(tensor_file::write(file, &tensors, [(ABOUT.to_owned(), about)].into())?)
+    // As one entry: several would stand in another order every time, and the file would have
+    // other bytes.
+    let about =
+        serde_json::to_string(&about).map_err(|e| DiskError::at("write", file)(e.into()))?;
+    Ok(tensor_file::write(
+        file,
+        &tensors,
+        [(ABOUT.to_owned(), about)].into(),
+    )?)
 }
 
 impl TunedLens {
     /// Opens a file that [`super::train`] wrote.
     ///
     /// # Errors
-    /// The file cannot be read or is no safetensors file; a tensor that is missing, of another shape or dtype, not finite,
-    /// or no part of a tuned lens.
+    /// The file cannot be read or is no safetensors file; a tensor that is missing, of another
+    /// shape or dtype, not finite, or no part of a tuned lens.
     pub fn open(file: &Path, device: &Device) -> Result<Self, AnalyseError> {
-        let refuse = |problem: String| AnalyseError::File { file: file.to_owned(), problem };
+        let refuse = |problem: String| AnalyseError::File {
+            file: file.to_owned(),
+            problem,
+        };
         let bytes = fs::read(file).map_err(DiskError::at("read", file))?;
-        let whole = |e| refuse(format!("no whole safetensors file ({e}); remove it and train it again"));
+        let whole = |e| {
+            refuse(format!(
+                "no whole safetensors file ({e}); remove it and train it again"
+            ))
+        };
         let tensors = SafeTensors::deserialize(&bytes).map_err(whole)?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(whole)?;
         let layers = count_layers(&tensors.names()).map_err(refuse)?;
         let first = name(0, "bias");
         let width = match tensors.tensor(&first).map_err(whole)?.shape() {
             [width] => *width,
-            shape => return Err(refuse(format!("tensor `{first}` has shape {shape:?}, not one size; train it again"))),
+            shape => {
+                return Err(refuse(format!(
+                    "tensor `{first}` has shape {shape:?}, not one size; train it again"
+                )));
+            }
         };
         let read = |name: &str, shape: &[usize]| read_tensor(&tensors, name, shape).map_err(refuse);
         let translator = |layer| {
@@ -63,7 +81,9 @@ impl TunedLens {
             Translator::new(&weight, &read(&name(layer, "bias"), &[width])?, device)
         };
         Ok(Self {
-            translators: (0..layers).map(translator).collect::<Result<_, AnalyseError>>()?,
+            translators: (0..layers)
+                .map(translator)
+                .collect::<Result<_, AnalyseError>>()?,
             about: read_about(&header).map_err(refuse)?,
             width,
         })
@@ -71,13 +91,19 @@ impl TunedLens {
 }
 
 fn read_about(header: &Metadata) -> Result<BTreeMap<String, String>, String> {
-    let Some(about) = header.metadata().as_ref().and_then(|metadata| metadata.get(ABOUT)) else {
+    let Some(about) = header
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(ABOUT))
+    else {
         return Ok(BTreeMap::new());
     };
-    serde_json::from_str(about).map_err(|e| format!("its `{ABOUT}` is no object of texts ({e}); train it again"))
+    serde_json::from_str(about)
+        .map_err(|e| format!("its `{ABOUT}` is no object of texts ({e}); train it again"))
 }
 
-/// How many layers a file with these tensors has; each has both of its tensors, and there are no others.
+/// How many layers a file with these tensors has; each has both of its tensors, and there are
+/// no others.
 fn count_layers(names: &[&str]) -> Result<usize, String> {
     let layer_of = |found: &str| -> Option<usize> {
         let (layer, part) = found.strip_prefix("layer.")?.split_once('.')?;
@@ -88,7 +114,11 @@ fn count_layers(names: &[&str]) -> Result<usize, String> {
     for name in names {
         match layer_of(name) {
             Some(layer) => layers = layers.max(layer.saturating_add(1)),
-            None => return Err(format!("tensor `{name}` is no part of a tuned lens; remove it")),
+            None => {
+                return Err(format!(
+                    "tensor `{name}` is no part of a tuned lens; remove it"
+                ));
+            }
         }
     }
     let names: BTreeSet<&str> = names.iter().copied().collect();
@@ -102,14 +132,27 @@ fn count_layers(names: &[&str]) -> Result<usize, String> {
 
 /// The values of a tensor of f32, row-major.
 fn read_tensor(tensors: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
-    let tensor = tensors.tensor(name).map_err(|e| format!("tensor `{name}`: {e}; train it again"))?;
+    let tensor = tensors
+        .tensor(name)
+        .map_err(|e| format!("tensor `{name}`: {e}; train it again"))?;
     if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
         let (dtype, found) = (tensor.dtype(), tensor.shape());
-        return Err(format!("tensor `{name}` is {dtype:?} {found:?}, not F32 {shape:?}; train it again"));
+        return Err(format!(
+            "tensor `{name}` is {dtype:?} {found:?}, not F32 {shape:?}; train it again"
+        ));
     }
-    let values: Vec<f32> = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let values: Vec<f32> = tensor
+        .data()
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect();
     match values.iter().position(|value| !value.is_finite()) {
-        Some(at) => Err(format!("tensor `{name}`: value {at} is {}; train it again", values[at])),
+        Some(at) => Err(format!(
+            "tensor `{name}`: value {at} is {}; train it again",
+            values[at]
+        )),
         None => Ok(values),
     }
 }

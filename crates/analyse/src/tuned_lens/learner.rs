@@ -20,7 +20,8 @@ pub(super) struct Learner {
     pub(super) bias: Vec<f32>,
     moments: [Moments; 2],
     translator: Translator,
-    /// Size of a state's entries, by the first update's rows: b is moved in units of it, as W is in those of a state.
+    /// Size of a state's entries, by the first update's rows: b is moved in units of it, as W
+    /// is in those of a state.
     scale: f64,
 }
 
@@ -36,21 +37,37 @@ impl Learner {
         let (weight, bias) = (vec![0.0; width * width], vec![0.0; width]);
         let moments = [Moments::zeros(weight.len()), Moments::zeros(bias.len())];
         let translator = Translator::new(&weight, &bias, device)?;
-        Ok(Self { weight, bias, moments, translator, scale: 1.0 })
+        Ok(Self {
+            weight,
+            bias,
+            moments,
+            translator,
+            scale: 1.0,
+        })
     }
 
     pub(super) fn translate(&self, rows: &Tensor) -> Result<Tensor, AnalyseError> {
         self.translator.translate(rows)
     }
 
-    /// Gradient of the sum of divergences by the translated rows: `rows` (n, E) of the layer -> (n, E).
-    pub(super) fn backward(&self, model: &Decoder, rows: &Tensor, shares: &Shares) -> Result<Tensor, AnalyseError> {
+    /// Gradient of the sum of divergences by the translated rows: `rows` (n, E) of the layer ->
+    /// (n, E).
+    pub(super) fn backward(
+        &self,
+        model: &Decoder,
+        rows: &Tensor,
+        shares: &Shares,
+    ) -> Result<Tensor, AnalyseError> {
         let found = model.divergence(&self.translate(rows)?, shares, true)?;
-        let none = || ModelError::Op { op: "tuned lens", problem: "a divergence without its gradient".to_owned() };
+        let none = || ModelError::Op {
+            op: "tuned lens",
+            problem: "a divergence without its gradient".to_owned(),
+        };
         Ok(found.d_hidden.ok_or_else(none)?)
     }
 
-    /// Update `at` of `updates`, from 0, with `rows` (N, E) and what [`Learner::backward`] says of them.
+    /// Update `at` of `updates`, from 0, with `rows` (N, E) and what [`Learner::backward`] says
+    /// of them.
     pub(super) fn update(
         &mut self,
         (at, updates): (usize, usize),
@@ -63,19 +80,33 @@ impl Learner {
         }
         let gradient = Gradient::of(rows, d_rows)?;
         let gradient = gradient.clipped().ok_or_else(|| {
-            ModelError::NotFinite(format!("the gradient of layer {layer}'s translator in update {}", at + 1))
+            ModelError::NotFinite(format!(
+                "the gradient of layer {layer}'s translator in update {}",
+                at + 1
+            ))
         })?;
         let rate = LEARNING_RATE * (1.0 - at as f64 / updates as f64);
         let config = AdamWConfig::new(WEIGHT_DECAY);
         let [weight, bias] = &mut self.moments;
         config.update(at + 1, rate, &mut self.weight, weight, &gradient.weight);
-        config.update(at + 1, rate * self.scale, &mut self.bias, bias, &gradient.bias);
+        config.update(
+            at + 1,
+            rate * self.scale,
+            &mut self.bias,
+            bias,
+            &gradient.bias,
+        );
         self.translator = Translator::new(&self.weight, &self.bias, rows.device())?;
         Ok(())
     }
 
     #[cfg(test)]
-    pub(super) fn set(&mut self, weight: Vec<f32>, bias: Vec<f32>, device: &Device) -> Result<(), AnalyseError> {
+    pub(super) fn set(
+        &mut self,
+        weight: Vec<f32>,
+        bias: Vec<f32>,
+        device: &Device,
+    ) -> Result<(), AnalyseError> {
         (self.weight, self.bias) = (weight, bias);
         self.translator = Translator::new(&self.weight, &self.bias, device)?;
         Ok(())
@@ -84,7 +115,11 @@ impl Learner {
 
 /// Root of the mean square of the entries.
 fn typical_size(rows: &Tensor) -> Result<f64, AnalyseError> {
-    let values: Vec<f32> = rows.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+    let values: Vec<f32> = rows
+        .to_device(&Device::Cpu)?
+        .to_dtype(DType::F32)?
+        .flatten_all()?
+        .to_vec1()?;
     let squares: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
     Ok((squares / values.len() as f64).sqrt())
 }
@@ -95,18 +130,32 @@ impl Gradient {
         let share = 1.0 / rows.dim(0)? as f64;
         let weight = lora::raise(&d_rows.t()?.contiguous()?, rows)?; // (E, E)
         let values = |tensor: Tensor| -> Result<Vec<f32>, AnalyseError> {
-            Ok((tensor * share)?.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+            Ok((tensor * share)?
+                .to_device(&Device::Cpu)?
+                .to_dtype(DType::F32)?
+                .flatten_all()?
+                .to_vec1()?)
         };
-        Ok(Self { weight: values(weight)?, bias: values(d_rows.sum(0)?)? })
+        Ok(Self {
+            weight: values(weight)?,
+            bias: values(d_rows.sum(0)?)?,
+        })
     }
 
     /// Scaled down where its norm is above [`CLIP`]; `None` where it is not finite.
     pub(super) fn clipped(mut self) -> Option<Self> {
-        let squares = self.weight.iter().chain(&self.bias).map(|&g| f64::from(g) * f64::from(g));
+        let squares = self
+            .weight
+            .iter()
+            .chain(&self.bias)
+            .map(|&g| f64::from(g) * f64::from(g));
         let norm = squares.sum::<f64>().sqrt();
         if norm > CLIP {
             let factor = (CLIP / norm) as f32;
-            self.weight.iter_mut().chain(&mut self.bias).for_each(|g| *g *= factor);
+            self.weight
+                .iter_mut()
+                .chain(&mut self.bias)
+                .for_each(|g| *g *= factor);
         }
         norm.is_finite().then_some(self)
     }

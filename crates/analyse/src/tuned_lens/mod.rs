@@ -1,9 +1,11 @@
-//! The tuned lens (arXiv 2303.08112): for every layer but the last an affine translator h + W h + b, trained so that final
-//! norm and head make of it what the model itself says at the end. W and b are 0 at first, which is the raw lens.
+//! The tuned lens (arXiv 2303.08112): for every layer but the last an affine translator h + W h
+//! + b, trained so that final norm and head make of it what the model itself says at the end. W
+//! and b are 0 at first, which is the raw lens.
 //!
-//! As the reference implementation (AlignmentResearch/tuned-lens): the translator is added to the state, the loss is the
-//! divergence KL(model || lens) at the same token, the gradient's norm is clipped to 1, the learning rate falls to 0. Unlike
-//! it: AdamW, which takes fewer tokens, and each layer is clipped by itself, so that no layer depends on another. Never
+//! As the reference implementation (AlignmentResearch/tuned-lens): the translator is added to
+//! the state, the loss is the divergence KL(model || lens) at the same token, the gradient's
+//! norm is clipped to 1, the learning rate falls to 0. Unlike it: AdamW, which takes fewer
+//! tokens, and each layer is clipped by itself, so that no layer depends on another. Never
 //! here: reading labels with it ([`crate::lens`]).
 
 mod file;
@@ -52,19 +54,31 @@ impl TunedLens {
     pub fn translate(&self, layer: usize, rows: &Tensor) -> Result<Tensor, AnalyseError> {
         let Some(translator) = self.translators.get(layer) else {
             let problem = format!("the tuned lens has layers 0 to {}", self.layers() - 1);
-            return Err(AnalyseError::Unusable { what: format!("layer {layer}"), problem });
+            return Err(AnalyseError::Unusable {
+                what: format!("layer {layer}"),
+                problem,
+            });
         };
         translator.translate(rows)
     }
 
     /// Fails unless it has the model's shape.
     pub(crate) fn check(&self, config: &ModelConfig) -> Result<(), AnalyseError> {
-        let (here, wanted) = ((self.layers(), self.width), (config.num_hidden_layers, config.hidden_size));
+        let (here, wanted) = (
+            (self.layers(), self.width),
+            (config.num_hidden_layers, config.hidden_size),
+        );
         if here == wanted {
             return Ok(());
         }
-        let problem = format!("{} layers of width {}, the model has {} of {}", here.0, here.1, wanted.0, wanted.1);
-        Err(AnalyseError::Unusable { what: "the tuned lens".to_owned(), problem: problem + "; train it for the model" })
+        let problem = format!(
+            "{} layers of width {}, the model has {} of {}",
+            here.0, here.1, wanted.0, wanted.1
+        );
+        Err(AnalyseError::Unusable {
+            what: "the tuned lens".to_owned(),
+            problem: problem + "; train it for the model",
+        })
     }
 }
 
@@ -80,12 +94,19 @@ impl Translator {
         let width = bias.len();
         let weight = Tensor::from_slice(weight, (width, width), &Device::Cpu)?.to_device(device)?;
         let bias = Tensor::from_slice(bias, width, &Device::Cpu)?.to_device(device)?;
-        Ok(Self { weight: Weight::new(weight)?, bias })
+        Ok(Self {
+            weight: Weight::new(weight)?,
+            bias,
+        })
     }
 
     /// h + W h + b of each row: (n, E) -> (n, E).
     fn translate(&self, rows: &Tensor) -> Result<Tensor, AnalyseError> {
-        let projection = Projected { weight: &self.weight, bias: Some(&self.bias), update: None };
+        let projection = Projected {
+            weight: &self.weight,
+            bias: Some(&self.bias),
+            update: None,
+        };
         Ok(linear::forward_all(rows, &[projection], Some(rows))?.remove(0))
     }
 }

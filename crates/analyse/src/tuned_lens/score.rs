@@ -1,4 +1,5 @@
-//! How far raw and tuned lens are from the model on text that no translator was trained on. Never here: training.
+//! How far raw and tuned lens are from the model on text that no translator was trained on.
+//! Never here: training.
 
 use candle_core::Tensor;
 use model::{Decoder, ModelError};
@@ -20,8 +21,9 @@ struct Sums {
     tuned: f64,
 }
 
-/// The divergences of each layer on the rows of `states`, of `prompts` prompts, and 95 % intervals of how much the tuned
-/// lens gains: percentiles of `resamples` draws of as many prompts, the same ones for all layers.
+/// The divergences of each layer on the rows of `states`, of `prompts` prompts, and 95 %
+/// intervals of how much the tuned lens gains: percentiles of `resamples` draws of as many
+/// prompts, the same ones for all layers.
 pub(super) fn score(
     model: &Decoder,
     learners: &[Learner],
@@ -33,9 +35,14 @@ pub(super) fn score(
     let sums = add_up(model, learners, states, prompts)?;
     let draws = draw(prompts, resamples, seed);
     let record = |(layer, sums): (usize, Vec<Sums>)| {
-        let total = sums.iter().fold(Sums::default(), |total, sums| total.plus(sums, 1.0));
+        let total = sums
+            .iter()
+            .fold(Sums::default(), |total, sums| total.plus(sums, 1.0));
         let gain = |counts: &Vec<u32>| {
-            let drawn = sums.iter().zip(counts).fold(Sums::default(), |all, (s, &n)| all.plus(s, f64::from(n)));
+            let drawn = sums
+                .iter()
+                .zip(counts)
+                .fold(Sums::default(), |all, (s, &n)| all.plus(s, f64::from(n)));
             (drawn.raw - drawn.tuned) / drawn.tokens
         };
         let mut gains: Vec<f64> = draws.iter().map(gain).collect();
@@ -70,19 +77,33 @@ fn add_up(
     prompts: usize,
 ) -> Result<Vec<Vec<Sums>>, AnalyseError> {
     let mut sums = vec![vec![Sums::default(); prompts]; learners.len()];
-    let Some(last) = states.layers.last() else { return Ok(sums) };
+    let Some(last) = states.layers.last() else {
+        return Ok(sums);
+    };
     for (start, owners) in (0..).step_by(CHUNK).zip(states.owners.chunks(CHUNK)) {
         let part = |layer: &Tensor| layer.narrow(0, start, owners.len());
         let shares = model.shares(&part(last)?)?;
         for (layer, (learner, sums)) in learners.iter().zip(&mut sums).enumerate() {
             let rows = part(&states.layers[layer])?;
             let raw = model.divergence(&rows, &shares, false)?.each;
-            let tuned = model.divergence(&learner.translate(&rows)?, &shares, false)?.each;
+            let tuned = model
+                .divergence(&learner.translate(&rows)?, &shares, false)?
+                .each;
             for ((&owner, raw), tuned) in owners.iter().zip(raw).zip(tuned) {
                 if !(raw.is_finite() && tuned.is_finite()) {
-                    return Err(ModelError::NotFinite(format!("the divergence of the lens after layer {layer}")).into());
+                    return Err(ModelError::NotFinite(format!(
+                        "the divergence of the lens after layer {layer}"
+                    ))
+                    .into());
                 }
-                sums[owner] = sums[owner].plus(&Sums { tokens: 1.0, raw, tuned }, 1.0);
+                sums[owner] = sums[owner].plus(
+                    &Sums {
+                        tokens: 1.0,
+                        raw,
+                        tuned,
+                    },
+                    1.0,
+                );
             }
         }
     }
@@ -125,8 +146,13 @@ mod tests {
     fn draws_are_of_as_many_prompts_and_of_the_seed() {
         let draws = draw(7, 300, 3);
         assert!(draws.len() == 300 && draws.iter().all(|counts| counts.iter().sum::<u32>() == 7));
-        let of_each: Vec<u32> = (0..7).map(|at| draws.iter().map(|counts| counts[at]).sum()).collect();
-        assert!(of_each.iter().all(|&count| count.abs_diff(300) < 80), "{of_each:?}");
+        let of_each: Vec<u32> = (0..7)
+            .map(|at| draws.iter().map(|counts| counts[at]).sum())
+            .collect();
+        assert!(
+            of_each.iter().all(|&count| count.abs_diff(300) < 80),
+            "{of_each:?}"
+        );
         assert!(draw(7, 300, 3) == draws && draw(7, 300, 4) != draws);
     }
 }

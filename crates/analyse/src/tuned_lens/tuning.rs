@@ -1,4 +1,5 @@
-//! Training: which prompts are learnt from and which are held out, blocks of states, updates. Never here: the gradient.
+//! Training: which prompts are learnt from and which are held out, blocks of states, updates.
+//! Never here: the gradient.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -19,12 +20,15 @@ use crate::{capture::Prompts, error::AnalyseError};
 pub(super) const CHUNK: usize = 256;
 /// Share of the items that are held out.
 const HELD_OUT: f64 = 0.1;
-/// Tokens on which the lens is scored; where more are held out, as many whole prompts as it takes.
+/// Tokens on which the lens is scored; where more are held out, as many whole prompts as it
+/// takes.
 const SCORED_TOKENS: usize = 1024;
-/// Most rows of states in memory at once, and most bytes of them; never less than an update needs.
+/// Most rows of states in memory at once, and most bytes of them; never less than an update
+/// needs.
 const BLOCK_TOKENS: usize = 4096;
 const BLOCK_BYTES: usize = 1 << 30;
-/// The first of the orders, of those that the seed gives, that rows of a block have; those before it are of prompts.
+/// The first of the orders, of those that the seed gives, that rows of a block have; those
+/// before it are of prompts.
 const BLOCK_ORDER: usize = 1 << 32;
 
 /// What a tuned lens is trained on, and how long.
@@ -45,16 +49,17 @@ pub struct Tuning<'a> {
     pub about: BTreeMap<String, String>,
 }
 
-/// Trains a translator for every layer but the last, writes them to `file`, and scores them on items that are held out in
-/// every language: a record a layer, from 0 to L - 1. `watch` sees how many updates are done, those of every layer counted,
-/// and may stop by returning false; nothing is kept then.
+/// Trains a translator for every layer but the last, writes them to `file`, and scores them on
+/// items that are held out in every language: a record a layer, from 0 to L - 1. `watch` sees
+/// how many updates are done, those of every layer counted, and may stop by returning false;
+/// nothing is kept then.
 ///
-/// In memory: W, b and two moments of each layer, 3 L (E² + E) floats; a block of states, (L + 1, 4096, E) or a GiB; and
-/// distributions of 256 rows.
+/// In memory: W, b and two moments of each layer, 3 L (E² + E) floats; a block of states, (L +
+/// 1, 4096, E) or a GiB; and distributions of 256 rows.
 ///
 /// # Errors
-/// No prompts, fewer than two items, no tokens; a gradient or a divergence that is not finite; a file that cannot be
-/// written; `watch` said no.
+/// No prompts, fewer than two items, no tokens; a gradient or a divergence that is not finite;
+/// a file that cannot be written; `watch` said no.
 pub fn train(
     tuning: &Tuning<'_>,
     file: &Path,
@@ -63,32 +68,52 @@ pub fn train(
     let config = tuning.model.config();
     let (learnt, held_out) = tuning.split()?;
     let blank = |_| Learner::new(config.hidden_size, tuning.model.device());
-    let mut learners = (0..config.num_hidden_layers).map(blank).collect::<Result<Vec<_>, _>>()?;
-    let mut order = Order { prompts: learnt, seed: tuning.seed, epoch: 0, left: Vec::new() };
+    let mut learners = (0..config.num_hidden_layers)
+        .map(blank)
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut order = Order {
+        prompts: learnt,
+        seed: tuning.seed,
+        epoch: 0,
+        left: Vec::new(),
+    };
     let (mut step, total) = (0, tuning.steps * learners.len());
     while step < tuning.steps {
         let updates = tuning.updates_at_once().min(tuning.steps - step);
         let block = Block::walk(tuning, &mut order, step, updates)?;
         for update in 0..updates {
-            let states = block.states.select(tuning.model, block.part(update, tuning.tokens))?;
+            let states = block
+                .states
+                .select(tuning.model, block.part(update, tuning.tokens))?;
             tuning.update(step, &mut learners, &states)?;
             step += 1;
             let done = step * learners.len();
             if !watch(done) && done < total {
-                return Err(AnalyseError::Stopped { done, total, unit: "updates" });
+                return Err(AnalyseError::Stopped {
+                    done,
+                    total,
+                    unit: "updates",
+                });
             }
         }
     }
     let records = tuning.score(&learners, &held_out)?;
-    let layers: Vec<(&[f32], &[f32])> = learners.iter().map(|l| (l.weight.as_slice(), l.bias.as_slice())).collect();
+    let layers: Vec<(&[f32], &[f32])> = learners
+        .iter()
+        .map(|l| (l.weight.as_slice(), l.bias.as_slice()))
+        .collect();
     file::write(file, &layers, tuning.about())?;
     Ok(records)
 }
 
 impl Tuning<'_> {
-    /// Prompts to learn from, and those of the items that are held out. All languages hold out the same items.
+    /// Prompts to learn from, and those of the items that are held out. All languages hold out
+    /// the same items.
     fn split(&self) -> Result<(Vec<At>, Vec<At>), AnalyseError> {
-        let unusable = |what: &str, problem: String| AnalyseError::Unusable { what: what.to_owned(), problem };
+        let unusable = |what: &str, problem: String| AnalyseError::Unusable {
+            what: what.to_owned(),
+            problem,
+        };
         if self.tokens == 0 {
             return Err(unusable("tokens an update", "0; give 1 or more".to_owned()));
         }
@@ -99,7 +124,10 @@ impl Tuning<'_> {
         }
         let (learnt, held_out) = batch::split_groups(all, &items, HELD_OUT, self.seed);
         if learnt.is_empty() || held_out.is_empty() {
-            let problem = format!("{} prompts of fewer than two items; one is held out", items.len());
+            let problem = format!(
+                "{} prompts of fewer than two items; one is held out",
+                items.len()
+            );
             return Err(unusable("the tuned lens", problem));
         }
         Ok((learnt, held_out))
@@ -112,10 +140,17 @@ impl Tuning<'_> {
         (BLOCK_TOKENS.min(BLOCK_BYTES / row) / self.tokens).max(1)
     }
 
-    /// One update of every layer on the rows of `states`, one tensor (N, E) a layer. What the model says is computed once
-    /// for all layers.
-    fn update(&self, step: usize, learners: &mut [Learner], states: &[Tensor]) -> Result<(), AnalyseError> {
-        let Some(last) = states.last() else { return Ok(()) };
+    /// One update of every layer on the rows of `states`, one tensor (N, E) a layer. What the
+    /// model says is computed once for all layers.
+    fn update(
+        &self,
+        step: usize,
+        learners: &mut [Learner],
+        states: &[Tensor],
+    ) -> Result<(), AnalyseError> {
+        let Some(last) = states.last() else {
+            return Ok(());
+        };
         let rows = last.dim(0)?;
         let mut gradients: Vec<Vec<Tensor>> = vec![Vec::new(); learners.len()];
         for start in (0..rows).step_by(CHUNK) {
@@ -133,18 +168,37 @@ impl Tuning<'_> {
     }
 
     /// Scores the translators on whole prompts of `held_out`, in an order that the seed gives.
-    fn score(&self, learners: &[Learner], held_out: &[At]) -> Result<Vec<TunedLensRecord>, AnalyseError> {
-        let mut order = Order { prompts: held_out.to_vec(), seed: self.seed, epoch: 0, left: Vec::new() };
+    fn score(
+        &self,
+        learners: &[Learner],
+        held_out: &[At],
+    ) -> Result<Vec<TunedLensRecord>, AnalyseError> {
+        let mut order = Order {
+            prompts: held_out.to_vec(),
+            seed: self.seed,
+            epoch: 0,
+            left: Vec::new(),
+        };
         let all: usize = held_out.iter().map(|&at| rows_of(self.prompts, at)).sum();
         let chosen = order.take(self.prompts, all.min(SCORED_TOKENS));
         let states = walk(self.model, self.prompts, &chosen)?;
-        score(self.model, learners, &states, chosen.len(), self.resamples, self.seed)
+        score(
+            self.model,
+            learners,
+            &states,
+            chosen.len(),
+            self.resamples,
+            self.seed,
+        )
     }
 
     fn about(&self) -> BTreeMap<String, String> {
         let mut about = self.about.clone();
-        let how =
-            [("steps", self.steps.to_string()), ("tokens", self.tokens.to_string()), ("seed", self.seed.to_string())];
+        let how = [
+            ("steps", self.steps.to_string()),
+            ("tokens", self.tokens.to_string()),
+            ("seed", self.seed.to_string()),
+        ];
         about.extend(how.map(|(key, value)| (key.to_owned(), value)));
         about
     }
@@ -187,13 +241,21 @@ struct Block {
 }
 
 impl Block {
-    /// Runs the prompts of `updates` updates, the first of them `step`. Their rows are mixed, so that an update is of many
-    /// languages.
-    fn walk(tuning: &Tuning<'_>, order: &mut Order, step: usize, updates: usize) -> Result<Self, AnalyseError> {
+    /// Runs the prompts of `updates` updates, the first of them `step`. Their rows are mixed,
+    /// so that an update is of many languages.
+    fn walk(
+        tuning: &Tuning<'_>,
+        order: &mut Order,
+        step: usize,
+        updates: usize,
+    ) -> Result<Self, AnalyseError> {
         let chosen = order.take(tuning.prompts, updates * tuning.tokens);
         let states = walk(tuning.model, tuning.prompts, &chosen)?;
         let order = batch::epoch_order(states.owners.len(), tuning.seed, BLOCK_ORDER + step);
-        Ok(Self { states, order: order.into_iter().map(|row| row as u32).collect() })
+        Ok(Self {
+            states,
+            order: order.into_iter().map(|row| row as u32).collect(),
+        })
     }
 
     /// The rows of one of its updates.

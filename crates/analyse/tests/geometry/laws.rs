@@ -8,26 +8,44 @@ use crate::states::{Normal, States, languages};
 
 const PERMUTATIONS: usize = 37;
 
-/// Three languages that share some of what they are; sometimes more dimensions than rows, sometimes fewer.
+/// Three languages that share some of what they are; sometimes more dimensions than rows,
+/// sometimes fewer.
 fn states() -> impl Strategy<Value = States> {
-    (5_usize..12, prop_oneof![2_usize..9, 40_usize..50], any::<u64>()).prop_map(|(n, width, seed)| {
-        let mut random = Normal::new(seed);
-        let mut states = States::unrelated(3, n, width, &mut random);
-        let shared: Vec<f32> = random.vector(n * width).iter().map(|value| 2.0 * *value as f32).collect();
-        states.values.iter_mut().for_each(|values| values.iter_mut().zip(&shared).for_each(|(v, s)| *v += s));
-        states
-    })
+    (
+        5_usize..12,
+        prop_oneof![2_usize..9, 40_usize..50],
+        any::<u64>(),
+    )
+        .prop_map(|(n, width, seed)| {
+            let mut random = Normal::new(seed);
+            let mut states = States::unrelated(3, n, width, &mut random);
+            let shared: Vec<f32> = random
+                .vector(n * width)
+                .iter()
+                .map(|value| 2.0 * *value as f32)
+                .collect();
+            states
+                .values
+                .iter_mut()
+                .for_each(|values| values.iter_mut().zip(&shared).for_each(|(v, s)| *v += s));
+            states
+        })
 }
 
 /// Values and intervals agree; p-values are of other draws.
 fn near(found: &[PairRecord], expected: &[PairRecord], within: f64) -> Result<(), TestCaseError> {
     prop_assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
-        prop_assert_eq!((found.a, found.b, found.measure), (expected.a, expected.b, expected.measure));
+        prop_assert_eq!(
+            (found.a, found.b, found.measure),
+            (expected.a, expected.b, expected.measure)
+        );
         let ends = |record: &PairRecord| [Some(record.value), record.low, record.high, record.null];
         for (one, other) in ends(found).into_iter().zip(ends(expected)) {
             prop_assert_eq!(one.is_some(), other.is_some());
-            let apart = one.zip(other).map_or(0.0, |(one, other)| (one - other).abs());
+            let apart = one
+                .zip(other)
+                .map_or(0.0, |(one, other)| (one - other).abs());
             prop_assert!(apart < within, "{:?} {:?}", found, expected);
         }
     }
@@ -35,7 +53,14 @@ fn near(found: &[PairRecord], expected: &[PairRecord], within: f64) -> Result<()
 }
 
 fn of(space: &Space) -> Vec<PairRecord> {
-    pairs(space, &Measure::ALL, Draws { seed: 5, permutations: PERMUTATIONS })
+    pairs(
+        space,
+        &Measure::ALL,
+        Draws {
+            seed: 5,
+            permutations: PERMUTATIONS,
+        },
+    )
 }
 
 proptest! {

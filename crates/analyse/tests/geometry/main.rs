@@ -1,5 +1,6 @@
-//! Where languages lie: against scikit-learn and NumPy on real states (`golden`), on states whose answers are known
-//! (`known`), by simulation of nulls and intervals (`coverage`), and laws that hold for any states (`laws`).
+//! Where languages lie: against scikit-learn and NumPy on real states (`golden`), on states
+//! whose answers are known (`known`), by simulation of nulls and intervals (`coverage`), and
+//! laws that hold for any states (`laws`).
 
 mod coverage;
 mod golden;

@@ -1,4 +1,5 @@
-//! States that are made up: normal numbers, languages that share a part, and the space that they make.
+//! States that are made up: normal numbers, languages that share a part, and the space that
+//! they make.
 
 use analyse::geometry::{Draws, Rows, Space, pairs};
 use rand::{RngExt, SeedableRng};
@@ -38,27 +39,43 @@ pub(crate) struct States {
 
 /// The first languages in their order.
 pub(crate) fn languages(count: usize) -> Vec<Language> {
-    ["en", "zh", "de", "fr", "es"][..count].iter().map(|code| code.parse().expect("a language")).collect()
+    ["en", "zh", "de", "fr", "es"][..count]
+        .iter()
+        .map(|code| code.parse().expect("a language"))
+        .collect()
 }
 
 impl States {
     /// Of rows in f64.
     pub(crate) fn new(width: usize, tokens: Vec<Vec<usize>>, rows: &[Vec<f64>]) -> Self {
-        let values = rows.iter().map(|rows| rows.iter().map(|value| *value as f32).collect()).collect();
-        Self { width, tokens, values }
+        let values = rows
+            .iter()
+            .map(|rows| rows.iter().map(|value| *value as f32).collect())
+            .collect();
+        Self {
+            width,
+            tokens,
+            values,
+        }
     }
 
-    /// Unrelated normal states of `count` languages, far from the origin in one direction as those of real models are,
-    /// with unrelated lengths.
+    /// Unrelated normal states of `count` languages, far from the origin in one direction as
+    /// those of real models are, with unrelated lengths.
     pub(crate) fn unrelated(count: usize, n: usize, width: usize, random: &mut Normal) -> Self {
         let rows: Vec<Vec<f64>> = (0..count)
             .map(|_| {
                 let mut row = random.vector(n * width);
-                row.iter_mut().step_by(width).for_each(|value| *value += 3.0);
+                row.iter_mut()
+                    .step_by(width)
+                    .for_each(|value| *value += 3.0);
                 row
             })
             .collect();
-        let tokens = (0..count).map(|_| (0..n).map(|_| (40.0 * (0.4 * random.draw()).exp()) as usize + 1).collect());
+        let tokens = (0..count).map(|_| {
+            (0..n)
+                .map(|_| (40.0 * (0.4 * random.draw()).exp()) as usize + 1)
+                .collect()
+        });
         Self::new(width, tokens.collect(), &rows)
     }
 
@@ -68,9 +85,17 @@ impl States {
 
     pub(crate) fn space(&self) -> Space {
         let items: Vec<usize> = (0..self.items()).collect();
-        let each = languages(self.values.len()).into_iter().zip(self.tokens.iter().zip(&self.values));
-        let rows: Vec<Rows<'_>> =
-            each.map(|(language, (tokens, values))| Rows { language, items: &items, tokens, values }).collect();
+        let each = languages(self.values.len())
+            .into_iter()
+            .zip(self.tokens.iter().zip(&self.values));
+        let rows: Vec<Rows<'_>> = each
+            .map(|(language, (tokens, values))| Rows {
+                language,
+                items: &items,
+                tokens,
+                values,
+            })
+            .collect();
         Space::prepare(0, self.width, &rows).expect("sound states")
     }
 
@@ -84,7 +109,16 @@ impl States {
 
     /// Of the first two languages.
     pub(crate) fn record(&self, measure: Measure, permutations: usize) -> PairRecord {
-        let found = pairs(&self.space(), &[measure], Draws { seed: 11, permutations }).into_iter().next();
+        let found = pairs(
+            &self.space(),
+            &[measure],
+            Draws {
+                seed: 11,
+                permutations,
+            },
+        )
+        .into_iter()
+        .next();
         found.unwrap_or_else(|| panic!("no {measure}"))
     }
 

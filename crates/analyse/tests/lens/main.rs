@@ -1,5 +1,6 @@
-//! The lens and the tuned lens on a small random model: against transformers (`golden/lens.py`), what must not change a
-//! value, and files that are broken. Never here: a real model (`examples/check_lens.rs`, `examples/tune_lens.rs`).
+//! The lens and the tuned lens on a small random model: against transformers
+//! (`golden/lens.py`), what must not change a value, and files that are broken. Never here: a
+//! real model (`examples/check_lens.rs`, `examples/tune_lens.rs`).
 
 mod files;
 mod golden;
@@ -47,8 +48,15 @@ impl Bench {
         ] {
             fs::copy(golden.join(from), dir.join(to)).expect("copies");
         }
-        fs::write(dir.join("tokenizer_config.json"), r#"{"bos_token": null, "eos_token": null}"#).expect("writes");
-        let files = ModelFiles::Folder { weights: vec![dir.join("model.safetensors")], dir };
+        fs::write(
+            dir.join("tokenizer_config.json"),
+            r#"{"bos_token": null, "eos_token": null}"#,
+        )
+        .expect("writes");
+        let files = ModelFiles::Folder {
+            weights: vec![dir.join("model.safetensors")],
+            dir,
+        };
         Self {
             model: Decoder::load(&files, Precision::F32, &Device::Cpu).expect("a model"),
             tokenizer: Tokenizer::load(&files).expect("a tokenizer"),
@@ -79,16 +87,40 @@ impl Bench {
     /// `count` prompts that begin and end alike.
     fn numbered(&self, language: Language, count: usize) -> Prompts {
         let words = ["sea", "bread", "stone", "green light", "house"];
-        let text = |n: usize| format!("one day\nIs: \"bread\"\n{} {} {n}\nIs: \"", words[n % 5], words[n / 5 % 5]);
-        self.prompts(language, &(0..count).map(|n| (text(n), n % 2)).collect::<Vec<_>>())
+        let text = |n: usize| {
+            format!(
+                "one day\nIs: \"bread\"\n{} {} {n}\nIs: \"",
+                words[n % 5],
+                words[n / 5 % 5]
+            )
+        };
+        self.prompts(
+            language,
+            &(0..count).map(|n| (text(n), n % 2)).collect::<Vec<_>>(),
+        )
     }
 
     fn labels(&self, language: Language) -> LabelTokens {
-        LabelTokens::new(&self.tokenizer, &task(), language).expect("every word begins with a token")
+        LabelTokens::new(&self.tokenizer, &task(), language)
+            .expect("every word begins with a token")
     }
 
-    fn read(&self, prompts: &Prompts, language: Language, tuned: Option<&TunedLens>, budget: usize) -> Vec<LensRecord> {
-        lens::read(&self.model, prompts, &self.labels(language), tuned, budget, &mut |_| true).expect("reads")
+    fn read(
+        &self,
+        prompts: &Prompts,
+        language: Language,
+        tuned: Option<&TunedLens>,
+        budget: usize,
+    ) -> Vec<LensRecord> {
+        lens::read(
+            &self.model,
+            prompts,
+            &self.labels(language),
+            tuned,
+            budget,
+            &mut |_| true,
+        )
+        .expect("reads")
     }
 
     /// A tuned lens of these row-major values, by way of a file.
@@ -96,7 +128,11 @@ impl Bench {
         let file = self.folder.path().join("translators.safetensors");
         let mut tensors = Vec::new();
         for (layer, (weight, bias)) in layers.iter().enumerate() {
-            tensors.push((format!("layer.{layer}.weight"), vec![WIDTH, WIDTH], weight.as_slice()));
+            tensors.push((
+                format!("layer.{layer}.weight"),
+                vec![WIDTH, WIDTH],
+                weight.as_slice(),
+            ));
             tensors.push((format!("layer.{layer}.bias"), vec![WIDTH], bias.as_slice()));
         }
         tensor_file::write(&file, &tensors, std::collections::HashMap::new()).expect("writes");
@@ -106,10 +142,18 @@ impl Bench {
 
 /// As `SMALL_WORDS` in `golden/lens.py`.
 fn task() -> Task {
-    let rows: BTreeMap<&str, [&str; 2]> =
-        [("en", ["bread", "house"]), ("ru", ["хлеб", "дом"]), ("zh", ["面包", "房屋"]), ("it", ["bene", "oro"])].into();
+    let rows: BTreeMap<&str, [&str; 2]> = [
+        ("en", ["bread", "house"]),
+        ("ru", ["хлеб", "дом"]),
+        ("zh", ["面包", "房屋"]),
+        ("it", ["bene", "oro"]),
+    ]
+    .into();
     let row = |words: &[&str; 2]| json!({"headers": ["", "\nIs: \""], "label_words": words});
-    let languages: BTreeMap<&str, _> = rows.iter().map(|(language, words)| (*language, row(words))).collect();
+    let languages: BTreeMap<&str, _> = rows
+        .iter()
+        .map(|(language, words)| (*language, row(words)))
+        .collect();
     let task = json!({
         "name": "test", "title": "", "fields": ["input"], "shots": 1, "labels": rows["en"], "languages": languages,
     });
@@ -118,5 +162,9 @@ fn task() -> Task {
 
 /// Runs on a pool of so many threads.
 fn with_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool").install(run)
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .expect("a pool")
+        .install(run)
 }

@@ -6,7 +6,10 @@ use schema::finding::Kind;
 use serde_json::json;
 
 use crate::{
-    files::{plant_answer, plant_header, plant_instruction, plant_no_json, plant_no_utf8, plant_pair_copy},
+    files::{
+        plant_answer, plant_header, plant_instruction, plant_no_json, plant_no_utf8,
+        plant_pair_copy,
+    },
     world::{DRESSED, Name, World, dress, language_of},
 };
 
@@ -44,10 +47,16 @@ pub(crate) const DEFECTS: &[(&str, Place, Plant)] = &[
     ("label word with a space", Place::Test, plant_label_space),
     ("labels exchanged", Place::Test, plant_exchange),
     ("labels turned round", Place::ThreeLabels, plant_cycle),
-    ("labels exchanged in a stretch", Place::ThreeLabels, plant_stretch),
+    (
+        "labels exchanged in a stretch",
+        Place::ThreeLabels,
+        plant_stretch,
+    ),
     ("one wrong gold", Place::Test, plant_gold),
     ("one label everywhere", Place::Test, plant_one_label),
-    ("answer missing", Place::Test, |world, name, rng| plant_missing(world, name, rng, "answer")),
+    ("answer missing", Place::Test, |world, name, rng| {
+        plant_missing(world, name, rng, "answer")
+    }),
     ("field missing", Place::Test, |world, name, rng| {
         let field = world.fields(name)[0].clone();
         plant_missing(world, name, rng, &field)
@@ -66,17 +75,39 @@ pub(crate) const DEFECTS: &[(&str, Place, Plant)] = &[
     ("sentence dropped", Place::Sentences, plant_dropped),
     ("text repeated", Place::Test, plant_repetition),
     ("text cut", Place::Test, plant_cut),
-    ("U+FFFD", Place::Test, |w, n, r| plant_characters(w, n, r, |t| cut_in(t, "\u{fffd}"))),
-    ("mojibake", Place::Test, |w, n, r| plant_characters(w, n, r, |t| cut_in(t, "cafÃ©"))),
-    ("own mojibake", Place::Test, |w, n, r| plant_characters(w, n, r, decode_wrongly)),
-    ("entity", Place::Test, |w, n, r| plant_characters(w, n, r, |t| cut_in(t, "&quot;"))),
-    ("numbered entity", Place::Test, |w, n, r| plant_characters(w, n, r, |t| cut_in(t, "&#39;"))),
-    ("markup", Place::Test, |w, n, r| plant_characters(w, n, r, |t| cut_in(t, "<br/>"))),
-    ("control character", Place::Test, |w, n, r| plant_characters(w, n, r, |t| cut_in(t, "\u{1b}"))),
-    ("zero-width space", Place::Test, |w, n, r| plant_characters(w, n, r, |t| cut_in(t, "\u{200b}"))),
-    ("number changed", Place::Test, |w, n, r| plant_undressed(w, n, r, 0, Kind::Numbers)),
-    ("name dropped", Place::Sounds, |w, n, r| plant_undressed(w, n, r, 1, Kind::Names)),
-    ("quotation marks dropped", Place::Test, |w, n, r| plant_undressed(w, n, r, 2, Kind::Quotation)),
+    ("U+FFFD", Place::Test, |w, n, r| {
+        plant_characters(w, n, r, |t| cut_in(t, "\u{fffd}"))
+    }),
+    ("mojibake", Place::Test, |w, n, r| {
+        plant_characters(w, n, r, |t| cut_in(t, "cafÃ©"))
+    }),
+    ("own mojibake", Place::Test, |w, n, r| {
+        plant_characters(w, n, r, decode_wrongly)
+    }),
+    ("entity", Place::Test, |w, n, r| {
+        plant_characters(w, n, r, |t| cut_in(t, "&quot;"))
+    }),
+    ("numbered entity", Place::Test, |w, n, r| {
+        plant_characters(w, n, r, |t| cut_in(t, "&#39;"))
+    }),
+    ("markup", Place::Test, |w, n, r| {
+        plant_characters(w, n, r, |t| cut_in(t, "<br/>"))
+    }),
+    ("control character", Place::Test, |w, n, r| {
+        plant_characters(w, n, r, |t| cut_in(t, "\u{1b}"))
+    }),
+    ("zero-width space", Place::Test, |w, n, r| {
+        plant_characters(w, n, r, |t| cut_in(t, "\u{200b}"))
+    }),
+    ("number changed", Place::Test, |w, n, r| {
+        plant_undressed(w, n, r, 0, Kind::Numbers)
+    }),
+    ("name dropped", Place::Sounds, |w, n, r| {
+        plant_undressed(w, n, r, 1, Kind::Names)
+    }),
+    ("quotation marks dropped", Place::Test, |w, n, r| {
+        plant_undressed(w, n, r, 2, Kind::Quotation)
+    }),
     ("question twice", Place::Test, plant_duplicate),
     ("no JSON", Place::Test, plant_no_json),
     ("no UTF-8", Place::Test, plant_no_utf8),
@@ -84,7 +115,9 @@ pub(crate) const DEFECTS: &[(&str, Place, Plant)] = &[
     ("answer in a pair", Place::Pairs, plant_answer),
     ("pair with a wrong header", Place::Pairs, plant_header),
     ("pair untranslated", Place::Pairs, plant_pair_copy),
-    ("pair without answer", Place::Pairs, |world, name, rng| plant_missing(world, name, rng, "answer")),
+    ("pair without answer", Place::Pairs, |world, name, rng| {
+        plant_missing(world, name, rng, "answer")
+    }),
 ];
 
 pub(crate) fn any_item(world: &World, name: &str, rng: &mut ChaCha8Rng) -> usize {
@@ -113,7 +146,12 @@ fn golds(world: &World, name: &str) -> Vec<String> {
 }
 
 /// Changes the golds of `items`; returns those that changed.
-fn relabel(world: &mut World, name: &str, items: std::ops::Range<usize>, to: impl Fn(&str) -> String) -> Vec<usize> {
+fn relabel(
+    world: &mut World,
+    name: &str,
+    items: std::ops::Range<usize>,
+    to: impl Fn(&str) -> String,
+) -> Vec<usize> {
     let mut changed = Vec::new();
     for item in items {
         let old = world.text(name, item, "answer");
@@ -128,7 +166,16 @@ fn relabel(world: &mut World, name: &str, items: std::ops::Range<usize>, to: imp
 fn plant_label_word(world: &mut World, name: &str, rng: &mut ChaCha8Rng) -> (Kind, Vec<usize>) {
     let old = golds(world, name).choose(rng).expect("a gold").clone();
     let all = 0..world.len(name);
-    (Kind::LabelWords, relabel(world, name, all, |gold| if gold == old { "xyz".to_owned() } else { gold.to_owned() }))
+    (
+        Kind::LabelWords,
+        relabel(world, name, all, |gold| {
+            if gold == old {
+                "xyz".to_owned()
+            } else {
+                gold.to_owned()
+            }
+        }),
+    )
 }
 
 fn plant_label_space(world: &mut World, name: &str, rng: &mut ChaCha8Rng) -> (Kind, Vec<usize>) {
@@ -138,10 +185,18 @@ fn plant_label_space(world: &mut World, name: &str, rng: &mut ChaCha8Rng) -> (Ki
     (Kind::LabelWords, vec![item])
 }
 
-fn exchange(world: &mut World, name: &str, rng: &mut ChaCha8Rng, items: std::ops::Range<usize>) -> (Kind, Vec<usize>) {
+fn exchange(
+    world: &mut World,
+    name: &str,
+    rng: &mut ChaCha8Rng,
+    items: std::ops::Range<usize>,
+) -> (Kind, Vec<usize>) {
     let words = golds(world, name);
     let mut pair = words.sample(rng, 2);
-    let (one, other) = (pair.next().expect("two").clone(), pair.next().expect("two").clone());
+    let (one, other) = (
+        pair.next().expect("two").clone(),
+        pair.next().expect("two").clone(),
+    );
     let to = |gold: &str| match gold {
         gold if gold == one => other.clone(),
         gold if gold == other => one.clone(),
@@ -174,7 +229,13 @@ fn plant_cycle(world: &mut World, name: &str, _: &mut ChaCha8Rng) -> (Kind, Vec<
 fn plant_gold(world: &mut World, name: &str, rng: &mut ChaCha8Rng) -> (Kind, Vec<usize>) {
     let item = any_item(world, name, rng);
     let words = golds(world, name);
-    let to = |gold: &str| words.iter().find(|word| *word != gold).expect("another").clone();
+    let to = |gold: &str| {
+        words
+            .iter()
+            .find(|word| *word != gold)
+            .expect("another")
+            .clone()
+    };
     (Kind::LabelOrder, relabel(world, name, item..item + 1, to))
 }
 
@@ -185,10 +246,18 @@ fn plant_one_label(world: &mut World, name: &str, rng: &mut ChaCha8Rng) -> (Kind
     (Kind::ClassBalance, Vec::new())
 }
 
-fn plant_missing(world: &mut World, name: &str, rng: &mut ChaCha8Rng, key: &str) -> (Kind, Vec<usize>) {
+fn plant_missing(
+    world: &mut World,
+    name: &str,
+    rng: &mut ChaCha8Rng,
+    key: &str,
+) -> (Kind, Vec<usize>) {
     let item = any_item(world, name, rng);
     let items = world.files.get_mut(name).expect("a file");
-    items[item].as_object_mut().expect("an object").shift_remove(key);
+    items[item]
+        .as_object_mut()
+        .expect("an object")
+        .shift_remove(key);
     (Kind::MissingField, vec![item])
 }
 
@@ -228,7 +297,11 @@ fn plant_extra_item(world: &mut World, name: &str, rng: &mut ChaCha8Rng) -> (Kin
     for field in world.fields(name) {
         extra[&field] = json!(format!("{0} 777 {0}", world.text(name, from, &field)));
     }
-    world.files.get_mut(name).expect("a file").insert(item, extra);
+    world
+        .files
+        .get_mut(name)
+        .expect("a file")
+        .insert(item, extra);
     (Kind::ItemCount, vec![item])
 }
 
@@ -271,8 +344,9 @@ fn plant_copy(world: &mut World, name: &str, rng: &mut ChaCha8Rng) -> (Kind, Vec
 fn plant_near_copy(world: &mut World, name: &str, rng: &mut ChaCha8Rng) -> (Kind, Vec<usize>) {
     let field = world.fields(name)[0].clone();
     let english = world.other(name, "en");
-    let long: Vec<usize> =
-        (0..world.len(name)).filter(|&item| world.text(&english, item, &field).split(' ').count() > 9).collect();
+    let long: Vec<usize> = (0..world.len(name))
+        .filter(|&item| world.text(&english, item, &field).split(' ').count() > 9)
+        .collect();
     let item = *long.choose(rng).expect("a long one");
     let text = world.text(&english, item, &field);
     let (rest, _) = text.rsplit_once(' ').expect("words");
@@ -295,10 +369,30 @@ fn plant_dropped(world: &mut World, name: &str, rng: &mut ChaCha8Rng) -> (Kind, 
     let field = world.fields(name)[0].clone();
     let english = world.other(name, "en");
     let more = (item + 7) % world.len(name);
-    let text = format!("{} {}", world.text(&english, item, &field), world.text(&english, more, &field));
-    let group = format!("{}_", name.rsplit_once('_').expect("a name").0.rsplit_once('_').expect("a name").0);
-    for other in world.tests().into_iter().filter(|other| other.starts_with(&group) && other != name) {
-        let own = format!("{} {}", world.text(&other, item, &field), world.text(&other, more, &field));
+    let text = format!(
+        "{} {}",
+        world.text(&english, item, &field),
+        world.text(&english, more, &field)
+    );
+    let group = format!(
+        "{}_",
+        name.rsplit_once('_')
+            .expect("a name")
+            .0
+            .rsplit_once('_')
+            .expect("a name")
+            .0
+    );
+    for other in world
+        .tests()
+        .into_iter()
+        .filter(|other| other.starts_with(&group) && other != name)
+    {
+        let own = format!(
+            "{} {}",
+            world.text(&other, item, &field),
+            world.text(&other, more, &field)
+        );
         world.set(&other, item, &field, own);
     }
     world.set(&english, item, &field, text);
@@ -316,8 +410,9 @@ fn plant_repetition(world: &mut World, name: &str, rng: &mut ChaCha8Rng) -> (Kin
 fn plant_cut(world: &mut World, name: &str, rng: &mut ChaCha8Rng) -> (Kind, Vec<usize>) {
     let english = world.other(name, "en");
     let field = world.fields(name)[0].clone();
-    let long: Vec<usize> =
-        (0..world.len(name)).filter(|&item| world.text(&english, item, &field).chars().count() > 40).collect();
+    let long: Vec<usize> = (0..world.len(name))
+        .filter(|&item| world.text(&english, item, &field).chars().count() > 40)
+        .collect();
     let item = *long.choose(rng).expect("a long one");
     let text: String = world.text(name, item, &field).chars().take(3).collect();
     world.set(name, item, &field, text);
@@ -337,14 +432,21 @@ fn plant_characters(
 }
 
 fn cut_in(text: &str, what: &str) -> String {
-    let middle = text.char_indices().nth(text.chars().count() / 2).expect("a middle").0;
+    let middle = text
+        .char_indices()
+        .nth(text.chars().count() / 2)
+        .expect("a middle")
+        .0;
     format!("{}{what}{}", &text[..middle], &text[middle..])
 }
 
 /// A word's bytes read as Latin-1; a word that has other bytes is put in front.
 fn decode_wrongly(text: &str) -> String {
     let wrong = |word: &str| word.bytes().map(char::from).collect::<String>();
-    let word = text.split(' ').find(|word| word.chars().any(char::is_alphabetic) && !word.is_ascii()).unwrap_or("naïf");
+    let word = text
+        .split(' ')
+        .find(|word| word.chars().any(char::is_alphabetic) && !word.is_ascii())
+        .unwrap_or("naïf");
     format!("{} {text}", wrong(word))
 }
 

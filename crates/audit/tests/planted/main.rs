@@ -1,5 +1,5 @@
-//! Defects of every kind are planted at random places, in several scripts; every one is found, and sound data is not
-//! accused.
+//! Defects of every kind are planted at random places, in several scripts; every one is found,
+//! and sound data is not accused.
 
 mod defects;
 mod files;
@@ -23,12 +23,28 @@ const ROUNDS: u64 = 2;
 #[test]
 fn sound_data_has_no_error_and_few_warnings() {
     let findings = World::new().audit(None);
-    let of = |severity| findings.iter().filter(|f| f.severity == severity).map(describe).collect::<Vec<_>>();
+    let of = |severity| {
+        findings
+            .iter()
+            .filter(|f| f.severity == severity)
+            .map(describe)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(of(Severity::Error), Vec::<String>::new());
     let warnings = of(Severity::Warning);
-    assert!(warnings.len() <= 3, "{} warnings:\n{}", warnings.len(), warnings.join("\n"));
+    assert!(
+        warnings.len() <= 3,
+        "{} warnings:\n{}",
+        warnings.len(),
+        warnings.join("\n")
+    );
     let notes = of(Severity::Note);
-    assert!(notes.len() <= 30, "{} notes:\n{}", notes.len(), notes.join("\n"));
+    assert!(
+        notes.len() <= 30,
+        "{} notes:\n{}",
+        notes.len(),
+        notes.join("\n")
+    );
 }
 
 #[test]
@@ -37,8 +53,11 @@ fn every_planted_defect_is_found() {
     for seed in 0..ROUNDS {
         let (world, expected) = plant_all(seed);
         let findings = world.audit(None);
-        let missed: Vec<String> =
-            expected.iter().filter(|e| !findings.iter().any(|f| is_it(f, e))).map(|e| miss(e, &findings)).collect();
+        let missed: Vec<String> = expected
+            .iter()
+            .filter(|e| !findings.iter().any(|f| is_it(f, e)))
+            .map(|e| miss(e, &findings))
+            .collect();
         assert!(
             missed.is_empty(),
             "seed {seed}: {} of {} missed:\n{}",
@@ -49,7 +68,10 @@ fn every_planted_defect_is_found() {
         planted += expected.len();
         languages.extend(expected.iter().map(|e| language_of(&e.file)));
     }
-    assert!(planted >= 60 && languages.len() >= 15, "{planted} defects in {languages:?}");
+    assert!(
+        planted >= 60 && languages.len() >= 15,
+        "{planted} defects in {languages:?}"
+    );
 }
 
 /// Every defect once, each in a file of its own.
@@ -71,14 +93,25 @@ fn plant_all(seed: u64) -> (World, Vec<Expected>) {
             Place::ThreeLabels => name.starts_with("snli"),
             Place::Sentences => !name.contains("_th"),
             Place::Sounds => !["zh", "ja"].contains(&language_of(name).as_str()),
-            Place::Latin => !["zh", "ja", "ru", "bg", "hi", "th", "bn"].contains(&language_of(name).as_str()),
+            Place::Latin => {
+                !["zh", "ja", "ru", "bg", "hi", "th", "bn"].contains(&language_of(name).as_str())
+            }
             Place::Pairs => true,
         };
-        let from = if *place == Place::Pairs { &mut pairs } else { &mut tests };
+        let from = if *place == Place::Pairs {
+            &mut pairs
+        } else {
+            &mut tests
+        };
         let at = from.iter().position(fits).expect("a file is left");
         let file = from.remove(at);
         let (kind, items) = plant(&mut world, &file, &mut rng);
-        expected.push(Expected { what, kind, file, items });
+        expected.push(Expected {
+            what,
+            kind,
+            file,
+            items,
+        });
     }
     (world, expected)
 }
@@ -86,17 +119,39 @@ fn plant_all(seed: u64) -> (World, Vec<Expected>) {
 fn is_it(finding: &Finding, expected: &Expected) -> bool {
     finding.kind == expected.kind
         && finding.file == expected.file
-        && expected.items.iter().all(|item| finding.items.contains(item))
+        && expected
+            .items
+            .iter()
+            .all(|item| finding.items.contains(item))
 }
 
 fn miss(expected: &Expected, findings: &[Finding]) -> String {
-    let there: Vec<String> = findings.iter().filter(|f| f.file == expected.file).map(describe).collect();
-    let Expected { what, kind, file, items } = expected;
-    format!("{what}: {kind} {file} {items:?}\n    found there: {}", there.join("\n      "))
+    let there: Vec<String> = findings
+        .iter()
+        .filter(|f| f.file == expected.file)
+        .map(describe)
+        .collect();
+    let Expected {
+        what,
+        kind,
+        file,
+        items,
+    } = expected;
+    format!(
+        "{what}: {kind} {file} {items:?}\n    found there: {}",
+        there.join("\n      ")
+    )
 }
 
 fn describe(finding: &Finding) -> String {
-    let Finding { severity, kind, file, items, evidence, .. } = finding;
+    let Finding {
+        severity,
+        kind,
+        file,
+        items,
+        evidence,
+        ..
+    } = finding;
     format!("{severity} {kind} {file} {items:?}: {evidence}")
 }
 
@@ -107,8 +162,11 @@ fn a_test_question_in_training_data_or_exemplars_leaks() {
     let mut expected: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for name in world.pairs() {
         let language = language_of(&name);
-        let test =
-            world.tests().into_iter().find(|t| t.starts_with(&format!("ap_emotion/emotion_{language}"))).expect("one");
+        let test = world
+            .tests()
+            .into_iter()
+            .find(|t| t.starts_with(&format!("ap_emotion/emotion_{language}")))
+            .expect("one");
         for words_changed in [false, true] {
             let item = rng.random_range(17..world.len(&test));
             let pair = rng.random_range(0..world.len(&name));
@@ -126,8 +184,7 @@ fn a_test_question_in_training_data_or_exemplars_leaks() {
     }
     let premise = world.text("snli/snli_ru30_test.json", 20, "premise");
     let hypothesis = world.text("snli/snli_ru30_test.json", 20, "hypothesis");
-    let few_shot =
-        json!({"snli": {"ru": format!("Предпосылка: {premise}\nГипотеза: {hypothesis}\nОтвечать: \"neutral\"")}});
+    let few_shot = json!({"snli": {"ru": format!("Предпосылка: {premise}\nГипотеза: {hypothesis}\nОтвечать: \"neutral\"")}});
     expected.insert("snli/snli_ru30_test.json".to_owned(), vec![20]);
     let findings = world.audit(Some(&few_shot));
     for (file, items) in expected {
@@ -136,6 +193,9 @@ fn a_test_question_in_training_data_or_exemplars_leaks() {
             .filter(|f| f.kind == Kind::Leakage && f.file == file)
             .flat_map(|f| f.items.clone())
             .collect();
-        assert!(items.iter().all(|item| found.contains(item)), "{file}: {items:?} in {found:?}");
+        assert!(
+            items.iter().all(|item| found.contains(item)),
+            "{file}: {items:?} in {found:?}"
+        );
     }
 }

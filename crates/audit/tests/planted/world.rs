@@ -1,5 +1,5 @@
-//! The repository's small data set in memory, dressed with what it lacks (numbers, names and quotation marks in every
-//! script), changed by a test, and written to a folder.
+//! The repository's small data set in memory, dressed with what it lacks (numbers, names and
+//! quotation marks in every script), changed by a test, and written to a folder.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -47,7 +47,10 @@ pub(crate) fn dress(language: &str, item: usize) -> [String; 3] {
 }
 
 fn in_digits(number: &str, zero: char) -> String {
-    let digit = |c: char| c.to_digit(10).and_then(|value| char::from_u32(u32::from(zero) + value));
+    let digit = |c: char| {
+        c.to_digit(10)
+            .and_then(|value| char::from_u32(u32::from(zero) + value))
+    };
     number.chars().map(|c| digit(c).expect("a digit")).collect()
 }
 
@@ -59,16 +62,25 @@ impl World {
         for task in ["ap_emotion", "snli", "paws"] {
             for entry in fs::read_dir(root.join(task)).expect("a task's folder") {
                 let path = entry.expect("an entry").path();
-                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-                let items = serde_json::from_slice(&fs::read(&path).expect("a file")).expect("a list");
+                let name = path
+                    .file_name()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned();
+                let items =
+                    serde_json::from_slice(&fs::read(&path).expect("a file")).expect("a list");
                 files.insert(format!("{task}/{name}"), items);
             }
         }
-        let mut world = Self { files, raw: BTreeMap::new() };
+        let mut world = Self {
+            files,
+            raw: BTreeMap::new(),
+        };
         for name in world.tests() {
             let (language, field) = (language_of(&name), world.fields(&name)[0].clone());
             for item in DRESSED {
-                let text = world.text(&name, item, &field) + &format!(" ({})", dress(&language, item).join(", "));
+                let text = world.text(&name, item, &field)
+                    + &format!(" ({})", dress(&language, item).join(", "));
                 world.files.get_mut(&name).expect("a file")[item][&field] = json!(text);
             }
         }
@@ -77,29 +89,55 @@ impl World {
 
     /// Names of the test files.
     pub(crate) fn tests(&self) -> Vec<Name> {
-        self.files.keys().filter(|name| name.ends_with("_test.json")).cloned().collect()
+        self.files
+            .keys()
+            .filter(|name| name.ends_with("_test.json"))
+            .cloned()
+            .collect()
     }
 
     /// Names of the files of translation pairs.
     pub(crate) fn pairs(&self) -> Vec<Name> {
-        self.files.keys().filter(|name| name.ends_with("_train_question.json")).cloned().collect()
+        self.files
+            .keys()
+            .filter(|name| name.ends_with("_train_question.json"))
+            .cloned()
+            .collect()
     }
 
     /// The test file of the same task in another language.
     pub(crate) fn other(&self, name: &str, language: &str) -> Name {
-        let start =
-            format!("{}_{language}", name.rsplit_once('_').expect("a name").0.rsplit_once('_').expect("a name").0);
-        self.tests().into_iter().find(|other| other.starts_with(&start)).expect("every language is there")
+        let start = format!(
+            "{}_{language}",
+            name.rsplit_once('_')
+                .expect("a name")
+                .0
+                .rsplit_once('_')
+                .expect("a name")
+                .0
+        );
+        self.tests()
+            .into_iter()
+            .find(|other| other.starts_with(&start))
+            .expect("every language is there")
     }
 
     /// The keys of an item but the last, which is the answer.
     pub(crate) fn fields(&self, name: &str) -> Vec<String> {
-        let keys: Vec<String> = self.files[name][0].as_object().expect("an object").keys().cloned().collect();
+        let keys: Vec<String> = self.files[name][0]
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect();
         keys.into_iter().filter(|key| key != "answer").collect()
     }
 
     pub(crate) fn text(&self, name: &str, item: usize, key: &str) -> String {
-        self.files[name][item][key].as_str().expect("a text").to_owned()
+        self.files[name][item][key]
+            .as_str()
+            .expect("a text")
+            .to_owned()
     }
 
     pub(crate) fn set(&mut self, name: &str, item: usize, key: &str, text: impl Into<String>) {
@@ -134,7 +172,13 @@ impl World {
 
 /// `de` of `snli/snli_de30_test.json`.
 pub(crate) fn language_of(name: &str) -> String {
-    let stem = name.rsplit_once('/').expect("a folder").1.split('_').nth(1).expect("a language");
+    let stem = name
+        .rsplit_once('/')
+        .expect("a folder")
+        .1
+        .split('_')
+        .nth(1)
+        .expect("a language");
     let code: String = stem.chars().take_while(char::is_ascii_alphabetic).collect();
     assert!(code.parse::<Language>().is_ok(), "{name}");
     code

@@ -53,7 +53,9 @@ impl Conversation {
     /// The columns that must be there.
     pub(super) fn names(&self) -> Vec<&str> {
         match self {
-            Self::Alpaca { prompt, response, .. } => vec![prompt, response],
+            Self::Alpaca {
+                prompt, response, ..
+            } => vec![prompt, response],
             Self::Messages { messages, .. } => vec![messages],
         }
     }
@@ -61,7 +63,12 @@ impl Conversation {
     /// The columns that are read if they are there.
     pub(super) fn optional_names(&self) -> Vec<&str> {
         let columns = match self {
-            Self::Alpaca { query, history, system, .. } => [query, history, system].to_vec(),
+            Self::Alpaca {
+                query,
+                history,
+                system,
+                ..
+            } => [query, history, system].to_vec(),
             Self::Messages { system, .. } => vec![system],
         };
         columns.into_iter().flatten().map(String::as_str).collect()
@@ -71,11 +78,22 @@ impl Conversation {
     /// The row has no prompt or no response, or more than one of each.
     pub(super) fn read(&self, row: &Row, path: &Path) -> Result<Exchange, DataError> {
         match self {
-            Self::Alpaca { prompt, query, response, history, system } => {
-                let parts = [optional(row, path, Some(prompt))?, optional(row, path, query.as_deref())?];
+            Self::Alpaca {
+                prompt,
+                query,
+                response,
+                history,
+                system,
+            } => {
+                let parts = [
+                    optional(row, path, Some(prompt))?,
+                    optional(row, path, query.as_deref())?,
+                ];
                 let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
                 if let Some(history) = history
-                    && row.get(history).is_some_and(|turns| turns.as_array().is_none_or(|turns| !turns.is_empty()))
+                    && row
+                        .get(history)
+                        .is_some_and(|turns| turns.as_array().is_none_or(|turns| !turns.is_empty()))
                     && !row.get(history).is_some_and(Value::is_null)
                 {
                     return Err(row.fail(
@@ -86,41 +104,74 @@ impl Conversation {
                 }
                 let has_system = !optional(row, path, system.as_deref())?.is_empty();
                 let response = row.text(path, response)?.to_owned();
-                Ok(Exchange { prompt: parts.join("\n"), response, has_system })
+                Ok(Exchange {
+                    prompt: parts.join("\n"),
+                    response,
+                    has_system,
+                })
             }
-            Self::Messages { messages, system, .. } => {
+            Self::Messages {
+                messages, system, ..
+            } => {
                 let exchange = self.read_messages(row, path, messages)?;
-                let has_system = exchange.has_system || !optional(row, path, system.as_deref())?.is_empty();
-                Ok(Exchange { has_system, ..exchange })
+                let has_system =
+                    exchange.has_system || !optional(row, path, system.as_deref())?.is_empty();
+                Ok(Exchange {
+                    has_system,
+                    ..exchange
+                })
             }
         }
     }
 
     fn read_messages(&self, row: &Row, path: &Path, column: &str) -> Result<Exchange, DataError> {
-        let Self::Messages { role, content, user, assistant, system_role, .. } = self else {
+        let Self::Messages {
+            role,
+            content,
+            user,
+            assistant,
+            system_role,
+            ..
+        } = self
+        else {
             return Err(row.fail(path, Some(column), "is no list of messages"));
         };
         let fail = |problem: String| row.fail(path, Some(column), problem);
         let list = row.need(path, column)?;
-        let turns = list.as_array().ok_or_else(|| fail(format!("is {}, not a list of messages", brief(list))))?;
+        let turns = list
+            .as_array()
+            .ok_or_else(|| fail(format!("is {}, not a list of messages", brief(list))))?;
         let mut said = Vec::new();
         for (index, turn) in turns.iter().enumerate() {
             let part = |key: &String| {
                 let text = turn.get(key).and_then(Value::as_str);
-                text.ok_or_else(|| fail(format!("message {index} has no text `{key}`: {}", brief(turn))))
+                text.ok_or_else(|| {
+                    fail(format!(
+                        "message {index} has no text `{key}`: {}",
+                        brief(turn)
+                    ))
+                })
             };
             said.push((part(role)?, part(content)?));
         }
         let has_system = said.first().is_some_and(|(who, _)| who == system_role);
         match &said[usize::from(has_system)..] {
             [(first, prompt), (second, response)] if first == user && second == assistant => {
-                Ok(Exchange { prompt: (*prompt).to_owned(), response: (*response).to_owned(), has_system })
+                Ok(Exchange {
+                    prompt: (*prompt).to_owned(),
+                    response: (*response).to_owned(),
+                    has_system,
+                })
             }
             turns => {
                 let roles: Vec<_> = turns.iter().map(|(who, _)| *who).collect();
                 let problem = format!(
                     "has the turns {}; a pair is one of `{user}` and one of `{assistant}`",
-                    if roles.is_empty() { "(none)".to_owned() } else { roles.join(", ") }
+                    if roles.is_empty() {
+                        "(none)".to_owned()
+                    } else {
+                        roles.join(", ")
+                    }
                 );
                 Err(fail(problem))
             }
@@ -131,7 +182,9 @@ impl Conversation {
 /// The column's text; empty if there is no such column, or null in it.
 fn optional<'r>(row: &'r Row, path: &Path, column: Option<&str>) -> Result<&'r str, DataError> {
     match column {
-        Some(column) if row.get(column).is_some_and(|value| !value.is_null()) => row.text(path, column),
+        Some(column) if row.get(column).is_some_and(|value| !value.is_null()) => {
+            row.text(path, column)
+        }
         _ => Ok(""),
     }
 }

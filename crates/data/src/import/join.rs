@@ -1,7 +1,7 @@
 //! Rows of two files that belong together, by an id or by their position.
 //!
-//! By position nothing is kept. By id, rows of the English file are kept until their partner comes, and all ids with the
-//! number of their row, so that an id that stands twice is seen.
+//! By position nothing is kept. By id, rows of the English file are kept until their partner
+//! comes, and all ids with the number of their row, so that an id that stands twice is seen.
 
 use std::{
     collections::HashMap,
@@ -29,7 +29,14 @@ pub(super) struct Partners {
 impl Partners {
     pub(super) fn new(table: Table, join: &Join) -> Self {
         let (waiting, english_ids, ids) = Default::default();
-        Self { table, join: join.clone(), waiting, english_ids, ids, rows: 0 }
+        Self {
+            table,
+            join: join.clone(),
+            waiting,
+            english_ids,
+            ids,
+            rows: 0,
+        }
     }
 
     /// The English file.
@@ -53,15 +60,23 @@ impl Partners {
         let partner = match self.join.key.clone() {
             None => self.table.next_row()?.ok_or_else(|| {
                 let english = self.table.path.display();
-                row.fail(path, None, format!("has no partner: {english} has only {} rows", self.rows - 1))
+                row.fail(
+                    path,
+                    None,
+                    format!("has no partner: {english} has only {} rows", self.rows - 1),
+                )
             })?,
             Some(key) => self.find_by(&key, row, path)?,
         };
         for column in &self.join.same {
-            let (here, there) = (row.word(path, column)?, partner.word(&self.table.path, column)?);
+            let (here, there) = (
+                row.word(path, column)?,
+                partner.word(&self.table.path, column)?,
+            );
             if here != there {
                 let place = format!("{} row {}", self.table.path.display(), partner.number);
-                let problem = format!("is `{here}`, but `{there}` in {place}, which should be the same item");
+                let problem =
+                    format!("is `{here}`, but `{there}` in {place}, which should be the same item");
                 return Err(row.fail(path, Some(column), problem));
             }
         }
@@ -72,37 +87,71 @@ impl Partners {
         let id = row.word(path, key)?;
         note_id(&mut self.ids, &id, row, path, key)?;
         while !self.waiting.contains_key(&id) {
-            let Some(english) = self.table.next_row()? else { break };
+            let Some(english) = self.table.next_row()? else {
+                break;
+            };
             let other = english.word(&self.table.path, key)?;
-            note_id(&mut self.english_ids, &other, &english, &self.table.path, key)?;
+            note_id(
+                &mut self.english_ids,
+                &other,
+                &english,
+                &self.table.path,
+                key,
+            )?;
             self.waiting.insert(other, english);
         }
-        self.waiting
-            .remove(&id)
-            .ok_or_else(|| row.fail(path, Some(key), format!("`{id}` is not in {}", self.table.path.display())))
+        self.waiting.remove(&id).ok_or_else(|| {
+            row.fail(
+                path,
+                Some(key),
+                format!("`{id}` is not in {}", self.table.path.display()),
+            )
+        })
     }
 
     /// # Errors
     /// The English file has rows that the other has not; `path` is the other's last.
     pub(super) fn finish(&mut self, path: &Path) -> Result<(), DataError> {
         let english: PathBuf = self.table.path.clone();
-        let first = self.waiting.drain().map(|(_, row)| row).min_by_key(|row| row.number);
+        let first = self
+            .waiting
+            .drain()
+            .map(|(_, row)| row)
+            .min_by_key(|row| row.number);
         let left = match first {
             Some(row) => Some(row),
             None => self.table.next_row()?,
         };
         let Some(row) = left else { return Ok(()) };
         let problem = match &self.join.key {
-            Some(key) => format!("`{}` is not in {}", row.word(&english, key)?, path.display()),
-            None => format!("has no partner: {} has only {} rows", path.display(), self.rows),
+            Some(key) => format!(
+                "`{}` is not in {}",
+                row.word(&english, key)?,
+                path.display()
+            ),
+            None => format!(
+                "has no partner: {} has only {} rows",
+                path.display(),
+                self.rows
+            ),
         };
         Err(row.fail(&english, self.join.key.as_deref(), problem))
     }
 }
 
-fn note_id(ids: &mut HashMap<String, usize>, id: &str, row: &Row, path: &Path, key: &str) -> Result<(), DataError> {
+fn note_id(
+    ids: &mut HashMap<String, usize>,
+    id: &str,
+    row: &Row,
+    path: &Path,
+    key: &str,
+) -> Result<(), DataError> {
     match ids.insert(id.to_owned(), row.number) {
-        Some(before) => Err(row.fail(path, Some(key), format!("`{id}` stands in row {before} already"))),
+        Some(before) => Err(row.fail(
+            path,
+            Some(key),
+            format!("`{id}` stands in row {before} already"),
+        )),
         None => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
-//! Folders with a `dataset_info.json`, as LLaMA-Factory reads them and `data build` writes them: alpaca, sharegpt and
-//! openai forms, of which each row becomes a translation pair. Names and defaults as in its `data/README.md`.
+//! Folders with a `dataset_info.json`, as LLaMA-Factory reads them and `data build` writes
+//! them: alpaca, sharegpt and openai forms, of which each row becomes a translation pair. Names
+//! and defaults as in its `data/README.md`.
 
 use std::{
     collections::BTreeMap,
@@ -48,12 +49,14 @@ struct Entry {
 /// Reads the entry `name` of `folder`'s list; the only one if no name is given.
 ///
 /// # Errors
-/// There is no list, or it is broken; no such entry, or several and no name; an entry that has no local file, or that is
-/// no supervised data; a file that is missing or of an unknown format.
+/// There is no list, or it is broken; no such entry, or several and no name; an entry that has
+/// no local file, or that is no supervised data; a file that is missing or of an unknown
+/// format.
 pub fn read(folder: &Path, name: Option<&str>) -> Result<Listed, DataError> {
     let path = folder.join(DATASET_INFO);
     let text = items::read_text(&path)?;
-    let mut list: BTreeMap<String, Value> = serde_json::from_str(&text).map_err(|e| items::broken(&path, &e))?;
+    let mut list: BTreeMap<String, Value> =
+        serde_json::from_str(&text).map_err(|e| items::broken(&path, &e))?;
     let names: Vec<String> = list.keys().cloned().collect();
     let name = match name {
         Some(name) => name.to_owned(),
@@ -67,21 +70,41 @@ pub fn read(folder: &Path, name: Option<&str>) -> Result<Listed, DataError> {
     };
     let what = format!("{} `{name}`", path.display());
     let Some(value) = list.remove(&name) else {
-        return Err(DataError::Unknown { what: "data set".to_owned(), given: name, known: names.join(", ") });
+        return Err(DataError::Unknown {
+            what: "data set".to_owned(),
+            given: name,
+            known: names.join(", "),
+        });
     };
-    let is_elsewhere =
-        value.get("hf_hub_url").or_else(|| value.get("ms_hub_url")).or_else(|| value.get("script_url")).is_some();
-    let entry: Entry = serde_json::from_value(value).map_err(|e| refuse(&what, format!("is no entry: {e}")))?;
+    let is_elsewhere = value
+        .get("hf_hub_url")
+        .or_else(|| value.get("ms_hub_url"))
+        .or_else(|| value.get("script_url"))
+        .is_some();
+    let entry: Entry =
+        serde_json::from_value(value).map_err(|e| refuse(&what, format!("is no entry: {e}")))?;
     if entry.ranking {
-        return Err(refuse(&what, "is preference data (`ranking`); a pair has one response"));
+        return Err(refuse(
+            &what,
+            "is preference data (`ranking`); a pair has one response",
+        ));
     }
     let Some(file_name) = &entry.file_name else {
-        let advice = if is_elsewhere { "it stands on a hub; import it from there" } else { "add it" };
+        let advice = if is_elsewhere {
+            "it stands on a hub; import it from there"
+        } else {
+            "add it"
+        };
         return Err(refuse(&what, format!("has no `file_name`: {advice}")));
     };
     let files = find_files(&folder.join(file_name), &what)?;
     let conversation = read_form(&entry, &what)?;
-    Ok(Listed { name, files, conversation, notes: describe_rest(&entry) })
+    Ok(Listed {
+        name,
+        files,
+        conversation,
+        notes: describe_rest(&entry),
+    })
 }
 
 fn describe_rest(entry: &Entry) -> Vec<String> {
@@ -89,7 +112,8 @@ fn describe_rest(entry: &Entry) -> Vec<String> {
         format!("`num_samples` = {count} is not applied: all rows are taken; say how many to take, and with which seed")
     });
     let split = entry.split.as_ref().filter(|split| *split != "train");
-    let split = split.map(|split| format!("`split` = `{split}` is not applied: a local file has no splits"));
+    let split = split
+        .map(|split| format!("`split` = `{split}` is not applied: a local file has no splits"));
     samples.into_iter().chain(split).collect()
 }
 
@@ -105,13 +129,23 @@ fn find_files(path: &Path, what: &str) -> Result<Vec<(PathBuf, Layout)>, DataErr
     let mut files = Vec::new();
     for path in paths {
         let format = Format::of(&path).ok_or_else(|| {
-            refuse(what, format!("{} has none of the extensions {}", path.display(), Format::NAMES.join(", ")))
+            refuse(
+                what,
+                format!(
+                    "{} has none of the extensions {}",
+                    path.display(),
+                    Format::NAMES.join(", ")
+                ),
+            )
         })?;
         if !path.is_file() {
             return Err(refuse(what, format!("there is no file {}", path.display())));
         }
         let is_lines = format == Format::Json && begins_with_object(&path)?;
-        files.push((path, Layout::usual(if is_lines { Format::JsonLines } else { format })));
+        files.push((
+            path,
+            Layout::usual(if is_lines { Format::JsonLines } else { format }),
+        ));
     }
     Ok(files)
 }
@@ -125,15 +159,23 @@ fn begins_with_object(path: &Path) -> Result<bool, DataError> {
 }
 
 fn read_form(entry: &Entry, what: &str) -> Result<Conversation, DataError> {
-    // Where `columns` is given, a column that it leaves out is not read; where it is missing, the usual names hold.
+    // Where `columns` is given, a column that it leaves out is not read; where it is missing,
+    // the usual names hold.
     let column = |key: &str, usual: Option<&str>| match &entry.columns {
         Some(columns) => columns.get(key).cloned(),
         None => usual.map(str::to_owned),
     };
     let needed = |key: &str, usual: &str| {
-        column(key, Some(usual)).ok_or_else(|| refuse(what, format!("`columns` has no `{key}`; add it")))
+        column(key, Some(usual))
+            .ok_or_else(|| refuse(what, format!("`columns` has no `{key}`; add it")))
     };
-    let tag = |key: &str, usual: &str| entry.tags.get(key).cloned().unwrap_or_else(|| usual.to_owned());
+    let tag = |key: &str, usual: &str| {
+        entry
+            .tags
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| usual.to_owned())
+    };
     match entry.formatting.as_deref().unwrap_or("alpaca") {
         "alpaca" => Ok(Conversation::Alpaca {
             prompt: needed("prompt", "instruction")?,
@@ -160,6 +202,9 @@ fn read_form(entry: &Entry, what: &str) -> Result<Conversation, DataError> {
             system_role: tag("system_tag", "system"),
             system: column("system", None),
         }),
-        other => Err(refuse(what, format!("`formatting` is `{other}`; alpaca, sharegpt and openai are read"))),
+        other => Err(refuse(
+            what,
+            format!("`formatting` is `{other}`; alpaca, sharegpt and openai are read"),
+        )),
     }
 }

@@ -1,9 +1,10 @@
-//! Data of any layout into the released layout, which everything else here reads: test sets, labelled questions,
-//! translation pairs; and plain parallel text.
+//! Data of any layout into the released layout, which everything else here reads: test sets,
+//! labelled questions, translation pairs; and plain parallel text.
 //!
-//! A [`Plan`] says what is read and what becomes of it; [`preset`] and [`llama_factory`] fill in parts of it from what is
-//! known of published data sets and from a `dataset_info.json`. [`run`] streams the rows: what is written stands in
-//! nameless files until every row was read and found sound. Never here: fetching, translating, judging the texts.
+//! A [`Plan`] says what is read and what becomes of it; [`preset`] and [`llama_factory`] fill
+//! in parts of it from what is known of published data sets and from a `dataset_info.json`.
+//! [`run`] streams the rows: what is written stands in nameless files until every row was read
+//! and found sound. Never here: fetching, translating, judging the texts.
 
 mod choice;
 mod conversation;

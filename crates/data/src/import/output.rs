@@ -1,4 +1,5 @@
-//! The files that are written: one for each language, without a name until all of them are whole.
+//! The files that are written: one for each language, without a name until all of them are
+//! whole.
 
 use std::{
     collections::BTreeMap,
@@ -47,10 +48,17 @@ struct File {
 impl<'a> Output<'a> {
     pub(super) fn new(plan: &'a Plan<'a>) -> Self {
         let folder = match &plan.target {
-            Target::Questions { task, .. } | Target::Pairs { task, .. } => plan.out.join(&task.folder),
+            Target::Questions { task, .. } | Target::Pairs { task, .. } => {
+                plan.out.join(&task.folder)
+            }
             Target::Text { .. } => plan.out.clone(),
         };
-        Self { plan, folder, keys: keys(&plan.target), files: BTreeMap::new() }
+        Self {
+            plan,
+            folder,
+            keys: keys(&plan.target),
+            files: BTreeMap::new(),
+        }
     }
 
     /// # Errors
@@ -59,7 +67,10 @@ impl<'a> Output<'a> {
         let old = match self.ending() {
             _ if !self.folder.is_dir() => Vec::new(),
             Some((task, ending)) => testset::find_all(&self.folder, task, language, ending)?,
-            None => [self.name(language, 0)].into_iter().filter(|path| path.exists()).collect(),
+            None => [self.name(language, 0)]
+                .into_iter()
+                .filter(|path| path.exists())
+                .collect(),
         };
         match old.first() {
             Some(path) if !self.plan.replace => {
@@ -83,18 +94,31 @@ impl<'a> Output<'a> {
         if !self.files.contains_key(&language) {
             let old = self.check_free(language)?;
             let draft = Draft::create_in(&self.folder)?;
-            self.files.insert(language, File { draft, items: 0, labels: vec![0; labels], old });
+            self.files.insert(
+                language,
+                File {
+                    draft,
+                    items: 0,
+                    labels: vec![0; labels],
+                    old,
+                },
+            );
         }
         let is_list = !matches!(self.plan.target, Target::Text { .. });
-        let Some(file) = self.files.get_mut(&language) else { return Ok(()) };
+        let Some(file) = self.files.get_mut(&language) else {
+            return Ok(());
+        };
         let start = match (is_list, file.items) {
             (false, _) => "",
             (true, 0) => "[\n  ",
             (true, _) => ",\n  ",
         };
-        write_item(&mut file.draft, start, &self.keys, values).map_err(DiskError::at("write into", &self.folder))?;
+        write_item(&mut file.draft, start, &self.keys, values)
+            .map_err(DiskError::at("write into", &self.folder))?;
         if !is_list {
-            file.draft.write_all(b"\n").map_err(DiskError::at("write into", &self.folder))?;
+            file.draft
+                .write_all(b"\n")
+                .map_err(DiskError::at("write into", &self.folder))?;
         }
         file.items += 1;
         if let Some(count) = label.and_then(|label| file.labels.get_mut(label.0)) {
@@ -110,13 +134,20 @@ impl<'a> Output<'a> {
         for (language, mut file) in files {
             let path = self.name(language, file.items);
             if self.ending().is_some() {
-                file.draft.write_all(b"\n]\n").map_err(DiskError::at("write", &path))?;
+                file.draft
+                    .write_all(b"\n]\n")
+                    .map_err(DiskError::at("write", &path))?;
             }
             file.draft.finish(&path)?;
             for old in file.old.iter().filter(|old| **old != path) {
                 fs::remove_file(old).map_err(DiskError::at("remove", old))?;
             }
-            written.push(Written { path, language, items: file.items, labels: file.labels });
+            written.push(Written {
+                path,
+                language,
+                items: file.items,
+                labels: file.labels,
+            });
         }
         Ok(written)
     }
@@ -124,8 +155,16 @@ impl<'a> Output<'a> {
     /// The task and the end of the names; none for plain text.
     fn ending(&self) -> Option<(&'a schema::Task, &'static str)> {
         match &self.plan.target {
-            Target::Questions { task, part: Part::Test, .. } => Some((task, "_test.json")),
-            Target::Questions { task, part: Part::Train, .. } => Some((task, "_train.json")),
+            Target::Questions {
+                task,
+                part: Part::Test,
+                ..
+            } => Some((task, "_test.json")),
+            Target::Questions {
+                task,
+                part: Part::Train,
+                ..
+            } => Some((task, "_train.json")),
             Target::Pairs { task, .. } => Some((task, "_train_question.json")),
             Target::Text { .. } => None,
         }
@@ -142,7 +181,12 @@ impl<'a> Output<'a> {
 }
 
 /// `{"key": "value", ...}` on one line.
-fn write_item(file: &mut impl Write, start: &str, keys: &[String], values: &[String]) -> std::io::Result<()> {
+fn write_item(
+    file: &mut impl Write,
+    start: &str,
+    keys: &[String],
+    values: &[String],
+) -> std::io::Result<()> {
     file.write_all(start.as_bytes())?;
     for (at, (key, value)) in keys.iter().zip(values).enumerate() {
         file.write_all(if at == 0 { b"{" } else { b", " })?;

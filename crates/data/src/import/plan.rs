@@ -1,4 +1,5 @@
-//! What is imported, from which columns, and what it becomes. Plain values; checked in one place before a row is read.
+//! What is imported, from which columns, and what it becomes. Plain values; checked in one
+//! place before a row is read.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -16,16 +17,18 @@ pub struct Plan<'a> {
     pub target: Target<'a>,
     /// The column that says a row's language, where a file has several.
     pub language_column: Option<LanguageColumn>,
-    /// Rows with one of these labels are left out, and counted. `""` stands for empty, null and missing.
-    pub drop_labels: Vec<String>,
-    /// Rows with a text that is one of these are left out, and counted. `""` stands for empty, null and
+    /// Rows with one of these labels are left out, and counted. `""` stands for empty, null and
     /// missing.
+    pub drop_labels: Vec<String>,
+    /// Rows with a text that is one of these are left out, and counted. `""` stands for empty,
+    /// null and missing.
     pub drop_texts: Vec<String>,
     /// How many of the rows that are left are taken.
     pub sample: Sample,
     /// The folder to write into; test sets and pairs go into the task's folder below it.
     pub out: PathBuf,
-    /// Files that the new ones would stand beside or replace are removed; otherwise they are an error.
+    /// Files that the new ones would stand beside or replace are removed; otherwise they are an
+    /// error.
     pub replace: bool,
 }
 
@@ -45,7 +48,8 @@ pub struct Input {
 pub struct LanguageColumn {
     /// Its name.
     pub column: String,
-    /// What stands in it for each language. Rows with anything else are passed over and counted.
+    /// What stands in it for each language. Rows with anything else are passed over and
+    /// counted.
     pub codes: BTreeMap<String, Language>,
 }
 
@@ -62,8 +66,8 @@ pub enum Target<'a> {
         fields: Vec<String>,
         /// The label's column.
         answer: String,
-        /// What stands there, with the English name of the label that it means. Empty: the language's label words, or the
-        /// English ones.
+        /// What stands there, with the English name of the label that it means. Empty: the
+        /// language's label words, or the English ones.
         labels: BTreeMap<String, String>,
     },
     /// Questions and the same questions in English.
@@ -125,7 +129,8 @@ pub struct Join {
     pub same: Vec<String>,
 }
 
-/// How many rows are taken. The same rows in every language, where the languages have the same labels in the same order.
+/// How many rows are taken. The same rows in every language, where the languages have the same
+/// labels in the same order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// Rows taken of each language, at random, in the order of the file; none: all.
@@ -144,26 +149,47 @@ impl Plan<'_> {
             return Err(refuse("import", "there is no file to read"));
         }
         if self.sample.balance && !matches!(self.target, Target::Questions { .. }) {
-            return Err(refuse("balance", "there are no labels to balance; only questions with labels have some"));
+            return Err(refuse(
+                "balance",
+                "there are no labels to balance; only questions with labels have some",
+            ));
         }
         let is_known = self.language_column.is_some()
-            || matches!(self.target, Target::Pairs { source: PairSource::Conversation(_), .. });
-        if let Some(input) = self.inputs.iter().find(|input| input.language.is_none() && !is_known) {
-            return Err(refuse(&input.path.display().to_string(), "say its language, or the column that says it"));
+            || matches!(
+                self.target,
+                Target::Pairs {
+                    source: PairSource::Conversation(_),
+                    ..
+                }
+            );
+        if let Some(input) = self
+            .inputs
+            .iter()
+            .find(|input| input.language.is_none() && !is_known)
+        {
+            return Err(refuse(
+                &input.path.display().to_string(),
+                "say its language, or the column that says it",
+            ));
         }
         match &self.target {
             Target::Questions { task, labels, .. } => {
                 for (value, label) in labels {
                     if task.label(label).is_none() {
                         let known = task.labels.join(", ");
-                        let problem =
-                            format!("`{value}` is to mean `{label}`; the labels of {} are: {known}", task.name);
+                        let problem = format!(
+                            "`{value}` is to mean `{label}`; the labels of {} are: {known}",
+                            task.name
+                        );
                         return Err(refuse("labels", problem));
                     }
                 }
                 Ok(())
             }
-            Target::Pairs { source: PairSource::Files { .. }, .. } => self.check_files(),
+            Target::Pairs {
+                source: PairSource::Files { .. },
+                ..
+            } => self.check_files(),
             Target::Pairs { .. } | Target::Text { .. } => Ok(()),
         }
     }
@@ -171,7 +197,8 @@ impl Plan<'_> {
     /// Two files make pairs of one language.
     fn check_files(&self) -> Result<(), DataError> {
         let first = self.inputs.first().and_then(|input| input.language);
-        if self.language_column.is_some() || self.inputs.iter().any(|input| input.language != first) {
+        if self.language_column.is_some() || self.inputs.iter().any(|input| input.language != first)
+        {
             return Err(refuse(
                 "pairs",
                 "two files are joined for one language at a time; call once for each language",
@@ -183,5 +210,8 @@ impl Plan<'_> {
 
 /// Names an option or a file that cannot be used.
 pub(super) fn refuse(what: &str, problem: impl Into<String>) -> DataError {
-    DataError::Unusable { what: what.to_owned(), problem: problem.into() }
+    DataError::Unusable {
+        what: what.to_owned(),
+        problem: problem.into(),
+    }
 }

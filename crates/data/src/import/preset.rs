@@ -1,5 +1,5 @@
-//! Published data sets whose files, columns and label codes are known: `assets/presets.toml`. A preset is data; nothing
-//! here knows one from another.
+//! Published data sets whose files, columns and label codes are known: `assets/presets.toml`. A
+//! preset is data; nothing here knows one from another.
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +35,8 @@ pub struct Preset {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Form {
-    /// Path of its files: `{language}` and `{split}` stand for codes, `*` for anything but a slash.
+    /// Path of its files: `{language}` and `{split}` stand for codes, `*` for anything but a
+    /// slash.
     pub files: String,
     /// `csv`, `tsv`, `json`, `jsonl`, `parquet`.
     #[serde(deserialize_with = "read_format")]
@@ -66,12 +67,17 @@ struct Shipped {
 }
 
 fn read_format<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Format, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(serde::de::Error::custom)
 }
 
 static PRESETS: LazyLock<Result<Vec<Preset>, String>> = LazyLock::new(|| {
-    let shipped: Result<Shipped, _> = toml::from_str(include_str!("../../../../assets/presets.toml"));
-    shipped.map(|shipped| shipped.presets).map_err(|e| e.to_string())
+    let shipped: Result<Shipped, _> =
+        toml::from_str(include_str!("../../../../assets/presets.toml"));
+    shipped
+        .map(|shipped| shipped.presets)
+        .map_err(|e| e.to_string())
 });
 
 /// All presets.
@@ -81,7 +87,10 @@ static PRESETS: LazyLock<Result<Vec<Preset>, String>> = LazyLock::new(|| {
 pub fn all() -> Result<&'static [Preset], DataError> {
     match &*PRESETS {
         Ok(presets) => Ok(presets),
-        Err(problem) => Err(DataError::Shipped { file: "assets/presets.toml".to_owned(), problem: problem.clone() }),
+        Err(problem) => Err(DataError::Shipped {
+            file: "assets/presets.toml".to_owned(),
+            problem: problem.clone(),
+        }),
     }
 }
 
@@ -91,11 +100,17 @@ pub fn all() -> Result<&'static [Preset], DataError> {
 /// An unknown name, with the known ones.
 pub fn preset(name: &str) -> Result<&'static Preset, DataError> {
     let all = all()?;
-    all.iter().find(|preset| preset.name == name).ok_or_else(|| DataError::Unknown {
-        what: "preset".to_owned(),
-        given: name.to_owned(),
-        known: all.iter().map(|preset| preset.name.as_str()).collect::<Vec<_>>().join(", "),
-    })
+    all.iter()
+        .find(|preset| preset.name == name)
+        .ok_or_else(|| DataError::Unknown {
+            what: "preset".to_owned(),
+            given: name.to_owned(),
+            known: all
+                .iter()
+                .map(|preset| preset.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
 }
 
 /// Files of a preset that were found.
@@ -115,11 +130,19 @@ impl Preset {
     /// # Errors
     /// The data set lacks one.
     pub fn codes(&self, languages: &[Language]) -> Result<BTreeMap<Language, &str>, DataError> {
-        if let Some(missing) = languages.iter().find(|language| !self.languages.contains_key(language)) {
+        if let Some(missing) = languages
+            .iter()
+            .find(|language| !self.languages.contains_key(language))
+        {
             return Err(DataError::Unknown {
                 what: format!("language of {}", self.name),
                 given: missing.to_string(),
-                known: self.languages.keys().map(|language| language.code()).collect::<Vec<_>>().join(", "),
+                known: self
+                    .languages
+                    .keys()
+                    .map(|language| language.code())
+                    .collect::<Vec<_>>()
+                    .join(", "),
             });
         }
         let wanted = |language: &Language| languages.is_empty() || languages.contains(language);
@@ -135,38 +158,68 @@ impl Preset {
     ///
     /// # Errors
     /// As [`Self::codes`]; or there is no such split.
-    pub fn hub_patterns(&self, split: &str, languages: &[Language]) -> Result<Vec<String>, DataError> {
-        let Some(form) = self.forms.first() else { return Ok(Vec::new()) };
+    pub fn hub_patterns(
+        &self,
+        split: &str,
+        languages: &[Language],
+    ) -> Result<Vec<String>, DataError> {
+        let Some(form) = self.forms.first() else {
+            return Ok(Vec::new());
+        };
         let split = self.split(form, split)?;
-        let mut patterns: Vec<String> = self.codes(languages)?.values().map(|code| form.pattern(split, code)).collect();
+        let mut patterns: Vec<String> = self
+            .codes(languages)?
+            .values()
+            .map(|code| form.pattern(split, code))
+            .collect();
         patterns.dedup();
         Ok(patterns)
     }
 
     fn split<'f>(&self, form: &'f Form, split: &str) -> Result<&'f str, DataError> {
-        form.splits.get(split).map(String::as_str).ok_or_else(|| DataError::Unknown {
-            what: format!("split of {}", self.name),
-            given: split.to_owned(),
-            known: form.splits.keys().cloned().collect::<Vec<_>>().join(", "),
-        })
+        form.splits
+            .get(split)
+            .map(String::as_str)
+            .ok_or_else(|| DataError::Unknown {
+                what: format!("split of {}", self.name),
+                given: split.to_owned(),
+                known: form.splits.keys().cloned().collect::<Vec<_>>().join(", "),
+            })
     }
 
-    /// Finds the data set's files among `files`, in the first form of which there are any. A single file whose name is
-    /// not the published one is taken for the form of its format; its language must then be the only one asked for.
+    /// Finds the data set's files among `files`, in the first form of which there are any. A
+    /// single file whose name is not the published one is taken for the form of its format; its
+    /// language must then be the only one asked for.
     ///
     /// # Errors
     /// None of the files is one of the data set's; a language that was asked for has none.
-    pub fn find(&self, files: &[PathBuf], split: &str, languages: &[Language]) -> Result<Found<'_>, DataError> {
+    pub fn find(
+        &self,
+        files: &[PathBuf],
+        split: &str,
+        languages: &[Language],
+    ) -> Result<Found<'_>, DataError> {
         let codes = self.codes(languages)?;
         let mut patterns = Vec::new();
         for form in &self.forms {
-            let Ok(split) = self.split(form, split) else { continue };
+            let Ok(split) = self.split(form, split) else {
+                continue;
+            };
             let mut inputs = Vec::new();
             for (language, code) in &codes {
                 let pattern = form.pattern(split, code);
                 let said = form.language_column.is_none().then_some(*language);
-                let input = |path: &PathBuf| Input { path: path.clone(), layout: form.layout(), language: said };
-                inputs.extend(files.iter().filter(|path| ends_like(path, &pattern)).map(input));
+                let input = |path: &PathBuf| Input {
+                    path: path.clone(),
+                    layout: form.layout(),
+                    language: said,
+                };
+                inputs.extend(
+                    files
+                        .iter()
+                        .filter(|path| ends_like(path, &pattern))
+                        .map(input),
+                );
                 patterns.push(pattern);
             }
             inputs.dedup(); // of a file that has all languages
@@ -183,7 +236,11 @@ impl Preset {
             };
             if language.is_some() || form.language_column.is_some() {
                 let said = language.filter(|_| form.language_column.is_none());
-                let input = Input { path: path.clone(), layout: form.layout(), language: said };
+                let input = Input {
+                    path: path.clone(),
+                    layout: form.layout(),
+                    language: said,
+                };
                 return Ok(self.found(form, vec![input], &codes));
             }
         }
@@ -203,9 +260,21 @@ impl Preset {
         self.forms.iter().find(|form| form.format == format)
     }
 
-    fn check_languages(&self, languages: &[Language], inputs: &[Input], form: &Form) -> Result<(), DataError> {
-        let is_there = |language: &&Language| inputs.iter().any(|input| input.language == Some(**language));
-        match languages.iter().find(|language| form.language_column.is_none() && !is_there(language)) {
+    fn check_languages(
+        &self,
+        languages: &[Language],
+        inputs: &[Input],
+        form: &Form,
+    ) -> Result<(), DataError> {
+        let is_there = |language: &&Language| {
+            inputs
+                .iter()
+                .any(|input| input.language == Some(**language))
+        };
+        match languages
+            .iter()
+            .find(|language| form.language_column.is_none() && !is_there(language))
+        {
             Some(missing) => {
                 let problem = format!("there is no file of {missing}, such as {}", form.files);
                 Err(refuse(&format!("preset {}", self.name), problem))
@@ -214,36 +283,68 @@ impl Preset {
         }
     }
 
-    fn found<'a>(&self, form: &'a Form, inputs: Vec<Input>, codes: &BTreeMap<Language, &str>) -> Found<'a> {
+    fn found<'a>(
+        &self,
+        form: &'a Form,
+        inputs: Vec<Input>,
+        codes: &BTreeMap<Language, &str>,
+    ) -> Found<'a> {
         let language_column = form.language_column.as_ref().map(|column| LanguageColumn {
             column: column.clone(),
-            codes: codes.iter().map(|(language, code)| ((*code).to_owned(), *language)).collect(),
+            codes: codes
+                .iter()
+                .map(|(language, code)| ((*code).to_owned(), *language))
+                .collect(),
         });
-        Found { form, inputs, language_column }
+        Found {
+            form,
+            inputs,
+            language_column,
+        }
     }
 }
 
 impl Form {
     fn pattern(&self, split: &str, code: &str) -> String {
-        self.files.replace("{language}", code).replace("{split}", split)
+        self.files
+            .replace("{language}", code)
+            .replace("{split}", split)
     }
 
     fn layout(&self) -> Layout {
-        Layout { columns: self.columns.clone(), ..Layout::usual(self.format) }
+        Layout {
+            columns: self.columns.clone(),
+            ..Layout::usual(self.format)
+        }
     }
 }
 
-/// Whether the last parts of a path are like `pattern`, in which `*` stands for anything but a slash.
+/// Whether the last parts of a path are like `pattern`, in which `*` stands for anything but a
+/// slash.
 pub fn ends_like(path: &Path, pattern: &str) -> bool {
     let patterns: Vec<&str> = pattern.split('/').collect();
-    let parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let parts: Vec<String> = path
+        .iter()
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect();
     parts.len() >= patterns.len()
-        && patterns.iter().rev().zip(parts.iter().rev()).all(|(pattern, part)| is_like(part, pattern))
+        && patterns
+            .iter()
+            .rev()
+            .zip(parts.iter().rev())
+            .all(|(pattern, part)| is_like(part, pattern))
 }
 
 /// Whether a name is like `pattern`, in which `*` stands for anything.
 pub(crate) fn is_like(name: &str, pattern: &str) -> bool {
-    let Some((before, after)) = pattern.split_once('*') else { return name == pattern };
-    let Some(rest) = name.strip_prefix(before) else { return false };
-    rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| is_like(&rest[at..], after))
+    let Some((before, after)) = pattern.split_once('*') else {
+        return name == pattern;
+    };
+    let Some(rest) = name.strip_prefix(before) else {
+        return false;
+    };
+    rest.char_indices()
+        .map(|(at, _)| at)
+        .chain([rest.len()])
+        .any(|at| is_like(&rest[at..], after))
 }

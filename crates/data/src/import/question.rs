@@ -54,14 +54,23 @@ impl QuestionColumns {
     }
 }
 
-/// The columns of a task's fields by a map from field to column; a field that the map leaves out has a column of its own
-/// name. `prefix` stands before the names in the map.
-pub(super) fn field_columns(task: &Task, map: &BTreeMap<String, String>, prefix: &str) -> Vec<String> {
-    let column = |field: &String| map.get(&format!("{prefix}{field}")).unwrap_or(field).clone();
+/// The columns of a task's fields by a map from field to column; a field that the map leaves
+/// out has a column of its own name. `prefix` stands before the names in the map.
+pub(super) fn field_columns(
+    task: &Task,
+    map: &BTreeMap<String, String>,
+    prefix: &str,
+) -> Vec<String> {
+    let column = |field: &String| {
+        map.get(&format!("{prefix}{field}"))
+            .unwrap_or(field)
+            .clone()
+    };
     task.fields.iter().map(column).collect()
 }
 
-/// The text of a column; none, with the reason, if it is one of `drop`. An empty text that is not to be dropped is an error.
+/// The text of a column; none, with the reason, if it is one of `drop`. An empty text that is
+/// not to be dropped is an error.
 pub(super) fn take_text(
     row: &Row,
     path: &Path,
@@ -74,12 +83,23 @@ pub(super) fn take_text(
         _ => row.text(path, column)?,
     };
     let is_empty = text.trim().is_empty();
-    if drop.iter().any(|dropped| dropped == text || dropped.is_empty() && is_empty) {
-        let reason = if is_empty { format!("`{column}` is empty") } else { format!("`{column}` is `{text}`") };
+    if drop
+        .iter()
+        .any(|dropped| dropped == text || dropped.is_empty() && is_empty)
+    {
+        let reason = if is_empty {
+            format!("`{column}` is empty")
+        } else {
+            format!("`{column}` is `{text}`")
+        };
         return Ok(Err(reason));
     }
     if is_empty {
-        return Err(row.fail(path, Some(column), "is empty; fill it in, or leave such rows out"));
+        return Err(row.fail(
+            path,
+            Some(column),
+            "is empty; fill it in, or leave such rows out",
+        ));
     }
     Ok(Ok(text.to_owned()))
 }
@@ -87,10 +107,15 @@ pub(super) fn take_text(
 /// A question with the instruction to translate it, as the released files of pairs have it.
 pub(super) fn instructed(question: &str, language: Language) -> String {
     let question = strip_instruction(question).map_or(question, |(rest, ..)| rest);
-    format!("{}\n{}\n", question.trim_end_matches('\n'), instruct(language, Language::En))
+    format!(
+        "{}\n{}\n",
+        question.trim_end_matches('\n'),
+        instruct(language, Language::En)
+    )
 }
 
-/// The question without the instruction that is its first or last line, and the languages that the instruction names.
+/// The question without the instruction that is its first or last line, and the languages that
+/// the instruction names.
 pub(super) fn strip_instruction(text: &str) -> Option<(&str, Language, Language)> {
     let text = text.trim_matches('\n');
     if let Some((rest, last)) = text.rsplit_once('\n')
@@ -108,8 +133,16 @@ fn instruct(source: Language, target: Language) -> String {
 }
 
 fn read_instruction(line: &str) -> Option<(Language, Language)> {
-    let (source, target) = line.trim().strip_prefix(INSTRUCTION)?.strip_suffix(END)?.split_once(INTO)?;
-    let by_name = |name: &str| Language::known().into_iter().find(|language| language.name() == name);
+    let (source, target) = line
+        .trim()
+        .strip_prefix(INSTRUCTION)?
+        .strip_suffix(END)?
+        .split_once(INTO)?;
+    let by_name = |name: &str| {
+        Language::known()
+            .into_iter()
+            .find(|language| language.name() == name)
+    };
     Some((by_name(source)?, by_name(target)?))
 }
 
@@ -117,7 +150,13 @@ fn read_instruction(line: &str) -> Option<(Language, Language)> {
 /// A key of the map is none of `known`.
 pub(super) fn check_map(map: &BTreeMap<String, String>, known: &[String]) -> Result<(), DataError> {
     match map.keys().find(|key| !known.contains(key)) {
-        Some(key) => Err(refuse("map", format!("there is no `{key}` to fill; there is: {}", known.join(", ")))),
+        Some(key) => Err(refuse(
+            "map",
+            format!(
+                "there is no `{key}` to fill; there is: {}",
+                known.join(", ")
+            ),
+        )),
         None => Ok(()),
     }
 }

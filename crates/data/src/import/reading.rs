@@ -1,5 +1,5 @@
-//! Rows to items: labels read, texts taken, rows left out for a reason that is told. Never here: which items are drawn,
-//! where they are written.
+//! Rows to items: labels read, texts taken, rows left out for a reason that is told. Never
+//! here: which items are drawn, where they are written.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -18,7 +18,11 @@ use crate::{DataError, tasks};
 /// What became of one row.
 pub(super) enum Taken {
     /// An item: its values in the order of [`keys`].
-    Item { language: Language, label: Option<Label>, values: Vec<String> },
+    Item {
+        language: Language,
+        label: Option<Label>,
+        values: Vec<String>,
+    },
     /// A row of a language that is left out.
     Dropped { language: Language, reason: String },
     /// A row of no language that is wanted.
@@ -28,7 +32,12 @@ pub(super) enum Taken {
 /// The keys of an item in the file that is written.
 pub(super) fn keys(target: &Target<'_>) -> Vec<String> {
     match target {
-        Target::Questions { task, .. } => task.fields.iter().cloned().chain(["answer".to_owned()]).collect(),
+        Target::Questions { task, .. } => task
+            .fields
+            .iter()
+            .cloned()
+            .chain(["answer".to_owned()])
+            .collect(),
         Target::Pairs { .. } => vec!["input".to_owned(), "answer".to_owned()],
         Target::Text { .. } => vec!["id".to_owned(), "text".to_owned()],
     }
@@ -51,19 +60,39 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     pub(super) fn open(plan: &'a Plan<'a>) -> Result<Self, DataError> {
         let partners = match &plan.target {
-            Target::Pairs { source: PairSource::Files { english, question, join }, .. } => {
+            Target::Pairs {
+                source:
+                    PairSource::Files {
+                        english,
+                        question,
+                        join,
+                    },
+                ..
+            } => {
                 let wanted: Vec<&str> = question
                     .names()
                     .into_iter()
                     .chain(join.key.as_deref())
                     .chain(join.same.iter().map(String::as_str))
                     .collect();
-                Some(Partners::new(Table::open(&english.path, &english.layout, &wanted, &[])?, join))
+                Some(Partners::new(
+                    Table::open(&english.path, &english.layout, &wanted, &[])?,
+                    join,
+                ))
             }
             _ => None,
         };
         let (at, table, passed, rows) = (0, None, 0, 0);
-        Ok(Self { plan, at, table, partners, passed, rows, suspicious_quotes: 0, system_prompts: 0 })
+        Ok(Self {
+            plan,
+            at,
+            table,
+            partners,
+            passed,
+            rows,
+            suspicious_quotes: 0,
+            system_prompts: 0,
+        })
     }
 
     /// Rows read so far.
@@ -75,21 +104,27 @@ impl<'a> Reading<'a> {
     pub(super) fn size(&self) -> Result<u64, DataError> {
         let mut bytes = self.partners.as_ref().map_or(0, Partners::size);
         for Input { path, .. } in &self.plan.inputs {
-            bytes += fs::metadata(path).map_err(DiskError::at("read", path))?.len();
+            bytes += fs::metadata(path)
+                .map_err(DiskError::at("read", path))?
+                .len();
         }
         Ok(bytes)
     }
 
     /// Bytes read so far.
     pub(super) fn done(&self) -> u64 {
-        self.passed + self.table.as_ref().map_or(0, Table::done) + self.partners.as_ref().map_or(0, Partners::done)
+        self.passed
+            + self.table.as_ref().map_or(0, Table::done)
+            + self.partners.as_ref().map_or(0, Partners::done)
     }
 
     /// The next row; none at the end of the last file.
     pub(super) fn next_taken(&mut self) -> Result<Option<Taken>, DataError> {
         let plan = self.plan;
         loop {
-            let Some(input) = plan.inputs.get(self.at) else { return Ok(None) };
+            let Some(input) = plan.inputs.get(self.at) else {
+                return Ok(None);
+            };
             let table = match &mut self.table {
                 Some(table) => table,
                 none => none.insert(Table::open(
@@ -140,25 +175,41 @@ impl<'a> Reading<'a> {
                 let code = row.word(path, &said.column)?;
                 match said.codes.get(&code) {
                     Some(language) => Some(*language),
-                    None => return Ok(Taken::Passed { reason: format!("`{}` is `{code}`", said.column) }),
+                    None => {
+                        return Ok(Taken::Passed {
+                            reason: format!("`{}` is `{code}`", said.column),
+                        });
+                    }
                 }
             }
             (None, None) => None,
         };
         match (&plan.target, language) {
-            (Target::Pairs { task, source: PairSource::Conversation(form) }, _) => {
-                self.take_conversation(row, path, task, form, language)
-            }
+            (
+                Target::Pairs {
+                    task,
+                    source: PairSource::Conversation(form),
+                },
+                _,
+            ) => self.take_conversation(row, path, task, form, language),
             (_, None) => Err(row.fail(path, None, "of which language it is was not said")),
             (Target::Questions { .. }, Some(language)) => take_question(plan, row, path, language),
             (Target::Text { id, text, .. }, Some(language)) => {
-                let id = id.as_ref().map_or_else(|| Ok(row.number.to_string()), |id| row.word(path, id))?;
+                let id = id
+                    .as_ref()
+                    .map_or_else(|| Ok(row.number.to_string()), |id| row.word(path, id))?;
                 Ok(match take_text(row, path, text, &plan.drop_texts)? {
-                    Ok(text) => Taken::Item { language, label: None, values: vec![id, text] },
+                    Ok(text) => Taken::Item {
+                        language,
+                        label: None,
+                        values: vec![id, text],
+                    },
                     Err(reason) => Taken::Dropped { language, reason },
                 })
             }
-            (Target::Pairs { task, source }, Some(language)) => self.take_pair(row, path, task, source, language),
+            (Target::Pairs { task, source }, Some(language)) => {
+                self.take_pair(row, path, task, source, language)
+            }
         }
     }
 
@@ -175,19 +226,25 @@ impl<'a> Reading<'a> {
             columns.question(row, path, task, language, drop)
         };
         let (question, english) = match (source, &mut self.partners) {
-            (PairSource::Beside { question, english }, _) => {
-                (read(question, row, path, language)?, read(english, row, path, Language::En)?)
-            }
+            (PairSource::Beside { question, english }, _) => (
+                read(question, row, path, language)?,
+                read(english, row, path, Language::En)?,
+            ),
             (PairSource::Files { question, .. }, Some(partners)) => {
                 let partner = partners.find(row, path)?;
-                (read(question, row, path, language)?, read(question, &partner, partners.path(), Language::En)?)
+                (
+                    read(question, row, path, language)?,
+                    read(question, &partner, partners.path(), Language::En)?,
+                )
             }
             _ => return Err(row.fail(path, None, "has no English side")),
         };
         Ok(match (question, english) {
-            (Ok(question), Ok(english)) => {
-                Taken::Item { language, label: None, values: vec![instructed(&question, language), english] }
-            }
+            (Ok(question), Ok(english)) => Taken::Item {
+                language,
+                label: None,
+                values: vec![instructed(&question, language), english],
+            },
             (Err(reason), _) | (_, Err(reason)) => Taken::Dropped { language, reason },
         })
     }
@@ -211,34 +268,55 @@ impl<'a> Reading<'a> {
                 ));
             }
             (Some((_, source, _)), Some(said)) if source != said => {
-                return fail(format!("asks to translate from {source}, but the language is said to be {said}"));
+                return fail(format!(
+                    "asks to translate from {source}, but the language is said to be {said}"
+                ));
             }
             (Some((_, source, _)), _) | (None, Some(source)) => source,
             (None, None) => return fail("does not say which language it is in; say it".to_owned()),
         };
         if !task.languages.contains_key(&language) {
-            return fail(format!("is in {language}, which the task {} does not have", task.name));
+            return fail(format!(
+                "is in {language}, which the task {} does not have",
+                task.name
+            ));
         }
-        for (text, what) in [(&exchange.prompt, "prompt"), (&exchange.response, "response")] {
+        for (text, what) in [
+            (&exchange.prompt, "prompt"),
+            (&exchange.response, "response"),
+        ] {
             if text.trim().is_empty() && self.plan.drop_texts.iter().any(String::is_empty) {
-                return Ok(Taken::Dropped { language, reason: format!("the {what} is empty") });
+                return Ok(Taken::Dropped {
+                    language,
+                    reason: format!("the {what} is empty"),
+                });
             }
             if text.trim().is_empty() {
-                return fail(format!("has an empty {what}; fill it in, or leave such rows out"));
+                return fail(format!(
+                    "has an empty {what}; fill it in, or leave such rows out"
+                ));
             }
         }
         let values = vec![instructed(&exchange.prompt, language), exchange.response];
-        Ok(Taken::Item { language, label: None, values })
+        Ok(Taken::Item {
+            language,
+            label: None,
+            values,
+        })
     }
 }
 
 /// The columns that must be there.
 fn wanted_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
     let mut wanted: Vec<&str> = match &plan.target {
-        Target::Questions { fields, answer, .. } => fields.iter().chain([answer]).map(String::as_str).collect(),
+        Target::Questions { fields, answer, .. } => {
+            fields.iter().chain([answer]).map(String::as_str).collect()
+        }
         Target::Text { id, text, .. } => id.iter().chain([text]).map(String::as_str).collect(),
         Target::Pairs { source, .. } => match source {
-            PairSource::Beside { question, english } => [question.names(), english.names()].concat(),
+            PairSource::Beside { question, english } => {
+                [question.names(), english.names()].concat()
+            }
             PairSource::Files { question, join, .. } => question
                 .names()
                 .into_iter()
@@ -248,19 +326,38 @@ fn wanted_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
             PairSource::Conversation(form) => form.names(),
         },
     };
-    wanted.extend(plan.language_column.as_ref().map(|said| said.column.as_str()));
+    wanted.extend(
+        plan.language_column
+            .as_ref()
+            .map(|said| said.column.as_str()),
+    );
     wanted
 }
 
 fn optional_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
     match &plan.target {
-        Target::Pairs { source: PairSource::Conversation(form), .. } => form.optional_names(),
+        Target::Pairs {
+            source: PairSource::Conversation(form),
+            ..
+        } => form.optional_names(),
         _ => Vec::new(),
     }
 }
 
-fn take_question(plan: &Plan<'_>, row: &Row, path: &Path, language: Language) -> Result<Taken, DataError> {
-    let Target::Questions { task, fields, answer, labels, .. } = &plan.target else {
+fn take_question(
+    plan: &Plan<'_>,
+    row: &Row,
+    path: &Path,
+    language: Language,
+) -> Result<Taken, DataError> {
+    let Target::Questions {
+        task,
+        fields,
+        answer,
+        labels,
+        ..
+    } = &plan.target
+    else {
         return Err(row.fail(path, None, "is no labelled question"));
     };
     let word = match row.get(answer) {
@@ -268,18 +365,32 @@ fn take_question(plan: &Plan<'_>, row: &Row, path: &Path, language: Language) ->
         _ => row.word(path, answer)?,
     };
     if plan.drop_labels.contains(&word) && word.is_empty() {
-        return Ok(Taken::Dropped { language, reason: format!("`{answer}` is empty or missing") });
+        return Ok(Taken::Dropped {
+            language,
+            reason: format!("`{answer}` is empty or missing"),
+        });
     }
     if plan.drop_labels.contains(&word) {
-        return Ok(Taken::Dropped { language, reason: format!("`{answer}` is `{word}`") });
+        return Ok(Taken::Dropped {
+            language,
+            reason: format!("`{answer}` is `{word}`"),
+        });
     }
     let known = &tasks::row(task, language)?.label_words;
     let label = match labels.is_empty() {
-        true => known.iter().position(|known| *known == word).map(Label).or_else(|| task.label(&word)),
+        true => known
+            .iter()
+            .position(|known| *known == word)
+            .map(Label)
+            .or_else(|| task.label(&word)),
         false => labels.get(&word).and_then(|name| task.label(name)),
     };
     let Some(label) = label else {
-        return Err(row.fail(path, Some(answer), unknown_label(&word, task, known, labels)));
+        return Err(row.fail(
+            path,
+            Some(answer),
+            unknown_label(&word, task, known, labels),
+        ));
     };
     let mut values = Vec::with_capacity(fields.len() + 1);
     for column in fields {
@@ -289,13 +400,32 @@ fn take_question(plan: &Plan<'_>, row: &Row, path: &Path, language: Language) ->
         }
     }
     values.push(known[label.0].clone());
-    Ok(Taken::Item { language, label: Some(label), values })
+    Ok(Taken::Item {
+        language,
+        label: Some(label),
+        values,
+    })
 }
 
-fn unknown_label(word: &str, task: &Task, known: &[String], labels: &BTreeMap<String, String>) -> String {
+fn unknown_label(
+    word: &str,
+    task: &Task,
+    known: &[String],
+    labels: &BTreeMap<String, String>,
+) -> String {
     let pairs: Vec<String> = match labels.is_empty() {
-        true => known.iter().chain(&task.labels).map(|known| format!("`{known}`")).collect(),
-        false => labels.iter().map(|(value, label)| format!("`{value}` ({label})")).collect(),
+        true => known
+            .iter()
+            .chain(&task.labels)
+            .map(|known| format!("`{known}`"))
+            .collect(),
+        false => labels
+            .iter()
+            .map(|(value, label)| format!("`{value}` ({label})"))
+            .collect(),
     };
-    format!("is `{word}`, which is no label; known: {}; map it to a label, or leave such rows out", pairs.join(", "))
+    format!(
+        "is `{word}`, which is no label; known: {}; map it to a label, or leave such rows out",
+        pairs.join(", ")
+    )
 }

@@ -1,4 +1,5 @@
-//! The import itself: one pass over the files where nothing has to be decided first, two otherwise.
+//! The import itself: one pass over the files where nothing has to be decided first, two
+//! otherwise.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::DefaultHasher},
@@ -36,12 +37,18 @@ pub struct Report {
 /// The user wants to stop.
 struct Stopped;
 
-/// Runs an import. `progress` is told of bytes; where `stop` says so, nothing is written and `None` comes back.
+/// Runs an import. `progress` is told of bytes; where `stop` says so, nothing is written and
+/// `None` comes back.
 ///
 /// # Errors
-/// The plan contradicts itself; a file cannot be read or is broken; a row is not as it must be (file, row, line, column);
-/// fewer rows than asked for; a file that would be written is there already.
-pub fn run(plan: &Plan<'_>, progress: &mut dyn Progress, stop: &dyn Fn() -> bool) -> Result<Option<Report>, DataError> {
+/// The plan contradicts itself; a file cannot be read or is broken; a row is not as it must be
+/// (file, row, line, column); fewer rows than asked for; a file that would be written is there
+/// already.
+pub fn run(
+    plan: &Plan<'_>,
+    progress: &mut dyn Progress,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Report>, DataError> {
     plan.check()?;
     let output = Output::new(plan);
     for language in plan.inputs.iter().filter_map(|input| input.language) {
@@ -126,7 +133,9 @@ fn survey(
     let has_ids = matches!(&plan.target, Target::Text { id: Some(_), .. });
     let read = pass(plan, "checking", progress, stop, &mut |taken| {
         let (language, mark) = match &taken {
-            Taken::Item { language, label, .. } => (*language, Mark::of(*label)?),
+            Taken::Item {
+                language, label, ..
+            } => (*language, Mark::of(*label)?),
             Taken::Dropped { language, .. } => (*language, Mark::Dropped),
             Taken::Passed { .. } => return Ok(()),
         };
@@ -142,20 +151,39 @@ fn survey(
         return Ok(None);
     }
     check_ids(&ids)?;
-    // Prompts and responses are a mixture; questions and texts are meant to be the same in all languages.
-    let is_mixture = matches!(plan.target, Target::Pairs { source: PairSource::Conversation(_), .. });
-    let notes = if is_mixture { Vec::new() } else { choice::align(&mut marks) };
+    // Prompts and responses are a mixture; questions and texts are meant to be the same in all
+    // languages.
+    let is_mixture = matches!(
+        plan.target,
+        Target::Pairs {
+            source: PairSource::Conversation(_),
+            ..
+        }
+    );
+    let notes = if is_mixture {
+        Vec::new()
+    } else {
+        choice::align(&mut marks)
+    };
     Ok(Some((marks, notes)))
 }
 
 /// # Errors
 /// The texts of two languages do not have the same ids in the same order.
 fn check_ids(ids: &BTreeMap<Language, Vec<u64>>) -> Result<(), DataError> {
-    let Some((first, expected)) = ids.iter().next() else { return Ok(()) };
+    let Some((first, expected)) = ids.iter().next() else {
+        return Ok(());
+    };
     for (language, found) in ids {
-        let differs = found.iter().zip(expected).position(|(found, expected)| found != expected);
+        let differs = found
+            .iter()
+            .zip(expected)
+            .position(|(found, expected)| found != expected);
         if let Some(row) = differs {
-            let problem = format!("row {} of {language} has another id than that of {first}; sort both by id", row + 1);
+            let problem = format!(
+                "row {} of {language} has another id than that of {first}; sort both by id",
+                row + 1
+            );
             return Err(refuse("parallel text", problem));
         }
         if found.len() != expected.len() {
@@ -177,7 +205,10 @@ fn choose(plan: &Plan<'_>, marks: &Marks) -> Result<HashMap<Language, Vec<bool>>
         _ => None,
     });
     let draw = |(language, marks): (&Language, &Vec<Mark>)| {
-        Ok((*language, choice::draw(marks, plan.sample, labels, language.code())?))
+        Ok((
+            *language,
+            choice::draw(marks, plan.sample, labels, language.code())?,
+        ))
     };
     marks.iter().map(draw).collect()
 }
@@ -205,7 +236,11 @@ fn write(
     let read = pass(plan, "importing", progress, stop, &mut |taken| {
         let mut leave_out = |reason: String| *left_out.entry(reason).or_default() += 1;
         let (language, item) = match taken {
-            Taken::Item { language, label, values } => (language, Ok((label, values))),
+            Taken::Item {
+                language,
+                label,
+                values,
+            } => (language, Ok((label, values))),
             Taken::Dropped { language, reason } => (language, Err(reason)),
             Taken::Passed { reason } => {
                 leave_out(reason);
@@ -213,8 +248,11 @@ fn write(
             }
         };
         let row = at.entry(language).or_default();
-        let is_chosen =
-            chosen.is_none_or(|chosen| chosen.get(&language).is_some_and(|rows| rows.get(*row) == Some(&true)));
+        let is_chosen = chosen.is_none_or(|chosen| {
+            chosen
+                .get(&language)
+                .is_some_and(|rows| rows.get(*row) == Some(&true))
+        });
         *row += 1;
         match item {
             Ok((label, values)) if is_chosen => output.write(language, label, &values)?,
@@ -223,10 +261,15 @@ fn write(
         }
         Ok(())
     })?;
-    let Ok((rows, notes)) = read else { return Ok(None) };
+    let Ok((rows, notes)) = read else {
+        return Ok(None);
+    };
     let files = output.finish()?;
     if files.is_empty() {
-        let reasons: Vec<_> = left_out.iter().map(|(reason, count)| format!("{count} because {reason}")).collect();
+        let reasons: Vec<_> = left_out
+            .iter()
+            .map(|(reason, count)| format!("{count} because {reason}"))
+            .collect();
         let problem = format!(
             "{rows} rows were read and none is left{}{}",
             if reasons.is_empty() { "" } else { ": " },
@@ -234,5 +277,10 @@ fn write(
         );
         return Err(refuse("import", problem));
     }
-    Ok(Some(Report { files, rows, left_out, notes }))
+    Ok(Some(Report {
+        files,
+        rows,
+        left_out,
+        notes,
+    }))
 }

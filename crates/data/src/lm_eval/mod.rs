@@ -1,8 +1,10 @@
-//! Files of EleutherAI's lm-evaluation-harness (lm-eval, versions 0.4): its tasks with our prompts ([`export`]), our answers
-//! as its results and samples ([`results`]), and its samples as our records ([`samples`]).
+//! Files of EleutherAI's lm-evaluation-harness (lm-eval, versions 0.4): its tasks with our
+//! prompts ([`export`]), our answers as its results and samples ([`results`]), and its samples
+//! as our records ([`samples`]).
 //!
-//! What all three share is the [`Doc`]: a prompt that is rendered, with what is needed to know it again. docs/lm-eval.md
-//! is the page about it. Never here: running lm-eval, a clock, statistics beyond the two numbers that its files hold.
+//! What all three share is the [`Doc`]: a prompt that is rendered, with what is needed to know
+//! it again. docs/lm-eval.md is the page about it. Never here: running lm-eval, a clock,
+//! statistics beyond the two numbers that its files hold.
 
 pub mod export;
 mod naming;
@@ -18,8 +20,9 @@ pub use naming::{name_task, sanitize_model};
 
 use crate::prompt::{Prompt, Rendered};
 
-/// What lm-eval is told of a question that no answer can be right to: no index of an answer, so that it counts each as wrong,
-/// and still one that Python's lists have, because it looks up the first row's.
+/// What lm-eval is told of a question that no answer can be right to: no index of an answer, so
+/// that it counts each as wrong, and still one that Python's lists have, because it looks up
+/// the first row's.
 const UNANSWERABLE: i64 = -1;
 
 /// How the questions of one file are asked.
@@ -84,7 +87,8 @@ impl Doc {
     }
 }
 
-/// Every scored question of a file. `groups`: the items that share a text, each with the number of that text.
+/// Every scored question of a file. `groups`: the items that share a text, each with the number
+/// of that text.
 pub fn docs(asked: &Asked<'_>, rendered: &Rendered, groups: &BTreeMap<usize, u64>) -> Vec<Doc> {
     let row = |(at, prompt): (usize, &Prompt)| Doc {
         item: prompt.item,
@@ -97,15 +101,30 @@ pub fn docs(asked: &Asked<'_>, rendered: &Rendered, groups: &BTreeMap<usize, u64
         labels: asked.task.labels.clone(),
         label: asked.task.label_name(prompt.gold).to_owned(),
         choices: close(rendered.words_of(at)),
-        gold: if prompt.answerable { prompt.gold.0 as i64 } else { UNANSWERABLE },
+        gold: if prompt.answerable {
+            prompt.gold.0 as i64
+        } else {
+            UNANSWERABLE
+        },
         prompt: prompt.text.clone(),
     };
     rendered.prompts.iter().enumerate().map(row).collect()
 }
 
-/// The words as they are scored: with the closing quote where one word begins with another, as then it tells them apart.
+/// The words as they are scored: with the closing quote where one word begins with another, as
+/// then it tells them apart.
 fn close(words: &[String]) -> Vec<String> {
-    let begins = |at: usize, other: usize| at != other && words[at].starts_with(words[other].as_str());
+    let begins =
+        |at: usize, other: usize| at != other && words[at].starts_with(words[other].as_str());
     let ambiguous = (0..words.len()).any(|at| (0..words.len()).any(|other| begins(at, other)));
-    words.iter().map(|word| if ambiguous { format!("{word}\"") } else { word.clone() }).collect()
+    words
+        .iter()
+        .map(|word| {
+            if ambiguous {
+                format!("{word}\"")
+            } else {
+                word.clone()
+            }
+        })
+        .collect()
 }

@@ -1,8 +1,9 @@
 //! Our answers as lm-eval's results and samples, so that what reads those reads them.
 //!
-//! A response is `[ln p, is_greedy]`, both as texts, as there. ln p is that of the answer's tokens where the scoring is
-//! `sequence`, and else ln of the score that chose, so that the highest is always the answer that was chosen. Whether greedy
-//! decoding would say an answer is not measured: it is `None`. Never here: what the numbers mean (crate `report`).
+//! A response is `[ln p, is_greedy]`, both as texts, as there. ln p is that of the answer's
+//! tokens where the scoring is `sequence`, and else ln of the score that chose, so that the
+//! highest is always the answer that was chosen. Whether greedy decoding would say an answer is
+//! not measured: it is `None`. Never here: what the numbers mean (crate `report`).
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +35,8 @@ pub struct Run {
     pub program: String,
     /// Scored items; `None`: all.
     pub limit: Option<usize>,
-    /// The time of writing: seconds since 1970, and `2026-01-02T03-04-05.678901` for the files' names.
+    /// The time of writing: seconds since 1970, and `2026-01-02T03-04-05.678901` for the files'
+    /// names.
     pub date: (f64, String),
     /// Wall-clock seconds of asking; `None` where it is not known.
     pub seconds: Option<f64>,
@@ -82,10 +84,12 @@ struct Metrics {
     stderr: Option<f64>,
 }
 
-/// Writes `<out>/<model>/samples_<task>_<date>.jsonl` for each language and, last, `results_<date>.json`. Returns the files.
+/// Writes `<out>/<model>/samples_<task>_<date>.jsonl` for each language and, last,
+/// `results_<date>.json`. Returns the files.
 ///
 /// # Errors
-/// A record of an item that is not among the questions, or without what its scoring needs; a file that cannot be written.
+/// A record of an item that is not among the questions, or without what its scoring needs; a
+/// file that cannot be written.
 pub fn write(out: &Path, run: &Run, answered: &[Answered<'_>]) -> Result<Vec<PathBuf>, DataError> {
     let folder = out.join(sanitize_model(run.adapter.as_ref().unwrap_or(&run.model)));
     let date = &run.date.1;
@@ -94,9 +98,18 @@ pub fn write(out: &Path, run: &Run, answered: &[Answered<'_>]) -> Result<Vec<Pat
     for one in answered {
         let name = name_task(&one.group, one.language);
         let path = folder.join(format!("samples_{name}_{date}.jsonl"));
-        let samples = one.records.iter().map(|record| sample(one, record)).collect::<Result<Vec<_>, _>>()?;
-        let all = samples.iter().flat_map(|s| [&s.doc_hash, &s.prompt_hash, &s.target_hash]);
-        hashes.insert(name, hub::hash_bytes(all.map(String::as_str).collect::<String>().as_bytes()).into());
+        let samples = one
+            .records
+            .iter()
+            .map(|record| sample(one, record))
+            .collect::<Result<Vec<_>, _>>()?;
+        let all = samples
+            .iter()
+            .flat_map(|s| [&s.doc_hash, &s.prompt_hash, &s.target_hash]);
+        hashes.insert(
+            name,
+            hub::hash_bytes(all.map(String::as_str).collect::<String>().as_bytes()).into(),
+        );
         write_json_lines(&path, &samples)?;
         files.push(path);
     }
@@ -109,26 +122,45 @@ pub fn write(out: &Path, run: &Run, answered: &[Answered<'_>]) -> Result<Vec<Pat
 
 fn sample(answered: &Answered<'_>, record: &AnswerRecord) -> Result<Sample, DataError> {
     let fail = |problem: String| DataError::Unusable {
-        what: format!("answer to item {} of {} in {}", record.item, record.task, record.language),
+        what: format!(
+            "answer to item {} of {} in {}",
+            record.item, record.task, record.language
+        ),
         problem,
     };
-    let Some((doc_id, doc)) = answered.docs.iter().enumerate().find(|(_, doc)| doc.item == record.item) else {
-        return Err(fail("the data has no such question; give the data that was asked".to_owned()));
+    let Some((doc_id, doc)) = answered
+        .docs
+        .iter()
+        .enumerate()
+        .find(|(_, doc)| doc.item == record.item)
+    else {
+        return Err(fail(
+            "the data has no such question; give the data that was asked".to_owned(),
+        ));
     };
     let mut responses = Vec::with_capacity(doc.labels.len());
     for label in &doc.labels {
         let log = log_score(record, label);
-        let log = log.ok_or_else(|| fail(format!("it has no ln p of `{label}`; evaluate again")))?;
+        let log =
+            log.ok_or_else(|| fail(format!("it has no ln p of `{label}`; evaluate again")))?;
         responses.push([format!("{log:?}"), UNKNOWN.to_owned()]);
     }
-    let argument =
-        |(at, choice): (usize, &String)| (format!("gen_args_{at}"), json!({ "arg_0": doc.prompt, "arg_1": choice }));
+    let argument = |(at, choice): (usize, &String)| {
+        (
+            format!("gen_args_{at}"),
+            json!({ "arg_0": doc.prompt, "arg_1": choice }),
+        )
+    };
     let target = doc.gold.to_string();
     let row = doc.to_json();
     Ok(Sample {
         doc_id,
         arguments: doc.choices.iter().enumerate().map(argument).collect(),
-        resps: responses.iter().cloned().map(|response| [response]).collect(),
+        resps: responses
+            .iter()
+            .cloned()
+            .map(|response| [response])
+            .collect(),
         filtered_resps: responses,
         filter: "none",
         metrics: ["acc"],
@@ -152,14 +184,22 @@ fn log_score(record: &AnswerRecord, label: &str) -> Option<f64> {
 
 impl Metrics {
     fn of(records: &[AnswerRecord]) -> Self {
-        let (right, items) = (records.iter().filter(|record| record.correct).count(), records.len());
+        let (right, items) = (
+            records.iter().filter(|record| record.correct).count(),
+            records.len(),
+        );
         let (n, p) = (items as f64, right as f64 / items as f64);
         // The sample's variance n / (n - 1) * p (1 - p), over n.
         let stderr = (items > 1).then(|| (p * (1.0 - p) / (n - 1.0)).sqrt());
-        Self { right, items, stderr }
+        Self {
+            right,
+            items,
+            stderr,
+        }
     }
 
-    /// As lm-eval pools the errors of a group's tasks: by the variances of each, each with its own mean.
+    /// As lm-eval pools the errors of a group's tasks: by the variances of each, each with its
+    /// own mean.
     fn pooled(tasks: &[&Self]) -> Self {
         let items: usize = tasks.iter().map(|task| task.items).sum();
         let squares: Option<Vec<f64>> = tasks
@@ -173,7 +213,11 @@ impl Metrics {
             let variance = squares.iter().sum::<f64>() / (items - tasks.len()) as f64;
             (variance / items as f64).sqrt()
         });
-        Self { right: tasks.iter().map(|task| task.right).sum(), items, stderr }
+        Self {
+            right: tasks.iter().map(|task| task.right).sum(),
+            items,
+            stderr,
+        }
     }
 
     fn to_json(&self, name: &str) -> Map<String, Value> {
@@ -181,15 +225,32 @@ impl Metrics {
         map.insert("name".to_owned(), name.into());
         map.insert("alias".to_owned(), name.into());
         map.insert("sample_len".to_owned(), self.items.into());
-        map.insert("acc,none".to_owned(), (self.right as f64 / self.items as f64).into());
-        map.insert("acc_stderr,none".to_owned(), self.stderr.map_or("N/A".into(), Value::from));
+        map.insert(
+            "acc,none".to_owned(),
+            (self.right as f64 / self.items as f64).into(),
+        );
+        map.insert(
+            "acc_stderr,none".to_owned(),
+            self.stderr.map_or("N/A".into(), Value::from),
+        );
         map
     }
 }
 
-fn render(run: &Run, answered: &[Answered<'_>], hashes: Map<String, Value>) -> Result<Value, DataError> {
+fn render(
+    run: &Run,
+    answered: &[Answered<'_>],
+    hashes: Map<String, Value>,
+) -> Result<Value, DataError> {
     let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    let [mut results, mut configs, mut versions, mut shots, mut better, mut samples] = [(); 6].map(|()| Map::new());
+    let [
+        mut results,
+        mut configs,
+        mut versions,
+        mut shots,
+        mut better,
+        mut samples,
+    ] = [(); 6].map(|()| Map::new());
     let mut measured = BTreeMap::new();
     for one in answered {
         let name = name_task(&one.group, one.language);
@@ -202,7 +263,10 @@ fn render(run: &Run, answered: &[Answered<'_>], hashes: Map<String, Value>) -> R
             shots.insert(one.group.clone(), count.into());
         }
         better.insert(name.clone(), json!({ "acc": true }));
-        samples.insert(name.clone(), json!({ "original": one.docs.len(), "effective": one.records.len() }));
+        samples.insert(
+            name.clone(),
+            json!({ "original": one.docs.len(), "effective": one.records.len() }),
+        );
         groups.entry(&one.group).or_default().push(name.clone());
         measured.insert(name, metrics);
     }
@@ -211,7 +275,10 @@ fn render(run: &Run, answered: &[Answered<'_>], hashes: Map<String, Value>) -> R
         let tasks: Vec<&Metrics> = names.iter().filter_map(|name| measured.get(name)).collect();
         let metrics = Metrics::pooled(&tasks);
         let mut map = metrics.to_json(group);
-        map.insert("sample_count".to_owned(), json!({ "acc,none": metrics.items }));
+        map.insert(
+            "sample_count".to_owned(),
+            json!({ "acc,none": metrics.items }),
+        );
         results.insert((*group).to_owned(), map.clone().into());
         pooled.insert((*group).to_owned(), map.into());
         versions.insert((*group).to_owned(), "1.0".into());
@@ -248,7 +315,14 @@ fn render(run: &Run, answered: &[Answered<'_>], hashes: Map<String, Value>) -> R
 fn config(name: &str, answered: &Answered<'_>) -> Value {
     let mut config = Map::from_iter([("task".to_owned(), Value::from(name))]);
     for (key, value) in export::settings() {
-        config.insert(key.to_owned(), if key == "num_fewshot" { 0.into() } else { value.into() });
+        config.insert(
+            key.to_owned(),
+            if key == "num_fewshot" {
+                0.into()
+            } else {
+                value.into()
+            },
+        );
     }
     config.insert("repeats".to_owned(), 1.into());
     let metric = json!([{ "metric": "acc", "aggregation": "mean", "higher_is_better": true }]);
@@ -292,7 +366,9 @@ fn count_shots(answered: &Answered<'_>) -> Result<Option<usize>, DataError> {
     Ok(match answered.few_shot.source() {
         FewShot::Head(count) => Some(*count),
         FewShot::Seed(draw) => Some(draw.count),
-        FewShot::Builtin => tasks::exemplars(&answered.task.name)?.get(&answered.language).map(Vec::len),
+        FewShot::Builtin => tasks::exemplars(&answered.task.name)?
+            .get(&answered.language)
+            .map(Vec::len),
         FewShot::File(_) | FewShot::Varied(..) => None,
     })
 }

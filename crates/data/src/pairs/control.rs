@@ -1,5 +1,5 @@
-//! The conditions that question translation is compared with: wrong targets, targets in the source's language, targets
-//! with an answer. What is drawn is the same in all of them.
+//! The conditions that question translation is compared with: wrong targets, targets in the
+//! source's language, targets with an answer. What is drawn is the same in all of them.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -20,16 +20,24 @@ const SHUFFLE_STREAM: u64 = 4 << 40;
 pub(super) struct Answers(Vec<Option<Label>>);
 
 impl Answers {
-    /// Reads `<task>_en<count>_train.json` and holds its questions against those of `candidates`.
+    /// Reads `<task>_en<count>_train.json` and holds its questions against those of
+    /// `candidates`.
     ///
     /// # Errors
-    /// No file or several; a broken file; other questions than the candidates' or another number of them.
-    pub(super) fn read(dir: &Path, task: &Task, candidates: &Candidates) -> Result<Self, DataError> {
+    /// No file or several; a broken file; other questions than the candidates' or another
+    /// number of them.
+    pub(super) fn read(
+        dir: &Path,
+        task: &Task,
+        candidates: &Candidates,
+    ) -> Result<Self, DataError> {
         let path = testset::find_one(dir, task, Language::En, super::ANSWERS_ENDING)?;
         let labelled = testset::read_labels(&path, task, Language::En)?;
         for candidate in &candidates.all {
             let fields = labelled.get(candidate.item).map(|item| &item.fields);
-            let english = fields.map(|fields| prompt::question(task, Language::En, fields)).transpose()?;
+            let english = fields
+                .map(|fields| prompt::question(task, Language::En, fields))
+                .transpose()?;
             if english.as_ref() != Some(&candidate.english) {
                 let problem = format!(
                     "its English question is not that of item {} of {}, so it has no answer to keep; the two files must \
@@ -38,7 +46,12 @@ impl Answers {
                     path.display()
                 );
                 let (path, item, line) = (candidates.path.clone(), candidate.item, candidate.line);
-                return Err(DataError::Item { path, item, line, problem });
+                return Err(DataError::Item {
+                    path,
+                    item,
+                    line,
+                    problem,
+                });
             }
         }
         Ok(Self(labelled.into_iter().map(|item| item.label).collect()))
@@ -46,8 +59,18 @@ impl Answers {
 
     /// The items without a label.
     pub(super) fn find_missing(&self) -> Vec<Removed> {
-        let missing = self.0.iter().enumerate().filter(|(_, label)| label.is_none());
-        missing.map(|(item, _)| Removed { item, reason: Reason::NoAnswer, found: None }).collect()
+        let missing = self
+            .0
+            .iter()
+            .enumerate()
+            .filter(|(_, label)| label.is_none());
+        missing
+            .map(|(item, _)| Removed {
+                item,
+                reason: Reason::NoAnswer,
+                found: None,
+            })
+            .collect()
     }
 
     /// The question in `language` with its answer, as an exemplar shows it.
@@ -62,23 +85,33 @@ impl Answers {
         item: usize,
     ) -> Result<String, String> {
         let row = tasks::row(task, language).map_err(|error| error.to_string())?;
-        let label = self.0.get(item).copied().flatten().ok_or("it has no answer to keep")?;
+        let label = self
+            .0
+            .get(item)
+            .copied()
+            .flatten()
+            .ok_or("it has no answer to keep")?;
         let closing = row.headers.last().map_or("", |header| header.trim_start());
         match question.ends_with(closing) {
             true => Ok(format!("{question}{}\"", row.label_words[label.0])),
-            false => Err(format!("the question does not end in `{closing}`, so no answer can follow; add it")),
+            false => Err(format!(
+                "the question does not end in `{closing}`, so no answer can follow; add it"
+            )),
         }
     }
 }
 
-/// Exchanges the targets of pairs from one language into one other, so that none keeps a target that says the same as
-/// its own.
+/// Exchanges the targets of pairs from one language into one other, so that none keeps a target
+/// that says the same as its own.
 ///
 /// # Errors
 /// More than half of the targets are the same.
 pub(super) fn shuffle_targets(pairs: &mut [Pair], seed: u64, stream: u64) -> Result<(), String> {
     let mut groups: BTreeMap<String, usize> = BTreeMap::new();
-    let forms: Vec<String> = pairs.iter().map(|pair| overlap::normalise(&pair.target)).collect();
+    let forms: Vec<String> = pairs
+        .iter()
+        .map(|pair| overlap::normalise(&pair.target))
+        .collect();
     for form in &forms {
         *groups.entry(form.clone()).or_default() += 1;
     }
@@ -91,15 +124,21 @@ pub(super) fn shuffle_targets(pairs: &mut [Pair], seed: u64, stream: u64) -> Res
     }
     let mut order: Vec<usize> = (0..pairs.len()).collect();
     order.shuffle(&mut batch::generator(seed, SHUFFLE_STREAM + stream));
-    // Equal targets stand together, so that a step over the largest group always leads to another target.
+    // Equal targets stand together, so that a step over the largest group always leads to
+    // another target.
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     for (place, &pair) in order.iter().enumerate() {
         first.entry(&forms[pair]).or_insert(place);
     }
     order.sort_by_key(|&pair| first[forms[pair].as_str()]);
-    let targets: Vec<String> = order.iter().map(|&pair| pairs[pair].target.clone()).collect();
+    let targets: Vec<String> = order
+        .iter()
+        .map(|&pair| pairs[pair].target.clone())
+        .collect();
     for (place, &pair) in order.iter().enumerate() {
-        pairs[pair].target.clone_from(&targets[(place + largest) % targets.len()]);
+        pairs[pair]
+            .target
+            .clone_from(&targets[(place + largest) % targets.len()]);
     }
     Ok(())
 }
@@ -153,6 +192,9 @@ mod tests {
         assert_ne!(shuffled(1, 2), shuffled(2, 2));
         assert_ne!(shuffled(1, 2), shuffled(1, 3));
         let error = shuffle_targets(&mut pairs(&[1, 1, 2]), 1, 0).expect_err("two of three");
-        assert_eq!(error, "2 of 3 targets are the same, so they cannot be exchanged for others; draw more pairs");
+        assert_eq!(
+            error,
+            "2 of 3 targets are the same, so they cannot be exchanged for others; draw more pairs"
+        );
     }
 }

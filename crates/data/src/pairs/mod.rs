@@ -1,8 +1,10 @@
-//! Question translation pairs, what the model is tuned on (paper, section 3): a question in one language, an
-//! instruction, and the same question in another; an answer only where the recipe asks for that control.
+//! Question translation pairs, what the model is tuned on (paper, section 3): a question in one
+//! language, an instruction, and the same question in another; an answer only where the recipe
+//! asks for that control.
 //!
-//! The way of a pair: `questions` (files, composed by position) -> `removal` (test questions, duplicates) -> drawn by the
-//! seed -> template and direction -> `control` -> mixed. Everything that uses pairs comes through [`load`].
+//! The way of a pair: `questions` (files, composed by position) -> `removal` (test questions,
+//! duplicates) -> drawn by the seed -> template and direction -> `control` -> mixed. Everything
+//! that uses pairs comes through [`load`].
 
 mod control;
 mod questions;
@@ -30,7 +32,8 @@ use crate::{DataError, batch, tasks, testset};
 pub use questions::instruct;
 pub use removal::{Found, Reason, Removed};
 
-/// Stream of the seed that orders the mixed pairs; the draws use one stream per source language, from 0.
+/// Stream of the seed that orders the mixed pairs; the draws use one stream per source
+/// language, from 0.
 const MIX_STREAM: u64 = 3 << 40;
 const ENDING: &str = "_train_question.json";
 const ANSWERS_ENDING: &str = "_train.json";
@@ -47,7 +50,8 @@ pub struct Pair {
     /// Language of the target, where it is not the setting's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub into: Option<Language>,
-    /// Index in the file of the setting's source language (English as the source: of the target language), from 0.
+    /// Index in the file of the setting's source language (English as the source: of the target
+    /// language), from 0.
     pub item: usize,
 }
 
@@ -102,13 +106,25 @@ impl Drawn {
     /// What was taken out, and what could not be compared, for people.
     pub fn describe(&self) -> Vec<String> {
         let of_origin = |origin: &Origin| {
-            let Origin { language, found, removed, path, .. } = origin;
+            let Origin {
+                language,
+                found,
+                removed,
+                path,
+                ..
+            } = origin;
             let counts = count_removed(removed)?;
-            Some(format!("{counts} of the {found} questions of {language} ({})", testset::file_name(path)))
+            Some(format!(
+                "{counts} of the {found} questions of {language} ({})",
+                testset::file_name(path)
+            ))
         };
         let mut lines: Vec<String> = self.origins.iter().filter_map(of_origin).collect();
         if !self.absent.is_empty() {
-            lines.push(format!("not compared with test questions that are not there: {}", self.absent.join(", ")));
+            lines.push(format!(
+                "not compared with test questions that are not there: {}",
+                self.absent.join(", ")
+            ));
         }
         lines
     }
@@ -119,7 +135,11 @@ impl<'a> Draw<'a> {
     ///
     /// # Errors
     /// The task is unknown.
-    pub fn of(recipe: &'a Recipe, train: &'a TrainRecipe, plan: &'a AdapterPlan) -> Result<Self, DataError> {
+    pub fn of(
+        recipe: &'a Recipe,
+        train: &'a TrainRecipe,
+        plan: &'a AdapterPlan,
+    ) -> Result<Self, DataError> {
         Ok(Self {
             dir: &recipe.data.dir,
             task: tasks::task(&plan.task)?,
@@ -136,12 +156,20 @@ impl<'a> Draw<'a> {
     /// # Errors
     /// A language has no file or several.
     pub fn files(&self) -> Result<Vec<PathBuf>, DataError> {
-        let translated = self.setting.seen().filter(|&language| language != Language::En);
+        let translated = self
+            .setting
+            .seen()
+            .filter(|&language| language != Language::En);
         let mut files = translated
             .map(|language| testset::find_one(self.dir, self.task, language, ENDING))
             .collect::<Result<Vec<_>, _>>()?;
         if self.build.control == Control::Answers {
-            files.push(testset::find_one(self.dir, self.task, Language::En, ANSWERS_ENDING)?);
+            files.push(testset::find_one(
+                self.dir,
+                self.task,
+                Language::En,
+                ANSWERS_ENDING,
+            )?);
         }
         files.extend(self.find_tests()?.0.into_iter().map(|file| file.path));
         Ok(files)
@@ -150,10 +178,13 @@ impl<'a> Draw<'a> {
     /// Whether a pair into English is an item of its file, to the letter.
     fn is_verbatim(&self) -> bool {
         let build = self.build;
-        build.template.is_paper() && build.directions == Directions::Forward && build.control != Control::Copy
+        build.template.is_paper()
+            && build.directions == Directions::Forward
+            && build.control != Control::Copy
     }
 
-    /// The test files to compare with, in English and the setting's languages, and those that are not there.
+    /// The test files to compare with, in English and the setting's languages, and those that
+    /// are not there.
     fn find_tests(&self) -> Result<(Vec<TestFile>, Vec<String>), DataError> {
         let (mut found, mut absent) = (Vec::new(), Vec::new());
         if self.build.remove_overlap == Removal::Off {
@@ -175,14 +206,16 @@ impl<'a> Draw<'a> {
 
 /// Draws the pairs of every source language without replacement, and mixes them.
 ///
-/// By default a pair into English is an item of the source's file as it stands. Other directions are composed from the
-/// files of the two languages by position, which is allowed only where both give the same English question there. What
-/// is drawn from a language depends on the seed and that language alone, so settings that share a source share its
-/// pairs; what is taken out is replaced by the questions that come next in the draw, and shifts nothing else.
+/// By default a pair into English is an item of the source's file as it stands. Other
+/// directions are composed from the files of the two languages by position, which is allowed
+/// only where both give the same English question there. What is drawn from a language depends
+/// on the seed and that language alone, so settings that share a source share its pairs; what
+/// is taken out is replaced by the questions that come next in the draw, and shifts nothing
+/// else.
 ///
 /// # Errors
-/// No file or several; a broken file; fewer pairs than asked for; files that do not match item by item; a setting from a
-/// language to itself; a control that cannot be made.
+/// No file or several; a broken file; fewer pairs than asked for; files that do not match item
+/// by item; a setting from a language to itself; a control that cannot be made.
 pub fn load(draw: &Draw<'_>) -> Result<Drawn, DataError> {
     let target = match draw.setting.target {
         Language::En => None,
@@ -190,11 +223,20 @@ pub fn load(draw: &Draw<'_>) -> Result<Drawn, DataError> {
     };
     let (found, absent) = draw.find_tests()?;
     let compared = found.iter().map(|file| file.path.clone()).collect();
-    let tests = found.into_iter().map(TestQuestions::read).collect::<Result<Vec<_>, _>>()?;
+    let tests = found
+        .into_iter()
+        .map(TestQuestions::read)
+        .collect::<Result<Vec<_>, _>>()?;
     let (mut pairs, mut origins) = (Vec::new(), Vec::new());
     let mut first: Option<Candidates> = None;
     for &language in &draw.setting.sources {
-        let candidates = questions::read(draw.dir, draw.task, language, target.as_ref(), draw.is_verbatim())?;
+        let candidates = questions::read(
+            draw.dir,
+            draw.task,
+            language,
+            target.as_ref(),
+            draw.is_verbatim(),
+        )?;
         let answers = match draw.build.control {
             Control::Answers => Some(Answers::read(draw.dir, draw.task, &candidates)?),
             _ => None,
@@ -204,16 +246,24 @@ pub fn load(draw: &Draw<'_>) -> Result<Drawn, DataError> {
         pairs.extend(make_pairs(draw, &candidates, &chosen, answers.as_ref())?);
         origins.push(origin);
         match &first {
-            Some(first) if draw.build.split == Split::Questions => candidates.check_parallel(first)?,
+            Some(first) if draw.build.split == Split::Questions => {
+                candidates.check_parallel(first)?
+            }
             Some(_) => {}
             None => first = Some(candidates),
         }
     }
     pairs.shuffle(&mut batch::generator(draw.seed, MIX_STREAM));
-    Ok(Drawn { pairs, origins, compared, absent })
+    Ok(Drawn {
+        pairs,
+        origins,
+        compared,
+        absent,
+    })
 }
 
-/// Splits `rows`, one for each of `pairs`, into those to learn and those to validate with, each in the given order.
+/// Splits `rows`, one for each of `pairs`, into those to learn and those to validate with, each
+/// in the given order.
 pub fn split<T>(pairs: &[Pair], rows: Vec<T>, train: &TrainRecipe, seed: u64) -> (Vec<T>, Vec<T>) {
     match train.build.split {
         Split::Pairs => batch::split_validation(rows, train.val_size, seed),
@@ -230,13 +280,37 @@ fn find_removed(
     tests: &[TestQuestions],
     answers: Option<&Answers>,
 ) -> Vec<Removed> {
-    let BuildRecipe { remove_overlap, remove_duplicates, similarity, .. } = *draw.build;
+    let BuildRecipe {
+        remove_overlap,
+        remove_duplicates,
+        similarity,
+        ..
+    } = *draw.build;
     let target = draw.setting.target;
-    let mut removed = removal::find_in_tests(candidates, draw.task, target, tests, remove_overlap, similarity);
+    let mut removed = removal::find_in_tests(
+        candidates,
+        draw.task,
+        target,
+        tests,
+        remove_overlap,
+        similarity,
+    );
     let mut out: BTreeSet<usize> = removed.iter().map(|removed| removed.item).collect();
-    removed.extend(answers.map_or_else(Vec::new, Answers::find_missing).into_iter().filter(|r| out.insert(r.item)));
+    removed.extend(
+        answers
+            .map_or_else(Vec::new, Answers::find_missing)
+            .into_iter()
+            .filter(|r| out.insert(r.item)),
+    );
     let is_out = |item: usize| out.contains(&item);
-    removed.extend(removal::find_duplicates(candidates, draw.task, target, is_out, remove_duplicates, similarity));
+    removed.extend(removal::find_duplicates(
+        candidates,
+        draw.task,
+        target,
+        is_out,
+        remove_duplicates,
+        similarity,
+    ));
     removed
 }
 
@@ -248,12 +322,25 @@ fn choose<'c>(
 ) -> Result<(Vec<&'c Candidate>, Origin), DataError> {
     let out: BTreeSet<usize> = removed.iter().map(|removed| removed.item).collect();
     let mut order: Vec<&Candidate> = candidates.all.iter().collect();
-    order.shuffle(&mut batch::generator(draw.seed, candidates.language.stream()));
+    order.shuffle(&mut batch::generator(
+        draw.seed,
+        candidates.language.stream(),
+    ));
     order.retain(|candidate| !out.contains(&candidate.item));
-    let asked = if draw.pairs == 0 { order.len() } else { draw.pairs };
+    let asked = if draw.pairs == 0 {
+        order.len()
+    } else {
+        draw.pairs
+    };
     if asked > order.len() || order.is_empty() {
-        let after = count_removed(&removed).map_or_else(String::new, |counts| format!(" left ({counts})"));
-        return Err(DataError::TooFewPairs { path: candidates.path.clone(), asked, found: order.len(), after });
+        let after =
+            count_removed(&removed).map_or_else(String::new, |counts| format!(" left ({counts})"));
+        return Err(DataError::TooFewPairs {
+            path: candidates.path.clone(),
+            asked,
+            found: order.len(),
+            after,
+        });
     }
     order.truncate(asked);
     let origin = Origin {
@@ -280,10 +367,15 @@ fn count_removed(removed: &[Removed]) -> Option<String> {
         Reason::NoAnswer => format!("{count} without an answer"),
         Reason::Duplicate => format!("{count} that stood there before"),
     };
-    Some(format!("taken out: {} ({})", removed.len(), counts.iter().map(part).collect::<Vec<_>>().join(", ")))
+    Some(format!(
+        "taken out: {} ({})",
+        removed.len(),
+        counts.iter().map(part).collect::<Vec<_>>().join(", ")
+    ))
 }
 
-/// The pairs of one source language, in the directions and with the control that the recipe asks for.
+/// The pairs of one source language, in the directions and with the control that the recipe
+/// asks for.
 fn make_pairs(
     draw: &Draw<'_>,
     candidates: &Candidates,
@@ -301,16 +393,29 @@ fn make_pairs(
         let made = chosen.iter().map(|candidate| {
             make_pair(draw, candidate, (from, into), from != source, answers).map_err(|problem| {
                 let (path, item, line) = (candidates.path.clone(), candidate.item, candidate.line);
-                DataError::Item { path, item, line, problem }
+                DataError::Item {
+                    path,
+                    item,
+                    line,
+                    problem,
+                }
             })
         });
         let mut made = made.collect::<Result<Vec<_>, _>>()?;
         if draw.build.control == Control::Shuffled {
             let (one, other) = (from.stream(), into.stream());
             // The paper's languages keep the streams that they have always had.
-            let stream = if one.max(other) < 1 << 8 { one << 8 | other } else { one << 20 | other };
-            control::shuffle_targets(&mut made, draw.seed, stream)
-                .map_err(|problem| DataError::Folder { folder: candidates.path.clone(), problem })?;
+            let stream = if one.max(other) < 1 << 8 {
+                one << 8 | other
+            } else {
+                one << 20 | other
+            };
+            control::shuffle_targets(&mut made, draw.seed, stream).map_err(|problem| {
+                DataError::Folder {
+                    folder: candidates.path.clone(),
+                    problem,
+                }
+            })?;
         }
         pairs.extend(made);
     }
@@ -324,13 +429,36 @@ fn make_pair(
     swapped: bool,
     answers: Option<&Answers>,
 ) -> Result<Pair, String> {
-    let Candidate { source, target, input, item, .. } = candidate;
-    let (here, there) = if swapped { (target, source) } else { (source, target) };
-    let (there, into) = if draw.build.control == Control::Copy { (here, from) } else { (there, into) };
+    let Candidate {
+        source,
+        target,
+        input,
+        item,
+        ..
+    } = candidate;
+    let (here, there) = if swapped {
+        (target, source)
+    } else {
+        (source, target)
+    };
+    let (there, into) = if draw.build.control == Control::Copy {
+        (here, from)
+    } else {
+        (there, into)
+    };
     let source = match input {
         Some(input) if draw.is_verbatim() => input.clone(),
         _ => draw.build.template.render(here, from, into),
     };
-    let target = answers.map_or_else(|| Ok(there.clone()), |answers| answers.append(draw.task, into, there, *item))?;
-    Ok(Pair { source, target, language: from, into: (into != draw.setting.target).then_some(into), item: *item })
+    let target = answers.map_or_else(
+        || Ok(there.clone()),
+        |answers| answers.append(draw.task, into, there, *item),
+    )?;
+    Ok(Pair {
+        source,
+        target,
+        language: from,
+        into: (into != draw.setting.target).then_some(into),
+        item: *item,
+    })
 }

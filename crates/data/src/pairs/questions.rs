@@ -1,7 +1,8 @@
 //! Translated questions as their files hold them, and what two files give together by position.
 //!
-//! A file is `<folder>/<task>_<language><count>_train_question.json`; its items are `{"input": question and instruction,
-//! "answer": the English question}`. Never here: drawing, templates of users.
+//! A file is `<folder>/<task>_<language><count>_train_question.json`; its items are `{"input":
+//! question and instruction, "answer": the English question}`. Never here: drawing, templates
+//! of users.
 
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,8 @@ pub(super) struct Translated {
 /// A question in two languages, and in English.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
-    /// Index in the source language's file (English as the source: the target language's file), from 0.
+    /// Index in the source language's file (English as the source: the target language's file),
+    /// from 0.
     pub(super) item: usize,
     /// Line in that file, from 1.
     pub(super) line: usize,
@@ -54,9 +56,17 @@ impl Questions {
         let raw = items::read(&path, &["input"])?;
         let items = raw
             .into_iter()
-            .map(|raw| Translated { line: raw.line, input: raw.fields.concat(), english: raw.answer.text })
+            .map(|raw| Translated {
+                line: raw.line,
+                input: raw.fields.concat(),
+                english: raw.answer.text,
+            })
             .collect();
-        Ok(Self { path, language, items })
+        Ok(Self {
+            path,
+            language,
+            items,
+        })
     }
 
     /// The question of an item: its `input` without the instruction on the last line.
@@ -73,19 +83,39 @@ impl Questions {
         )
     }
 
-    /// Questions into English. Where the file's own `input` is taken as it stands, no question need be found in it.
+    /// Questions into English. Where the file's own `input` is taken as it stands, no question
+    /// need be found in it.
     fn into_english(self, verbatim: bool) -> Result<Candidates, DataError> {
         let mut all = Vec::with_capacity(self.items.len());
-        for (item, Translated { line, input, english }) in self.items.iter().enumerate() {
+        for (
+            item,
+            Translated {
+                line,
+                input,
+                english,
+            },
+        ) in self.items.iter().enumerate()
+        {
             let source = match self.question(item) {
                 Ok(question) => question.to_owned(),
                 Err(_) if verbatim => input.clone(),
                 Err(error) => return Err(error),
             };
             let (target, english) = (english.clone(), english.clone());
-            all.push(Candidate { item, line: *line, source, target, english, input: Some(input.clone()) });
+            all.push(Candidate {
+                item,
+                line: *line,
+                source,
+                target,
+                english,
+                input: Some(input.clone()),
+            });
         }
-        Ok(Candidates { language: self.language, path: self.path, all })
+        Ok(Candidates {
+            language: self.language,
+            path: self.path,
+            all,
+        })
     }
 
     /// English questions, to be put into this language.
@@ -93,18 +123,35 @@ impl Questions {
         let candidate = |(item, translated): (usize, &Translated)| {
             let (source, english) = (translated.english.clone(), translated.english.clone());
             let target = self.question(item)?.to_owned();
-            Ok(Candidate { item, line: translated.line, source, target, english, input: None })
+            Ok(Candidate {
+                item,
+                line: translated.line,
+                source,
+                target,
+                english,
+                input: None,
+            })
         };
-        let all = self.items.iter().enumerate().map(candidate).collect::<Result<_, DataError>>()?;
-        Ok(Candidates { language: Language::En, path: self.path.clone(), all })
+        let all = self
+            .items
+            .iter()
+            .enumerate()
+            .map(candidate)
+            .collect::<Result<_, DataError>>()?;
+        Ok(Candidates {
+            language: Language::En,
+            path: self.path.clone(),
+            all,
+        })
     }
 }
 
-/// All questions from `language` into the target language (`None`: English). `verbatim`: pairs into English are the
-/// file's own.
+/// All questions from `language` into the target language (`None`: English). `verbatim`: pairs
+/// into English are the file's own.
 ///
 /// # Errors
-/// As [`Questions::read`]; files that do not match item by item; an `input` without its instruction; English to English.
+/// As [`Questions::read`]; files that do not match item by item; an `input` without its
+/// instruction; English to English.
 pub(super) fn read(
     dir: &Path,
     task: &Task,
@@ -134,19 +181,49 @@ fn between(source: Questions, target: &Questions) -> Result<Candidates, DataErro
             testset::file_name(&target.path),
             target.items.len()
         );
-        return Err(DataError::Folder { folder: source.path.parent().unwrap_or(Path::new("")).to_owned(), problem });
+        return Err(DataError::Folder {
+            folder: source.path.parent().unwrap_or(Path::new("")).to_owned(),
+            problem,
+        });
     }
     let candidate = |(item, (here, there)): (usize, (&Translated, &Translated))| {
         if here.english != there.english {
-            let problem =
-                format!("its English question is not that of {}: the files do not match", target.path.display());
-            return Err(DataError::Item { path: source.path.clone(), item, line: here.line, problem });
+            let problem = format!(
+                "its English question is not that of {}: the files do not match",
+                target.path.display()
+            );
+            return Err(DataError::Item {
+                path: source.path.clone(),
+                item,
+                line: here.line,
+                problem,
+            });
         }
-        let (text, target) = (source.question(item)?.to_owned(), target.question(item)?.to_owned());
-        Ok(Candidate { item, line: here.line, source: text, target, english: here.english.clone(), input: None })
+        let (text, target) = (
+            source.question(item)?.to_owned(),
+            target.question(item)?.to_owned(),
+        );
+        Ok(Candidate {
+            item,
+            line: here.line,
+            source: text,
+            target,
+            english: here.english.clone(),
+            input: None,
+        })
     };
-    let all = source.items.iter().zip(&target.items).enumerate().map(candidate).collect::<Result<_, _>>()?;
-    Ok(Candidates { language: source.language, path: source.path, all })
+    let all = source
+        .items
+        .iter()
+        .zip(&target.items)
+        .enumerate()
+        .map(candidate)
+        .collect::<Result<_, _>>()?;
+    Ok(Candidates {
+        language: source.language,
+        path: source.path,
+        all,
+    })
 }
 
 impl Candidates {
@@ -155,7 +232,12 @@ impl Candidates {
     /// # Errors
     /// They are not.
     pub(super) fn check_parallel(&self, other: &Self) -> Result<(), DataError> {
-        match self.all.iter().zip(&other.all).find(|(here, there)| here.english != there.english) {
+        match self
+            .all
+            .iter()
+            .zip(&other.all)
+            .find(|(here, there)| here.english != there.english)
+        {
             None => Ok(()),
             Some((here, _)) => Err(DataError::Item {
                 path: self.path.clone(),
@@ -173,5 +255,8 @@ impl Candidates {
 
 /// The instruction line of the paper's training template, for any two languages.
 pub fn instruct(source: Language, target: Language) -> String {
-    Template::paper().render("", source, target).trim_matches('\n').to_owned()
+    Template::paper()
+        .render("", source, target)
+        .trim_matches('\n')
+        .to_owned()
 }

@@ -1,6 +1,8 @@
-//! Which questions must not be trained on: those that the evaluation asks, and those that stand in their file before.
+//! Which questions must not be trained on: those that the evaluation asks, and those that stand
+//! in their file before.
 //!
-//! Questions are compared without their header words, which all questions of a task have in common.
+//! Questions are compared without their header words, which all questions of a task have in
+//! common.
 
 use std::{
     collections::BTreeMap,
@@ -80,11 +82,19 @@ pub(super) struct TestQuestions {
 ///
 /// # Errors
 /// There are several, or the folder cannot be read.
-pub(super) fn find_test(dir: &Path, task: &'static Task, language: Language) -> Result<Option<TestFile>, DataError> {
+pub(super) fn find_test(
+    dir: &Path,
+    task: &'static Task,
+    language: Language,
+) -> Result<Option<TestFile>, DataError> {
     if tasks::row(task, language).is_err() || !testset::is_there(dir, task, language)? {
         return Ok(None);
     }
-    Ok(Some(TestFile { task, language, path: testset::find(dir, task, language)? }))
+    Ok(Some(TestFile {
+        task,
+        language,
+        path: testset::find(dir, task, language)?,
+    }))
 }
 
 impl TestQuestions {
@@ -92,7 +102,10 @@ impl TestQuestions {
     /// A broken file.
     pub(super) fn read(file: TestFile) -> Result<Self, DataError> {
         let mut index = Index::new();
-        for (id, fields) in testset::read_questions(&file.path, file.task, file.language)?.into_iter().enumerate() {
+        for (id, fields) in testset::read_questions(&file.path, file.task, file.language)?
+            .into_iter()
+            .enumerate()
+        {
             index.add(id, &fields.join("\n"));
         }
         Ok(Self { file, index })
@@ -100,16 +113,26 @@ impl TestQuestions {
 }
 
 /// `Some((id, similarity, exact))` of what is the same.
-fn look_up(index: &Index, text: &str, removal: Removal, threshold: f64) -> Option<(usize, f64, bool)> {
+fn look_up(
+    index: &Index,
+    text: &str,
+    removal: Removal,
+    threshold: f64,
+) -> Option<(usize, f64, bool)> {
     let exact = || index.exact(text).map(|id| (id, 1.0, true));
     match removal {
         Removal::Off => None,
         Removal::Exact => exact(),
-        Removal::Near => exact().or_else(|| index.nearest(text, threshold).map(|(id, alike)| (id, alike, false))),
+        Removal::Near => exact().or_else(|| {
+            index
+                .nearest(text, threshold)
+                .map(|(id, alike)| (id, alike, false))
+        }),
     }
 }
 
-/// A question's fields without the task's header words; all of it where it does not have their form.
+/// A question's fields without the task's header words; all of it where it does not have their
+/// form.
 fn content(task: &Task, language: Language, question: &str) -> String {
     match prompt::fields(task, language, question) {
         Ok(Ok(fields)) => fields.join("\n"),
@@ -117,8 +140,8 @@ fn content(task: &Task, language: Language, question: &str) -> String {
     }
 }
 
-/// The items that a test file asks, in file order. Looked for in the source, the target and the English form, each in
-/// the test files of its language.
+/// The items that a test file asks, in file order. Looked for in the source, the target and the
+/// English form, each in the test files of its language.
 pub(super) fn find_in_tests(
     candidates: &Candidates,
     task: &Task,
@@ -136,17 +159,32 @@ pub(super) fn find_in_tests(
         ]);
         forms.into_iter().find_map(|(language, question)| {
             let text = content(task, language, question);
-            tests.iter().filter(|test| test.file.language == language).find_map(|test| {
-                let (item, similarity, exact) = look_up(&test.index, &text, removal, threshold)?;
-                let found = Found { language, file: test.file.path.clone(), item, similarity, exact };
-                Some(Removed { item: candidate.item, reason: Reason::InTest, found: Some(found) })
-            })
+            tests
+                .iter()
+                .filter(|test| test.file.language == language)
+                .find_map(|test| {
+                    let (item, similarity, exact) =
+                        look_up(&test.index, &text, removal, threshold)?;
+                    let found = Found {
+                        language,
+                        file: test.file.path.clone(),
+                        item,
+                        similarity,
+                        exact,
+                    };
+                    Some(Removed {
+                        item: candidate.item,
+                        reason: Reason::InTest,
+                        found: Some(found),
+                    })
+                })
         })
     };
     candidates.all.par_iter().filter_map(find).collect()
 }
 
-/// The items that are the same as an earlier one in both languages; `is_out` says which do not count.
+/// The items that are the same as an earlier one in both languages; `is_out` says which do not
+/// count.
 pub(super) fn find_duplicates(
     candidates: &Candidates,
     task: &Task,
@@ -159,16 +197,33 @@ pub(super) fn find_duplicates(
         return Vec::new();
     }
     let (mut index, mut found) = (Index::new(), Vec::new());
-    for candidate in candidates.all.iter().filter(|candidate| !is_out(candidate.item)) {
-        let [source, target] = [(candidates.language, &candidate.source), (target, &candidate.target)]
-            .map(|(language, question)| content(task, language, question));
+    for candidate in candidates
+        .all
+        .iter()
+        .filter(|candidate| !is_out(candidate.item))
+    {
+        let [source, target] = [
+            (candidates.language, &candidate.source),
+            (target, &candidate.target),
+        ]
+        .map(|(language, question)| content(task, language, question));
         let text = format!("{source}\n{target}");
         match look_up(&index, &text, removal, threshold) {
             None => index.add(candidate.item, &text),
             Some((item, similarity, exact)) => {
                 let (language, file) = (candidates.language, candidates.path.clone());
-                let earlier = Found { language, file, item, similarity, exact };
-                found.push(Removed { item: candidate.item, reason: Reason::Duplicate, found: Some(earlier) });
+                let earlier = Found {
+                    language,
+                    file,
+                    item,
+                    similarity,
+                    exact,
+                };
+                found.push(Removed {
+                    item: candidate.item,
+                    reason: Reason::Duplicate,
+                    found: Some(earlier),
+                });
             }
         }
     }

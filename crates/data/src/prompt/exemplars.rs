@@ -1,5 +1,5 @@
-//! Which exemplars a prompt shows: the head of a test file, a seeded draw, the builtin ones; in the question's language or
-//! in English; as they stand or permuted. Never here: their text.
+//! Which exemplars a prompt shows: the head of a test file, a seeded draw, the builtin ones; in
+//! the question's language or in English; as they stand or permuted. Never here: their text.
 
 use std::path::{Path, PathBuf};
 
@@ -34,26 +34,43 @@ pub(super) struct Chosen {
 /// The exemplars of the questions of `set`.
 pub(super) fn choose(task: &Task, set: &TestSet, few_shot: &FewShot) -> Result<Chosen, DataError> {
     let variation = few_shot.variation();
-    let language = if variation.english_exemplars { Language::En } else { set.language };
+    let language = if variation.english_exemplars {
+        Language::En
+    } else {
+        set.language
+    };
     let (mut list, unscored) = match few_shot.source() {
         FewShot::Head(0) => (Vec::new(), 0),
         FewShot::Head(count) => {
             let items = head_in(task, set, few_shot, language, *count)?;
             (items.iter().map(exemplar_of).collect(), *count)
         }
-        FewShot::Seed(draw) => (draw_items(task, set, few_shot, language, draw)?, draw.unscored()),
+        FewShot::Seed(draw) => (
+            draw_items(task, set, few_shot, language, draw)?,
+            draw.unscored(),
+        ),
         // Text of a file is no list.
-        FewShot::Builtin | FewShot::File(_) | FewShot::Varied(..) => match tasks::exemplars(&task.name)?.get(&language)
-        {
-            Some(list) => (list.clone(), 0),
-            None => return Err(fail(few_shot, format!("none for {language}; use head:K or file:PATH"))),
-        },
+        FewShot::Builtin | FewShot::File(_) | FewShot::Varied(..) => {
+            match tasks::exemplars(&task.name)?.get(&language) {
+                Some(list) => (list.clone(), 0),
+                None => {
+                    return Err(fail(
+                        few_shot,
+                        format!("none for {language}; use head:K or file:PATH"),
+                    ));
+                }
+            }
+        }
     };
     check_left(set, few_shot, unscored)?;
     if let Some(seed) = variation.order {
         list.shuffle(&mut generator(seed, ORDER_STREAM));
     }
-    Ok(Chosen { list, language, unscored })
+    Ok(Chosen {
+        list,
+        language,
+        unscored,
+    })
 }
 
 /// See [`super::exemplar_files`].
@@ -63,14 +80,25 @@ pub(super) fn list_files(
     language: Language,
     few_shot: &FewShot,
 ) -> Result<Vec<PathBuf>, DataError> {
-    let shown = if few_shot.variation().english_exemplars { Language::En } else { language };
+    let shown = if few_shot.variation().english_exemplars {
+        Language::En
+    } else {
+        language
+    };
     let mut files = Vec::new();
     match few_shot.source() {
         FewShot::File(path) => files.push(path.clone()),
         FewShot::Head(_) if shown != language => files.push(testset::find(dir, task, shown)?),
-        FewShot::Seed(SeedDraw { pool: Pool::Train, .. }) => {
+        FewShot::Seed(SeedDraw {
+            pool: Pool::Train, ..
+        }) => {
             files.push(testset::find_one(dir, task, shown, TRAIN)?);
-            files.extend(testset::find_all(&dir.join(&task.folder), task, Language::En, TRAIN)?);
+            files.extend(testset::find_all(
+                &dir.join(&task.folder),
+                task,
+                Language::En,
+                TRAIN,
+            )?);
         }
         // Where there is no English file the own labels decide.
         FewShot::Seed(_) => files.extend(testset::find(dir, task, Language::En)),
@@ -80,20 +108,29 @@ pub(super) fn list_files(
 }
 
 fn exemplar_of(item: &Item) -> Exemplar {
-    Exemplar { fields: item.fields.clone(), label: item.gold, choices: item.choices.clone() }
+    Exemplar {
+        fields: item.fields.clone(),
+        label: item.gold,
+        choices: item.choices.clone(),
+    }
 }
 
 /// # Errors
 /// Fewer items than are not scored, or no more.
 fn check_left(set: &TestSet, few_shot: &FewShot, unscored: usize) -> Result<(), DataError> {
     if unscored > 0 && unscored >= set.items.len() {
-        let problem = format!("{} has {} items, so none is left to score", set.path.display(), set.items.len());
+        let problem = format!(
+            "{} has {} items, so none is left to score",
+            set.path.display(),
+            set.items.len()
+        );
         return Err(fail(few_shot, format!("{problem}; take fewer exemplars")));
     }
     Ok(())
 }
 
-/// The first items of the test file in `language`, which is read if it is another one than that of `set`.
+/// The first items of the test file in `language`, which is read if it is another one than that
+/// of `set`.
 fn head_in(
     task: &Task,
     set: &TestSet,
@@ -102,7 +139,11 @@ fn head_in(
     count: usize,
 ) -> Result<Vec<Item>, DataError> {
     check_left(set, few_shot, count)?;
-    let other = if language == set.language { None } else { Some(sibling(task, set, few_shot, language)?) };
+    let other = if language == set.language {
+        None
+    } else {
+        Some(sibling(task, set, few_shot, language)?)
+    };
     let from = other.as_ref().unwrap_or(set);
     if from.items.len() != set.items.len() {
         let problem = format!(
@@ -118,15 +159,26 @@ fn head_in(
 }
 
 /// The task's test file in another language, read as this one was.
-fn sibling(task: &Task, set: &TestSet, few_shot: &FewShot, language: Language) -> Result<TestSet, DataError> {
+fn sibling(
+    task: &Task,
+    set: &TestSet,
+    few_shot: &FewShot,
+    language: Language,
+) -> Result<TestSet, DataError> {
     let Some((dir, protocol)) = &set.origin else {
-        return Err(fail(few_shot, format!("{} was read alone; give the data's folder", set.path.display())));
+        return Err(fail(
+            few_shot,
+            format!(
+                "{} was read alone; give the data's folder",
+                set.path.display()
+            ),
+        ));
     };
     testset::load(dir, task, language, *protocol)
 }
 
-/// As many items of each label as divide evenly, drawn by the labels of the English file where there is one, so that every
-/// language has the same items.
+/// As many items of each label as divide evenly, drawn by the labels of the English file where
+/// there is one, so that every language has the same items.
 fn draw_items(
     task: &Task,
     set: &TestSet,
@@ -135,23 +187,41 @@ fn draw_items(
     draw: &SeedDraw,
 ) -> Result<Vec<Exemplar>, DataError> {
     let Some((dir, _)) = &set.origin else {
-        return Err(fail(few_shot, format!("{} was read alone; give the data's folder", set.path.display())));
+        return Err(fail(
+            few_shot,
+            format!(
+                "{} was read alone; give the data's folder",
+                set.path.display()
+            ),
+        ));
     };
     match draw.pool {
         Pool::Head(_) => {
             let items = head_in(task, set, few_shot, language, draw.unscored())?;
-            let has_english = set.language != Language::En && testset::find(dir, task, Language::En).is_ok();
-            let labels = |items: &[Item]| items.iter().map(|item| Some(item.gold)).collect::<Vec<_>>();
+            let has_english =
+                set.language != Language::En && testset::find(dir, task, Language::En).is_ok();
+            let labels =
+                |items: &[Item]| items.iter().map(|item| Some(item.gold)).collect::<Vec<_>>();
             let golds = match has_english {
-                true => labels(&head_in(task, set, few_shot, Language::En, draw.unscored())?),
+                true => labels(&head_in(
+                    task,
+                    set,
+                    few_shot,
+                    Language::En,
+                    draw.unscored(),
+                )?),
                 false => labels(&set.items[..draw.unscored()]),
             };
             let drawn = draw_balanced(task, few_shot, draw, &golds)?;
-            Ok(drawn.into_iter().map(|at| exemplar_of(&items[at])).collect())
+            Ok(drawn
+                .into_iter()
+                .map(|at| exemplar_of(&items[at]))
+                .collect())
         }
         Pool::Train => {
             let items = read_train(task, set, few_shot, language)?;
-            let labels = |items: &[Labelled]| items.iter().map(|item| item.label).collect::<Vec<_>>();
+            let labels =
+                |items: &[Labelled]| items.iter().map(|item| item.label).collect::<Vec<_>>();
             let has_english = testset::find_one(dir, task, Language::En, TRAIN).is_ok();
             let golds = match has_english && language != Language::En {
                 true => labels(&read_train(task, set, few_shot, Language::En)?),
@@ -166,25 +236,52 @@ fn draw_items(
                 return Err(fail(few_shot, problem));
             }
             let show = |at: usize| {
-                let unlabelled =
-                    || fail(few_shot, format!("training item {at} in {language} has no label, the English one has"));
+                let unlabelled = || {
+                    fail(
+                        few_shot,
+                        format!(
+                            "training item {at} in {language} has no label, the English one has"
+                        ),
+                    )
+                };
                 let label = items[at].label.ok_or_else(unlabelled)?;
-                Ok(Exemplar { fields: items[at].fields.clone(), label, choices: Vec::new() })
+                Ok(Exemplar {
+                    fields: items[at].fields.clone(),
+                    label,
+                    choices: Vec::new(),
+                })
             };
-            draw_balanced(task, few_shot, draw, &golds)?.into_iter().map(show).collect()
+            draw_balanced(task, few_shot, draw, &golds)?
+                .into_iter()
+                .map(show)
+                .collect()
         }
     }
 }
 
 const TRAIN: &str = "_train.json";
 
-fn read_train(task: &Task, set: &TestSet, few_shot: &FewShot, language: Language) -> Result<Vec<Labelled>, DataError> {
-    let Some((dir, _)) = &set.origin else { return Ok(Vec::new()) };
+fn read_train(
+    task: &Task,
+    set: &TestSet,
+    few_shot: &FewShot,
+    language: Language,
+) -> Result<Vec<Labelled>, DataError> {
+    let Some((dir, _)) = &set.origin else {
+        return Ok(Vec::new());
+    };
     if !task.files.is_empty() || !task.text_choices().is_empty() {
-        let problem = format!("{} has no labelled training files; draw from its test files: seed:SEED:K", task.name);
+        let problem = format!(
+            "{} has no labelled training files; draw from its test files: seed:SEED:K",
+            task.name
+        );
         return Err(fail(few_shot, problem));
     }
-    testset::read_labels(&testset::find_one(dir, task, language, TRAIN)?, task, language)
+    testset::read_labels(
+        &testset::find_one(dir, task, language, TRAIN)?,
+        task,
+        language,
+    )
 }
 
 /// Indices in the order in which they are shown.
@@ -200,7 +297,9 @@ fn draw_balanced(
     let mut drawn = Vec::with_capacity(draw.count);
     for (place, label) in labels.iter().enumerate() {
         let wanted = (draw.count + labels.len() - 1 - place) / labels.len();
-        let mut there: Vec<usize> = (0..golds.len()).filter(|&at| golds[at] == Some(*label)).collect();
+        let mut there: Vec<usize> = (0..golds.len())
+            .filter(|&at| golds[at] == Some(*label))
+            .collect();
         there.shuffle(&mut random);
         if there.len() < wanted {
             return Err(fail(

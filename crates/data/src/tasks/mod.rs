@@ -1,5 +1,5 @@
-//! Tasks: those that ship (`assets/tasks/*.toml`, the paper's three with their exemplars first) and those that stand in a
-//! user's file; parsed and checked once. Never here: test files.
+//! Tasks: those that ship (`assets/tasks/*.toml`, the paper's three with their exemplars first)
+//! and those that stand in a user's file; parsed and checked once. Never here: test files.
 
 mod read;
 
@@ -51,34 +51,45 @@ macro_rules! shipped {
     };
 }
 
-const SHIPPED: &[Shipped] =
-    shipped!["emotion", "snli", "paws"; "xnli", "paws_x", "belebele", "xcopa", "xstorycloze", "global_mmlu"];
+const SHIPPED: &[Shipped] = shipped!["emotion", "snli", "paws"; "xnli", "paws_x", "belebele", "xcopa", "xstorycloze", "global_mmlu"];
 
 static TASKS: LazyLock<Result<Vec<ReadTask>, (String, String)>> = LazyLock::new(|| {
     let parse = |shipped: &Shipped| {
-        let task = read::read(shipped.text, shipped_text).map_err(|p| (shipped.file.to_owned(), p.message))?;
+        let task = read::read(shipped.text, shipped_text)
+            .map_err(|p| (shipped.file.to_owned(), p.message))?;
         let exemplars = match shipped.exemplars {
-            Some((file, text)) => parse_exemplars(&task, text).map_err(|problem| (file.to_owned(), problem))?,
-            None => read::read_exemplars(&task).map_err(|problem| (shipped.file.to_owned(), problem))?,
+            Some((file, text)) => {
+                parse_exemplars(&task, text).map_err(|problem| (file.to_owned(), problem))?
+            }
+            None => {
+                read::read_exemplars(&task).map_err(|problem| (shipped.file.to_owned(), problem))?
+            }
         };
         Ok(ReadTask { task, exemplars })
     };
     SHIPPED.iter().map(parse).collect()
 });
 
-/// Tasks of users' files, by the text that was read; kept as long as the program runs, as the shipped ones are.
+/// Tasks of users' files, by the text that was read; kept as long as the program runs, as the
+/// shipped ones are.
 static FILES: Mutex<Vec<(String, &'static ReadTask)>> = Mutex::new(Vec::new());
 
 fn shipped() -> Result<&'static [ReadTask], DataError> {
     match &*TASKS {
         Ok(tasks) => Ok(tasks),
-        Err((file, problem)) => Err(DataError::Shipped { file: file.clone(), problem: problem.clone() }),
+        Err((file, problem)) => Err(DataError::Shipped {
+            file: file.clone(),
+            problem: problem.clone(),
+        }),
     }
 }
 
 fn shipped_text(name: &str) -> Option<&'static str> {
     let file = format!("assets/tasks/{name}.toml");
-    SHIPPED.iter().find(|shipped| shipped.file == file).map(|shipped| shipped.text)
+    SHIPPED
+        .iter()
+        .find(|shipped| shipped.file == file)
+        .map(|shipped| shipped.text)
 }
 
 fn find(given: &str) -> Result<&'static ReadTask, DataError> {
@@ -91,44 +102,67 @@ fn find(given: &str) -> Result<&'static ReadTask, DataError> {
     }
     let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
     // The last one read: a test may write a file of one name again.
-    files.iter().rev().find(|(_, read)| read.task.name == given).map(|(_, read)| *read).ok_or_else(|| {
-        DataError::Unknown {
+    files
+        .iter()
+        .rev()
+        .find(|(_, read)| read.task.name == given)
+        .map(|(_, read)| *read)
+        .ok_or_else(|| DataError::Unknown {
             what: "task".to_owned(),
             given: given.to_owned(),
             known: format!(
                 "{}; or give the path of a task file, such as ./{given}.toml",
                 join(all.iter().map(|shipped| shipped.task.name.as_str()))
             ),
-        }
-    })
+        })
 }
 
 fn find_file(path: &Path) -> Result<&'static ReadTask, DataError> {
     let text = items::read_text(path)?;
     let key = format!("{}\n{text}", path.display());
-    let known = |files: &[(String, &'static ReadTask)]| files.iter().find(|(k, _)| *k == key).map(|(_, read)| *read);
+    let known = |files: &[(String, &'static ReadTask)]| {
+        files.iter().find(|(k, _)| *k == key).map(|(_, read)| *read)
+    };
     if let Some(read) = known(&FILES.lock().unwrap_or_else(PoisonError::into_inner)) {
         return Ok(read);
     }
     let read: &'static ReadTask = Box::leak(Box::new(read_file(path, &text)?));
-    FILES.lock().unwrap_or_else(PoisonError::into_inner).push((key, read));
+    FILES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push((key, read));
     Ok(read)
 }
 
 fn read_file(path: &Path, text: &str) -> Result<ReadTask, DataError> {
-    let unusable = |problem| DataError::Unusable { what: format!("task file {}", path.display()), problem };
+    let unusable = |problem| DataError::Unusable {
+        what: format!("task file {}", path.display()),
+        problem,
+    };
     let task = read::read(text, shipped_text).map_err(|Problem { line, message }| match line {
-        Some(line) => DataError::Syntax { path: path.to_owned(), line, problem: message },
+        Some(line) => DataError::Syntax {
+            path: path.to_owned(),
+            line,
+            problem: message,
+        },
         None => unusable(message),
     })?;
     let shown = path.to_string_lossy();
     let stem = Task::name_of(&shown);
     if task.name != stem {
-        let problem = format!("name: is `{}`, but the file is called `{stem}.toml`; make them the same", task.name);
+        let problem = format!(
+            "name: is `{}`, but the file is called `{stem}.toml`; make them the same",
+            task.name
+        );
         return Err(unusable(problem));
     }
-    if shipped()?.iter().any(|shipped| shipped.task.name == task.name) {
-        return Err(unusable(format!("name: `{stem}` is a shipped task; choose another name, for the file too")));
+    if shipped()?
+        .iter()
+        .any(|shipped| shipped.task.name == task.name)
+    {
+        return Err(unusable(format!(
+            "name: `{stem}` is a shipped task; choose another name, for the file too"
+        )));
     }
     let mut exemplars = read::read_exemplars(&task).map_err(unusable)?;
     if let (true, Some(base)) = (exemplars.is_empty(), &task.extends) {
@@ -142,19 +176,25 @@ fn read_file(path: &Path, text: &str) -> Result<ReadTask, DataError> {
 /// # Errors
 /// A shipped file is broken.
 pub fn all() -> Result<Vec<&'static Task>, DataError> {
-    Ok(shipped()?.iter().map(|shipped| &shipped.task).filter(|task| task.files.is_empty()).collect())
+    Ok(shipped()?
+        .iter()
+        .map(|shipped| &shipped.task)
+        .filter(|task| task.files.is_empty())
+        .collect())
 }
 
-/// The task that `given` calls: a shipped name, or the path of a task file, which ends in `.toml`.
+/// The task that `given` calls: a shipped name, or the path of a task file, which ends in
+/// `.toml`.
 ///
 /// # Errors
-/// An unknown name, with the known ones; a file that cannot be read or is no sound task (line, key).
+/// An unknown name, with the known ones; a file that cannot be read or is no sound task (line,
+/// key).
 pub fn task(given: &str) -> Result<&'static Task, DataError> {
     Ok(&find(given)?.task)
 }
 
-/// The builtin exemplars of a task, by its name or path: for the paper's tasks at least [`Task::shots`] per language,
-/// parallel between languages; empty where a task has none.
+/// The builtin exemplars of a task, by its name or path: for the paper's tasks at least
+/// [`Task::shots`] per language, parallel between languages; empty where a task has none.
 ///
 /// # Errors
 /// As [`task`]; a file's task is known by its name once it was read.
@@ -167,27 +207,38 @@ pub fn exemplars(given: &str) -> Result<&'static Exemplars, DataError> {
 /// # Errors
 /// The task lacks the language; names those it has.
 pub fn row(task: &Task, language: Language) -> Result<&TaskLanguage, DataError> {
-    task.languages.get(&language).or(task.default.as_ref()).ok_or_else(|| DataError::Unknown {
-        what: format!("language of task {}", task.name),
-        given: language.to_string(),
-        known: join(task.languages.keys().map(|l| l.code())),
-    })
+    task.languages
+        .get(&language)
+        .or(task.default.as_ref())
+        .ok_or_else(|| DataError::Unknown {
+            what: format!("language of task {}", task.name),
+            given: language.to_string(),
+            known: join(task.languages.keys().map(|l| l.code())),
+        })
 }
 
 /// The words that stand for the labels, in task order.
 ///
-/// [`LabelSet::Same`] is refused for a task whose label words are English in every language (PAWS), and for a language
-/// other than English whose words are the English ones. Where answers are texts it is the only set, and the words here
-/// are the labels' names: the texts stand in each question.
+/// [`LabelSet::Same`] is refused for a task whose label words are English in every language
+/// (PAWS), and for a language other than English whose words are the English ones. Where
+/// answers are texts it is the only set, and the words here are the labels' names: the texts
+/// stand in each question.
 ///
 /// # Errors
 /// The task lacks the language, or has no such label set in it; names the sets it has.
-pub fn label_words(task: &Task, language: Language, set: LabelSet) -> Result<Vec<String>, DataError> {
+pub fn label_words(
+    task: &Task,
+    language: Language,
+    set: LabelSet,
+) -> Result<Vec<String>, DataError> {
     let mut sets = label_sets(task, language)?;
     match sets.iter().position(|(known, _)| *known == set) {
         Some(at) => Ok(sets.swap_remove(at).1),
         None => Err(DataError::Unknown {
-            what: format!("label set for task {} in language {language} called", task.name),
+            what: format!(
+                "label set for task {} in language {language} called",
+                task.name
+            ),
             given: set.to_string(),
             known: join(sets.iter().map(|(known, _)| known.to_string())),
         }),
@@ -198,11 +249,18 @@ pub fn label_words(task: &Task, language: Language, set: LabelSet) -> Result<Vec
 ///
 /// # Errors
 /// The task lacks the language.
-pub fn label_sets(task: &Task, language: Language) -> Result<Vec<(LabelSet, Vec<String>)>, DataError> {
+pub fn label_sets(
+    task: &Task,
+    language: Language,
+) -> Result<Vec<(LabelSet, Vec<String>)>, DataError> {
     let row = row(task, language)?;
-    let own_words =
-        |language: &Language, row: &TaskLanguage| *language != Language::En && row.label_words != task.labels;
-    let has_same = task.languages.iter().any(|(language, row)| own_words(language, row))
+    let own_words = |language: &Language, row: &TaskLanguage| {
+        *language != Language::En && row.label_words != task.labels
+    };
+    let has_same = task
+        .languages
+        .iter()
+        .any(|(language, row)| own_words(language, row))
         && (language == Language::En || own_words(&language, row));
     if !task.text_choices().is_empty() {
         return Ok(vec![(LabelSet::Same, task.labels.clone())]);
@@ -217,40 +275,63 @@ pub fn label_sets(task: &Task, language: Language) -> Result<Vec<(LabelSet, Vec<
     Ok(sets)
 }
 
-/// Reads `{language: [{field: text, ..., "answer": English label}]}` and checks it against the task.
+/// Reads `{language: [{field: text, ..., "answer": English label}]}` and checks it against the
+/// task.
 fn parse_exemplars(task: &Task, text: &str) -> Result<Exemplars, String> {
     let raw: BTreeMap<Language, Box<serde_json::value::RawValue>> =
         serde_json::from_str(text).map_err(|e| e.to_string())?;
     let mut exemplars = Exemplars::new();
     for (language, list) in raw {
-        let items = items::parse(Path::new(language.code()), list.get(), &task.fields).map_err(|e| e.to_string())?;
+        let items = items::parse(Path::new(language.code()), list.get(), &task.fields)
+            .map_err(|e| e.to_string())?;
         let exemplar = |item: items::RawItem| {
             let answer = &item.answer.text;
-            let label = task.label(answer).ok_or_else(|| format!("{language}: `{answer}` is no label"))?;
-            Ok(Exemplar { fields: item.fields, label, choices: Vec::new() })
+            let label = task
+                .label(answer)
+                .ok_or_else(|| format!("{language}: `{answer}` is no label"))?;
+            Ok(Exemplar {
+                fields: item.fields,
+                label,
+                choices: Vec::new(),
+            })
         };
-        let list = items.into_iter().map(exemplar).collect::<Result<Vec<_>, String>>()?;
+        let list = items
+            .into_iter()
+            .map(exemplar)
+            .collect::<Result<Vec<_>, String>>()?;
         exemplars.insert(language, list);
     }
     check_exemplars(task, &exemplars)?;
     Ok(exemplars)
 }
 
-/// Every language of the task has the same labels in the same order, at least as many as the paper's shots.
+/// Every language of the task has the same labels in the same order, at least as many as the
+/// paper's shots.
 fn check_exemplars(task: &Task, exemplars: &Exemplars) -> Result<(), String> {
     let labels = |list: &Vec<Exemplar>| list.iter().map(|e| e.label).collect::<Vec<Label>>();
-    let Some(first) = exemplars.values().next().map(labels) else { return Err("no exemplars".to_owned()) };
+    let Some(first) = exemplars.values().next().map(labels) else {
+        return Err("no exemplars".to_owned());
+    };
     for language in task.languages.keys() {
-        let list = exemplars.get(language).ok_or_else(|| format!("no exemplars for {language}"))?;
+        let list = exemplars
+            .get(language)
+            .ok_or_else(|| format!("no exemplars for {language}"))?;
         if list.len() < task.shots || labels(list) != first {
-            return Err(format!("{language}: {} exemplars, or in another order of labels", list.len()));
+            return Err(format!(
+                "{language}: {} exemplars, or in another order of labels",
+                list.len()
+            ));
         }
     }
     Ok(())
 }
 
 fn join(words: impl IntoIterator<Item = impl AsRef<str>>) -> String {
-    words.into_iter().map(|word| word.as_ref().to_owned()).collect::<Vec<_>>().join(", ")
+    words
+        .into_iter()
+        .map(|word| word.as_ref().to_owned())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]

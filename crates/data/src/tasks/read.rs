@@ -1,5 +1,5 @@
-//! From the text of a task file to a checked task: every key, what must fit what, and its exemplars. Never here: where the
-//! text comes from.
+//! From the text of a task file to a checked task: every key, what must fit what, and its
+//! exemplars. Never here: where the text comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,10 @@ pub(super) struct Problem {
 type Fault = (Vec<String>, String);
 
 /// Reads and checks a task. `base` gives the text of the shipped task that a file `extends`.
-pub(super) fn read(text: &str, base: impl Fn(&str) -> Option<&'static str>) -> Result<Task, Problem> {
+pub(super) fn read(
+    text: &str,
+    base: impl Fn(&str) -> Option<&'static str>,
+) -> Result<Task, Problem> {
     let mut task = parse(text, base)?;
     complete(&mut task);
     check(&task).map_err(|(key, message)| Problem {
@@ -37,26 +40,45 @@ pub(super) fn read(text: &str, base: impl Fn(&str) -> Option<&'static str>) -> R
 fn parse(text: &str, base: impl Fn(&str) -> Option<&'static str>) -> Result<Task, Problem> {
     let broken = |error: toml::de::Error| Problem {
         line: error.span().map(|span| line_of(text, span.start)),
-        message: format!("{}; the keys of a task file are in docs/tasks.md", error.message()),
+        message: format!(
+            "{}; the keys of a task file are in docs/tasks.md",
+            error.message()
+        ),
     };
     let own: toml::Table = toml::from_str(text).map_err(broken)?;
-    let Some(name) = own.get("extends").and_then(toml::Value::as_str).map(str::to_owned) else {
+    let Some(name) = own
+        .get("extends")
+        .and_then(toml::Value::as_str)
+        .map(str::to_owned)
+    else {
         return toml::from_str(text).map_err(broken);
     };
     let Some(base) = base(&name) else {
-        let message = format!("extends: there is no shipped task `{name}`; name one of them or leave it out");
-        return Err(Problem { line: find_line(text, &["extends".to_owned()]), message });
+        let message =
+            format!("extends: there is no shipped task `{name}`; name one of them or leave it out");
+        return Err(Problem {
+            line: find_line(text, &["extends".to_owned()]),
+            message,
+        });
     };
-    let base: toml::Table = toml::from_str(base).map_err(|e| Problem { line: None, message: e.to_string() })?;
+    let base: toml::Table = toml::from_str(base).map_err(|e| Problem {
+        line: None,
+        message: e.to_string(),
+    })?;
     let merged: Result<Task, toml::de::Error> = merge(base, own).try_into();
-    merged.map_err(|error| Problem { line: None, message: error.message().to_owned() })
+    merged.map_err(|error| Problem {
+        line: None,
+        message: error.message().to_owned(),
+    })
 }
 
 /// `own` over `base`, tables key by key.
 fn merge(mut base: toml::Table, own: toml::Table) -> toml::Table {
     for (key, value) in own {
         let value = match (base.remove(&key), value) {
-            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => toml::Value::Table(merge(below, above)),
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => {
+                toml::Value::Table(merge(below, above))
+            }
             (_, value) => value,
         };
         base.insert(key, value);
@@ -75,20 +97,37 @@ fn complete(task: &mut Task) {
 }
 
 fn check(task: &Task) -> Result<(), Fault> {
-    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+    };
     if !is_name(&task.name) {
-        return fault(&["name"], "must be letters, digits, `-` and `_`, since files are named after it".to_owned());
+        return fault(
+            &["name"],
+            "must be letters, digits, `-` and `_`, since files are named after it".to_owned(),
+        );
     }
     check_distinct(&["labels"], &task.labels)?;
     check_distinct(&["fields"], &task.fields)?;
     if task.labels.len() < 2 {
-        return fault(&["labels"], "a task has at least two labels; add them".to_owned());
+        return fault(
+            &["labels"],
+            "a task has at least two labels; add them".to_owned(),
+        );
     }
     if task.fields.is_empty() || task.fields.iter().any(|field| field == "answer") {
-        return fault(&["fields"], "a task has at least one field, and none is called `answer`".to_owned());
+        return fault(
+            &["fields"],
+            "a task has at least one field, and none is called `answer`".to_owned(),
+        );
     }
     if task.languages.is_empty() && task.default.is_none() {
-        return fault(&["languages"], "missing; add a row `[languages.en]` or `[default]`".to_owned());
+        return fault(
+            &["languages"],
+            "missing; add a row `[languages.en]` or `[default]`".to_owned(),
+        );
     }
     if !task.agnostic.is_empty() {
         check_words(task, &["agnostic"], &task.agnostic)?;
@@ -102,7 +141,9 @@ fn check(task: &Task) -> Result<(), Fault> {
     }
     check_label_sets(task)?;
     check_choices(task)?;
-    task.files.iter().try_for_each(|file| check_file(task, file))
+    task.files
+        .iter()
+        .try_for_each(|file| check_file(task, file))
 }
 
 fn check_row(task: &Task, at: &[&str], row: &TaskLanguage) -> Result<(), Fault> {
@@ -118,11 +159,20 @@ fn check_row(task: &Task, at: &[&str], row: &TaskLanguage) -> Result<(), Fault> 
     check_words(task, &key("label_words"), &row.label_words)?;
     for (word, meaning) in &row.released_words {
         if task.label(meaning).is_none() || row.label_words.contains(word) {
-            return fault(&key("released_words"), format!("`{word}` = `{meaning}` is no label or a known word"));
+            return fault(
+                &key("released_words"),
+                format!("`{word}` = `{meaning}` is no label or a known word"),
+            );
         }
     }
     match row.values.keys().find(|field| !task.fields.contains(field)) {
-        Some(field) => fault(&key("values"), format!("`{field}` is no field; there is: {}", task.fields.join(", "))),
+        Some(field) => fault(
+            &key("values"),
+            format!(
+                "`{field}` is no field; there is: {}",
+                task.fields.join(", ")
+            ),
+        ),
         None => Ok(()),
     }
 }
@@ -154,11 +204,14 @@ fn check_label_sets(task: &Task) -> Result<(), Fault> {
         }
         for (language, words) in sets {
             let at = ["label_sets", name, language];
-            let has = |language: Language| task.default.is_some() || task.languages.contains_key(&language);
+            let has = |language: Language| {
+                task.default.is_some() || task.languages.contains_key(&language)
+            };
             if language != "all" && !language.parse().is_ok_and(has) {
                 return fault(
                     &at,
-                    "is no language of the task; write its code, or `all` for every language".to_owned(),
+                    "is no language of the task; write its code, or `all` for every language"
+                        .to_owned(),
                 );
             }
             check_words(task, &at, words)?;
@@ -168,23 +221,37 @@ fn check_label_sets(task: &Task) -> Result<(), Fault> {
 }
 
 fn check_choices(task: &Task) -> Result<(), Fault> {
-    let Some(choices) = &task.choices else { return Ok(()) };
+    let Some(choices) = &task.choices else {
+        return Ok(());
+    };
     check_distinct(&["choices", "fields"], &choices.fields)?;
     if choices.fields.len() != task.labels.len() {
-        let problem =
-            format!("{} for {} labels; name the column of each choice", choices.fields.len(), task.labels.len());
+        let problem = format!(
+            "{} for {} labels; name the column of each choice",
+            choices.fields.len(),
+            task.labels.len()
+        );
         return fault(&["choices", "fields"], problem);
     }
     match choices.answers {
-        ChoiceAnswers::Letters => match choices.fields.iter().find(|choice| !task.fields.contains(choice)) {
+        ChoiceAnswers::Letters => match choices
+            .fields
+            .iter()
+            .find(|choice| !task.fields.contains(choice))
+        {
             Some(hidden) => {
-                let problem =
-                    format!("`{hidden}` is not among `fields`, so that the question would not show that choice");
+                let problem = format!(
+                    "`{hidden}` is not among `fields`, so that the question would not show that choice"
+                );
                 fault(&["choices", "fields"], problem)
             }
             None => Ok(()),
         },
-        ChoiceAnswers::Texts if task.scoring.is_none_or(|scoring| scoring == Scoring::Prefix) => {
+        ChoiceAnswers::Texts
+            if task
+                .scoring
+                .is_none_or(|scoring| scoring == Scoring::Prefix) =>
+        {
             let problem = "where answers are texts it must be given, and not `prefix`; write scoring = \"sequence\"";
             fault(&["scoring"], problem.to_owned())
         }
@@ -196,26 +263,47 @@ fn check_file(task: &Task, file: &TaskFile) -> Result<(), Fault> {
     let format = match &file.format {
         Some(format) => format.parse(),
         None => Format::of(std::path::Path::new(&file.path)).ok_or_else(|| {
-            format!("`{}` does not say its format; add `format`: {}", file.path, Format::NAMES.join(", "))
+            format!(
+                "`{}` does not say its format; add `format`: {}",
+                file.path,
+                Format::NAMES.join(", ")
+            )
         }),
     };
     format.map_err(|problem| (vec!["files".to_owned()], problem))?;
     let fits = |part: &str| !part.is_empty() && part != "..";
     let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
     if !fits(name) || folder.contains('*') || !folder.is_empty() && !folder.split('/').all(fits) {
-        let problem =
-            format!("path `{}` must lead down from the task's folder; `*` stands in the file's name alone", file.path);
+        let problem = format!(
+            "path `{}` must lead down from the task's folder; `*` stands in the file's name alone",
+            file.path
+        );
         return fault(&["files"], problem);
     }
     if !file.answers.is_empty() {
         check_words(task, &["files"], &file.answers)?;
     }
-    let known: BTreeSet<&str> =
-        task.fields.iter().chain(task.text_choices()).map(String::as_str).chain(["answer"]).collect();
-    match file.columns.keys().find(|key| !known.contains(key.as_str())) {
+    let known: BTreeSet<&str> = task
+        .fields
+        .iter()
+        .chain(task.text_choices())
+        .map(String::as_str)
+        .chain(["answer"])
+        .collect();
+    match file
+        .columns
+        .keys()
+        .find(|key| !known.contains(key.as_str()))
+    {
         Some(key) => {
             let known: Vec<_> = known.into_iter().collect();
-            fault(&["files"], format!("columns: there is no `{key}` to fill; there is: {}", known.join(", ")))
+            fault(
+                &["files"],
+                format!(
+                    "columns: there is no `{key}` to fill; there is: {}",
+                    known.join(", ")
+                ),
+            )
         }
         None => Ok(()),
     }
@@ -226,15 +314,26 @@ fn check_words(task: &Task, key: &[&str], words: &[String]) -> Result<(), Fault>
     if words.len() != task.labels.len() {
         return fault(
             key,
-            format!("{} for {} labels; give one for each, in their order", words.len(), task.labels.len()),
+            format!(
+                "{} for {} labels; give one for each, in their order",
+                words.len(),
+                task.labels.len()
+            ),
         );
     }
     check_distinct(key, words)
 }
 
 fn check_distinct(key: &[&str], words: &[String]) -> Result<(), Fault> {
-    match words.iter().enumerate().find(|(i, word)| word.is_empty() || words[..*i].contains(word)) {
-        Some((_, word)) => fault(key, format!("`{word}` is empty or stands twice; take another word")),
+    match words
+        .iter()
+        .enumerate()
+        .find(|(i, word)| word.is_empty() || words[..*i].contains(word))
+    {
+        Some((_, word)) => fault(
+            key,
+            format!("`{word}` is empty or stands twice; take another word"),
+        ),
         None => Ok(()),
     }
 }
@@ -248,7 +347,8 @@ pub(super) fn read_exemplars(task: &Task) -> Result<Exemplars, String> {
     let mut exemplars = Exemplars::new();
     for (language, rows) in &task.exemplars {
         let list = rows.iter().enumerate().map(|(at, row)| {
-            exemplar(task, row).map_err(|problem| format!("exemplars.{language}: number {}: {problem}", at + 1))
+            exemplar(task, row)
+                .map_err(|problem| format!("exemplars.{language}: number {}: {problem}", at + 1))
         });
         exemplars.insert(*language, list.collect::<Result<_, _>>()?);
     }
@@ -257,21 +357,45 @@ pub(super) fn read_exemplars(task: &Task) -> Result<Exemplars, String> {
 
 fn exemplar(task: &Task, row: &BTreeMap<String, String>) -> Result<Exemplar, String> {
     let keys: Vec<&String> = task.fields.iter().chain(task.text_choices()).collect();
-    if let Some(extra) = row.keys().find(|key| *key != "answer" && !keys.contains(key)) {
+    if let Some(extra) = row
+        .keys()
+        .find(|key| *key != "answer" && !keys.contains(key))
+    {
         return Err(format!("key `{extra}` does not belong here; take it out"));
     }
-    let text = |key: &str| row.get(key).cloned().ok_or_else(|| format!("key `{key}` is missing; add it"));
+    let text = |key: &str| {
+        row.get(key)
+            .cloned()
+            .ok_or_else(|| format!("key `{key}` is missing; add it"))
+    };
     let answer = text("answer")?;
-    let known = || format!("`{answer}` is no label; there is: {}", task.labels.join(", "));
+    let known = || {
+        format!(
+            "`{answer}` is no label; there is: {}",
+            task.labels.join(", ")
+        )
+    };
     Ok(Exemplar {
-        fields: task.fields.iter().map(|field| text(field)).collect::<Result<_, _>>()?,
+        fields: task
+            .fields
+            .iter()
+            .map(|field| text(field))
+            .collect::<Result<_, _>>()?,
         label: task.label(&answer).ok_or_else(known)?,
-        choices: task.text_choices().iter().map(|choice| text(choice)).collect::<Result<_, _>>()?,
+        choices: task
+            .text_choices()
+            .iter()
+            .map(|choice| text(choice))
+            .collect::<Result<_, _>>()?,
     })
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
+    1 + text
+        .bytes()
+        .take(offset)
+        .filter(|&byte| byte == b'\n')
+        .count()
 }
 
 /// The line of a key, or of the nearest table above it that stands in the text.
@@ -280,7 +404,12 @@ fn find_line(text: &str, key: &[String]) -> Option<usize> {
     let mut table = document.get_ref();
     let mut line = None;
     for part in key {
-        let Some((found, value)) = table.iter().find(|(name, _)| name.get_ref() == part.as_str()) else { break };
+        let Some((found, value)) = table
+            .iter()
+            .find(|(name, _)| name.get_ref() == part.as_str())
+        else {
+            break;
+        };
         line = Some(line_of(text, found.span().start));
         match value.get_ref() {
             DeValue::Table(inner) => table = inner,

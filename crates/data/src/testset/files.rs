@@ -1,5 +1,6 @@
-//! Test files in the forms that a task's own file describes: tables of any format, found by a pattern, read through the
-//! columns that the form names. Never here: what the released files' defects mean.
+//! Test files in the forms that a task's own file describes: tables of any format, found by a
+//! pattern, read through the columns that the form names. Never here: what the released files'
+//! defects mean.
 
 use std::{
     fs,
@@ -28,13 +29,20 @@ pub(super) fn find(dir: &Path, task: &Task, language: Language) -> Result<PathBu
                 let names: Vec<_> = found.iter().map(|path| super::file_name(path)).collect();
                 return Err(DataError::Folder {
                     folder,
-                    problem: format!("several files {} for {language}: {}; keep one", form.path, names.join(", ")),
+                    problem: format!(
+                        "several files {} for {language}: {}; keep one",
+                        form.path,
+                        names.join(", ")
+                    ),
                 });
             }
         }
     }
     let paths: Vec<_> = task.files.iter().map(|form| form.path.as_str()).collect();
-    let problem = format!("no file {} for {language}; put it there, or leave {language} out", paths.join(" or "));
+    let problem = format!(
+        "no file {} for {language}; put it there, or leave {language} out",
+        paths.join(" or ")
+    );
     Err(DataError::Folder { folder, problem })
 }
 
@@ -65,14 +73,20 @@ pub(super) fn is_there(dir: &Path, task: &Task, language: Language) -> Result<bo
 fn spellings(form: &TaskFile, language: Language) -> Vec<String> {
     match form.codes.get(&language) {
         Some(code) => vec![code.clone()],
-        None => language.spellings().into_iter().map(str::to_owned).collect(),
+        None => language
+            .spellings()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
     }
 }
 
 /// The files that a form's pattern means, by name.
 fn list(folder: &Path, form: &TaskFile, language: Language) -> Result<Vec<PathBuf>, DataError> {
-    let mut patterns: Vec<String> =
-        spellings(form, language).into_iter().map(|code| form.path.replace("{language}", &code)).collect();
+    let mut patterns: Vec<String> = spellings(form, language)
+        .into_iter()
+        .map(|code| form.path.replace("{language}", &code))
+        .collect();
     patterns.dedup(); // of a file that has all languages
     let mut found = Vec::new();
     for pattern in patterns {
@@ -95,11 +109,19 @@ fn list(folder: &Path, form: &TaskFile, language: Language) -> Result<Vec<PathBu
 fn layout(form: &TaskFile) -> Result<Layout, DataError> {
     let said = match &form.format {
         Some(format) => format.parse(),
-        None => Format::of(Path::new(&form.path)).ok_or_else(|| "its extension does not say the format".to_owned()),
+        None => Format::of(Path::new(&form.path))
+            .ok_or_else(|| "its extension does not say the format".to_owned()),
     };
-    let format = said.map_err(|problem| DataError::Unusable { what: format!("`files` of {}", form.path), problem })?;
+    let format = said.map_err(|problem| DataError::Unusable {
+        what: format!("`files` of {}", form.path),
+        problem,
+    })?;
     let usual = Layout::usual(format);
-    Ok(Layout { quoted: form.quoted.unwrap_or(usual.quoted), columns: form.header.clone(), ..usual })
+    Ok(Layout {
+        quoted: form.quoted.unwrap_or(usual.quoted),
+        columns: form.header.clone(),
+        ..usual
+    })
 }
 
 /// Reads the questions of one language.
@@ -109,15 +131,24 @@ fn layout(form: &TaskFile) -> Result<Layout, DataError> {
 pub(super) fn read(path: &Path, task: &Task, language: Language) -> Result<TestSet, DataError> {
     let mut form = None;
     for candidate in &task.files {
-        let ends = |code: &String| crate::import::preset::ends_like(path, &candidate.path.replace("{language}", code));
+        let ends = |code: &String| {
+            crate::import::preset::ends_like(path, &candidate.path.replace("{language}", code))
+        };
         if form.is_none() && spellings(candidate, language).iter().any(ends) {
             form = Some(candidate);
         }
     }
     let Some(form) = form else {
         let paths: Vec<_> = task.files.iter().map(|form| form.path.as_str()).collect();
-        let problem = format!("is no test file of {} in {language}, such as {}", task.name, paths.join(" or "));
-        return Err(DataError::Unusable { what: path.display().to_string(), problem });
+        let problem = format!(
+            "is no test file of {} in {language}, such as {}",
+            task.name,
+            paths.join(" or ")
+        );
+        return Err(DataError::Unusable {
+            what: path.display().to_string(),
+            problem,
+        });
     };
     let reading = Reading::new(form, task, language)?;
     let mut table = Table::open(path, &layout(form)?, &reading.wanted(), &[])?;
@@ -130,13 +161,26 @@ pub(super) fn read(path: &Path, task: &Task, language: Language) -> Result<TestS
     }
     if items.is_empty() {
         let problem = format!("has no question in {language}; leave the language out");
-        return Err(DataError::Unusable { what: path.display().to_string(), problem });
+        return Err(DataError::Unusable {
+            what: path.display().to_string(),
+            problem,
+        });
     }
     let dropped = rows - items.len();
-    let note =
-        || format!("{}: {dropped} of {rows} questions left out, as the task's `drop` says", super::file_name(path));
+    let note = || {
+        format!(
+            "{}: {dropped} of {rows} questions left out, as the task's `drop` says",
+            super::file_name(path)
+        )
+    };
     let repairs = (dropped > 0).then(note).into_iter().collect();
-    Ok(TestSet { path: path.to_owned(), language, origin: None, items, repairs })
+    Ok(TestSet {
+        path: path.to_owned(),
+        language,
+        origin: None,
+        items,
+        repairs,
+    })
 }
 
 /// How the rows of one file are read.
@@ -152,8 +196,18 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn new(form: &'a TaskFile, task: &'a Task, language: Language) -> Result<Self, DataError> {
         let words = &tasks::row(task, language)?.label_words;
-        let answers = if form.answers.is_empty() { words } else { &form.answers };
-        Ok(Self { form, task, language, spellings: spellings(form, language), answers })
+        let answers = if form.answers.is_empty() {
+            words
+        } else {
+            &form.answers
+        };
+        Ok(Self {
+            form,
+            task,
+            language,
+            spellings: spellings(form, language),
+            answers,
+        })
     }
 
     fn column(&self, key: &'a str) -> &'a str {
@@ -161,8 +215,16 @@ impl<'a> Reading<'a> {
     }
 
     fn wanted(&self) -> Vec<&'a str> {
-        let keys = self.task.fields.iter().chain(self.task.text_choices()).map(String::as_str).chain(["answer"]);
-        keys.map(|key| self.column(key)).chain(self.form.language_column.as_deref()).collect()
+        let keys = self
+            .task
+            .fields
+            .iter()
+            .chain(self.task.text_choices())
+            .map(String::as_str)
+            .chain(["answer"]);
+        keys.map(|key| self.column(key))
+            .chain(self.form.language_column.as_deref())
+            .collect()
     }
 
     fn is_mine(&self, row: &Row, path: &Path) -> Result<bool, DataError> {
@@ -174,28 +236,43 @@ impl<'a> Reading<'a> {
 
     /// The row's question; none if it is to be left out.
     fn item(&self, row: &Row, path: &Path, index: usize) -> Result<Option<Item>, DataError> {
-        let is_dropped = |column: &&str| self.form.drop.iter().any(|drop| row.is_word(column, drop));
+        let is_dropped =
+            |column: &&str| self.form.drop.iter().any(|drop| row.is_word(column, drop));
         if self.wanted().iter().any(is_dropped) {
             return Ok(None);
         }
         let texts = |keys: &'a [String]| {
-            keys.iter().map(|key| self.text(row, path, self.column(key))).collect::<Result<Vec<_>, DataError>>()
+            keys.iter()
+                .map(|key| self.text(row, path, self.column(key)))
+                .collect::<Result<Vec<_>, DataError>>()
         };
         let (mut fields, choices) = (texts(&self.task.fields)?, texts(self.task.text_choices())?);
-        show_values(&mut fields, self.task, self.language).map_err(|problem| row.fail(path, None, problem))?;
+        show_values(&mut fields, self.task, self.language)
+            .map_err(|problem| row.fail(path, None, problem))?;
         let column = self.column("answer");
         let answer = row.word(path, column)?;
-        let known =
-            [self.answers, &choices].into_iter().find_map(|words| words.iter().position(|word| *word == answer));
+        let known = [self.answers, &choices]
+            .into_iter()
+            .find_map(|words| words.iter().position(|word| *word == answer));
         let Some(gold) = known else {
-            let known: Vec<_> = self.answers.iter().map(|word| format!("`{word}`")).collect();
+            let known: Vec<_> = self
+                .answers
+                .iter()
+                .map(|word| format!("`{word}`"))
+                .collect();
             let problem = format!(
                 "is `{answer}`; the answers are {}; correct it, or give `answers` in the task's `files`",
                 known.join(", ")
             );
             return Err(row.fail(path, Some(column), problem));
         };
-        Ok(Some(Item { index, fields, choices, gold: Label(gold), answerable: true }))
+        Ok(Some(Item {
+            index,
+            fields,
+            choices,
+            gold: Label(gold),
+            answerable: true,
+        }))
     }
 
     /// A text, or a number as it is written; never an empty one.
@@ -205,7 +282,11 @@ impl<'a> Reading<'a> {
             _ => row.text(path, column)?.to_owned(),
         };
         if text.trim().is_empty() {
-            return Err(row.fail(path, Some(column), "is empty; fill it in or take the row out"));
+            return Err(row.fail(
+                path,
+                Some(column),
+                "is empty; fill it in or take the row out",
+            ));
         }
         Ok(text)
     }

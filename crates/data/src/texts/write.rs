@@ -1,4 +1,5 @@
-//! Files written around translated texts, in the form of the released ones. Never here: reading.
+//! Files written around translated texts, in the form of the released ones. Never here:
+//! reading.
 
 use std::path::Path;
 
@@ -13,11 +14,12 @@ use super::{Content, Layout, Texts};
 use crate::{DataError, pairs, prompt, tasks};
 
 impl Texts {
-    /// The file's content in `language`, in the order of its items, from the translations of [`Texts::texts`] in their
-    /// order.
+    /// The file's content in `language`, in the order of its items, from the translations of
+    /// [`Texts::texts`] in their order.
     ///
-    /// Labels become the label words of `language`. With [`Layout::Pairs`] each question becomes a pair from `language`
-    /// into English, with the headers of each; that takes questions read without labels.
+    /// Labels become the label words of `language`. With [`Layout::Pairs`] each question
+    /// becomes a pair from `language` into English, with the headers of each; that takes
+    /// questions read without labels.
     ///
     /// # Errors
     /// The task lacks the language; the layout cannot be made of this file.
@@ -28,24 +30,45 @@ impl Texts {
         layout: Layout,
     ) -> Result<Vec<Map<String, Value>>, DataError> {
         match (&self.content, layout) {
-            (Content::Lines(rows), Layout::Lines) => Ok(rows.iter().zip(translations).map(replace_text).collect()),
+            (Content::Lines(rows), Layout::Lines) => {
+                Ok(rows.iter().zip(translations).map(replace_text).collect())
+            }
             (Content::Labelled(task, items), Layout::Labelled) => {
                 let words = &tasks::row(task, language)?.label_words;
                 let row = |((_, gold), fields): (&(Vec<String>, schema::Label), &[String])| {
                     let keys = task.fields.iter().map(String::as_str).chain(["answer"]);
                     object(keys.zip(fields.iter().chain([&words[gold.0]])))
                 };
-                Ok(items.iter().zip(groups(task, translations)).map(row).collect())
+                Ok(items
+                    .iter()
+                    .zip(groups(task, translations))
+                    .map(row)
+                    .collect())
             }
             (Content::Questions(task, items), Layout::Pairs) if self.language == Language::En => {
                 let pair = |(item, fields): (&Vec<String>, _)| {
-                    pair(task, language, fields, &prompt::question(task, Language::En, item)?)
+                    pair(
+                        task,
+                        language,
+                        fields,
+                        &prompt::question(task, Language::En, item)?,
+                    )
                 };
-                items.iter().zip(groups(task, translations)).map(pair).collect()
+                items
+                    .iter()
+                    .zip(groups(task, translations))
+                    .map(pair)
+                    .collect()
             }
             (Content::Pairs(task, items), Layout::Pairs) => {
-                let pair = |((_, english), fields): (&(_, String), _)| pair(task, language, fields, english);
-                items.iter().zip(groups(task, translations)).map(pair).collect()
+                let pair = |((_, english), fields): (&(_, String), _)| {
+                    pair(task, language, fields, english)
+                };
+                items
+                    .iter()
+                    .zip(groups(task, translations))
+                    .map(pair)
+                    .collect()
             }
             (_, layout) => Err(self.refuse(layout)),
         }
@@ -57,22 +80,29 @@ impl Texts {
                 format!("pairs made of questions in {}", self.language.name()),
                 "pairs made of questions in English, since pairs go into English: translate the English file",
             ),
-            (Content::Pairs(..), Layout::Labelled) => {
-                ("labelled questions made of pairs".to_owned(), "pairs made of pairs: pairs hold no labels")
-            }
-            (Content::Lines(_), _) => {
-                ("questions made of plain lines".to_owned(), "plain lines made of plain lines: name the file *.jsonl")
-            }
+            (Content::Pairs(..), Layout::Labelled) => (
+                "labelled questions made of pairs".to_owned(),
+                "pairs made of pairs: pairs hold no labels",
+            ),
+            (Content::Lines(_), _) => (
+                "questions made of plain lines".to_owned(),
+                "plain lines made of plain lines: name the file *.jsonl",
+            ),
             _ => (
                 "plain lines made of questions".to_owned(),
                 "the layout of the input, or pairs: name the file *.json or *_train_question.json",
             ),
         };
-        DataError::Unknown { what: "way to write".to_owned(), given, known: known.to_owned() }
+        DataError::Unknown {
+            what: "way to write".to_owned(),
+            given,
+            known: known.to_owned(),
+        }
     }
 }
 
-/// Writes translated items to `path`, whole: pretty-printed as the released files, or JSON Lines.
+/// Writes translated items to `path`, whole: pretty-printed as the released files, or JSON
+/// Lines.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -81,7 +111,10 @@ pub fn write(path: &Path, items: &[Map<String, Value>], layout: Layout) -> Resul
         return schema::write_json_lines(path, items);
     }
     write_with(path, |file| {
-        let mut serializer = serde_json::Serializer::with_formatter(&mut *file, PrettyFormatter::with_indent(b"    "));
+        let mut serializer = serde_json::Serializer::with_formatter(
+            &mut *file,
+            PrettyFormatter::with_indent(b"    "),
+        );
         items.serialize(&mut serializer)?;
         std::io::Write::write_all(file, b"\n")
     })
@@ -98,12 +131,21 @@ fn replace_text((row, translation): (&Map<String, Value>, &String)) -> Map<Strin
     row
 }
 
-fn pair(task: &Task, language: Language, fields: &[String], english: &str) -> Result<Map<String, Value>, DataError> {
+fn pair(
+    task: &Task,
+    language: Language,
+    fields: &[String],
+    english: &str,
+) -> Result<Map<String, Value>, DataError> {
     let question = prompt::question(task, language, fields)?;
     let input = format!("{question}\n{}\n", pairs::instruct(language, Language::En));
-    Ok(object([("input", &input), ("answer", &english.to_owned())].into_iter()))
+    Ok(object(
+        [("input", &input), ("answer", &english.to_owned())].into_iter(),
+    ))
 }
 
 fn object<'a>(entries: impl Iterator<Item = (&'a str, &'a String)>) -> Map<String, Value> {
-    entries.map(|(key, text)| (key.to_owned(), Value::String(text.clone()))).collect()
+    entries
+        .map(|(key, text)| (key.to_owned(), Value::String(text.clone())))
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! Byte-level BPE (GPT-2 and its heirs): every family splits text by a rule of its own before the merges.
+//! Byte-level BPE (GPT-2 and its heirs): every family splits text by a rule of its own before
+//! the merges.
 
 use tokenizers::{
     AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer,
@@ -79,7 +80,8 @@ fn isolate(pattern: &str) -> tokenizers::Result<PreTokenizerWrapper> {
     Ok(Split::new(pattern, SplitDelimiterBehavior::Isolated, false)?.into())
 }
 
-/// Builds the tokenizer. `tokens`: every entry with its id, added ones included; `merges`: best first.
+/// Builds the tokenizer. `tokens`: every entry with its id, added ones included; `merges`: best
+/// first.
 pub(super) fn build(
     tokens: impl IntoIterator<Item = (String, u32)>,
     merges: Vec<(String, String)>,
@@ -90,7 +92,8 @@ pub(super) fn build(
     check_merges(&merges, |token| vocab.contains_key(token))?;
     let model = BPE::builder()
         .vocab_and_merges(vocab, merges)
-        // A word that is an entry is never cut, even where no merges lead to it: Llama 3's own rule.
+        // A word that is an entry is never cut, even where no merges lead to it: Llama 3's own
+        // rule.
         .ignore_merges(splitting == Splitting::Llama3)
         .build()?;
     let mut tokenizer = Tokenizer::new(model);
@@ -103,12 +106,18 @@ pub(super) fn build(
     Ok(tokenizer)
 }
 
-/// Every merge joins two entries to a third; the library below would panic on a merge that does not.
-pub(super) fn check_merges(merges: &[(String, String)], knows: impl Fn(&str) -> bool) -> Result<(), String> {
+/// Every merge joins two entries to a third; the library below would panic on a merge that does
+/// not.
+pub(super) fn check_merges(
+    merges: &[(String, String)],
+    knows: impl Fn(&str) -> bool,
+) -> Result<(), String> {
     for (index, (left, right)) in merges.iter().enumerate() {
         for part in [left, right, &format!("{left}{right}")] {
             if !knows(part) {
-                return Err(format!("merge {index}, `{left} {right}`, needs the token `{part}`, which is not there"));
+                return Err(format!(
+                    "merge {index}, `{left} {right}`, needs the token `{part}`, which is not there"
+                ));
             }
         }
     }

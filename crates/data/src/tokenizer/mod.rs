@@ -1,7 +1,9 @@
-//! Tokenizers of the supported model families, read from a Hugging Face folder or from GGUF metadata: byte-level BPE
-//! (GPT-2, Llama 3, Qwen2, SmolLM) and SentencePiece BPE (Llama 2, Mistral).
+//! Tokenizers of the supported model families, read from a Hugging Face folder or from GGUF
+//! metadata: byte-level BPE (GPT-2, Llama 3, Qwen2, SmolLM) and SentencePiece BPE (Llama 2,
+//! Mistral).
 //!
-//! Special tokens are added only where the tokenizer's own configuration adds them. Never here: chat templates.
+//! Special tokens are added only where the tokenizer's own configuration adds them. Never here:
+//! chat templates.
 
 mod byte_level;
 mod folder;
@@ -61,8 +63,9 @@ impl Tokenizer {
         }
     }
 
-    /// Reads `tokenizer.json`; where there is none, `vocab.json` with `merges.txt`, or `tokenizer.model`. Ids and the
-    /// adding of special tokens follow `tokenizer_config.json`, then `special_tokens_map.json`, then `config.json`.
+    /// Reads `tokenizer.json`; where there is none, `vocab.json` with `merges.txt`, or
+    /// `tokenizer.model`. Ids and the adding of special tokens follow `tokenizer_config.json`,
+    /// then `special_tokens_map.json`, then `config.json`.
     ///
     /// # Errors
     /// No tokenizer in the folder; a broken file; a kind of tokenizer that is not supported.
@@ -70,10 +73,12 @@ impl Tokenizer {
         folder::load(dir)
     }
 
-    /// Builds the tokenizer from a GGUF file's metadata, with the splitting rule of its `tokenizer.ggml.pre`.
+    /// Builds the tokenizer from a GGUF file's metadata, with the splitting rule of its
+    /// `tokenizer.ggml.pre`.
     ///
     /// # Errors
-    /// Missing or contradicting metadata; a kind of tokenizer or splitting rule that is not supported.
+    /// Missing or contradicting metadata; a kind of tokenizer or splitting rule that is not
+    /// supported.
     pub fn from_gguf(header: &Header) -> Result<Self, DataError> {
         gguf::load(header)
     }
@@ -88,18 +93,29 @@ impl Tokenizer {
 
     /// Token ids of `text` alone. A special token that is spelt out in the text is recognised.
     pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>, DataError> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|e| self.error(format!("cannot encode: {e}")))?;
+        let encoding = self
+            .inner
+            .encode_fast(text, false)
+            .map_err(|e| self.error(format!("cannot encode: {e}")))?;
         Ok(encoding.get_ids().to_vec())
     }
 
     /// [`Tokenizer::encode`] of every text, on all threads.
-    pub fn encode_all<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<Vec<u32>>, DataError> {
-        texts.par_iter().map(|text| self.encode(text.as_ref())).collect()
+    pub fn encode_all<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[S],
+    ) -> Result<Vec<Vec<u32>>, DataError> {
+        texts
+            .par_iter()
+            .map(|text| self.encode(text.as_ref()))
+            .collect()
     }
 
     /// The text of `ids` without special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String, DataError> {
-        self.inner.decode(ids, true).map_err(|e| self.error(format!("cannot decode: {e}")))
+        self.inner
+            .decode(ids, true)
+            .map_err(|e| self.error(format!("cannot decode: {e}")))
     }
 
     /// Number of entries, added tokens included. The model's embedding may have more rows.
@@ -132,14 +148,18 @@ impl Tokenizer {
         self.kind
     }
 
-    /// The special tokens that the configuration adds before a text: BOS or nothing, for the supported families.
+    /// The special tokens that the configuration adds before a text: BOS or nothing, for the
+    /// supported families.
     pub fn added_before(&self) -> &[u32] {
         &self.before
     }
 
     /// An error that names this tokenizer's file.
     pub(crate) fn error(&self, problem: String) -> DataError {
-        DataError::Unusable { what: format!("tokenizer of {}", self.path.display()), problem }
+        DataError::Unusable {
+            what: format!("tokenizer of {}", self.path.display()),
+            problem,
+        }
     }
 }
 

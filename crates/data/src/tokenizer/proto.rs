@@ -1,5 +1,5 @@
-//! Reads `tokenizer.model`, SentencePiece's file: a Protocol Buffers message, of which only the pieces and a few settings
-//! are wanted. Never here: building a tokenizer.
+//! Reads `tokenizer.model`, SentencePiece's file: a Protocol Buffers message, of which only the
+//! pieces and a few settings are wanted. Never here: building a tokenizer.
 
 use super::sentencepiece::{Piece, PieceKind};
 
@@ -16,13 +16,18 @@ const BPE: u64 = 2;
 
 /// Reads the message; the error says what is wrong and where.
 pub(super) fn parse(bytes: &[u8]) -> Result<Model, String> {
-    let mut model = Model { pieces: Vec::new(), add_dummy_prefix: true };
+    let mut model = Model {
+        pieces: Vec::new(),
+        add_dummy_prefix: true,
+    };
     let mut model_type = 1; // the format's default: unigram
     for field in Fields::new(bytes) {
         match field? {
             (1, Value::Bytes(piece)) => {
                 let index = model.pieces.len();
-                model.pieces.push(parse_piece(piece).map_err(|e| format!("piece {index}: {e}"))?);
+                model
+                    .pieces
+                    .push(parse_piece(piece).map_err(|e| format!("piece {index}: {e}"))?);
             }
             (2, Value::Bytes(trainer)) => model_type = number(trainer, 3)?.unwrap_or(1),
             (3, Value::Bytes(normalizer)) => {
@@ -47,14 +52,21 @@ fn parse_piece(bytes: &[u8]) -> Result<Piece, String> {
     let (mut text, mut score, mut kind) = (None, 0.0, 1);
     for field in Fields::new(bytes) {
         match field? {
-            (1, Value::Bytes(bytes)) => text = Some(std::str::from_utf8(bytes).map_err(|e| e.to_string())?.to_owned()),
+            (1, Value::Bytes(bytes)) => {
+                text = Some(
+                    std::str::from_utf8(bytes)
+                        .map_err(|e| e.to_string())?
+                        .to_owned(),
+                )
+            }
             (2, Value::Fixed32(bits)) => score = f32::from_bits(bits),
             (3, Value::Varint(number)) => kind = number as i64,
             _ => {}
         }
     }
     let text = text.ok_or("no text")?;
-    let kind = PieceKind::from_number(kind).ok_or_else(|| format!("`{text}` is of the unknown kind {kind}"))?;
+    let kind = PieceKind::from_number(kind)
+        .ok_or_else(|| format!("`{text}` is of the unknown kind {kind}"))?;
     Ok(Piece { text, score, kind })
 }
 
@@ -105,9 +117,16 @@ impl<'a> Fields<'a> {
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
-        let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len());
-        let end =
-            end.ok_or_else(|| format!("cut off or damaged at byte {} of its part; fetch the file again", self.at))?;
+        let end = self
+            .at
+            .checked_add(count)
+            .filter(|end| *end <= self.bytes.len());
+        let end = end.ok_or_else(|| {
+            format!(
+                "cut off or damaged at byte {} of its part; fetch the file again",
+                self.at
+            )
+        })?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
         Ok(taken)
@@ -122,7 +141,10 @@ impl<'a> Fields<'a> {
                 return Ok(value);
             }
         }
-        Err(format!("a number of more than 64 bits before byte {}; fetch the file again", self.at))
+        Err(format!(
+            "a number of more than 64 bits before byte {}; fetch the file again",
+            self.at
+        ))
     }
 
     fn field(&mut self) -> Result<(u64, Value<'a>), String> {
@@ -143,7 +165,10 @@ impl<'a> Fields<'a> {
                 Value::Fixed32(u32::from_le_bytes(bits))
             }
             other => {
-                return Err(format!("unknown wire type {other} before byte {}; is it a SentencePiece model?", self.at));
+                return Err(format!(
+                    "unknown wire type {other} before byte {}; is it a SentencePiece model?",
+                    self.at
+                ));
             }
         };
         Ok((tag >> 3, value))

@@ -1,11 +1,15 @@
-//! SentencePiece BPE as Llama 2 and Mistral use it. The pieces carry scores instead of merges; the merges are rebuilt from
-//! them as the `transformers` library does, so that ids agree with it.
+//! SentencePiece BPE as Llama 2 and Mistral use it. The pieces carry scores instead of merges;
+//! the merges are rebuilt from them as the `transformers` library does, so that ids agree with
+//! it.
 
 use std::{cmp::Reverse, collections::HashMap};
 
 use tokenizers::{
     AddedToken, Tokenizer,
-    decoders::{DecoderWrapper, byte_fallback::ByteFallback, fuse::Fuse, sequence::Sequence as Decoders, strip::Strip},
+    decoders::{
+        DecoderWrapper, byte_fallback::ByteFallback, fuse::Fuse, sequence::Sequence as Decoders,
+        strip::Strip,
+    },
     models::bpe::{BPE, Vocab},
     normalizers::{NormalizerWrapper, Prepend, Replace, Sequence as Normalizers},
     pre_tokenizers::metaspace::{Metaspace, PrependScheme},
@@ -27,7 +31,14 @@ pub(super) enum PieceKind {
 impl PieceKind {
     /// The kind of this number.
     pub(super) fn from_number(number: i64) -> Option<Self> {
-        let all = [Self::Normal, Self::Unknown, Self::Control, Self::UserDefined, Self::Unused, Self::Byte];
+        let all = [
+            Self::Normal,
+            Self::Unknown,
+            Self::Control,
+            Self::UserDefined,
+            Self::Unused,
+            Self::Byte,
+        ];
         all.into_iter().find(|kind| *kind as i64 == number)
     }
 }
@@ -44,7 +55,8 @@ pub(super) struct Piece {
 /// How text is brought into the vocabulary's form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SpacePrefix {
-    /// Before every stretch of text between special tokens: what `transformers` calls legacy, its default.
+    /// Before every stretch of text between special tokens: what `transformers` calls legacy,
+    /// its default.
     Always,
     /// Only at the beginning, and only where the text does not begin with a space.
     First,
@@ -53,10 +65,21 @@ pub(super) enum SpacePrefix {
 }
 
 /// Builds the tokenizer; `added` comes on top of the special pieces.
-pub(super) fn build(pieces: &[Piece], prefix: SpacePrefix, added: Vec<AddedToken>) -> tokenizers::Result<Tokenizer> {
-    let vocab: Vocab = pieces.iter().zip(0..).map(|(piece, id)| (piece.text.clone(), id)).collect();
+pub(super) fn build(
+    pieces: &[Piece],
+    prefix: SpacePrefix,
+    added: Vec<AddedToken>,
+) -> tokenizers::Result<Tokenizer> {
+    let vocab: Vocab = pieces
+        .iter()
+        .zip(0..)
+        .map(|(piece, id)| (piece.text.clone(), id))
+        .collect();
     let byte_fallback = pieces.iter().any(|piece| piece.kind == PieceKind::Byte);
-    let mut model = BPE::builder().vocab_and_merges(vocab, merges(pieces)).fuse_unk(true).byte_fallback(byte_fallback);
+    let mut model = BPE::builder()
+        .vocab_and_merges(vocab, merges(pieces))
+        .fuse_unk(true)
+        .byte_fallback(byte_fallback);
     if let Some(unknown) = pieces.iter().find(|piece| piece.kind == PieceKind::Unknown) {
         model = model.unk_token(unknown.text.clone());
     }
@@ -80,8 +103,11 @@ fn set_spaces(tokenizer: &mut Tokenizer, prefix: SpacePrefix) -> tokenizers::Res
             tokenizer.with_normalizer(Some(NormalizerWrapper::from(mark()?)))?;
         }
     }
-    let mut steps: Vec<DecoderWrapper> =
-        vec![Replace::new(SPACE, " ")?.into(), ByteFallback::new().into(), Fuse::new().into()];
+    let mut steps: Vec<DecoderWrapper> = vec![
+        Replace::new(SPACE, " ")?.into(),
+        ByteFallback::new().into(),
+        Fuse::new().into(),
+    ];
     if prefix != SpacePrefix::Never {
         steps.push(Strip::new(' ', 1, 0).into());
     }
@@ -89,7 +115,8 @@ fn set_spaces(tokenizer: &mut Tokenizer, prefix: SpacePrefix) -> tokenizers::Res
     Ok(())
 }
 
-/// Control and unknown pieces are recognised whole and skipped in decoding; user-defined ones are only recognised whole.
+/// Control and unknown pieces are recognised whole and skipped in decoding; user-defined ones
+/// are only recognised whole.
 fn special_pieces(pieces: &[Piece]) -> impl Iterator<Item = AddedToken> {
     pieces.iter().filter_map(|piece| {
         let special = match piece.kind {
@@ -101,20 +128,35 @@ fn special_pieces(pieces: &[Piece]) -> impl Iterator<Item = AddedToken> {
     })
 }
 
-/// Every way to put a piece together from two others, best first: by the piece's score, then the longer left part, then
-/// the longer right part, in characters.
+/// Every way to put a piece together from two others, best first: by the piece's score, then
+/// the longer left part, then the longer right part, in characters.
 fn merges(pieces: &[Piece]) -> Vec<(String, String)> {
-    let ids: HashMap<&str, usize> = pieces.iter().enumerate().map(|(id, piece)| (piece.text.as_str(), id)).collect();
+    let ids: HashMap<&str, usize> = pieces
+        .iter()
+        .enumerate()
+        .map(|(id, piece)| (piece.text.as_str(), id))
+        .collect();
     let mut merges: Vec<(f32, &str, &str)> = Vec::new();
     for piece in pieces {
-        let cuts = piece.text.char_indices().skip(1).map(|(at, _)| piece.text.split_at(at));
-        let mut ways: Vec<_> = cuts.filter_map(|(l, r)| Some((ids.get(l)?, ids.get(r)?, l, r))).collect();
+        let cuts = piece
+            .text
+            .char_indices()
+            .skip(1)
+            .map(|(at, _)| piece.text.split_at(at));
+        let mut ways: Vec<_> = cuts
+            .filter_map(|(l, r)| Some((ids.get(l)?, ids.get(r)?, l, r)))
+            .collect();
         ways.sort_by_key(|(left, right, ..)| (**left, **right));
         // Adding zero makes the two zeros equal, as they are in the order that is followed.
         merges.extend(ways.into_iter().map(|(.., l, r)| (piece.score + 0.0, l, r)));
     }
     let length = |text: &str| Reverse(text.chars().count());
+    merges.sort_by(|a, b| {
+        b.0.total_cmp(&a.0)
+            .then_with(|| (length(a.1), length(a.2)).cmp(&(length(b.1), length(b.2))))
+    });
     merges
-        .sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (length(a.1), length(a.2)).cmp(&(length(b.1), length(b.2)))));
-    merges.into_iter().map(|(_, left, right)| (left.to_owned(), right.to_owned())).collect()
+        .into_iter()
+        .map(|(_, left, right)| (left.to_owned(), right.to_owned()))
+        .collect()
 }

@@ -15,22 +15,39 @@ fn byte_level_tokens() -> Vec<String> {
     let mut alphabet: Vec<char> = ByteLevel::alphabet().into_iter().collect();
     alphabet.sort_unstable();
     let merged = MERGES.iter().map(|merge| merge.replace(' ', ""));
-    ["<|end|>".to_owned()].into_iter().chain(alphabet.iter().map(char::to_string)).chain(merged).collect()
+    ["<|end|>".to_owned()]
+        .into_iter()
+        .chain(alphabet.iter().map(char::to_string))
+        .chain(merged)
+        .collect()
 }
 
 fn texts(values: &[impl AsRef<str>]) -> Value {
-    Value::List(values.iter().map(|text| Value::Text(text.as_ref().to_owned())).collect())
+    Value::List(
+        values
+            .iter()
+            .map(|text| Value::Text(text.as_ref().to_owned()))
+            .collect(),
+    )
 }
 
 fn header(entries: Vec<(&str, Value)>) -> Header {
-    let metadata: BTreeMap<String, Value> =
-        entries.into_iter().map(|(key, value)| (format!("tokenizer.ggml.{key}"), value)).collect();
-    Header { path: "tiny.gguf".into(), metadata, tensors: Vec::new() }
+    let metadata: BTreeMap<String, Value> = entries
+        .into_iter()
+        .map(|(key, value)| (format!("tokenizer.ggml.{key}"), value))
+        .collect();
+    Header {
+        path: "tiny.gguf".into(),
+        metadata,
+        tensors: Vec::new(),
+    }
 }
 
 fn byte_level_header(pre: &str) -> Header {
     let tokens = byte_level_tokens();
-    let kinds = (0..tokens.len()).map(|id| Value::Signed(if id == 0 { 3 } else { 1 })).collect();
+    let kinds = (0..tokens.len())
+        .map(|id| Value::Signed(if id == 0 { 3 } else { 1 }))
+        .collect();
     header(vec![
         ("model", Value::Text("gpt2".into())),
         ("pre", Value::Text(pre.into())),
@@ -46,13 +63,26 @@ pub(crate) fn byte_level() -> Tokenizer {
     Tokenizer::from_gguf(&byte_level_header("smollm")).expect("builds")
 }
 
-/// Texts, scores and kinds: three special pieces, the bytes from id 3, then the others from id 259.
+/// Texts, scores and kinds: three special pieces, the bytes from id 3, then the others from id
+/// 259.
 fn pieces() -> Vec<(String, f32, i64)> {
-    let special = [("<unk>", 2), ("<s>", 3), ("</s>", 3)].map(|(text, kind)| (text.to_owned(), 0.0, kind));
+    let special =
+        [("<unk>", 2), ("<s>", 3), ("</s>", 3)].map(|(text, kind)| (text.to_owned(), 0.0, kind));
     let bytes = (0..256).map(|byte| (format!("<0x{byte:02X}>"), 0.0, 6));
-    let others = [("ab", -1.0), ("bc", -2.0), ("▁ab", -3.0), ("▁a", -4.0), ("\"a", -0.5), ("▁", -6.0), ("a", -7.0)];
+    let others = [
+        ("ab", -1.0),
+        ("bc", -2.0),
+        ("▁ab", -3.0),
+        ("▁a", -4.0),
+        ("\"a", -0.5),
+        ("▁", -6.0),
+        ("a", -7.0),
+    ];
     let singles = [("b", -8.0), ("c", -9.0), ("\"", -10.0)];
-    let others = others.into_iter().chain(singles).map(|(text, score)| (text.to_owned(), score, 1));
+    let others = others
+        .into_iter()
+        .chain(singles)
+        .map(|(text, score)| (text.to_owned(), score, 1));
     special.into_iter().chain(bytes).chain(others).collect()
 }
 
@@ -60,9 +90,18 @@ fn sentencepiece_header() -> Header {
     let pieces = pieces();
     header(vec![
         ("model", Value::Text("llama".into())),
-        ("tokens", texts(&pieces.iter().map(|p| &p.0).collect::<Vec<_>>())),
-        ("scores", Value::List(pieces.iter().map(|p| Value::Float(p.1.into())).collect())),
-        ("token_type", Value::List(pieces.iter().map(|p| Value::Signed(p.2)).collect())),
+        (
+            "tokens",
+            texts(&pieces.iter().map(|p| &p.0).collect::<Vec<_>>()),
+        ),
+        (
+            "scores",
+            Value::List(pieces.iter().map(|p| Value::Float(p.1.into())).collect()),
+        ),
+        (
+            "token_type",
+            Value::List(pieces.iter().map(|p| Value::Signed(p.2)).collect()),
+        ),
         ("bos_token_id", Value::Unsigned(1)),
         ("eos_token_id", Value::Unsigned(2)),
     ])
@@ -92,7 +131,9 @@ fn sentencepiece_file(model_type: u8) -> Vec<u8> {
 
 fn tokens(tokenizer: &Tokenizer, text: &str) -> Vec<String> {
     let ids = tokenizer.encode_plain(text).expect("encodes");
-    ids.into_iter().map(|id| tokenizer.token(id).expect("known")).collect()
+    ids.into_iter()
+        .map(|id| tokenizer.token(id).expect("known"))
+        .collect()
 }
 
 #[test]
@@ -106,7 +147,9 @@ fn every_splitting_rule_cuts_its_own_way() {
     ];
     for (pre, wanted) in cases {
         let mut header = byte_level_header(pre);
-        header.metadata.insert("tokenizer.ggml.add_bos_token".into(), Value::Bool(false));
+        header
+            .metadata
+            .insert("tokenizer.ggml.add_bos_token".into(), Value::Bool(false));
         let tokenizer = Tokenizer::from_gguf(&header).expect("builds");
         // `!ab` is one word for Llama 3 and Qwen2, but no merge crosses it here.
         assert_eq!(tokens(&tokenizer, " ab 1234!ab"), wanted, "{pre}");
@@ -117,11 +160,22 @@ fn every_splitting_rule_cuts_its_own_way() {
 fn byte_level_ids_and_special_tokens() {
     let tokenizer = byte_level();
     assert_eq!(tokenizer.kind().space_mark(), 'Ġ');
-    assert_eq!((tokenizer.vocab_size(), tokenizer.bos(), tokenizer.eos()), (265, None, Some(0)));
-    assert_eq!(tokenizer.encode_plain("ab ab<|end|>ab").expect("encodes"), [257, 258, 0, 257]);
-    assert_eq!(tokenizer.encode("ab").expect("encodes"), [257], "the configuration adds nothing");
+    assert_eq!(
+        (tokenizer.vocab_size(), tokenizer.bos(), tokenizer.eos()),
+        (265, None, Some(0))
+    );
+    assert_eq!(
+        tokenizer.encode_plain("ab ab<|end|>ab").expect("encodes"),
+        [257, 258, 0, 257]
+    );
+    assert_eq!(
+        tokenizer.encode("ab").expect("encodes"),
+        [257],
+        "the configuration adds nothing"
+    );
     assert_eq!(tokenizer.decode(&[257, 258, 0]).expect("decodes"), "ab ab");
-    let llama3 = Tokenizer::from_gguf(&byte_level_header("llama-bpe")).expect_err("adds a BOS that is not named");
+    let llama3 = Tokenizer::from_gguf(&byte_level_header("llama-bpe"))
+        .expect_err("adds a BOS that is not named");
     assert!(llama3.to_string().contains("add_bos_token"), "{llama3}");
 }
 
@@ -129,12 +183,25 @@ fn byte_level_ids_and_special_tokens() {
 fn sentencepiece_ids_worked_out_by_hand() {
     let tokenizer = sentencepiece();
     assert_eq!(tokenizer.kind().space_mark(), '▁');
-    assert_eq!(tokenizer.encode("abc").expect("encodes"), [1, 261, 267], "<s> ▁ab c");
+    assert_eq!(
+        tokenizer.encode("abc").expect("encodes"),
+        [1, 261, 267],
+        "<s> ▁ab c"
+    );
     assert_eq!(tokens(&tokenizer, " ab"), ["▁", "▁ab"]);
-    assert_eq!(tokens(&tokenizer, "bc\"ab"), ["▁", "bc", "\"a", "b"], "the best score first, from wherever");
+    assert_eq!(
+        tokens(&tokenizer, "bc\"ab"),
+        ["▁", "bc", "\"a", "b"],
+        "the best score first, from wherever"
+    );
     assert_eq!(tokens(&tokenizer, "é"), ["▁", "<0xC3>", "<0xA9>"]);
     assert_eq!(tokens(&tokenizer, "ab</s>ab"), ["▁ab", "</s>", "▁ab"]);
-    assert_eq!(tokenizer.decode(&[1, 261, 267, 3 + 0xc3, 3 + 0xa9, 2]).expect("decodes"), "abcé");
+    assert_eq!(
+        tokenizer
+            .decode(&[1, 261, 267, 3 + 0xc3, 3 + 0xa9, 2])
+            .expect("decodes"),
+        "abcé"
+    );
 }
 
 fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
@@ -154,7 +221,10 @@ fn a_folder_gives_the_ids_that_gguf_gives() {
     let text = "ab \"abc é\n  1234!ab";
     let file = sentencepiece_file(2);
     let from_file = load(&[("tokenizer.model", &file)]).expect("builds");
-    assert_eq!(from_file.encode(text).expect("encodes"), sentencepiece().encode(text).expect("encodes"));
+    assert_eq!(
+        from_file.encode(text).expect("encodes"),
+        sentencepiece().encode(text).expect("encodes")
+    );
     assert_eq!((from_file.bos(), from_file.eos()), (Some(1), Some(2)));
 
     let vocab: BTreeMap<String, usize> = byte_level_tokens().into_iter().zip(0..).skip(1).collect();
@@ -164,28 +234,54 @@ fn a_folder_gives_the_ids_that_gguf_gives() {
         br#"{"tokenizer_class": "Qwen2Tokenizer", "add_bos_token": false, "bos_token": null, "eos_token": "<|end|>",
         "added_tokens_decoder": {"0": {"content": "<|end|>", "lstrip": false, "normalized": false, "rstrip": false,
         "single_word": false, "special": true}}}"#;
-    let files: [(&str, &[u8]); 3] =
-        [("vocab.json", &vocab), ("merges.txt", merges.as_bytes()), ("tokenizer_config.json", config)];
+    let files: [(&str, &[u8]); 3] = [
+        ("vocab.json", &vocab),
+        ("merges.txt", merges.as_bytes()),
+        ("tokenizer_config.json", config),
+    ];
     let qwen = Tokenizer::from_gguf(&byte_level_header("qwen2")).expect("builds");
     let from_vocab = load(&files).expect("builds");
-    assert_eq!(from_vocab.encode(text).expect("encodes"), qwen.encode(text).expect("encodes"));
-    assert_eq!((from_vocab.bos(), from_vocab.eos(), from_vocab.vocab_size()), (None, Some(0), 265));
-    assert_eq!(tokens(&from_vocab, "e\u{301}"), tokens(&from_vocab, "é"), "Qwen2 composes characters");
+    assert_eq!(
+        from_vocab.encode(text).expect("encodes"),
+        qwen.encode(text).expect("encodes")
+    );
+    assert_eq!(
+        (from_vocab.bos(), from_vocab.eos(), from_vocab.vocab_size()),
+        (None, Some(0), 265)
+    );
+    assert_eq!(
+        tokens(&from_vocab, "e\u{301}"),
+        tokens(&from_vocab, "é"),
+        "Qwen2 composes characters"
+    );
 }
 
 #[test]
 fn tokenizer_json_and_who_decides_on_bos() {
     let json = sentencepiece().inner.to_string(false).expect("serialises");
-    let config = |text: &str| format!("{{\"bos_token\": \"<s>\", \"eos_token\": {{\"content\": \"</s>\"}}{text}}}");
+    let config = |text: &str| {
+        format!("{{\"bos_token\": \"<s>\", \"eos_token\": {{\"content\": \"</s>\"}}{text}}}")
+    };
     let encode = |config: &str| {
-        let tokenizer = load(&[("tokenizer.json", json.as_bytes()), ("tokenizer_config.json", config.as_bytes())]);
+        let tokenizer = load(&[
+            ("tokenizer.json", json.as_bytes()),
+            ("tokenizer_config.json", config.as_bytes()),
+        ]);
         let tokenizer = tokenizer.expect("builds");
-        assert_eq!((tokenizer.bos(), tokenizer.eos(), tokenizer.kind()), (Some(1), Some(2), Kind::SentencePiece));
+        assert_eq!(
+            (tokenizer.bos(), tokenizer.eos(), tokenizer.kind()),
+            (Some(1), Some(2), Kind::SentencePiece)
+        );
         tokenizer.encode("abc").expect("encodes")
     };
     assert_eq!(encode(&config("")), [261, 267]);
     assert_eq!(encode(&config(", \"add_bos_token\": true")), [1, 261, 267]);
-    assert_eq!(encode(&config(", \"add_bos_token\": true, \"add_eos_token\": true")), [1, 261, 267, 2]);
+    assert_eq!(
+        encode(&config(
+            ", \"add_bos_token\": true, \"add_eos_token\": true"
+        )),
+        [1, 261, 267, 2]
+    );
 
     let mut value: serde_json::Value = serde_json::from_str(&json).expect("json");
     value["post_processor"] = serde_json::json!({"type": "TemplateProcessing",
@@ -194,14 +290,20 @@ fn tokenizer_json_and_who_decides_on_bos() {
         "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}});
     let json = value.to_string();
     let model = br#"{"bos_token_id": 1, "eos_token_id": [2, 1]}"#;
-    let tokenizer = load(&[("tokenizer.json", json.as_bytes()), ("config.json", model)]).expect("builds");
-    assert_eq!(tokenizer.encode("abc").expect("encodes"), [1, 261, 267], "its own template adds <s>");
+    let tokenizer =
+        load(&[("tokenizer.json", json.as_bytes()), ("config.json", model)]).expect("builds");
+    assert_eq!(
+        tokenizer.encode("abc").expect("encodes"),
+        [1, 261, 267],
+        "its own template adds <s>"
+    );
     assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), Some(2)));
 }
 
 #[test]
 fn broken_sources_are_named() {
-    let message = |files: &[(&str, &[u8])]| load(files).map(|_| ()).expect_err("broken").to_string();
+    let message =
+        |files: &[(&str, &[u8])]| load(files).map(|_| ()).expect_err("broken").to_string();
     let cut = &sentencepiece_file(2)[..1000];
     let json = sentencepiece()
         .inner
@@ -210,11 +312,26 @@ fn broken_sources_are_named() {
         .replace("\"merges\":[", "\"merges\":[[\"a\",\"c\"],");
     let cases: [(&str, String); 8] = [
         ("no tokenizer.json", message(&[])),
-        ("merge 0, `a c`, needs the token `ac`", message(&[("tokenizer.json", json.as_bytes())])),
-        ("tokenizer.json line 1: ", message(&[("tokenizer.json", b"{\"model\":")])),
-        ("model type is 1", message(&[("tokenizer.model", &sentencepiece_file(1))])),
-        ("cut off or damaged at byte", message(&[("tokenizer.model", cut)])),
-        ("how `` of a `` model splits words", message(&[("vocab.json", b"{}"), ("merges.txt", b"")])),
+        (
+            "merge 0, `a c`, needs the token `ac`",
+            message(&[("tokenizer.json", json.as_bytes())]),
+        ),
+        (
+            "tokenizer.json line 1: ",
+            message(&[("tokenizer.json", b"{\"model\":")]),
+        ),
+        (
+            "model type is 1",
+            message(&[("tokenizer.model", &sentencepiece_file(1))]),
+        ),
+        (
+            "cut off or damaged at byte",
+            message(&[("tokenizer.model", cut)]),
+        ),
+        (
+            "how `` of a `` model splits words",
+            message(&[("vocab.json", b"{}"), ("merges.txt", b"")]),
+        ),
         (
             "merges.txt line 2: `ab`",
             message(&[
@@ -240,20 +357,46 @@ fn broken_sources_are_named() {
 fn contradicting_metadata_is_named() {
     let message = |key: &str, value: Value| {
         let mut header = byte_level_header("smollm");
-        header.metadata.insert(format!("tokenizer.ggml.{key}"), value);
-        Tokenizer::from_gguf(&header).map(|_| ()).expect_err("broken").to_string()
+        header
+            .metadata
+            .insert(format!("tokenizer.ggml.{key}"), value);
+        Tokenizer::from_gguf(&header)
+            .map(|_| ())
+            .expect_err("broken")
+            .to_string()
     };
     let cases = [
-        ("supported are `gpt2` and `llama`", message("model", Value::Text("bert".into()))),
-        ("is `tekken`, a splitting rule", message("pre", Value::Text("tekken".into()))),
-        ("has 1 entries for 265 tokens", message("token_type", Value::List(vec![Value::Signed(1)]))),
+        (
+            "supported are `gpt2` and `llama`",
+            message("model", Value::Text("bert".into())),
+        ),
+        (
+            "is `tekken`, a splitting rule",
+            message("pre", Value::Text("tekken".into())),
+        ),
+        (
+            "has 1 entries for 265 tokens",
+            message("token_type", Value::List(vec![Value::Signed(1)])),
+        ),
         ("merge 0 is `ab`", message("merges", texts(&["ab"]))),
-        ("merge 0, `a zz`, needs the token `zz`", message("merges", texts(&["a zz"]))),
-        ("needs the token `Ġpo<|end|>`", message("merges", texts(&["Ġpo <|end|>"]))),
-        ("is 265, but there are 265 tokens", message("eos_token_id", Value::Unsigned(265))),
+        (
+            "merge 0, `a zz`, needs the token `zz`",
+            message("merges", texts(&["a zz"])),
+        ),
+        (
+            "needs the token `Ġpo<|end|>`",
+            message("merges", texts(&["Ġpo <|end|>"])),
+        ),
+        (
+            "is 265, but there are 265 tokens",
+            message("eos_token_id", Value::Unsigned(265)),
+        ),
     ];
     for (wanted, message) in cases {
-        assert!(message.starts_with("tiny.gguf") && message.contains(wanted), "{wanted}: {message}");
+        assert!(
+            message.starts_with("tiny.gguf") && message.contains(wanted),
+            "{wanted}: {message}"
+        );
     }
     assert!(Tokenizer::from_folder(Path::new("no/such/folder")).is_err());
 }

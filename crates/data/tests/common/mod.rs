@@ -28,5 +28,6 @@ pub(crate) fn test_file(task: &Task, golds: &[&str]) -> String {
         item.insert("answer".to_owned(), json!(gold));
         item
     };
-    serde_json::to_string_pretty(&golds.iter().enumerate().map(item).collect::<Vec<_>>()).expect("serialises")
+    serde_json::to_string_pretty(&golds.iter().enumerate().map(item).collect::<Vec<_>>())
+        .expect("serialises")
 }

@@ -20,11 +20,19 @@ fn rows() -> impl Strategy<Value = Rows> {
 }
 
 fn labels() -> data::import::Map {
-    map(&[("0", "entailment"), ("1", "neutral"), ("2", "contradiction")])
+    map(&[
+        ("0", "entailment"),
+        ("1", "neutral"),
+        ("2", "contradiction"),
+    ])
 }
 
 fn target() -> Target<'static> {
-    let columns = map(&[("premise", "first"), ("hypothesis", "second"), ("answer", "label")]);
+    let columns = map(&[
+        ("premise", "first"),
+        ("hypothesis", "second"),
+        ("answer", "label"),
+    ]);
     Target::questions(task("snli"), Part::Test, &columns, labels()).expect("a target")
 }
 
@@ -37,10 +45,16 @@ fn imported(place: &Place, input: Input) -> String {
 }
 
 fn delimited(rows: &Rows, delimiter: u8) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
-    writer.write_record(["label", "second", "first", "other"]).expect("writes");
+    let mut writer = csv::WriterBuilder::new()
+        .delimiter(delimiter)
+        .from_writer(Vec::new());
+    writer
+        .write_record(["label", "second", "first", "other"])
+        .expect("writes");
     for (first, second, label) in rows {
-        writer.write_record([&label.to_string(), second, first, "z"]).expect("writes");
+        writer
+            .write_record([&label.to_string(), second, first, "z"])
+            .expect("writes");
     }
     writer.into_inner().expect("flushes")
 }
@@ -98,10 +112,20 @@ fn what_is_written_is_read_by_everything_else() {
         written[0].1,
         "[\n  {\"input\": \"Good A\", \"answer\": \"positiv\"},\n  {\"input\": \"Bad\", \"answer\": \"negativ\"}\n]\n"
     );
-    let set = testset::load(&place.path("out"), task("emotion"), Language::De, None).expect("loads");
-    assert_eq!(set.items.iter().map(|item| item.gold.0).collect::<Vec<_>>(), [0, 1]);
-    assert_eq!((report.rows, report.files[0].items, &*report.files[0].labels), (2, 2, &[1, 1][..]));
-    assert!(report.left_out.is_empty() && report.notes.is_empty(), "{report:?}");
+    let set =
+        testset::load(&place.path("out"), task("emotion"), Language::De, None).expect("loads");
+    assert_eq!(
+        set.items.iter().map(|item| item.gold.0).collect::<Vec<_>>(),
+        [0, 1]
+    );
+    assert_eq!(
+        (report.rows, report.files[0].items, &*report.files[0].labels),
+        (2, 2, &[1, 1][..])
+    );
+    assert!(
+        report.left_out.is_empty() && report.notes.is_empty(),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -111,24 +135,39 @@ fn a_file_without_a_header_and_shards_of_one_language() {
         columns: Some(vec!["answer".into(), "title".into(), "input".into()]),
         ..Layout::usual(data::import::Format::Csv)
     };
-    let shard =
-        |name: &str, text: &str| Input { layout: layout.clone(), ..input(&place.file(name, text), Language::En) };
-    let shards = vec![shard("1.csv", "positive,t,\"a, b\"\n"), shard("2.csv", "negative,t,c")];
+    let shard = |name: &str, text: &str| Input {
+        layout: layout.clone(),
+        ..input(&place.file(name, text), Language::En)
+    };
+    let shards = vec![
+        shard("1.csv", "positive,t,\"a, b\"\n"),
+        shard("2.csv", "negative,t,c"),
+    ];
     run(&place.plan(shards, questions("emotion")));
     assert_eq!(
         place.items(),
-        [json!({"input": "a, b", "answer": "positive"}), json!({"input": "c", "answer": "negative"})]
+        [
+            json!({"input": "a, b", "answer": "positive"}),
+            json!({"input": "c", "answer": "negative"})
+        ]
     );
 }
 
 #[test]
 fn tsv_is_not_quoted_unless_said_and_doubt_is_told() {
     let place = Place::new();
-    let path = place.file("a.tsv", "sentence1\tsentence2\tanswer\n\"Now\" he said\tb\tsame\n\"c d\"\te\tdifferent\n");
+    let path = place.file(
+        "a.tsv",
+        "sentence1\tsentence2\tanswer\n\"Now\" he said\tb\tsame\n\"c d\"\te\tdifferent\n",
+    );
     let report = run(&place.plan(vec![input(&path, Language::En)], questions("paws")));
     assert_eq!(place.items()[0]["sentence1"], "\"Now\" he said");
     assert_eq!(place.items()[1]["sentence1"], "\"c d\"");
-    assert!(report.notes[0].starts_with("1 fields begin and end with a double quote"), "{:?}", report.notes);
+    assert!(
+        report.notes[0].starts_with("1 fields begin and end with a double quote"),
+        "{:?}",
+        report.notes
+    );
 }
 
 #[test]
@@ -146,8 +185,14 @@ fn text_becomes_lines_that_capture_reads() {
     );
 
     let fr = place.file("fr.csv", "id,text\n7,Un\n9,Trois\n");
-    let mut both = place.plan(vec![input(&de, Language::De), input(&fr, Language::Fr)], target());
+    let mut both = place.plan(
+        vec![input(&de, Language::De), input(&fr, Language::Fr)],
+        target(),
+    );
     both.replace = true;
     let message = crate::place::refused(&both);
-    assert_eq!(message, "parallel text: row 2 of fr has another id than that of de; sort both by id");
+    assert_eq!(
+        message,
+        "parallel text: row 2 of fr has another id than that of de; sort both by id"
+    );
 }

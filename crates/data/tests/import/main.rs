@@ -1,4 +1,5 @@
-//! Imports: every format gives the same files, what is wrong is named with its place, nothing is left half done.
+//! Imports: every format gives the same files, what is wrong is named with its place, nothing
+//! is left half done.
 
 mod conversations;
 mod formats;

@@ -24,7 +24,9 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder") }
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -47,7 +49,12 @@ impl Place {
     /// The items of the only file that was written.
     pub(crate) fn items(&self) -> Vec<Value> {
         let files = self.written();
-        assert_eq!(files.len(), 1, "{:?}", files.iter().map(|(name, _)| name).collect::<Vec<_>>());
+        assert_eq!(
+            files.len(),
+            1,
+            "{:?}",
+            files.iter().map(|(name, _)| name).collect::<Vec<_>>()
+        );
         serde_json::from_str(&files[0].1).expect("a JSON list")
     }
 
@@ -58,7 +65,11 @@ impl Place {
             language_column: None,
             drop_labels: vec![],
             drop_texts: vec![],
-            sample: Sample { take: None, seed: 0, balance: false },
+            sample: Sample {
+                take: None,
+                seed: 0,
+                balance: false,
+            },
             out: self.path("out"),
             replace: false,
         }
@@ -66,14 +77,20 @@ impl Place {
 }
 
 fn list(root: &Path, folder: &Path) -> Vec<(String, String)> {
-    let Ok(entries) = fs::read_dir(folder) else { return vec![] };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return vec![];
+    };
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             found.extend(list(root, &path));
         } else {
-            let name = path.strip_prefix(root).expect("below").display().to_string();
+            let name = path
+                .strip_prefix(root)
+                .expect("below")
+                .display()
+                .to_string();
             found.push((name, fs::read_to_string(&path).expect("reads")));
         }
     }
@@ -88,11 +105,18 @@ pub(crate) fn task(name: &str) -> &'static Task {
 /// A file in the usual layout of its extension.
 pub(crate) fn input(path: &Path, language: Language) -> Input {
     let layout = Layout::usual(import::Format::of(path).expect("a known extension"));
-    Input { path: path.to_owned(), layout, language: Some(language) }
+    Input {
+        path: path.to_owned(),
+        layout,
+        language: Some(language),
+    }
 }
 
 pub(crate) fn map(pairs: &[(&str, &str)]) -> Map {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 /// Test questions of a task with columns of the fields' own names.
@@ -101,11 +125,15 @@ pub(crate) fn questions(name: &str) -> Target<'static> {
 }
 
 pub(crate) fn run(plan: &Plan<'_>) -> Report {
-    import::run(plan, &mut hub::Silent, &|| false).expect("sound").expect("not stopped")
+    import::run(plan, &mut hub::Silent, &|| false)
+        .expect("sound")
+        .expect("not stopped")
 }
 
 pub(crate) fn refused(plan: &Plan<'_>) -> String {
-    import::run(plan, &mut hub::Silent, &|| false).expect_err("must be refused").to_string()
+    import::run(plan, &mut hub::Silent, &|| false)
+        .expect_err("must be refused")
+        .to_string()
 }
 
 /// Writes columns of texts and whole numbers, each row group of `group` rows.
@@ -116,12 +144,21 @@ pub(crate) fn write_parquet(
     group: usize,
     compression: Compression,
 ) {
-    let columns: String = texts.iter().map(|(name, _)| format!("required binary {name} (UTF8); ")).collect();
-    let schema =
-        parse_message_type(&format!("message rows {{ {columns} optional int64 {}; }}", number.0)).expect("a schema");
-    let properties = WriterProperties::builder().set_compression(compression).build();
+    let columns: String = texts
+        .iter()
+        .map(|(name, _)| format!("required binary {name} (UTF8); "))
+        .collect();
+    let schema = parse_message_type(&format!(
+        "message rows {{ {columns} optional int64 {}; }}",
+        number.0
+    ))
+    .expect("a schema");
+    let properties = WriterProperties::builder()
+        .set_compression(compression)
+        .build();
     let file = fs::File::create(path).expect("creates");
-    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).expect("a writer");
+    let mut writer =
+        SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties)).expect("a writer");
     for start in (0..number.1.len()).step_by(group.max(1)) {
         let end = (start + group).min(number.1.len());
         let mut rows = writer.next_row_group().expect("a row group");
@@ -130,12 +167,17 @@ pub(crate) fn write_parquet(
             match column.untyped() {
                 ColumnWriter::ByteArrayColumnWriter(column) => {
                     let (_, texts) = left.next().expect("a column of texts");
-                    let values: Vec<ByteArray> = texts[start..end].iter().map(|text| text.as_str().into()).collect();
+                    let values: Vec<ByteArray> = texts[start..end]
+                        .iter()
+                        .map(|text| text.as_str().into())
+                        .collect();
                     column.write_batch(&values, None, None).expect("writes");
                 }
                 ColumnWriter::Int64ColumnWriter(column) => {
                     let levels = vec![1; end - start];
-                    column.write_batch(&number.1[start..end], Some(&levels), None).expect("writes");
+                    column
+                        .write_batch(&number.1[start..end], Some(&levels), None)
+                        .expect("writes");
                 }
                 _ => panic!("no such column was asked for"),
             }

@@ -1,5 +1,5 @@
-//! Which files a repository has: the hub's answer about one revision, whose `sha` is the commit and whose `siblings` are
-//! all files. Never here: fetching them.
+//! Which files a repository has: the hub's answer about one revision, whose `sha` is the commit
+//! and whose `siblings` are all files. Never here: fetching them.
 
 use std::io::Read;
 
@@ -31,7 +31,8 @@ struct Sibling {
 }
 
 impl Client<'_> {
-    /// Asks for the files of the repository's revision, and from now on for those of that commit.
+    /// Asks for the files of the repository's revision, and from now on for those of that
+    /// commit.
     pub(crate) fn list(
         &mut self,
         repository: &mut Repository,
@@ -50,8 +51,15 @@ impl Client<'_> {
             };
             failures += 1;
             if !self.answered || failures == MOST_ATTEMPTS {
-                let advice = if self.answered { "; try again later" } else { "; is this machine offline?" };
-                return Err(HubError::Network { url, problem: problem + advice });
+                let advice = if self.answered {
+                    "; try again later"
+                } else {
+                    "; is this machine offline?"
+                };
+                return Err(HubError::Network {
+                    url,
+                    problem: problem + advice,
+                });
             }
             progress.note(&format!("{}: {problem}; trying again", repository.id.id));
             std::thread::sleep(pause.unwrap_or(self.sources.pause * (1 << (failures - 1))));
@@ -60,15 +68,34 @@ impl Client<'_> {
 
     fn ask(&mut self, repository: &Repository, url: &str) -> Result<Listing, Failure> {
         let Some(mut answer) = self.request(repository, url, 0)? else {
-            let advice = format!("there is no data set `{}` or no such revision: check the spelling", repository.id.id);
-            return Err(Failure::Final(HubError::Refused { url: url.to_owned(), status: 404, advice }));
+            let advice = format!(
+                "there is no data set `{}` or no such revision: check the spelling",
+                repository.id.id
+            );
+            return Err(Failure::Final(HubError::Refused {
+                url: url.to_owned(),
+                status: 404,
+                advice,
+            }));
         };
         let mut text = Vec::new();
-        let read = answer.response.body_mut().as_reader().take(MOST_BYTES).read_to_end(&mut text);
+        let read = answer
+            .response
+            .body_mut()
+            .as_reader()
+            .take(MOST_BYTES)
+            .read_to_end(&mut text);
         read.map_err(|e| Failure::passing(format!("the list of files broke off ({e})")))?;
         let unreadable = |e| Failure::passing(format!("the list of files is no sound JSON ({e})"));
         let reply: Reply = serde_json::from_slice(&text).map_err(unreadable)?;
-        let names = reply.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
-        Ok(Listing { commit: reply.sha, names })
+        let names = reply
+            .siblings
+            .into_iter()
+            .map(|sibling| sibling.rfilename)
+            .collect();
+        Ok(Listing {
+            commit: reply.sha,
+            names,
+        })
     }
 }

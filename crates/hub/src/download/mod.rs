@@ -1,7 +1,8 @@
 //! One file of the hub: fetched, taken up again where a transfer broke off, checked, renamed.
 //!
-//! A transfer goes to `<file>.part`. A part is continued only if the server promises the whole file's SHA-256, so that a
-//! mixture of two versions is always seen. Never here: which files a model or a data set has.
+//! A transfer goes to `<file>.part`. A part is continued only if the server promises the whole
+//! file's SHA-256, so that a mixture of two versions is always seen. Never here: which files a
+//! model or a data set has.
 
 mod listing;
 mod request;
@@ -26,8 +27,8 @@ const MOST_ATTEMPTS: u32 = 5;
 pub(crate) struct Client<'a> {
     agent: Agent,
     sources: &'a Sources,
-    /// The server has answered: a failure from now on is worth repeating. Before, it most likely means "no network",
-    /// and the next source is tried at once.
+    /// The server has answered: a failure from now on is worth repeating. Before, it most
+    /// likely means "no network", and the next source is tried at once.
     answered: bool,
 }
 
@@ -49,7 +50,10 @@ impl<E: Into<HubError>> From<E> for Failure {
 
 impl Failure {
     fn passing(problem: impl Into<String>) -> Self {
-        Self::Passing { problem: problem.into(), pause: None }
+        Self::Passing {
+            problem: problem.into(),
+            pause: None,
+        }
     }
 }
 
@@ -57,14 +61,21 @@ impl<'a> Client<'a> {
     /// # Errors
     /// [`HubError::Network`] if the hub is not to be asked or its address cannot be one.
     pub(crate) fn new(sources: &'a Sources) -> Result<Self, HubError> {
-        let refuse = |problem: &str| HubError::Network { url: sources.endpoint.clone(), problem: problem.into() };
+        let refuse = |problem: &str| HubError::Network {
+            url: sources.endpoint.clone(),
+            problem: problem.into(),
+        };
         if sources.offline {
             return Err(refuse("HF_HUB_OFFLINE is set, so the hub is not asked"));
         }
         if request::origin(&sources.endpoint).is_none() {
             return Err(refuse("HF_ENDPOINT must begin with https:// (or http://)"));
         }
-        Ok(Self { agent: request::agent(&sources.endpoint), sources, answered: false })
+        Ok(Self {
+            agent: request::agent(&sources.endpoint),
+            sources,
+            answered: false,
+        })
     }
 
     /// The address of a file, for messages.
@@ -72,8 +83,8 @@ impl<'a> Client<'a> {
         repository.url(&self.sources.endpoint, name)
     }
 
-    /// Fetches `name` of the repository into `dir`; `None` if the repository has no such file. The repository's commit
-    /// is noted in `repository` when the server says it.
+    /// Fetches `name` of the repository into `dir`; `None` if the repository has no such file.
+    /// The repository's commit is noted in `repository` when the server says it.
     pub(crate) fn fetch(
         &mut self,
         repository: &mut Repository,
@@ -90,11 +101,21 @@ impl<'a> Client<'a> {
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Passing { problem, pause }) => (problem, pause),
             };
-            failures = if size_of(&part)? > before { 1 } else { failures + 1 };
+            failures = if size_of(&part)? > before {
+                1
+            } else {
+                failures + 1
+            };
             if !self.answered || failures == MOST_ATTEMPTS {
-                let advice =
-                    if self.answered { "; run the same command again to go on" } else { "; is this machine offline?" };
-                return Err(HubError::Network { url: self.url(repository, name), problem: problem + advice });
+                let advice = if self.answered {
+                    "; run the same command again to go on"
+                } else {
+                    "; is this machine offline?"
+                };
+                return Err(HubError::Network {
+                    url: self.url(repository, name),
+                    problem: problem + advice,
+                });
             }
             progress.note(&format!("{name}: {problem}; trying again"));
             std::thread::sleep(pause.unwrap_or(self.sources.pause * (1 << (failures - 1))));
@@ -111,18 +132,28 @@ impl<'a> Client<'a> {
         let (part, target) = (part_of(dir, name), dir.join(name));
         let have = size_of(&part)?;
         let url = self.url(repository, name);
-        let Some(answer) = self.request(repository, &url, have)? else { return Ok(None) };
+        let Some(answer) = self.request(repository, &url, have)? else {
+            return Ok(None);
+        };
         repository.note_commit(&answer);
         if let Some(sha256) = &answer.sha256
             && target.is_file()
             && hash_file(&target)? == *sha256
         {
-            return Ok(Some(FileRecord { name: name.to_owned(), size: size_of(&target)?, sha256: sha256.clone() }));
+            return Ok(Some(FileRecord {
+                name: name.to_owned(),
+                size: size_of(&target)?,
+                sha256: sha256.clone(),
+            }));
         }
         let sha256 = transfer::receive(answer, name, &part, have, progress)?;
         let size = size_of(&part)?;
         fs::rename(&part, &target).map_err(DiskError::at("rename", &part))?;
-        Ok(Some(FileRecord { name: name.to_owned(), size, sha256 }))
+        Ok(Some(FileRecord {
+            name: name.to_owned(),
+            size,
+            sha256,
+        }))
     }
 }
 

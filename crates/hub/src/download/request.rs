@@ -1,7 +1,9 @@
-//! Requests to the hub: addresses, redirects followed by hand, what the answer's headers promise.
+//! Requests to the hub: addresses, redirects followed by hand, what the answer's headers
+//! promise.
 //!
-//! By hand, because a large file's size and SHA-256 stand in the headers of the redirect, not of the final answer, and
-//! because the token must not follow to another host. Never here: bodies.
+//! By hand, because a large file's size and SHA-256 stand in the headers of the redirect, not
+//! of the final answer, and because the token must not follow to another host. Never here:
+//! bodies.
 
 use std::time::Duration;
 
@@ -32,18 +34,28 @@ pub(crate) enum Content {
 pub(crate) struct Repository {
     pub(crate) id: HubId,
     content: Content,
-    /// The commit of the first answer. Later requests name it, so that all files are of one commit.
+    /// The commit of the first answer. Later requests name it, so that all files are of one
+    /// commit.
     pub(crate) commit: Option<String>,
 }
 
 impl Repository {
     pub(crate) fn new(id: HubId, content: Content) -> Self {
-        Self { id, content, commit: None }
+        Self {
+            id,
+            content,
+            commit: None,
+        }
     }
 
     /// The address of a file.
     pub(crate) fn url(&self, endpoint: &str, name: &str) -> String {
-        format!("{}/resolve/{}/{}", self.page(endpoint), self.revision(), encode(name))
+        format!(
+            "{}/resolve/{}/{}",
+            self.page(endpoint),
+            self.revision(),
+            encode(name)
+        )
     }
 
     /// The address of the list of its files.
@@ -52,7 +64,11 @@ impl Repository {
             Content::Model => "models",
             Content::Dataset => "datasets",
         };
-        format!("{endpoint}/api/{content}/{}/revision/{}", self.id.id, self.revision())
+        format!(
+            "{endpoint}/api/{content}/{}/revision/{}",
+            self.id.id,
+            self.revision()
+        )
     }
 
     /// The page that a person reads.
@@ -64,7 +80,10 @@ impl Repository {
     }
 
     fn revision(&self) -> String {
-        self.commit.as_ref().unwrap_or(&self.id.revision).replace('/', "%2F")
+        self.commit
+            .as_ref()
+            .unwrap_or(&self.id.revision)
+            .replace('/', "%2F")
     }
 
     pub(super) fn note_commit(&mut self, answer: &Answer) {
@@ -103,7 +122,9 @@ pub(super) fn agent(endpoint: &str) -> Agent {
 
 /// `scheme://host:port` of an address.
 pub(super) fn origin(url: &str) -> Option<&str> {
-    let scheme = ["https://", "http://"].into_iter().find(|scheme| url.starts_with(scheme))?;
+    let scheme = ["https://", "http://"]
+        .into_iter()
+        .find(|scheme| url.starts_with(scheme))?;
     let rest = &url[scheme.len()..];
     let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     (host > 0).then(|| &url[..scheme.len() + host])
@@ -127,18 +148,31 @@ impl Client<'_> {
             size = size.or_else(|| read_number(headers, "x-linked-size"));
             commit = commit.or_else(|| read_commit(headers));
             match response.status().as_u16() {
-                200 | 206 | 416 => return Ok(Some(Answer { response, sha256, size, commit })),
+                200 | 206 | 416 => {
+                    return Ok(Some(Answer {
+                        response,
+                        sha256,
+                        size,
+                        commit,
+                    }));
+                }
                 301 | 302 | 303 | 307 | 308 => url = redirect(&url, headers)?,
                 404 if !is_missing_whole(headers) => return Ok(None),
                 status => return Err(self.explain(status, &first, headers, repository)),
             }
         }
-        Err(Failure::Final(HubError::Network { url: first, problem: format!("more than {MOST_REDIRECTS} redirects") }))
+        Err(Failure::Final(HubError::Network {
+            url: first,
+            problem: format!("more than {MOST_REDIRECTS} redirects"),
+        }))
     }
 
     fn send(&mut self, url: &str, have: u64) -> Result<Response<Body>, Failure> {
         let mut request = self.agent.get(url);
-        if let (Some(token), true) = (&self.sources.token, origin(url) == origin(&self.sources.endpoint)) {
+        if let (Some(token), true) = (
+            &self.sources.token,
+            origin(url) == origin(&self.sources.endpoint),
+        ) {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         if have > 0 {
@@ -149,7 +183,13 @@ impl Client<'_> {
         Ok(response)
     }
 
-    fn explain(&self, status: u16, url: &str, headers: &HeaderMap, repository: &Repository) -> Failure {
+    fn explain(
+        &self,
+        status: u16,
+        url: &str,
+        headers: &HeaderMap,
+        repository: &Repository,
+    ) -> Failure {
         let (id, page) = (&repository.id.id, repository.page(&self.sources.endpoint));
         let advice = match status {
             401 | 403 if self.sources.token.is_some() => format!(
@@ -166,41 +206,70 @@ impl Client<'_> {
             ),
             408 | 429 | 500..=599 => {
                 let pause = read_number(headers, "retry-after").map(Duration::from_secs);
-                let problem =
-                    format!("the server answered {status}{}", if status == 429 { " (too many requests)" } else { "" });
-                return Failure::Passing { problem, pause: pause.map(|p| p.min(LONGEST_PAUSE)) };
+                let problem = format!(
+                    "the server answered {status}{}",
+                    if status == 429 {
+                        " (too many requests)"
+                    } else {
+                        ""
+                    }
+                );
+                return Failure::Passing {
+                    problem,
+                    pause: pause.map(|p| p.min(LONGEST_PAUSE)),
+                };
             }
             _ => "this answer is not expected; is HF_ENDPOINT right?".into(),
         };
-        Failure::Final(HubError::Refused { url: url.to_owned(), status, advice })
+        Failure::Final(HubError::Refused {
+            url: url.to_owned(),
+            status,
+            advice,
+        })
     }
 }
 
 /// A path in an address: what is not plain in one is written as its bytes.
 fn encode(path: &str) -> String {
-    path.bytes().fold(String::with_capacity(path.len()), |mut encoded, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => encoded.push(byte.into()),
-            _ => encoded += &format!("%{byte:02X}"),
-        }
-        encoded
-    })
+    path.bytes()
+        .fold(String::with_capacity(path.len()), |mut encoded, byte| {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                    encoded.push(byte.into())
+                }
+                _ => encoded += &format!("%{byte:02X}"),
+            }
+            encoded
+        })
 }
 
 /// The hub tells a missing repository or revision from a missing file by this header.
 fn is_missing_whole(headers: &HeaderMap) -> bool {
-    matches!(text(headers, "x-error-code"), Some("RepoNotFound" | "RevisionNotFound"))
+    matches!(
+        text(headers, "x-error-code"),
+        Some("RepoNotFound" | "RevisionNotFound")
+    )
 }
 
 fn redirect(url: &str, headers: &HeaderMap) -> Result<String, Failure> {
-    let refuse = |problem: String| Failure::Final(HubError::Network { url: without_query(url).to_owned(), problem });
+    let refuse = |problem: String| {
+        Failure::Final(HubError::Network {
+            url: without_query(url).to_owned(),
+            problem,
+        })
+    };
     let place = text(headers, "location").ok_or_else(|| refuse("redirects to nowhere".into()))?;
     let next = match origin(url) {
-        Some(origin) if place.starts_with('/') && !place.starts_with("//") => format!("{origin}{place}"),
+        Some(origin) if place.starts_with('/') && !place.starts_with("//") => {
+            format!("{origin}{place}")
+        }
         _ => place.to_owned(),
     };
     if origin(&next).is_none() || (url.starts_with("https:") && !next.starts_with("https:")) {
-        return Err(refuse(format!("redirects to {}, which is not followed", without_query(&next))));
+        return Err(refuse(format!(
+            "redirects to {}, which is not followed",
+            without_query(&next)
+        )));
     }
     Ok(next)
 }
@@ -220,13 +289,19 @@ pub(super) fn read_number(headers: &HeaderMap, name: &str) -> Option<u64> {
 
 /// `bytes FIRST-LAST/TOTAL` -> (FIRST, TOTAL).
 pub(super) fn read_range(headers: &HeaderMap) -> Option<(u64, u64)> {
-    let (range, total) = text(headers, "content-range")?.strip_prefix("bytes ")?.split_once('/')?;
+    let (range, total) = text(headers, "content-range")?
+        .strip_prefix("bytes ")?
+        .split_once('/')?;
     Some((range.split_once('-')?.0.parse().ok()?, total.parse().ok()?))
 }
 
-/// A large file's linked entity tag is its SHA-256; a small file's is a git hash of 40 digits, which is left out.
+/// A large file's linked entity tag is its SHA-256; a small file's is a git hash of 40 digits,
+/// which is left out.
 fn read_sha256(headers: &HeaderMap) -> Option<String> {
-    let tag = text(headers, "x-linked-etag")?.trim_start_matches("W/").trim_matches('"').to_ascii_lowercase();
+    let tag = text(headers, "x-linked-etag")?
+        .trim_start_matches("W/")
+        .trim_matches('"')
+        .to_ascii_lowercase();
     (tag.len() == 64 && is_hex(&tag)).then_some(tag)
 }
 

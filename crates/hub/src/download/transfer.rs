@@ -18,7 +18,8 @@ use crate::{HubError, Progress, hash_file};
 /// A file whose size the server does not say may have this many bytes.
 const MOST_UNANNOUNCED: u64 = 256 << 20;
 
-/// Appends to or replaces `part`, of which `have` bytes are there; returns the SHA-256 of the whole.
+/// Appends to or replaces `part`, of which `have` bytes are there; returns the SHA-256 of the
+/// whole.
 pub(super) fn receive(
     mut answer: Answer,
     name: &str,
@@ -33,12 +34,23 @@ pub(super) fn receive(
             _ => return Err(restart(part, "the server continued another file")?),
         },
         416 => return finish_or_restart(&answer, part),
-        _ => (0, answer.size.or_else(|| read_number(headers, "content-length"))),
+        _ => (
+            0,
+            answer
+                .size
+                .or_else(|| read_number(headers, "content-length")),
+        ),
     };
     let total = answer.size.or(total);
     progress.start(name, total);
     progress.advance(from);
-    let received = copy(&mut answer.response.body_mut().as_reader(), part, from, total, progress);
+    let received = copy(
+        &mut answer.response.body_mut().as_reader(),
+        part,
+        from,
+        total,
+        progress,
+    );
     progress.finish();
     received?;
     check(part, &answer, from > 0)
@@ -54,12 +66,17 @@ fn finish_or_restart(answer: &Answer, part: &Path) -> Result<String, Failure> {
 
 fn restart(part: &Path, problem: &str) -> Result<Failure, HubError> {
     remove(part)?;
-    Ok(Failure::Passing { problem: format!("{problem}; beginning anew"), pause: Some(Duration::ZERO) })
+    Ok(Failure::Passing {
+        problem: format!("{problem}; beginning anew"),
+        pause: Some(Duration::ZERO),
+    })
 }
 
 fn remove(part: &Path) -> Result<(), HubError> {
     match fs::remove_file(part) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(DiskError::at("remove", part)(e).into()),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(DiskError::at("remove", part)(e).into())
+        }
         _ => Ok(()),
     }
 }
@@ -98,15 +115,18 @@ fn copy(
                 format!("at least {done}"),
             ));
         }
-        file.write_all(&buffer[..read]).map_err(DiskError::at("write", part))?;
+        file.write_all(&buffer[..read])
+            .map_err(DiskError::at("write", part))?;
         progress.advance(read as u64);
     };
     file.sync_all().map_err(DiskError::at("write", part))?;
     match (broken, total) {
-        (None, Some(total)) if done < total => {
-            Err(Failure::passing(format!("the transfer ended after {done} of {total} bytes")))
-        }
-        (Some(why), _) => Err(Failure::passing(format!("the transfer broke off after {done} bytes ({why})"))),
+        (None, Some(total)) if done < total => Err(Failure::passing(format!(
+            "the transfer ended after {done} of {total} bytes"
+        ))),
+        (Some(why), _) => Err(Failure::passing(format!(
+            "the transfer broke off after {done} bytes ({why})"
+        ))),
         _ => Ok(()),
     }
 }
@@ -127,5 +147,10 @@ fn check(part: &Path, answer: &Answer, continued: bool) -> Result<String, Failur
 
 fn mismatch(part: &Path, what: &'static str, expected: String, found: String) -> Failure {
     let path = part.with_extension("");
-    Failure::Final(HubError::Mismatch { path, what, expected, found })
+    Failure::Final(HubError::Mismatch {
+        path,
+        what,
+        expected,
+        found,
+    })
 }

@@ -1,6 +1,7 @@
-//! Typed access to GGUF metadata. `text` and its like return `None` for an absent key and an error for a value of
-//! another kind; `need_text` and its like take absence for an error too. Integers of any width and sign are
-//! one kind, because converters differ in their choice; nothing else is converted. Never here: parsing.
+//! Typed access to GGUF metadata. `text` and its like return `None` for an absent key and an
+//! error for a value of another kind; `need_text` and its like take absence for an error too.
+//! Integers of any width and sign are one kind, because converters differ in their choice;
+//! nothing else is converted. Never here: parsing.
 
 use super::{Header, Value};
 use crate::HubError;
@@ -69,7 +70,8 @@ macro_rules! accessors {
                 $(#[doc = $doc])+
                 ///
                 /// # Errors
-                /// [`HubError::Gguf`], naming file and key, if the value is of another kind or range.
+                /// [`HubError::Gguf`], naming file and key, if the value is of another kind or
+                /// range.
                 pub fn $name(&self, key: &str) -> Result<Option<$kind>, HubError> {
                     let read: fn(&Value) -> Option<$kind> = $read;
                     match self.metadata.get(key) {
@@ -82,7 +84,8 @@ macro_rules! accessors {
                 /// The key must be there.
                 ///
                 /// # Errors
-                /// [`HubError::Gguf`], naming file and key, if it is absent or of another kind or range.
+                /// [`HubError::Gguf`], naming file and key, if it is absent or of another kind
+                /// or range.
                 pub fn $need(&self, key: &str) -> Result<$kind, HubError> {
                     self.$name(key)?.ok_or_else(|| self.absent(key, $wanted))
                 }
@@ -126,10 +129,18 @@ impl Header {
             },
             other => other.kind().into(),
         };
-        self.error(key, format!("is {found}, but must be {wanted}; the file comes from a faulty converter"))
+        self.error(
+            key,
+            format!("is {found}, but must be {wanted}; the file comes from a faulty converter"),
+        )
     }
 
     fn absent(&self, key: &str, wanted: &str) -> HubError {
-        self.error(key, format!("is absent, but must be {wanted}; convert the model again with a current converter"))
+        self.error(
+            key,
+            format!(
+                "is absent, but must be {wanted}; convert the model again with a current converter"
+            ),
+        )
     }
 }

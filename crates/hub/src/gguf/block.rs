@@ -1,4 +1,5 @@
-//! ggml's tensor types: how many elements and bytes one block has. Never here: what the bytes mean.
+//! ggml's tensor types: how many elements and bytes one block has. Never here: what the bytes
+//! mean.
 
 /// One block of a ggml type. Plain types are blocks of one element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +15,16 @@ pub struct Block {
 }
 
 const fn entry(ggml_type: u32, name: &'static str, elements: u64, bytes: u64) -> Block {
-    Block { ggml_type, name, elements, bytes }
+    Block {
+        ggml_type,
+        name,
+        elements,
+        bytes,
+    }
 }
 
-/// The types that are read. A size is the sum of a block's parts: scales, minima, high bits, quants.
+/// The types that are read. A size is the sum of a block's parts: scales, minima, high bits,
+/// quants.
 pub const BLOCKS: &[Block] = &[
     entry(0, "F32", 1, 4),
     entry(1, "F16", 1, 2),

@@ -1,4 +1,5 @@
-//! GGUF header and metadata (format versions 2 and 3, little-endian). Never here: tensor values.
+//! GGUF header and metadata (format versions 2 and 3, little-endian). Never here: tensor
+//! values.
 
 mod access;
 mod block;
@@ -61,12 +62,14 @@ pub struct Header {
 impl Header {
     /// Reads and checks the header of the file at `path`.
     ///
-    /// Every tensor is of a known type, has a whole number of blocks, lies inside the file at an aligned offset and
-    /// overlaps no other. A count or length that the rest of the file cannot hold is refused before anything is
-    /// allocated, and all lists together have at most 2^23 elements (256 MiB).
+    /// Every tensor is of a known type, has a whole number of blocks, lies inside the file at
+    /// an aligned offset and overlaps no other. A count or length that the rest of the file
+    /// cannot hold is refused before anything is allocated, and all lists together have at most
+    /// 2^23 elements (256 MiB).
     ///
     /// # Errors
-    /// [`HubError::Gguf`] names the file and the key, tensor or field; [`HubError::Disk`] if it cannot be read.
+    /// [`HubError::Gguf`] names the file and the key, tensor or field; [`HubError::Disk`] if it
+    /// cannot be read.
     pub fn read(path: &Path) -> Result<Self, HubError> {
         parse::read(path)
     }
@@ -78,11 +81,16 @@ impl Header {
 
     /// An error at `key` of this file, for the caller's own checks.
     pub fn error(&self, key: &str, problem: impl Into<String>) -> HubError {
-        HubError::Gguf { path: self.path.clone(), at: show(&format!("key `{key}`")), problem: problem.into() }
+        HubError::Gguf {
+            path: self.path.clone(),
+            at: show(&format!("key `{key}`")),
+            problem: problem.into(),
+        }
     }
 }
 
-/// A name from a damaged file may be long or hold control characters: a message shows its beginning, escaped.
+/// A name from a damaged file may be long or hold control characters: a message shows its
+/// beginning, escaped.
 fn show(at: &str) -> String {
     at.chars().take(120).flat_map(char::escape_debug).collect()
 }

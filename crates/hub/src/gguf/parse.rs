@@ -1,5 +1,6 @@
-//! The order of a GGUF header's fields: magic, version, counts, metadata, tensor entries, padding, data.
-//! Source: the GGUF specification of the ggml project. Never here: file access, tensor values.
+//! The order of a GGUF header's fields: magic, version, counts, metadata, tensor entries,
+//! padding, data. Source: the GGUF specification of the ggml project. Never here: file access,
+//! tensor values.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -12,7 +13,8 @@ const MOST_DIMENSIONS: u32 = 4;
 const DEEPEST_LIST: u32 = 4;
 /// Smallest metadata entry: length of the key, kind, one byte of value.
 const SMALLEST_ENTRY: u64 = 8 + 4 + 1;
-/// Smallest tensor entry: length of the name, number of dimensions, one dimension, type, offset.
+/// Smallest tensor entry: length of the name, number of dimensions, one dimension, type,
+/// offset.
 const SMALLEST_TENSOR: u64 = 8 + 4 + 8 + 4 + 8;
 
 pub(super) fn read(path: &Path) -> Result<Header, HubError> {
@@ -27,7 +29,11 @@ pub(super) fn read(path: &Path) -> Result<Header, HubError> {
     for index in 0..tensor_count {
         tensors.push(read_tensor(&mut fields, index)?);
     }
-    let mut header = Header { path: path.to_owned(), metadata, tensors };
+    let mut header = Header {
+        path: path.to_owned(),
+        metadata,
+        tensors,
+    };
     check::place(&mut header, fields.position, fields.length)?;
     Ok(header)
 }
@@ -40,17 +46,23 @@ fn read_version(fields: &mut Fields<'_>) -> Result<(), HubError> {
     let version = fields.u32("version")?;
     match version {
         2 | 3 => Ok(()),
-        _ if (1..=3).contains(&version.swap_bytes()) => {
-            Err(fields.error("version", "the file is big-endian; convert it for little-endian machines"))
-        }
+        _ if (1..=3).contains(&version.swap_bytes()) => Err(fields.error(
+            "version",
+            "the file is big-endian; convert it for little-endian machines",
+        )),
         _ => Err(fields.error(
             "version",
-            format!("is {version}; 2 and 3 are read: convert the model again with a current converter"),
+            format!(
+                "is {version}; 2 and 3 are read: convert the model again with a current converter"
+            ),
         )),
     }
 }
 
-fn read_metadata(fields: &mut Fields<'_>, entries: u64) -> Result<BTreeMap<String, Value>, HubError> {
+fn read_metadata(
+    fields: &mut Fields<'_>,
+    entries: u64,
+) -> Result<BTreeMap<String, Value>, HubError> {
     let mut metadata = BTreeMap::new();
     for index in 0..entries {
         let key = fields.text(&format!("key {index} of {entries}"))?;
@@ -76,7 +88,12 @@ fn read_value(fields: &mut Fields<'_>, at: &str, kind: u32, depth: u32) -> Resul
         7 => match fields.array::<1>(at)?[0] {
             0 => Value::Bool(false),
             1 => Value::Bool(true),
-            other => return Err(fields.error(at, format!("a truth value is 0 or 1, not {other}; the file is damaged"))),
+            other => {
+                return Err(fields.error(
+                    at,
+                    format!("a truth value is 0 or 1, not {other}; the file is damaged"),
+                ));
+            }
         },
         8 => Value::Text(fields.text(at)?),
         9 => read_list(fields, at, depth)?,
@@ -89,7 +106,10 @@ fn read_value(fields: &mut Fields<'_>, at: &str, kind: u32, depth: u32) -> Resul
 
 fn read_list(fields: &mut Fields<'_>, at: &str, depth: u32) -> Result<Value, HubError> {
     if depth == DEEPEST_LIST {
-        return Err(fields.error(at, format!("lists are nested more than {DEEPEST_LIST} deep; the file is damaged")));
+        return Err(fields.error(
+            at,
+            format!("lists are nested more than {DEEPEST_LIST} deep; the file is damaged"),
+        ));
     }
     let kind = fields.u32(at)?;
     let smallest = match kind {
@@ -122,7 +142,10 @@ fn read_tensor(fields: &mut Fields<'_>, index: usize) -> Result<TensorEntry, Hub
     let at = format!("tensor `{name}`");
     let dimensions = fields.u32(&at)?;
     if !(1..=MOST_DIMENSIONS).contains(&dimensions) {
-        return Err(fields.error(&at, format!("has {dimensions} dimensions; 1 to {MOST_DIMENSIONS} are possible")));
+        return Err(fields.error(
+            &at,
+            format!("has {dimensions} dimensions; 1 to {MOST_DIMENSIONS} are possible"),
+        ));
     }
     let mut sizes = Vec::with_capacity(MOST_DIMENSIONS as usize);
     for _ in 0..dimensions {
@@ -132,29 +155,62 @@ fn read_tensor(fields: &mut Fields<'_>, index: usize) -> Result<TensorEntry, Hub
     let offset = fields.u64(&at)?;
     let length = byte_length(fields, &at, &sizes, ggml_type)?;
     // Innermost first in the file, outermost first here.
-    let shape = sizes.iter().rev().map(|&size| usize::try_from(size)).collect::<Result<_, _>>();
-    let shape = shape.map_err(|_| fields.error(&at, format!("shape {sizes:?} is too large for this machine")))?;
-    Ok(TensorEntry { name, shape, ggml_type, offset, length })
+    let shape = sizes
+        .iter()
+        .rev()
+        .map(|&size| usize::try_from(size))
+        .collect::<Result<_, _>>();
+    let shape = shape.map_err(|_| {
+        fields.error(
+            &at,
+            format!("shape {sizes:?} is too large for this machine"),
+        )
+    })?;
+    Ok(TensorEntry {
+        name,
+        shape,
+        ggml_type,
+        offset,
+        length,
+    })
 }
 
-fn byte_length(fields: &Fields<'_>, at: &str, sizes: &[u64], ggml_type: u32) -> Result<u64, HubError> {
+fn byte_length(
+    fields: &Fields<'_>,
+    at: &str,
+    sizes: &[u64],
+    ggml_type: u32,
+) -> Result<u64, HubError> {
     let Some(block) = block(ggml_type) else {
         let known: Vec<_> = super::BLOCKS.iter().map(|b| b.name).collect();
         let known = known.join(" ");
-        return Err(
-            fields.error(at, format!("ggml type {ggml_type} is not read; use a file quantised to one of {known}"))
-        );
+        return Err(fields.error(
+            at,
+            format!("ggml type {ggml_type} is not read; use a file quantised to one of {known}"),
+        ));
     };
     if sizes.contains(&0) {
-        return Err(fields.error(at, format!("a dimension of {sizes:?} is 0; the file is damaged")));
+        return Err(fields.error(
+            at,
+            format!("a dimension of {sizes:?} is 0; the file is damaged"),
+        ));
     }
     if !sizes[0].is_multiple_of(block.elements) {
-        let problem =
-            format!("rows of {} elements are no whole number of {} blocks of {}", sizes[0], block.name, block.elements);
+        let problem = format!(
+            "rows of {} elements are no whole number of {} blocks of {}",
+            sizes[0], block.name, block.elements
+        );
         return Err(fields.error(at, problem + "; the file is damaged"));
     }
-    let elements = sizes.iter().try_fold(1_u64, |product, &size| product.checked_mul(size));
+    let elements = sizes
+        .iter()
+        .try_fold(1_u64, |product, &size| product.checked_mul(size));
     elements
         .and_then(|n| (n / block.elements).checked_mul(block.bytes))
-        .ok_or_else(|| fields.error(at, format!("shape {sizes:?} overflows; the file is damaged")))
+        .ok_or_else(|| {
+            fields.error(
+                at,
+                format!("shape {sizes:?} overflows; the file is damaged"),
+            )
+        })
 }

@@ -1,5 +1,5 @@
-//! Reads little-endian fields and never past the file's end; a claimed length is compared with what is left of the file
-//! before anything is allocated. Never here: what the fields mean.
+//! Reads little-endian fields and never past the file's end; a claimed length is compared with
+//! what is left of the file before anything is allocated. Never here: what the fields mean.
 
 use std::{
     fs::File,
@@ -11,8 +11,9 @@ use schema::disk::DiskError;
 
 use crate::HubError;
 
-/// List elements in one file. A [`super::Value`] takes 32 bytes however small it stands in the file, so a large file
-/// could otherwise ask for many times its own size; the largest vocabularies have about two million elements in all.
+/// List elements in one file. A [`super::Value`] takes 32 bytes however small it stands in the
+/// file, so a large file could otherwise ask for many times its own size; the largest
+/// vocabularies have about two million elements in all.
 const MOST_ELEMENTS: u64 = 1 << 23;
 
 pub(super) struct Fields<'a> {
@@ -28,19 +29,36 @@ impl<'a> Fields<'a> {
         let file = File::open(path).map_err(DiskError::at("open", path))?;
         let metadata = file.metadata().map_err(DiskError::at("read", path))?;
         let length = metadata.len();
-        Ok(Self { path, input: BufReader::with_capacity(1 << 16, file), position: 0, length, elements: 0 })
+        Ok(Self {
+            path,
+            input: BufReader::with_capacity(1 << 16, file),
+            position: 0,
+            length,
+            elements: 0,
+        })
     }
 
     pub(super) fn error(&self, at: &str, problem: impl Into<String>) -> HubError {
-        HubError::Gguf { path: self.path.to_owned(), at: super::show(at), problem: problem.into() }
+        HubError::Gguf {
+            path: self.path.to_owned(),
+            at: super::show(at),
+            problem: problem.into(),
+        }
     }
 
     fn left(&self) -> u64 {
         self.length - self.position
     }
 
-    /// Refuses `count` things of at least `smallest` bytes each if the rest of the file cannot hold them.
-    pub(super) fn check_count(&self, at: &str, what: &str, count: u64, smallest: u64) -> Result<usize, HubError> {
+    /// Refuses `count` things of at least `smallest` bytes each if the rest of the file cannot
+    /// hold them.
+    pub(super) fn check_count(
+        &self,
+        at: &str,
+        what: &str,
+        count: u64,
+        smallest: u64,
+    ) -> Result<usize, HubError> {
         let problem = || {
             let left = self.left();
             format!(
@@ -54,7 +72,12 @@ impl<'a> Fields<'a> {
     }
 
     /// As [`Self::check_count`], for a list, and counts its elements towards the file's total.
-    pub(super) fn check_list(&mut self, at: &str, count: u64, smallest: u64) -> Result<usize, HubError> {
+    pub(super) fn check_list(
+        &mut self,
+        at: &str,
+        count: u64,
+        smallest: u64,
+    ) -> Result<usize, HubError> {
         let checked = self.check_count(at, "list elements", count, smallest)?;
         self.elements += count;
         if self.elements > MOST_ELEMENTS {
@@ -68,7 +91,9 @@ impl<'a> Fields<'a> {
         if wanted > self.left() {
             return Err(self.error(at, "the file ends here: it is cut short; get it again"));
         }
-        self.input.read_exact(bytes).map_err(DiskError::at("read", self.path))?;
+        self.input
+            .read_exact(bytes)
+            .map_err(DiskError::at("read", self.path))?;
         self.position += wanted;
         Ok(())
     }
@@ -92,7 +117,13 @@ impl<'a> Fields<'a> {
         let mut bytes = vec![0; self.check_count(at, "bytes of text", length, 1)?];
         self.fill(at, &mut bytes)?;
         String::from_utf8(bytes).map_err(|e| {
-            self.error(at, format!("text is not UTF-8 ({}); the file is damaged or of another format", e.utf8_error()))
+            self.error(
+                at,
+                format!(
+                    "text is not UTF-8 ({}); the file is damaged or of another format",
+                    e.utf8_error()
+                ),
+            )
         })
     }
 }

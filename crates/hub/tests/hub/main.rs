@@ -1,4 +1,5 @@
-//! Fetching from the hub, against a server on this machine that breaks off, refuses, redirects and lies.
+//! Fetching from the hub, against a server on this machine that breaks off, refuses, redirects
+//! and lies.
 
 mod datasets;
 mod server;
@@ -9,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hub::{Cache, HubError, Model, ModelFiles, Origin, Silent, Sources, find_local, find_model_from, hash_file};
+use hub::{
+    Cache, HubError, Model, ModelFiles, Origin, Silent, Sources, find_local, find_model_from,
+    hash_file,
+};
 use server::{Reply, Request, Server};
 use tempfile::TempDir;
 
@@ -27,8 +31,18 @@ impl Place {
         let folder = tempfile::tempdir().expect("a folder");
         let cache = Cache::at(folder.path().join("cache"));
         let pause = Duration::from_millis(1);
-        let sources = Sources { endpoint: endpoint.into(), token: None, offline: false, pip: vec![], pause };
-        Self { _folder: folder, cache, sources }
+        let sources = Sources {
+            endpoint: endpoint.into(),
+            token: None,
+            offline: false,
+            pip: vec![],
+            pause,
+        };
+        Self {
+            _folder: folder,
+            cache,
+            sources,
+        }
     }
 
     fn find(&self, name: &str) -> Result<Model, HubError> {
@@ -71,13 +85,22 @@ fn with_weights(answer: impl Fn(&Request) -> Reply + Send + 'static) -> Server {
 }
 
 fn assert_whole(model: &Model) {
-    let ModelFiles::Folder { weights: files, .. } = &model.files else { panic!("a folder") };
+    let ModelFiles::Folder { weights: files, .. } = &model.files else {
+        panic!("a folder")
+    };
     assert_eq!(fs::read(&files[0]).expect("reads"), weights());
 }
 
 fn names_in(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).expect("lists");
-    let mut names: Vec<_> = entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<_> = entries
+        .map(|e| {
+            e.expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
     names.sort();
     names
 }
@@ -86,25 +109,53 @@ fn names_in(dir: &Path) -> Vec<String> {
 fn fetches_a_folder_once_and_records_where_it_came_from() {
     let server = with_weights(|_| Reply::new(200, weights()).promised());
     let place = Place::at(&server.endpoint);
-    assert_eq!(find_local("org/tiny", &place.cache).expect("no error"), None);
+    assert_eq!(
+        find_local("org/tiny", &place.cache).expect("no error"),
+        None
+    );
     let model = place.find("org/tiny").expect("fetches");
     assert_whole(&model);
     assert_eq!(model.name, "org/tiny");
-    assert_eq!(model.revision.as_deref(), Some(&*format!("hub:org/tiny@{COMMIT}")));
-    assert_eq!(names_in(&place.dir()), [".lock", "config.json", "model.safetensors", "source.json", "tokenizer.json"]);
+    assert_eq!(
+        model.revision.as_deref(),
+        Some(&*format!("hub:org/tiny@{COMMIT}"))
+    );
+    assert_eq!(
+        names_in(&place.dir()),
+        [
+            ".lock",
+            "config.json",
+            "model.safetensors",
+            "source.json",
+            "tokenizer.json"
+        ]
+    );
 
     let asked = server.requests();
     assert_eq!(asked[0].path, "/org/tiny/resolve/main/config.json");
     assert!(
-        asked[1..].iter().all(|r| r.path.starts_with(&format!("/org/tiny/resolve/{COMMIT}/"))),
+        asked[1..]
+            .iter()
+            .all(|r| r.path.starts_with(&format!("/org/tiny/resolve/{COMMIT}/"))),
         "one commit for all"
     );
     assert_eq!(place.find("org/tiny").expect("is there"), model);
-    assert_eq!(find_local("org/tiny", &place.cache).expect("no error"), Some(model));
-    assert_eq!(server.requests().len(), asked.len(), "nothing is asked twice");
+    assert_eq!(
+        find_local("org/tiny", &place.cache).expect("no error"),
+        Some(model)
+    );
+    assert_eq!(
+        server.requests().len(),
+        asked.len(),
+        "nothing is asked twice"
+    );
 
     let listed = place.cache.list().expect("lists");
-    let expected = Origin::Hub { id: "org/tiny".into(), revision: "main".into(), commit: Some(COMMIT.into()) };
+    let expected = Origin::Hub {
+        id: "org/tiny".into(),
+        revision: "main".into(),
+        commit: Some(COMMIT.into()),
+    };
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].origin, Some(expected));
     assert!(listed[0].bytes > 800_000);
@@ -118,7 +169,10 @@ fn a_file_that_was_damaged_is_fetched_again() {
     fs::write(place.dir().join("tokenizer.json"), "cut").expect("writes");
     assert_eq!(place.cache.list().expect("lists")[0].origin, None);
     place.find("org/tiny").expect("fetches again");
-    assert_eq!(fs::read_to_string(place.dir().join("tokenizer.json")).expect("reads"), r#"{"model": {}}"#);
+    assert_eq!(
+        fs::read_to_string(place.dir().join("tokenizer.json")).expect("reads"),
+        r#"{"model": {}}"#
+    );
 }
 
 #[test]
@@ -135,11 +189,19 @@ fn a_branch_and_another_are_kept_apart() {
 fn goes_on_where_a_transfer_broke_off() {
     let server = with_weights(|request| {
         let reply = Reply::new(200, weights()).promised().ranged(request);
-        if request.before < 2 { reply.cut(300_000) } else { reply }
+        if request.before < 2 {
+            reply.cut(300_000)
+        } else {
+            reply
+        }
     });
     let place = Place::at(&server.endpoint);
     assert_whole(&place.find("org/tiny").expect("fetches"));
-    let ranges: Vec<_> = server.requests_for("model.safetensors").iter().map(Request::from).collect();
+    let ranges: Vec<_> = server
+        .requests_for("model.safetensors")
+        .iter()
+        .map(Request::from)
+        .collect();
     assert_eq!(ranges, [None, Some(300_000), Some(600_000)]);
     assert!(!place.dir().join("model.safetensors.part").exists());
 }
@@ -148,15 +210,31 @@ fn goes_on_where_a_transfer_broke_off() {
 fn gives_up_a_transfer_that_never_gets_further_and_keeps_its_beginning() {
     let server = with_weights(|request| {
         let reply = Reply::new(200, weights()).promised().ranged(request);
-        if request.from().is_none() { reply.cut(1000) } else { reply.cut(0) }
+        if request.from().is_none() {
+            reply.cut(1000)
+        } else {
+            reply.cut(0)
+        }
     });
     let place = Place::at(&server.endpoint);
     let message = place.refused("org/tiny");
-    assert!(message.contains("/model.safetensors: ") && message.contains("1000"), "{message}");
+    assert!(
+        message.contains("/model.safetensors: ") && message.contains("1000"),
+        "{message}"
+    );
     assert!(message.contains("run the same command again"), "{message}");
     assert_eq!(server.requests_for("model.safetensors").len(), 5);
-    assert_eq!(fs::metadata(place.dir().join("model.safetensors.part")).expect("kept").len(), 1000);
-    assert_eq!(place.cache.list().expect("lists")[0].origin, None, "listed as unfinished");
+    assert_eq!(
+        fs::metadata(place.dir().join("model.safetensors.part"))
+            .expect("kept")
+            .len(),
+        1000
+    );
+    assert_eq!(
+        place.cache.list().expect("lists")[0].origin,
+        None,
+        "listed as unfinished"
+    );
 }
 
 #[test]
@@ -164,9 +242,16 @@ fn a_later_run_goes_on_with_the_part_of_an_earlier() {
     let server = with_weights(|request| Reply::new(200, weights()).promised().ranged(request));
     let place = Place::at(&server.endpoint);
     fs::create_dir_all(place.dir()).expect("creates");
-    fs::write(place.dir().join("model.safetensors.part"), &weights()[..500_000]).expect("writes");
+    fs::write(
+        place.dir().join("model.safetensors.part"),
+        &weights()[..500_000],
+    )
+    .expect("writes");
     assert_whole(&place.find("org/tiny").expect("fetches"));
-    assert_eq!(server.requests_for("model.safetensors")[0].from(), Some(500_000));
+    assert_eq!(
+        server.requests_for("model.safetensors")[0].from(),
+        Some(500_000)
+    );
 }
 
 #[test]
@@ -176,7 +261,11 @@ fn a_part_of_another_version_is_thrown_away() {
     fs::create_dir_all(place.dir()).expect("creates");
     fs::write(place.dir().join("model.safetensors.part"), [1; 500]).expect("writes");
     assert_whole(&place.find("org/tiny").expect("fetches"));
-    let ranges: Vec<_> = server.requests_for("model.safetensors").iter().map(Request::from).collect();
+    let ranges: Vec<_> = server
+        .requests_for("model.safetensors")
+        .iter()
+        .map(Request::from)
+        .collect();
     assert_eq!(ranges, [Some(500), None]);
 }
 
@@ -202,17 +291,41 @@ fn a_part_that_is_whole_or_too_long_is_settled() {
 fn a_server_without_ranges_or_without_a_checksum_sends_all_again() {
     let server = with_weights(|request| {
         let reply = Reply::new(200, weights()).promised();
-        if request.before == 0 { reply.cut(1000) } else { reply }
+        if request.before == 0 {
+            reply.cut(1000)
+        } else {
+            reply
+        }
     });
-    assert_whole(&Place::at(&server.endpoint).find("org/tiny").expect("fetches"));
+    assert_whole(
+        &Place::at(&server.endpoint)
+            .find("org/tiny")
+            .expect("fetches"),
+    );
 
     let server = with_weights(|request| {
         let reply = Reply::new(200, weights()).ranged(request);
-        if request.before == 0 { reply.cut(1000) } else { reply }
+        if request.before == 0 {
+            reply.cut(1000)
+        } else {
+            reply
+        }
     });
-    assert_whole(&Place::at(&server.endpoint).find("org/tiny").expect("fetches"));
-    let ranges: Vec<_> = server.requests_for("model.safetensors").iter().map(Request::from).collect();
-    assert_eq!(ranges, [None, Some(1000), None], "what cannot be checked is not continued");
+    assert_whole(
+        &Place::at(&server.endpoint)
+            .find("org/tiny")
+            .expect("fetches"),
+    );
+    let ranges: Vec<_> = server
+        .requests_for("model.safetensors")
+        .iter()
+        .map(Request::from)
+        .collect();
+    assert_eq!(
+        ranges,
+        [None, Some(1000), None],
+        "what cannot be checked is not continued"
+    );
 }
 
 #[test]
@@ -222,7 +335,11 @@ fn waits_when_asked_to() {
         1 => Reply::new(503, "later"),
         _ => Reply::new(200, weights()).promised(),
     });
-    assert_whole(&Place::at(&server.endpoint).find("org/tiny").expect("fetches"));
+    assert_whole(
+        &Place::at(&server.endpoint)
+            .find("org/tiny")
+            .expect("fetches"),
+    );
     assert_eq!(server.requests_for("model.safetensors").len(), 3);
 
     let server = with_weights(|_| Reply::new(429, "never").header("Retry-After", 0));
@@ -233,18 +350,41 @@ fn waits_when_asked_to() {
 #[test]
 fn a_wrong_checksum_or_size_keeps_nothing() {
     let lie = "0".repeat(64);
-    let server = with_weights(move |_| Reply::new(200, weights()).header("X-Linked-Etag", format!("\"{lie}\"")));
+    let server = with_weights(move |_| {
+        Reply::new(200, weights()).header("X-Linked-Etag", format!("\"{lie}\""))
+    });
     let place = Place::at(&server.endpoint);
     let error = place.find("org/tiny").expect_err("must fail");
-    assert!(matches!(&error, HubError::Mismatch { what: "SHA-256", .. }), "{error}");
-    assert!(error.to_string().contains("model.safetensors: SHA-256 is"), "{error}");
-    assert_eq!(names_in(&place.dir()), [".lock", "config.json", "tokenizer.json"]);
+    assert!(
+        matches!(
+            &error,
+            HubError::Mismatch {
+                what: "SHA-256",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(
+        error.to_string().contains("model.safetensors: SHA-256 is"),
+        "{error}"
+    );
+    assert_eq!(
+        names_in(&place.dir()),
+        [".lock", "config.json", "tokenizer.json"]
+    );
 
     let server = with_weights(|_| Reply::new(200, weights()).header("X-Linked-Size", 1000));
     let place = Place::at(&server.endpoint);
     let error = place.find("org/tiny").expect_err("must fail");
-    assert!(matches!(&error, HubError::Mismatch { what: "size", expected, .. } if expected == "1000"), "{error}");
-    assert_eq!(names_in(&place.dir()), [".lock", "config.json", "tokenizer.json"]);
+    assert!(
+        matches!(&error, HubError::Mismatch { what: "size", expected, .. } if expected == "1000"),
+        "{error}"
+    );
+    assert_eq!(
+        names_in(&place.dir()),
+        [".lock", "config.json", "tokenizer.json"]
+    );
 }
 
 #[test]
@@ -252,14 +392,26 @@ fn a_gated_model_says_how_to_get_access() {
     let server = Server::start(|_| Reply::new(401, "no"));
     let mut place = Place::at(&server.endpoint);
     let message = place.refused("org/tiny");
-    assert!(message.contains("answered 401: `org/tiny` is gated, private or does not exist"), "{message}");
+    assert!(
+        message.contains("answered 401: `org/tiny` is gated, private or does not exist"),
+        "{message}"
+    );
     assert!(message.contains("set HF_TOKEN"), "{message}");
-    assert!(message.contains("path: there is no folder or file `org/tiny`"), "{message}");
+    assert!(
+        message.contains("path: there is no folder or file `org/tiny`"),
+        "{message}"
+    );
     place.sources.token = Some("hf_secret".into());
     let message = place.refused("org/tiny");
-    assert!(message.contains("the token in HF_TOKEN gives no access"), "{message}");
+    assert!(
+        message.contains("the token in HF_TOKEN gives no access"),
+        "{message}"
+    );
     assert!(!message.contains("hf_secret"), "{message}");
-    assert_eq!(server.requests()[1].header("authorization"), Some("Bearer hf_secret"));
+    assert_eq!(
+        server.requests()[1].header("authorization"),
+        Some("Bearer hf_secret")
+    );
 }
 
 #[test]
@@ -276,11 +428,23 @@ fn redirects_carry_promises_along_but_no_token() {
     let mut place = Place::at(&server.endpoint);
     place.sources.token = Some("hf_secret".into());
     fs::create_dir_all(place.dir()).expect("creates");
-    fs::write(place.dir().join("model.safetensors.part"), &weights()[..500]).expect("writes");
+    fs::write(
+        place.dir().join("model.safetensors.part"),
+        &weights()[..500],
+    )
+    .expect("writes");
     assert_whole(&place.find("org/tiny").expect("fetches"));
-    assert!(server.requests().iter().all(|r| r.header("authorization").is_some()));
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|r| r.header("authorization").is_some())
+    );
     let stored = store.requests();
-    assert_eq!((stored[0].header("authorization"), stored[0].from()), (None, Some(500)));
+    assert_eq!(
+        (stored[0].header("authorization"), stored[0].from()),
+        (None, Some(500))
+    );
 }
 
 #[test]
@@ -290,19 +454,30 @@ fn redirects_that_lead_nowhere_end() {
     assert!(message.contains("more than 10 redirects"), "{message}");
     let server = Server::start(|_| Reply::new(302, "").header("Location", "file:///x?secret"));
     let message = Place::at(&server.endpoint).refused("org/tiny");
-    assert!(message.contains("redirects to file:///x, which is not followed"), "{message}");
+    assert!(
+        message.contains("redirects to file:///x, which is not followed"),
+        "{message}"
+    );
 }
 
 #[test]
 fn what_a_repository_lacks_is_named() {
-    let nothing = |code: &'static str| Server::start(move |_| Reply::new(404, "").header("X-Error-Code", code));
+    let nothing = |code: &'static str| {
+        Server::start(move |_| Reply::new(404, "").header("X-Error-Code", code))
+    };
     let message = Place::at(&nothing("EntryNotFound").endpoint).refused("org/tiny");
-    assert!(message.contains("/config.json answered 404: the repository has no `config.json`"), "{message}");
+    assert!(
+        message.contains("/config.json answered 404: the repository has no `config.json`"),
+        "{message}"
+    );
     let message = Place::at(&nothing("RevisionNotFound").endpoint).refused("org/tiny@v2");
     assert!(message.contains("it has no revision `v2`"), "{message}");
     let server = Server::start(small);
     let message = Place::at(&server.endpoint).refused("org/tiny");
-    assert!(message.contains("neither `model.safetensors` nor `model.safetensors.index.json`"), "{message}");
+    assert!(
+        message.contains("neither `model.safetensors` nor `model.safetensors.index.json`"),
+        "{message}"
+    );
 }
 
 /// A repository in two shards; `missing` is not there.
@@ -323,14 +498,23 @@ fn fetches_every_shard_of_an_index() {
     let server = sharded("", INDEX);
     let place = Place::at(&server.endpoint);
     let model = place.find("org/tiny").expect("fetches");
-    let ModelFiles::Folder { dir, weights } = model.files else { panic!("a folder") };
-    let expected = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"].map(|n| dir.join(n));
+    let ModelFiles::Folder { dir, weights } = model.files else {
+        panic!("a folder")
+    };
+    let expected = [
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+    ]
+    .map(|n| dir.join(n));
     assert_eq!(weights, expected);
     assert!(hash_file(&weights[1]).is_ok());
 
     let server = sharded("model-00002-of-00002.safetensors", INDEX);
     let message = Place::at(&server.endpoint).refused("org/tiny");
-    assert!(message.contains("the repository has no `model-00002-of-00002.safetensors`"), "{message}");
+    assert!(
+        message.contains("the repository has no `model-00002-of-00002.safetensors`"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -342,7 +526,10 @@ fn an_index_cannot_lead_out_of_the_folder() {
     ] {
         let server = sharded("", index);
         let message = Place::at(&server.endpoint).refused("org/tiny");
-        assert!(message.contains("model.safetensors.index.json: `weight_map` names"), "{message}");
+        assert!(
+            message.contains("model.safetensors.index.json: `weight_map` names"),
+            "{message}"
+        );
         assert!(!server.requests().iter().any(|r| r.path.contains("evil")));
     }
 }
@@ -355,18 +542,35 @@ fn without_a_network_the_answer_comes_at_once_and_says_what_to_do() {
     place.sources.pause = Duration::from_secs(60);
     let begun = Instant::now();
     let message = place.refused("mistral-7b");
-    assert!(begun.elapsed() < Duration::from_secs(20), "no repetition before the first answer");
     assert!(
-        message.contains("cannot get model `mistral-7b`") && message.contains("is this machine offline?"),
+        begun.elapsed() < Duration::from_secs(20),
+        "no repetition before the first answer"
+    );
+    assert!(
+        message.contains("cannot get model `mistral-7b`")
+            && message.contains("is this machine offline?"),
         "{message}"
     );
-    assert!(message.contains("hf download mistralai/Mistral-7B-v0.1 --local-dir"), "{message}");
-    assert!(place.cache.list().expect("lists").is_empty(), "an attempt without a byte is no entry");
+    assert!(
+        message.contains("hf download mistralai/Mistral-7B-v0.1 --local-dir"),
+        "{message}"
+    );
+    assert!(
+        place.cache.list().expect("lists").is_empty(),
+        "an attempt without a byte is no entry"
+    );
 
     place.sources.offline = true;
     let message = place.refused("org/tiny");
     assert!(message.contains("HF_HUB_OFFLINE is set"), "{message}");
-    place.sources = Sources { offline: false, endpoint: "huggingface.co".into(), ..place.sources };
+    place.sources = Sources {
+        offline: false,
+        endpoint: "huggingface.co".into(),
+        ..place.sources
+    };
     let message = place.refused("org/tiny");
-    assert!(message.contains("HF_ENDPOINT must begin with https://"), "{message}");
+    assert!(
+        message.contains("HF_ENDPOINT must begin with https://"),
+        "{message}"
+    );
 }

@@ -28,7 +28,11 @@ impl Request {
 
     /// First byte of the range asked for.
     pub(crate) fn from(&self) -> Option<usize> {
-        self.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
+        self.header("range")?
+            .strip_prefix("bytes=")?
+            .strip_suffix('-')?
+            .parse()
+            .ok()
     }
 }
 
@@ -42,7 +46,12 @@ pub(crate) struct Reply {
 impl Reply {
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
-        Self { status, headers: vec![], sent: body.len(), body }
+        Self {
+            status,
+            headers: vec![],
+            sent: body.len(),
+            body,
+        }
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl ToString) -> Self {
@@ -52,9 +61,13 @@ impl Reply {
 
     /// Promises the body's size and SHA-256 as the hub does for large files.
     pub(crate) fn promised(self) -> Self {
-        let sha256: String = Sha256::digest(&self.body).iter().map(|b| format!("{b:02x}")).collect();
+        let sha256: String = Sha256::digest(&self.body)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         let size = self.body.len();
-        self.header("X-Linked-Etag", format!("\"{sha256}\"")).header("X-Linked-Size", size)
+        self.header("X-Linked-Etag", format!("\"{sha256}\""))
+            .header("X-Linked-Size", size)
     }
 
     /// Only the part that the request asks for.
@@ -64,7 +77,10 @@ impl Reply {
             self.body.drain(..from);
             self.sent = self.body.len();
             self.status = 206;
-            return self.header("Content-Range", format!("bytes {from}-{}/{total}", total - 1));
+            return self.header(
+                "Content-Range",
+                format!("bytes {from}-{}/{total}", total - 1),
+            );
         }
         self
     }
@@ -98,7 +114,12 @@ impl Server {
                 serve(stream.expect("a connection"), &seen, &answer);
             }
         });
-        Self { endpoint, requests, stop, thread: Some(thread) }
+        Self {
+            endpoint,
+            requests,
+            stop,
+            thread: Some(thread),
+        }
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
@@ -107,7 +128,10 @@ impl Server {
 
     /// The requests for paths that end so.
     pub(crate) fn requests_for(&self, end: &str) -> Vec<Request> {
-        self.requests().into_iter().filter(|r| r.path.ends_with(end)).collect()
+        self.requests()
+            .into_iter()
+            .filter(|r| r.path.ends_with(end))
+            .collect()
     }
 }
 
@@ -116,27 +140,50 @@ impl Drop for Server {
         self.stop.store(true, Ordering::SeqCst);
         let woken = TcpStream::connect(self.endpoint.trim_start_matches("http://"));
         if let (Ok(_), Some(thread)) = (woken, self.thread.take()) {
-            assert!(thread.join().is_ok() || std::thread::panicking(), "the server's answer panicked");
+            assert!(
+                thread.join().is_ok() || std::thread::panicking(),
+                "the server's answer panicked"
+            );
         }
     }
 }
 
 fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request) -> Reply) {
     let mut lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
-    let Some(Ok(first)) = lines.next() else { return };
+    let Some(Ok(first)) = lines.next() else {
+        return;
+    };
     let path = first.split(' ').nth(1).expect("a path").to_owned();
-    let head = lines.map(|line| line.expect("a line")).take_while(|line| !line.is_empty());
-    let headers =
-        head.filter_map(|l| l.split_once(": ").map(|(n, v)| (n.to_ascii_lowercase(), v.to_owned()))).collect();
+    let head = lines
+        .map(|line| line.expect("a line"))
+        .take_while(|line| !line.is_empty());
+    let headers = head
+        .filter_map(|l| {
+            l.split_once(": ")
+                .map(|(n, v)| (n.to_ascii_lowercase(), v.to_owned()))
+        })
+        .collect();
     let mut seen = seen.lock().expect("not poisoned");
     let before = seen.iter().filter(|r| r.path == path).count();
-    let request = Request { path, headers, before };
+    let request = Request {
+        path,
+        headers,
+        before,
+    };
     seen.push(request.clone());
     drop(seen);
     let reply = answer(&request);
-    let mut head =
-        format!("HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n", reply.status, reply.body.len());
-    reply.headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
+    let mut head = format!(
+        "HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n",
+        reply.status,
+        reply.body.len()
+    );
+    reply
+        .headers
+        .iter()
+        .for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
     // The client may hang up early: it decides what it reads.
-    let _ = stream.write_all((head + "\r\n").as_bytes()).and_then(|()| stream.write_all(&reply.body[..reply.sent]));
+    let _ = stream
+        .write_all((head + "\r\n").as_bytes())
+        .and_then(|()| stream.write_all(&reply.body[..reply.sent]));
 }

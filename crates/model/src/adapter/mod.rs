@@ -1,4 +1,5 @@
-//! LoRA adapters: which projections, their matrices, their gradients. Read and written as PEFT folders.
+//! LoRA adapters: which projections, their matrices, their gradients. Read and written as PEFT
+//! folders.
 
 pub mod peft;
 
@@ -33,7 +34,15 @@ pub enum Projection {
 
 impl Projection {
     /// All of them.
-    pub const ALL: [Self; 7] = [Self::Q, Self::K, Self::V, Self::O, Self::Gate, Self::Up, Self::Down];
+    pub const ALL: [Self; 7] = [
+        Self::Q,
+        Self::K,
+        Self::V,
+        Self::O,
+        Self::Gate,
+        Self::Up,
+        Self::Down,
+    ];
 
     /// The weight name's last part: `q_proj`.
     pub fn name(self) -> &'static str {
@@ -71,7 +80,12 @@ pub struct Place {
 impl Place {
     /// `model.layers.3.self_attn.q_proj`
     pub fn weight_name(self) -> String {
-        format!("model.layers.{}.{}.{}", self.layer, self.projection.module(), self.projection.name())
+        format!(
+            "model.layers.{}.{}.{}",
+            self.layer,
+            self.projection.module(),
+            self.projection.name()
+        )
     }
 
     /// A number of its own for each place.
@@ -120,7 +134,8 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// A new adapter on every layer, B zero, A from `initial(in, count)`: `count` values for rows of `in`.
+    /// A new adapter on every layer, B zero, A from `initial(in, count)`: `count` values for
+    /// rows of `in`.
     pub fn new(
         config: LoraConfig,
         model: &ModelConfig,
@@ -135,10 +150,18 @@ impl Adapter {
                     (config.rank, inner),
                     &candle_core::Device::Cpu,
                 )?;
-                let b = Tensor::zeros((out, config.rank), candle_core::DType::F32, &candle_core::Device::Cpu)?;
+                let b = Tensor::zeros(
+                    (out, config.rank),
+                    candle_core::DType::F32,
+                    &candle_core::Device::Cpu,
+                )?;
                 weights.insert(
                     Place { layer, projection },
-                    LoraWeights { a, b, scale: config.alpha / config.rank as f64 },
+                    LoraWeights {
+                        a,
+                        b,
+                        scale: config.alpha / config.rank as f64,
+                    },
                 );
             }
         }
@@ -147,7 +170,10 @@ impl Adapter {
 
     /// Trained values in all.
     pub fn parameters(&self) -> usize {
-        self.weights.values().map(|w| w.a.elem_count() + w.b.elem_count()).sum()
+        self.weights
+            .values()
+            .map(|w| w.a.elem_count() + w.b.elem_count())
+            .sum()
     }
 
     /// Fails unless every update fits the model, naming the first that does not.
@@ -155,7 +181,10 @@ impl Adapter {
         for (place, weights) in &self.weights {
             let (out, inner) = shape(model, place.projection)?;
             let (a, b) = (weights.a.dims(), weights.b.dims());
-            let fits = place.layer < model.num_hidden_layers && a.len() == 2 && b == [out, a[0]] && a[1] == inner;
+            let fits = place.layer < model.num_hidden_layers
+                && a.len() == 2
+                && b == [out, a[0]]
+                && a[1] == inner;
             if !fits {
                 let layers = model.num_hidden_layers;
                 let problem = format!(
@@ -169,7 +198,9 @@ impl Adapter {
 }
 
 fn shape(model: &ModelConfig, projection: Projection) -> Result<(usize, usize)> {
-    model.projection_shape(projection.name()).ok_or_else(|| ModelError::op("adapter", projection.name()))
+    model
+        .projection_shape(projection.name())
+        .ok_or_else(|| ModelError::op("adapter", projection.name()))
 }
 
 /// Gradients of an adapter's matrices, summed over micro-batches.
@@ -181,14 +212,20 @@ impl Gradients {
     pub fn add(&mut self, place: Place, grads: Grads) -> Result<()> {
         let sum = match self.0.remove(&place) {
             None => grads,
-            Some(old) => Grads { a: (old.a + grads.a)?, b: (old.b + grads.b)? },
+            Some(old) => Grads {
+                a: (old.a + grads.a)?,
+                b: (old.b + grads.b)?,
+            },
         };
         self.0.insert(place, sum);
         Ok(())
     }
 
-    /// Gradients of A and B at a place. A missing one is an error: something was not reached by backward.
+    /// Gradients of A and B at a place. A missing one is an error: something was not reached by
+    /// backward.
     pub fn get(&self, place: Place) -> Result<&Grads> {
-        self.0.get(&place).ok_or_else(|| ModelError::op("gradients", format!("`{place}` got no gradient")))
+        self.0
+            .get(&place)
+            .ok_or_else(|| ModelError::op("gradients", format!("`{place}` got no gradient")))
     }
 }

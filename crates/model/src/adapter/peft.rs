@@ -1,6 +1,7 @@
 //! PEFT adapter folders: `adapter_config.json` and `adapter_model.safetensors`.
 //!
-//! Written with long-lived keys only, because an older PEFT refuses a configuration with keys that it does not know.
+//! Written with long-lived keys only, because an older PEFT refuses a configuration with keys
+//! that it does not know.
 
 use std::{
     collections::BTreeMap,
@@ -29,19 +30,32 @@ impl Adapter {
         for (place, weights) in &self.weights {
             for (name, matrix) in [("lora_A", &weights.a), ("lora_B", &weights.b)] {
                 let values = matrix.flatten_all()?.to_vec1::<f32>()?;
-                matrices.push((format!("base_model.model.{place}.{name}.weight"), matrix.dims().to_vec(), values));
+                matrices.push((
+                    format!("base_model.model.{place}.{name}.weight"),
+                    matrix.dims().to_vec(),
+                    values,
+                ));
             }
         }
-        let tensors: Vec<tensor_file::Named<'_>> =
-            matrices.iter().map(|(name, shape, values)| (name.clone(), shape.clone(), values.as_slice())).collect();
-        tensor_file::write(&folder.join(WEIGHTS), &tensors, [("format".to_owned(), "pt".to_owned())].into())?;
+        let tensors: Vec<tensor_file::Named<'_>> = matrices
+            .iter()
+            .map(|(name, shape, values)| (name.clone(), shape.clone(), values.as_slice()))
+            .collect();
+        tensor_file::write(
+            &folder.join(WEIGHTS),
+            &tensors,
+            [("format".to_owned(), "pt".to_owned())].into(),
+        )?;
         write_whole(&folder.join("README.md"), self.card(base_model).as_bytes())?;
-        write_whole(&folder.join(CONFIG), format!("{:#}\n", self.config_json(base_model)).as_bytes())?;
+        write_whole(
+            &folder.join(CONFIG),
+            format!("{:#}\n", self.config_json(base_model)).as_bytes(),
+        )?;
         Ok(())
     }
 
-    /// Places whose rank or alpha is not the configuration's stand in PEFT's patterns, so that the folder means this
-    /// adapter and no other.
+    /// Places whose rank or alpha is not the configuration's stand in PEFT's patterns, so that
+    /// the folder means this adapter and no other.
     fn config_json(&self, base_model: &str) -> Value {
         let targets: Vec<_> = self.config.targets.iter().map(|p| p.name()).collect();
         let alpha = self.config.alpha;
@@ -95,12 +109,15 @@ impl Adapter {
         )
     }
 
-    /// Reads a folder. Kinds of adapter that this decoder does not compute are refused by their key.
+    /// Reads a folder. Kinds of adapter that this decoder does not compute are refused by their
+    /// key.
     pub fn read(folder: &Path) -> Result<Self> {
         let file = folder.join(CONFIG);
         let text = std::fs::read_to_string(&file).map_err(DiskError::at("read", &file))?;
-        let config: Value = serde_json::from_str(&text)
-            .map_err(|e| ModelError::Adapter { file: file.clone(), problem: format!("no JSON: {e}") })?;
+        let config: Value = serde_json::from_str(&text).map_err(|e| ModelError::Adapter {
+            file: file.clone(),
+            problem: format!("no JSON: {e}"),
+        })?;
         let reader = ConfigReader { file, config };
         reader.refuse_unsupported()?;
         let rank = reader.number("r")?;
@@ -112,17 +129,29 @@ impl Adapter {
             let problem = format!(
                 "{WEIGHTS} is missing (the older adapter_model.bin is not read: save it again with a newer PEFT)"
             );
-            return Err(ModelError::Adapter { file: folder.to_owned(), problem });
+            return Err(ModelError::Adapter {
+                file: folder.to_owned(),
+                problem,
+            });
         }
         let weights = read_matrices(&weights_file, &reader)?;
         let mut targets: Vec<_> = weights.keys().map(|p| p.projection).collect();
         targets.sort();
         targets.dedup();
-        let dropout = if reader.is_set("lora_dropout") { reader.number("lora_dropout")? } else { 0.0 };
+        let dropout = if reader.is_set("lora_dropout") {
+            reader.number("lora_dropout")?
+        } else {
+            0.0
+        };
         if !(0.0..1.0).contains(&dropout) {
             return reader.error("lora_dropout", format!("{dropout} is not in [0, 1)"));
         }
-        let config = LoraConfig { rank: rank as usize, alpha: reader.number("lora_alpha")?, dropout, targets };
+        let config = LoraConfig {
+            rank: rank as usize,
+            alpha: reader.number("lora_alpha")?,
+            dropout,
+            targets,
+        };
         Ok(Self { config, weights })
     }
 }
@@ -134,11 +163,17 @@ struct ConfigReader {
 
 impl ConfigReader {
     fn error<T>(&self, key: &str, problem: impl std::fmt::Display) -> Result<T> {
-        Err(ModelError::Adapter { file: self.file.clone(), problem: format!("`{key}`: {problem}") })
+        Err(ModelError::Adapter {
+            file: self.file.clone(),
+            problem: format!("`{key}`: {problem}"),
+        })
     }
 
     fn number(&self, key: &str) -> Result<f64> {
-        self.config.get(key).and_then(Value::as_f64).map_or_else(|| self.error(key, "is missing or no number"), Ok)
+        self.config
+            .get(key)
+            .and_then(Value::as_f64)
+            .map_or_else(|| self.error(key, "is missing or no number"), Ok)
     }
 
     fn is_set(&self, key: &str) -> bool {
@@ -163,8 +198,8 @@ impl ConfigReader {
             "trainable_token_indices",
         ] {
             let value = self.config.get(key).unwrap_or(&Value::Null);
-            let unset =
-                matches!(value, Value::Null | Value::Bool(false)) || value.as_array().is_some_and(Vec::is_empty);
+            let unset = matches!(value, Value::Null | Value::Bool(false))
+                || value.as_array().is_some_and(Vec::is_empty);
             if !unset {
                 return self.error(key, format!("{value} is not supported"));
             }
@@ -172,22 +207,29 @@ impl ConfigReader {
         Ok(())
     }
 
-    /// A place's own alpha or rank, where the pattern gives one: the first key that is its name or its end.
+    /// A place's own alpha or rank, where the pattern gives one: the first key that is its name
+    /// or its end.
     fn pattern(&self, key: &str, place: Place) -> Result<Option<f64>> {
         if !self.is_set(key) {
             return Ok(None);
         }
-        let Some(pattern) = self.config[key].as_object() else { return self.error(key, "is no table") };
+        let Some(pattern) = self.config[key].as_object() else {
+            return self.error(key, "is no table");
+        };
         let name = place.weight_name();
         for (module, value) in pattern {
             // PEFT takes keys for regular expressions; a name is one that matches itself.
             if module.contains(['\\', '*', '+', '?', '(', '[', '{', '|', '$']) {
-                return self
-                    .error(key, format!("`{module}` is a regular expression; write the modules' names instead"));
+                return self.error(
+                    key,
+                    format!("`{module}` is a regular expression; write the modules' names instead"),
+                );
             }
             let matches = match module.strip_prefix('^') {
                 Some(whole) => name == whole,
-                None => name.strip_suffix(module.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
+                None => name
+                    .strip_suffix(module.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
             };
             match value.as_f64() {
                 Some(number) if matches => return Ok(Some(number)),
@@ -216,38 +258,60 @@ impl ConfigReader {
             Some(rank) => ("rank_pattern", rank),
             None => ("r", self.number("r")?),
         };
-        if want == rank as f64 { Ok(()) } else { self.error(key, format!("is {want}, but `{place}` has rank {rank}")) }
+        if want == rank as f64 {
+            Ok(())
+        } else {
+            self.error(key, format!("is {want}, but `{place}` has rank {rank}"))
+        }
     }
 }
 
 fn read_matrices(file: &Path, config: &ConfigReader) -> Result<BTreeMap<Place, LoraWeights>> {
-    let refuse = |problem: String| ModelError::Adapter { file: file.to_owned(), problem };
+    let refuse = |problem: String| ModelError::Adapter {
+        file: file.to_owned(),
+        problem,
+    };
     let bytes = std::fs::read(file).map_err(DiskError::at("read", file))?;
-    let tensors =
-        safetensors::SafeTensors::deserialize(&bytes).map_err(|e| refuse(format!("no whole safetensors file: {e}")))?;
+    let tensors = safetensors::SafeTensors::deserialize(&bytes)
+        .map_err(|e| refuse(format!("no whole safetensors file: {e}")))?;
     let mut halves: BTreeMap<Place, [Option<Tensor>; 2]> = BTreeMap::new();
     for (name, view) in tensors.tensors() {
-        let (place, half) = parse_name(&name)
-            .ok_or_else(|| refuse(format!("tensor `{name}` belongs to no projection of the decoder")))?;
+        let (place, half) = parse_name(&name).ok_or_else(|| {
+            refuse(format!(
+                "tensor `{name}` belongs to no projection of the decoder"
+            ))
+        })?;
         let dtype = match view.dtype() {
             safetensors::Dtype::F32 => DType::F32,
             safetensors::Dtype::F16 => DType::F16,
             safetensors::Dtype::BF16 => DType::BF16,
             other => return Err(refuse(format!("tensor `{name}` is {other:?}"))),
         };
-        let matrix = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?.to_dtype(DType::F32)?;
-        if halves.entry(place).or_default()[half].replace(matrix).is_some() {
-            return Err(refuse(format!("tensor `{name}` stands twice, in another spelling too")));
+        let matrix = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?
+            .to_dtype(DType::F32)?;
+        if halves.entry(place).or_default()[half]
+            .replace(matrix)
+            .is_some()
+        {
+            return Err(refuse(format!(
+                "tensor `{name}` stands twice, in another spelling too"
+            )));
         }
     }
     let mut weights = BTreeMap::new();
     for (place, pair) in halves {
         let [Some(a), Some(b)] = pair else {
-            return Err(refuse(format!("`{place}` has only one of lora_A and lora_B")));
+            return Err(refuse(format!(
+                "`{place}` has only one of lora_A and lora_B"
+            )));
         };
         let rank = a.dims().first().copied().unwrap_or(0);
         if rank == 0 || b.dims().get(1) != Some(&rank) {
-            return Err(refuse(format!("`{place}`: A {:?} and B {:?} do not share a rank", a.shape(), b.shape())));
+            return Err(refuse(format!(
+                "`{place}`: A {:?} and B {:?} do not share a rank",
+                a.shape(),
+                b.shape()
+            )));
         }
         config.check_rank(place, rank)?;
         let scale = config.scale(place, rank)?;
@@ -263,8 +327,16 @@ fn read_matrices(file: &Path, config: &ConfigReader) -> Result<BTreeMap<Place, L
 fn parse_name(name: &str) -> Option<(Place, usize)> {
     let rest = name.strip_prefix("base_model.model.model.layers.")?;
     let parts: Vec<_> = rest.split('.').collect();
-    let [layer, module, projection, half, "weight"] = parts[..] else { return None };
+    let [layer, module, projection, half, "weight"] = parts[..] else {
+        return None;
+    };
     let projection = Projection::by_name(projection).filter(|p| p.module() == module)?;
     let half = ["lora_A", "lora_B"].iter().position(|h| *h == half)?;
-    Some((Place { layer: layer.parse().ok()?, projection }, half))
+    Some((
+        Place {
+            layer: layer.parse().ok()?,
+            projection,
+        },
+        half,
+    ))
 }

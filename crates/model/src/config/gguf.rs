@@ -22,7 +22,11 @@ struct Metadata<'a> {
 
 impl Metadata<'_> {
     fn error<T>(&self, key: &str, problem: impl Into<String>) -> Result<T> {
-        Err(ModelError::Config { file: self.file.to_owned(), key: key.into(), problem: problem.into() })
+        Err(ModelError::Config {
+            file: self.file.to_owned(),
+            key: key.into(),
+            problem: problem.into(),
+        })
     }
 
     fn key(&self, key: &str) -> String {
@@ -51,7 +55,9 @@ impl Metadata<'_> {
 
     fn positive(&self, key: &str) -> Result<Option<f64>> {
         match self.number(key)? {
-            Some(number) if number <= 0.0 => self.error(&self.key(key), format!("{number} is not above 0")),
+            Some(number) if number <= 0.0 => {
+                self.error(&self.key(key), format!("{number} is not above 0"))
+            }
             number => Ok(number),
         }
     }
@@ -70,10 +76,19 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
         Some(Value::Text(name)) => name.clone(),
         _ => String::new(),
     };
-    let meta = Metadata { file, header, architecture };
+    let meta = Metadata {
+        file,
+        header,
+        architecture,
+    };
     if !["llama", "qwen2"].contains(&meta.architecture.as_str()) {
-        return meta
-            .error("general.architecture", format!("`{}` is not supported; llama and qwen2 are", meta.architecture));
+        return meta.error(
+            "general.architecture",
+            format!(
+                "`{}` is not supported; llama and qwen2 are",
+                meta.architecture
+            ),
+        );
     }
     let heads = meta.need_size("attention.head_count")?;
     let hidden_size = meta.need_size("embedding_length")?;
@@ -82,8 +97,14 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
         None if heads > 0 && hidden_size.is_multiple_of(heads) => hidden_size / heads,
         None => return meta.error(&meta.key("attention.key_length"), "is missing"),
     };
-    if meta.size("rope.dimension_count")?.is_some_and(|d| d != head_dim) {
-        return meta.error(&meta.key("rope.dimension_count"), "a part of each head is turned: not supported");
+    if meta
+        .size("rope.dimension_count")?
+        .is_some_and(|d| d != head_dim)
+    {
+        return meta.error(
+            &meta.key("rope.dimension_count"),
+            "a part of each head is turned: not supported",
+        );
     }
     let layers = meta.need_size("block_count")?;
     let window = meta.size("attention.sliding_window")?.filter(|&w| w > 0);
@@ -95,9 +116,14 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
         num_attention_heads: heads,
         num_key_value_heads: meta.size("attention.head_count_kv")?.unwrap_or(heads),
         head_dim,
-        rms_norm_eps: meta
-            .need("attention.layer_norm_rms_epsilon", meta.number("attention.layer_norm_rms_epsilon")?)?,
-        rope: Rope { theta: meta.need("rope.freq_base", meta.number("rope.freq_base")?)?, scaling: scaling(&meta)? },
+        rms_norm_eps: meta.need(
+            "attention.layer_norm_rms_epsilon",
+            meta.number("attention.layer_norm_rms_epsilon")?,
+        )?,
+        rope: Rope {
+            theta: meta.need("rope.freq_base", meta.number("rope.freq_base")?)?,
+            scaling: scaling(&meta)?,
+        },
         sliding_windows: Vec::new(),
         biases: biases(header),
         tie_word_embeddings: !header.tensors.iter().any(|t| t.name == "output.weight"),
@@ -109,24 +135,39 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
     Ok(model)
 }
 
-/// Metadata is silent about biases: those of the first layer, which every other layer must then have too.
+/// Metadata is silent about biases: those of the first layer, which every other layer must then
+/// have too.
 fn biases(header: &Header) -> Vec<Projection> {
     let biased = |projection: &Projection| {
-        let bias = format!("{}.bias", Place { layer: 0, projection: *projection });
-        header.tensors.iter().any(|t| hugging_face_name(&t.name).as_ref() == Some(&bias))
+        let bias = format!(
+            "{}.bias",
+            Place {
+                layer: 0,
+                projection: *projection
+            }
+        );
+        header
+            .tensors
+            .iter()
+            .any(|t| hugging_face_name(&t.name).as_ref() == Some(&bias))
     };
     Projection::ALL.into_iter().filter(biased).collect()
 }
 
 /// The embedding's rows; metadata may leave the size out, but not contradict it.
 fn vocab_size(meta: &Metadata<'_>) -> Result<usize> {
-    let Some([rows, _]) = meta.header.tensor("token_embd.weight").map(|t| t.shape.as_slice()) else {
+    let Some([rows, _]) = meta
+        .header
+        .tensor("token_embd.weight")
+        .map(|t| t.shape.as_slice())
+    else {
         return meta.error("token_embd.weight", "is missing or no matrix");
     };
     match meta.size("vocab_size")? {
-        Some(size) if size != *rows => {
-            meta.error(&meta.key("vocab_size"), format!("is {size}, but token_embd.weight has {rows} rows"))
-        }
+        Some(size) if size != *rows => meta.error(
+            &meta.key("vocab_size"),
+            format!("is {size}, but token_embd.weight has {rows} rows"),
+        ),
         _ => Ok(*rows),
     }
 }
@@ -140,19 +181,27 @@ fn scaling(meta: &Metadata<'_>) -> Result<RopeScaling> {
     let factor = meta.positive("rope.scaling.factor")?;
     match kind {
         "none" => Ok(RopeScaling::None),
-        "linear" => Ok(RopeScaling::Linear { factor: meta.need("rope.scaling.factor", factor)? }),
+        "linear" => Ok(RopeScaling::Linear {
+            factor: meta.need("rope.scaling.factor", factor)?,
+        }),
         "yarn" => {
             let factor = meta.need("rope.scaling.factor", factor)?;
             let context = meta.need_size("rope.scaling.original_context_length")?;
             Ok(RopeScaling::Yarn(Yarn {
                 factor,
                 original_max_position_embeddings: context as f64,
-                beta_fast: meta.positive("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0),
+                beta_fast: meta
+                    .positive("rope.scaling.yarn_beta_fast")?
+                    .unwrap_or(32.0),
                 beta_slow: meta.positive("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0),
-                attention_factor: meta.positive("rope.scaling.attn_factor")?.unwrap_or(1.0) * yarn_mscale(factor, 1.0),
+                attention_factor: meta.positive("rope.scaling.attn_factor")?.unwrap_or(1.0)
+                    * yarn_mscale(factor, 1.0),
                 truncate: true,
             }))
         }
-        other => meta.error(&meta.key("rope.scaling.type"), format!("`{other}` is not supported")),
+        other => meta.error(
+            &meta.key("rope.scaling.type"),
+            format!("`{other}` is not supported"),
+        ),
     }
 }

@@ -26,7 +26,11 @@ struct Object<'a> {
 
 impl Object<'_> {
     fn error<T>(&self, key: &str, problem: impl Into<String>) -> Result<T> {
-        Err(ModelError::Config { file: self.file.clone(), key: format!("{}{key}", self.at), problem: problem.into() })
+        Err(ModelError::Config {
+            file: self.file.clone(),
+            key: format!("{}{key}", self.at),
+            problem: problem.into(),
+        })
     }
 
     /// The value; absent and null are the same, as in the files.
@@ -77,7 +81,11 @@ pub(super) fn read(file: &Path) -> Result<ModelConfig> {
         key: format!("line {}", e.line()),
         problem: format!("no JSON: {e}"),
     })?;
-    let config = Object { file: file.to_owned(), at: "", value: &value };
+    let config = Object {
+        file: file.to_owned(),
+        at: "",
+        value: &value,
+    };
     check_family(&config)?;
     let need = |key: &str| config.size(key).and_then(|v| config.need(key, v));
     let (layers, heads) = (need("num_hidden_layers")?, need("num_attention_heads")?);
@@ -85,7 +93,12 @@ pub(super) fn read(file: &Path) -> Result<ModelConfig> {
     let head_dim = match config.size("head_dim")? {
         Some(size) => size,
         None if heads > 0 && hidden_size.is_multiple_of(heads) => hidden_size / heads,
-        None => return config.error("head_dim", format!("is missing, and {heads} heads do not divide {hidden_size}")),
+        None => {
+            return config.error(
+                "head_dim",
+                format!("is missing, and {heads} heads do not divide {hidden_size}"),
+            );
+        }
     };
     let mut model = ModelConfig {
         vocab_size: need("vocab_size")?,
@@ -109,10 +122,18 @@ pub(super) fn read(file: &Path) -> Result<ModelConfig> {
 }
 
 fn check_family(config: &Object<'_>) -> Result<()> {
-    let family = config.get("model_type").and_then(Value::as_str).unwrap_or("none");
+    let family = config
+        .get("model_type")
+        .and_then(Value::as_str)
+        .unwrap_or("none");
     if !FAMILIES.contains(&family) {
-        return config
-            .error("model_type", format!("`{family}` is none of the supported families: {}", FAMILIES.join(", ")));
+        return config.error(
+            "model_type",
+            format!(
+                "`{family}` is none of the supported families: {}",
+                FAMILIES.join(", ")
+            ),
+        );
     }
     match config.get("hidden_act").and_then(Value::as_str) {
         None | Some("silu") => Ok(()),
@@ -122,9 +143,14 @@ fn check_family(config: &Object<'_>) -> Result<()> {
 
 fn rope(config: &Object<'_>) -> Result<Rope> {
     let part = |key: &'static str, at: &'static str| {
-        config.get(key).map(|value| Object { file: config.file.clone(), at, value })
+        config.get(key).map(|value| Object {
+            file: config.file.clone(),
+            at,
+            value,
+        })
     };
-    // transformers 5 keeps base and scaling together; before, the base stood beside `rope_scaling`.
+    // transformers 5 keeps base and scaling together; before, the base stood beside
+    // `rope_scaling`.
     let newer = part("rope_parameters", "rope_parameters.");
     let older = part("rope_scaling", "rope_scaling.");
     let theta = match &newer {
@@ -143,15 +169,24 @@ fn rope(config: &Object<'_>) -> Result<Rope> {
 }
 
 fn scaling(section: &Object<'_>, config: &Object<'_>) -> Result<RopeScaling> {
-    let kind = section.get("rope_type").or(section.get("type")).and_then(Value::as_str).unwrap_or("default");
+    let kind = section
+        .get("rope_type")
+        .or(section.get("type"))
+        .and_then(Value::as_str)
+        .unwrap_or("default");
     let need = |key: &str| section.need(key, section.positive(key)?);
     match kind {
         "default" => Ok(RopeScaling::None),
-        "linear" => Ok(RopeScaling::Linear { factor: need("factor")? }),
+        "linear" => Ok(RopeScaling::Linear {
+            factor: need("factor")?,
+        }),
         "llama3" => {
             let (low, high) = (need("low_freq_factor")?, need("high_freq_factor")?);
             if high <= low {
-                return section.error("high_freq_factor", format!("{high} is not above low_freq_factor, {low}"));
+                return section.error(
+                    "high_freq_factor",
+                    format!("{high} is not above low_freq_factor, {low}"),
+                );
             }
             Ok(RopeScaling::Llama3 {
                 factor: need("factor")?,
@@ -161,9 +196,10 @@ fn scaling(section: &Object<'_>, config: &Object<'_>) -> Result<RopeScaling> {
             })
         }
         "yarn" => yarn(section, config, need("factor")?).map(RopeScaling::Yarn),
-        other => {
-            section.error("rope_type", format!("`{other}` is not supported; default, linear, llama3 and yarn are"))
-        }
+        other => section.error(
+            "rope_type",
+            format!("`{other}` is not supported; default, linear, llama3 and yarn are"),
+        ),
     }
 }
 
@@ -171,14 +207,22 @@ fn yarn(section: &Object<'_>, config: &Object<'_>, factor: f64) -> Result<Yarn> 
     let key = "original_max_position_embeddings";
     let context = match section.positive(key)? {
         Some(context) => context,
-        None => config.need("max_position_embeddings", config.positive("max_position_embeddings")?)?,
+        None => config.need(
+            "max_position_embeddings",
+            config.positive("max_position_embeddings")?,
+        )?,
     };
-    let attention_factor =
-        match (section.positive("attention_factor")?, section.number("mscale")?, section.number("mscale_all_dim")?) {
-            (Some(given), ..) => given,
-            (None, Some(m), Some(all)) if m != 0.0 && all != 0.0 => yarn_mscale(factor, m) / yarn_mscale(factor, all),
-            _ => yarn_mscale(factor, 1.0),
-        };
+    let attention_factor = match (
+        section.positive("attention_factor")?,
+        section.number("mscale")?,
+        section.number("mscale_all_dim")?,
+    ) {
+        (Some(given), ..) => given,
+        (None, Some(m), Some(all)) if m != 0.0 && all != 0.0 => {
+            yarn_mscale(factor, m) / yarn_mscale(factor, all)
+        }
+        _ => yarn_mscale(factor, 1.0),
+    };
     Ok(Yarn {
         factor,
         original_max_position_embeddings: context,
@@ -189,7 +233,8 @@ fn yarn(section: &Object<'_>, config: &Object<'_>, factor: f64) -> Result<Yarn> 
     })
 }
 
-/// As the families' code has it: `qwen2` always on q, k and v, `llama` by its flags, `mistral` never.
+/// As the families' code has it: `qwen2` always on q, k and v, `llama` by its flags, `mistral`
+/// never.
 fn biases(config: &Object<'_>) -> Result<Vec<Projection>> {
     use Projection::{Down, Gate, K, O, Q, Up, V};
     let mut biases = Vec::new();
@@ -208,8 +253,8 @@ fn biases(config: &Object<'_>) -> Result<Vec<Projection>> {
     Ok(biases)
 }
 
-/// Which layers slide: as `layer_types` says; else all where a window is given, unless `use_sliding_window` is there,
-/// which then speaks for the layers from `max_window_layers` on.
+/// Which layers slide: as `layer_types` says; else all where a window is given, unless
+/// `use_sliding_window` is there, which then speaks for the layers from `max_window_layers` on.
 fn windows(config: &Object<'_>, layers: usize) -> Result<Vec<Option<usize>>> {
     let window = config.size("sliding_window")?;
     if window == Some(0) {
@@ -221,11 +266,16 @@ fn windows(config: &Object<'_>, layers: usize) -> Result<Vec<Option<usize>>> {
             Some(true) => config.size("max_window_layers")?.unwrap_or(0),
             Some(false) => layers,
         };
-        return Ok((0..layers).map(|layer| window.filter(|_| layer >= from)).collect());
+        return Ok((0..layers)
+            .map(|layer| window.filter(|_| layer >= from))
+            .collect());
     };
     let types = types.as_array().map(Vec::as_slice).unwrap_or_default();
     if types.len() != layers {
-        return config.error("layer_types", format!("{} entries for {layers} layers", types.len()));
+        return config.error(
+            "layer_types",
+            format!("{} entries for {layers} layers", types.len()),
+        );
     }
     types
         .iter()

@@ -1,5 +1,6 @@
-//! What a decoder is: the properties in which the Llama, Mistral and Qwen2 families differ, read from `config.json` (both
-//! the older and transformers 5's way of writing RoPE and dtype) or from GGUF metadata. Never here: tensors.
+//! What a decoder is: the properties in which the Llama, Mistral and Qwen2 families differ,
+//! read from `config.json` (both the older and transformers 5's way of writing RoPE and dtype)
+//! or from GGUF metadata. Never here: tensors.
 
 mod gguf;
 mod json;
@@ -69,7 +70,10 @@ impl ModelConfig {
     /// (out, in) of a projection, by its weight name.
     pub fn projection_shape(&self, name: &str) -> Option<(usize, usize)> {
         let (e, f) = (self.hidden_size, self.intermediate_size);
-        let (q, kv) = (self.num_attention_heads * self.head_dim, self.num_key_value_heads * self.head_dim);
+        let (q, kv) = (
+            self.num_attention_heads * self.head_dim,
+            self.num_key_value_heads * self.head_dim,
+        );
         match name {
             "q_proj" => Some((q, e)),
             "k_proj" | "v_proj" => Some((kv, e)),
@@ -82,8 +86,13 @@ impl ModelConfig {
 
     /// Refuses shapes that no decoder has; sizes are bounded so that nothing overflows later.
     fn check(self, file: &Path) -> Result<Self> {
-        let refuse =
-            |key: &str, problem: String| Err(ModelError::Config { file: file.to_owned(), key: key.into(), problem });
+        let refuse = |key: &str, problem: String| {
+            Err(ModelError::Config {
+                file: file.to_owned(),
+                key: key.into(),
+                problem,
+            })
+        };
         let sizes = [
             ("vocab_size", self.vocab_size, 1 << 24),
             ("hidden_size", self.hidden_size, 1 << 20),
@@ -98,7 +107,10 @@ impl ModelConfig {
                 return refuse(key, format!("{value} is not between 1 and {most}"));
             }
         }
-        if !self.num_attention_heads.is_multiple_of(self.num_key_value_heads) {
+        if !self
+            .num_attention_heads
+            .is_multiple_of(self.num_key_value_heads)
+        {
             let heads = self.num_attention_heads;
             return refuse(
                 "num_key_value_heads",
@@ -106,13 +118,19 @@ impl ModelConfig {
             );
         }
         if !self.head_dim.is_multiple_of(2) {
-            return refuse("head_dim", format!("{} is odd; RoPE turns pairs", self.head_dim));
+            return refuse(
+                "head_dim",
+                format!("{} is odd; RoPE turns pairs", self.head_dim),
+            );
         }
         if !(self.rope.theta > 1.0 && self.rope.theta.is_finite()) {
             return refuse("rope_theta", format!("{} is not above 1", self.rope.theta));
         }
         if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps < 1.0) {
-            return refuse("rms_norm_eps", format!("{} is not between 0 and 1", self.rms_norm_eps));
+            return refuse(
+                "rms_norm_eps",
+                format!("{} is not between 0 and 1", self.rms_norm_eps),
+            );
         }
         Ok(self)
     }

@@ -1,5 +1,5 @@
-//! RoPE's frequencies and their scalings: `linear` (arXiv 2306.15595), `llama3`, `yarn` (arXiv 2309.00071), and the
-//! per-frequency factors that GGUF files carry instead of `llama3`.
+//! RoPE's frequencies and their scalings: `linear` (arXiv 2306.15595), `llama3`, `yarn` (arXiv
+//! 2309.00071), and the per-frequency factors that GGUF files carry instead of `llama3`.
 
 use candle_core::{Device, Tensor};
 
@@ -61,17 +61,26 @@ pub struct Yarn {
 impl Rope {
     /// Angle per position of each pair: (D/2).
     pub fn inverse_frequencies(&self, head_dim: usize) -> Vec<f32> {
-        let plain: Vec<f64> = (0..head_dim / 2).map(|i| self.theta.powf(-2.0 * i as f64 / head_dim as f64)).collect();
+        let plain: Vec<f64> = (0..head_dim / 2)
+            .map(|i| self.theta.powf(-2.0 * i as f64 / head_dim as f64))
+            .collect();
         let scaled: Vec<f64> = match &self.scaling {
             RopeScaling::None => plain,
             RopeScaling::Linear { factor } => plain.iter().map(|f| f / factor).collect(),
-            RopeScaling::Factors(factors) => plain.iter().zip(factors).map(|(f, &by)| f / f64::from(by)).collect(),
+            RopeScaling::Factors(factors) => plain
+                .iter()
+                .zip(factors)
+                .map(|(f, &by)| f / f64::from(by))
+                .collect(),
             RopeScaling::Llama3 {
                 factor,
                 low_freq_factor: low,
                 high_freq_factor: high,
                 original_max_position_embeddings: context,
-            } => plain.iter().map(|&f| llama3(f, *factor, *low, *high, *context)).collect(),
+            } => plain
+                .iter()
+                .map(|&f| llama3(f, *factor, *low, *high, *context))
+                .collect(),
             RopeScaling::Yarn(yarn) => yarn.scale(&plain, self.theta, head_dim),
         };
         scaled.into_iter().map(|f| f as f32).collect()
@@ -79,7 +88,11 @@ impl Rope {
 
     /// Factor of cosines and sines.
     pub fn attention_factor(&self) -> f64 {
-        if let RopeScaling::Yarn(yarn) = &self.scaling { yarn.attention_factor } else { 1.0 }
+        if let RopeScaling::Yarn(yarn) = &self.scaling {
+            yarn.attention_factor
+        } else {
+            1.0
+        }
     }
 
     /// Cosines and sines at `positions`: (N, D/2) each, f32.
@@ -96,7 +109,10 @@ impl Rope {
             }
         }
         let shape = (positions.len(), head_dim / 2);
-        Ok(Angles { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
+        Ok(Angles {
+            cos: Tensor::from_vec(cos, shape, device)?,
+            sin: Tensor::from_vec(sin, shape, device)?,
+        })
     }
 }
 
@@ -117,7 +133,8 @@ impl Yarn {
         let dim = head_dim as f64;
         // The dimension that turns `turns` times over the original context.
         let at = |turns: f64| {
-            dim * (self.original_max_position_embeddings / (turns * 2.0 * std::f64::consts::PI)).ln()
+            dim * (self.original_max_position_embeddings / (turns * 2.0 * std::f64::consts::PI))
+                .ln()
                 / (2.0 * theta.ln())
         };
         let (mut low, mut high) = (at(self.beta_fast), at(self.beta_slow));
@@ -129,11 +146,19 @@ impl Yarn {
             high += 0.001;
         }
         let ramp = |i: usize| ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
-        plain.iter().enumerate().map(|(i, &f)| f / self.factor * ramp(i) + f * (1.0 - ramp(i))).collect()
+        plain
+            .iter()
+            .enumerate()
+            .map(|(i, &f)| f / self.factor * ramp(i) + f * (1.0 - ramp(i)))
+            .collect()
     }
 }
 
 /// YaRN's attention factor where the configuration gives none.
 pub(super) fn yarn_mscale(factor: f64, mscale: f64) -> f64 {
-    if factor <= 1.0 { 1.0 } else { 0.1 * mscale * factor.ln() + 1.0 }
+    if factor <= 1.0 {
+        1.0
+    } else {
+        0.1 * mscale * factor.ln() + 1.0
+    }
 }

@@ -24,10 +24,17 @@ fn check_error(extra: &str, want: &str) {
 #[test]
 fn windows_by_property() {
     let theta = r#""rope_theta": 1e4"#;
-    let windows = |extra: &str| read(&with(&format!("{theta}, {extra}"))).expect("reads").sliding_windows;
+    let windows = |extra: &str| {
+        read(&with(&format!("{theta}, {extra}")))
+            .expect("reads")
+            .sliding_windows
+    };
     assert_eq!(windows(r#""sliding_window": 8"#), [Some(8); 4]);
     assert_eq!(windows(r#""sliding_window": null"#), [None; 4]);
-    assert_eq!(windows(r#""sliding_window": 8, "use_sliding_window": false"#), [None; 4]);
+    assert_eq!(
+        windows(r#""sliding_window": 8, "use_sliding_window": false"#),
+        [None; 4]
+    );
     let upper = r#""sliding_window": 8, "use_sliding_window": true, "max_window_layers": 3"#;
     assert_eq!(windows(upper), [None, None, None, Some(8)]);
     let typed = r#""sliding_window": 8, "use_sliding_window": false,
@@ -37,7 +44,10 @@ fn windows_by_property() {
 
 #[test]
 fn both_ways_of_writing_rope() {
-    let older = read(&with(r#""rope_theta": 5e5, "rope_scaling": {"type": "linear", "factor": 2.0}"#)).expect("reads");
+    let older = read(&with(
+        r#""rope_theta": 5e5, "rope_scaling": {"type": "linear", "factor": 2.0}"#,
+    ))
+    .expect("reads");
     let newer = r#""rope_parameters": {"rope_theta": 5e5, "rope_type": "linear", "factor": 2.0}"#;
     assert_eq!(older.rope, read(&with(newer)).expect("reads").rope);
     assert_eq!(older.rope.scaling, RopeScaling::Linear { factor: 2.0 });
@@ -45,16 +55,33 @@ fn both_ways_of_writing_rope() {
 
 #[test]
 fn refuses_by_key() {
-    check_error(r#""max_position_embeddings": 5"#, "`rope_theta`: is missing");
+    check_error(
+        r#""max_position_embeddings": 5"#,
+        "`rope_theta`: is missing",
+    );
     check_error(
         r#""rope_theta": 1e4, "rope_scaling": {"rope_type": "dynamic"}"#,
         "`rope_scaling.rope_type`: `dynamic`",
     );
-    check_error(r#""rope_theta": 1e4, "hidden_act": "gelu""#, "`hidden_act`: `gelu`");
-    check_error(r#""rope_theta": 1e4, "num_key_value_heads": 3"#, "3 does not divide 4 heads");
-    check_error(r#""rope_theta": 1e4, "hidden_size": "big""#, "`hidden_size`: is no whole number");
-    let error = read(r#"{"model_type": "gpt2"}"#).expect_err("refused").to_string();
-    assert!(error.contains("`gpt2` is none of the supported families: llama, mistral, qwen2"), "{error}");
+    check_error(
+        r#""rope_theta": 1e4, "hidden_act": "gelu""#,
+        "`hidden_act`: `gelu`",
+    );
+    check_error(
+        r#""rope_theta": 1e4, "num_key_value_heads": 3"#,
+        "3 does not divide 4 heads",
+    );
+    check_error(
+        r#""rope_theta": 1e4, "hidden_size": "big""#,
+        "`hidden_size`: is no whole number",
+    );
+    let error = read(r#"{"model_type": "gpt2"}"#)
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        error.contains("`gpt2` is none of the supported families: llama, mistral, qwen2"),
+        "{error}"
+    );
     let error = read("{\n\n  oops").expect_err("refused").to_string();
     assert!(error.contains("`line 3`"), "{error}");
 }
@@ -84,7 +111,8 @@ fn scaled_frequencies_equal_the_reference() {
         }),
     };
     let reference: serde_json::Value =
-        serde_json::from_str(include_str!("../../tests/rope_reference.json")).expect("reference values");
+        serde_json::from_str(include_str!("../../tests/rope_reference.json"))
+            .expect("reference values");
     for (name, rope) in [("llama3", &llama3), ("yarn", &yarn)] {
         let want = reference[name]["inv_freq"].as_array().expect("a list");
         let got = rope.inverse_frequencies(16);
@@ -93,7 +121,9 @@ fn scaled_frequencies_equal_the_reference() {
             let w = w.as_f64().expect("a number");
             assert!((f64::from(*g) - w).abs() <= 1e-6 * w, "{name}: {g} not {w}");
         }
-        let factor = reference[name]["attention_factor"].as_f64().expect("a number");
+        let factor = reference[name]["attention_factor"]
+            .as_f64()
+            .expect("a number");
         assert!((rope.attention_factor() - factor).abs() < 1e-9, "{name}");
     }
 }

@@ -1,5 +1,5 @@
-//! Walks through the blocks that show what is inside on the way, and may put something else in its place: capture, lens,
-//! patching, silencing. Never here: what is made of it.
+//! Walks through the blocks that show what is inside on the way, and may put something else in
+//! its place: capture, lens, patching, silencing. Never here: what is made of it.
 
 use candle_core::Tensor;
 
@@ -18,8 +18,8 @@ pub struct Seen<'a> {
     pub layer: Layer,
     /// The residual stream after it: (N, E).
     pub residual: &'a Tensor,
-    /// The block's gates before their activation and its up projections, (N, F) each; `None` after the embedding, and where
-    /// they were not asked for.
+    /// The block's gates before their activation and its up projections, (N, F) each; `None`
+    /// after the embedding, and where they were not asked for.
     pub mlp: Option<(&'a Tensor, &'a Tensor)>,
 }
 
@@ -43,11 +43,16 @@ impl Look {
     }
 }
 
-/// What is called at each layer; what it returns goes on in place of the residual stream (N, E).
+/// What is called at each layer; what it returns goes on in place of the residual stream (N,
+/// E).
 pub type Visitor<'a> = dyn FnMut(Seen<'_>) -> Result<Option<Tensor>> + 'a;
 
 fn show<'a>(layer: Layer, residual: &'a Tensor, saved: Option<&'a BlockSaved>) -> Seen<'a> {
-    Seen { layer, residual, mlp: saved.and_then(BlockSaved::gated) }
+    Seen {
+        layer,
+        residual,
+        mlp: saved.and_then(BlockSaved::gated),
+    }
 }
 
 impl Decoder {
@@ -63,8 +68,9 @@ impl Decoder {
         self.walk_through(input_ids, rows, prefix, Look::Residual, visit)
     }
 
-    /// As [`Decoder::walk`], looking as far as `look` says; what `visit` returns goes on in place of what it was shown. Keys
-    /// and values of later layers are of the changed stream, those of earlier ones are not touched.
+    /// As [`Decoder::walk`], looking as far as `look` says; what `visit` returns goes on in
+    /// place of what it was shown. Keys and values of later layers are of the changed stream,
+    /// those of earlier ones are not touched.
     pub fn walk_through(
         &self,
         input_ids: &[u32],
@@ -73,12 +79,19 @@ impl Decoder {
         look: Look,
         visit: &mut Visitor<'_>,
     ) -> Result<Tensor> {
-        let see = &mut |layer, x: &Tensor, _, saved: Option<BlockSaved>| visit(show(layer, x, saved.as_ref()));
+        let see = &mut |layer, x: &Tensor, _, saved: Option<BlockSaved>| {
+            visit(show(layer, x, saved.as_ref()))
+        };
         Ok(self.run(input_ids, rows, prefix, None, look.keep(), see)?.0)
     }
 
-    /// Keys and values of `input_ids` after what `before` holds, and the residual stream of their rows.
-    pub fn prefill(&self, input_ids: &[u32], before: Option<&KvCache>) -> Result<(KvCache, Tensor)> {
+    /// Keys and values of `input_ids` after what `before` holds, and the residual stream of
+    /// their rows.
+    pub fn prefill(
+        &self,
+        input_ids: &[u32],
+        before: Option<&KvCache>,
+    ) -> Result<(KvCache, Tensor)> {
         self.prefill_through(input_ids, before, Look::Residual, &mut |_| Ok(None))
     }
 
@@ -93,33 +106,59 @@ impl Decoder {
         let held = before.map_or(0, KvCache::len);
         let rows = Rows::new([input_ids.len()], held);
         let mut layers: Vec<LayerKv> = Vec::with_capacity(self.blocks.len());
-        let (x, _) = self.run(input_ids, &rows, before, None, look.keep(), &mut |layer, x, kv, saved| {
-            if let (Layer::After(layer), Some(mut kv)) = (layer, kv) {
-                if let Some(old) = before.map(|before| &before.layers[layer - 1]) {
-                    kv = LayerKv::new(Tensor::cat(&[&old.k, &kv.k], 0)?, Tensor::cat(&[&old.v, &kv.v], 0)?);
+        let (x, _) = self.run(
+            input_ids,
+            &rows,
+            before,
+            None,
+            look.keep(),
+            &mut |layer, x, kv, saved| {
+                if let (Layer::After(layer), Some(mut kv)) = (layer, kv) {
+                    if let Some(old) = before.map(|before| &before.layers[layer - 1]) {
+                        kv = LayerKv::new(
+                            Tensor::cat(&[&old.k, &kv.k], 0)?,
+                            Tensor::cat(&[&old.v, &kv.v], 0)?,
+                        );
+                    }
+                    kv.pack(&self.config.heads(layer - 1))?;
+                    layers.push(kv);
                 }
-                kv.pack(&self.config.heads(layer - 1))?;
-                layers.push(kv);
-            }
-            visit(show(layer, x, saved.as_ref()))
-        })?;
-        Ok((KvCache { layers, length: held + input_ids.len() }, x))
+                visit(show(layer, x, saved.as_ref()))
+            },
+        )?;
+        Ok((
+            KvCache {
+                layers,
+                length: held + input_ids.len(),
+            },
+            x,
+        ))
     }
 
-    /// Switches neurons off, each a block from 1 and an index from 0: what they would add to the residual stream is 0 from
-    /// now on. Replaces what was switched off before; none switches all on. Caches made before are wrong afterwards, and
-    /// there is no backward while any is off.
+    /// Switches neurons off, each a block from 1 and an index from 0: what they would add to
+    /// the residual stream is 0 from now on. Replaces what was switched off before; none
+    /// switches all on. Caches made before are wrong afterwards, and there is no backward while
+    /// any is off.
     ///
     /// # Errors
     /// A block or an index that the model does not have.
     pub fn silence(&mut self, neurons: &[(usize, u32)]) -> Result<()> {
         let (layers, width) = (self.blocks.len(), self.config.intermediate_size);
-        if let Some((layer, index)) = neurons.iter().find(|(l, i)| *l == 0 || *l > layers || *i as usize >= width) {
-            let problem = format!("neuron {index} of block {layer}: there are {width} in each of blocks 1 to {layers}");
+        if let Some((layer, index)) = neurons
+            .iter()
+            .find(|(l, i)| *l == 0 || *l > layers || *i as usize >= width)
+        {
+            let problem = format!(
+                "neuron {index} of block {layer}: there are {width} in each of blocks 1 to {layers}"
+            );
             return Err(ModelError::Input(problem));
         }
         for (at, block) in self.blocks.iter_mut().enumerate() {
-            let off: Vec<u32> = neurons.iter().filter(|(layer, _)| *layer == at + 1).map(|(_, index)| *index).collect();
+            let off: Vec<u32> = neurons
+                .iter()
+                .filter(|(layer, _)| *layer == at + 1)
+                .map(|(_, index)| *index)
+                .collect();
             block.silence(&off, width, &self.device)?;
         }
         Ok(())

@@ -20,6 +20,12 @@ pub fn forward(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         return Ok((a + b)?);
     }
     let (x, y) = (View::<f32>::new(a, "add")?, View::<f32>::new(b, "add")?);
-    let sum: Vec<f32> = x.slice().par_iter().zip(y.slice()).with_min_len(8192).map(|(x, y)| x + y).collect();
+    let sum: Vec<f32> = x
+        .slice()
+        .par_iter()
+        .zip(y.slice())
+        .with_min_len(8192)
+        .map(|(x, y)| x + y)
+        .collect();
     view::tensor(sum, a.shape())
 }

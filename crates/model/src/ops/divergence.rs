@@ -1,6 +1,7 @@
-//! `divergence`: Kullback-Leibler divergence of what hidden rows x lm_head say from what a model says there itself, and its
-//! gradient; what a tuned lens is trained by (arXiv 2303.08112, equation 3). In chunks of rows, as `cross_entropy`; only
-//! the model's own distributions are (N, V).
+//! `divergence`: Kullback-Leibler divergence of what hidden rows x lm_head say from what a
+//! model says there itself, and its gradient; what a tuned lens is trained by (arXiv
+//! 2303.08112, equation 3). In chunks of rows, as `cross_entropy`; only the model's own
+//! distributions are (N, V).
 
 use candle_core::{D, DType, Tensor};
 use rayon::prelude::*;
@@ -30,7 +31,8 @@ pub struct Shares {
 
 /// Divergence of each row, and the gradient of their sum by the rows if asked for.
 pub struct Divergence {
-    /// Sum over the vocabulary of p (log p - log q), nats; p is the wanted distribution, q that of the row.
+    /// Sum over the vocabulary of p (log p - log q), nats; p is the wanted distribution, q that
+    /// of the row.
     pub each: Vec<f64>,
     /// d sum / d hidden: (N, E); `None` where it was not asked for.
     pub d_hidden: Option<Tensor>,
@@ -47,16 +49,29 @@ impl Shares {
         let shares = if view::is_fused(logits) {
             let mut values = View::<f32>::new(logits, "divergence")?.slice().to_vec();
             let entropies = values.par_chunks_mut(vocab.max(1)).map(normalise).collect();
-            Self { values: view::tensor(values, (rows, vocab))?, entropies }
+            Self {
+                values: view::tensor(values, (rows, vocab))?,
+                entropies,
+            }
         } else {
             let log_p = log_softmax_composed(logits)?;
             let values = log_p.exp()?;
-            let entropies = (&values * log_p)?.sum(D::Minus1)?.neg()?.to_dtype(DType::F64)?.to_vec1()?;
+            let entropies = (&values * log_p)?
+                .sum(D::Minus1)?
+                .neg()?
+                .to_dtype(DType::F64)?
+                .to_vec1()?;
             Self { values, entropies }
         };
-        match shares.entropies.iter().position(|entropy| !entropy.is_finite()) {
+        match shares
+            .entropies
+            .iter()
+            .position(|entropy| !entropy.is_finite())
+        {
             None => Ok(shares),
-            Some(row) => Err(ModelError::NotFinite(format!("the distribution of row {row}"))),
+            Some(row) => Err(ModelError::NotFinite(format!(
+                "the distribution of row {row}"
+            ))),
         }
     }
 
@@ -86,20 +101,32 @@ fn normalise(row: &mut [f32]) -> f64 {
     log_sum - sums.iter().map(|&sum| f64::from(sum)).sum::<f64>()
 }
 
-/// `hidden` (N, E) rows after the final norm, `lm_head` (V, E), and the distributions that they should have.
+/// `hidden` (N, E) rows after the final norm, `lm_head` (V, E), and the distributions that they
+/// should have.
 ///
 /// # Errors
 /// Shapes that do not fit.
-pub fn forward_backward(hidden: &Tensor, lm_head: &Weight, shares: &Shares, with_gradient: bool) -> Result<Divergence> {
+pub fn forward_backward(
+    hidden: &Tensor,
+    lm_head: &Weight,
+    shares: &Shares,
+    with_gradient: bool,
+) -> Result<Divergence> {
     let ((rows, width), (vocab, depth)) = (hidden.dims2()?, lm_head.dims());
-    let _running = enter(Op::CrossEntropy, (2 + 2 * usize::from(with_gradient)) * rows * width * vocab);
+    let _running = enter(
+        Op::CrossEntropy,
+        (2 + 2 * usize::from(with_gradient)) * rows * width * vocab,
+    );
     let fit = width == depth && shares.values.dims() == [rows, vocab];
     check_shapes("divergence", fit, &[hidden, &shares.values])?;
     if !view::is_fused(hidden) {
         return composed(hidden, lm_head.tensor("divergence")?, shares, with_gradient);
     }
     let head = lm_head.panels("divergence")?;
-    let (values, wanted) = (View::<f32>::new(hidden, "divergence")?, View::<f32>::new(&shares.values, "divergence")?);
+    let (values, wanted) = (
+        View::<f32>::new(hidden, "divergence")?,
+        View::<f32>::new(&shares.values, "divergence")?,
+    );
     let mut d_hidden = with_gradient.then(|| view::unfilled(rows * width));
     let mut each = Vec::with_capacity(rows);
     let mut logits = view::unfilled(CHUNK.min(rows) * vocab);
@@ -108,25 +135,46 @@ pub fn forward_backward(hidden: &Tensor, lm_head: &Weight, shares: &Shares, with
         let wanted = Wanted::Shares(&wanted.slice()[chunk.start * vocab..chunk.end * vocab]);
         let part = chunk.start * width..chunk.end * width;
         let softmax = Softmax::new(&values.slice()[part.clone()], head, wanted, &mut logits);
-        each.extend(softmax.losses().zip(&shares.entropies[chunk]).map(|(loss, entropy)| loss - entropy));
+        each.extend(
+            softmax
+                .losses()
+                .zip(&shares.entropies[chunk])
+                .map(|(loss, entropy)| loss - entropy),
+        );
         if let Some(d) = &mut d_hidden {
             softmax.gradient(head, &logits, &mut d[part]);
         }
     }
-    let d_hidden = d_hidden.map(|d| view::tensor(d, (rows, width))).transpose()?;
+    let d_hidden = d_hidden
+        .map(|d| view::tensor(d, (rows, width)))
+        .transpose()?;
     Ok(Divergence { each, d_hidden })
 }
 
 /// [`forward_backward`] of candle operations.
-pub fn composed(hidden: &Tensor, lm_head: &Tensor, shares: &Shares, with_gradient: bool) -> Result<Divergence> {
+pub fn composed(
+    hidden: &Tensor,
+    lm_head: &Tensor,
+    shares: &Shares,
+    with_gradient: bool,
+) -> Result<Divergence> {
     let head = lm_head.to_dtype(hidden.dtype())?;
     let (mut each, mut gradients) = (Vec::with_capacity(shares.len()), Vec::new());
     for start in (0..shares.len()).step_by(CHUNK) {
         let count = CHUNK.min(shares.len() - start);
         let log_q = log_softmax_composed(&hidden.narrow(0, start, count)?.matmul(&head.t()?)?)?;
         let wanted = shares.values.narrow(0, start, count)?; // (n, V)
-        let losses: Vec<f64> = (&wanted * &log_q)?.sum(D::Minus1)?.neg()?.to_dtype(DType::F64)?.to_vec1()?;
-        each.extend(losses.iter().zip(&shares.entropies[start..]).map(|(loss, entropy)| loss - entropy));
+        let losses: Vec<f64> = (&wanted * &log_q)?
+            .sum(D::Minus1)?
+            .neg()?
+            .to_dtype(DType::F64)?
+            .to_vec1()?;
+        each.extend(
+            losses
+                .iter()
+                .zip(&shares.entropies[start..])
+                .map(|(loss, entropy)| loss - entropy),
+        );
         if with_gradient {
             gradients.push((log_q.exp()? - wanted)?.matmul(&head)?);
         }

@@ -1,4 +1,5 @@
-//! `gated`: the products around `swiglu`, with the activation done on each rectangle of theirs while it is in the cache.
+//! `gated`: the products around `swiglu`, with the activation done on each rectangle of theirs
+//! while it is in the cache.
 
 use std::ops::Range;
 
@@ -21,7 +22,8 @@ use crate::{
 
 /// What the forward gives: all (N, F).
 pub struct Gated {
-    /// The projections of gate and up, for backward; where they are not kept they never reach the memory.
+    /// The projections of gate and up, for backward; where they are not kept they never reach
+    /// the memory.
     pub parts: Option<(Tensor, Tensor)>,
     /// silu(gate) · up
     pub act: Tensor,
@@ -34,18 +36,32 @@ pub fn forward(x: &Tensor, gate: &Projected<'_>, up: &Projected<'_>, keep: bool)
     linear::check_projection(x, gate, None)?;
     linear::check_projection(x, up, None)?;
     if up.weight.dims().0 != width {
-        let shapes = format!("gate {:?}, up {:?} do not fit together", gate.weight.dims(), up.weight.dims());
+        let shapes = format!(
+            "gate {:?}, up {:?} do not fit together",
+            gate.weight.dims(),
+            up.weight.dims()
+        );
         return Err(ModelError::op("gated", shapes));
     }
     if !view::is_fused(x) {
-        let (gate, up) = (linear::forward_composed(x, gate, None)?, linear::forward_composed(x, up, None)?);
+        let (gate, up) = (
+            linear::forward_composed(x, gate, None)?,
+            linear::forward_composed(x, up, None)?,
+        );
         let act = swiglu::forward(&gate, &up)?;
-        return Ok(Gated { parts: keep.then_some((gate, up)), act });
+        return Ok(Gated {
+            parts: keep.then_some((gate, up)),
+            act,
+        });
     }
     let xs = View::<f32>::new(x, "gated")?;
     let (gate_operands, up_operands) = (Operands::new(gate, None)?, Operands::new(up, None)?);
     let kept = if keep { rows * width } else { 0 };
-    let (mut g, mut u, mut a) = (view::unfilled(kept), view::unfilled(kept), view::unfilled(rows * width));
+    let (mut g, mut u, mut a) = (
+        view::unfilled(kept),
+        view::unfilled(kept),
+        view::unfilled(rows * width),
+    );
     let [g_out, u_out, a_out] = [&mut g, &mut u, &mut a].map(|values| Shared::new(values, width));
     let activate = |rows: Range<usize>, cols: Range<usize>, scratch: &[Vec<f32>]| {
         for (i, row) in rows.enumerate() {
@@ -53,8 +69,12 @@ pub fn forward(x: &Tensor, gate: &Projected<'_>, up: &Projected<'_>, keep: bool)
             let act = unsafe { a_out.piece(row, cols.start, cols.len()) };
             if keep {
                 // SAFETY: as above.
-                let (g, u) =
-                    unsafe { (g_out.piece(row, cols.start, cols.len()), u_out.piece(row, cols.start, cols.len())) };
+                let (g, u) = unsafe {
+                    (
+                        g_out.piece(row, cols.start, cols.len()),
+                        u_out.piece(row, cols.start, cols.len()),
+                    )
+                };
                 math::swiglu(g, u, act);
             } else {
                 let piece = i * cols.len()..(i + 1) * cols.len();
@@ -62,18 +82,37 @@ pub fn forward(x: &Tensor, gate: &Projected<'_>, up: &Projected<'_>, keep: bool)
             }
         }
     };
-    let target = |out| if keep { Target::Matrix(out) } else { Target::Scratch };
+    let target = |out| {
+        if keep {
+            Target::Matrix(out)
+        } else {
+            Target::Scratch
+        }
+    };
     let products = vec![
         gate_operands.product(gate, xs.slice(), inner, target(g_out))?,
         up_operands.product(up, xs.slice(), inner, target(u_out))?,
     ];
-    product::run(&[Job { rows, cols: width, products, after: Some(&activate) }]);
+    product::run(&[Job {
+        rows,
+        cols: width,
+        products,
+        after: Some(&activate),
+    }]);
     let tensor = |values| view::tensor(values, (rows, width));
-    let parts = if keep { Some((tensor(g)?, tensor(u)?)) } else { None };
-    Ok(Gated { parts, act: tensor(a)? })
+    let parts = if keep {
+        Some((tensor(g)?, tensor(u)?))
+    } else {
+        None
+    };
+    Ok(Gated {
+        parts,
+        act: tensor(a)?,
+    })
 }
 
-/// Gradients (of gate, of up), both (N, F), from `down`, the share of the projection that reads the activation.
+/// Gradients (of gate, of up), both (N, F), from `down`, the share of the projection that reads
+/// the activation.
 pub fn backward(down: &Share<'_>, gate: &Tensor, up: &Tensor) -> Result<(Tensor, Tensor)> {
     let (rows, width) = gate.dims2()?;
     let _running = enter(Op::GatedBackward, 2 * rows * width * down.weight.dims().0);
@@ -90,12 +129,28 @@ pub fn backward(down: &Share<'_>, gate: &Tensor, up: &Tensor) -> Result<(Tensor,
         for row in rows {
             let at = row * width + cols.start..row * width + cols.end;
             // SAFETY: a job's rectangle is handed to one caller alone.
-            let (d, d_up) =
-                unsafe { (gate_out.piece(row, cols.start, cols.len()), up_out.piece(row, cols.start, cols.len())) };
+            let (d, d_up) = unsafe {
+                (
+                    gate_out.piece(row, cols.start, cols.len()),
+                    up_out.piece(row, cols.start, cols.len()),
+                )
+            };
             math::swiglu_backward(&g.slice()[at.clone()], &u.slice()[at], d, d_up);
         }
     };
-    let products = vec![Product { start: Start::Zero, terms: views.terms(down)?, out: Target::Matrix(gate_out) }];
-    product::run(&[Job { rows, cols: width, products, after: Some(&finish) }]);
-    Ok((view::tensor(d_gate, (rows, width))?, view::tensor(d_up, (rows, width))?))
+    let products = vec![Product {
+        start: Start::Zero,
+        terms: views.terms(down)?,
+        out: Target::Matrix(gate_out),
+    }];
+    product::run(&[Job {
+        rows,
+        cols: width,
+        products,
+        after: Some(&finish),
+    }]);
+    Ok((
+        view::tensor(d_gate, (rows, width))?,
+        view::tensor(d_up, (rows, width))?,
+    ))
 }

@@ -1,4 +1,5 @@
-//! `rope`: rotary position embedding (arXiv 2104.09864), Hugging Face's halves: element i turns with element i + D/2.
+//! `rope`: rotary position embedding (arXiv 2104.09864), Hugging Face's halves: element i turns
+//! with element i + D/2.
 
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -33,28 +34,44 @@ pub enum Turn {
     Backward,
 }
 
-/// Turns each head of `x` (N, heads · D) by its row's angles; the backward of a turn is the turn back.
+/// Turns each head of `x` (N, heads · D) by its row's angles; the backward of a turn is the
+/// turn back.
 pub fn turn(x: &Tensor, angles: &Angles, way: Turn) -> Result<Tensor> {
     let _running = enter(Op::Rope, 0);
     let (rows, width) = x.dims2()?;
     let half = angles.cos.dims2()?.1;
-    if half == 0 || width % (2 * half) != 0 || angles.cos.dims2()?.0 != rows || angles.sin.shape() != angles.cos.shape()
+    if half == 0
+        || width % (2 * half) != 0
+        || angles.cos.dims2()?.0 != rows
+        || angles.sin.shape() != angles.cos.shape()
     {
-        return Err(ModelError::op("rope", format!("rows {:?}, angles {:?}", x.shape(), angles.cos.shape())));
+        return Err(ModelError::op(
+            "rope",
+            format!("rows {:?}, angles {:?}", x.shape(), angles.cos.shape()),
+        ));
     }
     if !view::is_fused(x) {
         return turn_composed(x, angles, way);
     }
-    let (cos, sin) = (View::<f32>::new(&angles.cos, "cos")?, View::<f32>::new(&angles.sin, "sin")?);
+    let (cos, sin) = (
+        View::<f32>::new(&angles.cos, "cos")?,
+        View::<f32>::new(&angles.sin, "sin")?,
+    );
     let mut y = View::<f32>::new(x, "rope")?.slice().to_vec();
     let sign = if way == Turn::Forward { 1.0 } else { -1.0 };
-    let angles = cos.slice().par_chunks(half).zip(sin.slice().par_chunks(half));
-    y.par_chunks_mut(width).zip(angles).with_min_len(ROWS).for_each(|(row, (cos, sin))| {
-        for head in row.chunks_exact_mut(2 * half) {
-            let (low, high) = head.split_at_mut(half);
-            math::turn(low, high, cos, sin, sign);
-        }
-    });
+    let angles = cos
+        .slice()
+        .par_chunks(half)
+        .zip(sin.slice().par_chunks(half));
+    y.par_chunks_mut(width)
+        .zip(angles)
+        .with_min_len(ROWS)
+        .for_each(|(row, (cos, sin))| {
+            for head in row.chunks_exact_mut(2 * half) {
+                let (low, high) = head.split_at_mut(half);
+                math::turn(low, high, cos, sin, sign);
+            }
+        });
     view::tensor(y, (rows, width))
 }
 
@@ -67,7 +84,11 @@ pub fn turn_composed(x: &Tensor, angles: &Angles, way: Turn) -> Result<Tensor> {
     let shape = (rows, 1, 1, half);
     let cos = angles.cos.to_dtype(x.dtype())?.reshape(shape)?;
     let sin = angles.sin.to_dtype(x.dtype())?.reshape(shape)?;
-    let sin = if way == Turn::Forward { sin } else { sin.neg()? };
+    let sin = if way == Turn::Forward {
+        sin
+    } else {
+        sin.neg()?
+    };
     let turned_low = (low.broadcast_mul(&cos)? - high.broadcast_mul(&sin)?)?;
     let turned_high = (high.broadcast_mul(&cos)? + low.broadcast_mul(&sin)?)?;
     Ok(Tensor::cat(&[turned_low, turned_high], 2)?.reshape((rows, width))?)

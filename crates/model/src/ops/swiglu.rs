@@ -28,7 +28,9 @@ pub fn forward(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     let (g, u) = (View::<f32>::new(gate, "gate")?, View::<f32>::new(up, "up")?);
     let mut y = view::unfilled(g.slice().len());
     let inputs = g.slice().par_chunks(CHUNK).zip(u.slice().par_chunks(CHUNK));
-    y.par_chunks_mut(CHUNK).zip(inputs).for_each(|(y, (g, u))| math::swiglu(g, u, y));
+    y.par_chunks_mut(CHUNK)
+        .zip(inputs)
+        .for_each(|(y, (g, u))| math::swiglu(g, u, y));
     view::tensor(y, gate.shape())
 }
 
@@ -41,7 +43,11 @@ pub fn forward_composed(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
 /// Gradients (of gate, of up), both (N, F).
 pub fn backward(gate: &Tensor, up: &Tensor, dy: &Tensor) -> Result<(Tensor, Tensor)> {
     let _running = enter(Op::Elementwise, 0);
-    check_shapes("swiglu", gate.shape() == up.shape() && gate.shape() == dy.shape(), &[gate, up, dy])?;
+    check_shapes(
+        "swiglu",
+        gate.shape() == up.shape() && gate.shape() == dy.shape(),
+        &[gate, up, dy],
+    )?;
     if !view::is_fused(dy) {
         return backward_composed(gate, up, dy);
     }
@@ -50,8 +56,13 @@ pub fn backward(gate: &Tensor, up: &Tensor, dy: &Tensor) -> Result<(Tensor, Tens
     let mut d_up = view::unfilled(d_gate.len());
     let inputs = g.slice().par_chunks(CHUNK).zip(u.slice().par_chunks(CHUNK));
     let outputs = d_gate.par_chunks_mut(CHUNK).zip(d_up.par_chunks_mut(CHUNK));
-    outputs.zip(inputs).for_each(|((d, d_up), (g, u))| math::swiglu_backward(g, u, d, d_up));
-    Ok((view::tensor(d_gate, gate.shape())?, view::tensor(d_up, gate.shape())?))
+    outputs
+        .zip(inputs)
+        .for_each(|((d, d_up), (g, u))| math::swiglu_backward(g, u, d, d_up));
+    Ok((
+        view::tensor(d_gate, gate.shape())?,
+        view::tensor(d_up, gate.shape())?,
+    ))
 }
 
 /// [`backward`] of candle operations.

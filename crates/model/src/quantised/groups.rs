@@ -1,5 +1,6 @@
-//! ggml's blocks of 32 values: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0. Each starts with a scale in f16 and, in the `_1` formats, a
-//! minimum. Values 0..16 are the low halves of the code bytes, 16..32 the high ones. Never here: blocks of 256.
+//! ggml's blocks of 32 values: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0. Each starts with a scale in f16
+//! and, in the `_1` formats, a minimum. Values 0..16 are the low halves of the code bytes,
+//! 16..32 the high ones. Never here: blocks of 256.
 
 use super::GROUP;
 use crate::ops::cpu::math::vectorised;
@@ -15,9 +16,14 @@ pub(super) const Q8_0: usize = 2 + 32;
 pub(super) fn half_at(bytes: &[u8], at: usize) -> f32 {
     let bits = u32::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
     let magnitude = bits & 0x7fff;
-    // Below 2^-14 the number counts steps of 2^-24: as an integer, which no processor is slow with.
+    // Below 2^-14 the number counts steps of 2^-24: as an integer, which no processor is slow
+    // with.
     let small = magnitude as f32 * (1.0 / 16_777_216.0);
-    let more = if magnitude < 0x7c00 { 112 << 23 } else { 224 << 23 };
+    let more = if magnitude < 0x7c00 {
+        112 << 23
+    } else {
+        224 << 23
+    };
     let normal = f32::from_bits((magnitude << 13) + more);
     let value = if magnitude < 0x400 { small } else { normal };
     f32::from_bits(value.to_bits() | (bits & 0x8000) << 16)
@@ -25,7 +31,12 @@ pub(super) fn half_at(bytes: &[u8], at: usize) -> f32 {
 
 /// Calls `decode` for the blocks of `B` bytes from value `from` on; the last may be cut.
 #[inline(always)]
-fn each_block<const B: usize>(row: &[u8], from: usize, out: &mut [f32], decode: impl Fn(&[u8; B], &mut [f32; GROUP])) {
+fn each_block<const B: usize>(
+    row: &[u8],
+    from: usize,
+    out: &mut [f32],
+    decode: impl Fn(&[u8; B], &mut [f32; GROUP]),
+) {
     let blocks = &row.as_chunks::<B>().0[from / GROUP..];
     let (whole, rest) = out.as_chunks_mut::<GROUP>();
     for (block, out) in blocks.iter().zip(whole.iter_mut()) {
@@ -38,7 +49,8 @@ fn each_block<const B: usize>(row: &[u8], from: usize, out: &mut [f32], decode: 
     }
 }
 
-/// Turns sixteen code bytes into 32 values: `value` of code and position, first for the low halves, then the high ones.
+/// Turns sixteen code bytes into 32 values: `value` of code and position, first for the low
+/// halves, then the high ones.
 #[inline(always)]
 fn each_code(codes: &[u8; 16], out: &mut [f32; GROUP], value: impl Fn(i32, usize) -> f32) {
     let (low, high) = out.split_at_mut(16);
@@ -118,8 +130,14 @@ mod tests {
     #[test]
     fn every_f16() {
         for bits in 0..=u16::MAX {
-            let (want, got) = (f16::from_bits(bits).to_f32(), half_at(&bits.to_le_bytes(), 0));
-            assert!(got.to_bits() == want.to_bits() || (got.is_nan() && want.is_nan()), "{bits:#x}: {got} {want}");
+            let (want, got) = (
+                f16::from_bits(bits).to_f32(),
+                half_at(&bits.to_le_bytes(), 0),
+            );
+            assert!(
+                got.to_bits() == want.to_bits() || (got.is_nan() && want.is_nan()),
+                "{bits:#x}: {got} {want}"
+            );
         }
     }
 }

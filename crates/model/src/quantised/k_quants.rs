@@ -1,5 +1,6 @@
-//! ggml's blocks of 256 values (k-quants): 8 groups of 32, which a piece may start and end at. Scales of groups are
-//! themselves quantised and share one f16 of the block. Never here: blocks of 32.
+//! ggml's blocks of 256 values (k-quants): 8 groups of 32, which a piece may start and end at.
+//! Scales of groups are themselves quantised and share one f16 of the block. Never here: blocks
+//! of 32.
 
 use super::{
     GROUP,
@@ -16,7 +17,8 @@ pub(super) const Q4K: usize = 2 + 2 + 12 + 128;
 pub(super) const Q5K: usize = 2 + 2 + 12 + 32 + 128;
 pub(super) const Q6K: usize = 128 + 64 + 16 + 2;
 
-/// Calls `decode` with block and group for each group from value `from` on; the last may be cut.
+/// Calls `decode` with block and group for each group from value `from` on; the last may be
+/// cut.
 #[inline(always)]
 fn each_group<const B: usize>(
     row: &[u8],
@@ -38,13 +40,16 @@ fn each_group<const B: usize>(
     }
 }
 
-/// 6-bit scale and minimum of a group of Q4_K and Q5_K. The 12 bytes hold the low six bits of groups 0..4 and, in their
-/// two top bits and in the last four bytes, those of groups 4..8.
+/// 6-bit scale and minimum of a group of Q4_K and Q5_K. The 12 bytes hold the low six bits of
+/// groups 0..4 and, in their two top bits and in the last four bytes, those of groups 4..8.
 #[inline(always)]
 fn scale_and_least(packed: &[u8; 12], group: usize) -> (f32, f32) {
     let at = group % 4;
     let (early, last) = ((packed[at] & 63, packed[at + 4] & 63), packed[at + 8]);
-    let late = (last & 15 | packed[at] >> 6 << 4, last >> 4 | packed[at + 4] >> 6 << 4);
+    let late = (
+        last & 15 | packed[at] >> 6 << 4,
+        last >> 4 | packed[at + 4] >> 6 << 4,
+    );
     let (scale, least) = if group < 4 { early } else { late };
     (f32::from(scale), f32::from(least))
 }

@@ -1,5 +1,6 @@
-//! Matrices that stay quantised in memory and are decoded a piece at a time: ggml's blocks as a GGUF file holds them, and
-//! the 4-bit codes of bitsandbytes (arXiv 2305.14314, section 3). Never here: products, names of tensors, devices.
+//! Matrices that stay quantised in memory and are decoded a piece at a time: ggml's blocks as a
+//! GGUF file holds them, and the 4-bit codes of bitsandbytes (arXiv 2305.14314, section 3).
+//! Never here: products, names of tensors, devices.
 
 mod groups;
 mod k_quants;
@@ -38,7 +39,8 @@ pub(crate) enum Format {
     Q5K,
     /// 6 bits and 8-bit scales for 16 values, in blocks of 256.
     Q6K,
-    /// 4-bit places in a table of normal quantiles, and a scale for each run of the flattened matrix.
+    /// 4-bit places in a table of normal quantiles, and a scale for each run of the flattened
+    /// matrix.
     Nf4,
     /// As [`Format::Nf4`], the table being that of a 4-bit float.
     Fp4,
@@ -127,28 +129,49 @@ enum Layout {
 }
 
 impl Blocks {
-    /// A matrix of ggml's blocks. `order` holds the stored row of each row where rows are stored in another order.
+    /// A matrix of ggml's blocks. `order` holds the stored row of each row where rows are
+    /// stored in another order.
     ///
     /// # Errors
-    /// What does not fit: a width that is no whole number of blocks, a wrong number of bytes, an order that is none.
+    /// What does not fit: a width that is no whole number of blocks, a wrong number of bytes,
+    /// an order that is none.
     pub(crate) fn from_ggml(
         format: Format,
         bytes: Bytes,
         (rows, width): (usize, usize),
         order: Option<Box<[u32]>>,
     ) -> std::result::Result<Self, String> {
-        let Some((values, size, decode)) = format.block() else { return Err(format!("{format:?} is none of ggml's")) };
+        let Some((values, size, decode)) = format.block() else {
+            return Err(format!("{format:?} is none of ggml's"));
+        };
         if !width.is_multiple_of(values) {
-            return Err(format!("rows of {width} values are no whole blocks of {values} ({format:?})"));
+            return Err(format!(
+                "rows of {width} values are no whole blocks of {values} ({format:?})"
+            ));
         }
         let (length, have) = (width / values * size, bytes.slice().len());
         if rows.checked_mul(length) != Some(have) {
-            return Err(format!("{have} bytes, but {rows} rows of {width} values are {rows} x {length} ({format:?})"));
+            return Err(format!(
+                "{have} bytes, but {rows} rows of {width} values are {rows} x {length} ({format:?})"
+            ));
         }
-        if order.as_ref().is_some_and(|o| o.len() != rows || o.iter().any(|&row| row as usize >= rows)) {
+        if order
+            .as_ref()
+            .is_some_and(|o| o.len() != rows || o.iter().any(|&row| row as usize >= rows))
+        {
             return Err(format!("the order of its rows is not one of {rows}"));
         }
-        Ok(Self { format, rows, width, bytes, layout: Layout::Rows { length, decode, order } })
+        Ok(Self {
+            format,
+            rows,
+            width,
+            bytes,
+            layout: Layout::Rows {
+                length,
+                decode,
+                order,
+            },
+        })
     }
 
     /// A matrix of 4-bit codes into `table`.
@@ -166,17 +189,30 @@ impl Blocks {
         }
         let have = bytes.slice().len();
         if rows.checked_mul(width / 2) != Some(have) {
-            return Err(format!("{have} bytes of codes, but {rows} rows of {width} values are {rows} x {}", width / 2));
+            return Err(format!(
+                "{have} bytes of codes, but {rows} rows of {width} values are {rows} x {}",
+                width / 2
+            ));
         }
         table.check(2 * have)?;
-        Ok(Self { format, rows, width, bytes, layout: Layout::Flat(table) })
+        Ok(Self {
+            format,
+            rows,
+            width,
+            bytes,
+            layout: Layout::Flat(table),
+        })
     }
 
-    /// Quantises a matrix (rows, width) to NF4 as bitsandbytes does: blocks of 64 of the flattened matrix, scales in f32.
+    /// Quantises a matrix (rows, width) to NF4 as bitsandbytes does: blocks of 64 of the
+    /// flattened matrix, scales in f32.
     ///
     /// # Errors
     /// An odd width, a wrong number of values, NaN or infinity.
-    pub(crate) fn quantise_nf4(values: &[f32], (rows, width): (usize, usize)) -> std::result::Result<Self, String> {
+    pub(crate) fn quantise_nf4(
+        values: &[f32],
+        (rows, width): (usize, usize),
+    ) -> std::result::Result<Self, String> {
         let (codes, table) = nf4::quantise(values)?;
         Self::from_table(Format::Nf4, Bytes::Owned(codes), (rows, width), table)
     }
@@ -191,9 +227,17 @@ impl Blocks {
             self.width
         );
         match &self.layout {
-            Layout::Rows { length, decode, order } => {
+            Layout::Rows {
+                length,
+                decode,
+                order,
+            } => {
                 let stored = order.as_ref().map_or(row, |order| order[row] as usize);
-                decode(&self.bytes.slice()[stored * length..(stored + 1) * length], from, out);
+                decode(
+                    &self.bytes.slice()[stored * length..(stored + 1) * length],
+                    from,
+                    out,
+                );
             }
             Layout::Flat(table) => table.decode(self.bytes.slice(), row * self.width + from, out),
         }
@@ -203,7 +247,10 @@ impl Blocks {
     pub(crate) fn to_floats(&self) -> Vec<f32> {
         let mut values = vec![0.0; self.rows * self.width];
         if self.width > 0 {
-            values.par_chunks_exact_mut(self.width).enumerate().for_each(|(row, out)| self.decode(row, 0, out));
+            values
+                .par_chunks_exact_mut(self.width)
+                .enumerate()
+                .for_each(|(row, out)| self.decode(row, 0, out));
         }
         values
     }

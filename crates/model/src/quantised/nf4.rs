@@ -1,6 +1,7 @@
-//! The 4-bit formats of bitsandbytes: a code is a place in a table of 16 values, times the largest magnitude of its block
-//! of the flattened matrix. NF4's table holds quantiles of the normal distribution (arXiv 2305.14314, Eq. 4 and
-//! appendix E); a product with normally distributed weights loses least with it. Never here: ggml's blocks, files.
+//! The 4-bit formats of bitsandbytes: a code is a place in a table of 16 values, times the
+//! largest magnitude of its block of the flattened matrix. NF4's table holds quantiles of the
+//! normal distribution (arXiv 2305.14314, Eq. 4 and appendix E); a product with normally
+//! distributed weights loses least with it. Never here: ggml's blocks, files.
 
 use rayon::prelude::*;
 
@@ -45,13 +46,18 @@ impl Table {
     /// Whether the table can be that of `count` values.
     pub(super) fn check(&self, count: usize) -> Result<(), String> {
         let Self { block, absmax, .. } = self;
-        // The odd sizes between are not written by anyone; a pair of codes must not be cut by a block's end.
+        // The odd sizes between are not written by anyone; a pair of codes must not be cut by a
+        // block's end.
         if !block.is_power_of_two() || *block < 32 {
-            return Err(format!("blocks of {block} values; a power of two from 32 on is read"));
+            return Err(format!(
+                "blocks of {block} values; a power of two from 32 on is read"
+            ));
         }
         if absmax.len() != count.div_ceil(*block) {
             let (have, want) = (absmax.len(), count.div_ceil(*block));
-            return Err(format!("{have} scales, but {count} values in blocks of {block} need {want}"));
+            return Err(format!(
+                "{have} scales, but {count} values in blocks of {block} need {want}"
+            ));
         }
         Ok(())
     }
@@ -77,16 +83,28 @@ impl Table {
     }
 
     fn decode_portable(&self, codes: &[u8], start: usize, out: &mut [f32]) {
-        self.each_run(codes, start, out, |codes, scale, out| self.decode_pairs(codes, scale, out));
+        self.each_run(codes, start, out, |codes, scale, out| {
+            self.decode_pairs(codes, scale, out)
+        });
     }
 
     /// Calls `run` for each stretch under one scale: its code bytes, its scale and its output.
     #[inline(always)]
-    fn each_run(&self, codes: &[u8], start: usize, out: &mut [f32], run: impl Fn(&[u8], f32, &mut [f32])) {
+    fn each_run(
+        &self,
+        codes: &[u8],
+        start: usize,
+        out: &mut [f32],
+        run: impl Fn(&[u8], f32, &mut [f32]),
+    ) {
         let (mut at, mut out) = (start, out);
         while !out.is_empty() {
             let (part, rest) = out.split_at_mut(out.len().min(self.block - at % self.block));
-            run(&codes[at / 2..(at + part.len()).div_ceil(2)], self.absmax[at / self.block], part);
+            run(
+                &codes[at / 2..(at + part.len()).div_ceil(2)],
+                self.absmax[at / self.block],
+                part,
+            );
             at += part.len();
             out = rest;
         }
@@ -104,15 +122,16 @@ impl Table {
     }
 }
 
-/// The table fits in one register of AVX-512, or two of AVX2, and is looked up by a permutation: a compiler makes sixteen
-/// loads of it.
+/// The table fits in one register of AVX-512, or two of AVX2, and is looked up by a
+/// permutation: a compiler makes sixteen loads of it.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
     use super::Table;
 
-    /// Moves code `i` of a 32-bit word to the low bits of lane `i`: the high half of a byte comes first.
+    /// Moves code `i` of a 32-bit word to the low bits of lane `i`: the high half of a byte
+    /// comes first.
     const SHIFTS: [i32; 8] = [4, 0, 12, 8, 20, 16, 28, 24];
 
     #[target_feature(enable = "avx512f")]
@@ -143,15 +162,21 @@ mod x86 {
         let [a, b, c, d, e, f, g, h] = SHIFTS;
         let shifts = _mm256_setr_epi32(a, b, c, d, e, f, g, h);
         // SAFETY: reads 8 floats twice of an array of 16.
-        let (low, high) =
-            unsafe { (_mm256_loadu_ps(table.values.as_ptr()), _mm256_loadu_ps(table.values[8..].as_ptr())) };
+        let (low, high) = unsafe {
+            (
+                _mm256_loadu_ps(table.values.as_ptr()),
+                _mm256_loadu_ps(table.values[8..].as_ptr()),
+            )
+        };
         table.each_run(codes, start, out, |codes, scale, out| {
             let (eights, rest) = out.as_chunks_mut::<8>();
             let (words, last) = codes.split_at(eights.len() * 4);
             let scales = _mm256_set1_ps(scale);
             for (out, word) in eights.iter_mut().zip(words.as_chunks::<4>().0) {
-                let places = _mm256_srlv_epi32(_mm256_set1_epi32(i32::from_le_bytes(*word)), shifts);
-                // The permutations look at the low three bits; the fourth, moved to the sign, chooses between them.
+                let places =
+                    _mm256_srlv_epi32(_mm256_set1_epi32(i32::from_le_bytes(*word)), shifts);
+                // The permutations look at the low three bits; the fourth, moved to the sign,
+                // chooses between them.
                 let upper = _mm256_castsi256_ps(_mm256_slli_epi32(places, 28));
                 let found = _mm256_blendv_ps(
                     _mm256_permutevar8x32_ps(low, places),
@@ -166,8 +191,8 @@ mod x86 {
     }
 }
 
-/// Scales that were quantised too ("double quantisation"): codes into a table of 256 values, times a scale for each
-/// `block` of them, plus `offset`.
+/// Scales that were quantised too ("double quantisation"): codes into a table of 256 values,
+/// times a scale for each `block` of them, plus `offset`.
 pub(crate) struct Nested {
     /// 256 values.
     pub(crate) values: Vec<f32>,
@@ -185,36 +210,60 @@ impl Nested {
     /// # Errors
     /// What does not fit: a table that has not 256 values, a wrong number of scales.
     pub(crate) fn decode(&self, codes: &[u8]) -> Result<Vec<f32>, String> {
-        let Self { values, block, absmax, offset } = self;
+        let Self {
+            values,
+            block,
+            absmax,
+            offset,
+        } = self;
         if values.len() != 256 {
-            return Err(format!("its table of scales has {} values, not 256", values.len()));
+            return Err(format!(
+                "its table of scales has {} values, not 256",
+                values.len()
+            ));
         }
         if *block == 0 || absmax.len() != codes.len().div_ceil(*block) {
             let (have, count) = (absmax.len(), codes.len());
-            return Err(format!("{have} scales of scales do not fit {count} scales in blocks of {block}"));
+            return Err(format!(
+                "{have} scales of scales do not fit {count} scales in blocks of {block}"
+            ));
         }
-        let scale = |(i, &code): (usize, &u8)| values[usize::from(code)] * absmax[i / block] + offset;
+        let scale =
+            |(i, &code): (usize, &u8)| values[usize::from(code)] * absmax[i / block] + offset;
         Ok(codes.iter().enumerate().map(scale).collect())
     }
 }
 
-/// Codes and scales of a flattened matrix. As bitsandbytes on the CPU: a block is multiplied by the reciprocal of its
-/// largest magnitude (a last, shorter one divided by it), and of two values equally near the lower is taken.
+/// Codes and scales of a flattened matrix. As bitsandbytes on the CPU: a block is multiplied by
+/// the reciprocal of its largest magnitude (a last, shorter one divided by it), and of two
+/// values equally near the lower is taken.
 pub(super) fn quantise(values: &[f32]) -> Result<(Vec<u8>, Table), String> {
     let mut absmax = vec![0.0; values.len().div_ceil(BLOCK)];
     let mut codes = vec![0; values.len().div_ceil(2)];
-    let blocks = values.par_chunks(BLOCK).zip(codes.par_chunks_mut(BLOCK / 2)).zip(&mut absmax);
-    blocks.with_min_len(256).for_each(|((block, codes), scale)| {
-        let mut padded = [0.0; BLOCK];
-        padded[..block.len()].copy_from_slice(block);
-        let mut all = [0; BLOCK / 2];
-        *scale = quantise_block(&padded, block.len() == BLOCK, &mut all);
-        codes.copy_from_slice(&all[..codes.len()]);
-    });
+    let blocks = values
+        .par_chunks(BLOCK)
+        .zip(codes.par_chunks_mut(BLOCK / 2))
+        .zip(&mut absmax);
+    blocks
+        .with_min_len(256)
+        .for_each(|((block, codes), scale)| {
+            let mut padded = [0.0; BLOCK];
+            padded[..block.len()].copy_from_slice(block);
+            let mut all = [0; BLOCK / 2];
+            *scale = quantise_block(&padded, block.len() == BLOCK, &mut all);
+            codes.copy_from_slice(&all[..codes.len()]);
+        });
     if absmax.iter().any(|scale| !scale.is_finite()) {
         return Err("a value is not finite".into());
     }
-    Ok((codes, Table { values: NF4, block: BLOCK, absmax }))
+    Ok((
+        codes,
+        Table {
+            values: NF4,
+            block: BLOCK,
+            absmax,
+        },
+    ))
 }
 
 vectorised! {
@@ -271,7 +320,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Every version of the decoder that this processor runs, for any start and length, against the definition.
+        /// Every version of the decoder that this processor runs, for any start and length,
+        /// against the definition.
         #[test]
         fn versions_agree(codes in prop::collection::vec(any::<u8>(), 64..400), start in 0usize..64, cut in 0usize..70) {
             let (count, start) = (codes.len() * 2, start * 2);

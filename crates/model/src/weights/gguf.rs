@@ -1,4 +1,5 @@
-//! GGUF files: names and row order turned into Hugging Face's. Never here: what the bytes of a block mean.
+//! GGUF files: names and row order turned into Hugging Face's. Never here: what the bytes of a
+//! block mean.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +29,8 @@ pub(super) struct GgufFile {
     path: PathBuf,
     map: Arc<Mmap>,
     by_name: BTreeMap<String, TensorEntry>,
-    /// Rows of q and k stand interleaved: undo it with these head counts (`llama` architecture only).
+    /// Rows of q and k stand interleaved: undo it with these head counts (`llama` architecture
+    /// only).
     interleaved: Option<(usize, usize)>,
 }
 
@@ -41,16 +43,30 @@ impl GgufFile {
             let name = hugging_face_name(&entry.name).unwrap_or_else(|| entry.name.clone());
             if (entry.offset + entry.length) as usize > map.len() {
                 let problem = format!("tensor `{}` ends past the file; fetch it again", entry.name);
-                return Err(ModelError::Weights { file: path, problem });
+                return Err(ModelError::Weights {
+                    file: path,
+                    problem,
+                });
             }
             if let Some(other) = by_name.insert(name, entry.clone()) {
-                let problem =
-                    format!("tensor `{}` stands twice, as `{}` too; convert the model again", entry.name, other.name);
-                return Err(ModelError::Weights { file: path, problem });
+                let problem = format!(
+                    "tensor `{}` stands twice, as `{}` too; convert the model again",
+                    entry.name, other.name
+                );
+                return Err(ModelError::Weights {
+                    file: path,
+                    problem,
+                });
             }
         }
-        let llama = header.metadata.get("general.architecture") == Some(&Value::Text("llama".into()));
-        Ok(Self { path, map, by_name, interleaved: llama.then_some((heads, key_value_heads)) })
+        let llama =
+            header.metadata.get("general.architecture") == Some(&Value::Text("llama".into()));
+        Ok(Self {
+            path,
+            map,
+            by_name,
+            interleaved: llama.then_some((heads, key_value_heads)),
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -63,21 +79,35 @@ impl GgufFile {
 
     /// Shape of a tensor; empty for one that is not there.
     pub(super) fn shape(&self, name: &str) -> &[usize] {
-        self.by_name.get(name).map(|e| e.shape.as_slice()).unwrap_or_default()
+        self.by_name
+            .get(name)
+            .map(|e| e.shape.as_slice())
+            .unwrap_or_default()
     }
 
     fn entry(&self, name: &str) -> Result<(&TensorEntry, Range<usize>)> {
-        let entry = self.by_name.get(name).ok_or_else(|| self.refuse(format!("tensor `{name}` is missing")))?;
-        Ok((entry, entry.offset as usize..(entry.offset + entry.length) as usize))
+        let entry = self
+            .by_name
+            .get(name)
+            .ok_or_else(|| self.refuse(format!("tensor `{name}` is missing")))?;
+        Ok((
+            entry,
+            entry.offset as usize..(entry.offset + entry.length) as usize,
+        ))
     }
 
     fn refuse(&self, problem: String) -> ModelError {
-        ModelError::Weights { file: self.path.clone(), problem }
+        ModelError::Weights {
+            file: self.path.clone(),
+            problem,
+        }
     }
 
     /// Whether a tensor is stored in 32 bits.
     pub(super) fn is_f32(&self, name: &str) -> bool {
-        self.by_name.get(name).is_some_and(|entry| entry.ggml_type == F32)
+        self.by_name
+            .get(name)
+            .is_some_and(|entry| entry.ggml_type == F32)
     }
 
     /// Heads whose rows stand interleaved in this tensor.
@@ -90,16 +120,26 @@ impl GgufFile {
         }
     }
 
-    /// A matrix that is stored in blocks, left in the file; `None` for any other tensor. Its shape was checked.
+    /// A matrix that is stored in blocks, left in the file; `None` for any other tensor. Its
+    /// shape was checked.
     pub(super) fn blocks(&self, name: &str) -> Result<Option<Blocks>> {
         let (entry, range) = self.entry(name)?;
-        let (Some(format), &[rows, width]) = (Format::of_ggml(entry.ggml_type), entry.shape.as_slice()) else {
+        let (Some(format), &[rows, width]) =
+            (Format::of_ggml(entry.ggml_type), entry.shape.as_slice())
+        else {
             return Ok(None);
         };
-        let order = self.interleaved_heads(name).map(|heads| separate_halves(&stored_rows(rows), heads, 1).into());
-        let bytes = Bytes::Mapped { map: Arc::clone(&self.map), range };
+        let order = self
+            .interleaved_heads(name)
+            .map(|heads| separate_halves(&stored_rows(rows), heads, 1).into());
+        let bytes = Bytes::Mapped {
+            map: Arc::clone(&self.map),
+            range,
+        };
         let blocks = Blocks::from_ggml(format, bytes, (rows, width), order);
-        blocks.map(Some).map_err(|problem| self.refuse(format!("tensor `{}`: {problem}", entry.name)))
+        blocks
+            .map(Some)
+            .map_err(|problem| self.refuse(format!("tensor `{}`: {problem}", entry.name)))
     }
 
     /// Decodes a tensor whose shape was checked.
@@ -107,7 +147,8 @@ impl GgufFile {
         let (entry, range) = self.entry(name)?;
         if let Some(blocks) = self.blocks(name)? {
             let values = blocks.to_floats();
-            super::release(&self.map, range).map_err(schema::disk::DiskError::at("release", &self.path))?;
+            super::release(&self.map, range)
+                .map_err(schema::disk::DiskError::at("release", &self.path))?;
             return Ok(Floats::Owned(values));
         }
         let bytes = &self.map[range.clone()];
@@ -116,16 +157,27 @@ impl GgufFile {
             (F16, _) => Floats::F16(bytes),
             (BF16, _) => Floats::Bf16(bytes),
             (_, Some(format)) => {
-                let bytes = Bytes::Mapped { map: Arc::clone(&self.map), range };
-                let blocks = Blocks::from_ggml(format, bytes, (1, entry.shape.iter().product()), None);
+                let bytes = Bytes::Mapped {
+                    map: Arc::clone(&self.map),
+                    range,
+                };
+                let blocks =
+                    Blocks::from_ggml(format, bytes, (1, entry.shape.iter().product()), None);
                 let refuse = |problem| self.refuse(format!("tensor `{}`: {problem}", entry.name));
                 Floats::Owned(blocks.map_err(refuse)?.to_floats())
             }
             (other, None) => {
-                return Err(self.refuse(format!("tensor `{}` has ggml type {other}, which is not read", entry.name)));
+                return Err(self.refuse(format!(
+                    "tensor `{}` has ggml type {other}, which is not read",
+                    entry.name
+                )));
             }
         };
-        let width = if entry.shape.len() == 2 { entry.shape[1] } else { 1 };
+        let width = if entry.shape.len() == 2 {
+            entry.shape[1]
+        } else {
+            1
+        };
         Ok(match self.interleaved_heads(name) {
             Some(heads) => Floats::Owned(separate_halves(&floats.into_f32(), heads, width)),
             None => floats,
@@ -138,8 +190,8 @@ fn stored_rows(rows: usize) -> Vec<u32> {
     (0..rows as u32).collect()
 }
 
-/// llama.cpp stores the two halves of each q and k head interleaved, row by row; Hugging Face one after the other.
-/// `width` is the length of a row: `in` of a weight, 1 of a bias.
+/// llama.cpp stores the two halves of each q and k head interleaved, row by row; Hugging Face
+/// one after the other. `width` is the length of a row: `in` of a weight, 1 of a bias.
 fn separate_halves<T: Copy>(values: &[T], heads: usize, width: usize) -> Vec<T> {
     let size = values.len() / (heads * width);
     let mut out = Vec::with_capacity(values.len());
@@ -187,8 +239,12 @@ mod tests {
 
     #[test]
     fn halves_are_separated() {
-        // Two heads of size 4, rows of width 2; row r holds r. Stored order of a head: 0 2 1 3 (pairs side by side).
-        let stored: Vec<f32> = [0, 2, 1, 3, 4, 6, 5, 7].iter().flat_map(|&r| [r as f32; 2]).collect();
+        // Two heads of size 4, rows of width 2; row r holds r. Stored order of a head: 0 2 1 3
+        // (pairs side by side).
+        let stored: Vec<f32> = [0, 2, 1, 3, 4, 6, 5, 7]
+            .iter()
+            .flat_map(|&r| [r as f32; 2])
+            .collect();
         let want: Vec<f32> = (0..8).flat_map(|r| [r as f32; 2]).collect();
         assert_eq!(separate_halves(&stored, 2, 2), want);
     }

@@ -1,4 +1,5 @@
-//! Large matrices of a model, as tensors or as the quantised blocks they stay in. Never here: norms and biases.
+//! Large matrices of a model, as tensors or as the quantised blocks they stay in. Never here:
+//! norms and biases.
 
 use candle_core::Tensor;
 use schema::task::Precision;
@@ -22,7 +23,8 @@ impl WeightFiles {
     /// The matrix, of shape (out, in) or (V, E), as the model's precision has it.
     ///
     /// # Errors
-    /// As [`WeightFiles::take`]; and where blocks would be kept on a device that has no product with them.
+    /// As [`WeightFiles::take`]; and where blocks would be kept on a device that has no product
+    /// with them.
     pub(crate) fn take_matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Matrix> {
         self.claim(name, &shape)?;
         let blocks = match self.precision {
@@ -31,7 +33,9 @@ impl WeightFiles {
             Precision::F32 | Precision::Bf16 | Precision::Nf4 => None,
         };
         let Some(blocks) = blocks else {
-            return self.read_tensor(name, &shape, self.dtype(name)).map(Matrix::Tensor);
+            return self
+                .read_tensor(name, &shape, self.dtype(name))
+                .map(Matrix::Tensor);
         };
         need_cpu(name, self.precision, crate::device::name(&self.device))
             .map_err(|problem| self.error(name, problem))?;
@@ -50,13 +54,17 @@ impl WeightFiles {
         match self.stored_blocks(name)? {
             Some(blocks) if blocks.format() == Format::Nf4 => return Ok(blocks),
             Some(blocks) if blocks.format() == Format::Fp4 => {
-                return Err(self.error(name, format!("tensor `{name}` is stored as fp4; use dtype packed")));
+                return Err(self.error(
+                    name,
+                    format!("tensor `{name}` is stored as fp4; use dtype packed"),
+                ));
             }
             _ => {}
         }
         let values = self.read(name)?.into_f32();
-        Blocks::quantise_nf4(&values, shape.into())
-            .map_err(|problem| self.error(name, format!("tensor `{name}` cannot be NF4: {problem}")))
+        Blocks::quantise_nf4(&values, shape.into()).map_err(|problem| {
+            self.error(name, format!("tensor `{name}` cannot be NF4: {problem}"))
+        })
     }
 }
 
@@ -73,7 +81,9 @@ fn need_cpu(name: &str, precision: Precision, device: &str) -> std::result::Resu
 
 /// Whether a weight is one of the seven that bitsandbytes quantises.
 fn is_projection(name: &str) -> bool {
-    let part = name.strip_suffix(".weight").and_then(|n| n.rsplit('.').next());
+    let part = name
+        .strip_suffix(".weight")
+        .and_then(|n| n.rsplit('.').next());
     part.is_some_and(|part| Projection::by_name(part).is_some())
 }
 

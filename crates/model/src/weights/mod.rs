@@ -1,4 +1,5 @@
-//! Weight files: tensors by their Hugging Face names, each taken exactly once, nothing missing and nothing left over.
+//! Weight files: tensors by their Hugging Face names, each taken exactly once, nothing missing
+//! and nothing left over.
 
 mod bitsandbytes;
 pub(crate) mod gguf;
@@ -35,18 +36,29 @@ enum Source {
     Gguf(gguf::GgufFile),
 }
 
-/// Tensors that some files carry and no forward needs: RoPE's frequencies, which follow from the configuration.
+/// Tensors that some files carry and no forward needs: RoPE's frequencies, which follow from
+/// the configuration.
 const KNOWN_AND_IGNORED: [&str; 2] = [".rotary_emb.inv_freq", ".masked_bias"];
 
 impl WeightFiles {
     /// Opens the shards of a Hugging Face folder.
-    pub(crate) fn open_folder(shards: &[PathBuf], precision: Precision, device: &Device) -> Result<Self> {
+    pub(crate) fn open_folder(
+        shards: &[PathBuf],
+        precision: Precision,
+        device: &Device,
+    ) -> Result<Self> {
         let shards = safetensors::Shards::open(shards)?;
         let left = shards.names();
-        Ok(Self { source: Source::Folder(shards), left, precision, device: device.clone() })
+        Ok(Self {
+            source: Source::Folder(shards),
+            left,
+            precision,
+            device: device.clone(),
+        })
     }
 
-    /// Opens a GGUF file whose header was read before; `heads` and `key_value_heads` undo the row order of its q and k.
+    /// Opens a GGUF file whose header was read before; `heads` and `key_value_heads` undo the
+    /// row order of its q and k.
     pub(crate) fn open_gguf(
         header: &hub::gguf::Header,
         heads: usize,
@@ -56,7 +68,12 @@ impl WeightFiles {
     ) -> Result<Self> {
         let file = gguf::GgufFile::open(header, heads, key_value_heads)?;
         let left = file.names();
-        Ok(Self { source: Source::Gguf(file), left, precision, device: device.clone() })
+        Ok(Self {
+            source: Source::Gguf(file),
+            left,
+            precision,
+            device: device.clone(),
+        })
     }
 
     /// Whether the files hold a tensor of this name that was not taken yet.
@@ -64,7 +81,8 @@ impl WeightFiles {
         self.left.contains(name)
     }
 
-    /// The matrix, in the model's precision, on its device, ready for products. Its shape must be `shape`.
+    /// The matrix, in the model's precision, on its device, ready for products. Its shape must
+    /// be `shape`.
     pub(crate) fn take_weight(&mut self, name: &str, shape: [usize; 2]) -> Result<Weight> {
         match self.take_matrix(name, shape)? {
             Matrix::Tensor(tensor) => Weight::new(tensor),
@@ -98,16 +116,20 @@ impl WeightFiles {
     /// Marks a tensor of this shape as taken.
     fn claim(&mut self, name: &str, shape: &[usize]) -> Result<()> {
         if !self.left.remove(name) {
-            return Err(self.error(name, format!("tensor `{name}` is missing, expected with shape {shape:?}")));
+            return Err(self.error(
+                name,
+                format!("tensor `{name}` is missing, expected with shape {shape:?}"),
+            ));
         }
         let found = match &self.source {
             Source::Folder(shards) => shards.shape(name),
             Source::Gguf(file) => file.shape(name),
         };
         if found != shape {
-            return Err(
-                self.error(name, format!("tensor `{name}` has shape {found:?}, the configuration needs {shape:?}"))
-            );
+            return Err(self.error(
+                name,
+                format!("tensor `{name}` has shape {found:?}, the configuration needs {shape:?}"),
+            ));
         }
         Ok(())
     }
@@ -122,17 +144,33 @@ impl WeightFiles {
     fn read_tensor(&self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
         let floats = self.read(name)?;
         let place = |e| ModelError::candle(format!("tensor `{name}`"))(e);
-        floats.into_tensor(shape, dtype).and_then(|t| t.to_device(&self.device)).map_err(place)
+        floats
+            .into_tensor(shape, dtype)
+            .and_then(|t| t.to_device(&self.device))
+            .map_err(place)
     }
 
     /// Ends the reading: any tensor that nothing took is an error.
     pub(crate) fn finish(self) -> Result<()> {
-        let unused: Vec<_> =
-            self.left.iter().filter(|n| !KNOWN_AND_IGNORED.iter().any(|end| n.ends_with(end))).collect();
-        let Some(first) = unused.first() else { return Ok(()) };
-        let names = unused.iter().take(5).map(|n| n.as_str()).collect::<Vec<_>>().join("`, `");
+        let unused: Vec<_> = self
+            .left
+            .iter()
+            .filter(|n| !KNOWN_AND_IGNORED.iter().any(|end| n.ends_with(end)))
+            .collect();
+        let Some(first) = unused.first() else {
+            return Ok(());
+        };
+        let names = unused
+            .iter()
+            .take(5)
+            .map(|n| n.as_str())
+            .collect::<Vec<_>>()
+            .join("`, `");
         let count = unused.len();
-        Err(self.error(first, format!("holds {count} that no part of the configured decoder takes: tensor `{names}`")))
+        Err(self.error(
+            first,
+            format!("holds {count} that no part of the configured decoder takes: tensor `{names}`"),
+        ))
     }
 
     /// Marks a tensor as known and not needed.
@@ -164,7 +202,11 @@ impl Floats<'_> {
         if dtype == DType::BF16 {
             let values: Vec<bf16> = match self {
                 Self::Bf16(bytes) => decode(bytes, bf16::from_le_bytes),
-                other => other.into_f32().into_par_iter().map(bf16::from_f32).collect(),
+                other => other
+                    .into_f32()
+                    .into_par_iter()
+                    .map(bf16::from_f32)
+                    .collect(),
             };
             return Tensor::from_vec(values, shape, cpu);
         }
@@ -182,14 +224,21 @@ impl Floats<'_> {
 }
 
 fn decode<const B: usize, T: Send>(bytes: &[u8], value: impl Fn([u8; B]) -> T + Sync) -> Vec<T> {
-    bytes.as_chunks::<B>().0.par_iter().with_min_len(4096).map(|b| value(*b)).collect()
+    bytes
+        .as_chunks::<B>()
+        .0
+        .par_iter()
+        .with_min_len(4096)
+        .map(|b| value(*b))
+        .collect()
 }
 
-/// Gives back the pages of a part of the map that was read: else a file counts as this process's memory beside the weights
-/// made from it. Read again, they come back from the file.
+/// Gives back the pages of a part of the map that was read: else a file counts as this
+/// process's memory beside the weights made from it. Read again, they come back from the file.
 fn release(map: &memmap2::Mmap, part: std::ops::Range<usize>) -> std::io::Result<()> {
     #[cfg(unix)]
-    // SAFETY: the map is of a file and read-only, so pages that are dropped hold the same bytes when they are read again.
+    // SAFETY: the map is of a file and read-only, so pages that are dropped hold the same bytes
+    // when they are read again.
     unsafe {
         map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, part.start, part.len())
     }
@@ -203,8 +252,8 @@ fn release(map: &memmap2::Mmap, part: std::ops::Range<usize>) -> std::io::Result
 /// Maps a file into memory.
 fn map(path: &Path) -> Result<memmap2::Mmap> {
     let file = std::fs::File::open(path).map_err(schema::disk::DiskError::at("open", path))?;
-    // SAFETY: the map is only read. Another process that shortens a weight file while it is in use would end this one
-    // with SIGBUS, as with every program that maps its weights.
+    // SAFETY: the map is only read. Another process that shortens a weight file while it is in
+    // use would end this one with SIGBUS, as with every program that maps its weights.
     let map = unsafe { memmap2::Mmap::map(&file) };
     Ok(map.map_err(schema::disk::DiskError::at("map", path))?)
 }

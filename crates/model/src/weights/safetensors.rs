@@ -43,7 +43,10 @@ impl Shards {
     pub(super) fn open(paths: &[PathBuf]) -> Result<Self> {
         let (mut shards, mut by_name) = (Vec::new(), BTreeMap::new());
         for path in paths {
-            let refuse = |problem: String| ModelError::Weights { file: path.clone(), problem };
+            let refuse = |problem: String| ModelError::Weights {
+                file: path.clone(),
+                problem,
+            };
             let map = Arc::new(super::map(path)?);
             // Checks lengths, offsets and holes against the file's size.
             let (header, metadata) = SafeTensors::read_metadata(&map)
@@ -51,16 +54,30 @@ impl Shards {
             let start = header + 8;
             if start + metadata.data_len() != map.len() {
                 let (want, have) = (start + metadata.data_len(), map.len());
-                return Err(refuse(format!("{have} bytes, but its header speaks of {want}; fetch it again")));
+                return Err(refuse(format!(
+                    "{have} bytes, but its header speaks of {want}; fetch it again"
+                )));
             }
             for name in metadata.tensors().into_keys() {
                 if by_name.insert(name.clone(), shards.len()).is_some() {
-                    return Err(refuse(format!("tensor `{name}` stands in another shard too")));
+                    return Err(refuse(format!(
+                        "tensor `{name}` stands in another shard too"
+                    )));
                 }
             }
-            shards.push(Shard { path: path.clone(), map, start, metadata });
+            shards.push(Shard {
+                path: path.clone(),
+                map,
+                start,
+                metadata,
+            });
         }
-        let mut opened = Self { shards, by_name, four_bit: BTreeMap::new(), last: Cell::new(None) };
+        let mut opened = Self {
+            shards,
+            by_name,
+            four_bit: BTreeMap::new(),
+            last: Cell::new(None),
+        };
         opened.four_bit = bitsandbytes::find(&opened)?;
         Ok(opened)
     }
@@ -68,7 +85,11 @@ impl Shards {
     /// Names of all tensors but those that describe another.
     pub(super) fn names(&self) -> BTreeSet<String> {
         let beside: BTreeSet<&String> = self.four_bit.values().flat_map(|f| &f.beside).collect();
-        self.by_name.keys().filter(|name| !beside.contains(name)).cloned().collect()
+        self.by_name
+            .keys()
+            .filter(|name| !beside.contains(name))
+            .cloned()
+            .collect()
     }
 
     pub(super) fn holds(&self, name: &str) -> bool {
@@ -78,28 +99,38 @@ impl Shards {
     /// The file that holds a tensor, or the first for one that is nowhere.
     pub(super) fn file_of(&self, name: &str) -> PathBuf {
         let shard = self.by_name.get(name).copied().unwrap_or(0);
-        self.shards.get(shard).map(|s| s.path.clone()).unwrap_or_default()
+        self.shards
+            .get(shard)
+            .map(|s| s.path.clone())
+            .unwrap_or_default()
     }
 
     fn find(&self, name: &str) -> Result<(&Shard, &TensorInfo)> {
         let shard = self.by_name.get(name).map(|&at| &self.shards[at]);
-        shard.and_then(|s| Some((s, s.metadata.info(name)?))).ok_or_else(|| ModelError::Weights {
-            file: self.file_of(name),
-            problem: format!("tensor `{name}` is missing"),
-        })
+        shard
+            .and_then(|s| Some((s, s.metadata.info(name)?)))
+            .ok_or_else(|| ModelError::Weights {
+                file: self.file_of(name),
+                problem: format!("tensor `{name}` is missing"),
+            })
     }
 
-    /// Shape of a tensor, of the matrix where it is one of codes; empty for one that is not there.
+    /// Shape of a tensor, of the matrix where it is one of codes; empty for one that is not
+    /// there.
     pub(super) fn shape(&self, name: &str) -> &[usize] {
         match self.four_bit.get(name) {
             Some(four_bit) => &four_bit.shape,
-            None => self.find(name).map(|(_, info)| info.shape.as_slice()).unwrap_or_default(),
+            None => self
+                .find(name)
+                .map(|(_, info)| info.shape.as_slice())
+                .unwrap_or_default(),
         }
     }
 
     /// Whether a tensor is stored in 32 bits.
     pub(super) fn is_f32(&self, name: &str) -> bool {
-        self.find(name).is_ok_and(|(_, info)| info.dtype == Dtype::F32)
+        self.find(name)
+            .is_ok_and(|(_, info)| info.dtype == Dtype::F32)
     }
 
     /// A tensor's bytes, whatever they mean.
@@ -113,12 +144,18 @@ impl Shards {
     pub(super) fn mapped(&self, name: &str) -> Result<Bytes> {
         let (shard, info) = self.find(name)?;
         let (from, to) = info.data_offsets;
-        Ok(Bytes::Mapped { map: Arc::clone(&shard.map), range: shard.start + from..shard.start + to })
+        Ok(Bytes::Mapped {
+            map: Arc::clone(&shard.map),
+            range: shard.start + from..shard.start + to,
+        })
     }
 
     /// A matrix that is stored quantised; `None` for any other tensor.
     pub(super) fn blocks(&self, name: &str) -> Result<Option<Blocks>> {
-        self.four_bit.get(name).map(|four_bit| four_bit.read(self, name)).transpose()
+        self.four_bit
+            .get(name)
+            .map(|four_bit| four_bit.read(self, name))
+            .transpose()
     }
 
     /// The values of a tensor.
@@ -131,12 +168,18 @@ impl Shards {
 
     /// Gives the pages of the tensor read before this one back to the system.
     fn release_last(&self, name: &str) -> Result<()> {
-        let Some(&at) = self.by_name.get(name) else { return Ok(()) };
+        let Some(&at) = self.by_name.get(name) else {
+            return Ok(());
+        };
         let (shard, info) = self.find(name)?;
         let (from, to) = info.data_offsets;
-        if let Some((at, from, to)) = self.last.replace(Some((at, shard.start + from, shard.start + to))) {
+        if let Some((at, from, to)) =
+            self.last
+                .replace(Some((at, shard.start + from, shard.start + to)))
+        {
             let before = &self.shards[at];
-            super::release(&before.map, from..to).map_err(schema::disk::DiskError::at("release", &before.path))?;
+            super::release(&before.map, from..to)
+                .map_err(schema::disk::DiskError::at("release", &before.path))?;
         }
         Ok(())
     }
@@ -151,9 +194,13 @@ impl Shards {
             Dtype::F16 => Ok(Floats::F16(bytes)),
             Dtype::BF16 => Ok(Floats::Bf16(bytes)),
             other => {
-                let problem =
-                    format!("tensor `{name}` is {other:?}; f32, f16 and bf16 are read, and bitsandbytes' 4 bits");
-                Err(ModelError::Weights { file: self.file_of(name), problem })
+                let problem = format!(
+                    "tensor `{name}` is {other:?}; f32, f16 and bf16 are read, and bitsandbytes' 4 bits"
+                );
+                Err(ModelError::Weights {
+                    file: self.file_of(name),
+                    problem,
+                })
             }
         }
     }

@@ -1,6 +1,6 @@
-//! Adapter folders: written and read, refused by key, patterns and scales; merged into the weights they give the same
-//! logits. That PEFT reads what is written here is checked by `peft_interop.py`; that what PEFT writes is read, by the
-//! golden tests of crate `train`.
+//! Adapter folders: written and read, refused by key, patterns and scales; merged into the
+//! weights they give the same logits. That PEFT reads what is written here is checked by
+//! `peft_interop.py`; that what PEFT writes is read, by the golden tests of crate `train`.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -27,12 +27,28 @@ fn flat(x: &Tensor) -> Vec<f32> {
 #[track_caller]
 fn check_equal(got: &Adapter, want: &Adapter) {
     assert_eq!(got.config, want.config);
-    assert_eq!(got.weights.keys().collect::<Vec<_>>(), want.weights.keys().collect::<Vec<_>>());
+    assert_eq!(
+        got.weights.keys().collect::<Vec<_>>(),
+        want.weights.keys().collect::<Vec<_>>()
+    );
     for (place, want) in &want.weights {
         let got = &got.weights[place];
-        assert!((got.scale - want.scale).abs() <= 1e-12 * want.scale, "{place}: {} not {}", got.scale, want.scale);
-        assert_eq!((got.a.dims(), got.b.dims()), (want.a.dims(), want.b.dims()), "{place}");
-        assert_eq!((flat(&got.a), flat(&got.b)), (flat(&want.a), flat(&want.b)), "{place}");
+        assert!(
+            (got.scale - want.scale).abs() <= 1e-12 * want.scale,
+            "{place}: {} not {}",
+            got.scale,
+            want.scale
+        );
+        assert_eq!(
+            (got.a.dims(), got.b.dims()),
+            (want.a.dims(), want.b.dims()),
+            "{place}"
+        );
+        assert_eq!(
+            (flat(&got.a), flat(&got.b)),
+            (flat(&want.a), flat(&want.b)),
+            "{place}"
+        );
     }
 }
 
@@ -46,7 +62,9 @@ fn what_is_written_is_read() {
         let mut model = load(name);
         let adapter = random_adapter(&model, 5, 7.5, 1);
         let dir = tempfile::tempdir().expect("a folder");
-        adapter.write(&dir.path().join("new/folder"), "some/base").expect("writes");
+        adapter
+            .write(&dir.path().join("new/folder"), "some/base")
+            .expect("writes");
         let back = Adapter::read(&dir.path().join("new/folder")).expect("reads");
         check_equal(&back, &adapter);
         model.set_adapter(Some(&adapter)).expect("fits");
@@ -61,7 +79,9 @@ fn what_is_written_is_read() {
 fn the_configuration_is_pefts() {
     let model = load("tiny_llama");
     let dir = tempfile::tempdir().expect("a folder");
-    random_adapter(&model, 4, 12.0, 1).write(dir.path(), "some/base").expect("writes");
+    random_adapter(&model, 4, 12.0, 1)
+        .write(dir.path(), "some/base")
+        .expect("writes");
     let config = read_json(dir.path());
     let want = json!({
         "base_model_name_or_path": "some/base", "bias": "none", "fan_in_fan_out": false, "inference_mode": true,
@@ -74,9 +94,19 @@ fn the_configuration_is_pefts() {
     let bytes = fs::read(dir.path().join(WEIGHTS)).expect("weights");
     let tensors = SafeTensors::deserialize(&bytes).expect("safetensors");
     let name = "base_model.model.model.layers.2.mlp.down_proj.lora_A.weight";
-    let (a, b) = (tensors.tensor(name).expect("A"), tensors.tensor(&name.replace("_A", "_B")).expect("B"));
-    assert_eq!((a.shape(), b.shape(), tensors.len()), ([4, 80].as_slice(), [48, 4].as_slice(), 2 * 7 * 3));
-    assert!(fs::read_to_string(dir.path().join("README.md")).expect("card").contains("base_model: some/base"));
+    let (a, b) = (
+        tensors.tensor(name).expect("A"),
+        tensors.tensor(&name.replace("_A", "_B")).expect("B"),
+    );
+    assert_eq!(
+        (a.shape(), b.shape(), tensors.len()),
+        ([4, 80].as_slice(), [48, 4].as_slice(), 2 * 7 * 3)
+    );
+    assert!(
+        fs::read_to_string(dir.path().join("README.md"))
+            .expect("card")
+            .contains("base_model: some/base")
+    );
 }
 
 /// Ranks and scales of their own at some places stand in the patterns and come back.
@@ -87,14 +117,22 @@ fn patterns_are_written_where_needed() {
     let place = |layer, projection| Place { layer, projection };
     let wider = random_adapter(&model, 6, 12.0, 2);
     let own_rank = place(1, Projection::Q);
-    adapter.weights.insert(own_rank, wider.weights[&own_rank].clone());
+    adapter
+        .weights
+        .insert(own_rank, wider.weights[&own_rank].clone());
     let own_scale = place(2, Projection::Down);
     adapter.weights.get_mut(&own_scale).expect("is there").scale = 0.75;
     let dir = tempfile::tempdir().expect("a folder");
     adapter.write(dir.path(), "base").expect("writes");
     let config = read_json(dir.path());
-    assert_eq!(config["rank_pattern"], json!({"model.layers.1.self_attn.q_proj": 6}));
-    assert_eq!(config["alpha_pattern"], json!({"model.layers.2.mlp.down_proj": 3.0}));
+    assert_eq!(
+        config["rank_pattern"],
+        json!({"model.layers.1.self_attn.q_proj": 6})
+    );
+    assert_eq!(
+        config["alpha_pattern"],
+        json!({"model.layers.2.mlp.down_proj": 3.0})
+    );
     check_equal(&Adapter::read(dir.path()).expect("reads"), &adapter);
 }
 
@@ -114,17 +152,31 @@ fn scales_follow_patterns_and_rslora() {
     let scales = |change: &dyn Fn(&mut Value)| {
         let adapter = Adapter::read(changed(change).path()).expect("reads");
         let of = |layer, projection| adapter.weights[&Place { layer, projection }].scale;
-        [of(0, Projection::Q), of(1, Projection::Q), of(1, Projection::Up), of(2, Projection::V)]
+        [
+            of(0, Projection::Q),
+            of(1, Projection::Q),
+            of(1, Projection::Up),
+            of(2, Projection::V),
+        ]
     };
     assert_eq!(scales(&|_| ()), [3.0; 4]);
     assert_eq!(scales(&|c| c["use_rslora"] = json!(true)), [6.0; 4]);
     assert_eq!(scales(&|c| c["lora_alpha"] = json!(1.0)), [0.25; 4]);
-    assert_eq!(scales(&|c| c["alpha_pattern"] = json!({"q_proj": 2, "mlp.up_proj": 20})), [0.5, 0.5, 5.0, 3.0]);
+    assert_eq!(
+        scales(&|c| c["alpha_pattern"] = json!({"q_proj": 2, "mlp.up_proj": 20})),
+        [0.5, 0.5, 5.0, 3.0]
+    );
     // The first that matches counts; a name matches whole parts alone.
     let two = json!({"layers.1.self_attn.q_proj": 8, "q_proj": 2, "j": 100, "_proj": 100});
-    assert_eq!(scales(&|c| c["alpha_pattern"] = two.clone()), [0.5, 2.0, 3.0, 3.0]);
+    assert_eq!(
+        scales(&|c| c["alpha_pattern"] = two.clone()),
+        [0.5, 2.0, 3.0, 3.0]
+    );
     let whole = json!({"^model.layers.1.self_attn.q_proj": 8, "^q_proj": 100});
-    assert_eq!(scales(&|c| c["alpha_pattern"] = whole.clone()), [3.0, 2.0, 3.0, 3.0]);
+    assert_eq!(
+        scales(&|c| c["alpha_pattern"] = whole.clone()),
+        [3.0, 2.0, 3.0, 3.0]
+    );
     let both = |c: &mut Value| {
         c["use_rslora"] = json!(true);
         c["alpha_pattern"] = json!({"q_proj": 1});
@@ -136,7 +188,10 @@ fn scales_follow_patterns_and_rslora() {
 #[track_caller]
 fn check_refused(dir: &Path, parts: &[&str]) {
     let error = Adapter::read(dir).expect_err("refused").to_string();
-    assert!(!error.contains('\n') && error.len() < 500, "one clear message: {error}");
+    assert!(
+        !error.contains('\n') && error.len() < 500,
+        "one clear message: {error}"
+    );
     for part in parts {
         assert!(error.contains(part), "`{part}` is not in: {error}");
     }
@@ -146,32 +201,92 @@ fn check_refused(dir: &Path, parts: &[&str]) {
 fn kinds_that_are_not_computed_are_refused_by_key() {
     for (key, value, problem) in [
         ("use_dora", json!(true), "`use_dora`: true is not supported"),
-        ("bias", json!("all"), "`bias`: trained biases are not supported"),
-        ("bias", json!("lora_only"), "`bias`: trained biases are not supported"),
-        ("lora_bias", json!(true), "`lora_bias`: true is not supported"),
-        ("modules_to_save", json!(["lm_head"]), "`modules_to_save`: [\"lm_head\"] is not supported"),
-        ("fan_in_fan_out", json!(true), "`fan_in_fan_out`: true is not supported"),
+        (
+            "bias",
+            json!("all"),
+            "`bias`: trained biases are not supported",
+        ),
+        (
+            "bias",
+            json!("lora_only"),
+            "`bias`: trained biases are not supported",
+        ),
+        (
+            "lora_bias",
+            json!(true),
+            "`lora_bias`: true is not supported",
+        ),
+        (
+            "modules_to_save",
+            json!(["lm_head"]),
+            "`modules_to_save`: [\"lm_head\"] is not supported",
+        ),
+        (
+            "fan_in_fan_out",
+            json!(true),
+            "`fan_in_fan_out`: true is not supported",
+        ),
         ("layer_replication", json!([[0, 2]]), "`layer_replication`"),
-        ("trainable_token_indices", json!([1]), "`trainable_token_indices`"),
+        (
+            "trainable_token_indices",
+            json!([1]),
+            "`trainable_token_indices`",
+        ),
         ("use_qalora", json!(true), "`use_qalora`"),
-        ("peft_type", json!("IA3"), "`peft_type`: only LORA is supported"),
-        ("peft_type", json!(null), "`peft_type`: only LORA is supported"),
+        (
+            "peft_type",
+            json!("IA3"),
+            "`peft_type`: only LORA is supported",
+        ),
+        (
+            "peft_type",
+            json!(null),
+            "`peft_type`: only LORA is supported",
+        ),
         ("r", json!(null), "`r`: is missing or no number"),
         ("r", json!(0), "`r`: 0 is no rank"),
         ("r", json!(2.5), "`r`: 2.5 is no rank"),
-        ("r", json!(5), "`r`: is 5, but `model.layers.0.self_attn.q_proj` has rank 4"),
+        (
+            "r",
+            json!(5),
+            "`r`: is 5, but `model.layers.0.self_attn.q_proj` has rank 4",
+        ),
         (
             "rank_pattern",
             json!({"k_proj": 3}),
             "`rank_pattern`: is 3, but `model.layers.0.self_attn.k_proj` has rank 4",
         ),
         ("rank_pattern", json!(3), "`rank_pattern`: is no table"),
-        ("lora_alpha", json!("12"), "`lora_alpha`: is missing or no number"),
-        ("alpha_pattern", json!({"q_proj": "2"}), "`alpha_pattern`: \"2\" of `q_proj` is no number"),
-        ("alpha_pattern", json!({".*q_proj": 2}), "`alpha_pattern`: `.*q_proj` is a regular expression"),
-        ("use_rslora", json!("yes"), "`use_rslora`: \"yes\" is neither true nor false"),
-        ("lora_dropout", json!(1.0), "`lora_dropout`: 1 is not in [0, 1)"),
-        ("lora_dropout", json!("0.1"), "`lora_dropout`: is missing or no number"),
+        (
+            "lora_alpha",
+            json!("12"),
+            "`lora_alpha`: is missing or no number",
+        ),
+        (
+            "alpha_pattern",
+            json!({"q_proj": "2"}),
+            "`alpha_pattern`: \"2\" of `q_proj` is no number",
+        ),
+        (
+            "alpha_pattern",
+            json!({".*q_proj": 2}),
+            "`alpha_pattern`: `.*q_proj` is a regular expression",
+        ),
+        (
+            "use_rslora",
+            json!("yes"),
+            "`use_rslora`: \"yes\" is neither true nor false",
+        ),
+        (
+            "lora_dropout",
+            json!(1.0),
+            "`lora_dropout`: 1 is not in [0, 1)",
+        ),
+        (
+            "lora_dropout",
+            json!("0.1"),
+            "`lora_dropout`: is missing or no number",
+        ),
     ] {
         check_refused(changed(|c| c[key] = value).path(), &[CONFIG, problem]);
     }
@@ -183,7 +298,10 @@ fn broken_folders_are_refused_by_file() {
     check_refused(dir.path(), &["cannot read", CONFIG]);
     let dir = changed(|_| ());
     fs::remove_file(dir.path().join(WEIGHTS)).expect("removes");
-    check_refused(dir.path(), &["adapter_model.safetensors is missing", "adapter_model.bin"]);
+    check_refused(
+        dir.path(),
+        &["adapter_model.safetensors is missing", "adapter_model.bin"],
+    );
     fs::write(dir.path().join(WEIGHTS), b"none").expect("writes");
     check_refused(dir.path(), &[WEIGHTS, "no whole safetensors file"]);
     fs::write(dir.path().join(CONFIG), "{").expect("writes");
@@ -206,8 +324,14 @@ fn matrices_that_do_not_fit_are_refused_by_name() {
         check_refused(dir.path(), &[WEIGHTS, problem]);
     };
     let name = "base_model.model.model.layers.1.mlp.up_proj.lora_A.weight";
-    let plain = |shape: &[usize]| Plain { shape: shape.to_vec(), values: vec![0.5; shape.iter().product()] };
-    let (f32, half) = (Dtype::F32, "`model.layers.1.mlp.up_proj` has only one of lora_A and lora_B");
+    let plain = |shape: &[usize]| Plain {
+        shape: shape.to_vec(),
+        values: vec![0.5; shape.iter().product()],
+    };
+    let (f32, half) = (
+        Dtype::F32,
+        "`model.layers.1.mlp.up_proj` has only one of lora_A and lora_B",
+    );
     check(&|w| drop(w.remove(name)), f32, half);
     check(&|w| drop(w.remove(&name.replace("_A", "_B"))), f32, half);
     check(
@@ -215,7 +339,11 @@ fn matrices_that_do_not_fit_are_refused_by_name() {
         f32,
         "`model.layers.1.mlp.up_proj`: A [3, 48] and B [80, 4]",
     );
-    check(&|w| drop(w.insert(name.into(), plain(&[]))), f32, "do not share a rank");
+    check(
+        &|w| drop(w.insert(name.into(), plain(&[]))),
+        f32,
+        "do not share a rank",
+    );
     check(&|_| (), Dtype::F64, "is F64");
     check(&|w| w.clear(), f32, "holds no LoRA matrices");
     for other in [
@@ -226,9 +354,17 @@ fn matrices_that_do_not_fit_are_refused_by_name() {
         "base_model.model.model.layers.1.mlp.up_proj.lora_magnitude_vector",
     ] {
         let problem = format!("tensor `{other}` belongs to no projection of the decoder");
-        check(&|w| drop(w.insert(other.into(), plain(&[4, 48]))), f32, &problem);
+        check(
+            &|w| drop(w.insert(other.into(), plain(&[4, 48]))),
+            f32,
+            &problem,
+        );
     }
-    check(&|w| drop(w.insert(name.replace(".1.", ".01."), plain(&[4, 48]))), f32, "stands twice");
+    check(
+        &|w| drop(w.insert(name.replace(".1.", ".01."), plain(&[4, 48]))),
+        f32,
+        "stands twice",
+    );
 }
 
 #[test]
@@ -241,16 +377,46 @@ fn an_adapter_of_another_model_is_refused() {
     let mut check = |place: Place, weights: LoraWeights, parts: &[&str]| {
         let mut adapter = adapter.clone();
         adapter.weights.insert(place, weights);
-        let error = model.set_adapter(Some(&adapter)).expect_err("refused").to_string();
+        let error = model
+            .set_adapter(Some(&adapter))
+            .expect_err("refused")
+            .to_string();
         for part in parts {
             assert!(error.contains(part), "`{part}` is not in: {error}");
         }
-        assert_eq!(bits(&whole(&model, &input_ids)), bits(&before), "a refused adapter changes nothing");
+        assert_eq!(
+            bits(&whole(&model, &input_ids)),
+            bits(&before),
+            "a refused adapter changes nothing"
+        );
     };
-    let (q, up) = (Place { layer: 0, projection: Projection::Q }, Place { layer: 0, projection: Projection::Up });
-    let too_deep = Place { layer: 3, projection: Projection::Q };
-    check(too_deep, adapter.weights[&q].clone(), &["`model.layers.3.self_attn.q_proj`", "the model has 3 layers"]);
-    check(q, adapter.weights[&up].clone(), &["`model.layers.0.self_attn.q_proj`", "B [80, 2]", "(48, 48)"]);
+    let (q, up) = (
+        Place {
+            layer: 0,
+            projection: Projection::Q,
+        },
+        Place {
+            layer: 0,
+            projection: Projection::Up,
+        },
+    );
+    let too_deep = Place {
+        layer: 3,
+        projection: Projection::Q,
+    };
+    check(
+        too_deep,
+        adapter.weights[&q].clone(),
+        &[
+            "`model.layers.3.self_attn.q_proj`",
+            "the model has 3 layers",
+        ],
+    );
+    check(
+        q,
+        adapter.weights[&up].clone(),
+        &["`model.layers.0.self_attn.q_proj`", "B [80, 2]", "(48, 48)"],
+    );
 }
 
 /// (W + scale B A) as the weight and no adapter, with alpha other than the rank.
@@ -261,7 +427,9 @@ fn merged_is_unmerged() {
         let adapter = random_adapter(&model, 3, 7.0, 4);
         let mut weights = read_weights(&golden(name).join("model.safetensors"));
         for (place, lora) in &adapter.weights {
-            let weight = weights.get_mut(&format!("{place}.weight")).expect("a weight");
+            let weight = weights
+                .get_mut(&format!("{place}.weight"))
+                .expect("a weight");
             let update = lora.b.matmul(&lora.a).expect("update");
             assert_eq!(update.dims(), weight.shape);
             for (w, u) in weight.values.iter_mut().zip(flat(&update)) {
@@ -269,8 +437,15 @@ fn merged_is_unmerged() {
             }
         }
         let dir = tempfile::tempdir().expect("a folder");
-        write_folder(dir.path(), &fs::read_to_string(golden(name).join("config.json")).expect("config"), &weights);
-        let merged = whole(&try_load(&folder(dir.path()), Precision::F32).expect("loads"), &ids(40, 5));
+        write_folder(
+            dir.path(),
+            &fs::read_to_string(golden(name).join("config.json")).expect("config"),
+            &weights,
+        );
+        let merged = whole(
+            &try_load(&folder(dir.path()), Precision::F32).expect("loads"),
+            &ids(40, 5),
+        );
         model.set_adapter(Some(&adapter)).expect("fits");
         let off = distance(&whole(&model, &ids(40, 5)), &merged);
         assert!(off < 1e-4, "{name}: {off}");

@@ -1,4 +1,5 @@
-//! A small GGUF writer, for tests alone: header, f32, Q8_0 and Q4_0 tensors, q and k rows in llama.cpp's order.
+//! A small GGUF writer, for tests alone: header, f32, Q8_0 and Q4_0 tensors, q and k rows in
+//! llama.cpp's order.
 
 use std::collections::BTreeMap;
 
@@ -51,16 +52,28 @@ impl Writer {
 
     pub(crate) fn tensor(&mut self, name: &str, tensor: &Plain, kind: Kind) -> &mut Self {
         put_text(&mut self.entries, name);
-        put(&mut self.entries, &[&(tensor.shape.len() as u32).to_le_bytes()]);
+        put(
+            &mut self.entries,
+            &[&(tensor.shape.len() as u32).to_le_bytes()],
+        );
         for &size in tensor.shape.iter().rev() {
             put(&mut self.entries, &[&(size as u64).to_le_bytes()]);
         }
         let (number, bytes) = match kind {
-            Kind::F32 => (0u32, tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+            Kind::F32 => (
+                0u32,
+                tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            ),
             Kind::Q8_0 => (8, encode_blocks(&tensor.values, q8_0)),
             Kind::Q4_0 => (2, encode_blocks(&tensor.values, q4_0)),
         };
-        put(&mut self.entries, &[&number.to_le_bytes(), &(self.data.len() as u64).to_le_bytes()]);
+        put(
+            &mut self.entries,
+            &[
+                &number.to_le_bytes(),
+                &(self.data.len() as u64).to_le_bytes(),
+            ],
+        );
         self.data.extend(bytes);
         pad(&mut self.data);
         self.counts.1 += 1;
@@ -69,7 +82,14 @@ impl Writer {
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();
-        put(&mut out, &[&3u32.to_le_bytes(), &self.counts.1.to_le_bytes(), &self.counts.0.to_le_bytes()]);
+        put(
+            &mut out,
+            &[
+                &3u32.to_le_bytes(),
+                &self.counts.1.to_le_bytes(),
+                &self.counts.0.to_le_bytes(),
+            ],
+        );
         put(&mut out, &[&self.metadata, &self.entries]);
         pad(&mut out);
         put(&mut out, &[&self.data]);
@@ -100,12 +120,20 @@ fn q8_0(values: &[f32; 32]) -> Vec<u8> {
     let largest = values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
     let scale = f16::from_f32(largest / 127.0);
     let quant = |v: &f32| (v / scale.to_f32()).round().clamp(-127.0, 127.0) as i8 as u8;
-    scale.to_le_bytes().into_iter().chain(values.iter().map(quant)).collect()
+    scale
+        .to_le_bytes()
+        .into_iter()
+        .chain(values.iter().map(quant))
+        .collect()
 }
 
-/// A scale in f16 and 32 nibbles about 8: the first half of the block in the low ones, the second in the high ones.
+/// A scale in f16 and 32 nibbles about 8: the first half of the block in the low ones, the
+/// second in the high ones.
 fn q4_0(values: &[f32; 32]) -> Vec<u8> {
-    let largest = values.iter().copied().fold(0.0f32, |m, v| if v.abs() > m.abs() { v } else { m });
+    let largest = values
+        .iter()
+        .copied()
+        .fold(0.0f32, |m, v| if v.abs() > m.abs() { v } else { m });
     let scale = f16::from_f32(largest / -8.0);
     let quant = |v: f32| (v / scale.to_f32() + 8.5).floor().clamp(0.0, 15.0) as u8;
     let pairs = (0..16).map(|i| quant(values[i]) | quant(values[i + 16]) << 4);
@@ -115,24 +143,49 @@ fn q4_0(values: &[f32; 32]) -> Vec<u8> {
 /// What a reader must get back of [`Writer::tensor`].
 pub(crate) fn dequantised(tensor: &Plain, kind: Kind) -> Plain {
     let decode = |block: &[f32; 32]| -> Vec<f32> {
-        let bytes = if kind == Kind::Q8_0 { q8_0(block) } else { q4_0(block) };
+        let bytes = if kind == Kind::Q8_0 {
+            q8_0(block)
+        } else {
+            q4_0(block)
+        };
         let scale = f16::from_le_bytes([bytes[0], bytes[1]]).to_f32();
         match kind {
-            Kind::Q8_0 => bytes[2..].iter().map(|&b| f32::from(b as i8) * scale).collect(),
+            Kind::Q8_0 => bytes[2..]
+                .iter()
+                .map(|&b| f32::from(b as i8) * scale)
+                .collect(),
             _ => {
-                let nibble = |i: usize| if i < 16 { bytes[2 + i] & 15 } else { bytes[2 + i - 16] >> 4 };
-                (0..32).map(|i| (f32::from(nibble(i)) - 8.0) * scale).collect()
+                let nibble = |i: usize| {
+                    if i < 16 {
+                        bytes[2 + i] & 15
+                    } else {
+                        bytes[2 + i - 16] >> 4
+                    }
+                };
+                (0..32)
+                    .map(|i| (f32::from(nibble(i)) - 8.0) * scale)
+                    .collect()
             }
         }
     };
     let values = match kind {
         Kind::F32 => tensor.values.clone(),
-        _ => tensor.values.as_chunks::<32>().0.iter().flat_map(decode).collect(),
+        _ => tensor
+            .values
+            .as_chunks::<32>()
+            .0
+            .iter()
+            .flat_map(decode)
+            .collect(),
     };
-    Plain { shape: tensor.shape.clone(), values }
+    Plain {
+        shape: tensor.shape.clone(),
+        values,
+    }
 }
 
-/// llama.cpp's order of q and k: in each head, row i of the first half and row i of the second half side by side.
+/// llama.cpp's order of q and k: in each head, row i of the first half and row i of the second
+/// half side by side.
 pub(crate) fn interleave(tensor: &Plain, heads: usize) -> Plain {
     let rows = tensor.shape[0];
     let (size, width) = (rows / heads, tensor.values.len() / rows);
@@ -140,8 +193,13 @@ pub(crate) fn interleave(tensor: &Plain, heads: usize) -> Plain {
         let (head, within) = (row / size, row % size);
         head * size + (within % 2) * (size / 2) + within / 2
     };
-    let values = (0..rows).flat_map(|row| tensor.values[source(row) * width..][..width].to_vec()).collect();
-    Plain { shape: tensor.shape.clone(), values }
+    let values = (0..rows)
+        .flat_map(|row| tensor.values[source(row) * width..][..width].to_vec())
+        .collect();
+    Plain {
+        shape: tensor.shape.clone(),
+        values,
+    }
 }
 
 /// Every weight under its GGUF name; `heads` (query, key and value) where rows are interleaved.

@@ -1,4 +1,5 @@
-//! Whole models: the laws of the decoder on the tiny models in `tests/golden`, and its files, honest and hostile.
+//! Whole models: the laws of the decoder on the tiny models in `tests/golden`, and its files,
+//! honest and hostile.
 //!
 //! Never here: comparison with transformers (crate `train`), text.
 
@@ -21,11 +22,16 @@ use schema::task::Precision;
 const NAMES: [&str; 3] = ["tiny_llama", "tiny_mistral", "tiny_qwen2"];
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/golden")
+        .join(name)
 }
 
 fn folder(dir: &Path) -> ModelFiles {
-    ModelFiles::Folder { dir: dir.to_owned(), weights: vec![dir.join("model.safetensors")] }
+    ModelFiles::Folder {
+        dir: dir.to_owned(),
+        weights: vec![dir.join("model.safetensors")],
+    }
 }
 
 fn try_load(files: &ModelFiles, precision: Precision) -> Result<Decoder, ModelError> {
@@ -43,7 +49,12 @@ fn ids(n: usize, seed: u64) -> Vec<u32> {
 }
 
 /// Logits of every row.
-fn logits(model: &Decoder, input_ids: &[u32], rows: &Rows, prefix: Option<&KvCache>) -> Vec<Vec<f32>> {
+fn logits(
+    model: &Decoder,
+    input_ids: &[u32],
+    rows: &Rows,
+    prefix: Option<&KvCache>,
+) -> Vec<Vec<f32>> {
     let hidden = model.hidden(input_ids, rows, prefix).expect("runs");
     values(&model.logits(&hidden).expect("logits"))
 }
@@ -64,22 +75,37 @@ fn bits(rows: &[Vec<f32>]) -> Vec<u32> {
 /// Largest difference.
 fn distance(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
     assert_eq!((a.len(), a[0].len()), (b.len(), b[0].len()));
-    a.iter().flatten().zip(b.iter().flatten()).fold(0.0, |most: f32, (a, b)| {
-        let off = (a - b).abs();
-        if off.is_nan() { f32::INFINITY } else { most.max(off) }
-    })
+    a.iter()
+        .flatten()
+        .zip(b.iter().flatten())
+        .fold(0.0, |most: f32, (a, b)| {
+            let off = (a - b).abs();
+            if off.is_nan() {
+                f32::INFINITY
+            } else {
+                most.max(off)
+            }
+        })
 }
 
 /// An adapter on every projection with both matrices random; alpha is not the rank.
 fn random_adapter(model: &Decoder, rank: usize, alpha: f64, seed: u64) -> Adapter {
-    let config = LoraConfig { rank, alpha, dropout: 0.0, targets: Projection::ALL.to_vec() };
+    let config = LoraConfig {
+        rank,
+        alpha,
+        dropout: 0.0,
+        targets: Projection::ALL.to_vec(),
+    };
     let mut random = Random(seed);
-    let mut adapter =
-        Adapter::new(config, model.config(), |_, count| (0..count).map(|_| 0.2 * random.uniform()).collect())
-            .expect("adapter");
+    let mut adapter = Adapter::new(config, model.config(), |_, count| {
+        (0..count).map(|_| 0.2 * random.uniform()).collect()
+    })
+    .expect("adapter");
     for weights in adapter.weights.values_mut() {
         let shape = weights.b.shape().clone();
-        let values: Vec<f32> = (0..shape.elem_count()).map(|_| 0.2 * random.uniform()).collect();
+        let values: Vec<f32> = (0..shape.elem_count())
+            .map(|_| 0.2 * random.uniform())
+            .collect();
         weights.b = Tensor::from_vec(values, shape, &Device::Cpu).expect("B");
     }
     adapter

@@ -1,4 +1,5 @@
-//! Walks that look at neurons, put other vectors in their place, and neurons that are switched off.
+//! Walks that look at neurons, put other vectors in their place, and neurons that are switched
+//! off.
 
 use candle_core::Tensor;
 use model::{Decoder, Layer, Look, Rows, Seen, ops::swiglu};
@@ -12,7 +13,9 @@ fn streams(model: &Decoder, input_ids: &[u32]) -> Vec<Tensor> {
         found.push(x.clone());
         Ok(())
     };
-    model.walk(input_ids, &Rows::new([input_ids.len()], 0), None, keep).expect("walks");
+    model
+        .walk(input_ids, &Rows::new([input_ids.len()], 0), None, keep)
+        .expect("walks");
     found
 }
 
@@ -23,17 +26,30 @@ fn what_is_put_in_place_of_a_layer_goes_on() {
         let (first, second) = (ids(7, 3), ids(7, 4));
         let (ours, theirs) = (streams(&model, &first), streams(&model, &second));
         for at in 0..=3 {
-            let layer = if at == 0 { Layer::Embedding } else { Layer::After(at) };
+            let layer = if at == 0 {
+                Layer::Embedding
+            } else {
+                Layer::After(at)
+            };
             let patch = &mut |seen: Seen<'_>| Ok((seen.layer == layer).then(|| theirs[at].clone()));
             let rows = Rows::new([7], 0);
-            let last = model.walk_through(&first, &rows, None, Look::Residual, patch).expect("walks");
-            assert_eq!(bits(&values(&last)), bits(&values(&theirs[3])), "{name}: all rows replaced after {layer:?}");
+            let last = model
+                .walk_through(&first, &rows, None, Look::Residual, patch)
+                .expect("walks");
+            assert_eq!(
+                bits(&values(&last)),
+                bits(&values(&theirs[3])),
+                "{name}: all rows replaced after {layer:?}"
+            );
             assert_ne!(bits(&values(&last)), bits(&values(&ours[3])), "{name}");
         }
         let narrow = &mut |_: Seen<'_>| Ok(Some(ours[0].narrow(0, 0, 1)?));
         let refused = model.walk_through(&first, &Rows::new([7], 0), None, Look::Residual, narrow);
         let message = refused.expect_err("refused").to_string();
-        assert!(message.starts_with("decoder: Embedding: [1, 48] cannot stand for [7, 48]"), "{message}");
+        assert!(
+            message.starts_with("decoder: Embedding: [1, 48] cannot stand for [7, 48]"),
+            "{message}"
+        );
     }
 }
 
@@ -48,11 +64,14 @@ fn a_prefill_shows_the_same_as_a_walk() {
         at += 1;
         Ok(None)
     };
-    model.prefill_through(&input_ids, None, Look::Residual, check).expect("prefills");
+    model
+        .prefill_through(&input_ids, None, Look::Residual, check)
+        .expect("prefills");
     assert_eq!(at, 4);
 }
 
-/// Every neuron's gate, up projection and share in the block's output can be told from what is shown.
+/// Every neuron's gate, up projection and share in the block's output can be told from what is
+/// shown.
 #[test]
 fn neurons_are_shown_and_can_be_switched_off() {
     for name in NAMES {
@@ -61,36 +80,71 @@ fn neurons_are_shown_and_can_be_switched_off() {
         let rows = Rows::new([6], 0);
         let mut shown = Vec::new();
         let look = &mut |seen: Seen<'_>| {
-            let neurons = seen.mlp.map(|(gate, up)| swiglu::forward(gate, up)).transpose()?;
+            let neurons = seen
+                .mlp
+                .map(|(gate, up)| swiglu::forward(gate, up))
+                .transpose()?;
             shown.push((seen.residual.clone(), neurons));
             Ok(None)
         };
-        let whole = model.walk_through(&input_ids, &rows, None, Look::Neurons, look).expect("walks");
+        let whole = model
+            .walk_through(&input_ids, &rows, None, Look::Neurons, look)
+            .expect("walks");
         assert!(shown[0].1.is_none() && shown[1..].iter().all(|(_, neurons)| neurons.is_some()));
         let width = model.config().intermediate_size as u32;
         let dead: Vec<(usize, u32)> = (0..width).map(|index| (3, index)).collect();
         model.silence(&dead).expect("silences");
         let off = model.hidden(&input_ids, &rows, None).expect("runs");
         assert_ne!(bits(&values(&off)), bits(&values(&whole)));
-        // With one neuron back on, the stream moves along that neuron's column of down_proj by its activation.
+        // With one neuron back on, the stream moves along that neuron's column of down_proj by
+        // its activation.
         model.silence(&dead[1..]).expect("silences");
-        let one: Vec<f32> =
-            values(&(model.hidden(&input_ids, &rows, None).expect("runs") - &off).expect("subtracts")).concat();
-        let activation = shown[3].1.as_ref().expect("shown").narrow(1, 0, 1).expect("a column");
-        let activation = activation.flatten_all().and_then(|a| a.to_vec1::<f32>()).expect("numbers");
+        let one: Vec<f32> = values(
+            &(model.hidden(&input_ids, &rows, None).expect("runs") - &off).expect("subtracts"),
+        )
+        .concat();
+        let activation = shown[3]
+            .1
+            .as_ref()
+            .expect("shown")
+            .narrow(1, 0, 1)
+            .expect("a column");
+        let activation = activation
+            .flatten_all()
+            .and_then(|a| a.to_vec1::<f32>())
+            .expect("numbers");
         let e = one.len() / 6;
         for row in 1..6 {
             for column in 0..e {
-                let (a, b) = (one[column] * activation[row], one[row * e + column] * activation[0]);
+                let (a, b) = (
+                    one[column] * activation[row],
+                    one[row * e + column] * activation[0],
+                );
                 assert!((a - b).abs() < 1e-5, "{name}: row {row} moves by {a}, {b}");
             }
         }
-        assert!(one.iter().any(|moved| moved.abs() > 1e-4), "{name}: the neuron says something");
+        assert!(
+            one.iter().any(|moved| moved.abs() > 1e-4),
+            "{name}: the neuron says something"
+        );
         model.silence(&[]).expect("switches on");
-        assert_eq!(bits(&values(&model.hidden(&input_ids, &rows, None).expect("runs"))), bits(&values(&whole)));
+        assert_eq!(
+            bits(&values(
+                &model.hidden(&input_ids, &rows, None).expect("runs")
+            )),
+            bits(&values(&whole))
+        );
         for (layer, index) in [(0, 0), (4, 0), (1, width)] {
-            let message = model.silence(&[(layer, index)]).expect_err("refused").to_string();
-            assert!(message.contains(&format!("neuron {index} of block {layer}: there are {width}")), "{message}");
+            let message = model
+                .silence(&[(layer, index)])
+                .expect_err("refused")
+                .to_string();
+            assert!(
+                message.contains(&format!(
+                    "neuron {index} of block {layer}: there are {width}"
+                )),
+                "{message}"
+            );
         }
     }
 }
@@ -104,6 +158,9 @@ fn there_is_no_backward_with_neurons_off() {
     let rows = Rows::new([4], 0);
     let (hidden, saved) = model.forward(&ids(4, 1), &rows, None).expect("runs");
     let mut gradients = model::Gradients::default();
-    let refused = model.backward(saved, &hidden, &mut gradients).expect_err("refused").to_string();
+    let refused = model
+        .backward(saved, &hidden, &mut gradients)
+        .expect_err("refused")
+        .to_string();
     assert!(refused.contains("neurons are switched off"), "{refused}");
 }

@@ -1,5 +1,5 @@
-//! The written-out backward of every op, fused in f32 and composed in f64, against candle's autograd of the composed
-//! forward and against central differences of it, both in f64.
+//! The written-out backward of every op, fused in f32 and composed in f64, against candle's
+//! autograd of the composed forward and against central differences of it, both in f64.
 
 use candle_core::{D, DType, Tensor, Var};
 use model::{
@@ -23,34 +23,66 @@ fn dot(a: &Tensor, b: &Tensor) -> f64 {
     values(a).iter().zip(values(b)).map(|(a, b)| a * b).sum()
 }
 
-/// What `backward` (of the f32 inputs, or the same in f64, and dy) returns per input, against the two yardsticks of
-/// `forward`, which must be differentiable when its inputs are in f64.
+/// What `backward` (of the f32 inputs, or the same in f64, and dy) returns per input, against
+/// the two yardsticks of `forward`, which must be differentiable when its inputs are in f64.
 #[track_caller]
-fn check(what: &str, inputs: &[Tensor], forward: Op<'_>, backward: &dyn Fn(&[Tensor], &Tensor) -> Vec<Tensor>) {
+fn check(
+    what: &str,
+    inputs: &[Tensor],
+    forward: Op<'_>,
+    backward: &dyn Fn(&[Tensor], &Tensor) -> Vec<Tensor>,
+) {
     let inputs64: Vec<Tensor> = inputs.iter().map(wide).collect();
     let dy = noise(forward(&inputs64).shape(), 0xD1);
     let autograd = autograd(&inputs64, forward, &wide(&dy));
     check_differences(what, &inputs64, forward, &wide(&dy), &autograd);
     let composed = backward(&inputs64, &wide(&dy));
     let fused = backward(inputs, &dy);
-    assert_eq!((composed.len(), fused.len()), (inputs.len(), inputs.len()), "{what}");
+    assert_eq!(
+        (composed.len(), fused.len()),
+        (inputs.len(), inputs.len()),
+        "{what}"
+    );
     for (i, want) in autograd.iter().enumerate() {
-        check_close(&format!("{what}, composed, input {i}"), &composed[i], want, 1e-9);
+        check_close(
+            &format!("{what}, composed, input {i}"),
+            &composed[i],
+            want,
+            1e-9,
+        );
         check_close(&format!("{what}, fused, input {i}"), &fused[i], want, 1e-4);
     }
 }
 
 fn autograd(inputs: &[Tensor], forward: Op<'_>, dy: &Tensor) -> Vec<Tensor> {
-    let vars: Vec<Var> = inputs.iter().map(|x| Var::from_tensor(x).expect("a variable")).collect();
+    let vars: Vec<Var> = inputs
+        .iter()
+        .map(|x| Var::from_tensor(x).expect("a variable"))
+        .collect();
     let tracked: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
-    let loss = (forward(&tracked) * dy).and_then(|p| p.sum_all()).expect("loss");
+    let loss = (forward(&tracked) * dy)
+        .and_then(|p| p.sum_all())
+        .expect("loss");
     let store = loss.backward().expect("autograd");
-    vars.iter().map(|v| store.get(v.as_tensor()).expect("every input is reached").clone()).collect()
+    vars.iter()
+        .map(|v| {
+            store
+                .get(v.as_tensor())
+                .expect("every input is reached")
+                .clone()
+        })
+        .collect()
 }
 
 /// Along one random direction per input.
 #[track_caller]
-fn check_differences(what: &str, inputs: &[Tensor], forward: Op<'_>, dy: &Tensor, grads: &[Tensor]) {
+fn check_differences(
+    what: &str,
+    inputs: &[Tensor],
+    forward: Op<'_>,
+    dy: &Tensor,
+    grads: &[Tensor],
+) {
     let step = 1e-5;
     for (i, grad) in grads.iter().enumerate() {
         let direction = wide(&noise(inputs[i].shape(), 0xD2 + i as u64));
@@ -72,9 +104,17 @@ fn linear_backward() {
     for (n, inner, out) in [(1, 1, 1), (17, 40, 33), (3, 700, 5)] {
         let (x, w, b) = (noise((n, inner), 1), noise((out, inner), 2), noise(out, 3));
         let (packed, wide) = (frozen(&w), frozen(&wide(&w)));
-        let of = |x: &Tensor| if x.dtype() == DType::F32 { &packed } else { &wide };
+        let of = |x: &Tensor| {
+            if x.dtype() == DType::F32 {
+                &packed
+            } else {
+                &wide
+            }
+        };
         let forward = |x: &[Tensor]| linear::forward(&x[0], of(&x[0]), Some(&b)).expect("linear");
-        check("linear", &[x], &forward, &|_, dy| vec![linear::backward(dy, of(dy)).expect("backward")]);
+        check("linear", &[x], &forward, &|_, dy| {
+            vec![linear::backward(dy, of(dy)).expect("backward")]
+        });
     }
 }
 
@@ -82,22 +122,50 @@ fn linear_backward() {
 #[test]
 fn lora_backward() {
     for (n, inner, out, rank) in [(1, 3, 2, 1), (29, 45, 37, 6)] {
-        let inputs = [noise((n, inner), 1), noise((rank, inner), 2), noise((out, rank), 3)];
+        let inputs = [
+            noise((n, inner), 1),
+            noise((rank, inner), 2),
+            noise((out, rank), 3),
+        ];
         let w = noise((out, inner), 4);
         let (packed, wide) = (frozen(&w), frozen(&wide(&w)));
-        let of = |x: &Tensor| if x.dtype() == DType::F32 { &packed } else { &wide };
+        let of = |x: &Tensor| {
+            if x.dtype() == DType::F32 {
+                &packed
+            } else {
+                &wide
+            }
+        };
         let run = |x: &[Tensor]| {
             let low = lora::forward(&x[0], &x[1], 2.5).expect("lora");
-            let update = Some(Update { low: &low, b: &x[2] });
-            let mut all =
-                linear::forward_all(&x[0], &[Projected { update, ..plain(of(&x[0])) }], None).expect("linear");
+            let update = Some(Update {
+                low: &low,
+                b: &x[2],
+            });
+            let mut all = linear::forward_all(
+                &x[0],
+                &[Projected {
+                    update,
+                    ..plain(of(&x[0]))
+                }],
+                None,
+            )
+            .expect("linear");
             (all.remove(0), low)
         };
         check("lora", &inputs, &|x| run(x).0, &|x, dy| {
             let d_low = lora::backward_low(dy, &x[2], 2.5).expect("backward");
             let grads = lora::backward(&x[0], &run(x).1, &d_low, dy).expect("backward");
-            let share = Share { dy, weight: of(dy), update: Some((&d_low, &x[1])) };
-            vec![linear::backward_all(&[share], None).expect("backward"), grads.a, grads.b]
+            let share = Share {
+                dy,
+                weight: of(dy),
+                update: Some((&d_low, &x[1])),
+            };
+            vec![
+                linear::backward_all(&[share], None).expect("backward"),
+                grads.a,
+                grads.b,
+            ]
         });
     }
 }
@@ -116,23 +184,38 @@ fn rms_norm_backward() {
 #[test]
 fn swiglu_backward() {
     for (n, width) in [(1, 1), (23, 61)] {
-        let inputs = [(noise((n, width), 1) * 6.0).expect("scaled"), noise((n, width), 2)];
-        check("swiglu", &inputs, &|x| swiglu::forward(&x[0], &x[1]).expect("swiglu"), &|x, dy| {
-            let (gate, up) = swiglu::backward(&x[0], &x[1], dy).expect("backward");
-            vec![gate, up]
-        });
+        let inputs = [
+            (noise((n, width), 1) * 6.0).expect("scaled"),
+            noise((n, width), 2),
+        ];
+        check(
+            "swiglu",
+            &inputs,
+            &|x| swiglu::forward(&x[0], &x[1]).expect("swiglu"),
+            &|x, dy| {
+                let (gate, up) = swiglu::backward(&x[0], &x[1], dy).expect("backward");
+                vec![gate, up]
+            },
+        );
     }
 }
 
 #[test]
 fn rope_backward_is_the_turn_back() {
     for (n, heads, half) in [(1, 1, 1), (13, 3, 20)] {
-        // Cosine and sine of no angle, as YaRN's factor makes them: the backward is the transpose, not the inverse.
-        let angles = rope::Angles { cos: noise((n, half), 1), sin: noise((n, half), 2) };
+        // Cosine and sine of no angle, as YaRN's factor makes them: the backward is the
+        // transpose, not the inverse.
+        let angles = rope::Angles {
+            cos: noise((n, half), 1),
+            sin: noise((n, half), 2),
+        };
         let turn = |x: &Tensor, way| rope::turn(x, &angles, way).expect("turn");
-        check("rope", &[noise((n, heads * 2 * half), 3)], &|x| turn(&x[0], rope::Turn::Forward), &|_, dy| {
-            vec![turn(dy, rope::Turn::Backward)]
-        });
+        check(
+            "rope",
+            &[noise((n, heads * 2 * half), 3)],
+            &|x| turn(&x[0], rope::Turn::Forward),
+            &|_, dy| vec![turn(dy, rope::Turn::Backward)],
+        );
     }
 }
 
@@ -140,60 +223,118 @@ fn rope_backward_is_the_turn_back() {
 type Sequence = (usize, Option<(usize, usize)>);
 
 fn attend_heads(key_value: usize, group: usize, size: usize, window: Option<usize>) -> Heads {
-    Heads { query: key_value * group, key_value, size, window }
+    Heads {
+        query: key_value * group,
+        key_value,
+        size,
+        window,
+    }
 }
 
 #[test]
 fn attend_backward() {
     let cases: [(Heads, &[Sequence]); 7] = [
         (attend_heads(1, 1, 8, None), &[(1, None), (4, None)]),
-        (attend_heads(2, 3, 10, None), &[(70, None), (3, None), (1, None)]),
+        (
+            attend_heads(2, 3, 10, None),
+            &[(70, None), (3, None), (1, None)],
+        ),
         (attend_heads(1, 4, 64, Some(9)), &[(33, None), (61, None)]),
         (attend_heads(3, 1, 128, Some(300)), &[(20, None), (5, None)]),
         (attend_heads(1, 2, 16, Some(40)), &[(290, None)]),
         (
             attend_heads(2, 2, 12, None),
-            &[(80, None), (9, Some((0, 75))), (30, Some((0, 3))), (70, Some((1, 4))), (2, Some((3, 70)))],
+            &[
+                (80, None),
+                (9, Some((0, 75))),
+                (30, Some((0, 3))),
+                (70, Some((1, 4))),
+                (2, Some((3, 70))),
+            ],
         ),
         (
             attend_heads(1, 3, 16, Some(20)),
-            &[(66, None), (0, Some((0, 64))), (70, Some((1, 0))), (5, Some((2, 1))), (6, Some((2, 1)))],
+            &[
+                (66, None),
+                (0, Some((0, 64))),
+                (70, Some((1, 0))),
+                (5, Some((2, 1))),
+                (6, Some((2, 1))),
+            ],
         ),
     ];
     for (heads, sequences) in cases {
-        let parent = |parent: Option<(usize, usize)>| parent.map(|(sequence, rows)| Parent { sequence, rows });
-        let rows = Rows::forest(sequences.iter().map(|&(length, of)| (parent(of), length)), 0).expect("fits");
+        let parent = |parent: Option<(usize, usize)>| {
+            parent.map(|(sequence, rows)| Parent { sequence, rows })
+        };
+        let rows = Rows::forest(
+            sequences.iter().map(|&(length, of)| (parent(of), length)),
+            0,
+        )
+        .expect("fits");
         let (q, kv) = (heads.query * heads.size, heads.key_value * heads.size);
         let part = |width, seed| (noise((rows.len(), width), seed) * 2.0).expect("scaled");
-        let run = |x: &[Tensor]| attend::forward(&heads, &rows, &x[0], &x[1], &x[2], None).expect("attend");
+        let run = |x: &[Tensor]| {
+            attend::forward(&heads, &rows, &x[0], &x[1], &x[2], None).expect("attend")
+        };
         let inputs = [part(q, 1), part(kv, 2), part(kv, 3)];
-        check(&format!("attend {heads:?}, {rows:?}"), &inputs, &|x| run(x).0, &|x, dy| {
-            let grads = attend::backward(&heads, &rows, &x[0], &x[1], &x[2], &run(x).1, dy).expect("backward");
-            vec![grads.q, grads.k, grads.v]
-        });
+        check(
+            &format!("attend {heads:?}, {rows:?}"),
+            &inputs,
+            &|x| run(x).0,
+            &|x, dy| {
+                let grads = attend::backward(&heads, &rows, &x[0], &x[1], &x[2], &run(x).1, dy)
+                    .expect("backward");
+                vec![grads.q, grads.k, grads.v]
+            },
+        );
     }
 }
 
 #[test]
 fn cross_entropy_backward() {
     for (n, width, vocab) in [(1, 1, 2), (31, 20, 70), (200, 6, 5)] {
-        let (hidden, head) = ((noise((n, width), 1) * 3.0).expect("scaled"), noise((vocab, width), 2));
+        let (hidden, head) = (
+            (noise((n, width), 1) * 3.0).expect("scaled"),
+            noise((vocab, width), 2),
+        );
         let targets: Vec<u32> = (0..n).map(|i| (i * i % vocab) as u32).collect();
-        let index = Tensor::new(targets.as_slice(), hidden.device()).and_then(|t| t.unsqueeze(1)).expect("index");
+        let index = Tensor::new(targets.as_slice(), hidden.device())
+            .and_then(|t| t.unsqueeze(1))
+            .expect("index");
         let losses = |x: &[Tensor]| {
-            let logits = x[0].matmul(&wide(&head).t().expect("a view")).expect("logits");
+            let logits = x[0]
+                .matmul(&wide(&head).t().expect("a view"))
+                .expect("logits");
             let log_p = softmax::log_softmax_composed(&logits);
-            log_p.expect("log p").gather(&index, D::Minus1).and_then(|p| p.neg()?.sum_all()).expect("loss")
+            log_p
+                .expect("log p")
+                .gather(&index, D::Minus1)
+                .and_then(|p| p.neg()?.sum_all())
+                .expect("loss")
         };
         let inputs64 = [wide(&hidden)];
         let one = Tensor::new(1f64, hidden.device()).expect("one");
         let want = autograd(&inputs64, &losses, &one);
         check_differences("cross_entropy", &inputs64, &losses, &one, &want);
-        for (x, head, tolerance) in [(&inputs64[0], wide(&head), 1e-9), (&hidden, head.clone(), 1e-5)] {
-            let got = cross_entropy::forward_backward(x, &frozen(&head), &targets, true).expect("loss");
+        for (x, head, tolerance) in [
+            (&inputs64[0], wide(&head), 1e-9),
+            (&hidden, head.clone(), 1e-5),
+        ] {
+            let got =
+                cross_entropy::forward_backward(x, &frozen(&head), &targets, true).expect("loss");
             let sum = values(&losses(&inputs64))[0];
-            assert!((got.sum - sum).abs() <= tolerance * sum, "{} not {sum}", got.sum);
-            check_close("cross_entropy", &got.d_hidden.expect("asked for"), &want[0], tolerance);
+            assert!(
+                (got.sum - sum).abs() <= tolerance * sum,
+                "{} not {sum}",
+                got.sum
+            );
+            check_close(
+                "cross_entropy",
+                &got.d_hidden.expect("asked for"),
+                &want[0],
+                tolerance,
+            );
         }
     }
 }
@@ -201,28 +342,45 @@ fn cross_entropy_backward() {
 #[test]
 fn divergence_backward() {
     for (n, width, vocab) in [(1, 1, 2), (31, 20, 70), (300, 6, 5)] {
-        let (hidden, head) = ((noise((n, width), 1) * 3.0).expect("scaled"), noise((vocab, width), 2));
+        let (hidden, head) = (
+            (noise((n, width), 1) * 3.0).expect("scaled"),
+            noise((vocab, width), 2),
+        );
         let own = (noise((n, vocab), 3) * 4.0).expect("scaled");
         let log_p = softmax::log_softmax_composed(&wide(&own)).expect("log p");
         let each = |x: &Tensor| {
             let logits = x.matmul(&wide(&head).t().expect("a view")).expect("logits");
             let log_q = softmax::log_softmax_composed(&logits).expect("log q");
-            (log_p.exp().expect("p") * (&log_p - log_q).expect("a difference")).and_then(|kl| kl.sum(D::Minus1))
+            (log_p.exp().expect("p") * (&log_p - log_q).expect("a difference"))
+                .and_then(|kl| kl.sum(D::Minus1))
         };
         let total = |x: &[Tensor]| each(&x[0]).and_then(|kl| kl.sum_all()).expect("a sum");
         let inputs64 = [wide(&hidden)];
         let one = Tensor::new(1f64, hidden.device()).expect("one");
         let want = autograd(&inputs64, &total, &one);
         check_differences("divergence", &inputs64, &total, &one, &want);
-        for (x, head, own, tolerance) in
-            [(&inputs64[0], wide(&head), wide(&own), 1e-9), (&hidden, head.clone(), own.clone(), 1e-5)]
-        {
+        for (x, head, own, tolerance) in [
+            (&inputs64[0], wide(&head), wide(&own), 1e-9),
+            (&hidden, head.clone(), own.clone(), 1e-5),
+        ] {
             let shares = Shares::of(&own).expect("shares");
-            let got = divergence::forward_backward(x, &frozen(&head), &shares, true).expect("a divergence");
+            let got = divergence::forward_backward(x, &frozen(&head), &shares, true)
+                .expect("a divergence");
             let found = Tensor::new(got.each.as_slice(), hidden.device()).expect("a list");
-            check_close("divergence", &found, &each(&inputs64[0]).expect("each"), tolerance);
-            check_close("divergence", &got.d_hidden.expect("asked for"), &want[0], tolerance);
-            let without = divergence::forward_backward(x, &frozen(&head), &shares, false).expect("a divergence");
+            check_close(
+                "divergence",
+                &found,
+                &each(&inputs64[0]).expect("each"),
+                tolerance,
+            );
+            check_close(
+                "divergence",
+                &got.d_hidden.expect("asked for"),
+                &want[0],
+                tolerance,
+            );
+            let without = divergence::forward_backward(x, &frozen(&head), &shares, false)
+                .expect("a divergence");
             assert!(without.d_hidden.is_none() && without.each == got.each);
         }
     }
@@ -230,8 +388,14 @@ fn divergence_backward() {
 
 #[test]
 fn dropout_backward_uses_the_mask_of_the_forward() {
-    let dropout = Dropout { share: 0.3, seed: 12345 };
-    check("dropout", &[noise((21, 34), 1)], &|x| dropout.apply(&x[0]).expect("mask"), &|_, dy| {
-        vec![dropout.apply(dy).expect("mask")]
-    });
+    let dropout = Dropout {
+        share: 0.3,
+        seed: 12345,
+    };
+    check(
+        "dropout",
+        &[noise((21, 34), 1)],
+        &|x| dropout.apply(&x[0]).expect("mask"),
+        &|_, dy| vec![dropout.apply(dy).expect("mask")],
+    );
 }

@@ -1,5 +1,6 @@
-//! Laws of the ops: packed is alone, prefix + suffix is the whole, a sequence of a forest is the whole text, threads and
-//! neighbours change no bit, merged is unmerged, dropout keeps its share.
+//! Laws of the ops: packed is alone, prefix + suffix is the whole, a sequence of a forest is
+//! the whole text, threads and neighbours change no bit, merged is unmerged, dropout keeps its
+//! share.
 
 use candle_core::Tensor;
 use model::{
@@ -21,11 +22,17 @@ use super::{
 
 /// Runs on its own pool.
 fn on_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool").install(run)
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .expect("a pool")
+        .install(run)
 }
 
 fn cut(x: &Tensor, from: usize, n: usize) -> Tensor {
-    x.narrow(0, from, n).and_then(|x| x.contiguous()).expect("rows")
+    x.narrow(0, from, n)
+        .and_then(|x| x.contiguous())
+        .expect("rows")
 }
 
 /// The rows of one sequence as a case of their own.
@@ -33,30 +40,77 @@ fn alone(case: &Case, sequence: usize) -> Case {
     let range = case.rows.range(sequence);
     let part = |x: &Tensor| cut(x, range.start, range.len());
     let rows = Rows::new([range.len()], case.rows.prefix());
-    Case { heads: case.heads, rows, q: part(&case.q), k: part(&case.k), v: part(&case.v), prefix: case.prefix.clone() }
+    Case {
+        heads: case.heads,
+        rows,
+        q: part(&case.q),
+        k: part(&case.k),
+        v: part(&case.v),
+        prefix: case.prefix.clone(),
+    }
 }
 
 /// The output of a sequence's rows where all that it sees is one sequence without a prefix.
 fn whole(case: &Case, sequence: usize) -> Tensor {
     let range = case.rows.range(sequence);
-    let stretches = case.rows.stretches(Parent { sequence, rows: range.len() });
+    let stretches = case.rows.stretches(Parent {
+        sequence,
+        rows: range.len(),
+    });
     let first = case.rows.first_position(sequence);
     let join = |before: Option<&Tensor>, own: &Tensor| {
-        let own = stretches.iter().map(|stretch| cut(own, stretch.start, stretch.len()));
-        Tensor::cat(&before.cloned().into_iter().chain(own).collect::<Vec<_>>(), 0).expect("joined")
+        let own = stretches
+            .iter()
+            .map(|stretch| cut(own, stretch.start, stretch.len()));
+        Tensor::cat(
+            &before.cloned().into_iter().chain(own).collect::<Vec<_>>(),
+            0,
+        )
+        .expect("joined")
     };
     let before = case.prefix();
     let width = case.heads.query * case.heads.size;
     // Rows of the prefix have no query in the case; their output is not looked at.
-    let q = join(before.as_ref().map(|_| noise((case.rows.prefix(), width), 1)).as_ref(), &case.q);
-    let (k, v) = (join(before.as_ref().map(|kv| &kv.k), &case.k), join(before.as_ref().map(|kv| &kv.v), &case.v));
+    let q = join(
+        before
+            .as_ref()
+            .map(|_| noise((case.rows.prefix(), width), 1))
+            .as_ref(),
+        &case.q,
+    );
+    let (k, v) = (
+        join(before.as_ref().map(|kv| &kv.k), &case.k),
+        join(before.as_ref().map(|kv| &kv.v), &case.v),
+    );
     let rows = Rows::new([first + range.len()], 0);
-    cut(&Case { heads: case.heads, rows, q, k, v, prefix: None }.run(), first, range.len())
+    cut(
+        &Case {
+            heads: case.heads,
+            rows,
+            q,
+            k,
+            v,
+            prefix: None,
+        }
+        .run(),
+        first,
+        range.len(),
+    )
 }
 
 fn gradients(case: &Case, d_out: &Tensor) -> [Tensor; 3] {
-    let (_, saved) = attend::forward(&case.heads, &case.rows, &case.q, &case.k, &case.v, None).expect("forward");
-    let g = attend::backward(&case.heads, &case.rows, &case.q, &case.k, &case.v, &saved, d_out).expect("backward");
+    let (_, saved) =
+        attend::forward(&case.heads, &case.rows, &case.q, &case.k, &case.v, None).expect("forward");
+    let g = attend::backward(
+        &case.heads,
+        &case.rows,
+        &case.q,
+        &case.k,
+        &case.v,
+        &saved,
+        d_out,
+    )
+    .expect("backward");
     [g.q, g.k, g.v]
 }
 
@@ -103,7 +157,8 @@ proptest! {
         prop_assert_eq!(bits(&suffix.run()), bits(&cut(&whole.run(), prefix, n - prefix)));
     }
 
-    /// A row's bits do not tell which of the rows before it are a prefix, an ancestor's or its own sequence's.
+    /// A row's bits do not tell which of the rows before it are a prefix, an ancestor's or its
+    /// own sequence's.
     #[test]
     fn a_sequence_of_a_forest_is_bitwise_the_whole_text(heads in heads(), rows in forest(true), seed: u64) {
         let case = Case::new(heads, rows, seed);
@@ -138,7 +193,8 @@ proptest! {
 
     #[test]
     fn merged_is_unmerged(n in 1usize..50, inner in 1usize..90, out in 1usize..90, rank in 1usize..9, alpha in 1.0f64..64.0, seed: u64) {
-        // The scale alpha / rank is another than 1, so that one on the base or left out is seen.
+        // The scale alpha / rank is another than 1, so that one on the base or left out is
+        // seen.
         let scale = alpha / rank as f64;
         prop_assume!(f64::abs(scale - 1.0) > 0.1);
         let (x, w) = (noise((n, inner), seed), noise((out, inner), seed ^ 1));
@@ -177,10 +233,25 @@ proptest! {
 }
 
 /// A projection with its update.
-fn updated(x: &Tensor, weight: &Weight, a: &Tensor, b: &Tensor, residual: Option<&Tensor>) -> (Tensor, Tensor) {
+fn updated(
+    x: &Tensor,
+    weight: &Weight,
+    a: &Tensor,
+    b: &Tensor,
+    residual: Option<&Tensor>,
+) -> (Tensor, Tensor) {
     let low = lora::forward(x, a, 1.5).expect("lora");
-    let projected = Projected { weight, bias: None, update: Some(Update { low: &low, b }) };
-    (linear::forward_all(x, &[projected], residual).expect("linear").remove(0), low)
+    let projected = Projected {
+        weight,
+        bias: None,
+        update: Some(Update { low: &low, b }),
+    };
+    (
+        linear::forward_all(x, &[projected], residual)
+            .expect("linear")
+            .remove(0),
+        low,
+    )
 }
 
 /// Rows of every op but attention come out the same bits whoever stands beside them.
@@ -197,15 +268,27 @@ fn neighbours_change_no_bit() {
         };
         let together = run(&x);
         for i in [0, 1, 13, 14, 15, 16, 31, 32, 33, 120, 287, 288, 299, 300] {
-            assert_eq!(bits(&run(&cut(&x, i, 1))), bits(&cut(&together, i, 1)), "row {i} alone, bf16: {bf16}");
+            assert_eq!(
+                bits(&run(&cut(&x, i, 1))),
+                bits(&cut(&together, i, 1)),
+                "row {i} alone, bf16: {bf16}"
+            );
         }
-        assert_eq!(bits(&run(&cut(&x, 100, 37))), bits(&cut(&together, 100, 37)));
+        assert_eq!(
+            bits(&run(&cut(&x, 100, 37))),
+            bits(&cut(&together, 100, 37))
+        );
     }
 }
 
 #[test]
 fn dropout_keeps_its_share_and_the_expectation() {
-    let ones = Tensor::ones((400, 250), candle_core::DType::F32, &candle_core::Device::Cpu).expect("ones");
+    let ones = Tensor::ones(
+        (400, 250),
+        candle_core::DType::F32,
+        &candle_core::Device::Cpu,
+    )
+    .expect("ones");
     for share in [0.05, 0.3, 0.8] {
         let mask = values(&Dropout { share, seed: 99 }.apply(&ones).expect("mask"));
         let kept = mask.iter().filter(|&&m| m != 0.0).count() as f64 / mask.len() as f64;
@@ -213,19 +296,41 @@ fn dropout_keeps_its_share_and_the_expectation() {
         let off = 5.0 * (share * (1.0 - share) / mask.len() as f64).sqrt();
         assert!((kept - (1.0 - share)).abs() < off, "kept {kept} at {share}");
         let mean = mask.iter().sum::<f64>() / mask.len() as f64;
-        assert!((mean - 1.0).abs() < off / (1.0 - share), "mean {mean} at {share}");
-        assert!(mask.iter().all(|&m| m == 0.0 || (m - 1.0 / (1.0 - share)).abs() < 1e-6));
+        assert!(
+            (mean - 1.0).abs() < off / (1.0 - share),
+            "mean {mean} at {share}"
+        );
+        assert!(
+            mask.iter()
+                .all(|&m| m == 0.0 || (m - 1.0 / (1.0 - share)).abs() < 1e-6)
+        );
     }
-    assert_eq!(values(&Dropout { share: 0.0, seed: 99 }.apply(&ones).expect("mask")), values(&ones));
+    assert_eq!(
+        values(
+            &Dropout {
+                share: 0.0,
+                seed: 99
+            }
+            .apply(&ones)
+            .expect("mask")
+        ),
+        values(&ones)
+    );
 }
 
 /// Two seeds agree as often as two independent draws do, neighbours in a row or column too.
 #[test]
 fn dropout_masks_are_independent() {
-    let ones = Tensor::ones((300, 300), candle_core::DType::F32, &candle_core::Device::Cpu).expect("ones");
+    let ones = Tensor::ones(
+        (300, 300),
+        candle_core::DType::F32,
+        &candle_core::Device::Cpu,
+    )
+    .expect("ones");
     let mask = |seed| values(&Dropout { share: 0.5, seed }.apply(&ones).expect("mask"));
-    let agree =
-        |a: &[f64], b: &[f64]| a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / a.len().min(b.len()) as f64;
+    let agree = |a: &[f64], b: &[f64]| {
+        a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / a.len().min(b.len()) as f64
+    };
     let first = mask(7);
     assert_eq!(first, mask(7));
     for (what, share) in [
@@ -241,11 +346,26 @@ fn dropout_masks_are_independent() {
 /// No gradient flows through a prefix: asking for one is refused, not answered wrongly.
 #[test]
 fn no_gradient_through_a_prefix() {
-    let heads = Heads { query: 1, key_value: 1, size: 8, window: None };
+    let heads = Heads {
+        query: 1,
+        key_value: 1,
+        size: 8,
+        window: None,
+    };
     let case = Case::new(heads, Rows::new([3], 2), 1);
     let prefix: Option<LayerKv> = case.prefix();
-    let (out, saved) =
-        attend::forward(&heads, &case.rows, &case.q, &case.k, &case.v, prefix.as_ref()).expect("forward");
+    let (out, saved) = attend::forward(
+        &heads,
+        &case.rows,
+        &case.q,
+        &case.k,
+        &case.v,
+        prefix.as_ref(),
+    )
+    .expect("forward");
     let refused = attend::backward(&heads, &case.rows, &case.q, &case.k, &case.v, &saved, &out);
-    assert_eq!(refused.err().expect("refused").to_string(), "attend: no gradient through a shared prefix");
+    assert_eq!(
+        refused.err().expect("refused").to_string(),
+        "attend: no gradient through a shared prefix"
+    );
 }

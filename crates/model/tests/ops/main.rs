@@ -1,5 +1,6 @@
-//! Every op: the fused CPU version against the one composed of candle operations, the written-out backward against
-//! candle's autograd and against finite differences in f64, and the laws that evaluation and training stand on.
+//! Every op: the fused CPU version against the one composed of candle operations, the
+//! written-out backward against candle's autograd and against finite differences in f64, and
+//! the laws that evaluation and training stand on.
 //!
 //! The yardstick is computed in f64 from the same f32 values. Never here: whole models.
 
@@ -14,7 +15,10 @@ use model::{Weight, ops::linear::Projected};
 
 /// A failing case is printed, not kept in a file.
 fn cases(count: u32) -> proptest::test_runner::Config {
-    proptest::test_runner::Config { failure_persistence: None, ..proptest::test_runner::Config::with_cases(count) }
+    proptest::test_runner::Config {
+        failure_persistence: None,
+        ..proptest::test_runner::Config::with_cases(count)
+    }
 }
 
 /// Values in [-1, 1) that depend on the seed alone.
@@ -36,7 +40,9 @@ fn noise(shape: impl Into<candle_core::Shape>, seed: u64) -> Tensor {
 
 /// A weight in f32 or bf16.
 fn weight(shape: (usize, usize), bf16: bool, seed: u64) -> Tensor {
-    noise(shape, seed).to_dtype(if bf16 { DType::BF16 } else { DType::F32 }).expect("weight")
+    noise(shape, seed)
+        .to_dtype(if bf16 { DType::BF16 } else { DType::F32 })
+        .expect("weight")
 }
 
 /// The same values in f64.
@@ -44,10 +50,15 @@ fn wide(x: &Tensor) -> Tensor {
     x.to_dtype(DType::F64).expect("f64")
 }
 
-/// As a product with this weight sees rows or gradients of rows, in f64: rounded where it multiplies bf16 pairs.
+/// As a product with this weight sees rows or gradients of rows, in f64: rounded where it
+/// multiplies bf16 pairs.
 fn seen(x: &Tensor, weight: &Tensor) -> Tensor {
     let rounded = weight.dtype() == DType::BF16 && model::instruction_set().rounds_rows();
-    wide(&if rounded { x.to_dtype(DType::BF16).expect("bf16") } else { x.clone() })
+    wide(&if rounded {
+        x.to_dtype(DType::BF16).expect("bf16")
+    } else {
+        x.clone()
+    })
 }
 
 /// The matrix as the ops take it: packed where it is f32 or bf16.
@@ -57,7 +68,11 @@ fn frozen(x: &Tensor) -> Weight {
 
 /// A projection without bias or update.
 fn plain(weight: &Weight) -> Projected<'_> {
-    Projected { weight, bias: None, update: None }
+    Projected {
+        weight,
+        bias: None,
+        update: None,
+    }
 }
 
 fn norm(x: &Tensor) -> f64 {
@@ -66,11 +81,17 @@ fn norm(x: &Tensor) -> f64 {
 }
 
 fn values(x: &Tensor) -> Vec<f64> {
-    wide(x).flatten_all().and_then(|x| x.to_vec1()).expect("values")
+    wide(x)
+        .flatten_all()
+        .and_then(|x| x.to_vec1())
+        .expect("values")
 }
 
 fn bits(x: &Tensor) -> Vec<u32> {
-    let values: Vec<f32> = x.flatten_all().and_then(|x| x.to_vec1()).expect("f32 values");
+    let values: Vec<f32> = x
+        .flatten_all()
+        .and_then(|x| x.to_vec1())
+        .expect("f32 values");
     values.into_iter().map(f32::to_bits).collect()
 }
 
@@ -79,7 +100,11 @@ fn bits(x: &Tensor) -> Vec<u32> {
 fn check_within(what: &str, got: &Tensor, want: &Tensor, bound: f64) {
     assert_eq!(got.shape(), want.shape(), "{what}");
     let off = norm(&(wide(got) - wide(want)).expect("one shape"));
-    assert!(off <= bound, "{what}: off by {off} of {}, more than {bound}", norm(want));
+    assert!(
+        off <= bound,
+        "{what}: off by {off} of {}, more than {bound}",
+        norm(want)
+    );
 }
 
 /// The same relative to the norm of `want`.

@@ -1,5 +1,5 @@
-//! Fused equals composed for the ops that see one row at a time; tails of every kind: rows past a tile of 14, columns
-//! past a panel of 32, depths past a stretch of 768.
+//! Fused equals composed for the ops that see one row at a time; tails of every kind: rows past
+//! a tile of 14, columns past a panel of 32, depths past a stretch of 768.
 
 use candle_core::Tensor;
 use model::ops::{
@@ -53,7 +53,8 @@ proptest! {
         check_close("composed", &linear::backward(&wdy, &frozen(&ww))?, &want, 1e-9);
     }
 
-    /// Several projections of the same rows with bias, update and residual, and the sum of their gradients.
+    /// Several projections of the same rows with bias, update and residual, and the sum of
+    /// their gradients.
     #[test]
     fn projections_together(
         n in rows(), inner in width(), outs in prop::collection::vec(1usize..150, 1..4), rank in 1usize..20,
@@ -195,7 +196,8 @@ proptest! {
 proptest! {
     #![proptest_config(crate::cases(24))]
 
-    /// Rows past a chunk of 256, vocabularies past a slice of 4096, columns past a group of 512.
+    /// Rows past a chunk of 256, vocabularies past a slice of 4096, columns past a group of
+    /// 512.
     #[test]
     fn cross_entropy_with_gradient(n in prop_oneof![0usize..20, 180usize..420], width in prop_oneof![6 => 1usize..60, 1 => 500usize..560],
         vocab in prop_oneof![6 => 2usize..300, 1 => 4000usize..4300], bf16: bool, seed: u64) {

@@ -1,4 +1,5 @@
-//! The findings of an audit: a page of their own, a text for a terminal, and their part of a run's report.
+//! The findings of an audit: a page of their own, a text for a terminal, and their part of a
+//! run's report.
 //!
 //! Never here: looking at data.
 
@@ -55,7 +56,12 @@ pub fn count_findings(record: &AuditRecord) -> String {
         let count = record.count(severity);
         format!("{count} {severity}{}", if count == 1 { "" } else { "s" })
     };
-    format!("{}, {} and {}", say(Severity::Error), say(Severity::Warning), say(Severity::Note))
+    format!(
+        "{}, {} and {}",
+        say(Severity::Error),
+        say(Severity::Warning),
+        say(Severity::Note)
+    )
 }
 
 /// One self-contained HTML file for people. `subject` names what was audited.
@@ -88,19 +94,33 @@ pub fn audit_page(record: &AuditRecord, subject: &str) -> Result<String, ReportE
         light: css_variables(&LIGHT),
         dark: css_variables(&DARK),
     };
-    Ok(environment.get_template("audit.html")?.render(Value::from(Serde(values)))?)
+    Ok(environment
+        .get_template("audit.html")?
+        .render(Value::from(Serde(values)))?)
 }
 
-/// The same for a terminal, where the last lines are the ones seen: the errors come last. What to do stands behind errors
-/// and warnings.
+/// The same for a terminal, where the last lines are the ones seen: the errors come last. What
+/// to do stands behind errors and warnings.
 pub fn audit_text(record: &AuditRecord) -> String {
     let mut text = String::new();
     for group in [group(record), group_errors(record)].concat() {
         text += &format!("{}\n", group.title);
-        for Shown { finding, is_accepted, .. } in group.findings {
+        for Shown {
+            finding,
+            is_accepted,
+            ..
+        } in group.findings
+        {
             let accepted = if is_accepted { " (accepted)" } else { "" };
-            let count = if finding.items.is_empty() { String::new() } else { finding.count.to_string() };
-            text += &format!("  {:<8}{:<14}{count:>6}  {}\n", finding.severity, finding.kind, finding.file);
+            let count = if finding.items.is_empty() {
+                String::new()
+            } else {
+                finding.count.to_string()
+            };
+            text += &format!(
+                "  {:<8}{:<14}{count:>6}  {}\n",
+                finding.severity, finding.kind, finding.file
+            );
             text += &format!("{:32}{}{accepted}\n", "", shorten(&finding.evidence));
             if finding.severity != Severity::Note {
                 text += &format!("{:32}-> {}\n", "", finding.suggestion);
@@ -116,8 +136,15 @@ pub(crate) fn describe(record: &AuditRecord) -> (String, Option<Table>) {
         accepted if accepted.is_empty() => String::new(),
         accepted => format!(" The recipe accepts errors of the kind {accepted}."),
     };
-    let sentence = format!("The audit of the data found {}.{accepted}", count_findings(record));
-    let shown: Vec<&Finding> = record.findings.iter().filter(|finding| finding.severity != Severity::Note).collect();
+    let sentence = format!(
+        "The audit of the data found {}.{accepted}",
+        count_findings(record)
+    );
+    let shown: Vec<&Finding> = record
+        .findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Note)
+        .collect();
     let columns = ["severity", "task", "language", "kind", "items", "evidence"];
     let caption = "What the audit of the data found; notes are in audit.json.";
     let mut table = Table::new("audit", caption, &columns);
@@ -127,21 +154,38 @@ pub(crate) fn describe(record: &AuditRecord) -> (String, Option<Table>) {
     table.csv.push(columns.map(str::to_owned).to_vec());
     for finding in shown {
         let cell = |evidence: &str| {
-            let severity = match record.accepted.contains(&finding.kind) && finding.severity == Severity::Error {
+            let severity = match record.accepted.contains(&finding.kind)
+                && finding.severity == Severity::Error
+            {
                 true => "error, accepted".to_owned(),
                 false => finding.severity.to_string(),
             };
             let (kind, count) = (finding.kind.to_string(), finding.count.to_string());
-            vec![severity, finding.task.clone(), finding.language.to_string(), kind, count, evidence.to_owned()]
+            vec![
+                severity,
+                finding.task.clone(),
+                finding.language.to_string(),
+                kind,
+                count,
+                evidence.to_owned(),
+            ]
         };
-        table.rows.push(Row { cells: cell(&shorten(&finding.evidence)), strong: finding.severity == Severity::Error });
+        table.rows.push(Row {
+            cells: cell(&shorten(&finding.evidence)),
+            strong: finding.severity == Severity::Error,
+        });
         table.csv.push(cell(&finding.evidence));
     }
     (sentence, (!table.rows.is_empty()).then_some(table))
 }
 
 fn join_accepted(record: &AuditRecord) -> String {
-    record.accepted.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    record
+        .accepted
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Counts by task and language.
@@ -150,38 +194,68 @@ fn overview(record: &AuditRecord) -> Table {
     let mut order: Vec<String> = Vec::new();
     for finding in &record.findings {
         let title = format!("{} {}", finding.task, finding.language);
-        let at = order.iter().position(|known| *known == title).unwrap_or_else(|| {
-            order.push(title.clone());
-            order.len() - 1
-        });
+        let at = order
+            .iter()
+            .position(|known| *known == title)
+            .unwrap_or_else(|| {
+                order.push(title.clone());
+                order.len() - 1
+            });
         counts.entry((at, title)).or_default()[finding.severity as usize] += 1;
     }
-    let mut table = Table::new("audit", "Findings by severity.", &["task and language", "errors", "warnings", "notes"]);
+    let mut table = Table::new(
+        "audit",
+        "Findings by severity.",
+        &["task and language", "errors", "warnings", "notes"],
+    );
     for ((_, title), counts) in counts {
         let cells = [vec![title], counts.map(|count| count.to_string()).to_vec()].concat();
-        table.rows.push(Row { cells, strong: counts[0] > 0 });
+        table.rows.push(Row {
+            cells,
+            strong: counts[0] > 0,
+        });
     }
     table
 }
 
-/// The errors of all tasks and languages, if there are any: what has to be mended before anything is measured.
+/// The errors of all tasks and languages, if there are any: what has to be mended before
+/// anything is measured.
 fn group_errors(record: &AuditRecord) -> Vec<Group<'_>> {
-    let errors = record.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let errors = record
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
     let findings: Vec<_> = errors.map(|finding| show(record, finding)).collect();
-    let group = Group { id: "errors".to_owned(), title: "Errors".to_owned(), findings };
-    if group.findings.is_empty() { Vec::new() } else { vec![group] }
+    let group = Group {
+        id: "errors".to_owned(),
+        title: "Errors".to_owned(),
+        findings,
+    };
+    if group.findings.is_empty() {
+        Vec::new()
+    } else {
+        vec![group]
+    }
 }
 
 /// All but the errors by task and language.
 fn group(record: &AuditRecord) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for finding in record.findings.iter().filter(|finding| finding.severity != Severity::Error) {
+    for finding in record
+        .findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Error)
+    {
         let id = format!("{}.{}", finding.task, finding.language);
         match groups.last_mut().filter(|group| group.id == id) {
             Some(group) => group.findings.push(show(record, finding)),
             None => {
                 let title = format!("{}, {}", finding.task, finding.language.name());
-                groups.push(Group { id, title, findings: vec![show(record, finding)] });
+                groups.push(Group {
+                    id,
+                    title,
+                    findings: vec![show(record, finding)],
+                });
             }
         }
     }
@@ -189,12 +263,26 @@ fn group(record: &AuditRecord) -> Vec<Group<'_>> {
 }
 
 fn show<'a>(record: &AuditRecord, finding: &'a Finding) -> Shown<'a> {
-    let listed: Vec<String> = finding.items.iter().take(LISTED).map(ToString::to_string).collect();
-    let rest = if finding.items.len() > LISTED { " …" } else { "" };
+    let listed: Vec<String> = finding
+        .items
+        .iter()
+        .take(LISTED)
+        .map(ToString::to_string)
+        .collect();
+    let rest = if finding.items.len() > LISTED {
+        " …"
+    } else {
+        ""
+    };
     let parts = finding.evidence.split('`').enumerate();
     Shown {
         finding,
-        evidence_parts: parts.map(|(at, text)| Part { text, is_quoted: at % 2 == 1 }).collect(),
+        evidence_parts: parts
+            .map(|(at, text)| Part {
+                text,
+                is_quoted: at % 2 == 1,
+            })
+            .collect(),
         first_items: listed.join(", ") + rest,
         is_accepted: finding.severity == Severity::Error && record.accepted.contains(&finding.kind),
     }
@@ -226,10 +314,18 @@ mod tests {
             suggestion: "write `中立`".to_owned(),
         };
         let findings = vec![
-            finding(Severity::Error, Kind::LabelWords, (0..40).collect(), "`中性` is <no> label word"),
+            finding(
+                Severity::Error,
+                Kind::LabelWords,
+                (0..40).collect(),
+                "`中性` is <no> label word",
+            ),
             finding(Severity::Note, Kind::Names, vec![7], "Carlstad"),
         ];
-        AuditRecord { findings, accepted: vec![Kind::LabelWords] }
+        AuditRecord {
+            findings,
+            accepted: vec![Kind::LabelWords],
+        }
     }
 
     #[test]
@@ -246,7 +342,10 @@ mod tests {
         ] {
             assert!(page.contains(wanted), "{wanted}: {page}");
         }
-        assert!(!page.contains("<script") && !page.contains("http://") && !page.contains("src="), "self-contained");
+        assert!(
+            !page.contains("<script") && !page.contains("http://") && !page.contains("src="),
+            "self-contained"
+        );
     }
 
     #[test]
@@ -258,7 +357,10 @@ mod tests {
             `中性` is <no> label word (accepted)\n                                -> write `中立`\n\
             1 error, 0 warnings and 1 note\n";
         assert_eq!(audit_text(&record()), wanted);
-        assert_eq!(audit_text(&AuditRecord::default()), "0 errors, 0 warnings and 0 notes\n");
+        assert_eq!(
+            audit_text(&AuditRecord::default()),
+            "0 errors, 0 warnings and 0 notes\n"
+        );
     }
 
     #[test]

@@ -34,11 +34,29 @@ pub(super) fn agreement(name: String, changes: &Changes) -> Option<Table> {
         ("RankC", &consistency.rank_consistency),
     ];
     for (name, of) in rows {
-        push(&mut table, &AGREEMENT, &against_chance(Cell::text(name), of), false);
+        push(
+            &mut table,
+            &AGREEMENT,
+            &against_chance(Cell::text(name), of),
+            false,
+        );
     }
-    let kappa = |value: f64| Cell::Area(Some(Estimate { value, low: f64::NAN, high: f64::NAN }));
+    let kappa = |value: f64| {
+        Cell::Area(Some(Estimate {
+            value,
+            low: f64::NAN,
+            high: f64::NAN,
+        }))
+    };
     let (before, after) = consistency.kappa;
-    let cells = [Cell::text("Fleiss' kappa"), kappa(before), Cell::Empty, kappa(after), Cell::Empty, Cell::Empty];
+    let cells = [
+        Cell::text("Fleiss' kappa"),
+        kappa(before),
+        Cell::Empty,
+        kappa(after),
+        Cell::Empty,
+        Cell::Empty,
+    ];
     push(&mut table, &AGREEMENT, &cells, false);
     Some(table)
 }
@@ -77,11 +95,20 @@ pub(super) fn english(name: String, changes: &Changes) -> Option<Table> {
                    closes it), share of items answered as in English and RankC with English in %, with their chance \
                    levels.";
     let mut table = start(name, caption, &ENGLISH);
-    let gap =
-        |of: &GapToEnglish| [Cell::Level(Some(of.before)), Cell::Level(Some(of.after)), Cell::Change(Some(of.change))];
+    let gap = |of: &GapToEnglish| {
+        [
+            Cell::Level(Some(of.before)),
+            Cell::Level(Some(of.after)),
+            Cell::Change(Some(of.change)),
+        ]
+    };
     for of in &changes.languages {
         let Some(of_gap) = &of.gap else { continue };
-        let with = changes.consistency.iter().flat_map(|c| &c.with_english).find(|with| with.language == of.language);
+        let with = changes
+            .consistency
+            .iter()
+            .flat_map(|c| &c.with_english)
+            .find(|with| with.language == of.language);
         let mut cells: Vec<Cell> = [code_cell(of)].into_iter().chain(gap(of_gap)).collect();
         match with {
             Some(with) => {
@@ -93,7 +120,10 @@ pub(super) fn english(name: String, changes: &Changes) -> Option<Table> {
         }
         push(&mut table, &ENGLISH, &cells, false);
     }
-    let cells = [Cell::text("mean")].into_iter().chain(gap(mean)).chain((0..10).map(|_| Cell::Empty));
+    let cells = [Cell::text("mean")]
+        .into_iter()
+        .chain(gap(mean))
+        .chain((0..10).map(|_| Cell::Empty));
     push(&mut table, &ENGLISH, &cells.collect::<Vec<_>>(), true);
     Some(table)
 }

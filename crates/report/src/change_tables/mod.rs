@@ -15,7 +15,8 @@ use crate::{
     table::Table,
 };
 
-/// The main table, and those behind it. `name` is that of the main table's file; the others' is longer.
+/// The main table, and those behind it. `name` is that of the main table's file; the others' is
+/// longer.
 pub(crate) fn tables_of(name: String, changes: &Changes) -> (Table, Vec<Table>) {
     let of = |part: &str| format!("{name}.{part}");
     let mut tables = vec![
@@ -84,8 +85,15 @@ fn main_table(name: String, changes: &Changes) -> Table {
         ];
         push(&mut table, &MAIN, &cells, false);
     }
-    let means = [("mean", Some(&changes.mean), changes.mean_p), ("mean of seen", changes.seen.as_ref(), None)];
-    for (name, mean, p) in means.into_iter().chain([("mean of unseen", changes.unseen.as_ref(), None)]) {
+    let means = [
+        ("mean", Some(&changes.mean), changes.mean_p),
+        ("mean of seen", changes.seen.as_ref(), None),
+    ];
+    for (name, mean, p) in
+        means
+            .into_iter()
+            .chain([("mean of unseen", changes.unseen.as_ref(), None)])
+    {
         let Some(mean) = mean else { continue };
         let cells = [
             Cell::Text(format!("{name} ({})", mean.languages)),
@@ -151,15 +159,32 @@ fn groups(name: String, changes: &Changes) -> Table {
         ];
         push(&mut table, &GROUPS, &cells, strong);
     };
-    add("all".to_owned(), &changes.mean, changes.mean.languages.to_string(), true);
-    for (name, mean) in [("seen in training", &changes.seen), ("not seen", &changes.unseen)] {
+    add(
+        "all".to_owned(),
+        &changes.mean,
+        changes.mean.languages.to_string(),
+        true,
+    );
+    for (name, mean) in [
+        ("seen in training", &changes.seen),
+        ("not seen", &changes.unseen),
+    ] {
         if let Some(mean) = mean {
             add(name.to_owned(), mean, mean.languages.to_string(), false);
         }
     }
     for group in &changes.groups {
-        let codes: Vec<&str> = group.languages.iter().map(|language| language.code()).collect();
-        add(format!("{}: {}", group.kind, group.name), &group.mean, codes.join(" "), false);
+        let codes: Vec<&str> = group
+            .languages
+            .iter()
+            .map(|language| language.code())
+            .collect();
+        add(
+            format!("{}: {}", group.kind, group.name),
+            &group.mean,
+            codes.join(" "),
+            false,
+        );
     }
     align_left(&mut table, &["languages", "the change is"]);
     table

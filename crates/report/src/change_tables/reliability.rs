@@ -42,7 +42,11 @@ pub(super) fn reliability(name: String, changes: &Changes) -> Table {
             Cell::Share(r.detectable),
             Cell::Change(r.robust),
         ];
-        let cells: Vec<Cell> = heads.into_iter().chain(spread(r.components)).chain([Cell::Change(r.wide)]).collect();
+        let cells: Vec<Cell> = heads
+            .into_iter()
+            .chain(spread(r.components))
+            .chain([Cell::Change(r.wide)])
+            .collect();
         push(&mut table, &RELIABILITY, &cells, false);
     }
     let r = changes.reliability.as_ref();
@@ -56,16 +60,29 @@ pub(super) fn reliability(name: String, changes: &Changes) -> Table {
         Cell::Share(shown_detectable(&changes.mean)),
         Cell::Empty,
     ];
-    let rest = spread(r.map(|r| r.change)).into_iter().chain([Cell::Change(r.map(|r| r.wide))]);
-    push(&mut table, &RELIABILITY, &heads.into_iter().chain(rest).collect::<Vec<_>>(), true);
+    let rest = spread(r.map(|r| r.change))
+        .into_iter()
+        .chain([Cell::Change(r.map(|r| r.wide))]);
+    push(
+        &mut table,
+        &RELIABILITY,
+        &heads.into_iter().chain(rest).collect::<Vec<_>>(),
+        true,
+    );
     table
 }
 
 /// Standard deviations; an estimate below 0 is shown as 0.
 fn spread(components: Option<Components>) -> [Cell; 4] {
-    let deviation = |variance: Option<f64>| Cell::Share(variance.map(|variance| variance.max(0.0).sqrt()));
+    let deviation =
+        |variance: Option<f64>| Cell::Share(variance.map(|variance| variance.max(0.0).sqrt()));
     let of = |pick: fn(Components) -> Option<f64>| deviation(components.and_then(pick));
-    [of(|c| c.seed), of(|c| c.exemplars), of(|c| Some(c.items)), of(|c| c.rest)]
+    [
+        of(|c| c.seed),
+        of(|c| c.exemplars),
+        of(|c| Some(c.items)),
+        of(|c| c.rest),
+    ]
 }
 
 const SCORINGS: [Head<'static>; 6] = [

@@ -26,28 +26,43 @@ pub(super) fn separation(name: String, changes: &Changes) -> Table {
     let caption = "How well the labels are told apart: AUC, and accuracy in % after contextual and after batch \
                    calibration. Prior's part: the change of raw accuracy less that of batch-calibrated accuracy, points.";
     let mut table = start(name, caption, &SEPARATION);
-    let mut add = |name: Cell, [auc, contextual, batch]: [Option<BeforeAfter>; 3], prior, strong| {
-        let level = |of: Option<BeforeAfter>| {
-            [
-                Cell::Level(of.map(|of| of.before)),
-                Cell::Level(of.map(|of| of.after)),
-                Cell::Change(of.map(|of| of.change)),
-            ]
+    let mut add =
+        |name: Cell, [auc, contextual, batch]: [Option<BeforeAfter>; 3], prior, strong| {
+            let level = |of: Option<BeforeAfter>| {
+                [
+                    Cell::Level(of.map(|of| of.before)),
+                    Cell::Level(of.map(|of| of.after)),
+                    Cell::Change(of.map(|of| of.change)),
+                ]
+            };
+            let areas = [
+                name,
+                Cell::Area(auc.map(|of| of.before)),
+                Cell::Area(auc.map(|of| of.after)),
+                Cell::AreaChange(auc.map(|of| of.change)),
+            ];
+            let cells = areas
+                .into_iter()
+                .chain(level(contextual))
+                .chain(level(batch))
+                .chain([Cell::Change(prior)]);
+            push(&mut table, &SEPARATION, &cells.collect::<Vec<_>>(), strong);
         };
-        let areas = [
-            name,
-            Cell::Area(auc.map(|of| of.before)),
-            Cell::Area(auc.map(|of| of.after)),
-            Cell::AreaChange(auc.map(|of| of.change)),
-        ];
-        let cells = areas.into_iter().chain(level(contextual)).chain(level(batch)).chain([Cell::Change(prior)]);
-        push(&mut table, &SEPARATION, &cells.collect::<Vec<_>>(), strong);
-    };
     for of in &changes.languages {
-        add(code_cell(of), [of.auc, of.calibrated, of.batch], of.attribution.prior_part, false);
+        add(
+            code_cell(of),
+            [of.auc, of.calibrated, of.batch],
+            of.attribution.prior_part,
+            false,
+        );
     }
     let mean = &changes.mean;
-    add(Cell::text("mean"), [mean.auc, mean.calibrated, mean.batch], mean.attribution.prior_part, true);
+    add(
+        Cell::text("mean"),
+        [mean.auc, mean.calibrated, mean.batch],
+        mean.attribution.prior_part,
+        true,
+    );
     table
 }
 
@@ -62,7 +77,11 @@ pub(super) fn labels(name: String, changes: &Changes) -> Table {
         .collect();
     let heads: Vec<Head> = [("language", "language", false)]
         .into_iter()
-        .chain(titles.iter().map(|(title, name)| (title.as_str(), name.as_str(), false)))
+        .chain(
+            titles
+                .iter()
+                .map(|(title, name)| (title.as_str(), name.as_str(), false)),
+        )
         .chain([
             ("entropy before", "entropy_before", false),
             ("entropy after", "entropy_after", false),
@@ -74,7 +93,8 @@ pub(super) fn labels(name: String, changes: &Changes) -> Table {
     for of in &changes.languages {
         let labels = &of.labels;
         let shares = (0..changes.labels.len()).flat_map(|label| {
-            [&labels.gold, &labels.before, &labels.after].map(|shares| Cell::Share(Some(shares[label])))
+            [&labels.gold, &labels.before, &labels.after]
+                .map(|shares| Cell::Share(Some(shares[label])))
         });
         let rest = [
             Cell::Number(labels.entropy.0),
@@ -82,7 +102,11 @@ pub(super) fn labels(name: String, changes: &Changes) -> Table {
             Cell::Share(Some(labels.distance.0)),
             Cell::Share(Some(labels.distance.1)),
         ];
-        let cells: Vec<Cell> = [code_cell(of)].into_iter().chain(shares).chain(rest).collect();
+        let cells: Vec<Cell> = [code_cell(of)]
+            .into_iter()
+            .chain(shares)
+            .chain(rest)
+            .collect();
         push(&mut table, &heads, &cells, false);
     }
     table
@@ -93,19 +117,41 @@ pub(super) fn confusion(name: String, changes: &Changes) -> Table {
                    exemplar sets.";
     let titles: Vec<(String, String)> = ["before", "after"]
         .iter()
-        .flat_map(|when| changes.labels.iter().map(move |l| (format!("{l} {when}"), format!("{l}_{when}"))))
+        .flat_map(|when| {
+            changes
+                .labels
+                .iter()
+                .map(move |l| (format!("{l} {when}"), format!("{l}_{when}")))
+        })
         .collect();
-    let heads: Vec<Head> = [("language", "language", false), ("right label", "gold", false)]
-        .into_iter()
-        .chain(titles.iter().map(|(title, name)| (title.as_str(), name.as_str(), false)))
-        .collect();
+    let heads: Vec<Head> = [
+        ("language", "language", false),
+        ("right label", "gold", false),
+    ]
+    .into_iter()
+    .chain(
+        titles
+            .iter()
+            .map(|(title, name)| (title.as_str(), name.as_str(), false)),
+    )
+    .collect();
     let mut table = start(name, caption, &heads);
     for of in &changes.languages {
         for (gold, label) in changes.labels.iter().enumerate() {
-            let counts = of.labels.confusion_before[gold].iter().chain(&of.labels.confusion_after[gold]);
-            let counts = counts
-                .map(|&count| if count.fract() == 0.0 { Cell::Count(count as usize) } else { Cell::Number(count) });
-            let cells: Vec<Cell> = [code_cell(of), Cell::text(label.as_str())].into_iter().chain(counts).collect();
+            let counts = of.labels.confusion_before[gold]
+                .iter()
+                .chain(&of.labels.confusion_after[gold]);
+            let counts = counts.map(|&count| {
+                if count.fract() == 0.0 {
+                    Cell::Count(count as usize)
+                } else {
+                    Cell::Number(count)
+                }
+            });
+            let cells: Vec<Cell> = [code_cell(of), Cell::text(label.as_str())]
+                .into_iter()
+                .chain(counts)
+                .collect();
             push(&mut table, &heads, &cells, false);
         }
     }

@@ -1,4 +1,5 @@
-//! Accuracy per language, before and after, with 95 % intervals: one row per language in the paper's order.
+//! Accuracy per language, before and after, with 95 % intervals: one row per language in the
+//! paper's order.
 
 use schema::Language;
 
@@ -43,26 +44,51 @@ pub(crate) fn draw_changes(name: String, setting: &str, changes: &Changes) -> Fi
         .collect();
     let mean = &changes.mean;
     let after = Some((mean.after, mean.change));
-    entries.push(Entry { name: "mean".to_owned(), seen: false, strong: true, before: mean.before, after });
+    entries.push(Entry {
+        name: "mean".to_owned(),
+        seen: false,
+        strong: true,
+        before: mean.before,
+        after,
+    });
     let description = format!(
         "Accuracy in percent per language, base model and {setting}, with 95 % intervals; mean {} to {}.",
         percent(mean.before.value, 1),
         percent(mean.after.value, 1)
     );
-    draw(Figure::new(name, description, WIDTH, height(&entries)), &entries, setting, changes.labels.len())
+    draw(
+        Figure::new(name, description, WIDTH, height(&entries)),
+        &entries,
+        setting,
+        changes.labels.len(),
+    )
 }
 
 /// The base model alone.
 pub(crate) fn draw_levels(name: String, levels: &Levels, labels: usize) -> Figure {
-    let entry = |name: String, strong: bool, before: Estimate| Entry { name, seen: false, strong, before, after: None };
-    let mut entries: Vec<Entry> =
-        levels.languages.iter().map(|level| entry(language_name(level.language), false, level.accuracy)).collect();
+    let entry = |name: String, strong: bool, before: Estimate| Entry {
+        name,
+        seen: false,
+        strong,
+        before,
+        after: None,
+    };
+    let mut entries: Vec<Entry> = levels
+        .languages
+        .iter()
+        .map(|level| entry(language_name(level.language), false, level.accuracy))
+        .collect();
     entries.push(entry("mean".to_owned(), true, levels.mean));
     let description = format!(
         "Accuracy in percent per language of the base model, with 95 % intervals; mean {}.",
         percent(levels.mean.value, 1)
     );
-    draw(Figure::new(name, description, WIDTH, height(&entries)), &entries, "", labels)
+    draw(
+        Figure::new(name, description, WIDTH, height(&entries)),
+        &entries,
+        "",
+        labels,
+    )
 }
 
 fn height(entries: &[Entry]) -> f64 {
@@ -73,22 +99,55 @@ fn draw(mut figure: Figure, entries: &[Entry], setting: &str, labels: usize) -> 
     let chance = 100.0 / labels as f64;
     let ends = entries.iter().flat_map(|entry| {
         let after = entry.after.map(|(level, _)| level);
-        [Some(entry.before), after].into_iter().flatten().flat_map(|level| [100.0 * level.low, 100.0 * level.high])
+        [Some(entry.before), after]
+            .into_iter()
+            .flatten()
+            .flat_map(|level| [100.0 * level.low, 100.0 * level.high])
     });
-    let (low, high) = ends.fold((chance, chance), |(low, high), end| (low.min(end), high.max(end)));
+    let (low, high) = ends.fold((chance, chance), |(low, high), end| {
+        (low.min(end), high.max(end))
+    });
     let ticks = round_ticks(low, high, 6.0);
-    let scale = Scale { low: ticks[0], high: ticks[ticks.len() - 1], from: PLOT.0, to: PLOT.1 };
+    let scale = Scale {
+        low: ticks[0],
+        high: ticks[ticks.len() - 1],
+        from: PLOT.0,
+        to: PLOT.1,
+    };
     draw_legend(&mut figure, setting, entries.iter().any(|entry| entry.seen));
     let bottom = TOP + ROW * entries.len() as f64 + 6.0;
     for (tick, label) in ticks.iter().zip(tick_labels(&ticks)) {
-        figure.line("grid", (scale.at(*tick), TOP - 4.0), (scale.at(*tick), bottom));
-        figure.text("quiet small", (scale.at(*tick), bottom + 14.0), Anchor::Middle, &label);
+        figure.line(
+            "grid",
+            (scale.at(*tick), TOP - 4.0),
+            (scale.at(*tick), bottom),
+        );
+        figure.text(
+            "quiet small",
+            (scale.at(*tick), bottom + 14.0),
+            Anchor::Middle,
+            &label,
+        );
     }
-    figure.line("rule", (scale.at(chance), TOP - 4.0), (scale.at(chance), bottom));
-    figure.text("quiet", ((PLOT.0 + PLOT.1) / 2.0, bottom + 32.0), Anchor::Middle, "Accuracy, %");
+    figure.line(
+        "rule",
+        (scale.at(chance), TOP - 4.0),
+        (scale.at(chance), bottom),
+    );
+    figure.text(
+        "quiet",
+        ((PLOT.0 + PLOT.1) / 2.0, bottom + 32.0),
+        Anchor::Middle,
+        "Accuracy, %",
+    );
     for (index, entry) in entries.iter().enumerate() {
         let gap = if entry.strong { 6.0 } else { 0.0 };
-        draw_entry(&mut figure, entry, &scale, TOP + ROW * (index as f64 + 0.5) + gap);
+        draw_entry(
+            &mut figure,
+            entry,
+            &scale,
+            TOP + ROW * (index as f64 + 0.5) + gap,
+        );
     }
     figure
 }
@@ -101,17 +160,28 @@ fn draw_legend(figure: &mut Figure, setting: &str, has_seen: bool) {
         figure.text("small", (x + 9.0, y), Anchor::Start, text);
         x += 22.0 + 5.9 * text.chars().count() as f64;
     };
-    item(figure, "base", &|figure, x| figure.circle("before", (x, y - 4.0), 4.0, ""));
+    item(figure, "base", &|figure, x| {
+        figure.circle("before", (x, y - 4.0), 4.0, "")
+    });
     if !setting.is_empty() {
         item(figure, setting, &|figure, x| {
             figure.circle("rise", (x - 2.5, y - 4.0), 4.5, "");
             figure.circle("fall", (x + 2.5, y - 4.0), 4.5, "");
         });
-        figure.text("small quiet", (WIDTH - 6.0, TOP - 8.0), Anchor::End, "change");
+        figure.text(
+            "small quiet",
+            (WIDTH - 6.0, TOP - 8.0),
+            Anchor::End,
+            "change",
+        );
     }
-    item(figure, "chance", &|figure, x| figure.line("rule", (x, y - 10.0), (x, y + 2.0)));
+    item(figure, "chance", &|figure, x| {
+        figure.line("rule", (x, y - 10.0), (x, y + 2.0))
+    });
     if has_seen {
-        item(figure, "seen in training", &|figure, x| figure.rectangle("seen", (x - 3.0, y - 7.5), (6.0, 6.0)));
+        item(figure, "seen in training", &|figure, x| {
+            figure.rectangle("seen", (x - 3.0, y - 7.5), (6.0, 6.0))
+        });
     }
 }
 
@@ -122,28 +192,63 @@ fn draw_entry(figure: &mut Figure, entry: &Entry, scale: &Scale, y: f64) {
     if entry.seen {
         figure.rectangle("seen", (5.0, y - 3.0), (6.0, 6.0));
     }
-    let weight = if entry.strong || entry.seen { "strong" } else { "" };
+    let weight = if entry.strong || entry.seen {
+        "strong"
+    } else {
+        ""
+    };
     figure.text(weight, (PLOT.0 - 10.0, y + 4.0), Anchor::End, &entry.name);
     let at = |share: f64| scale.at(100.0 * share);
     let hint = |who: &str, level: &Estimate| {
-        let [value, low, high] = [level.value, level.low, level.high].map(|share| percent(share, 1));
+        let [value, low, high] =
+            [level.value, level.low, level.high].map(|share| percent(share, 1));
         format!("{}, {who}: {value} % ({low} to {high})", entry.name)
     };
     let before = &entry.before;
     let Some((after, change)) = &entry.after else {
         figure.line("whisker-before", (at(before.low), y), (at(before.high), y));
         figure.circle("before", (at(before.value), y), 4.2, &hint("base", before));
-        figure.text(weight, (WIDTH - 6.0, y + 4.0), Anchor::End, &percent(before.value, 1));
+        figure.text(
+            weight,
+            (WIDTH - 6.0, y + 4.0),
+            Anchor::End,
+            &percent(before.value, 1),
+        );
         return;
     };
     let kind = if change.value < 0.0 { "fall" } else { "rise" };
-    let (left, right) = (at(before.value.min(after.value)), at(before.value.max(after.value)));
-    figure.rectangle(&format!("band-{kind}"), (left, y - 4.0), (right - left, 8.0));
-    figure.line("whisker-before", (at(before.low), y - 4.0), (at(before.high), y - 4.0));
-    figure.line(&format!("whisker-{kind}"), (at(after.low), y + 4.0), (at(after.high), y + 4.0));
-    figure.circle("before", (at(before.value), y - 1.5), 3.8, &hint("base", before));
+    let (left, right) = (
+        at(before.value.min(after.value)),
+        at(before.value.max(after.value)),
+    );
+    figure.rectangle(
+        &format!("band-{kind}"),
+        (left, y - 4.0),
+        (right - left, 8.0),
+    );
+    figure.line(
+        "whisker-before",
+        (at(before.low), y - 4.0),
+        (at(before.high), y - 4.0),
+    );
+    figure.line(
+        &format!("whisker-{kind}"),
+        (at(after.low), y + 4.0),
+        (at(after.high), y + 4.0),
+    );
+    figure.circle(
+        "before",
+        (at(before.value), y - 1.5),
+        3.8,
+        &hint("base", before),
+    );
     figure.circle(kind, (at(after.value), y + 1.5), 4.6, &hint("tuned", after));
     let clear = change.rises() || change.falls();
     let weight = if clear { "strong" } else { "quiet" };
-    figure.text(weight, (WIDTH - 6.0, y + 4.0), Anchor::End, &points(change.value, 1));
+    figure.text(
+        weight,
+        (WIDTH - 6.0, y + 4.0),
+        Anchor::End,
+        &points(change.value, 1),
+    );
 }

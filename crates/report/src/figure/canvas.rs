@@ -44,7 +44,10 @@ pub(crate) fn figure_css() -> &'static str {
 
 /// `--paper: #ffffff; ...`
 pub(crate) fn css_variables(palette: &Palette) -> String {
-    palette.iter().map(|(name, value)| format!("--{name}: {value}; ")).collect()
+    palette
+        .iter()
+        .map(|(name, value)| format!("--{name}: {value}; "))
+        .collect()
 }
 
 /// A drawn figure.
@@ -80,8 +83,19 @@ pub(crate) enum Anchor {
 
 impl Figure {
     /// An empty drawing, sizes in pixels.
-    pub(crate) fn new(name: impl Into<String>, description: impl Into<String>, width: f64, height: f64) -> Self {
-        Self { name: name.into(), description: description.into(), width, height, shapes: String::new() }
+    pub(crate) fn new(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        width: f64,
+        height: f64,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            description: description.into(),
+            width,
+            height,
+            shapes: String::new(),
+        }
     }
 
     fn push(&mut self, shape: &str) {
@@ -95,7 +109,9 @@ impl Figure {
         if !is_drawn(&[from, to]) {
             return;
         }
-        self.push(&format!(r#"<line class="{class}" x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"#));
+        self.push(&format!(
+            r#"<line class="{class}" x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"#
+        ));
     }
 
     /// `hint` shows when pointed at; empty: none.
@@ -132,7 +148,9 @@ impl Figure {
         };
         let (x, y) = at;
         let text = escape(text);
-        self.push(&format!(r#"<text class="{class}" x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{text}</text>"#));
+        self.push(&format!(
+            r#"<text class="{class}" x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{text}</text>"#
+        ));
     }
 
     /// Text that runs upwards, its middle at a point.
@@ -148,22 +166,31 @@ impl Figure {
         if !is_drawn(points) {
             return;
         }
-        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let path: Vec<String> = points
+            .iter()
+            .map(|(x, y)| format!("{x:.1},{y:.1}"))
+            .collect();
         let path = path.join(" ");
         self.push(&format!(r#"<polyline class="{class}" points="{path}"/>"#));
     }
 
     /// A closed line, filled.
     pub(crate) fn polygon(&mut self, class: &str, points: &[(f64, f64)]) {
-        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let path: Vec<String> = points
+            .iter()
+            .map(|(x, y)| format!("{x:.1},{y:.1}"))
+            .collect();
         let path = path.join(" ");
         self.push(&format!(r#"<polygon class="{class}" points="{path}"/>"#));
     }
 
-    /// A rectangle of a literal colour, which is data and the same in every colour scheme. `hint` as in `circle`.
+    /// A rectangle of a literal colour, which is data and the same in every colour scheme.
+    /// `hint` as in `circle`.
     pub(crate) fn cell(&mut self, fill: &str, corner: (f64, f64), size: (f64, f64), hint: &str) {
         let ((x, y), (width, height)) = (corner, size);
-        let start = format!(r#"<rect fill="{fill}" x="{x:.1}" y="{y:.1}" width="{width:.2}" height="{height:.2}""#);
+        let start = format!(
+            r#"<rect fill="{fill}" x="{x:.1}" y="{y:.1}" width="{width:.2}" height="{height:.2}""#
+        );
         match hint {
             "" => self.push(&format!("{start}/>")),
             hint => self.push(&format!("{start}><title>{}</title></rect>", escape(hint))),
@@ -175,7 +202,10 @@ impl Figure {
         if points.is_empty() || mark == Mark::None {
             return;
         }
-        let path: String = points.iter().map(|point| outline(mark, *point, radius)).collect();
+        let path: String = points
+            .iter()
+            .map(|point| outline(mark, *point, radius))
+            .collect();
         self.push(&format!(r#"<path class="{class}" d="{path}"/>"#));
     }
 
@@ -194,7 +224,9 @@ impl Figure {
     pub(crate) fn to_file(&self) -> String {
         let style = LIGHT
             .iter()
-            .fold(figure_css().to_owned(), |css, (name, value)| css.replace(&format!("var(--{name})"), value));
+            .fold(figure_css().to_owned(), |css, (name, value)| {
+                css.replace(&format!("var(--{name})"), value)
+            });
         let (width, height) = (self.width, self.height);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"figure\" width=\"{width}\" height=\"{height}\" \
@@ -211,32 +243,56 @@ fn outline(mark: Mark, (x, y): (f64, f64), r: f64) -> String {
     match mark {
         Mark::None => String::new(),
         Mark::Disc => {
-            format!("M{:.1} {y:.1}a{r:.1} {r:.1} 0 1 0 {d:.1} 0a{r:.1} {r:.1} 0 1 0 -{d:.1} 0z", x - r, d = 2.0 * r)
+            format!(
+                "M{:.1} {y:.1}a{r:.1} {r:.1} 0 1 0 {d:.1} 0a{r:.1} {r:.1} 0 1 0 -{d:.1} 0z",
+                x - r,
+                d = 2.0 * r
+            )
         }
         Mark::Square => {
             let half = 0.9 * r;
-            format!("M{:.1} {:.1}h{d:.1}v{d:.1}h-{d:.1}z", x - half, y - half, d = 2.0 * half)
+            format!(
+                "M{:.1} {:.1}h{d:.1}v{d:.1}h-{d:.1}z",
+                x - half,
+                y - half,
+                d = 2.0 * half
+            )
         }
         Mark::Triangle => {
             let half = 1.25 * r;
-            format!("M{x:.1} {:.1}l{half:.1} {h:.1}h-{d:.1}z", y - 1.2 * r, h = 2.1 * r, d = 2.0 * half)
+            format!(
+                "M{x:.1} {:.1}l{half:.1} {h:.1}h-{d:.1}z",
+                y - 1.2 * r,
+                h = 2.1 * r,
+                d = 2.0 * half
+            )
         }
         Mark::Diamond => {
             let half = 1.3 * r;
-            format!("M{x:.1} {:.1}l{half:.1} {half:.1}l-{half:.1} {half:.1}l-{half:.1} -{half:.1}z", y - half)
+            format!(
+                "M{x:.1} {:.1}l{half:.1} {half:.1}l-{half:.1} {half:.1}l-{half:.1} -{half:.1}z",
+                y - half
+            )
         }
     }
 }
 
 /// Whether a line through `points` is longer than what coordinates are rounded to.
 fn is_drawn(points: &[(f64, f64)]) -> bool {
-    let Some(first) = points.first() else { return false };
-    points.iter().any(|point| (point.0 - first.0).abs() >= 0.1 || (point.1 - first.1).abs() >= 0.1)
+    let Some(first) = points.first() else {
+        return false;
+    };
+    points
+        .iter()
+        .any(|point| (point.0 - first.0).abs() >= 0.1 || (point.1 - first.1).abs() >= 0.1)
 }
 
 /// Text that stands in XML.
 pub(crate) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// From values to pixels.
@@ -260,23 +316,43 @@ impl Scale {
 fn round_step(span: f64, count: f64) -> f64 {
     let rough = span / count;
     let power = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power >= rough * 0.999);
+    let step = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .find(|factor| factor * power >= rough * 0.999);
     step.unwrap_or(10.0) * power
 }
 
-/// Widens `low..high` to round ends and returns the ticks between them. A span of nothing is widened first.
+/// Widens `low..high` to round ends and returns the ticks between them. A span of nothing is
+/// widened first.
 pub(crate) fn round_ticks(low: f64, high: f64, count: f64) -> Vec<f64> {
-    let (low, high) = if high - low < 1e-9 { (low - 0.05, high + 0.05) } else { (low, high) };
+    let (low, high) = if high - low < 1e-9 {
+        (low - 0.05, high + 0.05)
+    } else {
+        (low, high)
+    };
     let step = round_step(high - low, count);
-    let (first, last) = ((low / step + 1e-6).floor() as i64, (high / step - 1e-6).ceil() as i64);
+    let (first, last) = (
+        (low / step + 1e-6).floor() as i64,
+        (high / step - 1e-6).ceil() as i64,
+    );
     (first..=last).map(|index| index as f64 * step).collect()
 }
 
 /// Ticks as text, with the decimals their distance needs.
 pub(crate) fn tick_labels(ticks: &[f64]) -> Vec<String> {
-    let step = ticks.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
-    let decimals = if step.is_finite() { (-(step * 1.001).log10().floor()).max(0.0) as usize } else { 0 };
-    ticks.iter().map(|tick| format!("{tick:.decimals$}").replace('-', "−")).collect()
+    let step = ticks
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .fold(f64::INFINITY, f64::min);
+    let decimals = if step.is_finite() {
+        (-(step * 1.001).log10().floor()).max(0.0) as usize
+    } else {
+        0
+    };
+    ticks
+        .iter()
+        .map(|tick| format!("{tick:.decimals$}").replace('-', "−"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -285,11 +361,28 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_hold_the_data() {
-        assert_eq!(tick_labels(&round_ticks(43.0, 97.0, 5.0)), ["40", "60", "80", "100"]);
-        assert_eq!(tick_labels(&round_ticks(-0.031, 0.012, 4.0)), ["−0.04", "−0.02", "0.00", "0.02"]);
-        assert_eq!(tick_labels(&round_ticks(1.0, 1.0, 4.0)), ["0.95", "1.00", "1.05"]);
-        let scale = Scale { low: 0.0, high: 10.0, from: 100.0, to: 200.0 };
-        assert_eq!([scale.at(5.0), scale.at(-3.0), scale.at(99.0)], [150.0, 100.0, 200.0]);
+        assert_eq!(
+            tick_labels(&round_ticks(43.0, 97.0, 5.0)),
+            ["40", "60", "80", "100"]
+        );
+        assert_eq!(
+            tick_labels(&round_ticks(-0.031, 0.012, 4.0)),
+            ["−0.04", "−0.02", "0.00", "0.02"]
+        );
+        assert_eq!(
+            tick_labels(&round_ticks(1.0, 1.0, 4.0)),
+            ["0.95", "1.00", "1.05"]
+        );
+        let scale = Scale {
+            low: 0.0,
+            high: 10.0,
+            from: 100.0,
+            to: 200.0,
+        };
+        assert_eq!(
+            [scale.at(5.0), scale.at(-3.0), scale.at(99.0)],
+            [150.0, 100.0, 200.0]
+        );
     }
 
     #[test]
@@ -297,7 +390,14 @@ mod tests {
         let mut figure = Figure::new("f", "a < b & c", 10.0, 10.0);
         figure.text("quiet", (1.0, 1.0), Anchor::Start, "zh/de=>en");
         let file = figure.to_file();
-        assert!(!file.contains("var(--") && file.contains("#0072b2") && file.contains("zh/de=&gt;en"), "{file}");
-        assert!(figure.to_inline().contains(r#"aria-label="a &lt; b &amp; c""#));
+        assert!(
+            !file.contains("var(--") && file.contains("#0072b2") && file.contains("zh/de=&gt;en"),
+            "{file}"
+        );
+        assert!(
+            figure
+                .to_inline()
+                .contains(r#"aria-label="a &lt; b &amp; c""#)
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! Numbers as colours: a sequential map and one that diverges from zero, both legible to the colour-blind and in grey.
+//! Numbers as colours: a sequential map and one that diverges from zero, both legible to the
+//! colour-blind and in grey.
 //!
-//! Source: viridis (matplotlib, CC0), at nine of its points; the diverging map runs between two of Okabe & Ito's colours
-//! through near-white. Never here: what the numbers mean.
+//! Source: viridis (matplotlib, CC0), at nine of its points; the diverging map runs between two
+//! of Okabe & Ito's colours through near-white. Never here: what the numbers mean.
 
 const VIRIDIS: [[u8; 3]; 9] = [
     [68, 1, 84],
@@ -14,7 +15,13 @@ const VIRIDIS: [[u8; 3]; 9] = [
     [170, 220, 50],
     [253, 231, 37],
 ];
-const DIVERGING: [[u8; 3]; 5] = [[166, 66, 0], [230, 159, 90], [246, 246, 243], [98, 170, 214], [0, 84, 140]];
+const DIVERGING: [[u8; 3]; 5] = [
+    [166, 66, 0],
+    [230, 159, 90],
+    [246, 246, 243],
+    [98, 170, 214],
+    [0, 84, 140],
+];
 
 /// How values become colours.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +44,11 @@ impl Ramp {
     /// The colour of a value; values outside have that of the end.
     pub(crate) fn colour(self, value: f64) -> Colour {
         let (low, high) = self.ends();
-        let share = if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
+        let share = if high > low {
+            ((value - low) / (high - low)).clamp(0.0, 1.0)
+        } else {
+            0.5
+        };
         match self {
             Self::Sequential(..) => Colour(blend(&VIRIDIS, share)),
             Self::Diverging(..) => Colour(blend(&DIVERGING, share)),
@@ -60,7 +71,11 @@ impl Colour {
     pub(crate) fn ink(self) -> &'static str {
         let linear = self.0.map(|part| (f64::from(part) / 255.0).powf(2.2));
         let luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-        if luminance > 0.18 { "on-light" } else { "on-dark" }
+        if luminance > 0.18 {
+            "on-light"
+        } else {
+            "on-dark"
+        }
     }
 }
 
@@ -87,7 +102,10 @@ mod tests {
         );
         assert_eq!(viridis(2.125), "#461767", "halfway between two stops");
         let diverging = |value| Ramp::Diverging(0.2).colour(value).hex();
-        assert_eq!([diverging(-0.2), diverging(0.0), diverging(0.2)], ["#a64200", "#f6f6f3", "#00548c"]);
+        assert_eq!(
+            [diverging(-0.2), diverging(0.0), diverging(0.2)],
+            ["#a64200", "#f6f6f3", "#00548c"]
+        );
         assert_eq!(
             Ramp::Sequential(1.0, 1.0).colour(1.0),
             Ramp::Sequential(0.0, 1.0).colour(0.5),
@@ -100,12 +118,20 @@ mod tests {
         let ink = |ramp: Ramp, value| ramp.colour(value).ink();
         let sequential = Ramp::Sequential(0.0, 1.0);
         assert_eq!(
-            [ink(sequential, 0.0), ink(sequential, 0.3), ink(sequential, 1.0)],
+            [
+                ink(sequential, 0.0),
+                ink(sequential, 0.3),
+                ink(sequential, 1.0)
+            ],
             ["on-dark", "on-dark", "on-light"]
         );
         let diverging = Ramp::Diverging(1.0);
         assert_eq!(
-            [ink(diverging, -1.0), ink(diverging, 0.0), ink(diverging, 1.0)],
+            [
+                ink(diverging, -1.0),
+                ink(diverging, 0.0),
+                ink(diverging, 1.0)
+            ],
             ["on-dark", "on-light", "on-dark"]
         );
     }

@@ -1,5 +1,5 @@
-//! Curves by layer in panels side by side: lens, measures of pairs, tuned lens, classes of neurons. A curve has a colour,
-//! a dash and a sign, so that it is known without colours.
+//! Curves by layer in panels side by side: lens, measures of pairs, tuned lens, classes of
+//! neurons. A curve has a colour, a dash and a sign, so that it is known without colours.
 //!
 //! Never here: what is measured; which curves there are.
 
@@ -92,10 +92,18 @@ impl Sheet {
         let strip = if has_strip { STRIP + 5.0 } else { 0.0 };
         let height = TITLE + strip + PLOT + AXIS + GAP;
         let lines = self.charts.len().div_ceil(self.columns);
-        let mut figure =
-            Figure::new(self.name.clone(), self.description.clone(), width, top + height * lines as f64 + 12.0);
+        let mut figure = Figure::new(
+            self.name.clone(),
+            self.description.clone(),
+            width,
+            top + height * lines as f64 + 12.0,
+        );
         draw_legend(&mut figure, &rows);
-        let entropy = self.charts.iter().flat_map(|chart| &chart.strip).fold(0.0_f64, |most, bits| most.max(*bits));
+        let entropy = self
+            .charts
+            .iter()
+            .flat_map(|chart| &chart.strip)
+            .fold(0.0_f64, |most, bits| most.max(*bits));
         let ramp = Ramp::Sequential(0.0, entropy.ceil().max(1.0));
         if has_strip {
             draw_strip_legend(&mut figure, ramp, LEGEND_ROW * rows.len() as f64);
@@ -103,12 +111,26 @@ impl Sheet {
         let column = width / self.columns as f64;
         for (index, chart) in self.charts.iter().enumerate() {
             let left = column * (index % self.columns) as f64;
-            let x = Scale { low: 0.0, high: self.layers.max(1) as f64, from: left + LEFT, to: left + column - RIGHT };
-            let place = Place { x, top: top + height * (index / self.columns) as f64, has_strip };
+            let x = Scale {
+                low: 0.0,
+                high: self.layers.max(1) as f64,
+                from: left + LEFT,
+                to: left + column - RIGHT,
+            };
+            let place = Place {
+                x,
+                top: top + height * (index / self.columns) as f64,
+                has_strip,
+            };
             self.draw_chart(&mut figure, chart, &place, ramp);
         }
         let bottom = top + height * lines as f64 + 4.0;
-        figure.text("quiet", (width / 2.0 + LEFT / 2.0, bottom), Anchor::Middle, "Layer");
+        figure.text(
+            "quiet",
+            (width / 2.0 + LEFT / 2.0, bottom),
+            Anchor::Middle,
+            "Layer",
+        );
         figure
     }
 
@@ -124,33 +146,72 @@ impl Sheet {
     }
 
     fn range(&self, chart: &Chart) -> (f64, f64) {
-        let of: Vec<&Chart> = if self.shared { self.charts.iter().collect() } else { vec![chart] };
-        let points = of.iter().flat_map(|chart| &chart.curves).flat_map(|curve| &curve.points);
-        let ends = points.flat_map(|(_, e)| [e.value, e.low, e.high]).chain(self.holds.iter().copied());
+        let of: Vec<&Chart> = if self.shared {
+            self.charts.iter().collect()
+        } else {
+            vec![chart]
+        };
+        let points = of
+            .iter()
+            .flat_map(|chart| &chart.curves)
+            .flat_map(|curve| &curve.points);
+        let ends = points
+            .flat_map(|(_, e)| [e.value, e.low, e.high])
+            .chain(self.holds.iter().copied());
         let (low, high) = ends
             .filter(|end| end.is_finite())
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), end| (low.min(end), high.max(end)));
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), end| {
+                (low.min(end), high.max(end))
+            });
         // what lies a hair below 0, as a null does, is worth no tick of its own
-        let low = if low < 0.0 && -low < 0.02 * (high - low) { 0.0 } else { low };
+        let low = if low < 0.0 && -low < 0.02 * (high - low) {
+            0.0
+        } else {
+            low
+        };
         if low <= high { (low, high) } else { (0.0, 1.0) }
     }
 
     fn draw_chart(&self, figure: &mut Figure, chart: &Chart, place: &Place, ramp: Ramp) {
         let (top, bottom) = place.plot();
         let (from, to) = (place.x.from, place.x.to);
-        figure.text("strong", (from, place.top + 12.0), Anchor::Start, &chart.title);
+        figure.text(
+            "strong",
+            (from, place.top + 12.0),
+            Anchor::Start,
+            &chart.title,
+        );
         let (low, high) = self.range(chart);
         let ticks = round_ticks(low, high, 4.0);
-        let y = Scale { low: ticks[0], high: ticks[ticks.len() - 1], from: bottom, to: top };
+        let y = Scale {
+            low: ticks[0],
+            high: ticks[ticks.len() - 1],
+            from: bottom,
+            to: top,
+        };
         for (tick, label) in ticks.iter().zip(tick_labels(&ticks)) {
             let class = if tick.abs() < 1e-9 { "axis" } else { "grid" };
             figure.line(class, (from, y.at(*tick)), (to, y.at(*tick)));
-            figure.text("quiet small", (from - 6.0, y.at(*tick) + 4.0), Anchor::End, &label);
+            figure.text(
+                "quiet small",
+                (from - 6.0, y.at(*tick) + 4.0),
+                Anchor::End,
+                &label,
+            );
         }
         figure.line("axis", (from, bottom), (to, bottom));
         for tick in layer_ticks(self.layers) {
-            figure.line("axis", (place.x.at(tick), bottom), (place.x.at(tick), bottom + 4.0));
-            figure.text("quiet small", (place.x.at(tick), bottom + 16.0), Anchor::Middle, &format!("{tick:.0}"));
+            figure.line(
+                "axis",
+                (place.x.at(tick), bottom),
+                (place.x.at(tick), bottom + 4.0),
+            );
+            figure.text(
+                "quiet small",
+                (place.x.at(tick), bottom + 16.0),
+                Anchor::Middle,
+                &format!("{tick:.0}"),
+            );
         }
         draw_strip(figure, &chart.strip, place, ramp);
         for curve in &chart.curves {
@@ -160,7 +221,12 @@ impl Sheet {
             draw_curve(figure, curve, (index, chart.curves.len()), &place.x, &y);
         }
         if chart.curves.iter().all(|curve| curve.points.is_empty()) {
-            figure.text("quiet", ((from + to) / 2.0, (top + bottom) / 2.0), Anchor::Middle, &chart.empty);
+            figure.text(
+                "quiet",
+                ((from + to) / 2.0, (top + bottom) / 2.0),
+                Anchor::Middle,
+                &chart.empty,
+            );
         }
     }
 }
@@ -204,14 +270,34 @@ fn draw_legend(figure: &mut Figure, rows: &[Vec<(f64, Look, String)>]) {
 fn draw_strip_legend(figure: &mut Figure, ramp: Ramp, top: f64) {
     let (low, high) = ramp.ends();
     let y = top + 4.0;
-    figure.text("small", (6.0, y + 9.0), Anchor::Start, "Strip above: entropy,");
+    figure.text(
+        "small",
+        (6.0, y + 9.0),
+        Anchor::Start,
+        "Strip above: entropy,",
+    );
     let left = 6.0 + LETTER * 22.0;
-    figure.text("small quiet", (left, y + 9.0), Anchor::Start, &format!("{low:.0}"));
+    figure.text(
+        "small quiet",
+        (left, y + 9.0),
+        Anchor::Start,
+        &format!("{low:.0}"),
+    );
     for step in 0..40 {
         let value = low + (high - low) * f64::from(step) / 39.0;
-        figure.cell(&ramp.colour(value).hex(), (left + 10.0 + 2.0 * f64::from(step), y + 1.0), (2.3, 9.0), "");
+        figure.cell(
+            &ramp.colour(value).hex(),
+            (left + 10.0 + 2.0 * f64::from(step), y + 1.0),
+            (2.3, 9.0),
+            "",
+        );
     }
-    figure.text("small quiet", (left + 95.0, y + 9.0), Anchor::Start, &format!("{high:.0} bits"));
+    figure.text(
+        "small quiet",
+        (left + 95.0, y + 9.0),
+        Anchor::Start,
+        &format!("{high:.0} bits"),
+    );
 }
 
 fn line_class(look: &Look) -> String {
@@ -227,7 +313,12 @@ fn draw_strip(figure: &mut Figure, strip: &[f64], place: &Place, ramp: Ramp) {
     for (layer, &bits) in strip.iter().enumerate() {
         let left = place.x.from + width * layer as f64;
         let hint = format!("layer {layer}: entropy {bits:.2} bits");
-        figure.cell(&ramp.colour(bits).hex(), (left, place.top + TITLE), (width + 0.3, STRIP), &hint);
+        figure.cell(
+            &ramp.colour(bits).hex(),
+            (left, place.top + TITLE),
+            (width + 0.3, STRIP),
+            &hint,
+        );
     }
 }
 
@@ -239,7 +330,10 @@ fn runs(points: &[(usize, Estimate)]) -> impl Iterator<Item = &[(usize, Estimate
 fn draw_band(figure: &mut Figure, curve: &Curve, x: &Scale, y: &Scale) {
     for run in runs(&curve.points).filter(|run| run.len() > 1) {
         let at = |layer: &usize, value: f64| (x.at(*layer as f64), y.at(value));
-        let with: Vec<&(usize, Estimate)> = run.iter().filter(|(_, e)| e.low.is_finite() && e.low < e.high).collect();
+        let with: Vec<&(usize, Estimate)> = run
+            .iter()
+            .filter(|(_, e)| e.low.is_finite() && e.low < e.high)
+            .collect();
         if with.len() < 2 {
             continue;
         }
@@ -250,16 +344,27 @@ fn draw_band(figure: &mut Figure, curve: &Curve, x: &Scale, y: &Scale) {
     }
 }
 
-fn draw_curve(figure: &mut Figure, curve: &Curve, (index, count): (usize, usize), x: &Scale, y: &Scale) {
+fn draw_curve(
+    figure: &mut Figure,
+    curve: &Curve,
+    (index, count): (usize, usize),
+    x: &Scale,
+    y: &Scale,
+) {
     for run in runs(&curve.points) {
-        let line: Vec<(f64, f64)> = run.iter().map(|(layer, e)| (x.at(*layer as f64), y.at(e.value))).collect();
+        let line: Vec<(f64, f64)> = run
+            .iter()
+            .map(|(layer, e)| (x.at(*layer as f64), y.at(e.value)))
+            .collect();
         figure.polyline(&line_class(&curve.look), &line);
     }
     // signs of different curves stand at different layers, so that none hides another
     let every = curve.points.len().div_ceil(SIGNS).max(1);
     let first = index * every / count.max(1);
     let signed = curve.points.iter().skip(first).step_by(every);
-    let signs: Vec<(f64, f64)> = signed.map(|(layer, e)| (x.at(*layer as f64), y.at(e.value))).collect();
+    let signs: Vec<(f64, f64)> = signed
+        .map(|(layer, e)| (x.at(*layer as f64), y.at(e.value)))
+        .collect();
     figure.marks(&sign_class(&curve.look), curve.look.mark, &signs, 3.0);
 }
 
@@ -268,20 +373,53 @@ mod tests {
     use super::*;
 
     fn sheet(points: Vec<(usize, Estimate)>) -> Sheet {
-        let look = Look { tone: "blue", stroke: "solid", mark: Mark::None };
-        let curve = Curve { look, name: "one".to_owned(), points };
-        let chart = Chart { title: "t".to_owned(), curves: vec![curve], strip: vec![], empty: "nothing".to_owned() };
+        let look = Look {
+            tone: "blue",
+            stroke: "solid",
+            mark: Mark::None,
+        };
+        let curve = Curve {
+            look,
+            name: "one".to_owned(),
+            points,
+        };
+        let chart = Chart {
+            title: "t".to_owned(),
+            curves: vec![curve],
+            strip: vec![],
+            empty: "nothing".to_owned(),
+        };
         let (name, description) = ("f".to_owned(), "d".to_owned());
-        Sheet { name, description, charts: vec![chart], columns: 1, layers: 4, shared: true, holds: vec![0.0, 1.0] }
+        Sheet {
+            name,
+            description,
+            charts: vec![chart],
+            columns: 1,
+            layers: 4,
+            shared: true,
+            holds: vec![0.0, 1.0],
+        }
     }
 
     #[test]
     fn a_curve_and_its_band_stand_at_their_values_and_break_where_a_layer_is_missing() {
-        let at = |value: f64| Estimate { value, low: value - 0.1, high: value + 0.1 };
-        let drawn = sheet(vec![(0, at(0.5)), (1, at(0.5)), (3, at(0.9)), (4, at(0.9))]).draw().to_inline();
+        let at = |value: f64| Estimate {
+            value,
+            low: value - 0.1,
+            high: value + 0.1,
+        };
+        let drawn = sheet(vec![(0, at(0.5)), (1, at(0.5)), (3, at(0.9)), (4, at(0.9))])
+            .draw()
+            .to_inline();
         // x: 42 to 450, y: 0 at 177, 1 at 39
-        assert!(drawn.contains(r#"points="42.0,108.0 144.0,108.0""#), "{drawn}");
-        assert!(drawn.contains(r#"points="348.0,52.8 450.0,52.8""#), "{drawn}");
+        assert!(
+            drawn.contains(r#"points="42.0,108.0 144.0,108.0""#),
+            "{drawn}"
+        );
+        assert!(
+            drawn.contains(r#"points="348.0,52.8 450.0,52.8""#),
+            "{drawn}"
+        );
         assert!(
             drawn.contains(r#"<polygon class="band fill-blue" points="42.0,94.2 144.0,94.2 144.0,121.8 42.0,121.8""#)
         );

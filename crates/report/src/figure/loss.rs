@@ -1,5 +1,5 @@
-//! Loss curve: training loss of every update and smoothed, validation points, the best one marked. Seeds are laid over
-//! each other.
+//! Loss curve: training loss of every update and smoothed, validation points, the best one
+//! marked. Seeds are laid over each other.
 
 use super::canvas::{Anchor, Figure, Scale, round_ticks, tick_labels};
 use crate::training::Training;
@@ -13,28 +13,76 @@ const POINTS: usize = 500;
 
 /// The curves of one setting's seeds.
 pub(crate) fn draw(name: String, seeds: &[&Training]) -> Figure {
-    let steps = seeds.iter().flat_map(|seed| seed.steps.iter().map(|step| (step.step as f64, step.loss)));
-    let validations = seeds.iter().flat_map(|seed| seed.validations.iter().map(|v| (v.step as f64, v.loss)));
-    let finite: Vec<(f64, f64)> = steps.chain(validations).filter(|(_, loss)| loss.is_finite()).collect();
-    let last = finite.iter().fold(1.0_f64, |last, (step, _)| last.max(*step));
-    let (low, high) = finite
+    let steps = seeds
         .iter()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (_, loss)| (low.min(*loss), high.max(*loss)));
-    let (low, high) = if finite.is_empty() { (0.0, 1.0) } else { (low, high) };
+        .flat_map(|seed| seed.steps.iter().map(|step| (step.step as f64, step.loss)));
+    let validations = seeds
+        .iter()
+        .flat_map(|seed| seed.validations.iter().map(|v| (v.step as f64, v.loss)));
+    let finite: Vec<(f64, f64)> = steps
+        .chain(validations)
+        .filter(|(_, loss)| loss.is_finite())
+        .collect();
+    let last = finite
+        .iter()
+        .fold(1.0_f64, |last, (step, _)| last.max(*step));
+    let (low, high) = finite.iter().fold(
+        (f64::INFINITY, f64::NEG_INFINITY),
+        |(low, high), (_, loss)| (low.min(*loss), high.max(*loss)),
+    );
+    let (low, high) = if finite.is_empty() {
+        (0.0, 1.0)
+    } else {
+        (low, high)
+    };
     let (x_ticks, y_ticks) = (round_ticks(0.0, last, 6.0), round_ticks(low, high, 5.0));
-    let x = Scale { low: 0.0, high: last.max(1.0), from: X.0, to: X.1 };
-    let y = Scale { low: y_ticks[0], high: y_ticks[y_ticks.len() - 1], from: Y.0, to: Y.1 };
-    let mut figure = Figure::new(name, "Training and validation loss by optimiser update.", WIDTH, HEIGHT);
+    let x = Scale {
+        low: 0.0,
+        high: last.max(1.0),
+        from: X.0,
+        to: X.1,
+    };
+    let y = Scale {
+        low: y_ticks[0],
+        high: y_ticks[y_ticks.len() - 1],
+        from: Y.0,
+        to: Y.1,
+    };
+    let mut figure = Figure::new(
+        name,
+        "Training and validation loss by optimiser update.",
+        WIDTH,
+        HEIGHT,
+    );
     for (tick, label) in y_ticks.iter().zip(tick_labels(&y_ticks)) {
         figure.line("grid", (X.0, y.at(*tick)), (X.1, y.at(*tick)));
-        figure.text("quiet small", (X.0 - 7.0, y.at(*tick) + 4.0), Anchor::End, &label);
+        figure.text(
+            "quiet small",
+            (X.0 - 7.0, y.at(*tick) + 4.0),
+            Anchor::End,
+            &label,
+        );
     }
-    for (tick, label) in x_ticks.iter().zip(tick_labels(&x_ticks)).filter(|(tick, _)| **tick <= last) {
+    for (tick, label) in x_ticks
+        .iter()
+        .zip(tick_labels(&x_ticks))
+        .filter(|(tick, _)| **tick <= last)
+    {
         figure.line("axis", (x.at(*tick), Y.0), (x.at(*tick), Y.0 + 4.0));
-        figure.text("quiet small", (x.at(*tick), Y.0 + 17.0), Anchor::Middle, &label);
+        figure.text(
+            "quiet small",
+            (x.at(*tick), Y.0 + 17.0),
+            Anchor::Middle,
+            &label,
+        );
     }
     figure.line("axis", (X.0, Y.0), (X.1, Y.0));
-    figure.text("quiet", ((X.0 + X.1) / 2.0, Y.0 + 36.0), Anchor::Middle, "Optimiser updates");
+    figure.text(
+        "quiet",
+        ((X.0 + X.1) / 2.0, Y.0 + 36.0),
+        Anchor::Middle,
+        "Optimiser updates",
+    );
     draw_legend(&mut figure);
     for seed in seeds {
         draw_seed(&mut figure, seed, &x, &y);
@@ -44,7 +92,12 @@ pub(crate) fn draw(name: String, seeds: &[&Training]) -> Figure {
 
 fn draw_legend(figure: &mut Figure) {
     let y = 12.0;
-    figure.text("quiet small", (8.0, y), Anchor::Start, "Loss, nats per token");
+    figure.text(
+        "quiet small",
+        (8.0, y),
+        Anchor::Start,
+        "Loss, nats per token",
+    );
     figure.line("raw", (140.0, y - 4.0), (158.0, y - 4.0));
     figure.text("small", (163.0, y), Anchor::Start, "training");
     figure.line("smooth", (216.0, y - 4.0), (234.0, y - 4.0));
@@ -59,23 +112,50 @@ fn draw_seed(figure: &mut Figure, seed: &Training, x: &Scale, y: &Scale) {
     let stride = seed.steps.len().div_ceil(POINTS).max(1);
     let at = |step: usize, loss: f64| (x.at(step as f64), y.at(loss));
     let finite = |points: Vec<(usize, f64)>| -> Vec<(f64, f64)> {
-        let shown = points.into_iter().filter(|(_, loss)| loss.is_finite()).step_by(stride);
+        let shown = points
+            .into_iter()
+            .filter(|(_, loss)| loss.is_finite())
+            .step_by(stride);
         shown.map(|(step, loss)| at(step, loss)).collect()
     };
-    figure.polyline("raw", &finite(seed.steps.iter().map(|step| (step.step, step.loss)).collect()));
+    figure.polyline(
+        "raw",
+        &finite(
+            seed.steps
+                .iter()
+                .map(|step| (step.step, step.loss))
+                .collect(),
+        ),
+    );
     figure.polyline("smooth", &finite(seed.smoothed()));
-    let validations: Vec<_> = seed.validations.iter().filter(|v| v.loss.is_finite()).collect();
+    let validations: Vec<_> = seed
+        .validations
+        .iter()
+        .filter(|v| v.loss.is_finite())
+        .collect();
     let points: Vec<(f64, f64)> = validations.iter().map(|v| at(v.step, v.loss)).collect();
     figure.polyline("validation", &points);
     for (validation, point) in validations.iter().zip(&points) {
-        let hint = format!("update {}: validation loss {:.4}", validation.step, validation.loss);
+        let hint = format!(
+            "update {}: validation loss {:.4}",
+            validation.step, validation.loss
+        );
         figure.circle("validation-point", *point, 3.2, &hint);
     }
     if let Some(best) = seed.best().filter(|best| best.loss.is_finite()) {
         let (cx, cy) = at(best.step, best.loss);
         figure.circle("best", (cx, cy), 6.5, "");
-        let (anchor, shift) = if cx > 340.0 { (Anchor::End, 4.0) } else { (Anchor::Start, -4.0) };
+        let (anchor, shift) = if cx > 340.0 {
+            (Anchor::End, 4.0)
+        } else {
+            (Anchor::Start, -4.0)
+        };
         let label = format!("{:.3} at {}", best.loss, best.step);
-        figure.text("small strong", (cx + shift, (cy - 12.0).max(40.0)), anchor, &label);
+        figure.text(
+            "small strong",
+            (cx + shift, (cy - 12.0).max(40.0)),
+            anchor,
+            &label,
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Figures as SVG, drawn by hand: each is a list of shapes whose looks come from `figure.css`.
 //!
-//! In the page the colours are CSS variables, so that a figure follows the reader's colour scheme; a file in `figures/`
-//! carries its own style with literal colours. Colours are Okabe & Ito's, told apart by the colour-blind; the maps of numbers
-//! are viridis and a blue-to-orange one. PNG files are painted from the SVG with a font that comes with the program.
+//! In the page the colours are CSS variables, so that a figure follows the reader's colour
+//! scheme; a file in `figures/` carries its own style with literal colours. Colours are Okabe &
+//! Ito's, told apart by the colour-blind; the maps of numbers are viridis and a blue-to-orange
+//! one. PNG files are painted from the SVG with a font that comes with the program.
 
 pub(crate) mod accuracy;
 mod canvas;

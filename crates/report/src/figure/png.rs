@@ -1,4 +1,5 @@
-//! From SVG to PNG, twice as large, with the font of `assets/fonts` alone: the same bytes on every machine.
+//! From SVG to PNG, twice as large, with the font of `assets/fonts` alone: the same bytes on
+//! every machine.
 //!
 //! Never here: what a figure shows.
 
@@ -28,26 +29,46 @@ pub(crate) struct Painter {
 impl Painter {
     pub(crate) fn new() -> Self {
         let mut fonts = Database::new();
-        FONTS.iter().for_each(|font| fonts.load_font_data(font.to_vec()));
+        FONTS
+            .iter()
+            .for_each(|font| fonts.load_font_data(font.to_vec()));
         fonts.set_sans_serif_family(FAMILY);
-        let options = Options { font_family: FAMILY.to_owned(), fontdb: Arc::new(fonts), ..Options::default() };
+        let options = Options {
+            font_family: FAMILY.to_owned(),
+            fontdb: Arc::new(fonts),
+            ..Options::default()
+        };
         Self { options }
     }
 
     /// A file's bytes.
     pub(crate) fn paint(&self, figure: &Figure) -> Result<Vec<u8>, ReportError> {
-        let fail = |problem: String| ReportError::Picture { figure: figure.name.clone(), problem };
-        let tree = Tree::from_str(&figure.to_file(), &self.options).map_err(|error| fail(error.to_string()))?;
-        let [width, height] = [tree.size().width(), tree.size().height()].map(|side| (SCALE * side).ceil() as u32);
-        let mut pixels = Pixmap::new(width, height).ok_or_else(|| fail(format!("{width} x {height} pixels")))?;
-        resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
+        let fail = |problem: String| ReportError::Picture {
+            figure: figure.name.clone(),
+            problem,
+        };
+        let tree = Tree::from_str(&figure.to_file(), &self.options)
+            .map_err(|error| fail(error.to_string()))?;
+        let [width, height] =
+            [tree.size().width(), tree.size().height()].map(|side| (SCALE * side).ceil() as u32);
+        let mut pixels =
+            Pixmap::new(width, height).ok_or_else(|| fail(format!("{width} x {height} pixels")))?;
+        resvg::render(
+            &tree,
+            Transform::from_scale(SCALE, SCALE),
+            &mut pixels.as_mut(),
+        );
         encode(&pixels).map_err(|error| fail(error.to_string()))
     }
 }
 
 /// A figure's ground is opaque, so that its colours are the pixels' as they are.
 fn encode(pixels: &Pixmap) -> Result<Vec<u8>, png::EncodingError> {
-    let colours: Vec<u8> = pixels.pixels().iter().flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
+    let colours: Vec<u8> = pixels
+        .pixels()
+        .iter()
+        .flat_map(|p| [p.red(), p.green(), p.blue()])
+        .collect();
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, pixels.width(), pixels.height());
     encoder.set_color(png::ColorType::Rgb);
@@ -73,18 +94,31 @@ mod tests {
         let mut figure = Figure::new("f", "d", 60.0, 20.0);
         figure.text(class, (30.0, 14.0), Anchor::Middle, text);
         let picture = decode(&Painter::new().paint(&figure).expect("painted"));
-        assert_eq!((picture.width(), picture.height()), (120, 40), "twice the size");
-        picture.pixels().iter().filter(|pixel| pixel.red() < 128).count()
+        assert_eq!(
+            (picture.width(), picture.height()),
+            (120, 40),
+            "twice the size"
+        );
+        picture
+            .pixels()
+            .iter()
+            .filter(|pixel| pixel.red() < 128)
+            .count()
     }
 
     #[test]
     fn a_picture_holds_text_in_the_shipped_fonts() {
         assert_eq!(ink_of("", ""), 0, "a white ground");
         let (plain, strong) = (ink_of("0.95", ""), ink_of("0.95", "strong"));
-        assert!(plain > 50 && strong as f64 > 1.15 * plain as f64, "{plain} {strong}");
+        assert!(
+            plain > 50 && strong as f64 > 1.15 * plain as f64,
+            "{plain} {strong}"
+        );
         // an empty box for what no font has
         let tofu = ink_of("\u{e000}", "");
-        for sign in ["−", "±", "→", "≥", "≤", "⇒", "…", "–", "×", "“", "é", "Ж", "Δ"] {
+        for sign in [
+            "−", "±", "→", "≥", "≤", "⇒", "…", "–", "×", "“", "é", "Ж", "Δ",
+        ] {
             let ink = ink_of(sign, "");
             assert!(ink > 0 && ink != tofu, "{sign} {ink} {tofu}");
         }
@@ -94,7 +128,11 @@ mod tests {
     fn both_weights_are_found_by_the_style_sheet() {
         let painter = Painter::new();
         let family = |weight| {
-            let query = Query { families: &[Family::SansSerif], weight: Weight(weight), ..Query::default() };
+            let query = Query {
+                families: &[Family::SansSerif],
+                weight: Weight(weight),
+                ..Query::default()
+            };
             let id = painter.options.fontdb.query(&query).expect("found");
             painter.options.fontdb.face(id).map(|face| face.weight.0)
         };
@@ -103,7 +141,13 @@ mod tests {
 
     #[test]
     fn a_drawing_without_a_size_is_told() {
-        let error = Painter::new().paint(&Figure::new("empty", "d", 0.0, 10.0)).expect_err("no size").to_string();
-        assert!(error.starts_with("the figure empty could not be painted"), "{error}");
+        let error = Painter::new()
+            .paint(&Figure::new("empty", "d", 0.0, 10.0))
+            .expect_err("no size")
+            .to_string();
+        assert!(
+            error.starts_with("the figure empty could not be painted"),
+            "{error}"
+        );
     }
 }

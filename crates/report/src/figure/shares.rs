@@ -1,4 +1,5 @@
-//! Share of the chosen labels against the gold share, per language: shows a label prior and whether it moved.
+//! Share of the chosen labels against the gold share, per language: shows a label prior and
+//! whether it moved.
 
 use super::canvas::{Anchor, Figure, Scale};
 use crate::{change::Changes, format::percent};
@@ -12,7 +13,11 @@ const RIGHT: f64 = 450.0;
 /// One panel per label; with two labels one panel, as the other is its mirror.
 pub(crate) fn draw(name: String, setting: &str, changes: &Changes) -> Figure {
     let labels = changes.labels.len();
-    let shown: Vec<usize> = if labels == 2 { vec![1] } else { (0..labels).collect() };
+    let shown: Vec<usize> = if labels == 2 {
+        vec![1]
+    } else {
+        (0..labels).collect()
+    };
     let rows = changes.languages.len() as f64;
     let description = format!(
         "Share of each label among the chosen answers per language, base model and {setting}, against the gold share; \
@@ -35,7 +40,17 @@ pub(crate) fn draw(name: String, setting: &str, changes: &Changes) -> Figure {
     let width = (RIGHT - LEFT - gap * (shown.len() - 1) as f64) / shown.len() as f64;
     for (panel, &label) in shown.iter().enumerate() {
         let from = LEFT + (width + gap) * panel as f64;
-        draw_panel(&mut figure, changes, label, Scale { low: 0.0, high: 1.0, from, to: from + width });
+        draw_panel(
+            &mut figure,
+            changes,
+            label,
+            Scale {
+                low: 0.0,
+                high: 1.0,
+                from,
+                to: from + width,
+            },
+        );
     }
     figure
 }
@@ -55,23 +70,44 @@ fn draw_panel(figure: &mut Figure, changes: &Changes, label: usize, scale: Scale
     let bottom = TOP + ROW * changes.languages.len() as f64 + 2.0;
     let middle = (scale.from + scale.to) / 2.0;
     let is_wide = scale.to - scale.from > 200.0;
-    for tick in if is_wide { vec![0.0, 0.25, 0.5, 0.75, 1.0] } else { vec![0.0, 0.5, 1.0] } {
+    for tick in if is_wide {
+        vec![0.0, 0.25, 0.5, 0.75, 1.0]
+    } else {
+        vec![0.0, 0.5, 1.0]
+    } {
         let anchor = match tick {
             0.0 if !is_wide => Anchor::Start, // so that neighbouring panels' numbers do not meet
             1.0 if !is_wide => Anchor::End,
             _ => Anchor::Middle,
         };
-        figure.line("grid", (scale.at(tick), TOP - 4.0), (scale.at(tick), bottom));
-        figure.text("quiet small", (scale.at(tick), bottom + 14.0), anchor, &percent(tick, 0));
+        figure.line(
+            "grid",
+            (scale.at(tick), TOP - 4.0),
+            (scale.at(tick), bottom),
+        );
+        figure.text(
+            "quiet small",
+            (scale.at(tick), bottom + 14.0),
+            anchor,
+            &percent(tick, 0),
+        );
     }
     let name = &changes.labels[label];
-    let title = if is_wide { format!("Share of answers “{name}”, %") } else { format!("“{name}”, %") };
+    let title = if is_wide {
+        format!("Share of answers “{name}”, %")
+    } else {
+        format!("“{name}”, %")
+    };
     figure.text("quiet", (middle, bottom + 32.0), Anchor::Middle, &title);
     for (row, language) in changes.languages.iter().enumerate() {
         let y = TOP + ROW * (row as f64 + 0.5);
         let at = |share: f64| scale.at(share);
-        let [gold, before, after] =
-            [&language.labels.gold, &language.labels.before, &language.labels.after].map(|shares| shares[label]);
+        let [gold, before, after] = [
+            &language.labels.gold,
+            &language.labels.before,
+            &language.labels.after,
+        ]
+        .map(|shares| shares[label]);
         let hint = |who: &str, share: f64| {
             format!(
                 "{}, {who}: {} % “{name}”, gold {} %",

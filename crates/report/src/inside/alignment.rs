@@ -1,5 +1,5 @@
-//! How alike the languages' states are, layer by layer: mean of each measure over pairs, before and after, and its level by
-//! chance.
+//! How alike the languages' states are, layer by layer: mean of each measure over pairs, before
+//! and after, and its level by chance.
 //!
 //! Never here: measuring; the components.
 
@@ -24,14 +24,24 @@ use crate::{
 
 /// `None` where no pairs were measured.
 pub(crate) fn part(look: &Look) -> Option<Part> {
-    let poolings: BTreeSet<Pooling> =
-        look.states.iter().flat_map(|state| state.records.pairs.keys().copied()).collect();
-    let measured: Vec<Pooling> = poolings.into_iter().filter(|pooling| !measures(look, *pooling).is_empty()).collect();
+    let poolings: BTreeSet<Pooling> = look
+        .states
+        .iter()
+        .flat_map(|state| state.records.pairs.keys().copied())
+        .collect();
+    let measured: Vec<Pooling> = poolings
+        .into_iter()
+        .filter(|pooling| !measures(look, *pooling).is_empty())
+        .collect();
     let first = *measured.first()?;
     let middle = look.middle();
     let mut more = Vec::new();
     if let Some(cka) = heat::pairs(look, first, Measure::Cka, &middle) {
-        more.push(More { summary: "CKA of every two languages".to_owned(), pictures: vec![cka], tables: Vec::new() });
+        more.push(More {
+            summary: "CKA of every two languages".to_owned(),
+            pictures: vec![cka],
+            tables: Vec::new(),
+        });
     }
     for &pooling in measured.iter().skip(1) {
         let mut pictures = vec![by_layer(look, pooling)];
@@ -42,18 +52,36 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
             tables: Vec::new(),
         });
     }
-    let tables = measured.iter().map(|pooling| table(look, *pooling)).collect();
-    more.push(More { summary: "As tables".to_owned(), pictures: Vec::new(), tables });
+    let tables = measured
+        .iter()
+        .map(|pooling| table(look, *pooling))
+        .collect();
+    more.push(More {
+        summary: "As tables".to_owned(),
+        pictures: Vec::new(),
+        tables,
+    });
     let mut sentences: Vec<String> = retrieval(look, &measured).into_iter().collect();
     sentences.extend(cosines(look, first));
     sentences.extend(counts(look, first));
     let pictures = vec![by_layer(look, first)];
-    Some(Part { title: "How alike the languages' states are", sentences, pictures, more })
+    Some(Part {
+        title: "How alike the languages' states are",
+        sentences,
+        pictures,
+        more,
+    })
 }
 
 fn measures(look: &Look, pooling: Pooling) -> Vec<Measure> {
     let taken = |measure: &Measure| {
-        let of = |state: &State| state.records.pairs.get(&pooling).is_some_and(|p| p.measures().contains(measure));
+        let of = |state: &State| {
+            state
+                .records
+                .pairs
+                .get(&pooling)
+                .is_some_and(|p| p.measures().contains(measure))
+        };
         look.states.iter().any(of)
     };
     Measure::ALL.into_iter().filter(taken).collect()
@@ -61,8 +89,13 @@ fn measures(look: &Look, pooling: Pooling) -> Vec<Measure> {
 
 /// The mean over pairs at every layer.
 fn mean_curve(state: &State, pooling: Pooling, measure: Measure) -> Vec<(usize, Estimate)> {
-    let Some(pairs) = state.records.pairs.get(&pooling) else { return Vec::new() };
-    let of = |(layer, pairs): (usize, &std::collections::BTreeMap<_, schema::inside::PairRecord>)| {
+    let Some(pairs) = state.records.pairs.get(&pooling) else {
+        return Vec::new();
+    };
+    let of = |(layer, pairs): (
+        usize,
+        &std::collections::BTreeMap<_, schema::inside::PairRecord>,
+    )| {
         let estimate = |record: &schema::inside::PairRecord| Estimate {
             value: record.value,
             low: record.low.unwrap_or(f64::NAN),
@@ -75,10 +108,23 @@ fn mean_curve(state: &State, pooling: Pooling, measure: Measure) -> Vec<(usize, 
 
 /// The mean null at every layer that has one.
 fn null_curve(state: &State, pooling: Pooling, measure: Measure) -> Vec<(usize, Estimate)> {
-    let Some(pairs) = state.records.pairs.get(&pooling) else { return Vec::new() };
-    let of = |(layer, pairs): (usize, &std::collections::BTreeMap<_, schema::inside::PairRecord>)| {
+    let Some(pairs) = state.records.pairs.get(&pooling) else {
+        return Vec::new();
+    };
+    let of = |(layer, pairs): (
+        usize,
+        &std::collections::BTreeMap<_, schema::inside::PairRecord>,
+    )| {
         let nulls: Vec<f64> = pairs.values().filter_map(|record| record.null).collect();
-        (!nulls.is_empty()).then(|| (layer, Estimate { value: mean(nulls), ..Estimate::UNDEFINED }))
+        (!nulls.is_empty()).then(|| {
+            (
+                layer,
+                Estimate {
+                    value: mean(nulls),
+                    ..Estimate::UNDEFINED
+                },
+            )
+        })
     };
     pairs.by_layer(measure).filter_map(of).collect()
 }
@@ -88,13 +134,35 @@ fn by_layer(look: &Look, pooling: Pooling) -> Picture {
         let mut curves = Vec::new();
         for (place, state) in look.states.iter().enumerate() {
             let of = state_look(place, look.states.len());
-            let null = CurveLook { stroke: "dots", mark: Mark::None, ..of };
-            let name =
-                |what: &str| if what.is_empty() { state.name.to_owned() } else { format!("{}, {what}", state.name) };
-            curves.push(Curve { look: null, name: name("by chance"), points: null_curve(state, pooling, measure) });
-            curves.push(Curve { look: of, name: name(""), points: mean_curve(state, pooling, measure) });
+            let null = CurveLook {
+                stroke: "dots",
+                mark: Mark::None,
+                ..of
+            };
+            let name = |what: &str| {
+                if what.is_empty() {
+                    state.name.to_owned()
+                } else {
+                    format!("{}, {what}", state.name)
+                }
+            };
+            curves.push(Curve {
+                look: null,
+                name: name("by chance"),
+                points: null_curve(state, pooling, measure),
+            });
+            curves.push(Curve {
+                look: of,
+                name: name(""),
+                points: mean_curve(state, pooling, measure),
+            });
         }
-        Chart { title: measure_title(measure).to_owned(), curves, strip: Vec::new(), empty: "not measured".to_owned() }
+        Chart {
+            title: measure_title(measure).to_owned(),
+            curves,
+            strip: Vec::new(),
+            empty: "not measured".to_owned(),
+        }
     };
     let caption = format!(
         "Measures of two languages' states by layer, mean over pairs ({}). Band: the mean of the pairs' 95 % intervals, which is at \
@@ -110,7 +178,10 @@ fn by_layer(look: &Look, pooling: Pooling) -> Picture {
         shared: false,
         holds: vec![0.0],
     };
-    Picture { figure: sheet.draw(), caption }
+    Picture {
+        figure: sheet.draw(),
+        caption,
+    }
 }
 
 /// Where retrieval is best, before and after, with each pooling.
@@ -118,12 +189,18 @@ fn retrieval(look: &Look, poolings: &[Pooling]) -> Option<String> {
     let best = |pooling: Pooling| {
         look.by_state(|state| {
             let curve = mean_curve(state, pooling, Measure::Retrieval);
-            let (layer, most) = curve.iter().max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value))?;
+            let (layer, most) = curve
+                .iter()
+                .max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value))?;
             let nulls = null_curve(state, pooling, Measure::Retrieval);
             let null = nulls.iter().find(|(of, _)| of == layer);
-            let chance =
-                null.map_or_else(String::new, |(_, null)| format!(" (by chance {} %)", percent(null.value, 1)));
-            Some(format!("{} % at layer {layer}{chance}", percent(most.value, 1)))
+            let chance = null.map_or_else(String::new, |(_, null)| {
+                format!(" (by chance {} %)", percent(null.value, 1))
+            });
+            Some(format!(
+                "{} % at layer {layer}{chance}",
+                percent(most.value, 1)
+            ))
         })
     };
     let of = |&pooling: &Pooling| Some(format!("{}: {}", pooling_words(pooling), best(pooling)?));
@@ -141,14 +218,23 @@ fn cosines(look: &Look, pooling: Pooling) -> Option<String> {
     let layer = *look.middle().first()?;
     let of = |measure: Measure| {
         look.by_state(|state| {
-            let value = mean_curve(state, pooling, measure).into_iter().find(|(at, _)| *at == layer)?.1.value;
-            let null = null_curve(state, pooling, measure).into_iter().find(|(at, _)| *at == layer)?.1.value;
+            let value = mean_curve(state, pooling, measure)
+                .into_iter()
+                .find(|(at, _)| *at == layer)?
+                .1
+                .value;
+            let null = null_curve(state, pooling, measure)
+                .into_iter()
+                .find(|(at, _)| *at == layer)?
+                .1
+                .value;
             Some(format!("{} against {}", area(value), area(null)))
         })
     };
     let raw = of(Measure::Cosine)?;
-    let centred =
-        of(Measure::CosineCentred).map_or_else(String::new, |c| format!("; with each language's mean taken out {c}"));
+    let centred = of(Measure::CosineCentred).map_or_else(String::new, |c| {
+        format!("; with each language's mean taken out {c}")
+    });
     Some(format!(
         "At layer {layer} the cosine of parallel items against that of items that are not parallel is {raw}{centred}. A cosine is \
          read against the second number: states of one layer share a direction."
@@ -161,21 +247,26 @@ fn counts(look: &Look, pooling: Pooling) -> Option<String> {
     let changes = after.changes.get(&pooling)?;
     let layer = *look.middle().first()?;
     let mut most = 0;
-    let said: Vec<String> = [Measure::Cka, Measure::Retrieval, Measure::Cosine, Measure::Centroid]
-        .into_iter()
-        .filter_map(|measure| {
-            let pairs = changes.at(measure, layer)?;
-            most = most.max(pairs.len());
-            let rises = pairs.values().filter(|change| change.low > 0.0).count();
-            let falls = pairs.values().filter(|change| change.high < 0.0).count();
-            let mean = change(look, pooling, measure, layer)?;
-            Some(format!(
-                "{} by {} ({rises} above 0, {falls} below)",
-                measure_words(measure),
-                signed_interval(&mean, 3)
-            ))
-        })
-        .collect();
+    let said: Vec<String> = [
+        Measure::Cka,
+        Measure::Retrieval,
+        Measure::Cosine,
+        Measure::Centroid,
+    ]
+    .into_iter()
+    .filter_map(|measure| {
+        let pairs = changes.at(measure, layer)?;
+        most = most.max(pairs.len());
+        let rises = pairs.values().filter(|change| change.low > 0.0).count();
+        let falls = pairs.values().filter(|change| change.high < 0.0).count();
+        let mean = change(look, pooling, measure, layer)?;
+        Some(format!(
+            "{} by {} ({rises} above 0, {falls} below)",
+            measure_words(measure),
+            signed_interval(&mean, 3)
+        ))
+    })
+    .collect();
     (!said.is_empty()).then(|| {
         format!(
             "Tuning changes, at layer {layer}, in the mean over {}, {} ({}; the counts are of intervals, not adjusted for their number, \
@@ -198,13 +289,32 @@ const HEADS: [Head<'static>; 6] = [
 
 /// Every measure at the layers that stand for all.
 fn table(look: &Look, pooling: Pooling) -> Table {
-    let caption = format!("Measures of two languages' states, mean over pairs ({}).", pooling_words(pooling));
-    let mut table = start(format!("inside.{}.pairs.{pooling}", look.slug), caption, &HEADS);
+    let caption = format!(
+        "Measures of two languages' states, mean over pairs ({}).",
+        pooling_words(pooling)
+    );
+    let mut table = start(
+        format!("inside.{}.pairs.{pooling}", look.slug),
+        caption,
+        &HEADS,
+    );
     for layer in look.representative() {
         for measure in measures(look, pooling) {
-            let at = |curve: Vec<(usize, Estimate)>| curve.into_iter().find(|(of, _)| *of == layer).map(|(_, e)| e);
-            let level = |place: usize| look.states.get(place).and_then(|s| at(mean_curve(s, pooling, measure)));
-            let null = look.states.last().and_then(|state| at(null_curve(state, pooling, measure)));
+            let at = |curve: Vec<(usize, Estimate)>| {
+                curve
+                    .into_iter()
+                    .find(|(of, _)| *of == layer)
+                    .map(|(_, e)| e)
+            };
+            let level = |place: usize| {
+                look.states
+                    .get(place)
+                    .and_then(|s| at(mean_curve(s, pooling, measure)))
+            };
+            let null = look
+                .states
+                .last()
+                .and_then(|state| at(null_curve(state, pooling, measure)));
             let cells = [
                 Cell::Count(layer),
                 Cell::text(measure_title(measure)),

@@ -20,20 +20,30 @@ use crate::{
 
 /// `None` where no components were fitted.
 pub(crate) fn part(look: &Look) -> Option<Part> {
-    let poolings: BTreeSet<Pooling> = look.states.iter().flat_map(|state| state.records.maps.keys().copied()).collect();
+    let poolings: BTreeSet<Pooling> = look
+        .states
+        .iter()
+        .flat_map(|state| state.records.maps.keys().copied())
+        .collect();
     let first = *poolings.first()?;
     let middle = look.middle();
     let mut pictures: Vec<Picture> = scatter(look, first, false).into_iter().collect();
     pictures.extend(heat::pairs(look, first, Measure::Pearson, &middle));
     let mut more = Vec::new();
-    let centred: Vec<Picture> =
-        [scatter(look, first, true), heat::pairs(look, first, Measure::PearsonCentred, &middle)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let centred: Vec<Picture> = [
+        scatter(look, first, true),
+        heat::pairs(look, first, Measure::PearsonCentred, &middle),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if !centred.is_empty() {
         let summary = "The same with each language's own mean taken out before the fit".to_owned();
-        more.push(More { summary, pictures: centred, tables: Vec::new() });
+        more.push(More {
+            summary,
+            pictures: centred,
+            tables: Vec::new(),
+        });
     }
     for &pooling in poolings.iter().skip(1) {
         let pictures = [
@@ -53,15 +63,28 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     }
     let tables: Vec<_> = poolings
         .iter()
-        .flat_map(|&pooling| middle.iter().flat_map(move |&layer| heat::tables(look, pooling, Measure::Pearson, layer)))
+        .flat_map(|&pooling| {
+            middle
+                .iter()
+                .flat_map(move |&layer| heat::tables(look, pooling, Measure::Pearson, layer))
+        })
         .collect();
     if !tables.is_empty() {
-        more.push(More { summary: "The correlations as tables".to_owned(), pictures: Vec::new(), tables });
+        more.push(More {
+            summary: "The correlations as tables".to_owned(),
+            pictures: Vec::new(),
+            tables,
+        });
     }
     let mut sentences = correlations(look, &poolings);
     sentences.extend(variance(look, first));
     sentences.extend(length(look, first));
-    Some(Part { title: "Maps of the languages: two principal components", sentences, pictures, more })
+    Some(Part {
+        title: "Maps of the languages: two principal components",
+        sentences,
+        pictures,
+        more,
+    })
 }
 
 fn scatter(look: &Look, pooling: Pooling, centred: bool) -> Option<Picture> {
@@ -70,7 +93,11 @@ fn scatter(look: &Look, pooling: Pooling, centred: bool) -> Option<Picture> {
         let cloud = |layer: &usize| {
             let layout = state.records.maps.get(&pooling)?.layer(*layer, centred)?;
             let title = format!("Layer {layer}, {}", state.name);
-            Some(Cloud { title, explained: layout.explained, points: layout.points.values().cloned().collect() })
+            Some(Cloud {
+                title,
+                explained: layout.explained,
+                points: layout.points.values().cloned().collect(),
+            })
         };
         layers.iter().map(cloud).collect()
     };
@@ -78,15 +105,27 @@ fn scatter(look: &Look, pooling: Pooling, centred: bool) -> Option<Picture> {
     if rows.iter().flatten().all(Option::is_none) {
         return None;
     }
-    let components = look.states.iter().find_map(|state| state.records.maps.get(&pooling))?;
-    let (all, shown) = components
-        .layers
-        .first()
-        .map(|layout| (components.items.len(), layout.points.values().map(Vec::len).max().unwrap_or(0)))?;
+    let components = look
+        .states
+        .iter()
+        .find_map(|state| state.records.maps.get(&pooling))?;
+    let (all, shown) = components.layers.first().map(|layout| {
+        (
+            components.items.len(),
+            layout.points.values().map(Vec::len).max().unwrap_or(0),
+        )
+    })?;
     let languages = components.layers.first()?.points.keys();
-    let thinned = if shown < all { format!(", {shown} of {all} items shown") } else { format!(", {all} items") };
-    let means =
-        if centred { "each language's mean taken out before the fit" } else { "fitted on all languages together" };
+    let thinned = if shown < all {
+        format!(", {shown} of {all} items shown")
+    } else {
+        format!(", {all} items")
+    };
+    let means = if centred {
+        "each language's mean taken out before the fit"
+    } else {
+        "fitted on all languages together"
+    };
     let caption = format!(
         "Two principal components, {means} ({}{thinned}); each model has its own fit, and a layer's two panels one scale.",
         pooling_words(pooling)
@@ -95,15 +134,23 @@ fn scatter(look: &Look, pooling: Pooling, centred: bool) -> Option<Picture> {
     let scatter = Scatter {
         name: format!("inside.{}.{kind}.{pooling}", look.slug),
         description: caption.clone(),
-        languages: languages.map(|language| language.code().to_owned()).collect(),
+        languages: languages
+            .map(|language| language.code().to_owned())
+            .collect(),
         rows,
     };
-    Some(Picture { figure: scatter.draw(), caption })
+    Some(Picture {
+        figure: scatter.draw(),
+        caption,
+    })
 }
 
-/// Mean correlation over pairs, its null and its change; the first pooling in full, the others beside it.
+/// Mean correlation over pairs, its null and its change; the first pooling in full, the others
+/// beside it.
 fn correlations(look: &Look, poolings: &BTreeSet<Pooling>) -> Vec<String> {
-    let Some(&layer) = look.middle().first() else { return Vec::new() };
+    let Some(&layer) = look.middle().first() else {
+        return Vec::new();
+    };
     let level = |pooling: Pooling, measure: Measure| {
         look.by_state(|state| {
             let pairs = state.records.pairs.get(&pooling)?.at(measure, layer)?;
@@ -111,19 +158,34 @@ fn correlations(look: &Look, poolings: &BTreeSet<Pooling>) -> Vec<String> {
         })
     };
     let nulls = |pooling: Pooling| {
-        let pairs = look.states.last()?.records.pairs.get(&pooling)?.at(Measure::Pearson, layer)?;
+        let pairs = look
+            .states
+            .last()?
+            .records
+            .pairs
+            .get(&pooling)?
+            .at(Measure::Pearson, layer)?;
         let nulls: Vec<f64> = pairs.values().filter_map(|record| record.null).collect();
         (!nulls.is_empty()).then(|| format!(", with the items permuted {}", fixed(mean(nulls), 2)))
     };
     let say = |pooling: Pooling| {
         let change = change(look, pooling, Measure::Pearson, layer)
-            .map_or_else(String::new, |change| format!(", a change of {}", signed_interval(&change, 2)));
-        let centred = level(pooling, Measure::PearsonCentred)
-            .map_or_else(String::new, |centred| format!("; with each language's mean taken out {centred}"));
+            .map_or_else(String::new, |change| {
+                format!(", a change of {}", signed_interval(&change, 2))
+            });
+        let centred = level(pooling, Measure::PearsonCentred).map_or_else(String::new, |centred| {
+            format!("; with each language's mean taken out {centred}")
+        });
         let null = nulls(pooling).unwrap_or_default();
-        Some(format!("{}{change}{null}{centred}", level(pooling, Measure::Pearson)?))
+        Some(format!(
+            "{}{change}{null}{centred}",
+            level(pooling, Measure::Pearson)?
+        ))
     };
-    let said: Vec<(Pooling, String)> = poolings.iter().filter_map(|&pooling| Some((pooling, say(pooling)?))).collect();
+    let said: Vec<(Pooling, String)> = poolings
+        .iter()
+        .filter_map(|&pooling| Some((pooling, say(pooling)?)))
+        .collect();
     let sentence = |(place, (pooling, said)): (usize, &(Pooling, String))| match place {
         0 => format!(
             "Pearson's correlation of the first component at layer {layer}, mean over pairs of languages ({}): {said}.",
@@ -135,7 +197,12 @@ fn correlations(look: &Look, poolings: &BTreeSet<Pooling>) -> Vec<String> {
 }
 
 /// The mean over pairs of a change, with the mean of their intervals' ends.
-pub(crate) fn change(look: &Look, pooling: Pooling, measure: Measure, layer: usize) -> Option<Estimate> {
+pub(crate) fn change(
+    look: &Look,
+    pooling: Pooling,
+    measure: Measure,
+    layer: usize,
+) -> Option<Estimate> {
     let [_, after] = look.both()?;
     let changes = after.changes.get(&pooling)?.at(measure, layer)?;
     mean_estimate(changes.values().map(|record| Estimate {
@@ -148,18 +215,37 @@ pub(crate) fn change(look: &Look, pooling: Pooling, measure: Measure, layer: usi
 fn variance(look: &Look, pooling: Pooling) -> Option<String> {
     let layer = *look.middle().first()?;
     let said = look.by_state(|state| {
-        let [first, second] = state.records.maps.get(&pooling)?.layer(layer, false)?.explained;
-        Some(format!("{} and {} %", percent(first, 0), percent(second, 0)))
+        let [first, second] = state
+            .records
+            .maps
+            .get(&pooling)?
+            .layer(layer, false)?
+            .explained;
+        Some(format!(
+            "{} and {} %",
+            percent(first, 0),
+            percent(second, 0)
+        ))
     })?;
-    Some(format!("The two components explain {said} of the variance there ({}).", pooling_words(pooling)))
+    Some(format!(
+        "The two components explain {said} of the variance there ({}).",
+        pooling_words(pooling)
+    ))
 }
 
 /// The caveat of pooling: how far the items' lengths explain how near parallels lie.
 fn length(look: &Look, pooling: Pooling) -> Option<String> {
     let layer = *look.middle().first()?;
     let of = look.by_state(|state| {
-        let pairs = state.records.pairs.get(&pooling)?.at(Measure::Length, layer)?;
-        Some(format!("{} %", percent(mean(pairs.values().map(|record| record.value)), 0)))
+        let pairs = state
+            .records
+            .pairs
+            .get(&pooling)?
+            .at(Measure::Length, layer)?;
+        Some(format!(
+            "{} %",
+            percent(mean(pairs.values().map(|record| record.value)), 0)
+        ))
     })?;
     Some(format!(
         "A mean over tokens moves with their number: the items' lengths explain {of} of the variance of the parallel items' cosines \

@@ -1,4 +1,5 @@
-//! Maps of languages against languages, before, after and their difference, for the sections that show pairs.
+//! Maps of languages against languages, before, after and their difference, for the sections
+//! that show pairs.
 //!
 //! Never here: drawing; what a measure means.
 
@@ -21,13 +22,19 @@ use crate::{
 };
 
 /// `cells[row][column]` of a symmetric measure; the diagonal is empty.
-pub(crate) fn symmetric(languages: &[Language], of: impl Fn(Two) -> Option<Cell>) -> Vec<Vec<Option<Cell>>> {
+pub(crate) fn symmetric(
+    languages: &[Language],
+    of: impl Fn(Two) -> Option<Cell>,
+) -> Vec<Vec<Option<Cell>>> {
     let cell = |a: Language, b: Language| match a.cmp(&b) {
         std::cmp::Ordering::Equal => None,
         std::cmp::Ordering::Less => of((a, b)),
         std::cmp::Ordering::Greater => of((b, a)),
     };
-    languages.iter().map(|&a| languages.iter().map(|&b| cell(a, b)).collect()).collect()
+    languages
+        .iter()
+        .map(|&a| languages.iter().map(|&b| cell(a, b)).collect())
+        .collect()
 }
 
 /// Two decimals without the zero in front, so that a number fits a cell.
@@ -42,23 +49,49 @@ pub(crate) fn short_signed(value: f64) -> String {
 
 /// The range of values, to tenths; a little span where there is none.
 pub(crate) fn range_of(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+        (low.min(v), high.max(v))
+    });
     if low > high {
         return (0.0, 1.0);
     }
     let (low, high) = ((low * 10.0).floor() / 10.0, (high * 10.0).ceil() / 10.0);
-    if high > low { (low, high) } else { (low - 0.1, high + 0.1) }
+    if high > low {
+        (low, high)
+    } else {
+        (low - 0.1, high + 0.1)
+    }
 }
 
 /// A measure at some layers, one row of maps a layer; `None` where it was not taken.
-pub(crate) fn pairs(look: &Look, pooling: Pooling, measure: Measure, layers: &[usize]) -> Option<Picture> {
+pub(crate) fn pairs(
+    look: &Look,
+    pooling: Pooling,
+    measure: Measure,
+    layers: &[usize],
+) -> Option<Picture> {
     let languages = languages(look, pooling);
     let value = |state: &super::look::State, layer, two: &Two| {
-        state.records.pairs.get(&pooling)?.at(measure, layer)?.get(two).map(|record| record.value)
+        state
+            .records
+            .pairs
+            .get(&pooling)?
+            .at(measure, layer)?
+            .get(two)
+            .map(|record| record.value)
     };
     let all = look.states.iter().flat_map(|state| {
-        let of_layer = |layer: &usize| state.records.pairs.get(&pooling).and_then(|pairs| pairs.at(measure, *layer));
-        layers.iter().filter_map(of_layer).flat_map(|pairs| pairs.values().map(|record| record.value))
+        let of_layer = |layer: &usize| {
+            state
+                .records
+                .pairs
+                .get(&pooling)
+                .and_then(|pairs| pairs.at(measure, *layer))
+        };
+        layers
+            .iter()
+            .filter_map(of_layer)
+            .flat_map(|pairs| pairs.values().map(|record| record.value))
     });
     let all: Vec<f64> = all.collect();
     if all.is_empty() {
@@ -70,7 +103,11 @@ pub(crate) fn pairs(look: &Look, pooling: Pooling, measure: Measure, layers: &[u
         for state in &look.states {
             let cell = |two: Two| {
                 let value = value(state, layer, &two)?;
-                Some(Cell { value, clear: false, hint: format!("{}, {}: {}", two.0, two.1, fixed(value, 3)) })
+                Some(Cell {
+                    value,
+                    clear: false,
+                    hint: format!("{}, {}: {}", two.0, two.1, fixed(value, 3)),
+                })
             };
             maps.push(Map {
                 title: format!("Layer {layer}, {}", state.name),
@@ -82,11 +119,20 @@ pub(crate) fn pairs(look: &Look, pooling: Pooling, measure: Measure, layers: &[u
                 show: short,
             });
         }
-        maps.extend(change_map(look, (pooling, measure, layer), &languages, layers));
+        maps.extend(change_map(
+            look,
+            (pooling, measure, layer),
+            &languages,
+            layers,
+        ));
     }
     let columns = maps.len() / layers.len();
     let name = format!("inside.{}.{measure}.{pooling}", look.slug);
-    let what = format!("{} between languages ({})", measure_title(measure), pooling_words(pooling));
+    let what = format!(
+        "{} between languages ({})",
+        measure_title(measure),
+        pooling_words(pooling)
+    );
     let change = if columns > look.states.len() {
         "; right: the change, bold or dotted where its interval leaves out 0"
     } else {
@@ -94,10 +140,24 @@ pub(crate) fn pairs(look: &Look, pooling: Pooling, measure: Measure, layers: &[u
     };
     let caption = format!(
         "{what}, at {}{change}.",
-        crate::format::list(&layers.iter().map(|l| format!("layer {l}")).collect::<Vec<_>>())
+        crate::format::list(
+            &layers
+                .iter()
+                .map(|l| format!("layer {l}"))
+                .collect::<Vec<_>>()
+        )
     );
-    let atlas = Atlas { name, description: caption.clone(), maps, columns, axes: ("", "") };
-    Some(Picture { figure: atlas.draw(), caption })
+    let atlas = Atlas {
+        name,
+        description: caption.clone(),
+        maps,
+        columns,
+        axes: ("", ""),
+    };
+    Some(Picture {
+        figure: atlas.draw(),
+        caption,
+    })
 }
 
 fn change_map(
@@ -109,13 +169,24 @@ fn change_map(
     let [_, after] = look.both()?;
     let changes = after.changes.get(&pooling)?;
     let of = |change: &ChangeRecord| change.after - change.before;
-    let reach = layers.iter().filter_map(|layer| changes.at(measure, *layer)).flat_map(|pairs| pairs.values());
+    let reach = layers
+        .iter()
+        .filter_map(|layer| changes.at(measure, *layer))
+        .flat_map(|pairs| pairs.values());
     let reach = reach.map(|change| of(change).abs()).fold(0.0_f64, f64::max);
     let cell = |two: Two| {
         let record = changes.at(measure, layer)?.get(&two)?;
-        let change = Estimate { value: of(record), low: record.low, high: record.high };
+        let change = Estimate {
+            value: of(record),
+            low: record.low,
+            high: record.high,
+        };
         let hint = format!("{}, {}: {}", two.0, two.1, signed_interval(&change, 3));
-        Some(Cell { value: change.value, clear: change.rises() || change.falls(), hint })
+        Some(Cell {
+            value: change.value,
+            clear: change.rises() || change.falls(),
+            hint,
+        })
     };
     Some(Map {
         title: format!("Layer {layer}, change"),
@@ -130,21 +201,31 @@ fn change_map(
 
 /// Every language of a pair in any state.
 pub(crate) fn languages(look: &Look, pooling: Pooling) -> Vec<Language> {
-    let of = look.states.iter().filter_map(|state| state.records.pairs.get(&pooling));
+    let of = look
+        .states
+        .iter()
+        .filter_map(|state| state.records.pairs.get(&pooling));
     let mut all: Vec<Language> = of.flat_map(|pairs| pairs.languages()).collect();
     all.sort();
     all.dedup();
     all
 }
 
-/// A measure of all pairs at one layer as the paper prints it: languages by languages, one table a state.
+/// A measure of all pairs at one layer as the paper prints it: languages by languages, one
+/// table a state.
 pub(crate) fn tables(look: &Look, pooling: Pooling, measure: Measure, layer: usize) -> Vec<Table> {
     let languages = languages(look, pooling);
     let of_state = |state: &super::look::State| {
         let pairs = state.records.pairs.get(&pooling)?.at(measure, layer)?;
         let codes = codes(&languages);
-        let columns: Vec<&str> = [""].into_iter().chain(codes.iter().map(String::as_str)).collect();
-        let name = format!("inside.{}.{measure}.{pooling}.layer{layer}.{}", look.slug, state.name);
+        let columns: Vec<&str> = [""]
+            .into_iter()
+            .chain(codes.iter().map(String::as_str))
+            .collect();
+        let name = format!(
+            "inside.{}.{measure}.{pooling}.layer{layer}.{}",
+            look.slug, state.name
+        );
         let caption = format!(
             "{} between languages at layer {layer}, {} ({}).",
             measure_title(measure),
@@ -152,17 +233,32 @@ pub(crate) fn tables(look: &Look, pooling: Pooling, measure: Measure, layer: usi
             pooling_words(pooling)
         );
         let mut table = Table::new(name, caption, &columns);
-        table.csv.push(["language"].into_iter().map(str::to_owned).chain(codes.clone()).collect());
+        table.csv.push(
+            ["language"]
+                .into_iter()
+                .map(str::to_owned)
+                .chain(codes.clone())
+                .collect(),
+        );
         for &a in &languages {
             let value = |b: &Language| match a == *b {
                 true => Some(1.0).filter(|_| is_one_with_itself(measure)),
-                false => pairs.get(&(a.min(*b), a.max(*b))).map(|record| record.value),
+                false => pairs
+                    .get(&(a.min(*b), a.max(*b)))
+                    .map(|record| record.value),
             };
             let values: Vec<Option<f64>> = languages.iter().map(value).collect();
-            let shown = values.iter().map(|value| value.map_or_else(String::new, |value| fixed(value, 3)));
-            table.rows.push(Row { cells: [a.code().to_owned()].into_iter().chain(shown).collect(), strong: false });
+            let shown = values
+                .iter()
+                .map(|value| value.map_or_else(String::new, |value| fixed(value, 3)));
+            table.rows.push(Row {
+                cells: [a.code().to_owned()].into_iter().chain(shown).collect(),
+                strong: false,
+            });
             let plain = values.iter().map(|value| csv_number(*value));
-            table.csv.push([a.code().to_owned()].into_iter().chain(plain).collect());
+            table
+                .csv
+                .push([a.code().to_owned()].into_iter().chain(plain).collect());
         }
         Some(table)
     };
@@ -171,7 +267,10 @@ pub(crate) fn tables(look: &Look, pooling: Pooling, measure: Measure, layer: usi
 
 /// Whether a language has 1 with itself.
 fn is_one_with_itself(measure: Measure) -> bool {
-    matches!(measure, Measure::Pearson | Measure::PearsonCentred | Measure::Cka)
+    matches!(
+        measure,
+        Measure::Pearson | Measure::PearsonCentred | Measure::Cka
+    )
 }
 
 #[cfg(test)]
@@ -181,16 +280,37 @@ mod tests {
     #[test]
     fn cells_mirror_and_the_diagonal_is_empty() {
         let languages = [Language::En, Language::De];
-        let cell = |(a, b): Two| Some(Cell { value: 0.5, clear: false, hint: format!("{a}-{b}") });
+        let cell = |(a, b): Two| {
+            Some(Cell {
+                value: 0.5,
+                clear: false,
+                hint: format!("{a}-{b}"),
+            })
+        };
         let cells = symmetric(&languages, cell);
         assert!(cells[0][0].is_none() && cells[1][1].is_none());
-        assert_eq!([&cells[0][1], &cells[1][0]].map(|c| c.as_ref().expect("a pair").hint.clone()), ["en-de", "en-de"]);
+        assert_eq!(
+            [&cells[0][1], &cells[1][0]].map(|c| c.as_ref().expect("a pair").hint.clone()),
+            ["en-de", "en-de"]
+        );
     }
 
     #[test]
     fn numbers_of_cells_are_short_and_ranges_round() {
-        assert_eq!([short(0.951), short(1.0), short(-0.2)], [".95", "1.00", "−.20"]);
-        assert_eq!([short_signed(0.04), short_signed(-0.04), short_signed(0.001)], ["+.04", "−.04", ".00"]);
-        assert_eq!((range_of([0.62, 0.91].into_iter()), range_of([0.5].into_iter())), ((0.6, 1.0), (0.4, 0.6)));
+        assert_eq!(
+            [short(0.951), short(1.0), short(-0.2)],
+            [".95", "1.00", "−.20"]
+        );
+        assert_eq!(
+            [short_signed(0.04), short_signed(-0.04), short_signed(0.001)],
+            ["+.04", "−.04", ".00"]
+        );
+        assert_eq!(
+            (
+                range_of([0.62, 0.91].into_iter()),
+                range_of([0.5].into_iter())
+            ),
+            ((0.6, 1.0), (0.4, 0.6))
+        );
     }
 }

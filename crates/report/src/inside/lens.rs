@@ -1,4 +1,5 @@
-//! The lens, language by language: curves of the right and of all answers, in the language and in English.
+//! The lens, language by language: curves of the right and of all answers, in the language and
+//! in English.
 //!
 //! Source: arXiv 2405.13816, figures 1 and 3; arXiv 2402.10588. Never here: reading records.
 
@@ -23,11 +24,28 @@ const NAMED: usize = 3;
 /// Languages whose curves are seen at once.
 const SHOWN: usize = 4;
 
-// The paper's colours, told apart by dash and sign too; all answers are solid and lie under the right one.
-const POSSIBLE_ENGLISH: CurveLook = CurveLook { tone: "red", stroke: "solid", mark: Mark::Square };
-const POSSIBLE: CurveLook = CurveLook { tone: "blue", stroke: "solid", mark: Mark::Diamond };
-const CORRECT_ENGLISH: CurveLook = CurveLook { tone: "green", stroke: "dash", mark: Mark::Triangle };
-const CORRECT: CurveLook = CurveLook { tone: "orange", stroke: "dash", mark: Mark::Disc };
+// The paper's colours, told apart by dash and sign too; all answers are solid and lie under the
+// right one.
+const POSSIBLE_ENGLISH: CurveLook = CurveLook {
+    tone: "red",
+    stroke: "solid",
+    mark: Mark::Square,
+};
+const POSSIBLE: CurveLook = CurveLook {
+    tone: "blue",
+    stroke: "solid",
+    mark: Mark::Diamond,
+};
+const CORRECT_ENGLISH: CurveLook = CurveLook {
+    tone: "green",
+    stroke: "dash",
+    mark: Mark::Triangle,
+};
+const CORRECT: CurveLook = CurveLook {
+    tone: "orange",
+    stroke: "dash",
+    mark: Mark::Disc,
+};
 
 /// `None` where there is no lens.
 pub(crate) fn part(look: &Look) -> Option<Part> {
@@ -35,26 +53,54 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     if languages.is_empty() {
         return None;
     }
-    let mut others: Vec<Language> = languages.iter().copied().filter(|language| *language != Language::En).collect();
+    let mut others: Vec<Language> = languages
+        .iter()
+        .copied()
+        .filter(|language| *language != Language::En)
+        .collect();
     // An empty picture is not what is seen first.
     others.sort_by_key(|&language| !has_items(look, language));
     let hidden = others.split_off(others.len().min(SHOWN));
-    let draw = |languages: &[Language], kind| languages.iter().filter_map(|&l| draw(look, l, kind)).collect::<Vec<_>>();
-    let behind: Vec<Language> =
-        languages.iter().copied().filter(|l| hidden.contains(l) || *l == Language::En).collect();
-    let (shown, behind) = if others.is_empty() { (languages.clone(), Vec::new()) } else { (others, behind) };
+    let draw = |languages: &[Language], kind| {
+        languages
+            .iter()
+            .filter_map(|&l| draw(look, l, kind))
+            .collect::<Vec<_>>()
+    };
+    let behind: Vec<Language> = languages
+        .iter()
+        .copied()
+        .filter(|l| hidden.contains(l) || *l == Language::En)
+        .collect();
+    let (shown, behind) = if others.is_empty() {
+        (languages.clone(), Vec::new())
+    } else {
+        (others, behind)
+    };
     let mut more = Vec::new();
     let more_raw = draw(&behind, LensKind::Raw);
     if !more_raw.is_empty() {
         let summary = format!("The lens in {}", list(&super::words::codes(&behind)));
-        more.push(More { summary, pictures: more_raw, tables: Vec::new() });
+        more.push(More {
+            summary,
+            pictures: more_raw,
+            tables: Vec::new(),
+        });
     }
     let tuned = draw(&languages, LensKind::Tuned);
     if !tuned.is_empty() {
         let summary = "The same through the tuned lens".to_owned();
-        more.push(More { summary, pictures: tuned, tables: Vec::new() });
+        more.push(More {
+            summary,
+            pictures: tuned,
+            tables: Vec::new(),
+        });
     }
-    more.push(More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look, &languages)] });
+    more.push(More {
+        summary: "As a table".to_owned(),
+        pictures: Vec::new(),
+        tables: vec![table(look, &languages)],
+    });
     Some(Part {
         title: "The lens: which answer each layer would give",
         sentences: sentences(look, &languages),
@@ -64,7 +110,11 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
 }
 
 fn languages(look: &Look) -> Vec<Language> {
-    let mut all: Vec<Language> = look.states.iter().flat_map(|state| state.records.lens.keys().copied()).collect();
+    let mut all: Vec<Language> = look
+        .states
+        .iter()
+        .flat_map(|state| state.records.lens.keys().copied())
+        .collect();
     all.sort();
     all.dedup();
     all
@@ -76,13 +126,19 @@ fn curves<'a>(state: &State<'a>, language: Language, kind: LensKind) -> Option<&
 
 /// Whether any item was not dropped.
 fn has_items(look: &Look, language: Language) -> bool {
-    look.states.iter().any(|state| curves(state, language, LensKind::Raw).is_some_and(|curves| curves.kept > 0))
+    look.states
+        .iter()
+        .any(|state| curves(state, language, LensKind::Raw).is_some_and(|curves| curves.kept > 0))
 }
 
 fn draw(look: &Look, language: Language, kind: LensKind) -> Option<Picture> {
     let of = |state: &State| {
         let curves = curves(state, language, kind)?;
-        Some(chart(format!("{}, {}: probability", language.code(), state.name), curves, language))
+        Some(chart(
+            format!("{}, {}: probability", language.code(), state.name),
+            curves,
+            language,
+        ))
     };
     let charts: Vec<Chart> = look.states.iter().filter_map(of).collect();
     if charts.is_empty() {
@@ -101,38 +157,76 @@ fn draw(look: &Look, language: Language, kind: LensKind) -> Option<Picture> {
         LensKind::Tuned => "tuned",
     };
     let name = format!("inside.{}.lens.{}.{word}", look.slug, language.code());
-    let caption = format!("{lens} in {}: {}.", language.name(), counts.unwrap_or_default());
+    let caption = format!(
+        "{lens} in {}: {}.",
+        language.name(),
+        counts.unwrap_or_default()
+    );
     let description = format!(
         "Probability by layer of the right answer and of all answers in {} and in English, and entropy. {caption}",
         language.name()
     );
     let columns = look.states.len();
-    let sheet = Sheet { name, description, charts, columns, layers: look.layers, shared: true, holds: vec![0.0] };
-    Some(Picture { figure: sheet.draw(), caption })
+    let sheet = Sheet {
+        name,
+        description,
+        charts,
+        columns,
+        layers: look.layers,
+        shared: true,
+        holds: vec![0.0],
+    };
+    Some(Picture {
+        figure: sheet.draw(),
+        caption,
+    })
 }
 
 fn chart(title: String, curves: &LensCurves, language: Language) -> Chart {
     let points = |of: &[Estimate]| of.iter().copied().enumerate().collect::<Vec<_>>();
-    let curve = |look, name: &str, of: &[Estimate]| Curve { look, name: name.to_owned(), points: points(of) };
+    let curve = |look, name: &str, of: &[Estimate]| Curve {
+        look,
+        name: name.to_owned(),
+        points: points(of),
+    };
     let own = |what: &str| format!("{what}, {}", language.code());
     let mut all = Vec::new();
     if language != Language::En {
-        all.push(curve(POSSIBLE_ENGLISH, "all answers, English", &curves.possible_english));
+        all.push(curve(
+            POSSIBLE_ENGLISH,
+            "all answers, English",
+            &curves.possible_english,
+        ));
     }
     all.push(curve(POSSIBLE, &own("all answers"), &curves.possible));
     if language != Language::En {
-        all.push(curve(CORRECT_ENGLISH, "right answer, English", &curves.correct_english));
+        all.push(curve(
+            CORRECT_ENGLISH,
+            "right answer, English",
+            &curves.correct_english,
+        ));
     }
     all.push(curve(CORRECT, &own("right answer"), &curves.correct));
     let strip = curves.entropy.iter().map(|bits| bits.value).collect();
-    Chart { title, curves: all, strip, empty: format!("all {} items dropped", curves.dropped) }
+    Chart {
+        title,
+        curves: all,
+        strip,
+        empty: format!("all {} items dropped", curves.dropped),
+    }
 }
 
 fn sentences(look: &Look, languages: &[Language]) -> Vec<String> {
-    let foreign: Vec<Language> = languages.iter().copied().filter(|language| *language != Language::En).collect();
+    let foreign: Vec<Language> = languages
+        .iter()
+        .copied()
+        .filter(|language| *language != Language::En)
+        .collect();
     let mut said: Vec<String> = lead(look, &foreign).into_iter().collect();
     if let Some(area) = change_over_languages(&changes(look, &foreign, |item| item.area), 3) {
-        said.push(format!("Tuning changes the English answer's probability, averaged over all layers, by {area}."));
+        said.push(format!(
+            "Tuning changes the English answer's probability, averaged over all layers, by {area}."
+        ));
     }
     if let Some(share) = change_over_languages(&changes(look, languages, |item| item.share), 2) {
         said.push(format!(
@@ -145,32 +239,45 @@ fn sentences(look: &Look, languages: &[Language]) -> Vec<String> {
 
 /// Layers in which English leads, as far as the interval of the difference tells.
 fn leading(curves: &LensCurves) -> Vec<usize> {
-    (0..curves.lead.len()).filter(|layer| curves.lead[*layer].rises()).collect()
+    (0..curves.lead.len())
+        .filter(|layer| curves.lead[*layer].rises())
+        .collect()
 }
 
 /// Where English leads, and by how much at most.
 fn lead(look: &Look, foreign: &[Language]) -> Option<String> {
     let said = look.by_state(|state| {
         let of = |language: &Language| {
-            let curves = curves(state, *language, LensKind::Raw).filter(|curves| curves.kept > 1)?;
+            let curves =
+                curves(state, *language, LensKind::Raw).filter(|curves| curves.kept > 1)?;
             Some((*language, curves, leading(curves)))
         };
         let all: Vec<(Language, &LensCurves, Vec<usize>)> = foreign.iter().filter_map(of).collect();
-        let with: Vec<_> = all.iter().filter(|(_, _, layers)| !layers.is_empty()).collect();
+        let with: Vec<_> = all
+            .iter()
+            .filter(|(_, _, layers)| !layers.is_empty())
+            .collect();
         let most = with.iter().flat_map(|(language, curves, layers)| {
-            layers.iter().map(move |layer| (curves.lead[*layer].value, *layer, *language))
+            layers
+                .iter()
+                .map(move |layer| (curves.lead[*layer].value, *layer, *language))
         });
         let Some((most, layer, language)) = most.max_by(|(a, ..), (b, ..)| a.total_cmp(b)) else {
-            return (!all.is_empty()).then(|| format!("in none of {}", count(all.len(), "language")));
+            return (!all.is_empty())
+                .then(|| format!("in none of {}", count(all.len(), "language")));
         };
         let most = format!("most in {language} at layer {layer}, by {}", fixed(most, 3));
         Some(match all.len() {
             0..=NAMED => {
-                let each =
-                    with.iter().map(|(language, _, layers)| format!("{language} in layers {}", layer_ranges(layers)));
+                let each = with.iter().map(|(language, _, layers)| {
+                    format!("{language} in layers {}", layer_ranges(layers))
+                });
                 format!("in {} ({most})", list(&each.collect::<Vec<_>>()))
             }
-            number => format!("in some layers in {} of {number} languages ({most})", with.len()),
+            number => format!(
+                "in some layers in {} of {number} languages ({most})",
+                with.len()
+            ),
         })
     })?;
     Some(format!(
@@ -188,31 +295,51 @@ fn dropped(look: &Look, foreign: &[Language]) -> Option<String> {
     if all.iter().all(|(_, dropped)| *dropped == 0) {
         return None;
     }
-    let items = foreign.iter().find_map(|language| curves(last, *language, LensKind::Raw))?;
+    let items = foreign
+        .iter()
+        .find_map(|language| curves(last, *language, LensKind::Raw))?;
     let items = items.kept + items.dropped;
     let said = match all.as_slice() {
         [(_, first), rest @ ..] if rest.iter().all(|(_, dropped)| dropped == first) => {
             format!("{first} of {items} items in each language")
         }
         few if few.len() <= NAMED => {
-            let each = few.iter().map(|(language, dropped)| format!("{dropped} in {language}"));
+            let each = few
+                .iter()
+                .map(|(language, dropped)| format!("{dropped} in {language}"));
             format!("of {items} items {}", list(&each.collect::<Vec<_>>()))
         }
         many => format!("of {items} items {}", count_range(many)?),
     };
-    Some(format!("Left out, because a token speaks for the right answer in both languages: {said}."))
+    Some(format!(
+        "Left out, because a token speaks for the right answer in both languages: {said}."
+    ))
 }
 
 /// Changes of an item's number, of the items that both states have, by language.
-fn changes(look: &Look, languages: &[Language], of: impl Fn(&LensItem) -> f64) -> Vec<(Language, Estimate)> {
-    let Some([before, after]) = look.both() else { return Vec::new() };
+fn changes(
+    look: &Look,
+    languages: &[Language],
+    of: impl Fn(&LensItem) -> f64,
+) -> Vec<(Language, Estimate)> {
+    let Some([before, after]) = look.both() else {
+        return Vec::new();
+    };
     let raw = |records: &super::records::ModelRecords, language| {
-        records.lens.get(&language).and_then(|kinds| kinds.get(&LensKind::Raw)).map(|curves| curves.items.clone())
+        records
+            .lens
+            .get(&language)
+            .and_then(|kinds| kinds.get(&LensKind::Raw))
+            .map(|curves| curves.items.clone())
     };
     let change = |language: &Language| {
         let (before, after) = (raw(before, *language)?, raw(after, *language)?);
         let pairs = super::look::matched(&before, &after, |item| item.item);
-        let all: Vec<f64> = pairs.into_iter().map(|(a, b)| of(b) - of(a)).filter(|change| change.is_finite()).collect();
+        let all: Vec<f64> = pairs
+            .into_iter()
+            .map(|(a, b)| of(b) - of(a))
+            .filter(|change| change.is_finite())
+            .collect();
         Some((*language, mean_change(&all)?))
     };
     languages.iter().filter_map(change).collect()
@@ -239,13 +366,29 @@ fn table(look: &Look, languages: &[Language]) -> Table {
     let mut table = start(format!("inside.{}.lens", look.slug), caption, &HEADS);
     for &language in languages {
         for state in &look.states {
-            let Some(curves) = curves(state, language, LensKind::Raw) else { continue };
-            let peak = curves.correct_english.iter().enumerate().max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value));
-            let change = |of: fn(&LensItem) -> f64| {
-                let change = changes(look, &[language], of).first().map(|(_, change)| *change);
-                change.filter(|_| look.states.last().is_some_and(|last| last.name == state.name))
+            let Some(curves) = curves(state, language, LensKind::Raw) else {
+                continue;
             };
-            let shares = curves.items.iter().map(|item| item.share).filter(|share| share.is_finite());
+            let peak = curves
+                .correct_english
+                .iter()
+                .enumerate()
+                .max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value));
+            let change = |of: fn(&LensItem) -> f64| {
+                let change = changes(look, &[language], of)
+                    .first()
+                    .map(|(_, change)| *change);
+                change.filter(|_| {
+                    look.states
+                        .last()
+                        .is_some_and(|last| last.name == state.name)
+                })
+            };
+            let shares = curves
+                .items
+                .iter()
+                .map(|item| item.share)
+                .filter(|share| share.is_finite());
             let cells = [
                 Cell::text(language.code()),
                 Cell::text(state.name),
@@ -254,8 +397,13 @@ fn table(look: &Look, languages: &[Language]) -> Table {
                 peak.map_or(Cell::Empty, |(layer, _)| Cell::Count(layer)),
                 Cell::Area(peak.map(|(_, estimate)| *estimate)),
                 Cell::Number(mean(curves.items.iter().map(|item| item.area))),
-                change(|item| item.area).map_or(Cell::Empty, |change| Cell::AreaChange(Some(change))),
-                Cell::text(if language == Language::En { String::new() } else { layer_ranges(&leading(curves)) }),
+                change(|item| item.area)
+                    .map_or(Cell::Empty, |change| Cell::AreaChange(Some(change))),
+                Cell::text(if language == Language::En {
+                    String::new()
+                } else {
+                    layer_ranges(&leading(curves))
+                }),
                 Cell::Share(Some(mean(shares))),
                 change(|item| item.share).map_or(Cell::Empty, |change| Cell::Change(Some(change))),
             ];

@@ -20,7 +20,8 @@ pub(crate) struct Look<'a> {
     pub states: Vec<State<'a>>,
     /// L.
     pub layers: usize,
-    /// `analyse.layers` of the recipe: those whose maps and tables are shown; none: in proportion to the paper's.
+    /// `analyse.layers` of the recipe: those whose maps and tables are shown; none: in
+    /// proportion to the paper's.
     pub shown: Vec<usize>,
 }
 
@@ -48,18 +49,25 @@ impl<'a> Look<'a> {
             .iter()
             .filter_map(|state| {
                 let words = words(state)?;
-                Some(if self.states.len() == 1 { words } else { format!("{} {words}", state.name) })
+                Some(if self.states.len() == 1 {
+                    words
+                } else {
+                    format!("{} {words}", state.name)
+                })
             })
             .collect();
         (!said.is_empty()).then(|| said.join(", "))
     }
 
-    /// The recipe's layers; without, the paper's 20, 25, 30 and 32 of 32, in proportion; each once.
+    /// The recipe's layers; without, the paper's 20, 25, 30 and 32 of 32, in proportion; each
+    /// once.
     pub(crate) fn representative(&self) -> Vec<usize> {
         if !self.shown.is_empty() {
             return self.shown.clone();
         }
-        let mut layers: Vec<usize> = [20.0, 25.0, 30.0, 32.0].map(|of_32| self.scaled(of_32)).into();
+        let mut layers: Vec<usize> = [20.0, 25.0, 30.0, 32.0]
+            .map(|of_32| self.scaled(of_32))
+            .into();
         layers.dedup();
         layers
     }
@@ -98,14 +106,26 @@ pub(crate) fn looks<'a>(
             if let Some(base) = base {
                 check_pair(task, model, base, records, gaps)?;
             } else {
-                gaps.push(format!("Inside `{model}` there are records for {task}, but none of the base model."));
+                gaps.push(format!(
+                    "Inside `{model}` there are records for {task}, but none of the base model."
+                ));
             }
             looks.push(of_adapter(task, name, model, base, records));
         }
         if let (Some(records), true) = (base, adapters.is_empty()) {
             let (title, slug) = ("Base model".to_owned(), format!("{task}-base"));
-            let states = vec![State { name: "base", records }];
-            looks.push(Look { task, title, slug, states, layers: records.layers, shown: Vec::new() });
+            let states = vec![State {
+                name: "base",
+                records,
+            }];
+            looks.push(Look {
+                task,
+                title,
+                slug,
+                states,
+                layers: records.layers,
+                shown: Vec::new(),
+            });
         }
     }
     Ok(looks)
@@ -113,11 +133,20 @@ pub(crate) fn looks<'a>(
 
 /// The layers that the recipe wants to see, of 0 to L; what there is not is told.
 pub(crate) fn shown_layers(manifest: &Value, layers: usize, gaps: &mut Vec<String>) -> Vec<usize> {
-    let asked = manifest.pointer("/recipe/analyse/layers").and_then(Value::as_array);
-    let asked: Vec<usize> = asked.into_iter().flatten().filter_map(|layer| Some(layer.as_u64()? as usize)).collect();
-    let (mut shown, missing): (Vec<usize>, Vec<usize>) = asked.into_iter().partition(|&layer| layer <= layers);
+    let asked = manifest
+        .pointer("/recipe/analyse/layers")
+        .and_then(Value::as_array);
+    let asked: Vec<usize> = asked
+        .into_iter()
+        .flatten()
+        .filter_map(|layer| Some(layer.as_u64()? as usize))
+        .collect();
+    let (mut shown, missing): (Vec<usize>, Vec<usize>) =
+        asked.into_iter().partition(|&layer| layer <= layers);
     if !missing.is_empty() {
-        gaps.push(format!("`analyse.layers` asks for {missing:?}, but there are layers 0 to {layers}."));
+        gaps.push(format!(
+            "`analyse.layers` asks for {missing:?}, but there are layers 0 to {layers}."
+        ));
     }
     shown.sort_unstable();
     shown
@@ -125,7 +154,8 @@ pub(crate) fn shown_layers(manifest: &Value, layers: usize, gaps: &mut Vec<Strin
 
 fn place(name: &AdapterName, order: &[String]) -> usize {
     let slug = name.setting.as_ref().map(|setting| setting.slug());
-    slug.and_then(|slug| order.iter().position(|other| *other == slug)).unwrap_or(usize::MAX)
+    slug.and_then(|slug| order.iter().position(|other| *other == slug))
+        .unwrap_or(usize::MAX)
 }
 
 fn of_adapter<'a>(
@@ -135,19 +165,47 @@ fn of_adapter<'a>(
     base: Option<&'a ModelRecords>,
     records: &'a ModelRecords,
 ) -> Look<'a> {
-    let seed = model.rsplit_once(".seed").map_or_else(String::new, |(_, seed)| format!(", seed {seed}"));
+    let seed = model
+        .rsplit_once(".seed")
+        .map_or_else(String::new, |(_, seed)| format!(", seed {seed}"));
     let tuned = format!("{}{seed}", name.title(task));
     let slug = format!("{task}-{model}").replace(['.', '/', ' '], "-");
     let layers = records.layers;
     match base {
         Some(base) => {
-            let states = vec![State { name: "before", records: base }, State { name: "after", records }];
+            let states = vec![
+                State {
+                    name: "before",
+                    records: base,
+                },
+                State {
+                    name: "after",
+                    records,
+                },
+            ];
             let (title, layers) = (format!("Base model to {tuned}"), base.layers.max(layers));
-            Look { task, title, slug, states, layers, shown: Vec::new() }
+            Look {
+                task,
+                title,
+                slug,
+                states,
+                layers,
+                shown: Vec::new(),
+            }
         }
         None => {
-            let states = vec![State { name: "tuned", records }];
-            Look { task, title: tuned, slug, states, layers, shown: Vec::new() }
+            let states = vec![State {
+                name: "tuned",
+                records,
+            }];
+            Look {
+                task,
+                title: tuned,
+                slug,
+                states,
+                layers,
+                shown: Vec::new(),
+            }
         }
     }
 }
@@ -165,34 +223,67 @@ fn check_pair(
         Err(ReportError::NotComparable { a, b, difference })
     };
     if base.layers != tuned.layers && base.layers.min(tuned.layers) > 0 {
-        return refuse(format!("one has {} layers and the other {}", base.layers, tuned.layers));
+        return refuse(format!(
+            "one has {} layers and the other {}",
+            base.layers, tuned.layers
+        ));
     }
     for (pooling, before) in &base.maps {
-        if tuned.maps.get(pooling).is_some_and(|after| after.items != before.items) {
-            return refuse(format!("components with pooling {pooling} are of other items"));
+        if tuned
+            .maps
+            .get(pooling)
+            .is_some_and(|after| after.items != before.items)
+        {
+            return refuse(format!(
+                "components with pooling {pooling} are of other items"
+            ));
         }
     }
     let (of_base, of_tuned) = (base.inventory(), tuned.inventory());
     let mut tell = |missing: Vec<&String>, who: &str, other: &str| {
         if !missing.is_empty() {
             let missing: Vec<&str> = missing.into_iter().map(String::as_str).collect();
-            gaps.push(format!("Inside {who} there is, for {task}, unlike {other}, no {}.", missing.join(", no ")));
+            gaps.push(format!(
+                "Inside {who} there is, for {task}, unlike {other}, no {}.",
+                missing.join(", no ")
+            ));
         }
     };
-    tell(of_base.difference(&of_tuned).collect(), &format!("`{model}`"), "the base");
-    tell(of_tuned.difference(&of_base).collect(), "the base", &format!("`{model}`"));
+    tell(
+        of_base.difference(&of_tuned).collect(),
+        &format!("`{model}`"),
+        "the base",
+    );
+    tell(
+        of_tuned.difference(&of_base).collect(),
+        "the base",
+        &format!("`{model}`"),
+    );
     tell_lens(task, model, base, tuned, gaps);
     tell_changes(task, model, base, tuned, gaps);
     Ok(())
 }
 
 /// The lens of both models should have the same items.
-fn tell_lens(task: &str, model: &str, base: &ModelRecords, tuned: &ModelRecords, gaps: &mut Vec<String>) {
+fn tell_lens(
+    task: &str,
+    model: &str,
+    base: &ModelRecords,
+    tuned: &ModelRecords,
+    gaps: &mut Vec<String>,
+) {
     for (language, before) in &base.lens {
         let after = tuned.lens.get(language);
         for (kind, before) in before {
-            let Some(after) = after.and_then(|after| after.get(kind)) else { continue };
-            if !before.items.iter().map(|item| item.item).eq(after.items.iter().map(|item| item.item)) {
+            let Some(after) = after.and_then(|after| after.get(kind)) else {
+                continue;
+            };
+            if !before
+                .items
+                .iter()
+                .map(|item| item.item)
+                .eq(after.items.iter().map(|item| item.item))
+            {
                 gaps.push(format!(
                     "The lens of the base and of `{model}` has other items in {language} ({task}): changes are of those that \
                      both have."
@@ -203,13 +294,24 @@ fn tell_lens(task: &str, model: &str, base: &ModelRecords, tuned: &ModelRecords,
 }
 
 /// A change states both levels; the levels stand in two more files.
-fn tell_changes(task: &str, model: &str, base: &ModelRecords, tuned: &ModelRecords, gaps: &mut Vec<String>) {
+fn tell_changes(
+    task: &str,
+    model: &str,
+    base: &ModelRecords,
+    tuned: &ModelRecords,
+    gaps: &mut Vec<String>,
+) {
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-6 * (1.0 + a.abs());
     for (pooling, changes) in &tuned.changes {
         for measure in changes.measures() {
             let contradicts = changes.by_layer(measure).find_map(|(layer, pairs)| {
                 let level = |records: &ModelRecords, two| {
-                    records.pairs.get(pooling)?.at(measure, layer)?.get(two).map(|record| record.value)
+                    records
+                        .pairs
+                        .get(pooling)?
+                        .at(measure, layer)?
+                        .get(two)
+                        .map(|record| record.value)
                 };
                 let odd = pairs.iter().find(|(two, change)| {
                     level(base, two).is_some_and(|value| !near(value, change.before))
@@ -228,9 +330,16 @@ fn tell_changes(task: &str, model: &str, base: &ModelRecords, tuned: &ModelRecor
 }
 
 /// Records of both states that have the same key, before and after.
-pub(crate) fn matched<'r, K: Ord, R>(before: &'r [R], after: &'r [R], key: impl Fn(&R) -> K) -> Vec<(&'r R, &'r R)> {
+pub(crate) fn matched<'r, K: Ord, R>(
+    before: &'r [R],
+    after: &'r [R],
+    key: impl Fn(&R) -> K,
+) -> Vec<(&'r R, &'r R)> {
     let by_key: BTreeMap<K, &R> = before.iter().map(|record| (key(record), record)).collect();
-    after.iter().filter_map(|record| Some((*by_key.get(&key(record))?, record))).collect()
+    after
+        .iter()
+        .filter_map(|record| Some((*by_key.get(&key(record))?, record)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -249,9 +358,18 @@ mod tests {
         };
         let of = |layers| showing(layers, Vec::new());
         let asked = showing(24, vec![12, 18]);
-        assert_eq!((asked.representative(), asked.middle()), (vec![12, 18], vec![12, 18]));
-        assert_eq!((of(32).representative(), of(32).middle()), (vec![20, 25, 30, 32], vec![20, 25]));
-        assert_eq!((of(30).representative(), of(30).middle()), (vec![19, 23, 28, 30], vec![19, 23]));
+        assert_eq!(
+            (asked.representative(), asked.middle()),
+            (vec![12, 18], vec![12, 18])
+        );
+        assert_eq!(
+            (of(32).representative(), of(32).middle()),
+            (vec![20, 25, 30, 32], vec![20, 25])
+        );
+        assert_eq!(
+            (of(30).representative(), of(30).middle()),
+            (vec![19, 23, 28, 30], vec![19, 23])
+        );
         assert_eq!(of(2).representative(), [1, 2]);
         assert_eq!(of(0).representative(), [0]);
     }

@@ -1,7 +1,9 @@
-//! What is inside the models, from the records of `inside/`: figures, tables and sentences, before and after tuning.
+//! What is inside the models, from the records of `inside/`: figures, tables and sentences,
+//! before and after tuning.
 //!
-//! Source: section 6 and appendices C and D of arXiv 2405.13816, and the measures that have come since. Never here:
-//! computing a measure (`analyse`); a number that stands in no record and follows from none.
+//! Source: section 6 and appendices C and D of arXiv 2405.13816, and the measures that have
+//! come since. Never here: computing a measure (`analyse`); a number that stands in no record
+//! and follows from none.
 
 mod alignment;
 mod components;

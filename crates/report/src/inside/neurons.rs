@@ -1,4 +1,5 @@
-//! Neurons by the languages that activate them: where the selected ones are, classes by layer, what languages share.
+//! Neurons by the languages that activate them: where the selected ones are, classes by layer,
+//! what languages share.
 //!
 //! Source: arXiv 2402.16438, 2505.21505, 2402.18815. Never here: selecting.
 
@@ -25,23 +26,39 @@ use crate::{
 
 /// `None` where no neurons were counted.
 pub(crate) fn part(look: &Look) -> Option<Part> {
-    let states: Vec<(&State, &NeuronsRecord)> =
-        look.states.iter().filter_map(|state| Some((state, state.records.neurons.as_ref()?))).collect();
+    let states: Vec<(&State, &NeuronsRecord)> = look
+        .states
+        .iter()
+        .filter_map(|state| Some((state, state.records.neurons.as_ref()?)))
+        .collect();
     if states.is_empty() {
         return None;
     }
-    let more =
-        vec![More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look, &states)] }];
+    let more = vec![More {
+        summary: "As a table".to_owned(),
+        pictures: Vec::new(),
+        tables: vec![table(look, &states)],
+    }];
     Some(Part {
         title: "Neurons by language",
-        sentences: states.iter().map(|(state, record)| sentence(state, record, states.len())).collect(),
-        pictures: vec![selected(look, &states), classes(look, &states), overlap(look, &states)],
+        sentences: states
+            .iter()
+            .map(|(state, record)| sentence(state, record, states.len()))
+            .collect(),
+        pictures: vec![
+            selected(look, &states),
+            classes(look, &states),
+            overlap(look, &states),
+        ],
         more,
     })
 }
 
 fn languages(states: &[(&State, &NeuronsRecord)]) -> Vec<Language> {
-    let mut all: Vec<Language> = states.iter().flat_map(|(_, record)| record.tokens.keys().copied()).collect();
+    let mut all: Vec<Language> = states
+        .iter()
+        .flat_map(|(_, record)| record.tokens.keys().copied())
+        .collect();
     all.sort();
     all.dedup();
     all
@@ -53,17 +70,35 @@ fn selected(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
     let of = |record: &NeuronsRecord, language: &Language| -> Vec<Option<Cell>> {
         let cell = |layer: &LayerNeurons| {
             let number = layer.selected.get(language).copied().unwrap_or(0);
-            let hint = format!("{language}, block {}: {number} of {} neurons", layer.layer, layer.neurons);
-            Some(Cell { value: number as f64, clear: false, hint })
+            let hint = format!(
+                "{language}, block {}: {number} of {} neurons",
+                layer.layer, layer.neurons
+            );
+            Some(Cell {
+                value: number as f64,
+                clear: false,
+                hint,
+            })
         };
         record.layers.iter().map(cell).collect()
     };
-    let most = states.iter().flat_map(|(_, r)| &r.layers).flat_map(|layer| layer.selected.values()).max();
+    let most = states
+        .iter()
+        .flat_map(|(_, r)| &r.layers)
+        .flat_map(|layer| layer.selected.values())
+        .max();
     let map = |(state, record): &(&State, &NeuronsRecord)| Map {
         title: state.name.to_owned(),
         rows: codes(&languages),
-        columns: record.layers.iter().map(|layer| layer.layer.to_string()).collect(),
-        cells: languages.iter().map(|language| of(record, language)).collect(),
+        columns: record
+            .layers
+            .iter()
+            .map(|layer| layer.layer.to_string())
+            .collect(),
+        cells: languages
+            .iter()
+            .map(|language| of(record, language))
+            .collect(),
         ramp: Ramp::Sequential(0.0, most.map_or(1.0, |most| (*most).max(1) as f64)),
         unit: "neurons".to_owned(),
         show: |value| format!("{value:.0}"),
@@ -72,18 +107,59 @@ fn selected(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
         "Neurons selected for each language (those of the lowest entropy over languages), by block.".to_owned();
     let name = format!("inside.{}.neurons", look.slug);
     let maps = states.iter().map(map).collect();
-    let atlas = Atlas { name, description: caption.clone(), maps, columns: states.len(), axes: ("", "block") };
-    Picture { figure: atlas.draw(), caption }
+    let atlas = Atlas {
+        name,
+        description: caption.clone(),
+        maps,
+        columns: states.len(),
+        axes: ("", "block"),
+    };
+    Picture {
+        figure: atlas.draw(),
+        caption,
+    }
 }
 
 /// Each class's share of a block's neurons.
 fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
     type Count = fn(&LayerNeurons) -> usize;
     const CLASSES: [(&str, CurveLook, Count); 4] = [
-        ("no language", CurveLook { tone: "grey", stroke: "dots", mark: Mark::None }, |layer| layer.inactive),
-        ("all languages", CurveLook { tone: "blue", stroke: "solid", mark: Mark::Square }, |layer| layer.general),
-        ("several", CurveLook { tone: "green", stroke: "dash", mark: Mark::Triangle }, |layer| layer.related),
-        ("one", CurveLook { tone: "orange", stroke: "dash", mark: Mark::Disc }, |layer| layer.specific),
+        (
+            "no language",
+            CurveLook {
+                tone: "grey",
+                stroke: "dots",
+                mark: Mark::None,
+            },
+            |layer| layer.inactive,
+        ),
+        (
+            "all languages",
+            CurveLook {
+                tone: "blue",
+                stroke: "solid",
+                mark: Mark::Square,
+            },
+            |layer| layer.general,
+        ),
+        (
+            "several",
+            CurveLook {
+                tone: "green",
+                stroke: "dash",
+                mark: Mark::Triangle,
+            },
+            |layer| layer.related,
+        ),
+        (
+            "one",
+            CurveLook {
+                tone: "orange",
+                stroke: "dash",
+                mark: Mark::Disc,
+            },
+            |layer| layer.specific,
+        ),
     ];
     let chart = |(state, record): &(&State, &NeuronsRecord)| {
         let share = |layer: &LayerNeurons, count: Count| Estimate {
@@ -93,7 +169,11 @@ fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
         let curves = CLASSES.into_iter().map(|(name, look, count)| Curve {
             look,
             name: format!("active in {name}"),
-            points: record.layers.iter().map(|layer| (layer.layer, share(layer, count))).collect(),
+            points: record
+                .layers
+                .iter()
+                .map(|layer| (layer.layer, share(layer, count)))
+                .collect(),
         });
         Chart {
             title: format!("Share of neurons, {}", state.name),
@@ -102,7 +182,9 @@ fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
             empty: String::new(),
         }
     };
-    let caption = "Share of a block's neurons that are active in one language, in several, in all, in none.".to_owned();
+    let caption =
+        "Share of a block's neurons that are active in one language, in several, in all, in none."
+            .to_owned();
     let sheet = Sheet {
         name: format!("inside.{}.neurons.classes", look.slug),
         description: caption.clone(),
@@ -112,18 +194,39 @@ fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
         shared: true,
         holds: vec![0.0],
     };
-    Picture { figure: sheet.draw(), caption }
+    Picture {
+        figure: sheet.draw(),
+        caption,
+    }
 }
 
 fn overlap(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
     let languages = languages(states);
-    let most = states.iter().flat_map(|(_, record)| &record.overlap).map(|pair| pair.jaccard).fold(0.0, f64::max);
+    let most = states
+        .iter()
+        .flat_map(|(_, record)| &record.overlap)
+        .map(|pair| pair.jaccard)
+        .fold(0.0, f64::max);
     let map = |(state, record): &(&State, &NeuronsRecord)| {
-        let by_pair: BTreeMap<_, _> = record.overlap.iter().map(|pair| ((pair.a, pair.b), pair)).collect();
+        let by_pair: BTreeMap<_, _> = record
+            .overlap
+            .iter()
+            .map(|pair| ((pair.a, pair.b), pair))
+            .collect();
         let cell = |two| {
             let pair = by_pair.get(&two)?;
-            let hint = format!("{}, {}: {} shared, Jaccard {}", pair.a, pair.b, pair.shared, fixed(pair.jaccard, 3));
-            Some(Cell { value: pair.jaccard, clear: false, hint })
+            let hint = format!(
+                "{}, {}: {} shared, Jaccard {}",
+                pair.a,
+                pair.b,
+                pair.shared,
+                fixed(pair.jaccard, 3)
+            );
+            Some(Cell {
+                value: pair.jaccard,
+                clear: false,
+                hint,
+            })
         };
         Map {
             title: state.name.to_owned(),
@@ -135,24 +238,48 @@ fn overlap(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
             show: short,
         }
     };
-    let caption = "Neurons selected for both of two languages, through those of either (Jaccard).".to_owned();
+    let caption =
+        "Neurons selected for both of two languages, through those of either (Jaccard).".to_owned();
     let name = format!("inside.{}.neurons.overlap", look.slug);
     let maps = states.iter().map(map).collect();
-    let atlas = Atlas { name, description: caption.clone(), maps, columns: states.len(), axes: ("", "") };
-    Picture { figure: atlas.draw(), caption }
+    let atlas = Atlas {
+        name,
+        description: caption.clone(),
+        maps,
+        columns: states.len(),
+        axes: ("", ""),
+    };
+    Picture {
+        figure: atlas.draw(),
+        caption,
+    }
 }
 
 fn sentence(state: &State, record: &NeuronsRecord, states: usize) -> String {
     let all: usize = record.layers.iter().map(|layer| layer.neurons).sum();
-    let counts: Vec<(Language, usize)> = record.selected.iter().map(|(l, neurons)| (*l, neurons.len())).collect();
+    let counts: Vec<(Language, usize)> = record
+        .selected
+        .iter()
+        .map(|(l, neurons)| (*l, neurons.len()))
+        .collect();
     let third = record.layers.len().div_ceil(3);
-    let in_blocks = |blocks: &[LayerNeurons]| -> usize { blocks.iter().flat_map(|b| b.selected.values()).sum() };
+    let in_blocks = |blocks: &[LayerNeurons]| -> usize {
+        blocks.iter().flat_map(|b| b.selected.values()).sum()
+    };
     let whole = in_blocks(&record.layers).max(1) as f64;
     let early = in_blocks(&record.layers[..third.min(record.layers.len())]) as f64 / whole;
-    let late = in_blocks(&record.layers[record.layers.len().saturating_sub(third)..]) as f64 / whole;
-    let when = if states == 1 { String::new() } else { format!("{} tuning, ", capital(state.name)) };
+    let late =
+        in_blocks(&record.layers[record.layers.len().saturating_sub(third)..]) as f64 / whole;
+    let when = if states == 1 {
+        String::new()
+    } else {
+        format!("{} tuning, ", capital(state.name))
+    };
     let share = |of: fn(&LayerNeurons) -> usize| {
-        percent(record.layers.iter().map(of).sum::<usize>() as f64 / all.max(1) as f64, 1)
+        percent(
+            record.layers.iter().map(of).sum::<usize>() as f64 / all.max(1) as f64,
+            1,
+        )
     };
     format!(
         "{when}{} % of {} neurons are active in one language alone and {} % in all. For a language {} are selected, those of the \
@@ -179,7 +306,11 @@ const HEADS: [Head<'static>; 8] = [
 ];
 
 fn table(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Table {
-    let tokens = mean(states.iter().flat_map(|(_, record)| record.tokens.values().map(|tokens| *tokens as f64)));
+    let tokens = mean(
+        states
+            .iter()
+            .flat_map(|(_, record)| record.tokens.values().map(|tokens| *tokens as f64)),
+    );
     let caption = format!(
         "Classes of neurons by block; on average {} tokens a language were looked at.",
         thousands(tokens as u64)
@@ -187,7 +318,14 @@ fn table(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Table {
     let mut table = start(format!("inside.{}.neurons", look.slug), caption, &HEADS);
     for (state, record) in states {
         for layer in &record.layers {
-            let counts = [layer.layer, layer.neurons, layer.specific, layer.related, layer.general, layer.inactive];
+            let counts = [
+                layer.layer,
+                layer.neurons,
+                layer.specific,
+                layer.related,
+                layer.general,
+                layer.inactive,
+            ];
             let mut cells = vec![sheet::Cell::text(state.name)];
             cells.extend(counts.map(sheet::Cell::Count));
             cells.push(sheet::Cell::Number(layer.mean_entropy));

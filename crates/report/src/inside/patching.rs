@@ -1,6 +1,8 @@
-//! What another run's residual vector does to the answer, layer by layer: patching, steering, and their controls.
+//! What another run's residual vector does to the answer, layer by layer: patching, steering,
+//! and their controls.
 //!
-//! Source: activation patching with another language's run, arXiv 2411.08745. Never here: intervening.
+//! Source: activation patching with another language's run, arXiv 2411.08745. Never here:
+//! intervening.
 
 use schema::{
     Language,
@@ -31,10 +33,18 @@ const KINDS: [InterventionKind; 5] = [
 /// What is done, and on which label the effect is.
 fn words(kind: InterventionKind) -> &'static str {
     match kind {
-        InterventionKind::PatchParallel => "the same item's English vector; effect on the gold label",
-        InterventionKind::PatchOther => "an English item's with another gold label; effect on that label",
-        InterventionKind::PatchSame => "an item's of the same language with another gold label; effect on that label",
-        InterventionKind::Steer => "English mean less the language's added; effect on the gold label",
+        InterventionKind::PatchParallel => {
+            "the same item's English vector; effect on the gold label"
+        }
+        InterventionKind::PatchOther => {
+            "an English item's with another gold label; effect on that label"
+        }
+        InterventionKind::PatchSame => {
+            "an item's of the same language with another gold label; effect on that label"
+        }
+        InterventionKind::Steer => {
+            "English mean less the language's added; effect on the gold label"
+        }
         InterventionKind::SteerRandom => "a random vector as long added; effect on the gold label",
     }
 }
@@ -51,57 +61,109 @@ fn short(kind: InterventionKind) -> &'static str {
 
 /// `None` where nothing was patched.
 pub(crate) fn part(look: &Look) -> Option<Part> {
-    if look.states.iter().all(|state| state.records.interventions.is_empty()) {
+    if look
+        .states
+        .iter()
+        .all(|state| state.records.interventions.is_empty())
+    {
         return None;
     }
-    let draw = |kinds: &[InterventionKind]| kinds.iter().filter_map(|&kind| map(look, kind)).collect::<Vec<Picture>>();
+    let draw = |kinds: &[InterventionKind]| {
+        kinds
+            .iter()
+            .filter_map(|&kind| map(look, kind))
+            .collect::<Vec<Picture>>()
+    };
     let others = draw(&KINDS[2..]);
     let mut more = Vec::new();
     if !others.is_empty() {
         let summary = "Controls and steering".to_owned();
-        more.push(More { summary, pictures: others, tables: Vec::new() });
+        more.push(More {
+            summary,
+            pictures: others,
+            tables: Vec::new(),
+        });
     }
-    more.push(More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look)] });
+    more.push(More {
+        summary: "As a table".to_owned(),
+        pictures: Vec::new(),
+        tables: vec![table(look)],
+    });
     Some(Part {
         title: "Patching the last token's vector",
-        sentences: KINDS[..2].iter().filter_map(|kind| sentence(look, *kind)).chain(controls(look)).collect(),
+        sentences: KINDS[..2]
+            .iter()
+            .filter_map(|kind| sentence(look, *kind))
+            .chain(controls(look))
+            .collect(),
         pictures: draw(&KINDS[..2]),
         more,
     })
 }
 
 fn change(record: &InterventionRecord) -> Estimate {
-    Estimate { value: record.after - record.before, low: record.low, high: record.high }
+    Estimate {
+        value: record.after - record.before,
+        low: record.low,
+        high: record.high,
+    }
 }
 
-fn of_kind<'a>(state: &State<'a>, kind: InterventionKind) -> impl Iterator<Item = &'a InterventionRecord> {
-    state.records.interventions.iter().filter(move |record| record.kind == kind)
+fn of_kind<'a>(
+    state: &State<'a>,
+    kind: InterventionKind,
+) -> impl Iterator<Item = &'a InterventionRecord> {
+    state
+        .records
+        .interventions
+        .iter()
+        .filter(move |record| record.kind == kind)
 }
 
 fn map(look: &Look, kind: InterventionKind) -> Option<Picture> {
-    let all = || look.states.iter().flat_map(|state| &state.records.interventions);
-    let mut languages: Vec<Language> = all().filter(|r| r.kind == kind).map(|record| record.language).collect();
+    let all = || {
+        look.states
+            .iter()
+            .flat_map(|state| &state.records.interventions)
+    };
+    let mut languages: Vec<Language> = all()
+        .filter(|r| r.kind == kind)
+        .map(|record| record.language)
+        .collect();
     languages.sort();
     languages.dedup();
     if languages.is_empty() {
         return None;
     }
     // one scale for all kinds, so that a control's colours mean the same
-    let reach = all().map(|record| change(record).value.abs()).fold(0.0, f64::max);
+    let reach = all()
+        .map(|record| change(record).value.abs())
+        .fold(0.0, f64::max);
     let reach = ((reach * 20.0).ceil() / 20.0).max(0.05);
     let map = |state: &State| {
         let cell = |language: Language, layer: usize| {
-            let record = of_kind(state, kind).find(|r| r.language == language && r.layer == layer)?;
+            let record =
+                of_kind(state, kind).find(|r| r.language == language && r.layer == layer)?;
             let change = change(record);
-            let hint =
-                format!("{language}, layer {layer}: {} points ({} items)", points_interval(&change, 1), record.items);
-            Some(Cell { value: change.value, clear: change.rises() || change.falls(), hint })
+            let hint = format!(
+                "{language}, layer {layer}: {} points ({} items)",
+                points_interval(&change, 1),
+                record.items
+            );
+            Some(Cell {
+                value: change.value,
+                clear: change.rises() || change.falls(),
+                hint,
+            })
         };
         Map {
             title: state.name.to_owned(),
             rows: codes(&languages),
             columns: (0..=look.layers).map(|layer| layer.to_string()).collect(),
-            cells: languages.iter().map(|&l| (0..=look.layers).map(|layer| cell(l, layer)).collect()).collect(),
+            cells: languages
+                .iter()
+                .map(|&l| (0..=look.layers).map(|layer| cell(l, layer)).collect())
+                .collect(),
             ramp: Ramp::Diverging(reach),
             unit: "points".to_owned(),
             show: |value| points(value, 0),
@@ -112,16 +174,31 @@ fn map(look: &Look, kind: InterventionKind) -> Option<Picture> {
          Dotted: the 95 % interval leaves out 0.",
         words(kind)
     );
-    let name = format!("inside.{}.patching.{}", look.slug, short(kind).replace([',', ' '], "-").replace("--", "-"));
+    let name = format!(
+        "inside.{}.patching.{}",
+        look.slug,
+        short(kind).replace([',', ' '], "-").replace("--", "-")
+    );
     let maps = look.states.iter().map(map).collect();
-    let atlas = Atlas { name, description: caption.clone(), maps, columns: look.states.len(), axes: ("", "layer") };
-    Some(Picture { figure: atlas.draw(), caption })
+    let atlas = Atlas {
+        name,
+        description: caption.clone(),
+        maps,
+        columns: look.states.len(),
+        axes: ("", "layer"),
+    };
+    Some(Picture {
+        figure: atlas.draw(),
+        caption,
+    })
 }
 
 /// The mean over languages at a layer.
 fn means(state: &State, kind: InterventionKind, layers: usize) -> Vec<(usize, Estimate)> {
     let of = |layer: usize| {
-        let at_layer = of_kind(state, kind).filter(|record| record.layer == layer).map(change);
+        let at_layer = of_kind(state, kind)
+            .filter(|record| record.layer == layer)
+            .map(change);
         Some((layer, mean_estimate(at_layer)?))
     };
     (0..=layers).filter_map(of).collect()
@@ -130,7 +207,9 @@ fn means(state: &State, kind: InterventionKind, layers: usize) -> Vec<(usize, Es
 /// The largest mean effect and its layer.
 fn largest(state: &State, kind: InterventionKind, layers: usize) -> Option<(usize, Estimate)> {
     let means = means(state, kind, layers);
-    means.into_iter().max_by(|(_, a), (_, b)| a.value.abs().total_cmp(&b.value.abs()))
+    means
+        .into_iter()
+        .max_by(|(_, a), (_, b)| a.value.abs().total_cmp(&b.value.abs()))
 }
 
 fn sentence(look: &Look, kind: InterventionKind) -> Option<String> {
@@ -138,7 +217,11 @@ fn sentence(look: &Look, kind: InterventionKind) -> Option<String> {
         let (layer, most) = largest(state, kind, look.layers)?;
         let means = means(state, kind, look.layers);
         let pick = |test: fn(&Estimate) -> bool| -> Vec<usize> {
-            means.iter().filter(|(_, change)| test(change)).map(|(layer, _)| *layer).collect()
+            means
+                .iter()
+                .filter(|(_, change)| test(change))
+                .map(|(layer, _)| *layer)
+                .collect()
         };
         Some(format!(
             "at most {} points at layer {layer}, above 0 in layers {} and below 0 in {}",
@@ -147,7 +230,10 @@ fn sentence(look: &Look, kind: InterventionKind) -> Option<String> {
             layer_ranges(&pick(Estimate::falls))
         ))
     })?;
-    Some(format!("Patched in, mean over languages, {}: {said}.", words(kind)))
+    Some(format!(
+        "Patched in, mean over languages, {}: {said}.",
+        words(kind)
+    ))
 }
 
 /// The largest effects of controls and steering.
@@ -160,7 +246,12 @@ fn controls(look: &Look) -> Option<String> {
         Some(format!("{}: {said}", short(kind)))
     };
     let said: Vec<String> = KINDS[2..].iter().filter_map(|kind| of(*kind)).collect();
-    (!said.is_empty()).then(|| format!("Controls and steering, largest mean effect in points: {}.", said.join("; ")))
+    (!said.is_empty()).then(|| {
+        format!(
+            "Controls and steering, largest mean effect in points: {}.",
+            said.join("; ")
+        )
+    })
 }
 
 const HEADS: [Head<'static>; 9] = [

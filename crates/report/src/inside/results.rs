@@ -1,4 +1,5 @@
-//! The numbers of what is inside for `results.json`: curves and means, records as they are where they are few.
+//! The numbers of what is inside for `results.json`: curves and means, records as they are
+//! where they are few.
 //!
 //! Never here: points of figures; every pair at every layer, which stand in the records.
 
@@ -7,7 +8,8 @@ use std::collections::BTreeMap;
 use schema::{
     Language,
     inside::{
-        InterventionRecord, LayerNeurons, LensKind, Measure, NeuronOverlap, Pooling, SilencingRecord, TunedLensRecord,
+        InterventionRecord, LayerNeurons, LensKind, Measure, NeuronOverlap, Pooling,
+        SilencingRecord, TunedLensRecord,
     },
 };
 use serde::Serialize;
@@ -64,7 +66,11 @@ impl<'a> LookResult<'a> {
             task: look.task,
             title: &look.title,
             layers: look.layers,
-            states: look.states.iter().map(|state| (state.name, StateResult::new(state))).collect(),
+            states: look
+                .states
+                .iter()
+                .map(|state| (state.name, StateResult::new(state)))
+                .collect(),
             changes: changes(look),
         }
     }
@@ -75,13 +81,24 @@ fn key(measure: Measure, pooling: Pooling) -> String {
 }
 
 fn changes(look: &Look) -> BTreeMap<String, BTreeMap<usize, Estimate>> {
-    let Some([_, after]) = look.both() else { return BTreeMap::new() };
-    let of = |(pooling, table): (&Pooling, &super::records::ByPair<schema::inside::ChangeRecord>)| {
+    let Some([_, after]) = look.both() else {
+        return BTreeMap::new();
+    };
+    let of = |(pooling, table): (
+        &Pooling,
+        &super::records::ByPair<schema::inside::ChangeRecord>,
+    )| {
         let by_layer = |measure: Measure| {
             let layers = table.by_layer(measure).map(|(layer, _)| layer);
-            layers.filter_map(|layer| Some((layer, change(look, *pooling, measure, layer)?))).collect()
+            layers
+                .filter_map(|layer| Some((layer, change(look, *pooling, measure, layer)?)))
+                .collect()
         };
-        table.measures().into_iter().map(|measure| (key(measure, *pooling), by_layer(measure))).collect::<Vec<_>>()
+        table
+            .measures()
+            .into_iter()
+            .map(|measure| (key(measure, *pooling), by_layer(measure)))
+            .collect::<Vec<_>>()
     };
     after.changes.iter().flat_map(of).collect()
 }
@@ -95,9 +112,16 @@ impl<'a> StateResult<'a> {
                 let of = |all: &BTreeMap<_, schema::inside::PairRecord>| {
                     let nulls: Vec<f64> = all.values().filter_map(|record| record.null).collect();
                     let null = (!nulls.is_empty()).then(|| mean(nulls));
-                    MeanOfPairs { value: mean(all.values().map(|record| record.value)), null, pairs: all.len() }
+                    MeanOfPairs {
+                        value: mean(all.values().map(|record| record.value)),
+                        null,
+                        pairs: all.len(),
+                    }
                 };
-                let by_layer = table.by_layer(measure).map(|(layer, all)| (layer, of(all))).collect();
+                let by_layer = table
+                    .by_layer(measure)
+                    .map(|(layer, all)| (layer, of(all)))
+                    .collect();
                 pairs.insert(key(measure, *pooling), by_layer);
             }
         }
@@ -105,7 +129,10 @@ impl<'a> StateResult<'a> {
         for (pooling, components) in &records.maps {
             for layout in &components.layers {
                 let kind = if layout.centred { "centred" } else { "joint" };
-                explained.entry(format!("{kind}.{pooling}")).or_default().insert(layout.layer, layout.explained);
+                explained
+                    .entry(format!("{kind}.{pooling}"))
+                    .or_default()
+                    .insert(layout.layer, layout.explained);
             }
         }
         Self {
@@ -113,10 +140,10 @@ impl<'a> StateResult<'a> {
             tuned_lens: &records.tuned_lens,
             explained,
             pairs,
-            neurons: records
-                .neurons
-                .as_ref()
-                .map(|record| NeuronsResult { layers: &record.layers, overlap: &record.overlap }),
+            neurons: records.neurons.as_ref().map(|record| NeuronsResult {
+                layers: &record.layers,
+                overlap: &record.overlap,
+            }),
             silencing: &records.silencing,
             patching: &records.interventions,
         }

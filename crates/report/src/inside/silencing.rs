@@ -1,4 +1,5 @@
-//! What switching a language's neurons off does to the answers, beside as many neurons drawn by lot.
+//! What switching a language's neurons off does to the answers, beside as many neurons drawn by
+//! lot.
 //!
 //! Source: arXiv 2402.16438, 2402.18815. Never here: the neurons themselves.
 
@@ -24,23 +25,43 @@ use crate::{
 
 /// `None` where nothing was silenced.
 pub(crate) fn part(look: &Look) -> Option<Part> {
-    if look.states.iter().all(|state| state.records.silencing.is_empty()) {
+    if look
+        .states
+        .iter()
+        .all(|state| state.records.silencing.is_empty())
+    {
         return None;
     }
     Some(Part {
         title: "Switching a language's neurons off",
-        sentences: look.states.iter().filter_map(|state| sentence(state, look.states.len())).collect(),
+        sentences: look
+            .states
+            .iter()
+            .filter_map(|state| sentence(state, look.states.len()))
+            .collect(),
         pictures: vec![matrix(look)],
-        more: vec![More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table(look)] }],
+        more: vec![More {
+            summary: "As a table".to_owned(),
+            pictures: Vec::new(),
+            tables: vec![table(look)],
+        }],
     })
 }
 
 fn change(record: &SilencingRecord) -> Estimate {
-    Estimate { value: record.accuracy_after - record.accuracy_before, low: record.low, high: record.high }
+    Estimate {
+        value: record.accuracy_after - record.accuracy_before,
+        low: record.low,
+        high: record.high,
+    }
 }
 
 fn matrix(look: &Look) -> Picture {
-    let records = || look.states.iter().flat_map(|state| &state.records.silencing);
+    let records = || {
+        look.states
+            .iter()
+            .flat_map(|state| &state.records.silencing)
+    };
     let sorted = |of: fn(&SilencingRecord) -> Language| {
         let mut all: Vec<Language> = records().map(of).collect();
         all.sort();
@@ -48,7 +69,9 @@ fn matrix(look: &Look) -> Picture {
         all
     };
     let (silenced, asked) = (sorted(|r| r.silenced), sorted(|r| r.asked));
-    let reach = records().map(|record| change(record).value.abs()).fold(0.0, f64::max);
+    let reach = records()
+        .map(|record| change(record).value.abs())
+        .fold(0.0, f64::max);
     let reach = ((reach * 20.0).ceil() / 20.0).max(0.05);
     let mut maps = Vec::new();
     for kind in [SilencedKind::Language, SilencedKind::Random] {
@@ -57,9 +80,16 @@ fn matrix(look: &Look) -> Picture {
                 let is = |r: &&SilencingRecord| r.silenced == a && r.asked == b && r.kind == kind;
                 let record = state.records.silencing.iter().find(is)?;
                 let change = change(record);
-                let hint =
-                    format!("{a} off, {b} asked: {} points ({} items)", points_interval(&change, 1), record.items);
-                Some(Cell { value: change.value, clear: change.rises() || change.falls(), hint })
+                let hint = format!(
+                    "{a} off, {b} asked: {} points ({} items)",
+                    points_interval(&change, 1),
+                    record.items
+                );
+                Some(Cell {
+                    value: change.value,
+                    clear: change.rises() || change.falls(),
+                    hint,
+                })
             };
             let what = match kind {
                 SilencedKind::Language => "a language's",
@@ -69,7 +99,10 @@ fn matrix(look: &Look) -> Picture {
                 title: format!("{what}, {}", state.name),
                 rows: codes(&silenced),
                 columns: codes(&asked),
-                cells: silenced.iter().map(|&a| asked.iter().map(|&b| of(a, b)).collect()).collect(),
+                cells: silenced
+                    .iter()
+                    .map(|&a| asked.iter().map(|&b| of(a, b)).collect())
+                    .collect(),
                 ramp: Ramp::Diverging(reach),
                 unit: "points".to_owned(),
                 show: |value| points(value, 0),
@@ -80,32 +113,62 @@ fn matrix(look: &Look) -> Picture {
                    as many neurons of each block, drawn by lot. Bold or dotted: the 95 % interval leaves out 0."
         .to_owned();
     let name = format!("inside.{}.silencing", look.slug);
-    let atlas =
-        Atlas { name, description: caption.clone(), maps, columns: look.states.len(), axes: ("switched off", "asked") };
-    Picture { figure: atlas.draw(), caption }
+    let atlas = Atlas {
+        name,
+        description: caption.clone(),
+        maps,
+        columns: look.states.len(),
+        axes: ("switched off", "asked"),
+    };
+    Picture {
+        figure: atlas.draw(),
+        caption,
+    }
 }
 
 /// The language's own questions, other languages', and the control.
 fn sentence(state: &State, states: usize) -> Option<String> {
     let of = |kind: SilencedKind, own: bool| -> Vec<Estimate> {
         let is = |r: &&SilencingRecord| r.kind == kind && (r.silenced == r.asked) == own;
-        state.records.silencing.iter().filter(is).map(change).collect()
+        state
+            .records
+            .silencing
+            .iter()
+            .filter(is)
+            .map(change)
+            .collect()
     };
     let say = |kind, own| {
         let changes = of(kind, own);
         let falls = changes.iter().filter(|change| change.falls()).count();
         let mean = mean_estimate(changes.iter().copied())?;
-        Some(format!("{} points (below 0 in {falls} of {})", points_interval(&mean, 1), changes.len()))
+        Some(format!(
+            "{} points (below 0 in {falls} of {})",
+            points_interval(&mean, 1),
+            changes.len()
+        ))
     };
     let own = say(SilencedKind::Language, true)?;
-    let others = say(SilencedKind::Language, false).map_or_else(String::new, |o| format!(" and that in others by {o}"));
-    let control = match [say(SilencedKind::Random, true), say(SilencedKind::Random, false)] {
-        [Some(own), Some(others)] => format!("; as many neurons drawn by lot change them by {own} and {others}"),
+    let others = say(SilencedKind::Language, false)
+        .map_or_else(String::new, |o| format!(" and that in others by {o}"));
+    let control = match [
+        say(SilencedKind::Random, true),
+        say(SilencedKind::Random, false),
+    ] {
+        [Some(own), Some(others)] => {
+            format!("; as many neurons drawn by lot change them by {own} and {others}")
+        }
         [Some(own), None] => format!("; as many neurons drawn by lot change it by {own}"),
         _ => String::new(),
     };
-    let start = if states == 1 { "Switching".to_owned() } else { format!("{} tuning, switching", capital(state.name)) };
-    Some(format!("{start} a language's neurons off changes the accuracy in it by {own}{others}{control}."))
+    let start = if states == 1 {
+        "Switching".to_owned()
+    } else {
+        format!("{} tuning, switching", capital(state.name))
+    };
+    Some(format!(
+        "{start} a language's neurons off changes the accuracy in it by {own}{others}{control}."
+    ))
 }
 
 const HEADS: [Head<'static>; 10] = [
@@ -130,7 +193,11 @@ fn table(look: &Look) -> Table {
         .iter()
         .enumerate()
         .flat_map(|(place, state)| {
-            state.records.silencing.iter().map(move |r| ((place, r.kind, r.silenced, r.asked), (state.name, r)))
+            state
+                .records
+                .silencing
+                .iter()
+                .map(move |r| ((place, r.kind, r.silenced, r.asked), (state.name, r)))
         })
         .collect();
     for (name, record) in rows.values() {

@@ -17,7 +17,11 @@ use crate::{
 
 /// `None` where no lens was trained.
 pub(crate) fn part(look: &Look) -> Option<Part> {
-    let states: Vec<_> = look.states.iter().filter(|state| !state.records.tuned_lens.is_empty()).collect();
+    let states: Vec<_> = look
+        .states
+        .iter()
+        .filter(|state| !state.records.tuned_lens.is_empty())
+        .collect();
     if states.is_empty() {
         return None;
     }
@@ -26,11 +30,17 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
         let curve = |look, name: &str, of: fn(&schema::inside::TunedLensRecord) -> f64| Curve {
             look,
             name: name.to_owned(),
-            points: records.iter().map(|record| (record.layer, level(of(record)))).collect(),
+            points: records
+                .iter()
+                .map(|record| (record.layer, level(of(record))))
+                .collect(),
         };
         Chart {
             title: format!("KL, nats a token, {}", state.name),
-            curves: vec![curve(BEFORE, "raw lens", |r| r.raw_kl), curve(AFTER, "tuned lens", |r| r.tuned_kl)],
+            curves: vec![
+                curve(BEFORE, "raw lens", |r| r.raw_kl),
+                curve(AFTER, "tuned lens", |r| r.tuned_kl),
+            ],
             strip: Vec::new(),
             empty: String::new(),
         }
@@ -49,28 +59,49 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     let table = table(look);
     Some(Part {
         title: "The tuned lens",
-        sentences: look.states.iter().filter_map(|state| sentence(state, look.states.len())).collect(),
+        sentences: look
+            .states
+            .iter()
+            .filter_map(|state| sentence(state, look.states.len()))
+            .collect(),
         pictures: vec![Picture {
             figure: sheet.draw(),
-            caption: format!("{description} Of text that no translator was trained on; lower is nearer."),
+            caption: format!(
+                "{description} Of text that no translator was trained on; lower is nearer."
+            ),
         }],
-        more: vec![More { summary: "As a table".to_owned(), pictures: Vec::new(), tables: vec![table] }],
+        more: vec![More {
+            summary: "As a table".to_owned(),
+            pictures: Vec::new(),
+            tables: vec![table],
+        }],
     })
 }
 
 /// A level without an interval.
 fn level(value: f64) -> Estimate {
-    Estimate { value, ..Estimate::UNDEFINED }
+    Estimate {
+        value,
+        ..Estimate::UNDEFINED
+    }
 }
 
 fn sentence(state: &super::look::State, states: usize) -> Option<String> {
     let records = &state.records.tuned_lens;
     let middle = records.get(records.len() / 2)?;
     let of = |test: fn(&schema::inside::TunedLensRecord) -> bool| -> Vec<usize> {
-        records.iter().filter(|record| test(record)).map(|record| record.layer).collect()
+        records
+            .iter()
+            .filter(|record| test(record))
+            .map(|record| record.layer)
+            .collect()
     };
     let (nearer, further) = (of(|r| r.gain_low > 0.0), of(|r| r.gain_high < 0.0));
-    let who = if states == 1 { "The".to_owned() } else { format!("{} tuning, the", capital(state.name)) };
+    let who = if states == 1 {
+        "The".to_owned()
+    } else {
+        format!("{} tuning, the", capital(state.name))
+    };
     Some(format!(
         "{who} tuned lens is nearer to the model than the raw one in layers {} and further in {}, as far as the interval tells; at \
          layer {} the divergence is {} nats a token raw and {} tuned ({} tokens).",
@@ -104,7 +135,11 @@ fn table(look: &Look) -> Table {
                 Cell::Count(record.tokens),
                 Cell::Number(record.raw_kl),
                 Cell::Number(record.tuned_kl),
-                Cell::AreaChange(Some(Estimate { value, low: record.gain_low, high: record.gain_high })),
+                Cell::AreaChange(Some(Estimate {
+                    value,
+                    low: record.gain_low,
+                    high: record.gain_high,
+                })),
             ];
             push(&mut table, &HEADS, &cells, false);
         }

@@ -1,4 +1,5 @@
-//! What several sections say in the same way: ranges of layers, means over pairs and items, poolings, measures.
+//! What several sections say in the same way: ranges of layers, means over pairs and items,
+//! poolings, measures.
 //!
 //! Never here: a threshold that is not an interval.
 
@@ -32,20 +33,32 @@ pub(crate) fn mean_change(changes: &[f64]) -> Option<Estimate> {
     let value = mean(changes.iter().copied());
     let count = changes.len() as f64;
     let reach = t_critical(count - 1.0) * spread / count.sqrt();
-    Some(Estimate { value, low: value - reach, high: value + reach })
+    Some(Estimate {
+        value,
+        low: value - reach,
+        high: value + reach,
+    })
 }
 
-/// The mean of several numbers with the mean of their intervals' ends, which is at least as wide as the mean's own: its
-/// standard error is at most the mean of theirs, reached where they move together.
+/// The mean of several numbers with the mean of their intervals' ends, which is at least as
+/// wide as the mean's own: its standard error is at most the mean of theirs, reached where they
+/// move together.
 pub(crate) fn mean_estimate(all: impl IntoIterator<Item = Estimate>) -> Option<Estimate> {
     let all: Vec<Estimate> = all.into_iter().collect();
     let of = |part: fn(&Estimate) -> f64| mean(all.iter().map(part));
-    (!all.is_empty()).then(|| Estimate { value: of(|e| e.value), low: of(|e| e.low), high: of(|e| e.high) })
+    (!all.is_empty()).then(|| Estimate {
+        value: of(|e| e.value),
+        low: of(|e| e.low),
+        high: of(|e| e.high),
+    })
 }
 
-/// `+0.02 [+0.01, +0.03] in the mean over 6 languages (the interval lies above 0 in 5 and below 0 in 0)`; of one alone its
-/// change.
-pub(crate) fn change_over_languages(changes: &[(Language, Estimate)], decimals: usize) -> Option<String> {
+/// `+0.02 [+0.01, +0.03] in the mean over 6 languages (the interval lies above 0 in 5 and below
+/// 0 in 0)`; of one alone its change.
+pub(crate) fn change_over_languages(
+    changes: &[(Language, Estimate)],
+    decimals: usize,
+) -> Option<String> {
     let mean = mean_estimate(changes.iter().map(|(_, change)| *change))?;
     let said = signed_interval(&mean, decimals);
     Some(match changes {
@@ -59,11 +72,16 @@ pub(crate) fn change_over_languages(changes: &[(Language, Estimate)], decimals: 
     })
 }
 
-/// The lowest and the highest of counts by language: `12 (en) to 40 (th)`; one number where all are the same.
+/// The lowest and the highest of counts by language: `12 (en) to 40 (th)`; one number where all
+/// are the same.
 pub(crate) fn count_range(counts: &[(Language, usize)]) -> Option<String> {
     let (fewest, least) = counts.iter().min_by_key(|(_, count)| *count)?;
     let (most, greatest) = counts.iter().max_by_key(|(_, count)| *count)?;
-    Some(if least == greatest { least.to_string() } else { format!("{least} ({fewest}) to {greatest} ({most})") })
+    Some(if least == greatest {
+        least.to_string()
+    } else {
+        format!("{least} ({fewest}) to {greatest} ({most})")
+    })
 }
 
 /// What a pooling is, in words.
@@ -107,18 +125,31 @@ pub(crate) fn measure_words(measure: Measure) -> &'static str {
 /// The first letter large, for the beginning of a sentence.
 pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 /// Codes of languages.
 pub(crate) fn codes(languages: &[Language]) -> Vec<String> {
-    languages.iter().map(|language| language.code().to_owned()).collect()
+    languages
+        .iter()
+        .map(|language| language.code().to_owned())
+        .collect()
 }
 
 /// Of the model before tuning, or alone.
-pub(crate) const BEFORE: CurveLook = CurveLook { tone: "grey", stroke: "dash", mark: Mark::Disc };
+pub(crate) const BEFORE: CurveLook = CurveLook {
+    tone: "grey",
+    stroke: "dash",
+    mark: Mark::Disc,
+};
 /// Of the tuned one.
-pub(crate) const AFTER: CurveLook = CurveLook { tone: "blue", stroke: "solid", mark: Mark::Square };
+pub(crate) const AFTER: CurveLook = CurveLook {
+    tone: "blue",
+    stroke: "solid",
+    mark: Mark::Square,
+};
 
 /// Of the state at a place of [`super::Look::states`].
 pub(crate) fn state_look(place: usize, count: usize) -> CurveLook {
@@ -137,12 +168,21 @@ mod tests {
 
     #[test]
     fn languages_are_told_by_their_mean_or_their_ends() {
-        let of = |value: f64| Estimate { value, low: value - 0.1, high: value + 0.1 };
+        let of = |value: f64| Estimate {
+            value,
+            low: value - 0.1,
+            high: value + 0.1,
+        };
         let changes = [(Language::Zh, of(0.2)), (Language::De, of(0.0))];
-        let expected =
-            "+0.10 [0.00, +0.20] in the mean over 2 languages (the interval lies above 0 in 1 and below 0 in 0)";
-        assert_eq!(change_over_languages(&changes, 2).as_deref(), Some(expected));
-        assert_eq!(change_over_languages(&changes[..1], 1).as_deref(), Some("+0.2 [+0.1, +0.3] in zh"));
+        let expected = "+0.10 [0.00, +0.20] in the mean over 2 languages (the interval lies above 0 in 1 and below 0 in 0)";
+        assert_eq!(
+            change_over_languages(&changes, 2).as_deref(),
+            Some(expected)
+        );
+        assert_eq!(
+            change_over_languages(&changes[..1], 1).as_deref(),
+            Some("+0.2 [+0.1, +0.3] in zh")
+        );
         assert_eq!(change_over_languages(&[], 1), None);
         let counts = [(Language::Zh, 3), (Language::De, 9), (Language::Fr, 4)];
         assert_eq!(count_range(&counts).as_deref(), Some("3 (zh) to 9 (de)"));
@@ -151,10 +191,14 @@ mod tests {
 
     #[test]
     fn a_mean_change_has_students_interval() {
-        // scipy.stats.t.interval(0.95, 3, loc=0.05, scale=scipy.stats.sem([0.1, -0.1, 0.05, 0.15]))
+        // scipy.stats.t.interval(0.95, 3, loc=0.05, scale=scipy.stats.sem([0.1, -0.1, 0.05,
+        // 0.15]))
         let change = mean_change(&[0.1, -0.1, 0.05, 0.15]).expect("four");
         assert!((change.value - 0.05).abs() < 1e-15);
-        assert!((change.low - -0.121_871_744_092_91).abs() < 1e-12, "{change:?}");
+        assert!(
+            (change.low - -0.121_871_744_092_91).abs() < 1e-12,
+            "{change:?}"
+        );
         assert_eq!(mean_change(&[0.1]), None);
     }
 

@@ -1,4 +1,5 @@
-//! What is inside the models, as the templates take it: one section a task, in it one look for each adapter.
+//! What is inside the models, as the templates take it: one section a task, in it one look for
+//! each adapter.
 //!
 //! Never here: a number.
 
@@ -58,10 +59,16 @@ pub(crate) fn lay_out(looks: &[Look], output: &mut Output) -> Vec<PageInside> {
             id: format!("inside.{task}"),
             title: format!("Inside the model: {task}"),
             intro: introduce(looks),
-            looks: looks.iter().map(|look| lay_out_look(look, output)).collect(),
+            looks: looks
+                .iter()
+                .map(|look| lay_out_look(look, output))
+                .collect(),
         })
     };
-    looks.chunk_by(|a, b| a.task == b.task).filter_map(of_task).collect()
+    looks
+        .chunk_by(|a, b| a.task == b.task)
+        .filter_map(of_task)
+        .collect()
 }
 
 fn introduce(looks: &[Look]) -> String {
@@ -76,25 +83,53 @@ fn introduce(looks: &[Look]) -> String {
 }
 
 fn lay_out_look(look: &Look, output: &mut Output) -> PageLook {
-    let parts = parts(look).into_iter().map(|part| lay_out_part(part, output)).collect();
-    PageLook { id: format!("inside.{}", look.slug), title: look.title.clone(), parts }
+    let parts = parts(look)
+        .into_iter()
+        .map(|part| lay_out_part(part, output))
+        .collect();
+    PageLook {
+        id: format!("inside.{}", look.slug),
+        title: look.title.clone(),
+        parts,
+    }
 }
 
 fn lay_out_part(part: Part, output: &mut Output) -> PagePart {
-    let Part { title, sentences, pictures, more } = part;
+    let Part {
+        title,
+        sentences,
+        pictures,
+        more,
+    } = part;
     let pictures = lay_out_pictures(pictures, output);
-    let lay_out_more = |More { summary, pictures, tables }| PageMore {
+    let lay_out_more = |More {
+                            summary,
+                            pictures,
+                            tables,
+                        }| PageMore {
         summary,
         pictures: lay_out_pictures(pictures, output),
-        tables: tables.into_iter().map(|table| output.table(table)).collect(),
+        tables: tables
+            .into_iter()
+            .map(|table| output.table(table))
+            .collect(),
     };
-    PagePart { title, sentences, pictures, more: more.into_iter().map(lay_out_more).collect() }
+    PagePart {
+        title,
+        sentences,
+        pictures,
+        more: more.into_iter().map(lay_out_more).collect(),
+    }
 }
 
 fn lay_out_pictures(pictures: Vec<Picture>, output: &mut Output) -> Vec<PagePicture> {
     let lay_out = |Picture { figure, caption }| {
         let wide = figure.width > 600.0;
-        PagePicture { drawn: output.figure(figure), caption, wide }
+        PagePicture {
+            drawn: output.figure(figure),
+            caption,
+            wide,
+        }
     };
     pictures.into_iter().map(lay_out).collect()
 }

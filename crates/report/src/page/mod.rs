@@ -1,10 +1,13 @@
 //! The page and its Markdown twin: results laid out by two templates.
 //!
-//! Never here: a number that is not computed elsewhere; scripts, fonts or pictures from elsewhere.
+//! Never here: a number that is not computed elsewhere; scripts, fonts or pictures from
+//! elsewhere.
 
 pub(crate) mod inside;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
+use minijinja::{
+    AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde,
+};
 use serde::Serialize;
 
 use inside::PageInside;
@@ -87,7 +90,11 @@ pub(crate) struct Drawn {
 
 impl From<&Figure> for Drawn {
     fn from(figure: &Figure) -> Self {
-        Self { name: figure.name.clone(), description: figure.description.clone(), svg: figure.to_inline() }
+        Self {
+            name: figure.name.clone(),
+            description: figure.description.clone(),
+            svg: figure.to_inline(),
+        }
     }
 }
 
@@ -101,7 +108,10 @@ pub(crate) struct Shown {
 
 impl From<&Table> for Shown {
     fn from(table: &Table) -> Self {
-        Self { table: table.clone(), markdown: table.to_markdown() }
+        Self {
+            table: table.clone(),
+            markdown: table.to_markdown(),
+        }
     }
 }
 
@@ -127,9 +137,19 @@ struct Values<'a> {
 /// What all templates are rendered with: `.html` escapes, a name that is not given is an error.
 pub(crate) fn environment() -> Result<Environment<'static>, ReportError> {
     let mut environment = Environment::new();
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    environment
-        .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
+    environment.set_auto_escape_callback(|name| {
+        if name.ends_with(".html") {
+            AutoEscape::Html
+        } else {
+            AutoEscape::None
+        }
+    });
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     Ok(environment)
 }
@@ -147,14 +167,19 @@ fn render(name: &'static str, template: &'static str, page: &Page) -> Result<Str
         light: css_variables(&LIGHT),
         dark: css_variables(&DARK),
     };
-    Ok(environment.get_template(name)?.render(Value::from(Serde(values)))?)
+    Ok(environment
+        .get_template(name)?
+        .render(Value::from(Serde(values)))?)
 }
 
 /// One self-contained HTML file.
 pub(crate) fn to_html(page: &Page) -> Result<String, ReportError> {
     let html = render("page.html", include_str!("page.html"), page)?;
     // a line must not end inside `95 %` or an interval
-    Ok(html.replace(" %", "\u{a0}%").replace(", +", ",\u{a0}+").replace(", −", ",\u{a0}−"))
+    Ok(html
+        .replace(" %", "\u{a0}%")
+        .replace(", +", ",\u{a0}+")
+        .replace(", −", ",\u{a0}−"))
 }
 
 /// The same in Markdown; figures are linked.

@@ -1,45 +1,66 @@
-//! Do two languages get the same answers? Agreement, what chance gives, and RankC (Qi, Fernandez & Bisazza 2023, arXiv
-//! 2310.10378): how alike whole rankings of the labels are.
+//! Do two languages get the same answers? Agreement, what chance gives, and RankC (Qi,
+//! Fernandez & Bisazza 2023, arXiv 2310.10378): how alike whole rankings of the labels are.
 
 use std::collections::BTreeMap;
 
 use super::mean;
 
-/// Weights of the first 1, 2, ... `labels` places: a softmax over `labels`, `labels` - 1, ..., 1, as the paper has it.
+/// Weights of the first 1, 2, ... `labels` places: a softmax over `labels`, `labels` - 1, ...,
+/// 1, as the paper has it.
 fn place_weights(labels: usize) -> Vec<f64> {
     let exponentials: Vec<f64> = (0..labels).map(|place| (-(place as f64)).exp()).collect();
     let sum: f64 = exponentials.iter().sum();
     exponentials.iter().map(|e| e / sum).collect()
 }
 
-/// RankC of one item: the weighted mean, over j, of the share of labels that the first j places of both rankings have in
-/// common. A ranking has every label once, the best first. 1: the same ranking.
+/// RankC of one item: the weighted mean, over j, of the share of labels that the first j places
+/// of both rankings have in common. A ranking has every label once, the best first. 1: the same
+/// ranking.
 pub(crate) fn rank_consistency(a: &[usize], b: &[usize]) -> f64 {
     let weights = place_weights(a.len());
-    let shared = |upto: usize| a[..upto].iter().filter(|label| b[..upto].contains(label)).count() as f64 / upto as f64;
-    weights.iter().enumerate().map(|(place, weight)| weight * shared(place + 1)).sum()
+    let shared = |upto: usize| {
+        a[..upto]
+            .iter()
+            .filter(|label| b[..upto].contains(label))
+            .count() as f64
+            / upto as f64
+    };
+    weights
+        .iter()
+        .enumerate()
+        .map(|(place, weight)| weight * shared(place + 1))
+        .sum()
 }
 
-/// Mean RankC of an item in one language with an item drawn at random in the other: what these rankings give without
-/// knowing that the items are the same.
+/// Mean RankC of an item in one language with an item drawn at random in the other: what these
+/// rankings give without knowing that the items are the same.
 pub(crate) fn chance_rank_consistency(a: &[Vec<usize>], b: &[Vec<usize>]) -> f64 {
     let (of_a, of_b) = (count(a), count(b));
-    let pairs = of_a.iter().flat_map(|(x, in_a)| of_b.iter().map(move |(y, in_b)| (x, y, (in_a * in_b) as f64)));
-    let sum: f64 = pairs.map(|(x, y, times)| times * rank_consistency(x, y)).sum();
+    let pairs = of_a.iter().flat_map(|(x, in_a)| {
+        of_b.iter()
+            .map(move |(y, in_b)| (x, y, (in_a * in_b) as f64))
+    });
+    let sum: f64 = pairs
+        .map(|(x, y, times)| times * rank_consistency(x, y))
+        .sum();
     sum / (a.len() * b.len()) as f64
 }
 
 fn count(rankings: &[Vec<usize>]) -> BTreeMap<&[usize], usize> {
     let mut counts = BTreeMap::new();
-    rankings.iter().for_each(|ranking| *counts.entry(ranking.as_slice()).or_insert(0) += 1);
+    rankings
+        .iter()
+        .for_each(|ranking| *counts.entry(ranking.as_slice()).or_insert(0) += 1);
     counts
 }
 
-/// Share of items answered alike in all languages if each language drew its answers from its own label shares:
-/// `shares[language][label]`.
+/// Share of items answered alike in all languages if each language drew its answers from its
+/// own label shares: `shares[language][label]`.
 pub(crate) fn chance_alike(shares: &[&[f64]]) -> f64 {
     let labels = shares.first().map_or(0, |shares| shares.len());
-    (0..labels).map(|label| shares.iter().map(|of| of[label]).product::<f64>()).sum()
+    (0..labels)
+        .map(|label| shares.iter().map(|of| of[label]).product::<f64>())
+        .sum()
 }
 
 /// Of each item, the share of pairs of languages that agree: `answers[language][item]`.
@@ -48,17 +69,26 @@ pub(crate) fn pairs_alike(answers: &[&[usize]], labels: usize) -> Vec<f64> {
     let pairs = (answers.len() * (answers.len().saturating_sub(1))) as f64;
     let of_item = |item: usize| {
         let votes = |label: usize| answers.iter().filter(|of| of[item] == label).count();
-        (0..labels).map(|label| votes(label) * votes(label).saturating_sub(1)).sum::<usize>() as f64 / pairs
+        (0..labels)
+            .map(|label| votes(label) * votes(label).saturating_sub(1))
+            .sum::<usize>() as f64
+            / pairs
     };
     (0..items).map(of_item).collect()
 }
 
-/// Fleiss' kappa (1971): agreement of pairs above what the languages' pooled label shares give, 1 if perfect. NaN where
-/// one label is always chosen.
+/// Fleiss' kappa (1971): agreement of pairs above what the languages' pooled label shares give,
+/// 1 if perfect. NaN where one label is always chosen.
 pub(crate) fn fleiss_kappa(pairs_alike: &[f64], shares: &[&[f64]]) -> f64 {
     let labels = shares.first().map_or(0, |shares| shares.len());
-    let chance: f64 = (0..labels).map(|label| mean(shares.iter().map(|of| of[label])).powi(2)).sum();
-    if chance >= 1.0 { f64::NAN } else { (mean(pairs_alike.iter().copied()) - chance) / (1.0 - chance) }
+    let chance: f64 = (0..labels)
+        .map(|label| mean(shares.iter().map(|of| of[label])).powi(2))
+        .sum();
+    if chance >= 1.0 {
+        f64::NAN
+    } else {
+        (mean(pairs_alike.iter().copied()) - chance) / (1.0 - chance)
+    }
 }
 
 #[cfg(test)]
@@ -69,23 +99,41 @@ mod tests {
 
     #[test]
     fn rank_consistency_of_constructed_rankings() {
-        let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        let near = |found: f64, expected: f64| {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}")
+        };
         near(rank_consistency(&[2, 0, 1], &[2, 0, 1]), 1.0);
         // two labels: the first place has weight e^2 / (e^2 + e), the second always agrees
         near(rank_consistency(&[0, 1], &[1, 0]), 0.268_941_421_369_995_1);
         near(rank_consistency(&[0, 1, 2], &[1, 0, 2]), REFERENCE[0]);
         near(rank_consistency(&[0, 1, 2], &[2, 1, 0]), REFERENCE[1]);
         near(rank_consistency(&[0, 1, 2, 3], &[3, 1, 0, 2]), REFERENCE[2]);
-        let (a, b) = (vec![vec![0, 1], vec![0, 1], vec![1, 0]], vec![vec![0, 1], vec![1, 0], vec![1, 0]]);
-        near(chance_rank_consistency(&a, &b), 4.0 / 9.0 + 5.0 / 9.0 * 0.268_941_421_369_995_1);
+        let (a, b) = (
+            vec![vec![0, 1], vec![0, 1], vec![1, 0]],
+            vec![vec![0, 1], vec![1, 0], vec![1, 0]],
+        );
+        near(
+            chance_rank_consistency(&a, &b),
+            4.0 / 9.0 + 5.0 / 9.0 * 0.268_941_421_369_995_1,
+        );
     }
 
-    const REFERENCE: [f64; 3] = [0.334_759_044_225_178_1, 0.212_394_808_697_779_27, 0.208_596_224_819_728_45];
+    const REFERENCE: [f64; 3] = [
+        0.334_759_044_225_178_1,
+        0.212_394_808_697_779_27,
+        0.208_596_224_819_728_45,
+    ];
 
     #[test]
     fn kappa_equals_statsmodels() {
-        let answers: [&[usize]; 3] = [&[0, 1, 2, 1, 0, 2], &[0, 1, 1, 1, 2, 2], &[0, 0, 2, 1, 0, 1]];
-        let share = |of: &[usize]| [0, 1, 2].map(|label| of.iter().filter(|l| **l == label).count() as f64 / 6.0);
+        let answers: [&[usize]; 3] = [
+            &[0, 1, 2, 1, 0, 2],
+            &[0, 1, 1, 1, 2, 2],
+            &[0, 0, 2, 1, 0, 1],
+        ];
+        let share = |of: &[usize]| {
+            [0, 1, 2].map(|label| of.iter().filter(|l| **l == label).count() as f64 / 6.0)
+        };
         let shares = answers.map(share);
         let shares: Vec<&[f64]> = shares.iter().map(|of| of.as_slice()).collect();
         let alike = pairs_alike(&answers, 3);

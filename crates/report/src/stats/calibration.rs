@@ -1,14 +1,21 @@
-//! Taking a label preference out of the scores: contextual calibration (arXiv 2102.09690) divides by what a
-//! content-free question gets, batch calibration (arXiv 2309.17249) by the mean over the test items themselves.
+//! Taking a label preference out of the scores: contextual calibration (arXiv 2102.09690)
+//! divides by what a content-free question gets, batch calibration (arXiv 2309.17249) by the
+//! mean over the test items themselves.
 
-/// The label with the highest score after division by its prior. Of equal ones `preferred` if it is among them, else
-/// the first. `None` if a prior is not above 0.
+/// The label with the highest score after division by its prior. Of equal ones `preferred` if
+/// it is among them, else the first. `None` if a prior is not above 0.
 pub(crate) fn choose_calibrated(scores: &[f64], prior: &[f64], preferred: usize) -> Option<usize> {
     if prior.len() != scores.len() || !prior.iter().all(|p| *p > 0.0) {
         return None;
     }
     let ratio = |label: usize| scores[label] / prior[label];
-    let better = |best: usize, label: usize| if ratio(label) > ratio(best) { label } else { best };
+    let better = |best: usize, label: usize| {
+        if ratio(label) > ratio(best) {
+            label
+        } else {
+            best
+        }
+    };
     Some((0..scores.len()).fold(preferred, better))
 }
 
@@ -22,9 +29,12 @@ pub(crate) fn normalise(scores: &[f64]) -> Vec<f64> {
     }
 }
 
-/// The mean share of each label over the items: batch calibration's prior. `shares[item][label]`.
+/// The mean share of each label over the items: batch calibration's prior.
+/// `shares[item][label]`.
 pub(crate) fn batch_prior(shares: &[Vec<f64>], labels: usize) -> Vec<f64> {
-    (0..labels).map(|label| super::mean(shares.iter().map(|of_item| of_item[label]))).collect()
+    (0..labels)
+        .map(|label| super::mean(shares.iter().map(|of_item| of_item[label])))
+        .collect()
 }
 
 #[cfg(test)]
@@ -51,11 +61,25 @@ mod tests {
 
     #[test]
     fn batch_calibration_equals_numpy() {
-        let scores = [[0.6, 0.3, 0.1], [0.5, 0.4, 0.1], [0.45, 0.35, 0.2], [0.7, 0.1, 0.2], [0.5, 0.2, 0.3]];
+        let scores = [
+            [0.6, 0.3, 0.1],
+            [0.5, 0.4, 0.1],
+            [0.45, 0.35, 0.2],
+            [0.7, 0.1, 0.2],
+            [0.5, 0.2, 0.3],
+        ];
         let shares: Vec<Vec<f64>> = scores.iter().map(|of| normalise(of)).collect();
         let prior = batch_prior(&shares, 3);
-        assert!(prior.iter().zip([0.55, 0.27, 0.18]).all(|(found, expected)| (found - expected).abs() < 1e-12));
-        let chosen: Vec<_> = shares.iter().map(|of| choose_calibrated(of, &prior, 0)).collect();
+        assert!(
+            prior
+                .iter()
+                .zip([0.55, 0.27, 0.18])
+                .all(|(found, expected)| (found - expected).abs() < 1e-12)
+        );
+        let chosen: Vec<_> = shares
+            .iter()
+            .map(|of| choose_calibrated(of, &prior, 0))
+            .collect();
         assert_eq!(chosen, [1, 1, 1, 0, 2].map(Some));
     }
 
@@ -64,7 +88,8 @@ mod tests {
         fn batch_calibration_undoes_a_prior_that_all_items_share(
             rows in prop::collection::vec((0.05..0.95_f64, any::<bool>()), 2..30), tilt in 0.2..5.0_f64
         ) {
-            // with mirrored items the untilted prior is even, and tilting scores, not shares, must not change an answer
+            // with mirrored items the untilted prior is even, and tilting scores, not shares,
+            // must not change an answer
             let scores: Vec<[f64; 2]> = rows.iter().flat_map(|(p, _)| [[*p, 1.0 - p], [1.0 - p, *p]]).collect();
             let tilted: Vec<[f64; 2]> = scores.iter().map(|[a, b]| [a * tilt, *b]).collect();
             let choose = |rows: &[[f64; 2]]| -> Vec<usize> {

@@ -1,5 +1,6 @@
-//! Items that share a text are not independent: clusters of items, the cluster-robust standard error of a mean (Liang &
-//! Zeger 1986, with the factor G / (G - 1)) and the design effect (Kish 1965).
+//! Items that share a text are not independent: clusters of items, the cluster-robust standard
+//! error of a mean (Liang & Zeger 1986, with the factor G / (G - 1)) and the design effect
+//! (Kish 1965).
 
 use std::collections::BTreeMap;
 
@@ -14,8 +15,8 @@ pub(crate) struct Clusters {
 }
 
 impl Clusters {
-    /// `groups[language][item]`. Two items that share a number in any language are together, and so are those that a
-    /// chain of such items links: one draw must serve all languages.
+    /// `groups[language][item]`. Two items that share a number in any language are together,
+    /// and so are those that a chain of such items links: one draw must serve all languages.
     pub(crate) fn new(items: usize, groups: &[&[Option<u64>]]) -> Self {
         let mut parent: Vec<usize> = (0..items).collect();
         for of_language in groups {
@@ -34,7 +35,10 @@ impl Clusters {
             *numbers.entry(root(&mut parent, item)).or_insert(next)
         });
         let of_item = of_item.collect();
-        Self { of_item, count: numbers.len() }
+        Self {
+            of_item,
+            count: numbers.len(),
+        }
     }
 
     /// How many there are.
@@ -76,7 +80,8 @@ fn root(parent: &mut [usize], mut item: usize) -> usize {
 pub(crate) struct RobustMean {
     pub mean: f64,
     pub standard_error: f64,
-    /// Its variance over that of as many independent items; 1 without clusters, NaN where no item differs.
+    /// Its variance over that of as many independent items; 1 without clusters, NaN where no
+    /// item differs.
     pub design_effect: f64,
     /// Degrees of freedom for Student's t: clusters less one.
     pub degrees: f64,
@@ -86,7 +91,11 @@ impl RobustMean {
     /// 95 % interval by Student's t.
     pub(crate) fn interval(&self) -> Estimate {
         let half = t_critical(self.degrees) * self.standard_error;
-        Estimate { value: self.mean, low: self.mean - half, high: self.mean + half }
+        Estimate {
+            value: self.mean,
+            low: self.mean - half,
+            high: self.mean + half,
+        }
     }
 }
 
@@ -101,8 +110,17 @@ pub(crate) fn robust_mean(values: &[f64], clusters: &Clusters) -> Option<RobustM
     let squares = |of: &[f64]| of.iter().map(|value| value * value).sum::<f64>();
     let variance = count / (count - 1.0) * squares(&clusters.sums(&deviations)) / (items * items);
     let independent = squares(&deviations) / (items - 1.0) / items;
-    let design_effect = if independent > 0.0 { variance / independent } else { f64::NAN };
-    Some(RobustMean { mean: centre, standard_error: variance.sqrt(), design_effect, degrees: count - 1.0 })
+    let design_effect = if independent > 0.0 {
+        variance / independent
+    } else {
+        f64::NAN
+    };
+    Some(RobustMean {
+        mean: centre,
+        standard_error: variance.sqrt(),
+        design_effect,
+        degrees: count - 1.0,
+    })
 }
 
 #[cfg(test)]
@@ -118,20 +136,35 @@ mod tests {
         let clusters = Clusters::new(12, &[&groups]);
         let found = robust_mean(&right, &clusters).expect("five clusters");
         assert!((found.mean - 0.583_333_333_333_333_3).abs() < 1e-12);
-        assert!((found.standard_error - 0.138_454_180_815_117_32).abs() < 1e-12, "{found:?}");
-        assert!((found.design_effect - 0.867_559_523_809_524_3).abs() < 1e-9, "{found:?}");
+        assert!(
+            (found.standard_error - 0.138_454_180_815_117_32).abs() < 1e-12,
+            "{found:?}"
+        );
+        assert!(
+            (found.design_effect - 0.867_559_523_809_524_3).abs() < 1e-9,
+            "{found:?}"
+        );
         let interval = found.interval();
-        assert!((interval.low - 0.198_922_900_7).abs() < 1e-6 && (interval.high - 0.967_743_765_9).abs() < 1e-6);
+        assert!(
+            (interval.low - 0.198_922_900_7).abs() < 1e-6
+                && (interval.high - 0.967_743_765_9).abs() < 1e-6
+        );
     }
 
     #[test]
     fn groups_of_several_languages_are_joined() {
-        let (first, second) = ([Some(0), Some(0), None, None, None], [None, Some(1), Some(1), None, Some(4)]);
+        let (first, second) = (
+            [Some(0), Some(0), None, None, None],
+            [None, Some(1), Some(1), None, Some(4)],
+        );
         let clusters = Clusters::new(5, &[&first, &second]);
         assert_eq!(clusters.of_items(), [0, 0, 0, 1, 2]);
         assert_eq!(clusters.sums(&[1, 2, 3, 4, 5]), [6, 4, 5]);
         assert!(clusters.share_texts() && !Clusters::new(5, &[]).share_texts());
-        assert_eq!(robust_mean(&[1.0, 0.0], &Clusters::new(2, &[&[Some(7), Some(7)]])), None);
+        assert_eq!(
+            robust_mean(&[1.0, 0.0], &Clusters::new(2, &[&[Some(7), Some(7)]])),
+            None
+        );
     }
 
     proptest! {

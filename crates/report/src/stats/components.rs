@@ -1,7 +1,8 @@
-//! Where the variance comes from: seeds, exemplar sets, items and their interactions, all random and fully crossed, one
-//! value a cell. Estimates by the analysis of variance (Searle, Casella & McCulloch 1992): they can fall below 0, which
-//! says that the component is small. The interval of the mean has all of them in it (Satterthwaite 1946); the
-//! hierarchical bootstrap (Owen 2007) stands beside it.
+//! Where the variance comes from: seeds, exemplar sets, items and their interactions, all
+//! random and fully crossed, one value a cell. Estimates by the analysis of variance (Searle,
+//! Casella & McCulloch 1992): they can fall below 0, which says that the component is small.
+//! The interval of the mean has all of them in it (Satterthwaite 1946); the hierarchical
+//! bootstrap (Owen 2007) stands beside it.
 
 use serde::Serialize;
 
@@ -34,7 +35,8 @@ pub struct Components {
     pub exemplars: Option<f64>,
     /// Between items.
     pub items: f64,
-    /// Interactions: what a seed or an exemplar set does to single items, and to each other. `None` with one of each.
+    /// Interactions: what a seed or an exemplar set does to single items, and to each other.
+    /// `None` with one of each.
     pub rest: Option<f64>,
 }
 
@@ -51,8 +53,14 @@ impl Grid {
     /// `cells[seed][set]` are values by item; all of one length, at least one of each.
     pub(crate) fn new(cells: &[Vec<Vec<f64>>]) -> Self {
         let sets = cells.first().map_or(0, Vec::len);
-        let items = cells.first().and_then(|sets| sets.first()).map_or(0, Vec::len);
-        Self { sizes: [cells.len(), sets, items], values: cells.iter().flatten().flatten().copied().collect() }
+        let items = cells
+            .first()
+            .and_then(|sets| sets.first())
+            .map_or(0, Vec::len);
+        Self {
+            sizes: [cells.len(), sets, items],
+            values: cells.iter().flatten().flatten().copied().collect(),
+        }
     }
 
     /// Mean over everything.
@@ -62,7 +70,12 @@ impl Grid {
 
     /// Levels of the factors in `bits`, multiplied.
     fn levels(&self, bits: usize) -> usize {
-        FACTORS.iter().zip(self.sizes).filter(|(factor, _)| bits & **factor != 0).map(|(_, size)| size).product()
+        FACTORS
+            .iter()
+            .zip(self.sizes)
+            .filter(|(factor, _)| bits & **factor != 0)
+            .map(|(_, size)| size)
+            .product()
     }
 
     /// Which level of the factors in `bits` the cell `index` has, as one number.
@@ -76,28 +89,44 @@ impl Grid {
     /// Mean of each level of the factors in `bits`.
     fn means(&self, bits: usize) -> Vec<f64> {
         let mut sums = vec![0.0; self.levels(bits)];
-        self.values.iter().enumerate().for_each(|(index, value)| sums[self.level(index, bits)] += value);
+        self.values
+            .iter()
+            .enumerate()
+            .for_each(|(index, value)| sums[self.level(index, bits)] += value);
         let share = self.values.len() as f64 / sums.len() as f64;
         sums.into_iter().map(|sum| sum / share).collect()
     }
 
     fn mean_squares(&self) -> MeanSquares {
-        let present: usize =
-            FACTORS.iter().zip(self.sizes).filter(|(_, size)| *size > 1).map(|(factor, _)| factor).sum();
+        let present: usize = FACTORS
+            .iter()
+            .zip(self.sizes)
+            .filter(|(_, size)| *size > 1)
+            .map(|(factor, _)| factor)
+            .sum();
         let means: Vec<Vec<f64>> = (0..8).map(|bits| self.means(bits)).collect();
         let (mut of, mut degrees) = ([0.0; 8], [0.0; 8]);
         for bits in (1..8).filter(|bits| bits & present == *bits) {
             let square = |index: usize| {
                 let parts = (0..=bits).filter(|part| part & bits == *part);
-                let effect: f64 = parts.map(|part| sign(bits ^ part) * means[part][self.level(index, part)]).sum();
+                let effect: f64 = parts
+                    .map(|part| sign(bits ^ part) * means[part][self.level(index, part)])
+                    .sum();
                 effect * effect
             };
             let sum: f64 = (0..self.values.len()).map(square).sum();
-            let free = FACTORS.iter().zip(self.sizes).filter(|(factor, _)| bits & **factor != 0);
+            let free = FACTORS
+                .iter()
+                .zip(self.sizes)
+                .filter(|(factor, _)| bits & **factor != 0);
             degrees[bits] = free.map(|(_, size)| (size - 1) as f64).product();
             of[bits] = sum / degrees[bits];
         }
-        MeanSquares { present, of, degrees }
+        MeanSquares {
+            present,
+            of,
+            degrees,
+        }
     }
 
     /// `None` with fewer than two items.
@@ -117,48 +146,81 @@ impl Grid {
             seed: has(1).then(|| variance(1)),
             exemplars: has(2).then(|| variance(2)),
             items: variance(ITEM),
-            rest: (!interactions.is_empty()).then(|| interactions.iter().map(|bits| variance(*bits)).sum()),
+            rest: (!interactions.is_empty())
+                .then(|| interactions.iter().map(|bits| variance(*bits)).sum()),
         })
     }
 
-    /// The mean with a 95 % interval for other seeds, exemplar sets and items of the same kind. Its variance is that of
-    /// the main effects, each with the interactions in it: these count twice, so it is a little too wide rather than too
-    /// narrow, and never narrower than for other items alone. `None` with fewer than two items.
+    /// The mean with a 95 % interval for other seeds, exemplar sets and items of the same kind.
+    /// Its variance is that of the main effects, each with the interactions in it: these count
+    /// twice, so it is a little too wide rather than too narrow, and never narrower than for
+    /// other items alone. `None` with fewer than two items.
     pub(crate) fn interval(&self) -> Option<Estimate> {
         let squares = self.mean_squares();
         if squares.present & ITEM == 0 {
             return None;
         }
-        let used = || FACTORS.into_iter().filter(|factor| squares.present & factor != 0);
+        let used = || {
+            FACTORS
+                .into_iter()
+                .filter(|factor| squares.present & factor != 0)
+        };
         let part = |factor: usize| squares.of[factor] / self.values.len() as f64;
         let variance: f64 = used().map(part).sum();
-        let spread: f64 = used().map(|factor| part(factor).powi(2) / squares.degrees[factor]).sum();
-        let half = if variance > 0.0 { t_critical(variance * variance / spread) * variance.sqrt() } else { 0.0 };
+        let spread: f64 = used()
+            .map(|factor| part(factor).powi(2) / squares.degrees[factor])
+            .sum();
+        let half = if variance > 0.0 {
+            t_critical(variance * variance / spread) * variance.sqrt()
+        } else {
+            0.0
+        };
         let value = self.mean();
-        Some(Estimate { value, low: value - half, high: value + half })
+        Some(Estimate {
+            value,
+            low: value - half,
+            high: value + half,
+        })
     }
 
-    /// Percentile interval of a bootstrap that draws seeds, exemplar sets and items; too narrow with few seeds or sets.
+    /// Percentile interval of a bootstrap that draws seeds, exemplar sets and items; too narrow
+    /// with few seeds or sets.
     pub(crate) fn bootstrap(&self, seed: u64) -> Estimate {
         let mut random = SplitMix64::new(seed);
         let [seeds, sets, items] = self.sizes;
         let mut draws: Vec<f64> = (0..RESAMPLES)
             .map(|_| {
                 let counts = [seeds, sets, items].map(|size| random.resample(size));
-                let weigh = |row: usize| f64::from(counts[0][row / sets]) * f64::from(counts[1][row % sets]);
+                let weigh = |row: usize| {
+                    f64::from(counts[0][row / sets]) * f64::from(counts[1][row % sets])
+                };
                 let row_mean = |row: &[f64]| super::resample::counted_mean(row, &counts[2]);
-                let rows = self.values.chunks(items).enumerate().filter(|(row, _)| weigh(*row) > 0.0);
-                rows.map(|(row, values)| weigh(row) * row_mean(values)).sum::<f64>() / (seeds * sets) as f64
+                let rows = self
+                    .values
+                    .chunks(items)
+                    .enumerate()
+                    .filter(|(row, _)| weigh(*row) > 0.0);
+                rows.map(|(row, values)| weigh(row) * row_mean(values))
+                    .sum::<f64>()
+                    / (seeds * sets) as f64
             })
             .collect();
         draws.sort_by(f64::total_cmp);
-        Estimate { value: self.mean(), low: percentile(&draws, 0.025), high: percentile(&draws, 0.975) }
+        Estimate {
+            value: self.mean(),
+            low: percentile(&draws, 0.025),
+            high: percentile(&draws, 0.975),
+        }
     }
 }
 
 /// 1 for an even number of bits, -1 for an odd one.
 fn sign(bits: usize) -> f64 {
-    if bits.count_ones().is_multiple_of(2) { 1.0 } else { -1.0 }
+    if bits.count_ones().is_multiple_of(2) {
+        1.0
+    } else {
+        -1.0
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +240,11 @@ mod tests {
             noise / 10.0 + s as f64 * 0.3 - e as f64 * 0.2 + (i % 4) as f64 * 0.5
         };
         let of_items = |s, e| (0..items).map(|i| value(s, e, i)).collect();
-        Grid::new(&(0..seeds).map(|s| (0..sets).map(|e| of_items(s, e)).collect()).collect::<Vec<_>>())
+        Grid::new(
+            &(0..seeds)
+                .map(|s| (0..sets).map(|e| of_items(s, e)).collect())
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -220,9 +286,18 @@ mod tests {
     #[test]
     fn one_seed_and_set_leave_the_ordinary_interval() {
         let grid = Grid::new(&[vec![vec![2.0, 4.0, 9.0]]]);
-        let (interval, parts) = (grid.interval().expect("three"), grid.components().expect("three"));
-        near(interval.high - interval.low, 2.0 * t_critical(2.0) * 13_f64.sqrt() / 3_f64.sqrt());
-        assert_eq!((parts.seed, parts.exemplars, parts.rest), (None, None, None));
+        let (interval, parts) = (
+            grid.interval().expect("three"),
+            grid.components().expect("three"),
+        );
+        near(
+            interval.high - interval.low,
+            2.0 * t_critical(2.0) * 13_f64.sqrt() / 3_f64.sqrt(),
+        );
+        assert_eq!(
+            (parts.seed, parts.exemplars, parts.rest),
+            (None, None, None)
+        );
         near(parts.items, 13.0);
         assert!(Grid::new(&[vec![vec![2.0]]]).interval().is_none());
     }
@@ -241,29 +316,42 @@ mod tests {
         }
     }
 
-    /// Share of simulated experiments whose interval holds the truth: (random effects, bootstrap).
+    /// Share of simulated experiments whose interval holds the truth: (random effects,
+    /// bootstrap).
     fn coverage(runs: usize, sizes: [usize; 3], spread: [f64; 4]) -> (f64, f64) {
         let mut random = SplitMix64::new(11);
         let mut normal = || (0..12).map(|_| random.uniform()).sum::<f64>() - 6.0;
         let (mut hits, mut bootstrap_hits) = (0, 0);
         for run in 0..runs {
-            let mut draw = |count: usize, spread: f64| (0..count).map(|_| spread * normal()).collect::<Vec<f64>>();
+            let mut draw = |count: usize, spread: f64| {
+                (0..count).map(|_| spread * normal()).collect::<Vec<f64>>()
+            };
             let (of_seed, of_set) = (draw(sizes[0], spread[0]), draw(sizes[1], spread[1]));
-            let (of_item, rest) = (draw(sizes[2], spread[2]), draw(sizes.iter().product(), spread[3]));
+            let (of_item, rest) = (
+                draw(sizes[2], spread[2]),
+                draw(sizes.iter().product(), spread[3]),
+            );
             let items = |s: usize, e: usize| {
                 let start = (s * sizes[1] + e) * sizes[2];
-                (0..sizes[2]).map(|i| of_seed[s] + of_set[e] + of_item[i] + rest[start + i]).collect()
+                (0..sizes[2])
+                    .map(|i| of_seed[s] + of_set[e] + of_item[i] + rest[start + i])
+                    .collect()
             };
-            let cells: Vec<Vec<Vec<f64>>> =
-                (0..sizes[0]).map(|s| (0..sizes[1]).map(|e| items(s, e)).collect()).collect();
+            let cells: Vec<Vec<Vec<f64>>> = (0..sizes[0])
+                .map(|s| (0..sizes[1]).map(|e| items(s, e)).collect())
+                .collect();
             let grid = Grid::new(&cells);
-            let holds = |interval: Estimate| usize::from(interval.low <= 0.0 && 0.0 <= interval.high);
+            let holds =
+                |interval: Estimate| usize::from(interval.low <= 0.0 && 0.0 <= interval.high);
             hits += holds(grid.interval().expect("items"));
             if run % 10 == 0 {
                 bootstrap_hits += holds(grid.bootstrap(run as u64));
             }
         }
-        (hits as f64 / runs as f64, bootstrap_hits as f64 / runs.div_ceil(10) as f64)
+        (
+            hits as f64 / runs as f64,
+            bootstrap_hits as f64 / runs.div_ceil(10) as f64,
+        )
     }
 
     #[test]
@@ -272,7 +360,10 @@ mod tests {
         let (covered, bootstrap) = coverage(2000, [3, 1, 60], [0.3, 0.0, 1.0, 0.8]);
         println!("2000 runs, three seeds that differ: {covered:.3}, bootstrap {bootstrap:.3}");
         assert!((0.93..=0.985).contains(&covered), "{covered}");
-        assert!(bootstrap < covered, "three seeds are too few for the bootstrap: {bootstrap}");
+        assert!(
+            bootstrap < covered,
+            "three seeds are too few for the bootstrap: {bootstrap}"
+        );
         let (covered, _) = coverage(2000, [3, 4, 40], [0.0, 0.4, 1.0, 0.8]);
         println!("2000 runs, four sets of exemplars that differ: {covered:.3}");
         assert!((0.93..=0.985).contains(&covered), "{covered}");

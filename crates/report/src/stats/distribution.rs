@@ -21,7 +21,9 @@ pub(crate) fn normal_below(point: f64) -> f64 {
 /// 97.5 % point of Student's t with `degrees` of freedom, which may be a fraction.
 pub(crate) fn t_critical(degrees: f64) -> f64 {
     // bisection on the distribution function: statrs' own inverse stops at 1e-6 or so
-    let Ok(t) = StudentsT::new(0.0, 1.0, degrees) else { return f64::NAN };
+    let Ok(t) = StudentsT::new(0.0, 1.0, degrees) else {
+        return f64::NAN;
+    };
     let (mut low, mut high) = (0.0, 2.0);
     while t.cdf(high) < 0.975 {
         high *= 2.0;
@@ -31,7 +33,11 @@ pub(crate) fn t_critical(degrees: f64) -> f64 {
         if middle <= low || middle >= high {
             break;
         }
-        if t.cdf(middle) < 0.975 { low = middle } else { high = middle }
+        if t.cdf(middle) < 0.975 {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     (low + high) / 2.0
 }
@@ -48,7 +54,11 @@ pub(crate) fn binomial_up_to(count: u64, share: f64, hits: u64) -> f64 {
 
 /// Chance of exactly `hits` in `count` tosses of a coin.
 pub(crate) fn coin(count: u64, hits: u64) -> f64 {
-    (ln_factorial(count) - ln_factorial(hits) - ln_factorial(count - hits) - count as f64 * 2_f64.ln()).exp()
+    (ln_factorial(count)
+        - ln_factorial(hits)
+        - ln_factorial(count - hits)
+        - count as f64 * 2_f64.ln())
+    .exp()
 }
 
 #[cfg(test)]
@@ -57,7 +67,9 @@ mod tests {
 
     #[test]
     fn equal_scipy() {
-        let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+        let near = |found: f64, expected: f64| {
+            assert!((found - expected).abs() < 1e-9, "{found} {expected}")
+        };
         near(normal_quantile(0.8), 0.841_621_233_572_914_3);
         near(normal_below(-2.5), 0.006_209_665_325_776_132);
         near(Z, -normal_quantile(0.025));

@@ -3,13 +3,21 @@
 /// `confusion[gold][chosen]`: how many items.
 pub(crate) fn confusion(gold: &[usize], chosen: &[usize], labels: usize) -> Vec<Vec<f64>> {
     let mut counts = vec![vec![0.0; labels]; labels];
-    gold.iter().zip(chosen).for_each(|(&gold, &chosen)| counts[gold][chosen] += 1.0);
+    gold.iter()
+        .zip(chosen)
+        .for_each(|(&gold, &chosen)| counts[gold][chosen] += 1.0);
     counts
 }
 
-/// Shannon's entropy of shares, in bits: 0 if one label is always chosen, log2 of their number if all equally often.
+/// Shannon's entropy of shares, in bits: 0 if one label is always chosen, log2 of their number
+/// if all equally often.
 pub(crate) fn entropy(shares: &[f64]) -> f64 {
-    -shares.iter().filter(|share| **share > 0.0).map(|share| share * share.log2()).sum::<f64>() + 0.0
+    -shares
+        .iter()
+        .filter(|share| **share > 0.0)
+        .map(|share| share * share.log2())
+        .sum::<f64>()
+        + 0.0
 }
 
 /// Half the summed absolute difference: the share of answers that would have to change.

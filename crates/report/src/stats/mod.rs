@@ -1,7 +1,8 @@
-//! The statistics, each a plain function of plain values. What each number means for a reader stands in the page's notes.
+//! The statistics, each a plain function of plain values. What each number means for a reader
+//! stands in the page's notes.
 //!
-//! Expected values in the tests come from scipy, statsmodels and scikit-learn: `tests/reference.py`.
-//! Never here: records, files, text.
+//! Expected values in the tests come from scipy, statsmodels and scikit-learn:
+//! `tests/reference.py`. Never here: records, files, text.
 
 pub(crate) mod agreement;
 pub(crate) mod calibration;
@@ -31,7 +32,11 @@ pub struct Estimate {
 
 impl Estimate {
     /// Of nothing.
-    pub(crate) const UNDEFINED: Self = Self { value: f64::NAN, low: f64::NAN, high: f64::NAN };
+    pub(crate) const UNDEFINED: Self = Self {
+        value: f64::NAN,
+        low: f64::NAN,
+        high: f64::NAN,
+    };
 
     /// Whether the whole interval lies above 0.
     pub fn rises(&self) -> bool {
@@ -46,7 +51,11 @@ impl Estimate {
 
 /// The arithmetic mean; NaN of nothing.
 pub(crate) fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
-    let (sum, count) = values.into_iter().fold((0.0, 0_usize), |(sum, count), value| (sum + value, count + 1));
+    let (sum, count) = values
+        .into_iter()
+        .fold((0.0, 0_usize), |(sum, count), value| {
+            (sum + value, count + 1)
+        });
     sum / count as f64
 }
 

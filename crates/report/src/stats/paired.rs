@@ -1,6 +1,6 @@
-//! Tests of a paired change: McNemar's exact test (McNemar 1947) and its mid-p form (Fagerland, Lydersen & Laake 2013),
-//! their generalisation to several seeds and to clusters, and adjustments for testing many languages: Holm 1979,
-//! Benjamini & Hochberg 1995.
+//! Tests of a paired change: McNemar's exact test (McNemar 1947) and its mid-p form (Fagerland,
+//! Lydersen & Laake 2013), their generalisation to several seeds and to clusters, and
+//! adjustments for testing many languages: Holm 1979, Benjamini & Hochberg 1995.
 
 use serde::Serialize;
 
@@ -9,20 +9,32 @@ use serde::Serialize;
 pub struct PairedP {
     /// Exact; never too small.
     pub exact: f64,
-    /// Less half the chance of what was observed: nearer to 0.05 on average, now and then a little too small.
+    /// Less half the chance of what was observed: nearer to 0.05 on average, now and then a
+    /// little too small.
     pub mid: f64,
 }
 
-/// Exact p-values that the signs of `changes` are tossed coins. A unit's change is the number of seeds right after minus the
-/// number right before, summed over the cluster's items where items share a text. With one seed and no clusters
-/// every change is -1, 0 or 1 and this is McNemar's exact test.
+/// Exact p-values that the signs of `changes` are tossed coins. A unit's change is the number
+/// of seeds right after minus the number right before, summed over the cluster's items where
+/// items share a text. With one seed and no clusters every change is -1, 0 or 1 and this is
+/// McNemar's exact test.
 pub(crate) fn sign_flip(changes: &[i32]) -> PairedP {
-    let sizes: Vec<usize> = changes.iter().filter(|c| **c != 0).map(|c| c.unsigned_abs() as usize).collect();
+    let sizes: Vec<usize> = changes
+        .iter()
+        .filter(|c| **c != 0)
+        .map(|c| c.unsigned_abs() as usize)
+        .collect();
     if sizes.is_empty() {
-        return PairedP { exact: 1.0, mid: 1.0 }; // nothing changed: nothing to test
+        return PairedP {
+            exact: 1.0,
+            mid: 1.0,
+        }; // nothing changed: nothing to test
     }
     let observed = changes.iter().sum::<i32>().unsigned_abs() as usize;
-    let divisor = sizes.iter().fold(0, |divisor, &size| greatest_common_divisor(divisor, size)).max(1);
+    let divisor = sizes
+        .iter()
+        .fold(0, |divisor, &size| greatest_common_divisor(divisor, size))
+        .max(1);
     let sizes: Vec<usize> = sizes.iter().map(|size| size / divisor).collect();
     let observed = observed / divisor;
     let reach: usize = sizes.iter().sum();
@@ -42,31 +54,47 @@ pub(crate) fn sign_flip(changes: &[i32]) -> PairedP {
         reached += size;
     }
     let of = |is: &dyn Fn(usize) -> bool| -> f64 {
-        chance.iter().enumerate().filter(|(sum, _)| is(sum.abs_diff(reach))).map(|(_, mass)| mass).sum()
+        chance
+            .iter()
+            .enumerate()
+            .filter(|(sum, _)| is(sum.abs_diff(reach)))
+            .map(|(_, mass)| mass)
+            .sum()
     };
     let exact = of(&|distance| distance >= observed).min(1.0);
-    // the observed sum and its mirror image are two points, or one at 0; the whole chance of one is half of both
-    PairedP { exact, mid: exact - of(&|distance| distance == observed) / if observed == 0 { 1.0 } else { 2.0 } }
+    // the observed sum and its mirror image are two points, or one at 0; the whole chance of
+    // one is half of both
+    PairedP {
+        exact,
+        mid: exact - of(&|distance| distance == observed) / if observed == 0 { 1.0 } else { 2.0 },
+    }
 }
 
 fn greatest_common_divisor(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+    if b == 0 {
+        a
+    } else {
+        greatest_common_divisor(b, a % b)
+    }
 }
 
-/// Holm's step-down adjustment, in the order given: the chance of any false finding stays below 0.05.
+/// Holm's step-down adjustment, in the order given: the chance of any false finding stays below
+/// 0.05.
 pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     let order = rising(p_values);
     let mut adjusted = vec![0.0; p_values.len()];
     let mut largest: f64 = 0.0;
     for (rank, &index) in order.iter().enumerate() {
-        largest = largest.max(p_values[index] * (p_values.len() - rank) as f64).min(1.0);
+        largest = largest
+            .max(p_values[index] * (p_values.len() - rank) as f64)
+            .min(1.0);
         adjusted[index] = largest;
     }
     adjusted
 }
 
-/// Benjamini and Hochberg's step-up adjustment, in the order given: of the findings below 0.05, at most 5 % are
-/// expected to be false.
+/// Benjamini and Hochberg's step-up adjustment, in the order given: of the findings below 0.05,
+/// at most 5 % are expected to be false.
 pub(crate) fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
     let order = rising(p_values);
     let mut adjusted = vec![0.0; p_values.len()];
@@ -100,20 +128,34 @@ mod tests {
             (9, 2, 0.065_429_687_5, 0.038_574_218_75),
             (1, 8, 0.039_062_5, 0.021_484_375),
             (5, 5, 1.0, 0.753_906_25),
-            (40, 17, 0.003_201_543_767_450_381_3, 0.002_232_551_619_942_922),
+            (
+                40,
+                17,
+                0.003_201_543_767_450_381_3,
+                0.002_232_551_619_942_922,
+            ),
             (0, 0, 1.0, 1.0),
         ];
         for (gained, lost, exact, mid) in cases {
             let found = sign_flip(&one_seed(gained, lost));
-            assert!((found.exact - exact).abs() < 1e-12, "{gained} gained, {lost} lost: {found:?}");
-            assert!((found.mid - mid).abs() < 1e-12, "{gained} gained, {lost} lost: {found:?}");
+            assert!(
+                (found.exact - exact).abs() < 1e-12,
+                "{gained} gained, {lost} lost: {found:?}"
+            );
+            assert!(
+                (found.mid - mid).abs() < 1e-12,
+                "{gained} gained, {lost} lost: {found:?}"
+            );
         }
     }
 
     #[test]
     fn two_seeds_equal_the_enumeration_of_all_signs() {
         let found = sign_flip(&[2, 2, 1, 1, 1, 2, -1, 2, -2, 1, 0, 0]);
-        assert!((found.exact - 0.109_375).abs() < 1e-12 && (found.mid - 0.075_195_312_5).abs() < 1e-12, "{found:?}");
+        assert!(
+            (found.exact - 0.109_375).abs() < 1e-12 && (found.mid - 0.075_195_312_5).abs() < 1e-12,
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -125,9 +167,15 @@ mod tests {
         };
         let p_values = [0.01, 0.04, 0.03, 0.005, 0.5];
         check(holm(&p_values), &[0.04, 0.09, 0.09, 0.025, 0.5]);
-        check(benjamini_hochberg(&p_values), &[0.025, 0.05, 0.05, 0.025, 0.5]);
+        check(
+            benjamini_hochberg(&p_values),
+            &[0.025, 0.05, 0.05, 0.025, 0.5],
+        );
         let tied = [0.02, 0.02, 0.8, 0.02, 1.0, 0.8];
-        check(benjamini_hochberg(&tied), &[0.04, 0.04, 0.96, 0.04, 1.0, 0.96]);
+        check(
+            benjamini_hochberg(&tied),
+            &[0.04, 0.04, 0.96, 0.04, 1.0, 0.96],
+        );
         check(holm(&tied), &[0.12, 0.12, 1.0, 0.12, 1.0, 1.0]);
         assert!(holm(&[]).is_empty() && benjamini_hochberg(&[]).is_empty());
     }

@@ -2,13 +2,18 @@
 
 use super::{Estimate, distribution::Z};
 
-/// Wilson's 95 % interval around `share` of `n` items; `n` may be a fraction: an effective number.
-/// Several seeds over the same items count as one set of items: they tell nothing of other items.
+/// Wilson's 95 % interval around `share` of `n` items; `n` may be a fraction: an effective
+/// number. Several seeds over the same items count as one set of items: they tell nothing of
+/// other items.
 pub(crate) fn wilson(share: f64, n: f64) -> Estimate {
     let z2 = Z * Z;
     let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
     let half = Z / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    Estimate { value: share, low: (centre - half).clamp(0.0, share), high: (centre + half).clamp(share, 1.0) }
+    Estimate {
+        value: share,
+        low: (centre - half).clamp(0.0, share),
+        high: (centre + half).clamp(share, 1.0),
+    }
 }
 
 #[cfg(test)]
@@ -27,7 +32,10 @@ mod tests {
         ];
         for (right, count, low, high) in cases {
             let found = wilson(f64::from(right) / f64::from(count), f64::from(count));
-            assert!((found.low - low).abs() < 1e-12 && (found.high - high).abs() < 1e-12, "{right}/{count}: {found:?}");
+            assert!(
+                (found.low - low).abs() < 1e-12 && (found.high - high).abs() < 1e-12,
+                "{right}/{count}: {found:?}"
+            );
         }
     }
 

@@ -1,6 +1,7 @@
-//! Area under the ROC curve: the chance that a right item's score is above a wrong item's, ties counted half
-//! (Mann & Whitney 1947; Hanley & McNeil 1982). With three and more labels it is the mean over pairs of labels (Hand &
-//! Till 2001), each pair by the odds of the two. It needs no threshold, so no preference that all items share can move it.
+//! Area under the ROC curve: the chance that a right item's score is above a wrong item's, ties
+//! counted half (Mann & Whitney 1947; Hanley & McNeil 1982). With three and more labels it is
+//! the mean over pairs of labels (Hand & Till 2001), each pair by the odds of the two. It needs
+//! no threshold, so no preference that all items share can move it.
 
 use super::mean;
 
@@ -15,7 +16,13 @@ impl Ranking {
     fn new(mut items: Vec<usize>, scores: &[f64], positive: &[bool]) -> Self {
         items.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
         let below = |place: usize| place == 0 || scores[items[place]] < scores[items[place - 1]];
-        Self { order: items.iter().enumerate().map(|(place, &item)| (item, positive[item], below(place))).collect() }
+        Self {
+            order: items
+                .iter()
+                .enumerate()
+                .map(|(place, &item)| (item, positive[item], below(place)))
+                .collect(),
+        }
     }
 
     /// Item `i` counts `counts[i]` times. NaN if no positive or no negative item counts.
@@ -29,7 +36,11 @@ impl Ranking {
                 negatives += tied_negatives;
                 (tied_positives, tied_negatives) = (0.0, 0.0);
             }
-            let tied = if positive { &mut tied_positives } else { &mut tied_negatives };
+            let tied = if positive {
+                &mut tied_positives
+            } else {
+                &mut tied_negatives
+            };
             *tied += f64::from(counts[item]);
         }
         area += tied_negatives * (positives + tied_positives / 2.0);
@@ -41,11 +52,13 @@ impl Ranking {
 pub(crate) struct Separation(Vec<Ranking>);
 
 impl Separation {
-    /// `shares[item][label]`; `gold[item]` is a label. For each pair of labels that are both gold for some items, those items
-    /// by the share of the first label in the two.
+    /// `shares[item][label]`; `gold[item]` is a label. For each pair of labels that are both
+    /// gold for some items, those items by the share of the first label in the two.
     pub(crate) fn new(shares: &[Vec<f64>], gold: &[usize], labels: usize) -> Self {
         let of_pair = |(a, b): (usize, usize)| {
-            let items: Vec<usize> = (0..gold.len()).filter(|&item| gold[item] == a || gold[item] == b).collect();
+            let items: Vec<usize> = (0..gold.len())
+                .filter(|&item| gold[item] == a || gold[item] == b)
+                .collect();
             let has = |label: usize| items.iter().any(|&item| gold[item] == label);
             let share = |of_item: &Vec<f64>| match of_item[a] + of_item[b] {
                 sum if sum > 0.0 => of_item[a] / sum,
@@ -59,7 +72,8 @@ impl Separation {
         Self(pairs.filter_map(of_pair).collect())
     }
 
-    /// The area, or the mean of the pairs' areas. NaN if undefined, as when all items have one gold label.
+    /// The area, or the mean of the pairs' areas. NaN if undefined, as when all items have one
+    /// gold label.
     pub(crate) fn area(&self, counts: &[u32]) -> f64 {
         mean(self.0.iter().map(|ranking| ranking.area(counts)))
     }
@@ -75,7 +89,10 @@ mod tests {
     const GOLD: [usize; 10] = [0, 0, 1, 0, 0, 1, 1, 0, 1, 1];
 
     fn binary(first: &[f64], gold: &[usize]) -> Separation {
-        let shares: Vec<Vec<f64>> = first.iter().map(|&share| vec![share, 1.0 - share]).collect();
+        let shares: Vec<Vec<f64>> = first
+            .iter()
+            .map(|&share| vec![share, 1.0 - share])
+            .collect();
         Separation::new(&shares, gold, 2)
     }
 
@@ -84,8 +101,19 @@ mod tests {
         let separation = binary(&SHARES, &GOLD);
         assert!((separation.area(&[1; 10]) - 0.8).abs() < 1e-12);
         assert!((separation.area(&[2, 0, 1, 3, 1, 1, 0, 2, 1, 1]) - 0.75).abs() < 1e-12);
-        let three = [[5, 3, 2], [4, 4, 2], [1, 8, 1], [3, 3, 4], [2, 2, 6], [6, 2, 2], [1, 5, 4], [3, 4, 3]];
-        let shares: Vec<Vec<f64>> = three.map(|row| row.map(|tenths| f64::from(tenths) / 10.0).to_vec()).to_vec();
+        let three = [
+            [5, 3, 2],
+            [4, 4, 2],
+            [1, 8, 1],
+            [3, 3, 4],
+            [2, 2, 6],
+            [6, 2, 2],
+            [1, 5, 4],
+            [3, 4, 3],
+        ];
+        let shares: Vec<Vec<f64>> = three
+            .map(|row| row.map(|tenths| f64::from(tenths) / 10.0).to_vec())
+            .to_vec();
         let area = Separation::new(&shares, &[0, 1, 1, 2, 2, 0, 0, 1], 3).area(&[1; 8]);
         assert!((area - 0.814_814_814_814_814_9).abs() < 1e-12, "{area}");
     }

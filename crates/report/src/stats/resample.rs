@@ -1,7 +1,8 @@
-//! Seeded bootstrap over items, or over clusters of items that share a text (Efron & Tibshirani 1993; Field & Welsh
-//! 2007). The languages' items are translations of each other, so one draw serves all languages: what is hard in one
-//! language tends to be hard in the next, and an interval for their mean must know it. Intervals are expanded
-//! percentiles (Hesterberg 2015): the tails are taken so far out that the width is that of Student's t.
+//! Seeded bootstrap over items, or over clusters of items that share a text (Efron & Tibshirani
+//! 1993; Field & Welsh 2007). The languages' items are translations of each other, so one draw
+//! serves all languages: what is hard in one language tends to be hard in the next, and an
+//! interval for their mean must know it. Intervals are expanded percentiles (Hesterberg 2015):
+//! the tails are taken so far out that the width is that of Student's t.
 
 use super::{
     Estimate,
@@ -14,7 +15,8 @@ use super::{
 pub(crate) const RESAMPLES: usize = 2000;
 const SEED: u64 = 0x6c69_6e67_7561_6c69;
 
-/// SplitMix64 (Steele, Lea & Flood 2014): a whole generator in four lines, equal on every machine.
+/// SplitMix64 (Steele, Lea & Flood 2014): a whole generator in four lines, equal on every
+/// machine.
 pub(crate) struct SplitMix64(u64);
 
 impl SplitMix64 {
@@ -50,8 +52,8 @@ impl SplitMix64 {
     }
 }
 
-/// A statistic on the data themselves and on every draw of them. Sums and differences of two of one resampling are draw by
-/// draw, so that what they share cancels.
+/// A statistic on the data themselves and on every draw of them. Sums and differences of two of
+/// one resampling are draw by draw, so that what they share cancels.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Series {
     value: f64,
@@ -74,15 +76,25 @@ impl Series {
 
     /// `self - other`, draw by draw.
     pub(crate) fn minus(&self, other: &Self) -> Self {
-        let draws = self.draws.iter().zip(&other.draws).map(|(a, b)| a - b).collect();
-        Self { value: self.value - other.value, draws, units: self.units.min(other.units) }
+        let draws = self
+            .draws
+            .iter()
+            .zip(&other.draws)
+            .map(|(a, b)| a - b)
+            .collect();
+        Self {
+            value: self.value - other.value,
+            draws,
+            units: self.units.min(other.units),
+        }
     }
 
     /// The mean of several, draw by draw. `None` of none.
     pub(crate) fn mean_of<'a>(all: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
         let all: Vec<&Self> = all.into_iter().collect();
         let first = all.first()?;
-        let draws = (0..first.draws.len()).map(|draw| mean(all.iter().map(|series| series.draws[draw])));
+        let draws =
+            (0..first.draws.len()).map(|draw| mean(all.iter().map(|series| series.draws[draw])));
         Some(Self {
             value: mean(all.iter().map(|series| series.value)),
             draws: draws.collect(),
@@ -90,16 +102,25 @@ impl Series {
         })
     }
 
-    /// With its 95 % interval; draws in which the statistic is undefined are left out. `None`: undefined on the data
-    /// themselves, or in most draws.
+    /// With its 95 % interval; draws in which the statistic is undefined are left out. `None`:
+    /// undefined on the data themselves, or in most draws.
     pub(crate) fn estimate(&self) -> Option<Estimate> {
-        let mut draws: Vec<f64> = self.draws.iter().copied().filter(|draw| !draw.is_nan()).collect();
+        let mut draws: Vec<f64> = self
+            .draws
+            .iter()
+            .copied()
+            .filter(|draw| !draw.is_nan())
+            .collect();
         if self.value.is_nan() || draws.len() < self.draws.len().div_ceil(2) {
             return None;
         }
         draws.sort_by(f64::total_cmp);
         let tail = tail_of(self.units);
-        Some(Estimate { value: self.value, low: percentile(&draws, tail), high: percentile(&draws, 1.0 - tail) })
+        Some(Estimate {
+            value: self.value,
+            low: percentile(&draws, tail),
+            high: percentile(&draws, 1.0 - tail),
+        })
     }
 
     /// Standard deviation over the draws; NaN where the statistic is undefined in any.
@@ -108,8 +129,9 @@ impl Series {
     }
 }
 
-/// The share of draws outside each end: 0.025, less with few units. A plain percentile interval is too narrow twice over: it
-/// divides by n where t divides by n - 1, and has the normal's tails. NaN for fewer than two units.
+/// The share of draws outside each end: 0.025, less with few units. A plain percentile interval
+/// is too narrow twice over: it divides by n where t divides by n - 1, and has the normal's
+/// tails. NaN for fewer than two units.
 fn tail_of(units: usize) -> f64 {
     let n = units as f64;
     normal_below(-(n / (n - 1.0)).sqrt() * t_critical(n - 1.0))
@@ -143,8 +165,8 @@ struct ItemSet {
 }
 
 impl Resampling {
-    /// `items`: the item numbers of each language, and with which other items each shares a text. Languages with the same
-    /// numbers are drawn together, others apart.
+    /// `items`: the item numbers of each language, and with which other items each shares a
+    /// text. Languages with the same numbers are drawn together, others apart.
     pub(crate) fn new(items: &[(&[usize], &[Option<u64>])]) -> Self {
         let mut distinct: Vec<(&[usize], Vec<Groups>)> = Vec::new();
         let mut set_of = Vec::new();
@@ -162,12 +184,19 @@ impl Resampling {
             let clusters = Clusters::new(numbers.len(), groups);
             let draws = (0..RESAMPLES).map(|_| {
                 let counts = random.resample(clusters.count());
-                clusters.of_items().iter().map(|&cluster| counts[cluster]).collect()
+                clusters
+                    .of_items()
+                    .iter()
+                    .map(|&cluster| counts[cluster])
+                    .collect()
             });
             let draws = draws.collect();
             ItemSet { clusters, draws }
         });
-        Self { set_of, sets: sets.collect() }
+        Self {
+            set_of,
+            sets: sets.collect(),
+        }
     }
 
     /// Whether one draw serves all languages.
@@ -199,7 +228,11 @@ impl Resampling {
 
 /// Mean of `values`, item `i` counted `counts[i]` times.
 pub(crate) fn counted_mean<T: Copy + Into<f64>>(values: &[T], counts: &[u32]) -> f64 {
-    let sum: f64 = values.iter().zip(counts).map(|(&value, &count)| value.into() * f64::from(count)).sum();
+    let sum: f64 = values
+        .iter()
+        .zip(counts)
+        .map(|(&value, &count)| value.into() * f64::from(count))
+        .sum();
     let total: u64 = counts.iter().map(|&count| u64::from(count)).sum();
     sum / total as f64
 }
@@ -227,8 +260,16 @@ mod tests {
 
     #[test]
     fn tails_equal_scipy() {
-        for (units, expected) in [(8, 0.005_737_520_517), (10, 0.008_550_639_024), (500, 0.024_609_072_307)] {
-            assert!(near(tail_of(units), expected, 1e-9), "{units}: {}", tail_of(units));
+        for (units, expected) in [
+            (8, 0.005_737_520_517),
+            (10, 0.008_550_639_024),
+            (500, 0.024_609_072_307),
+        ] {
+            assert!(
+                near(tail_of(units), expected, 1e-9),
+                "{units}: {}",
+                tail_of(units)
+            );
         }
         assert!(tail_of(1).is_nan());
     }
@@ -237,9 +278,16 @@ mod tests {
     fn interval_of_one_language_is_near_numpy() {
         let (changes, items): (_, Vec<usize>) = (changes(), (0..40).collect());
         let resampling = Resampling::new(&[(&items, &[None; 40])]);
-        let found = resampling.series(0, |counts| counted_mean(&changes, counts)).estimate().expect("defined");
+        let found = resampling
+            .series(0, |counts| counted_mean(&changes, counts))
+            .estimate()
+            .expect("defined");
         // 200 000 draws of numpy at the same tails give 0.0 and 0.4; one item is 0.025
-        assert!(near(found.value, 0.2, 1e-12) && near(found.low, 0.0, 0.0251) && near(found.high, 0.4, 0.0251));
+        assert!(
+            near(found.value, 0.2, 1e-12)
+                && near(found.low, 0.0, 0.0251)
+                && near(found.high, 0.4, 0.0251)
+        );
         assert_ne!(found.low, found.value);
     }
 
@@ -249,14 +297,20 @@ mod tests {
         let (items, shifted): (Vec<usize>, Vec<usize>) = ((0..40).collect(), (1..41).collect());
         let error = |sets: [&[usize]; 2], signs: [f64; 2]| {
             let resampling = Resampling::new(&[(sets[0], &none), (sets[1], &none)]);
-            let each = [0, 1].map(|l| resampling.series(l, |counts| signs[l] * counted_mean(&changes, counts)));
+            let each = [0, 1]
+                .map(|l| resampling.series(l, |counts| signs[l] * counted_mean(&changes, counts)));
             Series::mean_of(&each).expect("two").standard_error()
         };
-        // together: the mean of two equal languages varies as one, and opposite languages cancel; apart: sqrt(2) less
+        // together: the mean of two equal languages varies as one, and opposite languages
+        // cancel; apart: sqrt(2) less
         let alone = (0.36_f64 / 40.0).sqrt();
         assert!(near(error([&items, &items], [1.0, 1.0]), alone, 0.004));
         assert!(error([&items, &items], [1.0, -1.0]) < 1e-12);
-        assert!(near(error([&items, &shifted], [1.0, 1.0]), alone / 2_f64.sqrt(), 0.004));
+        assert!(near(
+            error([&items, &shifted], [1.0, 1.0]),
+            alone / 2_f64.sqrt(),
+            0.004
+        ));
     }
 
     #[test]
@@ -267,7 +321,11 @@ mod tests {
         let resampling = Resampling::new(&[(&items, &pairs)]);
         let found = resampling.series(0, |counts| counted_mean(&changes, counts));
         // equal items in pairs: the error of 20 items, not of 40
-        assert!(near(found.standard_error(), (0.36_f64 / 20.0).sqrt(), 0.006), "{}", found.standard_error());
+        assert!(
+            near(found.standard_error(), (0.36_f64 / 20.0).sqrt(), 0.006),
+            "{}",
+            found.standard_error()
+        );
         assert_eq!(resampling.clusters(0).count(), 20);
     }
 
@@ -276,10 +334,21 @@ mod tests {
         let items: Vec<usize> = (0..10).collect();
         let run = |language| {
             let resampling = Resampling::new(&[(&items, &[None; 10]), (&items, &[None; 10])]);
-            resampling.series(language, |c| if language == 1 { f64::NAN } else { f64::from(c[0]) })
+            resampling.series(language, |c| {
+                if language == 1 {
+                    f64::NAN
+                } else {
+                    f64::from(c[0])
+                }
+            })
         };
         assert!(run(0).estimate().is_some() && run(1).estimate().is_none());
-        assert!(Series::mean_of(&[run(0), run(1)]).expect("two").estimate().is_none());
+        assert!(
+            Series::mean_of(&[run(0), run(1)])
+                .expect("two")
+                .estimate()
+                .is_none()
+        );
         assert_eq!(run(0), run(0));
     }
 }

@@ -1,13 +1,15 @@
-//! Made-up records of what is inside: English leads in the late layers of the lens, more so after tuning; the languages lie
-//! closer after it; the nulls lie where they should. Seeded, without any model.
+//! Made-up records of what is inside: English leads in the late layers of the lens, more so
+//! after tuning; the languages lie closer after it; the nulls lie where they should. Seeded,
+//! without any model.
 
 use std::collections::BTreeMap;
 
 use schema::{
     Language,
     inside::{
-        ChangeRecord, InterventionKind, InterventionRecord, LayerNeurons, LensKind, LensRecord, Measure, NeuronOverlap,
-        NeuronsRecord, PairRecord, PcaRecord, Pooling, SilencedKind, SilencingRecord, TunedLensRecord,
+        ChangeRecord, InterventionKind, InterventionRecord, LayerNeurons, LensKind, LensRecord,
+        Measure, NeuronOverlap, NeuronsRecord, PairRecord, PcaRecord, Pooling, SilencedKind,
+        SilencingRecord, TunedLensRecord,
     },
     run_folder::RunFolder,
 };
@@ -35,7 +37,10 @@ fn rise(layer: f64, centre: f64, width: f64) -> f64 {
 }
 
 fn place(language: Language) -> f64 {
-    Language::ALL.iter().position(|other| *other == language).unwrap_or(0) as f64
+    Language::ALL
+        .iter()
+        .position(|other| *other == language)
+        .unwrap_or(0) as f64
 }
 
 /// One language through the lens; `gain` is how much tuning has done.
@@ -52,16 +57,27 @@ pub(crate) fn lens(shape: &Inside, language: Language, gain: f64) -> Vec<LensRec
                 if dropped {
                     return Vec::new();
                 }
-                (0..=shape.layers).map(|layer| of(layer as f64 * reach + shift).clamp(0.0, 1.0) as f32).collect()
+                (0..=shape.layers)
+                    .map(|layer| of(layer as f64 * reach + shift).clamp(0.0, 1.0) as f32)
+                    .collect()
             };
             let strength = own * (1.0 - 0.025 * place(language));
             let english = |x: f64| strength * (hill(x, 24.0, 3.5, 0.16 + 0.14 * gain) + 1e-4);
             let own_language = |x: f64| strength * (0.42 + 0.12 * gain) * rise(x, 28.2, 0.5);
             let (shown_english, shown_own): (&dyn Fn(f64) -> f64, &dyn Fn(f64) -> f64) =
-                if language == Language::En { (&own_language, &own_language) } else { (&english, &own_language) };
+                if language == Language::En {
+                    (&own_language, &own_language)
+                } else {
+                    (&english, &own_language)
+                };
             records.push(LensRecord {
                 item,
-                gold: if item % 2 == 0 { "positive" } else { "negative" }.to_owned(),
+                gold: if item % 2 == 0 {
+                    "positive"
+                } else {
+                    "negative"
+                }
+                .to_owned(),
                 lens,
                 shared_tokens: if dropped { vec![17] } else { Vec::new() },
                 correct: curve(shown_own),
@@ -84,9 +100,14 @@ pub(crate) fn components(shape: &Inside, pooling: Pooling, gain: f64) -> Vec<Pca
     for layer in usize::from(pooling == Pooling::Last)..=shape.layers {
         for centred in [false, true] {
             let mut of_item = Random::new(5);
-            let meanings: Vec<[f64; 2]> =
-                (0..shape.items).map(|_| [2.0 * of_item.normal(), 1.1 * of_item.normal()]).collect();
-            let apart = if centred { 0.0 } else { 1.0 + 2.5 * (layer as f64 / shape.layers as f64 - 0.5).abs() * 2.0 };
+            let meanings: Vec<[f64; 2]> = (0..shape.items)
+                .map(|_| [2.0 * of_item.normal(), 1.1 * of_item.normal()])
+                .collect();
+            let apart = if centred {
+                0.0
+            } else {
+                1.0 + 2.5 * (layer as f64 / shape.layers as f64 - 0.5).abs() * 2.0
+            };
             let points = shape.languages.iter().map(|&language| {
                 let mut own = Random::new(900 + layer as u64 + 40 * place(language) as u64);
                 let angle = place(language) * 2.4;
@@ -111,14 +132,23 @@ pub(crate) fn components(shape: &Inside, pooling: Pooling, gain: f64) -> Vec<Pca
     records
 }
 
-fn level(measure: Measure, share: f64, far: f64, gain: f64, pooling: Pooling) -> (f64, Option<f64>) {
+fn level(
+    measure: Measure,
+    share: f64,
+    far: f64,
+    gain: f64,
+    pooling: Pooling,
+) -> (f64, Option<f64>) {
     let bump = (-((share - 0.6) / 0.25).powi(2)).exp();
     let longer = if pooling == Pooling::All { 1.0 } else { 0.35 };
     match measure {
         Measure::Pearson => (0.35 + (0.5 + 0.06 * gain) * bump - 0.02 * far, Some(0.002)),
         Measure::PearsonCentred => (0.3 + (0.42 + 0.08 * gain) * bump - 0.02 * far, Some(-0.001)),
         Measure::Cka => (0.15 + (0.5 + 0.07 * gain) * bump - 0.02 * far, Some(0.0)),
-        Measure::Retrieval => (((0.55 + 0.2 * gain) * bump - 0.03 * far).max(0.0), Some(0.002)),
+        Measure::Retrieval => (
+            ((0.55 + 0.2 * gain) * bump - 0.03 * far).max(0.0),
+            Some(0.002),
+        ),
         Measure::Cosine => (0.82 + 0.12 * bump - 0.005 * far, Some(0.8 + 0.06 * bump)),
         Measure::CosineCentred => (0.1 + (0.38 + 0.05 * gain) * bump - 0.01 * far, Some(0.0)),
         Measure::Centroid => (0.9 + 0.08 * far - 0.5 * bump + 0.1 * gain, None),
@@ -127,7 +157,12 @@ fn level(measure: Measure, share: f64, far: f64, gain: f64, pooling: Pooling) ->
 }
 
 fn pairs_of(languages: &[Language]) -> Vec<(Language, Language)> {
-    let of = |(place, &a): (usize, &Language)| languages[place + 1..].iter().map(move |&b| (a, b)).collect::<Vec<_>>();
+    let of = |(place, &a): (usize, &Language)| {
+        languages[place + 1..]
+            .iter()
+            .map(move |&b| (a, b))
+            .collect::<Vec<_>>()
+    };
     languages.iter().enumerate().flat_map(of).collect()
 }
 
@@ -138,7 +173,13 @@ pub(crate) fn pairs(shape: &Inside, pooling: Pooling, gain: f64) -> Vec<PairReco
         for measure in Measure::ALL {
             for (a, b) in pairs_of(shape.languages) {
                 let far = (place(a) - place(b)).abs().ln();
-                let (value, null) = level(measure, layer as f64 / shape.layers as f64, far, gain, pooling);
+                let (value, null) = level(
+                    measure,
+                    layer as f64 / shape.layers as f64,
+                    far,
+                    gain,
+                    pooling,
+                );
                 let has_interval = measure != Measure::Length;
                 records.push(PairRecord {
                     layer,
@@ -173,7 +214,11 @@ pub(crate) fn changes(shape: &Inside, pooling: Pooling, gain: f64) -> Vec<Change
             high: change + 0.03,
         }
     };
-    pairs(shape, pooling, 0.0).into_iter().zip(after).map(of).collect()
+    pairs(shape, pooling, 0.0)
+        .into_iter()
+        .zip(after)
+        .map(of)
+        .collect()
 }
 
 /// Both lenses' distances.
@@ -197,15 +242,23 @@ pub(crate) fn tuned_lens(shape: &Inside, gain: f64) -> Vec<TunedLensRecord> {
 /// Neurons: more of a language's own at both ends.
 pub(crate) fn neurons(shape: &Inside, gain: f64) -> NeuronsRecord {
     let neurons = 1536;
-    let mut selected: BTreeMap<Language, Vec<(usize, u32)>> =
-        shape.languages.iter().map(|language| (*language, Vec::new())).collect();
+    let mut selected: BTreeMap<Language, Vec<(usize, u32)>> = shape
+        .languages
+        .iter()
+        .map(|language| (*language, Vec::new()))
+        .collect();
     let layer = |layer: usize| {
         let x = layer as f64 / shape.layers as f64;
         let ends = 30.0 * (2.0 * x - 1.0).powi(2);
         let counts: BTreeMap<Language, usize> = shape
             .languages
             .iter()
-            .map(|&language| (language, (ends * (0.3 + 0.1 * place(language).sqrt()) + 2.0 - gain) as usize))
+            .map(|&language| {
+                (
+                    language,
+                    (ends * (0.3 + 0.1 * place(language).sqrt()) + 2.0 - gain) as usize,
+                )
+            })
             .collect();
         for (language, count) in &counts {
             let list = selected.entry(*language).or_default();
@@ -216,16 +269,41 @@ pub(crate) fn neurons(shape: &Inside, gain: f64) -> NeuronsRecord {
         let inactive = (200.0 - 2.0 * ends) as usize;
         let general = neurons - specific - related - inactive;
         let mean_entropy = 2.5 - 0.02 * ends;
-        LayerNeurons { layer, neurons, selected: counts, specific, related, general, inactive, mean_entropy }
+        LayerNeurons {
+            layer,
+            neurons,
+            selected: counts,
+            specific,
+            related,
+            general,
+            inactive,
+            mean_entropy,
+        }
     };
     let layers: Vec<LayerNeurons> = (1..=shape.layers).map(layer).collect();
     let overlap = pairs_of(shape.languages).into_iter().map(|(a, b)| {
         let jaccard = 0.42 / (1.0 + 0.35 * (place(a) - place(b)).abs());
-        NeuronOverlap { a, b, shared: (150.0 * jaccard) as usize, jaccard }
+        NeuronOverlap {
+            a,
+            b,
+            shared: (150.0 * jaccard) as usize,
+            jaccard,
+        }
     });
     let overlap = overlap.collect();
-    let tokens = shape.languages.iter().map(|language| (*language, 12_000)).collect();
-    NeuronsRecord { tokens, share: 0.01, threshold: 0.35, layers, overlap, selected }
+    let tokens = shape
+        .languages
+        .iter()
+        .map(|language| (*language, 12_000))
+        .collect();
+    NeuronsRecord {
+        tokens,
+        share: 0.01,
+        threshold: 0.35,
+        layers,
+        overlap,
+        selected,
+    }
 }
 
 /// Accuracy falls in the language whose neurons are off.
@@ -235,7 +313,11 @@ pub(crate) fn silencing(shape: &Inside, gain: f64) -> Vec<SilencingRecord> {
     for &silenced in shape.languages {
         for kind in [SilencedKind::Language, SilencedKind::Random] {
             for &asked in shape.languages {
-                let own = if silenced == asked && kind == SilencedKind::Language { -0.11 } else { -0.01 };
+                let own = if silenced == asked && kind == SilencedKind::Language {
+                    -0.11
+                } else {
+                    -0.01
+                };
                 let change = own + 0.012 * random.normal();
                 let accuracy_before = 0.62 + 0.05 * gain - 0.01 * place(asked);
                 records.push(SilencingRecord {
@@ -262,7 +344,11 @@ pub(crate) fn patching(shape: &Inside, gain: f64) -> Vec<InterventionRecord> {
     use InterventionKind::{PatchOther, PatchParallel, PatchSame, Steer, SteerRandom};
     let mut random = Random::new(78);
     let mut records = Vec::new();
-    for &language in shape.languages.iter().filter(|language| **language != Language::En) {
+    for &language in shape
+        .languages
+        .iter()
+        .filter(|language| **language != Language::En)
+    {
         for kind in [PatchParallel, PatchOther, PatchSame, Steer, SteerRandom] {
             for layer in 0..=shape.layers {
                 let takes = rise(layer as f64 / shape.layers as f64, 0.62 - 0.05 * gain, 0.05);
@@ -274,7 +360,11 @@ pub(crate) fn patching(shape: &Inside, gain: f64) -> Vec<InterventionRecord> {
                     SteerRandom => -0.01,
                 };
                 let change = size * takes + 0.006 * random.normal();
-                let before = if matches!(kind, PatchOther | PatchSame) { 0.42 } else { 0.58 };
+                let before = if matches!(kind, PatchOther | PatchSame) {
+                    0.42
+                } else {
+                    0.58
+                };
                 records.push(InterventionRecord {
                     language,
                     kind,
@@ -299,19 +389,43 @@ pub(crate) fn put_inside(run: &RunFolder, model: &str, shape: &Inside) {
     let file = |name: String| run.inside(model, &name);
     let task = shape.task;
     for &language in shape.languages {
-        put(&file(format!("lens.{task}.{language}.jsonl")), &lines(&lens(shape, language, gain)));
+        put(
+            &file(format!("lens.{task}.{language}.jsonl")),
+            &lines(&lens(shape, language, gain)),
+        );
     }
     for &pooling in shape.poolings {
-        put(&file(format!("pca.{task}.{pooling}.jsonl")), &lines(&components(shape, pooling, gain)));
-        put(&file(format!("pairs.{task}.{pooling}.jsonl")), &lines(&pairs(shape, pooling, gain)));
+        put(
+            &file(format!("pca.{task}.{pooling}.jsonl")),
+            &lines(&components(shape, pooling, gain)),
+        );
+        put(
+            &file(format!("pairs.{task}.{pooling}.jsonl")),
+            &lines(&pairs(shape, pooling, gain)),
+        );
         if model != "base" {
-            put(&file(format!("changes.{task}.{pooling}.jsonl")), &lines(&changes(shape, pooling, gain)));
+            put(
+                &file(format!("changes.{task}.{pooling}.jsonl")),
+                &lines(&changes(shape, pooling, gain)),
+            );
         }
     }
-    put(&file(format!("tuned-lens.{task}.jsonl")), &lines(&tuned_lens(shape, gain)));
-    put(&file(format!("tuned-lens.{task}.safetensors")), "not a record");
+    put(
+        &file(format!("tuned-lens.{task}.jsonl")),
+        &lines(&tuned_lens(shape, gain)),
+    );
+    put(
+        &file(format!("tuned-lens.{task}.safetensors")),
+        "not a record",
+    );
     let neurons = serde_json::to_string(&neurons(shape, gain)).expect("plain values");
     put(&file(format!("neurons.{task}.json")), &(neurons + "\n"));
-    put(&file(format!("silencing.{task}.jsonl")), &lines(&silencing(shape, gain)));
-    put(&file(format!("patching.{task}.jsonl")), &lines(&patching(shape, gain)));
+    put(
+        &file(format!("silencing.{task}.jsonl")),
+        &lines(&silencing(shape, gain)),
+    );
+    put(
+        &file(format!("patching.{task}.jsonl")),
+        &lines(&patching(shape, gain)),
+    );
 }

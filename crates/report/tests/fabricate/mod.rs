@@ -1,5 +1,5 @@
-//! A made-up run with known causes: the base model prefers some labels; one setting only moves that preference, the
-//! other separates the labels better. Seeded, without any model.
+//! A made-up run with known causes: the base model prefers some labels; one setting only moves
+//! that preference, the other separates the labels better. Seeded, without any model.
 #![allow(dead_code)] // each test file takes what it needs
 
 pub(crate) mod inside;
@@ -7,8 +7,8 @@ pub(crate) mod inside;
 use std::{collections::BTreeMap, fs, path::Path};
 
 use schema::{
-    AnswerRecord, LabelSet, Language, Scoring, Setting, StepRecord, ValidationRecord, record::TrainRecord,
-    run_folder::RunFolder,
+    AnswerRecord, LabelSet, Language, Scoring, Setting, StepRecord, ValidationRecord,
+    record::TrainRecord, run_folder::RunFolder,
 };
 
 /// Knuth's 64-bit linear congruential generator.
@@ -21,7 +21,10 @@ impl Random {
 
     /// In 0..1.
     pub(crate) fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1_u64 << 53) as f64
     }
 
@@ -49,17 +52,41 @@ pub(crate) struct Shape {
     pub(crate) items: usize,
 }
 
-pub(crate) const EMOTION: Shape = Shape { task: "emotion", labels: &["positive", "negative"], items: 40 };
-pub(crate) const SNLI: Shape = Shape { task: "snli", labels: &["entailment", "neutral", "contradiction"], items: 42 };
-pub(crate) const BASE: Mind = Mind { separation: 0.9, preference: 1.0, seed: 1 };
+pub(crate) const EMOTION: Shape = Shape {
+    task: "emotion",
+    labels: &["positive", "negative"],
+    items: 40,
+};
+pub(crate) const SNLI: Shape = Shape {
+    task: "snli",
+    labels: &["entailment", "neutral", "contradiction"],
+    items: 42,
+};
+pub(crate) const BASE: Mind = Mind {
+    separation: 0.9,
+    preference: 1.0,
+    seed: 1,
+};
 
 /// The answers of one model in one language.
-pub(crate) fn answers(shape: &Shape, language: Language, mind: Mind, adapter: Option<&str>) -> Vec<AnswerRecord> {
-    let place = Language::ALL.iter().position(|l| *l == language).expect("one of all") as u64;
+pub(crate) fn answers(
+    shape: &Shape,
+    language: Language,
+    mind: Mind,
+    adapter: Option<&str>,
+) -> Vec<AnswerRecord> {
+    let place = Language::ALL
+        .iter()
+        .position(|l| *l == language)
+        .expect("one of all") as u64;
     let (mut of_item, mut own) = (Random(7), Random(1000 * mind.seed + place));
     let preferences: Vec<f64> = {
         let mut of_language = Random(50 + place);
-        shape.labels.iter().map(|_| 1.3 * of_language.normal() * mind.preference).collect()
+        shape
+            .labels
+            .iter()
+            .map(|_| 1.3 * of_language.normal() * mind.preference)
+            .collect()
     };
     let skill = mind.separation * (1.6 - 0.06 * place as f64);
     let record = |item: usize| {
@@ -74,11 +101,20 @@ pub(crate) fn answers(shape: &Shape, language: Language, mind: Mind, adapter: Op
         let scores = softmax(&logits).into_iter().map(|share| mass * share);
         let prior = softmax(&preferences).into_iter().map(|share| 0.7 * share);
         let named = |values: Vec<f64>| -> BTreeMap<String, f64> {
-            shape.labels.iter().map(|label| (*label).to_owned()).zip(values).collect()
+            shape
+                .labels
+                .iter()
+                .map(|label| (*label).to_owned())
+                .zip(values)
+                .collect()
         };
         let scores = named(scores.collect());
         let best = scores.values().copied().fold(0.0, f64::max);
-        let chosen = *shape.labels.iter().find(|label| scores[**label] == best).expect("the best");
+        let chosen = *shape
+            .labels
+            .iter()
+            .find(|label| scores[**label] == best)
+            .expect("the best");
         AnswerRecord {
             model: "smollm2-135m-instruct".to_owned(),
             adapter: adapter.map(str::to_owned),
@@ -116,7 +152,10 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
 
 /// JSON Lines.
 pub(crate) fn lines<T: serde::Serialize>(records: &[T]) -> String {
-    records.iter().map(|record| serde_json::to_string(record).expect("plain values") + "\n").collect()
+    records
+        .iter()
+        .map(|record| serde_json::to_string(record).expect("plain values") + "\n")
+        .collect()
 }
 
 /// Writes a file, making its folder.
@@ -126,7 +165,13 @@ pub(crate) fn put(path: &Path, text: &str) {
 }
 
 /// Writes one model's answers in `languages`.
-pub(crate) fn put_answers(run: &RunFolder, model: &str, shape: &Shape, languages: &[Language], mind: Mind) {
+pub(crate) fn put_answers(
+    run: &RunFolder,
+    model: &str,
+    shape: &Shape,
+    languages: &[Language],
+    mind: Mind,
+) {
     let adapter = (model != "base").then_some(model);
     for &language in languages {
         let text = lines(&answers(shape, language, mind, adapter));
@@ -156,14 +201,19 @@ pub(crate) fn training(updates: usize, seed: u64) -> Vec<TrainRecord> {
         if step % (updates / 8) == 0 {
             let late = 0.25 * (step as f64 / updates as f64).powi(3);
             let loss = curve(step) + 0.08 + late;
-            records.push(TrainRecord::Validation(ValidationRecord { step, loss, best: loss < lowest }));
+            records.push(TrainRecord::Validation(ValidationRecord {
+                step,
+                loss,
+                best: loss < lowest,
+            }));
             lowest = lowest.min(loss);
         }
     }
     records
 }
 
-/// A whole run: two tasks, a setting of three seeds that separates better, and one that only moves the preference.
+/// A whole run: two tasks, a setting of three seeds that separates better, and one that only
+/// moves the preference.
 pub(crate) fn put_run(root: &Path, languages: &[Language]) -> RunFolder {
     let run = RunFolder::new(root);
     let better: Setting = "zh/de=>en".parse().expect("a setting");
@@ -172,15 +222,38 @@ pub(crate) fn put_run(root: &Path, languages: &[Language]) -> RunFolder {
     put_answers(&run, "base", &SNLI, languages, BASE);
     for seed in 1..=3 {
         let adapter = format!("emotion.{}.seed{seed}", better.slug());
-        let mind = Mind { separation: 1.9, preference: 0.7, seed: 1 + seed };
+        let mind = Mind {
+            separation: 1.9,
+            preference: 0.7,
+            seed: 1 + seed,
+        };
         put_answers(&run, &adapter, &EMOTION, languages, mind);
         put(&run.train_log(&adapter), &lines(&training(240, seed)));
         if seed == 1 {
-            put_answers(&run, &adapter, &SNLI, languages, Mind { separation: 1.2, ..mind });
+            put_answers(
+                &run,
+                &adapter,
+                &SNLI,
+                languages,
+                Mind {
+                    separation: 1.2,
+                    ..mind
+                },
+            );
         }
     }
     let adapter = format!("emotion.{}.seed1", moved.slug());
-    put_answers(&run, &adapter, &EMOTION, languages, Mind { preference: 0.15, seed: 9, ..BASE });
+    put_answers(
+        &run,
+        &adapter,
+        &EMOTION,
+        languages,
+        Mind {
+            preference: 0.15,
+            seed: 9,
+            ..BASE
+        },
+    );
     put(&run.train_log(&adapter), &lines(&training(240, 9)));
     put(&run.manifest(), &manifest());
     run

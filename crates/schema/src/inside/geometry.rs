@@ -6,46 +6,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::Language;
 
-/// Two principal components of one layer, fitted on all languages together: a line of `pca.<task>.<pooling>.jsonl`. Where
-/// no state differs from another (the embedding of a last token that all prompts share) there is none.
+/// Two principal components of one layer, fitted on all languages together: a line of
+/// `pca.<task>.<pooling>.jsonl`. Where no state differs from another (the embedding of a last
+/// token that all prompts share) there is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PcaRecord {
     /// The layer.
     pub layer: usize,
-    /// Whether each language's own mean was taken out before the fit, so that no component tells languages apart by it.
+    /// Whether each language's own mean was taken out before the fit, so that no component
+    /// tells languages apart by it.
     pub centred: bool,
     /// Share of the variance of all rows that each component explains.
     pub explained: [f64; 2],
     /// Indices of the items, in the order of `points`; the same in every language.
     pub items: Vec<usize>,
-    /// One point for each item. A component's sign is such that the entry of its axis that is largest in size is positive.
+    /// One point for each item. A component's sign is such that the entry of its axis that is
+    /// largest in size is positive.
     pub points: BTreeMap<Language, Vec<[f32; 2]>>,
 }
 
-/// A measure of two languages on the same items. Where it is undefined, since states or lengths do not vary, there is no
-/// record of it.
+/// A measure of two languages on the same items. Where it is undefined, since states or lengths
+/// do not vary, there is no record of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
-    /// Pearson's correlation of the first component of the joint fit (tables 8-11). -1 to 1. A component is one for all
-    /// languages, so that its sign and its scale do not matter.
+    /// Pearson's correlation of the first component of the joint fit (tables 8-11). -1 to 1. A
+    /// component is one for all languages, so that its sign and its scale do not matter.
     Pearson,
     /// The same with each language's mean taken out before the fit.
     PearsonCentred,
-    /// Debiased linear CKA (arXiv 2010.15327). -1 to 1; 0 is expected of unrelated states, 1 of a turned, scaled or moved copy.
+    /// Debiased linear CKA (arXiv 2010.15327). -1 to 1; 0 is expected of unrelated states, 1 of
+    /// a turned, scaled or moved copy.
     Cka,
-    /// Share of items whose parallel is nearer, by cosine, than any other item in either direction (MEXA, arXiv 2410.05873);
-    /// an equal cosine is not nearer. It falls with the number of items.
+    /// Share of items whose parallel is nearer, by cosine, than any other item in either
+    /// direction (MEXA, arXiv 2410.05873); an equal cosine is not nearer. It falls with the
+    /// number of items.
     Retrieval,
     /// Mean cosine of parallel items; `null` is that of items that are not parallel.
     Cosine,
     /// The same with each language's mean taken out.
     CosineCentred,
-    /// Distance of the two means through the root mean square distance of items from their own language's mean. The squared
-    /// distance is taken without its upward bias; where that is below 0, so is this.
+    /// Distance of the two means through the root mean square distance of items from their own
+    /// language's mean. The squared distance is taken without its upward bias; where that is
+    /// below 0, so is this.
     Centroid,
-    /// Share of the variance of the parallel cosines that the logarithms of both prompts' lengths in tokens explain
-    /// (arXiv 2605.07345), adjusted so that 0 is expected of lengths that explain nothing. At most 1.
+    /// Share of the variance of the parallel cosines that the logarithms of both prompts'
+    /// lengths in tokens explain (arXiv 2605.07345), adjusted so that 0 is expected of lengths
+    /// that explain nothing. At most 1.
     Length,
 }
 
@@ -91,19 +98,21 @@ pub struct PairRecord {
     pub measure: Measure,
     /// Its value.
     pub value: f64,
-    /// 95 % interval, items taken for a sample: Fisher's for the correlations, with the fit held; Wilson's for retrieval,
-    /// each item's rivals held; by a jackknife over items for the others. `None` where there is none.
+    /// 95 % interval, items taken for a sample: Fisher's for the correlations, with the fit
+    /// held; Wilson's for retrieval, each item's rivals held; by a jackknife over items for the
+    /// others. `None` where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// Its upper end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
-    /// Mean of the measure with the items of one language permuted (of [`Measure::Length`], the lengths); `None` for the
-    /// distance of the means, which no permutation changes.
+    /// Mean of the measure with the items of one language permuted (of [`Measure::Length`], the
+    /// lengths); `None` for the distance of the means, which no permutation changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub null: Option<f64>,
-    /// Share of the permutations whose measure is at least the value (of the correlations: in size, whatever the sign), the
-    /// value itself among them. The components need no new fit, since it does not depend on which rows are parallel.
+    /// Share of the permutations whose measure is at least the value (of the correlations: in
+    /// size, whatever the sign), the value itself among them. The components need no new fit,
+    /// since it does not depend on which rows are parallel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p: Option<f64>,
 }
@@ -123,8 +132,8 @@ pub struct ChangeRecord {
     pub before: f64,
     /// With the adapter.
     pub after: f64,
-    /// 95 % interval of after minus before, by a jackknife in which both are without the same item; each fit is held, and
-    /// for retrieval each item's rivals.
+    /// 95 % interval of after minus before, by a jackknife in which both are without the same
+    /// item; each fit is held, and for retrieval each item's rivals.
     pub low: f64,
     /// Its upper end.
     pub high: f64,

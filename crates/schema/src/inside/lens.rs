@@ -12,9 +12,10 @@ pub enum LensKind {
     Tuned,
 }
 
-/// One question through the lens at its last token: a line of `lens.<task>.<language>.jsonl`. Each curve has L + 1 values,
-/// one a layer. A probability is a sum over the tokens that speak for a label by the paper's rule (every vocabulary entry
-/// that is a beginning of the word); tokens that speak for two labels count once in a sum over labels.
+/// One question through the lens at its last token: a line of `lens.<task>.<language>.jsonl`.
+/// Each curve has L + 1 values, one a layer. A probability is a sum over the tokens that speak
+/// for a label by the paper's rule (every vocabulary entry that is a beginning of the word);
+/// tokens that speak for two labels count once in a sum over labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LensRecord {
     /// Index of the item in its file, from 0.
@@ -23,8 +24,9 @@ pub struct LensRecord {
     pub gold: String,
     /// Which lens.
     pub lens: LensKind,
-    /// Tokens that speak for the gold label both in the language and in English. If there are any the item is dropped, as
-    /// the paper does, and its curves are empty: the two curves could not be told apart. Never in English itself.
+    /// Tokens that speak for the gold label both in the language and in English. If there are
+    /// any the item is dropped, as the paper does, and its curves are empty: the two curves
+    /// could not be told apart. Never in English itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared_tokens: Vec<u32>,
     /// Probability of the right answer in the question's language (the paper's orange curve).
@@ -46,8 +48,8 @@ impl LensRecord {
     }
 }
 
-/// How far a lens is from the model's own last distribution on text that no translator was trained on: a line of
-/// `tuned-lens.<task>.jsonl`.
+/// How far a lens is from the model's own last distribution on text that no translator was
+/// trained on: a line of `tuned-lens.<task>.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TunedLensRecord {
     /// The layer.

@@ -6,17 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::Language;
 
-/// One model's neurons: `neurons.<task>.json`. A neuron is one of the F values between gate and down projection of a block;
-/// it is active on a token where its gate is above 0.
+/// One model's neurons: `neurons.<task>.json`. A neuron is one of the F values between gate and
+/// down projection of a block; it is active on a token where its gate is above 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NeuronsRecord {
     /// Question tokens of each language that were looked at.
     pub tokens: BTreeMap<Language, u64>,
-    /// Share of all neurons that were asked for as language-specific: those of lowest entropy (LAPE, arXiv 2402.16438) of
-    /// the ones that are active in any language; fewer where these are fewer.
+    /// Share of all neurons that were asked for as language-specific: those of lowest entropy
+    /// (LAPE, arXiv 2402.16438) of the ones that are active in any language; fewer where these
+    /// are fewer.
     pub share: f64,
-    /// Activation probability above which a neuron counts as active in a language: the 95th percentile of those of all
-    /// neurons in all languages.
+    /// Activation probability above which a neuron counts as active in a language: the 95th
+    /// percentile of those of all neurons in all languages.
     pub threshold: f64,
     /// By block, from 1.
     pub layers: Vec<LayerNeurons>,
@@ -43,8 +44,8 @@ pub struct LayerNeurons {
     pub general: usize,
     /// In none.
     pub inactive: usize,
-    /// Mean entropy of the activation probabilities over languages, bits, of the neurons that any token activates; 0 where
-    /// there are none.
+    /// Mean entropy of the activation probabilities over languages, bits, of the neurons that
+    /// any token activates; 0 where there are none.
     pub mean_entropy: f64,
 }
 

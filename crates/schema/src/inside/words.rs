@@ -1,4 +1,5 @@
-//! What may be looked at and how tokens become one vector, as recipes, files and records write it.
+//! What may be looked at and how tokens become one vector, as recipes, files and records write
+//! it.
 
 use std::{fmt, str::FromStr};
 
@@ -10,12 +11,14 @@ use crate::task::UnknownWord;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
-    /// Mean over every token: exemplars and what the tokenizer puts in front are among them. The paper's.
+    /// Mean over every token: exemplars and what the tokenizer puts in front are among them.
+    /// The paper's.
     All,
-    /// Mean over the tokens in which the prompts of a file differ: after their longest common beginning, before their
-    /// longest common ending.
+    /// Mean over the tokens in which the prompts of a file differ: after their longest common
+    /// beginning, before their longest common ending.
     Question,
-    /// As `Question`, each token weighted by its place among them, from 1 (MEXA, arXiv 2410.05873).
+    /// As `Question`, each token weighted by its place among them, from 1 (MEXA, arXiv
+    /// 2410.05873).
     Weighted,
     /// The last token of the prompt, from which the answer is predicted.
     Last,
@@ -43,8 +46,13 @@ impl FromStr for Pooling {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        let found = Self::ALL.into_iter().find(|pooling| pooling.to_string() == text);
-        found.ok_or_else(|| UnknownWord { word: text.to_owned(), known: Self::WORDS })
+        let found = Self::ALL
+            .into_iter()
+            .find(|pooling| pooling.to_string() == text);
+        found.ok_or_else(|| UnknownWord {
+            word: text.to_owned(),
+            known: Self::WORDS,
+        })
     }
 }
 
@@ -56,11 +64,13 @@ pub enum Analysis {
     Lens,
     /// A lens with a trained translator for each layer (arXiv 2303.08112).
     TunedLens,
-    /// Two principal components and Pearson's correlation of the first between languages (figures 2 and 4, tables 8-11).
+    /// Two principal components and Pearson's correlation of the first between languages
+    /// (figures 2 and 4, tables 8-11).
     Pca,
     /// CKA, retrieval, cosines and distances between languages.
     Alignment,
-    /// Neurons by the languages that activate them (LAPE, arXiv 2402.16438; classes of arXiv 2505.21505).
+    /// Neurons by the languages that activate them (LAPE, arXiv 2402.16438; classes of arXiv
+    /// 2505.21505).
     Neurons,
     /// What switching a language's neurons off does to answers.
     Silencing,
@@ -70,10 +80,25 @@ pub enum Analysis {
 
 impl Analysis {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Lens, Self::TunedLens, Self::Pca, Self::Alignment, Self::Neurons, Self::Silencing, Self::Patching];
+    pub const ALL: [Self; 7] = [
+        Self::Lens,
+        Self::TunedLens,
+        Self::Pca,
+        Self::Alignment,
+        Self::Neurons,
+        Self::Silencing,
+        Self::Patching,
+    ];
     /// Every analysis, as it is written.
-    pub const WORDS: &[&str] = &["lens", "tuned-lens", "pca", "alignment", "neurons", "silencing", "patching"];
+    pub const WORDS: &[&str] = &[
+        "lens",
+        "tuned-lens",
+        "pca",
+        "alignment",
+        "neurons",
+        "silencing",
+        "patching",
+    ];
 }
 
 impl fmt::Display for Analysis {
@@ -94,8 +119,13 @@ impl FromStr for Analysis {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        let found = Self::ALL.into_iter().find(|analysis| analysis.to_string() == text);
-        found.ok_or_else(|| UnknownWord { word: text.to_owned(), known: Self::WORDS })
+        let found = Self::ALL
+            .into_iter()
+            .find(|analysis| analysis.to_string() == text);
+        found.ok_or_else(|| UnknownWord {
+            word: text.to_owned(),
+            known: Self::WORDS,
+        })
     }
 }
 
@@ -107,13 +137,27 @@ mod tests {
     fn words_are_read_as_they_are_written() {
         for analysis in Analysis::ALL {
             assert_eq!(analysis.to_string().parse::<Analysis>(), Ok(analysis));
-            assert_eq!(serde_json::to_value(analysis).expect("a word"), analysis.to_string());
+            assert_eq!(
+                serde_json::to_value(analysis).expect("a word"),
+                analysis.to_string()
+            );
         }
         for pooling in Pooling::ALL {
             assert_eq!(pooling.to_string().parse::<Pooling>(), Ok(pooling));
-            assert_eq!(serde_json::to_value(pooling).expect("a word"), pooling.to_string());
+            assert_eq!(
+                serde_json::to_value(pooling).expect("a word"),
+                pooling.to_string()
+            );
         }
-        assert!(Analysis::WORDS.iter().all(|word| word.parse::<Analysis>().is_ok()));
-        assert!(Pooling::WORDS.iter().all(|word| word.parse::<Pooling>().is_ok()));
+        assert!(
+            Analysis::WORDS
+                .iter()
+                .all(|word| word.parse::<Analysis>().is_ok())
+        );
+        assert!(
+            Pooling::WORDS
+                .iter()
+                .all(|word| word.parse::<Pooling>().is_ok())
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! `[train.build]`: how translation pairs are made of the files. The defaults are what the paper did; the controls are
-//! what it lacks. Never here: making them (crate `data`).
+//! `[train.build]`: how translation pairs are made of the files. The defaults are what the
+//! paper did; the controls are what it lacks. Never here: making them (crate `data`).
 
 use serde::{Deserialize, Serialize};
 
@@ -21,13 +21,16 @@ words! {
 }
 
 words! {
-    /// A condition that differs from question translation in one thing, to show that this thing matters.
+    /// A condition that differs from question translation in one thing, to show that this thing
+    /// matters.
     Control {
         /// Question translation.
         None "none",
-        /// Targets are exchanged among the pairs of one source language: every pair has a wrong one.
+        /// Targets are exchanged among the pairs of one source language: every pair has a wrong
+        /// one.
         Shuffled "shuffled",
-        /// The target is the source question itself, and the instruction names its language twice.
+        /// The target is the source question itself, and the instruction names its language
+        /// twice.
         Copy "copy",
         /// The target is the question with its answer, as an exemplar shows it.
         Answers "answers",
@@ -49,7 +52,8 @@ words! {
 words! {
     /// What the validation split divides.
     Split {
-        /// Pairs, as the paper's tool does: a question may be learnt in one language and validated in another.
+        /// Pairs, as the paper's tool does: a question may be learnt in one language and
+        /// validated in another.
         Pairs "pairs",
         /// Questions: all pairs of one question are on the same side.
         Questions "questions",
@@ -69,16 +73,17 @@ pub struct BuildRecipe {
     pub remove_overlap: Removal,
     /// Which pairs are taken out because an earlier item of their file is the same.
     pub remove_duplicates: Removal,
-    /// Least similarity of what is nearly the same, above 0 and at most 1: the share of common n-grams
-    /// (`data::overlap`).
+    /// Least similarity of what is nearly the same, above 0 and at most 1: the share of common
+    /// n-grams (`data::overlap`).
     pub similarity: f64,
     /// What the validation split divides.
     pub split: Split,
 }
 
 impl BuildRecipe {
-    /// The paper's pairs, and that none of them holds a test question: the released data has none that does, so this
-    /// changes nothing there. Its one duplicate item (of 10,000) is kept, as the paper kept it.
+    /// The paper's pairs, and that none of them holds a test question: the released data has
+    /// none that does, so this changes nothing there. Its one duplicate item (of 10,000) is
+    /// kept, as the paper kept it.
     pub fn paper() -> Self {
         Self {
             template: Template::paper(),

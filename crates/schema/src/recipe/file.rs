@@ -1,5 +1,5 @@
-//! The recipe as written: the TOML file's values and the `--set` overrides in one tree, each value with its line.
-//! Never here: which keys there are and what they may hold (`check`).
+//! The recipe as written: the TOML file's values and the `--set` overrides in one tree, each
+//! value with its line. Never here: which keys there are and what they may hold (`check`).
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,8 @@ pub(super) type Table = BTreeMap<String, Entry>;
 pub(super) struct Entry {
     pub(super) value: Value,
     pub(super) origin: Origin,
-    /// What was typed after `--set key=`: a key that wants text takes `2024` as text, without quotes.
+    /// What was typed after `--set key=`: a key that wants text takes `2024` as text, without
+    /// quotes.
     pub(super) typed: Option<String>,
 }
 
@@ -54,21 +55,48 @@ pub(super) enum Value {
 
 impl RecipeFile {
     pub(super) fn read(path: &Path, overrides: &[(String, String)]) -> Result<Self, RecipeError> {
-        let bytes = fs::read(path).map_err(|source| RecipeError::Read { path: path.to_owned(), source })?;
+        let bytes = fs::read(path).map_err(|source| RecipeError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(&error.as_bytes()[..valid]);
-            syntax_error(path, &text, valid, "a byte that is not UTF-8; save the file as UTF-8")
+            syntax_error(
+                path,
+                &text,
+                valid,
+                "a byte that is not UTF-8; save the file as UTF-8",
+            )
         })?;
         Self::parse(path, &text, overrides)
     }
 
-    pub(super) fn parse(path: &Path, text: &str, overrides: &[(String, String)]) -> Result<Self, RecipeError> {
-        let document = DeTable::parse(text)
-            .map_err(|error| syntax_error(path, text, error.span().unwrap_or_default().start, error.message()))?;
+    pub(super) fn parse(
+        path: &Path,
+        text: &str,
+        overrides: &[(String, String)],
+    ) -> Result<Self, RecipeError> {
+        let document = DeTable::parse(text).map_err(|error| {
+            syntax_error(
+                path,
+                text,
+                error.span().unwrap_or_default().start,
+                error.message(),
+            )
+        })?;
         let lines = Lines::of(text);
-        let table = convert_table(document.into_inner(), &|span| Origin::Line(lines.number(span.start)), 0);
-        let mut file = Self { path: path.to_owned(), table, overrides: Vec::new(), problems: Vec::new() };
+        let table = convert_table(
+            document.into_inner(),
+            &|span| Origin::Line(lines.number(span.start)),
+            0,
+        );
+        let mut file = Self {
+            path: path.to_owned(),
+            table,
+            overrides: Vec::new(),
+            problems: Vec::new(),
+        };
         for (key, value) in overrides {
             file.apply(key.trim(), value);
         }
@@ -99,7 +127,13 @@ impl RecipeFile {
             match &mut entry.value {
                 Value::Table(inner) => table = inner,
                 _ => {
-                    return self.refuse(key, &format!("no such key; `{}` is no section", sections[..=depth].join(".")));
+                    return self.refuse(
+                        key,
+                        &format!(
+                            "no such key; `{}` is no section",
+                            sections[..=depth].join(".")
+                        ),
+                    );
                 }
             }
         }
@@ -117,14 +151,29 @@ fn convert_override(typed: &str) -> Entry {
         Ok(value) => convert(value.into_inner(), &|_| Origin::Set, 1),
         Err(_) => Value::Text(typed.to_owned()),
     };
-    Entry { value, origin: Origin::Set, typed: Some(typed.to_owned()) }
+    Entry {
+        value,
+        origin: Origin::Set,
+        typed: Some(typed.to_owned()),
+    }
 }
 
-fn convert_table(table: DeTable<'_>, origin: &dyn Fn(Range<usize>) -> Origin, depth: usize) -> Table {
+fn convert_table(
+    table: DeTable<'_>,
+    origin: &dyn Fn(Range<usize>) -> Origin,
+    depth: usize,
+) -> Table {
     let entry = |(key, value): (Spanned<DeString<'_>>, Spanned<DeValue<'_>>)| {
         let origin_here = origin(key.span());
         let value = convert(value.into_inner(), origin, depth + 1);
-        (key.into_inner().into_owned(), Entry { value, origin: origin_here, typed: None })
+        (
+            key.into_inner().into_owned(),
+            Entry {
+                value,
+                origin: origin_here,
+                typed: None,
+            },
+        )
     };
     table.into_iter().map(entry).collect()
 }
@@ -142,7 +191,9 @@ fn convert(value: DeValue<'_>, origin: &dyn Fn(Range<usize>) -> Origin, depth: u
         },
         DeValue::Boolean(switch) => Value::Switch(switch),
         DeValue::Datetime(_) => Value::Other("a date"),
-        DeValue::Array(_) | DeValue::Table(_) if depth >= DEEPEST => Value::Other("a deeply nested value"),
+        DeValue::Array(_) | DeValue::Table(_) if depth >= DEEPEST => {
+            Value::Other("a deeply nested value")
+        }
         DeValue::Array(list) => {
             let entry = |item: Spanned<DeValue<'_>>| Entry {
                 origin: origin(item.span()),
@@ -158,9 +209,17 @@ fn convert(value: DeValue<'_>, origin: &dyn Fn(Range<usize>) -> Origin, depth: u
 fn syntax_error(path: &Path, text: &str, offset: usize, message: &str) -> RecipeError {
     let lines = Lines::of(text);
     let line = lines.number(offset);
-    let column = text.get(lines.0[line - 1]..offset).map_or(0, |before| before.chars().count()) + 1;
+    let column = text
+        .get(lines.0[line - 1]..offset)
+        .map_or(0, |before| before.chars().count())
+        + 1;
     let message = Problem::new("", message, Origin::Absent).message;
-    RecipeError::Syntax { path: path.to_owned(), line, column, message }
+    RecipeError::Syntax {
+        path: path.to_owned(),
+        line,
+        column,
+        message,
+    }
 }
 
 /// Byte offsets at which lines begin.
@@ -168,7 +227,11 @@ struct Lines(Vec<usize>);
 
 impl Lines {
     fn of(text: &str) -> Self {
-        Self([0].into_iter().chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+        Self(
+            [0].into_iter()
+                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+                .collect(),
+        )
     }
 
     /// Line of a byte, from 1.

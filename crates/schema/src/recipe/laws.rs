@@ -23,14 +23,20 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 fn any_tasks() -> impl Strategy<Value = Vec<String>> {
-    subsequence(EvalRecipe::TASKS, 1..=3).prop_map(|tasks| tasks.iter().map(|task| (*task).to_owned()).collect())
+    subsequence(EvalRecipe::TASKS, 1..=3)
+        .prop_map(|tasks| tasks.iter().map(|task| (*task).to_owned()).collect())
 }
 
 fn any_setting() -> impl Strategy<Value = Setting> {
-    subsequence(Language::ALL, 2..5).prop_shuffle().prop_map(|mut languages| {
-        let target = languages.remove(0);
-        Setting { sources: languages, target }
-    })
+    subsequence(Language::ALL, 2..5)
+        .prop_shuffle()
+        .prop_map(|mut languages| {
+            let target = languages.remove(0);
+            Setting {
+                sources: languages,
+                target,
+            }
+        })
 }
 
 fn any_count() -> impl Strategy<Value = usize> {
@@ -209,14 +215,20 @@ proptest! {
 fn every_key_is_taken_and_rendered() {
     for key in KEYS {
         let sets = [((*key).to_owned(), "{ a = 1 }".to_owned())];
-        let error = Recipe::parse(Path::new("r.toml"), "", &sets).expect_err("no value of any key").to_string();
-        assert!(error.contains(&format!("{key}: must be ")), "{key} is known, but nobody reads it:\n{error}");
+        let error = Recipe::parse(Path::new("r.toml"), "", &sets)
+            .expect_err("no value of any key")
+            .to_string();
+        assert!(
+            error.contains(&format!("{key}: must be ")),
+            "{key} is known, but nobody reads it:\n{error}"
+        );
     }
     let text = "model = 'm'\ndata.dir = 'd'\ntrain = { settings = ['zh=>en'], tasks = ['paws'] }\neval.tasks = ['paws']\nanalyse = {}";
     let rendered = parse_here(text).expect("a good recipe").render();
     for key in KEYS.iter().filter(|key| **key != "seed") {
         let last = key.rsplit('.').next().expect("a name");
-        let stands = |line: &str| line.trim_start_matches("# ").split([' ', ':']).next() == Some(last);
+        let stands =
+            |line: &str| line.trim_start_matches("# ").split([' ', ':']).next() == Some(last);
         assert!(rendered.lines().any(stands), "{key} is not in\n{rendered}");
     }
 }
@@ -224,8 +236,7 @@ fn every_key_is_taken_and_rendered() {
 #[test]
 // long: the whole text
 fn a_rendered_recipe_by_eye() {
-    let text =
-        "model = 'm'\ndata.dir = 'd'\ntrain = { settings = ['zh/de=>en'], tasks = ['snli'] }\neval.tasks = ['paws']";
+    let text = "model = 'm'\ndata.dir = 'd'\ntrain = { settings = ['zh/de=>en'], tasks = ['snli'] }\neval.tasks = ['paws']";
     let sets = [("eval.limit".to_owned(), "5".to_owned())];
     let recipe = Recipe::parse(Path::new("r.toml"), text, &sets).expect("a good recipe");
     assert_eq!(

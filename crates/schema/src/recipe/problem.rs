@@ -1,4 +1,5 @@
-//! What can be wrong with a recipe, and the suggestion for a misspelt word. Never here: deciding what is wrong.
+//! What can be wrong with a recipe, and the suggestion for a misspelt word. Never here:
+//! deciding what is wrong.
 
 use std::{
     fmt, io,
@@ -73,7 +74,11 @@ pub struct Problem {
 impl Problem {
     /// Keeps key and message on one line, whatever the file holds.
     pub(super) fn new(key: &str, message: &str, origin: Origin) -> Self {
-        Self { key: shorten(key), message: message.chars().flat_map(escape_control).collect(), origin }
+        Self {
+            key: shorten(key),
+            message: message.chars().flat_map(escape_control).collect(),
+            origin,
+        }
     }
 }
 
@@ -91,7 +96,11 @@ impl fmt::Display for Problem {
 /// A foreign word for use in a message: on one line, at most 60 characters of it.
 pub(super) fn shorten(text: &str) -> String {
     let head: String = text.chars().take(60).flat_map(escape_control).collect();
-    if text.chars().nth(60).is_some() { format!("{head}...") } else { head }
+    if text.chars().nth(60).is_some() {
+        format!("{head}...")
+    } else {
+        head
+    }
 }
 
 fn escape_control(c: char) -> impl Iterator<Item = char> {

@@ -1,11 +1,13 @@
-//! The checked recipe as TOML, every default written out: what `check` prints and a run records.
-//! Never here: reading it back (`file`, `check`).
+//! The checked recipe as TOML, every default written out: what `check` prints and a run
+//! records. Never here: reading it back (`file`, `check`).
 
 use std::{fmt::Display, path::Path};
 
 use toml::Value;
 
-use super::{AnalyseRecipe, BuildRecipe, EvalRecipe, LanguageRecipe, LoraRecipe, Recipe, TrainRecipe};
+use super::{
+    AnalyseRecipe, BuildRecipe, EvalRecipe, LanguageRecipe, LoraRecipe, Recipe, TrainRecipe,
+};
 use crate::Language;
 
 /// See [`Recipe::render`].
@@ -50,7 +52,10 @@ fn render_train(page: &mut Page, train: &TrainRecipe) {
     page.number("epochs", train.epochs);
     page.optional("max_steps", train.max_steps, "`epochs` decides");
     page.line(&format!("batch_size = {}", train.batch_size));
-    page.line(&format!("micro_batch_tokens = {}", train.micro_batch_tokens));
+    page.line(&format!(
+        "micro_batch_tokens = {}",
+        train.micro_batch_tokens
+    ));
     page.word_or_switch("activation_checkpointing", train.activation_checkpointing);
     page.number("learning_rate", train.learning_rate);
     page.text("schedule", train.schedule);
@@ -61,8 +66,15 @@ fn render_train(page: &mut Page, train: &TrainRecipe) {
     page.line(&format!("eval_steps = {}", train.eval_steps));
     page.line(&format!("save_steps = {}", train.save_steps));
     page.line(&format!("cutoff_len = {}", train.cutoff_len));
-    let BuildRecipe { template, directions, control, remove_overlap, remove_duplicates, similarity, split } =
-        &train.build;
+    let BuildRecipe {
+        template,
+        directions,
+        control,
+        remove_overlap,
+        remove_duplicates,
+        similarity,
+        split,
+    } = &train.build;
     page.line("\n[train.build]");
     page.text("template", template);
     page.text("directions", directions);
@@ -71,7 +83,12 @@ fn render_train(page: &mut Page, train: &TrainRecipe) {
     page.text("remove_duplicates", remove_duplicates);
     page.number("similarity", *similarity);
     page.text("split", split);
-    let LoraRecipe { rank, alpha, dropout, targets } = &train.lora;
+    let LoraRecipe {
+        rank,
+        alpha,
+        dropout,
+        targets,
+    } = &train.lora;
     page.line("\n[train.lora]");
     page.line(&format!("rank = {rank}"));
     page.number("alpha", *alpha);
@@ -84,10 +101,18 @@ fn render_eval(page: &mut Page, eval: &EvalRecipe) {
     page.list("tasks", &eval.tasks);
     page.languages(&eval.languages);
     page.list("labels", &eval.labels);
-    page.optional("scoring", eval.scoring.map(quote), "each task's own, or prefix");
+    page.optional(
+        "scoring",
+        eval.scoring.map(quote),
+        "each task's own, or prefix",
+    );
     page.text("scorers", eval.scorers);
     page.line(&format!("greedy = {}", eval.greedy));
-    page.optional("protocol", eval.protocol.map(quote), "defective gold words are refused");
+    page.optional(
+        "protocol",
+        eval.protocol.map(quote),
+        "defective gold words are refused",
+    );
     match eval.few_shot.as_slice() {
         [] => page.line("# few_shot: not given, each task's own, or head:K with its K"),
         [one] => page.text("few_shot", one),

@@ -1,5 +1,6 @@
-//! A walker over one section of a recipe: each method takes a key out, and records what is wrong with its value.
-//! What is left at the end is unknown. Never here: the recipe's own keys and ranges (`check`).
+//! A walker over one section of a recipe: each method takes a key out, and records what is
+//! wrong with its value. What is left at the end is unknown. Never here: the recipe's own keys
+//! and ranges (`check`).
 
 use std::{
     mem,
@@ -33,7 +34,14 @@ impl<'a> Section<'a> {
         problems: &'a mut Vec<Problem>,
         read: impl FnOnce(&mut Section<'_>) -> T,
     ) -> T {
-        Section { prefix: String::new(), table, folder, keys, problems }.read_all(read)
+        Section {
+            prefix: String::new(),
+            table,
+            folder,
+            keys,
+            problems,
+        }
+        .read_all(read)
     }
 
     fn read_all<T>(mut self, read: impl FnOnce(&mut Section<'_>) -> T) -> T {
@@ -42,8 +50,13 @@ impl<'a> Section<'a> {
         result
     }
 
-    /// Reads a section; one that is absent is read as empty, so that what it must hold is reported as missing.
-    pub(super) fn section<T>(&mut self, key: &str, read: impl FnOnce(&mut Section<'_>) -> T) -> Option<T> {
+    /// Reads a section; one that is absent is read as empty, so that what it must hold is
+    /// reported as missing.
+    pub(super) fn section<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&mut Section<'_>) -> T,
+    ) -> Option<T> {
         self.table.entry(key.to_owned()).or_insert_with(|| Entry {
             value: Value::Table(Table::new()),
             origin: Origin::Absent,
@@ -53,40 +66,77 @@ impl<'a> Section<'a> {
     }
 
     /// Reads a section if it is there.
-    pub(super) fn optional_section<T>(&mut self, key: &str, read: impl FnOnce(&mut Section<'_>) -> T) -> Option<T> {
+    pub(super) fn optional_section<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&mut Section<'_>) -> T,
+    ) -> Option<T> {
         let entry = self.table.remove(key)?;
         let Value::Table(table) = entry.value else {
             return self.refuse_kind(key, &format!("a section `[{}{key}]`", self.prefix), &entry);
         };
         let prefix = format!("{}{key}.", self.prefix);
-        let inner = Section { prefix, table, folder: self.folder, keys: self.keys, problems: &mut *self.problems };
+        let inner = Section {
+            prefix,
+            table,
+            folder: self.folder,
+            keys: self.keys,
+            problems: &mut *self.problems,
+        };
         Some(inner.read_all(read))
     }
 
     /// Reads every section `[key.NAME]`; `read` is told its name and where it was written.
-    pub(super) fn sections<T>(&mut self, key: &str, read: impl Fn(&mut Section<'_>, &str, Origin) -> T) -> Vec<T> {
-        let Some(entry) = self.table.remove(key) else { return Vec::new() };
+    pub(super) fn sections<T>(
+        &mut self,
+        key: &str,
+        read: impl Fn(&mut Section<'_>, &str, Origin) -> T,
+    ) -> Vec<T> {
+        let Some(entry) = self.table.remove(key) else {
+            return Vec::new();
+        };
         let Value::Table(table) = entry.value else {
-            self.refuse_kind::<()>(key, &format!("sections such as `[{}{key}.NAME]`", self.prefix), &entry);
+            self.refuse_kind::<()>(
+                key,
+                &format!("sections such as `[{}{key}.NAME]`", self.prefix),
+                &entry,
+            );
             return Vec::new();
         };
         let prefix = format!("{}{key}.", self.prefix);
-        let mut outer = Section { prefix, table, folder: self.folder, keys: self.keys, problems: &mut *self.problems };
-        let names: Vec<(String, Origin)> =
-            outer.table.iter().map(|(name, entry)| (name.clone(), entry.origin)).collect();
-        let one = |(name, origin): &(String, Origin)| outer.optional_section(name, |inner| read(inner, name, *origin));
+        let mut outer = Section {
+            prefix,
+            table,
+            folder: self.folder,
+            keys: self.keys,
+            problems: &mut *self.problems,
+        };
+        let names: Vec<(String, Origin)> = outer
+            .table
+            .iter()
+            .map(|(name, entry)| (name.clone(), entry.origin))
+            .collect();
+        let one = |(name, origin): &(String, Origin)| {
+            outer.optional_section(name, |inner| read(inner, name, *origin))
+        };
         names.iter().filter_map(one).collect()
     }
 
     /// Records a problem of the section itself.
     pub(super) fn refuse_whole<T>(&mut self, message: &str, origin: Origin) -> Option<T> {
-        self.problems.push(Problem::new(self.prefix.trim_end_matches('.'), message, origin));
+        self.problems.push(Problem::new(
+            self.prefix.trim_end_matches('.'),
+            message,
+            origin,
+        ));
         None
     }
 
     /// Where the key was written.
     pub(super) fn origin(&self, key: &str) -> Origin {
-        self.table.get(key).map_or(Origin::Absent, |entry| entry.origin)
+        self.table
+            .get(key)
+            .map_or(Origin::Absent, |entry| entry.origin)
     }
 
     /// Whether the key was written.
@@ -102,16 +152,23 @@ impl<'a> Section<'a> {
     }
 
     /// Text that is not blank and for which `rule` finds no fault.
-    pub(super) fn text(&mut self, key: &str, rule: impl Fn(&str) -> Result<(), String>) -> Option<String> {
+    pub(super) fn text(
+        &mut self,
+        key: &str,
+        rule: impl Fn(&str) -> Result<(), String>,
+    ) -> Option<String> {
         self.parse(key, |text, _| rule(text).map(|()| text.to_owned()))
     }
 
     /// One of a closed list of words.
     pub(super) fn word<T: FromStr>(&mut self, key: &str, words: &[&str]) -> Option<T> {
-        self.parse(key, |text, _| text.parse().map_err(|_| unknown_word(text, words)))
+        self.parse(key, |text, _| {
+            text.parse().map_err(|_| unknown_word(text, words))
+        })
     }
 
-    /// As [`Section::word`], where `true` and `false` are among the words and stand without quotes.
+    /// As [`Section::word`], where `true` and `false` are among the words and stand without
+    /// quotes.
     pub(super) fn word_or_switch<T: FromStr>(&mut self, key: &str, words: &[&str]) -> Option<T> {
         let entry = self.table.get_mut(key)?;
         match &entry.value {
@@ -134,7 +191,10 @@ impl<'a> Section<'a> {
         let entry = self.table.remove(key)?;
         let text = match (&entry.value, &entry.typed) {
             (Value::Text(text), _) => text,
-            (Value::Whole(_) | Value::Number(_) | Value::Switch(_) | Value::Other(_), Some(typed)) => typed,
+            (
+                Value::Whole(_) | Value::Number(_) | Value::Switch(_) | Value::Other(_),
+                Some(typed),
+            ) => typed,
             _ => return self.refuse_kind(key, "text", &entry),
         };
         if text.trim().is_empty() {
@@ -176,7 +236,12 @@ impl<'a> Section<'a> {
     }
 
     /// A finite number for which `holds`; `rule` is the sentence.
-    pub(super) fn number(&mut self, key: &str, rule: &str, holds: impl Fn(f64) -> bool) -> Option<f64> {
+    pub(super) fn number(
+        &mut self,
+        key: &str,
+        rule: &str,
+        holds: impl Fn(f64) -> bool,
+    ) -> Option<f64> {
         let entry = self.table.remove(key)?;
         let number = match entry.value {
             Value::Number(number) => number,
@@ -186,7 +251,11 @@ impl<'a> Section<'a> {
         if !number.is_finite() {
             return self.refuse(key, "must be a finite number", entry.origin);
         }
-        if holds(number) { Some(number) } else { self.refuse(key, rule, entry.origin) }
+        if holds(number) {
+            Some(number)
+        } else {
+            self.refuse(key, rule, entry.origin)
+        }
     }
 
     /// A list of whole numbers from 0, or one.
@@ -195,12 +264,17 @@ impl<'a> Section<'a> {
         let origin = entry.origin;
         let items = match entry.value {
             Value::List(items) => items,
-            value => vec![Entry { value, origin, typed: None }],
+            value => vec![Entry {
+                value,
+                origin,
+                typed: None,
+            }],
         };
         self.list(key, items, origin, |item| read_whole(item, 0))
     }
 
-    /// A list of words, each read by `read`. A single text may hold several, with commas, as on the command line.
+    /// A list of words, each read by `read`. A single text may hold several, with commas, as on
+    /// the command line.
     pub(super) fn words<T: PartialEq>(
         &mut self,
         key: &str,
@@ -210,11 +284,18 @@ impl<'a> Section<'a> {
     }
 
     /// A list of words, each of a closed list.
-    pub(super) fn word_list<T: FromStr + PartialEq>(&mut self, key: &str, known: &[&str]) -> Option<Vec<T>> {
-        self.words(key, |word| word.parse().map_err(|_| unknown_word(word, known)))
+    pub(super) fn word_list<T: FromStr + PartialEq>(
+        &mut self,
+        key: &str,
+        known: &[&str],
+    ) -> Option<Vec<T>> {
+        self.words(key, |word| {
+            word.parse().map_err(|_| unknown_word(word, known))
+        })
     }
 
-    /// As [`Section::words`], for what may be a path: `read` is also told how to resolve one that was written here.
+    /// As [`Section::words`], for what may be a path: `read` is also told how to resolve one
+    /// that was written here.
     pub(super) fn words_at<T: PartialEq>(
         &mut self,
         key: &str,
@@ -222,7 +303,11 @@ impl<'a> Section<'a> {
     ) -> Option<Vec<T>> {
         let entry = self.table.remove(key)?;
         let origin = entry.origin;
-        let word = |word: &str| Entry { value: Value::Text(word.trim().to_owned()), origin, typed: None };
+        let word = |word: &str| Entry {
+            value: Value::Text(word.trim().to_owned()),
+            origin,
+            typed: None,
+        };
         let items = match entry.value {
             Value::List(items) => items,
             Value::Text(text) if text.trim().is_empty() => Vec::new(),
@@ -232,7 +317,10 @@ impl<'a> Section<'a> {
         let folder = self.folder;
         self.list(key, items, origin, |item| match &item.value {
             Value::Text(text) => read(text, &|path| resolve(folder, origin, path)),
-            other => Err(format!("must be a list of texts, found {} in it", describe(other))),
+            other => Err(format!(
+                "must be a list of texts, found {} in it",
+                describe(other)
+            )),
         })
     }
 
@@ -251,7 +339,11 @@ impl<'a> Section<'a> {
         for item in items {
             match read(&item) {
                 Ok(value) if list.contains(&value) => {
-                    self.report(key, &format!("{} stands twice", describe(&item.value)), item.origin);
+                    self.report(
+                        key,
+                        &format!("{} stands twice", describe(&item.value)),
+                        item.origin,
+                    );
                 }
                 Ok(value) => list.push(value),
                 Err(message) => self.report(key, &message, item.origin),
@@ -262,7 +354,11 @@ impl<'a> Section<'a> {
 
     /// Records a problem.
     pub(super) fn report(&mut self, key: &str, message: &str, origin: Origin) {
-        self.problems.push(Problem::new(&format!("{}{key}", self.prefix), message, origin));
+        self.problems.push(Problem::new(
+            &format!("{}{key}", self.prefix),
+            message,
+            origin,
+        ));
     }
 
     /// Records a problem where a reader ends with it.
@@ -272,16 +368,29 @@ impl<'a> Section<'a> {
     }
 
     fn refuse_kind<T>(&mut self, key: &str, expected: &str, entry: &Entry) -> Option<T> {
-        self.refuse(key, &format!("must be {expected}, found {}", describe(&entry.value)), entry.origin)
+        self.refuse(
+            key,
+            &format!("must be {expected}, found {}", describe(&entry.value)),
+            entry.origin,
+        )
     }
 
     /// Every key that nobody took is unknown.
     fn refuse_rest(&mut self) {
         for (key, entry) in mem::take(&mut self.table) {
-            let here = |known: &&'a str| known.strip_prefix(&self.prefix).map(|rest| rest.split('.').next());
+            let here = |known: &&'a str| {
+                known
+                    .strip_prefix(&self.prefix)
+                    .map(|rest| rest.split('.').next())
+            };
             let mut here: Vec<&str> = self.keys.iter().filter_map(here).flatten().collect();
             here.dedup();
-            let elsewhere = || self.keys.iter().find(|known| known.rsplit('.').next() == Some(&key)).copied();
+            let elsewhere = || {
+                self.keys
+                    .iter()
+                    .find(|known| known.rsplit('.').next() == Some(&key))
+                    .copied()
+            };
             let end = match suggest(&key, here.iter().copied()).or_else(elsewhere) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("known here: {}", here.join(", ")),
@@ -293,7 +402,11 @@ impl<'a> Section<'a> {
 
 /// A `--set` is typed in the current folder, a recipe is written in its own.
 fn resolve(folder: &Path, origin: Origin, path: &Path) -> PathBuf {
-    let folder = if origin == Origin::Set { Path::new("") } else { folder };
+    let folder = if origin == Origin::Set {
+        Path::new("")
+    } else {
+        folder
+    };
     folder.join(path).components().collect()
 }
 
@@ -301,7 +414,10 @@ fn read_whole<T: TryFrom<i128>>(entry: &Entry, at_least: i128) -> Result<T, Stri
     match entry.value {
         Value::Whole(whole) if whole < at_least => Err(format!("must be at least {at_least}")),
         Value::Whole(whole) => T::try_from(whole).map_err(|_| format!("{whole} is too large")),
-        _ => Err(format!("must be a whole number, found {}", describe(&entry.value))),
+        _ => Err(format!(
+            "must be a whole number, found {}",
+            describe(&entry.value)
+        )),
     }
 }
 

@@ -1,5 +1,6 @@
-//! Room on disk for answers that were paid for and that the database cannot take: a file of blank lines, written before
-//! the first request and overwritten in place, so that a full disk cannot refuse it. Never here: the database.
+//! Room on disk for answers that were paid for and that the database cannot take: a file of
+//! blank lines, written before the first request and overwritten in place, so that a full disk
+//! cannot refuse it. Never here: the database.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -11,7 +12,8 @@ use schema::disk::DiskError;
 
 use super::Entry;
 
-/// The file `<cache>.rescue`; it exists while a job runs, and longer only if answers had to be put there.
+/// The file `<cache>.rescue`; it exists while a job runs, and longer only if answers had to be
+/// put there.
 #[derive(Debug)]
 pub(super) struct Rescue {
     path: PathBuf,
@@ -25,7 +27,12 @@ impl Rescue {
     pub(super) fn beside(cache: &Path) -> Self {
         let mut name = cache.as_os_str().to_owned();
         name.push(".rescue");
-        Self { path: name.into(), file: None, holds_answers: false, cause: None }
+        Self {
+            path: name.into(),
+            file: None,
+            holds_answers: false,
+            cause: None,
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -43,7 +50,9 @@ impl Rescue {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             bytes => bytes.map_err(DiskError::at("read", &self.path))?,
         };
-        let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        let lines = bytes
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty());
         let parse = |line: &[u8]| {
             let parsed = serde_json::from_slice(line);
             if let Err(problem) = &parsed {
@@ -82,7 +91,12 @@ impl Rescue {
         }
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(OpenOptions::new().append(true).create(true).open(&self.path)?),
+            none => none.insert(
+                OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .open(&self.path)?,
+            ),
         };
         file.write_all(&text)?;
         file.sync_all()?;
@@ -91,7 +105,11 @@ impl Rescue {
     }
 
     pub(super) fn release(&mut self) -> Result<(), DiskError> {
-        if self.holds_answers { Ok(()) } else { self.clear() }
+        if self.holds_answers {
+            Ok(())
+        } else {
+            self.clear()
+        }
     }
 
     /// Removes the file.
@@ -99,7 +117,9 @@ impl Rescue {
         self.file = None;
         self.holds_answers = false;
         match fs::remove_file(&self.path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(DiskError::at("remove", &self.path)(e)),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(DiskError::at("remove", &self.path)(e))
+            }
             _ => Ok(()),
         }
     }
@@ -115,14 +135,28 @@ mod tests {
         let mut rescue = Rescue::beside(&folder.path().join("c"));
         rescue.reserve(1000).expect("room");
         let size = |rescue: &Rescue| fs::metadata(rescue.path()).expect("is there").len();
-        let entry = |text: &str| Entry { engine: "e".into(), text: text.into(), translation: text.to_uppercase() };
+        let entry = |text: &str| Entry {
+            engine: "e".into(),
+            text: text.into(),
+            translation: text.to_uppercase(),
+        };
         rescue.write(&[entry("a"), entry("b")]).expect("writes");
         rescue.write(&[entry("c")]).expect("writes");
         assert_eq!(size(&rescue), 1000, "no new room was needed");
-        let texts: Vec<_> = rescue.read().expect("reads").into_iter().map(|e| e.translation).collect();
+        let texts: Vec<_> = rescue
+            .read()
+            .expect("reads")
+            .into_iter()
+            .map(|e| e.translation)
+            .collect();
         assert_eq!(texts, ["A", "B", "C"]);
         let mut bytes = fs::read(rescue.path()).expect("reads");
-        bytes.truncate(bytes.iter().rposition(|&byte| byte == b'}').expect("an object"));
+        bytes.truncate(
+            bytes
+                .iter()
+                .rposition(|&byte| byte == b'}')
+                .expect("an object"),
+        );
         fs::write(rescue.path(), bytes).expect("writes");
         assert_eq!(rescue.read().expect("reads").len(), 2);
     }

@@ -1,5 +1,5 @@
-//! Any command that reads lines and writes as many lines, such as `apertium -u eng-spa`. Run without a shell.
-//! Never here: retries.
+//! Any command that reads lines and writes as many lines, such as `apertium -u eng-spa`. Run
+//! without a shell. Never here: retries.
 
 use std::{
     io::{Read, Write},
@@ -28,20 +28,35 @@ impl CommandEngine {
     pub(super) fn open(settings: &Settings<'_>) -> Result<Self, TranslateError> {
         settings.check_unused(false, false)?;
         let Some(line) = &settings.command else {
-            return Err(settings.refuse("name the command with --command, such as --command 'apertium -u eng-spa'"));
+            return Err(settings.refuse(
+                "name the command with --command, such as --command 'apertium -u eng-spa'",
+            ));
         };
         let Some(words) = shlex::split(line).filter(|words| !words.is_empty()) else {
-            return Err(
-                settings.refuse(format!("--command `{line}` has no word, or a quotation mark without its partner"))
-            );
+            return Err(settings.refuse(format!(
+                "--command `{line}` has no word, or a quotation mark without its partner"
+            )));
         };
-        let identity = format!("command {line} {}>{}", settings.source()?, settings.target()?);
-        Ok(Self { identity, limits: settings.limits()?, words, timeout: settings.timeout()? })
+        let identity = format!(
+            "command {line} {}>{}",
+            settings.source()?,
+            settings.target()?
+        );
+        Ok(Self {
+            identity,
+            limits: settings.limits()?,
+            words,
+            timeout: settings.timeout()?,
+        })
     }
 
     fn start(&self) -> Result<Child, Failure> {
         let mut command = Command::new(&self.words[0]);
-        command.args(&self.words[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(&self.words[1..])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.spawn().map_err(|e| {
             Failure::ends(
                 format!("cannot start `{}`: {e}", self.words[0]),
@@ -69,19 +84,31 @@ impl Engine for CommandEngine {
         let mut input = lines.join("\n");
         input.push('\n');
         let stdin = child.stdin.take();
-        // A command may write before it has read everything: neither side may wait for the other.
+        // A command may write before it has read everything: neither side may wait for the
+        // other.
         thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
         let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
         let deadline = Instant::now() + self.timeout;
         let status = wait(&mut child, deadline)?;
         let rest = deadline.saturating_duration_since(Instant::now()) + LOOK;
-        let silent = |_| Failure::passing("the command has ended, but something it started still holds its output");
-        let (stdout, stderr) = (stdout.recv_timeout(rest).map_err(silent)?, stderr.recv_timeout(rest).map_err(silent)?);
+        let silent = |_| {
+            Failure::passing(
+                "the command has ended, but something it started still holds its output",
+            )
+        };
+        let (stdout, stderr) = (
+            stdout.recv_timeout(rest).map_err(silent)?,
+            stderr.recv_timeout(rest).map_err(silent)?,
+        );
         if !status.success() {
             let problem = format!("the command ended with {status}{}", quote(&stderr));
-            return Err(Failure::ends(problem, "try it in a terminal with one line of the input"));
+            return Err(Failure::ends(
+                problem,
+                "try it in a terminal with one line of the input",
+            ));
         }
-        let text = String::from_utf8(stdout).map_err(|_| Failure::divide("the command's output is not UTF-8"))?;
+        let text = String::from_utf8(stdout)
+            .map_err(|_| Failure::divide("the command's output is not UTF-8"))?;
         Ok(text
             .strip_suffix('\n')
             .unwrap_or(&text)
@@ -109,8 +136,12 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 
 /// Waits for the end of the command, and ends it when its time is over.
 fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, Failure> {
-    let fail =
-        |e: std::io::Error| Failure::ends(format!("cannot wait for the command: {e}"), "run the same command again");
+    let fail = |e: std::io::Error| {
+        Failure::ends(
+            format!("cannot wait for the command: {e}"),
+            "run the same command again",
+        )
+    };
     loop {
         if let Some(status) = child.try_wait().map_err(fail)? {
             return Ok(status);
@@ -118,7 +149,9 @@ fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, Failure> {
         if Instant::now() >= deadline {
             child.kill().map_err(fail)?;
             child.wait().map_err(fail)?;
-            return Err(Failure::passing("the command took too long and was ended; --timeout gives it more time"));
+            return Err(Failure::passing(
+                "the command took too long and was ended; --timeout gives it more time",
+            ));
         }
         thread::sleep(LOOK);
     }
@@ -127,6 +160,14 @@ fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, Failure> {
 fn quote(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let text = text.trim();
-    let from = text.char_indices().rev().nth(MOST_SAID).map_or(0, |(at, _)| at);
-    if text.is_empty() { String::new() } else { format!(": {}", &text[from..]) }
+    let from = text
+        .char_indices()
+        .rev()
+        .nth(MOST_SAID)
+        .map_or(0, |(at, _)| at);
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", &text[from..])
+    }
 }

@@ -1,7 +1,8 @@
 //! DeepL API v2. Never here: retries.
 //!
-//! <https://developers.deepl.com/api-reference/translate>; statuses by .../docs/best-practices/error-handling: 429 too many
-//! requests, 456 quota used up, 5xx to be repeated.
+//! <https://developers.deepl.com/api-reference/translate>; statuses by
+//! .../docs/best-practices/error-handling: 429 too many requests, 456 quota used up, 5xx to be
+//! repeated.
 
 use schema::Language;
 use serde_json::{Value, json};
@@ -21,31 +22,50 @@ struct DeepL {
 
 pub(super) fn open(settings: &Settings<'_>) -> Result<HttpEngine, TranslateError> {
     settings.check_unused(true, true)?;
-    let key = settings.needed("DEEPL_API_KEY", "the authentication key of a DeepL API account")?;
+    let key = settings.needed(
+        "DEEPL_API_KEY",
+        "the authentication key of a DeepL API account",
+    )?;
     // Keys of free accounts end so, and are known at a host of their own.
-    let is_free = key.as_ref().is_some_and(|key| key.reveal().ends_with(":fx"));
-    let base = if is_free { "https://api-free.deepl.com" } else { "https://api.deepl.com" };
+    let is_free = key
+        .as_ref()
+        .is_some_and(|key| key.reveal().ends_with(":fx"));
+    let base = if is_free {
+        "https://api-free.deepl.com"
+    } else {
+        "https://api.deepl.com"
+    };
     let mut client = Client::new(settings, base, "/v2/translate")?;
     if let Some(key) = &key {
         client = client.header("Authorization", format!("DeepL-Auth-Key {}", key.reveal()));
     }
     let (source, target) = (settings.source()?, settings.target()?);
     let beta = &facts("deepl")?.beta;
-    let is_beta = [settings.from, settings.to].iter().any(|language: &Language| beta.contains(language));
+    let is_beta = [settings.from, settings.to]
+        .iter()
+        .any(|language: &Language| beta.contains(language));
     let model_type = settings.model.clone();
-    let named = model_type.as_ref().map_or(String::new(), |model| format!(" model={model}"));
+    let named = model_type
+        .as_ref()
+        .map_or(String::new(), |model| format!(" model={model}"));
     Ok(HttpEngine {
         identity: format!("deepl{named} {source}>{target}"),
         limits: settings.limits()?,
         takes_line_breaks: true,
         client: client.hide(key),
-        dialect: Box::new(DeepL { source, target, model_type, is_beta }),
+        dialect: Box::new(DeepL {
+            source,
+            target,
+            model_type,
+            is_beta,
+        }),
     })
 }
 
 impl Dialect for DeepL {
     fn body(&self, lines: &[&str]) -> Value {
-        let mut body = json!({"text": lines, "source_lang": self.source, "target_lang": self.target});
+        let mut body =
+            json!({"text": lines, "source_lang": self.source, "target_lang": self.target});
         if let Some(model_type) = &self.model_type {
             body["model_type"] = model_type.as_str().into();
         }

@@ -1,8 +1,9 @@
 //! Google Cloud Translation, v2 (Basic) and v3 (Advanced). Never here: retries.
 //!
-//! <https://cloud.google.com/translate/docs/reference/rest/v2/translate> and .../rest/v3/projects/translateText. The key
-//! goes into the header X-goog-api-key, which Google's page on API keys allows in place of the query, so that it stands in
-//! no address. Too many requests are answered 403, by the page on quotas; a daily quota too.
+//! <https://cloud.google.com/translate/docs/reference/rest/v2/translate> and
+//! .../rest/v3/projects/translateText. The key goes into the header X-goog-api-key, which
+//! Google's page on API keys allows in place of the query, so that it stands in no address. Too
+//! many requests are answered 403, by the page on quotas; a daily quota too.
 
 use serde_json::{Value, json};
 
@@ -28,7 +29,10 @@ struct V3 {
 
 pub(super) fn open_v2(settings: &Settings<'_>) -> Result<HttpEngine, TranslateError> {
     settings.check_unused(true, false)?;
-    let key = settings.needed("GOOGLE_API_KEY", "an API key of a project with the Cloud Translation API")?;
+    let key = settings.needed(
+        "GOOGLE_API_KEY",
+        "an API key of a project with the Cloud Translation API",
+    )?;
     let mut client = Client::new(settings, BASE, "/language/translate/v2")?;
     if let Some(key) = &key {
         client = client.header("X-goog-api-key", key.reveal().to_owned());
@@ -47,10 +51,15 @@ pub(super) fn open_v3(settings: &Settings<'_>) -> Result<HttpEngine, TranslateEr
     settings.check_unused(true, true)?;
     let what = "an access token (`gcloud auth print-access-token` makes one that lasts an hour)";
     let token = settings.needed("GOOGLE_ACCESS_TOKEN", what)?;
-    let project = match (settings.lookup)("GOOGLE_CLOUD_PROJECT").filter(|project| is_project(project)) {
+    let project = match (settings.lookup)("GOOGLE_CLOUD_PROJECT")
+        .filter(|project| is_project(project))
+    {
         Some(project) => project,
         None if settings.is_dry => "PROJECT".to_owned(),
-        None => return Err(settings.refuse("set the environment variable GOOGLE_CLOUD_PROJECT to the project's id")),
+        None => {
+            return Err(settings
+                .refuse("set the environment variable GOOGLE_CLOUD_PROJECT to the project's id"));
+        }
     };
     let parent = format!("projects/{project}/locations/global");
     let mut client = Client::new(settings, BASE, &format!("/v3/{parent}:translateText"))?;
@@ -59,23 +68,36 @@ pub(super) fn open_v3(settings: &Settings<'_>) -> Result<HttpEngine, TranslateEr
         client = client.header("Authorization", format!("Bearer {}", token.reveal()));
     }
     let (source, target) = (settings.source()?, settings.target()?);
-    let model = settings.model.as_ref().map(|model| match model.starts_with("projects/") {
-        true => model.clone(),
-        false => format!("{parent}/models/{model}"),
-    });
-    let named = settings.model.as_ref().map_or(String::new(), |model| format!(" model={model}"));
+    let model = settings
+        .model
+        .as_ref()
+        .map(|model| match model.starts_with("projects/") {
+            true => model.clone(),
+            false => format!("{parent}/models/{model}"),
+        });
+    let named = settings
+        .model
+        .as_ref()
+        .map_or(String::new(), |model| format!(" model={model}"));
     Ok(HttpEngine {
         identity: format!("google-v3{named} {source}>{target}"),
         limits: settings.limits()?,
         takes_line_breaks: true,
         client: client.hide(token),
-        dialect: Box::new(V3 { source, target, model }),
+        dialect: Box::new(V3 {
+            source,
+            target,
+            model,
+        }),
     })
 }
 
 /// It stands in the address: nothing in it may end the path.
 fn is_project(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
 impl Dialect for V2 {
@@ -122,12 +144,19 @@ fn explain(status: u16, said: &str) -> Option<Failure> {
             problem,
             "the quota of the day is used up: run the same command again after midnight Pacific time, or raise the quota",
         )),
-        403 if says(&["Rate Limit", "rateLimitExceeded", "userRateLimitExceeded", "RESOURCE_EXHAUSTED"]) => {
+        403 if says(&[
+            "Rate Limit",
+            "rateLimitExceeded",
+            "userRateLimitExceeded",
+            "RESOURCE_EXHAUSTED",
+        ]) =>
+        {
             Some(Failure::passing(problem))
         }
-        400 if says(&["API key not valid", "API_KEY_INVALID"]) => {
-            Some(Failure::ends(problem, "the key in GOOGLE_API_KEY is refused: copy it anew from the console"))
-        }
+        400 if says(&["API key not valid", "API_KEY_INVALID"]) => Some(Failure::ends(
+            problem,
+            "the key in GOOGLE_API_KEY is refused: copy it anew from the console",
+        )),
         401 => Some(Failure::ends(
             problem,
             "the key or token is refused; an access token lasts an hour: make a new one and run the same command again",

@@ -1,5 +1,5 @@
-//! One request to an HTTP service and what its answer means. Redirects are not followed: a key must not go to another
-//! host. Never here: what a service's JSON looks like, retries.
+//! One request to an HTTP service and what its answer means. Redirects are not followed: a key
+//! must not go to another host. Never here: what a service's JSON looks like, retries.
 
 use std::time::{Duration, SystemTime};
 
@@ -54,7 +54,9 @@ impl Engine for HttpEngine {
     }
 
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, Failure> {
-        let answer = self.client.post(&self.dialect.body(lines), &*self.dialect)?;
+        let answer = self
+            .client
+            .post(&self.dialect.body(lines), &*self.dialect)?;
         self.dialect.read(&answer).map_err(Failure::divide)
     }
 }
@@ -73,22 +75,46 @@ impl Client {
     ///
     /// # Errors
     /// The address cannot be one, or holds a password.
-    pub(super) fn new(settings: &Settings<'_>, base: &str, path: &str) -> Result<Self, TranslateError> {
+    pub(super) fn new(
+        settings: &Settings<'_>,
+        base: &str,
+        path: &str,
+    ) -> Result<Self, TranslateError> {
         let base = settings.url.as_deref().unwrap_or(base);
-        let (address, query) = base.split_once('?').map_or((base, None), |(address, query)| (address, Some(query)));
+        let (address, query) = base
+            .split_once('?')
+            .map_or((base, None), |(address, query)| (address, Some(query)));
         let address = address.trim_end_matches('/');
-        let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
-        let host = rest.map(|rest| rest.split('/').next().unwrap_or_default()).unwrap_or_default();
+        let rest = address
+            .strip_prefix("https://")
+            .or_else(|| address.strip_prefix("http://"));
+        let host = rest
+            .map(|rest| rest.split('/').next().unwrap_or_default())
+            .unwrap_or_default();
         if host.is_empty() || !base.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(settings.refuse(format!("--url {address} is no address; it begins with https:// or http://")));
+            return Err(settings.refuse(format!(
+                "--url {address} is no address; it begins with https:// or http://"
+            )));
         }
         if host.contains('@') {
-            return Err(settings.refuse("--url holds a user name or password; keys come from the environment alone"));
+            return Err(settings.refuse(
+                "--url holds a user name or password; keys come from the environment alone",
+            ));
         }
-        let whole = if address.ends_with(path) { address.to_owned() } else { format!("{address}{path}") };
+        let whole = if address.ends_with(path) {
+            address.to_owned()
+        } else {
+            format!("{address}{path}")
+        };
         let url = query.map_or(whole.clone(), |query| format!("{whole}?{query}"));
         let key = settings.facts()?.key.clone().unwrap_or_default();
-        Ok(Self { agent: agent(host, settings.timeout()?), url, headers: Vec::new(), secret: None, key })
+        Ok(Self {
+            agent: agent(host, settings.timeout()?),
+            url,
+            headers: Vec::new(),
+            secret: None,
+            key,
+        })
     }
 
     /// Sends `value`, which may hold `secret`, in a header of every request.
@@ -109,25 +135,45 @@ impl Client {
     }
 
     fn post(&self, body: &Value, dialect: &dyn Dialect) -> Result<Value, Failure> {
-        let mut request = self.agent.post(&self.url).header("Content-Type", "application/json; charset=utf-8");
+        let mut request = self
+            .agent
+            .post(&self.url)
+            .header("Content-Type", "application/json; charset=utf-8");
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }
-        let mut response = request.send(body.to_string()).map_err(|e| Failure::passing(self.describe(&e)))?;
+        let mut response = request
+            .send(body.to_string())
+            .map_err(|e| Failure::passing(self.describe(&e)))?;
         let status = response.status().as_u16();
         let pause = read_retry_after(response.headers());
-        let text = response.body_mut().with_config().limit(MOST_BYTES).read_to_string();
-        let text = text.map_err(|e| Failure::passing(format!("the answer broke off: {}", self.describe(&e))));
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(MOST_BYTES)
+            .read_to_string();
+        let text = text
+            .map_err(|e| Failure::passing(format!("the answer broke off: {}", self.describe(&e))));
         if status != 200 {
             let said = self.show(&text.unwrap_or_default());
             return Err(self.explain(status, &said, pause, dialect));
         }
         let text = text?;
-        serde_json::from_str(&text)
-            .map_err(|e| Failure::divide(format!("the answer is not JSON ({e}): {}", self.show(&text))))
+        serde_json::from_str(&text).map_err(|e| {
+            Failure::divide(format!(
+                "the answer is not JSON ({e}): {}",
+                self.show(&text)
+            ))
+        })
     }
 
-    fn explain(&self, status: u16, said: &str, pause: Option<Duration>, dialect: &dyn Dialect) -> Failure {
+    fn explain(
+        &self,
+        status: u16,
+        said: &str,
+        pause: Option<Duration>,
+        dialect: &dyn Dialect,
+    ) -> Failure {
         if let Some(failure) = dialect.explain(status, said) {
             return failure.with_pause(pause);
         }
@@ -136,19 +182,31 @@ impl Client {
         match status {
             408 | 425 | 429 | 500..=599 => Failure::Passing { problem, pause }.bounded(),
             413 => Failure::Divide { problem },
-            401 | 403 if self.secret.is_none() => Failure::ends(problem, format!("set {key} to a key of this service")),
+            401 | 403 if self.secret.is_none() => {
+                Failure::ends(problem, format!("set {key} to a key of this service"))
+            }
             401 | 403 => Failure::ends(
                 problem,
                 format!(
                     "the key in {key} is refused: is it whole, of this service, not expired and allowed to translate?"
                 ),
             ),
-            402 => Failure::ends(problem, "the account has no means left; what was answered is in the cache"),
-            300..=399 => Failure::ends(problem, "redirects are not followed: give the address itself with --url"),
-            404 | 405 => {
-                Failure::ends(problem, "is --url the address of the service, and is the name of the model right?")
-            }
-            _ => Failure::ends(problem, "the request is refused: does the service know both languages and the model?"),
+            402 => Failure::ends(
+                problem,
+                "the account has no means left; what was answered is in the cache",
+            ),
+            300..=399 => Failure::ends(
+                problem,
+                "redirects are not followed: give the address itself with --url",
+            ),
+            404 | 405 => Failure::ends(
+                problem,
+                "is --url the address of the service, and is the name of the model right?",
+            ),
+            _ => Failure::ends(
+                problem,
+                "the request is refused: does the service know both languages and the model?",
+            ),
         }
     }
 
@@ -156,10 +214,17 @@ impl Client {
     fn show(&self, text: &str) -> String {
         // Some of ureq's errors quote the whole address.
         let text = text.replace(&self.url, self.shown_url());
-        let clean = self.secret.as_ref().map_or_else(|| text.clone(), |secret| secret.redact(&text));
+        let clean = self
+            .secret
+            .as_ref()
+            .map_or_else(|| text.clone(), |secret| secret.redact(&text));
         let line = clean.split_whitespace().collect::<Vec<_>>().join(" ");
         let short: String = line.chars().take(MOST_SAID).collect();
-        if short.is_empty() { "nothing".to_owned() } else { short }
+        if short.is_empty() {
+            "nothing".to_owned()
+        } else {
+            short
+        }
     }
 
     fn describe(&self, error: &ureq::Error) -> String {
@@ -175,7 +240,11 @@ impl Client {
 impl Failure {
     fn with_pause(self, asked: Option<Duration>) -> Self {
         match self {
-            Self::Passing { problem, pause } => Self::Passing { problem, pause: pause.or(asked) }.bounded(),
+            Self::Passing { problem, pause } => Self::Passing {
+                problem,
+                pause: pause.or(asked),
+            }
+            .bounded(),
             other => other,
         }
     }
@@ -183,9 +252,16 @@ impl Failure {
     /// A service that asks to be left alone for long is not waited for.
     fn bounded(self) -> Self {
         match self {
-            Self::Passing { problem, pause: Some(pause) } if pause > LONGEST_PAUSE => {
-                Self::ends(problem, format!("it asks to wait {} s: run the same command again then", pause.as_secs()))
-            }
+            Self::Passing {
+                problem,
+                pause: Some(pause),
+            } if pause > LONGEST_PAUSE => Self::ends(
+                problem,
+                format!(
+                    "it asks to wait {} s: run the same command again then",
+                    pause.as_secs()
+                ),
+            ),
             other => other,
         }
     }
@@ -219,7 +295,12 @@ fn read_retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// The texts under `key` of each object in the list at `pointer`.
 pub(super) fn read_list(answer: &Value, pointer: &str, key: &str) -> Result<Vec<String>, String> {
-    let list = answer.pointer(pointer).and_then(Value::as_array).ok_or_else(|| format!("no list at `{pointer}`"))?;
+    let list = answer
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .ok_or_else(|| format!("no list at `{pointer}`"))?;
     let text = |item: &Value| Some(item.get(key)?.as_str()?.to_owned());
-    list.iter().map(|item| text(item).ok_or_else(|| format!("an item of `{pointer}` has no text `{key}`"))).collect()
+    list.iter()
+        .map(|item| text(item).ok_or_else(|| format!("an item of `{pointer}` has no text `{key}`")))
+        .collect()
 }

@@ -1,7 +1,8 @@
 //! LibreTranslate, hosted or one's own. Never here: retries.
 //!
-//! <https://docs.libretranslate.com>: a list in `q` is answered by a list; the key, if the server wants one, is in the body.
-//! A server answers 400 with "exceeds text limit" when a request is larger than it allows.
+//! <https://docs.libretranslate.com>: a list in `q` is answered by a list; the key, if the
+//! server wants one, is in the body. A server answers 400 with "exceeds text limit" when a
+//! request is larger than it allows.
 
 use serde_json::{Value, json};
 
@@ -22,7 +23,10 @@ pub(super) fn open(settings: &Settings<'_>) -> Result<HttpEngine, TranslateError
     let name = "LIBRETRANSLATE_API_KEY";
     let key = match settings.url {
         Some(_) => settings.secret(name)?,
-        None => settings.needed(name, "a key of libretranslate.com, or name your own server with --url")?,
+        None => settings.needed(
+            name,
+            "a key of libretranslate.com, or name your own server with --url",
+        )?,
     };
     let client = Client::new(settings, "https://libretranslate.com", "/translate")?;
     let (source, target) = (settings.source()?, settings.target()?);
@@ -31,13 +35,18 @@ pub(super) fn open(settings: &Settings<'_>) -> Result<HttpEngine, TranslateError
         limits: settings.limits()?,
         takes_line_breaks: true,
         client: client.hide(key.clone()),
-        dialect: Box::new(LibreTranslate { source, target, key }),
+        dialect: Box::new(LibreTranslate {
+            source,
+            target,
+            key,
+        }),
     })
 }
 
 impl Dialect for LibreTranslate {
     fn body(&self, lines: &[&str]) -> Value {
-        let mut body = json!({"q": lines, "source": self.source, "target": self.target, "format": "text"});
+        let mut body =
+            json!({"q": lines, "source": self.source, "target": self.target, "format": "text"});
         if let Some(key) = &self.key {
             body["api_key"] = key.reveal().into();
         }
@@ -45,8 +54,15 @@ impl Dialect for LibreTranslate {
     }
 
     fn read(&self, answer: &Value) -> Result<Vec<String>, String> {
-        let list = answer.get("translatedText").and_then(Value::as_array).ok_or("no list `translatedText`")?;
-        let text = |item: &Value| item.as_str().map(str::to_owned).ok_or("an item of `translatedText` is no text");
+        let list = answer
+            .get("translatedText")
+            .and_then(Value::as_array)
+            .ok_or("no list `translatedText`")?;
+        let text = |item: &Value| {
+            item.as_str()
+                .map(str::to_owned)
+                .ok_or("an item of `translatedText` is no text")
+        };
         Ok(list.iter().map(text).collect::<Result<_, _>>()?)
     }
 

@@ -1,4 +1,5 @@
-//! The engines: HTTP services, each a dialect of one client, and commands. Never here: retries, the cache, the order of lines.
+//! The engines: HTTP services, each a dialect of one client, and commands. Never here: retries,
+//! the cache, the order of lines.
 
 mod command;
 mod deepl;
@@ -31,7 +32,8 @@ pub struct Settings<'a> {
     pub url: Option<String>,
     /// Which of the engine's models.
     pub model: Option<String>,
-    /// For chat models: the sampling temperature, or `Some(None)` to leave it to the server. Default: 0.
+    /// For chat models: the sampling temperature, or `Some(None)` to leave it to the server.
+    /// Default: 0.
     pub temperature: Option<Option<f64>>,
     /// How long an answer may take, if not as the table says.
     pub timeout: Option<Duration>,
@@ -52,19 +54,30 @@ impl Settings<'_> {
 
     fn limits(&self) -> Result<Limits, TranslateError> {
         let limits = self.facts()?.limits();
-        Ok(Limits { lines: self.lines_per_request.unwrap_or(limits.lines), ..limits })
+        Ok(Limits {
+            lines: self.lines_per_request.unwrap_or(limits.lines),
+            ..limits
+        })
     }
 
     fn timeout(&self) -> Result<Duration, TranslateError> {
-        Ok(self.timeout.unwrap_or(Duration::from_secs(self.facts()?.seconds)))
+        Ok(self
+            .timeout
+            .unwrap_or(Duration::from_secs(self.facts()?.seconds)))
     }
 
     fn source(&self) -> Result<String, TranslateError> {
-        Ok(self.source_code.clone().unwrap_or(self.facts()?.source_code(self.from)))
+        Ok(self
+            .source_code
+            .clone()
+            .unwrap_or(self.facts()?.source_code(self.from)))
     }
 
     fn target(&self) -> Result<String, TranslateError> {
-        Ok(self.target_code.clone().unwrap_or(self.facts()?.target_code(self.to)))
+        Ok(self
+            .target_code
+            .clone()
+            .unwrap_or(self.facts()?.target_code(self.to)))
     }
 
     /// The value of an environment variable; `None` if it is not set.
@@ -75,13 +88,18 @@ impl Settings<'_> {
     /// As [`Settings::secret`], for one without which nothing can be sent.
     fn needed(&self, name: &str, what: &str) -> Result<Option<Secret>, TranslateError> {
         match self.secret(name)? {
-            None if !self.is_dry => Err(self.refuse(format!("set the environment variable {name} to {what}"))),
+            None if !self.is_dry => {
+                Err(self.refuse(format!("set the environment variable {name} to {what}")))
+            }
             found => Ok(found),
         }
     }
 
     fn refuse(&self, problem: impl Into<String>) -> TranslateError {
-        TranslateError::Settings { engine: self.engine.to_owned(), problem: problem.into() }
+        TranslateError::Settings {
+            engine: self.engine.to_owned(),
+            problem: problem.into(),
+        }
     }
 
     /// Refuses settings that the engine would silently leave aside.
@@ -89,11 +107,19 @@ impl Settings<'_> {
         let given = [
             (self.url.is_some() && !takes_url, "--url"),
             (self.model.is_some() && !takes_model, "--model"),
-            (self.command.is_some() && self.engine != "command", "--command"),
-            (self.temperature.is_some() && self.engine != "openai", "--temperature"),
+            (
+                self.command.is_some() && self.engine != "command",
+                "--command",
+            ),
+            (
+                self.temperature.is_some() && self.engine != "openai",
+                "--temperature",
+            ),
         ];
         match given.iter().find(|(is_unused, _)| *is_unused) {
-            Some((_, flag)) => Err(self.refuse(format!("{flag} means nothing to it; leave it out"))),
+            Some((_, flag)) => {
+                Err(self.refuse(format!("{flag} means nothing to it; leave it out")))
+            }
             None => Ok(()),
         }
     }
@@ -102,11 +128,14 @@ impl Settings<'_> {
 /// Sets up an engine that is not a model of ours.
 ///
 /// # Errors
-/// An unknown name; a setting that is missing, wrong, or means nothing to the engine; a key that is not in the
-/// environment.
+/// An unknown name; a setting that is missing, wrong, or means nothing to the engine; a key
+/// that is not in the environment.
 pub fn open(settings: &Settings<'_>) -> Result<Box<dyn Engine>, TranslateError> {
     if settings.from == settings.to {
-        return Err(settings.refuse(format!("from {0} to {0} there is nothing to translate", settings.from)));
+        return Err(settings.refuse(format!(
+            "from {0} to {0} there is nothing to translate",
+            settings.from
+        )));
     }
     match settings.engine {
         "google-v2" => google::open_v2(settings).map(boxed),

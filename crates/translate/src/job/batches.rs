@@ -1,14 +1,16 @@
-//! Lines divided among requests by the limits of an engine. Never here: what a request looks like.
+//! Lines divided among requests by the limits of an engine. Never here: what a request looks
+//! like.
 
 use crate::Limits;
 
-/// Indices of `lines` in order, cut so that no batch exceeds `limits`; a line that does alone is a batch of its own.
-/// `wanted` are the indices that are sent.
+/// Indices of `lines` in order, cut so that no batch exceeds `limits`; a line that does alone
+/// is a batch of its own. `wanted` are the indices that are sent.
 pub(super) fn divide(lines: &[String], wanted: &[usize], limits: Limits) -> Vec<Vec<usize>> {
     let mut batches: Vec<Vec<usize>> = Vec::new();
     let (mut characters, mut bytes) = (0, 0);
     for &index in wanted {
-        let (more_characters, more_bytes) = (lines[index].chars().count(), json_bytes(&lines[index]));
+        let (more_characters, more_bytes) =
+            (lines[index].chars().count(), json_bytes(&lines[index]));
         let fits = |batch: &Vec<usize>| {
             batch.len() < limits.lines
                 && characters + more_characters <= limits.characters
@@ -27,7 +29,8 @@ pub(super) fn divide(lines: &[String], wanted: &[usize], limits: Limits) -> Vec<
     batches
 }
 
-/// At most what a line takes in a JSON list: quotes, a comma, and two bytes or six for what must be escaped.
+/// At most what a line takes in a JSON list: quotes, a comma, and two bytes or six for what
+/// must be escaped.
 fn json_bytes(line: &str) -> usize {
     let escaped = |byte: u8| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,

@@ -1,8 +1,10 @@
-//! A translation job: what is in the cache is not asked for, equal lines are asked for once, several requests run at once,
-//! each answer is on disk before the same thread asks again, and the texts come back in their order.
+//! A translation job: what is in the cache is not asked for, equal lines are asked for once,
+//! several requests run at once, each answer is on disk before the same thread asks again, and
+//! the texts come back in their order.
 //!
-//! A request that fails in passing is repeated with growing pauses. An answer that does not fit its lines is thrown away
-//! and both halves are asked for; a line that gets no fitting answer alone is reported at the end. Never here: engines.
+//! A request that fails in passing is repeated with growing pauses. An answer that does not fit
+//! its lines is thrown away and both halves are asked for; a line that gets no fitting answer
+//! alone is reported at the end. Never here: engines.
 
 mod batches;
 mod pace;
@@ -63,7 +65,11 @@ pub struct Plan {
 ///
 /// # Errors
 /// The cache cannot be read.
-pub fn plan(engine: &dyn Engine, texts: &[String], cache: Option<&Cache>) -> Result<Plan, TranslateError> {
+pub fn plan(
+    engine: &dyn Engine,
+    texts: &[String],
+    cache: Option<&Cache>,
+) -> Result<Plan, TranslateError> {
     let pieces = Pieces::of(texts, !engine.takes_line_breaks());
     let found = match cache {
         Some(cache) => cache.get(engine.identity(), &pieces.lines)?,
@@ -75,15 +81,20 @@ pub fn plan(engine: &dyn Engine, texts: &[String], cache: Option<&Cache>) -> Res
         lines: pieces.all,
         unique: pieces.lines.len(),
         cached: found.iter().flatten().count(),
-        characters: missing.iter().map(|&index| pieces.lines[index].chars().count()).sum(),
+        characters: missing
+            .iter()
+            .map(|&index| pieces.lines[index].chars().count())
+            .sum(),
         requests: batches::divide(&pieces.lines, &missing, engine.limits()).len(),
     })
 }
 
-/// Translates `texts`, in their order. Blank ones stay as they are, and so does what surrounds a text.
+/// Translates `texts`, in their order. Blank ones stay as they are, and so does what surrounds
+/// a text.
 ///
 /// # Errors
-/// [`TranslateError`]. Whatever was answered until then is in the cache, and the same call goes on from there.
+/// [`TranslateError`]. Whatever was answered until then is in the cache, and the same call goes
+/// on from there.
 pub fn run(
     engine: &dyn Engine,
     texts: &[String],
@@ -115,15 +126,23 @@ fn tell_progress(engine: &dyn Engine, pieces: &Pieces, cache: &Cache, watch: &Wa
     match cache.get(engine.identity(), &pieces.lines) {
         Ok(found) => {
             let (done, all) = (found.iter().flatten().count(), pieces.lines.len());
-            (watch.note)(&format!("{done} of {all} different lines are answered and in the cache"));
+            (watch.note)(&format!(
+                "{done} of {all} different lines are answered and in the cache"
+            ));
         }
-        // The cache has already said what is wrong with it: that is the error that ends the job.
+        // The cache has already said what is wrong with it: that is the error that ends the
+        // job.
         Err(problem) => tracing::debug!(%problem, "the cache cannot be counted"),
     }
 }
 
 fn missing(found: &[Option<String>]) -> Vec<usize> {
-    found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect()
+    found
+        .iter()
+        .enumerate()
+        .filter(|(_, found)| found.is_none())
+        .map(|(index, _)| index)
+        .collect()
 }
 
 #[cfg(test)]

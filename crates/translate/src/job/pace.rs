@@ -1,5 +1,5 @@
-//! How fast an engine is asked: so many requests a second, so many characters a minute, and not while it wants to be left
-//! alone. One clock for all threads. Never here: requests.
+//! How fast an engine is asked: so many requests a second, so many characters a minute, and not
+//! while it wants to be left alone. One clock for all threads. Never here: requests.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -21,7 +21,10 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn new(pace: &Pace) -> Self {
         let every = |rate: Option<f64>, seconds: f64| {
-            rate.filter(|rate| *rate > 0.0).map_or(Duration::ZERO, |rate| Duration::from_secs_f64(seconds / rate))
+            rate.filter(|rate| *rate > 0.0)
+                .map_or(Duration::ZERO, |rate| {
+                    Duration::from_secs_f64(seconds / rate)
+                })
         };
         Self {
             next: Mutex::new(Instant::now()),
@@ -35,7 +38,10 @@ impl Clock {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let start = (*next).max(Instant::now());
         let characters = u32::try_from(characters).unwrap_or(u32::MAX);
-        *next = start + self.per_request.max(self.per_character.saturating_mul(characters));
+        *next = start
+            + self
+                .per_request
+                .max(self.per_character.saturating_mul(characters));
         start
     }
 
@@ -60,10 +66,12 @@ pub(super) fn sleep_until(moment: Instant, stop: &dyn Fn() -> bool) -> bool {
     }
 }
 
-/// The pause after the `failures`-th failure in a row: twice as long each time, and between a half and the whole of that
-/// by chance, so that threads do not come back together.
+/// The pause after the `failures`-th failure in a row: twice as long each time, and between a
+/// half and the whole of that by chance, so that threads do not come back together.
 pub(super) fn back_off(first: Duration, failures: u32) -> Duration {
-    let whole = first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_BACK_OFF);
+    let whole = first
+        .saturating_mul(1 << failures.saturating_sub(1).min(16))
+        .min(LONGEST_BACK_OFF);
     whole.mul_f64(0.5 + rand::random::<f64>() / 2.0)
 }
 
@@ -72,18 +80,28 @@ mod tests {
     use super::*;
 
     fn clock(requests_per_second: Option<f64>, characters_per_minute: Option<f64>) -> Clock {
-        Clock::new(&Pace { requests_per_second, characters_per_minute, ..Pace::test() })
+        Clock::new(&Pace {
+            requests_per_second,
+            characters_per_minute,
+            ..Pace::test()
+        })
     }
 
     #[test]
     fn requests_are_spread_by_number_and_by_length() {
         let spread = |clock: &Clock, sizes: &[usize]| {
             let booked: Vec<Instant> = sizes.iter().map(|&size| clock.book(size)).collect();
-            booked[1..].iter().map(|at| (*at - booked[0]).as_secs_f64().round()).collect::<Vec<_>>()
+            booked[1..]
+                .iter()
+                .map(|at| (*at - booked[0]).as_secs_f64().round())
+                .collect::<Vec<_>>()
         };
         assert_eq!(spread(&clock(Some(0.5), None), &[9, 9, 9]), [2.0, 4.0]);
         assert_eq!(spread(&clock(None, Some(60.0)), &[10, 5, 1]), [10.0, 15.0]);
-        assert_eq!(spread(&clock(Some(0.1), Some(60.0)), &[3, 30, 1]), [10.0, 40.0]);
+        assert_eq!(
+            spread(&clock(Some(0.1), Some(60.0)), &[3, 30, 1]),
+            [10.0, 40.0]
+        );
         assert_eq!(spread(&clock(None, None), &[1, 1000]), [0.0]);
     }
 
@@ -106,7 +124,10 @@ mod tests {
 
     #[test]
     fn a_sleep_ends_when_it_is_told_to() {
-        assert!(!sleep_until(Instant::now() + Duration::from_secs(3600), &|| true));
+        assert!(!sleep_until(
+            Instant::now() + Duration::from_secs(3600),
+            &|| true
+        ));
         assert!(sleep_until(Instant::now(), &|| false));
     }
 }

@@ -1,4 +1,5 @@
-//! Texts taken apart into the lines that are sent, each once, and put together again. Never here: engines.
+//! Texts taken apart into the lines that are sent, each once, and put together again. Never
+//! here: engines.
 
 use std::collections::HashMap;
 
@@ -23,13 +24,23 @@ enum Piece {
 }
 
 impl Pieces {
-    /// Blanks around a line are not sent; with `split_lines`, neither are line breaks within a text.
+    /// Blanks around a line are not sent; with `split_lines`, neither are line breaks within a
+    /// text.
     pub(super) fn of(texts: &[String], split_lines: bool) -> Self {
-        let mut pieces = Self { lines: vec![], first_text: vec![], all: 0, texts: vec![] };
+        let mut pieces = Self {
+            lines: vec![],
+            first_text: vec![],
+            all: 0,
+            texts: vec![],
+        };
         let mut known = HashMap::new();
         for (index, text) in texts.iter().enumerate() {
             let mut row = Vec::new();
-            let parts: Vec<&str> = if split_lines { text.split_inclusive(['\n', '\r']).collect() } else { vec![text] };
+            let parts: Vec<&str> = if split_lines {
+                text.split_inclusive(['\n', '\r']).collect()
+            } else {
+                vec![text]
+            };
             for part in parts {
                 let line = part.trim();
                 let before = part.len() - part.trim_start().len();
@@ -55,7 +66,10 @@ impl Pieces {
             Piece::Kept(text) => text.clone(),
             Piece::Sent(line) => translations[*line].clone(),
         };
-        self.texts.iter().map(|row| row.iter().map(piece).collect()).collect()
+        self.texts
+            .iter()
+            .map(|row| row.iter().map(piece).collect())
+            .collect()
     }
 }
 
@@ -73,10 +87,19 @@ mod tests {
     fn lines_are_sent_once_without_what_surrounds_them() {
         let texts = owned(&[" a b\n", "c\r\n\r\na b", "", " \t", "c"]);
         let pieces = Pieces::of(&texts, true);
-        assert_eq!((pieces.lines.clone(), pieces.all), (owned(&["a b", "c"]), 4));
+        assert_eq!(
+            (pieces.lines.clone(), pieces.all),
+            (owned(&["a b", "c"]), 4)
+        );
         assert_eq!(pieces.first_text, [0, 1]);
-        assert_eq!(pieces.join(&owned(&["X", "Y"])), owned(&[" X\n", "Y\r\n\r\nX", "", " \t", "Y"]));
-        assert_eq!(Pieces::of(&texts, false).lines, owned(&["a b", "c\r\n\r\na b", "c"]));
+        assert_eq!(
+            pieces.join(&owned(&["X", "Y"])),
+            owned(&[" X\n", "Y\r\n\r\nX", "", " \t", "Y"])
+        );
+        assert_eq!(
+            Pieces::of(&texts, false).lines,
+            owned(&["a b", "c\r\n\r\na b", "c"])
+        );
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! The threads of a job: each takes a batch, asks, stores, and takes the next. Never here: how a batch is made.
+//! The threads of a job: each takes a batch, asks, stores, and takes the next. Never here: how
+//! a batch is made.
 
 use std::{
     collections::VecDeque,
@@ -50,7 +51,12 @@ impl<'a> Work<'a> {
         let waiting: usize = queue.iter().map(Vec::len).sum();
         Self {
             engine,
-            name: engine.identity().split(' ').next().unwrap_or_default().to_owned(),
+            name: engine
+                .identity()
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
             pieces,
             cache,
             pace,
@@ -78,22 +84,36 @@ impl<'a> Work<'a> {
         let mut lines = into_inner(self.unanswered);
         if !lines.is_empty() {
             lines.sort_by_key(|line| line.text);
-            return Err(TranslateError::Unanswered { engine: self.name, lines });
+            return Err(TranslateError::Unanswered {
+                engine: self.name,
+                lines,
+            });
         }
-        if (self.watch.stop)() { Err(TranslateError::Stopped) } else { Ok(()) }
+        if (self.watch.stop)() {
+            Err(TranslateError::Stopped)
+        } else {
+            Ok(())
+        }
     }
 
     fn take_batches(&self) {
         while !self.must_stop() {
-            let Some(batch) = lock(&self.queue).pop_front() else { return };
+            let Some(batch) = lock(&self.queue).pop_front() else {
+                return;
+            };
             if let Err(error) = self.answer(&batch) {
                 self.has_ended.store(true, Ordering::SeqCst);
-                // The first error ends the job; what other threads meet on their way out follows from it. Answers that
-                // the cache could not take are told in any case.
+                // The first error ends the job; what other threads meet on their way out
+                // follows from it. Answers that the cache could not take are told in any case.
                 let mut first = lock(&self.error);
                 match &mut *first {
                     Some(TranslateError::Unwritten { kept, lost, .. }) => {
-                        if let TranslateError::Unwritten { kept: more, lost: more_lost, .. } = error {
+                        if let TranslateError::Unwritten {
+                            kept: more,
+                            lost: more_lost,
+                            ..
+                        } = error
+                        {
                             (*kept, *lost) = (*kept + more, *lost + more_lost);
                         }
                     }
@@ -109,12 +129,16 @@ impl<'a> Work<'a> {
         self.has_ended.load(Ordering::SeqCst) || (self.watch.stop)()
     }
 
-    /// Asks for the lines of a batch and keeps the answers; parts of it if the answers do not fit.
+    /// Asks for the lines of a batch and keeps the answers; parts of it if the answers do not
+    /// fit.
     fn answer(&self, batch: &[usize]) -> Result<(), TranslateError> {
         let mut halves = vec![batch];
         let mut tries_of_a_line = 0;
         while let Some(part) = halves.pop() {
-            let lines: Vec<&str> = part.iter().map(|&index| self.pieces.lines[index].as_str()).collect();
+            let lines: Vec<&str> = part
+                .iter()
+                .map(|&index| self.pieces.lines[index].as_str())
+                .collect();
             let problem = match self.ask(&lines)? {
                 Ok(translations) => {
                     self.keep(&lines, &translations)?;
@@ -138,7 +162,8 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// One request, repeated while it fails in passing. The inner error: the answer does not fit the lines.
+    /// One request, repeated while it fails in passing. The inner error: the answer does not
+    /// fit the lines.
     fn ask(&self, lines: &[&str]) -> Result<Result<Vec<String>, String>, TranslateError> {
         let characters = lines.iter().map(|line| line.chars().count()).sum();
         let stop = || self.must_stop();
@@ -154,19 +179,30 @@ impl<'a> Work<'a> {
                 _ if self.must_stop() => return Err(TranslateError::Stopped),
                 Failure::Divide { problem } => return Ok(Err(problem)),
                 Failure::Final { problem, advice } => {
-                    return Err(TranslateError::Refused { engine: self.name.clone(), problem, advice });
+                    return Err(TranslateError::Refused {
+                        engine: self.name.clone(),
+                        problem,
+                        advice,
+                    });
                 }
                 Failure::Passing { problem, pause } => (problem, pause),
             };
             if failures >= self.pace.tries {
-                return Err(TranslateError::Unreachable { engine: self.name.clone(), problem, tries: failures });
+                return Err(TranslateError::Unreachable {
+                    engine: self.name.clone(),
+                    problem,
+                    tries: failures,
+                });
             }
             tracing::info!(%problem, failures, "asking again");
             if let Some(pause) = pause {
                 // The engine wants to be left alone, by all threads.
                 self.clock.hold(pause);
             }
-            if !sleep_until(Instant::now() + back_off(self.pace.first_pause, failures), &stop) {
+            if !sleep_until(
+                Instant::now() + back_off(self.pace.first_pause, failures),
+                &stop,
+            ) {
                 return Err(TranslateError::Stopped);
             }
         }
@@ -174,7 +210,11 @@ impl<'a> Work<'a> {
     }
 
     fn keep(&self, lines: &[&str], translations: &[String]) -> Result<(), TranslateError> {
-        let pairs: Vec<(&str, &str)> = lines.iter().copied().zip(translations.iter().map(String::as_str)).collect();
+        let pairs: Vec<(&str, &str)> = lines
+            .iter()
+            .copied()
+            .zip(translations.iter().map(String::as_str))
+            .collect();
         self.cache.put(self.engine.identity(), &pairs)?;
         let done = self.answered.fetch_add(lines.len(), Ordering::SeqCst) + lines.len();
         (self.watch.progress)(done, self.pieces.lines.len());
@@ -183,22 +223,37 @@ impl<'a> Work<'a> {
 
     fn report(&self, line: usize, problem: String) -> Result<(), TranslateError> {
         let mut lines = lock(&self.unanswered);
-        lines.push(Unanswered { text: self.pieces.first_text[line], line: self.pieces.lines[line].clone(), problem });
+        lines.push(Unanswered {
+            text: self.pieces.first_text[line],
+            line: self.pieces.lines[line].clone(),
+            problem,
+        });
         if lines.len() < MOST_UNANSWERED {
             return Ok(());
         }
-        Err(TranslateError::Unanswered { engine: self.name.clone(), lines: std::mem::take(&mut *lines) })
+        Err(TranslateError::Unanswered {
+            engine: self.name.clone(),
+            lines: std::mem::take(&mut *lines),
+        })
     }
 }
 
-/// An answer has a line for each line, and says something in each. Blanks around it are not part of it.
+/// An answer has a line for each line, and says something in each. Blanks around it are not
+/// part of it.
 fn check(lines: &[&str], translations: Vec<String>) -> Result<Vec<String>, String> {
     if translations.len() != lines.len() {
-        return Err(format!("{} lines came back for {}", translations.len(), lines.len()));
+        return Err(format!(
+            "{} lines came back for {}",
+            translations.len(),
+            lines.len()
+        ));
     }
     match translations.iter().position(|line| line.trim().is_empty()) {
         Some(_) => Err("an empty translation".to_owned()),
-        None => Ok(translations.into_iter().map(|line| line.trim().to_owned()).collect()),
+        None => Ok(translations
+            .into_iter()
+            .map(|line| line.trim().to_owned())
+            .collect()),
     }
 }
 

@@ -1,5 +1,5 @@
-//! A small HTTP server on 127.0.0.1 that reads whole requests, answers as a test says, many at once, and remembers what
-//! it was asked. Shared by the tests of this crate and of the program.
+//! A small HTTP server on 127.0.0.1 that reads whole requests, answers as a test says, many at
+//! once, and remembers what it was asked. Shared by the tests of this crate and of the program.
 
 #![allow(dead_code, unreachable_pub)] // each test program uses a part of it
 
@@ -39,7 +39,12 @@ impl Request {
     /// The texts in the list under `key`.
     pub fn list(&self, key: &str) -> Vec<String> {
         let body = self.json();
-        body[key].as_array().expect("a list").iter().map(|text| text.as_str().expect("a text").to_owned()).collect()
+        body[key]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|text| text.as_str().expect("a text").to_owned())
+            .collect()
     }
 }
 
@@ -55,7 +60,13 @@ pub struct Reply {
 
 impl Reply {
     pub fn new(status: u16, body: impl Into<String>) -> Self {
-        Self { status, headers: vec![], body: body.into(), sent: None, pause: Duration::ZERO }
+        Self {
+            status,
+            headers: vec![],
+            body: body.into(),
+            sent: None,
+            pause: Duration::ZERO,
+        }
     }
 
     pub fn json(body: &Value) -> Self {
@@ -101,11 +112,17 @@ impl Server {
                     return;
                 }
                 let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
-                // A client that was killed leaves a broken connection behind: that is no failure of the server.
+                // A client that was killed leaves a broken connection behind: that is no
+                // failure of the server.
                 thread::spawn(move || stream.and_then(|stream| serve(stream, &seen, &*answer)));
             }
         });
-        Self { url, requests, stop, thread: Some(thread) }
+        Self {
+            url,
+            requests,
+            stop,
+            thread: Some(thread),
+        }
     }
 
     pub fn requests(&self) -> Vec<Request> {
@@ -123,34 +140,56 @@ impl Drop for Server {
     }
 }
 
-fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request) -> Reply) -> std::io::Result<()> {
+fn serve(
+    mut stream: TcpStream,
+    seen: &Mutex<Vec<Request>>,
+    answer: &dyn Fn(&Request) -> Reply,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut first = String::new();
     reader.read_line(&mut first)?;
-    let Some(path) = first.split(' ').nth(1) else { return Ok(()) };
+    let Some(path) = first.split(' ').nth(1) else {
+        return Ok(());
+    };
     assert!(first.starts_with("POST "), "{first}");
     let mut headers = HashMap::new();
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
         headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
-    let length = headers.get("content-length").and_then(|length| length.parse().ok()).expect("a length");
+    let length = headers
+        .get("content-length")
+        .and_then(|length| length.parse().ok())
+        .expect("a length");
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let request = {
         let mut seen = seen.lock().expect("not poisoned");
         let body = String::from_utf8(body).expect("UTF-8");
         let before = seen.len();
-        seen.push(Request { path: path.to_owned(), headers, body, before });
+        seen.push(Request {
+            path: path.to_owned(),
+            headers,
+            body,
+            before,
+        });
         seen.last().expect("just pushed").clone()
     };
     let reply = answer(&request);
     thread::sleep(reply.pause);
     let length = reply.body.len();
-    let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {length}\r\n", reply.status);
-    reply.headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
+    let mut head = format!(
+        "HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {length}\r\n",
+        reply.status
+    );
+    reply
+        .headers
+        .iter()
+        .for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
     stream.write_all((head + "\r\n").as_bytes())?;
     stream.write_all(&reply.body.as_bytes()[..reply.sent.unwrap_or(length)])
 }
@@ -162,6 +201,8 @@ pub fn translated(line: &str) -> String {
 
 /// DeepL's answer to these lines.
 pub fn deepl(lines: &[String]) -> Reply {
-    let texts = lines.iter().map(|line| json!({"detected_source_language": "EN", "text": translated(line)}));
+    let texts = lines
+        .iter()
+        .map(|line| json!({"detected_source_language": "EN", "text": translated(line)}));
     Reply::json(&json!({"translations": texts.collect::<Vec<_>>()}))
 }

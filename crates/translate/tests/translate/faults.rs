@@ -1,4 +1,5 @@
-//! Jobs with an engine that fails in every way it can: no line is lost, shifted, or paid for twice.
+//! Jobs with an engine that fails in every way it can: no line is lost, shifted, or paid for
+//! twice.
 
 use std::{
     collections::HashMap,
@@ -18,7 +19,9 @@ type Paid = Arc<Mutex<HashMap<String, usize>>>;
 
 fn pay(paid: &Paid, lines: &[String]) {
     let mut paid = paid.lock().expect("not poisoned");
-    lines.iter().for_each(|line| *paid.entry(line.clone()).or_default() += 1);
+    lines
+        .iter()
+        .for_each(|line| *paid.entry(line.clone()).or_default() += 1);
 }
 
 /// A fifth of the answers are faults; only whole answers are paid for.
@@ -52,7 +55,12 @@ fn two_thousand_lines_with_a_fifth_of_faults_are_each_paid_for_once() {
     let (_folder, cache) = cache();
     let input = texts(2000);
     let found = run(&*open("deepl", &server.url), &input, &cache, &pace(4)).expect("comes through");
-    assert!(found.iter().zip(&input).all(|(found, line)| *found == translated(line)));
+    assert!(
+        found
+            .iter()
+            .zip(&input)
+            .all(|(found, line)| *found == translated(line))
+    );
     let paid = paid.lock().expect("not poisoned");
     assert_eq!(paid.len(), 2000);
     assert!(paid.values().all(|&times| times == 1));
@@ -84,44 +92,85 @@ proptest! {
 fn a_wrong_number_of_lines_is_never_shifted() {
     let server = Server::start(|request| {
         let lines = request.list("text");
-        let kept: Vec<String> = lines.iter().filter(|line| !line.contains("bad")).cloned().collect();
+        let kept: Vec<String> = lines
+            .iter()
+            .filter(|line| !line.contains("bad"))
+            .cloned()
+            .collect();
         deepl(&kept)
     });
     let (_folder, cache) = cache();
     let mut input = texts(100);
     (input[17], input[63]) = ("a bad line".to_owned(), "bad".to_owned());
     let engine = open("deepl", &server.url);
-    let error = run(&*engine, &input, &cache, &pace(1)).expect_err("two lines are missing").to_string();
+    let error = run(&*engine, &input, &cache, &pace(1))
+        .expect_err("two lines are missing")
+        .to_string();
     assert!(
-        error.starts_with("deepl gave no usable answer for 2 line(s):\n  text 17 (`a bad line`): 0 lines"),
+        error.starts_with(
+            "deepl gave no usable answer for 2 line(s):\n  text 17 (`a bad line`): 0 lines"
+        ),
         "{error}"
     );
-    assert!(error.contains("\n  text 63 (`bad`): 0 lines came back for 1\n  Nothing was written"), "{error}");
+    assert!(
+        error.contains("\n  text 63 (`bad`): 0 lines came back for 1\n  Nothing was written"),
+        "{error}"
+    );
     let asked = server.requests().len();
-    let others: Vec<String> = input.iter().filter(|line| !line.contains("bad")).rev().cloned().collect();
+    let others: Vec<String> = input
+        .iter()
+        .filter(|line| !line.contains("bad"))
+        .rev()
+        .cloned()
+        .collect();
     let found = run(&*engine, &others, &cache, &pace(1)).expect("all others are in the cache");
-    assert!(found.iter().zip(&others).all(|(found, line)| *found == translated(line)));
+    assert!(
+        found
+            .iter()
+            .zip(&others)
+            .all(|(found, line)| *found == translated(line))
+    );
     assert_eq!(server.requests().len(), asked);
 }
 
 #[test]
 fn an_empty_translation_is_none() {
     let server = Server::start(|request| {
-        let answer = request.list("text").iter().map(|_| serde_json::json!({"text": " "})).collect::<Vec<_>>();
+        let answer = request
+            .list("text")
+            .iter()
+            .map(|_| serde_json::json!({"text": " "}))
+            .collect::<Vec<_>>();
         Reply::json(&serde_json::json!({"translations": answer}))
     });
     let (_folder, cache) = cache();
-    let error = run(&*open("deepl", &server.url), &owned(&["a"]), &cache, &pace(1)).expect_err("says nothing");
-    assert!(error.to_string().contains("text 0 (`a`): an empty translation"), "{error}");
+    let error = run(
+        &*open("deepl", &server.url),
+        &owned(&["a"]),
+        &cache,
+        &pace(1),
+    )
+    .expect_err("says nothing");
+    assert!(
+        error
+            .to_string()
+            .contains("text 0 (`a`): an empty translation"),
+        "{error}"
+    );
 }
 
 #[test]
 fn an_engine_that_never_fits_is_given_up_soon() {
     let server = Server::start(|_| Reply::json(&serde_json::json!({"translations": []})));
     let (_folder, cache) = cache();
-    let error = run(&*open("deepl", &server.url), &texts(2000), &cache, &pace(1)).expect_err("never fits");
+    let error =
+        run(&*open("deepl", &server.url), &texts(2000), &cache, &pace(1)).expect_err("never fits");
     assert!(error.to_string().contains("for 10 line(s)"), "{error}");
-    assert!(server.requests().len() < 60, "{} requests", server.requests().len());
+    assert!(
+        server.requests().len() < 60,
+        "{} requests",
+        server.requests().len()
+    );
 }
 
 #[test]

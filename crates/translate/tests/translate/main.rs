@@ -1,5 +1,5 @@
-//! Engines against a server on this machine that checks requests as the real ones do, and whole jobs with faults. Never
-//! here: the real services.
+//! Engines against a server on this machine that checks requests as the real ones do, and whole
+//! jobs with faults. Never here: the real services.
 
 #[path = "../server/mod.rs"]
 mod server;

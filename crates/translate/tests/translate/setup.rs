@@ -16,9 +16,11 @@ pub(crate) const KEY: &str = "tops3cret-key:fx";
 pub(crate) fn keys(name: &str) -> Option<String> {
     match name {
         "GOOGLE_CLOUD_PROJECT" => Some("my-project".to_owned()),
-        "GOOGLE_API_KEY" | "GOOGLE_ACCESS_TOKEN" | "DEEPL_API_KEY" | "LIBRETRANSLATE_API_KEY" | "OPENAI_API_KEY" => {
-            Some(KEY.to_owned())
-        }
+        "GOOGLE_API_KEY"
+        | "GOOGLE_ACCESS_TOKEN"
+        | "DEEPL_API_KEY"
+        | "LIBRETRANSLATE_API_KEY"
+        | "OPENAI_API_KEY" => Some(KEY.to_owned()),
         _ => None,
     }
 }
@@ -68,13 +70,19 @@ pub(crate) fn run(
     cache: &Cache,
     pace: &Pace,
 ) -> Result<Vec<String>, TranslateError> {
-    let watch = Watch { progress: &|_, _| {}, note: &|_| {}, stop: &|| false };
+    let watch = Watch {
+        progress: &|_, _| {},
+        note: &|_| {},
+        stop: &|| false,
+    };
     job::run(engine, texts, cache, pace, &watch)
 }
 
 /// `count` different texts.
 pub(crate) fn texts(count: usize) -> Vec<String> {
-    (0..count).map(|index| format!("Sentence {index} about the weather.")).collect()
+    (0..count)
+        .map(|index| format!("Sentence {index} about the weather."))
+        .collect()
 }
 
 pub(crate) fn owned(texts: &[&str]) -> Vec<String> {

@@ -10,7 +10,8 @@ use crate::cli::DeviceArgs;
 /// `data translate`
 #[derive(Args)]
 pub(crate) struct TranslateArgs {
-    /// google-v2, google-v3, deepl, libretranslate, openai (any compatible server), command, or model (ours).
+    /// google-v2, google-v3, deepl, libretranslate, openai (any compatible server), command, or
+    /// model (ours).
     #[arg(long, value_parser = ENGINES)]
     pub(super) engine: String,
     /// Language of the texts.
@@ -22,22 +23,26 @@ pub(crate) struct TranslateArgs {
     /// Whose questions the file holds; not needed for plain lines.
     #[arg(long, value_parser = crate::cli::task)]
     pub(super) task: Option<String>,
-    /// Questions with labels (*.json), translation pairs (*_train_question.json), or {"text": ...} lines (*.jsonl).
+    /// Questions with labels (*.json), translation pairs (*_train_question.json), or {"text":
+    /// ...} lines (*.jsonl).
     #[arg(long = "in", value_name = "FILE")]
     pub(super) input: PathBuf,
-    /// Where the result goes; its name chooses the layout in the same way: *_train_question.json makes pairs.
+    /// Where the result goes; its name chooses the layout in the same way:
+    /// *_train_question.json makes pairs.
     #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
     pub(super) out: Option<PathBuf>,
     /// Translate only the first items.
     #[arg(long, value_name = "N", value_parser = crate::cli::count)]
     pub(super) limit: Option<usize>,
-    /// What to do with gold words of a released file that its scorer does not know: paper or corrected.
+    /// What to do with gold words of a released file that its scorer does not know: paper or
+    /// corrected.
     #[arg(long)]
     pub(super) protocol: Option<Protocol>,
     /// Send nothing: count what would be sent, and what it would cost.
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// US dollars per million characters, for the estimate. Default: the list price, if one is known.
+    /// US dollars per million characters, for the estimate. Default: the list price, if one is
+    /// known.
     #[arg(long, value_name = "DOLLARS", value_parser = rate)]
     pub(super) price_per_million: Option<f64>,
     /// The file of answered lines. Default: translations.redb in the folder of fetched models.
@@ -58,10 +63,12 @@ pub(super) struct ServiceArgs {
     /// Address of the service, if not its own: your LibreTranslate, a local chat server.
     #[arg(long)]
     pub(super) url: Option<String>,
-    /// Chat model; DeepL's model type; Google v3's model; for the engine `model`: name, folder or .gguf file.
+    /// Chat model; DeepL's model type; Google v3's model; for the engine `model`: name, folder
+    /// or .gguf file.
     #[arg(long, value_name = "NAME")]
     pub(super) model: Option<String>,
-    /// Sampling temperature of a chat model, or `default` to leave it to the server. Default: 0.
+    /// Sampling temperature of a chat model, or `default` to leave it to the server. Default:
+    /// 0.
     #[arg(long, value_name = "T", value_parser = temperature)]
     pub(super) temperature: Option<Temperature>,
     /// How to name the language of the texts to the engine, if its own way has changed.
@@ -70,7 +77,8 @@ pub(super) struct ServiceArgs {
     /// The same for the language wanted.
     #[arg(long, value_name = "CODE")]
     pub(super) target_code: Option<String>,
-    /// A command that reads lines and writes as many, run without a shell: 'apertium -u eng-spa'.
+    /// A command that reads lines and writes as many, run without a shell: 'apertium -u
+    /// eng-spa'.
     #[arg(long, value_name = "LINE")]
     pub(super) command: Option<String>,
 }
@@ -123,7 +131,15 @@ pub(super) struct LocalArgs {
 #[derive(Clone, Copy)]
 pub(super) struct Temperature(pub(super) Option<f64>);
 
-const ENGINES: [&str; 7] = ["google-v2", "google-v3", "deepl", "libretranslate", "openai", "command", "model"];
+const ENGINES: [&str; 7] = [
+    "google-v2",
+    "google-v3",
+    "deepl",
+    "libretranslate",
+    "openai",
+    "command",
+    "model",
+];
 
 /// Shown behind `--help`.
 pub(crate) const AFTER_HELP: &str = "\
@@ -156,14 +172,24 @@ Examples:
     --from de --to en --in lines.jsonl --out english.jsonl";
 
 fn rate(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && (0.0..=1e9).contains(number));
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite() && (0.0..=1e9).contains(number));
     number.ok_or_else(|| "must be a number from 0".to_owned())
 }
 
 fn positive(text: &str) -> Result<f64, String> {
-    rate(text).ok().filter(|number| *number > 0.0).ok_or_else(|| "must be a number above 0".to_owned())
+    rate(text)
+        .ok()
+        .filter(|number| *number > 0.0)
+        .ok_or_else(|| "must be a number above 0".to_owned())
 }
 
 fn temperature(text: &str) -> Result<Temperature, String> {
-    if text == "default" { Ok(Temperature(None)) } else { rate(text).map(|number| Temperature(Some(number))) }
+    if text == "default" {
+        Ok(Temperature(None))
+    } else {
+        rate(text).map(|number| Temperature(Some(number)))
+    }
 }

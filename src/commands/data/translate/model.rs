@@ -1,5 +1,6 @@
-//! A model of ours as a translation engine: the base or a tuned one, asked as it is trained (the paper's template: the
-//! text, and on the next line the instruction), greedily, one line at a time. Never here: the cache, the order of lines.
+//! A model of ours as a translation engine: the base or a tuned one, asked as it is trained
+//! (the paper's template: the text, and on the next line the instruction), greedily, one line
+//! at a time. Never here: the cache, the order of lines.
 
 use std::{
     cell::Cell,
@@ -28,18 +29,29 @@ impl ModelEngine {
     /// Finds the model's files.
     pub(super) fn open(args: &TranslateArgs) -> Result<Self> {
         check_flags(args)?;
-        let Some(name) = &args.service.model else { bail!("engine model: name the model with --model") };
+        let Some(name) = &args.service.model else {
+            bail!("engine model: name the model with --model")
+        };
         let session = Session::open(name, args.local.dtype, &args.local.device.device)?;
         let instruction = data::pairs::instruct(args.from, args.to);
         let mut parts = vec![hub::fingerprint(&session.model.files)?, instruction.clone()];
-        parts.extend([args.local.dtype.to_string(), args.local.max_new_tokens.to_string()]);
+        parts.extend([
+            args.local.dtype.to_string(),
+            args.local.max_new_tokens.to_string(),
+        ]);
         let files = |folder: &PathBuf| [folder.join(peft::WEIGHTS), folder.join(peft::CONFIG)];
         for file in args.local.adapter.iter().flat_map(files) {
             parts.push(hub::hash_file(&file)?);
         }
         Ok(Self {
             // The name is for people; what decides the answers is in the hash.
-            identity: format!("model {} {} {}>{}", session.model.name, manifest::hash(&parts), args.from, args.to),
+            identity: format!(
+                "model {} {} {}>{}",
+                session.model.name,
+                manifest::hash(&parts),
+                args.from,
+                args.to
+            ),
             limits: facts("model")?.limits(),
             instruction,
             most_tokens: args.local.max_new_tokens,
@@ -62,13 +74,23 @@ impl ModelEngine {
         let mut watch = |id| {
             // What cannot be decoded alone is no line break; the whole is decoded again below.
             let piece = tokenizer.decode(&[id]).unwrap_or_default();
-            let said = if has_begun.get() { piece.as_str() } else { piece.trim_start() };
+            let said = if has_begun.get() {
+                piece.as_str()
+            } else {
+                piece.trim_start()
+            };
             has_begun.set(has_begun.get() || !said.is_empty());
             has_ended.set(said.contains('\n'));
         };
         let made = model::generate::greedy(decoder, &ids, self.most_tokens, stop, &mut watch)?;
         let text = tokenizer.decode(&made)?;
-        Ok(has_ended.get().then(|| text.trim_start().lines().next().unwrap_or_default().to_owned()))
+        Ok(has_ended.get().then(|| {
+            text.trim_start()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        }))
     }
 }
 
@@ -87,8 +109,12 @@ impl Engine for ModelEngine {
 
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, Failure> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let fail =
-            |error: anyhow::Error| Failure::ends(format!("{error:#}"), "see `lingualign model show` for the model");
+        let fail = |error: anyhow::Error| {
+            Failure::ends(
+                format!("{error:#}"),
+                "see `lingualign model show` for the model",
+            )
+        };
         let session = &mut *session;
         if !session.is_loaded() {
             session.set_adapter(self.adapter.as_deref()).map_err(fail)?;
@@ -106,7 +132,10 @@ impl Engine for ModelEngine {
 
 fn check_flags(args: &TranslateArgs) -> Result<()> {
     if args.from == args.to {
-        bail!("engine model: from {0} to {0} there is nothing to translate", args.from);
+        bail!(
+            "engine model: from {0} to {0} there is nothing to translate",
+            args.from
+        );
     }
     let unused = [
         (args.service.url.is_some(), "--url"),

@@ -1,4 +1,5 @@
-//! Captured states against an unshared naive loop, against transformers, and whatever must not change them.
+//! Captured states against an unshared naive loop, against transformers, and whatever must not
+//! change them.
 
 mod resumption;
 mod rows;
@@ -26,7 +27,8 @@ use super::{Prompts, States, Watch, capture_in_batches, encode};
 use crate::AnalyseError;
 
 const NAMES: [&str; 3] = ["tiny_llama", "tiny_mistral", "tiny_qwen2"];
-const EXEMPLARS: &str = "Der Regen fiel.\nEmotion: \"negative\"\nDas Brot ist warm.\nEmotion: \"positive\"\n";
+const EXEMPLARS: &str =
+    "Der Regen fiel.\nEmotion: \"negative\"\nDas Brot ist warm.\nEmotion: \"positive\"\n";
 const CLOSING: &str = "\nEmotion: \"";
 /// Some begin alike, two are equal; first and last bytes differ among them.
 const QUESTIONS: [&str; 8] = [
@@ -41,11 +43,16 @@ const QUESTIONS: [&str; 8] = [
 ];
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/golden")
+        .join(name)
 }
 
 fn load_folder(dir: &Path) -> Decoder {
-    let files = ModelFiles::Folder { dir: dir.to_owned(), weights: vec![dir.join("model.safetensors")] };
+    let files = ModelFiles::Folder {
+        dir: dir.to_owned(),
+        weights: vec![dir.join("model.safetensors")],
+    };
     Decoder::load(&files, Precision::F32, &Device::Cpu).expect("loads")
 }
 
@@ -57,8 +64,17 @@ fn load(name: &str) -> Decoder {
 fn tokenizer() -> Tokenizer {
     let prints = |byte: u32| matches!(byte, 0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF);
     let mut others = 0x100..;
-    let letter = |byte| if prints(byte) { byte } else { others.next().expect("endless") };
-    let letters: Vec<char> = (0..256).map(letter).map(|code| char::from_u32(code).expect("a letter")).collect();
+    let letter = |byte| {
+        if prints(byte) {
+            byte
+        } else {
+            others.next().expect("endless")
+        }
+    };
+    let letters: Vec<char> = (0..256)
+        .map(letter)
+        .map(|code| char::from_u32(code).expect("a letter"))
+        .collect();
     let vocab: BTreeMap<String, usize> = letters.into_iter().map(String::from).zip(0..).collect();
     let step = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
     let made = json!({
@@ -68,9 +84,14 @@ fn tokenizer() -> Tokenizer {
             "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocab, "merges": []},
     });
     let folder = tempfile::tempdir().expect("a folder");
-    let write = |name: &str, value: &Value| fs::write(folder.path().join(name), value.to_string()).expect("writes");
+    let write = |name: &str, value: &Value| {
+        fs::write(folder.path().join(name), value.to_string()).expect("writes")
+    };
     write("tokenizer.json", &made);
-    write("tokenizer_config.json", &json!({"tokenizer_class": "GPT2Tokenizer", "bos_token": null, "eos_token": null}));
+    write(
+        "tokenizer_config.json",
+        &json!({"tokenizer_class": "GPT2Tokenizer", "bos_token": null, "eos_token": null}),
+    );
     Tokenizer::from_folder(folder.path()).expect("a tokenizer")
 }
 
@@ -122,8 +143,12 @@ fn captured(model: &Decoder, prompts: &Prompts, tokens: usize) -> (TempDir, Path
 
 /// Every value of a file, by pooling and layer: (items, E).
 fn all_values(states: &States) -> BTreeMap<(Pooling, usize), Vec<f32>> {
-    let keys = states.poolings().into_iter().flat_map(|pooling| (0..states.layers()).map(move |at| (pooling, at)));
-    keys.map(|key| (key, states.layer(key.0, key.1).expect("reads"))).collect()
+    let keys = states
+        .poolings()
+        .into_iter()
+        .flat_map(|pooling| (0..states.layers()).map(move |at| (pooling, at)));
+    keys.map(|key| (key, states.layer(key.0, key.1).expect("reads")))
+        .collect()
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -138,7 +163,10 @@ const ROUNDING: f64 = 1e-4;
 fn assert_near(found: &[f32], expected: &[f64], most: f64, place: &str) {
     assert_eq!(found.len(), expected.len(), "{place}");
     for (at, (a, b)) in found.iter().zip(expected).enumerate() {
-        assert!((f64::from(*a) - b).abs() <= most, "{place}, value {at}: {a} and not {b}");
+        assert!(
+            (f64::from(*a) - b).abs() <= most,
+            "{place}, value {at}: {a} and not {b}"
+        );
     }
 }
 

@@ -14,10 +14,24 @@ type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 fn read(file: &Path) -> (Tensors, BTreeMap<String, String>) {
     let bytes = fs::read(file).expect("reads");
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).expect("a header");
-    let about = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let about = header
+        .metadata()
+        .iter()
+        .flatten()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).expect("a file of safetensors");
-    let values = |data: &[u8]| data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    let found = tensors.tensors().into_iter().map(|(name, view)| (name, (view.shape().to_vec(), values(view.data()))));
+    let values = |data: &[u8]| {
+        data.as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect()
+    };
+    let found = tensors
+        .tensors()
+        .into_iter()
+        .map(|(name, view)| (name, (view.shape().to_vec(), values(view.data()))));
     (found.collect(), about)
 }
 
@@ -39,19 +53,31 @@ fn run(
 fn some_rows() -> Vec<Vec<u32>> {
     let bytes = |text: &str| text.bytes().map(u32::from).collect::<Vec<u32>>();
     let begun = |text: &str| bytes(&format!("Das Licht am Fluss: {text}"));
-    vec![begun("hell"), begun("hell und warm"), begun("D"), begun("hell und kalt"), begun("hell")]
+    vec![
+        begun("hell"),
+        begun("hell und warm"),
+        begun("D"),
+        begun("hell und kalt"),
+        begun("hell"),
+    ]
 }
 
 #[test]
 fn hidden_states_final_states_and_logits_are_those_of_transformers() {
     for name in NAMES {
         let golden: Value =
-            serde_json::from_slice(&fs::read(golden(name).join("golden.json")).expect("reads")).expect("JSON");
+            serde_json::from_slice(&fs::read(golden(name).join("golden.json")).expect("reads"))
+                .expect("JSON");
         let golden = golden["rows"].as_array().expect("rows");
-        let rows: Vec<Vec<u32>> =
-            golden.iter().map(|row| numbers(&row["ids"]).iter().map(|id| *id as u32).collect()).collect();
+        let rows: Vec<Vec<u32>> = golden
+            .iter()
+            .map(|row| numbers(&row["ids"]).iter().map(|id| *id as u32).collect())
+            .collect();
         let (found, about) = run(&load(name), &rows, &Kind::ALL, None);
-        assert_eq!((about["model"].as_str(), about["layers"].as_str()), ("tiny", "0,1,2,3"));
+        assert_eq!(
+            (about["model"].as_str(), about["layers"].as_str()),
+            ("tiny", "0,1,2,3")
+        );
         let of = |name: &str, row: usize| {
             let (shape, values) = &found[name];
             let length = shape[1..].iter().product::<usize>();
@@ -59,7 +85,10 @@ fn hidden_states_final_states_and_logits_are_those_of_transformers() {
         };
         for (at, row) in golden.iter().enumerate() {
             let place = format!("{name}, row {at}");
-            for (kind, key) in [("hidden.last", "hidden_last_pos"), ("hidden.mean", "hidden_mean_pos")] {
+            for (kind, key) in [
+                ("hidden.last", "hidden_last_pos"),
+                ("hidden.mean", "hidden_mean_pos"),
+            ] {
                 // Their last is after the norm.
                 assert_near(
                     &of(kind, at)[..3 * 48],
@@ -68,8 +97,18 @@ fn hidden_states_final_states_and_logits_are_those_of_transformers() {
                     &format!("{kind} of {place}"),
                 );
             }
-            assert_near(&of("final.last", at), &numbers(&row["hidden_last_pos"][3]), ROUNDING, &place);
-            assert_near(&of("logits.last", at), &numbers(&row["logits_last"]), ROUNDING, &place);
+            assert_near(
+                &of("final.last", at),
+                &numbers(&row["hidden_last_pos"][3]),
+                ROUNDING,
+                &place,
+            );
+            assert_near(
+                &of("logits.last", at),
+                &numbers(&row["logits_last"]),
+                ROUNDING,
+                &place,
+            );
         }
     }
 }
@@ -77,14 +116,25 @@ fn hidden_states_final_states_and_logits_are_those_of_transformers() {
 #[test]
 fn neurons_are_those_of_transformers() {
     let reference = reference();
-    let texts = reference["texts"].as_array().expect("a list").iter().map(|text| text.as_str().expect("a text"));
-    let rows: Vec<Vec<u32>> = texts.map(|text| text.bytes().map(u32::from).collect()).collect();
+    let texts = reference["texts"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|text| text.as_str().expect("a text"));
+    let rows: Vec<Vec<u32>> = texts
+        .map(|text| text.bytes().map(u32::from).collect())
+        .collect();
     for name in NAMES {
         let (found, _) = run(&load(name), &rows, &[Kind::MlpLast, Kind::MlpMean], None);
         for kind in ["mlp.last", "mlp.mean"] {
             let (shape, values) = &found[kind];
             assert_eq!(shape, &[3, 3, 80]);
-            assert_near(values, &numbers(&reference["models"][name][kind]), ROUNDING, &format!("{name}, {kind}"));
+            assert_near(
+                values,
+                &numbers(&reference["models"][name][kind]),
+                ROUNDING,
+                &format!("{name}, {kind}"),
+            );
         }
     }
 }
@@ -99,12 +149,15 @@ fn neurons(model: &Decoder, ids: &[u32]) -> Vec<Vec<Vec<f64>>> {
                 let (gate, up) = (f64::from(*gate), f64::from(*up));
                 gate / (1.0 + (-gate).exp()) * up
             };
-            let row = |(gate, up): (&Vec<f32>, &Vec<f32>)| gate.iter().zip(up).map(neuron).collect();
+            let row =
+                |(gate, up): (&Vec<f32>, &Vec<f32>)| gate.iter().zip(up).map(neuron).collect();
             found.push(gate.iter().zip(&up).map(row).collect());
         }
         Ok(None)
     };
-    model.walk_through(ids, &Rows::new([ids.len()], 0), None, Look::Neurons, look).expect("walks");
+    model
+        .walk_through(ids, &Rows::new([ids.len()], 0), None, Look::Neurons, look)
+        .expect("walks");
     found
 }
 
@@ -119,8 +172,15 @@ fn neurons_of_rows_that_begin_alike_are_those_of_each_alone() {
                 let of = |kind: &str| &found[kind].1[(at * 3 + block) * 80..][..80];
                 let place = format!("{name}, row {at}, block {block}");
                 assert_near(of("mlp.last"), &tokens[ids.len() - 1], 1e-5, &place);
-                let mean = |neuron: usize| tokens.iter().map(|token| token[neuron]).sum::<f64>() / ids.len() as f64;
-                assert_near(of("mlp.mean"), &(0..80).map(mean).collect::<Vec<_>>(), 1e-5, &place);
+                let mean = |neuron: usize| {
+                    tokens.iter().map(|token| token[neuron]).sum::<f64>() / ids.len() as f64
+                };
+                assert_near(
+                    of("mlp.mean"),
+                    &(0..80).map(mean).collect::<Vec<_>>(),
+                    1e-5,
+                    &place,
+                );
             }
         }
     }
@@ -170,7 +230,11 @@ fn chosen_layers_are_those_of_all() {
             for (at, layer) in chosen.iter().enumerate() {
                 let found = &values[(row * chosen.len() + at) * width..][..width];
                 let expected = &all[name].1[(row * of + layer) * width..][..width];
-                assert_eq!(bits(found), bits(expected), "{name}, row {row}, layer {layer}");
+                assert_eq!(
+                    bits(found),
+                    bits(expected),
+                    "{name}, row {row}, layer {layer}"
+                );
             }
         }
     }
@@ -182,15 +246,36 @@ fn chosen_layers_are_those_of_all() {
 fn what_a_model_does_not_have_is_refused() {
     let model = load("tiny_llama");
     let refused = |kinds: &[Kind], layers: &[RangeInclusive<usize>]| {
-        Chosen::new(kinds, Some(layers), model.config()).expect_err("refused").to_string()
+        Chosen::new(kinds, Some(layers), model.config())
+            .expect_err("refused")
+            .to_string()
     };
-    assert_eq!(refused(&Kind::USUAL, &[0..=4]), "layer 4: the model has layers 0, the embedding's output, to 3");
-    assert_eq!(refused(&[Kind::MlpMean], &[0..=0]), "`mlp.mean`: layer 0 has no mlp; name layers from 1 to 3 too");
-    assert_eq!(refused(&Kind::USUAL, &[]), "capture: no tensors or no layers are asked for");
-    assert_eq!(refused(&[], &[0..=1]), "capture: no tensors or no layers are asked for");
+    assert_eq!(
+        refused(&Kind::USUAL, &[0..=4]),
+        "layer 4: the model has layers 0, the embedding's output, to 3"
+    );
+    assert_eq!(
+        refused(&[Kind::MlpMean], &[0..=0]),
+        "`mlp.mean`: layer 0 has no mlp; name layers from 1 to 3 too"
+    );
+    assert_eq!(
+        refused(&Kind::USUAL, &[]),
+        "capture: no tensors or no layers are asked for"
+    );
+    assert_eq!(
+        refused(&[], &[0..=1]),
+        "capture: no tensors or no layers are asked for"
+    );
     let chosen = Chosen::new(&Kind::USUAL, None, model.config()).expect("chosen");
     let refused = |rows: &[Vec<u32>]| {
-        let result = capture_rows(&model, rows, &chosen, Path::new("rows.safetensors"), about(), &mut |_, _| true);
+        let result = capture_rows(
+            &model,
+            rows,
+            &chosen,
+            Path::new("rows.safetensors"),
+            about(),
+            &mut |_, _| true,
+        );
         result.expect_err("refused").to_string()
     };
     assert_eq!(refused(&[]), "the capture rows.safetensors has no rows");
@@ -209,7 +294,10 @@ fn rows_are_read_in_order_and_the_first_bad_one_is_named() {
             Ok(tokenizer())
         })
     };
-    assert_eq!(read("{\"ids\":[3,199]}\n\n{\"ids\":[0],\"id\":\"a\"}\n").expect("reads"), [vec![3, 199], vec![0]]);
+    assert_eq!(
+        read("{\"ids\":[3,199]}\n\n{\"ids\":[0],\"id\":\"a\"}\n").expect("reads"),
+        [vec![3, 199], vec![0]]
+    );
     let mixed = read("{\"text\":\"ab\"}\n{\"ids\":[5]}\n  \n{\"text\":\"c\"}").expect("reads");
     assert_eq!(mixed, [vec![97, 98], vec![5], vec![99]]);
     for (text, message) in [
@@ -218,16 +306,33 @@ fn rows_are_read_in_order_and_the_first_bad_one_is_named() {
             "line 3: token id 200 is not in the model's vocabulary of 200",
         ),
         ("{\"text\":\"a\"}\n{\"text\":\"\"}", "line 2: has no tokens"),
-        ("{\"text\":\"a\"}\n{\"text\":\"я\"}\n{\"ids\":[999]}", "line 2: token id 209 is not in"),
+        (
+            "{\"text\":\"a\"}\n{\"text\":\"я\"}\n{\"ids\":[999]}",
+            "line 2: token id 209 is not in",
+        ),
         ("{\"text\":1}", "line 1: `text` is no text"),
         ("{\"ids\":[1.5]}", "line 1: an id is no whole number"),
         ("{\"ids\":[4294967296]}", "line 1: an id is no whole number"),
         ("[1,2]", "line 1: has neither `text` nor `ids`, or both"),
     ] {
         let refused = read(text).expect_err("refused").to_string();
-        assert!(refused.contains(&format!("rows.jsonl, {message}")), "{refused}");
-        assert!(refused.ends_with("; a row is {\"text\": \"...\"} or {\"ids\": [1, 2, 3]}"), "{refused}");
+        assert!(
+            refused.contains(&format!("rows.jsonl, {message}")),
+            "{refused}"
+        );
+        assert!(
+            refused.ends_with("; a row is {\"text\": \"...\"} or {\"ids\": [1, 2, 3]}"),
+            "{refused}"
+        );
     }
-    assert!(read("\n \n").expect_err("refused").to_string().ends_with("rows.jsonl has no rows"));
-    assert_eq!(loads, 3, "a tokenizer is made where there are texts, and once");
+    assert!(
+        read("\n \n")
+            .expect_err("refused")
+            .to_string()
+            .ends_with("rows.jsonl has no rows")
+    );
+    assert_eq!(
+        loads, 3,
+        "a tokenizer is made where there are texts, and once"
+    );
 }

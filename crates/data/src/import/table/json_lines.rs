@@ -28,7 +28,15 @@ impl Lines {
         let file = File::open(path).map_err(DiskError::at("read", path))?;
         let reader = BufReader::new(file);
         let columns = Arc::from([]);
-        Ok(Self { path: path.to_owned(), reader, buffer: Vec::new(), columns, line: 0, rows: 0, bytes: 0 })
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+            buffer: Vec::new(),
+            columns,
+            line: 0,
+            rows: 0,
+            bytes: 0,
+        })
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -38,13 +46,20 @@ impl Lines {
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, DataError> {
         loop {
             self.buffer.clear();
-            let read = self.reader.read_until(b'\n', &mut self.buffer).map_err(DiskError::at("read", &self.path))?;
+            let read = self
+                .reader
+                .read_until(b'\n', &mut self.buffer)
+                .map_err(DiskError::at("read", &self.path))?;
             if read == 0 {
                 return Ok(None);
             }
             self.bytes += read as u64;
             self.line += 1;
-            let text = self.buffer.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.buffer).trim_ascii();
+            let text = self
+                .buffer
+                .strip_prefix("\u{feff}".as_bytes())
+                .unwrap_or(&self.buffer)
+                .trim_ascii();
             if text.is_empty() {
                 continue;
             }
@@ -58,8 +73,15 @@ impl Lines {
 
     fn refuse(&self, error: &serde_json::Error) -> DataError {
         let list = self.rows == 1 && self.buffer.trim_ascii().starts_with(b"[");
-        let advice = if list { "; if the file is one list, read it as json" } else { "; correct it there" };
-        let problem = format!("row {} is no JSON object on one line: {error}{advice}", self.rows);
+        let advice = if list {
+            "; if the file is one list, read it as json"
+        } else {
+            "; correct it there"
+        };
+        let problem = format!(
+            "row {} is no JSON object on one line: {error}{advice}",
+            self.rows
+        );
         syntax(&self.path, self.line, problem)
     }
 }

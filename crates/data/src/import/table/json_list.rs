@@ -58,13 +58,22 @@ impl List {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         let reader = BufReader::new(File::open(path).map_err(DiskError::at("read", path))?);
         let (path, columns) = (path.to_owned(), Arc::from([]));
-        let mut list = Self { path, reader, object: Vec::new(), columns, line: 1, rows: 0, bytes: 0, is_closed: false };
+        let mut list = Self {
+            path,
+            reader,
+            object: Vec::new(),
+            columns,
+            line: 1,
+            rows: 0,
+            bytes: 0,
+            is_closed: false,
+        };
         list.skip_mark()?;
         match list.next_visible()? {
             Some(b'[') => Ok(list),
-            Some(b'{') => {
-                Err(list.refuse("begins with an object, not a list; if it has one object a line, read it as jsonl"))
-            }
+            Some(b'{') => Err(list.refuse(
+                "begins with an object, not a list; if it has one object a line, read it as jsonl",
+            )),
             _ => Err(list.refuse("is no JSON list of objects; it must begin with `[`")),
         }
     }
@@ -95,7 +104,14 @@ impl List {
             Ok(row) => Ok(Some(row)),
             Err(error) => {
                 let at = line + error.line().max(1) - 1;
-                Err(syntax(&self.path, at, format!("row {} is no sound JSON: {error}; correct it there", self.rows)))
+                Err(syntax(
+                    &self.path,
+                    at,
+                    format!(
+                        "row {} is no sound JSON: {error}; correct it there",
+                        self.rows
+                    ),
+                ))
             }
         }
     }
@@ -104,7 +120,9 @@ impl List {
         self.is_closed = true;
         match self.next_visible()? {
             None => Ok(None),
-            Some(_) => Err(self.refuse("there is something behind the end of the list; take it out")),
+            Some(_) => {
+                Err(self.refuse("there is something behind the end of the list; take it out"))
+            }
         }
     }
 
@@ -112,17 +130,29 @@ impl List {
     fn read_object(&mut self, line: usize) -> Result<(), DataError> {
         self.object.clear();
         self.object.push(b'{');
-        let mut nesting = Nesting { depth: 1, ..Nesting::default() };
+        let mut nesting = Nesting {
+            depth: 1,
+            ..Nesting::default()
+        };
         loop {
-            let buffer = self.reader.fill_buf().map_err(DiskError::at("read", &self.path))?;
+            let buffer = self
+                .reader
+                .fill_buf()
+                .map_err(DiskError::at("read", &self.path))?;
             if buffer.is_empty() {
-                let problem = format!("row {} is not closed before the file ends; it was cut off", self.rows);
+                let problem = format!(
+                    "row {} is not closed before the file ends; it was cut off",
+                    self.rows
+                );
                 return Err(syntax(&self.path, line, problem));
             }
             let end = buffer.iter().position(|&byte| nesting.closes(byte));
             let taken = end.map_or(buffer.len(), |end| end + 1);
             self.object.extend_from_slice(&buffer[..taken]);
-            self.line += buffer[..taken].iter().filter(|&&byte| byte == b'\n').count();
+            self.line += buffer[..taken]
+                .iter()
+                .filter(|&&byte| byte == b'\n')
+                .count();
             self.bytes += taken as u64;
             self.reader.consume(taken);
             if end.is_some() {
@@ -134,8 +164,13 @@ impl List {
     /// Takes the next byte that is no white space; none at the end of the file.
     fn next_visible(&mut self) -> Result<Option<u8>, DataError> {
         loop {
-            let buffer = self.reader.fill_buf().map_err(DiskError::at("read", &self.path))?;
-            let Some(&byte) = buffer.first() else { return Ok(None) };
+            let buffer = self
+                .reader
+                .fill_buf()
+                .map_err(DiskError::at("read", &self.path))?;
+            let Some(&byte) = buffer.first() else {
+                return Ok(None);
+            };
             self.reader.consume(1);
             self.bytes += 1;
             match byte {
@@ -149,7 +184,12 @@ impl List {
     /// Passes over a byte order mark.
     fn skip_mark(&mut self) -> Result<(), DataError> {
         let mark = "\u{feff}".as_bytes();
-        if self.reader.fill_buf().map_err(DiskError::at("read", &self.path))?.starts_with(mark) {
+        if self
+            .reader
+            .fill_buf()
+            .map_err(DiskError::at("read", &self.path))?
+            .starts_with(mark)
+        {
             self.reader.consume(mark.len());
             self.bytes += mark.len() as u64;
         }

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::{Row, share};
 
-/// An object's entries in their order. A key that stands twice is an error: a map would silently keep the last.
+/// An object's entries in their order. A key that stands twice is an error: a map would
+/// silently keep the last.
 struct Entries(Vec<String>, Vec<Value>);
 
 impl<'de> Deserialize<'de> for Entries {
@@ -45,5 +46,10 @@ pub(super) fn parse(
     before: &mut Arc<[String]>,
 ) -> Result<Row, serde_json::Error> {
     let Entries(names, cells) = serde_json::from_slice(text)?;
-    Ok(Row { number, line: Some(line), columns: share(names, before), cells })
+    Ok(Row {
+        number,
+        line: Some(line),
+        columns: share(names, before),
+        cells,
+    })
 }

@@ -1,7 +1,7 @@
 //! Tables of any format as one stream of rows: CSV, TSV, JSON Lines, a JSON list, Parquet.
 //!
-//! One row is in memory at a time (of Parquet a page of each column), so a file of any size can be read. Never here: what
-//! the columns mean.
+//! One row is in memory at a time (of Parquet a page of each column), so a file of any size can
+//! be read. Never here: what the columns mean.
 
 mod delimited;
 mod json_lines;
@@ -40,10 +40,15 @@ impl Format {
     /// Every format, by the name that [`FromStr`] reads.
     pub const NAMES: &[&str] = &["csv", "tsv", "json", "jsonl", "parquet"];
 
-    /// The format that a file's extension says: `.csv`, `.tsv`, `.json`, `.jsonl` or `.ndjson`, `.parquet`.
+    /// The format that a file's extension says: `.csv`, `.tsv`, `.json`, `.jsonl` or `.ndjson`,
+    /// `.parquet`.
     pub fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-        if extension == "ndjson" { Some(Self::JsonLines) } else { extension.parse().ok() }
+        if extension == "ndjson" {
+            Some(Self::JsonLines)
+        } else {
+            extension.parse().ok()
+        }
     }
 }
 
@@ -57,7 +62,12 @@ impl FromStr for Format {
             "json" => Self::Json,
             "jsonl" => Self::JsonLines,
             "parquet" => Self::Parquet,
-            _ => return Err(format!("unknown format `{text}`; one of: {}", Self::NAMES.join(", "))),
+            _ => {
+                return Err(format!(
+                    "unknown format `{text}`; one of: {}",
+                    Self::NAMES.join(", ")
+                ));
+            }
         })
     }
 }
@@ -67,8 +77,8 @@ impl FromStr for Format {
 pub struct Layout {
     /// How it is written.
     pub format: Format,
-    /// Of CSV and TSV: whether a field that begins with a double quote ends with one. Published TSV files mostly do not
-    /// quote, and have quotes in their texts.
+    /// Of CSV and TSV: whether a field that begins with a double quote ends with one. Published
+    /// TSV files mostly do not quote, and have quotes in their texts.
     pub quoted: bool,
     /// Of CSV and TSV without a header: the names of its columns.
     pub columns: Option<Vec<String>>,
@@ -77,7 +87,11 @@ pub struct Layout {
 impl Layout {
     /// The usual layout of a format: CSV is quoted, TSV is not, and both have a header.
     pub fn usual(format: Format) -> Self {
-        Self { format, quoted: format == Format::Csv, columns: None }
+        Self {
+            format,
+            quoted: format == Format::Csv,
+            columns: None,
+        }
     }
 }
 
@@ -96,7 +110,10 @@ pub(crate) struct Row {
 impl Row {
     /// What stands in a column; none if the row has no such column.
     pub(crate) fn get(&self, column: &str) -> Option<&Value> {
-        self.columns.iter().position(|name| name == column).map(|at| &self.cells[at])
+        self.columns
+            .iter()
+            .position(|name| name == column)
+            .map(|at| &self.cells[at])
     }
 
     /// Whether a column says this word; null and a missing key say the empty one.
@@ -112,21 +129,37 @@ impl Row {
     }
 
     /// An error that names this row of `path`.
-    pub(crate) fn fail(&self, path: &Path, column: Option<&str>, problem: impl Into<String>) -> DataError {
+    pub(crate) fn fail(
+        &self,
+        path: &Path,
+        column: Option<&str>,
+        problem: impl Into<String>,
+    ) -> DataError {
         let (path, column) = (path.to_owned(), column.map(str::to_owned));
-        DataError::Row { path, row: self.number, line: self.line, column, problem: problem.into() }
+        DataError::Row {
+            path,
+            row: self.number,
+            line: self.line,
+            column,
+            problem: problem.into(),
+        }
     }
 
     /// The column's value, which must be there.
     pub(crate) fn need(&self, path: &Path, column: &str) -> Result<&Value, DataError> {
-        self.get(column).ok_or_else(|| self.fail(path, None, no_column(column, &self.columns)))
+        self.get(column)
+            .ok_or_else(|| self.fail(path, None, no_column(column, &self.columns)))
     }
 
     /// The column's text. What is no text, such as a number, is refused, and so is null.
     pub(crate) fn text(&self, path: &Path, column: &str) -> Result<&str, DataError> {
         match self.need(path, column)? {
             Value::String(text) => Ok(text),
-            other => Err(self.fail(path, Some(column), format!("is {}, not a text", brief(other)))),
+            other => Err(self.fail(
+                path,
+                Some(column),
+                format!("is {}, not a text", brief(other)),
+            )),
         }
     }
 
@@ -135,7 +168,11 @@ impl Row {
         match self.need(path, column)? {
             Value::String(text) => Ok(text.clone()),
             value @ (Value::Number(_) | Value::Bool(_)) => Ok(value.to_string()),
-            other => Err(self.fail(path, Some(column), format!("is {}, not a word or a number", brief(other)))),
+            other => Err(self.fail(
+                path,
+                Some(column),
+                format!("is {}, not a word or a number", brief(other)),
+            )),
         }
     }
 }
@@ -151,7 +188,10 @@ pub(crate) fn brief(value: &Value) -> String {
 
 pub(crate) fn no_column(column: &str, columns: &[String]) -> String {
     let there: Vec<_> = columns.iter().map(|name| format!("`{name}`")).collect();
-    format!("there is no column `{column}`; there is: {}", there.join(", "))
+    format!(
+        "there is no column `{column}`; there is: {}",
+        there.join(", ")
+    )
 }
 
 /// A file that is read row by row.
@@ -170,21 +210,35 @@ enum Rows {
 }
 
 impl Table {
-    /// Opens `path`, of which the columns `wanted` will be read, and those of `optional` that are there.
+    /// Opens `path`, of which the columns `wanted` will be read, and those of `optional` that
+    /// are there.
     ///
     /// # Errors
-    /// The file cannot be read; it is not of this format; it lacks a column, where the format says the columns at the
-    /// beginning.
-    pub(crate) fn open(path: &Path, layout: &Layout, wanted: &[&str], optional: &[&str]) -> Result<Self, DataError> {
-        let size = fs::metadata(path).map_err(DiskError::at("read", path))?.len();
+    /// The file cannot be read; it is not of this format; it lacks a column, where the format
+    /// says the columns at the beginning.
+    pub(crate) fn open(
+        path: &Path,
+        layout: &Layout,
+        wanted: &[&str],
+        optional: &[&str],
+    ) -> Result<Self, DataError> {
+        let size = fs::metadata(path)
+            .map_err(DiskError::at("read", path))?
+            .len();
         let rows = match layout.format {
             Format::Csv => Rows::Delimited(delimited::Delimited::open(path, b',', layout, wanted)?),
-            Format::Tsv => Rows::Delimited(delimited::Delimited::open(path, b'\t', layout, wanted)?),
+            Format::Tsv => {
+                Rows::Delimited(delimited::Delimited::open(path, b'\t', layout, wanted)?)
+            }
             Format::Json => Rows::List(json_list::List::open(path)?),
             Format::JsonLines => Rows::Lines(json_lines::Lines::open(path)?),
             Format::Parquet => Rows::Parquet(parquet::Pages::open(path, wanted, optional)?),
         };
-        Ok(Self { path: path.to_owned(), size, rows })
+        Ok(Self {
+            path: path.to_owned(),
+            size,
+            rows,
+        })
     }
 
     /// The next row; none at the end.
@@ -217,10 +271,15 @@ impl Table {
 }
 
 fn syntax(path: &Path, line: usize, problem: String) -> DataError {
-    DataError::Syntax { path: path.to_owned(), line, problem }
+    DataError::Syntax {
+        path: path.to_owned(),
+        line,
+        problem,
+    }
 }
 
-/// The columns of this row; those of the row before where they are the same, so that they are kept once.
+/// The columns of this row; those of the row before where they are the same, so that they are
+/// kept once.
 fn share(names: Vec<String>, before: &mut Arc<[String]>) -> Arc<[String]> {
     if **before != *names {
         *before = names.into();

@@ -1,4 +1,5 @@
-//! What the answers of a file of samples are called: the label names of the task where it is known.
+//! What the answers of a file of samples are called: the label names of the task where it is
+//! known.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -30,7 +31,12 @@ impl Naming {
     ///
     /// # Errors
     /// A line has another number of answers than the first.
-    pub(super) fn of(path: &Path, lines: &[Line], task: &str, language: Language) -> Result<Self, DataError> {
+    pub(super) fn of(
+        path: &Path,
+        lines: &[Line],
+        task: &str,
+        language: Language,
+    ) -> Result<Self, DataError> {
         let (first, count) = (&lines[0], lines[0].choices.len());
         if let Some(other) = lines.iter().find(|line| line.choices.len() != count) {
             let problem = format!(
@@ -41,42 +47,68 @@ impl Naming {
             return Err(other.refuse(path, problem));
         }
         if let Some(own) = &first.own {
-            return Ok(Self { label_set: own.label_set, rule: Rule::Own });
+            return Ok(Self {
+                label_set: own.label_set,
+                rule: Rule::Own,
+            });
         }
         let known = find_task(task)?.filter(|task| task.labels.len() == count);
         if let Some(task) = known {
             if !task.text_choices().is_empty() {
-                return Ok(Self { label_set: LabelSet::Same, rule: Rule::Places(task.labels.clone()) });
+                return Ok(Self {
+                    label_set: LabelSet::Same,
+                    rule: Rule::Places(task.labels.clone()),
+                });
             }
             for (label_set, words) in label_sets(task, language)? {
-                if lines.iter().all(|line| is_permutation(&line.words(), &words)) {
-                    return Ok(Self { label_set, rule: Rule::Words(words, task.labels.clone()) });
+                if lines
+                    .iter()
+                    .all(|line| is_permutation(&line.words(), &words))
+                {
+                    return Ok(Self {
+                        label_set,
+                        rule: Rule::Words(words, task.labels.clone()),
+                    });
                 }
             }
         }
         let words: Vec<String> = first.words().into_iter().map(str::to_owned).collect();
-        let are_names =
-            words.iter().all(|word| !word.is_empty()) && words.iter().collect::<BTreeSet<_>>().len() == count;
-        let rule = match are_names && lines.iter().all(|line| is_permutation(&line.words(), &words)) {
+        let are_names = words.iter().all(|word| !word.is_empty())
+            && words.iter().collect::<BTreeSet<_>>().len() == count;
+        let rule = match are_names
+            && lines
+                .iter()
+                .all(|line| is_permutation(&line.words(), &words))
+        {
             true => Rule::Words(words.clone(), words),
             false => Rule::Places((1..=count).map(|place| format!("choice{place}")).collect()),
         };
-        Ok(Self { label_set: FOREIGN, rule })
+        Ok(Self {
+            label_set: FOREIGN,
+            rule,
+        })
     }
 
     /// The names of a line's answers, in their order.
     pub(super) fn names(&self, line: &Line) -> Result<Vec<String>, String> {
         match (&self.rule, &line.own) {
-            (Rule::Own, Some(own)) if own.labels.len() == line.choices.len() => Ok(own.labels.clone()),
-            (Rule::Own, Some(own)) => {
-                Err(format!("`doc` names {} labels for {} answers", own.labels.len(), line.choices.len()))
+            (Rule::Own, Some(own)) if own.labels.len() == line.choices.len() => {
+                Ok(own.labels.clone())
             }
-            (Rule::Own, None) => Err("`doc` lacks `label_set`, which the rows before it have".to_owned()),
+            (Rule::Own, Some(own)) => Err(format!(
+                "`doc` names {} labels for {} answers",
+                own.labels.len(),
+                line.choices.len()
+            )),
+            (Rule::Own, None) => {
+                Err("`doc` lacks `label_set`, which the rows before it have".to_owned())
+            }
             (Rule::Places(names), _) => Ok(names.clone()),
             (Rule::Words(words, names), _) => {
                 let name = |word: &&str| {
                     let at = words.iter().position(|known| known == word);
-                    at.map(|at| names[at].clone()).ok_or_else(|| format!("`{word}` is no label"))
+                    at.map(|at| names[at].clone())
+                        .ok_or_else(|| format!("`{word}` is no label"))
                 };
                 line.words().iter().map(name).collect()
             }
@@ -101,7 +133,10 @@ fn find_task(name: &str) -> Result<Option<&'static Task>, DataError> {
 fn label_sets(task: &Task, language: Language) -> Result<Vec<(LabelSet, Vec<String>)>, DataError> {
     let own = task.label_sets.keys().filter_map(|name| name.parse().ok());
     let mut found = Vec::new();
-    for set in [LabelSet::English, LabelSet::Same, LabelSet::Agnostic].into_iter().chain(own) {
+    for set in [LabelSet::English, LabelSet::Same, LabelSet::Agnostic]
+        .into_iter()
+        .chain(own)
+    {
         match tasks::label_words(task, language, set) {
             Ok(words) => found.push((set, words)),
             Err(DataError::Unknown { .. }) => {}

@@ -66,7 +66,11 @@ struct Raw {
 impl Line {
     /// Reads line `number`.
     pub(super) fn parse(path: &Path, number: usize, text: &str) -> Result<Self, DataError> {
-        let refuse = |problem: String| DataError::Syntax { path: path.to_owned(), line: number, problem };
+        let refuse = |problem: String| DataError::Syntax {
+            path: path.to_owned(),
+            line: number,
+            problem,
+        };
         let raw: Raw = serde_json::from_str(text).map_err(|error| {
             let column = error.column();
             let said = error.to_string();
@@ -76,9 +80,18 @@ impl Line {
             ))
         })?;
         let mut choices = choices(&raw.arguments).map_err(refuse)?;
-        let mut log_probs = raw.resps.iter().map(log_prob).collect::<Result<Vec<_>, _>>().map_err(refuse)?;
+        let mut log_probs = raw
+            .resps
+            .iter()
+            .map(log_prob)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(refuse)?;
         if choices.len() != log_probs.len() {
-            return Err(refuse(format!("`arguments` has {} answers, `resps` {}", choices.len(), log_probs.len())));
+            return Err(refuse(format!(
+                "`arguments` has {} answers, `resps` {}",
+                choices.len(),
+                log_probs.len()
+            )));
         }
         if raw.acc_mutual_info.is_some() {
             // The second half are the answers without a prompt.
@@ -95,34 +108,64 @@ impl Line {
             return Err(refuse("no answer has a probability above 0".to_owned()));
         }
         let own = match raw.doc.contains_key("label_set") {
-            true => Some(OwnDoc::deserialize(Value::from(raw.doc.clone())).map_err(|e| refuse(format!("`doc`: {e}")))?),
+            true => Some(
+                OwnDoc::deserialize(Value::from(raw.doc.clone()))
+                    .map_err(|e| refuse(format!("`doc`: {e}")))?,
+            ),
             false => None,
         };
-        let Raw { doc_id, doc, target, filter, acc: accuracy, .. } = raw;
-        Ok(Self { number, doc_id, doc, own, filter, choices, log_probs, target, accuracy })
+        let Raw {
+            doc_id,
+            doc,
+            target,
+            filter,
+            acc: accuracy,
+            ..
+        } = raw;
+        Ok(Self {
+            number,
+            doc_id,
+            doc,
+            own,
+            filter,
+            choices,
+            log_probs,
+            target,
+            accuracy,
+        })
     }
 
     /// An error at this line.
     pub(super) fn refuse(&self, path: &Path, problem: String) -> DataError {
-        DataError::Syntax { path: path.to_owned(), line: self.number, problem }
+        DataError::Syntax {
+            path: path.to_owned(),
+            line: self.number,
+            problem,
+        }
     }
 
     /// The number of the item where the row gives one.
     pub(super) fn item(&self) -> Option<usize> {
-        self.doc.get("item").and_then(|item| usize::try_from(item.as_u64()?).ok())
+        self.doc
+            .get("item")
+            .and_then(|item| usize::try_from(item.as_u64()?).ok())
     }
 
     /// The words that were scored, without what stands around them.
     pub(super) fn words(&self) -> Vec<&str> {
         let bare = self.choices.iter().map(|choice| choice.trim());
-        bare.map(|word| word.strip_suffix('"').unwrap_or(word)).collect()
+        bare.map(|word| word.strip_suffix('"').unwrap_or(word))
+            .collect()
     }
 
     /// Scores as in our records: shares of the probabilities, or what the logarithms are of.
     pub(super) fn scores(&self, scoring: Scoring) -> Result<Vec<f64>, String> {
         let scores = match scoring {
             Scoring::Sequence => {
-                let measures = Measures { log_probs: self.log_probs.clone(), ..Measures::default() };
+                let measures = Measures {
+                    log_probs: self.log_probs.clone(),
+                    ..Measures::default()
+                };
                 score(scoring, &measures, &Priors::default(), &[])
             }
             _ => self.log_probs.iter().map(|log| log.exp()).collect(),
@@ -137,16 +180,34 @@ impl Line {
     pub(super) fn right(&self, names: &[String]) -> Result<Right, String> {
         if let Some(own) = &self.own {
             let found = usize::try_from(own.gold).ok();
-            let fits = names.contains(&own.label) && found.is_none_or(|gold| names.get(gold) == Some(&own.label));
+            let fits = names.contains(&own.label)
+                && found.is_none_or(|gold| names.get(gold) == Some(&own.label));
             return match fits {
-                true => Ok(Right { name: own.label.clone(), counts: found.is_some() }),
-                false => Err(format!("`doc`: `gold` {} and `label` `{}` are not the same label", own.gold, own.label)),
+                true => Ok(Right {
+                    name: own.label.clone(),
+                    counts: found.is_some(),
+                }),
+                false => Err(format!(
+                    "`doc`: `gold` {} and `label` `{}` are not the same label",
+                    own.gold, own.label
+                )),
             };
         }
-        let text = self.target.as_str().map_or_else(|| self.target.to_string(), |text| text.trim().to_owned());
+        let text = self
+            .target
+            .as_str()
+            .map_or_else(|| self.target.to_string(), |text| text.trim().to_owned());
         let by_text = || self.words().iter().position(|word| *word == text);
-        match text.parse().ok().or_else(by_text).and_then(|at: usize| names.get(at)) {
-            Some(name) => Ok(Right { name: name.clone(), counts: true }),
+        match text
+            .parse()
+            .ok()
+            .or_else(by_text)
+            .and_then(|at: usize| names.get(at))
+        {
+            Some(name) => Ok(Right {
+                name: name.clone(),
+                counts: true,
+            }),
             None => Err(format!(
                 "`target` `{text}` is none of the {} answers; only tasks with one right answer can be compared",
                 names.len()
@@ -155,11 +216,16 @@ impl Line {
     }
 
     /// Fails if lm-eval counts the answer otherwise.
-    pub(super) fn check_accuracy(&self, correct: bool, chosen: &str, gold: &str) -> Result<(), String> {
+    pub(super) fn check_accuracy(
+        &self,
+        correct: bool,
+        chosen: &str,
+        gold: &str,
+    ) -> Result<(), String> {
         match self.accuracy {
-            Some(said) if (said == 1.0) != correct => {
-                Err(format!("`acc` is {said}, but the likeliest answer is `{chosen}` and the right one `{gold}`"))
-            }
+            Some(said) if (said == 1.0) != correct => Err(format!(
+                "`acc` is {said}, but the likeliest answer is `{chosen}` and the right one `{gold}`"
+            )),
             _ => Ok(()),
         }
     }
@@ -168,7 +234,8 @@ impl Line {
 const GENERATED: &str = "generated text and no log-probabilities (a generation task); only multiple-choice tasks can be \
                          compared";
 
-/// What was scored: `{"gen_args_0": {"arg_0": prompt, "arg_1": answer}}`, or a list of such pairs in older files.
+/// What was scored: `{"gen_args_0": {"arg_0": prompt, "arg_1": answer}}`, or a list of such
+/// pairs in older files.
 fn choices(arguments: &Value) -> Result<Vec<String>, String> {
     let answer = |at: usize, pair: Option<&Value>| match pair {
         Some(Value::String(text)) => Ok(text.clone()),
@@ -178,9 +245,15 @@ fn choices(arguments: &Value) -> Result<Vec<String>, String> {
     match arguments {
         Value::Object(pairs) => {
             let pair = |at| pairs.get(&format!("gen_args_{at}"));
-            (0..pairs.len()).map(|at| answer(at, pair(at).and_then(|pair| pair.get("arg_1")))).collect()
+            (0..pairs.len())
+                .map(|at| answer(at, pair(at).and_then(|pair| pair.get("arg_1"))))
+                .collect()
         }
-        Value::Array(pairs) => pairs.iter().enumerate().map(|(at, pair)| answer(at, pair.get(1))).collect(),
+        Value::Array(pairs) => pairs
+            .iter()
+            .enumerate()
+            .map(|(at, pair)| answer(at, pair.get(1)))
+            .collect(),
         _ => Err("`arguments` is neither an object nor a list".to_owned()),
     }
 }
@@ -195,6 +268,8 @@ fn log_prob(response: &Value) -> Result<f64, String> {
     };
     match number {
         Some(log) if log < f64::INFINITY => Ok(log),
-        _ => Err(format!("`resps` holds {first} where ln p and whether it is greedy should stand")),
+        _ => Err(format!(
+            "`resps` holds {first} where ln p and whether it is greedy should stand"
+        )),
     }
 }

@@ -1,5 +1,5 @@
-//! lm-eval's samples as our records, so that its runs can be compared with ours. Never here: generated text; a task with
-//! it has no label whose probability could be compared.
+//! lm-eval's samples as our records, so that its runs can be compared with ours. Never here:
+//! generated text; a task with it has no label whose probability could be compared.
 
 mod labels;
 mod line;
@@ -26,7 +26,8 @@ pub struct Samples {
     pub notes: Vec<String>,
 }
 
-/// Whether `path` is lm-eval's: a folder, a file named as its results or samples, or one whose first line is a sample.
+/// Whether `path` is lm-eval's: a folder, a file named as its results or samples, or one whose
+/// first line is a sample.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -36,16 +37,20 @@ pub fn is_lm_eval(path: &Path) -> Result<bool, DataError> {
         return Ok(true);
     }
     let text = items::read_text(path)?;
-    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let first = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
     let value: Option<serde_json::Value> = serde_json::from_str(first).unwrap_or_default();
     Ok(value.is_some_and(|value| value.get("doc_id").is_some() && value.get("resps").is_some()))
 }
 
-/// Reads a file of samples; or of an output folder, or of a file of results, the newest samples of every task, or only of
-/// `task`, a task's name without its language.
+/// Reads a file of samples; or of an output folder, or of a file of results, the newest samples
+/// of every task, or only of `task`, a task's name without its language.
 ///
 /// # Errors
-/// No samples; a broken line, one that lacks a key, or one whose answers cannot be compared with those before it (file, line).
+/// No samples; a broken line, one that lacks a key, or one whose answers cannot be compared
+/// with those before it (file, line).
 pub fn read(path: &Path, task: Option<&str>) -> Result<Samples, DataError> {
     let mut samples = Samples::default();
     for file in list(path, &mut samples.notes)? {
@@ -64,7 +69,10 @@ fn list(path: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, DataError>
     if path.is_dir() {
         return list_newest(&find_folder(path)?, notes);
     }
-    let Some(date) = name.strip_prefix("results_").and_then(|rest| rest.strip_suffix(".json")) else {
+    let Some(date) = name
+        .strip_prefix("results_")
+        .and_then(|rest| rest.strip_suffix(".json"))
+    else {
         return Ok(vec![path.to_owned()]);
     };
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -72,7 +80,10 @@ fn list(path: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, DataError>
     found.retain(|(_, of, _)| of == date);
     if found.is_empty() {
         let problem = format!("no samples of {date} beside {name}; run lm_eval with --log_samples");
-        return Err(DataError::Folder { folder: folder.to_owned(), problem });
+        return Err(DataError::Folder {
+            folder: folder.to_owned(),
+            problem,
+        });
     }
     Ok(found.into_iter().map(|(.., file)| file).collect())
 }
@@ -105,13 +116,22 @@ fn find_folder(folder: &Path) -> Result<PathBuf, DataError> {
     found.sort();
     let problem = match found.len() {
         1 => return Ok(found.remove(0)),
-        0 => "no samples_<task>_<date>.jsonl of lm-eval; run it with --output_path and --log_samples".to_owned(),
+        0 => {
+            "no samples_<task>_<date>.jsonl of lm-eval; run it with --output_path and --log_samples"
+                .to_owned()
+        }
         _ => {
             let names: Vec<_> = found.iter().map(|path| file_name(path)).collect();
-            format!("samples of several models: {}; name one of these folders", names.join(", "))
+            format!(
+                "samples of several models: {}; name one of these folders",
+                names.join(", ")
+            )
         }
     };
-    Err(DataError::Folder { folder: folder.to_owned(), problem })
+    Err(DataError::Folder {
+        folder: folder.to_owned(),
+        problem,
+    })
 }
 
 /// The newest samples of each task.
@@ -119,21 +139,32 @@ fn list_newest(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, D
     let mut newest: BTreeMap<String, PathBuf> = BTreeMap::new();
     for (task, _, path) in samples_in(folder)? {
         if let Some(older) = newest.insert(task, path) {
-            notes.push(format!("{}: older than another file of its task, not read", older.display()));
+            notes.push(format!(
+                "{}: older than another file of its task, not read",
+                older.display()
+            ));
         }
     }
     Ok(newest.into_values().collect())
 }
 
-/// The task of a file of samples, which may be one that cannot be compared: as its first row or its own name has it.
+/// The task of a file of samples, which may be one that cannot be compared: as its first row or
+/// its own name has it.
 fn name_of_task(path: &Path, text: &str) -> String {
-    let row: serde_json::Value = text.lines().next().map(serde_json::from_str).and_then(Result::ok).unwrap_or_default();
+    let row: serde_json::Value = text
+        .lines()
+        .next()
+        .map(serde_json::from_str)
+        .and_then(Result::ok)
+        .unwrap_or_default();
     let doc = &row["doc"];
     let name = file_name(path);
     let full_name = split_samples(&name).map_or(name.as_str(), |(task, _)| task);
     match doc["task"].as_str().filter(|_| !doc["label_set"].is_null()) {
         Some(task) => task.to_owned(),
-        None => split_language(full_name).map_or(full_name, |(task, _)| task).to_owned(),
+        None => split_language(full_name)
+            .map_or(full_name, |(task, _)| task)
+            .to_owned(),
     }
 }
 
@@ -152,20 +183,31 @@ fn read_file(path: &Path, wanted: Option<&str>, samples: &mut Samples) -> Result
         return Ok(());
     }
     let mut lines = Vec::new();
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+    for (index, line) in text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
         lines.push(Line::parse(path, index + 1, line)?);
     }
     let Some(first) = lines.first() else {
         let problem = "no sample in it; evaluate again".to_owned();
-        return Err(DataError::Syntax { path: path.to_owned(), line: 1, problem });
+        return Err(DataError::Syntax {
+            path: path.to_owned(),
+            line: 1,
+            problem,
+        });
     };
-    // One sample is logged for each filter; their responses are the same where nothing is generated.
+    // One sample is logged for each filter; their responses are the same where nothing is
+    // generated.
     let filter = first.filter.clone();
     lines.retain(|line| line.filter == filter);
     let common = Common::of(path, &lines[0], &mut samples.notes)?;
     let naming = Naming::of(path, &lines, &common.task, common.language)?;
     for line in &lines {
-        let record = common.record(line, &naming).map_err(|problem| line.refuse(path, problem))?;
+        let record = common
+            .record(line, &naming)
+            .map_err(|problem| line.refuse(path, problem))?;
         samples.records.push((path.to_owned(), line.number, record));
     }
     Ok(())
@@ -174,22 +216,41 @@ fn read_file(path: &Path, wanted: Option<&str>, samples: &mut Samples) -> Result
 impl Common {
     fn of(path: &Path, first: &Line, notes: &mut Vec<String>) -> Result<Self, DataError> {
         let name = file_name(path);
-        let (full_name, date) = split_samples(&name).unwrap_or((name.trim_end_matches(".jsonl"), ""));
+        let (full_name, date) =
+            split_samples(&name).unwrap_or((name.trim_end_matches(".jsonl"), ""));
         let run = RunFacts::beside(path, date, full_name, notes)?;
         let scoring = run.scoring.unwrap_or(Scoring::Sequence);
         let shots = format!("lm-eval:{}", run.shots.as_deref().unwrap_or("unknown"));
         if let Some(own) = &first.own {
             let (task, few_shot) = (own.task.clone(), own.few_shot.clone());
-            return Ok(Self { run, task, language: own.language, scoring, few_shot });
+            return Ok(Self {
+                run,
+                task,
+                language: own.language,
+                scoring,
+                few_shot,
+            });
         }
-        let said = first.doc.get("language").and_then(|code| code.as_str()?.parse().ok());
+        let said = first
+            .doc
+            .get("language")
+            .and_then(|code| code.as_str()?.parse().ok());
         let split = split_language(full_name);
         let language = split.map(|(_, language)| language).or(said);
         if language.is_none() {
-            notes.push(format!("{}: its name and its rows tell no language; taken as English", path.display()));
+            notes.push(format!(
+                "{}: its name and its rows tell no language; taken as English",
+                path.display()
+            ));
         }
         let task = split.map_or(full_name, |(task, _)| task).to_owned();
-        Ok(Self { run, task, language: language.unwrap_or(Language::En), scoring, few_shot: shots })
+        Ok(Self {
+            run,
+            task,
+            language: language.unwrap_or(Language::En),
+            scoring,
+            few_shot: shots,
+        })
     }
 
     fn record(&self, line: &Line, naming: &Naming) -> Result<AnswerRecord, String> {
@@ -207,7 +268,10 @@ impl Common {
             adapter: self.run.adapter.clone(),
             task: self.task.clone(),
             language: own.map_or(self.language, |own| own.language),
-            item: own.map(|own| own.item).or(line.item()).unwrap_or(line.doc_id),
+            item: own
+                .map(|own| own.item)
+                .or(line.item())
+                .unwrap_or(line.doc_id),
             group: own.and_then(|own| own.group),
             gold: right.name,
             chosen: names[chosen].clone(),
@@ -215,7 +279,11 @@ impl Common {
             scores: by_name(&scores),
             prior: BTreeMap::new(),
             prefix_scores: BTreeMap::new(),
-            log_probs: if exact { by_name(&line.log_probs) } else { BTreeMap::new() },
+            log_probs: if exact {
+                by_name(&line.log_probs)
+            } else {
+                BTreeMap::new()
+            },
             label_tokens: BTreeMap::new(),
             prior_log_probs: BTreeMap::new(),
             domain_log_probs: BTreeMap::new(),

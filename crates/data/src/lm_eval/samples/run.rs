@@ -18,9 +18,18 @@ pub(super) struct RunFacts {
 }
 
 impl RunFacts {
-    /// Of the results of `date` in the folder of a file of samples of `task`; without results the folder names the model.
-    pub(super) fn beside(samples: &Path, date: &str, task: &str, notes: &mut Vec<String>) -> Result<Self, DataError> {
-        let folder = samples.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    /// Of the results of `date` in the folder of a file of samples of `task`; without results
+    /// the folder names the model.
+    pub(super) fn beside(
+        samples: &Path,
+        date: &str,
+        task: &str,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, DataError> {
+        let folder = samples
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         let ending = format!("_{date}.json");
         for entry in fs::read_dir(folder).map_err(DiskError::at("read", folder))? {
             let path = entry.map_err(DiskError::at("read", folder))?.path();
@@ -30,9 +39,16 @@ impl RunFacts {
         }
         let model = std::path::absolute(folder).map_err(DiskError::at("find", folder))?;
         let model = file_name(&model);
-        notes
-            .push(format!("{}: no results beside it; `{model}`, its folder, is taken as the model", samples.display()));
-        Ok(Self { model, adapter: None, scoring: None, shots: None })
+        notes.push(format!(
+            "{}: no results beside it; `{model}`, its folder, is taken as the model",
+            samples.display()
+        ));
+        Ok(Self {
+            model,
+            adapter: None,
+            scoring: None,
+            shots: None,
+        })
     }
 
     fn read(path: &Path, task: &str) -> Result<Self, DataError> {
@@ -42,7 +58,10 @@ impl RunFacts {
         let argument = |key: &str| match arguments {
             Value::String(list) => {
                 let pairs = list.split(',').filter_map(|pair| pair.split_once('='));
-                pairs.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned()).next()
+                pairs
+                    .filter(|(name, _)| name.trim() == key)
+                    .map(|(_, value)| value.trim().to_owned())
+                    .next()
             }
             other => other[key].as_str().map(str::to_owned),
         };
@@ -52,12 +71,25 @@ impl RunFacts {
             DataError::Syntax { path: path.to_owned(), line: 1, problem: problem.to_owned() }
         })?;
         let scoring = &results["configs"][task]["metadata"]["scoring"];
-        let scoring = scoring.as_str().map(str::parse::<Scoring>).transpose().map_err(|unknown| {
-            let problem = format!("configs.{task}.metadata.scoring: {unknown}");
-            DataError::Syntax { path: path.to_owned(), line: 1, problem }
-        })?;
+        let scoring = scoring
+            .as_str()
+            .map(str::parse::<Scoring>)
+            .transpose()
+            .map_err(|unknown| {
+                let problem = format!("configs.{task}.metadata.scoring: {unknown}");
+                DataError::Syntax {
+                    path: path.to_owned(),
+                    line: 1,
+                    problem,
+                }
+            })?;
         let shots = &results["n-shot"][task];
         let shots = (!shots.is_null()).then(|| shots.to_string());
-        Ok(Self { model, adapter: argument("peft"), scoring, shots })
+        Ok(Self {
+            model,
+            adapter: argument("peft"),
+            scoring,
+            shots,
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! The same of candle operations, a sequence at a time: for other devices, and the yardstick in tests.
+//! The same of candle operations, a sequence at a time: for other devices, and the yardstick in
+//! tests.
 
 use candle_core::{D, Tensor};
 
@@ -31,7 +32,14 @@ pub fn forward(
 }
 
 /// As [`super::backward`].
-pub fn backward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, d_out: &Tensor) -> Result<Grads> {
+pub fn backward(
+    heads: &Heads,
+    rows: &Rows,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    d_out: &Tensor,
+) -> Result<Grads> {
     let (mut dq, mut dk, mut dv, mut seen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for sequence in filled(rows) {
         let range = rows.range(sequence);
@@ -41,24 +49,44 @@ pub fn backward(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, 
         let values = repeat(&context(rows, sequence, v, None)?, heads)?;
         let p = weights(heads, rows, sequence, &queries, &keys)?; // (H, n, t)
         let dp = d_out.matmul(&values.t()?)?;
-        let ds = ((&p * dp.broadcast_sub(&(&dp * &p)?.sum_keepdim(D::Minus1)?)?)? * f64::from(heads.scale()))?;
+        let ds = ((&p * dp.broadcast_sub(&(&dp * &p)?.sum_keepdim(D::Minus1)?)?)?
+            * f64::from(heads.scale()))?;
         dq.push(join(&ds.matmul(&keys)?)?);
         dk.push(sum_groups(&ds.t()?.matmul(&queries)?, heads)?);
         dv.push(sum_groups(&p.t()?.matmul(&d_out)?, heads)?);
-        seen.extend(stretches(rows, sequence).into_iter().flatten().map(|row| row as u32));
+        seen.extend(
+            stretches(rows, sequence)
+                .into_iter()
+                .flatten()
+                .map(|row| row as u32),
+        );
     }
     if dq.is_empty() {
-        return Ok(Grads { q: q.zeros_like()?, k: k.zeros_like()?, v: v.zeros_like()? });
+        return Ok(Grads {
+            q: q.zeros_like()?,
+            k: k.zeros_like()?,
+            v: v.zeros_like()?,
+        });
     }
     // A row that several sequences continue is in the contexts of all of them.
     let seen = Tensor::new(seen, q.device())?;
-    let sum = |parts: &[Tensor], like: &Tensor| like.zeros_like()?.index_add(&seen, &Tensor::cat(parts, 0)?, 0);
-    Ok(Grads { q: concatenate(&dq, q)?, k: sum(&dk, k)?, v: sum(&dv, v)? })
+    let sum = |parts: &[Tensor], like: &Tensor| {
+        like.zeros_like()?
+            .index_add(&seen, &Tensor::cat(parts, 0)?, 0)
+    };
+    Ok(Grads {
+        q: concatenate(&dq, q)?,
+        k: sum(&dk, k)?,
+        v: sum(&dv, v)?,
+    })
 }
 
 /// The flat rows of a sequence's context.
 fn stretches(rows: &Rows, sequence: usize) -> Vec<std::ops::Range<usize>> {
-    rows.stretches(Parent { sequence, rows: rows.range(sequence).len() })
+    rows.stretches(Parent {
+        sequence,
+        rows: rows.range(sequence).len(),
+    })
 }
 
 /// The sequences that have rows.
@@ -68,17 +96,33 @@ fn filled(rows: &Rows) -> impl Iterator<Item = usize> {
 
 /// The sequences' parts, one after another; `like` has their sum's shape.
 fn concatenate(parts: &[Tensor], like: &Tensor) -> Result<Tensor> {
-    if parts.is_empty() { Ok(like.zeros_like()?) } else { Ok(Tensor::cat(parts, 0)?) }
+    if parts.is_empty() {
+        Ok(like.zeros_like()?)
+    } else {
+        Ok(Tensor::cat(parts, 0)?)
+    }
 }
 
 /// Softmax of the masked scores.
-fn weights(heads: &Heads, rows: &Rows, sequence: usize, queries: &Tensor, keys: &Tensor) -> Result<Tensor> {
+fn weights(
+    heads: &Heads,
+    rows: &Rows,
+    sequence: usize,
+    queries: &Tensor,
+    keys: &Tensor,
+) -> Result<Tensor> {
     let scores = (queries.matmul(&keys.t()?)? * f64::from(heads.scale()))?;
     let (n, t) = (queries.dim(1)?, keys.dim(1)?);
     let first = rows.first_position(sequence);
     // All keys of a context stand at positions 0..t.
     let mask: Vec<f32> = (0..n * t)
-        .map(|at| if heads.visible(first + at / t).contains(&(at % t)) { 0.0 } else { f32::NEG_INFINITY })
+        .map(|at| {
+            if heads.visible(first + at / t).contains(&(at % t)) {
+                0.0
+            } else {
+                f32::NEG_INFINITY
+            }
+        })
         .collect();
     let mask = Tensor::from_vec(mask, (n, t), &candle_core::Device::Cpu)?
         .to_device(scores.device())?
@@ -88,8 +132,10 @@ fn weights(heads: &Heads, rows: &Rows, sequence: usize, queries: &Tensor, keys: 
 
 /// The prefix, the ancestors' visible rows and the sequence's own: (t, G · D).
 fn context(rows: &Rows, sequence: usize, own: &Tensor, prefix: Option<&Tensor>) -> Result<Tensor> {
-    let mut parts: Vec<Tensor> =
-        prefix.into_iter().map(|p| p.to_dtype(own.dtype())).collect::<candle_core::Result<_>>()?;
+    let mut parts: Vec<Tensor> = prefix
+        .into_iter()
+        .map(|p| p.to_dtype(own.dtype()))
+        .collect::<candle_core::Result<_>>()?;
     for stretch in stretches(rows, sequence) {
         parts.push(own.narrow(0, stretch.start, stretch.len())?);
     }
@@ -99,14 +145,19 @@ fn context(rows: &Rows, sequence: usize, own: &Tensor, prefix: Option<&Tensor>) 
 /// (n, H · D) -> (H, n, D)
 fn split(x: &Tensor, heads: &Heads) -> Result<Tensor> {
     let (n, width) = x.dims2()?;
-    Ok(x.reshape((n, width / heads.size, heads.size))?.transpose(0, 1)?.contiguous()?)
+    Ok(x.reshape((n, width / heads.size, heads.size))?
+        .transpose(0, 1)?
+        .contiguous()?)
 }
 
 /// (t, G · D) -> (H, t, D), each key head standing for its group.
 fn repeat(x: &Tensor, heads: &Heads) -> Result<Tensor> {
     let x = split(x, heads)?; // (G, t, D)
     let (g, t, d) = x.dims3()?;
-    Ok(x.unsqueeze(1)?.broadcast_as((g, heads.group(), t, d))?.contiguous()?.reshape((g * heads.group(), t, d))?)
+    Ok(x.unsqueeze(1)?
+        .broadcast_as((g, heads.group(), t, d))?
+        .contiguous()?
+        .reshape((g * heads.group(), t, d))?)
 }
 
 /// (H, n, D) -> (n, G · D), summed over each group.

@@ -1,8 +1,10 @@
-//! Forward on the CPU: one task per sequence, key head and block of rows, the heads of a group together.
+//! Forward on the CPU: one task per sequence, key head and block of rows, the heads of a group
+//! together.
 //!
-//! A row's scores are weighed in stretches of [`STRETCH`] positions, counted from position 0, and its values summed up in
-//! the order of positions, however they are cut. So its result has the same bits whichever of the rows before it are the
-//! shared prefix, an ancestor or its own sequence.
+//! A row's scores are weighed in stretches of [`STRETCH`] positions, counted from position 0,
+//! and its values summed up in the order of positions, however they are cut. So its result has
+//! the same bits whichever of the rows before it are the shared prefix, an ancestor or its own
+//! sequence.
 
 use std::{cell::RefCell, ops::Range};
 
@@ -37,7 +39,10 @@ impl PackedKv {
     /// Packs (P, G · D) keys and values.
     pub(super) fn new(heads: &Heads, kv: &LayerKv) -> Result<Self> {
         let rows = Rows::new([kv.k.dims2()?.0], 0);
-        let (k, v) = (View::<f32>::new(&kv.k, "prefix k")?, View::<f32>::new(&kv.v, "prefix v")?);
+        let (k, v) = (
+            View::<f32>::new(&kv.k, "prefix k")?,
+            View::<f32>::new(&kv.v, "prefix v")?,
+        );
         Ok(Self {
             keys: packs::pack(heads, &rows, k.slice(), &[], Order::Transposed),
             values: packs::pack(heads, &rows, v.slice(), &[], Order::Plain),
@@ -56,15 +61,26 @@ struct Inputs<'a> {
 
 impl Inputs<'_> {
     fn keys(&self, task: &Task, span: &Span) -> &Packed {
-        span.pack(self.heads, task.key_head, &self.keys, self.prefix.map_or(&[], |p| &p.keys))
+        span.pack(
+            self.heads,
+            task.key_head,
+            &self.keys,
+            self.prefix.map_or(&[], |p| &p.keys),
+        )
     }
 
     fn values(&self, task: &Task, span: &Span) -> &Packed {
-        span.pack(self.heads, task.key_head, &self.values, self.prefix.map_or(&[], |p| &p.values))
+        span.pack(
+            self.heads,
+            task.key_head,
+            &self.values,
+            self.prefix.map_or(&[], |p| &p.values),
+        )
     }
 }
 
-/// Of `q` (N, H · D), `k`, `v` (N, G · D): the output (N, H · D) and the log-sum-exp of the scores (N, H).
+/// Of `q` (N, H · D), `k`, `v` (N, G · D): the output (N, H · D) and the log-sum-exp of the
+/// scores (N, H).
 pub(super) fn forward(
     heads: &Heads,
     rows: &Rows,
@@ -74,10 +90,17 @@ pub(super) fn forward(
 ) -> Result<(Tensor, Tensor)> {
     let (n, width) = q.dims2()?;
     let view = |x, op| View::<f32>::new(x, op);
-    let (qs, ks, vs) = (view(q, "attend q")?, view(k, "attend k")?, view(v, "attend v")?);
-    let before = prefix.map(|p| Ok::<_, crate::ModelError>((view(&p.k, "prefix k")?, view(&p.v, "prefix v")?)));
+    let (qs, ks, vs) = (
+        view(q, "attend q")?,
+        view(k, "attend k")?,
+        view(v, "attend v")?,
+    );
+    let before = prefix
+        .map(|p| Ok::<_, crate::ModelError>((view(&p.k, "prefix k")?, view(&p.v, "prefix v")?)));
     let before = before.transpose()?;
-    let (before_k, before_v) = before.as_ref().map_or((&[][..], &[][..]), |(k, v)| (k.slice(), v.slice()));
+    let (before_k, before_v) = before
+        .as_ref()
+        .map_or((&[][..], &[][..]), |(k, v)| (k.slice(), v.slice()));
     let inputs = Inputs {
         heads,
         contexts: packs::contexts(rows),
@@ -86,7 +109,10 @@ pub(super) fn forward(
         prefix: packed,
     };
     let (mut out, mut log_sum) = (view::unfilled(n * width), view::unfilled(n * heads.query));
-    let (out_pieces, sum_pieces) = (Shared::new(&mut out, width), Shared::new(&mut log_sum, heads.query));
+    let (out_pieces, sum_pieces) = (
+        Shared::new(&mut out, width),
+        Shared::new(&mut log_sum, heads.query),
+    );
     let (group, most) = (heads.group(), tasks::block_rows(heads));
     tasks::run(heads, &tasks::cut(heads, rows, |_| most), |task| {
         STATE.with_borrow_mut(|state| {
@@ -104,15 +130,18 @@ pub(super) fn forward(
             }
         });
     });
-    Ok((view::tensor(out, (n, width))?, view::tensor(log_sum, (n, heads.query))?))
+    Ok((
+        view::tensor(out, (n, width))?,
+        view::tensor(log_sum, (n, heads.query))?,
+    ))
 }
 
 thread_local! {
     static STATE: RefCell<State> = const { RefCell::new(State::new()) };
 }
 
-/// Online softmax of a block, one line per row and head: the heads of a row one after another. Reused by every task of a
-/// thread.
+/// Online softmax of a block, one line per row and head: the heads of a row one after another.
+/// Reused by every task of a thread.
 struct State {
     /// Scaled queries: (lines, D).
     queries: Vec<f32>,
@@ -126,7 +155,13 @@ struct State {
 
 impl State {
     const fn new() -> Self {
-        Self { queries: Vec::new(), scores: Vec::new(), max: Vec::new(), total: Vec::new(), sums: Vec::new() }
+        Self {
+            queries: Vec::new(),
+            scores: Vec::new(),
+            max: Vec::new(),
+            total: Vec::new(),
+            sums: Vec::new(),
+        }
     }
 
     /// Takes up the queries of a block; scores keep what was there.
@@ -135,7 +170,8 @@ impl State {
         self.queries.clear();
         for row in task.row..task.row + task.rows {
             let at = (row * heads.query + task.key_head * group) * heads.size;
-            self.queries.extend_from_slice(&q[at..at + group * heads.size]);
+            self.queries
+                .extend_from_slice(&q[at..at + group * heads.size]);
         }
         math::scale(&mut self.queries, heads.scale());
         self.scores.resize(lines * STRETCH, 0.0);
@@ -149,7 +185,8 @@ impl State {
         }
     }
 
-    /// Writes the outputs of the lines from `line` on that `sums` has room for, and their log-sum-exp.
+    /// Writes the outputs of the lines from `line` on that `sums` has room for, and their
+    /// log-sum-exp.
     fn finish(&self, line: usize, size: usize, out: &mut [f32], sums: &mut [f32]) {
         for (line, (out, sum)) in (line..).zip(out.chunks_exact_mut(size).zip(sums)) {
             let inverse = 1.0 / self.total[line];
@@ -160,12 +197,16 @@ impl State {
         }
     }
 
-    /// Turns a line's scores of the positions from `first` on into weights relative to its running maximum; keys that it
-    /// does not see get weight 0.
+    /// Turns a line's scores of the positions from `first` on into weights relative to its
+    /// running maximum; keys that it does not see get weight 0.
     fn weigh(&mut self, line: usize, size: usize, seen: Range<usize>, keys: Range<usize>) {
         let scores = &mut self.scores[line * STRETCH..][..keys.len()];
         let from = seen.start.saturating_sub(keys.start).min(keys.len());
-        let to = seen.end.saturating_sub(keys.start).min(keys.len()).max(from);
+        let to = seen
+            .end
+            .saturating_sub(keys.start)
+            .min(keys.len())
+            .max(from);
         scores[..from].fill(0.0);
         scores[to..].fill(0.0);
         if from == to {
@@ -192,7 +233,11 @@ fn attend_block(inputs: &Inputs<'_>, task: &Task, q: &[f32], state: &mut State) 
     for stretch in (first_block / STRETCH * STRETCH..task.end()).step_by(STRETCH) {
         let keys = first_block.max(stretch)..task.end().min(stretch + STRETCH);
         for (span, part) in packs::overlaps(context, &keys) {
-            let left = Left { values: &state.queries, row_stride: size, depth_stride: 1 };
+            let left = Left {
+                values: &state.queries,
+                row_stride: size,
+                depth_stride: 1,
+            };
             let values = &mut state.scores[part.start - keys.start..];
             let columns = part.start - span.start..part.end - span.start;
             inputs.keys(task, span).multiply(
@@ -200,18 +245,37 @@ fn attend_block(inputs: &Inputs<'_>, task: &Task, q: &[f32], state: &mut State) 
                 left,
                 0..size,
                 columns,
-                &mut Out { values, stride: STRETCH, write: Write::Set },
+                &mut Out {
+                    values,
+                    stride: STRETCH,
+                    write: Write::Set,
+                },
             );
         }
         for line in 0..lines {
-            state.weigh(line, size, heads.visible(task.position + line / group), keys.clone());
+            state.weigh(
+                line,
+                size,
+                heads.visible(task.position + line / group),
+                keys.clone(),
+            );
         }
         for (span, part) in packs::overlaps(context, &keys) {
-            let left = Left { values: &state.scores[part.start - keys.start..], row_stride: STRETCH, depth_stride: 1 };
+            let left = Left {
+                values: &state.scores[part.start - keys.start..],
+                row_stride: STRETCH,
+                depth_stride: 1,
+            };
             // A sum of many pieces is continued, so that it does not tell where spans meet.
-            let mut out = Out { values: &mut state.sums, stride: size, write: Write::Continue };
+            let mut out = Out {
+                values: &mut state.sums,
+                stride: size,
+                write: Write::Continue,
+            };
             let depths = part.start - span.start..part.end - span.start;
-            inputs.values(task, span).multiply(lines, left, depths, 0..size, &mut out);
+            inputs
+                .values(task, span)
+                .multiply(lines, left, depths, 0..size, &mut out);
         }
     }
 }

@@ -1,8 +1,9 @@
-//! Backward on the CPU: one task per piece of a sequence and key head, the heads of a group together.
+//! Backward on the CPU: one task per piece of a sequence and key head, the heads of a group
+//! together.
 //!
-//! A piece finds the gradients of its own queries, and what it adds to those of every key and value it sees, its
-//! ancestors' too. These parts are summed up afterwards, in the order of the pieces: nobody waits for a lock, and the
-//! sums are the same for any number of threads.
+//! A piece finds the gradients of its own queries, and what it adds to those of every key and
+//! value it sees, its ancestors' too. These parts are summed up afterwards, in the order of the
+//! pieces: nobody waits for a lock, and the sums are the same for any number of threads.
 
 use std::{cell::RefCell, ops::Range};
 
@@ -25,12 +26,14 @@ use crate::{
     rows::{Parent, Rows},
 };
 
-/// Rows of a piece: a long sequence is at most eight, for its parts are as long as what the piece sees.
+/// Rows of a piece: a long sequence is at most eight, for its parts are as long as what the
+/// piece sees.
 fn piece_rows(length: usize) -> usize {
     length.div_ceil(8).max(64)
 }
 
-/// What all tasks read: whole flat tensors, and packs for the products that read keys and values.
+/// What all tasks read: whole flat tensors, and packs for the products that read keys and
+/// values.
 struct Inputs<'a> {
     heads: &'a Heads,
     contexts: Vec<Vec<Span>>,
@@ -43,7 +46,8 @@ struct Inputs<'a> {
     d_out: &'a [f32],
 }
 
-/// `tensors`: q, k, v, the output, its log-sum-exp, and the output's gradient. There is no shared prefix.
+/// `tensors`: q, k, v, the output, its log-sum-exp, and the output's gradient. There is no
+/// shared prefix.
 pub(super) fn backward(heads: &Heads, rows: &Rows, tensors: [&Tensor; 6]) -> Result<Grads> {
     let [q, k, v, out, log_sum, d_out] = tensors;
     let (n, q_width) = q.dims2()?;
@@ -62,11 +66,26 @@ pub(super) fn backward(heads: &Heads, rows: &Rows, tensors: [&Tensor; 6]) -> Res
         log_sum: log_sum.slice(),
         d_out: d_out.slice(),
     };
-    let (mut dq, mut dk, mut dv) = (vec![0.0; n * q_width], vec![0.0; n * kv_width], vec![0.0; n * kv_width]);
+    let (mut dq, mut dk, mut dv) = (
+        vec![0.0; n * q_width],
+        vec![0.0; n * kv_width],
+        vec![0.0; n * kv_width],
+    );
     let q_pieces = Shared::new(&mut dq, q_width);
     let tasks = tasks::cut(heads, rows, piece_rows);
-    let parts = tasks::run(heads, &tasks, |task| piece_backward(&inputs, task, &q_pieces));
-    sum_parts(heads, rows, &tasks, &parts, [Shared::new(&mut dk, kv_width), Shared::new(&mut dv, kv_width)]);
+    let parts = tasks::run(heads, &tasks, |task| {
+        piece_backward(&inputs, task, &q_pieces)
+    });
+    sum_parts(
+        heads,
+        rows,
+        &tasks,
+        &parts,
+        [
+            Shared::new(&mut dk, kv_width),
+            Shared::new(&mut dv, kv_width),
+        ],
+    );
     Ok(Grads {
         q: view::tensor(dq, (n, q_width))?,
         k: view::tensor(dk, (n, kv_width))?,
@@ -104,7 +123,13 @@ struct Scratch {
 
 impl Scratch {
     const fn new() -> Self {
-        Self { q: Vec::new(), d_out: Vec::new(), dq: Vec::new(), p: Vec::new(), ds: Vec::new() }
+        Self {
+            q: Vec::new(),
+            d_out: Vec::new(),
+            dq: Vec::new(),
+            p: Vec::new(),
+            ds: Vec::new(),
+        }
     }
 }
 
@@ -112,13 +137,19 @@ fn piece_backward(x: &Inputs<'_>, piece: &Task, q_pieces: &Shared<'_>) -> Part {
     let (size, group) = (x.heads.size, x.heads.group());
     let first = x.heads.visible(piece.position).start / BLOCK * BLOCK;
     let count = (piece.end() - first) * size;
-    let mut part = Part { first, dk: vec![0.0; count], dv: vec![0.0; count] };
+    let mut part = Part {
+        first,
+        dk: vec![0.0; count],
+        dv: vec![0.0; count],
+    };
     SCRATCH.with_borrow_mut(|scratch| {
         for block in piece.blocks(tasks::block_rows(x.heads)) {
             block_backward(x, &block, scratch, &mut part);
             for (i, dq) in scratch.dq.chunks_exact(group * size).enumerate() {
                 // SAFETY: this task alone owns these rows of this group of heads.
-                let to = unsafe { q_pieces.piece(block.row + i, piece.key_head * group * size, group * size) };
+                let to = unsafe {
+                    q_pieces.piece(block.row + i, piece.key_head * group * size, group * size)
+                };
                 to.copy_from_slice(dq);
             }
         }
@@ -145,21 +176,46 @@ fn block_backward(x: &Inputs<'_>, block: &Task, scratch: &mut Scratch, part: &mu
     scratch.dq.clear();
     scratch.dq.resize(lines * size, 0.0);
     for (span, held) in packs::overlaps(&x.contexts[block.sequence], &keys) {
-        let left = Left { values: &scratch.ds[held.start - keys.start..], row_stride: ld, depth_stride: 1 };
-        let mut out = Out { values: &mut scratch.dq, stride: size, write: Write::Continue };
+        let left = Left {
+            values: &scratch.ds[held.start - keys.start..],
+            row_stride: ld,
+            depth_stride: 1,
+        };
+        let mut out = Out {
+            values: &mut scratch.dq,
+            stride: size,
+            write: Write::Continue,
+        };
         let depths = held.start - span.start..held.end - span.start;
-        span.pack(x.heads, block.key_head, &x.keys, &[]).multiply(lines, left, depths, 0..size, &mut out);
+        span.pack(x.heads, block.key_head, &x.keys, &[]).multiply(
+            lines,
+            left,
+            depths,
+            0..size,
+            &mut out,
+        );
     }
     let at = (keys.start - part.first) * size;
-    for (weights, right, out) in [(&scratch.ds, &scratch.q, &mut part.dk), (&scratch.p, &scratch.d_out, &mut part.dv)] {
-        let left = Left { values: weights, row_stride: 1, depth_stride: ld };
+    for (weights, right, out) in [
+        (&scratch.ds, &scratch.q, &mut part.dk),
+        (&scratch.p, &scratch.d_out, &mut part.dv),
+    ] {
+        let left = Left {
+            values: weights,
+            row_stride: 1,
+            depth_stride: ld,
+        };
         let right = Packed::new(&Right::plain(Values::F32(right), lines, size));
         right.multiply(
             ld,
             left,
             0..lines,
             0..size,
-            &mut Out { values: &mut out[at..], stride: size, write: Write::Continue },
+            &mut Out {
+                values: &mut out[at..],
+                stride: size,
+                write: Write::Continue,
+            },
         );
     }
 }
@@ -168,29 +224,60 @@ fn block_backward(x: &Inputs<'_>, block: &Task, scratch: &mut Scratch, part: &mu
 fn weigh(x: &Inputs<'_>, block: &Task, keys: &Range<usize>, scratch: &mut Scratch) {
     let (size, group, ld) = (x.heads.size, x.heads.group(), keys.len());
     let lines = block.rows * group;
-    for (left, packs, to) in [(&scratch.q, &x.keys_t, &mut scratch.p), (&scratch.d_out, &x.values_t, &mut scratch.ds)] {
+    for (left, packs, to) in [
+        (&scratch.q, &x.keys_t, &mut scratch.p),
+        (&scratch.d_out, &x.values_t, &mut scratch.ds),
+    ] {
         to.resize(lines * ld, 0.0);
-        let left = Left { values: left, row_stride: size, depth_stride: 1 };
+        let left = Left {
+            values: left,
+            row_stride: size,
+            depth_stride: 1,
+        };
         for (span, held) in packs::overlaps(&x.contexts[block.sequence], keys) {
-            let mut out = Out { values: &mut to[held.start - keys.start..], stride: ld, write: Write::Set };
+            let mut out = Out {
+                values: &mut to[held.start - keys.start..],
+                stride: ld,
+                write: Write::Set,
+            };
             let columns = held.start - span.start..held.end - span.start;
-            span.pack(x.heads, block.key_head, packs, &[]).multiply(lines, left, 0..size, columns, &mut out);
+            span.pack(x.heads, block.key_head, packs, &[]).multiply(
+                lines,
+                left,
+                0..size,
+                columns,
+                &mut out,
+            );
         }
     }
     for line in 0..lines {
-        let (row, head) = (block.row + line / group, block.key_head * group + line % group);
+        let (row, head) = (
+            block.row + line / group,
+            block.key_head * group + line % group,
+        );
         let at = (row * x.heads.query + head) * size;
         let delta = math::dot(&x.out[at..at + size], &x.d_out[at..at + size]);
         let seen = x.heads.visible(block.position + line / group);
         let seen = seen.start - keys.start..seen.end - keys.start;
         let log_sum = x.log_sum[row * x.heads.query + head];
-        let (p, ds) = (&mut scratch.p[line * ld..][..ld], &mut scratch.ds[line * ld..][..ld]);
+        let (p, ds) = (
+            &mut scratch.p[line * ld..][..ld],
+            &mut scratch.ds[line * ld..][..ld],
+        );
         line_backward(p, ds, seen, x.heads.scale(), log_sum, delta);
     }
 }
 
-/// `p`: scores -> weights; `ds`: gradient of the weights -> gradient of the unscaled scores. Unseen keys get 0.
-fn line_backward(p: &mut [f32], ds: &mut [f32], seen: Range<usize>, scale: f32, log_sum: f32, delta: f32) {
+/// `p`: scores -> weights; `ds`: gradient of the weights -> gradient of the unscaled scores.
+/// Unseen keys get 0.
+fn line_backward(
+    p: &mut [f32],
+    ds: &mut [f32],
+    seen: Range<usize>,
+    scale: f32,
+    log_sum: f32,
+    delta: f32,
+) {
     for range in [0..seen.start, seen.end..p.len()] {
         p[range.clone()].fill(0.0);
         ds[range].fill(0.0);
@@ -214,10 +301,15 @@ struct Gift {
     rows: usize,
 }
 
-/// Sums up the parts of all `tasks` (pieces outermost) into dk and dv, in the order of the pieces.
+/// Sums up the parts of all `tasks` (pieces outermost) into dk and dv, in the order of the
+/// pieces.
 fn sum_parts(heads: &Heads, rows: &Rows, tasks: &[Task], parts: &[Part], outs: [Shared<'_>; 2]) {
     let (size, key_heads) = (heads.size, heads.key_value);
-    let firsts: Vec<usize> = parts.iter().step_by(key_heads).map(|part| part.first).collect();
+    let firsts: Vec<usize> = parts
+        .iter()
+        .step_by(key_heads)
+        .map(|part| part.first)
+        .collect();
     let pieces: Vec<&Task> = tasks.iter().step_by(key_heads).collect();
     let gifts = gifts(rows, &pieces, &firsts);
     (0..tasks.len()).into_par_iter().for_each(|at| {
@@ -225,10 +317,14 @@ fn sum_parts(heads: &Heads, rows: &Rows, tasks: &[Task], parts: &[Part], outs: [
         for gift in &gifts[piece] {
             let part = &parts[gift.from * key_heads + key_head];
             for (values, out) in [&part.dk, &part.dv].into_iter().zip(&outs) {
-                for (row, values) in (gift.row..gift.row + gift.rows).zip(values[gift.at * size..].chunks_exact(size)) {
+                for (row, values) in (gift.row..gift.row + gift.rows)
+                    .zip(values[gift.at * size..].chunks_exact(size))
+                {
                     // SAFETY: this task alone owns this piece's rows of this key head.
                     let to = unsafe { out.piece(row, key_head * size, size) };
-                    to.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                    to.iter_mut()
+                        .zip(values)
+                        .for_each(|(sum, value)| *sum += value);
                 }
             }
         }
@@ -241,14 +337,25 @@ fn gifts(rows: &Rows, pieces: &[&Task], firsts: &[usize]) -> Vec<Vec<Gift>> {
     for (from, (piece, &first)) in pieces.iter().zip(firsts).enumerate() {
         let own = piece.row + piece.rows - rows.range(piece.sequence).start;
         let mut position = 0;
-        for stretch in rows.stretches(Parent { sequence: piece.sequence, rows: own }) {
+        for stretch in rows.stretches(Parent {
+            sequence: piece.sequence,
+            rows: own,
+        }) {
             let skipped = first.saturating_sub(position).min(stretch.len());
-            let (mut row, mut at) = (stretch.start + skipped, (position + skipped).saturating_sub(first));
+            let (mut row, mut at) = (
+                stretch.start + skipped,
+                (position + skipped).saturating_sub(first),
+            );
             position += stretch.len();
             let mut to = pieces.partition_point(|piece| piece.row + piece.rows <= row);
             while row < stretch.end {
                 let count = stretch.end.min(pieces[to].row + pieces[to].rows) - row;
-                gifts[to].push(Gift { from, at, row, rows: count });
+                gifts[to].push(Gift {
+                    from,
+                    at,
+                    row,
+                    rows: count,
+                });
                 (row, at, to) = (row + count, at + count, to + 1);
             }
         }

@@ -1,6 +1,7 @@
-//! `attend`: causal grouped-query attention over flat rows, with a shared prefix read in place, sequences that continue
-//! others, and an optional sliding window. Online softmax: no N x N matrix in memory; backward recomputes the weights from the saved log-sum-exp
-//! (flash attention, arXiv 2205.14135).
+//! `attend`: causal grouped-query attention over flat rows, with a shared prefix read in place,
+//! sequences that continue others, and an optional sliding window. Online softmax: no N x N
+//! matrix in memory; backward recomputes the weights from the saved log-sum-exp (flash
+//! attention, arXiv 2205.14135).
 //!
 //! Row i sees key j where 0 <= position(i) - position(j) < window.
 
@@ -68,7 +69,8 @@ impl LayerKv {
         Self { k, v, packed: None }
     }
 
-    /// Packs them for the fused version, where that takes them: what is read by many calls need not be packed by each.
+    /// Packs them for the fused version, where that takes them: what is read by many calls need
+    /// not be packed by each.
     pub fn pack(&mut self, heads: &Heads) -> Result<()> {
         if view::is_fused(&self.k) {
             self.packed = Some(Arc::new(fused::PackedKv::new(heads, self)?));
@@ -107,16 +109,28 @@ pub fn forward(
     let _running = enter(Op::Attend, 0);
     check(heads, rows, q, k, v, prefix)?;
     if view::is_fused(q) {
-        let unpacked = prefix.filter(|p| p.packed.is_none()).map(|p| fused::PackedKv::new(heads, p)).transpose()?;
-        let packed = prefix.and_then(|p| p.packed.as_deref()).or(unpacked.as_ref());
+        let unpacked = prefix
+            .filter(|p| p.packed.is_none())
+            .map(|p| fused::PackedKv::new(heads, p))
+            .transpose()?;
+        let packed = prefix
+            .and_then(|p| p.packed.as_deref())
+            .or(unpacked.as_ref());
         let (out, log_sum) = fused::forward(heads, rows, [q, k, v], prefix, packed)?;
-        return Ok((out.clone(), Saved { out, log_sum: Some(log_sum) }));
+        return Ok((
+            out.clone(),
+            Saved {
+                out,
+                log_sum: Some(log_sum),
+            },
+        ));
     }
     let out = composed::forward(heads, rows, q, k, v, prefix)?;
     Ok((out.clone(), Saved { out, log_sum: None }))
 }
 
-/// Gradients for `d_out` (N, H · D); rows that others continue receive from all of them. Training has no shared prefix.
+/// Gradients for `d_out` (N, H · D); rows that others continue receive from all of them.
+/// Training has no shared prefix.
 pub fn backward(
     heads: &Heads,
     rows: &Rows,
@@ -128,26 +142,54 @@ pub fn backward(
 ) -> Result<Grads> {
     let _running = enter(Op::AttendBackward, 0);
     if rows.prefix() > 0 {
-        return Err(ModelError::op("attend", "no gradient through a shared prefix"));
+        return Err(ModelError::op(
+            "attend",
+            "no gradient through a shared prefix",
+        ));
     }
     check(heads, rows, q, k, v, None)?;
-    check_shapes("attend", saved.out.shape() == q.shape() && d_out.shape() == q.shape(), &[q, &saved.out, d_out])?;
+    check_shapes(
+        "attend",
+        saved.out.shape() == q.shape() && d_out.shape() == q.shape(),
+        &[q, &saved.out, d_out],
+    )?;
     match &saved.log_sum {
-        Some(log_sum) => fused_backward::backward(heads, rows, [q, k, v, &saved.out, log_sum, d_out]),
+        Some(log_sum) => {
+            fused_backward::backward(heads, rows, [q, k, v, &saved.out, log_sum, d_out])
+        }
         None => composed::backward(heads, rows, q, k, v, d_out),
     }
 }
 
-fn check(heads: &Heads, rows: &Rows, q: &Tensor, k: &Tensor, v: &Tensor, prefix: Option<&LayerKv>) -> Result<()> {
+fn check(
+    heads: &Heads,
+    rows: &Rows,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    prefix: Option<&LayerKv>,
+) -> Result<()> {
     let width = heads.key_value * heads.size;
     let is = |t: &Tensor, n: usize, width: usize| t.dims() == [n, width];
-    let own = is(q, rows.len(), heads.query * heads.size) && is(k, rows.len(), width) && is(v, rows.len(), width);
-    let held = prefix.map_or(rows.prefix() == 0, |p| is(&p.k, rows.prefix(), width) && is(&p.v, rows.prefix(), width));
+    let own = is(q, rows.len(), heads.query * heads.size)
+        && is(k, rows.len(), width)
+        && is(v, rows.len(), width);
+    let held = prefix.map_or(rows.prefix() == 0, |p| {
+        is(&p.k, rows.prefix(), width) && is(&p.v, rows.prefix(), width)
+    });
     if own && held && heads.query.is_multiple_of(heads.key_value) {
         return Ok(());
     }
     let prefix = prefix.map(|p| (p.k.shape(), p.v.shape()));
     let (n, p) = (rows.len(), rows.prefix());
-    let shapes = format!("q {:?}, k {:?}, v {:?}, prefix {prefix:?}", q.shape(), k.shape(), v.shape());
-    Err(ModelError::op("attend", format!("{shapes} do not fit {n} rows after {p}, {heads:?}")))
+    let shapes = format!(
+        "q {:?}, k {:?}, v {:?}, prefix {prefix:?}",
+        q.shape(),
+        k.shape(),
+        v.shape()
+    );
+    Err(ModelError::op(
+        "attend",
+        format!("{shapes} do not fit {n} rows after {p}, {heads:?}"),
+    ))
 }

@@ -1,10 +1,11 @@
-//! Keys and values as the tile reads them: packed once per call (those of a shared prefix once per cache), and where a
-//! row of each sequence finds its context.
+//! Keys and values as the tile reads them: packed once per call (those of a shared prefix once
+//! per cache), and where a row of each sequence finds its context.
 //!
-//! Everything is cut at multiples of [`BLOCK`] *positions*, never at the seams of sequences: a sequence that begins within
-//! a block packs the block from its start, with copies of the rows of its ancestors. So each block of a context lies in
-//! one pack, and a sum over a context is taken in the same order however the context is made of sequences. The copies
-//! are fewer than [`BLOCK`] rows.
+//! Everything is cut at multiples of [`BLOCK`] *positions*, never at the seams of sequences: a
+//! sequence that begins within a block packs the block from its start, with copies of the rows
+//! of its ancestors. So each block of a context lies in one pack, and a sum over a context is
+//! taken in the same order however the context is made of sequences. The copies are fewer than
+//! [`BLOCK`] rows.
 
 use std::{cell::RefCell, ops::Range};
 
@@ -53,7 +54,9 @@ pub(super) fn start(rows: &Rows, sequence: usize) -> usize {
 
 /// The context of each sequence, in the order of positions.
 pub(super) fn contexts(rows: &Rows) -> Vec<Vec<Span>> {
-    (0..rows.sequences()).map(|sequence| context(rows, sequence)).collect()
+    (0..rows.sequences())
+        .map(|sequence| context(rows, sequence))
+        .collect()
 }
 
 fn context(rows: &Rows, sequence: usize) -> Vec<Span> {
@@ -63,20 +66,31 @@ fn context(rows: &Rows, sequence: usize) -> Vec<Span> {
     while let Some(sequence) = next {
         let start = start(rows, sequence);
         if start < end {
-            spans.push(Span { sequence: Some(sequence), positions: start..end, start });
+            spans.push(Span {
+                sequence: Some(sequence),
+                positions: start..end,
+                start,
+            });
             end = start;
         }
         next = rows.parent(sequence).map(|parent| parent.sequence);
     }
     if end > 0 {
-        spans.push(Span { sequence: None, positions: 0..end, start: 0 });
+        spans.push(Span {
+            sequence: None,
+            positions: 0..end,
+            start: 0,
+        });
     }
     spans.reverse();
     spans
 }
 
 /// The spans that hold some of `keys`, each with those.
-pub(super) fn overlaps<'a>(context: &'a [Span], keys: &Range<usize>) -> impl Iterator<Item = (&'a Span, Range<usize>)> {
+pub(super) fn overlaps<'a>(
+    context: &'a [Span],
+    keys: &Range<usize>,
+) -> impl Iterator<Item = (&'a Span, Range<usize>)> {
     let keys = keys.clone();
     context.iter().filter_map(move |span| {
         let part = span.positions.start.max(keys.start)..span.positions.end.min(keys.end);
@@ -88,8 +102,15 @@ thread_local! {
     static GATHERED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// One pack per sequence and key head, sequences outermost. `own` (N, G · D), `prefix` (P, G · D).
-pub(super) fn pack(heads: &Heads, rows: &Rows, own: &[f32], prefix: &[f32], order: Order) -> Vec<Packed> {
+/// One pack per sequence and key head, sequences outermost. `own` (N, G · D), `prefix` (P, G ·
+/// D).
+pub(super) fn pack(
+    heads: &Heads,
+    rows: &Rows,
+    own: &[f32],
+    prefix: &[f32],
+    order: Order,
+) -> Vec<Packed> {
     (0..rows.sequences() * heads.key_value)
         .into_par_iter()
         .map(|at| {
@@ -107,7 +128,8 @@ pub(super) fn pack(heads: &Heads, rows: &Rows, own: &[f32], prefix: &[f32], orde
         .collect()
 }
 
-/// Appends one key head's rows from the start of the sequence's pack to the end of the sequence: (n, D).
+/// Appends one key head's rows from the start of the sequence's pack to the end of the
+/// sequence: (n, D).
 fn gather(
     heads: &Heads,
     rows: &Rows,
@@ -127,7 +149,10 @@ fn gather(
     let start = start(rows, sequence);
     take(prefix, start.min(rows.prefix())..rows.prefix());
     let mut position = rows.prefix();
-    for stretch in rows.stretches(Parent { sequence, rows: rows.range(sequence).len() }) {
+    for stretch in rows.stretches(Parent {
+        sequence,
+        rows: rows.range(sequence).len(),
+    }) {
         let skipped = start.saturating_sub(position).min(stretch.len());
         position += stretch.len();
         take(own, stretch.start + skipped..stretch.end);
@@ -141,20 +166,53 @@ mod tests {
     #[test]
     fn contexts_are_cut_at_blocks_alone() {
         let mut rows = Rows::new([100], 70); // positions 70..170, packed from 64
-        rows.branch(Parent { sequence: 0, rows: 90 }, 10).expect("fits"); // 160..170, packed from 128
-        rows.branch(Parent { sequence: 1, rows: 3 }, 60).expect("fits"); // 163..223, packed from 128
-        let span = |sequence, positions, start| Span { sequence, positions, start };
+        rows.branch(
+            Parent {
+                sequence: 0,
+                rows: 90,
+            },
+            10,
+        )
+        .expect("fits"); // 160..170, packed from 128
+        rows.branch(
+            Parent {
+                sequence: 1,
+                rows: 3,
+            },
+            60,
+        )
+        .expect("fits"); // 163..223, packed from 128
+        let span = |sequence, positions, start| Span {
+            sequence,
+            positions,
+            start,
+        };
         assert_eq!(
             contexts(&rows),
             [
                 vec![span(None, 0..64, 0), span(Some(0), 64..170, 64)],
-                vec![span(None, 0..64, 0), span(Some(0), 64..128, 64), span(Some(1), 128..170, 128)],
-                vec![span(None, 0..64, 0), span(Some(0), 64..128, 64), span(Some(2), 128..223, 128)],
+                vec![
+                    span(None, 0..64, 0),
+                    span(Some(0), 64..128, 64),
+                    span(Some(1), 128..170, 128)
+                ],
+                vec![
+                    span(None, 0..64, 0),
+                    span(Some(0), 64..128, 64),
+                    span(Some(2), 128..223, 128)
+                ],
             ]
         );
-        let heads = Heads { query: 1, key_value: 1, size: 1, window: None };
-        let (own, prefix): (Vec<f32>, Vec<f32>) =
-            ((0..170).map(|row| 1000.0 + row as f32).collect(), (0..70).map(|row| row as f32).collect());
+        let heads = Heads {
+            query: 1,
+            key_value: 1,
+            size: 1,
+            window: None,
+        };
+        let (own, prefix): (Vec<f32>, Vec<f32>) = (
+            (0..170).map(|row| 1000.0 + row as f32).collect(),
+            (0..70).map(|row| row as f32).collect(),
+        );
         let gathered = |sequence| {
             let mut all = Vec::new();
             gather(&heads, &rows, sequence, 0, &own, &prefix, &mut all);
@@ -162,6 +220,9 @@ mod tests {
         };
         assert_eq!(gathered(0), [&prefix[64..], &own[..100]].concat());
         assert_eq!(gathered(1), [&own[58..90], &own[100..110]].concat());
-        assert_eq!(gathered(2), [&own[58..90], &own[100..103], &own[110..170]].concat());
+        assert_eq!(
+            gathered(2),
+            [&own[58..90], &own[100..103], &own[110..170]].concat()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! How the work of attention is cut and shared out: blocks of a sequence's rows for one key head, longest first.
+//! How the work of attention is cut and shared out: blocks of a sequence's rows for one key
+//! head, longest first.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -46,23 +47,37 @@ pub(super) fn block_rows(heads: &Heads) -> usize {
     (84 / heads.group()).max(1)
 }
 
-/// Each sequence's rows in blocks of at most `most(length)` rows, each for every key head; sequences outermost.
+/// Each sequence's rows in blocks of at most `most(length)` rows, each for every key head;
+/// sequences outermost.
 pub(super) fn cut(heads: &Heads, rows: &Rows, most: impl Fn(usize) -> usize) -> Vec<Task> {
     let mut tasks = Vec::new();
     for sequence in 0..rows.sequences() {
         let range = rows.range(sequence);
         let position = rows.first_position(sequence);
-        let whole = Task { sequence, key_head: 0, row: range.start, rows: range.len(), position };
+        let whole = Task {
+            sequence,
+            key_head: 0,
+            row: range.start,
+            rows: range.len(),
+            position,
+        };
         for block in whole.blocks(most(range.len())) {
-            tasks.extend((0..heads.key_value).map(|key_head| Task { key_head, ..block.clone() }));
+            tasks.extend((0..heads.key_value).map(|key_head| Task {
+                key_head,
+                ..block.clone()
+            }));
         }
     }
     tasks
 }
 
-/// Runs every task on all threads, longest first, so that none is left with a long one at the end; results in the order
-/// of the tasks.
-pub(super) fn run<T: Send>(heads: &Heads, tasks: &[Task], work: impl Fn(&Task) -> T + Sync) -> Vec<T> {
+/// Runs every task on all threads, longest first, so that none is left with a long one at the
+/// end; results in the order of the tasks.
+pub(super) fn run<T: Send>(
+    heads: &Heads,
+    tasks: &[Task],
+    work: impl Fn(&Task) -> T + Sync,
+) -> Vec<T> {
     let mut order: Vec<usize> = (0..tasks.len()).collect();
     order.sort_by_key(|&at| std::cmp::Reverse(tasks[at].cost(heads)));
     let next = AtomicUsize::new(0);

@@ -1,4 +1,5 @@
-//! Which instruction set the kernels use: chosen once by what the processor has, or forced for tests and comparisons.
+//! Which instruction set the kernels use: chosen once by what the processor has, or forced for
+//! tests and comparisons.
 
 use std::{
     fmt,
@@ -17,8 +18,8 @@ pub enum InstructionSet {
     Avx2 = 2,
     /// AVX-512F and VL.
     Avx512 = 3,
-    /// As [`InstructionSet::Avx512`], and products with bf16 weights, forward and backward, by dot instructions on rows and
-    /// gradients of rows rounded to bf16.
+    /// As [`InstructionSet::Avx512`], and products with bf16 weights, forward and backward, by
+    /// dot instructions on rows and gradients of rows rounded to bf16.
     Avx512Bf16 = 4,
 }
 
@@ -52,9 +53,12 @@ impl InstructionSet {
         let available = match self {
             Self::Portable => true,
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-            Self::Avx512 => is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl"),
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")
+            }
             Self::Avx512Bf16 => {
-                let has = is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw");
+                let has =
+                    is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw");
                 Self::Avx512.is_available() && has
             }
         };
@@ -92,7 +96,9 @@ pub fn instruction_set() -> InstructionSet {
 /// Uses `set` from now on, in the whole process.
 pub fn force_instruction_set(set: InstructionSet) -> Result<()> {
     if !set.is_available() {
-        return Err(ModelError::Input(format!("this processor has no {set}; take another instruction set")));
+        return Err(ModelError::Input(format!(
+            "this processor has no {set}; take another instruction set"
+        )));
     }
     CHOSEN.store(set as u8, Ordering::Relaxed);
     Ok(())
@@ -102,17 +108,26 @@ fn best() -> InstructionSet {
     let usable = |set: &InstructionSet| {
         set.is_available() && (*set != InstructionSet::Avx512Bf16 || dot_instructions_are_fast())
     };
-    InstructionSet::ALL.into_iter().rev().find(usable).unwrap_or(InstructionSet::Portable)
+    InstructionSet::ALL
+        .into_iter()
+        .rev()
+        .find(usable)
+        .unwrap_or(InstructionSet::Portable)
 }
 
-/// AMD's cores start a 512-bit bf16 dot every cycle, twice the work of their f32 product-and-sum. Intel's start one every
-/// other cycle and two f32 ones each: there widening the weights is twice as fast, and rounds nothing (measured on Sapphire
-/// Rapids: 85 against 165 GFLOP/s a core).
+/// AMD's cores start a 512-bit bf16 dot every cycle, twice the work of their f32
+/// product-and-sum. Intel's start one every other cycle and two f32 ones each: there widening
+/// the weights is twice as fast, and rounds nothing (measured on Sapphire Rapids: 85 against
+/// 165 GFLOP/s a core).
 fn dot_instructions_are_fast() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         let vendor = std::arch::x86_64::__cpuid(0);
-        (vendor.ebx.to_le_bytes(), vendor.edx.to_le_bytes(), vendor.ecx.to_le_bytes()) == (*b"Auth", *b"enti", *b"cAMD")
+        (
+            vendor.ebx.to_le_bytes(),
+            vendor.edx.to_le_bytes(),
+            vendor.ecx.to_le_bytes(),
+        ) == (*b"Auth", *b"enti", *b"cAMD")
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
@@ -131,8 +146,13 @@ mod tests {
         }
         assert_eq!(InstructionSet::by_name("sse9"), None);
         assert!(InstructionSet::Portable.is_available() && instruction_set().is_available());
-        if let Some(missing) = InstructionSet::ALL.into_iter().find(|set| !set.is_available()) {
-            let error = force_instruction_set(missing).expect_err("not there").to_string();
+        if let Some(missing) = InstructionSet::ALL
+            .into_iter()
+            .find(|set| !set.is_available())
+        {
+            let error = force_instruction_set(missing)
+                .expect_err("not there")
+                .to_string();
             assert!(error.contains(missing.name()), "{error}");
         }
     }

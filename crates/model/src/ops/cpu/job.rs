@@ -1,5 +1,5 @@
-//! What products are, and how they are cut into rectangles of rows x panels, each the task of one thread. Never here: how
-//! one is computed.
+//! What products are, and how they are cut into rectangles of rows x panels, each the task of
+//! one thread. Never here: how one is computed.
 
 use std::ops::Range;
 
@@ -11,7 +11,8 @@ use super::{
 
 /// Panels that a tile of rows is run past while it is in the first-level cache.
 const GROUP: usize = 4;
-/// Fewest rows of a rectangle, where rows are shared out too: the pieces of a weight are made anew for each.
+/// Fewest rows of a rectangle, where rows are shared out too: the pieces of a weight are made
+/// anew for each.
 const TASK_ROWS: usize = 16 * ROWS;
 
 /// Right operand of a term.
@@ -64,8 +65,9 @@ pub(crate) struct Product<'a> {
     pub(crate) out: Target<'a>,
 }
 
-/// Done with a finished rectangle (rows, columns) of a job's products; it may read and write that rectangle alone. The
-/// third argument holds the rectangle of each product, row after row, that went to scratch.
+/// Done with a finished rectangle (rows, columns) of a job's products; it may read and write
+/// that rectangle alone. The third argument holds the rectangle of each product, row after row,
+/// that went to scratch.
 pub(crate) type After<'a> = dyn Fn(Range<usize>, Range<usize>, &[Vec<f32>]) + Sync + 'a;
 
 /// Products of one shape.
@@ -82,13 +84,33 @@ pub(crate) struct Job<'a> {
 
 impl<'a> Job<'a> {
     /// One product and nothing after it.
-    pub(crate) fn one(rows: usize, cols: usize, start: Start<'a>, terms: Vec<Term<'a>>, out: Shared<'a>) -> Self {
-        Self { rows, cols, products: vec![Product { start, terms, out: Target::Matrix(out) }], after: None }
+    pub(crate) fn one(
+        rows: usize,
+        cols: usize,
+        start: Start<'a>,
+        terms: Vec<Term<'a>>,
+        out: Shared<'a>,
+    ) -> Self {
+        Self {
+            rows,
+            cols,
+            products: vec![Product {
+                start,
+                terms,
+                out: Target::Matrix(out),
+            }],
+            after: None,
+        }
     }
 
     /// Terms of its longest product; at least one.
     pub(super) fn most_terms(&self) -> usize {
-        self.products.iter().map(|p| p.terms.len()).max().unwrap_or(0).max(1)
+        self.products
+            .iter()
+            .map(|p| p.terms.len())
+            .max()
+            .unwrap_or(0)
+            .max(1)
     }
 }
 
@@ -110,13 +132,20 @@ pub(super) fn cut(at: usize, job: &Job<'_>) -> Vec<Task> {
     if groups < 4 * threads {
         groups = groups.next_multiple_of(threads).min(panels);
     }
-    let blocks = (4 * threads).div_ceil(groups.max(1)).min(job.rows / TASK_ROWS).max(1);
+    let blocks = (4 * threads)
+        .div_ceil(groups.max(1))
+        .min(job.rows / TASK_ROWS)
+        .max(1);
     let share = job.rows.div_ceil(blocks).next_multiple_of(ROWS).max(ROWS);
     let mut tasks = Vec::with_capacity(groups * blocks);
     for start in (0..job.rows).step_by(share) {
         for group in 0..groups {
             let panels = group * panels / groups..(group + 1) * panels / groups;
-            tasks.push(Task { job: at, rows: start..job.rows.min(start + share), panels });
+            tasks.push(Task {
+                job: at,
+                rows: start..job.rows.min(start + share),
+                panels,
+            });
         }
     }
     tasks

@@ -1,10 +1,11 @@
-//! Vectorised functions over slices. Plain loops over fixed-width chunks, compiled for each instruction set.
+//! Vectorised functions over slices. Plain loops over fixed-width chunks, compiled for each
+//! instruction set.
 
 /// Sixteen values at a time: one AVX-512 register, two of AVX2, four of anything.
 const LANES: usize = 16;
 
-/// Declares a function whose body is compiled for AVX-512 and AVX2 too, chosen at run time. The results of the versions
-/// may differ in the last bit where a product and a sum are fused.
+/// Declares a function whose body is compiled for AVX-512 and AVX2 too, chosen at run time. The
+/// results of the versions may differ in the last bit where a product and a sum are fused.
 macro_rules! vectorised {
     ($(#[$doc:meta])* $vis:vis fn $name:ident($($arg:ident: $kind:ty),*) $(-> $ret:ty)? $body:block) => {
         $(#[$doc])*
@@ -34,11 +35,12 @@ macro_rules! vectorised {
 
 pub(crate) use vectorised;
 
-/// e^x to about two units in the last place for x in [-87, 88]; 0 below, and saturated above. No branches, so that a
-/// loop over it vectorises. exp(0) is exactly 1.
+/// e^x to about two units in the last place for x in [-87, 88]; 0 below, and saturated above.
+/// No branches, so that a loop over it vectorises. exp(0) is exactly 1.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    // x = n ln 2 + r, |r| <= ln 2 / 2; the polynomial is the Taylor series of e^r to r^7 (remainder below 1e-8).
+    // x = n ln 2 + r, |r| <= ln 2 / 2; the polynomial is the Taylor series of e^r to r^7
+    // (remainder below 1e-8).
     let clamped = x.clamp(-87.33, 88.37);
     let n = (clamped * std::f32::consts::LOG2_E).round_ties_even();
     let r = (clamped - n * 0.693_145_75) - n * 1.428_606_8e-6;
@@ -169,7 +171,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Gradients of [`swiglu`]: `d` holds dL/dout on entry and dL/dgate on return; `d_up` receives dL/dup.
+    /// Gradients of [`swiglu`]: `d` holds dL/dout on entry and dL/dgate on return; `d_up`
+    /// receives dL/dup.
     pub(crate) fn swiglu_backward(gate: &[f32], up: &[f32], d: &mut [f32], d_up: &mut [f32]) -> () {
         for (((d, du), &g), &u) in d.iter_mut().zip(d_up).zip(gate).zip(up) {
             let s = 1.0 / (1.0 + exp(-g));
@@ -192,7 +195,11 @@ mod tests {
         let mut x = -87.0f32;
         while x < 88.0 {
             let want = f64::from(x).exp();
-            assert!(((f64::from(exp(x)) - want) / want).abs() < 4e-7, "exp({x}) = {} not {want}", exp(x));
+            assert!(
+                ((f64::from(exp(x)) - want) / want).abs() < 4e-7,
+                "exp({x}) = {} not {want}",
+                exp(x)
+            );
             x += 0.0173;
         }
     }

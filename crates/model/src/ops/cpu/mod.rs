@@ -1,4 +1,5 @@
-//! What the fused CPU versions of the ops are made of: slices of tensors, matrix products, vectorised functions.
+//! What the fused CPU versions of the ops are made of: slices of tensors, matrix products,
+//! vectorised functions.
 
 pub(crate) mod gemm;
 pub(crate) mod isa;

@@ -1,5 +1,6 @@
-//! Pairs of bf16 neighbours, which is how both operands of a product of bf16 lie in memory: lines of 16 pairs, each a line of
-//! the cache; values rounded into them, blocks of them turned over. Never here: the products.
+//! Pairs of bf16 neighbours, which is how both operands of a product of bf16 lie in memory:
+//! lines of 16 pairs, each a line of the cache; values rounded into them, blocks of them turned
+//! over. Never here: the products.
 
 use half::bf16;
 
@@ -23,7 +24,10 @@ pub(crate) fn pair(low: bf16, high: bf16) -> u32 {
 /// Both values of a pair.
 #[inline(always)]
 pub(crate) fn halves(pair: u32) -> (f32, f32) {
-    (f32::from_bits(pair << 16), f32::from_bits(pair & 0xffff_0000))
+    (
+        f32::from_bits(pair << 16),
+        f32::from_bits(pair & 0xffff_0000),
+    )
 }
 
 /// The pairs of lines, one after another.
@@ -65,9 +69,13 @@ fn round_plain(values: &[f32], lines: &mut [Line]) {
     }
 }
 
-/// A block of a weight as panels hold it, 16 pairs along `in` of 32 outputs, turned over: 16 pairs along `out` of 32 inputs.
+/// A block of a weight as panels hold it, 16 pairs along `in` of 32 outputs, turned over: 16
+/// pairs along `out` of 32 inputs.
 pub(crate) fn turn(block: &[Line], turned: &mut [Line]) {
-    assert!(block.len() == DEPTH && turned.len() == DEPTH, "a block of 32 x 32");
+    assert!(
+        block.len() == DEPTH && turned.len() == DEPTH,
+        "a block of 32 x 32"
+    );
     #[cfg(target_arch = "x86_64")]
     if super::isa::instruction_set().rounds_rows() {
         // SAFETY: both have 32 lines by the assert; sets that round rows have AVX-512F and BW.
@@ -80,7 +88,11 @@ pub(crate) fn turn(block: &[Line], turned: &mut [Line]) {
 fn turn_plain(block: &[Line], turned: &mut [Line]) {
     let half = |output: usize, input: usize| {
         let pair = flat(block)[input / 2 * DEPTH + output];
-        if input.is_multiple_of(2) { pair & 0xffff } else { pair >> 16 }
+        if input.is_multiple_of(2) {
+            pair & 0xffff
+        } else {
+            pair >> 16
+        }
     };
     for (at, pair) in flat_mut(turned).iter_mut().enumerate() {
         let (outputs, input) = (at / DEPTH, at % DEPTH);
@@ -95,9 +107,21 @@ mod tests {
     /// Ties go to even, what is not a number stays so, in both versions.
     #[test]
     fn rounding_is_that_of_the_format() {
-        let values = [1.003_906_3, 1.011_718_8, -1.003_906_3, f32::NAN, f32::INFINITY, 3.0e38, 0.0, -2.5];
+        let values = [
+            1.003_906_3,
+            1.011_718_8,
+            -1.003_906_3,
+            f32::NAN,
+            f32::INFINITY,
+            3.0e38,
+            0.0,
+            -2.5,
+        ];
         let check = |lines: &[Line]| {
-            let got: Vec<f32> = lines[0].0[..4].iter().flat_map(|&p| [halves(p).0, halves(p).1]).collect();
+            let got: Vec<f32> = lines[0].0[..4]
+                .iter()
+                .flat_map(|&p| [halves(p).0, halves(p).1])
+                .collect();
             assert_eq!(got[..3], [1.0, 1.015_625, -1.0]);
             assert!(got[3].is_nan());
             assert_eq!(got[4..], [f32::INFINITY, 3.004_055_3e38, 0.0, -2.5]);
@@ -128,7 +152,11 @@ mod tests {
         for output in 0..DEPTH {
             for input in 0..DEPTH {
                 let want = half(&block, input / 2, output, input % 2 == 1);
-                assert_eq!(half(&plain, output / 2, input, output % 2 == 1), want, "{output}, {input}");
+                assert_eq!(
+                    half(&plain, output / 2, input, output % 2 == 1),
+                    want,
+                    "{output}, {input}"
+                );
             }
         }
         let mut turned = vec![Line([0; PAIRS]); DEPTH];

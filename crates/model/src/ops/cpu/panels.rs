@@ -1,8 +1,10 @@
-//! A frozen weight (out, in) laid out for the product kernel: panels of [`COLS`] outputs, packed once when it is loaded.
+//! A frozen weight (out, in) laid out for the product kernel: panels of [`COLS`] outputs,
+//! packed once when it is loaded.
 //!
-//! Forward (x Wᵀ) reads f32 panels as they lie. bf16 panels hold pairs of neighbours along `in`, as dot instructions
-//! want them, and are widened by piece where those are not used. Quantised blocks stay blocks. Backward (dy W)
-//! turns blocks of 32 x 32 over, piece by piece, so that there is one copy of a weight.
+//! Forward (x Wᵀ) reads f32 panels as they lie. bf16 panels hold pairs of neighbours along
+//! `in`, as dot instructions want them, and are widened by piece where those are not used.
+//! Quantised blocks stay blocks. Backward (dy W) turns blocks of 32 x 32 over, piece by piece,
+//! so that there is one copy of a weight.
 
 use std::ops::Range;
 
@@ -26,8 +28,8 @@ pub(crate) struct Panels {
 enum Store {
     /// Panel after panel of (in, COLS).
     F32(Vec<f32>),
-    /// Panel after panel of (in / 2, COLS) pairs of neighbours along `in`, the lower half first;
-    /// `in` is filled up with zeros to a multiple of [`DEPTH`].
+    /// Panel after panel of (in / 2, COLS) pairs of neighbours along `in`, the lower half
+    /// first; `in` is filled up with zeros to a multiple of [`DEPTH`].
     Bf16(Vec<Line>),
     /// Quantised, as the file holds them: decoded by piece, in both directions.
     Blocks(Blocks),
@@ -37,27 +39,44 @@ impl Panels {
     /// Packs `values` (out, in).
     pub(crate) fn from_f32(values: &[f32], out: usize, inner: usize) -> Self {
         let mut panels = vec![0.0; out.div_ceil(COLS) * inner * COLS];
-        panels.par_chunks_mut((inner * COLS).max(1)).enumerate().for_each(|(panel, packed)| {
-            let rows = &values[panel * COLS * inner..out.min((panel + 1) * COLS) * inner];
-            pack_f32(rows, inner, packed);
-        });
-        Self { out, inner, store: Store::F32(panels) }
+        panels
+            .par_chunks_mut((inner * COLS).max(1))
+            .enumerate()
+            .for_each(|(panel, packed)| {
+                let rows = &values[panel * COLS * inner..out.min((panel + 1) * COLS) * inner];
+                pack_f32(rows, inner, packed);
+            });
+        Self {
+            out,
+            inner,
+            store: Store::F32(panels),
+        }
     }
 
     /// Packs `values` (out, in) of bf16.
     pub(crate) fn from_bf16(values: &[bf16], out: usize, inner: usize) -> Self {
         let lines = Self::lines(inner);
         let mut panels = vec![Line([0; PAIRS]); out.div_ceil(COLS) * lines];
-        panels.par_chunks_mut(lines.max(1)).enumerate().for_each(|(panel, packed)| {
-            let (rows, packed) =
-                (&values[panel * COLS * inner..out.min((panel + 1) * COLS) * inner], pairs::flat_mut(packed));
-            for (j, row) in rows.chunks_exact(inner.max(1)).enumerate() {
-                for (p, pair) in row.chunks(2).enumerate() {
-                    packed[p * COLS + j] = pairs::pair(pair[0], pair.get(1).copied().unwrap_or(bf16::ZERO));
+        panels
+            .par_chunks_mut(lines.max(1))
+            .enumerate()
+            .for_each(|(panel, packed)| {
+                let (rows, packed) = (
+                    &values[panel * COLS * inner..out.min((panel + 1) * COLS) * inner],
+                    pairs::flat_mut(packed),
+                );
+                for (j, row) in rows.chunks_exact(inner.max(1)).enumerate() {
+                    for (p, pair) in row.chunks(2).enumerate() {
+                        packed[p * COLS + j] =
+                            pairs::pair(pair[0], pair.get(1).copied().unwrap_or(bf16::ZERO));
+                    }
                 }
-            }
-        });
-        Self { out, inner, store: Store::Bf16(panels) }
+            });
+        Self {
+            out,
+            inner,
+            store: Store::Bf16(panels),
+        }
     }
 
     /// Lines of a panel of pairs: 32 for each [`DEPTH`] of `in`.
@@ -67,7 +86,11 @@ impl Panels {
 
     /// Keeps quantised blocks, which are not packed.
     pub(crate) fn from_blocks(blocks: Blocks) -> Self {
-        Self { out: blocks.rows(), inner: blocks.width(), store: Store::Blocks(blocks) }
+        Self {
+            out: blocks.rows(),
+            inner: blocks.width(),
+            store: Store::Blocks(blocks),
+        }
     }
 
     /// Rows of the weight: outputs.
@@ -94,8 +117,9 @@ impl Panels {
         matches!(self.store, Store::Bf16(_))
     }
 
-    /// Elements `from..to` along `in` of the outputs of one panel, as rows of [`COLS`]: in place, or made in `buffer`.
-    /// `from` is even. What is `made` in the buffer already is not made again.
+    /// Elements `from..to` along `in` of the outputs of one panel, as rows of [`COLS`]: in
+    /// place, or made in `buffer`. `from` is even. What is `made` in the buffer already is not
+    /// made again.
     pub(crate) fn forward<'a>(
         &'a self,
         panel: usize,
@@ -125,13 +149,24 @@ impl Panels {
     }
 
     /// Rows of blocks, turned into rows of [`COLS`].
-    fn decode_panel(&self, blocks: &Blocks, panel: usize, from: usize, to: usize, buffer: &mut [f32]) {
+    fn decode_panel(
+        &self,
+        blocks: &Blocks,
+        panel: usize,
+        from: usize,
+        to: usize,
+        buffer: &mut [f32],
+    ) {
         let stride = (to - from).next_multiple_of(COLS);
         let mut rows = vec![0.0; COLS * stride];
         for (row, values) in (panel * COLS..self.out).zip(rows.chunks_exact_mut(stride)) {
             blocks.decode(row, from, &mut values[..to - from]);
         }
-        for (p, block) in buffer.chunks_exact_mut(COLS * COLS).enumerate().take(stride / COLS) {
+        for (p, block) in buffer
+            .chunks_exact_mut(COLS * COLS)
+            .enumerate()
+            .take(stride / COLS)
+        {
             transpose(&rows[p * COLS..], stride, block, COLS);
         }
     }
@@ -141,8 +176,8 @@ impl Panels {
         pairs::flat(self.forward_lines(panel, from, to.next_multiple_of(2)))
     }
 
-    /// The same as lines of pairs, two for each pair of depths: elements `from..to` along `in`, both even and not past the
-    /// next multiple of [`DEPTH`].
+    /// The same as lines of pairs, two for each pair of depths: elements `from..to` along `in`,
+    /// both even and not past the next multiple of [`DEPTH`].
     pub(crate) fn forward_lines(&self, panel: usize, from: usize, to: usize) -> &[Line] {
         let start = panel * Self::lines(self.inner);
         match &self.store {
@@ -151,22 +186,36 @@ impl Panels {
         }
     }
 
-    /// A bf16 weight's elements `from..` along `out` (a multiple of [`COLS`]) of a panel of inputs, turned over: pairs along
-    /// `out`, until `turned` is full, 32 lines for each 32 outputs.
+    /// A bf16 weight's elements `from..` along `out` (a multiple of [`COLS`]) of a panel of
+    /// inputs, turned over: pairs along `out`, until `turned` is full, 32 lines for each 32
+    /// outputs.
     pub(crate) fn turn_lines(&self, panel: usize, from: usize, turned: &mut [Line]) {
         for (outputs, turned) in (from / COLS..).zip(turned.chunks_exact_mut(DEPTH)) {
-            pairs::turn(self.forward_lines(outputs, panel * COLS, (panel + 1) * COLS), turned);
+            pairs::turn(
+                self.forward_lines(outputs, panel * COLS, (panel + 1) * COLS),
+                turned,
+            );
         }
     }
 
-    /// Elements `from..to` along `out` (`from` a multiple of [`COLS`]) of the inputs of each of `panels`, as rows of
-    /// [`COLS`], into a piece of `room` values of `buffer` each, whole blocks of 32 x 32. Inputs past the last are 0.
-    pub(crate) fn backward(&self, panels: Range<usize>, from: usize, to: usize, room: usize, buffer: &mut [f32]) {
+    /// Elements `from..to` along `out` (`from` a multiple of [`COLS`]) of the inputs of each of
+    /// `panels`, as rows of [`COLS`], into a piece of `room` values of `buffer` each, whole
+    /// blocks of 32 x 32. Inputs past the last are 0.
+    pub(crate) fn backward(
+        &self,
+        panels: Range<usize>,
+        from: usize,
+        to: usize,
+        room: usize,
+        buffer: &mut [f32],
+    ) {
         if let Store::Blocks(blocks) = &self.store {
             return self.decode_backward(blocks, panels, from, to, room, buffer);
         }
         for (panel, piece) in panels.zip(buffer.chunks_exact_mut(room)) {
-            let rows = piece.chunks_exact_mut(COLS * COLS).take((to - from).div_ceil(COLS));
+            let rows = piece
+                .chunks_exact_mut(COLS * COLS)
+                .take((to - from).div_ceil(COLS));
             for (outputs, rows) in (from / COLS..).zip(rows) {
                 self.turn_block(outputs, panel * COLS, rows);
             }
@@ -188,7 +237,10 @@ impl Panels {
             }
             Store::Bf16(_) => {
                 let pairs = self.forward_pairs(panel, col, col + count);
-                for (rows, pairs) in block.chunks_exact_mut(2 * COLS).zip(pairs.chunks_exact(COLS)) {
+                for (rows, pairs) in block
+                    .chunks_exact_mut(2 * COLS)
+                    .zip(pairs.chunks_exact(COLS))
+                {
                     widen(pairs, rows);
                 }
             }
@@ -197,7 +249,8 @@ impl Panels {
         transpose(&block, COLS, rows, COLS);
     }
 
-    /// As [`Panels::backward`] of blocks: a row of all panels at a time, long pieces being decoded faster than short ones.
+    /// As [`Panels::backward`] of blocks: a row of all panels at a time, long pieces being
+    /// decoded faster than short ones.
     fn decode_backward(
         &self,
         blocks: &Blocks,
@@ -207,7 +260,10 @@ impl Panels {
         room: usize,
         buffer: &mut [f32],
     ) {
-        let (first, width) = (panels.start * COLS, self.inner.min(panels.end * COLS) - panels.start * COLS);
+        let (first, width) = (
+            panels.start * COLS,
+            self.inner.min(panels.end * COLS) - panels.start * COLS,
+        );
         let mut values = vec![0.0; panels.len() * COLS];
         for (p, row) in (from..to).enumerate() {
             blocks.decode(row, first, &mut values[..width]);
@@ -241,9 +297,18 @@ impl Panels {
 
 /// Rows (up to [`COLS`], in) into a panel (in, COLS).
 fn pack_f32(rows: &[f32], inner: usize, packed: &mut [f32]) {
-    let whole = if rows.len() == COLS * inner { inner / COLS * COLS } else { 0 };
+    let whole = if rows.len() == COLS * inner {
+        inner / COLS * COLS
+    } else {
+        0
+    };
     for p in (0..whole).step_by(COLS) {
-        transpose(&rows[p..], inner, &mut packed[p * COLS..(p + COLS) * COLS], COLS);
+        transpose(
+            &rows[p..],
+            inner,
+            &mut packed[p * COLS..(p + COLS) * COLS],
+            COLS,
+        );
     }
     for (j, row) in rows.chunks_exact(inner.max(1)).enumerate() {
         for (p, &value) in row.iter().enumerate().skip(whole) {
@@ -252,7 +317,8 @@ fn pack_f32(rows: &[f32], inner: usize, packed: &mut [f32]) {
     }
 }
 
-/// One row of pairs to two rows of [`COLS`] floats, or to the first where there is room for one only.
+/// One row of pairs to two rows of [`COLS`] floats, or to the first where there is room for one
+/// only.
 #[inline(always)]
 fn widen(pairs: &[u32], rows: &mut [f32]) {
     let (low, high) = rows.split_at_mut(COLS);
@@ -277,17 +343,29 @@ mod tests {
         let (out, inner) = (70, 96);
         // Q8_0: an f16 scale, then 32 values.
         let bytes: Vec<u8> = (0..out * inner / 32)
-            .flat_map(|b| [b as u8, 0x2c].into_iter().chain((0..32).map(move |i| (b * 37 + i * 11) as u8)))
+            .flat_map(|b| {
+                [b as u8, 0x2c]
+                    .into_iter()
+                    .chain((0..32).map(move |i| (b * 37 + i * 11) as u8))
+            })
             .collect();
-        let blocks = Blocks::from_ggml(Format::Q8_0, Bytes::Owned(bytes), (out, inner), None).expect("blocks");
+        let blocks = Blocks::from_ggml(Format::Q8_0, Bytes::Owned(bytes), (out, inner), None)
+            .expect("blocks");
         let floats = blocks.to_floats();
         assert!(floats.iter().any(|&v| v != 0.0));
-        let (blocks, plain) = (Panels::from_blocks(blocks), Panels::from_f32(&floats, out, inner));
+        let (blocks, plain) = (
+            Panels::from_blocks(blocks),
+            Panels::from_f32(&floats, out, inner),
+        );
         let (mut a, mut b) = (vec![0.0; 4 * 96 * COLS], vec![0.0; 4 * 96 * COLS]);
         for panel in 0..3 {
             for (from, to) in [(0, 96), (32, 96), (64, 96), (0, 32)] {
                 let want = plain.forward(panel, from, to, false, &mut b).to_vec();
-                assert_eq!(blocks.forward(panel, from, to, false, &mut a), want, "{panel}, {from}..{to}");
+                assert_eq!(
+                    blocks.forward(panel, from, to, false, &mut a),
+                    want,
+                    "{panel}, {from}..{to}"
+                );
             }
         }
         let room = 96 * COLS;

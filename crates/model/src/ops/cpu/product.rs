@@ -1,11 +1,13 @@
-//! Sums of matrix products over flat rows, all cores: what every projection, forward and backward, is computed by.
+//! Sums of matrix products over flat rows, all cores: what every projection, forward and
+//! backward, is computed by.
 //!
-//! A [`Product`] is `out = start + sum over terms of left x right`; a [`Job`](super::job::Job) is some products of one shape
-//! and what is done with a rectangle of them once it is finished, while it is still in the cache (an activation, its
-//! gradient). Jobs run together in one parallel region.
+//! A [`Product`] is `out = start + sum over terms of left x right`; a [`Job`](super::job::Job)
+//! is some products of one shape and what is done with a rectangle of them once it is finished,
+//! while it is still in the cache (an activation, its gradient). Jobs run together in one
+//! parallel region.
 //!
-//! The depth of a term is cut into stretches by its own length alone, so a row's result is bitwise the same whatever other
-//! rows, and however many threads, there are.
+//! The depth of a term is cut into stretches by its own length alone, so a row's result is
+//! bitwise the same whatever other rows, and however many threads, there are.
 
 use std::{cell::RefCell, ops::Range};
 
@@ -20,7 +22,8 @@ use super::{
     tile::{self, COLS, Place, ROWS, Sums, Write},
 };
 
-/// Longest stretch of the contracted dimension: a group of panels of this depth lies in the second-level cache.
+/// Longest stretch of the contracted dimension: a group of panels of this depth lies in the
+/// second-level cache.
 const DEPTH: usize = 768;
 /// Rows of a finished rectangle that what follows finds in the second-level cache.
 const BAND: usize = 8 * ROWS;
@@ -47,10 +50,15 @@ thread_local! {
 
 /// Runs all jobs.
 pub(crate) fn run(jobs: &[Job<'_>]) {
-    let tasks: Vec<Task> = jobs.iter().enumerate().flat_map(|(at, job)| cut(at, job)).collect();
+    let tasks: Vec<Task> = jobs
+        .iter()
+        .enumerate()
+        .flat_map(|(at, job)| cut(at, job))
+        .collect();
     let rounded = rounded::prepare(jobs);
     tasks.into_par_iter().with_max_len(1).for_each(|task| {
-        // Taken, not borrowed: a thread that waits for others inside an op may be given a task of theirs.
+        // Taken, not borrowed: a thread that waits for others inside an op may be given a task
+        // of theirs.
         let mut memory = MEMORY.take();
         run_task(&jobs[task.job], &rounded[task.job], &task, &mut memory);
         MEMORY.set(memory);
@@ -61,26 +69,65 @@ pub(crate) fn run(jobs: &[Job<'_>]) {
 fn run_task(job: &Job<'_>, rounded: &[Option<RoundedRows>], task: &Task, memory: &mut Memory) {
     let most = job.most_terms();
     let cols = task.panels.start * COLS..job.cols.min(task.panels.end * COLS);
-    memory.panels.resize_with(memory.panels.len().max(most * job.products.len()), Pieces::default);
-    memory.scratch.resize_with(memory.scratch.len().max(job.products.len()), Vec::new);
-    let one_stretch = job.products.iter().flat_map(|p| &p.terms).all(|t| depth_of(&t.right) <= DEPTH);
-    let band = if job.after.is_some() && one_stretch { BAND } else { task.rows.len().max(1) };
+    memory.panels.resize_with(
+        memory.panels.len().max(most * job.products.len()),
+        Pieces::default,
+    );
+    memory
+        .scratch
+        .resize_with(memory.scratch.len().max(job.products.len()), Vec::new);
+    let one_stretch = job
+        .products
+        .iter()
+        .flat_map(|p| &p.terms)
+        .all(|t| depth_of(&t.right) <= DEPTH);
+    let band = if job.after.is_some() && one_stretch {
+        BAND
+    } else {
+        task.rows.len().max(1)
+    };
     for start in task.rows.clone().step_by(band) {
-        let band = Task { job: task.job, rows: start..task.rows.end.min(start + band), panels: task.panels.clone() };
+        let band = Task {
+            job: task.job,
+            rows: start..task.rows.end.min(start + band),
+            panels: task.panels.clone(),
+        };
         for (at, product) in job.products.iter().enumerate() {
             let scratch = &mut memory.scratch[at];
             if matches!(product.out, Target::Scratch) {
                 scratch.resize(band.rows.len() * cols.len(), 0.0);
             }
             let out = match product.out {
-                Target::Matrix(out) => Corner { out, row: 0, col: 0 },
-                Target::Scratch => Corner { out: Shared::new(scratch, cols.len()), row: start, col: cols.start },
+                Target::Matrix(out) => Corner {
+                    out,
+                    row: 0,
+                    col: 0,
+                },
+                Target::Scratch => Corner {
+                    out: Shared::new(scratch, cols.len()),
+                    row: start,
+                    col: cols.start,
+                },
             };
-            let place = Rectangle { out, cols: job.cols, task: &band, made: start > task.rows.start };
-            run_product(product, &rounded[at * most..(at + 1) * most], &place, &mut memory.panels[at * most..]);
+            let place = Rectangle {
+                out,
+                cols: job.cols,
+                task: &band,
+                made: start > task.rows.start,
+            };
+            run_product(
+                product,
+                &rounded[at * most..(at + 1) * most],
+                &place,
+                &mut memory.panels[at * most..],
+            );
         }
         if let Some(after) = job.after {
-            after(band.rows, cols.clone(), &memory.scratch[..job.products.len()]);
+            after(
+                band.rows,
+                cols.clone(),
+                &memory.scratch[..job.products.len()],
+            );
         }
     }
 }
@@ -102,12 +149,19 @@ struct Rectangle<'a> {
     made: bool,
 }
 
-fn run_product(product: &Product<'_>, rounded: &[Option<RoundedRows>], place: &Rectangle<'_>, panels: &mut [Pieces]) {
+fn run_product(
+    product: &Product<'_>,
+    rounded: &[Option<RoundedRows>],
+    place: &Rectangle<'_>,
+    panels: &mut [Pieces],
+) {
     let mut add = begin(product, &place.out, place.cols, place.task);
     for ((term, rows), buffer) in product.terms.iter().zip(rounded).zip(panels) {
         match (term.right, rows) {
             (Factor::Forward(panels), Some(rows)) => run_dots(panels, None, rows, place, add),
-            (Factor::Backward(panels), Some(rows)) => run_dots(panels, Some(&mut buffer.pairs), rows, place, add),
+            (Factor::Backward(panels), Some(rows)) => {
+                run_dots(panels, Some(&mut buffer.pairs), rows, place, add)
+            }
             _ => run_term(term, place, add, &mut buffer.floats),
         }
         add = true;
@@ -129,7 +183,10 @@ fn begin(product: &Product<'_>, out: &Corner<'_>, cols: usize, task: &Task) -> b
             Start::Bias(bias) => piece.copy_from_slice(&bias[from..from + width]),
             Start::Matrix(matrix, bias) => {
                 piece.copy_from_slice(&matrix[row * cols + from..][..width]);
-                for (value, bias) in piece.iter_mut().zip(bias.map_or(&[][..], |bias| &bias[from..from + width])) {
+                for (value, bias) in piece
+                    .iter_mut()
+                    .zip(bias.map_or(&[][..], |bias| &bias[from..from + width]))
+                {
                     *value += bias;
                 }
             }
@@ -138,9 +195,12 @@ fn begin(product: &Product<'_>, out: &Corner<'_>, cols: usize, task: &Task) -> b
     true
 }
 
-/// Length of the stretches that a depth is cut into: by the depth alone, whole panels, all but the last equal.
+/// Length of the stretches that a depth is cut into: by the depth alone, whole panels, all but
+/// the last equal.
 fn stretch(depth: usize) -> usize {
-    depth.div_ceil(depth.div_ceil(DEPTH).max(1)).next_multiple_of(COLS)
+    depth
+        .div_ceil(depth.div_ceil(DEPTH).max(1))
+        .next_multiple_of(COLS)
 }
 
 fn depth_of(right: &Factor<'_>) -> usize {
@@ -151,8 +211,8 @@ fn depth_of(right: &Factor<'_>) -> usize {
     }
 }
 
-/// Adds one term's rectangle, stretch by stretch: the pieces of all panels of the group are made once, then each tile of
-/// rows is run past all of them.
+/// Adds one term's rectangle, stretch by stretch: the pieces of all panels of the group are
+/// made once, then each tile of rows is run past all of them.
 fn run_term(term: &Term<'_>, place: &Rectangle<'_>, add: bool, buffer: &mut Vec<f32>) {
     let task = place.task;
     let depth = depth_of(&term.right);
@@ -167,13 +227,22 @@ fn run_term(term: &Term<'_>, place: &Rectangle<'_>, add: bool, buffer: &mut Vec<
         each_tile(place, add || from > 0, |row, count, at, out| {
             let (piece, stride) = pieces[at];
             // SAFETY: the place is this task's own.
-            unsafe { tile::multiply_into(count, to - from, term.left.from(row, from), piece, stride, out) }
+            unsafe {
+                tile::multiply_into(
+                    count,
+                    to - from,
+                    term.left.from(row, from),
+                    piece,
+                    stride,
+                    out,
+                )
+            }
         });
     }
 }
 
-/// A stretch of each of the task's panels and the distance of its rows: in place where it lies so, else made in a piece of
-/// `room` values of `buffer`, unless that was `made` before.
+/// A stretch of each of the task's panels and the distance of its rows: in place where it lies
+/// so, else made in a piece of `room` values of `buffer`, unless that was `made` before.
 fn pieces_of<'b>(
     right: &'b Factor<'_>,
     task: &Task,
@@ -194,40 +263,62 @@ fn pieces_of<'b>(
             if !made {
                 panels.backward(task.panels.clone(), from, to, room, buffer);
             }
-            buffer.chunks_exact(room).take(task.panels.len()).map(|piece| (piece, COLS)).collect()
+            buffer
+                .chunks_exact(room)
+                .take(task.panels.len())
+                .map(|piece| (piece, COLS))
+                .collect()
         }
         Factor::Values(right) => task
             .panels
             .clone()
             .zip(buffer.chunks_exact_mut(room))
-            .map(|(panel, buffer)| match right.in_place(from, to, panel * COLS) {
-                // A copy would cost more than it saves where few rows read it.
-                Some(found) if !made && task.rows.len() <= ROWS => found,
-                _ => {
-                    if !made {
-                        right.pack(from, to, panel * COLS, buffer);
+            .map(
+                |(panel, buffer)| match right.in_place(from, to, panel * COLS) {
+                    // A copy would cost more than it saves where few rows read it.
+                    Some(found) if !made && task.rows.len() <= ROWS => found,
+                    _ => {
+                        if !made {
+                            right.pack(from, to, panel * COLS, buffer);
+                        }
+                        (&*buffer, COLS)
                     }
-                    (&*buffer, COLS)
-                }
-            })
+                },
+            )
             .collect(),
     }
 }
 
-/// As [`run_term`] of a bf16 weight and rows in bf16, by dot instructions: forward, or backward where there is room to turn
-/// its pieces over.
-fn run_dots(right: &Panels, mut turned: Option<&mut Vec<Line>>, rows: &RoundedRows, place: &Rectangle<'_>, add: bool) {
-    let depth = if turned.is_some() { right.out() } else { right.inner() };
+/// As [`run_term`] of a bf16 weight and rows in bf16, by dot instructions: forward, or backward
+/// where there is room to turn its pieces over.
+fn run_dots(
+    right: &Panels,
+    mut turned: Option<&mut Vec<Line>>,
+    rows: &RoundedRows,
+    place: &Rectangle<'_>,
+    add: bool,
+) {
+    let depth = if turned.is_some() {
+        right.out()
+    } else {
+        right.inner()
+    };
     let step = stretch(depth);
     for from in (0..depth).step_by(step) {
         let to = depth.min(from + step);
         let pieces = match &mut turned {
-            None => place.task.panels.clone().map(|panel| right.forward_pairs(panel, from, to)).collect(),
+            None => place
+                .task
+                .panels
+                .clone()
+                .map(|panel| right.forward_pairs(panel, from, to))
+                .collect(),
             Some(buffer) => turned_pieces(right, place, from..to, step, buffer),
         };
         each_tile(place, add || from > 0, |row, count, at, out| {
             let (left, pairs) = (rows.from(row, from), (to - from).div_ceil(2));
-            // SAFETY: the place is this task's own; rows are rounded only where these instructions are in use.
+            // SAFETY: the place is this task's own; rows are rounded only where these
+            // instructions are in use.
             unsafe { tile::dot_into(count, pairs, left, rows.stride(), pieces[at], out) }
         });
     }
@@ -249,25 +340,39 @@ fn turned_pieces<'b>(
             right.turn_lines(panel, depths.start, &mut piece[..lines]);
         }
     }
-    buffer.chunks_exact(room).take(panels.len()).map(pairs::flat).collect()
+    buffer
+        .chunks_exact(room)
+        .take(panels.len())
+        .map(pairs::flat)
+        .collect()
 }
 
-/// Runs a kernel for each tile of a rectangle, a tile of rows past all panels: with its first row, its rows, the place of its
-/// panel among the task's, and where it goes.
+/// Runs a kernel for each tile of a rectangle, a tile of rows past all panels: with its first
+/// row, its rows, the place of its panel among the task's, and where it goes.
 #[inline(always)]
 fn each_tile(place: &Rectangle<'_>, add: bool, run: impl Fn(usize, usize, usize, Place)) {
     let task = place.task;
     for row in task.rows.clone().step_by(ROWS) {
         let count = ROWS.min(task.rows.end - row);
         for (at, panel) in task.panels.clone().enumerate() {
-            put_tile(place, row, count, panel, add, |out| run(row, count, at, out));
+            put_tile(place, row, count, panel, add, |out| {
+                run(row, count, at, out)
+            });
         }
     }
 }
 
-/// Runs a kernel straight into the output, or where the panel is wider than what is left of it, by way of a buffer.
+/// Runs a kernel straight into the output, or where the panel is wider than what is left of it,
+/// by way of a buffer.
 #[inline(always)]
-fn put_tile(place: &Rectangle<'_>, row: usize, count: usize, panel: usize, add: bool, run: impl Fn(Place)) {
+fn put_tile(
+    place: &Rectangle<'_>,
+    row: usize,
+    count: usize,
+    panel: usize,
+    add: bool,
+    run: impl Fn(Place),
+) {
     let (out, cols) = (&place.out, place.cols);
     let (col, width) = (panel * COLS, COLS.min(cols - panel * COLS));
     if width == COLS {
@@ -276,7 +381,11 @@ fn put_tile(place: &Rectangle<'_>, row: usize, count: usize, panel: usize, add: 
         return;
     }
     let mut sums: Sums = [[0.0; COLS]; ROWS];
-    run(Place { out: sums.as_mut_ptr().cast(), stride: COLS, write: Write::Set });
+    run(Place {
+        out: sums.as_mut_ptr().cast(),
+        stride: COLS,
+        write: Write::Set,
+    });
     for (i, sums) in sums.iter().enumerate().take(count) {
         // SAFETY: this task alone owns these rows in these columns.
         let piece = unsafe { out.out.piece(row - out.row + i, col - out.col, width) };

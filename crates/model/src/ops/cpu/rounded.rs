@@ -1,5 +1,5 @@
-//! Rows rounded to bf16 for the terms of products that dot instructions compute: once for all terms that read the same rows,
-//! before the tasks that share them. Never here: the products.
+//! Rows rounded to bf16 for the terms of products that dot instructions compute: once for all
+//! terms that read the same rows, before the tasks that share them. Never here: the products.
 
 use std::sync::Arc;
 
@@ -28,9 +28,15 @@ impl RoundedRows {
     fn new(values: &[f32], stride: usize, rows: usize, depth: usize) -> Self {
         let width = depth.div_ceil(DEPTH);
         let mut lines = view::unfilled(rows * width);
-        let rounded = lines.par_chunks_mut(width.max(1)).with_min_len((SHARE / depth.max(1)).max(1)).enumerate();
+        let rounded = lines
+            .par_chunks_mut(width.max(1))
+            .with_min_len((SHARE / depth.max(1)).max(1))
+            .enumerate();
         rounded.for_each(|(row, lines)| round(&values[row * stride..][..depth], lines));
-        Self { lines: Arc::new(lines), width }
+        Self {
+            lines: Arc::new(lines),
+            width,
+        }
     }
 
     /// The pairs from those of `row` and element `depth` on, a multiple of [`DEPTH`].
@@ -44,15 +50,20 @@ impl RoundedRows {
     }
 }
 
-/// For each job, and for each of its products in turn as many as the longest of them has terms: the rows of those terms that
-/// dot instructions compute.
+/// For each job, and for each of its products in turn as many as the longest of them has terms:
+/// the rows of those terms that dot instructions compute.
 pub(super) fn prepare(jobs: &[Job<'_>]) -> Vec<Vec<Option<RoundedRows>>> {
     let mut known: Vec<(Rows, RoundedRows)> = Vec::new();
     jobs.iter()
         .map(|job| {
             let most = job.most_terms();
-            let terms = job.products.iter().flat_map(|product| (0..most).map(|at| product.terms.get(at)));
-            terms.map(|term| prepare_term(job.rows, term?, &mut known)).collect()
+            let terms = job
+                .products
+                .iter()
+                .flat_map(|product| (0..most).map(|at| product.terms.get(at)));
+            terms
+                .map(|term| prepare_term(job.rows, term?, &mut known))
+                .collect()
         })
         .collect()
 }
@@ -61,7 +72,11 @@ pub(super) fn prepare(jobs: &[Job<'_>]) -> Vec<Vec<Option<RoundedRows>>> {
 type Rows = (*const f32, usize, usize, usize);
 
 /// `known`: what earlier terms rounded.
-fn prepare_term(rows: usize, term: &Term<'_>, known: &mut Vec<(Rows, RoundedRows)>) -> Option<RoundedRows> {
+fn prepare_term(
+    rows: usize,
+    term: &Term<'_>,
+    known: &mut Vec<(Rows, RoundedRows)>,
+) -> Option<RoundedRows> {
     let (panels, depth) = match term.right {
         Factor::Forward(panels) => (panels, panels.inner()),
         Factor::Backward(panels) => (panels, panels.out()),
@@ -89,14 +104,31 @@ mod tests {
     /// Every value is where its row has it, rounded; the rest is 0.
     #[test]
     fn rows_are_rounded() {
-        for (rows, depth, stride) in [(1, 1, 1), (5, 31, 40), (16, 32, 32), (33, 70, 71), (2, 96, 96), (700, 40, 40)] {
-            let values: Vec<f32> = (0..rows * stride).map(|i| ((i * 7919 % 10_007) as f32 - 5000.0) / 77.0).collect();
+        for (rows, depth, stride) in [
+            (1, 1, 1),
+            (5, 31, 40),
+            (16, 32, 32),
+            (33, 70, 71),
+            (2, 96, 96),
+            (700, 40, 40),
+        ] {
+            let values: Vec<f32> = (0..rows * stride)
+                .map(|i| ((i * 7919 % 10_007) as f32 - 5000.0) / 77.0)
+                .collect();
             let rounded = RoundedRows::new(&values, stride, rows, depth);
             for row in 0..rows {
                 for at in 0..depth.next_multiple_of(DEPTH) {
                     let pair = rounded.from(row, at / DEPTH * DEPTH)[at % DEPTH / 2];
-                    let got = if at % 2 == 0 { pairs::halves(pair).0 } else { pairs::halves(pair).1 };
-                    let want = if at < depth { bf16::from_f32(values[row * stride + at]).to_f32() } else { 0.0 };
+                    let got = if at % 2 == 0 {
+                        pairs::halves(pair).0
+                    } else {
+                        pairs::halves(pair).1
+                    };
+                    let want = if at < depth {
+                        bf16::from_f32(values[row * stride + at]).to_f32()
+                    } else {
+                        0.0
+                    };
                     assert_eq!(got, want, "{rows} x {depth}: {row}, {at}");
                 }
             }

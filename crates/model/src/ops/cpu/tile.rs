@@ -1,9 +1,10 @@
-//! The innermost loop of every matrix product: a tile of up to [`ROWS`] rows and [`COLS`] columns, summed in f32.
+//! The innermost loop of every matrix product: a tile of up to [`ROWS`] rows and [`COLS`]
+//! columns, summed in f32.
 //!
-//! `out[i][j] (+)= sum over p of a[i][p] * panel[p][j]`, the sum taken in the order of `p` with one fused multiply-add
-//! each. So a row's result does not depend on which rows share its tile: the ground of evaluation being bitwise the same
-//! for any batch. Versions for each instruction set are chosen at run time; the portable one is what every other
-//! processor takes.
+//! `out[i][j] (+)= sum over p of a[i][p] * panel[p][j]`, the sum taken in the order of `p` with
+//! one fused multiply-add each. So a row's result does not depend on which rows share its tile:
+//! the ground of evaluation being bitwise the same for any batch. Versions for each instruction
+//! set are chosen at run time; the portable one is what every other processor takes.
 
 use super::isa::{InstructionSet, instruction_set};
 
@@ -29,12 +30,17 @@ pub(crate) struct Left<'a> {
 impl<'a> Left<'a> {
     /// From row `row` and element `depth` on.
     pub(crate) fn from(&self, row: usize, depth: usize) -> Self {
-        Self { values: &self.values[row * self.row_stride + depth * self.depth_stride..], ..*self }
+        Self {
+            values: &self.values[row * self.row_stride + depth * self.depth_stride..],
+            ..*self
+        }
     }
 
     /// Whether `rows` rows of `depth` elements lie inside.
     fn holds(&self, rows: usize, depth: usize) -> bool {
-        rows == 0 || depth == 0 || (rows - 1) * self.row_stride + (depth - 1) * self.depth_stride < self.values.len()
+        rows == 0
+            || depth == 0
+            || (rows - 1) * self.row_stride + (depth - 1) * self.depth_stride < self.values.len()
     }
 }
 
@@ -75,11 +81,12 @@ type Kernel = unsafe fn(&Call<f32, f32>);
 /// Both operands hold pairs of bf16, the lower half first.
 type DotKernel = unsafe fn(&Call<u32, u32>);
 
-/// Computes `rows` (at most [`ROWS`]) rows of a tile over `depth` elements. Row `p` of the panel is
-/// `panel[p * panel_stride..][..COLS]`.
+/// Computes `rows` (at most [`ROWS`]) rows of a tile over `depth` elements. Row `p` of the
+/// panel is `panel[p * panel_stride..][..COLS]`.
 ///
 /// # Safety
-/// `place` must be writable (and, but to set, readable) at `rows` rows of [`COLS`], by this call alone.
+/// `place` must be writable (and, but to set, readable) at `rows` rows of [`COLS`], by this
+/// call alone.
 pub(crate) unsafe fn multiply_into(
     rows: usize,
     depth: usize,
@@ -88,8 +95,14 @@ pub(crate) unsafe fn multiply_into(
     panel_stride: usize,
     place: Place,
 ) {
-    assert!(rows <= ROWS && left.holds(rows, depth), "tile of {rows} rows over {depth}: left operand too short");
-    assert!(depth == 0 || panel.len() >= (depth - 1) * panel_stride + COLS, "panel too short");
+    assert!(
+        rows <= ROWS && left.holds(rows, depth),
+        "tile of {rows} rows over {depth}: left operand too short"
+    );
+    assert!(
+        depth == 0 || panel.len() >= (depth - 1) * panel_stride + COLS,
+        "panel too short"
+    );
     let kernels = kernels();
     let mut done = 0;
     while done < rows {
@@ -102,23 +115,40 @@ pub(crate) unsafe fn multiply_into(
             panel: panel.as_ptr(),
             panel_stride,
             // SAFETY: row `done` is one of the rows that the caller promised.
-            place: Place { out: unsafe { place.out.add(done * place.stride) }, ..place },
+            place: Place {
+                out: unsafe { place.out.add(done * place.stride) },
+                ..place
+            },
         };
-        // SAFETY: the asserts bound every read of the operands, the caller promised the output, and the kernel's
-        // instruction set is available.
+        // SAFETY: the asserts bound every read of the operands, the caller promised the output,
+        // and the kernel's instruction set is available.
         unsafe { kernels[count - 1](&call) };
         done += count;
     }
 }
 
-/// As [`multiply_into`], with `left` rows of `stride` bf16 pairs and a panel of `depth` rows of [`COLS`] pairs, by dot
-/// instructions.
+/// As [`multiply_into`], with `left` rows of `stride` bf16 pairs and a panel of `depth` rows of
+/// [`COLS`] pairs, by dot instructions.
 ///
 /// # Safety
 /// As [`multiply_into`]; [`InstructionSet::Avx512Bf16`] must be in use.
-pub(crate) unsafe fn dot_into(rows: usize, depth: usize, left: &[u32], stride: usize, panel: &[u32], place: Place) {
-    let last = if rows == 0 || depth == 0 { 0 } else { (rows - 1) * stride + depth };
-    assert!(rows <= ROWS && left.len() >= last && panel.len() >= depth * COLS, "dot tile of {rows} rows over {depth}");
+pub(crate) unsafe fn dot_into(
+    rows: usize,
+    depth: usize,
+    left: &[u32],
+    stride: usize,
+    panel: &[u32],
+    place: Place,
+) {
+    let last = if rows == 0 || depth == 0 {
+        0
+    } else {
+        (rows - 1) * stride + depth
+    };
+    assert!(
+        rows <= ROWS && left.len() >= last && panel.len() >= depth * COLS,
+        "dot tile of {rows} rows over {depth}"
+    );
     if rows == 0 {
         return;
     }
@@ -136,16 +166,32 @@ pub(crate) unsafe fn dot_into(rows: usize, depth: usize, left: &[u32], stride: u
 }
 
 /// As [`dot_into`], into `sums`.
-pub(crate) fn dot(rows: usize, depth: usize, left: &[u32], stride: usize, panel: &[u32], sums: &mut Sums) {
-    let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, write: Write::Set };
-    // SAFETY: the sums have ROWS rows of COLS and are borrowed for this call; the instruction set is asserted.
+pub(crate) fn dot(
+    rows: usize,
+    depth: usize,
+    left: &[u32],
+    stride: usize,
+    panel: &[u32],
+    sums: &mut Sums,
+) {
+    let place = Place {
+        out: sums.as_mut_ptr().cast(),
+        stride: COLS,
+        write: Write::Set,
+    };
+    // SAFETY: the sums have ROWS rows of COLS and are borrowed for this call; the instruction
+    // set is asserted.
     unsafe { dot_into(rows, depth, left, stride, panel, place) }
 }
 
 /// As [`multiply_into`], into `sums`, for a packed panel of `depth` rows of [`COLS`].
 pub(crate) fn multiply(rows: usize, depth: usize, left: Left<'_>, panel: &[f32], sums: &mut Sums) {
     assert!(rows <= ROWS, "tile of {rows} rows");
-    let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, write: Write::Set };
+    let place = Place {
+        out: sums.as_mut_ptr().cast(),
+        stride: COLS,
+        write: Write::Set,
+    };
     // SAFETY: the sums have ROWS rows of COLS and are borrowed for this call.
     unsafe { multiply_into(rows, depth, left, panel, COLS, place) }
 }
@@ -165,7 +211,10 @@ fn kernels() -> &'static [Kernel] {
 fn dot_kernels() -> &'static [DotKernel] {
     #[cfg(target_arch = "x86_64")]
     {
-        assert!(instruction_set() == InstructionSet::Avx512Bf16, "no dot instructions in use");
+        assert!(
+            instruction_set() == InstructionSet::Avx512Bf16,
+            "no dot instructions in use"
+        );
         super::x86::AVX512_BF16
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -175,13 +224,16 @@ fn dot_kernels() -> &'static [DotKernel] {
 const PORTABLE: &[Kernel] = &[portable::<1>, portable::<2>, portable::<3>, portable::<4>];
 
 /// # Safety
-/// The operands must be readable at all `R` rows and `depth` elements, the place writable at `R` rows.
+/// The operands must be readable at all `R` rows and `depth` elements, the place writable at
+/// `R` rows.
 unsafe fn portable<const R: usize>(call: &Call<f32, f32>) {
     let mut acc = [[0.0f32; COLS]; R];
     if call.place.write == Write::Continue {
         for (i, row) in acc.iter_mut().enumerate() {
             // SAFETY: promised by the caller.
-            row.copy_from_slice(unsafe { std::slice::from_raw_parts(call.place.out.add(i * call.place.stride), COLS) });
+            row.copy_from_slice(unsafe {
+                std::slice::from_raw_parts(call.place.out.add(i * call.place.stride), COLS)
+            });
         }
     }
     for p in 0..call.depth {
@@ -197,17 +249,28 @@ unsafe fn portable<const R: usize>(call: &Call<f32, f32>) {
     }
     for (i, row) in acc.iter().enumerate() {
         // SAFETY: promised by the caller.
-        let out = unsafe { std::slice::from_raw_parts_mut(call.place.out.add(i * call.place.stride), COLS) };
+        let out = unsafe {
+            std::slice::from_raw_parts_mut(call.place.out.add(i * call.place.stride), COLS)
+        };
         for (o, &sum) in out.iter_mut().zip(row) {
-            *o = if call.place.write == Write::Add { *o + sum } else { sum };
+            *o = if call.place.write == Write::Add {
+                *o + sum
+            } else {
+                sum
+            };
         }
     }
 }
 
-/// Fused where the target has it in hardware; elsewhere a library call for each would be far slower than two roundings.
+/// Fused where the target has it in hardware; elsewhere a library call for each would be far
+/// slower than two roundings.
 #[inline(always)]
 fn fused(x: f32, w: f32, sum: f32) -> f32 {
-    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { x.mul_add(w, sum) } else { x * w + sum }
+    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+        x.mul_add(w, sum)
+    } else {
+        x * w + sum
+    }
 }
 
 /// Declares the fields of a call for the kernels of another file.
@@ -240,10 +303,13 @@ mod tests {
     use super::{super::pairs, *};
 
     fn noise(n: usize, step: usize, modulus: usize) -> Vec<f32> {
-        (0..n).map(|i| ((i * step % modulus) as f32 - modulus as f32 / 2.0) / 300.0).collect()
+        (0..n)
+            .map(|i| ((i * step % modulus) as f32 - modulus as f32 / 2.0) / 300.0)
+            .collect()
     }
 
-    /// Every kernel that this processor can run, against sums in f64, set, added and continued, packed and strided panels.
+    /// Every kernel that this processor can run, against sums in f64, set, added and continued,
+    /// packed and strided panels.
     #[test]
     fn every_kernel_equals_the_plain_sum() {
         let depth = 37;
@@ -261,11 +327,16 @@ mod tests {
         }
         for (set, panel_stride) in sets.into_iter().flat_map(|set| [(set, COLS), (set, 45)]) {
             let panel = noise(depth * panel_stride, 104_729, 997);
-            for ((rows, kernel), write) in
-                (1..).zip(set).flat_map(|k| [Write::Set, Write::Add, Write::Continue].map(|write| (k, write)))
+            for ((rows, kernel), write) in (1..)
+                .zip(set)
+                .flat_map(|k| [Write::Set, Write::Add, Write::Continue].map(|write| (k, write)))
             {
                 let mut sums = [[0.25f32; COLS]; ROWS];
-                let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, write };
+                let place = Place {
+                    out: sums.as_mut_ptr().cast(),
+                    stride: COLS,
+                    write,
+                };
                 let call = Call {
                     depth,
                     a: values.as_ptr(),
@@ -275,12 +346,16 @@ mod tests {
                     panel_stride,
                     place,
                 };
-                // SAFETY: both buffers are as long as the kernel reads, the features were detected.
+                // SAFETY: both buffers are as long as the kernel reads, the features were
+                // detected.
                 unsafe { kernel(&call) };
                 for (i, row) in sums.iter().enumerate() {
                     for (j, &got) in row.iter().enumerate() {
                         let sum: f64 = (0..depth)
-                            .map(|p| f64::from(values[i * depth + p]) * f64::from(panel[p * panel_stride + j]))
+                            .map(|p| {
+                                f64::from(values[i * depth + p])
+                                    * f64::from(panel[p * panel_stride + j])
+                            })
                             .sum();
                         let want = if i >= rows {
                             0.25
@@ -310,7 +385,11 @@ mod tests {
         let panel: Vec<u32> = all.chunks(2).map(|x| pair(x[0], x[1])).collect();
         for (rows, kernel) in (1..).zip(super::super::x86::AVX512_BF16) {
             let mut sums = [[f32::NAN; COLS]; ROWS];
-            let place = Place { out: sums.as_mut_ptr().cast(), stride: COLS, write: Write::Set };
+            let place = Place {
+                out: sums.as_mut_ptr().cast(),
+                stride: COLS,
+                write: Write::Set,
+            };
             let call = Call {
                 depth,
                 a: left.as_ptr(),
@@ -325,11 +404,18 @@ mod tests {
             for (i, row) in sums.iter().enumerate() {
                 for (j, &got) in row.iter().enumerate() {
                     let term = |p: usize| {
-                        let ((a, b), (c, d)) = (pairs::halves(left[i * depth + p]), pairs::halves(panel[p * COLS + j]));
+                        let ((a, b), (c, d)) = (
+                            pairs::halves(left[i * depth + p]),
+                            pairs::halves(panel[p * COLS + j]),
+                        );
                         f64::from(a) * f64::from(c) + f64::from(b) * f64::from(d)
                     };
                     let want: f64 = (0..depth).map(term).sum();
-                    let fits = if i < rows { (f64::from(got) - want).abs() < 1e-3 } else { got.is_nan() };
+                    let fits = if i < rows {
+                        (f64::from(got) - want).abs() < 1e-3
+                    } else {
+                        got.is_nan()
+                    };
                     assert!(fits, "{rows} rows: {i},{j}: {got} {want}");
                 }
             }

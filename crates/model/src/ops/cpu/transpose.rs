@@ -5,7 +5,10 @@ use super::{isa::InstructionSet, tile::COLS};
 /// `to[j * to_stride + i] = from[i * from_stride + j]` for 32 x 32 values.
 pub(crate) fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
     let last = |stride: usize| (COLS - 1) * stride + COLS;
-    assert!(from.len() >= last(from_stride) && to.len() >= last(to_stride), "a block past the end");
+    assert!(
+        from.len() >= last(from_stride) && to.len() >= last(to_stride),
+        "a block past the end"
+    );
     #[cfg(target_arch = "x86_64")]
     if super::isa::instruction_set() >= InstructionSet::Avx512 {
         for i in [0, 16] {
@@ -41,7 +44,10 @@ mod tests {
         transpose(&from, 40, &mut to, 35);
         for i in 0..32 {
             for j in 0..35 {
-                assert_eq!(to[i * 35 + j], if j < 32 { (j * 40 + i) as f32 } else { -1.0 });
+                assert_eq!(
+                    to[i * 35 + j],
+                    if j < 32 { (j * 40 + i) as f32 } else { -1.0 }
+                );
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The tile's kernels for x86-64: AVX-512, AVX2, and AVX-512's dot instructions on pairs of bf16; blocks turned over, rows
-//! rounded.
+//! The tile's kernels for x86-64: AVX-512, AVX2, and AVX-512's dot instructions on pairs of
+//! bf16; blocks turned over, rows rounded.
 
 use std::arch::x86_64::*;
 
@@ -17,8 +17,8 @@ pub(super) const AVX2: Table = by_rows!(avx2: 1 2 3);
 pub(super) const AVX512_BF16: DotTable = by_rows!(avx512_bf16: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
 
 /// # Safety
-/// The operands must be readable at all `R` rows and the call's depth, the place writable at `R` rows, and the processor
-/// must have AVX-512F.
+/// The operands must be readable at all `R` rows and the call's depth, the place writable at
+/// `R` rows, and the processor must have AVX-512F.
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512<const R: usize>(call: &Call<f32, f32>) {
     let (depth, a, row_stride, depth_stride) = call.left();
@@ -44,7 +44,12 @@ unsafe fn avx512<const R: usize>(call: &Call<f32, f32>) {
             }
         }
         for i in 0..R {
-            store512(place.out.add(i * place.stride), low[i], high[i], place.write);
+            store512(
+                place.out.add(i * place.stride),
+                low[i],
+                high[i],
+                place.write,
+            );
         }
     }
 }
@@ -72,7 +77,10 @@ unsafe fn store512(out: *mut f32, low: __m512, high: __m512, write: Write) {
 unsafe fn avx512_bf16<const R: usize>(call: &Call<u32, u32>) {
     let (depth, a, row_stride, depth_stride) = call.left();
     let (panel, panel_stride, place) = call.right();
-    debug_assert!(place.write != Write::Continue, "dot instructions round pairs: no sum of theirs is continued");
+    debug_assert!(
+        place.write != Write::Continue,
+        "dot instructions round pairs: no sum of theirs is continued"
+    );
     let mut low = [_mm512_setzero_ps(); R];
     let mut high = [_mm512_setzero_ps(); R];
     // SAFETY: promised by the caller; a vector of 16 pairs has the bits of 32 bf16.
@@ -89,7 +97,12 @@ unsafe fn avx512_bf16<const R: usize>(call: &Call<u32, u32>) {
             }
         }
         for i in 0..R {
-            store512(place.out.add(i * place.stride), low[i], high[i], place.write);
+            store512(
+                place.out.add(i * place.stride),
+                low[i],
+                high[i],
+                place.write,
+            );
         }
     }
 }
@@ -105,12 +118,15 @@ unsafe fn avx2<const R: usize>(call: &Call<f32, f32>) {
     unsafe {
         if place.write == Write::Continue {
             for (i, row) in acc.iter_mut().enumerate() {
-                *row = std::array::from_fn(|j| _mm256_loadu_ps(place.out.add(i * place.stride + 8 * j)));
+                *row = std::array::from_fn(|j| {
+                    _mm256_loadu_ps(place.out.add(i * place.stride + 8 * j))
+                });
             }
         }
         for p in 0..depth {
             let at = a.add(p * depth_stride);
-            let b: [__m256; 4] = std::array::from_fn(|j| _mm256_loadu_ps(panel.add(p * panel_stride + 8 * j)));
+            let b: [__m256; 4] =
+                std::array::from_fn(|j| _mm256_loadu_ps(panel.add(p * panel_stride + 8 * j)));
             for (i, row) in acc.iter_mut().enumerate() {
                 let x = _mm256_set1_ps(*at.add(i * row_stride));
                 for (sum, &w) in row.iter_mut().zip(&b) {
@@ -121,42 +137,76 @@ unsafe fn avx2<const R: usize>(call: &Call<f32, f32>) {
         for (i, row) in acc.iter().enumerate() {
             for (j, &sum) in row.iter().enumerate() {
                 let out = place.out.add(i * place.stride + 8 * j);
-                let sum = if place.write == Write::Add { _mm256_add_ps(_mm256_loadu_ps(out), sum) } else { sum };
+                let sum = if place.write == Write::Add {
+                    _mm256_add_ps(_mm256_loadu_ps(out), sum)
+                } else {
+                    sum
+                };
                 _mm256_storeu_ps(out, sum);
             }
         }
     }
 }
 
-/// Transposes 16 x 16 floats: `to[j][i] = from[i][j]`, rows `from_stride` and `to_stride` apart.
+/// Transposes 16 x 16 floats: `to[j][i] = from[i][j]`, rows `from_stride` and `to_stride`
+/// apart.
 ///
 /// # Safety
 /// Both must be valid at 16 rows of 16; the processor must have AVX-512F.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn transpose16(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+pub(super) unsafe fn transpose16(
+    from: *const f32,
+    from_stride: usize,
+    to: *mut f32,
+    to_stride: usize,
+) {
     // SAFETY: promised by the caller.
     unsafe {
-        let rows: [__m512; 16] = std::array::from_fn(|i| _mm512_loadu_ps(from.add(i * from_stride)));
-        // Pairs of rows interleaved, then pairs of pairs: each 128-bit lane holds one column of four rows.
+        let rows: [__m512; 16] =
+            std::array::from_fn(|i| _mm512_loadu_ps(from.add(i * from_stride)));
+        // Pairs of rows interleaved, then pairs of pairs: each 128-bit lane holds one column of
+        // four rows.
         let mut fours = [_mm512_setzero_ps(); 16];
         for q in 0..4 {
             let r = &rows[4 * q..4 * q + 4];
-            let (a, b) = (_mm512_unpacklo_ps(r[0], r[1]), _mm512_unpacklo_ps(r[2], r[3]));
-            let (c, d) = (_mm512_unpackhi_ps(r[0], r[1]), _mm512_unpackhi_ps(r[2], r[3]));
+            let (a, b) = (
+                _mm512_unpacklo_ps(r[0], r[1]),
+                _mm512_unpacklo_ps(r[2], r[3]),
+            );
+            let (c, d) = (
+                _mm512_unpackhi_ps(r[0], r[1]),
+                _mm512_unpackhi_ps(r[2], r[3]),
+            );
             fours[4 * q] = _mm512_shuffle_ps::<0x44>(a, b);
             fours[4 * q + 1] = _mm512_shuffle_ps::<0xee>(a, b);
             fours[4 * q + 2] = _mm512_shuffle_ps::<0x44>(c, d);
             fours[4 * q + 3] = _mm512_shuffle_ps::<0xee>(c, d);
         }
-        // Lane l of fours[4 q + k] is column 4 l + k of rows 4 q..4 q + 4: gather the four q of a column.
+        // Lane l of fours[4 q + k] is column 4 l + k of rows 4 q..4 q + 4: gather the four q of
+        // a column.
         for k in 0..4 {
             let (q0, q1, q2, q3) = (fours[k], fours[4 + k], fours[8 + k], fours[12 + k]);
-            let (a, b) = (_mm512_shuffle_f32x4::<0x88>(q0, q1), _mm512_shuffle_f32x4::<0x88>(q2, q3));
-            let (c, d) = (_mm512_shuffle_f32x4::<0xdd>(q0, q1), _mm512_shuffle_f32x4::<0xdd>(q2, q3));
+            let (a, b) = (
+                _mm512_shuffle_f32x4::<0x88>(q0, q1),
+                _mm512_shuffle_f32x4::<0x88>(q2, q3),
+            );
+            let (c, d) = (
+                _mm512_shuffle_f32x4::<0xdd>(q0, q1),
+                _mm512_shuffle_f32x4::<0xdd>(q2, q3),
+            );
             _mm512_storeu_ps(to.add(k * to_stride), _mm512_shuffle_f32x4::<0x88>(a, b));
-            _mm512_storeu_ps(to.add((8 + k) * to_stride), _mm512_shuffle_f32x4::<0xdd>(a, b));
-            _mm512_storeu_ps(to.add((4 + k) * to_stride), _mm512_shuffle_f32x4::<0x88>(c, d));
-            _mm512_storeu_ps(to.add((12 + k) * to_stride), _mm512_shuffle_f32x4::<0xdd>(c, d));
+            _mm512_storeu_ps(
+                to.add((8 + k) * to_stride),
+                _mm512_shuffle_f32x4::<0xdd>(a, b),
+            );
+            _mm512_storeu_ps(
+                to.add((4 + k) * to_stride),
+                _mm512_shuffle_f32x4::<0x88>(c, d),
+            );
+            _mm512_storeu_ps(
+                to.add((12 + k) * to_stride),
+                _mm512_shuffle_f32x4::<0xdd>(c, d),
+            );
         }
     }
 }
@@ -176,7 +226,10 @@ pub(super) unsafe fn round(values: &[f32], lines: *mut Line) {
         let (low, high) = values.split_at(values.len().min(PAIRS));
         // SAFETY: 32 bf16 have the bits of a line, which the caller promised.
         unsafe {
-            let rounded = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(part(high), part(low)));
+            let rounded = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(
+                part(high),
+                part(low),
+            ));
             _mm512_store_si512(lines.add(at).cast(), rounded);
         }
     }
@@ -199,10 +252,15 @@ pub(super) unsafe fn turn(block: *const Line, turned: *mut Line) {
             let to = outputs[half * PAIRS..].as_mut_ptr();
             transpose16(block.add(half).cast(), ROW, to.cast(), PAIRS);
         }
-        let (low, high) = (_mm512_loadu_si512(low.as_ptr().cast()), _mm512_loadu_si512(high.as_ptr().cast()));
+        let (low, high) = (
+            _mm512_loadu_si512(low.as_ptr().cast()),
+            _mm512_loadu_si512(high.as_ptr().cast()),
+        );
         for (at, two) in outputs.as_chunks::<2>().0.iter().enumerate() {
-            let (even, odd) =
-                (_mm512_load_si512(two[0].0.as_ptr().cast()), _mm512_load_si512(two[1].0.as_ptr().cast()));
+            let (even, odd) = (
+                _mm512_load_si512(two[0].0.as_ptr().cast()),
+                _mm512_load_si512(two[1].0.as_ptr().cast()),
+            );
             let to = turned.add(2 * at);
             _mm512_store_si512(to.cast(), _mm512_permutex2var_epi16(even, low, odd));
             _mm512_store_si512(to.add(1).cast(), _mm512_permutex2var_epi16(even, high, odd));

@@ -1,4 +1,5 @@
-//! What a file of `inside/<model>/` is, by its name, and how its lines are read: one at a time, so that a file may be large.
+//! What a file of `inside/<model>/` is, by its name, and how its lines are read: one at a time,
+//! so that a file may be large.
 //!
 //! Never here: what a kind of record must satisfy.
 
@@ -13,8 +14,8 @@ use schema::{
     Language,
     disk::DiskError,
     inside::{
-        ChangeRecord, InterventionRecord, LensKind, NeuronsRecord, PairRecord, Pooling, SilencingRecord,
-        TunedLensRecord,
+        ChangeRecord, InterventionRecord, LensKind, NeuronsRecord, PairRecord, Pooling,
+        SilencingRecord, TunedLensRecord,
     },
     task::UnknownWord,
 };
@@ -49,24 +50,42 @@ pub(crate) enum Content {
 }
 
 impl Kind {
-    /// Task and kind of `<kind>.<task>[.<language or pooling>].jsonl`; `None` for what is no file of records, such as the
-    /// translators of a tuned lens.
+    /// Task and kind of `<kind>.<task>[.<language or pooling>].jsonl`; `None` for what is no
+    /// file of records, such as the translators of a tuned lens.
     pub(crate) fn of_file(path: &Path) -> Result<Option<(String, Self)>, ReportError> {
         let name = name_of(path);
-        let Some(stem) = name.strip_suffix(".jsonl").or_else(|| name.strip_suffix(".json")) else { return Ok(None) };
-        let fail = |problem: String| ReportError::FileName { path: path.to_owned(), problem };
+        let Some(stem) = name
+            .strip_suffix(".jsonl")
+            .or_else(|| name.strip_suffix(".json"))
+        else {
+            return Ok(None);
+        };
+        let fail = |problem: String| ReportError::FileName {
+            path: path.to_owned(),
+            problem,
+        };
         let Some((word, rest)) = stem.split_once('.') else {
             return Err(fail(
                 "its name has no task; records are named `<kind>.<task>.<language or pooling>.jsonl`".to_owned(),
             ));
         };
-        let parts =
-            || rest.rsplit_once('.').ok_or_else(|| fail(format!("`{word}` needs a task and what comes after it")));
-        let pooling = |text: &str| text.parse::<Pooling>().map_err(|error: UnknownWord| fail(error.to_string()));
+        let parts = || {
+            rest.rsplit_once('.')
+                .ok_or_else(|| fail(format!("`{word}` needs a task and what comes after it")))
+        };
+        let pooling = |text: &str| {
+            text.parse::<Pooling>()
+                .map_err(|error: UnknownWord| fail(error.to_string()))
+        };
         let (task, kind) = match word {
             "lens" => {
                 let (task, language) = parts()?;
-                (task, Self::Lens(Language::of_record(language).map_err(|error| fail(error.to_string()))?))
+                (
+                    task,
+                    Self::Lens(
+                        Language::of_record(language).map_err(|error| fail(error.to_string()))?,
+                    ),
+                )
             }
             "pca" | "pairs" | "changes" => {
                 let (task, text) = parts()?;
@@ -82,7 +101,11 @@ impl Kind {
             "neurons" => (rest, Self::Neurons),
             "silencing" => (rest, Self::Silencing),
             "patching" => (rest, Self::Patching),
-            other => return Err(fail(format!("`{other}` is no kind of record that this version knows"))),
+            other => {
+                return Err(fail(format!(
+                    "`{other}` is no kind of record that this version knows"
+                )));
+            }
         };
         Ok(Some((task.to_owned(), kind)))
     }
@@ -107,16 +130,35 @@ impl Content {
     pub(crate) fn depth(&self) -> Option<Depth> {
         match self {
             Self::Lens(curves) => {
-                let depth = |of: &LensCurves| if of.kept == 0 { Depth::AtLeast(0) } else { Depth::Exactly(of.layers) };
-                curves.values().map(depth).max_by_key(|depth| depth.number())
+                let depth = |of: &LensCurves| {
+                    if of.kept == 0 {
+                        Depth::AtLeast(0)
+                    } else {
+                        Depth::Exactly(of.layers)
+                    }
+                };
+                curves
+                    .values()
+                    .map(depth)
+                    .max_by_key(|depth| depth.number())
             }
-            Self::Neurons(record) => record.layers.last().map(|layer| Depth::Exactly(layer.layer)),
+            Self::Neurons(record) => record
+                .layers
+                .last()
+                .map(|layer| Depth::Exactly(layer.layer)),
             Self::TunedLens(records) => records.iter().map(|r| r.layer).max().map(Depth::AtLeast),
-            Self::Pca(components) => components.layers.iter().map(|of| of.layer).max().map(Depth::AtLeast),
+            Self::Pca(components) => components
+                .layers
+                .iter()
+                .map(|of| of.layer)
+                .max()
+                .map(Depth::AtLeast),
             Self::Pairs(pairs) => pairs.last_layer().map(Depth::AtLeast),
             Self::Changes(changes) => changes.last_layer().map(Depth::AtLeast),
             Self::Silencing(records) => (!records.is_empty()).then_some(Depth::AtLeast(0)),
-            Self::Interventions(records) => records.iter().map(|r| r.layer).max().map(Depth::AtLeast),
+            Self::Interventions(records) => {
+                records.iter().map(|r| r.layer).max().map(Depth::AtLeast)
+            }
         }
     }
 }
@@ -126,11 +168,18 @@ pub(super) fn each_record<T: DeserializeOwned>(
     path: &Path,
     mut take: impl FnMut(T) -> Result<(), String>,
 ) -> Result<(), ReportError> {
-    let mut reader = BufReader::with_capacity(1 << 17, File::open(path).map_err(DiskError::at("read", path))?);
+    let mut reader = BufReader::with_capacity(
+        1 << 17,
+        File::open(path).map_err(DiskError::at("read", path))?,
+    );
     let (mut bytes, mut line) = (Vec::new(), 0);
     loop {
         bytes.clear();
-        if reader.read_until(b'\n', &mut bytes).map_err(DiskError::at("read", path))? == 0 {
+        if reader
+            .read_until(b'\n', &mut bytes)
+            .map_err(DiskError::at("read", path))?
+            == 0
+        {
             return Ok(());
         }
         line += 1;
@@ -142,22 +191,37 @@ pub(super) fn each_record<T: DeserializeOwned>(
             line,
             problem,
         })?;
-        take(record).map_err(|problem| ReportError::BadRecord { path: path.to_owned(), line, problem })?;
+        take(record).map_err(|problem| ReportError::BadRecord {
+            path: path.to_owned(),
+            line,
+            problem,
+        })?;
     }
 }
 
 /// What is wrong with the first of some named numbers that is not within `low..=high`.
 pub(super) fn check_within(low: f64, high: f64, numbers: &[(&str, f64)]) -> Result<(), String> {
-    match numbers.iter().find(|(_, number)| !(low..=high).contains(number)) {
-        Some((name, number)) => Err(format!("`{name}` is {number}, which is not between {low} and {high}")),
+    match numbers
+        .iter()
+        .find(|(_, number)| !(low..=high).contains(number))
+    {
+        Some((name, number)) => Err(format!(
+            "`{name}` is {number}, which is not between {low} and {high}"
+        )),
         None => Ok(()),
     }
 }
 
 /// What is wrong with the first of some named numbers that is not finite.
 pub(super) fn check_finite(numbers: &[(&str, Option<f64>)]) -> Result<(), String> {
-    match numbers.iter().find(|(_, number)| number.is_some_and(|number| !number.is_finite())) {
-        Some((name, number)) => Err(format!("`{name}` is {}, which is no number", number.unwrap_or(f64::NAN))),
+    match numbers
+        .iter()
+        .find(|(_, number)| number.is_some_and(|number| !number.is_finite()))
+    {
+        Some((name, number)) => Err(format!(
+            "`{name}` is {}, which is no number",
+            number.unwrap_or(f64::NAN)
+        )),
         None => Ok(()),
     }
 }
@@ -172,10 +236,19 @@ mod tests {
         let some = |task: &str, kind| Ok(Some((task.to_owned(), kind)));
         assert_eq!(
             of("lens.my.topic.zh_Hant.jsonl"),
-            some("my.topic", Kind::Lens(Language::of_record("zh_Hant").expect("a code")))
+            some(
+                "my.topic",
+                Kind::Lens(Language::of_record("zh_Hant").expect("a code"))
+            )
         );
-        assert_eq!(of("pairs.snli.question.jsonl"), some("snli", Kind::Pairs(Pooling::Question)));
-        assert_eq!(of("tuned-lens.emotion.jsonl"), some("emotion", Kind::TunedLens));
+        assert_eq!(
+            of("pairs.snli.question.jsonl"),
+            some("snli", Kind::Pairs(Pooling::Question))
+        );
+        assert_eq!(
+            of("tuned-lens.emotion.jsonl"),
+            some("emotion", Kind::TunedLens)
+        );
         assert_eq!(of("neurons.emotion.json"), some("emotion", Kind::Neurons));
         assert_eq!(of("tuned-lens.emotion.safetensors"), Ok(None));
         let error = |name: &str| of(name).expect_err("refused");
@@ -188,7 +261,8 @@ mod tests {
             "lens.zh.jsonl: `lens` needs a task and what comes after it; move the file elsewhere"
         );
         assert!(
-            error("pca.emotion.middle.jsonl").contains("unknown value `middle`; one of: all, question, weighted, last"),
+            error("pca.emotion.middle.jsonl")
+                .contains("unknown value `middle`; one of: all, question, weighted, last"),
             "{}",
             error("pca.emotion.middle.jsonl")
         );

@@ -40,7 +40,9 @@ pub(crate) struct Layout {
 
 impl Components {
     pub(crate) fn layer(&self, layer: usize, centred: bool) -> Option<&Layout> {
-        self.layers.iter().find(|of| of.layer == layer && of.centred == centred)
+        self.layers
+            .iter()
+            .find(|of| of.layer == layer && of.centred == centred)
     }
 }
 
@@ -55,10 +57,16 @@ pub(super) fn read_components(path: &Path) -> Result<Components, ReportError> {
             components.items.clone_from(&record.items);
             languages = of;
         } else if components.items != record.items || languages != of {
-            return Err(format!("layer {} has other items or languages than the first line", record.layer));
+            return Err(format!(
+                "layer {} has other items or languages than the first line",
+                record.layer
+            ));
         }
         if components.layer(record.layer, record.centred).is_some() {
-            return Err(format!("layer {}, centred {}, stands twice", record.layer, record.centred));
+            return Err(format!(
+                "layer {}, centred {}, stands twice",
+                record.layer, record.centred
+            ));
         }
         components.layers.push(thin(record));
         Ok(())
@@ -68,13 +76,27 @@ pub(super) fn read_components(path: &Path) -> Result<Components, ReportError> {
 
 fn check_components(record: &PcaRecord) -> Result<(), String> {
     let [first, second] = record.explained;
-    check_within(0.0, 1.0 + 1e-9, &[("explained", first), ("explained", second)])?;
+    check_within(
+        0.0,
+        1.0 + 1e-9,
+        &[("explained", first), ("explained", second)],
+    )?;
     for (language, points) in &record.points {
         if points.len() != record.items.len() {
-            return Err(format!("{} points in `{language}` for {} items", points.len(), record.items.len()));
+            return Err(format!(
+                "{} points in `{language}` for {} items",
+                points.len(),
+                record.items.len()
+            ));
         }
-        if let Some(place) = points.iter().position(|point| point.iter().any(|value| !value.is_finite())) {
-            return Err(format!("item {} in `{language}` has a point that is no number", record.items[place]));
+        if let Some(place) = points
+            .iter()
+            .position(|point| point.iter().any(|value| !value.is_finite()))
+        {
+            return Err(format!(
+                "item {} in `{language}` has a point that is no number",
+                record.items[place]
+            ));
         }
     }
     Ok(())
@@ -85,8 +107,17 @@ fn thin(record: PcaRecord) -> Layout {
     let all = record.items.len() * record.points.len();
     let stride = all.div_ceil(POINTS).max(1);
     let keep = |points: Vec<[f32; 2]>| points.into_iter().step_by(stride).collect();
-    let points = record.points.into_iter().map(|(language, points)| (language, keep(points))).collect();
-    Layout { layer: record.layer, centred: record.centred, explained: record.explained, points }
+    let points = record
+        .points
+        .into_iter()
+        .map(|(language, points)| (language, keep(points)))
+        .collect();
+    Layout {
+        layer: record.layer,
+        centred: record.centred,
+        explained: record.explained,
+        points,
+    }
 }
 
 /// Two languages, in their order.
@@ -103,19 +134,31 @@ impl<R> ByPair<R> {
     }
 
     /// Layers at which a measure was taken, with its pairs.
-    pub(crate) fn by_layer(&self, measure: Measure) -> impl Iterator<Item = (usize, &BTreeMap<Two, R>)> {
-        self.0.range((measure, 0)..=(measure, usize::MAX)).map(|((_, layer), pairs)| (*layer, pairs))
+    pub(crate) fn by_layer(
+        &self,
+        measure: Measure,
+    ) -> impl Iterator<Item = (usize, &BTreeMap<Two, R>)> {
+        self.0
+            .range((measure, 0)..=(measure, usize::MAX))
+            .map(|((_, layer), pairs)| (*layer, pairs))
     }
 
     /// The measures that were taken.
     pub(crate) fn measures(&self) -> Vec<Measure> {
-        Measure::ALL.into_iter().filter(|measure| self.by_layer(*measure).next().is_some()).collect()
+        Measure::ALL
+            .into_iter()
+            .filter(|measure| self.by_layer(*measure).next().is_some())
+            .collect()
     }
 
     /// Every language of a pair.
     pub(crate) fn languages(&self) -> Vec<Language> {
-        let all: BTreeSet<Language> =
-            self.0.values().flat_map(|pairs| pairs.keys()).flat_map(|(a, b)| [*a, *b]).collect();
+        let all: BTreeSet<Language> = self
+            .0
+            .values()
+            .flat_map(|pairs| pairs.keys())
+            .flat_map(|(a, b)| [*a, *b])
+            .collect();
         all.into_iter().collect()
     }
 
@@ -136,7 +179,13 @@ impl OfPair for PairRecord {
     }
 
     fn numbers(&self) -> Vec<(&'static str, Option<f64>)> {
-        vec![("value", Some(self.value)), ("low", self.low), ("high", self.high), ("null", self.null), ("p", self.p)]
+        vec![
+            ("value", Some(self.value)),
+            ("low", self.low),
+            ("high", self.high),
+            ("null", self.null),
+            ("p", self.p),
+        ]
     }
 }
 
@@ -146,7 +195,12 @@ impl OfPair for ChangeRecord {
     }
 
     fn numbers(&self) -> Vec<(&'static str, Option<f64>)> {
-        let of = [("before", self.before), ("after", self.after), ("low", self.low), ("high", self.high)];
+        let of = [
+            ("before", self.before),
+            ("after", self.after),
+            ("low", self.low),
+            ("high", self.high),
+        ];
         of.map(|(name, number)| (name, Some(number))).into()
     }
 }
@@ -161,7 +215,12 @@ pub(super) fn read_pairs<R: OfPair>(path: &Path) -> Result<ByPair<R>, ReportErro
             return Err(of("the languages do not stand in their order".to_owned()));
         }
         check_finite(&record.numbers()).map_err(of)?;
-        match pairs.0.entry((measure, layer)).or_default().insert((a, b), record) {
+        match pairs
+            .0
+            .entry((measure, layer))
+            .or_default()
+            .insert((a, b), record)
+        {
             Some(_) => Err(of("stands twice".to_owned())),
             None => Ok(()),
         }
@@ -175,7 +234,11 @@ mod tests {
 
     #[test]
     fn points_are_thinned_alike_in_every_language() {
-        let of = |start: usize| (0..500).map(|item| [(start + item) as f32, 0.0]).collect::<Vec<_>>();
+        let of = |start: usize| {
+            (0..500)
+                .map(|item| [(start + item) as f32, 0.0])
+                .collect::<Vec<_>>()
+        };
         let record = PcaRecord {
             layer: 3,
             centred: false,

@@ -14,7 +14,12 @@ pub(super) fn read_silencing(path: &Path) -> Result<Vec<SilencingRecord>, Report
     let mut records: Vec<SilencingRecord> = Vec::new();
     each_record(path, |record: SilencingRecord| {
         let key = |of: &SilencingRecord| (of.silenced, of.kind, of.asked);
-        let of = |problem: String| format!("{} silenced, {} asked: {problem}", record.silenced, record.asked);
+        let of = |problem: String| {
+            format!(
+                "{} silenced, {} asked: {problem}",
+                record.silenced, record.asked
+            )
+        };
         if records.iter().any(|other| key(other) == key(&record)) {
             return Err(of("stands twice".to_owned()));
         }
@@ -37,7 +42,8 @@ pub(super) fn read_interventions(path: &Path) -> Result<Vec<InterventionRecord>,
     let mut records: Vec<InterventionRecord> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     each_record(path, |record: InterventionRecord| {
-        let of = |problem: String| format!("{} at layer {}: {problem}", record.language, record.layer);
+        let of =
+            |problem: String| format!("{} at layer {}: {problem}", record.language, record.layer);
         if !seen.insert((record.language, record.kind, record.layer)) {
             return Err(of("stands twice".to_owned()));
         }

@@ -1,4 +1,5 @@
-//! Lens records to curves: mean and interval by layer, item by item as the lines come, so that no line is kept.
+//! Lens records to curves: mean and interval by layer, item by item as the lines come, so that
+//! no line is kept.
 //!
 //! Source: arXiv 2402.10588 (bands of 1.96 standard errors over items). Never here: drawing.
 
@@ -22,7 +23,8 @@ use crate::{
 /// Rounding of a sum of f32 probabilities.
 const SLACK: f64 = 1e-3;
 
-/// What one lens says in one language: means over items with bands of 1.96 standard errors, one value a layer.
+/// What one lens says in one language: means over items with bands of 1.96 standard errors, one
+/// value a layer.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct LensCurves {
     /// L: each curve has L + 1 values.
@@ -48,9 +50,11 @@ pub(crate) struct LensCurves {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct LensItem {
     pub item: usize,
-    /// Mean over the layers of the probability of the right answer in English: the area under its curve.
+    /// Mean over the layers of the probability of the right answer in English: the area under
+    /// its curve.
     pub area: f64,
-    /// The right answer's share of all answers in the language, after the last layer; NaN where all have none.
+    /// The right answer's share of all answers in the language, after the last layer; NaN where
+    /// all have none.
     pub share: f64,
 }
 
@@ -73,12 +77,22 @@ impl Moments {
     /// One item has no spread and so no interval.
     fn estimate(&self) -> Estimate {
         let reach = Z * (self.squares / (self.count - 1.0) / self.count).sqrt();
-        Estimate { value: self.mean, low: self.mean - reach, high: self.mean + reach }
+        Estimate {
+            value: self.mean,
+            low: self.mean - reach,
+            high: self.mean + reach,
+        }
     }
 }
 
 /// The order of the curves in [`Gathering::curves`].
-const CURVES: [&str; 5] = ["correct", "correct_english", "possible", "possible_english", "entropy"];
+const CURVES: [&str; 5] = [
+    "correct",
+    "correct_english",
+    "possible",
+    "possible_english",
+    "entropy",
+];
 
 /// One lens while its lines come.
 #[derive(Default)]
@@ -91,11 +105,20 @@ struct Gathering {
 }
 
 fn curves_of(record: &LensRecord) -> [&[f32]; 5] {
-    [&record.correct, &record.correct_english, &record.possible, &record.possible_english, &record.entropy]
+    [
+        &record.correct,
+        &record.correct_english,
+        &record.possible,
+        &record.possible_english,
+        &record.entropy,
+    ]
 }
 
 /// Reads `lens.<task>.<language>.jsonl`.
-pub(super) fn read(path: &Path, language: Language) -> Result<BTreeMap<LensKind, LensCurves>, ReportError> {
+pub(super) fn read(
+    path: &Path,
+    language: Language,
+) -> Result<BTreeMap<LensKind, LensCurves>, ReportError> {
     let mut length = None;
     let mut gathered: BTreeMap<LensKind, Gathering> = BTreeMap::new();
     each_record(path, |record: LensRecord| {
@@ -110,18 +133,28 @@ pub(super) fn read(path: &Path, language: Language) -> Result<BTreeMap<LensKind,
         check(&record)?;
         let layers = record.correct.len();
         if *length.get_or_insert(layers) != layers {
-            return Err(format!("item {} has {layers} layers, the first one {}", record.item, length.unwrap_or(0)));
+            return Err(format!(
+                "item {} has {layers} layers, the first one {}",
+                record.item,
+                length.unwrap_or(0)
+            ));
         }
         of.add(&record);
         Ok(())
     })?;
     let layers = length.unwrap_or(1) - 1;
-    Ok(gathered.into_iter().map(|(kind, of)| (kind, of.finish(layers))).collect())
+    Ok(gathered
+        .into_iter()
+        .map(|(kind, of)| (kind, of.finish(layers)))
+        .collect())
 }
 
 fn check_dropped(record: &LensRecord, language: Language) -> Result<(), String> {
     if language == Language::En {
-        return Err(format!("item {} is dropped, in English itself", record.item));
+        return Err(format!(
+            "item {} is dropped, in English itself",
+            record.item
+        ));
     }
     match curves_of(record).iter().all(|curve| curve.is_empty()) {
         true => Ok(()),
@@ -136,7 +169,10 @@ fn check(record: &LensRecord) -> Result<(), String> {
     let length = curves[0].len();
     if curves.iter().any(|curve| curve.len() != length) || length < 2 {
         let lengths: Vec<String> = curves.iter().map(|curve| curve.len().to_string()).collect();
-        return Err(format!("item {item} has curves of {} values; each has one a layer", lengths.join(", ")));
+        return Err(format!(
+            "item {item} has curves of {} values; each has one a layer",
+            lengths.join(", ")
+        ));
     }
     for layer in 0..length {
         check_layer(curves.map(|curve| f64::from(curve[layer])))
@@ -147,12 +183,19 @@ fn check(record: &LensRecord) -> Result<(), String> {
 
 /// The five curves at one layer.
 fn check_layer(at: [f64; 5]) -> Result<(), String> {
-    check_within(0.0, 1.0 + SLACK, &[0, 1, 2, 3].map(|curve| (CURVES[curve], at[curve])))?;
+    check_within(
+        0.0,
+        1.0 + SLACK,
+        &[0, 1, 2, 3].map(|curve| (CURVES[curve], at[curve])),
+    )?;
     check_within(0.0, 64.0, &[("entropy", at[4])])?;
     for (part, whole) in [(0, 2), (1, 3)] {
         if at[part] > at[whole] + SLACK {
             let [a, b] = [CURVES[part], CURVES[whole]];
-            return Err(format!("`{a}` is {}, more than `{b}`, {}", at[part], at[whole]));
+            return Err(format!(
+                "`{a}` is {}, more than `{b}`, {}",
+                at[part], at[whole]
+            ));
         }
     }
     Ok(())
@@ -164,7 +207,10 @@ impl Gathering {
         let length = curves[0].len();
         for (moments, curve) in self.curves.iter_mut().zip(curves) {
             moments.resize(length, Moments::default());
-            moments.iter_mut().zip(curve).for_each(|(moments, value)| moments.add(f64::from(*value)));
+            moments
+                .iter_mut()
+                .zip(curve)
+                .for_each(|(moments, value)| moments.add(f64::from(*value)));
         }
         self.lead.resize(length, Moments::default());
         for (moments, (english, own)) in self.lead.iter_mut().zip(curves[1].iter().zip(curves[0])) {
@@ -172,14 +218,24 @@ impl Gathering {
         }
         let sum: f64 = curves[1].iter().map(|value| f64::from(*value)).sum();
         let [right, all] = [curves[0][length - 1], curves[2][length - 1]].map(f64::from);
-        self.items.push(LensItem { item: record.item, area: sum / length as f64, share: right / all });
+        self.items.push(LensItem {
+            item: record.item,
+            area: sum / length as f64,
+            share: right / all,
+        });
     }
 
     fn finish(mut self, layers: usize) -> LensCurves {
         self.items.sort_by_key(|item| item.item);
-        let estimates = |moments: &[Moments]| moments.iter().map(Moments::estimate).collect::<Vec<_>>();
-        let [correct, correct_english, possible, possible_english, entropy] =
-            [0, 1, 2, 3, 4].map(|curve| estimates(&self.curves[curve]));
+        let estimates =
+            |moments: &[Moments]| moments.iter().map(Moments::estimate).collect::<Vec<_>>();
+        let [
+            correct,
+            correct_english,
+            possible,
+            possible_english,
+            entropy,
+        ] = [0, 1, 2, 3, 4].map(|curve| estimates(&self.curves[curve]));
         LensCurves {
             layers,
             kept: self.items.len(),
@@ -202,10 +258,13 @@ pub(super) fn read_tuned(path: &Path) -> Result<Vec<TunedLensRecord>, ReportErro
         if records.iter().any(|other| other.layer == record.layer) {
             return Err(format!("layer {} stands twice", record.layer));
         }
-        let numbers =
-            [("raw_kl", record.raw_kl), ("tuned_kl", record.tuned_kl)].map(|(name, number)| (name, Some(number)));
+        let numbers = [("raw_kl", record.raw_kl), ("tuned_kl", record.tuned_kl)]
+            .map(|(name, number)| (name, Some(number)));
         check_finite(&numbers)?;
-        check_finite(&[("gain_low", Some(record.gain_low)), ("gain_high", Some(record.gain_high))])?;
+        check_finite(&[
+            ("gain_low", Some(record.gain_low)),
+            ("gain_high", Some(record.gain_high)),
+        ])?;
         records.push(record);
         Ok(())
     })?;
@@ -220,11 +279,17 @@ mod tests {
     #[test]
     fn bands_are_196_standard_errors_and_one_item_has_none() {
         let mut moments = Moments::default();
-        [0.1, 0.4, 0.3, 0.6].into_iter().for_each(|value| moments.add(value));
+        [0.1, 0.4, 0.3, 0.6]
+            .into_iter()
+            .for_each(|value| moments.add(value));
         let estimate = moments.estimate();
         // numpy: mean 0.35, std(ddof=1) / 2 = 0.10408329997330663
         assert!((estimate.value - 0.35).abs() < 1e-15);
-        assert!((estimate.high - estimate.value - 1.959_963_984_540_054 * 0.104_083_299_973_306_63).abs() < 1e-15);
+        assert!(
+            (estimate.high - estimate.value - 1.959_963_984_540_054 * 0.104_083_299_973_306_63)
+                .abs()
+                < 1e-15
+        );
         let mut one = Moments::default();
         one.add(0.7);
         assert!(one.estimate().value == 0.7 && one.estimate().low.is_nan());

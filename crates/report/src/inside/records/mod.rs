@@ -1,4 +1,5 @@
-//! Reading `inside/` of a run folder: each file streamed, checked line by line and condensed to what is shown.
+//! Reading `inside/` of a run folder: each file streamed, checked line by line and condensed to
+//! what is shown.
 //!
 //! Never here: what the numbers mean; repairing a record.
 
@@ -16,7 +17,9 @@ use std::{
 use rayon::prelude::*;
 use schema::{
     Language,
-    inside::{InterventionRecord, LensKind, NeuronsRecord, Pooling, SilencingRecord, TunedLensRecord},
+    inside::{
+        InterventionRecord, LensKind, NeuronsRecord, Pooling, SilencingRecord, TunedLensRecord,
+    },
 };
 
 use file::Content;
@@ -54,29 +57,46 @@ pub(crate) struct ModelRecords {
 pub(crate) fn read(root: &Path, stale: &BTreeSet<PathBuf>) -> Result<InsideRecords, ReportError> {
     let mut files = Vec::new();
     for folder in list(root)?.into_iter().filter(|path| path.is_dir()) {
-        for path in list(&folder)?.into_iter().filter(|path| path.is_file() && !stale.contains(path)) {
+        for path in list(&folder)?
+            .into_iter()
+            .filter(|path| path.is_file() && !stale.contains(path))
+        {
             if let Some((task, kind)) = Kind::of_file(&path)? {
                 files.push((name_of(&folder), task, kind, path));
             }
         }
     }
-    // collected in the order of the files, so that the first broken one is named whatever thread met it
-    let contents: Vec<Result<Content, ReportError>> =
-        files.par_iter().map(|(_, _, kind, path)| kind.read(path)).collect();
+    // collected in the order of the files, so that the first broken one is named whatever
+    // thread met it
+    let contents: Vec<Result<Content, ReportError>> = files
+        .par_iter()
+        .map(|(_, _, kind, path)| kind.read(path))
+        .collect();
     let mut records = InsideRecords::new();
     let mut depths: BTreeMap<(String, String), Vec<(Depth, PathBuf)>> = BTreeMap::new();
     for ((model, task, kind, path), content) in files.into_iter().zip(contents) {
         let content = content?;
         if let Some(depth) = content.depth() {
-            depths.entry((task.clone(), model.clone())).or_default().push((depth, path));
+            depths
+                .entry((task.clone(), model.clone()))
+                .or_default()
+                .push((depth, path));
         } else {
             continue; // a file without a record
         }
-        records.entry(task).or_default().entry(model).or_default().add(kind, content);
+        records
+            .entry(task)
+            .or_default()
+            .entry(model)
+            .or_default()
+            .add(kind, content);
     }
     for ((task, model), depths) in depths {
         let (layers, source) = agree(&depths)?;
-        if let Some(of) = records.get_mut(&task).and_then(|models| models.get_mut(&model)) {
+        if let Some(of) = records
+            .get_mut(&task)
+            .and_then(|models| models.get_mut(&model))
+        {
             of.layers = layers;
             of.source = source;
         }
@@ -103,9 +123,13 @@ impl Depth {
 
 /// L, and the file that tells it.
 fn agree(depths: &[(Depth, PathBuf)]) -> Result<(usize, PathBuf), ReportError> {
-    let exact = depths.iter().find(|(depth, _)| matches!(depth, Depth::Exactly(_)));
+    let exact = depths
+        .iter()
+        .find(|(depth, _)| matches!(depth, Depth::Exactly(_)));
     let deepest = depths.iter().max_by_key(|(depth, _)| depth.number());
-    let Some((chosen, source)) = exact.or(deepest) else { return Ok((0, PathBuf::new())) };
+    let Some((chosen, source)) = exact.or(deepest) else {
+        return Ok((0, PathBuf::new()));
+    };
     let layers = chosen.number();
     let contradicts = |depth: Depth| match depth {
         Depth::Exactly(number) => number != layers,
@@ -146,16 +170,33 @@ impl ModelRecords {
 
     /// Kinds and their languages or poolings, in words, to compare two models by.
     pub(crate) fn inventory(&self) -> BTreeSet<String> {
-        let mut found: BTreeSet<String> = self.lens.keys().map(|language| format!("lens in {language}")).collect();
-        found.extend(self.maps.keys().map(|pooling| format!("components with pooling {pooling}")));
-        found.extend(self.pairs.keys().map(|pooling| format!("measures of pairs with pooling {pooling}")));
+        let mut found: BTreeSet<String> = self
+            .lens
+            .keys()
+            .map(|language| format!("lens in {language}"))
+            .collect();
+        found.extend(
+            self.maps
+                .keys()
+                .map(|pooling| format!("components with pooling {pooling}")),
+        );
+        found.extend(
+            self.pairs
+                .keys()
+                .map(|pooling| format!("measures of pairs with pooling {pooling}")),
+        );
         let kinds = [
             ("tuned lens", !self.tuned_lens.is_empty()),
             ("neurons", self.neurons.is_some()),
             ("silencing", !self.silencing.is_empty()),
             ("patching", !self.interventions.is_empty()),
         ];
-        found.extend(kinds.into_iter().filter(|(_, is_there)| *is_there).map(|(kind, _)| kind.to_owned()));
+        found.extend(
+            kinds
+                .into_iter()
+                .filter(|(_, is_there)| *is_there)
+                .map(|(kind, _)| kind.to_owned()),
+        );
         found
     }
 }
@@ -166,13 +207,24 @@ mod tests {
 
     #[test]
     fn files_agree_on_the_number_of_layers() {
-        let depths =
-            |all: &[Depth]| all.iter().enumerate().map(|(n, d)| (*d, format!("f{n}").into())).collect::<Vec<_>>();
-        let agreed = |all: &[Depth]| agree(&depths(all)).map(|(layers, _)| layers).map_err(|error| error.to_string());
+        let depths = |all: &[Depth]| {
+            all.iter()
+                .enumerate()
+                .map(|(n, d)| (*d, format!("f{n}").into()))
+                .collect::<Vec<_>>()
+        };
+        let agreed = |all: &[Depth]| {
+            agree(&depths(all))
+                .map(|(layers, _)| layers)
+                .map_err(|error| error.to_string())
+        };
         assert_eq!(agreed(&[Depth::AtLeast(29), Depth::Exactly(30)]), Ok(30));
         assert_eq!(agreed(&[Depth::AtLeast(29), Depth::AtLeast(30)]), Ok(30));
         let error = "f0 and f1 cannot be compared: one has 30 layers and the other 31; evaluate both in the same way";
-        assert_eq!(agreed(&[Depth::Exactly(30), Depth::AtLeast(31)]), Err(error.to_owned()));
+        assert_eq!(
+            agreed(&[Depth::Exactly(30), Depth::AtLeast(31)]),
+            Err(error.to_owned())
+        );
         assert!(agreed(&[Depth::Exactly(30), Depth::Exactly(29)]).is_err());
     }
 }

@@ -13,19 +13,28 @@ use schema::disk::DiskError;
 /// Reads `neurons.<task>.json`.
 pub(super) fn read(path: &Path) -> Result<NeuronsRecord, ReportError> {
     let bytes = std::fs::read(path).map_err(DiskError::at("read", path))?;
-    let record: NeuronsRecord = serde_json::from_slice(&bytes).map_err(|problem| ReportError::BadLine {
-        path: path.to_owned(),
-        line: problem.line(),
-        problem,
-    })?;
+    let record: NeuronsRecord =
+        serde_json::from_slice(&bytes).map_err(|problem| ReportError::BadLine {
+            path: path.to_owned(),
+            line: problem.line(),
+            problem,
+        })?;
     match check(&record) {
-        Err(problem) => Err(ReportError::BadRecord { path: path.to_owned(), line: 1, problem }),
+        Err(problem) => Err(ReportError::BadRecord {
+            path: path.to_owned(),
+            line: 1,
+            problem,
+        }),
         Ok(()) => Ok(record),
     }
 }
 
 fn check(record: &NeuronsRecord) -> Result<(), String> {
-    check_within(0.0, 1.0, &[("share", record.share), ("threshold", record.threshold)])?;
+    check_within(
+        0.0,
+        1.0,
+        &[("share", record.share), ("threshold", record.threshold)],
+    )?;
     for (place, layer) in record.layers.iter().enumerate() {
         let of = |problem: String| format!("block {}: {problem}", layer.layer);
         if layer.layer != place + 1 {
@@ -33,14 +42,24 @@ fn check(record: &NeuronsRecord) -> Result<(), String> {
         }
         let classes = layer.specific + layer.related + layer.general + layer.inactive;
         if classes != layer.neurons {
-            return Err(of(format!("its classes hold {classes} neurons of {}", layer.neurons)));
+            return Err(of(format!(
+                "its classes hold {classes} neurons of {}",
+                layer.neurons
+            )));
         }
         check_within(0.0, 64.0, &[("mean_entropy", layer.mean_entropy)]).map_err(of)?;
     }
     for (language, neurons) in &record.selected {
-        let counted: usize = record.layers.iter().filter_map(|layer| layer.selected.get(language)).sum();
+        let counted: usize = record
+            .layers
+            .iter()
+            .filter_map(|layer| layer.selected.get(language))
+            .sum();
         if counted != neurons.len() {
-            return Err(format!("`{language}` has {} neurons, but its blocks count {counted}", neurons.len()));
+            return Err(format!(
+                "`{language}` has {} neurons, but its blocks count {counted}",
+                neurons.len()
+            ));
         }
     }
     for overlap in &record.overlap {
