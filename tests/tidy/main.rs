@@ -2,14 +2,20 @@
 //! headers, sizes, printing, machine paths, and that the documents name what exists.
 //!
 //! Standard library only, so that it also runs alone, in the repository's root:
-//! `rustc --test --edition 2024 tests/tidy.rs -o target/tidy && target/tidy`.
+//! `rustc --test --edition 2024 tests/tidy/main.rs -o target/tidy && target/tidy`.
 //! Never here: what rustc, clippy or rustfmt check already.
+
+mod imports;
+mod lexer;
+mod shape;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
+
+use lexer::{blank_tests, mask};
 
 /// The crates in the order of the data flow, each with the project's crates that it may import.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -59,10 +65,6 @@ const DOCUMENTS: &[&str] = &[
     "docs/paper.md",
     "docs/tasks.md",
 ];
-const FILE_LINES: usize = 400;
-/// STYLE.md says about 40; this is where it ends without a `// long: reason` above the
-/// function.
-const FUNCTION_LINES: usize = 60;
 const TEST_COMMAND: &str = "cargo test --workspace";
 
 // The rules.
@@ -247,44 +249,6 @@ fn ci_runs_the_test_command_of_the_readme() {
 }
 
 #[test]
-fn files_open_with_a_header() {
-    let without = sources()
-        .into_iter()
-        .filter(|source| file_name(&source.path) != "tests.rs" && !source.text.starts_with("//!"));
-    refuse(
-        "Every file says first what it is (`//!`)",
-        without
-            .map(|source| source.at(0, "no `//!` header"))
-            .collect(),
-    );
-}
-
-#[test]
-fn files_and_functions_are_short() {
-    let mut offenders = Vec::new();
-    for source in sources().iter().filter(|source| !source.is_test()) {
-        let code = without_tests(&source.code);
-        let lines = source.text.lines().count()
-            - (source.code.matches('\n').count() - code.matches('\n').count());
-        if lines > FILE_LINES {
-            offenders.push(source.at(
-                0,
-                &format!("{lines} lines without tests; at most {FILE_LINES}"),
-            ));
-        }
-        for (name, first, length) in functions(&blank_tests(&source.code)) {
-            if length > FUNCTION_LINES && !has_reason(&source.text, first) {
-                let message = format!(
-                    "fn {name} has {length} lines; at most {FUNCTION_LINES}, or `// long: reason` above it"
-                );
-                offenders.push(source.at(first, &message));
-            }
-        }
-    }
-    refuse("A file or function that is too long is two", offenders);
-}
-
-#[test]
 fn only_the_program_prints() {
     const MACROS: &[&str] = &["println!", "print!", "eprintln!", "eprint!"];
     let mut offenders = Vec::new();
@@ -364,6 +328,33 @@ impl Source {
             .iter()
             .any(|part| FOLDERS.iter().any(|folder| part == *folder));
         in_folder || file_name(&self.path) == "tests.rs"
+    }
+
+    /// The crate that the file belongs to; `root` is the program.
+    fn package(&self) -> String {
+        let mut parts = self.path.iter().map(|part| part.to_string_lossy());
+        match parts.next().as_deref() {
+            Some("crates") => parts.next().unwrap_or_default().into_owned(),
+            _ => "root".to_owned(),
+        }
+    }
+
+    /// The file's module in its crate, empty for `lib.rs` and `main.rs`; `None` outside of `src`.
+    fn module(&self) -> Option<Vec<String>> {
+        let parts: Vec<String> = self
+            .path
+            .iter()
+            .map(|part| part.to_string_lossy().trim_end_matches(".rs").to_owned())
+            .collect();
+        let src = parts.iter().position(|part| part == "src")?;
+        let mut module = parts[src + 1..].to_vec();
+        if module.len() == 1 && matches!(module[0].as_str(), "lib" | "main") {
+            module.clear();
+        }
+        if module.last().is_some_and(|part| part == "mod") {
+            module.pop();
+        }
+        Some(module)
     }
 
     /// An offender; `line` counts from 0.
@@ -581,191 +572,7 @@ fn names_in(layer: &str) -> BTreeSet<String> {
     names
 }
 
-/// Rust source with comments, strings and character literals blanked; every line keeps its
-/// number.
-fn mask(source: &str) -> String {
-    let chars: Vec<char> = source.chars().collect();
-    let mut masked = String::with_capacity(source.len());
-    let mut at = 0;
-    while at < chars.len() {
-        let end = literal_end(&chars, at).min(chars.len());
-        let is_code = end == at;
-        let end = end.max(at + 1);
-        masked.extend(
-            chars[at..end]
-                .iter()
-                .map(|&c| if is_code || c == '\n' { c } else { ' ' }),
-        );
-        at = end;
-    }
-    masked
-}
-
-/// Where the comment or literal that starts at `at` ends; `at` itself if none starts there.
-fn literal_end(chars: &[char], at: usize) -> usize {
-    let next = |ahead: usize| chars.get(at + ahead).copied().unwrap_or('\0');
-    match (chars[at], next(1)) {
-        ('/', '/') => (at..chars.len())
-            .find(|&i| chars[i] == '\n')
-            .unwrap_or(chars.len()),
-        ('/', '*') => block_comment_end(chars, at),
-        ('"', _) => quoted_end(chars, at + 1, '"'),
-        ('r', '#' | '"') => raw_string_end(chars, at),
-        ('\'', '\\') => quoted_end(chars, at + 1, '\''),
-        ('\'', _) if next(2) == '\'' => at + 3,
-        _ => at, // a lifetime among them
-    }
-}
-
-fn quoted_end(chars: &[char], mut at: usize, quote: char) -> usize {
-    while at < chars.len() && chars[at] != quote {
-        at += if chars[at] == '\\' { 2 } else { 1 };
-    }
-    at + 1
-}
-
-fn raw_string_end(chars: &[char], at: usize) -> usize {
-    let hashes = chars[at + 1..].iter().take_while(|&&c| c == '#').count();
-    let start = at + 1 + hashes;
-    if chars.get(start) != Some(&'"') {
-        return at; // a raw identifier
-    }
-    let closes = |&i: &usize| {
-        chars[i] == '"'
-            && chars[i + 1..]
-                .iter()
-                .take(hashes)
-                .filter(|&&c| c == '#')
-                .count()
-                == hashes
-    };
-    (start + 1..chars.len()).find(closes).unwrap_or(chars.len()) + 1 + hashes
-}
-
-fn block_comment_end(chars: &[char], mut at: usize) -> usize {
-    let mut depth = 0;
-    while at < chars.len() {
-        match (chars[at], chars.get(at + 1)) {
-            ('/', Some('*')) => (depth, at) = (depth + 1, at + 2),
-            ('*', Some('/')) => (depth, at) = (depth - 1, at + 2),
-            _ => at += 1,
-        }
-        if depth == 0 {
-            break;
-        }
-    }
-    at
-}
-
-/// Where the item that starts at `from` ends: after its closing brace or its semicolon.
-fn item_end(code: &str, from: usize) -> usize {
-    let mut depth = 0;
-    for (at, c) in code[from..].char_indices() {
-        match c {
-            '{' | '(' | '[' => depth += 1,
-            '}' | ')' | ']' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 && (c == '}' || c == ';') {
-            return from + at + 1;
-        }
-    }
-    code.len()
-}
-
-/// Byte ranges of the items under `#[cfg(test)]`.
-fn test_items(code: &str) -> Vec<std::ops::Range<usize>> {
-    let starts = code
-        .match_indices("#[cfg(test)]")
-        .chain(code.match_indices("#[cfg(all(test"));
-    starts.map(|(at, _)| at..item_end(code, at)).collect()
-}
-
-/// The code with test items as empty lines.
-fn blank_tests(code: &str) -> String {
-    let items = test_items(code);
-    let is_test = |at: usize| items.iter().any(|item| item.contains(&at));
-    code.char_indices()
-        .map(|(at, c)| if c != '\n' && is_test(at) { ' ' } else { c })
-        .collect()
-}
-
-/// The code with test items, and their lines, taken out.
-fn without_tests(code: &str) -> String {
-    let items = test_items(code);
-    code.char_indices()
-        .filter(|(at, _)| !items.iter().any(|item| item.contains(at)))
-        .map(|(_, c)| c)
-        .collect()
-}
-
-/// Name, first line (from 0) and number of lines of every function.
-fn functions(code: &str) -> Vec<(String, usize, usize)> {
-    let starts_word = |at: usize| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
-    let line = |at: usize| code[..at].matches('\n').count();
-    let mut found = Vec::new();
-    for (at, _) in code.match_indices("fn ").filter(|&(at, _)| starts_word(at)) {
-        let name: String = code[at + 3..]
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect();
-        if !name.is_empty() {
-            let (first, last) = (line(at), line(item_end(code, at)));
-            found.push((name, first, last - first + 1));
-        }
-    }
-    found
-}
-
-/// Whether the line before the function, attributes aside, gives a reason for its length.
-fn has_reason(text: &str, first: usize) -> bool {
-    let above: Vec<&str> = text.lines().take(first).map(str::trim).collect();
-    let before = above.iter().rev().find(|line| !line.starts_with("#["));
-    before
-        .and_then(|line| line.strip_prefix("// long:"))
-        .is_some_and(|reason| !reason.trim().is_empty())
-}
-
 // The checker checked.
-
-#[test]
-fn literals_and_comments_are_blanked() {
-    let check = |source: &str, expected: &str| assert_eq!(mask(source), expected, "{source}");
-    check(r#"a("}\"{", b)"#, r#"a(      , b)"#);
-    check(
-        "let c = '{'; let d = '\\''; fn f<'a>(x: &'a str)",
-        "let c =    ; let d =     ; fn f<'a>(x: &'a str)",
-    );
-    check(
-        "a // {\nb /* { /* } */ { */ c",
-        &format!("a     \nb {} c", " ".repeat("/* { /* } */ { */".len())),
-    );
-    check(
-        "r#\"} \"{\"# + r\"{\" + r#type",
-        "          +      + r#type",
-    );
-}
-
-#[test]
-fn functions_are_measured() {
-    let code = mask(
-        "impl A {\n    fn one(x: [u8; 2]) -> &'static str {\n        \"}\"\n    }\n}\ntrait B {\n    fn two();\n}\n",
-    );
-    assert_eq!(
-        functions(&code),
-        [("one".to_owned(), 1, 3), ("two".to_owned(), 6, 1)]
-    );
-    let tests = mask("fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\nfn c() {}\n");
-    assert_eq!(
-        functions(&blank_tests(&tests)),
-        [("a".to_owned(), 0, 1), ("c".to_owned(), 5, 1)]
-    );
-    assert_eq!(without_tests(&tests), "fn a() {}\n\nfn c() {}\n");
-    assert!(
-        has_reason("// long: one table\n#[inline]\nfn a() {", 2)
-            && !has_reason("// long:\nfn a() {", 1)
-    );
-}
 
 #[test]
 fn manifests_are_read() {
