@@ -15,7 +15,7 @@ use data::{
     },
     prompt, tasks, testset,
 };
-use report::LocatedRecord;
+use compare::LocatedRecord;
 use schema::{
     AnswerRecord, FewShot, LabelSet, Language, Provenance, Recipe, Task,
     record::{AnswersMeta, meta_path},
@@ -235,7 +235,7 @@ fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Eval
     let sets: Vec<FewShot> = recipe.eval.exemplar_sets(task);
     let first = (recipe.eval.labels.first().copied(), sets.first());
     let group = name_group(task, &provenance, first);
-    let records = report::read_answers(file)?
+    let records = compare::read_answers(file)?
         .into_iter()
         .map(|(.., record)| record)
         .collect();
@@ -301,7 +301,7 @@ pub(crate) fn compare(a: &Path, b: &Path) -> Result<()> {
         Ok(if format::samples::is_lm_eval(path)? {
             None
         } else {
-            Some(report::read_answers(path)?)
+            Some(compare::read_answers(path)?)
         })
     };
     let (of_a, of_b) = (ours(a)?, ours(b)?);
@@ -339,7 +339,8 @@ pub(crate) fn compare(a: &Path, b: &Path) -> Result<()> {
         before.retain(|(.., record)| record.task == task);
         after.retain(|(.., record)| record.task == task);
     }
-    result(&report::compare((a, before), (b, after))?.render_text());
+    let compared = compare::compare((a, before), (b, after))?;
+    result(&report::comparison_text(&compared));
     Ok(())
 }
 

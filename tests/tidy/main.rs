@@ -31,7 +31,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         "analyse",
         &["schema", "hub", "data", "model", "train", "eval"],
     ),
-    ("report", &["schema"]),
+    ("compare", &["schema"]),
+    ("report", &["schema", "compare"]),
 ];
 
 /// Crates of others that only some of ours may import; `root` is the program.
