@@ -1,7 +1,7 @@
 //! `data build`: the pairs that a recipe's adapters would be trained on, as a folder that
 //! LLaMA-Factory reads, with a record of where they are from. Nothing in it tells when or where
 //! it was built: the same recipe and data give the same bytes. Never here: how pairs are drawn
-//! (`data::pairs`), what the rows look like (`data::llama_factory`).
+//! (`data::pairs`), what the rows look like (`import::llama_factory`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,10 +14,12 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use data::{
-    Draw, Pair,
-    llama_factory::{self, Format},
-    overlap,
+    Draw, Pair, overlap,
     pairs::{self, Origin},
+};
+use import::llama_factory::{
+    DATASET_INFO,
+    write::{self as rows, Format},
 };
 use schema::{
     Recipe,
@@ -34,7 +36,6 @@ use crate::{
 
 /// What the folder holds beside the rows.
 const RECORD: &str = "build.json";
-const INFO: &str = "dataset_info.json";
 
 /// `data build`
 #[derive(Args)]
@@ -71,8 +72,8 @@ pub(super) fn run(args: &BuildArgs) -> Result<ExitCode> {
     });
     write_whole(&args.out.join(RECORD), format!("{record:#}\n").as_bytes())?;
     write_whole(
-        &args.out.join(INFO),
-        llama_factory::render_info(&files, args.format).as_bytes(),
+        &args.out.join(DATASET_INFO),
+        rows::render_info(&files, args.format).as_bytes(),
     )?;
     let written: BTreeSet<&str> = files.iter().map(|(_, file)| file.as_str()).collect();
     for old in stale.iter().filter(|old| !written.contains(old.as_str())) {
@@ -107,10 +108,7 @@ fn build(
         let name = format!("{}.{part}", plan.name);
         let file = format!("{name}.json");
         let path = args.out.join(&file);
-        write_whole(
-            &path,
-            llama_factory::render_rows(pairs, args.format).as_bytes(),
-        )?;
+        write_whole(&path, rows::render_rows(pairs, args.format).as_bytes())?;
         let written = json!({"file": file, "sha256": hub::hash_file(&path)?, "pairs": pairs.len()});
         files.push((name, file));
         Ok(written)
@@ -213,7 +211,7 @@ fn read_stale(out: &Path) -> Result<Vec<String>> {
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            if out.join(INFO).exists() {
+            if out.join(DATASET_INFO).exists() {
                 bail!(
                     "{} holds data sets that were not built here; give another folder with --out",
                     out.display()

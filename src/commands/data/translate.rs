@@ -12,11 +12,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use data::{
-    tasks,
-    texts::{self, Layout, Texts},
-};
+use data::tasks;
 use hub::Cache as ModelCache;
+use import::texts::{self, Layout, Texts};
 use schema::{Language, Task};
 use translate::{
     Cache, Engine,
