@@ -8,6 +8,7 @@ pub mod error;
 #[cfg(test)]
 mod fixtures;
 pub mod geometry;
+mod joined;
 pub mod lens;
 pub mod neurons;
 pub mod patching;
@@ -19,3 +20,4 @@ pub mod tuned_lens;
 pub use asked::Asked;
 pub use capture::{Chosen, Kind, Prompts, States, capture_language, capture_rows, encode};
 pub use error::AnalyseError;
+pub use joined::JoinedStates;

@@ -18,14 +18,16 @@ const PROGRAM: u64 = 90_000_000;
 
 /// The largest micro-batch of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rows {
-    pub(crate) tokens: usize,
-    pub(crate) learnt: usize,
+pub struct MicroBatch {
+    /// Tokens run at once.
+    pub tokens: usize,
+    /// Those of them with a loss.
+    pub learnt: usize,
 }
 
-impl Rows {
+impl MicroBatch {
     /// Where the data is not there yet: a whole budget, half of it targets.
-    pub(crate) fn of_budget(recipe: &TrainRecipe) -> Self {
+    pub fn of_budget(recipe: &TrainRecipe) -> Self {
         Self {
             tokens: recipe.micro_batch_tokens,
             learnt: recipe.micro_batch_tokens.div_ceil(2),
@@ -34,7 +36,7 @@ impl Rows {
 
     /// Of examples: as many of the longest as a batch has, as far as the budget goes; one at
     /// least.
-    pub(crate) fn of_examples(recipe: &TrainRecipe, examples: &[Example]) -> Self {
+    pub fn of_examples(recipe: &TrainRecipe, examples: &[Example]) -> Self {
         let mut lengths: Vec<usize> = examples.iter().map(|e| e.len().saturating_sub(1)).collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         let batch: usize = lengths.iter().take(recipe.batch_size).sum();
@@ -52,16 +54,16 @@ impl Rows {
 }
 
 /// Bytes of the model alone.
-pub(crate) fn weight_bytes(shape: &Shape, precision: Precision) -> u64 {
+pub fn weight_bytes(shape: &Shape, precision: Precision) -> u64 {
     Estimate::evaluation(shape, precision, 0, 0).weights
 }
 
 /// Bytes of the whole program while it trains.
-pub(crate) fn training_bytes(
+pub fn training_bytes(
     shape: &Shape,
     precision: Precision,
     recipe: &TrainRecipe,
-    rows: Rows,
+    rows: MicroBatch,
     on: bool,
 ) -> u64 {
     let work = Training {
@@ -83,7 +85,7 @@ pub(crate) fn training_bytes(
 
 /// Bytes of the whole program while it evaluates; the shared prefix is taken to be as long as a
 /// batch.
-pub(crate) fn evaluation_bytes(shape: &Shape, precision: Precision, tokens: usize) -> u64 {
+pub fn evaluation_bytes(shape: &Shape, precision: Precision, tokens: usize) -> u64 {
     resident(&Estimate::evaluation(shape, precision, tokens, tokens))
 }
 
@@ -96,24 +98,25 @@ fn resident(estimate: &Estimate) -> u64 {
 
 /// Whether blocks keep only their input, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Decision {
+pub struct CheckpointingDecision {
     /// Whether they do.
-    pub(crate) on: bool,
-    /// Estimated bytes if they do not, and if they do.
-    pub(crate) without: u64,
-    pub(crate) with: u64,
+    pub on: bool,
+    /// Estimated bytes if they do not.
+    pub without: u64,
+    /// Estimated bytes if they do.
+    pub with: u64,
     /// What this process may hold; `None` where nobody knows.
-    pub(crate) room: Option<u64>,
+    pub room: Option<u64>,
 }
 
-impl Decision {
+impl CheckpointingDecision {
     /// As the recipe says; by the estimate where it leaves it open, and off where the room is
     /// not known.
-    pub(crate) fn new(
+    pub fn new(
         shape: &Shape,
         precision: Precision,
         recipe: &TrainRecipe,
-        rows: Rows,
+        rows: MicroBatch,
         room: Option<u64>,
     ) -> Self {
         let bytes = |on| training_bytes(shape, precision, recipe, rows, on);
@@ -132,13 +135,13 @@ impl Decision {
     }
 
     /// Whether not even the chosen way fits.
-    pub(crate) fn is_too_large(&self) -> bool {
+    pub fn is_too_large(&self) -> bool {
         let chosen = if self.on { self.with } else { self.without };
         self.room.is_some_and(|room| chosen > room)
     }
 
     /// `1.9 GB without activation checkpointing, 1.1 GB with it, 22.0 GB available`
-    pub(crate) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         let room = self
             .room
             .map_or("what is available is not known".to_owned(), |r| {
@@ -149,8 +152,17 @@ impl Decision {
     }
 }
 
+/// `75.2 s`, `12 min 05 s`
+pub fn seconds(seconds: f64) -> String {
+    if seconds < 100.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{} min {:02} s", seconds as u64 / 60, seconds as u64 % 60)
+    }
+}
+
 /// `0.54 GB`, `13.5 GB`
-pub(crate) fn gigabytes(bytes: u64) -> String {
+pub fn gigabytes(bytes: u64) -> String {
     let gigabytes = bytes as f64 / 1e9;
     if gigabytes < 9.995 {
         format!("{gigabytes:.2} GB")
@@ -180,8 +192,8 @@ mod tests {
     #[test]
     fn auto_is_on_where_the_estimate_exceeds_the_room() {
         let decide = |word, room| {
-            let rows = Rows::of_budget(&recipe(word));
-            Decision::new(&shape(), Precision::F32, &recipe(word), rows, room)
+            let rows = MicroBatch::of_budget(&recipe(word));
+            CheckpointingDecision::new(&shape(), Precision::F32, &recipe(word), rows, room)
         };
         let known = decide(ActivationCheckpointing::Auto, Some(0));
         assert!(known.with < known.without && known.on && known.is_too_large());
@@ -210,26 +222,26 @@ mod tests {
                 micro_batch_tokens: budget,
                 ..recipe(ActivationCheckpointing::Auto)
             };
-            Rows::of_examples(&recipe, &examples)
+            MicroBatch::of_examples(&recipe, &examples)
         };
         // 32 of the 68 tokens are targets.
         assert_eq!(
             rows(1000),
-            Rows {
+            MicroBatch {
                 tokens: 50,
                 learnt: 24
             }
         );
         assert_eq!(
             rows(40),
-            Rows {
+            MicroBatch {
                 tokens: 40,
                 learnt: 19
             }
         );
         assert_eq!(
             rows(10),
-            Rows {
+            MicroBatch {
                 tokens: 30,
                 learnt: 15
             }

@@ -1,21 +1,20 @@
 //! How many tokens a recipe runs through the model, for `check`'s rough estimate of time. Never
 //! here: what a token costs (`model::work`).
 
-use anyhow::Result;
 use data::{Draw, Tokenizer, example, pairs, tasks, testset};
 use eval::{Ask, Count};
 use hub::catalogue::Shape;
 use model::work;
 use schema::{Language, Recipe, recipe::TrainRecipe, task::ActivationCheckpointing};
 
-use crate::progress::seconds;
+use crate::{error::Result, estimate::seconds};
 
 /// Languages that are counted; the others are taken to be like them.
 const SAMPLE: usize = 4;
 
 /// Tokens of one adapter's training and of one model's evaluation.
 #[derive(Debug, PartialEq)]
-pub(super) struct Tokens {
+pub struct Tokens {
     train: Option<TrainTokens>,
     eval: Count,
 }
@@ -30,7 +29,7 @@ struct TrainTokens {
 
 impl Tokens {
     /// Reads the data of the first adapter and of some languages.
-    pub(super) fn count(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Self> {
+    pub fn count(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Self> {
         let train = match &recipe.train {
             Some(train) => Some(count_training(recipe, train, tokenizer)?),
             None => None,
@@ -42,7 +41,7 @@ impl Tokens {
     }
 
     /// Lines with times at `speed` operations a second.
-    pub(super) fn describe(&self, recipe: &Recipe, shape: &Shape, speed: f64) -> Vec<String> {
+    pub fn describe(&self, recipe: &Recipe, shape: &Shape, speed: f64) -> Vec<String> {
         let time = |operations: u64| seconds(operations as f64 / speed);
         let mut lines = Vec::new();
         if let (Some(tokens), Some(train)) = (&self.train, &recipe.train) {

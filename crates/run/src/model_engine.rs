@@ -4,58 +4,80 @@
 
 use std::{
     cell::Cell,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
-use anyhow::{Result, bail};
-use model::adapter::peft;
+use schema::{Language, task::Precision};
 use translate::{Engine, Failure, Limits, facts};
 
-use super::args::TranslateArgs;
-use crate::{manifest, progress, session::Session};
+use crate::{
+    RunError, error::Result, facts::adapter_files, manifest::hash, session::Session, watch::Watch,
+};
+
+/// Which model translates, and how.
+pub struct ModelEngineSettings<'a> {
+    /// Catalogue name, folder, .gguf file or hub id.
+    pub model: &'a str,
+    /// A PEFT folder.
+    pub adapter: Option<&'a Path>,
+    /// The number format of the weights.
+    pub dtype: Precision,
+    /// `auto`, `cpu`, `cuda`, `cuda:N` or `metal`.
+    pub device: &'a str,
+    /// Most tokens made for a line.
+    pub max_new_tokens: usize,
+    /// Language of the lines.
+    pub from: Language,
+    /// Language wanted.
+    pub to: Language,
+    /// Whether to stop, asked after each token.
+    pub stop: fn() -> bool,
+}
 
 /// A model as an engine. Its weights are loaded when the first line is asked for.
-pub(super) struct ModelEngine {
+pub struct ModelEngine {
     identity: String,
     limits: Limits,
     instruction: String,
     most_tokens: usize,
     adapter: Option<PathBuf>,
+    stop: fn() -> bool,
     session: Mutex<Session>,
 }
 
 impl ModelEngine {
     /// Finds the model's files.
-    pub(super) fn open(args: &TranslateArgs) -> Result<Self> {
-        check_flags(args)?;
-        let Some(name) = &args.service.model else {
-            bail!("engine model: name the model with --model")
-        };
-        let session = Session::open(name, args.local.dtype, &args.local.device.device)?;
-        let instruction = data::pairs::instruct(args.from, args.to);
+    ///
+    /// # Errors
+    /// There is no such model, adapter or device.
+    pub fn open(settings: &ModelEngineSettings<'_>, watch: &mut dyn Watch) -> Result<Self> {
+        let &ModelEngineSettings {
+            model,
+            adapter,
+            dtype,
+            device,
+            max_new_tokens,
+            from,
+            to,
+            stop,
+        } = settings;
+        let session = Session::open(model, dtype, device, watch)?;
+        let instruction = data::pairs::instruct(from, to);
         let mut parts = vec![hub::fingerprint(&session.model.files)?, instruction.clone()];
-        parts.extend([
-            args.local.dtype.to_string(),
-            args.local.max_new_tokens.to_string(),
-        ]);
-        let files = |folder: &PathBuf| [folder.join(peft::WEIGHTS), folder.join(peft::CONFIG)];
-        for file in args.local.adapter.iter().flat_map(files) {
+        parts.extend([dtype.to_string(), max_new_tokens.to_string()]);
+        for file in adapter.into_iter().flat_map(adapter_files) {
             parts.push(hub::hash_file(&file)?);
         }
+        let name = &session.model.name;
         Ok(Self {
             // The name is for people; what decides the answers is in the hash.
-            identity: format!(
-                "model {} {} {}>{}",
-                session.model.name,
-                manifest::hash(&parts),
-                args.from,
-                args.to
-            ),
+            identity: format!("model {name} {} {from}>{to}", hash(&parts)),
             limits: facts("model")?.limits(),
             instruction,
-            most_tokens: args.local.max_new_tokens,
-            adapter: args.local.adapter.clone(),
+            most_tokens: max_new_tokens,
+            adapter: adapter.map(Path::to_owned),
+            stop,
             session: Mutex::new(session),
         })
     }
@@ -68,7 +90,7 @@ impl ModelEngine {
         let (has_begun, has_ended) = (Cell::new(false), Cell::new(false));
         let stop = |id| {
             has_ended.set(has_ended.get() || Some(id) == eos);
-            has_ended.get() || progress::interrupted()
+            has_ended.get() || (self.stop)()
         };
         // The template's answer is one line: what a model says after it belongs to another.
         let mut watch = |id| {
@@ -109,15 +131,14 @@ impl Engine for ModelEngine {
 
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, Failure> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let fail = |error: anyhow::Error| {
-            Failure::ends(
-                format!("{error:#}"),
-                "see `lingualign model show` for the model",
-            )
+        let fail = |error: RunError| {
+            Failure::ends(error.chain(), "see `lingualign model show` for the model")
         };
         let session = &mut *session;
         if !session.is_loaded() {
-            session.set_adapter(self.adapter.as_deref()).map_err(fail)?;
+            session
+                .attach_adapter(self.adapter.as_deref())
+                .map_err(fail)?;
         }
         let answer = |line: &&str| match self.answer(session, line).map_err(fail)? {
             Some(answer) => Ok(answer),
@@ -127,27 +148,5 @@ impl Engine for ModelEngine {
             ))),
         };
         lines.iter().map(answer).collect()
-    }
-}
-
-fn check_flags(args: &TranslateArgs) -> Result<()> {
-    if args.from == args.to {
-        bail!(
-            "engine model: from {0} to {0} there is nothing to translate",
-            args.from
-        );
-    }
-    let unused = [
-        (args.service.url.is_some(), "--url"),
-        (args.service.command.is_some(), "--command"),
-        (args.service.source_code.is_some(), "--source-code"),
-        (args.service.target_code.is_some(), "--target-code"),
-        (args.service.temperature.is_some(), "--temperature"),
-        (args.pace.lines_per_request.is_some(), "--lines-per-request"),
-        (args.pace.timeout.is_some(), "--timeout"),
-    ];
-    match unused.iter().find(|(is_given, _)| *is_given) {
-        Some((_, flag)) => bail!("engine model: {flag} means nothing to it; leave it out"),
-        None => Ok(()),
     }
 }

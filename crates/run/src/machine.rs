@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 /// Largest resident memory of this process so far, bytes; `None` where the system does not
 /// tell.
-pub(crate) fn peak_memory() -> Option<u64> {
+pub fn peak_memory() -> Option<u64> {
     kibibytes(&read("/proc/self/status")?, "VmHWM:")
 }
 
 /// Bytes that this process may hold in all: what it holds already and what is left, of the
 /// machine's memory and of every control group's limit around it. `None` where the system does
 /// not tell.
-pub(crate) fn memory_for_this_process() -> Option<u64> {
+pub fn memory_for_this_process() -> Option<u64> {
     let status = read("/proc/self/status")?;
     let own = kibibytes(&status, "RssAnon:").or_else(|| kibibytes(&status, "VmRSS:"))?;
     let machine = own + kibibytes(&read("/proc/meminfo")?, "MemAvailable:")?;

@@ -7,7 +7,6 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Result, bail};
 use data::{
     lm_eval::{
         self as format, Asked, Doc,
@@ -24,30 +23,40 @@ use schema::{
 };
 
 use crate::{
+    RunError,
+    error::{At, Result, bail},
     manifest::Manifest,
-    progress::{note, result},
+    watch::Watch,
 };
 
 /// The answers of one model in one language, and what they were made from.
-pub(crate) struct Evaluated {
-    pub(crate) task: &'static Task,
+pub struct HarnessAnswers {
+    /// The task.
+    pub task: &'static Task,
     /// Name of the group of the task's languages in lm-eval's files.
-    pub(crate) group: String,
-    pub(crate) provenance: Provenance,
-    pub(crate) records: Vec<AnswerRecord>,
+    pub group: String,
+    /// What they were made from.
+    pub provenance: Provenance,
+    /// The answers.
+    pub records: Vec<AnswerRecord>,
     /// Wall-clock time of asking, where it is known.
-    pub(crate) seconds: Option<f64>,
+    pub seconds: Option<f64>,
 }
 
 /// Writes the answers of every model into a folder of its own under `out`. `dir`: the data that
 /// was asked.
-pub(crate) fn write_all(out: &Path, dir: &Path, evaluated: &[Evaluated]) -> Result<()> {
+pub fn write_all(
+    out: &Path,
+    dir: &Path,
+    evaluated: &[HarnessAnswers],
+    watch: &mut dyn Watch,
+) -> Result<()> {
     let adapters: BTreeSet<Option<&String>> = evaluated
         .iter()
         .map(|one| one.provenance.adapter.as_ref())
         .collect();
     for adapter in adapters {
-        let of_model: Vec<&Evaluated> = evaluated
+        let of_model: Vec<&HarnessAnswers> = evaluated
             .iter()
             .filter(|one| one.provenance.adapter.as_ref() == adapter)
             .collect();
@@ -56,29 +65,33 @@ pub(crate) fn write_all(out: &Path, dir: &Path, evaluated: &[Evaluated]) -> Resu
             .map(|one| render(dir, one))
             .collect::<Result<Vec<_>>>()?;
         let files = format::results::write(out, &describe(&of_model)?, &answered)?;
-        files
-            .last()
-            .into_iter()
-            .for_each(|file| note(&format!("wrote {} and its samples", file.display())));
+        if let Some(file) = files.last() {
+            watch.note(&format!("wrote {} and its samples", file.display()));
+        }
     }
     Ok(())
 }
 
 /// Fails before the work is done where the folder could not be written.
-pub(crate) fn check_out(out: &Path) -> Result<()> {
-    crate::commands::check_out(&out.join("results.json"))
+pub fn check_out(out: &Path) -> Result<()> {
+    crate::output::check_out(&out.join("results.json"))
 }
 
 /// The questions of one language, all that are scored.
-pub(crate) struct Questions {
-    pub(crate) docs: Vec<Doc>,
+pub struct Questions {
+    /// The questions.
+    pub docs: Vec<Doc>,
     /// What the protocol repaired.
-    pub(crate) repairs: Vec<String>,
+    pub repairs: Vec<String>,
     prompts_sha256: String,
 }
 
 impl Questions {
-    pub(crate) fn render(dir: &Path, asked: &Asked<'_>, language: Language) -> Result<Self> {
+    /// Reads and renders them from the folder `dir`.
+    ///
+    /// # Errors
+    /// No such test set, or a broken one.
+    pub fn render(dir: &Path, asked: &Asked<'_>, language: Language) -> Result<Self> {
         let set = testset::load(dir, asked.task, language, asked.protocol)?;
         let rendered = prompt::render(asked.task, &set, asked.few_shot, asked.labels)?;
         let docs = format::docs(asked, &rendered, &eval::find_groups(&set.items));
@@ -91,8 +104,8 @@ impl Questions {
 }
 
 /// Renders the prompts of the answers again.
-fn render<'a>(dir: &Path, evaluated: &'a Evaluated) -> Result<Answered<'a>> {
-    let Evaluated {
+fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>> {
+    let HarnessAnswers {
         task,
         group,
         provenance,
@@ -100,7 +113,7 @@ fn render<'a>(dir: &Path, evaluated: &'a Evaluated) -> Result<Answered<'a>> {
         ..
     } = evaluated;
     let language = provenance.language;
-    let few_shot: FewShot = provenance.few_shot.parse().map_err(anyhow::Error::msg)?;
+    let few_shot: FewShot = provenance.few_shot.parse().map_err(RunError::Unfit)?;
     let asked = Asked {
         task,
         labels: provenance.labels,
@@ -135,8 +148,11 @@ fn render<'a>(dir: &Path, evaluated: &'a Evaluated) -> Result<Answered<'a>> {
     })
 }
 
-fn describe(of_model: &[&Evaluated]) -> Result<Run> {
-    let first = &of_model.first().context("no answers")?.provenance;
+fn describe(of_model: &[&HarnessAnswers]) -> Result<Run> {
+    let first = &of_model
+        .first()
+        .ok_or_else(|| RunError::Unfit("no answers".to_owned()))?
+        .provenance;
     let now = chrono::Utc::now();
     let seconds: Option<Vec<f64>> = of_model.iter().map(|one| one.seconds).collect();
     Ok(Run {
@@ -160,14 +176,19 @@ fn describe(of_model: &[&Evaluated]) -> Result<Run> {
 
 /// Writes the answers of a run folder that its recipe asks for. `data`: the recipe's data, if
 /// it stands elsewhere now.
-pub(crate) fn write_run(out: &Path, run: &RunFolder, data: Option<&Path>) -> Result<()> {
+pub fn write_run(
+    out: &Path,
+    run: &RunFolder,
+    data: Option<&Path>,
+    watch: &mut dyn Watch,
+) -> Result<()> {
     let path = run.manifest();
     let text = fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}, which names the data", path.display()))?;
+        .at(|| format!("cannot read {}, which names the data", path.display()))?;
     let manifest: Manifest =
-        serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        serde_json::from_str(&text).at(|| format!("{} is damaged", path.display()))?;
     for (language, facts) in &manifest.recipe.languages {
-        Language::add(language.code(), &facts.name, &facts.script).map_err(anyhow::Error::msg)?;
+        Language::add(language.code(), &facts.name, &facts.script).map_err(RunError::Unfit)?;
     }
     let mut evaluated = Vec::new();
     for stage in manifest
@@ -197,28 +218,32 @@ pub(crate) fn write_run(out: &Path, run: &RunFolder, data: Option<&Path>) -> Res
             run.root().display()
         );
     }
-    let place = |one: &Evaluated| (one.group.clone(), one.provenance.language);
+    let place = |one: &HarnessAnswers| (one.group.clone(), one.provenance.language);
     evaluated.sort_by_key(place);
-    write_all(out, data.unwrap_or(&manifest.recipe.data.dir), &evaluated)
+    write_all(
+        out,
+        data.unwrap_or(&manifest.recipe.data.dir),
+        &evaluated,
+        watch,
+    )
 }
 
 /// A file of answers of a run.
-fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Evaluated> {
+fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<HarnessAnswers> {
     let meta = meta_path(file);
-    let text =
-        fs::read_to_string(&meta).with_context(|| format!("cannot read {}", meta.display()))?;
+    let text = fs::read_to_string(&meta).at(|| format!("cannot read {}", meta.display()))?;
     let AnswersMeta {
         answers_sha256,
         evaluations,
     } = serde_json::from_str(&text)
-        .with_context(|| format!("{} is damaged; evaluate again", meta.display()))?;
-    let [provenance] = <[Provenance; 1]>::try_from(evaluations).map_err(|list| {
-        anyhow::anyhow!(
+        .at(|| format!("{} is damaged; evaluate again", meta.display()))?;
+    let [provenance] = evaluations.as_slice() else {
+        bail!(
             "{} is of {} evaluations, not of one",
             meta.display(),
-            list.len()
-        )
-    })?;
+            evaluations.len()
+        );
+    };
     if hub::hash_file(file)? != answers_sha256 {
         bail!(
             "{} is not the file that {} is of; evaluate again",
@@ -234,15 +259,15 @@ fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Eval
     let task = tasks::task(given.unwrap_or(&provenance.task))?;
     let sets: Vec<FewShot> = recipe.eval.exemplar_sets(task);
     let first = (recipe.eval.labels.first().copied(), sets.first());
-    let group = name_group(task, &provenance, first);
+    let group = name_group(task, provenance, first);
     let records = report::read_answers(file)?
         .into_iter()
         .map(|(.., record)| record)
         .collect();
-    Ok(Evaluated {
+    Ok(HarnessAnswers {
         task,
         group,
-        provenance,
+        provenance: provenance.clone(),
         records,
         seconds,
     })
@@ -270,18 +295,18 @@ fn name_group(
 }
 
 /// Groups records by what they were made from, in the order of `evaluations`.
-pub(crate) fn split_records(
+pub fn split_records(
     task: &'static Task,
     records: &[AnswerRecord],
     evaluations: &[(Provenance, f64)],
-) -> Vec<Evaluated> {
+) -> Vec<HarnessAnswers> {
     let mut rest: BTreeMap<(Option<&str>, Language), Vec<AnswerRecord>> = BTreeMap::new();
     for record in records {
         rest.entry((record.adapter.as_deref(), record.language))
             .or_default()
             .push(record.clone());
     }
-    let evaluated = |(provenance, seconds): &(Provenance, f64)| Evaluated {
+    let evaluated = |(provenance, seconds): &(Provenance, f64)| HarnessAnswers {
         task,
         group: task.name.clone(),
         records: rest
@@ -294,60 +319,78 @@ pub(crate) fn split_records(
     evaluations.iter().map(evaluated).collect()
 }
 
-/// Prints what changes from one side to the other. A folder of samples of several tasks gives
-/// those of the other side's.
-pub(crate) fn compare(a: &Path, b: &Path) -> Result<()> {
-    let ours = |path: &Path| -> Result<Option<Vec<LocatedRecord>>> {
-        Ok(if format::samples::is_lm_eval(path)? {
-            None
-        } else {
-            Some(report::read_answers(path)?)
-        })
-    };
-    let (of_a, of_b) = (ours(a)?, ours(b)?);
+/// What changes from one side to the other, each a file of ours or samples of lm-evaluation-harness.
+/// A folder of samples of several tasks gives those of the other side's.
+///
+/// # Errors
+/// Files that cannot be read, or that have no task in common.
+pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<report::Comparison> {
+    let (of_a, of_b) = (read_ours(a)?, read_ours(b)?);
     let task = of_a
         .iter()
         .chain(&of_b)
         .flatten()
         .map(|(.., record)| record.task.clone())
         .next();
-    let read = |path: &Path, ours: Option<Vec<LocatedRecord>>| match ours {
-        Some(records) => Ok(records),
-        None => read_samples(path, task.as_deref()),
+    let mut before = match of_a {
+        Some(records) => records,
+        None => read_samples(a, task.as_deref(), watch)?,
     };
-    let (mut before, mut after) = (read(a, of_a)?, read(b, of_b)?);
-    let tasks = |records: &[LocatedRecord]| -> BTreeSet<String> {
-        records
-            .iter()
-            .map(|(.., record)| record.task.clone())
-            .collect()
+    let mut after = match of_b {
+        Some(records) => records,
+        None => read_samples(b, task.as_deref(), watch)?,
     };
-    let (of_before, of_after) = (tasks(&before), tasks(&after));
+    let (of_before, of_after) = (tasks_of(&before), tasks_of(&after));
     if of_before.len() > 1 || of_after.len() > 1 {
         let common: Vec<&String> = of_before.intersection(&of_after).collect();
         let [task] = common[..] else {
-            let list =
-                |tasks: &BTreeSet<String>| tasks.iter().cloned().collect::<Vec<_>>().join(", ");
-            let (a, b) = (a.display(), b.display());
             bail!(
-                "{a} is of {}, {b} of {}; name files of one task",
-                list(&of_before),
-                list(&of_after)
+                "{} is of {}, {} of {}; name files of one task",
+                a.display(),
+                join(&of_before),
+                b.display(),
+                join(&of_after)
             );
         };
-        let task = task.clone();
-        before.retain(|(.., record)| record.task == task);
-        after.retain(|(.., record)| record.task == task);
+        before.retain(|(.., record)| record.task == *task);
+        after.retain(|(.., record)| record.task == *task);
     }
-    result(&report::compare((a, before), (b, after))?.render_text());
-    Ok(())
+    Ok(report::compare((a, before), (b, after))?)
 }
 
-fn read_samples(path: &Path, task: Option<&str>) -> Result<Vec<LocatedRecord>> {
+/// Our records; `None` where the file is the harness's.
+fn read_ours(path: &Path) -> Result<Option<Vec<LocatedRecord>>> {
+    if format::samples::is_lm_eval(path)? {
+        Ok(None)
+    } else {
+        Ok(Some(report::read_answers(path)?))
+    }
+}
+
+fn tasks_of(records: &[LocatedRecord]) -> BTreeSet<String> {
+    records
+        .iter()
+        .map(|(.., record)| record.task.clone())
+        .collect()
+}
+
+fn join(tasks: &BTreeSet<String>) -> String {
+    tasks.iter().cloned().collect::<Vec<_>>().join(", ")
+}
+
+fn read_samples(
+    path: &Path,
+    task: Option<&str>,
+    watch: &mut dyn Watch,
+) -> Result<Vec<LocatedRecord>> {
     let samples = format::samples::read(path, task)?;
-    samples.notes.iter().for_each(|line| note(line));
-    match (samples.records.is_empty(), task) {
-        (true, Some(task)) => bail!("{} has no samples of {task}; name others", path.display()),
+    for line in &samples.notes {
+        watch.note(line);
+    }
+    match task {
+        Some(task) if samples.records.is_empty() => {
+            bail!("{} has no samples of {task}; name others", path.display())
+        }
         _ => Ok(samples.records),
     }
 }
