@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use analyse::{AnalyseError, Chosen, Kind, capture};
+use analyse::{AnalyseError, CapturedTensor, TensorChoice, capture};
 use anyhow::{Context, Result};
 use schema::Answerer;
 
@@ -18,14 +18,14 @@ pub(super) fn run(args: &CaptureArgs) -> Result<()> {
     let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;
     let files = session.model.files.clone();
     let config = session::config(&files)?;
-    let kinds: Vec<Kind> = match args.tensors.as_slice() {
-        [] => Kind::USUAL.to_vec(),
-        names => Kind::ALL
+    let kinds: Vec<CapturedTensor> = match args.tensors.as_slice() {
+        [] => CapturedTensor::USUAL.to_vec(),
+        names => CapturedTensor::ALL
             .into_iter()
             .filter(|kind| names.iter().any(|name| name == kind.name()))
             .collect(),
     };
-    let chosen = Chosen::new(&kinds, args.layers.as_deref(), &config)?;
+    let chosen = TensorChoice::new(&kinds, args.layers.as_deref(), &config)?;
     let mut tokenizer = || data::Tokenizer::load(&files).map_err(AnalyseError::from);
     let rows = capture::read_rows(&args.input, config.vocab_size, &mut tokenizer)?;
     session.set_adapter(args.adapter.as_deref())?;

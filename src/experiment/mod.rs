@@ -150,7 +150,7 @@ impl Experiment {
             self.manifest.model.fingerprint.clone(),
             self.recipe.dtype.to_string(),
             machine.device.clone(),
-            numerics().into(),
+            model::NUMERICS.into(),
         ]
     }
 
@@ -271,7 +271,7 @@ pub(crate) fn answerer(session: &Session, adapter: Option<&Path>) -> Result<Answ
     };
     Ok(Answerer {
         program: program().to_owned(),
-        numerics: numerics().to_owned(),
+        numerics: model::NUMERICS.to_owned(),
         model_fingerprint: hub::fingerprint(&session.model.files)?,
         adapter_sha256: adapter
             .map(|dir| adapter_files(dir).map(|files| files.join(" ")))
@@ -280,10 +280,4 @@ pub(crate) fn answerer(session: &Session, adapter: Option<&Path>) -> Result<Answ
         device: session.device_name(),
         instruction_set: model::instruction_set().name().to_owned(),
     })
-}
-
-/// Changes whenever the program computes other numbers from the same inputs, so that older
-/// stages are made again.
-fn numerics() -> &'static str {
-    "4"
 }

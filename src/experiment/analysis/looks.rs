@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use analyse::{
-    Asked, Prompts, States, capture, geometry,
-    geometry::{Draws, Rows, Space},
+    LabelledPrompts, Prompts, StateFile, capture, geometry,
+    geometry::{Draws, LayerSpace, LayerStates},
     lens::{self, LabelTokens},
     neurons,
     patching::{self, Patching},
@@ -387,7 +387,7 @@ impl Look {
 
 /// The captured states of one model, and the items that every language has.
 struct Captured {
-    states: BTreeMap<Language, States>,
+    states: BTreeMap<Language, StateFile>,
     items: Vec<usize>,
     layers: usize,
     width: usize,
@@ -398,8 +398,8 @@ impl Captured {
         let mut states = BTreeMap::new();
         for &language in &look.languages {
             let file = experiment.folder.capture(model, &look.task.name, language);
-            let found =
-                States::open(&file).with_context(|| format!("states of {model} in {language}"))?;
+            let found = StateFile::open(&file)
+                .with_context(|| format!("states of {model} in {language}"))?;
             states.insert(language, found);
         }
         let Some(first) = states.values().next() else {
@@ -408,7 +408,7 @@ impl Captured {
         let has = |item: &usize| {
             states
                 .values()
-                .all(|other: &States| other.items.contains(item))
+                .all(|other: &StateFile| other.items.contains(item))
         };
         let items: Vec<usize> = first
             .items
@@ -426,7 +426,7 @@ impl Captured {
     }
 
     /// The states of one layer, of the items that all have.
-    fn space(&self, pooling: Pooling, layer: usize) -> Result<Space> {
+    fn space(&self, pooling: Pooling, layer: usize) -> Result<LayerSpace> {
         let mut read = Vec::with_capacity(self.states.len());
         for (&language, states) in &self.states {
             let all = states.layer(pooling, layer)?;
@@ -440,16 +440,16 @@ impl Captured {
                 .collect();
             read.push((language, tokens, values));
         }
-        let rows: Vec<Rows<'_>> = read
+        let rows: Vec<LayerStates<'_>> = read
             .iter()
-            .map(|(language, tokens, values)| Rows {
+            .map(|(language, tokens, values)| LayerStates {
                 language: *language,
                 items: &self.items,
                 tokens,
                 values,
             })
             .collect();
-        Ok(Space::prepare(layer, self.width, &rows)?)
+        Ok(LayerSpace::prepare(layer, self.width, &rows)?)
     }
 
     fn notes(&self) -> BTreeMap<String, serde_json::Value> {
@@ -457,13 +457,13 @@ impl Captured {
     }
 }
 
-fn ask_all(encoded: &BTreeMap<Language, Encoded>) -> BTreeMap<Language, Asked<'_>> {
+fn ask_all(encoded: &BTreeMap<Language, Encoded>) -> BTreeMap<Language, LabelledPrompts<'_>> {
     encoded
         .iter()
         .map(|(&language, one)| {
             (
                 language,
-                Asked {
+                LabelledPrompts {
                     prompts: &one.prompts,
                     label_sets: &one.label_sets,
                 },

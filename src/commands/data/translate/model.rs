@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use model::adapter::peft;
-use translate::{Engine, Failure, Limits, facts};
+use translate::{Engine, EngineFailure, Limits, facts};
 
 use super::args::TranslateArgs;
 use crate::{manifest, progress, session::Session};
@@ -107,10 +107,10 @@ impl Engine for ModelEngine {
         false
     }
 
-    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, Failure> {
+    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let fail = |error: anyhow::Error| {
-            Failure::ends(
+            EngineFailure::ends(
                 format!("{error:#}"),
                 "see `lingualign model show` for the model",
             )
@@ -121,7 +121,7 @@ impl Engine for ModelEngine {
         }
         let answer = |line: &&str| match self.answer(session, line).map_err(fail)? {
             Some(answer) => Ok(answer),
-            None => Err(Failure::divide(format!(
+            None => Err(EngineFailure::split(format!(
                 "the model came to no end within {} tokens; --max-new-tokens gives it more",
                 self.most_tokens
             ))),
