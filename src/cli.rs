@@ -250,7 +250,7 @@ pub(crate) struct CaptureArgs {
     pub(crate) out: PathBuf,
     /// Which tensors. Default: all but those of the mlp, which are silu(gate) * up of each
     /// block.
-    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(analyse::Kind::WORDS))]
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(analyse::CapturedTensor::WORDS))]
     pub(crate) tensors: Vec<String>,
     /// Which layers, as 0,4,8-12: 0 is the embedding's output, 1 and on the blocks'. Default:
     /// all.

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use schema::{Language, inside::Pooling};
 
 use crate::{
-    capture::States,
+    capture::StateFile,
     error::AnalyseError,
-    geometry::{Rows, Space},
+    geometry::{LayerSpace, LayerStates},
 };
 
 /// The states of one model in several languages.
 pub struct JoinedStates {
-    states: BTreeMap<Language, States>,
+    states: BTreeMap<Language, StateFile>,
     items: Vec<usize>,
     layers: usize,
     width: usize,
@@ -25,7 +25,7 @@ impl JoinedStates {
     ///
     /// # Errors
     /// [`AnalyseError::Unusable`] if there is no language.
-    pub fn new(states: BTreeMap<Language, States>) -> Result<Self, AnalyseError> {
+    pub fn new(states: BTreeMap<Language, StateFile>) -> Result<Self, AnalyseError> {
         let Some(first) = states.values().next() else {
             return Err(AnalyseError::Unusable {
                 what: "analysis".to_owned(),
@@ -61,7 +61,7 @@ impl JoinedStates {
     ///
     /// # Errors
     /// The file lacks the pooling or the layer, or the states make no space.
-    pub fn space(&self, pooling: Pooling, layer: usize) -> Result<Space, AnalyseError> {
+    pub fn space(&self, pooling: Pooling, layer: usize) -> Result<LayerSpace, AnalyseError> {
         let mut read = Vec::with_capacity(self.states.len());
         for (&language, states) in &self.states {
             let all = states.layer(pooling, layer)?;
@@ -74,20 +74,20 @@ impl JoinedStates {
                 .collect();
             read.push((language, tokens, values));
         }
-        let rows: Vec<Rows<'_>> = read
+        let rows: Vec<LayerStates<'_>> = read
             .iter()
-            .map(|(language, tokens, values)| Rows {
+            .map(|(language, tokens, values)| LayerStates {
                 language: *language,
                 items: &self.items,
                 tokens,
                 values,
             })
             .collect();
-        Space::prepare(layer, self.width, &rows)
+        LayerSpace::prepare(layer, self.width, &rows)
     }
 
     /// Where the joined items are among those of one language.
-    fn rows_of_items(&self, states: &States) -> Vec<usize> {
+    fn rows_of_items(&self, states: &StateFile) -> Vec<usize> {
         self.items
             .iter()
             .filter_map(|item| states.items.iter().position(|other| other == item))

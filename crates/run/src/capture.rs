@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use analyse::{AnalyseError, Chosen, Kind, capture};
+use analyse::{AnalyseError, CapturedTensor, TensorChoice, capture};
 use schema::Answerer;
 
 use crate::{
@@ -41,7 +41,7 @@ pub fn capture(
 ) -> Result<usize> {
     let files = session.model.files.clone();
     let config = session::config(&files)?;
-    let chosen = Chosen::new(&kinds(request.tensors), request.layers, &config)?;
+    let chosen = TensorChoice::new(&kinds(request.tensors), request.layers, &config)?;
     let mut tokenizer = || data::Tokenizer::load(&files).map_err(AnalyseError::from);
     let rows = capture::read_rows(request.input, config.vocab_size, &mut tokenizer)?;
     session.attach_adapter(request.adapter.as_deref())?;
@@ -60,11 +60,11 @@ pub fn capture(
 }
 
 /// By their names, in the order of the file.
-fn kinds(names: &[String]) -> Vec<Kind> {
+fn kinds(names: &[String]) -> Vec<CapturedTensor> {
     if names.is_empty() {
-        return Kind::USUAL.to_vec();
+        return CapturedTensor::USUAL.to_vec();
     }
-    Kind::ALL
+    CapturedTensor::ALL
         .into_iter()
         .filter(|kind| names.iter().any(|name| name == kind.name()))
         .collect()

@@ -13,7 +13,7 @@ use schema::{
 use crate::{
     RunError,
     error::Result,
-    facts::{MachineFacts, ModelFacts, adapter_files, numerics},
+    facts::{MachineFacts, ModelFacts, adapter_files},
     parts::Parts,
 };
 
@@ -91,7 +91,7 @@ impl Experiment {
             self.model.fingerprint.clone(),
             self.recipe.dtype.to_string(),
             self.machine.device.clone(),
-            numerics().into(),
+            model::NUMERICS.into(),
         ]
     }
 

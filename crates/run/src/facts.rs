@@ -41,9 +41,3 @@ pub(crate) fn adapter_files(folder: &Path) -> [PathBuf; 2] {
         folder.join(model::adapter::peft::CONFIG),
     ]
 }
-
-/// Changes whenever the program computes other numbers from the same inputs, so that older
-/// stages are made again.
-pub(crate) fn numerics() -> &'static str {
-    "4"
-}

@@ -9,7 +9,7 @@ use std::{
 };
 
 use schema::{Language, task::Precision};
-use translate::{Engine, Failure, Limits, facts};
+use translate::{Engine, EngineFailure, Limits, facts};
 
 use crate::{
     RunError, error::Result, facts::adapter_files, manifest::hash, session::Session, watch::Watch,
@@ -129,10 +129,10 @@ impl Engine for ModelEngine {
         false
     }
 
-    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, Failure> {
+    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let fail = |error: RunError| {
-            Failure::ends(error.chain(), "see `lingualign model show` for the model")
+            EngineFailure::ends(error.chain(), "see `lingualign model show` for the model")
         };
         let session = &mut *session;
         if !session.is_loaded() {
@@ -142,7 +142,7 @@ impl Engine for ModelEngine {
         }
         let answer = |line: &&str| match self.answer(session, line).map_err(fail)? {
             Some(answer) => Ok(answer),
-            None => Err(Failure::divide(format!(
+            None => Err(EngineFailure::split(format!(
                 "the model came to no end within {} tokens; --max-new-tokens gives it more",
                 self.most_tokens
             ))),

@@ -13,7 +13,7 @@ use schema::{Answerer, task::Precision};
 use crate::{
     RunError,
     error::{At, Result},
-    facts::{adapter_files, numerics, program},
+    facts::{adapter_files, program},
     watch::{Downloads, Watch},
 };
 
@@ -184,7 +184,7 @@ pub(crate) fn answerer(session: &Session, adapter: Option<&Path>) -> Result<Answ
     };
     Ok(Answerer {
         program: program().to_owned(),
-        numerics: numerics().to_owned(),
+        numerics: model::NUMERICS.to_owned(),
         model_fingerprint: hub::fingerprint(&session.model.files)?,
         adapter_sha256,
         dtype: session.precision(),

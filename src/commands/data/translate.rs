@@ -19,10 +19,10 @@ use hub::Cache as ModelCache;
 use run::model_engine::{ModelEngine, ModelEngineSettings};
 use schema::{Language, Task};
 use translate::{
-    Cache, Engine,
+    Engine, TranslationCache,
     engines::{self, Settings},
     facts,
-    job::{self, Pace, Plan, Watch},
+    job::{self, JobEvents, JobPlan, Pace},
 };
 
 pub(crate) use self::args::{AFTER_HELP, TranslateArgs};
@@ -37,7 +37,7 @@ pub(super) fn run(args: &TranslateArgs) -> Result<ExitCode> {
         // A file that is not there yet holds nothing, and counting must not make it.
         let cache = cache_path
             .exists()
-            .then(|| Cache::open(&cache_path))
+            .then(|| TranslationCache::open(&cache_path))
             .transpose()?;
         let plan = job::plan(&*engine, &texts.texts(), cache.as_ref())?;
         progress::result(&describe(args, &plan)?);
@@ -47,7 +47,7 @@ pub(super) fn run(args: &TranslateArgs) -> Result<ExitCode> {
         bail!("name the result with --out")
     };
     check_out(args, task, &texts, out)?;
-    let cache = Cache::open(&cache_path)?;
+    let cache = TranslationCache::open(&cache_path)?;
     let translations = translate(args, &*engine, &texts.texts(), &cache)?;
     let items = texts.translated(args.to, &translations, Layout::of(out))?;
     texts::write(out, &items, Layout::of(out))?;
@@ -211,7 +211,7 @@ fn translate(
     args: &TranslateArgs,
     engine: &dyn Engine,
     texts: &[String],
-    cache: &Cache,
+    cache: &TranslationCache,
 ) -> Result<Vec<String>> {
     let plan = job::plan(engine, texts, Some(cache))?;
     let pace = Pace {
@@ -234,7 +234,7 @@ fn translate(
         bar.lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     };
-    let watch = Watch {
+    let watch = JobEvents {
         progress: &|done, _| lock().set(done, ""),
         note: &note,
         stop: &interrupted,
@@ -251,7 +251,7 @@ fn translate(
 }
 
 /// What a dry run says.
-fn describe(args: &TranslateArgs, plan: &Plan) -> Result<String> {
+fn describe(args: &TranslateArgs, plan: &JobPlan) -> Result<String> {
     let facts = facts(&args.engine)?;
     let cost = match args.price_per_million.or(facts.price) {
         _ if plan.characters == 0 => "nothing: all of it is in the cache".to_owned(),

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use analyse::{
-    Asked, JoinedStates, Prompts, States, capture, geometry,
+    JoinedStates, LabelledPrompts, Prompts, StateFile, capture, geometry,
     lens::{self, LabelTokens},
     neurons,
     patching::{self, Patching},
@@ -169,7 +169,7 @@ impl LookInside<'_, '_> {
                 .experiment
                 .folder
                 .capture(model, &task.name, language);
-            let found = States::open(&file).at(|| format!("states of {model} in {language}"))?;
+            let found = StateFile::open(&file).at(|| format!("states of {model} in {language}"))?;
             states.insert(language, found);
         }
         Ok(JoinedStates::new(states)?)
@@ -393,13 +393,15 @@ impl<'a> Questions<'a> {
     }
 }
 
-fn ask_all(encoded: &BTreeMap<Language, EncodedLanguage>) -> BTreeMap<Language, Asked<'_>> {
+fn ask_all(
+    encoded: &BTreeMap<Language, EncodedLanguage>,
+) -> BTreeMap<Language, LabelledPrompts<'_>> {
     encoded
         .iter()
         .map(|(&language, one)| {
             (
                 language,
-                Asked {
+                LabelledPrompts {
                     prompts: &one.prompts,
                     label_sets: &one.label_sets,
                 },

@@ -9,11 +9,11 @@ use super::{
     Draws,
     components::{Scores, dot},
     cross::{Cosines, Cross},
-    jackknife::{Estimate, interval_of_change},
+    jackknife::{JackknifeEstimate, interval_of_change},
     kernel::cka,
-    null::{Asked, Permutations, count_kernels},
+    layer_space::{LanguageCloud, LayerSpace},
+    null::{KernelPair, Permutations, count_kernels},
     scalar::{Lengths, centroid, fisher, pearson, spread},
-    space::{Cloud, Space},
 };
 use crate::error::AnalyseError;
 
@@ -24,12 +24,12 @@ const NEAR: f64 = 1e-12;
 /// Every measure of every pair of languages, on all cores: pairs in the order of the languages,
 /// then measures as given. The result depends on neither the threads nor the order in which the
 /// languages were given.
-pub fn pairs(space: &Space, measures: &[Measure], draws: Draws) -> Vec<PairRecord> {
+pub fn pairs(space: &LayerSpace, measures: &[Measure], draws: Draws) -> Vec<PairRecord> {
     let n = space.items.len();
     let orders = Permutations::draw(draws.seed, space.layer, draws.permutations, n);
     let places = places(space);
     let records = places.par_iter().flat_map_iter(|&(a, b)| {
-        let pair = Pair::new(space, a, b, measures);
+        let pair = LanguagePair::new(space, a, b, measures);
         let record =
             |&measure: &Measure| Some(((a, b), pair.record(space.layer, measure, &orders)?));
         measures.iter().filter_map(record).collect::<Vec<_>>()
@@ -47,11 +47,11 @@ pub fn pairs(space: &Space, measures: &[Measure], draws: Draws) -> Vec<PairRecor
 /// # Errors
 /// The two are not of one layer, one width, the same items and languages.
 pub fn changes(
-    before: &Space,
-    after: &Space,
+    before: &LayerSpace,
+    after: &LayerSpace,
     measures: &[Measure],
 ) -> Result<Vec<ChangeRecord>, AnalyseError> {
-    let languages = |space: &Space| {
+    let languages = |space: &LayerSpace| {
         space
             .clouds
             .iter()
@@ -69,7 +69,7 @@ pub fn changes(
         });
     }
     let records = places(before).into_par_iter().flat_map_iter(|(a, b)| {
-        let [first, second] = [before, after].map(|space| Pair::new(space, a, b, measures));
+        let [first, second] = [before, after].map(|space| LanguagePair::new(space, a, b, measures));
         let record = |&measure: &Measure| {
             let (before_it, after_it) = (first.estimate(measure)?, second.estimate(measure)?);
             let (low, high) = interval_of_change(&before_it, &after_it);
@@ -92,7 +92,7 @@ pub fn changes(
 }
 
 /// Places of every two languages.
-fn places(space: &Space) -> Vec<(usize, usize)> {
+fn places(space: &LayerSpace) -> Vec<(usize, usize)> {
     let count = space.clouds.len();
     (0..count)
         .flat_map(|a| (a + 1..count).map(move |b| (a, b)))
@@ -101,7 +101,7 @@ fn places(space: &Space) -> Vec<(usize, usize)> {
 
 /// The null of CKA is made for all pairs at once: most of its work serves several.
 fn add_p_of_cka(
-    space: &Space,
+    space: &LayerSpace,
     records: &mut [((usize, usize), PairRecord)],
     orders: &Permutations,
 ) {
@@ -109,9 +109,9 @@ fn add_p_of_cka(
         .iter_mut()
         .filter(|(_, record)| record.measure == Measure::Cka)
         .collect();
-    let asked: Vec<Asked> = of_cka
+    let asked: Vec<KernelPair> = of_cka
         .iter()
-        .map(|((a, b), record)| Asked {
+        .map(|((a, b), record)| KernelPair {
             a: *a,
             b: *b,
             cka: record.value,
@@ -134,9 +134,9 @@ fn add_p_of_cka(
 }
 
 /// Two languages, and what of them the measures need.
-struct Pair<'a> {
-    a: &'a Cloud,
-    b: &'a Cloud,
+struct LanguagePair<'a> {
+    a: &'a LanguageCloud,
+    b: &'a LanguageCloud,
     /// Of the joint fit and of the centred one.
     scores: [Option<[&'a Scores; 2]>; 2],
     cross: Option<Cross<'a>>,
@@ -144,8 +144,8 @@ struct Pair<'a> {
     centred: Option<Cosines>,
 }
 
-impl<'a> Pair<'a> {
-    fn new(space: &'a Space, a: usize, b: usize, measures: &[Measure]) -> Self {
+impl<'a> LanguagePair<'a> {
+    fn new(space: &'a LayerSpace, a: usize, b: usize, measures: &[Measure]) -> Self {
         let asks = |any: &[Measure]| measures.iter().any(|measure| any.contains(measure));
         let raw = asks(&[Measure::Retrieval, Measure::Cosine, Measure::Length]);
         let centred = asks(&[Measure::CosineCentred]);
@@ -176,7 +176,7 @@ impl<'a> Pair<'a> {
         Lengths::new(self.a, self.b, &self.cosines.as_ref()?.parallel())
     }
 
-    fn estimate(&self, measure: Measure) -> Option<Estimate> {
+    fn estimate(&self, measure: Measure) -> Option<JackknifeEstimate> {
         match measure {
             Measure::Pearson | Measure::PearsonCentred => {
                 self.scores(measure).and_then(|[x, y]| pearson(x, y))

@@ -16,16 +16,16 @@ use schema::{disk::DiskError, inside::Pooling};
 use serde_json::Value;
 
 use super::{
-    TOKENS_PER_BATCH, Watch,
-    plan::Plan,
-    run::{Lists, Source, Wanted, Work},
-    store::Store,
+    OnProgress, TOKENS_PER_BATCH,
+    capture_pass::{CapturePass, TensorSource, TokenLists, WantedTensor},
+    file_layout::FileLayout,
+    partial_file::PartialFile,
 };
 use crate::error::AnalyseError;
 
 /// A tensor that the file may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum CapturedTensor {
     /// `logits.last`: (rows, V), after the last token.
     LogitsLast,
     /// `hidden.last`: (rows, layers, E), at the last token.
@@ -40,7 +40,7 @@ pub enum Kind {
     MlpMean,
 }
 
-impl Kind {
+impl CapturedTensor {
     /// Those that are written unless others are asked for, in the order of the file.
     pub const USUAL: [Self; 4] = [
         Self::LogitsLast,
@@ -73,21 +73,21 @@ impl Kind {
     }
 
     /// The tensor, of these layers.
-    fn want(self, layers: &[usize]) -> Wanted {
+    fn want(self, layers: &[usize]) -> WantedTensor {
         let (source, pooling) = match self {
-            Self::LogitsLast => (Source::Logits, Pooling::Last),
-            Self::HiddenLast => (Source::Residual, Pooling::Last),
-            Self::HiddenMean => (Source::Residual, Pooling::All),
-            Self::FinalLast => (Source::Final, Pooling::Last),
-            Self::MlpLast => (Source::Neurons, Pooling::Last),
-            Self::MlpMean => (Source::Neurons, Pooling::All),
+            Self::LogitsLast => (TensorSource::Logits, Pooling::Last),
+            Self::HiddenLast => (TensorSource::Residual, Pooling::Last),
+            Self::HiddenMean => (TensorSource::Residual, Pooling::All),
+            Self::FinalLast => (TensorSource::Final, Pooling::Last),
+            Self::MlpLast => (TensorSource::Neurons, Pooling::Last),
+            Self::MlpMean => (TensorSource::Neurons, Pooling::All),
         };
         let layers = match source {
-            Source::Residual => layers.to_vec(),
-            Source::Neurons => layers.iter().copied().filter(|&layer| layer > 0).collect(),
-            Source::Final | Source::Logits => Vec::new(),
+            TensorSource::Residual => layers.to_vec(),
+            TensorSource::Neurons => layers.iter().copied().filter(|&layer| layer > 0).collect(),
+            TensorSource::Final | TensorSource::Logits => Vec::new(),
         };
-        Wanted {
+        WantedTensor {
             name: self.name().to_owned(),
             source,
             pooling,
@@ -98,19 +98,19 @@ impl Kind {
 
 /// Tensors and layers that a model has.
 #[derive(Clone, Debug)]
-pub struct Chosen {
-    wanted: Vec<Wanted>,
+pub struct TensorChoice {
+    wanted: Vec<WantedTensor>,
     layers: Vec<usize>,
 }
 
-impl Chosen {
+impl TensorChoice {
     /// `kinds` at the layers in `layers`, of 0 to L; `None`: at all. The mlp is that of the
     /// blocks among them, from 1.
     ///
     /// # Errors
     /// Nothing chosen; a layer that the model does not have; neurons of no block.
     pub fn new(
-        kinds: &[Kind],
+        kinds: &[CapturedTensor],
         layers: Option<&[RangeInclusive<usize>]>,
         config: &ModelConfig,
     ) -> Result<Self, AnalyseError> {
@@ -130,7 +130,7 @@ impl Chosen {
         let is_chosen =
             |layer: &usize| layers.is_none() || ranges.iter().any(|range| range.contains(layer));
         let layers: Vec<usize> = (0..=last).filter(is_chosen).collect();
-        let wanted: Vec<Wanted> = Kind::ALL
+        let wanted: Vec<WantedTensor> = CapturedTensor::ALL
             .iter()
             .filter(|kind| kinds.contains(kind))
             .map(|kind| kind.want(&layers))
@@ -143,7 +143,7 @@ impl Chosen {
         }
         match wanted
             .iter()
-            .find(|w| w.source == Source::Neurons && w.layers.is_empty())
+            .find(|w| w.source == TensorSource::Neurons && w.layers.is_empty())
         {
             None => Ok(Self { wanted, layers }),
             Some(wanted) => {
@@ -155,7 +155,7 @@ impl Chosen {
 }
 
 /// A line of the input.
-enum Row {
+enum InputRow {
     Text(String),
     Ids(Vec<u32>),
 }
@@ -178,7 +178,7 @@ pub fn read_rows(
             problem,
         }
     };
-    let mut rows: Vec<(usize, Row)> = Vec::new();
+    let mut rows: Vec<(usize, InputRow)> = Vec::new();
     for (line, content) in (1..).zip(BufReader::new(opened).lines()) {
         let content = content.map_err(DiskError::at("read", file))?;
         if !content.trim().is_empty() {
@@ -188,13 +188,13 @@ pub fn read_rows(
     if rows.is_empty() {
         return Err(AnalyseError::Empty(file.display().to_string()));
     }
-    let has_texts = rows.iter().any(|(_, row)| matches!(row, Row::Text(_)));
+    let has_texts = rows.iter().any(|(_, row)| matches!(row, InputRow::Text(_)));
     let tokenizer = has_texts.then(tokenizer).transpose()?;
-    let encode = |(line, row): (usize, Row)| {
+    let encode = |(line, row): (usize, InputRow)| {
         let ids = match (row, &tokenizer) {
-            (Row::Text(text), Some(tokenizer)) => tokenizer.encode(&text)?,
-            (Row::Text(_), None) => Vec::new(),
-            (Row::Ids(ids), _) => ids,
+            (InputRow::Text(text), Some(tokenizer)) => tokenizer.encode(&text)?,
+            (InputRow::Text(_), None) => Vec::new(),
+            (InputRow::Ids(ids), _) => ids,
         };
         check_ids(&ids, vocab_size).map_err(refuse(line))?;
         Ok(ids)
@@ -203,13 +203,13 @@ pub fn read_rows(
     encoded.into_iter().collect() // of several bad lines the first is named
 }
 
-fn read_row(content: &str) -> Result<Row, String> {
+fn read_row(content: &str) -> Result<InputRow, String> {
     let value: Value = serde_json::from_str(content).map_err(|e| format!("no JSON: {e}"))?;
     match (value.get("text"), value.get("ids")) {
-        (Some(text), None) => Ok(Row::Text(
+        (Some(text), None) => Ok(InputRow::Text(
             text.as_str().ok_or("`text` is no text")?.to_owned(),
         )),
-        (None, Some(ids)) => read_ids(ids).map(Row::Ids),
+        (None, Some(ids)) => read_ids(ids).map(InputRow::Ids),
         _ => Err("has neither `text` nor `ids`, or both".to_owned()),
     }
 }
@@ -243,10 +243,10 @@ fn check_ids(ids: &[u32], vocab_size: usize) -> Result<(), String> {
 pub fn capture_rows(
     model: &Decoder,
     rows: &[Vec<u32>],
-    chosen: &Chosen,
+    chosen: &TensorChoice,
     file: &Path,
     mut about: BTreeMap<String, String>,
-    watch: &mut Watch<'_>,
+    watch: &mut OnProgress<'_>,
 ) -> Result<(), AnalyseError> {
     if rows.is_empty() {
         return Err(AnalyseError::Empty(format!(
@@ -266,7 +266,7 @@ pub fn capture_rows(
         .iter()
         .map(|suffix| 0..suffix.len())
         .collect();
-    let lists = Lists {
+    let lists = TokenLists {
         prefix: split.prefix,
         suffixes: split.suffixes,
         questions,
@@ -278,10 +278,10 @@ pub fn capture_rows(
         .iter()
         .map(|w| (w.name.clone(), w.shape(model.config())))
         .collect();
-    let plan = Plan::new(rows.len(), &[], &tensors, &about)?;
+    let plan = FileLayout::new(rows.len(), &[], &tensors, &about)?;
     let hash = plan.hash(lists.numbers());
-    let mut store = Store::open(file, plan, &hash)?;
-    let work = Work {
+    let mut store = PartialFile::open(file, plan, &hash)?;
+    let work = CapturePass {
         model,
         lists,
         wanted: &chosen.wanted,

@@ -10,7 +10,7 @@ use crate::random::{Purpose, generator};
 
 /// Draws of the same items again and again; one serves every mean over these items.
 #[derive(Clone, Debug)]
-pub(crate) struct Resampling {
+pub(crate) struct ItemBootstrap {
     items: usize,
     /// How often each item is drawn: (resamples, items).
     counts: Vec<u32>,
@@ -18,7 +18,7 @@ pub(crate) struct Resampling {
     tail: f64,
 }
 
-impl Resampling {
+impl ItemBootstrap {
     /// `resamples` draws of `items` items, two or more: of one there is no interval.
     pub(crate) fn new(items: usize, resamples: usize, seed: u64) -> Self {
         let mut counts = vec![0; items * resamples];
@@ -105,15 +105,15 @@ mod tests {
     #[test]
     fn an_interval_is_near_numpy_and_its_seed_decides() {
         let values = [vec![1.0; 12], vec![-1.0; 4], vec![0.0; 24]].concat();
-        let found = Resampling::new(40, 4000, 3).interval(&values);
+        let found = ItemBootstrap::new(40, 4000, 3).interval(&values);
         // 200 000 draws of numpy at the same tails give 0.0 and 0.4; one item is 0.025.
         assert!(
             found.0.abs() < 0.0251 && (found.1 - 0.4).abs() < 0.0251,
             "{found:?}"
         );
-        assert_eq!(Resampling::new(40, 4000, 3).interval(&values), found);
+        assert_eq!(ItemBootstrap::new(40, 4000, 3).interval(&values), found);
         let values: Vec<f64> = (0..40).map(|at| f64::from(at).sqrt()).collect();
-        let of = |seed| Resampling::new(40, 100, seed).interval(&values);
+        let of = |seed| ItemBootstrap::new(40, 100, seed).interval(&values);
         assert_ne!(of(3), of(4));
     }
 
@@ -121,7 +121,7 @@ mod tests {
     /// three standard errors.
     #[test]
     fn intervals_cover() {
-        let resampling = Resampling::new(15, 400, 1);
+        let resampling = ItemBootstrap::new(15, 400, 1);
         let mut generator = generator(2, Purpose::Direction, 0);
         let standard = Normal::standard();
         let runs = 2000;

@@ -6,13 +6,13 @@ use model::{Decoder, Layer, Look, ModelError, Seen, with_values};
 use schema::Language;
 
 use crate::{
-    asked::{Answer, Asked},
-    capture::{Layout, TOKENS_PER_BATCH},
+    capture::{BatchRows, TOKENS_PER_BATCH},
     error::AnalyseError,
+    labelled_prompts::{LabelledPrompts, ModelAnswer},
 };
 
 /// The runs of some questions.
-pub(super) struct Runs {
+pub(super) struct UnpatchedRuns {
     /// Numbers of the items.
     pub(super) items: Vec<usize>,
     /// Where each item's prompt stands among the language's.
@@ -20,7 +20,7 @@ pub(super) struct Runs {
     /// Right label of each.
     pub(super) golds: Vec<usize>,
     /// What is answered to each.
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Vec<ModelAnswer>,
     /// L + 1.
     pub(super) layers: usize,
     /// E.
@@ -29,11 +29,11 @@ pub(super) struct Runs {
     states: Vec<f32>,
 }
 
-impl Runs {
+impl UnpatchedRuns {
     /// Runs the prompts of `items`, which the language has.
     pub(super) fn new(
         model: &Decoder,
-        asked: &Asked<'_>,
+        asked: &LabelledPrompts<'_>,
         language: Language,
         items: &[usize],
     ) -> Result<Self, AnalyseError> {
@@ -50,7 +50,7 @@ impl Runs {
         let mut answers = vec![None; places.len()];
         for batch in forest::batches(&suffixes, |_| 0, TOKENS_PER_BATCH) {
             let lists: Vec<&[u32]> = batch.iter().map(|&at| suffixes[at]).collect();
-            let layout = Layout::new(&lists, prompts.prefix().len())?;
+            let layout = BatchRows::new(&lists, prompts.prefix().len())?;
             let last_rows = layout.last_rows();
             let keep = &mut |seen: Seen<'_>| {
                 let layer = number(seen.layer);

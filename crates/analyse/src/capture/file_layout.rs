@@ -11,7 +11,7 @@ use crate::error::AnalyseError;
 
 /// Where the rows of one tensor of f32 lie in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct TensorSpan {
     pub(super) name: String,
     /// Of the first row.
     pub(super) start: u64,
@@ -21,14 +21,14 @@ pub(super) struct Place {
 
 /// A file of which every tensor has the same number of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct FileLayout {
     pub(super) rows: usize,
     /// Everything before the first row: the header, and the lists that are known beforehand.
     pub(super) head: Vec<u8>,
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<TensorSpan>,
 }
 
-impl Plan {
+impl FileLayout {
     /// Lays out `lists` of whole numbers, one a row, and tensors of f32, each a name and the
     /// shape of one of its rows. The same arguments give the same bytes.
     pub(super) fn new(
@@ -56,7 +56,7 @@ impl Plan {
         let mut places = Vec::with_capacity(tensors.len());
         for (name, shape) in tensors {
             let start = add(name, Dtype::F32, [&[rows], shape.as_slice()].concat())?;
-            places.push(Place {
+            places.push(TensorSpan {
                 name: name.clone(),
                 start,
                 row: shape.iter().product(),
@@ -82,7 +82,8 @@ impl Plan {
     /// Length of the whole file, or of as much of it as the first rows of each tensor up to
     /// `row` are in.
     pub(super) fn end_of(&self, row: usize) -> u64 {
-        let end = |place: &Place| place.start + ((row + 1) * place.row * size_of::<f32>()) as u64;
+        let end =
+            |place: &TensorSpan| place.start + ((row + 1) * place.row * size_of::<f32>()) as u64;
         self.places.iter().map(end).max().unwrap_or(0)
     }
 

@@ -25,7 +25,7 @@ const LONGEST_HEADER: u64 = 1 << 24;
 
 /// Pooled states of one language, in a file of which only the layer that is asked for is read.
 #[derive(Clone, Debug)]
-pub struct States {
+pub struct StateFile {
     /// Index of each row's item in its file.
     pub items: Vec<usize>,
     /// Tokens of each whole prompt.
@@ -40,7 +40,7 @@ pub struct States {
     starts: BTreeMap<Pooling, u64>,
 }
 
-impl States {
+impl StateFile {
     /// Opens a file that [`super::capture_language`] wrote.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use candle_core::Tensor;
 use model::Decoder;
 
 use crate::{
-    capture::{Layout, Prompts},
+    capture::{BatchRows, Prompts},
     error::AnalyseError,
 };
 
@@ -17,20 +17,20 @@ const TOKENS_PER_BATCH: usize = 2048;
 
 /// A prompt: which of the lists of prompts, and which of that list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct At {
+pub(super) struct PromptIndex {
     pub(super) list: usize,
     pub(super) prompt: usize,
 }
 
 /// The rows of some prompts.
-pub(super) struct States {
+pub(super) struct TokenStates {
     /// For each layer from 0 to L: (N, E).
     pub(super) layers: Vec<Tensor>,
     /// For each row, which of the prompts it is of: (N).
     pub(super) owners: Vec<usize>,
 }
 
-impl States {
+impl TokenStates {
     /// Rows `index` of every layer, in their order.
     pub(super) fn select(
         &self,
@@ -46,7 +46,7 @@ impl States {
 }
 
 /// Rows that [`walk`] gives for a prompt.
-pub(super) fn rows_of(prompts: &[Prompts], at: At) -> usize {
+pub(super) fn rows_of(prompts: &[Prompts], at: PromptIndex) -> usize {
     let list = &prompts[at.list];
     list.suffix(at.prompt).len() - list.question(at.prompt).start
 }
@@ -57,8 +57,8 @@ pub(super) fn rows_of(prompts: &[Prompts], at: At) -> usize {
 pub(super) fn walk(
     model: &Decoder,
     prompts: &[Prompts],
-    chosen: &[At],
-) -> Result<States, AnalyseError> {
+    chosen: &[PromptIndex],
+) -> Result<TokenStates, AnalyseError> {
     let mut of_list: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (owner, at) in chosen.iter().enumerate() {
         of_list.entry(at.list).or_default().push(owner);
@@ -78,7 +78,7 @@ pub(super) fn walk(
             .map(|&owner| list.suffix(chosen[owner].prompt))
             .collect();
         for batch in data::forest::batches(&suffixes, |_| 0, TOKENS_PER_BATCH) {
-            let layout = Layout::new(
+            let layout = BatchRows::new(
                 &batch.iter().map(|&at| suffixes[at]).collect::<Vec<_>>(),
                 prefix.len(),
             )?;
@@ -113,5 +113,5 @@ pub(super) fn walk(
         .into_iter()
         .map(|parts| Tensor::cat(&parts, 0))
         .collect::<Result<_, _>>()?;
-    Ok(States { layers, owners })
+    Ok(TokenStates { layers, owners })
 }

@@ -12,11 +12,11 @@ use std::{
 };
 
 use super::{
-    Pace, Watch,
+    JobEvents, Pace,
     pace::{Clock, back_off, sleep_until},
-    pieces::Pieces,
+    pieces::TextPieces,
 };
-use crate::{Cache, Engine, Failure, TranslateError, Unanswered};
+use crate::{Engine, EngineFailure, TranslateError, TranslationCache, Unanswered};
 
 /// A single line is asked for so often before it is reported: another answer may fit.
 const TRIES_OF_A_LINE: usize = 3;
@@ -24,13 +24,13 @@ const TRIES_OF_A_LINE: usize = 3;
 const MOST_UNANSWERED: usize = 10;
 
 /// A job under way.
-pub(super) struct Work<'a> {
+pub(super) struct RunningJob<'a> {
     engine: &'a dyn Engine,
     name: String,
-    pieces: &'a Pieces,
-    cache: &'a Cache,
+    pieces: &'a TextPieces,
+    cache: &'a TranslationCache,
     pace: &'a Pace,
-    watch: &'a Watch<'a>,
+    watch: &'a JobEvents<'a>,
     clock: Clock,
     queue: Mutex<VecDeque<Vec<usize>>>,
     answered: AtomicUsize,
@@ -39,13 +39,13 @@ pub(super) struct Work<'a> {
     error: Mutex<Option<TranslateError>>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> RunningJob<'a> {
     pub(super) fn new(
         engine: &'a dyn Engine,
-        pieces: &'a Pieces,
-        cache: &'a Cache,
+        pieces: &'a TextPieces,
+        cache: &'a TranslationCache,
         pace: &'a Pace,
-        watch: &'a Watch<'a>,
+        watch: &'a JobEvents<'a>,
         queue: Vec<Vec<usize>>,
     ) -> Self {
         let waiting: usize = queue.iter().map(Vec::len).sum();
@@ -177,15 +177,15 @@ impl<'a> Work<'a> {
             };
             let (problem, pause) = match failure {
                 _ if self.must_stop() => return Err(TranslateError::Stopped),
-                Failure::Divide { problem } => return Ok(Err(problem)),
-                Failure::Final { problem, advice } => {
+                EngineFailure::Split { problem } => return Ok(Err(problem)),
+                EngineFailure::Final { problem, advice } => {
                     return Err(TranslateError::Refused {
                         engine: self.name.clone(),
                         problem,
                         advice,
                     });
                 }
-                Failure::Passing { problem, pause } => (problem, pause),
+                EngineFailure::Passing { problem, pause } => (problem, pause),
             };
             if failures >= self.pace.tries {
                 return Err(TranslateError::Unreachable {

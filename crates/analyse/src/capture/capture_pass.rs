@@ -1,5 +1,5 @@
 //! The pass: the shared prefix once, then batches of what follows it, pooled layer by layer on
-//! the way and written to a [`Store`] while the next one runs. Never here: which tensors a file
+//! the way and written to a [`PartialFile`] while the next one runs. Never here: which tensors a file
 //! has.
 
 use std::{ops::Range, panic, thread};
@@ -13,9 +13,9 @@ use rayon::prelude::*;
 use schema::inside::Pooling;
 
 use super::{
-    Layout, Watch,
-    pool::{self, Span},
-    store::Store,
+    BatchRows, OnProgress,
+    partial_file::PartialFile,
+    pool::{self, PromptRows},
 };
 use crate::error::AnalyseError;
 
@@ -25,7 +25,7 @@ const BYTES_AT_ONCE: usize = 32 << 20;
 
 /// What a tensor holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum TensorSource {
     /// The residual stream at each of the layers: (layers, E).
     Residual,
     /// Activations silu(gate) up of the mlp of each of the layers, which are blocks: (layers,
@@ -39,27 +39,27 @@ pub(super) enum Source {
 
 /// A tensor that is wanted.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct WantedTensor {
     pub(super) name: String,
-    pub(super) source: Source,
+    pub(super) source: TensorSource,
     pub(super) pooling: Pooling,
     /// Rising; none for what is after the last layer.
     pub(super) layers: Vec<usize>,
 }
 
-impl Wanted {
+impl WantedTensor {
     /// Shape of one row.
     pub(super) fn shape(&self, config: &ModelConfig) -> Vec<usize> {
         match self.source {
-            Source::Residual => vec![self.layers.len(), config.hidden_size],
-            Source::Neurons => vec![self.layers.len(), config.intermediate_size],
-            Source::Final => vec![config.hidden_size],
-            Source::Logits => vec![config.vocab_size],
+            TensorSource::Residual => vec![self.layers.len(), config.hidden_size],
+            TensorSource::Neurons => vec![self.layers.len(), config.intermediate_size],
+            TensorSource::Final => vec![config.hidden_size],
+            TensorSource::Logits => vec![config.vocab_size],
         }
     }
 
     /// Where the layer stands in a row, if `source` is shown.
-    fn find(&self, source: Source, layer: usize) -> Option<usize> {
+    fn find(&self, source: TensorSource, layer: usize) -> Option<usize> {
         (self.source == source)
             .then(|| self.layers.binary_search(&layer).ok())
             .flatten()
@@ -67,14 +67,14 @@ impl Wanted {
 }
 
 /// Token lists that begin alike, and where the question lies in each.
-pub(super) struct Lists<'a> {
+pub(super) struct TokenLists<'a> {
     pub(super) prefix: &'a [u32],
     pub(super) suffixes: Vec<&'a [u32]>,
     /// Within the suffixes.
     pub(super) questions: Vec<Range<usize>>,
 }
 
-impl Lists<'_> {
+impl TokenLists<'_> {
     /// Everything in them as numbers, for a hash.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
         let lists = self.suffixes.iter().zip(&self.questions);
@@ -92,10 +92,10 @@ fn numbers(ids: &[u32]) -> impl Iterator<Item = u64> {
 }
 
 /// What is run.
-pub(super) struct Work<'a> {
+pub(super) struct CapturePass<'a> {
     pub(super) model: &'a Decoder,
-    pub(super) lists: Lists<'a>,
-    pub(super) wanted: &'a [Wanted],
+    pub(super) lists: TokenLists<'a>,
+    pub(super) wanted: &'a [WantedTensor],
     /// Rows at once; never changes a result.
     pub(super) tokens_per_batch: usize,
     /// What is counted, for messages.
@@ -104,25 +104,29 @@ pub(super) struct Work<'a> {
 
 /// Called with the place of a wanted tensor, that of the layer in its rows, and the values (N,
 /// width) with their width.
-type Take<'a> = dyn FnMut(usize, usize, &[f32], usize) + 'a;
+type ValueSink<'a> = dyn FnMut(usize, usize, &[f32], usize) + 'a;
 
 /// A batch that was run: its lists, and for each wanted tensor their values, row-major.
-struct Batch {
+struct BatchValues {
     lists: Vec<usize>,
     values: Vec<Vec<f32>>,
 }
 
 /// The shared prefix after it was run.
-struct Prefix {
+struct PrefixRun {
     cache: Option<KvCache>,
     /// For each wanted tensor and each of its layers the sums of the rows.
     sums: Vec<Vec<Vec<f64>>>,
 }
 
-impl Work<'_> {
+impl CapturePass<'_> {
     /// Captures every list that `store` lacks, batch by batch; one is written while the next is
     /// run.
-    pub(super) fn run(&self, store: &mut Store, watch: &mut Watch<'_>) -> Result<(), AnalyseError> {
+    pub(super) fn run(
+        &self,
+        store: &mut PartialFile,
+        watch: &mut OnProgress<'_>,
+    ) -> Result<(), AnalyseError> {
         let total = self.lists.suffixes.len();
         let missing: Vec<usize> = (0..total).filter(|&list| !store.is_done(list)).collect();
         if missing.is_empty() {
@@ -138,7 +142,7 @@ impl Work<'_> {
                 break;
             }
         }
-        if let Some(Batch { lists, values }) = unwritten {
+        if let Some(BatchValues { lists, values }) = unwritten {
             store.write(&lists, &values)?;
             watch(store.done_count(), total);
         }
@@ -182,7 +186,7 @@ impl Work<'_> {
         let neurons = self
             .wanted
             .iter()
-            .any(|wanted| wanted.source == Source::Neurons);
+            .any(|wanted| wanted.source == TensorSource::Neurons);
         if neurons {
             Look::Neurons
         } else {
@@ -190,14 +194,14 @@ impl Work<'_> {
         }
     }
 
-    fn run_prefix(&self) -> Result<Prefix, AnalyseError> {
+    fn run_prefix(&self) -> Result<PrefixRun, AnalyseError> {
         let mut sums: Vec<Vec<Vec<f64>>> = self
             .wanted
             .iter()
             .map(|w| vec![Vec::new(); w.layers.len()])
             .collect();
         if self.lists.prefix.is_empty() {
-            return Ok(Prefix { cache: None, sums });
+            return Ok(PrefixRun { cache: None, sums });
         }
         let (cache, _) =
             self.model
@@ -209,24 +213,28 @@ impl Work<'_> {
                     })?;
                     Ok(None)
                 })?;
-        Ok(Prefix {
+        Ok(PrefixRun {
             cache: Some(cache),
             sums,
         })
     }
 
-    fn run_batch(&self, prefix: &Prefix, lists: Vec<usize>) -> Result<Batch, AnalyseError> {
+    fn run_batch(
+        &self,
+        prefix: &PrefixRun,
+        lists: Vec<usize>,
+    ) -> Result<BatchValues, AnalyseError> {
         let suffixes: Vec<&[u32]> = lists
             .iter()
             .map(|&list| self.lists.suffixes[list])
             .collect();
-        let layout = Layout::new(&suffixes, self.lists.prefix.len())?;
-        let span = |(at, &list): (usize, &usize)| Span {
+        let layout = BatchRows::new(&suffixes, self.lists.prefix.len())?;
+        let span = |(at, &list): (usize, &usize)| PromptRows {
             rows: layout.path(at),
             question: self.lists.questions[list].clone(),
             prefix: self.lists.prefix.len(),
         };
-        let spans: Vec<Span> = lists.iter().enumerate().map(span).collect();
+        let spans: Vec<PromptRows> = lists.iter().enumerate().map(span).collect();
         let lengths = self.row_lengths();
         let mut found: Vec<Vec<f32>> = lengths
             .iter()
@@ -258,7 +266,7 @@ impl Work<'_> {
         )?;
         self.add_heads(&self.model.select(&last, &layout.last_rows())?, &mut found)?;
         self.check_finite(&lists, &found)?;
-        Ok(Batch {
+        Ok(BatchValues {
             lists,
             values: found,
         })
@@ -266,12 +274,12 @@ impl Work<'_> {
 
     /// Calls `take` with each wanted tensor that is of what is seen, the place of the layer in
     /// its rows, and the values (N, width).
-    fn show(&self, seen: &Seen<'_>, take: &mut Take<'_>) -> model::Result<()> {
+    fn show(&self, seen: &Seen<'_>, take: &mut ValueSink<'_>) -> model::Result<()> {
         let layer = match seen.layer {
             Layer::Embedding => 0,
             Layer::After(layer) => layer,
         };
-        for source in [Source::Residual, Source::Neurons] {
+        for source in [TensorSource::Residual, TensorSource::Neurons] {
             let places: Vec<(usize, usize)> = self
                 .wanted
                 .iter()
@@ -282,8 +290,8 @@ impl Work<'_> {
                 continue;
             }
             let tensor = match (source, seen.mlp) {
-                (Source::Neurons, Some((gate, up))) => swiglu::forward(gate, up)?,
-                (Source::Neurons, None) => continue,
+                (TensorSource::Neurons, Some((gate, up))) => swiglu::forward(gate, up)?,
+                (TensorSource::Neurons, None) => continue,
                 _ => seen.residual.clone(),
             };
             let width = tensor.dim(1)?;
@@ -300,11 +308,13 @@ impl Work<'_> {
     fn add_heads(&self, last: &Tensor, found: &mut [Vec<f32>]) -> Result<(), AnalyseError> {
         for (wanted, found) in self.wanted.iter().zip(found) {
             match wanted.source {
-                Source::Final => {
+                TensorSource::Final => {
                     *found = with_values(&self.model.final_norm(last)?, <[f32]>::to_vec)?
                 }
-                Source::Logits => *found = with_values(&self.model.logits(last)?, <[f32]>::to_vec)?,
-                Source::Residual | Source::Neurons => {}
+                TensorSource::Logits => {
+                    *found = with_values(&self.model.logits(last)?, <[f32]>::to_vec)?
+                }
+                TensorSource::Residual | TensorSource::Neurons => {}
             }
         }
         Ok(())
@@ -327,10 +337,10 @@ impl Work<'_> {
 /// Writes the batch `before` in a thread of its own while `make` makes the next one. Both come
 /// to their end.
 fn write_while(
-    store: &mut Store,
-    before: Option<Batch>,
-    make: impl FnOnce() -> Result<Batch, AnalyseError>,
-) -> Result<Batch, AnalyseError> {
+    store: &mut PartialFile,
+    before: Option<BatchValues>,
+    make: impl FnOnce() -> Result<BatchValues, AnalyseError>,
+) -> Result<BatchValues, AnalyseError> {
     let Some(before) = before else { return make() };
     let (written, made) = thread::scope(|scope| {
         let writer = scope.spawn(|| store.write(&before.lists, &before.values));

@@ -10,7 +10,7 @@ use crate::error::AnalyseError;
 
 /// Lists of tokens after a shared prefix.
 #[derive(Clone, Debug)]
-pub struct Layout {
+pub struct BatchRows {
     /// The tokens of all rows: (N).
     pub input_ids: Vec<u32>,
     /// Who sees whom.
@@ -18,7 +18,7 @@ pub struct Layout {
     ends: Vec<Parent>,
 }
 
-impl Layout {
+impl BatchRows {
     /// Lays out `lists` after a shared prefix of that many tokens. One without tokens has no
     /// last row; it can be continued.
     ///
@@ -79,7 +79,7 @@ mod tests {
             lists in prop::collection::vec(prop::collection::vec(0u32..2, 1..14), 1..12),
         ) {
             let slices: Vec<&[u32]> = lists.iter().map(Vec::as_slice).collect();
-            let layout = Layout::new(&slices, 7).expect("lays out");
+            let layout = BatchRows::new(&slices, 7).expect("lays out");
             let last_rows = layout.last_rows();
             for (at, list) in lists.iter().enumerate() {
                 let rows: Vec<usize> = layout.path(at).into_iter().flatten().collect();

@@ -11,13 +11,13 @@ use std::{
 use schema::{disk::DiskError, record::partial_path};
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
+use super::file_layout::FileLayout;
 use crate::error::AnalyseError;
 
 /// A line of the progress.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Entry {
+enum ProgressLine {
     /// SHA-256 of what the file is made from.
     Begun(String),
     /// Rows that are on disk.
@@ -25,8 +25,8 @@ enum Entry {
 }
 
 /// The unfinished file. While it is open no other process can open it.
-pub(super) struct Store {
-    plan: Plan,
+pub(super) struct PartialFile {
+    plan: FileLayout,
     path: PathBuf,
     partial: PathBuf,
     file: File,
@@ -36,14 +36,14 @@ pub(super) struct Store {
     done_count: usize,
 }
 
-impl Store {
+impl PartialFile {
     /// Opens what an earlier capture left for `path`, or begins anew where it was made from
     /// something else: where `hash` is another, or the file is not what the progress says.
     ///
     /// # Errors
     /// The files cannot be read or written, are another process's, or hold a whole line that no
     /// capture wrote.
-    pub(super) fn open(path: &Path, plan: Plan, hash: &str) -> Result<Self, AnalyseError> {
+    pub(super) fn open(path: &Path, plan: FileLayout, hash: &str) -> Result<Self, AnalyseError> {
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
@@ -112,7 +112,7 @@ impl Store {
             .and_then(|_| self.file.write_all(&self.plan.head))
             .and_then(|()| self.file.sync_data());
         written.map_err(|e| self.refuse(e))?;
-        self.append(&Entry::Begun(hash.to_owned()))
+        self.append(&ProgressLine::Begun(hash.to_owned()))
     }
 
     fn cut_log(&mut self, length: u64) -> Result<(), AnalyseError> {
@@ -125,7 +125,7 @@ impl Store {
             .map_err(DiskError::at("write", &self.progress))?)
     }
 
-    fn append(&mut self, entry: &Entry) -> Result<(), AnalyseError> {
+    fn append(&mut self, entry: &ProgressLine) -> Result<(), AnalyseError> {
         let line = serde_json::to_string(entry)
             .map_err(|e| DiskError::at("write", &self.progress)(e.into()))?;
         self.log
@@ -194,7 +194,7 @@ impl Store {
             }
         }
         self.file.sync_data().map_err(|e| self.refuse(e))?;
-        self.append(&Entry::Done(rows.to_vec()))?;
+        self.append(&ProgressLine::Done(rows.to_vec()))?;
         self.count(rows);
         Ok(())
     }
@@ -278,9 +278,9 @@ fn read_progress(
             serde_json::from_slice(content).map_err(|e| refuse(e.to_string()))?,
             &mut done,
         ) {
-            (Entry::Begun(begun), None) if begun != hash => return Ok(None),
-            (Entry::Begun(_), None) => done = Some(Vec::new()),
-            (Entry::Done(more), Some(done)) if more.iter().all(|&row| row < rows) => {
+            (ProgressLine::Begun(begun), None) if begun != hash => return Ok(None),
+            (ProgressLine::Begun(_), None) => done = Some(Vec::new()),
+            (ProgressLine::Done(more), Some(done)) if more.iter().all(|&row| row < rows) => {
                 done.extend(more)
             }
             _ => return Err(refuse("not what a capture writes here".to_owned())),

@@ -10,23 +10,23 @@ use schema::{Language, inside::InterventionKind};
 
 use super::{
     effect::{Effect, Effects},
-    runs::{Runs, number},
+    unpatched::{UnpatchedRuns, number},
 };
 use crate::{
-    asked::{Answer, Asked},
-    capture::Layout,
+    capture::BatchRows,
     error::AnalyseError,
+    labelled_prompts::{LabelledPrompts, ModelAnswer},
     random::{Purpose, generator},
 };
 
 /// All that is tried in one language.
-pub(super) struct Plan<'a> {
+pub(super) struct InterventionPlan<'a> {
     pub(super) language: Language,
-    pub(super) asked: &'a Asked<'a>,
+    pub(super) asked: &'a LabelledPrompts<'a>,
     pub(super) kinds: &'a [InterventionKind],
-    pub(super) own: &'a Runs,
+    pub(super) own: &'a UnpatchedRuns,
     /// Of the same items.
-    pub(super) english: &'a Runs,
+    pub(super) english: &'a UnpatchedRuns,
     /// For each item the place of the one whose run is patched in by `PatchOther` and
     /// `PatchSame`.
     pub(super) donors: Vec<usize>,
@@ -38,7 +38,7 @@ pub(super) struct Plan<'a> {
 /// English minus the language, summed over the items: (L + 1, E).
 pub(super) struct Differences(Vec<f64>);
 
-impl Plan<'_> {
+impl InterventionPlan<'_> {
     /// Tries everything on every question. `answered` hears how many are done, and may end the
     /// work by an error.
     pub(super) fn run(
@@ -86,16 +86,16 @@ impl Plan<'_> {
         )
     }
 
-    /// The answers to the questions of `batch`, in the order of [`Plan::place`].
+    /// The answers to the questions of `batch`, in the order of [`InterventionPlan::place`].
     fn run_batch(
         &self,
         model: &Decoder,
         cache: Option<&KvCache>,
         differences: &Differences,
         batch: &[usize],
-    ) -> Result<Vec<Answer>, AnalyseError> {
+    ) -> Result<Vec<ModelAnswer>, AnalyseError> {
         let lists: Vec<&[u32]> = batch.iter().map(|&at| self.suffix(at).0).collect();
-        let mut layout = Layout::new(&lists, self.asked.prompts.prefix().len())?;
+        let mut layout = BatchRows::new(&lists, self.asked.prompts.prefix().len())?;
         let (first, block) = (layout.rows.len(), batch.len() * self.kinds.len());
         for row in 0..block * self.own.layers {
             let (list, at) = (
@@ -223,7 +223,7 @@ impl Plan<'_> {
         vector
     }
 
-    fn compare(&self, kind: InterventionKind, at: usize, after: &Answer) -> Effect {
+    fn compare(&self, kind: InterventionKind, at: usize, after: &ModelAnswer) -> Effect {
         let label = match kind {
             InterventionKind::PatchOther => self.english.golds[self.donors[at]],
             InterventionKind::PatchSame => self.own.golds[self.donors[at]],

@@ -10,7 +10,7 @@ use schema::{
 };
 
 use crate::{
-    capture::{Layout, Prompts, TOKENS_PER_BATCH},
+    capture::{BatchRows, Prompts, TOKENS_PER_BATCH},
     error::AnalyseError,
 };
 
@@ -19,7 +19,7 @@ const HEAD_ROWS: usize = 64;
 
 /// One language's prompts, and the tokens that speak for each label.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct LabelledPrompts<'a> {
     /// The prompts.
     pub prompts: &'a Prompts,
     /// For each label the tokens whose probabilities sum to its score
@@ -29,14 +29,14 @@ pub struct Asked<'a> {
 
 /// What is answered to one question.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct ModelAnswer {
     /// Each label's share of the prefix sums.
     pub(crate) shares: Vec<f64>,
     /// The label of the highest sum; the first of equals.
     pub(crate) chosen: usize,
 }
 
-impl Asked<'_> {
+impl LabelledPrompts<'_> {
     /// Whether the prompts' labels and the tokens fit each other and the model.
     pub(crate) fn check(&self, language: Language, model: &Decoder) -> Result<(), AnalyseError> {
         let (labels, vocabulary) = (self.label_sets.len(), model.config().vocab_size);
@@ -90,13 +90,13 @@ impl Asked<'_> {
         model: &Decoder,
         items: usize,
         answered: &mut dyn FnMut(usize) -> Result<(), AnalyseError>,
-    ) -> Result<Vec<Answer>, AnalyseError> {
+    ) -> Result<Vec<ModelAnswer>, AnalyseError> {
         let suffixes: Vec<&[u32]> = (0..items).map(|at| self.prompts.suffix(at)).collect();
         let cache = self.prefill(model)?;
         let mut answers = vec![None; items];
         for batch in forest::batches(&suffixes, |_| 0, TOKENS_PER_BATCH) {
             let lists: Vec<&[u32]> = batch.iter().map(|&at| suffixes[at]).collect();
-            let layout = Layout::new(&lists, self.prompts.prefix().len())?;
+            let layout = BatchRows::new(&lists, self.prompts.prefix().len())?;
             let hidden = model.hidden_at(
                 &layout.input_ids,
                 &layout.rows,
@@ -122,7 +122,7 @@ impl Asked<'_> {
         model: &Decoder,
         hidden: &Tensor,
         name: impl Fn(usize) -> String,
-    ) -> Result<Vec<Answer>, AnalyseError> {
+    ) -> Result<Vec<ModelAnswer>, AnalyseError> {
         let rows = hidden.dim(0)?;
         let mut answers = Vec::with_capacity(rows);
         for start in (0..rows).step_by(HEAD_ROWS) {
@@ -144,7 +144,7 @@ impl Asked<'_> {
                     ))
                     .into());
                 }
-                answers.push(Answer {
+                answers.push(ModelAnswer {
                     chosen: choose(&sums).0,
                     shares: mean_shares(&[sums]),
                 });

@@ -1,6 +1,6 @@
 //! Answered lines in an embedded database (redb), so that none is paid for twice, by any job.
 //!
-//! An answer is on disk when [`Cache::put`] returns. What the database cannot take, because the
+//! An answer is on disk when [`TranslationCache::put`] returns. What the database cannot take, because the
 //! disk is full, goes into a rescue file, whose room is taken before anything is paid for.
 //! Never here: keys, requests.
 
@@ -28,7 +28,7 @@ const MEMORY: usize = 32 << 20;
 
 /// The answered lines of all jobs.
 #[derive(Debug)]
-pub struct Cache {
+pub struct TranslationCache {
     path: PathBuf,
     database: Database,
     rescue: Mutex<Rescue>,
@@ -36,13 +36,13 @@ pub struct Cache {
 
 /// One answered line.
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct CacheEntry {
     engine: String,
     text: String,
     translation: String,
 }
 
-impl Cache {
+impl TranslationCache {
     /// Opens the cache at `path`, or makes an empty one; takes over what an earlier job had to
     /// put into the rescue file.
     ///
@@ -90,7 +90,7 @@ impl Cache {
                 .get(key(engine, line).as_slice())
                 .map_err(|e| self.broken(&e))?;
             let Some(found) = found else { return Ok(None) };
-            let entry: Entry =
+            let entry: CacheEntry =
                 serde_json::from_slice(found.value()).map_err(|e| self.broken(&e))?;
             if entry.text != line || entry.engine != engine {
                 return Err(self.broken(&"an entry stands in the place of another"));
@@ -106,12 +106,12 @@ impl Cache {
     /// [`TranslateError::Unwritten`] if the database could not take them; they are then in the
     /// rescue file, and the cache should not be written to again.
     pub fn put(&self, engine: &str, answered: &[(&str, &str)]) -> Result<(), TranslateError> {
-        let entry = |&(text, translation): &(&str, &str)| Entry {
+        let entry = |&(text, translation): &(&str, &str)| CacheEntry {
             engine: engine.to_owned(),
             text: text.to_owned(),
             translation: translation.to_owned(),
         };
-        let entries: Vec<Entry> = answered.iter().map(entry).collect();
+        let entries: Vec<CacheEntry> = answered.iter().map(entry).collect();
         // One writer at a time, as in the database itself: after a failure all others fail too,
         // and the first says why.
         let mut rescue = self.lock_rescue();
@@ -145,7 +145,7 @@ impl Cache {
         Ok(self.lock_rescue().reserve(bytes)?)
     }
 
-    /// Gives back what [`Cache::reserve`] took, unless something had to be put there.
+    /// Gives back what [`TranslationCache::reserve`] took, unless something had to be put there.
     ///
     /// # Errors
     /// The file cannot be removed.
@@ -175,7 +175,7 @@ impl Cache {
         Ok(rescue.clear()?)
     }
 
-    fn commit(&self, entries: &[Entry]) -> Result<(), Box<dyn Error>> {
+    fn commit(&self, entries: &[CacheEntry]) -> Result<(), Box<dyn Error>> {
         let transaction = self.database.begin_write()?;
         {
             let mut table = transaction.open_table(LINES)?;
@@ -226,7 +226,7 @@ fn said(problem: &(dyn Error + 'static)) -> String {
 mod tests {
     use super::*;
 
-    fn texts(cache: &Cache, engine: &str, lines: &[&str]) -> Vec<Option<String>> {
+    fn texts(cache: &TranslationCache, engine: &str, lines: &[&str]) -> Vec<Option<String>> {
         cache.get(engine, lines).expect("reads")
     }
 
@@ -234,7 +234,7 @@ mod tests {
     fn answers_are_kept_by_engine_and_line() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new/lines.redb");
-        let cache = Cache::open(&path).expect("opens");
+        let cache = TranslationCache::open(&path).expect("opens");
         assert_eq!(texts(&cache, "a", &["x"]), [None]);
         cache
             .put("a", &[("x", "X"), ("y\n", "Y\n")])
@@ -242,7 +242,7 @@ mod tests {
         cache.put("ax", &[("", "nothing")]).expect("writes");
         cache.put("b", &[("x", "another X")]).expect("writes");
         drop(cache);
-        let cache = Cache::open(&path).expect("opens again");
+        let cache = TranslationCache::open(&path).expect("opens again");
         let found = texts(&cache, "a", &["y\n", "z", "x", ""]);
         assert_eq!(
             found,
@@ -259,15 +259,19 @@ mod tests {
     fn a_cache_in_use_and_a_file_that_is_none_are_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("lines.redb");
-        let cache = Cache::open(&path).expect("opens");
-        let error = Cache::open(&path).expect_err("is open").to_string();
+        let cache = TranslationCache::open(&path).expect("opens");
+        let error = TranslationCache::open(&path)
+            .expect_err("is open")
+            .to_string();
         assert!(
             error.contains("lines.redb: another process is using it; wait until it has ended"),
             "{error}"
         );
         drop(cache);
         fs::write(&path, "not a database, and longer than its magic number").expect("writes");
-        let error = Cache::open(&path).expect_err("is none").to_string();
+        let error = TranslationCache::open(&path)
+            .expect_err("is none")
+            .to_string();
         assert!(
             error.contains("lines.redb: ") && error.contains("move the file away"),
             "{error}"
@@ -278,9 +282,9 @@ mod tests {
     fn rescued_answers_are_taken_over() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("lines.redb");
-        let cache = Cache::open(&path).expect("opens");
+        let cache = TranslationCache::open(&path).expect("opens");
         cache.reserve(4096).expect("room");
-        let entry = Entry {
+        let entry = CacheEntry {
             engine: "a".into(),
             text: "x".into(),
             translation: "X".into(),
@@ -288,7 +292,7 @@ mod tests {
         cache.lock_rescue().write(&[entry]).expect("writes");
         cache.release().expect("keeps what is there");
         drop(cache);
-        let cache = Cache::open(&path).expect("opens again");
+        let cache = TranslationCache::open(&path).expect("opens again");
         assert_eq!(texts(&cache, "a", &["x"]), [Some("X".to_owned())]);
         assert_eq!(
             fs::read_dir(folder.path()).expect("lists").count(),

@@ -10,7 +10,7 @@ use schema::{Language, inside::PcaRecord};
 
 use super::{
     components::{Fit, fit},
-    kernel::Kernel,
+    kernel::CkaKernel,
 };
 use crate::error::AnalyseError;
 
@@ -21,7 +21,7 @@ pub(super) const ROUNDING: f64 = 1e-12;
 
 /// States of one language at one layer.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
+pub struct LayerStates<'a> {
     /// The language.
     pub language: Language,
     /// (n), which item each row is of; the same in every language, row by row.
@@ -34,12 +34,12 @@ pub struct Rows<'a> {
 
 /// The states of the same items in several languages at one layer.
 #[derive(Debug)]
-pub struct Space {
+pub struct LayerSpace {
     pub(super) layer: usize,
     pub(super) width: usize,
     pub(super) items: Vec<usize>,
     /// In the order of the languages.
-    pub(super) clouds: Vec<Cloud>,
+    pub(super) clouds: Vec<LanguageCloud>,
     /// The joint fit and the one with each language's mean taken out; `None` where nothing
     /// varies.
     pub(super) fits: [Option<Fit>; 2],
@@ -47,7 +47,7 @@ pub struct Space {
 
 /// One language's states around their mean.
 #[derive(Debug)]
-pub(super) struct Cloud {
+pub(super) struct LanguageCloud {
     pub(super) language: Language,
     /// (n), logarithms of the lengths in tokens.
     pub(super) lengths: Vec<f64>,
@@ -60,10 +60,10 @@ pub(super) struct Cloud {
     /// (n, n), inner products of the deviations.
     pub(super) inner: Vec<f64>,
     /// Of debiased CKA; `None` where the states do not vary.
-    pub(super) kernel: Option<Kernel>,
+    pub(super) kernel: Option<CkaKernel>,
 }
 
-impl Space {
+impl LayerSpace {
     /// Checks the states and makes what is needed of them, on all cores. Languages may come in
     /// any order.
     ///
@@ -71,7 +71,11 @@ impl Space {
     /// No language, or one of them twice; items that are not the same in all, or fewer than
     /// [`FEWEST_ITEMS`]; a wrong number of tokens or values; a prompt without tokens; a value
     /// that is not finite.
-    pub fn prepare(layer: usize, width: usize, rows: &[Rows<'_>]) -> Result<Self, AnalyseError> {
+    pub fn prepare(
+        layer: usize,
+        width: usize,
+        rows: &[LayerStates<'_>],
+    ) -> Result<Self, AnalyseError> {
         let mut rows = rows.to_vec();
         rows.sort_by_key(|rows| rows.language);
         let refuse = |what: String, problem: String| Err(AnalyseError::Unusable { what, problem });
@@ -95,9 +99,9 @@ impl Space {
                 return refuse(format!("layer {layer}, {}", rows.language), problem);
             }
         }
-        let clouds: Vec<Cloud> = rows
+        let clouds: Vec<LanguageCloud> = rows
             .par_iter()
-            .map(|rows| Cloud::new(rows, width))
+            .map(|rows| LanguageCloud::new(rows, width))
             .collect();
         let (joint, centred) =
             rayon::join(|| fit(&clouds, width, false), || fit(&clouds, width, true));
@@ -135,8 +139,8 @@ impl Space {
     }
 }
 
-impl Cloud {
-    fn new(rows: &Rows<'_>, width: usize) -> Self {
+impl LanguageCloud {
+    fn new(rows: &LayerStates<'_>, width: usize) -> Self {
         let n = rows.items.len();
         let mut mean = vec![0.0; width];
         for row in rows.values.chunks_exact(width) {
@@ -164,7 +168,7 @@ impl Cloud {
                 .iter()
                 .map(|&tokens| (tokens as f64).ln())
                 .collect(),
-            kernel: varies.then(|| Kernel::new(&inner, n)),
+            kernel: varies.then(|| CkaKernel::new(&inner, n)),
             mean,
             deviations,
             squares,
@@ -199,7 +203,7 @@ impl Cloud {
 }
 
 /// What is wrong with a language's rows, and what to do; `first` is what all must agree with.
-fn problem_of(rows: &Rows<'_>, width: usize, first: &Rows<'_>) -> Option<String> {
+fn problem_of(rows: &LayerStates<'_>, width: usize, first: &LayerStates<'_>) -> Option<String> {
     let n = rows.items.len();
     if rows.items != first.items {
         return Some(format!(

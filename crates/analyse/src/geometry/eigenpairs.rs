@@ -7,7 +7,7 @@ use faer::{Accum, Mat, MatRef, Par, Side, linalg::matmul::matmul};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::components::{Cloudscape, dot};
+use super::components::{JointRows, dot};
 use crate::error::AnalyseError;
 
 /// The larger of the two numbers of an exact decomposition that is not worth avoiding.
@@ -24,7 +24,7 @@ const TOLERANCE: f64 = 1e-9;
 const FLOOR: f64 = 1e-14;
 
 /// Two eigenvalues, the larger first, and their vectors (E) of length 1.
-pub(super) struct Pairs {
+pub(super) struct Eigenpairs {
     pub(super) values: [f64; 2],
     pub(super) vectors: [Vec<f64>; 2],
 }
@@ -33,7 +33,7 @@ pub(super) struct Pairs {
 ///
 /// # Errors
 /// The decomposition does not converge, which finite rows do not do.
-pub(super) fn leading_pairs(rows: &Cloudscape<'_>) -> Result<Pairs, AnalyseError> {
+pub(super) fn leading_pairs(rows: &JointRows<'_>) -> Result<Eigenpairs, AnalyseError> {
     if rows.width.min(rows.len()) > FEW
         && let Some(found) = iterate(rows)?
     {
@@ -43,22 +43,22 @@ pub(super) fn leading_pairs(rows: &Cloudscape<'_>) -> Result<Pairs, AnalyseError
 }
 
 /// By the smaller of the (E, E) scatter matrix and the (N, N) inner products.
-fn exact(rows: &Cloudscape<'_>) -> Result<Pairs, AnalyseError> {
+fn exact(rows: &JointRows<'_>) -> Result<Eigenpairs, AnalyseError> {
     let x = rows.rows();
     if rows.width <= rows.len() {
         let (values, vectors) = eigenpairs((x.transpose() * &x).as_ref())?;
-        return Ok(Pairs { values, vectors });
+        return Ok(Eigenpairs { values, vectors });
     }
     let (values, vectors) = eigenpairs((&x * x.transpose()).as_ref())?;
     let vectors = vectors.map(|vector| {
         let along = |d: usize| (0..x.nrows()).map(|row| x[(row, d)] * vector[row]).sum();
         normalised((0..rows.width).map(along).collect())
     });
-    Ok(Pairs { values, vectors })
+    Ok(Eigenpairs { values, vectors })
 }
 
 /// `None` where it does not converge.
-fn iterate(rows: &Cloudscape<'_>) -> Result<Option<Pairs>, AnalyseError> {
+fn iterate(rows: &JointRows<'_>) -> Result<Option<Eigenpairs>, AnalyseError> {
     let width = rows.width;
     let most = MOST_BLOCKS.min(width / BLOCK) * BLOCK;
     // where it begins decides nothing but the rounding, so this is no draw of the recipe's
@@ -93,7 +93,10 @@ fn iterate(rows: &Cloudscape<'_>) -> Result<Option<Pairs>, AnalyseError> {
 
 /// The best two vectors in the span of `basis` (E, k), of which `images` are the products with
 /// the matrix, and whether they are eigenvectors.
-fn ritz(basis: MatRef<'_, f64>, images: MatRef<'_, f64>) -> Result<(Pairs, bool), AnalyseError> {
+fn ritz(
+    basis: MatRef<'_, f64>,
+    images: MatRef<'_, f64>,
+) -> Result<(Eigenpairs, bool), AnalyseError> {
     let k = basis.ncols();
     let mut small = Mat::zeros(k, k);
     matmul(
@@ -125,7 +128,7 @@ fn ritz(basis: MatRef<'_, f64>, images: MatRef<'_, f64>) -> Result<(Pairs, bool)
         residual.sqrt() <= TOLERANCE * values[at] + FLOOR * values[0]
     });
     Ok((
-        Pairs {
+        Eigenpairs {
             values,
             vectors: vectors.map(normalised),
         },
@@ -203,7 +206,7 @@ mod tests {
     use schema::Language;
 
     use super::{
-        super::{Rows, Space},
+        super::{LayerSpace, LayerStates},
         *,
     };
 
@@ -211,7 +214,7 @@ mod tests {
     const E: usize = 260;
 
     /// Two languages whose dimensions vary as `deviation` says.
-    fn space(deviation: fn(usize) -> f32) -> Space {
+    fn space(deviation: fn(usize) -> f32) -> LayerSpace {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let items: Vec<usize> = (0..N).collect();
         let mut states = |offset: f32| -> Vec<f32> {
@@ -222,18 +225,18 @@ mod tests {
         };
         let values = [states(0.0), states(1.0)];
         let languages = ["en", "de"].map(|code| code.parse::<Language>().expect("a language"));
-        let rows = [0, 1].map(|k| Rows {
+        let rows = [0, 1].map(|k| LayerStates {
             language: languages[k],
             items: &items,
             tokens: &[9; N],
             values: &values[k],
         });
-        Space::prepare(0, E, &rows).expect("sound states")
+        LayerSpace::prepare(0, E, &rows).expect("sound states")
     }
 
-    fn rows(space: &Space) -> Cloudscape<'_> {
+    fn rows(space: &LayerSpace) -> JointRows<'_> {
         let offsets = super::super::components::offsets(&space.clouds, E, false);
-        Cloudscape {
+        JointRows {
             clouds: &space.clouds,
             offsets,
             width: E,
