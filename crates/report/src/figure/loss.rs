@@ -51,7 +51,7 @@ pub(crate) fn draw(name: String, seeds: &[&TrainingLog]) -> Figure {
     };
     let mut figure = Figure::new(
         name,
-        "TrainingLog and validation loss by optimiser update.",
+        "Training and validation loss by optimiser update.",
         WIDTH,
         HEIGHT,
     );
