@@ -46,7 +46,7 @@ pub enum CompareError {
         /// Which part is wrong.
         problem: String,
     },
-    /// TwoLanguages sets of records cannot be compared.
+    /// Two sets of records cannot be compared.
     #[error("{a} and {b} cannot be compared: {difference}; evaluate both in the same way")]
     NotComparable {
         /// One file or folder.

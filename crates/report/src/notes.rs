@@ -150,7 +150,7 @@ pub(crate) const REFERENCES: &[Note] = &[
         "https://arxiv.org/abs/2310.10378",
     ),
     (
-        "P. Joshi et al., The ViewState and Fate of Linguistic Diversity and Inclusion in the NLP World, ACL 2020.",
+        "P. Joshi et al., The State and Fate of Linguistic Diversity and Inclusion in the NLP World, ACL 2020.",
         "https://arxiv.org/abs/2004.09095",
     ),
     (
@@ -186,7 +186,7 @@ pub(crate) const INSIDE_NOTES: &[Note] = &[
     ),
     (
         "Components and Pearson's correlation",
-        "TwoLanguages principal components of all languages' states together, for each layer and each model apart. A component's sign \
+        "Two principal components of all languages' states together, for each layer and each model apart. A component's sign \
          is such that the largest entry of its axis is positive, so a mirrored map is no finding, nor are the units. \
          Pearson's correlation is of parallel items' places on the first component (tables 8 to 11 of the paper); where that \
          component tells languages apart, it says little of items. So the same stands beside it after each language's own mean is \

@@ -1,4 +1,4 @@
-//! MapLayers and measures of pairs: checked, points thinned to what a figure can show.
+//! Components and measures of pairs: checked, points thinned to what a figure can show.
 //!
 //! Never here: drawing; choosing layers.
 
@@ -28,7 +28,7 @@ pub struct MapLayers {
     pub layers: Vec<LayerMap>,
 }
 
-/// TwoLanguages components of one layer.
+/// Two components of one layer.
 #[derive(Clone, Debug)]
 pub struct LayerMap {
     /// The layer; 0 is the embedding.
@@ -124,7 +124,7 @@ fn thin(record: PcaRecord) -> LayerMap {
     }
 }
 
-/// TwoLanguages languages, in their order.
+/// Two languages, in their order.
 pub type TwoLanguages = (Language, Language);
 
 /// Records of pairs of languages, by measure and layer.

@@ -129,7 +129,7 @@ fn scatter(look: &ModelView, pooling: Pooling, centred: bool) -> Option<Picture>
         "fitted on all languages together"
     };
     let caption = format!(
-        "TwoLanguages principal components, {means} ({}{thinned}); each model has its own fit, and a layer's two panels one scale.",
+        "Two principal components, {means} ({}{thinned}); each model has its own fit, and a layer's two panels one scale.",
         pooling_words(pooling)
     );
     let kind = if centred { "pca-centred" } else { "pca" };

@@ -38,7 +38,7 @@ pub(crate) fn symmetric(
         .collect()
 }
 
-/// TwoLanguages decimals without the zero in front, so that a number fits a cell.
+/// Two decimals without the zero in front, so that a number fits a cell.
 pub(crate) fn short(value: f64) -> String {
     fixed(value, 2).replacen("0.", ".", 1)
 }
