@@ -10,14 +10,14 @@ use std::{
 use anyhow::{Context, Result, bail};
 use data::{
     lm_eval::{
-        self as format, Asked, Doc,
+        self as format, Doc,
         results::{Answered, Run},
     },
     prompt, tasks, testset,
 };
 use report::LocatedRecord;
 use schema::{
-    AnswerRecord, FewShot, LabelSet, Language, Provenance, Recipe, Task,
+    AnswerRecord, Asking, Language, Provenance, Recipe, Task,
     record::{AnswersMeta, meta_path},
     run_folder::RunFolder,
     task::Precision,
@@ -78,10 +78,15 @@ pub(crate) struct Questions {
 }
 
 impl Questions {
-    pub(crate) fn render(dir: &Path, asked: &Asked<'_>, language: Language) -> Result<Self> {
-        let set = testset::load(dir, asked.task, language, asked.protocol)?;
-        let rendered = prompt::render(asked.task, &set, asked.few_shot, asked.labels)?;
-        let docs = format::docs(asked, &rendered, &eval::find_groups(&set.items));
+    pub(crate) fn render(
+        dir: &Path,
+        task: &Task,
+        asking: &Asking,
+        language: Language,
+    ) -> Result<Self> {
+        let set = testset::load(dir, task, language, asking.protocol)?;
+        let rendered = prompt::render(task, &set, &asking.few_shot, asking.labels)?;
+        let docs = format::docs(task, asking, &rendered, &eval::find_groups(&set.items));
         Ok(Self {
             docs,
             repairs: set.repairs,
@@ -100,18 +105,11 @@ fn render<'a>(dir: &Path, evaluated: &'a Evaluated) -> Result<Answered<'a>> {
         ..
     } = evaluated;
     let language = provenance.language;
-    let few_shot: FewShot = provenance.few_shot.parse().map_err(anyhow::Error::msg)?;
-    let asked = Asked {
-        task,
-        labels: provenance.labels,
-        few_shot: &few_shot,
-        protocol: provenance.protocol,
-    };
     let Questions {
         docs,
         prompts_sha256,
         ..
-    } = Questions::render(dir, &asked, language)?;
+    } = Questions::render(dir, task, &provenance.asking, language)?;
     if prompts_sha256 != provenance.prompts_sha256 {
         bail!(
             "{} in {language}: the prompts rendered from {} are not those that were asked (prompts_sha256 is {}, the \
@@ -131,7 +129,7 @@ fn render<'a>(dir: &Path, evaluated: &'a Evaluated) -> Result<Answered<'a>> {
         language,
         docs,
         records: records.clone(),
-        few_shot,
+        few_shot: provenance.asking.few_shot.clone(),
     })
 }
 
@@ -149,7 +147,7 @@ fn describe(of_model: &[&Evaluated]) -> Result<Run> {
         },
         device: first.answerer.device.clone(),
         program: first.answerer.program.clone(),
-        limit: first.limit,
+        limit: first.asking.limit,
         date: (
             now.timestamp_micros() as f64 / 1e6,
             now.format("%Y-%m-%dT%H-%M-%S%.6f").to_string(),
@@ -232,9 +230,11 @@ fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Eval
         .iter()
         .find(|given| Task::name_of(given) == provenance.task);
     let task = tasks::task(given.unwrap_or(&provenance.task))?;
-    let sets: Vec<FewShot> = recipe.eval.exemplar_sets(task);
-    let first = (recipe.eval.labels.first().copied(), sets.first());
-    let group = name_group(task, &provenance, first);
+    let group = name_group(
+        task,
+        &provenance.asking,
+        &recipe.eval.asking.first_way(task),
+    );
     let records = report::read_answers(file)?
         .into_iter()
         .map(|(.., record)| record)
@@ -250,21 +250,13 @@ fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Eval
 
 /// The task's name, and in what the answers differ from those of the recipe's first label set
 /// and exemplars.
-fn name_group(
-    task: &Task,
-    provenance: &Provenance,
-    (labels, few_shot): (Option<LabelSet>, Option<&FewShot>),
-) -> String {
+fn name_group(task: &Task, asking: &Asking, first: &Asking) -> String {
     let mut name = task.name.clone();
-    if labels.is_some_and(|first| first != provenance.labels) {
-        name += &format!("_{}", provenance.labels);
+    if asking.labels != first.labels {
+        name += &format!("_{}", asking.labels);
     }
-    if few_shot.is_some_and(|first| first.to_string() != provenance.few_shot) {
-        let slug = provenance
-            .few_shot
-            .parse::<FewShot>()
-            .map_or_else(|_| "few_shot".to_owned(), |other| other.slug());
-        name += &format!("_{slug}");
+    if asking.few_shot != first.few_shot {
+        name += &format!("_{}", asking.few_shot.slug());
     }
     name
 }

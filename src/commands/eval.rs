@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use data::{tasks, testset};
 use eval::{Ahead, Ask, Journal, Said};
-use schema::{FewShot, Scoring, Task, scores::Disagreements};
+use schema::{AskingRecipe, Scoring, scores::Disagreements};
 
 use crate::{
     cli::{self, EvalArgs},
@@ -26,7 +26,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
         .transpose()?;
     let task = tasks::task(&args.task)?;
     cli::exit_unless_known(&args.languages);
-    let few_shot = few_shot(args, task);
+    let asking = asking(args).first_way(task);
     let languages = testset::asked(&args.data, task, &args.languages)?;
     let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;
     let name = session.model.name.clone();
@@ -42,7 +42,14 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
         let mut ahead = Ahead::default();
         for (at, &language) in languages.iter().enumerate() {
             ahead.next = languages.get(at + 1).copied();
-            let ask = ask_of(args, task, &few_shot, (&name, adapter.as_deref()));
+            let ask = Ask {
+                model: &name,
+                adapter: adapter.as_deref(),
+                task,
+                dir: &args.data,
+                asking: &asking,
+                tokens_per_batch: args.tokens_per_batch,
+            };
             let mut asking = Asking {
                 session: &mut session,
                 answerer: &answerer,
@@ -90,26 +97,13 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     Ok(())
 }
 
-/// What is asked of one model, the base or an adapter.
-fn ask_of<'a>(
-    args: &'a EvalArgs,
-    task: &'a Task,
-    few_shot: &'a FewShot,
-    (model, adapter): (&'a str, Option<&'a str>),
-) -> Ask<'a> {
-    Ask {
-        model,
-        adapter,
-        task,
-        dir: &args.data,
-        labels: args.labels,
-        scoring: args.scoring.unwrap_or_else(|| task.own_scoring()),
+/// How the flags say that questions are asked.
+fn asking(args: &EvalArgs) -> AskingRecipe {
+    AskingRecipe {
+        scoring: args.scoring,
         scorers: args.scorers,
         greedy: args.greedy,
-        protocol: args.protocol,
-        few_shot,
-        limit: args.limit,
-        tokens_per_batch: args.tokens_per_batch,
+        ..args.prompts.asking(args.labels)
     }
 }
 
@@ -134,12 +128,6 @@ fn tell(disagreements: &Disagreements, said: Option<Said>) {
             "said freely: the chosen label {chosen}, another label {other}, no label {none}"
         ));
     }
-}
-
-/// The exemplars asked for, or the task's own.
-fn few_shot(args: &EvalArgs, task: &Task) -> FewShot {
-    let given = args.few_shot.clone().unwrap_or_else(|| task.own_few_shot());
-    given.in_languages(args.exemplar_language, args.header_language)
 }
 
 /// A table of how often two scorings choose another label; nothing where one alone was

@@ -122,7 +122,13 @@ impl Experiment {
 
     /// Every label set with every set of exemplars.
     fn questions(&self, task: &Task) -> Vec<(LabelSet, ExemplarSet)> {
-        let sets = self.recipe.eval.exemplar_sets(task).into_iter().enumerate();
+        let sets = self
+            .recipe
+            .eval
+            .asking
+            .exemplar_sets(task)
+            .into_iter()
+            .enumerate();
         let sets: Vec<_> = sets
             .map(|(at, few_shot)| ExemplarSet {
                 is_first: at == 0,
@@ -131,6 +137,7 @@ impl Experiment {
             .collect();
         self.recipe
             .eval
+            .asking
             .labels
             .iter()
             .flat_map(|labels| sets.iter().map(|set| (*labels, set.clone())))
@@ -145,7 +152,7 @@ impl Experiment {
         (labels, set): (LabelSet, &ExemplarSet),
         language: Language,
     ) -> Result<Vec<String>> {
-        let eval = &self.recipe.eval;
+        let asking = self.recipe.eval.asking.way(task, labels, &set.few_shot);
         let mut inputs = self.base_inputs();
         inputs.push(self.manifest.model.name.clone()); // stands in every record
         inputs.extend([
@@ -155,15 +162,15 @@ impl Experiment {
             language.to_string(),
         ]);
         inputs.extend([
-            format!("{} {} {}", eval.scoring_of(task), eval.scorers, eval.greedy),
-            format!("{:?} {:?}", eval.protocol, eval.limit),
+            format!("{} {} {}", asking.scoring, asking.scorers, asking.greedy),
+            format!("{:?} {:?}", asking.protocol, asking.limit),
             set.few_shot.to_string(),
         ]);
         inputs.extend(eval::hash_data(
             &self.recipe.data.dir,
             task,
             language,
-            eval.protocol,
+            asking.protocol,
         )?);
         inputs.extend(self.exemplar_inputs(task, &set.few_shot, language)?);
         inputs.extend(self.adapter_inputs(plan)?);
@@ -228,10 +235,11 @@ impl Experiment {
         let file = self
             .folder
             .answers(&folder, &task.name, &labels.to_string(), language);
+        let asking = self.recipe.eval.asking.way(task, labels, &set.few_shot);
         let ask = Ask {
             model: &self.manifest.model.name,
             adapter: plan.map(|p| p.name.as_str()),
-            ..Ask::of(&self.recipe, task, labels, &set.few_shot)
+            ..Ask::of(&self.recipe, task, &asking)
         };
         let mut journal = Journal::open(&file)?;
         let mut asking = Asking {
@@ -255,7 +263,7 @@ impl Experiment {
         if answers.resumed > 0 {
             notes.insert("resumed".to_owned(), json!(answers.resumed));
         }
-        if ask.greedy > 0 {
+        if ask.asking.greedy > 0 {
             let Said {
                 chosen,
                 other,

@@ -120,9 +120,9 @@ impl Experiment {
         let eval = &self.recipe.eval;
         let languages = testset::asked(&self.recipe.data.dir, task, &recipe.languages)?;
         schema::language::check_known(&languages)?;
-        let labels = eval.labels.first().copied().unwrap_or(LabelSet::English);
-        let few_shot = eval.exemplars(task);
-        let limit = recipe.limit.or(eval.limit);
+        let asking = eval.asking.first_way(task);
+        let (labels, few_shot) = (asking.labels, asking.few_shot);
+        let limit = recipe.limit.or(asking.limit);
         let hash_of = |labels: LabelSet| -> Result<BTreeMap<Language, String>> {
             let one = |&language: &Language| {
                 Ok((
@@ -162,7 +162,7 @@ impl Experiment {
         limit: Option<usize>,
         language: Language,
     ) -> Result<String> {
-        let protocol = self.recipe.eval.protocol;
+        let protocol = self.recipe.eval.asking.protocol;
         let mut inputs = self.base_inputs();
         inputs.extend([
             serde_json::to_string(task)?,

@@ -43,7 +43,7 @@ impl Experiment {
             &self.recipe.data.dir,
             look.task,
             language,
-            self.recipe.eval.protocol,
+            self.recipe.eval.asking.protocol,
         )?;
         let rendered = prompt::render(look.task, &set, &look.few_shot, labels)?;
         Ok(capture::encode(

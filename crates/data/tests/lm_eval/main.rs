@@ -7,10 +7,10 @@ use std::{
 };
 
 use data::{
-    lm_eval::{self, Asked, Doc},
+    lm_eval::{self, Doc},
     prompt, tasks, testset,
 };
-use schema::{FewShot, LabelSet, Language, Protocol, Task};
+use schema::{Asking, FewShot, LabelSet, Language, Protocol, Scorers, Scoring, Task};
 use serde_json::{Value, json};
 
 mod export;
@@ -27,6 +27,19 @@ fn few_shot(text: &str) -> FewShot {
     text.parse().expect("a source of exemplars")
 }
 
+/// As the paper scores, without anything that lm-eval does not do.
+fn asking(labels: LabelSet, shots: &str, protocol: Option<Protocol>) -> Asking {
+    Asking {
+        labels,
+        scoring: Scoring::Prefix,
+        scorers: Scorers::All,
+        protocol,
+        few_shot: few_shot(shots),
+        limit: None,
+        greedy: 0,
+    }
+}
+
 /// The questions of one language; every third item shares a text with the one before it.
 fn docs(
     dir: &Path,
@@ -35,16 +48,10 @@ fn docs(
     how: (LabelSet, &str, Option<Protocol>),
 ) -> Vec<Doc> {
     let (labels, shots, protocol) = how;
-    let shots = few_shot(shots);
-    let asked = Asked {
-        task,
-        labels,
-        few_shot: &shots,
-        protocol,
-    };
+    let asking = asking(labels, shots, protocol);
     let set = testset::load(dir, task, language, protocol).expect("sound");
-    let rendered = prompt::render(task, &set, &shots, labels).expect("renders");
-    lm_eval::docs(&asked, &rendered, &BTreeMap::new())
+    let rendered = prompt::render(task, &set, &asking.few_shot, labels).expect("renders");
+    lm_eval::docs(task, &asking, &rendered, &BTreeMap::new())
 }
 
 /// The only file in the golden folder that begins so.
