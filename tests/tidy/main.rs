@@ -32,6 +32,21 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["schema", "hub", "data", "model", "train", "eval"],
     ),
     ("report", &["schema"]),
+    (
+        "run",
+        &[
+            "schema",
+            "hub",
+            "data",
+            "translate",
+            "audit",
+            "model",
+            "train",
+            "eval",
+            "analyse",
+            "report",
+        ],
+    ),
 ];
 
 /// Crates of others that only some of ours may import; `root` is the program.
@@ -39,7 +54,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("anyhow", &["root"]),
     ("candle-core", &["model", "train", "eval", "analyse"]),
     ("candle-nn", &[]), // its softmax, norm and rope have no gradient and say nothing
-    ("chrono", &["root"]),
+    ("chrono", &["run"]),
     ("clap", &["root"]),
     ("csv", &["data"]),
     ("deunicode", &["audit"]),

@@ -5,11 +5,11 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use anyhow::Result;
 use clap::Args;
 use data::{lm_eval::export, tasks, testset};
+use run::lm_eval::{self, Questions};
 use schema::{LabelSet, Language};
 
 use crate::{
     cli,
-    lm_eval::{self, Questions},
     progress::{note, result},
 };
 

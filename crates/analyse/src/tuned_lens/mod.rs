@@ -11,9 +11,9 @@
 mod file;
 mod learner;
 mod score;
-mod states;
 #[cfg(test)]
 mod tests;
+mod token_states;
 mod tuning;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use super::*;
+use crate::{FewShot, LabelSet, few_shot::PromptLanguage};
 
 const SMALL: &str = r#"
 model = "m"
