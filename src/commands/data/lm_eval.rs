@@ -4,7 +4,8 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Result;
 use clap::Args;
-use data::{lm_eval::export, tasks, testset};
+use data::{tasks, testset};
+use import::lm_eval::export;
 use run::lm_eval::{self, Questions};
 use schema::{LabelSet, Language};
 
