@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::DataError;
 
 /// A text of an item and the line it stands on, from 1.
-pub struct Text {
+pub struct LocatedText {
     /// Never empty, unless it may be missing.
     pub text: String,
     /// From 1.
@@ -25,7 +25,7 @@ pub struct RawItem {
     /// In the order asked for.
     pub fields: Vec<String>,
     /// The text of `answer`.
-    pub answer: Text,
+    pub answer: LocatedText,
     /// Its first, from 1.
     pub line: usize,
 }
@@ -82,7 +82,7 @@ fn parse_items<S: AsRef<str>>(
             "the list is empty; it must hold at least one item".to_owned(),
         ));
     }
-    let lines = Lines::new(text);
+    let lines = LineStarts::new(text);
     let mut items = Vec::with_capacity(objects.len());
     for (index, object) in objects.iter().enumerate() {
         let line = lines.of(object.get());
@@ -106,7 +106,7 @@ fn parse_items<S: AsRef<str>>(
             .collect::<Result<_, DataError>>()?;
         let answer = match entries.0.iter().any(|(key, _)| key == "answer") || all_answered {
             true => text("answer")?,
-            false => Text {
+            false => LocatedText {
                 text: String::new(),
                 line,
             },
@@ -124,7 +124,7 @@ fn parse_items<S: AsRef<str>>(
 fn check_keys(
     entries: &Entries<'_>,
     keys: &[&str],
-    lines: &Lines<'_>,
+    lines: &LineStarts<'_>,
     fail: impl Fn(usize, String) -> DataError,
 ) -> Result<(), DataError> {
     for (index, (key, value)) in entries.0.iter().enumerate() {
@@ -150,10 +150,10 @@ fn check_keys(
 fn pick(
     entries: &Entries<'_>,
     key: &str,
-    lines: &Lines<'_>,
+    lines: &LineStarts<'_>,
     line: usize,
     fail: impl Fn(usize, String) -> DataError,
-) -> Result<Text, DataError> {
+) -> Result<LocatedText, DataError> {
     let Some((_, value)) = entries.0.iter().find(|(name, _)| name == key) else {
         return Err(fail(line, format!("key `{key}` is missing; add it")));
     };
@@ -170,7 +170,7 @@ fn pick(
             format!("`{key}` is empty; fill it in or take the item out"),
         ));
     }
-    Ok(Text { text, line })
+    Ok(LocatedText { text, line })
 }
 
 /// A broken file, from what the JSON reader said.
@@ -195,12 +195,12 @@ fn quote(keys: &[&str]) -> String {
 }
 
 /// Starts of the lines of a text.
-struct Lines<'a> {
+struct LineStarts<'a> {
     text: &'a str,
     starts: Vec<usize>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> LineStarts<'a> {
     fn new(text: &'a str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         Self {

@@ -25,6 +25,6 @@ pub mod tokenizer;
 
 pub use error::DataError;
 pub use example::Example;
-pub use pairs::{Draw, Pair};
+pub use pairs::{Draw, TranslationPair};
 pub use testset::TestSet;
 pub use tokenizer::Tokenizer;

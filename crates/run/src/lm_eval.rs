@@ -10,7 +10,7 @@ use std::{
 use data::{prompt, tasks, testset};
 use import::lm_eval::{
     self as format, Asked, Doc,
-    results::{Answered, Run},
+    results::{HarnessRun, LanguageAnswers},
 };
 use report::LocatedRecord;
 use schema::{
@@ -102,7 +102,7 @@ impl Questions {
 }
 
 /// Renders the prompts of the answers again.
-fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>> {
+fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<LanguageAnswers<'a>> {
     let HarnessAnswers {
         task,
         group,
@@ -136,7 +136,7 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>>
                 .unwrap_or(&provenance.prompts_sha256)
         );
     }
-    Ok(Answered {
+    Ok(LanguageAnswers {
         task,
         group: group.clone(),
         language,
@@ -146,14 +146,14 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>>
     })
 }
 
-fn describe(of_model: &[&HarnessAnswers]) -> Result<Run> {
+fn describe(of_model: &[&HarnessAnswers]) -> Result<HarnessRun> {
     let first = &of_model
         .first()
         .ok_or_else(|| RunError::Unfit("no answers".to_owned()))?
         .provenance;
     let now = chrono::Utc::now();
     let seconds: Option<Vec<f64>> = of_model.iter().map(|one| one.seconds).collect();
-    Ok(Run {
+    Ok(HarnessRun {
         model: first.model.clone(),
         adapter: first.adapter.clone(),
         dtype: match first.answerer.dtype {

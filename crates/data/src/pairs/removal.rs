@@ -15,7 +15,7 @@ use schema::{Language, Task, recipe::Removal};
 use serde::{Deserialize, Serialize};
 
 use super::questions::{Candidate, Candidates};
-use crate::{DataError, overlap::Index, prompt, tasks, testset};
+use crate::{DataError, overlap::OverlapIndex, prompt, tasks, testset};
 
 /// Why an item was taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,24 +42,24 @@ impl fmt::Display for Reason {
 /// An item that was taken out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Removed {
-    /// Index in its file, from 0.
+    /// OverlapIndex in its file, from 0.
     pub item: usize,
     /// Why.
     pub reason: Reason,
     /// The other text that is the same.
-    pub found: Option<Found>,
+    pub found: Option<TestMatch>,
 }
 
 /// Where the same text stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Found {
+pub struct TestMatch {
     /// Its language; of a duplicate the source's.
     pub language: Language,
     /// The file it was found in.
     pub file: PathBuf,
-    /// Index there, from 0.
+    /// OverlapIndex there, from 0.
     pub item: usize,
-    /// Share of common n-grams ([`Index::nearest`]).
+    /// Share of common n-grams ([`OverlapIndex::nearest`]).
     pub similarity: f64,
     /// Whether the two are equal but for case, punctuation and spaces.
     pub exact: bool,
@@ -75,7 +75,7 @@ pub(super) struct TestFile {
 /// A test file's questions, to look others up in.
 pub(super) struct TestQuestions {
     file: TestFile,
-    index: Index,
+    index: OverlapIndex,
 }
 
 /// The only test file of a task in a language; `None` if there is none.
@@ -101,7 +101,7 @@ impl TestQuestions {
     /// # Errors
     /// A broken file.
     pub(super) fn read(file: TestFile) -> Result<Self, DataError> {
-        let mut index = Index::new();
+        let mut index = OverlapIndex::new();
         for (id, fields) in testset::read_questions(&file.path, file.task, file.language)?
             .into_iter()
             .enumerate()
@@ -114,7 +114,7 @@ impl TestQuestions {
 
 /// `Some((id, similarity, exact))` of what is the same.
 fn look_up(
-    index: &Index,
+    index: &OverlapIndex,
     text: &str,
     removal: Removal,
     threshold: f64,
@@ -165,7 +165,7 @@ pub(super) fn find_in_tests(
                 .find_map(|test| {
                     let (item, similarity, exact) =
                         look_up(&test.index, &text, removal, threshold)?;
-                    let found = Found {
+                    let found = TestMatch {
                         language,
                         file: test.file.path.clone(),
                         item,
@@ -196,7 +196,7 @@ pub(super) fn find_duplicates(
     if removal == Removal::Off {
         return Vec::new();
     }
-    let (mut index, mut found) = (Index::new(), Vec::new());
+    let (mut index, mut found) = (OverlapIndex::new(), Vec::new());
     for candidate in candidates
         .all
         .iter()
@@ -212,7 +212,7 @@ pub(super) fn find_duplicates(
             None => index.add(candidate.item, &text),
             Some((item, similarity, exact)) => {
                 let (language, file) = (candidates.language, candidates.path.clone());
-                let earlier = Found {
+                let earlier = TestMatch {
                     language,
                     file,
                     item,

@@ -201,10 +201,10 @@ pub struct TableReader {
 }
 
 enum RowReader {
-    Delimited(delimited::Delimited),
-    Lines(json_lines::Lines),
-    List(json_list::List),
-    Parquet(parquet::Pages),
+    Delimited(delimited::DelimitedFile),
+    Lines(json_lines::JsonLinesFile),
+    List(json_list::JsonListFile),
+    Parquet(parquet::ParquetFile),
 }
 
 impl TableReader {
@@ -225,15 +225,15 @@ impl TableReader {
             .len();
         let rows = match layout.format {
             TableFormat::Csv => {
-                RowReader::Delimited(delimited::Delimited::open(path, b',', layout, wanted)?)
+                RowReader::Delimited(delimited::DelimitedFile::open(path, b',', layout, wanted)?)
             }
             TableFormat::Tsv => {
-                RowReader::Delimited(delimited::Delimited::open(path, b'\t', layout, wanted)?)
+                RowReader::Delimited(delimited::DelimitedFile::open(path, b'\t', layout, wanted)?)
             }
-            TableFormat::Json => RowReader::List(json_list::List::open(path)?),
-            TableFormat::JsonLines => RowReader::Lines(json_lines::Lines::open(path)?),
+            TableFormat::Json => RowReader::List(json_list::JsonListFile::open(path)?),
+            TableFormat::JsonLines => RowReader::Lines(json_lines::JsonLinesFile::open(path)?),
             TableFormat::Parquet => {
-                RowReader::Parquet(parquet::Pages::open(path, wanted, optional)?)
+                RowReader::Parquet(parquet::ParquetFile::open(path, wanted, optional)?)
             }
         };
         Ok(Self {

@@ -16,7 +16,7 @@ use schema::{Label, Language, Protocol, Task, disk::DiskError};
 
 use crate::{
     DataError,
-    items::{self, RawItem, Text},
+    items::{self, LocatedText, RawItem},
     repairs, tasks,
 };
 
@@ -380,7 +380,7 @@ impl<'a> GoldReading<'a> {
         })
     }
 
-    fn label(&self, item: usize, word: &Text) -> Result<Gold, DataError> {
+    fn label(&self, item: usize, word: &LocatedText) -> Result<Gold, DataError> {
         if let Some(at) = self.known.iter().position(|known| *known == word.text) {
             return Ok(Gold {
                 label: Label(at),
@@ -409,7 +409,7 @@ impl<'a> GoldReading<'a> {
         }
     }
 
-    fn refuse(&self, item: usize, word: &Text, meaning: Option<Label>) -> DataError {
+    fn refuse(&self, item: usize, word: &LocatedText, meaning: Option<Label>) -> DataError {
         let known: Vec<_> = self
             .known
             .iter()

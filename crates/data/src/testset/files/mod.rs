@@ -148,7 +148,7 @@ pub(super) fn read(path: &Path, task: &Task, language: Language) -> Result<TestS
             problem,
         });
     };
-    let reading = Reading::new(form, task, language)?;
+    let reading = FormReader::new(form, task, language)?;
     let mut table = TableReader::open(path, &layout(form)?, &reading.wanted(), &[])?;
     let (mut items, mut rows) = (Vec::new(), 0);
     while let Some(row) = table.next_row()? {
@@ -182,7 +182,7 @@ pub(super) fn read(path: &Path, task: &Task, language: Language) -> Result<TestS
 }
 
 /// How the rows of one file are read.
-struct Reading<'a> {
+struct FormReader<'a> {
     form: &'a TaskFile,
     task: &'a Task,
     language: Language,
@@ -191,7 +191,7 @@ struct Reading<'a> {
     answers: &'a [String],
 }
 
-impl<'a> Reading<'a> {
+impl<'a> FormReader<'a> {
     fn new(form: &'a TaskFile, task: &'a Task, language: Language) -> Result<Self, DataError> {
         let words = &tasks::row(task, language)?.label_words;
         let answers = if form.answers.is_empty() {
