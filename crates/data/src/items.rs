@@ -1,16 +1,15 @@
 //! Items of the released JSON files, each text with its line, so that every complaint can name
 //! it.
 
-use std::{fmt, fs, path::Path};
+use std::{fs, path::Path};
 
 use schema::disk::DiskError;
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
 use serde_json::value::RawValue;
 
-use crate::DataError;
+use crate::{DataError, object::ObjectEntries};
+
+/// An object whose values are still to be read.
+type RawEntries<'a> = ObjectEntries<&'a RawValue>;
 
 /// A text of an item and the line it stands on, from 1.
 pub struct LocatedText {
@@ -92,7 +91,7 @@ fn parse_items<S: AsRef<str>>(
             line,
             problem,
         };
-        let entries: Entries = serde_json::from_str(object.get()).map_err(|_| {
+        let entries: RawEntries<'_> = serde_json::from_str(object.get()).map_err(|_| {
             fail(
                 line,
                 format!("not an object; it must have the keys {}", quote(&keys)),
@@ -122,7 +121,7 @@ fn parse_items<S: AsRef<str>>(
 
 /// No key may be there that was not asked for, and none twice.
 fn check_keys(
-    entries: &Entries<'_>,
+    entries: &RawEntries<'_>,
     keys: &[&str],
     lines: &LineStarts<'_>,
     fail: impl Fn(usize, String) -> DataError,
@@ -138,7 +137,7 @@ fn check_keys(
         if entries.0[..index].iter().any(|(name, _)| name == key) {
             return Err(fail(
                 lines.of(value.get()),
-                format!("key `{key}` stands twice; keep one"),
+                format!("key `{key}` is given twice; keep one"),
             ));
         }
     }
@@ -148,7 +147,7 @@ fn check_keys(
 /// The text of `key` in the object that begins on `line`; it must be there, a text, and not
 /// empty.
 fn pick(
-    entries: &Entries<'_>,
+    entries: &RawEntries<'_>,
     key: &str,
     lines: &LineStarts<'_>,
     line: usize,
@@ -213,30 +212,6 @@ impl<'a> LineStarts<'a> {
     fn of(&self, part: &str) -> usize {
         let at = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
         1 + self.starts.partition_point(|start| *start <= at)
-    }
-}
-
-/// An object's entries as they stand, doubles included: a map would silently keep the last of
-/// two.
-struct Entries<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Entries<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct All;
-        impl<'de> Visitor<'de> for All {
-            type Value = Entries<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(All)
     }
 }
 
@@ -308,7 +283,7 @@ mod tests {
             ),
             (
                 "[{\"input\": \"i\", \"input\": \"j\", \"answer\": \"a\"}]",
-                "f.json item 0 (line 1): key `input` stands twice",
+                "f.json item 0 (line 1): key `input` is given twice",
             ),
             ("[\n7]", "f.json item 0 (line 2): not an object"),
             ("[]", "f.json line 1: the list is empty"),

@@ -65,7 +65,7 @@ pub fn write(recipe: &Recipe, out: &Path, format: RowForm, watch: &mut dyn Watch
     }
     let record = json!({
         "program": program(),
-        "format": match format { RowForm::Alpaca => "alpaca", RowForm::Messages => "messages" },
+        "format": format,
         "pairs_per_source": train.pairs,
         "val_size": train.val_size,
         "build": train.build,

@@ -433,7 +433,7 @@ fn layout_of(args: &ImportArgs, path: &Path) -> Result<TableLayout> {
             format!(
                 "{}: its extension is none of {}; say --format",
                 path.display(),
-                TableFormat::NAMES.join(", ")
+                TableFormat::WORDS.join(", ")
             )
         })?;
     Ok(layout_with(args, TableLayout::usual(format)))

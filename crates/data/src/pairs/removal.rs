@@ -6,7 +6,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     path::{Path, PathBuf},
 };
 
@@ -17,32 +16,22 @@ use serde::{Deserialize, Serialize};
 use super::questions::{Candidate, Candidates};
 use crate::{DataError, overlap::OverlapIndex, prompt, tasks, testset};
 
-/// Why an item was taken out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// A test file asks its question.
-    InTest,
-    /// Answers are to be kept, and it has none.
-    NoAnswer,
-    /// An earlier item of its file is the same.
-    Duplicate,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::InTest => "in_test",
-            Self::NoAnswer => "no_answer",
-            Self::Duplicate => "duplicate",
-        })
+schema::words! {
+    /// Why an item was taken out.
+    Reason {
+        /// A test file asks its question.
+        InTest "in_test",
+        /// Answers are to be kept, and it has none.
+        NoAnswer "no_answer",
+        /// An earlier item of its file is the same.
+        Duplicate "duplicate",
     }
 }
 
 /// An item that was taken out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Removed {
-    /// OverlapIndex in its file, from 0.
+    /// Index in its file, from 0.
     pub item: usize,
     /// Why.
     pub reason: Reason,

@@ -77,7 +77,7 @@ impl DelimitedFile {
             return Err(syntax(
                 path,
                 1,
-                format!("column `{twice}` stands twice in the header; rename one"),
+                format!("column `{twice}` is in the header twice; rename one"),
             ));
         }
         if let Some(missing) = wanted

@@ -261,12 +261,14 @@ fn check_choices(task: &Task) -> Result<(), KeyFault> {
 
 fn check_file(task: &Task, file: &TaskFile) -> Result<(), KeyFault> {
     let format = match &file.format {
-        Some(format) => format.parse(),
+        Some(format) => format
+            .parse()
+            .map_err(|unknown: schema::task::UnknownWord| unknown.to_string()),
         None => TableFormat::of(std::path::Path::new(&file.path)).ok_or_else(|| {
             format!(
                 "`{}` does not say its format; add `format`: {}",
                 file.path,
-                TableFormat::NAMES.join(", ")
+                TableFormat::WORDS.join(", ")
             )
         }),
     };
@@ -332,7 +334,7 @@ fn check_distinct(key: &[&str], words: &[String]) -> Result<(), KeyFault> {
     {
         Some((_, word)) => fault(
             key,
-            format!("`{word}` is empty or stands twice; take another word"),
+            format!("label word `{word}` is empty or a duplicate; take another word"),
         ),
         None => Ok(()),
     }

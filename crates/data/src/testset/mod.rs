@@ -4,6 +4,7 @@
 //! What a gold word means that the paper's scorer does not know is decided by the protocol; see
 //! [`load`]. Never here: prompts, tokens.
 
+mod exchange;
 mod files;
 
 use std::{
@@ -145,7 +146,7 @@ pub fn read(
             .iter()
             .map(|(word, count)| reading.describe(word, *count, set.items.len()))
             .collect();
-        repairs::exchange_labels(&mut set, task)?;
+        exchange::exchange_labels(&mut set, task)?;
     }
     Ok(set)
 }

@@ -9,7 +9,8 @@ use data::{DataError, batch};
 use rand::RngExt;
 use schema::{Label, Language, Task};
 
-use super::{RowSample, plan::refuse};
+use super::RowSample;
+use crate::refuse;
 
 /// Streams of the seed that draw rows, one for each label.
 const DRAW_STREAM: u64 = 7 << 40;

@@ -19,7 +19,6 @@ mod target;
 
 pub use conversation::Conversation;
 pub use output::WrittenFile;
-pub(crate) use plan::refuse;
 pub use plan::{
     ImportPlan, ImportTarget, InputFile, Join, LanguageColumn, PairSource, QuestionSplit, RowSample,
 };

@@ -14,7 +14,8 @@ use schema::{
     disk::{DiskError, Draft},
 };
 
-use super::{ImportPlan, ImportTarget, QuestionSplit, plan::refuse, reading::keys};
+use super::{ImportPlan, ImportTarget, QuestionSplit, reading::keys};
+use crate::refuse;
 
 /// A file that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use data::{DataError, table::TableLayout};
 use schema::{Language, Task};
 
 use super::{Conversation, QuestionColumns};
+use crate::refuse;
 
 /// One import.
 #[derive(Clone, Debug, PartialEq)]
@@ -205,13 +206,5 @@ impl ImportPlan<'_> {
             ));
         }
         Ok(())
-    }
-}
-
-/// Names an option or a file that cannot be used.
-pub(crate) fn refuse(what: &str, problem: impl Into<String>) -> DataError {
-    DataError::Unusable {
-        what: what.to_owned(),
-        problem: problem.into(),
     }
 }

@@ -10,7 +10,8 @@ use data::{
 use schema::Language;
 use serde::Deserialize;
 
-use super::{InputFile, LanguageColumn, plan::refuse};
+use super::{InputFile, LanguageColumn};
+use crate::refuse;
 
 /// A published data set.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -38,7 +39,6 @@ pub struct PublishedForm {
     /// slash.
     pub files: String,
     /// `csv`, `tsv`, `json`, `jsonl`, `parquet`.
-    #[serde(deserialize_with = "read_format")]
     pub format: TableFormat,
     /// Its own name for `train`, `validation` and `test`.
     pub splits: BTreeMap<String, String>,
@@ -63,12 +63,6 @@ pub struct PublishedForm {
 #[serde(deny_unknown_fields)]
 struct ShippedPresets {
     presets: Vec<Preset>,
-}
-
-fn read_format<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<TableFormat, D::Error> {
-    String::deserialize(deserializer)?
-        .parse()
-        .map_err(serde::de::Error::custom)
 }
 
 static PRESETS: LazyLock<Result<Vec<Preset>, String>> = LazyLock::new(|| {

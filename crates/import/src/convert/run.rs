@@ -14,9 +14,9 @@ use super::{
     ImportPlan, ImportTarget, PairSource, WrittenFile,
     choice::{self, RowMark, RowMarks},
     output::OutputFiles,
-    plan::refuse,
     reading::{InputRows, Taken},
 };
+use crate::refuse;
 
 /// Rows between two looks at whether to stop.
 const ROWS_PER_LOOK: usize = 4096;

@@ -8,9 +8,9 @@ use schema::Task;
 
 use super::{
     Conversation, ImportTarget, InputFile, Join, PairSource, QuestionColumns, QuestionSplit,
-    plan::refuse,
     question::{check_map, field_columns},
 };
+use crate::refuse;
 
 /// Column by what it fills.
 pub type ColumnMap = BTreeMap<String, String>;

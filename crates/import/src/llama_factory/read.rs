@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::DATASET_INFO;
-use crate::convert::{Conversation, refuse};
+use crate::{convert::Conversation, refuse};
 
 /// One data set of a folder.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,7 +135,7 @@ fn find_files(path: &Path, what: &str) -> Result<Vec<(PathBuf, TableLayout)>, Da
                 format!(
                     "{} has none of the extensions {}",
                     path.display(),
-                    TableFormat::NAMES.join(", ")
+                    TableFormat::WORDS.join(", ")
                 ),
             )
         })?;

@@ -7,35 +7,15 @@
 //! Never here: reading such folders, writing files.
 
 use data::TranslationPair;
-use schema::task::UnknownWord;
 use serde_json::{Map, Value, json};
 
-/// The form of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowForm {
-    /// `instruction`, `input`, `output`.
-    Alpaca,
-    /// `messages` of a `user` and an `assistant`, as OpenAI's files have them.
-    Messages,
-}
-
-impl RowForm {
-    /// Every form, as it is written.
-    pub const WORDS: &[&str] = &["alpaca", "messages"];
-}
-
-impl std::str::FromStr for RowForm {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        match text {
-            "alpaca" => Ok(Self::Alpaca),
-            "messages" => Ok(Self::Messages),
-            _ => Err(UnknownWord {
-                word: text.to_owned(),
-                known: Self::WORDS,
-            }),
-        }
+schema::words! {
+    /// The form of a row.
+    RowForm {
+        /// `instruction`, `input`, `output`.
+        Alpaca "alpaca",
+        /// `messages` of a `user` and an `assistant`, as in OpenAI's files.
+        Messages "messages",
     }
 }
 

@@ -92,7 +92,7 @@ fn broken_json_is_named_with_its_line() {
         ),
         (
             format!("[{good},\n{{\"sentence1\": \"a\",\n\"sentence1\": \"a\"}}]"),
-            "line 4: row 2 is no sound JSON: key `sentence1` stands twice",
+            "line 4: row 2 is no sound JSON: key `sentence1` is given twice",
         ),
         (format!("[{good},\n7]"), "line 3: row 2 is not an object"),
         (
@@ -221,7 +221,7 @@ fn columns_labels_and_keys_that_do_not_exist_are_listed() {
     let message_of = message("f.csv", "a,a\n");
     assert_eq!(
         message_of,
-        "f.csv line 1: column `a` stands twice in the header; rename one"
+        "f.csv line 1: column `a` is in the header twice; rename one"
     );
     let message_of = message("f.csv", "");
     assert!(

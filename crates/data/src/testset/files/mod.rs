@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::{Label, Language, Task, disk::DiskError, task::TaskFile};
+use schema::{
+    Label, Language, Task,
+    disk::DiskError,
+    task::{TaskFile, UnknownWord},
+};
 use serde_json::Value;
 
 use super::{Item, TestSet, show_values};
@@ -108,7 +112,9 @@ fn list(folder: &Path, form: &TaskFile, language: Language) -> Result<Vec<PathBu
 
 fn layout(form: &TaskFile) -> Result<TableLayout, DataError> {
     let said = match &form.format {
-        Some(format) => format.parse(),
+        Some(format) => format
+            .parse()
+            .map_err(|unknown: UnknownWord| unknown.to_string()),
         None => TableFormat::of(Path::new(&form.path))
             .ok_or_else(|| "its extension does not say the format".to_owned()),
     };
