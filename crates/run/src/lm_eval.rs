@@ -7,14 +7,14 @@ use std::{
     path::Path,
 };
 
+use compare::LocatedRecord;
 use data::{prompt, tasks, testset};
 use import::lm_eval::{
-    self as format, Asked, Doc,
+    self as format, Doc,
     results::{HarnessRun, LanguageAnswers},
 };
-use report::LocatedRecord;
 use schema::{
-    AnswerRecord, FewShot, LabelSet, Language, Provenance, Recipe, Task,
+    AnswerRecord, Asking, Language, Provenance, Recipe, Task,
     record::{AnswersMeta, meta_path},
     run_folder::RunFolder,
     task::Precision,
@@ -89,10 +89,10 @@ impl Questions {
     ///
     /// # Errors
     /// No such test set, or a broken one.
-    pub fn render(dir: &Path, asked: &Asked<'_>, language: Language) -> Result<Self> {
-        let set = testset::load(dir, asked.task, language, asked.protocol)?;
-        let rendered = prompt::render(asked.task, &set, asked.few_shot, asked.labels)?;
-        let docs = format::docs(asked, &rendered, &eval::find_groups(&set.items));
+    pub fn render(dir: &Path, task: &Task, asking: &Asking, language: Language) -> Result<Self> {
+        let set = testset::load(dir, task, language, asking.protocol)?;
+        let rendered = prompt::render(task, &set, &asking.few_shot, asking.labels)?;
+        let docs = format::docs(task, asking, &rendered, &eval::find_groups(&set.items));
         Ok(Self {
             docs,
             repairs: set.repairs,
@@ -111,18 +111,11 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<LanguageAnswe
         ..
     } = evaluated;
     let language = provenance.language;
-    let few_shot: FewShot = provenance.few_shot.parse().map_err(RunError::Unfit)?;
-    let asked = Asked {
-        task,
-        labels: provenance.labels,
-        few_shot: &few_shot,
-        protocol: provenance.protocol,
-    };
     let Questions {
         docs,
         prompts_sha256,
         ..
-    } = Questions::render(dir, &asked, language)?;
+    } = Questions::render(dir, task, &provenance.asking, language)?;
     if prompts_sha256 != provenance.prompts_sha256 {
         bail!(
             "{} in {language}: the prompts rendered from {} are not those that were asked (prompts_sha256 is {}, the \
@@ -142,7 +135,7 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<LanguageAnswe
         language,
         docs,
         records: records.clone(),
-        few_shot,
+        few_shot: provenance.asking.few_shot.clone(),
     })
 }
 
@@ -163,7 +156,7 @@ fn describe(of_model: &[&HarnessAnswers]) -> Result<HarnessRun> {
         },
         device: first.answerer.device.clone(),
         program: first.answerer.program.clone(),
-        limit: first.limit,
+        limit: first.asking.limit,
         date: (
             now.timestamp_micros() as f64 / 1e6,
             now.format("%Y-%m-%dT%H-%M-%S%.6f").to_string(),
@@ -255,10 +248,9 @@ fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Harn
         .iter()
         .find(|given| Task::name_of(given) == provenance.task);
     let task = tasks::task(given.unwrap_or(&provenance.task))?;
-    let sets: Vec<FewShot> = recipe.eval.exemplar_sets(task);
-    let first = (recipe.eval.labels.first().copied(), sets.first());
-    let group = name_group(task, provenance, first);
-    let records = report::read_answers(file)?
+    let first = recipe.eval.asking.first_way(task);
+    let group = name_group(task, &provenance.asking, &first);
+    let records = compare::read_answers(file)?
         .into_iter()
         .map(|(.., record)| record)
         .collect();
@@ -273,21 +265,13 @@ fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Harn
 
 /// The task's name, and in what the answers differ from those of the recipe's first label set
 /// and exemplars.
-fn name_group(
-    task: &Task,
-    provenance: &Provenance,
-    (labels, few_shot): (Option<LabelSet>, Option<&FewShot>),
-) -> String {
+fn name_group(task: &Task, asking: &Asking, first: &Asking) -> String {
     let mut name = task.name.clone();
-    if labels.is_some_and(|first| first != provenance.labels) {
-        name += &format!("_{}", provenance.labels);
+    if asking.labels != first.labels {
+        name += &format!("_{}", asking.labels);
     }
-    if few_shot.is_some_and(|first| first.to_string() != provenance.few_shot) {
-        let slug = provenance
-            .few_shot
-            .parse::<FewShot>()
-            .map_or_else(|_| "few_shot".to_owned(), |other| other.slug());
-        name += &format!("_{slug}");
+    if asking.few_shot != first.few_shot {
+        name += &format!("_{}", asking.few_shot.slug());
     }
     name
 }
@@ -322,7 +306,7 @@ pub fn split_records(
 ///
 /// # Errors
 /// Files that cannot be read, or that have no task in common.
-pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<report::Comparison> {
+pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<compare::Comparison> {
     let (of_a, of_b) = (read_ours(a)?, read_ours(b)?);
     let task = of_a
         .iter()
@@ -353,7 +337,7 @@ pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<report::Comp
         before.retain(|(.., record)| record.task == *task);
         after.retain(|(.., record)| record.task == *task);
     }
-    Ok(report::compare((a, before), (b, after))?)
+    Ok(compare::compare((a, before), (b, after))?)
 }
 
 /// Our records; `None` where the file is the harness's.
@@ -361,7 +345,7 @@ fn read_ours(path: &Path) -> Result<Option<Vec<LocatedRecord>>> {
     if format::samples::is_lm_eval(path)? {
         Ok(None)
     } else {
-        Ok(Some(report::read_answers(path)?))
+        Ok(Some(compare::read_answers(path)?))
     }
 }
 
