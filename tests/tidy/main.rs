@@ -24,7 +24,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("data", &["schema", "hub"]),
     ("translate", &["schema"]),
     ("audit", &["schema", "hub", "data"]),
-    ("model", &["schema", "hub"]),
+    ("kernels", &[]),
+    ("model", &["schema", "hub", "kernels"]),
     ("train", &["schema", "hub", "data", "model"]),
     ("eval", &["schema", "hub", "data", "model"]),
     (
@@ -32,6 +33,21 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["schema", "hub", "data", "model", "train", "eval"],
     ),
     ("report", &["schema"]),
+    (
+        "run",
+        &[
+            "schema",
+            "hub",
+            "data",
+            "translate",
+            "audit",
+            "model",
+            "train",
+            "eval",
+            "analyse",
+            "report",
+        ],
+    ),
 ];
 
 /// Crates of others that only some of ours may import; `root` is the program.
@@ -39,7 +55,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("anyhow", &["root"]),
     ("candle-core", &["model", "train", "eval", "analyse"]),
     ("candle-nn", &[]), // its softmax, norm and rope have no gradient and say nothing
-    ("chrono", &["root"]),
+    ("chrono", &["run"]),
     ("clap", &["root"]),
     ("csv", &["data"]),
     ("deunicode", &["audit"]),

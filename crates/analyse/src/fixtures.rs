@@ -13,7 +13,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use schema::{Language, task::Precision};
 use serde_json::Value;
 
-use crate::{Asked, Prompts};
+use crate::{LabelledPrompts, Prompts};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -77,8 +77,8 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    pub(crate) fn asked(&self) -> Asked<'_> {
-        Asked {
+    pub(crate) fn asked(&self) -> LabelledPrompts<'_> {
+        LabelledPrompts {
             prompts: &self.prompts,
             label_sets: &self.label_sets,
         }
@@ -86,7 +86,7 @@ impl Own {
 }
 
 /// All languages as they are asked.
-pub(crate) fn ask_all(all: &BTreeMap<Language, Own>) -> BTreeMap<Language, Asked<'_>> {
+pub(crate) fn ask_all(all: &BTreeMap<Language, Own>) -> BTreeMap<Language, LabelledPrompts<'_>> {
     all.iter()
         .map(|(&language, own)| (language, own.asked()))
         .collect()

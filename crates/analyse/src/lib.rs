@@ -2,20 +2,26 @@
 //! reads, which neurons are whose, and what changes in the answers when something inside is
 //! changed. Never here: drawing.
 
-mod asked;
+#![forbid(unsafe_code)]
+
+mod bootstrap;
 pub mod capture;
 pub mod error;
 #[cfg(test)]
 mod fixtures;
 pub mod geometry;
+mod joined;
+mod labelled_prompts;
 pub mod lens;
 pub mod neurons;
 pub mod patching;
 mod random;
-mod resample;
 pub mod silencing;
 pub mod tuned_lens;
 
-pub use asked::Asked;
-pub use capture::{Chosen, Kind, Prompts, States, capture_language, capture_rows, encode};
+pub use capture::{
+    CapturedTensor, Prompts, StateFile, TensorChoice, capture_language, capture_rows, encode,
+};
 pub use error::AnalyseError;
+pub use joined::JoinedStates;
+pub use labelled_prompts::LabelledPrompts;

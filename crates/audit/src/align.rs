@@ -16,7 +16,7 @@ use crate::{
     Role,
     language::Detector,
     robust::median,
-    set::{Item, Set},
+    set::{AuditItem, AuditSet},
     text::{digit, shorten, show_items, words},
 };
 
@@ -37,11 +37,11 @@ const AGREEING: f64 = 0.8;
 /// Puts the English parts and golds beside the items of every test file; missing and extra
 /// items become findings.
 pub(crate) fn attach_english(
-    sets: &mut [Set<'_>],
+    sets: &mut [AuditSet<'_>],
     detector: &Detector,
     findings: &mut Vec<Finding>,
 ) {
-    let is_test = |set: &Set<'_>| set.source.role == Role::Test;
+    let is_test = |set: &AuditSet<'_>| set.source.role == Role::Test;
     let mut foreign: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for set in sets.iter().filter(|set| is_test(set) && set.is_english()) {
         foreign.insert(&set.source.task.name, detector.list_foreign(set));
@@ -50,16 +50,16 @@ pub(crate) fn attach_english(
         if !is_test(&sets[at]) || sets[at].language() == Language::En || sets[at].items.is_empty() {
             continue;
         }
-        let same = |set: &&Set<'_>| {
+        let same = |set: &&AuditSet<'_>| {
             is_test(set) && set.is_english() && set.source.task.name == sets[at].source.task.name
         };
-        let english: Vec<&Set<'_>> = sets.iter().filter(same).collect();
+        let english: Vec<&AuditSet<'_>> = sets.iter().filter(same).collect();
         let [english] = english.as_slice() else {
             continue;
         };
         let alignment = align(&sets[at], english);
         findings.extend(describe_gaps(&sets[at], english, &alignment));
-        let attach = |(item, counterpart): (&Item, &Option<usize>)| {
+        let attach = |(item, counterpart): (&AuditItem, &Option<usize>)| {
             let Some(index) = *counterpart else {
                 return item.clone();
             };
@@ -73,7 +73,7 @@ pub(crate) fn attach_english(
             } else {
                 other.parts.clone()
             };
-            Item {
+            AuditItem {
                 english,
                 english_gold,
                 is_foreign,
@@ -99,7 +99,7 @@ struct Alignment {
     extra: Vec<usize>,
 }
 
-fn align(set: &Set<'_>, english: &Set<'_>) -> Alignment {
+fn align(set: &AuditSet<'_>, english: &AuditSet<'_>) -> Alignment {
     let (here, there) = (list_traits(set), list_traits(english));
     let lengths = |(a, b): (&Traits, &Traits)| {
         (a.length > 0.0 && b.length > 0.0).then(|| (a.length / b.length).ln())
@@ -158,8 +158,8 @@ struct Traits {
     label: Option<usize>,
 }
 
-fn list_traits(set: &Set<'_>) -> Vec<Traits> {
-    let read = |item: &Item| {
+fn list_traits(set: &AuditSet<'_>) -> Vec<Traits> {
+    let read = |item: &AuditItem| {
         let text = item.parts.join(" ");
         let digits: String = text
             .chars()
@@ -335,7 +335,11 @@ fn share(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f64 {
     }
 }
 
-fn describe_gaps(set: &Set<'_>, english: &Set<'_>, alignment: &Alignment) -> Vec<Finding> {
+fn describe_gaps(
+    set: &AuditSet<'_>,
+    english: &AuditSet<'_>,
+    alignment: &Alignment,
+) -> Vec<Finding> {
     let Alignment {
         counterparts,
         missing,
@@ -359,29 +363,30 @@ fn describe_gaps(set: &Set<'_>, english: &Set<'_>, alignment: &Alignment) -> Vec
     } else {
         Severity::Warning
     };
-    let describe = |of: &Set<'_>, items: &[usize], count: usize, what: &str, suggestion: &str| {
-        let seen: Vec<(usize, String)> = items
-            .iter()
-            .map(|&item| (item, format!("`{}`", of.quote(&of.items[item]))))
-            .collect();
-        let which = if items.len() > count {
-            format!("{what}, which are {count} of these")
-        } else {
-            what.to_owned()
+    let describe =
+        |of: &AuditSet<'_>, items: &[usize], count: usize, what: &str, suggestion: &str| {
+            let seen: Vec<(usize, String)> = items
+                .iter()
+                .map(|&item| (item, format!("`{}`", of.quote(&of.items[item]))))
+                .collect();
+            let which = if items.len() > count {
+                format!("{what}, which are {count} of these")
+            } else {
+                what.to_owned()
+            };
+            let evidence = format!(
+                "{counts}; by alignment {which}: {}",
+                shorten(&show_items(&seen), 260)
+            );
+            let finding = set.finding(
+                Kind::ItemCount,
+                severity,
+                items.to_vec(),
+                evidence,
+                suggestion,
+            );
+            (!items.is_empty()).then_some(Finding { count, ..finding })
         };
-        let evidence = format!(
-            "{counts}; by alignment {which}: {}",
-            shorten(&show_items(&seen), 260)
-        );
-        let finding = set.finding(
-            Kind::ItemCount,
-            severity,
-            items.to_vec(),
-            evidence,
-            suggestion,
-        );
-        (!items.is_empty()).then_some(Finding { count, ..finding })
-    };
     let missing = describe(
         english,
         missing,

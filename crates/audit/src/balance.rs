@@ -5,14 +5,14 @@ use schema::{
     finding::{Kind, Severity},
 };
 
-use crate::{Role, set::Set};
+use crate::{Role, set::AuditSet};
 
 /// Standard deviations of a fair draw beyond which a share is said.
 const DEVIATIONS: f64 = 4.0;
 
 /// A label that no item has is a warning. Shares that a fair draw would not give are a note, in
 /// the English file or where they are not those of the English file.
-pub(crate) fn check(set: &Set<'_>) -> Option<Finding> {
+pub(crate) fn check(set: &AuditSet<'_>) -> Option<Finding> {
     let labels = &set.source.task.labels;
     let mut counts = vec![0_usize; labels.len()];
     for label in set

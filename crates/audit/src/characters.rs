@@ -8,22 +8,22 @@ use schema::{
 
 use crate::{
     Role,
-    set::{Item, Set},
+    set::{AuditItem, AuditSet},
     text::shorten,
 };
 
 /// One finding for each sort of defect. What the English text of the same item has too is said
 /// of the English file alone; translation pairs have no other file, so there both sides are
 /// read.
-pub(crate) fn check(set: &Set<'_>) -> Vec<Finding> {
+pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
     Sort::ALL
         .iter()
         .filter_map(|&sort| check_sort(set, sort))
         .collect()
 }
 
-fn check_sort(set: &Set<'_>, sort: Sort) -> Option<Finding> {
-    let look = |item: &Item| -> Option<String> {
+fn check_sort(set: &AuditSet<'_>, sort: Sort) -> Option<Finding> {
+    let look = |item: &AuditItem| -> Option<String> {
         let own = item.parts.iter().find_map(|part| sort.find(part));
         let gold = item.gold.as_deref().and_then(|gold| sort.find(gold));
         let english = || item.english.iter().find_map(|part| sort.find(part));

@@ -8,11 +8,11 @@ use schema::{
     finding::{Kind, Severity},
 };
 
-use crate::{Role, set::Set};
+use crate::{Role, set::AuditSet};
 
 /// Questions are equal once normalised. In a translation only those count that the English file
 /// tells apart: the others are said of the English file.
-pub(crate) fn check(set: &Set<'_>) -> Vec<Finding> {
+pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, item) in set.items.iter().enumerate() {
         let form = item
@@ -73,7 +73,7 @@ pub(crate) fn check(set: &Set<'_>) -> Vec<Finding> {
 }
 
 /// Whether the English texts of a group differ.
-fn is_own(set: &Set<'_>, group: &[usize]) -> bool {
+fn is_own(set: &AuditSet<'_>, group: &[usize]) -> bool {
     let english = |item: &usize| {
         set.items[*item]
             .english

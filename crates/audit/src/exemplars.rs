@@ -11,13 +11,17 @@ use schema::{
 
 use crate::{
     scope::{ExemplarSource, ExemplarText, headers},
-    set::Set,
+    set::AuditSet,
     text::shorten,
 };
 
 /// White space at the ends of a file's lines is part of every prompt: where one language has it
 /// and others have not, their accuracies are not comparable.
-pub(crate) fn check(sources: &[ExemplarSource], sets: &[Set<'_>], findings: &mut Vec<Finding>) {
+pub(crate) fn check(
+    sources: &[ExemplarSource],
+    sets: &[AuditSet<'_>],
+    findings: &mut Vec<Finding>,
+) {
     for source in sources {
         let ExemplarSource::File(path) = source else {
             continue;
@@ -52,7 +56,7 @@ fn find_trailing(
     source: &ExemplarSource,
     task: &str,
     languages: &BTreeMap<Language, String>,
-    sets: &[Set<'_>],
+    sets: &[AuditSet<'_>],
 ) -> Vec<Finding> {
     let spaces = |line: &str| line.len() - line.trim_end().len();
     let mut findings = Vec::new();

@@ -13,7 +13,11 @@ use schema::{
     finding::{Kind, Severity},
 };
 
-use crate::{Role, set::Set, text::quote_words};
+use crate::{
+    Role,
+    set::{AuditItem, AuditSet},
+    text::quote_words,
+};
 
 /// Unexplained items that are worth a further relabelling.
 const CHANGE_COST: usize = 6;
@@ -27,7 +31,7 @@ const UNRELATED: f64 = 0.25;
 /// An unknown word means the label that this share of its English golds have.
 const CERTAIN: f64 = 0.8;
 
-pub(crate) fn check(set: &Set<'_>) -> Vec<Finding> {
+pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
     if set.source.role == Role::Pairs {
         return Vec::new();
     }
@@ -46,14 +50,14 @@ pub(crate) fn check(set: &Set<'_>) -> Vec<Finding> {
 
 /// Where an unknown gold word stands.
 #[derive(Default)]
-struct Unknown {
+struct UnknownWord {
     items: Vec<usize>,
     /// How often each label is the English gold there.
     english: Vec<usize>,
 }
 
-fn unknown_words<'a>(set: &'a Set<'_>) -> BTreeMap<&'a str, Unknown> {
-    let mut unknown: BTreeMap<&str, Unknown> = BTreeMap::new();
+fn unknown_words<'a>(set: &'a AuditSet<'_>) -> BTreeMap<&'a str, UnknownWord> {
+    let mut unknown: BTreeMap<&str, UnknownWord> = BTreeMap::new();
     for (index, item) in set.items.iter().enumerate() {
         let Some(word) = item
             .gold
@@ -72,9 +76,9 @@ fn unknown_words<'a>(set: &'a Set<'_>) -> BTreeMap<&'a str, Unknown> {
     unknown
 }
 
-impl Unknown {
+impl UnknownWord {
     /// The label that nearly all English golds have, on how many of how many.
-    fn meaning(&self, set: &Set<'_>) -> Option<(Label, usize, usize)> {
+    fn meaning(&self, set: &AuditSet<'_>) -> Option<(Label, usize, usize)> {
         let all: usize = self.english.iter().sum();
         let (label, &count) = self
             .english
@@ -86,7 +90,7 @@ impl Unknown {
         is_certain.then_some((Label(label), count, all))
     }
 
-    fn describe(&self, set: &Set<'_>, word: &str) -> Finding {
+    fn describe(&self, set: &AuditSet<'_>, word: &str) -> Finding {
         let (count, all) = (self.items.len(), set.items.len());
         let known = set.label_words();
         let mut evidence = format!(
@@ -140,29 +144,29 @@ fn fold(word: &str) -> String {
 }
 
 /// One item's labels, here and in English.
-struct Pair {
+struct GoldPair {
     item: usize,
     here: usize,
     english: usize,
 }
 
-fn check_order(set: &Set<'_>, meanings: &BTreeMap<&str, Label>) -> Vec<Finding> {
-    let pair = |(index, item): (usize, &crate::set::Item)| {
+fn check_order(set: &AuditSet<'_>, meanings: &BTreeMap<&str, Label>) -> Vec<Finding> {
+    let pair = |(index, item): (usize, &AuditItem)| {
         let word = item.gold.as_deref()?;
         let here = set.label(word).or_else(|| meanings.get(word).copied())?.0;
-        Some(Pair {
+        Some(GoldPair {
             item: index,
             here,
             english: set.english_label(item)?.0,
         })
     };
-    let pairs: Vec<Pair> = set.items.iter().enumerate().filter_map(pair).collect();
+    let pairs: Vec<GoldPair> = set.items.iter().enumerate().filter_map(pair).collect();
     if set.is_english() || pairs.iter().all(|pair| pair.here == pair.english) {
         return Vec::new();
     }
     let relabellings = list_relabellings(&pairs, set.source.task.labels.len());
     let path = explain(&pairs, &relabellings);
-    let unexplained: Vec<&Pair> = pairs
+    let unexplained: Vec<&GoldPair> = pairs
         .iter()
         .zip(&path)
         .filter(|(p, at)| relabellings[**at][p.english] != p.here)
@@ -180,7 +184,7 @@ fn check_order(set: &Set<'_>, meanings: &BTreeMap<&str, Label>) -> Vec<Finding> 
 
 /// Label in English to label here: the identity first, then permutations, then the most
 /// frequent label here of each.
-fn list_relabellings(pairs: &[Pair], labels: usize) -> Vec<Vec<usize>> {
+fn list_relabellings(pairs: &[GoldPair], labels: usize) -> Vec<Vec<usize>> {
     let identity: Vec<usize> = (0..labels).collect();
     let mut all = vec![identity.clone()];
     if labels <= PERMUTED {
@@ -233,7 +237,7 @@ fn permute(rest: &[usize], chosen: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
 }
 
 /// The relabelling of every item on the cheapest path; the identity wins where costs are equal.
-fn explain(pairs: &[Pair], relabellings: &[Vec<usize>]) -> Vec<usize> {
+fn explain(pairs: &[GoldPair], relabellings: &[Vec<usize>]) -> Vec<usize> {
     let mut costs: Vec<usize> = (0..relabellings.len())
         .map(|at| if at == 0 { 0 } else { START_COST })
         .collect();
@@ -269,15 +273,16 @@ const ORDER: &str = "put the golds in the order of the English file, or evaluate
                      accuracy against these golds measures something else";
 
 fn describe_relabelling(
-    set: &Set<'_>,
-    pairs: &[Pair],
+    set: &AuditSet<'_>,
+    pairs: &[GoldPair],
     path: &[usize],
     at: usize,
     relabelling: &[usize],
 ) -> Option<Finding> {
     let (words, labels) = (set.label_words(), &set.source.task.labels);
-    let here =
-        |pairs: &mut dyn Iterator<Item = &Pair>| pairs.map(|pair| pair.item).collect::<Vec<_>>();
+    let here = |pairs: &mut dyn Iterator<Item = &GoldPair>| {
+        pairs.map(|pair| pair.item).collect::<Vec<_>>()
+    };
     let mut stretch = pairs
         .iter()
         .zip(path)
@@ -286,7 +291,7 @@ fn describe_relabelling(
     let all = here(&mut stretch);
     let (first, last) = (all.first()?, all.last()?);
     let explained =
-        |pair: &&Pair| relabelling[pair.english] == pair.here && pair.here != pair.english;
+        |pair: &&GoldPair| relabelling[pair.english] == pair.here && pair.here != pair.english;
     let mut differing = pairs
         .iter()
         .zip(path)
@@ -331,9 +336,9 @@ fn describe_relabelling(
     Some(set.finding(Kind::LabelOrder, Severity::Error, items, evidence, ORDER))
 }
 
-fn describe_single(set: &Set<'_>, pairs: &[&Pair]) -> Option<Finding> {
+fn describe_single(set: &AuditSet<'_>, pairs: &[&GoldPair]) -> Option<Finding> {
     let (words, labels) = (set.label_words(), &set.source.task.labels);
-    let say = |pair: &&Pair| {
+    let say = |pair: &&GoldPair| {
         (
             pair.item,
             format!(
@@ -348,7 +353,7 @@ fn describe_single(set: &Set<'_>, pairs: &[&Pair]) -> Option<Finding> {
     set.finding_of(Kind::LabelOrder, Severity::Error, &seen, what, suggestion)
 }
 
-fn describe_unrelated(set: &Set<'_>, pairs: &[Pair]) -> Finding {
+fn describe_unrelated(set: &AuditSet<'_>, pairs: &[GoldPair]) -> Finding {
     let agree = pairs
         .iter()
         .filter(|pair| pair.here == pair.english)

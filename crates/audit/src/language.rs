@@ -16,7 +16,7 @@ use schema::{
 
 use crate::{
     Role,
-    set::Set,
+    set::AuditSet,
     text::{count_letters, script, shorten, words},
 };
 
@@ -131,7 +131,7 @@ impl Detector {
     }
 
     /// Items of an English file that are in another language for certain.
-    pub(crate) fn list_foreign(&self, english: &Set<'_>) -> BTreeSet<usize> {
+    pub(crate) fn list_foreign(&self, english: &AuditSet<'_>) -> BTreeSet<usize> {
         let guesses = guess_all(
             english.items.iter().map(|item| item.parts.as_slice()),
             self,
@@ -162,7 +162,11 @@ impl Detector {
 }
 
 /// `copies`: items that are said to be English already.
-pub(crate) fn check(set: &Set<'_>, detector: &Detector, copies: &BTreeSet<usize>) -> Vec<Finding> {
+pub(crate) fn check(
+    set: &AuditSet<'_>,
+    detector: &Detector,
+    copies: &BTreeSet<usize>,
+) -> Vec<Finding> {
     let Some((_, own, kin)) = KIN
         .iter()
         .find(|(language, ..)| *language == set.language())
@@ -218,7 +222,7 @@ pub(crate) fn check(set: &Set<'_>, detector: &Detector, copies: &BTreeSet<usize>
 }
 
 /// Texts, even short ones, that are in another script than nearly all others of the file.
-fn check_scripts(set: &Set<'_>, said: &BTreeSet<usize>) -> Option<Finding> {
+fn check_scripts(set: &AuditSet<'_>, said: &BTreeSet<usize>) -> Option<Finding> {
     let mut texts: Vec<(usize, &str, &str)> = Vec::new();
     for (index, item) in set.items.iter().enumerate() {
         let scripts = item.parts.iter().map(|part| (part, main_script(part)));
@@ -273,7 +277,11 @@ fn main_script(text: &str) -> Option<&'static str> {
 }
 
 /// Whether most texts of the file are in one close language.
-fn check_close(set: &Set<'_>, kin: &[Spoken], guesses: &[(usize, &str, Guess)]) -> Option<Finding> {
+fn check_close(
+    set: &AuditSet<'_>,
+    kin: &[Spoken],
+    guesses: &[(usize, &str, Guess)],
+) -> Option<Finding> {
     let mut counts: HashMap<Spoken, usize> = HashMap::new();
     for (_, _, guess) in guesses {
         *counts.entry(guess.best).or_default() += 1;
@@ -301,7 +309,7 @@ fn check_close(set: &Set<'_>, kin: &[Spoken], guesses: &[(usize, &str, Guess)]) 
 }
 
 /// The English side of translation pairs.
-fn check_targets(set: &Set<'_>, detector: &Detector) -> Option<Finding> {
+fn check_targets(set: &AuditSet<'_>, detector: &Detector) -> Option<Finding> {
     let guesses = guess_all(
         set.items.iter().map(|item| item.english.as_slice()),
         detector,

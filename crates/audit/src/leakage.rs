@@ -9,7 +9,7 @@ use schema::{
 use crate::{
     Role, exemplars,
     scope::ExemplarSource,
-    set::{Item, Set},
+    set::{AuditItem, AuditSet},
 };
 
 /// Similarity of the whole questions (see [`Index::nearest`]) from which they are nearly the
@@ -27,13 +27,17 @@ struct Haystack {
 }
 
 /// Compares every test file with the training files and exemplars of its task and language.
-pub(crate) fn check(sources: &[ExemplarSource], sets: &[Set<'_>], findings: &mut Vec<Finding>) {
-    let tests: Vec<&Set<'_>> = sets
+pub(crate) fn check(
+    sources: &[ExemplarSource],
+    sets: &[AuditSet<'_>],
+    findings: &mut Vec<Finding>,
+) {
+    let tests: Vec<&AuditSet<'_>> = sets
         .iter()
         .filter(|set| set.source.role == Role::Test)
         .collect();
     for haystack in stack(sources, sets, &tests) {
-        let is_meant = |set: &&&Set<'_>| {
+        let is_meant = |set: &&&AuditSet<'_>| {
             set.source.task.name == haystack.task && set.language() == haystack.language
         };
         for set in tests.iter().filter(is_meant) {
@@ -47,7 +51,11 @@ fn join(parts: &[String]) -> String {
 }
 
 /// Training data and exemplars for which there is a test file.
-fn stack(sources: &[ExemplarSource], sets: &[Set<'_>], tests: &[&Set<'_>]) -> Vec<Haystack> {
+fn stack(
+    sources: &[ExemplarSource],
+    sets: &[AuditSet<'_>],
+    tests: &[&AuditSet<'_>],
+) -> Vec<Haystack> {
     let is_tested = |task: &str, language| {
         tests
             .iter()
@@ -57,7 +65,7 @@ fn stack(sources: &[ExemplarSource], sets: &[Set<'_>], tests: &[&Set<'_>]) -> Ve
     let mut english_seen: Vec<(&str, Vec<String>)> = Vec::new();
     for set in sets.iter().filter(|set| set.source.role != Role::Test) {
         let task = &set.source.task.name;
-        let mut add = |language, read: &dyn Fn(&Item) -> &[String]| {
+        let mut add = |language, read: &dyn Fn(&AuditItem) -> &[String]| {
             if is_tested(task, language) {
                 let texts = set.items.iter().map(|item| join(read(item)));
                 stacks.push(Haystack::of_texts(&set.source.name, task, language, texts));
@@ -123,7 +131,7 @@ impl Haystack {
     }
 }
 
-fn search(set: &Set<'_>, haystack: &Haystack) -> Vec<Finding> {
+fn search(set: &AuditSet<'_>, haystack: &Haystack) -> Vec<Finding> {
     let (mut exact, mut near) = (Vec::new(), Vec::new());
     for (index, item) in set.items.iter().enumerate() {
         let question = join(&item.parts);

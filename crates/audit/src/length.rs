@@ -12,7 +12,7 @@ use schema::{
 
 use crate::{
     robust::center_and_spread,
-    set::Set,
+    set::AuditSet,
     text::{ends_sentence, shorten},
 };
 
@@ -31,7 +31,7 @@ const SENTENCE_SURE: f64 = 6.0;
 const KEPT: f64 = 0.7;
 
 /// One text beside its English.
-struct Row<'a> {
+struct TextLengths<'a> {
     item: usize,
     part: usize,
     here: &'a str,
@@ -42,7 +42,7 @@ struct Row<'a> {
     deviations: f64,
 }
 
-pub(crate) fn check(set: &Set<'_>) -> Vec<Finding> {
+pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if set.is_english() {
         return findings;
@@ -69,7 +69,7 @@ fn length(text: &str) -> f64 {
     text.chars().count() as f64 + 4.0
 }
 
-fn measure<'a>(set: &'a Set<'_>, part: usize) -> Vec<Row<'a>> {
+fn measure<'a>(set: &'a AuditSet<'_>, part: usize) -> Vec<TextLengths<'a>> {
     let texts = set.items.iter().enumerate().flat_map(|(item, row)| {
         row.translations()
             .filter(move |(at, ..)| *at == part)
@@ -91,7 +91,7 @@ fn measure<'a>(set: &'a Set<'_>, part: usize) -> Vec<Row<'a>> {
     let spread = center_and_spread(&scaled)
         .map_or(1.0, |(_, spread)| spread)
         .max(0.2);
-    let row = |(at, &(item, here, english)): (usize, &(usize, &'a str, &'a str))| Row {
+    let row = |(at, &(item, here, english)): (usize, &(usize, &'a str, &'a str))| TextLengths {
         item,
         part,
         here,
@@ -102,16 +102,16 @@ fn measure<'a>(set: &'a Set<'_>, part: usize) -> Vec<Row<'a>> {
     texts.iter().enumerate().map(row).collect()
 }
 
-fn check_ratio(set: &Set<'_>, rows: &[Row<'_>]) -> Option<Finding> {
-    let beyond = |row: &Row<'_>, (deviations, factor): (f64, f64)| {
+fn check_ratio(set: &AuditSet<'_>, rows: &[TextLengths<'_>]) -> Option<Finding> {
+    let beyond = |row: &TextLengths<'_>, (deviations, factor): (f64, f64)| {
         row.deviations.abs() > deviations && row.residual.abs() > f64::ln(factor)
     };
-    let mut odd: Vec<&Row<'_>> = rows
+    let mut odd: Vec<&TextLengths<'_>> = rows
         .iter()
         .filter(|row| ODD.iter().any(|limits| beyond(row, *limits)))
         .collect();
     odd.sort_by(|a, b| b.deviations.abs().total_cmp(&a.deviations.abs()));
-    let say = |row: &&Row<'_>| {
+    let say = |row: &&TextLengths<'_>| {
         let way = if row.residual > 0.0 {
             "longer"
         } else {
@@ -143,8 +143,8 @@ fn check_ratio(set: &Set<'_>, rows: &[Row<'_>]) -> Option<Finding> {
     )
 }
 
-fn check_sentences(set: &Set<'_>, rows: &[Row<'_>]) -> Option<Finding> {
-    let counted: Vec<(&Row<'_>, f64, f64)> = rows
+fn check_sentences(set: &AuditSet<'_>, rows: &[TextLengths<'_>]) -> Option<Finding> {
+    let counted: Vec<(&TextLengths<'_>, f64, f64)> = rows
         .iter()
         .map(|row| {
             (
@@ -171,7 +171,7 @@ fn check_sentences(set: &Set<'_>, rows: &[Row<'_>]) -> Option<Finding> {
     {
         return None;
     }
-    let is_odd = |(row, here, english): &&(&Row<'_>, f64, f64)| {
+    let is_odd = |(row, here, english): &&(&TextLengths<'_>, f64, f64)| {
         let (fewer, more) = (here.min(*english), here.max(*english));
         let change = (more / fewer).ln() * SENTENCE.1;
         let explains = if here < english {
@@ -183,7 +183,7 @@ fn check_sentences(set: &Set<'_>, rows: &[Row<'_>]) -> Option<Finding> {
     };
     let mut odd: Vec<_> = several.into_iter().filter(is_odd).collect();
     odd.sort_by(|a, b| b.0.deviations.abs().total_cmp(&a.0.deviations.abs()));
-    let say = |(row, here, english): &&(&Row<'_>, f64, f64)| {
+    let say = |(row, here, english): &&(&TextLengths<'_>, f64, f64)| {
         let texts = format!(
             "`{}` for `{}`",
             shorten(row.here, 50),

@@ -2,11 +2,13 @@
 //! released layout, each with its evidence and a suggestion.
 //!
 //! Reading is lenient: whatever the strict readers of `data` would refuse becomes a finding
-//! here, and the rest of the file is still looked at. Every check is a function from a `Set` (a
+//! here, and the rest of the file is still looked at. Every check is a function from a `AuditSet` (a
 //! file whose items stand beside their English) to findings. Thresholds come from the file
 //! itself (medians, `robust`) and are said where they are used. Nothing knows a task or a
 //! released file by name, and a language only as a row of the table of what the identifier
 //! calls it. Never here: repairing, models, printing, the network.
+
+#![forbid(unsafe_code)]
 
 mod align;
 mod balance;
@@ -34,9 +36,9 @@ mod untranslated;
 use schema::Finding;
 
 pub use error::AuditError;
-pub use scope::{ExemplarSource, NamedTokenizer, Role, Scope, Source};
+pub use scope::{ExemplarSource, NamedTokenizer, Role, Scope, SourceFile};
 
-use set::Set;
+use set::AuditSet;
 
 /// Audits every file of `scope`. `progress` hears how many of the files are done and which
 /// comes next; it returns false to stop.
@@ -76,7 +78,7 @@ pub fn audit(
 
 /// All checks of one file.
 fn check_set(
-    set: &Set<'_>,
+    set: &AuditSet<'_>,
     detector: &language::Detector,
     scope: &Scope,
     findings: &mut Vec<Finding>,

@@ -16,7 +16,7 @@ use schema::{
 };
 
 use crate::{
-    set::Set,
+    set::AuditSet,
     text::{ends_sentence, shorten},
 };
 
@@ -29,7 +29,7 @@ const CARRIED: f64 = 0.8;
 const SURE: usize = 3;
 
 /// The names of one text, each with whether it is carried.
-struct Row<'a> {
+struct TextNames<'a> {
     item: usize,
     part: usize,
     here: &'a str,
@@ -37,7 +37,7 @@ struct Row<'a> {
     names: Vec<(&'a str, bool)>,
 }
 
-pub(crate) fn check(set: &Set<'_>) -> Option<Finding> {
+pub(crate) fn check(set: &AuditSet<'_>) -> Option<Finding> {
     if set.is_english() {
         return None;
     }
@@ -105,7 +105,7 @@ pub(crate) fn check(set: &Set<'_>) -> Option<Finding> {
     set.finding_of(Kind::Names, severity, &seen, &what, suggestion)
 }
 
-fn list_rows<'a>(set: &'a Set<'_>) -> Vec<Row<'a>> {
+fn list_rows<'a>(set: &'a AuditSet<'_>) -> Vec<TextNames<'a>> {
     let mut rows = Vec::new();
     for (item, row) in set.items.iter().enumerate() {
         for (part, here, english) in row.translations() {
@@ -118,7 +118,7 @@ fn list_rows<'a>(set: &'a Set<'_>) -> Vec<Row<'a>> {
                 .into_iter()
                 .map(|(name, bones)| (name, skeleton.contains(&bones)))
                 .collect();
-            rows.push(Row {
+            rows.push(TextNames {
                 item,
                 part,
                 here,

@@ -9,7 +9,7 @@ use schema::{
 };
 
 use crate::{
-    set::Set,
+    set::AuditSet,
     text::{digit, shorten},
 };
 
@@ -18,7 +18,7 @@ const SPELT: u64 = 20;
 /// Share of the numbers of a file that may be lost for a single loss to be worth a warning.
 const RARE: f64 = 0.02;
 
-pub(crate) fn check(set: &Set<'_>) -> Option<Finding> {
+pub(crate) fn check(set: &AuditSet<'_>) -> Option<Finding> {
     if set.is_english() {
         return None;
     }

@@ -6,7 +6,7 @@ use schema::{
     finding::{Kind, Severity},
 };
 
-use crate::{AuditError, Role, Scope, Source};
+use crate::{AuditError, Role, Scope, SourceFile};
 
 /// Lowers the label findings of files that the protocol is made for.
 ///
@@ -49,8 +49,8 @@ pub(crate) fn excuse(scope: &Scope, findings: &mut [Finding]) -> Result<(), Audi
 
 /// What the corrected protocol repairs in a file, if that makes its golds those of the English
 /// file.
-fn repairs(scope: &Scope, source: &Source) -> Result<Option<String>, AuditError> {
-    let read = |source: &Source, protocol| {
+fn repairs(scope: &Scope, source: &SourceFile) -> Result<Option<String>, AuditError> {
+    let read = |source: &SourceFile, protocol| {
         testset::read(&source.path, source.task, source.language, Some(protocol))
     };
     let (Ok(set), Ok(_)) = (
@@ -59,7 +59,7 @@ fn repairs(scope: &Scope, source: &Source) -> Result<Option<String>, AuditError>
     ) else {
         return Ok(None);
     };
-    let is_english = |other: &&Source| {
+    let is_english = |other: &&SourceFile| {
         other.role == Role::Test
             && other.task.name == source.task.name
             && other.language == schema::Language::En

@@ -5,13 +5,13 @@ use schema::{
     finding::{Kind, Severity},
 };
 
-use crate::{set::Set, text::shorten};
+use crate::{set::AuditSet, text::shorten};
 
 /// Above this share of quoted texts without marks the language's writers, or the engine, leave
 /// them out in general.
 const CUSTOM: f64 = 0.3;
 
-pub(crate) fn check(set: &Set<'_>) -> Option<Finding> {
+pub(crate) fn check(set: &AuditSet<'_>) -> Option<Finding> {
     if set.is_english() {
         return None;
     }

@@ -16,8 +16,8 @@ use serde::{
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    AuditError, Role, Source,
-    set::{Item, Set},
+    AuditError, Role, SourceFile,
+    set::{AuditItem, AuditSet},
     template,
     text::{quote_words, shorten},
 };
@@ -25,11 +25,11 @@ use crate::{
 /// Reads one file; what is wrong with its form goes to `findings`. A file that is no list of
 /// items is an empty set.
 pub(crate) fn read<'a>(
-    source: &'a Source,
+    source: &'a SourceFile,
     findings: &mut Vec<Finding>,
-) -> Result<Set<'a>, AuditError> {
+) -> Result<AuditSet<'a>, AuditError> {
     let bytes = fs::read(&source.path).map_err(DiskError::at("read", &source.path))?;
-    let mut set = Set {
+    let mut set = AuditSet {
         source,
         items: Vec::new(),
     };
@@ -65,7 +65,7 @@ pub(crate) fn read<'a>(
             "put the items in",
         ));
     }
-    let mut form = Form::new(source);
+    let mut form = FormProblems::new(source);
     let rows: Vec<Vec<Option<String>>> = elements
         .iter()
         .enumerate()
@@ -79,7 +79,7 @@ pub(crate) fn read<'a>(
     Ok(set)
 }
 
-fn refuse_file(set: &Set<'_>, evidence: String, suggestion: &str) -> Finding {
+fn refuse_file(set: &AuditSet<'_>, evidence: String, suggestion: &str) -> Finding {
     let severity = severity_of_form(set.source);
     Finding {
         count: 0,
@@ -88,7 +88,7 @@ fn refuse_file(set: &Set<'_>, evidence: String, suggestion: &str) -> Finding {
 }
 
 /// A file with labels for training is read by no stage.
-fn severity_of_form(source: &Source) -> Severity {
+fn severity_of_form(source: &SourceFile) -> Severity {
     if source.role == Role::Labelled {
         Severity::Warning
     } else {
@@ -97,24 +97,24 @@ fn severity_of_form(source: &Source) -> Severity {
 }
 
 /// The fields, then the answer.
-fn read_question(mut row: Vec<Option<String>>) -> Item {
+fn read_question(mut row: Vec<Option<String>>) -> AuditItem {
     let gold = row.pop().flatten();
-    Item {
+    AuditItem {
         parts: row.into_iter().map(Option::unwrap_or_default).collect(),
         gold,
-        ..Item::default()
+        ..AuditItem::default()
     }
 }
 
 /// What is wrong with the form of one file's items, by kind and key.
-struct Form<'a> {
-    source: &'a Source,
+struct FormProblems<'a> {
+    source: &'a SourceFile,
     keys: Vec<&'a str>,
     seen: BTreeMap<(Kind, String), Vec<(usize, String)>>,
 }
 
-impl<'a> Form<'a> {
-    fn new(source: &'a Source) -> Self {
+impl<'a> FormProblems<'a> {
+    fn new(source: &'a SourceFile) -> Self {
         let mut keys: Vec<&str> = match source.role {
             Role::Pairs => vec!["input"],
             Role::Test | Role::Labelled => source.task.fields.iter().map(String::as_str).collect(),
@@ -184,7 +184,7 @@ impl<'a> Form<'a> {
         row
     }
 
-    fn describe(&self, set: &Set<'_>) -> Vec<Finding> {
+    fn describe(&self, set: &AuditSet<'_>) -> Vec<Finding> {
         let severity = severity_of_form(self.source);
         let keys = quote_words(&self.keys);
         let describe = |((kind, key), seen): (&(Kind, String), &Vec<(usize, String)>)| {

@@ -17,7 +17,7 @@ pub struct Scope {
     /// The folder that holds the tasks' folders.
     pub dir: PathBuf,
     /// The files, by task, role and language.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceFile>,
     /// Exemplars that are compared with the test files.
     pub exemplars: Vec<ExemplarSource>,
     /// Tokenizers whose cost is counted.
@@ -29,7 +29,7 @@ pub struct Scope {
 }
 
 /// One file.
-pub struct Source {
+pub struct SourceFile {
     /// Where it is.
     pub path: PathBuf,
     /// As it stands in findings: relative to the folder, with `/`.
@@ -227,7 +227,7 @@ impl Scope {
             .map(|part| part.as_os_str().to_string_lossy())
             .collect::<Vec<_>>()
             .join("/");
-        self.sources.push(Source {
+        self.sources.push(SourceFile {
             path,
             name,
             task,

@@ -12,7 +12,7 @@ use schema::{
 };
 
 use crate::{
-    Role, Source,
+    Role, SourceFile,
     text::{shorten, show_items},
 };
 
@@ -23,14 +23,14 @@ pub(crate) const WRONG_SHARE: f64 = 0.05;
 const WRONG_ITEMS: usize = 5;
 
 /// One file.
-pub(crate) struct Set<'a> {
-    pub(crate) source: &'a Source,
-    pub(crate) items: Vec<Item>,
+pub(crate) struct AuditSet<'a> {
+    pub(crate) source: &'a SourceFile,
+    pub(crate) items: Vec<AuditItem>,
 }
 
 /// One item.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Item {
+pub(crate) struct AuditItem {
     /// The parts of its question, in the order of the task's fields; empty where one is
     /// missing.
     pub(crate) parts: Vec<String>,
@@ -44,7 +44,7 @@ pub(crate) struct Item {
     pub(crate) gold: Option<String>,
 }
 
-impl Item {
+impl AuditItem {
     /// The question's parts that are there here and in English: part, text, English text.
     pub(crate) fn translations(&self) -> impl Iterator<Item = (usize, &str, &str)> {
         let both = self.parts.iter().zip(&self.english).enumerate();
@@ -53,7 +53,7 @@ impl Item {
     }
 }
 
-impl Set<'_> {
+impl AuditSet<'_> {
     pub(crate) fn language(&self) -> Language {
         self.source.language
     }
@@ -76,7 +76,7 @@ impl Set<'_> {
     }
 
     /// The label of the English gold beside an item.
-    pub(crate) fn english_label(&self, item: &Item) -> Option<Label> {
+    pub(crate) fn english_label(&self, item: &AuditItem) -> Option<Label> {
         let (_, word) = item.english_gold.as_ref()?;
         self.source.task.label(word)
     }
@@ -151,7 +151,7 @@ impl Set<'_> {
     }
 
     /// An item's question, for evidence.
-    pub(crate) fn quote(&self, item: &Item) -> String {
+    pub(crate) fn quote(&self, item: &AuditItem) -> String {
         shorten(&item.parts.join(" / "), 60)
     }
 }

@@ -10,13 +10,13 @@ use schema::{
 use crate::{
     AuditError,
     scope::headers,
-    set::{Item, Set},
+    set::{AuditItem, AuditSet},
     text::shorten,
 };
 
 /// Fills `set.items` from rows of `input` and `answer`.
 pub(crate) fn split(
-    set: &mut Set<'_>,
+    set: &mut AuditSet<'_>,
     rows: &[Vec<Option<String>>],
     findings: &mut Vec<Finding>,
 ) -> Result<(), AuditError> {
@@ -26,7 +26,7 @@ pub(crate) fn split(
         "Translate the input from {} to English:",
         set.language().name()
     );
-    let mut seen = Seen::default();
+    let mut seen = PairProblems::default();
     for (item, row) in rows.iter().enumerate() {
         let text = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
         let (input, answer) = (text(0), text(1));
@@ -46,10 +46,10 @@ pub(crate) fn split(
         };
         let parts = seen.parts(item, question, own);
         let english = seen.parts(item, &answer, english);
-        set.items.push(Item {
+        set.items.push(AuditItem {
             parts,
             english,
-            ..Item::default()
+            ..AuditItem::default()
         });
     }
     findings.extend(seen.describe(set, &instruction));
@@ -58,13 +58,13 @@ pub(crate) fn split(
 
 /// What is wrong with the pairs of one file.
 #[derive(Default)]
-struct Seen {
+struct PairProblems {
     instructions: Vec<(usize, String)>,
     answers: Vec<(usize, String)>,
     headers: Vec<(usize, String)>,
 }
 
-impl Seen {
+impl PairProblems {
     /// The fields between the headers; the whole text where it is not made so.
     fn parts(&mut self, item: usize, question: &str, headers: &[String]) -> Vec<String> {
         let question = question.trim_end_matches('\n');
@@ -88,7 +88,7 @@ impl Seen {
         }
     }
 
-    fn describe(&self, set: &Set<'_>, instruction: &str) -> Vec<Finding> {
+    fn describe(&self, set: &AuditSet<'_>, instruction: &str) -> Vec<Finding> {
         let all = [
             set.finding_of(
                 Kind::Template,

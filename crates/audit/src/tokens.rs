@@ -6,10 +6,10 @@ use schema::{
     finding::{Kind, Severity},
 };
 
-use crate::{AuditError, NamedTokenizer, Role, set::Set};
+use crate::{AuditError, NamedTokenizer, Role, set::AuditSet};
 
 pub(crate) fn check(
-    set: &Set<'_>,
+    set: &AuditSet<'_>,
     named: &NamedTokenizer,
     cutoff_len: usize,
 ) -> Result<Vec<Finding>, AuditError> {

@@ -7,7 +7,7 @@ use schema::{Finding, finding::Kind};
 
 use crate::{
     Role,
-    set::Set,
+    set::AuditSet,
     text::{shorten, words},
 };
 
@@ -25,7 +25,7 @@ pub(crate) struct Copies {
     pub(crate) finding: Option<Finding>,
 }
 
-pub(crate) fn check(set: &Set<'_>) -> Copies {
+pub(crate) fn check(set: &AuditSet<'_>) -> Copies {
     let mut seen = Vec::new();
     if !set.is_english() && set.source.role != Role::Labelled {
         for (index, item) in set.items.iter().enumerate() {

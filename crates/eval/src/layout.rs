@@ -96,7 +96,10 @@ impl Layout {
             });
             if path.len() < inputs.len() {
                 let (parent, own) = (path.last().copied().unwrap_or(root), &inputs[path.len()..]);
-                let sequence = self.rows.branch(parent, own.len()).map_err(ModelError::from)?;
+                let sequence = self
+                    .rows
+                    .branch(parent, own.len())
+                    .map_err(ModelError::from)?;
                 self.input_ids.extend(own);
                 path.extend((1..=own.len()).map(|rows| Parent { sequence, rows }));
             }

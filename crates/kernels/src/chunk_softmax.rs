@@ -11,11 +11,11 @@ use crate::{
     product::{
         self, bf16_pairs,
         call::{COLS, ROWS, Sums},
-        line::{self, DEPTH, Line, PAIRS},
+        line::{self, DEPTH, PAIRS, PairLine},
         operands::rows_of,
         panels::Panels,
         shared::SharedOutput,
-        tasks::{Factor, Job, Product, Start, Target, Term},
+        tasks::{Destination, Job, Product, RightFactor, Start, Term},
         tile,
     },
 };
@@ -79,7 +79,7 @@ impl<'a> ChunkSoftmax<'a> {
         };
         let term = Term {
             left: rows_of(hidden, head.inner()),
-            right: Factor::Forward(head),
+            right: RightFactor::Forward(head),
         };
         product::run(&[Job {
             rows,
@@ -87,7 +87,7 @@ impl<'a> ChunkSoftmax<'a> {
             products: vec![Product {
                 start: Start::Zero,
                 terms: vec![term],
-                out: Target::Matrix(outputs.logits),
+                out: Destination::Matrix(outputs.logits),
             }],
             after: Some(&|rows, cols, _| outputs.finish(wanted, vocab, rows, cols)),
         }]);
@@ -286,8 +286,8 @@ struct TransposedPanels {
     /// rounded.
     by_dots: bool,
     floats: Vec<f32>,
-    pairs: Vec<Line>,
-    rows: Vec<Line>,
+    pairs: Vec<PairLine>,
+    rows: Vec<PairLine>,
 }
 
 impl TransposedPanels {
@@ -296,8 +296,9 @@ impl TransposedPanels {
         self.by_dots = head.is_bf16() && instruction_set().rounds_rows();
         if self.by_dots {
             let lines = self.pairs.len().max(panels * STRETCH);
-            self.pairs.resize(lines, Line::default());
-            self.rows.resize(ROWS * STRETCH / DEPTH, Line::default());
+            self.pairs.resize(lines, PairLine::default());
+            self.rows
+                .resize(ROWS * STRETCH / DEPTH, PairLine::default());
         } else {
             let floats = self.floats.len().max(panels * STRETCH * COLS);
             self.floats.resize(floats, 0.0);

@@ -3,13 +3,11 @@
 
 use std::fmt;
 
-use crate::isa::InstructionSet;
-
 /// What a kernel cannot do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KernelError {
-    /// The processor cannot run this set.
-    NoInstructionSet(InstructionSet),
+    /// The processor cannot run the instruction set of this name.
+    NoInstructionSet(&'static str),
     /// A sequence continues rows that are not there: which, and in what.
     NoSuchRows(String),
     /// Quantised blocks whose sizes do not fit together: which sizes.

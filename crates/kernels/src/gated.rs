@@ -9,7 +9,7 @@ use crate::{
     product::{
         self,
         shared::SharedOutput,
-        tasks::{Job, Product, Start, Target},
+        tasks::{Destination, Job, Product, Start},
     },
 };
 
@@ -45,8 +45,8 @@ pub fn forward(
         rows,
         cols: width,
         products: vec![
-            gate.product(x, None, Target::Scratch),
-            up.product(x, None, Target::Scratch),
+            gate.product(x, None, Destination::Scratch),
+            up.product(x, None, Destination::Scratch),
         ],
         after: Some(&|rows, cols, scratch| activate_scratch(&act_out, rows, cols, scratch)),
     }]);
@@ -69,8 +69,8 @@ fn forward_kept(
         rows,
         cols: width,
         products: vec![
-            gate.product(x, None, Target::Matrix(g_out)),
-            up.product(x, None, Target::Matrix(u_out)),
+            gate.product(x, None, Destination::Matrix(g_out)),
+            up.product(x, None, Destination::Matrix(u_out)),
         ],
         after: Some(&|rows, cols, _| activate(&g_out, &u_out, &a_out, rows, cols)),
     }]);
@@ -132,7 +132,7 @@ pub fn backward(
         products: vec![Product {
             start: Start::Zero,
             terms: down.terms(),
-            out: Target::Matrix(gate_out),
+            out: Destination::Matrix(gate_out),
         }],
         after: Some(&|rows, cols, _| {
             for row in rows {

@@ -5,10 +5,10 @@ use crate::{
     memory,
     product::{
         self,
-        operands::{Right, rows_of},
+        operands::{RightOperand, rows_of},
         panels::Panels,
         shared::SharedOutput,
-        tasks::{Factor, Job, Product, Start, Target, Term},
+        tasks::{Destination, Job, Product, RightFactor, Start, Term},
     },
 };
 
@@ -62,7 +62,7 @@ pub fn forward(
         .zip(&mut outs)
         .map(|(projection, out)| {
             let cols = projection.weight.out();
-            let out = Target::Matrix(SharedOutput::new(out, cols));
+            let out = Destination::Matrix(SharedOutput::new(out, cols));
             Job {
                 rows,
                 cols,
@@ -102,7 +102,7 @@ impl<'a> FrozenProjection<'a> {
         &self,
         x: &'a [f32],
         residual: Option<&'a [f32]>,
-        out: Target<'a>,
+        out: Destination<'a>,
     ) -> Product<'a> {
         let start = match (self.bias, residual) {
             (None, None) => Start::Zero,
@@ -111,12 +111,16 @@ impl<'a> FrozenProjection<'a> {
         };
         let mut terms = vec![Term {
             left: rows_of(x, self.weight.inner()),
-            right: Factor::Forward(self.weight),
+            right: RightFactor::Forward(self.weight),
         }];
         if let Some(LowRank { low, rank, factor }) = self.update {
             terms.push(Term {
                 left: rows_of(low, rank),
-                right: Factor::Values(Right::transposed(factor, self.weight.out(), rank)),
+                right: RightFactor::Values(RightOperand::transposed(
+                    factor,
+                    self.weight.out(),
+                    rank,
+                )),
             });
         }
         Product { start, terms, out }
@@ -128,12 +132,12 @@ impl<'a> FrozenGradient<'a> {
     pub(crate) fn terms(&self) -> Vec<Term<'a>> {
         let mut terms = vec![Term {
             left: rows_of(self.dy, self.weight.out()),
-            right: Factor::Backward(self.weight),
+            right: RightFactor::Backward(self.weight),
         }];
         if let Some(LowRank { low, rank, factor }) = self.update {
             terms.push(Term {
                 left: rows_of(low, rank),
-                right: Factor::Values(Right::plain(factor, rank, self.weight.inner())),
+                right: RightFactor::Values(RightOperand::plain(factor, rank, self.weight.inner())),
             });
         }
         terms

@@ -7,9 +7,9 @@ use crate::{
     memory,
     product::{
         self,
-        operands::{Right, columns_of, rows_of},
+        operands::{RightOperand, columns_of, rows_of},
         shared::SharedOutput,
-        tasks::{Factor, Job, Product, Start, Target, Term},
+        tasks::{Destination, Job, Product, RightFactor, Start, Term},
     },
 };
 
@@ -18,7 +18,7 @@ pub fn forward(rows: usize, x: &[f32], a: &[f32], rank: usize, scale: f64) -> Ve
     let inner = a.len() / rank.max(1);
     let term = Term {
         left: rows_of(x, inner),
-        right: Factor::Values(Right::transposed(a, rank, inner)),
+        right: RightFactor::Values(RightOperand::transposed(a, rank, inner)),
     };
     scaled_product(rows, rank, term, scale)
 }
@@ -28,7 +28,7 @@ pub fn backward_low(rows: usize, dy: &[f32], b: &[f32], rank: usize, scale: f64)
     let out = b.len() / rank.max(1);
     let term = Term {
         left: rows_of(dy, out),
-        right: Factor::Values(Right::plain(b, out, rank)),
+        right: RightFactor::Values(RightOperand::plain(b, out, rank)),
     };
     scaled_product(rows, rank, term, scale)
 }
@@ -37,7 +37,7 @@ pub fn backward_low(rows: usize, dy: &[f32], b: &[f32], rank: usize, scale: f64)
 pub fn raise(rows: usize, d_low: &[f32], a: &[f32], rank: usize, inner: usize) -> Vec<f32> {
     let term = Term {
         left: rows_of(d_low, rank),
-        right: Factor::Values(Right::plain(a, rank, inner)),
+        right: RightFactor::Values(RightOperand::plain(a, rank, inner)),
     };
     let mut dx = memory::float_room(rows * inner);
     let out = SharedOutput::new(&mut dx, inner);
@@ -75,11 +75,11 @@ pub fn backward(
     );
     let a_term = Term {
         left: columns_of(of.d_low, rank),
-        right: Factor::Values(Right::plain(of.x, rows, inner)),
+        right: RightFactor::Values(RightOperand::plain(of.x, rows, inner)),
     };
     let b_term = Term {
         left: columns_of(of.low, rank),
-        right: Factor::Values(Right::plain(of.dy, rows, out)),
+        right: RightFactor::Values(RightOperand::plain(of.dy, rows, out)),
     };
     let (a_out, b_out) = (
         SharedOutput::new(&mut d_a, inner),
@@ -107,7 +107,7 @@ fn scaled_product(rows: usize, rank: usize, term: Term<'_>, scale: f64) -> Vec<f
         products: vec![Product {
             start: Start::Zero,
             terms: vec![term],
-            out: Target::Matrix(out),
+            out: Destination::Matrix(out),
         }],
         after: Some(&|rows, cols, _| {
             for row in rows {

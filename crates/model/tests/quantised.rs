@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use kernels::quantised::{BlockBytes, BlockFormat, Blocks, GROUP};
 
-/// ggml's number, candle's name, and the bytes of a block at which an f16 scale stands.
+/// ggml's number, candle's name, and the bytes of a block at which an f16 scale is.
 const FORMATS: [(u32, GgmlDType, &[usize]); 10] = [
     (2, GgmlDType::Q4_0, &[0]),
     (3, GgmlDType::Q4_1, &[0, 2]),

@@ -23,8 +23,8 @@ pub trait Engine: Sync {
     /// order.
     ///
     /// # Errors
-    /// [`Failure`]; the lines are then untranslated, although some may have been paid for.
-    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, Failure>;
+    /// [`EngineFailure`]; the lines are then untranslated, although some may have been paid for.
+    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure>;
 }
 
 /// The most of one request. A single line that exceeds them is sent alone.
@@ -40,7 +40,7 @@ pub struct Limits {
 
 /// Why a request brought no lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum EngineFailure {
     /// The same request may work later.
     Passing {
         /// What happened.
@@ -49,7 +49,7 @@ pub enum Failure {
         pause: Option<Duration>,
     },
     /// The answer does not fit the lines, or the request is too large: a part of it may work.
-    Divide {
+    Split {
         /// What is wrong with the answer.
         problem: String,
     },
@@ -62,7 +62,7 @@ pub enum Failure {
     },
 }
 
-impl Failure {
+impl EngineFailure {
     /// A passing failure without a pause asked for.
     pub fn passing(problem: impl Into<String>) -> Self {
         Self::Passing {
@@ -72,8 +72,8 @@ impl Failure {
     }
 
     /// An answer that does not fit.
-    pub fn divide(problem: impl Into<String>) -> Self {
-        Self::Divide {
+    pub fn split(problem: impl Into<String>) -> Self {
+        Self::Split {
             problem: problem.into(),
         }
     }

@@ -13,7 +13,7 @@ const FILE: &str = "assets/engines.toml";
 /// What is known of an engine.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Facts {
+pub struct EngineFacts {
     /// Where its prices stand; empty if it has none.
     pub page: String,
     /// The environment variable of its key.
@@ -36,7 +36,7 @@ pub struct Facts {
     pub beta: Vec<Language>,
 }
 
-impl Facts {
+impl EngineFacts {
     /// The most of one request.
     pub fn limits(&self) -> Limits {
         Limits {
@@ -65,8 +65,8 @@ impl Facts {
     }
 }
 
-static FACTS: LazyLock<Result<BTreeMap<String, Facts>, String>> = LazyLock::new(|| {
-    let facts: BTreeMap<String, Facts> =
+static FACTS: LazyLock<Result<BTreeMap<String, EngineFacts>, String>> = LazyLock::new(|| {
+    let facts: BTreeMap<String, EngineFacts> =
         toml::from_str(include_str!("../../../assets/engines.toml")).map_err(|e| e.to_string())?;
     match facts
         .iter()
@@ -77,7 +77,7 @@ static FACTS: LazyLock<Result<BTreeMap<String, Facts>, String>> = LazyLock::new(
     }
 });
 
-fn all() -> Result<&'static BTreeMap<String, Facts>, TranslateError> {
+fn all() -> Result<&'static BTreeMap<String, EngineFacts>, TranslateError> {
     FACTS.as_ref().map_err(|problem| TranslateError::Shipped {
         file: FILE,
         problem: problem.clone(),
@@ -96,7 +96,7 @@ pub fn names() -> Result<Vec<&'static str>, TranslateError> {
 ///
 /// # Errors
 /// There is none of this name; the message lists those there are.
-pub fn facts(name: &str) -> Result<&'static Facts, TranslateError> {
+pub fn facts(name: &str) -> Result<&'static EngineFacts, TranslateError> {
     all()?.get(name).ok_or_else(|| TranslateError::Settings {
         engine: name.to_owned(),
         problem: format!(

@@ -18,9 +18,10 @@ use data::{
     tasks,
 };
 use hub::{Cache, HubId, Sources};
+use run::Downloads;
 use schema::{Language, Task};
 
-use crate::progress::{Download, interrupted, note, note_peak_memory, result};
+use crate::progress::{Terminal, interrupted, note, note_peak_memory, result};
 
 /// Examples shown by `--help`.
 pub(super) const EXAMPLES: &str = "Examples.
@@ -158,7 +159,12 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
         None => plan_files(args, &mut notes)?,
     };
     notes.iter().for_each(|text| note(text));
-    let Some(report) = import::run(&plan, &mut Download::default(), &interrupted)? else {
+    let Some(report) = import::run(
+        &plan,
+        &mut Downloads::new(&mut Terminal::default()),
+        &interrupted,
+    )?
+    else {
         bail!("stopped; nothing was written");
     };
     tell(&report, &plan);
@@ -452,7 +458,7 @@ fn fetch(id: &HubId, patterns: &[String]) -> Result<Vec<PathBuf>> {
         &wanted,
         &Cache::from_env()?,
         &Sources::from_env(),
-        &mut Download::default(),
+        &mut Downloads::new(&mut Terminal::default()),
     )?;
     note(&format!("from {}", found.revision));
     Ok(found.files)

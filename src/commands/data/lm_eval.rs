@@ -8,11 +8,11 @@ use data::{
     lm_eval::{Asked, export},
     tasks, testset,
 };
+use run::lm_eval::{self, Questions};
 use schema::{FewShot, LabelSet, Language, Protocol, few_shot::PromptLanguage};
 
 use crate::{
     cli,
-    lm_eval::{self, Questions},
     progress::{note, result},
 };
 

@@ -2,7 +2,6 @@
 //! pairs' layout.
 
 mod args;
-mod model;
 
 use std::{
     path::{Path, PathBuf},
@@ -17,17 +16,17 @@ use data::{
     texts::{self, Layout, Texts},
 };
 use hub::Cache as ModelCache;
+use run::model_engine::{ModelEngine, ModelEngineSettings};
 use schema::{Language, Task};
 use translate::{
-    Cache, Engine,
+    Engine, TranslationCache,
     engines::{self, Settings},
     facts,
-    job::{self, Pace, Plan, Watch},
+    job::{self, JobEvents, JobPlan, Pace},
 };
 
 pub(crate) use self::args::{AFTER_HELP, TranslateArgs};
-use self::model::ModelEngine;
-use crate::progress::{self, Bar, interrupted, note};
+use crate::progress::{self, Bar, Terminal, interrupted, note};
 
 pub(super) fn run(args: &TranslateArgs) -> Result<ExitCode> {
     let task = args.task.as_deref().map(tasks::task).transpose()?;
@@ -38,7 +37,7 @@ pub(super) fn run(args: &TranslateArgs) -> Result<ExitCode> {
         // A file that is not there yet holds nothing, and counting must not make it.
         let cache = cache_path
             .exists()
-            .then(|| Cache::open(&cache_path))
+            .then(|| TranslationCache::open(&cache_path))
             .transpose()?;
         let plan = job::plan(&*engine, &texts.texts(), cache.as_ref())?;
         progress::result(&describe(args, &plan)?);
@@ -48,7 +47,7 @@ pub(super) fn run(args: &TranslateArgs) -> Result<ExitCode> {
         bail!("name the result with --out")
     };
     check_out(args, task, &texts, out)?;
-    let cache = Cache::open(&cache_path)?;
+    let cache = TranslationCache::open(&cache_path)?;
     let translations = translate(args, &*engine, &texts.texts(), &cache)?;
     let items = texts.translated(args.to, &translations, Layout::of(out))?;
     texts::write(out, &items, Layout::of(out))?;
@@ -124,7 +123,50 @@ fn open_engine(args: &TranslateArgs) -> Result<Box<dyn Engine>> {
             },
         })?);
     }
-    Ok(Box::new(ModelEngine::open(args)?))
+    open_model(args)
+}
+
+/// A model of ours as the engine.
+fn open_model(args: &TranslateArgs) -> Result<Box<dyn Engine>> {
+    check_flags(args)?;
+    let Some(model) = &args.service.model else {
+        bail!("engine model: name the model with --model")
+    };
+    let local = &args.local;
+    let settings = ModelEngineSettings {
+        model,
+        adapter: local.adapter.as_deref(),
+        dtype: local.dtype,
+        device: &local.device.device,
+        max_new_tokens: local.max_new_tokens,
+        from: args.from,
+        to: args.to,
+        stop: interrupted,
+    };
+    let engine = ModelEngine::open(&settings, &mut Terminal::default())?;
+    Ok(Box::new(engine))
+}
+
+fn check_flags(args: &TranslateArgs) -> Result<()> {
+    if args.from == args.to {
+        bail!(
+            "engine model: from {0} to {0} there is nothing to translate",
+            args.from
+        );
+    }
+    let unused = [
+        (args.service.url.is_some(), "--url"),
+        (args.service.command.is_some(), "--command"),
+        (args.service.source_code.is_some(), "--source-code"),
+        (args.service.target_code.is_some(), "--target-code"),
+        (args.service.temperature.is_some(), "--temperature"),
+        (args.pace.lines_per_request.is_some(), "--lines-per-request"),
+        (args.pace.timeout.is_some(), "--timeout"),
+    ];
+    match unused.iter().find(|(is_given, _)| *is_given) {
+        Some((_, flag)) => bail!("engine model: {flag} means nothing to it; leave it out"),
+        None => Ok(()),
+    }
 }
 
 fn cache_path(args: &TranslateArgs) -> Result<PathBuf> {
@@ -136,7 +178,7 @@ fn cache_path(args: &TranslateArgs) -> Result<PathBuf> {
 
 /// What cannot be written is said before anything is paid for.
 fn check_out(args: &TranslateArgs, task: Option<&Task>, texts: &Texts, out: &Path) -> Result<()> {
-    crate::commands::check_out(out)?;
+    run::check_out(out)?;
     if let Some(named) = task
         .and_then(|task| named_language(task, out))
         .filter(|named| *named != args.to)
@@ -169,7 +211,7 @@ fn translate(
     args: &TranslateArgs,
     engine: &dyn Engine,
     texts: &[String],
-    cache: &Cache,
+    cache: &TranslationCache,
 ) -> Result<Vec<String>> {
     let plan = job::plan(engine, texts, Some(cache))?;
     let pace = Pace {
@@ -192,7 +234,7 @@ fn translate(
         bar.lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     };
-    let watch = Watch {
+    let watch = JobEvents {
         progress: &|done, _| lock().set(done, ""),
         note: &note,
         stop: &interrupted,
@@ -209,7 +251,7 @@ fn translate(
 }
 
 /// What a dry run says.
-fn describe(args: &TranslateArgs, plan: &Plan) -> Result<String> {
+fn describe(args: &TranslateArgs, plan: &JobPlan) -> Result<String> {
     let facts = facts(&args.engine)?;
     let cost = match args.price_per_million.or(facts.price) {
         _ if plan.characters == 0 => "nothing: all of it is in the cache".to_owned(),

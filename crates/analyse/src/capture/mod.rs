@@ -9,14 +9,14 @@
 //! each block. (Hugging Face's last hidden state is after the final norm.) Never here: what is
 //! made of the states.
 
-mod layout;
-mod plan;
+mod batch_rows;
+mod capture_pass;
+mod file_layout;
+mod input_rows;
+mod partial_file;
 mod pool;
 mod prompts;
-mod rows;
-mod run;
-mod states;
-mod store;
+mod state_file;
 #[cfg(test)]
 mod tests;
 
@@ -26,22 +26,22 @@ use model::Decoder;
 use schema::inside::Pooling;
 
 use crate::error::AnalyseError;
-use plan::Plan;
-use run::{Lists, Source, Wanted, Work};
-use store::Store;
+use capture_pass::{CapturePass, TensorSource, TokenLists, WantedTensor};
+use file_layout::FileLayout;
+use partial_file::PartialFile;
 
-pub use layout::Layout;
+pub use batch_rows::BatchRows;
+pub use input_rows::{CapturedTensor, TensorChoice, capture_rows, read_rows};
 pub use prompts::{Prompts, encode};
-pub use rows::{Chosen, Kind, capture_rows, read_rows};
-pub use states::States;
+pub use state_file::StateFile;
 
 /// Rows of the model run at once.
 pub(crate) const TOKENS_PER_BATCH: usize = 2048;
 
 /// Sees how many of how many are done, and may stop the work by returning false.
-pub type Watch<'a> = dyn FnMut(usize, usize) -> bool + 'a;
+pub type OnProgress<'a> = dyn FnMut(usize, usize) -> bool + 'a;
 
-/// Writes the states of `prompts` after every layer to `file`, to be read by [`States::open`]:
+/// Writes the states of `prompts` after every layer to `file`, to be read by [`StateFile::open`]:
 /// for each of `poolings` a tensor of its name, (items, L + 1, E).
 ///
 /// Until it is whole, the file stands in `<file>.partial`, and `<file>.progress` says what of
@@ -58,7 +58,7 @@ pub fn capture_language(
     poolings: &[Pooling],
     file: &Path,
     about: BTreeMap<String, String>,
-    watch: &mut Watch<'_>,
+    watch: &mut OnProgress<'_>,
 ) -> Result<(), AnalyseError> {
     capture_in_batches(
         model,
@@ -79,16 +79,16 @@ fn capture_in_batches(
     file: &Path,
     about: &BTreeMap<String, String>,
     tokens_per_batch: usize,
-    watch: &mut Watch<'_>,
+    watch: &mut OnProgress<'_>,
 ) -> Result<(), AnalyseError> {
     let layers: Vec<usize> = (0..=model.config().num_hidden_layers).collect();
-    let want = |&pooling: &Pooling| Wanted {
+    let want = |&pooling: &Pooling| WantedTensor {
         name: pooling.to_string(),
-        source: Source::Residual,
+        source: TensorSource::Residual,
         pooling,
         layers: layers.clone(),
     };
-    let wanted: Vec<Wanted> = Pooling::ALL
+    let wanted: Vec<WantedTensor> = Pooling::ALL
         .iter()
         .filter(|pooling| poolings.contains(pooling))
         .map(want)
@@ -104,23 +104,23 @@ fn capture_in_batches(
         });
     }
     let each = 0..prompts.len();
-    let lists = Lists {
+    let lists = TokenLists {
         prefix: prompts.prefix(),
         suffixes: each.clone().map(|at| prompts.suffix(at)).collect(),
         questions: each.map(|at| prompts.question(at)).collect(),
     };
     let known = [
-        (states::ITEMS, prompts.items().to_vec()),
-        (states::TOKENS, prompts.tokens()),
+        (state_file::ITEMS, prompts.items().to_vec()),
+        (state_file::TOKENS, prompts.tokens()),
     ];
     let tensors: Vec<_> = wanted
         .iter()
         .map(|wanted| (wanted.name.clone(), wanted.shape(model.config())))
         .collect();
-    let plan = Plan::new(prompts.len(), &known, &tensors, about)?;
+    let plan = FileLayout::new(prompts.len(), &known, &tensors, about)?;
     let hash = plan.hash(lists.numbers());
-    let mut store = Store::open(file, plan, &hash)?;
-    Work {
+    let mut store = PartialFile::open(file, plan, &hash)?;
+    CapturePass {
         model,
         lists,
         wanted: &wanted,

@@ -7,7 +7,7 @@ use schema::inside::Pooling;
 
 /// The rows of one prompt in a batch, after the shared prefix.
 #[derive(Clone, Debug)]
-pub(super) struct Span {
+pub(super) struct PromptRows {
     /// In the order of the tokens.
     pub(super) rows: Vec<Range<usize>>,
     /// The question's tokens, counted from the first of these rows.
@@ -16,7 +16,7 @@ pub(super) struct Span {
     pub(super) prefix: usize,
 }
 
-impl Span {
+impl PromptRows {
     fn rows(&self) -> impl Iterator<Item = usize> {
         self.rows.iter().cloned().flatten()
     }
@@ -36,7 +36,7 @@ pub(super) fn sum_rows(values: &[f32], width: usize) -> Vec<f64> {
 pub(super) fn pool(
     pooling: Pooling,
     values: &[f32],
-    span: &Span,
+    span: &PromptRows,
     prefix: &[f64],
     sums: &mut Vec<f64>,
     out: &mut [f32],
@@ -75,7 +75,7 @@ pub(super) fn pool(
         .for_each(|(out, sum)| *out = (*sum / weight as f64) as f32);
 }
 
-fn question(span: &Span) -> impl Iterator<Item = usize> {
+fn question(span: &PromptRows) -> impl Iterator<Item = usize> {
     span.rows()
         .skip(span.question.start)
         .take(span.question.len())
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn poolings_of_a_prompt_whose_rows_lie_apart() {
         let values = [1.0, 10.0, 2.0, 20.0, 4.0, 40.0, 8.0, 80.0];
-        let span = Span {
+        let span = PromptRows {
             rows: vec![0..1, 2..4],
             question: 1..3,
             prefix: 2,

@@ -5,8 +5,8 @@ use faer::{Accum, Mat, MatRef, Par, linalg::matmul::matmul};
 use rayon::prelude::*;
 
 use super::{
-    leading::{Pairs, leading_pairs},
-    space::{Cloud, ROUNDING},
+    eigenpairs::{Eigenpairs, leading_pairs},
+    layer_space::{LanguageCloud, ROUNDING},
 };
 use crate::error::AnalyseError;
 
@@ -39,8 +39,8 @@ impl Scores {
 
 /// All rows as one cloud around its mean: each language's deviations, moved by what its mean
 /// differs.
-pub(super) struct Cloudscape<'a> {
-    pub(super) clouds: &'a [Cloud],
+pub(super) struct JointRows<'a> {
+    pub(super) clouds: &'a [LanguageCloud],
     /// (languages, E); zeros where each language's mean is taken out.
     pub(super) offsets: Vec<Vec<f64>>,
     pub(super) width: usize,
@@ -52,11 +52,11 @@ pub(super) struct Cloudscape<'a> {
 /// # Errors
 /// The eigenvectors cannot be found.
 pub(super) fn fit(
-    clouds: &[Cloud],
+    clouds: &[LanguageCloud],
     width: usize,
     centred: bool,
 ) -> Result<Option<Fit>, AnalyseError> {
-    let rows = Cloudscape {
+    let rows = JointRows {
         clouds,
         offsets: offsets(clouds, width, centred),
         width,
@@ -66,7 +66,7 @@ pub(super) fn fit(
     if variance <= ROUNDING * squares {
         return Ok(None);
     }
-    let Pairs {
+    let Eigenpairs {
         values,
         mut vectors,
     } = leading_pairs(&rows)?;
@@ -81,15 +81,15 @@ pub(super) fn fit(
     }))
 }
 
-impl Cloudscape<'_> {
+impl JointRows<'_> {
     /// N: rows of all languages.
     pub(super) fn len(&self) -> usize {
-        self.clouds.iter().map(Cloud::len).sum()
+        self.clouds.iter().map(LanguageCloud::len).sum()
     }
 
     /// Sum of the squares of all rows.
     fn variance(&self) -> f64 {
-        let of = |(cloud, offset): (&Cloud, &Vec<f64>)| {
+        let of = |(cloud, offset): (&LanguageCloud, &Vec<f64>)| {
             let around: f64 = (0..cloud.len()).map(|item| cloud.square(item)).sum();
             around + cloud.len() as f64 * dot(offset, offset)
         };
@@ -99,7 +99,7 @@ impl Cloudscape<'_> {
     /// The rows' scatter matrix (E, E) times `block` (E, b), without making it: a language's
     /// deviations sum to zero, so what its mean adds stands apart.
     pub(super) fn scatter_times(&self, block: MatRef<'_, f64>) -> Mat<f64> {
-        let of = |(cloud, offset): (&Cloud, &Vec<f64>)| {
+        let of = |(cloud, offset): (&LanguageCloud, &Vec<f64>)| {
             let rows = cloud.matrix();
             let mut along = Mat::zeros(cloud.len(), block.ncols());
             matmul(along.as_mut(), Accum::Replace, rows, block, 1.0, Par::Seq);
@@ -147,7 +147,7 @@ impl Cloudscape<'_> {
 }
 
 /// How far each language's mean is from the mean of all: (languages, E).
-pub(super) fn offsets(clouds: &[Cloud], width: usize, centred: bool) -> Vec<Vec<f64>> {
+pub(super) fn offsets(clouds: &[LanguageCloud], width: usize, centred: bool) -> Vec<Vec<f64>> {
     let mut centre = vec![0.0; width];
     for cloud in clouds {
         centre
@@ -155,7 +155,7 @@ pub(super) fn offsets(clouds: &[Cloud], width: usize, centred: bool) -> Vec<Vec<
             .zip(&cloud.mean)
             .for_each(|(sum, mean)| *sum += mean / clouds.len() as f64);
     }
-    let offset = |cloud: &Cloud| match centred {
+    let offset = |cloud: &LanguageCloud| match centred {
         true => vec![0.0; width],
         false => cloud
             .mean
@@ -182,7 +182,7 @@ fn turn(vector: &mut [f64]) {
     }
 }
 
-fn project(cloud: &Cloud, offset: &[f64], axis: &[f64]) -> Vec<f64> {
+fn project(cloud: &LanguageCloud, offset: &[f64], axis: &[f64]) -> Vec<f64> {
     let shift = dot(offset, axis);
     cloud.rows().map(|row| dot(row, axis) + shift).collect()
 }

@@ -7,15 +7,15 @@ use faer::{Accum, MatMut, Par, linalg::matmul::matmul};
 
 use super::{
     components::dot,
-    jackknife::{Estimate, Scale, mean},
-    space::Cloud,
+    jackknife::{JackknifeEstimate, Scale, mean},
+    layer_space::LanguageCloud,
 };
 
 /// Inner products of two languages' deviations, and what the means add to those of the states
 /// themselves.
 pub(super) struct Cross<'a> {
-    a: &'a Cloud,
-    b: &'a Cloud,
+    a: &'a LanguageCloud,
+    b: &'a LanguageCloud,
     /// (n, n), the rows are items of `a`.
     inner: Vec<f64>,
     /// (n), each deviation of `a` with the mean of `b`.
@@ -32,7 +32,7 @@ pub(super) struct Cosines {
 }
 
 impl<'a> Cross<'a> {
-    pub(super) fn new(a: &'a Cloud, b: &'a Cloud) -> Self {
+    pub(super) fn new(a: &'a LanguageCloud, b: &'a LanguageCloud) -> Self {
         let n = a.len();
         let mut inner = vec![0.0; n * n];
         let out = MatMut::from_row_major_slice_mut(&mut inner, n, n);
@@ -84,7 +84,7 @@ impl<'a> Cross<'a> {
 
     /// The mean of the parallel centred cosines. An item that is left out is left out of the
     /// means too.
-    pub(super) fn centred_estimate(&self, cosines: &Cosines) -> Option<Estimate> {
+    pub(super) fn centred_estimate(&self, cosines: &Cosines) -> Option<JackknifeEstimate> {
         let n = self.a.len();
         if !self.a.varies() || !self.b.varies() {
             return None;
@@ -119,7 +119,7 @@ impl<'a> Cross<'a> {
             }
         }
         let without = sums.iter().map(|sum| sum * step).collect();
-        Estimate::new(
+        JackknifeEstimate::new(
             mean(&cosines.parallel()).clamp(-1.0, 1.0),
             without,
             Scale::Correlation,
@@ -146,14 +146,14 @@ impl Cosines {
     }
 
     /// The mean of the parallel cosines.
-    pub(super) fn estimate(&self) -> Option<Estimate> {
+    pub(super) fn estimate(&self) -> Option<JackknifeEstimate> {
         let parallel = self.parallel();
         let sum: f64 = parallel.iter().sum();
         let without = parallel
             .iter()
             .map(|cosine| (sum - cosine) / (self.n - 1) as f64)
             .collect();
-        Estimate::new(
+        JackknifeEstimate::new(
             mean(&parallel).clamp(-1.0, 1.0),
             without,
             Scale::Correlation,
@@ -163,7 +163,7 @@ impl Cosines {
     /// The share of items that are found. An item is left out with its rivals held: their
     /// coming and going, too, would be seen twice, by the item and by those that it kept from
     /// being found, and the jackknife's error is then half too large.
-    pub(super) fn retrieval(&self) -> Option<Estimate> {
+    pub(super) fn retrieval(&self) -> Option<JackknifeEstimate> {
         let n = self.n;
         let nearest = self.mutually_nearest();
         let is_found = |item: usize| f64::from(u8::from(nearest[item] == item));
@@ -172,7 +172,7 @@ impl Cosines {
             .map(|item| (found - is_found(item)) / (n - 1) as f64)
             .collect();
         let defined = self.values.iter().all(|cosine| cosine.is_finite());
-        Estimate::new(
+        JackknifeEstimate::new(
             if defined { found / n as f64 } else { f64::NAN },
             without,
             Scale::Share,

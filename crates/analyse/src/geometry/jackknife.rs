@@ -26,14 +26,14 @@ pub(super) enum Scale {
 
 /// A measure of n items.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Estimate {
+pub(super) struct JackknifeEstimate {
     raw: f64,
     /// (n), the measure without each item.
     without: Vec<f64>,
     scale: Scale,
 }
 
-impl Estimate {
+impl JackknifeEstimate {
     /// `None` where the measure is undefined, with all items or without one of them.
     pub(super) fn new(raw: f64, without: Vec<f64>, scale: Scale) -> Option<Self> {
         let defined = raw.is_finite() && without.iter().all(|value| value.is_finite());
@@ -86,7 +86,10 @@ impl Estimate {
 /// 95 % interval of `after` minus `before`, both of the same items and one scale. Of shares one
 /// item more is taken to have changed (Agresti & Min 2005), for a jackknife sees no error in
 /// two shares of 0.
-pub(super) fn interval_of_change(before: &Estimate, after: &Estimate) -> (f64, f64) {
+pub(super) fn interval_of_change(
+    before: &JackknifeEstimate,
+    after: &JackknifeEstimate,
+) -> (f64, f64) {
     let change = after.value() - before.value();
     let each = before
         .without
@@ -145,10 +148,10 @@ mod tests {
     }
 
     /// The mean of five numbers, and of each four.
-    fn five(scale: Scale) -> Estimate {
+    fn five(scale: Scale) -> JackknifeEstimate {
         let values = [0.1, 0.4, 0.3, 0.8, 0.2];
         let without = values.map(|value| (1.8 - value) / 4.0);
-        Estimate::new(0.36, without.to_vec(), scale).expect("finite")
+        JackknifeEstimate::new(0.36, without.to_vec(), scale).expect("finite")
     }
 
     #[test]
@@ -169,13 +172,13 @@ mod tests {
             near(low, -0.008_544_886) && near(high, 0.642_439_634),
             "{low} {high}"
         );
-        let sure = Estimate::new(1.0, vec![1.0; 5], Scale::Correlation).expect("finite");
+        let sure = JackknifeEstimate::new(1.0, vec![1.0; 5], Scale::Correlation).expect("finite");
         assert_eq!(sure.interval(), (1.0, 1.0));
-        let (low, high) = Estimate::new(1.0, vec![1.0; 5], Scale::Share)
+        let (low, high) = JackknifeEstimate::new(1.0, vec![1.0; 5], Scale::Share)
             .expect("finite")
             .interval();
         assert!(low > 0.3 && low < 0.5 && high == 1.0, "{low}");
-        let square = Estimate::new(-0.04, vec![-0.04; 5], Scale::Square).expect("finite");
+        let square = JackknifeEstimate::new(-0.04, vec![-0.04; 5], Scale::Square).expect("finite");
         assert!(
             near(square.value(), -0.2) && square.interval() == (square.value(), square.value())
         );
@@ -186,7 +189,7 @@ mod tests {
         let without: Vec<f64> = (0..20)
             .map(|item| (8.0 - f64::from(u8::from(item < 8))) / 19.0)
             .collect();
-        let (low, high) = Estimate::new(0.4, without, Scale::Share)
+        let (low, high) = JackknifeEstimate::new(0.4, without, Scale::Share)
             .expect("finite")
             .interval();
         // numpy.roots([1 + t * t / 20, -0.8 - t * t / 20, 0.16]) with t =
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn a_change_of_what_varies_together_is_sure() {
         let before = five(Scale::Correlation);
-        let shifted = Estimate::new(
+        let shifted = JackknifeEstimate::new(
             0.46,
             before.without.iter().map(|value| value + 0.1).collect(),
             Scale::Correlation,
@@ -222,7 +225,7 @@ mod tests {
     #[test]
     fn a_change_is_of_what_is_reported() {
         let [before, after] = [[0.04, 0.09], [0.25, 0.36]].map(|[value, other]| {
-            Estimate::new(
+            JackknifeEstimate::new(
                 value,
                 vec![value, other, value, value, value],
                 Scale::Square,
@@ -233,25 +236,25 @@ mod tests {
         // either way
         let (low, high) = interval_of_change(&before, &after);
         assert!(near(low, 0.3) && near(high, 0.3), "{low} {high}");
-        let nothing = Estimate::new(0.0, vec![0.0; 20], Scale::Share).expect("finite");
+        let nothing = JackknifeEstimate::new(0.0, vec![0.0; 20], Scale::Share).expect("finite");
         let (low, high) = interval_of_change(&nothing, &nothing);
         assert!(
             near(low, -0.104_651_2) && near(high, 0.104_651_2),
             "{low} {high}"
         );
-        let nothing =
-            Estimate::new(0.0, vec![0.0; 20], Scale::Adjusted { least: 0.01 }).expect("finite");
+        let nothing = JackknifeEstimate::new(0.0, vec![0.0; 20], Scale::Adjusted { least: 0.01 })
+            .expect("finite");
         assert!(near(interval_of_change(&nothing, &nothing).1, 0.209_302_4));
     }
 
     #[test]
     fn what_is_undefined_is_none() {
         assert_eq!(
-            Estimate::new(f64::NAN, vec![0.0; 5], Scale::Correlation),
+            JackknifeEstimate::new(f64::NAN, vec![0.0; 5], Scale::Correlation),
             None
         );
         assert_eq!(
-            Estimate::new(0.0, vec![0.0, f64::INFINITY], Scale::Correlation),
+            JackknifeEstimate::new(0.0, vec![0.0, f64::INFINITY], Scale::Correlation),
             None
         );
     }

@@ -3,27 +3,27 @@
 //! matrices of inner products. The plain form grows with E / n for states that have nothing in
 //! common. Never here: which languages.
 
-use super::jackknife::{Estimate, Scale};
+use super::jackknife::{JackknifeEstimate, Scale};
 
 /// The U-centred inner products of one language's states (Székely & Rizzo 2014): zero on the
 /// diagonal, zero row sums.
 #[derive(Debug)]
-pub(super) struct Kernel {
+pub(super) struct CkaKernel {
     n: usize,
     /// (n, n)
     pub(super) values: Vec<f64>,
-    products: Products,
+    products: KernelProducts,
 }
 
 /// Inner products of two kernels.
 #[derive(Debug)]
-struct Products {
+struct KernelProducts {
     total: f64,
     /// (n), what each row adds to the total.
     rows: Vec<f64>,
 }
 
-impl Kernel {
+impl CkaKernel {
     /// Of inner products (n, n), n at least 4. A constant added to all states changes nothing.
     pub(super) fn new(inner: &[f64], n: usize) -> Self {
         let off_diagonal =
@@ -56,11 +56,12 @@ impl Kernel {
 /// Debiased CKA and what it is without each item. Leaving out an item of a U-centred matrix and
 /// centring again takes `2 (n - 2) / (n - 3)` of the item's row out of an inner product, since
 /// its rows sum to zero; so all n are O(n²) together.
-pub(super) fn cka(a: &Kernel, b: &Kernel) -> Option<Estimate> {
+pub(super) fn cka(a: &CkaKernel, b: &CkaKernel) -> Option<JackknifeEstimate> {
     let n = a.n;
     let both = products(&a.values, &b.values, n);
     let taken = 2.0 * (n - 2) as f64 / (n - 3) as f64;
-    let without = |products: &Products, item: usize| products.total - taken * products.rows[item];
+    let without =
+        |products: &KernelProducts, item: usize| products.total - taken * products.rows[item];
     let ratio = |ab: f64, aa: f64, bb: f64| (ab / (aa * bb).sqrt()).clamp(-1.0, 1.0);
     let each = (0..n).map(|item| {
         ratio(
@@ -70,13 +71,13 @@ pub(super) fn cka(a: &Kernel, b: &Kernel) -> Option<Estimate> {
         )
     });
     let value = ratio(both.total, a.products.total, b.products.total);
-    Estimate::new(value, each.collect(), Scale::Correlation)
+    JackknifeEstimate::new(value, each.collect(), Scale::Correlation)
 }
 
-fn products(a: &[f64], b: &[f64], n: usize) -> Products {
+fn products(a: &[f64], b: &[f64], n: usize) -> KernelProducts {
     let row = |(a, b): (&[f64], &[f64])| a.iter().zip(b).map(|(a, b)| a * b).sum();
     let rows: Vec<f64> = a.chunks_exact(n).zip(b.chunks_exact(n)).map(row).collect();
-    Products {
+    KernelProducts {
         total: rows.iter().sum(),
         rows,
     }
@@ -105,7 +106,7 @@ mod tests {
 
     fn value(but: usize) -> f64 {
         let [a, b] = [1, 5].map(|seed| inner(seed, but));
-        cka(&Kernel::new(&a.0, a.1), &Kernel::new(&b.0, b.1))
+        cka(&CkaKernel::new(&a.0, a.1), &CkaKernel::new(&b.0, b.1))
             .expect("defined")
             .value()
     }
@@ -113,7 +114,7 @@ mod tests {
     #[test]
     fn rows_of_a_centred_matrix_sum_to_zero() {
         let (inner, n) = inner(1, 99);
-        for row in Kernel::new(&inner, n).values.chunks_exact(n) {
+        for row in CkaKernel::new(&inner, n).values.chunks_exact(n) {
             assert!(row.iter().sum::<f64>().abs() < 1e-10, "{row:?}");
         }
     }
@@ -121,8 +122,8 @@ mod tests {
     #[test]
     fn leaving_an_item_out_is_doing_it_again_without() {
         let [a, b] = [1, 5].map(|seed| inner(seed, 99));
-        let whole = cka(&Kernel::new(&a.0, a.1), &Kernel::new(&b.0, b.1)).expect("defined");
-        let again = Estimate::new(
+        let whole = cka(&CkaKernel::new(&a.0, a.1), &CkaKernel::new(&b.0, b.1)).expect("defined");
+        let again = JackknifeEstimate::new(
             whole.value(),
             (0..9).map(value).collect(),
             Scale::Correlation,

@@ -2,24 +2,24 @@
 //! paper, appendices C and D, and measures that are less easily misled): captured states of
 //! parallel items in, records of [`schema::inside`] out.
 //!
-//! [`Space::prepare`] takes the states of one layer; [`pca`], [`pairs`] and [`changes`] read
+//! [`LayerSpace::prepare`] takes the states of one layer; [`pca`], [`pairs`] and [`changes`] read
 //! it. Sums are in f64 and in an order that their own length decides. Never here: capture,
 //! files, drawing.
 
 mod components;
 mod cross;
+mod eigenpairs;
 mod jackknife;
 mod kernel;
-mod leading;
-mod measure;
+mod language_pair;
+mod layer_space;
 mod null;
 mod scalar;
-mod space;
 
 use schema::inside::PcaRecord;
 
-pub use measure::{changes, pairs};
-pub use space::{FEWEST_ITEMS, Rows, Space};
+pub use language_pair::{changes, pairs};
+pub use layer_space::{FEWEST_ITEMS, LayerSpace, LayerStates};
 
 /// How nulls are drawn.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,6 @@ pub struct Draws {
 
 /// The two components of one layer: the joint fit, then that with each language's mean taken
 /// out. A fit of states that do not vary has no record.
-pub fn pca(space: &Space) -> Vec<PcaRecord> {
+pub fn pca(space: &LayerSpace) -> Vec<PcaRecord> {
     space.components()
 }

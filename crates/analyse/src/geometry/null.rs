@@ -6,7 +6,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::kernel::Kernel;
+use super::kernel::CkaKernel;
 
 /// Permutations of layer `layer` are drawn from stream `STREAM + layer` of the seed.
 const STREAM: u64 = 7 << 40;
@@ -51,7 +51,7 @@ impl Permutations {
 }
 
 /// Two languages' kernels, by their places, with their CKA.
-pub(super) struct Asked {
+pub(super) struct KernelPair {
     pub(super) a: usize,
     pub(super) b: usize,
     pub(super) cka: f64,
@@ -61,8 +61,8 @@ pub(super) struct Asked {
 /// with the order, so only inner products are taken again: a permuted row is gathered once for
 /// all languages that are compared with it.
 pub(super) fn count_kernels(
-    kernels: &[Option<&Kernel>],
-    asked: &[Asked],
+    kernels: &[Option<&CkaKernel>],
+    asked: &[KernelPair],
     orders: &Permutations,
 ) -> Vec<usize> {
     let units: Vec<Vec<f32>> = kernels
@@ -95,7 +95,7 @@ pub(super) fn count_kernels(
                 }
             }
         }
-        let reached = |(at, pair): (usize, &Asked)| {
+        let reached = |(at, pair): (usize, &KernelPair)| {
             products
                 .iter()
                 .skip(at)
@@ -119,7 +119,7 @@ pub(super) fn count_kernels(
 }
 
 /// A kernel of length 1: (n, n).
-fn unit(kernel: &Kernel) -> Vec<f32> {
+fn unit(kernel: &CkaKernel) -> Vec<f32> {
     let norm = kernel.norm();
     kernel
         .values

@@ -4,8 +4,8 @@
 
 use super::{
     components::dot,
-    jackknife::{Estimate, Scale, mean},
-    space::{Cloud, ROUNDING},
+    jackknife::{JackknifeEstimate, Scale, mean},
+    layer_space::{LanguageCloud, ROUNDING},
 };
 
 /// Half the width of a normal's middle 95 %.
@@ -13,7 +13,7 @@ const NORMAL: f64 = 1.959_963_984_540_054;
 
 /// Pearson's correlation of two languages' scores (n). The fit is held: no item is taken out of
 /// it. `None` where one does not vary.
-pub(super) fn pearson(x: &[f64], y: &[f64]) -> Option<Estimate> {
+pub(super) fn pearson(x: &[f64], y: &[f64]) -> Option<JackknifeEstimate> {
     let n = x.len() as f64;
     let ((xx, x_deviations), (yy, y_deviations)) = (spread(x)?, spread(y)?);
     let xy = dot(&x_deviations, &y_deviations);
@@ -23,7 +23,7 @@ pub(super) fn pearson(x: &[f64], y: &[f64]) -> Option<Estimate> {
     let without = each
         .map(|(x, y)| ratio(xy - part * x * y, xx - part * x * x, yy - part * y * y))
         .collect();
-    Estimate::new(ratio(xy, xx, yy), without, Scale::Correlation)
+    JackknifeEstimate::new(ratio(xy, xx, yy), without, Scale::Correlation)
 }
 
 /// Fisher's 95 % interval of a correlation of `n` pairs (Fisher 1921).
@@ -38,7 +38,7 @@ pub(super) fn fisher(r: f64, n: usize) -> (f64, f64) {
 /// The distance of two languages' means through the root mean square distance of items from
 /// their own language's mean. The square of the first is the mean inner product of two
 /// different items' differences, which is unbiased.
-pub(super) fn centroid(a: &Cloud, b: &Cloud) -> Option<Estimate> {
+pub(super) fn centroid(a: &LanguageCloud, b: &LanguageCloud) -> Option<JackknifeEstimate> {
     if !a.varies() && !b.varies() {
         return None;
     }
@@ -69,7 +69,7 @@ pub(super) fn centroid(a: &Cloud, b: &Cloud) -> Option<Estimate> {
             count - 1.0,
         )
     });
-    Estimate::new(
+    JackknifeEstimate::new(
         ratio(whole, all, spread, count),
         without.collect(),
         Scale::Square,
@@ -89,7 +89,7 @@ pub(super) struct Lengths {
 
 impl Lengths {
     /// `None` where neither the lengths nor the cosines vary, or one of both does not.
-    pub(super) fn new(a: &Cloud, b: &Cloud, parallel: &[f64]) -> Option<Self> {
+    pub(super) fn new(a: &LanguageCloud, b: &LanguageCloud, parallel: &[f64]) -> Option<Self> {
         let mut axes: Vec<Vec<f64>> = Vec::new();
         for lengths in [&a.lengths, &b.lengths] {
             let Some((whole, mut deviations)) = spread(lengths) else {
@@ -128,7 +128,7 @@ impl Lengths {
 
     /// The share explained, adjusted for what as many unrelated regressors would explain
     /// (Ezekiel 1930).
-    pub(super) fn estimate(&self) -> Option<Estimate> {
+    pub(super) fn estimate(&self) -> Option<JackknifeEstimate> {
         let (n, k) = (self.deviations.len() as f64, self.axes.len() as f64);
         let adjusted =
             |left: f64, total: f64, n: f64| 1.0 - left / total * (n - 1.0) / (n - k - 1.0);
@@ -159,7 +159,7 @@ impl Lengths {
         });
         // the variance of the adjusted share of a normal that the regressors do not explain
         let least = 2.0 * k / ((n + 1.0) * (n - k - 1.0));
-        Estimate::new(
+        JackknifeEstimate::new(
             adjusted(left.max(0.0), self.total, n),
             without.collect(),
             Scale::Adjusted { least },

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use schema::inside::{LensKind, LensRecord};
 
 use crate::{
-    capture::{Layout, Prompts},
+    capture::{BatchRows, Prompts},
     error::AnalyseError,
     tuned_lens::TunedLens,
 };
@@ -54,7 +54,7 @@ pub fn read(
         [] => None,
         prefix => Some(model.prefill(prefix, None)?.0),
     };
-    let reading = Reading {
+    let reading = LensReader {
         model,
         prompts,
         labels,
@@ -85,7 +85,7 @@ pub fn read(
 }
 
 /// What stays the same from batch to batch.
-struct Reading<'a> {
+struct LensReader<'a> {
     model: &'a Decoder,
     prompts: &'a Prompts,
     labels: &'a LabelTokens,
@@ -94,7 +94,7 @@ struct Reading<'a> {
     cache: Option<KvCache>,
 }
 
-impl Reading<'_> {
+impl LensReader<'_> {
     /// The records of a prompt before anything of it was read.
     fn blank(&self, at: usize) -> Vec<LensRecord> {
         let gold = self.prompts.golds()[at];
@@ -120,7 +120,7 @@ impl Reading<'_> {
         records: &mut [Vec<LensRecord>],
     ) -> Result<(), AnalyseError> {
         let suffixes: Vec<&[u32]> = batch.iter().map(|&at| self.prompts.suffix(at)).collect();
-        let layout = Layout::new(&suffixes, self.prompts.prefix().len())?;
+        let layout = BatchRows::new(&suffixes, self.prompts.prefix().len())?;
         let last_rows = layout.last_rows();
         let mut layers: Vec<Tensor> = Vec::with_capacity(self.model.config().num_hidden_layers + 1);
         self.model.walk(

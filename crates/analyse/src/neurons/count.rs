@@ -5,7 +5,7 @@ use model::{Decoder, Layer, Look, ModelError, Seen, with_values};
 use rayon::prelude::*;
 
 use crate::{
-    capture::{Layout, Prompts, TOKENS_PER_BATCH, Watch},
+    capture::{BatchRows, OnProgress, Prompts, TOKENS_PER_BATCH},
     error::AnalyseError,
 };
 
@@ -32,7 +32,7 @@ pub struct Counts {
 pub fn count(
     model: &Decoder,
     prompts: &Prompts,
-    watch: &mut Watch<'_>,
+    watch: &mut OnProgress<'_>,
 ) -> Result<Counts, AnalyseError> {
     count_in_batches(model, prompts, TOKENS_PER_BATCH, watch)
 }
@@ -42,7 +42,7 @@ pub(super) fn count_in_batches(
     model: &Decoder,
     prompts: &Prompts,
     tokens_per_batch: usize,
-    watch: &mut Watch<'_>,
+    watch: &mut OnProgress<'_>,
 ) -> Result<Counts, AnalyseError> {
     if prompts.is_empty() {
         return Err(AnalyseError::Empty(
@@ -68,7 +68,7 @@ pub(super) fn count_in_batches(
     let mut done = 0;
     for batch in forest::batches(&lists, |_| 0, tokens_per_batch) {
         let chosen: Vec<&[u32]> = batch.iter().map(|&at| lists[at]).collect();
-        let layout = Layout::new(&chosen, prefix.len())?;
+        let layout = BatchRows::new(&chosen, prefix.len())?;
         let weights = weigh(&layout, &batch, prompts);
         counts.tokens += weights.iter().map(|&weight| u64::from(weight)).sum::<u64>();
         let look = &mut |seen: Seen<'_>| counts.add(&seen, &weights).map(|()| None);
@@ -93,7 +93,7 @@ pub(super) fn count_in_batches(
 }
 
 /// In how many prompts of the batch each row is a token of the question.
-fn weigh(layout: &Layout, batch: &[usize], prompts: &Prompts) -> Vec<u32> {
+fn weigh(layout: &BatchRows, batch: &[usize], prompts: &Prompts) -> Vec<u32> {
     let mut weights = vec![0; layout.rows.len()];
     for (place, &at) in batch.iter().enumerate() {
         let question = prompts.question(at);

@@ -4,8 +4,8 @@ use rand::seq::IndexedRandom;
 use schema::Language;
 
 use crate::{
-    asked::Asked,
     error::AnalyseError,
+    labelled_prompts::LabelledPrompts,
     random::{Purpose, generator},
 };
 
@@ -17,12 +17,12 @@ use crate::{
 /// An item without such another.
 pub(super) fn choose(
     language: Language,
-    asked: &Asked<'_>,
-    english: &Asked<'_>,
+    asked: &LabelledPrompts<'_>,
+    english: &LabelledPrompts<'_>,
     items: &[usize],
     seed: u64,
 ) -> Result<Vec<usize>, AnalyseError> {
-    let gold = |asked: &Asked<'_>, item: usize| {
+    let gold = |asked: &LabelledPrompts<'_>, item: usize| {
         let place = asked
             .prompts
             .items()

@@ -5,7 +5,7 @@ use schema::{
     inside::{InterventionKind, InterventionRecord},
 };
 
-use crate::resample::Resampling;
+use crate::bootstrap::ItemBootstrap;
 
 /// The effect on one question.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -51,7 +51,7 @@ impl Effects {
     pub(super) fn records(
         &self,
         language: Language,
-        resampling: &Resampling,
+        resampling: &ItemBootstrap,
     ) -> Vec<InterventionRecord> {
         let record = |(place, effects): (usize, &[Effect])| {
             let mean = |value: fn(&Effect) -> f64| {

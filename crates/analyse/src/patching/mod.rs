@@ -13,10 +13,10 @@
 
 mod donors;
 mod effect;
-mod plan;
-mod runs;
+mod interventions;
 #[cfg(test)]
 mod tests;
+mod unpatched;
 
 use std::collections::BTreeMap;
 
@@ -27,13 +27,13 @@ use schema::{
 };
 
 use crate::{
-    asked::Asked,
-    capture::{TOKENS_PER_BATCH, Watch},
+    bootstrap::ItemBootstrap,
+    capture::{OnProgress, TOKENS_PER_BATCH},
     error::AnalyseError,
-    resample::Resampling,
+    labelled_prompts::LabelledPrompts,
 };
-use plan::Plan;
-use runs::Runs;
+use interventions::InterventionPlan;
+use unpatched::UnpatchedRuns;
 
 /// The language whose runs are patched in, and towards which is steered.
 const ENGLISH: Language = Language::En;
@@ -59,14 +59,14 @@ pub struct Patching {
 /// state or a score that is not finite; `watch` said no.
 pub fn intervene(
     model: &Decoder,
-    asked: &BTreeMap<Language, Asked<'_>>,
+    asked: &BTreeMap<Language, LabelledPrompts<'_>>,
     patching: Patching,
-    watch: &mut Watch<'_>,
+    watch: &mut OnProgress<'_>,
 ) -> Result<Vec<InterventionRecord>, AnalyseError> {
     let items = check(model, asked, patching)?;
-    let resampling = Resampling::new(items.len(), patching.resamples, patching.seed);
+    let resampling = ItemBootstrap::new(items.len(), patching.resamples, patching.seed);
     let english = &asked[&ENGLISH];
-    let english_runs = Runs::new(model, english, ENGLISH, &items)?;
+    let english_runs = UnpatchedRuns::new(model, english, ENGLISH, &items)?;
     let total = items.len() * asked.len();
     let mut records = Vec::new();
     for (turn, (&language, asked)) in asked.iter().enumerate() {
@@ -88,9 +88,9 @@ pub fn intervene(
         let own_runs = if language == ENGLISH {
             None
         } else {
-            Some(Runs::new(model, asked, language, &items)?)
+            Some(UnpatchedRuns::new(model, asked, language, &items)?)
         };
-        let plan = Plan {
+        let plan = InterventionPlan {
             language,
             asked,
             kinds: kinds_in(language),
@@ -117,7 +117,7 @@ fn kinds_in(language: Language) -> &'static [InterventionKind] {
 /// Numbers of the items that are asked, once everything fits.
 fn check(
     model: &Decoder,
-    asked: &BTreeMap<Language, Asked<'_>>,
+    asked: &BTreeMap<Language, LabelledPrompts<'_>>,
     patching: Patching,
 ) -> Result<Vec<usize>, AnalyseError> {
     let refuse = |what: String, problem: &str| {

@@ -13,15 +13,16 @@ use schema::{
 use super::{
     ENGLISH, Patching, donors,
     effect::{Effect, Effects},
-    intervene, kinds_in,
-    plan::{Plan, norm},
-    runs::{Runs, number},
+    intervene,
+    interventions::{InterventionPlan, norm},
+    kinds_in,
+    unpatched::{UnpatchedRuns, number},
 };
 use crate::{
     Prompts,
-    asked::Answer,
+    bootstrap::ItemBootstrap,
     fixtures::{Own, ask_all, assert_near, bits, golden, golden_prompts, read, tiny, tiny_with},
-    resample::Resampling,
+    labelled_prompts::ModelAnswer,
 };
 
 const HOW: Patching = Patching {
@@ -38,15 +39,16 @@ fn with_plan(
     prompts: &BTreeMap<Language, Own>,
     language: Language,
     donors: Vec<usize>,
-    check: impl FnOnce(&mut Plan<'_>),
+    check: impl FnOnce(&mut InterventionPlan<'_>),
 ) {
     let all = ask_all(prompts);
-    let run =
-        |language: Language| Runs::new(model, &all[&language], language, &ITEMS).expect("runs");
+    let run = |language: Language| {
+        UnpatchedRuns::new(model, &all[&language], language, &ITEMS).expect("runs")
+    };
     let (own, english) = (run(language), run(ENGLISH));
     let kinds = kinds_in(language);
     let (own, english, asked) = (&own, &english, &all[&language]);
-    check(&mut Plan {
+    check(&mut InterventionPlan {
         language,
         asked,
         kinds,
@@ -58,7 +60,7 @@ fn with_plan(
     });
 }
 
-fn effects(plan: &Plan<'_>, model: &Decoder) -> Effects {
+fn effects(plan: &InterventionPlan<'_>, model: &Decoder) -> Effects {
     plan.run(model, &mut |_| Ok(())).expect("runs")
 }
 
@@ -100,12 +102,12 @@ fn effects_equal_transformers() {
 
 /// The answer of a run of its own of the whole prompt, with one row replaced after one layer.
 fn run_alone(
-    plan: &Plan<'_>,
+    plan: &InterventionPlan<'_>,
     model: &Decoder,
     at: usize,
     patched: usize,
     vector: &[f32],
-) -> Answer {
+) -> ModelAnswer {
     let ids = plan.asked.prompts.ids(plan.own.places[at]);
     let last = ids.len() - 1;
     let patch = &mut |seen: Seen<'_>| {
@@ -481,7 +483,7 @@ fn means_by_hand() {
     let mut effects = Effects::new(&kinds, 2, 2);
     effects.set(1, 0, 0, effect(0.25, 0.5, false, true));
     effects.set(1, 0, 1, effect(0.5, 0.25, true, true));
-    let records = effects.records(Language::Sw, &Resampling::new(2, 1000, 1));
+    let records = effects.records(Language::Sw, &ItemBootstrap::new(2, 1000, 1));
     let keys: Vec<_> = records
         .iter()
         .map(|record| (record.kind, record.layer))

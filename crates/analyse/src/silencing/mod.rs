@@ -19,10 +19,10 @@ use schema::{
 };
 
 use crate::{
-    asked::{Answer, Asked},
-    capture::Watch,
+    bootstrap::ItemBootstrap,
+    capture::OnProgress,
     error::AnalyseError,
-    resample::Resampling,
+    labelled_prompts::{LabelledPrompts, ModelAnswer},
 };
 
 /// How the effect of switching neurons off is measured.
@@ -37,16 +37,16 @@ pub struct Silencing {
 }
 
 /// Neurons that are off together.
-struct Off {
+struct SilencedSet {
     language: Language,
     kind: SilencedKind,
     neurons: Vec<(usize, u32)>,
 }
 
 /// What the whole model answers in one language.
-struct Whole {
-    answers: Vec<Answer>,
-    resampling: Resampling,
+struct UnsilencedAnswers {
+    answers: Vec<ModelAnswer>,
+    resampling: ItemBootstrap,
 }
 
 /// Asks every language of `asked` with all neurons on, with those that `found` has of each
@@ -60,20 +60,20 @@ struct Whole {
 pub fn silence(
     model: &mut Decoder,
     found: &NeuronsRecord,
-    asked: &BTreeMap<Language, Asked<'_>>,
+    asked: &BTreeMap<Language, LabelledPrompts<'_>>,
     silencing: Silencing,
-    watch: &mut Watch<'_>,
+    watch: &mut OnProgress<'_>,
 ) -> Result<Vec<SilencingRecord>, AnalyseError> {
     check(model, found, asked, silencing)?;
     let mut sets = Vec::new();
     for (&language, own) in &found.selected {
         let control = control::draw(found, language, silencing.seed)?;
-        sets.push(Off {
+        sets.push(SilencedSet {
             language,
             kind: SilencedKind::Language,
             neurons: own.clone(),
         });
-        sets.push(Off {
+        sets.push(SilencedSet {
             language,
             kind: SilencedKind::Random,
             neurons: control,
@@ -89,7 +89,7 @@ pub fn silence(
 fn check(
     model: &Decoder,
     found: &NeuronsRecord,
-    asked: &BTreeMap<Language, Asked<'_>>,
+    asked: &BTreeMap<Language, LabelledPrompts<'_>>,
     silencing: Silencing,
 ) -> Result<(), AnalyseError> {
     let config = model.config();
@@ -128,12 +128,12 @@ fn check(
 /// [`silence`] without putting things back.
 fn measure(
     model: &mut Decoder,
-    sets: &[Off],
-    asked: &BTreeMap<Language, Asked<'_>>,
+    sets: &[SilencedSet],
+    asked: &BTreeMap<Language, LabelledPrompts<'_>>,
     silencing: Silencing,
-    watch: &mut Watch<'_>,
+    watch: &mut OnProgress<'_>,
 ) -> Result<Vec<SilencingRecord>, AnalyseError> {
-    let items = |asked: &Asked<'_>| silencing.items.min(asked.prompts.len());
+    let items = |asked: &LabelledPrompts<'_>| silencing.items.min(asked.prompts.len());
     let runs = 1 + sets.iter().filter(|set| !set.neurons.is_empty()).count();
     let (mut done, total) = (0, runs * asked.values().map(items).sum::<usize>());
     let mut answered = |count: usize| {
@@ -154,10 +154,10 @@ fn measure(
     let mut whole = BTreeMap::new();
     for (&language, asked) in asked {
         let answers = asked.ask(language, model, items(asked), &mut answered)?;
-        let resampling = Resampling::new(answers.len(), silencing.resamples, silencing.seed);
+        let resampling = ItemBootstrap::new(answers.len(), silencing.resamples, silencing.seed);
         whole.insert(
             language,
-            Whole {
+            UnsilencedAnswers {
                 answers,
                 resampling,
             },
@@ -185,17 +185,17 @@ fn measure(
 }
 
 fn compare(
-    off: &Off,
+    off: &SilencedSet,
     asked: Language,
     golds: &[usize],
-    whole: &Whole,
-    after: &[Answer],
+    whole: &UnsilencedAnswers,
+    after: &[ModelAnswer],
 ) -> SilencingRecord {
     let before = &whole.answers;
     let is_right =
-        |(answer, &gold): (&Answer, &usize)| if answer.chosen == gold { 1.0 } else { 0.0 };
+        |(answer, &gold): (&ModelAnswer, &usize)| if answer.chosen == gold { 1.0 } else { 0.0 };
     let rights =
-        |answers: &[Answer]| -> Vec<f64> { answers.iter().zip(golds).map(is_right).collect() };
+        |answers: &[ModelAnswer]| -> Vec<f64> { answers.iter().zip(golds).map(is_right).collect() };
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (right_before, right_after) = (rights(before), rights(after));
     let changes: Vec<f64> = right_before

@@ -8,11 +8,11 @@ use schema::{
     inside::{LayerNeurons, NeuronsRecord, SilencedKind, SilencingRecord},
 };
 
-use super::{Off, Silencing, Whole, compare, control, silence};
+use super::{SilencedSet, Silencing, UnsilencedAnswers, compare, control, silence};
 use crate::{
-    asked::Answer,
+    bootstrap::ItemBootstrap,
     fixtures::{Own, ask_all, assert_near, bits, golden, golden_prompts, read, tiny, tiny_with},
-    resample::Resampling,
+    labelled_prompts::ModelAnswer,
 };
 
 const HOW: Silencing = Silencing {
@@ -152,8 +152,9 @@ fn every_language_is_asked_with_every_set_off() {
         let after = ask(&other);
         let mean = |value: &dyn Fn(usize) -> f64| (0..5).map(value).sum::<f64>() / 5.0;
         let golds = own.prompts.golds();
-        let right =
-            |answers: &[Answer]| mean(&|at| f64::from(u8::from(answers[at].chosen == golds[at])));
+        let right = |answers: &[ModelAnswer]| {
+            mean(&|at| f64::from(u8::from(answers[at].chosen == golds[at])))
+        };
         assert_eq!((record.items, record.neurons), (5, off.len()));
         assert_eq!(
             (record.accuracy_before, record.accuracy_after),
@@ -287,18 +288,18 @@ fn a_control_is_as_many_of_each_block_and_nobodys() {
 
 #[test]
 fn records_by_hand() {
-    let answer = |chosen: usize, gold: f64| Answer {
+    let answer = |chosen: usize, gold: f64| ModelAnswer {
         shares: vec![gold, 1.0 - gold],
         chosen,
     };
-    let whole = Whole {
+    let whole = UnsilencedAnswers {
         answers: vec![
             answer(0, 0.75),
             answer(0, 0.5),
             answer(1, 0.25),
             answer(1, 0.5),
         ],
-        resampling: Resampling::new(4, 2000, 1),
+        resampling: ItemBootstrap::new(4, 2000, 1),
     };
     let after = [
         answer(1, 0.25),
@@ -306,7 +307,7 @@ fn records_by_hand() {
         answer(1, 0.25),
         answer(0, 0.75),
     ];
-    let off = Off {
+    let off = SilencedSet {
         language: Language::De,
         kind: SilencedKind::Random,
         neurons: vec![(1, 2), (1, 3)],

@@ -11,9 +11,9 @@
 mod file;
 mod learner;
 mod score;
-mod states;
 #[cfg(test)]
 mod tests;
+mod token_states;
 mod tuning;
 
 use std::collections::BTreeMap;
@@ -27,6 +27,9 @@ use model::{
 use crate::error::AnalyseError;
 
 pub use tuning::{Tuning, train};
+
+/// Rows whose distributions over the vocabulary are in memory at once.
+const CHUNK: usize = 256;
 
 /// The translators of one model.
 pub struct TunedLens {

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schema::inside::TunedLensRecord;
 
-use super::{learner::Learner, states::States, tuning::CHUNK};
+use super::{CHUNK, learner::Learner, token_states::TokenStates};
 use crate::error::AnalyseError;
 
 /// Stream of the seed that draws prompts again.
@@ -15,7 +15,7 @@ const RESAMPLE_STREAM: u64 = 3 << 40;
 
 /// Sums over the tokens of one prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Sums {
+struct DivergenceSums {
     tokens: f64,
     raw: f64,
     tuned: f64,
@@ -27,22 +27,24 @@ struct Sums {
 pub(super) fn score(
     model: &Decoder,
     learners: &[Learner],
-    states: &States,
+    states: &TokenStates,
     prompts: usize,
     resamples: usize,
     seed: u64,
 ) -> Result<Vec<TunedLensRecord>, AnalyseError> {
     let sums = add_up(model, learners, states, prompts)?;
     let draws = draw(prompts, resamples, seed);
-    let record = |(layer, sums): (usize, Vec<Sums>)| {
-        let total = sums
-            .iter()
-            .fold(Sums::default(), |total, sums| total.plus(sums, 1.0));
+    let record = |(layer, sums): (usize, Vec<DivergenceSums>)| {
+        let total = sums.iter().fold(DivergenceSums::default(), |total, sums| {
+            total.plus(sums, 1.0)
+        });
         let gain = |counts: &Vec<u32>| {
             let drawn = sums
                 .iter()
                 .zip(counts)
-                .fold(Sums::default(), |all, (s, &n)| all.plus(s, f64::from(n)));
+                .fold(DivergenceSums::default(), |all, (s, &n)| {
+                    all.plus(s, f64::from(n))
+                });
             (drawn.raw - drawn.tuned) / drawn.tokens
         };
         let mut gains: Vec<f64> = draws.iter().map(gain).collect();
@@ -59,7 +61,7 @@ pub(super) fn score(
     Ok(sums.into_iter().enumerate().map(record).collect())
 }
 
-impl Sums {
+impl DivergenceSums {
     fn plus(self, other: &Self, times: f64) -> Self {
         Self {
             tokens: self.tokens + times * other.tokens,
@@ -73,10 +75,10 @@ impl Sums {
 fn add_up(
     model: &Decoder,
     learners: &[Learner],
-    states: &States,
+    states: &TokenStates,
     prompts: usize,
-) -> Result<Vec<Vec<Sums>>, AnalyseError> {
-    let mut sums = vec![vec![Sums::default(); prompts]; learners.len()];
+) -> Result<Vec<Vec<DivergenceSums>>, AnalyseError> {
+    let mut sums = vec![vec![DivergenceSums::default(); prompts]; learners.len()];
     let Some(last) = states.layers.last() else {
         return Ok(sums);
     };
@@ -97,7 +99,7 @@ fn add_up(
                     .into());
                 }
                 sums[owner] = sums[owner].plus(
-                    &Sums {
+                    &DivergenceSums {
                         tokens: 1.0,
                         raw,
                         tuned,

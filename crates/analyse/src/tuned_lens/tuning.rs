@@ -9,15 +9,13 @@ use model::Decoder;
 use schema::inside::TunedLensRecord;
 
 use super::{
-    file,
+    CHUNK, file,
     learner::Learner,
     score::score,
-    states::{At, States, rows_of, walk},
+    token_states::{PromptIndex, TokenStates, rows_of, walk},
 };
 use crate::{capture::Prompts, error::AnalyseError};
 
-/// Rows whose distributions over the vocabulary are in memory at once.
-pub(super) const CHUNK: usize = 256;
 /// Share of the items that are held out.
 const HELD_OUT: f64 = 0.1;
 /// Tokens on which the lens is scored; where more are held out, as many whole prompts as it
@@ -71,7 +69,7 @@ pub fn train(
     let mut learners = (0..config.num_hidden_layers)
         .map(blank)
         .collect::<Result<Vec<_>, _>>()?;
-    let mut order = Order {
+    let mut order = PromptOrder {
         prompts: learnt,
         seed: tuning.seed,
         epoch: 0,
@@ -80,7 +78,7 @@ pub fn train(
     let (mut step, total) = (0, tuning.steps * learners.len());
     while step < tuning.steps {
         let updates = tuning.updates_at_once().min(tuning.steps - step);
-        let block = Block::walk(tuning, &mut order, step, updates)?;
+        let block = StateBlock::walk(tuning, &mut order, step, updates)?;
         for update in 0..updates {
             let states = block
                 .states
@@ -109,7 +107,7 @@ pub fn train(
 impl Tuning<'_> {
     /// Prompts to learn from, and those of the items that are held out. All languages hold out
     /// the same items.
-    fn split(&self) -> Result<(Vec<At>, Vec<At>), AnalyseError> {
+    fn split(&self) -> Result<(Vec<PromptIndex>, Vec<PromptIndex>), AnalyseError> {
         let unusable = |what: &str, problem: String| AnalyseError::Unusable {
             what: what.to_owned(),
             problem,
@@ -119,7 +117,7 @@ impl Tuning<'_> {
         }
         let (mut all, mut items) = (Vec::new(), Vec::new());
         for (list, prompts) in self.prompts.iter().enumerate() {
-            all.extend((0..prompts.len()).map(|prompt| At { list, prompt }));
+            all.extend((0..prompts.len()).map(|prompt| PromptIndex { list, prompt }));
             items.extend_from_slice(prompts.items());
         }
         let (learnt, held_out) = batch::split_groups(all, &items, HELD_OUT, self.seed);
@@ -171,9 +169,9 @@ impl Tuning<'_> {
     fn score(
         &self,
         learners: &[Learner],
-        held_out: &[At],
+        held_out: &[PromptIndex],
     ) -> Result<Vec<TunedLensRecord>, AnalyseError> {
-        let mut order = Order {
+        let mut order = PromptOrder {
             prompts: held_out.to_vec(),
             seed: self.seed,
             epoch: 0,
@@ -205,17 +203,17 @@ impl Tuning<'_> {
 }
 
 /// Prompts in an order that the seed gives, epoch after epoch; never empty.
-struct Order {
-    prompts: Vec<At>,
+struct PromptOrder {
+    prompts: Vec<PromptIndex>,
     seed: u64,
     epoch: usize,
     /// Of this epoch, last first.
-    left: Vec<At>,
+    left: Vec<PromptIndex>,
 }
 
-impl Order {
+impl PromptOrder {
     /// The next prompts that have `rows` rows together, or more.
-    fn take(&mut self, prompts: &[Prompts], rows: usize) -> Vec<At> {
+    fn take(&mut self, prompts: &[Prompts], rows: usize) -> Vec<PromptIndex> {
         let (mut taken, mut found) = (Vec::new(), 0);
         while found < rows {
             let at = match self.left.pop() {
@@ -235,17 +233,17 @@ impl Order {
 }
 
 /// The states of some updates, and their rows in the order in which they are learnt.
-struct Block {
-    states: States,
+struct StateBlock {
+    states: TokenStates,
     order: Vec<u32>,
 }
 
-impl Block {
+impl StateBlock {
     /// Runs the prompts of `updates` updates, the first of them `step`. Their rows are mixed,
     /// so that an update is of many languages.
     fn walk(
         tuning: &Tuning<'_>,
-        order: &mut Order,
+        order: &mut PromptOrder,
         step: usize,
         updates: usize,
     ) -> Result<Self, AnalyseError> {

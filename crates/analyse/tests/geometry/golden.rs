@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use analyse::geometry::{Draws, Rows, Space, changes, pairs, pca};
+use analyse::geometry::{Draws, LayerSpace, LayerStates, changes, pairs, pca};
 use half::f16;
 use safetensors::SafeTensors;
 use schema::{Language, inside::Measure};
@@ -45,7 +45,7 @@ fn expected() -> Expected {
 const LAYER: usize = 12;
 
 /// The states of one pooling.
-fn space(pooling: &str) -> Space {
+fn space(pooling: &str) -> LayerSpace {
     let file = SafeTensors::deserialize(include_bytes!("../golden/geometry.safetensors"))
         .expect("a safetensors file");
     let read = |code: &str| {
@@ -71,16 +71,16 @@ fn space(pooling: &str) -> Space {
     };
     let read = ["sw", "en", "de", "zh"].map(read);
     let items: Vec<usize> = (0..read[0].1.len()).collect();
-    let rows: Vec<Rows<'_>> = read
+    let rows: Vec<LayerStates<'_>> = read
         .iter()
-        .map(|(language, tokens, values)| Rows {
+        .map(|(language, tokens, values)| LayerStates {
             language: *language,
             items: &items,
             tokens,
             values,
         })
         .collect();
-    Space::prepare(LAYER, 576, &rows).expect("sound states")
+    LayerSpace::prepare(LAYER, 576, &rows).expect("sound states")
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Made-up states of which the answers are known, and states that are refused.
 
-use analyse::geometry::{Draws, Rows, Space, changes, pairs, pca};
+use analyse::geometry::{Draws, LayerSpace, LayerStates, changes, pairs, pca};
 use schema::inside::Measure;
 
 use crate::states::{Normal, States, languages};
@@ -239,18 +239,22 @@ fn what_does_not_vary_has_no_record() {
 fn states_that_cannot_be_compared_are_refused() {
     let all = languages(2);
     let (items, others, tokens, values) = ([0, 1, 2, 3, 4], [0, 1, 2, 3, 5], [3; 5], [0.5_f32; 10]);
-    let good = Rows {
+    let good = LayerStates {
         language: all[0],
         items: &items,
         tokens: &tokens,
         values: &values,
     };
-    let other = Rows {
+    let other = LayerStates {
         language: all[1],
         ..good
     };
     let infinite = [&values[..7], &[f32::INFINITY, 0.0, 0.0]].concat();
-    let message = |rows: &[Rows<'_>]| Space::prepare(3, 2, rows).expect_err("refused").to_string();
+    let message = |rows: &[LayerStates<'_>]| {
+        LayerSpace::prepare(3, 2, rows)
+            .expect_err("refused")
+            .to_string()
+    };
     assert_eq!(
         message(&[]),
         "layer 3: no language has states; capture some"
@@ -261,7 +265,7 @@ fn states_that_cannot_be_compared_are_refused() {
     );
     assert_eq!(
         message(&[
-            Rows {
+            LayerStates {
                 items: &others,
                 ..other
             },
@@ -270,7 +274,7 @@ fn states_that_cannot_be_compared_are_refused() {
         "layer 3, zh: its items are not those of en, in their order; take the items that all have"
     );
     assert_eq!(
-        message(&[Rows {
+        message(&[LayerStates {
             items: &items[..4],
             tokens: &tokens[..4],
             values: &values[..8],
@@ -281,7 +285,7 @@ fn states_that_cannot_be_compared_are_refused() {
     assert_eq!(
         message(&[
             good,
-            Rows {
+            LayerStates {
                 values: &values[..8],
                 ..other
             }
@@ -289,7 +293,7 @@ fn states_that_cannot_be_compared_are_refused() {
         "layer 3, zh: 5 lengths and 8 values for 5 items of width 2; capture them again"
     );
     assert_eq!(
-        message(&[Rows {
+        message(&[LayerStates {
             tokens: &[3, 3, 0, 3, 3],
             ..good
         }]),
@@ -298,14 +302,15 @@ fn states_that_cannot_be_compared_are_refused() {
     assert_eq!(
         message(&[
             good,
-            Rows {
+            LayerStates {
                 values: &infinite,
                 ..other
             }
         ]),
         "layer 3, zh: item 3, dimension 1, is inf; capture it again"
     );
-    let [one, two] = [3, 4].map(|layer| Space::prepare(layer, 2, &[good, other]).expect("sound"));
+    let [one, two] =
+        [3, 4].map(|layer| LayerSpace::prepare(layer, 2, &[good, other]).expect("sound"));
     assert_eq!(
         changes(&one, &two, &Measure::ALL)
             .expect_err("refused")

@@ -1,6 +1,6 @@
 //! What holds for any states.
 
-use analyse::geometry::{Draws, Rows, Space, pairs, pca};
+use analyse::geometry::{Draws, LayerSpace, LayerStates, pairs, pca};
 use proptest::prelude::*;
 use schema::inside::{Measure, PairRecord};
 
@@ -52,7 +52,7 @@ fn near(found: &[PairRecord], expected: &[PairRecord], within: f64) -> Result<()
     Ok(())
 }
 
-fn of(space: &Space) -> Vec<PairRecord> {
+fn of(space: &LayerSpace) -> Vec<PairRecord> {
     pairs(
         space,
         &Measure::ALL,
@@ -69,9 +69,9 @@ proptest! {
     #[test]
     fn order_of_languages_decides_nothing(states in states()) {
         let items: Vec<usize> = (0..states.items()).collect();
-        let rows: Vec<Rows<'_>> = languages(3).into_iter().zip(states.tokens.iter().zip(&states.values))
-            .map(|(language, (tokens, values))| Rows { language, items: &items, tokens, values }).collect();
-        let turned = Space::prepare(0, states.width, &[rows[2], rows[0], rows[1]]).expect("sound states");
+        let rows: Vec<LayerStates<'_>> = languages(3).into_iter().zip(states.tokens.iter().zip(&states.values))
+            .map(|(language, (tokens, values))| LayerStates { language, items: &items, tokens, values }).collect();
+        let turned = LayerSpace::prepare(0, states.width, &[rows[2], rows[0], rows[1]]).expect("sound states");
         prop_assert_eq!(of(&turned), of(&states.space()));
         prop_assert_eq!(pca(&turned), pca(&states.space()));
     }

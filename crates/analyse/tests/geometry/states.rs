@@ -1,7 +1,7 @@
 //! States that are made up: normal numbers, languages that share a part, and the space that
 //! they make.
 
-use analyse::geometry::{Draws, Rows, Space, pairs};
+use analyse::geometry::{Draws, LayerSpace, LayerStates, pairs};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schema::{
@@ -83,20 +83,20 @@ impl States {
         self.tokens[0].len()
     }
 
-    pub(crate) fn space(&self) -> Space {
+    pub(crate) fn space(&self) -> LayerSpace {
         let items: Vec<usize> = (0..self.items()).collect();
         let each = languages(self.values.len())
             .into_iter()
             .zip(self.tokens.iter().zip(&self.values));
-        let rows: Vec<Rows<'_>> = each
-            .map(|(language, (tokens, values))| Rows {
+        let rows: Vec<LayerStates<'_>> = each
+            .map(|(language, (tokens, values))| LayerStates {
                 language,
                 items: &items,
                 tokens,
                 values,
             })
             .collect();
-        Space::prepare(0, self.width, &rows).expect("sound states")
+        LayerSpace::prepare(0, self.width, &rows).expect("sound states")
     }
 
     pub(crate) fn pairs(&self, permutations: usize) -> Vec<PairRecord> {

@@ -18,7 +18,7 @@ use crate::{
     math,
     product::{
         call::Write,
-        operands::{Left, Order, Right},
+        operands::{LeftOperand, Order, RightOperand},
         packed::{Out, Packed},
         shared::SharedOutput,
     },
@@ -200,7 +200,7 @@ fn block_backward(
     scratch.dq.clear();
     scratch.dq.resize(lines * size, 0.0);
     for (span, held) in packs::overlaps(&x.contexts[block.sequence], &keys) {
-        let left = Left {
+        let left = LeftOperand {
             values: &scratch.ds[held.start - keys.start..],
             row_stride: ld,
             depth_stride: 1,
@@ -219,28 +219,34 @@ fn block_backward(
             &mut out,
         );
     }
+    add_shares(lines, &keys, size, scratch, part);
+}
+
+/// Adds what a block's lines give to the keys and values that they see.
+fn add_shares(
+    lines: usize,
+    keys: &Range<usize>,
+    size: usize,
+    scratch: &BlockScratch,
+    part: &mut PieceShare,
+) {
     let at = (keys.start - part.first) * size;
     for (weights, right, out) in [
         (&scratch.ds, &scratch.q, &mut part.dk),
         (&scratch.p, &scratch.d_out, &mut part.dv),
     ] {
-        let left = Left {
+        let left = LeftOperand {
             values: weights,
             row_stride: 1,
-            depth_stride: ld,
+            depth_stride: keys.len(),
         };
-        let right = Packed::new(&Right::plain(right, lines, size));
-        right.multiply(
-            ld,
-            left,
-            0..lines,
-            0..size,
-            &mut Out {
-                values: &mut out[at..],
-                stride: size,
-                write: Write::Continue,
-            },
-        );
+        let mut out = Out {
+            values: &mut out[at..],
+            stride: size,
+            write: Write::Continue,
+        };
+        let right = Packed::new(&RightOperand::plain(right, lines, size));
+        right.multiply(keys.len(), left, 0..lines, 0..size, &mut out);
     }
 }
 
@@ -258,7 +264,7 @@ fn weigh(
         (&scratch.d_out, &x.values_t, &mut scratch.ds),
     ] {
         to.resize(lines * ld, 0.0);
-        let left = Left {
+        let left = LeftOperand {
             values: left,
             row_stride: size,
             depth_stride: 1,

@@ -17,7 +17,7 @@ use crate::{
     math, memory,
     product::{
         call::Write,
-        operands::{Left, Order},
+        operands::{LeftOperand, Order},
         packed::{Out, Packed},
         shared::SharedOutput,
     },
@@ -212,7 +212,7 @@ impl BlockState {
         }
     }
 
-    /// Turns a line's scores of the positions from `first` on into weights relative to its
+    /// Makes weights of a line's scores of the positions from `first` on, relative to its
     /// running maximum; keys that it does not see get weight 0.
     fn weigh(&mut self, line: usize, size: usize, seen: Range<usize>, keys: Range<usize>) {
         let scores = &mut self.scores[line * STRETCH..][..keys.len()];
@@ -248,7 +248,7 @@ fn attend_block(inputs: &ForwardInputs<'_>, task: &RowBlock, q: &[f32], state: &
     for stretch in (first_block / STRETCH * STRETCH..task.end()).step_by(STRETCH) {
         let keys = first_block.max(stretch)..task.end().min(stretch + STRETCH);
         for (span, part) in packs::overlaps(context, &keys) {
-            let left = Left {
+            let left = LeftOperand {
                 values: &state.queries,
                 row_stride: size,
                 depth_stride: 1,
@@ -276,12 +276,12 @@ fn attend_block(inputs: &ForwardInputs<'_>, task: &RowBlock, q: &[f32], state: &
             );
         }
         for (span, part) in packs::overlaps(context, &keys) {
-            let left = Left {
+            let left = LeftOperand {
                 values: &state.scores[part.start - keys.start..],
                 row_stride: STRETCH,
                 depth_stride: 1,
             };
-            // A sum of many pieces is continued, so that it does not tell where spans meet.
+            // A sum of many pieces is continued, so that it is the same wherever spans meet.
             let mut out = Out {
                 values: &mut state.sums,
                 stride: size,

@@ -34,7 +34,7 @@ impl Heads {
         self.query / self.key_value
     }
 
-    /// Factor of the scores.
+    /// RightFactor of the scores.
     pub fn scale(&self) -> f32 {
         1.0 / (self.size as f32).sqrt()
     }

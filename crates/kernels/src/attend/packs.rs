@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::Heads;
 use crate::{
     product::{
-        operands::{Order, Right},
+        operands::{Order, RightOperand},
         packed::Packed,
     },
     rows::{Parent, Rows},
@@ -123,8 +123,8 @@ pub(super) fn pack(
                 gather(heads, rows, sequence, key_head, own, prefix, gathered);
                 let (count, values) = (gathered.len() / heads.size, gathered.as_slice());
                 Packed::new(&match order {
-                    Order::Transposed => Right::transposed(values, count, heads.size),
-                    Order::Plain => Right::plain(values, count, heads.size),
+                    Order::Transposed => RightOperand::transposed(values, count, heads.size),
+                    Order::Plain => RightOperand::plain(values, count, heads.size),
                 })
             })
         })
@@ -142,15 +142,9 @@ fn gather(
     prefix: &[f32],
     gathered: &mut Vec<f32>,
 ) {
-    let width = heads.key_value * heads.size;
-    let mut take = |from: &[f32], range: Range<usize>| {
-        for row in range {
-            let at = row * width + key_head * heads.size;
-            gathered.extend_from_slice(&from[at..at + heads.size]);
-        }
-    };
     let start = start(rows, sequence);
-    take(prefix, start.min(rows.prefix())..rows.prefix());
+    let held = start.min(rows.prefix())..rows.prefix();
+    append_rows(heads, key_head, prefix, held, gathered);
     let mut position = rows.prefix();
     for stretch in rows.stretches(Parent {
         sequence,
@@ -158,7 +152,23 @@ fn gather(
     }) {
         let skipped = start.saturating_sub(position).min(stretch.len());
         position += stretch.len();
-        take(own, stretch.start + skipped..stretch.end);
+        let held = stretch.start + skipped..stretch.end;
+        append_rows(heads, key_head, own, held, gathered);
+    }
+}
+
+/// Appends one key head's part of these rows of `from` (n, G · D).
+fn append_rows(
+    heads: &Heads,
+    key_head: usize,
+    from: &[f32],
+    range: Range<usize>,
+    gathered: &mut Vec<f32>,
+) {
+    let width = heads.key_value * heads.size;
+    for row in range {
+        let at = row * width + key_head * heads.size;
+        gathered.extend_from_slice(&from[at..at + heads.size]);
     }
 }
 

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use half::bf16;
 
-use super::line::{DEPTH, Line, flat, flat_mut, pair};
+use super::line::{DEPTH, PairLine, flat, flat_mut, pair};
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 #[cfg(target_arch = "x86_64")]
@@ -13,7 +13,7 @@ use crate::isa::instruction_set;
 use crate::memory;
 
 /// Writes the values to the nearest bf16, ties to even; the rest of their last line is 0.
-pub(crate) fn round(values: &[f32], lines: &mut [MaybeUninit<Line>]) {
+pub(crate) fn round(values: &[f32], lines: &mut [MaybeUninit<PairLine>]) {
     let count = values.len().div_ceil(DEPTH);
     assert!(count <= lines.len(), "a row of {count} lines past the end");
     #[cfg(target_arch = "x86_64")]
@@ -26,14 +26,14 @@ pub(crate) fn round(values: &[f32], lines: &mut [MaybeUninit<Line>]) {
 }
 
 /// [`round`] over lines that were written before.
-pub(crate) fn round_again(values: &[f32], lines: &mut [Line]) {
+pub(crate) fn round_again(values: &[f32], lines: &mut [PairLine]) {
     // SAFETY: whole lines are written, or none.
     round(values, unsafe { memory::as_room(lines) });
 }
 
-fn round_plain(values: &[f32], lines: &mut [MaybeUninit<Line>]) {
+fn round_plain(values: &[f32], lines: &mut [MaybeUninit<PairLine>]) {
     for (values, line) in values.chunks(DEPTH).zip(lines) {
-        line.write(Line(std::array::from_fn(|p| {
+        line.write(PairLine(std::array::from_fn(|p| {
             pair(rounded_at(values, 2 * p), rounded_at(values, 2 * p + 1))
         })));
     }
@@ -45,7 +45,7 @@ fn rounded_at(values: &[f32], at: usize) -> bf16 {
 
 /// A block of a weight as panels hold it, 16 pairs along `in` of 32 outputs, transposed: 16
 /// pairs along `out` of 32 inputs.
-pub(crate) fn transpose_pairs(block: &[Line], transposed: &mut [Line]) {
+pub(crate) fn transpose_pairs(block: &[PairLine], transposed: &mut [PairLine]) {
     assert!(
         block.len() == DEPTH && transposed.len() == DEPTH,
         "a block of 32 x 32"
@@ -59,7 +59,7 @@ pub(crate) fn transpose_pairs(block: &[Line], transposed: &mut [Line]) {
     transpose_plain(block, transposed);
 }
 
-fn transpose_plain(block: &[Line], transposed: &mut [Line]) {
+fn transpose_plain(block: &[PairLine], transposed: &mut [PairLine]) {
     for (at, pair) in flat_mut(transposed).iter_mut().enumerate() {
         let (outputs, input) = (at / DEPTH, at % DEPTH);
         *pair = half_of(block, 2 * outputs, input) | half_of(block, 2 * outputs + 1, input) << 16;
@@ -67,7 +67,7 @@ fn transpose_plain(block: &[Line], transposed: &mut [Line]) {
 }
 
 /// The bits of one value of a block.
-fn half_of(block: &[Line], output: usize, input: usize) -> u32 {
+fn half_of(block: &[PairLine], output: usize, input: usize) -> u32 {
     let pair = flat(block)[input / 2 * DEPTH + output];
     if input.is_multiple_of(2) {
         pair & 0xffff
@@ -96,7 +96,7 @@ mod tests {
             0.0,
             -2.5,
         ];
-        let check = |lines: &[Line]| {
+        let check = |lines: &[PairLine]| {
             let got: Vec<f32> = lines[0].0[..4]
                 .iter()
                 .flat_map(|&p| [halves(p).0, halves(p).1])
@@ -116,15 +116,15 @@ mod tests {
 
     #[test]
     fn a_transposed_block_has_its_values() {
-        let block: Vec<Line> = (0..DEPTH as u32)
+        let block: Vec<PairLine> = (0..DEPTH as u32)
             .map(|line| {
                 let at = |i: usize| 2 * (line * 16 + i as u32);
-                Line(std::array::from_fn(|i| at(i) | ((at(i) + 1) << 16)))
+                PairLine(std::array::from_fn(|i| at(i) | ((at(i) + 1) << 16)))
             })
             .collect();
-        let mut plain = vec![Line([0; PAIRS]); DEPTH];
+        let mut plain = vec![PairLine([0; PAIRS]); DEPTH];
         transpose_plain(&block, &mut plain);
-        let half = |lines: &[Line], row: usize, col: usize, high: bool| {
+        let half = |lines: &[PairLine], row: usize, col: usize, high: bool| {
             let pair = flat(lines)[row * DEPTH + col];
             if high { pair >> 16 } else { pair & 0xffff }
         };
@@ -138,12 +138,12 @@ mod tests {
                 );
             }
         }
-        let mut transposed = vec![Line([0; PAIRS]); DEPTH];
+        let mut transposed = vec![PairLine([0; PAIRS]); DEPTH];
         transpose_pairs(&block, &mut transposed);
         assert_eq!(transposed, plain);
         #[cfg(target_arch = "x86_64")]
         if crate::isa::InstructionSet::Avx512Bf16.is_available() {
-            transposed.fill(Line([0; PAIRS]));
+            transposed.fill(PairLine([0; PAIRS]));
             // SAFETY: both have 32 lines, the features were detected.
             unsafe { super::x86::transpose_pairs(block.as_ptr(), transposed.as_mut_ptr()) };
             assert_eq!(transposed, plain);

@@ -46,13 +46,13 @@ pub(crate) enum Write {
 pub(super) struct Call<A, B> {
     /// Length of the sums.
     pub(super) depth: usize,
-    /// Left operand: element `p` of row `i` is at `i * row_stride + p * depth_stride`.
+    /// LeftOperand operand: element `p` of row `i` is at `i * row_stride + p * depth_stride`.
     pub(super) a: *const A,
     /// Distance of two rows of the left operand.
     pub(super) row_stride: usize,
     /// Distance of two elements of one of its rows.
     pub(super) depth_stride: usize,
-    /// Right operand: row `p` is at `p * panel_stride`.
+    /// RightOperand operand: row `p` is at `p * panel_stride`.
     pub(super) panel: *const B,
     /// Distance of two rows of the right operand.
     pub(super) panel_stride: usize,

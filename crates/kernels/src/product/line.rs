@@ -11,10 +11,10 @@ pub(crate) const DEPTH: usize = 2 * PAIRS;
 /// Sixteen pairs, the lower half of each first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(64))]
-pub(crate) struct Line(pub(crate) [u32; PAIRS]);
+pub(crate) struct PairLine(pub(crate) [u32; PAIRS]);
 
 /// Where nothing was written: two bf16 that are NaN.
-pub(crate) const UNWRITTEN: Line = Line([u32::MAX; PAIRS]);
+pub(crate) const UNWRITTEN: PairLine = PairLine([u32::MAX; PAIRS]);
 
 /// A pair.
 pub(crate) fn pair(low: bf16, high: bf16) -> u32 {
@@ -31,13 +31,13 @@ pub(crate) fn halves(pair: u32) -> (f32, f32) {
 }
 
 /// The pairs of lines, one after another.
-pub(crate) fn flat(lines: &[Line]) -> &[u32] {
+pub(crate) fn flat(lines: &[PairLine]) -> &[u32] {
     // SAFETY: a line is 16 pairs and nothing else.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * PAIRS) }
 }
 
 /// As [`flat`], to write them.
-pub(crate) fn flat_mut(lines: &mut [Line]) -> &mut [u32] {
+pub(crate) fn flat_mut(lines: &mut [PairLine]) -> &mut [u32] {
     // SAFETY: as above, and any pairs are a line.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * PAIRS) }
 }

@@ -2,7 +2,7 @@
 //! backward, is computed by.
 //!
 //! A [`Product`] is `out = start + sum over terms of left x right`; a [`Job`]
-//! is some products of one shape and what is done with a rectangle of them once it is finished,
+//! is some products of one shape and the function that is called with each finished rectangle
 //! while it is still in the cache (an activation, its gradient). Jobs run together in one
 //! parallel region.
 //!
@@ -29,12 +29,12 @@ use rayon::prelude::*;
 
 use crate::memory;
 use call::{COLS, ROWS, Sums, TilePlace, Write};
-use line::Line;
+use line::PairLine;
 use panels::Panels;
 use rounded::RoundedRows;
 use shared::SharedOutput;
 
-use tasks::{Factor, Job, Product, Start, Target, Task, Term, cut};
+use tasks::{Destination, Job, Product, ProductTask, RightFactor, Start, Term, cut};
 
 /// Longest stretch of the contracted dimension: a group of panels of this depth lies in the
 /// second-level cache.
@@ -46,7 +46,7 @@ const BAND: usize = 8 * ROWS;
 #[derive(Default)]
 struct Pieces {
     floats: Vec<f32>,
-    pairs: Vec<Line>,
+    pairs: Vec<PairLine>,
 }
 
 /// What a thread keeps from task to task.
@@ -64,7 +64,7 @@ thread_local! {
 
 /// Runs all jobs.
 pub(crate) fn run(jobs: &[Job<'_>]) {
-    let tasks: Vec<Task> = jobs
+    let tasks: Vec<ProductTask> = jobs
         .iter()
         .enumerate()
         .flat_map(|(at, job)| cut(at, job))
@@ -80,51 +80,25 @@ pub(crate) fn run(jobs: &[Job<'_>]) {
 }
 
 /// A task, in bands of rows where something follows that finds them in the cache.
-fn run_task(job: &Job<'_>, rounded: &[Option<RoundedRows>], task: &Task, memory: &mut Memory) {
+fn run_task(
+    job: &Job<'_>,
+    rounded: &[Option<RoundedRows>],
+    task: &ProductTask,
+    memory: &mut Memory,
+) {
     let most = job.most_terms();
     let cols = task.panels.start * COLS..job.cols.min(task.panels.end * COLS);
-    memory.panels.resize_with(
-        memory.panels.len().max(most * job.products.len()),
-        Pieces::default,
-    );
-    memory
-        .scratch
-        .resize_with(memory.scratch.len().max(job.products.len()), Vec::new);
-    let one_stretch = job
-        .products
-        .iter()
-        .flat_map(|p| &p.terms)
-        .all(|t| depth_of(&t.right) <= DEPTH);
-    let band = if job.after.is_some() && one_stretch {
-        BAND
-    } else {
-        task.rows.len().max(1)
-    };
-    for start in task.rows.clone().step_by(band) {
-        let band = Task {
+    memory.grow(most * job.products.len(), job.products.len());
+    let step = band_rows(job, task);
+    for start in task.rows.clone().step_by(step) {
+        let band = ProductTask {
             job: task.job,
-            rows: start..task.rows.end.min(start + band),
+            rows: start..task.rows.end.min(start + step),
             panels: task.panels.clone(),
         };
         for (at, product) in job.products.iter().enumerate() {
-            let scratch = &mut memory.scratch[at];
-            if matches!(product.out, Target::Scratch) {
-                scratch.resize(band.rows.len() * cols.len(), 0.0);
-            }
-            let out = match product.out {
-                Target::Matrix(out) => Corner {
-                    out,
-                    row: 0,
-                    col: 0,
-                },
-                Target::Scratch => Corner {
-                    out: SharedOutput::over(scratch, cols.len()),
-                    row: start,
-                    col: cols.start,
-                },
-            };
             let place = Rectangle {
-                out,
+                out: Corner::of(&product.out, &band, &cols, &mut memory.scratch[at]),
                 cols: job.cols,
                 task: &band,
                 made: start > task.rows.start,
@@ -137,12 +111,29 @@ fn run_task(job: &Job<'_>, rounded: &[Option<RoundedRows>], task: &Task, memory:
             );
         }
         if let Some(after) = job.after {
-            after(
-                band.rows,
-                cols.clone(),
-                &memory.scratch[..job.products.len()],
-            );
+            let scratch = &memory.scratch[..job.products.len()];
+            after(band.rows, cols.clone(), scratch);
         }
+    }
+}
+
+impl Memory {
+    /// Has pieces for so many terms and scratch for so many products.
+    fn grow(&mut self, terms: usize, products: usize) {
+        let terms = terms.max(self.panels.len());
+        self.panels.resize_with(terms, Pieces::default);
+        let products = products.max(self.scratch.len());
+        self.scratch.resize_with(products, Vec::new);
+    }
+}
+
+/// Rows of a task that are finished together.
+fn band_rows(job: &Job<'_>, task: &ProductTask) -> usize {
+    let mut terms = job.products.iter().flat_map(|product| &product.terms);
+    if job.after.is_some() && terms.all(|term| depth_of(&term.right) <= DEPTH) {
+        BAND
+    } else {
+        task.rows.len().max(1)
     }
 }
 
@@ -153,12 +144,38 @@ struct Corner<'a> {
     col: usize,
 }
 
+impl<'a> Corner<'a> {
+    /// Where a band goes in these columns: the matrix, or `scratch` that is as large as the band.
+    fn of(
+        out: &Destination<'a>,
+        band: &ProductTask,
+        cols: &Range<usize>,
+        scratch: &'a mut Vec<f32>,
+    ) -> Self {
+        match out {
+            Destination::Matrix(out) => Self {
+                out: *out,
+                row: 0,
+                col: 0,
+            },
+            Destination::Scratch => {
+                scratch.resize(band.rows.len() * cols.len(), 0.0);
+                Self {
+                    out: SharedOutput::over(scratch, cols.len()),
+                    row: band.rows.start,
+                    col: cols.start,
+                }
+            }
+        }
+    }
+}
+
 /// What a product's rectangle is and where it goes.
 struct Rectangle<'a> {
     out: Corner<'a>,
     /// Columns of the whole product.
     cols: usize,
-    task: &'a Task,
+    task: &'a ProductTask,
     /// The pieces of the panels were made for an earlier band of the same task.
     made: bool,
 }
@@ -172,8 +189,8 @@ fn run_product(
     let mut add = begin(product, &place.out, place.cols, place.task);
     for ((term, rows), buffer) in product.terms.iter().zip(rounded).zip(panels) {
         match (term.right, rows) {
-            (Factor::Forward(panels), Some(rows)) => run_dots(panels, None, rows, place, add),
-            (Factor::Backward(panels), Some(rows)) => {
+            (RightFactor::Forward(panels), Some(rows)) => run_dots(panels, None, rows, place, add),
+            (RightFactor::Backward(panels), Some(rows)) => {
                 run_dots(panels, Some(&mut buffer.pairs), rows, place, add)
             }
             _ => run_term(term, place, add, &mut buffer.floats),
@@ -183,7 +200,7 @@ fn run_product(
 }
 
 /// Puts what a product starts from into the rectangle; whether there is something to add to.
-fn begin(product: &Product<'_>, out: &Corner<'_>, cols: usize, task: &Task) -> bool {
+fn begin(product: &Product<'_>, out: &Corner<'_>, cols: usize, task: &ProductTask) -> bool {
     let from = task.panels.start * COLS;
     let width = cols.min(task.panels.end * COLS) - from;
     for row in task.rows.clone() {
@@ -219,11 +236,11 @@ fn stretch(depth: usize) -> usize {
         .next_multiple_of(COLS)
 }
 
-fn depth_of(right: &Factor<'_>) -> usize {
+fn depth_of(right: &RightFactor<'_>) -> usize {
     match right {
-        Factor::Forward(panels) => panels.inner(),
-        Factor::Backward(panels) => panels.out(),
-        Factor::Values(right) => right.depth,
+        RightFactor::Forward(panels) => panels.inner(),
+        RightFactor::Backward(panels) => panels.out(),
+        RightFactor::Values(right) => right.depth,
     }
 }
 
@@ -260,8 +277,8 @@ fn run_term(term: &Term<'_>, place: &Rectangle<'_>, add: bool, buffer: &mut Vec<
 /// A stretch of each of the task's panels and the distance of its rows: in place where it lies
 /// so, else made in a piece of `room` values of `buffer`, unless that was `made` before.
 fn pieces_of<'b>(
-    right: &'b Factor<'_>,
-    task: &Task,
+    right: &'b RightFactor<'_>,
+    task: &ProductTask,
     depths: Range<usize>,
     room: usize,
     made: bool,
@@ -269,13 +286,13 @@ fn pieces_of<'b>(
 ) -> Vec<(&'b [f32], usize)> {
     let (from, to) = (depths.start, depths.end);
     match right {
-        Factor::Forward(panels) => task
+        RightFactor::Forward(panels) => task
             .panels
             .clone()
             .zip(buffer.chunks_exact_mut(room))
             .map(|(panel, buffer)| (panels.forward(panel, from, to, made, buffer), COLS))
             .collect(),
-        Factor::Backward(panels) => {
+        RightFactor::Backward(panels) => {
             if !made {
                 panels.backward(task.panels.clone(), from, to, room, buffer);
             }
@@ -285,7 +302,7 @@ fn pieces_of<'b>(
                 .map(|piece| (piece, COLS))
                 .collect()
         }
-        Factor::Values(right) => task
+        RightFactor::Values(right) => task
             .panels
             .clone()
             .zip(buffer.chunks_exact_mut(room))
@@ -309,7 +326,7 @@ fn pieces_of<'b>(
 /// where there is room to transpose its pieces.
 fn run_dots(
     right: &Panels,
-    mut transposed: Option<&mut Vec<Line>>,
+    mut transposed: Option<&mut Vec<PairLine>>,
     rows: &RoundedRows,
     place: &Rectangle<'_>,
     add: bool,
@@ -346,10 +363,10 @@ fn transposed_pieces<'b>(
     place: &Rectangle<'_>,
     depths: Range<usize>,
     room: usize,
-    buffer: &'b mut Vec<Line>,
+    buffer: &'b mut Vec<PairLine>,
 ) -> Vec<&'b [u32]> {
     let panels = &place.task.panels;
-    buffer.resize(buffer.len().max(room * panels.len()), Line::default());
+    buffer.resize(buffer.len().max(room * panels.len()), PairLine::default());
     if !place.made {
         let lines = depths.len().next_multiple_of(line::DEPTH);
         for (panel, piece) in panels.clone().zip(buffer.chunks_exact_mut(room)) {

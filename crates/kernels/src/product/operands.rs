@@ -3,9 +3,9 @@
 
 use super::call::COLS;
 
-/// Left operand: element `p` of row `i` is at `values[i * row_stride + p * depth_stride]`.
+/// LeftOperand operand: element `p` of row `i` is at `values[i * row_stride + p * depth_stride]`.
 #[derive(Clone, Copy)]
-pub(crate) struct Left<'a> {
+pub(crate) struct LeftOperand<'a> {
     /// Values from the operand's first element on.
     pub(crate) values: &'a [f32],
     /// Distance of two rows.
@@ -14,7 +14,7 @@ pub(crate) struct Left<'a> {
     pub(crate) depth_stride: usize,
 }
 
-impl<'a> Left<'a> {
+impl<'a> LeftOperand<'a> {
     /// From row `row` and element `depth` on.
     pub(crate) fn from(&self, row: usize, depth: usize) -> Self {
         Self {
@@ -40,9 +40,9 @@ pub(crate) enum Order {
     Plain,
 }
 
-/// Right operand of a product.
+/// RightOperand operand of a product.
 #[derive(Clone, Copy)]
-pub(crate) struct Right<'a> {
+pub(crate) struct RightOperand<'a> {
     /// The values, as stored.
     pub(crate) values: &'a [f32],
     /// Length of the contracted dimension.
@@ -55,7 +55,7 @@ pub(crate) struct Right<'a> {
     pub(crate) order: Order,
 }
 
-impl<'a> Right<'a> {
+impl<'a> RightOperand<'a> {
     /// A weight (out, in) used as x Wᵀ: depth `in`, `out` columns.
     pub(crate) fn transposed(values: &'a [f32], out: usize, inner: usize) -> Self {
         Self {
@@ -132,8 +132,8 @@ impl<'a> Right<'a> {
 }
 
 /// A left operand with contiguous rows of `depth`.
-pub(crate) fn rows_of(values: &[f32], depth: usize) -> Left<'_> {
-    Left {
+pub(crate) fn rows_of(values: &[f32], depth: usize) -> LeftOperand<'_> {
+    LeftOperand {
         values,
         row_stride: depth,
         depth_stride: 1,
@@ -141,8 +141,8 @@ pub(crate) fn rows_of(values: &[f32], depth: usize) -> Left<'_> {
 }
 
 /// The transpose of a row-major matrix with rows of `cols` as a left operand: (cols, rows).
-pub(crate) fn columns_of(values: &[f32], cols: usize) -> Left<'_> {
-    Left {
+pub(crate) fn columns_of(values: &[f32], cols: usize) -> LeftOperand<'_> {
+    LeftOperand {
         values,
         row_stride: 1,
         depth_stride: cols,

@@ -3,7 +3,7 @@
 
 use super::{
     call::{COLS, ROWS, Sums, TilePlace, Write},
-    operands::{Left, Right},
+    operands::{LeftOperand, RightOperand},
     tile,
 };
 
@@ -16,7 +16,7 @@ pub(crate) struct Packed {
 
 impl Packed {
     /// Packs `right`.
-    pub(crate) fn new(right: &Right<'_>) -> Self {
+    pub(crate) fn new(right: &RightOperand<'_>) -> Self {
         let panels = right.cols.div_ceil(COLS);
         let mut values = vec![0.0; panels * right.depth * COLS];
         for (panel, part) in values
@@ -38,7 +38,7 @@ impl Packed {
     pub(crate) fn multiply(
         &self,
         rows: usize,
-        left: Left<'_>,
+        left: LeftOperand<'_>,
         depths: std::ops::Range<usize>,
         cols: std::ops::Range<usize>,
         out: &mut Out<'_>,
@@ -52,7 +52,7 @@ impl Packed {
             let width = COLS.min(cols.end - col);
             for first in (0..rows).step_by(ROWS) {
                 let count = ROWS.min(rows - first);
-                let part = Left {
+                let part = LeftOperand {
                     values: &left.values[first * left.row_stride..],
                     ..left
                 };
@@ -73,7 +73,7 @@ pub(crate) struct Out<'a> {
     pub(crate) values: &'a mut [f32],
     /// Distance of two rows.
     pub(crate) stride: usize,
-    /// What becomes of what is there.
+    /// How the sums are written.
     pub(crate) write: Write,
 }
 

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::{
     bf16_pairs,
     call::COLS,
-    line::{self, DEPTH, Line, PAIRS, halves},
+    line::{self, DEPTH, PAIRS, PairLine, halves},
     transpose::transpose,
 };
 use crate::quantised::Blocks;
@@ -31,7 +31,7 @@ enum Store {
     F32(Vec<f32>),
     /// Panel after panel of (in / 2, COLS) pairs of neighbours along `in`, the lower half
     /// first; `in` is filled up with zeros to a multiple of [`DEPTH`].
-    Bf16(Vec<Line>),
+    Bf16(Vec<PairLine>),
     /// Quantised, as the file holds them: decoded by piece, in both directions.
     Blocks(Blocks),
 }
@@ -57,7 +57,7 @@ impl Panels {
     /// Packs `values` (out, in) of bf16.
     pub fn from_bf16(values: &[bf16], out: usize, inner: usize) -> Self {
         let lines = Self::lines(inner);
-        let mut panels = vec![Line([0; PAIRS]); out.div_ceil(COLS) * lines];
+        let mut panels = vec![PairLine([0; PAIRS]); out.div_ceil(COLS) * lines];
         panels
             .par_chunks_mut(lines.max(1))
             .enumerate()
@@ -179,7 +179,7 @@ impl Panels {
 
     /// The same as lines of pairs, two for each pair of depths: elements `from..to` along `in`,
     /// both even and not past the next multiple of [`DEPTH`].
-    pub(crate) fn forward_lines(&self, panel: usize, from: usize, to: usize) -> &[Line] {
+    pub(crate) fn forward_lines(&self, panel: usize, from: usize, to: usize) -> &[PairLine] {
         let start = panel * Self::lines(self.inner);
         match &self.store {
             Store::Bf16(lines) => &lines[start + from..start + to],
@@ -190,7 +190,7 @@ impl Panels {
     /// A bf16 weight's elements `from..` along `out` (a multiple of [`COLS`]) of a panel of
     /// inputs, transposed: pairs along `out`, until `transposed` is full, 32 lines for each 32
     /// outputs.
-    pub(crate) fn transpose_lines(&self, panel: usize, from: usize, transposed: &mut [Line]) {
+    pub(crate) fn transpose_lines(&self, panel: usize, from: usize, transposed: &mut [PairLine]) {
         for (outputs, transposed) in (from / COLS..).zip(transposed.chunks_exact_mut(DEPTH)) {
             bf16_pairs::transpose_pairs(
                 self.forward_lines(outputs, panel * COLS, (panel + 1) * COLS),

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::{
     bf16_pairs::round,
-    line::{self, DEPTH, Line, PAIRS},
-    tasks::{Factor, Job, Term},
+    line::{self, DEPTH, PAIRS, PairLine},
+    tasks::{Job, RightFactor, Term},
 };
 use crate::{isa::instruction_set, memory};
 
@@ -18,7 +18,7 @@ const SHARE: usize = 1 << 14;
 /// Rows in pairs of neighbours; each begins a line, and what its last line has left is 0.
 #[derive(Clone)]
 pub(super) struct RoundedRows {
-    lines: Arc<Vec<Line>>,
+    lines: Arc<Vec<PairLine>>,
     /// Lines of a row.
     width: usize,
 }
@@ -80,9 +80,9 @@ fn prepare_term(
     known: &mut Vec<(RowsKey, RoundedRows)>,
 ) -> Option<RoundedRows> {
     let (panels, depth) = match term.right {
-        Factor::Forward(panels) => (panels, panels.inner()),
-        Factor::Backward(panels) => (panels, panels.out()),
-        Factor::Values(_) => return None,
+        RightFactor::Forward(panels) => (panels, panels.inner()),
+        RightFactor::Backward(panels) => (panels, panels.out()),
+        RightFactor::Values(_) => return None,
     };
     if !panels.is_bf16() || !instruction_set().rounds_rows() {
         return None;

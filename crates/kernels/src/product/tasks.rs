@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{
     call::{COLS, ROWS},
-    operands::{Left, Right},
+    operands::{LeftOperand, RightOperand},
     panels::Panels,
     shared::SharedOutput,
 };
@@ -16,24 +16,24 @@ const GROUP: usize = 4;
 /// anew for each.
 const TASK_ROWS: usize = 16 * ROWS;
 
-/// Right operand of a term.
+/// RightOperand operand of a term.
 #[derive(Clone, Copy)]
-pub(crate) enum Factor<'a> {
+pub(crate) enum RightFactor<'a> {
     /// Wᵀ of a frozen weight: depth `in`, columns `out`.
     Forward(&'a Panels),
     /// W: depth `out`, columns `in`.
     Backward(&'a Panels),
     /// Plain f32 values in either order.
-    Values(Right<'a>),
+    Values(RightOperand<'a>),
 }
 
 /// One left x right. The left rows are contiguous where the factor is a frozen weight.
 #[derive(Clone, Copy)]
 pub(crate) struct Term<'a> {
     /// (rows, depth)
-    pub(crate) left: Left<'a>,
+    pub(crate) left: LeftOperand<'a>,
     /// (depth, cols)
-    pub(crate) right: Factor<'a>,
+    pub(crate) right: RightFactor<'a>,
 }
 
 /// What a product is added to.
@@ -49,7 +49,7 @@ pub(crate) enum Start<'a> {
 
 /// Where a product goes.
 #[derive(Clone, Copy)]
-pub(crate) enum Target<'a> {
+pub(crate) enum Destination<'a> {
     /// A matrix; rows are `cols` apart.
     Matrix(SharedOutput<'a>),
     /// The task's own memory, for what follows it alone.
@@ -63,7 +63,7 @@ pub(crate) struct Product<'a> {
     /// At least one, unless it starts from something.
     pub(crate) terms: Vec<Term<'a>>,
     /// Where it goes.
-    pub(crate) out: Target<'a>,
+    pub(crate) out: Destination<'a>,
 }
 
 /// Done with a finished rectangle (rows, columns) of a job's products; it may read and write
@@ -98,7 +98,7 @@ impl<'a> Job<'a> {
             products: vec![Product {
                 start,
                 terms,
-                out: Target::Matrix(out),
+                out: Destination::Matrix(out),
             }],
             after: None,
         }
@@ -116,7 +116,7 @@ impl<'a> Job<'a> {
 }
 
 /// A rectangle of one job.
-pub(super) struct Task {
+pub(super) struct ProductTask {
     /// Its number.
     pub(super) job: usize,
     /// Its rows.
@@ -126,7 +126,7 @@ pub(super) struct Task {
 }
 
 /// Rectangles of like size, enough for the threads to share evenly.
-pub(super) fn cut(at: usize, job: &Job<'_>) -> Vec<Task> {
+pub(super) fn cut(at: usize, job: &Job<'_>) -> Vec<ProductTask> {
     let threads = rayon::current_num_threads();
     let panels = job.cols.div_ceil(COLS);
     let mut groups = panels.div_ceil(GROUP);
@@ -142,7 +142,7 @@ pub(super) fn cut(at: usize, job: &Job<'_>) -> Vec<Task> {
     for start in (0..job.rows).step_by(share) {
         for group in 0..groups {
             let panels = group * panels / groups..(group + 1) * panels / groups;
-            tasks.push(Task {
+            tasks.push(ProductTask {
                 job: at,
                 rows: start..job.rows.min(start + share),
                 panels,

@@ -10,7 +10,7 @@
 use super::x86;
 use super::{
     call::{COLS, Call, DotKernel, Kernel, ROWS, Sums, TilePlace, Write},
-    operands::Left,
+    operands::LeftOperand,
 };
 #[cfg(target_arch = "x86_64")]
 use crate::isa::{InstructionSet, instruction_set};
@@ -24,7 +24,7 @@ use crate::isa::{InstructionSet, instruction_set};
 pub(crate) unsafe fn multiply_into(
     rows: usize,
     depth: usize,
-    left: Left<'_>,
+    left: LeftOperand<'_>,
     panel: &[f32],
     panel_stride: usize,
     place: TilePlace,
@@ -115,7 +115,13 @@ pub(crate) fn dot(
 }
 
 /// As [`multiply_into`], into `sums`, for a packed panel of `depth` rows of [`COLS`].
-pub(crate) fn multiply(rows: usize, depth: usize, left: Left<'_>, panel: &[f32], sums: &mut Sums) {
+pub(crate) fn multiply(
+    rows: usize,
+    depth: usize,
+    left: LeftOperand<'_>,
+    panel: &[f32],
+    sums: &mut Sums,
+) {
     assert!(rows <= ROWS, "tile of {rows} rows");
     let place = TilePlace::all_of(sums);
     // SAFETY: the sums have ROWS rows of COLS and are borrowed for this call.

@@ -8,9 +8,8 @@ use crate::isa::{InstructionSet, instruction_set};
 
 /// `to[j * to_stride + i] = from[i * from_stride + j]` for 32 x 32 values.
 pub(crate) fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
-    let last = |stride: usize| (COLS - 1) * stride + COLS;
     assert!(
-        from.len() >= last(from_stride) && to.len() >= last(to_stride),
+        from.len() >= length(from_stride) && to.len() >= length(to_stride),
         "a block past the end"
     );
     #[cfg(target_arch = "x86_64")]
@@ -35,6 +34,11 @@ pub(crate) fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_str
             to[j * to_stride + i] = value;
         }
     }
+}
+
+/// Values from a block's first element to its last.
+fn length(stride: usize) -> usize {
+    (COLS - 1) * stride + COLS
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 
 use super::{
     call::{Call, DotKernelsByRows, KernelsByRows, Write},
-    line::{Line, PAIRS},
+    line::{PAIRS, PairLine},
 };
 
 macro_rules! by_rows {
@@ -238,7 +238,7 @@ pub(super) unsafe fn transpose16(
 /// # Safety
 /// The lines must be writable, the processor must have AVX-512F and AVX512-BF16.
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) unsafe fn round(values: &[f32], lines: *mut Line) {
+pub(super) unsafe fn round(values: &[f32], lines: *mut PairLine) {
     let part = |values: &[f32]| {
         let mask = ((1u32 << values.len().min(16)) - 1) as u16;
         // SAFETY: only as many values are read as there are.
@@ -262,9 +262,9 @@ pub(super) unsafe fn round(values: &[f32], lines: *mut Line) {
 /// # Safety
 /// Both must be valid at 32 lines; the processor must have AVX-512F and BW.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn transpose_pairs(block: *const Line, transposed: *mut Line) {
+pub(super) unsafe fn transpose_pairs(block: *const PairLine, transposed: *mut PairLine) {
     const ROW: usize = 2 * PAIRS;
-    let mut outputs = [Line([0; PAIRS]); ROW];
+    let mut outputs = [PairLine([0; PAIRS]); ROW];
     // Halves of two outputs' rows one by the other: of the first 16 inputs, and of the last.
     let low = std::array::from_fn::<u16, 32, _>(|i| (i / 2 + i % 2 * 32) as u16);
     let high = low.map(|i| i + 16);

@@ -11,7 +11,7 @@ pub(super) const Q5_0: usize = 2 + 4 + 16;
 pub(super) const Q5_1: usize = 4 + 4 + 16;
 pub(super) const Q8_0: usize = 2 + 32;
 
-/// The f16 at byte `at`, without branches, so that it can stand in a vectorised loop.
+/// The f16 at byte `at`, without branches, so that a loop over it vectorises.
 #[inline(always)]
 pub(super) fn half_at(bytes: &[u8], at: usize) -> f32 {
     let bits = u32::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
@@ -49,7 +49,7 @@ fn each_block<const B: usize>(
     }
 }
 
-/// Turns sixteen code bytes into 32 values: `value` of code and position, first for the low
+/// Decodes sixteen code bytes to 32 values: `value` of code and position, first for the low
 /// halves, then the high ones.
 #[inline(always)]
 fn each_code(codes: &[u8; 16], out: &mut [f32; GROUP], value: impl Fn(i32, usize) -> f32) {

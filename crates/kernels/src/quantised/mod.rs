@@ -134,7 +134,7 @@ impl Blocks {
     /// stored in another order.
     ///
     /// # Errors
-    /// What does not fit: a width that is no whole number of blocks, a wrong number of bytes,
+    /// What does not fit: a width that is not a whole number of blocks, a wrong number of bytes,
     /// an order that is none.
     pub fn from_ggml(
         format: BlockFormat,

@@ -10,7 +10,7 @@ use super::misfit;
 use crate::isa::{InstructionSet, instruction_set};
 use crate::{error::KernelError, math::vectorised};
 
-/// Values that share a scale when we quantise: what bitsandbytes does unless told otherwise.
+/// Values that share a scale when we quantise: the default of bitsandbytes.
 const BLOCK: usize = 64;
 
 /// NF4's values, to the bit as bitsandbytes has them.
@@ -33,7 +33,7 @@ const NF4: [f32; 16] = [
     1.0,
 ];
 
-/// What codes stand for.
+/// The values of codes.
 pub struct CodeTable {
     /// Value of each code, in units of the block's scale.
     pub values: [f32; 16],

@@ -10,7 +10,7 @@ use std::{
 
 use schema::disk::DiskError;
 
-use super::Entry;
+use super::CacheEntry;
 
 /// The file `<cache>.rescue`; it exists while a job runs, and longer only if answers had to be
 /// put there.
@@ -45,7 +45,7 @@ impl Rescue {
     }
 
     /// The answers that an earlier job left; a last line that a kill cut off is no answer.
-    pub(super) fn read(&self) -> Result<Vec<Entry>, DiskError> {
+    pub(super) fn read(&self) -> Result<Vec<CacheEntry>, DiskError> {
         let bytes = match fs::read(&self.path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             bytes => bytes.map_err(DiskError::at("read", &self.path))?,
@@ -83,7 +83,7 @@ impl Rescue {
     }
 
     /// Writes answers behind those that are there.
-    pub(super) fn write(&mut self, entries: &[Entry]) -> io::Result<()> {
+    pub(super) fn write(&mut self, entries: &[CacheEntry]) -> io::Result<()> {
         let mut text = Vec::new();
         for entry in entries {
             serde_json::to_writer(&mut text, entry)?;
@@ -135,7 +135,7 @@ mod tests {
         let mut rescue = Rescue::beside(&folder.path().join("c"));
         rescue.reserve(1000).expect("room");
         let size = |rescue: &Rescue| fs::metadata(rescue.path()).expect("is there").len();
-        let entry = |text: &str| Entry {
+        let entry = |text: &str| CacheEntry {
             engine: "e".into(),
             text: text.into(),
             translation: text.to_uppercase(),

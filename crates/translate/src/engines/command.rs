@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::Settings;
-use crate::{Engine, Failure, Limits, TranslateError};
+use crate::{Engine, EngineFailure, Limits, TranslateError};
 
 const LOOK: Duration = Duration::from_millis(5);
 /// So many of the last characters of what the command said on stderr are shown.
@@ -50,7 +50,7 @@ impl CommandEngine {
         })
     }
 
-    fn start(&self) -> Result<Child, Failure> {
+    fn start(&self) -> Result<Child, EngineFailure> {
         let mut command = Command::new(&self.words[0]);
         command
             .args(&self.words[1..])
@@ -58,7 +58,7 @@ impl CommandEngine {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command.spawn().map_err(|e| {
-            Failure::ends(
+            EngineFailure::ends(
                 format!("cannot start `{}`: {e}", self.words[0]),
                 "is it installed, and spelt as in a terminal?",
             )
@@ -79,7 +79,7 @@ impl Engine for CommandEngine {
         false
     }
 
-    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, Failure> {
+    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure> {
         let mut child = self.start()?;
         let mut input = lines.join("\n");
         input.push('\n');
@@ -92,7 +92,7 @@ impl Engine for CommandEngine {
         let status = wait(&mut child, deadline)?;
         let rest = deadline.saturating_duration_since(Instant::now()) + LOOK;
         let silent = |_| {
-            Failure::passing(
+            EngineFailure::passing(
                 "the command has ended, but something it started still holds its output",
             )
         };
@@ -102,13 +102,13 @@ impl Engine for CommandEngine {
         );
         if !status.success() {
             let problem = format!("the command ended with {status}{}", quote(&stderr));
-            return Err(Failure::ends(
+            return Err(EngineFailure::ends(
                 problem,
                 "try it in a terminal with one line of the input",
             ));
         }
         let text = String::from_utf8(stdout)
-            .map_err(|_| Failure::divide("the command's output is not UTF-8"))?;
+            .map_err(|_| EngineFailure::split("the command's output is not UTF-8"))?;
         Ok(text
             .strip_suffix('\n')
             .unwrap_or(&text)
@@ -135,9 +135,9 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 }
 
 /// Waits for the end of the command, and ends it when its time is over.
-fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, Failure> {
+fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, EngineFailure> {
     let fail = |e: std::io::Error| {
-        Failure::ends(
+        EngineFailure::ends(
             format!("cannot wait for the command: {e}"),
             "run the same command again",
         )
@@ -149,7 +149,7 @@ fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, Failure> {
         if Instant::now() >= deadline {
             child.kill().map_err(fail)?;
             child.wait().map_err(fail)?;
-            return Err(Failure::passing(
+            return Err(EngineFailure::passing(
                 "the command took too long and was ended; --timeout gives it more time",
             ));
         }

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::{
     Settings,
-    http::{Client, Dialect, HttpEngine, read_list},
+    http::{Dialect, HttpEngine, ServiceClient, read_list},
 };
-use crate::{Failure, TranslateError, facts};
+use crate::{EngineFailure, TranslateError, facts};
 
 struct DeepL {
     source: String,
@@ -35,7 +35,7 @@ pub(super) fn open(settings: &Settings<'_>) -> Result<HttpEngine, TranslateError
     } else {
         "https://api.deepl.com"
     };
-    let mut client = Client::new(settings, base, "/v2/translate")?;
+    let mut client = ServiceClient::new(settings, base, "/v2/translate")?;
     if let Some(key) = &key {
         client = client.header("Authorization", format!("DeepL-Auth-Key {}", key.reveal()));
     }
@@ -79,9 +79,9 @@ impl Dialect for DeepL {
         read_list(answer, "/translations", "text")
     }
 
-    fn explain(&self, status: u16, said: &str) -> Option<Failure> {
+    fn explain(&self, status: u16, said: &str) -> Option<EngineFailure> {
         (status == 456).then(|| {
-            Failure::ends(
+            EngineFailure::ends(
                 format!("DeepL answered 456: {said}"),
                 "the account's characters are used up: run the same command again when the next period has begun, or raise \
                  its limit",

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::{
     Settings,
-    http::{Client, Dialect, HttpEngine, read_list},
+    http::{Dialect, HttpEngine, ServiceClient, read_list},
 };
-use crate::{Failure, TranslateError};
+use crate::{EngineFailure, TranslateError};
 
 const BASE: &str = "https://translation.googleapis.com";
 
@@ -33,7 +33,7 @@ pub(super) fn open_v2(settings: &Settings<'_>) -> Result<HttpEngine, TranslateEr
         "GOOGLE_API_KEY",
         "an API key of a project with the Cloud Translation API",
     )?;
-    let mut client = Client::new(settings, BASE, "/language/translate/v2")?;
+    let mut client = ServiceClient::new(settings, BASE, "/language/translate/v2")?;
     if let Some(key) = &key {
         client = client.header("X-goog-api-key", key.reveal().to_owned());
     }
@@ -62,7 +62,7 @@ pub(super) fn open_v3(settings: &Settings<'_>) -> Result<HttpEngine, TranslateEr
         }
     };
     let parent = format!("projects/{project}/locations/global");
-    let mut client = Client::new(settings, BASE, &format!("/v3/{parent}:translateText"))?;
+    let mut client = ServiceClient::new(settings, BASE, &format!("/v3/{parent}:translateText"))?;
     client = client.header("X-goog-user-project", project);
     if let Some(token) = &token {
         client = client.header("Authorization", format!("Bearer {}", token.reveal()));
@@ -110,7 +110,7 @@ impl Dialect for V2 {
         read_list(answer, "/data/translations", "translatedText")
     }
 
-    fn explain(&self, status: u16, said: &str) -> Option<Failure> {
+    fn explain(&self, status: u16, said: &str) -> Option<EngineFailure> {
         explain(status, said)
     }
 }
@@ -131,16 +131,16 @@ impl Dialect for V3 {
         read_list(answer, "/translations", "translatedText")
     }
 
-    fn explain(&self, status: u16, said: &str) -> Option<Failure> {
+    fn explain(&self, status: u16, said: &str) -> Option<EngineFailure> {
         explain(status, said)
     }
 }
 
-fn explain(status: u16, said: &str) -> Option<Failure> {
+fn explain(status: u16, said: &str) -> Option<EngineFailure> {
     let problem = format!("Google answered {status}: {said}");
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     match status {
-        403 | 429 if says(&["Daily Limit", "dailyLimitExceeded"]) => Some(Failure::ends(
+        403 | 429 if says(&["Daily Limit", "dailyLimitExceeded"]) => Some(EngineFailure::ends(
             problem,
             "the quota of the day is used up: run the same command again after midnight Pacific time, or raise the quota",
         )),
@@ -151,13 +151,13 @@ fn explain(status: u16, said: &str) -> Option<Failure> {
             "RESOURCE_EXHAUSTED",
         ]) =>
         {
-            Some(Failure::passing(problem))
+            Some(EngineFailure::passing(problem))
         }
-        400 if says(&["API key not valid", "API_KEY_INVALID"]) => Some(Failure::ends(
+        400 if says(&["API key not valid", "API_KEY_INVALID"]) => Some(EngineFailure::ends(
             problem,
             "the key in GOOGLE_API_KEY is refused: copy it anew from the console",
         )),
-        401 => Some(Failure::ends(
+        401 => Some(EngineFailure::ends(
             problem,
             "the key or token is refused; an access token lasts an hour: make a new one and run the same command again",
         )),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use ureq::{Agent, http::HeaderMap};
 
 use super::Settings;
-use crate::{Engine, Failure, Limits, Secret, TranslateError};
+use crate::{Engine, EngineFailure, Limits, Secret, TranslateError};
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// No answer to a request is larger.
@@ -26,7 +26,7 @@ pub(super) trait Dialect: Send + Sync {
     fn read(&self, answer: &Value) -> Result<Vec<String>, String>;
 
     /// What a status means that the service uses in its own way.
-    fn explain(&self, _status: u16, _said: &str) -> Option<Failure> {
+    fn explain(&self, _status: u16, _said: &str) -> Option<EngineFailure> {
         None
     }
 }
@@ -36,7 +36,7 @@ pub(super) struct HttpEngine {
     pub(super) identity: String,
     pub(super) limits: Limits,
     pub(super) takes_line_breaks: bool,
-    pub(super) client: Client,
+    pub(super) client: ServiceClient,
     pub(super) dialect: Box<dyn Dialect>,
 }
 
@@ -53,16 +53,16 @@ impl Engine for HttpEngine {
         self.takes_line_breaks
     }
 
-    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, Failure> {
+    fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure> {
         let answer = self
             .client
             .post(&self.dialect.body(lines), &*self.dialect)?;
-        self.dialect.read(&answer).map_err(Failure::divide)
+        self.dialect.read(&answer).map_err(EngineFailure::split)
     }
 }
 
 /// An address that is asked, and how.
-pub(super) struct Client {
+pub(super) struct ServiceClient {
     agent: Agent,
     url: String,
     headers: Vec<(&'static str, String)>,
@@ -70,7 +70,7 @@ pub(super) struct Client {
     key: String,
 }
 
-impl Client {
+impl ServiceClient {
     /// For the address `base` (or `--url`) and the path behind it.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ impl Client {
         self.url.split('?').next().unwrap_or_default()
     }
 
-    fn post(&self, body: &Value, dialect: &dyn Dialect) -> Result<Value, Failure> {
+    fn post(&self, body: &Value, dialect: &dyn Dialect) -> Result<Value, EngineFailure> {
         let mut request = self
             .agent
             .post(&self.url)
@@ -144,7 +144,7 @@ impl Client {
         }
         let mut response = request
             .send(body.to_string())
-            .map_err(|e| Failure::passing(self.describe(&e)))?;
+            .map_err(|e| EngineFailure::passing(self.describe(&e)))?;
         let status = response.status().as_u16();
         let pause = read_retry_after(response.headers());
         let text = response
@@ -152,15 +152,16 @@ impl Client {
             .with_config()
             .limit(MOST_BYTES)
             .read_to_string();
-        let text = text
-            .map_err(|e| Failure::passing(format!("the answer broke off: {}", self.describe(&e))));
+        let text = text.map_err(|e| {
+            EngineFailure::passing(format!("the answer broke off: {}", self.describe(&e)))
+        });
         if status != 200 {
             let said = self.show(&text.unwrap_or_default());
             return Err(self.explain(status, &said, pause, dialect));
         }
         let text = text?;
         serde_json::from_str(&text).map_err(|e| {
-            Failure::divide(format!(
+            EngineFailure::split(format!(
                 "the answer is not JSON ({e}): {}",
                 self.show(&text)
             ))
@@ -173,37 +174,37 @@ impl Client {
         said: &str,
         pause: Option<Duration>,
         dialect: &dyn Dialect,
-    ) -> Failure {
+    ) -> EngineFailure {
         if let Some(failure) = dialect.explain(status, said) {
             return failure.with_pause(pause);
         }
         let problem = format!("{} answered {status}: {said}", self.shown_url());
         let key = &self.key;
         match status {
-            408 | 425 | 429 | 500..=599 => Failure::Passing { problem, pause }.bounded(),
-            413 => Failure::Divide { problem },
+            408 | 425 | 429 | 500..=599 => EngineFailure::Passing { problem, pause }.bounded(),
+            413 => EngineFailure::Split { problem },
             401 | 403 if self.secret.is_none() => {
-                Failure::ends(problem, format!("set {key} to a key of this service"))
+                EngineFailure::ends(problem, format!("set {key} to a key of this service"))
             }
-            401 | 403 => Failure::ends(
+            401 | 403 => EngineFailure::ends(
                 problem,
                 format!(
                     "the key in {key} is refused: is it whole, of this service, not expired and allowed to translate?"
                 ),
             ),
-            402 => Failure::ends(
+            402 => EngineFailure::ends(
                 problem,
                 "the account has no means left; what was answered is in the cache",
             ),
-            300..=399 => Failure::ends(
+            300..=399 => EngineFailure::ends(
                 problem,
                 "redirects are not followed: give the address itself with --url",
             ),
-            404 | 405 => Failure::ends(
+            404 | 405 => EngineFailure::ends(
                 problem,
                 "is --url the address of the service, and is the name of the model right?",
             ),
-            _ => Failure::ends(
+            _ => EngineFailure::ends(
                 problem,
                 "the request is refused: does the service know both languages and the model?",
             ),
@@ -237,7 +238,7 @@ impl Client {
     }
 }
 
-impl Failure {
+impl EngineFailure {
     fn with_pause(self, asked: Option<Duration>) -> Self {
         match self {
             Self::Passing { problem, pause } => Self::Passing {

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::{
     Settings,
-    http::{Client, Dialect, HttpEngine},
+    http::{Dialect, HttpEngine, ServiceClient},
 };
-use crate::{Failure, Secret, TranslateError};
+use crate::{EngineFailure, Secret, TranslateError};
 
 struct LibreTranslate {
     source: String,
@@ -28,7 +28,7 @@ pub(super) fn open(settings: &Settings<'_>) -> Result<HttpEngine, TranslateError
             "a key of libretranslate.com, or name your own server with --url",
         )?,
     };
-    let client = Client::new(settings, "https://libretranslate.com", "/translate")?;
+    let client = ServiceClient::new(settings, "https://libretranslate.com", "/translate")?;
     let (source, target) = (settings.source()?, settings.target()?);
     Ok(HttpEngine {
         identity: format!("libretranslate {} {source}>{target}", client.shown_url()),
@@ -66,8 +66,8 @@ impl Dialect for LibreTranslate {
         Ok(list.iter().map(text).collect::<Result<_, _>>()?)
     }
 
-    fn explain(&self, status: u16, said: &str) -> Option<Failure> {
+    fn explain(&self, status: u16, said: &str) -> Option<EngineFailure> {
         let is_too_large = status == 400 && said.contains("exceeds text limit");
-        is_too_large.then(|| Failure::divide(format!("LibreTranslate answered 400: {said}")))
+        is_too_large.then(|| EngineFailure::split(format!("LibreTranslate answered 400: {said}")))
     }
 }

@@ -14,7 +14,7 @@ use schema::Language;
 
 pub use self::command::CommandEngine;
 use self::http::HttpEngine;
-use crate::{Engine, Facts, Limits, Secret, TranslateError, facts};
+use crate::{Engine, EngineFacts, Limits, Secret, TranslateError, facts};
 
 /// What an engine is set up with.
 pub struct Settings<'a> {
@@ -48,7 +48,7 @@ pub struct Settings<'a> {
 }
 
 impl Settings<'_> {
-    fn facts(&self) -> Result<&'static Facts, TranslateError> {
+    fn facts(&self) -> Result<&'static EngineFacts, TranslateError> {
         facts(self.engine)
     }
 

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::{
     Settings,
-    http::{Client, Dialect, HttpEngine},
+    http::{Dialect, HttpEngine, ServiceClient},
 };
-use crate::{Failure, TranslateError};
+use crate::{EngineFailure, TranslateError};
 
 struct Chat {
     model: String,
@@ -35,7 +35,8 @@ pub(super) fn open(settings: &Settings<'_>) -> Result<HttpEngine, TranslateError
             "a key of the OpenAI API, or name another server with --url",
         )?,
     };
-    let mut client = Client::new(settings, "https://api.openai.com/v1", "/chat/completions")?;
+    let mut client =
+        ServiceClient::new(settings, "https://api.openai.com/v1", "/chat/completions")?;
     if let Some(key) = &key {
         client = client.header("Authorization", format!("Bearer {}", key.reveal()));
     }
@@ -105,15 +106,15 @@ impl Dialect for Chat {
         }
     }
 
-    fn explain(&self, status: u16, said: &str) -> Option<Failure> {
+    fn explain(&self, status: u16, said: &str) -> Option<EngineFailure> {
         let problem = format!("the server answered {status}: {said}");
         match status {
             // The status is that of too many requests, the cause is not.
-            429 if said.contains("insufficient_quota") => Some(Failure::ends(
+            429 if said.contains("insufficient_quota") => Some(EngineFailure::ends(
                 problem,
                 "the account has no means left; what was answered is in the cache",
             )),
-            400 if said.contains("temperature") => Some(Failure::ends(
+            400 if said.contains("temperature") => Some(EngineFailure::ends(
                 problem,
                 "this model takes no temperature: give --temperature default",
             )),

@@ -9,12 +9,12 @@
 mod batches;
 mod pace;
 mod pieces;
-mod work;
+mod workers;
 
 use std::time::Duration;
 
-use self::{pieces::Pieces, work::Work};
-use crate::{Cache, Engine, TranslateError};
+use self::{pieces::TextPieces, workers::RunningJob};
+use crate::{Engine, TranslateError, TranslationCache};
 
 /// Room taken on disk for each request under way.
 const RESERVED_PER_REQUEST: usize = 256 << 10;
@@ -35,7 +35,7 @@ pub struct Pace {
 }
 
 /// What a job tells while it runs; called from several threads.
-pub struct Watch<'a> {
+pub struct JobEvents<'a> {
     /// Lines answered so far, of so many.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
     /// Something that a user may want to know.
@@ -46,7 +46,7 @@ pub struct Watch<'a> {
 
 /// What a job would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct JobPlan {
     /// Texts.
     pub texts: usize,
     /// Lines in them that are not blank.
@@ -68,15 +68,15 @@ pub struct Plan {
 pub fn plan(
     engine: &dyn Engine,
     texts: &[String],
-    cache: Option<&Cache>,
-) -> Result<Plan, TranslateError> {
-    let pieces = Pieces::of(texts, !engine.takes_line_breaks());
+    cache: Option<&TranslationCache>,
+) -> Result<JobPlan, TranslateError> {
+    let pieces = TextPieces::of(texts, !engine.takes_line_breaks());
     let found = match cache {
         Some(cache) => cache.get(engine.identity(), &pieces.lines)?,
         None => vec![None; pieces.lines.len()],
     };
     let missing = missing(&found);
-    Ok(Plan {
+    Ok(JobPlan {
         texts: texts.len(),
         lines: pieces.all,
         unique: pieces.lines.len(),
@@ -98,17 +98,17 @@ pub fn plan(
 pub fn run(
     engine: &dyn Engine,
     texts: &[String],
-    cache: &Cache,
+    cache: &TranslationCache,
     pace: &Pace,
-    watch: &Watch<'_>,
+    watch: &JobEvents<'_>,
 ) -> Result<Vec<String>, TranslateError> {
-    let pieces = Pieces::of(texts, !engine.takes_line_breaks());
+    let pieces = TextPieces::of(texts, !engine.takes_line_breaks());
     let mut found = cache.get(engine.identity(), &pieces.lines)?;
     let missing = missing(&found);
     if !missing.is_empty() {
         cache.reserve(RESERVED_PER_REQUEST * pace.parallel.max(1))?;
         let queue = batches::divide(&pieces.lines, &missing, engine.limits());
-        let ended = Work::new(engine, &pieces, cache, pace, watch, queue).run();
+        let ended = RunningJob::new(engine, &pieces, cache, pace, watch, queue).run();
         cache.release()?;
         if let Err(error) = ended {
             tell_progress(engine, &pieces, cache, watch);
@@ -122,7 +122,12 @@ pub fn run(
 }
 
 /// Where the job stands, for whoever must run it again.
-fn tell_progress(engine: &dyn Engine, pieces: &Pieces, cache: &Cache, watch: &Watch<'_>) {
+fn tell_progress(
+    engine: &dyn Engine,
+    pieces: &TextPieces,
+    cache: &TranslationCache,
+    watch: &JobEvents<'_>,
+) {
     match cache.get(engine.identity(), &pieces.lines) {
         Ok(found) => {
             let (done, all) = (found.iter().flatten().count(), pieces.lines.len());

@@ -5,25 +5,25 @@ use std::collections::HashMap;
 
 /// What is sent for a list of texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pieces {
+pub(super) struct TextPieces {
     /// The lines, none blank and none twice, in the order in which the texts first hold them.
     pub(super) lines: Vec<String>,
     /// For each line, the text that first holds it.
     pub(super) first_text: Vec<usize>,
     /// Lines before equal ones were left out.
     pub(super) all: usize,
-    texts: Vec<Vec<Piece>>,
+    texts: Vec<Vec<TextPiece>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum TextPiece {
     /// Blanks and line breaks: they stay as they are.
     Kept(String),
     /// The index of a line.
     Sent(usize),
 }
 
-impl Pieces {
+impl TextPieces {
     /// Blanks around a line are not sent; with `split_lines`, neither are line breaks within a
     /// text.
     pub(super) fn of(texts: &[String], split_lines: bool) -> Self {
@@ -44,15 +44,15 @@ impl Pieces {
             for part in parts {
                 let line = part.trim();
                 let before = part.len() - part.trim_start().len();
-                row.push(Piece::Kept(part[..before].to_owned()));
+                row.push(TextPiece::Kept(part[..before].to_owned()));
                 if !line.is_empty() {
                     pieces.all += 1;
-                    row.push(Piece::Sent(*known.entry(line).or_insert_with(|| {
+                    row.push(TextPiece::Sent(*known.entry(line).or_insert_with(|| {
                         pieces.lines.push(line.to_owned());
                         pieces.first_text.push(index);
                         pieces.lines.len() - 1
                     })));
-                    row.push(Piece::Kept(part[before + line.len()..].to_owned()));
+                    row.push(TextPiece::Kept(part[before + line.len()..].to_owned()));
                 }
             }
             pieces.texts.push(row);
@@ -62,9 +62,9 @@ impl Pieces {
 
     /// The texts with each line replaced by its translation, given in the order of `lines`.
     pub(super) fn join(&self, translations: &[String]) -> Vec<String> {
-        let piece = |piece: &Piece| match piece {
-            Piece::Kept(text) => text.clone(),
-            Piece::Sent(line) => translations[*line].clone(),
+        let piece = |piece: &TextPiece| match piece {
+            TextPiece::Kept(text) => text.clone(),
+            TextPiece::Sent(line) => translations[*line].clone(),
         };
         self.texts
             .iter()
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn lines_are_sent_once_without_what_surrounds_them() {
         let texts = owned(&[" a b\n", "c\r\n\r\na b", "", " \t", "c"]);
-        let pieces = Pieces::of(&texts, true);
+        let pieces = TextPieces::of(&texts, true);
         assert_eq!(
             (pieces.lines.clone(), pieces.all),
             (owned(&["a b", "c"]), 4)
@@ -97,7 +97,7 @@ mod tests {
             owned(&[" X\n", "Y\r\n\r\nX", "", " \t", "Y"])
         );
         assert_eq!(
-            Pieces::of(&texts, false).lines,
+            TextPieces::of(&texts, false).lines,
             owned(&["a b", "c\r\n\r\na b", "c"])
         );
     }
@@ -105,7 +105,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_taken_apart_is_put_together(texts in prop::collection::vec("[ab \\n\\r\u{3000}]{0,8}", 0..8), split in any::<bool>()) {
-            let pieces = Pieces::of(&texts, split);
+            let pieces = TextPieces::of(&texts, split);
             prop_assert!(pieces.lines.iter().enumerate().all(|(at, line)| !line.trim().is_empty() && !pieces.lines[..at].contains(line)));
             prop_assert!(!split || pieces.lines.iter().all(|line| !line.contains(['\n', '\r'])));
             prop_assert_eq!(pieces.join(&pieces.lines), texts);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use translate::{Engine, Failure, engines};
+use translate::{Engine, EngineFailure, engines};
 
 use crate::setup::{cache, owned, pace, run, settings};
 
@@ -42,7 +42,7 @@ fn a_command_that_fails_is_told_with_its_own_words() {
     let failure = command("sh -c 'echo no such pair >&2; exit 3'")
         .translate(&["a"])
         .expect_err("fails");
-    let Failure::Final { problem, .. } = failure else {
+    let EngineFailure::Final { problem, .. } = failure else {
         panic!("final")
     };
     assert_eq!(
@@ -52,7 +52,7 @@ fn a_command_that_fails_is_told_with_its_own_words() {
     let failure = command("no-such-command-here")
         .translate(&["a"])
         .expect_err("fails");
-    let Failure::Final { problem, advice } = failure else {
+    let EngineFailure::Final { problem, advice } = failure else {
         panic!("final")
     };
     assert!(
@@ -68,7 +68,10 @@ fn a_command_that_hangs_is_ended() {
     let failure = command("sh -c 'sleep 60'")
         .translate(&["a"])
         .expect_err("hangs");
-    assert!(matches!(failure, Failure::Passing { .. }), "{failure:?}");
+    assert!(
+        matches!(failure, EngineFailure::Passing { .. }),
+        "{failure:?}"
+    );
     assert!(before.elapsed() < Duration::from_secs(20));
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use schema::Language;
 use serde_json::json;
-use translate::{Failure, engines};
+use translate::{EngineFailure, engines};
 
 use crate::{
     server::{Reply, Request, Server, deepl, translated},
@@ -180,7 +180,7 @@ fn a_chat_model_that_says_more_than_the_translation_is_refused() {
     let problem = |content: &'static str, reason: &'static str| {
         let server = Server::start(move |_| chat(content, reason));
         match open("openai", &server.url).translate(&["a"]) {
-            Err(Failure::Divide { problem }) => problem,
+            Err(EngineFailure::Split { problem }) => problem,
             other => panic!("{other:?}"),
         }
     };
@@ -195,18 +195,18 @@ fn a_chat_model_that_says_more_than_the_translation_is_refused() {
 }
 
 /// What an answer with this status and these words comes to.
-fn failure(engine: &str, reply: Reply) -> Failure {
+fn failure(engine: &str, reply: Reply) -> EngineFailure {
     let server = Server::start(move |_| reply.clone());
     open(engine, &server.url)
         .translate(&["a line"])
         .expect_err("fails")
 }
 
-fn kind(failure: &Failure) -> &'static str {
+fn kind(failure: &EngineFailure) -> &'static str {
     match failure {
-        Failure::Passing { .. } => "passing",
-        Failure::Divide { .. } => "divide",
-        Failure::Final { .. } => "final",
+        EngineFailure::Passing { .. } => "passing",
+        EngineFailure::Split { .. } => "divide",
+        EngineFailure::Final { .. } => "final",
     }
 }
 
@@ -283,7 +283,7 @@ fn every_status_is_passing_or_to_be_divided_or_final() {
 #[test]
 fn an_account_without_means_is_told_from_a_wrong_key() {
     let advice = |engine, status, said| match failure(engine, Reply::new(status, said)) {
-        Failure::Final { advice, .. } => advice,
+        EngineFailure::Final { advice, .. } => advice,
         other => panic!("{other:?}"),
     };
     assert!(advice("deepl", 456, "").starts_with("the account's characters are used up: "));
@@ -309,13 +309,13 @@ fn an_account_without_means_is_told_from_a_wrong_key() {
 fn a_pause_that_is_asked_for_is_known_and_a_long_one_ends_the_job() {
     let asked = |value: &str| failure("deepl", Reply::new(429, "").header("Retry-After", value));
     let pause = |value: &str| match asked(value) {
-        Failure::Passing { pause, .. } => pause,
+        EngineFailure::Passing { pause, .. } => pause,
         other => panic!("{other:?}"),
     };
     assert_eq!(pause("7"), Some(Duration::from_secs(7)));
     assert_eq!(pause("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
     assert_eq!(pause("soon"), None);
-    let Failure::Final { advice, .. } = asked("86400") else {
+    let EngineFailure::Final { advice, .. } = asked("86400") else {
         panic!("a day is too long")
     };
     assert_eq!(
@@ -327,14 +327,15 @@ fn a_pause_that_is_asked_for_is_known_and_a_long_one_ends_the_job() {
 #[test]
 fn an_answer_that_breaks_off_or_does_not_come_is_passing() {
     let reply = deepl(&texts(50));
-    let Failure::Passing { problem, .. } = failure("deepl", reply.clone().cut()) else {
+    let EngineFailure::Passing { problem, .. } = failure("deepl", reply.clone().cut()) else {
         panic!("passing")
     };
     assert!(
         problem.starts_with("the answer broke off: http://127.0.0.1"),
         "{problem}"
     );
-    let Failure::Passing { problem, .. } = failure("deepl", reply.late(Duration::from_secs(3)))
+    let EngineFailure::Passing { problem, .. } =
+        failure("deepl", reply.late(Duration::from_secs(3)))
     else {
         panic!("passing")
     };

@@ -11,7 +11,7 @@ use std::{
 
 use translate::{
     TranslateError,
-    job::{self, Plan, Watch},
+    job::{self, JobEvents, JobPlan},
 };
 
 use crate::{
@@ -101,7 +101,7 @@ fn a_plan_counts_and_sends_nothing() {
     let characters = 2 + texts(60).iter().map(|text| text.len()).sum::<usize>();
     assert_eq!(
         found,
-        Plan {
+        JobPlan {
             texts: 66,
             lines: 65,
             unique: 63,
@@ -136,7 +136,7 @@ fn a_job_that_is_told_to_stop_keeps_what_it_has_and_goes_on() {
     let engine = open("deepl", &server.url);
     let done = AtomicUsize::new(0);
     let notes = Mutex::new(Vec::new());
-    let watch = Watch {
+    let watch = JobEvents {
         progress: &|count, all| {
             assert_eq!(all, 400);
             done.store(count, Ordering::SeqCst);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use schema::Language;
 use tempfile::TempDir;
 use translate::{
-    Cache, Engine, TranslateError,
+    Engine, TranslateError, TranslationCache,
     engines::{self, Settings},
-    job::{self, Pace, Watch},
+    job::{self, JobEvents, Pace},
 };
 
 /// The keys that tests set. None of them may be seen anywhere.
@@ -58,19 +58,19 @@ pub(crate) fn pace(parallel: usize) -> Pace {
 }
 
 /// A cache in a folder that is removed when dropped.
-pub(crate) fn cache() -> (TempDir, Cache) {
+pub(crate) fn cache() -> (TempDir, TranslationCache) {
     let folder = tempfile::tempdir().expect("a folder");
-    let cache = Cache::open(&folder.path().join("lines.redb")).expect("opens");
+    let cache = TranslationCache::open(&folder.path().join("lines.redb")).expect("opens");
     (folder, cache)
 }
 
 pub(crate) fn run(
     engine: &dyn Engine,
     texts: &[String],
-    cache: &Cache,
+    cache: &TranslationCache,
     pace: &Pace,
 ) -> Result<Vec<String>, TranslateError> {
-    let watch = Watch {
+    let watch = JobEvents {
         progress: &|_, _| {},
         note: &|_| {},
         stop: &|| false,

@@ -23,7 +23,7 @@ use schema::{Label, Language, inside::Pooling, task::Precision};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Prompts, States, Watch, capture_in_batches, encode};
+use super::{OnProgress, Prompts, StateFile, capture_in_batches, encode};
 use crate::AnalyseError;
 
 const NAMES: [&str; 3] = ["tiny_llama", "tiny_mistral", "tiny_qwen2"];
@@ -128,7 +128,7 @@ fn capture(
     prompts: &Prompts,
     file: &Path,
     tokens: usize,
-    watch: &mut Watch<'_>,
+    watch: &mut OnProgress<'_>,
 ) -> Result<(), AnalyseError> {
     capture_in_batches(model, prompts, &Pooling::ALL, file, &about(), tokens, watch)
 }
@@ -142,7 +142,7 @@ fn captured(model: &Decoder, prompts: &Prompts, tokens: usize) -> (TempDir, Path
 }
 
 /// Every value of a file, by pooling and layer: (items, E).
-fn all_values(states: &States) -> BTreeMap<(Pooling, usize), Vec<f32>> {
+fn all_values(states: &StateFile) -> BTreeMap<(Pooling, usize), Vec<f32>> {
     let keys = states
         .poolings()
         .into_iter()

@@ -5,7 +5,7 @@ use std::{fs, ops::RangeInclusive};
 use model::{Look, Rows, Seen};
 
 use super::*;
-use crate::capture::{Chosen, Kind, capture_rows, read_rows};
+use crate::capture::{CapturedTensor, TensorChoice, capture_rows, read_rows};
 
 /// Tensors of a file by name: shape and values.
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -39,12 +39,12 @@ fn read(file: &Path) -> (Tensors, BTreeMap<String, String>) {
 fn run(
     model: &Decoder,
     rows: &[Vec<u32>],
-    kinds: &[Kind],
+    kinds: &[CapturedTensor],
     layers: Option<&[RangeInclusive<usize>]>,
 ) -> (Tensors, BTreeMap<String, String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("rows.safetensors");
-    let chosen = Chosen::new(kinds, layers, model.config()).expect("chosen");
+    let chosen = TensorChoice::new(kinds, layers, model.config()).expect("chosen");
     capture_rows(model, rows, &chosen, &file, about(), &mut |_, _| true).expect("captures");
     read(&file)
 }
@@ -73,7 +73,7 @@ fn hidden_states_final_states_and_logits_are_those_of_transformers() {
             .iter()
             .map(|row| numbers(&row["ids"]).iter().map(|id| *id as u32).collect())
             .collect();
-        let (found, about) = run(&load(name), &rows, &Kind::ALL, None);
+        let (found, about) = run(&load(name), &rows, &CapturedTensor::ALL, None);
         assert_eq!(
             (about["model"].as_str(), about["layers"].as_str()),
             ("tiny", "0,1,2,3")
@@ -125,7 +125,12 @@ fn neurons_are_those_of_transformers() {
         .map(|text| text.bytes().map(u32::from).collect())
         .collect();
     for name in NAMES {
-        let (found, _) = run(&load(name), &rows, &[Kind::MlpLast, Kind::MlpMean], None);
+        let (found, _) = run(
+            &load(name),
+            &rows,
+            &[CapturedTensor::MlpLast, CapturedTensor::MlpMean],
+            None,
+        );
         for kind in ["mlp.last", "mlp.mean"] {
             let (shape, values) = &found[kind];
             assert_eq!(shape, &[3, 3, 80]);
@@ -166,7 +171,12 @@ fn neurons_of_rows_that_begin_alike_are_those_of_each_alone() {
     for name in NAMES {
         let model = load(name);
         let rows = some_rows();
-        let (found, _) = run(&model, &rows, &[Kind::MlpLast, Kind::MlpMean], None);
+        let (found, _) = run(
+            &model,
+            &rows,
+            &[CapturedTensor::MlpLast, CapturedTensor::MlpMean],
+            None,
+        );
         for (at, ids) in rows.iter().enumerate() {
             for (block, tokens) in neurons(&model, ids).iter().enumerate() {
                 let of = |kind: &str| &found[kind].1[(at * 3 + block) * 80..][..80];
@@ -190,14 +200,14 @@ fn neurons_of_rows_that_begin_alike_are_those_of_each_alone() {
 fn a_row_is_the_same_alone_beside_others_and_whatever_else_is_asked_for() {
     let model = load("tiny_mistral");
     let rows = some_rows();
-    let (all, _) = run(&model, &rows, &Kind::ALL, None);
+    let (all, _) = run(&model, &rows, &CapturedTensor::ALL, None);
     assert_eq!(all.keys().map(String::as_str).collect::<Vec<_>>(), {
-        let mut names = Kind::WORDS;
+        let mut names = CapturedTensor::WORDS;
         names.sort_unstable();
         names
     });
     for (at, row) in rows.iter().enumerate() {
-        for kind in Kind::ALL {
+        for kind in CapturedTensor::ALL {
             let (alone, _) = run(&model, std::slice::from_ref(row), &[kind], None);
             assert_eq!(alone.len(), 1);
             let (values, expected) = (&alone[kind.name()].1, &all[kind.name()].1);
@@ -215,8 +225,8 @@ fn a_row_is_the_same_alone_beside_others_and_whatever_else_is_asked_for() {
 fn chosen_layers_are_those_of_all() {
     let model = load("tiny_llama");
     let rows = some_rows();
-    let (all, _) = run(&model, &rows, &Kind::ALL, None);
-    let (some, about) = run(&model, &rows, &Kind::ALL, Some(&[3..=3, 0..=1]));
+    let (all, _) = run(&model, &rows, &CapturedTensor::ALL, None);
+    let (some, about) = run(&model, &rows, &CapturedTensor::ALL, Some(&[3..=3, 0..=1]));
     assert_eq!(about["layers"], "0,1,3");
     for (name, chosen, of, width) in [
         ("hidden.last", &[0, 1, 3][..], 4, 48),
@@ -245,28 +255,28 @@ fn chosen_layers_are_those_of_all() {
 #[test]
 fn what_a_model_does_not_have_is_refused() {
     let model = load("tiny_llama");
-    let refused = |kinds: &[Kind], layers: &[RangeInclusive<usize>]| {
-        Chosen::new(kinds, Some(layers), model.config())
+    let refused = |kinds: &[CapturedTensor], layers: &[RangeInclusive<usize>]| {
+        TensorChoice::new(kinds, Some(layers), model.config())
             .expect_err("refused")
             .to_string()
     };
     assert_eq!(
-        refused(&Kind::USUAL, &[0..=4]),
+        refused(&CapturedTensor::USUAL, &[0..=4]),
         "layer 4: the model has layers 0, the embedding's output, to 3"
     );
     assert_eq!(
-        refused(&[Kind::MlpMean], &[0..=0]),
+        refused(&[CapturedTensor::MlpMean], &[0..=0]),
         "`mlp.mean`: layer 0 has no mlp; name layers from 1 to 3 too"
     );
     assert_eq!(
-        refused(&Kind::USUAL, &[]),
+        refused(&CapturedTensor::USUAL, &[]),
         "capture: no tensors or no layers are asked for"
     );
     assert_eq!(
         refused(&[], &[0..=1]),
         "capture: no tensors or no layers are asked for"
     );
-    let chosen = Chosen::new(&Kind::USUAL, None, model.config()).expect("chosen");
+    let chosen = TensorChoice::new(&CapturedTensor::USUAL, None, model.config()).expect("chosen");
     let refused = |rows: &[Vec<u32>]| {
         let result = capture_rows(
             &model,

@@ -29,11 +29,11 @@ fn join(header: &str, data: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-fn try_open(bytes: &[u8]) -> Result<States, String> {
+fn try_open(bytes: &[u8]) -> Result<StateFile, String> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("de.safetensors");
     fs::write(&file, bytes).expect("writes");
-    States::open(&file).map_err(|error| error.to_string())
+    StateFile::open(&file).map_err(|error| error.to_string())
 }
 
 #[track_caller]
@@ -48,7 +48,7 @@ fn refused(bytes: &[u8], needle: &str) {
 #[test]
 fn a_file_says_what_it_is_of() {
     let (_folder, file) = file();
-    let states = States::open(&file).expect("opens");
+    let states = StateFile::open(&file).expect("opens");
     assert_eq!(states.about, about());
     assert_eq!(states.items, [2, 3, 4, 5, 6, 7, 8, 9]);
     let length = |question: &&str| EXEMPLARS.len() + question.len() + CLOSING.len();
@@ -256,7 +256,7 @@ fn a_value_that_no_capture_writes_is_named_when_it_is_read() {
         .expect("a number") as usize;
     data[start + ((3 * 4 + 2) * 48 + 5) * 4..][..4].copy_from_slice(&f32::INFINITY.to_le_bytes());
     fs::write(&file, join(&header.to_string(), &data)).expect("writes");
-    let states = States::open(&file).expect("opens");
+    let states = StateFile::open(&file).expect("opens");
     let message = states
         .layer(Pooling::Question, 2)
         .expect_err("refused")

@@ -51,7 +51,7 @@ fn every_pooling_at_every_layer_is_that_of_a_naive_loop() {
         let model = load(name);
         let prompts = prompts(&QUESTIONS);
         let (_folder, file) = captured(&model, &prompts, 150);
-        let states = States::open(&file).expect("opens");
+        let states = StateFile::open(&file).expect("opens");
         assert_eq!(
             (states.layers(), states.width(), states.poolings()),
             (4, 48, Pooling::ALL.to_vec())
@@ -102,7 +102,7 @@ fn states_are_those_of_transformers() {
     );
     for name in NAMES {
         let (_folder, file) = captured(&load(name), &prompts, 64);
-        for ((pooling, layer), values) in all_values(&States::open(&file).expect("opens")) {
+        for ((pooling, layer), values) in all_values(&StateFile::open(&file).expect("opens")) {
             for item in 0..3 {
                 let expected =
                     numbers(&reference["models"][name][pooling.to_string()][item][layer]);
@@ -135,7 +135,7 @@ fn batches_and_threads_change_no_byte_of_a_file() {
 }
 
 /// Rows of an item's states, one for each pooling and layer.
-fn rows_of(states: &States, item: usize) -> Vec<Vec<u32>> {
+fn rows_of(states: &StateFile, item: usize) -> Vec<Vec<u32>> {
     all_values(states)
         .values()
         .map(|values| bits(&values[item * 48..][..48]))
@@ -147,7 +147,7 @@ fn order_and_company_change_no_bit_of_a_state() {
     let model = load("tiny_mistral");
     let all = prompts(&QUESTIONS);
     let (_folder, file) = captured(&model, &all, 100);
-    let expected = States::open(&file).expect("opens");
+    let expected = StateFile::open(&file).expect("opens");
     assert_eq!(
         rows_of(&expected, 0),
         rows_of(&expected, 6),
@@ -159,7 +159,7 @@ fn order_and_company_change_no_bit_of_a_state() {
     turned.prompts.reverse();
     let turned = encode(&tokenizer(), &turned, None).expect("encodes");
     let (_folder, file) = captured(&model, &turned, 100);
-    let states = States::open(&file).expect("opens");
+    let states = StateFile::open(&file).expect("opens");
     assert_eq!(states.items, [9, 8, 7, 6, 5, 4, 3, 2]);
     for item in 0..QUESTIONS.len() {
         assert_eq!(
@@ -177,7 +177,7 @@ fn order_and_company_change_no_bit_of_a_state() {
             "those of the whole file"
         );
         let (_folder, file) = captured(&model, &first, 100);
-        let states = States::open(&file).expect("opens");
+        let states = StateFile::open(&file).expect("opens");
         assert_eq!(
             (&states.items[..], &states.tokens[..]),
             (&[2, 3, 4][..limit], &expected.tokens[..limit])
@@ -197,7 +197,7 @@ fn a_pooling_alone_is_what_it_is_beside_others() {
     let model = load("tiny_qwen2");
     let prompts = prompts(&QUESTIONS);
     let (_all, file) = captured(&model, &prompts, 300);
-    let expected = all_values(&States::open(&file).expect("opens"));
+    let expected = all_values(&StateFile::open(&file).expect("opens"));
     for pooling in Pooling::ALL {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("one.safetensors");
@@ -210,7 +210,7 @@ fn a_pooling_alone_is_what_it_is_beside_others() {
             &mut |_, _| true,
         )
         .expect("captures");
-        let states = States::open(&file).expect("opens");
+        let states = StateFile::open(&file).expect("opens");
         assert_eq!(states.poolings(), [pooling]);
         for layer in 0..4 {
             assert_eq!(
@@ -280,7 +280,7 @@ fn prompts_that_do_not_differ_still_have_a_question() {
         (0..CLOSING.len() - 1, 0.."Öl".len())
     );
     let (_folder, file) = captured(&load("tiny_llama"), &empty, 100);
-    let states = States::open(&file).expect("opens");
+    let states = StateFile::open(&file).expect("opens");
     assert!(
         states
             .layer(Pooling::Weighted, 3)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use kernels::attend::{self, AttendSaved, PackedPrefix, PrefixKv};
 
-use super::{Heads, KeptForm, LayerKv, QkvGradients};
+use super::{Heads, KeptForm, LayerKv, PackedKv, QkvGradients};
 use crate::{
     error::Result,
     ops::view::{self, floats},
@@ -14,9 +14,9 @@ use crate::{
 
 /// Keys and values as the kernels read them.
 #[derive(Clone)]
-pub(super) struct PackedKv(Arc<PackedPrefix>);
+pub(super) struct CpuKv(Arc<PackedPrefix>);
 
-impl PackedKv {
+impl CpuKv {
     pub(super) fn new(heads: &Heads, kv: &LayerKv) -> Result<Self> {
         let rows = kv.k.dims2()?.0;
         let (k, v) = (floats(&kv.k, "prefix k")?, floats(&kv.v, "prefix v")?);
@@ -42,8 +42,8 @@ pub(super) fn forward(
         None => attend::forward(heads, rows, &qs, &ks, &vs, None),
         Some(kv) => {
             let packed = match &kv.packed {
-                super::PackedKv::Cpu(packed) => packed.clone(),
-                super::PackedKv::No => PackedKv::new(heads, kv)?,
+                PackedKv::Cpu(packed) => packed.clone(),
+                PackedKv::No => CpuKv::new(heads, kv)?,
             };
             let prefix = PrefixKv {
                 k: &floats(&kv.k, "prefix k")?,

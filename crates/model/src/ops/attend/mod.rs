@@ -34,7 +34,7 @@ enum PackedKv {
     /// None, or none yet.
     No,
     /// For the CPU's kernels.
-    Cpu(cpu::PackedKv),
+    Cpu(cpu::CpuKv),
 }
 
 impl LayerKv {
@@ -51,7 +51,7 @@ impl LayerKv {
     /// packed by each.
     pub fn pack(&mut self, heads: &Heads) -> Result<()> {
         self.packed = match Backend::of(&self.k) {
-            Backend::Cpu => PackedKv::Cpu(cpu::PackedKv::new(heads, self)?),
+            Backend::Cpu => PackedKv::Cpu(cpu::CpuKv::new(heads, self)?),
             Backend::Composed => PackedKv::No,
         };
         Ok(())
@@ -145,12 +145,12 @@ fn check(
     prefix: Option<&LayerKv>,
 ) -> Result<()> {
     let width = heads.key_value * heads.size;
-    let is = |t: &Tensor, n: usize, width: usize| t.dims() == [n, width];
-    let own = is(q, rows.len(), heads.query * heads.size)
-        && is(k, rows.len(), width)
-        && is(v, rows.len(), width);
+    let (own_shape, prefix_shape) = ([rows.len(), width], [rows.prefix(), width]);
+    let own = q.dims() == [rows.len(), heads.query * heads.size]
+        && k.dims() == own_shape
+        && v.dims() == own_shape;
     let held = prefix.map_or(rows.prefix() == 0, |p| {
-        is(&p.k, rows.prefix(), width) && is(&p.v, rows.prefix(), width)
+        p.k.dims() == prefix_shape && p.v.dims() == prefix_shape
     });
     if own && held && heads.query.is_multiple_of(heads.key_value) {
         return Ok(());

@@ -1,0 +1,290 @@
+//! A safetensors file that is filled in any order of its rows, in `<file>.partial`, and gets
+//! its name when it is whole. `<file>.progress` says from what it is made and which rows are on
+//! disk; it is only appended to, after these are. Never here: what is in the file.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use schema::{disk::DiskError, record::partial_path};
+use serde::{Deserialize, Serialize};
+
+use super::file_layout::FileLayout;
+use crate::error::AnalyseError;
+
+/// A line of the progress.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ProgressLine {
+    /// SHA-256 of what the file is made from.
+    Begun(String),
+    /// Rows that are on disk.
+    Done(Vec<usize>),
+}
+
+/// The unfinished file. While it is open no other process can open it.
+pub(super) struct PartialFile {
+    plan: FileLayout,
+    path: PathBuf,
+    partial: PathBuf,
+    file: File,
+    progress: PathBuf,
+    log: File,
+    done: Vec<bool>,
+    done_count: usize,
+}
+
+impl PartialFile {
+    /// Opens what an earlier capture left for `path`, or begins anew where it was made from
+    /// something else: where `hash` is another, or the file is not what the progress says.
+    ///
+    /// # Errors
+    /// The files cannot be read or written, are another process's, or hold a whole line that no
+    /// capture wrote.
+    pub(super) fn open(path: &Path, plan: FileLayout, hash: &str) -> Result<Self, AnalyseError> {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(DiskError::at("create", folder))?;
+        let (partial, progress) = (partial_path(path), progress_path(path));
+        let mut log = open_locked(&progress)?;
+        let file = open(&partial)?;
+        let mut text = Vec::new();
+        log.read_to_end(&mut text)
+            .map_err(DiskError::at("read", &progress))?;
+        let done = read_progress(&progress, &text, plan.rows, hash)?;
+        let path = path.to_owned();
+        let mut store = Self {
+            done: vec![false; plan.rows],
+            done_count: 0,
+            plan,
+            path,
+            partial,
+            file,
+            progress,
+            log,
+        };
+        match done {
+            Some(done) if store.holds(&done)? => {
+                store.count(&done);
+                // A line without an end was being written when the program died.
+                let whole = text
+                    .iter()
+                    .rposition(|&byte| byte == b'\n')
+                    .map_or(0, |end| end + 1);
+                store.cut_log(whole as u64)?;
+            }
+            _ => store.begin(hash)?,
+        }
+        Ok(store)
+    }
+
+    /// Whether the file begins as it must and is long enough to hold these rows.
+    fn holds(&mut self, done: &[usize]) -> Result<bool, AnalyseError> {
+        let length = self
+            .file
+            .metadata()
+            .map_err(DiskError::at("read", &self.partial))?
+            .len();
+        let last = done.iter().max().map_or(0, |&row| self.plan.end_of(row));
+        if length < last.max(self.plan.head.len() as u64) {
+            return Ok(false);
+        }
+        let mut head = vec![0; self.plan.head.len()];
+        let read = self
+            .file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| self.file.read_exact(&mut head));
+        read.map_err(DiskError::at("read", &self.partial))?;
+        Ok(head == self.plan.head)
+    }
+
+    fn begin(&mut self, hash: &str) -> Result<(), AnalyseError> {
+        self.cut_log(0)?;
+        let emptied = self
+            .file
+            .set_len(0)
+            .and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        let written = emptied
+            .and_then(|_| self.file.write_all(&self.plan.head))
+            .and_then(|()| self.file.sync_data());
+        written.map_err(|e| self.refuse(e))?;
+        self.append(&ProgressLine::Begun(hash.to_owned()))
+    }
+
+    fn cut_log(&mut self, length: u64) -> Result<(), AnalyseError> {
+        let cut = self
+            .log
+            .set_len(length)
+            .and_then(|()| self.log.seek(SeekFrom::End(0)));
+        Ok(cut
+            .map(|_| ())
+            .map_err(DiskError::at("write", &self.progress))?)
+    }
+
+    fn append(&mut self, entry: &ProgressLine) -> Result<(), AnalyseError> {
+        let line = serde_json::to_string(entry)
+            .map_err(|e| DiskError::at("write", &self.progress)(e.into()))?;
+        self.log
+            .write_all(format!("{line}\n").as_bytes())
+            .map_err(|e| self.refuse(e))
+    }
+
+    /// What is known of the error of a write: where the disk is full, what to do.
+    fn refuse(&self, source: io::Error) -> AnalyseError {
+        let full = [
+            ErrorKind::StorageFull,
+            ErrorKind::QuotaExceeded,
+            ErrorKind::FileTooLarge,
+        ];
+        if !full.contains(&source.kind()) {
+            return DiskError::at("write", &self.partial)(source).into();
+        }
+        let (done, rows) = (self.done_count(), self.plan.rows);
+        let problem = format!(
+            "no room for more ({source}); {done} of {rows} are kept: make room and do the same again"
+        );
+        AnalyseError::File {
+            file: self.partial.clone(),
+            problem,
+        }
+    }
+
+    /// Whether a row is on disk.
+    pub(super) fn is_done(&self, row: usize) -> bool {
+        self.done[row]
+    }
+
+    /// How many rows are on disk.
+    pub(super) fn done_count(&self) -> usize {
+        self.done_count
+    }
+
+    fn count(&mut self, rows: &[usize]) {
+        for &row in rows {
+            self.done_count += usize::from(!self.done[row]);
+            self.done[row] = true;
+        }
+    }
+
+    /// Writes the rows `rows` of every tensor, whose values stand in the order of the plan,
+    /// each (rows, ...); they count as done once all are on disk.
+    pub(super) fn write(
+        &mut self,
+        rows: &[usize],
+        tensors: &[Vec<f32>],
+    ) -> Result<(), AnalyseError> {
+        let mut bytes = Vec::new();
+        for (tensor, values) in tensors.iter().enumerate() {
+            let (start, size) = (self.plan.places[tensor].start, self.plan.places[tensor].row);
+            for (&row, values) in rows.iter().zip(values.chunks_exact(size)) {
+                bytes.resize(size_of_val(values), 0);
+                let places = bytes.as_chunks_mut().0.iter_mut();
+                places
+                    .zip(values)
+                    .for_each(|(place, value)| *place = value.to_le_bytes());
+                let at = SeekFrom::Start(start + (row * bytes.len()) as u64);
+                self.file
+                    .seek(at)
+                    .and_then(|_| self.file.write_all(&bytes))
+                    .map_err(|e| self.refuse(e))?;
+            }
+        }
+        self.file.sync_data().map_err(|e| self.refuse(e))?;
+        self.append(&ProgressLine::Done(rows.to_vec()))?;
+        self.count(rows);
+        Ok(())
+    }
+
+    /// Gives the whole file its name and removes the progress, which is locked until it is
+    /// gone.
+    pub(super) fn finish(self) -> Result<(), AnalyseError> {
+        self.file
+            .sync_all()
+            .map_err(DiskError::at("write", &self.partial))?;
+        drop(self.file);
+        fs::rename(&self.partial, &self.path).map_err(DiskError::at("rename", &self.partial))?;
+        Ok(fs::remove_file(&self.progress).map_err(DiskError::at("remove", &self.progress))?)
+    }
+}
+
+/// Where the progress of `file` stands.
+fn progress_path(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".progress");
+    name.into()
+}
+
+fn open(path: &Path) -> Result<File, AnalyseError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(path);
+    Ok(file.map_err(DiskError::at("open", path))?)
+}
+
+fn open_locked(path: &Path) -> Result<File, AnalyseError> {
+    loop {
+        let file = open(path)?;
+        lock(&file, path)?;
+        // Another process may have come to its end and removed the file before it was locked
+        // here.
+        if path.exists() {
+            return Ok(file);
+        }
+    }
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), AnalyseError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            let problem =
+                "another process is writing this file; wait for it, or name another".to_owned();
+            Err(AnalyseError::File {
+                file: path.to_owned(),
+                problem,
+            })
+        }
+        // Some network file systems have no locks; two captures at once are then the user's to
+        // avoid.
+        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(()),
+        Err(TryLockError::Error(e)) => Err(DiskError::at("lock", path)(e).into()),
+    }
+}
+
+/// The rows that are done of what has this `hash`; `None` where nothing of it was begun.
+fn read_progress(
+    path: &Path,
+    text: &[u8],
+    rows: usize,
+    hash: &str,
+) -> Result<Option<Vec<usize>>, AnalyseError> {
+    let mut done = None;
+    let lines = text
+        .split_inclusive(|&byte| byte == b'\n')
+        .filter(|line| line.ends_with(b"\n"));
+    for (line, content) in (1..).zip(lines) {
+        let refuse = |problem: String| AnalyseError::File {
+            file: path.to_owned(),
+            problem: format!("line {line}: {problem}; remove the file to begin anew"),
+        };
+        match (
+            serde_json::from_slice(content).map_err(|e| refuse(e.to_string()))?,
+            &mut done,
+        ) {
+            (ProgressLine::Begun(begun), None) if begun != hash => return Ok(None),
+            (ProgressLine::Begun(_), None) => done = Some(Vec::new()),
+            (ProgressLine::Done(more), Some(done)) if more.iter().all(|&row| row < rows) => {
+                done.extend(more)
+            }
+            _ => return Err(refuse("not what a capture writes here".to_owned())),
+        }
+    }
+    Ok(done)
+}

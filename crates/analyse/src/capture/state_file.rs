@@ -1,0 +1,242 @@
+//! Pooled states on disk, read one layer at a time: a safetensors file with one tensor a
+//! pooling, (items, L + 1, E), and beside them `items` and `tokens`. Never here: making them.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use safetensors::{
+    Dtype,
+    tensor::{Metadata, TensorInfo},
+};
+use schema::{disk::DiskError, inside::Pooling};
+
+use crate::error::AnalyseError;
+
+/// Name of the tensor of item indices.
+pub(super) const ITEMS: &str = "items";
+/// Name of the tensor of prompt lengths.
+pub(super) const TOKENS: &str = "tokens";
+/// Longest header that is believed.
+const LONGEST_HEADER: u64 = 1 << 24;
+
+/// Pooled states of one language, in a file of which only the layer that is asked for is read.
+#[derive(Clone, Debug)]
+pub struct StateFile {
+    /// Index of each row's item in its file.
+    pub items: Vec<usize>,
+    /// Tokens of each whole prompt.
+    pub tokens: Vec<usize>,
+    /// What the states are of: model, adapter, dtype, task, language, as it was given to the
+    /// capture.
+    pub about: BTreeMap<String, String>,
+    path: PathBuf,
+    layers: usize,
+    width: usize,
+    /// Where each pooling's tensor begins in the file.
+    starts: BTreeMap<Pooling, u64>,
+}
+
+impl StateFile {
+    /// Opens a file that [`super::capture_language`] wrote.
+    ///
+    /// # Errors
+    /// The file cannot be read, is cut short, or is no file of states.
+    pub fn open(file: &Path) -> Result<Self, AnalyseError> {
+        let mut opened = File::open(file).map_err(DiskError::at("open", file))?;
+        let refuse = |problem: String| AnalyseError::File {
+            file: file.to_owned(),
+            problem,
+        };
+        let (start, header) = read_header(&mut opened, file)?;
+        let find = |name: &str| header.info(name).ok_or_else(|| refuse(missing(name)));
+        let mut read = |name: &str| -> Result<Vec<usize>, AnalyseError> {
+            let info = find(name)?;
+            if info.dtype != Dtype::I64 || info.shape.len() != 1 {
+                return Err(refuse(format!(
+                    "`{name}` is {:?} {:?}, not a list of I64",
+                    info.dtype, info.shape
+                )));
+            }
+            let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
+            read_at(
+                &mut opened,
+                start + info.data_offsets.0 as u64,
+                &mut bytes,
+                file,
+            )?;
+            let (numbers, _) = bytes.as_chunks::<8>();
+            let number = |bytes: &[u8; 8]| usize::try_from(i64::from_le_bytes(*bytes));
+            let numbers = numbers.iter().map(number).collect::<Result<_, _>>();
+            numbers.map_err(|_| refuse(format!("`{name}` has a number below 0")))
+        };
+        let (items, tokens) = (read(ITEMS)?, read(TOKENS)?);
+        let mut states = Self {
+            about: header
+                .metadata()
+                .iter()
+                .flatten()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+            path: file.to_owned(),
+            layers: 0,
+            width: 0,
+            starts: BTreeMap::new(),
+            items,
+            tokens,
+        };
+        for pooling in Pooling::ALL {
+            if let Some(info) = header.info(&pooling.to_string()) {
+                states.add(pooling, info, start).map_err(refuse)?;
+            }
+        }
+        if states.starts.is_empty() {
+            return Err(refuse(missing("all, question, weighted or last")));
+        }
+        let (items, tokens) = (states.items.len(), states.tokens.len());
+        if items != tokens {
+            return Err(refuse(format!(
+                "`{ITEMS}` has {items} entries, `{TOKENS}` {tokens}; capture it again"
+            )));
+        }
+        Ok(states)
+    }
+
+    /// Takes note of a pooling's tensor, whose offsets count from `start`; all have one shape.
+    fn add(&mut self, pooling: Pooling, info: &TensorInfo, start: u64) -> Result<(), String> {
+        let &[items, layers, width] = info.shape.as_slice() else {
+            return Err(format!(
+                "`{pooling}` has shape {:?}, not (items, layers, width)",
+                info.shape
+            ));
+        };
+        let same = self.starts.is_empty() || (layers, width) == (self.layers, self.width);
+        if info.dtype != Dtype::F32 || items != self.items.len() || layers * width == 0 || !same {
+            return Err(format!(
+                "`{pooling}` is {:?} {:?}, which fits no other tensor",
+                info.dtype, info.shape
+            ));
+        }
+        (self.layers, self.width) = (layers, width);
+        self.starts
+            .insert(pooling, start + info.data_offsets.0 as u64);
+        Ok(())
+    }
+
+    /// L + 1: the embedding's output, and that of each block.
+    pub fn layers(&self) -> usize {
+        self.layers
+    }
+
+    /// E.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The poolings that the file has.
+    pub fn poolings(&self) -> Vec<Pooling> {
+        self.starts.keys().copied().collect()
+    }
+
+    /// The states of every item at one layer: (items, E), row-major.
+    ///
+    /// # Errors
+    /// The file has no such pooling or layer, can no longer be read, or holds a value that is
+    /// not finite.
+    pub fn layer(&self, pooling: Pooling, layer: usize) -> Result<Vec<f32>, AnalyseError> {
+        let unusable =
+            |what: String, problem: String| Err(AnalyseError::Unusable { what, problem });
+        let Some(&start) = self.starts.get(&pooling) else {
+            let there: Vec<String> = self.poolings().iter().map(ToString::to_string).collect();
+            let problem = format!(
+                "{} has {}; capture it again with it",
+                self.path.display(),
+                there.join(", ")
+            );
+            return unusable(format!("pooling `{pooling}`"), problem);
+        };
+        if layer >= self.layers {
+            return unusable(
+                format!("layer {layer}"),
+                format!("there are layers 0 to {}", self.layers - 1),
+            );
+        }
+        let mut file = File::open(&self.path).map_err(DiskError::at("open", &self.path))?;
+        let row = self.width * size_of::<f32>();
+        let mut bytes = vec![0; self.items.len() * row];
+        for (item, bytes) in bytes.chunks_exact_mut(row).enumerate() {
+            let at = (item * self.layers + layer) * row;
+            read_at(&mut file, start + at as u64, bytes, &self.path)?;
+        }
+        let values: Vec<f32> = bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect();
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            let place = format!(
+                "`{pooling}` of item {} at layer {layer}",
+                self.items[at / self.width]
+            );
+            let problem = format!(
+                "{place} is not finite, which no capture writes; remove the file and capture again"
+            );
+            return Err(AnalyseError::File {
+                file: self.path.clone(),
+                problem,
+            });
+        }
+        Ok(values)
+    }
+}
+
+fn missing(name: &str) -> String {
+    format!("no tensor `{name}`; this is no file of pooled states")
+}
+
+fn read_at(file: &mut File, start: u64, bytes: &mut [u8], path: &Path) -> Result<(), AnalyseError> {
+    let read = file
+        .seek(SeekFrom::Start(start))
+        .and_then(|_| file.read_exact(bytes));
+    Ok(read.map_err(DiskError::at("read", path))?)
+}
+
+/// Where a file's tensors begin, and what it says of them; its length is checked.
+fn read_header(file: &mut File, path: &Path) -> Result<(u64, Metadata), AnalyseError> {
+    let refuse = |problem: String| AnalyseError::File {
+        file: path.to_owned(),
+        problem,
+    };
+    let length = file.metadata().map_err(DiskError::at("read", path))?.len();
+    let mut size = [0; 8];
+    if length >= 8 {
+        read_at(file, 0, &mut size, path)?;
+    }
+    let size = u64::from_le_bytes(size);
+    if size == 0 || size > LONGEST_HEADER || size + 8 > length {
+        return Err(refuse(
+            "no safetensors file; remove it and capture again".to_owned(),
+        ));
+    }
+    let mut text = vec![0; size as usize];
+    read_at(file, 8, &mut text, path)?;
+    let header: Metadata = serde_json::from_slice(&text).map_err(|e| {
+        refuse(format!(
+            "its header is broken ({e}); remove it and capture again"
+        ))
+    })?;
+    // That tensors lie one behind the other and are as long as their shapes say, reading the
+    // header has checked.
+    let wanted = 8 + size + header.data_len() as u64;
+    if wanted != length {
+        let problem = format!(
+            "{length} bytes, but its header speaks of {wanted}; remove it and capture again"
+        );
+        return Err(refuse(problem));
+    }
+    Ok((8 + size, header))
+}

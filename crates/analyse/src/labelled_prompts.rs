@@ -1,0 +1,155 @@
+//! Questions asked of a model as it is now, and what it answers by the paper's prefix sums
+//! (`eval` measures the same). Never here: records of answers, other scorings.
+
+use candle_core::{Device, Tensor};
+use data::forest;
+use model::{Decoder, KvCache, ModelError, ops::softmax};
+use schema::{
+    Language,
+    scores::{choose, mean_shares},
+};
+
+use crate::{
+    capture::{BatchRows, Prompts, TOKENS_PER_BATCH},
+    error::AnalyseError,
+};
+
+/// Rows whose probabilities over the whole vocabulary are in memory at once.
+const HEAD_ROWS: usize = 64;
+
+/// One language's prompts, and the tokens that speak for each label.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelledPrompts<'a> {
+    /// The prompts.
+    pub prompts: &'a Prompts,
+    /// For each label the tokens whose probabilities sum to its score
+    /// (`data::label_tokens::prefix_sets`).
+    pub label_sets: &'a [Vec<u32>],
+}
+
+/// What is answered to one question.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ModelAnswer {
+    /// Each label's share of the prefix sums.
+    pub(crate) shares: Vec<f64>,
+    /// The label of the highest sum; the first of equals.
+    pub(crate) chosen: usize,
+}
+
+impl LabelledPrompts<'_> {
+    /// Whether the prompts' labels and the tokens fit each other and the model.
+    pub(crate) fn check(&self, language: Language, model: &Decoder) -> Result<(), AnalyseError> {
+        let (labels, vocabulary) = (self.label_sets.len(), model.config().vocab_size);
+        let refuse = |problem| {
+            Err(AnalyseError::Unusable {
+                what: format!("labels in {language}"),
+                problem,
+            })
+        };
+        if self.prompts.is_empty() {
+            return Err(AnalyseError::Empty(format!("the test set in {language}")));
+        }
+        if let Some(gold) = self.prompts.golds().iter().find(|&&gold| gold >= labels) {
+            return refuse(format!(
+                "a question's answer is label {gold}, counted from 0, of {labels}"
+            ));
+        }
+        if let Some(label) = self.label_sets.iter().position(Vec::is_empty) {
+            return refuse(format!(
+                "no token speaks for label {label}, counted from 0; choose other labels"
+            ));
+        }
+        match self
+            .label_sets
+            .iter()
+            .flatten()
+            .find(|&&id| id as usize >= vocabulary)
+        {
+            None => Ok(()),
+            Some(id) => refuse(format!(
+                "token {id} is not in the vocabulary of {vocabulary}; is the tokenizer the model's?"
+            )),
+        }
+    }
+
+    /// Keys and values of what all prompts begin with, where it is anything.
+    pub(crate) fn prefill(&self, model: &Decoder) -> Result<Option<KvCache>, AnalyseError> {
+        let prefix = self.prompts.prefix();
+        Ok(if prefix.is_empty() {
+            None
+        } else {
+            Some(model.prefill(prefix, None)?.0)
+        })
+    }
+
+    /// The answers to the first `items` questions, in their order. `answered` hears of every
+    /// batch how many are in it, and may end the work by an error.
+    pub(crate) fn ask(
+        &self,
+        language: Language,
+        model: &Decoder,
+        items: usize,
+        answered: &mut dyn FnMut(usize) -> Result<(), AnalyseError>,
+    ) -> Result<Vec<ModelAnswer>, AnalyseError> {
+        let suffixes: Vec<&[u32]> = (0..items).map(|at| self.prompts.suffix(at)).collect();
+        let cache = self.prefill(model)?;
+        let mut answers = vec![None; items];
+        for batch in forest::batches(&suffixes, |_| 0, TOKENS_PER_BATCH) {
+            let lists: Vec<&[u32]> = batch.iter().map(|&at| suffixes[at]).collect();
+            let layout = BatchRows::new(&lists, self.prompts.prefix().len())?;
+            let hidden = model.hidden_at(
+                &layout.input_ids,
+                &layout.rows,
+                cache.as_ref(),
+                &layout.last_rows(),
+            )?;
+            let found = self.answers(model, &hidden, |row| {
+                format!("item {} in {language}", self.prompts.items()[batch[row]])
+            })?;
+            batch
+                .iter()
+                .zip(found)
+                .for_each(|(&at, answer)| answers[at] = Some(answer));
+            answered(batch.len())?;
+        }
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// The answers of rows (n, E) of the residual stream after the last block; `name` says
+    /// whose a row is.
+    pub(crate) fn answers(
+        &self,
+        model: &Decoder,
+        hidden: &Tensor,
+        name: impl Fn(usize) -> String,
+    ) -> Result<Vec<ModelAnswer>, AnalyseError> {
+        let rows = hidden.dim(0)?;
+        let mut answers = Vec::with_capacity(rows);
+        for start in (0..rows).step_by(HEAD_ROWS) {
+            let logits = model.logits(&hidden.narrow(0, start, HEAD_ROWS.min(rows - start))?)?; // (n, V)
+            let log_p = softmax::log_softmax(&logits)?
+                .to_device(&Device::Cpu)?
+                .to_vec2::<f32>()?;
+            for log_p in log_p {
+                let p = |id: &u32| f64::from(log_p[*id as usize]).exp();
+                let sums: Vec<f64> = self
+                    .label_sets
+                    .iter()
+                    .map(|set| set.iter().map(p).sum())
+                    .collect();
+                if sums.iter().any(|sum| !sum.is_finite()) {
+                    return Err(ModelError::NotFinite(format!(
+                        "the score of a label of {}",
+                        name(answers.len())
+                    ))
+                    .into());
+                }
+                answers.push(ModelAnswer {
+                    chosen: choose(&sums).0,
+                    shares: mean_shares(&[sums]),
+                });
+            }
+        }
+        Ok(answers)
+    }
+}
