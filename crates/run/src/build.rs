@@ -28,7 +28,7 @@ use crate::{
     watch::Watch,
 };
 
-/// What the folder holds beside the rows.
+/// The files beside the rows.
 const RECORD: &str = "build.json";
 const INFO: &str = "dataset_info.json";
 
@@ -193,7 +193,7 @@ fn record_files(files: &[PathBuf], recipe: &Recipe) -> Result<Vec<Value>> {
     files.iter().map(record).collect()
 }
 
-/// Within the data folder: where that lies is no part of the result.
+/// Within the data folder, whose own path does not belong to the result.
 fn relative(path: &Path, recipe: &Recipe) -> String {
     path.strip_prefix(&recipe.data.dir)
         .unwrap_or(path)

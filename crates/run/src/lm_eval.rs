@@ -78,7 +78,7 @@ pub fn check_out(out: &Path) -> Result<()> {
 }
 
 /// The questions of one language, all that are scored.
-pub struct Questions {
+pub struct HarnessQuestions {
     /// The questions.
     pub docs: Vec<Doc>,
     /// What the protocol repaired.
@@ -86,7 +86,7 @@ pub struct Questions {
     prompts_sha256: String,
 }
 
-impl Questions {
+impl HarnessQuestions {
     /// Reads and renders them from the folder `dir`.
     ///
     /// # Errors
@@ -120,11 +120,11 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>>
         few_shot: &few_shot,
         protocol: provenance.protocol,
     };
-    let Questions {
+    let HarnessQuestions {
         docs,
         prompts_sha256,
         ..
-    } = Questions::render(dir, &asked, language)?;
+    } = HarnessQuestions::render(dir, &asked, language)?;
     if prompts_sha256 != provenance.prompts_sha256 {
         bail!(
             "{} in {language}: the prompts rendered from {} are not those that were asked (prompts_sha256 is {}, the \
@@ -175,7 +175,7 @@ fn describe(of_model: &[&HarnessAnswers]) -> Result<Run> {
 }
 
 /// Writes the answers of a run folder that its recipe asks for. `data`: the recipe's data, if
-/// it stands elsewhere now.
+/// it has moved since.
 pub fn write_run(
     out: &Path,
     run: &RunFolder,

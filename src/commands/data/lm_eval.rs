@@ -8,7 +8,7 @@ use data::{
     lm_eval::{Asked, export},
     tasks, testset,
 };
-use run::lm_eval::{self, Questions};
+use run::lm_eval::{self, HarnessQuestions};
 use schema::{FewShot, LabelSet, Language, Protocol, few_shot::PromptLanguage};
 
 use crate::{
@@ -29,14 +29,14 @@ pub(crate) struct LmEvalArgs {
     /// Folder with the task's test files.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Codes with commas, or all: those that the task and the folder have.
+    /// Comma-separated codes, or `all`: every language with a test file in the folder.
     #[arg(long, default_value = "all", value_parser = cli::languages)]
     languages: Arc<[Language]>,
     /// Which words are scored: english, same, agnostic, or a set that the task's file names.
     /// Default: english, or same where the answers are texts.
     #[arg(long, value_parser = schema::recipe::read_labels)]
     labels: Option<LabelSet>,
-    /// As of `eval`.
+    /// As for `eval`.
     #[arg(long)]
     few_shot: Option<FewShot>,
     /// Language of the exemplars: same or english.
@@ -45,14 +45,14 @@ pub(crate) struct LmEvalArgs {
     /// Language of the header words: same or english.
     #[arg(long, default_value = "same")]
     header_language: PromptLanguage,
-    /// What to do with the released files' defects: paper or corrected. Default: refuse them.
+    /// How to treat defects of the released files: paper or corrected. Default: refuse them.
     #[arg(long)]
     protocol: Option<Protocol>,
-    /// Questions per language.
+    /// HarnessQuestions per language.
     #[arg(long, value_name = "N", value_parser = cli::count)]
     limit: Option<usize>,
-    /// Name of the task for lm-eval. Its own task of that name, if it has one, may be asked
-    /// instead in older versions. Default: the task's.
+    /// Name of the task for lm-eval. Older versions may ask their own task of that name instead,
+    /// if they have one. Default: the name of the task.
     #[arg(long)]
     name: Option<String>,
     /// The folder to write, for its --include_path.
@@ -81,9 +81,9 @@ pub(super) fn run(args: &LmEvalArgs) -> Result<ExitCode> {
     };
     let mut questions = Vec::new();
     for language in languages {
-        let Questions {
+        let HarnessQuestions {
             mut docs, repairs, ..
-        } = Questions::render(&args.data, &asked, language)?;
+        } = HarnessQuestions::render(&args.data, &asked, language)?;
         repairs.iter().for_each(|repair| note(repair));
         docs.truncate(args.limit.unwrap_or(usize::MAX));
         result(&format!("{}\t{language}\t{}", task.name, docs.len()));

@@ -176,7 +176,7 @@ fn cache_path(args: &TranslateArgs) -> Result<PathBuf> {
     })
 }
 
-/// What cannot be written is said before anything is paid for.
+/// Rejects a result that cannot be written before anything is paid for.
 fn check_out(args: &TranslateArgs, task: Option<&Task>, texts: &Texts, out: &Path) -> Result<()> {
     run::check_out(out)?;
     if let Some(named) = task
@@ -184,7 +184,7 @@ fn check_out(args: &TranslateArgs, task: Option<&Task>, texts: &Texts, out: &Pat
         .filter(|named| *named != args.to)
     {
         bail!(
-            "{} is by its name a file in {}, but --to is {}; mend one",
+            "{} is a file in {} by its name, but --to is {}; change one of them",
             out.display(),
             named.name(),
             args.to
@@ -250,7 +250,7 @@ fn translate(
     Ok(translations)
 }
 
-/// What a dry run says.
+/// The report of a dry run.
 fn describe(args: &TranslateArgs, plan: &JobPlan) -> Result<String> {
     let facts = facts(&args.engine)?;
     let cost = match args.price_per_million.or(facts.price) {
