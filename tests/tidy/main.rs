@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("schema", &[]),
     ("hub", &["schema"]),
     ("data", &["schema", "hub"]),
+    ("import", &["schema", "hub", "data"]),
     ("translate", &["schema"]),
     ("audit", &["schema", "hub", "data"]),
     ("model", &["schema", "hub"]),
@@ -38,6 +39,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "schema",
             "hub",
             "data",
+            "import",
             "translate",
             "audit",
             "model",
@@ -56,12 +58,12 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("candle-nn", &[]), // its softmax, norm and rope have no gradient and say nothing
     ("chrono", &["run"]),
     ("clap", &["root"]),
-    ("csv", &["data"]),
+    ("csv", &["data", "import"]), // in `import` to write the files of its tests
     ("deunicode", &["audit"]),
     ("faer", &["analyse"]),
     ("indicatif", &["root"]),
     ("lingua", &["audit"]),
-    ("parquet", &["data"]),
+    ("parquet", &["data", "import"]), // as csv
     ("tokenizers", &["data"]),
     ("redb", &["translate"]),
     ("resvg", &["report"]),

@@ -1,7 +1,7 @@
 //! The pairs that a recipe's adapters would be trained on, as a folder that LLaMA-Factory reads,
 //! with a record of their origin. It holds neither time nor place: the same recipe and data give
 //! the same bytes. Never here: how pairs are drawn (`data::pairs`), what the rows look like
-//! (`data::llama_factory`).
+//! (`import::llama_factory`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,10 +10,12 @@ use std::{
 };
 
 use data::{
-    Draw, Pair,
-    llama_factory::{self, Format},
-    overlap,
+    Draw, Pair, overlap,
     pairs::{self, Origin},
+};
+use import::llama_factory::{
+    DATASET_INFO,
+    write::{self as rows, Format},
 };
 use schema::{
     Recipe,
@@ -30,7 +32,6 @@ use crate::{
 
 /// The files beside the rows.
 const RECORD: &str = "build.json";
-const INFO: &str = "dataset_info.json";
 
 /// The folder that is built.
 struct Folder<'a> {
@@ -71,8 +72,8 @@ pub fn write(recipe: &Recipe, out: &Path, format: Format, watch: &mut dyn Watch)
         "adapters": adapters,
     });
     write_whole(&out.join(RECORD), format!("{record:#}\n").as_bytes())?;
-    let info = llama_factory::render_info(&folder.files, format);
-    write_whole(&out.join(INFO), info.as_bytes())?;
+    let info = rows::render_info(&folder.files, format);
+    write_whole(&out.join(DATASET_INFO), info.as_bytes())?;
     folder.remove(&stale)
 }
 
@@ -123,7 +124,7 @@ impl Folder<'_> {
         let name = format!("{}.{part}", plan.name);
         let file = format!("{name}.json");
         let path = self.out.join(&file);
-        let rows = llama_factory::render_rows(pairs, self.format);
+        let rows = rows::render_rows(pairs, self.format);
         write_whole(&path, rows.as_bytes())?;
         let written = json!({"file": file, "sha256": hub::hash_file(&path)?, "pairs": pairs.len()});
         self.files.push((name, file));
@@ -209,7 +210,7 @@ fn read_stale(out: &Path) -> Result<Vec<String>> {
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            if out.join(INFO).exists() {
+            if out.join(DATASET_INFO).exists() {
                 bail!(
                     "{} holds data sets that were not built here; give another folder with --out",
                     out.display()

@@ -1,5 +1,5 @@
 //! Answers as files of lm-evaluation-harness: renders their prompts again and holds them
-//! against what was asked. Never here: the files' format (`data::lm_eval`).
+//! against what was asked. Never here: the files' format (`import::lm_eval`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,12 +7,10 @@ use std::{
     path::Path,
 };
 
-use data::{
-    lm_eval::{
-        self as format, Asked, Doc,
-        results::{Answered, Run},
-    },
-    prompt, tasks, testset,
+use data::{prompt, tasks, testset};
+use import::lm_eval::{
+    self as format, Asked, Doc,
+    results::{Answered, Run},
 };
 use report::LocatedRecord;
 use schema::{

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
-use data::llama_factory::Format;
+use import::llama_factory::write::Format;
 
 use crate::{cli::RecipeArgs, commands::read_recipe, progress::Terminal};
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use data::import::Format;
+use data::table::TableFormat;
 use hub::HubId;
 use schema::Language;
 
@@ -68,7 +68,7 @@ pub(crate) struct ImportArgs {
     pub(super) out: PathBuf,
     /// csv, tsv, json (a list), jsonl, parquet. Default: by the extension.
     #[arg(long)]
-    pub(super) format: Option<Format>,
+    pub(super) format: Option<TableFormat>,
     /// Whether fields may be in double quotes. Default: csv yes, tsv no.
     #[arg(long, value_name = "BOOL")]
     pub(super) quoted: Option<bool>,

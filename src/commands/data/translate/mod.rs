@@ -11,11 +11,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use data::{
-    tasks,
-    texts::{self, Layout, Texts},
-};
+use data::tasks;
 use hub::Cache as ModelCache;
+use import::texts::{self, Layout, Texts};
 use run::model_engine::{ModelEngine, ModelEngineSettings};
 use schema::{Language, Task};
 use translate::{
