@@ -336,21 +336,23 @@ pub(crate) fn languages(text: &str) -> Result<Arc<[Language]>, String> {
 
 /// Numbers and ranges: `0,4,8-12`.
 fn layers(text: &str) -> Result<Arc<[RangeInclusive<usize>]>, String> {
-    let number = |word: &str| {
-        word.trim()
-            .parse::<usize>()
-            .map_err(|_| format!("`{word}` is not a layer number"))
-    };
-    let range = |part: &str| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let range = number(first)?..=number(last)?;
-        if range.is_empty() {
-            Err(format!("`{part}` is empty; write the smaller number first"))
-        } else {
-            Ok(range)
-        }
-    };
-    text.split(',').map(range).collect()
+    text.split(',').map(layer_range).collect()
+}
+
+fn layer_range(part: &str) -> Result<RangeInclusive<usize>, String> {
+    let (first, last) = part.split_once('-').unwrap_or((part, part));
+    let range = layer(first)?..=layer(last)?;
+    if range.is_empty() {
+        Err(format!("`{part}` is empty; write the smaller number first"))
+    } else {
+        Ok(range)
+    }
+}
+
+fn layer(word: &str) -> Result<usize, String> {
+    word.trim()
+        .parse::<usize>()
+        .map_err(|_| format!("`{word}` is not a layer number"))
 }
 
 /// Ends the program where no task file made a language known.

@@ -201,15 +201,11 @@ fn captures_note(recipe: &Recipe, shape: &Shape) {
     if !(analyse.asks(Analysis::Pca) || analyse.asks(Analysis::Alignment)) {
         return;
     }
-    let (models, languages, poolings) = (
-        1 + recipe.adapters().len(),
-        analyse.languages.len(),
-        analyse.poolings.len(),
-    );
-    let item = ((shape.layers + 1) * shape.hidden * poolings * size_of::<f32>()) as u64;
-    let all = item * (models * languages * 100) as u64;
+    let models = 1 + recipe.adapters().len();
+    let (languages, poolings) = (analyse.languages.len(), analyse.poolings.len());
+    let bytes = estimate::captured_bytes(shape, poolings) * (models * languages * 100) as u64;
     note(&format!(
         "disk: hidden states of {languages} languages, {models} models and {poolings} poolings: {} for every 100 items",
-        gigabytes(all)
+        gigabytes(bytes)
     ));
 }

@@ -89,6 +89,11 @@ pub fn evaluation_bytes(shape: &Shape, precision: Precision, tokens: usize) -> u
     resident(&Estimate::evaluation(shape, precision, tokens, tokens))
 }
 
+/// Bytes on disk of the captured states of one item.
+pub fn captured_bytes(shape: &Shape, poolings: usize) -> u64 {
+    ((shape.layers + 1) * shape.hidden * poolings * size_of::<f32>()) as u64
+}
+
 /// Buffers that come and go take a tenth more than their sizes: the allocator rounds up and
 /// keeps gaps (measured).
 fn resident(estimate: &Estimate) -> u64 {
@@ -119,8 +124,8 @@ impl CheckpointingDecision {
         rows: MicroBatchSize,
         room: Option<u64>,
     ) -> Self {
-        let bytes = |on| training_bytes(shape, precision, recipe, rows, on);
-        let (without, with) = (bytes(false), bytes(true));
+        let without = training_bytes(shape, precision, recipe, rows, false);
+        let with = training_bytes(shape, precision, recipe, rows, true);
         let on = match recipe.activation_checkpointing {
             ActivationCheckpointing::On => true,
             ActivationCheckpointing::Off => false,

@@ -216,8 +216,7 @@ pub fn write_run(
             run.root().display()
         );
     }
-    let place = |one: &HarnessAnswers| (one.group.clone(), one.provenance.language);
-    evaluated.sort_by_key(place);
+    evaluated.sort_by_key(|one| (one.group.clone(), one.provenance.language));
     write_all(
         out,
         data.unwrap_or(&manifest.recipe.data.dir),
@@ -304,17 +303,18 @@ pub fn split_records(
             .or_default()
             .push(record.clone());
     }
-    let evaluated = |(provenance, seconds): &(Provenance, f64)| HarnessAnswers {
-        task,
-        group: task.name.clone(),
-        records: rest
-            .get(&(provenance.adapter.as_deref(), provenance.language))
-            .cloned()
-            .unwrap_or_default(),
-        provenance: provenance.clone(),
-        seconds: Some(*seconds),
-    };
-    evaluations.iter().map(evaluated).collect()
+    let mut split = Vec::with_capacity(evaluations.len());
+    for (provenance, seconds) in evaluations {
+        let key = (provenance.adapter.as_deref(), provenance.language);
+        split.push(HarnessAnswers {
+            task,
+            group: task.name.clone(),
+            records: rest.get(&key).cloned().unwrap_or_default(),
+            provenance: provenance.clone(),
+            seconds: Some(*seconds),
+        });
+    }
+    split
 }
 
 /// What changes from one side to the other, each a file of ours or samples of lm-evaluation-harness.

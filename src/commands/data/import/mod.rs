@@ -339,14 +339,13 @@ fn layout_with(args: &ImportArgs, layout: TableLayout) -> TableLayout {
 }
 
 fn fetch(id: &HubId, patterns: &[String]) -> Result<Vec<PathBuf>> {
-    let wanted = |name: &str| {
-        patterns
-            .iter()
-            .any(|pattern| ends_like(Path::new(name), pattern))
-    };
     let found = hub::find_dataset(
         id,
-        &wanted,
+        &|name| {
+            patterns
+                .iter()
+                .any(|pattern| ends_like(Path::new(name), pattern))
+        },
         &Cache::from_env()?,
         &Sources::from_env(),
         &mut Downloads::new(&mut Terminal::default()),

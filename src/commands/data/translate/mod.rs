@@ -6,7 +6,7 @@ mod args;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -228,12 +228,8 @@ fn translate(
         plan.unique,
         "lines",
     ));
-    let lock = || {
-        bar.lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    };
     let watch = JobEvents {
-        progress: &|done, _| lock().set(done, ""),
+        progress: &|done, _| lock(&bar).set(done, ""),
         note: &note,
         stop: &interrupted,
     };
@@ -246,6 +242,11 @@ fn translate(
         plan.unique, plan.cached
     ));
     Ok(translations)
+}
+
+fn lock(bar: &Mutex<Bar>) -> MutexGuard<'_, Bar> {
+    bar.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// The report of a dry run.
