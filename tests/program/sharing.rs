@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Stdio},
     sync::OnceLock,
@@ -235,25 +236,21 @@ fn a_stage_in_other_hands_is_passed_over_then_taken_over() {
     let out = folder.path().join("out");
     let adapter = "emotion.sw-en.seed1";
     let held = hold(folder.path(), &format!("stage.train.{adapter}"));
-    let child = start(folder.path());
-    let others = || {
-        let done = files(&out, "adapters");
-        done.iter()
-            .filter(|path| path.ends_with("adapter_config.json"))
-            .count()
-    };
-    for _ in 0..600 {
-        if others() == ADAPTERS - 1 && files(&out, "inside").len() > 8 {
-            break;
-        }
-        sleep(Duration::from_millis(100));
-    }
-    assert_eq!(others(), ADAPTERS - 1, "the others do not wait");
+    let mut child = start(folder.path());
+    let mut said = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let note = format!("waiting for train.{adapter}, which another process is making");
+    let waits = said.any(|line| line.expect("reads") == note);
+    assert!(waits, "ended without waiting");
+    let done = files(&out, "adapters");
+    let done = done
+        .iter()
+        .filter(|path| path.ends_with("adapter_config.json"));
+    assert_eq!(done.count(), ADAPTERS - 1, "the others do not wait");
     assert!(!out.join("adapters").join(adapter).exists());
     drop(held);
-    let said = finish(child);
-    let note = format!("waiting for train.{adapter}, which another process is making");
-    assert_eq!(said.matches(&note).count(), 1, "{said}");
+    let rest: Vec<String> = said.map(|line| line.expect("reads")).collect();
+    assert!(child.wait().expect("ends").success(), "{rest:?}");
+    assert!(!rest.contains(&note), "noted twice: {rest:?}");
     Left::read(&out).assert_is(expected());
 }
 
