@@ -65,6 +65,7 @@ macro_rules! failures {
 }
 
 failures!(
+    compare::CompareError,
     data::DataError,
     eval::EvalError,
     hub::HubError,
