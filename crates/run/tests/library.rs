@@ -2,6 +2,7 @@
 //! what is done. With a tiny model of random weights.
 
 #[path = "../../../tests/program/tiny.rs"]
+#[allow(dead_code)] // the program's tests need more of it
 mod tiny;
 
 use std::path::Path;
