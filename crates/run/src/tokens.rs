@@ -120,14 +120,12 @@ fn count_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Count> {
             .copied()
             .step_by(languages.len().div_ceil(SAMPLE).max(1))
             .collect();
-        for few_shot in eval.exemplar_sets(task) {
-            for &labels in &eval.labels {
-                for &language in &sample {
-                    let ask = Ask::of(recipe, task, labels, &few_shot);
-                    let count = eval::count_tokens(tokenizer, &ask, language)?;
-                    sum.tokens += count.tokens * languages.len() / sample.len().max(1);
-                    sum.scored += count.scored * languages.len() / sample.len().max(1);
-                }
+        for asking in eval.asking.ways(task) {
+            for &language in &sample {
+                let ask = Ask::of(recipe, task, &asking);
+                let count = eval::count_tokens(tokenizer, &ask, language)?;
+                sum.tokens += count.tokens * languages.len() / sample.len().max(1);
+                sum.scored += count.scored * languages.len() / sample.len().max(1);
             }
         }
     }
