@@ -137,7 +137,7 @@ fn tensors_and_layers_that_there_are_not() {
         "mlp.mean",
         "Examples:",
         "--layers 0,8-16",
-        "goes on where it was",
+        "resume an interrupted capture",
     ] {
         assert!(help.contains(needle), "`{needle}` in {help}");
     }
