@@ -1,4 +1,6 @@
-//! `data import`: flags to a plan, files found or fetched, what was done told.
+//! `data import`: flags to a plan, files found or fetched, the result reported.
+
+mod args;
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +10,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
 use data::{
     table::{TableFormat, TableLayout, ends_like},
     tasks,
@@ -25,136 +26,9 @@ use import::{
 use run::Downloads;
 use schema::{Language, Task};
 
+use self::args::ImportKind;
+pub(crate) use self::args::{EXAMPLES, ImportArgs};
 use crate::progress::{Terminal, interrupted, note, note_peak_memory, result};
-
-/// Examples shown by `--help`.
-pub(super) const EXAMPLES: &str = "Examples.
-A CSV file with columns sent_a, sent_b, label (0, 1, 2; -1: no gold) becomes data/snli/snli_de<count>_test.json:
-  lingualign data import de.csv --as snli --language de --out data \\
-    --map premise=sent_a,hypothesis=sent_b,answer=label \\
-    --labels 0=entailment,1=neutral,2=contradiction --drop=-1
-A published data set, from the hub or from files at hand; 300 questions a language, the same in all:
-  lingualign data import --preset xnli --hub facebook/xnli --language de,fr,sw --take 300 --balance --out xnli
-  lingualign data import XNLI-1.0/xnli.test.tsv --preset xnli --out xnli
-  lingualign eval --task snli --data xnli ...
-Translation pairs to tune on, from two files joined by an id, from one, or from a LLaMA-Factory folder:
-  lingualign data import de.csv --english en.csv --key id --as snli --language de --out data
-  lingualign data import both.tsv --kind pairs --as emotion --language sw --map question=sw,english=en --out data
-  lingualign data import built --as snli --out data
-Plain text for `capture`, one file a language:
-  lingualign data import --preset flores-plus --hub openlanguagedata/flores_plus --language de,en --out flores
-
-Presets: amazon-polarity, snli, paws, xnli, paws-x, flores-plus. A gated data set of the hub needs HF_TOKEN.";
-
-/// `data import`
-#[derive(Args)]
-pub(crate) struct ImportArgs {
-    /// A file, or a folder of files; one with a `dataset_info.json` is read as LLaMA-Factory's.
-    #[arg(
-        value_name = "FILE_OR_DIR",
-        required_unless_present = "hub",
-        conflicts_with = "hub"
-    )]
-    input: Option<PathBuf>,
-    /// A data set of the Hugging Face hub: `org/name[@revision]`.
-    #[arg(long, value_name = "ID")]
-    hub: Option<HubId>,
-    /// Which files of a folder or a data set: their path, in which `*` stands for anything but
-    /// a slash.
-    #[arg(long, value_name = "PATTERN", conflicts_with = "preset")]
-    files: Option<String>,
-    /// A published data set whose files, columns and labels are known.
-    #[arg(long, value_name = "NAME")]
-    preset: Option<String>,
-    /// The task whose questions they are, or `text`. A preset knows it.
-    #[arg(long = "as", value_name = "TASK|text")]
-    task: Option<String>,
-    /// What is made.
-    #[arg(long, value_enum)]
-    kind: Option<Kind>,
-    /// The rows' language; with a preset several, with commas (default: all that are there).
-    #[arg(long, value_name = "CODES", value_delimiter = ',')]
-    language: Vec<Language>,
-    /// The column that says the language, for a file with several.
-    #[arg(long, value_name = "COLUMN", conflicts_with = "preset")]
-    language_column: Option<String>,
-    /// What stands in that column for a language; default: the codes. Rows with anything else
-    /// are passed over.
-    #[arg(long, value_name = "VALUE=CODE,...", value_delimiter = ',', value_parser = pair, requires = "language_column")]
-    codes: Vec<(String, String)>,
-    /// Folder for what is written. Use another one than that of the paper's data for further
-    /// test sets of a task.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// csv, tsv, json (a list), jsonl, parquet. Default: by the extension.
-    #[arg(long)]
-    format: Option<TableFormat>,
-    /// Whether fields stand in double quotes where needed. Default: csv yes, tsv no.
-    #[arg(long, value_name = "BOOL")]
-    quoted: Option<bool>,
-    /// The columns of a CSV or TSV file without a header.
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    columns: Option<Vec<String>>,
-    /// Which column is what: the task's fields and `answer`; `text` and `id`; of pairs the
-    /// fields or `question`, and `english` or `english.FIELD`. Default: columns of the same
-    /// names.
-    #[arg(long, value_name = "FIELD=COLUMN,...", value_delimiter = ',', value_parser = pair)]
-    map: Vec<(String, String)>,
-    /// What the values of the answer's column mean. Default: they are the label words.
-    #[arg(long, value_name = "VALUE=LABEL,...", value_delimiter = ',', value_parser = pair)]
-    labels: Vec<(String, String)>,
-    /// Leave out rows with this label, and count them; '' for rows without one. May be given
-    /// several times.
-    #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
-    drop: Vec<String>,
-    /// Leave out rows with this text, and count them; '' for empty ones.
-    #[arg(long, value_name = "TEXT")]
-    drop_text: Vec<String>,
-    /// A file with the same questions in English: translation pairs are made.
-    #[arg(long, value_name = "FILE")]
-    english: Option<PathBuf>,
-    /// The column with the id by which the two files are joined. Default: by position.
-    #[arg(long, value_name = "COLUMN", requires = "english")]
-    key: Option<String>,
-    /// Columns that must say the same in both files.
-    #[arg(
-        long,
-        value_name = "COLUMN,...",
-        value_delimiter = ',',
-        requires = "english"
-    )]
-    same: Vec<String>,
-    /// The data set in a folder that lists several.
-    #[arg(long, value_name = "NAME")]
-    dataset: Option<String>,
-    /// Of a preset: train, validation or test. Default: test, and train for labelled training
-    /// questions.
-    #[arg(long, requires = "preset")]
-    split: Option<String>,
-    /// Take so many rows of each language, at random, in their order.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    take: Option<u64>,
-    /// Seed of what is taken.
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    seed: u64,
-    /// As many rows of each label.
-    #[arg(long)]
-    balance: bool,
-    /// Replace files of the same task, language and kind that are there.
-    #[arg(long)]
-    replace: bool,
-}
-
-/// What is made of the rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Kind {
-    /// A test set.
-    Test,
-    /// Labelled training questions.
-    Train,
-    /// Translation pairs.
-    Pairs,
-}
 
 pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
     let mut notes = Vec::new();
@@ -171,7 +45,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
     else {
         bail!("stopped; nothing was written");
     };
-    tell(&report, &plan);
+    report_files(&report, &plan);
     let missing: Vec<_> = args
         .language
         .iter()
@@ -192,7 +66,7 @@ fn has_file(report: &ImportReport, language: Language) -> bool {
     report.files.iter().any(|file| file.language == language)
 }
 
-fn tell(report: &ImportReport, plan: &ImportPlan<'_>) {
+fn report_files(report: &ImportReport, plan: &ImportPlan<'_>) {
     for file in &report.files {
         let labels = match &plan.target {
             ImportTarget::Questions { task, .. } => {
@@ -234,12 +108,12 @@ fn plan_preset<'a>(args: &ImportArgs, preset: &'static Preset) -> Result<ImportP
             preset.name
         );
     }
-    if args.kind == Some(Kind::Pairs) || args.english.is_some() {
+    if args.kind == Some(ImportKind::Pairs) || args.english.is_some() {
         bail!(
             "a preset makes test sets and training questions; for pairs give its files with --english and --map"
         );
     }
-    let usual = if args.kind == Some(Kind::Train) {
+    let usual = if args.kind == Some(ImportKind::Train) {
         "train"
     } else {
         "test"
@@ -303,25 +177,7 @@ fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<ImportPl
         .as_deref()
         .filter(|path| path.join(DATASET_INFO).is_file() && args.files.is_none());
     if let Some(folder) = listed {
-        let task = task_named(name)?;
-        if args.kind.is_some_and(|kind| kind != Kind::Pairs) {
-            bail!(
-                "a folder with a {DATASET_INFO} has prompts and responses, which make --kind pairs"
-            );
-        }
-        let listed = llama_factory::read::read(folder, args.dataset.as_deref())?;
-        notes.extend(listed.notes);
-        let inputs = listed.files.into_iter().map(|(path, layout)| InputFile {
-            path,
-            layout: layout_with(args, layout),
-            language,
-        });
-        return Ok(plan(
-            args,
-            inputs.collect(),
-            ImportTarget::conversations(task, listed.conversation),
-            language_column(args)?,
-        ));
+        return plan_listed(args, folder, name, language, notes);
     }
     let files = match (&args.hub, &args.input) {
         (Some(id), _) => {
@@ -345,6 +201,33 @@ fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<ImportPl
     Ok(plan(args, inputs, target, language_column(args)?))
 }
 
+/// A plan for a folder of LLaMA-Factory's.
+fn plan_listed<'a>(
+    args: &ImportArgs,
+    folder: &Path,
+    task: &str,
+    language: Option<Language>,
+    notes: &mut Vec<String>,
+) -> Result<ImportPlan<'a>> {
+    let task = task_named(task)?;
+    if args.kind.is_some_and(|kind| kind != ImportKind::Pairs) {
+        bail!("a folder with a {DATASET_INFO} has prompts and responses, which make --kind pairs");
+    }
+    let listed = llama_factory::read::read(folder, args.dataset.as_deref())?;
+    notes.extend(listed.notes);
+    let inputs = listed.files.into_iter().map(|(path, layout)| InputFile {
+        path,
+        layout: layout_with(args, layout),
+        language,
+    });
+    Ok(plan(
+        args,
+        inputs.collect(),
+        ImportTarget::conversations(task, listed.conversation),
+        language_column(args)?,
+    ))
+}
+
 fn target<'a>(args: &ImportArgs, name: &str, map: &ColumnMap) -> Result<ImportTarget<'a>> {
     if name == "text" {
         return Ok(ImportTarget::text(name, map)?);
@@ -352,7 +235,9 @@ fn target<'a>(args: &ImportArgs, name: &str, map: &ColumnMap) -> Result<ImportTa
     let task = task_named(name)?;
     let labels = args.labels.iter().cloned().collect();
     match (&args.english, args.kind) {
-        (Some(_), Some(Kind::Test | Kind::Train)) => bail!("--english makes --kind pairs"),
+        (Some(_), Some(ImportKind::Test | ImportKind::Train)) => {
+            bail!("--english makes --kind pairs")
+        }
         (Some(path), _) => {
             let english = InputFile {
                 path: path.clone(),
@@ -365,7 +250,7 @@ fn target<'a>(args: &ImportArgs, name: &str, map: &ColumnMap) -> Result<ImportTa
             };
             Ok(ImportTarget::pairs_of_files(task, map, english, join)?)
         }
-        (None, Some(Kind::Pairs)) => Ok(ImportTarget::pairs(task, map)?),
+        (None, Some(ImportKind::Pairs)) => Ok(ImportTarget::pairs(task, map)?),
         (None, kind) => Ok(ImportTarget::questions(task, part(kind), map, labels)?),
     }
 }
@@ -374,8 +259,8 @@ fn task_named(name: &str) -> Result<&'static Task> {
     tasks::task(name).context("--as (or text)")
 }
 
-fn part(kind: Option<Kind>) -> QuestionSplit {
-    if kind == Some(Kind::Train) {
+fn part(kind: Option<ImportKind>) -> QuestionSplit {
+    if kind == Some(ImportKind::Train) {
         QuestionSplit::Train
     } else {
         QuestionSplit::Test
@@ -455,14 +340,13 @@ fn layout_with(args: &ImportArgs, layout: TableLayout) -> TableLayout {
 }
 
 fn fetch(id: &HubId, patterns: &[String]) -> Result<Vec<PathBuf>> {
-    let wanted = |name: &str| {
-        patterns
-            .iter()
-            .any(|pattern| ends_like(Path::new(name), pattern))
-    };
     let found = hub::find_dataset(
         id,
-        &wanted,
+        &|name| {
+            patterns
+                .iter()
+                .any(|pattern| ends_like(Path::new(name), pattern))
+        },
         &Cache::from_env()?,
         &Sources::from_env(),
         &mut Downloads::new(&mut Terminal::default()),
@@ -513,11 +397,4 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or_else(|| format!("`{text}` has no `=`"))?;
-    Ok((key.to_owned(), value.to_owned()))
 }

@@ -6,7 +6,7 @@ mod args;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -174,7 +174,7 @@ fn cache_path(args: &TranslateArgs) -> Result<PathBuf> {
     })
 }
 
-/// What cannot be written is said before anything is paid for.
+/// Rejects a result that cannot be written before anything is paid for.
 fn check_out(args: &TranslateArgs, task: Option<&Task>, texts: &Texts, out: &Path) -> Result<()> {
     run::check_out(out)?;
     if let Some(named) = task
@@ -182,7 +182,7 @@ fn check_out(args: &TranslateArgs, task: Option<&Task>, texts: &Texts, out: &Pat
         .filter(|named| *named != args.to)
     {
         bail!(
-            "{} is by its name a file in {}, but --to is {}; mend one",
+            "{} is a file in {} by its name, but --to is {}; change one of them",
             out.display(),
             named.name(),
             args.to
@@ -228,12 +228,8 @@ fn translate(
         plan.unique,
         "lines",
     ));
-    let lock = || {
-        bar.lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    };
     let watch = JobEvents {
-        progress: &|done, _| lock().set(done, ""),
+        progress: &|done, _| lock(&bar).set(done, ""),
         note: &note,
         stop: &interrupted,
     };
@@ -248,7 +244,12 @@ fn translate(
     Ok(translations)
 }
 
-/// What a dry run says.
+fn lock(bar: &Mutex<Bar>) -> MutexGuard<'_, Bar> {
+    bar.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The report of a dry run.
 fn describe(args: &TranslateArgs, plan: &JobPlan) -> Result<String> {
     let facts = facts(&args.engine)?;
     let cost = match args.price_per_million.or(facts.price) {
