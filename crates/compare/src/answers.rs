@@ -20,7 +20,7 @@ pub type LocatedRecord = (PathBuf, usize, AnswerRecord);
 pub(crate) struct AnswerSet {
     /// Its file, or its first one.
     pub source: PathBuf,
-    /// What is equal in all its records.
+    /// The keys that are equal in all its records.
     pub head: AnswerHead,
     /// English label names, sorted.
     pub label_names: Vec<String>,
@@ -28,7 +28,7 @@ pub(crate) struct AnswerSet {
     pub languages: BTreeMap<Language, Vec<AnswerRecord>>,
 }
 
-/// What is equal in all records of a set.
+/// The keys that are equal in all records of a set.
 #[derive(Clone, Debug)]
 pub(crate) struct AnswerHead {
     pub model: String,
@@ -109,7 +109,7 @@ pub(crate) fn read_lines<T: DeserializeOwned>(
 /// The records of a file of answers, each with the file and its line.
 ///
 /// # Errors
-/// The file cannot be read, or a line is no record.
+/// The file cannot be read, or a line is not a record.
 pub fn read_answers(path: &Path) -> Result<Vec<LocatedRecord>, CompareError> {
     let lines = read_lines::<AnswerRecord>(path)?;
     Ok(lines
@@ -120,7 +120,7 @@ pub fn read_answers(path: &Path) -> Result<Vec<LocatedRecord>, CompareError> {
 
 impl AnswerSet {
     /// Reads files in any order: one set for each set of exemplars, in the order in which they
-    /// come. `misplaced` tells why a record should not stand in its file. Empty if they hold no
+    /// come. `misplaced` gives the reason why a record does not belong in its file. Empty if they hold no
     /// record.
     pub(crate) fn read(
         files: &[PathBuf],
@@ -145,7 +145,7 @@ impl AnswerSet {
             let mut twice = || {
                 let is_new = seen.insert((record.few_shot.clone(), record.language, record.item));
                 (!is_new)
-                    .then(|| format!("item {} in `{}` stands twice", record.item, record.language))
+                    .then(|| format!("item {} in `{}` occurs twice", record.item, record.language))
             };
             let problem = misplaced(&path, &record)
                 .or_else(|| record_problem(&record))
@@ -225,7 +225,7 @@ fn record_problem(record: &AnswerRecord) -> Option<String> {
         .find(|(_, score)| !score.is_finite() || **score < 0.0)
     {
         return Some(format!(
-            "{item}: the score of `{label}` is {score}, which is no probability"
+            "{item}: the score of `{label}` is {score}, which is not a probability"
         ));
     }
     let chosen = record.scores[&record.chosen];

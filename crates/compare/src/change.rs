@@ -24,7 +24,7 @@ use crate::{
     verdict::{Attribution, attribute},
 };
 
-/// What changed in one language.
+/// The change in one language.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LanguageChange {
     /// The language.
@@ -55,7 +55,7 @@ pub struct LanguageChange {
     pub calibrated: Option<BeforeAfter>,
     /// Accuracy after batch calibration.
     pub batch: Option<BeforeAfter>,
-    /// What the change is.
+    /// The cause of the change, by the rules.
     pub attribution: Attribution,
     /// Which labels are chosen.
     pub labels: LabelUse,
@@ -186,17 +186,21 @@ fn test_mean(pairs: &[PairedCells], resampling: &Resampling) -> PairedP {
     sign_flip(&resampling.clusters(0).sums(&sums))
 }
 
+fn mean_accuracy(cells: &[&Measured]) -> f64 {
+    mean(cells.iter().map(|cell| cell.accuracy()))
+}
+
 fn seed_changes(pairs: &[PairedCells]) -> Vec<f64> {
-    let accuracy = |cells: &[&Measured]| mean(cells.iter().map(|cell| cell.accuracy()));
     let seeds = pairs.first().map_or(0, |pair| pair.after.len());
-    let of_seed = |seed: usize| {
-        mean(
-            pairs
-                .iter()
-                .map(|pair| accuracy(&pair.after[seed]) - accuracy(&pair.before)),
-        )
-    };
-    (0..seeds).map(of_seed).collect()
+    (0..seeds)
+        .map(|seed| {
+            mean(
+                pairs
+                    .iter()
+                    .map(|pair| mean_accuracy(&pair.after[seed]) - mean_accuracy(&pair.before)),
+            )
+        })
+        .collect()
 }
 
 fn describe_languages(
@@ -228,11 +232,7 @@ fn describe_languages(
             items: pair.changes.len(),
             before: accuracy(resampling, l, &pair.before),
             after: accuracy(resampling, l, &cells),
-            after_seeds: pair
-                .after
-                .iter()
-                .map(|sets| mean(sets.iter().map(|set| set.accuracy())))
-                .collect(),
+            after_seeds: pair.after.iter().map(|sets| mean_accuracy(sets)).collect(),
             change: after
                 .raw
                 .minus(&before.raw)
@@ -255,31 +255,37 @@ fn describe_languages(
 
 /// Shares and confusion matrices before and after, means over cells.
 fn use_of_labels(before: &[&Measured], after: &[&Measured]) -> LabelUse {
-    let shares = |cells: &[&Measured]| -> Vec<f64> {
-        (0..cells[0].chosen_share.len())
-            .map(|label| mean(cells.iter().map(|c| c.chosen_share[label])))
-            .collect()
-    };
-    let confusion = |cells: &[&Measured]| -> Vec<Vec<f64>> {
-        let labels = 0..cells[0].confusion.len();
-        let cell =
-            |gold: usize, chosen: usize| mean(cells.iter().map(|c| c.confusion[gold][chosen]));
-        labels
-            .clone()
-            .map(|gold| labels.clone().map(|chosen| cell(gold, chosen)).collect())
-            .collect()
-    };
     let gold = before[0].gold_share.clone();
-    let (of_before, of_after) = (shares(before), shares(after));
-    let far =
-        |cells: &[&Measured]| mean(cells.iter().map(|cell| distance(&cell.chosen_share, &gold)));
+    let (of_before, of_after) = (mean_shares(before), mean_shares(after));
     LabelUse {
         entropy: (entropy(&of_before), entropy(&of_after)),
-        distance: (far(before), far(after)),
-        confusion_before: confusion(before),
-        confusion_after: confusion(after),
+        distance: (mean_distance(before, &gold), mean_distance(after, &gold)),
+        confusion_before: mean_confusion(before),
+        confusion_after: mean_confusion(after),
         before: of_before,
         after: of_after,
         gold,
     }
+}
+
+fn mean_shares(cells: &[&Measured]) -> Vec<f64> {
+    (0..cells[0].chosen_share.len())
+        .map(|label| mean(cells.iter().map(|cell| cell.chosen_share[label])))
+        .collect()
+}
+
+fn mean_confusion(cells: &[&Measured]) -> Vec<Vec<f64>> {
+    let labels = cells[0].confusion.len();
+    (0..labels)
+        .map(|gold| {
+            (0..labels)
+                .map(|chosen| mean(cells.iter().map(|cell| cell.confusion[gold][chosen])))
+                .collect()
+        })
+        .collect()
+}
+
+/// How far the chosen shares lie from the gold ones.
+fn mean_distance(cells: &[&Measured], gold: &[f64]) -> f64 {
+    mean(cells.iter().map(|cell| distance(&cell.chosen_share, gold)))
 }

@@ -4,20 +4,20 @@ use std::path::PathBuf;
 
 use schema::disk::DiskError;
 
-/// Why there are no results. Every message names the file and says what to do.
+/// Why there are no results. Every message names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// A file could not be read or written.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// A line is no record.
+    /// A line is not a record.
     #[error("{path}:{line}: {problem}; delete the file and run its stage again")]
     BadLine {
         /// The file.
         path: PathBuf,
         /// Its line, from 1.
         line: usize,
-        /// What the JSON reader said.
+        /// The JSON reader's message.
         problem: serde_json::Error,
     },
     /// A record contradicts itself or another one.
@@ -35,10 +35,10 @@ pub enum CompareError {
     BadManifest {
         /// The file.
         path: PathBuf,
-        /// What the JSON reader said.
+        /// The JSON reader's message.
         problem: serde_json::Error,
     },
-    /// A file in `answers/` or `inside/` has a name that does not tell what it is.
+    /// A file in `answers/` or `inside/` has a name that does not say what it is.
     #[error("{path}: {problem}; move the file elsewhere")]
     FileName {
         /// The file.

@@ -26,7 +26,7 @@ pub struct MeanChange {
     pub calibrated: Option<BeforeAfter>,
     /// Mean accuracy after batch calibration.
     pub batch: Option<BeforeAfter>,
-    /// What the change is.
+    /// The cause of the change, by the rules.
     pub attribution: Attribution,
     /// The smallest change that these items show with power 0.8, as a fraction of 1.
     pub detectable: f64,

@@ -28,7 +28,7 @@ pub(crate) struct Measured {
     pub contextual: Option<Vec<i32>>,
     /// As `right`, after batch calibration; `None` where a label never has a score.
     pub batch: Option<Vec<i32>>,
-    /// What every scoring that was measured says.
+    /// The answers under every scoring that was measured.
     pub scorings: BTreeMap<Scoring, Rescored>,
     /// For AUC.
     pub separation: Separation,

@@ -33,7 +33,7 @@ pub(crate) struct MeasuredSets {
 
 impl<'a> Pairing<'a> {
     /// Pairs `before` with every seed of `after` by exemplars. Two single sets with other
-    /// exemplars are paired too: whether that may be is for the caller to say.
+    /// exemplars are paired too: the caller decides whether that is allowed.
     ///
     /// # Errors
     /// No exemplars, items or language in common, or other gold labels.

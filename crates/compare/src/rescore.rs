@@ -11,7 +11,7 @@ use schema::{
 
 use crate::stats::mean;
 
-/// What one scoring says of one language's answers.
+/// One language's answers under one scoring.
 pub(crate) struct Rescored {
     /// 1 where its choice counts as right.
     pub right: Vec<i32>,

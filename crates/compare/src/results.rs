@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Everything the report says of answers.
+/// All results about answers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Results {
     /// One per task and label set.
@@ -134,7 +134,7 @@ pub fn compute(records: &RunRecords) -> Result<Results, CompareError> {
     Ok(results)
 }
 
-/// The recipe's settings by slug, in its order; empty if the manifest does not tell.
+/// The recipe's settings by slug, in its order; empty if the manifest has none.
 pub fn recipe_settings(manifest: &Value) -> Vec<String> {
     let settings = manifest
         .pointer("/recipe/train/settings")
@@ -215,7 +215,7 @@ fn compute_block(
     })
 }
 
-/// Pairs base and seeds, which within a run differ in nothing but the adapter, and tells what
+/// Pairs base and seeds, which within a run differ in nothing but the adapter, and reports what
 /// is left out.
 fn pair_in_run<'a>(
     question: &str,

@@ -1,7 +1,7 @@
 //! Reading a run folder: its manifest, all its answers, all its training logs, and (`inside`)
 //! what is inside the models.
 //!
-//! Never here: statistics. What is missing is told, not guessed.
+//! Never here: statistics; guessing what is missing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -163,7 +163,7 @@ fn parse_file_name(path: &Path) -> Result<(TaskLabels, Language), CompareError> 
     let mut parts = name.trim_end_matches(".jsonl").rsplitn(3, '.');
     let (Some(language), Some(labels), Some(task)) = (parts.next(), parts.next(), parts.next())
     else {
-        return Err(fail("its name has not three parts".to_owned()));
+        return Err(fail("its name does not have three parts".to_owned()));
     };
     let language = Language::of_record(language).map_err(|e| fail(e.to_string()))?;
     let labels = labels
@@ -188,7 +188,7 @@ fn read_sets(
         if (&record.task, record.labels, record.language) != (task, *labels, named) {
             let of = format!("{}.{}.{}", record.task, record.labels, record.language);
             return Some(format!(
-                "the record is of `{of}`, which the file's name contradicts"
+                "the record is of `{of}`, but the file's name says otherwise"
             ));
         }
         match &record.adapter {

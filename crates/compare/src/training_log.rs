@@ -1,4 +1,4 @@
-//! What a training log says: updates, tokens, time, losses, the best validation.
+//! A training log in numbers: updates, tokens, time, losses, the best validation.
 
 use schema::{StepRecord, ValidationRecord, record::TrainRecord};
 use serde::Serialize;

@@ -2,7 +2,7 @@
 //!
 //! An accuracy can rise because the model prefers another label overall, without knowing more
 //! about any item. AUC does not see such a preference at all: it compares items only with each
-//! other. So AUC alone says whether the labels are told apart better. Batch calibration takes
+//! other. So AUC alone shows whether the model separates the labels better. Batch calibration takes
 //! the mean preference out of the scores, not to the last: what raw accuracy gains beyond
 //! calibrated accuracy is what the preference costs less. Never here: a threshold that is not
 //! an interval.
@@ -31,21 +31,21 @@ pub fn direction(change: &Estimate) -> Direction {
     }
 }
 
-/// What a change of accuracy is.
+/// The cause of a change of accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Labels are told apart better, and the label prior gives no part that is resolved.
+    /// The labels are separated better; a part of the label prior is not resolved.
     Discrimination,
-    /// Labels are told apart better, and the label prior moved to the better too.
+    /// The labels are separated better, and the label prior moved for the better too.
     DiscriminationAndPrior,
     /// Only the label prior moved to the better.
     Prior,
-    /// Labels are told apart better, but the label prior moved to the worse.
+    /// The labels are separated better, but the label prior moved for the worse.
     DiscriminationAgainstPrior,
     /// The label prior moved to the worse, and nothing else is resolved.
     PriorLoss,
-    /// Labels are told apart worse.
+    /// The labels are separated worse.
     DiscriminationLoss,
     /// Neither is resolved by these items.
     Unresolved,
@@ -93,7 +93,7 @@ pub(crate) fn judge(auc: Option<&Estimate>, prior_part: Option<&Estimate>) -> Ve
 }
 
 impl Verdict {
-    /// Whether the labels are told apart better.
+    /// Whether the labels are separated better.
     pub fn discriminates(self) -> bool {
         matches!(
             self,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::CompareError;
 
-/// What a file says of the number of layers.
+/// A file's number of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// There are so many.
@@ -21,7 +21,7 @@ impl Depth {
     }
 }
 
-/// L, and the file that tells it.
+/// L, and the file that it was read from.
 pub(crate) fn agree(depths: &[(Depth, PathBuf)]) -> Result<(usize, PathBuf), CompareError> {
     let exact = depths
         .iter()

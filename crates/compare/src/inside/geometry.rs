@@ -68,7 +68,7 @@ pub(super) fn read_components(path: &Path) -> Result<MapLayers, CompareError> {
         }
         if components.layer(record.layer, record.centred).is_some() {
             return Err(format!(
-                "layer {}, centred {}, stands twice",
+                "layer {}, centred {}, occurs twice",
                 record.layer, record.centred
             ));
         }
@@ -98,7 +98,7 @@ fn check_components(record: &PcaRecord) -> Result<(), String> {
             .position(|point| point.iter().any(|value| !value.is_finite()))
         {
             return Err(format!(
-                "item {} in `{language}` has a point that is no number",
+                "item {} in `{language}` has a point that is not a number",
                 record.items[place]
             ));
         }
@@ -216,7 +216,7 @@ pub(super) fn read_pairs<R: OfPair>(path: &Path) -> Result<ByPair<R>, CompareErr
         let (measure, layer, (a, b)) = record.key();
         let of = |problem: String| format!("{measure} of {a} and {b} at layer {layer}: {problem}");
         if a >= b {
-            return Err(of("the languages do not stand in their order".to_owned()));
+            return Err(of("the languages are not in order".to_owned()));
         }
         check_finite(&record.numbers()).map_err(of)?;
         match pairs
@@ -225,7 +225,7 @@ pub(super) fn read_pairs<R: OfPair>(path: &Path) -> Result<ByPair<R>, CompareErr
             .or_default()
             .insert((a, b), record)
         {
-            Some(_) => Err(of("stands twice".to_owned())),
+            Some(_) => Err(of("occurs twice".to_owned())),
             None => Ok(()),
         }
     })?;

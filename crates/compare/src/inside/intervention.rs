@@ -21,7 +21,7 @@ pub(super) fn read_silencing(path: &Path) -> Result<Vec<SilencingRecord>, Compar
             )
         };
         if records.iter().any(|other| key(other) == key(&record)) {
-            return Err(of("stands twice".to_owned()));
+            return Err(of("occurs twice".to_owned()));
         }
         let shares = [
             ("accuracy_before", record.accuracy_before),
@@ -45,7 +45,7 @@ pub(super) fn read_interventions(path: &Path) -> Result<Vec<InterventionRecord>,
         let of =
             |problem: String| format!("{} at layer {}: {problem}", record.language, record.layer);
         if !seen.insert((record.language, record.kind, record.layer)) {
-            return Err(of("stands twice".to_owned()));
+            return Err(of("occurs twice".to_owned()));
         }
         let shares = [
             ("before", record.before),

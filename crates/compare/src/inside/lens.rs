@@ -129,7 +129,7 @@ pub(super) fn read(
     each_record(path, |record: LensRecord| {
         let of = gathered.entry(record.lens).or_default();
         if !of.seen.insert(record.item) {
-            return Err(format!("item {} stands twice with this lens", record.item));
+            return Err(format!("item {} occurs twice with this lens", record.item));
         }
         if record.is_dropped() {
             of.dropped += 1;
@@ -265,7 +265,7 @@ pub(super) fn read_tuned(path: &Path) -> Result<Vec<TunedLensRecord>, CompareErr
     let mut records: Vec<TunedLensRecord> = Vec::new();
     each_record(path, |record: TunedLensRecord| {
         if records.iter().any(|other| other.layer == record.layer) {
-            return Err(format!("layer {} stands twice", record.layer));
+            return Err(format!("layer {} occurs twice", record.layer));
         }
         let numbers = [("raw_kl", record.raw_kl), ("tuned_kl", record.tuned_kl)]
             .map(|(name, number)| (name, Some(number)));

@@ -37,7 +37,7 @@ fn check(record: &NeuronsRecord) -> Result<(), String> {
     for (place, layer) in record.layers.iter().enumerate() {
         let of = |problem: String| format!("block {}: {problem}", layer.layer);
         if layer.layer != place + 1 {
-            return Err(of(format!("stands where block {} should", place + 1)));
+            return Err(of(format!("is in the place of block {}", place + 1)));
         }
         let classes = layer.specific + layer.related + layer.general + layer.inactive;
         if classes != layer.neurons {

@@ -100,9 +100,7 @@ impl RecordFile {
             "silencing" => (rest, Self::Silencing),
             "patching" => (rest, Self::Patching),
             other => {
-                return Err(fail(format!(
-                    "`{other}` is no kind of record that this version knows"
-                )));
+                return Err(fail(format!("`{other}` is an unknown kind of record")));
             }
         };
         Ok(Some((task.to_owned(), kind)))
@@ -124,7 +122,7 @@ impl RecordFile {
 }
 
 impl RecordContent {
-    /// What it says of the number of layers; `None` if it holds no record.
+    /// Its number of layers; `None` if it holds no record.
     pub(crate) fn depth(&self) -> Option<Depth> {
         match self {
             Self::Lens(curves) => {
@@ -205,6 +203,6 @@ mod tests {
             "{}",
             error("pca.emotion.middle.jsonl")
         );
-        assert!(error("probe.emotion.jsonl").contains("`probe` is no kind of record"));
+        assert!(error("probe.emotion.jsonl").contains("`probe` is an unknown kind of record"));
     }
 }

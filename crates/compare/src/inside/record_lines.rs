@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::CompareError;
 
-/// Hands every record of a file of JSON Lines on. `take` says what is wrong with one.
+/// Passes every record of a JSON Lines file to `take`, which returns the problem of a bad one.
 pub(super) fn each_record<T: DeserializeOwned>(
     path: &Path,
     mut take: impl FnMut(T) -> Result<(), String>,
@@ -48,7 +48,7 @@ pub(super) fn each_record<T: DeserializeOwned>(
     }
 }
 
-/// What is wrong with the first of some named numbers that is not within `low..=high`.
+/// Describes the first of some named numbers that is not within `low..=high`.
 pub(super) fn check_within(low: f64, high: f64, numbers: &[(&str, f64)]) -> Result<(), String> {
     match numbers
         .iter()
@@ -61,14 +61,14 @@ pub(super) fn check_within(low: f64, high: f64, numbers: &[(&str, f64)]) -> Resu
     }
 }
 
-/// What is wrong with the first of some named numbers that is not finite.
+/// Describes the first of some named numbers that is not finite.
 pub(super) fn check_finite(numbers: &[(&str, Option<f64>)]) -> Result<(), String> {
     match numbers
         .iter()
         .find(|(_, number)| number.is_some_and(|number| !number.is_finite()))
     {
         Some((name, number)) => Err(format!(
-            "`{name}` is {}, which is no number",
+            "`{name}` is {}, which is not a number",
             number.unwrap_or(f64::NAN)
         )),
         None => Ok(()),

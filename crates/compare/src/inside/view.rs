@@ -1,4 +1,4 @@
-//! What is compared with what: the base model and one adapter, for the prompts of one task.
+//! The models that are compared: the base model and one adapter, for the prompts of one task.
 //!
 //! Never here: a measure.
 
@@ -29,7 +29,7 @@ pub struct ModelView<'a> {
 /// The model as it was looked at.
 #[derive(Clone, Copy)]
 pub struct ViewState<'a> {
-    /// `before`, `after`; `base` or `tuned` where it stands alone.
+    /// `before`, `after`; `base` or `tuned` where there is only one.
     pub name: &'static str,
     /// What was found in it.
     pub records: &'a ModelRecords,
@@ -44,7 +44,7 @@ impl<'a> ModelView<'a> {
         }
     }
 
-    /// `before 1, after 2`; where one stands alone, its words alone.
+    /// `before 1, after 2`; where there is only one, its words alone.
     pub fn by_state(&self, words: impl Fn(&ViewState<'a>) -> Option<String>) -> Option<String> {
         let said: Vec<String> = self
             .states
@@ -133,7 +133,7 @@ pub fn list_views<'a>(
     Ok(views)
 }
 
-/// The layers that the recipe wants to see, of 0 to L; what there is not is told.
+/// The layers that the recipe wants to see, of 0 to L; missing ones go into `gaps`.
 pub fn select_layers(manifest: &Value, layers: usize, gaps: &mut Vec<String>) -> Vec<usize> {
     let asked = manifest
         .pointer("/recipe/analyse/layers")
@@ -295,7 +295,7 @@ fn tell_lens(
     }
 }
 
-/// A change states both levels; the levels stand in two more files.
+/// A change gives both levels; two more files hold the levels.
 fn tell_changes(
     task: &str,
     model: &str,

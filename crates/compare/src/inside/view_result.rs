@@ -1,7 +1,7 @@
 //! The numbers of what is inside for `results.json`: curves and means, records as they are
 //! where they are few.
 //!
-//! Never here: points of figures; every pair at every layer, which stand in the records.
+//! Never here: points of figures; every pair at every layer, which are in the records.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Where the variance comes from: seeds, exemplar sets, items and their interactions, all
 //! random and fully crossed, one value a cell. Estimates by the analysis of variance (Searle,
-//! Casella & McCulloch 1992): they can fall below 0, which says that the component is small.
+//! Casella & McCulloch 1992): they can fall below 0, which means that the component is small.
 //! The interval of the mean has all of them in it (Satterthwaite 1946); the hierarchical
-//! bootstrap (Owen 2007) stands beside it.
+//! bootstrap (Owen 2007) is given too.
 
 use serde::Serialize;
 

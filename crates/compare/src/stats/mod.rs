@@ -1,5 +1,5 @@
-//! The statistics, each a plain function of plain values. What each number means for a reader
-//! stands in the page's notes.
+//! The statistics, each a plain function of plain values. The page's notes explain what each number
+//! means.
 //!
 //! Expected values in the tests come from scipy, statsmodels and scikit-learn:
 //! `tests/reference.py`. Never here: records, files, text.

@@ -3,7 +3,7 @@
 use super::{Estimate, distribution::Z};
 
 /// Wilson's 95 % interval around `share` of `n` items; `n` may be a fraction: an effective
-/// number. Several seeds over the same items count as one set of items: they tell nothing of
+/// number. Several seeds over the same items count as one set of items: they show nothing about
 /// other items.
 pub(crate) fn wilson(share: f64, n: f64) -> Estimate {
     let z2 = Z * Z;
