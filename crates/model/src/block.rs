@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Attention and mlp, each behind its norm.
-pub(crate) struct Block {
+pub(crate) struct DecoderBlock {
     input_layernorm: Tensor, // (E)
     self_attn: Attention,
     post_attention_layernorm: Tensor, // (E)
@@ -39,7 +39,7 @@ impl BlockSaved {
     }
 }
 
-impl Block {
+impl DecoderBlock {
     pub(crate) fn load(
         files: &mut WeightFiles,
         config: &ModelConfig,

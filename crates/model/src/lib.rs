@@ -20,6 +20,7 @@ pub mod memory;
 mod mlp;
 pub mod ops;
 pub mod profile;
+mod projection;
 mod quantised;
 pub mod rows;
 pub mod tensor_file;
@@ -27,14 +28,15 @@ pub mod weight;
 mod weights;
 pub mod work;
 
-pub use adapter::{Adapter, Gradients, LoraConfig, Place, Projection};
+pub use adapter::{Adapter, Gradients, LoraConfig};
 pub use config::ModelConfig;
-pub use decoder::{Decoder, KvCache, Layer, Look, Seen, Visitor};
+pub use decoder::{Decoder, KvCache, Layer, LayerView, Visitor, WalkDetail};
 pub use error::{ModelError, Result};
 pub use ops::cpu::{
     isa::{InstructionSet, force_instruction_set, instruction_set},
     view::with_values,
 };
+pub use projection::{LayerProjection, Projection};
 pub use rows::{Parent, Rows};
 pub use weight::Weight;
 

@@ -3,11 +3,12 @@
 use candle_core::{Device, Tensor};
 
 use crate::{
-    adapter::{Gradients, Place, Projection},
+    adapter::Gradients,
     config::ModelConfig,
     error::{ModelError, Result},
     linear::{Backward, Keep, Linear, LinearSaved},
     ops::{gated, swiglu},
+    projection::{LayerProjection, Projection},
     weights::WeightFiles,
 };
 
@@ -43,8 +44,9 @@ impl Mlp {
         layer: usize,
     ) -> Result<Self> {
         let (e, f) = (config.hidden_size, config.intermediate_size);
-        let mut linear =
-            |projection, shape| Linear::load(files, config, Place { layer, projection }, shape);
+        let mut linear = |projection, shape| {
+            Linear::load(files, config, LayerProjection { layer, projection }, shape)
+        };
         Ok(Self {
             gate_proj: linear(Projection::Gate, (f, e))?,
             up_proj: linear(Projection::Up, (f, e))?,

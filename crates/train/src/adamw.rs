@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use model::{Adapter, Gradients, Place};
+use model::{Adapter, Gradients, LayerProjection};
 
 use crate::error::TrainError;
 
@@ -106,7 +106,7 @@ pub struct AdamW {
     /// Updates made.
     pub updates: usize,
     /// Per matrix.
-    pub moments: BTreeMap<(Place, Half), Moments>,
+    pub moments: BTreeMap<(LayerProjection, Half), Moments>,
 }
 
 impl AdamW {
@@ -146,7 +146,7 @@ impl AdamW {
 }
 
 /// The gradients of all matrices on the host, scaled to the batch's mean loss and clipped.
-pub struct HostGradients(BTreeMap<(Place, Half), Vec<f32>>);
+pub struct HostGradients(BTreeMap<(LayerProjection, Half), Vec<f32>>);
 
 impl HostGradients {
     /// Takes the gradients of every matrix of `adapter`, times `scale`. A missing or non-finite
@@ -174,7 +174,7 @@ impl HostGradients {
     }
 
     /// One matrix's gradient.
-    pub fn get(&self, place: Place, half: Half) -> Result<&[f32], TrainError> {
+    pub fn get(&self, place: LayerProjection, half: Half) -> Result<&[f32], TrainError> {
         let missing = || model::ModelError::Op {
             op: "adamw",
             problem: format!("`{place}.{}` got no gradient", half.name()),

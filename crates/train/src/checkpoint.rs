@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
-use model::{Adapter, Place, tensor_file};
+use model::{Adapter, LayerProjection, tensor_file};
 use safetensors::SafeTensors;
 use schema::{disk::DiskError, record::TrainRecord};
 use serde::{Deserialize, Serialize};
@@ -156,6 +156,6 @@ pub fn read(
     }))
 }
 
-fn name(kind: &str, place: Place, half: Half) -> String {
+fn name(kind: &str, place: LayerProjection, half: Half) -> String {
     format!("{kind}.{place}.{}", half.name())
 }

@@ -10,8 +10,8 @@ use super::{
     rope::{Yarn, yarn_mscale},
 };
 use crate::{
-    adapter::Projection,
     error::{ModelError, Result},
+    projection::Projection,
 };
 
 /// The families whose forward this decoder is; others would load and be wrong.
@@ -42,7 +42,7 @@ impl Object<'_> {
         match self.get(key).map(Value::as_f64) {
             None => Ok(None),
             Some(Some(number)) if number.is_finite() => Ok(Some(number)),
-            Some(_) => self.error(key, "is no number"),
+            Some(_) => self.error(key, "is not a number"),
         }
     }
 
@@ -57,7 +57,7 @@ impl Object<'_> {
         match self.get(key).map(Value::as_u64) {
             None => Ok(None),
             Some(Some(size)) => Ok(Some(size as usize)),
-            Some(None) => self.error(key, "is no whole number"),
+            Some(None) => self.error(key, "is not a whole number"),
         }
     }
 
@@ -79,7 +79,7 @@ pub(super) fn read(file: &Path) -> Result<ModelConfig> {
     let value: Value = serde_json::from_str(&text).map_err(|e| ModelError::Config {
         file: file.to_owned(),
         key: format!("line {}", e.line()),
-        problem: format!("no JSON: {e}"),
+        problem: format!("not valid JSON: {e}"),
     })?;
     let config = Object {
         file: file.to_owned(),
@@ -149,7 +149,7 @@ fn rope(config: &Object<'_>) -> Result<Rope> {
             value,
         })
     };
-    // transformers 5 keeps base and scaling together; before, the base stood beside
+    // transformers 5 keeps base and scaling together; before, the base was beside
     // `rope_scaling`.
     let newer = part("rope_parameters", "rope_parameters.");
     let older = part("rope_scaling", "rope_scaling.");

@@ -1,5 +1,5 @@
-//! Walks through the blocks that show what is inside on the way, and may put something else in
-//! its place: capture, lens, patching, silencing. Never here: what is made of it.
+//! Walks through the blocks: shows each layer to a visitor, which may replace its residual
+//! stream. For capture, lens, patching and silencing. Never here: what is computed from it.
 
 use candle_core::Tensor;
 
@@ -12,8 +12,8 @@ use crate::{
     rows::Rows,
 };
 
-/// What a walk shows at one layer.
-pub struct Seen<'a> {
+/// One layer, as a walk shows it.
+pub struct LayerView<'a> {
     /// Where.
     pub layer: Layer,
     /// The residual stream after it: (N, E).
@@ -23,17 +23,17 @@ pub struct Seen<'a> {
     pub mlp: Option<(&'a Tensor, &'a Tensor)>,
 }
 
-/// How far a walk looks.
+/// How much a walk shows of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Look {
-    /// At the residual stream.
+pub enum WalkDetail {
+    /// The residual stream.
     #[default]
     Residual,
-    /// At the neurons too.
+    /// The neurons too.
     Neurons,
 }
 
-impl Look {
+impl WalkDetail {
     /// A forward for backward keeps the parts of the mlp.
     fn keep(self) -> Keep {
         match self {
@@ -43,12 +43,11 @@ impl Look {
     }
 }
 
-/// What is called at each layer; what it returns goes on in place of the residual stream (N,
-/// E).
-pub type Visitor<'a> = dyn FnMut(Seen<'_>) -> Result<Option<Tensor>> + 'a;
+/// Called at each layer; what it returns replaces the residual stream (N, E).
+pub type Visitor<'a> = dyn FnMut(LayerView<'_>) -> Result<Option<Tensor>> + 'a;
 
-fn show<'a>(layer: Layer, residual: &'a Tensor, saved: Option<&'a BlockSaved>) -> Seen<'a> {
-    Seen {
+fn show<'a>(layer: Layer, residual: &'a Tensor, saved: Option<&'a BlockSaved>) -> LayerView<'a> {
+    LayerView {
         layer,
         residual,
         mlp: saved.and_then(BlockSaved::gated),
@@ -64,25 +63,27 @@ impl Decoder {
         prefix: Option<&KvCache>,
         visit: &mut dyn FnMut(Layer, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
-        let visit = &mut |seen: Seen<'_>| visit(seen.layer, seen.residual).map(|()| None);
-        self.walk_through(input_ids, rows, prefix, Look::Residual, visit)
+        let visit = &mut |seen: LayerView<'_>| visit(seen.layer, seen.residual).map(|()| None);
+        self.walk_through(input_ids, rows, prefix, WalkDetail::Residual, visit)
     }
 
-    /// As [`Decoder::walk`], looking as far as `look` says; what `visit` returns goes on in
-    /// place of what it was shown. Keys and values of later layers are of the changed stream,
+    /// As [`Decoder::walk`], with as much of each layer as `detail` says; what `visit` returns
+    /// replaces the residual stream. Keys and values of later layers are of the changed stream,
     /// those of earlier ones are not touched.
     pub fn walk_through(
         &self,
         input_ids: &[u32],
         rows: &Rows,
         prefix: Option<&KvCache>,
-        look: Look,
+        detail: WalkDetail,
         visit: &mut Visitor<'_>,
     ) -> Result<Tensor> {
         let see = &mut |layer, x: &Tensor, _, saved: Option<BlockSaved>| {
             visit(show(layer, x, saved.as_ref()))
         };
-        Ok(self.run(input_ids, rows, prefix, None, look.keep(), see)?.0)
+        Ok(self
+            .run(input_ids, rows, prefix, None, detail.keep(), see)?
+            .0)
     }
 
     /// Keys and values of `input_ids` after what `before` holds, and the residual stream of
@@ -92,7 +93,7 @@ impl Decoder {
         input_ids: &[u32],
         before: Option<&KvCache>,
     ) -> Result<(KvCache, Tensor)> {
-        self.prefill_through(input_ids, before, Look::Residual, &mut |_| Ok(None))
+        self.prefill_through(input_ids, before, WalkDetail::Residual, &mut |_| Ok(None))
     }
 
     /// As [`Decoder::prefill`], shown and changed on the way as by [`Decoder::walk_through`].
@@ -100,7 +101,7 @@ impl Decoder {
         &self,
         input_ids: &[u32],
         before: Option<&KvCache>,
-        look: Look,
+        detail: WalkDetail,
         visit: &mut Visitor<'_>,
     ) -> Result<(KvCache, Tensor)> {
         let held = before.map_or(0, KvCache::len);
@@ -111,7 +112,7 @@ impl Decoder {
             &rows,
             before,
             None,
-            look.keep(),
+            detail.keep(),
             &mut |layer, x, kv, saved| {
                 if let (Layer::After(layer), Some(mut kv)) = (layer, kv) {
                     if let Some(old) = before.map(|before| &before.layers[layer - 1]) {

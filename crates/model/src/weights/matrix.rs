@@ -6,8 +6,8 @@ use schema::task::Precision;
 
 use super::{Source, WeightFiles};
 use crate::{
-    adapter::Projection,
     error::Result,
+    projection::Projection,
     quantised::{Blocks, Format},
 };
 

@@ -12,7 +12,7 @@ use schema::task::Precision;
 
 use crate::{
     adapter::{Adapter, Gradients},
-    block::{Block, BlockSaved},
+    block::{BlockSaved, DecoderBlock},
     config::{ModelConfig, RopeScaling},
     error::{ModelError, Result},
     linear::Keep,
@@ -29,7 +29,7 @@ use crate::{
     weights::{WeightFiles, gguf::ROPE_FACTORS},
 };
 
-pub use walk::{Look, Seen, Visitor};
+pub use walk::{LayerView, Visitor, WalkDetail};
 
 /// A place in the residual stream, before the final norm. (Hugging Face's last hidden state is
 /// after it.)
@@ -61,7 +61,7 @@ impl KvCache {
 }
 
 /// What [`Decoder::backward`] needs of a forward.
-pub struct Saved {
+pub struct SavedForward {
     rows: Rows,
     angles: Angles,
     blocks: Vec<BlockKept>,
@@ -79,7 +79,7 @@ enum BlockKept {
 }
 
 /// Sees each layer's residual stream, its keys and values, and what its backward needs; what it
-/// returns goes on in place of the residual stream.
+/// returns replaces the residual stream.
 type Visit<'a> =
     dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) -> Result<Option<Tensor>> + 'a;
 
@@ -87,7 +87,7 @@ type Visit<'a> =
 pub struct Decoder {
     config: ModelConfig,
     embed_tokens: Weight, // (V, E)
-    blocks: Vec<Block>,
+    blocks: Vec<DecoderBlock>,
     norm: Tensor,            // (E)
     lm_head: Option<Weight>, // (V, E); None: the embedding
     device: Device,
@@ -139,7 +139,7 @@ impl Decoder {
         let (v, e) = (config.vocab_size, config.hidden_size);
         let embed_tokens = files.take_weight("model.embed_tokens.weight", [v, e])?;
         let mut blocks = (0..config.num_hidden_layers)
-            .map(|layer| Block::load(&mut files, &config, layer))
+            .map(|layer| DecoderBlock::load(&mut files, &config, layer))
             .collect::<Result<Vec<_>>>()?;
         let norm = files.take_f32("model.norm.weight", &[e])?;
         let lm_head = if config.tie_word_embeddings {
@@ -152,7 +152,7 @@ impl Decoder {
         let ends = embed_tokens.bytes() + lm_head.as_ref().map_or(0, Weight::bytes);
         let projections: usize = blocks
             .iter_mut()
-            .flat_map(Block::projections)
+            .flat_map(DecoderBlock::projections)
             .map(|linear| linear.bytes())
             .sum();
         tracing::debug!(
@@ -216,7 +216,7 @@ impl Decoder {
         {
             let size = self.config.vocab_size;
             return Err(ModelError::Input(format!(
-                "token id {id} is not in the vocabulary of {size}; is the tokenizer the model's?"
+                "token id {id} is outside the vocabulary of {size}; does the tokenizer belong to this model?"
             )));
         }
         self.embed_tokens.rows(input_ids, &self.device)
@@ -332,7 +332,7 @@ impl Decoder {
         input_ids: &[u32],
         rows: &Rows,
         dropout: Option<ops::lora::Dropout>,
-    ) -> Result<(Tensor, Saved)> {
+    ) -> Result<(Tensor, SavedForward)> {
         let keep = Keep::ForBackward { dropout };
         let mut blocks = Vec::with_capacity(self.blocks.len() + 1);
         let (x, angles) = self.run(
@@ -353,7 +353,7 @@ impl Decoder {
         blocks.truncate(self.blocks.len()); // the output of the last block is nobody's input
         Ok((
             x,
-            Saved {
+            SavedForward {
                 rows: rows.clone(),
                 angles,
                 blocks,
@@ -427,11 +427,11 @@ impl Decoder {
     /// at the lowest block: nothing below it is trained.
     pub fn backward(
         &self,
-        saved: Saved,
+        saved: SavedForward,
         d_hidden: &Tensor,
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let Saved {
+        let SavedForward {
             rows,
             angles,
             blocks,
@@ -457,13 +457,13 @@ impl Decoder {
     }
 }
 
-/// `other`, if it can stand in the place of `x`.
+/// `other`, if it can replace `x`.
 fn checked(layer: Layer, other: Tensor, x: &Tensor) -> Result<Tensor> {
     if other.dims() == x.dims() && other.dtype() == x.dtype() {
         return Ok(other);
     }
     let shapes = format!(
-        "{layer:?}: {:?} cannot stand for {:?}",
+        "{layer:?}: {:?} cannot replace {:?}",
         other.dims(),
         x.dims()
     );
