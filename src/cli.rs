@@ -42,11 +42,12 @@ pub(crate) enum Command {
         lingualign run recipes/snli_zh_de.toml --set data.dir=DATA --set eval.limit=100\n  \
         lingualign run my.toml --only report")]
     Run(RunArgs),
-    /// Print the resolved recipe with every default, or every problem in it. Needs no model.
+    /// Print the resolved recipe with every default, or every problem in it; and what `run` would
+    /// do, skip and take. Needs no model.
     #[command(
         after_help = "Example:\n  lingualign check recipes/quickstart.toml --set train.epochs=1"
     )]
-    Check(RecipeArgs),
+    Check(CheckArgs),
     /// Only train the recipe's adapters.
     #[command(after_help = "Example:\n  lingualign train recipes/quickstart.toml --out runs/first")]
     Train(TrainArgs),
@@ -115,6 +116,19 @@ pub(crate) struct RecipeArgs {
     pub(crate) set: Vec<(String, String)>,
 }
 
+/// `check`
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// The run folder whose finished stages would be skipped. Default: `runs/` and the name of
+    /// the recipe.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
 /// `run`
 #[derive(Args)]
 pub(crate) struct RunArgs {
@@ -124,7 +138,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Only these stages.
-    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(["data", "train", "eval", "analyse", "report"]))]
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(run::Parts::NAMES))]
     pub(crate) only: Vec<String>,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,

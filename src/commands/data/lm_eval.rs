@@ -4,15 +4,13 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Result;
 use clap::Args;
-use data::{
-    lm_eval::{Asked, export},
-    tasks, testset,
-};
+use data::{tasks, testset};
+use import::lm_eval::{Asked, export};
+use run::lm_eval::{self, Questions};
 use schema::{FewShot, LabelSet, Language, Protocol, few_shot::PromptLanguage};
 
 use crate::{
     cli,
-    lm_eval::{self, Questions},
     progress::{note, result},
 };
 
