@@ -12,6 +12,7 @@ use schema::task::Precision;
 use crate::{
     config::ModelConfig,
     ops::{cpu::isa::instruction_set, cross_entropy},
+    projection::Projection,
 };
 
 /// Bytes of a float of a row.
