@@ -30,7 +30,7 @@ pub mod work;
 
 pub use adapter::{Adapter, Gradients, LoraConfig};
 pub use config::ModelConfig;
-pub use decoder::{Decoder, KvCache, Layer, LayerView, Visitor, WalkDetail};
+pub use decoder::{Decoder, KvCache, Layer, LayerView, SilencedDecoder, Visitor, WalkDetail};
 pub use error::{ModelError, Result};
 pub use ops::cpu::{
     isa::{InstructionSet, force_instruction_set, instruction_set},

@@ -86,7 +86,9 @@ pub fn training_bytes(
 /// Bytes of the whole program while it evaluates; the shared prefix is taken to be as long as a
 /// batch.
 pub fn evaluation_bytes(shape: &Shape, precision: Precision, tokens: usize) -> u64 {
-    resident(&MemoryEstimate::evaluation(shape, precision, tokens, tokens))
+    resident(&MemoryEstimate::evaluation(
+        shape, precision, tokens, tokens,
+    ))
 }
 
 /// Buffers that come and go take a tenth more than their sizes: the allocator rounds up and
