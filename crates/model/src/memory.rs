@@ -165,8 +165,12 @@ fn loading(shape: &Shape) -> u64 {
 }
 
 fn adapter_parameters(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
-    let both = |p: &Projection| input_width(shape, *p) + output_width(shape, *p);
-    shape.layers as u64 * work.rank as u64 * work.targets.iter().map(both).sum::<u64>()
+    let widths: u64 = work
+        .targets
+        .iter()
+        .map(|&p| input_width(shape, p) + output_width(shape, p))
+        .sum();
+    shape.layers as u64 * work.rank as u64 * widths
 }
 
 fn input_width(shape: &Shape, projection: Projection) -> u64 {

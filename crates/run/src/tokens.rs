@@ -2,7 +2,7 @@
 //! here: what a token costs (`model::work`).
 
 use data::{Draw, Tokenizer, example, pairs, tasks, testset};
-use eval::{Ask, Count};
+use eval::{Ask, TokenCount};
 use hub::catalogue::Shape;
 use model::work;
 use schema::{Language, Recipe, recipe::TrainRecipe, task::ActivationCheckpointing};
@@ -16,7 +16,7 @@ const SAMPLE: usize = 4;
 #[derive(Debug, PartialEq)]
 pub struct Tokens {
     train: Option<TrainTokens>,
-    eval: Count,
+    eval: TokenCount,
 }
 
 #[derive(Debug, PartialEq)]
@@ -84,7 +84,7 @@ fn count_training(
         })
     };
     let (examples, validation) = pairs::split(&drawn, examples, train, plan.seed);
-    let steps = train::run::Plan::new(train, examples.len()).steps;
+    let steps = train::run::StepCounts::new(train, examples.len()).steps;
     let passes = (steps * train.batch_size) as f64 / examples.len().max(1) as f64;
     let passes = if train.max_steps.is_some() {
         passes
@@ -105,9 +105,9 @@ fn count_training(
 }
 
 /// Of one model; languages beyond the sample count as its mean.
-fn count_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Count> {
+fn count_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<TokenCount> {
     let eval = &recipe.eval;
-    let mut sum = Count {
+    let mut sum = TokenCount {
         tokens: 0,
         scored: 0,
     };
@@ -125,7 +125,7 @@ fn count_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Count> {
                 for &language in &sample {
                     let ask = Ask::of(recipe, task, labels, &few_shot);
                     let count = eval::count_tokens(tokenizer, &ask, language)?;
-                    sum = Count {
+                    sum = TokenCount {
                         tokens: sum.tokens + scale(count.tokens),
                         scored: sum.scored + scale(count.scored),
                     };

@@ -8,7 +8,7 @@ use data::example::Example;
 use hub::ModelFiles;
 use model::{Decoder, InstructionSet};
 use schema::{recipe::TrainRecipe, record::TrainRecord, task::Precision};
-use train::{Run, train};
+use train::{TrainingRun, train};
 
 #[path = "../../../tests/numerics/mod.rs"]
 mod numerics;
@@ -131,7 +131,7 @@ fn train_a_little(precision: Precision) -> Vec<f64> {
     recipe.lora.rank = 4;
     let examples = examples();
     let folder = tempfile::tempdir().expect("a folder");
-    let run = Run {
+    let run = TrainingRun {
         recipe: &recipe,
         seed: 3,
         examples: &examples[..6],

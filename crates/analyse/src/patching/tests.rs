@@ -276,7 +276,12 @@ fn at_the_last_layer_the_answer_is_the_others() {
             let effects = effects(plan, &model);
             let answers = prompts[&ENGLISH]
                 .asked()
-                .ask(ENGLISH, &model, 6, &mut |_| Ok(()))
+                .ask(
+                    ENGLISH,
+                    &model.silence(&[]).expect("all on"),
+                    6,
+                    &mut |_| Ok(()),
+                )
                 .expect("asks");
             for at in 0..6 {
                 let [parallel, other] = [0, 1].map(|kind| effects.get(kind, LAYERS - 1, at));

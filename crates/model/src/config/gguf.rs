@@ -138,20 +138,20 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
 /// Metadata is silent about biases: those of the first layer, which every other layer must then
 /// have too.
 fn biases(header: &Header) -> Vec<Projection> {
-    let biased = |projection: &Projection| {
-        let bias = format!(
-            "{}.bias",
-            LayerProjection {
+    Projection::ALL
+        .into_iter()
+        .filter(|&projection| {
+            let first = LayerProjection {
                 layer: 0,
-                projection: *projection
-            }
-        );
-        header
-            .tensors
-            .iter()
-            .any(|t| hugging_face_name(&t.name).as_ref() == Some(&bias))
-    };
-    Projection::ALL.into_iter().filter(biased).collect()
+                projection,
+            };
+            let bias = format!("{first}.bias");
+            header
+                .tensors
+                .iter()
+                .any(|t| hugging_face_name(&t.name).as_ref() == Some(&bias))
+        })
+        .collect()
 }
 
 /// The embedding's rows; metadata may leave the size out, but not contradict it.

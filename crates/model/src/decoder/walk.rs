@@ -3,14 +3,8 @@
 
 use candle_core::Tensor;
 
-use super::{Decoder, KvCache, Layer};
-use crate::{
-    block::BlockSaved,
-    error::{ModelError, Result},
-    linear::Keep,
-    ops::attend::LayerKv,
-    rows::Rows,
-};
+use super::{Decoder, ForwardPass, KvCache, Layer};
+use crate::{block::BlockSaved, error::Result, linear::Keep, ops::attend::LayerKv, rows::Rows};
 
 /// One layer, as a walk shows it.
 pub struct LayerView<'a> {
@@ -93,7 +87,8 @@ impl Decoder {
         input_ids: &[u32],
         before: Option<&KvCache>,
     ) -> Result<(KvCache, Tensor)> {
-        self.prefill_through(input_ids, before, WalkDetail::Residual, &mut |_| Ok(None))
+        let pass = ForwardPass::after(before);
+        self.prefill_pass(input_ids, pass, &mut |_| Ok(None))
     }
 
     /// As [`Decoder::prefill`], shown and changed on the way as by [`Decoder::walk_through`].
@@ -104,29 +99,37 @@ impl Decoder {
         detail: WalkDetail,
         visit: &mut Visitor<'_>,
     ) -> Result<(KvCache, Tensor)> {
+        let pass = ForwardPass {
+            keep: detail.keep(),
+            ..ForwardPass::after(before)
+        };
+        self.prefill_pass(input_ids, pass, visit)
+    }
+
+    /// As [`Decoder::prefill_through`], with everything that a pass may have.
+    pub(super) fn prefill_pass(
+        &self,
+        input_ids: &[u32],
+        pass: ForwardPass<'_>,
+        visit: &mut Visitor<'_>,
+    ) -> Result<(KvCache, Tensor)> {
+        let before = pass.prefix;
         let held = before.map_or(0, KvCache::len);
         let rows = Rows::new([input_ids.len()], held);
         let mut layers: Vec<LayerKv> = Vec::with_capacity(self.blocks.len());
-        let (x, _) = self.run(
-            input_ids,
-            &rows,
-            before,
-            None,
-            detail.keep(),
-            &mut |layer, x, kv, saved| {
-                if let (Layer::After(layer), Some(mut kv)) = (layer, kv) {
-                    if let Some(old) = before.map(|before| &before.layers[layer - 1]) {
-                        kv = LayerKv::new(
-                            Tensor::cat(&[&old.k, &kv.k], 0)?,
-                            Tensor::cat(&[&old.v, &kv.v], 0)?,
-                        );
-                    }
-                    kv.pack(&self.config.heads(layer - 1))?;
-                    layers.push(kv);
+        let (x, _) = self.run(input_ids, &rows, pass, &mut |layer, x, kv, saved| {
+            if let (Layer::After(layer), Some(mut kv)) = (layer, kv) {
+                if let Some(old) = before.map(|before| &before.layers[layer - 1]) {
+                    kv = LayerKv::new(
+                        Tensor::cat(&[&old.k, &kv.k], 0)?,
+                        Tensor::cat(&[&old.v, &kv.v], 0)?,
+                    );
                 }
-                visit(show(layer, x, saved.as_ref()))
-            },
-        )?;
+                kv.pack(&self.config.heads(layer - 1))?;
+                layers.push(kv);
+            }
+            visit(show(layer, x, saved.as_ref()))
+        })?;
         Ok((
             KvCache {
                 layers,
@@ -134,34 +137,5 @@ impl Decoder {
             },
             x,
         ))
-    }
-
-    /// Switches neurons off, each a block from 1 and an index from 0: what they would add to
-    /// the residual stream is 0 from now on. Replaces what was switched off before; none
-    /// switches all on. Caches made before are wrong afterwards, and there is no backward while
-    /// any is off.
-    ///
-    /// # Errors
-    /// A block or an index that the model does not have.
-    pub fn silence(&mut self, neurons: &[(usize, u32)]) -> Result<()> {
-        let (layers, width) = (self.blocks.len(), self.config.intermediate_size);
-        if let Some((layer, index)) = neurons
-            .iter()
-            .find(|(l, i)| *l == 0 || *l > layers || *i as usize >= width)
-        {
-            let problem = format!(
-                "neuron {index} of block {layer}: there are {width} in each of blocks 1 to {layers}"
-            );
-            return Err(ModelError::Input(problem));
-        }
-        for (at, block) in self.blocks.iter_mut().enumerate() {
-            let off: Vec<u32> = neurons
-                .iter()
-                .filter(|(layer, _)| *layer == at + 1)
-                .map(|(_, index)| *index)
-                .collect();
-            block.silence(&off, width, &self.device)?;
-        }
-        Ok(())
     }
 }
