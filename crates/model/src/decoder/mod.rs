@@ -13,7 +13,7 @@ use schema::task::Precision;
 
 use crate::{
     adapter::{Adapter, Gradients},
-    block::{BlockSaved, DecoderBlock},
+    block::{BlockPass, BlockSaved, DecoderBlock},
     config::{ModelConfig, RopeScaling},
     error::{ModelError, Result},
     linear::Keep,

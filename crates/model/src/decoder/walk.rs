@@ -75,9 +75,11 @@ impl Decoder {
         let see = &mut |layer, x: &Tensor, _, saved: Option<BlockSaved>| {
             visit(show(layer, x, saved.as_ref()))
         };
-        Ok(self
-            .run(input_ids, rows, prefix, None, detail.keep(), see)?
-            .0)
+        let pass = ForwardPass {
+            keep: detail.keep(),
+            ..ForwardPass::after(prefix)
+        };
+        Ok(self.run(input_ids, rows, pass, see)?.0)
     }
 
     /// Keys and values of `input_ids` after what `before` holds, and the residual stream of
