@@ -49,7 +49,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Capture(args) => capture::run(&args)?,
         Command::Compare { a, b } => {
             let comparison = lm_eval::compare(&a, &b, &mut Terminal::default())?;
-            progress::result(&comparison.render_text());
+            progress::result(&report::comparison_text(&comparison));
         }
         Command::Generate(args) => generate::run(&args)?,
         Command::Data(command) => return data::run(command),

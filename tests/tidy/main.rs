@@ -32,7 +32,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         "analyse",
         &["schema", "hub", "data", "model", "train", "eval"],
     ),
-    ("report", &["schema"]),
+    ("compare", &["schema"]),
+    ("report", &["schema", "compare"]),
     (
         "run",
         &[
@@ -46,6 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "train",
             "eval",
             "analyse",
+            "compare",
             "report",
         ],
     ),

@@ -67,6 +67,7 @@ macro_rules! failures {
 failures!(
     analyse::AnalyseError,
     audit::AuditError,
+    compare::CompareError,
     data::DataError,
     eval::EvalError,
     hub::HubError,

@@ -7,12 +7,12 @@ use std::{
     path::Path,
 };
 
+use compare::LocatedRecord;
 use data::{prompt, tasks, testset};
 use import::lm_eval::{
     self as format, Asked, Doc,
     results::{Answered, Run},
 };
-use report::LocatedRecord;
 use schema::{
     AnswerRecord, FewShot, LabelSet, Language, Provenance, Recipe, Task,
     record::{AnswersMeta, meta_path},
@@ -258,7 +258,7 @@ fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Harn
     let sets: Vec<FewShot> = recipe.eval.exemplar_sets(task);
     let first = (recipe.eval.labels.first().copied(), sets.first());
     let group = name_group(task, provenance, first);
-    let records = report::read_answers(file)?
+    let records = compare::read_answers(file)?
         .into_iter()
         .map(|(.., record)| record)
         .collect();
@@ -322,7 +322,7 @@ pub fn split_records(
 ///
 /// # Errors
 /// Files that cannot be read, or that have no task in common.
-pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<report::Comparison> {
+pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<compare::Comparison> {
     let (of_a, of_b) = (read_ours(a)?, read_ours(b)?);
     let task = of_a
         .iter()
@@ -353,7 +353,7 @@ pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<report::Comp
         before.retain(|(.., record)| record.task == *task);
         after.retain(|(.., record)| record.task == *task);
     }
-    Ok(report::compare((a, before), (b, after))?)
+    Ok(compare::compare((a, before), (b, after))?)
 }
 
 /// Our records; `None` where the file is the harness's.
@@ -361,7 +361,7 @@ fn read_ours(path: &Path) -> Result<Option<Vec<LocatedRecord>>> {
     if format::samples::is_lm_eval(path)? {
         Ok(None)
     } else {
-        Ok(Some(report::read_answers(path)?))
+        Ok(Some(compare::read_answers(path)?))
     }
 }
 
