@@ -10,7 +10,7 @@ use run::{
     evaluate::{Evaluation, count_right, evaluate},
     lm_eval,
 };
-use schema::{FewShot, Scoring, Task, scores::Disagreements};
+use schema::{AskingRecipe, Scoring, scores::Disagreements};
 
 use crate::{
     cli::{self, EvalArgs},
@@ -25,14 +25,21 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
         .transpose()?;
     let task = tasks::task(&args.task)?;
     cli::exit_unless_known(&args.languages);
-    let few_shot = few_shot(args, task);
+    let asking = asking(args).first_way(task);
     let languages = testset::asked(&args.data, task, &args.languages)?;
     let watch = &mut Terminal::default();
     let mut session = Session::open(&args.model, args.dtype, &args.device.device, watch)?;
     let evaluation = Evaluation {
         models: models(args),
         languages,
-        ask: ask_of(args, task, &few_shot),
+        ask: Ask {
+            model: "",
+            adapter: None,
+            task,
+            dir: &args.data,
+            asking: &asking,
+            tokens_per_batch: args.tokens_per_batch,
+        },
         out: &args.out,
     };
     let evaluated = evaluate(
@@ -63,21 +70,13 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     Ok(())
 }
 
-/// What is asked of each model.
-fn ask_of<'a>(args: &'a EvalArgs, task: &'a Task, few_shot: &'a FewShot) -> Ask<'a> {
-    Ask {
-        model: "",
-        adapter: None,
-        task,
-        dir: &args.data,
-        labels: args.labels,
-        scoring: args.scoring.unwrap_or_else(|| task.own_scoring()),
+/// How the flags say that questions are asked.
+fn asking(args: &EvalArgs) -> AskingRecipe {
+    AskingRecipe {
+        scoring: args.scoring,
         scorers: args.scorers,
         greedy: args.greedy,
-        protocol: args.protocol,
-        few_shot,
-        limit: args.limit,
-        tokens_per_batch: args.tokens_per_batch,
+        ..args.prompts.asking(args.labels)
     }
 }
 
@@ -97,12 +96,6 @@ fn describe_said(said: FreeAnswerCounts) -> String {
         none,
     } = said;
     format!("said freely: the chosen label {chosen}, another label {other}, no label {none}")
-}
-
-/// The exemplars asked for, or the task's own.
-fn few_shot(args: &EvalArgs, task: &Task) -> FewShot {
-    let given = args.few_shot.clone().unwrap_or_else(|| task.own_few_shot());
-    given.in_languages(args.exemplar_language, args.header_language)
 }
 
 /// A table of how often two scorings choose another label; nothing where one alone was

@@ -171,7 +171,8 @@ fn json_lines(entries: &[JournalEntry]) -> std::io::Result<Vec<u8>> {
 
 /// Whether both are answers to the same questions by the same adapter.
 fn have_same_questions(a: &Provenance, b: &Provenance) -> bool {
-    (&a.adapter, &a.task, a.labels, a.language) == (&b.adapter, &b.task, b.labels, b.language)
+    (&a.adapter, &a.task, a.asking.labels, a.language)
+        == (&b.adapter, &b.task, b.asking.labels, b.language)
 }
 
 /// The keys in which two provenances differ.

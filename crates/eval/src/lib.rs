@@ -7,7 +7,7 @@
 //! use eval::{Ahead, Ask, Journal, ask::Respondent};
 //! use hub::ModelFiles;
 //! use model::{Decoder, device::Device};
-//! use schema::{Answerer, FewShot, LabelSet, Language, Scorers, Scoring, task::Precision};
+//! use schema::{Answerer, Asking, FewShot, LabelSet, Language, Scorers, Scoring, task::Precision};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -49,18 +49,21 @@
 //!     tokenizer: &tokenizer,
 //!     answerer: &answerer,
 //! };
-//! let ask = Ask {
-//!     model: "tiny",
-//!     adapter: None,
-//!     task: tasks::task("emotion")?,
-//!     dir: &folder.join("data"), // with ap_emotion/emotion_en1_test.json
+//! let asking = Asking {
 //!     labels: LabelSet::English,
 //!     scoring: Scoring::Prefix,
 //!     scorers: Scorers::Chosen,
 //!     greedy: 0,
 //!     protocol: None,
-//!     few_shot: &FewShot::Head(0),
+//!     few_shot: FewShot::Head(0),
 //!     limit: None,
+//! };
+//! let ask = Ask {
+//!     model: "tiny",
+//!     adapter: None,
+//!     task: tasks::task("emotion")?,
+//!     dir: &folder.join("data"), // with ap_emotion/emotion_en1_test.json
+//!     asking: &asking,
 //!     tokens_per_batch: 1000,
 //! };
 //! let mut journal = Journal::open(&folder.join("answers.jsonl"))?;

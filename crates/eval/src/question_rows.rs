@@ -104,7 +104,7 @@ impl QuestionRows {
 }
 
 /// The rows that a place in the forest follows.
-fn parent_rows(place: data::forest::Place) -> Parent {
+fn parent_rows(place: data::forest::Node) -> Parent {
     Parent {
         sequence: place.sequence,
         rows: place.rows,

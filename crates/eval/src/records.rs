@@ -72,10 +72,10 @@ pub(crate) fn build(
     } else {
         Priors::default()
     };
-    let scores = answered.score_all(ask.scoring, &items, &priors);
+    let scores = answered.score_all(ask.asking.scoring, &items, &priors);
     let content_free: Vec<_> = content_free
         .iter()
-        .map(|measures| score(ask.scoring, measures, &priors, answered.domain(0)))
+        .map(|measures| score(ask.asking.scoring, measures, &priors, answered.domain(0)))
         .collect();
     let shared = CommonFields {
         ask,
@@ -181,10 +181,10 @@ impl CommonFields<'_> {
             domain_log_probs: self.by_label(answered.domain(at)),
             said: answered.found.said.get(&at).cloned(),
             tied,
-            scoring: ask.scoring,
-            labels: ask.labels,
-            protocol: ask.protocol,
-            few_shot: ask.few_shot.to_string(),
+            scoring: ask.asking.scoring,
+            labels: ask.asking.labels,
+            protocol: ask.asking.protocol,
+            few_shot: ask.asking.few_shot.to_string(),
             prompt_tokens: question.prompt_tokens,
         }
     }

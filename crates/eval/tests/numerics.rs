@@ -8,7 +8,7 @@ use eval::{Ahead, Ask, Journal, ask::Respondent};
 use hub::ModelFiles;
 use model::{Decoder, device::Device};
 use schema::{
-    AnswerRecord, Answerer, FewShot, LabelSet, Language, Scorers, Scoring, task::Precision,
+    AnswerRecord, Answerer, Asking, FewShot, LabelSet, Language, Scorers, Scoring, task::Precision,
     write_whole,
 };
 use serde_json::{Value, json};
@@ -80,18 +80,21 @@ fn evaluate_a_little(precision: Precision) -> Vec<f64> {
         instruction_set: model::instruction_set().name().to_owned(),
     };
     let data = folder.path().join("data");
-    let ask = Ask {
-        model: "tiny",
-        adapter: None,
-        task: tasks::task("emotion").expect("shipped"),
-        dir: &data,
+    let asking = Asking {
         labels: LabelSet::English,
         scoring: Scoring::Contextual,
         scorers: Scorers::All,
         greedy: 0,
         protocol: None,
-        few_shot: &FewShot::Head(1),
+        few_shot: FewShot::Head(1),
         limit: None,
+    };
+    let ask = Ask {
+        model: "tiny",
+        adapter: None,
+        task: tasks::task("emotion").expect("shipped"),
+        dir: &data,
+        asking: &asking,
         tokens_per_batch: 1000,
     };
     let respondent = Respondent {

@@ -23,7 +23,7 @@ pub struct AskedLanguage {
 }
 
 /// Languages asked one after another of one model, shown as one piece of work.
-pub(crate) struct Asking {
+pub(crate) struct LanguageLoop {
     ahead: Ahead,
     label: String,
     /// Whether the work is shown already: not before a language is asked.
@@ -34,7 +34,7 @@ pub(crate) struct Asking {
     right: usize,
 }
 
-impl Asking {
+impl LanguageLoop {
     /// Shown as `label`, of so many languages.
     pub(crate) fn new(label: String, languages: usize) -> Self {
         Self {
@@ -214,8 +214,8 @@ pub fn evaluate(
             adapter: adapter.as_deref(),
             ..evaluation.ask
         };
-        let shown_as = format!("eval {label} {} {}", ask.task.name, ask.labels);
-        let mut asking = Asking::new(shown_as, evaluation.languages.len());
+        let shown_as = format!("eval {label} {} {}", ask.task.name, ask.asking.labels);
+        let mut asking = LanguageLoop::new(shown_as, evaluation.languages.len());
         for (at, &language) in evaluation.languages.iter().enumerate() {
             asking.prepare_next(evaluation.languages.get(at + 1).copied());
             let AskedLanguage { answers, seconds } =

@@ -10,11 +10,11 @@ use std::{
 use compare::LocatedRecord;
 use data::{prompt, tasks, testset};
 use import::lm_eval::{
-    self as format, Asked, Doc,
-    results::{Answered, Run},
+    self as format, Doc,
+    results::{HarnessRun, LanguageAnswers},
 };
 use schema::{
-    AnswerRecord, FewShot, LabelSet, Language, Provenance, Recipe, Task,
+    AnswerRecord, Asking, Language, Provenance, Recipe, Task,
     record::{AnswersMeta, meta_path},
     run_folder::RunFolder,
     task::Precision,
@@ -89,10 +89,10 @@ impl Questions {
     ///
     /// # Errors
     /// No such test set, or a broken one.
-    pub fn render(dir: &Path, asked: &Asked<'_>, language: Language) -> Result<Self> {
-        let set = testset::load(dir, asked.task, language, asked.protocol)?;
-        let rendered = prompt::render(asked.task, &set, asked.few_shot, asked.labels)?;
-        let docs = format::docs(asked, &rendered, &eval::find_groups(&set.items));
+    pub fn render(dir: &Path, task: &Task, asking: &Asking, language: Language) -> Result<Self> {
+        let set = testset::load(dir, task, language, asking.protocol)?;
+        let rendered = prompt::render(task, &set, &asking.few_shot, asking.labels)?;
+        let docs = format::docs(task, asking, &rendered, &eval::find_groups(&set.items));
         Ok(Self {
             docs,
             repairs: set.repairs,
@@ -102,7 +102,7 @@ impl Questions {
 }
 
 /// Renders the prompts of the answers again.
-fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>> {
+fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<LanguageAnswers<'a>> {
     let HarnessAnswers {
         task,
         group,
@@ -111,18 +111,11 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>>
         ..
     } = evaluated;
     let language = provenance.language;
-    let few_shot: FewShot = provenance.few_shot.parse().map_err(RunError::Unfit)?;
-    let asked = Asked {
-        task,
-        labels: provenance.labels,
-        few_shot: &few_shot,
-        protocol: provenance.protocol,
-    };
     let Questions {
         docs,
         prompts_sha256,
         ..
-    } = Questions::render(dir, &asked, language)?;
+    } = Questions::render(dir, task, &provenance.asking, language)?;
     if prompts_sha256 != provenance.prompts_sha256 {
         bail!(
             "{} in {language}: the prompts rendered from {} are not those that were asked (prompts_sha256 is {}, the \
@@ -136,24 +129,24 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>>
                 .unwrap_or(&provenance.prompts_sha256)
         );
     }
-    Ok(Answered {
+    Ok(LanguageAnswers {
         task,
         group: group.clone(),
         language,
         docs,
         records: records.clone(),
-        few_shot,
+        few_shot: provenance.asking.few_shot.clone(),
     })
 }
 
-fn describe(of_model: &[&HarnessAnswers]) -> Result<Run> {
+fn describe(of_model: &[&HarnessAnswers]) -> Result<HarnessRun> {
     let first = &of_model
         .first()
         .ok_or_else(|| RunError::Unfit("no answers".to_owned()))?
         .provenance;
     let now = chrono::Utc::now();
     let seconds: Option<Vec<f64>> = of_model.iter().map(|one| one.seconds).collect();
-    Ok(Run {
+    Ok(HarnessRun {
         model: first.model.clone(),
         adapter: first.adapter.clone(),
         dtype: match first.answerer.dtype {
@@ -163,7 +156,7 @@ fn describe(of_model: &[&HarnessAnswers]) -> Result<Run> {
         },
         device: first.answerer.device.clone(),
         program: first.answerer.program.clone(),
-        limit: first.limit,
+        limit: first.asking.limit,
         date: (
             now.timestamp_micros() as f64 / 1e6,
             now.format("%Y-%m-%dT%H-%M-%S%.6f").to_string(),
@@ -255,9 +248,8 @@ fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Harn
         .iter()
         .find(|given| Task::name_of(given) == provenance.task);
     let task = tasks::task(given.unwrap_or(&provenance.task))?;
-    let sets: Vec<FewShot> = recipe.eval.exemplar_sets(task);
-    let first = (recipe.eval.labels.first().copied(), sets.first());
-    let group = name_group(task, provenance, first);
+    let first = recipe.eval.asking.first_way(task);
+    let group = name_group(task, &provenance.asking, &first);
     let records = compare::read_answers(file)?
         .into_iter()
         .map(|(.., record)| record)
@@ -273,21 +265,13 @@ fn read_stage(recipe: &Recipe, file: &Path, seconds: Option<f64>) -> Result<Harn
 
 /// The task's name, and in what the answers differ from those of the recipe's first label set
 /// and exemplars.
-fn name_group(
-    task: &Task,
-    provenance: &Provenance,
-    (labels, few_shot): (Option<LabelSet>, Option<&FewShot>),
-) -> String {
+fn name_group(task: &Task, asking: &Asking, first: &Asking) -> String {
     let mut name = task.name.clone();
-    if labels.is_some_and(|first| first != provenance.labels) {
-        name += &format!("_{}", provenance.labels);
+    if asking.labels != first.labels {
+        name += &format!("_{}", asking.labels);
     }
-    if few_shot.is_some_and(|first| first.to_string() != provenance.few_shot) {
-        let slug = provenance
-            .few_shot
-            .parse::<FewShot>()
-            .map_or_else(|_| "few_shot".to_owned(), |other| other.slug());
-        name += &format!("_{slug}");
+    if asking.few_shot != first.few_shot {
+        name += &format!("_{}", asking.few_shot.slug());
     }
     name
 }

@@ -120,16 +120,14 @@ fn count_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<TokenCount
             .step_by(languages.len().div_ceil(SAMPLE).max(1))
             .collect();
         let scale = |n: usize| n * languages.len() / sample.len().max(1);
-        for few_shot in eval.exemplar_sets(task) {
-            for &labels in &eval.labels {
-                for &language in &sample {
-                    let ask = Ask::of(recipe, task, labels, &few_shot);
-                    let count = eval::count_tokens(tokenizer, &ask, language)?;
-                    sum = TokenCount {
-                        tokens: sum.tokens + scale(count.tokens),
-                        scored: sum.scored + scale(count.scored),
-                    };
-                }
+        for asking in eval.asking.ways(task) {
+            for &language in &sample {
+                let count =
+                    eval::count_tokens(tokenizer, &Ask::of(recipe, task, &asking), language)?;
+                sum = TokenCount {
+                    tokens: sum.tokens + scale(count.tokens),
+                    scored: sum.scored + scale(count.scored),
+                };
             }
         }
     }

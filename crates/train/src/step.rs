@@ -4,7 +4,7 @@
 use data::{
     batch,
     example::Example,
-    forest::{self, Forest, Place},
+    forest::{self, Forest, Node},
 };
 use model::{Decoder, Gradients, Parent, Rows, ops::lora::Dropout};
 
@@ -80,7 +80,7 @@ impl PackedExamples {
 }
 
 /// The rows that a place in the forest follows.
-fn parent_rows(place: Place) -> Parent {
+fn parent_rows(place: Node) -> Parent {
     Parent {
         sequence: place.sequence,
         rows: place.rows,

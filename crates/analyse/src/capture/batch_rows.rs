@@ -26,7 +26,7 @@ impl BatchRows {
     /// None that a forest can cause.
     pub fn new(lists: &[&[u32]], prefix: usize) -> Result<Self, AnalyseError> {
         let forest = Forest::grow(lists);
-        let place = |place: data::forest::Place| Parent {
+        let place = |place: data::forest::Node| Parent {
             sequence: place.sequence,
             rows: place.rows,
         };

@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use data::DataError;
-use schema::{Language, disk::DiskError, write_json_lines, write_whole};
+use schema::{Asking, Language, disk::DiskError, write_json_lines, write_whole};
 
-use super::{Asked, Doc, name_task};
+use super::{Doc, name_task};
 
 /// The questions of one language.
 pub type Questions = (Language, Vec<Doc>);
@@ -23,7 +23,7 @@ pub type Questions = (Language, Vec<Doc>);
 pub fn write(
     out: &Path,
     group: &str,
-    asked: &Asked<'_>,
+    asking: &Asking,
     questions: &[Questions],
 ) -> Result<Vec<PathBuf>, DataError> {
     check_name(group)?;
@@ -34,7 +34,7 @@ pub fn write(
         let rows = out.join(format!("{name}.jsonl"));
         write_json_lines(&rows, &docs.iter().map(Doc::to_json).collect::<Vec<_>>())?;
         let task = out.join(format!("{name}.yaml"));
-        write_whole(&task, render_task(&name, &rows, asked)?.as_bytes())?;
+        write_whole(&task, render_task(&name, &rows, asking)?.as_bytes())?;
         files.extend([rows, task]);
     }
     let names = questions
@@ -73,7 +73,7 @@ pub(super) fn settings() -> [(&'static str, &'static str); 8] {
     ]
 }
 
-fn render_task(name: &str, rows: &Path, asked: &Asked<'_>) -> Result<String, DataError> {
+fn render_task(name: &str, rows: &Path, asking: &Asking) -> Result<String, DataError> {
     let Some(rows) = rows.to_str() else {
         let problem = "is not UTF-8, which a YAML file must be; choose another folder".to_owned();
         return Err(DataError::Unusable {
@@ -100,12 +100,12 @@ fn render_task(name: &str, rows: &Path, asked: &Asked<'_>) -> Result<String, Dat
         }
     }
     text += "metric_list:\n  - metric: acc\n    aggregation: mean\n    higher_is_better: true\nmetadata:\n  version: 1.0\n";
-    let protocol = asked
+    let protocol = asking
         .protocol
         .map_or("none".to_owned(), |protocol| protocol.to_string());
     let facts = [
-        ("labels", asked.labels.to_string()),
-        ("few_shot", asked.few_shot.to_string()),
+        ("labels", asking.labels.to_string()),
+        ("few_shot", asking.few_shot.to_string()),
         ("protocol", protocol),
     ];
     text.extend(facts.map(|(key, value)| format!("  {key}: {}\n", quote(&value))));

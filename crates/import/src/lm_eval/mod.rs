@@ -14,7 +14,7 @@ pub mod samples;
 use std::collections::BTreeMap;
 
 use data::prompt::{Prompt, Rendered};
-use schema::{FewShot, LabelSet, Language, Protocol, Task};
+use schema::{Asking, LabelSet, Language, Protocol, Task};
 use serde_json::{Value, json};
 
 pub use naming::{name_task, sanitize_model};
@@ -23,19 +23,6 @@ pub use naming::{name_task, sanitize_model};
 /// that it counts each as wrong, and still one that Python's lists have, because it looks up
 /// the first row's.
 const UNANSWERABLE: i64 = -1;
-
-/// How the questions of one file are asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
-    /// The task.
-    pub task: &'a Task,
-    /// Which words are scored.
-    pub labels: LabelSet,
-    /// Where the exemplars come from.
-    pub few_shot: &'a FewShot,
-    /// Rules for defective data.
-    pub protocol: Option<Protocol>,
-}
 
 /// One question as a row of a data set that lm-eval reads.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,19 +73,24 @@ impl Doc {
     }
 }
 
-/// Every scored question of a file. `groups`: the items that share a text, each with the number
-/// of that text.
-pub fn docs(asked: &Asked<'_>, rendered: &Rendered, groups: &BTreeMap<usize, u64>) -> Vec<Doc> {
+/// Every question of a file that can be scored, rendered as `asking` says. `groups`: the items
+/// that share a text, each with the number of that text.
+pub fn docs(
+    task: &Task,
+    asking: &Asking,
+    rendered: &Rendered,
+    groups: &BTreeMap<usize, u64>,
+) -> Vec<Doc> {
     let row = |(at, prompt): (usize, &Prompt)| Doc {
         item: prompt.item,
         group: groups.get(&prompt.item).copied(),
         language: rendered.language,
-        task: asked.task.name.clone(),
-        label_set: asked.labels,
-        few_shot: asked.few_shot.to_string(),
-        protocol: asked.protocol,
-        labels: asked.task.labels.clone(),
-        label: asked.task.label_name(prompt.gold).to_owned(),
+        task: task.name.clone(),
+        label_set: asking.labels,
+        few_shot: asking.few_shot.to_string(),
+        protocol: asking.protocol,
+        labels: task.labels.clone(),
+        label: task.label_name(prompt.gold).to_owned(),
         choices: close(rendered.words_of(at)),
         gold: if prompt.answerable {
             prompt.gold.0 as i64

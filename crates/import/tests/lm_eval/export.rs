@@ -26,13 +26,7 @@ fn a_task_is_a_yaml_with_its_rows_and_the_group_of_all() {
         ("Es regnet.", "Es ist nass.", "Konsequenz"),
         ("Er „liest“.", "Er\tschläft.", "Widerspruch"),
     ]);
-    let shots = few_shot("head:1");
-    let asked = Asked {
-        task: snli(),
-        labels: LabelSet::Same,
-        few_shot: &shots,
-        protocol: None,
-    };
+    let asking = asking(LabelSet::Same, "head:1", None);
     let rows = docs(
         folder.path(),
         snli(),
@@ -40,7 +34,7 @@ fn a_task_is_a_yaml_with_its_rows_and_the_group_of_all() {
         (LabelSet::Same, "head:1", None),
     );
     let out = folder.path().join("out");
-    let files = export::write(&out, "mine", &asked, &[(Language::De, rows)]).expect("writes");
+    let files = export::write(&out, "mine", &asking, &[(Language::De, rows)]).expect("writes");
     let names: Vec<_> = files
         .iter()
         .map(|file| {
@@ -159,15 +153,9 @@ fn what_cannot_be_right_is_wrong_there_too() {
 
 #[test]
 fn a_name_that_lm_eval_would_take_for_several_is_refused() {
-    let shots = few_shot("zero");
-    let asked = Asked {
-        task: snli(),
-        labels: LabelSet::English,
-        few_shot: &shots,
-        protocol: None,
-    };
+    let asking = asking(LabelSet::English, "zero", None);
     for name in ["a,b", "a*", "", "../a", ".a"] {
-        let error = export::write(Path::new(DATE), name, &asked, &[])
+        let error = export::write(Path::new(DATE), name, &asking, &[])
             .expect_err("refused")
             .to_string();
         let wanted = format!(

@@ -7,8 +7,8 @@ use std::{
 };
 
 use data::{prompt, tasks, testset};
-use import::lm_eval::{self, Asked, Doc};
-use schema::{FewShot, LabelSet, Language, Protocol, Task};
+use import::lm_eval::{self, Doc};
+use schema::{Asking, FewShot, LabelSet, Language, Protocol, Scorers, Scoring, Task};
 use serde_json::{Value, json};
 
 mod export;
@@ -25,6 +25,19 @@ fn few_shot(text: &str) -> FewShot {
     text.parse().expect("a source of exemplars")
 }
 
+/// As the paper scores, without anything that lm-eval does not do.
+fn asking(labels: LabelSet, shots: &str, protocol: Option<Protocol>) -> Asking {
+    Asking {
+        labels,
+        scoring: Scoring::Prefix,
+        scorers: Scorers::All,
+        protocol,
+        few_shot: few_shot(shots),
+        limit: None,
+        greedy: 0,
+    }
+}
+
 /// The questions of one language; every third item shares a text with the one before it.
 fn docs(
     dir: &Path,
@@ -33,16 +46,10 @@ fn docs(
     how: (LabelSet, &str, Option<Protocol>),
 ) -> Vec<Doc> {
     let (labels, shots, protocol) = how;
-    let shots = few_shot(shots);
-    let asked = Asked {
-        task,
-        labels,
-        few_shot: &shots,
-        protocol,
-    };
+    let asking = asking(labels, shots, protocol);
     let set = testset::load(dir, task, language, protocol).expect("sound");
-    let rendered = prompt::render(task, &set, &shots, labels).expect("renders");
-    lm_eval::docs(&asked, &rendered, &BTreeMap::new())
+    let rendered = prompt::render(task, &set, &asking.few_shot, labels).expect("renders");
+    lm_eval::docs(task, &asking, &rendered, &BTreeMap::new())
 }
 
 /// The only file in the golden folder that begins so.

@@ -4,28 +4,19 @@ use std::collections::BTreeMap;
 
 use data::{tasks, testset};
 use eval::{Ask, FreeAnswerCounts, Journal};
-use schema::{FewShot, LabelSet, Language, Task, recipe::AdapterPlan, record::meta_path};
+use schema::{Asking, FewShot, Language, Task, recipe::AdapterPlan, record::meta_path};
 use serde_json::{Value, json};
 
 use super::{Made, Stage, Workbench};
 use crate::{
     error::Result,
-    evaluate::{AskedLanguage, Asking, write_answers},
+    evaluate::{AskedLanguage, LanguageLoop, write_answers},
     experiment::Experiment,
     watch::Watch,
 };
 
 /// Name of the base model's folder among the answers.
 pub(super) const BASE: &str = "base";
-
-/// One set of exemplars of a recipe.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ExemplarSet {
-    /// Its answers are where those of a recipe with one set are; those of the others in folders
-    /// below.
-    is_first: bool,
-    few_shot: FewShot,
-}
 
 /// Questions of one task in one language to one model.
 #[derive(Clone, Debug)]
@@ -34,9 +25,11 @@ pub struct AnswersStage {
     pub plan: Option<AdapterPlan>,
     /// The task.
     pub task: &'static Task,
-    /// The words that are scored.
-    pub labels: LabelSet,
-    pub(crate) exemplars: ExemplarSet,
+    /// How they are asked.
+    pub asking: Asking,
+    /// Whether the exemplars are the recipe's first set. Its answers are where those of a
+    /// recipe with one set are; those of the others in folders below.
+    pub has_first_exemplars: bool,
     /// The language.
     pub language: Language,
 }
@@ -45,13 +38,13 @@ pub struct AnswersStage {
 /// share a bar, and each language's questions are prepared while the one before is asked.
 pub(crate) struct GroupInProgress {
     name: String,
-    asking: Asking,
+    languages: LanguageLoop,
 }
 
 impl GroupInProgress {
     /// Sums up what was asked.
     pub(crate) fn finish(self, watch: &mut dyn Watch) {
-        self.asking.finish(watch);
+        self.languages.finish(watch);
     }
 }
 
@@ -62,37 +55,20 @@ pub(super) fn list(experiment: &Experiment, plan: Option<&AdapterPlan>) -> Resul
     for task in &recipe.eval.tasks {
         let task = tasks::task(task)?;
         let languages = testset::asked(&recipe.data.dir, task, &recipe.eval.languages)?;
-        for (labels, exemplars) in questions(experiment, task) {
+        let first = recipe.eval.asking.first_way(task);
+        for asking in recipe.eval.asking.ways(task) {
             stages.extend(languages.iter().map(|&language| {
                 Stage::Answers(AnswersStage {
                     plan: plan.cloned(),
                     task,
-                    labels,
-                    exemplars: exemplars.clone(),
+                    asking: asking.clone(),
+                    has_first_exemplars: asking.few_shot == first.few_shot,
                     language,
                 })
             }));
         }
     }
     Ok(stages)
-}
-
-/// Every label set with every set of exemplars.
-fn questions(experiment: &Experiment, task: &Task) -> Vec<(LabelSet, ExemplarSet)> {
-    let eval = &experiment.recipe.eval;
-    let sets: Vec<ExemplarSet> = eval
-        .exemplar_sets(task)
-        .into_iter()
-        .enumerate()
-        .map(|(at, few_shot)| ExemplarSet {
-            is_first: at == 0,
-            few_shot,
-        })
-        .collect();
-    eval.labels
-        .iter()
-        .flat_map(|labels| sets.iter().map(|set| (*labels, set.clone())))
-        .collect()
 }
 
 /// Checks that every language asked is known, and reports those that `all` leaves out.
@@ -126,51 +102,55 @@ impl AnswersStage {
     }
 
     pub(super) fn name(&self) -> String {
-        let Self {
-            task,
-            labels,
-            language,
-            ..
-        } = self;
-        let stage = format!("eval.{}.{}.{labels}.{language}", self.model(), task.name);
-        if self.exemplars.is_first {
+        let (model, task, labels) = (self.model(), &self.task.name, self.asking.labels);
+        let stage = format!("eval.{model}.{task}.{labels}.{}", self.language);
+        if self.has_first_exemplars {
             stage
         } else {
-            format!("{stage}.{}", self.exemplars.few_shot.slug())
+            format!("{stage}.{}", self.asking.few_shot.slug())
         }
     }
 
     /// The name without the language.
     fn group(&self) -> String {
-        let slug = self.exemplars.few_shot.slug();
-        format!("{} {} {} {slug}", self.model(), self.task.name, self.labels)
+        let slug = self.asking.few_shot.slug();
+        format!(
+            "{} {} {} {slug}",
+            self.model(),
+            self.task.name,
+            self.asking.labels
+        )
     }
 
     /// Everything that an answer depends on.
     pub(super) fn inputs(&self, experiment: &Experiment) -> Result<Vec<String>> {
         let (task, language) = (self.task, self.language);
-        let few_shot = &self.exemplars.few_shot;
-        let eval = &experiment.recipe.eval;
+        let asking = &self.asking;
         let mut inputs = experiment.base_inputs();
         inputs.push(experiment.model.name.clone()); // is in every record
         inputs.extend([
             "eval".into(),
             serde_json::to_string(task)?,
-            self.labels.to_string(),
+            self.asking.labels.to_string(),
             language.to_string(),
         ]);
         inputs.extend([
-            format!("{} {} {}", eval.scoring_of(task), eval.scorers, eval.greedy),
-            format!("{:?} {:?}", eval.protocol, eval.limit),
-            few_shot.to_string(),
+            format!("{} {} {}", asking.scoring, asking.scorers, asking.greedy),
+            format!("{:?} {:?}", asking.protocol, asking.limit),
+            asking.few_shot.to_string(),
         ]);
         inputs.extend(eval::hash_data(
             &experiment.recipe.data.dir,
             task,
             language,
-            eval.protocol,
+            asking.protocol,
         )?);
-        inputs.extend(exemplar_inputs(experiment, task, few_shot, language)?);
+        inputs.extend(exemplar_inputs(
+            experiment,
+            task,
+            &asking.few_shot,
+            language,
+        )?);
         inputs.extend(experiment.adapter_inputs(self.plan.as_ref())?);
         Ok(inputs)
     }
@@ -183,18 +163,13 @@ impl AnswersStage {
         let ask = Ask {
             model: &experiment.model.name,
             adapter: self.plan.as_ref().map(|plan| plan.name.as_str()),
-            ..Ask::of(
-                &experiment.recipe,
-                self.task,
-                self.labels,
-                &self.exemplars.few_shot,
-            )
+            ..Ask::of(&experiment.recipe, self.task, &self.asking)
         };
         let mut group = self.group_in_progress(bench)?;
-        group.asking.prepare_next(self.next_language(bench.next));
+        group.languages.prepare_next(self.next_language(bench.next));
         let file = self.file(experiment);
         let mut journal = Journal::open(&file)?;
-        let asked = group.asking.ask(
+        let asked = group.languages.ask(
             bench.session,
             &answerer,
             &ask,
@@ -203,7 +178,7 @@ impl AnswersStage {
             bench.watch,
         )?;
         *bench.asking = Some(group);
-        let notes = describe(&asked, ask.greedy);
+        let notes = describe(&asked, self.asking.greedy);
         let answers = asked.answers;
         write_answers(&file, &answers.records, vec![answers.provenance])?;
         journal.remove()?;
@@ -215,19 +190,15 @@ impl AnswersStage {
     }
 
     fn file(&self, experiment: &Experiment) -> std::path::PathBuf {
-        let folder = if self.exemplars.is_first {
+        let folder = if self.has_first_exemplars {
             self.model().to_owned()
         } else {
-            format!(
-                "{}/few_shot.{}",
-                self.model(),
-                self.exemplars.few_shot.slug()
-            )
+            format!("{}/few_shot.{}", self.model(), self.asking.few_shot.slug())
         };
         experiment.folder.answers(
             &folder,
             &self.task.name,
-            &self.labels.to_string(),
+            &self.asking.labels.to_string(),
             self.language,
         )
     }
@@ -243,10 +214,15 @@ impl AnswersStage {
         }
         let recipe = &bench.experiment.recipe;
         let languages = testset::asked(&recipe.data.dir, self.task, &recipe.eval.languages)?;
-        let label = format!("eval {} {} {}", self.model(), self.task.name, self.labels);
+        let label = format!(
+            "eval {} {} {}",
+            self.model(),
+            self.task.name,
+            self.asking.labels
+        );
         Ok(GroupInProgress {
             name,
-            asking: Asking::new(label, languages.len()),
+            languages: LanguageLoop::new(label, languages.len()),
         })
     }
 

@@ -79,7 +79,7 @@ impl Inspection {
             return Ok(None);
         };
         let task = tasks::task(&recipe.task)?;
-        let eval = &experiment.recipe.eval;
+        let asking = experiment.recipe.eval.asking.first_way(task);
         let languages = testset::asked(&experiment.recipe.data.dir, task, &recipe.languages)?;
         schema::language::check_known(&languages)?;
         Ok(Some(Self {
@@ -88,9 +88,9 @@ impl Inspection {
             seed: experiment.recipe.seeds.first().copied().unwrap_or(1),
             task,
             languages,
-            labels: eval.labels.first().copied().unwrap_or(LabelSet::English),
-            few_shot: eval.exemplars(task),
-            limit: recipe.limit.or(eval.limit),
+            labels: asking.labels,
+            few_shot: asking.few_shot,
+            limit: recipe.limit.or(asking.limit),
         }))
     }
 

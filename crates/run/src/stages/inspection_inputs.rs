@@ -139,7 +139,7 @@ impl Inspection {
         labels: LabelSet,
         language: Language,
     ) -> Result<String> {
-        let protocol = experiment.recipe.eval.protocol;
+        let protocol = experiment.recipe.eval.asking.protocol;
         let (task, limit) = (self.task, self.limit);
         let mut inputs = experiment.base_inputs();
         inputs.extend([

@@ -71,7 +71,12 @@ impl LookInside<'_, '_> {
             limit,
             ..
         } = self.inspection;
-        let set = testset::load(&recipe.data.dir, task, language, recipe.eval.protocol)?;
+        let set = testset::load(
+            &recipe.data.dir,
+            task,
+            language,
+            recipe.eval.asking.protocol,
+        )?;
         let rendered = prompt::render(task, &set, few_shot, labels)?;
         Ok(capture::encode(
             self.bench.session.tokenizer()?,
