@@ -22,7 +22,7 @@ const LIBRARY: u64 = 0xce74_6fe6_44aa_3f31;
 /// Fails unless `compute` gives the `known` numbers for every instruction set that this processor
 /// has. A line is `<instruction set> <precision>: <hash>, <size>`: FNV-1a over the bits of all
 /// values, and the root of their mean square.
-pub fn check_numbers(what: &str, known: &str, compute: impl Fn(Precision) -> Vec<f64>) {
+pub(crate) fn check_numbers(what: &str, known: &str, compute: impl Fn(Precision) -> Vec<f64>) {
     assert_eq!(
         model::NUMERICS,
         NUMERICS,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use data::forest::Forest;
-use model::{Parent, Rows};
+use model::{ModelError, Parent, Rows};
 
 use crate::{error::EvalError, questions::EncodedQuestion};
 
@@ -37,7 +37,8 @@ impl QuestionRows {
                 .iter()
                 .map(|s| (s.parent.map(parent_rows), s.tokens.len())),
             prefix,
-        )?;
+        )
+        .map_err(ModelError::from)?;
         let mut layout = Self {
             input_ids: forest.tokens(),
             rows,
@@ -83,7 +84,10 @@ impl QuestionRows {
             });
             if path.len() < inputs.len() {
                 let (parent, own) = (path.last().copied().unwrap_or(root), &inputs[path.len()..]);
-                let sequence = self.rows.branch(parent, own.len())?;
+                let sequence = self
+                    .rows
+                    .branch(parent, own.len())
+                    .map_err(ModelError::from)?;
                 self.input_ids.extend(own);
                 path.extend((1..=own.len()).map(|rows| Parent { sequence, rows }));
             }

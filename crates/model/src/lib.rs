@@ -31,6 +31,8 @@
 //! # }
 //! ```
 
+#![deny(unsafe_code)] // but for the memory maps of `weights`
+
 pub mod adapter;
 mod attention;
 mod block;
@@ -45,10 +47,7 @@ mod mlp;
 pub mod ops;
 pub mod profile;
 mod projection;
-mod quantised;
-pub mod rows;
 pub mod tensor_file;
-pub mod weight;
 mod weights;
 pub mod work;
 
@@ -56,13 +55,12 @@ pub use adapter::{Adapter, Gradients, LoraConfig};
 pub use config::ModelConfig;
 pub use decoder::{Decoder, KvCache, Layer, LayerView, SilencedDecoder, Visitor, WalkDetail};
 pub use error::{ModelError, Result};
-pub use ops::cpu::{
-    isa::{InstructionSet, force_instruction_set, instruction_set},
-    view::with_values,
+pub use kernels::{
+    InstructionSet, force_instruction_set, instruction_set,
+    rows::{self, Parent, Rows},
 };
+pub use ops::{view::with_values, weight::Weight};
 pub use projection::{LayerProjection, Projection};
-pub use rows::{Parent, Rows};
-pub use weight::Weight;
 
 /// Names the numbers that the program computes. It is raised whenever the same inputs give other
 /// numbers, if only in the last bit: then the finished stages of older run folders are made again.

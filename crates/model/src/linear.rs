@@ -10,9 +10,9 @@ use crate::{
         self,
         linear::{Projected, Share, Update},
         lora::Dropout,
+        weight::Weight,
     },
     projection::LayerProjection,
-    weight::Weight,
     weights::WeightFiles,
 };
 

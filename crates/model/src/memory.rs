@@ -9,11 +9,7 @@
 use hub::catalogue::Shape;
 use schema::task::Precision;
 
-use crate::{
-    config::ModelConfig,
-    ops::{cpu::isa::instruction_set, cross_entropy},
-    projection::Projection,
-};
+use crate::{config::ModelConfig, instruction_set, ops::cross_entropy, projection::Projection};
 
 /// Bytes of a float of a row.
 const FLOAT: u64 = 4;

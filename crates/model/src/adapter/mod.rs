@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use crate::{
     config::ModelConfig,
     error::{ModelError, Result},
-    ops::lora::Grads,
+    ops::lora::LoraGradients,
     projection::{LayerProjection, Projection},
 };
 
@@ -118,14 +118,14 @@ fn shape(model: &ModelConfig, projection: Projection) -> Result<(usize, usize)> 
 
 /// Gradients of an adapter's matrices, summed over micro-batches.
 #[derive(Default)]
-pub struct Gradients(BTreeMap<LayerProjection, Grads>);
+pub struct Gradients(BTreeMap<LayerProjection, LoraGradients>);
 
 impl Gradients {
     /// Adds one projection's gradients to what is there.
-    pub fn add(&mut self, place: LayerProjection, grads: Grads) -> Result<()> {
+    pub fn add(&mut self, place: LayerProjection, grads: LoraGradients) -> Result<()> {
         let sum = match self.0.remove(&place) {
             None => grads,
-            Some(old) => Grads {
+            Some(old) => LoraGradients {
                 a: (old.a + grads.a)?,
                 b: (old.b + grads.b)?,
             },
@@ -136,7 +136,7 @@ impl Gradients {
 
     /// Gradients of A and B at a place. A missing one is an error: something was not reached by
     /// backward.
-    pub fn get(&self, place: LayerProjection) -> Result<&Grads> {
+    pub fn get(&self, place: LayerProjection) -> Result<&LoraGradients> {
         self.0
             .get(&place)
             .ok_or_else(|| ModelError::op("gradients", format!("`{place}` got no gradient")))

@@ -17,6 +17,7 @@ use crate::{
     config::{ModelConfig, RopeScaling},
     error::{ModelError, Result},
     linear::Keep,
+    ops::weight::Weight,
     ops::{
         self,
         attend::LayerKv,
@@ -26,7 +27,6 @@ use crate::{
         rope::Angles,
     },
     rows::Rows,
-    weight::Weight,
     weights::{WeightFiles, gguf::ROPE_FACTORS},
 };
 
