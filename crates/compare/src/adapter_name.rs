@@ -44,6 +44,14 @@ impl AdapterName {
         }
     }
 
+    /// The position of its setting among the recipe's, given by slug; after all of them where it
+    /// is none of them.
+    pub(crate) fn position_in(&self, order: &[String]) -> usize {
+        let slug = self.setting.as_ref().map(|setting| setting.slug());
+        slug.and_then(|slug| order.iter().position(|other| *other == slug))
+            .unwrap_or(usize::MAX)
+    }
+
     pub(crate) fn seen(&self) -> Vec<Language> {
         self.setting
             .iter()

@@ -1,6 +1,6 @@
 //! What can be wrong with records, or with comparing them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schema::disk::DiskError;
 
@@ -61,4 +61,15 @@ pub enum CompareError {
         "{0} holds no answers, no training log and no analysis; run `lingualign run` first, or name another run folder"
     )]
     Nothing(PathBuf),
+}
+
+impl CompareError {
+    /// Two sets of records that differ in what must be equal.
+    pub(crate) fn not_comparable(a: &Path, b: &Path, difference: impl Into<String>) -> Self {
+        Self::NotComparable {
+            a: a.to_owned(),
+            b: b.to_owned(),
+            difference: difference.into(),
+        }
+    }
 }
