@@ -1,8 +1,8 @@
-//! An adapter's name taken apart, and how a reader sees it.
+//! The parts of an adapter's name, and the title that the report shows.
 
 use schema::{Language, Setting};
 
-/// An adapter's name taken apart: `emotion.zh-de-en.seed1`.
+/// The parts of an adapter's name: `emotion.zh-de-en.seed1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AdapterName {
     /// All but the seed: what seeds are joined by.
@@ -14,7 +14,7 @@ pub struct AdapterName {
 }
 
 impl AdapterName {
-    /// Takes a name apart; one of another form is all group.
+    /// Splits a name into its parts; a name of another form is all group.
     pub fn parse(name: &str) -> Self {
         let without_seed = name
             .rsplit_once(".seed")

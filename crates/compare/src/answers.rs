@@ -186,7 +186,7 @@ impl AnswerSet {
         }
     }
 
-    /// The error that says how this set and another one differ.
+    /// The error that names how this set and another one differ.
     pub(crate) fn not_comparable(
         &self,
         other: &Self,

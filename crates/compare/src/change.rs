@@ -57,7 +57,7 @@ pub struct LanguageChange {
     pub batch: Option<BeforeAfter>,
     /// Discrimination, label prior, or both.
     pub attribution: Attribution,
-    /// Which labels are chosen.
+    /// The labels that are chosen, against the right ones.
     pub labels: LabelUse,
     /// Clusters, other seeds, the smallest change that the sample can show.
     pub reliability: LanguageReliability,
@@ -65,7 +65,7 @@ pub struct LanguageChange {
     pub gap: Option<GapToEnglish>,
 }
 
-/// Which labels are chosen before and after, against which are right; in the order of
+/// The labels chosen before and after, against the right ones; in the order of
 /// [`Changes::labels`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LabelUse {

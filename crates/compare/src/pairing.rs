@@ -1,4 +1,4 @@
-//! Which answers are compared with which: the same items, languages and exemplars before and
+//! The answers that are compared with each other: the same items, languages and exemplars before and
 //! after, for every seed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ pub(crate) struct Pairing<'a> {
     after: Vec<Vec<&'a AnswerSet>>,
     /// Languages that all have.
     pub languages: Vec<Language>,
-    /// What was left out and why, in sentences.
+    /// The sets that were left out, and why, in sentences.
     pub gaps: Vec<String>,
 }
 

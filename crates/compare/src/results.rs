@@ -39,7 +39,7 @@ pub struct Results {
 pub struct ResultBlock {
     /// Task name.
     pub task: String,
-    /// Which label words were scored.
+    /// The label words that were scored.
     pub labels: LabelSet,
     /// English label names, sorted.
     pub label_names: Vec<String>,
