@@ -1,5 +1,5 @@
-//! The answers that are compared with each other: the same items, languages and exemplars before and
-//! after, for every seed.
+//! The answers that are compared with each other: the same items, languages and exemplars before
+//! and after, for every seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
