@@ -168,7 +168,7 @@ fn parse_file_name(path: &Path) -> Result<(TaskLabels, Language), CompareError> 
     let language = Language::of_record(language).map_err(|e| fail(e.to_string()))?;
     let labels = labels
         .parse()
-        .map_err(|e: schema::task::UnknownWord| fail(e.to_string()))?;
+        .map_err(|e: schema::words::UnknownWord| fail(e.to_string()))?;
     Ok(((task.to_owned(), labels), language))
 }
 

@@ -7,7 +7,7 @@
 //! Never here: reading such folders, writing files.
 
 use data::Pair;
-use schema::task::UnknownWord;
+use schema::words::UnknownWord;
 use serde_json::{Map, Value, json};
 
 /// The form of a row.
