@@ -1,6 +1,6 @@
 //! Test questions that stand in training data or in exemplars, exactly or nearly.
 
-use data::overlap::Index;
+use data::overlap::OverlapIndex;
 use schema::{
     Finding, Language,
     finding::{Kind, Severity},
@@ -12,7 +12,7 @@ use crate::{
     set::{AuditItem, AuditSet},
 };
 
-/// Similarity of the whole questions (see [`Index::nearest`]) from which they are nearly the
+/// Similarity of the whole questions (see [`OverlapIndex::nearest`]) from which they are nearly the
 /// same.
 const NEAR: f64 = 0.8;
 
@@ -23,7 +23,7 @@ struct Haystack {
     language: Language,
     /// Exemplars show the answer too.
     is_shown: bool,
-    index: Index,
+    index: OverlapIndex,
 }
 
 /// Compares every test file with the training files and exemplars of its task and language.
@@ -99,7 +99,7 @@ fn stack(
                     task,
                     language,
                     is_shown: true,
-                    index: Index::new(),
+                    index: OverlapIndex::new(),
                 });
                 stacks.len() - 1
             });
@@ -117,7 +117,7 @@ impl Haystack {
         language: Language,
         texts: impl Iterator<Item = String>,
     ) -> Self {
-        let mut index = Index::new();
+        let mut index = OverlapIndex::new();
         texts
             .enumerate()
             .for_each(|(id, text)| index.add(id, &text));

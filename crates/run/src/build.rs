@@ -10,12 +10,12 @@ use std::{
 };
 
 use data::{
-    Draw, Pair, overlap,
-    pairs::{self, Origin},
+    Draw, TranslationPair, overlap,
+    pairs::{self, PairOrigin},
 };
 use import::llama_factory::{
     DATASET_INFO,
-    write::{self as rows, Format},
+    write::{self as rows, RowForm},
 };
 use schema::{
     Recipe,
@@ -30,7 +30,7 @@ use crate::{
     watch::Watch,
 };
 
-/// What the folder holds beside the rows.
+/// The files beside the rows.
 const RECORD: &str = "build.json";
 
 /// The folder that is built.
@@ -38,7 +38,7 @@ struct Folder<'a> {
     recipe: &'a Recipe,
     train: &'a TrainRecipe,
     out: &'a Path,
-    format: Format,
+    format: RowForm,
     /// Names of data sets and their files so far.
     files: Vec<(String, String)>,
 }
@@ -47,7 +47,7 @@ struct Folder<'a> {
 ///
 /// # Errors
 /// No `[train]` section, broken data, or a folder that was not built here.
-pub fn write(recipe: &Recipe, out: &Path, format: Format, watch: &mut dyn Watch) -> Result<()> {
+pub fn write(recipe: &Recipe, out: &Path, format: RowForm, watch: &mut dyn Watch) -> Result<()> {
     let Some(train) = &recipe.train else {
         bail!("the recipe has no [train] section, so there are no pairs to build");
     };
@@ -65,7 +65,7 @@ pub fn write(recipe: &Recipe, out: &Path, format: Format, watch: &mut dyn Watch)
     }
     let record = json!({
         "program": program(),
-        "format": match format { Format::Alpaca => "alpaca", Format::Messages => "messages" },
+        "format": format,
         "pairs_per_source": train.pairs,
         "val_size": train.val_size,
         "build": train.build,
@@ -117,7 +117,12 @@ impl Folder<'_> {
     }
 
     /// Writes one data set, unless it is empty; returns its record.
-    fn write_part(&mut self, plan: &AdapterPlan, part: &str, pairs: &[Pair]) -> Result<Value> {
+    fn write_part(
+        &mut self,
+        plan: &AdapterPlan,
+        part: &str,
+        pairs: &[TranslationPair],
+    ) -> Result<Value> {
         if pairs.is_empty() {
             return Ok(Value::Null);
         }
@@ -145,7 +150,7 @@ impl Folder<'_> {
 
 /// Validation pairs whose target is also one to learn: with several sources, the same question
 /// from another language.
-fn count_known_targets(training: &[Pair], validation: &[Pair]) -> usize {
+fn count_known_targets(training: &[TranslationPair], validation: &[TranslationPair]) -> usize {
     let known: BTreeSet<String> = training
         .iter()
         .map(|pair| overlap::normalise(&pair.target))
@@ -156,7 +161,7 @@ fn count_known_targets(training: &[Pair], validation: &[Pair]) -> usize {
         .count()
 }
 
-fn record_origin(origin: &Origin, recipe: &Recipe) -> Value {
+fn record_origin(origin: &PairOrigin, recipe: &Recipe) -> Value {
     let removed = origin.removed.iter().map(|removed| {
         let mut record = json!(removed);
         if let Some(found) = &removed.found {
@@ -188,13 +193,13 @@ fn record_origin(origin: &Origin, recipe: &Recipe) -> Value {
 }
 
 fn record_files(files: &[PathBuf], recipe: &Recipe) -> Result<Vec<Value>> {
-    let record = |path: &PathBuf| {
-        Ok(json!({"file": relative(path, recipe), "sha256": hub::hash_file(path)?}))
-    };
-    files.iter().map(record).collect()
+    files
+        .iter()
+        .map(|path| Ok(json!({"file": relative(path, recipe), "sha256": hub::hash_file(path)?})))
+        .collect()
 }
 
-/// Within the data folder: where that lies is no part of the result.
+/// Within the data folder, whose own path does not belong to the result.
 fn relative(path: &Path, recipe: &Recipe) -> String {
     path.strip_prefix(&recipe.data.dir)
         .unwrap_or(path)
@@ -229,10 +234,9 @@ fn read_stale(out: &Path) -> Result<Vec<String>> {
     let adapters = record["adapters"].as_array().into_iter().flatten();
     let files =
         adapters.flat_map(|adapter| [&adapter["training"]["file"], &adapter["validation"]["file"]]);
-    let is_here = |file: &&str| !file.contains(['/', '\\']) && out.join(file).is_file();
     Ok(files
         .filter_map(Value::as_str)
-        .filter(is_here)
+        .filter(|file| !file.contains(['/', '\\']) && out.join(file).is_file())
         .map(str::to_owned)
         .collect())
 }

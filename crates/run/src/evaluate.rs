@@ -146,8 +146,8 @@ pub fn count_right(records: &[AnswerRecord]) -> usize {
     records.iter().filter(|record| record.correct).count()
 }
 
-/// Writes the records and, before them, what they were made from, with their hash: a reader can
-/// tell whether the two files belong together.
+/// Writes the records and, before them, what they were made from, with their hash, by which a reader
+/// checks that the two files belong together.
 pub(crate) fn write_answers(
     file: &Path,
     records: &[AnswerRecord],

@@ -11,7 +11,7 @@ use compare::LocatedRecord;
 use data::{prompt, tasks, testset};
 use import::lm_eval::{
     self as format, Doc,
-    results::{Answered, Run},
+    results::{HarnessRun, LanguageAnswers},
 };
 use schema::{
     AnswerRecord, Asking, Language, Provenance, Recipe, Task,
@@ -76,7 +76,7 @@ pub fn check_out(out: &Path) -> Result<()> {
 }
 
 /// The questions of one language, all that are scored.
-pub struct Questions {
+pub struct HarnessQuestions {
     /// The questions.
     pub docs: Vec<Doc>,
     /// What the protocol repaired.
@@ -84,7 +84,7 @@ pub struct Questions {
     prompts_sha256: String,
 }
 
-impl Questions {
+impl HarnessQuestions {
     /// Reads and renders them from the folder `dir`.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl Questions {
 }
 
 /// Renders the prompts of the answers again.
-fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>> {
+fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<LanguageAnswers<'a>> {
     let HarnessAnswers {
         task,
         group,
@@ -111,11 +111,11 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>>
         ..
     } = evaluated;
     let language = provenance.language;
-    let Questions {
+    let HarnessQuestions {
         docs,
         prompts_sha256,
         ..
-    } = Questions::render(dir, task, &provenance.asking, language)?;
+    } = HarnessQuestions::render(dir, task, &provenance.asking, language)?;
     if prompts_sha256 != provenance.prompts_sha256 {
         bail!(
             "{} in {language}: the prompts rendered from {} are not those that were asked (prompts_sha256 is {}, the \
@@ -129,7 +129,7 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>>
                 .unwrap_or(&provenance.prompts_sha256)
         );
     }
-    Ok(Answered {
+    Ok(LanguageAnswers {
         task,
         group: group.clone(),
         language,
@@ -139,14 +139,14 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>>
     })
 }
 
-fn describe(of_model: &[&HarnessAnswers]) -> Result<Run> {
+fn describe(of_model: &[&HarnessAnswers]) -> Result<HarnessRun> {
     let first = &of_model
         .first()
         .ok_or_else(|| RunError::Unfit("no answers".to_owned()))?
         .provenance;
     let now = chrono::Utc::now();
     let seconds: Option<Vec<f64>> = of_model.iter().map(|one| one.seconds).collect();
-    Ok(Run {
+    Ok(HarnessRun {
         model: first.model.clone(),
         adapter: first.adapter.clone(),
         dtype: match first.answerer.dtype {
@@ -166,7 +166,7 @@ fn describe(of_model: &[&HarnessAnswers]) -> Result<Run> {
 }
 
 /// Writes the answers of a run folder that its recipe asks for. `data`: the recipe's data, if
-/// it stands elsewhere now.
+/// it has moved since.
 pub fn write_run(
     out: &Path,
     run: &RunFolder,
@@ -209,8 +209,7 @@ pub fn write_run(
             run.root().display()
         );
     }
-    let place = |one: &HarnessAnswers| (one.group.clone(), one.provenance.language);
-    evaluated.sort_by_key(place);
+    evaluated.sort_by_key(|one| (one.group.clone(), one.provenance.language));
     write_all(
         out,
         data.unwrap_or(&manifest.recipe.data.dir),
@@ -288,17 +287,18 @@ pub fn split_records(
             .or_default()
             .push(record.clone());
     }
-    let evaluated = |(provenance, seconds): &(Provenance, f64)| HarnessAnswers {
-        task,
-        group: task.name.clone(),
-        records: rest
-            .get(&(provenance.adapter.as_deref(), provenance.language))
-            .cloned()
-            .unwrap_or_default(),
-        provenance: provenance.clone(),
-        seconds: Some(*seconds),
-    };
-    evaluations.iter().map(evaluated).collect()
+    let mut split = Vec::with_capacity(evaluations.len());
+    for (provenance, seconds) in evaluations {
+        let key = (provenance.adapter.as_deref(), provenance.language);
+        split.push(HarnessAnswers {
+            task,
+            group: task.name.clone(),
+            records: rest.get(&key).cloned().unwrap_or_default(),
+            provenance: provenance.clone(),
+            seconds: Some(*seconds),
+        });
+    }
+    split
 }
 
 /// What changes from one side to the other, each a file of ours or samples of lm-evaluation-harness.

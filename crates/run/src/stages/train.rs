@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use data::{Example, Pair, example, pairs};
+use data::{Example, TranslationPair, example, pairs};
 use schema::{
     recipe::{AdapterPlan, BuildRecipe, TrainRecipe},
     record::TrainRecord,
@@ -17,7 +17,7 @@ use super::{Made, Workbench};
 use crate::{
     RunError,
     error::{At, Result},
-    estimate::{CheckpointingDecision, MicroBatch},
+    estimate::{CheckpointingDecision, MicroBatchSize},
     experiment::Experiment,
     facts::adapter_files,
     machine,
@@ -96,7 +96,7 @@ fn decide_checkpointing(
     examples: &[Example],
 ) -> Result<CheckpointingDecision> {
     let shape = session::config(&session.model.files)?.shape();
-    let largest = MicroBatch::of_examples(recipe, examples);
+    let largest = MicroBatchSize::of_examples(recipe, examples);
     let room = if session.is_on_cpu() {
         machine::memory_for_this_process()
     } else {
@@ -220,7 +220,7 @@ fn keep_adapter(
     })
 }
 
-fn read_pairs(file: &Path) -> Result<Vec<Pair>> {
+fn read_pairs(file: &Path) -> Result<Vec<TranslationPair>> {
     let text = fs::read_to_string(file).at_path("read", file)?;
     (1..)
         .zip(text.lines())
