@@ -41,19 +41,17 @@ impl<'a> Pairing<'a> {
         before: &'a [AnswerSet],
         after: &[&'a [AnswerSet]],
     ) -> Result<Self, CompareError> {
-        let find = |sets: &'a [AnswerSet], few_shot: &str| {
-            sets.iter().find(|set| set.head.few_shot == few_shot)
-        };
-        let in_all = |set: &&&AnswerSet| {
-            after
-                .iter()
-                .all(|sets| find(sets, &set.head.few_shot).is_some())
-        };
-        let every_before: Vec<&AnswerSet> = before.iter().collect();
-        let mut paired: Vec<&AnswerSet> = every_before.iter().filter(in_all).copied().collect();
         let single = before.len() == 1 && after.iter().all(|sets| sets.len() == 1);
+        let mut paired: Vec<&AnswerSet> = before
+            .iter()
+            .filter(|set| {
+                after
+                    .iter()
+                    .all(|sets| find_set(sets, &set.head.few_shot).is_some())
+            })
+            .collect();
         if paired.is_empty() && single {
-            paired = every_before;
+            paired = before.iter().collect();
         }
         let Some(first) = paired.first() else {
             let b = after
@@ -68,27 +66,25 @@ impl<'a> Pairing<'a> {
             });
         };
         let few_shots: Vec<String> = paired.iter().map(|set| set.head.few_shot.clone()).collect();
-        let all = before
-            .iter()
-            .chain(after.iter().flat_map(|sets| sets.iter()));
-        let mut left_out: Vec<&str> = all.map(|set| set.head.few_shot.as_str()).collect();
-        left_out.retain(|few_shot| !few_shots.iter().any(|paired| paired == few_shot) && !single);
-        left_out.sort_unstable();
-        left_out.dedup();
-        let mut gaps: Vec<String> = Vec::new();
-        if !left_out.is_empty() {
-            gaps.push(format!(
-                "not all have answers after the exemplars `{}`; left out",
-                left_out.join("`, `")
-            ));
-        }
-        let of_seed = |sets: &&'a [AnswerSet]| -> Vec<&'a AnswerSet> {
-            few_shots
+        let gaps = if single {
+            Vec::new()
+        } else {
+            let all = before
                 .iter()
-                .filter_map(|few_shot| find(sets, few_shot).or(sets.first().filter(|_| single)))
-                .collect()
+                .chain(after.iter().flat_map(|sets| sets.iter()));
+            describe_left_out(all, &few_shots).into_iter().collect()
         };
-        let after: Vec<Vec<&AnswerSet>> = after.iter().map(of_seed).collect();
+        let after: Vec<Vec<&AnswerSet>> = after
+            .iter()
+            .map(|sets| {
+                few_shots
+                    .iter()
+                    .filter_map(|few_shot| {
+                        find_set(sets, few_shot).or(sets.first().filter(|_| single))
+                    })
+                    .collect()
+            })
+            .collect();
         let mut languages: Vec<Language> = first.languages.keys().copied().collect();
         for seed in &after {
             for (a, b) in paired.iter().zip(seed) {
@@ -134,6 +130,28 @@ impl<'a> Pairing<'a> {
             after: self.after.iter().map(measure_all).collect(),
         }
     }
+}
+
+/// The set of these exemplars.
+fn find_set<'a>(sets: &'a [AnswerSet], few_shot: &str) -> Option<&'a AnswerSet> {
+    sets.iter().find(|set| set.head.few_shot == few_shot)
+}
+
+/// Which exemplars of `all` are not `paired`, in words.
+fn describe_left_out<'a>(
+    all: impl Iterator<Item = &'a AnswerSet>,
+    paired: &[String],
+) -> Option<String> {
+    let mut left_out: Vec<&str> = all.map(|set| set.head.few_shot.as_str()).collect();
+    left_out.retain(|few_shot| !paired.iter().any(|paired| paired == few_shot));
+    left_out.sort_unstable();
+    left_out.dedup();
+    (!left_out.is_empty()).then(|| {
+        format!(
+            "not all have answers after the exemplars `{}`; left out",
+            left_out.join("`, `")
+        )
+    })
 }
 
 /// The items of each of `languages` that all sets have.
