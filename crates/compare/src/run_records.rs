@@ -170,7 +170,7 @@ fn parse_stem(stem: &str) -> Result<(TaskLabels, Language), String> {
     let language = Language::of_record(language).map_err(|error| error.to_string())?;
     let labels = labels
         .parse()
-        .map_err(|error: schema::task::UnknownWord| error.to_string())?;
+        .map_err(|error: schema::words::UnknownWord| error.to_string())?;
     Ok(((task.to_owned(), labels), language))
 }
 

@@ -10,7 +10,7 @@ use schema::{
         ChangeRecord, InterventionRecord, LensKind, NeuronsRecord, PairRecord, Pooling,
         SilencingRecord, TunedLensRecord,
     },
-    task::UnknownWord,
+    words::UnknownWord,
 };
 
 use super::{
