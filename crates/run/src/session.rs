@@ -50,7 +50,7 @@ impl Session {
     /// Finds the model and opens the device; loads nothing yet.
     ///
     /// # Errors
-    /// There is no such model or device.
+    /// The model or the device does not exist.
     pub fn open(
         name: &str,
         precision: Precision,
@@ -167,7 +167,7 @@ fn load_decoder(model: &Model, precision: Precision, device: &Device) -> Result<
     Ok(decoder)
 }
 
-/// What answers, with the adapter of a PEFT folder.
+/// The model with the adapter of a PEFT folder, as records name it.
 ///
 /// # Errors
 /// Files of the model or the adapter cannot be read.
