@@ -25,7 +25,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("import", &["schema", "hub", "data"]),
     ("translate", &["schema"]),
     ("audit", &["schema", "hub", "data"]),
-    ("model", &["schema", "hub"]),
+    ("kernels", &[]),
+    ("model", &["schema", "hub", "kernels"]),
     ("train", &["schema", "hub", "data", "model"]),
     ("eval", &["schema", "hub", "data", "model"]),
     (
