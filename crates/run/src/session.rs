@@ -107,7 +107,8 @@ impl Session {
     /// The weights and the tokenizer; where neither is there yet they are loaded side by side.
     pub fn parts(&mut self) -> Result<(&mut Decoder, &Tokenizer)> {
         if self.tokenizer.is_none() && self.decoder.is_none() {
-            let (model, precision, device) = (&self.model, self.precision, &self.device);
+            let precision = self.precision;
+            let (model, device) = (&self.model, &self.device);
             let (tokenizer, decoder) = rayon::join(
                 || Tokenizer::load(&model.files),
                 || load_decoder(model, precision, device),
