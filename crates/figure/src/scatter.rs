@@ -119,12 +119,6 @@ fn draw_cloud(
     ranges: [(f64, f64); 2],
 ) {
     let ends = ranges.map(widen);
-    let ticks = ends.map(|(low, high)| {
-        let all = round_ticks(low, high, 4.0);
-        all.into_iter()
-            .filter(|tick| (low..=high).contains(tick))
-            .collect::<Vec<f64>>()
-    });
     let x = Scale {
         low: ends[0].0,
         high: ends[0].1,
@@ -137,6 +131,29 @@ fn draw_cloud(
         from: top + SIDE,
         to: top,
     };
+    draw_axes(figure, cloud, &x, &y);
+    for (place, points) in cloud.points.iter().enumerate() {
+        let at: Vec<(f64, f64)> = points
+            .iter()
+            .map(|p| (x.at(f64::from(p[0])), y.at(f64::from(p[1]))))
+            .collect();
+        let (class, mark) = look(place);
+        figure.marks(&class, mark, &at, 2.0);
+    }
+}
+
+/// Round ticks that lie within a scale.
+fn inner_ticks(scale: &Scale) -> Vec<f64> {
+    round_ticks(scale.low, scale.high, 4.0)
+        .into_iter()
+        .filter(|tick| (scale.low..=scale.high).contains(tick))
+        .collect()
+}
+
+/// Frame, title, grid and the names of the two components.
+fn draw_axes(figure: &mut Figure, cloud: &PointCloud, x: &Scale, y: &Scale) {
+    let (left, top) = (x.from, y.to);
+    let ticks = [inner_ticks(x), inner_ticks(y)];
     figure.frame("frame", (left, top), (SIDE, SIDE));
     figure.text("strong", (left, top - 8.0), Anchor::Start, &cloud.title);
     for (tick, label) in ticks[0].iter().zip(tick_labels(&ticks[0])) {
@@ -172,14 +189,6 @@ fn draw_cloud(
         (left - 34.0, top + SIDE / 2.0),
         &format!("component 2 ({second})"),
     );
-    for (place, points) in cloud.points.iter().enumerate() {
-        let at: Vec<(f64, f64)> = points
-            .iter()
-            .map(|p| (x.at(f64::from(p[0])), y.at(f64::from(p[1]))))
-            .collect();
-        let (class, mark) = look(place);
-        figure.marks(&class, mark, &at, 2.0);
-    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,16 @@ pub(crate) struct TableRow {
     pub strong: bool,
 }
 
+impl TableRow {
+    /// A row like the others.
+    pub(crate) fn plain(cells: Vec<String>) -> Self {
+        Self {
+            cells,
+            strong: false,
+        }
+    }
+}
+
 impl ReportTable {
     pub(crate) fn new(
         name: impl Into<String>,

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use compare::LocatedRecord;
+use compare::{LocatedRecord, NamedAnswers};
 use data::{prompt, tasks, testset};
 use import::lm_eval::{
     self as format, Doc,
@@ -337,7 +337,15 @@ pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<compare::Com
         before.retain(|(.., record)| record.task == *task);
         after.retain(|(.., record)| record.task == *task);
     }
-    Ok(compare::compare((a, before), (b, after))?)
+    let before = NamedAnswers {
+        path: a,
+        records: before,
+    };
+    let after = NamedAnswers {
+        path: b,
+        records: after,
+    };
+    Ok(compare::compare(before, after)?)
 }
 
 /// Our records; `None` where the file is the harness's.

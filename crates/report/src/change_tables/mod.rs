@@ -65,26 +65,7 @@ fn main_table(name: String, changes: &Changes) -> ReportTable {
                    and after Benjamini and Hochberg, and what the change is by the rules in the notes. ▪: seen in training.";
     let mut table = start(name, caption, &MAIN);
     for of in &changes.languages {
-        let fold = |pick: fn(f64, f64) -> f64| of.after_seeds.iter().copied().fold(f64::NAN, pick);
-        let (low, high) = (fold(f64::min), fold(f64::max));
-        let cells = [
-            language_cell(of),
-            code_cell(of),
-            TableCell::Text(of.seen.to_string()),
-            TableCell::Count(of.items),
-            TableCell::Level(Some(of.before)),
-            TableCell::Level(Some(of.after)),
-            TableCell::Change(Some(of.change)),
-            TableCell::P(Some(of.p.exact)),
-            TableCell::P(Some(of.p.mid)),
-            TableCell::P(Some(of.p_holm)),
-            TableCell::P(Some(of.p_bh)),
-            TableCell::text(verdict_label(of.attribution.verdict)),
-            TableCell::Text(format!("{}–{}", percent(low, 1), percent(high, 1))),
-            TableCell::Share(Some(low)),
-            TableCell::Share(Some(high)),
-        ];
-        push(&mut table, &MAIN, &cells, false);
+        push(&mut table, &MAIN, &main_cells(of), false);
     }
     let means = [
         ("mean", Some(&changes.mean), changes.mean_p),
@@ -122,6 +103,29 @@ fn main_table(name: String, changes: &Changes) -> ReportTable {
     }
     align_left(&mut table, &["the change is"]);
     table
+}
+
+fn main_cells(of: &LanguageChange) -> [TableCell; 15] {
+    let seeds = || of.after_seeds.iter().copied();
+    let low = seeds().fold(f64::NAN, f64::min);
+    let high = seeds().fold(f64::NAN, f64::max);
+    [
+        language_cell(of),
+        code_cell(of),
+        TableCell::Text(of.seen.to_string()),
+        TableCell::Count(of.items),
+        TableCell::Level(Some(of.before)),
+        TableCell::Level(Some(of.after)),
+        TableCell::Change(Some(of.change)),
+        TableCell::P(Some(of.p.exact)),
+        TableCell::P(Some(of.p.mid)),
+        TableCell::P(Some(of.p_holm)),
+        TableCell::P(Some(of.p_bh)),
+        TableCell::text(verdict_label(of.attribution.verdict)),
+        TableCell::Text(format!("{}–{}", percent(low, 1), percent(high, 1))),
+        TableCell::Share(Some(low)),
+        TableCell::Share(Some(high)),
+    ]
 }
 
 /// Nothing where no item changed: what could have been seen is then unknown.

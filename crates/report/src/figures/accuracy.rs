@@ -194,28 +194,58 @@ fn draw_entry(figure: &mut Figure, entry: &AccuracyRow, scale: &Scale, y: f64) {
         ""
     };
     figure.text(weight, (PLOT.0 - 10.0, y + 4.0), Anchor::End, &entry.name);
-    let at = |share: f64| scale.at(100.0 * share);
-    let hint = |who: &str, level: &Estimate| {
-        let [value, low, high] =
-            [level.value, level.low, level.high].map(|share| percent(share, 1));
-        format!("{}, {who}: {value} % ({low} to {high})", entry.name)
-    };
+    match &entry.after {
+        Some((after, change)) => draw_change(figure, entry, after, change, scale, y),
+        None => draw_level(figure, entry, scale, y, weight),
+    }
+}
+
+/// The pixel of a share.
+fn at(scale: &Scale, share: f64) -> f64 {
+    scale.at(100.0 * share)
+}
+
+fn hint(entry: &AccuracyRow, who: &str, level: &Estimate) -> String {
+    let [value, low, high] = [level.value, level.low, level.high].map(|share| percent(share, 1));
+    format!("{}, {who}: {value} % ({low} to {high})", entry.name)
+}
+
+/// The base model alone.
+fn draw_level(figure: &mut Figure, entry: &AccuracyRow, scale: &Scale, y: f64, weight: &str) {
     let before = &entry.before;
-    let Some((after, change)) = &entry.after else {
-        figure.line("whisker-before", (at(before.low), y), (at(before.high), y));
-        figure.circle("before", (at(before.value), y), 4.2, &hint("base", before));
-        figure.text(
-            weight,
-            (WIDTH - 6.0, y + 4.0),
-            Anchor::End,
-            &percent(before.value, 1),
-        );
-        return;
-    };
+    figure.line(
+        "whisker-before",
+        (at(scale, before.low), y),
+        (at(scale, before.high), y),
+    );
+    figure.circle(
+        "before",
+        (at(scale, before.value), y),
+        4.2,
+        &hint(entry, "base", before),
+    );
+    figure.text(
+        weight,
+        (WIDTH - 6.0, y + 4.0),
+        Anchor::End,
+        &percent(before.value, 1),
+    );
+}
+
+/// Both models, and between them a band in the colour of the change.
+fn draw_change(
+    figure: &mut Figure,
+    entry: &AccuracyRow,
+    after: &Estimate,
+    change: &Estimate,
+    scale: &Scale,
+    y: f64,
+) {
+    let before = &entry.before;
     let kind = if change.value < 0.0 { "fall" } else { "rise" };
     let (left, right) = (
-        at(before.value.min(after.value)),
-        at(before.value.max(after.value)),
+        at(scale, before.value.min(after.value)),
+        at(scale, before.value.max(after.value)),
     );
     figure.rectangle(
         &format!("band-{kind}"),
@@ -224,21 +254,26 @@ fn draw_entry(figure: &mut Figure, entry: &AccuracyRow, scale: &Scale, y: f64) {
     );
     figure.line(
         "whisker-before",
-        (at(before.low), y - 4.0),
-        (at(before.high), y - 4.0),
+        (at(scale, before.low), y - 4.0),
+        (at(scale, before.high), y - 4.0),
     );
     figure.line(
         &format!("whisker-{kind}"),
-        (at(after.low), y + 4.0),
-        (at(after.high), y + 4.0),
+        (at(scale, after.low), y + 4.0),
+        (at(scale, after.high), y + 4.0),
     );
     figure.circle(
         "before",
-        (at(before.value), y - 1.5),
+        (at(scale, before.value), y - 1.5),
         3.8,
-        &hint("base", before),
+        &hint(entry, "base", before),
     );
-    figure.circle(kind, (at(after.value), y + 1.5), 4.6, &hint("tuned", after));
+    figure.circle(
+        kind,
+        (at(scale, after.value), y + 1.5),
+        4.6,
+        &hint(entry, "tuned", after),
+    );
     let clear = change.rises() || change.falls();
     let weight = if clear { "strong" } else { "quiet" };
     figure.text(

@@ -13,32 +13,11 @@ const POINTS: usize = 500;
 
 /// The curves of one setting's seeds.
 pub(crate) fn draw(name: String, seeds: &[&TrainingLog]) -> Figure {
-    let steps = seeds
-        .iter()
-        .flat_map(|seed| seed.steps.iter().map(|step| (step.step as f64, step.loss)));
-    let validations = seeds
-        .iter()
-        .flat_map(|seed| seed.validations.iter().map(|v| (v.step as f64, v.loss)));
-    let finite: Vec<(f64, f64)> = steps
-        .chain(validations)
-        .filter(|(_, loss)| loss.is_finite())
-        .collect();
-    let last = finite
-        .iter()
-        .fold(1.0_f64, |last, (step, _)| last.max(*step));
-    let (low, high) = finite.iter().fold(
-        (f64::INFINITY, f64::NEG_INFINITY),
-        |(low, high), (_, loss)| (low.min(*loss), high.max(*loss)),
-    );
-    let (low, high) = if finite.is_empty() {
-        (0.0, 1.0)
-    } else {
-        (low, high)
-    };
-    let (x_ticks, y_ticks) = (round_ticks(0.0, last, 6.0), round_ticks(low, high, 5.0));
+    let extent = Extent::of(seeds);
+    let y_ticks = round_ticks(extent.low, extent.high, 5.0);
     let x = Scale {
         low: 0.0,
-        high: last.max(1.0),
+        high: extent.last,
         from: X.0,
         to: X.1,
     };
@@ -54,7 +33,52 @@ pub(crate) fn draw(name: String, seeds: &[&TrainingLog]) -> Figure {
         WIDTH,
         HEIGHT,
     );
-    for (tick, label) in y_ticks.iter().zip(tick_labels(&y_ticks)) {
+    draw_axes(&mut figure, &x, &y, &y_ticks);
+    draw_legend(&mut figure);
+    for seed in seeds {
+        draw_seed(&mut figure, seed, &x, &y);
+    }
+    figure
+}
+
+/// The last update and the range of all finite losses.
+struct Extent {
+    last: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Extent {
+    fn of(seeds: &[&TrainingLog]) -> Self {
+        let steps = seeds
+            .iter()
+            .flat_map(|seed| seed.steps.iter().map(|step| (step.step, step.loss)));
+        let validations = seeds
+            .iter()
+            .flat_map(|seed| seed.validations.iter().map(|v| (v.step, v.loss)));
+        let mut extent = Self {
+            last: 1.0,
+            low: f64::INFINITY,
+            high: f64::NEG_INFINITY,
+        };
+        for (step, loss) in steps
+            .chain(validations)
+            .filter(|(_, loss)| loss.is_finite())
+        {
+            extent.last = extent.last.max(step as f64);
+            extent.low = extent.low.min(loss);
+            extent.high = extent.high.max(loss);
+        }
+        if extent.low > extent.high {
+            (extent.low, extent.high) = (0.0, 1.0);
+        }
+        extent
+    }
+}
+
+fn draw_axes(figure: &mut Figure, x: &Scale, y: &Scale, y_ticks: &[f64]) {
+    let x_ticks = round_ticks(0.0, x.high, 6.0);
+    for (tick, label) in y_ticks.iter().zip(tick_labels(y_ticks)) {
         figure.line("grid", (X.0, y.at(*tick)), (X.1, y.at(*tick)));
         figure.text(
             "quiet small",
@@ -66,7 +90,7 @@ pub(crate) fn draw(name: String, seeds: &[&TrainingLog]) -> Figure {
     for (tick, label) in x_ticks
         .iter()
         .zip(tick_labels(&x_ticks))
-        .filter(|(tick, _)| **tick <= last)
+        .filter(|(tick, _)| **tick <= x.high)
     {
         figure.line("axis", (x.at(*tick), Y.0), (x.at(*tick), Y.0 + 4.0));
         figure.text(
@@ -83,11 +107,6 @@ pub(crate) fn draw(name: String, seeds: &[&TrainingLog]) -> Figure {
         Anchor::Middle,
         "Optimiser updates",
     );
-    draw_legend(&mut figure);
-    for seed in seeds {
-        draw_seed(&mut figure, seed, &x, &y);
-    }
-    figure
 }
 
 fn draw_legend(figure: &mut Figure) {

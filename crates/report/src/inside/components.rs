@@ -29,18 +29,35 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     let middle = look.middle();
     let mut pictures: Vec<CaptionedFigure> = scatter(look, first, false).into_iter().collect();
     pictures.extend(heat::pairs(look, first, Measure::Pearson, &middle));
+    let mut sentences = correlations(look, &poolings);
+    sentences.extend(variance(look, first));
+    sentences.extend(length(look, first));
+    Some(InsideSection {
+        title: "Maps of the languages: two principal components",
+        sentences,
+        pictures,
+        more: list_foldouts(look, &poolings, first, &middle),
+    })
+}
+
+/// The centred fit, the other poolings, and the correlations as tables.
+fn list_foldouts(
+    look: &ModelView,
+    poolings: &BTreeSet<Pooling>,
+    first: Pooling,
+    middle: &[usize],
+) -> Vec<Foldout> {
     let mut more = Vec::new();
     let centred: Vec<CaptionedFigure> = [
         scatter(look, first, true),
-        heat::pairs(look, first, Measure::PearsonCentred, &middle),
+        heat::pairs(look, first, Measure::PearsonCentred, middle),
     ]
     .into_iter()
     .flatten()
     .collect();
     if !centred.is_empty() {
-        let summary = "The same with each language's own mean taken out before the fit".to_owned();
         more.push(Foldout {
-            summary,
+            summary: "The same with each language's own mean taken out before the fit".to_owned(),
             pictures: centred,
             tables: Vec::new(),
         });
@@ -48,9 +65,9 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     for &pooling in poolings.iter().skip(1) {
         let pictures = [
             scatter(look, pooling, false),
-            heat::pairs(look, pooling, Measure::Pearson, &middle),
+            heat::pairs(look, pooling, Measure::Pearson, middle),
             scatter(look, pooling, true),
-            heat::pairs(look, pooling, Measure::PearsonCentred, &middle),
+            heat::pairs(look, pooling, Measure::PearsonCentred, middle),
         ];
         let pictures: Vec<CaptionedFigure> = pictures.into_iter().flatten().collect();
         if !pictures.is_empty() {
@@ -76,15 +93,7 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
             tables,
         });
     }
-    let mut sentences = correlations(look, &poolings);
-    sentences.extend(variance(look, first));
-    sentences.extend(length(look, first));
-    Some(InsideSection {
-        title: "Maps of the languages: two principal components",
-        sentences,
-        pictures,
-        more,
-    })
+    more
 }
 
 fn scatter(look: &ModelView, pooling: Pooling, centred: bool) -> Option<CaptionedFigure> {

@@ -3,6 +3,8 @@
 //!
 //! Never here: drawing; what a measure means.
 
+use std::collections::BTreeMap;
+
 use compare::{
     inside::{ModelView, TwoLanguages, ViewState},
     stats::Estimate,
@@ -10,7 +12,7 @@ use compare::{
 use figure::{HeatCell, HeatMap, HeatSheet, Ramp};
 use schema::{
     Language,
-    inside::{ChangeRecord, Measure, Pooling},
+    inside::{ChangeRecord, Measure, PairRecord, Pooling},
 };
 
 use super::{
@@ -72,53 +74,24 @@ pub(crate) fn pairs(
     layers: &[usize],
 ) -> Option<CaptionedFigure> {
     let languages = languages(look, pooling);
-    let value = |state: &ViewState, layer, two: &TwoLanguages| {
-        state
-            .records
-            .pairs
-            .get(&pooling)?
-            .at(measure, layer)?
-            .get(two)
-            .map(|record| record.value)
-    };
-    let all = look.states.iter().flat_map(|state| {
-        let of_layer = |layer: &usize| {
-            state
-                .records
-                .pairs
-                .get(&pooling)
-                .and_then(|pairs| pairs.at(measure, *layer))
-        };
-        layers
-            .iter()
-            .filter_map(of_layer)
-            .flat_map(|pairs| pairs.values().map(|record| record.value))
-    });
-    let all: Vec<f64> = all.collect();
+    let mut all = Vec::new();
+    for state in &look.states {
+        for layer in layers {
+            if let Some(pairs) = pairs_at(state, pooling, measure, *layer) {
+                all.extend(pairs.values().map(|record| record.value));
+            }
+        }
+    }
     if all.is_empty() {
         return None;
     }
-    let ends = range_of(all.into_iter());
+    let (low, high) = range_of(all.into_iter());
+    let ramp = Ramp::Sequential(low, high);
     let mut maps = Vec::new();
     for &layer in layers {
         for state in &look.states {
-            let cell = |two: TwoLanguages| {
-                let value = value(state, layer, &two)?;
-                Some(HeatCell {
-                    value,
-                    clear: false,
-                    hint: format!("{}, {}: {}", two.0, two.1, fixed(value, 3)),
-                })
-            };
-            maps.push(HeatMap {
-                title: format!("Layer {layer}, {}", state.name),
-                rows: codes(&languages),
-                columns: codes(&languages),
-                cells: symmetric(&languages, cell),
-                ramp: Ramp::Sequential(ends.0, ends.1),
-                unit: String::new(),
-                show: short,
-            });
+            let pairs = pairs_at(state, pooling, measure, layer);
+            maps.push(level_map(state.name, layer, pairs, &languages, ramp));
         }
         maps.extend(change_map(
             look,
@@ -159,6 +132,42 @@ pub(crate) fn pairs(
         figure: atlas.draw(),
         caption,
     })
+}
+
+/// The records of one layer.
+fn pairs_at<'a>(
+    state: &ViewState<'a>,
+    pooling: Pooling,
+    measure: Measure,
+    layer: usize,
+) -> Option<&'a BTreeMap<TwoLanguages, PairRecord>> {
+    state.records.pairs.get(&pooling)?.at(measure, layer)
+}
+
+/// One state at one layer.
+fn level_map(
+    name: &str,
+    layer: usize,
+    pairs: Option<&BTreeMap<TwoLanguages, PairRecord>>,
+    languages: &[Language],
+    ramp: Ramp,
+) -> HeatMap {
+    HeatMap {
+        title: format!("Layer {layer}, {name}"),
+        rows: codes(languages),
+        columns: codes(languages),
+        cells: symmetric(languages, |two| {
+            let value = pairs?.get(&two)?.value;
+            Some(HeatCell {
+                value,
+                clear: false,
+                hint: format!("{}, {}: {}", two.0, two.1, fixed(value, 3)),
+            })
+        }),
+        ramp,
+        unit: String::new(),
+        show: short,
+    }
 }
 
 fn change_map(

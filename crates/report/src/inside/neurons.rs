@@ -122,52 +122,52 @@ fn selected(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Captio
     }
 }
 
+/// Counts one class of a block's neurons.
+type CountNeurons = fn(&LayerNeurons) -> usize;
+
+/// Classes of neurons: by how many languages activate them.
+const CLASSES: [(&str, CurveStyle, CountNeurons); 4] = [
+    (
+        "no language",
+        CurveStyle {
+            tone: "grey",
+            stroke: "dots",
+            mark: Mark::None,
+        },
+        |layer| layer.inactive,
+    ),
+    (
+        "all languages",
+        CurveStyle {
+            tone: "blue",
+            stroke: "solid",
+            mark: Mark::Square,
+        },
+        |layer| layer.general,
+    ),
+    (
+        "several",
+        CurveStyle {
+            tone: "green",
+            stroke: "dash",
+            mark: Mark::Triangle,
+        },
+        |layer| layer.related,
+    ),
+    (
+        "one",
+        CurveStyle {
+            tone: "orange",
+            stroke: "dash",
+            mark: Mark::Disc,
+        },
+        |layer| layer.specific,
+    ),
+];
+
 /// Each class's share of a block's neurons.
 fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> CaptionedFigure {
-    type Count = fn(&LayerNeurons) -> usize;
-    const CLASSES: [(&str, CurveStyle, Count); 4] = [
-        (
-            "no language",
-            CurveStyle {
-                tone: "grey",
-                stroke: "dots",
-                mark: Mark::None,
-            },
-            |layer| layer.inactive,
-        ),
-        (
-            "all languages",
-            CurveStyle {
-                tone: "blue",
-                stroke: "solid",
-                mark: Mark::Square,
-            },
-            |layer| layer.general,
-        ),
-        (
-            "several",
-            CurveStyle {
-                tone: "green",
-                stroke: "dash",
-                mark: Mark::Triangle,
-            },
-            |layer| layer.related,
-        ),
-        (
-            "one",
-            CurveStyle {
-                tone: "orange",
-                stroke: "dash",
-                mark: Mark::Disc,
-            },
-            |layer| layer.specific,
-        ),
-    ];
     let chart = |(state, record): &(&ViewState, &NeuronsRecord)| {
-        let share = |layer: &LayerNeurons, count: Count| Estimate {
-            value: count(layer) as f64 / layer.neurons.max(1) as f64,
-            ..Estimate::UNDEFINED
-        };
         let curves = CLASSES.into_iter().map(|(name, style, count)| Curve {
             style,
             name: format!("active in {name}"),
@@ -175,7 +175,7 @@ fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Caption
                 record
                     .layers
                     .iter()
-                    .map(|layer| (layer.layer, share(layer, count))),
+                    .map(|layer| (layer.layer, share_of(layer, count))),
             ),
         });
         CurvePanel {
@@ -200,6 +200,13 @@ fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Caption
     CaptionedFigure {
         figure: sheet.draw(),
         caption,
+    }
+}
+
+fn share_of(layer: &LayerNeurons, count: CountNeurons) -> Estimate {
+    Estimate {
+        value: count(layer) as f64 / layer.neurons.max(1) as f64,
+        ..Estimate::UNDEFINED
     }
 }
 

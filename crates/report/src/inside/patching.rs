@@ -122,6 +122,26 @@ fn of_kind<'a>(
         .filter(move |record| record.kind == kind)
 }
 
+/// The effect in a language at a layer; `None` where it was not measured.
+fn cell(
+    state: &ViewState,
+    kind: InterventionKind,
+    language: Language,
+    layer: usize,
+) -> Option<HeatCell> {
+    let record = of_kind(state, kind).find(|r| r.language == language && r.layer == layer)?;
+    let change = change(record);
+    Some(HeatCell {
+        value: change.value,
+        clear: change.rises() || change.falls(),
+        hint: format!(
+            "{language}, layer {layer}: {} points ({} items)",
+            points_interval(&change, 1),
+            record.items
+        ),
+    })
+}
+
 fn map(look: &ModelView, kind: InterventionKind) -> Option<CaptionedFigure> {
     let all = || {
         look.states
@@ -142,34 +162,21 @@ fn map(look: &ModelView, kind: InterventionKind) -> Option<CaptionedFigure> {
         .map(|record| change(record).value.abs())
         .fold(0.0, f64::max);
     let reach = ((reach * 20.0).ceil() / 20.0).max(0.05);
-    let map = |state: &ViewState| {
-        let cell = |language: Language, layer: usize| {
-            let record =
-                of_kind(state, kind).find(|r| r.language == language && r.layer == layer)?;
-            let change = change(record);
-            let hint = format!(
-                "{language}, layer {layer}: {} points ({} items)",
-                points_interval(&change, 1),
-                record.items
-            );
-            Some(HeatCell {
-                value: change.value,
-                clear: change.rises() || change.falls(),
-                hint,
+    let map = |state: &ViewState| HeatMap {
+        title: state.name.to_owned(),
+        rows: codes(&languages),
+        columns: (0..=look.layers).map(|layer| layer.to_string()).collect(),
+        cells: languages
+            .iter()
+            .map(|&language| {
+                (0..=look.layers)
+                    .map(|layer| cell(state, kind, language, layer))
+                    .collect()
             })
-        };
-        HeatMap {
-            title: state.name.to_owned(),
-            rows: codes(&languages),
-            columns: (0..=look.layers).map(|layer| layer.to_string()).collect(),
-            cells: languages
-                .iter()
-                .map(|&l| (0..=look.layers).map(|layer| cell(l, layer)).collect())
-                .collect(),
-            ramp: Ramp::Diverging(reach),
-            unit: "points".to_owned(),
-            show: |value| points(value, 0),
-        }
+            .collect(),
+        ramp: Ramp::Diverging(reach),
+        unit: "points".to_owned(),
+        show: |value| points(value, 0),
     };
     let caption = format!(
         "Change of a label's share of the scores, points, when the last token's vector after a layer is replaced or changed: {}. \

@@ -58,6 +58,30 @@ fn change(record: &SilencingRecord) -> Estimate {
     }
 }
 
+/// The effect of one language's silenced neurons on another; `None` where it was not measured.
+fn cell(
+    state: &ViewState,
+    kind: SilencedKind,
+    silenced: Language,
+    asked: Language,
+) -> Option<HeatCell> {
+    let record = state
+        .records
+        .silencing
+        .iter()
+        .find(|r| r.silenced == silenced && r.asked == asked && r.kind == kind)?;
+    let change = change(record);
+    Some(HeatCell {
+        value: change.value,
+        clear: change.rises() || change.falls(),
+        hint: format!(
+            "{silenced} off, {asked} asked: {} points ({} items)",
+            points_interval(&change, 1),
+            record.items
+        ),
+    })
+}
+
 fn matrix(look: &ModelView) -> CaptionedFigure {
     let records = || {
         look.states
@@ -78,21 +102,6 @@ fn matrix(look: &ModelView) -> CaptionedFigure {
     let mut maps = Vec::new();
     for kind in [SilencedKind::Language, SilencedKind::Random] {
         for state in &look.states {
-            let of = |a: Language, b: Language| {
-                let is = |r: &&SilencingRecord| r.silenced == a && r.asked == b && r.kind == kind;
-                let record = state.records.silencing.iter().find(is)?;
-                let change = change(record);
-                let hint = format!(
-                    "{a} off, {b} asked: {} points ({} items)",
-                    points_interval(&change, 1),
-                    record.items
-                );
-                Some(HeatCell {
-                    value: change.value,
-                    clear: change.rises() || change.falls(),
-                    hint,
-                })
-            };
             let what = match kind {
                 SilencedKind::Language => "a language's",
                 SilencedKind::Random => "as many by lot",
@@ -103,7 +112,7 @@ fn matrix(look: &ModelView) -> CaptionedFigure {
                 columns: codes(&asked),
                 cells: silenced
                     .iter()
-                    .map(|&a| asked.iter().map(|&b| of(a, b)).collect())
+                    .map(|&a| asked.iter().map(|&b| cell(state, kind, a, b)).collect())
                     .collect(),
                 ramp: Ramp::Diverging(reach),
                 unit: "points".to_owned(),

@@ -6,7 +6,8 @@ use compare::{
     inside::{ModelView, ViewState},
     stats::Estimate,
 };
-use figure::{Curve, CurvePanel, CurveSheet};
+use figure::{Curve, CurvePanel, CurveSheet, CurveStyle};
+use schema::inside::TunedLensRecord;
 
 use super::{
     section::{CaptionedFigure, Foldout, InsideSection},
@@ -28,33 +29,12 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     if states.is_empty() {
         return None;
     }
-    let charts = states.iter().map(|state| {
-        let records = &state.records.tuned_lens;
-        let curve = |style, name: &str, of: fn(&schema::inside::TunedLensRecord) -> f64| Curve {
-            style,
-            name: name.to_owned(),
-            points: curve_points(
-                records
-                    .iter()
-                    .map(|record| (record.layer, level(of(record)))),
-            ),
-        };
-        CurvePanel {
-            title: format!("KL, nats a token, {}", state.name),
-            curves: vec![
-                curve(BEFORE, "raw lens", |r| r.raw_kl),
-                curve(AFTER, "tuned lens", |r| r.tuned_kl),
-            ],
-            strip: Vec::new(),
-            empty: String::new(),
-        }
-    });
     let description =
         "Mean KL divergence of the raw and of the tuned lens from the model, nats a token, by layer.".to_owned();
     let sheet = CurveSheet {
         name: format!("inside.{}.tuned-lens", look.slug),
         description: description.clone(),
-        charts: charts.collect(),
+        charts: states.iter().map(|state| panel(state)).collect(),
         columns: look.states.len(),
         layers: look.layers,
         shared: true,
@@ -80,6 +60,37 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
             tables: vec![table],
         }],
     })
+}
+
+/// Both lenses of one model.
+fn panel(state: &ViewState) -> CurvePanel {
+    let records = &state.records.tuned_lens;
+    CurvePanel {
+        title: format!("KL, nats a token, {}", state.name),
+        curves: vec![
+            curve(records, BEFORE, "raw lens", |record| record.raw_kl),
+            curve(records, AFTER, "tuned lens", |record| record.tuned_kl),
+        ],
+        strip: Vec::new(),
+        empty: String::new(),
+    }
+}
+
+fn curve(
+    records: &[TunedLensRecord],
+    style: CurveStyle,
+    name: &str,
+    divergence: fn(&TunedLensRecord) -> f64,
+) -> Curve {
+    Curve {
+        style,
+        name: name.to_owned(),
+        points: curve_points(
+            records
+                .iter()
+                .map(|record| (record.layer, level(divergence(record)))),
+        ),
+    }
 }
 
 /// A level without an interval.
