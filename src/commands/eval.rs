@@ -88,7 +88,7 @@ fn models(args: &EvalArgs) -> Vec<Option<PathBuf>> {
         .collect()
 }
 
-/// What was said freely.
+/// The labels in free answers.
 fn describe_said(said: FreeAnswerCounts) -> String {
     let FreeAnswerCounts {
         chosen,
