@@ -1,10 +1,10 @@
-//! What can be wrong with records, or with comparing them.
+//! The errors of records, and of comparing them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schema::disk::DiskError;
 
-/// Why there are no results. Every message names the file and the remedy.
+/// The reason why there are no results. Every message names the file and a remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// A file could not be read or written.
@@ -35,15 +35,15 @@ pub enum CompareError {
     BadManifest {
         /// The file.
         path: PathBuf,
-        /// The JSON reader's message.
+        /// The message of the JSON reader.
         problem: serde_json::Error,
     },
-    /// A file in `answers/` or `inside/` has a name that does not say what it is.
+    /// A file in `answers/` or `inside/` has a name that does not fit its kind.
     #[error("{path}: {problem}; move the file elsewhere")]
     FileName {
         /// The file.
         path: PathBuf,
-        /// Which part is wrong.
+        /// The part that is wrong.
         problem: String,
     },
     /// Two sets of records cannot be compared.
@@ -61,4 +61,15 @@ pub enum CompareError {
         "{0} holds no answers, no training log and no analysis; run `lingualign run` first, or name another run folder"
     )]
     Nothing(PathBuf),
+}
+
+impl CompareError {
+    /// Two sets of records that differ in what must be equal.
+    pub(crate) fn not_comparable(a: &Path, b: &Path, difference: impl Into<String>) -> Self {
+        Self::NotComparable {
+            a: a.to_owned(),
+            b: b.to_owned(),
+            difference: difference.into(),
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! The same answers under every scoring that was measured: a change that only one scoring shows
-//! comes from that scoring. Never here: how a scoring works
+//! The same answers by every scoring that was measured: a change that only one scoring shows
+//! comes from the scoring, not from the model. Never here: how a scoring works
 //! (`schema::scores`).
 
 use schema::Scoring;

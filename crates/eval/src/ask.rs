@@ -10,12 +10,12 @@ use schema::{
 
 use crate::{
     error::EvalError,
-    journal::{Entry, Found, Journal},
+    free_answer::{FreeAnswerCounts, say},
+    journal::{Journal, JournalEntry, MeasuredSoFar},
     measure::{measure, measure_all},
     provenance::Hashes,
-    questions::{self, Questions},
-    records::{self, Answered, Built},
-    say::{Said, say},
+    questions::{self, EncodedQuestions},
+    records::{self, BuiltRecords, MeasuredLanguage},
 };
 
 /// Closing headers that are run at once where every question has its own answers.
@@ -55,27 +55,27 @@ impl<'a> Ask<'a> {
 
 /// The answers of one language.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answers {
+pub struct LanguageAnswers {
     /// One record per scored item, in file order.
     pub records: Vec<AnswerRecord>,
-    /// What they were made from.
+    /// The inputs of the answers.
     pub provenance: Provenance,
     /// What each scoring that was measured chooses for each record: indices of labels.
     pub choices: BTreeMap<Scoring, Vec<usize>>,
     /// How often the free answer is the chosen label.
-    pub said: Said,
-    /// What the protocol repaired in the file.
+    pub said: FreeAnswerCounts,
+    /// The protocol's repairs of the file.
     pub repairs: Vec<String>,
     /// Tokens of the prefix that was computed once.
     pub prefix_tokens: usize,
-    /// Questions that an evaluation which was stopped had measured already.
+    /// Questions that an interrupted evaluation had measured already.
     pub resumed: usize,
-    /// Where such an evaluation was of other inputs, so that it is made anew: in what they
-    /// differ.
+    /// Where an interrupted evaluation had other inputs, so that its measures are not used: the
+    /// keys in which they differ.
     pub differing: Vec<String>,
 }
 
-/// A language that is asked next: its questions are made while another one's are answered.
+/// The language that is asked next: its questions are prepared while another's are answered.
 #[derive(Default)]
 pub struct Ahead {
     /// The language after the one that is asked; asked with the same [`Ask`].
@@ -87,7 +87,7 @@ pub struct Ahead {
 struct Prepared {
     language: Language,
     rendered: Rendered,
-    questions: Questions,
+    questions: EncodedQuestions,
     groups: BTreeMap<usize, u64>,
     hashes: Hashes,
     repairs: Vec<String>,
@@ -113,20 +113,20 @@ fn prepare(
     })
 }
 
-/// What answers: a model in memory, its tokenizer, and what they are for the provenance.
+/// A model in memory, its tokenizer, and how the provenance names them.
 #[derive(Clone, Copy)]
 pub struct Respondent<'a> {
     /// The model with its adapter.
     pub model: &'a Decoder,
     /// Its tokenizer.
     pub tokenizer: &'a Tokenizer,
-    /// What they are.
+    /// Their names and hashes.
     pub answerer: &'a Answerer,
 }
 
 /// Asks all questions of `language` that `journal` does not hold yet. `watch` sees how many of
-/// how many are answered and may stop by returning false. What is wrong with the language of
-/// `ahead` is said when that one is asked.
+/// how many are answered and may stop by returning false. An error in the language of `ahead`
+/// is returned when that language is asked.
 pub fn ask(
     respondent: Respondent<'_>,
     ask: &Ask<'_>,
@@ -134,7 +134,7 @@ pub fn ask(
     ahead: &mut Ahead,
     journal: &mut Journal,
     watch: &mut dyn FnMut(usize, usize) -> bool,
-) -> Result<Answers, EvalError> {
+) -> Result<LanguageAnswers, EvalError> {
     let tokenizer = respondent.tokenizer;
     let prepared = match ahead.ready.take() {
         Some((ready, prepared)) if ready == language => prepared?,
@@ -163,7 +163,7 @@ fn answer(
     prepared: Prepared,
     journal: &mut Journal,
     watch: &mut dyn FnMut(usize, usize) -> bool,
-) -> Result<Answers, EvalError> {
+) -> Result<LanguageAnswers, EvalError> {
     let (language, questions) = (prepared.language, &prepared.questions);
     questions.check_vocabulary(respondent.model.config().vocab_size)?;
     let provenance = provenance(respondent.answerer, ask, language, &prepared.hashes);
@@ -177,7 +177,7 @@ fn answer(
     complete(
         respondent, ask, &prepared, scored, journal, &mut found, watch,
     )?;
-    let answered = Answered {
+    let answered = MeasuredLanguage {
         language,
         rendered: &prepared.rendered,
         questions,
@@ -186,13 +186,13 @@ fn answer(
         found: &found,
         domains: measure_domains(respondent.model, ask, questions, scored, language)?,
     };
-    let Built {
+    let BuiltRecords {
         records,
         choices,
         said,
     } = records::build(ask, &answered)?;
     let prefix_tokens = questions.prefix.len();
-    Ok(Answers {
+    Ok(LanguageAnswers {
         records,
         provenance,
         choices,
@@ -212,7 +212,7 @@ fn complete(
     prepared: &Prepared,
     scored: usize,
     journal: &mut Journal,
-    found: &mut Found,
+    found: &mut MeasuredSoFar,
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<(), EvalError> {
     let Prepared {
@@ -252,7 +252,7 @@ fn complete(
             let mut entries = Vec::with_capacity(batch.len());
             for (&at, measures) in batch.iter().zip(measures) {
                 records::check_finite(ask, *language, || item(at), &measures)?;
-                entries.push(Entry::Measured(at, measures.clone()));
+                entries.push(JournalEntry::Measured(at, measures.clone()));
                 found.measures.insert(at, measures);
             }
             journal.append(&entries)?;
@@ -275,10 +275,10 @@ fn complete(
 fn say_one(
     respondent: Respondent<'_>,
     cache: Option<&KvCache>,
-    questions: &Questions,
+    questions: &EncodedQuestions,
     at: usize,
     journal: &mut Journal,
-    found: &mut Found,
+    found: &mut MeasuredSoFar,
 ) -> Result<(), EvalError> {
     let Respondent {
         model, tokenizer, ..
@@ -290,7 +290,7 @@ fn say_one(
         &questions.questions[at],
         questions.longest_label,
     )?;
-    journal.append(&[Entry::Said(at, said.clone())])?;
+    journal.append(&[JournalEntry::Said(at, said.clone())])?;
     found.said.insert(at, said);
     Ok(())
 }
@@ -300,7 +300,7 @@ fn say_one(
 fn measure_domains(
     model: &Decoder,
     ask: &Ask<'_>,
-    questions: &Questions,
+    questions: &EncodedQuestions,
     scored: usize,
     language: Language,
 ) -> Result<Vec<Measures>, EvalError> {

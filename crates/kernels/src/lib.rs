@@ -4,8 +4,8 @@
 //!
 //! The design follows from one promise: a row's result has the same bits whatever rows are
 //! around it, however they are cut into batches and however many threads run. So every sum is
-//! taken in an order that its own length decides, and a product is a project of its own
-//! ([`linear`], [`Panels`]) instead of a library's. Slices go in and vectors come out: no tensor
+//! taken in an order that its own length decides, and products are computed here ([`linear`],
+//! [`Panels`]) instead of by a library. Slices go in and vectors come out: no tensor
 //! library is needed to build or to test this crate, and it has nearly all of the project's
 //! `unsafe`. Never here: tensors, devices, files, names of weights.
 //!

@@ -522,7 +522,7 @@ fn broken_records_are_named_by_file_and_line() {
             "lens.emotion.zh.jsonl",
             3,
             |r| r["item"] = json!(0),
-            "zh.jsonl:3: item 0 occurs twice with this lens; delete the file and run its stage again",
+            "zh.jsonl:3: duplicate item 0 with this lens; delete the file and run its stage again",
         ),
         (
             "lens.emotion.zh.jsonl",
@@ -582,19 +582,19 @@ fn broken_records_are_named_by_file_and_line() {
             "pairs.emotion.last.jsonl",
             2,
             |r| r["b"] = json!("zh"),
-            "last.jsonl:2: pearson of en and zh at layer 1: occurs twice",
+            "last.jsonl:2: pearson of en and zh at layer 1: duplicate record",
         ),
         (
             "pairs.emotion.last.jsonl",
             3,
             |r| r["b"] = json!("en"),
-            "last.jsonl:3: pearson of zh and en at layer 1: the languages are not in order",
+            "last.jsonl:3: pearson of zh and en at layer 1: the languages are not in the order of the tables",
         ),
         (
             "tuned-lens.emotion.jsonl",
             4,
             |r| r["layer"] = json!(2),
-            "tuned-lens.emotion.jsonl:4: layer 2 occurs twice",
+            "tuned-lens.emotion.jsonl:4: duplicate layer 2",
         ),
         (
             "neurons.emotion.json",
@@ -618,7 +618,7 @@ fn broken_records_are_named_by_file_and_line() {
             "patching.emotion.jsonl",
             9,
             |r| r["layer"] = json!(0),
-            "patching.emotion.jsonl:9: zh at layer 0: occurs twice",
+            "patching.emotion.jsonl:9: zh at layer 0: duplicate record",
         ),
     ];
     let (_folder, run) = temporary();
@@ -637,6 +637,6 @@ fn broken_records_are_named_by_file_and_line() {
     }
     put(&run.inside("base", "probe.emotion.jsonl"), "");
     assert!(refusal(&run).ends_with(
-        "probe.emotion.jsonl: `probe` is an unknown kind of record; move the file elsewhere"
+        "probe.emotion.jsonl: this version does not know the kind of record `probe`; move the file elsewhere"
     ));
 }

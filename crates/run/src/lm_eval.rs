@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use compare::LocatedRecord;
+use compare::{LocatedRecord, NamedAnswers};
 use data::{prompt, tasks, testset};
 use import::lm_eval::{
     self as format, Doc,
@@ -33,7 +33,7 @@ pub struct HarnessAnswers {
     pub task: &'static Task,
     /// Name of the group of the task's languages in lm-eval's files.
     pub group: String,
-    /// What they were made from.
+    /// Their provenance.
     pub provenance: Provenance,
     /// The answers.
     pub records: Vec<AnswerRecord>,
@@ -79,7 +79,7 @@ pub fn check_out(out: &Path) -> Result<()> {
 pub struct HarnessQuestions {
     /// The questions.
     pub docs: Vec<Doc>,
-    /// What the protocol repaired.
+    /// The repairs of the protocol.
     pub repairs: Vec<String>,
     prompts_sha256: String,
 }
@@ -337,7 +337,15 @@ pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<compare::Com
         before.retain(|(.., record)| record.task == *task);
         after.retain(|(.., record)| record.task == *task);
     }
-    Ok(compare::compare((a, before), (b, after))?)
+    let before = NamedAnswers {
+        path: a,
+        records: before,
+    };
+    let after = NamedAnswers {
+        path: b,
+        records: after,
+    };
+    Ok(compare::compare(before, after)?)
 }
 
 /// Our records; `None` where the file is the harness's.

@@ -1,5 +1,5 @@
-//! The lines of a file of `inside/<model>/`, one at a time, so that a file may be large; and the
-//! checks that several kinds of record share.
+//! The lines of a file of `inside/<model>/`, read one at a time, so that a file may be large, and
+//! the checks that several kinds of record share.
 
 use std::{
     fs::File,
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::CompareError;
 
-/// Passes every record of a JSON Lines file to `take`, which returns the problem of a bad one.
+/// Calls `take` with every record of a file of JSON Lines; it returns what is wrong with one.
 pub(super) fn each_record<T: DeserializeOwned>(
     path: &Path,
     mut take: impl FnMut(T) -> Result<(), String>,
@@ -48,7 +48,7 @@ pub(super) fn each_record<T: DeserializeOwned>(
     }
 }
 
-/// Describes the first of some named numbers that is not within `low..=high`.
+/// What is wrong with the first of some named numbers that is not within `low..=high`.
 pub(super) fn check_within(low: f64, high: f64, numbers: &[(&str, f64)]) -> Result<(), String> {
     match numbers
         .iter()
@@ -61,7 +61,7 @@ pub(super) fn check_within(low: f64, high: f64, numbers: &[(&str, f64)]) -> Resu
     }
 }
 
-/// Describes the first of some named numbers that is not finite.
+/// What is wrong with the first of some named numbers that is not finite.
 pub(super) fn check_finite(numbers: &[(&str, Option<f64>)]) -> Result<(), String> {
     match numbers
         .iter()

@@ -48,8 +48,8 @@ impl<'a> SharedOutput<'a> {
             rows > 0 && at + (rows - 1) * self.stride + COLS <= self.length,
             "a tile past the end of the output"
         );
-        // SAFETY: in bounds by the assert.
         TilePlace {
+            // SAFETY: in bounds by the assert.
             out: unsafe { self.start.add(at) },
             stride: self.stride,
             write,

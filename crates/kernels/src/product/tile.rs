@@ -48,8 +48,8 @@ pub(crate) unsafe fn multiply_into(
             depth_stride: left.depth_stride,
             panel: panel.as_ptr(),
             panel_stride,
-            // SAFETY: row `done` is one of the rows that the caller promised.
             place: TilePlace {
+                // SAFETY: row `done` is one of the rows that the caller promised.
                 out: unsafe { place.out.add(done * place.stride) },
                 ..place
             },

@@ -2,7 +2,7 @@
 //! written-out `backward`.
 //!
 //! Every op is a folder. `mod.rs` has the signatures, the shape checks, the profile's entry and
-//! the one place that chooses between the versions ([`Backend`]); `cpu.rs` shows the tensors as
+//! the one place that chooses between the versions (`Backend`); `cpu.rs` shows the tensors as
 //! slices to the crate `kernels`; `composed.rs` is made of candle operations, runs on every other
 //! device and is the yardstick in tests, where candle's autograd and finite differences in f64
 //! check the backward. A version for another device is one more file and one more arm.

@@ -53,7 +53,7 @@ pub(super) fn find(shards: &Shards) -> Result<BTreeMap<String, FourBit>> {
         };
         let state: QuantState = serde_json::from_slice(shards.bytes(&name)?).map_err(|e| {
             refuse(format!(
-                "tensor `{name}` is no description of a 4-bit weight ({e})"
+                "tensor `{name}` does not describe a 4-bit weight ({e})"
             ))
         })?;
         let nested = match (state.nested_blocksize, state.nested_offset) {

@@ -6,7 +6,7 @@ use kernels::quantised::{BlockFormat, Blocks};
 use schema::task::Precision;
 
 use super::{Source, WeightFiles};
-use crate::{adapter::Projection, error::Result};
+use crate::{error::Result, projection::Projection};
 
 /// A projection, the embedding or the head.
 pub(crate) enum Matrix {
@@ -20,7 +20,7 @@ impl WeightFiles {
     /// The matrix, of shape (out, in) or (V, E), as the model's precision has it.
     ///
     /// # Errors
-    /// As [`WeightFiles::take`]; and where blocks would be kept on a device that has no product
+    /// As [`WeightFiles::take_f32`]; and where blocks would be kept on a device that has no product
     /// with them.
     pub(crate) fn take_matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Matrix> {
         self.claim(name, &shape)?;

@@ -3,7 +3,9 @@
 use std::{fs, path::Path};
 
 use super::*;
-use crate::{FewShot, LabelSet, few_shot::PromptLanguage};
+use crate::{
+    FewShot, LabelSet, few_shot::PromptLanguage, finding::Kind, task::ActivationCheckpointing,
+};
 
 const SMALL: &str = r#"
 model = "m"

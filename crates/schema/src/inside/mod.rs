@@ -5,14 +5,14 @@
 //!
 //! Never here: computing them (`analyse`).
 
+mod analysis;
 mod geometry;
 mod intervention;
 mod lens;
 mod neurons;
-mod words;
 
+pub use analysis::{Analysis, Pooling};
 pub use geometry::{ChangeRecord, Measure, PairRecord, PcaRecord};
 pub use intervention::{InterventionKind, InterventionRecord, SilencedKind, SilencingRecord};
 pub use lens::{LensKind, LensRecord, TunedLensRecord};
 pub use neurons::{LayerNeurons, NeuronOverlap, NeuronsRecord};
-pub use words::{Analysis, Pooling};
