@@ -1,4 +1,4 @@
-//! `data import`: flags to a plan, files found or fetched, what was done told.
+//! `data import`: flags to a plan, files found or fetched, the result reported.
 
 use std::{
     collections::BTreeMap,
@@ -59,7 +59,7 @@ pub(crate) struct ImportArgs {
     /// A data set of the Hugging Face hub: `org/name[@revision]`.
     #[arg(long, value_name = "ID")]
     hub: Option<HubId>,
-    /// Which files of a folder or a data set: their path, in which `*` stands for anything but
+    /// Which files of a folder or a data set: their path, in which `*` matches anything but
     /// a slash.
     #[arg(long, value_name = "PATTERN", conflicts_with = "preset")]
     files: Option<String>,
@@ -78,7 +78,7 @@ pub(crate) struct ImportArgs {
     /// The column that says the language, for a file with several.
     #[arg(long, value_name = "COLUMN", conflicts_with = "preset")]
     language_column: Option<String>,
-    /// What stands in that column for a language; default: the codes. Rows with anything else
+    /// The value of that column for a language; default: the codes. Rows with anything else
     /// are passed over.
     #[arg(long, value_name = "VALUE=CODE,...", value_delimiter = ',', value_parser = pair, requires = "language_column")]
     codes: Vec<(String, String)>,
@@ -89,7 +89,7 @@ pub(crate) struct ImportArgs {
     /// csv, tsv, json (a list), jsonl, parquet. Default: by the extension.
     #[arg(long)]
     format: Option<TableFormat>,
-    /// Whether fields stand in double quotes where needed. Default: csv yes, tsv no.
+    /// Whether fields are in double quotes where needed. Default: csv yes, tsv no.
     #[arg(long, value_name = "BOOL")]
     quoted: Option<bool>,
     /// The columns of a CSV or TSV file without a header.
@@ -171,7 +171,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
     else {
         bail!("stopped; nothing was written");
     };
-    tell(&report, &plan);
+    print_report(&report, &plan);
     let missing: Vec<_> = args
         .language
         .iter()
@@ -192,7 +192,7 @@ fn has_file(report: &ImportReport, language: Language) -> bool {
     report.files.iter().any(|file| file.language == language)
 }
 
-fn tell(report: &ImportReport, plan: &ImportPlan<'_>) {
+fn print_report(report: &ImportReport, plan: &ImportPlan<'_>) {
     for file in &report.files {
         let labels = match &plan.target {
             ImportTarget::Questions { task, .. } => {
