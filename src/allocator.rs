@@ -1,4 +1,4 @@
-//! mimalloc, told to keep what it has: training and evaluation ask for the same large buffers
+//! mimalloc, set to keep freed memory: training and evaluation ask for the same large buffers
 //! again and again, and giving them back in between costs a quarter of a step in page faults.
 
 use mimalloc::MiMalloc;

@@ -37,7 +37,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Run a whole experiment: data, base evaluation, training, evaluation, analyses, report.
-    /// Run it again to resume.
+    /// Run the same command again to resume.
     #[command(after_help = "Examples:\n  lingualign run recipes/quickstart.toml\n  \
         lingualign run recipes/snli_zh_de.toml --set data.dir=DATA --set eval.limit=100\n  \
         lingualign run my.toml --only report")]
@@ -61,7 +61,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  lingualign capture --model smollm2-135m-instruct --input rows.jsonl --out hidden.safetensors\n  \
         lingualign capture --model MODEL --input rows.jsonl --tensors hidden.mean,mlp.mean --layers 0,8-16 --out middle.safetensors\n\n\
-        What rows begin with is computed once. A capture that was stopped goes on where it was, by the same command."
+        Shared prefixes are computed once. Run the same command to resume an interrupted capture."
     )]
     Capture(CaptureArgs),
     /// Paired statistics of two files of answers.
@@ -99,8 +99,7 @@ pub(crate) enum Command {
         /// Also write the answers as results and samples of lm-evaluation-harness.
         #[arg(long, value_name = "DIR")]
         lm_eval: Option<PathBuf>,
-        /// The data that was asked, if it no longer stands where the recipe says; for
-        /// --lm-eval.
+        /// Data folder of the evaluation, if it has moved since (with --lm-eval).
         #[arg(long, value_name = "DIR", requires = "lm_eval")]
         data: Option<PathBuf>,
     },
@@ -182,7 +181,7 @@ pub(crate) struct EvalArgs {
     /// Folder with the task's test files.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
-    /// Codes with commas, or all: those that the task and the folder have.
+    /// Comma-separated codes, or `all`: every language with a test file in the folder.
     #[arg(long, default_value = "all", value_parser = languages)]
     pub(crate) languages: std::sync::Arc<[Language]>,
     /// Which words are scored: english, same, agnostic, or a set that the task's file names.
@@ -190,8 +189,7 @@ pub(crate) struct EvalArgs {
     pub(crate) labels: LabelSet,
     /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities;
     /// sequence-mean: their geometric mean by token; contextual, batch, pmi: exact
-    /// probabilities less what the labels have without a question. Default: the task's own, or
-    /// prefix.
+    /// probabilities corrected for the label prior. Default: the task's own, or prefix.
     #[arg(long)]
     pub(crate) scoring: Option<Scoring>,
     /// all: record what every scoring needs; chosen: only what this one needs.
@@ -222,7 +220,7 @@ pub(crate) struct EvalArgs {
 /// How prompts are made, for `eval` and `data lm-eval`.
 #[derive(Args)]
 pub(crate) struct PromptArgs {
-    /// What to do with the released files' defects: paper or corrected. Default: refuse them.
+    /// How to treat defects of the released files: paper or corrected. Default: refuse them.
     #[arg(long)]
     protocol: Option<Protocol>,
     /// head:K, seed:SEED:K[:POOL|:train], file:PATH, builtin or zero; +order:SEED permutes
@@ -264,7 +262,7 @@ pub(crate) struct CaptureArgs {
     /// A PEFT folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) adapter: Option<PathBuf>,
-    /// One {"text": ...} or {"ids": [...]} a line.
+    /// JSON Lines: {"text": ...} or {"ids": [...]} per line.
     #[arg(long, value_name = "ROWS.jsonl")]
     pub(crate) input: PathBuf,
     /// Where the tensors go.
@@ -274,8 +272,8 @@ pub(crate) struct CaptureArgs {
     /// block.
     #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(analyse::CapturedTensor::WORDS))]
     pub(crate) tensors: Vec<String>,
-    /// Which layers, as 0,4,8-12: 0 is the embedding's output, 1 and on the blocks'. Default:
-    /// all.
+    /// Which layers, as 0,4,8-12: 0 is the output of the embedding, 1 and above are those of
+    /// the blocks. Default: all.
     #[arg(long, value_parser = layers)]
     pub(crate) layers: Option<Arc<[RangeInclusive<usize>]>>,
     /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4:
@@ -298,7 +296,7 @@ pub(crate) struct GenerateArgs {
     /// What to continue.
     #[arg(long)]
     pub(crate) prompt: String,
-    /// Most tokens made.
+    /// Maximum number of tokens to generate.
     #[arg(long, default_value_t = 64)]
     pub(crate) max_new_tokens: usize,
     /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4:
@@ -345,8 +343,7 @@ pub(crate) fn task(text: &str) -> Result<String, String> {
     }
 }
 
-/// A code that nobody knows may be one that the task's file adds; that is seen when the file is
-/// read.
+/// An unknown code may be one that the task's file adds; that is checked when the file is read.
 pub(crate) fn languages(text: &str) -> Result<Arc<[Language]>, String> {
     let list = schema::language::parse_codes(text).map_err(|e| e.to_string())?;
     match list
@@ -354,28 +351,30 @@ pub(crate) fn languages(text: &str) -> Result<Arc<[Language]>, String> {
         .enumerate()
         .find(|(at, language)| list[..*at].contains(language))
     {
-        Some((_, twice)) => Err(format!("`{twice}` stands twice")),
+        Some((_, twice)) => Err(format!("`{twice}` is listed twice")),
         None => Ok(list.into()),
     }
 }
 
 /// Numbers and ranges: `0,4,8-12`.
 fn layers(text: &str) -> Result<Arc<[RangeInclusive<usize>]>, String> {
-    let number = |word: &str| {
-        word.trim()
-            .parse::<usize>()
-            .map_err(|_| format!("`{word}` is no layer's number"))
-    };
-    let range = |part: &str| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let range = number(first)?..=number(last)?;
-        if range.is_empty() {
-            Err(format!("`{part}` is empty; write the smaller number first"))
-        } else {
-            Ok(range)
-        }
-    };
-    text.split(',').map(range).collect()
+    text.split(',').map(layer_range).collect()
+}
+
+fn layer_range(part: &str) -> Result<RangeInclusive<usize>, String> {
+    let (first, last) = part.split_once('-').unwrap_or((part, part));
+    let range = layer(first)?..=layer(last)?;
+    if range.is_empty() {
+        Err(format!("`{part}` is empty; write the smaller number first"))
+    } else {
+        Ok(range)
+    }
+}
+
+fn layer(word: &str) -> Result<usize, String> {
+    word.trim()
+        .parse::<usize>()
+        .map_err(|_| format!("`{word}` is not a layer number"))
 }
 
 /// Ends the program where no task file made a language known.

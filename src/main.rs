@@ -42,14 +42,15 @@ fn choose_kernels() -> Result<()> {
     model::force_instruction_set(set).context("LINGUALIGN_KERNELS")
 }
 
-/// The error and its causes. Some messages hold their cause already; it is not said twice.
+/// The error and its causes. Some messages contain their cause already; it is not repeated.
 fn describe(error: &anyhow::Error) -> String {
-    error
-        .chain()
-        .map(ToString::to_string)
-        .fold(String::new(), |said, cause| match said.contains(&cause) {
-            true => said,
-            false if said.is_empty() => cause,
-            false => format!("{said}: {cause}"),
-        })
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
 }

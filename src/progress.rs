@@ -1,5 +1,5 @@
-//! What a person sees: bars on a terminal, plain lines otherwise, logs, and Ctrl-C turned into
-//! a flag. All on stderr.
+//! Output for people: bars on a terminal, plain lines otherwise, logs, and Ctrl-C as a flag. All
+//! on stderr, results on stdout.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -38,7 +38,7 @@ pub(crate) fn start_logging(verbose: u8) {
     let filter = match std::env::var("LINGUALIGN_LOG") {
         Ok(filter) => tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_else(|problem| {
             note(&format!(
-                "LINGUALIGN_LOG=`{filter}` is no filter ({problem}); showing {level} and above"
+                "LINGUALIGN_LOG=`{filter}` is not a filter ({problem}); showing {level} and above"
             ));
             level.into()
         }),
@@ -48,13 +48,12 @@ pub(crate) fn start_logging(verbose: u8) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false);
-    // A closed stderr is no reason to end: told there, it would be a panic.
+    // A closed stderr does not end the program; reporting it there would panic.
     logs.log_internal_errors(false).init();
 }
 
-/// A result, on stdout. A reader that has seen enough and closed the pipe is no error, and no
-/// reason to leave the files of a run unwritten; what cannot be written for another reason is
-/// told, here and by the exit code.
+/// A result, on stdout. A reader that closes the pipe early is not an error, and the files of a
+/// run are still written; any other failure is reported, here and by the exit code.
 pub(crate) fn result(text: &str) {
     match writeln!(io::stdout(), "{}", text.trim_end()) {
         Err(problem)
@@ -74,7 +73,7 @@ pub(crate) fn result_lost() -> bool {
 
 /// A message to the user.
 pub(crate) fn note(text: &str) {
-    // Where stderr is closed there is nobody left to tell.
+    // Where stderr is closed, nobody reads the message.
     let _ = writeln!(io::stderr(), "{text}");
 }
 

@@ -10,7 +10,7 @@ use hub::{
 };
 use run::{
     Parts, RunOptions, StageStatus,
-    estimate::{self, CheckpointingDecision, MicroBatch, gigabytes},
+    estimate::{self, CheckpointingDecision, MicroBatchSize, gigabytes},
     machine, session,
     tokens::Tokens,
 };
@@ -68,17 +68,32 @@ fn stages_note(recipe: &Recipe, args: &CheckArgs, model: Option<&Model>) {
     }
 }
 
-/// `  skip 2: eval.base.emotion.english.{de en}`
+/// `  skip 3: audit eval.base.emotion.english.{de,en}`
 fn list_stages(verb: &str, stages: &[StageStatus], is_done: bool) -> String {
-    let names: Vec<String> = stages
-        .iter()
-        .filter(|status| status.is_done == is_done)
-        .map(|status| status.stage.name())
-        .collect();
-    format!("  {verb} {}: {}", names.len(), names.join(" "))
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    let mut count = 0;
+    for status in stages.iter().filter(|status| status.is_done == is_done) {
+        let name = status.stage.name();
+        let (group, last) = name.rsplit_once('.').unwrap_or(("", &name));
+        match groups.last_mut() {
+            Some((known, members)) if known == group => members.push(last.to_owned()),
+            _ => groups.push((group.to_owned(), vec![last.to_owned()])),
+        }
+        count += 1;
+    }
+    let mut line = format!("  {verb} {count}:");
+    for (group, members) in groups {
+        let members = match members.as_slice() {
+            [one] => one.clone(),
+            several => format!("{{{}}}", several.join(",")),
+        };
+        let dot = if group.is_empty() { "" } else { "." };
+        line += &format!(" {group}{dot}{members}");
+    }
+    line
 }
 
-/// The model, if it need not be fetched; what is wrong with it is a note.
+/// The model, if it is on this machine; a problem with it is a note.
 fn find_here(recipe: &Recipe) -> Result<Option<Model>> {
     match hub::find_local(&recipe.model, &Cache::from_env()?) {
         Ok(found) => Ok(found),
@@ -97,8 +112,7 @@ fn shape(recipe: &Recipe, model: Option<&Model>) -> Result<Option<Shape>> {
     })
 }
 
-/// Rough, as is said; without the model's tokenizer or the data nobody knows how many tokens
-/// there are.
+/// A rough estimate; it needs the model's tokenizer and the data to count tokens.
 fn time_note(recipe: &Recipe, shape: &Shape, model: Option<&Model>) -> Result<()> {
     let counted = model
         .map(|model| Tokens::count(recipe, &Tokenizer::load(&model.files)?))
@@ -147,7 +161,7 @@ fn data_notes(recipe: &Recipe) -> Result<()> {
     Ok(())
 }
 
-/// What a training and an evaluation hold at most, and what this machine has.
+/// The largest memory of a training and an evaluation, and what this machine has.
 fn memory_note(recipe: &Recipe, shape: &Shape) {
     let weights = estimate::weight_bytes(shape, recipe.dtype);
     note(&format!(
@@ -156,7 +170,7 @@ fn memory_note(recipe: &Recipe, shape: &Shape) {
         recipe.dtype
     ));
     if let Some(train) = &recipe.train {
-        let rows = MicroBatch::of_budget(train);
+        let rows = MicroBatchSize::of_budget(train);
         let decision = CheckpointingDecision::new(
             shape,
             recipe.dtype,
@@ -179,8 +193,7 @@ fn memory_note(recipe: &Recipe, shape: &Shape) {
     ));
 }
 
-/// What the captured states take on the disk; how many items there are is seen when they are
-/// read.
+/// The captured states on disk; the number of items is known only when they are read.
 fn captures_note(recipe: &Recipe, shape: &Shape) {
     let Some(analyse) = &recipe.analyse else {
         return;
@@ -188,15 +201,11 @@ fn captures_note(recipe: &Recipe, shape: &Shape) {
     if !(analyse.asks(Analysis::Pca) || analyse.asks(Analysis::Alignment)) {
         return;
     }
-    let (models, languages, poolings) = (
-        1 + recipe.adapters().len(),
-        analyse.languages.len(),
-        analyse.poolings.len(),
-    );
-    let item = ((shape.layers + 1) * shape.hidden * poolings * size_of::<f32>()) as u64;
-    let all = item * (models * languages * 100) as u64;
+    let models = 1 + recipe.adapters().len();
+    let (languages, poolings) = (analyse.languages.len(), analyse.poolings.len());
+    let bytes = estimate::captured_bytes(shape, poolings) * (models * languages * 100) as u64;
     note(&format!(
         "disk: hidden states of {languages} languages, {models} models and {poolings} poolings: {} for every 100 items",
-        gigabytes(all)
+        gigabytes(bytes)
     ));
 }

@@ -88,7 +88,7 @@ fn models(args: &EvalArgs) -> Vec<Option<PathBuf>> {
         .collect()
 }
 
-/// What was said freely.
+/// The labels in free answers.
 fn describe_said(said: Said) -> String {
     let Said {
         chosen,
@@ -102,8 +102,11 @@ fn describe_said(said: Said) -> String {
 /// measured.
 fn render(disagreements: &Disagreements) -> Vec<String> {
     let pairs = &disagreements.pairs;
-    let has = |scoring: &Scoring| pairs.keys().any(|(a, b)| a == scoring || b == scoring);
-    let measured: Vec<Scoring> = Scoring::ALL.iter().copied().filter(has).collect();
+    let measured: Vec<Scoring> = Scoring::ALL
+        .iter()
+        .copied()
+        .filter(|scoring| pairs.keys().any(|(a, b)| a == scoring || b == scoring))
+        .collect();
     let Some((_, columns)) = measured.split_first() else {
         return Vec::new();
     };
@@ -115,17 +118,21 @@ fn render(disagreements: &Disagreements) -> Vec<String> {
         vec!["share of questions on which two scorings choose another label:".to_owned()];
     lines.push(format!("{:15}{head}", ""));
     for row in &measured[..measured.len() - 1] {
-        let cell = |column: &Scoring| match pairs.get(&(*row, *column)) {
-            Some((asked, differ)) => {
-                format!("{:>14.1}%", 100.0 * *differ as f64 / (*asked).max(1) as f64)
-            }
-            None => format!("{:15}", ""),
-        };
-        lines.push(
-            format!("{row:15}{}", columns.iter().map(cell).collect::<String>())
-                .trim_end()
-                .to_owned(),
-        );
+        let cells: String = columns
+            .iter()
+            .map(|column| share_cell(pairs.get(&(*row, *column))))
+            .collect();
+        lines.push(format!("{row:15}{cells}").trim_end().to_owned());
     }
     lines
+}
+
+/// The share of the questions asked on which two scorings differ.
+fn share_cell(counts: Option<&(usize, usize)>) -> String {
+    match counts {
+        Some((asked, differ)) => {
+            format!("{:>14.1}%", 100.0 * *differ as f64 / (*asked).max(1) as f64)
+        }
+        None => format!("{:15}", ""),
+    }
 }

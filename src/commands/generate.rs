@@ -19,13 +19,12 @@ pub(super) fn run(args: &GenerateArgs) -> Result<()> {
     let (decoder, tokenizer) = session.parts()?;
     let ids = tokenizer.encode(&args.prompt)?;
     let eos = tokenizer.eos();
-    let mut watch = |_| {};
     let made = model::generate::greedy(
         decoder,
         &ids,
         args.max_new_tokens,
         |id| Some(id) == eos || progress::interrupted(),
-        &mut watch,
+        &mut |_| {},
     )?;
     progress::result(&tokenizer.decode(&made)?);
     Ok(())

@@ -129,7 +129,7 @@ fn tensors_and_layers_that_there_are_not() {
     assert!(refused("--tensors mlp.last --layers 0", 1).contains("`mlp.last`: layer 0 has no mlp"));
     assert!(refused("--tensors hidden.middle", 2).contains("hidden.last"));
     assert!(refused("--layers 3-1", 2).contains("`3-1` is empty; write the smaller number first"));
-    assert!(refused("--layers two", 2).contains("`two` is no layer's number"));
+    assert!(refused("--layers two", 2).contains("`two` is not a layer number"));
     let help = call_line(folder.path(), "capture --help", 0).stdout;
     for needle in [
         "--tensors",
@@ -137,7 +137,7 @@ fn tensors_and_layers_that_there_are_not() {
         "mlp.mean",
         "Examples:",
         "--layers 0,8-16",
-        "goes on where it was",
+        "resume an interrupted capture",
     ] {
         assert!(help.contains(needle), "`{needle}` in {help}");
     }

@@ -20,6 +20,7 @@ mod protocols;
 mod refusals;
 #[path = "../../crates/translate/tests/server/mod.rs"]
 mod server;
+mod sharing;
 mod tasks;
 mod tiny;
 mod translate;

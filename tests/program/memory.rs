@@ -1,10 +1,8 @@
-//! What a run says of memory and time, activation checkpointing, and one process at a time in a
-//! run folder.
-
-use std::{fs, fs::File};
+//! What a run says of memory and time, activation checkpointing, and what `check` says of a run
+//! before it is made.
 
 use crate::{
-    call::{assert_same_results, call, call_line, files, json, results, scratch},
+    call::{assert_same_results, call, call_line, json, results, scratch},
     tiny,
 };
 
@@ -87,32 +85,6 @@ fn a_run_tells_its_peak_memory_and_how_long_it_asked() {
     }
 }
 
-// Promise: a second process is kept out of a run folder, told which, and leaves it as it was.
-#[test]
-fn one_process_at_a_time_works_in_a_run_folder() {
-    let folder = scratch();
-    tiny::write_recipe(folder.path());
-    call_line(folder.path(), "train recipe.toml --out out", 0);
-    let manifest = fs::read(folder.path().join("out/manifest.json")).expect("a manifest");
-    let held = File::options()
-        .write(true)
-        .open(folder.path().join("out/.lock"))
-        .expect("the lock");
-    held.lock().expect("locks");
-    let refused = call_line(folder.path(), "run recipe.toml --out out", 1).stderr;
-    assert!(
-        refused.contains("another process is at work in out; wait"),
-        "{refused}"
-    );
-    assert_eq!(
-        fs::read(folder.path().join("out/manifest.json")).expect("a manifest"),
-        manifest
-    );
-    assert!(files(&folder.path().join("out"), "answers").is_empty());
-    drop(held);
-    call_line(folder.path(), "train recipe.toml --out out", 0);
-}
-
 // Promise: `check` estimates memory with and without activation checkpointing, and time where
 // model and data are there.
 #[test]
@@ -140,4 +112,32 @@ fn check_estimates_memory_and_time() {
     );
     let no_data = call_line(folder.path(), "check recipe.toml --set data.dir=nowhere", 0).stderr;
     assert!(no_data.contains("no estimate of time: "), "{no_data}");
+}
+
+// Promise: `check` lists which stages a run would make and which it would skip in the run folder,
+// and makes none.
+#[test]
+fn check_lists_the_stages() {
+    let folder = scratch();
+    tiny::write_recipe(folder.path());
+    let stages = |verb: &str, more: &str| -> String {
+        let line = format!("check recipe.toml --out out{more}");
+        let said = call_line(folder.path(), &line, 0).stderr;
+        said.lines()
+            .find_map(|line| line.strip_prefix(&format!("  {verb} ")))
+            .unwrap_or_else(|| panic!("no line `{verb}` in\n{said}"))
+            .to_owned()
+    };
+    let before = "audit data.emotion.sw-en.seed1 eval.base.emotion.english.{en,de,sw}";
+    let adapter = "train.emotion.sw-en.seed1 eval.emotion.sw-en.seed1.emotion.english.{en,de,sw}";
+    assert_eq!(stages("run", ""), format!("10: {before} {adapter} report"));
+    assert_eq!(stages("skip", ""), "0:");
+    assert!(!folder.path().join("out").exists());
+    call_line(folder.path(), "run recipe.toml --out out", 0);
+    assert_eq!(stages("run", ""), "1: report");
+    assert_eq!(stages("skip", ""), format!("9: {before} {adapter}"));
+    // Another training: its pairs and the base model's answers stay.
+    let other = " --set train.learning_rate=2e-2";
+    assert_eq!(stages("skip", other), format!("5: {before}"));
+    assert_eq!(stages("run", other), format!("5: {adapter} report"));
 }

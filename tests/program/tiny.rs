@@ -11,9 +11,11 @@ use std::{
 use schema::write_whole;
 use serde_json::{Value, json};
 
-/// A file or folder of the repository.
+/// A file or folder of the repository; its crates test with the same files.
 pub(crate) fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let root = above.find(|folder| folder.join("assets/mini").is_dir());
+    root.expect("the repository").join(path)
 }
 
 /// The model's folder, made once per test program. Token ids are byte values; 256 ends a text.

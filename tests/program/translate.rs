@@ -210,7 +210,7 @@ fn refusals_come_before_anything_is_sent() {
         ),
         (
             "--from en --to de --task emotion --in q.json --out emotion_fr1_test.json",
-            "emotion_fr1_test.json is by its name a file in French, but --to is de; mend one",
+            "emotion_fr1_test.json is a file in French by its name, but --to is de; change one of them",
         ),
         (
             "--from de --to fr --task emotion --in q.json --out o.json",

@@ -25,7 +25,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("import", &["schema", "hub", "data"]),
     ("translate", &["schema"]),
     ("audit", &["schema", "hub", "data"]),
-    ("model", &["schema", "hub"]),
+    ("kernels", &[]),
+    ("model", &["schema", "hub", "kernels"]),
     ("train", &["schema", "hub", "data", "model"]),
     ("eval", &["schema", "hub", "data", "model"]),
     (
@@ -33,7 +34,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["schema", "hub", "data", "model", "train", "eval"],
     ),
     ("compare", &["schema"]),
-    ("report", &["schema", "compare"]),
+    ("figure", &[]),
+    ("report", &["schema", "compare", "figure"]),
     (
         "run",
         &[
@@ -68,7 +70,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("parquet", &["data", "import"]), // as csv
     ("tokenizers", &["data"]),
     ("redb", &["translate"]),
-    ("resvg", &["report"]),
+    ("resvg", &["figure"]),
     ("ureq", &["hub", "translate"]),
 ];
 

@@ -96,18 +96,20 @@ fn files_import_each_other_in_one_direction() {
 
 #[test]
 fn crates_without_kernels_forbid_unsafe_code() {
-    /// Kernels and memory maps.
-    const UNSAFE: &[&str] = &["kernels", "model"];
-    let lacking = LAYERS.iter().filter(|(layer, _)| {
-        !UNSAFE.contains(layer)
-            && !read(&format!("crates/{layer}/src/lib.rs")).contains("#![forbid(unsafe_code)]")
-    });
-    refuse(
-        "A crate that needs no unsafe code forbids it",
-        lacking
-            .map(|(layer, _)| format!("crates/{layer}/src/lib.rs:1: no #![forbid(unsafe_code)]"))
-            .collect(),
-    );
+    let mut lacking = Vec::new();
+    for (layer, _) in LAYERS {
+        let attribute = match *layer {
+            "kernels" => continue,
+            // Its memory maps allow it.
+            "model" => "#![deny(unsafe_code)]",
+            _ => "#![forbid(unsafe_code)]",
+        };
+        let path = format!("crates/{layer}/src/lib.rs");
+        if !read(&path).contains(attribute) {
+            lacking.push(format!("{path}:1: no {attribute}"));
+        }
+    }
+    refuse("A crate that needs no unsafe code forbids it", lacking);
 }
 
 /// The names of types that a file makes public.

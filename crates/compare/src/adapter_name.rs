@@ -1,8 +1,8 @@
-//! An adapter's name taken apart, and how a reader sees it.
+//! The parts of an adapter's name, and the title that the report shows.
 
 use schema::{Language, Setting};
 
-/// An adapter's name taken apart: `emotion.zh-de-en.seed1`.
+/// The parts of an adapter's name: `emotion.zh-de-en.seed1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AdapterName {
     /// All but the seed: what seeds are joined by.
@@ -14,7 +14,7 @@ pub struct AdapterName {
 }
 
 impl AdapterName {
-    /// Takes a name apart; one of another form is all group.
+    /// Splits a name into its parts; a name of another form is all group.
     pub fn parse(name: &str) -> Self {
         let without_seed = name
             .rsplit_once(".seed")
@@ -42,6 +42,14 @@ impl AdapterName {
             (Some(setting), Some(trained)) => format!("{setting} (trained on {trained})"),
             _ => self.group.clone(),
         }
+    }
+
+    /// The position of its setting among the recipe's, given by slug; after all of them where it
+    /// is none of them.
+    pub(crate) fn position_in(&self, order: &[String]) -> usize {
+        let slug = self.setting.as_ref().map(|setting| setting.slug());
+        slug.and_then(|slug| order.iter().position(|other| *other == slug))
+            .unwrap_or(usize::MAX)
     }
 
     pub(crate) fn seen(&self) -> Vec<Language> {

@@ -20,7 +20,7 @@ pub type LocatedRecord = (PathBuf, usize, AnswerRecord);
 pub(crate) struct AnswerSet {
     /// Its file, or its first one.
     pub source: PathBuf,
-    /// What is equal in all its records.
+    /// The values that all its records share.
     pub head: AnswerHead,
     /// English label names, sorted.
     pub label_names: Vec<String>,
@@ -28,7 +28,7 @@ pub(crate) struct AnswerSet {
     pub languages: BTreeMap<Language, Vec<AnswerRecord>>,
 }
 
-/// What is equal in all records of a set.
+/// The values that all records of a set share.
 #[derive(Clone, Debug)]
 pub(crate) struct AnswerHead {
     pub model: String,
@@ -109,7 +109,7 @@ pub(crate) fn read_lines<T: DeserializeOwned>(
 /// The records of a file of answers, each with the file and its line.
 ///
 /// # Errors
-/// The file cannot be read, or a line is no record.
+/// The file cannot be read, or a line is not a record.
 pub fn read_answers(path: &Path) -> Result<Vec<LocatedRecord>, CompareError> {
     let lines = read_lines::<AnswerRecord>(path)?;
     Ok(lines
@@ -119,9 +119,9 @@ pub fn read_answers(path: &Path) -> Result<Vec<LocatedRecord>, CompareError> {
 }
 
 impl AnswerSet {
-    /// Reads files in any order: one set for each set of exemplars, in the order in which they
-    /// come. `misplaced` tells why a record should not stand in its file. Empty if they hold no
-    /// record.
+    /// Reads files in any order: one set for each set of exemplars, in the order of their first
+    /// record. `misplaced` returns the reason why a record does not belong in its file. Empty if
+    /// the files hold no record.
     pub(crate) fn read(
         files: &[PathBuf],
         misplaced: impl Fn(&Path, &AnswerRecord) -> Option<String>,
@@ -133,7 +133,7 @@ impl AnswerSet {
         Self::collect(records, misplaced)
     }
 
-    /// As [`AnswerSet::read`], for records that were read.
+    /// As [`AnswerSet::read`], for records that were read before.
     pub(crate) fn collect(
         records: Vec<LocatedRecord>,
         misplaced: impl Fn(&Path, &AnswerRecord) -> Option<String>,
@@ -141,16 +141,16 @@ impl AnswerSet {
         let mut sets: Vec<Self> = Vec::new();
         let mut seen = BTreeSet::new();
         for (path, line, record) in records {
-            let contradiction = || sets.first().and_then(|first| first.set_problem(&record));
-            let mut twice = || {
-                let is_new = seen.insert((record.few_shot.clone(), record.language, record.item));
-                (!is_new)
-                    .then(|| format!("item {} in `{}` stands twice", record.item, record.language))
-            };
-            let problem = misplaced(&path, &record)
+            let mut problem = misplaced(&path, &record)
                 .or_else(|| record_problem(&record))
-                .or_else(contradiction)
-                .or_else(&mut twice);
+                .or_else(|| sets.first().and_then(|first| first.set_problem(&record)));
+            let key = (record.few_shot.clone(), record.language, record.item);
+            if problem.is_none() && !seen.insert(key) {
+                problem = Some(format!(
+                    "duplicate item {} in `{}`",
+                    record.item, record.language
+                ));
+            }
             if let Some(problem) = problem {
                 return Err(CompareError::BadRecord {
                     path,
@@ -184,6 +184,15 @@ impl AnswerSet {
             label_names: record.scores.keys().cloned().collect(),
             languages: BTreeMap::new(),
         }
+    }
+
+    /// The error that names how this set and another one differ.
+    pub(crate) fn not_comparable(
+        &self,
+        other: &Self,
+        difference: impl Into<String>,
+    ) -> CompareError {
+        CompareError::not_comparable(&self.source, &other.source, difference)
     }
 
     /// How a record contradicts the set's first one, exemplars apart.
@@ -225,7 +234,7 @@ fn record_problem(record: &AnswerRecord) -> Option<String> {
         .find(|(_, score)| !score.is_finite() || **score < 0.0)
     {
         return Some(format!(
-            "{item}: the score of `{label}` is {score}, which is no probability"
+            "{item}: the score of `{label}` is {score}, which is not a probability"
         ));
     }
     let chosen = record.scores[&record.chosen];
@@ -251,30 +260,27 @@ fn record_problem(record: &AnswerRecord) -> Option<String> {
     None
 }
 
-/// What must be equal before two sets are compared item by item: task, label set, label names,
-/// items, gold labels (which may differ between protocols). Returns the languages both have.
+/// Checks that two sets can be compared item by item: task, label set, label names, items and
+/// gold labels must be equal (gold labels may differ between protocols). Returns the languages
+/// that both have.
 pub(crate) fn check_comparable(
     a: &AnswerSet,
     b: &AnswerSet,
 ) -> Result<Vec<Language>, CompareError> {
-    let refuse = |difference| CompareError::NotComparable {
-        a: a.source.clone(),
-        b: b.source.clone(),
-        difference,
-    };
     let of_heads = a.head.differences(&b.head);
     if let Some((_, difference)) = of_heads
         .into_iter()
         .find(|(key, _)| ["task", "labels"].contains(key))
     {
-        return Err(refuse(difference));
+        return Err(a.not_comparable(b, difference));
     }
     if a.label_names != b.label_names {
-        return Err(refuse(format!(
+        let difference = format!(
             "labels are {} and {}",
             a.label_names.join("/"),
             b.label_names.join("/")
-        )));
+        );
+        return Err(a.not_comparable(b, difference));
     }
     let common: Vec<Language> = a
         .languages
@@ -283,19 +289,23 @@ pub(crate) fn check_comparable(
         .filter(|l| b.languages.contains_key(l))
         .collect();
     if common.is_empty() {
-        return Err(refuse("they have no language in common".to_owned()));
+        return Err(a.not_comparable(b, "they have no language in common"));
     }
     for language in &common {
         if let Some(difference) = item_difference(&a.languages[language], &b.languages[language]) {
-            return Err(refuse(format!("in `{language}` {difference}")));
+            return Err(a.not_comparable(b, format!("in `{language}` {difference}")));
         }
     }
     Ok(common)
 }
 
+fn item_numbers(records: &[AnswerRecord]) -> BTreeSet<usize> {
+    records.iter().map(|record| record.item).collect()
+}
+
 fn item_difference(a: &[AnswerRecord], b: &[AnswerRecord]) -> Option<String> {
-    let items = |records: &[AnswerRecord]| records.iter().map(|r| r.item).collect::<BTreeSet<_>>();
-    let (of_a, of_b) = (items(a), items(b));
+    let of_a = item_numbers(a);
+    let of_b = item_numbers(b);
     if of_a != of_b {
         let odd: Vec<String> = of_a
             .symmetric_difference(&of_b)
@@ -309,9 +319,10 @@ fn item_difference(a: &[AnswerRecord], b: &[AnswerRecord]) -> Option<String> {
             odd.join(", ")
         ));
     }
-    let differ =
-        |(a, b): &(&AnswerRecord, &AnswerRecord)| a.gold != b.gold && a.protocol == b.protocol;
-    let (first, second) = a.iter().zip(b).find(differ)?;
+    let (first, second) = a
+        .iter()
+        .zip(b)
+        .find(|(a, b)| a.gold != b.gold && a.protocol == b.protocol)?;
     Some(format!(
         "the gold label of item {} is `{}` in one and `{}` in the other",
         first.item, first.gold, second.gold

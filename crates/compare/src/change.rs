@@ -19,12 +19,12 @@ use crate::{
         labels::{distance, entropy},
         mean,
         paired::{PairedP, benjamini_hochberg, holm, sign_flip},
-        resample::{Resampling, Series},
+        resample::Resampling,
     },
     verdict::{Attribution, attribute},
 };
 
-/// What changed in one language.
+/// The change in one language.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LanguageChange {
     /// The language.
@@ -55,17 +55,17 @@ pub struct LanguageChange {
     pub calibrated: Option<BeforeAfter>,
     /// Accuracy after batch calibration.
     pub batch: Option<BeforeAfter>,
-    /// What the change is.
+    /// Discrimination, label prior, or both.
     pub attribution: Attribution,
-    /// Which labels are chosen.
+    /// The labels that are chosen, against the right ones.
     pub labels: LabelUse,
-    /// Clusters, other seeds, what the sample can show.
+    /// Clusters, other seeds, the smallest change that the sample can show.
     pub reliability: LanguageReliability,
     /// Against English.
     pub gap: Option<GapToEnglish>,
 }
 
-/// Which labels are chosen before and after, against which are right; in the order of
+/// The labels chosen before and after, against the right ones; in the order of
 /// [`Changes::labels`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LabelUse {
@@ -121,16 +121,32 @@ pub struct Changes {
     pub joint: bool,
 }
 
-/// MeasuredLanguages what changes in `languages`, which all columns have, with the same items.
-pub(crate) fn measure_changes(
-    (labels, few_shots): (&[String], &[String]),
-    languages: &[Language],
-    columns: &MeasuredSets,
-    seen: &[Language],
-) -> Changes {
+/// Answers before and after, measured, with all that describes them.
+pub(crate) struct ComparedAnswers<'a> {
+    /// English label names, in the order of the shares.
+    pub labels: &'a [String],
+    /// Sets of exemplars that the answers came after.
+    pub few_shots: &'a [String],
+    /// The languages to compare; all sets have them, with the same items.
+    pub languages: &'a [Language],
+    /// The measured answers.
+    pub sets: &'a MeasuredSets,
+    /// Sources and target of the training pairs.
+    pub seen: &'a [Language],
+}
+
+/// Measures the change in each language and over groups of them.
+pub(crate) fn measure_changes(compared: &ComparedAnswers) -> Changes {
+    let ComparedAnswers {
+        labels,
+        few_shots,
+        languages,
+        sets,
+        seen,
+    } = *compared;
     let pairs: Vec<PairedCells> = languages
         .iter()
-        .map(|language| PairedCells::new(*language, columns))
+        .map(|language| PairedCells::new(*language, sets))
         .collect();
     let items: Vec<_> = pairs
         .iter()
@@ -160,7 +176,7 @@ pub(crate) fn measure_changes(
         seen: has_both.then(|| measure_mean(&series, &of_seen)),
         unseen: has_both.then(|| measure_mean(&series, &of_unseen)),
         groups: measure_groups(languages, &series),
-        gap: measure_gaps(languages, &series).1,
+        gap: measure_gaps(languages, &series).mean,
         seed_changes: seed_changes(&pairs),
         share_distance: (
             mean(described.iter().map(|l| l.labels.distance.0)),
@@ -186,17 +202,21 @@ fn test_mean(pairs: &[PairedCells], resampling: &Resampling) -> PairedP {
     sign_flip(&resampling.clusters(0).sums(&sums))
 }
 
+/// The change of the mean accuracy of each seed.
 fn seed_changes(pairs: &[PairedCells]) -> Vec<f64> {
-    let accuracy = |cells: &[&Measured]| mean(cells.iter().map(|cell| cell.accuracy()));
     let seeds = pairs.first().map_or(0, |pair| pair.after.len());
-    let of_seed = |seed: usize| {
-        mean(
-            pairs
+    (0..seeds)
+        .map(|seed| {
+            let changes = pairs
                 .iter()
-                .map(|pair| accuracy(&pair.after[seed]) - accuracy(&pair.before)),
-        )
-    };
-    (0..seeds).map(of_seed).collect()
+                .map(|pair| mean_accuracy(&pair.after[seed]) - mean_accuracy(&pair.before));
+            mean(changes)
+        })
+        .collect()
+}
+
+fn mean_accuracy(cells: &[&Measured]) -> f64 {
+    mean(cells.iter().map(|cell| cell.accuracy()))
 }
 
 fn describe_languages(
@@ -213,16 +233,12 @@ fn describe_languages(
     let exact: Vec<f64> = tests.iter().map(|p| p.exact).collect();
     let (holm, hochberg) = (holm(&exact), benjamini_hochberg(&exact));
     let languages: Vec<Language> = pairs.iter().map(|pair| pair.language).collect();
-    let gaps = measure_gaps(&languages, series).0;
-    let describe = |(l, pair): (usize, &PairedCells)| {
-        let (PairedSeries { before, after }, cells) = (&series[l], pair.cells());
-        let optional = |before: &Option<Series>, after: &Option<Series>| {
-            before
-                .as_ref()
-                .zip(after.as_ref())
-                .and_then(|(before, after)| BeforeAfter::of(before, after))
-        };
-        LanguageChange {
+    let gaps = measure_gaps(&languages, series).each;
+    let mut described = Vec::new();
+    for (l, pair) in pairs.iter().enumerate() {
+        let PairedSeries { before, after } = &series[l];
+        let cells = pair.cells();
+        described.push(LanguageChange {
             language: pair.language,
             seen: seen.contains(&pair.language),
             items: pair.changes.len(),
@@ -231,7 +247,7 @@ fn describe_languages(
             after_seeds: pair
                 .after
                 .iter()
-                .map(|sets| mean(sets.iter().map(|set| set.accuracy())))
+                .map(|cells| mean_accuracy(cells))
                 .collect(),
             change: after
                 .raw
@@ -242,44 +258,52 @@ fn describe_languages(
             p_holm: holm[l],
             p_bh: hochberg[l],
             auc: BeforeAfter::of(&before.auc, &after.auc),
-            calibrated: optional(&before.contextual, &after.contextual),
-            batch: optional(&before.batch, &after.batch),
+            calibrated: BeforeAfter::of_both(before.contextual.as_ref(), after.contextual.as_ref()),
+            batch: BeforeAfter::of_both(before.batch.as_ref(), after.batch.as_ref()),
             attribution: attribute(before, after),
             labels: use_of_labels(&pair.before, &cells),
             reliability: language_reliability(pair, resampling.clusters(l)),
             gap: gaps[l],
-        }
-    };
-    pairs.iter().enumerate().map(describe).collect()
+        });
+    }
+    described
 }
 
 /// Shares and confusion matrices before and after, means over cells.
 fn use_of_labels(before: &[&Measured], after: &[&Measured]) -> LabelUse {
-    let shares = |cells: &[&Measured]| -> Vec<f64> {
-        (0..cells[0].chosen_share.len())
-            .map(|label| mean(cells.iter().map(|c| c.chosen_share[label])))
-            .collect()
-    };
-    let confusion = |cells: &[&Measured]| -> Vec<Vec<f64>> {
-        let labels = 0..cells[0].confusion.len();
-        let cell =
-            |gold: usize, chosen: usize| mean(cells.iter().map(|c| c.confusion[gold][chosen]));
-        labels
-            .clone()
-            .map(|gold| labels.clone().map(|chosen| cell(gold, chosen)).collect())
-            .collect()
-    };
     let gold = before[0].gold_share.clone();
-    let (of_before, of_after) = (shares(before), shares(after));
-    let far =
-        |cells: &[&Measured]| mean(cells.iter().map(|cell| distance(&cell.chosen_share, &gold)));
+    let of_before = mean_shares(before);
+    let of_after = mean_shares(after);
     LabelUse {
         entropy: (entropy(&of_before), entropy(&of_after)),
-        distance: (far(before), far(after)),
-        confusion_before: confusion(before),
-        confusion_after: confusion(after),
+        distance: (mean_distance(before, &gold), mean_distance(after, &gold)),
+        confusion_before: mean_confusion(before),
+        confusion_after: mean_confusion(after),
         before: of_before,
         after: of_after,
         gold,
     }
+}
+
+/// The share of each label among the chosen ones, the mean over cells.
+pub(crate) fn mean_shares(cells: &[&Measured]) -> Vec<f64> {
+    (0..cells[0].chosen_share.len())
+        .map(|label| mean(cells.iter().map(|cell| cell.chosen_share[label])))
+        .collect()
+}
+
+/// The confusion matrix, the mean over cells.
+fn mean_confusion(cells: &[&Measured]) -> Vec<Vec<f64>> {
+    let mut means = cells[0].confusion.clone();
+    for (gold, row) in means.iter_mut().enumerate() {
+        for (chosen, value) in row.iter_mut().enumerate() {
+            *value = mean(cells.iter().map(|cell| cell.confusion[gold][chosen]));
+        }
+    }
+    means
+}
+
+/// How far the chosen shares are from the gold ones, the mean over cells.
+fn mean_distance(cells: &[&Measured], gold: &[f64]) -> f64 {
+    mean(cells.iter().map(|cell| distance(&cell.chosen_share, gold)))
 }

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use schema::LabelSet;
+use schema::{LabelSet, Language};
 
 use crate::{
     answers::{AnswerSet, LocatedRecord},
-    change::{Changes, measure_changes},
+    change::{Changes, ComparedAnswers, measure_changes},
     error::CompareError,
     measure::find_never_right,
     pairing::Pairing,
 };
 
-/// What changes from one file of answers to another.
+/// The change from one file of answers to another.
 #[derive(Clone, Debug)]
 pub struct Comparison {
     /// The first file: "before".
@@ -23,7 +23,7 @@ pub struct Comparison {
     pub task: String,
     /// Label set of both.
     pub labels: LabelSet,
-    /// In what else the two evaluations differ (model, adapter, scoring, ...), in words.
+    /// All else in which the two evaluations differ (model, adapter, scoring, ...), in words.
     pub differences: Vec<String>,
     /// Languages that only one file has, in words.
     pub gaps: Vec<String>,
@@ -31,49 +31,36 @@ pub struct Comparison {
     pub changes: Changes,
 }
 
-/// Compares two lists of answers, each with the path that it is called by. Each must be the
-/// answers of one model to one task with one label set, in any number of languages; items must
-/// be the same, and gold labels too unless the protocols differ.
+/// A list of answers, and the path that messages name it by.
+pub struct NamedAnswers<'a> {
+    /// The file that the answers are from.
+    pub path: &'a Path,
+    /// All its records.
+    pub records: Vec<LocatedRecord>,
+}
+
+/// Compares two lists of answers. Each must be the answers of one model to one task with one
+/// label set, in any number of languages; items must be the same, and gold labels too unless the
+/// protocols differ.
 ///
 /// # Errors
 /// Records that cannot be compared; the message says where they differ.
-pub fn compare(
-    a: (&Path, Vec<LocatedRecord>),
-    b: (&Path, Vec<LocatedRecord>),
-) -> Result<Comparison, CompareError> {
-    let collect = |(path, records): (&Path, Vec<LocatedRecord>)| {
-        let sets = AnswerSet::collect(records, |_, _| None)?;
-        if sets.is_empty() {
-            Err(CompareError::Nothing(path.to_owned()))
-        } else {
-            Ok(sets)
-        }
-    };
-    let ((a, before), (b, after)) = ((a.0, collect(a)?), (b.0, collect(b)?));
+pub fn compare(a: NamedAnswers, b: NamedAnswers) -> Result<Comparison, CompareError> {
+    let before = collect_sets(a.path, a.records)?;
+    let after = collect_sets(b.path, b.records)?;
     let pairing = Pairing::new(&before, &[&after])?;
-    let columns = pairing.measure(&find_never_right(before.iter().chain(&after)));
+    let sets = pairing.measure(&find_never_right(before.iter().chain(&after)));
     let (first, second) = pairing.pairs().next().unwrap_or((&before[0], &after[0]));
-    let gap = |set: &AnswerSet, path: &Path| {
-        let missing = set
-            .languages
-            .keys()
-            .filter(|l| !pairing.languages.contains(l));
-        let missing: Vec<&str> = missing.map(|l| l.code()).collect();
-        (!missing.is_empty()).then(|| {
-            format!(
-                "only {} has {}; not compared",
-                path.display(),
-                missing.join(", ")
-            )
-        })
-    };
-    let gaps = [gap(first, a), gap(second, b)]
-        .into_iter()
-        .flatten()
-        .chain(pairing.gaps.iter().cloned());
+    let gaps = [
+        describe_uncompared(first, a.path, &pairing.languages),
+        describe_uncompared(second, b.path, &pairing.languages),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(pairing.gaps.iter().cloned());
     Ok(Comparison {
-        a: a.to_owned(),
-        b: b.to_owned(),
+        a: a.path.to_owned(),
+        b: b.path.to_owned(),
         task: first.head.task.clone(),
         labels: first.head.labels,
         differences: first
@@ -83,11 +70,38 @@ pub fn compare(
             .map(|(_, difference)| difference)
             .collect(),
         gaps: gaps.collect(),
-        changes: measure_changes(
-            (&first.label_names, &pairing.few_shots),
-            &pairing.languages,
-            &columns,
-            &[],
-        ),
+        changes: measure_changes(&ComparedAnswers {
+            labels: &first.label_names,
+            few_shots: &pairing.few_shots,
+            languages: &pairing.languages,
+            sets: &sets,
+            seen: &[],
+        }),
     })
+}
+
+fn collect_sets(path: &Path, records: Vec<LocatedRecord>) -> Result<Vec<AnswerSet>, CompareError> {
+    let sets = AnswerSet::collect(records, |_, _| None)?;
+    if sets.is_empty() {
+        return Err(CompareError::Nothing(path.to_owned()));
+    }
+    Ok(sets)
+}
+
+/// The languages of `set` that are not compared, in words; `None` if there are none.
+fn describe_uncompared(set: &AnswerSet, path: &Path, compared: &[Language]) -> Option<String> {
+    let missing: Vec<&str> = set
+        .languages
+        .keys()
+        .filter(|language| !compared.contains(language))
+        .map(|language| language.code())
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let path = path.display();
+    Some(format!(
+        "only {path} has {}; not compared",
+        missing.join(", ")
+    ))
 }

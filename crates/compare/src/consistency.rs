@@ -1,5 +1,4 @@
-//! Do the languages get the same answers, item by item? Before and after, and what chance
-//! gives.
+//! Whether the languages get the same answers, item by item: before and after, and by chance.
 
 use schema::Language;
 use serde::Serialize;
@@ -17,13 +16,13 @@ use crate::{
     },
 };
 
-/// A measure with what chance gives at the languages' own label shares, before and after.
+/// A measure, and its value by chance at the languages' own label shares, before and after.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct AgainstChance {
     /// The measure.
     pub measured: BeforeAfter,
-    /// If every language drew answers, or rankings, from its own, knowing nothing of the item:
-    /// before and after.
+    /// The value if every language drew answers, or rankings, from its own without looking at the
+    /// item: before and after.
     pub chance: (f64, f64),
 }
 
@@ -55,7 +54,7 @@ pub struct Consistency {
     pub with_english: Vec<WithEnglish>,
 }
 
-/// Values of each item, and what chance gives.
+/// The value of each item, and the value by chance.
 struct ItemValues {
     values: Vec<f64>,
     chance: f64,
@@ -74,6 +73,14 @@ impl ItemValues {
     }
 }
 
+/// Languages that have the same items, before and after. Each cell is one model after one set
+/// of exemplars: its languages.
+struct JointCells<'a> {
+    resampling: &'a Resampling,
+    before: Vec<Vec<&'a Measured>>,
+    after: Vec<Vec<&'a Measured>>,
+}
+
 /// `None` with fewer than two languages that have the first one's items.
 pub(crate) fn measure_consistency(
     pairs: &[PairedCells],
@@ -86,62 +93,90 @@ pub(crate) fn measure_consistency(
     if together.len() < 2 {
         return None;
     }
-    // each cell is one model after one set of exemplars: its languages
-    let before: Vec<Vec<&Measured>> = (0..pairs[0].before.len())
-        .map(|set| together.iter().map(|&l| pairs[l].before[set]).collect())
-        .collect();
-    let cells = pairs[0].cells().len();
-    let after: Vec<Vec<&Measured>> = (0..cells)
-        .map(|cell| together.iter().map(|&l| pairs[l].cells()[cell]).collect())
-        .collect();
-    let compare = |measure: &dyn Fn(&[&Measured]) -> ItemValues| -> Option<AgainstChance> {
-        let of = |cells: &[Vec<&Measured>]| {
-            let column =
-                ItemValues::average(&cells.iter().map(|cell| measure(cell)).collect::<Vec<_>>());
-            let series: Series =
-                resampling.series(0, |counts| counted_mean(&column.values, counts));
-            (series, column.chance)
-        };
-        let ((before, chance_before), (after, chance_after)) = (of(&before), of(&after));
-        Some(AgainstChance {
-            measured: BeforeAfter::of(&before, &after)?,
-            chance: (chance_before, chance_after),
-        })
-    };
-    let english = together
-        .iter()
-        .position(|&l| pairs[l].language.code() == "en");
-    let with = |place: usize, english: usize| -> Option<WithEnglish> {
-        Some(WithEnglish {
-            language: pairs[together[place]].language,
-            alike: compare(&|cell| answers_alike(&[cell[english], cell[place]]))?,
-            rank_consistency: compare(&|cell| rankings_alike(&[cell[english], cell[place]]))?,
-        })
-    };
-    let others = |english: usize| (0..together.len()).filter(move |&place| place != english);
-    let kappa = |cells: &[Vec<&Measured>]| mean(cells.iter().map(|cell| kappa(cell, labels)));
+    let cells = JointCells::new(pairs, &together, resampling);
+    let languages: Vec<Language> = together.iter().map(|&l| pairs[l].language).collect();
     Some(Consistency {
         languages: together.len(),
-        all_alike: compare(&answers_alike)?,
-        pairs_alike: compare(&|cell| pairs_of_answers(cell, labels))?,
-        kappa: (kappa(&before), kappa(&after)),
-        rank_consistency: compare(&rankings_alike)?,
-        with_english: english.map_or_else(Vec::new, |en| {
-            others(en).filter_map(|place| with(place, en)).collect()
-        }),
+        all_alike: cells.compare(answers_alike)?,
+        pairs_alike: cells.compare(|cell| pairs_of_answers(cell, labels))?,
+        kappa: (
+            mean_kappa(&cells.before, labels),
+            mean_kappa(&cells.after, labels),
+        ),
+        rank_consistency: cells.compare(rankings_alike)?,
+        with_english: cells.with_english(&languages),
     })
+}
+
+impl<'a> JointCells<'a> {
+    fn new(pairs: &[PairedCells<'a>], together: &[usize], resampling: &'a Resampling) -> Self {
+        let before = (0..pairs[0].before.len())
+            .map(|set| together.iter().map(|&l| pairs[l].before[set]).collect())
+            .collect();
+        let after = (0..pairs[0].cells().len())
+            .map(|cell| together.iter().map(|&l| pairs[l].cells()[cell]).collect())
+            .collect();
+        Self {
+            resampling,
+            before,
+            after,
+        }
+    }
+
+    /// A measure of the languages' answers before and after, the mean over cells.
+    fn compare(&self, measure: impl Fn(&[&Measured]) -> ItemValues) -> Option<AgainstChance> {
+        let before = average_cells(&self.before, &measure);
+        let after = average_cells(&self.after, &measure);
+        Some(AgainstChance {
+            measured: BeforeAfter::of(&self.series(&before), &self.series(&after))?,
+            chance: (before.chance, after.chance),
+        })
+    }
+
+    fn series(&self, items: &ItemValues) -> Series {
+        self.resampling
+            .series(0, |counts| counted_mean(&items.values, counts))
+    }
+
+    /// Each language but English with it; empty without English.
+    fn with_english(&self, languages: &[Language]) -> Vec<WithEnglish> {
+        let Some(english) = languages.iter().position(|l| l.code() == "en") else {
+            return Vec::new();
+        };
+        (0..languages.len())
+            .filter(|&other| other != english)
+            .filter_map(|other| {
+                Some(WithEnglish {
+                    language: languages[other],
+                    alike: self.compare(|cell| answers_alike(&[cell[english], cell[other]]))?,
+                    rank_consistency: self
+                        .compare(|cell| rankings_alike(&[cell[english], cell[other]]))?,
+                })
+            })
+            .collect()
+    }
+}
+
+fn average_cells(
+    cells: &[Vec<&Measured>],
+    measure: &impl Fn(&[&Measured]) -> ItemValues,
+) -> ItemValues {
+    let columns: Vec<ItemValues> = cells.iter().map(|cell| measure(cell)).collect();
+    ItemValues::average(&columns)
+}
+
+fn mean_kappa(cells: &[Vec<&Measured>], labels: usize) -> f64 {
+    mean(cells.iter().map(|cell| kappa(cell, labels)))
 }
 
 fn answers_alike(cell: &[&Measured]) -> ItemValues {
     let answers: Vec<Vec<usize>> = cell.iter().map(|of| of.chosen()).collect();
-    let alike = |item: usize| {
-        f64::from(u8::from(
-            answers.iter().all(|of| of[item] == answers[0][item]),
-        ))
-    };
     let shares: Vec<&[f64]> = cell.iter().map(|of| of.chosen_share.as_slice()).collect();
     ItemValues {
-        values: (0..answers[0].len()).map(alike).collect(),
+        values: (0..answers[0].len())
+            .map(|item| answers.iter().all(|of| of[item] == answers[0][item]))
+            .map(|alike| f64::from(u8::from(alike)))
+            .collect(),
         chance: chance_alike(&shares),
     }
 }
@@ -149,11 +184,11 @@ fn answers_alike(cell: &[&Measured]) -> ItemValues {
 fn pairs_of_answers(cell: &[&Measured], labels: usize) -> ItemValues {
     let answers: Vec<Vec<usize>> = cell.iter().map(|of| of.chosen()).collect();
     let answers: Vec<&[usize]> = answers.iter().map(Vec::as_slice).collect();
-    let chance =
-        |(a, b): (usize, usize)| chance_alike(&[&cell[a].chosen_share, &cell[b].chosen_share]);
+    let chances = all_pairs(cell.len())
+        .map(|(a, b)| chance_alike(&[&cell[a].chosen_share, &cell[b].chosen_share]));
     ItemValues {
         values: pairs_alike(&answers, labels),
-        chance: mean(all_pairs(cell.len()).map(chance)),
+        chance: mean(chances),
     }
 }
 
@@ -163,19 +198,21 @@ fn kappa(cell: &[&Measured], labels: usize) -> f64 {
 }
 
 fn rankings_alike(cell: &[&Measured]) -> ItemValues {
-    let of_pair = |(a, b): (usize, usize)| {
-        let (a, b) = (&cell[a].rankings, &cell[b].rankings);
-        let values = a
+    let pairs: Vec<ItemValues> = all_pairs(cell.len())
+        .map(|(a, b)| two_rankings_alike(&cell[a].rankings, &cell[b].rankings))
+        .collect();
+    ItemValues::average(&pairs)
+}
+
+fn two_rankings_alike(a: &[Vec<usize>], b: &[Vec<usize>]) -> ItemValues {
+    ItemValues {
+        values: a
             .iter()
             .zip(b)
             .map(|(a, b)| rank_consistency(a, b))
-            .collect();
-        ItemValues {
-            values,
-            chance: chance_rank_consistency(a, b),
-        }
-    };
-    ItemValues::average(&all_pairs(cell.len()).map(of_pair).collect::<Vec<_>>())
+            .collect(),
+        chance: chance_rank_consistency(a, b),
+    }
 }
 
 fn all_pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {

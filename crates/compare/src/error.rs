@@ -1,23 +1,23 @@
-//! What can be wrong with records, or with comparing them.
+//! The errors of records, and of comparing them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schema::disk::DiskError;
 
-/// Why there are no results. Every message names the file and says what to do.
+/// The reason why there are no results. Every message names the file and a remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// A file could not be read or written.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// A line is no record.
+    /// A line is not a record.
     #[error("{path}:{line}: {problem}; delete the file and run its stage again")]
     BadLine {
         /// The file.
         path: PathBuf,
         /// Its line, from 1.
         line: usize,
-        /// What the JSON reader said.
+        /// The JSON reader's message.
         problem: serde_json::Error,
     },
     /// A record contradicts itself or another one.
@@ -35,15 +35,15 @@ pub enum CompareError {
     BadManifest {
         /// The file.
         path: PathBuf,
-        /// What the JSON reader said.
+        /// The message of the JSON reader.
         problem: serde_json::Error,
     },
-    /// A file in `answers/` or `inside/` has a name that does not tell what it is.
+    /// A file in `answers/` or `inside/` has a name that does not fit its kind.
     #[error("{path}: {problem}; move the file elsewhere")]
     FileName {
         /// The file.
         path: PathBuf,
-        /// Which part is wrong.
+        /// The part that is wrong.
         problem: String,
     },
     /// Two sets of records cannot be compared.
@@ -61,4 +61,15 @@ pub enum CompareError {
         "{0} holds no answers, no training log and no analysis; run `lingualign run` first, or name another run folder"
     )]
     Nothing(PathBuf),
+}
+
+impl CompareError {
+    /// Two sets of records that differ in what must be equal.
+    pub(crate) fn not_comparable(a: &Path, b: &Path, difference: impl Into<String>) -> Self {
+        Self::NotComparable {
+            a: a.to_owned(),
+            b: b.to_owned(),
+            difference: difference.into(),
+        }
+    }
 }

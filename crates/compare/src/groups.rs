@@ -5,14 +5,15 @@ use schema::{Language, language_facts::LanguageFacts};
 use serde::Serialize;
 
 use crate::{
+    levels::{BeforeAfter, ChangeSeries},
     means::{MeanChange, PairedSeries, measure_mean},
-    stats::{Estimate, resample::Series},
+    stats::Estimate,
 };
 
 /// The means of one group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GroupChange {
-    /// By what languages are grouped: `resource`, `resource class`, `script`, `family`.
+    /// The property that languages are grouped by: `resource`, `resource class`, `script`, `family`.
     pub kind: &'static str,
     /// The group's name: `high`, `Latin`, ...
     pub name: String,
@@ -54,75 +55,94 @@ fn groups_of(language: Language) -> Option<[(&'static str, String); 4]> {
     ])
 }
 
+/// Languages, by their positions, that a kind of group puts together.
+struct LanguageGroup {
+    kind: &'static str,
+    name: String,
+    members: Vec<usize>,
+}
+
 /// Every group of a kind that splits the languages; one without facts is in none.
 pub(crate) fn measure_groups(languages: &[Language], series: &[PairedSeries]) -> Vec<GroupChange> {
-    let mut groups: Vec<(&'static str, String, Vec<usize>)> = Vec::new();
+    let mut groups: Vec<LanguageGroup> = Vec::new();
     for kind in 0..4 {
         let start = groups.len();
-        for (place, language) in languages.iter().enumerate() {
+        for (member, language) in languages.iter().enumerate() {
             let Some(of_language) = groups_of(*language) else {
                 continue;
             };
             let (kind, name) = of_language[kind].clone();
-            match groups[start..]
-                .iter_mut()
-                .find(|(_, known, _)| *known == name)
-            {
-                Some((_, _, places)) => places.push(place),
-                None => groups.push((kind, name, vec![place])),
+            match groups[start..].iter_mut().find(|group| group.name == name) {
+                Some(group) => group.members.push(member),
+                None => groups.push(LanguageGroup {
+                    kind,
+                    name,
+                    members: vec![member],
+                }),
             }
         }
         if groups.len() == start + 1 {
             groups.pop(); // all in one: that is the mean over all
         }
     }
-    let measure = |(kind, name, places): (&'static str, String, Vec<usize>)| GroupChange {
-        kind,
-        name,
-        languages: places.iter().map(|&place| languages[place]).collect(),
-        mean: measure_mean(series, &places),
-    };
-    groups.into_iter().map(measure).collect()
+    groups
+        .into_iter()
+        .map(|group| GroupChange {
+            kind: group.kind,
+            name: group.name,
+            languages: group.members.iter().map(|&l| languages[l]).collect(),
+            mean: measure_mean(series, &group.members),
+        })
+        .collect()
 }
 
-/// The gap of each language, and the mean over all but English. `None` without English.
-pub(crate) fn measure_gaps(
-    languages: &[Language],
-    series: &[PairedSeries],
-) -> (Vec<Option<GapToEnglish>>, Option<GapToEnglish>) {
-    let Some(english) = languages
+/// The gaps to English.
+pub(crate) struct EnglishGaps {
+    /// Of each language; `None` for English itself, and everywhere without English.
+    pub each: Vec<Option<GapToEnglish>>,
+    /// The mean over all but English; `None` without English.
+    pub mean: Option<GapToEnglish>,
+}
+
+/// The gap of each language, and the mean over all but English.
+pub(crate) fn measure_gaps(languages: &[Language], series: &[PairedSeries]) -> EnglishGaps {
+    let mut each = vec![None; languages.len()];
+    let english = languages
         .iter()
-        .position(|language| language.code() == "en")
-    else {
-        return (vec![None; languages.len()], None);
+        .position(|language| language.code() == "en");
+    let Some(english) = english else {
+        return EnglishGaps { each, mean: None };
     };
-    let behind = |place: usize| {
-        let before = series[english].before.raw.minus(&series[place].before.raw);
-        (
+    let mut gaps = Vec::new();
+    for language in (0..languages.len()).filter(|&language| language != english) {
+        let gap = gap_series(&series[english], &series[language]);
+        each[language] = GapToEnglish::of(&gap);
+        gaps.push(gap);
+    }
+    let mean = ChangeSeries::mean_of(&gaps).and_then(|gap| GapToEnglish::of(&gap));
+    EnglishGaps { each, mean }
+}
+
+/// How far a language's accuracy is behind English, draw by draw.
+fn gap_series(english: &PairedSeries, other: &PairedSeries) -> ChangeSeries {
+    ChangeSeries {
+        before: english.before.raw.minus(&other.before.raw),
+        after: english.after.raw.minus(&other.after.raw),
+    }
+}
+
+impl GapToEnglish {
+    /// `None` where one of the three is undefined.
+    fn of(gap: &ChangeSeries) -> Option<Self> {
+        let BeforeAfter {
             before,
-            series[english].after.raw.minus(&series[place].after.raw),
-        )
-    };
-    let estimate = |before: &Series, after: &Series| {
-        let change = after.minus(before).estimate()?;
-        Some(GapToEnglish {
-            before: before.estimate()?,
-            after: after.estimate()?,
+            after,
+            change,
+        } = gap.estimate()?;
+        Some(Self {
+            before,
+            after,
             change,
         })
-    };
-    let others: Vec<usize> = (0..languages.len())
-        .filter(|&place| place != english)
-        .collect();
-    let gaps: Vec<(Series, Series)> = others.iter().map(|&place| behind(place)).collect();
-    let mut each = vec![None; languages.len()];
-    for (&place, (before, after)) in others.iter().zip(&gaps) {
-        each[place] = estimate(before, after);
     }
-    let before = Series::mean_of(gaps.iter().map(|(before, _)| before));
-    let after = Series::mean_of(gaps.iter().map(|(_, after)| after));
-    let mean = before
-        .zip(after)
-        .and_then(|(before, after)| estimate(&before, &after));
-    (each, mean)
 }

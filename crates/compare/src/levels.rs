@@ -35,9 +35,40 @@ impl BeforeAfter {
             change,
         })
     }
+
+    /// `None` where one of the two is missing, too.
+    pub(crate) fn of_both(before: Option<&Series>, after: Option<&Series>) -> Option<Self> {
+        Self::of(before?, after?)
+    }
 }
 
-/// What is measured of one language's answers, over cells: seeds and sets of exemplars.
+/// A number before and after as series over the same draws.
+pub(crate) struct ChangeSeries {
+    pub before: Series,
+    pub after: Series,
+}
+
+impl ChangeSeries {
+    /// `after - before`, draw by draw.
+    pub(crate) fn change(&self) -> Series {
+        self.after.minus(&self.before)
+    }
+
+    /// `None` where one of the three is undefined.
+    pub(crate) fn estimate(&self) -> Option<BeforeAfter> {
+        BeforeAfter::of(&self.before, &self.after)
+    }
+
+    /// The mean of several, draw by draw. `None` of none.
+    pub(crate) fn mean_of(all: &[Self]) -> Option<Self> {
+        Some(Self {
+            before: Series::mean_of(all.iter().map(|series| &series.before))?,
+            after: Series::mean_of(all.iter().map(|series| &series.after))?,
+        })
+    }
+}
+
+/// The measures of one language's answers, over cells: seeds and sets of exemplars.
 pub(crate) struct LevelSeries {
     pub raw: Series,
     /// NaN where all items have one gold label.
@@ -48,19 +79,23 @@ pub(crate) struct LevelSeries {
 
 impl LevelSeries {
     pub(crate) fn new(resampling: &Resampling, language: usize, cells: &[&Measured]) -> Self {
-        let optional = |pick: fn(&Measured) -> Option<&Vec<i32>>| {
-            let columns: Option<Vec<&Vec<i32>>> = cells.iter().map(|cell| pick(cell)).collect();
-            columns.map(|columns| accuracy_series(resampling, language, &columns))
-        };
         let right: Vec<&Vec<i32>> = cells.iter().map(|cell| &cell.right).collect();
+        let contextual: Option<Vec<&Vec<i32>>> =
+            cells.iter().map(|cell| cell.contextual.as_ref()).collect();
+        let batch: Option<Vec<&Vec<i32>>> = cells.iter().map(|cell| cell.batch.as_ref()).collect();
         Self {
             raw: accuracy_series(resampling, language, &right),
             auc: resampling.series(language, |counts| {
                 mean(cells.iter().map(|cell| cell.separation.area(counts)))
             }),
-            contextual: optional(|cell| cell.contextual.as_ref()),
-            batch: optional(|cell| cell.batch.as_ref()),
+            contextual: contextual.map(|columns| accuracy_series(resampling, language, &columns)),
+            batch: batch.map(|columns| accuracy_series(resampling, language, &columns)),
         }
+    }
+
+    /// AUC; `None` where it is undefined.
+    pub(crate) fn defined_auc(&self) -> Option<Series> {
+        (!self.auc.value().is_nan()).then(|| self.auc.clone())
     }
 }
 

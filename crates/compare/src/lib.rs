@@ -36,7 +36,7 @@ mod verdict;
 pub use adapter_name::AdapterName;
 pub use answers::{LocatedRecord, read_answers};
 pub use change::{Changes, LabelUse, LanguageChange};
-pub use comparison::{Comparison, compare};
+pub use comparison::{Comparison, NamedAnswers, compare};
 pub use consistency::{AgainstChance, Consistency, WithEnglish};
 pub use error::CompareError;
 pub use groups::{GapToEnglish, GroupChange};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    levels::{BeforeAfter, LevelSeries},
+    levels::{BeforeAfter, ChangeSeries, LevelSeries},
     stats::{Estimate, power::detectable_by_error, resample::Series},
     verdict::{Attribution, judge},
 };
@@ -26,62 +26,70 @@ pub struct MeanChange {
     pub calibrated: Option<BeforeAfter>,
     /// Mean accuracy after batch calibration.
     pub batch: Option<BeforeAfter>,
-    /// What the change is.
+    /// Discrimination, label prior, or both.
     pub attribution: Attribution,
     /// The smallest change that these items show with power 0.8, as a fraction of 1.
     pub detectable: f64,
 }
 
-/// A pair's measures over the draws.
+/// A language's measures before and after, over the same draws.
 pub(crate) struct PairedSeries {
     pub before: LevelSeries,
     pub after: LevelSeries,
 }
 
-/// The means of a group of languages, given by place; of nothing they are NaN.
+/// The means of a group of languages, given by their positions; of an empty group they are NaN.
 pub(crate) fn measure_mean(series: &[PairedSeries], group: &[usize]) -> MeanChange {
-    let mean_of = |pick: &dyn Fn(&LevelSeries) -> Option<Series>| -> Option<(Series, Series)> {
-        let both = |l: &usize| Some((pick(&series[*l].before)?, pick(&series[*l].after)?));
-        let (before, after): (Vec<Series>, Vec<Series>) = group.iter().filter_map(both).unzip();
-        Some((Series::mean_of(&before)?, Series::mean_of(&after)?))
-    };
-    let both = |pick: &dyn Fn(&LevelSeries) -> Option<Series>| {
-        mean_of(pick).and_then(|(before, after)| BeforeAfter::of(&before, &after))
-    };
-    let defined = |series: &Series| (!series.value().is_nan()).then(|| series.clone());
-    let raw = mean_of(&|level| Some(level.raw.clone()));
-    let batch = mean_of(&|level| level.batch.clone());
-    let change = raw.as_ref().map(|(before, after)| after.minus(before));
+    let raw = mean_series(series, group, |level| Some(level.raw.clone()));
+    let auc = mean_series(series, group, LevelSeries::defined_auc);
+    let contextual = mean_series(series, group, |level| level.contextual.clone());
+    let batch = mean_series(series, group, |level| level.batch.clone());
+    let all_have_batch = group
+        .iter()
+        .all(|&l| series[l].before.batch.is_some() && series[l].after.batch.is_some());
+    let change = raw.as_ref().map(ChangeSeries::change);
     let prior_part = change
         .as_ref()
         .zip(batch.as_ref())
-        .and_then(|(raw, (before, after))| {
-            let has_all = group
-                .iter()
-                .all(|&l| series[l].before.batch.is_some() && series[l].after.batch.is_some());
-            raw.minus(&after.minus(before))
-                .estimate()
-                .filter(|_| has_all)
-        });
-    let auc = both(&|level| defined(&level.auc));
-    let batch = batch.and_then(|(before, after)| BeforeAfter::of(&before, &after));
-    let estimate = |series: Option<&Series>| {
-        series
-            .and_then(Series::estimate)
-            .unwrap_or(Estimate::UNDEFINED)
-    };
+        .filter(|_| all_have_batch)
+        .and_then(|(raw, batch)| raw.minus(&batch.change()).estimate());
+    let auc = auc.and_then(|auc| auc.estimate());
     MeanChange {
         languages: group.len(),
-        before: estimate(raw.as_ref().map(|(before, _)| before)),
-        after: estimate(raw.as_ref().map(|(_, after)| after)),
-        change: estimate(change.as_ref()),
+        before: estimate_or_undefined(raw.as_ref().map(|raw| &raw.before)),
+        after: estimate_or_undefined(raw.as_ref().map(|raw| &raw.after)),
+        change: estimate_or_undefined(change.as_ref()),
         auc,
-        calibrated: both(&|level| level.contextual.clone()),
-        batch,
+        calibrated: contextual.and_then(|contextual| contextual.estimate()),
+        batch: batch.and_then(|batch| batch.estimate()),
         attribution: Attribution {
             prior_part,
             verdict: judge(auc.as_ref().map(|auc| &auc.change), prior_part.as_ref()),
         },
         detectable: change.map_or(f64::NAN, |c| detectable_by_error(c.standard_error())),
     }
+}
+
+/// The mean of a measure over those languages of a group that have it before and after.
+fn mean_series(
+    series: &[PairedSeries],
+    group: &[usize],
+    pick: fn(&LevelSeries) -> Option<Series>,
+) -> Option<ChangeSeries> {
+    let all: Vec<ChangeSeries> = group
+        .iter()
+        .filter_map(|&l| {
+            Some(ChangeSeries {
+                before: pick(&series[l].before)?,
+                after: pick(&series[l].after)?,
+            })
+        })
+        .collect();
+    ChangeSeries::mean_of(&all)
+}
+
+fn estimate_or_undefined(series: Option<&Series>) -> Estimate {
+    series
+        .and_then(Series::estimate)
+        .unwrap_or(Estimate::UNDEFINED)
 }

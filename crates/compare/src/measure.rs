@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct Measured {
     /// Item numbers, rising.
     pub items: Vec<usize>,
-    /// Which text each item shares with others.
+    /// The text that each item shares with others, by number.
     pub groups: Vec<Option<u64>>,
     /// 1 where the answer counts as right (Eq. 4).
     pub right: Vec<i32>,
@@ -28,7 +28,7 @@ pub(crate) struct Measured {
     pub contextual: Option<Vec<i32>>,
     /// As `right`, after batch calibration; `None` where a label never has a score.
     pub batch: Option<Vec<i32>>,
-    /// What every scoring that was measured says.
+    /// The answers by every scoring that was measured.
     pub scorings: BTreeMap<Scoring, Rescored>,
     /// For AUC.
     pub separation: Separation,
@@ -65,24 +65,35 @@ pub(crate) fn find_never_right<'a>(sets: impl IntoIterator<Item = &'a AnswerSet>
         .collect()
 }
 
-/// MeasuredLanguages every language of a set that is in `common`, on the items there.
+/// Measures every language of a set that is in `common`, on the items there.
 pub(crate) fn measure(
     set: &AnswerSet,
     never_right: &NeverRight,
     common: &CommonItems,
 ) -> MeasuredLanguages {
-    let measure = |(language, records): (&Language, &Vec<AnswerRecord>)| {
-        let items = common.get(language)?;
+    let mut measured = MeasuredLanguages::new();
+    for (language, records) in &set.languages {
+        let Some(items) = common.get(language) else {
+            continue;
+        };
         let records: Vec<&AnswerRecord> = records
             .iter()
             .filter(|record| items.contains(&record.item))
             .collect();
-        Some((
+        measured.insert(
             *language,
             measure_language(&records, &set.label_names, never_right),
-        ))
-    };
-    set.languages.iter().filter_map(measure).collect()
+        );
+    }
+    measured
+}
+
+/// The place of a label among the sorted names; every record was checked when it was read.
+fn label_index(names: &[String], label: &str) -> usize {
+    names
+        .iter()
+        .position(|name| name == label)
+        .unwrap_or_default()
 }
 
 fn measure_language(
@@ -90,14 +101,14 @@ fn measure_language(
     names: &[String],
     never_right: &NeverRight,
 ) -> Measured {
-    let index = |label: &String| {
-        names
-            .iter()
-            .position(|name| name == label)
-            .unwrap_or_default()
-    }; // checked when read
-    let gold: Vec<usize> = records.iter().map(|record| index(&record.gold)).collect();
-    let chosen: Vec<usize> = records.iter().map(|record| index(&record.chosen)).collect();
+    let gold: Vec<usize> = records
+        .iter()
+        .map(|record| label_index(names, &record.gold))
+        .collect();
+    let chosen: Vec<usize> = records
+        .iter()
+        .map(|record| label_index(names, &record.chosen))
+        .collect();
     let scores: Vec<Vec<f64>> = records
         .iter()
         .map(|record| record.scores.values().copied().collect())

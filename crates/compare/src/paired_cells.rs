@@ -2,10 +2,7 @@
 
 use schema::Language;
 
-use crate::{
-    measure::{Measured, MeasuredLanguages},
-    pairing::MeasuredSets,
-};
+use crate::{measure::Measured, pairing::MeasuredSets};
 
 /// One language of both models.
 pub(crate) struct PairedCells<'a> {
@@ -20,22 +17,18 @@ pub(crate) struct PairedCells<'a> {
 
 impl<'a> PairedCells<'a> {
     pub(crate) fn new(language: Language, columns: &'a MeasuredSets) -> Self {
-        let before: Vec<&Measured> = columns
-            .before
+        let before: Vec<&Measured> = columns.before.iter().map(|set| &set[&language]).collect();
+        let after: Vec<Vec<&Measured>> = columns
+            .after
             .iter()
-            .map(|measures| &measures[&language])
+            .map(|sets| sets.iter().map(|set| &set[&language]).collect())
             .collect();
-        let of_seed = |sets: &'a Vec<MeasuredLanguages>| -> Vec<&'a Measured> {
-            sets.iter().map(|of| &of[&language]).collect()
-        };
-        let after: Vec<Vec<&Measured>> = columns.after.iter().map(of_seed).collect();
-        let change = |item: usize| {
-            let cells = after.iter().flat_map(|seed| seed.iter().zip(&before));
-            cells
-                .map(|(after, before)| after.right[item] - before.right[item])
-                .sum()
-        };
-        let changes = (0..before[0].items.len()).map(change).collect();
+        let mut changes = vec![0; before[0].items.len()];
+        for (after, before) in after.iter().flat_map(|seed| seed.iter().zip(&before)) {
+            for (item, change) in changes.iter_mut().enumerate() {
+                *change += after.right[item] - before.right[item];
+            }
+        }
         Self {
             language,
             before,

@@ -1,5 +1,5 @@
-//! How far a change can be trusted: items that share a text, other seeds and exemplars, what
-//! the sample can show.
+//! How far a change can be trusted: items that share a text, other seeds and exemplars, and the
+//! smallest change that the sample can show.
 
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use crate::{
 /// Seed of the hierarchical bootstrap.
 const SEED: u64 = 0x6578_656d_706c_6172;
 
-/// Of one language's change.
+/// The reliability of one language's change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LanguageReliability {
     /// Clusters of items that share a text; as many as items where none does.
@@ -41,7 +41,7 @@ pub struct LanguageReliability {
     pub wide: Option<Estimate>,
 }
 
-/// Of the mean over languages.
+/// The reliability of the mean over languages.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MeanReliability {
     /// Seeds.
@@ -58,7 +58,7 @@ pub struct MeanReliability {
     pub bootstrap: Estimate,
 }
 
-/// Everything of one language.
+/// Measures one language.
 pub(crate) fn language_reliability(pair: &PairedCells, clusters: &Clusters) -> LanguageReliability {
     let cells = change_cells(pair);
     let count = cells.iter().flatten().count() as f64;
@@ -68,15 +68,10 @@ pub(crate) fn language_reliability(pair: &PairedCells, clusters: &Clusters) -> L
         .map(|&change| f64::from(change) / count)
         .collect();
     let robust = robust_mean(&change, clusters);
-    let share = |is: &dyn Fn(f64) -> bool| {
-        mean(
-            cells
-                .iter()
-                .flatten()
-                .map(|cell| mean(cell.iter().map(|&c| f64::from(u8::from(is(c)))))),
-        )
-    };
-    let discordant = (share(&|change| change > 0.0), share(&|change| change < 0.0));
+    let discordant = (
+        mean_share(&cells, |change| change > 0.0),
+        mean_share(&cells, |change| change < 0.0),
+    );
     let design_effect = robust.map_or(f64::NAN, |robust| robust.design_effect);
     let effective = change.len() as f64
         / if design_effect.is_nan() {
@@ -107,7 +102,7 @@ pub(crate) fn language_reliability(pair: &PairedCells, clusters: &Clusters) -> L
     }
 }
 
-/// Of the mean over languages with the same items; `None` with one seed and one exemplar set.
+/// Measures the mean over languages with the same items; `None` with one seed and one exemplar set.
 pub(crate) fn mean_reliability(
     pairs: &[PairedCells],
     clusters: &Clusters,
@@ -133,55 +128,82 @@ pub(crate) fn mean_reliability(
 /// Values by seed, exemplar set and item.
 type Cells = Vec<Vec<Vec<f64>>>;
 
+/// The share of items whose value satisfies `is`, the mean over cells.
+fn mean_share(cells: &[Vec<Vec<f64>>], is: fn(f64) -> bool) -> f64 {
+    let shares = cells
+        .iter()
+        .flatten()
+        .map(|cell| mean(cell.iter().map(|&value| f64::from(u8::from(is(value))))));
+    mean(shares)
+}
+
 fn change_cells(pair: &PairedCells) -> Cells {
-    let cell = |(after, before): (&&Measured, &&Measured)| -> Vec<f64> {
-        after
-            .right
-            .iter()
-            .zip(&before.right)
-            .map(|(after, before)| f64::from(after - before))
-            .collect()
-    };
     pair.after
         .iter()
-        .map(|sets| sets.iter().zip(&pair.before).map(cell).collect())
+        .map(|sets| {
+            sets.iter()
+                .zip(&pair.before)
+                .map(|(after, before)| item_changes(before, after))
+                .collect()
+        })
+        .collect()
+}
+
+fn item_changes(before: &Measured, after: &Measured) -> Vec<f64> {
+    after
+        .right
+        .iter()
+        .zip(&before.right)
+        .map(|(after, before)| f64::from(after - before))
         .collect()
 }
 
 fn after_cells(pair: &PairedCells) -> Cells {
-    let cell = |of: &&Measured| of.right.iter().map(|&right| f64::from(right)).collect();
     pair.after
         .iter()
-        .map(|sets| sets.iter().map(cell).collect())
+        .map(|sets| sets.iter().map(|cell| item_levels(cell)).collect())
         .collect()
 }
 
-fn over_languages(cells: &[Cells]) -> Cells {
-    let first = &cells[0];
-    let item = |s: usize, e: usize, i: usize| mean(cells.iter().map(|of| of[s][e][i]));
-    let row = |s: usize, e: usize| (0..first[s][e].len()).map(|i| item(s, e, i)).collect();
-    (0..first.len())
-        .map(|s| (0..first[s].len()).map(|e| row(s, e)).collect())
-        .collect()
+fn item_levels(cell: &Measured) -> Vec<f64> {
+    cell.right.iter().map(|&right| f64::from(right)).collect()
 }
 
-/// One value a cluster in place of one an item: the cell's mean and the cluster's summed
-/// deviations from it, scaled so that the mean over clusters is the mean over items and their
-/// variance is the cluster-robust one.
+/// The mean over languages, item by item.
+fn over_languages(languages: &[Cells]) -> Cells {
+    let mut means = languages[0].clone();
+    for (seed, sets) in means.iter_mut().enumerate() {
+        for (set, items) in sets.iter_mut().enumerate() {
+            for (item, value) in items.iter_mut().enumerate() {
+                *value = mean(languages.iter().map(|cells| cells[seed][set][item]));
+            }
+        }
+    }
+    means
+}
+
+/// One value per cluster in place of one per item, in every cell.
 fn by_cluster(cells: &[Vec<Vec<f64>>], clusters: &Clusters) -> Cells {
-    let cell = |values: &Vec<f64>| -> Vec<f64> {
-        let centre = mean(values.iter().copied());
-        let deviations: Vec<f64> = values.iter().map(|value| value - centre).collect();
-        let scale = clusters.count() as f64 / values.len() as f64;
-        clusters
-            .sums(&deviations)
-            .into_iter()
-            .map(|sum| centre + scale * sum)
-            .collect()
-    };
     cells
         .iter()
-        .map(|sets| sets.iter().map(cell).collect())
+        .map(|sets| {
+            sets.iter()
+                .map(|values| cluster_values(values, clusters))
+                .collect()
+        })
+        .collect()
+}
+
+/// The cell's mean and the cluster's summed deviations from it, scaled so that the mean over
+/// clusters is the mean over items and their variance is the cluster-robust one.
+fn cluster_values(values: &[f64], clusters: &Clusters) -> Vec<f64> {
+    let centre = mean(values.iter().copied());
+    let deviations: Vec<f64> = values.iter().map(|value| value - centre).collect();
+    let scale = clusters.count() as f64 / values.len() as f64;
+    clusters
+        .sums(&deviations)
+        .into_iter()
+        .map(|sum| centre + scale * sum)
         .collect()
 }
 

@@ -11,7 +11,7 @@ use schema::{
 
 use crate::stats::mean;
 
-/// What one scoring says of one language's answers.
+/// One language's answers by one scoring.
 pub(crate) struct Rescored {
     /// 1 where its choice counts as right.
     pub right: Vec<i32>,
@@ -30,21 +30,17 @@ pub(crate) fn rescore(
 ) -> BTreeMap<Scoring, Rescored> {
     let measures: Vec<Measures> = records.iter().map(|record| measures_of(record)).collect();
     let priors = priors_of(records, &measures);
-    let choose_by = |scoring: Scoring| -> Option<Vec<usize>> {
-        let by = |(measures, record): (&Measures, &&AnswerRecord)| {
-            let domain: Vec<f64> = record.domain_log_probs.values().copied().collect();
-            let scores = score(scoring, measures, &priors, &domain);
-            (!scores.is_empty()).then(|| choose(&scores).0)
-        };
-        measures.iter().zip(records).map(by).collect()
-    };
     let mut all = BTreeMap::new();
     for &scoring in Scoring::ALL {
-        let Some(choices) = choose_by(scoring).filter(|choices| !choices.is_empty()) else {
+        let Some(choices) = choose_all(scoring, records, &measures, &priors) else {
             continue;
         };
+        if choices.is_empty() {
+            continue;
+        }
         let is_own = records[0].scoring == scoring;
-        let choices = if is_own { chosen.to_vec() } else { choices }; // of equal scores the recorded choice counts
+        // of equal scores the recorded choice counts
+        let choices = if is_own { chosen.to_vec() } else { choices };
         let differs = mean(
             choices
                 .iter()
@@ -68,6 +64,25 @@ pub(crate) fn rescore(
     all
 }
 
+/// The label that a scoring chooses for each item; `None` if a record lacks its measures.
+fn choose_all(
+    scoring: Scoring,
+    records: &[&AnswerRecord],
+    measures: &[Measures],
+    priors: &Priors,
+) -> Option<Vec<usize>> {
+    let mut choices = Vec::new();
+    for (measures, record) in measures.iter().zip(records) {
+        let domain: Vec<f64> = record.domain_log_probs.values().copied().collect();
+        let scores = score(scoring, measures, priors, &domain);
+        if scores.is_empty() {
+            return None;
+        }
+        choices.push(choose(&scores).0);
+    }
+    Some(choices)
+}
+
 fn measures_of(record: &AnswerRecord) -> Measures {
     Measures {
         prefix: record.prefix_scores.values().copied().collect(),
@@ -76,8 +91,8 @@ fn measures_of(record: &AnswerRecord) -> Measures {
     }
 }
 
-/// Without priors after content-free questions the answers are each question's own texts, and
-/// have none over the items either.
+/// Without priors after content-free questions, the answers are texts of each question's own, and
+/// there is no prior over the items either.
 fn priors_of(records: &[&AnswerRecord], measures: &[Measures]) -> Priors {
     match records.first() {
         Some(first) if !first.prior_log_probs.is_empty() => Priors {

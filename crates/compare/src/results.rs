@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     adapter_name::AdapterName,
     answers::AnswerSet,
-    change::{Changes, measure_changes},
+    change::{Changes, ComparedAnswers, mean_shares, measure_changes},
     error::CompareError,
     folder::BASE,
     levels::{LevelSeries, accuracy},
@@ -25,12 +25,12 @@ use crate::{
     },
 };
 
-/// Everything the report says of answers.
+/// All results that come from answers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Results {
     /// One per task and label set.
     pub blocks: Vec<ResultBlock>,
-    /// What could not be computed and why, in sentences.
+    /// The results that could not be computed, and why, in sentences.
     pub gaps: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ pub struct Results {
 pub struct ResultBlock {
     /// Task name.
     pub task: String,
-    /// Which label words were scored.
+    /// The label words that were scored.
     pub labels: LabelSet,
     /// English label names, sorted.
     pub label_names: Vec<String>,
@@ -127,14 +127,14 @@ pub fn compute(records: &RunRecords) -> Result<Results, CompareError> {
             None => results.gaps.extend(
                 models
                     .iter()
-                    .map(|(model, set)| tell_no_base(question, model, set)),
+                    .map(|(model, sets)| describe_no_base(question, model, sets)),
             ),
         }
     }
     Ok(results)
 }
 
-/// The recipe's settings by slug, in its order; empty if the manifest does not tell.
+/// The recipe's settings by slug, in its order; empty if the manifest does not list them.
 pub fn recipe_settings(manifest: &Value) -> Vec<String> {
     let settings = manifest
         .pointer("/recipe/train/settings")
@@ -146,10 +146,12 @@ pub fn recipe_settings(manifest: &Value) -> Vec<String> {
     parsed.map(|setting| setting.slug()).collect()
 }
 
-fn tell_no_base((task, labels): &TaskLabels, model: &str, sets: &[AnswerSet]) -> String {
-    let languages = || sets.iter().flat_map(|set| set.languages.values());
-    let accuracies =
-        languages().map(|records| mean(records.iter().map(|r| f64::from(u8::from(r.correct)))));
+fn describe_no_base(question: &TaskLabels, model: &str, sets: &[AnswerSet]) -> String {
+    let (task, labels) = question;
+    let accuracies = sets
+        .iter()
+        .flat_map(|set| set.languages.values())
+        .map(|records| mean(records.iter().map(|r| f64::from(u8::from(r.correct)))));
     format!(
         "`{model}` answered {task} with {labels} labels (mean accuracy {:.1} % over {} languages), but the base model \
          did not: its change is unknown. Evaluate the base as well.",
@@ -162,12 +164,13 @@ fn tell_no_base((task, labels): &TaskLabels, model: &str, sets: &[AnswerSet]) ->
 }
 
 fn compute_block(
-    (task, labels): &TaskLabels,
+    question: &TaskLabels,
     base: &[AnswerSet],
     models: &BTreeMap<String, Vec<AnswerSet>>,
     order: &[String],
     gaps: &mut Vec<String>,
 ) -> Result<ResultBlock, CompareError> {
+    let (task, labels) = question;
     let never_right = find_never_right(models.values().flatten());
     let mut groups: BTreeMap<AdapterName, Vec<(&String, &[AnswerSet])>> = BTreeMap::new();
     for (model, sets) in models.iter().filter(|(model, _)| *model != BASE) {
@@ -176,18 +179,13 @@ fn compute_block(
             .or_default()
             .push((model, sets.as_slice()));
     }
-    let place = |name: &AdapterName| {
-        name.setting
-            .as_ref()
-            .and_then(|s| order.iter().position(|slug| *slug == s.slug()))
-    };
     let mut ordered: Vec<_> = groups.iter().collect();
-    ordered.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
+    ordered.sort_by_key(|(name, _)| name.position_in(order));
     let names = &base[0].label_names;
     let mut settings = Vec::new();
     for (name, seeds) in ordered {
         let pairing = pair_in_run(&format!("{task}, {labels} labels"), base, seeds, gaps)?;
-        let columns = pairing.measure(&never_right);
+        let sets = pairing.measure(&never_right);
         settings.push(SettingResult {
             name: name.title(task),
             slug: name.group.replace(['.', '/', ' '], "-"),
@@ -195,16 +193,17 @@ fn compute_block(
                 .iter()
                 .map(|(adapter, _)| (*adapter).clone())
                 .collect(),
-            changes: measure_changes(
-                (names, &pairing.few_shots),
-                &pairing.languages,
-                &columns,
-                &name.seen(),
-            ),
+            changes: measure_changes(&ComparedAnswers {
+                labels: names,
+                few_shots: &pairing.few_shots,
+                languages: &pairing.languages,
+                sets: &sets,
+                seen: &name.seen(),
+            }),
         });
     }
     let before = measure_base(base, &never_right);
-    tell_gaps(task, *labels, &before, &settings, gaps);
+    note_gaps(task, *labels, &before, &settings, gaps);
     Ok(ResultBlock {
         task: task.clone(),
         labels: *labels,
@@ -215,8 +214,8 @@ fn compute_block(
     })
 }
 
-/// Pairs base and seeds, which within a run differ in nothing but the adapter, and tells what
-/// is left out.
+/// Pairs base and seeds, which within a run differ in nothing but the adapter, and notes the
+/// languages and exemplars that are left out.
 fn pair_in_run<'a>(
     question: &str,
     base: &'a [AnswerSet],
@@ -229,31 +228,37 @@ fn pair_in_run<'a>(
         let mut differences = a.head.differences(&b.head);
         differences.retain(|(key, _)| *key != "adapter");
         if let Some((_, difference)) = differences.into_iter().next() {
-            let (a, b) = (a.source.clone(), b.source.clone());
-            return Err(CompareError::NotComparable { a, b, difference });
+            return Err(a.not_comparable(b, difference));
         }
-        let mut tell = |missing: Vec<&str>, who: &str| {
+        let adapter = b.head.adapter.as_deref().unwrap_or(BASE);
+        let unanswered = [
+            (format!("`{adapter}`"), languages_only_in(a, b)),
+            (
+                format!("the base, unlike `{adapter}`,"),
+                languages_only_in(b, a),
+            ),
+        ];
+        for (model, missing) in unanswered {
             let gap = format!(
-                "{question}: {who} has no answers in {}; left out of the comparison.",
+                "{question}: {model} has no answers in {}; left out of the comparison.",
                 missing.join(", ")
             );
             if !missing.is_empty() && !gaps.contains(&gap) {
                 gaps.push(gap);
             }
-        };
-        let not_in = |a: &AnswerSet, b: &AnswerSet| -> Vec<&'static str> {
-            a.languages
-                .keys()
-                .filter(|l| !b.languages.contains_key(l))
-                .map(|l| l.code())
-                .collect()
-        };
-        let adapter = b.head.adapter.as_deref().unwrap_or(BASE);
-        tell(not_in(a, b), &format!("`{adapter}`"));
-        tell(not_in(b, a), &format!("the base, unlike `{adapter}`,"));
+        }
     }
     gaps.extend(pairing.gaps.iter().map(|gap| format!("{question}: {gap}.")));
     Ok(pairing)
+}
+
+/// Codes of the languages that `a` has and `b` has not.
+fn languages_only_in(a: &AnswerSet, b: &AnswerSet) -> Vec<&'static str> {
+    a.languages
+        .keys()
+        .filter(|language| !b.languages.contains_key(language))
+        .map(|language| language.code())
+        .collect()
 }
 
 /// The base after every set of exemplars, in the languages and on the items that all sets have.
@@ -267,7 +272,7 @@ fn measure_base(base: &[AnswerSet], never_right: &NeverRight) -> Vec<MeasuredLan
         .collect()
 }
 
-fn tell_gaps(
+fn note_gaps(
     task: &str,
     labels: LabelSet,
     before: &[MeasuredLanguages],
@@ -310,7 +315,7 @@ fn describe_levels(sets: &[MeasuredLanguages]) -> Levels {
         .enumerate()
         .map(|(l, cells)| LevelSeries::new(&resampling, l, cells))
         .collect();
-    let describe = |(l, language): (usize, &Language)| Level {
+    let levels = languages.iter().enumerate().map(|(l, language)| Level {
         language: *language,
         items: cells[l][0].items.len(),
         accuracy: accuracy(&resampling, l, &cells[l]),
@@ -318,13 +323,11 @@ fn describe_levels(sets: &[MeasuredLanguages]) -> Levels {
         calibrated: series[l].contextual.as_ref().and_then(Series::estimate),
         batch: series[l].batch.as_ref().and_then(Series::estimate),
         gold_share: cells[l][0].gold_share.clone(),
-        share: (0..cells[l][0].chosen_share.len())
-            .map(|label| mean(cells[l].iter().map(|cell| cell.chosen_share[label])))
-            .collect(),
-    };
+        share: mean_shares(&cells[l]),
+    });
     let raw = Series::mean_of(series.iter().map(|of| &of.raw));
     Levels {
-        languages: languages.iter().enumerate().map(describe).collect(),
+        languages: levels.collect(),
         mean: raw
             .and_then(|raw| raw.estimate())
             .unwrap_or(Estimate::UNDEFINED),

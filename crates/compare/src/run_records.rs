@@ -1,7 +1,7 @@
-//! Reading a run folder: its manifest, all its answers, all its training logs, and (`inside`)
-//! what is inside the models.
+//! Reading a run folder: its manifest, all its answers, all its training logs, and (by `inside`)
+//! the records of the inside of the models.
 //!
-//! Never here: statistics. What is missing is told, not guessed.
+//! Never here: statistics; a guess about a record that is missing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,10 +22,10 @@ use crate::{
     inside::{self, InsideRecords},
 };
 
-/// How the folders begin in which the answers after further sets of exemplars are.
+/// Names of the folders with the answers after further sets of exemplars begin with it.
 const FEW_SHOT: &str = "few_shot.";
 
-/// Task and label set: what one block of the report is about.
+/// Task and label set, the subject of one block of the report.
 pub(crate) type TaskLabels = (String, LabelSet);
 
 /// Everything of a run folder that the report reads.
@@ -39,7 +39,7 @@ pub struct RunRecords {
     pub(crate) answers: BTreeMap<TaskLabels, BTreeMap<String, Vec<AnswerSet>>>,
     /// By adapter.
     pub train_logs: BTreeMap<String, Vec<TrainRecord>>,
-    /// What was found inside the models.
+    /// The records of the inside of the models.
     pub inside: InsideRecords,
 }
 
@@ -105,8 +105,8 @@ fn read_audit(path: &Path, stale: &BTreeSet<PathBuf>) -> Result<Option<AuditReco
     }
 }
 
-/// Outputs of stages that the manifest knows and does not count to its recipe: they are of an
-/// earlier one.
+/// Outputs of stages that the manifest lists but does not count as current: they belong to an
+/// earlier recipe.
 fn list_stale(run: &RunFolder, manifest: &Value) -> BTreeSet<PathBuf> {
     let (Some(stages), Some(current)) = (
         manifest["stages"].as_object(),
@@ -114,10 +114,9 @@ fn list_stale(run: &RunFolder, manifest: &Value) -> BTreeSet<PathBuf> {
     ) else {
         return BTreeSet::new();
     };
-    let is_stale = |name: &str| !current.iter().any(|known| known == name);
     let outputs = stages
         .iter()
-        .filter(|(name, _)| is_stale(name))
+        .filter(|(name, _)| !current.iter().any(|known| known == *name))
         .filter_map(|(_, stage)| stage["outputs"].as_object());
     outputs
         .flat_map(|outputs| outputs.keys().map(|file| run.root().join(file)))
@@ -155,24 +154,27 @@ fn read_answers(
 
 /// `<task>.<labels>.<language>.jsonl`
 fn parse_file_name(path: &Path) -> Result<(TaskLabels, Language), CompareError> {
-    let fail = |problem: String| CompareError::FileName {
+    parse_stem(name_of(path).trim_end_matches(".jsonl")).map_err(|problem| CompareError::FileName {
         path: path.to_owned(),
         problem: format!("{problem}; answers are named `<task>.<labels>.<language>.jsonl`"),
-    };
-    let name = name_of(path);
-    let mut parts = name.trim_end_matches(".jsonl").rsplitn(3, '.');
+    })
+}
+
+/// The parts of a name of answers, or what is wrong with it.
+fn parse_stem(stem: &str) -> Result<(TaskLabels, Language), String> {
+    let mut parts = stem.rsplitn(3, '.');
     let (Some(language), Some(labels), Some(task)) = (parts.next(), parts.next(), parts.next())
     else {
-        return Err(fail("its name has not three parts".to_owned()));
+        return Err("its name does not have three parts".to_owned());
     };
-    let language = Language::of_record(language).map_err(|e| fail(e.to_string()))?;
+    let language = Language::of_record(language).map_err(|error| error.to_string())?;
     let labels = labels
         .parse()
-        .map_err(|e: schema::task::UnknownWord| fail(e.to_string()))?;
+        .map_err(|error: schema::words::UnknownWord| error.to_string())?;
     Ok(((task.to_owned(), labels), language))
 }
 
-/// Reads the files of one model and question and holds every record against its file's name.
+/// Reads the files of one model and question and checks every record against its file's name.
 fn read_sets(
     model: &str,
     question: &TaskLabels,

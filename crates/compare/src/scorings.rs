@@ -1,5 +1,5 @@
-//! What every scoring that was measured would have said of the same answers: a change that one
-//! scoring alone shows is a change of the scoring's taste. Never here: how a scoring works
+//! The same answers by every scoring that was measured: a change that only one scoring shows
+//! comes from the scoring, not from the model. Never here: how a scoring works
 //! (`schema::scores`).
 
 use schema::Scoring;

@@ -1,4 +1,4 @@
-//! What a training log says: updates, tokens, time, losses, the best validation.
+//! A training log read for the report: updates, tokens, time, losses, the best validation.
 
 use schema::{StepRecord, ValidationRecord, record::TrainRecord};
 use serde::Serialize;
@@ -10,11 +10,11 @@ use crate::stats::mean;
 pub struct TrainingLog {
     /// The adapter's name.
     pub adapter: String,
-    #[serde(skip)]
     /// One record per optimiser update.
-    pub steps: Vec<StepRecord>,
     #[serde(skip)]
+    pub steps: Vec<StepRecord>,
     /// One record per validation.
+    #[serde(skip)]
     pub validations: Vec<ValidationRecord>,
 }
 
@@ -55,15 +55,14 @@ impl TrainingLog {
     /// The loss as a centred mean over about a twentieth of the updates.
     pub fn smoothed(&self) -> Vec<(usize, f64)> {
         let half = self.steps.len() / 40;
-        let window = |centre: usize| {
-            let near =
-                &self.steps[centre.saturating_sub(half)..(centre + half + 1).min(self.steps.len())];
-            mean(near.iter().map(|step| step.loss))
-        };
         self.steps
             .iter()
             .enumerate()
-            .map(|(index, step)| (step.step, window(index)))
+            .map(|(centre, step)| {
+                let end = (centre + half + 1).min(self.steps.len());
+                let near = &self.steps[centre.saturating_sub(half)..end];
+                (step.step, mean(near.iter().map(|step| step.loss)))
+            })
             .collect()
     }
 }

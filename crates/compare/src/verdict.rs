@@ -1,11 +1,11 @@
-//! Is a gain discrimination, or a moved label prior? Rules on intervals, in words.
+//! Whether a gain is discrimination or a moved label prior: rules on intervals.
 //!
 //! An accuracy can rise because the model prefers another label overall, without knowing more
-//! about any item. AUC does not see such a preference at all: it compares items only with each
-//! other. So AUC alone says whether the labels are told apart better. Batch calibration takes
-//! the mean preference out of the scores, not to the last: what raw accuracy gains beyond
-//! calibrated accuracy is what the preference costs less. Never here: a threshold that is not
-//! an interval.
+//! about any item. Such a preference does not move AUC at all: it compares items only with each
+//! other. So AUC alone shows whether the model separates the labels better. Batch calibration
+//! removes the mean preference from the scores, though not completely: the gain of raw accuracy
+//! beyond calibrated accuracy is the cost that the preference no longer has. Never here: a
+//! threshold that is not an interval.
 
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ pub enum Direction {
     Rises,
     /// Below 0.
     Falls,
-    /// 0 is in it, or it is undefined.
+    /// It contains 0, or it is undefined.
     Unclear,
 }
 
@@ -31,33 +31,33 @@ pub fn direction(change: &Estimate) -> Direction {
     }
 }
 
-/// What a change of accuracy is.
+/// What explains a change of accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Labels are told apart better, and the label prior gives no part that is resolved.
+    /// The model separates the labels better; no part of the label prior is resolved.
     Discrimination,
-    /// Labels are told apart better, and the label prior moved to the better too.
+    /// The model separates the labels better, and the label prior moved to the better too.
     DiscriminationAndPrior,
     /// Only the label prior moved to the better.
     Prior,
-    /// Labels are told apart better, but the label prior moved to the worse.
+    /// The model separates the labels better, but the label prior moved to the worse.
     DiscriminationAgainstPrior,
     /// The label prior moved to the worse, and nothing else is resolved.
     PriorLoss,
-    /// Labels are told apart worse.
+    /// The model separates the labels worse.
     DiscriminationLoss,
     /// Neither is resolved by these items.
     Unresolved,
 }
 
-/// A change of accuracy taken apart.
+/// A change of accuracy, attributed to its causes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Attribution {
-    /// Change of raw accuracy less the change of batch-calibrated accuracy: what the label
-    /// preference costs less. `None` where batch calibration is undefined.
+    /// Change of raw accuracy less the change of batch-calibrated accuracy: the cost that the
+    /// label preference no longer has. `None` where batch calibration is undefined.
     pub prior_part: Option<Estimate>,
-    /// By the rules.
+    /// The verdict by the rules.
     pub verdict: Verdict,
 }
 
@@ -80,8 +80,9 @@ pub(crate) fn attribute(before: &LevelSeries, after: &LevelSeries) -> Attributio
 /// From the change of AUC and the prior's part.
 pub(crate) fn judge(auc: Option<&Estimate>, prior_part: Option<&Estimate>) -> Verdict {
     use Direction::{Falls, Rises, Unclear};
-    let of = |change: Option<&Estimate>| change.map_or(Unclear, direction);
-    match (of(auc), of(prior_part)) {
+    let separation = auc.map_or(Unclear, direction);
+    let prior = prior_part.map_or(Unclear, direction);
+    match (separation, prior) {
         (Rises, Rises) => Verdict::DiscriminationAndPrior,
         (Rises, Unclear) => Verdict::Discrimination,
         (Rises, Falls) => Verdict::DiscriminationAgainstPrior,
@@ -93,7 +94,7 @@ pub(crate) fn judge(auc: Option<&Estimate>, prior_part: Option<&Estimate>) -> Ve
 }
 
 impl Verdict {
-    /// Whether the labels are told apart better.
+    /// Whether the model separates the labels better.
     pub fn discriminates(self) -> bool {
         matches!(
             self,

@@ -37,8 +37,14 @@ fn compare(folder: &Path, before: &[AnswerRecord], after: &[AnswerRecord]) -> Co
     let (a, b) = (folder.join("a.jsonl"), folder.join("b.jsonl"));
     put(&a, &lines(before));
     put(&b, &lines(after));
-    let read = |path: &Path| compare::read_answers(path).expect("answers");
-    compare::compare((&a, read(&a)), (&b, read(&b))).expect("a comparison")
+    compare::compare(named(&a), named(&b)).expect("a comparison")
+}
+
+fn named(path: &Path) -> compare::NamedAnswers<'_> {
+    compare::NamedAnswers {
+        path,
+        records: compare::read_answers(path).expect("answers"),
+    }
 }
 
 fn changes_of(shape: &fabricate::Shape, before: Mind, after: Mind) -> Changes {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use data::forest::Forest;
-use model::{Parent, Rows};
+use model::{ModelError, Parent, Rows};
 
 use crate::{error::EvalError, questions::Question};
 
@@ -41,7 +41,8 @@ impl Layout {
                 .iter()
                 .map(|s| (s.parent.map(place), s.tokens.len())),
             prefix,
-        )?;
+        )
+        .map_err(ModelError::from)?;
         let mut layout = Self {
             input_ids: forest.tokens(),
             rows,
@@ -95,7 +96,10 @@ impl Layout {
             });
             if path.len() < inputs.len() {
                 let (parent, own) = (path.last().copied().unwrap_or(root), &inputs[path.len()..]);
-                let sequence = self.rows.branch(parent, own.len())?;
+                let sequence = self
+                    .rows
+                    .branch(parent, own.len())
+                    .map_err(ModelError::from)?;
                 self.input_ids.extend(own);
                 path.extend((1..=own.len()).map(|rows| Parent { sequence, rows }));
             }

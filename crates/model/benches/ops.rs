@@ -16,7 +16,7 @@ use model::{
         linear::{self, Projected, Share},
         lora::{self, Dropout},
         rms_norm,
-        rope::{self, Angles, Turn},
+        rope::{self, Angles, Rotation},
         softmax, swiglu,
     },
 };
@@ -304,7 +304,7 @@ fn measure_rope(group: &mut Group<'_>) {
     for (name, width) in [("queries", HEADS.query * HEADS.size), ("keys", KEYS)] {
         let x = uniform((ROWS, width));
         time_pass(group, name, 2 * ROWS * (width + half), || {
-            rope::turn(&x, &angles, Turn::Forward)
+            rope::rotate(&x, &angles, Rotation::Forward)
         });
     }
 }

@@ -1,4 +1,4 @@
-//! Grouped-query self-attention: project, turn, attend, project.
+//! Grouped-query self-attention: project, rotate, attend, project.
 
 use candle_core::Tensor;
 
@@ -10,7 +10,7 @@ use crate::{
     ops::{
         attend::{self, Heads, LayerKv},
         linear,
-        rope::{self, Angles, Turn},
+        rope::{self, Angles, Rotation},
     },
     rows::Rows,
     weights::WeightFiles,
@@ -33,7 +33,7 @@ pub(crate) struct AttentionSaved {
     o_proj: LinearSaved,
     q: Tensor,
     kv: LayerKv,
-    attend: attend::Saved,
+    attend: attend::AttendKept,
 }
 
 impl Attention {
@@ -87,8 +87,8 @@ impl Attention {
             .try_into()
             .map_err(|_| ModelError::op("attention", "three projections"))?; // (N, H · D), (N, G · D) twice
         let (q, k) = (
-            rope::turn(&q, angles, Turn::Forward)?,
-            rope::turn(&k, angles, Turn::Forward)?,
+            rope::rotate(&q, angles, Rotation::Forward)?,
+            rope::rotate(&k, angles, Rotation::Forward)?,
         );
         let (out, attend) = attend::forward(&self.heads, rows, &q, &k, &v, prefix)?; // (N, H · D)
         let (y, o_saved) = match wanted {
@@ -134,8 +134,8 @@ impl Attention {
             &saved.attend,
             &d_out,
         )?;
-        let dq = rope::turn(&grads.q, angles, Turn::Backward)?;
-        let dk = rope::turn(&grads.k, angles, Turn::Backward)?;
+        let dq = rope::rotate(&grads.q, angles, Rotation::Backward)?;
+        let dk = rope::rotate(&grads.k, angles, Rotation::Backward)?;
         let q = self.q_proj.backward(&saved.q_proj, &dq, gradients)?;
         let k = self.k_proj.backward(&saved.k_proj, &dk, gradients)?;
         let v = self.v_proj.backward(&saved.v_proj, &grads.v, gradients)?;

@@ -16,6 +16,7 @@ use crate::{
     config::{ModelConfig, RopeScaling},
     error::{ModelError, Result},
     linear::Keep,
+    ops::weight::Weight,
     ops::{
         self,
         attend::LayerKv,
@@ -25,7 +26,6 @@ use crate::{
         rope::Angles,
     },
     rows::Rows,
-    weight::Weight,
     weights::{WeightFiles, gguf::ROPE_FACTORS},
 };
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use kernels::KernelError;
 use schema::disk::DiskError;
 
 /// What can go wrong between a weight file and a logit.
@@ -85,6 +86,15 @@ impl ModelError {
         Self::Op {
             op,
             problem: problem.into(),
+        }
+    }
+}
+
+impl From<KernelError> for ModelError {
+    fn from(error: KernelError) -> Self {
+        match error {
+            KernelError::NoSuchRows(problem) => Self::op("rows", problem),
+            other => Self::Input(other.to_string()),
         }
     }
 }

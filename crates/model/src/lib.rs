@@ -7,6 +7,8 @@
 //! head size, **E** hidden size, **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA
 //! rank.
 
+#![deny(unsafe_code)] // but for the memory maps of `weights`
+
 pub mod adapter;
 mod attention;
 mod block;
@@ -20,10 +22,7 @@ pub mod memory;
 mod mlp;
 pub mod ops;
 pub mod profile;
-mod quantised;
-pub mod rows;
 pub mod tensor_file;
-pub mod weight;
 mod weights;
 pub mod work;
 
@@ -31,12 +30,11 @@ pub use adapter::{Adapter, Gradients, LoraConfig, Place, Projection};
 pub use config::ModelConfig;
 pub use decoder::{Decoder, KvCache, Layer, Look, Seen, Visitor};
 pub use error::{ModelError, Result};
-pub use ops::cpu::{
-    isa::{InstructionSet, force_instruction_set, instruction_set},
-    view::with_values,
+pub use kernels::{
+    InstructionSet, force_instruction_set, instruction_set,
+    rows::{self, Parent, Rows},
 };
-pub use rows::{Parent, Rows};
-pub use weight::Weight;
+pub use ops::{view::with_values, weight::Weight};
 
 /// Names the numbers that the program computes. It is raised whenever the same inputs give other
 /// numbers, if only in the last bit: then the finished stages of older run folders are made again.

@@ -10,8 +10,8 @@ use crate::{
         self,
         linear::{Projected, Share, Update},
         lora::Dropout,
+        weight::Weight,
     },
-    weight::Weight,
     weights::WeightFiles,
 };
 

@@ -9,11 +9,7 @@
 use hub::catalogue::Shape;
 use schema::task::Precision;
 
-use crate::{
-    adapter::Projection,
-    config::ModelConfig,
-    ops::{cpu::isa::instruction_set, cross_entropy},
-};
+use crate::{adapter::Projection, config::ModelConfig, instruction_set, ops::cross_entropy};
 
 /// Bytes of a float of a row.
 const FLOAT: u64 = 4;

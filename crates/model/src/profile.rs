@@ -13,7 +13,7 @@ use std::{
 
 macro_rules! ops {
     ($($name:ident $text:literal),* $(,)?) => {
-        /// What is told apart.
+        /// The ops that are counted apart.
         #[allow(missing_docs)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Op { $($name),* }
@@ -64,7 +64,7 @@ thread_local! {
 
 /// One op's row of a profile.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct ProfileEntry {
     /// The op.
     pub op: &'static str,
     /// Calls.
@@ -86,18 +86,17 @@ pub fn start() {
 }
 
 /// Stops counting: the ops that ran since [`start`], the longest first.
-pub fn stop() -> Vec<Entry> {
+pub fn stop() -> Vec<ProfileEntry> {
     ON.store(false, Ordering::Relaxed);
-    let entry = |(&(_, op), counter): (&(Op, &'static str), &Counter)| Entry {
-        op,
-        calls: counter.calls.load(Ordering::Relaxed),
-        time: Duration::from_nanos(counter.nanoseconds.load(Ordering::Relaxed)),
-        work: counter.work.load(Ordering::Relaxed),
-    };
-    let mut entries: Vec<Entry> = ALL
+    let mut entries: Vec<ProfileEntry> = ALL
         .iter()
         .zip(&COUNTERS)
-        .map(entry)
+        .map(|((_, op), counter)| ProfileEntry {
+            op,
+            calls: counter.calls.load(Ordering::Relaxed),
+            time: Duration::from_nanos(counter.nanoseconds.load(Ordering::Relaxed)),
+            work: counter.work.load(Ordering::Relaxed),
+        })
         .filter(|e| e.calls > 0)
         .collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.time));

@@ -7,7 +7,7 @@ use schema::LabelSet;
 
 use crate::{
     format::{percent, points_interval},
-    table::{Row, Table},
+    table::{ReportTable, TableRow},
 };
 
 /// Means and changes of a run, and where its page is.
@@ -92,45 +92,14 @@ impl Summary {
             "change, points [95 %]",
             "AUC",
         ];
-        let mut table = Table::new("", "", &columns);
+        let mut table = ReportTable::new("", "", &columns);
         for column in [1, 2, 7] {
             table.columns[column].numeric = false;
         }
-        let mut push = |cells: [String; 8]| {
-            table.rows.push(Row {
-                cells: cells.to_vec(),
-                strong: false,
-            })
-        };
         for row in &self.rows {
-            let (task, labels) = (row.task.clone(), row.labels.to_string());
-            let (base, none) = (percent(row.base.value, 2), String::new);
-            let languages = row.languages.to_string();
-            push([
-                task.clone(),
-                labels.clone(),
-                "base".to_owned(),
-                languages,
-                none(),
-                base,
-                none(),
-                none(),
-            ]);
+            table.rows.push(TableRow::plain(row.base_cells()));
             for setting in &row.settings {
-                push([
-                    task.clone(),
-                    labels.clone(),
-                    setting.name.clone(),
-                    setting.languages.to_string(),
-                    setting.seeds.to_string(),
-                    percent(setting.mean.value, 2),
-                    points_interval(&setting.change, 2),
-                    setting
-                        .auc_change
-                        .as_ref()
-                        .map_or("undefined", describe)
-                        .to_owned(),
-                ]);
+                table.rows.push(TableRow::plain(row.setting_cells(setting)));
             }
         }
         let gaps: String = self
@@ -144,6 +113,35 @@ impl Summary {
             table.to_text() + "\n"
         };
         format!("{table}{gaps}report: {}\n", self.page.display())
+    }
+}
+
+impl SummaryRow {
+    fn base_cells(&self) -> Vec<String> {
+        vec![
+            self.task.clone(),
+            self.labels.to_string(),
+            "base".to_owned(),
+            self.languages.to_string(),
+            String::new(),
+            percent(self.base.value, 2),
+            String::new(),
+            String::new(),
+        ]
+    }
+
+    fn setting_cells(&self, setting: &SummarySetting) -> Vec<String> {
+        let auc = setting.auc_change.as_ref();
+        vec![
+            self.task.clone(),
+            self.labels.to_string(),
+            setting.name.clone(),
+            setting.languages.to_string(),
+            setting.seeds.to_string(),
+            percent(setting.mean.value, 2),
+            points_interval(&setting.change, 2),
+            auc.map_or("undefined", describe).to_owned(),
+        ]
     }
 }
 

@@ -352,7 +352,7 @@ fn broken_records_are_named_by_file_and_line() {
         ),
         (
             |r| lines(&r[3..4]),
-            "emotion.english.en.jsonl:41: item 3 in `en` stands twice",
+            "emotion.english.en.jsonl:41: duplicate item 3 in `en`",
         ),
         (
             |r| {
@@ -469,15 +469,18 @@ fn a_gold_word_the_scorer_does_not_know_stays_wrong_after_calibration() {
 }
 
 fn compare(a: &Path, b: &Path) -> Result<String, String> {
-    let compared = || {
-        compare::compare(
-            (a, compare::read_answers(a)?),
-            (b, compare::read_answers(b)?),
-        )
-    };
-    compared()
+    let before = named(a).map_err(|error| error.to_string())?;
+    let after = named(b).map_err(|error| error.to_string())?;
+    compare::compare(before, after)
         .map(|comparison| report::comparison_text(&comparison))
         .map_err(|error| error.to_string())
+}
+
+fn named(path: &Path) -> Result<compare::NamedAnswers<'_>, compare::CompareError> {
+    Ok(compare::NamedAnswers {
+        path,
+        records: compare::read_answers(path)?,
+    })
 }
 
 #[test]

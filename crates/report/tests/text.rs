@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use compare::LocatedRecord;
+use compare::{LocatedRecord, NamedAnswers};
 use fabricate::{BASE, EMOTION, Mind, answers};
 use schema::{AnswerRecord, Language};
 
@@ -47,8 +47,14 @@ fn the_text_of_a_comparison_has_every_table() {
         ..BASE
     };
     let comparison = compare::compare(
-        (Path::new("before.jsonl"), two_sets(BASE, None)),
-        (Path::new("after.jsonl"), two_sets(tuned, Some("x"))),
+        NamedAnswers {
+            path: Path::new("before.jsonl"),
+            records: two_sets(BASE, None),
+        },
+        NamedAnswers {
+            path: Path::new("after.jsonl"),
+            records: two_sets(tuned, Some("x")),
+        },
     )
     .expect("a comparison");
     let text = report::comparison_text(&comparison);

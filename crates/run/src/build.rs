@@ -30,7 +30,7 @@ use crate::{
     watch::Watch,
 };
 
-/// What the folder holds beside the rows.
+/// The files beside the rows.
 const RECORD: &str = "build.json";
 
 /// The folder that is built.
@@ -193,13 +193,13 @@ fn record_origin(origin: &PairOrigin, recipe: &Recipe) -> Value {
 }
 
 fn record_files(files: &[PathBuf], recipe: &Recipe) -> Result<Vec<Value>> {
-    let record = |path: &PathBuf| {
-        Ok(json!({"file": relative(path, recipe), "sha256": hub::hash_file(path)?}))
-    };
-    files.iter().map(record).collect()
+    files
+        .iter()
+        .map(|path| Ok(json!({"file": relative(path, recipe), "sha256": hub::hash_file(path)?})))
+        .collect()
 }
 
-/// Within the data folder: where that lies is no part of the result.
+/// Within the data folder, whose own path does not belong to the result.
 fn relative(path: &Path, recipe: &Recipe) -> String {
     path.strip_prefix(&recipe.data.dir)
         .unwrap_or(path)
@@ -234,10 +234,9 @@ fn read_stale(out: &Path) -> Result<Vec<String>> {
     let adapters = record["adapters"].as_array().into_iter().flatten();
     let files =
         adapters.flat_map(|adapter| [&adapter["training"]["file"], &adapter["validation"]["file"]]);
-    let is_here = |file: &&str| !file.contains(['/', '\\']) && out.join(file).is_file();
     Ok(files
         .filter_map(Value::as_str)
-        .filter(is_here)
+        .filter(|file| !file.contains(['/', '\\']) && out.join(file).is_file())
         .map(str::to_owned)
         .collect())
 }

@@ -15,7 +15,7 @@ use crate::{
     watch::Watch,
 };
 
-/// What is captured, and where it goes.
+/// The tensors to capture, and their file.
 pub struct CaptureRequest<'a> {
     /// A PEFT folder.
     pub adapter: Option<PathBuf>,
@@ -42,8 +42,9 @@ pub fn capture(
     let files = session.model.files.clone();
     let config = session::config(&files)?;
     let chosen = TensorChoice::new(&kinds(request.tensors), request.layers, &config)?;
-    let mut tokenizer = || data::Tokenizer::load(&files).map_err(AnalyseError::from);
-    let rows = capture::read_rows(request.input, config.vocab_size, &mut tokenizer)?;
+    let rows = capture::read_rows(request.input, config.vocab_size, &mut || {
+        data::Tokenizer::load(&files).map_err(AnalyseError::from)
+    })?;
     session.attach_adapter(request.adapter.as_deref())?;
     let about = describe(request, session)?;
     watch.start("capture", rows.len(), "rows");

@@ -17,7 +17,7 @@ pub enum RunError {
     /// Another process runs another recipe in the folder.
     #[error("{0}")]
     Busy(String),
-    /// What was asked for cannot be done with what there is.
+    /// The request does not fit the files, the model or the folder.
     #[error("{0}")]
     Unfit(String),
     /// Another crate failed, or a file cannot be read, written or understood.
@@ -26,27 +26,27 @@ pub enum RunError {
     /// Where it happened.
     #[error("{place}")]
     At {
-        /// What was being done, or which file.
+        /// The action or the file.
         place: String,
-        /// What happened.
+        /// The failure.
         source: Box<RunError>,
     },
 }
 
 impl RunError {
-    /// The message with those of its causes. Some messages hold their cause already; it is not
+    /// The message with those of its causes. Some messages contain their cause already; it is not
     /// repeated.
     pub fn chain(&self) -> String {
-        let mut said = self.to_string();
+        let mut message = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
-            let message = error.to_string();
-            if !said.contains(&message) {
-                said = format!("{said}: {message}");
+            let of_cause = error.to_string();
+            if !message.contains(&of_cause) {
+                message = format!("{message}: {of_cause}");
             }
             cause = error.source();
         }
-        said
+        message
     }
 }
 
@@ -65,8 +65,6 @@ macro_rules! failures {
 }
 
 failures!(
-    analyse::AnalyseError,
-    audit::AuditError,
     compare::CompareError,
     data::DataError,
     eval::EvalError,
@@ -82,7 +80,25 @@ failures!(
     std::io::Error,
 );
 
-/// Says where a failure happened.
+impl From<analyse::AnalyseError> for RunError {
+    fn from(failure: analyse::AnalyseError) -> Self {
+        match failure {
+            analyse::AnalyseError::Stopped { .. } => Self::Interrupted(failure.to_string()),
+            _ => Self::Failed(Box::new(failure)),
+        }
+    }
+}
+
+impl From<audit::AuditError> for RunError {
+    fn from(failure: audit::AuditError) -> Self {
+        match failure {
+            audit::AuditError::Stopped => Self::Interrupted(failure.to_string()),
+            _ => Self::Failed(Box::new(failure)),
+        }
+    }
+}
+
+/// Says where a failure happened; an interruption is left as it is.
 pub(crate) trait At<T> {
     /// `place`: what was being done, or which file.
     fn at<P: Display>(self, place: impl FnOnce() -> P) -> Result<T>;
@@ -98,9 +114,12 @@ pub(crate) trait At<T> {
 
 impl<T, E: Into<RunError>> At<T> for std::result::Result<T, E> {
     fn at<P: Display>(self, place: impl FnOnce() -> P) -> Result<T> {
-        self.map_err(|failure| RunError::At {
-            place: place().to_string(),
-            source: Box::new(failure.into()),
+        self.map_err(|failure| match failure.into() {
+            interrupted @ RunError::Interrupted(_) => interrupted,
+            failure => RunError::At {
+                place: place().to_string(),
+                source: Box::new(failure),
+            },
         })
     }
 }

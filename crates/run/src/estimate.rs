@@ -1,6 +1,6 @@
-//! What a recipe's work takes: memory, on whose account activation checkpointing is switched
-//! on, and time. Never here: the formulas (`model::memory`, `model::work`), what the machine
-//! has (`machine`).
+//! The memory that a recipe's work needs, which decides on activation checkpointing, and the units
+//! in which memory and time are shown. Never here: the formulas (`model::memory`), the machine's
+//! memory (`machine`).
 
 use data::Example;
 use hub::catalogue::Shape;
@@ -18,14 +18,14 @@ const PROGRAM: u64 = 90_000_000;
 
 /// The largest micro-batch of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MicroBatch {
+pub struct MicroBatchSize {
     /// Tokens run at once.
     pub tokens: usize,
     /// Those of them with a loss.
     pub learnt: usize,
 }
 
-impl MicroBatch {
+impl MicroBatchSize {
     /// Where the data is not there yet: a whole budget, half of it targets.
     pub fn of_budget(recipe: &TrainRecipe) -> Self {
         Self {
@@ -63,7 +63,7 @@ pub fn training_bytes(
     shape: &Shape,
     precision: Precision,
     recipe: &TrainRecipe,
-    rows: MicroBatch,
+    rows: MicroBatchSize,
     on: bool,
 ) -> u64 {
     let work = Training {
@@ -89,6 +89,11 @@ pub fn evaluation_bytes(shape: &Shape, precision: Precision, tokens: usize) -> u
     resident(&Estimate::evaluation(shape, precision, tokens, tokens))
 }
 
+/// Bytes on disk of the captured states of one item.
+pub fn captured_bytes(shape: &Shape, poolings: usize) -> u64 {
+    ((shape.layers + 1) * shape.hidden * poolings * size_of::<f32>()) as u64
+}
+
 /// Buffers that come and go take a tenth more than their sizes: the allocator rounds up and
 /// keeps gaps (measured).
 fn resident(estimate: &Estimate) -> u64 {
@@ -105,7 +110,7 @@ pub struct CheckpointingDecision {
     pub without: u64,
     /// Estimated bytes if they do.
     pub with: u64,
-    /// What this process may hold; `None` where nobody knows.
+    /// The memory that this process may use; `None` where it is unknown.
     pub room: Option<u64>,
 }
 
@@ -116,11 +121,11 @@ impl CheckpointingDecision {
         shape: &Shape,
         precision: Precision,
         recipe: &TrainRecipe,
-        rows: MicroBatch,
+        rows: MicroBatchSize,
         room: Option<u64>,
     ) -> Self {
-        let bytes = |on| training_bytes(shape, precision, recipe, rows, on);
-        let (without, with) = (bytes(false), bytes(true));
+        let without = training_bytes(shape, precision, recipe, rows, false);
+        let with = training_bytes(shape, precision, recipe, rows, true);
         let on = match recipe.activation_checkpointing {
             ActivationCheckpointing::On => true,
             ActivationCheckpointing::Off => false,
@@ -144,7 +149,7 @@ impl CheckpointingDecision {
     pub fn describe(&self) -> String {
         let room = self
             .room
-            .map_or("what is available is not known".to_owned(), |r| {
+            .map_or("available memory unknown".to_owned(), |r| {
                 format!("{} available", gigabytes(r))
             });
         let (without, with) = (gigabytes(self.without), gigabytes(self.with));
@@ -192,7 +197,7 @@ mod tests {
     #[test]
     fn auto_is_on_where_the_estimate_exceeds_the_room() {
         let decide = |word, room| {
-            let rows = MicroBatch::of_budget(&recipe(word));
+            let rows = MicroBatchSize::of_budget(&recipe(word));
             CheckpointingDecision::new(&shape(), Precision::F32, &recipe(word), rows, room)
         };
         let known = decide(ActivationCheckpointing::Auto, Some(0));
@@ -222,26 +227,26 @@ mod tests {
                 micro_batch_tokens: budget,
                 ..recipe(ActivationCheckpointing::Auto)
             };
-            MicroBatch::of_examples(&recipe, &examples)
+            MicroBatchSize::of_examples(&recipe, &examples)
         };
         // 32 of the 68 tokens are targets.
         assert_eq!(
             rows(1000),
-            MicroBatch {
+            MicroBatchSize {
                 tokens: 50,
                 learnt: 24
             }
         );
         assert_eq!(
             rows(40),
-            MicroBatch {
+            MicroBatchSize {
                 tokens: 40,
                 learnt: 19
             }
         );
         assert_eq!(
             rows(10),
-            MicroBatch {
+            MicroBatchSize {
                 tokens: 30,
                 learnt: 15
             }

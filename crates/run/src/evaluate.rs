@@ -26,7 +26,7 @@ pub struct AskedLanguage {
 pub(crate) struct LanguageLoop {
     ahead: Ahead,
     label: String,
-    /// Whether the work is shown already: not before a language is asked.
+    /// Whether the work is shown already: it is from the first language asked on.
     is_shown: bool,
     languages: usize,
     done: usize,
@@ -146,8 +146,8 @@ pub fn count_right(records: &[AnswerRecord]) -> usize {
     records.iter().filter(|record| record.correct).count()
 }
 
-/// Writes the records and, before them, what they were made from, with their hash: a reader can
-/// tell whether the two files belong together.
+/// Writes the records and, before them, what they were made from, with their hash, by which a reader
+/// checks that the two files belong together.
 pub(crate) fn write_answers(
     file: &Path,
     records: &[AnswerRecord],
@@ -172,7 +172,7 @@ pub struct Evaluation<'a> {
     pub models: Vec<Option<PathBuf>>,
     /// The languages.
     pub languages: Vec<Language>,
-    /// What is asked of each; its model and adapter are filled in.
+    /// The questions to each; model and adapter are filled in.
     pub ask: Ask<'a>,
     /// The file of answers.
     pub out: &'a Path,
@@ -183,11 +183,11 @@ pub struct Evaluation<'a> {
 pub struct Evaluated {
     /// The records, by model and language.
     pub records: Vec<AnswerRecord>,
-    /// What they were made from, with the seconds that asking took.
+    /// Their provenances, with the seconds that asking took.
     pub evaluations: Vec<(Provenance, f64)>,
     /// How often two scorings disagree.
     pub disagreements: Disagreements,
-    /// What was said freely.
+    /// The labels in free answers.
     pub said: Said,
 }
 

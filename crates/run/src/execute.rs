@@ -30,7 +30,7 @@ pub struct RunOutcome {
     pub summary: Option<report::Summary>,
 }
 
-/// Runs a whole recipe in its usual folder. What is done already is skipped, so the same call
+/// Runs a whole recipe in its usual folder. Finished stages are skipped, so the same call
 /// resumes.
 ///
 /// # Errors
@@ -69,6 +69,8 @@ struct Execution<'a> {
     /// Those that are wanted and not done yet.
     pending: Vec<usize>,
     asking: Option<answers::GroupInProgress>,
+    /// Those that another process was making when they were last tried.
+    busy: BTreeSet<usize>,
     /// The stages of other processes that the user knows are waited for.
     noted: BTreeSet<String>,
     summary: Option<report::Summary>,
@@ -131,6 +133,7 @@ impl<'a> Execution<'a> {
                 .collect(),
             stages,
             asking: None,
+            busy: BTreeSet::new(),
             noted: BTreeSet::new(),
             summary: None,
             _presence: presence,
@@ -217,11 +220,15 @@ impl<'a> Execution<'a> {
         let stage = self.stages[at].clone();
         let name = stage.name();
         let is_report = matches!(stage, Stage::Report);
+        if self.busy.contains(&at) && locks::is_busy(folder, &name)? {
+            return Ok(false);
+        }
         let inputs = hash(&stage.inputs(experiment)?);
         if !is_report && self.manifest.is_done(folder, &name, &inputs)? {
             return self.settle(&stage, true);
         }
         let Some(_lock) = locks::try_stage(folder, &name)? else {
+            self.busy.insert(at);
             return Ok(false);
         };
         // Another process may have made it before the lock was free.

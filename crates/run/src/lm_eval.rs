@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use compare::LocatedRecord;
+use compare::{LocatedRecord, NamedAnswers};
 use data::{prompt, tasks, testset};
 use import::lm_eval::{
     self as format, Doc,
@@ -33,7 +33,7 @@ pub struct HarnessAnswers {
     pub task: &'static Task,
     /// Name of the group of the task's languages in lm-eval's files.
     pub group: String,
-    /// What they were made from.
+    /// Their provenance.
     pub provenance: Provenance,
     /// The answers.
     pub records: Vec<AnswerRecord>,
@@ -76,15 +76,15 @@ pub fn check_out(out: &Path) -> Result<()> {
 }
 
 /// The questions of one language, all that are scored.
-pub struct Questions {
+pub struct HarnessQuestions {
     /// The questions.
     pub docs: Vec<Doc>,
-    /// What the protocol repaired.
+    /// The repairs of the protocol.
     pub repairs: Vec<String>,
     prompts_sha256: String,
 }
 
-impl Questions {
+impl HarnessQuestions {
     /// Reads and renders them from the folder `dir`.
     ///
     /// # Errors
@@ -111,11 +111,11 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<LanguageAnswe
         ..
     } = evaluated;
     let language = provenance.language;
-    let Questions {
+    let HarnessQuestions {
         docs,
         prompts_sha256,
         ..
-    } = Questions::render(dir, task, &provenance.asking, language)?;
+    } = HarnessQuestions::render(dir, task, &provenance.asking, language)?;
     if prompts_sha256 != provenance.prompts_sha256 {
         bail!(
             "{} in {language}: the prompts rendered from {} are not those that were asked (prompts_sha256 is {}, the \
@@ -166,7 +166,7 @@ fn describe(of_model: &[&HarnessAnswers]) -> Result<HarnessRun> {
 }
 
 /// Writes the answers of a run folder that its recipe asks for. `data`: the recipe's data, if
-/// it stands elsewhere now.
+/// it has moved since.
 pub fn write_run(
     out: &Path,
     run: &RunFolder,
@@ -209,8 +209,7 @@ pub fn write_run(
             run.root().display()
         );
     }
-    let place = |one: &HarnessAnswers| (one.group.clone(), one.provenance.language);
-    evaluated.sort_by_key(place);
+    evaluated.sort_by_key(|one| (one.group.clone(), one.provenance.language));
     write_all(
         out,
         data.unwrap_or(&manifest.recipe.data.dir),
@@ -288,17 +287,18 @@ pub fn split_records(
             .or_default()
             .push(record.clone());
     }
-    let evaluated = |(provenance, seconds): &(Provenance, f64)| HarnessAnswers {
-        task,
-        group: task.name.clone(),
-        records: rest
-            .get(&(provenance.adapter.as_deref(), provenance.language))
-            .cloned()
-            .unwrap_or_default(),
-        provenance: provenance.clone(),
-        seconds: Some(*seconds),
-    };
-    evaluations.iter().map(evaluated).collect()
+    let mut split = Vec::with_capacity(evaluations.len());
+    for (provenance, seconds) in evaluations {
+        let key = (provenance.adapter.as_deref(), provenance.language);
+        split.push(HarnessAnswers {
+            task,
+            group: task.name.clone(),
+            records: rest.get(&key).cloned().unwrap_or_default(),
+            provenance: provenance.clone(),
+            seconds: Some(*seconds),
+        });
+    }
+    split
 }
 
 /// What changes from one side to the other, each a file of ours or samples of lm-evaluation-harness.
@@ -337,7 +337,15 @@ pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<compare::Com
         before.retain(|(.., record)| record.task == *task);
         after.retain(|(.., record)| record.task == *task);
     }
-    Ok(compare::compare((a, before), (b, after))?)
+    let before = NamedAnswers {
+        path: a,
+        records: before,
+    };
+    let after = NamedAnswers {
+        path: b,
+        records: after,
+    };
+    Ok(compare::compare(before, after)?)
 }
 
 /// Our records; `None` where the file is the harness's.

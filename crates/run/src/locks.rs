@@ -147,3 +147,21 @@ fn is_free(tried: std::result::Result<(), TryLockError>) -> io::Result<bool> {
         Err(TryLockError::Error(problem)) => Err(problem),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Promise: a stage has one maker at a time, and another when that one is gone.
+    #[test]
+    fn a_stage_has_one_maker() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = RunFolder::new(root.path());
+        let first = try_stage(&folder, "train.a").expect("locks");
+        assert!(first.is_some());
+        assert!(is_busy(&folder, "train.a").expect("looks"));
+        assert!(!is_busy(&folder, "train.b").expect("looks"));
+        drop(first);
+        assert!(!is_busy(&folder, "train.a").expect("looks"));
+    }
+}

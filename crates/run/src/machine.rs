@@ -1,17 +1,17 @@
-//! What the machine has: memory used, memory left. Linux tells; elsewhere the answer is that
-//! nobody knows. Never here: what a run needs (`model::memory`).
+//! Memory of the machine: used and left. Known on Linux only. Never here: what a run needs
+//! (`model::memory`).
 
 use std::path::{Path, PathBuf};
 
 /// Largest resident memory of this process so far, bytes; `None` where the system does not
-/// tell.
+/// report it.
 pub fn peak_memory() -> Option<u64> {
     kibibytes(&read("/proc/self/status")?, "VmHWM:")
 }
 
 /// Bytes that this process may hold in all: what it holds already and what is left, of the
 /// machine's memory and of every control group's limit around it. `None` where the system does
-/// not tell.
+/// not report it.
 pub fn memory_for_this_process() -> Option<u64> {
     let status = read("/proc/self/status")?;
     let own = kibibytes(&status, "RssAnon:").or_else(|| kibibytes(&status, "VmRSS:"))?;
@@ -57,7 +57,7 @@ fn room(dir: &Path, limit: &str, used: &str, own: u64) -> Option<u64> {
     Some(limit.saturating_sub(held.saturating_sub(own)))
 }
 
-/// A file of the kernel; `None` where there is no such file, as on other systems.
+/// A file of the kernel; `None` where it does not exist, as on other systems.
 fn read(path: impl AsRef<Path>) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }

@@ -55,7 +55,7 @@ pub(crate) struct Manifest {
     pub current: BTreeSet<String>,
 }
 
-/// What a run folder's manifest says before it is taken for one of this recipe's.
+/// The manifest found in a run folder, which may belong to another recipe.
 #[derive(Default)]
 pub(crate) struct Recorded {
     /// The whole file; null if there is none.
@@ -186,4 +186,72 @@ pub(crate) fn hash(parts: &[String]) -> String {
         .take(16)
         .map(|b| format!("{b:02x}"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            program: program().to_owned(),
+            recipe: Recipe::parse(
+                std::path::Path::new("x.toml"),
+                "name = \"x\"\nmodel = \"m\"\n[data]\ndir = \"d\"\n[eval]\ntasks = [\"emotion\"]\n",
+                &[],
+            )
+            .expect("a recipe"),
+            model: ModelFacts::default(),
+            machine: MachineFacts::default(),
+            stages: BTreeMap::new(),
+            current: BTreeSet::new(),
+        }
+    }
+
+    fn record(inputs: &str) -> StageRecord {
+        StageRecord {
+            inputs: inputs.to_owned(),
+            outputs: BTreeMap::new(),
+            seconds: 0.0,
+            notes: BTreeMap::new(),
+        }
+    }
+
+    // Promise: two processes that finish stages in turn lose no entry of the other's.
+    #[test]
+    fn entries_of_other_processes_are_kept() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = RunFolder::new(root.path());
+        let (mut first, mut second) = (manifest(), manifest());
+        for round in 0..3 {
+            for (manifest, name) in [(&mut first, "a"), (&mut second, "b")] {
+                let name = format!("{name}{round}");
+                manifest
+                    .finish(&folder, &name, record("1"), &[])
+                    .expect("writes");
+            }
+        }
+        let found = Recorded::read(&folder).expect("reads");
+        let names: Vec<&String> = found.stages.keys().collect();
+        assert_eq!(names, ["a0", "a1", "a2", "b0", "b1", "b2"]);
+        assert_eq!(found.current().count(), 6);
+    }
+
+    // Promise: a stage made again by another process is the one that counts.
+    #[test]
+    fn the_latest_entry_counts() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = RunFolder::new(root.path());
+        let (mut first, mut second) = (manifest(), manifest());
+        for (manifest, inputs) in [(&mut first, "1"), (&mut second, "2")] {
+            manifest
+                .finish(&folder, "a", record(inputs), &[])
+                .expect("writes");
+        }
+        first
+            .finish(&folder, "b", record("1"), &[])
+            .expect("writes");
+        let found = Recorded::read(&folder).expect("reads");
+        assert_eq!(found.stages["a"], record("2"));
+    }
 }

@@ -11,9 +11,7 @@ use std::{
 use schema::{Language, task::Precision};
 use translate::{Engine, EngineFailure, Limits, facts};
 
-use crate::{
-    RunError, error::Result, facts::adapter_files, manifest::hash, session::Session, watch::Watch,
-};
+use crate::{error::Result, facts::adapter_files, manifest::hash, session::Session, watch::Watch};
 
 /// Which model translates, and how.
 pub struct ModelEngineSettings<'a> {
@@ -25,7 +23,7 @@ pub struct ModelEngineSettings<'a> {
     pub dtype: Precision,
     /// `auto`, `cpu`, `cuda`, `cuda:N` or `metal`.
     pub device: &'a str,
-    /// Most tokens made for a line.
+    /// Maximum number of tokens to generate per line.
     pub max_new_tokens: usize,
     /// Language of the lines.
     pub from: Language,
@@ -50,7 +48,7 @@ impl ModelEngine {
     /// Finds the model's files.
     ///
     /// # Errors
-    /// There is no such model, adapter or device.
+    /// The model, the adapter or the device does not exist.
     pub fn open(settings: &ModelEngineSettings<'_>, watch: &mut dyn Watch) -> Result<Self> {
         let &ModelEngineSettings {
             model,
@@ -87,32 +85,63 @@ impl ModelEngine {
         let (decoder, tokenizer) = session.parts()?;
         let ids = tokenizer.encode(&format!("{line}\n{}\n", self.instruction))?;
         let eos = tokenizer.eos();
-        let (has_begun, has_ended) = (Cell::new(false), Cell::new(false));
-        let stop = |id| {
-            has_ended.set(has_ended.get() || Some(id) == eos);
-            has_ended.get() || (self.stop)()
-        };
-        // The template's answer is one line: what a model says after it belongs to another.
-        let mut watch = |id| {
-            // What cannot be decoded alone is no line break; the whole is decoded again below.
-            let piece = tokenizer.decode(&[id]).unwrap_or_default();
-            let said = if has_begun.get() {
-                piece.as_str()
-            } else {
-                piece.trim_start()
-            };
-            has_begun.set(has_begun.get() || !said.is_empty());
-            has_ended.set(said.contains('\n'));
-        };
-        let made = model::generate::greedy(decoder, &ids, self.most_tokens, stop, &mut watch)?;
+        let line = OneLine::default();
+        let made = model::generate::greedy(
+            decoder,
+            &ids,
+            self.most_tokens,
+            |id| line.has_ended_at(Some(id) == eos) || (self.stop)(),
+            // A piece that cannot be decoded alone is not a line break; the whole is decoded below.
+            &mut |id| line.add(&tokenizer.decode(&[id]).unwrap_or_default()),
+        )?;
         let text = tokenizer.decode(&made)?;
-        Ok(has_ended.get().then(|| {
-            text.trim_start()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        }))
+        let answer = text.trim_start().lines().next().unwrap_or_default();
+        Ok(line.has_ended.get().then(|| answer.to_owned()))
+    }
+
+    fn answer_lines(&self, session: &mut Session, lines: &[&str]) -> Result<TranslatedLines> {
+        if !session.is_loaded() {
+            session.attach_adapter(self.adapter.as_deref())?;
+        }
+        let mut answers = Vec::with_capacity(lines.len());
+        for line in lines {
+            match self.answer(session, line)? {
+                Some(answer) => answers.push(answer),
+                None => return Ok(TranslatedLines::WithoutEnd),
+            }
+        }
+        Ok(TranslatedLines::All(answers))
+    }
+}
+
+/// The translations of several lines.
+enum TranslatedLines {
+    All(Vec<String>),
+    /// One line has no end within the tokens that it may take.
+    WithoutEnd,
+}
+
+/// The template's answer is one line: what a model says after it belongs to another.
+#[derive(Default)]
+struct OneLine {
+    has_begun: Cell<bool>,
+    has_ended: Cell<bool>,
+}
+
+impl OneLine {
+    fn add(&self, piece: &str) {
+        let text = if self.has_begun.get() {
+            piece
+        } else {
+            piece.trim_start()
+        };
+        self.has_begun.set(self.has_begun.get() || !text.is_empty());
+        self.has_ended.set(text.contains('\n'));
+    }
+
+    fn has_ended_at(&self, is_end_of_text: bool) -> bool {
+        self.has_ended.set(self.has_ended.get() || is_end_of_text);
+        self.has_ended.get()
     }
 }
 
@@ -131,22 +160,16 @@ impl Engine for ModelEngine {
 
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let fail = |error: RunError| {
-            EngineFailure::ends(error.chain(), "see `lingualign model show` for the model")
-        };
-        let session = &mut *session;
-        if !session.is_loaded() {
-            session
-                .attach_adapter(self.adapter.as_deref())
-                .map_err(fail)?;
-        }
-        let answer = |line: &&str| match self.answer(session, line).map_err(fail)? {
-            Some(answer) => Ok(answer),
-            None => Err(EngineFailure::split(format!(
+        match self.answer_lines(&mut session, lines) {
+            Ok(TranslatedLines::All(answers)) => Ok(answers),
+            Ok(TranslatedLines::WithoutEnd) => Err(EngineFailure::split(format!(
                 "the model came to no end within {} tokens; --max-new-tokens gives it more",
                 self.most_tokens
             ))),
-        };
-        lines.iter().map(answer).collect()
+            Err(error) => Err(EngineFailure::ends(
+                error.chain(),
+                "see `lingualign model show` for the model",
+            )),
+        }
     }
 }

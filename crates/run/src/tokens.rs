@@ -42,7 +42,6 @@ impl Tokens {
 
     /// Lines with times at `speed` operations a second.
     pub fn describe(&self, recipe: &Recipe, shape: &Shape, speed: f64) -> Vec<String> {
-        let time = |operations: u64| seconds(operations as f64 / speed);
         let mut lines = Vec::new();
         if let (Some(tokens), Some(train)) = (&self.train, &recipe.train) {
             let on = train.activation_checkpointing == ActivationCheckpointing::On;
@@ -51,7 +50,7 @@ impl Tokens {
             let (count, adapters) = (tokens.learnt.0, recipe.adapters().len());
             lines.push(format!(
                 "training, {count} tokens: {} for each of {adapters} adapters",
-                time(operations)
+                seconds(operations as f64 / speed)
             ));
         }
         let operations = work::evaluation(shape, self.eval.tokens as u64, self.eval.scored as u64);
@@ -59,7 +58,7 @@ impl Tokens {
         lines.push(format!(
             "evaluation, {} tokens: {} for each of {models} models",
             self.eval.tokens,
-            time(operations)
+            seconds(operations as f64 / speed)
         ));
         lines
     }
@@ -78,30 +77,32 @@ fn count_training(
     };
     let drawn = pairs::load(&Draw::of(recipe, train, &plan)?)?.pairs;
     let examples = example::encode_all(tokenizer, &drawn, train.cutoff_len)?;
-    let sums = |part: &[data::Example]| {
-        part.iter().fold((0, 0), |(all, t), e| {
-            (all + e.len() as u64 - 1, t + e.target_len() as u64)
-        })
-    };
     let (examples, validation) = pairs::split(&drawn, examples, train, plan.seed);
     let steps = train::run::Plan::new(train, examples.len()).steps;
-    let passes = (steps * train.batch_size) as f64 / examples.len().max(1) as f64;
-    let passes = if train.max_steps.is_some() {
-        passes
-    } else {
-        train.epochs
+    let passes = match train.max_steps {
+        Some(_) => (steps * train.batch_size) as f64 / examples.len().max(1) as f64,
+        None => train.epochs,
     };
-    let validations = if validation.is_empty() {
-        0
-    } else {
-        1 + steps.div_ceil(train.eval_steps) as u64
+    let validations = match validation.len() {
+        0 => 0,
+        _ => 1 + steps.div_ceil(train.eval_steps) as u64,
     };
-    let ((all, targets), (all_val, targets_val)) = (sums(&examples), sums(&validation));
-    let scaled = |n: u64| (n as f64 * passes) as u64;
+    let (all, targets) = sum_tokens(&examples);
+    let (all_of_one, targets_of_one) = sum_tokens(&validation);
     Ok(TrainTokens {
-        learnt: (scaled(all), scaled(targets)),
-        validated: (all_val * validations, targets_val * validations),
+        learnt: (
+            (all as f64 * passes) as u64,
+            (targets as f64 * passes) as u64,
+        ),
+        validated: (all_of_one * validations, targets_of_one * validations),
     })
+}
+
+/// Tokens that are run, and those of them with a loss.
+fn sum_tokens(examples: &[data::Example]) -> (u64, u64) {
+    let run = examples.iter().map(|example| example.len() as u64 - 1);
+    let learnt = examples.iter().map(|example| example.target_len() as u64);
+    (run.sum(), learnt.sum())
 }
 
 /// Of one model; languages beyond the sample count as its mean.
@@ -119,15 +120,12 @@ fn count_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Count> {
             .copied()
             .step_by(languages.len().div_ceil(SAMPLE).max(1))
             .collect();
-        let scale = |n: usize| n * languages.len() / sample.len().max(1);
         for asking in eval.asking.ways(task) {
             for &language in &sample {
-                let count =
-                    eval::count_tokens(tokenizer, &Ask::of(recipe, task, &asking), language)?;
-                sum = Count {
-                    tokens: sum.tokens + scale(count.tokens),
-                    scored: sum.scored + scale(count.scored),
-                };
+                let ask = Ask::of(recipe, task, &asking);
+                let count = eval::count_tokens(tokenizer, &ask, language)?;
+                sum.tokens += count.tokens * languages.len() / sample.len().max(1);
+                sum.scored += count.scored * languages.len() / sample.len().max(1);
             }
         }
     }

@@ -1,5 +1,4 @@
-//! What a caller is told while stages are made, and how it stops them. Never here: how it is
-//! shown.
+//! Messages and progress for the caller, and its wish to stop. Never here: how they are shown.
 
 /// Sees messages and progress, and may ask to stop. One piece of work is shown at a time.
 pub trait Watch {

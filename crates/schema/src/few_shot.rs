@@ -7,7 +7,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::words;
+use crate::words::words;
 
 words! {
     /// The language of a part of the prompt.

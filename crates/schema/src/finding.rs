@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{language::Language, task::words};
+use crate::{language::Language, words::words};
 
 words! {
     /// How much a finding matters.

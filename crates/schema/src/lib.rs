@@ -19,13 +19,14 @@ pub mod scores;
 pub mod setting;
 pub mod task;
 pub mod template;
+pub mod words;
 
-pub use asking::{Asking, AskingRecipe};
+pub use asking::Asking;
 pub use disk::{write_json_lines, write_whole};
 pub use few_shot::FewShot;
 pub use finding::Finding;
 pub use language::Language;
-pub use recipe::Recipe;
+pub use recipe::{AskingRecipe, Recipe};
 pub use record::{AnswerRecord, Answerer, Provenance, StepRecord, ValidationRecord};
 pub use setting::Setting;
 pub use task::{Exemplars, Label, LabelSet, Protocol, Scorers, Scoring, Task};

@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{FewShot, Language, language};
+use crate::{
+    FewShot, Language, language,
+    words::{UnknownWord, words},
+};
 
 /// A label of a task: its index in [`Task::labels`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -201,52 +204,6 @@ pub struct Exemplar {
 
 /// The builtin exemplars of a task, per language, parallel.
 pub type Exemplars = BTreeMap<Language, Vec<Exemplar>>;
-
-/// A closed list of words as an enum: serialised, shown and parsed as written.
-#[macro_export]
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[derive(::serde::Serialize, ::serde::Deserialize)]
-        pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant),+ }
-
-        impl $name {
-            /// Every value, as it is written.
-            pub const WORDS: &[&str] = &[$($word),+];
-            /// Every value.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(match self { $(Self::$variant => $word),+ })
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::task::UnknownWord;
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match text {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err($crate::task::UnknownWord { word: text.to_owned(), known: Self::WORDS }),
-                }
-            }
-        }
-    };
-}
-
-pub(crate) use words;
-
-/// A word that is none of a closed list.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unknown value `{word}`; one of: {}", known.join(", "))]
-pub struct UnknownWord {
-    /// What was given.
-    pub word: String,
-    /// What is allowed.
-    pub known: &'static [&'static str],
-}
 
 words! {
     /// What the answer to a multiple-choice question is.

@@ -13,7 +13,7 @@ use data::example::Example;
 use hub::ModelFiles;
 use model::{
     Adapter, Decoder, LoraConfig, Projection, Rows,
-    profile::{self, Entry},
+    profile::{self, ProfileEntry},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -104,7 +104,7 @@ fn main() {
 }
 
 /// The run in the middle, by its time.
-fn median(mut run: impl FnMut()) -> (Duration, Vec<Entry>) {
+fn median(mut run: impl FnMut()) -> (Duration, Vec<ProfileEntry>) {
     run();
     let mut runs: Vec<_> = (0..RUNS)
         .map(|_| {
@@ -118,7 +118,7 @@ fn median(mut run: impl FnMut()) -> (Duration, Vec<Entry>) {
     runs.swap_remove(RUNS / 2)
 }
 
-fn report(what: &str, count: usize, time: Duration, entries: &[Entry]) {
+fn report(what: &str, count: usize, time: Duration, entries: &[ProfileEntry]) {
     println!(
         "\n{what}: {:.1} per second, {:.1} ms\n",
         count as f64 / time.as_secs_f64(),

@@ -6,7 +6,7 @@ use data::{
     example::Example,
     forest::{self, Forest, Node},
 };
-use model::{Decoder, Gradients, Parent, Rows, ops::lora::Dropout};
+use model::{Decoder, Gradients, ModelError, Parent, Rows, ops::lora::Dropout};
 
 use crate::error::TrainError;
 
@@ -58,7 +58,8 @@ impl MicroBatch {
                 .iter()
                 .map(|s| (s.parent.map(parent), s.tokens.len())),
             0,
-        )?;
+        )
+        .map_err(ModelError::from)?;
         let (mut learnt, mut targets) = (Vec::new(), Vec::new());
         for (example, &end) in examples.iter().zip(&forest.ends) {
             // The row before a token says it; nothing says the first.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use data::{tasks, testset};
 use import::lm_eval::export;
-use run::lm_eval::{self, Questions};
+use run::lm_eval::{self, HarnessQuestions};
 use schema::{LabelSet, Language};
 
 use crate::{
@@ -27,7 +27,7 @@ pub(crate) struct LmEvalArgs {
     /// Folder with the task's test files.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Codes with commas, or all: those that the task and the folder have.
+    /// Comma-separated codes, or `all`: every language with a test file in the folder.
     #[arg(long, default_value = "all", value_parser = cli::languages)]
     languages: Arc<[Language]>,
     /// Which words are scored: english, same, agnostic, or a set that the task's file names.
@@ -36,8 +36,8 @@ pub(crate) struct LmEvalArgs {
     labels: Option<LabelSet>,
     #[command(flatten)]
     prompts: cli::PromptArgs,
-    /// Name of the task for lm-eval. Its own task of that name, if it has one, may be asked
-    /// instead in older versions. Default: the task's.
+    /// Name of the task for lm-eval. Older versions may ask their own task of that name instead,
+    /// if they have one. Default: the name of the task.
     #[arg(long)]
     name: Option<String>,
     /// The folder to write, for its --include_path.
@@ -59,9 +59,9 @@ pub(super) fn run(args: &LmEvalArgs) -> Result<ExitCode> {
     let asking = args.prompts.asking(labels).first_way(task);
     let mut questions = Vec::new();
     for language in languages {
-        let Questions {
+        let HarnessQuestions {
             mut docs, repairs, ..
-        } = Questions::render(&args.data, task, &asking, language)?;
+        } = HarnessQuestions::render(&args.data, task, &asking, language)?;
         repairs.iter().for_each(|repair| note(repair));
         docs.truncate(asking.limit.unwrap_or(usize::MAX));
         result(&format!("{}\t{language}\t{}", task.name, docs.len()));

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use data::forest::Forest;
-use model::{Parent, Rows};
+use model::{ModelError, Parent, Rows};
 
 use crate::error::AnalyseError;
 
@@ -36,7 +36,8 @@ impl BatchRows {
                 .iter()
                 .map(|s| (s.parent.map(place), s.tokens.len())),
             prefix,
-        )?;
+        )
+        .map_err(ModelError::from)?;
         let ends = forest.ends.iter().map(|&end| place(end)).collect();
         Ok(Self {
             input_ids: forest.tokens(),
@@ -53,7 +54,9 @@ impl BatchRows {
     /// Adds a row for a token that continues the list at `at`; another call continues the same
     /// list, not this token.
     pub(crate) fn branch(&mut self, at: usize, token: u32) -> Result<(), AnalyseError> {
-        self.rows.branch(self.ends[at], 1)?;
+        self.rows
+            .branch(self.ends[at], 1)
+            .map_err(ModelError::from)?;
         self.input_ids.push(token);
         Ok(())
     }

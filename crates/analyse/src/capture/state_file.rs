@@ -88,7 +88,7 @@ impl StateFile {
             items,
             tokens,
         };
-        for pooling in Pooling::ALL {
+        for &pooling in Pooling::ALL {
             if let Some(info) = header.info(&pooling.to_string()) {
                 states.add(pooling, info, start).map_err(refuse)?;
             }

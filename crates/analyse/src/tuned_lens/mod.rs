@@ -28,6 +28,9 @@ use crate::error::AnalyseError;
 
 pub use tuning::{Tuning, train};
 
+/// Rows whose distributions over the vocabulary are in memory at once.
+const CHUNK: usize = 256;
+
 /// The translators of one model.
 pub struct TunedLens {
     /// What it was trained on: model, adapter, task, as it was given to [`train()`], and how.

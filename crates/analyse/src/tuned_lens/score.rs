@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schema::inside::TunedLensRecord;
 
-use super::{learner::Learner, token_states::TokenStates, tuning::CHUNK};
+use super::{CHUNK, learner::Learner, token_states::TokenStates};
 use crate::error::AnalyseError;
 
 /// Stream of the seed that draws prompts again.

@@ -9,15 +9,13 @@ use model::Decoder;
 use schema::inside::TunedLensRecord;
 
 use super::{
-    file,
+    CHUNK, file,
     learner::Learner,
     score::score,
     token_states::{PromptIndex, TokenStates, rows_of, walk},
 };
 use crate::{capture::Prompts, error::AnalyseError};
 
-/// Rows whose distributions over the vocabulary are in memory at once.
-pub(super) const CHUNK: usize = 256;
 /// Share of the items that are held out.
 const HELD_OUT: f64 = 0.1;
 /// Tokens on which the lens is scored; where more are held out, as many whole prompts as it

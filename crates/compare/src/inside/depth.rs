@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use crate::error::CompareError;
 
-/// What a file says of the number of layers.
+/// The number of layers according to one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// There are so many.
+    /// There are exactly so many.
     Exactly(usize),
     /// There are at least so many: a layer may be missing where a measure is not defined.
     AtLeast(usize),
@@ -19,9 +19,16 @@ impl Depth {
             Self::Exactly(number) | Self::AtLeast(number) => number,
         }
     }
+
+    fn contradicts(self, layers: usize) -> bool {
+        match self {
+            Self::Exactly(number) => number != layers,
+            Self::AtLeast(number) => number > layers,
+        }
+    }
 }
 
-/// L, and the file that tells it.
+/// L, and the file that it was read from.
 pub(crate) fn agree(depths: &[(Depth, PathBuf)]) -> Result<(usize, PathBuf), CompareError> {
     let exact = depths
         .iter()
@@ -31,17 +38,13 @@ pub(crate) fn agree(depths: &[(Depth, PathBuf)]) -> Result<(usize, PathBuf), Com
         return Ok((0, PathBuf::new()));
     };
     let layers = chosen.number();
-    let contradicts = |depth: Depth| match depth {
-        Depth::Exactly(number) => number != layers,
-        Depth::AtLeast(number) => number > layers,
-    };
-    match depths.iter().find(|(depth, _)| contradicts(*depth)) {
+    match depths.iter().find(|(depth, _)| depth.contradicts(layers)) {
         None => Ok((layers, source.clone())),
-        Some((depth, other)) => Err(CompareError::NotComparable {
-            a: source.clone(),
-            b: other.clone(),
-            difference: format!("one has {layers} layers and the other {}", depth.number()),
-        }),
+        Some((depth, other)) => Err(CompareError::not_comparable(
+            source,
+            other,
+            format!("one has {layers} layers and the other {}", depth.number()),
+        )),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Components and measures of pairs: checked, points thinned to what a figure can show.
+//! Components and measures of pairs: checked, with no more points than a figure can show.
 //!
 //! Never here: drawing; choosing layers.
 
@@ -68,7 +68,7 @@ pub(super) fn read_components(path: &Path) -> Result<MapLayers, CompareError> {
         }
         if components.layer(record.layer, record.centred).is_some() {
             return Err(format!(
-                "layer {}, centred {}, stands twice",
+                "layer {}, centred {}: duplicate record",
                 record.layer, record.centred
             ));
         }
@@ -98,7 +98,7 @@ fn check_components(record: &PcaRecord) -> Result<(), String> {
             .position(|point| point.iter().any(|value| !value.is_finite()))
         {
             return Err(format!(
-                "item {} in `{language}` has a point that is no number",
+                "item {} in `{language}` has a point that is not a number",
                 record.items[place]
             ));
         }
@@ -110,11 +110,10 @@ fn check_components(record: &PcaRecord) -> Result<(), String> {
 fn thin(record: PcaRecord) -> LayerMap {
     let all = record.items.len() * record.points.len();
     let stride = all.div_ceil(POINTS).max(1);
-    let keep = |points: Vec<[f32; 2]>| points.into_iter().step_by(stride).collect();
     let points = record
         .points
         .into_iter()
-        .map(|(language, points)| (language, keep(points)))
+        .map(|(language, points)| (language, points.into_iter().step_by(stride).collect()))
         .collect();
     LayerMap {
         layer: record.layer,
@@ -124,7 +123,7 @@ fn thin(record: PcaRecord) -> LayerMap {
     }
 }
 
-/// Two languages, in their order.
+/// Two languages, in the order of the paper's tables.
 pub type TwoLanguages = (Language, Language);
 
 /// Records of pairs of languages, by measure and layer.
@@ -137,7 +136,7 @@ impl<R> ByPair<R> {
         self.0.get(&(measure, layer))
     }
 
-    /// Layers at which a measure was taken, with its pairs.
+    /// Layers that have a measure, with its pairs.
     pub fn by_layer(
         &self,
         measure: Measure,
@@ -147,7 +146,7 @@ impl<R> ByPair<R> {
             .map(|((_, layer), pairs)| (*layer, pairs))
     }
 
-    /// The measures that were taken.
+    /// The measures that have a record.
     pub fn measures(&self) -> Vec<Measure> {
         Measure::ALL
             .into_iter()
@@ -155,7 +154,7 @@ impl<R> ByPair<R> {
             .collect()
     }
 
-    /// Every language of a pair.
+    /// Every language of any pair.
     pub fn languages(&self) -> Vec<Language> {
         let all: BTreeSet<Language> = self
             .0
@@ -214,22 +213,24 @@ pub(super) fn read_pairs<R: OfPair>(path: &Path) -> Result<ByPair<R>, CompareErr
     let mut pairs: ByPair<R> = ByPair(BTreeMap::new());
     each_record(path, |record: R| {
         let (measure, layer, (a, b)) = record.key();
-        let of = |problem: String| format!("{measure} of {a} and {b} at layer {layer}: {problem}");
-        if a >= b {
-            return Err(of("the languages do not stand in their order".to_owned()));
-        }
-        check_finite(&record.numbers()).map_err(of)?;
-        match pairs
-            .0
-            .entry((measure, layer))
-            .or_default()
-            .insert((a, b), record)
-        {
-            Some(_) => Err(of("stands twice".to_owned())),
-            None => Ok(()),
-        }
+        add_pair(&mut pairs, record)
+            .map_err(|problem| format!("{measure} of {a} and {b} at layer {layer}: {problem}"))
     })?;
     Ok(pairs)
+}
+
+/// Adds a record, or says what is wrong with it.
+fn add_pair<R: OfPair>(pairs: &mut ByPair<R>, record: R) -> Result<(), String> {
+    let (measure, layer, (a, b)) = record.key();
+    if a >= b {
+        return Err("the languages are not in the order of the tables".to_owned());
+    }
+    check_finite(&record.numbers())?;
+    let at_layer = pairs.0.entry((measure, layer)).or_default();
+    match at_layer.insert((a, b), record) {
+        Some(_) => Err("duplicate record".to_owned()),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

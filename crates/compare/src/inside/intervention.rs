@@ -2,7 +2,7 @@
 //!
 //! Never here: drawing.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use schema::inside::{InterventionRecord, SilencingRecord};
 
@@ -12,51 +12,64 @@ use crate::error::CompareError;
 /// Reads `silencing.<task>.jsonl`.
 pub(super) fn read_silencing(path: &Path) -> Result<Vec<SilencingRecord>, CompareError> {
     let mut records: Vec<SilencingRecord> = Vec::new();
+    let mut seen = BTreeSet::new();
     each_record(path, |record: SilencingRecord| {
-        let key = |of: &SilencingRecord| (of.silenced, of.kind, of.asked);
-        let of = |problem: String| {
+        let is_new = seen.insert((record.silenced, record.kind, record.asked));
+        check_silencing(&record, is_new).map_err(|problem| {
             format!(
                 "{} silenced, {} asked: {problem}",
                 record.silenced, record.asked
             )
-        };
-        if records.iter().any(|other| key(other) == key(&record)) {
-            return Err(of("stands twice".to_owned()));
-        }
-        let shares = [
-            ("accuracy_before", record.accuracy_before),
-            ("accuracy_after", record.accuracy_after),
-            ("changed_answers", record.changed_answers),
-        ];
-        check_within(0.0, 1.0, &shares).map_err(of)?;
-        check_within(-1.0, 1.0, &[("gold_change", record.gold_change)]).map_err(of)?;
-        check_finite(&[("low", Some(record.low)), ("high", Some(record.high))]).map_err(of)?;
+        })?;
         records.push(record);
         Ok(())
     })?;
     Ok(records)
 }
 
+fn check_silencing(record: &SilencingRecord, is_new: bool) -> Result<(), String> {
+    check_is_new(is_new)?;
+    let shares = [
+        ("accuracy_before", record.accuracy_before),
+        ("accuracy_after", record.accuracy_after),
+        ("changed_answers", record.changed_answers),
+    ];
+    check_within(0.0, 1.0, &shares)?;
+    check_within(-1.0, 1.0, &[("gold_change", record.gold_change)])?;
+    check_finite(&[("low", Some(record.low)), ("high", Some(record.high))])
+}
+
+fn check_is_new(is_new: bool) -> Result<(), String> {
+    if is_new {
+        Ok(())
+    } else {
+        Err("duplicate record".to_owned())
+    }
+}
+
 /// Reads `patching.<task>.jsonl`.
 pub(super) fn read_interventions(path: &Path) -> Result<Vec<InterventionRecord>, CompareError> {
     let mut records: Vec<InterventionRecord> = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     each_record(path, |record: InterventionRecord| {
-        let of =
-            |problem: String| format!("{} at layer {}: {problem}", record.language, record.layer);
-        if !seen.insert((record.language, record.kind, record.layer)) {
-            return Err(of("stands twice".to_owned()));
-        }
-        let shares = [
-            ("before", record.before),
-            ("after", record.after),
-            ("chosen_before", record.chosen_before),
-            ("chosen_after", record.chosen_after),
-        ];
-        check_within(0.0, 1.0 + 1e-6, &shares).map_err(of)?;
-        check_finite(&[("low", Some(record.low)), ("high", Some(record.high))]).map_err(of)?;
+        let is_new = seen.insert((record.language, record.kind, record.layer));
+        check_intervention(&record, is_new).map_err(|problem| {
+            format!("{} at layer {}: {problem}", record.language, record.layer)
+        })?;
         records.push(record);
         Ok(())
     })?;
     Ok(records)
+}
+
+fn check_intervention(record: &InterventionRecord, is_new: bool) -> Result<(), String> {
+    check_is_new(is_new)?;
+    let shares = [
+        ("before", record.before),
+        ("after", record.after),
+        ("chosen_before", record.chosen_before),
+        ("chosen_after", record.chosen_after),
+    ];
+    check_within(0.0, 1.0 + 1e-6, &shares)?;
+    check_finite(&[("low", Some(record.low)), ("high", Some(record.high))])
 }

@@ -1,5 +1,5 @@
-//! Lens records to curves: mean and interval by layer, item by item as the lines come, so that
-//! no line is kept.
+//! Lens records to curves: mean and interval by layer, added up line by line, so that no line is
+//! kept.
 //!
 //! Source: arXiv 2402.10588 (bands of 1.96 standard errors over items). Never here: drawing.
 
@@ -23,15 +23,15 @@ use crate::{
 /// Rounding of a sum of f32 probabilities.
 const SLACK: f64 = 1e-3;
 
-/// What one lens says in one language: means over items with bands of 1.96 standard errors, one
-/// value a layer.
+/// One lens in one language: means over items with bands of 1.96 standard errors, one value per
+/// layer.
 #[derive(Clone, Debug, Serialize)]
 pub struct LensCurves {
     /// L: each curve has L + 1 values.
     pub layers: usize,
     /// Items in the curves.
     pub kept: usize,
-    /// Items left out, because a token speaks for the right answer in both languages.
+    /// Items left out, because one token stands for the right answer in both languages.
     pub dropped: usize,
     /// Probability of the right answer, in the language.
     pub correct: Vec<Estimate>,
@@ -45,7 +45,7 @@ pub struct LensCurves {
     pub entropy: Vec<Estimate>,
     /// The right answer in English less that in the language, by item.
     pub lead: Vec<Estimate>,
-    /// What is compared before and after, by item, sorted.
+    /// The numbers that are compared before and after, by item, sorted.
     #[serde(skip)]
     pub items: Vec<LensItem>,
 }
@@ -90,6 +90,10 @@ impl RunningMoments {
     }
 }
 
+fn estimate_all(moments: &[RunningMoments]) -> Vec<Estimate> {
+    moments.iter().map(RunningMoments::estimate).collect()
+}
+
 /// The order of the curves in [`Gathering::curves`].
 const CURVES: [&str; 5] = [
     "correct",
@@ -99,7 +103,7 @@ const CURVES: [&str; 5] = [
     "entropy",
 ];
 
-/// One lens while its lines come.
+/// One lens while its lines are read.
 #[derive(Default)]
 struct Gathering {
     curves: [Vec<RunningMoments>; 5],
@@ -129,7 +133,7 @@ pub(super) fn read(
     each_record(path, |record: LensRecord| {
         let of = gathered.entry(record.lens).or_default();
         if !of.seen.insert(record.item) {
-            return Err(format!("item {} stands twice with this lens", record.item));
+            return Err(format!("duplicate item {} with this lens", record.item));
         }
         if record.is_dropped() {
             of.dropped += 1;
@@ -175,7 +179,7 @@ fn check(record: &LensRecord) -> Result<(), String> {
     if curves.iter().any(|curve| curve.len() != length) || length < 2 {
         let lengths: Vec<String> = curves.iter().map(|curve| curve.len().to_string()).collect();
         return Err(format!(
-            "item {item} has curves of {} values; each has one a layer",
+            "item {item} has curves of {} values; each has one per layer",
             lengths.join(", ")
         ));
     }
@@ -232,19 +236,13 @@ impl Gathering {
 
     fn finish(mut self, layers: usize) -> LensCurves {
         self.items.sort_by_key(|item| item.item);
-        let estimates = |moments: &[RunningMoments]| {
-            moments
-                .iter()
-                .map(RunningMoments::estimate)
-                .collect::<Vec<_>>()
-        };
         let [
             correct,
             correct_english,
             possible,
             possible_english,
             entropy,
-        ] = [0, 1, 2, 3, 4].map(|curve| estimates(&self.curves[curve]));
+        ] = [0, 1, 2, 3, 4].map(|curve| estimate_all(&self.curves[curve]));
         LensCurves {
             layers,
             kept: self.items.len(),
@@ -254,7 +252,7 @@ impl Gathering {
             possible,
             possible_english,
             entropy,
-            lead: estimates(&self.lead),
+            lead: estimate_all(&self.lead),
             items: self.items,
         }
     }
@@ -265,7 +263,7 @@ pub(super) fn read_tuned(path: &Path) -> Result<Vec<TunedLensRecord>, CompareErr
     let mut records: Vec<TunedLensRecord> = Vec::new();
     each_record(path, |record: TunedLensRecord| {
         if records.iter().any(|other| other.layer == record.layer) {
-            return Err(format!("layer {} stands twice", record.layer));
+            return Err(format!("duplicate layer {}", record.layer));
         }
         let numbers = [("raw_kl", record.raw_kl), ("tuned_kl", record.tuned_kl)]
             .map(|(name, number)| (name, Some(number)));

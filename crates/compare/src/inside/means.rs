@@ -23,11 +23,10 @@ pub fn mean_change(changes: &[f64]) -> Option<Estimate> {
 /// move together.
 pub fn mean_estimate(all: impl IntoIterator<Item = Estimate>) -> Option<Estimate> {
     let all: Vec<Estimate> = all.into_iter().collect();
-    let of = |part: fn(&Estimate) -> f64| mean(all.iter().map(part));
     (!all.is_empty()).then(|| Estimate {
-        value: of(|e| e.value),
-        low: of(|e| e.low),
-        high: of(|e| e.high),
+        value: mean(all.iter().map(|estimate| estimate.value)),
+        low: mean(all.iter().map(|estimate| estimate.low)),
+        high: mean(all.iter().map(|estimate| estimate.high)),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Reading `inside/` of a run folder: each file is streamed, checked line by line and condensed to
-//! what is shown; then base and adapter are compared.
+//! the numbers that are shown; then base and adapter are compared.
 //!
-//! Never here: what the numbers mean; repairing a record; drawing.
+//! Never here: the meaning of the numbers; repairing a record; drawing.
 
 mod depth;
 mod geometry;

@@ -22,7 +22,7 @@ use super::{
 /// By task, then by model (`base` or an adapter's name).
 pub type InsideRecords = BTreeMap<String, BTreeMap<String, ModelRecords>>;
 
-/// What was found inside one model with the prompts of one task.
+/// The records of the inside of one model, with the prompts of one task.
 #[derive(Clone, Debug, Default)]
 pub struct ModelRecords {
     /// Curves of each language and lens.

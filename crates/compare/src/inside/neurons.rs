@@ -4,7 +4,10 @@
 
 use std::path::Path;
 
-use schema::{disk::DiskError, inside::NeuronsRecord};
+use schema::{
+    disk::DiskError,
+    inside::{LayerNeurons, NeuronsRecord},
+};
 
 use super::record_lines::check_within;
 use crate::error::CompareError;
@@ -35,18 +38,8 @@ fn check(record: &NeuronsRecord) -> Result<(), String> {
         &[("share", record.share), ("threshold", record.threshold)],
     )?;
     for (place, layer) in record.layers.iter().enumerate() {
-        let of = |problem: String| format!("block {}: {problem}", layer.layer);
-        if layer.layer != place + 1 {
-            return Err(of(format!("stands where block {} should", place + 1)));
-        }
-        let classes = layer.specific + layer.related + layer.general + layer.inactive;
-        if classes != layer.neurons {
-            return Err(of(format!(
-                "its classes hold {classes} neurons of {}",
-                layer.neurons
-            )));
-        }
-        check_within(0.0, 64.0, &[("mean_entropy", layer.mean_entropy)]).map_err(of)?;
+        check_layer(layer, place + 1)
+            .map_err(|problem| format!("block {}: {problem}", layer.layer))?;
     }
     for (language, neurons) in &record.selected {
         let counted: usize = record
@@ -66,4 +59,19 @@ fn check(record: &NeuronsRecord) -> Result<(), String> {
             .map_err(|problem| format!("{} and {}: {problem}", overlap.a, overlap.b))?;
     }
     Ok(())
+}
+
+/// Checks one block, which should be the one with the number `expected`.
+fn check_layer(layer: &LayerNeurons, expected: usize) -> Result<(), String> {
+    if layer.layer != expected {
+        return Err(format!("found where block {expected} should be"));
+    }
+    let classes = layer.specific + layer.related + layer.general + layer.inactive;
+    if classes != layer.neurons {
+        return Err(format!(
+            "its classes hold {classes} neurons of {}",
+            layer.neurons
+        ));
+    }
+    check_within(0.0, 64.0, &[("mean_entropy", layer.mean_entropy)])
 }

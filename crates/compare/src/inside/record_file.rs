@@ -1,4 +1,4 @@
-//! The kinds of file in `inside/<model>/`: which one a file is, by its name, and what it holds.
+//! The kinds of file in `inside/<model>/`: the kind of a file by its name, and its content.
 //!
 //! Never here: what a kind of record must satisfy.
 
@@ -10,7 +10,7 @@ use schema::{
         ChangeRecord, InterventionRecord, LensKind, NeuronsRecord, PairRecord, Pooling,
         SilencingRecord, TunedLensRecord,
     },
-    task::UnknownWord,
+    words::UnknownWord,
 };
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{error::CompareError, folder::name_of};
 
-/// What a file holds.
+/// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordFile {
     Lens(Language),
@@ -35,7 +35,7 @@ pub(crate) enum RecordFile {
     Patching,
 }
 
-/// What was read from it.
+/// The checked records of a file.
 pub(crate) enum RecordContent {
     Lens(BTreeMap<LensKind, LensCurves>),
     TunedLens(Vec<TunedLensRecord>),
@@ -48,8 +48,8 @@ pub(crate) enum RecordContent {
 }
 
 impl RecordFile {
-    /// Task and kind of `<kind>.<task>[.<language or pooling>].jsonl`; `None` for what is no
-    /// file of records, such as the translators of a tuned lens.
+    /// Task and kind of `<kind>.<task>[.<language or pooling>].jsonl`; `None` for a file that
+    /// holds no records, such as the translators of a tuned lens.
     pub(crate) fn of_file(path: &Path) -> Result<Option<(String, Self)>, CompareError> {
         let name = name_of(path);
         let Some(stem) = name
@@ -58,54 +58,49 @@ impl RecordFile {
         else {
             return Ok(None);
         };
-        let fail = |problem: String| CompareError::FileName {
-            path: path.to_owned(),
-            problem,
-        };
+        match Self::parse(stem) {
+            Ok((task, kind)) => Ok(Some((task.to_owned(), kind))),
+            Err(problem) => Err(CompareError::FileName {
+                path: path.to_owned(),
+                problem,
+            }),
+        }
+    }
+
+    /// Task and kind of a name without its ending, or what is wrong with it.
+    fn parse(stem: &str) -> Result<(&str, Self), String> {
         let Some((word, rest)) = stem.split_once('.') else {
-            return Err(fail(
-                "its name has no task; records are named `<kind>.<task>.<language or pooling>.jsonl`".to_owned(),
-            ));
+            return Err(
+                "its name has no task; records are named `<kind>.<task>.<language or pooling>.jsonl`"
+                    .to_owned(),
+            );
         };
-        let parts = || {
-            rest.rsplit_once('.')
-                .ok_or_else(|| fail(format!("`{word}` needs a task and what comes after it")))
-        };
-        let pooling = |text: &str| {
-            text.parse::<Pooling>()
-                .map_err(|error: UnknownWord| fail(error.to_string()))
-        };
-        let (task, kind) = match word {
+        match word {
             "lens" => {
-                let (task, language) = parts()?;
-                (
-                    task,
-                    Self::Lens(
-                        Language::of_record(language).map_err(|error| fail(error.to_string()))?,
-                    ),
-                )
+                let (task, language) = split_last(word, rest)?;
+                let language = Language::of_record(language).map_err(|error| error.to_string())?;
+                Ok((task, Self::Lens(language)))
             }
             "pca" | "pairs" | "changes" => {
-                let (task, text) = parts()?;
-                let pooling = pooling(text)?;
+                let (task, pooling) = split_last(word, rest)?;
+                let pooling = pooling
+                    .parse()
+                    .map_err(|error: UnknownWord| error.to_string())?;
                 let kind = match word {
                     "pca" => Self::Pca(pooling),
                     "pairs" => Self::Pairs(pooling),
                     _ => Self::Changes(pooling),
                 };
-                (task, kind)
+                Ok((task, kind))
             }
-            "tuned-lens" => (rest, Self::TunedLens),
-            "neurons" => (rest, Self::Neurons),
-            "silencing" => (rest, Self::Silencing),
-            "patching" => (rest, Self::Patching),
-            other => {
-                return Err(fail(format!(
-                    "`{other}` is no kind of record that this version knows"
-                )));
-            }
-        };
-        Ok(Some((task.to_owned(), kind)))
+            "tuned-lens" => Ok((rest, Self::TunedLens)),
+            "neurons" => Ok((rest, Self::Neurons)),
+            "silencing" => Ok((rest, Self::Silencing)),
+            "patching" => Ok((rest, Self::Patching)),
+            other => Err(format!(
+                "this version does not know the kind of record `{other}`"
+            )),
+        }
     }
 
     /// Reads and checks a file of this kind.
@@ -123,23 +118,23 @@ impl RecordFile {
     }
 }
 
+/// The task and the language or pooling after it.
+fn split_last<'a>(word: &str, rest: &'a str) -> Result<(&'a str, &'a str), String> {
+    rest.rsplit_once('.')
+        .ok_or_else(|| format!("`{word}` needs a task, and a language or pooling after it"))
+}
+
 impl RecordContent {
-    /// What it says of the number of layers; `None` if it holds no record.
+    /// The number of layers according to it; `None` if it holds no record.
     pub(crate) fn depth(&self) -> Option<Depth> {
         match self {
-            Self::Lens(curves) => {
-                let depth = |of: &LensCurves| {
-                    if of.kept == 0 {
-                        Depth::AtLeast(0)
-                    } else {
-                        Depth::Exactly(of.layers)
-                    }
-                };
-                curves
-                    .values()
-                    .map(depth)
-                    .max_by_key(|depth| depth.number())
-            }
+            Self::Lens(curves) => curves
+                .values()
+                .map(|of| match of.kept {
+                    0 => Depth::AtLeast(0),
+                    _ => Depth::Exactly(of.layers),
+                })
+                .max_by_key(|depth| depth.number()),
             Self::Neurons(record) => record
                 .layers
                 .last()
@@ -197,7 +192,7 @@ mod tests {
         );
         assert_eq!(
             error("lens.zh.jsonl"),
-            "lens.zh.jsonl: `lens` needs a task and what comes after it; move the file elsewhere"
+            "lens.zh.jsonl: `lens` needs a task, and a language or pooling after it; move the file elsewhere"
         );
         assert!(
             error("pca.emotion.middle.jsonl")
@@ -205,6 +200,6 @@ mod tests {
             "{}",
             error("pca.emotion.middle.jsonl")
         );
-        assert!(error("probe.emotion.jsonl").contains("`probe` is no kind of record"));
+        assert!(error("probe.emotion.jsonl").contains("does not know the kind of record `probe`"));
     }
 }

@@ -1,5 +1,5 @@
-//! The lines of a file of `inside/<model>/`, one at a time, so that a file may be large; and the
-//! checks that several kinds of record share.
+//! The lines of a file of `inside/<model>/`, read one at a time, so that a file may be large, and
+//! the checks that several kinds of record share.
 
 use std::{
     fs::File,
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::CompareError;
 
-/// Hands every record of a file of JSON Lines on. `take` says what is wrong with one.
+/// Calls `take` with every record of a file of JSON Lines; it returns what is wrong with one.
 pub(super) fn each_record<T: DeserializeOwned>(
     path: &Path,
     mut take: impl FnMut(T) -> Result<(), String>,
@@ -68,7 +68,7 @@ pub(super) fn check_finite(numbers: &[(&str, Option<f64>)]) -> Result<(), String
         .find(|(_, number)| number.is_some_and(|number| !number.is_finite()))
     {
         Some((name, number)) => Err(format!(
-            "`{name}` is {}, which is no number",
+            "`{name}` is {}, which is not a number",
             number.unwrap_or(f64::NAN)
         )),
         None => Ok(()),

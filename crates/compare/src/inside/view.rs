@@ -1,12 +1,16 @@
-//! What is compared with what: the base model and one adapter, for the prompts of one task.
+//! The models that are compared: the base model and one adapter, for the prompts of one task.
 //!
 //! Never here: a measure.
 
 use std::collections::BTreeMap;
 
+use schema::inside::PairRecord;
 use serde_json::Value;
 
-use super::model_records::{InsideRecords, ModelRecords};
+use super::{
+    geometry::TwoLanguages,
+    model_records::{InsideRecords, ModelRecords},
+};
 use crate::{adapter_name::AdapterName, error::CompareError, folder::BASE};
 
 /// One model before and after, or one of the two alone.
@@ -26,12 +30,12 @@ pub struct ModelView<'a> {
     pub shown: Vec<usize>,
 }
 
-/// The model as it was looked at.
+/// One state of the model: before or after training.
 #[derive(Clone, Copy)]
 pub struct ViewState<'a> {
-    /// `before`, `after`; `base` or `tuned` where it stands alone.
+    /// `before`, `after`; `base` or `tuned` where it is the only one.
     pub name: &'static str,
-    /// What was found in it.
+    /// The records of its inside.
     pub records: &'a ModelRecords,
 }
 
@@ -44,7 +48,7 @@ impl<'a> ModelView<'a> {
         }
     }
 
-    /// `before 1, after 2`; where one stands alone, its words alone.
+    /// `before 1, after 2`; of a single state its words alone.
     pub fn by_state(&self, words: impl Fn(&ViewState<'a>) -> Option<String>) -> Option<String> {
         let said: Vec<String> = self
             .states
@@ -89,7 +93,7 @@ impl<'a> ModelView<'a> {
     }
 }
 
-/// Every task's looks, adapters in the recipe's order; what is missing goes into `gaps`.
+/// Every task's views, adapters in the recipe's order; missing records are noted in `gaps`.
 pub fn list_views<'a>(
     inside: &'a InsideRecords,
     order: &[String],
@@ -102,7 +106,7 @@ pub fn list_views<'a>(
             .filter(|(model, _)| *model != BASE)
             .map(|(model, records)| (AdapterName::parse(model), model, records))
             .collect();
-        adapters.sort_by_key(|(name, model, _)| (place(name, order), (*model).clone()));
+        adapters.sort_by_key(|(name, model, _)| (name.position_in(order), (*model).clone()));
         let base = models.get(BASE);
         for (name, model, records) in &adapters {
             if let Some(base) = base {
@@ -133,7 +137,7 @@ pub fn list_views<'a>(
     Ok(views)
 }
 
-/// The layers that the recipe wants to see, of 0 to L; what there is not is told.
+/// The layers of 0 to L that the recipe asks for; those that do not exist are noted in `gaps`.
 pub fn select_layers(manifest: &Value, layers: usize, gaps: &mut Vec<String>) -> Vec<usize> {
     let asked = manifest
         .pointer("/recipe/analyse/layers")
@@ -152,12 +156,6 @@ pub fn select_layers(manifest: &Value, layers: usize, gaps: &mut Vec<String>) ->
     }
     shown.sort_unstable();
     shown
-}
-
-fn place(name: &AdapterName, order: &[String]) -> usize {
-    let slug = name.setting.as_ref().map(|setting| setting.slug());
-    slug.and_then(|slug| order.iter().position(|other| *other == slug))
-        .unwrap_or(usize::MAX)
 }
 
 fn of_adapter<'a>(
@@ -212,7 +210,7 @@ fn of_adapter<'a>(
     }
 }
 
-/// What must be equal before two models are compared, and what one has and the other lacks.
+/// Checks that two models can be compared, and notes what only one of them has.
 fn check_pair(
     task: &str,
     model: &str,
@@ -220,54 +218,54 @@ fn check_pair(
     tuned: &ModelRecords,
     gaps: &mut Vec<String>,
 ) -> Result<(), CompareError> {
-    let refuse = |difference: String| {
-        let (a, b) = (base.source.clone(), tuned.source.clone());
-        Err(CompareError::NotComparable { a, b, difference })
-    };
+    if let Some(difference) = find_difference(base, tuned) {
+        return Err(CompareError::not_comparable(
+            &base.source,
+            &tuned.source,
+            difference,
+        ));
+    }
+    let (of_base, of_tuned) = (base.inventory(), tuned.inventory());
+    let only_base: Vec<&str> = of_base.difference(&of_tuned).map(String::as_str).collect();
+    if !only_base.is_empty() {
+        gaps.push(format!(
+            "Inside `{model}` there is, for {task}, unlike the base, no {}.",
+            only_base.join(", no ")
+        ));
+    }
+    let only_tuned: Vec<&str> = of_tuned.difference(&of_base).map(String::as_str).collect();
+    if !only_tuned.is_empty() {
+        gaps.push(format!(
+            "Inside the base there is, for {task}, unlike `{model}`, no {}.",
+            only_tuned.join(", no ")
+        ));
+    }
+    note_lens_items(task, model, base, tuned, gaps);
+    note_contradictions(task, model, base, tuned, gaps);
+    Ok(())
+}
+
+/// Where two models differ in what must be equal, in words.
+fn find_difference(base: &ModelRecords, tuned: &ModelRecords) -> Option<String> {
     if base.layers != tuned.layers && base.layers.min(tuned.layers) > 0 {
-        return refuse(format!(
+        return Some(format!(
             "one has {} layers and the other {}",
             base.layers, tuned.layers
         ));
     }
     for (pooling, before) in &base.maps {
-        if tuned
-            .maps
-            .get(pooling)
-            .is_some_and(|after| after.items != before.items)
-        {
-            return refuse(format!(
+        let after = tuned.maps.get(pooling);
+        if after.is_some_and(|after| after.items != before.items) {
+            return Some(format!(
                 "components with pooling {pooling} are of other items"
             ));
         }
     }
-    let (of_base, of_tuned) = (base.inventory(), tuned.inventory());
-    let mut tell = |missing: Vec<&String>, who: &str, other: &str| {
-        if !missing.is_empty() {
-            let missing: Vec<&str> = missing.into_iter().map(String::as_str).collect();
-            gaps.push(format!(
-                "Inside {who} there is, for {task}, unlike {other}, no {}.",
-                missing.join(", no ")
-            ));
-        }
-    };
-    tell(
-        of_base.difference(&of_tuned).collect(),
-        &format!("`{model}`"),
-        "the base",
-    );
-    tell(
-        of_tuned.difference(&of_base).collect(),
-        "the base",
-        &format!("`{model}`"),
-    );
-    tell_lens(task, model, base, tuned, gaps);
-    tell_changes(task, model, base, tuned, gaps);
-    Ok(())
+    None
 }
 
-/// The lens of both models should have the same items.
-fn tell_lens(
+/// Notes where the lens of both models has not the same items.
+fn note_lens_items(
     task: &str,
     model: &str,
     base: &ModelRecords,
@@ -295,29 +293,26 @@ fn tell_lens(
     }
 }
 
-/// A change states both levels; the levels stand in two more files.
-fn tell_changes(
+/// Notes changes that contradict the levels: each change repeats both levels, which are in two
+/// files of their own.
+fn note_contradictions(
     task: &str,
     model: &str,
     base: &ModelRecords,
     tuned: &ModelRecords,
     gaps: &mut Vec<String>,
 ) {
-    let near = |a: f64, b: f64| (a - b).abs() <= 1e-6 * (1.0 + a.abs());
     for (pooling, changes) in &tuned.changes {
         for measure in changes.measures() {
             let contradicts = changes.by_layer(measure).find_map(|(layer, pairs)| {
-                let level = |records: &ModelRecords, two| {
-                    records
-                        .pairs
-                        .get(pooling)?
-                        .at(measure, layer)?
-                        .get(two)
-                        .map(|record| record.value)
-                };
+                let before = base.pairs.get(pooling).and_then(|of| of.at(measure, layer));
+                let after = tuned
+                    .pairs
+                    .get(pooling)
+                    .and_then(|of| of.at(measure, layer));
                 let odd = pairs.iter().find(|(two, change)| {
-                    level(base, two).is_some_and(|value| !near(value, change.before))
-                        || level(tuned, two).is_some_and(|value| !near(value, change.after))
+                    contradicts_level(before, two, change.before)
+                        || contradicts_level(after, two, change.after)
                 });
                 odd.map(|((a, b), _)| format!("{a} and {b} at layer {layer}"))
             });
@@ -329,6 +324,17 @@ fn tell_changes(
             }
         }
     }
+}
+
+/// Whether there is a level of the two languages, and it is not `stated`.
+fn contradicts_level(
+    levels: Option<&BTreeMap<TwoLanguages, PairRecord>>,
+    two: &TwoLanguages,
+    stated: f64,
+) -> bool {
+    levels
+        .and_then(|levels| levels.get(two))
+        .is_some_and(|level| (level.value - stated).abs() > 1e-6 * (1.0 + level.value.abs()))
 }
 
 /// Records of both states that have the same key, before and after.

@@ -1,28 +1,28 @@
-//! The numbers of what is inside for `results.json`: curves and means, records as they are
-//! where they are few.
+//! The numbers of the inside of models for `results.json`: curves and means, and all records of
+//! the kinds that have few.
 //!
-//! Never here: points of figures; every pair at every layer, which stand in the records.
+//! Never here: points of figures; every pair at every layer, which are in the records.
 
 use std::collections::BTreeMap;
 
 use schema::{
     Language,
     inside::{
-        InterventionRecord, LayerNeurons, LensKind, Measure, NeuronOverlap, Pooling,
+        InterventionRecord, LayerNeurons, LensKind, Measure, NeuronOverlap, PairRecord, Pooling,
         SilencingRecord, TunedLensRecord,
     },
 };
 use serde::Serialize;
 
 use super::{
-    geometry::ByPair,
+    geometry::TwoLanguages,
     lens::LensCurves,
     means::mean_pair_change,
     view::{ModelView, ViewState},
 };
 use crate::stats::{Estimate, mean};
 
-/// One look.
+/// One view: a model before and after, or one of the two alone.
 #[derive(Serialize)]
 pub struct ViewResult<'a> {
     task: &'a str,
@@ -63,17 +63,17 @@ struct NeuronsResult<'a> {
 
 impl<'a> ViewResult<'a> {
     /// The numbers of a view.
-    pub fn new(look: &'a ModelView) -> Self {
+    pub fn new(view: &'a ModelView) -> Self {
         Self {
-            task: look.task,
-            title: &look.title,
-            layers: look.layers,
-            states: look
+            task: view.task,
+            title: &view.title,
+            layers: view.layers,
+            states: view
                 .states
                 .iter()
                 .map(|state| (state.name, ViewStateResult::new(state)))
                 .collect(),
-            changes: changes(look),
+            changes: mean_changes(view),
         }
     }
 }
@@ -82,26 +82,34 @@ fn key(measure: Measure, pooling: Pooling) -> String {
     format!("{measure}.{pooling}")
 }
 
-fn changes(look: &ModelView) -> BTreeMap<String, BTreeMap<usize, Estimate>> {
-    let Some([_, after]) = look.both() else {
+fn mean_changes(view: &ModelView) -> BTreeMap<String, BTreeMap<usize, Estimate>> {
+    let Some([_, after]) = view.both() else {
         return BTreeMap::new();
     };
-    let of = |(pooling, table): (&Pooling, &ByPair<schema::inside::ChangeRecord>)| {
-        let by_layer = |measure: Measure| {
-            let layers = table.by_layer(measure).map(|(layer, _)| layer);
-            layers
-                .filter_map(|layer| {
-                    Some((layer, mean_pair_change(look, *pooling, measure, layer)?))
+    let mut changes = BTreeMap::new();
+    for (pooling, records) in &after.changes {
+        for measure in records.measures() {
+            let by_layer = records
+                .by_layer(measure)
+                .filter_map(|(layer, _)| {
+                    Some((layer, mean_pair_change(view, *pooling, measure, layer)?))
                 })
-                .collect()
-        };
-        table
-            .measures()
-            .into_iter()
-            .map(|measure| (key(measure, *pooling), by_layer(measure)))
-            .collect::<Vec<_>>()
-    };
-    after.changes.iter().flat_map(of).collect()
+                .collect();
+            changes.insert(key(measure, *pooling), by_layer);
+        }
+    }
+    changes
+}
+
+impl MeanOfPairs {
+    fn new(records: &BTreeMap<TwoLanguages, PairRecord>) -> Self {
+        let nulls: Vec<f64> = records.values().filter_map(|record| record.null).collect();
+        Self {
+            value: mean(records.values().map(|record| record.value)),
+            null: (!nulls.is_empty()).then(|| mean(nulls)),
+            pairs: records.len(),
+        }
+    }
 }
 
 impl<'a> ViewStateResult<'a> {
@@ -110,30 +118,21 @@ impl<'a> ViewStateResult<'a> {
         let mut pairs = BTreeMap::new();
         for (pooling, table) in &records.pairs {
             for measure in table.measures() {
-                let of = |all: &BTreeMap<_, schema::inside::PairRecord>| {
-                    let nulls: Vec<f64> = all.values().filter_map(|record| record.null).collect();
-                    let null = (!nulls.is_empty()).then(|| mean(nulls));
-                    MeanOfPairs {
-                        value: mean(all.values().map(|record| record.value)),
-                        null,
-                        pairs: all.len(),
-                    }
-                };
                 let by_layer = table
                     .by_layer(measure)
-                    .map(|(layer, all)| (layer, of(all)))
+                    .map(|(layer, records)| (layer, MeanOfPairs::new(records)))
                     .collect();
                 pairs.insert(key(measure, *pooling), by_layer);
             }
         }
         let mut explained: BTreeMap<String, BTreeMap<usize, [f64; 2]>> = BTreeMap::new();
         for (pooling, components) in &records.maps {
-            for layout in &components.layers {
-                let kind = if layout.centred { "centred" } else { "joint" };
+            for map in &components.layers {
+                let kind = if map.centred { "centred" } else { "joint" };
                 explained
                     .entry(format!("{kind}.{pooling}"))
                     .or_default()
-                    .insert(layout.layer, layout.explained);
+                    .insert(map.layer, map.explained);
             }
         }
         Self {

@@ -1,4 +1,4 @@
-//! Do two languages get the same answers? Agreement, what chance gives, and RankC (Qi,
+//! Whether two languages get the same answers: agreement, agreement by chance, and RankC (Qi,
 //! Fernandez & Bisazza 2023, arXiv 2310.10378): how alike whole rankings of the labels are.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::mean;
 
 /// Weights of the first 1, 2, ... `labels` places: a softmax over `labels`, `labels` - 1, ...,
-/// 1, as the paper has it.
+/// 1, as in the paper.
 fn place_weights(labels: usize) -> Vec<f64> {
     let exponentials: Vec<f64> = (0..labels).map(|place| (-(place as f64)).exp()).collect();
     let sum: f64 = exponentials.iter().sum();
@@ -18,22 +18,20 @@ fn place_weights(labels: usize) -> Vec<f64> {
 /// ranking.
 pub(crate) fn rank_consistency(a: &[usize], b: &[usize]) -> f64 {
     let weights = place_weights(a.len());
-    let shared = |upto: usize| {
-        a[..upto]
-            .iter()
-            .filter(|label| b[..upto].contains(label))
-            .count() as f64
-            / upto as f64
-    };
     weights
         .iter()
         .enumerate()
-        .map(|(place, weight)| weight * shared(place + 1))
+        .map(|(place, weight)| weight * shared_share(&a[..=place], &b[..=place]))
         .sum()
 }
 
-/// Mean RankC of an item in one language with an item drawn at random in the other: what these
-/// rankings give without knowing that the items are the same.
+/// The share of labels that two lists of one length have in common.
+fn shared_share(a: &[usize], b: &[usize]) -> f64 {
+    a.iter().filter(|label| b.contains(label)).count() as f64 / a.len() as f64
+}
+
+/// Mean RankC of an item in one language with an item drawn at random in the other: the value
+/// that these rankings have by chance.
 pub(crate) fn chance_rank_consistency(a: &[Vec<usize>], b: &[Vec<usize>]) -> f64 {
     let (of_a, of_b) = (count(a), count(b));
     let pairs = of_a.iter().flat_map(|(x, in_a)| {
@@ -67,14 +65,15 @@ pub(crate) fn chance_alike(shares: &[&[f64]]) -> f64 {
 pub(crate) fn pairs_alike(answers: &[&[usize]], labels: usize) -> Vec<f64> {
     let items = answers.first().map_or(0, |answers| answers.len());
     let pairs = (answers.len() * (answers.len().saturating_sub(1))) as f64;
-    let of_item = |item: usize| {
-        let votes = |label: usize| answers.iter().filter(|of| of[item] == label).count();
-        (0..labels)
-            .map(|label| votes(label) * votes(label).saturating_sub(1))
-            .sum::<usize>() as f64
-            / pairs
-    };
-    (0..items).map(of_item).collect()
+    (0..items)
+        .map(|item| {
+            let agreeing: usize = (0..labels)
+                .map(|label| answers.iter().filter(|of| of[item] == label).count())
+                .map(|votes| votes * votes.saturating_sub(1))
+                .sum();
+            agreeing as f64 / pairs
+        })
+        .collect()
 }
 
 /// Fleiss' kappa (1971): agreement of pairs above what the languages' pooled label shares give,

@@ -1,5 +1,5 @@
-//! Taking a label preference out of the scores: contextual calibration (arXiv 2102.09690)
-//! divides by what a content-free question gets, batch calibration (arXiv 2309.17249) by the
+//! Removing a label preference from the scores: contextual calibration (arXiv 2102.09690)
+//! divides by the scores of a content-free question, batch calibration (arXiv 2309.17249) by the
 //! mean over the test items themselves.
 
 /// The label with the highest score after division by its prior. Of equal ones `preferred` if
@@ -8,15 +8,14 @@ pub(crate) fn choose_calibrated(scores: &[f64], prior: &[f64], preferred: usize)
     if prior.len() != scores.len() || !prior.iter().all(|p| *p > 0.0) {
         return None;
     }
-    let ratio = |label: usize| scores[label] / prior[label];
-    let better = |best: usize, label: usize| {
-        if ratio(label) > ratio(best) {
-            label
-        } else {
-            best
+    let ratios: Vec<f64> = scores.iter().zip(prior).map(|(s, p)| s / p).collect();
+    let mut best = preferred;
+    for label in 0..ratios.len() {
+        if ratios[label] > ratios[best] {
+            best = label;
         }
-    };
-    Some((0..scores.len()).fold(preferred, better))
+    }
+    Some(best)
 }
 
 /// Scores as shares of their sum; equal shares where all scores are 0.

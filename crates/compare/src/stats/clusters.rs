@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{Estimate, distribution::t_critical, mean};
 
-/// Which items belong together; an item alone is a cluster of its own.
+/// Groups of items that belong together; a single item is a cluster of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Clusters {
     /// Cluster of each item, from 0.
@@ -41,7 +41,7 @@ impl Clusters {
         }
     }
 
-    /// How many there are.
+    /// Number of clusters.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
@@ -56,7 +56,7 @@ impl Clusters {
         &self.of_item
     }
 
-    /// Sum of `values`, one an item, in each cluster.
+    /// Sum of `values`, one per item, in each cluster.
     pub(crate) fn sums<T: Copy + std::ops::AddAssign + Default>(&self, values: &[T]) -> Vec<T> {
         let mut sums = vec![T::default(); self.count];
         for (&cluster, &value) in self.of_item.iter().zip(values) {
@@ -99,6 +99,10 @@ impl RobustMean {
     }
 }
 
+fn sum_of_squares(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum()
+}
+
 /// `None` with fewer than two clusters.
 pub(crate) fn robust_mean(values: &[f64], clusters: &Clusters) -> Option<RobustMean> {
     let (items, count) = (values.len() as f64, clusters.count() as f64);
@@ -107,9 +111,9 @@ pub(crate) fn robust_mean(values: &[f64], clusters: &Clusters) -> Option<RobustM
     }
     let centre = mean(values.iter().copied());
     let deviations: Vec<f64> = values.iter().map(|value| value - centre).collect();
-    let squares = |of: &[f64]| of.iter().map(|value| value * value).sum::<f64>();
-    let variance = count / (count - 1.0) * squares(&clusters.sums(&deviations)) / (items * items);
-    let independent = squares(&deviations) / (items - 1.0) / items;
+    let between = sum_of_squares(&clusters.sums(&deviations));
+    let variance = count / (count - 1.0) * between / (items * items);
+    let independent = sum_of_squares(&deviations) / (items - 1.0) / items;
     let design_effect = if independent > 0.0 {
         variance / independent
     } else {

@@ -1,8 +1,8 @@
-//! Where the variance comes from: seeds, exemplar sets, items and their interactions, all
-//! random and fully crossed, one value a cell. Estimates by the analysis of variance (Searle,
-//! Casella & McCulloch 1992): they can fall below 0, which says that the component is small.
-//! The interval of the mean has all of them in it (Satterthwaite 1946); the hierarchical
-//! bootstrap (Owen 2007) stands beside it.
+//! Components of the variance: seeds, exemplar sets, items and their interactions, all random and
+//! fully crossed, one value per cell. Estimates by the analysis of variance (Searle, Casella &
+//! McCulloch 1992): they can fall below 0, which means that the component is small. The interval
+//! of the mean contains all of them (Satterthwaite 1946), and can be compared with that of the
+//! hierarchical bootstrap (Owen 2007).
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use super::{
     Estimate,
     distribution::t_critical,
     mean,
-    resample::{RESAMPLES, SplitMix64, percentile},
+    resample::{RESAMPLES, SplitMix64, counted_mean, percentile},
 };
 
 /// Values by seed, exemplar set and item.
@@ -107,14 +107,9 @@ impl CellGrid {
         let means: Vec<Vec<f64>> = (0..8).map(|bits| self.means(bits)).collect();
         let (mut of, mut degrees) = ([0.0; 8], [0.0; 8]);
         for bits in (1..8).filter(|bits| bits & present == *bits) {
-            let square = |index: usize| {
-                let parts = (0..=bits).filter(|part| part & bits == *part);
-                let effect: f64 = parts
-                    .map(|part| sign(bits ^ part) * means[part][self.level(index, part)])
-                    .sum();
-                effect * effect
-            };
-            let sum: f64 = (0..self.values.len()).map(square).sum();
+            let sum: f64 = (0..self.values.len())
+                .map(|index| self.effect(&means, index, bits).powi(2))
+                .sum();
             let free = FACTORS
                 .iter()
                 .zip(self.sizes)
@@ -129,26 +124,43 @@ impl CellGrid {
         }
     }
 
+    /// The effect of the factors in `bits` on the cell `index`: its mean over the other factors,
+    /// less all effects of fewer factors. `means` are by bits.
+    fn effect(&self, means: &[Vec<f64>], index: usize, bits: usize) -> f64 {
+        (0..=bits)
+            .filter(|part| part & bits == *part)
+            .map(|part| sign(bits ^ part) * means[part][self.level(index, part)])
+            .sum()
+    }
+
     /// `None` with fewer than two items.
     pub(crate) fn components(&self) -> Option<VarianceComponents> {
         let squares = self.mean_squares();
         if squares.present & ITEM == 0 {
             return None;
         }
-        let variance = |bits: usize| {
-            let above = (bits..8).filter(|set| set & bits == bits && set & squares.present == *set);
-            let sum: f64 = above.map(|set| sign(set ^ bits) * squares.of[set]).sum();
-            sum / (self.values.len() / self.levels(bits)) as f64
-        };
-        let has = |bits: usize| squares.present & bits == bits;
-        let interactions: Vec<usize> = [3, 5, 6, 7].into_iter().filter(|bits| has(*bits)).collect();
+        let interactions: Vec<f64> = [3, 5, 6, 7]
+            .into_iter()
+            .filter_map(|bits| self.variance(&squares, bits))
+            .collect();
         Some(VarianceComponents {
-            seed: has(1).then(|| variance(1)),
-            exemplars: has(2).then(|| variance(2)),
-            items: variance(ITEM),
-            rest: (!interactions.is_empty())
-                .then(|| interactions.iter().map(|bits| variance(*bits)).sum()),
+            seed: self.variance(&squares, 1),
+            exemplars: self.variance(&squares, 2),
+            items: self.variance(&squares, ITEM)?,
+            rest: (!interactions.is_empty()).then(|| interactions.iter().sum()),
         })
+    }
+
+    /// The component of the factors in `bits`; `None` if one of them has only one level.
+    fn variance(&self, squares: &MeanSquares, bits: usize) -> Option<f64> {
+        if squares.present & bits != bits {
+            return None;
+        }
+        let sum: f64 = (bits..8)
+            .filter(|set| set & bits == bits && set & squares.present == *set)
+            .map(|set| sign(set ^ bits) * squares.of[set])
+            .sum();
+        Some(sum / (self.values.len() / self.levels(bits)) as f64)
     }
 
     /// The mean with a 95 % interval for other seeds, exemplar sets and items of the same kind.
@@ -160,16 +172,14 @@ impl CellGrid {
         if squares.present & ITEM == 0 {
             return None;
         }
-        let used = || {
-            FACTORS
-                .into_iter()
-                .filter(|factor| squares.present & factor != 0)
-        };
-        let part = |factor: usize| squares.of[factor] / self.values.len() as f64;
-        let variance: f64 = used().map(part).sum();
-        let spread: f64 = used()
-            .map(|factor| part(factor).powi(2) / squares.degrees[factor])
-            .sum();
+        let (mut variance, mut spread) = (0.0, 0.0);
+        for factor in FACTORS {
+            if squares.present & factor != 0 {
+                let part = squares.of[factor] / self.values.len() as f64;
+                variance += part;
+                spread += part.powi(2) / squares.degrees[factor];
+            }
+        }
         let half = if variance > 0.0 {
             t_critical(variance * variance / spread) * variance.sqrt()
         } else {
@@ -191,18 +201,7 @@ impl CellGrid {
         let mut draws: Vec<f64> = (0..RESAMPLES)
             .map(|_| {
                 let counts = [seeds, sets, items].map(|size| random.resample(size));
-                let weigh = |row: usize| {
-                    f64::from(counts[0][row / sets]) * f64::from(counts[1][row % sets])
-                };
-                let row_mean = |row: &[f64]| super::resample::counted_mean(row, &counts[2]);
-                let rows = self
-                    .values
-                    .chunks(items)
-                    .enumerate()
-                    .filter(|(row, _)| weigh(*row) > 0.0);
-                rows.map(|(row, values)| weigh(row) * row_mean(values))
-                    .sum::<f64>()
-                    / (seeds * sets) as f64
+                self.weighted_mean(&counts)
             })
             .collect();
         draws.sort_by(f64::total_cmp);
@@ -211,6 +210,23 @@ impl CellGrid {
             low: percentile(&draws, 0.025),
             high: percentile(&draws, 0.975),
         }
+    }
+
+    /// The mean with each seed, exemplar set and item counted as often as `counts` says.
+    fn weighted_mean(&self, counts: &[Vec<u32>; 3]) -> f64 {
+        let [seeds, sets, items] = self.sizes;
+        let sum: f64 = self
+            .values
+            .chunks(items)
+            .enumerate()
+            .map(|(row, values)| {
+                let weight = f64::from(counts[0][row / sets]) * f64::from(counts[1][row % sets]);
+                (weight, values)
+            })
+            .filter(|(weight, _)| *weight > 0.0)
+            .map(|(weight, values)| weight * counted_mean(values, &counts[2]))
+            .sum();
+        sum / (seeds * sets) as f64
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which labels are chosen, against which are right: confusion matrix, entropy, distance.
+//! The labels that are chosen, against the right ones: confusion matrix, entropy, distance.
 
 /// `confusion[gold][chosen]`: how many items.
 pub(crate) fn confusion(gold: &[usize], chosen: &[usize], labels: usize) -> Vec<Vec<f64>> {

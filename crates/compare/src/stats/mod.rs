@@ -1,5 +1,5 @@
-//! The statistics, each a plain function of plain values. What each number means for a reader
-//! stands in the page's notes.
+//! The statistics, each a plain function of plain values. The page's notes explain each number to
+//! the reader.
 //!
 //! Expected values in the tests come from scipy, statsmodels and scikit-learn:
 //! `tests/reference.py`. Never here: records, files, text.
@@ -35,7 +35,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Of nothing.
+    /// The estimate of an empty sample.
     pub const UNDEFINED: Self = Self {
         value: f64::NAN,
         low: f64::NAN,

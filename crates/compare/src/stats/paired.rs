@@ -30,18 +30,40 @@ pub(crate) fn sign_flip(changes: &[i32]) -> PairedP {
             mid: 1.0,
         }; // nothing changed: nothing to test
     }
-    let observed = changes.iter().sum::<i32>().unsigned_abs() as usize;
     let divisor = sizes
         .iter()
         .fold(0, |divisor, &size| greatest_common_divisor(divisor, size))
         .max(1);
     let sizes: Vec<usize> = sizes.iter().map(|size| size / divisor).collect();
-    let observed = observed / divisor;
+    let observed = changes.iter().sum::<i32>().unsigned_abs() as usize / divisor;
     let reach: usize = sizes.iter().sum();
-    let mut chance = vec![0.0; 2 * reach + 1]; // of each sum, from -reach to reach
+    let chance = chances_of_sums(&sizes);
+    let (mut at_least, mut equal) = (0.0, 0.0);
+    for (sum, mass) in chance.iter().enumerate() {
+        let distance = sum.abs_diff(reach);
+        if distance >= observed {
+            at_least += mass;
+        }
+        if distance == observed {
+            equal += mass;
+        }
+    }
+    let exact = f64::min(at_least, 1.0);
+    // the observed sum and its mirror image are two points, or one at 0; the whole chance of
+    // one is half of both
+    PairedP {
+        exact,
+        mid: exact - equal / if observed == 0 { 1.0 } else { 2.0 },
+    }
+}
+
+/// The chance of each sum of `sizes` with tossed signs, from the lowest sum to the highest.
+fn chances_of_sums(sizes: &[usize]) -> Vec<f64> {
+    let reach: usize = sizes.iter().sum();
+    let mut chance = vec![0.0; 2 * reach + 1];
     chance[reach] = 1.0;
     let mut reached = 0;
-    for size in sizes {
+    for &size in sizes {
         let previous = chance.clone();
         chance[reach - reached..=reach + reached].fill(0.0);
         for sum in reach - reached..=reach + reached {
@@ -53,21 +75,7 @@ pub(crate) fn sign_flip(changes: &[i32]) -> PairedP {
         }
         reached += size;
     }
-    let of = |is: &dyn Fn(usize) -> bool| -> f64 {
-        chance
-            .iter()
-            .enumerate()
-            .filter(|(sum, _)| is(sum.abs_diff(reach)))
-            .map(|(_, mass)| mass)
-            .sum()
-    };
-    let exact = of(&|distance| distance >= observed).min(1.0);
-    // the observed sum and its mirror image are two points, or one at 0; the whole chance of
-    // one is half of both
-    PairedP {
-        exact,
-        mid: exact - of(&|distance| distance == observed) / if observed == 0 { 1.0 } else { 2.0 },
-    }
+    chance
 }
 
 fn greatest_common_divisor(a: usize, b: usize) -> usize {

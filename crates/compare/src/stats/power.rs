@@ -1,4 +1,4 @@
-//! What a sample can show: power of McNemar's exact test, and the smallest change it finds in
+//! The changes that a sample can show: power of McNemar's exact test, and the smallest change it finds in
 //! four samples of five (Miettinen 1968; Connor 1987).
 
 use super::distribution::{Z, binomial, binomial_up_to, coin, normal_quantile};
@@ -18,28 +18,37 @@ pub(crate) fn mcnemar_power(items: usize, discordance: f64, effect: f64) -> f64 
     if discordance <= 0.0 {
         return 0.0;
     }
-    let (items, gain) = (items as u64, ((1.0 + effect / discordance) / 2.0).min(1.0));
-    let given = |discordant: u64| {
-        let mut below = 0.0;
-        let in_tail = |hits: &u64| {
-            below += coin(discordant, *hits);
-            2.0 * below <= LEVEL
-        };
-        let tail = (0..=discordant / 2).take_while(in_tail).count() as u64;
-        if tail == 0 {
-            return 0.0;
-        }
-        let (few, many) = (
-            binomial_up_to(discordant, gain, tail - 1),
-            binomial_up_to(discordant, 1.0 - gain, tail - 1),
-        );
-        few + many
-    };
-    let likely = |discordant: &u64| binomial(items, discordance, *discordant) > 1e-10;
+    let items = items as u64;
+    let gain = ((1.0 + effect / discordance) / 2.0).min(1.0);
     (0..=items)
-        .filter(likely)
-        .map(|discordant| binomial(items, discordance, discordant) * given(discordant))
+        .map(|discordant| (discordant, binomial(items, discordance, discordant)))
+        .filter(|(_, chance)| *chance > 1e-10)
+        .map(|(discordant, chance)| chance * power_given(discordant, gain))
         .sum()
+}
+
+/// Chance of a finding among so many `discordant` items, each of which becomes right with chance
+/// `gain`.
+fn power_given(discordant: u64, gain: f64) -> f64 {
+    let tail = tail_length(discordant);
+    if tail == 0 {
+        return 0.0;
+    }
+    let few = binomial_up_to(discordant, gain, tail - 1);
+    let many = binomial_up_to(discordant, 1.0 - gain, tail - 1);
+    few + many
+}
+
+/// Number of the lowest counts among `discordant` tosses of a coin that the two-sided test rejects.
+fn tail_length(discordant: u64) -> u64 {
+    let mut below = 0.0;
+    for hits in 0..=discordant / 2 {
+        below += coin(discordant, hits);
+        if 2.0 * below > LEVEL {
+            return hits;
+        }
+    }
+    discordant / 2 + 1
 }
 
 /// The smallest change that the exact test finds with power 0.8, a share of the items. `None`:

@@ -3,8 +3,8 @@
 use super::{Estimate, distribution::Z};
 
 /// Wilson's 95 % interval around `share` of `n` items; `n` may be a fraction: an effective
-/// number. Several seeds over the same items count as one set of items: they tell nothing of
-/// other items.
+/// number. Several seeds over the same items count as one set of items: they add no
+/// information about other items.
 pub(crate) fn wilson(share: f64, n: f64) -> Estimate {
     let z2 = Z * Z;
     let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);

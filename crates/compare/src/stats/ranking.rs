@@ -7,45 +7,75 @@ use super::mean;
 
 /// Items in falling order of their score.
 struct Ranking {
-    /// Item, whether it is positive, and whether its score is below the score before it.
-    order: Vec<(usize, bool, bool)>,
+    order: Vec<RankedItem>,
+}
+
+struct RankedItem {
+    item: usize,
+    positive: bool,
+    /// Whether its score is below the score before it.
+    starts_lower: bool,
 }
 
 impl Ranking {
     /// Of `items` alone.
     fn new(mut items: Vec<usize>, scores: &[f64], positive: &[bool]) -> Self {
         items.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-        let below = |place: usize| place == 0 || scores[items[place]] < scores[items[place - 1]];
-        Self {
-            order: items
-                .iter()
-                .enumerate()
-                .map(|(place, &item)| (item, positive[item], below(place)))
-                .collect(),
+        let mut order: Vec<RankedItem> = Vec::new();
+        for item in items {
+            let starts_lower = order
+                .last()
+                .is_none_or(|previous| scores[item] < scores[previous.item]);
+            order.push(RankedItem {
+                item,
+                positive: positive[item],
+                starts_lower,
+            });
         }
+        Self { order }
     }
 
     /// Item `i` counts `counts[i]` times. NaN if no positive or no negative item counts.
     fn area(&self, counts: &[u32]) -> f64 {
         let (mut positives, mut negatives, mut area) = (0.0, 0.0, 0.0);
         let (mut tied_positives, mut tied_negatives) = (0.0, 0.0);
-        for &(item, positive, starts_lower) in &self.order {
-            if starts_lower {
+        for ranked in &self.order {
+            if ranked.starts_lower {
                 area += tied_negatives * (positives + tied_positives / 2.0);
                 positives += tied_positives;
                 negatives += tied_negatives;
                 (tied_positives, tied_negatives) = (0.0, 0.0);
             }
-            let tied = if positive {
+            let tied = if ranked.positive {
                 &mut tied_positives
             } else {
                 &mut tied_negatives
             };
-            *tied += f64::from(counts[item]);
+            *tied += f64::from(counts[ranked.item]);
         }
         area += tied_negatives * (positives + tied_positives / 2.0);
         area / ((positives + tied_positives) * (negatives + tied_negatives))
     }
+}
+
+/// The items with the gold label `a` or `b`, by the share of `a` in the two; `None` if one of the
+/// labels is never gold.
+fn rank_pair(shares: &[Vec<f64>], gold: &[usize], a: usize, b: usize) -> Option<Ranking> {
+    if !gold.contains(&a) || !gold.contains(&b) {
+        return None;
+    }
+    let items = (0..gold.len())
+        .filter(|&item| gold[item] == a || gold[item] == b)
+        .collect();
+    let scores: Vec<f64> = shares
+        .iter()
+        .map(|of_item| match of_item[a] + of_item[b] {
+            sum if sum > 0.0 => of_item[a] / sum,
+            _ => 0.5,
+        })
+        .collect();
+    let positive: Vec<bool> = gold.iter().map(|&g| g == a).collect();
+    Some(Ranking::new(items, &scores, &positive))
 }
 
 /// How well the labels' scores order the items of one language.
@@ -55,21 +85,12 @@ impl Separation {
     /// `shares[item][label]`; `gold[item]` is a label. For each pair of labels that are both
     /// gold for some items, those items by the share of the first label in the two.
     pub(crate) fn new(shares: &[Vec<f64>], gold: &[usize], labels: usize) -> Self {
-        let of_pair = |(a, b): (usize, usize)| {
-            let items: Vec<usize> = (0..gold.len())
-                .filter(|&item| gold[item] == a || gold[item] == b)
-                .collect();
-            let has = |label: usize| items.iter().any(|&item| gold[item] == label);
-            let share = |of_item: &Vec<f64>| match of_item[a] + of_item[b] {
-                sum if sum > 0.0 => of_item[a] / sum,
-                _ => 0.5,
-            };
-            let scores: Vec<f64> = shares.iter().map(share).collect();
-            let positive: Vec<bool> = gold.iter().map(|&g| g == a).collect();
-            (has(a) && has(b)).then(|| Ranking::new(items, &scores, &positive))
-        };
         let pairs = (0..labels).flat_map(|a| (a + 1..labels).map(move |b| (a, b)));
-        Self(pairs.filter_map(of_pair).collect())
+        Self(
+            pairs
+                .filter_map(|(a, b)| rank_pair(shares, gold, a, b))
+                .collect(),
+        )
     }
 
     /// The area, or the mean of the pairs' areas. NaN if undefined, as when all items have one

@@ -147,7 +147,7 @@ pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     sorted[below] + (sorted[above] - sorted[below]) * (rank - below as f64)
 }
 
-/// Which text each item of a language shares with others.
+/// The text that each item of a language shares with others, by number.
 type Groups<'a> = &'a [Option<u64>];
 
 /// How the items of several languages are drawn.
@@ -209,7 +209,7 @@ impl Resampling {
         self.set_of[a] == self.set_of[b]
     }
 
-    /// How the items of a language hang together.
+    /// The clusters of a language's items.
     pub(crate) fn clusters(&self, language: usize) -> &Clusters {
         &self.sets[self.set_of[language]].clusters
     }

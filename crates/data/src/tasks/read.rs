@@ -265,7 +265,7 @@ fn check_file(task: &Task, file: &TaskFile) -> Result<(), KeyFault> {
     let format = match &file.format {
         Some(format) => format
             .parse()
-            .map_err(|unknown: schema::task::UnknownWord| unknown.to_string()),
+            .map_err(|unknown: schema::words::UnknownWord| unknown.to_string()),
         None => TableFormat::of(std::path::Path::new(&file.path)).ok_or_else(|| {
             format!(
                 "`{}` does not say its format; add `format`: {}",

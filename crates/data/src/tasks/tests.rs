@@ -274,7 +274,12 @@ fn a_file_may_extend_a_shipped_task() {
         own.languages[&Language::De].headers,
         task("emotion").expect("shipped").languages[&Language::De].headers
     );
-    assert_eq!(exemplars("colours").expect("the base's").len(), 20);
+    // Under a name of its own: other tests read files of the name `colours` meanwhile.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("hues.toml");
+    fs::write(&path, text.replace("colours", "hues")).expect("writes");
+    let inherited = exemplars(path.to_str().expect("UTF-8")).expect("the base's");
+    assert_eq!(inherited.len(), 20);
     let error =
         read_colours("name = \"colours\"\nextends = \"emotion\"\nshot = 2\n").expect_err("a slip");
     assert!(error.contains("unknown field `shot`"), "{error}");

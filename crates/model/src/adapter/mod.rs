@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use crate::{
     config::ModelConfig,
     error::{ModelError, Result},
-    ops::lora::Grads,
+    ops::lora::LoraGradients,
 };
 
 /// The seven projections of a block, in the order of the forward.
@@ -205,14 +205,14 @@ fn shape(model: &ModelConfig, projection: Projection) -> Result<(usize, usize)> 
 
 /// Gradients of an adapter's matrices, summed over micro-batches.
 #[derive(Default)]
-pub struct Gradients(BTreeMap<Place, Grads>);
+pub struct Gradients(BTreeMap<Place, LoraGradients>);
 
 impl Gradients {
     /// Adds one projection's gradients to what is there.
-    pub fn add(&mut self, place: Place, grads: Grads) -> Result<()> {
+    pub fn add(&mut self, place: Place, grads: LoraGradients) -> Result<()> {
         let sum = match self.0.remove(&place) {
             None => grads,
-            Some(old) => Grads {
+            Some(old) => LoraGradients {
                 a: (old.a + grads.a)?,
                 b: (old.b + grads.b)?,
             },
@@ -223,7 +223,7 @@ impl Gradients {
 
     /// Gradients of A and B at a place. A missing one is an error: something was not reached by
     /// backward.
-    pub fn get(&self, place: Place) -> Result<&Grads> {
+    pub fn get(&self, place: Place) -> Result<&LoraGradients> {
         self.0
             .get(&place)
             .ok_or_else(|| ModelError::op("gradients", format!("`{place}` got no gradient")))

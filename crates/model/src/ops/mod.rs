@@ -1,13 +1,17 @@
 //! The project's own operations over flat rows, each a pair of plain functions: `forward` and a
 //! written-out `backward`.
 //!
-//! Every op has a fused CPU version (f32 slices, all cores) and one composed of candle
-//! operations, which runs on every other device and is the yardstick in tests, where candle's
-//! autograd and finite differences in f64 check the backward. A frozen weight has no gradient
-//! and none is computed. f32 accumulation everywhere.
+//! Every op is a folder. `mod.rs` has the signatures, the shape checks, the profile's entry and
+//! the one place that chooses between the versions (`Backend`); `cpu.rs` shows the tensors as
+//! slices to the crate `kernels`; `composed.rs` is made of candle operations, runs on every other
+//! device and is the yardstick in tests, where candle's autograd and finite differences in f64
+//! check the backward. A version for another device is one more file and one more arm.
+//!
+//! A frozen weight has no gradient and none is computed. f32 accumulation everywhere.
 
 pub mod add;
 pub mod attend;
+mod backend;
 pub mod cross_entropy;
 pub mod divergence;
 pub mod gated;
@@ -17,12 +21,13 @@ pub mod rms_norm;
 pub mod rope;
 pub mod softmax;
 pub mod swiglu;
-
-pub(crate) mod cpu;
+pub(crate) mod view;
+pub(crate) mod weight;
 
 use candle_core::Tensor;
 
 use crate::error::{ModelError, Result};
+use backend::Backend;
 
 /// Fails with the shapes of `tensors` unless they fit `op`.
 fn check_shapes(op: &'static str, fit: bool, tensors: &[&Tensor]) -> Result<()> {

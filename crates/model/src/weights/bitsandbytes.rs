@@ -4,18 +4,16 @@
 
 use std::collections::BTreeMap;
 
+use kernels::quantised::{BlockFormat, Blocks, CodeTable, NestedScales};
 use serde::Deserialize;
 
 use super::{Floats, safetensors::Shards};
-use crate::{
-    error::{ModelError, Result},
-    quantised::{Blocks, Format, Nested, Table},
-};
+use crate::error::{ModelError, Result};
 
 /// How a weight's description ends: a tensor of bytes that are JSON.
-const KINDS: [(&str, Format); 2] = [
-    (".quant_state.bitsandbytes__nf4", Format::Nf4),
-    (".quant_state.bitsandbytes__fp4", Format::Fp4),
+const KINDS: [(&str, BlockFormat); 2] = [
+    (".quant_state.bitsandbytes__nf4", BlockFormat::Nf4),
+    (".quant_state.bitsandbytes__fp4", BlockFormat::Fp4),
 ];
 
 /// What the JSON says; it repeats the kind and names dtypes too.
@@ -29,7 +27,7 @@ struct QuantState {
 
 /// A weight stored in 4 bits.
 pub(super) struct FourBit {
-    format: Format,
+    format: BlockFormat,
     /// (out, in)
     pub(super) shape: Vec<usize>,
     block: usize,
@@ -123,24 +121,25 @@ impl FourBit {
             Some((block, offset)) => {
                 let (values, absmax) = (floats("nested_quant_map")?, floats("nested_absmax")?);
                 let codes = shards.bytes(&format!("{name}.absmax"))?;
-                Nested {
+                NestedScales {
                     values,
                     block,
                     absmax,
                     offset,
                 }
                 .decode(codes)
-                .map_err(refuse)?
+                .map_err(|error| refuse(error.to_string()))?
             }
         };
         let map = floats("quant_map")?;
         let values = <[f32; 16]>::try_from(map.as_slice())
             .map_err(|_| refuse(format!("its quant_map has {} values, not 16", map.len())))?;
-        let table = Table {
+        let table = CodeTable {
             values,
             block: self.block,
             absmax,
         };
-        Blocks::from_table(self.format, shards.mapped(name)?, (out, inner), table).map_err(refuse)
+        Blocks::from_table(self.format, shards.mapped(name)?, (out, inner), table)
+            .map_err(|error| refuse(error.to_string()))
     }
 }

@@ -9,13 +9,11 @@ use std::{
 };
 
 use hub::gguf::{Header, TensorEntry, Value};
+use kernels::quantised::{BlockBytes, BlockFormat, Blocks};
 use memmap2::Mmap;
 
 use super::Floats;
-use crate::{
-    error::{ModelError, Result},
-    quantised::{Blocks, Bytes, Format},
-};
+use crate::error::{ModelError, Result};
 
 /// ggml's numbers of types without blocks.
 const F32: u32 = 0;
@@ -124,16 +122,17 @@ impl GgufFile {
     /// shape was checked.
     pub(super) fn blocks(&self, name: &str) -> Result<Option<Blocks>> {
         let (entry, range) = self.entry(name)?;
-        let (Some(format), &[rows, width]) =
-            (Format::of_ggml(entry.ggml_type), entry.shape.as_slice())
-        else {
+        let (Some(format), &[rows, width]) = (
+            BlockFormat::of_ggml(entry.ggml_type),
+            entry.shape.as_slice(),
+        ) else {
             return Ok(None);
         };
         let order = self
             .interleaved_heads(name)
             .map(|heads| separate_halves(&stored_rows(rows), heads, 1).into());
-        let bytes = Bytes::Mapped {
-            map: Arc::clone(&self.map),
+        let bytes = BlockBytes::Shared {
+            owner: self.map.clone(),
             range,
         };
         let blocks = Blocks::from_ggml(format, bytes, (rows, width), order);
@@ -152,13 +151,13 @@ impl GgufFile {
             return Ok(Floats::Owned(values));
         }
         let bytes = &self.map[range.clone()];
-        let floats = match (entry.ggml_type, Format::of_ggml(entry.ggml_type)) {
+        let floats = match (entry.ggml_type, BlockFormat::of_ggml(entry.ggml_type)) {
             (F32, _) => Floats::F32(bytes),
             (F16, _) => Floats::F16(bytes),
             (BF16, _) => Floats::Bf16(bytes),
             (_, Some(format)) => {
-                let bytes = Bytes::Mapped {
-                    map: Arc::clone(&self.map),
+                let bytes = BlockBytes::Shared {
+                    owner: self.map.clone(),
                     range,
                 };
                 let blocks =

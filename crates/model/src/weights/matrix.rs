@@ -2,14 +2,11 @@
 //! norms and biases.
 
 use candle_core::Tensor;
+use kernels::quantised::{BlockFormat, Blocks};
 use schema::task::Precision;
 
 use super::{Source, WeightFiles};
-use crate::{
-    adapter::Projection,
-    error::Result,
-    quantised::{Blocks, Format},
-};
+use crate::{adapter::Projection, error::Result};
 
 /// A projection, the embedding or the head.
 pub(crate) enum Matrix {
@@ -23,7 +20,7 @@ impl WeightFiles {
     /// The matrix, of shape (out, in) or (V, E), as the model's precision has it.
     ///
     /// # Errors
-    /// As [`WeightFiles::take`]; and where blocks would be kept on a device that has no product
+    /// As [`WeightFiles::take_f32`]; and where blocks would be kept on a device that has no product
     /// with them.
     pub(crate) fn take_matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Matrix> {
         self.claim(name, &shape)?;
@@ -52,8 +49,8 @@ impl WeightFiles {
     /// As stored where that is NF4, else quantised from the stored values.
     fn nf4(&self, name: &str, shape: [usize; 2]) -> Result<Blocks> {
         match self.stored_blocks(name)? {
-            Some(blocks) if blocks.format() == Format::Nf4 => return Ok(blocks),
-            Some(blocks) if blocks.format() == Format::Fp4 => {
+            Some(blocks) if blocks.format() == BlockFormat::Nf4 => return Ok(blocks),
+            Some(blocks) if blocks.format() == BlockFormat::Fp4 => {
                 return Err(self.error(
                     name,
                     format!("tensor `{name}` is stored as fp4; use dtype packed"),

@@ -20,7 +20,7 @@ use matrix::Matrix;
 
 use crate::{
     error::{ModelError, Result},
-    weight::Weight,
+    ops::weight::Weight,
 };
 
 /// The tensors of a model, memory-mapped until taken.
@@ -235,6 +235,7 @@ fn decode<const B: usize, T: Send>(bytes: &[u8], value: impl Fn([u8; B]) -> T + 
 
 /// Gives back the pages of a part of the map that was read: else a file counts as this
 /// process's memory beside the weights made from it. Read again, they come back from the file.
+#[allow(unsafe_code)]
 fn release(map: &memmap2::Mmap, part: std::ops::Range<usize>) -> std::io::Result<()> {
     #[cfg(unix)]
     // SAFETY: the map is of a file and read-only, so pages that are dropped hold the same bytes
@@ -250,6 +251,7 @@ fn release(map: &memmap2::Mmap, part: std::ops::Range<usize>) -> std::io::Result
 }
 
 /// Maps a file into memory.
+#[allow(unsafe_code)]
 fn map(path: &Path) -> Result<memmap2::Mmap> {
     let file = std::fs::File::open(path).map_err(schema::disk::DiskError::at("open", path))?;
     // SAFETY: the map is only read. Another process that shortens a weight file while it is in

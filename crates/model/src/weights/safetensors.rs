@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use kernels::quantised::{BlockBytes, Blocks};
 use memmap2::Mmap;
 use safetensors::{
     Dtype, SafeTensors,
@@ -17,10 +18,7 @@ use super::{
     Floats,
     bitsandbytes::{self, FourBit},
 };
-use crate::{
-    error::{ModelError, Result},
-    quantised::{Blocks, Bytes},
-};
+use crate::error::{ModelError, Result};
 
 struct Shard {
     path: PathBuf,
@@ -141,11 +139,11 @@ impl Shards {
     }
 
     /// A tensor's bytes, to be used in place.
-    pub(super) fn mapped(&self, name: &str) -> Result<Bytes> {
+    pub(super) fn mapped(&self, name: &str) -> Result<BlockBytes> {
         let (shard, info) = self.find(name)?;
         let (from, to) = info.data_offsets;
-        Ok(Bytes::Mapped {
-            map: Arc::clone(&shard.map),
+        Ok(BlockBytes::Shared {
+            owner: shard.map.clone(),
             range: shard.start + from..shard.start + to,
         })
     }

@@ -209,12 +209,12 @@ fn rope_backward_is_the_turn_back() {
             cos: noise((n, half), 1),
             sin: noise((n, half), 2),
         };
-        let turn = |x: &Tensor, way| rope::turn(x, &angles, way).expect("turn");
+        let turn = |x: &Tensor, way| rope::rotate(x, &angles, way).expect("turn");
         check(
             "rope",
             &[noise((n, heads * 2 * half), 3)],
-            &|x| turn(&x[0], rope::Turn::Forward),
-            &|_, dy| vec![turn(dy, rope::Turn::Backward)],
+            &|x| turn(&x[0], rope::Rotation::Forward),
+            &|_, dy| vec![turn(dy, rope::Rotation::Backward)],
         );
     }
 }
@@ -306,7 +306,7 @@ fn cross_entropy_backward() {
             let logits = x[0]
                 .matmul(&wide(&head).t().expect("a view"))
                 .expect("logits");
-            let log_p = softmax::log_softmax_composed(&logits);
+            let log_p = softmax::composed::log_softmax(&logits);
             log_p
                 .expect("log p")
                 .gather(&index, D::Minus1)
@@ -347,10 +347,10 @@ fn divergence_backward() {
             noise((vocab, width), 2),
         );
         let own = (noise((n, vocab), 3) * 4.0).expect("scaled");
-        let log_p = softmax::log_softmax_composed(&wide(&own)).expect("log p");
+        let log_p = softmax::composed::log_softmax(&wide(&own)).expect("log p");
         let each = |x: &Tensor| {
             let logits = x.matmul(&wide(&head).t().expect("a view")).expect("logits");
-            let log_q = softmax::log_softmax_composed(&logits).expect("log q");
+            let log_q = softmax::composed::log_softmax(&logits).expect("log q");
             (log_p.exp().expect("p") * (&log_p - log_q).expect("a difference"))
                 .and_then(|kl| kl.sum(D::Minus1))
         };

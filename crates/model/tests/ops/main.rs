@@ -1,6 +1,6 @@
 //! Every op: the fused CPU version against the one composed of candle operations, the
 //! written-out backward against candle's autograd and against finite differences in f64, and
-//! the laws that evaluation and training stand on.
+//! the laws that evaluation and training rest on.
 //!
 //! The yardstick is computed in f64 from the same f32 values. Never here: whole models.
 

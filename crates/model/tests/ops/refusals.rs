@@ -67,11 +67,11 @@ fn shapes_that_do_not_fit() {
         sin: noise((n, half), 2),
     };
     check_refused(
-        rope::turn(&x, &angles(4, 2), rope::Turn::Forward),
+        rope::rotate(&x, &angles(4, 2), rope::Rotation::Forward),
         &["rope", "[4, 6]", "[4, 2]"],
     );
     check_refused(
-        rope::turn(&x, &angles(3, 3), rope::Turn::Forward),
+        rope::rotate(&x, &angles(3, 3), rope::Rotation::Forward),
         &["rope", "[4, 6]", "[3, 3]"],
     );
     let (a, b, w) = (

@@ -40,7 +40,7 @@ proptest! {
         check_within("fused", &linear::forward(&x, &packed, bias)?, &want, bound);
         let wide_weight = frozen(&ww);
         let projected = Projected { bias, ..plain(&wide_weight) };
-        check_close("composed", &linear::forward_composed(&wx, &projected, None)?, &want, 1e-9);
+        check_close("composed", &linear::composed::forward(&wx, &projected, None)?, &want, 1e-9);
     }
 
     #[test]
@@ -145,8 +145,8 @@ proptest! {
         let x = (noise((n, width), seed) * if small { 1e-3 } else { 3.0 })?;
         let (w, dy) = (noise(width, seed ^ 1), noise((n, width), seed ^ 2));
         let [wx, ww, wdy] = [&x, &w, &dy].map(wide);
-        check_close("forward", &rms_norm::forward(&x, &w, 1e-5)?, &rms_norm::forward_composed(&wx, &ww, 1e-5)?, 1e-5);
-        let want = rms_norm::backward_composed(&wx, &ww, 1e-5, &wdy)?;
+        check_close("forward", &rms_norm::forward(&x, &w, 1e-5)?, &rms_norm::composed::forward(&wx, &ww, 1e-5)?, 1e-5);
+        let want = rms_norm::composed::backward(&wx, &ww, 1e-5, &wdy, None)?;
         // Of a narrow row little is left when the second term is taken from the first.
         let first_term = wdy.broadcast_mul(&ww)?;
         let root = (wx.sqr()?.mean_keepdim(candle_core::D::Minus1)? + 1e-5)?.sqrt()?;
@@ -161,8 +161,8 @@ proptest! {
         let gate = (noise((n, width), seed) * size)?;
         let (up, dy) = (noise((n, width), seed ^ 1), noise((n, width), seed ^ 2));
         let [wg, wu, wdy] = [&gate, &up, &dy].map(wide);
-        check_close("forward", &swiglu::forward(&gate, &up)?, &swiglu::forward_composed(&wg, &wu)?, 1e-5);
-        let (got, want) = (swiglu::backward(&gate, &up, &dy)?, swiglu::backward_composed(&wg, &wu, &wdy)?);
+        check_close("forward", &swiglu::forward(&gate, &up)?, &swiglu::composed::forward(&wg, &wu)?, 1e-5);
+        let (got, want) = (swiglu::backward(&gate, &up, &dy)?, swiglu::composed::backward(&wg, &wu, &wdy)?);
         check_close("dgate", &got.0, &want.0, 1e-5);
         check_close("dup", &got.1, &want.1, 1e-5);
     }
@@ -171,16 +171,16 @@ proptest! {
     fn rope_both_ways(n in rows(), heads in 1usize..6, half in 1usize..70, seed: u64) {
         let x = noise((n, heads * 2 * half), seed);
         let angles = rope::Angles { cos: noise((n, half), seed ^ 1), sin: noise((n, half), seed ^ 2) };
-        for way in [rope::Turn::Forward, rope::Turn::Backward] {
-            check_close("turn", &rope::turn(&x, &angles, way)?, &rope::turn_composed(&wide(&x), &angles, way)?, 1e-5);
+        for way in [rope::Rotation::Forward, rope::Rotation::Backward] {
+            check_close("rotate", &rope::rotate(&x, &angles, way)?, &rope::composed::rotate(&wide(&x), &angles, way)?, 1e-5);
         }
     }
 
     #[test]
     fn softmax_of_both_kinds(n in rows(), width in width(), seed: u64, size in 0.1..60.0) {
         let x = (noise((n, width), seed) * size)?;
-        check_close("softmax", &softmax::softmax(&x)?, &softmax::softmax_composed(&wide(&x))?, 1e-5);
-        check_close("log_softmax", &softmax::log_softmax(&x)?, &softmax::log_softmax_composed(&wide(&x))?, 1e-5);
+        check_close("softmax", &softmax::softmax(&x)?, &softmax::composed::softmax(&wide(&x))?, 1e-5);
+        check_close("log_softmax", &softmax::log_softmax(&x)?, &softmax::composed::log_softmax(&wide(&x))?, 1e-5);
         for row in softmax::softmax(&x)?.to_vec2::<f32>()? {
             prop_assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-4);
         }
@@ -206,7 +206,7 @@ proptest! {
         let targets: Vec<u32> = (0..n).map(|i| ((seed >> (i % 48)) % vocab as u64) as u32).collect();
         let packed = frozen(&head);
         let got = cross_entropy::forward_backward(&hidden, &packed, &targets, true)?;
-        let want = cross_entropy::composed(&seen(&hidden, &head), &wide(&head), &targets, true)?;
+        let want = cross_entropy::composed::forward_backward(&seen(&hidden, &head), &wide(&head), &targets, true)?;
         prop_assert!((got.sum - want.sum).abs() <= 1e-5 * want.sum.max(1.0), "{} not {}", got.sum, want.sum);
         let (d, want) = (got.d_hidden.as_ref().expect("asked for"), want.d_hidden.as_ref().expect("asked for"));
         // The gradient of a sure row is small and the difference of two large terms.

@@ -261,7 +261,7 @@ fn describe(asked: &AskedLanguage, greedy: usize) -> BTreeMap<String, Value> {
     notes
 }
 
-/// What the exemplars depend on beyond the test file.
+/// The inputs of the exemplars beyond the test file.
 pub(super) fn exemplar_inputs(
     experiment: &Experiment,
     task: &Task,

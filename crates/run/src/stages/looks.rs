@@ -330,7 +330,8 @@ impl LookInside<'_, '_> {
             resamples: recipe.resamples,
             seed: *seed,
         };
-        let mut questions = Questions::new("silencing", self.inspection, self.bench.watch);
+        let mut questions =
+            InterventionProgress::new("silencing", self.inspection, self.bench.watch);
         let records = silencing::silence(
             self.bench.session.decoder()?,
             &found,
@@ -353,7 +354,8 @@ impl LookInside<'_, '_> {
             resamples: recipe.resamples,
             seed: *seed,
         };
-        let mut questions = Questions::new("patching", self.inspection, self.bench.watch);
+        let mut questions =
+            InterventionProgress::new("patching", self.inspection, self.bench.watch);
         let records = patching::intervene(
             self.bench.session.decoder()?,
             &ask_all(&encoded),
@@ -367,14 +369,14 @@ impl LookInside<'_, '_> {
     }
 }
 
-/// Questions asked during an intervention, shown when their number is known.
-struct Questions<'a> {
+/// InterventionProgress asked during an intervention, shown when their number is known.
+struct InterventionProgress<'a> {
     label: String,
     watch: &'a mut dyn Watch,
     is_shown: bool,
 }
 
-impl<'a> Questions<'a> {
+impl<'a> InterventionProgress<'a> {
     fn new(what: &str, inspection: &Inspection, watch: &'a mut dyn Watch) -> Self {
         Self {
             label: format!("{what} {}", inspection.model()),

@@ -17,7 +17,7 @@ use super::{Made, Workbench};
 use crate::{
     RunError,
     error::{At, Result},
-    estimate::{CheckpointingDecision, MicroBatch},
+    estimate::{CheckpointingDecision, MicroBatchSize},
     experiment::Experiment,
     facts::adapter_files,
     machine,
@@ -96,7 +96,7 @@ fn decide_checkpointing(
     examples: &[Example],
 ) -> Result<CheckpointingDecision> {
     let shape = session::config(&session.model.files)?.shape();
-    let largest = MicroBatch::of_examples(recipe, examples);
+    let largest = MicroBatchSize::of_examples(recipe, examples);
     let room = if session.is_on_cpu() {
         machine::memory_for_this_process()
     } else {

@@ -1,9 +1,8 @@
 //! `[train.build]`: how translation pairs are made of the files. The defaults are what the
 //! paper did; the controls are what it lacks. Never here: making them (crate `data`).
 
-use serde::{Deserialize, Serialize};
-
-use crate::{task::words, template::Template};
+use super::keys::{KeySection, Number, Text, Word, section};
+use crate::{template::Template, words::words};
 
 words! {
     /// Which way the pairs of a setting are translated.
@@ -57,24 +56,28 @@ words! {
     }
 }
 
-/// `[train.build]`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BuildRecipe {
-    /// Text around a source question.
-    pub template: Template,
-    /// Which way pairs are translated.
-    pub directions: Directions,
-    /// A condition to compare with.
-    pub control: Control,
-    /// Which pairs are taken out because the evaluation asks their question.
-    pub remove_overlap: Removal,
-    /// Which pairs are taken out because an earlier item of their file is the same.
-    pub remove_duplicates: Removal,
-    /// Least similarity of what is nearly the same, above 0 and at most 1: the share of common
-    /// n-grams (`data::overlap`).
-    pub similarity: f64,
-    /// What the validation split divides.
-    pub split: Split,
+section! {
+    /// `[train.build]`
+    BuildRecipe {
+        /// Text around a source question.
+        template: Template = Template::paper() => Text {
+            read: |text, _| text.parse(),
+            pattern: "[a-z {}\n\"'\\\\中]{0,9}\\{source\\}[a-z {}\n\"'\\\\中]{0,9}",
+        },
+        /// Which way pairs are translated.
+        directions: Directions = Directions::Forward => Word,
+        /// A condition to compare with.
+        control: Control = Control::None => Word,
+        /// Which pairs are taken out because the evaluation asks their question.
+        remove_overlap: Removal = Removal::Near => Word,
+        /// Which pairs are taken out because an earlier item of their file is the same.
+        remove_duplicates: Removal = Removal::Off => Word,
+        /// Least similarity of what is nearly the same, above 0 and at most 1: the share of
+        /// common n-grams (`data::overlap`).
+        similarity: f64 = 0.8 => Number::ABOVE_0_TO_1,
+        /// What the validation split divides.
+        split: Split = Split::Pairs => Word,
+    }
 }
 
 impl BuildRecipe {
@@ -82,15 +85,7 @@ impl BuildRecipe {
     /// none that does, so this changes nothing there. Its one duplicate item (of 10,000) is
     /// kept, as the paper kept it.
     pub fn paper() -> Self {
-        Self {
-            template: Template::paper(),
-            directions: Directions::Forward,
-            control: Control::None,
-            remove_overlap: Removal::Near,
-            remove_duplicates: Removal::Off,
-            similarity: 0.8,
-            split: Split::Pairs,
-        }
+        Self::defaults()
     }
 
     /// Whether it is [`BuildRecipe::paper`]; then records leave it out.

@@ -13,7 +13,7 @@ use toml::{
     de::{DeString, DeTable, DeValue},
 };
 
-use super::problem::{Origin, Problem, RecipeError};
+use super::problem::{Problem, RecipeError, ValueOrigin};
 
 /// Sections nest two deep and hold lists; what lies deeper is no recipe and is not walked.
 const DEEPEST: usize = 4;
@@ -23,19 +23,19 @@ pub(super) struct RecipeFile {
     /// Where it stands: relative paths in it start from this folder.
     pub(super) path: PathBuf,
     /// What is in it, overrides applied.
-    pub(super) table: Table,
+    pub(super) table: WrittenTable,
     /// The overrides as given.
     pub(super) overrides: Vec<String>,
     /// Overrides that cannot be applied.
     pub(super) problems: Vec<Problem>,
 }
 
-pub(super) type Table = BTreeMap<String, Entry>;
+pub(super) type WrittenTable = BTreeMap<String, WrittenValue>;
 
 /// A value and where it was written.
-pub(super) struct Entry {
+pub(super) struct WrittenValue {
     pub(super) value: Value,
-    pub(super) origin: Origin,
+    pub(super) origin: ValueOrigin,
     /// What was typed after `--set key=`: a key that wants text takes `2024` as text, without
     /// quotes.
     pub(super) typed: Option<String>,
@@ -47,8 +47,8 @@ pub(super) enum Value {
     Whole(i128),
     Number(f64),
     Switch(bool),
-    List(Vec<Entry>),
-    Table(Table),
+    List(Vec<WrittenValue>),
+    Table(WrittenTable),
     /// Anything else, by what it is called in a message.
     Other(&'static str),
 }
@@ -88,7 +88,7 @@ impl RecipeFile {
         let lines = Lines::of(text);
         let table = convert_table(
             document.into_inner(),
-            &|span| Origin::Line(lines.number(span.start)),
+            &|span| ValueOrigin::Line(lines.number(span.start)),
             0,
         );
         let mut file = Self {
@@ -119,11 +119,13 @@ impl RecipeFile {
         let (last, sections) = (parts[parts.len() - 1], &parts[..parts.len() - 1]);
         let mut table = &mut self.table;
         for (depth, section) in sections.iter().enumerate() {
-            let entry = table.entry((*section).to_owned()).or_insert_with(|| Entry {
-                value: Value::Table(Table::new()),
-                origin: Origin::Set,
-                typed: None,
-            });
+            let entry = table
+                .entry((*section).to_owned())
+                .or_insert_with(|| WrittenValue {
+                    value: Value::Table(WrittenTable::new()),
+                    origin: ValueOrigin::Set,
+                    typed: None,
+                });
             match &mut entry.value {
                 Value::Table(inner) => table = inner,
                 _ => {
@@ -141,34 +143,35 @@ impl RecipeFile {
     }
 
     fn refuse(&mut self, key: &str, message: &str) {
-        self.problems.push(Problem::new(key, message, Origin::Set));
+        self.problems
+            .push(Problem::new(key, message, ValueOrigin::Set));
     }
 }
 
 /// A TOML value if it is one, else text: paths and words need no second quotes in a shell.
-fn convert_override(typed: &str) -> Entry {
+fn convert_override(typed: &str) -> WrittenValue {
     let value = match DeValue::parse(typed) {
-        Ok(value) => convert(value.into_inner(), &|_| Origin::Set, 1),
+        Ok(value) => convert(value.into_inner(), &|_| ValueOrigin::Set, 1),
         Err(_) => Value::Text(typed.to_owned()),
     };
-    Entry {
+    WrittenValue {
         value,
-        origin: Origin::Set,
+        origin: ValueOrigin::Set,
         typed: Some(typed.to_owned()),
     }
 }
 
 fn convert_table(
     table: DeTable<'_>,
-    origin: &dyn Fn(Range<usize>) -> Origin,
+    origin: &dyn Fn(Range<usize>) -> ValueOrigin,
     depth: usize,
-) -> Table {
+) -> WrittenTable {
     let entry = |(key, value): (Spanned<DeString<'_>>, Spanned<DeValue<'_>>)| {
         let origin_here = origin(key.span());
         let value = convert(value.into_inner(), origin, depth + 1);
         (
             key.into_inner().into_owned(),
-            Entry {
+            WrittenValue {
                 value,
                 origin: origin_here,
                 typed: None,
@@ -178,7 +181,11 @@ fn convert_table(
     table.into_iter().map(entry).collect()
 }
 
-fn convert(value: DeValue<'_>, origin: &dyn Fn(Range<usize>) -> Origin, depth: usize) -> Value {
+fn convert(
+    value: DeValue<'_>,
+    origin: &dyn Fn(Range<usize>) -> ValueOrigin,
+    depth: usize,
+) -> Value {
     match value {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Integer(whole) => match i128::from_str_radix(whole.as_str(), whole.radix()) {
@@ -195,7 +202,7 @@ fn convert(value: DeValue<'_>, origin: &dyn Fn(Range<usize>) -> Origin, depth: u
             Value::Other("a deeply nested value")
         }
         DeValue::Array(list) => {
-            let entry = |item: Spanned<DeValue<'_>>| Entry {
+            let entry = |item: Spanned<DeValue<'_>>| WrittenValue {
                 origin: origin(item.span()),
                 value: convert(item.into_inner(), origin, depth + 1),
                 typed: None,
@@ -213,7 +220,7 @@ fn syntax_error(path: &Path, text: &str, offset: usize, message: &str) -> Recipe
         .get(lines.0[line - 1]..offset)
         .map_or(0, |before| before.chars().count())
         + 1;
-    let message = Problem::new("", message, Origin::Absent).message;
+    let message = Problem::new("", message, ValueOrigin::Absent).message;
     RecipeError::Syntax {
         path: path.to_owned(),
         line,

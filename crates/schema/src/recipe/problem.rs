@@ -51,7 +51,7 @@ fn list_problems(path: &Path, problems: &[Problem]) -> String {
 
 /// Where a value was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// A line of the file, from 1.
     Line(usize),
     /// Nowhere.
@@ -68,12 +68,12 @@ pub struct Problem {
     /// What must hold, and what to do.
     pub message: String,
     /// Where the value was written.
-    pub origin: Origin,
+    pub origin: ValueOrigin,
 }
 
 impl Problem {
     /// Keeps key and message on one line, whatever the file holds.
-    pub(super) fn new(key: &str, message: &str, origin: Origin) -> Self {
+    pub(super) fn new(key: &str, message: &str, origin: ValueOrigin) -> Self {
         Self {
             key: shorten(key),
             message: message.chars().flat_map(escape_control).collect(),
@@ -86,9 +86,9 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.key, self.message)?;
         match self.origin {
-            Origin::Line(line) => write!(f, " (line {line})"),
-            Origin::Absent => Ok(()),
-            Origin::Set => f.write_str(" (--set)"),
+            ValueOrigin::Line(line) => write!(f, " (line {line})"),
+            ValueOrigin::Absent => Ok(()),
+            ValueOrigin::Set => f.write_str(" (--set)"),
         }
     }
 }

@@ -9,28 +9,28 @@ use std::{
 };
 
 use super::{
-    file::{Entry, Table, Value},
-    problem::{Origin, Problem, shorten, suggest, unknown_word},
+    file::{Value, WrittenTable, WrittenValue},
+    problem::{Problem, ValueOrigin, shorten, suggest, unknown_word},
 };
 
 /// One table of the file, while it is read.
 pub(super) struct Section<'a> {
     /// Dotted name with a dot at its end; empty for the whole file.
     prefix: String,
-    table: Table,
+    table: WrittenTable,
     /// Folder of the recipe file.
     folder: &'a Path,
     /// Every dotted key of a recipe, for suggestions.
-    keys: &'a [&'a str],
+    keys: &'a [String],
     problems: &'a mut Vec<Problem>,
 }
 
 impl<'a> Section<'a> {
     /// Reads the whole file.
     pub(super) fn read_root<T>(
-        table: Table,
+        table: WrittenTable,
         folder: &'a Path,
-        keys: &'a [&'a str],
+        keys: &'a [String],
         problems: &'a mut Vec<Problem>,
         read: impl FnOnce(&mut Section<'_>) -> T,
     ) -> T {
@@ -57,11 +57,13 @@ impl<'a> Section<'a> {
         key: &str,
         read: impl FnOnce(&mut Section<'_>) -> T,
     ) -> Option<T> {
-        self.table.entry(key.to_owned()).or_insert_with(|| Entry {
-            value: Value::Table(Table::new()),
-            origin: Origin::Absent,
-            typed: None,
-        });
+        self.table
+            .entry(key.to_owned())
+            .or_insert_with(|| WrittenValue {
+                value: Value::Table(WrittenTable::new()),
+                origin: ValueOrigin::Absent,
+                typed: None,
+            });
         self.optional_section(key, read)
     }
 
@@ -90,7 +92,7 @@ impl<'a> Section<'a> {
     pub(super) fn sections<T>(
         &mut self,
         key: &str,
-        read: impl Fn(&mut Section<'_>, &str, Origin) -> T,
+        read: impl Fn(&mut Section<'_>, &str, ValueOrigin) -> T,
     ) -> Vec<T> {
         let Some(entry) = self.table.remove(key) else {
             return Vec::new();
@@ -111,19 +113,19 @@ impl<'a> Section<'a> {
             keys: self.keys,
             problems: &mut *self.problems,
         };
-        let names: Vec<(String, Origin)> = outer
+        let names: Vec<(String, ValueOrigin)> = outer
             .table
             .iter()
             .map(|(name, entry)| (name.clone(), entry.origin))
             .collect();
-        let one = |(name, origin): &(String, Origin)| {
+        let one = |(name, origin): &(String, ValueOrigin)| {
             outer.optional_section(name, |inner| read(inner, name, *origin))
         };
         names.iter().filter_map(one).collect()
     }
 
     /// Records a problem of the section itself.
-    pub(super) fn refuse_whole<T>(&mut self, message: &str, origin: Origin) -> Option<T> {
+    pub(super) fn refuse_whole<T>(&mut self, message: &str, origin: ValueOrigin) -> Option<T> {
         self.problems.push(Problem::new(
             self.prefix.trim_end_matches('.'),
             message,
@@ -133,10 +135,10 @@ impl<'a> Section<'a> {
     }
 
     /// Where the key was written.
-    pub(super) fn origin(&self, key: &str) -> Origin {
+    pub(super) fn origin(&self, key: &str) -> ValueOrigin {
         self.table
             .get(key)
-            .map_or(Origin::Absent, |entry| entry.origin)
+            .map_or(ValueOrigin::Absent, |entry| entry.origin)
     }
 
     /// Whether the key was written.
@@ -147,7 +149,7 @@ impl<'a> Section<'a> {
     /// Records that a key must be given; `what` says what it is.
     pub(super) fn require(&mut self, key: &str, what: &str) {
         if !self.has(key) {
-            self.report(key, &format!("missing; give {what}"), Origin::Absent);
+            self.report(key, &format!("missing; give {what}"), ValueOrigin::Absent);
         }
     }
 
@@ -264,7 +266,7 @@ impl<'a> Section<'a> {
         let origin = entry.origin;
         let items = match entry.value {
             Value::List(items) => items,
-            value => vec![Entry {
+            value => vec![WrittenValue {
                 value,
                 origin,
                 typed: None,
@@ -283,17 +285,6 @@ impl<'a> Section<'a> {
         self.words_at(key, |word, _| read(word))
     }
 
-    /// A list of words, each of a closed list.
-    pub(super) fn word_list<T: FromStr + PartialEq>(
-        &mut self,
-        key: &str,
-        known: &[&str],
-    ) -> Option<Vec<T>> {
-        self.words(key, |word| {
-            word.parse().map_err(|_| unknown_word(word, known))
-        })
-    }
-
     /// As [`Section::words`], for what may be a path: `read` is also told how to resolve one
     /// that was written here.
     pub(super) fn words_at<T: PartialEq>(
@@ -303,7 +294,7 @@ impl<'a> Section<'a> {
     ) -> Option<Vec<T>> {
         let entry = self.table.remove(key)?;
         let origin = entry.origin;
-        let word = |word: &str| Entry {
+        let word = |word: &str| WrittenValue {
             value: Value::Text(word.trim().to_owned()),
             origin,
             typed: None,
@@ -328,9 +319,9 @@ impl<'a> Section<'a> {
     fn list<T: PartialEq>(
         &mut self,
         key: &str,
-        items: Vec<Entry>,
-        origin: Origin,
-        read: impl Fn(&Entry) -> Result<T, String>,
+        items: Vec<WrittenValue>,
+        origin: ValueOrigin,
+        read: impl Fn(&WrittenValue) -> Result<T, String>,
     ) -> Option<Vec<T>> {
         if items.is_empty() {
             return self.refuse(key, "must not be empty", origin);
@@ -353,7 +344,7 @@ impl<'a> Section<'a> {
     }
 
     /// Records a problem.
-    pub(super) fn report(&mut self, key: &str, message: &str, origin: Origin) {
+    pub(super) fn report(&mut self, key: &str, message: &str, origin: ValueOrigin) {
         self.problems.push(Problem::new(
             &format!("{}{key}", self.prefix),
             message,
@@ -362,12 +353,12 @@ impl<'a> Section<'a> {
     }
 
     /// Records a problem where a reader ends with it.
-    pub(super) fn refuse<T>(&mut self, key: &str, message: &str, origin: Origin) -> Option<T> {
+    pub(super) fn refuse<T>(&mut self, key: &str, message: &str, origin: ValueOrigin) -> Option<T> {
         self.report(key, message, origin);
         None
     }
 
-    fn refuse_kind<T>(&mut self, key: &str, expected: &str, entry: &Entry) -> Option<T> {
+    fn refuse_kind<T>(&mut self, key: &str, expected: &str, entry: &WrittenValue) -> Option<T> {
         self.refuse(
             key,
             &format!("must be {expected}, found {}", describe(&entry.value)),
@@ -378,31 +369,40 @@ impl<'a> Section<'a> {
     /// Every key that nobody took is unknown.
     fn refuse_rest(&mut self) {
         for (key, entry) in mem::take(&mut self.table) {
-            let here = |known: &&'a str| {
-                known
-                    .strip_prefix(&self.prefix)
-                    .map(|rest| rest.split('.').next())
-            };
-            let mut here: Vec<&str> = self.keys.iter().filter_map(here).flatten().collect();
-            here.dedup();
-            let elsewhere = || {
-                self.keys
-                    .iter()
-                    .find(|known| known.rsplit('.').next() == Some(&key))
-                    .copied()
-            };
-            let end = match suggest(&key, here.iter().copied()).or_else(elsewhere) {
+            let end = match self.guess(&key) {
                 Some(known) => format!("did you mean `{known}`?"),
-                None => format!("known here: {}", here.join(", ")),
+                None => format!("known here: {}", self.known_here().join(", ")),
             };
             self.report(&key, &format!("no such key; {end}"), entry.origin);
         }
     }
+
+    /// The keys and sections of this section.
+    fn known_here(&self) -> Vec<&'a str> {
+        let keys: &'a [String] = self.keys;
+        let mut here: Vec<&str> = keys
+            .iter()
+            .filter_map(|known| known.strip_prefix(&self.prefix)?.split('.').next())
+            .collect();
+        here.dedup();
+        here
+    }
+
+    /// The key that was probably meant: one of this section that is spelt nearly so, or one of
+    /// another section with this name.
+    fn guess(&self, key: &str) -> Option<&'a str> {
+        let keys: &'a [String] = self.keys;
+        suggest(key, self.known_here()).or_else(|| {
+            keys.iter()
+                .find(|known| known.rsplit('.').next() == Some(key))
+                .map(String::as_str)
+        })
+    }
 }
 
 /// A `--set` is typed in the current folder, a recipe is written in its own.
-fn resolve(folder: &Path, origin: Origin, path: &Path) -> PathBuf {
-    let folder = if origin == Origin::Set {
+fn resolve(folder: &Path, origin: ValueOrigin, path: &Path) -> PathBuf {
+    let folder = if origin == ValueOrigin::Set {
         Path::new("")
     } else {
         folder
@@ -410,7 +410,7 @@ fn resolve(folder: &Path, origin: Origin, path: &Path) -> PathBuf {
     folder.join(path).components().collect()
 }
 
-fn read_whole<T: TryFrom<i128>>(entry: &Entry, at_least: i128) -> Result<T, String> {
+fn read_whole<T: TryFrom<i128>>(entry: &WrittenValue, at_least: i128) -> Result<T, String> {
     match entry.value {
         Value::Whole(whole) if whole < at_least => Err(format!("must be at least {at_least}")),
         Value::Whole(whole) => T::try_from(whole).map_err(|_| format!("{whole} is too large")),

@@ -14,10 +14,10 @@ pub(crate) struct TranslateArgs {
     /// model (ours).
     #[arg(long, value_parser = ENGINES)]
     pub(super) engine: String,
-    /// Language of the texts.
+    /// Source language.
     #[arg(long, value_name = "CODE")]
     pub(super) from: Language,
-    /// Language wanted.
+    /// Target language.
     #[arg(long, value_name = "CODE")]
     pub(super) to: Language,
     /// Whose questions the file holds; not needed for plain lines.
@@ -34,11 +34,11 @@ pub(crate) struct TranslateArgs {
     /// Translate only the first items.
     #[arg(long, value_name = "N", value_parser = crate::cli::count)]
     pub(super) limit: Option<usize>,
-    /// What to do with gold words of a released file that its scorer does not know: paper or
+    /// How to treat gold labels of a released file that its scorer does not know: paper or
     /// corrected.
     #[arg(long)]
     pub(super) protocol: Option<Protocol>,
-    /// Send nothing: count what would be sent, and what it would cost.
+    /// Send nothing: report how much would be sent, and what it would cost.
     #[arg(long)]
     pub(super) dry_run: bool,
     /// US dollars per million characters, for the estimate. Default: the list price, if one is
@@ -71,10 +71,10 @@ pub(super) struct ServiceArgs {
     /// 0.
     #[arg(long, value_name = "T", value_parser = temperature)]
     pub(super) temperature: Option<Temperature>,
-    /// How to name the language of the texts to the engine, if its own way has changed.
+    /// The engine's code for the source language, if it differs from the usual one.
     #[arg(long, value_name = "CODE")]
     pub(super) source_code: Option<String>,
-    /// The same for the language wanted.
+    /// The same for the target language.
     #[arg(long, value_name = "CODE")]
     pub(super) target_code: Option<String>,
     /// A command that reads lines and writes as many, run without a shell: 'apertium -u
@@ -90,22 +90,22 @@ pub(super) struct PaceArgs {
     /// Requests under way at once. The engine `model` takes one.
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) parallel: u16,
-    /// Most lines of one request. Default: what the engine takes.
+    /// Maximum number of lines per request. Default: what the engine takes.
     #[arg(long, value_name = "N", value_parser = crate::cli::count)]
     pub(super) lines_per_request: Option<usize>,
-    /// Most requests begun in a second.
+    /// Maximum number of requests started per second.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(super) requests_per_second: Option<f64>,
-    /// Most characters sent in a minute.
+    /// Maximum number of characters sent per minute.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(super) characters_per_minute: Option<f64>,
-    /// How often a request is tried before the job ends.
+    /// Number of tries per request before the job ends.
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) tries: u32,
     /// Seconds to wait after a first failure; doubled each time, up to a minute.
     #[arg(long, default_value_t = 1.0, value_name = "SECONDS", value_parser = rate)]
     pub(super) retry_pause: f64,
-    /// Seconds that an answer may take. Default: 60 to 600, by engine.
+    /// Maximum number of seconds per answer. Default: 60 to 600, by engine.
     #[arg(long, value_name = "SECONDS", value_parser = positive)]
     pub(super) timeout: Option<f64>,
 }
@@ -117,7 +117,7 @@ pub(super) struct LocalArgs {
     /// A PEFT folder.
     #[arg(long, value_name = "DIR")]
     pub(super) adapter: Option<PathBuf>,
-    /// Most tokens made for a line.
+    /// Maximum number of tokens to generate per line.
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = crate::cli::count)]
     pub(super) max_new_tokens: usize,
     /// f32; bf16; packed; nf4.
@@ -127,7 +127,7 @@ pub(super) struct LocalArgs {
     pub(super) device: DeviceArgs,
 }
 
-/// `None`: the server's own.
+/// `None`: the server's default.
 #[derive(Clone, Copy)]
 pub(super) struct Temperature(pub(super) Option<f64>);
 
@@ -151,8 +151,8 @@ Keys come from the environment alone, and are neither logged nor kept:
   openai          OPENAI_API_KEY (your own server may need none)
 
 Only the questions' texts are sent: label words, header words and instructions come from the
-task's table. No line is paid for twice: each answer is on disk before the next request, and a
-stopped job goes on with the same command. More: docs/data.md.
+task's table. No line is paid for twice: each answer is on disk before the next request, and
+the same command resumes an interrupted job. More: docs/data.md.
 
 Examples:
   # What would it cost to make Swahili-English pairs of the English training questions?

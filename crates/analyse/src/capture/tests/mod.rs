@@ -130,7 +130,7 @@ fn capture(
     tokens: usize,
     watch: &mut OnProgress<'_>,
 ) -> Result<(), AnalyseError> {
-    capture_in_batches(model, prompts, &Pooling::ALL, file, &about(), tokens, watch)
+    capture_in_batches(model, prompts, Pooling::ALL, file, &about(), tokens, watch)
 }
 
 /// A whole capture in a folder of its own: the file's path.

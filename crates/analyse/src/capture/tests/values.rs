@@ -198,7 +198,7 @@ fn a_pooling_alone_is_what_it_is_beside_others() {
     let prompts = prompts(&QUESTIONS);
     let (_all, file) = captured(&model, &prompts, 300);
     let expected = all_values(&StateFile::open(&file).expect("opens"));
-    for pooling in Pooling::ALL {
+    for &pooling in Pooling::ALL {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("one.safetensors");
         super::super::capture_language(
@@ -219,10 +219,10 @@ fn a_pooling_alone_is_what_it_is_beside_others() {
             );
         }
         let other = Pooling::ALL
-            .into_iter()
-            .find(|other| *other != pooling)
+            .iter()
+            .find(|other| **other != pooling)
             .expect("four");
-        let message = states.layer(other, 0).expect_err("not there").to_string();
+        let message = states.layer(*other, 0).expect_err("not there").to_string();
         assert!(
             message.contains(&format!("pooling `{other}`")) && message.contains("capture it again"),
             "{message}"

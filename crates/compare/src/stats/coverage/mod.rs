@@ -1,4 +1,4 @@
-//! What intervals and tests promise, held against simulated samples. Nothing but tests.
+//! The promises of intervals and tests, checked on simulated samples. Only tests.
 
 #[cfg(test)]
 mod tests;

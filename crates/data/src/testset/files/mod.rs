@@ -7,11 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::{
-    Label, Language, Task,
-    disk::DiskError,
-    task::{TaskFile, UnknownWord},
-};
+use schema::{Label, Language, Task, disk::DiskError, task::TaskFile, words::UnknownWord};
 use serde_json::Value;
 
 use super::{Item, TestSet, show_values};

@@ -1,9 +1,8 @@
-//! The same of candle operations, a sequence at a time: for other devices, and the yardstick in
-//! tests.
+//! `attend` of candle operations, a sequence at a time.
 
 use candle_core::{D, Tensor};
 
-use super::{Grads, Heads, LayerKv};
+use super::{Heads, LayerKv, QkvGradients};
 use crate::{
     error::Result,
     ops::softmax,
@@ -39,7 +38,7 @@ pub fn backward(
     k: &Tensor,
     v: &Tensor,
     d_out: &Tensor,
-) -> Result<Grads> {
+) -> Result<QkvGradients> {
     let (mut dq, mut dk, mut dv, mut seen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for sequence in filled(rows) {
         let range = rows.range(sequence);
@@ -62,7 +61,7 @@ pub fn backward(
         );
     }
     if dq.is_empty() {
-        return Ok(Grads {
+        return Ok(QkvGradients {
             q: q.zeros_like()?,
             k: k.zeros_like()?,
             v: v.zeros_like()?,
@@ -74,7 +73,7 @@ pub fn backward(
         like.zeros_like()?
             .index_add(&seen, &Tensor::cat(parts, 0)?, 0)
     };
-    Ok(Grads {
+    Ok(QkvGradients {
         q: concatenate(&dq, q)?,
         k: sum(&dk, k)?,
         v: sum(&dv, v)?,
@@ -114,7 +113,7 @@ fn weights(
     let scores = (queries.matmul(&keys.t()?)? * f64::from(heads.scale()))?;
     let (n, t) = (queries.dim(1)?, keys.dim(1)?);
     let first = rows.first_position(sequence);
-    // All keys of a context stand at positions 0..t.
+    // All keys of a context are at positions 0..t.
     let mask: Vec<f32> = (0..n * t)
         .map(|at| {
             if heads.visible(first + at / t).contains(&(at % t)) {
@@ -127,7 +126,7 @@ fn weights(
     let mask = Tensor::from_vec(mask, (n, t), &candle_core::Device::Cpu)?
         .to_device(scores.device())?
         .to_dtype(scores.dtype())?;
-    softmax::softmax_composed(&scores.broadcast_add(&mask)?)
+    softmax::composed::softmax(&scores.broadcast_add(&mask)?)
 }
 
 /// The prefix, the ancestors' visible rows and the sequence's own: (t, G · D).

@@ -1,57 +1,22 @@
 //! `attend`: causal grouped-query attention over flat rows, with a shared prefix read in place,
-//! sequences that continue others, and an optional sliding window. Online softmax: no N x N
-//! matrix in memory; backward recomputes the weights from the saved log-sum-exp (flash
-//! attention, arXiv 2205.14135).
+//! sequences that continue others, and an optional sliding window. No N x N matrix is in memory:
+//! backward recomputes the weights (flash attention, arXiv 2205.14135).
 //!
 //! Row i sees key j where 0 <= position(i) - position(j) < window.
 
 pub mod composed;
-mod fused;
-mod fused_backward;
-mod packs;
-mod tasks;
-
-use std::sync::Arc;
+mod cpu;
 
 use candle_core::Tensor;
 
-use super::{check_shapes, cpu::view};
+pub use kernels::attend::Heads;
+
+use super::{Backend, check_shapes};
 use crate::{
     error::{ModelError, Result},
     profile::{Op, enter},
     rows::Rows,
 };
-
-/// Shape of the heads.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Heads {
-    /// H, query heads.
-    pub query: usize,
-    /// G, key and value heads; divides H.
-    pub key_value: usize,
-    /// D, the size of a head.
-    pub size: usize,
-    /// Sliding window; `None`: everything before.
-    pub window: Option<usize>,
-}
-
-impl Heads {
-    /// Query heads that share one key head.
-    pub(crate) fn group(&self) -> usize {
-        self.query / self.key_value
-    }
-
-    /// Factor of the scores.
-    pub(crate) fn scale(&self) -> f32 {
-        1.0 / (self.size as f32).sqrt()
-    }
-
-    /// Key positions that a row at `position` sees.
-    pub(crate) fn visible(&self, position: usize) -> std::ops::Range<usize> {
-        let from = self.window.map_or(0, |w| (position + 1).saturating_sub(w));
-        from..position + 1
-    }
-}
 
 /// Keys and values of the shared prefix: each (P, G · D), keys after their rotation.
 #[derive(Clone)]
@@ -60,35 +25,56 @@ pub struct LayerKv {
     pub k: Tensor,
     /// Values.
     pub v: Tensor,
-    packed: Option<Arc<fused::PackedKv>>,
+    packed: PackedKv,
+}
+
+/// A backend's own form of keys and values.
+#[derive(Clone)]
+enum PackedKv {
+    /// None, or none yet.
+    No,
+    /// For the CPU's kernels.
+    Cpu(cpu::CpuKv),
 }
 
 impl LayerKv {
     /// Of keys and values.
     pub fn new(k: Tensor, v: Tensor) -> Self {
-        Self { k, v, packed: None }
+        Self {
+            k,
+            v,
+            packed: PackedKv::No,
+        }
     }
 
-    /// Packs them for the fused version, where that takes them: what is read by many calls need
-    /// not be packed by each.
+    /// Packs them where the backend has a form of its own: what many calls read need not be
+    /// packed by each.
     pub fn pack(&mut self, heads: &Heads) -> Result<()> {
-        if view::is_fused(&self.k) {
-            self.packed = Some(Arc::new(fused::PackedKv::new(heads, self)?));
-        }
+        self.packed = match Backend::of(&self.k) {
+            Backend::Cpu => PackedKv::Cpu(cpu::CpuKv::new(heads, self)?),
+            Backend::Composed => PackedKv::No,
+        };
         Ok(())
     }
 }
 
 /// What backward needs beside q, k, v.
-pub struct Saved {
+pub struct AttendKept {
     /// The op's output: (N, H · D).
     out: Tensor,
-    /// log sum exp of each row's scores: (N, H); only of the fused version.
-    log_sum: Option<Tensor>,
+    form: KeptForm,
+}
+
+/// What a backend keeps beside the output, which its backward takes.
+enum KeptForm {
+    /// log sum exp of each row's scores: (N, H).
+    Cpu { log_sum: Tensor },
+    /// Nothing.
+    Composed,
 }
 
 /// Gradients of the inputs.
-pub struct Grads {
+pub struct QkvGradients {
     /// (N, H · D)
     pub q: Tensor,
     /// (N, G · D)
@@ -105,28 +91,17 @@ pub fn forward(
     k: &Tensor,
     v: &Tensor,
     prefix: Option<&LayerKv>,
-) -> Result<(Tensor, Saved)> {
+) -> Result<(Tensor, AttendKept)> {
     let _running = enter(Op::Attend, 0);
     check(heads, rows, q, k, v, prefix)?;
-    if view::is_fused(q) {
-        let unpacked = prefix
-            .filter(|p| p.packed.is_none())
-            .map(|p| fused::PackedKv::new(heads, p))
-            .transpose()?;
-        let packed = prefix
-            .and_then(|p| p.packed.as_deref())
-            .or(unpacked.as_ref());
-        let (out, log_sum) = fused::forward(heads, rows, [q, k, v], prefix, packed)?;
-        return Ok((
-            out.clone(),
-            Saved {
-                out,
-                log_sum: Some(log_sum),
-            },
-        ));
-    }
-    let out = composed::forward(heads, rows, q, k, v, prefix)?;
-    Ok((out.clone(), Saved { out, log_sum: None }))
+    let (out, form) = match Backend::of(q) {
+        Backend::Cpu => cpu::forward(heads, rows, q, k, v, prefix)?,
+        Backend::Composed => {
+            let out = composed::forward(heads, rows, q, k, v, prefix)?;
+            (out, KeptForm::Composed)
+        }
+    };
+    Ok((out.clone(), AttendKept { out, form }))
 }
 
 /// Gradients for `d_out` (N, H · D); rows that others continue receive from all of them.
@@ -137,9 +112,9 @@ pub fn backward(
     q: &Tensor,
     k: &Tensor,
     v: &Tensor,
-    saved: &Saved,
+    saved: &AttendKept,
     d_out: &Tensor,
-) -> Result<Grads> {
+) -> Result<QkvGradients> {
     let _running = enter(Op::AttendBackward, 0);
     if rows.prefix() > 0 {
         return Err(ModelError::op(
@@ -153,11 +128,11 @@ pub fn backward(
         saved.out.shape() == q.shape() && d_out.shape() == q.shape(),
         &[q, &saved.out, d_out],
     )?;
-    match &saved.log_sum {
-        Some(log_sum) => {
-            fused_backward::backward(heads, rows, [q, k, v, &saved.out, log_sum, d_out])
+    match &saved.form {
+        KeptForm::Cpu { log_sum } => {
+            cpu::backward(heads, rows, [q, k, v], &saved.out, log_sum, d_out)
         }
-        None => composed::backward(heads, rows, q, k, v, d_out),
+        KeptForm::Composed => composed::backward(heads, rows, q, k, v, d_out),
     }
 }
 
@@ -170,12 +145,12 @@ fn check(
     prefix: Option<&LayerKv>,
 ) -> Result<()> {
     let width = heads.key_value * heads.size;
-    let is = |t: &Tensor, n: usize, width: usize| t.dims() == [n, width];
-    let own = is(q, rows.len(), heads.query * heads.size)
-        && is(k, rows.len(), width)
-        && is(v, rows.len(), width);
+    let (own_shape, prefix_shape) = ([rows.len(), width], [rows.prefix(), width]);
+    let own = q.dims() == [rows.len(), heads.query * heads.size]
+        && k.dims() == own_shape
+        && v.dims() == own_shape;
     let held = prefix.map_or(rows.prefix() == 0, |p| {
-        is(&p.k, rows.prefix(), width) && is(&p.v, rows.prefix(), width)
+        p.k.dims() == prefix_shape && p.v.dims() == prefix_shape
     });
     if own && held && heads.query.is_multiple_of(heads.key_value) {
         return Ok(());

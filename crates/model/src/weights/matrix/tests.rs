@@ -79,9 +79,9 @@ fn a_checkpoint_of_bitsandbytes_is_read() {
     for (name, shape) in SHAPES {
         let blocks = take_blocks(&mut files, name, shape);
         let format = if name.starts_with("four") {
-            Format::Fp4
+            BlockFormat::Fp4
         } else {
-            Format::Nf4
+            BlockFormat::Nf4
         };
         assert_eq!(
             (blocks.format(), blocks.rows(), blocks.width()),
@@ -114,7 +114,7 @@ fn floats_are_quantised_as_bitsandbytes_does() {
             take_blocks(&mut floats, name, *shape),
             take_blocks(&mut codes, name, *shape),
         );
-        assert_eq!(ours.format(), Format::Nf4);
+        assert_eq!(ours.format(), BlockFormat::Nf4);
         assert_eq!(bits(&ours.to_floats()), bits(&theirs.to_floats()), "{name}");
         assert_eq!(ours.bytes(), theirs.bytes());
     }
@@ -355,7 +355,7 @@ fn gguf_blocks_stay_in_the_file() {
     let blocks = take_blocks(&mut packed, q_name, square);
     assert_eq!(
         (blocks.format(), bits(&blocks.to_floats())),
-        (Format::Q8_0, bits(&want))
+        (BlockFormat::Q8_0, bits(&want))
     );
     assert_eq!(
         blocks.bytes(),
@@ -366,7 +366,7 @@ fn gguf_blocks_stay_in_the_file() {
     let again = take_blocks(&mut nf4, q_name, square);
     assert_eq!(
         (again.format(), bits(&again.to_floats())),
-        (Format::Nf4, bits(&direct.to_floats()))
+        (BlockFormat::Nf4, bits(&direct.to_floats()))
     );
 
     let (_, want) = take_tensor(&mut floats, k_name, square);
@@ -375,12 +375,15 @@ fn gguf_blocks_stay_in_the_file() {
         (DType::F32, want),
         "floats are not quantised"
     );
-    assert_eq!(take_blocks(&mut nf4, k_name, square).format(), Format::Nf4);
+    assert_eq!(
+        take_blocks(&mut nf4, k_name, square).format(),
+        BlockFormat::Nf4
+    );
 
     let embedding = "model.embed_tokens";
     assert_eq!(
         take_blocks(&mut packed, embedding, square).format(),
-        Format::Q4_0
+        BlockFormat::Q4_0
     );
     assert_eq!(
         take_tensor(&mut nf4, embedding, square).0,

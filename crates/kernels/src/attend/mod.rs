@@ -1,0 +1,62 @@
+//! `attend`: causal grouped-query attention over flat rows, with a shared prefix read in place,
+//! sequences that continue others, and an optional sliding window. Online softmax: no N x N
+//! matrix in memory; backward recomputes the weights from the saved log-sum-exp (flash
+//! attention, arXiv 2205.14135).
+//!
+//! Row i sees key j where 0 <= position(i) - position(j) < window.
+
+mod backward;
+mod blocks;
+mod forward;
+mod packs;
+
+use std::ops::Range;
+
+pub use backward::{AttendGradients, AttendSaved, backward};
+pub use forward::{Attended, PackedPrefix, PrefixKv, forward};
+
+/// Shape of the heads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Heads {
+    /// H, query heads.
+    pub query: usize,
+    /// G, key and value heads; divides H.
+    pub key_value: usize,
+    /// D, the size of a head.
+    pub size: usize,
+    /// Sliding window; `None`: everything before.
+    pub window: Option<usize>,
+}
+
+impl Heads {
+    /// Query heads that share one key head.
+    pub fn group(&self) -> usize {
+        self.query / self.key_value
+    }
+
+    /// RightFactor of the scores.
+    pub fn scale(&self) -> f32 {
+        1.0 / (self.size as f32).sqrt()
+    }
+
+    /// Key positions that a row at `position` sees.
+    pub fn visible(&self, position: usize) -> Range<usize> {
+        let from = self.window.map_or(0, |w| (position + 1).saturating_sub(w));
+        from..position + 1
+    }
+
+    /// Panics unless there are `rows` rows of queries, of keys and of values.
+    fn check(&self, rows: usize, q: &[f32], k: &[f32], v: &[f32]) {
+        let width = self.key_value * self.size;
+        assert!(
+            self.query.is_multiple_of(self.key_value)
+                && q.len() == rows * self.query * self.size
+                && k.len() == rows * width
+                && v.len() == rows * width,
+            "queries {}, keys {}, values {} of {rows} rows, {self:?}",
+            q.len(),
+            k.len(),
+            v.len()
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! `divergence`: Kullback-Leibler divergence of what hidden rows x lm_head say from wanted
+//! distributions, and its gradient, in chunks of rows as in [`super::cross_entropy`].
+
+use rayon::prelude::*;
+
+use crate::{
+    chunk_softmax::{CHUNK, ChunkSoftmax, Wanted, log_sum_exp, scale_parts, split_panel},
+    math, memory,
+    product::{call::COLS, panels::Panels},
+};
+
+/// Softmax of each row of `logits` (N, V), and its entropy, nats.
+pub fn distributions(logits: &[f32], vocab: usize) -> (Vec<f32>, Vec<f64>) {
+    let mut values = logits.to_vec();
+    let entropies = values.par_chunks_mut(vocab.max(1)).map(normalise).collect();
+    (values, entropies)
+}
+
+/// Softmax of a row in its place; returns its entropy.
+fn normalise(row: &mut [f32]) -> f64 {
+    let logits = row.to_vec();
+    let mut exps = logits.clone();
+    let parts: Vec<[f32; 2]> = exps.chunks_mut(COLS).map(split_panel).collect();
+    let log_sum = log_sum_exp(&parts);
+    scale_parts(&exps, &parts, log_sum, row);
+    // As a cross-entropy is summed, so that a distribution's divergence from itself is 0.
+    let panels = logits.chunks(COLS).zip(row.chunks(COLS));
+    log_sum
+        - panels
+            .map(|(logits, shares)| f64::from(math::dot(logits, shares)))
+            .sum::<f64>()
+}
+
+/// Of `hidden` (N, E), `head` (V, E), and the wanted `shares` (N, V) with their `entropies` (N):
+/// the sum over the vocabulary of p (log p - log q) of each row, nats, p being wanted and q that
+/// of the row; and the gradient of all rows' sum by the rows (N, E) if asked for.
+pub fn forward_backward(
+    hidden: &[f32],
+    head: &Panels,
+    shares: &[f32],
+    entropies: &[f64],
+    with_gradient: bool,
+) -> (Vec<f64>, Option<Vec<f32>>) {
+    let (rows, width, vocab) = (entropies.len(), head.inner(), head.out());
+    assert!(hidden.len() == rows * width && shares.len() == rows * vocab);
+    let mut d_hidden = with_gradient.then(|| memory::float_room(rows * width));
+    let mut each = Vec::with_capacity(rows);
+    let mut logits = memory::float_room(CHUNK.min(rows) * vocab);
+    for start in (0..rows).step_by(CHUNK) {
+        let chunk = start..rows.min(start + CHUNK);
+        let wanted = Wanted::Shares(&shares[chunk.start * vocab..chunk.end * vocab]);
+        let part = chunk.start * width..chunk.end * width;
+        let softmax = ChunkSoftmax::new(&hidden[part.clone()], head, wanted, &mut logits);
+        each.extend(
+            softmax
+                .losses()
+                .zip(&entropies[chunk])
+                .map(|(loss, entropy)| loss - entropy),
+        );
+        if let Some(d) = &mut d_hidden {
+            softmax.gradient(head, &mut d[part]);
+        }
+    }
+    // SAFETY: the chunks are all rows, and each wrote its gradient.
+    (each, d_hidden.map(|d| unsafe { memory::written(d) }))
+}

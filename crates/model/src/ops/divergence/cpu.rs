@@ -1,0 +1,44 @@
+//! `divergence` by the CPU's kernels.
+
+use candle_core::Tensor;
+use kernels::divergence;
+
+use super::{Divergence, Shares};
+use crate::{
+    error::Result,
+    ops::{
+        view::{self, floats},
+        weight::Weight,
+    },
+};
+
+/// As [`Shares::of`]; nothing is checked.
+pub(super) fn shares(logits: &Tensor) -> Result<Shares> {
+    let vocab = logits.dims2()?.1;
+    let (values, entropies) = divergence::distributions(&floats(logits, "divergence")?, vocab);
+    Ok(Shares {
+        values: view::tensor(values, logits.shape())?,
+        entropies,
+    })
+}
+
+/// As [`super::forward_backward`].
+pub(super) fn forward_backward(
+    hidden: &Tensor,
+    lm_head: &Weight,
+    shares: &Shares,
+    with_gradient: bool,
+) -> Result<Divergence> {
+    let head = lm_head.panels("divergence")?;
+    let (each, d_hidden) = divergence::forward_backward(
+        &floats(hidden, "divergence")?,
+        head,
+        &floats(&shares.values, "divergence")?,
+        &shares.entropies,
+        with_gradient,
+    );
+    let d_hidden = d_hidden
+        .map(|d| view::tensor(d, hidden.shape()))
+        .transpose()?;
+    Ok(Divergence { each, d_hidden })
+}

@@ -1,0 +1,29 @@
+//! `gated` of candle operations.
+
+use candle_core::Tensor;
+
+use super::Gated;
+use crate::{
+    error::Result,
+    ops::{
+        linear::{self, Projected, Share},
+        swiglu,
+    },
+};
+
+/// As [`super::forward`].
+pub fn forward(x: &Tensor, gate: &Projected<'_>, up: &Projected<'_>, keep: bool) -> Result<Gated> {
+    let gate = linear::composed::forward(x, gate, None)?;
+    let up = linear::composed::forward(x, up, None)?;
+    let act = swiglu::composed::forward(&gate, &up)?;
+    Ok(Gated {
+        parts: keep.then_some((gate, up)),
+        act,
+    })
+}
+
+/// As [`super::backward`].
+pub fn backward(down: &Share<'_>, gate: &Tensor, up: &Tensor) -> Result<(Tensor, Tensor)> {
+    let d_act = linear::composed::backward(&[*down], None)?;
+    swiglu::composed::backward(gate, up, &d_act)
+}

@@ -1,0 +1,104 @@
+//! The keys of `[eval]` that decide how questions are asked; the command line gives the same as
+//! flags.
+
+use super::{
+    keys::{Count, KeySection, Optional, OptionalList, TextList, Whole, Word, section},
+    values::{FewShots, read_labels},
+};
+use crate::{
+    asking::Asking,
+    few_shot::{self, FewShot, PromptLanguage},
+    task::{LabelSet, Protocol, Scorers, Scoring, Task},
+};
+
+section! {
+    /// The ways to ask that are wanted; what is not given is decided by each task.
+    AskingRecipe {
+        /// Label sets, each evaluated alone.
+        labels: Vec<LabelSet> = vec![LabelSet::English] => TextList {
+            read: |labels, _| read_labels(labels),
+            samples: &["english", "same", "agnostic", "mine"],
+        },
+        /// Scoring rule; `None`: the task's own, and the paper's where it has none.
+        scoring: Option<Scoring> = None => Optional(Word, "each task's own, or prefix"),
+        /// What is measured beside it.
+        scorers: Scorers = Scorers::All => Word,
+        /// Questions of each language that are also answered by free greedy decoding.
+        greedy: usize = 0 => Whole,
+        /// Rules for defective data; `None`: such data is refused.
+        protocol: Option<Protocol> = None => Optional(Word, "defective gold words are refused"),
+        /// Exemplars, each set asked alone; empty: the task's own, and `head:K` with its K where
+        /// it has none.
+        #[serde(with = "few_shot::one_or_several", default)]
+        few_shot: Vec<FewShot> = Vec::new()
+            => OptionalList(FewShots, "each task's own, or head:K with its K"),
+        /// Language of the exemplars.
+        #[serde(default = "same_language", skip_serializing_if = "is_same")]
+        exemplar_language: PromptLanguage = PromptLanguage::Same => Word,
+        /// Language of the question's header words.
+        #[serde(default = "same_language", skip_serializing_if = "is_same")]
+        header_language: PromptLanguage = PromptLanguage::Same => Word,
+        /// Scored items per language; `None`: all.
+        limit: Option<usize> = None => Optional(Count, "all items"),
+    }
+}
+
+/// Recipes recorded before there was a choice.
+fn same_language() -> PromptLanguage {
+    PromptLanguage::Same
+}
+
+fn is_same(language: &PromptLanguage) -> bool {
+    *language == PromptLanguage::Same
+}
+
+impl AskingRecipe {
+    /// The paper's way: English labels, all items.
+    pub fn paper() -> Self {
+        Self::defaults()
+    }
+
+    /// Every set of exemplars of `task`; there is at least one.
+    pub fn exemplar_sets(&self, task: &Task) -> Vec<FewShot> {
+        let given = match self.few_shot.as_slice() {
+            [] => vec![task.own_few_shot()],
+            several => several.to_vec(),
+        };
+        given
+            .iter()
+            .map(|set| set.in_languages(self.exemplar_language, self.header_language))
+            .collect()
+    }
+
+    /// Every way to ask `task`: each label set with each set of exemplars.
+    pub fn ways(&self, task: &Task) -> Vec<Asking> {
+        let sets = self.exemplar_sets(task);
+        self.labels
+            .iter()
+            .flat_map(|&labels| sets.iter().map(move |set| self.way(task, labels, set)))
+            .collect()
+    }
+
+    /// The first way to ask `task`; with English labels where none are given.
+    pub fn first_way(&self, task: &Task) -> Asking {
+        let labels = self.labels.first().copied().unwrap_or(LabelSet::English);
+        let given = self.few_shot.first().cloned();
+        let few_shot = given
+            .unwrap_or_else(|| task.own_few_shot())
+            .in_languages(self.exemplar_language, self.header_language);
+        self.way(task, labels, &few_shot)
+    }
+
+    /// The way to ask `task` with these label words and exemplars.
+    pub fn way(&self, task: &Task, labels: LabelSet, few_shot: &FewShot) -> Asking {
+        Asking {
+            labels,
+            scoring: self.scoring.unwrap_or_else(|| task.own_scoring()),
+            scorers: self.scorers,
+            protocol: self.protocol,
+            few_shot: few_shot.clone(),
+            limit: self.limit,
+            greedy: self.greedy,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `[eval]`: which questions are asked; how they are asked is in `asking`.
+
+use super::{
+    asking::AskingRecipe,
+    keys::{Count, Flattened, KeySection, section},
+    values::{Languages, SHIPPED_TASKS, Tasks},
+};
+use crate::Language;
+
+section! {
+    /// `[eval]`
+    EvalRecipe {
+        /// Shipped names or paths of task files; an adapter is evaluated on all of them, so
+        /// other tasks than the trained one make Table 5.
+        tasks: Vec<String> = Vec::new() => Tasks,
+        /// Languages of the questions. The paper's twenty are `all`: those that the task has and
+        /// of which there is a file.
+        languages: Vec<Language> = Language::ALL.to_vec() => Languages,
+        /// How they are asked.
+        #[serde(flatten)]
+        asking: AskingRecipe = AskingRecipe::paper() => Flattened,
+        /// Question tokens run through the model at once; changes memory and speed, never a
+        /// result.
+        tokens_per_batch: usize = 2048 => Count,
+    }
+}
+
+impl EvalRecipe {
+    /// The shipped tasks, the paper's three first.
+    pub const TASKS: &'static [&'static str] = SHIPPED_TASKS;
+
+    /// Whether `languages` was not narrowed.
+    pub fn asks_all(&self) -> bool {
+        self.languages == Language::ALL
+    }
+
+    /// The paper's questions about `tasks`: all languages, English labels, all items.
+    pub fn paper(tasks: Vec<String>) -> Self {
+        Self {
+            tasks,
+            ..Self::defaults()
+        }
+    }
+}

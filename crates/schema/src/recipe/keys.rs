@@ -1,0 +1,416 @@
+//! Recipe keys, each written once: [`section!`] makes a section's struct, its keys, its reading,
+//! its rendering, its defaults and its generator in tests from one list. Never here: which keys
+//! there are.
+
+use std::{fmt::Display, path::Path};
+
+#[cfg(test)]
+use proptest::{prelude::*, sample::subsequence};
+
+use super::{page::Page, problem::unknown_word, section::Section};
+use crate::words::Words;
+
+#[cfg(test)]
+type Values<T> = BoxedStrategy<T>;
+
+/// How the value of a key is read, written and, in tests, drawn.
+pub(super) trait KeyRule<T> {
+    /// Takes the key out of the section; `None` if it is not there, or is wrong and reported.
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<T>;
+
+    /// Writes the key.
+    fn render(&self, page: &mut Page, key: &str, value: &T);
+
+    /// The dotted names below `prefix`; one but for sections.
+    fn names(&self, prefix: &str, key: &str) -> Vec<String> {
+        vec![format!("{prefix}{key}")]
+    }
+
+    /// Values that a recipe may hold.
+    #[cfg(test)]
+    fn any(&self) -> Values<T>;
+}
+
+/// A section of a recipe: `field: Type = default => rule` for each key, in their order.
+macro_rules! section {
+    (
+        $(#[$meta:meta])*
+        $name:ident {
+            $($(#[$field_meta:meta])* $field:ident: $type:ty = $default:expr => $rule:expr,)+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: $type,)+
+        }
+
+        impl $crate::recipe::keys::KeySection for $name {
+            fn defaults() -> Self {
+                Self { $($field: $default,)+ }
+            }
+
+            fn names(prefix: &str) -> Vec<String> {
+                let mut names = Vec::new();
+                $(
+                    let rule = $rule;
+                    names.extend($crate::recipe::keys::KeyRule::<$type>::names(
+                        &rule, prefix, stringify!($field),
+                    ));
+                )+
+                names
+            }
+
+            fn read(section: &mut $crate::recipe::section::Section<'_>, otherwise: Self) -> Self {
+                let mut read = otherwise;
+                $(
+                    let rule = $rule;
+                    if let Some(value) = $crate::recipe::keys::KeyRule::<$type>::read(
+                        &rule, section, stringify!($field),
+                    ) {
+                        read.$field = value;
+                    }
+                )+
+                read
+            }
+
+            fn render(&self, page: &mut $crate::recipe::page::Page) {
+                $(
+                    let rule = $rule;
+                    $crate::recipe::keys::KeyRule::<$type>::render(
+                        &rule, page, stringify!($field), &self.$field,
+                    );
+                )+
+            }
+
+            #[cfg(test)]
+            fn any() -> proptest::strategy::BoxedStrategy<Self> {
+                use proptest::strategy::Strategy;
+                let drawn = proptest::strategy::Just(Self::defaults()).boxed();
+                $(
+                    let rule = $rule;
+                    let values = $crate::recipe::keys::KeyRule::<$type>::any(&rule);
+                    let drawn = (drawn, values)
+                        .prop_map(|(mut drawn, value)| {
+                            drawn.$field = value;
+                            drawn
+                        })
+                        .boxed();
+                )+
+                drawn
+            }
+        }
+    };
+}
+
+pub(super) use section;
+
+/// What [`section!`] makes.
+pub(super) trait KeySection: Sized + Clone + std::fmt::Debug {
+    /// The section where no key is given.
+    fn defaults() -> Self;
+    /// Every dotted key; `prefix` is the section's name with a dot.
+    fn names(prefix: &str) -> Vec<String>;
+    /// Reads every key; those that are not given or wrong are taken from `otherwise`.
+    fn read(section: &mut Section<'_>, otherwise: Self) -> Self;
+    /// Writes every key.
+    fn render(&self, page: &mut Page);
+    /// Sections that a recipe may hold.
+    #[cfg(test)]
+    fn any() -> Values<Self>;
+}
+
+/// A section within a section.
+pub(super) struct Subsection;
+
+impl<S: KeySection + 'static> KeyRule<S> for Subsection {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<S> {
+        section.optional_section(key, |inner| S::read(inner, S::defaults()))
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &S) {
+        page.open_inner(key);
+        value.render(page);
+    }
+
+    fn names(&self, prefix: &str, key: &str) -> Vec<String> {
+        S::names(&format!("{prefix}{key}."))
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<S> {
+        S::any()
+    }
+}
+
+/// Keys that are a struct of their own in code, and not a section of the file.
+pub(super) struct Flattened;
+
+impl<S: KeySection + 'static> KeyRule<S> for Flattened {
+    fn read(&self, section: &mut Section<'_>, _: &str) -> Option<S> {
+        Some(S::read(section, S::defaults()))
+    }
+
+    fn render(&self, page: &mut Page, _: &str, value: &S) {
+        value.render(page);
+    }
+
+    fn names(&self, prefix: &str, _: &str) -> Vec<String> {
+        S::names(prefix)
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<S> {
+        S::any()
+    }
+}
+
+/// A whole number from 1.
+pub(super) struct Count;
+
+impl KeyRule<usize> for Count {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<usize> {
+        section.count(key)
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &usize) {
+        page.plain(key, value);
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<usize> {
+        prop_oneof![1..100_usize, Just(usize::MAX)].boxed()
+    }
+}
+
+/// A whole number from 0.
+pub(super) struct Whole;
+
+impl KeyRule<usize> for Whole {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<usize> {
+        section.whole(key)
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &usize) {
+        page.plain(key, value);
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<usize> {
+        prop_oneof![0..100_usize, Just(usize::MAX)].boxed()
+    }
+}
+
+/// A finite number in a range.
+pub(super) struct Number {
+    /// The range as a sentence of a message.
+    pub(super) range: &'static str,
+    /// Whether a number is in it.
+    pub(super) holds: fn(f64) -> bool,
+}
+
+impl Number {
+    pub(super) const ABOVE_0: Self = Self {
+        range: "must be above 0",
+        holds: |x| x > 0.0,
+    };
+    pub(super) const FROM_0: Self = Self {
+        range: "must be at least 0",
+        holds: |x| x >= 0.0,
+    };
+    pub(super) const ABOVE_0_TO_1: Self = Self {
+        range: "must be above 0 and at most 1",
+        holds: |x| x > 0.0 && x <= 1.0,
+    };
+    pub(super) const FROM_0_TO_1: Self = Self {
+        range: "must be at least 0 and at most 1",
+        holds: |x| (0.0..=1.0).contains(&x),
+    };
+    pub(super) const FROM_0_BELOW_1: Self = Self {
+        range: "must be at least 0 and below 1",
+        holds: |x| (0.0..1.0).contains(&x),
+    };
+    pub(super) const ABOVE_0_BELOW_1: Self = Self {
+        range: "must be above 0 and below 1",
+        holds: |x| x > 0.0 && x < 1.0,
+    };
+}
+
+impl KeyRule<f64> for Number {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<f64> {
+        section.number(key, self.range, self.holds)
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &f64) {
+        page.number(key, *value);
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<f64> {
+        let holds = self.holds;
+        let scales = (-300.0..30.0_f64).prop_map(|exponent| 10_f64.powf(exponent));
+        prop_oneof![0.0..1.0, scales, Just(0.0), Just(1.0)]
+            .prop_filter("out of range", move |x| holds(*x))
+            .boxed()
+    }
+}
+
+/// A word of a closed list.
+pub(super) struct Word;
+
+impl<T: Words> KeyRule<T> for Word {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<T> {
+        section.word(key, T::WORDS)
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &T) {
+        page.text(key, value);
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<T> {
+        proptest::sample::select(T::ALL).boxed()
+    }
+}
+
+/// As [`Word`], where `true` and `false` are among the words and are TOML's.
+pub(super) struct WordOrSwitch;
+
+impl<T: Words> KeyRule<T> for WordOrSwitch {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<T> {
+        section.word_or_switch(key, T::WORDS)
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &T) {
+        page.word_or_switch(key, value);
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<T> {
+        Word.any()
+    }
+}
+
+/// Some words of a closed list.
+pub(super) struct WordList;
+
+impl<T: Words> KeyRule<Vec<T>> for WordList {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<Vec<T>> {
+        section.words(key, |word| {
+            word.parse().map_err(|_| unknown_word(word, T::WORDS))
+        })
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &Vec<T>) {
+        page.list(key, value);
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<Vec<T>> {
+        subsequence(T::ALL, 1..=T::ALL.len()).boxed()
+    }
+}
+
+/// How a path of the recipe is resolved.
+pub(super) type Resolve<'a> = &'a dyn Fn(&Path) -> std::path::PathBuf;
+
+/// Text with rules of its own.
+pub(super) struct Text<T> {
+    /// Reads it, or says what is wrong.
+    pub(super) read: fn(&str, Resolve<'_>) -> Result<T, String>,
+    /// A regular expression of the texts that tests draw; those that are wrong are left out.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the generator alone"))]
+    pub(super) pattern: &'static str,
+}
+
+impl<T: Display + Clone + std::fmt::Debug + 'static> KeyRule<T> for Text<T> {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<T> {
+        section.parse(key, self.read)
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &T) {
+        page.text(key, value);
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<T> {
+        let read = self.read;
+        self.pattern
+            .prop_filter_map("a wrong text", move |text| {
+                read(&text, &Path::to_path_buf).ok()
+            })
+            .boxed()
+    }
+}
+
+/// A list of texts with rules of their own.
+pub(super) struct TextList<T> {
+    /// Reads one, or says what is wrong.
+    pub(super) read: fn(&str, Resolve<'_>) -> Result<T, String>,
+    /// Texts that tests draw.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the generator alone"))]
+    pub(super) samples: &'static [&'static str],
+}
+
+impl<T: Display + PartialEq + Clone + std::fmt::Debug + 'static> KeyRule<Vec<T>> for TextList<T> {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<Vec<T>> {
+        section.words_at(key, self.read)
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &Vec<T>) {
+        page.list(key, value);
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<Vec<T>> {
+        let read = self.read;
+        subsequence(self.samples, 1..=self.samples.len())
+            .prop_map(move |texts| {
+                let read_one = |text: &str| read(text, &Path::to_path_buf).expect("a sample");
+                texts.into_iter().map(read_one).collect()
+            })
+            .boxed()
+    }
+}
+
+/// A key that need not be given; `.1` says what then holds.
+pub(super) struct Optional<R>(pub(super) R, pub(super) &'static str);
+
+impl<T: Clone + std::fmt::Debug + 'static, R: KeyRule<T>> KeyRule<Option<T>> for Optional<R> {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<Option<T>> {
+        self.0.read(section, key).map(Some)
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &Option<T>) {
+        match value {
+            Some(value) => self.0.render(page, key, value),
+            None => page.not_given(key, self.1),
+        }
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<Option<T>> {
+        proptest::option::of(self.0.any()).boxed()
+    }
+}
+
+/// A list that need not be given, and is empty then; `.1` says what then holds.
+pub(super) struct OptionalList<R>(pub(super) R, pub(super) &'static str);
+
+impl<T: Clone + std::fmt::Debug + 'static, R: KeyRule<Vec<T>>> KeyRule<Vec<T>> for OptionalList<R> {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<Vec<T>> {
+        self.0.read(section, key)
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &Vec<T>) {
+        match value.as_slice() {
+            [] => page.not_given(key, self.1),
+            _ => self.0.render(page, key, value),
+        }
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<Vec<T>> {
+        prop_oneof![Just(Vec::new()), self.0.any()].boxed()
+    }
+}

@@ -1,0 +1,703 @@
+//! Tests of reading, checking and rendering recipes.
+
+use std::{fs, path::Path};
+
+use super::*;
+use crate::{
+    FewShot, LabelSet, few_shot::PromptLanguage, finding::Kind, task::ActivationCheckpointing,
+};
+
+const SMALL: &str = r#"
+model = "m"
+[data]
+dir = "d"
+[train]
+settings = ["zh=>en"]
+tasks = ["snli"]
+[eval]
+tasks = ["snli", "emotion"]
+"#;
+
+fn parse(text: &str, sets: &[(&str, &str)]) -> Result<Recipe, RecipeError> {
+    let sets: Vec<_> = sets
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    Recipe::parse(Path::new("recipes/small.toml"), text, &sets)
+}
+
+fn small(sets: &[(&str, &str)]) -> Recipe {
+    parse(SMALL, sets).expect("a good recipe")
+}
+
+/// Why `SMALL` with these overrides is refused, one problem a line.
+fn refuse(sets: &[(&str, &str)]) -> String {
+    problems(parse(SMALL, sets))
+}
+
+fn problems(result: Result<Recipe, RecipeError>) -> String {
+    let text = result.expect_err("a bad recipe").to_string();
+    text.split_once("\n  ").expect("a list").1.to_owned()
+}
+
+#[test]
+fn five_mistakes_are_five_problems() {
+    let text = r#"
+name = "a/b"
+model = "m"
+[data]
+dir = "d"
+[train]
+settings = ["zh/de=>en"]
+tasks = ["emotion"]
+epochs = "three"
+[train.lora]
+rank = 0
+[eval]
+tasks = ["emotoin"]
+langauges = ["de"]
+"#;
+    assert_eq!(
+        parse(text, &[]).expect_err("five mistakes").to_string(),
+        "recipes/small.toml has 5 problems
+  name: `a/b` cannot name a run's folder; use letters, digits, `-`, `_` and `.`, at most 100 bytes, a letter or digit first (line 2)
+  train.epochs: must be a number, found `three` (line 9)
+  train.lora.rank: must be at least 1 (line 11)
+  eval.tasks: unknown value `emotoin`; did you mean `emotion`? (line 13)
+  eval.langauges: no such key; did you mean `languages`? (line 14)"
+    );
+}
+
+#[test]
+fn an_empty_file_is_told_what_is_missing() {
+    assert_eq!(
+        parse("", &[]).expect_err("empty").to_string(),
+        "recipes/small.toml has 3 problems
+  model: missing; give a catalogue name, a folder, a `.gguf` file or a hub id
+  data.dir: missing; give the folder of the data, here or with `--set data.dir=FOLDER`
+  eval.tasks: missing; give a list of tasks such as [\"emotion\"]"
+    );
+}
+
+#[test]
+fn defaults_are_the_papers() {
+    let recipe = small(&[]);
+    assert_eq!(
+        (recipe.name.as_str(), recipe.title.as_str()),
+        ("small", "small")
+    );
+    assert_eq!(
+        (recipe.dtype, recipe.seeds.as_slice()),
+        (Precision::F32, [1].as_slice())
+    );
+    let train = recipe.train.clone().expect("[train]");
+    assert_eq!(
+        (train.pairs, train.epochs, train.max_steps, train.batch_size),
+        (10_000, 3.0, None, 16)
+    );
+    assert_eq!(
+        (
+            train.micro_batch_tokens,
+            train.learning_rate,
+            train.schedule
+        ),
+        (640, 5e-5, Schedule::Cosine)
+    );
+    assert_eq!(
+        (train.warmup_ratio, train.weight_decay, train.max_grad_norm),
+        (0.1, 0.0, 1.0)
+    );
+    assert_eq!(
+        (
+            train.val_size,
+            train.eval_steps,
+            train.save_steps,
+            train.cutoff_len
+        ),
+        (0.05, 50, 50, 2048)
+    );
+    let LoraRecipe {
+        rank,
+        alpha,
+        dropout,
+        targets,
+    } = train.lora;
+    assert_eq!(
+        (rank, alpha, dropout, targets.join(" ")),
+        (8, 16.0, 0.0, "q_proj v_proj".to_owned())
+    );
+    let build = train.build;
+    assert!(build.is_paper() && build.template.is_paper());
+    assert_eq!(
+        (build.directions, build.control, build.split),
+        (Directions::Forward, Control::None, Split::Pairs)
+    );
+    assert_eq!(
+        (build.remove_overlap, build.remove_duplicates),
+        (Removal::Near, Removal::Off)
+    );
+    assert_eq!(build.similarity, 0.8);
+    let eval = recipe.eval;
+    let asking = eval.asking;
+    assert_eq!(
+        (eval.languages.as_slice(), asking.labels.as_slice()),
+        (Language::ALL, [LabelSet::English].as_slice())
+    );
+    assert_eq!(
+        (
+            asking.scoring,
+            asking.protocol,
+            asking.few_shot.len(),
+            asking.limit
+        ),
+        (None, None, 0, None)
+    );
+    let same = PromptLanguage::Same;
+    assert_eq!(
+        (asking.exemplar_language, asking.header_language),
+        (same, same)
+    );
+    assert_eq!(eval.tokens_per_batch, 2048);
+}
+
+#[test]
+fn paws_alone_is_trained_for_one_epoch() {
+    let epochs = |tasks| {
+        small(&[("train.tasks", tasks)])
+            .train
+            .expect("[train]")
+            .epochs
+    };
+    assert_eq!((epochs("paws"), epochs("paws,snli")), (1.0, 3.0));
+}
+
+#[test]
+fn without_train_only_the_base_model_is_evaluated() {
+    let recipe =
+        parse("model = 'm'\ndata.dir = 'd'\neval.tasks = ['paws']", &[]).expect("a good recipe");
+    assert_eq!(
+        (recipe.train.as_ref(), recipe.adapters()),
+        (None, Vec::new())
+    );
+}
+
+#[test]
+fn adapters_are_tasks_by_settings_by_seeds() {
+    let recipe = small(&[
+        ("train.tasks", "snli,paws"),
+        ("train.settings", "zh/de=>en,sw=>zh"),
+        ("seeds", "[3, 18446744073709551615]"),
+    ]);
+    let names: Vec<String> = recipe
+        .adapters()
+        .into_iter()
+        .map(|plan| plan.name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "snli.zh-de-en.seed3",
+            "snli.zh-de-en.seed18446744073709551615",
+            "snli.sw-zh.seed3",
+            "snli.sw-zh.seed18446744073709551615",
+            "paws.zh-de-en.seed3",
+            "paws.zh-de-en.seed18446744073709551615",
+            "paws.sw-zh.seed3",
+            "paws.sw-zh.seed18446744073709551615",
+        ]
+    );
+}
+
+#[test]
+fn overrides_are_applied_and_recorded() {
+    let recipe = small(&[
+        ("name", "2024"),
+        ("seed", "7"),
+        ("train.lora.rank", "4"),
+        ("train.lora", "{ alpha = 32 }"),
+        ("eval.languages", r#"["de", "sw"]"#),
+        ("eval.labels", "same,english"),
+        ("eval.limit", "1"),
+        ("eval.limit", "2"),
+    ]);
+    assert_eq!(
+        (recipe.name.as_str(), recipe.seeds.as_slice()),
+        ("2024", [7].as_slice())
+    );
+    let lora = recipe.train.expect("[train]").lora;
+    assert_eq!(
+        (lora.rank, lora.alpha),
+        (8, 32.0),
+        "a whole section replaces what was there"
+    );
+    assert_eq!(recipe.eval.languages, [Language::De, Language::Sw]);
+    assert_eq!(
+        recipe.eval.asking.labels,
+        [LabelSet::Same, LabelSet::English]
+    );
+    assert_eq!(recipe.eval.asking.limit, Some(2), "the last one holds");
+    assert_eq!(recipe.overrides[1..3], ["seed=7", "train.lora.rank=4"]);
+    assert_eq!(recipe.overrides.len(), 8);
+}
+
+#[test]
+fn a_seed_override_replaces_the_files_seeds() {
+    let text = format!("seeds = [1, 2]\n{SMALL}");
+    assert_eq!(
+        parse(&text, &[("seed", "9")]).expect("a good recipe").seeds,
+        [9]
+    );
+    let both = problems(parse(&format!("seed = 3\n{text}"), &[]));
+    assert_eq!(both, "seed: give `seed` or `seeds`, not both (line 1)");
+}
+
+#[test]
+fn bad_overrides_are_problems_like_the_rest() {
+    let text = SMALL.replace("dir = \"d\"", "dri = \"d\"");
+    let result = parse(
+        &text,
+        &[
+            ("train.epoch", "3"),
+            ("model.name", "x"),
+            ("a..b", "1"),
+            ("eval.limit", "0"),
+        ],
+    );
+    assert_eq!(
+        problems(result),
+        "data.dri: no such key; did you mean `dir`? (line 4)
+  data.dir: missing; give the folder of the data, here or with `--set data.dir=FOLDER`
+  model.name: no such key; `model` is no section (--set)
+  a..b: no such key; write it with dots, as in `train.epochs` (--set)
+  train.epoch: no such key; did you mean `epochs`? (--set)
+  eval.limit: must be at least 1 (--set)"
+    );
+}
+
+#[test]
+fn unknown_keys_are_answered_with_the_nearest_or_with_all() {
+    assert_eq!(
+        refuse(&[("trian.epochs", "1")]),
+        "trian: no such key; did you mean `train`? (--set)"
+    );
+    assert_eq!(
+        refuse(&[("train.rank", "1")]),
+        "train.rank: no such key; did you mean `train.lora.rank`? (--set)"
+    );
+    assert_eq!(
+        refuse(&[("train.lora.zzz", "1")]),
+        "train.lora.zzz: no such key; known here: rank, alpha, dropout, targets (--set)"
+    );
+}
+
+#[test]
+fn every_range_is_checked() {
+    let cases = [
+        ("train.learning_rate", "0", "must be above 0 and at most 1"),
+        ("train.learning_rate", "nan", "must be a finite number"),
+        ("train.epochs", "inf", "must be a finite number"),
+        ("train.epochs", "-1", "must be above 0"),
+        ("train.pairs", "1.5", "must be a whole number, found 1.5"),
+        (
+            "train.pairs",
+            "99999999999999999999",
+            "99999999999999999999 is too large",
+        ),
+        ("train.pairs", "-1", "must be at least 0"),
+        (
+            "train.batch_size",
+            "true",
+            "must be a whole number, found `true`",
+        ),
+        (
+            "train.warmup_ratio",
+            "1.1",
+            "must be at least 0 and at most 1",
+        ),
+        ("train.weight_decay", "-0.1", "must be at least 0"),
+        (
+            "train.max_grad_norm",
+            "-1",
+            "must be at least 0 (0: no clipping)",
+        ),
+        ("train.val_size", "1", "must be at least 0 and below 1"),
+        (
+            "train.build.similarity",
+            "0",
+            "must be above 0 and at most 1",
+        ),
+        (
+            "train.build.similarity",
+            "1.5",
+            "must be above 0 and at most 1",
+        ),
+        (
+            "train.build.directions",
+            "both ways",
+            "unknown value `both ways`; one of: forward, swapped, both",
+        ),
+        (
+            "train.build.control",
+            "shuffle",
+            "unknown value `shuffle`; did you mean `shuffled`?",
+        ),
+        (
+            "train.build.remove_overlap",
+            "all",
+            "unknown value `all`; one of: off, exact, near",
+        ),
+        (
+            "train.build.remove_duplicates",
+            "true",
+            "unknown value `true`; one of: off, exact, near",
+        ),
+        (
+            "train.build.split",
+            "question",
+            "unknown value `question`; did you mean `questions`?",
+        ),
+        (
+            "train.build.template",
+            "'Translate: {source'",
+            "a single `{` without its partner; for a brace itself write `{{` or `}}`",
+        ),
+        (
+            "train.build.template",
+            "Translate!",
+            "must hold `{source}`, which stands for the question",
+        ),
+        (
+            "train.lora.dropout",
+            "1.0",
+            "must be at least 0 and below 1",
+        ),
+        ("train.lora.alpha", "0", "must be above 0"),
+        (
+            "train.lora.targets",
+            "q_porj",
+            "unknown value `q_porj`; did you mean `q_proj`?",
+        ),
+        (
+            "train.settings",
+            "zh-en",
+            "setting `zh-en` has no `=>`; write it as `zh/de=>en`",
+        ),
+        ("train.settings", "[]", "must not be empty"),
+        (
+            "train.schedule",
+            "cosin",
+            "unknown value `cosin`; did you mean `cosine`?",
+        ),
+        ("train", "3", "must be a section `[train]`, found 3"),
+        (
+            "data.accept",
+            "label_word",
+            "unknown value `label_word`; did you mean `label_words`?",
+        ),
+        ("data.accept", "[]", "must not be empty"),
+        (
+            "dtype",
+            "int8",
+            "unknown value `int8`; one of: f32, bf16, packed, nf4",
+        ),
+        ("seeds", "[1, -1]", "must be at least 0"),
+        ("seeds", "[1, 1]", "1 stands twice"),
+        ("seeds", "1,2", "must be a whole number, found `1,2`"),
+        ("model", " ", "must not be empty"),
+        ("title", "[1]", "must be text, found a list"),
+        ("eval.tasks", "snli,snli", "`snli` stands twice"),
+        (
+            "eval.languages",
+            "German",
+            "unknown language `German`; did you mean `de`?",
+        ),
+        (
+            "eval.languages",
+            "deu",
+            "unknown language `deu`; did you mean `de`?",
+        ),
+        (
+            "eval.languages",
+            "de,all",
+            "`all` stands with others; write `languages = \"all\"` alone",
+        ),
+        (
+            "eval.languages",
+            "[1]",
+            "must be a list of texts, found 1 in it",
+        ),
+        (
+            "eval.labels",
+            "englsh",
+            "unknown value `englsh`; did you mean `english`?",
+        ),
+        (
+            "eval.protocol",
+            "papers",
+            "unknown value `papers`; did you mean `paper`?",
+        ),
+        (
+            "eval.few_shot",
+            "tail:3",
+            "`tail:3` is no source of exemplars; use head:K, seed:SEED:K, file:PATH, builtin or zero",
+        ),
+        (
+            "eval.few_shot",
+            "['head:2', 'head:2']",
+            "`head:2` stands twice",
+        ),
+        (
+            "eval.header_language",
+            "german",
+            "unknown value `german`; one of: same, english",
+        ),
+        (
+            "eval.exemplar_language",
+            "englisch",
+            "unknown value `englisch`; did you mean `english`?",
+        ),
+        (
+            "eval.tasks",
+            "a/topic.toml,b/topic.toml",
+            "`b/topic.toml` and another are both called `topic`; rename a file",
+        ),
+        (
+            "languages",
+            "3",
+            "must be sections such as `[languages.NAME]`, found 3",
+        ),
+    ];
+    for (key, value, message) in cases {
+        assert_eq!(
+            refuse(&[(key, value)]),
+            format!("{key}: {message} (--set)"),
+            "{key}={value}"
+        );
+    }
+    for (key, value) in [
+        ("train.val_size", "0"),
+        ("train.pairs", "0"),
+        ("train.warmup_ratio", "1"),
+        ("train.max_grad_norm", "0"),
+    ] {
+        small(&[(key, value)]);
+    }
+}
+
+#[test]
+fn how_pairs_are_built_is_recorded_where_it_is_not_the_papers() {
+    let plain = serde_json::to_string(&small(&[])).expect("JSON");
+    assert!(
+        !plain.contains("\"build\""),
+        "recipes recorded before there was a choice are the same: {plain}"
+    );
+    let sets = [
+        ("train.build.control", "copy"),
+        (
+            "train.build.template",
+            r#""{source}\n=> {target_language}: ""#,
+        ),
+    ];
+    let built = small(&sets);
+    let build = &built.train.as_ref().expect("[train]").build;
+    assert_eq!(
+        (build.control, build.template.to_string()),
+        (Control::Copy, "{source}\n=> {target_language}: ".into())
+    );
+    for recipe in [small(&[]), built] {
+        let recorded = serde_json::to_string(&recipe).expect("JSON");
+        assert_eq!(
+            serde_json::from_str::<Recipe>(&recorded).expect("a recipe"),
+            recipe
+        );
+    }
+}
+
+#[test]
+fn accepted_kinds_are_read_and_none_is_the_default() {
+    assert!(small(&[]).data.accept.is_empty());
+    let recipe = small(&[("data.accept", "label_words,label_order")]);
+    assert_eq!(recipe.data.accept, [Kind::LabelWords, Kind::LabelOrder]);
+    assert!(
+        recipe
+            .render()
+            .contains("accept = [\"label_words\", \"label_order\"]"),
+        "{}",
+        recipe.render()
+    );
+}
+
+#[test]
+fn a_list_item_has_its_own_line() {
+    let text = SMALL.replace("[\"snli\", \"emotion\"]", "[\n  \"snli\",\n  \"snl\",\n]");
+    assert_eq!(
+        problems(parse(&text, &[])),
+        "eval.tasks: unknown value `snl`; did you mean `snli`? (line 11)"
+    );
+}
+
+#[test]
+fn paths_start_from_the_recipe_or_from_where_the_user_is() {
+    let text = SMALL.replace("\"m\"", "\"./m\"") + "few_shot = \"file:shots.json\"";
+    let recipe = parse(&text, &[]).expect("a good recipe");
+    assert_eq!(
+        (recipe.model.as_str(), recipe.data.dir.as_path()),
+        ("./recipes/m", Path::new("recipes/d"))
+    );
+    assert_eq!(
+        recipe.eval.asking.few_shot,
+        [FewShot::File("recipes/shots.json".into())]
+    );
+
+    let sets = [
+        ("model", "../m"),
+        ("data.dir", "2024-01-01"),
+        ("eval.few_shot", "file:x.json"),
+    ];
+    let recipe = parse(&text, &sets).expect("a good recipe");
+    assert_eq!(
+        (recipe.model.as_str(), recipe.data.dir.as_path()),
+        ("../m", Path::new("2024-01-01"))
+    );
+    assert_eq!(
+        recipe.eval.asking.few_shot,
+        [FewShot::File("x.json".into())]
+    );
+
+    let model = |name: &str| {
+        let text = SMALL.replace("\"m\"", &format!("{name:?}"));
+        parse(&text, &[]).expect("a good recipe").model
+    };
+    assert_eq!(model("org/name"), "org/name", "a hub id is no path");
+    assert_eq!(model("models/tiny.gguf"), "recipes/models/tiny.gguf");
+    assert_eq!(model("/models/tiny.gguf"), "/models/tiny.gguf");
+}
+
+#[test]
+fn what_is_no_toml_has_line_and_column() {
+    let error = parse("model = \"m\"\ntitle = \"ä\" x\n", &[])
+        .expect_err("no TOML")
+        .to_string();
+    assert!(
+        error.starts_with("recipes/small.toml:2:13: not TOML: "),
+        "{error}"
+    );
+    let error = parse("model = 1\nmodel = 2\n", &[])
+        .expect_err("twice")
+        .to_string();
+    assert_eq!(error, "recipes/small.toml:2:1: not TOML: duplicate key");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("r.toml");
+    let error = Recipe::read(&path, &[]).expect_err("no file").to_string();
+    assert!(
+        error.starts_with(&format!("{}: cannot read the recipe: ", path.display())),
+        "{error}"
+    );
+    fs::write(&path, b"model = 'm'\ntitle = '\xff'").expect("written");
+    let error = Recipe::read(&path, &[]).expect_err("no UTF-8").to_string();
+    assert_eq!(
+        error,
+        format!(
+            "{}:2:10: not TOML: a byte that is not UTF-8; save the file as UTF-8",
+            path.display()
+        )
+    );
+}
+
+#[test]
+fn the_shipped_recipes_are_good() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let quickstart = Recipe::read(&folder.join("quickstart.toml"), &[]).expect("a good recipe");
+    assert_eq!(quickstart.adapters()[0].name, "emotion.zh-de-en.seed1");
+    assert!(
+        quickstart
+            .data
+            .dir
+            .join("ap_emotion/emotion_de40_test.json")
+            .is_file()
+    );
+    for file in fs::read_dir(&folder).expect("a folder") {
+        let path = file.expect("a file").path();
+        let recipe = Recipe::read(&path, &[]).expect("a good recipe");
+        assert_eq!(
+            path.file_stem().and_then(|stem| stem.to_str()),
+            Some(recipe.name.as_str())
+        );
+    }
+    let snli = Recipe::read(&folder.join("snli_zh_de.toml"), &[]).expect("a good recipe");
+    let paper = TrainRecipe::paper(
+        vec!["zh/de=>en".parse().expect("a setting")],
+        vec!["snli".to_owned()],
+    );
+    assert_eq!(
+        snli.train,
+        Some(paper),
+        "what it writes out are the defaults"
+    );
+}
+
+#[test]
+fn activation_checkpointing_is_a_word_or_a_switch() {
+    let key = "train.activation_checkpointing";
+    let read = |value: &str| {
+        let recipe = small(&[(key, value)]);
+        let again = Recipe::parse(Path::new("small.toml"), &recipe.render(), &[])
+            .expect("a rendered recipe");
+        assert_eq!(again.train, recipe.train, "{value}");
+        recipe
+            .train
+            .expect("a [train] section")
+            .activation_checkpointing
+    };
+    assert_eq!(
+        small(&[])
+            .train
+            .expect("a [train] section")
+            .activation_checkpointing,
+        ActivationCheckpointing::Auto
+    );
+    assert_eq!(read("auto"), ActivationCheckpointing::Auto);
+    assert_eq!(read("true"), ActivationCheckpointing::On);
+    assert_eq!(read("false"), ActivationCheckpointing::Off);
+    assert_eq!(
+        refuse(&[(key, "1")]),
+        format!("{key}: must be one of auto, true, false, found 1 (--set)")
+    );
+    assert_eq!(
+        refuse(&[(key, "yes")]),
+        format!("{key}: unknown value `yes`; one of: auto, true, false (--set)")
+    );
+}
+
+#[test]
+fn a_recipe_recorded_before_there_was_a_choice_is_auto() {
+    let recorded = serde_json::to_string(&small(&[(("train.activation_checkpointing"), "true")]))
+        .expect("JSON");
+    let old = recorded.replace("\"activation_checkpointing\":\"true\",", "");
+    assert_ne!(old, recorded);
+    let read: Recipe = serde_json::from_str(&old).expect("a recipe");
+    assert_eq!(
+        read.train
+            .expect("a [train] section")
+            .activation_checkpointing,
+        ActivationCheckpointing::Auto
+    );
+}
+
+// `[eval]` of recipes as manifests had them before `Asking` was a value of its own: the keys in
+// their order, what was added later left out where it is the default.
+#[test]
+fn a_recorded_evaluation_keeps_its_bytes() {
+    for old in [
+        r#"{"tasks":["emotion"],"languages":["en","zh"],"labels":["english"],"scoring":null,"scorers":"all","greedy":0,"protocol":null,"few_shot":"builtin","limit":null,"tokens_per_batch":2048}"#,
+        r#"{"tasks":["emotion"],"languages":["en"],"labels":["same","mine"],"scoring":"pmi","scorers":"chosen","greedy":4,"protocol":"paper","few_shot":["head:2","seed:1:4"],"exemplar_language":"english","header_language":"english","limit":7,"tokens_per_batch":64}"#,
+        r#"{"tasks":["snli"],"languages":["en"],"labels":["same"],"scoring":null,"scorers":"all","greedy":0,"protocol":null,"few_shot":null,"limit":7,"tokens_per_batch":64}"#,
+    ] {
+        let read: EvalRecipe = serde_json::from_str(old).expect("an evaluation");
+        assert_eq!(serde_json::to_string(&read).expect("JSON"), old);
+    }
+}

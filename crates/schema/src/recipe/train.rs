@@ -1,0 +1,149 @@
+//! `[train]` and `[train.lora]`: how adapters are trained. Defaults are the paper's (section 4,
+//! appendix B; LLaMA-Factory's where the paper is silent).
+
+use super::{
+    build::BuildRecipe,
+    keys::{
+        Count, KeySection, Number, Optional, Subsection, TextList, Whole, Word, WordOrSwitch,
+        section,
+    },
+    problem::unknown_word,
+    values::Tasks,
+};
+use crate::{setting::Setting, task::ActivationCheckpointing, words::words};
+
+words! {
+    /// How the learning rate falls.
+    Schedule {
+        /// Half a cosine to zero.
+        Cosine "cosine",
+        /// A line to zero.
+        Linear "linear",
+        /// It stays.
+        Constant "constant",
+    }
+}
+
+section! {
+    /// `[train]`
+    TrainRecipe {
+        /// Settings, each trained alone: `zh/de=>en`.
+        settings: Vec<Setting> = Vec::new() => TextList {
+            read: |setting, _| read_setting(setting),
+            samples: &["zh/de=>en", "en=>zh", "fr/bn/th=>is"],
+        },
+        /// Tasks whose questions are translated; each is trained alone.
+        tasks: Vec<String> = Vec::new() => Tasks,
+        /// Pairs drawn per source language; 0: all.
+        pairs: usize = 10_000 => Whole,
+        /// Passes over the training split; ignored if `max_steps` is given. The paper's 3, and
+        /// its 1 where only `paws` is trained (appendix B: less overfitting).
+        epochs: f64 = 3.0 => Number::ABOVE_0,
+        /// Optimiser updates.
+        max_steps: Option<usize> = None => Optional(Count, "`epochs` decides"),
+        /// Pairs per optimiser update.
+        batch_size: usize = 16 => Count,
+        /// Tokens run through the model at once; changes memory and speed, not the result beyond
+        /// rounding.
+        micro_batch_tokens: usize = 640 => Count,
+        /// Whether blocks keep only their input for backward; changes memory and speed, never a
+        /// result.
+        #[serde(default = "decide_by_estimate")]
+        activation_checkpointing: ActivationCheckpointing
+            = ActivationCheckpointing::Auto => WordOrSwitch,
+        /// Peak learning rate.
+        learning_rate: f64 = 5e-5 => Number::ABOVE_0_TO_1,
+        /// How the rate falls after warm-up.
+        schedule: Schedule = Schedule::Cosine => Word,
+        /// Share of the updates with a rising rate.
+        warmup_ratio: f64 = 0.1 => Number::FROM_0_TO_1,
+        /// Decoupled weight decay (arXiv 1711.05101).
+        weight_decay: f64 = 0.0 => Number::FROM_0,
+        /// Largest norm of all gradients together; 0: no clipping.
+        max_grad_norm: f64 = 1.0 => Number {
+            range: "must be at least 0 (0: no clipping)",
+            ..Number::FROM_0
+        },
+        /// Share of the pairs kept for validation.
+        val_size: f64 = 0.05 => Number::FROM_0_BELOW_1,
+        /// Updates between validations.
+        eval_steps: usize = 50 => Count,
+        /// Updates between checkpoints to resume from.
+        save_steps: usize = 50 => Count,
+        /// Longest example in tokens; longer ones are cut as LLaMA-Factory cuts.
+        cutoff_len: usize = 2048 => Count,
+        /// How pairs are made from the files. Records of the default leave it out, as those from
+        /// before there was a choice.
+        #[serde(default = "BuildRecipe::paper", skip_serializing_if = "BuildRecipe::is_paper")]
+        build: BuildRecipe = BuildRecipe::paper() => Subsection,
+        /// The adapter.
+        lora: LoraRecipe = LoraRecipe::paper() => Subsection,
+    }
+}
+
+/// Recipes recorded before there was a choice.
+fn decide_by_estimate() -> ActivationCheckpointing {
+    ActivationCheckpointing::Auto
+}
+
+impl TrainRecipe {
+    /// The paper's training of `tasks` in `settings`.
+    pub fn paper(settings: Vec<Setting>, tasks: Vec<String>) -> Self {
+        let only_paws = !tasks.is_empty() && tasks.iter().all(|task| task == "paws");
+        Self {
+            settings,
+            tasks,
+            epochs: if only_paws { 1.0 } else { 3.0 },
+            ..Self::defaults()
+        }
+    }
+}
+
+/// Reads a setting, such as `zh/de=>en`.
+pub(super) fn read_setting(setting: &str) -> Result<Setting, String> {
+    setting.parse().map_err(|error| format!("{error}"))
+}
+
+section! {
+    /// `[train.lora]` (arXiv 2106.09685); the targets are in the authors' instructions, not in
+    /// the paper's text.
+    LoraRecipe {
+        /// Rank of the update.
+        rank: usize = 8 => Count,
+        /// The update is scaled by alpha / rank.
+        alpha: f64 = 16.0 => Number::ABOVE_0,
+        /// Share of the adapter's inputs set to zero in training.
+        dropout: f64 = 0.0 => Number::FROM_0_BELOW_1,
+        /// Projections with an adapter, by their weight name: `q_proj`, ...
+        targets: Vec<String> = vec!["q_proj".to_owned(), "v_proj".to_owned()] => TextList {
+            read: |target, _| read_target(target),
+            samples: LoraRecipe::TARGETS,
+        },
+    }
+}
+
+impl LoraRecipe {
+    /// Every projection of a decoder block that can carry an adapter.
+    pub const TARGETS: &'static [&'static str] = &[
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    ];
+
+    /// The paper's adapter.
+    pub fn paper() -> Self {
+        Self::defaults()
+    }
+}
+
+fn read_target(target: &str) -> Result<String, String> {
+    if LoraRecipe::TARGETS.contains(&target) {
+        Ok(target.to_owned())
+    } else {
+        Err(unknown_word(target, LoraRecipe::TARGETS))
+    }
+}
