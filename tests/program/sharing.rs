@@ -257,7 +257,7 @@ fn a_stage_in_other_hands_is_passed_over_then_taken_over() {
 }
 
 // Promise: while a process runs a recipe, another recipe, model or device is kept out of its
-// folder, told so, and leaves it as it was; the same recipe is let in.
+// folder with a message, and leaves it as it was; the same recipe is let in.
 #[test]
 fn another_recipe_is_kept_out() {
     let folder = scratch();

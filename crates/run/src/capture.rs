@@ -15,7 +15,7 @@ use crate::{
     watch::Watch,
 };
 
-/// What is captured, and where it goes.
+/// The tensors to capture, and their file.
 pub struct CaptureRequest<'a> {
     /// A PEFT folder.
     pub adapter: Option<PathBuf>,

@@ -17,7 +17,7 @@ pub enum RunError {
     /// Another process runs another recipe in the folder.
     #[error("{0}")]
     Busy(String),
-    /// What was asked for cannot be done with what there is.
+    /// The request does not fit the files, the model or the folder.
     #[error("{0}")]
     Unfit(String),
     /// Another crate failed, or a file cannot be read, written or understood.
@@ -26,9 +26,9 @@ pub enum RunError {
     /// Where it happened.
     #[error("{place}")]
     At {
-        /// What was being done, or which file.
+        /// The action or the file.
         place: String,
-        /// What happened.
+        /// The failure.
         source: Box<RunError>,
     },
 }

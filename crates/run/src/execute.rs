@@ -30,7 +30,7 @@ pub struct RunOutcome {
     pub summary: Option<report::Summary>,
 }
 
-/// Runs a whole recipe in its usual folder. What is done already is skipped, so the same call
+/// Runs a whole recipe in its usual folder. Finished stages are skipped, so the same call
 /// resumes.
 ///
 /// # Errors

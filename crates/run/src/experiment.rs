@@ -24,7 +24,7 @@ pub struct RunOptions {
     pub out: Option<PathBuf>,
     /// `auto`, `cpu`, `cuda`, `cuda:N` or `metal`.
     pub device: String,
-    /// What is wanted.
+    /// The parts wanted.
     pub parts: Parts,
 }
 

@@ -33,7 +33,7 @@ pub struct HarnessAnswers {
     pub task: &'static Task,
     /// Name of the group of the task's languages in lm-eval's files.
     pub group: String,
-    /// What they were made from.
+    /// Their provenance.
     pub provenance: Provenance,
     /// The answers.
     pub records: Vec<AnswerRecord>,
@@ -79,7 +79,7 @@ pub fn check_out(out: &Path) -> Result<()> {
 pub struct HarnessQuestions {
     /// The questions.
     pub docs: Vec<Doc>,
-    /// What the protocol repaired.
+    /// The repairs of the protocol.
     pub repairs: Vec<String>,
     prompts_sha256: String,
 }

@@ -55,7 +55,7 @@ pub(crate) struct Manifest {
     pub current: BTreeSet<String>,
 }
 
-/// What a run folder's manifest says before it is taken for one of this recipe's.
+/// The manifest found in a run folder, which may belong to another recipe.
 #[derive(Default)]
 pub(crate) struct Recorded {
     /// The whole file; null if there is none.

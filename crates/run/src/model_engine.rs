@@ -23,7 +23,7 @@ pub struct ModelEngineSettings<'a> {
     pub dtype: Precision,
     /// `auto`, `cpu`, `cuda`, `cuda:N` or `metal`.
     pub device: &'a str,
-    /// Most tokens made for a line.
+    /// Maximum number of tokens to generate per line.
     pub max_new_tokens: usize,
     /// Language of the lines.
     pub from: Language,
@@ -48,7 +48,7 @@ impl ModelEngine {
     /// Finds the model's files.
     ///
     /// # Errors
-    /// There is no such model, adapter or device.
+    /// The model, the adapter or the device does not exist.
     pub fn open(settings: &ModelEngineSettings<'_>, watch: &mut dyn Watch) -> Result<Self> {
         let &ModelEngineSettings {
             model,
@@ -99,7 +99,7 @@ impl ModelEngine {
         Ok(line.has_ended.get().then(|| answer.to_owned()))
     }
 
-    fn answer_lines(&self, session: &mut Session, lines: &[&str]) -> Result<Answered> {
+    fn answer_lines(&self, session: &mut Session, lines: &[&str]) -> Result<TranslatedLines> {
         if !session.is_loaded() {
             session.attach_adapter(self.adapter.as_deref())?;
         }
@@ -107,15 +107,15 @@ impl ModelEngine {
         for line in lines {
             match self.answer(session, line)? {
                 Some(answer) => answers.push(answer),
-                None => return Ok(Answered::WithoutEnd),
+                None => return Ok(TranslatedLines::WithoutEnd),
             }
         }
-        Ok(Answered::All(answers))
+        Ok(TranslatedLines::All(answers))
     }
 }
 
-/// What the model made of several lines.
-enum Answered {
+/// The translations of several lines.
+enum TranslatedLines {
     All(Vec<String>),
     /// One line has no end within the tokens that it may take.
     WithoutEnd,
@@ -161,8 +161,8 @@ impl Engine for ModelEngine {
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         match self.answer_lines(&mut session, lines) {
-            Ok(Answered::All(answers)) => Ok(answers),
-            Ok(Answered::WithoutEnd) => Err(EngineFailure::split(format!(
+            Ok(TranslatedLines::All(answers)) => Ok(answers),
+            Ok(TranslatedLines::WithoutEnd) => Err(EngineFailure::split(format!(
                 "the model came to no end within {} tokens; --max-new-tokens gives it more",
                 self.most_tokens
             ))),

@@ -50,7 +50,7 @@ impl Session {
     /// Finds the model and opens the device; loads nothing yet.
     ///
     /// # Errors
-    /// There is no such model or device.
+    /// The model or the device does not exist.
     pub fn open(
         name: &str,
         precision: Precision,
@@ -107,7 +107,8 @@ impl Session {
     /// The weights and the tokenizer; where neither is there yet they are loaded side by side.
     pub fn parts(&mut self) -> Result<(&mut Decoder, &Tokenizer)> {
         if self.tokenizer.is_none() && self.decoder.is_none() {
-            let (model, precision, device) = (&self.model, self.precision, &self.device);
+            let precision = self.precision;
+            let (model, device) = (&self.model, &self.device);
             let (tokenizer, decoder) = rayon::join(
                 || Tokenizer::load(&model.files),
                 || load_decoder(model, precision, device),
@@ -167,7 +168,7 @@ fn load_decoder(model: &Model, precision: Precision, device: &Device) -> Result<
     Ok(decoder)
 }
 
-/// What answers, with the adapter of a PEFT folder.
+/// The model with the adapter of a PEFT folder, as records name it.
 ///
 /// # Errors
 /// Files of the model or the adapter cannot be read.

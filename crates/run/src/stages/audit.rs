@@ -26,7 +26,7 @@ const FINDS: &str = "audit 1";
 /// Findings that a refusal shows.
 const SHOWN: usize = 5;
 
-/// What the recipe reads.
+/// The files that the recipe reads.
 pub(super) fn scope(experiment: &Experiment) -> Result<Scope> {
     Ok(Scope::of_recipe(&experiment.recipe)?)
 }

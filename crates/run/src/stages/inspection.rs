@@ -73,7 +73,7 @@ pub(crate) fn report_left_out(experiment: &Experiment, watch: &mut dyn Watch) ->
 }
 
 impl Inspection {
-    /// What the recipe wants to see inside a model; `None` if nothing.
+    /// As the recipe asks for; `None` if it asks for no analysis.
     fn new(experiment: &Experiment, plan: Option<&AdapterPlan>) -> Result<Option<Self>> {
         let Some(recipe) = &experiment.recipe.analyse else {
             return Ok(None);
@@ -109,7 +109,7 @@ impl Inspection {
         self.recipe.asks(Analysis::Lens) || self.recipe.asks(Analysis::TunedLens)
     }
 
-    /// What is done, in order.
+    /// The steps, in order.
     fn steps(&self) -> Vec<AnalysisStep> {
         let mut steps = Vec::new();
         let poolings = &self.recipe.poolings;

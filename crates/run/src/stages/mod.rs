@@ -39,14 +39,14 @@ pub enum Stage {
     Look {
         /// The model and its prompts.
         inspection: Arc<Inspection>,
-        /// What is found out.
+        /// The analysis.
         step: AnalysisStep,
     },
     /// The report is written, always anew.
     Report,
 }
 
-/// What a stage made.
+/// The result of a stage: files, and notes for the manifest.
 #[derive(Default)]
 pub(crate) struct Made {
     pub(crate) files: Vec<PathBuf>,

@@ -49,7 +49,7 @@ pub(crate) struct ImportArgs {
     /// The task whose questions they are, or `text`. A preset knows it.
     #[arg(long = "as", value_name = "TASK|text")]
     pub(super) task: Option<String>,
-    /// What is made.
+    /// What to make of the rows.
     #[arg(long, value_enum)]
     pub(super) kind: Option<ImportKind>,
     /// The rows' language; with a preset several, with commas (default: all that are there).
@@ -125,7 +125,7 @@ pub(crate) struct ImportArgs {
     pub(super) replace: bool,
 }
 
-/// What is made of the rows.
+/// The kinds of files made of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ImportKind {
     /// A test set.
