@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use data::{tasks, testset};
-use eval::{Ask, Said};
+use eval::{Ask, FreeAnswerCounts};
 use run::{
     Session, check_out,
     evaluate::{Evaluation, count_right, evaluate},
@@ -89,8 +89,8 @@ fn models(args: &EvalArgs) -> Vec<Option<PathBuf>> {
 }
 
 /// The labels in free answers.
-fn describe_said(said: Said) -> String {
-    let Said {
+fn describe_said(said: FreeAnswerCounts) -> String {
+    let FreeAnswerCounts {
         chosen,
         other,
         none,

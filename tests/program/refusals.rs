@@ -406,7 +406,7 @@ fn models_that_cannot_be_loaded() {
     for length in [200_000, 265_631, 100, 4, 0] {
         damage(
             &cut(length),
-            &["model.safetensors", "no whole safetensors file"],
+            &["model.safetensors", "not a complete safetensors file"],
         );
     }
     let lie = |key: &'static str, value: Value| {
@@ -501,7 +501,10 @@ fn adapters_that_do_not_fit() {
         &weights[..weights.len() - 1],
     )
     .expect("writes");
-    ask(&["adapter_model.safetensors", "no whole safetensors file"]);
+    ask(&[
+        "adapter_model.safetensors",
+        "not a complete safetensors file",
+    ]);
     // Four layers' adapter on a model of three: the last layer's tensors under another number.
     let renamed = String::from_utf8_lossy(&weights)
         .contains("layers.2.")

@@ -3,7 +3,7 @@
 
 use candle_core::{Device, Tensor};
 use data::forest;
-use model::{Decoder, KvCache, ModelError, ops::softmax};
+use model::{Decoder, KvCache, ModelError, SilencedDecoder, ops::softmax};
 use schema::{
     Language,
     scores::{choose, mean_shares},
@@ -82,28 +82,33 @@ impl LabelledPrompts<'_> {
         })
     }
 
-    /// The answers to the first `items` questions, in their order. `answered` hears of every
+    /// The answers to the first `items` questions, in their order, with some neurons off. `answered` hears of every
     /// batch how many are in it, and may end the work by an error.
     pub(crate) fn ask(
         &self,
         language: Language,
-        model: &Decoder,
+        silenced: &SilencedDecoder<'_>,
         items: usize,
         answered: &mut dyn FnMut(usize) -> Result<(), AnalyseError>,
     ) -> Result<Vec<ModelAnswer>, AnalyseError> {
         let suffixes: Vec<&[u32]> = (0..items).map(|at| self.prompts.suffix(at)).collect();
-        let cache = self.prefill(model)?;
+        let prefix = self.prompts.prefix();
+        let cache = if prefix.is_empty() {
+            None
+        } else {
+            Some(silenced.prefill(prefix, None)?.0)
+        };
         let mut answers = vec![None; items];
         for batch in forest::batches(&suffixes, |_| 0, TOKENS_PER_BATCH) {
             let lists: Vec<&[u32]> = batch.iter().map(|&at| suffixes[at]).collect();
             let layout = BatchRows::new(&lists, self.prompts.prefix().len())?;
-            let hidden = model.hidden_at(
+            let hidden = silenced.hidden_at(
                 &layout.input_ids,
                 &layout.rows,
                 cache.as_ref(),
                 &layout.last_rows(),
             )?;
-            let found = self.answers(model, &hidden, |row| {
+            let found = self.answers(silenced.decoder(), &hidden, |row| {
                 format!("item {} in {language}", self.prompts.items()[batch[row]])
             })?;
             batch

@@ -1,81 +1,48 @@
 //! Asks every question of one language and records what was answered.
 
-use std::{collections::BTreeMap, panic, path::Path, thread};
+use std::{collections::BTreeMap, panic, thread};
 
 use data::{Tokenizer, prompt, prompt::Rendered, testset};
 use model::{Decoder, KvCache};
-use schema::{
-    AnswerRecord, Answerer, Asking, Language, Provenance, Recipe, Scoring, Task, scores::Measures,
-};
+use schema::{AnswerRecord, Answerer, Language, Provenance, Scoring, scores::Measures};
 
 use crate::{
     error::EvalError,
-    journal::{Entry, Found, Journal},
+    free_answer::{FreeAnswerCounts, say},
+    journal::{Journal, JournalEntry, MeasuredSoFar},
     measure::{measure, measure_all},
     provenance::Hashes,
-    questions::{self, Questions},
-    records::{self, Answered, Built},
-    say::{Said, say},
+    questions::{self, EncodedQuestions},
+    records::{self, BuiltRecords, MeasuredLanguage},
+    request::Ask,
 };
 
 /// Closing headers that are run at once where every question has its own answers.
 const DOMAINS_AT_ONCE: usize = 16;
 
-/// What is asked, and how.
-#[derive(Clone, Debug)]
-pub struct Ask<'a> {
-    /// Name of the model for the records.
-    pub model: &'a str,
-    /// Name of its adapter; `None`: the base model.
-    pub adapter: Option<&'a str>,
-    /// The task.
-    pub task: &'a Task,
-    /// Folder in the released layout.
-    pub dir: &'a Path,
-    /// How it is asked.
-    pub asking: &'a Asking,
-    /// Rows run at once: question tokens, those that several questions begin with counted once;
-    /// never changes a result.
-    pub tokens_per_batch: usize,
-}
-
-impl<'a> Ask<'a> {
-    /// Of the base model and the data of `recipe`, until an adapter is named.
-    pub fn of(recipe: &'a Recipe, task: &'a Task, asking: &'a Asking) -> Self {
-        Self {
-            model: &recipe.model,
-            adapter: None,
-            task,
-            dir: &recipe.data.dir,
-            asking,
-            tokens_per_batch: recipe.eval.tokens_per_batch,
-        }
-    }
-}
-
 /// The answers of one language.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answers {
+pub struct LanguageAnswers {
     /// One record per scored item, in file order.
     pub records: Vec<AnswerRecord>,
-    /// What they were made from.
+    /// The inputs of the answers.
     pub provenance: Provenance,
     /// What each scoring that was measured chooses for each record: indices of labels.
     pub choices: BTreeMap<Scoring, Vec<usize>>,
     /// How often the free answer is the chosen label.
-    pub said: Said,
-    /// What the protocol repaired in the file.
+    pub said: FreeAnswerCounts,
+    /// The protocol's repairs of the file.
     pub repairs: Vec<String>,
     /// Tokens of the prefix that was computed once.
     pub prefix_tokens: usize,
-    /// Questions that an evaluation which was stopped had measured already.
+    /// Questions that an interrupted evaluation had measured already.
     pub resumed: usize,
-    /// Where such an evaluation was of other inputs, so that it is made anew: in what they
-    /// differ.
+    /// Where an interrupted evaluation had other inputs, so that its measures are not used: the
+    /// keys in which they differ.
     pub differing: Vec<String>,
 }
 
-/// A language that is asked next: its questions are made while another one's are answered.
+/// The language that is asked next: its questions are prepared while another's are answered.
 #[derive(Default)]
 pub struct Ahead {
     /// The language after the one that is asked; asked with the same [`Ask`].
@@ -87,7 +54,7 @@ pub struct Ahead {
 struct Prepared {
     language: Language,
     rendered: Rendered,
-    questions: Questions,
+    questions: EncodedQuestions,
     groups: BTreeMap<usize, u64>,
     hashes: Hashes,
     repairs: Vec<String>,
@@ -113,20 +80,20 @@ fn prepare(
     })
 }
 
-/// What answers: a model in memory, its tokenizer, and what they are for the provenance.
+/// A model in memory, its tokenizer, and how the provenance names them.
 #[derive(Clone, Copy)]
 pub struct Respondent<'a> {
     /// The model with its adapter.
     pub model: &'a Decoder,
     /// Its tokenizer.
     pub tokenizer: &'a Tokenizer,
-    /// What they are.
+    /// Their names and hashes.
     pub answerer: &'a Answerer,
 }
 
 /// Asks all questions of `language` that `journal` does not hold yet. `watch` sees how many of
-/// how many are answered and may stop by returning false. What is wrong with the language of
-/// `ahead` is said when that one is asked.
+/// how many are answered and may stop by returning false. An error in the language of `ahead`
+/// is returned when that language is asked.
 pub fn ask(
     respondent: Respondent<'_>,
     ask: &Ask<'_>,
@@ -134,7 +101,7 @@ pub fn ask(
     ahead: &mut Ahead,
     journal: &mut Journal,
     watch: &mut dyn FnMut(usize, usize) -> bool,
-) -> Result<Answers, EvalError> {
+) -> Result<LanguageAnswers, EvalError> {
     let tokenizer = respondent.tokenizer;
     let prepared = match ahead.ready.take() {
         Some((ready, prepared)) if ready == language => prepared?,
@@ -163,7 +130,7 @@ fn answer(
     prepared: Prepared,
     journal: &mut Journal,
     watch: &mut dyn FnMut(usize, usize) -> bool,
-) -> Result<Answers, EvalError> {
+) -> Result<LanguageAnswers, EvalError> {
     let (language, questions) = (prepared.language, &prepared.questions);
     questions.check_vocabulary(respondent.model.config().vocab_size)?;
     let provenance = provenance(respondent.answerer, ask, language, &prepared.hashes);
@@ -177,7 +144,7 @@ fn answer(
     complete(
         respondent, ask, &prepared, scored, journal, &mut found, watch,
     )?;
-    let answered = Answered {
+    let answered = MeasuredLanguage {
         language,
         rendered: &prepared.rendered,
         questions,
@@ -186,13 +153,13 @@ fn answer(
         found: &found,
         domains: measure_domains(respondent.model, ask, questions, scored, language)?,
     };
-    let Built {
+    let BuiltRecords {
         records,
         choices,
         said,
     } = records::build(ask, &answered)?;
     let prefix_tokens = questions.prefix.len();
-    Ok(Answers {
+    Ok(LanguageAnswers {
         records,
         provenance,
         choices,
@@ -212,7 +179,7 @@ fn complete(
     prepared: &Prepared,
     scored: usize,
     journal: &mut Journal,
-    found: &mut Found,
+    found: &mut MeasuredSoFar,
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<(), EvalError> {
     let Prepared {
@@ -236,12 +203,6 @@ fn complete(
     } else {
         None
     };
-    let item = |at: usize| {
-        rendered
-            .prompts
-            .get(at)
-            .map_or("content-free".to_owned(), |p| p.item.to_string())
-    };
     measure_all(
         model,
         cache.as_ref(),
@@ -251,8 +212,8 @@ fn complete(
         &mut |batch, measures| {
             let mut entries = Vec::with_capacity(batch.len());
             for (&at, measures) in batch.iter().zip(measures) {
-                records::check_finite(ask, *language, || item(at), &measures)?;
-                entries.push(Entry::Measured(at, measures.clone()));
+                records::check_finite(ask, *language, || item_name(rendered, at), &measures)?;
+                entries.push(JournalEntry::Measured(at, measures.clone()));
                 found.measures.insert(at, measures);
             }
             journal.append(&entries)?;
@@ -272,13 +233,21 @@ fn complete(
     Ok(())
 }
 
+/// The item's number in its file, for messages.
+fn item_name(rendered: &Rendered, at: usize) -> String {
+    rendered
+        .prompts
+        .get(at)
+        .map_or("content-free".to_owned(), |p| p.item.to_string())
+}
+
 fn say_one(
     respondent: Respondent<'_>,
     cache: Option<&KvCache>,
-    questions: &Questions,
+    questions: &EncodedQuestions,
     at: usize,
     journal: &mut Journal,
-    found: &mut Found,
+    found: &mut MeasuredSoFar,
 ) -> Result<(), EvalError> {
     let Respondent {
         model, tokenizer, ..
@@ -290,7 +259,7 @@ fn say_one(
         &questions.questions[at],
         questions.longest_label,
     )?;
-    journal.append(&[Entry::Said(at, said.clone())])?;
+    journal.append(&[JournalEntry::Said(at, said.clone())])?;
     found.said.insert(at, said);
     Ok(())
 }
@@ -300,7 +269,7 @@ fn say_one(
 fn measure_domains(
     model: &Decoder,
     ask: &Ask<'_>,
-    questions: &Questions,
+    questions: &EncodedQuestions,
     scored: usize,
     language: Language,
 ) -> Result<Vec<Measures>, EvalError> {

@@ -3,11 +3,11 @@
 use data::{Tokenizer, prompt, testset};
 use schema::Language;
 
-use crate::{Ask, error::EvalError, questions};
+use crate::{error::EvalError, questions, request::Ask};
 
 /// Rows that one language's questions run through the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
+pub struct TokenCount {
     /// The shared prefix and all that follows it.
     pub tokens: usize,
     /// Rows whose logits are needed.
@@ -22,7 +22,7 @@ pub fn count_tokens(
     tokenizer: &Tokenizer,
     ask: &Ask<'_>,
     language: Language,
-) -> Result<Count, EvalError> {
+) -> Result<TokenCount, EvalError> {
     let set = testset::load(ask.dir, ask.task, language, ask.asking.protocol)?;
     let rendered = prompt::render(ask.task, &set, &ask.asking.few_shot, ask.asking.labels)?;
     let all = questions::encode(tokenizer, ask, &rendered)?;
@@ -35,13 +35,13 @@ pub fn count_tokens(
         .iter()
         .chain(&all.questions[rendered.prompts.len()..]);
     Ok(wanted.fold(
-        Count {
+        TokenCount {
             tokens: all.prefix.len(),
             scored: 0,
         },
         |sum, question| {
             let labels = question.label_rows();
-            Count {
+            TokenCount {
                 tokens: sum.tokens + question.suffix.len() + labels,
                 scored: sum.scored + 1 + labels,
             }

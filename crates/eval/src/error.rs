@@ -25,10 +25,10 @@ pub enum EvalError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// Two evaluations write one file.
-    #[error("another process is writing {}; wait until it has ended, or give another file", .0.display())]
+    #[error("another process is writing {}; wait until it has ended, or name another file", .0.display())]
     Busy(PathBuf),
     /// A whole line that no evaluation wrote.
-    #[error("{} line {line}: no part of an unfinished evaluation ({problem}); delete the file to begin anew", path.display())]
+    #[error("{} line {line}: not part of an unfinished evaluation ({problem}); delete the file to start over", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -55,6 +55,6 @@ pub enum EvalError {
         score: f64,
     },
     /// The caller asked to stop.
-    #[error("stopped in the middle of {0}; run the same command again")]
+    #[error("interrupted in the middle of {0}; run the same command to resume")]
     Stopped(Language),
 }

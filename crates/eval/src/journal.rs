@@ -1,7 +1,7 @@
-//! What an evaluation has measured so far, on disk batch by batch in `<file>.partial`, so that
-//! a killed one goes on in the middle of a language. Lines are only appended; one without an
-//! end was being written when the program died and is dropped. Never here: the records
-//! themselves, which are made when a language is complete.
+//! The measurements of an unfinished evaluation, written batch by batch to `<file>.partial`, so
+//! that a killed evaluation resumes in the middle of a language. Lines are only appended; a line
+//! without an end was being written when the program died and is dropped. Never here: the
+//! records themselves, which are made when a language is complete.
 
 use std::{
     collections::BTreeMap,
@@ -19,18 +19,18 @@ use crate::error::EvalError;
 /// A line of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Entry {
-    /// What follows belongs to these answers.
+pub(crate) enum JournalEntry {
+    /// The following lines belong to these answers.
     Begun(Box<Provenance>),
-    /// What was measured of a question, by its index among all of the file.
+    /// The measures of a question, by its index in the file.
     Measured(usize, Measures),
-    /// What was said freely to a question.
+    /// The free answer to a question.
     Said(usize, String),
 }
 
-/// What is known of one language.
+/// The measurements of one language so far.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Found {
+pub(crate) struct MeasuredSoFar {
     pub(crate) measures: BTreeMap<usize, Measures>,
     pub(crate) said: BTreeMap<usize, String>,
 }
@@ -39,12 +39,12 @@ pub(crate) struct Found {
 pub struct Journal {
     path: PathBuf,
     file: File,
-    /// What was begun and what followed, in the order of the file.
-    sections: Vec<(Provenance, Found)>,
+    /// Each beginning and its measurements, in the order of the file.
+    sections: Vec<(Provenance, MeasuredSoFar)>,
 }
 
 impl Journal {
-    /// Opens what an earlier evaluation left for `answers`, or begins.
+    /// Opens the unfinished part of `answers`, or creates it.
     ///
     /// # Errors
     /// The file cannot be read or written, is another process's, or holds a whole line that no
@@ -87,13 +87,13 @@ impl Journal {
         })
     }
 
-    /// Begins the answers of one language. Returns what is there of them, and where only
-    /// answers of other inputs to the same questions are there, in what these differ.
+    /// Begins the answers of one language. Returns the measurements that are there already; where
+    /// there are only some that were made from other inputs, also the keys in which those differ.
     pub(crate) fn begin(
         &mut self,
         provenance: &Provenance,
-    ) -> Result<(Found, Vec<String>), EvalError> {
-        let mut found = Found::default();
+    ) -> Result<(MeasuredSoFar, Vec<String>), EvalError> {
+        let mut found = MeasuredSoFar::default();
         for (_, section) in self
             .sections
             .iter()
@@ -103,41 +103,23 @@ impl Journal {
             found.said.extend(section.said.clone());
         }
         let known = self.sections.iter().any(|(begun, _)| begun == provenance);
-        let same_questions = |other: &Provenance| {
-            let key = |p: &Provenance| {
-                (
-                    p.adapter.clone(),
-                    p.task.clone(),
-                    p.asking.labels,
-                    p.language,
-                )
-            };
-            key(other) == key(provenance)
-        };
         let other = self
             .sections
             .iter()
             .rev()
-            .find(|(begun, _)| !known && same_questions(begun));
+            .find(|(begun, _)| !known && have_same_questions(begun, provenance));
         let differing =
             other.map_or(Ok(Vec::new()), |(other, _)| differences(other, provenance))?;
-        self.sections.push((provenance.clone(), Found::default()));
-        self.append(&[Entry::Begun(Box::new(provenance.clone()))])?;
+        self.sections
+            .push((provenance.clone(), MeasuredSoFar::default()));
+        self.append(&[JournalEntry::Begun(Box::new(provenance.clone()))])?;
         Ok((found, differing))
     }
 
     /// Adds to the language that was begun last.
-    pub(crate) fn append(&mut self, entries: &[Entry]) -> Result<(), EvalError> {
-        let mut lines = Vec::new();
-        let write = |lines: &mut Vec<u8>| -> std::io::Result<()> {
-            for entry in entries {
-                serde_json::to_writer(&mut *lines, entry)?;
-                lines.push(b'\n');
-            }
-            Ok(())
-        };
-        write(&mut lines)
-            .and_then(|()| self.file.write_all(&lines))
+    pub(crate) fn append(&mut self, entries: &[JournalEntry]) -> Result<(), EvalError> {
+        json_lines(entries)
+            .and_then(|lines| self.file.write_all(&lines))
             .map_err(DiskError::at("write", &self.path))?;
         Ok(())
     }
@@ -152,21 +134,24 @@ impl Journal {
     }
 }
 
-fn read(path: &Path, bytes: &[u8]) -> Result<Vec<(Provenance, Found)>, EvalError> {
-    let mut sections: Vec<(Provenance, Found)> = Vec::new();
+fn read(path: &Path, bytes: &[u8]) -> Result<Vec<(Provenance, MeasuredSoFar)>, EvalError> {
+    let mut sections: Vec<(Provenance, MeasuredSoFar)> = Vec::new();
     for (at, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
         let damaged = |problem: String| EvalError::Damaged {
             path: path.to_owned(),
             line: at + 1,
             problem,
         };
-        let entry: Entry = serde_json::from_slice(line).map_err(|e| damaged(e.to_string()))?;
+        let entry: JournalEntry =
+            serde_json::from_slice(line).map_err(|e| damaged(e.to_string()))?;
         match (entry, sections.last_mut()) {
-            (Entry::Begun(provenance), _) => sections.push((*provenance, Found::default())),
-            (Entry::Measured(question, measures), Some((_, found))) => {
+            (JournalEntry::Begun(provenance), _) => {
+                sections.push((*provenance, MeasuredSoFar::default()))
+            }
+            (JournalEntry::Measured(question, measures), Some((_, found))) => {
                 drop(found.measures.insert(question, measures))
             }
-            (Entry::Said(question, said), Some((_, found))) => {
+            (JournalEntry::Said(question, said), Some((_, found))) => {
                 drop(found.said.insert(question, said))
             }
             (_, None) => return Err(damaged("an answer before any `begun`".to_owned())),
@@ -175,16 +160,32 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Vec<(Provenance, Found)>, EvalError
     Ok(sections)
 }
 
+fn json_lines(entries: &[JournalEntry]) -> std::io::Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for entry in entries {
+        serde_json::to_writer(&mut lines, entry)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+/// Whether both are answers to the same questions by the same adapter.
+fn have_same_questions(a: &Provenance, b: &Provenance) -> bool {
+    (&a.adapter, &a.task, a.asking.labels, a.language)
+        == (&b.adapter, &b.task, b.asking.labels, b.language)
+}
+
 /// The keys in which two provenances differ.
 fn differences(a: &Provenance, b: &Provenance) -> Result<Vec<String>, EvalError> {
-    let value = |p: &Provenance| {
-        serde_json::to_value(p).map_err(|e| EvalError::Internal(format!("provenance: {e}")))
-    };
-    let (Value::Object(a), Value::Object(b)) = (value(a)?, value(b)?) else {
+    let (Value::Object(a), Value::Object(b)) = (to_json(a)?, to_json(b)?) else {
         return Ok(Vec::new());
     };
     Ok(a.into_iter()
         .filter(|(key, value)| b.get(key) != Some(value))
         .map(|(key, _)| key)
         .collect())
+}
+
+fn to_json(provenance: &Provenance) -> Result<Value, EvalError> {
+    serde_json::to_value(provenance).map_err(|e| EvalError::Internal(format!("provenance: {e}")))
 }

@@ -1,6 +1,6 @@
-//! A batch of questions to what every scoring is made from, in one forward pass: the paper's
-//! prefix sums at a question's last row, and the probability of each label over the trie of
-//! their tokens. Never here: choosing.
+//! One forward pass over a batch of questions gives the measures that every scoring is computed
+//! from: the paper's prefix sums at a question's last row, and the probability of each label
+//! over the trie of their tokens. Never here: choosing.
 
 use candle_core::Device;
 use data::forest;
@@ -9,8 +9,8 @@ use schema::scores::Measures;
 
 use crate::{
     error::EvalError,
-    layout::Layout,
-    questions::{Question, Questions},
+    question_rows::QuestionRows,
+    questions::{EncodedQuestion, EncodedQuestions},
 };
 
 /// Rows whose probabilities over the whole vocabulary are in memory at once.
@@ -24,9 +24,9 @@ pub(crate) fn measure(
     model: &Decoder,
     cache: Option<&KvCache>,
     label_sets: &[Vec<u32>],
-    batch: &[&Question],
+    batch: &[&EncodedQuestion],
 ) -> Result<(Vec<Measures>, usize), EvalError> {
-    let layout = Layout::new(batch, cache.map_or(0, KvCache::len))?;
+    let layout = QuestionRows::new(batch, cache.map_or(0, KvCache::len))?;
     let (scored, last) = layout.scored();
     let hidden = model.hidden_at(&layout.input_ids, &layout.rows, cache, &scored)?;
     let mut prefix_sums = vec![Vec::new(); if label_sets.is_empty() { 0 } else { last }];
@@ -56,7 +56,7 @@ pub(crate) fn measure(
             .zip(log_probs)
             .zip(&layout.last_rows)
             .map(|((question, log_probs), row)| Measures {
-                // The last rows stand first, in rising order.
+                // The last rows come first, in rising order.
                 prefix: if label_sets.is_empty() {
                     Vec::new()
                 } else {
@@ -73,7 +73,7 @@ pub(crate) fn measure(
 pub(crate) fn measure_all(
     model: &Decoder,
     cache: Option<&KvCache>,
-    all: &Questions,
+    all: &EncodedQuestions,
     wanted: &[usize],
     tokens_per_batch: usize,
     found: &mut Watch<'_>,
@@ -89,7 +89,8 @@ pub(crate) fn measure_all(
     let mut rows = 0;
     for batch in forest::batches(&suffixes, |at| labels[at], tokens_per_batch) {
         let indices: Vec<usize> = batch.iter().map(|&at| wanted[at]).collect();
-        let questions: Vec<&Question> = indices.iter().map(|&at| &all.questions[at]).collect();
+        let questions: Vec<&EncodedQuestion> =
+            indices.iter().map(|&at| &all.questions[at]).collect();
         let (measures, run) = measure(model, cache, &all.label_sets, &questions)?;
         rows += run;
         found(&indices, measures)?;

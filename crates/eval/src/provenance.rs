@@ -6,7 +6,7 @@ use std::path::Path;
 use data::{prompt::Rendered, testset};
 use schema::{Language, Protocol, Task};
 
-use crate::{Ask, error::EvalError, questions::Questions};
+use crate::{error::EvalError, questions::EncodedQuestions, request::Ask};
 
 /// Changes when a rule of `scorers`, `measure` or of the label tokens changes.
 const RULES: &str = "1";
@@ -23,7 +23,7 @@ impl Hashes {
         ask: &Ask<'_>,
         language: Language,
         rendered: &Rendered,
-        questions: &Questions,
+        questions: &EncodedQuestions,
     ) -> Result<Self, EvalError> {
         let files = hash_data(ask.dir, ask.task, language, ask.asking.protocol)?;
         let mut scorer: Vec<Vec<u8>> = vec![RULES.into()];
@@ -36,14 +36,13 @@ impl Hashes {
                 .chain(own)
                 .map(|word| word.clone().into_bytes()),
         );
-        let ids = |set: &Vec<u32>| set.iter().flat_map(|id| id.to_le_bytes()).collect();
-        scorer.extend(questions.label_sets.iter().map(ids));
+        scorer.extend(questions.label_sets.iter().map(|ids| id_bytes(ids)));
         scorer.extend(
             questions
                 .domains
                 .iter()
                 .flat_map(|domain| &domain.continuations)
-                .map(ids),
+                .map(|ids| id_bytes(ids)),
         );
         Ok(Self {
             data: hash(&files),
@@ -86,6 +85,10 @@ fn hash<P: AsRef<[u8]>>(parts: &[P]) -> String {
         bytes.extend(part.as_ref());
     }
     hub::hash_bytes(&bytes)
+}
+
+fn id_bytes(ids: &[u32]) -> Vec<u8> {
+    ids.iter().flat_map(|id| id.to_le_bytes()).collect()
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use data::{Tokenizer, label_tokens, prefix, prompt::Rendered};
 use model::ModelError;
 use schema::{Scorers, Scoring};
 
-use crate::{Ask, error::EvalError};
+use crate::{error::EvalError, request::Ask};
 
 /// A question after the shared prefix.
 #[derive(Debug)]
-pub(crate) struct Question {
+pub(crate) struct EncodedQuestion {
     /// Its tokens after the shared prefix; at least one.
     pub(crate) suffix: Vec<u32>,
     /// Tokens of the whole prompt.
@@ -22,7 +22,7 @@ pub(crate) struct Question {
     pub(crate) continuations: Vec<Vec<u32>>,
 }
 
-impl Question {
+impl EncodedQuestion {
     /// Rows that its labels take beside `suffix`.
     pub(crate) fn label_rows(&self) -> usize {
         label_tokens::trie_rows(&self.continuations)
@@ -30,21 +30,21 @@ impl Question {
 }
 
 /// All questions of a file, the content-free ones last.
-pub(crate) struct Questions {
+pub(crate) struct EncodedQuestions {
     /// Tokens that every prompt of the file begins with.
     pub(crate) prefix: Vec<u32>,
     /// In file order, then the content-free ones.
-    pub(crate) questions: Vec<Question>,
+    pub(crate) questions: Vec<EncodedQuestion>,
     /// The closing header alone, which continues nothing, with the labels: one for all
     /// questions, or one for each where their answers differ; none where it is not measured.
-    pub(crate) domains: Vec<Question>,
+    pub(crate) domains: Vec<EncodedQuestion>,
     /// Token ids that speak for each label in the paper's rule; none where it is not measured.
     pub(crate) label_sets: Vec<Vec<u32>>,
     /// Tokens of the longest label; 0 where nothing is said freely.
     pub(crate) longest_label: usize,
 }
 
-impl Questions {
+impl EncodedQuestions {
     /// Fails if a label has a token that the model does not know; those of the prompts are
     /// checked where they are embedded.
     pub(crate) fn check_vocabulary(&self, vocab_size: usize) -> Result<(), EvalError> {
@@ -59,7 +59,7 @@ impl Questions {
         {
             None => Ok(()),
             Some(id) => Err(EvalError::Model(ModelError::Input(format!(
-                "token id {id} of a label is not in the vocabulary of {vocab_size}; is the tokenizer the model's?"
+                "token id {id} of a label is outside the vocabulary of {vocab_size}; does the tokenizer belong to this model?"
             )))),
         }
     }
@@ -71,7 +71,7 @@ pub(crate) fn encode(
     tokenizer: &Tokenizer,
     ask: &Ask<'_>,
     rendered: &Rendered,
-) -> Result<Questions, EvalError> {
+) -> Result<EncodedQuestions, EvalError> {
     check_scoring(ask.asking.scoring, rendered)?;
     let mut texts = rendered.texts();
     texts.extend(rendered.content_free.iter().map(String::as_str));
@@ -94,7 +94,7 @@ pub(crate) fn encode(
         .into_iter()
         .zip(continued)
         .map(|(prompt, labels)| follow(prompt, shared.len(), labels));
-    Ok(Questions {
+    Ok(EncodedQuestions {
         questions: questions.collect(),
         domains: domains(tokenizer, ask, rendered)?,
         label_sets: label_sets(tokenizer, ask, rendered)?,
@@ -108,11 +108,15 @@ pub(crate) fn encode(
 }
 
 /// A prompt as a question after its first `prefix` tokens.
-fn follow(prompt: Vec<u32>, prefix: usize, labels: Option<label_tokens::Sequences>) -> Question {
+fn follow(
+    prompt: Vec<u32>,
+    prefix: usize,
+    labels: Option<label_tokens::Sequences>,
+) -> EncodedQuestion {
     let (kept, continuations) = labels.map_or((prompt.len(), Vec::new()), |labels| {
         (labels.kept, labels.rows)
     });
-    Question {
+    EncodedQuestion {
         suffix: prompt[prefix..].to_vec(),
         prompt_tokens: prompt.len(),
         kept: kept - prefix,
@@ -131,12 +135,12 @@ fn check_scoring(scoring: Scoring, rendered: &Rendered) -> Result<(), EvalError>
     }
 }
 
-/// See [`Questions::domains`].
+/// See [`EncodedQuestions::domains`].
 fn domains(
     tokenizer: &Tokenizer,
     ask: &Ask<'_>,
     rendered: &Rendered,
-) -> Result<Vec<Question>, EvalError> {
+) -> Result<Vec<EncodedQuestion>, EvalError> {
     if ask.asking.scorers != Scorers::All && ask.asking.scoring != Scoring::Pmi {
         return Ok(Vec::new());
     }

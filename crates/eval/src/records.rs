@@ -1,5 +1,5 @@
-//! From measures to the records of one language: a pure pass over all its questions, made when
-//! all are measured, because some scorings look at all of them. Never here: models, files.
+//! Makes the records of one language from its measures: a pure pass over all its questions,
+//! once all are measured, because some scorings need all of them. Never here: models, files.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,27 @@ use schema::{
     scores::{Measures, Priors, choose, mean_shares, score},
 };
 
-use crate::{Ask, error::EvalError, journal::Found, questions::Questions, say::Said};
+use crate::{
+    Ask, error::EvalError, free_answer::FreeAnswerCounts, journal::MeasuredSoFar,
+    questions::EncodedQuestions,
+};
 
-/// One language's questions and all that was measured of them.
-pub(crate) struct Answered<'a> {
+/// One language's questions and all their measures.
+pub(crate) struct MeasuredLanguage<'a> {
     pub(crate) language: Language,
     pub(crate) rendered: &'a Rendered,
-    pub(crate) questions: &'a Questions,
+    pub(crate) questions: &'a EncodedQuestions,
     /// See [`find_groups`].
     pub(crate) groups: &'a BTreeMap<usize, u64>,
     /// Items that are scored: the first ones.
     pub(crate) scored: usize,
-    pub(crate) found: &'a Found,
-    /// What the labels are after the closing header alone: for all, for each scored item, or
-    /// not measured.
+    pub(crate) found: &'a MeasuredSoFar,
+    /// Measures of the labels after the closing header alone: one for all, one for each scored
+    /// item, or none.
     pub(crate) domains: Vec<Measures>,
 }
 
-impl Answered<'_> {
+impl MeasuredLanguage<'_> {
     /// ln p of the labels of the scored item at this index after the closing header alone.
     fn domain(&self, at: usize) -> &[f64] {
         let found = if self.domains.len() == 1 {
@@ -36,17 +39,29 @@ impl Answered<'_> {
         };
         found.map_or(&[], |measures| &measures.log_probs)
     }
+
+    /// The scores of each scored item's labels.
+    fn score_all(&self, scoring: Scoring, items: &[Measures], priors: &Priors) -> Vec<Vec<f64>> {
+        items
+            .iter()
+            .enumerate()
+            .map(|(at, item)| score(scoring, item, priors, self.domain(at)))
+            .collect()
+    }
 }
 
-/// The records of one language and what else the same measures say.
-pub(crate) struct Built {
+/// The records of one language, and what else follows from the same measures.
+pub(crate) struct BuiltRecords {
     pub(crate) records: Vec<AnswerRecord>,
     pub(crate) choices: BTreeMap<Scoring, Vec<usize>>,
-    pub(crate) said: Said,
+    pub(crate) said: FreeAnswerCounts,
 }
 
 /// Makes the records.
-pub(crate) fn build(ask: &Ask<'_>, answered: &Answered<'_>) -> Result<Built, EvalError> {
+pub(crate) fn build(
+    ask: &Ask<'_>,
+    answered: &MeasuredLanguage<'_>,
+) -> Result<BuiltRecords, EvalError> {
     let all = answered.questions.questions.len();
     let items = collect(answered, 0..answered.scored)?;
     let content_free = collect(answered, answered.rendered.prompts.len()..all)?;
@@ -57,28 +72,18 @@ pub(crate) fn build(ask: &Ask<'_>, answered: &Answered<'_>) -> Result<Built, Eva
     } else {
         Priors::default()
     };
-    let score_item = |scoring, (at, item): (usize, &Measures)| {
-        score(scoring, item, &priors, answered.domain(at))
-    };
-    let by = |scoring| {
-        items
-            .iter()
-            .enumerate()
-            .map(|item| score_item(scoring, item))
-            .collect::<Vec<_>>()
-    };
-    let scores = by(ask.asking.scoring);
+    let scores = answered.score_all(ask.asking.scoring, &items, &priors);
     let content_free: Vec<_> = content_free
         .iter()
-        .map(|m| score_item(ask.asking.scoring, (0, m)))
+        .map(|measures| score(ask.asking.scoring, measures, &priors, answered.domain(0)))
         .collect();
-    let shared = Shared {
+    let shared = CommonFields {
         ask,
         answered,
         priors: &priors,
         prior: mean_shares(&content_free),
     };
-    let mut said = Said::default();
+    let mut said = FreeAnswerCounts::default();
     let mut records = Vec::with_capacity(items.len());
     for (at, (measures, scores)) in items.iter().zip(&scores).enumerate() {
         let record = shared.record(at, measures, scores);
@@ -89,7 +94,7 @@ pub(crate) fn build(ask: &Ask<'_>, answered: &Answered<'_>) -> Result<Built, Eva
     }
     let mut choices = BTreeMap::new();
     for scoring in Scoring::ALL {
-        let scores = by(*scoring);
+        let scores = answered.score_all(*scoring, &items, &priors);
         if scores.iter().all(|scores| !scores.is_empty()) {
             choices.insert(
                 *scoring,
@@ -97,7 +102,7 @@ pub(crate) fn build(ask: &Ask<'_>, answered: &Answered<'_>) -> Result<Built, Eva
             );
         }
     }
-    Ok(Built {
+    Ok(BuiltRecords {
         records,
         choices,
         said,
@@ -106,18 +111,17 @@ pub(crate) fn build(ask: &Ask<'_>, answered: &Answered<'_>) -> Result<Built, Eva
 
 /// The measures of some questions, all of which there are, and all finite.
 fn collect(
-    answered: &Answered<'_>,
+    answered: &MeasuredLanguage<'_>,
     questions: std::ops::Range<usize>,
 ) -> Result<Vec<Measures>, EvalError> {
-    let get = |at: usize| answered.found.measures.get(&at).cloned();
-    let missing = |at| {
-        EvalError::Internal(format!(
-            "question {at} of {} was not measured",
-            answered.language
-        ))
-    };
     questions
-        .map(|at| get(at).ok_or_else(|| missing(at)))
+        .map(|at| {
+            let measures = answered.found.measures.get(&at).cloned();
+            measures.ok_or_else(|| {
+                let language = answered.language;
+                EvalError::Internal(format!("question {at} of {language} was not measured"))
+            })
+        })
         .collect()
 }
 
@@ -142,15 +146,15 @@ pub(crate) fn check_finite(
     Ok(())
 }
 
-/// What the records of a language have in common.
-struct Shared<'a> {
+/// The fields that all records of a language share.
+struct CommonFields<'a> {
     ask: &'a Ask<'a>,
-    answered: &'a Answered<'a>,
+    answered: &'a MeasuredLanguage<'a>,
     priors: &'a Priors,
     prior: Vec<f64>,
 }
 
-impl Shared<'_> {
+impl CommonFields<'_> {
     fn record(&self, at: usize, measures: &Measures, scores: &[f64]) -> AnswerRecord {
         let (ask, answered) = (self.ask, self.answered);
         let (prompt, question) = (
@@ -206,15 +210,14 @@ pub fn find_groups(items: &[Item]) -> BTreeMap<usize, u64> {
             alike.entry(first).or_default().push(item);
         }
     }
-    let differ = |items: &&Vec<&Item>| items.iter().any(|item| item.fields != items[0].fields);
-    let number = |items: &Vec<&Item>| {
-        let first = items[0].index as u64;
-        items
-            .iter()
-            .map(|item| (item.index, first))
-            .collect::<Vec<_>>()
-    };
-    alike.values().filter(differ).flat_map(number).collect()
+    let mut groups = BTreeMap::new();
+    for items in alike.values() {
+        let first = items[0];
+        if items.iter().any(|item| item.fields != first.fields) {
+            groups.extend(items.iter().map(|item| (item.index, first.index as u64)));
+        }
+    }
+    groups
 }
 
 #[cfg(test)]

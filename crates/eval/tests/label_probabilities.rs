@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 use data::{Tokenizer, tasks};
-use eval::{Ahead, Answers, Ask, Journal, ask::Respondent};
+use eval::{Ahead, Ask, Journal, LanguageAnswers, ask::Respondent};
 use hub::ModelFiles;
 use model::{Decoder, device::Device};
 use schema::{
@@ -86,7 +86,7 @@ impl Bench {
         }
     }
 
-    fn ask(&self, labels: &[String], scoring: Scoring, tokens_per_batch: usize) -> Answers {
+    fn ask(&self, labels: &[String], scoring: Scoring, tokens_per_batch: usize) -> LanguageAnswers {
         let task = Task {
             labels: labels.to_vec(),
             ..tasks::task("emotion").expect("shipped").clone()
@@ -400,7 +400,7 @@ fn a_journal_is_one_process_and_its_lines_are_checked() {
     )
     .expect("writes");
     let error = Journal::open(&file).err().expect("is damaged").to_string();
-    let expected = "a.jsonl.partial line 1: no part of an unfinished evaluation (an answer before any `begun`); \
-                    delete the file to begin anew";
+    let expected = "a.jsonl.partial line 1: not part of an unfinished evaluation (an answer before any `begun`); \
+                    delete the file to start over";
     assert!(error.ends_with(expected), "{error}");
 }

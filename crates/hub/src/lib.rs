@@ -7,6 +7,8 @@
 //! sources of one model can hold different numbers (a bf16 folder on the hub, 4-bit blocks in a
 //! package).
 
+#![forbid(unsafe_code)]
+
 mod cache;
 pub mod catalogue;
 mod dataset;
@@ -17,6 +19,7 @@ mod folder;
 pub mod gguf;
 mod hash;
 mod hub_id;
+mod model;
 mod package;
 mod progress;
 mod pull;
@@ -25,8 +28,9 @@ mod sources;
 pub use cache::{Cache, Cached, FileRecord, Origin};
 pub use dataset::{Dataset, find_dataset};
 pub use error::HubError;
-pub use find::{Model, ModelFiles, find_entry, find_local, find_model, find_model_from};
+pub use find::{find_entry, find_local, find_model, find_model_from};
 pub use hash::{fingerprint, hash_bytes, hash_file};
 pub use hub_id::HubId;
+pub use model::{Model, ModelFiles};
 pub use progress::{Progress, Silent};
 pub use sources::Sources;

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use crate::{
-    adapter::{Gradients, Place, Projection},
+    adapter::Gradients,
     config::ModelConfig,
     error::{ModelError, Result},
     linear::{Backward, Keep, Linear, LinearSaved},
@@ -12,6 +12,7 @@ use crate::{
         linear,
         rope::{self, Angles, Rotation},
     },
+    projection::{LayerProjection, Projection},
     rows::Rows,
     weights::WeightFiles,
 };
@@ -48,8 +49,9 @@ impl Attention {
             heads.query * heads.size,
             heads.key_value * heads.size,
         );
-        let mut linear =
-            |projection, shape| Linear::load(files, config, Place { layer, projection }, shape);
+        let mut linear = |projection, shape| {
+            Linear::load(files, config, LayerProjection { layer, projection }, shape)
+        };
         Ok(Self {
             q_proj: linear(Projection::Q, (q, e))?,
             k_proj: linear(Projection::K, (kv, e))?,

@@ -1,7 +1,7 @@
 //! One pre-norm residual block. Names of the residual stream: `resid_pre`, `resid_mid`,
 //! `resid_post`.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use crate::{
     adapter::Gradients,
@@ -16,12 +16,37 @@ use crate::{
 };
 
 /// Attention and mlp, each behind its norm.
-pub(crate) struct Block {
+pub(crate) struct DecoderBlock {
     input_layernorm: Tensor, // (E)
     self_attn: Attention,
     post_attention_layernorm: Tensor, // (E)
     mlp: Mlp,
     eps: f64,
+}
+
+/// How one block's forward differs from a plain one.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockPass<'a> {
+    /// The layer's keys and values before the first row.
+    pub(crate) prefix: Option<&'a LayerKv>,
+    /// Rows of the output that are computed, where nothing is kept: (n); `None`: all.
+    pub(crate) wanted: Option<&'a Tensor>,
+    /// Factors of the mlp's neurons: (F); `None`: all are 1.
+    pub(crate) neuron_factors: Option<&'a Tensor>,
+    /// What is kept for backward.
+    pub(crate) keep: Keep,
+}
+
+impl BlockPass<'_> {
+    /// Over all rows, from the first token, with all neurons.
+    pub(crate) fn plain(keep: Keep) -> Self {
+        Self {
+            prefix: None,
+            wanted: None,
+            neuron_factors: None,
+            keep,
+        }
+    }
 }
 
 /// What backward needs.
@@ -39,7 +64,7 @@ impl BlockSaved {
     }
 }
 
-impl Block {
+impl DecoderBlock {
     pub(crate) fn load(
         files: &mut WeightFiles,
         config: &ModelConfig,
@@ -60,24 +85,29 @@ impl Block {
         })
     }
 
-    /// Over flat rows: `x` (N, E) -> (N, E), with this layer's keys and values. Where nothing
-    /// is kept and only some rows are `wanted` of what comes out, the rest is not computed: (n,
-    /// E).
+    /// Over flat rows: `x` (N, E) -> (N, E), or (n, E) of the wanted rows, with this layer's
+    /// keys and values.
     pub(crate) fn forward(
         &self,
         rows: &Rows,
         angles: &Angles,
         x: &Tensor,
-        prefix: Option<&LayerKv>,
-        wanted: Option<&Tensor>,
-        keep: Keep,
+        pass: BlockPass<'_>,
     ) -> Result<(Tensor, LayerKv, Option<BlockSaved>)> {
+        let BlockPass {
+            prefix,
+            wanted,
+            neuron_factors,
+            keep,
+        } = pass;
         let normed = rms_norm::forward(x, &self.input_layernorm, self.eps)?;
         let (resid_mid, kv, attention) = self
             .self_attn
             .forward(rows, angles, &normed, x, prefix, wanted, keep)?; // (N, E)
         let normed = rms_norm::forward(&resid_mid, &self.post_attention_layernorm, self.eps)?;
-        let (resid_post, mlp) = self.mlp.forward(&normed, &resid_mid, keep)?; // (N, E)
+        let (resid_post, mlp) = self
+            .mlp
+            .forward(&normed, &resid_mid, neuron_factors, keep)?; // (N, E)
         let saved = match keep {
             Keep::Nothing => None,
             Keep::ForBackward { .. } => Some(BlockSaved {
@@ -120,11 +150,6 @@ impl Block {
             &d_normed,
             Some(&d_mid),
         )?))
-    }
-
-    /// Switches neurons of the mlp, of which there are `width`, off; all others on.
-    pub(crate) fn silence(&mut self, neurons: &[u32], width: usize, device: &Device) -> Result<()> {
-        self.mlp.silence(neurons, width, device)
     }
 
     /// The seven projections, in the order of the forward.

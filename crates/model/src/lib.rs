@@ -6,6 +6,30 @@
 //! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D**
 //! head size, **E** hidden size, **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA
 //! rank.
+//!
+//! A model is a folder with `config.json` and safetensors files, or a GGUF file:
+//!
+//! ```
+//! use hub::ModelFiles;
+//! use model::{Decoder, Rows, device::Device};
+//! use schema::task::Precision;
+//!
+//! # fn main() -> model::Result<()> {
+//! let dir = std::path::PathBuf::from("../../tests/golden/tiny_llama");
+//! let files = ModelFiles::Folder {
+//!     weights: vec![dir.join("model.safetensors")],
+//!     dir,
+//! };
+//! let decoder = Decoder::load(&files, Precision::Bf16, &Device::Cpu)?;
+//!
+//! // Two sequences of three tokens and two, as the rows of one pass.
+//! let rows = Rows::new([3, 2], 0);
+//! let hidden = decoder.hidden(&[1, 5, 9, 1, 7], &rows, None)?; // (5, E)
+//! let logits = decoder.logits(&decoder.select(&hidden, &[2, 4])?)?; // (2, V)
+//! assert_eq!(logits.dims(), [2, decoder.config().vocab_size]);
+//! # Ok(())
+//! # }
+//! ```
 
 #![deny(unsafe_code)] // but for the memory maps of `weights`
 
@@ -22,19 +46,21 @@ pub mod memory;
 mod mlp;
 pub mod ops;
 pub mod profile;
+mod projection;
 pub mod tensor_file;
 mod weights;
 pub mod work;
 
-pub use adapter::{Adapter, Gradients, LoraConfig, Place, Projection};
+pub use adapter::{Adapter, Gradients, LoraConfig};
 pub use config::ModelConfig;
-pub use decoder::{Decoder, KvCache, Layer, Look, Seen, Visitor};
+pub use decoder::{Decoder, KvCache, Layer, LayerView, SilencedDecoder, Visitor, WalkDetail};
 pub use error::{ModelError, Result};
 pub use kernels::{
     InstructionSet, force_instruction_set, instruction_set,
     rows::{self, Parent, Rows},
 };
 pub use ops::{view::with_values, weight::Weight};
+pub use projection::{LayerProjection, Projection};
 
 /// Names the numbers that the program computes. It is raised whenever the same inputs give other
 /// numbers, if only in the last bit: then the finished stages of older run folders are made again.

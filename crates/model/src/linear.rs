@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use crate::{
-    adapter::{Gradients, LoraWeights, Place},
+    adapter::{Gradients, LoraWeights},
     config::ModelConfig,
     error::Result,
     ops::{
@@ -12,6 +12,7 @@ use crate::{
         lora::Dropout,
         weight::Weight,
     },
+    projection::LayerProjection,
     weights::WeightFiles,
 };
 
@@ -29,7 +30,7 @@ pub(crate) enum Keep {
 
 /// y = x Wᵀ + b, plus the update where there is one.
 pub(crate) struct Linear {
-    place: Place,
+    place: LayerProjection,
     weight: Weight, // (out, in)
     bias: Option<Tensor>,
     lora: Option<LoraWeights>,
@@ -70,7 +71,7 @@ impl Linear {
     pub(crate) fn load(
         files: &mut WeightFiles,
         config: &ModelConfig,
-        place: Place,
+        place: LayerProjection,
         (out, inner): (usize, usize),
     ) -> Result<Self> {
         let name = place.weight_name();
@@ -90,7 +91,7 @@ impl Linear {
     }
 
     /// The projection's place.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> LayerProjection {
         self.place
     }
 

@@ -9,7 +9,7 @@
 use hub::catalogue::Shape;
 use schema::task::Precision;
 
-use crate::{adapter::Projection, config::ModelConfig, instruction_set, ops::cross_entropy};
+use crate::{config::ModelConfig, instruction_set, ops::cross_entropy, projection::Projection};
 
 /// Bytes of a float of a row.
 const FLOAT: u64 = 4;
@@ -21,7 +21,7 @@ const ROWS_PER_SCORED: u64 = 16;
 
 /// One micro-batch of a training.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Training {
+pub struct TrainingMicroBatch {
     /// Number format of the weights.
     pub precision: Precision,
     /// N
@@ -38,9 +38,9 @@ pub struct Training {
     pub activation_checkpointing: bool,
 }
 
-/// Bytes. What is held and what is made on the way do not all meet: see [`Estimate::total`].
+/// Bytes. What is held and what is made on the way do not all meet: see [`MemoryEstimate::total`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Estimate {
+pub struct MemoryEstimate {
     /// The model.
     pub weights: u64,
     /// Second copies while the largest tensor is decoded; gone before anything is run.
@@ -55,9 +55,9 @@ pub struct Estimate {
     pub optimiser: u64,
 }
 
-impl Estimate {
+impl MemoryEstimate {
     /// Of a training's steps.
-    pub fn training(shape: &Shape, work: &Training) -> Self {
+    pub fn training(shape: &Shape, work: &TrainingMicroBatch) -> Self {
         let (rows, layers) = (work.tokens as u64, shape.layers as u64);
         let activations = kept_by_block(shape, work) * rows * FLOAT;
         let input = shape.hidden as u64 * rows * FLOAT;
@@ -160,9 +160,13 @@ fn loading(shape: &Shape) -> u64 {
     (shape.vocab * shape.hidden) as u64 * FLOAT
 }
 
-fn adapter_parameters(shape: &Shape, work: &Training) -> u64 {
-    let both = |p: &Projection| input_width(shape, *p) + output_width(shape, *p);
-    shape.layers as u64 * work.rank as u64 * work.targets.iter().map(both).sum::<u64>()
+fn adapter_parameters(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
+    let widths: u64 = work
+        .targets
+        .iter()
+        .map(|&p| input_width(shape, p) + output_width(shape, p))
+        .sum();
+    shape.layers as u64 * work.rank as u64 * widths
 }
 
 fn input_width(shape: &Shape, projection: Projection) -> u64 {
@@ -183,7 +187,7 @@ fn output_width(shape: &Shape, projection: Projection) -> u64 {
 }
 
 /// Floats per row that one block keeps for its backward.
-fn kept_by_block(shape: &Shape, work: &Training) -> u64 {
+fn kept_by_block(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
     let (e, f) = (shape.hidden as u64, shape.mlp as u64);
     // BlockSaved: resid_pre (the block below's output, counted once) and resid_mid.
     let residual = 2 * e;
@@ -195,7 +199,7 @@ fn kept_by_block(shape: &Shape, work: &Training) -> u64 {
 }
 
 /// LinearSaved of the updates: their rows in the low rank, and their inputs.
-fn kept_by_updates(shape: &Shape, work: &Training) -> u64 {
+fn kept_by_updates(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
     let low = (work.rank * work.targets.len()) as u64;
     if work.dropout {
         return low
@@ -227,7 +231,7 @@ fn backward_of_block(shape: &Shape, precision: Precision) -> u64 {
     // The loss's gradient and dy; d_gate, where d_act was, and d_up; dx; the rows as a narrower
     // weight sees them.
     let mlp = 2 * e + 2 * f + e + 2 * narrowed(f, precision);
-    // The loss's gradient and dy, d_normed, d_mid; d_out; dq, dk, dv, turned back; dx; what a
+    // The loss's gradient and dy, d_normed, d_mid; d_out; dq, dk, dv, rotated back; dx; what a
     // narrower weight sees.
     let attention = 4 * e + q + (q + 2 * k) + (q + k) + e + narrowed(q + 2 * k, precision);
     mlp.max(attention)
@@ -241,7 +245,7 @@ fn forward_of_block(shape: &Shape, precision: Precision) -> u64 {
     // The input, two normed, resid_mid, resid_post; q, k, v and what attention made of them;
     // act, gate and up never being there as a whole; the rows as a narrower weight sees them.
     let mlp = 5 * e + 2 * q + 2 * k + f + narrowed(f, precision);
-    // The input, normed; q, k, v; q and k turned, k and v packed, and what attention made of
+    // The input, normed; q, k, v; q and k rotated, k and v packed, and what attention made of
     // them.
     mlp.max(2 * e + 3 * q + 3 * k + packs(shape))
 }
@@ -258,7 +262,7 @@ fn narrowed(width: u64, precision: Precision) -> u64 {
 
 /// The residual rows; at learnt rows themselves, normed, narrowed and the gradient of the
 /// normed; a chunk of logits.
-fn training_head(shape: &Shape, work: &Training) -> u64 {
+fn training_head(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
     let (e, rows, learnt) = (shape.hidden as u64, work.tokens as u64, work.learnt as u64);
     // A chunk of logits, their panels' maxima and sums, and the parts that its gradient is
     // summed from.

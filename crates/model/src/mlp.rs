@@ -1,13 +1,14 @@
 //! The gated mlp: down(silu(gate(x)) · up(x)).
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use crate::{
-    adapter::{Gradients, Place, Projection},
+    adapter::Gradients,
     config::ModelConfig,
     error::{ModelError, Result},
     linear::{Backward, Keep, Linear, LinearSaved},
     ops::{gated, swiglu},
+    projection::{LayerProjection, Projection},
     weights::WeightFiles,
 };
 
@@ -16,8 +17,6 @@ pub(crate) struct Mlp {
     pub(crate) gate_proj: Linear,
     pub(crate) up_proj: Linear,
     pub(crate) down_proj: Linear,
-    /// Each neuron's factor (F), 0 or 1; `None`: all are on.
-    silenced: Option<Tensor>,
 }
 
 /// What backward needs.
@@ -43,34 +42,23 @@ impl Mlp {
         layer: usize,
     ) -> Result<Self> {
         let (e, f) = (config.hidden_size, config.intermediate_size);
-        let mut linear =
-            |projection, shape| Linear::load(files, config, Place { layer, projection }, shape);
+        let mut linear = |projection, shape| {
+            Linear::load(files, config, LayerProjection { layer, projection }, shape)
+        };
         Ok(Self {
             gate_proj: linear(Projection::Gate, (f, e))?,
             up_proj: linear(Projection::Up, (f, e))?,
             down_proj: linear(Projection::Down, (e, f))?,
-            silenced: None,
         })
     }
 
-    /// Switches these neurons, of `width`, off, and all others on.
-    pub(crate) fn silence(&mut self, neurons: &[u32], width: usize, device: &Device) -> Result<()> {
-        self.silenced = None;
-        if !neurons.is_empty() {
-            let mut factors = vec![1.0_f32; width];
-            neurons
-                .iter()
-                .for_each(|&index| factors[index as usize] = 0.0);
-            self.silenced = Some(Tensor::new(factors, device)?);
-        }
-        Ok(())
-    }
-
-    /// `residual` (N, E) + the mlp of `x` (N, E), which is after the norm.
+    /// `residual` (N, E) + the mlp of `x` (N, E), which is after the norm. `neuron_factors` (F),
+    /// where given, multiply the neurons' activations; backward knows nothing of them.
     pub(crate) fn forward(
         &self,
         x: &Tensor,
         residual: &Tensor,
+        neuron_factors: Option<&Tensor>,
         keep: Keep,
     ) -> Result<(Tensor, MlpSaved)> {
         let (gate_low, up_low) = (self.gate_proj.lower(x, keep)?, self.up_proj.lower(x, keep)?);
@@ -79,7 +67,7 @@ impl Mlp {
             self.up_proj.projected(&up_low),
         );
         let gated = gated::forward(x, &gate, &up, matches!(keep, Keep::ForBackward { .. }))?; // (N, F)
-        let act = match &self.silenced {
+        let act = match neuron_factors {
             None => gated.act,
             Some(factors) => gated
                 .act
@@ -106,12 +94,6 @@ impl Mlp {
         need_dx: bool,
         gradients: &mut Gradients,
     ) -> Result<Option<Tensor>> {
-        if self.silenced.is_some() {
-            return Err(ModelError::op(
-                "mlp",
-                "neurons are switched off, and there is no backward for that",
-            ));
-        }
         let down = self.down_proj.backward(&saved.down_proj, dy, gradients)?;
         let Some((gate, up)) = &saved.gated else {
             return Err(ModelError::op("mlp", "nothing was kept for backward"));

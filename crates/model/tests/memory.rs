@@ -12,7 +12,7 @@ use candle_core::Device;
 use hub::ModelFiles;
 use model::{
     Adapter, Decoder, Gradients, LoraConfig, Projection, Rows,
-    memory::{Estimate, Training},
+    memory::{MemoryEstimate, TrainingMicroBatch},
     ops::lora::Dropout,
 };
 use schema::task::Precision;
@@ -63,7 +63,7 @@ fn load(name: &str, precision: Precision) -> Decoder {
 }
 
 /// Live bytes that forward added, and the most that lived at once until the end of backward.
-fn measure(model: &Decoder, work: &Training) -> (usize, usize) {
+fn measure(model: &Decoder, work: &TrainingMicroBatch) -> (usize, usize) {
     let input_ids: Vec<u32> = (0..work.tokens as u32).map(|i| i * 7 % 257).collect();
     let rows = Rows::new(vec![work.tokens / 16; 16], 0);
     let learnt: Vec<u32> = (0..work.learnt as u32).collect();
@@ -84,7 +84,7 @@ fn measure(model: &Decoder, work: &Training) -> (usize, usize) {
     (kept, PEAK.load(Relaxed) - before)
 }
 
-fn adapter(model: &Decoder, work: &Training) -> Adapter {
+fn adapter(model: &Decoder, work: &TrainingMicroBatch) -> Adapter {
     let config = LoraConfig {
         rank: work.rank,
         alpha: 16.0,
@@ -103,7 +103,7 @@ fn check(what: &str, estimated: u64, measured: usize, most: f64) {
     );
 }
 
-fn check_training(model: &mut Decoder, work: &Training) {
+fn check_training(model: &mut Decoder, work: &TrainingMicroBatch) {
     model
         .set_adapter(Some(&adapter(model, work)))
         .expect("fits");
@@ -115,7 +115,7 @@ fn check_training(model: &mut Decoder, work: &Training) {
         .into_iter()
         .reduce(|a, b| (a.0.min(b.0), a.1.min(b.1)))
         .expect("three");
-    let estimate = Estimate::training(&model.config().shape(), work);
+    let estimate = MemoryEstimate::training(&model.config().shape(), work);
     check(&format!("kept by {work:?}"), estimate.kept, kept, 0.05);
     check(
         &format!("peak of {work:?}"),
@@ -137,7 +137,7 @@ fn estimates_are_what_is_allocated() {
                 {
                     let (targets, rank) = (targets.clone(), 8);
                     let (tokens, learnt) = (TOKENS, LEARNT);
-                    let work = Training {
+                    let work = TrainingMicroBatch {
                         precision,
                         tokens,
                         learnt,
@@ -169,7 +169,7 @@ fn check_evaluation(model: &mut Decoder, precision: Precision) {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
     run();
-    let estimate = Estimate::evaluation(&model.config().shape(), precision, tokens, prefix);
+    let estimate = MemoryEstimate::evaluation(&model.config().shape(), precision, tokens, prefix);
     check(
         &format!("evaluation in {precision}"),
         estimate.kept + estimate.block,

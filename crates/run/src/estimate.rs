@@ -6,7 +6,7 @@ use data::Example;
 use hub::catalogue::Shape;
 use model::{
     Projection,
-    memory::{Estimate, Training},
+    memory::{MemoryEstimate, TrainingMicroBatch},
 };
 use schema::{
     recipe::TrainRecipe,
@@ -55,7 +55,7 @@ impl MicroBatchSize {
 
 /// Bytes of the model alone.
 pub fn weight_bytes(shape: &Shape, precision: Precision) -> u64 {
-    Estimate::evaluation(shape, precision, 0, 0).weights
+    MemoryEstimate::evaluation(shape, precision, 0, 0).weights
 }
 
 /// Bytes of the whole program while it trains.
@@ -66,7 +66,7 @@ pub fn training_bytes(
     rows: MicroBatchSize,
     on: bool,
 ) -> u64 {
-    let work = Training {
+    let work = TrainingMicroBatch {
         precision,
         tokens: rows.tokens,
         learnt: rows.learnt,
@@ -80,13 +80,15 @@ pub fn training_bytes(
         dropout: recipe.lora.dropout > 0.0,
         activation_checkpointing: on,
     };
-    resident(&Estimate::training(shape, &work))
+    resident(&MemoryEstimate::training(shape, &work))
 }
 
 /// Bytes of the whole program while it evaluates; the shared prefix is taken to be as long as a
 /// batch.
 pub fn evaluation_bytes(shape: &Shape, precision: Precision, tokens: usize) -> u64 {
-    resident(&Estimate::evaluation(shape, precision, tokens, tokens))
+    resident(&MemoryEstimate::evaluation(
+        shape, precision, tokens, tokens,
+    ))
 }
 
 /// Bytes on disk of the captured states of one item.
@@ -96,7 +98,7 @@ pub fn captured_bytes(shape: &Shape, poolings: usize) -> u64 {
 
 /// Buffers that come and go take a tenth more than their sizes: the allocator rounds up and
 /// keeps gaps (measured).
-fn resident(estimate: &Estimate) -> u64 {
+fn resident(estimate: &MemoryEstimate) -> u64 {
     let coming_and_going = estimate.total() - estimate.weights;
     PROGRAM + estimate.weights + coming_and_going / 10 * 11
 }

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use eval::{Ahead, Answers, Ask, EvalError, Journal, Said, ask::Respondent};
+use eval::{Ahead, Ask, EvalError, FreeAnswerCounts, Journal, LanguageAnswers, ask::Respondent};
 use schema::{
     AnswerRecord, Answerer, Language, Provenance, record::AnswersMeta, record::meta_path,
     scores::Disagreements, write_whole,
@@ -17,7 +17,7 @@ use crate::{RunError, error::Result, session::Session, watch::Watch};
 /// The answers of one language.
 pub struct AskedLanguage {
     /// The answers, and what they were made from.
-    pub answers: Answers,
+    pub answers: LanguageAnswers,
     /// Wall-clock time of asking alone: the model was loaded before.
     pub seconds: f64,
 }
@@ -123,7 +123,7 @@ impl LanguageLoop {
     }
 }
 
-fn report_repairs(language: Language, answers: &Answers, watch: &mut dyn Watch) {
+fn report_repairs(language: Language, answers: &LanguageAnswers, watch: &mut dyn Watch) {
     for repair in &answers.repairs {
         watch.note(repair);
     }
@@ -188,7 +188,7 @@ pub struct Evaluated {
     /// How often two scorings disagree.
     pub disagreements: Disagreements,
     /// The labels in free answers.
-    pub said: Said,
+    pub said: FreeAnswerCounts,
 }
 
 /// Asks each model every language and writes the answers. `asked` sees each language's, with the
@@ -200,7 +200,7 @@ pub fn evaluate(
     session: &mut Session,
     evaluation: &Evaluation<'_>,
     watch: &mut dyn Watch,
-    asked: &mut dyn FnMut(&str, Language, &Answers),
+    asked: &mut dyn FnMut(&str, Language, &LanguageAnswers),
 ) -> Result<Evaluated> {
     let name = session.model.name.clone();
     let mut journal = Journal::open(evaluation.out)?;
@@ -235,7 +235,7 @@ pub fn evaluate(
 }
 
 impl Evaluated {
-    fn add(&mut self, answers: Answers, seconds: f64) {
+    fn add(&mut self, answers: LanguageAnswers, seconds: f64) {
         self.disagreements.add(&answers.choices);
         self.said += answers.said;
         self.records.extend(answers.records);

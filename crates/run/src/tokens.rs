@@ -2,7 +2,7 @@
 //! here: what a token costs (`model::work`).
 
 use data::{Draw, Tokenizer, example, pairs, tasks, testset};
-use eval::{Ask, Count};
+use eval::{Ask, TokenCount};
 use hub::catalogue::Shape;
 use model::work;
 use schema::{Language, Recipe, recipe::TrainRecipe, task::ActivationCheckpointing};
@@ -16,7 +16,7 @@ const SAMPLE: usize = 4;
 #[derive(Debug, PartialEq)]
 pub struct Tokens {
     train: Option<TrainTokens>,
-    eval: Count,
+    eval: TokenCount,
 }
 
 #[derive(Debug, PartialEq)]
@@ -78,7 +78,7 @@ fn count_training(
     let drawn = pairs::load(&Draw::of(recipe, train, &plan)?)?.pairs;
     let examples = example::encode_all(tokenizer, &drawn, train.cutoff_len)?;
     let (examples, validation) = pairs::split(&drawn, examples, train, plan.seed);
-    let steps = train::run::Plan::new(train, examples.len()).steps;
+    let steps = train::run::StepCounts::new(train, examples.len()).steps;
     let passes = match train.max_steps {
         Some(_) => (steps * train.batch_size) as f64 / examples.len().max(1) as f64,
         None => train.epochs,
@@ -106,9 +106,9 @@ fn sum_tokens(examples: &[data::Example]) -> (u64, u64) {
 }
 
 /// Of one model; languages beyond the sample count as its mean.
-fn count_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Count> {
+fn count_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<TokenCount> {
     let eval = &recipe.eval;
-    let mut sum = Count {
+    let mut sum = TokenCount {
         tokens: 0,
         scored: 0,
     };

@@ -12,7 +12,8 @@ use candle_core::{Device, IndexOp, Tensor};
 use data::{Tokenizer, example::Example};
 use hub::ModelFiles;
 use model::{
-    Adapter, Decoder, LoraConfig, Place, Projection, Rows, adapter::LoraWeights, ops::softmax,
+    Adapter, Decoder, LayerProjection, LoraConfig, Projection, Rows, adapter::LoraWeights,
+    ops::softmax,
 };
 use schema::task::Precision;
 use serde_json::Value;
@@ -207,7 +208,7 @@ fn formula_adapter(
             )
             .unwrap();
             weights.insert(
-                Place { layer, projection },
+                LayerProjection { layer, projection },
                 LoraWeights {
                     a,
                     b,
@@ -262,7 +263,7 @@ fn lora(decoder: &mut Decoder, golden: &Value, check: &mut Check) {
     for want in golden["grads"].as_array().unwrap() {
         let projection = Projection::by_name(want["module"].as_str().unwrap()).unwrap();
         let got = gradients
-            .get(Place {
+            .get(LayerProjection {
                 layer: want["layer"].as_u64().unwrap() as usize,
                 projection,
             })

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use model::{Adapter, Gradients, Place};
+use model::{Adapter, Gradients, LayerProjection};
 
 use crate::error::TrainError;
 
@@ -38,7 +38,7 @@ impl AdamWConfig {
         at: usize,
         learning_rate: f64,
         values: &mut [f32],
-        moments: &mut Moments,
+        moments: &mut AdamMoments,
         gradient: &[f32],
     ) {
         let correction1 = 1.0 - self.beta1.powi(at as i32);
@@ -82,14 +82,14 @@ impl Half {
 
 /// Running means of one matrix.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Moments {
+pub struct AdamMoments {
     /// Of gradients.
     pub m: Vec<f32>,
     /// Of squared gradients.
     pub v: Vec<f32>,
 }
 
-impl Moments {
+impl AdamMoments {
     /// Of a matrix of `len` values, before its first update.
     pub fn zeros(len: usize) -> Self {
         Self {
@@ -106,7 +106,7 @@ pub struct AdamW {
     /// Updates made.
     pub updates: usize,
     /// Per matrix.
-    pub moments: BTreeMap<(Place, Half), Moments>,
+    pub moments: BTreeMap<(LayerProjection, Half), AdamMoments>,
 }
 
 impl AdamW {
@@ -135,7 +135,7 @@ impl AdamW {
                 let moments = self
                     .moments
                     .entry((place, half))
-                    .or_insert_with(|| Moments::zeros(values.len()));
+                    .or_insert_with(|| AdamMoments::zeros(values.len()));
                 self.config
                     .update(self.updates, learning_rate, &mut values, moments, gradient);
                 *matrix = Tensor::from_vec(values, shape, &Device::Cpu)?;
@@ -146,7 +146,7 @@ impl AdamW {
 }
 
 /// The gradients of all matrices on the host, scaled to the batch's mean loss and clipped.
-pub struct HostGradients(BTreeMap<(Place, Half), Vec<f32>>);
+pub struct HostGradients(BTreeMap<(LayerProjection, Half), Vec<f32>>);
 
 impl HostGradients {
     /// Takes the gradients of every matrix of `adapter`, times `scale`. A missing or non-finite
@@ -174,7 +174,7 @@ impl HostGradients {
     }
 
     /// One matrix's gradient.
-    pub fn get(&self, place: Place, half: Half) -> Result<&[f32], TrainError> {
+    pub fn get(&self, place: LayerProjection, half: Half) -> Result<&[f32], TrainError> {
         let missing = || model::ModelError::Op {
             op: "adamw",
             problem: format!("`{place}.{}` got no gradient", half.name()),

@@ -1,24 +1,24 @@
-//! What a killed training goes on from: one safetensors file, written whole and renamed, with
-//! the adapter, the best adapter so far, the optimiser's means, and the records so far as
-//! metadata.
+//! The checkpoint from which a killed training resumes: one safetensors file, written whole and
+//! renamed, with the adapter, the best adapter so far, the optimiser's moments, and the records
+//! so far as metadata.
 
 use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
-use model::{Adapter, Place, tensor_file};
+use model::{Adapter, LayerProjection, tensor_file};
 use safetensors::SafeTensors;
 use schema::{disk::DiskError, record::TrainRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    adamw::{AdamW, Half, Moments},
+    adamw::{AdamMoments, AdamW, Half},
     error::TrainError,
 };
 
-/// Where a run stands.
+/// How far a training is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    /// Says which recipe, data and model the checkpoint belongs to.
+pub struct TrainingProgress {
+    /// Names the recipe, data and model that the checkpoint belongs to.
     pub inputs: String,
     /// Updates made.
     pub step: usize,
@@ -31,15 +31,11 @@ pub struct Progress {
 /// Writes the state of a run.
 pub fn write(
     file: &Path,
-    progress: &Progress,
+    progress: &TrainingProgress,
     adapter: &Adapter,
     best: Option<&Adapter>,
     optimiser: &AdamW,
 ) -> Result<(), TrainError> {
-    let refuse = |problem: String| TrainError::Checkpoint {
-        file: file.to_owned(),
-        problem,
-    };
     let mut values: BTreeMap<String, Vec<f32>> = BTreeMap::new();
     for (kind, adapter) in [("last", Some(adapter)), ("best", best)] {
         for (place, weights) in adapter.into_iter().flat_map(|a| &a.weights) {
@@ -52,7 +48,7 @@ pub fn write(
         values.insert(name("m", *place, *half), moments.m.clone());
         values.insert(name("v", *place, *half), moments.v.clone());
     }
-    let progress = serde_json::to_string(progress).map_err(|e| refuse(e.to_string()))?;
+    let progress = serde_json::to_string(progress).map_err(|e| damaged(file, e.to_string()))?;
     let tensors: Vec<tensor_file::Named<'_>> = values
         .iter()
         .map(|(name, values)| (name.clone(), vec![values.len()], values.as_slice()))
@@ -64,18 +60,18 @@ pub fn write(
     )?)
 }
 
-/// What was read back.
+/// A checkpoint's contents.
 pub struct Restored {
-    /// Where the run stands.
-    pub progress: Progress,
+    /// How far the training is.
+    pub progress: TrainingProgress,
     /// The adapter as it was.
     pub adapter: Adapter,
     /// The best one so far.
     pub best: Option<Adapter>,
 }
 
-/// Reads a checkpoint into `optimiser`; `None` if there is none, or it belongs to other inputs.
-/// `like` gives the shapes.
+/// Reads a checkpoint into `optimiser`; `None` if there is none, or if it belongs to other
+/// inputs. `like` gives the shapes.
 pub fn read(
     file: &Path,
     inputs: &str,
@@ -85,27 +81,58 @@ pub fn read(
     if !file.exists() {
         return Ok(None);
     }
-    let refuse = |problem: String| TrainError::Checkpoint {
+    let bytes = std::fs::read(file).map_err(DiskError::at("read", file))?;
+    let progress = read_progress(file, &bytes)?;
+    if progress.inputs != inputs {
+        tracing::warn!(file = %file.display(), "the checkpoint belongs to other inputs; training starts over");
+        return Ok(None);
+    }
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(file, e.to_string()))?;
+    let vectors = CheckpointVectors { file, tensors };
+    let adapter = vectors.adapter("last", like)?;
+    let best = progress
+        .best
+        .map(|_| vectors.adapter("best", like))
+        .transpose()?;
+    optimiser.updates = progress.step;
+    optimiser.moments = vectors.moments(like)?;
+    Ok(Some(Restored {
+        progress,
+        adapter,
+        best,
+    }))
+}
+
+fn damaged(file: &Path, problem: String) -> TrainError {
+    TrainError::Checkpoint {
         file: file.to_owned(),
         problem,
-    };
-    let bytes = std::fs::read(file).map_err(DiskError::at("read", file))?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| refuse(e.to_string()))?;
+    }
+}
+
+fn read_progress(file: &Path, bytes: &[u8]) -> Result<TrainingProgress, TrainError> {
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|e| damaged(file, e.to_string()))?;
     let progress = metadata
         .metadata()
         .as_ref()
         .and_then(|m| m.get("progress"))
-        .ok_or_else(|| refuse("holds no progress".into()))?;
-    let progress: Progress = serde_json::from_str(progress).map_err(|e| refuse(e.to_string()))?;
-    if progress.inputs != inputs {
-        tracing::warn!(file = %file.display(), "the checkpoint belongs to other inputs; training starts anew");
-        return Ok(None);
-    }
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| refuse(e.to_string()))?;
-    let vector = |name: String, count: usize| -> Result<Vec<f32>, TrainError> {
-        let view = tensors
-            .tensor(&name)
-            .map_err(|e| refuse(format!("`{name}`: {e}")))?;
+        .ok_or_else(|| damaged(file, "holds no progress".into()))?;
+    serde_json::from_str(progress).map_err(|e| damaged(file, e.to_string()))
+}
+
+/// The vectors of a checkpoint by their names.
+struct CheckpointVectors<'a> {
+    file: &'a Path,
+    tensors: SafeTensors<'a>,
+}
+
+impl CheckpointVectors<'_> {
+    fn vector(&self, name: &str, count: usize) -> Result<Vec<f32>, TrainError> {
+        let view = self
+            .tensors
+            .tensor(name)
+            .map_err(|e| damaged(self.file, format!("`{name}`: {e}")))?;
         let values: Vec<f32> = view
             .data()
             .as_chunks::<4>()
@@ -114,48 +141,44 @@ pub fn read(
             .map(|b| f32::from_le_bytes(*b))
             .collect();
         if values.len() == count {
-            Ok(values)
-        } else {
-            Err(refuse(format!(
-                "`{name}` has {} values, not {count}",
-                values.len()
-            )))
+            return Ok(values);
         }
-    };
-    let adapter_of = |kind: &str| -> Result<Adapter, TrainError> {
+        let problem = format!("`{name}` has {} values, not {count}", values.len());
+        Err(damaged(self.file, problem))
+    }
+
+    /// The adapter of this kind, `last` or `best`, with the shapes of `like`.
+    fn adapter(&self, kind: &str, like: &Adapter) -> Result<Adapter, TrainError> {
         let mut adapter = like.clone();
         for (&place, weights) in &mut adapter.weights {
             for (half, matrix) in [(Half::A, &mut weights.a), (Half::B, &mut weights.b)] {
-                let values = vector(name(kind, place, half), matrix.elem_count())?;
+                let values = self.vector(&name(kind, place, half), matrix.elem_count())?;
                 *matrix =
                     Tensor::from_vec(values, matrix.shape(), &Device::Cpu)?.to_dtype(DType::F32)?;
             }
         }
         Ok(adapter)
-    };
-    let adapter = adapter_of("last")?;
-    let best = progress.best.map(|_| adapter_of("best")).transpose()?;
-    optimiser.updates = progress.step;
-    optimiser.moments.clear();
-    for (&place, weights) in &like.weights {
-        for (half, count) in [
-            (Half::A, weights.a.elem_count()),
-            (Half::B, weights.b.elem_count()),
-        ] {
-            let moments = Moments {
-                m: vector(name("m", place, half), count)?,
-                v: vector(name("v", place, half), count)?,
-            };
-            optimiser.moments.insert((place, half), moments);
-        }
     }
-    Ok(Some(Restored {
-        progress,
-        adapter,
-        best,
-    }))
+
+    fn moments(
+        &self,
+        like: &Adapter,
+    ) -> Result<BTreeMap<(LayerProjection, Half), AdamMoments>, TrainError> {
+        let mut all = BTreeMap::new();
+        for (&place, weights) in &like.weights {
+            for (half, matrix) in [(Half::A, &weights.a), (Half::B, &weights.b)] {
+                let count = matrix.elem_count();
+                let moments = AdamMoments {
+                    m: self.vector(&name("m", place, half), count)?,
+                    v: self.vector(&name("v", place, half), count)?,
+                };
+                all.insert((place, half), moments);
+            }
+        }
+        Ok(all)
+    }
 }
 
-fn name(kind: &str, place: Place, half: Half) -> String {
+fn name(kind: &str, place: LayerProjection, half: Half) -> String {
     format!("{kind}.{place}.{}", half.name())
 }

@@ -25,14 +25,14 @@ pub enum TrainError {
         what: String,
     },
     /// A checkpoint cannot be used.
-    #[error("checkpoint {file}: {problem}; delete it to start anew")]
+    #[error("checkpoint {file}: {problem}; delete it to start over")]
     Checkpoint {
         /// The file.
         file: PathBuf,
         /// What is wrong.
         problem: String,
     },
-    /// A recipe's value that the model cannot take.
+    /// A value of the recipe does not fit the model.
     #[error("train.{key}: {problem}")]
     Recipe {
         /// The key.
@@ -49,7 +49,7 @@ pub enum TrainError {
     /// The tensor library failed.
     #[error("optimiser: {0}")]
     Tensor(#[from] candle_core::Error),
-    /// The caller asked to stop; what was done is in the checkpoint.
-    #[error("stopped after step {0}; run the same command again to go on")]
+    /// The caller asked to stop; the steps done are in the checkpoint.
+    #[error("interrupted after step {0}; run the same command to resume")]
     Stopped(usize),
 }

@@ -1,4 +1,4 @@
-//! The loop over steps: batches in a seeded order, validation, the best adapter, checkpoints.
+//! The training loop: batches in a seeded order, validation, the best adapter, checkpoints.
 
 use std::{path::PathBuf, time::Instant};
 
@@ -13,13 +13,13 @@ use schema::{
 
 use crate::{
     adamw::{AdamW, AdamWConfig, HostGradients},
-    checkpoint::{self, Progress},
+    checkpoint::{self, TrainingProgress},
     error::TrainError,
     schedule, step,
 };
 
 /// One training.
-pub struct Run<'a> {
+pub struct TrainingRun<'a> {
     /// How.
     pub recipe: &'a TrainRecipe,
     /// Decides A's initial values, the order of examples and what dropout drops.
@@ -30,20 +30,20 @@ pub struct Run<'a> {
     pub validation: &'a [Example],
     /// The checkpoint file; removed by the caller once the adapter is written.
     pub checkpoint: PathBuf,
-    /// Names recipe, data and model: a checkpoint of other inputs is not resumed.
+    /// Names recipe, data and model: a checkpoint made from other inputs is not resumed.
     pub inputs: String,
 }
 
-/// How many steps there are.
+/// The number of steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct StepCounts {
     /// Updates in one pass over the examples.
     pub steps_per_epoch: usize,
     /// Updates in all.
     pub steps: usize,
 }
 
-impl Plan {
+impl StepCounts {
     /// Counts as Hugging Face's trainer: a pass has ceil(n / batch) updates.
     pub fn new(recipe: &TrainRecipe, examples: usize) -> Self {
         let steps_per_epoch = examples.div_ceil(recipe.batch_size.max(1));
@@ -57,7 +57,7 @@ impl Plan {
     }
 }
 
-/// What happens while training.
+/// What the loop reports to its caller.
 pub enum Event<'a> {
     /// Before the first step.
     Start {
@@ -86,24 +86,24 @@ pub struct Outcome {
 /// the run by returning false; the state is saved first.
 pub fn train(
     model: &mut Decoder,
-    run: &Run<'_>,
+    run: &TrainingRun<'_>,
     watch: &mut dyn FnMut(Event<'_>) -> bool,
 ) -> Result<Outcome, TrainError> {
     check(run)?;
-    let plan = Plan::new(run.recipe, run.examples.len());
-    let mut state = State::start(model, run)?;
+    let counts = StepCounts::new(run.recipe, run.examples.len());
+    let mut state = TrainingState::start(model, run)?;
     model.set_adapter(Some(&state.adapter))?;
     watch(Event::Start {
-        steps: plan.steps,
+        steps: counts.steps,
         done: state.progress.step,
     });
     if state.progress.step == 0 && state.progress.records.is_empty() {
         state.validate(model, run, watch)?;
     }
-    while state.progress.step < plan.steps {
-        let going = state.step(model, run, plan, watch)?;
+    while state.progress.step < counts.steps {
+        let going = state.step(model, run, counts, watch)?;
         let step = state.progress.step;
-        let last = step == plan.steps;
+        let last = step == counts.steps;
         if last || step.is_multiple_of(run.recipe.eval_steps.max(1)) {
             state.validate(model, run, watch)?;
         }
@@ -134,41 +134,44 @@ pub fn train(
     })
 }
 
-fn check(run: &Run<'_>) -> Result<(), TrainError> {
+fn check(run: &TrainingRun<'_>) -> Result<(), TrainError> {
     if run.examples.is_empty() {
         return Err(TrainError::NoExamples(run.validation.len()));
     }
-    let empty = |e: &Example| e.prompt_len.max(1) >= e.input_ids.len();
-    match run.examples.iter().chain(run.validation).position(empty) {
+    let mut examples = run.examples.iter().chain(run.validation);
+    match examples.position(|e| e.prompt_len.max(1) >= e.input_ids.len()) {
         Some(index) => Err(TrainError::NoTarget(index)),
         None => Ok(()),
     }
 }
 
-struct State {
+struct TrainingState {
     adapter: Adapter,
     best: Option<Adapter>,
     optimiser: AdamW,
-    progress: Progress,
+    progress: TrainingProgress,
+    /// The examples' order in one pass, and which pass.
+    order: Option<(usize, Vec<usize>)>,
 }
 
-impl State {
-    fn start(model: &Decoder, run: &Run<'_>) -> Result<Self, TrainError> {
+impl TrainingState {
+    fn start(model: &Decoder, run: &TrainingRun<'_>) -> Result<Self, TrainError> {
         let fresh = initial_adapter(model, run)?;
         let mut optimiser = AdamW::new(AdamWConfig::new(run.recipe.weight_decay));
         if let Some(old) = checkpoint::read(&run.checkpoint, &run.inputs, &fresh, &mut optimiser)? {
             tracing::info!(
                 step = old.progress.step,
-                "training goes on from its checkpoint"
+                "training resumes from its checkpoint"
             );
             return Ok(Self {
                 adapter: old.adapter,
                 best: old.best,
                 optimiser,
                 progress: old.progress,
+                order: None,
             });
         }
-        let progress = Progress {
+        let progress = TrainingProgress {
             inputs: run.inputs.clone(),
             step: 0,
             best: None,
@@ -179,29 +182,20 @@ impl State {
             best: None,
             optimiser,
             progress,
+            order: None,
         })
     }
 
     fn step(
         &mut self,
         model: &mut Decoder,
-        run: &Run<'_>,
-        plan: Plan,
+        run: &TrainingRun<'_>,
+        counts: StepCounts,
         watch: &mut dyn FnMut(Event<'_>) -> bool,
     ) -> Result<bool, TrainError> {
         let start = Instant::now();
         let recipe = run.recipe;
-        let (epoch, place) = (
-            self.progress.step / plan.steps_per_epoch,
-            self.progress.step % plan.steps_per_epoch,
-        );
-        let order = batch::epoch_order(run.examples.len(), run.seed, epoch);
-        let chosen: Vec<&Example> = order
-            .iter()
-            .skip(place * recipe.batch_size)
-            .take(recipe.batch_size)
-            .map(|&i| &run.examples[i])
-            .collect();
+        let chosen = self.next_batch(run, counts);
         let number = self.progress.step + 1;
         let dropout = (recipe.lora.dropout > 0.0).then(|| {
             Dropout {
@@ -225,7 +219,7 @@ impl State {
             number,
         )?;
         let grad_norm = gradients.clip(recipe.max_grad_norm);
-        let learning_rate = schedule::learning_rate(recipe, self.progress.step, plan.steps);
+        let learning_rate = schedule::learning_rate(recipe, self.progress.step, counts.steps);
         self.optimiser
             .update(&mut self.adapter, &gradients, learning_rate)?;
         model.set_adapter(Some(&self.adapter))?;
@@ -233,7 +227,7 @@ impl State {
         self.record(
             TrainRecord::Step(StepRecord {
                 step: number,
-                epoch: number as f64 / plan.steps_per_epoch as f64,
+                epoch: number as f64 / counts.steps_per_epoch as f64,
                 loss: loss.mean(),
                 learning_rate,
                 grad_norm,
@@ -245,12 +239,31 @@ impl State {
         )
     }
 
+    /// The examples of the next step. The order of a pass is drawn once.
+    fn next_batch<'a>(&mut self, run: &TrainingRun<'a>, counts: StepCounts) -> Vec<&'a Example> {
+        let epoch = self.progress.step / counts.steps_per_epoch;
+        let batch = self.progress.step % counts.steps_per_epoch;
+        let order = match self.order.take() {
+            Some((drawn, order)) if drawn == epoch => order,
+            _ => batch::epoch_order(run.examples.len(), run.seed, epoch),
+        };
+        let size = run.recipe.batch_size;
+        let chosen = order
+            .iter()
+            .skip(batch * size)
+            .take(size)
+            .map(|&index| &run.examples[index])
+            .collect();
+        self.order = Some((epoch, order));
+        chosen
+    }
+
     /// The loss before the first step is measured for the record; only trained adapters can be
     /// the best.
     fn validate(
         &mut self,
         model: &Decoder,
-        run: &Run<'_>,
+        run: &TrainingRun<'_>,
         watch: &mut dyn FnMut(Event<'_>) -> bool,
     ) -> Result<(), TrainError> {
         if run.validation.is_empty() {
@@ -290,16 +303,21 @@ impl State {
 
 /// PEFT's initialisation: A Kaiming-uniform with a = sqrt 5, which is uniform in +-1 /
 /// sqrt(in); B zero.
-fn initial_adapter(model: &Decoder, run: &Run<'_>) -> Result<Adapter, TrainError> {
+fn initial_adapter(model: &Decoder, run: &TrainingRun<'_>) -> Result<Adapter, TrainError> {
     let lora = &run.recipe.lora;
-    let mut targets = Vec::new();
-    for name in &lora.targets {
-        let unknown = || TrainError::Recipe {
-            key: "lora.targets",
-            problem: format!("`{name}` is no projection of the decoder"),
-        };
-        targets.push(Projection::by_name(name).ok_or_else(unknown)?);
-    }
+    let targets = lora
+        .targets
+        .iter()
+        .map(|name| {
+            Projection::by_name(name).ok_or_else(|| TrainError::Recipe {
+                key: "lora.targets",
+                problem: format!(
+                    "unknown projection `{name}`; expected one of {}",
+                    Projection::ALL.map(Projection::name).join(", ")
+                ),
+            })
+        })
+        .collect::<Result<_, _>>()?;
     let config = LoraConfig {
         rank: lora.rank,
         alpha: lora.alpha,

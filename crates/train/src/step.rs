@@ -30,7 +30,7 @@ impl BatchLoss {
 
 /// Flat rows of some examples: ids, layout, rows with a loss, and what each of these must say
 /// next.
-struct MicroBatch {
+struct PackedExamples {
     input_ids: Vec<u32>,
     rows: Rows,
     /// A row that several examples begin with is here once for each of them.
@@ -40,7 +40,7 @@ struct MicroBatch {
     tokens: usize,
 }
 
-impl MicroBatch {
+impl PackedExamples {
     fn new(examples: &[&Example], share: bool) -> Result<Self, TrainError> {
         let inputs: Vec<&[u32]> = examples.iter().map(|example| input(example)).collect();
         let forest = if share {
@@ -48,15 +48,11 @@ impl MicroBatch {
         } else {
             Forest::apart(&inputs)
         };
-        let parent = |place: Node| Parent {
-            sequence: place.sequence,
-            rows: place.rows,
-        };
         let rows = Rows::forest(
             forest
                 .sequences
                 .iter()
-                .map(|s| (s.parent.map(parent), s.tokens.len())),
+                .map(|s| (s.parent.map(parent_rows), s.tokens.len())),
             0,
         )
         .map_err(ModelError::from)?;
@@ -66,7 +62,7 @@ impl MicroBatch {
             let first = example.prompt_len.max(1);
             targets.extend_from_slice(&example.input_ids[first.min(example.input_ids.len())..]);
             learnt.extend(
-                rows.stretches(parent(end))
+                rows.stretches(parent_rows(end))
                     .into_iter()
                     .flatten()
                     .skip(first - 1)
@@ -81,6 +77,14 @@ impl MicroBatch {
             targets,
             tokens,
         })
+    }
+}
+
+/// The rows that a place in the forest follows.
+fn parent_rows(place: Node) -> Parent {
+    Parent {
+        sequence: place.sequence,
+        rows: place.rows,
     }
 }
 
@@ -110,7 +114,7 @@ pub fn loss_and_gradients(
     // What is dropped is drawn by row, and each example is to have a draw of its own.
     let share = dropout.is_none();
     for (index, micro) in cut(examples, token_budget, share).into_iter().enumerate() {
-        let micro = MicroBatch::new(&micro, share)?;
+        let micro = PackedExamples::new(&micro, share)?;
         let dropout = dropout.map(|d| d.derive(index as u64));
         let (hidden, saved) = model.forward(&micro.input_ids, &micro.rows, dropout)?;
         let (sum, d_hidden) = model.loss(&hidden, &micro.learnt, &micro.targets, true)?;
@@ -135,7 +139,7 @@ pub fn loss(
         tokens: 0,
     };
     for micro in cut(examples, token_budget, true) {
-        let micro = MicroBatch::new(&micro, true)?;
+        let micro = PackedExamples::new(&micro, true)?;
         let hidden = model.hidden_at(&micro.input_ids, &micro.rows, None, &micro.learnt)?;
         let sum = model.loss_of(&hidden, &micro.targets)?;
         add(&mut total, &micro, sum);
@@ -160,7 +164,7 @@ fn cut<'a>(examples: &[&'a Example], token_budget: usize, share: bool) -> Vec<Ve
         .collect()
 }
 
-fn add(total: &mut BatchLoss, micro: &MicroBatch, sum: f64) {
+fn add(total: &mut BatchLoss, micro: &PackedExamples, sum: f64) {
     total.sum += sum;
     total.target_tokens += micro.targets.len();
     total.tokens += micro.tokens;
@@ -189,7 +193,7 @@ mod tests {
     }
 
     /// What is said at which place, told by the tokens up to there.
-    fn said(micro: &MicroBatch) -> Vec<(Vec<u32>, u32)> {
+    fn said(micro: &PackedExamples) -> Vec<(Vec<u32>, u32)> {
         let sequence =
             |row: usize| (0..micro.rows.sequences()).find(|&s| micro.rows.range(s).contains(&row));
         let before = |row: u32| {
@@ -218,8 +222,8 @@ mod tests {
         let examples = examples();
         let examples: Vec<&Example> = examples.iter().collect();
         let (shared, apart) = (
-            MicroBatch::new(&examples, true).expect("fits"),
-            MicroBatch::new(&examples, false).expect("fits"),
+            PackedExamples::new(&examples, true).expect("fits"),
+            PackedExamples::new(&examples, false).expect("fits"),
         );
         assert_eq!((shared.rows.len(), apart.rows.len()), (11, 29));
         assert_eq!((shared.tokens, apart.tokens), (29, 29));
@@ -237,7 +241,7 @@ mod tests {
             let parts = cut(&examples, 11, share);
             parts
                 .iter()
-                .map(|part| MicroBatch::new(part, share).expect("fits").rows.len())
+                .map(|part| PackedExamples::new(part, share).expect("fits").rows.len())
                 .collect()
         };
         assert_eq!(rows(true), [11]);

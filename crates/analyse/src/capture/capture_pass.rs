@@ -7,7 +7,8 @@ use std::{ops::Range, panic, thread};
 use candle_core::Tensor;
 use data::forest;
 use model::{
-    Decoder, KvCache, Layer, Look, ModelConfig, ModelError, Seen, ops::swiglu, with_values,
+    Decoder, KvCache, Layer, LayerView, ModelConfig, ModelError, WalkDetail, ops::swiglu,
+    with_values,
 };
 use rayon::prelude::*;
 use schema::inside::Pooling;
@@ -182,15 +183,15 @@ impl CapturePass<'_> {
             .collect()
     }
 
-    fn look(&self) -> Look {
+    fn look(&self) -> WalkDetail {
         let neurons = self
             .wanted
             .iter()
             .any(|wanted| wanted.source == TensorSource::Neurons);
         if neurons {
-            Look::Neurons
+            WalkDetail::Neurons
         } else {
-            Look::Residual
+            WalkDetail::Residual
         }
     }
 
@@ -274,7 +275,7 @@ impl CapturePass<'_> {
 
     /// Calls `take` with each wanted tensor that is of what is seen, the place of the layer in
     /// its rows, and the values (N, width).
-    fn show(&self, seen: &Seen<'_>, take: &mut ValueSink<'_>) -> model::Result<()> {
+    fn show(&self, seen: &LayerView<'_>, take: &mut ValueSink<'_>) -> model::Result<()> {
         let layer = match seen.layer {
             Layer::Embedding => 0,
             Layer::After(layer) => layer,

@@ -1,7 +1,7 @@
 //! Counting on how many question tokens each neuron is active. Never here: comparing languages.
 
 use data::forest;
-use model::{Decoder, Layer, Look, ModelError, Seen, with_values};
+use model::{Decoder, Layer, LayerView, ModelError, WalkDetail, with_values};
 use rayon::prelude::*;
 
 use crate::{
@@ -71,12 +71,12 @@ pub(super) fn count_in_batches(
         let layout = BatchRows::new(&chosen, prefix.len())?;
         let weights = weigh(&layout, &batch, prompts);
         counts.tokens += weights.iter().map(|&weight| u64::from(weight)).sum::<u64>();
-        let look = &mut |seen: Seen<'_>| counts.add(&seen, &weights).map(|()| None);
+        let look = &mut |seen: LayerView<'_>| counts.add(&seen, &weights).map(|()| None);
         model.walk_through(
             &layout.input_ids,
             &layout.rows,
             cache.as_ref(),
-            Look::Neurons,
+            WalkDetail::Neurons,
             look,
         )?;
         done += batch.len();
@@ -107,7 +107,7 @@ fn weigh(layout: &BatchRows, batch: &[usize], prompts: &Prompts) -> Vec<u32> {
 
 impl Counts {
     /// Adds the rows of a block, each as often as it weighs.
-    fn add(&mut self, seen: &Seen<'_>, weights: &[u32]) -> model::Result<()> {
+    fn add(&mut self, seen: &LayerView<'_>, weights: &[u32]) -> model::Result<()> {
         let (Layer::After(layer), Some((gate, _))) = (seen.layer, seen.mlp) else {
             return Ok(());
         };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Layer, Look, Rows, Seen};
+use model::{Layer, LayerView, Rows, WalkDetail};
 use proptest::prelude::*;
 use schema::{
     Language,
@@ -74,7 +74,7 @@ fn count_naively(prompts: &Prompts) -> Counts {
     for at in 0..prompts.len() {
         let ids = prompts.ids(at);
         let question = prompts.question(at);
-        let look = &mut |seen: Seen<'_>| {
+        let look = &mut |seen: LayerView<'_>| {
             if let (Layer::After(layer), Some((gate, _))) = (seen.layer, seen.mlp) {
                 for row in &gate.to_vec2::<f32>()?[prompts.prefix().len()..][question.clone()] {
                     row.iter().enumerate().for_each(|(at, x)| {
@@ -85,7 +85,13 @@ fn count_naively(prompts: &Prompts) -> Counts {
             Ok(None)
         };
         model
-            .walk_through(&ids, &Rows::new([ids.len()], 0), None, Look::Neurons, look)
+            .walk_through(
+                &ids,
+                &Rows::new([ids.len()], 0),
+                None,
+                WalkDetail::Neurons,
+                look,
+            )
             .expect("walks");
         counts.tokens += question.len() as u64;
     }

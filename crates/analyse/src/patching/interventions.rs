@@ -3,7 +3,7 @@
 
 use candle_core::Tensor;
 use data::forest;
-use model::{Decoder, KvCache, Look, Seen};
+use model::{Decoder, KvCache, LayerView, WalkDetail};
 use rand::RngExt;
 use rayon::prelude::*;
 use schema::{Language, inside::InterventionKind};
@@ -104,7 +104,7 @@ impl InterventionPlan<'_> {
             );
             layout.branch(list, self.suffix(at).1)?;
         }
-        let patch = &mut |seen: Seen<'_>| {
+        let patch = &mut |seen: LayerView<'_>| {
             let layer = number(seen.layer);
             put(
                 seen.residual,
@@ -117,7 +117,7 @@ impl InterventionPlan<'_> {
             &layout.input_ids,
             &layout.rows,
             cache,
-            Look::Residual,
+            WalkDetail::Residual,
             patch,
         )?;
         let name = |row: usize| {

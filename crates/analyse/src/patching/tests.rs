@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use model::{Decoder, Look, Rows, Seen};
+use model::{Decoder, LayerView, Rows, WalkDetail};
 use schema::{
     Language,
     inside::{InterventionKind, InterventionRecord},
@@ -110,7 +110,7 @@ fn run_alone(
 ) -> ModelAnswer {
     let ids = plan.asked.prompts.ids(plan.own.places[at]);
     let last = ids.len() - 1;
-    let patch = &mut |seen: Seen<'_>| {
+    let patch = &mut |seen: LayerView<'_>| {
         if number(seen.layer) != patched {
             return Ok(None);
         }
@@ -123,7 +123,7 @@ fn run_alone(
             &ids,
             &Rows::new([ids.len()], 0),
             None,
-            Look::Residual,
+            WalkDetail::Residual,
             patch,
         )
         .expect("walks");
@@ -276,7 +276,12 @@ fn at_the_last_layer_the_answer_is_the_others() {
             let effects = effects(plan, &model);
             let answers = prompts[&ENGLISH]
                 .asked()
-                .ask(ENGLISH, &model, 6, &mut |_| Ok(()))
+                .ask(
+                    ENGLISH,
+                    &model.silence(&[]).expect("all on"),
+                    6,
+                    &mut |_| Ok(()),
+                )
                 .expect("asks");
             for at in 0..6 {
                 let [parallel, other] = [0, 1].map(|kind| effects.get(kind, LAYERS - 1, at));

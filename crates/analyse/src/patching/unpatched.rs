@@ -2,7 +2,7 @@
 //! answers. Never here: changing anything.
 
 use data::forest;
-use model::{Decoder, Layer, Look, ModelError, Seen, with_values};
+use model::{Decoder, Layer, LayerView, ModelError, WalkDetail, with_values};
 use schema::Language;
 
 use crate::{
@@ -52,7 +52,7 @@ impl UnpatchedRuns {
             let lists: Vec<&[u32]> = batch.iter().map(|&at| suffixes[at]).collect();
             let layout = BatchRows::new(&lists, prompts.prefix().len())?;
             let last_rows = layout.last_rows();
-            let keep = &mut |seen: Seen<'_>| {
+            let keep = &mut |seen: LayerView<'_>| {
                 let layer = number(seen.layer);
                 let rows = with_values(&model.select(seen.residual, &last_rows)?, <[f32]>::to_vec)?; // (n, E)
                 for (&at, row) in batch.iter().zip(rows.chunks_exact(width)) {
@@ -71,7 +71,7 @@ impl UnpatchedRuns {
                 &layout.input_ids,
                 &layout.rows,
                 cache.as_ref(),
-                Look::Residual,
+                WalkDetail::Residual,
                 keep,
             )?;
             let name = |row: usize| format!("item {} in {language}", items[batch[row]]);

@@ -50,15 +50,14 @@ struct UnsilencedAnswers {
 }
 
 /// Asks every language of `asked` with all neurons on, with those that `found` has of each
-/// language off, and with each control off. Afterwards every neuron is on, also after an error
-/// or a stop; caches made before are right again. Where a language has no neurons nothing is
+/// language off, and with each control off. Where a language has no neurons nothing is
 /// run, for nothing changes. `watch` counts questions.
 ///
 /// # Errors
 /// Neurons of another model; a block with too few others for a control; fewer than two
 /// questions in a language; a score that is not finite; `watch` said no.
 pub fn silence(
-    model: &mut Decoder,
+    model: &Decoder,
     found: &NeuronsRecord,
     asked: &BTreeMap<Language, LabelledPrompts<'_>>,
     silencing: Silencing,
@@ -79,11 +78,7 @@ pub fn silence(
             neurons: control,
         });
     }
-    let records = measure(model, &sets, asked, silencing, watch);
-    let restored = model.silence(&[]);
-    let records = records?;
-    restored?;
-    Ok(records)
+    measure(model, &sets, asked, silencing, watch)
 }
 
 fn check(
@@ -125,9 +120,9 @@ fn check(
     Ok(())
 }
 
-/// [`silence`] without putting things back.
+/// Asks with each of `sets` off.
 fn measure(
-    model: &mut Decoder,
+    model: &Decoder,
     sets: &[SilencedSet],
     asked: &BTreeMap<Language, LabelledPrompts<'_>>,
     silencing: Silencing,
@@ -150,10 +145,10 @@ fn measure(
             Err(stopped)
         }
     };
-    model.silence(&[])?;
+    let all_on = model.silence(&[])?;
     let mut whole = BTreeMap::new();
     for (&language, asked) in asked {
-        let answers = asked.ask(language, model, items(asked), &mut answered)?;
+        let answers = asked.ask(language, &all_on, items(asked), &mut answered)?;
         let resampling = ItemBootstrap::new(answers.len(), silencing.resamples, silencing.seed);
         whole.insert(
             language,
@@ -165,12 +160,12 @@ fn measure(
     }
     let mut records = Vec::with_capacity(sets.len() * asked.len());
     for off in sets {
-        model.silence(&off.neurons)?;
+        let silenced = model.silence(&off.neurons)?;
         for (&language, asked) in asked {
             let before = &whole[&language];
             let after = match off.neurons.is_empty() {
                 true => before.answers.clone(),
-                false => asked.ask(language, model, items(asked), &mut answered)?,
+                false => asked.ask(language, &silenced, items(asked), &mut answered)?,
             };
             records.push(compare(
                 off,

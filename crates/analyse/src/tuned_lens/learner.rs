@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use model::{Decoder, ModelError, ops::divergence::Shares, ops::lora};
-use train::adamw::{AdamWConfig, Moments};
+use train::adamw::{AdamMoments, AdamWConfig};
 
 use super::Translator;
 use crate::error::AnalyseError;
@@ -18,7 +18,7 @@ const CLIP: f64 = 1.0;
 pub(super) struct Learner {
     pub(super) weight: Vec<f32>,
     pub(super) bias: Vec<f32>,
-    moments: [Moments; 2],
+    moments: [AdamMoments; 2],
     translator: Translator,
     /// Size of a state's entries, by the first update's rows: b is moved in units of it, as W
     /// is in those of a state.
@@ -35,7 +35,10 @@ impl Learner {
     /// The raw lens of a model of this width.
     pub(super) fn new(width: usize, device: &Device) -> Result<Self, AnalyseError> {
         let (weight, bias) = (vec![0.0; width * width], vec![0.0; width]);
-        let moments = [Moments::zeros(weight.len()), Moments::zeros(bias.len())];
+        let moments = [
+            AdamMoments::zeros(weight.len()),
+            AdamMoments::zeros(bias.len()),
+        ];
         let translator = Translator::new(&weight, &bias, device)?;
         Ok(Self {
             weight,

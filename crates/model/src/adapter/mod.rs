@@ -1,9 +1,8 @@
-//! LoRA adapters: which projections, their matrices, their gradients. Read and written as PEFT
-//! folders.
+//! LoRA adapters: their matrices and gradients. Read and written as PEFT folders.
 
 pub mod peft;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 
@@ -11,94 +10,8 @@ use crate::{
     config::ModelConfig,
     error::{ModelError, Result},
     ops::lora::LoraGradients,
+    projection::{LayerProjection, Projection},
 };
-
-/// The seven projections of a block, in the order of the forward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Projection {
-    /// `self_attn.q_proj`
-    Q,
-    /// `self_attn.k_proj`
-    K,
-    /// `self_attn.v_proj`
-    V,
-    /// `self_attn.o_proj`
-    O,
-    /// `mlp.gate_proj`
-    Gate,
-    /// `mlp.up_proj`
-    Up,
-    /// `mlp.down_proj`
-    Down,
-}
-
-impl Projection {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Q,
-        Self::K,
-        Self::V,
-        Self::O,
-        Self::Gate,
-        Self::Up,
-        Self::Down,
-    ];
-
-    /// The weight name's last part: `q_proj`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Q => "q_proj",
-            Self::K => "k_proj",
-            Self::V => "v_proj",
-            Self::O => "o_proj",
-            Self::Gate => "gate_proj",
-            Self::Up => "up_proj",
-            Self::Down => "down_proj",
-        }
-    }
-
-    /// `self_attn` or `mlp`.
-    fn module(self) -> &'static str {
-        if self <= Self::O { "self_attn" } else { "mlp" }
-    }
-
-    /// By its weight name's last part.
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.name() == name)
-    }
-}
-
-/// One projection of one layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
-    /// From 0.
-    pub layer: usize,
-    /// Which.
-    pub projection: Projection,
-}
-
-impl Place {
-    /// `model.layers.3.self_attn.q_proj`
-    pub fn weight_name(self) -> String {
-        format!(
-            "model.layers.{}.{}.{}",
-            self.layer,
-            self.projection.module(),
-            self.projection.name()
-        )
-    }
-
-    /// A number of its own for each place.
-    pub(crate) fn index(self) -> u64 {
-        (self.layer as u64) << 8 | self.projection as u64
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.weight_name())
-    }
-}
 
 /// The update of one projection.
 #[derive(Clone, Debug)]
@@ -130,7 +43,7 @@ pub struct Adapter {
     /// How it was made.
     pub config: LoraConfig,
     /// One update per place.
-    pub weights: BTreeMap<Place, LoraWeights>,
+    pub weights: BTreeMap<LayerProjection, LoraWeights>,
 }
 
 impl Adapter {
@@ -156,7 +69,7 @@ impl Adapter {
                     &candle_core::Device::Cpu,
                 )?;
                 weights.insert(
-                    Place { layer, projection },
+                    LayerProjection { layer, projection },
                     LoraWeights {
                         a,
                         b,
@@ -205,11 +118,11 @@ fn shape(model: &ModelConfig, projection: Projection) -> Result<(usize, usize)> 
 
 /// Gradients of an adapter's matrices, summed over micro-batches.
 #[derive(Default)]
-pub struct Gradients(BTreeMap<Place, LoraGradients>);
+pub struct Gradients(BTreeMap<LayerProjection, LoraGradients>);
 
 impl Gradients {
     /// Adds one projection's gradients to what is there.
-    pub fn add(&mut self, place: Place, grads: LoraGradients) -> Result<()> {
+    pub fn add(&mut self, place: LayerProjection, grads: LoraGradients) -> Result<()> {
         let sum = match self.0.remove(&place) {
             None => grads,
             Some(old) => LoraGradients {
@@ -223,7 +136,7 @@ impl Gradients {
 
     /// Gradients of A and B at a place. A missing one is an error: something was not reached by
     /// backward.
-    pub fn get(&self, place: Place) -> Result<&LoraGradients> {
+    pub fn get(&self, place: LayerProjection) -> Result<&LoraGradients> {
         self.0
             .get(&place)
             .ok_or_else(|| ModelError::op("gradients", format!("`{place}` got no gradient")))

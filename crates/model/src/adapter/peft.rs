@@ -12,9 +12,10 @@ use candle_core::{DType, Device, Tensor};
 use schema::disk::{DiskError, write_whole};
 use serde_json::{Map, Value, json};
 
-use super::{Adapter, LoraConfig, LoraWeights, Place, Projection};
+use super::{Adapter, LoraConfig, LoraWeights};
 use crate::{
     error::{ModelError, Result},
+    projection::{LayerProjection, Projection},
     tensor_file,
 };
 
@@ -54,8 +55,8 @@ impl Adapter {
         Ok(())
     }
 
-    /// Places whose rank or alpha is not the configuration's stand in PEFT's patterns, so that
-    /// the folder means this adapter and no other.
+    /// A projection whose rank or alpha differs from the configuration's is written to PEFT's
+    /// patterns, so that the folder describes exactly this adapter.
     fn config_json(&self, base_model: &str) -> Value {
         let targets: Vec<_> = self.config.targets.iter().map(|p| p.name()).collect();
         let alpha = self.config.alpha;
@@ -116,13 +117,13 @@ impl Adapter {
         let text = std::fs::read_to_string(&file).map_err(DiskError::at("read", &file))?;
         let config: Value = serde_json::from_str(&text).map_err(|e| ModelError::Adapter {
             file: file.clone(),
-            problem: format!("no JSON: {e}"),
+            problem: format!("not valid JSON: {e}"),
         })?;
         let reader = ConfigReader { file, config };
         reader.refuse_unsupported()?;
         let rank = reader.number("r")?;
         if !(rank >= 1.0 && rank.fract() == 0.0) {
-            return reader.error("r", format!("{rank} is no rank"));
+            return reader.error("r", format!("{rank} is not a positive whole number"));
         }
         let weights_file = folder.join(WEIGHTS);
         if !weights_file.exists() {
@@ -173,7 +174,7 @@ impl ConfigReader {
         self.config
             .get(key)
             .and_then(Value::as_f64)
-            .map_or_else(|| self.error(key, "is missing or no number"), Ok)
+            .map_or_else(|| self.error(key, "is missing or not a number"), Ok)
     }
 
     fn is_set(&self, key: &str) -> bool {
@@ -209,12 +210,12 @@ impl ConfigReader {
 
     /// A place's own alpha or rank, where the pattern gives one: the first key that is its name
     /// or its end.
-    fn pattern(&self, key: &str, place: Place) -> Result<Option<f64>> {
+    fn pattern(&self, key: &str, place: LayerProjection) -> Result<Option<f64>> {
         if !self.is_set(key) {
             return Ok(None);
         }
         let Some(pattern) = self.config[key].as_object() else {
-            return self.error(key, "is no table");
+            return self.error(key, "is not a table");
         };
         let name = place.weight_name();
         for (module, value) in pattern {
@@ -234,14 +235,14 @@ impl ConfigReader {
             match value.as_f64() {
                 Some(number) if matches => return Ok(Some(number)),
                 Some(_) => (),
-                None => return self.error(key, format!("{value} of `{module}` is no number")),
+                None => return self.error(key, format!("{value} of `{module}` is not a number")),
             }
         }
         Ok(None)
     }
 
     /// The factor of a place's update, whose matrices have this rank.
-    fn scale(&self, place: Place, rank: usize) -> Result<f64> {
+    fn scale(&self, place: LayerProjection, rank: usize) -> Result<f64> {
         let alpha = match self.pattern("alpha_pattern", place)? {
             Some(alpha) => alpha,
             None => self.number("lora_alpha")?,
@@ -253,7 +254,7 @@ impl ConfigReader {
         }
     }
 
-    fn check_rank(&self, place: Place, rank: usize) -> Result<()> {
+    fn check_rank(&self, place: LayerProjection, rank: usize) -> Result<()> {
         let (key, want) = match self.pattern("rank_pattern", place)? {
             Some(rank) => ("rank_pattern", rank),
             None => ("r", self.number("r")?),
@@ -266,19 +267,22 @@ impl ConfigReader {
     }
 }
 
-fn read_matrices(file: &Path, config: &ConfigReader) -> Result<BTreeMap<Place, LoraWeights>> {
+fn read_matrices(
+    file: &Path,
+    config: &ConfigReader,
+) -> Result<BTreeMap<LayerProjection, LoraWeights>> {
     let refuse = |problem: String| ModelError::Adapter {
         file: file.to_owned(),
         problem,
     };
     let bytes = std::fs::read(file).map_err(DiskError::at("read", file))?;
     let tensors = safetensors::SafeTensors::deserialize(&bytes)
-        .map_err(|e| refuse(format!("no whole safetensors file: {e}")))?;
-    let mut halves: BTreeMap<Place, [Option<Tensor>; 2]> = BTreeMap::new();
+        .map_err(|e| refuse(format!("not a complete safetensors file: {e}")))?;
+    let mut halves: BTreeMap<LayerProjection, [Option<Tensor>; 2]> = BTreeMap::new();
     for (name, view) in tensors.tensors() {
         let (place, half) = parse_name(&name).ok_or_else(|| {
             refuse(format!(
-                "tensor `{name}` belongs to no projection of the decoder"
+                "tensor `{name}` does not belong to a projection of the decoder"
             ))
         })?;
         let dtype = match view.dtype() {
@@ -294,7 +298,7 @@ fn read_matrices(file: &Path, config: &ConfigReader) -> Result<BTreeMap<Place, L
             .is_some()
         {
             return Err(refuse(format!(
-                "tensor `{name}` stands twice, in another spelling too"
+                "tensor `{name}` is there twice, under another spelling too"
             )));
         }
     }
@@ -324,7 +328,7 @@ fn read_matrices(file: &Path, config: &ConfigReader) -> Result<BTreeMap<Place, L
 }
 
 /// `base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight`
-fn parse_name(name: &str) -> Option<(Place, usize)> {
+fn parse_name(name: &str) -> Option<(LayerProjection, usize)> {
     let rest = name.strip_prefix("base_model.model.model.layers.")?;
     let parts: Vec<_> = rest.split('.').collect();
     let [layer, module, projection, half, "weight"] = parts[..] else {
@@ -333,7 +337,7 @@ fn parse_name(name: &str) -> Option<(Place, usize)> {
     let projection = Projection::by_name(projection).filter(|p| p.module() == module)?;
     let half = ["lora_A", "lora_B"].iter().position(|h| *h == half)?;
     Some((
-        Place {
+        LayerProjection {
             layer: layer.parse().ok()?,
             projection,
         },

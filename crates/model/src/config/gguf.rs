@@ -9,8 +9,8 @@ use super::{
     rope::{Yarn, yarn_mscale},
 };
 use crate::{
-    adapter::{Place, Projection},
     error::{ModelError, Result},
+    projection::{LayerProjection, Projection},
     weights::gguf::hugging_face_name,
 };
 
@@ -20,7 +20,28 @@ struct Metadata<'a> {
     architecture: String,
 }
 
-impl Metadata<'_> {
+impl<'a> Metadata<'a> {
+    /// Of one of the supported architectures.
+    fn open(file: &'a Path, header: &'a Header) -> Result<Self> {
+        let architecture = match header.metadata.get("general.architecture") {
+            Some(Value::Text(name)) => name.clone(),
+            _ => String::new(),
+        };
+        let meta = Self {
+            file,
+            header,
+            architecture,
+        };
+        if ["llama", "qwen2"].contains(&meta.architecture.as_str()) {
+            return Ok(meta);
+        }
+        let problem = format!(
+            "`{}` is not supported; llama and qwen2 are",
+            meta.architecture
+        );
+        meta.error("general.architecture", problem)
+    }
+
     fn error<T>(&self, key: &str, problem: impl Into<String>) -> Result<T> {
         Err(ModelError::Config {
             file: self.file.to_owned(),
@@ -39,7 +60,7 @@ impl Metadata<'_> {
             None => Ok(None),
             Some(Value::Unsigned(n)) => Ok(Some(*n as usize)),
             Some(Value::Signed(n)) if *n >= 0 => Ok(Some(*n as usize)),
-            Some(_) => self.error(&key, "is no whole number"),
+            Some(_) => self.error(&key, "is not a whole number"),
         }
     }
 
@@ -49,7 +70,7 @@ impl Metadata<'_> {
             None => Ok(None),
             Some(Value::Float(x)) if x.is_finite() => Ok(Some(*x)),
             Some(Value::Unsigned(n)) => Ok(Some(*n as f64)),
-            Some(_) => self.error(&key, "is no number"),
+            Some(_) => self.error(&key, "is not a number"),
         }
     }
 
@@ -72,24 +93,7 @@ impl Metadata<'_> {
 }
 
 pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
-    let architecture = match header.metadata.get("general.architecture") {
-        Some(Value::Text(name)) => name.clone(),
-        _ => String::new(),
-    };
-    let meta = Metadata {
-        file,
-        header,
-        architecture,
-    };
-    if !["llama", "qwen2"].contains(&meta.architecture.as_str()) {
-        return meta.error(
-            "general.architecture",
-            format!(
-                "`{}` is not supported; llama and qwen2 are",
-                meta.architecture
-            ),
-        );
-    }
+    let meta = Metadata::open(file, header)?;
     let heads = meta.need_size("attention.head_count")?;
     let hidden_size = meta.need_size("embedding_length")?;
     let head_dim = match meta.size("attention.key_length")? {
@@ -103,7 +107,7 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
     {
         return meta.error(
             &meta.key("rope.dimension_count"),
-            "a part of each head is turned: not supported",
+            "rotating only a part of each head is not supported",
         );
     }
     let layers = meta.need_size("block_count")?;
@@ -138,20 +142,20 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
 /// Metadata is silent about biases: those of the first layer, which every other layer must then
 /// have too.
 fn biases(header: &Header) -> Vec<Projection> {
-    let biased = |projection: &Projection| {
-        let bias = format!(
-            "{}.bias",
-            Place {
+    Projection::ALL
+        .into_iter()
+        .filter(|&projection| {
+            let first = LayerProjection {
                 layer: 0,
-                projection: *projection
-            }
-        );
-        header
-            .tensors
-            .iter()
-            .any(|t| hugging_face_name(&t.name).as_ref() == Some(&bias))
-    };
-    Projection::ALL.into_iter().filter(biased).collect()
+                projection,
+            };
+            let bias = format!("{first}.bias");
+            header
+                .tensors
+                .iter()
+                .any(|t| hugging_face_name(&t.name).as_ref() == Some(&bias))
+        })
+        .collect()
 }
 
 /// The embedding's rows; metadata may leave the size out, but not contradict it.
@@ -161,7 +165,7 @@ fn vocab_size(meta: &Metadata<'_>) -> Result<usize> {
         .tensor("token_embd.weight")
         .map(|t| t.shape.as_slice())
     else {
-        return meta.error("token_embd.weight", "is missing or no matrix");
+        return meta.error("token_embd.weight", "is missing or not a matrix");
     };
     match meta.size("vocab_size")? {
         Some(size) if size != *rows => meta.error(

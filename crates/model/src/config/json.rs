@@ -10,8 +10,8 @@ use super::{
     rope::{Yarn, yarn_mscale},
 };
 use crate::{
-    adapter::Projection,
     error::{ModelError, Result},
+    projection::Projection,
 };
 
 /// The families whose forward this decoder is; others would load and be wrong.
@@ -38,11 +38,20 @@ impl Object<'_> {
         self.value.get(key).filter(|v| !v.is_null())
     }
 
+    /// The object under a key, whose own keys are reported after `at`.
+    fn object(&self, key: &str, at: &'static str) -> Option<Object<'_>> {
+        self.get(key).map(|value| Object {
+            file: self.file.clone(),
+            at,
+            value,
+        })
+    }
+
     fn number(&self, key: &str) -> Result<Option<f64>> {
         match self.get(key).map(Value::as_f64) {
             None => Ok(None),
             Some(Some(number)) if number.is_finite() => Ok(Some(number)),
-            Some(_) => self.error(key, "is no number"),
+            Some(_) => self.error(key, "is not a number"),
         }
     }
 
@@ -57,7 +66,7 @@ impl Object<'_> {
         match self.get(key).map(Value::as_u64) {
             None => Ok(None),
             Some(Some(size)) => Ok(Some(size as usize)),
-            Some(None) => self.error(key, "is no whole number"),
+            Some(None) => self.error(key, "is not a whole number"),
         }
     }
 
@@ -67,6 +76,14 @@ impl Object<'_> {
             Some(Some(flag)) => Ok(Some(flag)),
             Some(None) => self.error(key, "is neither true nor false"),
         }
+    }
+
+    fn need_size(&self, key: &str) -> Result<usize> {
+        self.need(key, self.size(key)?)
+    }
+
+    fn need_positive(&self, key: &str) -> Result<f64> {
+        self.need(key, self.positive(key)?)
     }
 
     fn need<T>(&self, key: &str, value: Option<T>) -> Result<T> {
@@ -79,7 +96,7 @@ pub(super) fn read(file: &Path) -> Result<ModelConfig> {
     let value: Value = serde_json::from_str(&text).map_err(|e| ModelError::Config {
         file: file.to_owned(),
         key: format!("line {}", e.line()),
-        problem: format!("no JSON: {e}"),
+        problem: format!("not valid JSON: {e}"),
     })?;
     let config = Object {
         file: file.to_owned(),
@@ -87,9 +104,11 @@ pub(super) fn read(file: &Path) -> Result<ModelConfig> {
         value: &value,
     };
     check_family(&config)?;
-    let need = |key: &str| config.size(key).and_then(|v| config.need(key, v));
-    let (layers, heads) = (need("num_hidden_layers")?, need("num_attention_heads")?);
-    let hidden_size = need("hidden_size")?;
+    let (layers, heads) = (
+        config.need_size("num_hidden_layers")?,
+        config.need_size("num_attention_heads")?,
+    );
+    let hidden_size = config.need_size("hidden_size")?;
     let head_dim = match config.size("head_dim")? {
         Some(size) => size,
         None if heads > 0 && hidden_size.is_multiple_of(heads) => hidden_size / heads,
@@ -101,9 +120,9 @@ pub(super) fn read(file: &Path) -> Result<ModelConfig> {
         }
     };
     let mut model = ModelConfig {
-        vocab_size: need("vocab_size")?,
+        vocab_size: config.need_size("vocab_size")?,
         hidden_size,
-        intermediate_size: need("intermediate_size")?,
+        intermediate_size: config.need_size("intermediate_size")?,
         num_hidden_layers: layers,
         num_attention_heads: heads,
         num_key_value_heads: config.size("num_key_value_heads")?.unwrap_or(heads),
@@ -142,17 +161,10 @@ fn check_family(config: &Object<'_>) -> Result<()> {
 }
 
 fn rope(config: &Object<'_>) -> Result<Rope> {
-    let part = |key: &'static str, at: &'static str| {
-        config.get(key).map(|value| Object {
-            file: config.file.clone(),
-            at,
-            value,
-        })
-    };
-    // transformers 5 keeps base and scaling together; before, the base stood beside
+    // transformers 5 keeps base and scaling together; before, the base was beside
     // `rope_scaling`.
-    let newer = part("rope_parameters", "rope_parameters.");
-    let older = part("rope_scaling", "rope_scaling.");
+    let newer = config.object("rope_parameters", "rope_parameters.");
+    let older = config.object("rope_scaling", "rope_scaling.");
     let theta = match &newer {
         Some(parameters) => parameters.number("rope_theta")?,
         None => None,
@@ -174,14 +186,16 @@ fn scaling(section: &Object<'_>, config: &Object<'_>) -> Result<RopeScaling> {
         .or(section.get("type"))
         .and_then(Value::as_str)
         .unwrap_or("default");
-    let need = |key: &str| section.need(key, section.positive(key)?);
     match kind {
         "default" => Ok(RopeScaling::None),
         "linear" => Ok(RopeScaling::Linear {
-            factor: need("factor")?,
+            factor: section.need_positive("factor")?,
         }),
         "llama3" => {
-            let (low, high) = (need("low_freq_factor")?, need("high_freq_factor")?);
+            let (low, high) = (
+                section.need_positive("low_freq_factor")?,
+                section.need_positive("high_freq_factor")?,
+            );
             if high <= low {
                 return section.error(
                     "high_freq_factor",
@@ -189,13 +203,14 @@ fn scaling(section: &Object<'_>, config: &Object<'_>) -> Result<RopeScaling> {
                 );
             }
             Ok(RopeScaling::Llama3 {
-                factor: need("factor")?,
+                factor: section.need_positive("factor")?,
                 low_freq_factor: low,
                 high_freq_factor: high,
-                original_max_position_embeddings: need("original_max_position_embeddings")?,
+                original_max_position_embeddings: section
+                    .need_positive("original_max_position_embeddings")?,
             })
         }
-        "yarn" => yarn(section, config, need("factor")?).map(RopeScaling::Yarn),
+        "yarn" => yarn(section, config, section.need_positive("factor")?).map(RopeScaling::Yarn),
         other => section.error(
             "rope_type",
             format!("`{other}` is not supported; default, linear, llama3 and yarn are"),

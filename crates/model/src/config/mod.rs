@@ -10,9 +10,9 @@ use std::path::Path;
 
 pub use self::rope::{Rope, RopeScaling};
 use crate::{
-    adapter::Projection,
     error::{ModelError, Result},
     ops::attend::Heads,
+    projection::Projection,
 };
 
 /// The decoder's shape. Field names are `config.json`'s.
@@ -120,7 +120,7 @@ impl ModelConfig {
         if !self.head_dim.is_multiple_of(2) {
             return refuse(
                 "head_dim",
-                format!("{} is odd; RoPE turns pairs", self.head_dim),
+                format!("{} is odd; RoPE rotates pairs", self.head_dim),
             );
         }
         if !(self.rope.theta > 1.0 && self.rope.theta.is_finite()) {

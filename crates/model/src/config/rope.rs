@@ -131,13 +131,8 @@ fn llama3(frequency: f64, factor: f64, low: f64, high: f64, context: f64) -> f64
 impl Yarn {
     fn scale(&self, plain: &[f64], theta: f64, head_dim: usize) -> Vec<f64> {
         let dim = head_dim as f64;
-        // The dimension that turns `turns` times over the original context.
-        let at = |turns: f64| {
-            dim * (self.original_max_position_embeddings / (turns * 2.0 * std::f64::consts::PI))
-                .ln()
-                / (2.0 * theta.ln())
-        };
-        let (mut low, mut high) = (at(self.beta_fast), at(self.beta_slow));
+        let mut low = self.dimension_of(self.beta_fast, theta, dim);
+        let mut high = self.dimension_of(self.beta_slow, theta, dim);
         if self.truncate {
             (low, high) = (low.floor(), high.ceil());
         }
@@ -145,12 +140,20 @@ impl Yarn {
         if low == high {
             high += 0.001;
         }
-        let ramp = |i: usize| ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
         plain
             .iter()
             .enumerate()
-            .map(|(i, &f)| f / self.factor * ramp(i) + f * (1.0 - ramp(i)))
+            .map(|(i, &f)| {
+                let ramp = ((i as f64 - low) / (high - low)).clamp(0.0, 1.0);
+                f / self.factor * ramp + f * (1.0 - ramp)
+            })
             .collect()
+    }
+
+    /// The dimension, of `dim`, that turns this often over the original context.
+    fn dimension_of(&self, turns: f64, theta: f64, dim: f64) -> f64 {
+        dim * (self.original_max_position_embeddings / (turns * 2.0 * std::f64::consts::PI)).ln()
+            / (2.0 * theta.ln())
     }
 }
 

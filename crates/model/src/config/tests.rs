@@ -73,7 +73,7 @@ fn refuses_by_key() {
     );
     check_error(
         r#""rope_theta": 1e4, "hidden_size": "big""#,
-        "`hidden_size`: is no whole number",
+        "`hidden_size`: is not a whole number",
     );
     let error = read(r#"{"model_type": "gpt2"}"#)
         .expect_err("refused")

@@ -1,19 +1,13 @@
-//! Walks through the blocks that show what is inside on the way, and may put something else in
-//! its place: capture, lens, patching, silencing. Never here: what is made of it.
+//! Walks through the blocks: shows each layer to a visitor, which may replace its residual
+//! stream. For capture, lens, patching and silencing. Never here: what is computed from it.
 
 use candle_core::Tensor;
 
-use super::{Decoder, KvCache, Layer};
-use crate::{
-    block::BlockSaved,
-    error::{ModelError, Result},
-    linear::Keep,
-    ops::attend::LayerKv,
-    rows::Rows,
-};
+use super::{Decoder, ForwardPass, KvCache, Layer};
+use crate::{block::BlockSaved, error::Result, linear::Keep, ops::attend::LayerKv, rows::Rows};
 
-/// What a walk shows at one layer.
-pub struct Seen<'a> {
+/// One layer, as a walk shows it.
+pub struct LayerView<'a> {
     /// Where.
     pub layer: Layer,
     /// The residual stream after it: (N, E).
@@ -23,17 +17,17 @@ pub struct Seen<'a> {
     pub mlp: Option<(&'a Tensor, &'a Tensor)>,
 }
 
-/// How far a walk looks.
+/// How much a walk shows of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Look {
-    /// At the residual stream.
+pub enum WalkDetail {
+    /// The residual stream.
     #[default]
     Residual,
-    /// At the neurons too.
+    /// The neurons too.
     Neurons,
 }
 
-impl Look {
+impl WalkDetail {
     /// A forward for backward keeps the parts of the mlp.
     fn keep(self) -> Keep {
         match self {
@@ -43,12 +37,11 @@ impl Look {
     }
 }
 
-/// What is called at each layer; what it returns goes on in place of the residual stream (N,
-/// E).
-pub type Visitor<'a> = dyn FnMut(Seen<'_>) -> Result<Option<Tensor>> + 'a;
+/// Called at each layer; what it returns replaces the residual stream (N, E).
+pub type Visitor<'a> = dyn FnMut(LayerView<'_>) -> Result<Option<Tensor>> + 'a;
 
-fn show<'a>(layer: Layer, residual: &'a Tensor, saved: Option<&'a BlockSaved>) -> Seen<'a> {
-    Seen {
+fn show<'a>(layer: Layer, residual: &'a Tensor, saved: Option<&'a BlockSaved>) -> LayerView<'a> {
+    LayerView {
         layer,
         residual,
         mlp: saved.and_then(BlockSaved::gated),
@@ -64,25 +57,29 @@ impl Decoder {
         prefix: Option<&KvCache>,
         visit: &mut dyn FnMut(Layer, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
-        let visit = &mut |seen: Seen<'_>| visit(seen.layer, seen.residual).map(|()| None);
-        self.walk_through(input_ids, rows, prefix, Look::Residual, visit)
+        let visit = &mut |seen: LayerView<'_>| visit(seen.layer, seen.residual).map(|()| None);
+        self.walk_through(input_ids, rows, prefix, WalkDetail::Residual, visit)
     }
 
-    /// As [`Decoder::walk`], looking as far as `look` says; what `visit` returns goes on in
-    /// place of what it was shown. Keys and values of later layers are of the changed stream,
+    /// As [`Decoder::walk`], with as much of each layer as `detail` says; what `visit` returns
+    /// replaces the residual stream. Keys and values of later layers are of the changed stream,
     /// those of earlier ones are not touched.
     pub fn walk_through(
         &self,
         input_ids: &[u32],
         rows: &Rows,
         prefix: Option<&KvCache>,
-        look: Look,
+        detail: WalkDetail,
         visit: &mut Visitor<'_>,
     ) -> Result<Tensor> {
         let see = &mut |layer, x: &Tensor, _, saved: Option<BlockSaved>| {
             visit(show(layer, x, saved.as_ref()))
         };
-        Ok(self.run(input_ids, rows, prefix, None, look.keep(), see)?.0)
+        let pass = ForwardPass {
+            keep: detail.keep(),
+            ..ForwardPass::after(prefix)
+        };
+        Ok(self.run(input_ids, rows, pass, see)?.0)
     }
 
     /// Keys and values of `input_ids` after what `before` holds, and the residual stream of
@@ -92,7 +89,8 @@ impl Decoder {
         input_ids: &[u32],
         before: Option<&KvCache>,
     ) -> Result<(KvCache, Tensor)> {
-        self.prefill_through(input_ids, before, Look::Residual, &mut |_| Ok(None))
+        let pass = ForwardPass::after(before);
+        self.prefill_pass(input_ids, pass, &mut |_| Ok(None))
     }
 
     /// As [`Decoder::prefill`], shown and changed on the way as by [`Decoder::walk_through`].
@@ -100,32 +98,40 @@ impl Decoder {
         &self,
         input_ids: &[u32],
         before: Option<&KvCache>,
-        look: Look,
+        detail: WalkDetail,
         visit: &mut Visitor<'_>,
     ) -> Result<(KvCache, Tensor)> {
+        let pass = ForwardPass {
+            keep: detail.keep(),
+            ..ForwardPass::after(before)
+        };
+        self.prefill_pass(input_ids, pass, visit)
+    }
+
+    /// As [`Decoder::prefill_through`], with everything that a pass may have.
+    pub(super) fn prefill_pass(
+        &self,
+        input_ids: &[u32],
+        pass: ForwardPass<'_>,
+        visit: &mut Visitor<'_>,
+    ) -> Result<(KvCache, Tensor)> {
+        let before = pass.prefix;
         let held = before.map_or(0, KvCache::len);
         let rows = Rows::new([input_ids.len()], held);
         let mut layers: Vec<LayerKv> = Vec::with_capacity(self.blocks.len());
-        let (x, _) = self.run(
-            input_ids,
-            &rows,
-            before,
-            None,
-            look.keep(),
-            &mut |layer, x, kv, saved| {
-                if let (Layer::After(layer), Some(mut kv)) = (layer, kv) {
-                    if let Some(old) = before.map(|before| &before.layers[layer - 1]) {
-                        kv = LayerKv::new(
-                            Tensor::cat(&[&old.k, &kv.k], 0)?,
-                            Tensor::cat(&[&old.v, &kv.v], 0)?,
-                        );
-                    }
-                    kv.pack(&self.config.heads(layer - 1))?;
-                    layers.push(kv);
+        let (x, _) = self.run(input_ids, &rows, pass, &mut |layer, x, kv, saved| {
+            if let (Layer::After(layer), Some(mut kv)) = (layer, kv) {
+                if let Some(old) = before.map(|before| &before.layers[layer - 1]) {
+                    kv = LayerKv::new(
+                        Tensor::cat(&[&old.k, &kv.k], 0)?,
+                        Tensor::cat(&[&old.v, &kv.v], 0)?,
+                    );
                 }
-                visit(show(layer, x, saved.as_ref()))
-            },
-        )?;
+                kv.pack(&self.config.heads(layer - 1))?;
+                layers.push(kv);
+            }
+            visit(show(layer, x, saved.as_ref()))
+        })?;
         Ok((
             KvCache {
                 layers,
@@ -133,34 +139,5 @@ impl Decoder {
             },
             x,
         ))
-    }
-
-    /// Switches neurons off, each a block from 1 and an index from 0: what they would add to
-    /// the residual stream is 0 from now on. Replaces what was switched off before; none
-    /// switches all on. Caches made before are wrong afterwards, and there is no backward while
-    /// any is off.
-    ///
-    /// # Errors
-    /// A block or an index that the model does not have.
-    pub fn silence(&mut self, neurons: &[(usize, u32)]) -> Result<()> {
-        let (layers, width) = (self.blocks.len(), self.config.intermediate_size);
-        if let Some((layer, index)) = neurons
-            .iter()
-            .find(|(l, i)| *l == 0 || *l > layers || *i as usize >= width)
-        {
-            let problem = format!(
-                "neuron {index} of block {layer}: there are {width} in each of blocks 1 to {layers}"
-            );
-            return Err(ModelError::Input(problem));
-        }
-        for (at, block) in self.blocks.iter_mut().enumerate() {
-            let off: Vec<u32> = neurons
-                .iter()
-                .filter(|(layer, _)| *layer == at + 1)
-                .map(|(_, index)| *index)
-                .collect();
-            block.silence(&off, width, &self.device)?;
-        }
-        Ok(())
     }
 }

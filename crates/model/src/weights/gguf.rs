@@ -1,4 +1,4 @@
-//! GGUF files: names and row order turned into Hugging Face's. Never here: what the bytes of a
+//! GGUF files: names and row order converted to Hugging Face's. Never here: what the bytes of a
 //! block mean.
 
 use std::{
@@ -27,7 +27,7 @@ pub(super) struct GgufFile {
     path: PathBuf,
     map: Arc<Mmap>,
     by_name: BTreeMap<String, TensorEntry>,
-    /// Rows of q and k stand interleaved: undo it with these head counts (`llama` architecture
+    /// Rows of q and k are interleaved: undo it with these head counts (`llama` architecture
     /// only).
     interleaved: Option<(usize, usize)>,
 }
@@ -48,7 +48,7 @@ impl GgufFile {
             }
             if let Some(other) = by_name.insert(name, entry.clone()) {
                 let problem = format!(
-                    "tensor `{}` stands twice, as `{}` too; convert the model again",
+                    "tensor `{}` is there twice, as `{}` too; convert the model again",
                     entry.name, other.name
                 );
                 return Err(ModelError::Weights {
@@ -108,7 +108,7 @@ impl GgufFile {
             .is_some_and(|entry| entry.ggml_type == F32)
     }
 
-    /// Heads whose rows stand interleaved in this tensor.
+    /// Heads whose rows are interleaved in this tensor.
     fn interleaved_heads(&self, name: &str) -> Option<usize> {
         let (heads, key_value_heads) = self.interleaved?;
         match name {

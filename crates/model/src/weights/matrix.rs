@@ -6,7 +6,7 @@ use kernels::quantised::{BlockFormat, Blocks};
 use schema::task::Precision;
 
 use super::{Source, WeightFiles};
-use crate::{adapter::Projection, error::Result};
+use crate::{error::Result, projection::Projection};
 
 /// A projection, the embedding or the head.
 pub(crate) enum Matrix {

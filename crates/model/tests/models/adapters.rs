@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use candle_core::Tensor;
-use model::{Adapter, Place, Projection, adapter::LoraWeights};
+use model::{Adapter, LayerProjection, Projection, adapter::LoraWeights};
 use safetensors::{Dtype, SafeTensors};
 use schema::task::Precision;
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ fn the_configuration_is_pefts() {
 fn patterns_are_written_where_needed() {
     let model = load("tiny_llama");
     let mut adapter = random_adapter(&model, 4, 12.0, 1);
-    let place = |layer, projection| Place { layer, projection };
+    let place = |layer, projection| LayerProjection { layer, projection };
     let wider = random_adapter(&model, 6, 12.0, 2);
     let own_rank = place(1, Projection::Q);
     adapter
@@ -151,7 +151,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
 fn scales_follow_patterns_and_rslora() {
     let scales = |change: &dyn Fn(&mut Value)| {
         let adapter = Adapter::read(changed(change).path()).expect("reads");
-        let of = |layer, projection| adapter.weights[&Place { layer, projection }].scale;
+        let of = |layer, projection| adapter.weights[&LayerProjection { layer, projection }].scale;
         [
             of(0, Projection::Q),
             of(1, Projection::Q),
@@ -243,9 +243,9 @@ fn kinds_that_are_not_computed_are_refused_by_key() {
             json!(null),
             "`peft_type`: only LORA is supported",
         ),
-        ("r", json!(null), "`r`: is missing or no number"),
-        ("r", json!(0), "`r`: 0 is no rank"),
-        ("r", json!(2.5), "`r`: 2.5 is no rank"),
+        ("r", json!(null), "`r`: is missing or not a number"),
+        ("r", json!(0), "`r`: 0 is not a positive whole number"),
+        ("r", json!(2.5), "`r`: 2.5 is not a positive whole number"),
         (
             "r",
             json!(5),
@@ -256,16 +256,16 @@ fn kinds_that_are_not_computed_are_refused_by_key() {
             json!({"k_proj": 3}),
             "`rank_pattern`: is 3, but `model.layers.0.self_attn.k_proj` has rank 4",
         ),
-        ("rank_pattern", json!(3), "`rank_pattern`: is no table"),
+        ("rank_pattern", json!(3), "`rank_pattern`: is not a table"),
         (
             "lora_alpha",
             json!("12"),
-            "`lora_alpha`: is missing or no number",
+            "`lora_alpha`: is missing or not a number",
         ),
         (
             "alpha_pattern",
             json!({"q_proj": "2"}),
-            "`alpha_pattern`: \"2\" of `q_proj` is no number",
+            "`alpha_pattern`: \"2\" of `q_proj` is not a number",
         ),
         (
             "alpha_pattern",
@@ -285,7 +285,7 @@ fn kinds_that_are_not_computed_are_refused_by_key() {
         (
             "lora_dropout",
             json!("0.1"),
-            "`lora_dropout`: is missing or no number",
+            "`lora_dropout`: is missing or not a number",
         ),
     ] {
         check_refused(changed(|c| c[key] = value).path(), &[CONFIG, problem]);
@@ -303,14 +303,14 @@ fn broken_folders_are_refused_by_file() {
         &["adapter_model.safetensors is missing", "adapter_model.bin"],
     );
     fs::write(dir.path().join(WEIGHTS), b"none").expect("writes");
-    check_refused(dir.path(), &[WEIGHTS, "no whole safetensors file"]);
+    check_refused(dir.path(), &[WEIGHTS, "not a complete safetensors file"]);
     fs::write(dir.path().join(CONFIG), "{").expect("writes");
-    check_refused(dir.path(), &[CONFIG, "no JSON"]);
+    check_refused(dir.path(), &[CONFIG, "not valid JSON"]);
     let source = fs::read(golden("tiny_llama").join("adapter").join(WEIGHTS)).expect("weights");
     let dir = changed(|_| ());
     for length in (0..source.len()).step_by(997) {
         fs::write(dir.path().join(WEIGHTS), &source[..length]).expect("writes");
-        check_refused(dir.path(), &[WEIGHTS, "no whole safetensors file"]);
+        check_refused(dir.path(), &[WEIGHTS, "not a complete safetensors file"]);
     }
 }
 
@@ -353,7 +353,7 @@ fn matrices_that_do_not_fit_are_refused_by_name() {
         "base_model.model.model.layers.1.mlp.up_proj.lora_C.weight",
         "base_model.model.model.layers.1.mlp.up_proj.lora_magnitude_vector",
     ] {
-        let problem = format!("tensor `{other}` belongs to no projection of the decoder");
+        let problem = format!("tensor `{other}` does not belong to a projection of the decoder");
         check(
             &|w| drop(w.insert(other.into(), plain(&[4, 48]))),
             f32,
@@ -363,7 +363,7 @@ fn matrices_that_do_not_fit_are_refused_by_name() {
     check(
         &|w| drop(w.insert(name.replace(".1.", ".01."), plain(&[4, 48]))),
         f32,
-        "stands twice",
+        "is there twice",
     );
 }
 
@@ -374,7 +374,7 @@ fn an_adapter_of_another_model_is_refused() {
     let input_ids = ids(9, 1);
     model.set_adapter(Some(&adapter)).expect("fits");
     let before = whole(&model, &input_ids);
-    let mut check = |place: Place, weights: LoraWeights, parts: &[&str]| {
+    let mut check = |place: LayerProjection, weights: LoraWeights, parts: &[&str]| {
         let mut adapter = adapter.clone();
         adapter.weights.insert(place, weights);
         let error = model
@@ -391,16 +391,16 @@ fn an_adapter_of_another_model_is_refused() {
         );
     };
     let (q, up) = (
-        Place {
+        LayerProjection {
             layer: 0,
             projection: Projection::Q,
         },
-        Place {
+        LayerProjection {
             layer: 0,
             projection: Projection::Up,
         },
     );
-    let too_deep = Place {
+    let too_deep = LayerProjection {
         layer: 3,
         projection: Projection::Q,
     };

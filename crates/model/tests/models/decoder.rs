@@ -390,7 +390,7 @@ fn input_that_does_not_fit_is_refused() {
     let error = refusal(&[1, 257], &Rows::new([2], 0), None);
     assert_eq!(
         error,
-        "token id 257 is not in the vocabulary of 257; is the tokenizer the model's?"
+        "token id 257 is outside the vocabulary of 257; does the tokenizer belong to this model?"
     );
     assert!(refusal(&[1], &Rows::new([2], 0), None).starts_with("decoder: "));
     assert!(

@@ -153,7 +153,7 @@ fn shards_are_the_single_file() {
         let error = error.err().expect("twice").to_string();
         assert!(
             error.contains("again.safetensors: tensor `")
-                && error.contains("stands in another shard too"),
+                && error.contains("is in another shard too"),
             "{error}"
         );
     }

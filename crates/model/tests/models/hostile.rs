@@ -87,7 +87,7 @@ fn raw(header: &str, data: usize) -> Vec<u8> {
 
 #[test]
 fn headers_that_lie() {
-    let broken = "no whole safetensors file";
+    let broken = "not a complete safetensors file";
     check_weights(&[], &[broken, "fetch it again"]);
     check_weights(b"1234567", &[broken]);
     check_weights(&u64::MAX.to_le_bytes(), &[broken]);
@@ -162,7 +162,7 @@ fn tensors_that_do_not_fit() {
     );
 }
 
-/// A bias that stands in some layers and not in others is one that was lost.
+/// A bias that only some layers have is one that was lost.
 #[test]
 fn a_lost_bias_is_refused() {
     let mut weights = read_weights(&golden("tiny_qwen2").join("model.safetensors"));
@@ -195,7 +195,7 @@ fn configurations_that_lie() {
         for value in [json!(-1), json!(1.5), json!("48"), json!([48])] {
             check_config(
                 json!({ key: value }),
-                &["config.json", &format!("`{key}`: is no whole number")],
+                &["config.json", &format!("`{key}`: is not a whole number")],
             );
         }
     }

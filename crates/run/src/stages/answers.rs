@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use data::{tasks, testset};
-use eval::{Ask, Journal, Said};
+use eval::{Ask, FreeAnswerCounts, Journal};
 use schema::{Asking, FewShot, Language, Task, recipe::AdapterPlan, record::meta_path};
 use serde_json::{Value, json};
 
@@ -248,7 +248,7 @@ fn describe(asked: &AskedLanguage, greedy: usize) -> BTreeMap<String, Value> {
         notes.insert("resumed".to_owned(), json!(answers.resumed));
     }
     if greedy > 0 {
-        let Said {
+        let FreeAnswerCounts {
             chosen,
             other,
             none,

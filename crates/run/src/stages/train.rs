@@ -11,7 +11,7 @@ use schema::{
     write_json_lines,
 };
 use serde_json::json;
-use train::{Event, Outcome, Run, TrainError};
+use train::{Event, Outcome, TrainError, TrainingRun};
 
 use super::{Made, Workbench};
 use crate::{
@@ -69,7 +69,7 @@ pub(super) fn make(bench: &mut Workbench<'_>, plan: &AdapterPlan) -> Result<Made
     let (examples, validation) = pairs::split(&all, examples, &own, plan.seed);
     let decision = decide_checkpointing(bench.session, &own, &examples)?;
     report_checkpointing(&own, &decision, bench.watch);
-    let run = Run {
+    let run = TrainingRun {
         recipe: &own,
         seed: plan.seed,
         examples: &examples,
@@ -135,7 +135,7 @@ fn report_checkpointing(
 fn run_training(
     bench: &mut Workbench<'_>,
     name: &str,
-    run: &Run<'_>,
+    run: &TrainingRun<'_>,
     log: &Path,
 ) -> Result<Outcome> {
     let watch = &mut *bench.watch;

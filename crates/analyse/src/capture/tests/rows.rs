@@ -2,7 +2,7 @@
 
 use std::{fs, ops::RangeInclusive};
 
-use model::{Look, Rows, Seen};
+use model::{LayerView, Rows, WalkDetail};
 
 use super::*;
 use crate::capture::{CapturedTensor, TensorChoice, capture_rows, read_rows};
@@ -147,7 +147,7 @@ fn neurons_are_those_of_transformers() {
 /// Neurons of one row run alone: (blocks, tokens, F), silu(gate) · up in f64.
 fn neurons(model: &Decoder, ids: &[u32]) -> Vec<Vec<Vec<f64>>> {
     let mut found = Vec::new();
-    let look = &mut |seen: Seen<'_>| {
+    let look = &mut |seen: LayerView<'_>| {
         if let Some((gate, up)) = seen.mlp {
             let (gate, up): (Vec<Vec<f32>>, Vec<Vec<f32>>) = (gate.to_vec2()?, up.to_vec2()?);
             let neuron = |(gate, up): (&f32, &f32)| {
@@ -161,7 +161,13 @@ fn neurons(model: &Decoder, ids: &[u32]) -> Vec<Vec<Vec<f64>>> {
         Ok(None)
     };
     model
-        .walk_through(ids, &Rows::new([ids.len()], 0), None, Look::Neurons, look)
+        .walk_through(
+            ids,
+            &Rows::new([ids.len()], 0),
+            None,
+            WalkDetail::Neurons,
+            look,
+        )
         .expect("walks");
     found
 }

@@ -272,13 +272,13 @@ fn tensors_that_lie_are_named() {
     let state = "plain.q_proj.weight.quant_state.bitsandbytes__nf4";
     check(
         &with(state, &cut),
-        &format!("tensor `{state}` is no description of a 4-bit weight ("),
+        &format!("tensor `{state}` does not describe a 4-bit weight ("),
     );
     let json = |text: &'static str| with(state, &move |_| text.as_bytes().to_vec());
     check(&json(r#"{"shape": [4, 192]}"#), "missing field `blocksize`");
     check(
         &json(r#"{"blocksize": 64, "shape": [-4, 192]}"#),
-        "is no description of a 4-bit weight",
+        "does not describe a 4-bit weight",
     );
     check(
         &json(r#"{"blocksize": 64, "shape": [2, 384]}"#),

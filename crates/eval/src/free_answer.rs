@@ -1,19 +1,19 @@
-//! What a model says where nothing constrains it: greedy decoding up to the closing quote. A
-//! check that the label chosen among labels is what would be said. Never here: scores.
+//! The model's free answer: greedy decoding up to the closing quote. Checks that the label
+//! chosen among labels is the one that the model would write. Never here: scores.
 
 use std::ops::AddAssign;
 
 use data::Tokenizer;
 use model::{Decoder, KvCache, generate};
 
-use crate::{error::EvalError, questions::Question};
+use crate::{error::EvalError, questions::EncodedQuestion};
 
 /// Tokens beyond the longest label after which a model that closes no quote is stopped.
 const BEYOND: usize = 4;
 
-/// How often what is said is the chosen label's word, another label's, or none.
+/// How often the free answer is the chosen label's word, another label's, or none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct FreeAnswerCounts {
     /// The chosen label.
     pub chosen: usize,
     /// Another label.
@@ -22,8 +22,8 @@ pub struct Said {
     pub none: usize,
 }
 
-impl Said {
-    /// Counts one answer; blanks around a word do not count.
+impl FreeAnswerCounts {
+    /// Counts one answer; blanks around a word are ignored.
     pub(crate) fn count(&mut self, said: &str, words: &[String], chosen: usize) {
         match words.iter().position(|word| word == said.trim()) {
             Some(label) if label == chosen => self.chosen += 1,
@@ -33,7 +33,7 @@ impl Said {
     }
 }
 
-impl AddAssign for Said {
+impl AddAssign for FreeAnswerCounts {
     fn add_assign(&mut self, other: Self) {
         self.chosen += other.chosen;
         self.other += other.other;
@@ -42,12 +42,12 @@ impl AddAssign for Said {
 }
 
 /// Continues a question by the likeliest token until a quote is closed, the text ends, or the
-/// longest label and [`BEYOND`] tokens are exceeded; returns what stands before the quote.
+/// longest label and [`BEYOND`] tokens are exceeded; returns the text before the quote.
 pub(crate) fn say(
     model: &Decoder,
     tokenizer: &Tokenizer,
     cache: Option<&KvCache>,
-    question: &Question,
+    question: &EncodedQuestion,
     longest_label: usize,
 ) -> Result<String, EvalError> {
     let (mut cache, mut hidden) = model.prefill(&question.suffix, cache)?;
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn a_word_is_the_chosen_label_another_or_none() {
         let words = ["ja".to_owned(), "nein".to_owned()];
-        let mut said = Said::default();
+        let mut said = FreeAnswerCounts::default();
         for (text, chosen) in [
             ("ja", 0),
             (" ja\n", 0),
@@ -89,7 +89,7 @@ mod tests {
         }
         assert_eq!(
             said,
-            Said {
+            FreeAnswerCounts {
                 chosen: 2,
                 other: 1,
                 none: 3

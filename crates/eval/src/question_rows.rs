@@ -6,40 +6,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use data::forest::Forest;
 use model::{ModelError, Parent, Rows};
 
-use crate::{error::EvalError, questions::Question};
+use crate::{error::EvalError, questions::EncodedQuestion};
 
 /// A token whose probability after a row is a factor of a label's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Factor {
+pub(crate) struct LabelFactor {
     pub(crate) question: usize,
     pub(crate) label: usize,
     pub(crate) token: u32,
 }
 
 /// A batch of questions and their labels.
-pub(crate) struct Layout {
+pub(crate) struct QuestionRows {
     pub(crate) input_ids: Vec<u32>,
     pub(crate) rows: Rows,
     /// The row of each question's last token.
     pub(crate) last_rows: Vec<u32>,
     /// What is asked of each row that predicts a token of a label.
-    pub(crate) factors: BTreeMap<u32, Vec<Factor>>,
+    pub(crate) factors: BTreeMap<u32, Vec<LabelFactor>>,
 }
 
-impl Layout {
+impl QuestionRows {
     /// Lays out `questions` after a shared prefix of that many tokens.
-    pub(crate) fn new(questions: &[&Question], prefix: usize) -> Result<Self, EvalError> {
+    pub(crate) fn new(questions: &[&EncodedQuestion], prefix: usize) -> Result<Self, EvalError> {
         let suffixes: Vec<&[u32]> = questions.iter().map(|q| q.suffix.as_slice()).collect();
         let forest = Forest::grow(&suffixes);
-        let place = |place: data::forest::Node| Parent {
-            sequence: place.sequence,
-            rows: place.rows,
-        };
         let rows = Rows::forest(
             forest
                 .sequences
                 .iter()
-                .map(|s| (s.parent.map(place), s.tokens.len())),
+                .map(|s| (s.parent.map(parent_rows), s.tokens.len())),
             prefix,
         )
         .map_err(ModelError::from)?;
@@ -51,8 +47,8 @@ impl Layout {
         };
         for (at, question) in questions.iter().enumerate() {
             let end = forest.ends[at];
-            layout.last_rows.push(layout.row(place(end)));
-            let root = place(forest.place(end, question.suffix.len() - question.kept));
+            layout.last_rows.push(layout.row(parent_rows(end)));
+            let root = parent_rows(forest.place(end, question.suffix.len() - question.kept));
             layout.grow_labels(at, root, &question.continuations)?;
         }
         Ok(layout)
@@ -82,17 +78,9 @@ impl Layout {
         for (label, tokens) in labels.iter().enumerate() {
             // The last token is predicted and needs no row.
             let inputs = &tokens[..tokens.len() - 1];
-            let shared = |other: &Vec<u32>| {
-                let limit = inputs.len().min(other.len() - 1);
-                inputs[..limit]
-                    .iter()
-                    .zip(other)
-                    .take_while(|(a, b)| a == b)
-                    .count()
-            };
-            let nearest = (0..label).max_by_key(|&other| shared(&labels[other]));
+            let nearest = (0..label).max_by_key(|&other| shared_inputs(inputs, &labels[other]));
             let mut path = nearest.map_or(Vec::new(), |other| {
-                paths[other][..shared(&labels[other])].to_vec()
+                paths[other][..shared_inputs(inputs, &labels[other])].to_vec()
             });
             if path.len() < inputs.len() {
                 let (parent, own) = (path.last().copied().unwrap_or(root), &inputs[path.len()..]);
@@ -107,7 +95,7 @@ impl Layout {
                 self.factors
                     .entry(self.row(*place))
                     .or_default()
-                    .push(Factor {
+                    .push(LabelFactor {
                         question,
                         label,
                         token,
@@ -119,14 +107,32 @@ impl Layout {
     }
 }
 
+/// The rows that a place in the forest follows.
+fn parent_rows(place: data::forest::Node) -> Parent {
+    Parent {
+        sequence: place.sequence,
+        rows: place.rows,
+    }
+}
+
+/// How many of `inputs` another label, whose last token is no input, begins with.
+fn shared_inputs(inputs: &[u32], other: &[u32]) -> usize {
+    let limit = inputs.len().min(other.len() - 1);
+    inputs[..limit]
+        .iter()
+        .zip(other)
+        .take_while(|(a, b)| a == b)
+        .count()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn question(suffix: Vec<u32>, kept: usize, continuations: Vec<Vec<u32>>) -> Question {
-        Question {
+    fn question(suffix: Vec<u32>, kept: usize, continuations: Vec<Vec<u32>>) -> EncodedQuestion {
+        EncodedQuestion {
             prompt_tokens: suffix.len(),
             suffix,
             kept,
@@ -135,7 +141,7 @@ mod tests {
     }
 
     /// The tokens that a row sees, its own last.
-    fn seen(layout: &Layout, row: u32) -> Vec<u32> {
+    fn seen(layout: &QuestionRows, row: u32) -> Vec<u32> {
         let sequence = (0..layout.rows.sequences())
             .find(|&s| layout.rows.range(s).contains(&(row as usize)))
             .expect("every row is in a sequence");
@@ -156,7 +162,7 @@ mod tests {
             suffixes in prop::collection::vec(prop::collection::vec(0u32..2, 1..12), 1..6),
             cut in 0usize..3,
             labels in prop::collection::vec(prop::collection::vec(0u32..3, 1..6), 1..5),
-        ) -> Vec<Question> {
+        ) -> Vec<EncodedQuestion> {
             let kept = |suffix: &Vec<u32>| suffix.len().saturating_sub(cut).max(1);
             suffixes.into_iter().map(|s| { let kept = kept(&s); question(s, kept, labels.clone()) }).collect()
         }
@@ -165,8 +171,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_factor_is_asked_of_a_row_that_sees_what_comes_before_it(questions in questions()) {
-            let borrowed: Vec<&Question> = questions.iter().collect();
-            let layout = Layout::new(&borrowed, 0).expect("fits");
+            let borrowed: Vec<&EncodedQuestion> = questions.iter().collect();
+            let layout = QuestionRows::new(&borrowed, 0).expect("fits");
             let mut found: BTreeMap<(usize, usize), Vec<Seen>> = BTreeMap::new();
             for (&row, factors) in &layout.factors {
                 for factor in factors {
@@ -185,7 +191,7 @@ mod tests {
                 }
             }
             prop_assert!(found.is_empty());
-            let own: usize = questions.iter().map(Question::label_rows).sum();
+            let own: usize = questions.iter().map(EncodedQuestion::label_rows).sum();
             let suffixes: Vec<&[u32]> = questions.iter().map(|q| q.suffix.as_slice()).collect();
             prop_assert_eq!(layout.rows.len(), Forest::grow(&suffixes).tokens().len() + own);
             prop_assert_eq!(layout.input_ids.len(), layout.rows.len());

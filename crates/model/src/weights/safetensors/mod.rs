@@ -1,5 +1,7 @@
 //! safetensors files, one or many.
 
+mod bitsandbytes;
+
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
@@ -14,10 +16,8 @@ use safetensors::{
     tensor::{Metadata, TensorInfo},
 };
 
-use super::{
-    Floats,
-    bitsandbytes::{self, FourBit},
-};
+use self::bitsandbytes::FourBit;
+use super::Floats;
 use crate::error::{ModelError, Result};
 
 struct Shard {
@@ -47,8 +47,11 @@ impl Shards {
             };
             let map = Arc::new(super::map(path)?);
             // Checks lengths, offsets and holes against the file's size.
-            let (header, metadata) = SafeTensors::read_metadata(&map)
-                .map_err(|e| refuse(format!("no whole safetensors file ({e}); fetch it again")))?;
+            let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| {
+                refuse(format!(
+                    "not a complete safetensors file ({e}); fetch it again"
+                ))
+            })?;
             let start = header + 8;
             if start + metadata.data_len() != map.len() {
                 let (want, have) = (start + metadata.data_len(), map.len());
@@ -58,9 +61,7 @@ impl Shards {
             }
             for name in metadata.tensors().into_keys() {
                 if by_name.insert(name.clone(), shards.len()).is_some() {
-                    return Err(refuse(format!(
-                        "tensor `{name}` stands in another shard too"
-                    )));
+                    return Err(refuse(format!("tensor `{name}` is in another shard too")));
                 }
             }
             shards.push(Shard {

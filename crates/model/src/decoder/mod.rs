@@ -4,6 +4,7 @@
 //! head size, **E** hidden size, **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA
 //! rank.
 
+mod silenced;
 mod walk;
 
 use candle_core::{Device, Tensor};
@@ -12,7 +13,7 @@ use schema::task::Precision;
 
 use crate::{
     adapter::{Adapter, Gradients},
-    block::{Block, BlockSaved},
+    block::{BlockPass, BlockSaved, DecoderBlock},
     config::{ModelConfig, RopeScaling},
     error::{ModelError, Result},
     linear::Keep,
@@ -29,7 +30,8 @@ use crate::{
     weights::{WeightFiles, gguf::ROPE_FACTORS},
 };
 
-pub use walk::{Look, Seen, Visitor};
+pub use silenced::{SilencedDecoder, SilencedNeurons};
+pub use walk::{LayerView, Visitor, WalkDetail};
 
 /// A place in the residual stream, before the final norm. (Hugging Face's last hidden state is
 /// after it.)
@@ -61,7 +63,7 @@ impl KvCache {
 }
 
 /// What [`Decoder::backward`] needs of a forward.
-pub struct Saved {
+pub struct SavedForward {
     rows: Rows,
     angles: Angles,
     blocks: Vec<BlockKept>,
@@ -78,8 +80,33 @@ enum BlockKept {
     Input(Tensor),
 }
 
+/// How a forward differs from a plain one.
+#[derive(Clone, Copy)]
+struct ForwardPass<'a> {
+    /// Keys and values before the first row.
+    prefix: Option<&'a KvCache>,
+    /// Rows of the result: (n); `None`: all.
+    wanted: Option<&'a [u32]>,
+    /// Neurons that are off.
+    silenced: Option<&'a SilencedNeurons>,
+    /// What is kept for backward.
+    keep: Keep,
+}
+
+impl<'a> ForwardPass<'a> {
+    /// Keeps nothing, and returns all rows.
+    fn after(prefix: Option<&'a KvCache>) -> Self {
+        Self {
+            prefix,
+            wanted: None,
+            silenced: None,
+            keep: Keep::Nothing,
+        }
+    }
+}
+
 /// Sees each layer's residual stream, its keys and values, and what its backward needs; what it
-/// returns goes on in place of the residual stream.
+/// returns replaces the residual stream.
 type Visit<'a> =
     dyn FnMut(Layer, &Tensor, Option<LayerKv>, Option<BlockSaved>) -> Result<Option<Tensor>> + 'a;
 
@@ -87,7 +114,7 @@ type Visit<'a> =
 pub struct Decoder {
     config: ModelConfig,
     embed_tokens: Weight, // (V, E)
-    blocks: Vec<Block>,
+    blocks: Vec<DecoderBlock>,
     norm: Tensor,            // (E)
     lm_head: Option<Weight>, // (V, E); None: the embedding
     device: Device,
@@ -139,7 +166,7 @@ impl Decoder {
         let (v, e) = (config.vocab_size, config.hidden_size);
         let embed_tokens = files.take_weight("model.embed_tokens.weight", [v, e])?;
         let mut blocks = (0..config.num_hidden_layers)
-            .map(|layer| Block::load(&mut files, &config, layer))
+            .map(|layer| DecoderBlock::load(&mut files, &config, layer))
             .collect::<Result<Vec<_>>>()?;
         let norm = files.take_f32("model.norm.weight", &[e])?;
         let lm_head = if config.tie_word_embeddings {
@@ -152,7 +179,7 @@ impl Decoder {
         let ends = embed_tokens.bytes() + lm_head.as_ref().map_or(0, Weight::bytes);
         let projections: usize = blocks
             .iter_mut()
-            .flat_map(Block::projections)
+            .flat_map(DecoderBlock::projections)
             .map(|linear| linear.bytes())
             .sum();
         tracing::debug!(
@@ -216,7 +243,7 @@ impl Decoder {
         {
             let size = self.config.vocab_size;
             return Err(ModelError::Input(format!(
-                "token id {id} is not in the vocabulary of {size}; is the tokenizer the model's?"
+                "token id {id} is outside the vocabulary of {size}; does the tokenizer belong to this model?"
             )));
         }
         self.embed_tokens.rows(input_ids, &self.device)
@@ -228,12 +255,10 @@ impl Decoder {
         &self,
         input_ids: &[u32],
         rows: &Rows,
-        prefix: Option<&KvCache>,
-        wanted: Option<&[u32]>,
-        keep: Keep,
+        pass: ForwardPass<'_>,
         visit: &mut Visit<'_>,
     ) -> Result<(Tensor, Angles)> {
-        let held = prefix.map_or(0, KvCache::len);
+        let held = pass.prefix.map_or(0, KvCache::len);
         if input_ids.len() != rows.len() || rows.prefix() != held || rows.is_empty() {
             let sizes = (input_ids.len(), rows.len(), rows.prefix(), held);
             return Err(ModelError::op(
@@ -249,14 +274,19 @@ impl Decoder {
         if let Some(other) = visit(Layer::Embedding, &x, None, None)? {
             x = checked(Layer::Embedding, other, &x)?;
         }
-        let wanted = wanted
+        let wanted = pass
+            .wanted
             .map(|index| Tensor::new(index, &self.device))
             .transpose()?;
         for (layer, block) in self.blocks.iter().enumerate() {
             // Only keys and values of the last block's rows are of use to others.
-            let wanted = wanted.as_ref().filter(|_| layer + 1 == self.blocks.len());
-            let prefix = prefix.map(|p| &p.layers[layer]);
-            let (resid_post, kv, saved) = block.forward(rows, &angles, &x, prefix, wanted, keep)?;
+            let block_pass = BlockPass {
+                prefix: pass.prefix.map(|p| &p.layers[layer]),
+                wanted: wanted.as_ref().filter(|_| layer + 1 == self.blocks.len()),
+                neuron_factors: pass.silenced.and_then(|off| off.factors(layer)),
+                keep: pass.keep,
+            };
+            let (resid_post, kv, saved) = block.forward(rows, &angles, &x, block_pass)?;
             x = resid_post;
             if let Some(other) = visit(Layer::After(layer + 1), &x, Some(kv), saved)? {
                 x = checked(Layer::After(layer + 1), other, &x)?;
@@ -272,15 +302,9 @@ impl Decoder {
         rows: &Rows,
         prefix: Option<&KvCache>,
     ) -> Result<Tensor> {
+        let pass = ForwardPass::after(prefix);
         Ok(self
-            .run(
-                input_ids,
-                rows,
-                prefix,
-                None,
-                Keep::Nothing,
-                &mut |_, _, _, _| Ok(None),
-            )?
+            .run(input_ids, rows, pass, &mut |_, _, _, _| Ok(None))?
             .0)
     }
 
@@ -293,15 +317,12 @@ impl Decoder {
         prefix: Option<&KvCache>,
         wanted: &[u32],
     ) -> Result<Tensor> {
+        let pass = ForwardPass {
+            wanted: Some(wanted),
+            ..ForwardPass::after(prefix)
+        };
         Ok(self
-            .run(
-                input_ids,
-                rows,
-                prefix,
-                Some(wanted),
-                Keep::Nothing,
-                &mut |_, _, _, _| Ok(None),
-            )?
+            .run(input_ids, rows, pass, &mut |_, _, _, _| Ok(None))?
             .0)
     }
 
@@ -332,28 +353,25 @@ impl Decoder {
         input_ids: &[u32],
         rows: &Rows,
         dropout: Option<ops::lora::Dropout>,
-    ) -> Result<(Tensor, Saved)> {
+    ) -> Result<(Tensor, SavedForward)> {
         let keep = Keep::ForBackward { dropout };
         let mut blocks = Vec::with_capacity(self.blocks.len() + 1);
-        let (x, angles) = self.run(
-            input_ids,
-            rows,
-            None,
-            None,
+        let pass = ForwardPass {
             keep,
-            &mut |_, resid, _, saved| {
-                if self.activation_checkpointing {
-                    blocks.push(BlockKept::Input(resid.clone()));
-                } else {
-                    blocks.extend(saved.map(|saved| BlockKept::Activations(Box::new(saved))));
-                }
-                Ok(None)
-            },
-        )?;
+            ..ForwardPass::after(None)
+        };
+        let (x, angles) = self.run(input_ids, rows, pass, &mut |_, resid, _, saved| {
+            if self.activation_checkpointing {
+                blocks.push(BlockKept::Input(resid.clone()));
+            } else {
+                blocks.extend(saved.map(|saved| BlockKept::Activations(Box::new(saved))));
+            }
+            Ok(None)
+        })?;
         blocks.truncate(self.blocks.len()); // the output of the last block is nobody's input
         Ok((
             x,
-            Saved {
+            SavedForward {
                 rows: rows.clone(),
                 angles,
                 blocks,
@@ -427,11 +445,11 @@ impl Decoder {
     /// at the lowest block: nothing below it is trained.
     pub fn backward(
         &self,
-        saved: Saved,
+        saved: SavedForward,
         d_hidden: &Tensor,
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let Saved {
+        let SavedForward {
             rows,
             angles,
             blocks,
@@ -442,7 +460,8 @@ impl Decoder {
             let saved = match kept {
                 BlockKept::Activations(saved) => *saved,
                 BlockKept::Input(x) => {
-                    let (_, _, saved) = block.forward(&rows, &angles, &x, None, None, keep)?;
+                    let (_, _, saved) =
+                        block.forward(&rows, &angles, &x, BlockPass::plain(keep))?;
                     saved.ok_or_else(|| {
                         ModelError::op("decoder", "a forward for backward kept nothing")
                     })?
@@ -457,13 +476,13 @@ impl Decoder {
     }
 }
 
-/// `other`, if it can stand in the place of `x`.
+/// `other`, if it can replace `x`.
 fn checked(layer: Layer, other: Tensor, x: &Tensor) -> Result<Tensor> {
     if other.dims() == x.dims() && other.dtype() == x.dtype() {
         return Ok(other);
     }
     let shapes = format!(
-        "{layer:?}: {:?} cannot stand for {:?}",
+        "{layer:?}: {:?} cannot replace {:?}",
         other.dims(),
         x.dims()
     );

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use kernels::quantised::{BlockFormat, Blocks, CodeTable, NestedScales};
 use serde::Deserialize;
 
-use super::{Floats, safetensors::Shards};
-use crate::error::{ModelError, Result};
+use super::Shards;
+use crate::{
+    error::{ModelError, Result},
+    weights::Floats,
+};
 
 /// How a weight's description ends: a tensor of bytes that are JSON.
 const KINDS: [(&str, BlockFormat); 2] = [
@@ -53,7 +56,7 @@ pub(super) fn find(shards: &Shards) -> Result<BTreeMap<String, FourBit>> {
         };
         let state: QuantState = serde_json::from_slice(shards.bytes(&name)?).map_err(|e| {
             refuse(format!(
-                "tensor `{name}` is no description of a 4-bit weight ({e})"
+                "tensor `{name}` does not describe a 4-bit weight ({e})"
             ))
         })?;
         let nested = match (state.nested_blocksize, state.nested_offset) {
