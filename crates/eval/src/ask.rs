@@ -1,12 +1,10 @@
 //! Asks every question of one language and records what was answered.
 
-use std::{collections::BTreeMap, panic, path::Path, thread};
+use std::{collections::BTreeMap, panic, thread};
 
 use data::{Tokenizer, prompt, prompt::Rendered, testset};
 use model::{Decoder, KvCache};
-use schema::{
-    AnswerRecord, Answerer, Asking, Language, Provenance, Recipe, Scoring, Task, scores::Measures,
-};
+use schema::{AnswerRecord, Answerer, Language, Provenance, Scoring, scores::Measures};
 
 use crate::{
     error::EvalError,
@@ -16,42 +14,11 @@ use crate::{
     provenance::Hashes,
     questions::{self, EncodedQuestions},
     records::{self, BuiltRecords, MeasuredLanguage},
+    request::Ask,
 };
 
 /// Closing headers that are run at once where every question has its own answers.
 const DOMAINS_AT_ONCE: usize = 16;
-
-/// What is asked, and how.
-#[derive(Clone, Debug)]
-pub struct Ask<'a> {
-    /// Name of the model for the records.
-    pub model: &'a str,
-    /// Name of its adapter; `None`: the base model.
-    pub adapter: Option<&'a str>,
-    /// The task.
-    pub task: &'a Task,
-    /// Folder in the released layout.
-    pub dir: &'a Path,
-    /// How it is asked.
-    pub asking: &'a Asking,
-    /// Rows run at once: question tokens, those that several questions begin with counted once;
-    /// never changes a result.
-    pub tokens_per_batch: usize,
-}
-
-impl<'a> Ask<'a> {
-    /// Of the base model and the data of `recipe`, until an adapter is named.
-    pub fn of(recipe: &'a Recipe, task: &'a Task, asking: &'a Asking) -> Self {
-        Self {
-            model: &recipe.model,
-            adapter: None,
-            task,
-            dir: &recipe.data.dir,
-            asking,
-            tokens_per_batch: recipe.eval.tokens_per_batch,
-        }
-    }
-}
 
 /// The answers of one language.
 #[derive(Clone, Debug, PartialEq)]
@@ -236,12 +203,6 @@ fn complete(
     } else {
         None
     };
-    let item = |at: usize| {
-        rendered
-            .prompts
-            .get(at)
-            .map_or("content-free".to_owned(), |p| p.item.to_string())
-    };
     measure_all(
         model,
         cache.as_ref(),
@@ -251,7 +212,7 @@ fn complete(
         &mut |batch, measures| {
             let mut entries = Vec::with_capacity(batch.len());
             for (&at, measures) in batch.iter().zip(measures) {
-                records::check_finite(ask, *language, || item(at), &measures)?;
+                records::check_finite(ask, *language, || item_name(rendered, at), &measures)?;
                 entries.push(JournalEntry::Measured(at, measures.clone()));
                 found.measures.insert(at, measures);
             }
@@ -270,6 +231,14 @@ fn complete(
         }
     }
     Ok(())
+}
+
+/// The item's number in its file, for messages.
+fn item_name(rendered: &Rendered, at: usize) -> String {
+    rendered
+        .prompts
+        .get(at)
+        .map_or("content-free".to_owned(), |p| p.item.to_string())
 }
 
 fn say_one(

@@ -3,7 +3,7 @@
 use data::{Tokenizer, prompt, testset};
 use schema::Language;
 
-use crate::{Ask, error::EvalError, questions};
+use crate::{error::EvalError, questions, request::Ask};
 
 /// Rows that one language's questions run through the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

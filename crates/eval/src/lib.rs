@@ -75,6 +75,8 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod ask;
 pub mod count;
 pub mod error;
@@ -85,11 +87,13 @@ mod provenance;
 mod question_rows;
 mod questions;
 mod records;
+mod request;
 
-pub use ask::{Ahead, Ask, LanguageAnswers, ask};
+pub use ask::{Ahead, LanguageAnswers, ask};
 pub use count::{TokenCount, count_tokens};
 pub use error::EvalError;
 pub use free_answer::FreeAnswerCounts;
 pub use journal::Journal;
 pub use provenance::{hash_data, hash_prompts};
 pub use records::find_groups;
+pub use request::Ask;

@@ -6,7 +6,7 @@ use std::path::Path;
 use data::{prompt::Rendered, testset};
 use schema::{Language, Protocol, Task};
 
-use crate::{Ask, error::EvalError, questions::EncodedQuestions};
+use crate::{error::EvalError, questions::EncodedQuestions, request::Ask};
 
 /// Changes when a rule of `scorers`, `measure` or of the label tokens changes.
 const RULES: &str = "1";

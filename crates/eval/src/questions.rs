@@ -5,7 +5,7 @@ use data::{Tokenizer, label_tokens, prefix, prompt::Rendered};
 use model::ModelError;
 use schema::{Scorers, Scoring};
 
-use crate::{Ask, error::EvalError};
+use crate::{error::EvalError, request::Ask};
 
 /// A question after the shared prefix.
 #[derive(Debug)]

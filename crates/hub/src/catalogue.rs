@@ -3,7 +3,7 @@
 
 /// A model known by name.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct CatalogueEntry {
     /// What the user types, such as `mistral-7b`.
     pub name: &'static str,
     /// What a table shows.
@@ -125,8 +125,8 @@ const QWEN: Shape = Shape {
 
 /// All of them: first the smallest, which the quickstart uses, then the paper's models, then
 /// other small ones.
-pub const ENTRIES: &[Entry] = &[
-    Entry {
+pub const ENTRIES: &[CatalogueEntry] = &[
+    CatalogueEntry {
         name: "smollm2-135m-instruct",
         title: "SmolLM2 135M Instruct",
         hub_id: "HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -145,7 +145,7 @@ pub const ENTRIES: &[Entry] = &[
             attention_bias: false,
         },
     },
-    Entry {
+    CatalogueEntry {
         name: "mistral-7b",
         title: "Mistral 7B v0.1",
         hub_id: "mistralai/Mistral-7B-v0.1",
@@ -164,7 +164,7 @@ pub const ENTRIES: &[Entry] = &[
             attention_bias: false,
         },
     },
-    Entry {
+    CatalogueEntry {
         name: "qwen1.5-1.8b",
         title: "Qwen1.5 1.8B",
         hub_id: "Qwen/Qwen1.5-1.8B",
@@ -180,7 +180,7 @@ pub const ENTRIES: &[Entry] = &[
             ..QWEN
         },
     },
-    Entry {
+    CatalogueEntry {
         name: "qwen1.5-4b",
         title: "Qwen1.5 4B",
         hub_id: "Qwen/Qwen1.5-4B",
@@ -196,7 +196,7 @@ pub const ENTRIES: &[Entry] = &[
             ..QWEN
         },
     },
-    Entry {
+    CatalogueEntry {
         name: "qwen1.5-14b",
         title: "Qwen1.5 14B",
         hub_id: "Qwen/Qwen1.5-14B",
@@ -213,7 +213,7 @@ pub const ENTRIES: &[Entry] = &[
             ..QWEN
         },
     },
-    Entry {
+    CatalogueEntry {
         name: "qwen2.5-0.5b",
         title: "Qwen2.5 0.5B",
         hub_id: "Qwen/Qwen2.5-0.5B",
@@ -231,7 +231,7 @@ pub const ENTRIES: &[Entry] = &[
             ..QWEN
         },
     },
-    Entry {
+    CatalogueEntry {
         name: "llama-3.2-1b",
         title: "Llama 3.2 1B",
         hub_id: "meta-llama/Llama-3.2-1B",
@@ -253,14 +253,14 @@ pub const ENTRIES: &[Entry] = &[
 ];
 
 /// The entry of that name; upper and lower case are the same.
-pub fn entry(name: &str) -> Option<&'static Entry> {
+pub fn entry(name: &str) -> Option<&'static CatalogueEntry> {
     ENTRIES.iter().find(|e| e.name.eq_ignore_ascii_case(name))
 }
 
 /// The catalogue name that is spelt most like `name`, if one is alike at all.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
-    let alike = |e: &&'static Entry| strsim::normalized_damerau_levenshtein(e.name, &name);
+    let alike = |e: &&'static CatalogueEntry| strsim::normalized_damerau_levenshtein(e.name, &name);
     let best = ENTRIES
         .iter()
         .max_by(|a, b| alike(a).total_cmp(&alike(b)))?;

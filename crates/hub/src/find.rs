@@ -1,50 +1,15 @@
 //! MODEL to files: a catalogue name, a path or a hub id, in that order. Never here: how a
 //! source is fetched.
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, io::Read, path::Path};
 
 use schema::disk::DiskError;
 
 use crate::{
-    Cache, HubError, HubId, Progress, Sources,
-    catalogue::{self, Entry, SourceKind},
+    Cache, HubError, HubId, Model, ModelFiles, Progress, Sources,
+    catalogue::{self, CatalogueEntry, SourceKind},
     folder, pull,
 };
-
-/// A model whose files are on disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Model {
-    /// Short name for records: the catalogue's, the hub id without revision, or the folder's or
-    /// file's own.
-    pub name: String,
-    /// Its files.
-    pub files: ModelFiles,
-    /// Where it was fetched from, such as `hub:org/name@commit` or `package:name==version`;
-    /// `None` for the user's own folder or file. Numbers depend on it: it belongs into the
-    /// manifest.
-    pub revision: Option<String>,
-}
-
-/// The files of a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModelFiles {
-    /// A Hugging Face folder.
-    Folder {
-        /// The folder, with `config.json` and the tokenizer.
-        dir: PathBuf,
-        /// Its safetensors files, in the order of their names.
-        weights: Vec<PathBuf>,
-    },
-    /// A GGUF file, with configuration and tokenizer inside.
-    Gguf {
-        /// The file.
-        path: PathBuf,
-    },
-}
 
 /// Finds `name`, fetching it into the cache if needed, with the settings of the environment.
 ///
@@ -75,9 +40,11 @@ pub fn find_model_from(
     progress: &mut dyn Progress,
 ) -> Result<Model, HubError> {
     match resolve(name)? {
-        Place::Entry(entry, kinds) => find_entry(entry, &kinds, cache, sources, progress),
-        Place::Local(model) => Ok(model),
-        Place::Hub(id) => find_hub(&id, cache, sources, progress),
+        ResolvedName::Catalogue(entry, kinds) => {
+            find_entry(entry, &kinds, cache, sources, progress)
+        }
+        ResolvedName::Local(model) => Ok(model),
+        ResolvedName::Hub(id) => find_hub(&id, cache, sources, progress),
     }
 }
 
@@ -88,9 +55,9 @@ pub fn find_model_from(
 /// As [`find_model`], without those of the network.
 pub fn find_local(name: &str, cache: &Cache) -> Result<Option<Model>, HubError> {
     match resolve(name)? {
-        Place::Entry(entry, kinds) => cached_entry(entry, &kinds, cache),
-        Place::Local(model) => Ok(Some(model)),
-        Place::Hub(id) => pull::cached_hub(&id.id, &id, cache),
+        ResolvedName::Catalogue(entry, kinds) => cached_entry(entry, &kinds, cache),
+        ResolvedName::Local(model) => Ok(Some(model)),
+        ResolvedName::Hub(id) => pull::cached_hub(&id.id, &id, cache),
     }
 }
 
@@ -101,7 +68,7 @@ pub fn find_local(name: &str, cache: &Cache) -> Result<Option<Model>, HubError> 
 /// [`HubError::Unavailable`] says for each source why it failed; [`HubError::Disk`] at once if
 /// the cache cannot be written.
 pub fn find_entry(
-    entry: &Entry,
+    entry: &CatalogueEntry,
     kinds: &[SourceKind],
     cache: &Cache,
     sources: &Sources,
@@ -153,7 +120,7 @@ fn label(kind: SourceKind) -> &'static str {
     }
 }
 
-fn no_package(entry: &Entry) -> HubError {
+fn no_package(entry: &CatalogueEntry) -> HubError {
     let problem = format!(
         "`{}` is in no Python package; use its hub source",
         entry.name
@@ -165,7 +132,7 @@ fn no_package(entry: &Entry) -> HubError {
 }
 
 fn cached_entry(
-    entry: &Entry,
+    entry: &CatalogueEntry,
     kinds: &[SourceKind],
     cache: &Cache,
 ) -> Result<Option<Model>, HubError> {
@@ -225,23 +192,24 @@ fn advise(hub_id: &str, package: Option<(String, &str)>) -> String {
         + ", copy the result here and give its path as the model; or copy the cache folder and name it in LINGUALIGN_CACHE"
 }
 
-enum Place {
-    Entry(&'static Entry, Vec<SourceKind>),
+/// What a name means.
+enum ResolvedName {
+    Catalogue(&'static CatalogueEntry, Vec<SourceKind>),
     Local(Model),
     Hub(HubId),
 }
 
-fn resolve(name: &str) -> Result<Place, HubError> {
+fn resolve(name: &str) -> Result<ResolvedName, HubError> {
     if let Some((entry, kinds)) = catalogue_name(name)? {
-        return Ok(Place::Entry(entry, kinds));
+        return Ok(ResolvedName::Catalogue(entry, kinds));
     }
     let path = Path::new(name);
     if path.exists() {
-        return Ok(Place::Local(open_path(path)?));
+        return Ok(ResolvedName::Local(open_path(path)?));
     }
     let looks_like_path = name.ends_with(".gguf") || name.ends_with(".safetensors");
     match name.parse() {
-        Ok(id) if !looks_like_path => Ok(Place::Hub(id)),
+        Ok(id) if !looks_like_path => Ok(ResolvedName::Hub(id)),
         Ok(_) => Err(unknown(name, "there is no such file")),
         Err(_) => Err(unknown(
             name,
@@ -258,7 +226,9 @@ fn unknown(name: &str, tried: &str) -> HubError {
     }
 }
 
-fn catalogue_name(name: &str) -> Result<Option<(&'static Entry, Vec<SourceKind>)>, HubError> {
+fn catalogue_name(
+    name: &str,
+) -> Result<Option<(&'static CatalogueEntry, Vec<SourceKind>)>, HubError> {
     let (base, source) = name
         .split_once('@')
         .map_or((name, None), |(base, source)| (base, Some(source)));

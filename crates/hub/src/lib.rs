@@ -2,10 +2,12 @@
 //! files, the hub, Python packages, the cache. Also GGUF's header and metadata. Never here:
 //! tensors, tokenizers, printing.
 //!
-//! [`find_model`] and [`find_dataset`] are the ways in. A model that is fetched stands in the
+//! [`find_model`] and [`find_dataset`] are the ways in. A model that is fetched is in the
 //! [`Cache`] with a `source.json` beside its files that says where they came from, because the
 //! sources of one model can hold different numbers (a bf16 folder on the hub, 4-bit blocks in a
 //! package).
+
+#![forbid(unsafe_code)]
 
 mod cache;
 pub mod catalogue;
@@ -17,6 +19,7 @@ mod folder;
 pub mod gguf;
 mod hash;
 mod hub_id;
+mod model;
 mod package;
 mod progress;
 mod pull;
@@ -25,8 +28,9 @@ mod sources;
 pub use cache::{Cache, Cached, FileRecord, Origin};
 pub use dataset::{Dataset, find_dataset};
 pub use error::HubError;
-pub use find::{Model, ModelFiles, find_entry, find_local, find_model, find_model_from};
+pub use find::{find_entry, find_local, find_model, find_model_from};
 pub use hash::{fingerprint, hash_bytes, hash_file};
 pub use hub_id::HubId;
+pub use model::{Model, ModelFiles};
 pub use progress::{Progress, Silent};
 pub use sources::Sources;

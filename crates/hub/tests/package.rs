@@ -10,7 +10,7 @@ use std::{
 
 use hub::{
     Cache, HubError, Model, ModelFiles, Silent, Sources,
-    catalogue::{Entry, Package, SourceKind, entry},
+    catalogue::{CatalogueEntry, Package, SourceKind, entry},
     find_entry, find_local, hash_file,
 };
 use tempfile::TempDir;
@@ -109,11 +109,11 @@ fn write_script(folder: &Path, script: &str) -> Vec<String> {
     vec!["sh".into(), path.display().to_string()]
 }
 
-fn tiny(package: Package) -> Entry {
+fn tiny(package: Package) -> CatalogueEntry {
     let known = entry("smollm2-135m-instruct")
         .expect("in the catalogue")
         .clone();
-    Entry {
+    CatalogueEntry {
         name: "tiny",
         hub_id: "org/tiny",
         package: Some(package),

@@ -2,8 +2,10 @@
 //! file names.
 //!
 //! Plain values only: what passes between two stages is defined here, can be printed, and
-//! stands on disk as JSON Lines, JSON or TOML. Never here: tensors, tokenizers, the network,
+//! is JSON Lines, JSON or TOML on disk. Never here: tensors, tokenizers, the network,
 //! printing.
+
+#![forbid(unsafe_code)]
 
 pub mod asking;
 pub mod disk;

@@ -41,6 +41,8 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod adamw;
 pub mod checkpoint;
 pub mod error;

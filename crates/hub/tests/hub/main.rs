@@ -72,7 +72,7 @@ fn small(request: &Request) -> Reply {
     match file_of(request) {
         "config.json" => Reply::new(200, "{}").header("X-Repo-Commit", COMMIT),
         "tokenizer.json" => Reply::new(200, r#"{"model": {}}"#),
-        _ => Reply::new(404, "Entry not found").header("X-Error-Code", "EntryNotFound"),
+        _ => Reply::new(404, "CatalogueEntry not found").header("X-Error-Code", "EntryNotFound"),
     }
 }
 

@@ -20,7 +20,28 @@ struct Metadata<'a> {
     architecture: String,
 }
 
-impl Metadata<'_> {
+impl<'a> Metadata<'a> {
+    /// Of one of the supported architectures.
+    fn open(file: &'a Path, header: &'a Header) -> Result<Self> {
+        let architecture = match header.metadata.get("general.architecture") {
+            Some(Value::Text(name)) => name.clone(),
+            _ => String::new(),
+        };
+        let meta = Self {
+            file,
+            header,
+            architecture,
+        };
+        if ["llama", "qwen2"].contains(&meta.architecture.as_str()) {
+            return Ok(meta);
+        }
+        let problem = format!(
+            "`{}` is not supported; llama and qwen2 are",
+            meta.architecture
+        );
+        meta.error("general.architecture", problem)
+    }
+
     fn error<T>(&self, key: &str, problem: impl Into<String>) -> Result<T> {
         Err(ModelError::Config {
             file: self.file.to_owned(),
@@ -72,24 +93,7 @@ impl Metadata<'_> {
 }
 
 pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
-    let architecture = match header.metadata.get("general.architecture") {
-        Some(Value::Text(name)) => name.clone(),
-        _ => String::new(),
-    };
-    let meta = Metadata {
-        file,
-        header,
-        architecture,
-    };
-    if !["llama", "qwen2"].contains(&meta.architecture.as_str()) {
-        return meta.error(
-            "general.architecture",
-            format!(
-                "`{}` is not supported; llama and qwen2 are",
-                meta.architecture
-            ),
-        );
-    }
+    let meta = Metadata::open(file, header)?;
     let heads = meta.need_size("attention.head_count")?;
     let hidden_size = meta.need_size("embedding_length")?;
     let head_dim = match meta.size("attention.key_length")? {

@@ -1,7 +1,6 @@
 //! Weight files: tensors by their Hugging Face names, each taken exactly once, nothing missing
 //! and nothing left over.
 
-mod bitsandbytes;
 pub(crate) mod gguf;
 mod matrix;
 mod safetensors;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     keys::{OptionalList, WordList, section},
-    values::Folder,
+    values::FolderPath,
 };
 use crate::finding::Kind;
 
@@ -12,7 +12,7 @@ section! {
     /// `[data]`
     DataRecipe {
         /// Folder in the released layout; if relative, to the current folder of the program.
-        dir: PathBuf = PathBuf::new() => Folder,
+        dir: PathBuf = PathBuf::new() => FolderPath,
         /// Kinds of findings whose errors do not stop a run; see
         /// [`crate::finding::AuditRecord::refused`].
         #[serde(default)]

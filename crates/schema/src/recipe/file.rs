@@ -20,7 +20,7 @@ const DEEPEST: usize = 4;
 
 /// A file before any check but that of its syntax.
 pub(super) struct RecipeFile {
-    /// Where it stands: relative paths in it start from this folder.
+    /// Its path: relative paths in it start from this folder.
     pub(super) path: PathBuf,
     /// What is in it, overrides applied.
     pub(super) table: WrittenTable,
@@ -34,7 +34,7 @@ pub(super) type WrittenTable = BTreeMap<String, WrittenValue>;
 
 /// A value and where it was written.
 pub(super) struct WrittenValue {
-    pub(super) value: Value,
+    pub(super) value: TomlValue,
     pub(super) origin: ValueOrigin,
     /// What was typed after `--set key=`: a key that wants text takes `2024` as text, without
     /// quotes.
@@ -42,7 +42,7 @@ pub(super) struct WrittenValue {
 }
 
 /// The kinds of TOML that a recipe uses.
-pub(super) enum Value {
+pub(super) enum TomlValue {
     Text(String),
     Whole(i128),
     Number(f64),
@@ -122,12 +122,12 @@ impl RecipeFile {
             let entry = table
                 .entry((*section).to_owned())
                 .or_insert_with(|| WrittenValue {
-                    value: Value::Table(WrittenTable::new()),
+                    value: TomlValue::Table(WrittenTable::new()),
                     origin: ValueOrigin::Set,
                     typed: None,
                 });
             match &mut entry.value {
-                Value::Table(inner) => table = inner,
+                TomlValue::Table(inner) => table = inner,
                 _ => {
                     return self.refuse(
                         key,
@@ -152,7 +152,7 @@ impl RecipeFile {
 fn convert_override(typed: &str) -> WrittenValue {
     let value = match DeValue::parse(typed) {
         Ok(value) => convert(value.into_inner(), &|_| ValueOrigin::Set, 1),
-        Err(_) => Value::Text(typed.to_owned()),
+        Err(_) => TomlValue::Text(typed.to_owned()),
     };
     WrittenValue {
         value,
@@ -185,21 +185,21 @@ fn convert(
     value: DeValue<'_>,
     origin: &dyn Fn(Range<usize>) -> ValueOrigin,
     depth: usize,
-) -> Value {
+) -> TomlValue {
     match value {
-        DeValue::String(text) => Value::Text(text.into_owned()),
+        DeValue::String(text) => TomlValue::Text(text.into_owned()),
         DeValue::Integer(whole) => match i128::from_str_radix(whole.as_str(), whole.radix()) {
-            Ok(whole) => Value::Whole(whole),
-            Err(_) => Value::Other("a number with too many digits"),
+            Ok(whole) => TomlValue::Whole(whole),
+            Err(_) => TomlValue::Other("a number with too many digits"),
         },
         DeValue::Float(number) => match number.as_str().parse() {
-            Ok(number) => Value::Number(number),
-            Err(_) => Value::Other("a number that cannot be read"),
+            Ok(number) => TomlValue::Number(number),
+            Err(_) => TomlValue::Other("a number that cannot be read"),
         },
-        DeValue::Boolean(switch) => Value::Switch(switch),
-        DeValue::Datetime(_) => Value::Other("a date"),
+        DeValue::Boolean(switch) => TomlValue::Switch(switch),
+        DeValue::Datetime(_) => TomlValue::Other("a date"),
         DeValue::Array(_) | DeValue::Table(_) if depth >= DEEPEST => {
-            Value::Other("a deeply nested value")
+            TomlValue::Other("a deeply nested value")
         }
         DeValue::Array(list) => {
             let entry = |item: Spanned<DeValue<'_>>| WrittenValue {
@@ -207,9 +207,9 @@ fn convert(
                 value: convert(item.into_inner(), origin, depth + 1),
                 typed: None,
             };
-            Value::List(list.into_iter().map(entry).collect())
+            TomlValue::List(list.into_iter().map(entry).collect())
         }
-        DeValue::Table(table) => Value::Table(convert_table(table, origin, depth)),
+        DeValue::Table(table) => TomlValue::Table(convert_table(table, origin, depth)),
     }
 }
 

@@ -166,9 +166,9 @@ impl<S: KeySection + 'static> KeyRule<S> for Flattened {
 }
 
 /// A whole number from 1.
-pub(super) struct Count;
+pub(super) struct FromOne;
 
-impl KeyRule<usize> for Count {
+impl KeyRule<usize> for FromOne {
     fn read(&self, section: &mut Section<'_>, key: &str) -> Option<usize> {
         section.count(key)
     }
@@ -184,9 +184,9 @@ impl KeyRule<usize> for Count {
 }
 
 /// A whole number from 0.
-pub(super) struct Whole;
+pub(super) struct FromZero;
 
-impl KeyRule<usize> for Whole {
+impl KeyRule<usize> for FromZero {
     fn read(&self, section: &mut Section<'_>, key: &str) -> Option<usize> {
         section.whole(key)
     }

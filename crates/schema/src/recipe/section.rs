@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    file::{Value, WrittenTable, WrittenValue},
+    file::{TomlValue, WrittenTable, WrittenValue},
     problem::{Problem, ValueOrigin, shorten, suggest, unknown_word},
 };
 
@@ -60,7 +60,7 @@ impl<'a> Section<'a> {
         self.table
             .entry(key.to_owned())
             .or_insert_with(|| WrittenValue {
-                value: Value::Table(WrittenTable::new()),
+                value: TomlValue::Table(WrittenTable::new()),
                 origin: ValueOrigin::Absent,
                 typed: None,
             });
@@ -74,7 +74,7 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&mut Section<'_>) -> T,
     ) -> Option<T> {
         let entry = self.table.remove(key)?;
-        let Value::Table(table) = entry.value else {
+        let TomlValue::Table(table) = entry.value else {
             return self.refuse_kind(key, &format!("a section `[{}{key}]`", self.prefix), &entry);
         };
         let prefix = format!("{}{key}.", self.prefix);
@@ -88,7 +88,7 @@ impl<'a> Section<'a> {
         Some(inner.read_all(read))
     }
 
-    /// Reads every section `[key.NAME]`; `read` is told its name and where it was written.
+    /// Reads every section `[key.NAME]`; `read` gets its name and where it was written.
     pub(super) fn sections<T>(
         &mut self,
         key: &str,
@@ -97,7 +97,7 @@ impl<'a> Section<'a> {
         let Some(entry) = self.table.remove(key) else {
             return Vec::new();
         };
-        let Value::Table(table) = entry.value else {
+        let TomlValue::Table(table) = entry.value else {
             self.refuse_kind::<()>(
                 key,
                 &format!("sections such as `[{}{key}.NAME]`", self.prefix),
@@ -169,13 +169,13 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// As [`Section::word`], where `true` and `false` are among the words and stand without
+    /// As [`Section::word`], where `true` and `false` are among the words, without
     /// quotes.
     pub(super) fn word_or_switch<T: FromStr>(&mut self, key: &str, words: &[&str]) -> Option<T> {
         let entry = self.table.get_mut(key)?;
         match &entry.value {
-            Value::Text(_) => {}
-            Value::Switch(switch) => entry.value = Value::Text(switch.to_string()),
+            TomlValue::Text(_) => {}
+            TomlValue::Switch(switch) => entry.value = TomlValue::Text(switch.to_string()),
             _ => {
                 let entry = self.table.remove(key)?;
                 return self.refuse_kind(key, &format!("one of {}", words.join(", ")), &entry);
@@ -184,7 +184,7 @@ impl<'a> Section<'a> {
         self.word(key, words)
     }
 
-    /// Text read by `read`, which is also told how to resolve a path that was written here.
+    /// Text read by `read`, which can also resolve a path that was written here.
     pub(super) fn parse<T>(
         &mut self,
         key: &str,
@@ -192,9 +192,12 @@ impl<'a> Section<'a> {
     ) -> Option<T> {
         let entry = self.table.remove(key)?;
         let text = match (&entry.value, &entry.typed) {
-            (Value::Text(text), _) => text,
+            (TomlValue::Text(text), _) => text,
             (
-                Value::Whole(_) | Value::Number(_) | Value::Switch(_) | Value::Other(_),
+                TomlValue::Whole(_)
+                | TomlValue::Number(_)
+                | TomlValue::Switch(_)
+                | TomlValue::Other(_),
                 Some(typed),
             ) => typed,
             _ => return self.refuse_kind(key, "text", &entry),
@@ -213,7 +216,7 @@ impl<'a> Section<'a> {
         key: &str,
         read: impl Fn(&str, &dyn Fn(&Path) -> PathBuf) -> Result<T, String>,
     ) -> Option<Vec<T>> {
-        if !matches!(self.table.get(key)?.value, Value::List(_)) {
+        if !matches!(self.table.get(key)?.value, TomlValue::List(_)) {
             return self.parse(key, read).map(|one| vec![one]);
         }
         self.words_at(key, read)
@@ -246,8 +249,8 @@ impl<'a> Section<'a> {
     ) -> Option<f64> {
         let entry = self.table.remove(key)?;
         let number = match entry.value {
-            Value::Number(number) => number,
-            Value::Whole(whole) => whole as f64,
+            TomlValue::Number(number) => number,
+            TomlValue::Whole(whole) => whole as f64,
             _ => return self.refuse_kind(key, "a number", &entry),
         };
         if !number.is_finite() {
@@ -265,7 +268,7 @@ impl<'a> Section<'a> {
         let entry = self.table.remove(key)?;
         let origin = entry.origin;
         let items = match entry.value {
-            Value::List(items) => items,
+            TomlValue::List(items) => items,
             value => vec![WrittenValue {
                 value,
                 origin,
@@ -295,19 +298,19 @@ impl<'a> Section<'a> {
         let entry = self.table.remove(key)?;
         let origin = entry.origin;
         let word = |word: &str| WrittenValue {
-            value: Value::Text(word.trim().to_owned()),
+            value: TomlValue::Text(word.trim().to_owned()),
             origin,
             typed: None,
         };
         let items = match entry.value {
-            Value::List(items) => items,
-            Value::Text(text) if text.trim().is_empty() => Vec::new(),
-            Value::Text(text) => text.split(',').map(word).collect(),
+            TomlValue::List(items) => items,
+            TomlValue::Text(text) if text.trim().is_empty() => Vec::new(),
+            TomlValue::Text(text) => text.split(',').map(word).collect(),
             _ => return self.refuse_kind(key, "a list of texts", &entry),
         };
         let folder = self.folder;
         self.list(key, items, origin, |item| match &item.value {
-            Value::Text(text) => read(text, &|path| resolve(folder, origin, path)),
+            TomlValue::Text(text) => read(text, &|path| resolve(folder, origin, path)),
             other => Err(format!(
                 "must be a list of texts, found {} in it",
                 describe(other)
@@ -412,8 +415,8 @@ fn resolve(folder: &Path, origin: ValueOrigin, path: &Path) -> PathBuf {
 
 fn read_whole<T: TryFrom<i128>>(entry: &WrittenValue, at_least: i128) -> Result<T, String> {
     match entry.value {
-        Value::Whole(whole) if whole < at_least => Err(format!("must be at least {at_least}")),
-        Value::Whole(whole) => T::try_from(whole).map_err(|_| format!("{whole} is too large")),
+        TomlValue::Whole(whole) if whole < at_least => Err(format!("must be at least {at_least}")),
+        TomlValue::Whole(whole) => T::try_from(whole).map_err(|_| format!("{whole} is too large")),
         _ => Err(format!(
             "must be a whole number, found {}",
             describe(&entry.value)
@@ -421,14 +424,14 @@ fn read_whole<T: TryFrom<i128>>(entry: &WrittenValue, at_least: i128) -> Result<
     }
 }
 
-fn describe(value: &Value) -> String {
+fn describe(value: &TomlValue) -> String {
     match value {
-        Value::Text(text) => format!("`{}`", shorten(text)),
-        Value::Whole(whole) => format!("{whole}"),
-        Value::Number(number) => format!("{number:?}"),
-        Value::Switch(switch) => format!("`{switch}`"),
-        Value::List(_) => "a list".to_owned(),
-        Value::Table(_) => "a section".to_owned(),
-        Value::Other(what) => (*what).to_owned(),
+        TomlValue::Text(text) => format!("`{}`", shorten(text)),
+        TomlValue::Whole(whole) => format!("{whole}"),
+        TomlValue::Number(number) => format!("{number:?}"),
+        TomlValue::Switch(switch) => format!("`{switch}`"),
+        TomlValue::List(_) => "a list".to_owned(),
+        TomlValue::Table(_) => "a section".to_owned(),
+        TomlValue::Other(what) => (*what).to_owned(),
     }
 }

@@ -4,7 +4,7 @@
 use super::{
     build::BuildRecipe,
     keys::{
-        Count, KeySection, Number, Optional, Subsection, TextList, Whole, Word, WordOrSwitch,
+        FromOne, FromZero, KeySection, Number, Optional, Subsection, TextList, Word, WordOrSwitch,
         section,
     },
     problem::unknown_word,
@@ -35,17 +35,17 @@ section! {
         /// Tasks whose questions are translated; each is trained alone.
         tasks: Vec<String> = Vec::new() => Tasks,
         /// Pairs drawn per source language; 0: all.
-        pairs: usize = 10_000 => Whole,
+        pairs: usize = 10_000 => FromZero,
         /// Passes over the training split; ignored if `max_steps` is given. The paper's 3, and
         /// its 1 where only `paws` is trained (appendix B: less overfitting).
         epochs: f64 = 3.0 => Number::ABOVE_0,
         /// Optimiser updates.
-        max_steps: Option<usize> = None => Optional(Count, "`epochs` decides"),
+        max_steps: Option<usize> = None => Optional(FromOne, "`epochs` decides"),
         /// Pairs per optimiser update.
-        batch_size: usize = 16 => Count,
+        batch_size: usize = 16 => FromOne,
         /// Tokens run through the model at once; changes memory and speed, not the result beyond
         /// rounding.
-        micro_batch_tokens: usize = 640 => Count,
+        micro_batch_tokens: usize = 640 => FromOne,
         /// Whether blocks keep only their input for backward; changes memory and speed, never a
         /// result.
         #[serde(default = "decide_by_estimate")]
@@ -67,11 +67,11 @@ section! {
         /// Share of the pairs kept for validation.
         val_size: f64 = 0.05 => Number::FROM_0_BELOW_1,
         /// Updates between validations.
-        eval_steps: usize = 50 => Count,
+        eval_steps: usize = 50 => FromOne,
         /// Updates between checkpoints to resume from.
-        save_steps: usize = 50 => Count,
+        save_steps: usize = 50 => FromOne,
         /// Longest example in tokens; longer ones are cut as LLaMA-Factory cuts.
-        cutoff_len: usize = 2048 => Count,
+        cutoff_len: usize = 2048 => FromOne,
         /// How pairs are made from the files. Records of the default leave it out, as those from
         /// before there was a choice.
         #[serde(default = "BuildRecipe::paper", skip_serializing_if = "BuildRecipe::is_paper")]
@@ -109,7 +109,7 @@ section! {
     /// the paper's text.
     LoraRecipe {
         /// Rank of the update.
-        rank: usize = 8 => Count,
+        rank: usize = 8 => FromOne,
         /// The update is scaled by alpha / rank.
         alpha: f64 = 16.0 => Number::ABOVE_0,
         /// Share of the adapter's inputs set to zero in training.

@@ -34,9 +34,9 @@ pub(super) const SHIPPED_TASKS: &[&str] = &[
 const NOT_UTF8: &str = "the path to it is not UTF-8; rename the folder";
 
 /// A folder, resolved.
-pub(super) struct Folder;
+pub(super) struct FolderPath;
 
-impl KeyRule<PathBuf> for Folder {
+impl KeyRule<PathBuf> for FolderPath {
     fn read(&self, section: &mut Section<'_>, key: &str) -> Option<PathBuf> {
         section.parse(key, |folder, resolve| match resolve(Path::new(folder)) {
             path if path.to_str().is_some() => Ok(path),

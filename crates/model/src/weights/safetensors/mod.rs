@@ -1,5 +1,7 @@
 //! safetensors files, one or many.
 
+mod bitsandbytes;
+
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
@@ -14,10 +16,8 @@ use safetensors::{
     tensor::{Metadata, TensorInfo},
 };
 
-use super::{
-    Floats,
-    bitsandbytes::{self, FourBit},
-};
+use self::bitsandbytes::FourBit;
+use super::Floats;
 use crate::error::{ModelError, Result};
 
 struct Shard {

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use kernels::quantised::{BlockFormat, Blocks, CodeTable, NestedScales};
 use serde::Deserialize;
 
-use super::{Floats, safetensors::Shards};
-use crate::error::{ModelError, Result};
+use super::Shards;
+use crate::{
+    error::{ModelError, Result},
+    weights::Floats,
+};
 
 /// How a weight's description ends: a tensor of bytes that are JSON.
 const KINDS: [(&str, BlockFormat); 2] = [
