@@ -25,6 +25,12 @@ pub struct Painter {
     options: Options<'static>,
 }
 
+impl Default for Painter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Painter {
     /// Reads the fonts.
     pub fn new() -> Self {

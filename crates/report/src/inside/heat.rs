@@ -74,19 +74,7 @@ pub(crate) fn pairs(
     layers: &[usize],
 ) -> Option<CaptionedFigure> {
     let languages = languages(look, pooling);
-    let mut all = Vec::new();
-    for state in &look.states {
-        for layer in layers {
-            if let Some(pairs) = pairs_at(state, pooling, measure, *layer) {
-                all.extend(pairs.values().map(|record| record.value));
-            }
-        }
-    }
-    if all.is_empty() {
-        return None;
-    }
-    let (low, high) = range_of(all.into_iter());
-    let ramp = Ramp::Sequential(low, high);
+    let ramp = shared_ramp(look, pooling, measure, layers)?;
     let mut maps = Vec::new();
     for &layer in layers {
         for state in &look.states {
@@ -132,6 +120,28 @@ pub(crate) fn pairs(
         figure: atlas.draw(),
         caption,
     })
+}
+
+/// One scale for all states and layers; `None` where nothing was measured.
+fn shared_ramp(
+    look: &ModelView,
+    pooling: Pooling,
+    measure: Measure,
+    layers: &[usize],
+) -> Option<Ramp> {
+    let mut values = Vec::new();
+    for state in &look.states {
+        for layer in layers {
+            if let Some(pairs) = pairs_at(state, pooling, measure, *layer) {
+                values.extend(pairs.values().map(|record| record.value));
+            }
+        }
+    }
+    if values.is_empty() {
+        return None;
+    }
+    let (low, high) = range_of(values.into_iter());
+    Some(Ramp::Sequential(low, high))
 }
 
 /// The records of one layer.
