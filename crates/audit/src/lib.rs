@@ -25,6 +25,7 @@ mod numbers;
 mod protocol;
 mod quotation;
 mod read;
+mod relabelling;
 mod robust;
 mod scope;
 mod set;
@@ -109,17 +110,11 @@ fn is_wanted(scope: &Scope, finding: &Finding) -> bool {
 }
 
 fn sort(scope: &Scope, findings: &mut [Finding]) {
-    let task = |name: &str| {
-        scope
-            .sources
-            .iter()
-            .position(|source| source.task.name == name)
-    };
     findings.sort_by(|a, b| {
-        let key = |f: &Finding| (task(&f.task), f.language, f.severity, f.kind);
-        key(a)
-            .cmp(&key(b))
-            .then_with(|| a.file.cmp(&b.file))
-            .then_with(|| a.items.cmp(&b.items))
+        let [first, second] = [a, b].map(|f| {
+            let task = scope.sources.iter().position(|s| s.task.name == f.task);
+            (task, f.language, f.severity, f.kind, &f.file, &f.items)
+        });
+        first.cmp(&second)
     });
 }

@@ -142,7 +142,7 @@ impl<'a> FormProblems<'a> {
                 Kind::FieldType,
                 "",
                 item,
-                format!("`{}` is no object", shorten(element, 30)),
+                format!("`{}` is not an object", shorten(element, 30)),
             );
             return nothing;
         };
@@ -155,7 +155,12 @@ impl<'a> FormProblems<'a> {
                     format!("`{key}`: {}", shorten(&value.to_string(), 40)),
                 );
             } else if entries[..at].iter().any(|(earlier, _)| earlier == key) {
-                self.note(Kind::ExtraField, key, item, format!("`{key}` stands twice"));
+                self.note(
+                    Kind::ExtraField,
+                    key,
+                    item,
+                    format!("`{key}` is there twice"),
+                );
             }
         }
         let mut row = nothing;
@@ -187,15 +192,15 @@ impl<'a> FormProblems<'a> {
     fn describe(&self, set: &AuditSet<'_>) -> Vec<Finding> {
         let severity = severity_of_form(self.source);
         let keys = quote_words(&self.keys);
-        let describe = |((kind, key), seen): (&(Kind, String), &Vec<(usize, String)>)| {
+        let findings = self.seen.iter().filter_map(|((kind, key), seen)| {
             let suggestion = match kind {
                 Kind::MissingField => {
-                    format!("add `{key}`, or take the items out in every language")
+                    format!("add `{key}`, or remove the items in every language")
                 }
                 Kind::EmptyField => {
-                    format!("fill `{key}` in, or take the items out in every language")
+                    format!("fill in `{key}`, or remove the items in every language")
                 }
-                Kind::ExtraField => format!("take it out; the keys are {keys}"),
+                Kind::ExtraField => format!("remove it; the keys are {keys}"),
                 _ => format!("write texts in quotes; the keys are {keys}"),
             };
             set.finding_of(
@@ -205,13 +210,12 @@ impl<'a> FormProblems<'a> {
                 "items have another form than the released layout",
                 &suggestion,
             )
-        };
-        self.seen.iter().filter_map(describe).collect()
+        });
+        findings.collect()
     }
 }
 
-/// An object's entries as they stand, doubles included: a map would silently keep the last of
-/// two.
+/// An object's entries as written, duplicates included: a map would silently keep the last of two.
 struct Entries(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {

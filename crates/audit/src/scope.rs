@@ -32,7 +32,7 @@ pub struct Scope {
 pub struct SourceFile {
     /// Where it is.
     pub path: PathBuf,
-    /// As it stands in findings: relative to the folder, with `/`.
+    /// As findings name it: relative to the folder, with `/`.
     pub name: String,
     /// Its task.
     pub task: &'static Task,
@@ -173,8 +173,7 @@ impl Scope {
     /// Further files of exemplars; one that is there already is not read twice.
     pub fn add_exemplars(&mut self, files: &[PathBuf]) {
         for file in files {
-            let is_known = |known: &ExemplarSource| matches!(known, ExemplarSource::File(path) if path == file);
-            if !self.exemplars.iter().any(is_known) {
+            if !self.exemplar_files().any(|known| known == file) {
                 self.exemplars.push(ExemplarSource::File(file.clone()));
             }
         }
@@ -264,7 +263,7 @@ pub(crate) struct ExemplarText {
 }
 
 impl ExemplarSource {
-    /// As it stands in evidence.
+    /// As evidence names it.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Builtin(task, _) => format!("the exemplars that ship with {}", task.name),

@@ -21,16 +21,19 @@ pub(crate) fn check(
         .map(Vec::len)
         .collect();
     let tokens: usize = lengths.iter().sum();
-    let sum = |count: &dyn Fn(&str) -> usize| {
-        texts.iter().map(|text| count(text)).sum::<usize>().max(1) as f64
-    };
-    let words = sum(&|text| text.split_whitespace().count());
-    let characters = sum(&|text| text.chars().filter(|c| !c.is_whitespace()).count());
+    let words: usize = texts
+        .iter()
+        .map(|text| text.split_whitespace().count())
+        .sum();
+    let characters: usize = texts
+        .iter()
+        .map(|text| text.chars().filter(|c| !c.is_whitespace()).count())
+        .sum();
     let evidence = format!(
         "{}: {:.2} tokens per word between spaces, {:.2} per character, {} for the longest item",
         named.name,
-        tokens as f64 / words,
-        tokens as f64 / characters,
+        tokens as f64 / words.max(1) as f64,
+        tokens as f64 / characters.max(1) as f64,
         lengths.iter().max().copied().unwrap_or(0)
     );
     let suggestion =
@@ -62,7 +65,7 @@ pub(crate) fn check(
             "{}: longer than the cutoff of {cutoff_len} tokens, so cut in training",
             named.name
         );
-        let suggestion = "raise train.cutoff_len, or take the longest pairs out";
+        let suggestion = "raise train.cutoff_len, or remove the longest pairs";
         findings.extend(set.finding_of(Kind::Tokens, Severity::Warning, &cut, &what, suggestion));
     }
     Ok(findings)

@@ -14,7 +14,7 @@ const FILE: &str = "assets/engines.toml";
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineFacts {
-    /// Where its prices stand; empty if it has none.
+    /// The page of its prices; empty if it has none.
     pub page: String,
     /// The environment variable of its key.
     pub key: Option<String>,
@@ -100,7 +100,7 @@ pub fn facts(name: &str) -> Result<&'static EngineFacts, TranslateError> {
     all()?.get(name).ok_or_else(|| TranslateError::Settings {
         engine: name.to_owned(),
         problem: format!(
-            "there is none of this name; there is: {}",
+            "unknown engine; known engines: {}",
             names().unwrap_or_default().join(", ")
         ),
     })
@@ -132,7 +132,7 @@ mod tests {
         let error = facts("bing").expect_err("not there");
         assert_eq!(
             error.to_string(),
-            "engine bing: there is none of this name; there is: command, deepl, google-v2, google-v3, libretranslate, \
+            "engine bing: unknown engine; known engines: command, deepl, google-v2, google-v3, libretranslate, \
              model, openai"
         );
     }

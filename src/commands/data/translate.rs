@@ -101,7 +101,7 @@ fn open_engine(args: &TranslateArgs) -> Result<Box<dyn Engine>> {
     if args.engine != "model" {
         if args.local.adapter.is_some() {
             bail!(
-                "engine {}: --adapter means nothing to it; leave it out",
+                "engine {}: --adapter has no effect on it; remove it",
                 args.engine
             );
         }

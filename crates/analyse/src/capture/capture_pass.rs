@@ -58,7 +58,7 @@ impl WantedTensor {
         }
     }
 
-    /// Where the layer stands in a row, if `source` is shown.
+    /// Position of the layer in a row, if `source` is shown.
     fn find(&self, source: TensorSource, layer: usize) -> Option<usize> {
         (self.source == source)
             .then(|| self.layers.binary_search(&layer).ok())
@@ -229,12 +229,15 @@ impl CapturePass<'_> {
             .map(|&list| self.lists.suffixes[list])
             .collect();
         let layout = BatchRows::new(&suffixes, self.lists.prefix.len())?;
-        let span = |(at, &list): (usize, &usize)| PromptRows {
-            rows: layout.path(at),
-            question: self.lists.questions[list].clone(),
-            prefix: self.lists.prefix.len(),
-        };
-        let spans: Vec<PromptRows> = lists.iter().enumerate().map(span).collect();
+        let spans: Vec<PromptRows> = lists
+            .iter()
+            .enumerate()
+            .map(|(at, &list)| PromptRows {
+                rows: layout.path(at),
+                question: self.lists.questions[list].clone(),
+                prefix: self.lists.prefix.len(),
+            })
+            .collect();
         let lengths = self.row_lengths();
         let mut found: Vec<Vec<f32>> = lengths
             .iter()

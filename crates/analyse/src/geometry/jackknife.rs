@@ -6,6 +6,8 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use super::vector::mean;
+
 /// What may be said of a measure's error, beyond the jackknife.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scale {
@@ -115,11 +117,6 @@ fn variance(without: &[f64]) -> f64 {
             .iter()
             .map(|value| (value - centre).powi(2))
             .sum::<f64>()
-}
-
-/// The arithmetic mean; NaN of nothing.
-pub(super) fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Wilson's interval of a share of `n`, with a quantile of t in the normal's place.

@@ -6,20 +6,24 @@
 //! it. Sums are in f64 and in an order that their own length decides. Never here: capture,
 //! files, drawing.
 
+mod cloud;
 mod components;
 mod cross;
 mod eigenpairs;
 mod jackknife;
+mod joint_rows;
 mod kernel;
 mod language_pair;
 mod layer_space;
 mod null;
 mod scalar;
+mod vector;
 
 use schema::inside::PcaRecord;
 
+pub use cloud::LayerStates;
 pub use language_pair::{changes, pairs};
-pub use layer_space::{FEWEST_ITEMS, LayerSpace, LayerStates};
+pub use layer_space::{FEWEST_ITEMS, LayerSpace};
 
 /// How nulls are drawn.
 #[derive(Clone, Copy, Debug)]

@@ -75,47 +75,59 @@ pub(super) fn count_kernels(
         .enumerate()
         .for_each(|(at, pair)| with[pair.b].push(at));
     let n = orders.n;
-    let block = |orders: &[u32]| -> Vec<usize> {
-        let orders: Vec<&[u32]> = orders.chunks_exact(n).collect();
-        let mut products = vec![0.0_f64; orders.len() * asked.len()];
-        let mut gathered = vec![0.0_f32; n];
-        // both halves of a kernel are the same
-        for row in 1..n {
-            for (order, products) in orders.iter().zip(products.chunks_exact_mut(asked.len())) {
-                for (b, with) in with.iter().enumerate().filter(|(_, with)| !with.is_empty()) {
-                    let permuted = &units[b][order[row] as usize * n..][..n];
-                    gathered
-                        .iter_mut()
-                        .zip(&order[..row])
-                        .for_each(|(out, at)| *out = permuted[*at as usize]);
-                    for &at in with {
-                        products[at] +=
-                            2.0 * dot(&units[asked[at].a][row * n..][..row], &gathered[..row]);
-                    }
-                }
-            }
-        }
-        let reached = |(at, pair): (usize, &KernelPair)| {
-            products
-                .iter()
-                .skip(at)
-                .step_by(asked.len())
-                .filter(|product| **product >= pair.cka - NEAR)
-                .count()
-        };
-        asked.iter().enumerate().map(reached).collect()
-    };
-    let add = |sums: Vec<usize>, more: Vec<usize>| {
-        sums.iter()
-            .zip(&more)
-            .map(|(sum, more)| sum + more)
-            .collect()
-    };
     orders
         .orders
         .par_chunks(TOGETHER * n)
-        .map(block)
-        .reduce(|| vec![0; asked.len()], add)
+        .map(|orders| {
+            let products = permuted_products(&units, asked, &with, orders, n);
+            count_reaching(&products, asked)
+        })
+        .reduce(
+            || vec![0; asked.len()],
+            |sums, more| sums.iter().zip(&more).map(|(a, b)| a + b).collect(),
+        )
+}
+
+/// The inner product of each pair of `asked` under each of `orders`: (orders, pairs). `with` lists,
+/// by the second kernel, the pairs that it is in.
+fn permuted_products(
+    units: &[Vec<f32>],
+    asked: &[KernelPair],
+    with: &[Vec<usize>],
+    orders: &[u32],
+    n: usize,
+) -> Vec<f64> {
+    let orders: Vec<&[u32]> = orders.chunks_exact(n).collect();
+    let mut products = vec![0.0_f64; orders.len() * asked.len()];
+    let mut gathered = vec![0.0_f32; n];
+    // both halves of a kernel are the same
+    for row in 1..n {
+        for (order, products) in orders.iter().zip(products.chunks_exact_mut(asked.len())) {
+            for (b, with) in with.iter().enumerate().filter(|(_, with)| !with.is_empty()) {
+                let permuted = &units[b][order[row] as usize * n..][..n];
+                gathered
+                    .iter_mut()
+                    .zip(&order[..row])
+                    .for_each(|(out, at)| *out = permuted[*at as usize]);
+                for &at in with {
+                    products[at] +=
+                        2.0 * dot(&units[asked[at].a][row * n..][..row], &gathered[..row]);
+                }
+            }
+        }
+    }
+    products
+}
+
+/// For each pair, how many of its products (orders, pairs) reach its CKA.
+fn count_reaching(products: &[f64], asked: &[KernelPair]) -> Vec<usize> {
+    let mut reached = vec![0; asked.len()];
+    for products in products.chunks_exact(asked.len()) {
+        for ((count, product), pair) in reached.iter_mut().zip(products).zip(asked) {
+            *count += usize::from(*product >= pair.cka - NEAR);
+        }
+    }
+    reached
 }
 
 /// A kernel of length 1: (n, n).

@@ -619,6 +619,6 @@ fn what_cannot_be_patched_is_refused() {
     let message = stopped.expect_err("stopped").to_string();
     assert_eq!(
         message,
-        "stopped after 0 of 18 questions; the same again goes on from there"
+        "interrupted after 0 of 18 questions; run the same command again to resume"
     );
 }

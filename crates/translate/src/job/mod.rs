@@ -34,7 +34,7 @@ pub struct Pace {
     pub first_pause: Duration,
 }
 
-/// What a job tells while it runs; called from several threads.
+/// What a job reports while it runs; called from several threads.
 pub struct JobEvents<'a> {
     /// Lines answered so far, of so many.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
@@ -111,7 +111,7 @@ pub fn run(
         let ended = RunningJob::new(engine, &pieces, cache, pace, watch, queue).run();
         cache.release()?;
         if let Err(error) = ended {
-            tell_progress(engine, &pieces, cache, watch);
+            report_progress(engine, &pieces, cache, watch);
             return Err(error);
         }
         found = cache.get(engine.identity(), &pieces.lines)?;
@@ -121,8 +121,8 @@ pub fn run(
     Ok(pieces.join(&translations))
 }
 
-/// Where the job stands, for whoever must run it again.
-fn tell_progress(
+/// How much is done, for whoever must run it again.
+fn report_progress(
     engine: &dyn Engine,
     pieces: &TextPieces,
     cache: &TranslationCache,
@@ -132,7 +132,7 @@ fn tell_progress(
         Ok(found) => {
             let (done, all) = (found.iter().flatten().count(), pieces.lines.len());
             (watch.note)(&format!(
-                "{done} of {all} different lines are answered and in the cache"
+                "{done} of {all} distinct lines are translated and in the cache"
             ));
         }
         // The cache has already said what is wrong with it: that is the error that ends the

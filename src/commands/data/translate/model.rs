@@ -10,15 +10,14 @@ use std::{
 
 use anyhow::{Result, bail};
 use model::adapter::peft;
-use translate::{Engine, EngineFailure, Limits, facts};
+use translate::{Engine, EngineFailure, EngineProperties, facts};
 
 use super::args::TranslateArgs;
 use crate::{manifest, progress, session::Session};
 
 /// A model as an engine. Its weights are loaded when the first line is asked for.
 pub(super) struct ModelEngine {
-    identity: String,
-    limits: Limits,
+    properties: EngineProperties,
     instruction: String,
     most_tokens: usize,
     adapter: Option<PathBuf>,
@@ -45,14 +44,17 @@ impl ModelEngine {
         }
         Ok(Self {
             // The name is for people; what decides the answers is in the hash.
-            identity: format!(
-                "model {} {} {}>{}",
-                session.model.name,
-                manifest::hash(&parts),
-                args.from,
-                args.to
-            ),
-            limits: facts("model")?.limits(),
+            properties: EngineProperties {
+                identity: format!(
+                    "model {} {} {}>{}",
+                    session.model.name,
+                    manifest::hash(&parts),
+                    args.from,
+                    args.to
+                ),
+                limits: facts("model")?.limits(),
+                takes_line_breaks: false,
+            },
             instruction,
             most_tokens: args.local.max_new_tokens,
             adapter: args.local.adapter.clone(),
@@ -95,16 +97,8 @@ impl ModelEngine {
 }
 
 impl Engine for ModelEngine {
-    fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    fn takes_line_breaks(&self) -> bool {
-        false
+    fn properties(&self) -> &EngineProperties {
+        &self.properties
     }
 
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure> {
@@ -147,7 +141,7 @@ fn check_flags(args: &TranslateArgs) -> Result<()> {
         (args.pace.timeout.is_some(), "--timeout"),
     ];
     match unused.iter().find(|(is_given, _)| *is_given) {
-        Some((_, flag)) => bail!("engine model: {flag} means nothing to it; leave it out"),
+        Some((_, flag)) => bail!("engine model: {flag} has no effect on it; remove it"),
         None => Ok(()),
     }
 }
