@@ -6,8 +6,8 @@ use clap::{
     Args, CommandFactory, Parser, Subcommand, builder::PossibleValuesParser, error::ErrorKind,
 };
 use schema::{
-    FewShot, LabelSet, Language, Protocol, Scorers, Scoring, few_shot::PromptLanguage,
-    recipe::EvalRecipe, task::Precision,
+    AskingRecipe, FewShot, LabelSet, Language, Protocol, Scorers, Scoring,
+    few_shot::PromptLanguage, recipe::EvalRecipe, task::Precision,
 };
 
 /// Makes large language models better in many languages at once, and shows why.
@@ -42,11 +42,12 @@ pub(crate) enum Command {
         lingualign run recipes/snli_zh_de.toml --set data.dir=DATA --set eval.limit=100\n  \
         lingualign run my.toml --only report")]
     Run(RunArgs),
-    /// Print the resolved recipe with every default, or every problem in it. Needs no model.
+    /// Print the resolved recipe with every default, or every problem in it; and what `run` would
+    /// do, skip and take. Needs no model.
     #[command(
         after_help = "Example:\n  lingualign check recipes/quickstart.toml --set train.epochs=1"
     )]
-    Check(RecipeArgs),
+    Check(CheckArgs),
     /// Only train the recipe's adapters.
     #[command(after_help = "Example:\n  lingualign train recipes/quickstart.toml --out runs/first")]
     Train(TrainArgs),
@@ -115,6 +116,19 @@ pub(crate) struct RecipeArgs {
     pub(crate) set: Vec<(String, String)>,
 }
 
+/// `check`
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// The run folder whose finished stages would be skipped. Default: `runs/` and the name of
+    /// the recipe.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
 /// `run`
 #[derive(Args)]
 pub(crate) struct RunArgs {
@@ -124,7 +138,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Only these stages.
-    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(["data", "train", "eval", "analyse", "report"]))]
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(run::Parts::NAMES))]
     pub(crate) only: Vec<String>,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
@@ -186,22 +200,8 @@ pub(crate) struct EvalArgs {
     /// Questions per language that are also answered by free greedy decoding.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) greedy: usize,
-    /// What to do with the released files' defects: paper or corrected. Default: refuse them.
-    #[arg(long)]
-    pub(crate) protocol: Option<Protocol>,
-    /// head:K, seed:SEED:K[:POOL|:train], file:PATH, builtin or zero; +order:SEED permutes
-    /// them. Default: the task's own, or head:K with its K.
-    #[arg(long)]
-    pub(crate) few_shot: Option<FewShot>,
-    /// Language of the exemplars: same or english.
-    #[arg(long, default_value = "same")]
-    pub(crate) exemplar_language: PromptLanguage,
-    /// Language of the header words: same or english.
-    #[arg(long, default_value = "same")]
-    pub(crate) header_language: PromptLanguage,
-    /// Scored items per language.
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub(crate) limit: Option<usize>,
+    #[command(flatten)]
+    pub(crate) prompts: PromptArgs,
     /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4:
     /// projections in 4 bits.
     #[arg(long, default_value = "f32")]
@@ -217,6 +217,42 @@ pub(crate) struct EvalArgs {
     pub(crate) lm_eval: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
+}
+
+/// How prompts are made, for `eval` and `data lm-eval`.
+#[derive(Args)]
+pub(crate) struct PromptArgs {
+    /// What to do with the released files' defects: paper or corrected. Default: refuse them.
+    #[arg(long)]
+    protocol: Option<Protocol>,
+    /// head:K, seed:SEED:K[:POOL|:train], file:PATH, builtin or zero; +order:SEED permutes
+    /// them. Default: the task's own, or head:K with its K.
+    #[arg(long)]
+    few_shot: Option<FewShot>,
+    /// Language of the exemplars: same or english.
+    #[arg(long, default_value = "same")]
+    exemplar_language: PromptLanguage,
+    /// Language of the header words: same or english.
+    #[arg(long, default_value = "same")]
+    header_language: PromptLanguage,
+    /// Scored items per language.
+    #[arg(long, value_name = "N", value_parser = count)]
+    limit: Option<usize>,
+}
+
+impl PromptArgs {
+    /// The same as a recipe says it, with the paper's scoring.
+    pub(crate) fn asking(&self, labels: LabelSet) -> AskingRecipe {
+        AskingRecipe {
+            labels: vec![labels],
+            protocol: self.protocol,
+            few_shot: self.few_shot.iter().cloned().collect(),
+            exemplar_language: self.exemplar_language,
+            header_language: self.header_language,
+            limit: self.limit,
+            ..AskingRecipe::paper()
+        }
+    }
 }
 
 /// `capture`

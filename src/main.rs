@@ -1,16 +1,10 @@
-//! The `lingualign` program: flags, wiring, progress, messages, exit codes. What it does is in
-//! `commands/`.
+//! The `lingualign` program: flags, progress bars, messages, exit codes. What it does is in the
+//! crates, and a recipe's run in `run`.
 
 mod allocator;
 mod cli;
 mod commands;
-mod estimate;
-mod experiment;
-mod lm_eval;
-mod machine;
-mod manifest;
 mod progress;
-mod session;
 
 use std::process::ExitCode;
 
@@ -22,7 +16,7 @@ fn main() -> ExitCode {
     allocator::retain_memory();
     let cli = cli::Cli::parse();
     progress::start_logging(cli.verbose);
-    match choose_kernels().and_then(|()| commands::run(cli)) {
+    match choose_kernels().and_then(|()| commands::dispatch(cli)) {
         Ok(code) if !progress::result_lost() => code,
         Ok(_) => ExitCode::from(1),
         Err(error) => {

@@ -8,8 +8,11 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::{estimate::gigabytes, machine};
+use run::{
+    Watch,
+    estimate::{gigabytes, seconds},
+    machine,
+};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static RESULT_LOST: AtomicBool = AtomicBool::new(false);
@@ -149,46 +152,34 @@ impl Bar {
     }
 }
 
-/// `75.2 s`, `12 min 05 s`.
-pub(crate) fn seconds(s: f64) -> String {
-    if s < 100.0 {
-        format!("{s:.1} s")
-    } else {
-        format!("{} min {:02} s", s as u64 / 60, s as u64 % 60)
-    }
-}
-
-/// Downloads shown the same way.
+/// A terminal, or whatever stderr is: what the work in progress is shown on.
 #[derive(Default)]
-pub(crate) struct Download {
+pub(crate) struct Terminal {
     bar: Option<Bar>,
-    done: u64,
 }
 
-impl hub::Progress for Download {
-    fn start(&mut self, what: &str, total: Option<u64>) {
-        self.done = 0;
-        self.bar = Some(Bar::new(what, total.unwrap_or(0) as usize, "bytes"));
-    }
-
-    fn advance(&mut self, bytes: u64) {
-        self.done += bytes;
-        if let Some(bar) = &mut self.bar {
-            bar.set(self.done as usize, "");
-        }
-    }
-
-    fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish(&if self.done > 0 {
-                format!("{:.1} MB", self.done as f64 / 1e6)
-            } else {
-                String::new()
-            });
-        }
-    }
-
+impl Watch for Terminal {
     fn note(&mut self, text: &str) {
         note(text);
+    }
+
+    fn start(&mut self, label: &str, total: usize, unit: &str) {
+        self.bar = Some(Bar::new(label, total, unit));
+    }
+
+    fn advance(&mut self, done: usize, remark: &str) {
+        if let Some(bar) = &mut self.bar {
+            bar.set(done, remark);
+        }
+    }
+
+    fn finish(&mut self, summary: &str) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish(summary);
+        }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        interrupted()
     }
 }

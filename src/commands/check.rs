@@ -8,22 +8,24 @@ use hub::{
     Cache, Model,
     catalogue::{self, Shape},
 };
+use run::{
+    Parts, RunOptions, StageStatus,
+    estimate::{self, CheckpointingDecision, MicroBatch, gigabytes},
+    machine, session,
+    tokens::Tokens,
+};
 use schema::{Recipe, inside::Analysis};
 
-use super::tokens::Tokens;
 use crate::{
-    cli::RecipeArgs,
-    estimate::{self, Decision, Rows, gigabytes},
-    machine,
+    cli::CheckArgs,
     progress::{note, result},
-    session,
 };
 
 /// How long products are timed.
 const MEASURED: Duration = Duration::from_millis(50);
 
-pub(super) fn run(args: &RecipeArgs) -> Result<()> {
-    let recipe = super::read_recipe(args)?;
+pub(super) fn run(args: &CheckArgs) -> Result<()> {
+    let recipe = super::read_recipe(&args.recipe)?;
     result(&recipe.render());
     note(&format!("adapters: {}", recipe.adapters().len()));
     data_notes(&recipe)?;
@@ -37,7 +39,43 @@ pub(super) fn run(args: &RecipeArgs) -> Result<()> {
     };
     memory_note(&recipe, &shape);
     captures_note(&recipe, &shape);
-    time_note(&recipe, &shape, model.as_ref())
+    time_note(&recipe, &shape, model.as_ref())?;
+    stages_note(&recipe, args, model.as_ref());
+    Ok(())
+}
+
+/// What `run` would make and what it would skip.
+fn stages_note(recipe: &Recipe, args: &CheckArgs, model: Option<&Model>) {
+    let Some(model) = model else {
+        note("note: which stages would run is not known before the model is fetched");
+        return;
+    };
+    let options = RunOptions {
+        out: args.out.clone(),
+        device: args.device.device.clone(),
+        parts: Parts::ALL,
+    };
+    match run::survey(recipe, &options, model) {
+        Ok(survey) => {
+            note(&format!("stages in {}:", survey.folder.display()));
+            note(&list_stages("run", &survey.stages, false));
+            note(&list_stages("skip", &survey.stages, true));
+        }
+        Err(problem) => note(&format!(
+            "note: which stages would run is not known: {}",
+            problem.chain()
+        )),
+    }
+}
+
+/// `  skip 2: eval.base.emotion.english.{de en}`
+fn list_stages(verb: &str, stages: &[StageStatus], is_done: bool) -> String {
+    let names: Vec<String> = stages
+        .iter()
+        .filter(|status| status.is_done == is_done)
+        .map(|status| status.stage.name())
+        .collect();
+    format!("  {verb} {}: {}", names.len(), names.join(" "))
 }
 
 /// The model, if it need not be fetched; what is wrong with it is a note.
@@ -118,8 +156,8 @@ fn memory_note(recipe: &Recipe, shape: &Shape) {
         recipe.dtype
     ));
     if let Some(train) = &recipe.train {
-        let rows = Rows::of_budget(train);
-        let decision = Decision::new(
+        let rows = MicroBatch::of_budget(train);
+        let decision = CheckpointingDecision::new(
             shape,
             recipe.dtype,
             train,

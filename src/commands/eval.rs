@@ -1,145 +1,101 @@
 //! `eval`: one model, with or without adapters, on one task.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use data::{tasks, testset};
-use eval::{Ahead, Ask, Journal, Said};
-use schema::{FewShot, Scoring, Task, scores::Disagreements};
+use eval::{Ask, Said};
+use run::{
+    Session, check_out,
+    evaluate::{Evaluation, count_right, evaluate},
+    lm_eval,
+};
+use schema::{AskingRecipe, Scoring, scores::Disagreements};
 
 use crate::{
     cli::{self, EvalArgs},
-    experiment::{
-        answerer,
-        evaluation::{Asked, Asking, Progress, write_answers},
-    },
-    lm_eval,
-    progress::{note, note_peak_memory, result},
-    session::Session,
+    progress::{Terminal, note, note_peak_memory, result},
 };
 
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
-    super::check_out(&args.out)?;
+    check_out(&args.out)?;
     args.lm_eval
         .as_deref()
         .map(lm_eval::check_out)
         .transpose()?;
     let task = tasks::task(&args.task)?;
     cli::exit_unless_known(&args.languages);
-    let few_shot = few_shot(args, task);
+    let asking = asking(args).first_way(task);
     let languages = testset::asked(&args.data, task, &args.languages)?;
-    let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;
-    let name = session.model.name.clone();
-    let mut journal = Journal::open(&args.out)?;
-    let (mut all, mut evaluations) = (Vec::new(), Vec::new());
-    let (mut disagreements, mut said) = (Disagreements::default(), Said::default());
-    for adapter in models(args) {
-        session.set_adapter(adapter)?;
-        let answerer = answerer(&session, adapter)?;
-        let adapter = adapter.map(|a| a.display().to_string());
-        let label = adapter.as_deref().unwrap_or("base");
-        let mut progress = Progress::new(label, task, args.labels, languages.len());
-        let mut ahead = Ahead::default();
-        for (at, &language) in languages.iter().enumerate() {
-            ahead.next = languages.get(at + 1).copied();
-            let ask = ask_of(args, task, &few_shot, (&name, adapter.as_deref()));
-            let mut asking = Asking {
-                session: &mut session,
-                answerer: &answerer,
-                journal: &mut journal,
-            };
-            let Some(Asked { answers, seconds }) =
-                asking.ask_language(&ask, language, &mut ahead, &mut progress)?
-            else {
-                bail!(
-                    "stopped before {language} was finished; run the same command again to go on"
-                );
-            };
-            let right = answers.records.iter().filter(|r| r.correct).count();
+    let watch = &mut Terminal::default();
+    let mut session = Session::open(&args.model, args.dtype, &args.device.device, watch)?;
+    let evaluation = Evaluation {
+        models: models(args),
+        languages,
+        ask: Ask {
+            model: "",
+            adapter: None,
+            task,
+            dir: &args.data,
+            asking: &asking,
+            tokens_per_batch: args.tokens_per_batch,
+        },
+        out: &args.out,
+    };
+    let evaluated = evaluate(
+        &mut session,
+        &evaluation,
+        watch,
+        &mut |model, language, answers| {
+            let asked = answers.records.len();
+            let right = count_right(&answers.records);
             result(&format!(
-                "{label}\t{}\t{language}\t{right}/{}",
-                task.name,
-                answers.records.len()
+                "{model}\t{}\t{language}\t{right}/{asked}",
+                task.name
             ));
-            disagreements.add(&answers.choices);
-            said += answers.said;
-            all.extend(answers.records);
-            evaluations.push((answers.provenance, seconds));
-        }
-        progress.finish();
-    }
-    write_answers(
-        &args.out,
-        &all,
-        evaluations
-            .iter()
-            .map(|(provenance, _)| provenance.clone())
-            .collect(),
+        },
     )?;
-    journal.remove()?;
     if let Some(out) = &args.lm_eval {
-        lm_eval::write_all(
-            out,
-            &args.data,
-            &lm_eval::split_records(task, &all, &evaluations),
-        )?;
+        let answers = lm_eval::split_records(task, &evaluated.records, &evaluated.evaluations);
+        lm_eval::write_all(out, &args.data, &answers, watch)?;
     }
-    tell(&disagreements, (args.greedy > 0).then_some(said));
+    render(&evaluated.disagreements)
+        .iter()
+        .for_each(|line| note(line));
+    if args.greedy > 0 {
+        note(&describe_said(evaluated.said));
+    }
     note(&format!("wrote {}", args.out.display()));
     note_peak_memory();
     Ok(())
 }
 
-/// What is asked of one model, the base or an adapter.
-fn ask_of<'a>(
-    args: &'a EvalArgs,
-    task: &'a Task,
-    few_shot: &'a FewShot,
-    (model, adapter): (&'a str, Option<&'a str>),
-) -> Ask<'a> {
-    Ask {
-        model,
-        adapter,
-        task,
-        dir: &args.data,
-        labels: args.labels,
-        scoring: args.scoring.unwrap_or_else(|| task.own_scoring()),
+/// How the flags say that questions are asked.
+fn asking(args: &EvalArgs) -> AskingRecipe {
+    AskingRecipe {
+        scoring: args.scoring,
         scorers: args.scorers,
         greedy: args.greedy,
-        protocol: args.protocol,
-        few_shot,
-        limit: args.limit,
-        tokens_per_batch: args.tokens_per_batch,
+        ..args.prompts.asking(args.labels)
     }
 }
 
 /// The base model if it is asked for or there is no other, and the adapters.
-fn models(args: &EvalArgs) -> Vec<Option<&Path>> {
+fn models(args: &EvalArgs) -> Vec<Option<PathBuf>> {
     let base = (args.base || args.adapter.is_empty()).then_some(None);
     base.into_iter()
-        .chain(args.adapter.iter().map(|adapter| Some(adapter.as_path())))
+        .chain(args.adapter.iter().cloned().map(Some))
         .collect()
 }
 
-/// How often scorings disagree, and what was said freely.
-fn tell(disagreements: &Disagreements, said: Option<Said>) {
-    render(disagreements).iter().for_each(|line| note(line));
-    if let Some(Said {
+/// What was said freely.
+fn describe_said(said: Said) -> String {
+    let Said {
         chosen,
         other,
         none,
-    }) = said
-    {
-        note(&format!(
-            "said freely: the chosen label {chosen}, another label {other}, no label {none}"
-        ));
-    }
-}
-
-/// The exemplars asked for, or the task's own.
-fn few_shot(args: &EvalArgs, task: &Task) -> FewShot {
-    let given = args.few_shot.clone().unwrap_or_else(|| task.own_few_shot());
-    given.in_languages(args.exemplar_language, args.header_language)
+    } = said;
+    format!("said freely: the chosen label {chosen}, another label {other}, no label {none}")
 }
 
 /// A table of how often two scorings choose another label; nothing where one alone was

@@ -1,12 +1,21 @@
 //! `generate`: what a model says.
 
 use anyhow::Result;
+use run::Session;
 
-use crate::{cli::GenerateArgs, progress, session::Session};
+use crate::{
+    cli::GenerateArgs,
+    progress::{self, Terminal},
+};
 
 pub(super) fn run(args: &GenerateArgs) -> Result<()> {
-    let mut session = Session::open(&args.model, args.dtype, &args.device.device)?;
-    session.set_adapter(args.adapter.as_deref())?;
+    let mut session = Session::open(
+        &args.model,
+        args.dtype,
+        &args.device.device,
+        &mut Terminal::default(),
+    )?;
+    session.attach_adapter(args.adapter.as_deref())?;
     let (decoder, tokenizer) = session.parts()?;
     let ids = tokenizer.encode(&args.prompt)?;
     let eos = tokenizer.eos();

@@ -6,21 +6,20 @@ pub(crate) mod data;
 mod eval;
 mod generate;
 mod model;
-mod tokens;
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use run::{Parts, RunOptions, lm_eval};
 use schema::{Recipe, run_folder::RunFolder};
 
 use crate::{
     cli::{Cli, Command, RecipeArgs},
-    experiment::{Experiment, Parts},
-    lm_eval, progress,
+    progress::{self, Terminal},
 };
 
 /// Runs the subcommand.
-pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
+pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
     if let Some(threads) = cli.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.into())
@@ -30,17 +29,28 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     progress::catch_interrupts()?;
     match cli.command {
         Command::Run(args) => {
-            Experiment::open(read_recipe(&args.recipe)?, args.out, &args.device.device)?
-                .run(Parts::only(&args.only))?;
+            let options = RunOptions {
+                out: args.out,
+                device: args.device.device,
+                parts: Parts::only(&args.only),
+            };
+            run_recipe(&args.recipe, &options)?;
         }
         Command::Check(args) => check::run(&args)?,
         Command::Train(args) => {
-            Experiment::open(read_recipe(&args.recipe)?, args.out, &args.device.device)?
-                .train_all()?
+            let options = RunOptions {
+                out: args.out,
+                device: args.device.device,
+                parts: Parts::TRAINING,
+            };
+            run_recipe(&args.recipe, &options)?;
         }
         Command::Eval(args) => eval::run(&args)?,
         Command::Capture(args) => capture::run(&args)?,
-        Command::Compare { a, b } => lm_eval::compare(&a, &b)?,
+        Command::Compare { a, b } => {
+            let comparison = lm_eval::compare(&a, &b, &mut Terminal::default())?;
+            progress::result(&report::comparison_text(&comparison));
+        }
         Command::Generate(args) => generate::run(&args)?,
         Command::Data(command) => return data::run(command),
         Command::Model(command) => model::run(command)?,
@@ -54,7 +64,7 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
                 let summary = report::write(&run)?;
                 progress::result(&summary.render_text());
                 if let Some(out) = &out {
-                    lm_eval::write_run(out, &run, data.as_deref())?;
+                    lm_eval::write_run(out, &run, data.as_deref(), &mut Terminal::default())?;
                 }
             }
         }
@@ -62,19 +72,12 @@ pub(crate) fn run(cli: Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fails before the work is done where its result could not be written.
-pub(crate) fn check_out(file: &Path) -> Result<()> {
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    if file.is_dir() {
-        bail!("cannot write {}: it is a folder", file.display());
+fn run_recipe(args: &RecipeArgs, options: &RunOptions) -> Result<()> {
+    let outcome = run::run_with(&read_recipe(args)?, options, &mut Terminal::default())?;
+    if let Some(summary) = outcome.summary {
+        progress::result(&summary.render_text());
     }
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot create {}", folder.display()))?;
-    tempfile::tempfile_in(folder)
-        .with_context(|| format!("cannot write into {}", folder.display()))?;
+    progress::note_peak_memory();
     Ok(())
 }
 

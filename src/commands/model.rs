@@ -2,18 +2,18 @@
 
 use anyhow::Result;
 use hub::{Cache, ModelFiles, catalogue};
+use run::session;
 
 use crate::{
     cli::ModelCommand,
-    progress::{Download, note, result},
-    session,
+    progress::{Terminal, note, result},
 };
 
 pub(super) fn run(command: ModelCommand) -> Result<()> {
     match command {
         ModelCommand::List => list(),
         ModelCommand::Pull { name } => {
-            let model = hub::find_model(&name, &Cache::from_env()?, &mut Download::default())?;
+            let model = session::find(&name, &mut Terminal::default())?;
             result(&format!("{}\t{}", model.name, describe(&model.files)));
             if let Some(revision) = model.revision {
                 note(&format!("from {revision}"));
@@ -60,7 +60,7 @@ fn describe(files: &ModelFiles) -> String {
 }
 
 fn show(name: &str) -> Result<()> {
-    let model = hub::find_model(name, &Cache::from_env()?, &mut Download::default())?;
+    let model = session::find(name, &mut Terminal::default())?;
     let config = session::config(&model.files)?;
     result(&format!("name        {}", model.name));
     result(&format!("files       {}", describe(&model.files)));

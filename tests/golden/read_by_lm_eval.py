@@ -17,7 +17,7 @@ is all that is needed. What is in WORK already is not made again, so the same co
 
     python tests/golden/read_by_lm_eval.py --golden --lingualign ... --model FOLDER
 
-makes the files in crates/data/tests/golden/lm_eval, from a few items of assets/mini.
+makes the files in crates/import/tests/golden/lm_eval, from a few items of assets/mini.
 """
 
 import argparse
@@ -32,7 +32,7 @@ os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 ROOT = Path(__file__).resolve().parents[2]
-GOLDEN = ROOT / "crates/data/tests/golden/lm_eval"
+GOLDEN = ROOT / "crates/import/tests/golden/lm_eval"
 AT_LEAST = 0.995
 
 

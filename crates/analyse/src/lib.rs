@@ -10,6 +10,7 @@ pub mod error;
 #[cfg(test)]
 mod fixtures;
 pub mod geometry;
+mod joined;
 mod labelled_prompts;
 pub mod lens;
 pub mod neurons;
@@ -22,4 +23,5 @@ pub use capture::{
     CapturedTensor, Prompts, StateFile, TensorChoice, capture_language, capture_rows, encode,
 };
 pub use error::AnalyseError;
+pub use joined::JoinedStates;
 pub use labelled_prompts::LabelledPrompts;

@@ -121,7 +121,7 @@ impl Scope {
     /// A task that does not exist; a folder that cannot be read.
     pub fn of_recipe(recipe: &Recipe) -> Result<Self, AuditError> {
         let mut scope = Self {
-            protocol: recipe.eval.protocol,
+            protocol: recipe.eval.asking.protocol,
             ..Self::empty(&recipe.data.dir)
         };
         for name in &recipe.eval.tasks {
@@ -132,7 +132,7 @@ impl Scope {
                     scope.add_files(task, Role::Test, language, !is_asked)?;
                 }
             }
-            for few_shot in recipe.eval.exemplar_sets(task) {
+            for few_shot in recipe.eval.asking.exemplar_sets(task) {
                 match few_shot.source() {
                     FewShot::Builtin => {
                         scope

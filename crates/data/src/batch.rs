@@ -11,7 +11,7 @@ const VALIDATION_STREAM: u64 = 1 << 40;
 const EPOCH_STREAM: u64 = 2 << 40;
 
 /// Generator of one stream of `seed`.
-pub(crate) fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
+pub fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(stream);
     generator

@@ -13,26 +13,31 @@ use serde_json::value::RawValue;
 use crate::DataError;
 
 /// A text of an item and the line it stands on, from 1.
-pub(crate) struct Text {
-    pub(crate) text: String,
-    pub(crate) line: usize,
+pub struct Text {
+    /// Never empty, unless it may be missing.
+    pub text: String,
+    /// From 1.
+    pub line: usize,
 }
 
 /// One object: the texts of its fields in the order asked for, its answer, and its first line.
-pub(crate) struct RawItem {
-    pub(crate) fields: Vec<String>,
-    pub(crate) answer: Text,
-    pub(crate) line: usize,
+pub struct RawItem {
+    /// In the order asked for.
+    pub fields: Vec<String>,
+    /// The text of `answer`.
+    pub answer: Text,
+    /// Its first, from 1.
+    pub line: usize,
 }
 
 /// Reads a file that is a list of objects with exactly the keys `fields` and `answer`, all
 /// non-empty texts.
-pub(crate) fn read<S: AsRef<str>>(path: &Path, fields: &[S]) -> Result<Vec<RawItem>, DataError> {
+pub fn read<S: AsRef<str>>(path: &Path, fields: &[S]) -> Result<Vec<RawItem>, DataError> {
     parse(path, &read_text(path)?, fields)
 }
 
 /// As [`read`], but an item may lack its `answer`, whose text is then empty.
-pub(crate) fn read_unlabelled<S: AsRef<str>>(
+pub fn read_unlabelled<S: AsRef<str>>(
     path: &Path,
     fields: &[S],
 ) -> Result<Vec<RawItem>, DataError> {
@@ -40,7 +45,7 @@ pub(crate) fn read_unlabelled<S: AsRef<str>>(
 }
 
 /// Reads a file of UTF-8 text.
-pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
+pub fn read_text(path: &Path) -> Result<String, DataError> {
     let bytes = fs::read(path).map_err(DiskError::at("read", path))?;
     String::from_utf8(bytes).map_err(|e| {
         let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
@@ -54,7 +59,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
 }
 
 /// As [`read`], for text at hand; `path` is for messages.
-pub(crate) fn parse<S: AsRef<str>>(
+pub fn parse<S: AsRef<str>>(
     path: &Path,
     text: &str,
     fields: &[S],
@@ -169,7 +174,7 @@ fn pick(
 }
 
 /// A broken file, from what the JSON reader said.
-pub(crate) fn broken(path: &Path, error: &serde_json::Error) -> DataError {
+pub fn broken(path: &Path, error: &serde_json::Error) -> DataError {
     let problem = format!("not the JSON that is expected here: {error}; correct it there");
     syntax(path, error.line().max(1), problem)
 }

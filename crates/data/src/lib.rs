@@ -1,28 +1,26 @@
-//! Text to token ids: importers, tasks, test sets, prompts, tokenizers, label token sets, the
-//! shared token prefix, forests of common beginnings, training pairs, examples, batches, texts
-//! to translate. Plain `Vec`s go in and out.
+//! Text to token ids: readers of tables, tasks, test sets, prompts, tokenizers, label token sets,
+//! the shared token prefix, forests of common beginnings, training pairs, examples, batches. Plain
+//! `Vec`s go in and out.
 //!
 //! The way of a question: [`testset::load`] -> [`prompt::render`] -> [`Tokenizer::encode_all`]
 //! -> [`prefix::split`] -> [`forest::batches`]. The way of a training pair: [`pairs::load`] ->
-//! [`example::encode_all`] -> [`batch`] -> [`forest`]. Never here: tensors, models, losses.
+//! [`example::encode_all`] -> [`batch`] -> [`forest`]. Never here: other layouts than the
+//! released one and those of the user's tasks (crate `import`), tensors, models, losses.
 
 pub mod batch;
 mod error;
 pub mod example;
 pub mod forest;
-pub mod import;
-mod items;
+pub mod items;
 pub mod label_tokens;
-pub mod llama_factory;
-pub mod lm_eval;
 pub mod overlap;
 pub mod pairs;
 pub mod prefix;
 pub mod prompt;
 pub mod repairs;
+pub mod table;
 pub mod tasks;
 pub mod testset;
-pub mod texts;
 pub mod tokenizer;
 
 pub use error::DataError;

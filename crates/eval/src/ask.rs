@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, panic, path::Path, thread};
 use data::{Tokenizer, prompt, prompt::Rendered, testset};
 use model::{Decoder, KvCache};
 use schema::{
-    AnswerRecord, Answerer, FewShot, LabelSet, Language, Protocol, Provenance, Recipe, Scorers,
-    Scoring, Task, scores::Measures,
+    AnswerRecord, Answerer, Asking, Language, Provenance, Recipe, Scoring, Task, scores::Measures,
 };
 
 use crate::{
@@ -33,42 +32,23 @@ pub struct Ask<'a> {
     pub task: &'a Task,
     /// Folder in the released layout.
     pub dir: &'a Path,
-    /// Which words are scored.
-    pub labels: LabelSet,
-    /// How.
-    pub scoring: Scoring,
-    /// What is measured beside it.
-    pub scorers: Scorers,
-    /// Questions that are also answered by free greedy decoding: the first ones.
-    pub greedy: usize,
-    /// Rules for defective data.
-    pub protocol: Option<Protocol>,
-    /// Where exemplars come from.
-    pub few_shot: &'a FewShot,
-    /// Scored items; `None`: all.
-    pub limit: Option<usize>,
+    /// How it is asked.
+    pub asking: &'a Asking,
     /// Rows run at once: question tokens, those that several questions begin with counted once;
     /// never changes a result.
     pub tokens_per_batch: usize,
 }
 
 impl<'a> Ask<'a> {
-    /// As `recipe` says, of its base model until an adapter is named.
-    pub fn of(recipe: &'a Recipe, task: &'a Task, labels: LabelSet, few_shot: &'a FewShot) -> Self {
-        let eval = &recipe.eval;
+    /// Of the base model and the data of `recipe`, until an adapter is named.
+    pub fn of(recipe: &'a Recipe, task: &'a Task, asking: &'a Asking) -> Self {
         Self {
             model: &recipe.model,
             adapter: None,
             task,
             dir: &recipe.data.dir,
-            labels,
-            scoring: eval.scoring_of(task),
-            scorers: eval.scorers,
-            greedy: eval.greedy,
-            protocol: eval.protocol,
-            few_shot,
-            limit: eval.limit,
-            tokens_per_batch: eval.tokens_per_batch,
+            asking,
+            tokens_per_batch: recipe.eval.tokens_per_batch,
         }
     }
 }
@@ -118,8 +98,8 @@ fn prepare(
     ask: &Ask<'_>,
     language: Language,
 ) -> Result<Prepared, EvalError> {
-    let set = testset::load(ask.dir, ask.task, language, ask.protocol)?;
-    let rendered = prompt::render(ask.task, &set, ask.few_shot, ask.labels)?;
+    let set = testset::load(ask.dir, ask.task, language, ask.asking.protocol)?;
+    let rendered = prompt::render(ask.task, &set, &ask.asking.few_shot, ask.asking.labels)?;
     let questions = questions::encode(tokenizer, ask, &rendered)?;
     let hashes = Hashes::new(ask, language, &rendered, &questions)?;
     let groups = records::find_groups(&set.items);
@@ -190,6 +170,7 @@ fn answer(
     let (mut found, differing) = journal.begin(&provenance)?;
     let resumed = found.measures.len();
     let scored = ask
+        .asking
         .limit
         .unwrap_or(usize::MAX)
         .min(prepared.rendered.prompts.len());
@@ -246,7 +227,7 @@ fn complete(
     let missing: Vec<usize> = wanted
         .filter(|at| !found.measures.contains_key(at))
         .collect();
-    let free: Vec<usize> = (0..scored.min(ask.greedy))
+    let free: Vec<usize> = (0..scored.min(ask.asking.greedy))
         .filter(|at| !found.said.contains_key(at))
         .collect();
     let has_prefix = !(questions.prefix.is_empty() || missing.is_empty() && free.is_empty());
@@ -347,13 +328,7 @@ fn provenance(
         adapter: ask.adapter.map(str::to_owned),
         task: ask.task.name.clone(),
         language,
-        labels: ask.labels,
-        scoring: ask.scoring,
-        scorers: ask.scorers,
-        protocol: ask.protocol,
-        few_shot: ask.few_shot.to_string(),
-        limit: ask.limit,
-        greedy: ask.greedy,
+        asking: ask.asking.clone(),
         data_sha256: hashes.data.clone(),
         prompts_sha256: hashes.prompts.clone(),
         scorer_sha256: hashes.scorer.clone(),

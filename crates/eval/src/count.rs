@@ -23,10 +23,14 @@ pub fn count_tokens(
     ask: &Ask<'_>,
     language: Language,
 ) -> Result<Count, EvalError> {
-    let set = testset::load(ask.dir, ask.task, language, ask.protocol)?;
-    let rendered = prompt::render(ask.task, &set, ask.few_shot, ask.labels)?;
+    let set = testset::load(ask.dir, ask.task, language, ask.asking.protocol)?;
+    let rendered = prompt::render(ask.task, &set, &ask.asking.few_shot, ask.asking.labels)?;
     let all = questions::encode(tokenizer, ask, &rendered)?;
-    let limit = ask.limit.unwrap_or(usize::MAX).min(rendered.prompts.len());
+    let limit = ask
+        .asking
+        .limit
+        .unwrap_or(usize::MAX)
+        .min(rendered.prompts.len());
     let wanted = all.questions[..limit]
         .iter()
         .chain(&all.questions[rendered.prompts.len()..]);

@@ -104,7 +104,14 @@ impl Journal {
         }
         let known = self.sections.iter().any(|(begun, _)| begun == provenance);
         let same_questions = |other: &Provenance| {
-            let key = |p: &Provenance| (p.adapter.clone(), p.task.clone(), p.labels, p.language);
+            let key = |p: &Provenance| {
+                (
+                    p.adapter.clone(),
+                    p.task.clone(),
+                    p.asking.labels,
+                    p.language,
+                )
+            };
             key(other) == key(provenance)
         };
         let other = self

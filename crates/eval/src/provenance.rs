@@ -25,7 +25,7 @@ impl Hashes {
         rendered: &Rendered,
         questions: &Questions,
     ) -> Result<Self, EvalError> {
-        let files = hash_data(ask.dir, ask.task, language, ask.protocol)?;
+        let files = hash_data(ask.dir, ask.task, language, ask.asking.protocol)?;
         let mut scorer: Vec<Vec<u8>> = vec![RULES.into()];
         let own = rendered.prompts.iter().flat_map(|prompt| &prompt.choices);
         scorer.extend(

@@ -72,11 +72,11 @@ pub(crate) fn encode(
     ask: &Ask<'_>,
     rendered: &Rendered,
 ) -> Result<Questions, EvalError> {
-    check_scoring(ask.scoring, rendered)?;
+    check_scoring(ask.asking.scoring, rendered)?;
     let mut texts = rendered.texts();
     texts.extend(rendered.content_free.iter().map(String::as_str));
     let prompts = tokenizer.encode_all(&texts)?;
-    let exact = ask.scorers == Scorers::All || ask.scoring != Scoring::Prefix;
+    let exact = ask.asking.scorers == Scorers::All || ask.asking.scoring != Scoring::Prefix;
     let continued: Vec<Option<label_tokens::Sequences>> = if exact {
         let found = label_tokens::sequences_all(tokenizer, &texts, |at| rendered.words_of(at))?;
         found.into_iter().map(Some).collect()
@@ -98,7 +98,7 @@ pub(crate) fn encode(
         questions: questions.collect(),
         domains: domains(tokenizer, ask, rendered)?,
         label_sets: label_sets(tokenizer, ask, rendered)?,
-        longest_label: if ask.greedy > 0 {
+        longest_label: if ask.asking.greedy > 0 {
             longest_label(tokenizer, rendered)?
         } else {
             0
@@ -137,7 +137,7 @@ fn domains(
     ask: &Ask<'_>,
     rendered: &Rendered,
 ) -> Result<Vec<Question>, EvalError> {
-    if ask.scorers != Scorers::All && ask.scoring != Scoring::Pmi {
+    if ask.asking.scorers != Scorers::All && ask.asking.scoring != Scoring::Pmi {
         return Ok(Vec::new());
     }
     let closing = tokenizer.encode(&rendered.closing)?;
@@ -161,7 +161,7 @@ fn label_sets(
     ask: &Ask<'_>,
     rendered: &Rendered,
 ) -> Result<Vec<Vec<u32>>, EvalError> {
-    match (ask.scoring, ask.scorers) {
+    match (ask.asking.scoring, ask.asking.scorers) {
         (Scoring::Prefix, _) => Ok(label_tokens::prefix_sets(tokenizer, &rendered.words)?),
         (_, Scorers::All) if rendered.has_common_words() => {
             let sets = label_tokens::possible_prefix_sets(tokenizer, &rendered.words)?;

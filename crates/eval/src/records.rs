@@ -67,10 +67,10 @@ pub(crate) fn build(ask: &Ask<'_>, answered: &Answered<'_>) -> Result<Built, Eva
             .map(|item| score_item(scoring, item))
             .collect::<Vec<_>>()
     };
-    let scores = by(ask.scoring);
+    let scores = by(ask.asking.scoring);
     let content_free: Vec<_> = content_free
         .iter()
-        .map(|m| score_item(ask.scoring, (0, m)))
+        .map(|m| score_item(ask.asking.scoring, (0, m)))
         .collect();
     let shared = Shared {
         ask,
@@ -177,10 +177,10 @@ impl Shared<'_> {
             domain_log_probs: self.by_label(answered.domain(at)),
             said: answered.found.said.get(&at).cloned(),
             tied,
-            scoring: ask.scoring,
-            labels: ask.labels,
-            protocol: ask.protocol,
-            few_shot: ask.few_shot.to_string(),
+            scoring: ask.asking.scoring,
+            labels: ask.asking.labels,
+            protocol: ask.asking.protocol,
+            few_shot: ask.asking.few_shot.to_string(),
             prompt_tokens: question.prompt_tokens,
         }
     }

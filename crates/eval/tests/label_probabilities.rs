@@ -9,7 +9,8 @@ use eval::{Ahead, Answers, Ask, Journal, ask::Respondent};
 use hub::ModelFiles;
 use model::{Decoder, device::Device};
 use schema::{
-    Answerer, FewShot, LabelSet, Language, Scorers, Scoring, Task, task::Precision, write_whole,
+    Answerer, Asking, FewShot, LabelSet, Language, Scorers, Scoring, Task, task::Precision,
+    write_whole,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -91,18 +92,21 @@ impl Bench {
             ..tasks::task("emotion").expect("shipped").clone()
         };
         let dir = self.folder.path().join("data");
+        let asking = Asking {
+            labels: LabelSet::English,
+            scoring,
+            scorers: Scorers::All,
+            protocol: None,
+            few_shot: FewShot::Head(0),
+            limit: None,
+            greedy: 1,
+        };
         let ask = Ask {
             model: "golden",
             adapter: None,
             task: &task,
             dir: &dir,
-            labels: LabelSet::English,
-            scoring,
-            scorers: Scorers::All,
-            greedy: 1,
-            protocol: None,
-            few_shot: &FewShot::Head(0),
-            limit: None,
+            asking: &asking,
             tokens_per_batch,
         };
         let respondent = Respondent {
@@ -241,18 +245,21 @@ fn a_questions_own_answers_have_priors_of_their_own() {
     write_whole(&dir.join("pick_en2_test.json"), rows.as_bytes()).expect("writes");
     let task = tasks::task(dir.join("pick.toml").to_str().expect("UTF-8")).expect("a task");
     let ask = |scoring| {
+        let asking = Asking {
+            labels: LabelSet::Same,
+            scoring,
+            scorers: Scorers::Chosen,
+            protocol: None,
+            few_shot: FewShot::Head(0),
+            limit: None,
+            greedy: 2,
+        };
         let ask = Ask {
             model: "golden",
             adapter: None,
             task,
             dir: &dir,
-            labels: LabelSet::Same,
-            scoring,
-            scorers: Scorers::Chosen,
-            greedy: 2,
-            protocol: None,
-            few_shot: &FewShot::Head(0),
-            limit: None,
+            asking: &asking,
             tokens_per_batch: 2048,
         };
         let respondent = Respondent {
@@ -312,20 +319,22 @@ fn a_stopped_evaluation_goes_on_and_another_begins_anew() {
         bench.folder.path().join("data"),
         bench.folder.path().join("answers.jsonl"),
     );
-    let few_shot = FewShot::Head(0);
     let ask = |scoring, stop_after: usize| {
+        let asking = Asking {
+            labels: LabelSet::English,
+            scoring,
+            scorers: Scorers::All,
+            protocol: None,
+            few_shot: FewShot::Head(0),
+            limit: None,
+            greedy: 0,
+        };
         let ask = Ask {
             model: "golden",
             adapter: None,
             task,
             dir: &dir,
-            labels: LabelSet::English,
-            scoring,
-            scorers: Scorers::All,
-            greedy: 0,
-            protocol: None,
-            few_shot: &few_shot,
-            limit: None,
+            asking: &asking,
             tokens_per_batch: 1,
         };
         let respondent = Respondent {

@@ -1,7 +1,7 @@
 //! Writes the report of a made-up run, to look at: `cargo run -p lingualign-report --example
 //! sample_report -- DIR`; with `all` behind it, what is inside has 20 languages.
 
-#[path = "../tests/fabricate/mod.rs"]
+#[path = "../../compare/tests/fabricate/mod.rs"]
 mod fabricate;
 
 use fabricate::inside::{Inside, put_inside};

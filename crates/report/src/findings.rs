@@ -1,15 +1,16 @@
 //! Sentences computed from the numbers. Never here: a threshold that is not an interval; the
 //! rules of the verdict.
 
+use compare::{
+    BeforeAfter, Changes, Direction, LanguageChange, MeanChange, ResultBlock, Results,
+    SettingResult, Verdict, direction,
+    stats::{Estimate, standard_deviation},
+};
 use serde::Serialize;
 
 use crate::{
-    change::{Changes, LanguageChange, MeanChange},
     format::{area, area_interval, count, labels_title, list, percent, points, points_interval},
-    levels::BeforeAfter,
-    results::{Block, Results, SettingResult},
-    stats::{Estimate, standard_deviation},
-    verdict::{Direction, Verdict, direction},
+    verdict_words::{explain_verdict, verdict_label},
 };
 
 /// What is said of one setting.
@@ -108,11 +109,10 @@ fn judge_gain(changes: &Changes) -> String {
     {
         return "Not one answer became right or wrong.".to_owned();
     }
-    changes
-        .mean
-        .attribution
-        .verdict
-        .explain(direction(&changes.mean.change))
+    explain_verdict(
+        changes.mean.attribution.verdict,
+        direction(&changes.mean.change),
+    )
 }
 
 /// `None` with one language: nothing to count.
@@ -126,7 +126,7 @@ fn by_language(changes: &Changes) -> Option<String> {
         };
         let verdicts: Vec<String> = VERDICTS
             .iter()
-            .filter_map(|&verdict| counted(verdict.short(), &|l| l.attribution.verdict == verdict))
+            .filter_map(|&verdict| counted(verdict_label(verdict), &|l| l.attribution.verdict == verdict))
             .collect();
         format!(
             "Language by language, the interval of the raw change lies above 0 in {} of {} and below 0 in {}; {} of the \
@@ -281,7 +281,7 @@ pub(crate) fn summarise(results: &Results, model: &str) -> Vec<String> {
     }
 }
 
-fn summarise_block(block: &Block, model: &str) -> String {
+fn summarise_block(block: &ResultBlock, model: &str) -> String {
     let base = format!(
         "{model}, untuned, is right in {} % of its answers to {} ({}, mean over {}; guessing gives {:.1} %).",
         percent(block.base.mean.value, 1),

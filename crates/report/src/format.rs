@@ -1,9 +1,8 @@
 //! Numbers as text. Shares are shown in percent, their changes in percentage points, AUC as a
 //! fraction.
 
+use compare::stats::Estimate;
 use schema::LabelSet;
-
-use crate::stats::Estimate;
 
 const NONE: &str = "–";
 

@@ -7,31 +7,31 @@ use std::path::Path;
 
 use rayon::prelude::*;
 use schema::write_whole;
+use serde::Serialize;
 
 use crate::{
     error::ReportError,
     figure::{Figure, Painter},
-    page::{Drawn, Shown},
     table::Table,
 };
 
 /// Figures and tables in the order in which they were made.
 #[derive(Default)]
-pub(crate) struct Output {
+pub(crate) struct ReportFiles {
     figures: Vec<Figure>,
     tables: Vec<Table>,
 }
 
-impl Output {
+impl ReportFiles {
     /// Keeps a figure for its files.
-    pub(crate) fn figure(&mut self, figure: Figure) -> Drawn {
+    pub(crate) fn figure(&mut self, figure: Figure) -> DrawnFigure {
         let drawn = (&figure).into();
         self.figures.push(figure);
         drawn
     }
 
     /// Keeps a table for its files.
-    pub(crate) fn table(&mut self, table: Table) -> Shown {
+    pub(crate) fn table(&mut self, table: Table) -> ShownTable {
         let shown = (&table).into();
         self.tables.push(table);
         shown
@@ -61,5 +61,40 @@ impl Output {
             write_whole(&file("tex"), table.to_latex().as_bytes())?;
         }
         Ok(())
+    }
+}
+
+/// A figure as the templates take it.
+#[derive(Serialize)]
+pub(crate) struct DrawnFigure {
+    name: String,
+    description: String,
+    svg: String,
+}
+
+impl From<&Figure> for DrawnFigure {
+    fn from(figure: &Figure) -> Self {
+        Self {
+            name: figure.name.clone(),
+            description: figure.description.clone(),
+            svg: figure.to_inline(),
+        }
+    }
+}
+
+/// A table as the templates take it.
+#[derive(Serialize)]
+pub(crate) struct ShownTable {
+    #[serde(flatten)]
+    table: Table,
+    markdown: String,
+}
+
+impl From<&Table> for ShownTable {
+    fn from(table: &Table) -> Self {
+        Self {
+            table: table.clone(),
+            markdown: table.to_markdown(),
+        }
     }
 }

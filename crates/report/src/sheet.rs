@@ -1,8 +1,9 @@
 //! A table whose shown text and CSV numbers come from the same cells.
 
+use compare::stats::Estimate;
+
 use crate::{
     format::{area, area_interval, or_dash, p_value, percent, points_interval},
-    stats::Estimate,
     table::{Row, Table, csv_number},
 };
 

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
+use compare::{Results, stats::Estimate};
 use schema::LabelSet;
 
 use crate::{
     format::{percent, points_interval},
-    results::Results,
-    stats::Estimate,
     table::{Row, Table},
 };
 

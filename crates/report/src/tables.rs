@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use compare::{
+    Changes, Level, ResultBlock, Results,
+    stats::{Estimate, mean, standard_deviation},
+};
 use schema::Language;
 
 use crate::{
-    change::Changes,
     format::{area, or_dash, percent, points_interval},
-    results::{Block, Level, Results},
     sheet::{Cell, Head, push, start},
-    stats::{Estimate, standard_deviation},
     table::{Row, Table, csv_number},
 };
 
@@ -76,11 +77,11 @@ pub(crate) fn overview(results: &Results) -> Table {
     table
 }
 
-fn push_block(table: &mut Table, block: &Block) {
+fn push_block(table: &mut Table, block: &ResultBlock) {
     let base = &block.base;
     let mean_of = |value: fn(&Level) -> Option<f64>| {
         let defined: Vec<f64> = base.languages.iter().filter_map(value).collect();
-        (!defined.is_empty()).then(|| crate::stats::mean(defined))
+        (!defined.is_empty()).then(|| mean(defined))
     };
     let auc = mean_of(|level| level.auc.map(|auc| auc.value));
     let calibrated = mean_of(|level| level.batch.map(|batch| batch.value));
@@ -111,7 +112,7 @@ fn push_block(table: &mut Table, block: &Block) {
 
 fn push_overview(
     table: &mut Table,
-    block: &Block,
+    block: &ResultBlock,
     name: &str,
     (languages, mean): (usize, Estimate),
     changes: Option<&Changes>,
@@ -160,7 +161,7 @@ fn push_overview(
 }
 
 /// Settings x languages, as the paper's tables 1 and 12.
-pub(crate) fn by_language(block: &Block) -> Table {
+pub(crate) fn by_language(block: &ResultBlock) -> Table {
     let languages: Vec<Language> = block
         .base
         .languages
@@ -225,7 +226,7 @@ const BASE: [Head<'static>; 8] = [
 ];
 
 /// The base alone, where nothing was trained.
-pub(crate) fn of_base(block: &Block) -> Table {
+pub(crate) fn of_base(block: &ResultBlock) -> Table {
     let name = format!("{}.{}.base", block.task, block.labels);
     let caption = "The base model: accuracy in % with Wilson's 95 % interval, AUC, accuracy in % after contextual and after \
                    batch calibration.";

@@ -1,9 +1,13 @@
 //! From a run folder to `report/`: index.html, report.md, results.json, tables, figures.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
+use compare::{
+    AdapterName, ResultBlock, Results, RunRecords, SettingResult, TrainingLog, compute,
+    inside::{ModelView, list_views, select_layers},
+    read_run, recipe_settings, write_results,
+};
 use schema::{run_folder::RunFolder, write_whole};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
@@ -13,15 +17,11 @@ use crate::{
     figure,
     findings::{describe_setting, summarise},
     format::{duration, labels_title, thousands},
-    inside::{Look, LookResult, looks, shown_layers},
-    output::Output,
+    output::ReportFiles,
     page::{self, Page, PageBlock, PageData, PageSetting, PageTraining},
     provenance::{list_facts, sum_stages},
-    results::{AdapterName, Block, Results, SettingResult, compute, recipe_settings},
-    run_records::{RunRecords, read_run},
     summary::Summary,
     tables,
-    training::Training,
 };
 
 /// Computes and writes the report of a run. The same records give the same bytes.
@@ -32,19 +32,19 @@ use crate::{
 pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
     let records = read_run(run)?;
     let mut results = compute(&records)?;
-    let mut looks = looks(
+    let mut views = list_views(
         &records.inside,
         &recipe_settings(&records.manifest),
         &mut results.gaps,
     )?;
-    for look in &mut looks {
-        look.shown = shown_layers(&records.manifest, look.layers, &mut results.gaps);
+    for view in &mut views {
+        view.shown = select_layers(&records.manifest, view.layers, &mut results.gaps);
     }
-    let mut output = Output::default();
-    let page = lay_out(run, &records, (&results, &looks), &mut output);
+    let mut output = ReportFiles::default();
+    let page = lay_out(run, &records, (&results, &views), &mut output);
     let folder = run.report();
     output.save(&folder)?;
-    write_json(&folder.join("results.json"), &results, &looks)?;
+    write_results(&folder.join("results.json"), &results, &views)?;
     write_whole(
         &folder.join("report.md"),
         page::to_markdown(&page)?.as_bytes(),
@@ -54,29 +54,11 @@ pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
     Ok(Summary::new(&results, index))
 }
 
-fn write_json(path: &Path, results: &Results, looks: &[Look]) -> Result<(), ReportError> {
-    #[derive(Serialize)]
-    struct All<'a> {
-        #[serde(flatten)]
-        results: &'a Results,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        inside: Vec<LookResult<'a>>,
-    }
-    let all = All {
-        results,
-        inside: looks.iter().map(LookResult::new).collect(),
-    };
-    schema::disk::write_with(path, |file| {
-        serde_json::to_writer_pretty(file, &all).map_err(Into::into)
-    })?;
-    Ok(())
-}
-
 fn lay_out(
     run: &RunFolder,
     records: &RunRecords,
-    (results, looks): (&Results, &[Look]),
-    output: &mut Output,
+    (results, looks): (&Results, &[ModelView]),
+    output: &mut ReportFiles,
 ) -> Page {
     let text = |pointer: &str| records.manifest.pointer(pointer).and_then(Value::as_str);
     let folder = run
@@ -85,7 +67,10 @@ fn lay_out(
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
     let name = text("/recipe/name").map_or(folder, str::to_owned);
-    let model = text("/recipe/model").map_or_else(|| model_of(records), str::to_owned);
+    let model = text("/recipe/model").map_or_else(
+        || records.model().unwrap_or("unknown").to_owned(),
+        str::to_owned,
+    );
     let overview = figure::overview::draw(results).map(|figure| output.figure(figure));
     let mut facts = records.manifest.clone();
     let mut take = |key: &str| {
@@ -127,19 +112,7 @@ fn lay_out(
     }
 }
 
-/// The model as the first record names it.
-fn model_of(records: &RunRecords) -> String {
-    let sets = records
-        .answers
-        .values()
-        .flat_map(|models| models.values())
-        .flatten();
-    sets.map(|set| set.head.model.clone())
-        .next()
-        .unwrap_or_else(|| "unknown".to_owned())
-}
-
-fn lay_out_block(block: &Block, output: &mut Output) -> PageBlock {
+fn lay_out_block(block: &ResultBlock, output: &mut ReportFiles) -> PageBlock {
     let id = format!("{}.{}", block.task, block.labels);
     let table = tables::by_language(block);
     let table = output.table(table);
@@ -171,7 +144,7 @@ fn lay_out_block(block: &Block, output: &mut Output) -> PageBlock {
     }
 }
 
-fn introduce(block: &Block) -> String {
+fn introduce(block: &ResultBlock) -> String {
     let items: Vec<usize> = block
         .base
         .languages
@@ -209,9 +182,9 @@ fn introduce(block: &Block) -> String {
 
 fn lay_out_setting(
     id: &str,
-    block: &Block,
+    block: &ResultBlock,
     setting: &SettingResult,
-    output: &mut Output,
+    output: &mut ReportFiles,
 ) -> PageSetting {
     let (id, changes) = (format!("{id}.{}", setting.slug), &setting.changes);
     let name = format!("{}.{}.{}", block.task, block.labels, setting.slug);
@@ -235,16 +208,16 @@ fn lay_out_setting(
     }
 }
 
-fn lay_out_training(records: &RunRecords, output: &mut Output) -> Vec<PageTraining> {
-    let mut groups: BTreeMap<AdapterName, Vec<Training>> = BTreeMap::new();
+fn lay_out_training(records: &RunRecords, output: &mut ReportFiles) -> Vec<PageTraining> {
+    let mut groups: BTreeMap<AdapterName, Vec<TrainingLog>> = BTreeMap::new();
     for (adapter, log) in &records.train_logs {
         groups
             .entry(AdapterName::parse(adapter))
             .or_default()
-            .push(Training::new(adapter, log));
+            .push(TrainingLog::new(adapter, log));
     }
-    let lay_out = |(name, seeds): (AdapterName, Vec<Training>)| {
-        let all: Vec<&Training> = seeds.iter().collect();
+    let lay_out = |(name, seeds): (AdapterName, Vec<TrainingLog>)| {
+        let all: Vec<&TrainingLog> = seeds.iter().collect();
         let figure = figure::loss::draw(
             format!("loss.{}", name.group.replace(['.', '/', ' '], "-")),
             &all,
@@ -264,7 +237,7 @@ fn lay_out_training(records: &RunRecords, output: &mut Output) -> Vec<PageTraini
     groups.into_iter().map(lay_out).collect()
 }
 
-fn describe_training(training: &Training, named: bool) -> String {
+fn describe_training(training: &TrainingLog, named: bool) -> String {
     let who = if named {
         format!("{}: ", training.adapter)
     } else {

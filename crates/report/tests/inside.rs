@@ -1,6 +1,7 @@
 //! What the report says of records of what is inside: that its numbers are theirs, what is
 //! missing is told, and what broken and contradicting records get.
 
+#[path = "../../compare/tests/fabricate/mod.rs"]
 mod fabricate;
 
 use std::{collections::BTreeSet, fs, path::Path};

@@ -1,10 +1,12 @@
 //! The report of a made-up run: what is written, that its numbers are those of the records, and
 //! what broken records get.
 
+#[path = "../../compare/tests/fabricate/mod.rs"]
 mod fabricate;
 
 use std::{fs, path::Path};
 
+use compare::CompareError;
 use fabricate::{BASE, EMOTION, Mind, answers, lines, put, put_answers, put_run};
 use report::{ReportError, Summary};
 use schema::{AnswerRecord, Language, Protocol, run_folder::RunFolder};
@@ -418,7 +420,10 @@ fn broken_records_are_named_by_file_and_line() {
 fn odd_files_are_refused_and_an_empty_run_says_what_to_do() {
     let folder = temporary();
     let run = RunFolder::new(folder.path());
-    assert!(matches!(report::write(&run), Err(ReportError::Nothing(_))));
+    assert!(matches!(
+        report::write(&run),
+        Err(ReportError::Records(CompareError::Nothing(_)))
+    ));
     let stray = run.answers_root().join("base/emotion.english.x1.jsonl");
     put(&stray, "");
     let error = report::write(&run)
@@ -464,9 +469,14 @@ fn a_gold_word_the_scorer_does_not_know_stays_wrong_after_calibration() {
 }
 
 fn compare(a: &Path, b: &Path) -> Result<String, String> {
-    let compared = || report::compare((a, report::read_answers(a)?), (b, report::read_answers(b)?));
+    let compared = || {
+        compare::compare(
+            (a, compare::read_answers(a)?),
+            (b, compare::read_answers(b)?),
+        )
+    };
     compared()
-        .map(|comparison| comparison.render_text())
+        .map(|comparison| report::comparison_text(&comparison))
         .map_err(|error| error.to_string())
 }
 

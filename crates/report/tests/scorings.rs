@@ -1,6 +1,7 @@
 //! What the report says of several scorings and of several sets of exemplars; expected numbers
 //! by hand.
 
+#[path = "../../compare/tests/fabricate/mod.rs"]
 mod fabricate;
 
 use std::{collections::BTreeMap, fs};

@@ -5,6 +5,7 @@
 //! stands on disk as JSON Lines, JSON or TOML. Never here: tensors, tokenizers, the network,
 //! printing.
 
+pub mod asking;
 pub mod disk;
 pub mod few_shot;
 pub mod finding;
@@ -19,6 +20,7 @@ pub mod setting;
 pub mod task;
 pub mod template;
 
+pub use asking::{Asking, AskingRecipe};
 pub use disk::{write_json_lines, write_whole};
 pub use few_shot::FewShot;
 pub use finding::Finding;

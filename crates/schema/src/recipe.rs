@@ -33,13 +33,11 @@ pub use problem::{Origin, Problem, RecipeError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    few_shot::{self, FewShot, PromptLanguage},
+    asking::AskingRecipe,
     finding::Kind,
     language::Language,
     setting::Setting,
-    task::{
-        ActivationCheckpointing, LabelSet, Precision, Protocol, Scorers, Scoring, Task, UnknownWord,
-    },
+    task::{ActivationCheckpointing, Precision, Task, UnknownWord},
 };
 
 /// A checked experiment: languages x settings x tasks x label sets x seeds.
@@ -332,39 +330,11 @@ pub struct EvalRecipe {
     /// Languages of the questions. The paper's twenty are `all`: those that the task has and of
     /// which there is a file.
     pub languages: Vec<Language>,
-    /// Label sets, each evaluated alone.
-    pub labels: Vec<LabelSet>,
-    /// Scoring rule; `None`: the task's own, and the paper's where it has none.
-    pub scoring: Option<Scoring>,
-    /// What is measured beside it.
-    pub scorers: Scorers,
-    /// Questions of each language that are also answered by free greedy decoding.
-    pub greedy: usize,
-    /// Rules for defective data; `None`: such data is refused.
-    pub protocol: Option<Protocol>,
-    /// Exemplars, each set asked alone; empty: the task's own, and `head:K` with its K where it
-    /// has none.
-    #[serde(with = "few_shot::one_or_several", default)]
-    pub few_shot: Vec<FewShot>,
-    /// Language of the exemplars.
-    #[serde(default = "same_language", skip_serializing_if = "is_same")]
-    pub exemplar_language: PromptLanguage,
-    /// Language of the question's header words.
-    #[serde(default = "same_language", skip_serializing_if = "is_same")]
-    pub header_language: PromptLanguage,
-    /// Scored items per language; `None`: all.
-    pub limit: Option<usize>,
+    /// How they are asked.
+    #[serde(flatten)]
+    pub asking: AskingRecipe,
     /// Question tokens run through the model at once; changes memory and speed, never a result.
     pub tokens_per_batch: usize,
-}
-
-/// Recipes recorded before there was a choice.
-fn same_language() -> PromptLanguage {
-    PromptLanguage::Same
-}
-
-fn is_same(language: &PromptLanguage) -> bool {
-    *language == PromptLanguage::Same
 }
 
 impl EvalRecipe {
@@ -381,29 +351,6 @@ impl EvalRecipe {
         "global_mmlu",
     ];
 
-    /// Where the exemplars of `task` come from; the first where there are several sets.
-    pub fn exemplars(&self, task: &Task) -> FewShot {
-        let first = self
-            .few_shot
-            .first()
-            .cloned()
-            .unwrap_or_else(|| task.own_few_shot());
-        first.in_languages(self.exemplar_language, self.header_language)
-    }
-
-    /// Every set of exemplars of `task`.
-    pub fn exemplar_sets(&self, task: &Task) -> Vec<FewShot> {
-        let others = self.few_shot.iter().skip(1);
-        let others =
-            others.map(|set| set.in_languages(self.exemplar_language, self.header_language));
-        [self.exemplars(task)].into_iter().chain(others).collect()
-    }
-
-    /// How the labels of `task` are scored.
-    pub fn scoring_of(&self, task: &Task) -> Scoring {
-        self.scoring.unwrap_or_else(|| task.own_scoring())
-    }
-
     /// Whether `languages` was not narrowed.
     pub fn asks_all(&self) -> bool {
         self.languages == Language::ALL
@@ -414,15 +361,7 @@ impl EvalRecipe {
         Self {
             tasks,
             languages: Language::ALL.to_vec(),
-            labels: vec![LabelSet::English],
-            scoring: None,
-            scorers: Scorers::All,
-            greedy: 0,
-            protocol: None,
-            few_shot: Vec::new(),
-            exemplar_language: PromptLanguage::Same,
-            header_language: PromptLanguage::Same,
-            limit: None,
+            asking: AskingRecipe::paper(),
             tokens_per_batch: 2048,
         }
     }

@@ -9,8 +9,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    Asking,
     language::Language,
-    task::{LabelSet, Precision, Protocol, Scorers, Scoring},
+    task::{LabelSet, Precision, Protocol, Scoring},
 };
 
 /// One answered question: a line of `answers/<model>/<task>.<language>.jsonl` and of `eval
@@ -121,20 +122,9 @@ pub struct Provenance {
     pub task: String,
     /// Language of the questions.
     pub language: Language,
-    /// Which label words.
-    pub labels: LabelSet,
-    /// The rule of `scores`.
-    pub scoring: Scoring,
-    /// What was measured beside it.
-    pub scorers: Scorers,
-    /// Rules for defective data.
-    pub protocol: Option<Protocol>,
-    /// Where the exemplars came from.
-    pub few_shot: String,
-    /// Most items that are scored; `None`: all.
-    pub limit: Option<usize>,
-    /// Questions that are also answered by free greedy decoding.
-    pub greedy: usize,
+    /// How they were asked.
+    #[serde(flatten)]
+    pub asking: Asking,
     /// The test file, and the English one where the protocol looks at it.
     pub data_sha256: String,
     /// The text of every prompt of the file, exemplars included, and those without content.
@@ -209,4 +199,23 @@ pub enum TrainRecord {
     Step(StepRecord),
     /// A validation pass.
     Validation(ValidationRecord),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Written by the program before `Asking` was a value of its own.
+    const PROVENANCES: [&str; 2] = [
+        r#"{"program":"lingualign 0.1.0","numerics":"4","model_fingerprint":"fd22","adapter_sha256":null,"dtype":"f32","device":"cpu","instruction_set":"avx512bf16","model":"smollm2-135m-instruct","adapter":null,"task":"emotion","language":"hi","labels":"english","scoring":"prefix","scorers":"all","protocol":null,"few_shot":"builtin","limit":null,"greedy":0,"data_sha256":"4fac","prompts_sha256":"1e70","scorer_sha256":"dfd8"}"#,
+        r#"{"program":"lingualign 0.1.0","numerics":"4","model_fingerprint":"fd22","adapter_sha256":"01","dtype":"nf4","device":"cuda","instruction_set":"avx2","model":"m","adapter":"a","task":"snli","language":"zh","labels":"mine","scoring":"sequence-mean","scorers":"chosen","protocol":"corrected","few_shot":"seed:1:4:train+order:7+exemplars:english+headers:english","limit":3,"greedy":2,"data_sha256":"4f","prompts_sha256":"1e","scorer_sha256":"df"}"#,
+    ];
+
+    #[test]
+    fn a_provenance_keeps_its_bytes() {
+        for old in PROVENANCES {
+            let read: Provenance = serde_json::from_str(old).expect("a provenance");
+            assert_eq!(serde_json::to_string(&read).expect("JSON"), old);
+        }
+    }
 }

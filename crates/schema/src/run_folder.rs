@@ -24,9 +24,14 @@ impl RunFolder {
         self.0.join("manifest.json")
     }
 
-    /// Locked by the process that is at work in the folder.
+    /// Locked, together, by the processes that are at work in the folder.
     pub fn lock(&self) -> PathBuf {
         self.0.join(".lock")
+    }
+
+    /// Locked by the one process that is making a stage or changing the manifest.
+    pub fn lock_of(&self, what: &str) -> PathBuf {
+        self.0.join(".locks").join(what)
     }
 
     /// Training pairs as they were drawn: `data/<adapter>.jsonl`.

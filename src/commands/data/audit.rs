@@ -2,19 +2,17 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use audit::{NamedTokenizer, Scope};
 use clap::Args;
 use data::Tokenizer;
+use run::{check_out, find_errors, session};
 use schema::{
     finding::{AuditRecord, Severity},
     write_whole,
 };
 
-use crate::{
-    progress::{Bar, interrupted, note, result},
-    session,
-};
+use crate::progress::{Terminal, note, result};
 
 /// `data audit`
 #[derive(Args)]
@@ -47,20 +45,21 @@ pub(crate) struct AuditArgs {
 
 pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
     for file in args.json.iter().chain(&args.html) {
-        crate::commands::check_out(file)?;
+        check_out(file)?;
     }
+    let watch = &mut Terminal::default();
     let mut scope = Scope::of_folder(&args.dir, args.task.as_deref())?;
     scope.add_exemplars(&args.few_shot);
     scope.cutoff_len = args.cutoff_len;
     for name in &args.tokenizer {
-        let tokenizer = Tokenizer::load(&session::find(name)?.files)?;
+        let tokenizer = Tokenizer::load(&session::find(name, watch)?.files)?;
         scope.tokenizers.push(NamedTokenizer {
             name: name.clone(),
             tokenizer,
         });
     }
     let record = AuditRecord {
-        findings: find(&scope)?,
+        findings: find_errors(&scope, watch)?,
         accepted: Vec::new(),
     };
     if let Some(file) = &args.json {
@@ -79,16 +78,4 @@ pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
-}
-
-/// Audits with a bar.
-pub(crate) fn find(scope: &Scope) -> Result<Vec<schema::Finding>> {
-    let mut bar = Bar::new("audit", scope.sources.len(), "files");
-    let findings = audit::audit(scope, &mut |done, _, name| {
-        bar.set(done, name);
-        !interrupted()
-    })
-    .context("audit of the data")?;
-    bar.finish(&format!("{} files", scope.sources.len()));
-    Ok(findings)
 }

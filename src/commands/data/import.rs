@@ -10,17 +10,21 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use data::{
-    import::{
-        self, Format, Input, Join, LanguageColumn, Layout, Map, Part, Plan, Report, Sample, Target,
-        llama_factory::{self, DATASET_INFO},
-        preset::{self, Preset},
-    },
+    table::{TableFormat, TableLayout, ends_like},
     tasks,
 };
 use hub::{Cache, HubId, Sources};
+use import::{
+    convert::{
+        self, Input, Join, LanguageColumn, Map, Part, Plan, Report, Sample, Target,
+        preset::{self, Preset},
+    },
+    llama_factory::{self, DATASET_INFO},
+};
+use run::Downloads;
 use schema::{Language, Task};
 
-use crate::progress::{Download, interrupted, note, note_peak_memory, result};
+use crate::progress::{Terminal, interrupted, note, note_peak_memory, result};
 
 /// Examples shown by `--help`.
 pub(super) const EXAMPLES: &str = "Examples.
@@ -83,7 +87,7 @@ pub(crate) struct ImportArgs {
     out: PathBuf,
     /// csv, tsv, json (a list), jsonl, parquet. Default: by the extension.
     #[arg(long)]
-    format: Option<Format>,
+    format: Option<TableFormat>,
     /// Whether fields stand in double quotes where needed. Default: csv yes, tsv no.
     #[arg(long, value_name = "BOOL")]
     quoted: Option<bool>,
@@ -158,7 +162,12 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
         None => plan_files(args, &mut notes)?,
     };
     notes.iter().for_each(|text| note(text));
-    let Some(report) = import::run(&plan, &mut Download::default(), &interrupted)? else {
+    let Some(report) = convert::run(
+        &plan,
+        &mut Downloads::new(&mut Terminal::default()),
+        &interrupted,
+    )?
+    else {
         bail!("stopped; nothing was written");
     };
     tell(&report, &plan);
@@ -299,7 +308,7 @@ fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<Plan<'a>
                 "a folder with a {DATASET_INFO} has prompts and responses, which make --kind pairs"
             );
         }
-        let listed = llama_factory::read(folder, args.dataset.as_deref())?;
+        let listed = llama_factory::read::read(folder, args.dataset.as_deref())?;
         notes.extend(listed.notes);
         let inputs = listed.files.into_iter().map(|(path, layout)| Input {
             path,
@@ -415,26 +424,29 @@ fn language_column(args: &ImportArgs) -> Result<Option<LanguageColumn>> {
 }
 
 /// The layout of a file by its extension and the flags.
-fn layout_of(args: &ImportArgs, path: &Path) -> Result<Layout> {
-    let format = args.format.or_else(|| Format::of(path)).with_context(|| {
-        format!(
-            "{}: its extension is none of {}; say --format",
-            path.display(),
-            Format::NAMES.join(", ")
-        )
-    })?;
-    Ok(layout_with(args, Layout::usual(format)))
+fn layout_of(args: &ImportArgs, path: &Path) -> Result<TableLayout> {
+    let format = args
+        .format
+        .or_else(|| TableFormat::of(path))
+        .with_context(|| {
+            format!(
+                "{}: its extension is none of {}; say --format",
+                path.display(),
+                TableFormat::NAMES.join(", ")
+            )
+        })?;
+    Ok(layout_with(args, TableLayout::usual(format)))
 }
 
-fn layout_with(args: &ImportArgs, layout: Layout) -> Layout {
+fn layout_with(args: &ImportArgs, layout: TableLayout) -> TableLayout {
     let format = args.format.unwrap_or(layout.format);
     let layout = if format == layout.format {
         layout
     } else {
-        Layout::usual(format)
+        TableLayout::usual(format)
     };
     let columns = args.columns.clone().or(layout.columns);
-    Layout {
+    TableLayout {
         format,
         quoted: args.quoted.unwrap_or(layout.quoted),
         columns,
@@ -445,14 +457,14 @@ fn fetch(id: &HubId, patterns: &[String]) -> Result<Vec<PathBuf>> {
     let wanted = |name: &str| {
         patterns
             .iter()
-            .any(|pattern| preset::ends_like(Path::new(name), pattern))
+            .any(|pattern| ends_like(Path::new(name), pattern))
     };
     let found = hub::find_dataset(
         id,
         &wanted,
         &Cache::from_env()?,
         &Sources::from_env(),
-        &mut Download::default(),
+        &mut Downloads::new(&mut Terminal::default()),
     )?;
     note(&format!("from {}", found.revision));
     Ok(found.files)
@@ -472,7 +484,7 @@ fn chosen_files(path: &Path, pattern: Option<&str>) -> Result<Vec<PathBuf>> {
     };
     let chosen: Vec<_> = all
         .iter()
-        .filter(|file| preset::ends_like(file, pattern))
+        .filter(|file| ends_like(file, pattern))
         .cloned()
         .collect();
     if chosen.is_empty() {

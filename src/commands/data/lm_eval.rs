@@ -4,15 +4,13 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Result;
 use clap::Args;
-use data::{
-    lm_eval::{Asked, export},
-    tasks, testset,
-};
-use schema::{FewShot, LabelSet, Language, Protocol, few_shot::PromptLanguage};
+use data::{tasks, testset};
+use import::lm_eval::export;
+use run::lm_eval::{self, Questions};
+use schema::{LabelSet, Language};
 
 use crate::{
     cli,
-    lm_eval::{self, Questions},
     progress::{note, result},
 };
 
@@ -36,21 +34,8 @@ pub(crate) struct LmEvalArgs {
     /// Default: english, or same where the answers are texts.
     #[arg(long, value_parser = schema::recipe::read_labels)]
     labels: Option<LabelSet>,
-    /// As of `eval`.
-    #[arg(long)]
-    few_shot: Option<FewShot>,
-    /// Language of the exemplars: same or english.
-    #[arg(long, default_value = "same")]
-    exemplar_language: PromptLanguage,
-    /// Language of the header words: same or english.
-    #[arg(long, default_value = "same")]
-    header_language: PromptLanguage,
-    /// What to do with the released files' defects: paper or corrected. Default: refuse them.
-    #[arg(long)]
-    protocol: Option<Protocol>,
-    /// Questions per language.
-    #[arg(long, value_name = "N", value_parser = cli::count)]
-    limit: Option<usize>,
+    #[command(flatten)]
+    prompts: cli::PromptArgs,
     /// Name of the task for lm-eval. Its own task of that name, if it has one, may be asked
     /// instead in older versions. Default: the task's.
     #[arg(long)]
@@ -65,32 +50,25 @@ pub(super) fn run(args: &LmEvalArgs) -> Result<ExitCode> {
     let task = tasks::task(&args.task)?;
     cli::exit_unless_known(&args.languages);
     let languages = testset::asked(&args.data, task, &args.languages)?;
-    let given = args.few_shot.clone().unwrap_or_else(|| task.own_few_shot());
-    let few_shot = given.in_languages(args.exemplar_language, args.header_language);
     let are_texts = !task.text_choices().is_empty();
     let labels = args.labels.unwrap_or(if are_texts {
         LabelSet::Same
     } else {
         LabelSet::English
     });
-    let asked = Asked {
-        task,
-        labels,
-        few_shot: &few_shot,
-        protocol: args.protocol,
-    };
+    let asking = args.prompts.asking(labels).first_way(task);
     let mut questions = Vec::new();
     for language in languages {
         let Questions {
             mut docs, repairs, ..
-        } = Questions::render(&args.data, &asked, language)?;
+        } = Questions::render(&args.data, task, &asking, language)?;
         repairs.iter().for_each(|repair| note(repair));
-        docs.truncate(args.limit.unwrap_or(usize::MAX));
+        docs.truncate(asking.limit.unwrap_or(usize::MAX));
         result(&format!("{}\t{language}\t{}", task.name, docs.len()));
         questions.push((language, docs));
     }
     let group = args.name.as_deref().unwrap_or(&task.name);
-    export::write(&args.out, group, &asked, &questions)?;
+    export::write(&args.out, group, &asking, &questions)?;
     let folder = args.out.display();
     note(&format!(
         "wrote {folder}; ask it with: lm_eval --include_path {folder} --tasks {group} --log_samples ..."

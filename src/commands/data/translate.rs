@@ -2,7 +2,6 @@
 //! pairs' layout.
 
 mod args;
-mod model;
 
 use std::{
     path::{Path, PathBuf},
@@ -12,11 +11,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use data::{
-    tasks,
-    texts::{self, Layout, Texts},
-};
+use data::tasks;
 use hub::Cache as ModelCache;
+use import::texts::{self, Layout, Texts};
+use run::model_engine::{ModelEngine, ModelEngineSettings};
 use schema::{Language, Task};
 use translate::{
     Engine, TranslationCache,
@@ -26,8 +24,7 @@ use translate::{
 };
 
 pub(crate) use self::args::{AFTER_HELP, TranslateArgs};
-use self::model::ModelEngine;
-use crate::progress::{self, Bar, interrupted, note};
+use crate::progress::{self, Bar, Terminal, interrupted, note};
 
 pub(super) fn run(args: &TranslateArgs) -> Result<ExitCode> {
     let task = args.task.as_deref().map(tasks::task).transpose()?;
@@ -124,7 +121,50 @@ fn open_engine(args: &TranslateArgs) -> Result<Box<dyn Engine>> {
             },
         })?);
     }
-    Ok(Box::new(ModelEngine::open(args)?))
+    open_model(args)
+}
+
+/// A model of ours as the engine.
+fn open_model(args: &TranslateArgs) -> Result<Box<dyn Engine>> {
+    check_flags(args)?;
+    let Some(model) = &args.service.model else {
+        bail!("engine model: name the model with --model")
+    };
+    let local = &args.local;
+    let settings = ModelEngineSettings {
+        model,
+        adapter: local.adapter.as_deref(),
+        dtype: local.dtype,
+        device: &local.device.device,
+        max_new_tokens: local.max_new_tokens,
+        from: args.from,
+        to: args.to,
+        stop: interrupted,
+    };
+    let engine = ModelEngine::open(&settings, &mut Terminal::default())?;
+    Ok(Box::new(engine))
+}
+
+fn check_flags(args: &TranslateArgs) -> Result<()> {
+    if args.from == args.to {
+        bail!(
+            "engine model: from {0} to {0} there is nothing to translate",
+            args.from
+        );
+    }
+    let unused = [
+        (args.service.url.is_some(), "--url"),
+        (args.service.command.is_some(), "--command"),
+        (args.service.source_code.is_some(), "--source-code"),
+        (args.service.target_code.is_some(), "--target-code"),
+        (args.service.temperature.is_some(), "--temperature"),
+        (args.pace.lines_per_request.is_some(), "--lines-per-request"),
+        (args.pace.timeout.is_some(), "--timeout"),
+    ];
+    match unused.iter().find(|(is_given, _)| *is_given) {
+        Some((_, flag)) => bail!("engine model: {flag} has no effect on it; remove it"),
+        None => Ok(()),
+    }
 }
 
 fn cache_path(args: &TranslateArgs) -> Result<PathBuf> {
@@ -136,7 +176,7 @@ fn cache_path(args: &TranslateArgs) -> Result<PathBuf> {
 
 /// What cannot be written is said before anything is paid for.
 fn check_out(args: &TranslateArgs, task: Option<&Task>, texts: &Texts, out: &Path) -> Result<()> {
-    crate::commands::check_out(out)?;
+    run::check_out(out)?;
     if let Some(named) = task
         .and_then(|task| named_language(task, out))
         .filter(|named| *named != args.to)

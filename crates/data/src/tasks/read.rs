@@ -9,7 +9,7 @@ use schema::{
 };
 use toml::de::{DeTable, DeValue};
 
-use crate::import::Format;
+use crate::table::TableFormat;
 
 /// What is wrong with a task file.
 #[derive(Debug, PartialEq)]
@@ -262,11 +262,11 @@ fn check_choices(task: &Task) -> Result<(), Fault> {
 fn check_file(task: &Task, file: &TaskFile) -> Result<(), Fault> {
     let format = match &file.format {
         Some(format) => format.parse(),
-        None => Format::of(std::path::Path::new(&file.path)).ok_or_else(|| {
+        None => TableFormat::of(std::path::Path::new(&file.path)).ok_or_else(|| {
             format!(
                 "`{}` does not say its format; add `format`: {}",
                 file.path,
-                Format::NAMES.join(", ")
+                TableFormat::NAMES.join(", ")
             )
         }),
     };

@@ -1,12 +1,10 @@
 //! Tables of one change: whether languages get the same answers, and each against English.
 
+use compare::{AgainstChance, Changes, GapToEnglish, stats::Estimate};
+
 use super::code_cell;
 use crate::{
-    change::Changes,
-    consistency::AgainstChance,
-    groups::GapToEnglish,
     sheet::{Cell, Head, push, start},
-    stats::Estimate,
     table::Table,
 };
 

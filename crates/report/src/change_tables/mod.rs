@@ -4,16 +4,17 @@ mod agreement;
 mod reliability;
 mod separation;
 
-use agreement::{agreement, english};
-use reliability::{reliability, scorings};
-use separation::{confusion, labels, separation};
+use compare::{Changes, LanguageChange, MeanChange};
 
 use crate::{
-    change::{Changes, LanguageChange, MeanChange},
     format::percent,
     sheet::{Cell, Head, align_left, push, start},
     table::Table,
+    verdict_words::verdict_label,
 };
+use agreement::{agreement, english};
+use reliability::{reliability, scorings};
+use separation::{confusion, labels, separation};
 
 /// The main table, and those behind it. `name` is that of the main table's file; the others' is
 /// longer.
@@ -78,7 +79,7 @@ fn main_table(name: String, changes: &Changes) -> Table {
             Cell::P(Some(of.p.mid)),
             Cell::P(Some(of.p_holm)),
             Cell::P(Some(of.p_bh)),
-            Cell::text(of.attribution.verdict.short()),
+            Cell::text(verdict_label(of.attribution.verdict)),
             Cell::Text(format!("{}–{}", percent(low, 1), percent(high, 1))),
             Cell::Share(Some(low)),
             Cell::Share(Some(high)),
@@ -107,7 +108,7 @@ fn main_table(name: String, changes: &Changes) -> Table {
             p.map_or(Cell::Empty, |p| Cell::P(Some(p.mid))),
             Cell::Empty,
             Cell::Empty,
-            Cell::text(mean.attribution.verdict.short()),
+            Cell::text(verdict_label(mean.attribution.verdict)),
             Cell::Empty,
             Cell::Empty,
             Cell::Empty,
@@ -154,7 +155,7 @@ fn groups(name: String, changes: &Changes) -> Table {
             Cell::Change(Some(mean.change)),
             Cell::AreaChange(mean.auc.map(|auc| auc.change)),
             Cell::Change(mean.batch.map(|batch| batch.change)),
-            Cell::text(mean.attribution.verdict.short()),
+            Cell::text(verdict_label(mean.attribution.verdict)),
             Cell::Share(shown_detectable(mean)),
         ];
         push(&mut table, &GROUPS, &cells, strong);

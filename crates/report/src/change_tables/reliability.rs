@@ -1,10 +1,10 @@
 //! Tables of one change: how far it can be trusted, and what other scorings would have said.
 
+use compare::{Changes, stats::VarianceComponents};
+
 use super::{code_cell, shown_detectable};
 use crate::{
-    change::Changes,
     sheet::{Cell, Head, push, start},
-    stats::components::Components,
     table::Table,
 };
 
@@ -73,10 +73,10 @@ pub(super) fn reliability(name: String, changes: &Changes) -> Table {
 }
 
 /// Standard deviations; an estimate below 0 is shown as 0.
-fn spread(components: Option<Components>) -> [Cell; 4] {
+fn spread(components: Option<VarianceComponents>) -> [Cell; 4] {
     let deviation =
         |variance: Option<f64>| Cell::Share(variance.map(|variance| variance.max(0.0).sqrt()));
-    let of = |pick: fn(Components) -> Option<f64>| deviation(components.and_then(pick));
+    let of = |pick: fn(VarianceComponents) -> Option<f64>| deviation(components.and_then(pick));
     [
         of(|c| c.seed),
         of(|c| c.exemplars),

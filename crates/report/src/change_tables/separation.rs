@@ -1,9 +1,9 @@
 //! Tables of one change: how well labels are told apart, and which are chosen.
 
+use compare::{BeforeAfter, Changes};
+
 use super::code_cell;
 use crate::{
-    change::Changes,
-    levels::BeforeAfter,
     sheet::{Cell, Head, align_left, push, start},
     table::Table,
 };

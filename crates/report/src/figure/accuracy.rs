@@ -1,15 +1,11 @@
 //! Accuracy per language, before and after, with 95 % intervals: one row per language in the
 //! paper's order.
 
+use compare::{Changes, Levels, stats::Estimate};
 use schema::Language;
 
 use super::canvas::{Anchor, Figure, Scale, round_ticks, tick_labels};
-use crate::{
-    change::Changes,
-    format::{percent, points},
-    results::Levels,
-    stats::Estimate,
-};
+use crate::format::{percent, points};
 
 const WIDTH: f64 = 460.0;
 const ROW: f64 = 20.0;

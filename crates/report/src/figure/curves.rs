@@ -3,11 +3,12 @@
 //!
 //! Never here: what is measured; which curves there are.
 
+use compare::stats::Estimate;
+
 use super::{
     canvas::{Anchor, Figure, Mark, Scale, round_ticks, tick_labels},
     colour::Ramp,
 };
-use crate::stats::Estimate;
 
 const TITLE: f64 = 18.0;
 const STRIP: f64 = 11.0;
@@ -24,7 +25,7 @@ const SIGNS: usize = 6;
 
 /// How a curve looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct CurveStyle {
     /// A colour of the palette: `blue`.
     pub tone: &'static str,
     /// `solid`, `dash` or `dots`.
@@ -35,7 +36,7 @@ pub(crate) struct Look {
 /// One curve: a value with its interval at every layer that has one.
 #[derive(Clone, Debug)]
 pub(crate) struct Curve {
-    pub look: Look,
+    pub look: CurveStyle,
     /// For the legend; curves of one name have one look.
     pub name: String,
     pub points: Vec<(usize, Estimate)>,
@@ -135,8 +136,8 @@ impl Sheet {
     }
 
     /// Every name once, in order.
-    fn legend(&self) -> Vec<(Look, String)> {
-        let mut legend: Vec<(Look, String)> = Vec::new();
+    fn legend(&self) -> Vec<(CurveStyle, String)> {
+        let mut legend: Vec<(CurveStyle, String)> = Vec::new();
         for curve in self.charts.iter().flat_map(|chart| &chart.curves) {
             if !legend.iter().any(|(_, name)| *name == curve.name) {
                 legend.push((curve.look, curve.name.clone()));
@@ -239,8 +240,11 @@ fn layer_ticks(layers: usize) -> Vec<f64> {
     ticks
 }
 
-fn break_legend(legend: &[(Look, String)], width: f64) -> Vec<Vec<(f64, Look, String)>> {
-    let mut rows: Vec<Vec<(f64, Look, String)>> = Vec::new();
+fn break_legend(
+    legend: &[(CurveStyle, String)],
+    width: f64,
+) -> Vec<Vec<(f64, CurveStyle, String)>> {
+    let mut rows: Vec<Vec<(f64, CurveStyle, String)>> = Vec::new();
     let mut x = f64::INFINITY;
     for (look, name) in legend {
         let wide = 34.0 + LETTER * name.chars().count() as f64 + 12.0;
@@ -256,7 +260,7 @@ fn break_legend(legend: &[(Look, String)], width: f64) -> Vec<Vec<(f64, Look, St
     rows
 }
 
-fn draw_legend(figure: &mut Figure, rows: &[Vec<(f64, Look, String)>]) {
+fn draw_legend(figure: &mut Figure, rows: &[Vec<(f64, CurveStyle, String)>]) {
     for (index, row) in rows.iter().enumerate() {
         let y = 9.0 + LEGEND_ROW * index as f64;
         for (x, look, name) in row {
@@ -300,11 +304,11 @@ fn draw_strip_legend(figure: &mut Figure, ramp: Ramp, top: f64) {
     );
 }
 
-fn line_class(look: &Look) -> String {
+fn line_class(look: &CurveStyle) -> String {
     format!("curve stroke-{} {}", look.tone, look.stroke)
 }
 
-fn sign_class(look: &Look) -> String {
+fn sign_class(look: &CurveStyle) -> String {
     format!("sign fill-{}", look.tone)
 }
 
@@ -373,7 +377,7 @@ mod tests {
     use super::*;
 
     fn sheet(points: Vec<(usize, Estimate)>) -> Sheet {
-        let look = Look {
+        let look = CurveStyle {
             tone: "blue",
             stroke: "solid",
             mark: Mark::None,

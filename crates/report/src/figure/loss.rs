@@ -1,8 +1,9 @@
 //! Loss curve: training loss of every update and smoothed, validation points, the best one
 //! marked. Seeds are laid over each other.
 
+use compare::TrainingLog;
+
 use super::canvas::{Anchor, Figure, Scale, round_ticks, tick_labels};
-use crate::training::Training;
 
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 270.0;
@@ -12,7 +13,7 @@ const Y: (f64, f64) = (222.0, 30.0);
 const POINTS: usize = 500;
 
 /// The curves of one setting's seeds.
-pub(crate) fn draw(name: String, seeds: &[&Training]) -> Figure {
+pub(crate) fn draw(name: String, seeds: &[&TrainingLog]) -> Figure {
     let steps = seeds
         .iter()
         .flat_map(|seed| seed.steps.iter().map(|step| (step.step as f64, step.loss)));
@@ -108,7 +109,7 @@ fn draw_legend(figure: &mut Figure) {
     figure.text("small", (388.0, y), Anchor::Start, "best");
 }
 
-fn draw_seed(figure: &mut Figure, seed: &Training, x: &Scale, y: &Scale) {
+fn draw_seed(figure: &mut Figure, seed: &TrainingLog, x: &Scale, y: &Scale) {
     let stride = seed.steps.len().div_ceil(POINTS).max(1);
     let at = |step: usize, loss: f64| (x.at(step as f64), y.at(loss));
     let finite = |points: Vec<(usize, f64)>| -> Vec<(f64, f64)> {

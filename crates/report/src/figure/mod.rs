@@ -18,7 +18,7 @@ pub(crate) mod shares;
 
 pub(crate) use canvas::{DARK, Figure, LIGHT, Mark, css_variables, figure_css};
 pub(crate) use colour::Ramp;
-pub(crate) use curves::{Chart, Curve, Look, Sheet};
+pub(crate) use curves::{Chart, Curve, CurveStyle, Sheet};
 pub(crate) use heat::{Atlas, Cell, Map};
 pub(crate) use png::Painter;
 pub(crate) use scatter::{Cloud, Scatter};

@@ -1,7 +1,9 @@
 //! Change of the mean accuracy of every setting, with its 95 % interval; each seed as a tick.
 
+use compare::Results;
+
 use super::canvas::{Anchor, Figure, Scale, round_ticks, tick_labels};
-use crate::{format::points, results::Results};
+use crate::format::points;
 
 const WIDTH: f64 = 460.0;
 const ROW: f64 = 22.0;

@@ -1,8 +1,10 @@
 //! Share of the chosen labels against the gold share, per language: shows a label prior and
 //! whether it moved.
 
+use compare::Changes;
+
 use super::canvas::{Anchor, Figure, Scale};
-use crate::{change::Changes, format::percent};
+use crate::format::percent;
 
 const WIDTH: f64 = 460.0;
 const ROW: f64 = 20.0;

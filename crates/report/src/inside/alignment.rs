@@ -5,25 +5,26 @@
 
 use std::collections::BTreeSet;
 
+use compare::{
+    inside::{ModelView, ViewState, mean_estimate, mean_pair_change},
+    stats::{Estimate, mean},
+};
 use schema::inside::{Measure, Pooling};
 
 use super::{
-    components::change,
     heat,
-    look::{Look, State},
     part::{More, Part, Picture},
-    words::{mean_estimate, measure_title, measure_words, pooling_words, state_look},
+    words::{measure_title, measure_words, pooling_words, state_look},
 };
 use crate::{
-    figure::{Chart, Curve, Look as CurveLook, Mark, Sheet},
+    figure::{Chart, Curve, CurveStyle, Mark, Sheet},
     format::{area, count, percent, signed_interval},
     sheet::{Cell, Head, align_left, push, start},
-    stats::{Estimate, mean},
     table::Table,
 };
 
 /// `None` where no pairs were measured.
-pub(crate) fn part(look: &Look) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<Part> {
     let poolings: BTreeSet<Pooling> = look
         .states
         .iter()
@@ -73,9 +74,9 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     })
 }
 
-fn measures(look: &Look, pooling: Pooling) -> Vec<Measure> {
+fn measures(look: &ModelView, pooling: Pooling) -> Vec<Measure> {
     let taken = |measure: &Measure| {
-        let of = |state: &State| {
+        let of = |state: &ViewState| {
             state
                 .records
                 .pairs
@@ -88,7 +89,7 @@ fn measures(look: &Look, pooling: Pooling) -> Vec<Measure> {
 }
 
 /// The mean over pairs at every layer.
-fn mean_curve(state: &State, pooling: Pooling, measure: Measure) -> Vec<(usize, Estimate)> {
+fn mean_curve(state: &ViewState, pooling: Pooling, measure: Measure) -> Vec<(usize, Estimate)> {
     let Some(pairs) = state.records.pairs.get(&pooling) else {
         return Vec::new();
     };
@@ -107,7 +108,7 @@ fn mean_curve(state: &State, pooling: Pooling, measure: Measure) -> Vec<(usize, 
 }
 
 /// The mean null at every layer that has one.
-fn null_curve(state: &State, pooling: Pooling, measure: Measure) -> Vec<(usize, Estimate)> {
+fn null_curve(state: &ViewState, pooling: Pooling, measure: Measure) -> Vec<(usize, Estimate)> {
     let Some(pairs) = state.records.pairs.get(&pooling) else {
         return Vec::new();
     };
@@ -129,12 +130,12 @@ fn null_curve(state: &State, pooling: Pooling, measure: Measure) -> Vec<(usize, 
     pairs.by_layer(measure).filter_map(of).collect()
 }
 
-fn by_layer(look: &Look, pooling: Pooling) -> Picture {
+fn by_layer(look: &ModelView, pooling: Pooling) -> Picture {
     let chart = |measure: Measure| {
         let mut curves = Vec::new();
         for (place, state) in look.states.iter().enumerate() {
             let of = state_look(place, look.states.len());
-            let null = CurveLook {
+            let null = CurveStyle {
                 stroke: "dots",
                 mark: Mark::None,
                 ..of
@@ -185,7 +186,7 @@ fn by_layer(look: &Look, pooling: Pooling) -> Picture {
 }
 
 /// Where retrieval is best, before and after, with each pooling.
-fn retrieval(look: &Look, poolings: &[Pooling]) -> Option<String> {
+fn retrieval(look: &ModelView, poolings: &[Pooling]) -> Option<String> {
     let best = |pooling: Pooling| {
         look.by_state(|state| {
             let curve = mean_curve(state, pooling, Measure::Retrieval);
@@ -214,7 +215,7 @@ fn retrieval(look: &Look, poolings: &[Pooling]) -> Option<String> {
 }
 
 /// Parallel against other items.
-fn cosines(look: &Look, pooling: Pooling) -> Option<String> {
+fn cosines(look: &ModelView, pooling: Pooling) -> Option<String> {
     let layer = *look.middle().first()?;
     let of = |measure: Measure| {
         look.by_state(|state| {
@@ -242,7 +243,7 @@ fn cosines(look: &Look, pooling: Pooling) -> Option<String> {
 }
 
 /// Mean changes, and in how many pairs one is clear.
-fn counts(look: &Look, pooling: Pooling) -> Option<String> {
+fn counts(look: &ModelView, pooling: Pooling) -> Option<String> {
     let [_, after] = look.both()?;
     let changes = after.changes.get(&pooling)?;
     let layer = *look.middle().first()?;
@@ -259,7 +260,7 @@ fn counts(look: &Look, pooling: Pooling) -> Option<String> {
         most = most.max(pairs.len());
         let rises = pairs.values().filter(|change| change.low > 0.0).count();
         let falls = pairs.values().filter(|change| change.high < 0.0).count();
-        let mean = change(look, pooling, measure, layer)?;
+        let mean = mean_pair_change(look, pooling, measure, layer)?;
         Some(format!(
             "{} by {} ({rises} above 0, {falls} below)",
             measure_words(measure),
@@ -288,7 +289,7 @@ const HEADS: [Head<'static>; 6] = [
 ];
 
 /// Every measure at the layers that stand for all.
-fn table(look: &Look, pooling: Pooling) -> Table {
+fn table(look: &ModelView, pooling: Pooling) -> Table {
     let caption = format!(
         "Measures of two languages' states, mean over pairs ({}).",
         pooling_words(pooling)
@@ -321,7 +322,7 @@ fn table(look: &Look, pooling: Pooling) -> Table {
                 Cell::Area(level(0)),
                 Cell::Area(level(1)),
                 null.map_or(Cell::Empty, |null| Cell::Number(null.value)),
-                Cell::AreaChange(change(look, pooling, measure, layer)),
+                Cell::AreaChange(mean_pair_change(look, pooling, measure, layer)),
             ];
             push(&mut table, &HEADS, &cells, false);
         }

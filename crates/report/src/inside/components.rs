@@ -4,22 +4,24 @@
 
 use std::collections::BTreeSet;
 
+use compare::{
+    inside::{ModelView, ViewState, mean_pair_change},
+    stats::mean,
+};
 use schema::inside::{Measure, Pooling};
 
 use super::{
     heat,
-    look::Look,
     part::{More, Part, Picture},
-    words::{capital, mean_estimate, pooling_words},
+    words::{capital, pooling_words},
 };
 use crate::{
     figure::{Cloud, Scatter},
     format::{fixed, percent, signed_interval},
-    stats::{Estimate, mean},
 };
 
 /// `None` where no components were fitted.
-pub(crate) fn part(look: &Look) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<Part> {
     let poolings: BTreeSet<Pooling> = look
         .states
         .iter()
@@ -87,9 +89,9 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     })
 }
 
-fn scatter(look: &Look, pooling: Pooling, centred: bool) -> Option<Picture> {
+fn scatter(look: &ModelView, pooling: Pooling, centred: bool) -> Option<Picture> {
     let layers = look.representative();
-    let of = |state: &super::look::State| -> Vec<Option<Cloud>> {
+    let of = |state: &ViewState| -> Vec<Option<Cloud>> {
         let cloud = |layer: &usize| {
             let layout = state.records.maps.get(&pooling)?.layer(*layer, centred)?;
             let title = format!("Layer {layer}, {}", state.name);
@@ -147,7 +149,7 @@ fn scatter(look: &Look, pooling: Pooling, centred: bool) -> Option<Picture> {
 
 /// Mean correlation over pairs, its null and its change; the first pooling in full, the others
 /// beside it.
-fn correlations(look: &Look, poolings: &BTreeSet<Pooling>) -> Vec<String> {
+fn correlations(look: &ModelView, poolings: &BTreeSet<Pooling>) -> Vec<String> {
     let Some(&layer) = look.middle().first() else {
         return Vec::new();
     };
@@ -169,7 +171,7 @@ fn correlations(look: &Look, poolings: &BTreeSet<Pooling>) -> Vec<String> {
         (!nulls.is_empty()).then(|| format!(", with the items permuted {}", fixed(mean(nulls), 2)))
     };
     let say = |pooling: Pooling| {
-        let change = change(look, pooling, Measure::Pearson, layer)
+        let change = mean_pair_change(look, pooling, Measure::Pearson, layer)
             .map_or_else(String::new, |change| {
                 format!(", a change of {}", signed_interval(&change, 2))
             });
@@ -196,23 +198,7 @@ fn correlations(look: &Look, poolings: &BTreeSet<Pooling>) -> Vec<String> {
     said.iter().enumerate().map(sentence).collect()
 }
 
-/// The mean over pairs of a change, with the mean of their intervals' ends.
-pub(crate) fn change(
-    look: &Look,
-    pooling: Pooling,
-    measure: Measure,
-    layer: usize,
-) -> Option<Estimate> {
-    let [_, after] = look.both()?;
-    let changes = after.changes.get(&pooling)?.at(measure, layer)?;
-    mean_estimate(changes.values().map(|record| Estimate {
-        value: record.after - record.before,
-        low: record.low,
-        high: record.high,
-    }))
-}
-
-fn variance(look: &Look, pooling: Pooling) -> Option<String> {
+fn variance(look: &ModelView, pooling: Pooling) -> Option<String> {
     let layer = *look.middle().first()?;
     let said = look.by_state(|state| {
         let [first, second] = state
@@ -234,7 +220,7 @@ fn variance(look: &Look, pooling: Pooling) -> Option<String> {
 }
 
 /// The caveat of pooling: how far the items' lengths explain how near parallels lie.
-fn length(look: &Look, pooling: Pooling) -> Option<String> {
+fn length(look: &ModelView, pooling: Pooling) -> Option<String> {
     let layer = *look.middle().first()?;
     let of = look.by_state(|state| {
         let pairs = state

@@ -3,28 +3,29 @@
 //!
 //! Never here: drawing; what a measure means.
 
+use compare::{
+    inside::{ModelView, TwoLanguages, ViewState},
+    stats::Estimate,
+};
 use schema::{
     Language,
     inside::{ChangeRecord, Measure, Pooling},
 };
 
 use super::{
-    look::Look,
     part::Picture,
-    records::Two,
     words::{codes, measure_title, pooling_words},
 };
 use crate::{
     figure::{Atlas, Cell, Map, Ramp},
     format::{fixed, signed, signed_interval},
-    stats::Estimate,
     table::{Row, Table, csv_number},
 };
 
 /// `cells[row][column]` of a symmetric measure; the diagonal is empty.
 pub(crate) fn symmetric(
     languages: &[Language],
-    of: impl Fn(Two) -> Option<Cell>,
+    of: impl Fn(TwoLanguages) -> Option<Cell>,
 ) -> Vec<Vec<Option<Cell>>> {
     let cell = |a: Language, b: Language| match a.cmp(&b) {
         std::cmp::Ordering::Equal => None,
@@ -65,13 +66,13 @@ pub(crate) fn range_of(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 /// A measure at some layers, one row of maps a layer; `None` where it was not taken.
 pub(crate) fn pairs(
-    look: &Look,
+    look: &ModelView,
     pooling: Pooling,
     measure: Measure,
     layers: &[usize],
 ) -> Option<Picture> {
     let languages = languages(look, pooling);
-    let value = |state: &super::look::State, layer, two: &Two| {
+    let value = |state: &ViewState, layer, two: &TwoLanguages| {
         state
             .records
             .pairs
@@ -101,7 +102,7 @@ pub(crate) fn pairs(
     let mut maps = Vec::new();
     for &layer in layers {
         for state in &look.states {
-            let cell = |two: Two| {
+            let cell = |two: TwoLanguages| {
                 let value = value(state, layer, &two)?;
                 Some(Cell {
                     value,
@@ -161,7 +162,7 @@ pub(crate) fn pairs(
 }
 
 fn change_map(
-    look: &Look,
+    look: &ModelView,
     (pooling, measure, layer): (Pooling, Measure, usize),
     languages: &[Language],
     layers: &[usize],
@@ -174,7 +175,7 @@ fn change_map(
         .filter_map(|layer| changes.at(measure, *layer))
         .flat_map(|pairs| pairs.values());
     let reach = reach.map(|change| of(change).abs()).fold(0.0_f64, f64::max);
-    let cell = |two: Two| {
+    let cell = |two: TwoLanguages| {
         let record = changes.at(measure, layer)?.get(&two)?;
         let change = Estimate {
             value: of(record),
@@ -200,7 +201,7 @@ fn change_map(
 }
 
 /// Every language of a pair in any state.
-pub(crate) fn languages(look: &Look, pooling: Pooling) -> Vec<Language> {
+pub(crate) fn languages(look: &ModelView, pooling: Pooling) -> Vec<Language> {
     let of = look
         .states
         .iter()
@@ -213,9 +214,14 @@ pub(crate) fn languages(look: &Look, pooling: Pooling) -> Vec<Language> {
 
 /// A measure of all pairs at one layer as the paper prints it: languages by languages, one
 /// table a state.
-pub(crate) fn tables(look: &Look, pooling: Pooling, measure: Measure, layer: usize) -> Vec<Table> {
+pub(crate) fn tables(
+    look: &ModelView,
+    pooling: Pooling,
+    measure: Measure,
+    layer: usize,
+) -> Vec<Table> {
     let languages = languages(look, pooling);
-    let of_state = |state: &super::look::State| {
+    let of_state = |state: &ViewState| {
         let pairs = state.records.pairs.get(&pooling)?.at(measure, layer)?;
         let codes = codes(&languages);
         let columns: Vec<&str> = [""]
@@ -280,7 +286,7 @@ mod tests {
     #[test]
     fn cells_mirror_and_the_diagonal_is_empty() {
         let languages = [Language::En, Language::De];
-        let cell = |(a, b): Two| {
+        let cell = |(a, b): TwoLanguages| {
             Some(Cell {
                 value: 0.5,
                 clear: false,

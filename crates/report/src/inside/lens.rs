@@ -3,19 +3,22 @@
 //!
 //! Source: arXiv 2405.13816, figures 1 and 3; arXiv 2402.10588. Never here: reading records.
 
+use compare::{
+    inside::{
+        LensCurves, LensItem, ModelRecords, ModelView, ViewState, match_records, mean_change,
+    },
+    stats::{Estimate, mean},
+};
 use schema::{Language, inside::LensKind};
 
 use super::{
-    look::{Look, State},
     part::{More, Part, Picture},
-    records::{LensCurves, LensItem},
-    words::{change_over_languages, count_range, layer_ranges, mean_change},
+    words::{change_over_languages, count_range, layer_ranges},
 };
 use crate::{
-    figure::{Chart, Curve, Look as CurveLook, Mark, Sheet},
+    figure::{Chart, Curve, CurveStyle, Mark, Sheet},
     format::{count, fixed, list},
     sheet::{Cell, Head, push, start},
-    stats::{Estimate, mean},
     table::Table,
 };
 
@@ -26,29 +29,29 @@ const SHOWN: usize = 4;
 
 // The paper's colours, told apart by dash and sign too; all answers are solid and lie under the
 // right one.
-const POSSIBLE_ENGLISH: CurveLook = CurveLook {
+const POSSIBLE_ENGLISH: CurveStyle = CurveStyle {
     tone: "red",
     stroke: "solid",
     mark: Mark::Square,
 };
-const POSSIBLE: CurveLook = CurveLook {
+const POSSIBLE: CurveStyle = CurveStyle {
     tone: "blue",
     stroke: "solid",
     mark: Mark::Diamond,
 };
-const CORRECT_ENGLISH: CurveLook = CurveLook {
+const CORRECT_ENGLISH: CurveStyle = CurveStyle {
     tone: "green",
     stroke: "dash",
     mark: Mark::Triangle,
 };
-const CORRECT: CurveLook = CurveLook {
+const CORRECT: CurveStyle = CurveStyle {
     tone: "orange",
     stroke: "dash",
     mark: Mark::Disc,
 };
 
 /// `None` where there is no lens.
-pub(crate) fn part(look: &Look) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<Part> {
     let languages = languages(look);
     if languages.is_empty() {
         return None;
@@ -109,7 +112,7 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     })
 }
 
-fn languages(look: &Look) -> Vec<Language> {
+fn languages(look: &ModelView) -> Vec<Language> {
     let mut all: Vec<Language> = look
         .states
         .iter()
@@ -120,19 +123,19 @@ fn languages(look: &Look) -> Vec<Language> {
     all
 }
 
-fn curves<'a>(state: &State<'a>, language: Language, kind: LensKind) -> Option<&'a LensCurves> {
+fn curves<'a>(state: &ViewState<'a>, language: Language, kind: LensKind) -> Option<&'a LensCurves> {
     state.records.lens.get(&language)?.get(&kind)
 }
 
 /// Whether any item was not dropped.
-fn has_items(look: &Look, language: Language) -> bool {
+fn has_items(look: &ModelView, language: Language) -> bool {
     look.states
         .iter()
         .any(|state| curves(state, language, LensKind::Raw).is_some_and(|curves| curves.kept > 0))
 }
 
-fn draw(look: &Look, language: Language, kind: LensKind) -> Option<Picture> {
-    let of = |state: &State| {
+fn draw(look: &ModelView, language: Language, kind: LensKind) -> Option<Picture> {
+    let of = |state: &ViewState| {
         let curves = curves(state, language, kind)?;
         Some(chart(
             format!("{}, {}: probability", language.code(), state.name),
@@ -216,7 +219,7 @@ fn chart(title: String, curves: &LensCurves, language: Language) -> Chart {
     }
 }
 
-fn sentences(look: &Look, languages: &[Language]) -> Vec<String> {
+fn sentences(look: &ModelView, languages: &[Language]) -> Vec<String> {
     let foreign: Vec<Language> = languages
         .iter()
         .copied()
@@ -245,7 +248,7 @@ fn leading(curves: &LensCurves) -> Vec<usize> {
 }
 
 /// Where English leads, and by how much at most.
-fn lead(look: &Look, foreign: &[Language]) -> Option<String> {
+fn lead(look: &ModelView, foreign: &[Language]) -> Option<String> {
     let said = look.by_state(|state| {
         let of = |language: &Language| {
             let curves =
@@ -286,7 +289,7 @@ fn lead(look: &Look, foreign: &[Language]) -> Option<String> {
     ))
 }
 
-fn dropped(look: &Look, foreign: &[Language]) -> Option<String> {
+fn dropped(look: &ModelView, foreign: &[Language]) -> Option<String> {
     let last = look.states.last()?;
     let all: Vec<(Language, usize)> = foreign
         .iter()
@@ -318,14 +321,14 @@ fn dropped(look: &Look, foreign: &[Language]) -> Option<String> {
 
 /// Changes of an item's number, of the items that both states have, by language.
 fn changes(
-    look: &Look,
+    look: &ModelView,
     languages: &[Language],
     of: impl Fn(&LensItem) -> f64,
 ) -> Vec<(Language, Estimate)> {
     let Some([before, after]) = look.both() else {
         return Vec::new();
     };
-    let raw = |records: &super::records::ModelRecords, language| {
+    let raw = |records: &ModelRecords, language| {
         records
             .lens
             .get(&language)
@@ -334,7 +337,7 @@ fn changes(
     };
     let change = |language: &Language| {
         let (before, after) = (raw(before, *language)?, raw(after, *language)?);
-        let pairs = super::look::matched(&before, &after, |item| item.item);
+        let pairs = match_records(&before, &after, |item| item.item);
         let all: Vec<f64> = pairs
             .into_iter()
             .map(|(a, b)| of(b) - of(a))
@@ -359,7 +362,7 @@ const HEADS: [Head<'static>; 11] = [
     ("change, points [95 %]", "share_change", true),
 ];
 
-fn table(look: &Look, languages: &[Language]) -> Table {
+fn table(look: &ModelView, languages: &[Language]) -> Table {
     let caption = "Raw lens: where the right answer in English is most probable, its mean over all layers and how that changes \
                    item by item, the layers in which it is more probable than the answer in the language, and the right \
                    answer's share of all answers in the language after the last layer.";

@@ -9,23 +9,19 @@ mod alignment;
 mod components;
 mod heat;
 mod lens;
-mod look;
 mod neurons;
 mod part;
 mod patching;
-mod records;
-mod results;
 mod silencing;
 mod tuned_lens;
 mod words;
 
-pub(crate) use look::{Look, looks, shown_layers};
+use compare::inside::ModelView;
+
 pub(crate) use part::{More, Part, Picture};
-pub(crate) use records::{InsideRecords, read as read_inside};
-pub(crate) use results::LookResult;
 
 /// Everything that is shown of one look, in the order of the page. What is missing is no part.
-pub(crate) fn parts(look: &Look) -> Vec<Part> {
+pub(crate) fn parts(look: &ModelView) -> Vec<Part> {
     let all = [
         lens::part(look),
         tuned_lens::part(look),

@@ -5,6 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use compare::{
+    inside::{ModelView, ViewState},
+    stats::{Estimate, mean},
+};
 use schema::{
     Language,
     inside::{LayerNeurons, NeuronsRecord},
@@ -12,21 +16,19 @@ use schema::{
 
 use super::{
     heat::{short, symmetric},
-    look::{Look, State},
     part::{More, Part, Picture},
     words::{capital, codes, count_range},
 };
 use crate::{
-    figure::{Atlas, Cell, Chart, Curve, Look as CurveLook, Map, Mark, Ramp, Sheet},
+    figure::{Atlas, Cell, Chart, Curve, CurveStyle, Map, Mark, Ramp, Sheet},
     format::{fixed, percent, thousands},
     sheet::{self, Head, align_left, push, start},
-    stats::{Estimate, mean},
     table::Table,
 };
 
 /// `None` where no neurons were counted.
-pub(crate) fn part(look: &Look) -> Option<Part> {
-    let states: Vec<(&State, &NeuronsRecord)> = look
+pub(crate) fn part(look: &ModelView) -> Option<Part> {
+    let states: Vec<(&ViewState, &NeuronsRecord)> = look
         .states
         .iter()
         .filter_map(|state| Some((state, state.records.neurons.as_ref()?)))
@@ -54,7 +56,7 @@ pub(crate) fn part(look: &Look) -> Option<Part> {
     })
 }
 
-fn languages(states: &[(&State, &NeuronsRecord)]) -> Vec<Language> {
+fn languages(states: &[(&ViewState, &NeuronsRecord)]) -> Vec<Language> {
     let mut all: Vec<Language> = states
         .iter()
         .flat_map(|(_, record)| record.tokens.keys().copied())
@@ -65,7 +67,7 @@ fn languages(states: &[(&State, &NeuronsRecord)]) -> Vec<Language> {
 }
 
 /// Languages by blocks: how many were selected.
-fn selected(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
+fn selected(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Picture {
     let languages = languages(states);
     let of = |record: &NeuronsRecord, language: &Language| -> Vec<Option<Cell>> {
         let cell = |layer: &LayerNeurons| {
@@ -87,7 +89,7 @@ fn selected(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
         .flat_map(|(_, r)| &r.layers)
         .flat_map(|layer| layer.selected.values())
         .max();
-    let map = |(state, record): &(&State, &NeuronsRecord)| Map {
+    let map = |(state, record): &(&ViewState, &NeuronsRecord)| Map {
         title: state.name.to_owned(),
         rows: codes(&languages),
         columns: record
@@ -121,12 +123,12 @@ fn selected(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
 }
 
 /// Each class's share of a block's neurons.
-fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
+fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Picture {
     type Count = fn(&LayerNeurons) -> usize;
-    const CLASSES: [(&str, CurveLook, Count); 4] = [
+    const CLASSES: [(&str, CurveStyle, Count); 4] = [
         (
             "no language",
-            CurveLook {
+            CurveStyle {
                 tone: "grey",
                 stroke: "dots",
                 mark: Mark::None,
@@ -135,7 +137,7 @@ fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
         ),
         (
             "all languages",
-            CurveLook {
+            CurveStyle {
                 tone: "blue",
                 stroke: "solid",
                 mark: Mark::Square,
@@ -144,7 +146,7 @@ fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
         ),
         (
             "several",
-            CurveLook {
+            CurveStyle {
                 tone: "green",
                 stroke: "dash",
                 mark: Mark::Triangle,
@@ -153,7 +155,7 @@ fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
         ),
         (
             "one",
-            CurveLook {
+            CurveStyle {
                 tone: "orange",
                 stroke: "dash",
                 mark: Mark::Disc,
@@ -161,7 +163,7 @@ fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
             |layer| layer.specific,
         ),
     ];
-    let chart = |(state, record): &(&State, &NeuronsRecord)| {
+    let chart = |(state, record): &(&ViewState, &NeuronsRecord)| {
         let share = |layer: &LayerNeurons, count: Count| Estimate {
             value: count(layer) as f64 / layer.neurons.max(1) as f64,
             ..Estimate::UNDEFINED
@@ -200,14 +202,14 @@ fn classes(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
     }
 }
 
-fn overlap(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
+fn overlap(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Picture {
     let languages = languages(states);
     let most = states
         .iter()
         .flat_map(|(_, record)| &record.overlap)
         .map(|pair| pair.jaccard)
         .fold(0.0, f64::max);
-    let map = |(state, record): &(&State, &NeuronsRecord)| {
+    let map = |(state, record): &(&ViewState, &NeuronsRecord)| {
         let by_pair: BTreeMap<_, _> = record
             .overlap
             .iter()
@@ -255,7 +257,7 @@ fn overlap(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Picture {
     }
 }
 
-fn sentence(state: &State, record: &NeuronsRecord, states: usize) -> String {
+fn sentence(state: &ViewState, record: &NeuronsRecord, states: usize) -> String {
     let all: usize = record.layers.iter().map(|layer| layer.neurons).sum();
     let counts: Vec<(Language, usize)> = record
         .selected
@@ -305,7 +307,7 @@ const HEADS: [Head<'static>; 8] = [
     ("mean entropy, bits", "mean_entropy", false),
 ];
 
-fn table(look: &Look, states: &[(&State, &NeuronsRecord)]) -> Table {
+fn table(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Table {
     let tokens = mean(
         states
             .iter()

@@ -4,21 +4,23 @@
 //! Source: activation patching with another language's run, arXiv 2411.08745. Never here:
 //! intervening.
 
+use compare::{
+    inside::{ModelView, ViewState, mean_estimate},
+    stats::Estimate,
+};
 use schema::{
     Language,
     inside::{InterventionKind, InterventionRecord},
 };
 
 use super::{
-    look::{Look, State},
     part::{More, Part, Picture},
-    words::{codes, layer_ranges, mean_estimate},
+    words::{codes, layer_ranges},
 };
 use crate::{
     figure::{Atlas, Cell, Map, Ramp},
     format::{points, points_interval},
     sheet::{self, Head, align_left, push, start},
-    stats::Estimate,
     table::Table,
 };
 
@@ -60,7 +62,7 @@ fn short(kind: InterventionKind) -> &'static str {
 }
 
 /// `None` where nothing was patched.
-pub(crate) fn part(look: &Look) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<Part> {
     if look
         .states
         .iter()
@@ -110,7 +112,7 @@ fn change(record: &InterventionRecord) -> Estimate {
 }
 
 fn of_kind<'a>(
-    state: &State<'a>,
+    state: &ViewState<'a>,
     kind: InterventionKind,
 ) -> impl Iterator<Item = &'a InterventionRecord> {
     state
@@ -120,7 +122,7 @@ fn of_kind<'a>(
         .filter(move |record| record.kind == kind)
 }
 
-fn map(look: &Look, kind: InterventionKind) -> Option<Picture> {
+fn map(look: &ModelView, kind: InterventionKind) -> Option<Picture> {
     let all = || {
         look.states
             .iter()
@@ -140,7 +142,7 @@ fn map(look: &Look, kind: InterventionKind) -> Option<Picture> {
         .map(|record| change(record).value.abs())
         .fold(0.0, f64::max);
     let reach = ((reach * 20.0).ceil() / 20.0).max(0.05);
-    let map = |state: &State| {
+    let map = |state: &ViewState| {
         let cell = |language: Language, layer: usize| {
             let record =
                 of_kind(state, kind).find(|r| r.language == language && r.layer == layer)?;
@@ -194,7 +196,7 @@ fn map(look: &Look, kind: InterventionKind) -> Option<Picture> {
 }
 
 /// The mean over languages at a layer.
-fn means(state: &State, kind: InterventionKind, layers: usize) -> Vec<(usize, Estimate)> {
+fn means(state: &ViewState, kind: InterventionKind, layers: usize) -> Vec<(usize, Estimate)> {
     let of = |layer: usize| {
         let at_layer = of_kind(state, kind)
             .filter(|record| record.layer == layer)
@@ -205,14 +207,14 @@ fn means(state: &State, kind: InterventionKind, layers: usize) -> Vec<(usize, Es
 }
 
 /// The largest mean effect and its layer.
-fn largest(state: &State, kind: InterventionKind, layers: usize) -> Option<(usize, Estimate)> {
+fn largest(state: &ViewState, kind: InterventionKind, layers: usize) -> Option<(usize, Estimate)> {
     let means = means(state, kind, layers);
     means
         .into_iter()
         .max_by(|(_, a), (_, b)| a.value.abs().total_cmp(&b.value.abs()))
 }
 
-fn sentence(look: &Look, kind: InterventionKind) -> Option<String> {
+fn sentence(look: &ModelView, kind: InterventionKind) -> Option<String> {
     let said = look.by_state(|state| {
         let (layer, most) = largest(state, kind, look.layers)?;
         let means = means(state, kind, look.layers);
@@ -237,7 +239,7 @@ fn sentence(look: &Look, kind: InterventionKind) -> Option<String> {
 }
 
 /// The largest effects of controls and steering.
-fn controls(look: &Look) -> Option<String> {
+fn controls(look: &ModelView) -> Option<String> {
     let of = |kind: InterventionKind| {
         let said = look.by_state(|state| {
             let (layer, most) = largest(state, kind, look.layers)?;
@@ -267,7 +269,7 @@ const HEADS: [Head<'static>; 9] = [
 ];
 
 /// Every intervention at the layers that stand for all.
-fn table(look: &Look) -> Table {
+fn table(look: &ModelView) -> Table {
     let caption = "A label's share of the scores without a change of the last token's vector, what the change does, in points, and \
                    how often the label is chosen; at four layers that stand for all.";
     let mut table = start(format!("inside.{}.patching", look.slug), caption, &HEADS);

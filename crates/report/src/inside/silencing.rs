@@ -5,26 +5,28 @@
 
 use std::collections::BTreeMap;
 
+use compare::{
+    inside::{ModelView, ViewState, mean_estimate},
+    stats::Estimate,
+};
 use schema::{
     Language,
     inside::{SilencedKind, SilencingRecord},
 };
 
 use super::{
-    look::{Look, State},
     part::{More, Part, Picture},
-    words::{capital, codes, mean_estimate},
+    words::{capital, codes},
 };
 use crate::{
     figure::{Atlas, Cell, Map, Ramp},
     format::{points, points_interval},
     sheet::{self, Head, align_left, push, start},
-    stats::Estimate,
     table::Table,
 };
 
 /// `None` where nothing was silenced.
-pub(crate) fn part(look: &Look) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<Part> {
     if look
         .states
         .iter()
@@ -56,7 +58,7 @@ fn change(record: &SilencingRecord) -> Estimate {
     }
 }
 
-fn matrix(look: &Look) -> Picture {
+fn matrix(look: &ModelView) -> Picture {
     let records = || {
         look.states
             .iter()
@@ -127,7 +129,7 @@ fn matrix(look: &Look) -> Picture {
 }
 
 /// The language's own questions, other languages', and the control.
-fn sentence(state: &State, states: usize) -> Option<String> {
+fn sentence(state: &ViewState, states: usize) -> Option<String> {
     let of = |kind: SilencedKind, own: bool| -> Vec<Estimate> {
         let is = |r: &&SilencingRecord| r.kind == kind && (r.silenced == r.asked) == own;
         state
@@ -184,7 +186,7 @@ const HEADS: [Head<'static>; 10] = [
     ("answers changed, %", "changed_answers", false),
 ];
 
-fn table(look: &Look) -> Table {
+fn table(look: &ModelView) -> Table {
     let caption = "Answers with neurons off: accuracy before and its change in points, mean change of the gold label's share of the \
                    scores in points, share of answers that change.";
     let mut table = start(format!("inside.{}.silencing", look.slug), caption, &HEADS);

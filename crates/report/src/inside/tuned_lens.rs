@@ -2,8 +2,12 @@
 //!
 //! Source: arXiv 2303.08112. Never here: the lens of questions.
 
+use compare::{
+    inside::{ModelView, ViewState},
+    stats::Estimate,
+};
+
 use super::{
-    look::Look,
     part::{More, Part, Picture},
     words::{AFTER, BEFORE, capital, layer_ranges},
 };
@@ -11,12 +15,11 @@ use crate::{
     figure::{Chart, Curve, Sheet},
     format::fixed,
     sheet::{Cell, Head, align_left, push, start},
-    stats::Estimate,
     table::Table,
 };
 
 /// `None` where no lens was trained.
-pub(crate) fn part(look: &Look) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<Part> {
     let states: Vec<_> = look
         .states
         .iter()
@@ -86,7 +89,7 @@ fn level(value: f64) -> Estimate {
     }
 }
 
-fn sentence(state: &super::look::State, states: usize) -> Option<String> {
+fn sentence(state: &ViewState, states: usize) -> Option<String> {
     let records = &state.records.tuned_lens;
     let middle = records.get(records.len() / 2)?;
     let of = |test: fn(&schema::inside::TunedLensRecord) -> bool| -> Vec<usize> {
@@ -123,7 +126,7 @@ const HEADS: [Head<'static>; 6] = [
     ("gain [95 %]", "gain", true),
 ];
 
-fn table(look: &Look) -> Table {
+fn table(look: &ModelView) -> Table {
     let caption = "KL divergence from the model's own last distribution, nats a token, and what the tuned lens gains.";
     let mut table = start(format!("inside.{}.tuned-lens", look.slug), caption, &HEADS);
     for state in &look.states {

@@ -3,15 +3,15 @@
 //!
 //! Never here: a threshold that is not an interval.
 
+use compare::{inside::mean_estimate, stats::Estimate};
 use schema::{
     Language,
     inside::{Measure, Pooling},
 };
 
 use crate::{
-    figure::{Look as CurveLook, Mark},
+    figure::{CurveStyle, Mark},
     format::signed_interval,
-    stats::{Estimate, distribution::t_critical, mean, standard_deviation},
 };
 
 /// `3`, `3–7`, `3–7 and 9`; `none`.
@@ -25,32 +25,6 @@ pub(crate) fn layer_ranges(layers: &[usize]) -> String {
         [] => String::new(),
     });
     crate::format::list(&runs.collect::<Vec<_>>())
-}
-
-/// The mean of items' changes with Student's interval; `None` for fewer than two.
-pub(crate) fn mean_change(changes: &[f64]) -> Option<Estimate> {
-    let spread = standard_deviation(changes)?;
-    let value = mean(changes.iter().copied());
-    let count = changes.len() as f64;
-    let reach = t_critical(count - 1.0) * spread / count.sqrt();
-    Some(Estimate {
-        value,
-        low: value - reach,
-        high: value + reach,
-    })
-}
-
-/// The mean of several numbers with the mean of their intervals' ends, which is at least as
-/// wide as the mean's own: its standard error is at most the mean of theirs, reached where they
-/// move together.
-pub(crate) fn mean_estimate(all: impl IntoIterator<Item = Estimate>) -> Option<Estimate> {
-    let all: Vec<Estimate> = all.into_iter().collect();
-    let of = |part: fn(&Estimate) -> f64| mean(all.iter().map(part));
-    (!all.is_empty()).then(|| Estimate {
-        value: of(|e| e.value),
-        low: of(|e| e.low),
-        high: of(|e| e.high),
-    })
 }
 
 /// `+0.02 [+0.01, +0.03] in the mean over 6 languages (the interval lies above 0 in 5 and below
@@ -139,20 +113,20 @@ pub(crate) fn codes(languages: &[Language]) -> Vec<String> {
 }
 
 /// Of the model before tuning, or alone.
-pub(crate) const BEFORE: CurveLook = CurveLook {
+pub(crate) const BEFORE: CurveStyle = CurveStyle {
     tone: "grey",
     stroke: "dash",
     mark: Mark::Disc,
 };
 /// Of the tuned one.
-pub(crate) const AFTER: CurveLook = CurveLook {
+pub(crate) const AFTER: CurveStyle = CurveStyle {
     tone: "blue",
     stroke: "solid",
     mark: Mark::Square,
 };
 
-/// Of the state at a place of [`super::Look::states`].
-pub(crate) fn state_look(place: usize, count: usize) -> CurveLook {
+/// Of the state at a place of [`super::ModelView::states`].
+pub(crate) fn state_look(place: usize, count: usize) -> CurveStyle {
     if place + 1 == count { AFTER } else { BEFORE }
 }
 
@@ -187,28 +161,5 @@ mod tests {
         let counts = [(Language::Zh, 3), (Language::De, 9), (Language::Fr, 4)];
         assert_eq!(count_range(&counts).as_deref(), Some("3 (zh) to 9 (de)"));
         assert_eq!(count_range(&counts[..1]).as_deref(), Some("3"));
-    }
-
-    #[test]
-    fn a_mean_change_has_students_interval() {
-        // scipy.stats.t.interval(0.95, 3, loc=0.05, scale=scipy.stats.sem([0.1, -0.1, 0.05,
-        // 0.15]))
-        let change = mean_change(&[0.1, -0.1, 0.05, 0.15]).expect("four");
-        assert!((change.value - 0.05).abs() < 1e-15);
-        assert!(
-            (change.low - -0.121_871_744_092_91).abs() < 1e-12,
-            "{change:?}"
-        );
-        assert_eq!(mean_change(&[0.1]), None);
-    }
-
-    #[test]
-    fn the_mean_of_pairs_has_the_mean_of_their_ends() {
-        let of = |value, low, high| Estimate { value, low, high };
-        let mean = mean_estimate([of(0.2, 0.0, 0.5), of(0.4, 0.2, 0.7)]).expect("two");
-        for (found, expected) in [(mean.value, 0.3), (mean.low, 0.1), (mean.high, 0.6)] {
-            assert!((found - expected).abs() < 1e-15, "{mean:?}");
-        }
-        assert_eq!(mean_estimate([]), None);
     }
 }

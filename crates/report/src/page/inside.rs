@@ -3,12 +3,12 @@
 //!
 //! Never here: a number.
 
+use compare::inside::ModelView;
 use serde::Serialize;
 
-use super::{Drawn, Shown};
 use crate::{
-    inside::{Look, More, Part, Picture, parts},
-    output::Output,
+    inside::{More, Part, Picture, parts},
+    output::{DrawnFigure, ReportFiles, ShownTable},
 };
 
 /// One task's section.
@@ -38,7 +38,7 @@ struct PagePart {
 
 #[derive(Serialize)]
 struct PagePicture {
-    drawn: Drawn,
+    drawn: DrawnFigure,
     caption: String,
     /// Takes the whole width.
     wide: bool,
@@ -48,12 +48,12 @@ struct PagePicture {
 struct PageMore {
     summary: String,
     pictures: Vec<PagePicture>,
-    tables: Vec<Shown>,
+    tables: Vec<ShownTable>,
 }
 
 /// Draws and lays out every look.
-pub(crate) fn lay_out(looks: &[Look], output: &mut Output) -> Vec<PageInside> {
-    let of_task = |looks: &[Look]| {
+pub(crate) fn lay_out(looks: &[ModelView], output: &mut ReportFiles) -> Vec<PageInside> {
+    let of_task = |looks: &[ModelView]| {
         let task = looks.first()?.task;
         Some(PageInside {
             id: format!("inside.{task}"),
@@ -71,7 +71,7 @@ pub(crate) fn lay_out(looks: &[Look], output: &mut Output) -> Vec<PageInside> {
         .collect()
 }
 
-fn introduce(looks: &[Look]) -> String {
+fn introduce(looks: &[ModelView]) -> String {
     let layers = looks.iter().map(|look| look.layers).max().unwrap_or(0);
     if layers == 0 {
         return String::new(); // silencing alone knows no layer
@@ -82,7 +82,7 @@ fn introduce(looks: &[Look]) -> String {
     )
 }
 
-fn lay_out_look(look: &Look, output: &mut Output) -> PageLook {
+fn lay_out_look(look: &ModelView, output: &mut ReportFiles) -> PageLook {
     let parts = parts(look)
         .into_iter()
         .map(|part| lay_out_part(part, output))
@@ -94,7 +94,7 @@ fn lay_out_look(look: &Look, output: &mut Output) -> PageLook {
     }
 }
 
-fn lay_out_part(part: Part, output: &mut Output) -> PagePart {
+fn lay_out_part(part: Part, output: &mut ReportFiles) -> PagePart {
     let Part {
         title,
         sentences,
@@ -122,7 +122,7 @@ fn lay_out_part(part: Part, output: &mut Output) -> PagePart {
     }
 }
 
-fn lay_out_pictures(pictures: Vec<Picture>, output: &mut Output) -> Vec<PagePicture> {
+fn lay_out_pictures(pictures: Vec<Picture>, output: &mut ReportFiles) -> Vec<PagePicture> {
     let lay_out = |Picture { figure, caption }| {
         let wide = figure.width > 600.0;
         PagePicture {

@@ -10,16 +10,15 @@ use minijinja::{
 };
 use serde::Serialize;
 
-use inside::PageInside;
-
 use crate::{
     error::ReportError,
-    figure::{DARK, Figure, LIGHT, css_variables, figure_css},
+    figure::{DARK, LIGHT, css_variables, figure_css},
     findings::Findings,
     notes::{INSIDE_NOTES, INSIDE_REFERENCES, NOTES, Note, REFERENCES},
+    output::{DrawnFigure, ShownTable},
     provenance::Fact,
-    table::Table,
 };
+use inside::PageInside;
 
 /// What stands on the page, in its order.
 #[derive(Serialize)]
@@ -28,8 +27,8 @@ pub(crate) struct Page {
     /// Run, model, tasks: a line under the title.
     pub subtitle: String,
     pub summary: Vec<String>,
-    pub overview: Option<Drawn>,
-    pub overview_table: Option<Shown>,
+    pub overview: Option<DrawnFigure>,
+    pub overview_table: Option<ShownTable>,
     pub gaps: Vec<String>,
     /// What the audit of the data found; `None` if it was not audited.
     pub data: Option<PageData>,
@@ -45,7 +44,7 @@ pub(crate) struct Page {
 #[derive(Serialize)]
 pub(crate) struct PageData {
     pub sentence: String,
-    pub table: Option<Shown>,
+    pub table: Option<ShownTable>,
 }
 
 /// One task and label set.
@@ -55,7 +54,7 @@ pub(crate) struct PageBlock {
     pub title: String,
     pub intro: String,
     /// Settings x languages; only where there are several settings.
-    pub table: Option<Shown>,
+    pub table: Option<ShownTable>,
     pub settings: Vec<PageSetting>,
 }
 
@@ -65,54 +64,19 @@ pub(crate) struct PageSetting {
     pub id: String,
     pub title: String,
     pub findings: Option<Findings>,
-    pub accuracy: Drawn,
-    pub shares: Option<Drawn>,
-    pub table: Shown,
+    pub accuracy: DrawnFigure,
+    pub shares: Option<DrawnFigure>,
+    pub table: ShownTable,
     /// Behind the main table.
-    pub more: Vec<Shown>,
+    pub more: Vec<ShownTable>,
 }
 
 /// One setting's training.
 #[derive(Serialize)]
 pub(crate) struct PageTraining {
     pub title: String,
-    pub figure: Drawn,
+    pub figure: DrawnFigure,
     pub sentences: Vec<String>,
-}
-
-/// A figure as the templates take it.
-#[derive(Serialize)]
-pub(crate) struct Drawn {
-    name: String,
-    description: String,
-    svg: String,
-}
-
-impl From<&Figure> for Drawn {
-    fn from(figure: &Figure) -> Self {
-        Self {
-            name: figure.name.clone(),
-            description: figure.description.clone(),
-            svg: figure.to_inline(),
-        }
-    }
-}
-
-/// A table as the templates take it.
-#[derive(Serialize)]
-pub(crate) struct Shown {
-    #[serde(flatten)]
-    table: Table,
-    markdown: String,
-}
-
-impl From<&Table> for Shown {
-    fn from(table: &Table) -> Self {
-        Self {
-            table: table.clone(),
-            markdown: table.to_markdown(),
-        }
-    }
 }
 
 /// Those of the inside only where there is one.

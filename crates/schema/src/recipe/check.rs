@@ -4,12 +4,14 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::{Language, Setting, Task, few_shot::PromptLanguage, finding::Kind};
+use crate::{
+    AskingRecipe, FewShot, LabelSet, Language, Protocol, Scorers, Scoring, Setting, Task,
+    few_shot::PromptLanguage, finding::Kind,
+};
 
 use super::{
-    ActivationCheckpointing, BuildRecipe, Control, DataRecipe, Directions, EvalRecipe, FewShot,
-    LabelSet, LanguageRecipe, LoraRecipe, Precision, Protocol, Recipe, Removal, Schedule, Scorers,
-    Scoring, Split, TrainRecipe,
+    ActivationCheckpointing, BuildRecipe, Control, DataRecipe, Directions, EvalRecipe,
+    LanguageRecipe, LoraRecipe, Precision, Recipe, Removal, Schedule, Split, TrainRecipe,
     analyse::read_analyse,
     file::RecipeFile,
     problem::{Origin, RecipeError, shorten, suggest, unknown_word},
@@ -372,6 +374,17 @@ fn read_eval(eval: &mut Section<'_>) -> EvalRecipe {
     let has_file = paper.tasks.iter().any(|task| is_file(task));
     EvalRecipe {
         languages: read_languages(eval, has_file).unwrap_or(paper.languages),
+        asking: read_asking(eval),
+        tokens_per_batch: eval
+            .count("tokens_per_batch")
+            .unwrap_or(paper.tokens_per_batch),
+        ..paper
+    }
+}
+
+fn read_asking(eval: &mut Section<'_>) -> AskingRecipe {
+    let paper = AskingRecipe::paper();
+    AskingRecipe {
         labels: eval.words("labels", read_labels).unwrap_or(paper.labels),
         scoring: eval.word("scoring", Scoring::WORDS),
         scorers: eval
@@ -389,10 +402,6 @@ fn read_eval(eval: &mut Section<'_>) -> EvalRecipe {
             .word("header_language", PromptLanguage::WORDS)
             .unwrap_or(paper.header_language),
         limit: eval.count("limit"),
-        tokens_per_batch: eval
-            .count("tokens_per_batch")
-            .unwrap_or(paper.tokens_per_batch),
-        ..paper
     }
 }
 

@@ -9,7 +9,8 @@ use proptest::{
 
 use super::{check::KEYS, *};
 use crate::{
-    Template,
+    LabelSet, Protocol, Scorers, Scoring, Template,
+    few_shot::PromptLanguage,
     inside::{Analysis, Pooling},
 };
 
@@ -119,10 +120,10 @@ prop_compose! {
         tokens_per_batch in any_count(),
     ) -> EvalRecipe {
         let few_shot = few_shot.into_iter().map(|text| text.parse().expect("a source")).collect();
-        EvalRecipe {
-            tasks, languages, labels, scoring, scorers, greedy, protocol, few_shot, exemplar_language, header_language,
-            limit, tokens_per_batch,
-        }
+        let asking = AskingRecipe {
+            labels, scoring, scorers, greedy, protocol, few_shot, exemplar_language, header_language, limit,
+        };
+        EvalRecipe { tasks, languages, asking, tokens_per_batch }
     }
 }
 

@@ -100,27 +100,28 @@ fn render_eval(page: &mut Page, eval: &EvalRecipe) {
     page.line("\n[eval]");
     page.list("tasks", &eval.tasks);
     page.languages(&eval.languages);
-    page.list("labels", &eval.labels);
+    let asking = &eval.asking;
+    page.list("labels", &asking.labels);
     page.optional(
         "scoring",
-        eval.scoring.map(quote),
+        asking.scoring.map(quote),
         "each task's own, or prefix",
     );
-    page.text("scorers", eval.scorers);
-    page.line(&format!("greedy = {}", eval.greedy));
+    page.text("scorers", asking.scorers);
+    page.line(&format!("greedy = {}", asking.greedy));
     page.optional(
         "protocol",
-        eval.protocol.map(quote),
+        asking.protocol.map(quote),
         "defective gold words are refused",
     );
-    match eval.few_shot.as_slice() {
+    match asking.few_shot.as_slice() {
         [] => page.line("# few_shot: not given, each task's own, or head:K with its K"),
         [one] => page.text("few_shot", one),
         several => page.list("few_shot", several),
     }
-    page.text("exemplar_language", eval.exemplar_language);
-    page.text("header_language", eval.header_language);
-    page.optional("limit", eval.limit, "all items");
+    page.text("exemplar_language", asking.exemplar_language);
+    page.text("header_language", asking.header_language);
+    page.optional("limit", asking.limit, "all items");
     page.line(&format!("tokens_per_batch = {}", eval.tokens_per_batch));
 }
 

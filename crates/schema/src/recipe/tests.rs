@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use super::*;
+use crate::{FewShot, LabelSet, few_shot::PromptLanguage};
 
 const SMALL: &str = r#"
 model = "m"
@@ -135,16 +136,25 @@ fn defaults_are_the_papers() {
     );
     assert_eq!(build.similarity, 0.8);
     let eval = recipe.eval;
+    let asking = eval.asking;
     assert_eq!(
-        (eval.languages.as_slice(), eval.labels.as_slice()),
+        (eval.languages.as_slice(), asking.labels.as_slice()),
         (Language::ALL, [LabelSet::English].as_slice())
     );
     assert_eq!(
-        (eval.scoring, eval.protocol, eval.few_shot.len(), eval.limit),
+        (
+            asking.scoring,
+            asking.protocol,
+            asking.few_shot.len(),
+            asking.limit
+        ),
         (None, None, 0, None)
     );
     let same = PromptLanguage::Same;
-    assert_eq!((eval.exemplar_language, eval.header_language), (same, same));
+    assert_eq!(
+        (asking.exemplar_language, asking.header_language),
+        (same, same)
+    );
     assert_eq!(eval.tokens_per_batch, 2048);
 }
 
@@ -219,8 +229,11 @@ fn overrides_are_applied_and_recorded() {
         "a whole section replaces what was there"
     );
     assert_eq!(recipe.eval.languages, [Language::De, Language::Sw]);
-    assert_eq!(recipe.eval.labels, [LabelSet::Same, LabelSet::English]);
-    assert_eq!(recipe.eval.limit, Some(2), "the last one holds");
+    assert_eq!(
+        recipe.eval.asking.labels,
+        [LabelSet::Same, LabelSet::English]
+    );
+    assert_eq!(recipe.eval.asking.limit, Some(2), "the last one holds");
     assert_eq!(recipe.overrides[1..3], ["seed=7", "train.lora.rank=4"]);
     assert_eq!(recipe.overrides.len(), 8);
 }
@@ -530,7 +543,7 @@ fn paths_start_from_the_recipe_or_from_where_the_user_is() {
         ("./recipes/m", Path::new("recipes/d"))
     );
     assert_eq!(
-        recipe.eval.few_shot,
+        recipe.eval.asking.few_shot,
         [FewShot::File("recipes/shots.json".into())]
     );
 
@@ -544,7 +557,10 @@ fn paths_start_from_the_recipe_or_from_where_the_user_is() {
         (recipe.model.as_str(), recipe.data.dir.as_path()),
         ("../m", Path::new("2024-01-01"))
     );
-    assert_eq!(recipe.eval.few_shot, [FewShot::File("x.json".into())]);
+    assert_eq!(
+        recipe.eval.asking.few_shot,
+        [FewShot::File("x.json".into())]
+    );
 
     let model = |name: &str| {
         let text = SMALL.replace("\"m\"", &format!("{name:?}"));
@@ -668,4 +684,18 @@ fn a_recipe_recorded_before_there_was_a_choice_is_auto() {
             .activation_checkpointing,
         ActivationCheckpointing::Auto
     );
+}
+
+// `[eval]` of recipes as manifests had them before `Asking` was a value of its own: the keys in
+// their order, what was added later left out where it is the default.
+#[test]
+fn a_recorded_evaluation_keeps_its_bytes() {
+    for old in [
+        r#"{"tasks":["emotion"],"languages":["en","zh"],"labels":["english"],"scoring":null,"scorers":"all","greedy":0,"protocol":null,"few_shot":"builtin","limit":null,"tokens_per_batch":2048}"#,
+        r#"{"tasks":["emotion"],"languages":["en"],"labels":["same","mine"],"scoring":"pmi","scorers":"chosen","greedy":4,"protocol":"paper","few_shot":["head:2","seed:1:4"],"exemplar_language":"english","header_language":"english","limit":7,"tokens_per_batch":64}"#,
+        r#"{"tasks":["snli"],"languages":["en"],"labels":["same"],"scoring":null,"scorers":"all","greedy":0,"protocol":null,"few_shot":null,"limit":7,"tokens_per_batch":64}"#,
+    ] {
+        let read: EvalRecipe = serde_json::from_str(old).expect("an evaluation");
+        assert_eq!(serde_json::to_string(&read).expect("JSON"), old);
+    }
 }

@@ -1,0 +1,333 @@
+//! A run's records as results: one block per task and label set, in it one entry per setting,
+//! seeds joined.
+//!
+//! Never here: drawing, text for the page.
+
+use std::collections::BTreeMap;
+
+use schema::{LabelSet, Language, Protocol, Setting};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    adapter_name::AdapterName,
+    answers::AnswerSet,
+    change::{Changes, measure_changes},
+    error::CompareError,
+    folder::BASE,
+    levels::{LevelSeries, accuracy},
+    measure::{Measured, MeasuredLanguages, NeverRight, find_never_right, measure},
+    pairing::{Pairing, common_items},
+    run_records::{RunRecords, TaskLabels},
+    stats::{
+        Estimate, mean,
+        resample::{Resampling, Series},
+    },
+};
+
+/// Everything the report says of answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Results {
+    /// One per task and label set.
+    pub blocks: Vec<ResultBlock>,
+    /// What could not be computed and why, in sentences.
+    pub gaps: Vec<String>,
+}
+
+/// One task with one label set.
+#[derive(Clone, Debug, Serialize)]
+pub struct ResultBlock {
+    /// Task name.
+    pub task: String,
+    /// Which label words were scored.
+    pub labels: LabelSet,
+    /// English label names, sorted.
+    pub label_names: Vec<String>,
+    /// Rules for defective data.
+    pub protocol: Option<Protocol>,
+    /// The model without an adapter.
+    pub base: Levels,
+    /// The tuned ones, in the recipe's order.
+    pub settings: Vec<SettingResult>,
+}
+
+/// One model's accuracies.
+#[derive(Clone, Debug, Serialize)]
+pub struct Levels {
+    /// Each language.
+    pub languages: Vec<Level>,
+    /// Mean over the languages (Eq. 5), bootstrap interval.
+    pub mean: Estimate,
+    /// Answers whose two best scores are equal.
+    pub tied: usize,
+}
+
+/// One model in one language.
+#[derive(Clone, Debug, Serialize)]
+pub struct Level {
+    /// The language.
+    pub language: Language,
+    /// Scored items.
+    pub items: usize,
+    /// Accuracy (Eq. 4), Wilson's interval.
+    pub accuracy: Estimate,
+    /// Area under the ROC curve.
+    pub auc: Option<Estimate>,
+    /// Accuracy after contextual calibration.
+    pub calibrated: Option<Estimate>,
+    /// Accuracy after batch calibration.
+    pub batch: Option<Estimate>,
+    /// Share of each label among the gold ones.
+    pub gold_share: Vec<f64>,
+    /// Share of each label among those chosen.
+    pub share: Vec<f64>,
+}
+
+/// One training setting against the base model, its seeds joined.
+#[derive(Clone, Debug, Serialize)]
+pub struct SettingResult {
+    /// As the paper prints it, with the training task where it is another one: `zh/de=>en`.
+    pub name: String,
+    /// For file names and anchors: `zh-de-en`.
+    pub slug: String,
+    /// Adapters, one per seed.
+    pub adapters: Vec<String>,
+    /// Against the base.
+    pub changes: Changes,
+}
+
+/// Computes every block.
+pub fn compute(records: &RunRecords) -> Result<Results, CompareError> {
+    let order = recipe_settings(&records.manifest);
+    let mut results = Results {
+        blocks: Vec::new(),
+        gaps: Vec::new(),
+    };
+    if records.manifest.is_null() {
+        results.gaps.push(
+            "There is no `manifest.json`: recipe, versions and hashes are unknown.".to_owned(),
+        );
+    }
+    if records.answers.is_empty() {
+        let shown = if records.inside.is_empty() {
+            "only training is shown"
+        } else {
+            "what is inside the models is shown"
+        };
+        results
+            .gaps
+            .push(format!("There are no answers yet: {shown}."));
+    }
+    for (question, models) in &records.answers {
+        match models.get(BASE) {
+            Some(base) => {
+                let block = compute_block(question, base, models, &order, &mut results.gaps)?;
+                results.blocks.push(block);
+            }
+            None => results.gaps.extend(
+                models
+                    .iter()
+                    .map(|(model, set)| tell_no_base(question, model, set)),
+            ),
+        }
+    }
+    Ok(results)
+}
+
+/// The recipe's settings by slug, in its order; empty if the manifest does not tell.
+pub fn recipe_settings(manifest: &Value) -> Vec<String> {
+    let settings = manifest
+        .pointer("/recipe/train/settings")
+        .and_then(Value::as_array);
+    let parsed = settings
+        .into_iter()
+        .flatten()
+        .filter_map(|text| text.as_str()?.parse::<Setting>().ok());
+    parsed.map(|setting| setting.slug()).collect()
+}
+
+fn tell_no_base((task, labels): &TaskLabels, model: &str, sets: &[AnswerSet]) -> String {
+    let languages = || sets.iter().flat_map(|set| set.languages.values());
+    let accuracies =
+        languages().map(|records| mean(records.iter().map(|r| f64::from(u8::from(r.correct)))));
+    format!(
+        "`{model}` answered {task} with {labels} labels (mean accuracy {:.1} % over {} languages), but the base model \
+         did not: its change is unknown. Evaluate the base as well.",
+        100.0 * mean(accuracies),
+        sets.iter()
+            .map(|set| set.languages.len())
+            .max()
+            .unwrap_or(0)
+    )
+}
+
+fn compute_block(
+    (task, labels): &TaskLabels,
+    base: &[AnswerSet],
+    models: &BTreeMap<String, Vec<AnswerSet>>,
+    order: &[String],
+    gaps: &mut Vec<String>,
+) -> Result<ResultBlock, CompareError> {
+    let never_right = find_never_right(models.values().flatten());
+    let mut groups: BTreeMap<AdapterName, Vec<(&String, &[AnswerSet])>> = BTreeMap::new();
+    for (model, sets) in models.iter().filter(|(model, _)| *model != BASE) {
+        groups
+            .entry(AdapterName::parse(model))
+            .or_default()
+            .push((model, sets.as_slice()));
+    }
+    let place = |name: &AdapterName| {
+        name.setting
+            .as_ref()
+            .and_then(|s| order.iter().position(|slug| *slug == s.slug()))
+    };
+    let mut ordered: Vec<_> = groups.iter().collect();
+    ordered.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
+    let names = &base[0].label_names;
+    let mut settings = Vec::new();
+    for (name, seeds) in ordered {
+        let pairing = pair_in_run(&format!("{task}, {labels} labels"), base, seeds, gaps)?;
+        let columns = pairing.measure(&never_right);
+        settings.push(SettingResult {
+            name: name.title(task),
+            slug: name.group.replace(['.', '/', ' '], "-"),
+            adapters: seeds
+                .iter()
+                .map(|(adapter, _)| (*adapter).clone())
+                .collect(),
+            changes: measure_changes(
+                (names, &pairing.few_shots),
+                &pairing.languages,
+                &columns,
+                &name.seen(),
+            ),
+        });
+    }
+    let before = measure_base(base, &never_right);
+    tell_gaps(task, *labels, &before, &settings, gaps);
+    Ok(ResultBlock {
+        task: task.clone(),
+        labels: *labels,
+        label_names: names.clone(),
+        protocol: base[0].head.protocol,
+        base: describe_levels(&before),
+        settings,
+    })
+}
+
+/// Pairs base and seeds, which within a run differ in nothing but the adapter, and tells what
+/// is left out.
+fn pair_in_run<'a>(
+    question: &str,
+    base: &'a [AnswerSet],
+    seeds: &[(&String, &'a [AnswerSet])],
+    gaps: &mut Vec<String>,
+) -> Result<Pairing<'a>, CompareError> {
+    let after: Vec<&[AnswerSet]> = seeds.iter().map(|(_, sets)| *sets).collect();
+    let pairing = Pairing::new(base, &after)?;
+    for (a, b) in pairing.pairs() {
+        let mut differences = a.head.differences(&b.head);
+        differences.retain(|(key, _)| *key != "adapter");
+        if let Some((_, difference)) = differences.into_iter().next() {
+            let (a, b) = (a.source.clone(), b.source.clone());
+            return Err(CompareError::NotComparable { a, b, difference });
+        }
+        let mut tell = |missing: Vec<&str>, who: &str| {
+            let gap = format!(
+                "{question}: {who} has no answers in {}; left out of the comparison.",
+                missing.join(", ")
+            );
+            if !missing.is_empty() && !gaps.contains(&gap) {
+                gaps.push(gap);
+            }
+        };
+        let not_in = |a: &AnswerSet, b: &AnswerSet| -> Vec<&'static str> {
+            a.languages
+                .keys()
+                .filter(|l| !b.languages.contains_key(l))
+                .map(|l| l.code())
+                .collect()
+        };
+        let adapter = b.head.adapter.as_deref().unwrap_or(BASE);
+        tell(not_in(a, b), &format!("`{adapter}`"));
+        tell(not_in(b, a), &format!("the base, unlike `{adapter}`,"));
+    }
+    gaps.extend(pairing.gaps.iter().map(|gap| format!("{question}: {gap}.")));
+    Ok(pairing)
+}
+
+/// The base after every set of exemplars, in the languages and on the items that all sets have.
+fn measure_base(base: &[AnswerSet], never_right: &NeverRight) -> Vec<MeasuredLanguages> {
+    let sets: Vec<&AnswerSet> = base.iter().collect();
+    let mut languages: Vec<Language> = base[0].languages.keys().copied().collect();
+    languages.retain(|language| base.iter().all(|set| set.languages.contains_key(language)));
+    let common = common_items(&sets, &languages);
+    base.iter()
+        .map(|set| measure(set, never_right, &common))
+        .collect()
+}
+
+fn tell_gaps(
+    task: &str,
+    labels: LabelSet,
+    before: &[MeasuredLanguages],
+    settings: &[SettingResult],
+    gaps: &mut Vec<String>,
+) {
+    let no_prior: Vec<&str> = before[0]
+        .iter()
+        .filter(|(_, measured)| measured.contextual.is_none())
+        .map(|(language, _)| language.code())
+        .collect();
+    if !no_prior.is_empty() {
+        gaps.push(format!(
+            "{task}, {labels} labels: no prior above 0 was recorded in {}; no contextual calibration there.",
+            no_prior.join(", ")
+        ));
+    }
+    if settings.iter().any(|setting| !setting.changes.joint) {
+        gaps.push(format!(
+            "{task}, {labels} labels: the languages do not have the same items; they are resampled apart, which makes \
+             the interval of the mean too narrow if items are translations of each other."
+        ));
+    }
+}
+
+/// `sets[exemplars]`: the model's languages, the same in each.
+fn describe_levels(sets: &[MeasuredLanguages]) -> Levels {
+    let languages: Vec<Language> = sets[0].keys().copied().collect();
+    let cells: Vec<Vec<&Measured>> = languages
+        .iter()
+        .map(|language| sets.iter().map(|set| &set[language]).collect())
+        .collect();
+    let items: Vec<_> = cells
+        .iter()
+        .map(|c| (c[0].items.as_slice(), c[0].groups.as_slice()))
+        .collect();
+    let resampling = Resampling::new(&items);
+    let series: Vec<LevelSeries> = cells
+        .iter()
+        .enumerate()
+        .map(|(l, cells)| LevelSeries::new(&resampling, l, cells))
+        .collect();
+    let describe = |(l, language): (usize, &Language)| Level {
+        language: *language,
+        items: cells[l][0].items.len(),
+        accuracy: accuracy(&resampling, l, &cells[l]),
+        auc: series[l].auc.estimate(),
+        calibrated: series[l].contextual.as_ref().and_then(Series::estimate),
+        batch: series[l].batch.as_ref().and_then(Series::estimate),
+        gold_share: cells[l][0].gold_share.clone(),
+        share: (0..cells[l][0].chosen_share.len())
+            .map(|label| mean(cells[l].iter().map(|cell| cell.chosen_share[label])))
+            .collect(),
+    };
+    let raw = Series::mean_of(series.iter().map(|of| &of.raw));
+    Levels {
+        languages: languages.iter().enumerate().map(describe).collect(),
+        mean: raw
+            .and_then(|raw| raw.estimate())
+            .unwrap_or(Estimate::UNDEFINED),
+        tied: cells.iter().flatten().map(|measured| measured.tied).sum(),
+    }
+}

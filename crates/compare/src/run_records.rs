@@ -1,0 +1,225 @@
+//! Reading a run folder: its manifest, all its answers, all its training logs, and (`inside`)
+//! what is inside the models.
+//!
+//! Never here: statistics. What is missing is told, not guessed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use schema::{
+    LabelSet, Language, disk::DiskError, finding::AuditRecord, record::TrainRecord,
+    run_folder::RunFolder,
+};
+use serde_json::Value;
+
+use crate::{
+    answers::{AnswerSet, read_lines},
+    error::CompareError,
+    folder::{BASE, list, list_jsonl, name_of},
+    inside::{self, InsideRecords},
+};
+
+/// How the folders begin in which the answers after further sets of exemplars are.
+const FEW_SHOT: &str = "few_shot.";
+
+/// Task and label set: what one block of the report is about.
+pub(crate) type TaskLabels = (String, LabelSet);
+
+/// Everything of a run folder that the report reads.
+pub struct RunRecords {
+    /// `manifest.json`; null if there is none.
+    pub manifest: Value,
+    /// `audit.json`; `None` if the data was not audited, or other data than the recipe's.
+    pub audit: Option<AuditRecord>,
+    /// By question, then by model (`base` or an adapter's name); one set for each set of
+    /// exemplars.
+    pub(crate) answers: BTreeMap<TaskLabels, BTreeMap<String, Vec<AnswerSet>>>,
+    /// By adapter.
+    pub train_logs: BTreeMap<String, Vec<TrainRecord>>,
+    /// What was found inside the models.
+    pub inside: InsideRecords,
+}
+
+impl RunRecords {
+    /// The model as the first record names it; `None` without answers.
+    pub fn model(&self) -> Option<&str> {
+        let first = self
+            .answers
+            .values()
+            .flat_map(|models| models.values())
+            .flatten()
+            .next()?;
+        Some(&first.head.model)
+    }
+}
+
+/// Reads and checks a run folder.
+pub fn read_run(run: &RunFolder) -> Result<RunRecords, CompareError> {
+    let manifest = read_manifest(&run.manifest())?;
+    let stale = list_stale(run, &manifest);
+    let answers = read_answers(&run.answers_root(), &stale)?;
+    let train_logs = read_train_logs(run, &stale)?;
+    let audit = read_audit(&run.audit(), &stale)?;
+    let inside = inside::read(&run.inside_root(), &stale)?;
+    let records = RunRecords {
+        manifest,
+        audit,
+        answers,
+        train_logs,
+        inside,
+    };
+    if records.answers.is_empty() && records.train_logs.is_empty() && records.inside.is_empty() {
+        return Err(CompareError::Nothing(run.root().to_owned()));
+    }
+    Ok(records)
+}
+
+fn read_manifest(path: &Path) -> Result<Value, CompareError> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|problem| CompareError::BadManifest {
+            path: path.to_owned(),
+            problem,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Value::Null),
+        Err(error) => Err(DiskError::at("read", path)(error).into()),
+    }
+}
+
+fn read_audit(path: &Path, stale: &BTreeSet<PathBuf>) -> Result<Option<AuditRecord>, CompareError> {
+    match fs::read(path) {
+        Ok(_) if stale.contains(path) => Ok(None),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|problem| CompareError::BadLine {
+                    path: path.to_owned(),
+                    line: problem.line(),
+                    problem,
+                })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DiskError::at("read", path)(error).into()),
+    }
+}
+
+/// Outputs of stages that the manifest knows and does not count to its recipe: they are of an
+/// earlier one.
+fn list_stale(run: &RunFolder, manifest: &Value) -> BTreeSet<PathBuf> {
+    let (Some(stages), Some(current)) = (
+        manifest["stages"].as_object(),
+        manifest["current"].as_array(),
+    ) else {
+        return BTreeSet::new();
+    };
+    let is_stale = |name: &str| !current.iter().any(|known| known == name);
+    let outputs = stages
+        .iter()
+        .filter(|(name, _)| is_stale(name))
+        .filter_map(|(_, stage)| stage["outputs"].as_object());
+    outputs
+        .flat_map(|outputs| outputs.keys().map(|file| run.root().join(file)))
+        .collect()
+}
+
+fn read_answers(
+    root: &Path,
+    stale: &BTreeSet<PathBuf>,
+) -> Result<BTreeMap<TaskLabels, BTreeMap<String, Vec<AnswerSet>>>, CompareError> {
+    let mut answers: BTreeMap<TaskLabels, BTreeMap<String, Vec<AnswerSet>>> = BTreeMap::new();
+    for folder in list(root)?.into_iter().filter(|path| path.is_dir()) {
+        let mut files: BTreeMap<TaskLabels, Vec<(Language, PathBuf)>> = BTreeMap::new();
+        let mut paths = list_jsonl(&folder, stale)?;
+        for further in list(&folder)?
+            .iter()
+            .filter(|path| path.is_dir() && name_of(path).starts_with(FEW_SHOT))
+        {
+            paths.extend(list_jsonl(further, stale)?);
+        }
+        for path in paths {
+            let (question, language) = parse_file_name(&path)?;
+            files.entry(question).or_default().push((language, path));
+        }
+        for (question, files) in files {
+            let model = name_of(&folder);
+            let sets = read_sets(&model, &question, &files)?;
+            if !sets.is_empty() {
+                answers.entry(question).or_default().insert(model, sets);
+            }
+        }
+    }
+    Ok(answers)
+}
+
+/// `<task>.<labels>.<language>.jsonl`
+fn parse_file_name(path: &Path) -> Result<(TaskLabels, Language), CompareError> {
+    let fail = |problem: String| CompareError::FileName {
+        path: path.to_owned(),
+        problem: format!("{problem}; answers are named `<task>.<labels>.<language>.jsonl`"),
+    };
+    let name = name_of(path);
+    let mut parts = name.trim_end_matches(".jsonl").rsplitn(3, '.');
+    let (Some(language), Some(labels), Some(task)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return Err(fail("its name has not three parts".to_owned()));
+    };
+    let language = Language::of_record(language).map_err(|e| fail(e.to_string()))?;
+    let labels = labels
+        .parse()
+        .map_err(|e: schema::task::UnknownWord| fail(e.to_string()))?;
+    Ok(((task.to_owned(), labels), language))
+}
+
+/// Reads the files of one model and question and holds every record against its file's name.
+fn read_sets(
+    model: &str,
+    question: &TaskLabels,
+    files: &[(Language, PathBuf)],
+) -> Result<Vec<AnswerSet>, CompareError> {
+    let (task, labels) = question;
+    let paths: Vec<PathBuf> = files.iter().map(|(_, path)| path.clone()).collect();
+    AnswerSet::read(&paths, |path, record| {
+        let named = files
+            .iter()
+            .find(|(_, file)| file == path)
+            .map(|(language, _)| *language)?;
+        if (&record.task, record.labels, record.language) != (task, *labels, named) {
+            let of = format!("{}.{}.{}", record.task, record.labels, record.language);
+            return Some(format!(
+                "the record is of `{of}`, which the file's name contradicts"
+            ));
+        }
+        match &record.adapter {
+            Some(adapter) if model == BASE => Some(format!(
+                "the record in `answers/base` has the adapter `{adapter}`"
+            )),
+            None if model != BASE => {
+                Some(format!("the record in `answers/{model}` has no adapter"))
+            }
+            _ => None,
+        }
+    })
+}
+
+fn read_train_logs(
+    run: &RunFolder,
+    stale: &BTreeSet<PathBuf>,
+) -> Result<BTreeMap<String, Vec<TrainRecord>>, CompareError> {
+    let folder = run.root().join("train");
+    let mut logs = BTreeMap::new();
+    for path in list_jsonl(&folder, stale)? {
+        let records: Vec<TrainRecord> = read_lines(&path)?
+            .into_iter()
+            .map(|(_, record)| record)
+            .collect();
+        if !records.is_empty() {
+            logs.insert(
+                name_of(&path).trim_end_matches(".jsonl").to_owned(),
+                records,
+            );
+        }
+    }
+    Ok(logs)
+}

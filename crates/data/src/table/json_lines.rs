@@ -1,0 +1,87 @@
+//! JSON Lines: one object a line; empty lines are passed over.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use schema::disk::DiskError;
+
+use super::{TableRow, json_object, syntax};
+use crate::DataError;
+
+/// A file of JSON Lines.
+pub(super) struct Lines {
+    path: PathBuf,
+    reader: BufReader<File>,
+    buffer: Vec<u8>,
+    columns: Arc<[String]>,
+    line: usize,
+    rows: usize,
+    bytes: u64,
+}
+
+impl Lines {
+    pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+        let file = File::open(path).map_err(DiskError::at("read", path))?;
+        let reader = BufReader::new(file);
+        let columns = Arc::from([]);
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+            buffer: Vec::new(),
+            columns,
+            line: 0,
+            rows: 0,
+            bytes: 0,
+        })
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn next_row(&mut self) -> Result<Option<TableRow>, DataError> {
+        loop {
+            self.buffer.clear();
+            let read = self
+                .reader
+                .read_until(b'\n', &mut self.buffer)
+                .map_err(DiskError::at("read", &self.path))?;
+            if read == 0 {
+                return Ok(None);
+            }
+            self.bytes += read as u64;
+            self.line += 1;
+            let text = self
+                .buffer
+                .strip_prefix("\u{feff}".as_bytes())
+                .unwrap_or(&self.buffer)
+                .trim_ascii();
+            if text.is_empty() {
+                continue;
+            }
+            self.rows += 1;
+            return match json_object::parse(text, self.rows, self.line, &mut self.columns) {
+                Ok(row) => Ok(Some(row)),
+                Err(error) => Err(self.refuse(&error)),
+            };
+        }
+    }
+
+    fn refuse(&self, error: &serde_json::Error) -> DataError {
+        let list = self.rows == 1 && self.buffer.trim_ascii().starts_with(b"[");
+        let advice = if list {
+            "; if the file is one list, read it as json"
+        } else {
+            "; correct it there"
+        };
+        let problem = format!(
+            "row {} is no JSON object on one line: {error}{advice}",
+            self.rows
+        );
+        syntax(&self.path, self.line, problem)
+    }
+}

@@ -1,0 +1,168 @@
+//! Parquet, without arrow: rows are put together from the pages of the wanted columns, one row
+//! group after the other.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use parquet::{
+    file::reader::{FileReader, SerializedFileReader},
+    record::{Field, reader::RowIter},
+    schema::types::Type,
+};
+use schema::disk::DiskError;
+use serde_json::{Number, Value};
+
+use super::{TableRow, no_column};
+use crate::DataError;
+
+/// A Parquet file.
+pub(super) struct Pages {
+    path: PathBuf,
+    columns: Arc<[String]>,
+    iterator: RowIter<'static>,
+    total: u64,
+    rows: usize,
+}
+
+impl Pages {
+    /// Opens the file; only the columns `wanted` will be read, and those of `optional` that are
+    /// there.
+    pub(super) fn open(path: &Path, wanted: &[&str], optional: &[&str]) -> Result<Self, DataError> {
+        let broken = |error| unusable(path, format!("cannot be read as Parquet: {error}"));
+        let file = File::open(path).map_err(DiskError::at("read", path))?;
+        let reader = SerializedFileReader::new(file).map_err(broken)?;
+        let schema = reader.metadata().file_metadata().schema().clone();
+        let there: Vec<String> = schema
+            .get_fields()
+            .iter()
+            .map(|field| field.name().to_owned())
+            .collect();
+        if let Some(missing) = wanted
+            .iter()
+            .find(|name| !there.iter().any(|column| column == *name))
+        {
+            return Err(unusable(path, no_column(missing, &there)));
+        }
+        let is_read = |name: &str| wanted.contains(&name) || optional.contains(&name);
+        let fields: Vec<_> = schema
+            .get_fields()
+            .iter()
+            .filter(|field| is_read(field.name()))
+            .cloned()
+            .collect();
+        let columns: Arc<[String]> = fields.iter().map(|field| field.name().to_owned()).collect();
+        let projection = Type::group_type_builder(schema.name())
+            .with_fields(fields)
+            .build()
+            .map_err(broken)?;
+        let total = reader.metadata().file_metadata().num_rows().max(0) as u64;
+        let iterator = RowIter::from_file_into(Box::new(reader))
+            .project(Some(projection))
+            .map_err(broken)?;
+        Ok(Self {
+            path: path.to_owned(),
+            columns,
+            iterator,
+            total,
+            rows: 0,
+        })
+    }
+
+    /// Of all rows, from 0 to 1.
+    pub(super) fn share(&self) -> f64 {
+        if self.total == 0 {
+            1.0
+        } else {
+            self.rows as f64 / self.total as f64
+        }
+    }
+
+    pub(super) fn next_row(&mut self) -> Result<Option<TableRow>, DataError> {
+        let Some(next) = self.iterator.next() else {
+            return if self.rows as u64 == self.total {
+                Ok(None)
+            } else {
+                Err(self.cut_off())
+            };
+        };
+        self.rows += 1;
+        let mut row = TableRow {
+            number: self.rows,
+            line: None,
+            columns: Arc::clone(&self.columns),
+            cells: Vec::new(),
+        };
+        let fields =
+            next.map_err(|error| row.fail(&self.path, None, format!("cannot be read: {error}")))?;
+        for (name, field) in fields.into_columns() {
+            let cell =
+                value_of(field).map_err(|problem| row.fail(&self.path, Some(&name), problem))?;
+            row.cells.push(cell);
+        }
+        Ok(Some(row))
+    }
+
+    fn cut_off(&self) -> DataError {
+        let problem = format!(
+            "has {} rows where its end promises {}; get the file again",
+            self.rows, self.total
+        );
+        unusable(&self.path, problem)
+    }
+}
+
+fn unusable(path: &Path, problem: String) -> DataError {
+    DataError::Unusable {
+        what: path.display().to_string(),
+        problem,
+    }
+}
+
+/// The same value in JSON's terms.
+fn value_of(field: Field) -> Result<Value, String> {
+    let float = |number: f64| Number::from_f64(number).map_or(Value::Null, Value::Number);
+    Ok(match field {
+        Field::Null => Value::Null,
+        Field::Bool(value) => value.into(),
+        Field::Byte(value) => value.into(),
+        Field::Short(value) => value.into(),
+        Field::Int(value) | Field::Date(value) | Field::TimeMillis(value) => value.into(),
+        Field::Long(value)
+        | Field::TimeMicros(value)
+        | Field::TimestampMillis(value)
+        | Field::TimestampMicros(value) => value.into(),
+        Field::UByte(value) => value.into(),
+        Field::UShort(value) => value.into(),
+        Field::UInt(value) => value.into(),
+        Field::ULong(value) => value.into(),
+        Field::Float16(value) => float(value.into()),
+        Field::Float(value) => float(value.into()),
+        Field::Double(value) => float(value),
+        Field::Str(value) => value.into(),
+        Field::Group(group) => {
+            let entry = |(name, field)| Ok((name, value_of(field)?));
+            Value::Object(
+                group
+                    .into_columns()
+                    .into_iter()
+                    .map(entry)
+                    .collect::<Result<_, String>>()?,
+            )
+        }
+        Field::ListInternal(list) => Value::Array(
+            list.elements()
+                .iter()
+                .cloned()
+                .map(value_of)
+                .collect::<Result<_, _>>()?,
+        ),
+        other @ (Field::Bytes(_) | Field::Decimal(_) | Field::MapInternal(_)) => {
+            return Err(format!(
+                "is of a kind that is not read here ({other}); write it as a text or a number"
+            ));
+        }
+    })
+}

@@ -1,0 +1,294 @@
+//! Test files in the forms that a task's own file describes: tables of any format, found by a
+//! pattern, read through the columns that the form names. Never here: what the released files'
+//! defects mean.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use schema::{Label, Language, Task, disk::DiskError, task::TaskFile};
+use serde_json::Value;
+
+use super::{Item, TestSet, show_values};
+use crate::{
+    DataError,
+    table::{TableFormat, TableLayout, TableReader, TableRow, ends_like, is_like},
+    tasks,
+};
+
+/// The only file of the first form that is there.
+pub(super) fn find(dir: &Path, task: &Task, language: Language) -> Result<PathBuf, DataError> {
+    let folder = dir.join(&task.folder);
+    for form in &task.files {
+        let mut found = list(&folder, form, language)?;
+        match found.len() {
+            0 => {}
+            1 => return Ok(found.remove(0)),
+            _ => {
+                let names: Vec<_> = found.iter().map(|path| super::file_name(path)).collect();
+                return Err(DataError::Folder {
+                    folder,
+                    problem: format!(
+                        "several files {} for {language}: {}; keep one",
+                        form.path,
+                        names.join(", ")
+                    ),
+                });
+            }
+        }
+    }
+    let paths: Vec<_> = task.files.iter().map(|form| form.path.as_str()).collect();
+    let problem = format!(
+        "no file {} for {language}; put it there, or leave {language} out",
+        paths.join(" or ")
+    );
+    Err(DataError::Folder { folder, problem })
+}
+
+/// Whether there is a file of the language; one that holds several languages is looked into.
+pub(super) fn is_there(dir: &Path, task: &Task, language: Language) -> Result<bool, DataError> {
+    let folder = dir.join(&task.folder);
+    for form in &task.files {
+        let found = list(&folder, form, language)?;
+        match (&form.language_column, found.first()) {
+            (_, None) => {}
+            (None, Some(_)) => return Ok(true),
+            (Some(column), Some(path)) => {
+                let spellings = spellings(form, language);
+                let mut table = TableReader::open(path, &layout(form)?, &[column], &[])?;
+                while let Some(row) = table.next_row()? {
+                    if spellings.contains(&row.word(path, column)?) {
+                        return Ok(true);
+                    }
+                }
+                return Ok(false);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// How the files of a form may spell a language.
+fn spellings(form: &TaskFile, language: Language) -> Vec<String> {
+    match form.codes.get(&language) {
+        Some(code) => vec![code.clone()],
+        None => language
+            .spellings()
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+    }
+}
+
+/// The files that a form's pattern means, by name.
+fn list(folder: &Path, form: &TaskFile, language: Language) -> Result<Vec<PathBuf>, DataError> {
+    let mut patterns: Vec<String> = spellings(form, language)
+        .into_iter()
+        .map(|code| form.path.replace("{language}", &code))
+        .collect();
+    patterns.dedup(); // of a file that has all languages
+    let mut found = Vec::new();
+    for pattern in patterns {
+        let (below, name) = pattern.rsplit_once('/').unwrap_or(("", &pattern));
+        let folder = folder.join(below);
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&folder).map_err(DiskError::at("read", &folder))? {
+            let path = entry.map_err(DiskError::at("read", &folder))?.path();
+            if path.is_file() && is_like(&super::file_name(&path), name) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn layout(form: &TaskFile) -> Result<TableLayout, DataError> {
+    let said = match &form.format {
+        Some(format) => format.parse(),
+        None => TableFormat::of(Path::new(&form.path))
+            .ok_or_else(|| "its extension does not say the format".to_owned()),
+    };
+    let format = said.map_err(|problem| DataError::Unusable {
+        what: format!("`files` of {}", form.path),
+        problem,
+    })?;
+    let usual = TableLayout::usual(format);
+    Ok(TableLayout {
+        quoted: form.quoted.unwrap_or(usual.quoted),
+        columns: form.header.clone(),
+        ..usual
+    })
+}
+
+/// Reads the questions of one language.
+///
+/// # Errors
+/// As [`super::load`], with the row and the column.
+pub(super) fn read(path: &Path, task: &Task, language: Language) -> Result<TestSet, DataError> {
+    let mut form = None;
+    for candidate in &task.files {
+        let ends = |code: &String| ends_like(path, &candidate.path.replace("{language}", code));
+        if form.is_none() && spellings(candidate, language).iter().any(ends) {
+            form = Some(candidate);
+        }
+    }
+    let Some(form) = form else {
+        let paths: Vec<_> = task.files.iter().map(|form| form.path.as_str()).collect();
+        let problem = format!(
+            "is no test file of {} in {language}, such as {}",
+            task.name,
+            paths.join(" or ")
+        );
+        return Err(DataError::Unusable {
+            what: path.display().to_string(),
+            problem,
+        });
+    };
+    let reading = Reading::new(form, task, language)?;
+    let mut table = TableReader::open(path, &layout(form)?, &reading.wanted(), &[])?;
+    let (mut items, mut rows) = (Vec::new(), 0);
+    while let Some(row) = table.next_row()? {
+        if reading.is_mine(&row, path)? {
+            items.extend(reading.item(&row, path, rows)?);
+            rows += 1;
+        }
+    }
+    if items.is_empty() {
+        let problem = format!("has no question in {language}; leave the language out");
+        return Err(DataError::Unusable {
+            what: path.display().to_string(),
+            problem,
+        });
+    }
+    let dropped = rows - items.len();
+    let note = || {
+        format!(
+            "{}: {dropped} of {rows} questions left out, as the task's `drop` says",
+            super::file_name(path)
+        )
+    };
+    let repairs = (dropped > 0).then(note).into_iter().collect();
+    Ok(TestSet {
+        path: path.to_owned(),
+        language,
+        origin: None,
+        items,
+        repairs,
+    })
+}
+
+/// How the rows of one file are read.
+struct Reading<'a> {
+    form: &'a TaskFile,
+    task: &'a Task,
+    language: Language,
+    spellings: Vec<String>,
+    /// What stands in the answer's column, by label.
+    answers: &'a [String],
+}
+
+impl<'a> Reading<'a> {
+    fn new(form: &'a TaskFile, task: &'a Task, language: Language) -> Result<Self, DataError> {
+        let words = &tasks::row(task, language)?.label_words;
+        let answers = if form.answers.is_empty() {
+            words
+        } else {
+            &form.answers
+        };
+        Ok(Self {
+            form,
+            task,
+            language,
+            spellings: spellings(form, language),
+            answers,
+        })
+    }
+
+    fn column(&self, key: &'a str) -> &'a str {
+        self.form.columns.get(key).map_or(key, String::as_str)
+    }
+
+    fn wanted(&self) -> Vec<&'a str> {
+        let keys = self
+            .task
+            .fields
+            .iter()
+            .chain(self.task.text_choices())
+            .map(String::as_str)
+            .chain(["answer"]);
+        keys.map(|key| self.column(key))
+            .chain(self.form.language_column.as_deref())
+            .collect()
+    }
+
+    fn is_mine(&self, row: &TableRow, path: &Path) -> Result<bool, DataError> {
+        match &self.form.language_column {
+            Some(column) => Ok(self.spellings.contains(&row.word(path, column)?)),
+            None => Ok(true),
+        }
+    }
+
+    /// The row's question; none if it is to be left out.
+    fn item(&self, row: &TableRow, path: &Path, index: usize) -> Result<Option<Item>, DataError> {
+        let is_dropped =
+            |column: &&str| self.form.drop.iter().any(|drop| row.is_word(column, drop));
+        if self.wanted().iter().any(is_dropped) {
+            return Ok(None);
+        }
+        let texts = |keys: &'a [String]| {
+            keys.iter()
+                .map(|key| self.text(row, path, self.column(key)))
+                .collect::<Result<Vec<_>, DataError>>()
+        };
+        let (mut fields, choices) = (texts(&self.task.fields)?, texts(self.task.text_choices())?);
+        show_values(&mut fields, self.task, self.language)
+            .map_err(|problem| row.fail(path, None, problem))?;
+        let column = self.column("answer");
+        let answer = row.word(path, column)?;
+        let known = [self.answers, &choices]
+            .into_iter()
+            .find_map(|words| words.iter().position(|word| *word == answer));
+        let Some(gold) = known else {
+            let known: Vec<_> = self
+                .answers
+                .iter()
+                .map(|word| format!("`{word}`"))
+                .collect();
+            let problem = format!(
+                "is `{answer}`; the answers are {}; correct it, or give `answers` in the task's `files`",
+                known.join(", ")
+            );
+            return Err(row.fail(path, Some(column), problem));
+        };
+        Ok(Some(Item {
+            index,
+            fields,
+            choices,
+            gold: Label(gold),
+            answerable: true,
+        }))
+    }
+
+    /// A text, or a number as it is written; never an empty one.
+    fn text(&self, row: &TableRow, path: &Path, column: &str) -> Result<String, DataError> {
+        let text = match row.need(path, column)? {
+            Value::Number(number) => number.to_string(),
+            _ => row.text(path, column)?.to_owned(),
+        };
+        if text.trim().is_empty() {
+            return Err(row.fail(
+                path,
+                Some(column),
+                "is empty; fill it in or take the row out",
+            ));
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

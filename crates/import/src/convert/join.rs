@@ -1,0 +1,158 @@
+//! Rows of two files that belong together, by an id or by their position.
+//!
+//! By position nothing is kept. By id, rows of the English file are kept until their partner
+//! comes, and all ids with the number of their row, so that an id that stands twice is seen.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use data::{
+    DataError,
+    table::{TableReader, TableRow},
+};
+
+use super::Join;
+
+/// The English file while rows of the other are put to it.
+pub(super) struct Partners {
+    table: TableReader,
+    join: Join,
+    /// English rows that were read before their partner.
+    waiting: HashMap<String, TableRow>,
+    /// Ids of each file so far, with their rows.
+    english_ids: HashMap<String, usize>,
+    ids: HashMap<String, usize>,
+    rows: usize,
+}
+
+impl Partners {
+    pub(super) fn new(table: TableReader, join: &Join) -> Self {
+        let (waiting, english_ids, ids) = Default::default();
+        Self {
+            table,
+            join: join.clone(),
+            waiting,
+            english_ids,
+            ids,
+            rows: 0,
+        }
+    }
+
+    /// The English file.
+    pub(super) fn path(&self) -> &Path {
+        &self.table.path
+    }
+
+    /// Bytes of the English file.
+    pub(super) fn size(&self) -> u64 {
+        self.table.size
+    }
+
+    /// Bytes of it that were read.
+    pub(super) fn done(&self) -> u64 {
+        self.table.done()
+    }
+
+    /// The English row that belongs to `row` of `path`.
+    pub(super) fn find(&mut self, row: &TableRow, path: &Path) -> Result<TableRow, DataError> {
+        self.rows += 1;
+        let partner = match self.join.key.clone() {
+            None => self.table.next_row()?.ok_or_else(|| {
+                let english = self.table.path.display();
+                row.fail(
+                    path,
+                    None,
+                    format!("has no partner: {english} has only {} rows", self.rows - 1),
+                )
+            })?,
+            Some(key) => self.find_by(&key, row, path)?,
+        };
+        for column in &self.join.same {
+            let (here, there) = (
+                row.word(path, column)?,
+                partner.word(&self.table.path, column)?,
+            );
+            if here != there {
+                let place = format!("{} row {}", self.table.path.display(), partner.number);
+                let problem =
+                    format!("is `{here}`, but `{there}` in {place}, which should be the same item");
+                return Err(row.fail(path, Some(column), problem));
+            }
+        }
+        Ok(partner)
+    }
+
+    fn find_by(&mut self, key: &str, row: &TableRow, path: &Path) -> Result<TableRow, DataError> {
+        let id = row.word(path, key)?;
+        note_id(&mut self.ids, &id, row, path, key)?;
+        while !self.waiting.contains_key(&id) {
+            let Some(english) = self.table.next_row()? else {
+                break;
+            };
+            let other = english.word(&self.table.path, key)?;
+            note_id(
+                &mut self.english_ids,
+                &other,
+                &english,
+                &self.table.path,
+                key,
+            )?;
+            self.waiting.insert(other, english);
+        }
+        self.waiting.remove(&id).ok_or_else(|| {
+            row.fail(
+                path,
+                Some(key),
+                format!("`{id}` is not in {}", self.table.path.display()),
+            )
+        })
+    }
+
+    /// # Errors
+    /// The English file has rows that the other has not; `path` is the other's last.
+    pub(super) fn finish(&mut self, path: &Path) -> Result<(), DataError> {
+        let english: PathBuf = self.table.path.clone();
+        let first = self
+            .waiting
+            .drain()
+            .map(|(_, row)| row)
+            .min_by_key(|row| row.number);
+        let left = match first {
+            Some(row) => Some(row),
+            None => self.table.next_row()?,
+        };
+        let Some(row) = left else { return Ok(()) };
+        let problem = match &self.join.key {
+            Some(key) => format!(
+                "`{}` is not in {}",
+                row.word(&english, key)?,
+                path.display()
+            ),
+            None => format!(
+                "has no partner: {} has only {} rows",
+                path.display(),
+                self.rows
+            ),
+        };
+        Err(row.fail(&english, self.join.key.as_deref(), problem))
+    }
+}
+
+fn note_id(
+    ids: &mut HashMap<String, usize>,
+    id: &str,
+    row: &TableRow,
+    path: &Path,
+    key: &str,
+) -> Result<(), DataError> {
+    match ids.insert(id.to_owned(), row.number) {
+        Some(before) => Err(row.fail(
+            path,
+            Some(key),
+            format!("`{id}` stands in row {before} already"),
+        )),
+        None => Ok(()),
+    }
+}

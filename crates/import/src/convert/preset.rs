@@ -1,0 +1,319 @@
+//! Published data sets whose files, columns and label codes are known: `assets/presets.toml`. A
+//! preset is data; nothing here knows one from another.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
+
+use data::{
+    DataError,
+    table::{TableFormat, TableLayout, ends_like},
+};
+use schema::Language;
+use serde::Deserialize;
+
+use super::{Input, LanguageColumn, plan::refuse};
+
+/// A published data set.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// `xnli`, ...
+    pub name: String,
+    /// What it is, for people.
+    pub title: String,
+    /// The task whose questions it has; none: plain text.
+    pub task: Option<String>,
+    /// Its data set on the hub; the first of `forms` is how it stands there.
+    pub hub: String,
+    /// The languages that it has, with its own code for each.
+    pub languages: BTreeMap<Language, String>,
+    /// The forms in which it was published.
+    pub forms: Vec<Form>,
+}
+
+/// One form in which a data set was published.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Form {
+    /// Path of its files: `{language}` and `{split}` stand for codes, `*` for anything but a
+    /// slash.
+    pub files: String,
+    /// `csv`, `tsv`, `json`, `jsonl`, `parquet`.
+    #[serde(deserialize_with = "read_format")]
+    pub format: TableFormat,
+    /// Its own name for `train`, `validation` and `test`.
+    pub splits: BTreeMap<String, String>,
+    /// Names of the columns of a file without a header.
+    pub columns: Option<Vec<String>>,
+    /// Column of each field, of `answer`, or of `id` and `text`.
+    pub map: BTreeMap<String, String>,
+    /// What stands in the answer's column, with the label that it means.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Labels of rows without a gold label.
+    #[serde(default)]
+    pub drop_labels: Vec<String>,
+    /// Texts that stand for a missing one.
+    #[serde(default)]
+    pub drop_texts: Vec<String>,
+    /// The column that says the language.
+    pub language_column: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shipped {
+    presets: Vec<Preset>,
+}
+
+fn read_format<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<TableFormat, D::Error> {
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(serde::de::Error::custom)
+}
+
+static PRESETS: LazyLock<Result<Vec<Preset>, String>> = LazyLock::new(|| {
+    let shipped: Result<Shipped, _> =
+        toml::from_str(include_str!("../../../../assets/presets.toml"));
+    shipped
+        .map(|shipped| shipped.presets)
+        .map_err(|e| e.to_string())
+});
+
+/// All presets.
+///
+/// # Errors
+/// The shipped file is broken.
+pub fn all() -> Result<&'static [Preset], DataError> {
+    match &*PRESETS {
+        Ok(presets) => Ok(presets),
+        Err(problem) => Err(DataError::Shipped {
+            file: "assets/presets.toml".to_owned(),
+            problem: problem.clone(),
+        }),
+    }
+}
+
+/// The preset of this name.
+///
+/// # Errors
+/// An unknown name, with the known ones.
+pub fn preset(name: &str) -> Result<&'static Preset, DataError> {
+    let all = all()?;
+    all.iter()
+        .find(|preset| preset.name == name)
+        .ok_or_else(|| DataError::Unknown {
+            what: "preset".to_owned(),
+            given: name.to_owned(),
+            known: all
+                .iter()
+                .map(|preset| preset.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+}
+
+/// Files of a preset that were found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found<'a> {
+    /// The form that they have.
+    pub form: &'a Form,
+    /// The files, by language and name.
+    pub inputs: Vec<Input>,
+    /// The column that says the language, where a file has several.
+    pub language_column: Option<LanguageColumn>,
+}
+
+impl Preset {
+    /// The languages asked for (none: all), with their codes.
+    ///
+    /// # Errors
+    /// The data set lacks one.
+    pub fn codes(&self, languages: &[Language]) -> Result<BTreeMap<Language, &str>, DataError> {
+        if let Some(missing) = languages
+            .iter()
+            .find(|language| !self.languages.contains_key(language))
+        {
+            return Err(DataError::Unknown {
+                what: format!("language of {}", self.name),
+                given: missing.to_string(),
+                known: self
+                    .languages
+                    .keys()
+                    .map(|language| language.code())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            });
+        }
+        let wanted = |language: &Language| languages.is_empty() || languages.contains(language);
+        Ok(self
+            .languages
+            .iter()
+            .filter(|(language, _)| wanted(language))
+            .map(|(l, code)| (*l, code.as_str()))
+            .collect())
+    }
+
+    /// Patterns of the files on the hub, as in [`Form::files`] without placeholders.
+    ///
+    /// # Errors
+    /// As [`Self::codes`]; or there is no such split.
+    pub fn hub_patterns(
+        &self,
+        split: &str,
+        languages: &[Language],
+    ) -> Result<Vec<String>, DataError> {
+        let Some(form) = self.forms.first() else {
+            return Ok(Vec::new());
+        };
+        let split = self.split(form, split)?;
+        let mut patterns: Vec<String> = self
+            .codes(languages)?
+            .values()
+            .map(|code| form.pattern(split, code))
+            .collect();
+        patterns.dedup();
+        Ok(patterns)
+    }
+
+    fn split<'f>(&self, form: &'f Form, split: &str) -> Result<&'f str, DataError> {
+        form.splits
+            .get(split)
+            .map(String::as_str)
+            .ok_or_else(|| DataError::Unknown {
+                what: format!("split of {}", self.name),
+                given: split.to_owned(),
+                known: form.splits.keys().cloned().collect::<Vec<_>>().join(", "),
+            })
+    }
+
+    /// Finds the data set's files among `files`, in the first form of which there are any. A
+    /// single file whose name is not the published one is taken for the form of its format; its
+    /// language must then be the only one asked for.
+    ///
+    /// # Errors
+    /// None of the files is one of the data set's; a language that was asked for has none.
+    pub fn find(
+        &self,
+        files: &[PathBuf],
+        split: &str,
+        languages: &[Language],
+    ) -> Result<Found<'_>, DataError> {
+        let codes = self.codes(languages)?;
+        let mut patterns = Vec::new();
+        for form in &self.forms {
+            let Ok(split) = self.split(form, split) else {
+                continue;
+            };
+            let mut inputs = Vec::new();
+            for (language, code) in &codes {
+                let pattern = form.pattern(split, code);
+                let said = form.language_column.is_none().then_some(*language);
+                let input = |path: &PathBuf| Input {
+                    path: path.clone(),
+                    layout: form.layout(),
+                    language: said,
+                };
+                inputs.extend(
+                    files
+                        .iter()
+                        .filter(|path| ends_like(path, &pattern))
+                        .map(input),
+                );
+                patterns.push(pattern);
+            }
+            inputs.dedup(); // of a file that has all languages
+            if !inputs.is_empty() {
+                self.check_languages(languages, &inputs, form)?;
+                return Ok(self.found(form, inputs, &codes));
+            }
+        }
+        if let ([path], Some(form)) = (files, self.form_of(files)) {
+            let language = match (languages, self.languages.len()) {
+                ([language], _) => Some(*language),
+                (_, 1) => self.languages.keys().next().copied(),
+                _ => None,
+            };
+            if language.is_some() || form.language_column.is_some() {
+                let said = language.filter(|_| form.language_column.is_none());
+                let input = Input {
+                    path: path.clone(),
+                    layout: form.layout(),
+                    language: said,
+                };
+                return Ok(self.found(form, vec![input], &codes));
+            }
+        }
+        patterns.dedup();
+        patterns.truncate(4);
+        let problem = format!(
+            "none of the {} files given is one of {}; looked for: {}; for another name give the file itself and its language",
+            files.len(),
+            self.name,
+            patterns.join(", ")
+        );
+        Err(refuse(&format!("preset {}", self.name), problem))
+    }
+
+    fn form_of(&self, files: &[PathBuf]) -> Option<&Form> {
+        let format = TableFormat::of(files.first()?)?;
+        self.forms.iter().find(|form| form.format == format)
+    }
+
+    fn check_languages(
+        &self,
+        languages: &[Language],
+        inputs: &[Input],
+        form: &Form,
+    ) -> Result<(), DataError> {
+        let is_there = |language: &&Language| {
+            inputs
+                .iter()
+                .any(|input| input.language == Some(**language))
+        };
+        match languages
+            .iter()
+            .find(|language| form.language_column.is_none() && !is_there(language))
+        {
+            Some(missing) => {
+                let problem = format!("there is no file of {missing}, such as {}", form.files);
+                Err(refuse(&format!("preset {}", self.name), problem))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn found<'a>(
+        &self,
+        form: &'a Form,
+        inputs: Vec<Input>,
+        codes: &BTreeMap<Language, &str>,
+    ) -> Found<'a> {
+        let language_column = form.language_column.as_ref().map(|column| LanguageColumn {
+            column: column.clone(),
+            codes: codes
+                .iter()
+                .map(|(language, code)| ((*code).to_owned(), *language))
+                .collect(),
+        });
+        Found {
+            form,
+            inputs,
+            language_column,
+        }
+    }
+}
+
+impl Form {
+    fn pattern(&self, split: &str, code: &str) -> String {
+        self.files
+            .replace("{language}", code)
+            .replace("{split}", split)
+    }
+
+    fn layout(&self) -> TableLayout {
+        TableLayout {
+            columns: self.columns.clone(),
+            ..TableLayout::usual(self.format)
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Rows to items: labels read, texts taken, rows left out for a reason that is told. Never
+//! here: which items are drawn, where they are written.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use data::{
+    DataError,
+    table::{TableReader, TableRow},
+    tasks,
+};
+use schema::{Label, Language, Task, disk::DiskError};
+use serde_json::Value;
+
+use super::{
+    Conversation, PairSource, Plan, QuestionColumns, Target,
+    join::Partners,
+    plan::Input,
+    question::{instructed, strip_instruction, take_text},
+};
+
+/// What became of one row.
+pub(super) enum Taken {
+    /// An item: its values in the order of [`keys`].
+    Item {
+        language: Language,
+        label: Option<Label>,
+        values: Vec<String>,
+    },
+    /// A row of a language that is left out.
+    Dropped { language: Language, reason: String },
+    /// A row of no language that is wanted.
+    Passed { reason: String },
+}
+
+/// The keys of an item in the file that is written.
+pub(super) fn keys(target: &Target<'_>) -> Vec<String> {
+    match target {
+        Target::Questions { task, .. } => task
+            .fields
+            .iter()
+            .cloned()
+            .chain(["answer".to_owned()])
+            .collect(),
+        Target::Pairs { .. } => vec!["input".to_owned(), "answer".to_owned()],
+        Target::Text { .. } => vec!["id".to_owned(), "text".to_owned()],
+    }
+}
+
+/// The rows of a plan's files, one after the other.
+pub(super) struct Reading<'a> {
+    plan: &'a Plan<'a>,
+    /// The input that is read, or is read next.
+    at: usize,
+    table: Option<TableReader>,
+    partners: Option<Partners>,
+    /// Bytes of the inputs that were read.
+    passed: u64,
+    rows: usize,
+    suspicious_quotes: usize,
+    system_prompts: usize,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn open(plan: &'a Plan<'a>) -> Result<Self, DataError> {
+        let partners = match &plan.target {
+            Target::Pairs {
+                source:
+                    PairSource::Files {
+                        english,
+                        question,
+                        join,
+                    },
+                ..
+            } => {
+                let wanted: Vec<&str> = question
+                    .names()
+                    .into_iter()
+                    .chain(join.key.as_deref())
+                    .chain(join.same.iter().map(String::as_str))
+                    .collect();
+                Some(Partners::new(
+                    TableReader::open(&english.path, &english.layout, &wanted, &[])?,
+                    join,
+                ))
+            }
+            _ => None,
+        };
+        let (at, table, passed, rows) = (0, None, 0, 0);
+        Ok(Self {
+            plan,
+            at,
+            table,
+            partners,
+            passed,
+            rows,
+            suspicious_quotes: 0,
+            system_prompts: 0,
+        })
+    }
+
+    /// Rows read so far.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes of all files.
+    pub(super) fn size(&self) -> Result<u64, DataError> {
+        let mut bytes = self.partners.as_ref().map_or(0, Partners::size);
+        for Input { path, .. } in &self.plan.inputs {
+            bytes += fs::metadata(path)
+                .map_err(DiskError::at("read", path))?
+                .len();
+        }
+        Ok(bytes)
+    }
+
+    /// Bytes read so far.
+    pub(super) fn done(&self) -> u64 {
+        self.passed
+            + self.table.as_ref().map_or(0, TableReader::done)
+            + self.partners.as_ref().map_or(0, Partners::done)
+    }
+
+    /// The next row; none at the end of the last file.
+    pub(super) fn next_taken(&mut self) -> Result<Option<Taken>, DataError> {
+        let plan = self.plan;
+        loop {
+            let Some(input) = plan.inputs.get(self.at) else {
+                return Ok(None);
+            };
+            let table = match &mut self.table {
+                Some(table) => table,
+                none => none.insert(TableReader::open(
+                    &input.path,
+                    &input.layout,
+                    &wanted_columns(plan),
+                    &optional_columns(plan),
+                )?),
+            };
+            if let Some(row) = table.next_row()? {
+                self.rows += 1;
+                return self.take(&row, input).map(Some);
+            }
+            self.passed += table.size;
+            self.suspicious_quotes += table.suspicious_quotes();
+            self.table = None;
+            self.at += 1;
+            if let (Some(partners), true) = (&mut self.partners, self.at == plan.inputs.len()) {
+                partners.finish(&input.path)?;
+            }
+        }
+    }
+
+    /// What the user should know of the files as a whole.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.suspicious_quotes > 0 {
+            notes.push(format!(
+                "{} fields begin and end with a double quote, which was taken as part of the text; if the file quotes its \
+                 fields, say so",
+                self.suspicious_quotes
+            ));
+        }
+        if self.system_prompts > 0 {
+            notes.push(format!(
+                "{} rows have a system prompt, which a pair has no place for: left out",
+                self.system_prompts
+            ));
+        }
+        notes
+    }
+
+    fn take(&mut self, row: &TableRow, input: &Input) -> Result<Taken, DataError> {
+        let (plan, path) = (self.plan, input.path.as_path());
+        let language = match (input.language, &plan.language_column) {
+            (Some(language), _) => Some(language),
+            (None, Some(said)) => {
+                let code = row.word(path, &said.column)?;
+                match said.codes.get(&code) {
+                    Some(language) => Some(*language),
+                    None => {
+                        return Ok(Taken::Passed {
+                            reason: format!("`{}` is `{code}`", said.column),
+                        });
+                    }
+                }
+            }
+            (None, None) => None,
+        };
+        match (&plan.target, language) {
+            (
+                Target::Pairs {
+                    task,
+                    source: PairSource::Conversation(form),
+                },
+                _,
+            ) => self.take_conversation(row, path, task, form, language),
+            (_, None) => Err(row.fail(path, None, "of which language it is was not said")),
+            (Target::Questions { .. }, Some(language)) => take_question(plan, row, path, language),
+            (Target::Text { id, text, .. }, Some(language)) => {
+                let id = id
+                    .as_ref()
+                    .map_or_else(|| Ok(row.number.to_string()), |id| row.word(path, id))?;
+                Ok(match take_text(row, path, text, &plan.drop_texts)? {
+                    Ok(text) => Taken::Item {
+                        language,
+                        label: None,
+                        values: vec![id, text],
+                    },
+                    Err(reason) => Taken::Dropped { language, reason },
+                })
+            }
+            (Target::Pairs { task, source }, Some(language)) => {
+                self.take_pair(row, path, task, source, language)
+            }
+        }
+    }
+
+    fn take_pair(
+        &mut self,
+        row: &TableRow,
+        path: &Path,
+        task: &Task,
+        source: &PairSource,
+        language: Language,
+    ) -> Result<Taken, DataError> {
+        let drop = &self.plan.drop_texts;
+        let read = |columns: &QuestionColumns, row: &TableRow, path: &Path, language| {
+            columns.question(row, path, task, language, drop)
+        };
+        let (question, english) = match (source, &mut self.partners) {
+            (PairSource::Beside { question, english }, _) => (
+                read(question, row, path, language)?,
+                read(english, row, path, Language::En)?,
+            ),
+            (PairSource::Files { question, .. }, Some(partners)) => {
+                let partner = partners.find(row, path)?;
+                (
+                    read(question, row, path, language)?,
+                    read(question, &partner, partners.path(), Language::En)?,
+                )
+            }
+            _ => return Err(row.fail(path, None, "has no English side")),
+        };
+        Ok(match (question, english) {
+            (Ok(question), Ok(english)) => Taken::Item {
+                language,
+                label: None,
+                values: vec![instructed(&question, language), english],
+            },
+            (Err(reason), _) | (_, Err(reason)) => Taken::Dropped { language, reason },
+        })
+    }
+
+    fn take_conversation(
+        &mut self,
+        row: &TableRow,
+        path: &Path,
+        task: &Task,
+        form: &Conversation,
+        language: Option<Language>,
+    ) -> Result<Taken, DataError> {
+        let exchange = form.read(row, path)?;
+        self.system_prompts += usize::from(exchange.has_system);
+        let fail = |problem: String| Err(row.fail(path, None, problem));
+        let language = match (strip_instruction(&exchange.prompt), language) {
+            (Some((_, source, target)), _) if target != Language::En => {
+                return fail(format!(
+                    "asks to translate from {source} to {target}; files of pairs go into English, and other directions \
+                     are composed of them"
+                ));
+            }
+            (Some((_, source, _)), Some(said)) if source != said => {
+                return fail(format!(
+                    "asks to translate from {source}, but the language is said to be {said}"
+                ));
+            }
+            (Some((_, source, _)), _) | (None, Some(source)) => source,
+            (None, None) => return fail("does not say which language it is in; say it".to_owned()),
+        };
+        if !task.languages.contains_key(&language) {
+            return fail(format!(
+                "is in {language}, which the task {} does not have",
+                task.name
+            ));
+        }
+        for (text, what) in [
+            (&exchange.prompt, "prompt"),
+            (&exchange.response, "response"),
+        ] {
+            if text.trim().is_empty() && self.plan.drop_texts.iter().any(String::is_empty) {
+                return Ok(Taken::Dropped {
+                    language,
+                    reason: format!("the {what} is empty"),
+                });
+            }
+            if text.trim().is_empty() {
+                return fail(format!(
+                    "has an empty {what}; fill it in, or leave such rows out"
+                ));
+            }
+        }
+        let values = vec![instructed(&exchange.prompt, language), exchange.response];
+        Ok(Taken::Item {
+            language,
+            label: None,
+            values,
+        })
+    }
+}
+
+/// The columns that must be there.
+fn wanted_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
+    let mut wanted: Vec<&str> = match &plan.target {
+        Target::Questions { fields, answer, .. } => {
+            fields.iter().chain([answer]).map(String::as_str).collect()
+        }
+        Target::Text { id, text, .. } => id.iter().chain([text]).map(String::as_str).collect(),
+        Target::Pairs { source, .. } => match source {
+            PairSource::Beside { question, english } => {
+                [question.names(), english.names()].concat()
+            }
+            PairSource::Files { question, join, .. } => question
+                .names()
+                .into_iter()
+                .chain(join.key.as_deref())
+                .chain(join.same.iter().map(String::as_str))
+                .collect(),
+            PairSource::Conversation(form) => form.names(),
+        },
+    };
+    wanted.extend(
+        plan.language_column
+            .as_ref()
+            .map(|said| said.column.as_str()),
+    );
+    wanted
+}
+
+fn optional_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
+    match &plan.target {
+        Target::Pairs {
+            source: PairSource::Conversation(form),
+            ..
+        } => form.optional_names(),
+        _ => Vec::new(),
+    }
+}
+
+fn take_question(
+    plan: &Plan<'_>,
+    row: &TableRow,
+    path: &Path,
+    language: Language,
+) -> Result<Taken, DataError> {
+    let Target::Questions {
+        task,
+        fields,
+        answer,
+        labels,
+        ..
+    } = &plan.target
+    else {
+        return Err(row.fail(path, None, "is no labelled question"));
+    };
+    let word = match row.get(answer) {
+        None | Some(Value::Null) if plan.drop_labels.iter().any(String::is_empty) => String::new(),
+        _ => row.word(path, answer)?,
+    };
+    if plan.drop_labels.contains(&word) && word.is_empty() {
+        return Ok(Taken::Dropped {
+            language,
+            reason: format!("`{answer}` is empty or missing"),
+        });
+    }
+    if plan.drop_labels.contains(&word) {
+        return Ok(Taken::Dropped {
+            language,
+            reason: format!("`{answer}` is `{word}`"),
+        });
+    }
+    let known = &tasks::row(task, language)?.label_words;
+    let label = match labels.is_empty() {
+        true => known
+            .iter()
+            .position(|known| *known == word)
+            .map(Label)
+            .or_else(|| task.label(&word)),
+        false => labels.get(&word).and_then(|name| task.label(name)),
+    };
+    let Some(label) = label else {
+        return Err(row.fail(
+            path,
+            Some(answer),
+            unknown_label(&word, task, known, labels),
+        ));
+    };
+    let mut values = Vec::with_capacity(fields.len() + 1);
+    for column in fields {
+        match take_text(row, path, column, &plan.drop_texts)? {
+            Ok(text) => values.push(text),
+            Err(reason) => return Ok(Taken::Dropped { language, reason }),
+        }
+    }
+    values.push(known[label.0].clone());
+    Ok(Taken::Item {
+        language,
+        label: Some(label),
+        values,
+    })
+}
+
+fn unknown_label(
+    word: &str,
+    task: &Task,
+    known: &[String],
+    labels: &BTreeMap<String, String>,
+) -> String {
+    let pairs: Vec<String> = match labels.is_empty() {
+        true => known
+            .iter()
+            .chain(&task.labels)
+            .map(|known| format!("`{known}`"))
+            .collect(),
+        false => labels
+            .iter()
+            .map(|(value, label)| format!("`{value}` ({label})"))
+            .collect(),
+    };
+    format!(
+        "is `{word}`, which is no label; known: {}; map it to a label, or leave such rows out",
+        pairs.join(", ")
+    )
+}

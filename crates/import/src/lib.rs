@@ -1,0 +1,14 @@
+//! Other layouts in and out: published data sets and a user's tables ([`convert`]), folders of
+//! LLaMA-Factory ([`llama_factory`]), files of lm-evaluation-harness ([`lm_eval`]), and files
+//! whose texts are translated ([`texts`]).
+//!
+//! Everything is read into the released layout or written from it, which crate `data` reads.
+//! Errors are those of `data`: a file, a row or a line, and what to do. Never here: tensors,
+//! models, how a prompt is built (crate `data`), the network.
+
+#![forbid(unsafe_code)]
+
+pub mod convert;
+pub mod llama_factory;
+pub mod lm_eval;
+pub mod texts;

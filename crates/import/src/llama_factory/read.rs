@@ -1,0 +1,215 @@
+//! Folders with a `dataset_info.json`, as LLaMA-Factory reads them and `data build` writes
+//! them: alpaca, sharegpt and openai forms, of which each row becomes a translation pair. Names
+//! and defaults as in its `data/README.md`.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use data::{
+    DataError, items,
+    table::{TableFormat, TableLayout},
+};
+use schema::disk::DiskError;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::DATASET_INFO;
+use crate::convert::{Conversation, refuse};
+
+/// One data set of a folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// Its name in the list.
+    pub name: String,
+    /// Its files, by name.
+    pub files: Vec<(PathBuf, TableLayout)>,
+    /// Where a row has its prompt and response.
+    pub conversation: Conversation,
+    /// What of the entry is not followed, and what to do about it.
+    pub notes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    file_name: Option<String>,
+    #[serde(default)]
+    formatting: Option<String>,
+    #[serde(default)]
+    columns: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    #[serde(default)]
+    ranking: bool,
+    num_samples: Option<usize>,
+    split: Option<String>,
+}
+
+/// Reads the entry `name` of `folder`'s list; the only one if no name is given.
+///
+/// # Errors
+/// There is no list, or it is broken; no such entry, or several and no name; an entry that has
+/// no local file, or that is no supervised data; a file that is missing or of an unknown
+/// format.
+pub fn read(folder: &Path, name: Option<&str>) -> Result<Listed, DataError> {
+    let path = folder.join(DATASET_INFO);
+    let text = items::read_text(&path)?;
+    let mut list: BTreeMap<String, Value> =
+        serde_json::from_str(&text).map_err(|e| items::broken(&path, &e))?;
+    let names: Vec<String> = list.keys().cloned().collect();
+    let name = match name {
+        Some(name) => name.to_owned(),
+        None if names.len() == 1 => names[0].clone(),
+        None => {
+            return Err(refuse(
+                &path.display().to_string(),
+                format!("lists several data sets; name one of: {}", names.join(", ")),
+            ));
+        }
+    };
+    let what = format!("{} `{name}`", path.display());
+    let Some(value) = list.remove(&name) else {
+        return Err(DataError::Unknown {
+            what: "data set".to_owned(),
+            given: name,
+            known: names.join(", "),
+        });
+    };
+    let is_elsewhere = value
+        .get("hf_hub_url")
+        .or_else(|| value.get("ms_hub_url"))
+        .or_else(|| value.get("script_url"))
+        .is_some();
+    let entry: Entry =
+        serde_json::from_value(value).map_err(|e| refuse(&what, format!("is no entry: {e}")))?;
+    if entry.ranking {
+        return Err(refuse(
+            &what,
+            "is preference data (`ranking`); a pair has one response",
+        ));
+    }
+    let Some(file_name) = &entry.file_name else {
+        let advice = if is_elsewhere {
+            "it stands on a hub; import it from there"
+        } else {
+            "add it"
+        };
+        return Err(refuse(&what, format!("has no `file_name`: {advice}")));
+    };
+    let files = find_files(&folder.join(file_name), &what)?;
+    let conversation = read_form(&entry, &what)?;
+    Ok(Listed {
+        name,
+        files,
+        conversation,
+        notes: describe_rest(&entry),
+    })
+}
+
+fn describe_rest(entry: &Entry) -> Vec<String> {
+    let samples = entry.num_samples.map(|count| {
+        format!("`num_samples` = {count} is not applied: all rows are taken; say how many to take, and with which seed")
+    });
+    let split = entry.split.as_ref().filter(|split| *split != "train");
+    let split = split
+        .map(|split| format!("`split` = `{split}` is not applied: a local file has no splits"));
+    samples.into_iter().chain(split).collect()
+}
+
+fn find_files(path: &Path, what: &str) -> Result<Vec<(PathBuf, TableLayout)>, DataError> {
+    let mut paths = vec![path.to_owned()];
+    if path.is_dir() {
+        paths.clear();
+        for entry in fs::read_dir(path).map_err(DiskError::at("list", path))? {
+            paths.push(entry.map_err(DiskError::at("list", path))?.path());
+        }
+        paths.sort();
+    }
+    let mut files = Vec::new();
+    for path in paths {
+        let format = TableFormat::of(&path).ok_or_else(|| {
+            refuse(
+                what,
+                format!(
+                    "{} has none of the extensions {}",
+                    path.display(),
+                    TableFormat::NAMES.join(", ")
+                ),
+            )
+        })?;
+        if !path.is_file() {
+            return Err(refuse(what, format!("there is no file {}", path.display())));
+        }
+        let is_lines = format == TableFormat::Json && begins_with_object(&path)?;
+        files.push((
+            path,
+            TableLayout::usual(if is_lines {
+                TableFormat::JsonLines
+            } else {
+                format
+            }),
+        ));
+    }
+    Ok(files)
+}
+
+/// LLaMA-Factory reads a `.json` file of one object a line too.
+fn begins_with_object(path: &Path) -> Result<bool, DataError> {
+    use std::io::{BufRead, BufReader};
+    let mut reader = BufReader::new(fs::File::open(path).map_err(DiskError::at("read", path))?);
+    let begin = reader.fill_buf().map_err(DiskError::at("read", path))?;
+    Ok(begin.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'))
+}
+
+fn read_form(entry: &Entry, what: &str) -> Result<Conversation, DataError> {
+    // Where `columns` is given, a column that it leaves out is not read; where it is missing,
+    // the usual names hold.
+    let column = |key: &str, usual: Option<&str>| match &entry.columns {
+        Some(columns) => columns.get(key).cloned(),
+        None => usual.map(str::to_owned),
+    };
+    let needed = |key: &str, usual: &str| {
+        column(key, Some(usual))
+            .ok_or_else(|| refuse(what, format!("`columns` has no `{key}`; add it")))
+    };
+    let tag = |key: &str, usual: &str| {
+        entry
+            .tags
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| usual.to_owned())
+    };
+    match entry.formatting.as_deref().unwrap_or("alpaca") {
+        "alpaca" => Ok(Conversation::Alpaca {
+            prompt: needed("prompt", "instruction")?,
+            query: column("query", Some("input")),
+            response: needed("response", "output")?,
+            history: column("history", None),
+            system: column("system", None),
+        }),
+        "sharegpt" => Ok(Conversation::Messages {
+            messages: needed("messages", "conversations")?,
+            role: tag("role_tag", "from"),
+            content: tag("content_tag", "value"),
+            user: tag("user_tag", "human"),
+            assistant: tag("assistant_tag", "gpt"),
+            system_role: tag("system_tag", "system"),
+            system: column("system", None),
+        }),
+        "openai" => Ok(Conversation::Messages {
+            messages: needed("messages", "messages")?,
+            role: tag("role_tag", "role"),
+            content: tag("content_tag", "content"),
+            user: tag("user_tag", "user"),
+            assistant: tag("assistant_tag", "assistant"),
+            system_role: tag("system_tag", "system"),
+            system: column("system", None),
+        }),
+        other => Err(refuse(
+            what,
+            format!("`formatting` is `{other}`; alpaca, sharegpt and openai are read"),
+        )),
+    }
+}

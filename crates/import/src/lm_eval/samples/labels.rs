@@ -1,0 +1,147 @@
+//! What the answers of a file of samples are called: the label names of the task where it is
+//! known.
+
+use std::{collections::BTreeSet, path::Path};
+
+use data::{DataError, tasks};
+use schema::{LabelSet, Language, Task};
+
+use super::line::Line;
+
+/// The label set of records whose words are none of a known task's.
+const FOREIGN: LabelSet = LabelSet::Own("lm-eval");
+
+/// How the answers of a file are called.
+pub(super) struct Naming {
+    pub(super) label_set: LabelSet,
+    rule: Rule,
+}
+
+enum Rule {
+    /// Each row names them.
+    Own,
+    /// A word, and the label that it stands for.
+    Words(Vec<String>, Vec<String>),
+    /// By their place.
+    Places(Vec<String>),
+}
+
+impl Naming {
+    /// For all lines of a file of `task` in `language`.
+    ///
+    /// # Errors
+    /// A line has another number of answers than the first.
+    pub(super) fn of(
+        path: &Path,
+        lines: &[Line],
+        task: &str,
+        language: Language,
+    ) -> Result<Self, DataError> {
+        let (first, count) = (&lines[0], lines[0].choices.len());
+        if let Some(other) = lines.iter().find(|line| line.choices.len() != count) {
+            let problem = format!(
+                "{} answers, but {count} on line {}; only tasks with one number of answers can be compared",
+                other.choices.len(),
+                first.number
+            );
+            return Err(other.refuse(path, problem));
+        }
+        if let Some(own) = &first.own {
+            return Ok(Self {
+                label_set: own.label_set,
+                rule: Rule::Own,
+            });
+        }
+        let known = find_task(task)?.filter(|task| task.labels.len() == count);
+        if let Some(task) = known {
+            if !task.text_choices().is_empty() {
+                return Ok(Self {
+                    label_set: LabelSet::Same,
+                    rule: Rule::Places(task.labels.clone()),
+                });
+            }
+            for (label_set, words) in label_sets(task, language)? {
+                if lines
+                    .iter()
+                    .all(|line| is_permutation(&line.words(), &words))
+                {
+                    return Ok(Self {
+                        label_set,
+                        rule: Rule::Words(words, task.labels.clone()),
+                    });
+                }
+            }
+        }
+        let words: Vec<String> = first.words().into_iter().map(str::to_owned).collect();
+        let are_names = words.iter().all(|word| !word.is_empty())
+            && words.iter().collect::<BTreeSet<_>>().len() == count;
+        let rule = match are_names
+            && lines
+                .iter()
+                .all(|line| is_permutation(&line.words(), &words))
+        {
+            true => Rule::Words(words.clone(), words),
+            false => Rule::Places((1..=count).map(|place| format!("choice{place}")).collect()),
+        };
+        Ok(Self {
+            label_set: FOREIGN,
+            rule,
+        })
+    }
+
+    /// The names of a line's answers, in their order.
+    pub(super) fn names(&self, line: &Line) -> Result<Vec<String>, String> {
+        match (&self.rule, &line.own) {
+            (Rule::Own, Some(own)) if own.labels.len() == line.choices.len() => {
+                Ok(own.labels.clone())
+            }
+            (Rule::Own, Some(own)) => Err(format!(
+                "`doc` names {} labels for {} answers",
+                own.labels.len(),
+                line.choices.len()
+            )),
+            (Rule::Own, None) => {
+                Err("`doc` lacks `label_set`, which the rows before it have".to_owned())
+            }
+            (Rule::Places(names), _) => Ok(names.clone()),
+            (Rule::Words(words, names), _) => {
+                let name = |word: &&str| {
+                    let at = words.iter().position(|known| known == word);
+                    at.map(|at| names[at].clone())
+                        .ok_or_else(|| format!("`{word}` is no label"))
+                };
+                line.words().iter().map(name).collect()
+            }
+        }
+    }
+}
+
+fn is_permutation(found: &[&str], words: &[String]) -> bool {
+    found.len() == words.len() && words.iter().all(|word| found.contains(&word.as_str()))
+}
+
+/// The shipped task of this name; a task of somebody else's is none.
+fn find_task(name: &str) -> Result<Option<&'static Task>, DataError> {
+    match tasks::task(name) {
+        Ok(task) => Ok(Some(task)),
+        Err(DataError::Unknown { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Every label set that the task has in a language, with its words.
+fn label_sets(task: &Task, language: Language) -> Result<Vec<(LabelSet, Vec<String>)>, DataError> {
+    let own = task.label_sets.keys().filter_map(|name| name.parse().ok());
+    let mut found = Vec::new();
+    for set in [LabelSet::English, LabelSet::Same, LabelSet::Agnostic]
+        .into_iter()
+        .chain(own)
+    {
+        match tasks::label_words(task, language, set) {
+            Ok(words) => found.push((set, words)),
+            Err(DataError::Unknown { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}

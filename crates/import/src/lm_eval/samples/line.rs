@@ -1,0 +1,274 @@
+//! One line of a file of samples: the answers with their log-probabilities, and which is right.
+
+use std::path::Path;
+
+use data::DataError;
+use schema::{
+    LabelSet, Language, Protocol, Scoring,
+    scores::{Measures, Priors, score},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A sample.
+pub(super) struct Line {
+    /// In its file, from 1.
+    pub(super) number: usize,
+    pub(super) doc_id: usize,
+    pub(super) doc: Map<String, Value>,
+    /// The row, where `lingualign data lm-eval` wrote it.
+    pub(super) own: Option<OwnDoc>,
+    pub(super) filter: Option<String>,
+    /// What was scored after the prompt.
+    pub(super) choices: Vec<String>,
+    /// ln p of each, nats.
+    pub(super) log_probs: Vec<f64>,
+    target: Value,
+    accuracy: Option<f64>,
+}
+
+/// What a row of ours says beyond its text; see [`super::super::Doc`].
+#[derive(Deserialize)]
+pub(super) struct OwnDoc {
+    pub(super) item: usize,
+    pub(super) group: Option<u64>,
+    pub(super) language: Language,
+    pub(super) task: String,
+    pub(super) label_set: LabelSet,
+    pub(super) few_shot: String,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) labels: Vec<String>,
+    pub(super) label: String,
+    gold: i64,
+}
+
+/// The right answer.
+pub(super) struct Right {
+    pub(super) name: String,
+    /// Whether an answer can be right at all.
+    pub(super) counts: bool,
+}
+
+/// A line as lm-eval writes it; what is not needed is passed over.
+#[derive(Deserialize)]
+struct Raw {
+    doc_id: usize,
+    doc: Map<String, Value>,
+    target: Value,
+    arguments: Value,
+    resps: Vec<Value>,
+    filter: Option<String>,
+    acc: Option<f64>,
+    acc_mutual_info: Option<Value>,
+}
+
+impl Line {
+    /// Reads line `number`.
+    pub(super) fn parse(path: &Path, number: usize, text: &str) -> Result<Self, DataError> {
+        let refuse = |problem: String| DataError::Syntax {
+            path: path.to_owned(),
+            line: number,
+            problem,
+        };
+        let raw: Raw = serde_json::from_str(text).map_err(|error| {
+            let column = error.column();
+            let said = error.to_string();
+            let said = said.split(" at line ").next().unwrap_or_default();
+            refuse(format!(
+                "no sample of lm-eval: {said} (column {column}); give a file that it wrote, or evaluate again"
+            ))
+        })?;
+        let mut choices = choices(&raw.arguments).map_err(refuse)?;
+        let mut log_probs = raw
+            .resps
+            .iter()
+            .map(log_prob)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(refuse)?;
+        if choices.len() != log_probs.len() {
+            return Err(refuse(format!(
+                "`arguments` has {} answers, `resps` {}",
+                choices.len(),
+                log_probs.len()
+            )));
+        }
+        if raw.acc_mutual_info.is_some() {
+            // The second half are the answers without a prompt.
+            choices.truncate(choices.len() / 2);
+            log_probs.truncate(choices.len());
+        }
+        if choices.len() < 2 {
+            let count = choices.len();
+            return Err(refuse(format!(
+                "{count} answer; only tasks in which one of several is chosen can be compared"
+            )));
+        }
+        if log_probs.iter().all(|log| *log == f64::NEG_INFINITY) {
+            return Err(refuse("no answer has a probability above 0".to_owned()));
+        }
+        let own = match raw.doc.contains_key("label_set") {
+            true => Some(
+                OwnDoc::deserialize(Value::from(raw.doc.clone()))
+                    .map_err(|e| refuse(format!("`doc`: {e}")))?,
+            ),
+            false => None,
+        };
+        let Raw {
+            doc_id,
+            doc,
+            target,
+            filter,
+            acc: accuracy,
+            ..
+        } = raw;
+        Ok(Self {
+            number,
+            doc_id,
+            doc,
+            own,
+            filter,
+            choices,
+            log_probs,
+            target,
+            accuracy,
+        })
+    }
+
+    /// An error at this line.
+    pub(super) fn refuse(&self, path: &Path, problem: String) -> DataError {
+        DataError::Syntax {
+            path: path.to_owned(),
+            line: self.number,
+            problem,
+        }
+    }
+
+    /// The number of the item where the row gives one.
+    pub(super) fn item(&self) -> Option<usize> {
+        self.doc
+            .get("item")
+            .and_then(|item| usize::try_from(item.as_u64()?).ok())
+    }
+
+    /// The words that were scored, without what stands around them.
+    pub(super) fn words(&self) -> Vec<&str> {
+        let bare = self.choices.iter().map(|choice| choice.trim());
+        bare.map(|word| word.strip_suffix('"').unwrap_or(word))
+            .collect()
+    }
+
+    /// Scores as in our records: shares of the probabilities, or what the logarithms are of.
+    pub(super) fn scores(&self, scoring: Scoring) -> Result<Vec<f64>, String> {
+        let scores = match scoring {
+            Scoring::Sequence => {
+                let measures = Measures {
+                    log_probs: self.log_probs.clone(),
+                    ..Measures::default()
+                };
+                score(scoring, &measures, &Priors::default(), &[])
+            }
+            _ => self.log_probs.iter().map(|log| log.exp()).collect(),
+        };
+        match scores.iter().all(|score| score.is_finite()) {
+            true => Ok(scores),
+            false => Err("`resps` are no log-probabilities".to_owned()),
+        }
+    }
+
+    /// The right answer among `names`.
+    pub(super) fn right(&self, names: &[String]) -> Result<Right, String> {
+        if let Some(own) = &self.own {
+            let found = usize::try_from(own.gold).ok();
+            let fits = names.contains(&own.label)
+                && found.is_none_or(|gold| names.get(gold) == Some(&own.label));
+            return match fits {
+                true => Ok(Right {
+                    name: own.label.clone(),
+                    counts: found.is_some(),
+                }),
+                false => Err(format!(
+                    "`doc`: `gold` {} and `label` `{}` are not the same label",
+                    own.gold, own.label
+                )),
+            };
+        }
+        let text = self
+            .target
+            .as_str()
+            .map_or_else(|| self.target.to_string(), |text| text.trim().to_owned());
+        let by_text = || self.words().iter().position(|word| *word == text);
+        match text
+            .parse()
+            .ok()
+            .or_else(by_text)
+            .and_then(|at: usize| names.get(at))
+        {
+            Some(name) => Ok(Right {
+                name: name.clone(),
+                counts: true,
+            }),
+            None => Err(format!(
+                "`target` `{text}` is none of the {} answers; only tasks with one right answer can be compared",
+                names.len()
+            )),
+        }
+    }
+
+    /// Fails if lm-eval counts the answer otherwise.
+    pub(super) fn check_accuracy(
+        &self,
+        correct: bool,
+        chosen: &str,
+        gold: &str,
+    ) -> Result<(), String> {
+        match self.accuracy {
+            Some(said) if (said == 1.0) != correct => Err(format!(
+                "`acc` is {said}, but the likeliest answer is `{chosen}` and the right one `{gold}`"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+const GENERATED: &str = "generated text and no log-probabilities (a generation task); only multiple-choice tasks can be \
+                         compared";
+
+/// What was scored: `{"gen_args_0": {"arg_0": prompt, "arg_1": answer}}`, or a list of such
+/// pairs in older files.
+fn choices(arguments: &Value) -> Result<Vec<String>, String> {
+    let answer = |at: usize, pair: Option<&Value>| match pair {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(Value::Object(_)) => Err(format!("`arguments` are of {GENERATED}")),
+        _ => Err(format!("`arguments` lacks the text of answer {at}")),
+    };
+    match arguments {
+        Value::Object(pairs) => {
+            let pair = |at| pairs.get(&format!("gen_args_{at}"));
+            (0..pairs.len())
+                .map(|at| answer(at, pair(at).and_then(|pair| pair.get("arg_1"))))
+                .collect()
+        }
+        Value::Array(pairs) => pairs
+            .iter()
+            .enumerate()
+            .map(|(at, pair)| answer(at, pair.get(1)))
+            .collect(),
+        _ => Err("`arguments` is neither an object nor a list".to_owned()),
+    }
+}
+
+/// ln p of `[[ln p, is_greedy]]`: of the first of several repeats.
+fn log_prob(response: &Value) -> Result<f64, String> {
+    let first = response.get(0).ok_or("`resps` holds an empty response")?;
+    let number = match first.get(0) {
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(value) => value.as_f64(),
+        None => return Err(format!("`resps` holds {GENERATED}")),
+    };
+    match number {
+        Some(log) if log < f64::INFINITY => Ok(log),
+        _ => Err(format!(
+            "`resps` holds {first} where ln p and whether it is greedy should stand"
+        )),
+    }
+}

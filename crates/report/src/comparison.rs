@@ -1,0 +1,40 @@
+//! A comparison of two files of answers as text for a terminal.
+
+use compare::Comparison;
+
+use crate::{change_tables::tables_of, findings::describe_setting};
+
+/// Files, differences, findings and all tables; ends with a line feed.
+pub fn comparison_text(comparison: &Comparison) -> String {
+    let (main, rest) = tables_of(String::new(), &comparison.changes);
+    let findings = describe_setting(&comparison.changes);
+    let tiles = findings
+        .tiles
+        .iter()
+        .map(|t| format!("{}: {} → {} ({})\n", t.name, t.before, t.after, t.change));
+    let tiles: String = tiles.collect();
+    let list = |name: &str, lines: &[String]| -> String {
+        lines
+            .iter()
+            .map(|line| format!("{name}: {line}\n"))
+            .collect()
+    };
+    let (differences, gaps) = (
+        list("differs", &comparison.differences),
+        list("missing", &comparison.gaps),
+    );
+    let details = findings.details.join("\n");
+    let rest: String = rest
+        .iter()
+        .map(|table| format!("\n{}\n{}", table.caption, table.to_text()))
+        .collect();
+    format!(
+        "{}, {} labels\nbefore: {}\nafter:  {}\n{differences}{gaps}\n{}\n{tiles}{}\n{details}\n{rest}",
+        comparison.task,
+        comparison.labels,
+        comparison.a.display(),
+        comparison.b.display(),
+        main.to_text(),
+        findings.verdict
+    )
+}

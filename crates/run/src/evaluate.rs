@@ -1,0 +1,244 @@
+//! Languages asked one after another: what the evaluation stages and the command `eval` share,
+//! and that command's own loop over models.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use eval::{Ahead, Answers, Ask, EvalError, Journal, Said, ask::Respondent};
+use schema::{
+    AnswerRecord, Answerer, Language, Provenance, record::AnswersMeta, record::meta_path,
+    scores::Disagreements, write_whole,
+};
+
+use crate::{RunError, error::Result, session::Session, watch::Watch};
+
+/// The answers of one language.
+pub struct AskedLanguage {
+    /// The answers, and what they were made from.
+    pub answers: Answers,
+    /// Wall-clock time of asking alone: the model was loaded before.
+    pub seconds: f64,
+}
+
+/// Languages asked one after another of one model, shown as one piece of work.
+pub(crate) struct LanguageLoop {
+    ahead: Ahead,
+    label: String,
+    /// Whether the work is shown already: not before a language is asked.
+    is_shown: bool,
+    languages: usize,
+    done: usize,
+    questions: usize,
+    right: usize,
+}
+
+impl LanguageLoop {
+    /// Shown as `label`, of so many languages.
+    pub(crate) fn new(label: String, languages: usize) -> Self {
+        Self {
+            ahead: Ahead::default(),
+            label,
+            is_shown: false,
+            languages,
+            done: 0,
+            questions: 0,
+            right: 0,
+        }
+    }
+
+    /// Which language is asked after the next one: its questions are made meanwhile.
+    pub(crate) fn prepare_next(&mut self, language: Option<Language>) {
+        self.ahead.next = language;
+    }
+
+    /// Asks one language, and reports what was repaired.
+    ///
+    /// # Errors
+    /// Data, model or journal; [`RunError::Interrupted`], after which the same call resumes.
+    pub(crate) fn ask(
+        &mut self,
+        session: &mut Session,
+        answerer: &Answerer,
+        ask: &Ask<'_>,
+        language: Language,
+        journal: &mut Journal,
+        watch: &mut dyn Watch,
+    ) -> Result<AskedLanguage> {
+        let (decoder, tokenizer) = session.parts()?;
+        let respondent = Respondent {
+            model: decoder,
+            tokenizer,
+            answerer,
+        };
+        if !self.is_shown {
+            watch.start(&self.label, self.languages, "languages");
+            self.is_shown = true;
+        }
+        let done = self.done;
+        watch.advance(done, &format!("{language}: 0"));
+        let start = Instant::now();
+        let asked = eval::ask(
+            respondent,
+            ask,
+            language,
+            &mut self.ahead,
+            journal,
+            &mut |questions, _| {
+                watch.advance(done, &format!("{language}: {questions}"));
+                !watch.is_interrupted()
+            },
+        );
+        let answers = match asked {
+            Err(EvalError::Stopped(_)) => {
+                return Err(RunError::Interrupted(format!(
+                    "stopped before {language} was finished; run the same command again to resume"
+                )));
+            }
+            other => other?,
+        };
+        let seconds = start.elapsed().as_secs_f64();
+        tracing::info!(
+            task = ask.task.name,
+            %language,
+            questions = answers.records.len(),
+            prefix_tokens = answers.prefix_tokens,
+            seconds,
+            "asked"
+        );
+        report_repairs(language, &answers, watch);
+        self.done += 1;
+        self.questions += answers.records.len();
+        self.right += count_right(&answers.records);
+        Ok(AskedLanguage { answers, seconds })
+    }
+
+    /// Sums up what was asked.
+    pub(crate) fn finish(self, watch: &mut dyn Watch) {
+        if self.is_shown {
+            let share = 100.0 * self.right as f64 / self.questions.max(1) as f64;
+            watch.finish(&format!("{} questions, {share:.1}% right", self.questions));
+        }
+    }
+}
+
+fn report_repairs(language: Language, answers: &Answers, watch: &mut dyn Watch) {
+    for repair in &answers.repairs {
+        watch.note(repair);
+    }
+    if answers.resumed > 0 {
+        watch.note(&format!(
+            "{language}: resumed after {} questions that were measured before",
+            answers.resumed
+        ));
+    }
+    if !answers.differing.is_empty() {
+        watch.note(&format!(
+            "{language}: partial results were made with different {}; starting over",
+            answers.differing.join(", ")
+        ));
+    }
+}
+
+/// Records whose answer is correct.
+pub fn count_right(records: &[AnswerRecord]) -> usize {
+    records.iter().filter(|record| record.correct).count()
+}
+
+/// Writes the records and, before them, what they were made from, with their hash: a reader can
+/// tell whether the two files belong together.
+pub(crate) fn write_answers(
+    file: &Path,
+    records: &[AnswerRecord],
+    evaluations: Vec<Provenance>,
+) -> Result<()> {
+    let mut lines = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut lines, record)?;
+        lines.push(b'\n');
+    }
+    let meta = serde_json::to_string_pretty(&AnswersMeta {
+        answers_sha256: hub::hash_bytes(&lines),
+        evaluations,
+    })?;
+    write_whole(&meta_path(file), (meta + "\n").as_bytes())?;
+    Ok(write_whole(file, &lines)?)
+}
+
+/// Which models are asked in which languages, and where the answers go.
+pub struct Evaluation<'a> {
+    /// PEFT folders; `None` is the base model.
+    pub models: Vec<Option<PathBuf>>,
+    /// The languages.
+    pub languages: Vec<Language>,
+    /// What is asked of each; its model and adapter are filled in.
+    pub ask: Ask<'a>,
+    /// The file of answers.
+    pub out: &'a Path,
+}
+
+/// Answers of one or more models.
+#[derive(Default)]
+pub struct Evaluated {
+    /// The records, by model and language.
+    pub records: Vec<AnswerRecord>,
+    /// What they were made from, with the seconds that asking took.
+    pub evaluations: Vec<(Provenance, f64)>,
+    /// How often two scorings disagree.
+    pub disagreements: Disagreements,
+    /// What was said freely.
+    pub said: Said,
+}
+
+/// Asks each model every language and writes the answers. `asked` sees each language's, with the
+/// adapter's name or `base`.
+///
+/// # Errors
+/// Model, data, adapter or file; [`RunError::Interrupted`], after which the same call resumes.
+pub fn evaluate(
+    session: &mut Session,
+    evaluation: &Evaluation<'_>,
+    watch: &mut dyn Watch,
+    asked: &mut dyn FnMut(&str, Language, &Answers),
+) -> Result<Evaluated> {
+    let name = session.model.name.clone();
+    let mut journal = Journal::open(evaluation.out)?;
+    let mut evaluated = Evaluated::default();
+    for folder in &evaluation.models {
+        let answerer = session.attach_adapter(folder.as_deref())?;
+        let adapter = folder.as_ref().map(|folder| folder.display().to_string());
+        let label = adapter.as_deref().unwrap_or("base");
+        let ask = Ask {
+            model: &name,
+            adapter: adapter.as_deref(),
+            ..evaluation.ask
+        };
+        let shown_as = format!("eval {label} {} {}", ask.task.name, ask.asking.labels);
+        let mut asking = LanguageLoop::new(shown_as, evaluation.languages.len());
+        for (at, &language) in evaluation.languages.iter().enumerate() {
+            asking.prepare_next(evaluation.languages.get(at + 1).copied());
+            let AskedLanguage { answers, seconds } =
+                asking.ask(session, &answerer, &ask, language, &mut journal, watch)?;
+            asked(label, language, &answers);
+            evaluated.add(answers, seconds);
+        }
+        asking.finish(watch);
+    }
+    let provenances = evaluated
+        .evaluations
+        .iter()
+        .map(|(provenance, _)| provenance.clone());
+    write_answers(evaluation.out, &evaluated.records, provenances.collect())?;
+    journal.remove()?;
+    Ok(evaluated)
+}
+
+impl Evaluated {
+    fn add(&mut self, answers: Answers, seconds: f64) {
+        self.disagreements.add(&answers.choices);
+        self.said += answers.said;
+        self.records.extend(answers.records);
+        self.evaluations.push((answers.provenance, seconds));
+    }
+}

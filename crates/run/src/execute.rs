@@ -1,0 +1,313 @@
+//! Stages made in order, each unless it is done: from the first that is ready, over those that
+//! another process is making, until all are done.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use schema::Recipe;
+
+use crate::{
+    RunError,
+    current::{find_current, is_done},
+    error::Result,
+    experiment::{Experiment, RunOptions},
+    locks::{self, ManifestLock, Presence},
+    manifest::{Manifest, Recorded, StageRecord, hash},
+    session::Session,
+    stages::{self, Made, Stage, Workbench, answers},
+    watch::Watch,
+};
+
+/// How often a stage that another process is making is tried.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What came of a run.
+pub struct RunOutcome {
+    /// The report's summary, if a report was wanted.
+    pub summary: Option<report::Summary>,
+}
+
+/// Runs a whole recipe in its usual folder. What is done already is skipped, so the same call
+/// resumes.
+///
+/// # Errors
+/// Model, data or files; data with errors that the recipe does not accept; a folder in which
+/// another recipe is run; [`RunError::Interrupted`].
+pub fn run(recipe: &Recipe, watch: &mut dyn Watch) -> Result<RunOutcome> {
+    run_with(recipe, &RunOptions::whole(), watch)
+}
+
+/// As [`run`], in a folder, on a device and for the parts that `options` names.
+///
+/// # Errors
+/// As [`run`]; [`RunError::Missing`] where a part needs another one.
+pub fn run_with(
+    recipe: &Recipe,
+    options: &RunOptions,
+    watch: &mut dyn Watch,
+) -> Result<RunOutcome> {
+    let mut session = Session::open(&recipe.model, recipe.dtype, &options.device, watch)?;
+    let device = session.device_name();
+    let experiment = Experiment::new(recipe, options.out.clone(), &session.model, device)?;
+    let mut execution = Execution::open(&experiment, options, &mut session, watch)?;
+    while execution.advance()? {}
+    execution.close()
+}
+
+/// Stages being made in a run folder.
+struct Execution<'a> {
+    experiment: &'a Experiment,
+    session: &'a mut Session,
+    watch: &'a mut dyn Watch,
+    manifest: Manifest,
+    stages: Vec<Stage>,
+    /// By name, where in `stages`.
+    places: BTreeMap<String, usize>,
+    /// Those that are wanted and not done yet.
+    pending: Vec<usize>,
+    asking: Option<answers::GroupInProgress>,
+    /// The stages of other processes that the user knows are waited for.
+    noted: BTreeSet<String>,
+    summary: Option<report::Summary>,
+    _presence: Presence,
+}
+
+/// Whether the stages are done that a stage needs.
+enum Readiness {
+    Ready,
+    /// They come first.
+    NotYet,
+    /// Another process is making this one.
+    Held(String),
+}
+
+impl<'a> Execution<'a> {
+    /// Enters the run folder, lists the stages and finds out which are done.
+    fn open(
+        experiment: &'a Experiment,
+        options: &RunOptions,
+        session: &'a mut Session,
+        watch: &'a mut dyn Watch,
+    ) -> Result<Self> {
+        let folder = &experiment.folder;
+        let lock = ManifestLock::new(folder)?;
+        let presence = Presence::enter(folder, &lock, watch)?;
+        let recorded = Recorded::read(folder)?;
+        if !presence.is_alone() && !recorded.is_of(experiment)? {
+            return Err(locks::busy(folder));
+        }
+        watch.note(&format!(
+            "{} -> {}",
+            experiment.recipe.title,
+            folder.root().display()
+        ));
+        let parts = options.parts;
+        let stages = stages::list(experiment, parts)?;
+        let mut manifest = Manifest::new(experiment, recorded);
+        manifest.current = find_current(experiment, &stages, &manifest)?;
+        if !presence.is_alone() {
+            manifest.merge(Recorded::read(folder)?);
+        }
+        manifest.write(folder, &lock)?;
+        presence.share(&lock)?;
+        if parts.eval {
+            answers::check_languages(experiment, watch)?;
+        }
+        if parts.analyse {
+            stages::report_left_out(experiment, watch)?;
+        }
+        let places = (0..).zip(&stages).map(|(at, stage)| (stage.name(), at));
+        Ok(Self {
+            experiment,
+            session,
+            watch,
+            manifest,
+            places: places.collect(),
+            pending: (0..stages.len())
+                .filter(|&at| stages[at].is_among(parts))
+                .collect(),
+            stages,
+            asking: None,
+            noted: BTreeSet::new(),
+            summary: None,
+            _presence: presence,
+        })
+    }
+
+    /// Makes or skips the first stage that can be, or waits; false when none is left.
+    fn advance(&mut self) -> Result<bool> {
+        let mut held = None;
+        for at in self.pending.clone() {
+            let busy = match self.readiness(at)? {
+                Readiness::NotYet => continue,
+                Readiness::Held(name) => name,
+                Readiness::Ready if self.try_stage(at)? => {
+                    self.pending.retain(|pending| *pending != at);
+                    return Ok(true);
+                }
+                Readiness::Ready => self.stages[at].name(),
+            };
+            held.get_or_insert(busy);
+        }
+        match held {
+            Some(name) => self.wait_for(name),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether a stage can be made. The data is audited before all others, and the report is of
+    /// all that is wanted.
+    fn readiness(&mut self, at: usize) -> Result<Readiness> {
+        let stage = &self.stages[at];
+        let is_first = self.pending.first() == Some(&at);
+        let comes_after_all = match stage {
+            Stage::Audit => false,
+            Stage::Report => true,
+            _ => self
+                .pending
+                .iter()
+                .any(|&pending| matches!(self.stages[pending], Stage::Audit)),
+        };
+        if comes_after_all && !is_first {
+            return Ok(Readiness::NotYet);
+        }
+        for name in stage.needs() {
+            let Some(&need) = self.places.get(&name) else {
+                continue;
+            };
+            if self.pending.contains(&need) {
+                return Ok(Readiness::NotYet);
+            }
+            if self.manifest.current.contains(&name) {
+                continue;
+            }
+            // Asked before: what is made in between is then found to be done.
+            let is_busy = locks::is_busy(&self.experiment.folder, &name)?;
+            if self.find_done(need)? {
+                continue;
+            }
+            return match is_busy {
+                true => Ok(Readiness::Held(name)),
+                false => Err(self.stages[need].missing(self.experiment)),
+            };
+        }
+        Ok(Readiness::Ready)
+    }
+
+    /// Whether a stage that is not wanted has been made meanwhile.
+    fn find_done(&mut self, at: usize) -> Result<bool> {
+        let stage = &self.stages[at];
+        self.manifest
+            .merge(Recorded::read(&self.experiment.folder)?);
+        let name = stage.name();
+        let is_done = is_done(self.experiment, &self.manifest, stage)?;
+        if is_done {
+            self.manifest.current.insert(name);
+        }
+        Ok(is_done)
+    }
+
+    /// Makes a stage unless it is done; false if another process is making it.
+    fn try_stage(&mut self, at: usize) -> Result<bool> {
+        let experiment = self.experiment;
+        let folder = &experiment.folder;
+        let stage = self.stages[at].clone();
+        let name = stage.name();
+        let is_report = matches!(stage, Stage::Report);
+        let inputs = hash(&stage.inputs(experiment)?);
+        if !is_report && self.manifest.is_done(folder, &name, &inputs)? {
+            return self.settle(&stage, true);
+        }
+        let Some(_lock) = locks::try_stage(folder, &name)? else {
+            return Ok(false);
+        };
+        // Another process may have made it before the lock was free.
+        let known = self.manifest.stages.get(&name).cloned();
+        self.manifest.merge(Recorded::read(folder)?);
+        let is_new = self.manifest.stages.get(&name) != known.as_ref();
+        if is_new && self.manifest.is_done(folder, &name, &inputs)? {
+            return self.settle(&stage, true);
+        }
+        if is_report {
+            self.finish_asking();
+            self.manifest.update(folder)?;
+        }
+        let start = Instant::now();
+        let made = self.make(at, &stage)?;
+        self.summary = made.summary.or(self.summary.take());
+        if !is_report {
+            let record = StageRecord {
+                inputs,
+                outputs: BTreeMap::new(),
+                seconds: start.elapsed().as_secs_f64(),
+                notes: made.notes,
+            };
+            self.manifest.finish(folder, &name, record, &made.files)?;
+        }
+        self.settle(&stage, false)
+    }
+
+    fn make(&mut self, at: usize, stage: &Stage) -> Result<Made> {
+        if !matches!(stage, Stage::Answers(_)) {
+            self.finish_asking();
+        }
+        let after = self.pending.iter().find(|pending| **pending > at);
+        let next = after.map(|&next| &self.stages[next]);
+        stage.make(&mut Workbench {
+            experiment: self.experiment,
+            session: self.session,
+            watch: self.watch,
+            asking: &mut self.asking,
+            next,
+        })
+    }
+
+    /// What follows a stage that is done.
+    fn settle(&mut self, stage: &Stage, is_skipped: bool) -> Result<bool> {
+        let name = stage.name();
+        if is_skipped {
+            tracing::info!(stage = name, "done before with the same inputs; skipped");
+        }
+        if !matches!(stage, Stage::Report) {
+            self.manifest.current.insert(name);
+        }
+        stage.settle(self.experiment, self.watch)?;
+        Ok(true)
+    }
+
+    fn finish_asking(&mut self) {
+        if let Some(group) = self.asking.take() {
+            group.finish(self.watch);
+        }
+    }
+
+    /// Waits a moment for another process; always true.
+    fn wait_for(&mut self, name: String) -> Result<bool> {
+        self.finish_asking();
+        if self.watch.is_interrupted() {
+            return Err(RunError::Interrupted(format!(
+                "stopped while waiting for {name}; run the same command again to resume"
+            )));
+        }
+        if !self.noted.contains(&name) {
+            self.watch.note(&format!(
+                "waiting for {name}, which another process is making"
+            ));
+            self.noted.insert(name);
+        }
+        sleep(PAUSE);
+        Ok(true)
+    }
+
+    /// Leaves the manifest with what is current.
+    fn close(mut self) -> Result<RunOutcome> {
+        self.finish_asking();
+        self.manifest.update(&self.experiment.folder)?;
+        Ok(RunOutcome {
+            summary: self.summary,
+        })
+    }
+}

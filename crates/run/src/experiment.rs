@@ -1,0 +1,122 @@
+//! A recipe in its run folder, with the model and machine behind its numbers: what every stage's
+//! inputs are taken from. Nothing in it changes while stages are made.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::OnceLock};
+
+use hub::Model;
+use schema::{
+    Language, Recipe,
+    recipe::{AdapterPlan, TrainRecipe},
+    run_folder::RunFolder,
+};
+
+use crate::{
+    RunError,
+    error::Result,
+    facts::{MachineFacts, ModelFacts, adapter_files},
+    parts::Parts,
+};
+
+/// How a recipe is run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The run folder; `None`: `runs/` and the recipe's name.
+    pub out: Option<PathBuf>,
+    /// `auto`, `cpu`, `cuda`, `cuda:N` or `metal`.
+    pub device: String,
+    /// What is wanted.
+    pub parts: Parts,
+}
+
+impl RunOptions {
+    /// Everything, in the usual folder, on the best device.
+    pub fn whole() -> Self {
+        Self {
+            out: None,
+            device: "auto".to_owned(),
+            parts: Parts::ALL,
+        }
+    }
+}
+
+/// Hashes of the prompts that are looked at inside a model, by language.
+#[derive(Clone, Debug)]
+pub(crate) struct PromptHashes {
+    /// With the labels that are evaluated.
+    pub(crate) prompts: BTreeMap<Language, String>,
+    /// With labels in the question's language, for the lens.
+    pub(crate) own: BTreeMap<Language, String>,
+}
+
+/// A recipe in its run folder.
+pub(crate) struct Experiment {
+    pub(crate) recipe: Recipe,
+    pub(crate) folder: RunFolder,
+    pub(crate) model: ModelFacts,
+    pub(crate) machine: MachineFacts,
+    /// The same for every model; made once, as every test file is read for it.
+    pub(crate) prompt_hashes: OnceLock<PromptHashes>,
+}
+
+impl Experiment {
+    /// With the model that the recipe names, found on this machine.
+    pub(crate) fn new(
+        recipe: &Recipe,
+        out: Option<PathBuf>,
+        model: &Model,
+        device: String,
+    ) -> Result<Self> {
+        let root = out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
+        Ok(Self {
+            recipe: recipe.clone(),
+            folder: RunFolder::new(root),
+            model: ModelFacts {
+                name: model.name.clone(),
+                revision: model.revision.clone(),
+                fingerprint: hub::fingerprint(&model.files)?,
+            },
+            machine: MachineFacts {
+                device,
+                instruction_set: model::instruction_set().name().into(),
+                threads: rayon::current_num_threads(),
+                peak_memory_bytes: None,
+            },
+            prompt_hashes: OnceLock::new(),
+        })
+    }
+
+    /// What every result depends on beside its own stage.
+    pub(crate) fn base_inputs(&self) -> Vec<String> {
+        vec![
+            self.model.fingerprint.clone(),
+            self.recipe.dtype.to_string(),
+            self.machine.device.clone(),
+            model::NUMERICS.into(),
+        ]
+    }
+
+    /// The recipe's training.
+    pub(crate) fn train_recipe(&self) -> Result<&TrainRecipe> {
+        self.recipe
+            .train
+            .as_ref()
+            .ok_or_else(|| RunError::Unfit("the recipe has no [train] section".to_owned()))
+    }
+
+    /// Hashes of an adapter's files; none for the base.
+    pub(crate) fn adapter_inputs(&self, plan: Option<&AdapterPlan>) -> Result<Vec<String>> {
+        let Some(plan) = plan else {
+            return Ok(Vec::new());
+        };
+        let folder = self.folder.adapter(&plan.name);
+        adapter_files(&folder)
+            .iter()
+            .map(|file| Ok(hub::hash_file(file)?))
+            .collect()
+    }
+
+    /// The folder of an adapter; none for the base.
+    pub(crate) fn adapter_folder(&self, plan: Option<&AdapterPlan>) -> Option<PathBuf> {
+        plan.map(|plan| self.folder.adapter(&plan.name))
+    }
+}

@@ -1,0 +1,48 @@
+//! A recipe as a list of stages: which there are, what each is made from, whether it is done, and
+//! how it is made.
+//!
+//! There is one enumeration of stages ([`Stage`]). It is walked to make them ([`run`]), to find
+//! out which are done, and to say so without making any ([`survey`]). The model is loaded when
+//! the first stage needs it. Several processes may work in one run folder: each stage has a lock,
+//! and the manifest is written by one process at a time.
+//!
+//! The other modules are what single commands need of the same: one model evaluated
+//! ([`evaluate`]), captured ([`capture`]), used as a translation engine ([`model_engine`]), pairs
+//! written for others ([`build`]), answers as files of lm-evaluation-harness ([`lm_eval`]).
+//!
+//! Never here: flags, printing, arithmetic on results.
+
+#![forbid(unsafe_code)]
+
+pub mod build;
+pub mod capture;
+mod current;
+mod error;
+pub mod estimate;
+pub mod evaluate;
+mod execute;
+mod experiment;
+mod facts;
+pub mod lm_eval;
+mod locks;
+pub mod machine;
+mod manifest;
+pub mod model_engine;
+mod output;
+mod parts;
+pub mod session;
+mod stages;
+mod survey;
+pub mod tokens;
+mod watch;
+
+pub use error::{Result, RunError};
+pub use execute::{RunOutcome, run, run_with};
+pub use experiment::RunOptions;
+pub use facts::program;
+pub use output::check_out;
+pub use parts::Parts;
+pub use session::Session;
+pub use stages::{AnalysisStep, AnswersStage, Inspection, Stage, find_errors};
+pub use survey::{StageStatus, Survey, survey};
+pub use watch::{Downloads, Watch};

@@ -1,0 +1,189 @@
+//! `manifest.json`: what a run was made from, and which stages are done with which inputs. A
+//! stage whose inputs' hash and outputs are still there is skipped; any other is made again.
+//! Several processes may write it, one at a time, and each keeps what the others wrote.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::ErrorKind,
+    path::PathBuf,
+};
+
+use schema::{Recipe, run_folder::RunFolder, write_whole};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    error::{At, Result},
+    experiment::Experiment,
+    facts::{MachineFacts, ModelFacts, program},
+    locks::ManifestLock,
+    machine,
+};
+
+/// A finished stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StageRecord {
+    /// Hash of everything that its outputs depend on.
+    pub inputs: String,
+    /// Files it wrote, relative to the run folder, with their hashes.
+    pub outputs: BTreeMap<String, String>,
+    /// Wall-clock time it took.
+    pub seconds: f64,
+    /// Counts and messages worth keeping.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notes: BTreeMap<String, Value>,
+}
+
+/// The file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// Name and version.
+    pub program: String,
+    /// As resolved.
+    pub recipe: Recipe,
+    /// The model.
+    pub model: ModelFacts,
+    /// The machine.
+    pub machine: MachineFacts,
+    /// Finished stages, those of earlier recipes too.
+    pub stages: BTreeMap<String, StageRecord>,
+    /// The stages that are done with what this recipe asks for. The report reads no output of
+    /// another one.
+    #[serde(default)]
+    pub current: BTreeSet<String>,
+}
+
+/// What a run folder's manifest says before it is taken for one of this recipe's.
+#[derive(Default)]
+pub(crate) struct Recorded {
+    /// The whole file; null if there is none.
+    text: Value,
+    stages: BTreeMap<String, StageRecord>,
+}
+
+impl Recorded {
+    /// Reads the file, if there is one.
+    pub(crate) fn read(folder: &RunFolder) -> Result<Self> {
+        let file = folder.manifest();
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(problem) if problem.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(problem) => return Err(problem).at_path("read", &file),
+        };
+        let text: Value = serde_json::from_str(&text).at(|| {
+            format!(
+                "{} is damaged; delete it to make all stages again",
+                file.display()
+            )
+        })?;
+        let stages = serde_json::from_value(text["stages"].clone()).at(|| {
+            format!(
+                "{} has no readable stages; delete it to make them again",
+                file.display()
+            )
+        })?;
+        Ok(Self { text, stages })
+    }
+
+    /// Whether it is of the same recipe, model and device.
+    pub(crate) fn is_of(&self, experiment: &Experiment) -> Result<bool> {
+        let own = serde_json::to_value(&experiment.recipe)?;
+        Ok(self.text["recipe"] == own
+            && self.text["model"]["fingerprint"] == experiment.model.fingerprint
+            && self.text["machine"]["device"] == experiment.machine.device)
+    }
+
+    fn current(&self) -> impl Iterator<Item = String> {
+        let names = self.text["current"].as_array().into_iter().flatten();
+        names.filter_map(Value::as_str).map(str::to_owned)
+    }
+}
+
+impl Manifest {
+    /// The manifest of an experiment, with the stages of earlier runs; which of them are current
+    /// is not known yet.
+    pub(crate) fn new(experiment: &Experiment, recorded: Recorded) -> Self {
+        Self {
+            program: program().to_owned(),
+            recipe: experiment.recipe.clone(),
+            model: experiment.model.clone(),
+            machine: experiment.machine.clone(),
+            stages: recorded.stages,
+            current: BTreeSet::new(),
+        }
+    }
+
+    /// Takes over what other processes have finished since it was read.
+    pub(crate) fn merge(&mut self, recorded: Recorded) {
+        self.current.extend(recorded.current());
+        self.stages.extend(recorded.stages);
+    }
+
+    /// Writes it, with the memory peak so far.
+    pub(crate) fn write(&mut self, folder: &RunFolder, _: &ManifestLock) -> Result<()> {
+        self.machine.peak_memory_bytes = machine::peak_memory();
+        let text = serde_json::to_string_pretty(self)?;
+        Ok(write_whole(&folder.manifest(), (text + "\n").as_bytes())?)
+    }
+
+    /// Merges and writes it.
+    pub(crate) fn update(&mut self, folder: &RunFolder) -> Result<()> {
+        let lock = ManifestLock::new(folder)?;
+        self.merge(Recorded::read(folder)?);
+        self.write(folder, &lock)
+    }
+
+    /// Whether a stage was done with these inputs and its outputs are as it left them.
+    pub(crate) fn is_done(&self, folder: &RunFolder, name: &str, inputs: &str) -> Result<bool> {
+        let Some(stage) = self.stages.get(name).filter(|s| s.inputs == inputs) else {
+            return Ok(false);
+        };
+        for (file, hash) in &stage.outputs {
+            let path = folder.root().join(file);
+            if !path.is_file() || hub::hash_file(&path)? != *hash {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Records a stage and writes the manifest.
+    pub(crate) fn finish(
+        &mut self,
+        folder: &RunFolder,
+        name: &str,
+        mut stage: StageRecord,
+        files: &[PathBuf],
+    ) -> Result<()> {
+        for file in files {
+            let relative = file
+                .strip_prefix(folder.root())
+                .unwrap_or(file)
+                .display()
+                .to_string();
+            stage.outputs.insert(relative, hub::hash_file(file)?);
+        }
+        let lock = ManifestLock::new(folder)?;
+        self.merge(Recorded::read(folder)?);
+        self.stages.insert(name.to_owned(), stage);
+        self.current.insert(name.to_owned());
+        self.write(folder, &lock)
+    }
+}
+
+/// SHA-256 of a list of parts, each with its length, so that no two lists run together.
+pub(crate) fn hash(parts: &[String]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher
+        .finalize()
+        .iter()
+        .take(16)
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}

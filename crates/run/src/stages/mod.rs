@@ -1,0 +1,203 @@
+//! The one enumeration of what a recipe does, in order: each stage's name in the manifest, what
+//! its files depend on, which other stages it reads, and how it is made.
+
+pub(crate) mod answers;
+mod audit;
+mod inspection;
+mod inspection_inputs;
+mod looks;
+mod pairs;
+mod train;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use schema::recipe::AdapterPlan;
+use serde_json::Value;
+
+pub use self::audit::find_errors;
+pub(crate) use self::inspection::report_left_out;
+pub use self::{
+    answers::AnswersStage,
+    inspection::{AnalysisStep, Inspection},
+};
+use crate::{
+    RunError, error::Result, experiment::Experiment, parts::Parts, session::Session, watch::Watch,
+};
+
+/// A part of a run that is made as a whole, by one process.
+#[derive(Clone)]
+pub enum Stage {
+    /// The recipe's files are checked for errors.
+    Audit,
+    /// The translation pairs of an adapter are drawn.
+    Pairs(AdapterPlan),
+    /// An adapter is trained on its pairs.
+    Train(AdapterPlan),
+    /// A model is asked all questions of one task in one language.
+    Answers(AnswersStage),
+    /// Something is found out inside a model.
+    Look {
+        /// The model and its prompts.
+        inspection: Arc<Inspection>,
+        /// What is found out.
+        step: AnalysisStep,
+    },
+    /// The report is written, always anew.
+    Report,
+}
+
+/// What a stage made.
+#[derive(Default)]
+pub(crate) struct Made {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) notes: BTreeMap<String, Value>,
+    /// Of the report.
+    pub(crate) summary: Option<report::Summary>,
+}
+
+/// What stages are made with.
+pub(crate) struct Workbench<'a> {
+    pub(crate) experiment: &'a Experiment,
+    pub(crate) session: &'a mut Session,
+    pub(crate) watch: &'a mut dyn Watch,
+    /// The questions under way, over several stages of one model and task.
+    pub(crate) asking: &'a mut Option<answers::GroupInProgress>,
+    /// The stage that comes next, whose questions may be prepared.
+    pub(crate) next: Option<&'a Stage>,
+}
+
+/// All stages of a recipe, in the order in which one process makes them. `parts`: those that are
+/// wanted; the others are listed too, as far as they can be.
+pub(crate) fn list(experiment: &Experiment, parts: Parts) -> Result<Vec<Stage>> {
+    let plans = experiment.recipe.adapters();
+    let mut stages = Vec::new();
+    // A stage that needs a missing file says which.
+    if !audit::scope(experiment)?.sources.is_empty() {
+        stages.push(Stage::Audit);
+    }
+    stages.extend(plans.iter().cloned().map(Stage::Pairs));
+    stages.extend(answers::list(experiment, None)?);
+    for plan in &plans {
+        stages.push(Stage::Train(plan.clone()));
+        stages.extend(answers::list(experiment, Some(plan))?);
+    }
+    for plan in std::iter::once(None).chain(plans.iter().map(Some)) {
+        match inspection::list(experiment, plan) {
+            Ok(looks) => stages.extend(looks),
+            Err(problem) if parts.analyse => return Err(problem),
+            Err(problem) => tracing::info!(%problem, "analyses are not listed"),
+        }
+    }
+    stages.push(Stage::Report);
+    Ok(stages)
+}
+
+impl Stage {
+    /// Its name in the manifest; the report has no entry there.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Audit => audit::NAME.to_owned(),
+            Self::Pairs(plan) => format!("data.{}", plan.name),
+            Self::Train(plan) => format!("train.{}", plan.name),
+            Self::Answers(answers) => answers.name(),
+            Self::Look { inspection, step } => inspection.stage_name(*step),
+            Self::Report => "report".to_owned(),
+        }
+    }
+
+    /// Whether it is among the parts that are wanted. Data is audited before anything is computed
+    /// from it.
+    pub(crate) fn is_among(&self, parts: Parts) -> bool {
+        match self {
+            Self::Audit => parts.data || parts.train || parts.eval || parts.analyse,
+            Self::Pairs(_) => parts.data,
+            Self::Train(_) => parts.train,
+            Self::Answers(_) => parts.eval,
+            Self::Look { .. } => parts.analyse,
+            Self::Report => parts.report,
+        }
+    }
+
+    /// Everything that its files depend on.
+    pub(crate) fn inputs(&self, experiment: &Experiment) -> Result<Vec<String>> {
+        match self {
+            Self::Audit => audit::inputs(experiment),
+            Self::Pairs(plan) => pairs::inputs(experiment, plan),
+            Self::Train(plan) => Ok(train::inputs(experiment, plan)?.0),
+            Self::Answers(answers) => answers.inputs(experiment),
+            Self::Look { inspection, step } => inspection.inputs(experiment, *step),
+            Self::Report => Ok(Vec::new()),
+        }
+    }
+
+    /// The adapter that it is about; `None` for the base model.
+    pub fn adapter(&self) -> Option<&AdapterPlan> {
+        match self {
+            Self::Audit | Self::Report => None,
+            Self::Pairs(plan) | Self::Train(plan) => Some(plan),
+            Self::Answers(answers) => answers.plan.as_ref(),
+            Self::Look { inspection, .. } => inspection.plan.as_ref(),
+        }
+    }
+
+    /// The stage behind the adapter that it is about: without it, this one is not current.
+    pub(crate) fn maker_of_its_adapter(&self) -> Option<Stage> {
+        let plan = self.adapter()?.clone();
+        match self {
+            Self::Pairs(_) => None,
+            Self::Train(_) => Some(Self::Pairs(plan)),
+            _ => Some(Self::Train(plan)),
+        }
+    }
+
+    /// Names of the stages whose files it reads. The report reads them all.
+    pub(crate) fn needs(&self) -> Vec<String> {
+        let mut needs: Vec<String> = self
+            .maker_of_its_adapter()
+            .map(|maker| maker.name())
+            .into_iter()
+            .collect();
+        if let Self::Look { inspection, step } = self {
+            needs.extend(inspection.needs(*step));
+        }
+        needs
+    }
+
+    /// Why a stage that needs this one cannot be made.
+    pub(crate) fn missing(&self, experiment: &Experiment) -> RunError {
+        RunError::Missing(match self {
+            Self::Train(plan) => format!(
+                "there is no adapter {} yet, or it belongs to another recipe or device; run with `--only train` first",
+                plan.name
+            ),
+            Self::Pairs(plan) => format!(
+                "{} does not exist or belongs to another recipe; run with `--only data` first",
+                experiment.folder.pairs(&plan.name).display()
+            ),
+            _ => format!("the stage {} is not done; run it first", self.name()),
+        })
+    }
+
+    /// Makes its files.
+    pub(crate) fn make(&self, bench: &mut Workbench<'_>) -> Result<Made> {
+        match self {
+            Self::Audit => audit::make(bench),
+            Self::Pairs(plan) => pairs::make(bench, plan),
+            Self::Train(plan) => train::make(bench, plan),
+            Self::Answers(answers) => answers.make(bench),
+            Self::Look { inspection, step } => looks::make(bench, inspection, *step),
+            Self::Report => Ok(Made {
+                summary: Some(report::write(&bench.experiment.folder)?),
+                ..Made::default()
+            }),
+        }
+    }
+
+    /// What follows a stage that is done, whether it was made now or before.
+    pub(crate) fn settle(&self, experiment: &Experiment, watch: &mut dyn Watch) -> Result<()> {
+        match self {
+            Self::Audit => audit::refuse_errors(experiment, watch),
+            _ => Ok(()),
+        }
+    }
+}

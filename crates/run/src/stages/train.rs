@@ -1,0 +1,232 @@
+//! The training stages: one adapter trained on its pairs, resuming from a checkpoint if there is
+//! one.
+
+use std::{fs, path::Path};
+
+use data::{Example, Pair, example, pairs};
+use schema::{
+    recipe::{AdapterPlan, BuildRecipe, TrainRecipe},
+    record::TrainRecord,
+    task::ActivationCheckpointing,
+    write_json_lines,
+};
+use serde_json::json;
+use train::{Event, Outcome, Run, TrainError};
+
+use super::{Made, Workbench};
+use crate::{
+    RunError,
+    error::{At, Result},
+    estimate::{CheckpointingDecision, MicroBatch},
+    experiment::Experiment,
+    facts::adapter_files,
+    machine,
+    manifest::hash,
+    session::{self, Session},
+    watch::Watch,
+};
+
+/// Everything that an adapter depends on, and its part of the recipe.
+pub(super) fn inputs(
+    experiment: &Experiment,
+    plan: &AdapterPlan,
+) -> Result<(Vec<String>, TrainRecipe)> {
+    // Settings and tasks of other adapters in the recipe change nothing here.
+    let own = TrainRecipe {
+        settings: vec![plan.setting.clone()],
+        tasks: vec![plan.task.clone()],
+        ..experiment.train_recipe()?.clone()
+    };
+    // Checkpointing of activations changes no number, and how pairs were made changes only the
+    // pairs.
+    let build = BuildRecipe {
+        split: own.build.split,
+        ..BuildRecipe::paper()
+    };
+    let numbers = TrainRecipe {
+        activation_checkpointing: ActivationCheckpointing::Auto,
+        build,
+        ..own.clone()
+    };
+    let mut inputs = experiment.base_inputs();
+    let pairs = hub::hash_file(&experiment.folder.pairs(&plan.name))?;
+    inputs.extend([
+        "train".into(),
+        serde_json::to_string(&numbers)?,
+        plan.seed.to_string(),
+        pairs,
+    ]);
+    Ok((inputs, own))
+}
+
+/// Trains one adapter.
+pub(super) fn make(bench: &mut Workbench<'_>, plan: &AdapterPlan) -> Result<Made> {
+    let experiment = bench.experiment;
+    let (inputs, own) = inputs(experiment, plan)?;
+    let all = read_pairs(&experiment.folder.pairs(&plan.name))?;
+    let (_, tokenizer) = bench.session.parts()?;
+    let examples = example::encode_all(tokenizer, &all, own.cutoff_len)?;
+    let (examples, validation) = pairs::split(&all, examples, &own, plan.seed);
+    let decision = decide_checkpointing(bench.session, &own, &examples)?;
+    report_checkpointing(&own, &decision, bench.watch);
+    let run = Run {
+        recipe: &own,
+        seed: plan.seed,
+        examples: &examples,
+        validation: &validation,
+        checkpoint: experiment
+            .folder
+            .checkpoint(&plan.name)
+            .join("state.safetensors"),
+        inputs: hash(&inputs),
+    };
+    bench
+        .session
+        .decoder()?
+        .set_activation_checkpointing(decision.on);
+    let log = experiment.folder.train_log(&plan.name);
+    let outcome = run_training(bench, &plan.name, &run, &log)?;
+    keep_adapter(experiment, plan, &outcome, &decision)
+}
+
+/// Whether this training keeps activations or runs blocks again.
+fn decide_checkpointing(
+    session: &Session,
+    recipe: &TrainRecipe,
+    examples: &[Example],
+) -> Result<CheckpointingDecision> {
+    let shape = session::config(&session.model.files)?.shape();
+    let largest = MicroBatch::of_examples(recipe, examples);
+    let room = if session.is_on_cpu() {
+        machine::memory_for_this_process()
+    } else {
+        None
+    };
+    let decision = CheckpointingDecision::new(&shape, session.precision(), recipe, largest, room);
+    tracing::info!(
+        on = decision.on,
+        tokens = largest.tokens,
+        "activation checkpointing; estimates: {}",
+        decision.describe()
+    );
+    Ok(decision)
+}
+
+/// Reports it where it is not the usual way.
+fn report_checkpointing(
+    recipe: &TrainRecipe,
+    decision: &CheckpointingDecision,
+    watch: &mut dyn Watch,
+) {
+    if decision.on && recipe.activation_checkpointing == ActivationCheckpointing::Auto {
+        watch.note(&format!(
+            "activation checkpointing is on: about {}",
+            decision.describe()
+        ));
+    }
+    if decision.is_too_large() {
+        watch.note(&format!(
+            "note: this training may not fit into memory (about {}); lower train.micro_batch_tokens",
+            decision.describe()
+        ));
+    }
+}
+
+fn run_training(
+    bench: &mut Workbench<'_>,
+    name: &str,
+    run: &Run<'_>,
+    log: &Path,
+) -> Result<Outcome> {
+    let watch = &mut *bench.watch;
+    let (decoder, _) = bench.session.parts_to_train()?;
+    let mut remark = String::new();
+    let mut failed = None;
+    let outcome = train::train(decoder, run, &mut |event| {
+        match event {
+            Event::Start { steps, done } => {
+                watch.start(&format!("train {name}"), steps, "steps");
+                watch.advance(done, "");
+            }
+            Event::Record(TrainRecord::Step(step)) => {
+                let speed = step.tokens as f64 / step.seconds;
+                remark = format!("loss {:.4}, {speed:.0} tokens/s", step.loss);
+                watch.advance(step.step, &remark);
+            }
+            Event::Record(TrainRecord::Validation(_)) => {}
+            Event::Saved(records) => {
+                failed = failed.take().or(write_json_lines(log, records).err());
+            }
+        }
+        failed.is_none() && !watch.is_interrupted()
+    });
+    if let Some(problem) = failed {
+        return Err(problem.into());
+    }
+    let outcome = match outcome {
+        Err(TrainError::Stopped(step)) => {
+            return Err(RunError::Interrupted(format!(
+                "stopped after step {step} of {name}; run the same command again to resume"
+            )));
+        }
+        other => other.at(|| format!("training {name}"))?,
+    };
+    write_json_lines(log, &outcome.records)?;
+    watch.finish(&format!("{remark}; best at step {}", outcome.step));
+    Ok(outcome)
+}
+
+/// Writes the PEFT folder, then removes the checkpoint.
+fn keep_adapter(
+    experiment: &Experiment,
+    plan: &AdapterPlan,
+    outcome: &Outcome,
+    memory: &CheckpointingDecision,
+) -> Result<Made> {
+    let folder = experiment.folder.adapter(&plan.name);
+    outcome.adapter.write(&folder, &experiment.model.name)?;
+    let checkpoint = experiment.folder.checkpoint(&plan.name);
+    if checkpoint.exists() {
+        fs::remove_dir_all(&checkpoint).at_path("remove", &checkpoint)?;
+    }
+    let (mut tokens, mut seconds) = (0, 0.0);
+    for record in &outcome.records {
+        if let TrainRecord::Step(step) = record {
+            tokens += step.tokens;
+            seconds += step.seconds;
+        }
+    }
+    let estimated = if memory.on {
+        memory.with
+    } else {
+        memory.without
+    };
+    let speed = tokens as f64 / f64::max(seconds, 1e-9);
+    let notes = [
+        ("best_step".to_owned(), json!(outcome.step)),
+        ("parameters".to_owned(), json!(outcome.adapter.parameters())),
+        ("tokens".to_owned(), json!(tokens)),
+        ("activation_checkpointing".to_owned(), json!(memory.on)),
+        ("estimated_bytes".to_owned(), json!(estimated)),
+        ("available_bytes".to_owned(), json!(memory.room)),
+        ("tokens_per_second".to_owned(), json!(speed)),
+    ];
+    let mut files = adapter_files(&folder).to_vec();
+    files.push(experiment.folder.train_log(&plan.name));
+    Ok(Made {
+        files,
+        notes: notes.into(),
+        ..Made::default()
+    })
+}
+
+fn read_pairs(file: &Path) -> Result<Vec<Pair>> {
+    let text = fs::read_to_string(file).at_path("read", file)?;
+    (1..)
+        .zip(text.lines())
+        .map(|(line, content)| {
+            serde_json::from_str(content)
+                .at(|| format!("{}, line {line}: not a pair", file.display()))
+        })
+        .collect()
+}

@@ -1,0 +1,65 @@
+//! What a caller is told while stages are made, and how it stops them. Never here: how it is
+//! shown.
+
+/// Sees messages and progress, and may ask to stop. One piece of work is shown at a time.
+pub trait Watch {
+    /// A message to the user.
+    fn note(&mut self, text: &str);
+
+    /// Work of a known size begins: `total` of `unit`, as `steps`. It takes the place of work that
+    /// ended without [`Self::finish`].
+    fn start(&mut self, label: &str, total: usize, unit: &str);
+
+    /// `done` of the total, with a remark on the current state. Called often.
+    fn advance(&mut self, done: usize, remark: &str);
+
+    /// The work is done; `summary` says what came of it.
+    fn finish(&mut self, summary: &str);
+
+    /// Whether to stop in good order at the next whole step.
+    fn is_interrupted(&self) -> bool;
+
+    /// [`Self::advance`] without a remark; whether to continue.
+    fn step(&mut self, done: usize) -> bool {
+        self.advance(done, "");
+        !self.is_interrupted()
+    }
+}
+
+/// Downloads, shown as any other work.
+pub struct Downloads<'a> {
+    watch: &'a mut dyn Watch,
+    done: u64,
+}
+
+impl<'a> Downloads<'a> {
+    /// Shown by `watch`.
+    pub fn new(watch: &'a mut dyn Watch) -> Self {
+        Self { watch, done: 0 }
+    }
+}
+
+impl hub::Progress for Downloads<'_> {
+    fn start(&mut self, what: &str, total: Option<u64>) {
+        self.done = 0;
+        self.watch.start(what, total.unwrap_or(0) as usize, "bytes");
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.done += bytes;
+        self.watch.advance(self.done as usize, "");
+    }
+
+    fn finish(&mut self) {
+        let summary = if self.done > 0 {
+            format!("{:.1} MB", self.done as f64 / 1e6)
+        } else {
+            String::new()
+        };
+        self.watch.finish(&summary);
+    }
+
+    fn note(&mut self, text: &str) {
+        self.watch.note(text);
+    }
+}
