@@ -19,7 +19,7 @@ pub(crate) struct ItemBootstrap {
 }
 
 impl ItemBootstrap {
-    /// `resamples` draws of `items` items, two or more: of one there is no interval.
+    /// `resamples` draws of `items` items, two or more: one item has no interval.
     pub(crate) fn new(items: usize, resamples: usize, seed: u64) -> Self {
         let mut counts = vec![0; items * resamples];
         counts

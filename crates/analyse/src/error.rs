@@ -6,7 +6,7 @@ use data::DataError;
 use model::ModelError;
 use schema::disk::DiskError;
 
-/// What can go wrong when states are captured, or something is computed from them.
+/// Errors of capturing states, and of the analyses.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalyseError {
     /// A line of the input is not a row.

@@ -17,7 +17,7 @@ use crate::{
 /// Rows whose probabilities over the whole vocabulary are in memory at once.
 const HEAD_ROWS: usize = 64;
 
-/// One language's prompts, and the tokens that speak for each label.
+/// One language's prompts, and the tokens that represent each label.
 #[derive(Clone, Copy, Debug)]
 pub struct LabelledPrompts<'a> {
     /// The prompts.
@@ -27,7 +27,7 @@ pub struct LabelledPrompts<'a> {
     pub label_sets: &'a [Vec<u32>],
 }
 
-/// What is answered to one question.
+/// The answer to one question.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ModelAnswer {
     /// Each label's share of the prefix sums.
@@ -71,7 +71,7 @@ impl LabelledPrompts<'_> {
         }
     }
 
-    /// Keys and values of what all prompts begin with, where it is anything.
+    /// Keys and values of the prompts' common prefix, if there is one.
     pub(crate) fn prefill(&self, model: &Decoder) -> Result<Option<KvCache>, AnalyseError> {
         let prefix = self.prompts.prefix();
         Ok(if prefix.is_empty() {
@@ -81,8 +81,8 @@ impl LabelledPrompts<'_> {
         })
     }
 
-    /// The answers to the first `items` questions, in their order. `answered` hears of every
-    /// batch how many are in it, and may end the work by an error.
+    /// The answers to the first `items` questions, in their order. `answered` is called with the
+    /// size of every batch, and may end the work by an error.
     pub(crate) fn ask(
         &self,
         language: Language,
@@ -114,8 +114,8 @@ impl LabelledPrompts<'_> {
         Ok(answers.into_iter().flatten().collect())
     }
 
-    /// The answers of rows (n, E) of the residual stream after the last block; `name` says
-    /// whose a row is.
+    /// The answers of rows (n, E) of the residual stream after the last block; `name` names the
+    /// question of a row.
     pub(crate) fn answers(
         &self,
         model: &Decoder,

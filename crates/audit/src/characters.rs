@@ -53,7 +53,7 @@ fn find_in_item(set: &AuditSet<'_>, item: &AuditItem, sort: Sort) -> Option<Stri
         .or_else(|| sort.find(item.gold.as_deref()?))
 }
 
-/// What is looked for.
+/// The defects that are searched for.
 #[derive(Clone, Copy)]
 enum Sort {
     Replacement,

@@ -32,14 +32,14 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
 
 /// The items of an unknown gold word.
 #[derive(Default)]
-struct UnknownWord {
+struct UnknownGold {
     items: Vec<usize>,
     /// How often each label is the English gold there.
     english: Vec<usize>,
 }
 
-fn unknown_words<'a>(set: &'a AuditSet<'_>) -> BTreeMap<&'a str, UnknownWord> {
-    let mut unknown: BTreeMap<&str, UnknownWord> = BTreeMap::new();
+fn unknown_words<'a>(set: &'a AuditSet<'_>) -> BTreeMap<&'a str, UnknownGold> {
+    let mut unknown: BTreeMap<&str, UnknownGold> = BTreeMap::new();
     for (index, item) in set.items.iter().enumerate() {
         let Some(word) = item
             .gold
@@ -58,7 +58,7 @@ fn unknown_words<'a>(set: &'a AuditSet<'_>) -> BTreeMap<&'a str, UnknownWord> {
     unknown
 }
 
-impl UnknownWord {
+impl UnknownGold {
     /// The label that nearly all English golds have, on how many of how many.
     fn meaning(&self, set: &AuditSet<'_>) -> Option<(Label, usize, usize)> {
         let all: usize = self.english.iter().sum();

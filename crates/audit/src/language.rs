@@ -27,7 +27,7 @@ const SYLLABLES: usize = 8;
 /// Confidence in another language, which leaves the rest to the right one and its kin, for an
 /// item to count.
 const SURE: f64 = 0.9;
-/// What the right language may have among the words in small letters.
+/// The highest confidence in the right language for the words in small letters.
 const AGREED: f64 = 0.1;
 /// Share of a file's texts that must be in a close language for the file to be in it.
 const CLOSE_SHARE: f64 = 0.6;
@@ -37,7 +37,7 @@ const CLOSE_SHARE: f64 = 0.6;
 const USUAL_SCRIPT: f64 = 0.9;
 const SCRIPT_LETTERS: usize = 8;
 
-/// What the identifier calls a language, and the close languages that short texts of it are
+/// The identifier's names of a language, and of the close languages that short texts of it are
 /// taken for.
 const KIN: &[(Language, &[Spoken], &[Spoken])] = &[
     (Language::En, &[Spoken::English], &[]),
@@ -91,7 +91,7 @@ impl Guess {
 /// The identifier; its models are in the program.
 pub(crate) struct Detector(LanguageDetector);
 
-/// What a text is taken for.
+/// The identifier's answer for a text.
 #[derive(Clone, Copy)]
 struct Guess {
     best: Spoken,
@@ -105,8 +105,8 @@ impl Detector {
         Self(LanguageDetectorBuilder::from_all_languages().build())
     }
 
-    /// What a text is taken for, if that does not hang on the names in it: where letters have
-    /// case, the words in small letters alone must say the same.
+    /// The identifier's answer for a text, if it does not depend on the names in it: where letters
+    /// have case, the words in small letters alone must say the same.
     fn guess_surely(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
         let guess = self.guess(text, expected)?;
         if !guess.is_sure() || !text.contains(char::is_uppercase) {

@@ -12,7 +12,7 @@ use crate::{Role, exemplars, scope::ExemplarSource, set::AuditSet};
 /// same.
 const NEAR: f64 = 0.8;
 
-/// What test questions are looked up in.
+/// Texts in which test questions are looked up.
 struct Haystack {
     name: String,
     task: String,

@@ -90,7 +90,7 @@ impl TextNames<'_> {
     }
 }
 
-/// What a file does with names.
+/// How a file treats names.
 struct Habits<'a> {
     /// How often each name is carried, of how many texts.
     by_name: HashMap<&'a str, (usize, usize)>,

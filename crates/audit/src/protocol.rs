@@ -1,4 +1,4 @@
-//! What the chosen protocol repairs, or keeps on purpose, is a note.
+//! Defects that the chosen protocol repairs, or keeps on purpose, become notes.
 
 use data::testset;
 use schema::{
@@ -6,7 +6,7 @@ use schema::{
     finding::{Kind, Severity},
 };
 
-use crate::{AuditError, Role, Scope, SourceFile};
+use crate::{AuditError, AuditedFile, Role, Scope};
 
 /// Lowers the label findings of files that the protocol is made for.
 ///
@@ -49,9 +49,9 @@ pub(crate) fn excuse(scope: &Scope, findings: &mut [Finding]) -> Result<(), Audi
     Ok(())
 }
 
-/// What the corrected protocol repairs in a file, if that makes its golds those of the English
+/// The repairs of the corrected protocol in a file, if they make its golds those of the English
 /// file.
-fn repairs(scope: &Scope, source: &SourceFile) -> Result<Option<String>, AuditError> {
+fn repairs(scope: &Scope, source: &AuditedFile) -> Result<Option<String>, AuditError> {
     let (path, task, language) = (&source.path, source.task, source.language);
     let (Ok(set), Ok(_)) = (
         testset::read(path, task, language, Some(Protocol::Corrected)),

@@ -16,16 +16,16 @@ use serde::{
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    AuditError, Role, SourceFile,
+    AuditError, AuditedFile, Role,
     set::{AuditItem, AuditSet},
     template,
     text::{quote_words, shorten},
 };
 
-/// Reads one file; what is wrong with its form goes to `findings`. A file that is no list of
-/// items is an empty set.
+/// Reads one file; problems of form go to `findings`. A file that is not a list of items is an
+/// empty set.
 pub(crate) fn read<'a>(
-    source: &'a SourceFile,
+    source: &'a AuditedFile,
     findings: &mut Vec<Finding>,
 ) -> Result<AuditSet<'a>, AuditError> {
     let bytes = fs::read(&source.path).map_err(DiskError::at("read", &source.path))?;
@@ -88,7 +88,7 @@ fn refuse_file(set: &AuditSet<'_>, evidence: String, suggestion: &str) -> Findin
 }
 
 /// A file with labels for training is read by no stage.
-fn severity_of_form(source: &SourceFile) -> Severity {
+fn severity_of_form(source: &AuditedFile) -> Severity {
     if source.role == Role::Labelled {
         Severity::Warning
     } else {
@@ -106,15 +106,15 @@ fn read_question(mut row: Vec<Option<String>>) -> AuditItem {
     }
 }
 
-/// What is wrong with the form of one file's items, by kind and key.
+/// Problems of form in one file's items, by kind and key.
 struct FormProblems<'a> {
-    source: &'a SourceFile,
+    source: &'a AuditedFile,
     keys: Vec<&'a str>,
     seen: BTreeMap<(Kind, String), Vec<(usize, String)>>,
 }
 
 impl<'a> FormProblems<'a> {
-    fn new(source: &'a SourceFile) -> Self {
+    fn new(source: &'a AuditedFile) -> Self {
         let mut keys: Vec<&str> = match source.role {
             Role::Pairs => vec!["input"],
             Role::Test | Role::Labelled => source.task.fields.iter().map(String::as_str).collect(),

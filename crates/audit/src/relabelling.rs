@@ -20,7 +20,7 @@ const CHANGE_COST: usize = 6;
 const START_COST: usize = 2;
 /// Labels up to which every permutation is tried; beyond, exchanges of two.
 const PERMUTED: usize = 4;
-/// Above this share of unexplained items the file does not stand in the order of the English
+/// Above this share of unexplained items the file is not in the order of the English
 /// one.
 const UNRELATED: f64 = 0.25;
 

@@ -1,6 +1,6 @@
-//! Translation pairs taken apart: header words and fields of the question in both languages,
-//! and the instruction between them (paper, section 3). A pair that is not made so, or that
-//! holds an answer, is a finding.
+//! Translation pairs taken apart: header words and fields of the question in both languages, and
+//! the instruction between them (paper, section 3). A pair of another form, or with an answer, is a
+//! finding.
 
 use schema::{
     Finding, Language,
@@ -55,7 +55,7 @@ pub(crate) fn split(
     Ok(())
 }
 
-/// What is wrong with the pairs of one file.
+/// Problems of the pairs of one file.
 #[derive(Default)]
 struct PairProblems {
     instructions: Vec<(usize, String)>,

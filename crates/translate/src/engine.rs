@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A translation engine for one pair of languages.
 pub trait Engine: Sync {
-    /// What a job must know of it.
+    /// Its properties.
     fn properties(&self) -> &EngineProperties;
 
     /// [`EngineProperties::identity`].
@@ -33,7 +33,7 @@ pub trait Engine: Sync {
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure>;
 }
 
-/// What a job must know of an engine.
+/// Properties of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineProperties {
     /// What decides its answers: its name, model, parameters and languages. It is part of the

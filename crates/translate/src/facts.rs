@@ -1,4 +1,4 @@
-//! What is known of each engine: limits, prices and language codes, from `assets/engines.toml`;
+//! Facts about each engine: limits, prices and language codes, from `assets/engines.toml`;
 //! parsed and checked once. Never here: requests.
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -10,7 +10,7 @@ use crate::{Limits, TranslateError};
 
 const FILE: &str = "assets/engines.toml";
 
-/// What is known of an engine.
+/// Facts about an engine.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineFacts {
@@ -92,7 +92,7 @@ pub fn names() -> Result<Vec<&'static str>, TranslateError> {
     Ok(all()?.keys().map(String::as_str).collect())
 }
 
-/// What is known of the engine `name`.
+/// The facts about the engine `name`.
 ///
 /// # Errors
 /// There is none of this name; the message lists those there are.

@@ -1,5 +1,5 @@
-//! The pass: the shared prefix once, then batches of what follows it, pooled layer by layer on
-//! the way and written to a [`PartialFile`] while the next one runs. Never here: which tensors a file
+//! The pass: the shared prefix once, then batches of what follows it, pooled layer by layer on the
+//! way and written to a [`PartialFile`] while the next one runs. Never here: which tensors a file
 //! has.
 
 use std::{ops::Range, panic, thread};
@@ -23,7 +23,7 @@ use crate::error::AnalyseError;
 /// written.
 const BYTES_AT_ONCE: usize = 32 << 20;
 
-/// What a tensor holds.
+/// The content of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TensorSource {
     /// The residual stream at each of the layers: (layers, E).
@@ -91,14 +91,14 @@ fn numbers(ids: &[u32]) -> impl Iterator<Item = u64> {
         .chain(ids.iter().map(|&id| id.into()))
 }
 
-/// What is run.
+/// A capture and its settings.
 pub(super) struct CapturePass<'a> {
     pub(super) model: &'a Decoder,
     pub(super) lists: TokenLists<'a>,
     pub(super) wanted: &'a [WantedTensor],
     /// Rows at once; never changes a result.
     pub(super) tokens_per_batch: usize,
-    /// What is counted, for messages.
+    /// The unit that messages count in.
     pub(super) unit: &'static str,
 }
 
@@ -307,7 +307,7 @@ impl CapturePass<'_> {
         Ok(())
     }
 
-    /// What is after the last layer, of the last rows (n, E).
+    /// Adds the tensors after the last layer, of the last rows (n, E).
     fn add_heads(&self, last: &Tensor, found: &mut [Vec<f32>]) -> Result<(), AnalyseError> {
         for (wanted, found) in self.wanted.iter().zip(found) {
             match wanted.source {

@@ -37,7 +37,7 @@ impl FileLayout {
         tensors: &[(String, Vec<usize>)],
         about: &BTreeMap<String, String>,
     ) -> Result<Self, AnalyseError> {
-        let mut header = Header {
+        let mut header = HeaderBuilder {
             entries: Map::from_iter([("__metadata__".to_owned(), to_json(about)?)]),
             end: 0,
         };
@@ -92,13 +92,13 @@ impl FileLayout {
 }
 
 /// The header of a safetensors file while tensors are added.
-struct Header {
+struct HeaderBuilder {
     entries: Map<String, Value>,
     /// Of the tensors so far, in bytes.
     end: usize,
 }
 
-impl Header {
+impl HeaderBuilder {
     /// Adds a tensor; where it starts.
     fn add(&mut self, name: &str, dtype: Dtype, shape: Vec<usize>) -> Result<usize, AnalyseError> {
         let start = self.end;

@@ -1,5 +1,5 @@
-//! A safetensors file that is filled in any order of its rows, in `<file>.partial`, and gets
-//! its name when it is complete. `<file>.progress` records from what it is made and which rows are on
+//! A safetensors file that is filled in any order of its rows, in `<file>.partial`, and gets its
+//! name when it is complete. `<file>.progress` records from what it is made and which rows are on
 //! disk; it is only appended to, after these are. Never here: what is in the file.
 
 use std::{
@@ -133,7 +133,7 @@ impl PartialFile {
             .map_err(|e| self.refuse(e))
     }
 
-    /// What is known of the error of a write: where the disk is full, what to do.
+    /// The error of a write; with advice if the disk is full.
     fn refuse(&self, source: io::Error) -> AnalyseError {
         let full = [
             ErrorKind::StorageFull,

@@ -24,7 +24,7 @@ impl Prompts {
         &self.prefix
     }
 
-    /// What follows the prefix in the prompt at `at`; at least one token.
+    /// The tokens after the prefix in the prompt at `at`; at least one.
     pub fn suffix(&self, at: usize) -> &[u32] {
         &self.suffixes[at]
     }

@@ -30,8 +30,7 @@ pub struct StateFile {
     pub items: Vec<usize>,
     /// Tokens of each whole prompt.
     pub tokens: Vec<usize>,
-    /// What the states are of: model, adapter, dtype, task, language, as it was given to the
-    /// capture.
+    /// The metadata given to the capture: model, adapter, dtype, task, language.
     pub about: BTreeMap<String, String>,
     path: PathBuf,
     layers: usize,

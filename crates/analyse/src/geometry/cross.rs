@@ -122,7 +122,8 @@ impl<'a> Cross<'a> {
 }
 
 /// One entry of a matrix of inner products (n, n) of deviations, at (`item`, `item`), once the item
-/// `left_out` is left out of the mean: a deviation d is then d + (the deviation left out) / (n - 1).
+/// `left_out` is left out of the mean: a deviation d is then d + (the deviation left out) / (n -
+/// 1).
 fn product_without(inner: &[f64], n: usize, item: usize, left_out: usize) -> f64 {
     let step = 1.0 / (n - 1) as f64;
     let sides = inner[item * n + left_out] + inner[left_out * n + item];

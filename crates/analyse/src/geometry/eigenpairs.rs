@@ -1,7 +1,7 @@
 //! The two largest eigenvalues of a scatter matrix with their vectors: exactly where rows or
-//! dimensions are few, else by block Krylov iteration (Musco & Musco 2015, arXiv 1504.05477),
-//! which reads the rows a few times and never makes the matrix. It ends when the residuals say
-//! so, and what does not end is found exactly. Never here: what the rows are.
+//! dimensions are few, else by block Krylov iteration (Musco & Musco 2015, arXiv 1504.05477), which
+//! reads the rows a few times and never makes the matrix. It ends when the residuals are small; if
+//! it does not converge, the exact decomposition is used. Never here: what the rows are.
 
 use faer::{Accum, Mat, MatRef, Par, Side, linalg::matmul::matmul};
 use rand::{RngExt, SeedableRng};
@@ -58,7 +58,7 @@ fn exact(rows: &JointRows<'_>) -> Result<Eigenpairs, AnalyseError> {
 fn iterate(rows: &JointRows<'_>) -> Result<Option<Eigenpairs>, AnalyseError> {
     let width = rows.width;
     let most = MOST_BLOCKS.min(width / BLOCK) * BLOCK;
-    // where it begins decides nothing but the rounding, so this is no draw of the recipe's
+    // the start affects the rounding alone, so this is not a draw of the recipe's
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let (mut basis, mut images) = (
         Mat::<f64>::zeros(width, most),

@@ -1,14 +1,14 @@
-//! A measure with what it is when each item is left out in turn, and intervals from that (the
-//! jackknife; Efron & Stein 1981). A bootstrap would be wrong here: an item drawn twice is its
-//! own nearest rival, and is no pair of two items for a U-statistic such as debiased CKA. A
-//! difference of two measures of the same items is a measure too: both are without the same
-//! item. Never here: what is measured.
+//! A measure with its values when each item is left out in turn, and intervals from these (the
+//! jackknife; Efron & Stein 1981). A bootstrap would be wrong here: an item drawn twice is its own
+//! nearest rival, and does not make a pair of two items for a U-statistic such as debiased CKA. A
+//! difference of two measures of the same items is a measure too: both are without the same item.
+//! Never here: what is measured.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::vector::mean;
 
-/// What may be said of a measure's error, beyond the jackknife.
+/// Properties of a measure that its interval uses beyond the jackknife.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scale {
     /// Between -1 and 1: the interval is made on Fisher's z and taken back.

@@ -1,5 +1,5 @@
-//! The states of one layer in several languages, checked and prepared: what of them every
-//! measure needs, made once for each language. Never here: measures of pairs, files.
+//! The states of one layer in several languages, checked and prepared: everything that several
+//! measures need, made once for each language. Never here: measures of pairs, files.
 
 use rayon::prelude::*;
 use schema::{Language, inside::PcaRecord};
@@ -106,7 +106,7 @@ impl LayerSpace {
     }
 }
 
-/// What is wrong with a language's rows, and what to do; `first` is what all must agree with.
+/// The problem of a language's rows, and what to do; all must agree with `first`.
 fn problem_of(rows: &LayerStates<'_>, width: usize, first: &LayerStates<'_>) -> Option<String> {
     let n = rows.items.len();
     if rows.items != first.items {

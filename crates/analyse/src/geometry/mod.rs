@@ -1,6 +1,6 @@
-//! Where languages lie in the residual stream, and how alike they lie (section 6.2 of the
-//! paper, appendices C and D, and measures that are less easily misled): captured states of
-//! parallel items in, records of [`schema::inside`] out.
+//! The geometry of languages in the residual stream, and measures of their similarity (section 6.2
+//! of the paper, appendices C and D, and more robust measures): captured states of parallel items
+//! in, records of [`schema::inside`] out.
 //!
 //! [`LayerSpace::prepare`] takes the states of one layer; [`pca`], [`pairs`] and [`changes`] read
 //! it. Sums are in f64 and in an order that their own length decides. Never here: capture,

@@ -1,4 +1,4 @@
-//! What a measure is when nothing is parallel: the items of one language are permuted, and the
+//! The null distribution of a measure: the items of one language are permuted, and the
 //! share of permutations that reach the measure is its p-value, itself among them (Phipson &
 //! Smyth 2010). One set of permutations serves all pairs of a layer. Never here: the measures.
 
@@ -13,7 +13,7 @@ const STREAM: u64 = 7 << 40;
 /// Permutations whose gathered rows are used together, so that a row of every kernel is read
 /// once for all of them.
 const TOGETHER: usize = 16;
-/// Kernels are multiplied in f32; what is as near as this reaches the value.
+/// Kernels are multiplied in f32; a product this little below the value reaches it.
 const NEAR: f64 = 4e-6;
 
 /// Permutations of n items.
@@ -34,8 +34,8 @@ impl Permutations {
         Self { n, orders }
     }
 
-    /// The p-value of a statistic of a permutation that is at least `value` in `reached` of
-    /// them; `None` without any.
+    /// The p-value of a statistic that `reached` of the permutations reach; `None` without
+    /// permutations.
     pub(super) fn p(&self, reached: usize) -> Option<f64> {
         let count = self.orders.len() / self.n;
         (count > 0).then(|| (1 + reached) as f64 / (1 + count) as f64)

@@ -72,8 +72,8 @@ pub(super) fn centroid(a: &LanguageCloud, b: &LanguageCloud) -> Option<Jackknife
     )
 }
 
-/// The squared distance of the means of `n` items in units of the items' own: `sum` is the square of
-/// the summed differences, `squares` the sum of their squares, `spread` that of the deviations.
+/// The squared distance of the means of `n` items in units of the items' own: `sum` is the square
+/// of the summed differences, `squares` the sum of their squares, `spread` that of the deviations.
 fn squared_distance(sum: f64, squares: f64, spread: f64, n: f64) -> f64 {
     (sum - squares) / (n * (n - 1.0)) / (spread / (2.0 * (n - 1.0)))
 }

@@ -1,6 +1,6 @@
 //! Sums over vectors of f64: means, inner products and spreads. Never here: what the values are.
 
-/// What varies by a smaller share of its squares than this does so by rounding alone.
+/// A variance that is a smaller share of the squares than this is due to rounding.
 pub(super) const ROUNDING: f64 = 1e-12;
 
 /// The arithmetic mean; NaN of nothing.

@@ -1,5 +1,6 @@
-//! The lens: the model's answer at the last token of a prompt if it stopped after a layer. Final norm, head and softmax on the residual stream (arXiv 2402.10588; figures 1 and
-//! 3 of arXiv 2405.13816), as it is or after a tuned lens's translator (arXiv 2303.08112).
+//! The lens: the model's answer at the last token of a prompt if it stopped after a layer. Final
+//! norm, head and softmax on the residual stream (arXiv 2402.10588; figures 1 and 3 of arXiv
+//! 2405.13816), as it is or after a tuned lens's translator (arXiv 2303.08112).
 //!
 //! The prefix of all prompts is run once, and only last rows go through the head. Every value
 //! is the same whatever else is in the batch. Never here: training a translator, means over
@@ -83,7 +84,7 @@ pub fn read(
     Ok(records.concat())
 }
 
-/// What stays the same from batch to batch.
+/// Everything that is the same for all batches.
 struct LensReader<'a> {
     model: &'a Decoder,
     prompts: &'a Prompts,

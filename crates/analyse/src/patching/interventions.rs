@@ -155,8 +155,8 @@ impl InterventionPlan<'_> {
         Differences(sums)
     }
 
-    /// What is put in after a layer for each question of the batch and each kind: (questions ·
-    /// kinds, E).
+    /// The vectors that are put in after a layer for each question of the batch and each kind:
+    /// (questions · kinds, E).
     fn vectors(&self, differences: &Differences, batch: &[usize], layer: usize) -> Vec<f32> {
         let vectors = batch.par_iter().flat_map_iter(|&at| {
             let kinds = self.kinds.iter();
@@ -165,7 +165,7 @@ impl InterventionPlan<'_> {
         vectors.collect()
     }
 
-    /// What is put in after a layer for one question: (E).
+    /// The vector that is put in after a layer for one question: (E).
     pub(super) fn vector(
         &self,
         differences: &Differences,

@@ -55,12 +55,12 @@ impl TunedLens {
     pub fn open(file: &Path, device: &Device) -> Result<Self, AnalyseError> {
         let bytes = fs::read(file).map_err(DiskError::at("read", file))?;
         Self::parse(&bytes, device).map_err(|problem| match problem {
-            Problem::File(problem) => AnalyseError::file(file, problem),
-            Problem::Other(error) => error,
+            ParseProblem::File(problem) => AnalyseError::file(file, problem),
+            ParseProblem::Other(error) => error,
         })
     }
 
-    fn parse(bytes: &[u8], device: &Device) -> Result<Self, Problem> {
+    fn parse(bytes: &[u8], device: &Device) -> Result<Self, ParseProblem> {
         let tensors = SafeTensors::deserialize(bytes)?;
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let layers = count_layers(&tensors.names())?;
@@ -68,7 +68,7 @@ impl TunedLens {
         let width = match tensors.tensor(&first)?.shape() {
             [width] => *width,
             shape => {
-                return Err(Problem::File(format!(
+                return Err(ParseProblem::File(format!(
                     "tensor `{first}` has shape {shape:?}, not one size; train it again"
                 )));
             }
@@ -88,20 +88,20 @@ impl TunedLens {
 }
 
 /// Why bytes are not a tuned lens.
-enum Problem {
-    /// What is wrong with the file.
+enum ParseProblem {
+    /// The file is broken: how.
     File(String),
     /// Anything else.
     Other(AnalyseError),
 }
 
-impl From<String> for Problem {
+impl From<String> for ParseProblem {
     fn from(problem: String) -> Self {
         Self::File(problem)
     }
 }
 
-impl From<SafeTensorError> for Problem {
+impl From<SafeTensorError> for ParseProblem {
     fn from(e: SafeTensorError) -> Self {
         Self::File(format!(
             "not a complete safetensors file ({e}); remove it and train it again"
@@ -109,7 +109,7 @@ impl From<SafeTensorError> for Problem {
     }
 }
 
-impl From<AnalyseError> for Problem {
+impl From<AnalyseError> for ParseProblem {
     fn from(error: AnalyseError) -> Self {
         Self::Other(error)
     }

@@ -29,7 +29,7 @@ const BLOCK_BYTES: usize = 1 << 30;
 /// before it are of prompts.
 const BLOCK_ORDER: usize = 1 << 32;
 
-/// What a tuned lens is trained on, and how long.
+/// The training data and settings of a tuned lens.
 pub struct Tuning<'a> {
     /// The model, as it is when it is read.
     pub model: &'a Decoder,
@@ -43,7 +43,7 @@ pub struct Tuning<'a> {
     pub seed: u64,
     /// Draws of every interval.
     pub resamples: usize,
-    /// What the file says of itself beside steps, tokens and seed.
+    /// Metadata of the file, in addition to steps, tokens and seed.
     pub about: BTreeMap<String, String>,
 }
 

@@ -19,7 +19,7 @@ const DOUBT: f64 = 1.5;
 /// Candidates beyond the number of gaps that are worth saying.
 const DOUBTED: usize = 4;
 
-/// What of an item survives translation.
+/// Properties of an item that survive translation.
 pub(super) struct Traits {
     pub(super) length: f64,
     numbers: BTreeSet<String>,
@@ -58,7 +58,7 @@ impl Traits {
 }
 
 /// Two files' items, and how they are compared.
-pub(super) struct Comparison<'a> {
+pub(super) struct ItemComparison<'a> {
     pub(super) here: &'a [Traits],
     pub(super) there: &'a [Traits],
     /// Median of the logarithm of the lengths' ratio.
@@ -66,7 +66,7 @@ pub(super) struct Comparison<'a> {
     pub(super) with_labels: bool,
 }
 
-impl Comparison<'_> {
+impl ItemComparison<'_> {
     /// 0 for what looks like a translation, up to about 7.
     fn pair_cost(&self, i: usize, j: usize) -> f64 {
         let (here, there) = (&self.here[i], &self.there[j]);
@@ -107,7 +107,7 @@ impl Comparison<'_> {
     }
 
     /// English items and items here that are without a counterpart in the best alignment, or in
-    /// one that costs hardly more: neighbours of equal length cannot always be told apart.
+    /// one that costs hardly more: neighbours of equal length cannot always be distinguished.
     pub(super) fn list_gaps(&self, best: &[Option<usize>]) -> (Vec<usize>, Vec<usize>) {
         let (rows, columns) = (self.here.len(), self.there.len());
         let forward = self.costs();

@@ -13,7 +13,7 @@ use schema::{
     finding::{Kind, Severity},
 };
 
-use lowest_cost::{Comparison, Traits};
+use lowest_cost::{ItemComparison, Traits};
 
 use crate::{
     Role,
@@ -107,7 +107,7 @@ fn align(set: &AuditSet<'_>, english: &AuditSet<'_>) -> Alignment {
         .map(|(a, b)| (a.length / b.length).ln())
         .collect();
     let typical = median(&ratios).unwrap_or(0.0);
-    let mut comparison = Comparison {
+    let mut comparison = ItemComparison {
         here: &here,
         there: &there,
         typical,

@@ -1,8 +1,8 @@
 //! Translated lines in an embedded database (redb), so that no job pays for one twice.
 //!
-//! An answer is on disk when [`TranslationCache::put`] returns. What the database cannot take, because the
-//! disk is full, goes into a rescue file, whose room is taken before anything is paid for.
-//! Never here: keys, requests.
+//! An answer is on disk when [`TranslationCache::put`] returns. What the database cannot take,
+//! because the disk is full, goes into a rescue file, whose room is taken before anything is paid
+//! for. Never here: keys, requests.
 
 mod rescue;
 

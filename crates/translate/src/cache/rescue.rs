@@ -44,7 +44,7 @@ impl Rescue {
         self.cause.get_or_insert(problem).clone()
     }
 
-    /// The answers that an earlier job left; a last line that a kill cut off is no answer.
+    /// The answers that an earlier job left; a last line that a kill cut off is ignored.
     pub(super) fn read(&self) -> Result<Vec<CacheEntry>, DiskError> {
         let bytes = match fs::read(&self.path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

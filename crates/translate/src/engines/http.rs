@@ -17,7 +17,7 @@ const MOST_SAID: usize = 500;
 /// A longer pause ends the job, to be run again later.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
-/// What differs between services.
+/// The differences between services.
 pub(super) trait Dialect: Send + Sync {
     /// The request's JSON for these lines.
     fn body(&self, lines: &[&str]) -> Value;
@@ -25,7 +25,7 @@ pub(super) trait Dialect: Send + Sync {
     /// The lines in an answer; what is wrong with it otherwise.
     fn read(&self, answer: &Value) -> Result<Vec<String>, String>;
 
-    /// What a status means that the service uses in its own way.
+    /// The meaning of a status that the service uses in its own way.
     fn explain(&self, _status: u16, _said: &str) -> Option<EngineFailure> {
         None
     }

@@ -16,7 +16,7 @@ pub use self::command::CommandEngine;
 use self::http::HttpEngine;
 use crate::{Engine, EngineFacts, EngineProperties, Limits, Secret, TranslateError, facts};
 
-/// What an engine is set up with.
+/// The settings of an engine.
 pub struct Settings<'a> {
     /// The engine's name, one of [`crate::names`].
     pub engine: &'a str,

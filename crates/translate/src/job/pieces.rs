@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-/// What is sent for a list of texts.
+/// The lines to send for a list of texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TextPieces {
     /// The lines, none blank and none twice, in the order in which the texts first hold them.
