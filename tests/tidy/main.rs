@@ -33,7 +33,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["schema", "hub", "data", "model", "train", "eval"],
     ),
     ("compare", &["schema"]),
-    ("report", &["schema", "compare"]),
+    ("figure", &[]),
+    ("report", &["schema", "compare", "figure"]),
     (
         "run",
         &[
@@ -68,7 +69,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("parquet", &["data", "import"]), // as csv
     ("tokenizers", &["data"]),
     ("redb", &["translate"]),
-    ("resvg", &["report"]),
+    ("resvg", &["figure"]),
     ("ureq", &["hub", "translate"]),
 ];
 

@@ -1,6 +1,6 @@
 //! Test questions that are in training data or in exemplars, exactly or nearly.
 
-use data::overlap::Index;
+use data::overlap::OverlapIndex;
 use schema::{
     Finding, Language,
     finding::{Kind, Severity},
@@ -8,7 +8,7 @@ use schema::{
 
 use crate::{Role, exemplars, scope::ExemplarSource, set::AuditSet};
 
-/// Similarity of the whole questions (see [`Index::nearest`]) from which they are nearly the
+/// Similarity of the whole questions (see [`OverlapIndex::nearest`]) from which they are nearly the
 /// same.
 const NEAR: f64 = 0.8;
 
@@ -19,7 +19,7 @@ struct Haystack {
     language: Language,
     /// Exemplars show the answer too.
     is_shown: bool,
-    index: Index,
+    index: OverlapIndex,
 }
 
 /// Compares every test file with the training files and exemplars of its task and language.
@@ -71,7 +71,7 @@ fn stack(
                     task: exemplar.task.clone(),
                     language: exemplar.language,
                     is_shown: true,
-                    index: Index::new(),
+                    index: OverlapIndex::new(),
                 });
                 stacks.len() - 1
             });
@@ -113,7 +113,7 @@ fn training_texts(sets: &[AuditSet<'_>], tests: &[&AuditSet<'_>]) -> Vec<Haystac
 
 impl Haystack {
     fn of_texts(set: &AuditSet<'_>, language: Language, texts: &[String]) -> Self {
-        let mut index = Index::new();
+        let mut index = OverlapIndex::new();
         for (id, text) in texts.iter().enumerate() {
             index.add(id, text);
         }

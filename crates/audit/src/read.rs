@@ -2,16 +2,13 @@
 //!
 //! Never here: what the texts say (the checks), the parts of a training pair (`template`).
 
-use std::{collections::BTreeMap, fmt, fs};
+use std::{collections::BTreeMap, fs};
 
+use data::object::ObjectEntries;
 use schema::{
     Finding,
     disk::DiskError,
     finding::{Kind, Severity},
-};
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
 };
 use serde_json::{Value, value::RawValue};
 
@@ -137,7 +134,8 @@ impl<'a> FormProblems<'a> {
     /// The texts of one item in the order of the keys; `None` where there is none.
     fn read_item(&mut self, item: usize, element: &str) -> Vec<Option<String>> {
         let nothing = vec![None; self.keys.len()];
-        let Ok(Entries(entries)) = serde_json::from_str::<Entries>(element) else {
+        let Ok(ObjectEntries(entries)) = serde_json::from_str::<ObjectEntries<Value>>(element)
+        else {
             self.note(
                 Kind::FieldType,
                 "",
@@ -212,28 +210,5 @@ impl<'a> FormProblems<'a> {
             )
         });
         findings.collect()
-    }
-}
-
-/// An object's entries as written, duplicates included: a map would silently keep the last of two.
-struct Entries(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct All;
-        impl<'de> Visitor<'de> for All {
-            type Value = Entries;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(All)
     }
 }

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use crate::{DataError, Pair, Tokenizer};
+use crate::{DataError, Tokenizer, TranslationPair};
 
 /// One training example.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,11 @@ impl Example {
 ///
 /// # Errors
 /// The tokenizer has no EOS; `cutoff_len` leaves no target token to learn.
-pub fn encode(tokenizer: &Tokenizer, pair: &Pair, cutoff_len: usize) -> Result<Example, DataError> {
+pub fn encode(
+    tokenizer: &Tokenizer,
+    pair: &TranslationPair,
+    cutoff_len: usize,
+) -> Result<Example, DataError> {
     let eos = tokenizer
         .eos()
         .ok_or_else(|| tokenizer.error("no EOS token, so no example can be ended".to_owned()))?;
@@ -67,7 +71,7 @@ pub fn encode(tokenizer: &Tokenizer, pair: &Pair, cutoff_len: usize) -> Result<E
 /// As [`encode`].
 pub fn encode_all(
     tokenizer: &Tokenizer,
-    pairs: &[Pair],
+    pairs: &[TranslationPair],
     cutoff_len: usize,
 ) -> Result<Vec<Example>, DataError> {
     pairs
@@ -122,7 +126,7 @@ mod tests {
 
     #[test]
     fn source_and_target_are_encoded_apart_and_ended() {
-        let pair = Pair {
+        let pair = TranslationPair {
             source: "ab ".into(),
             target: "ab".into(),
             language: Language::De,

@@ -14,7 +14,7 @@ pub const LEAST_SHARED: usize = 4;
 
 /// The first rows of a sequence, and so all that comes before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Node {
     /// Index of the sequence.
     pub sequence: usize,
     /// How many of its rows.
@@ -25,7 +25,7 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequence<'a> {
     /// What it continues; `None`: nothing.
-    pub parent: Option<Place>,
+    pub parent: Option<Node>,
     /// Its own tokens; at least one, unless a whole list has none.
     pub tokens: &'a [u32],
 }
@@ -36,7 +36,7 @@ pub struct Forest<'a> {
     /// Parents stand before those that continue them.
     pub sequences: Vec<Sequence<'a>>,
     /// Where each list ends.
-    pub ends: Vec<Place>,
+    pub ends: Vec<Node>,
 }
 
 impl<'a> Forest<'a> {
@@ -46,7 +46,7 @@ impl<'a> Forest<'a> {
         let mut forest = Self {
             sequences: Vec::new(),
             ends: vec![
-                Place {
+                Node {
                     sequence: 0,
                     rows: 0
                 };
@@ -83,16 +83,16 @@ impl<'a> Forest<'a> {
         forest
     }
 
-    fn push(&mut self, parent: Option<Place>, tokens: &'a [u32]) -> Place {
+    fn push(&mut self, parent: Option<Node>, tokens: &'a [u32]) -> Node {
         self.sequences.push(Sequence { parent, tokens });
-        Place {
+        Node {
             sequence: self.sequences.len() - 1,
             rows: tokens.len(),
         }
     }
 
     /// `back` rows before `end`.
-    pub fn place(&self, end: Place, back: usize) -> Place {
+    pub fn place(&self, end: Node, back: usize) -> Node {
         let (mut place, mut back) = (end, back);
         // A list that ends where a sequence begins ends in that sequence's parent.
         while back >= place.rows {
@@ -102,7 +102,7 @@ impl<'a> Forest<'a> {
             back -= place.rows;
             place = parent;
         }
-        Place {
+        Node {
             rows: place.rows - back,
             ..place
         }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     /// The tokens on the way to a place.
-    fn way(forest: &Forest<'_>, place: Place) -> Vec<u32> {
+    fn way(forest: &Forest<'_>, place: Node) -> Vec<u32> {
         let sequence = &forest.sequences[place.sequence];
         let mut tokens = sequence
             .parent
@@ -198,7 +198,7 @@ mod tests {
         ];
         let forest = Forest::grow(&lists);
         let sequence = |parent: Option<(usize, usize)>, tokens| Sequence {
-            parent: parent.map(|(sequence, rows)| Place { sequence, rows }),
+            parent: parent.map(|(sequence, rows)| Node { sequence, rows }),
             tokens,
         };
         assert_eq!(
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(batches(&twice, |_| 0, 3), [vec![0], vec![1]]); // longer than the budget: alone
         assert_eq!(
             Forest::grow(&twice).ends,
-            [Place {
+            [Node {
                 sequence: 0,
                 rows: 4
             }; 2]

@@ -1,19 +1,18 @@
 //! Items of the released JSON files, each text with its line, so that every complaint can name
 //! it.
 
-use std::{fmt, fs, path::Path};
+use std::{fs, path::Path};
 
 use schema::disk::DiskError;
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
 use serde_json::value::RawValue;
 
-use crate::DataError;
+use crate::{DataError, object::ObjectEntries};
+
+/// An object whose values are still to be read.
+type RawEntries<'a> = ObjectEntries<&'a RawValue>;
 
 /// A text of an item and the line it stands on, from 1.
-pub struct Text {
+pub struct LocatedText {
     /// Never empty, unless it may be missing.
     pub text: String,
     /// From 1.
@@ -25,7 +24,7 @@ pub struct RawItem {
     /// In the order asked for.
     pub fields: Vec<String>,
     /// The text of `answer`.
-    pub answer: Text,
+    pub answer: LocatedText,
     /// Its first, from 1.
     pub line: usize,
 }
@@ -82,7 +81,7 @@ fn parse_items<S: AsRef<str>>(
             "the list is empty; it must hold at least one item".to_owned(),
         ));
     }
-    let lines = Lines::new(text);
+    let lines = LineStarts::new(text);
     let mut items = Vec::with_capacity(objects.len());
     for (index, object) in objects.iter().enumerate() {
         let line = lines.of(object.get());
@@ -92,7 +91,7 @@ fn parse_items<S: AsRef<str>>(
             line,
             problem,
         };
-        let entries: Entries = serde_json::from_str(object.get()).map_err(|_| {
+        let entries: RawEntries<'_> = serde_json::from_str(object.get()).map_err(|_| {
             fail(
                 line,
                 format!("not an object; it must have the keys {}", quote(&keys)),
@@ -106,7 +105,7 @@ fn parse_items<S: AsRef<str>>(
             .collect::<Result<_, DataError>>()?;
         let answer = match entries.0.iter().any(|(key, _)| key == "answer") || all_answered {
             true => text("answer")?,
-            false => Text {
+            false => LocatedText {
                 text: String::new(),
                 line,
             },
@@ -122,9 +121,9 @@ fn parse_items<S: AsRef<str>>(
 
 /// No key may be there that was not asked for, and none twice.
 fn check_keys(
-    entries: &Entries<'_>,
+    entries: &RawEntries<'_>,
     keys: &[&str],
-    lines: &Lines<'_>,
+    lines: &LineStarts<'_>,
     fail: impl Fn(usize, String) -> DataError,
 ) -> Result<(), DataError> {
     for (index, (key, value)) in entries.0.iter().enumerate() {
@@ -138,7 +137,7 @@ fn check_keys(
         if entries.0[..index].iter().any(|(name, _)| name == key) {
             return Err(fail(
                 lines.of(value.get()),
-                format!("key `{key}` stands twice; keep one"),
+                format!("key `{key}` is given twice; keep one"),
             ));
         }
     }
@@ -148,12 +147,12 @@ fn check_keys(
 /// The text of `key` in the object that begins on `line`; it must be there, a text, and not
 /// empty.
 fn pick(
-    entries: &Entries<'_>,
+    entries: &RawEntries<'_>,
     key: &str,
-    lines: &Lines<'_>,
+    lines: &LineStarts<'_>,
     line: usize,
     fail: impl Fn(usize, String) -> DataError,
-) -> Result<Text, DataError> {
+) -> Result<LocatedText, DataError> {
     let Some((_, value)) = entries.0.iter().find(|(name, _)| name == key) else {
         return Err(fail(line, format!("key `{key}` is missing; add it")));
     };
@@ -170,7 +169,7 @@ fn pick(
             format!("`{key}` is empty; fill it in or take the item out"),
         ));
     }
-    Ok(Text { text, line })
+    Ok(LocatedText { text, line })
 }
 
 /// A broken file, from what the JSON reader said.
@@ -195,12 +194,12 @@ fn quote(keys: &[&str]) -> String {
 }
 
 /// Starts of the lines of a text.
-struct Lines<'a> {
+struct LineStarts<'a> {
     text: &'a str,
     starts: Vec<usize>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> LineStarts<'a> {
     fn new(text: &'a str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         Self {
@@ -213,30 +212,6 @@ impl<'a> Lines<'a> {
     fn of(&self, part: &str) -> usize {
         let at = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
         1 + self.starts.partition_point(|start| *start <= at)
-    }
-}
-
-/// An object's entries as they stand, doubles included: a map would silently keep the last of
-/// two.
-struct Entries<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Entries<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct All;
-        impl<'de> Visitor<'de> for All {
-            type Value = Entries<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-        deserializer.deserialize_map(All)
     }
 }
 
@@ -308,7 +283,7 @@ mod tests {
             ),
             (
                 "[{\"input\": \"i\", \"input\": \"j\", \"answer\": \"a\"}]",
-                "f.json item 0 (line 1): key `input` stands twice",
+                "f.json item 0 (line 1): key `input` is given twice",
             ),
             ("[\n7]", "f.json item 0 (line 2): not an object"),
             ("[]", "f.json line 1: the list is empty"),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use crate::{DataError, Tokenizer, prefix, tokenizer::Kind};
+use crate::{DataError, Tokenizer, prefix, tokenizer::VocabularyKind};
 
 /// For every label word, the tokens whose next-token probabilities sum to its score: the rule
 /// of the paper's released scorer, ids in rising order.
@@ -54,7 +54,7 @@ fn prefix_set(tokenizer: &Tokenizer, word: &str) -> Result<Vec<u32>, DataError> 
         let part = &word[..start + character.len_utf8()];
         ids.extend(tokenizer.id(part));
         ids.extend(tokenizer.id(&format!("{mark}{part}")));
-        if tokenizer.kind() == Kind::ByteLevel {
+        if tokenizer.kind() == VocabularyKind::ByteLevel {
             ids.extend(tokenizer.encode_plain(part)?.first());
         }
     }

@@ -7,12 +7,15 @@
 //! [`example::encode_all`] -> [`batch`] -> [`forest`]. Never here: other layouts than the
 //! released one and those of the user's tasks (crate `import`), tensors, models, losses.
 
+#![forbid(unsafe_code)]
+
 pub mod batch;
 mod error;
 pub mod example;
 pub mod forest;
 pub mod items;
 pub mod label_tokens;
+pub mod object;
 pub mod overlap;
 pub mod pairs;
 pub mod prefix;
@@ -25,6 +28,6 @@ pub mod tokenizer;
 
 pub use error::DataError;
 pub use example::Example;
-pub use pairs::{Draw, Pair};
+pub use pairs::{Draw, TranslationPair};
 pub use testset::TestSet;
 pub use tokenizer::Tokenizer;

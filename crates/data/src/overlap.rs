@@ -32,7 +32,7 @@ pub fn normalise(text: &str) -> String {
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// How alike two texts are: see [`Index::nearest`]. 1 if they have the same n-grams, 0 if they
+/// How alike two texts are: see [`OverlapIndex::nearest`]. 1 if they have the same n-grams, 0 if they
 /// share none or one of them has no letter or digit.
 pub fn similarity(a: &str, b: &str) -> f64 {
     let (a, b) = (grams(&normalise(a)), grams(&normalise(b)));
@@ -51,7 +51,7 @@ pub fn similarity(a: &str, b: &str) -> f64 {
 /// alike enough cannot avoid, so its time hardly grows with what all texts have in common; the
 /// result is exact all the same.
 #[derive(Clone, Debug, Default)]
-pub struct Index {
+pub struct OverlapIndex {
     /// The id of each text, in the order of adding.
     ids: Vec<usize>,
     /// The n-grams of each text by number, in rising order.
@@ -64,7 +64,7 @@ pub struct Index {
     by_form: HashMap<String, usize>,
 }
 
-impl Index {
+impl OverlapIndex {
     /// An index without texts.
     pub fn new() -> Self {
         Self::default()
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn exact_is_the_first_text_with_the_form() {
-        let mut index = Index::new();
+        let mut index = OverlapIndex::new();
         for (id, text) in [(7, "A man sleeps."), (8, "a MAN sleeps"), (9, "!?")] {
             index.add(id, text);
         }
@@ -294,7 +294,7 @@ mod tests {
         fn nearest_finds_what_comparing_with_every_text_finds(
             texts in prop::collection::vec(any_text(), 0..12), text in any_text(), threshold in 0.05f64..=1.0,
         ) {
-            let mut index = Index::new();
+            let mut index = OverlapIndex::new();
             let mut expected: Option<(usize, f64)> = None;
             for (id, other) in texts.iter().enumerate() {
                 index.add(id, other);

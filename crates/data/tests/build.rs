@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::folder;
 use data::{
-    DataError, Draw, Pair,
-    pairs::{self, Drawn, Reason, Removed},
+    DataError, Draw, TranslationPair,
+    pairs::{self, DrawnPairs, Reason, Removed},
     tasks::task,
 };
 use schema::{
@@ -115,7 +115,7 @@ fn load(
     setting: &str,
     pairs: usize,
     build: &BuildRecipe,
-) -> Result<Drawn, DataError> {
+) -> Result<DrawnPairs, DataError> {
     let setting: Setting = setting.parse().expect("a setting");
     let asked = ["snli".to_owned(), "emotion".to_owned()];
     pairs::load(&Draw {
@@ -133,7 +133,7 @@ fn paper() -> BuildRecipe {
     BuildRecipe::paper()
 }
 
-fn items(pairs: &[Pair]) -> Vec<(Language, usize)> {
+fn items(pairs: &[TranslationPair]) -> Vec<(Language, usize)> {
     pairs
         .iter()
         .map(|pair| (pair.language, pair.item))
@@ -286,7 +286,7 @@ fn test_questions_are_taken_out_in_every_form() {
 #[test]
 fn what_is_taken_out_is_replaced_and_shifts_nothing() {
     let clean = load(&data(|_| {}), "zh=>en", 0, &paper()).expect("loads");
-    let draw_order = |drawn: &Drawn| {
+    let draw_order = |drawn: &DrawnPairs| {
         let mut items = items(&drawn.pairs);
         items.sort();
         items
@@ -439,7 +439,7 @@ fn swapped_directions() {
     };
     let forward = built("zh/de=>en", Directions::Forward);
     let swapped = built("zh/de=>en", Directions::Swapped);
-    let drawn = |pairs: &[Pair]| pairs.iter().map(|pair| pair.item).collect::<Vec<_>>();
+    let drawn = |pairs: &[TranslationPair]| pairs.iter().map(|pair| pair.item).collect::<Vec<_>>();
     assert_eq!(
         drawn(&forward),
         drawn(&swapped),
@@ -512,7 +512,7 @@ fn shuffled_targets_are_other_ones_of_the_same_language() {
     )
     .expect("loads");
     assert_eq!(items(&right), items(&shuffled.pairs));
-    let targets = |pairs: &[Pair], language| {
+    let targets = |pairs: &[TranslationPair], language| {
         pairs
             .iter()
             .filter(|pair| pair.language == language)

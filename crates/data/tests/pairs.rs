@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::folder;
-use data::{DataError, Draw, Pair, pairs, tasks::task};
+use data::{DataError, Draw, TranslationPair, pairs, tasks::task};
 use schema::{Language, Setting, recipe::BuildRecipe};
 use serde_json::json;
 use tempfile::TempDir;
@@ -38,7 +38,12 @@ fn data(count: usize) -> TempDir {
     )
 }
 
-fn load(data: &TempDir, setting: &str, count: usize, seed: u64) -> Result<Vec<Pair>, DataError> {
+fn load(
+    data: &TempDir,
+    setting: &str,
+    count: usize,
+    seed: u64,
+) -> Result<Vec<TranslationPair>, DataError> {
     let setting: Setting = setting.parse().expect("a setting");
     load_setting(data, &setting, count, seed)
 }
@@ -48,7 +53,7 @@ fn load_setting(
     setting: &Setting,
     pairs: usize,
     seed: u64,
-) -> Result<Vec<Pair>, DataError> {
+) -> Result<Vec<TranslationPair>, DataError> {
     let (task, build) = (task("emotion").expect("shipped"), &BuildRecipe::paper());
     let draw = Draw {
         dir: data.path(),
@@ -68,7 +73,7 @@ fn draws_are_seeded_without_replacement_and_mixed() {
     let drawn = load(&data, "zh/de=>en", 10, 1).expect("loads");
     assert_eq!(drawn, load(&data, "zh/de=>en", 10, 1).expect("loads"));
     assert_ne!(drawn, load(&data, "zh/de=>en", 10, 2).expect("loads"));
-    let of = |pairs: &[Pair], language| {
+    let of = |pairs: &[TranslationPair], language| {
         pairs
             .iter()
             .filter(|pair| pair.language == language)

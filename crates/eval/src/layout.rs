@@ -31,7 +31,7 @@ impl Layout {
     pub(crate) fn new(questions: &[&Question], prefix: usize) -> Result<Self, EvalError> {
         let suffixes: Vec<&[u32]> = questions.iter().map(|q| q.suffix.as_slice()).collect();
         let forest = Forest::grow(&suffixes);
-        let place = |place: data::forest::Place| Parent {
+        let place = |place: data::forest::Node| Parent {
             sequence: place.sequence,
             rows: place.rows,
         };

@@ -12,3 +12,13 @@ pub mod convert;
 pub mod llama_factory;
 pub mod lm_eval;
 pub mod texts;
+
+use data::DataError;
+
+/// Names an option or a file that cannot be used.
+fn refuse(what: &str, problem: impl Into<String>) -> DataError {
+    DataError::Unusable {
+        what: what.to_owned(),
+        problem: problem.into(),
+    }
+}

@@ -4,15 +4,15 @@
 use std::{fs, path::PathBuf};
 
 use data::{
-    pairs::{self, Draw, Pair},
+    pairs::{self, Draw, TranslationPair},
     prompt, tasks, testset,
 };
-use import::texts::{self, Layout, Texts};
+use import::texts::{self, Texts, TextsLayout};
 use proptest::prelude::*;
 use schema::{Language, Setting, Task, recipe::BuildRecipe};
 use tempfile::TempDir;
 
-fn load_pairs(folder: &TempDir, setting: &Setting) -> Vec<Pair> {
+fn load_pairs(folder: &TempDir, setting: &Setting) -> Vec<TranslationPair> {
     let (dir, build) = (folder.path(), BuildRecipe::paper());
     let draw = Draw {
         dir,
@@ -56,10 +56,10 @@ fn a_labelled_file_becomes_one_in_another_language_with_its_label_words() {
         ["A man sits.", "He \"stands\".", "é\nü", "b"]
     );
     let items = texts
-        .translated(Language::De, &shout(&texts.texts()), Layout::Labelled)
+        .translated(Language::De, &shout(&texts.texts()), TextsLayout::Labelled)
         .expect("fits");
     let out = folder.path().join("snli_de2_test.json");
-    texts::write(&out, &items, Layout::Labelled).expect("writes");
+    texts::write(&out, &items, TextsLayout::Labelled).expect("writes");
     let expected = "[\n    {\n        \"premise\": \"A MAN SITS.\",\n        \"hypothesis\": \"HE \\\"STANDS\\\".\",\n        \
                     \"answer\": \"Widerspruch\"\n    },\n    {\n        \"premise\": \"É\\nÜ\",\n        \
                     \"hypothesis\": \"B\",\n        \"answer\": \"neutral\"\n    }\n]\n";
@@ -81,12 +81,12 @@ fn english_questions_become_pairs_that_training_reads() {
     );
     let texts = Texts::read_questions(&path, snli(), Language::En).expect("reads");
     let items = texts
-        .translated(Language::Sw, &shout(&texts.texts()), Layout::Pairs)
+        .translated(Language::Sw, &shout(&texts.texts()), TextsLayout::Pairs)
         .expect("fits");
     texts::write(
         &folder.path().join("snli/snli_sw2_train_question.json"),
         &items,
-        Layout::Pairs,
+        TextsLayout::Pairs,
     )
     .expect("writes");
     let setting: Setting = "sw=>en".parse().expect("a setting");
@@ -119,7 +119,7 @@ fn pairs_become_pairs_from_either_of_their_sides() {
         let texts = Texts::read_pairs(&path, snli(), language).expect("reads");
         assert_eq!(texts.texts(), expected);
         let items = texts
-            .translated(Language::Es, &shout(&texts.texts()), Layout::Pairs)
+            .translated(Language::Es, &shout(&texts.texts()), TextsLayout::Pairs)
             .expect("fits");
         let [first, second] = shout(&texts.texts()).try_into().expect("two");
         let question = format!("Premisa: {first}\nHipótesis: {second}\nRespuesta: \"");
@@ -142,10 +142,10 @@ fn lines_keep_their_other_keys() {
     );
     let texts = Texts::read_lines(&path, Language::De).expect("reads");
     let items = texts
-        .translated(Language::En, &shout(&texts.texts()), Layout::Lines)
+        .translated(Language::En, &shout(&texts.texts()), TextsLayout::Lines)
         .expect("fits");
     let out = folder.path().join("out.jsonl");
-    texts::write(&out, &items, Layout::Lines).expect("writes");
+    texts::write(&out, &items, TextsLayout::Lines).expect("writes");
     let expected = "{\"id\":7,\"text\":\"A\",\"n\":[1.5]}\n{\"text\":\"B\"}\n";
     assert_eq!(fs::read_to_string(out).expect("reads"), expected);
 }
@@ -154,10 +154,10 @@ fn lines_keep_their_other_keys() {
 fn what_does_not_fit_is_told_with_its_place() {
     let message = |name: &str, content: &str, language| {
         let (_folder, path) = folder(name, content);
-        let read = match Layout::of(&path) {
-            Layout::Labelled => Texts::read_labelled(&path, snli(), language, None),
-            Layout::Pairs => Texts::read_pairs(&path, snli(), language),
-            Layout::Lines => Texts::read_lines(&path, language),
+        let read = match TextsLayout::of(&path) {
+            TextsLayout::Labelled => Texts::read_labelled(&path, snli(), language, None),
+            TextsLayout::Pairs => Texts::read_pairs(&path, snli(), language),
+            TextsLayout::Lines => Texts::read_lines(&path, language),
         };
         let message = read.expect_err("is refused").to_string();
         message
@@ -217,17 +217,17 @@ fn a_layout_that_cannot_be_made_is_refused() {
     let (_first, path) = folder("in.json", LABELLED);
     let german = Texts::read_questions(&path, snli(), Language::De).expect("reads");
     assert_eq!(
-        message(&german, Layout::Pairs),
+        message(&german, TextsLayout::Pairs),
         "no way to write `pairs made of questions in German`; there is: pairs made of questions in English, since pairs \
          go into English: translate the English file"
     );
-    assert!(message(&german, Layout::Lines).contains("`plain lines made of questions`"));
+    assert!(message(&german, TextsLayout::Lines).contains("`plain lines made of questions`"));
     let (_second, path) = folder("x_train_question.json", PAIRS);
     let pairs = Texts::read_pairs(&path, snli(), Language::De).expect("reads");
-    assert!(message(&pairs, Layout::Labelled).contains("`labelled questions made of pairs`"));
+    assert!(message(&pairs, TextsLayout::Labelled).contains("`labelled questions made of pairs`"));
     let (_third, path) = folder("l.jsonl", "{\"text\": \"a\"}");
     let lines = Texts::read_lines(&path, Language::De).expect("reads");
-    assert!(message(&lines, Layout::Pairs).contains("`questions made of plain lines`"));
+    assert!(message(&lines, TextsLayout::Pairs).contains("`questions made of plain lines`"));
 }
 
 proptest! {

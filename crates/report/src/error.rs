@@ -1,6 +1,7 @@
 //! What can go wrong when a report is written.
 
 use compare::CompareError;
+use figure::FigureError;
 use schema::disk::DiskError;
 
 /// Why there is no report. Every message names the file and says what to do.
@@ -13,13 +14,8 @@ pub enum ReportError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// A figure could not be painted: a defect of this program.
-    #[error("the figure {figure} could not be painted, which is a defect of lingualign: {problem}")]
-    Picture {
-        /// Its name.
-        figure: String,
-        /// What the painter said.
-        problem: String,
-    },
+    #[error(transparent)]
+    Figure(#[from] FigureError),
     /// A template of the page is wrong: a defect of this program.
     #[error("the report's template failed, which is a defect of lingualign: {0:#}")]
     Template(#[from] minijinja::Error),

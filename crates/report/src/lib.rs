@@ -1,7 +1,7 @@
 //! Results to one page: tables, figures and sentences, all from the results of `compare`.
 //!
 //! Results are put into words (`findings`, `verdict_words`), tables (`tables`, `change_tables`)
-//! and figures (`figure`), and laid out (`page`, `output`, `write`). What was found inside the
+//! and figures (`figures`), and laid out (`page`, `output`, `write`). What was found inside the
 //! models has a module of its own (`inside`), and so has the audit's page (`audit`). Never here:
 //! reading or measuring records, models, running anything again, the network, a clock.
 
@@ -11,7 +11,7 @@ mod audit;
 mod change_tables;
 mod comparison;
 mod error;
-mod figure;
+mod figures;
 mod findings;
 mod format;
 mod inside;

@@ -5,21 +5,18 @@
 
 use std::path::Path;
 
+use figure::{Figure, Painter};
 use rayon::prelude::*;
 use schema::write_whole;
 use serde::Serialize;
 
-use crate::{
-    error::ReportError,
-    figure::{Figure, Painter},
-    table::Table,
-};
+use crate::{error::ReportError, table::ReportTable};
 
 /// Figures and tables in the order in which they were made.
 #[derive(Default)]
 pub(crate) struct ReportFiles {
     figures: Vec<Figure>,
-    tables: Vec<Table>,
+    tables: Vec<ReportTable>,
 }
 
 impl ReportFiles {
@@ -31,7 +28,7 @@ impl ReportFiles {
     }
 
     /// Keeps a table for its files.
-    pub(crate) fn table(&mut self, table: Table) -> ShownTable {
+    pub(crate) fn table(&mut self, table: ReportTable) -> ShownTable {
         let shown = (&table).into();
         self.tables.push(table);
         shown
@@ -86,12 +83,12 @@ impl From<&Figure> for DrawnFigure {
 #[derive(Serialize)]
 pub(crate) struct ShownTable {
     #[serde(flatten)]
-    table: Table,
+    table: ReportTable,
     markdown: String,
 }
 
-impl From<&Table> for ShownTable {
-    fn from(table: &Table) -> Self {
+impl From<&ReportTable> for ShownTable {
+    fn from(table: &ReportTable) -> Self {
         Self {
             table: table.clone(),
             markdown: table.to_markdown(),

@@ -4,15 +4,15 @@ use compare::stats::Estimate;
 
 use crate::{
     format::{area, area_interval, or_dash, p_value, percent, points_interval},
-    table::{Row, Table, csv_number},
+    table::{ReportTable, TableRow, csv_number},
 };
 
 /// A column: its title, empty where it stands in the CSV file alone; its CSV name; whether that
 /// has `_low` and `_high`.
-pub(crate) type Head<'a> = (&'a str, &'a str, bool);
+pub(crate) type ColumnHead<'a> = (&'a str, &'a str, bool);
 
 /// One cell.
-pub(crate) enum Cell {
+pub(crate) enum TableCell {
     Text(String),
     Count(usize),
     /// A fraction of 1 as percent.
@@ -32,7 +32,7 @@ pub(crate) enum Cell {
     Empty,
 }
 
-impl Cell {
+impl TableCell {
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -73,14 +73,18 @@ impl Cell {
 }
 
 /// Starts a table with its heads in both forms.
-pub(crate) fn start(name: impl Into<String>, caption: impl Into<String>, heads: &[Head]) -> Table {
+pub(crate) fn start(
+    name: impl Into<String>,
+    caption: impl Into<String>,
+    heads: &[ColumnHead],
+) -> ReportTable {
     let titles: Vec<&str> = heads
         .iter()
         .map(|head| head.0)
         .filter(|title| !title.is_empty())
         .collect();
-    let mut table = Table::new(name, caption, &titles);
-    let names = |(_, name, is_interval): &Head| -> Vec<String> {
+    let mut table = ReportTable::new(name, caption, &titles);
+    let names = |(_, name, is_interval): &ColumnHead| -> Vec<String> {
         let ends: &[&str] = if *is_interval {
             &["", "_low", "_high"]
         } else {
@@ -93,13 +97,18 @@ pub(crate) fn start(name: impl Into<String>, caption: impl Into<String>, heads: 
 }
 
 /// Adds a row: one cell a head.
-pub(crate) fn push(table: &mut Table, heads: &[Head], cells: &[Cell], strong: bool) {
+pub(crate) fn push(
+    table: &mut ReportTable,
+    heads: &[ColumnHead],
+    cells: &[TableCell],
+    strong: bool,
+) {
     let shown = heads
         .iter()
         .zip(cells)
         .filter(|(head, _)| !head.0.is_empty())
         .map(|(_, cell)| cell.shown());
-    table.rows.push(Row {
+    table.rows.push(TableRow {
         cells: shown.collect(),
         strong,
     });
@@ -113,7 +122,7 @@ pub(crate) fn push(table: &mut Table, heads: &[Head], cells: &[Cell], strong: bo
 }
 
 /// Lets the columns of these titles stand left, as words do.
-pub(crate) fn align_left(table: &mut Table, titles: &[&str]) {
+pub(crate) fn align_left(table: &mut ReportTable, titles: &[&str]) {
     table
         .columns
         .iter_mut()
@@ -142,16 +151,16 @@ mod tests {
             &mut table,
             &heads,
             &[
-                Cell::text("de"),
-                Cell::text("true"),
-                Cell::Change(Some(change)),
+                TableCell::text("de"),
+                TableCell::text("true"),
+                TableCell::Change(Some(change)),
             ],
             false,
         );
         push(
             &mut table,
             &heads,
-            &[Cell::text("fr"), Cell::Empty, Cell::Empty],
+            &[TableCell::text("fr"), TableCell::Empty, TableCell::Empty],
             true,
         );
         assert_eq!(

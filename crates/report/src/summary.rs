@@ -7,7 +7,7 @@ use schema::LabelSet;
 
 use crate::{
     format::{percent, points_interval},
-    table::{Row, Table},
+    table::{ReportTable, TableRow},
 };
 
 /// Means and changes of a run, and where its page is.
@@ -92,12 +92,12 @@ impl Summary {
             "change, points [95 %]",
             "AUC",
         ];
-        let mut table = Table::new("", "", &columns);
+        let mut table = ReportTable::new("", "", &columns);
         for column in [1, 2, 7] {
             table.columns[column].numeric = false;
         }
         let mut push = |cells: [String; 8]| {
-            table.rows.push(Row {
+            table.rows.push(TableRow {
                 cells: cells.to_vec(),
                 strong: false,
             })

@@ -4,13 +4,13 @@ use serde::Serialize;
 
 /// A table as it is read, and the same numbers for machines.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Table {
+pub(crate) struct ReportTable {
     /// File stem in `tables/`.
     pub name: String,
     /// One sentence above it.
     pub caption: String,
-    pub columns: Vec<Column>,
-    pub rows: Vec<Row>,
+    pub columns: Vec<TableColumn>,
+    pub rows: Vec<TableRow>,
     /// Header and rows, numbers unrounded enough to compute with.
     #[serde(skip)]
     pub csv: Vec<Vec<String>>,
@@ -18,7 +18,7 @@ pub(crate) struct Table {
 
 /// A column's head.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Column {
+pub(crate) struct TableColumn {
     pub title: String,
     /// Numbers stand right.
     pub numeric: bool,
@@ -26,19 +26,19 @@ pub(crate) struct Column {
 
 /// A row's cells.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Row {
+pub(crate) struct TableRow {
     pub cells: Vec<String>,
     /// A mean or another row that stands out.
     pub strong: bool,
 }
 
-impl Table {
+impl ReportTable {
     pub(crate) fn new(
         name: impl Into<String>,
         caption: impl Into<String>,
         columns: &[&str],
     ) -> Self {
-        let column = |(index, title): (usize, &&str)| Column {
+        let column = |(index, title): (usize, &&str)| TableColumn {
             title: (*title).to_owned(),
             numeric: index > 0,
         };
@@ -256,12 +256,12 @@ mod tests {
 
     #[test]
     fn both_forms() {
-        let mut table = Table::new("t", "c", &["setting", "mean"]);
-        table.rows.push(Row {
+        let mut table = ReportTable::new("t", "c", &["setting", "mean"]);
+        table.rows.push(TableRow {
             cells: vec!["a|b".to_owned(), "91.2".to_owned()],
             strong: false,
         });
-        table.rows.push(Row {
+        table.rows.push(TableRow {
             cells: vec!["mean".to_owned(), "7.0".to_owned()],
             strong: true,
         });

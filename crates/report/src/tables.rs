@@ -11,12 +11,12 @@ use schema::Language;
 
 use crate::{
     format::{area, or_dash, percent, points_interval},
-    sheet::{Cell, Head, push, start},
-    table::{Row, Table, csv_number},
+    sheet::{ColumnHead, TableCell, push, start},
+    table::{ReportTable, TableRow, csv_number},
 };
 
-fn row(cells: impl IntoIterator<Item = String>, strong: bool) -> Row {
-    Row {
+fn row(cells: impl IntoIterator<Item = String>, strong: bool) -> TableRow {
+    TableRow {
         cells: cells.into_iter().collect(),
         strong,
     }
@@ -36,7 +36,7 @@ fn csv_interval(estimate: &Estimate) -> [String; 3] {
 }
 
 /// Means of every block and setting.
-pub(crate) fn overview(results: &Results) -> Table {
+pub(crate) fn overview(results: &Results) -> ReportTable {
     let columns = [
         "task",
         "labels",
@@ -50,7 +50,7 @@ pub(crate) fn overview(results: &Results) -> Table {
         "SD",
     ];
     let caption = "Mean accuracy over languages, %; change from the base in points.";
-    let mut table = Table::new("overview", caption, &columns);
+    let mut table = ReportTable::new("overview", caption, &columns);
     for column in [1, 2] {
         table.columns[column].numeric = false;
     }
@@ -77,7 +77,7 @@ pub(crate) fn overview(results: &Results) -> Table {
     table
 }
 
-fn push_block(table: &mut Table, block: &ResultBlock) {
+fn push_block(table: &mut ReportTable, block: &ResultBlock) {
     let base = &block.base;
     let mean_of = |value: fn(&Level) -> Option<f64>| {
         let defined: Vec<f64> = base.languages.iter().filter_map(value).collect();
@@ -111,7 +111,7 @@ fn push_block(table: &mut Table, block: &ResultBlock) {
 }
 
 fn push_overview(
-    table: &mut Table,
+    table: &mut ReportTable,
     block: &ResultBlock,
     name: &str,
     (languages, mean): (usize, Estimate),
@@ -161,7 +161,7 @@ fn push_overview(
 }
 
 /// Settings x languages, as the paper's tables 1 and 12.
-pub(crate) fn by_language(block: &ResultBlock) -> Table {
+pub(crate) fn by_language(block: &ResultBlock) -> ReportTable {
     let languages: Vec<Language> = block
         .base
         .languages
@@ -171,7 +171,7 @@ pub(crate) fn by_language(block: &ResultBlock) -> Table {
     let codes = languages.iter().map(|language| language.code());
     let columns: Vec<&str> = ["setting", "mean"].into_iter().chain(codes).collect();
     let name = format!("{}.{}", block.task, block.labels);
-    let mut table = Table::new(name, "Accuracy by language, %; mean over seeds.", &columns);
+    let mut table = ReportTable::new(name, "Accuracy by language, %; mean over seeds.", &columns);
     table.csv.push(owned(&columns));
     let mut push = |name: &str, accuracies: &BTreeMap<Language, f64>, mean: f64| {
         let each: Vec<Option<f64>> = languages
@@ -214,7 +214,7 @@ pub(crate) fn by_language(block: &ResultBlock) -> Table {
     table
 }
 
-const BASE: [Head<'static>; 8] = [
+const BASE: [ColumnHead<'static>; 8] = [
     ("language", "", false),
     ("", "language", false),
     ("items", "items", false),
@@ -226,37 +226,38 @@ const BASE: [Head<'static>; 8] = [
 ];
 
 /// The base alone, where nothing was trained.
-pub(crate) fn of_base(block: &ResultBlock) -> Table {
+pub(crate) fn of_base(block: &ResultBlock) -> ReportTable {
     let name = format!("{}.{}.base", block.task, block.labels);
     let caption = "The base model: accuracy in % with Wilson's 95 % interval, AUC, accuracy in % after contextual and after \
                    batch calibration.";
     let mut table = start(name, caption, &BASE);
-    let bounds = |e: &Estimate| Cell::Text(format!("{}–{}", percent(e.low, 1), percent(e.high, 1)));
+    let bounds =
+        |e: &Estimate| TableCell::Text(format!("{}–{}", percent(e.low, 1), percent(e.high, 1)));
     for level in &block.base.languages {
         let cells = [
-            Cell::Text(format!("{} ({})", level.language.name(), level.language)),
-            Cell::text(level.language.code()),
-            Cell::Count(level.items),
-            Cell::Level(Some(level.accuracy)),
+            TableCell::Text(format!("{} ({})", level.language.name(), level.language)),
+            TableCell::text(level.language.code()),
+            TableCell::Count(level.items),
+            TableCell::Level(Some(level.accuracy)),
             bounds(&level.accuracy),
-            Cell::Area(level.auc),
-            Cell::Level(level.calibrated),
-            Cell::Level(level.batch),
+            TableCell::Area(level.auc),
+            TableCell::Level(level.calibrated),
+            TableCell::Level(level.batch),
         ];
         push(&mut table, &BASE, &cells, false);
     }
     let mean = &block.base.mean;
-    let name = Cell::Text(format!("mean ({})", block.base.languages.len()));
+    let name = TableCell::Text(format!("mean ({})", block.base.languages.len()));
     let heads = [
         name,
-        Cell::text("mean"),
-        Cell::Empty,
-        Cell::Level(Some(*mean)),
+        TableCell::text("mean"),
+        TableCell::Empty,
+        TableCell::Level(Some(*mean)),
         bounds(mean),
     ];
-    let cells: Vec<Cell> = heads
+    let cells: Vec<TableCell> = heads
         .into_iter()
-        .chain([Cell::Empty, Cell::Empty, Cell::Empty])
+        .chain([TableCell::Empty, TableCell::Empty, TableCell::Empty])
         .collect();
     push(&mut table, &BASE, &cells, true);
     table.keep_named();

@@ -14,11 +14,11 @@ use crate::{
     audit,
     change_tables::tables_of,
     error::ReportError,
-    figure,
+    figures,
     findings::{describe_setting, summarise},
     format::{duration, labels_title, thousands},
     output::ReportFiles,
-    page::{self, Page, PageBlock, PageData, PageSetting, PageTraining},
+    page::{self, PageBlock, PageData, PageSetting, PageTraining, ReportPage},
     provenance::{list_facts, sum_stages},
     summary::Summary,
     tables,
@@ -59,7 +59,7 @@ fn lay_out(
     records: &RunRecords,
     (results, looks): (&Results, &[ModelView]),
     output: &mut ReportFiles,
-) -> Page {
+) -> ReportPage {
     let text = |pointer: &str| records.manifest.pointer(pointer).and_then(Value::as_str);
     let folder = run
         .root()
@@ -71,7 +71,7 @@ fn lay_out(
         || records.model().unwrap_or("unknown").to_owned(),
         str::to_owned,
     );
-    let overview = figure::overview::draw(results).map(|figure| output.figure(figure));
+    let overview = figures::overview::draw(results).map(|figure| output.figure(figure));
     let mut facts = records.manifest.clone();
     let mut take = |key: &str| {
         facts
@@ -82,7 +82,7 @@ fn lay_out(
     let recipe = take("recipe");
     take("current"); // says which answers were read; the page shows those
     sum_stages(&mut facts);
-    Page {
+    ReportPage {
         title: text("/recipe/title")
             .filter(|title| !title.is_empty())
             .unwrap_or(&name)
@@ -121,7 +121,7 @@ fn lay_out_block(block: &ResultBlock, output: &mut ReportFiles) -> PageBlock {
             id: format!("{id}.base"),
             title: "Base model".to_owned(),
             findings: None,
-            accuracy: output.figure(figure::accuracy::draw_levels(
+            accuracy: output.figure(figures::accuracy::draw_levels(
                 format!("{id}.base.accuracy"),
                 &block.base,
                 block.label_names.len(),
@@ -192,12 +192,12 @@ fn lay_out_setting(
     PageSetting {
         title: format!("Base model to {}", setting.name),
         findings: Some(describe_setting(changes)),
-        accuracy: output.figure(figure::accuracy::draw_changes(
+        accuracy: output.figure(figures::accuracy::draw_changes(
             format!("{id}.accuracy"),
             &setting.name,
             changes,
         )),
-        shares: Some(output.figure(figure::shares::draw(
+        shares: Some(output.figure(figures::shares::draw(
             format!("{id}.shares"),
             &setting.name,
             changes,
@@ -218,7 +218,7 @@ fn lay_out_training(records: &RunRecords, output: &mut ReportFiles) -> Vec<PageT
     }
     let lay_out = |(name, seeds): (AdapterName, Vec<TrainingLog>)| {
         let all: Vec<&TrainingLog> = seeds.iter().collect();
-        let figure = figure::loss::draw(
+        let figure = figures::loss::draw(
             format!("loss.{}", name.group.replace(['.', '/', ' '], "-")),
             &all,
         );

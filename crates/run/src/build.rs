@@ -10,12 +10,12 @@ use std::{
 };
 
 use data::{
-    Draw, Pair, overlap,
-    pairs::{self, Origin},
+    Draw, TranslationPair, overlap,
+    pairs::{self, PairOrigin},
 };
 use import::llama_factory::{
     DATASET_INFO,
-    write::{self as rows, Format},
+    write::{self as rows, RowForm},
 };
 use schema::{
     Recipe,
@@ -38,7 +38,7 @@ struct Folder<'a> {
     recipe: &'a Recipe,
     train: &'a TrainRecipe,
     out: &'a Path,
-    format: Format,
+    format: RowForm,
     /// Names of data sets and their files so far.
     files: Vec<(String, String)>,
 }
@@ -47,7 +47,7 @@ struct Folder<'a> {
 ///
 /// # Errors
 /// No `[train]` section, broken data, or a folder that was not built here.
-pub fn write(recipe: &Recipe, out: &Path, format: Format, watch: &mut dyn Watch) -> Result<()> {
+pub fn write(recipe: &Recipe, out: &Path, format: RowForm, watch: &mut dyn Watch) -> Result<()> {
     let Some(train) = &recipe.train else {
         bail!("the recipe has no [train] section, so there are no pairs to build");
     };
@@ -65,7 +65,7 @@ pub fn write(recipe: &Recipe, out: &Path, format: Format, watch: &mut dyn Watch)
     }
     let record = json!({
         "program": program(),
-        "format": match format { Format::Alpaca => "alpaca", Format::Messages => "messages" },
+        "format": format,
         "pairs_per_source": train.pairs,
         "val_size": train.val_size,
         "build": train.build,
@@ -117,7 +117,12 @@ impl Folder<'_> {
     }
 
     /// Writes one data set, unless it is empty; returns its record.
-    fn write_part(&mut self, plan: &AdapterPlan, part: &str, pairs: &[Pair]) -> Result<Value> {
+    fn write_part(
+        &mut self,
+        plan: &AdapterPlan,
+        part: &str,
+        pairs: &[TranslationPair],
+    ) -> Result<Value> {
         if pairs.is_empty() {
             return Ok(Value::Null);
         }
@@ -145,7 +150,7 @@ impl Folder<'_> {
 
 /// Validation pairs whose target is also one to learn: with several sources, the same question
 /// from another language.
-fn count_known_targets(training: &[Pair], validation: &[Pair]) -> usize {
+fn count_known_targets(training: &[TranslationPair], validation: &[TranslationPair]) -> usize {
     let known: BTreeSet<String> = training
         .iter()
         .map(|pair| overlap::normalise(&pair.target))
@@ -156,7 +161,7 @@ fn count_known_targets(training: &[Pair], validation: &[Pair]) -> usize {
         .count()
 }
 
-fn record_origin(origin: &Origin, recipe: &Recipe) -> Value {
+fn record_origin(origin: &PairOrigin, recipe: &Recipe) -> Value {
     let removed = origin.removed.iter().map(|removed| {
         let mut record = json!(removed);
         if let Some(found) = &removed.found {

@@ -11,7 +11,7 @@ use compare::LocatedRecord;
 use data::{prompt, tasks, testset};
 use import::lm_eval::{
     self as format, Doc,
-    results::{Answered, Run},
+    results::{HarnessRun, LanguageAnswers},
 };
 use schema::{
     AnswerRecord, Asking, Language, Provenance, Recipe, Task,
@@ -102,7 +102,7 @@ impl Questions {
 }
 
 /// Renders the prompts of the answers again.
-fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>> {
+fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<LanguageAnswers<'a>> {
     let HarnessAnswers {
         task,
         group,
@@ -129,7 +129,7 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>>
                 .unwrap_or(&provenance.prompts_sha256)
         );
     }
-    Ok(Answered {
+    Ok(LanguageAnswers {
         task,
         group: group.clone(),
         language,
@@ -139,14 +139,14 @@ fn render<'a>(dir: &Path, evaluated: &'a HarnessAnswers) -> Result<Answered<'a>>
     })
 }
 
-fn describe(of_model: &[&HarnessAnswers]) -> Result<Run> {
+fn describe(of_model: &[&HarnessAnswers]) -> Result<HarnessRun> {
     let first = &of_model
         .first()
         .ok_or_else(|| RunError::Unfit("no answers".to_owned()))?
         .provenance;
     let now = chrono::Utc::now();
     let seconds: Option<Vec<f64>> = of_model.iter().map(|one| one.seconds).collect();
-    Ok(Run {
+    Ok(HarnessRun {
         model: first.model.clone(),
         adapter: first.adapter.clone(),
         dtype: match first.answerer.dtype {

@@ -7,7 +7,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::{UnknownWord, words};
+use crate::task::words;
 
 words! {
     /// The language of a part of the prompt.

@@ -6,10 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    language::Language,
-    task::{UnknownWord, words},
-};
+use crate::{language::Language, task::words};
 
 words! {
     /// How much a finding matters.

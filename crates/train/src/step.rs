@@ -4,7 +4,7 @@
 use data::{
     batch,
     example::Example,
-    forest::{self, Forest, Place},
+    forest::{self, Forest, Node},
 };
 use model::{Decoder, Gradients, Parent, Rows, ops::lora::Dropout};
 
@@ -48,7 +48,7 @@ impl MicroBatch {
         } else {
             Forest::apart(&inputs)
         };
-        let parent = |place: Place| Parent {
+        let parent = |place: Node| Parent {
             sequence: place.sequence,
             rows: place.rows,
         };

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
-use import::llama_factory::write::Format;
+use import::llama_factory::write::RowForm;
 
 use crate::{cli::RecipeArgs, commands::read_recipe, progress::Terminal};
 
@@ -20,7 +20,7 @@ pub(crate) struct BuildArgs {
     out: PathBuf,
     /// Form of the rows: alpaca (instruction, input, output) or messages (OpenAI's).
     #[arg(long, default_value = "alpaca")]
-    format: Format,
+    format: RowForm,
 }
 
 pub(super) fn run(args: &BuildArgs) -> Result<ExitCode> {

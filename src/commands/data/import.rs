@@ -16,7 +16,8 @@ use data::{
 use hub::{Cache, HubId, Sources};
 use import::{
     convert::{
-        self, Input, Join, LanguageColumn, Map, Part, Plan, Report, Sample, Target,
+        self, ColumnMap, ImportPlan, ImportReport, ImportTarget, InputFile, Join, LanguageColumn,
+        QuestionSplit, RowSample,
         preset::{self, Preset},
     },
     llama_factory::{self, DATASET_INFO},
@@ -187,14 +188,14 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
     })
 }
 
-fn has_file(report: &Report, language: Language) -> bool {
+fn has_file(report: &ImportReport, language: Language) -> bool {
     report.files.iter().any(|file| file.language == language)
 }
 
-fn tell(report: &Report, plan: &Plan<'_>) {
+fn tell(report: &ImportReport, plan: &ImportPlan<'_>) {
     for file in &report.files {
         let labels = match &plan.target {
-            Target::Questions { task, .. } => {
+            ImportTarget::Questions { task, .. } => {
                 let counts = task
                     .labels
                     .iter()
@@ -221,7 +222,7 @@ fn tell(report: &Report, plan: &Plan<'_>) {
 }
 
 /// A plan for a published data set.
-fn plan_preset<'a>(args: &ImportArgs, preset: &'static Preset) -> Result<Plan<'a>> {
+fn plan_preset<'a>(args: &ImportArgs, preset: &'static Preset) -> Result<ImportPlan<'a>> {
     if let Some(task) = args
         .task
         .as_deref()
@@ -251,7 +252,7 @@ fn plan_preset<'a>(args: &ImportArgs, preset: &'static Preset) -> Result<Plan<'a
     };
     let found = preset.find(&files, split, &args.language)?;
     let form = found.form;
-    let map: Map = form
+    let map: ColumnMap = form
         .map
         .clone()
         .into_iter()
@@ -263,10 +264,10 @@ fn plan_preset<'a>(args: &ImportArgs, preset: &'static Preset) -> Result<Plan<'a
         args.labels.iter().cloned().collect()
     };
     let target = match &preset.task {
-        Some(task) => Target::questions(tasks::task(task)?, part(args.kind), &map, labels)?,
-        None => Target::text(&preset.name, &map)?,
+        Some(task) => ImportTarget::questions(tasks::task(task)?, part(args.kind), &map, labels)?,
+        None => ImportTarget::text(&preset.name, &map)?,
     };
-    let inputs = found.inputs.into_iter().map(|input| Input {
+    let inputs = found.inputs.into_iter().map(|input| InputFile {
         layout: layout_with(args, input.layout),
         ..input
     });
@@ -277,7 +278,7 @@ fn plan_preset<'a>(args: &ImportArgs, preset: &'static Preset) -> Result<Plan<'a
 }
 
 /// A plan for files of the user's own layout.
-fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<Plan<'a>> {
+fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<ImportPlan<'a>> {
     let Some(name) = args.task.as_deref() else {
         let tasks: Vec<_> = tasks::all()?
             .iter()
@@ -296,7 +297,7 @@ fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<Plan<'a>
             "--language: a file is of one language; for several name their column with --language-column"
         ),
     };
-    let map: Map = args.map.iter().cloned().collect();
+    let map: ColumnMap = args.map.iter().cloned().collect();
     let listed = args
         .input
         .as_deref()
@@ -310,7 +311,7 @@ fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<Plan<'a>
         }
         let listed = llama_factory::read::read(folder, args.dataset.as_deref())?;
         notes.extend(listed.notes);
-        let inputs = listed.files.into_iter().map(|(path, layout)| Input {
+        let inputs = listed.files.into_iter().map(|(path, layout)| InputFile {
             path,
             layout: layout_with(args, layout),
             language,
@@ -318,7 +319,7 @@ fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<Plan<'a>
         return Ok(plan(
             args,
             inputs.collect(),
-            Target::conversations(task, listed.conversation),
+            ImportTarget::conversations(task, listed.conversation),
             language_column(args)?,
         ));
     }
@@ -333,7 +334,7 @@ fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<Plan<'a>
         (None, None) => bail!("give a file, a folder or --hub ID"),
     };
     let inputs = files.into_iter().map(|path| {
-        Ok(Input {
+        Ok(InputFile {
             layout: layout_of(args, &path)?,
             path,
             language,
@@ -344,16 +345,16 @@ fn plan_files<'a>(args: &ImportArgs, notes: &mut Vec<String>) -> Result<Plan<'a>
     Ok(plan(args, inputs, target, language_column(args)?))
 }
 
-fn target<'a>(args: &ImportArgs, name: &str, map: &Map) -> Result<Target<'a>> {
+fn target<'a>(args: &ImportArgs, name: &str, map: &ColumnMap) -> Result<ImportTarget<'a>> {
     if name == "text" {
-        return Ok(Target::text(name, map)?);
+        return Ok(ImportTarget::text(name, map)?);
     }
     let task = task_named(name)?;
     let labels = args.labels.iter().cloned().collect();
     match (&args.english, args.kind) {
         (Some(_), Some(Kind::Test | Kind::Train)) => bail!("--english makes --kind pairs"),
         (Some(path), _) => {
-            let english = Input {
+            let english = InputFile {
                 path: path.clone(),
                 layout: layout_of(args, path)?,
                 language: Some(Language::En),
@@ -362,10 +363,10 @@ fn target<'a>(args: &ImportArgs, name: &str, map: &Map) -> Result<Target<'a>> {
                 key: args.key.clone(),
                 same: args.same.clone(),
             };
-            Ok(Target::pairs_of_files(task, map, english, join)?)
+            Ok(ImportTarget::pairs_of_files(task, map, english, join)?)
         }
-        (None, Some(Kind::Pairs)) => Ok(Target::pairs(task, map)?),
-        (None, kind) => Ok(Target::questions(task, part(kind), map, labels)?),
+        (None, Some(Kind::Pairs)) => Ok(ImportTarget::pairs(task, map)?),
+        (None, kind) => Ok(ImportTarget::questions(task, part(kind), map, labels)?),
     }
 }
 
@@ -373,27 +374,27 @@ fn task_named(name: &str) -> Result<&'static Task> {
     tasks::task(name).context("--as (or text)")
 }
 
-fn part(kind: Option<Kind>) -> Part {
+fn part(kind: Option<Kind>) -> QuestionSplit {
     if kind == Some(Kind::Train) {
-        Part::Train
+        QuestionSplit::Train
     } else {
-        Part::Test
+        QuestionSplit::Test
     }
 }
 
 fn plan<'a>(
     args: &ImportArgs,
-    inputs: Vec<Input>,
-    target: Target<'a>,
+    inputs: Vec<InputFile>,
+    target: ImportTarget<'a>,
     language_column: Option<LanguageColumn>,
-) -> Plan<'a> {
-    Plan {
+) -> ImportPlan<'a> {
+    ImportPlan {
         inputs,
         target,
         language_column,
         drop_labels: args.drop.clone(),
         drop_texts: args.drop_text.clone(),
-        sample: Sample {
+        sample: RowSample {
             take: args.take.map(|take| take as usize),
             seed: args.seed,
             balance: args.balance,
@@ -432,7 +433,7 @@ fn layout_of(args: &ImportArgs, path: &Path) -> Result<TableLayout> {
             format!(
                 "{}: its extension is none of {}; say --format",
                 path.display(),
-                TableFormat::NAMES.join(", ")
+                TableFormat::WORDS.join(", ")
             )
         })?;
     Ok(layout_with(args, TableLayout::usual(format)))

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use data::tasks;
 use hub::Cache as ModelCache;
-use import::texts::{self, Layout, Texts};
+use import::texts::{self, Texts, TextsLayout};
 use run::model_engine::{ModelEngine, ModelEngineSettings};
 use schema::{Language, Task};
 use translate::{
@@ -47,17 +47,17 @@ pub(super) fn run(args: &TranslateArgs) -> Result<ExitCode> {
     check_out(args, task, &texts, out)?;
     let cache = TranslationCache::open(&cache_path)?;
     let translations = translate(args, &*engine, &texts.texts(), &cache)?;
-    let items = texts.translated(args.to, &translations, Layout::of(out))?;
-    texts::write(out, &items, Layout::of(out))?;
+    let items = texts.translated(args.to, &translations, TextsLayout::of(out))?;
+    texts::write(out, &items, TextsLayout::of(out))?;
     note(&format!("wrote {} ({} items)", out.display(), items.len()));
     Ok(ExitCode::SUCCESS)
 }
 
 fn read(args: &TranslateArgs, task: Option<&Task>) -> Result<Texts> {
     let path = &args.input;
-    let layout = Layout::of(path);
+    let layout = TextsLayout::of(path);
     if args.protocol.is_some()
-        && (layout, out_layout(args)) != (Layout::Labelled, Some(Layout::Labelled))
+        && (layout, out_layout(args)) != (TextsLayout::Labelled, Some(TextsLayout::Labelled))
     {
         bail!(
             "--protocol is for the gold words of questions with labels, from {}; leave it out",
@@ -65,8 +65,8 @@ fn read(args: &TranslateArgs, task: Option<&Task>) -> Result<Texts> {
         );
     }
     let mut texts = match (layout, task) {
-        (Layout::Lines, None) => Texts::read_lines(path, args.from)?,
-        (Layout::Lines, Some(_)) => bail!(
+        (TextsLayout::Lines, None) => Texts::read_lines(path, args.from)?,
+        (TextsLayout::Lines, Some(_)) => bail!(
             "{} holds plain lines, which have no task: leave --task out",
             path.display()
         ),
@@ -76,13 +76,13 @@ fn read(args: &TranslateArgs, task: Option<&Task>) -> Result<Texts> {
         ),
         // Pairs hold no labels, and counting needs none: then a question without one is as good
         // as another.
-        (Layout::Labelled, Some(task)) if out_layout(args) != Some(Layout::Labelled) => {
+        (TextsLayout::Labelled, Some(task)) if out_layout(args) != Some(TextsLayout::Labelled) => {
             Texts::read_questions(path, task, args.from)?
         }
-        (Layout::Labelled, Some(task)) => {
+        (TextsLayout::Labelled, Some(task)) => {
             Texts::read_labelled(path, task, args.from, args.protocol)?
         }
-        (Layout::Pairs, Some(task)) => Texts::read_pairs(path, task, args.from)?,
+        (TextsLayout::Pairs, Some(task)) => Texts::read_pairs(path, task, args.from)?,
     };
     if let Some(count) = args.limit {
         texts.truncate(count);
@@ -90,8 +90,8 @@ fn read(args: &TranslateArgs, task: Option<&Task>) -> Result<Texts> {
     Ok(texts)
 }
 
-fn out_layout(args: &TranslateArgs) -> Option<Layout> {
-    args.out.as_deref().map(Layout::of)
+fn out_layout(args: &TranslateArgs) -> Option<TextsLayout> {
+    args.out.as_deref().map(TextsLayout::of)
 }
 
 fn open_engine(args: &TranslateArgs) -> Result<Box<dyn Engine>> {
@@ -190,7 +190,7 @@ fn check_out(args: &TranslateArgs, task: Option<&Task>, texts: &Texts, out: &Pat
     }
     let texts_as_they_are = texts.texts();
     texts
-        .translated(args.to, &texts_as_they_are, Layout::of(out))
+        .translated(args.to, &texts_as_they_are, TextsLayout::of(out))
         .with_context(|| out.display().to_string())?;
     Ok(())
 }

@@ -63,7 +63,7 @@ impl BatchRows {
     }
 }
 
-fn to_parent(place: data::forest::Place) -> Parent {
+fn to_parent(place: data::forest::Node) -> Parent {
     Parent {
         sequence: place.sequence,
         rows: place.rows,

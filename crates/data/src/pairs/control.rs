@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use schema::{Label, Language, Task};
 
 use super::{
-    Pair,
+    TranslationPair,
     questions::Candidates,
     removal::{Reason, Removed},
 };
@@ -17,9 +17,9 @@ use crate::{DataError, batch, overlap, prompt, tasks, testset};
 const SHUFFLE_STREAM: u64 = 4 << 40;
 
 /// The right labels of a task's training questions.
-pub(super) struct Answers(Vec<Option<Label>>);
+pub(super) struct ControlAnswers(Vec<Option<Label>>);
 
-impl Answers {
+impl ControlAnswers {
     /// Reads `<task>_en<count>_train.json` and holds its questions against those of
     /// `candidates`.
     ///
@@ -106,7 +106,11 @@ impl Answers {
 ///
 /// # Errors
 /// More than half of the targets are the same.
-pub(super) fn shuffle_targets(pairs: &mut [Pair], seed: u64, stream: u64) -> Result<(), String> {
+pub(super) fn shuffle_targets(
+    pairs: &mut [TranslationPair],
+    seed: u64,
+    stream: u64,
+) -> Result<(), String> {
     let mut groups: BTreeMap<String, usize> = BTreeMap::new();
     let forms: Vec<String> = pairs
         .iter()
@@ -149,8 +153,8 @@ mod tests {
 
     use super::*;
 
-    fn pairs(targets: &[u8]) -> Vec<Pair> {
-        let pair = |(item, target): (usize, &u8)| Pair {
+    fn pairs(targets: &[u8]) -> Vec<TranslationPair> {
+        let pair = |(item, target): (usize, &u8)| TranslationPair {
             source: format!("source {item}"),
             target: format!("Target {target}."),
             language: Language::De,
@@ -170,7 +174,7 @@ mod tests {
                 Err(problem) => prop_assert!(most * 2 > targets.len(), "{}", problem),
                 Ok(()) => {
                     prop_assert!(before.iter().zip(&after).all(|(b, a)| b.target != a.target && b.source == a.source));
-                    let sorted = |pairs: &[Pair]| {
+                    let sorted = |pairs: &[TranslationPair]| {
                         let mut targets: Vec<_> = pairs.iter().map(|pair| pair.target.clone()).collect();
                         targets.sort();
                         targets

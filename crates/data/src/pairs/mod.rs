@@ -23,14 +23,14 @@ use schema::{
 use serde::{Deserialize, Serialize};
 
 use self::{
-    control::Answers,
-    questions::{Candidate, Candidates, Questions},
+    control::ControlAnswers,
+    questions::{Candidate, Candidates, QuestionFile},
     removal::{TestFile, TestQuestions},
 };
 use crate::{DataError, batch, tasks, testset};
 
 pub use questions::instruct;
-pub use removal::{Found, Reason, Removed};
+pub use removal::{Reason, Removed, TestMatch};
 
 /// Stream of the seed that orders the mixed pairs; the draws use one stream per source
 /// language, from 0.
@@ -40,7 +40,7 @@ const ANSWERS_ENDING: &str = "_train.json";
 
 /// One translation pair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pair {
+pub struct TranslationPair {
     /// The question and the instruction to translate it.
     pub source: String,
     /// The question in the target language.
@@ -76,11 +76,11 @@ pub struct Draw<'a> {
 
 /// Pairs, and where they are from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Drawn {
+pub struct DrawnPairs {
     /// In the order in which they are learnt before any shuffle of an epoch.
-    pub pairs: Vec<Pair>,
+    pub pairs: Vec<TranslationPair>,
     /// One per source language, in the setting's order.
-    pub origins: Vec<Origin>,
+    pub origins: Vec<PairOrigin>,
     /// The test files that pairs were compared with.
     pub compared: Vec<PathBuf>,
     /// `task language` of those that are not there.
@@ -89,7 +89,7 @@ pub struct Drawn {
 
 /// What became of the questions of one source language.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Origin {
+pub struct PairOrigin {
     /// The source language of the setting.
     pub language: Language,
     /// The file that limits the number of questions.
@@ -102,11 +102,11 @@ pub struct Origin {
     pub removed: Vec<Removed>,
 }
 
-impl Drawn {
+impl DrawnPairs {
     /// What was taken out, and what could not be compared, for people.
     pub fn describe(&self) -> Vec<String> {
-        let of_origin = |origin: &Origin| {
-            let Origin {
+        let of_origin = |origin: &PairOrigin| {
+            let PairOrigin {
                 language,
                 found,
                 removed,
@@ -216,10 +216,10 @@ impl<'a> Draw<'a> {
 /// # Errors
 /// No file or several; a broken file; fewer pairs than asked for; files that do not match item
 /// by item; a setting from a language to itself; a control that cannot be made.
-pub fn load(draw: &Draw<'_>) -> Result<Drawn, DataError> {
+pub fn load(draw: &Draw<'_>) -> Result<DrawnPairs, DataError> {
     let target = match draw.setting.target {
         Language::En => None,
-        language => Some(Questions::read(draw.dir, draw.task, language)?),
+        language => Some(QuestionFile::read(draw.dir, draw.task, language)?),
     };
     let (found, absent) = draw.find_tests()?;
     let compared = found.iter().map(|file| file.path.clone()).collect();
@@ -238,7 +238,7 @@ pub fn load(draw: &Draw<'_>) -> Result<Drawn, DataError> {
             draw.is_verbatim(),
         )?;
         let answers = match draw.build.control {
-            Control::Answers => Some(Answers::read(draw.dir, draw.task, &candidates)?),
+            Control::Answers => Some(ControlAnswers::read(draw.dir, draw.task, &candidates)?),
             _ => None,
         };
         let removed = find_removed(draw, &candidates, &tests, answers.as_ref());
@@ -254,7 +254,7 @@ pub fn load(draw: &Draw<'_>) -> Result<Drawn, DataError> {
         }
     }
     pairs.shuffle(&mut batch::generator(draw.seed, MIX_STREAM));
-    Ok(Drawn {
+    Ok(DrawnPairs {
         pairs,
         origins,
         compared,
@@ -264,7 +264,12 @@ pub fn load(draw: &Draw<'_>) -> Result<Drawn, DataError> {
 
 /// Splits `rows`, one for each of `pairs`, into those to learn and those to validate with, each
 /// in the given order.
-pub fn split<T>(pairs: &[Pair], rows: Vec<T>, train: &TrainRecipe, seed: u64) -> (Vec<T>, Vec<T>) {
+pub fn split<T>(
+    pairs: &[TranslationPair],
+    rows: Vec<T>,
+    train: &TrainRecipe,
+    seed: u64,
+) -> (Vec<T>, Vec<T>) {
     match train.build.split {
         Split::Pairs => batch::split_validation(rows, train.val_size, seed),
         Split::Questions => {
@@ -278,7 +283,7 @@ fn find_removed(
     draw: &Draw<'_>,
     candidates: &Candidates,
     tests: &[TestQuestions],
-    answers: Option<&Answers>,
+    answers: Option<&ControlAnswers>,
 ) -> Vec<Removed> {
     let BuildRecipe {
         remove_overlap,
@@ -298,7 +303,7 @@ fn find_removed(
     let mut out: BTreeSet<usize> = removed.iter().map(|removed| removed.item).collect();
     removed.extend(
         answers
-            .map_or_else(Vec::new, Answers::find_missing)
+            .map_or_else(Vec::new, ControlAnswers::find_missing)
             .into_iter()
             .filter(|r| out.insert(r.item)),
     );
@@ -319,7 +324,7 @@ fn choose<'c>(
     draw: &Draw<'_>,
     candidates: &'c Candidates,
     removed: Vec<Removed>,
-) -> Result<(Vec<&'c Candidate>, Origin), DataError> {
+) -> Result<(Vec<&'c Candidate>, PairOrigin), DataError> {
     let out: BTreeSet<usize> = removed.iter().map(|removed| removed.item).collect();
     let mut order: Vec<&Candidate> = candidates.all.iter().collect();
     order.shuffle(&mut batch::generator(
@@ -343,7 +348,7 @@ fn choose<'c>(
         });
     }
     order.truncate(asked);
-    let origin = Origin {
+    let origin = PairOrigin {
         language: candidates.language,
         path: candidates.path.clone(),
         found: candidates.all.len(),
@@ -380,8 +385,8 @@ fn make_pairs(
     draw: &Draw<'_>,
     candidates: &Candidates,
     chosen: &[&Candidate],
-    answers: Option<&Answers>,
-) -> Result<Vec<Pair>, DataError> {
+    answers: Option<&ControlAnswers>,
+) -> Result<Vec<TranslationPair>, DataError> {
     let (source, target) = (candidates.language, draw.setting.target);
     let directions: &[(Language, Language)] = match draw.build.directions {
         Directions::Forward => &[(source, target)],
@@ -427,8 +432,8 @@ fn make_pair(
     candidate: &Candidate,
     (from, into): (Language, Language),
     swapped: bool,
-    answers: Option<&Answers>,
-) -> Result<Pair, String> {
+    answers: Option<&ControlAnswers>,
+) -> Result<TranslationPair, String> {
     let Candidate {
         source,
         target,
@@ -454,7 +459,7 @@ fn make_pair(
         || Ok(there.clone()),
         |answers| answers.append(draw.task, into, there, *item),
     )?;
-    Ok(Pair {
+    Ok(TranslationPair {
         source,
         target,
         language: from,

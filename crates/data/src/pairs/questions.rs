@@ -11,7 +11,7 @@ use schema::{Language, Task, Template};
 use crate::{DataError, items, testset};
 
 /// A file of translated questions.
-pub(super) struct Questions {
+pub(super) struct QuestionFile {
     pub(super) path: PathBuf,
     pub(super) language: Language,
     pub(super) items: Vec<Translated>,
@@ -48,7 +48,7 @@ pub(super) struct Candidates {
     pub(super) all: Vec<Candidate>,
 }
 
-impl Questions {
+impl QuestionFile {
     /// # Errors
     /// No file or several; a broken file.
     pub(super) fn read(dir: &Path, task: &Task, language: Language) -> Result<Self, DataError> {
@@ -150,13 +150,13 @@ impl Questions {
 /// into English are the file's own.
 ///
 /// # Errors
-/// As [`Questions::read`]; files that do not match item by item; an `input` without its
+/// As [`QuestionFile::read`]; files that do not match item by item; an `input` without its
 /// instruction; English to English.
 pub(super) fn read(
     dir: &Path,
     task: &Task,
     language: Language,
-    target: Option<&Questions>,
+    target: Option<&QuestionFile>,
     verbatim: bool,
 ) -> Result<Candidates, DataError> {
     match (language, target) {
@@ -166,13 +166,13 @@ pub(super) fn read(
             known: "settings between two languages, such as zh/de=>en".to_owned(),
         }),
         (Language::En, Some(target)) => target.compose_from_english(),
-        (_, None) => Questions::read(dir, task, language)?.into_english(verbatim),
-        (_, Some(target)) => between(Questions::read(dir, task, language)?, target),
+        (_, None) => QuestionFile::read(dir, task, language)?.into_english(verbatim),
+        (_, Some(target)) => between(QuestionFile::read(dir, task, language)?, target),
     }
 }
 
 /// Questions in two languages of which neither is English.
-fn between(source: Questions, target: &Questions) -> Result<Candidates, DataError> {
+fn between(source: QuestionFile, target: &QuestionFile) -> Result<Candidates, DataError> {
     if source.items.len() != target.items.len() {
         let problem = format!(
             "{} has {} items, {} has {}; pairs between them are composed by position, so both must hold the same questions",

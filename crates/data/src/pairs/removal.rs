@@ -6,7 +6,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     path::{Path, PathBuf},
 };
 
@@ -15,27 +14,17 @@ use schema::{Language, Task, recipe::Removal};
 use serde::{Deserialize, Serialize};
 
 use super::questions::{Candidate, Candidates};
-use crate::{DataError, overlap::Index, prompt, tasks, testset};
+use crate::{DataError, overlap::OverlapIndex, prompt, tasks, testset};
 
-/// Why an item was taken out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// A test file asks its question.
-    InTest,
-    /// Answers are to be kept, and it has none.
-    NoAnswer,
-    /// An earlier item of its file is the same.
-    Duplicate,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::InTest => "in_test",
-            Self::NoAnswer => "no_answer",
-            Self::Duplicate => "duplicate",
-        })
+schema::words! {
+    /// Why an item was taken out.
+    Reason {
+        /// A test file asks its question.
+        InTest "in_test",
+        /// Answers are to be kept, and it has none.
+        NoAnswer "no_answer",
+        /// An earlier item of its file is the same.
+        Duplicate "duplicate",
     }
 }
 
@@ -47,19 +36,19 @@ pub struct Removed {
     /// Why.
     pub reason: Reason,
     /// The other text that is the same.
-    pub found: Option<Found>,
+    pub found: Option<TestMatch>,
 }
 
 /// Where the same text stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Found {
+pub struct TestMatch {
     /// Its language; of a duplicate the source's.
     pub language: Language,
     /// The file it was found in.
     pub file: PathBuf,
-    /// Index there, from 0.
+    /// OverlapIndex there, from 0.
     pub item: usize,
-    /// Share of common n-grams ([`Index::nearest`]).
+    /// Share of common n-grams ([`OverlapIndex::nearest`]).
     pub similarity: f64,
     /// Whether the two are equal but for case, punctuation and spaces.
     pub exact: bool,
@@ -75,7 +64,7 @@ pub(super) struct TestFile {
 /// A test file's questions, to look others up in.
 pub(super) struct TestQuestions {
     file: TestFile,
-    index: Index,
+    index: OverlapIndex,
 }
 
 /// The only test file of a task in a language; `None` if there is none.
@@ -101,7 +90,7 @@ impl TestQuestions {
     /// # Errors
     /// A broken file.
     pub(super) fn read(file: TestFile) -> Result<Self, DataError> {
-        let mut index = Index::new();
+        let mut index = OverlapIndex::new();
         for (id, fields) in testset::read_questions(&file.path, file.task, file.language)?
             .into_iter()
             .enumerate()
@@ -114,7 +103,7 @@ impl TestQuestions {
 
 /// `Some((id, similarity, exact))` of what is the same.
 fn look_up(
-    index: &Index,
+    index: &OverlapIndex,
     text: &str,
     removal: Removal,
     threshold: f64,
@@ -165,7 +154,7 @@ pub(super) fn find_in_tests(
                 .find_map(|test| {
                     let (item, similarity, exact) =
                         look_up(&test.index, &text, removal, threshold)?;
-                    let found = Found {
+                    let found = TestMatch {
                         language,
                         file: test.file.path.clone(),
                         item,
@@ -196,7 +185,7 @@ pub(super) fn find_duplicates(
     if removal == Removal::Off {
         return Vec::new();
     }
-    let (mut index, mut found) = (Index::new(), Vec::new());
+    let (mut index, mut found) = (OverlapIndex::new(), Vec::new());
     for candidate in candidates
         .all
         .iter()
@@ -212,7 +201,7 @@ pub(super) fn find_duplicates(
             None => index.add(candidate.item, &text),
             Some((item, similarity, exact)) => {
                 let (language, file) = (candidates.language, candidates.path.clone());
-                let earlier = Found {
+                let earlier = TestMatch {
                     language,
                     file,
                     item,

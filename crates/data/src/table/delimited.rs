@@ -20,7 +20,7 @@ const END: &str = "\n\u{0}end of file\u{0}\n";
 type Reader = csv::Reader<std::io::Chain<File, Cursor<&'static str>>>;
 
 /// A CSV or TSV file.
-pub(super) struct Delimited {
+pub(super) struct DelimitedFile {
     path: PathBuf,
     reader: Reader,
     record: csv::StringRecord,
@@ -33,7 +33,7 @@ pub(super) struct Delimited {
     pub(super) suspicious_quotes: usize,
 }
 
-impl Delimited {
+impl DelimitedFile {
     pub(super) fn open(
         path: &Path,
         delimiter: u8,
@@ -77,7 +77,7 @@ impl Delimited {
             return Err(syntax(
                 path,
                 1,
-                format!("column `{twice}` stands twice in the header; rename one"),
+                format!("column `{twice}` is in the header twice; rename one"),
             ));
         }
         if let Some(missing) = wanted

@@ -13,7 +13,7 @@ use super::{TableRow, json_object, syntax};
 use crate::DataError;
 
 /// A file of JSON Lines.
-pub(super) struct Lines {
+pub(super) struct JsonLinesFile {
     path: PathBuf,
     reader: BufReader<File>,
     buffer: Vec<u8>,
@@ -23,7 +23,7 @@ pub(super) struct Lines {
     bytes: u64,
 }
 
-impl Lines {
+impl JsonLinesFile {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         let file = File::open(path).map_err(DiskError::at("read", path))?;
         let reader = BufReader::new(file);

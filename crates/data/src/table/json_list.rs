@@ -13,7 +13,7 @@ use super::{TableRow, json_object, syntax};
 use crate::DataError;
 
 /// A file that is one JSON list.
-pub(super) struct List {
+pub(super) struct JsonListFile {
     path: PathBuf,
     reader: BufReader<File>,
     object: Vec<u8>,
@@ -54,7 +54,7 @@ impl Nesting {
     }
 }
 
-impl List {
+impl JsonListFile {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         let reader = BufReader::new(File::open(path).map_err(DiskError::at("read", path))?);
         let (path, columns) = (path.to_owned(), Arc::from([]));

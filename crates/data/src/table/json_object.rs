@@ -1,42 +1,11 @@
 //! One JSON object as a row.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
-};
 use serde_json::Value;
 
 use super::{TableRow, share};
-
-/// An object's entries in their order. A key that stands twice is an error: a map would
-/// silently keep the last.
-struct Entries(Vec<String>, Vec<Value>);
-
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct All;
-        impl<'de> Visitor<'de> for All {
-            type Value = Entries;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let (mut names, mut cells) = (Vec::new(), Vec::new());
-                while let Some((name, cell)) = map.next_entry::<String, Value>()? {
-                    if names.contains(&name) {
-                        return Err(A::Error::custom(format!("key `{name}` stands twice")));
-                    }
-                    names.push(name);
-                    cells.push(cell);
-                }
-                Ok(Entries(names, cells))
-            }
-        }
-        deserializer.deserialize_map(All)
-    }
-}
+use crate::object::ObjectEntries;
 
 /// The row that `text` holds; `before` are the columns of the row before.
 pub(super) fn parse(
@@ -45,7 +14,8 @@ pub(super) fn parse(
     line: usize,
     before: &mut Arc<[String]>,
 ) -> Result<TableRow, serde_json::Error> {
-    let Entries(names, cells) = serde_json::from_slice(text)?;
+    let ObjectEntries::<Value, true>(entries) = serde_json::from_slice(text)?;
+    let (names, cells) = entries.into_iter().unzip();
     Ok(TableRow {
         number,
         line: Some(line),

@@ -11,9 +11,8 @@ mod parquet;
 mod pattern;
 
 use std::{
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
-    str::FromStr,
     sync::Arc,
 };
 
@@ -23,25 +22,23 @@ use serde_json::Value;
 pub use self::pattern::{ends_like, is_like};
 use crate::DataError;
 
-/// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TableFormat {
-    /// Comma-separated, fields in double quotes where needed (RFC 4180).
-    Csv,
-    /// Tab-separated.
-    Tsv,
-    /// A JSON list of objects.
-    Json,
-    /// One JSON object a line.
-    JsonLines,
-    /// Apache Parquet.
-    Parquet,
+schema::words! {
+    /// How a file is written.
+    TableFormat {
+        /// Comma-separated, fields in double quotes where needed (RFC 4180).
+        Csv "csv",
+        /// Tab-separated.
+        Tsv "tsv",
+        /// A JSON list of objects.
+        Json "json",
+        /// One JSON object per line.
+        JsonLines "jsonl",
+        /// Apache Parquet.
+        Parquet "parquet",
+    }
 }
 
 impl TableFormat {
-    /// Every format, by the name that [`FromStr`] reads.
-    pub const NAMES: &[&str] = &["csv", "tsv", "json", "jsonl", "parquet"];
-
     /// The format that a file's extension says: `.csv`, `.tsv`, `.json`, `.jsonl` or `.ndjson`,
     /// `.parquet`.
     pub fn of(path: &Path) -> Option<Self> {
@@ -51,26 +48,6 @@ impl TableFormat {
         } else {
             extension.parse().ok()
         }
-    }
-}
-
-impl FromStr for TableFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Ok(match text {
-            "csv" => Self::Csv,
-            "tsv" => Self::Tsv,
-            "json" => Self::Json,
-            "jsonl" => Self::JsonLines,
-            "parquet" => Self::Parquet,
-            _ => {
-                return Err(format!(
-                    "unknown format `{text}`; one of: {}",
-                    Self::NAMES.join(", ")
-                ));
-            }
-        })
     }
 }
 
@@ -201,10 +178,10 @@ pub struct TableReader {
 }
 
 enum RowReader {
-    Delimited(delimited::Delimited),
-    Lines(json_lines::Lines),
-    List(json_list::List),
-    Parquet(parquet::Pages),
+    Delimited(delimited::DelimitedFile),
+    Lines(json_lines::JsonLinesFile),
+    List(json_list::JsonListFile),
+    Parquet(parquet::ParquetFile),
 }
 
 impl TableReader {
@@ -225,15 +202,15 @@ impl TableReader {
             .len();
         let rows = match layout.format {
             TableFormat::Csv => {
-                RowReader::Delimited(delimited::Delimited::open(path, b',', layout, wanted)?)
+                RowReader::Delimited(delimited::DelimitedFile::open(path, b',', layout, wanted)?)
             }
             TableFormat::Tsv => {
-                RowReader::Delimited(delimited::Delimited::open(path, b'\t', layout, wanted)?)
+                RowReader::Delimited(delimited::DelimitedFile::open(path, b'\t', layout, wanted)?)
             }
-            TableFormat::Json => RowReader::List(json_list::List::open(path)?),
-            TableFormat::JsonLines => RowReader::Lines(json_lines::Lines::open(path)?),
+            TableFormat::Json => RowReader::List(json_list::JsonListFile::open(path)?),
+            TableFormat::JsonLines => RowReader::Lines(json_lines::JsonLinesFile::open(path)?),
             TableFormat::Parquet => {
-                RowReader::Parquet(parquet::Pages::open(path, wanted, optional)?)
+                RowReader::Parquet(parquet::ParquetFile::open(path, wanted, optional)?)
             }
         };
         Ok(Self {
@@ -287,16 +264,4 @@ fn share(names: Vec<String>, before: &mut Arc<[String]>) -> Arc<[String]> {
         *before = names.into();
     }
     Arc::clone(before)
-}
-
-impl fmt::Display for TableFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Csv => "csv",
-            Self::Tsv => "tsv",
-            Self::Json => "json",
-            Self::JsonLines => "jsonl",
-            Self::Parquet => "parquet",
-        })
-    }
 }

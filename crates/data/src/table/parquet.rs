@@ -19,7 +19,7 @@ use super::{TableRow, no_column};
 use crate::DataError;
 
 /// A Parquet file.
-pub(super) struct Pages {
+pub(super) struct ParquetFile {
     path: PathBuf,
     columns: Arc<[String]>,
     iterator: RowIter<'static>,
@@ -27,7 +27,7 @@ pub(super) struct Pages {
     rows: usize,
 }
 
-impl Pages {
+impl ParquetFile {
     /// Opens the file; only the columns `wanted` will be read, and those of `optional` that are
     /// there.
     pub(super) fn open(path: &Path, wanted: &[&str], optional: &[&str]) -> Result<Self, DataError> {

@@ -14,7 +14,7 @@ use schema::{
     task::{Exemplar, TaskLanguage},
 };
 
-use self::read::Problem;
+use self::read::TaskProblem;
 use crate::{DataError, items};
 
 /// A parsed task with its exemplars.
@@ -24,7 +24,7 @@ struct ReadTask {
 }
 
 /// A task that ships.
-struct Shipped {
+struct ShippedTask {
     file: &'static str,
     text: &'static str,
     /// Path and text of its exemplars, if they have a file.
@@ -34,7 +34,7 @@ struct Shipped {
 macro_rules! shipped {
     ($($name:literal),+; $($bare:literal),+) => {
         &[
-            $(Shipped {
+            $(ShippedTask {
                 file: concat!("assets/tasks/", $name, ".toml"),
                 text: include_str!(concat!("../../../../assets/tasks/", $name, ".toml")),
                 exemplars: Some((
@@ -42,7 +42,7 @@ macro_rules! shipped {
                     include_str!(concat!("../../../../assets/tasks/exemplars/", $name, ".json")),
                 )),
             },)+
-            $(Shipped {
+            $(ShippedTask {
                 file: concat!("assets/tasks/", $bare, ".toml"),
                 text: include_str!(concat!("../../../../assets/tasks/", $bare, ".toml")),
                 exemplars: None,
@@ -51,10 +51,10 @@ macro_rules! shipped {
     };
 }
 
-const SHIPPED: &[Shipped] = shipped!["emotion", "snli", "paws"; "xnli", "paws_x", "belebele", "xcopa", "xstorycloze", "global_mmlu"];
+const SHIPPED: &[ShippedTask] = shipped!["emotion", "snli", "paws"; "xnli", "paws_x", "belebele", "xcopa", "xstorycloze", "global_mmlu"];
 
 static TASKS: LazyLock<Result<Vec<ReadTask>, (String, String)>> = LazyLock::new(|| {
-    let parse = |shipped: &Shipped| {
+    let parse = |shipped: &ShippedTask| {
         let task = read::read(shipped.text, shipped_text)
             .map_err(|p| (shipped.file.to_owned(), p.message))?;
         let exemplars = match shipped.exemplars {
@@ -139,14 +139,15 @@ fn read_file(path: &Path, text: &str) -> Result<ReadTask, DataError> {
         what: format!("task file {}", path.display()),
         problem,
     };
-    let task = read::read(text, shipped_text).map_err(|Problem { line, message }| match line {
-        Some(line) => DataError::Syntax {
-            path: path.to_owned(),
-            line,
-            problem: message,
-        },
-        None => unusable(message),
-    })?;
+    let task =
+        read::read(text, shipped_text).map_err(|TaskProblem { line, message }| match line {
+            Some(line) => DataError::Syntax {
+                path: path.to_owned(),
+                line,
+                problem: message,
+            },
+            None => unusable(message),
+        })?;
     let shown = path.to_string_lossy();
     let stem = Task::name_of(&shown);
     if task.name != stem {

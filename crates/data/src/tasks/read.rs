@@ -13,7 +13,7 @@ use crate::table::TableFormat;
 
 /// What is wrong with a task file.
 #[derive(Debug, PartialEq)]
-pub(super) struct Problem {
+pub(super) struct TaskProblem {
     /// Line, from 1, where it is known.
     pub(super) line: Option<usize>,
     /// The key, what is wrong, and what to do.
@@ -21,24 +21,24 @@ pub(super) struct Problem {
 }
 
 /// A key by its parts, and what is wrong with its value.
-type Fault = (Vec<String>, String);
+type KeyFault = (Vec<String>, String);
 
 /// Reads and checks a task. `base` gives the text of the shipped task that a file `extends`.
 pub(super) fn read(
     text: &str,
     base: impl Fn(&str) -> Option<&'static str>,
-) -> Result<Task, Problem> {
+) -> Result<Task, TaskProblem> {
     let mut task = parse(text, base)?;
     complete(&mut task);
-    check(&task).map_err(|(key, message)| Problem {
+    check(&task).map_err(|(key, message)| TaskProblem {
         line: find_line(text, &key),
         message: format!("{}: {message}", key.join(".")),
     })?;
     Ok(task)
 }
 
-fn parse(text: &str, base: impl Fn(&str) -> Option<&'static str>) -> Result<Task, Problem> {
-    let broken = |error: toml::de::Error| Problem {
+fn parse(text: &str, base: impl Fn(&str) -> Option<&'static str>) -> Result<Task, TaskProblem> {
+    let broken = |error: toml::de::Error| TaskProblem {
         line: error.span().map(|span| line_of(text, span.start)),
         message: format!(
             "{}; the keys of a task file are in docs/tasks.md",
@@ -56,17 +56,17 @@ fn parse(text: &str, base: impl Fn(&str) -> Option<&'static str>) -> Result<Task
     let Some(base) = base(&name) else {
         let message =
             format!("extends: there is no shipped task `{name}`; name one of them or leave it out");
-        return Err(Problem {
+        return Err(TaskProblem {
             line: find_line(text, &["extends".to_owned()]),
             message,
         });
     };
-    let base: toml::Table = toml::from_str(base).map_err(|e| Problem {
+    let base: toml::Table = toml::from_str(base).map_err(|e| TaskProblem {
         line: None,
         message: e.to_string(),
     })?;
     let merged: Result<Task, toml::de::Error> = merge(base, own).try_into();
-    merged.map_err(|error| Problem {
+    merged.map_err(|error| TaskProblem {
         line: None,
         message: error.message().to_owned(),
     })
@@ -96,7 +96,7 @@ fn complete(task: &mut Task) {
     }
 }
 
-fn check(task: &Task) -> Result<(), Fault> {
+fn check(task: &Task) -> Result<(), KeyFault> {
     let is_name = |name: &str| {
         !name.is_empty()
             && name
@@ -146,7 +146,7 @@ fn check(task: &Task) -> Result<(), Fault> {
         .try_for_each(|file| check_file(task, file))
 }
 
-fn check_row(task: &Task, at: &[&str], row: &TaskLanguage) -> Result<(), Fault> {
+fn check_row(task: &Task, at: &[&str], row: &TaskLanguage) -> Result<(), KeyFault> {
     let key = |name: &'static str| [at, &[name]].concat();
     if row.headers.len() != task.fields.len() + 1 {
         let problem = format!(
@@ -178,7 +178,7 @@ fn check_row(task: &Task, at: &[&str], row: &TaskLanguage) -> Result<(), Fault> 
 }
 
 /// A code of nobody's needs a name and a script; they make it known.
-fn check_language(language: Language, row: &TaskLanguage) -> Result<(), Fault> {
+fn check_language(language: Language, row: &TaskLanguage) -> Result<(), KeyFault> {
     let at = ["languages", language.code()];
     match (&row.name, &row.script) {
         (None, None) if language.is_known() => Ok(()),
@@ -196,7 +196,7 @@ fn check_language(language: Language, row: &TaskLanguage) -> Result<(), Fault> {
     }
 }
 
-fn check_label_sets(task: &Task) -> Result<(), Fault> {
+fn check_label_sets(task: &Task) -> Result<(), KeyFault> {
     for (name, sets) in &task.label_sets {
         if !matches!(name.parse(), Ok(LabelSet::Own(_))) {
             let problem = "every task has a set of this name, or it is no name; use letters, digits, `-` and `_`";
@@ -220,7 +220,7 @@ fn check_label_sets(task: &Task) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_choices(task: &Task) -> Result<(), Fault> {
+fn check_choices(task: &Task) -> Result<(), KeyFault> {
     let Some(choices) = &task.choices else {
         return Ok(());
     };
@@ -259,14 +259,16 @@ fn check_choices(task: &Task) -> Result<(), Fault> {
     }
 }
 
-fn check_file(task: &Task, file: &TaskFile) -> Result<(), Fault> {
+fn check_file(task: &Task, file: &TaskFile) -> Result<(), KeyFault> {
     let format = match &file.format {
-        Some(format) => format.parse(),
+        Some(format) => format
+            .parse()
+            .map_err(|unknown: schema::task::UnknownWord| unknown.to_string()),
         None => TableFormat::of(std::path::Path::new(&file.path)).ok_or_else(|| {
             format!(
                 "`{}` does not say its format; add `format`: {}",
                 file.path,
-                TableFormat::NAMES.join(", ")
+                TableFormat::WORDS.join(", ")
             )
         }),
     };
@@ -310,7 +312,7 @@ fn check_file(task: &Task, file: &TaskFile) -> Result<(), Fault> {
 }
 
 /// One word per label, none twice.
-fn check_words(task: &Task, key: &[&str], words: &[String]) -> Result<(), Fault> {
+fn check_words(task: &Task, key: &[&str], words: &[String]) -> Result<(), KeyFault> {
     if words.len() != task.labels.len() {
         return fault(
             key,
@@ -324,7 +326,7 @@ fn check_words(task: &Task, key: &[&str], words: &[String]) -> Result<(), Fault>
     check_distinct(key, words)
 }
 
-fn check_distinct(key: &[&str], words: &[String]) -> Result<(), Fault> {
+fn check_distinct(key: &[&str], words: &[String]) -> Result<(), KeyFault> {
     match words
         .iter()
         .enumerate()
@@ -332,13 +334,13 @@ fn check_distinct(key: &[&str], words: &[String]) -> Result<(), Fault> {
     {
         Some((_, word)) => fault(
             key,
-            format!("`{word}` is empty or stands twice; take another word"),
+            format!("label word `{word}` is empty or a duplicate; take another word"),
         ),
         None => Ok(()),
     }
 }
 
-fn fault<T>(key: &[&str], problem: String) -> Result<T, Fault> {
+fn fault<T>(key: &[&str], problem: String) -> Result<T, KeyFault> {
     Err((key.iter().map(|part| (*part).to_owned()).collect(), problem))
 }
 

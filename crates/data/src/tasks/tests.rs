@@ -169,7 +169,7 @@ fn what_is_wrong_with_a_users_file_is_told_with_its_line() {
         (
             "[\"rot\", \"blau\"]",
             "[\"rot\", \"rot\"]",
-            "colours.toml line 16: languages.de.label_words: `rot` is empty or stands twice",
+            "colours.toml line 16: languages.de.label_words: label word `rot` is empty or a duplicate",
         ),
         (
             "de = [\"nein\", \"ja\"]",

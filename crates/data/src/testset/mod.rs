@@ -4,6 +4,7 @@
 //! What a gold word means that the paper's scorer does not know is decided by the protocol; see
 //! [`load`]. Never here: prompts, tokens.
 
+mod exchange;
 mod files;
 
 use std::{
@@ -16,7 +17,7 @@ use schema::{Label, Language, Protocol, Task, disk::DiskError};
 
 use crate::{
     DataError,
-    items::{self, RawItem, Text},
+    items::{self, LocatedText, RawItem},
     repairs, tasks,
 };
 
@@ -145,7 +146,7 @@ pub fn read(
             .iter()
             .map(|(word, count)| reading.describe(word, *count, set.items.len()))
             .collect();
-        repairs::exchange_labels(&mut set, task)?;
+        exchange::exchange_labels(&mut set, task)?;
     }
     Ok(set)
 }
@@ -380,7 +381,7 @@ impl<'a> GoldReading<'a> {
         })
     }
 
-    fn label(&self, item: usize, word: &Text) -> Result<Gold, DataError> {
+    fn label(&self, item: usize, word: &LocatedText) -> Result<Gold, DataError> {
         if let Some(at) = self.known.iter().position(|known| *known == word.text) {
             return Ok(Gold {
                 label: Label(at),
@@ -409,7 +410,7 @@ impl<'a> GoldReading<'a> {
         }
     }
 
-    fn refuse(&self, item: usize, word: &Text, meaning: Option<Label>) -> DataError {
+    fn refuse(&self, item: usize, word: &LocatedText, meaning: Option<Label>) -> DataError {
         let known: Vec<_> = self
             .known
             .iter()

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, value::RawValue};
 use tokenizers::AddedToken;
 
 use super::{
-    Kind, Tokenizer,
+    Tokenizer, VocabularyKind,
     byte_level::{self, Splitting},
     proto,
     sentencepiece::{self, PieceKind, SpacePrefix},
@@ -25,9 +25,9 @@ const MERGES: &str = "merges.txt";
 const PIECES: &str = "tokenizer.model";
 
 /// A built tokenizer and what it adds where the configuration does not say.
-struct Built {
+struct BuiltTokenizer {
     path: PathBuf,
-    kind: Kind,
+    kind: VocabularyKind,
     inner: tokenizers::Tokenizer,
     bos: Option<u32>,
     eos: Option<u32>,
@@ -36,7 +36,7 @@ struct Built {
 }
 
 pub(super) fn load(dir: &Path) -> Result<Tokenizer, DataError> {
-    let config = Config::read(dir)?;
+    let config = TokenizerConfig::read(dir)?;
     let built = if dir.join(JSON).is_file() {
         from_json(&dir.join(JSON))?
     } else if dir.join(VOCAB).is_file() && dir.join(MERGES).is_file() {
@@ -66,7 +66,7 @@ pub(super) fn load(dir: &Path) -> Result<Tokenizer, DataError> {
     })
 }
 
-fn from_json(path: &Path) -> Result<Built, DataError> {
+fn from_json(path: &Path) -> Result<BuiltTokenizer, DataError> {
     let broken = |e: tokenizers::Error| fail(path, format!("{e}; fetch the file again"));
     let text = items::read_text(path)?;
     check_json(path, &text)?;
@@ -78,7 +78,7 @@ fn from_json(path: &Path) -> Result<Built, DataError> {
         fail(path, "neither byte-level nor SentencePiece; only these two kinds of vocabulary are supported".to_owned())
     })?;
     let (before, after) = probe_added(&inner).map_err(broken)?;
-    Ok(Built {
+    Ok(BuiltTokenizer {
         path: path.to_owned(),
         kind,
         inner,
@@ -92,12 +92,12 @@ fn from_json(path: &Path) -> Result<Built, DataError> {
 /// Checks the merges of a BPE model; see [`byte_level::check_merges`].
 fn check_json(path: &Path, text: &str) -> Result<(), DataError> {
     #[derive(Deserialize)]
-    struct File<'a> {
+    struct TokenizerFile<'a> {
         #[serde(borrow)]
-        model: Model<'a>,
+        model: BpeModel<'a>,
     }
     #[derive(Deserialize)]
-    struct Model<'a> {
+    struct BpeModel<'a> {
         #[serde(borrow)]
         vocab: &'a RawValue,
         merges: Option<Vec<Merge>>,
@@ -108,7 +108,8 @@ fn check_json(path: &Path, text: &str) -> Result<(), DataError> {
         Joined(String),
         Parts(String, String),
     }
-    let file: File<'_> = serde_json::from_str(text).map_err(|e| items::broken(path, &e))?;
+    let file: TokenizerFile<'_> =
+        serde_json::from_str(text).map_err(|e| items::broken(path, &e))?;
     let Some(merges) = file.model.merges else {
         return Ok(());
     };
@@ -133,7 +134,7 @@ fn check_json(path: &Path, text: &str) -> Result<(), DataError> {
 }
 
 /// Which of the two kinds the steps of the tokenizer show.
-fn find_kind(inner: &tokenizers::Tokenizer) -> Option<Kind> {
+fn find_kind(inner: &tokenizers::Tokenizer) -> Option<VocabularyKind> {
     let steps = [
         serde_json::to_string(&inner.get_pre_tokenizer()),
         serde_json::to_string(&inner.get_normalizer()),
@@ -141,8 +142,8 @@ fn find_kind(inner: &tokenizers::Tokenizer) -> Option<Kind> {
     ];
     let shows = |sign: &str| steps.iter().flatten().any(|step| step.contains(sign));
     match (shows("\"ByteLevel\""), shows("▁")) {
-        (true, _) => Some(Kind::ByteLevel),
-        (false, true) => Some(Kind::SentencePiece),
+        (true, _) => Some(VocabularyKind::ByteLevel),
+        (false, true) => Some(VocabularyKind::SentencePiece),
         (false, false) => None,
     }
 }
@@ -160,7 +161,7 @@ fn probe_added(inner: &tokenizers::Tokenizer) -> tokenizers::Result<(Vec<u32>, V
     ))
 }
 
-fn from_vocab(dir: &Path, config: &Config) -> Result<Built, DataError> {
+fn from_vocab(dir: &Path, config: &TokenizerConfig) -> Result<BuiltTokenizer, DataError> {
     let splitting = config.splitting()?;
     let path = dir.join(VOCAB);
     let text = items::read_text(&path)?;
@@ -177,9 +178,9 @@ fn from_vocab(dir: &Path, config: &Config) -> Result<Built, DataError> {
         )
     })?;
     let (before, after) = (Vec::new(), Vec::new());
-    Ok(Built {
+    Ok(BuiltTokenizer {
         path,
-        kind: Kind::ByteLevel,
+        kind: VocabularyKind::ByteLevel,
         inner,
         bos: None,
         eos: None,
@@ -209,7 +210,7 @@ fn read_merges(path: &Path) -> Result<Vec<(String, String)>, DataError> {
     lines.map(pair).collect()
 }
 
-fn from_pieces(path: &Path, config: &Config) -> Result<Built, DataError> {
+fn from_pieces(path: &Path, config: &TokenizerConfig) -> Result<BuiltTokenizer, DataError> {
     let bytes = fs::read(path).map_err(DiskError::at("read", path))?;
     let model = proto::parse(&bytes).map_err(|problem| fail(path, problem))?;
     let prefix = match (
@@ -234,9 +235,9 @@ fn from_pieces(path: &Path, config: &Config) -> Result<Built, DataError> {
     let (bos, eos) = (control("<s>"), control("</s>"));
     // The Llama and Mistral classes add BOS unless told otherwise.
     let before = bos.into_iter().collect();
-    Ok(Built {
+    Ok(BuiltTokenizer {
         path: path.to_owned(),
-        kind: Kind::SentencePiece,
+        kind: VocabularyKind::SentencePiece,
         inner,
         bos,
         eos,
@@ -268,7 +269,7 @@ fn check_added_ids(
 }
 
 /// The JSON files beside the tokenizer; absent files are empty.
-struct Config {
+struct TokenizerConfig {
     dir: PathBuf,
     tokenizer: Map<String, Value>,
     special_tokens: Map<String, Value>,
@@ -276,7 +277,7 @@ struct Config {
     added: Map<String, Value>,
 }
 
-impl Config {
+impl TokenizerConfig {
     fn read(dir: &Path) -> Result<Self, DataError> {
         let object = |name: &str| {
             let path = dir.join(name);

@@ -5,7 +5,7 @@ use hub::gguf::Header;
 use tokenizers::AddedToken;
 
 use super::{
-    Kind, Tokenizer,
+    Tokenizer, VocabularyKind,
     byte_level::{self, Splitting},
     sentencepiece::{self, Piece, PieceKind, SpacePrefix},
 };
@@ -31,7 +31,11 @@ pub(super) fn load(header: &Header) -> Result<Tokenizer, DataError> {
                 .map(|(token, id)| ((*token).to_owned(), id));
             let built =
                 byte_level::build(entries, merges, splitting, added_tokens(&tokens, &kinds));
-            (Kind::ByteLevel, built, splitting == Splitting::Llama3)
+            (
+                VocabularyKind::ByteLevel,
+                built,
+                splitting == Splitting::Llama3,
+            )
         }
         "llama" => {
             let pieces = read_pieces(header, &tokens, &kinds)?;
@@ -44,7 +48,7 @@ pub(super) fn load(header: &Header) -> Result<Tokenizer, DataError> {
                 SpacePrefix::Never
             };
             (
-                Kind::SentencePiece,
+                VocabularyKind::SentencePiece,
                 sentencepiece::build(&pieces, prefix, Vec::new()),
                 true,
             )

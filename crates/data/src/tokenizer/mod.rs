@@ -20,14 +20,14 @@ use crate::DataError;
 
 /// How a vocabulary writes text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum VocabularyKind {
     /// Every byte is a character of a fixed alphabet; a space is `Ġ`.
     ByteLevel,
     /// Characters as they are; a space is `▁`, and bytes may have entries `<0x00>` to `<0xFF>`.
     SentencePiece,
 }
 
-impl Kind {
+impl VocabularyKind {
     /// What stands for a space in the vocabulary.
     pub fn space_mark(self) -> char {
         match self {
@@ -42,7 +42,7 @@ impl Kind {
 pub struct Tokenizer {
     path: PathBuf,
     inner: tokenizers::Tokenizer,
-    kind: Kind,
+    kind: VocabularyKind,
     vocab_size: usize,
     bos: Option<u32>,
     eos: Option<u32>,
@@ -144,7 +144,7 @@ impl Tokenizer {
     }
 
     /// How the vocabulary writes text.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> VocabularyKind {
         self.kind
     }
 

@@ -5,7 +5,7 @@ use super::sentencepiece::{Piece, PieceKind};
 
 /// What is wanted of the file.
 #[derive(Debug, PartialEq)]
-pub(super) struct Model {
+pub(super) struct SentencePieceModel {
     pub(super) pieces: Vec<Piece>,
     /// Whether a space is put before the text.
     pub(super) add_dummy_prefix: bool,
@@ -15,22 +15,22 @@ pub(super) struct Model {
 const BPE: u64 = 2;
 
 /// Reads the message; the error says what is wrong and where.
-pub(super) fn parse(bytes: &[u8]) -> Result<Model, String> {
-    let mut model = Model {
+pub(super) fn parse(bytes: &[u8]) -> Result<SentencePieceModel, String> {
+    let mut model = SentencePieceModel {
         pieces: Vec::new(),
         add_dummy_prefix: true,
     };
     let mut model_type = 1; // the format's default: unigram
-    for field in Fields::new(bytes) {
+    for field in WireFields::new(bytes) {
         match field? {
-            (1, Value::Bytes(piece)) => {
+            (1, WireValue::Bytes(piece)) => {
                 let index = model.pieces.len();
                 model
                     .pieces
                     .push(parse_piece(piece).map_err(|e| format!("piece {index}: {e}"))?);
             }
-            (2, Value::Bytes(trainer)) => model_type = number(trainer, 3)?.unwrap_or(1),
-            (3, Value::Bytes(normalizer)) => {
+            (2, WireValue::Bytes(trainer)) => model_type = number(trainer, 3)?.unwrap_or(1),
+            (3, WireValue::Bytes(normalizer)) => {
                 model.add_dummy_prefix = number(normalizer, 3)?.is_none_or(|flag| flag != 0);
                 check_normalizer(normalizer)?;
             }
@@ -50,17 +50,17 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Model, String> {
 
 fn parse_piece(bytes: &[u8]) -> Result<Piece, String> {
     let (mut text, mut score, mut kind) = (None, 0.0, 1);
-    for field in Fields::new(bytes) {
+    for field in WireFields::new(bytes) {
         match field? {
-            (1, Value::Bytes(bytes)) => {
+            (1, WireValue::Bytes(bytes)) => {
                 text = Some(
                     std::str::from_utf8(bytes)
                         .map_err(|e| e.to_string())?
                         .to_owned(),
                 )
             }
-            (2, Value::Fixed32(bits)) => score = f32::from_bits(bits),
-            (3, Value::Varint(number)) => kind = number as i64,
+            (2, WireValue::Fixed32(bits)) => score = f32::from_bits(bits),
+            (3, WireValue::Varint(number)) => kind = number as i64,
             _ => {}
         }
     }
@@ -72,8 +72,8 @@ fn parse_piece(bytes: &[u8]) -> Result<Piece, String> {
 
 /// Llama's kind changes no characters; a table of changes is not supported.
 fn check_normalizer(bytes: &[u8]) -> Result<(), String> {
-    for field in Fields::new(bytes) {
-        if let (2, Value::Bytes(table)) = field?
+    for field in WireFields::new(bytes) {
+        if let (2, WireValue::Bytes(table)) = field?
             && !table.is_empty()
         {
             return Err(
@@ -87,8 +87,8 @@ fn check_normalizer(bytes: &[u8]) -> Result<(), String> {
 /// The last varint with this field number.
 fn number(bytes: &[u8], wanted: u64) -> Result<Option<u64>, String> {
     let mut found = None;
-    for field in Fields::new(bytes) {
-        if let (number, Value::Varint(value)) = field?
+    for field in WireFields::new(bytes) {
+        if let (number, WireValue::Varint(value)) = field?
             && number == wanted
         {
             found = Some(value);
@@ -98,7 +98,7 @@ fn number(bytes: &[u8], wanted: u64) -> Result<Option<u64>, String> {
 }
 
 /// A field's value, by its wire type.
-enum Value<'a> {
+enum WireValue<'a> {
     Varint(u64),
     Fixed64,
     Fixed32(u32),
@@ -106,12 +106,12 @@ enum Value<'a> {
 }
 
 /// Fields of a message with their numbers; ends after the first error.
-struct Fields<'a> {
+struct WireFields<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> WireFields<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
@@ -147,22 +147,22 @@ impl<'a> Fields<'a> {
         ))
     }
 
-    fn field(&mut self) -> Result<(u64, Value<'a>), String> {
+    fn field(&mut self) -> Result<(u64, WireValue<'a>), String> {
         let tag = self.varint()?;
         let value = match tag & 7 {
-            0 => Value::Varint(self.varint()?),
+            0 => WireValue::Varint(self.varint()?),
             1 => {
                 self.take(8)?;
-                Value::Fixed64
+                WireValue::Fixed64
             }
             2 => {
                 let length = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
-                Value::Bytes(self.take(length)?)
+                WireValue::Bytes(self.take(length)?)
             }
             5 => {
                 let mut bits = [0; 4];
                 bits.copy_from_slice(self.take(4)?);
-                Value::Fixed32(u32::from_le_bytes(bits))
+                WireValue::Fixed32(u32::from_le_bytes(bits))
             }
             other => {
                 return Err(format!(
@@ -175,8 +175,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u64, Value<'a>), String>;
+impl<'a> Iterator for WireFields<'a> {
+    type Item = Result<(u64, WireValue<'a>), String>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.at >= self.bytes.len() {

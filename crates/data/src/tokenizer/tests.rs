@@ -270,7 +270,7 @@ fn tokenizer_json_and_who_decides_on_bos() {
         let tokenizer = tokenizer.expect("builds");
         assert_eq!(
             (tokenizer.bos(), tokenizer.eos(), tokenizer.kind()),
-            (Some(1), Some(2), Kind::SentencePiece)
+            (Some(1), Some(2), VocabularyKind::SentencePiece)
         );
         tokenizer.encode("abc").expect("encodes")
     };

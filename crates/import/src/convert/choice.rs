@@ -9,20 +9,21 @@ use data::{DataError, batch};
 use rand::RngExt;
 use schema::{Label, Language, Task};
 
-use super::{Sample, plan::refuse};
+use super::RowSample;
+use crate::refuse;
 
 /// Streams of the seed that draw rows, one for each label.
 const DRAW_STREAM: u64 = 7 << 40;
 
 /// What the first pass keeps of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(super) enum RowMark {
     Dropped,
     Unlabelled,
     Labelled(u8),
 }
 
-impl Mark {
+impl RowMark {
     /// # Errors
     /// More labels than a mark can tell apart.
     pub(super) fn of(label: Option<Label>) -> Result<Self, DataError> {
@@ -46,12 +47,12 @@ impl Mark {
 }
 
 /// The rows of each language in their order.
-pub(super) type Marks = BTreeMap<Language, Vec<Mark>>;
+pub(super) type RowMarks = BTreeMap<Language, Vec<RowMark>>;
 
 /// Leaves out in every language what is left out in one, so that parallel files stay parallel.
 /// Where the languages have not the same number of rows nothing is done. Returns what the user
 /// should know.
-pub(super) fn align(marks: &mut Marks) -> Vec<String> {
+pub(super) fn align(marks: &mut RowMarks) -> Vec<String> {
     let Some((first, rows)) = marks
         .iter()
         .next()
@@ -66,14 +67,14 @@ pub(super) fn align(marks: &mut Marks) -> Vec<String> {
         )];
     }
     for row in 0..rows {
-        if marks.values().any(|marks| marks[row] == Mark::Dropped) {
+        if marks.values().any(|marks| marks[row] == RowMark::Dropped) {
             marks
                 .values_mut()
-                .for_each(|marks| marks[row] = Mark::Dropped);
+                .for_each(|marks| marks[row] = RowMark::Dropped);
         }
     }
     let differs = marks.iter().find(|(_, other)| **other != marks[&first]);
-    let describe = |(other, found): (&Language, &Vec<Mark>)| {
+    let describe = |(other, found): (&Language, &Vec<RowMark>)| {
         let row = found
             .iter()
             .zip(&marks[&first])
@@ -96,8 +97,8 @@ pub(super) fn align(marks: &mut Marks) -> Vec<String> {
 /// # Errors
 /// There are fewer rows than asked for.
 pub(super) fn draw(
-    marks: &[Mark],
-    sample: Sample,
+    marks: &[RowMark],
+    sample: RowSample,
     labels: usize,
     what: &str,
 ) -> Result<Vec<bool>, DataError> {
@@ -105,14 +106,14 @@ pub(super) fn draw(
     let mut left = vec![0_usize; pots];
     marks
         .iter()
-        .filter(|mark| **mark != Mark::Dropped)
+        .filter(|mark| **mark != RowMark::Dropped)
         .for_each(|mark| left[mark.pot(sample.balance)] += 1);
     let mut needed = needed(&left, sample, what)?;
     let mut generators: Vec<_> = (0..pots)
         .map(|pot| batch::generator(sample.seed, DRAW_STREAM + pot as u64))
         .collect();
     let taken = marks.iter().map(|mark| {
-        if *mark == Mark::Dropped {
+        if *mark == RowMark::Dropped {
             return false;
         }
         let pot = mark.pot(sample.balance);
@@ -125,7 +126,7 @@ pub(super) fn draw(
 }
 
 /// Rows to take from each pot.
-fn needed(there: &[usize], sample: Sample, what: &str) -> Result<Vec<usize>, DataError> {
+fn needed(there: &[usize], sample: RowSample, what: &str) -> Result<Vec<usize>, DataError> {
     let rarest = there.iter().copied().min().unwrap_or(0);
     let needed: Vec<usize> = match sample.take {
         None if sample.balance => vec![rarest; there.len()],
@@ -167,30 +168,33 @@ mod tests {
 
     use super::*;
 
-    fn marks() -> impl Strategy<Value = Vec<Mark>> {
-        let mark = prop_oneof![Just(Mark::Dropped), (0..3_u8).prop_map(Mark::Labelled)];
+    fn marks() -> impl Strategy<Value = Vec<RowMark>> {
+        let mark = prop_oneof![
+            Just(RowMark::Dropped),
+            (0..3_u8).prop_map(RowMark::Labelled)
+        ];
         prop::collection::vec(mark, 0..200)
     }
 
-    fn count(marks: &[Mark], taken: &[bool], label: u8) -> usize {
+    fn count(marks: &[RowMark], taken: &[bool], label: u8) -> usize {
         marks
             .iter()
             .zip(taken)
-            .filter(|(mark, taken)| **taken && **mark == Mark::Labelled(label))
+            .filter(|(mark, taken)| **taken && **mark == RowMark::Labelled(label))
             .count()
     }
 
     proptest! {
         #[test]
         fn exactly_what_was_asked_for_is_drawn(marks in marks(), share in 0.0..1.0, seed: u64) {
-            let all = marks.iter().filter(|mark| **mark != Mark::Dropped).count();
+            let all = marks.iter().filter(|mark| **mark != RowMark::Dropped).count();
             let take = (all as f64 * share) as usize;
-            let sample = Sample { take: Some(take), seed, balance: false };
+            let sample = RowSample { take: Some(take), seed, balance: false };
             let taken = draw(&marks, sample, 3, "x").expect("enough");
             prop_assert_eq!(taken.iter().filter(|taken| **taken).count(), take);
-            prop_assert!(marks.iter().zip(&taken).all(|(mark, taken)| !taken || *mark != Mark::Dropped));
+            prop_assert!(marks.iter().zip(&taken).all(|(mark, taken)| !taken || *mark != RowMark::Dropped));
             prop_assert_eq!(&taken, &draw(&marks, sample, 3, "x").expect("again"));
-            let too_many = Sample { take: Some(all + 1), ..sample };
+            let too_many = RowSample { take: Some(all + 1), ..sample };
             prop_assert!(draw(&marks, too_many, 3, "x").is_err());
         }
 
@@ -198,10 +202,10 @@ mod tests {
         fn a_balanced_draw_has_as_many_of_each_label(marks in marks(), seed: u64) {
             let all = vec![true; marks.len()];
             let rarest = (0..3).map(|label| count(&marks, &all, label)).min().expect("labels");
-            let taken = draw(&marks, Sample { take: None, seed, balance: true }, 3, "x").expect("enough");
+            let taken = draw(&marks, RowSample { take: None, seed, balance: true }, 3, "x").expect("enough");
             prop_assert!((0..3).all(|label| count(&marks, &taken, label) == rarest));
             if rarest > 0 {
-                let sample = Sample { take: Some(3 * rarest - 1), seed, balance: true };
+                let sample = RowSample { take: Some(3 * rarest - 1), seed, balance: true };
                 let taken = draw(&marks, sample, 3, "x").expect("enough");
                 prop_assert_eq!([0, 1, 2].map(|label| count(&marks, &taken, label)), [rarest, rarest, rarest - 1]);
             }
@@ -210,12 +214,12 @@ mod tests {
 
     #[test]
     fn every_row_has_the_same_chance() {
-        let marks = [Mark::Unlabelled; 10];
+        let marks = [RowMark::Unlabelled; 10];
         let mut counts = [0_usize; 10];
         for seed in 0..2000 {
             let taken = draw(
                 &marks,
-                Sample {
+                RowSample {
                     take: Some(3),
                     seed,
                     balance: false,
@@ -238,12 +242,12 @@ mod tests {
 
     #[test]
     fn labels_are_drawn_independently() {
-        let marks: Vec<Mark> = (0..400)
-            .map(|row| Mark::Labelled(u8::from(row % 2 == 1)))
+        let marks: Vec<RowMark> = (0..400)
+            .map(|row| RowMark::Labelled(u8::from(row % 2 == 1)))
             .collect();
         let taken = draw(
             &marks,
-            Sample {
+            RowSample {
                 take: Some(200),
                 seed: 0,
                 balance: true,
@@ -261,19 +265,19 @@ mod tests {
 
     #[test]
     fn what_one_language_lacks_all_lack() {
-        let (a, b, gone) = (Mark::Labelled(0), Mark::Labelled(1), Mark::Dropped);
-        let mut marks = Marks::from([
+        let (a, b, gone) = (RowMark::Labelled(0), RowMark::Labelled(1), RowMark::Dropped);
+        let mut marks = RowMarks::from([
             (Language::De, vec![a, gone, b]),
             (Language::Fr, vec![a, b, b]),
         ]);
         assert!(align(&mut marks).is_empty());
         assert_eq!(marks[&Language::Fr], [a, gone, b]);
-        let mut marks = Marks::from([(Language::De, vec![a, a]), (Language::Fr, vec![a, b])]);
+        let mut marks = RowMarks::from([(Language::De, vec![a, a]), (Language::Fr, vec![a, b])]);
         assert_eq!(
             align(&mut marks),
             ["the languages are not parallel: row 2 has another label in fr than in de"]
         );
-        let mut marks = Marks::from([(Language::De, vec![gone, a]), (Language::Fr, vec![a])]);
+        let mut marks = RowMarks::from([(Language::De, vec![gone, a]), (Language::Fr, vec![a])]);
         assert_eq!(
             align(&mut marks),
             ["the languages are not parallel: de has 2 rows, fr has 1"]

@@ -1,7 +1,7 @@
 //! Data of any layout into the released layout, which everything else here reads: test sets,
 //! labelled questions, translation pairs; and plain parallel text.
 //!
-//! A [`Plan`] says what is read and what becomes of it; [`preset`] and [`crate::llama_factory`] fill
+//! A [`ImportPlan`] says what is read and what becomes of it; [`preset`] and [`crate::llama_factory`] fill
 //! in parts of it from what is known of published data sets and from a `dataset_info.json`.
 //! [`run`] streams the rows: what is written stands in nameless files until every row was read
 //! and found sound. Never here: fetching, translating, judging the texts.
@@ -18,9 +18,10 @@ mod run;
 mod target;
 
 pub use conversation::Conversation;
-pub use output::Written;
-pub(crate) use plan::refuse;
-pub use plan::{Input, Join, LanguageColumn, PairSource, Part, Plan, Sample, Target};
+pub use output::WrittenFile;
+pub use plan::{
+    ImportPlan, ImportTarget, InputFile, Join, LanguageColumn, PairSource, QuestionSplit, RowSample,
+};
 pub use question::QuestionColumns;
-pub use run::{Report, run};
-pub use target::Map;
+pub use run::{ImportReport, run};
+pub use target::ColumnMap;

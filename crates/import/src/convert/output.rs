@@ -14,11 +14,12 @@ use schema::{
     disk::{DiskError, Draft},
 };
 
-use super::{Part, Plan, Target, plan::refuse, reading::keys};
+use super::{ImportPlan, ImportTarget, QuestionSplit, reading::keys};
+use crate::refuse;
 
 /// A file that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenFile {
     /// The file.
     pub path: PathBuf,
     /// Its language.
@@ -30,14 +31,14 @@ pub struct Written {
 }
 
 /// The files of one import while they are written.
-pub(super) struct Output<'a> {
-    plan: &'a Plan<'a>,
+pub(super) struct OutputFiles<'a> {
+    plan: &'a ImportPlan<'a>,
     folder: PathBuf,
     keys: Vec<String>,
-    files: BTreeMap<Language, File>,
+    files: BTreeMap<Language, OutputFile>,
 }
 
-struct File {
+struct OutputFile {
     draft: Draft,
     items: usize,
     labels: Vec<usize>,
@@ -45,13 +46,13 @@ struct File {
     old: Vec<PathBuf>,
 }
 
-impl<'a> Output<'a> {
-    pub(super) fn new(plan: &'a Plan<'a>) -> Self {
+impl<'a> OutputFiles<'a> {
+    pub(super) fn new(plan: &'a ImportPlan<'a>) -> Self {
         let folder = match &plan.target {
-            Target::Questions { task, .. } | Target::Pairs { task, .. } => {
+            ImportTarget::Questions { task, .. } | ImportTarget::Pairs { task, .. } => {
                 plan.out.join(&task.folder)
             }
-            Target::Text { .. } => plan.out.clone(),
+            ImportTarget::Text { .. } => plan.out.clone(),
         };
         Self {
             plan,
@@ -88,7 +89,7 @@ impl<'a> Output<'a> {
         values: &[String],
     ) -> Result<(), DataError> {
         let labels = match &self.plan.target {
-            Target::Questions { task, .. } => task.labels.len(),
+            ImportTarget::Questions { task, .. } => task.labels.len(),
             _ => 0,
         };
         if !self.files.contains_key(&language) {
@@ -96,7 +97,7 @@ impl<'a> Output<'a> {
             let draft = Draft::create_in(&self.folder)?;
             self.files.insert(
                 language,
-                File {
+                OutputFile {
                     draft,
                     items: 0,
                     labels: vec![0; labels],
@@ -104,7 +105,7 @@ impl<'a> Output<'a> {
                 },
             );
         }
-        let is_list = !matches!(self.plan.target, Target::Text { .. });
+        let is_list = !matches!(self.plan.target, ImportTarget::Text { .. });
         let Some(file) = self.files.get_mut(&language) else {
             return Ok(());
         };
@@ -128,7 +129,7 @@ impl<'a> Output<'a> {
     }
 
     /// Gives all files their names.
-    pub(super) fn finish(mut self) -> Result<Vec<Written>, DataError> {
+    pub(super) fn finish(mut self) -> Result<Vec<WrittenFile>, DataError> {
         let files = std::mem::take(&mut self.files);
         let mut written = Vec::new();
         for (language, mut file) in files {
@@ -142,7 +143,7 @@ impl<'a> Output<'a> {
             for old in file.old.iter().filter(|old| **old != path) {
                 fs::remove_file(old).map_err(DiskError::at("remove", old))?;
             }
-            written.push(Written {
+            written.push(WrittenFile {
                 path,
                 language,
                 items: file.items,
@@ -155,25 +156,25 @@ impl<'a> Output<'a> {
     /// The task and the end of the names; none for plain text.
     fn ending(&self) -> Option<(&'a schema::Task, &'static str)> {
         match &self.plan.target {
-            Target::Questions {
+            ImportTarget::Questions {
                 task,
-                part: Part::Test,
+                part: QuestionSplit::Test,
                 ..
             } => Some((task, "_test.json")),
-            Target::Questions {
+            ImportTarget::Questions {
                 task,
-                part: Part::Train,
+                part: QuestionSplit::Train,
                 ..
             } => Some((task, "_train.json")),
-            Target::Pairs { task, .. } => Some((task, "_train_question.json")),
-            Target::Text { .. } => None,
+            ImportTarget::Pairs { task, .. } => Some((task, "_train_question.json")),
+            ImportTarget::Text { .. } => None,
         }
     }
 
     fn name(&self, language: Language, items: usize) -> PathBuf {
         let name = match (self.ending(), &self.plan.target) {
             (Some((task, ending)), _) => format!("{}_{language}{items}{ending}", task.name),
-            (None, Target::Text { name, .. }) => format!("{name}_{language}.jsonl"),
+            (None, ImportTarget::Text { name, .. }) => format!("{name}_{language}.jsonl"),
             (None, _) => format!("{language}.jsonl"),
         };
         self.folder.join(Path::new(&name))

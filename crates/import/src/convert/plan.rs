@@ -7,14 +7,15 @@ use data::{DataError, table::TableLayout};
 use schema::{Language, Task};
 
 use super::{Conversation, QuestionColumns};
+use crate::refuse;
 
 /// One import.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan<'a> {
+pub struct ImportPlan<'a> {
     /// The files in the order in which they are read. Several of one language are read as one.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<InputFile>,
     /// What is made of the rows.
-    pub target: Target<'a>,
+    pub target: ImportTarget<'a>,
     /// The column that says a row's language, where a file has several.
     pub language_column: Option<LanguageColumn>,
     /// Rows with one of these labels are left out, and counted. `""` stands for empty, null and
@@ -24,7 +25,7 @@ pub struct Plan<'a> {
     /// null and missing.
     pub drop_texts: Vec<String>,
     /// How many of the rows that are left are taken.
-    pub sample: Sample,
+    pub sample: RowSample,
     /// The folder to write into; test sets and pairs go into the task's folder below it.
     pub out: PathBuf,
     /// Files that the new ones would stand beside or replace are removed; otherwise they are an
@@ -34,7 +35,7 @@ pub struct Plan<'a> {
 
 /// A file to be read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Input {
+pub struct InputFile {
     /// The file.
     pub path: PathBuf,
     /// How it is written.
@@ -55,13 +56,13 @@ pub struct LanguageColumn {
 
 /// What becomes of the rows.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Target<'a> {
+pub enum ImportTarget<'a> {
     /// Questions with labels.
     Questions {
         /// Whose questions.
         task: &'a Task,
         /// A test set or labelled training questions.
-        part: Part,
+        part: QuestionSplit,
         /// The columns of [`Task::fields`], in their order.
         fields: Vec<String>,
         /// The label's column.
@@ -90,7 +91,7 @@ pub enum Target<'a> {
 
 /// Which of the released files of labelled questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum QuestionSplit {
     /// `<task>_<language><count>_test.json`.
     Test,
     /// `<task>_<language><count>_train.json`.
@@ -110,7 +111,7 @@ pub enum PairSource {
     /// In two files.
     Files {
         /// The English file.
-        english: Input,
+        english: InputFile,
         /// The question's columns, in both files.
         question: QuestionColumns,
         /// Which rows belong together.
@@ -132,7 +133,7 @@ pub struct Join {
 /// How many rows are taken. The same rows in every language, where the languages have the same
 /// labels in the same order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
+pub struct RowSample {
     /// Rows taken of each language, at random, in the order of the file; none: all.
     pub take: Option<usize>,
     /// Seed of the draw.
@@ -141,14 +142,14 @@ pub struct Sample {
     pub balance: bool,
 }
 
-impl Plan<'_> {
+impl ImportPlan<'_> {
     /// # Errors
     /// The parts of the plan contradict each other; says what to change.
     pub(crate) fn check(&self) -> Result<(), DataError> {
         if self.inputs.is_empty() {
             return Err(refuse("import", "there is no file to read"));
         }
-        if self.sample.balance && !matches!(self.target, Target::Questions { .. }) {
+        if self.sample.balance && !matches!(self.target, ImportTarget::Questions { .. }) {
             return Err(refuse(
                 "balance",
                 "there are no labels to balance; only questions with labels have some",
@@ -157,7 +158,7 @@ impl Plan<'_> {
         let is_known = self.language_column.is_some()
             || matches!(
                 self.target,
-                Target::Pairs {
+                ImportTarget::Pairs {
                     source: PairSource::Conversation(_),
                     ..
                 }
@@ -173,7 +174,7 @@ impl Plan<'_> {
             ));
         }
         match &self.target {
-            Target::Questions { task, labels, .. } => {
+            ImportTarget::Questions { task, labels, .. } => {
                 for (value, label) in labels {
                     if task.label(label).is_none() {
                         let known = task.labels.join(", ");
@@ -186,11 +187,11 @@ impl Plan<'_> {
                 }
                 Ok(())
             }
-            Target::Pairs {
+            ImportTarget::Pairs {
                 source: PairSource::Files { .. },
                 ..
             } => self.check_files(),
-            Target::Pairs { .. } | Target::Text { .. } => Ok(()),
+            ImportTarget::Pairs { .. } | ImportTarget::Text { .. } => Ok(()),
         }
     }
 
@@ -205,13 +206,5 @@ impl Plan<'_> {
             ));
         }
         Ok(())
-    }
-}
-
-/// Names an option or a file that cannot be used.
-pub(crate) fn refuse(what: &str, problem: impl Into<String>) -> DataError {
-    DataError::Unusable {
-        what: what.to_owned(),
-        problem: problem.into(),
     }
 }

@@ -10,7 +10,8 @@ use data::{
 use schema::Language;
 use serde::Deserialize;
 
-use super::{Input, LanguageColumn, plan::refuse};
+use super::{InputFile, LanguageColumn};
+use crate::refuse;
 
 /// A published data set.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -27,18 +28,17 @@ pub struct Preset {
     /// The languages that it has, with its own code for each.
     pub languages: BTreeMap<Language, String>,
     /// The forms in which it was published.
-    pub forms: Vec<Form>,
+    pub forms: Vec<PublishedForm>,
 }
 
 /// One form in which a data set was published.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Form {
+pub struct PublishedForm {
     /// Path of its files: `{language}` and `{split}` stand for codes, `*` for anything but a
     /// slash.
     pub files: String,
     /// `csv`, `tsv`, `json`, `jsonl`, `parquet`.
-    #[serde(deserialize_with = "read_format")]
     pub format: TableFormat,
     /// Its own name for `train`, `validation` and `test`.
     pub splits: BTreeMap<String, String>,
@@ -61,18 +61,12 @@ pub struct Form {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Shipped {
+struct ShippedPresets {
     presets: Vec<Preset>,
 }
 
-fn read_format<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<TableFormat, D::Error> {
-    String::deserialize(deserializer)?
-        .parse()
-        .map_err(serde::de::Error::custom)
-}
-
 static PRESETS: LazyLock<Result<Vec<Preset>, String>> = LazyLock::new(|| {
-    let shipped: Result<Shipped, _> =
+    let shipped: Result<ShippedPresets, _> =
         toml::from_str(include_str!("../../../../assets/presets.toml"));
     shipped
         .map(|shipped| shipped.presets)
@@ -114,11 +108,11 @@ pub fn preset(name: &str) -> Result<&'static Preset, DataError> {
 
 /// Files of a preset that were found.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found<'a> {
+pub struct FoundFiles<'a> {
     /// The form that they have.
-    pub form: &'a Form,
+    pub form: &'a PublishedForm,
     /// The files, by language and name.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<InputFile>,
     /// The column that says the language, where a file has several.
     pub language_column: Option<LanguageColumn>,
 }
@@ -153,7 +147,7 @@ impl Preset {
             .collect())
     }
 
-    /// Patterns of the files on the hub, as in [`Form::files`] without placeholders.
+    /// Patterns of the files on the hub, as in [`PublishedForm::files`] without placeholders.
     ///
     /// # Errors
     /// As [`Self::codes`]; or there is no such split.
@@ -175,7 +169,7 @@ impl Preset {
         Ok(patterns)
     }
 
-    fn split<'f>(&self, form: &'f Form, split: &str) -> Result<&'f str, DataError> {
+    fn split<'f>(&self, form: &'f PublishedForm, split: &str) -> Result<&'f str, DataError> {
         form.splits
             .get(split)
             .map(String::as_str)
@@ -197,7 +191,7 @@ impl Preset {
         files: &[PathBuf],
         split: &str,
         languages: &[Language],
-    ) -> Result<Found<'_>, DataError> {
+    ) -> Result<FoundFiles<'_>, DataError> {
         let codes = self.codes(languages)?;
         let mut patterns = Vec::new();
         for form in &self.forms {
@@ -208,7 +202,7 @@ impl Preset {
             for (language, code) in &codes {
                 let pattern = form.pattern(split, code);
                 let said = form.language_column.is_none().then_some(*language);
-                let input = |path: &PathBuf| Input {
+                let input = |path: &PathBuf| InputFile {
                     path: path.clone(),
                     layout: form.layout(),
                     language: said,
@@ -235,7 +229,7 @@ impl Preset {
             };
             if language.is_some() || form.language_column.is_some() {
                 let said = language.filter(|_| form.language_column.is_none());
-                let input = Input {
+                let input = InputFile {
                     path: path.clone(),
                     layout: form.layout(),
                     language: said,
@@ -254,7 +248,7 @@ impl Preset {
         Err(refuse(&format!("preset {}", self.name), problem))
     }
 
-    fn form_of(&self, files: &[PathBuf]) -> Option<&Form> {
+    fn form_of(&self, files: &[PathBuf]) -> Option<&PublishedForm> {
         let format = TableFormat::of(files.first()?)?;
         self.forms.iter().find(|form| form.format == format)
     }
@@ -262,8 +256,8 @@ impl Preset {
     fn check_languages(
         &self,
         languages: &[Language],
-        inputs: &[Input],
-        form: &Form,
+        inputs: &[InputFile],
+        form: &PublishedForm,
     ) -> Result<(), DataError> {
         let is_there = |language: &&Language| {
             inputs
@@ -284,10 +278,10 @@ impl Preset {
 
     fn found<'a>(
         &self,
-        form: &'a Form,
-        inputs: Vec<Input>,
+        form: &'a PublishedForm,
+        inputs: Vec<InputFile>,
         codes: &BTreeMap<Language, &str>,
-    ) -> Found<'a> {
+    ) -> FoundFiles<'a> {
         let language_column = form.language_column.as_ref().map(|column| LanguageColumn {
             column: column.clone(),
             codes: codes
@@ -295,7 +289,7 @@ impl Preset {
                 .map(|(language, code)| ((*code).to_owned(), *language))
                 .collect(),
         });
-        Found {
+        FoundFiles {
             form,
             inputs,
             language_column,
@@ -303,7 +297,7 @@ impl Preset {
     }
 }
 
-impl Form {
+impl PublishedForm {
     fn pattern(&self, split: &str, code: &str) -> String {
         self.files
             .replace("{language}", code)

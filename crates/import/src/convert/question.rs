@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use data::{DataError, prompt, table::TableRow};
+use data::{DataError, pairs, prompt, table::TableRow};
 use schema::{Language, Task};
 use serde_json::Value;
 
-use super::plan::refuse;
+use crate::refuse;
 
 /// The parts of the instruction line between which the languages' names stand.
 const INSTRUCTION: &str = "Translate the input from ";
@@ -110,7 +110,7 @@ pub(super) fn instructed(question: &str, language: Language) -> String {
     format!(
         "{}\n{}\n",
         question.trim_end_matches('\n'),
-        instruct(language, Language::En)
+        pairs::instruct(language, Language::En)
     )
 }
 
@@ -125,11 +125,6 @@ pub(super) fn strip_instruction(text: &str) -> Option<(&str, Language, Language)
     }
     let (first, rest) = text.split_once('\n')?;
     read_instruction(first).map(|(source, target)| (rest, source, target))
-}
-
-/// The instruction line of the paper's training template.
-fn instruct(source: Language, target: Language) -> String {
-    format!("{INSTRUCTION}{}{INTO}{}{END}", source.name(), target.name())
 }
 
 fn read_instruction(line: &str) -> Option<(Language, Language)> {

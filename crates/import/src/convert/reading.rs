@@ -12,9 +12,9 @@ use schema::{Label, Language, Task, disk::DiskError};
 use serde_json::Value;
 
 use super::{
-    Conversation, PairSource, Plan, QuestionColumns, Target,
+    Conversation, ImportPlan, ImportTarget, PairSource, QuestionColumns,
     join::Partners,
-    plan::Input,
+    plan::InputFile,
     question::{instructed, strip_instruction, take_text},
 };
 
@@ -33,22 +33,22 @@ pub(super) enum Taken {
 }
 
 /// The keys of an item in the file that is written.
-pub(super) fn keys(target: &Target<'_>) -> Vec<String> {
+pub(super) fn keys(target: &ImportTarget<'_>) -> Vec<String> {
     match target {
-        Target::Questions { task, .. } => task
+        ImportTarget::Questions { task, .. } => task
             .fields
             .iter()
             .cloned()
             .chain(["answer".to_owned()])
             .collect(),
-        Target::Pairs { .. } => vec!["input".to_owned(), "answer".to_owned()],
-        Target::Text { .. } => vec!["id".to_owned(), "text".to_owned()],
+        ImportTarget::Pairs { .. } => vec!["input".to_owned(), "answer".to_owned()],
+        ImportTarget::Text { .. } => vec!["id".to_owned(), "text".to_owned()],
     }
 }
 
 /// The rows of a plan's files, one after the other.
-pub(super) struct Reading<'a> {
-    plan: &'a Plan<'a>,
+pub(super) struct InputRows<'a> {
+    plan: &'a ImportPlan<'a>,
     /// The input that is read, or is read next.
     at: usize,
     table: Option<TableReader>,
@@ -60,10 +60,10 @@ pub(super) struct Reading<'a> {
     system_prompts: usize,
 }
 
-impl<'a> Reading<'a> {
-    pub(super) fn open(plan: &'a Plan<'a>) -> Result<Self, DataError> {
+impl<'a> InputRows<'a> {
+    pub(super) fn open(plan: &'a ImportPlan<'a>) -> Result<Self, DataError> {
         let partners = match &plan.target {
-            Target::Pairs {
+            ImportTarget::Pairs {
                 source:
                     PairSource::Files {
                         english,
@@ -106,7 +106,7 @@ impl<'a> Reading<'a> {
     /// Bytes of all files.
     pub(super) fn size(&self) -> Result<u64, DataError> {
         let mut bytes = self.partners.as_ref().map_or(0, Partners::size);
-        for Input { path, .. } in &self.plan.inputs {
+        for InputFile { path, .. } in &self.plan.inputs {
             bytes += fs::metadata(path)
                 .map_err(DiskError::at("read", path))?
                 .len();
@@ -170,7 +170,7 @@ impl<'a> Reading<'a> {
         notes
     }
 
-    fn take(&mut self, row: &TableRow, input: &Input) -> Result<Taken, DataError> {
+    fn take(&mut self, row: &TableRow, input: &InputFile) -> Result<Taken, DataError> {
         let (plan, path) = (self.plan, input.path.as_path());
         let language = match (input.language, &plan.language_column) {
             (Some(language), _) => Some(language),
@@ -189,15 +189,17 @@ impl<'a> Reading<'a> {
         };
         match (&plan.target, language) {
             (
-                Target::Pairs {
+                ImportTarget::Pairs {
                     task,
                     source: PairSource::Conversation(form),
                 },
                 _,
             ) => self.take_conversation(row, path, task, form, language),
             (_, None) => Err(row.fail(path, None, "of which language it is was not said")),
-            (Target::Questions { .. }, Some(language)) => take_question(plan, row, path, language),
-            (Target::Text { id, text, .. }, Some(language)) => {
+            (ImportTarget::Questions { .. }, Some(language)) => {
+                take_question(plan, row, path, language)
+            }
+            (ImportTarget::Text { id, text, .. }, Some(language)) => {
                 let id = id
                     .as_ref()
                     .map_or_else(|| Ok(row.number.to_string()), |id| row.word(path, id))?;
@@ -210,7 +212,7 @@ impl<'a> Reading<'a> {
                     Err(reason) => Taken::Dropped { language, reason },
                 })
             }
-            (Target::Pairs { task, source }, Some(language)) => {
+            (ImportTarget::Pairs { task, source }, Some(language)) => {
                 self.take_pair(row, path, task, source, language)
             }
         }
@@ -310,13 +312,15 @@ impl<'a> Reading<'a> {
 }
 
 /// The columns that must be there.
-fn wanted_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
+fn wanted_columns<'p>(plan: &'p ImportPlan<'_>) -> Vec<&'p str> {
     let mut wanted: Vec<&str> = match &plan.target {
-        Target::Questions { fields, answer, .. } => {
+        ImportTarget::Questions { fields, answer, .. } => {
             fields.iter().chain([answer]).map(String::as_str).collect()
         }
-        Target::Text { id, text, .. } => id.iter().chain([text]).map(String::as_str).collect(),
-        Target::Pairs { source, .. } => match source {
+        ImportTarget::Text { id, text, .. } => {
+            id.iter().chain([text]).map(String::as_str).collect()
+        }
+        ImportTarget::Pairs { source, .. } => match source {
             PairSource::Beside { question, english } => {
                 [question.names(), english.names()].concat()
             }
@@ -337,9 +341,9 @@ fn wanted_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
     wanted
 }
 
-fn optional_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
+fn optional_columns<'p>(plan: &'p ImportPlan<'_>) -> Vec<&'p str> {
     match &plan.target {
-        Target::Pairs {
+        ImportTarget::Pairs {
             source: PairSource::Conversation(form),
             ..
         } => form.optional_names(),
@@ -348,12 +352,12 @@ fn optional_columns<'p>(plan: &'p Plan<'_>) -> Vec<&'p str> {
 }
 
 fn take_question(
-    plan: &Plan<'_>,
+    plan: &ImportPlan<'_>,
     row: &TableRow,
     path: &Path,
     language: Language,
 ) -> Result<Taken, DataError> {
-    let Target::Questions {
+    let ImportTarget::Questions {
         task,
         fields,
         answer,

@@ -11,21 +11,21 @@ use hub::Progress;
 use schema::Language;
 
 use super::{
-    PairSource, Plan, Target, Written,
-    choice::{self, Mark, Marks},
-    output::Output,
-    plan::refuse,
-    reading::{Reading, Taken},
+    ImportPlan, ImportTarget, PairSource, WrittenFile,
+    choice::{self, RowMark, RowMarks},
+    output::OutputFiles,
+    reading::{InputRows, Taken},
 };
+use crate::refuse;
 
 /// Rows between two looks at whether to stop.
 const ROWS_PER_LOOK: usize = 4096;
 
 /// What an import did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct ImportReport {
     /// The files written, in the order of languages.
-    pub files: Vec<Written>,
+    pub files: Vec<WrittenFile>,
     /// Rows read.
     pub rows: usize,
     /// Why rows were left out, and how many for each reason.
@@ -45,12 +45,12 @@ struct Stopped;
 /// (file, row, line, column); fewer rows than asked for; a file that would be written is there
 /// already.
 pub fn run(
-    plan: &Plan<'_>,
+    plan: &ImportPlan<'_>,
     progress: &mut dyn Progress,
     stop: &dyn Fn() -> bool,
-) -> Result<Option<Report>, DataError> {
+) -> Result<Option<ImportReport>, DataError> {
     plan.check()?;
-    let output = Output::new(plan);
+    let output = OutputFiles::new(plan);
     for language in plan.inputs.iter().filter_map(|input| input.language) {
         output.check_free(language)?;
     }
@@ -68,32 +68,32 @@ pub fn run(
     match write(plan, output, chosen.as_ref(), progress, stop)? {
         Some(mut report) => {
             notes.append(&mut report.notes);
-            Ok(Some(Report { notes, ..report }))
+            Ok(Some(ImportReport { notes, ..report }))
         }
         None => Ok(None),
     }
 }
 
 /// Whether which rows are taken depends on rows that come later.
-fn needs_survey(plan: &Plan<'_>) -> bool {
+fn needs_survey(plan: &ImportPlan<'_>) -> bool {
     plan.sample.take.is_some() || plan.sample.balance || !has_one_language(plan)
 }
 
 /// Whether it is certain that all rows are of one language.
-fn has_one_language(plan: &Plan<'_>) -> bool {
+fn has_one_language(plan: &ImportPlan<'_>) -> bool {
     let first = plan.inputs.first().and_then(|input| input.language);
     first.is_some() && plan.inputs.iter().all(|input| input.language == first)
 }
 
 /// Goes through all rows; `each` is given every one. False when stopped.
 fn pass(
-    plan: &Plan<'_>,
+    plan: &ImportPlan<'_>,
     label: &str,
     progress: &mut dyn Progress,
     stop: &dyn Fn() -> bool,
     each: &mut dyn FnMut(Taken) -> Result<(), DataError>,
 ) -> Result<Result<(usize, Vec<String>), Stopped>, DataError> {
-    let mut reading = Reading::open(plan)?;
+    let mut reading = InputRows::open(plan)?;
     progress.start(label, Some(reading.size()?));
     let mut done = 0;
     let outcome = loop {
@@ -124,19 +124,19 @@ fn pass(
 
 /// The first pass: what must be known of every row to choose among them.
 fn survey(
-    plan: &Plan<'_>,
+    plan: &ImportPlan<'_>,
     progress: &mut dyn Progress,
     stop: &dyn Fn() -> bool,
-) -> Result<Option<(Marks, Vec<String>)>, DataError> {
-    let mut marks = Marks::new();
+) -> Result<Option<(RowMarks, Vec<String>)>, DataError> {
+    let mut marks = RowMarks::new();
     let mut ids: BTreeMap<Language, Vec<u64>> = BTreeMap::new();
-    let has_ids = matches!(&plan.target, Target::Text { id: Some(_), .. });
+    let has_ids = matches!(&plan.target, ImportTarget::Text { id: Some(_), .. });
     let read = pass(plan, "checking", progress, stop, &mut |taken| {
         let (language, mark) = match &taken {
             Taken::Item {
                 language, label, ..
-            } => (*language, Mark::of(*label)?),
-            Taken::Dropped { language, .. } => (*language, Mark::Dropped),
+            } => (*language, RowMark::of(*label)?),
+            Taken::Dropped { language, .. } => (*language, RowMark::Dropped),
             Taken::Passed { .. } => return Ok(()),
         };
         marks.entry(language).or_default().push(mark);
@@ -155,7 +155,7 @@ fn survey(
     // languages.
     let is_mixture = matches!(
         plan.target,
-        Target::Pairs {
+        ImportTarget::Pairs {
             source: PairSource::Conversation(_),
             ..
         }
@@ -199,12 +199,15 @@ fn check_ids(ids: &BTreeMap<Language, Vec<u64>>) -> Result<(), DataError> {
 }
 
 /// Which rows of each language are taken.
-fn choose(plan: &Plan<'_>, marks: &Marks) -> Result<HashMap<Language, Vec<bool>>, DataError> {
+fn choose(
+    plan: &ImportPlan<'_>,
+    marks: &RowMarks,
+) -> Result<HashMap<Language, Vec<bool>>, DataError> {
     let labels = choice::label_count(match &plan.target {
-        Target::Questions { task, .. } => Some(task),
+        ImportTarget::Questions { task, .. } => Some(task),
         _ => None,
     });
-    let draw = |(language, marks): (&Language, &Vec<Mark>)| {
+    let draw = |(language, marks): (&Language, &Vec<RowMark>)| {
         Ok((
             *language,
             choice::draw(marks, plan.sample, labels, language.code())?,
@@ -214,7 +217,7 @@ fn choose(plan: &Plan<'_>, marks: &Marks) -> Result<HashMap<Language, Vec<bool>>
 }
 
 /// Why a sound row is not taken.
-fn not_chosen(plan: &Plan<'_>) -> &'static str {
+fn not_chosen(plan: &ImportPlan<'_>) -> &'static str {
     let is_sampled = plan.sample.take.is_some() || plan.sample.balance;
     match (is_sampled, has_one_language(plan)) {
         (true, true) => "not drawn",
@@ -225,12 +228,12 @@ fn not_chosen(plan: &Plan<'_>) -> &'static str {
 
 /// The pass that writes.
 fn write(
-    plan: &Plan<'_>,
-    mut output: Output<'_>,
+    plan: &ImportPlan<'_>,
+    mut output: OutputFiles<'_>,
     chosen: Option<&HashMap<Language, Vec<bool>>>,
     progress: &mut dyn Progress,
     stop: &dyn Fn() -> bool,
-) -> Result<Option<Report>, DataError> {
+) -> Result<Option<ImportReport>, DataError> {
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
     let mut at: HashMap<Language, usize> = HashMap::new();
     let read = pass(plan, "importing", progress, stop, &mut |taken| {
@@ -277,7 +280,7 @@ fn write(
         );
         return Err(refuse("import", problem));
     }
-    Ok(Some(Report {
+    Ok(Some(ImportReport {
         files,
         rows,
         left_out,

@@ -7,24 +7,24 @@ use data::DataError;
 use schema::Task;
 
 use super::{
-    Conversation, Input, Join, PairSource, Part, QuestionColumns, Target,
-    plan::refuse,
+    Conversation, ImportTarget, InputFile, Join, PairSource, QuestionColumns, QuestionSplit,
     question::{check_map, field_columns},
 };
+use crate::refuse;
 
 /// Column by what it fills.
-pub type Map = BTreeMap<String, String>;
+pub type ColumnMap = BTreeMap<String, String>;
 
-impl<'a> Target<'a> {
+impl<'a> ImportTarget<'a> {
     /// Labelled questions. The map's keys are the task's fields and `answer`.
     ///
     /// # Errors
     /// Another key.
     pub fn questions(
         task: &'a Task,
-        part: Part,
-        map: &Map,
-        labels: Map,
+        part: QuestionSplit,
+        map: &ColumnMap,
+        labels: ColumnMap,
     ) -> Result<Self, DataError> {
         let known: Vec<String> = task
             .fields
@@ -52,7 +52,7 @@ impl<'a> Target<'a> {
     ///
     /// # Errors
     /// Another key; no column for the English side.
-    pub fn pairs(task: &'a Task, map: &Map) -> Result<Self, DataError> {
+    pub fn pairs(task: &'a Task, map: &ColumnMap) -> Result<Self, DataError> {
         let english = task.fields.iter().map(|field| format!("english.{field}"));
         let known: Vec<String> = ["question", "english"]
             .map(str::to_owned)
@@ -88,8 +88,8 @@ impl<'a> Target<'a> {
     /// Another key.
     pub fn pairs_of_files(
         task: &'a Task,
-        map: &Map,
-        english: Input,
+        map: &ColumnMap,
+        english: InputFile,
         join: Join,
     ) -> Result<Self, DataError> {
         let known: Vec<String> = ["question".to_owned()]
@@ -123,7 +123,7 @@ impl<'a> Target<'a> {
     ///
     /// # Errors
     /// Another key.
-    pub fn text(name: &str, map: &Map) -> Result<Self, DataError> {
+    pub fn text(name: &str, map: &ColumnMap) -> Result<Self, DataError> {
         check_map(map, &["id".to_owned(), "text".to_owned()])?;
         let text = map
             .get("text")

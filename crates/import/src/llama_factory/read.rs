@@ -17,11 +17,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::DATASET_INFO;
-use crate::convert::{Conversation, refuse};
+use crate::{convert::Conversation, refuse};
 
 /// One data set of a folder.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listed {
+pub struct ListedDataset {
     /// Its name in the list.
     pub name: String,
     /// Its files, by name.
@@ -33,7 +33,7 @@ pub struct Listed {
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct DatasetEntry {
     file_name: Option<String>,
     #[serde(default)]
     formatting: Option<String>,
@@ -53,7 +53,7 @@ struct Entry {
 /// There is no list, or it is broken; no such entry, or several and no name; an entry that has
 /// no local file, or that is no supervised data; a file that is missing or of an unknown
 /// format.
-pub fn read(folder: &Path, name: Option<&str>) -> Result<Listed, DataError> {
+pub fn read(folder: &Path, name: Option<&str>) -> Result<ListedDataset, DataError> {
     let path = folder.join(DATASET_INFO);
     let text = items::read_text(&path)?;
     let mut list: BTreeMap<String, Value> =
@@ -82,7 +82,7 @@ pub fn read(folder: &Path, name: Option<&str>) -> Result<Listed, DataError> {
         .or_else(|| value.get("ms_hub_url"))
         .or_else(|| value.get("script_url"))
         .is_some();
-    let entry: Entry =
+    let entry: DatasetEntry =
         serde_json::from_value(value).map_err(|e| refuse(&what, format!("is no entry: {e}")))?;
     if entry.ranking {
         return Err(refuse(
@@ -100,7 +100,7 @@ pub fn read(folder: &Path, name: Option<&str>) -> Result<Listed, DataError> {
     };
     let files = find_files(&folder.join(file_name), &what)?;
     let conversation = read_form(&entry, &what)?;
-    Ok(Listed {
+    Ok(ListedDataset {
         name,
         files,
         conversation,
@@ -108,7 +108,7 @@ pub fn read(folder: &Path, name: Option<&str>) -> Result<Listed, DataError> {
     })
 }
 
-fn describe_rest(entry: &Entry) -> Vec<String> {
+fn describe_rest(entry: &DatasetEntry) -> Vec<String> {
     let samples = entry.num_samples.map(|count| {
         format!("`num_samples` = {count} is not applied: all rows are taken; say how many to take, and with which seed")
     });
@@ -135,7 +135,7 @@ fn find_files(path: &Path, what: &str) -> Result<Vec<(PathBuf, TableLayout)>, Da
                 format!(
                     "{} has none of the extensions {}",
                     path.display(),
-                    TableFormat::NAMES.join(", ")
+                    TableFormat::WORDS.join(", ")
                 ),
             )
         })?;
@@ -163,7 +163,7 @@ fn begins_with_object(path: &Path) -> Result<bool, DataError> {
     Ok(begin.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{'))
 }
 
-fn read_form(entry: &Entry, what: &str) -> Result<Conversation, DataError> {
+fn read_form(entry: &DatasetEntry, what: &str) -> Result<Conversation, DataError> {
     // Where `columns` is given, a column that it leaves out is not read; where it is missing,
     // the usual names hold.
     let column = |key: &str, usual: Option<&str>| match &entry.columns {

@@ -6,41 +6,21 @@
 //! `tests/golden/read_by_llama_factory.py` compares a folder with what the tool itself reads.
 //! Never here: reading such folders, writing files.
 
-use data::Pair;
-use schema::task::UnknownWord;
+use data::TranslationPair;
 use serde_json::{Map, Value, json};
 
-/// The form of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// `instruction`, `input`, `output`.
-    Alpaca,
-    /// `messages` of a `user` and an `assistant`, as OpenAI's files have them.
-    Messages,
-}
-
-impl Format {
-    /// Every form, as it is written.
-    pub const WORDS: &[&str] = &["alpaca", "messages"];
-}
-
-impl std::str::FromStr for Format {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        match text {
-            "alpaca" => Ok(Self::Alpaca),
-            "messages" => Ok(Self::Messages),
-            _ => Err(UnknownWord {
-                word: text.to_owned(),
-                known: Self::WORDS,
-            }),
-        }
+schema::words! {
+    /// The form of a row.
+    RowForm {
+        /// `instruction`, `input`, `output`.
+        Alpaca "alpaca",
+        /// `messages` of a `user` and an `assistant`, as in OpenAI's files.
+        Messages "messages",
     }
 }
 
 /// A JSON list, one row a line.
-pub fn render_rows(pairs: &[Pair], format: Format) -> String {
+pub fn render_rows(pairs: &[TranslationPair], format: RowForm) -> String {
     let rows: Vec<String> = pairs
         .iter()
         .map(|pair| row(pair, format).to_string())
@@ -48,10 +28,10 @@ pub fn render_rows(pairs: &[Pair], format: Format) -> String {
     format!("[\n{}\n]\n", rows.join(",\n"))
 }
 
-fn row(pair: &Pair, format: Format) -> Value {
+fn row(pair: &TranslationPair, format: RowForm) -> Value {
     let mut row = match format {
-        Format::Alpaca => json!({"instruction": pair.source, "input": "", "output": pair.target}),
-        Format::Messages => json!({"messages": [
+        RowForm::Alpaca => json!({"instruction": pair.source, "input": "", "output": pair.target}),
+        RowForm::Messages => json!({"messages": [
             {"role": "user", "content": pair.source},
             {"role": "assistant", "content": pair.target},
         ]}),
@@ -65,7 +45,7 @@ fn row(pair: &Pair, format: Format) -> Value {
 }
 
 /// `dataset_info.json` for files given by data set name and file name.
-pub fn render_info(files: &[(String, String)], format: Format) -> String {
+pub fn render_info(files: &[(String, String)], format: RowForm) -> String {
     let entries: Map<String, Value> = files
         .iter()
         .map(|(name, file)| (name.clone(), entry(file, format)))
@@ -73,16 +53,16 @@ pub fn render_info(files: &[(String, String)], format: Format) -> String {
     format!("{:#}\n", Value::Object(entries))
 }
 
-fn entry(file: &str, format: Format) -> Value {
+fn entry(file: &str, format: RowForm) -> Value {
     match format {
-        Format::Alpaca => json!({
+        RowForm::Alpaca => json!({
             "file_name": file,
             "formatting": "alpaca",
             "columns": {"prompt": "instruction", "query": "input", "response": "output"},
         }),
         // Every version of the tool knows this form by `sharegpt` and these tags; only newer
         // ones call it `openai`.
-        Format::Messages => json!({
+        RowForm::Messages => json!({
             "file_name": file,
             "formatting": "sharegpt",
             "columns": {"messages": "messages"},
@@ -97,8 +77,8 @@ mod tests {
 
     use super::*;
 
-    fn pair() -> Pair {
-        Pair {
+    fn pair() -> TranslationPair {
+        TranslationPair {
             source: "\"Was?\"\nÜ:\n".into(),
             target: "中".into(),
             language: Language::De,
@@ -109,17 +89,17 @@ mod tests {
 
     #[test]
     fn rows_are_one_a_line() {
-        let swapped = Pair {
+        let swapped = TranslationPair {
             into: Some(Language::Zh),
             ..pair()
         };
         assert_eq!(
-            render_rows(&[pair(), swapped], Format::Alpaca),
+            render_rows(&[pair(), swapped], RowForm::Alpaca),
             "[\n{\"instruction\":\"\\\"Was?\\\"\\nÜ:\\n\",\"input\":\"\",\"output\":\"中\",\"language\":\"de\",\"item\":3},\n\
              {\"instruction\":\"\\\"Was?\\\"\\nÜ:\\n\",\"input\":\"\",\"output\":\"中\",\"language\":\"de\",\"into\":\"zh\",\"item\":3}\n]\n"
         );
         assert_eq!(
-            render_rows(&[pair()], Format::Messages),
+            render_rows(&[pair()], RowForm::Messages),
             "[\n{\"messages\":[{\"role\":\"user\",\"content\":\"\\\"Was?\\\"\\nÜ:\\n\"},\
              {\"role\":\"assistant\",\"content\":\"中\"}],\"language\":\"de\",\"item\":3}\n]\n"
         );
@@ -131,7 +111,7 @@ mod tests {
             let text = render_info(&[("a.train".to_owned(), "a.train.json".to_owned())], format);
             serde_json::from_str(&text).expect("JSON")
         };
-        let alpaca = &info(Format::Alpaca)["a.train"];
+        let alpaca = &info(RowForm::Alpaca)["a.train"];
         assert_eq!(
             (&alpaca["file_name"], &alpaca["formatting"]),
             (&json!("a.train.json"), &json!("alpaca"))
@@ -140,7 +120,7 @@ mod tests {
             alpaca["columns"],
             json!({"prompt": "instruction", "query": "input", "response": "output"})
         );
-        let messages = &info(Format::Messages)["a.train"];
+        let messages = &info(RowForm::Messages)["a.train"];
         assert_eq!(
             (&messages["formatting"], &messages["columns"]),
             (&json!("sharegpt"), &json!({"messages": "messages"}))

@@ -22,7 +22,7 @@ const UNKNOWN: &str = "None";
 
 /// The model that answered, and when.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct HarnessRun {
     /// The model as in the records.
     pub model: String,
     /// Its adapter as in the records; lm-eval names a model with one by this.
@@ -44,7 +44,7 @@ pub struct Run {
 
 /// The answers of one language.
 #[derive(Clone, Debug)]
-pub struct Answered<'a> {
+pub struct LanguageAnswers<'a> {
     /// The task.
     pub task: &'a Task,
     /// Name of the group of its languages.
@@ -61,7 +61,7 @@ pub struct Answered<'a> {
 
 /// A line of a file of samples, in lm-eval's order.
 #[derive(Serialize)]
-struct Sample {
+struct SampleLine {
     doc_id: usize,
     doc: Value,
     target: String,
@@ -90,7 +90,11 @@ struct Metrics {
 /// # Errors
 /// A record of an item that is not among the questions, or without what its scoring needs; a
 /// file that cannot be written.
-pub fn write(out: &Path, run: &Run, answered: &[Answered<'_>]) -> Result<Vec<PathBuf>, DataError> {
+pub fn write(
+    out: &Path,
+    run: &HarnessRun,
+    answered: &[LanguageAnswers<'_>],
+) -> Result<Vec<PathBuf>, DataError> {
     let folder = out.join(sanitize_model(run.adapter.as_ref().unwrap_or(&run.model)));
     let date = &run.date.1;
     let mut files = Vec::new();
@@ -120,7 +124,7 @@ pub fn write(out: &Path, run: &Run, answered: &[Answered<'_>]) -> Result<Vec<Pat
     Ok(files)
 }
 
-fn sample(answered: &Answered<'_>, record: &AnswerRecord) -> Result<Sample, DataError> {
+fn sample(answered: &LanguageAnswers<'_>, record: &AnswerRecord) -> Result<SampleLine, DataError> {
     let fail = |problem: String| DataError::Unusable {
         what: format!(
             "answer to item {} of {} in {}",
@@ -153,7 +157,7 @@ fn sample(answered: &Answered<'_>, record: &AnswerRecord) -> Result<Sample, Data
     };
     let target = doc.gold.to_string();
     let row = doc.to_json();
-    Ok(Sample {
+    Ok(SampleLine {
         doc_id,
         arguments: doc.choices.iter().enumerate().map(argument).collect(),
         resps: responses
@@ -238,8 +242,8 @@ impl Metrics {
 }
 
 fn render(
-    run: &Run,
-    answered: &[Answered<'_>],
+    run: &HarnessRun,
+    answered: &[LanguageAnswers<'_>],
     hashes: Map<String, Value>,
 ) -> Result<Value, DataError> {
     let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -312,7 +316,7 @@ fn render(
 }
 
 /// The task's settings as its YAML would have them, and what our records say of it.
-fn config(name: &str, answered: &Answered<'_>) -> Value {
+fn config(name: &str, answered: &LanguageAnswers<'_>) -> Value {
     let mut config = Map::from_iter([("task".to_owned(), Value::from(name))]);
     for (key, value) in export::settings() {
         config.insert(
@@ -341,7 +345,7 @@ fn config(name: &str, answered: &Answered<'_>) -> Value {
     config.into()
 }
 
-fn model_config(run: &Run) -> Value {
+fn model_config(run: &HarnessRun) -> Value {
     let mut arguments = format!("pretrained={}", run.model);
     if let Some(adapter) = &run.adapter {
         arguments += &format!(",peft={adapter}");
@@ -362,7 +366,7 @@ fn model_config(run: &Run) -> Value {
 }
 
 /// Exemplars of each prompt; `None` where a file of text holds them.
-fn count_shots(answered: &Answered<'_>) -> Result<Option<usize>, DataError> {
+fn count_shots(answered: &LanguageAnswers<'_>) -> Result<Option<usize>, DataError> {
     Ok(match answered.few_shot.source() {
         FewShot::Head(count) => Some(*count),
         FewShot::Seed(draw) => Some(draw.count),

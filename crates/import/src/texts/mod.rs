@@ -17,7 +17,7 @@ pub use self::write::write;
 
 /// How a data file is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum TextsLayout {
     /// A list of questions with their labels: test files, and labelled training files.
     Labelled,
     /// A list of `{"input": question and instruction, "answer": the English question}`.
@@ -31,11 +31,11 @@ pub enum Layout {
 pub struct Texts {
     /// Language of the texts.
     language: Language,
-    content: Content,
+    content: TextsContent,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Content {
+enum TextsContent {
     /// Fields and label of each question.
     Labelled(Task, Vec<(Vec<String>, Label)>),
     /// Fields of each question alone.
@@ -46,7 +46,7 @@ enum Content {
     Lines(Vec<Map<String, Value>>),
 }
 
-impl Layout {
+impl TextsLayout {
     /// The layout that a file name stands for: `*.jsonl` lines, `*_train_question.json` pairs,
     /// anything else labelled.
     pub fn of(path: &Path) -> Self {
@@ -72,7 +72,7 @@ impl Texts {
         protocol: Option<Protocol>,
     ) -> Result<Self, DataError> {
         let set = testset::read(path, task, language, protocol)?;
-        let content = Content::Labelled(
+        let content = TextsContent::Labelled(
             task.clone(),
             set.items
                 .into_iter()
@@ -89,7 +89,7 @@ impl Texts {
     /// A broken file; a missing, extra or empty key (item, line).
     pub fn read_questions(path: &Path, task: &Task, language: Language) -> Result<Self, DataError> {
         let raw = items::read_unlabelled(path, &task.fields)?;
-        let content = Content::Questions(
+        let content = TextsContent::Questions(
             task.clone(),
             raw.into_iter().map(|item| item.fields).collect(),
         );
@@ -130,7 +130,7 @@ impl Texts {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             language,
-            content: Content::Pairs(task.clone(), content),
+            content: TextsContent::Pairs(task.clone(), content),
         })
     }
 
@@ -166,17 +166,17 @@ impl Texts {
         }
         Ok(Self {
             language,
-            content: Content::Lines(rows),
+            content: TextsContent::Lines(rows),
         })
     }
 
     /// Items.
     pub fn len(&self) -> usize {
         match &self.content {
-            Content::Labelled(_, items) => items.len(),
-            Content::Questions(_, items) => items.len(),
-            Content::Pairs(_, items) => items.len(),
-            Content::Lines(rows) => rows.len(),
+            TextsContent::Labelled(_, items) => items.len(),
+            TextsContent::Questions(_, items) => items.len(),
+            TextsContent::Pairs(_, items) => items.len(),
+            TextsContent::Lines(rows) => rows.len(),
         }
     }
 
@@ -188,26 +188,26 @@ impl Texts {
     /// Keeps the first items.
     pub fn truncate(&mut self, count: usize) {
         match &mut self.content {
-            Content::Labelled(_, items) => items.truncate(count),
-            Content::Questions(_, items) => items.truncate(count),
-            Content::Pairs(_, items) => items.truncate(count),
-            Content::Lines(rows) => rows.truncate(count),
+            TextsContent::Labelled(_, items) => items.truncate(count),
+            TextsContent::Questions(_, items) => items.truncate(count),
+            TextsContent::Pairs(_, items) => items.truncate(count),
+            TextsContent::Lines(rows) => rows.truncate(count),
         }
     }
 
     /// The texts to be translated, item by item.
     pub fn texts(&self) -> Vec<String> {
         match &self.content {
-            Content::Labelled(_, items) => items
+            TextsContent::Labelled(_, items) => items
                 .iter()
                 .flat_map(|(fields, _)| fields.clone())
                 .collect(),
-            Content::Questions(_, items) => items.concat(),
-            Content::Pairs(_, items) => items
+            TextsContent::Questions(_, items) => items.concat(),
+            TextsContent::Pairs(_, items) => items
                 .iter()
                 .flat_map(|(fields, _)| fields.clone())
                 .collect(),
-            Content::Lines(rows) => rows
+            TextsContent::Lines(rows) => rows
                 .iter()
                 .map(|row| {
                     row.get("text")

@@ -11,13 +11,13 @@ use schema::{
 use serde::Serialize;
 use serde_json::{Map, Value, ser::PrettyFormatter};
 
-use super::{Content, Layout, Texts};
+use super::{Texts, TextsContent, TextsLayout};
 
 impl Texts {
     /// The file's content in `language`, in the order of its items, from the translations of
     /// [`Texts::texts`] in their order.
     ///
-    /// Labels become the label words of `language`. With [`Layout::Pairs`] each question
+    /// Labels become the label words of `language`. With [`TextsLayout::Pairs`] each question
     /// becomes a pair from `language` into English, with the headers of each; that takes
     /// questions read without labels.
     ///
@@ -27,13 +27,13 @@ impl Texts {
         &self,
         language: Language,
         translations: &[String],
-        layout: Layout,
+        layout: TextsLayout,
     ) -> Result<Vec<Map<String, Value>>, DataError> {
         match (&self.content, layout) {
-            (Content::Lines(rows), Layout::Lines) => {
+            (TextsContent::Lines(rows), TextsLayout::Lines) => {
                 Ok(rows.iter().zip(translations).map(replace_text).collect())
             }
-            (Content::Labelled(task, items), Layout::Labelled) => {
+            (TextsContent::Labelled(task, items), TextsLayout::Labelled) => {
                 let words = &tasks::row(task, language)?.label_words;
                 let row = |((_, gold), fields): (&(Vec<String>, schema::Label), &[String])| {
                     let keys = task.fields.iter().map(String::as_str).chain(["answer"]);
@@ -45,7 +45,9 @@ impl Texts {
                     .map(row)
                     .collect())
             }
-            (Content::Questions(task, items), Layout::Pairs) if self.language == Language::En => {
+            (TextsContent::Questions(task, items), TextsLayout::Pairs)
+                if self.language == Language::En =>
+            {
                 let pair = |(item, fields): (&Vec<String>, _)| {
                     pair(
                         task,
@@ -60,7 +62,7 @@ impl Texts {
                     .map(pair)
                     .collect()
             }
-            (Content::Pairs(task, items), Layout::Pairs) => {
+            (TextsContent::Pairs(task, items), TextsLayout::Pairs) => {
                 let pair = |((_, english), fields): (&(_, String), _)| {
                     pair(task, language, fields, english)
                 };
@@ -74,17 +76,17 @@ impl Texts {
         }
     }
 
-    fn refuse(&self, layout: Layout) -> DataError {
+    fn refuse(&self, layout: TextsLayout) -> DataError {
         let (given, known) = match (&self.content, layout) {
-            (Content::Questions(..), Layout::Pairs) => (
+            (TextsContent::Questions(..), TextsLayout::Pairs) => (
                 format!("pairs made of questions in {}", self.language.name()),
                 "pairs made of questions in English, since pairs go into English: translate the English file",
             ),
-            (Content::Pairs(..), Layout::Labelled) => (
+            (TextsContent::Pairs(..), TextsLayout::Labelled) => (
                 "labelled questions made of pairs".to_owned(),
                 "pairs made of pairs: pairs hold no labels",
             ),
-            (Content::Lines(_), _) => (
+            (TextsContent::Lines(_), _) => (
                 "questions made of plain lines".to_owned(),
                 "plain lines made of plain lines: name the file *.jsonl",
             ),
@@ -106,8 +108,12 @@ impl Texts {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write(path: &Path, items: &[Map<String, Value>], layout: Layout) -> Result<(), DiskError> {
-    if layout == Layout::Lines {
+pub fn write(
+    path: &Path,
+    items: &[Map<String, Value>],
+    layout: TextsLayout,
+) -> Result<(), DiskError> {
+    if layout == TextsLayout::Lines {
         return schema::write_json_lines(path, items);
     }
     write_with(path, |file| {

@@ -1,8 +1,8 @@
 //! LLaMA-Factory's forms: the same pairs from all of them, and what is no pair refused.
 
 use import::{
-    convert::{self, Input, LanguageColumn, Target},
-    llama_factory::read::{self, Listed},
+    convert::{self, ImportTarget, InputFile, LanguageColumn},
+    llama_factory::read::{self, ListedDataset},
 };
 use parquet::basic::Compression;
 use schema::Language;
@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 use crate::place::{Place, refused, run, task, write_parquet};
 
-fn target(listed: &Listed) -> Target<'static> {
-    Target::conversations(task("emotion"), listed.conversation.clone())
+fn target(listed: &ListedDataset) -> ImportTarget<'static> {
+    ImportTarget::conversations(task("emotion"), listed.conversation.clone())
 }
 
-fn inputs(listed: &Listed, language: Option<Language>) -> Vec<Input> {
+fn inputs(listed: &ListedDataset, language: Option<Language>) -> Vec<InputFile> {
     listed
         .files
         .iter()
-        .map(|(path, layout)| Input {
+        .map(|(path, layout)| InputFile {
             path: path.clone(),
             layout: layout.clone(),
             language,

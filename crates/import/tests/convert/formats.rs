@@ -4,7 +4,7 @@ use data::{
     table::{TableFormat, TableLayout},
     testset,
 };
-use import::convert::{Input, Map, Part, Target};
+use import::convert::{ColumnMap, ImportTarget, InputFile, QuestionSplit};
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use proptest::prelude::*;
 use schema::Language;
@@ -20,7 +20,7 @@ fn rows() -> impl Strategy<Value = RowReader> {
     prop::collection::vec((text, text, 0..3_i64), 1..30)
 }
 
-fn labels() -> Map {
+fn labels() -> ColumnMap {
     map(&[
         ("0", "entailment"),
         ("1", "neutral"),
@@ -28,17 +28,18 @@ fn labels() -> Map {
     ])
 }
 
-fn target() -> Target<'static> {
+fn target() -> ImportTarget<'static> {
     let columns = map(&[
         ("premise", "first"),
         ("hypothesis", "second"),
         ("answer", "label"),
     ]);
-    Target::questions(task("snli"), Part::Test, &columns, labels()).expect("a target")
+    ImportTarget::questions(task("snli"), QuestionSplit::Test, &columns, labels())
+        .expect("a target")
 }
 
 /// What comes out of one file of those rows.
-fn imported(place: &Place, input: Input) -> String {
+fn imported(place: &Place, input: InputFile) -> String {
     let mut plan = place.plan(vec![input], target());
     plan.replace = true;
     run(&plan);
@@ -84,7 +85,7 @@ proptest! {
             prop_assert_eq!(&imported(&place, input(file, Language::De)), &first, "{}", file.display());
         }
         let quoted = TableLayout { quoted: true, ..TableLayout::usual(TableFormat::Tsv) };
-        let tsv = Input { layout: quoted, ..input(&place.file("a.tsv", delimited(&rows, b'\t')), Language::De) };
+        let tsv = InputFile { layout: quoted, ..input(&place.file("a.tsv", delimited(&rows, b'\t')), Language::De) };
         prop_assert_eq!(&imported(&place, tsv), &first);
 
         let column = |of: fn(&(String, String, i64)) -> &String| rows.iter().map(|row| of(row).clone()).collect::<Vec<_>>();
@@ -136,7 +137,7 @@ fn a_file_without_a_header_and_shards_of_one_language() {
         columns: Some(vec!["answer".into(), "title".into(), "input".into()]),
         ..TableLayout::usual(TableFormat::Csv)
     };
-    let shard = |name: &str, text: &str| Input {
+    let shard = |name: &str, text: &str| InputFile {
         layout: layout.clone(),
         ..input(&place.file(name, text), Language::En)
     };
@@ -175,7 +176,7 @@ fn tsv_is_not_quoted_unless_said_and_doubt_is_told() {
 fn text_becomes_lines_that_capture_reads() {
     let place = Place::new();
     let de = place.file("de.csv", "id,text\n7,\"Eins, \"\"zwei\"\"\"\n8,Drei\n");
-    let target = || Target::text("flores", &map(&[("id", "id")])).expect("a target");
+    let target = || ImportTarget::text("flores", &map(&[("id", "id")])).expect("a target");
     run(&place.plan(vec![input(&de, Language::De)], target()));
     assert_eq!(
         place.written(),

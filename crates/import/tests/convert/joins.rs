@@ -1,7 +1,7 @@
 //! Translation pairs from two files or one, and files that do not fit together.
 
 use data::pairs::{self, Draw};
-use import::convert::{self, Join, Target};
+use import::convert::{self, ImportTarget, Join};
 use proptest::prelude::*;
 use schema::{Language, recipe::BuildRecipe};
 
@@ -20,7 +20,7 @@ fn joined(
         same: same.iter().map(|column| (*column).to_owned()).collect(),
     };
     let columns = map(&[("question", "text")]);
-    let target = Target::pairs_of_files(
+    let target = ImportTarget::pairs_of_files(
         task("emotion"),
         &columns,
         input(&english, Language::En),
@@ -181,7 +181,7 @@ fn pairs_of_the_tasks_fields_have_its_headers_and_fit_together() {
         let path = place.file(&format!("{language}.csv"), text);
         run(&place.plan(
             vec![input(&path, language)],
-            Target::pairs(task("snli"), &columns).expect("a target"),
+            ImportTarget::pairs(task("snli"), &columns).expect("a target"),
         ));
     }
     let load = |setting: &str| {
@@ -222,7 +222,7 @@ fn a_table_is_imported_from_its_own_output() {
     let columns = map(&[("question", "input"), ("english", "answer")]);
     run(&again.plan(
         vec![input(&path, Language::De)],
-        Target::pairs(task("emotion"), &columns).expect("a target"),
+        ImportTarget::pairs(task("emotion"), &columns).expect("a target"),
     ));
     assert_eq!(
         again.items()[0]["input"],
@@ -231,7 +231,7 @@ fn a_table_is_imported_from_its_own_output() {
     );
     let mut two = again.plan(
         vec![input(&path, Language::De), input(&path, Language::Fr)],
-        Target::pairs_of_files(
+        ImportTarget::pairs_of_files(
             task("emotion"),
             &map(&[("question", "input")]),
             input(&path, Language::En),

@@ -7,7 +7,9 @@ use std::{
 };
 
 use data::table::{TableFormat, TableLayout};
-use import::convert::{self, Input, Map, Part, Plan, Report, Sample, Target};
+use import::convert::{
+    self, ColumnMap, ImportPlan, ImportReport, ImportTarget, InputFile, QuestionSplit, RowSample,
+};
 use parquet::{
     basic::Compression,
     column::writer::ColumnWriter,
@@ -59,14 +61,18 @@ impl Place {
         serde_json::from_str(&files[0].1).expect("a JSON list")
     }
 
-    pub(crate) fn plan<'a>(&self, inputs: Vec<Input>, target: Target<'a>) -> Plan<'a> {
-        Plan {
+    pub(crate) fn plan<'a>(
+        &self,
+        inputs: Vec<InputFile>,
+        target: ImportTarget<'a>,
+    ) -> ImportPlan<'a> {
+        ImportPlan {
             inputs,
             target,
             language_column: None,
             drop_labels: vec![],
             drop_texts: vec![],
-            sample: Sample {
+            sample: RowSample {
                 take: None,
                 seed: 0,
                 balance: false,
@@ -104,16 +110,16 @@ pub(crate) fn task(name: &str) -> &'static Task {
 }
 
 /// A file in the usual layout of its extension.
-pub(crate) fn input(path: &Path, language: Language) -> Input {
+pub(crate) fn input(path: &Path, language: Language) -> InputFile {
     let layout = TableLayout::usual(TableFormat::of(path).expect("a known extension"));
-    Input {
+    InputFile {
         path: path.to_owned(),
         layout,
         language: Some(language),
     }
 }
 
-pub(crate) fn map(pairs: &[(&str, &str)]) -> Map {
+pub(crate) fn map(pairs: &[(&str, &str)]) -> ColumnMap {
     pairs
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -121,17 +127,23 @@ pub(crate) fn map(pairs: &[(&str, &str)]) -> Map {
 }
 
 /// Test questions of a task with columns of the fields' own names.
-pub(crate) fn questions(name: &str) -> Target<'static> {
-    Target::questions(task(name), Part::Test, &Map::new(), Map::new()).expect("a target")
+pub(crate) fn questions(name: &str) -> ImportTarget<'static> {
+    ImportTarget::questions(
+        task(name),
+        QuestionSplit::Test,
+        &ColumnMap::new(),
+        ColumnMap::new(),
+    )
+    .expect("a target")
 }
 
-pub(crate) fn run(plan: &Plan<'_>) -> Report {
+pub(crate) fn run(plan: &ImportPlan<'_>) -> ImportReport {
     convert::run(plan, &mut hub::Silent, &|| false)
         .expect("sound")
         .expect("not stopped")
 }
 
-pub(crate) fn refused(plan: &Plan<'_>) -> String {
+pub(crate) fn refused(plan: &ImportPlan<'_>) -> String {
     convert::run(plan, &mut hub::Silent, &|| false)
         .expect_err("must be refused")
         .to_string()

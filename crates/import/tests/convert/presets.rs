@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use import::convert::{Part, Plan, Target, preset};
+use import::convert::{ImportPlan, ImportTarget, QuestionSplit, preset};
 use parquet::basic::Compression;
 use schema::Language;
 use serde_json::json;
@@ -15,19 +15,19 @@ fn plan<'a>(
     name: &str,
     files: &[PathBuf],
     languages: &[Language],
-) -> Result<Plan<'a>, String> {
+) -> Result<ImportPlan<'a>, String> {
     let preset = preset::preset(name).map_err(|e| e.to_string())?;
     let found = preset
         .find(files, "test", languages)
         .map_err(|e| e.to_string())?;
     let target = match &preset.task {
-        Some(name) => Target::questions(
+        Some(name) => ImportTarget::questions(
             task(name),
-            Part::Test,
+            QuestionSplit::Test,
             &found.form.map,
             found.form.labels.clone(),
         ),
-        None => Target::text(&preset.name, &found.form.map),
+        None => ImportTarget::text(&preset.name, &found.form.map),
     };
     let mut plan = place.plan(found.inputs, target.expect("a target"));
     plan.language_column = found.language_column;
@@ -42,8 +42,13 @@ fn every_preset_fits_its_task() {
         for form in &preset.forms {
             match &preset.task {
                 Some(name) => {
-                    Target::questions(task(name), Part::Test, &form.map, form.labels.clone())
-                        .expect("known fields");
+                    ImportTarget::questions(
+                        task(name),
+                        QuestionSplit::Test,
+                        &form.map,
+                        form.labels.clone(),
+                    )
+                    .expect("known fields");
                     assert!(
                         form.labels
                             .values()
@@ -58,7 +63,7 @@ fn every_preset_fits_its_task() {
                             .all(|language| task(name).languages.contains_key(language))
                     );
                 }
-                None => drop(Target::text("x", &form.map).expect("known fields")),
+                None => drop(ImportTarget::text("x", &form.map).expect("known fields")),
             }
             let is_one = preset.languages.len() == 1;
             assert!(

@@ -2,7 +2,7 @@
 //! written.
 
 use data::table::{TableFormat, TableLayout};
-use import::convert::{self, Input, LanguageColumn, Part, Target};
+use import::convert::{self, ImportTarget, InputFile, LanguageColumn, QuestionSplit};
 use parquet::basic::Compression;
 use schema::Language;
 
@@ -92,7 +92,7 @@ fn broken_json_is_named_with_its_line() {
         ),
         (
             format!("[{good},\n{{\"sentence1\": \"a\",\n\"sentence1\": \"a\"}}]"),
-            "line 4: row 2 is no sound JSON: key `sentence1` stands twice",
+            "line 4: row 2 is no sound JSON: key `sentence1` is given twice",
         ),
         (format!("[{good},\n7]"), "line 3: row 2 is not an object"),
         (
@@ -181,9 +181,9 @@ fn parquet_names_row_and_column() {
         .collect();
     write_parquet(&path, &columns, ("label", labels), 300, Compression::SNAPPY);
     let target = |column: &str| {
-        Target::questions(
+        ImportTarget::questions(
             task("paws"),
-            Part::Test,
+            QuestionSplit::Test,
             &map(&[("answer", column)]),
             map(&[("0", "different"), ("1", "same")]),
         )
@@ -221,7 +221,7 @@ fn columns_labels_and_keys_that_do_not_exist_are_listed() {
     let message_of = message("f.csv", "a,a\n");
     assert_eq!(
         message_of,
-        "f.csv line 1: column `a` stands twice in the header; rename one"
+        "f.csv line 1: column `a` is in the header twice; rename one"
     );
     let message_of = message("f.csv", "");
     assert!(
@@ -229,14 +229,15 @@ fn columns_labels_and_keys_that_do_not_exist_are_listed() {
         "{message_of}"
     );
     let of = |columns: &[(&str, &str)]| {
-        Target::questions(task("paws"), Part::Test, &map(columns), map(&[])).expect_err("refused")
+        ImportTarget::questions(task("paws"), QuestionSplit::Test, &map(columns), map(&[]))
+            .expect_err("refused")
     };
     assert_eq!(
         of(&[("premise", "x")]).to_string(),
         "map: there is no `premise` to fill; there is: sentence1, sentence2, answer"
     );
-    let error =
-        Target::pairs(task("paws"), &map(&[("english.sentence1", "x")])).expect_err("one side");
+    let error = ImportTarget::pairs(task("paws"), &map(&[("english.sentence1", "x")]))
+        .expect_err("one side");
     assert!(
         error
             .to_string()
@@ -246,14 +247,19 @@ fn columns_labels_and_keys_that_do_not_exist_are_listed() {
 
     let place = Place::new();
     let path = place.file("f.csv", "sentence1,sentence2,answer\na,b,1\n");
-    let target = Target::questions(task("paws"), Part::Test, &map(&[]), map(&[("1", "equal")]))
-        .expect("a target");
+    let target = ImportTarget::questions(
+        task("paws"),
+        QuestionSplit::Test,
+        &map(&[]),
+        map(&[("1", "equal")]),
+    )
+    .expect("a target");
     let message = refused(&place.plan(vec![input(&path, Language::De)], target));
     assert_eq!(
         message,
         "labels: `1` is to mean `equal`; the labels of paws are: same, different"
     );
-    let unsaid = Input {
+    let unsaid = InputFile {
         language: None,
         ..input(&path, Language::De)
     };
@@ -311,7 +317,7 @@ fn one_bad_row_at_the_end_or_a_stop_leaves_no_file() {
     let plan = |path: &std::path::Path| {
         let layout = TableLayout::usual(TableFormat::Csv);
         let mut plan = place.plan(
-            vec![Input {
+            vec![InputFile {
                 path: path.to_owned(),
                 layout,
                 language: None,
@@ -326,8 +332,8 @@ fn one_bad_row_at_the_end_or_a_stop_leaves_no_file() {
     };
     let bad = plan(&bad);
     assert!(refused(&bad).contains("row 20001 (line 20002): has 2 fields"));
-    let good = convert::Plan {
-        inputs: vec![Input {
+    let good = convert::ImportPlan {
+        inputs: vec![InputFile {
             path: good,
             ..bad.inputs[0].clone()
         }],

@@ -1,14 +1,14 @@
 //! Which rows are taken: dropped, drawn, balanced, the same in all languages.
 
 use data::table::{TableFormat, TableLayout};
-use import::convert::{Input, LanguageColumn, Report, Sample};
+use import::convert::{ImportReport, InputFile, LanguageColumn, RowSample};
 use schema::Language;
 use serde_json::Value;
 
 use crate::place::{Place, input, questions, refused, run};
 
 /// A file of a language with rows numbered from 0, and these labels.
-fn file(place: &Place, language: Language, labels: &[&str]) -> Input {
+fn file(place: &Place, language: Language, labels: &[&str]) -> InputFile {
     let rows: String = labels
         .iter()
         .enumerate()
@@ -20,7 +20,11 @@ fn file(place: &Place, language: Language, labels: &[&str]) -> Input {
     )
 }
 
-fn sampled(place: &Place, inputs: Vec<Input>, sample: Sample) -> (Report, Vec<Vec<String>>) {
+fn sampled(
+    place: &Place,
+    inputs: Vec<InputFile>,
+    sample: RowSample,
+) -> (ImportReport, Vec<Vec<String>>) {
     let mut plan = place.plan(inputs, questions("emotion"));
     (plan.sample, plan.replace) = (sample, true);
     plan.drop_labels = vec!["-1".into()];
@@ -42,7 +46,7 @@ fn sampled(place: &Place, inputs: Vec<Input>, sample: Sample) -> (Report, Vec<Ve
     )
 }
 
-const ALL: Sample = Sample {
+const ALL: RowSample = RowSample {
     take: None,
     seed: 0,
     balance: false,
@@ -59,7 +63,7 @@ fn a_draw_is_the_same_in_all_languages_and_for_the_same_seed() {
             .map(|language| file(&place, language, &labels))
             .to_vec()
     };
-    let sample = Sample {
+    let sample = RowSample {
         take: Some(40),
         seed: 5,
         balance: true,
@@ -75,7 +79,7 @@ fn a_draw_is_the_same_in_all_languages_and_for_the_same_seed() {
     assert!(rows.is_sorted(), "in the order of the file");
     assert_eq!(sampled(&place, inputs(), sample).1, first);
     assert_ne!(
-        sampled(&place, inputs(), Sample { seed: 6, ..sample }).1,
+        sampled(&place, inputs(), RowSample { seed: 6, ..sample }).1,
         first
     );
     assert_eq!(
@@ -134,7 +138,7 @@ fn one_file_is_split_by_its_language_column() {
         "language,input,answer\nde,a,positive\nar,x,positive\nfr,b,positive\nde,c,negative\nfr,d,negative\n",
     );
     let mut plan = place.plan(
-        vec![Input {
+        vec![InputFile {
             path,
             layout: TableLayout::usual(TableFormat::Csv),
             language: None,
@@ -171,7 +175,7 @@ fn more_than_there_is_cannot_be_taken() {
         )],
         questions("emotion"),
     );
-    plan.sample = Sample {
+    plan.sample = RowSample {
         take: Some(4),
         ..ALL
     };
@@ -179,7 +183,7 @@ fn more_than_there_is_cannot_be_taken() {
         refused(&plan),
         "take: de has 3 rows, 4 were asked for; take at most 3"
     );
-    plan.sample = Sample {
+    plan.sample = RowSample {
         take: Some(4),
         seed: 0,
         balance: true,

@@ -2,7 +2,7 @@
 //! log-probabilities.
 
 use import::lm_eval::{
-    results::{self, Answered, Run},
+    results::{self, HarnessRun, LanguageAnswers},
     samples,
 };
 use proptest::prelude::*;
@@ -10,8 +10,8 @@ use schema::{AnswerRecord, Scoring};
 
 use super::*;
 
-fn run(adapter: Option<&str>) -> Run {
-    Run {
+fn run(adapter: Option<&str>) -> HarnessRun {
+    HarnessRun {
         model: "org/small".to_owned(),
         adapter: adapter.map(str::to_owned),
         dtype: "float32".to_owned(),
@@ -24,7 +24,7 @@ fn run(adapter: Option<&str>) -> Run {
 }
 
 /// The golden answers, as if ours.
-fn answered() -> Vec<Answered<'static>> {
+fn answered() -> Vec<LanguageAnswers<'static>> {
     let read = samples::read(Path::new(GOLDEN), None)
         .expect("reads")
         .records;
@@ -44,7 +44,7 @@ fn answered() -> Vec<Answered<'static>> {
             .iter()
             .map(|(.., record)| record.clone())
             .filter(|record| record.language == language);
-        Answered {
+        LanguageAnswers {
             task: snli(),
             group: "snli".to_owned(),
             language,
@@ -213,7 +213,7 @@ fn a_model_with_an_adapter_is_called_by_it() {
 #[test]
 fn what_does_not_fit_the_questions_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    let write = |answered: &[Answered<'_>]| {
+    let write = |answered: &[LanguageAnswers<'_>]| {
         results::write(folder.path(), &run(None), answered)
             .expect_err("refused")
             .to_string()

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use figure::{DARK, LIGHT, css_variables};
 use minijinja::{Value, value::Serde};
 use schema::{
     Finding,
@@ -14,25 +15,24 @@ use serde::Serialize;
 
 use crate::{
     error::ReportError,
-    figure::{DARK, LIGHT, css_variables},
     page::environment,
-    table::{Row, Table},
+    table::{ReportTable, TableRow},
 };
 
 /// The errors, or the other findings of one task and language, in their order.
 #[derive(Clone, Serialize)]
-struct Group<'a> {
+struct FindingGroup<'a> {
     id: String,
     title: String,
-    findings: Vec<Shown<'a>>,
+    findings: Vec<ShownFinding<'a>>,
 }
 
 #[derive(Clone, Serialize)]
-struct Shown<'a> {
+struct ShownFinding<'a> {
     #[serde(flatten)]
     finding: &'a Finding,
     /// The evidence with what it quotes told apart.
-    evidence_parts: Vec<Part<'a>>,
+    evidence_parts: Vec<EvidencePart<'a>>,
     /// `3, 7, 9 …`: the first of `items`.
     first_items: String,
     is_accepted: bool,
@@ -40,7 +40,7 @@ struct Shown<'a> {
 
 /// A stretch of evidence: words of the audit, or words of the data.
 #[derive(Clone, Serialize)]
-struct Part<'a> {
+struct EvidencePart<'a> {
     text: &'a str,
     is_quoted: bool,
 }
@@ -70,12 +70,12 @@ pub fn count_findings(record: &AuditRecord) -> String {
 /// The template is wrong, which is a defect of this program.
 pub fn audit_page(record: &AuditRecord, subject: &str) -> Result<String, ReportError> {
     #[derive(Serialize)]
-    struct Values<'a> {
+    struct AuditValues<'a> {
         subject: &'a str,
         counts: String,
         accepted: String,
-        overview: Table,
-        groups: Vec<Group<'a>>,
+        overview: ReportTable,
+        groups: Vec<FindingGroup<'a>>,
         version: &'static str,
         css: &'static str,
         light: String,
@@ -83,7 +83,7 @@ pub fn audit_page(record: &AuditRecord, subject: &str) -> Result<String, ReportE
     }
     let mut environment = environment()?;
     environment.add_template("audit.html", include_str!("audit.html"))?;
-    let values = Values {
+    let values = AuditValues {
         subject,
         counts: count_findings(record),
         accepted: join_accepted(record),
@@ -105,7 +105,7 @@ pub fn audit_text(record: &AuditRecord) -> String {
     let mut text = String::new();
     for group in [group(record), group_errors(record)].concat() {
         text += &format!("{}\n", group.title);
-        for Shown {
+        for ShownFinding {
             finding,
             is_accepted,
             ..
@@ -131,7 +131,7 @@ pub fn audit_text(record: &AuditRecord) -> String {
 }
 
 /// What a run's page says of its data: a sentence, and the errors and warnings as a table.
-pub(crate) fn describe(record: &AuditRecord) -> (String, Option<Table>) {
+pub(crate) fn describe(record: &AuditRecord) -> (String, Option<ReportTable>) {
     let accepted = match join_accepted(record) {
         accepted if accepted.is_empty() => String::new(),
         accepted => format!(" The recipe accepts errors of the kind {accepted}."),
@@ -147,7 +147,7 @@ pub(crate) fn describe(record: &AuditRecord) -> (String, Option<Table>) {
         .collect();
     let columns = ["severity", "task", "language", "kind", "items", "evidence"];
     let caption = "What the audit of the data found; notes are in audit.json.";
-    let mut table = Table::new("audit", caption, &columns);
+    let mut table = ReportTable::new("audit", caption, &columns);
     for column in &mut table.columns {
         column.numeric = column.title == "items";
     }
@@ -170,7 +170,7 @@ pub(crate) fn describe(record: &AuditRecord) -> (String, Option<Table>) {
                 evidence.to_owned(),
             ]
         };
-        table.rows.push(Row {
+        table.rows.push(TableRow {
             cells: cell(&shorten(&finding.evidence)),
             strong: finding.severity == Severity::Error,
         });
@@ -189,7 +189,7 @@ fn join_accepted(record: &AuditRecord) -> String {
 }
 
 /// Counts by task and language.
-fn overview(record: &AuditRecord) -> Table {
+fn overview(record: &AuditRecord) -> ReportTable {
     let mut counts: BTreeMap<(usize, String), [usize; 3]> = BTreeMap::new();
     let mut order: Vec<String> = Vec::new();
     for finding in &record.findings {
@@ -203,14 +203,14 @@ fn overview(record: &AuditRecord) -> Table {
             });
         counts.entry((at, title)).or_default()[finding.severity as usize] += 1;
     }
-    let mut table = Table::new(
+    let mut table = ReportTable::new(
         "audit",
         "Findings by severity.",
         &["task and language", "errors", "warnings", "notes"],
     );
     for ((_, title), counts) in counts {
         let cells = [vec![title], counts.map(|count| count.to_string()).to_vec()].concat();
-        table.rows.push(Row {
+        table.rows.push(TableRow {
             cells,
             strong: counts[0] > 0,
         });
@@ -220,13 +220,13 @@ fn overview(record: &AuditRecord) -> Table {
 
 /// The errors of all tasks and languages, if there are any: what has to be mended before
 /// anything is measured.
-fn group_errors(record: &AuditRecord) -> Vec<Group<'_>> {
+fn group_errors(record: &AuditRecord) -> Vec<FindingGroup<'_>> {
     let errors = record
         .findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error);
     let findings: Vec<_> = errors.map(|finding| show(record, finding)).collect();
-    let group = Group {
+    let group = FindingGroup {
         id: "errors".to_owned(),
         title: "Errors".to_owned(),
         findings,
@@ -239,8 +239,8 @@ fn group_errors(record: &AuditRecord) -> Vec<Group<'_>> {
 }
 
 /// All but the errors by task and language.
-fn group(record: &AuditRecord) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
+fn group(record: &AuditRecord) -> Vec<FindingGroup<'_>> {
+    let mut groups: Vec<FindingGroup<'_>> = Vec::new();
     for finding in record
         .findings
         .iter()
@@ -251,7 +251,7 @@ fn group(record: &AuditRecord) -> Vec<Group<'_>> {
             Some(group) => group.findings.push(show(record, finding)),
             None => {
                 let title = format!("{}, {}", finding.task, finding.language.name());
-                groups.push(Group {
+                groups.push(FindingGroup {
                     id,
                     title,
                     findings: vec![show(record, finding)],
@@ -262,7 +262,7 @@ fn group(record: &AuditRecord) -> Vec<Group<'_>> {
     groups
 }
 
-fn show<'a>(record: &AuditRecord, finding: &'a Finding) -> Shown<'a> {
+fn show<'a>(record: &AuditRecord, finding: &'a Finding) -> ShownFinding<'a> {
     let listed: Vec<String> = finding
         .items
         .iter()
@@ -275,10 +275,10 @@ fn show<'a>(record: &AuditRecord, finding: &'a Finding) -> Shown<'a> {
         ""
     };
     let parts = finding.evidence.split('`').enumerate();
-    Shown {
+    ShownFinding {
         finding,
         evidence_parts: parts
-            .map(|(at, text)| Part {
+            .map(|(at, text)| EvidencePart {
                 text,
                 is_quoted: at % 2 == 1,
             })

@@ -4,11 +4,11 @@ use compare::{AgainstChance, Changes, GapToEnglish, stats::Estimate};
 
 use super::code_cell;
 use crate::{
-    sheet::{Cell, Head, push, start},
-    table::Table,
+    sheet::{ColumnHead, TableCell, push, start},
+    table::ReportTable,
 };
 
-const AGREEMENT: [Head<'static>; 6] = [
+const AGREEMENT: [ColumnHead<'static>; 6] = [
     ("measure", "measure", false),
     ("before", "before", true),
     ("chance before", "chance_before", false),
@@ -17,7 +17,7 @@ const AGREEMENT: [Head<'static>; 6] = [
     ("change [95 %]", "change", true),
 ];
 
-pub(super) fn agreement(name: String, changes: &Changes) -> Option<Table> {
+pub(super) fn agreement(name: String, changes: &Changes) -> Option<ReportTable> {
     let consistency = changes.consistency.as_ref()?;
     let caption = format!(
         "Do {} languages get the same answers? Share of items answered alike in all, share of pairs of languages that \
@@ -35,12 +35,12 @@ pub(super) fn agreement(name: String, changes: &Changes) -> Option<Table> {
         push(
             &mut table,
             &AGREEMENT,
-            &against_chance(Cell::text(name), of),
+            &against_chance(TableCell::text(name), of),
             false,
         );
     }
     let kappa = |value: f64| {
-        Cell::Area(Some(Estimate {
+        TableCell::Area(Some(Estimate {
             value,
             low: f64::NAN,
             high: f64::NAN,
@@ -48,29 +48,29 @@ pub(super) fn agreement(name: String, changes: &Changes) -> Option<Table> {
     };
     let (before, after) = consistency.kappa;
     let cells = [
-        Cell::text("Fleiss' kappa"),
+        TableCell::text("Fleiss' kappa"),
         kappa(before),
-        Cell::Empty,
+        TableCell::Empty,
         kappa(after),
-        Cell::Empty,
-        Cell::Empty,
+        TableCell::Empty,
+        TableCell::Empty,
     ];
     push(&mut table, &AGREEMENT, &cells, false);
     Some(table)
 }
 
-fn against_chance(name: Cell, of: &AgainstChance) -> [Cell; 6] {
+fn against_chance(name: TableCell, of: &AgainstChance) -> [TableCell; 6] {
     [
         name,
-        Cell::Level(Some(of.measured.before)),
-        Cell::Share(Some(of.chance.0)),
-        Cell::Level(Some(of.measured.after)),
-        Cell::Share(Some(of.chance.1)),
-        Cell::Change(Some(of.measured.change)),
+        TableCell::Level(Some(of.measured.before)),
+        TableCell::Share(Some(of.chance.0)),
+        TableCell::Level(Some(of.measured.after)),
+        TableCell::Share(Some(of.chance.1)),
+        TableCell::Change(Some(of.measured.change)),
     ]
 }
 
-const ENGLISH: [Head<'static>; 14] = [
+const ENGLISH: [ColumnHead<'static>; 14] = [
     ("language", "language", false),
     ("gap before", "gap_before", true),
     ("gap after", "gap_after", true),
@@ -87,7 +87,7 @@ const ENGLISH: [Head<'static>; 14] = [
     ("RankC change [95 %]", "rankc_change", true),
 ];
 
-pub(super) fn english(name: String, changes: &Changes) -> Option<Table> {
+pub(super) fn english(name: String, changes: &Changes) -> Option<ReportTable> {
     let mean = changes.gap.as_ref()?;
     let caption = "Each language against English: gap of accuracy in points (English less the language; a change below 0 \
                    closes it), share of items answered as in English and RankC with English in %, with their chance \
@@ -95,9 +95,9 @@ pub(super) fn english(name: String, changes: &Changes) -> Option<Table> {
     let mut table = start(name, caption, &ENGLISH);
     let gap = |of: &GapToEnglish| {
         [
-            Cell::Level(Some(of.before)),
-            Cell::Level(Some(of.after)),
-            Cell::Change(Some(of.change)),
+            TableCell::Level(Some(of.before)),
+            TableCell::Level(Some(of.after)),
+            TableCell::Change(Some(of.change)),
         ]
     };
     for of in &changes.languages {
@@ -107,21 +107,21 @@ pub(super) fn english(name: String, changes: &Changes) -> Option<Table> {
             .iter()
             .flat_map(|c| &c.with_english)
             .find(|with| with.language == of.language);
-        let mut cells: Vec<Cell> = [code_cell(of)].into_iter().chain(gap(of_gap)).collect();
+        let mut cells: Vec<TableCell> = [code_cell(of)].into_iter().chain(gap(of_gap)).collect();
         match with {
             Some(with) => {
                 for part in [&with.alike, &with.rank_consistency] {
-                    cells.extend(against_chance(Cell::Empty, part).into_iter().skip(1));
+                    cells.extend(against_chance(TableCell::Empty, part).into_iter().skip(1));
                 }
             }
-            None => cells.extend((0..10).map(|_| Cell::Empty)),
+            None => cells.extend((0..10).map(|_| TableCell::Empty)),
         }
         push(&mut table, &ENGLISH, &cells, false);
     }
-    let cells = [Cell::text("mean")]
+    let cells = [TableCell::text("mean")]
         .into_iter()
         .chain(gap(mean))
-        .chain((0..10).map(|_| Cell::Empty));
+        .chain((0..10).map(|_| TableCell::Empty));
     push(&mut table, &ENGLISH, &cells.collect::<Vec<_>>(), true);
     Some(table)
 }

@@ -8,8 +8,8 @@ use compare::{Changes, LanguageChange, MeanChange};
 
 use crate::{
     format::percent,
-    sheet::{Cell, Head, align_left, push, start},
-    table::Table,
+    sheet::{ColumnHead, TableCell, align_left, push, start},
+    table::ReportTable,
     verdict_words::verdict_label,
 };
 use agreement::{agreement, english};
@@ -18,7 +18,7 @@ use separation::{confusion, labels, separation};
 
 /// The main table, and those behind it. `name` is that of the main table's file; the others' is
 /// longer.
-pub(crate) fn tables_of(name: String, changes: &Changes) -> (Table, Vec<Table>) {
+pub(crate) fn tables_of(name: String, changes: &Changes) -> (ReportTable, Vec<ReportTable>) {
     let of = |part: &str| format!("{name}.{part}");
     let mut tables = vec![
         groups(of("groups"), changes),
@@ -33,16 +33,16 @@ pub(crate) fn tables_of(name: String, changes: &Changes) -> (Table, Vec<Table>) 
     (main_table(name, changes), tables)
 }
 
-fn language_cell(of: &LanguageChange) -> Cell {
+fn language_cell(of: &LanguageChange) -> TableCell {
     let mark = if of.seen { " ▪" } else { "" };
-    Cell::Text(format!("{} ({}){mark}", of.language.name(), of.language))
+    TableCell::Text(format!("{} ({}){mark}", of.language.name(), of.language))
 }
 
-fn code_cell(of: &LanguageChange) -> Cell {
-    Cell::text(of.language.code())
+fn code_cell(of: &LanguageChange) -> TableCell {
+    TableCell::text(of.language.code())
 }
 
-const MAIN: [Head<'static>; 15] = [
+const MAIN: [ColumnHead<'static>; 15] = [
     ("language", "", false),
     ("", "language", false),
     ("", "seen", false),
@@ -60,7 +60,7 @@ const MAIN: [Head<'static>; 15] = [
     ("", "seed_max", false),
 ];
 
-fn main_table(name: String, changes: &Changes) -> Table {
+fn main_table(name: String, changes: &Changes) -> ReportTable {
     let caption = "Accuracy in %, change in points with its 95 % interval, exact p of the paired test, the same after Holm \
                    and after Benjamini and Hochberg, and what the change is by the rules in the notes. ▪: seen in training.";
     let mut table = start(name, caption, &MAIN);
@@ -70,19 +70,19 @@ fn main_table(name: String, changes: &Changes) -> Table {
         let cells = [
             language_cell(of),
             code_cell(of),
-            Cell::Text(of.seen.to_string()),
-            Cell::Count(of.items),
-            Cell::Level(Some(of.before)),
-            Cell::Level(Some(of.after)),
-            Cell::Change(Some(of.change)),
-            Cell::P(Some(of.p.exact)),
-            Cell::P(Some(of.p.mid)),
-            Cell::P(Some(of.p_holm)),
-            Cell::P(Some(of.p_bh)),
-            Cell::text(verdict_label(of.attribution.verdict)),
-            Cell::Text(format!("{}–{}", percent(low, 1), percent(high, 1))),
-            Cell::Share(Some(low)),
-            Cell::Share(Some(high)),
+            TableCell::Text(of.seen.to_string()),
+            TableCell::Count(of.items),
+            TableCell::Level(Some(of.before)),
+            TableCell::Level(Some(of.after)),
+            TableCell::Change(Some(of.change)),
+            TableCell::P(Some(of.p.exact)),
+            TableCell::P(Some(of.p.mid)),
+            TableCell::P(Some(of.p_holm)),
+            TableCell::P(Some(of.p_bh)),
+            TableCell::text(verdict_label(of.attribution.verdict)),
+            TableCell::Text(format!("{}–{}", percent(low, 1), percent(high, 1))),
+            TableCell::Share(Some(low)),
+            TableCell::Share(Some(high)),
         ];
         push(&mut table, &MAIN, &cells, false);
     }
@@ -97,21 +97,21 @@ fn main_table(name: String, changes: &Changes) -> Table {
     {
         let Some(mean) = mean else { continue };
         let cells = [
-            Cell::Text(format!("{name} ({})", mean.languages)),
-            Cell::text(name),
-            Cell::Empty,
-            Cell::Empty,
-            Cell::Level(Some(mean.before)),
-            Cell::Level(Some(mean.after)),
-            Cell::Change(Some(mean.change)),
-            p.map_or(Cell::Empty, |p| Cell::P(Some(p.exact))),
-            p.map_or(Cell::Empty, |p| Cell::P(Some(p.mid))),
-            Cell::Empty,
-            Cell::Empty,
-            Cell::text(verdict_label(mean.attribution.verdict)),
-            Cell::Empty,
-            Cell::Empty,
-            Cell::Empty,
+            TableCell::Text(format!("{name} ({})", mean.languages)),
+            TableCell::text(name),
+            TableCell::Empty,
+            TableCell::Empty,
+            TableCell::Level(Some(mean.before)),
+            TableCell::Level(Some(mean.after)),
+            TableCell::Change(Some(mean.change)),
+            p.map_or(TableCell::Empty, |p| TableCell::P(Some(p.exact))),
+            p.map_or(TableCell::Empty, |p| TableCell::P(Some(p.mid))),
+            TableCell::Empty,
+            TableCell::Empty,
+            TableCell::text(verdict_label(mean.attribution.verdict)),
+            TableCell::Empty,
+            TableCell::Empty,
+            TableCell::Empty,
         ];
         push(&mut table, &MAIN, &cells, true);
     }
@@ -129,7 +129,7 @@ fn shown_detectable(mean: &MeanChange) -> Option<f64> {
     (mean.detectable > 0.0).then_some(mean.detectable)
 }
 
-const GROUPS: [Head<'static>; 9] = [
+const GROUPS: [ColumnHead<'static>; 9] = [
     ("group", "group", false),
     ("languages", "languages", false),
     ("before", "before", true),
@@ -141,22 +141,22 @@ const GROUPS: [Head<'static>; 9] = [
     ("detectable", "detectable", false),
 ];
 
-fn groups(name: String, changes: &Changes) -> Table {
+fn groups(name: String, changes: &Changes) -> ReportTable {
     let caption = "Means over groups of languages: accuracy in %, changes in points; calibrated: batch calibration; \
                    detectable: the smallest change that these items show with power 0.8, points. Resource class: Joshi \
                    et al. 2020, 0 to 5.";
     let mut table = start(name, caption, &GROUPS);
     let mut add = |name: String, mean: &MeanChange, codes: String, strong: bool| {
         let cells = [
-            Cell::Text(name),
-            Cell::Text(codes),
-            Cell::Level(Some(mean.before)),
-            Cell::Level(Some(mean.after)),
-            Cell::Change(Some(mean.change)),
-            Cell::AreaChange(mean.auc.map(|auc| auc.change)),
-            Cell::Change(mean.batch.map(|batch| batch.change)),
-            Cell::text(verdict_label(mean.attribution.verdict)),
-            Cell::Share(shown_detectable(mean)),
+            TableCell::Text(name),
+            TableCell::Text(codes),
+            TableCell::Level(Some(mean.before)),
+            TableCell::Level(Some(mean.after)),
+            TableCell::Change(Some(mean.change)),
+            TableCell::AreaChange(mean.auc.map(|auc| auc.change)),
+            TableCell::Change(mean.batch.map(|batch| batch.change)),
+            TableCell::text(verdict_label(mean.attribution.verdict)),
+            TableCell::Share(shown_detectable(mean)),
         ];
         push(&mut table, &GROUPS, &cells, strong);
     };

@@ -4,11 +4,11 @@ use compare::{Changes, stats::VarianceComponents};
 
 use super::{code_cell, shown_detectable};
 use crate::{
-    sheet::{Cell, Head, push, start},
-    table::Table,
+    sheet::{ColumnHead, TableCell, push, start},
+    table::ReportTable,
 };
 
-const RELIABILITY: [Head<'static>; 13] = [
+const RELIABILITY: [ColumnHead<'static>; 13] = [
     ("language", "language", false),
     ("items", "items", false),
     ("clusters", "clusters", false),
@@ -24,7 +24,7 @@ const RELIABILITY: [Head<'static>; 13] = [
     ("change, other seeds too [95 %]", "wide", true),
 ];
 
-pub(super) fn reliability(name: String, changes: &Changes) -> Table {
+pub(super) fn reliability(name: String, changes: &Changes) -> ReportTable {
     let caption = "How far the change can be trusted: items that share a text are one cluster, the design effect is what \
                    this costs; shares in % that became right and wrong; the smallest change shown with power 0.8, points; \
                    change with a cluster-robust standard error; standard deviations of the change between seeds, exemplar \
@@ -34,35 +34,35 @@ pub(super) fn reliability(name: String, changes: &Changes) -> Table {
         let r = &of.reliability;
         let heads = [
             code_cell(of),
-            Cell::Count(of.items),
-            Cell::Count(r.clusters),
-            Cell::Number(r.design_effect),
-            Cell::Share(Some(r.discordant.0)),
-            Cell::Share(Some(r.discordant.1)),
-            Cell::Share(r.detectable),
-            Cell::Change(r.robust),
+            TableCell::Count(of.items),
+            TableCell::Count(r.clusters),
+            TableCell::Number(r.design_effect),
+            TableCell::Share(Some(r.discordant.0)),
+            TableCell::Share(Some(r.discordant.1)),
+            TableCell::Share(r.detectable),
+            TableCell::Change(r.robust),
         ];
-        let cells: Vec<Cell> = heads
+        let cells: Vec<TableCell> = heads
             .into_iter()
             .chain(spread(r.components))
-            .chain([Cell::Change(r.wide)])
+            .chain([TableCell::Change(r.wide)])
             .collect();
         push(&mut table, &RELIABILITY, &cells, false);
     }
     let r = changes.reliability.as_ref();
     let heads = [
-        Cell::text("mean"),
-        Cell::Empty,
-        Cell::Empty,
-        Cell::Empty,
-        Cell::Empty,
-        Cell::Empty,
-        Cell::Share(shown_detectable(&changes.mean)),
-        Cell::Empty,
+        TableCell::text("mean"),
+        TableCell::Empty,
+        TableCell::Empty,
+        TableCell::Empty,
+        TableCell::Empty,
+        TableCell::Empty,
+        TableCell::Share(shown_detectable(&changes.mean)),
+        TableCell::Empty,
     ];
     let rest = spread(r.map(|r| r.change))
         .into_iter()
-        .chain([Cell::Change(r.map(|r| r.wide))]);
+        .chain([TableCell::Change(r.map(|r| r.wide))]);
     push(
         &mut table,
         &RELIABILITY,
@@ -73,9 +73,9 @@ pub(super) fn reliability(name: String, changes: &Changes) -> Table {
 }
 
 /// Standard deviations; an estimate below 0 is shown as 0.
-fn spread(components: Option<VarianceComponents>) -> [Cell; 4] {
+fn spread(components: Option<VarianceComponents>) -> [TableCell; 4] {
     let deviation =
-        |variance: Option<f64>| Cell::Share(variance.map(|variance| variance.max(0.0).sqrt()));
+        |variance: Option<f64>| TableCell::Share(variance.map(|variance| variance.max(0.0).sqrt()));
     let of = |pick: fn(VarianceComponents) -> Option<f64>| deviation(components.and_then(pick));
     [
         of(|c| c.seed),
@@ -85,7 +85,7 @@ fn spread(components: Option<VarianceComponents>) -> [Cell; 4] {
     ]
 }
 
-const SCORINGS: [Head<'static>; 6] = [
+const SCORINGS: [ColumnHead<'static>; 6] = [
     ("scoring", "scoring", false),
     ("before", "before", true),
     ("after", "after", true),
@@ -95,7 +95,7 @@ const SCORINGS: [Head<'static>; 6] = [
 ];
 
 /// Nothing where one scoring alone was measured.
-pub(super) fn scorings(name: String, changes: &Changes) -> Option<Table> {
+pub(super) fn scorings(name: String, changes: &Changes) -> Option<ReportTable> {
     if changes.scorings.len() < 2 {
         return None;
     }
@@ -105,12 +105,12 @@ pub(super) fn scorings(name: String, changes: &Changes) -> Option<Table> {
     let mut table = start(name, caption, &SCORINGS);
     for of in &changes.scorings {
         let cells = [
-            Cell::Text(of.scoring.to_string()),
-            Cell::Level(Some(of.accuracy.before)),
-            Cell::Level(Some(of.accuracy.after)),
-            Cell::Change(Some(of.accuracy.change)),
-            Cell::Share(Some(of.differs.0)),
-            Cell::Share(Some(of.differs.1)),
+            TableCell::Text(of.scoring.to_string()),
+            TableCell::Level(Some(of.accuracy.before)),
+            TableCell::Level(Some(of.accuracy.after)),
+            TableCell::Change(Some(of.accuracy.change)),
+            TableCell::Share(Some(of.differs.0)),
+            TableCell::Share(Some(of.differs.1)),
         ];
         push(&mut table, &SCORINGS, &cells, of.is_own);
     }

@@ -4,11 +4,11 @@ use compare::{BeforeAfter, Changes};
 
 use super::code_cell;
 use crate::{
-    sheet::{Cell, Head, align_left, push, start},
-    table::Table,
+    sheet::{ColumnHead, TableCell, align_left, push, start},
+    table::ReportTable,
 };
 
-const SEPARATION: [Head<'static>; 11] = [
+const SEPARATION: [ColumnHead<'static>; 11] = [
     ("language", "language", false),
     ("AUC before", "auc_before", true),
     ("AUC after", "auc_after", true),
@@ -22,30 +22,30 @@ const SEPARATION: [Head<'static>; 11] = [
     ("prior's part [95 %]", "prior_part", true),
 ];
 
-pub(super) fn separation(name: String, changes: &Changes) -> Table {
+pub(super) fn separation(name: String, changes: &Changes) -> ReportTable {
     let caption = "How well the labels are told apart: AUC, and accuracy in % after contextual and after batch \
                    calibration. Prior's part: the change of raw accuracy less that of batch-calibrated accuracy, points.";
     let mut table = start(name, caption, &SEPARATION);
     let mut add =
-        |name: Cell, [auc, contextual, batch]: [Option<BeforeAfter>; 3], prior, strong| {
+        |name: TableCell, [auc, contextual, batch]: [Option<BeforeAfter>; 3], prior, strong| {
             let level = |of: Option<BeforeAfter>| {
                 [
-                    Cell::Level(of.map(|of| of.before)),
-                    Cell::Level(of.map(|of| of.after)),
-                    Cell::Change(of.map(|of| of.change)),
+                    TableCell::Level(of.map(|of| of.before)),
+                    TableCell::Level(of.map(|of| of.after)),
+                    TableCell::Change(of.map(|of| of.change)),
                 ]
             };
             let areas = [
                 name,
-                Cell::Area(auc.map(|of| of.before)),
-                Cell::Area(auc.map(|of| of.after)),
-                Cell::AreaChange(auc.map(|of| of.change)),
+                TableCell::Area(auc.map(|of| of.before)),
+                TableCell::Area(auc.map(|of| of.after)),
+                TableCell::AreaChange(auc.map(|of| of.change)),
             ];
             let cells = areas
                 .into_iter()
                 .chain(level(contextual))
                 .chain(level(batch))
-                .chain([Cell::Change(prior)]);
+                .chain([TableCell::Change(prior)]);
             push(&mut table, &SEPARATION, &cells.collect::<Vec<_>>(), strong);
         };
     for of in &changes.languages {
@@ -58,7 +58,7 @@ pub(super) fn separation(name: String, changes: &Changes) -> Table {
     }
     let mean = &changes.mean;
     add(
-        Cell::text("mean"),
+        TableCell::text("mean"),
         [mean.auc, mean.calibrated, mean.batch],
         mean.attribution.prior_part,
         true,
@@ -66,7 +66,7 @@ pub(super) fn separation(name: String, changes: &Changes) -> Table {
     table
 }
 
-pub(super) fn labels(name: String, changes: &Changes) -> Table {
+pub(super) fn labels(name: String, changes: &Changes) -> ReportTable {
     let caption = "Which labels are chosen: share in % of each label among the right, the chosen before and the chosen after; \
                    entropy of the chosen shares in bits; distance of chosen from right shares in points.";
     let parts = ["gold", "before", "after"];
@@ -75,7 +75,7 @@ pub(super) fn labels(name: String, changes: &Changes) -> Table {
         .iter()
         .flat_map(|label| parts.map(|part| (format!("{label} {part}"), format!("{label}_{part}"))))
         .collect();
-    let heads: Vec<Head> = [("language", "language", false)]
+    let heads: Vec<ColumnHead> = [("language", "language", false)]
         .into_iter()
         .chain(
             titles
@@ -94,15 +94,15 @@ pub(super) fn labels(name: String, changes: &Changes) -> Table {
         let labels = &of.labels;
         let shares = (0..changes.labels.len()).flat_map(|label| {
             [&labels.gold, &labels.before, &labels.after]
-                .map(|shares| Cell::Share(Some(shares[label])))
+                .map(|shares| TableCell::Share(Some(shares[label])))
         });
         let rest = [
-            Cell::Number(labels.entropy.0),
-            Cell::Number(labels.entropy.1),
-            Cell::Share(Some(labels.distance.0)),
-            Cell::Share(Some(labels.distance.1)),
+            TableCell::Number(labels.entropy.0),
+            TableCell::Number(labels.entropy.1),
+            TableCell::Share(Some(labels.distance.0)),
+            TableCell::Share(Some(labels.distance.1)),
         ];
-        let cells: Vec<Cell> = [code_cell(of)]
+        let cells: Vec<TableCell> = [code_cell(of)]
             .into_iter()
             .chain(shares)
             .chain(rest)
@@ -112,7 +112,7 @@ pub(super) fn labels(name: String, changes: &Changes) -> Table {
     table
 }
 
-pub(super) fn confusion(name: String, changes: &Changes) -> Table {
+pub(super) fn confusion(name: String, changes: &Changes) -> ReportTable {
     let caption = "Confusion matrices: of the items of each right label, how many get which; means over seeds and \
                    exemplar sets.";
     let titles: Vec<(String, String)> = ["before", "after"]
@@ -124,7 +124,7 @@ pub(super) fn confusion(name: String, changes: &Changes) -> Table {
                 .map(move |l| (format!("{l} {when}"), format!("{l}_{when}")))
         })
         .collect();
-    let heads: Vec<Head> = [
+    let heads: Vec<ColumnHead> = [
         ("language", "language", false),
         ("right label", "gold", false),
     ]
@@ -143,12 +143,12 @@ pub(super) fn confusion(name: String, changes: &Changes) -> Table {
                 .chain(&of.labels.confusion_after[gold]);
             let counts = counts.map(|&count| {
                 if count.fract() == 0.0 {
-                    Cell::Count(count as usize)
+                    TableCell::Count(count as usize)
                 } else {
-                    Cell::Number(count)
+                    TableCell::Number(count)
                 }
             });
-            let cells: Vec<Cell> = [code_cell(of), Cell::text(label.as_str())]
+            let cells: Vec<TableCell> = [code_cell(of), TableCell::text(label.as_str())]
                 .into_iter()
                 .chain(counts)
                 .collect();

@@ -9,22 +9,22 @@ use compare::{
     inside::{ModelView, ViewState, mean_estimate, mean_pair_change},
     stats::{Estimate, mean},
 };
+use figure::{Curve, CurvePanel, CurveSheet, CurveStyle, Mark};
 use schema::inside::{Measure, Pooling};
 
 use super::{
     heat,
-    part::{More, Part, Picture},
-    words::{measure_title, measure_words, pooling_words, state_look},
+    section::{CaptionedFigure, Foldout, InsideSection},
+    words::{curve_points, measure_title, measure_words, pooling_words, state_look},
 };
 use crate::{
-    figure::{Chart, Curve, CurveStyle, Mark, Sheet},
     format::{area, count, percent, signed_interval},
-    sheet::{Cell, Head, align_left, push, start},
-    table::Table,
+    sheet::{ColumnHead, TableCell, align_left, push, start},
+    table::ReportTable,
 };
 
 /// `None` where no pairs were measured.
-pub(crate) fn part(look: &ModelView) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     let poolings: BTreeSet<Pooling> = look
         .states
         .iter()
@@ -38,7 +38,7 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     let middle = look.middle();
     let mut more = Vec::new();
     if let Some(cka) = heat::pairs(look, first, Measure::Cka, &middle) {
-        more.push(More {
+        more.push(Foldout {
             summary: "CKA of every two languages".to_owned(),
             pictures: vec![cka],
             tables: Vec::new(),
@@ -47,7 +47,7 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     for &pooling in measured.iter().skip(1) {
         let mut pictures = vec![by_layer(look, pooling)];
         pictures.extend(heat::pairs(look, pooling, Measure::Cka, &middle));
-        more.push(More {
+        more.push(Foldout {
             summary: format!("With another pooling: {}", pooling_words(pooling)),
             pictures,
             tables: Vec::new(),
@@ -57,7 +57,7 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
         .iter()
         .map(|pooling| table(look, *pooling))
         .collect();
-    more.push(More {
+    more.push(Foldout {
         summary: "As tables".to_owned(),
         pictures: Vec::new(),
         tables,
@@ -66,7 +66,7 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     sentences.extend(cosines(look, first));
     sentences.extend(counts(look, first));
     let pictures = vec![by_layer(look, first)];
-    Some(Part {
+    Some(InsideSection {
         title: "How alike the languages' states are",
         sentences,
         pictures,
@@ -130,7 +130,7 @@ fn null_curve(state: &ViewState, pooling: Pooling, measure: Measure) -> Vec<(usi
     pairs.by_layer(measure).filter_map(of).collect()
 }
 
-fn by_layer(look: &ModelView, pooling: Pooling) -> Picture {
+fn by_layer(look: &ModelView, pooling: Pooling) -> CaptionedFigure {
     let chart = |measure: Measure| {
         let mut curves = Vec::new();
         for (place, state) in look.states.iter().enumerate() {
@@ -148,17 +148,17 @@ fn by_layer(look: &ModelView, pooling: Pooling) -> Picture {
                 }
             };
             curves.push(Curve {
-                look: null,
+                style: null,
                 name: name("by chance"),
-                points: null_curve(state, pooling, measure),
+                points: curve_points(null_curve(state, pooling, measure)),
             });
             curves.push(Curve {
-                look: of,
+                style: of,
                 name: name(""),
-                points: mean_curve(state, pooling, measure),
+                points: curve_points(mean_curve(state, pooling, measure)),
             });
         }
-        Chart {
+        CurvePanel {
             title: measure_title(measure).to_owned(),
             curves,
             strip: Vec::new(),
@@ -170,7 +170,7 @@ fn by_layer(look: &ModelView, pooling: Pooling) -> Picture {
          least as wide as the mean's own. Dotted: parallel items replaced by others.",
         pooling_words(pooling)
     );
-    let sheet = Sheet {
+    let sheet = CurveSheet {
         name: format!("inside.{}.pairs.{pooling}", look.slug),
         description: caption.clone(),
         charts: measures(look, pooling).into_iter().map(chart).collect(),
@@ -179,7 +179,7 @@ fn by_layer(look: &ModelView, pooling: Pooling) -> Picture {
         shared: false,
         holds: vec![0.0],
     };
-    Picture {
+    CaptionedFigure {
         figure: sheet.draw(),
         caption,
     }
@@ -279,7 +279,7 @@ fn counts(look: &ModelView, pooling: Pooling) -> Option<String> {
     })
 }
 
-const HEADS: [Head<'static>; 6] = [
+const HEADS: [ColumnHead<'static>; 6] = [
     ("layer", "layer", false),
     ("measure", "measure", false),
     ("before", "before", true),
@@ -289,7 +289,7 @@ const HEADS: [Head<'static>; 6] = [
 ];
 
 /// Every measure at the layers that stand for all.
-fn table(look: &ModelView, pooling: Pooling) -> Table {
+fn table(look: &ModelView, pooling: Pooling) -> ReportTable {
     let caption = format!(
         "Measures of two languages' states, mean over pairs ({}).",
         pooling_words(pooling)
@@ -317,12 +317,12 @@ fn table(look: &ModelView, pooling: Pooling) -> Table {
                 .last()
                 .and_then(|state| at(null_curve(state, pooling, measure)));
             let cells = [
-                Cell::Count(layer),
-                Cell::text(measure_title(measure)),
-                Cell::Area(level(0)),
-                Cell::Area(level(1)),
-                null.map_or(Cell::Empty, |null| Cell::Number(null.value)),
-                Cell::AreaChange(mean_pair_change(look, pooling, measure, layer)),
+                TableCell::Count(layer),
+                TableCell::text(measure_title(measure)),
+                TableCell::Area(level(0)),
+                TableCell::Area(level(1)),
+                null.map_or(TableCell::Empty, |null| TableCell::Number(null.value)),
+                TableCell::AreaChange(mean_pair_change(look, pooling, measure, layer)),
             ];
             push(&mut table, &HEADS, &cells, false);
         }

@@ -8,20 +8,18 @@ use compare::{
     inside::{ModelView, ViewState, mean_pair_change},
     stats::mean,
 };
+use figure::{PointCloud, ScatterSheet};
 use schema::inside::{Measure, Pooling};
 
 use super::{
     heat,
-    part::{More, Part, Picture},
+    section::{CaptionedFigure, Foldout, InsideSection},
     words::{capital, pooling_words},
 };
-use crate::{
-    figure::{Cloud, Scatter},
-    format::{fixed, percent, signed_interval},
-};
+use crate::format::{fixed, percent, signed_interval};
 
 /// `None` where no components were fitted.
-pub(crate) fn part(look: &ModelView) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     let poolings: BTreeSet<Pooling> = look
         .states
         .iter()
@@ -29,10 +27,10 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
         .collect();
     let first = *poolings.first()?;
     let middle = look.middle();
-    let mut pictures: Vec<Picture> = scatter(look, first, false).into_iter().collect();
+    let mut pictures: Vec<CaptionedFigure> = scatter(look, first, false).into_iter().collect();
     pictures.extend(heat::pairs(look, first, Measure::Pearson, &middle));
     let mut more = Vec::new();
-    let centred: Vec<Picture> = [
+    let centred: Vec<CaptionedFigure> = [
         scatter(look, first, true),
         heat::pairs(look, first, Measure::PearsonCentred, &middle),
     ]
@@ -41,7 +39,7 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     .collect();
     if !centred.is_empty() {
         let summary = "The same with each language's own mean taken out before the fit".to_owned();
-        more.push(More {
+        more.push(Foldout {
             summary,
             pictures: centred,
             tables: Vec::new(),
@@ -54,9 +52,9 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
             scatter(look, pooling, true),
             heat::pairs(look, pooling, Measure::PearsonCentred, &middle),
         ];
-        let pictures: Vec<Picture> = pictures.into_iter().flatten().collect();
+        let pictures: Vec<CaptionedFigure> = pictures.into_iter().flatten().collect();
         if !pictures.is_empty() {
-            more.push(More {
+            more.push(Foldout {
                 summary: format!("With another pooling: {}", pooling_words(pooling)),
                 pictures,
                 tables: Vec::new(),
@@ -72,7 +70,7 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
         })
         .collect();
     if !tables.is_empty() {
-        more.push(More {
+        more.push(Foldout {
             summary: "The correlations as tables".to_owned(),
             pictures: Vec::new(),
             tables,
@@ -81,7 +79,7 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     let mut sentences = correlations(look, &poolings);
     sentences.extend(variance(look, first));
     sentences.extend(length(look, first));
-    Some(Part {
+    Some(InsideSection {
         title: "Maps of the languages: two principal components",
         sentences,
         pictures,
@@ -89,13 +87,13 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     })
 }
 
-fn scatter(look: &ModelView, pooling: Pooling, centred: bool) -> Option<Picture> {
+fn scatter(look: &ModelView, pooling: Pooling, centred: bool) -> Option<CaptionedFigure> {
     let layers = look.representative();
-    let of = |state: &ViewState| -> Vec<Option<Cloud>> {
+    let of = |state: &ViewState| -> Vec<Option<PointCloud>> {
         let cloud = |layer: &usize| {
             let layout = state.records.maps.get(&pooling)?.layer(*layer, centred)?;
             let title = format!("Layer {layer}, {}", state.name);
-            Some(Cloud {
+            Some(PointCloud {
                 title,
                 explained: layout.explained,
                 points: layout.points.values().cloned().collect(),
@@ -103,7 +101,7 @@ fn scatter(look: &ModelView, pooling: Pooling, centred: bool) -> Option<Picture>
         };
         layers.iter().map(cloud).collect()
     };
-    let rows: Vec<Vec<Option<Cloud>>> = look.states.iter().map(of).collect();
+    let rows: Vec<Vec<Option<PointCloud>>> = look.states.iter().map(of).collect();
     if rows.iter().flatten().all(Option::is_none) {
         return None;
     }
@@ -133,7 +131,7 @@ fn scatter(look: &ModelView, pooling: Pooling, centred: bool) -> Option<Picture>
         pooling_words(pooling)
     );
     let kind = if centred { "pca-centred" } else { "pca" };
-    let scatter = Scatter {
+    let scatter = ScatterSheet {
         name: format!("inside.{}.{kind}.{pooling}", look.slug),
         description: caption.clone(),
         languages: languages
@@ -141,7 +139,7 @@ fn scatter(look: &ModelView, pooling: Pooling, centred: bool) -> Option<Picture>
             .collect(),
         rows,
     };
-    Some(Picture {
+    Some(CaptionedFigure {
         figure: scatter.draw(),
         caption,
     })

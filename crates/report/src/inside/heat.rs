@@ -7,26 +7,26 @@ use compare::{
     inside::{ModelView, TwoLanguages, ViewState},
     stats::Estimate,
 };
+use figure::{HeatCell, HeatMap, HeatSheet, Ramp};
 use schema::{
     Language,
     inside::{ChangeRecord, Measure, Pooling},
 };
 
 use super::{
-    part::Picture,
+    section::CaptionedFigure,
     words::{codes, measure_title, pooling_words},
 };
 use crate::{
-    figure::{Atlas, Cell, Map, Ramp},
     format::{fixed, signed, signed_interval},
-    table::{Row, Table, csv_number},
+    table::{ReportTable, TableRow, csv_number},
 };
 
 /// `cells[row][column]` of a symmetric measure; the diagonal is empty.
 pub(crate) fn symmetric(
     languages: &[Language],
-    of: impl Fn(TwoLanguages) -> Option<Cell>,
-) -> Vec<Vec<Option<Cell>>> {
+    of: impl Fn(TwoLanguages) -> Option<HeatCell>,
+) -> Vec<Vec<Option<HeatCell>>> {
     let cell = |a: Language, b: Language| match a.cmp(&b) {
         std::cmp::Ordering::Equal => None,
         std::cmp::Ordering::Less => of((a, b)),
@@ -70,7 +70,7 @@ pub(crate) fn pairs(
     pooling: Pooling,
     measure: Measure,
     layers: &[usize],
-) -> Option<Picture> {
+) -> Option<CaptionedFigure> {
     let languages = languages(look, pooling);
     let value = |state: &ViewState, layer, two: &TwoLanguages| {
         state
@@ -104,13 +104,13 @@ pub(crate) fn pairs(
         for state in &look.states {
             let cell = |two: TwoLanguages| {
                 let value = value(state, layer, &two)?;
-                Some(Cell {
+                Some(HeatCell {
                     value,
                     clear: false,
                     hint: format!("{}, {}: {}", two.0, two.1, fixed(value, 3)),
                 })
             };
-            maps.push(Map {
+            maps.push(HeatMap {
                 title: format!("Layer {layer}, {}", state.name),
                 rows: codes(&languages),
                 columns: codes(&languages),
@@ -148,14 +148,14 @@ pub(crate) fn pairs(
                 .collect::<Vec<_>>()
         )
     );
-    let atlas = Atlas {
+    let atlas = HeatSheet {
         name,
         description: caption.clone(),
         maps,
         columns,
         axes: ("", ""),
     };
-    Some(Picture {
+    Some(CaptionedFigure {
         figure: atlas.draw(),
         caption,
     })
@@ -166,7 +166,7 @@ fn change_map(
     (pooling, measure, layer): (Pooling, Measure, usize),
     languages: &[Language],
     layers: &[usize],
-) -> Option<Map> {
+) -> Option<HeatMap> {
     let [_, after] = look.both()?;
     let changes = after.changes.get(&pooling)?;
     let of = |change: &ChangeRecord| change.after - change.before;
@@ -183,13 +183,13 @@ fn change_map(
             high: record.high,
         };
         let hint = format!("{}, {}: {}", two.0, two.1, signed_interval(&change, 3));
-        Some(Cell {
+        Some(HeatCell {
             value: change.value,
             clear: change.rises() || change.falls(),
             hint,
         })
     };
-    Some(Map {
+    Some(HeatMap {
         title: format!("Layer {layer}, change"),
         rows: codes(languages),
         columns: codes(languages),
@@ -219,7 +219,7 @@ pub(crate) fn tables(
     pooling: Pooling,
     measure: Measure,
     layer: usize,
-) -> Vec<Table> {
+) -> Vec<ReportTable> {
     let languages = languages(look, pooling);
     let of_state = |state: &ViewState| {
         let pairs = state.records.pairs.get(&pooling)?.at(measure, layer)?;
@@ -238,7 +238,7 @@ pub(crate) fn tables(
             state.name,
             pooling_words(pooling)
         );
-        let mut table = Table::new(name, caption, &columns);
+        let mut table = ReportTable::new(name, caption, &columns);
         table.csv.push(
             ["language"]
                 .into_iter()
@@ -257,7 +257,7 @@ pub(crate) fn tables(
             let shown = values
                 .iter()
                 .map(|value| value.map_or_else(String::new, |value| fixed(value, 3)));
-            table.rows.push(Row {
+            table.rows.push(TableRow {
                 cells: [a.code().to_owned()].into_iter().chain(shown).collect(),
                 strong: false,
             });
@@ -287,7 +287,7 @@ mod tests {
     fn cells_mirror_and_the_diagonal_is_empty() {
         let languages = [Language::En, Language::De];
         let cell = |(a, b): TwoLanguages| {
-            Some(Cell {
+            Some(HeatCell {
                 value: 0.5,
                 clear: false,
                 hint: format!("{a}-{b}"),

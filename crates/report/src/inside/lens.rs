@@ -9,17 +9,17 @@ use compare::{
     },
     stats::{Estimate, mean},
 };
+use figure::{Curve, CurvePanel, CurveSheet, CurveStyle, Mark};
 use schema::{Language, inside::LensKind};
 
 use super::{
-    part::{More, Part, Picture},
-    words::{change_over_languages, count_range, layer_ranges},
+    section::{CaptionedFigure, Foldout, InsideSection},
+    words::{change_over_languages, count_range, curve_points, layer_ranges},
 };
 use crate::{
-    figure::{Chart, Curve, CurveStyle, Mark, Sheet},
     format::{count, fixed, list},
-    sheet::{Cell, Head, push, start},
-    table::Table,
+    sheet::{ColumnHead, TableCell, push, start},
+    table::ReportTable,
 };
 
 /// With more languages they are counted, not named.
@@ -51,7 +51,7 @@ const CORRECT: CurveStyle = CurveStyle {
 };
 
 /// `None` where there is no lens.
-pub(crate) fn part(look: &ModelView) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     let languages = languages(look);
     if languages.is_empty() {
         return None;
@@ -84,7 +84,7 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     let more_raw = draw(&behind, LensKind::Raw);
     if !more_raw.is_empty() {
         let summary = format!("The lens in {}", list(&super::words::codes(&behind)));
-        more.push(More {
+        more.push(Foldout {
             summary,
             pictures: more_raw,
             tables: Vec::new(),
@@ -93,18 +93,18 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     let tuned = draw(&languages, LensKind::Tuned);
     if !tuned.is_empty() {
         let summary = "The same through the tuned lens".to_owned();
-        more.push(More {
+        more.push(Foldout {
             summary,
             pictures: tuned,
             tables: Vec::new(),
         });
     }
-    more.push(More {
+    more.push(Foldout {
         summary: "As a table".to_owned(),
         pictures: Vec::new(),
         tables: vec![table(look, &languages)],
     });
-    Some(Part {
+    Some(InsideSection {
         title: "The lens: which answer each layer would give",
         sentences: sentences(look, &languages),
         pictures: draw(&shown, LensKind::Raw),
@@ -134,7 +134,7 @@ fn has_items(look: &ModelView, language: Language) -> bool {
         .any(|state| curves(state, language, LensKind::Raw).is_some_and(|curves| curves.kept > 0))
 }
 
-fn draw(look: &ModelView, language: Language, kind: LensKind) -> Option<Picture> {
+fn draw(look: &ModelView, language: Language, kind: LensKind) -> Option<CaptionedFigure> {
     let of = |state: &ViewState| {
         let curves = curves(state, language, kind)?;
         Some(chart(
@@ -143,7 +143,7 @@ fn draw(look: &ModelView, language: Language, kind: LensKind) -> Option<Picture>
             language,
         ))
     };
-    let charts: Vec<Chart> = look.states.iter().filter_map(of).collect();
+    let charts: Vec<CurvePanel> = look.states.iter().filter_map(of).collect();
     if charts.is_empty() {
         return None;
     }
@@ -170,7 +170,7 @@ fn draw(look: &ModelView, language: Language, kind: LensKind) -> Option<Picture>
         language.name()
     );
     let columns = look.states.len();
-    let sheet = Sheet {
+    let sheet = CurveSheet {
         name,
         description,
         charts,
@@ -179,18 +179,17 @@ fn draw(look: &ModelView, language: Language, kind: LensKind) -> Option<Picture>
         shared: true,
         holds: vec![0.0],
     };
-    Some(Picture {
+    Some(CaptionedFigure {
         figure: sheet.draw(),
         caption,
     })
 }
 
-fn chart(title: String, curves: &LensCurves, language: Language) -> Chart {
-    let points = |of: &[Estimate]| of.iter().copied().enumerate().collect::<Vec<_>>();
-    let curve = |look, name: &str, of: &[Estimate]| Curve {
-        look,
+fn chart(title: String, curves: &LensCurves, language: Language) -> CurvePanel {
+    let curve = |style, name: &str, of: &[Estimate]| Curve {
+        style,
         name: name.to_owned(),
-        points: points(of),
+        points: curve_points(of.iter().copied().enumerate()),
     };
     let own = |what: &str| format!("{what}, {}", language.code());
     let mut all = Vec::new();
@@ -211,7 +210,7 @@ fn chart(title: String, curves: &LensCurves, language: Language) -> Chart {
     }
     all.push(curve(CORRECT, &own("right answer"), &curves.correct));
     let strip = curves.entropy.iter().map(|bits| bits.value).collect();
-    Chart {
+    CurvePanel {
         title,
         curves: all,
         strip,
@@ -348,7 +347,7 @@ fn changes(
     languages.iter().filter_map(change).collect()
 }
 
-const HEADS: [Head<'static>; 11] = [
+const HEADS: [ColumnHead<'static>; 11] = [
     ("language", "language", false),
     ("state", "state", false),
     ("items", "items", false),
@@ -362,7 +361,7 @@ const HEADS: [Head<'static>; 11] = [
     ("change, points [95 %]", "share_change", true),
 ];
 
-fn table(look: &ModelView, languages: &[Language]) -> Table {
+fn table(look: &ModelView, languages: &[Language]) -> ReportTable {
     let caption = "Raw lens: where the right answer in English is most probable, its mean over all layers and how that changes \
                    item by item, the layers in which it is more probable than the answer in the language, and the right \
                    answer's share of all answers in the language after the last layer.";
@@ -393,22 +392,24 @@ fn table(look: &ModelView, languages: &[Language]) -> Table {
                 .map(|item| item.share)
                 .filter(|share| share.is_finite());
             let cells = [
-                Cell::text(language.code()),
-                Cell::text(state.name),
-                Cell::Count(curves.kept),
-                Cell::Count(curves.dropped),
-                peak.map_or(Cell::Empty, |(layer, _)| Cell::Count(layer)),
-                Cell::Area(peak.map(|(_, estimate)| *estimate)),
-                Cell::Number(mean(curves.items.iter().map(|item| item.area))),
-                change(|item| item.area)
-                    .map_or(Cell::Empty, |change| Cell::AreaChange(Some(change))),
-                Cell::text(if language == Language::En {
+                TableCell::text(language.code()),
+                TableCell::text(state.name),
+                TableCell::Count(curves.kept),
+                TableCell::Count(curves.dropped),
+                peak.map_or(TableCell::Empty, |(layer, _)| TableCell::Count(layer)),
+                TableCell::Area(peak.map(|(_, estimate)| *estimate)),
+                TableCell::Number(mean(curves.items.iter().map(|item| item.area))),
+                change(|item| item.area).map_or(TableCell::Empty, |change| {
+                    TableCell::AreaChange(Some(change))
+                }),
+                TableCell::text(if language == Language::En {
                     String::new()
                 } else {
                     layer_ranges(&leading(curves))
                 }),
-                Cell::Share(Some(mean(shares))),
-                change(|item| item.share).map_or(Cell::Empty, |change| Cell::Change(Some(change))),
+                TableCell::Share(Some(mean(shares))),
+                change(|item| item.share)
+                    .map_or(TableCell::Empty, |change| TableCell::Change(Some(change))),
             ];
             push(&mut table, &HEADS, &cells, false);
         }

@@ -10,18 +10,18 @@ mod components;
 mod heat;
 mod lens;
 mod neurons;
-mod part;
 mod patching;
+mod section;
 mod silencing;
 mod tuned_lens;
 mod words;
 
 use compare::inside::ModelView;
 
-pub(crate) use part::{More, Part, Picture};
+pub(crate) use section::{CaptionedFigure, Foldout, InsideSection};
 
 /// Everything that is shown of one look, in the order of the page. What is missing is no part.
-pub(crate) fn parts(look: &ModelView) -> Vec<Part> {
+pub(crate) fn parts(look: &ModelView) -> Vec<InsideSection> {
     let all = [
         lens::part(look),
         tuned_lens::part(look),

@@ -9,6 +9,7 @@ use compare::{
     inside::{ModelView, ViewState},
     stats::{Estimate, mean},
 };
+use figure::{Curve, CurvePanel, CurveSheet, CurveStyle, HeatCell, HeatMap, HeatSheet, Mark, Ramp};
 use schema::{
     Language,
     inside::{LayerNeurons, NeuronsRecord},
@@ -16,18 +17,17 @@ use schema::{
 
 use super::{
     heat::{short, symmetric},
-    part::{More, Part, Picture},
-    words::{capital, codes, count_range},
+    section::{CaptionedFigure, Foldout, InsideSection},
+    words::{capital, codes, count_range, curve_points},
 };
 use crate::{
-    figure::{Atlas, Cell, Chart, Curve, CurveStyle, Map, Mark, Ramp, Sheet},
     format::{fixed, percent, thousands},
-    sheet::{self, Head, align_left, push, start},
-    table::Table,
+    sheet::{self, ColumnHead, align_left, push, start},
+    table::ReportTable,
 };
 
 /// `None` where no neurons were counted.
-pub(crate) fn part(look: &ModelView) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     let states: Vec<(&ViewState, &NeuronsRecord)> = look
         .states
         .iter()
@@ -36,12 +36,12 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     if states.is_empty() {
         return None;
     }
-    let more = vec![More {
+    let more = vec![Foldout {
         summary: "As a table".to_owned(),
         pictures: Vec::new(),
         tables: vec![table(look, &states)],
     }];
-    Some(Part {
+    Some(InsideSection {
         title: "Neurons by language",
         sentences: states
             .iter()
@@ -67,16 +67,16 @@ fn languages(states: &[(&ViewState, &NeuronsRecord)]) -> Vec<Language> {
 }
 
 /// Languages by blocks: how many were selected.
-fn selected(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Picture {
+fn selected(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> CaptionedFigure {
     let languages = languages(states);
-    let of = |record: &NeuronsRecord, language: &Language| -> Vec<Option<Cell>> {
+    let of = |record: &NeuronsRecord, language: &Language| -> Vec<Option<HeatCell>> {
         let cell = |layer: &LayerNeurons| {
             let number = layer.selected.get(language).copied().unwrap_or(0);
             let hint = format!(
                 "{language}, block {}: {number} of {} neurons",
                 layer.layer, layer.neurons
             );
-            Some(Cell {
+            Some(HeatCell {
                 value: number as f64,
                 clear: false,
                 hint,
@@ -89,7 +89,7 @@ fn selected(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Pictur
         .flat_map(|(_, r)| &r.layers)
         .flat_map(|layer| layer.selected.values())
         .max();
-    let map = |(state, record): &(&ViewState, &NeuronsRecord)| Map {
+    let map = |(state, record): &(&ViewState, &NeuronsRecord)| HeatMap {
         title: state.name.to_owned(),
         rows: codes(&languages),
         columns: record
@@ -109,21 +109,21 @@ fn selected(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Pictur
         "Neurons selected for each language (those of the lowest entropy over languages), by block.".to_owned();
     let name = format!("inside.{}.neurons", look.slug);
     let maps = states.iter().map(map).collect();
-    let atlas = Atlas {
+    let atlas = HeatSheet {
         name,
         description: caption.clone(),
         maps,
         columns: states.len(),
         axes: ("", "block"),
     };
-    Picture {
+    CaptionedFigure {
         figure: atlas.draw(),
         caption,
     }
 }
 
 /// Each class's share of a block's neurons.
-fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Picture {
+fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> CaptionedFigure {
     type Count = fn(&LayerNeurons) -> usize;
     const CLASSES: [(&str, CurveStyle, Count); 4] = [
         (
@@ -168,16 +168,17 @@ fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Picture
             value: count(layer) as f64 / layer.neurons.max(1) as f64,
             ..Estimate::UNDEFINED
         };
-        let curves = CLASSES.into_iter().map(|(name, look, count)| Curve {
-            look,
+        let curves = CLASSES.into_iter().map(|(name, style, count)| Curve {
+            style,
             name: format!("active in {name}"),
-            points: record
-                .layers
-                .iter()
-                .map(|layer| (layer.layer, share(layer, count)))
-                .collect(),
+            points: curve_points(
+                record
+                    .layers
+                    .iter()
+                    .map(|layer| (layer.layer, share(layer, count))),
+            ),
         });
-        Chart {
+        CurvePanel {
             title: format!("Share of neurons, {}", state.name),
             curves: curves.collect(),
             strip: Vec::new(),
@@ -187,7 +188,7 @@ fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Picture
     let caption =
         "Share of a block's neurons that are active in one language, in several, in all, in none."
             .to_owned();
-    let sheet = Sheet {
+    let sheet = CurveSheet {
         name: format!("inside.{}.neurons.classes", look.slug),
         description: caption.clone(),
         charts: states.iter().map(chart).collect(),
@@ -196,13 +197,13 @@ fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Picture
         shared: true,
         holds: vec![0.0],
     };
-    Picture {
+    CaptionedFigure {
         figure: sheet.draw(),
         caption,
     }
 }
 
-fn overlap(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Picture {
+fn overlap(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> CaptionedFigure {
     let languages = languages(states);
     let most = states
         .iter()
@@ -224,13 +225,13 @@ fn overlap(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Picture
                 pair.shared,
                 fixed(pair.jaccard, 3)
             );
-            Some(Cell {
+            Some(HeatCell {
                 value: pair.jaccard,
                 clear: false,
                 hint,
             })
         };
-        Map {
+        HeatMap {
             title: state.name.to_owned(),
             rows: codes(&languages),
             columns: codes(&languages),
@@ -244,14 +245,14 @@ fn overlap(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Picture
         "Neurons selected for both of two languages, through those of either (Jaccard).".to_owned();
     let name = format!("inside.{}.neurons.overlap", look.slug);
     let maps = states.iter().map(map).collect();
-    let atlas = Atlas {
+    let atlas = HeatSheet {
         name,
         description: caption.clone(),
         maps,
         columns: states.len(),
         axes: ("", ""),
     };
-    Picture {
+    CaptionedFigure {
         figure: atlas.draw(),
         caption,
     }
@@ -296,7 +297,7 @@ fn sentence(state: &ViewState, record: &NeuronsRecord, states: usize) -> String 
     )
 }
 
-const HEADS: [Head<'static>; 8] = [
+const HEADS: [ColumnHead<'static>; 8] = [
     ("state", "state", false),
     ("block", "block", false),
     ("neurons", "neurons", false),
@@ -307,7 +308,7 @@ const HEADS: [Head<'static>; 8] = [
     ("mean entropy, bits", "mean_entropy", false),
 ];
 
-fn table(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Table {
+fn table(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> ReportTable {
     let tokens = mean(
         states
             .iter()
@@ -328,9 +329,9 @@ fn table(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Table {
                 layer.general,
                 layer.inactive,
             ];
-            let mut cells = vec![sheet::Cell::text(state.name)];
-            cells.extend(counts.map(sheet::Cell::Count));
-            cells.push(sheet::Cell::Number(layer.mean_entropy));
+            let mut cells = vec![sheet::TableCell::text(state.name)];
+            cells.extend(counts.map(sheet::TableCell::Count));
+            cells.push(sheet::TableCell::Number(layer.mean_entropy));
             push(&mut table, &HEADS, &cells, false);
         }
     }

@@ -8,20 +8,20 @@ use compare::{
     inside::{ModelView, ViewState, mean_estimate},
     stats::Estimate,
 };
+use figure::{HeatCell, HeatMap, HeatSheet, Ramp};
 use schema::{
     Language,
     inside::{InterventionKind, InterventionRecord},
 };
 
 use super::{
-    part::{More, Part, Picture},
+    section::{CaptionedFigure, Foldout, InsideSection},
     words::{codes, layer_ranges},
 };
 use crate::{
-    figure::{Atlas, Cell, Map, Ramp},
     format::{points, points_interval},
-    sheet::{self, Head, align_left, push, start},
-    table::Table,
+    sheet::{self, ColumnHead, align_left, push, start},
+    table::ReportTable,
 };
 
 const KINDS: [InterventionKind; 5] = [
@@ -62,7 +62,7 @@ fn short(kind: InterventionKind) -> &'static str {
 }
 
 /// `None` where nothing was patched.
-pub(crate) fn part(look: &ModelView) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     if look
         .states
         .iter()
@@ -74,24 +74,24 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
         kinds
             .iter()
             .filter_map(|&kind| map(look, kind))
-            .collect::<Vec<Picture>>()
+            .collect::<Vec<CaptionedFigure>>()
     };
     let others = draw(&KINDS[2..]);
     let mut more = Vec::new();
     if !others.is_empty() {
         let summary = "Controls and steering".to_owned();
-        more.push(More {
+        more.push(Foldout {
             summary,
             pictures: others,
             tables: Vec::new(),
         });
     }
-    more.push(More {
+    more.push(Foldout {
         summary: "As a table".to_owned(),
         pictures: Vec::new(),
         tables: vec![table(look)],
     });
-    Some(Part {
+    Some(InsideSection {
         title: "Patching the last token's vector",
         sentences: KINDS[..2]
             .iter()
@@ -122,7 +122,7 @@ fn of_kind<'a>(
         .filter(move |record| record.kind == kind)
 }
 
-fn map(look: &ModelView, kind: InterventionKind) -> Option<Picture> {
+fn map(look: &ModelView, kind: InterventionKind) -> Option<CaptionedFigure> {
     let all = || {
         look.states
             .iter()
@@ -152,13 +152,13 @@ fn map(look: &ModelView, kind: InterventionKind) -> Option<Picture> {
                 points_interval(&change, 1),
                 record.items
             );
-            Some(Cell {
+            Some(HeatCell {
                 value: change.value,
                 clear: change.rises() || change.falls(),
                 hint,
             })
         };
-        Map {
+        HeatMap {
             title: state.name.to_owned(),
             rows: codes(&languages),
             columns: (0..=look.layers).map(|layer| layer.to_string()).collect(),
@@ -182,14 +182,14 @@ fn map(look: &ModelView, kind: InterventionKind) -> Option<Picture> {
         short(kind).replace([',', ' '], "-").replace("--", "-")
     );
     let maps = look.states.iter().map(map).collect();
-    let atlas = Atlas {
+    let atlas = HeatSheet {
         name,
         description: caption.clone(),
         maps,
         columns: look.states.len(),
         axes: ("", "layer"),
     };
-    Some(Picture {
+    Some(CaptionedFigure {
         figure: atlas.draw(),
         caption,
     })
@@ -256,7 +256,7 @@ fn controls(look: &ModelView) -> Option<String> {
     })
 }
 
-const HEADS: [Head<'static>; 9] = [
+const HEADS: [ColumnHead<'static>; 9] = [
     ("state", "state", false),
     ("what", "kind", false),
     ("language", "language", false),
@@ -269,7 +269,7 @@ const HEADS: [Head<'static>; 9] = [
 ];
 
 /// Every intervention at the layers that stand for all.
-fn table(look: &ModelView) -> Table {
+fn table(look: &ModelView) -> ReportTable {
     let caption = "A label's share of the scores without a change of the last token's vector, what the change does, in points, and \
                    how often the label is chosen; at four layers that stand for all.";
     let mut table = start(format!("inside.{}.patching", look.slug), caption, &HEADS);
@@ -278,15 +278,15 @@ fn table(look: &ModelView) -> Table {
         for kind in KINDS {
             for record in of_kind(state, kind).filter(|record| layers.contains(&record.layer)) {
                 let cells = [
-                    sheet::Cell::text(state.name),
-                    sheet::Cell::text(short(kind)),
-                    sheet::Cell::text(record.language.code()),
-                    sheet::Cell::Count(record.layer),
-                    sheet::Cell::Count(record.items),
-                    sheet::Cell::Share(Some(record.before)),
-                    sheet::Cell::Change(Some(change(record))),
-                    sheet::Cell::Share(Some(record.chosen_before)),
-                    sheet::Cell::Share(Some(record.chosen_after)),
+                    sheet::TableCell::text(state.name),
+                    sheet::TableCell::text(short(kind)),
+                    sheet::TableCell::text(record.language.code()),
+                    sheet::TableCell::Count(record.layer),
+                    sheet::TableCell::Count(record.items),
+                    sheet::TableCell::Share(Some(record.before)),
+                    sheet::TableCell::Change(Some(change(record))),
+                    sheet::TableCell::Share(Some(record.chosen_before)),
+                    sheet::TableCell::Share(Some(record.chosen_after)),
                 ];
                 push(&mut table, &HEADS, &cells, false);
             }

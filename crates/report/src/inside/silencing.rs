@@ -9,24 +9,24 @@ use compare::{
     inside::{ModelView, ViewState, mean_estimate},
     stats::Estimate,
 };
+use figure::{HeatCell, HeatMap, HeatSheet, Ramp};
 use schema::{
     Language,
     inside::{SilencedKind, SilencingRecord},
 };
 
 use super::{
-    part::{More, Part, Picture},
+    section::{CaptionedFigure, Foldout, InsideSection},
     words::{capital, codes},
 };
 use crate::{
-    figure::{Atlas, Cell, Map, Ramp},
     format::{points, points_interval},
-    sheet::{self, Head, align_left, push, start},
-    table::Table,
+    sheet::{self, ColumnHead, align_left, push, start},
+    table::ReportTable,
 };
 
 /// `None` where nothing was silenced.
-pub(crate) fn part(look: &ModelView) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     if look
         .states
         .iter()
@@ -34,7 +34,7 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     {
         return None;
     }
-    Some(Part {
+    Some(InsideSection {
         title: "Switching a language's neurons off",
         sentences: look
             .states
@@ -42,7 +42,7 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
             .filter_map(|state| sentence(state, look.states.len()))
             .collect(),
         pictures: vec![matrix(look)],
-        more: vec![More {
+        more: vec![Foldout {
             summary: "As a table".to_owned(),
             pictures: Vec::new(),
             tables: vec![table(look)],
@@ -58,7 +58,7 @@ fn change(record: &SilencingRecord) -> Estimate {
     }
 }
 
-fn matrix(look: &ModelView) -> Picture {
+fn matrix(look: &ModelView) -> CaptionedFigure {
     let records = || {
         look.states
             .iter()
@@ -87,7 +87,7 @@ fn matrix(look: &ModelView) -> Picture {
                     points_interval(&change, 1),
                     record.items
                 );
-                Some(Cell {
+                Some(HeatCell {
                     value: change.value,
                     clear: change.rises() || change.falls(),
                     hint,
@@ -97,7 +97,7 @@ fn matrix(look: &ModelView) -> Picture {
                 SilencedKind::Language => "a language's",
                 SilencedKind::Random => "as many by lot",
             };
-            maps.push(Map {
+            maps.push(HeatMap {
                 title: format!("{what}, {}", state.name),
                 rows: codes(&silenced),
                 columns: codes(&asked),
@@ -115,14 +115,14 @@ fn matrix(look: &ModelView) -> Picture {
                    as many neurons of each block, drawn by lot. Bold or dotted: the 95 % interval leaves out 0."
         .to_owned();
     let name = format!("inside.{}.silencing", look.slug);
-    let atlas = Atlas {
+    let atlas = HeatSheet {
         name,
         description: caption.clone(),
         maps,
         columns: look.states.len(),
         axes: ("switched off", "asked"),
     };
-    Picture {
+    CaptionedFigure {
         figure: atlas.draw(),
         caption,
     }
@@ -173,7 +173,7 @@ fn sentence(state: &ViewState, states: usize) -> Option<String> {
     ))
 }
 
-const HEADS: [Head<'static>; 10] = [
+const HEADS: [ColumnHead<'static>; 10] = [
     ("state", "state", false),
     ("off", "silenced", false),
     ("which", "kind", false),
@@ -186,7 +186,7 @@ const HEADS: [Head<'static>; 10] = [
     ("answers changed, %", "changed_answers", false),
 ];
 
-fn table(look: &ModelView) -> Table {
+fn table(look: &ModelView) -> ReportTable {
     let caption = "Answers with neurons off: accuracy before and its change in points, mean change of the gold label's share of the \
                    scores in points, share of answers that change.";
     let mut table = start(format!("inside.{}.silencing", look.slug), caption, &HEADS);
@@ -208,16 +208,16 @@ fn table(look: &ModelView) -> Table {
             SilencedKind::Random => "by lot",
         };
         let cells = [
-            sheet::Cell::text(*name),
-            sheet::Cell::text(record.silenced.code()),
-            sheet::Cell::text(kind),
-            sheet::Cell::Count(record.neurons),
-            sheet::Cell::text(record.asked.code()),
-            sheet::Cell::Count(record.items),
-            sheet::Cell::Share(Some(record.accuracy_before)),
-            sheet::Cell::Change(Some(change(record))),
-            sheet::Cell::Share(Some(record.gold_change)),
-            sheet::Cell::Share(Some(record.changed_answers)),
+            sheet::TableCell::text(*name),
+            sheet::TableCell::text(record.silenced.code()),
+            sheet::TableCell::text(kind),
+            sheet::TableCell::Count(record.neurons),
+            sheet::TableCell::text(record.asked.code()),
+            sheet::TableCell::Count(record.items),
+            sheet::TableCell::Share(Some(record.accuracy_before)),
+            sheet::TableCell::Change(Some(change(record))),
+            sheet::TableCell::Share(Some(record.gold_change)),
+            sheet::TableCell::Share(Some(record.changed_answers)),
         ];
         push(&mut table, &HEADS, &cells, false);
     }

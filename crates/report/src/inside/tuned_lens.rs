@@ -6,20 +6,20 @@ use compare::{
     inside::{ModelView, ViewState},
     stats::Estimate,
 };
+use figure::{Curve, CurvePanel, CurveSheet};
 
 use super::{
-    part::{More, Part, Picture},
-    words::{AFTER, BEFORE, capital, layer_ranges},
+    section::{CaptionedFigure, Foldout, InsideSection},
+    words::{AFTER, BEFORE, capital, curve_points, layer_ranges},
 };
 use crate::{
-    figure::{Chart, Curve, Sheet},
     format::fixed,
-    sheet::{Cell, Head, align_left, push, start},
-    table::Table,
+    sheet::{ColumnHead, TableCell, align_left, push, start},
+    table::ReportTable,
 };
 
 /// `None` where no lens was trained.
-pub(crate) fn part(look: &ModelView) -> Option<Part> {
+pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     let states: Vec<_> = look
         .states
         .iter()
@@ -30,15 +30,16 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     }
     let charts = states.iter().map(|state| {
         let records = &state.records.tuned_lens;
-        let curve = |look, name: &str, of: fn(&schema::inside::TunedLensRecord) -> f64| Curve {
-            look,
+        let curve = |style, name: &str, of: fn(&schema::inside::TunedLensRecord) -> f64| Curve {
+            style,
             name: name.to_owned(),
-            points: records
-                .iter()
-                .map(|record| (record.layer, level(of(record))))
-                .collect(),
+            points: curve_points(
+                records
+                    .iter()
+                    .map(|record| (record.layer, level(of(record)))),
+            ),
         };
-        Chart {
+        CurvePanel {
             title: format!("KL, nats a token, {}", state.name),
             curves: vec![
                 curve(BEFORE, "raw lens", |r| r.raw_kl),
@@ -50,7 +51,7 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
     });
     let description =
         "Mean KL divergence of the raw and of the tuned lens from the model, nats a token, by layer.".to_owned();
-    let sheet = Sheet {
+    let sheet = CurveSheet {
         name: format!("inside.{}.tuned-lens", look.slug),
         description: description.clone(),
         charts: charts.collect(),
@@ -60,20 +61,20 @@ pub(crate) fn part(look: &ModelView) -> Option<Part> {
         holds: vec![0.0],
     };
     let table = table(look);
-    Some(Part {
+    Some(InsideSection {
         title: "The tuned lens",
         sentences: look
             .states
             .iter()
             .filter_map(|state| sentence(state, look.states.len()))
             .collect(),
-        pictures: vec![Picture {
+        pictures: vec![CaptionedFigure {
             figure: sheet.draw(),
             caption: format!(
                 "{description} Of text that no translator was trained on; lower is nearer."
             ),
         }],
-        more: vec![More {
+        more: vec![Foldout {
             summary: "As a table".to_owned(),
             pictures: Vec::new(),
             tables: vec![table],
@@ -117,7 +118,7 @@ fn sentence(state: &ViewState, states: usize) -> Option<String> {
     ))
 }
 
-const HEADS: [Head<'static>; 6] = [
+const HEADS: [ColumnHead<'static>; 6] = [
     ("state", "state", false),
     ("layer", "layer", false),
     ("tokens", "tokens", false),
@@ -126,19 +127,19 @@ const HEADS: [Head<'static>; 6] = [
     ("gain [95 %]", "gain", true),
 ];
 
-fn table(look: &ModelView) -> Table {
+fn table(look: &ModelView) -> ReportTable {
     let caption = "KL divergence from the model's own last distribution, nats a token, and what the tuned lens gains.";
     let mut table = start(format!("inside.{}.tuned-lens", look.slug), caption, &HEADS);
     for state in &look.states {
         for record in &state.records.tuned_lens {
             let value = record.raw_kl - record.tuned_kl;
             let cells = [
-                Cell::text(state.name),
-                Cell::Count(record.layer),
-                Cell::Count(record.tokens),
-                Cell::Number(record.raw_kl),
-                Cell::Number(record.tuned_kl),
-                Cell::AreaChange(Some(Estimate {
+                TableCell::text(state.name),
+                TableCell::Count(record.layer),
+                TableCell::Count(record.tokens),
+                TableCell::Number(record.raw_kl),
+                TableCell::Number(record.tuned_kl),
+                TableCell::AreaChange(Some(Estimate {
                     value,
                     low: record.gain_low,
                     high: record.gain_high,

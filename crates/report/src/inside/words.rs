@@ -4,15 +4,13 @@
 //! Never here: a threshold that is not an interval.
 
 use compare::{inside::mean_estimate, stats::Estimate};
+use figure::{CurvePoint, CurveStyle, Mark};
 use schema::{
     Language,
     inside::{Measure, Pooling},
 };
 
-use crate::{
-    figure::{CurveStyle, Mark},
-    format::signed_interval,
-};
+use crate::format::signed_interval;
 
 /// `3`, `3–7`, `3–7 and 9`; `none`.
 pub(crate) fn layer_ranges(layers: &[usize]) -> String {
@@ -109,6 +107,21 @@ pub(crate) fn codes(languages: &[Language]) -> Vec<String> {
     languages
         .iter()
         .map(|language| language.code().to_owned())
+        .collect()
+}
+
+/// Estimates by layer, as a curve takes them.
+pub(crate) fn curve_points(
+    estimates: impl IntoIterator<Item = (usize, Estimate)>,
+) -> Vec<CurvePoint> {
+    estimates
+        .into_iter()
+        .map(|(layer, estimate)| CurvePoint {
+            layer,
+            value: estimate.value,
+            low: estimate.low,
+            high: estimate.high,
+        })
         .collect()
 }
 

@@ -7,7 +7,7 @@ use compare::inside::ModelView;
 use serde::Serialize;
 
 use crate::{
-    inside::{More, Part, Picture, parts},
+    inside::{CaptionedFigure, Foldout, InsideSection, parts},
     output::{DrawnFigure, ReportFiles, ShownTable},
 };
 
@@ -94,15 +94,15 @@ fn lay_out_look(look: &ModelView, output: &mut ReportFiles) -> PageLook {
     }
 }
 
-fn lay_out_part(part: Part, output: &mut ReportFiles) -> PagePart {
-    let Part {
+fn lay_out_part(part: InsideSection, output: &mut ReportFiles) -> PagePart {
+    let InsideSection {
         title,
         sentences,
         pictures,
         more,
     } = part;
     let pictures = lay_out_pictures(pictures, output);
-    let lay_out_more = |More {
+    let lay_out_more = |Foldout {
                             summary,
                             pictures,
                             tables,
@@ -122,8 +122,8 @@ fn lay_out_part(part: Part, output: &mut ReportFiles) -> PagePart {
     }
 }
 
-fn lay_out_pictures(pictures: Vec<Picture>, output: &mut ReportFiles) -> Vec<PagePicture> {
-    let lay_out = |Picture { figure, caption }| {
+fn lay_out_pictures(pictures: Vec<CaptionedFigure>, output: &mut ReportFiles) -> Vec<PagePicture> {
+    let lay_out = |CaptionedFigure { figure, caption }| {
         let wide = figure.width > 600.0;
         PagePicture {
             drawn: output.figure(figure),

@@ -5,6 +5,7 @@
 
 pub(crate) mod inside;
 
+use figure::{DARK, LIGHT, css_variables, figure_css};
 use minijinja::{
     AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde,
 };
@@ -12,7 +13,6 @@ use serde::Serialize;
 
 use crate::{
     error::ReportError,
-    figure::{DARK, LIGHT, css_variables, figure_css},
     findings::Findings,
     notes::{INSIDE_NOTES, INSIDE_REFERENCES, NOTES, Note, REFERENCES},
     output::{DrawnFigure, ShownTable},
@@ -22,7 +22,7 @@ use inside::PageInside;
 
 /// What stands on the page, in its order.
 #[derive(Serialize)]
-pub(crate) struct Page {
+pub(crate) struct ReportPage {
     pub title: String,
     /// Run, model, tasks: a line under the title.
     pub subtitle: String,
@@ -80,15 +80,15 @@ pub(crate) struct PageTraining {
 }
 
 /// Those of the inside only where there is one.
-fn with(always: &[Note], inside: &[Note], page: &Page) -> Vec<Note> {
+fn with(always: &[Note], inside: &[Note], page: &ReportPage) -> Vec<Note> {
     let inside = if page.inside.is_empty() { &[] } else { inside };
     [always, inside].concat()
 }
 
 /// Everything a template may name.
 #[derive(Serialize)]
-struct Values<'a> {
-    page: &'a Page,
+struct PageValues<'a> {
+    page: &'a ReportPage,
     notes: Vec<Note>,
     references: Vec<Note>,
     version: &'static str,
@@ -118,10 +118,14 @@ pub(crate) fn environment() -> Result<Environment<'static>, ReportError> {
     Ok(environment)
 }
 
-fn render(name: &'static str, template: &'static str, page: &Page) -> Result<String, ReportError> {
+fn render(
+    name: &'static str,
+    template: &'static str,
+    page: &ReportPage,
+) -> Result<String, ReportError> {
     let mut environment = environment()?;
     environment.add_template(name, template)?;
-    let values = Values {
+    let values = PageValues {
         page,
         notes: with(NOTES, INSIDE_NOTES, page),
         references: with(REFERENCES, INSIDE_REFERENCES, page),
@@ -137,7 +141,7 @@ fn render(name: &'static str, template: &'static str, page: &Page) -> Result<Str
 }
 
 /// One self-contained HTML file.
-pub(crate) fn to_html(page: &Page) -> Result<String, ReportError> {
+pub(crate) fn to_html(page: &ReportPage) -> Result<String, ReportError> {
     let html = render("page.html", include_str!("page.html"), page)?;
     // a line must not end inside `95 %` or an interval
     Ok(html
@@ -147,6 +151,6 @@ pub(crate) fn to_html(page: &Page) -> Result<String, ReportError> {
 }
 
 /// The same in Markdown; figures are linked.
-pub(crate) fn to_markdown(page: &Page) -> Result<String, ReportError> {
+pub(crate) fn to_markdown(page: &ReportPage) -> Result<String, ReportError> {
     render("page.md", include_str!("page.md"), page)
 }

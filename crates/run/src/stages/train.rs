@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use data::{Example, Pair, example, pairs};
+use data::{Example, TranslationPair, example, pairs};
 use schema::{
     recipe::{AdapterPlan, BuildRecipe, TrainRecipe},
     record::TrainRecord,
@@ -220,7 +220,7 @@ fn keep_adapter(
     })
 }
 
-fn read_pairs(file: &Path) -> Result<Vec<Pair>> {
+fn read_pairs(file: &Path) -> Result<Vec<TranslationPair>> {
     let text = fs::read_to_string(file).at_path("read", file)?;
     (1..)
         .zip(text.lines())

@@ -3,10 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    task::{UnknownWord, words},
-    template::Template,
-};
+use crate::{task::words, template::Template};
 
 words! {
     /// Which way the pairs of a setting are translated.

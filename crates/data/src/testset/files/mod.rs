@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::{Label, Language, Task, disk::DiskError, task::TaskFile};
+use schema::{
+    Label, Language, Task,
+    disk::DiskError,
+    task::{TaskFile, UnknownWord},
+};
 use serde_json::Value;
 
 use super::{Item, TestSet, show_values};
@@ -108,7 +112,9 @@ fn list(folder: &Path, form: &TaskFile, language: Language) -> Result<Vec<PathBu
 
 fn layout(form: &TaskFile) -> Result<TableLayout, DataError> {
     let said = match &form.format {
-        Some(format) => format.parse(),
+        Some(format) => format
+            .parse()
+            .map_err(|unknown: UnknownWord| unknown.to_string()),
         None => TableFormat::of(Path::new(&form.path))
             .ok_or_else(|| "its extension does not say the format".to_owned()),
     };
@@ -148,7 +154,7 @@ pub(super) fn read(path: &Path, task: &Task, language: Language) -> Result<TestS
             problem,
         });
     };
-    let reading = Reading::new(form, task, language)?;
+    let reading = FormReader::new(form, task, language)?;
     let mut table = TableReader::open(path, &layout(form)?, &reading.wanted(), &[])?;
     let (mut items, mut rows) = (Vec::new(), 0);
     while let Some(row) = table.next_row()? {
@@ -182,7 +188,7 @@ pub(super) fn read(path: &Path, task: &Task, language: Language) -> Result<TestS
 }
 
 /// How the rows of one file are read.
-struct Reading<'a> {
+struct FormReader<'a> {
     form: &'a TaskFile,
     task: &'a Task,
     language: Language,
@@ -191,7 +197,7 @@ struct Reading<'a> {
     answers: &'a [String],
 }
 
-impl<'a> Reading<'a> {
+impl<'a> FormReader<'a> {
     fn new(form: &'a TaskFile, task: &'a Task, language: Language) -> Result<Self, DataError> {
         let words = &tasks::row(task, language)?.label_words;
         let answers = if form.answers.is_empty() {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, path::Path};
 use data::{DataError, tasks};
 use schema::{LabelSet, Language, Task};
 
-use super::line::Line;
+use super::line::LoggedSample;
 
 /// The label set of records whose words are none of a known task's.
 const FOREIGN: LabelSet = LabelSet::Own("lm-eval");
@@ -14,10 +14,10 @@ const FOREIGN: LabelSet = LabelSet::Own("lm-eval");
 /// How the answers of a file are called.
 pub(super) struct Naming {
     pub(super) label_set: LabelSet,
-    rule: Rule,
+    rule: NamingRule,
 }
 
-enum Rule {
+enum NamingRule {
     /// Each row names them.
     Own,
     /// A word, and the label that it stands for.
@@ -33,7 +33,7 @@ impl Naming {
     /// A line has another number of answers than the first.
     pub(super) fn of(
         path: &Path,
-        lines: &[Line],
+        lines: &[LoggedSample],
         task: &str,
         language: Language,
     ) -> Result<Self, DataError> {
@@ -49,7 +49,7 @@ impl Naming {
         if let Some(own) = &first.own {
             return Ok(Self {
                 label_set: own.label_set,
-                rule: Rule::Own,
+                rule: NamingRule::Own,
             });
         }
         let known = find_task(task)?.filter(|task| task.labels.len() == count);
@@ -57,7 +57,7 @@ impl Naming {
             if !task.text_choices().is_empty() {
                 return Ok(Self {
                     label_set: LabelSet::Same,
-                    rule: Rule::Places(task.labels.clone()),
+                    rule: NamingRule::Places(task.labels.clone()),
                 });
             }
             for (label_set, words) in label_sets(task, language)? {
@@ -67,7 +67,7 @@ impl Naming {
                 {
                     return Ok(Self {
                         label_set,
-                        rule: Rule::Words(words, task.labels.clone()),
+                        rule: NamingRule::Words(words, task.labels.clone()),
                     });
                 }
             }
@@ -80,8 +80,10 @@ impl Naming {
                 .iter()
                 .all(|line| is_permutation(&line.words(), &words))
         {
-            true => Rule::Words(words.clone(), words),
-            false => Rule::Places((1..=count).map(|place| format!("choice{place}")).collect()),
+            true => NamingRule::Words(words.clone(), words),
+            false => {
+                NamingRule::Places((1..=count).map(|place| format!("choice{place}")).collect())
+            }
         };
         Ok(Self {
             label_set: FOREIGN,
@@ -90,21 +92,21 @@ impl Naming {
     }
 
     /// The names of a line's answers, in their order.
-    pub(super) fn names(&self, line: &Line) -> Result<Vec<String>, String> {
+    pub(super) fn names(&self, line: &LoggedSample) -> Result<Vec<String>, String> {
         match (&self.rule, &line.own) {
-            (Rule::Own, Some(own)) if own.labels.len() == line.choices.len() => {
+            (NamingRule::Own, Some(own)) if own.labels.len() == line.choices.len() => {
                 Ok(own.labels.clone())
             }
-            (Rule::Own, Some(own)) => Err(format!(
+            (NamingRule::Own, Some(own)) => Err(format!(
                 "`doc` names {} labels for {} answers",
                 own.labels.len(),
                 line.choices.len()
             )),
-            (Rule::Own, None) => {
+            (NamingRule::Own, None) => {
                 Err("`doc` lacks `label_set`, which the rows before it have".to_owned())
             }
-            (Rule::Places(names), _) => Ok(names.clone()),
-            (Rule::Words(words, names), _) => {
+            (NamingRule::Places(names), _) => Ok(names.clone()),
+            (NamingRule::Words(words, names), _) => {
                 let name = |word: &&str| {
                     let at = words.iter().position(|known| known == word);
                     at.map(|at| names[at].clone())

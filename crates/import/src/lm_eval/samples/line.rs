@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// A sample.
-pub(super) struct Line {
+pub(super) struct LoggedSample {
     /// In its file, from 1.
     pub(super) number: usize,
     pub(super) doc_id: usize,
@@ -43,7 +43,7 @@ pub(super) struct OwnDoc {
 }
 
 /// The right answer.
-pub(super) struct Right {
+pub(super) struct RightAnswer {
     pub(super) name: String,
     /// Whether an answer can be right at all.
     pub(super) counts: bool,
@@ -51,7 +51,7 @@ pub(super) struct Right {
 
 /// A line as lm-eval writes it; what is not needed is passed over.
 #[derive(Deserialize)]
-struct Raw {
+struct RawSample {
     doc_id: usize,
     doc: Map<String, Value>,
     target: Value,
@@ -62,7 +62,7 @@ struct Raw {
     acc_mutual_info: Option<Value>,
 }
 
-impl Line {
+impl LoggedSample {
     /// Reads line `number`.
     pub(super) fn parse(path: &Path, number: usize, text: &str) -> Result<Self, DataError> {
         let refuse = |problem: String| DataError::Syntax {
@@ -70,7 +70,7 @@ impl Line {
             line: number,
             problem,
         };
-        let raw: Raw = serde_json::from_str(text).map_err(|error| {
+        let raw: RawSample = serde_json::from_str(text).map_err(|error| {
             let column = error.column();
             let said = error.to_string();
             let said = said.split(" at line ").next().unwrap_or_default();
@@ -113,7 +113,7 @@ impl Line {
             ),
             false => None,
         };
-        let Raw {
+        let RawSample {
             doc_id,
             doc,
             target,
@@ -176,13 +176,13 @@ impl Line {
     }
 
     /// The right answer among `names`.
-    pub(super) fn right(&self, names: &[String]) -> Result<Right, String> {
+    pub(super) fn right(&self, names: &[String]) -> Result<RightAnswer, String> {
         if let Some(own) = &self.own {
             let found = usize::try_from(own.gold).ok();
             let fits = names.contains(&own.label)
                 && found.is_none_or(|gold| names.get(gold) == Some(&own.label));
             return match fits {
-                true => Ok(Right {
+                true => Ok(RightAnswer {
                     name: own.label.clone(),
                     counts: found.is_some(),
                 }),
@@ -203,7 +203,7 @@ impl Line {
             .or_else(by_text)
             .and_then(|at: usize| names.get(at))
         {
-            Some(name) => Ok(Right {
+            Some(name) => Ok(RightAnswer {
                 name: name.clone(),
                 counts: true,
             }),

@@ -14,7 +14,7 @@ use std::{
 use data::{DataError, items, testset::file_name};
 use schema::{AnswerRecord, Language, Scoring, disk::DiskError, scores::choose};
 
-use self::{labels::Naming, line::Line, run::RunFacts};
+use self::{labels::Naming, line::LoggedSample, run::RunFacts};
 use super::naming::{split_language, split_samples};
 
 /// Records of one model's samples.
@@ -188,7 +188,7 @@ fn read_file(path: &Path, wanted: Option<&str>, samples: &mut Samples) -> Result
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
     {
-        lines.push(Line::parse(path, index + 1, line)?);
+        lines.push(LoggedSample::parse(path, index + 1, line)?);
     }
     let Some(first) = lines.first() else {
         let problem = "no sample in it; evaluate again".to_owned();
@@ -214,7 +214,7 @@ fn read_file(path: &Path, wanted: Option<&str>, samples: &mut Samples) -> Result
 }
 
 impl Common {
-    fn of(path: &Path, first: &Line, notes: &mut Vec<String>) -> Result<Self, DataError> {
+    fn of(path: &Path, first: &LoggedSample, notes: &mut Vec<String>) -> Result<Self, DataError> {
         let name = file_name(path);
         let (full_name, date) =
             split_samples(&name).unwrap_or((name.trim_end_matches(".jsonl"), ""));
@@ -253,7 +253,7 @@ impl Common {
         })
     }
 
-    fn record(&self, line: &Line, naming: &Naming) -> Result<AnswerRecord, String> {
+    fn record(&self, line: &LoggedSample, naming: &Naming) -> Result<AnswerRecord, String> {
         let names = naming.names(line)?;
         let scores = line.scores(self.scoring)?;
         let (chosen, tied) = choose(&line.log_probs);

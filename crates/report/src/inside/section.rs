@@ -2,28 +2,30 @@
 //!
 //! Never here: HTML.
 
-use crate::{figure::Figure, table::Table};
+use figure::Figure;
+
+use crate::table::ReportTable;
 
 /// One kind of look.
-pub(crate) struct Part {
+pub(crate) struct InsideSection {
     pub title: &'static str,
     /// What the numbers say.
     pub sentences: Vec<String>,
     /// Seen at once.
-    pub pictures: Vec<Picture>,
+    pub pictures: Vec<CaptionedFigure>,
     /// Behind a click.
-    pub more: Vec<More>,
+    pub more: Vec<Foldout>,
 }
 
 /// A figure and what stands under it.
-pub(crate) struct Picture {
+pub(crate) struct CaptionedFigure {
     pub figure: Figure,
     pub caption: String,
 }
 
 /// What is secondary.
-pub(crate) struct More {
+pub(crate) struct Foldout {
     pub summary: String,
-    pub pictures: Vec<Picture>,
-    pub tables: Vec<Table>,
+    pub pictures: Vec<CaptionedFigure>,
+    pub tables: Vec<ReportTable>,
 }

@@ -3,7 +3,7 @@
 //!
 //! Source: arXiv 2405.13816, figures 2 and 4. Never here: choosing layers, thinning.
 
-use super::canvas::{Anchor, Figure, Mark, Scale, round_ticks, tick_labels};
+use crate::canvas::{Anchor, Figure, Mark, Scale, round_ticks, tick_labels};
 
 const WIDTH: f64 = 940.0;
 const LEFT: f64 = 46.0;
@@ -15,21 +15,25 @@ const TONES: [&str; 5] = ["blue", "orange", "green", "red", "purple"];
 const MARKS: [Mark; 4] = [Mark::Disc, Mark::Triangle, Mark::Square, Mark::Diamond];
 
 /// One panel.
-pub(crate) struct Cloud {
+pub struct PointCloud {
+    /// Above the plot.
     pub title: String,
     /// Shares of the variance, of the two components.
     pub explained: [f64; 2],
-    /// In the order of [`Scatter::languages`].
+    /// In the order of [`ScatterSheet::languages`].
     pub points: Vec<Vec<[f32; 2]>>,
 }
 
 /// A figure of clouds.
-pub(crate) struct Scatter {
+pub struct ScatterSheet {
+    /// File stem of the figure.
     pub name: String,
+    /// What the figure shows, for those who do not see it.
     pub description: String,
+    /// For the legend.
     pub languages: Vec<String>,
     /// Rows of panels; the panels of a column share their scales.
-    pub rows: Vec<Vec<Option<Cloud>>>,
+    pub rows: Vec<Vec<Option<PointCloud>>>,
 }
 
 /// Colour and sign of a language by its place: 20 pairs, and again as outlines.
@@ -45,8 +49,9 @@ fn look(place: usize) -> (String, Mark) {
     (class, mark)
 }
 
-impl Scatter {
-    pub(crate) fn draw(&self) -> Figure {
+impl ScatterSheet {
+    /// Draws all panels and the legend.
+    pub fn draw(&self) -> Figure {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(1).max(1);
         let letters = self
             .languages
@@ -109,7 +114,7 @@ fn widen((low, high): (f64, f64)) -> (f64, f64) {
 
 fn draw_cloud(
     figure: &mut Figure,
-    cloud: &Cloud,
+    cloud: &PointCloud,
     (left, top): (f64, f64),
     ranges: [(f64, f64); 2],
 ) {
@@ -193,7 +198,7 @@ mod tests {
 
     #[test]
     fn panels_of_a_column_share_their_scale() {
-        let cloud = |title: &str, reach: f32| Cloud {
+        let cloud = |title: &str, reach: f32| PointCloud {
             title: title.to_owned(),
             explained: [0.5, 0.25],
             points: vec![vec![[0.0, 0.0], [reach, reach]]],
@@ -204,7 +209,7 @@ mod tests {
         ];
         let (name, description, languages) =
             ("f".to_owned(), "d".to_owned(), vec!["en".to_owned()]);
-        let drawn = Scatter {
+        let drawn = ScatterSheet {
             name,
             description,
             languages,

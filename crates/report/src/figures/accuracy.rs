@@ -2,9 +2,9 @@
 //! paper's order.
 
 use compare::{Changes, Levels, stats::Estimate};
+use figure::{Anchor, Figure, Scale, round_ticks, tick_labels};
 use schema::Language;
 
-use super::canvas::{Anchor, Figure, Scale, round_ticks, tick_labels};
 use crate::format::{percent, points};
 
 const WIDTH: f64 = 460.0;
@@ -13,7 +13,7 @@ const TOP: f64 = 44.0;
 const PLOT: (f64, f64) = (104.0, 396.0);
 
 /// One row; `after` is missing where nothing was trained.
-struct Entry {
+struct AccuracyRow {
     name: String,
     seen: bool,
     strong: bool,
@@ -27,10 +27,10 @@ fn language_name(language: Language) -> String {
 
 /// Before and after of one setting.
 pub(crate) fn draw_changes(name: String, setting: &str, changes: &Changes) -> Figure {
-    let mut entries: Vec<Entry> = changes
+    let mut entries: Vec<AccuracyRow> = changes
         .languages
         .iter()
-        .map(|l| Entry {
+        .map(|l| AccuracyRow {
             name: language_name(l.language),
             seen: l.seen,
             strong: false,
@@ -40,7 +40,7 @@ pub(crate) fn draw_changes(name: String, setting: &str, changes: &Changes) -> Fi
         .collect();
     let mean = &changes.mean;
     let after = Some((mean.after, mean.change));
-    entries.push(Entry {
+    entries.push(AccuracyRow {
         name: "mean".to_owned(),
         seen: false,
         strong: true,
@@ -62,14 +62,14 @@ pub(crate) fn draw_changes(name: String, setting: &str, changes: &Changes) -> Fi
 
 /// The base model alone.
 pub(crate) fn draw_levels(name: String, levels: &Levels, labels: usize) -> Figure {
-    let entry = |name: String, strong: bool, before: Estimate| Entry {
+    let entry = |name: String, strong: bool, before: Estimate| AccuracyRow {
         name,
         seen: false,
         strong,
         before,
         after: None,
     };
-    let mut entries: Vec<Entry> = levels
+    let mut entries: Vec<AccuracyRow> = levels
         .languages
         .iter()
         .map(|level| entry(language_name(level.language), false, level.accuracy))
@@ -87,11 +87,11 @@ pub(crate) fn draw_levels(name: String, levels: &Levels, labels: usize) -> Figur
     )
 }
 
-fn height(entries: &[Entry]) -> f64 {
+fn height(entries: &[AccuracyRow]) -> f64 {
     TOP + ROW * entries.len() as f64 + 48.0
 }
 
-fn draw(mut figure: Figure, entries: &[Entry], setting: &str, labels: usize) -> Figure {
+fn draw(mut figure: Figure, entries: &[AccuracyRow], setting: &str, labels: usize) -> Figure {
     let chance = 100.0 / labels as f64;
     let ends = entries.iter().flat_map(|entry| {
         let after = entry.after.map(|(level, _)| level);
@@ -181,7 +181,7 @@ fn draw_legend(figure: &mut Figure, setting: &str, has_seen: bool) {
     }
 }
 
-fn draw_entry(figure: &mut Figure, entry: &Entry, scale: &Scale, y: f64) {
+fn draw_entry(figure: &mut Figure, entry: &AccuracyRow, scale: &Scale, y: f64) {
     if entry.strong {
         figure.rectangle("tint", (2.0, y - ROW / 2.0), (WIDTH - 4.0, ROW));
     }

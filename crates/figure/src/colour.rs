@@ -25,7 +25,7 @@ const DIVERGING: [[u8; 3]; 5] = [
 
 /// How values become colours.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Ramp {
+pub enum Ramp {
     /// From the first value, dark, to the second, light.
     Sequential(f64, f64),
     /// From minus this, orange, through 0, white, to this, blue.
@@ -34,7 +34,7 @@ pub(crate) enum Ramp {
 
 impl Ramp {
     /// Both ends.
-    pub(crate) fn ends(self) -> (f64, f64) {
+    pub fn ends(self) -> (f64, f64) {
         match self {
             Self::Sequential(low, high) => (low, high),
             Self::Diverging(reach) => (-reach, reach),
@@ -42,7 +42,7 @@ impl Ramp {
     }
 
     /// The colour of a value; values outside have that of the end.
-    pub(crate) fn colour(self, value: f64) -> Colour {
+    pub fn colour(self, value: f64) -> Colour {
         let (low, high) = self.ends();
         let share = if high > low {
             ((value - low) / (high - low)).clamp(0.0, 1.0)
@@ -58,17 +58,17 @@ impl Ramp {
 
 /// Red, green, blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Colour([u8; 3]);
+pub struct Colour([u8; 3]);
 
 impl Colour {
     /// `#440154`
-    pub(crate) fn hex(self) -> String {
+    pub fn hex(self) -> String {
         let [red, green, blue] = self.0;
         format!("#{red:02x}{green:02x}{blue:02x}")
     }
 
     /// Class of a text that is legible on it.
-    pub(crate) fn ink(self) -> &'static str {
+    pub fn ink(self) -> &'static str {
         let linear = self.0.map(|part| (f64::from(part) / 255.0).powf(2.2));
         let luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
         if luminance > 0.18 {

@@ -2,8 +2,7 @@
 //! marked. Seeds are laid over each other.
 
 use compare::TrainingLog;
-
-use super::canvas::{Anchor, Figure, Scale, round_ticks, tick_labels};
+use figure::{Anchor, Figure, Scale, round_ticks, tick_labels};
 
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 270.0;

@@ -1,10 +1,10 @@
 //! Shapes, scales and ticks; from shapes to an SVG for the page or for a file.
 
 /// Names of the colours in `figure.css` and the page, with their values.
-type Palette = [(&'static str, &'static str); 13];
+pub type Palette = [(&'static str, &'static str); 13];
 
 /// On a light ground.
-pub(crate) const LIGHT: Palette = [
+pub const LIGHT: Palette = [
     ("paper", "#ffffff"),
     ("ink", "#1b2127"),
     ("muted", "#5b6570"),
@@ -21,7 +21,7 @@ pub(crate) const LIGHT: Palette = [
 ];
 
 /// On a dark ground.
-pub(crate) const DARK: Palette = [
+pub const DARK: Palette = [
     ("paper", "#14181c"),
     ("ink", "#e7eaed"),
     ("muted", "#9ca6b0"),
@@ -38,12 +38,12 @@ pub(crate) const DARK: Palette = [
 ];
 
 /// The looks of all figures, colours as CSS variables.
-pub(crate) fn figure_css() -> &'static str {
+pub fn figure_css() -> &'static str {
     include_str!("figure.css")
 }
 
 /// `--paper: #ffffff; ...`
-pub(crate) fn css_variables(palette: &Palette) -> String {
+pub fn css_variables(palette: &Palette) -> String {
     palette
         .iter()
         .map(|(name, value)| format!("--{name}: {value}; "))
@@ -52,7 +52,7 @@ pub(crate) fn css_variables(palette: &Palette) -> String {
 
 /// A drawn figure.
 #[derive(Clone, Debug)]
-pub(crate) struct Figure {
+pub struct Figure {
     /// File stem in `figures/`.
     pub name: String,
     /// What it shows, for those who do not see it.
@@ -65,25 +65,33 @@ pub(crate) struct Figure {
 
 /// A sign on a curve or for a point, told apart by form and not by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub enum Mark {
+    /// No sign.
     None,
+    /// A filled circle.
     Disc,
+    /// A triangle on its base.
     Triangle,
+    /// A square.
     Square,
+    /// A square on its corner.
     Diamond,
 }
 
 /// Where a text is pinned.
 #[derive(Clone, Copy)]
-pub(crate) enum Anchor {
+pub enum Anchor {
+    /// At its beginning.
     Start,
+    /// At its middle.
     Middle,
+    /// At its end.
     End,
 }
 
 impl Figure {
     /// An empty drawing, sizes in pixels.
-    pub(crate) fn new(
+    pub fn new(
         name: impl Into<String>,
         description: impl Into<String>,
         width: f64,
@@ -104,7 +112,7 @@ impl Figure {
     }
 
     /// A line between a point and itself is not drawn: painters refuse it.
-    pub(crate) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
+    pub fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         let ((x1, y1), (x2, y2)) = (from, to);
         if !is_drawn(&[from, to]) {
             return;
@@ -115,7 +123,7 @@ impl Figure {
     }
 
     /// `hint` shows when pointed at; empty: none.
-    pub(crate) fn circle(&mut self, class: &str, centre: (f64, f64), radius: f64, hint: &str) {
+    pub fn circle(&mut self, class: &str, centre: (f64, f64), radius: f64, hint: &str) {
         let (x, y) = centre;
         let start = format!(r#"<circle class="{class}" cx="{x:.1}" cy="{y:.1}" r="{radius}""#);
         match hint {
@@ -125,7 +133,7 @@ impl Figure {
     }
 
     /// A rectangle of nothing is not drawn: painters refuse it.
-    pub(crate) fn rectangle(&mut self, class: &str, corner: (f64, f64), size: (f64, f64)) {
+    pub fn rectangle(&mut self, class: &str, corner: (f64, f64), size: (f64, f64)) {
         let ((x, y), (width, height)) = (corner, size);
         if width < 0.05 || height < 0.05 {
             return;
@@ -136,11 +144,12 @@ impl Figure {
     }
 
     /// The outline of a plot.
-    pub(crate) fn frame(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64)) {
+    pub fn frame(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64)) {
         self.push(&format!(r#"<rect class="{class}" x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}"/>"#));
     }
 
-    pub(crate) fn text(&mut self, class: &str, at: (f64, f64), anchor: Anchor, text: &str) {
+    /// One line of text.
+    pub fn text(&mut self, class: &str, at: (f64, f64), anchor: Anchor, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
@@ -154,7 +163,7 @@ impl Figure {
     }
 
     /// Text that runs upwards, its middle at a point.
-    pub(crate) fn text_upright(&mut self, class: &str, (x, y): (f64, f64), text: &str) {
+    pub fn text_upright(&mut self, class: &str, (x, y): (f64, f64), text: &str) {
         let text = escape(text);
         self.push(&format!(
             r#"<text class="{class}" text-anchor="middle" transform="translate({x:.1} {y:.1}) rotate(-90)">{text}</text>"#
@@ -162,7 +171,7 @@ impl Figure {
     }
 
     /// As [`Figure::line`], through all points.
-    pub(crate) fn polyline(&mut self, class: &str, points: &[(f64, f64)]) {
+    pub fn polyline(&mut self, class: &str, points: &[(f64, f64)]) {
         if !is_drawn(points) {
             return;
         }
@@ -175,7 +184,7 @@ impl Figure {
     }
 
     /// A closed line, filled.
-    pub(crate) fn polygon(&mut self, class: &str, points: &[(f64, f64)]) {
+    pub fn polygon(&mut self, class: &str, points: &[(f64, f64)]) {
         let path: Vec<String> = points
             .iter()
             .map(|(x, y)| format!("{x:.1},{y:.1}"))
@@ -186,7 +195,7 @@ impl Figure {
 
     /// A rectangle of a literal colour, which is data and the same in every colour scheme.
     /// `hint` as in `circle`.
-    pub(crate) fn cell(&mut self, fill: &str, corner: (f64, f64), size: (f64, f64), hint: &str) {
+    pub fn cell(&mut self, fill: &str, corner: (f64, f64), size: (f64, f64), hint: &str) {
         let ((x, y), (width, height)) = (corner, size);
         let start = format!(
             r#"<rect fill="{fill}" x="{x:.1}" y="{y:.1}" width="{width:.2}" height="{height:.2}""#
@@ -198,7 +207,7 @@ impl Figure {
     }
 
     /// The same sign at every point, as one shape: thousands of points stay small.
-    pub(crate) fn marks(&mut self, class: &str, mark: Mark, points: &[(f64, f64)], radius: f64) {
+    pub fn marks(&mut self, class: &str, mark: Mark, points: &[(f64, f64)], radius: f64) {
         if points.is_empty() || mark == Mark::None {
             return;
         }
@@ -210,7 +219,7 @@ impl Figure {
     }
 
     /// For the page: colours from its style sheet.
-    pub(crate) fn to_inline(&self) -> String {
+    pub fn to_inline(&self) -> String {
         format!(
             "<svg class=\"figure\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n{}</svg>",
             self.width,
@@ -221,7 +230,7 @@ impl Figure {
     }
 
     /// For a file: its own style, literal colours, a white ground.
-    pub(crate) fn to_file(&self) -> String {
+    pub fn to_file(&self) -> String {
         let style = LIGHT
             .iter()
             .fold(figure_css().to_owned(), |css, (name, value)| {
@@ -287,8 +296,8 @@ fn is_drawn(points: &[(f64, f64)]) -> bool {
         .any(|point| (point.0 - first.0).abs() >= 0.1 || (point.1 - first.1).abs() >= 0.1)
 }
 
-/// Text that stands in XML.
-pub(crate) fn escape(text: &str) -> String {
+/// Text with the signs escaped that XML reserves.
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -297,16 +306,20 @@ pub(crate) fn escape(text: &str) -> String {
 
 /// From values to pixels.
 #[derive(Clone, Copy)]
-pub(crate) struct Scale {
+pub struct Scale {
+    /// The lowest value.
     pub low: f64,
+    /// The highest value.
     pub high: f64,
+    /// The pixel of the lowest value.
     pub from: f64,
+    /// The pixel of the highest value.
     pub to: f64,
 }
 
 impl Scale {
     /// The pixel of a value; values outside are put on the edge.
-    pub(crate) fn at(&self, value: f64) -> f64 {
+    pub fn at(&self, value: f64) -> f64 {
         let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         self.from + share * (self.to - self.from)
     }
@@ -324,7 +337,7 @@ fn round_step(span: f64, count: f64) -> f64 {
 
 /// Widens `low..high` to round ends and returns the ticks between them. A span of nothing is
 /// widened first.
-pub(crate) fn round_ticks(low: f64, high: f64, count: f64) -> Vec<f64> {
+pub fn round_ticks(low: f64, high: f64, count: f64) -> Vec<f64> {
     let (low, high) = if high - low < 1e-9 {
         (low - 0.05, high + 0.05)
     } else {
@@ -339,7 +352,7 @@ pub(crate) fn round_ticks(low: f64, high: f64, count: f64) -> Vec<f64> {
 }
 
 /// Ticks as text, with the decimals their distance needs.
-pub(crate) fn tick_labels(ticks: &[f64]) -> Vec<String> {
+pub fn tick_labels(ticks: &[f64]) -> Vec<String> {
     let step = ticks
         .windows(2)
         .map(|pair| pair[1] - pair[0])

@@ -1,8 +1,8 @@
 //! Change of the mean accuracy of every setting, with its 95 % interval; each seed as a tick.
 
 use compare::Results;
+use figure::{Anchor, Figure, Scale, round_ticks, tick_labels};
 
-use super::canvas::{Anchor, Figure, Scale, round_ticks, tick_labels};
 use crate::format::points;
 
 const WIDTH: f64 = 460.0;

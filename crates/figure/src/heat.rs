@@ -3,7 +3,7 @@
 //!
 //! Never here: what is measured.
 
-use super::{
+use crate::{
     canvas::{Anchor, Figure},
     colour::Ramp,
 };
@@ -16,7 +16,8 @@ const SCALE: f64 = 30.0;
 
 /// One cell.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Cell {
+pub struct HeatCell {
+    /// Gives the colour.
     pub value: f64,
     /// Whether a dot says that its interval leaves out 0.
     pub clear: bool,
@@ -26,12 +27,16 @@ pub(crate) struct Cell {
 
 /// One panel.
 #[derive(Clone, Debug)]
-pub(crate) struct Map {
+pub struct HeatMap {
+    /// Above the cells.
     pub title: String,
+    /// Names of the rows.
     pub rows: Vec<String>,
+    /// Names of the columns.
     pub columns: Vec<String>,
     /// `cells[row][column]`.
-    pub cells: Vec<Vec<Option<Cell>>>,
+    pub cells: Vec<Vec<Option<HeatCell>>>,
+    /// How values become colours.
     pub ramp: Ramp,
     /// What the scale under it says.
     pub unit: String,
@@ -40,10 +45,13 @@ pub(crate) struct Map {
 }
 
 /// A figure of maps.
-pub(crate) struct Atlas {
+pub struct HeatSheet {
+    /// File stem of the figure.
     pub name: String,
+    /// What the figure shows, for those who do not see it.
     pub description: String,
-    pub maps: Vec<Map>,
+    /// The panels.
+    pub maps: Vec<HeatMap>,
     /// Maps in a row.
     pub columns: usize,
     /// Titles of rows and columns of every map.
@@ -51,15 +59,16 @@ pub(crate) struct Atlas {
 }
 
 /// Sizes that all panels share.
-struct Grid {
+struct HeatGrid {
     cell: (f64, f64),
     left: f64,
     width: f64,
     height: f64,
 }
 
-impl Atlas {
-    pub(crate) fn draw(&self) -> Figure {
+impl HeatSheet {
+    /// Draws all panels with their scales.
+    pub fn draw(&self) -> Figure {
         let width = if self.columns > 2 || self.maps.iter().any(|map| map.columns.len() > 12) {
             940.0
         } else {
@@ -83,8 +92,9 @@ impl Atlas {
         figure
     }
 
-    fn measure(&self, panel: f64) -> Grid {
-        let most = |count: fn(&Map) -> usize| self.maps.iter().map(count).max().unwrap_or(1).max(1);
+    fn measure(&self, panel: f64) -> HeatGrid {
+        let most =
+            |count: fn(&HeatMap) -> usize| self.maps.iter().map(count).max().unwrap_or(1).max(1);
         let (rows, columns) = (most(|map| map.rows.len()), most(|map| map.columns.len()));
         let names = self
             .maps
@@ -100,7 +110,7 @@ impl Atlas {
             17.0
         };
         let height = TITLE + high * rows as f64 + 32.0 + SCALE + GAP;
-        Grid {
+        HeatGrid {
             cell: (cell, high),
             left,
             width: cell * columns as f64,
@@ -108,7 +118,7 @@ impl Atlas {
         }
     }
 
-    fn draw_map(&self, figure: &mut Figure, map: &Map, (x, y): (f64, f64), grid: &Grid) {
+    fn draw_map(&self, figure: &mut Figure, map: &HeatMap, (x, y): (f64, f64), grid: &HeatGrid) {
         let (left, top) = (x + grid.left, y + TITLE);
         let (wide, high) = grid.cell;
         let bottom = top + high * map.rows.len() as f64;
@@ -158,9 +168,9 @@ impl Atlas {
     }
 }
 
-impl Map {
+impl HeatMap {
     /// Whether every number fits its cell.
-    fn has_room(&self, grid: &Grid) -> bool {
+    fn has_room(&self, grid: &HeatGrid) -> bool {
         let letters = self
             .cells
             .iter()
@@ -174,10 +184,10 @@ impl Map {
 
 fn draw_cell(
     figure: &mut Figure,
-    map: &Map,
-    cell: &Cell,
+    map: &HeatMap,
+    cell: &HeatCell,
     (x, y): (f64, f64),
-    (grid, has_numbers): (&Grid, bool),
+    (grid, has_numbers): (&HeatGrid, bool),
 ) {
     let (wide, high) = grid.cell;
     let colour = map.ramp.colour(cell.value);
@@ -211,7 +221,7 @@ fn draw_cell(
     }
 }
 
-fn draw_scale(figure: &mut Figure, map: &Map, (left, top): (f64, f64), width: f64) {
+fn draw_scale(figure: &mut Figure, map: &HeatMap, (left, top): (f64, f64), width: f64) {
     let (low, high) = map.ramp.ends();
     let length = width.min(110.0);
     let steps = 55;
@@ -248,12 +258,11 @@ fn draw_scale(figure: &mut Figure, map: &Map, (left, top): (f64, f64), width: f6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::area;
 
     #[test]
     fn numbers_stand_where_they_fit_and_a_dot_elsewhere() {
         let cell = |value| {
-            Some(Cell {
+            Some(HeatCell {
                 value,
                 clear: true,
                 hint: format!("hint {value}"),
@@ -261,17 +270,17 @@ mod tests {
         };
         let names = |count: usize| (0..count).map(|n| format!("l{n}")).collect::<Vec<_>>();
         let atlas = |count: usize| {
-            let map = Map {
+            let map = HeatMap {
                 title: "t".to_owned(),
                 rows: names(2),
                 columns: names(count),
                 cells: vec![vec![cell(0.25); count], vec![None; count]],
                 ramp: Ramp::Sequential(0.0, 1.0),
                 unit: "u".to_owned(),
-                show: area,
+                show: |value| format!("{value:.3}"),
             };
             let (name, description) = ("f".to_owned(), "d".to_owned());
-            Atlas {
+            HeatSheet {
                 name,
                 description,
                 maps: vec![map],

@@ -2,8 +2,8 @@
 //! whether it moved.
 
 use compare::Changes;
+use figure::{Anchor, Figure, Scale};
 
-use super::canvas::{Anchor, Figure, Scale};
 use crate::format::percent;
 
 const WIDTH: f64 = 460.0;

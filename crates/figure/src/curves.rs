@@ -3,9 +3,7 @@
 //!
 //! Never here: what is measured; which curves there are.
 
-use compare::stats::Estimate;
-
-use super::{
+use crate::{
     canvas::{Anchor, Figure, Mark, Scale, round_ticks, tick_labels},
     colour::Ramp,
 };
@@ -25,40 +23,60 @@ const SIGNS: usize = 6;
 
 /// How a curve looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CurveStyle {
+pub struct CurveStyle {
     /// A colour of the palette: `blue`.
     pub tone: &'static str,
     /// `solid`, `dash` or `dots`.
     pub stroke: &'static str,
+    /// The sign along it.
     pub mark: Mark,
 }
 
-/// One curve: a value with its interval at every layer that has one.
+/// A value at a layer, with its interval; NaN where there is none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CurvePoint {
+    /// The layer.
+    pub layer: usize,
+    /// The value.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// One curve: a point at every layer that has one.
 #[derive(Clone, Debug)]
-pub(crate) struct Curve {
-    pub look: CurveStyle,
+pub struct Curve {
+    /// Colour, dash and sign.
+    pub style: CurveStyle,
     /// For the legend; curves of one name have one look.
     pub name: String,
-    pub points: Vec<(usize, Estimate)>,
+    /// In the order of the layers.
+    pub points: Vec<CurvePoint>,
 }
 
 /// One panel.
 #[derive(Clone, Debug)]
-pub(crate) struct Chart {
+pub struct CurvePanel {
+    /// Above the plot.
     pub title: String,
     /// The last one is on top.
     pub curves: Vec<Curve>,
     /// Entropy by layer, bits, as a strip of colours above the plot; empty: none.
     pub strip: Vec<f64>,
-    /// Stands in a panel without curves.
+    /// Shown in a panel without curves.
     pub empty: String,
 }
 
 /// A figure of charts.
-pub(crate) struct Sheet {
+pub struct CurveSheet {
+    /// File stem of the figure.
     pub name: String,
+    /// What the figure shows, for those who do not see it.
     pub description: String,
-    pub charts: Vec<Chart>,
+    /// The panels.
+    pub charts: Vec<CurvePanel>,
     /// Charts in a row.
     pub columns: usize,
     /// L: the axis runs from 0 to it.
@@ -69,22 +87,23 @@ pub(crate) struct Sheet {
     pub holds: Vec<f64>,
 }
 
-/// Where a panel stands.
-struct Place {
+/// The position of a panel.
+struct PanelFrame {
     x: Scale,
     top: f64,
     has_strip: bool,
 }
 
-impl Place {
+impl PanelFrame {
     fn plot(&self) -> (f64, f64) {
         let top = self.top + TITLE + if self.has_strip { STRIP + 5.0 } else { 0.0 };
         (top, top + PLOT)
     }
 }
 
-impl Sheet {
-    pub(crate) fn draw(&self) -> Figure {
+impl CurveSheet {
+    /// Draws all panels and the legend.
+    pub fn draw(&self) -> Figure {
         let width = if self.columns > 2 { 940.0 } else { 460.0 };
         let legend = self.legend();
         let rows = break_legend(&legend, width);
@@ -118,7 +137,7 @@ impl Sheet {
                 from: left + LEFT,
                 to: left + column - RIGHT,
             };
-            let place = Place {
+            let place = PanelFrame {
                 x,
                 top: top + height * (index / self.columns) as f64,
                 has_strip,
@@ -140,14 +159,14 @@ impl Sheet {
         let mut legend: Vec<(CurveStyle, String)> = Vec::new();
         for curve in self.charts.iter().flat_map(|chart| &chart.curves) {
             if !legend.iter().any(|(_, name)| *name == curve.name) {
-                legend.push((curve.look, curve.name.clone()));
+                legend.push((curve.style, curve.name.clone()));
             }
         }
         legend
     }
 
-    fn range(&self, chart: &Chart) -> (f64, f64) {
-        let of: Vec<&Chart> = if self.shared {
+    fn range(&self, chart: &CurvePanel) -> (f64, f64) {
+        let of: Vec<&CurvePanel> = if self.shared {
             self.charts.iter().collect()
         } else {
             vec![chart]
@@ -157,7 +176,7 @@ impl Sheet {
             .flat_map(|chart| &chart.curves)
             .flat_map(|curve| &curve.points);
         let ends = points
-            .flat_map(|(_, e)| [e.value, e.low, e.high])
+            .flat_map(|point| [point.value, point.low, point.high])
             .chain(self.holds.iter().copied());
         let (low, high) = ends
             .filter(|end| end.is_finite())
@@ -173,7 +192,7 @@ impl Sheet {
         if low <= high { (low, high) } else { (0.0, 1.0) }
     }
 
-    fn draw_chart(&self, figure: &mut Figure, chart: &Chart, place: &Place, ramp: Ramp) {
+    fn draw_chart(&self, figure: &mut Figure, chart: &CurvePanel, place: &PanelFrame, ramp: Ramp) {
         let (top, bottom) = place.plot();
         let (from, to) = (place.x.from, place.x.to);
         figure.text(
@@ -312,7 +331,7 @@ fn sign_class(look: &CurveStyle) -> String {
     format!("sign fill-{}", look.tone)
 }
 
-fn draw_strip(figure: &mut Figure, strip: &[f64], place: &Place, ramp: Ramp) {
+fn draw_strip(figure: &mut Figure, strip: &[f64], place: &PanelFrame, ramp: Ramp) {
     let width = (place.x.to - place.x.from) / strip.len().max(1) as f64;
     for (layer, &bits) in strip.iter().enumerate() {
         let left = place.x.from + width * layer as f64;
@@ -327,24 +346,28 @@ fn draw_strip(figure: &mut Figure, strip: &[f64], place: &Place, ramp: Ramp) {
 }
 
 /// Parts of a curve without a missing layer.
-fn runs(points: &[(usize, Estimate)]) -> impl Iterator<Item = &[(usize, Estimate)]> {
-    points.chunk_by(|(a, _), (b, _)| a + 1 == *b)
+fn runs(points: &[CurvePoint]) -> impl Iterator<Item = &[CurvePoint]> {
+    points.chunk_by(|a, b| a.layer + 1 == b.layer)
 }
 
 fn draw_band(figure: &mut Figure, curve: &Curve, x: &Scale, y: &Scale) {
     for run in runs(&curve.points).filter(|run| run.len() > 1) {
-        let at = |layer: &usize, value: f64| (x.at(*layer as f64), y.at(value));
-        let with: Vec<&(usize, Estimate)> = run
+        let with: Vec<&CurvePoint> = run
             .iter()
-            .filter(|(_, e)| e.low.is_finite() && e.low < e.high)
+            .filter(|point| point.low.is_finite() && point.low < point.high)
             .collect();
         if with.len() < 2 {
             continue;
         }
-        let upper = with.iter().map(|(layer, e)| at(layer, e.high));
-        let lower = with.iter().rev().map(|(layer, e)| at(layer, e.low));
+        let upper = with
+            .iter()
+            .map(|point| (x.at(point.layer as f64), y.at(point.high)));
+        let lower = with
+            .iter()
+            .rev()
+            .map(|point| (x.at(point.layer as f64), y.at(point.low)));
         let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
-        figure.polygon(&format!("band fill-{}", curve.look.tone), &outline);
+        figure.polygon(&format!("band fill-{}", curve.style.tone), &outline);
     }
 }
 
@@ -358,43 +381,43 @@ fn draw_curve(
     for run in runs(&curve.points) {
         let line: Vec<(f64, f64)> = run
             .iter()
-            .map(|(layer, e)| (x.at(*layer as f64), y.at(e.value)))
+            .map(|point| (x.at(point.layer as f64), y.at(point.value)))
             .collect();
-        figure.polyline(&line_class(&curve.look), &line);
+        figure.polyline(&line_class(&curve.style), &line);
     }
     // signs of different curves stand at different layers, so that none hides another
     let every = curve.points.len().div_ceil(SIGNS).max(1);
     let first = index * every / count.max(1);
     let signed = curve.points.iter().skip(first).step_by(every);
     let signs: Vec<(f64, f64)> = signed
-        .map(|(layer, e)| (x.at(*layer as f64), y.at(e.value)))
+        .map(|point| (x.at(point.layer as f64), y.at(point.value)))
         .collect();
-    figure.marks(&sign_class(&curve.look), curve.look.mark, &signs, 3.0);
+    figure.marks(&sign_class(&curve.style), curve.style.mark, &signs, 3.0);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sheet(points: Vec<(usize, Estimate)>) -> Sheet {
+    fn sheet(points: Vec<CurvePoint>) -> CurveSheet {
         let look = CurveStyle {
             tone: "blue",
             stroke: "solid",
             mark: Mark::None,
         };
         let curve = Curve {
-            look,
+            style: look,
             name: "one".to_owned(),
             points,
         };
-        let chart = Chart {
+        let chart = CurvePanel {
             title: "t".to_owned(),
             curves: vec![curve],
             strip: vec![],
             empty: "nothing".to_owned(),
         };
         let (name, description) = ("f".to_owned(), "d".to_owned());
-        Sheet {
+        CurveSheet {
             name,
             description,
             charts: vec![chart],
@@ -407,12 +430,13 @@ mod tests {
 
     #[test]
     fn a_curve_and_its_band_stand_at_their_values_and_break_where_a_layer_is_missing() {
-        let at = |value: f64| Estimate {
+        let at = |layer: usize, value: f64| CurvePoint {
+            layer,
             value,
             low: value - 0.1,
             high: value + 0.1,
         };
-        let drawn = sheet(vec![(0, at(0.5)), (1, at(0.5)), (3, at(0.9)), (4, at(0.9))])
+        let drawn = sheet(vec![at(0, 0.5), at(1, 0.5), at(3, 0.9), at(4, 0.9)])
             .draw()
             .to_inline();
         // x: 42 to 450, y: 0 at 177, 1 at 39

@@ -10,24 +10,24 @@ use resvg::{
     usvg::{Options, Tree, fontdb::Database},
 };
 
-use super::canvas::Figure;
-use crate::error::ReportError;
+use crate::{canvas::Figure, error::FigureError};
 
 /// Pixels of the file for one of the drawing.
 const SCALE: f32 = 2.0;
 const FONTS: [&[u8]; 2] = [
-    include_bytes!("../../../../assets/fonts/Inter-Regular.otf"),
-    include_bytes!("../../../../assets/fonts/Inter-SemiBold.otf"),
+    include_bytes!("../../../assets/fonts/Inter-Regular.otf"),
+    include_bytes!("../../../assets/fonts/Inter-SemiBold.otf"),
 ];
 const FAMILY: &str = "Inter";
 
 /// Paints figures; holds the fonts, which are read once.
-pub(crate) struct Painter {
+pub struct Painter {
     options: Options<'static>,
 }
 
 impl Painter {
-    pub(crate) fn new() -> Self {
+    /// Reads the fonts.
+    pub fn new() -> Self {
         let mut fonts = Database::new();
         FONTS
             .iter()
@@ -41,9 +41,12 @@ impl Painter {
         Self { options }
     }
 
-    /// A file's bytes.
-    pub(crate) fn paint(&self, figure: &Figure) -> Result<Vec<u8>, ReportError> {
-        let fail = |problem: String| ReportError::Picture {
+    /// The bytes of a PNG file.
+    ///
+    /// # Errors
+    /// A figure without a size, or an SVG that is not one: a defect of this program.
+    pub fn paint(&self, figure: &Figure) -> Result<Vec<u8>, FigureError> {
+        let fail = |problem: String| FigureError {
             figure: figure.name.clone(),
             problem,
         };
@@ -84,7 +87,7 @@ mod tests {
     use resvg::usvg::fontdb::{Family, Query, Weight};
 
     use super::*;
-    use crate::figure::canvas::Anchor;
+    use crate::canvas::Anchor;
 
     fn decode(bytes: &[u8]) -> Pixmap {
         Pixmap::decode_png(bytes).expect("a PNG")
