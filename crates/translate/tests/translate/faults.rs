@@ -113,7 +113,7 @@ fn a_wrong_number_of_lines_is_never_shifted() {
         "{error}"
     );
     assert!(
-        error.contains("\n  text 63 (`bad`): 0 lines came back for 1\n  Nothing was written"),
+        error.contains("\n  text 63 (`bad`): got 0 lines for 1\n  No output was written"),
         "{error}"
     );
     let asked = server.requests().len();
