@@ -76,14 +76,14 @@ impl UnknownGold {
         let (count, all) = (self.items.len(), set.items.len());
         let known = set.label_words();
         let mut evidence = format!(
-            "`{word}` on {count} of {all} items is not a word that the scorer knows ({})",
+            "`{word}` on {count} of {all} items is none of the words that the scorer knows, {}",
             quote_words(known)
         );
         let near = known.iter().find(|known| fold(known) == fold(word));
         let meaning = self.meaning(set).map(|(label, times, of)| {
             let name = set.source.task.label_name(label);
             evidence += &format!(
-                "; on {times} of {of} of them the English gold is {name}, here `{}`",
+                "; the English gold is {name} on {times} of {of} of them, whose word is `{}`",
                 known[label.0]
             );
             known[label.0].clone()

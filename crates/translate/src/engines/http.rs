@@ -179,7 +179,7 @@ impl ServiceClient {
             401 | 403 => EngineFailure::ends(
                 problem,
                 format!(
-                    "the key in {key} is refused: is it whole, of this service, not expired and allowed to translate?"
+                    "the key in {key} was rejected: is it complete, for this service, not expired and allowed to translate?"
                 ),
             ),
             402 => EngineFailure::ends(
@@ -196,7 +196,7 @@ impl ServiceClient {
             ),
             _ => EngineFailure::ends(
                 problem,
-                "the request is refused: does the service know both languages and the model?",
+                "the request was rejected: does the service know both languages and the model?",
             ),
         }
     }

@@ -296,9 +296,9 @@ fn an_account_without_means_is_told_from_a_wrong_key() {
     );
     assert!(
         advice("google-v2", 400, "API key not valid.")
-            .starts_with("the key in GOOGLE_API_KEY is refused: ")
+            .starts_with("the key in GOOGLE_API_KEY was rejected: ")
     );
-    assert!(advice("deepl", 403, "").starts_with("the key in DEEPL_API_KEY is refused: "));
+    assert!(advice("deepl", 403, "").starts_with("the key in DEEPL_API_KEY was rejected: "));
     assert!(
         advice("openai", 400, "'temperature' is not supported")
             .ends_with("give --temperature default")
@@ -444,7 +444,7 @@ fn what_cannot_be_set_up_is_told_with_what_to_do() {
         (
             "deepl",
             |s| s.url = Some("ftp://a".into()),
-            "--url ftp://a is no address",
+            "--url ftp://a is not an address",
         ),
         (
             "deepl",

@@ -108,7 +108,7 @@ fn a_wrong_number_of_lines_is_never_shifted() {
         .to_string();
     assert!(
         error.starts_with(
-            "deepl gave no usable answer for 2 line(s):\n  text 17 (`a bad line`): 0 lines"
+            "deepl gave no usable answer for 2 line(s):\n  text 17 (`a bad line`): got 0 lines"
         ),
         "{error}"
     );
