@@ -215,7 +215,7 @@ fn what_cannot_be_written_or_compared_is_told() {
     )
     .stderr;
     assert!(
-        refused.contains("task name `a,b`: is no name for lm-eval's files"),
+        refused.contains("task name `a,b`: is not a name for lm-eval's files"),
         "{refused}"
     );
     let refused = call_line(
@@ -248,8 +248,9 @@ fn what_cannot_be_written_or_compared_is_told() {
     fs::write(folder.path().join("samples_x_de_1.jsonl"), "{}\n").expect("writes");
     let refused = call_line(folder.path(), "compare samples_x_de_1.jsonl file", 1).stderr;
     assert!(
-        refused
-            .contains("samples_x_de_1.jsonl line 1: no sample of lm-eval: missing field `doc_id`"),
+        refused.contains(
+            "samples_x_de_1.jsonl line 1: not a sample of lm-eval: missing field `doc_id`"
+        ),
         "{refused}"
     );
     let refused = call_line(folder.path(), "report empty --data x", 2).stderr;

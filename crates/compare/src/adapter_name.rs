@@ -24,7 +24,7 @@ impl AdapterName {
             let (sources, target) = slug.rsplit_once('-')?;
             let setting: Result<Setting, _> =
                 format!("{}=>{target}", sources.replace('-', "/")).parse();
-            Some((task.to_owned(), setting.ok()?)) // another form of name is no error
+            Some((task.to_owned(), setting.ok()?)) // a name of another form is not an error
         });
         let (task, setting) =
             parts.map_or((None, None), |(task, setting)| (Some(task), Some(setting)));

@@ -6,6 +6,41 @@
 //! `consistency`, `reliability`, `scorings`, `verdict`); `results` joins them per task, and
 //! `results_file` writes `results.json`. Records of the inside of models have a module of their
 //! own (`inside`). Never here: drawing, sentences of the page, models, the network, a clock.
+//!
+//! Two files of answers, compared item by item:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let answer = |item: usize, adapter: Option<&str>, chosen: &str| {
+//!     let gold = ["positive", "negative"][item % 2];
+//!     let score = |label| if label == chosen { 0.7 } else { 0.3 };
+//!     serde_json::json!({
+//!         "item": item, "task": "emotion", "labels": "english", "language": "de",
+//!         "model": "tiny", "adapter": adapter, "few_shot": "head:2", "scoring": "prefix",
+//!         "gold": gold, "chosen": chosen, "correct": gold == chosen, "prompt_tokens": 20,
+//!         "scores": {"positive": score("positive"), "negative": score("negative")},
+//!     })
+//! };
+//! let [before, after] = ["before.jsonl", "after.jsonl"].map(|name| folder.path().join(name));
+//! let lines = |adapter: Option<&str>, choose: fn(usize) -> &'static str| -> String {
+//!     (0..10).map(|item| format!("{}\n", answer(item, adapter, choose(item)))).collect()
+//! };
+//! // the base model always says "positive"; the tuned one is always right
+//! std::fs::write(&before, lines(None, |_| "positive"))?;
+//! std::fs::write(&after, lines(Some("tuned"), |item| ["positive", "negative"][item % 2]))?;
+//!
+//! let comparison = compare::compare(
+//!     (&before, compare::read_answers(&before)?),
+//!     (&after, compare::read_answers(&after)?),
+//! )?;
+//! let mean = &comparison.changes.mean;
+//! assert_eq!((mean.before.value, mean.after.value), (0.5, 1.0));
+//! assert_eq!(mean.change.value, 0.5);
+//! assert!(mean.change.rises(), "the interval lies above 0: {:?}", mean.change);
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
 

@@ -190,7 +190,7 @@ fn read_sets(
         if (&record.task, record.labels, record.language) != (task, *labels, named) {
             let of = format!("{}.{}.{}", record.task, record.labels, record.language);
             return Some(format!(
-                "the record is of `{of}`, which the file's name contradicts"
+                "the record is of `{of}`, but the file's name says otherwise"
             ));
         }
         match &record.adapter {

@@ -1,6 +1,6 @@
 //! What can be wrong with data; every message names the place and says what to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schema::disk::DiskError;
 
@@ -44,7 +44,7 @@ pub enum DataError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// A file that a name stands for is missing, or is not the only one.
+    /// The file that a name means is missing, or is not the only one.
     #[error("{folder}: {problem}", folder = folder.display())]
     Folder {
         /// Where it was looked for.
@@ -76,7 +76,7 @@ pub enum DataError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// Something that was named cannot be used as it stands: a tokenizer, exemplars, an option,
+    /// Something that was named cannot be used as it is: a tokenizer, exemplars, an option,
     /// a file.
     #[error("{what}: {problem}")]
     Unusable {
@@ -112,4 +112,68 @@ fn advise(found: usize) -> String {
         0 => "other data is needed, or less must be taken out (`train.build`)".to_owned(),
         _ => format!("set `train.pairs` to at most {found}, or to 0 to take all"),
     }
+}
+
+impl DataError {
+    /// A file that is not in its format from `line` on.
+    pub fn syntax(path: &Path, line: usize, problem: impl Into<String>) -> Self {
+        Self::Syntax {
+            path: path.to_owned(),
+            line,
+            problem: problem.into(),
+        }
+    }
+
+    /// One item of a file that is not as it must be.
+    pub fn item(path: &Path, item: usize, line: usize, problem: impl Into<String>) -> Self {
+        Self::Item {
+            path: path.to_owned(),
+            item,
+            line,
+            problem: problem.into(),
+        }
+    }
+
+    /// A file that is missing from a folder, or is not the only one.
+    pub fn folder(folder: &Path, problem: impl Into<String>) -> Self {
+        Self::Folder {
+            folder: folder.to_owned(),
+            problem: problem.into(),
+        }
+    }
+
+    /// A name that does not exist here, with those that do.
+    pub fn unknown(
+        what: impl Into<String>,
+        given: impl Into<String>,
+        known: impl Into<String>,
+    ) -> Self {
+        Self::Unknown {
+            what: what.into(),
+            given: given.into(),
+            known: known.into(),
+        }
+    }
+
+    /// Something that cannot be used as it is.
+    pub fn unusable(what: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Unusable {
+            what: what.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// A file inside the program that is broken.
+    pub fn shipped(file: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Shipped {
+            file: file.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// Words in backquotes, with commas between: what there is, for a message.
+pub(crate) fn quote<T: std::fmt::Display>(words: impl IntoIterator<Item = T>) -> String {
+    let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
 }

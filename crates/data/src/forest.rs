@@ -1,4 +1,4 @@
-//! Token lists as a forest: what several begin with stands there once, so that a model computes
+//! Token lists as a forest: a common beginning is there once, so that a model computes
 //! it once (prefix trees, as in SGLang, arXiv 2312.07104). And batches in which lists with
 //! common beginnings are together.
 //!
@@ -33,7 +33,7 @@ pub struct Sequence<'a> {
 /// Lists laid out as sequences, at most one for each list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forest<'a> {
-    /// Parents stand before those that continue them.
+    /// Parents come before those that continue them.
     pub sequences: Vec<Sequence<'a>>,
     /// Where each list ends.
     pub ends: Vec<Node>,

@@ -6,12 +6,12 @@ use std::{fs, path::Path};
 use schema::disk::DiskError;
 use serde_json::value::RawValue;
 
-use crate::{DataError, object::ObjectEntries};
+use crate::{DataError, error::quote, object::ObjectEntries};
 
 /// An object whose values are still to be read.
 type RawEntries<'a> = ObjectEntries<&'a RawValue>;
 
-/// A text of an item and the line it stands on, from 1.
+/// A text of an item and its line, from 1.
 pub struct LocatedText {
     /// Never empty, unless it may be missing.
     pub text: String,
@@ -49,11 +49,7 @@ pub fn read_text(path: &Path) -> Result<String, DataError> {
     String::from_utf8(bytes).map_err(|e| {
         let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];
         let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
-        syntax(
-            path,
-            line,
-            "not UTF-8; write the file again in UTF-8".to_owned(),
-        )
+        DataError::syntax(path, line, "not UTF-8; write the file again in UTF-8")
     })
 }
 
@@ -75,22 +71,17 @@ fn parse_items<S: AsRef<str>>(
     let keys: Vec<&str> = fields.iter().map(AsRef::as_ref).chain(["answer"]).collect();
     let objects: Vec<&RawValue> = serde_json::from_str(text).map_err(|e| broken(path, &e))?;
     if objects.is_empty() {
-        return Err(syntax(
+        return Err(DataError::syntax(
             path,
             1,
-            "the list is empty; it must hold at least one item".to_owned(),
+            "the list is empty; it must hold at least one item",
         ));
     }
     let lines = LineStarts::new(text);
     let mut items = Vec::with_capacity(objects.len());
     for (index, object) in objects.iter().enumerate() {
         let line = lines.of(object.get());
-        let fail = |line, problem| DataError::Item {
-            path: path.to_owned(),
-            item: index,
-            line,
-            problem,
-        };
+        let fail = |line, problem| DataError::item(path, index, line, problem);
         let entries: RawEntries<'_> = serde_json::from_str(object.get()).map_err(|_| {
             fail(
                 line,
@@ -98,20 +89,19 @@ fn parse_items<S: AsRef<str>>(
             )
         })?;
         check_keys(&entries, &keys, &lines, fail)?;
-        let text = |key: &str| pick(&entries, key, &lines, line, fail);
-        let fields = fields
-            .iter()
-            .map(|field| Ok(text(field.as_ref())?.text))
-            .collect::<Result<_, DataError>>()?;
+        let mut texts = Vec::with_capacity(fields.len());
+        for field in fields {
+            texts.push(pick(&entries, field.as_ref(), &lines, line, fail)?.text);
+        }
         let answer = match entries.0.iter().any(|(key, _)| key == "answer") || all_answered {
-            true => text("answer")?,
+            true => pick(&entries, "answer", &lines, line, fail)?,
             false => LocatedText {
                 text: String::new(),
                 line,
             },
         };
         items.push(RawItem {
-            fields,
+            fields: texts,
             answer,
             line,
         });
@@ -175,22 +165,7 @@ fn pick(
 /// A broken file, from what the JSON reader said.
 pub fn broken(path: &Path, error: &serde_json::Error) -> DataError {
     let problem = format!("not the JSON that is expected here: {error}; correct it there");
-    syntax(path, error.line().max(1), problem)
-}
-
-fn syntax(path: &Path, line: usize, problem: String) -> DataError {
-    DataError::Syntax {
-        path: path.to_owned(),
-        line,
-        problem,
-    }
-}
-
-fn quote(keys: &[&str]) -> String {
-    keys.iter()
-        .map(|key| format!("`{key}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    DataError::syntax(path, error.line().max(1), problem)
 }
 
 /// Starts of the lines of a text.

@@ -81,7 +81,7 @@ pub struct Sequences {
 /// it adds at the end, so the tokens are those that the model would see. The quote is left out
 /// where it is a token of its own: it says nothing of the choice. It stays where the word's
 /// last token holds it, and in all sequences where one would begin with another (`sea`,
-/// `seal`), as then it is what tells them apart. `kept` counts special tokens that were added
+/// `seal`), because only the quote distinguishes them then. `kept` counts special tokens that were added
 /// before the prompt.
 ///
 /// # Errors
@@ -136,8 +136,8 @@ fn branch_off<T: AsRef<[u32]>>(prompt: &[u32], texts: &[T]) -> Sequences {
 
 /// Whether a row begins with another one.
 fn has_beginnings(rows: &[Vec<u32>]) -> bool {
-    let begins = |at: usize, other: usize| at != other && rows[at].starts_with(&rows[other]);
-    (0..rows.len()).any(|at| (0..rows.len()).any(|other| begins(at, other)))
+    (0..rows.len())
+        .any(|at| (0..rows.len()).any(|other| at != other && rows[at].starts_with(&rows[other])))
 }
 
 /// [`sequences`] of every prompt, on all threads; `words` are those of the prompt at an index.
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn byte_level_prefixes() {
-        // In rising order of ids: single bytes stand before what is merged from them.
+        // In rising order of ids: single bytes come before what is merged from them.
         let wanted = [vec!["p", "po", "Ġp", "Ġpo"], vec!["a", "ab", "Ġab"]];
         assert_eq!(sets(&byte_level(), &["pos", "abc"]), wanted);
         // No entry is spelt `積`; the first of its three bytes is its first token.
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(
             found.rows[0],
             [quote],
-            "what says nothing is told by its quote"
+            "an empty answer is recognised by its quote"
         );
     }
 }

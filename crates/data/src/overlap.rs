@@ -154,17 +154,20 @@ impl OverlapIndex {
 /// that is too short for any is one itself.
 fn grams(form: &str) -> BTreeSet<u128> {
     let letters: Vec<char> = form.chars().filter(|c| *c != ' ').collect();
-    let pack = |letters: &[char]| {
-        letters
-            .iter()
-            .fold(0, |packed, &c| packed << 21 | u128::from(u32::from(c)))
-    };
-    let gram = |at: usize| letters.get(at..at + gram_length(letters[at])).map(pack);
-    let mut set: BTreeSet<u128> = (0..letters.len()).filter_map(gram).collect();
+    let mut set: BTreeSet<u128> = (0..letters.len())
+        .filter_map(|at| letters.get(at..at + gram_length(letters[at])).map(pack))
+        .collect();
     if set.is_empty() && !letters.is_empty() {
         set.insert(pack(&letters));
     }
     set
+}
+
+/// Up to six letters as one number.
+fn pack(letters: &[char]) -> u128 {
+    letters
+        .iter()
+        .fold(0, |packed, &c| packed << 21 | u128::from(u32::from(c)))
 }
 
 fn gram_length(first: char) -> usize {
@@ -177,7 +180,7 @@ fn gram_length(first: char) -> usize {
     }
 }
 
-/// How many numbers stand in both of two rising lists.
+/// How many numbers two rising lists share.
 fn count_shared(a: &[u32], b: &[u32]) -> usize {
     let (mut at, mut in_b, mut shared) = (0, 0, 0);
     while let (Some(x), Some(y)) = (a.get(at), b.get(in_b)) {

@@ -35,7 +35,7 @@ struct WordRepair {
     evidence: String,
 }
 
-/// Two label words that stand for each other in a file's golds.
+/// Two label words that are exchanged in a file's golds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SwapRepair {
@@ -96,10 +96,7 @@ fn repairs() -> Result<&'static Repairs, DataError> {
 }
 
 pub(crate) fn broken(problem: String) -> DataError {
-    DataError::Shipped {
-        file: FILE.to_owned(),
-        problem,
-    }
+    DataError::shipped(FILE, problem)
 }
 
 /// The repaired gold words of one language: word, label, reason and evidence.
@@ -114,7 +111,7 @@ pub(crate) fn words(
     mine.map(|repair| {
         let label = task
             .label(&repair.means)
-            .ok_or_else(|| broken(format!("`{}` is no label", repair.means)))?;
+            .ok_or_else(|| broken(format!("`{}` is not a label", repair.means)))?;
         Ok((
             repair.word.as_str(),
             label,

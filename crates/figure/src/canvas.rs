@@ -63,7 +63,7 @@ pub struct Figure {
     shapes: String,
 }
 
-/// A sign on a curve or for a point, told apart by form and not by colour alone.
+/// A sign on a curve or for a point, distinguished by form and not by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// No sign.

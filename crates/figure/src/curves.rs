@@ -385,7 +385,7 @@ fn draw_curve(
             .collect();
         figure.polyline(&line_class(&curve.style), &line);
     }
-    // signs of different curves stand at different layers, so that none hides another
+    // signs of different curves are at different layers, so that none hides another
     let every = curve.points.len().div_ceil(SIGNS).max(1);
     let first = index * every / count.max(1);
     let signed = curve.points.iter().skip(first).step_by(every);

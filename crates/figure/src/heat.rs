@@ -19,7 +19,7 @@ const SCALE: f64 = 30.0;
 pub struct HeatCell {
     /// Gives the colour.
     pub value: f64,
-    /// Whether a dot says that its interval leaves out 0.
+    /// Whether its interval leaves out 0, which a dot marks.
     pub clear: bool,
     /// Shows when pointed at.
     pub hint: String,
@@ -38,7 +38,7 @@ pub struct HeatMap {
     pub cells: Vec<Vec<Option<HeatCell>>>,
     /// How values become colours.
     pub ramp: Ramp,
-    /// What the scale under it says.
+    /// The unit under the scale.
     pub unit: String,
     /// The number in a cell and at the ends of the scale.
     pub show: fn(f64) -> String,

@@ -1,4 +1,4 @@
-//! The folder where fetched models and data sets stand, and what stands there.
+//! The folder of fetched models and data sets, and its contents.
 //!
 //! `<root>/hub/<org>--<name>/<revision>/` holds a hub folder,
 //! `<root>/packages/<name>-<version>/` a package's file,
@@ -22,7 +22,7 @@ use crate::{HubError, HubId, Progress, catalogue::Package};
 const SOURCE: &str = "source.json";
 const LOCK: &str = ".lock";
 
-/// The folder where fetched models stand.
+/// The folder of fetched models.
 #[derive(Clone, Debug)]
 pub struct Cache {
     root: PathBuf,
@@ -132,7 +132,7 @@ impl Cache {
         &self.root
     }
 
-    /// What stands in it, finished or not, in the order of folders.
+    /// Its contents, finished or not, in the order of folders.
     ///
     /// # Errors
     /// [`HubError::Disk`] if a folder cannot be listed; [`HubError::Unusable`] for a damaged

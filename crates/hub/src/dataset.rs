@@ -1,5 +1,5 @@
 //! A data set of the hub to verified files on disk: those of its files that are asked for, and
-//! no others. Never here: HTTP, what stands in the files.
+//! no others. Never here: HTTP, the contents of the files.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ const LISTING: &str = "listing.json";
 /// Files of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
-    /// The folder in the cache; below it the files stand as in the repository.
+    /// The folder in the cache; below it the files are as in the repository.
     pub dir: PathBuf,
     /// The files that were asked for, by name.
     pub files: Vec<PathBuf>,
@@ -113,7 +113,7 @@ fn fetch(
         let record = fetch_one(client, &mut repository, name, dir, progress)?;
         source.files.retain(|file| file.name != record.name);
         source.files.push(record);
-        cache::write_source(dir, &source)?; // so that the next call goes on behind this file
+        cache::write_source(dir, &source)?; // so that the next call resumes after this file
     }
     let files = chosen.into_iter().map(|name| dir.join(name)).collect();
     Ok(Dataset {

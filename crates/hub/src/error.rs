@@ -23,7 +23,7 @@ pub enum HubError {
         problem: String,
     },
 
-    /// A folder or file of a model exists but cannot be used as it stands.
+    /// A folder or file of a model exists but cannot be used as it is.
     #[error("{path}: {problem}")]
     Unusable {
         /// The folder or file.

@@ -35,7 +35,7 @@ pub fn hash_bytes(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// What tells a model's files from others, in a moment even for large ones: SHA-256 over, for
+/// Identifies a model's files, in a moment even for large ones: SHA-256 over, for
 /// each file in the order of names, its name, its size, its first and its last MiB (all of it
 /// up to 2 MiB).
 ///

@@ -2,7 +2,7 @@
 //! files, the hub, Python packages, the cache. Also GGUF's header and metadata. Never here:
 //! tensors, tokenizers, printing.
 //!
-//! [`find_model`] and [`find_dataset`] are the ways in. A model that is fetched stands in the
+//! [`find_model`] and [`find_dataset`] are the ways in. A model that is fetched is in the
 //! [`Cache`] with a `source.json` beside its files that says where they came from, because the
 //! sources of one model can hold different numbers (a bf16 folder on the hub, 4-bit blocks in a
 //! package).

@@ -1,4 +1,4 @@
-//! How a long transfer tells how far it is. Never here: bars, terminals.
+//! How a long transfer reports its progress. Never here: bars, terminals.
 
 /// Told about a transfer while it runs.
 pub trait Progress {

@@ -17,8 +17,5 @@ use data::DataError;
 
 /// Names an option or a file that cannot be used.
 fn refuse(what: &str, problem: impl Into<String>) -> DataError {
-    DataError::Unusable {
-        what: what.to_owned(),
-        problem: problem.into(),
-    }
+    DataError::unusable(what, problem.into())
 }

@@ -182,7 +182,7 @@ fn what_does_not_fit_is_told_with_its_place() {
             &PAIRS.replace("He walks.", "He\\nHypothesis: walks."),
             Language::En
         ),
-        " item 0 (line 3): the header `\\nHypothesis: ` stands in it twice"
+        " item 0 (line 3): the header `\\nHypothesis: ` is in it twice"
     );
     assert_eq!(
         message(

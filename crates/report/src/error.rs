@@ -4,7 +4,7 @@ use compare::CompareError;
 use figure::FigureError;
 use schema::disk::DiskError;
 
-/// Why there is no report. Every message names the file and says what to do.
+/// Why there is no report. Every message names the file and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The records could not be read or compared.

@@ -13,14 +13,14 @@ use crate::{
     verdict_words::{explain_verdict, verdict_label},
 };
 
-/// What is said of one setting.
+/// The sentences about one setting.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Findings {
     /// Raw accuracy, calibrated accuracy, AUC: means over the languages.
     pub tiles: Vec<Tile>,
     /// Prior or separation.
     pub verdict: String,
-    /// What else the numbers say.
+    /// Further sentences.
     pub details: Vec<String>,
 }
 
@@ -100,7 +100,7 @@ fn tiles(mean: &MeanChange) -> Vec<Tile> {
     [Some(raw), calibrated, auc].into_iter().flatten().collect()
 }
 
-/// What the change of the mean is.
+/// The cause of the change of the mean.
 fn judge_gain(changes: &Changes) -> String {
     if changes
         .languages
@@ -211,7 +211,7 @@ fn seeds(changes: &Changes) -> Option<String> {
 fn gap(changes: &Changes) -> Option<String> {
     let gap = changes.gap.as_ref()?;
     Some(format!(
-        "The others are on average {} points behind English before and {} after, a change of {}.",
+        "The other languages are on average {} points behind English before and {} after, a change of {}.",
         percent(gap.before.value, 1),
         percent(gap.after.value, 1),
         points_interval(&gap.change, 1)
@@ -222,7 +222,7 @@ fn agreement(changes: &Changes) -> Option<String> {
     let consistency = changes.consistency.as_ref()?;
     let (all, pairs) = (&consistency.all_alike, &consistency.pairs_alike);
     Some(format!(
-        "{} % of the items are answered alike in all {} languages before and {} % after ({} and {} % by chance at these label \
+        "{} % of the items get the same answer in all {} languages before and {} % after ({} and {} % by chance at these label \
          shares); two languages agree on {} % and {} % ({} and {} %).",
         percent(all.measured.before.value, 1),
         consistency.languages,
@@ -265,7 +265,7 @@ fn detectable(changes: &Changes) -> String {
         _ => format!("{} to {} in a language", percent(low, 1), percent(high, 1)),
     };
     format!(
-        "The smallest change that these items show in four samples of five is {} points of the mean, {each}.",
+        "The smallest change that these items detect in four samples of five is {} points of the mean, {each}.",
         percent(changes.mean.detectable, 1)
     )
 }
@@ -356,16 +356,19 @@ fn judge_all(settings: &[&SettingResult]) -> String {
     };
     match (better.as_slice(), moved.as_slice()) {
         ([], []) => "None of them clearly raises raw accuracy.".to_owned(),
-        (better, []) => format!("With {} the labels are told apart better.", names(better)),
+        (better, []) => format!(
+            "With {} the model separates the labels better.",
+            names(better)
+        ),
         ([], moved) => {
             format!(
-                "With {} raw accuracy rises, but the labels are not clearly told apart better.",
+                "With {} raw accuracy rises, but the model does not clearly separate the labels better.",
                 names(moved)
             )
         }
         (better, moved) => format!(
-            "With {} the labels are told apart better. With {} raw accuracy rises, but the labels are not clearly told apart \
-             better.",
+            "With {} the model separates the labels better. With {} raw accuracy rises, but the model does not clearly \
+             separate the labels better.",
             names(better),
             names(moved)
         ),

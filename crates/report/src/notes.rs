@@ -1,4 +1,4 @@
-//! What each number of a report is, in words, and where it comes from.
+//! The meaning of each number of a report, and its source.
 
 /// Term and meaning, or text and address.
 pub(crate) type Note = (&'static str, &'static str);
@@ -22,9 +22,9 @@ pub(crate) const NOTES: &[Note] = &[
         "Before and after are compared item by item. The interval is a seeded bootstrap of 2000 draws of items [2], with tails \
          as far out as Student's t [14]. Items that share a text, as SNLI's share premises, are drawn together [3]. The \
          languages' items are translations of each other, so one draw serves all languages: the interval of the mean knows \
-         that what is hard in one language tends to be hard in another. It speaks of other items of the same kind, not of other \
-         training data, prompts or languages; nor of other seeds, for which a wider interval is given where there are \
-         several. Where not one item changed it has no width, and says nothing.",
+         that what is hard in one language tends to be hard in another. It covers other items of the same kind, not other \
+         training data, prompts or languages; nor other seeds, for which a wider interval is given where there are \
+         several. If no item changed, the interval has no width and means nothing.",
     ),
     (
         "p, Holm's p, BH's p",
@@ -49,10 +49,10 @@ pub(crate) const NOTES: &[Note] = &[
     (
         "What a change is",
         "A rise of raw accuracy has two possible sources: the model prefers another label overall (a moved prior), or it \
-         tells items apart better (discrimination). AUC, which no preference can move, says whether items are told apart \
-         better; what raw accuracy gains beyond batch-calibrated accuracy is the prior's part. Each counts if its 95 % interval \
+         separates items better (discrimination). AUC, which no preference can move, shows whether items are separated \
+         better; the gain of raw accuracy beyond that of batch-calibrated accuracy is the prior's part. Each counts if its 95 % interval \
          leaves out 0. Discrimination: AUC rises. Prior only: AUC does not clearly change and the prior's part lies above 0. \
-         Both: both. Told apart worse: AUC falls. Else the cause is not resolved, whatever raw accuracy does. These intervals \
+         Both: both. Discrimination loss: AUC falls. Else the cause is not resolved, whatever raw accuracy does. These intervals \
          are not adjusted for the number of languages.",
     ),
     (
@@ -76,9 +76,9 @@ pub(crate) const NOTES: &[Note] = &[
     (
         "Agreement of languages",
         "Whether the answers to translations of one item are the same, right or wrong. A model that always gives one label \
-         agrees with itself perfectly: so chance, computed from each language's own label shares, stands beside. RankC [12] \
+         agrees with itself perfectly: so the table also gives chance, computed from each language's own label shares. RankC [12] \
          compares the whole ranking of the labels, the first places weighted most; with two labels it follows from the share \
-         of items answered alike. Gap: English accuracy less the language's.",
+         of items with the same answer. Gap: English accuracy less the language's.",
     ),
     (
         "Label shares",
@@ -172,7 +172,7 @@ pub(crate) const REFERENCES: &[Note] = &[
 pub(crate) const INSIDE_NOTES: &[Note] = &[
     (
         "Lens",
-        "What the model would say if it stopped after a layer: final norm and head on the last token's vector [17]. A \
+        "The model's answer if it stopped after a layer: final norm and head on the last token's vector [17]. A \
          probability is a sum over the tokens that begin a label's word. Orange: the right answer in the language; green: in \
          English; blue and red: all answers in the language and in English. Lines are means over items, bands 1.96 standard \
          errors. An item is left out where a token speaks for its right answer in both languages. A lens without an English \
@@ -187,10 +187,10 @@ pub(crate) const INSIDE_NOTES: &[Note] = &[
     (
         "Components and Pearson's correlation",
         "Two principal components of all languages' states together, for each layer and each model apart. A component's sign \
-         is such that the largest entry of its axis is positive, so a mirrored map is no finding, nor are the units. \
+         is such that the largest entry of its axis is positive, so a mirrored map is not a finding, nor are the units. \
          Pearson's correlation is of parallel items' places on the first component (tables 8 to 11 of the paper); where that \
-         component tells languages apart, it says little of items. So the same stands beside it after each language's own mean is \
-         taken out, and with the items of one language permuted while the fit is held.",
+         component separates the languages, it shows little about items. The same correlation is therefore also given after \
+         subtracting each language's own mean, and with the items of one language permuted under the same fit.",
     ),
     (
         "Poolings",
@@ -216,7 +216,7 @@ pub(crate) const INSIDE_NOTES: &[Note] = &[
         "Neurons switched off give 0; as many of each block drawn by lot are the control. Patching replaces the last token's \
          vector after a layer by that of another run [25]; steering adds the difference of two languages' means, and a random vector \
          of the same length is its control. The effect is on a label's share of the scores. After the last layer, a patch gives the \
-         other run's answer, whatever the model is like.",
+         other run's answer, in any model.",
     ),
 ];
 

@@ -46,7 +46,7 @@ impl ReportFiles {
             write_whole(&file("svg"), figure.to_file().as_bytes())?;
             Ok(write_whole(&file("png"), &painter.paint(figure)?)?)
         };
-        // collected in order, so that the same failure is told whatever thread met it
+        // collected in order, so that the same failure is reported whatever thread met it
         let saved: Vec<Result<(), ReportError>> =
             self.figures.par_iter().map(save_figure).collect();
         saved.into_iter().collect::<Result<(), ReportError>>()?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::format::{bytes, duration};
 
-/// A fact and where it stands: `train.lora.rank`.
+/// A fact and its place: `train.lora.rank`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Fact {
     pub key: String,

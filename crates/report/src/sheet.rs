@@ -7,7 +7,7 @@ use crate::{
     table::{ReportTable, TableRow, csv_number},
 };
 
-/// A column: its title, empty where it stands in the CSV file alone; its CSV name; whether that
+/// A column: its title, empty where only the CSV file has it; its CSV name; whether that
 /// has `_low` and `_high`.
 pub(crate) type ColumnHead<'a> = (&'a str, &'a str, bool);
 
@@ -121,7 +121,7 @@ pub(crate) fn push(
     );
 }
 
-/// Lets the columns of these titles stand left, as words do.
+/// Aligns the columns of these titles to the left, as words are.
 pub(crate) fn align_left(table: &mut ReportTable, titles: &[&str]) {
     table
         .columns

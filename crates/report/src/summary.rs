@@ -1,4 +1,4 @@
-//! What the terminal shows when a run is done.
+//! The terminal's summary of a finished run.
 
 use std::path::PathBuf;
 

@@ -20,7 +20,7 @@ pub(crate) struct ReportTable {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct TableColumn {
     pub title: String,
-    /// Numbers stand right.
+    /// Numbers are aligned to the right.
     pub numeric: bool,
 }
 
@@ -48,14 +48,17 @@ impl ReportTable {
         caption: impl Into<String>,
         columns: &[&str],
     ) -> Self {
-        let column = |(index, title): (usize, &&str)| TableColumn {
-            title: (*title).to_owned(),
-            numeric: index > 0,
-        };
         Self {
             name: name.into(),
             caption: caption.into(),
-            columns: columns.iter().enumerate().map(column).collect(),
+            columns: columns
+                .iter()
+                .enumerate()
+                .map(|(index, title)| TableColumn {
+                    title: (*title).to_owned(),
+                    numeric: index > 0,
+                })
+                .collect(),
             rows: Vec::new(),
             csv: Vec::new(),
         }
@@ -63,40 +66,17 @@ impl ReportTable {
 
     /// GitHub's Markdown, columns padded so that the source reads as a table too.
     pub(crate) fn to_markdown(&self) -> String {
-        let escape = |cell: &String| cell.replace('|', "\\|");
         let titles: Vec<String> = self
             .columns
             .iter()
-            .map(|column| escape(&column.title))
+            .map(|column| escape_markdown(&column.title))
             .collect();
         let rows: Vec<Vec<String>> = self
             .rows
             .iter()
-            .map(|row| row.cells.iter().map(escape).collect())
+            .map(|row| row.cells.iter().map(|cell| escape_markdown(cell)).collect())
             .collect();
-        let width = |column: usize| {
-            let cells = rows
-                .iter()
-                .chain([&titles])
-                .map(|cells| cells[column].chars().count());
-            cells.max().unwrap_or(0).max(3)
-        };
-        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
-        let line = |cells: &[String]| {
-            let padded =
-                cells
-                    .iter()
-                    .zip(&widths)
-                    .zip(&self.columns)
-                    .map(|((cell, &width), column)| {
-                        if column.numeric {
-                            format!("{cell:>width$}")
-                        } else {
-                            format!("{cell:<width$}")
-                        }
-                    });
-            format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
-        };
+        let widths = self.measure_columns(rows.iter().chain([&titles]), 3);
         let rule: Vec<String> = widths
             .iter()
             .zip(&self.columns)
@@ -108,8 +88,11 @@ impl ReportTable {
                 }
             })
             .collect();
-        let body: String = rows.iter().map(|row| line(row)).collect();
-        line(&titles) + &line(&rule) + &body
+        [&titles, &rule]
+            .into_iter()
+            .chain(&rows)
+            .map(|cells| format!("| {} |\n", self.pad(cells, &widths).join(" | ")))
+            .collect()
     }
 
     /// For a terminal: columns two spaces apart.
@@ -123,30 +106,42 @@ impl ReportTable {
             .into_iter()
             .chain(self.rows.iter().map(|row| &row.cells))
             .collect();
-        let width = |column: usize| {
-            lines
-                .iter()
-                .map(|cells| cells[column].chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..titles.len()).map(width).collect();
-        let line = |cells: &&Vec<String>| {
-            let padded =
-                cells
-                    .iter()
-                    .zip(&widths)
-                    .zip(&self.columns)
-                    .map(|((cell, &width), column)| {
-                        if column.numeric {
-                            format!("{cell:>width$}")
-                        } else {
-                            format!("{cell:<width$}")
-                        }
-                    });
-            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-        };
-        lines.iter().map(line).collect()
+        let widths = self.measure_columns(lines.iter().copied(), 0);
+        lines
+            .iter()
+            .map(|cells| self.pad(cells, &widths).join("  ").trim_end().to_owned() + "\n")
+            .collect()
+    }
+
+    /// The width of each column, in characters.
+    fn measure_columns<'a>(
+        &self,
+        lines: impl Iterator<Item = &'a Vec<String>>,
+        least: usize,
+    ) -> Vec<usize> {
+        let mut widths = vec![least; self.columns.len()];
+        for cells in lines {
+            for (width, cell) in widths.iter_mut().zip(cells) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        widths
+    }
+
+    /// Cells padded to their columns' widths, numbers on the right.
+    fn pad(&self, cells: &[String], widths: &[usize]) -> Vec<String> {
+        cells
+            .iter()
+            .zip(widths)
+            .zip(&self.columns)
+            .map(|((cell, &width), column)| {
+                if column.numeric {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                }
+            })
+            .collect()
     }
 
     /// LaTeX with booktabs, to be put into a `table`; the caption is a comment.
@@ -156,8 +151,7 @@ impl ReportTable {
             .iter()
             .map(|column| if column.numeric { 'r' } else { 'l' })
             .collect();
-        let line = |cells: Vec<String>| format!("{} \\\\\n", cells.join(" & "));
-        let titles = line(
+        let titles = latex_line(
             self.columns
                 .iter()
                 .map(|column| latex(&column.title))
@@ -167,14 +161,19 @@ impl ReportTable {
             .rows
             .iter()
             .map(|row| {
-                let strong = |cell: String| {
-                    if row.strong && !cell.is_empty() {
-                        format!("\\textbf{{{cell}}}")
-                    } else {
-                        cell
-                    }
-                };
-                line(row.cells.iter().map(|cell| strong(latex(cell))).collect())
+                latex_line(
+                    row.cells
+                        .iter()
+                        .map(|cell| {
+                            let cell = latex(cell);
+                            if row.strong && !cell.is_empty() {
+                                format!("\\textbf{{{cell}}}")
+                            } else {
+                                cell
+                            }
+                        })
+                        .collect(),
+                )
             })
             .collect();
         format!(
@@ -200,18 +199,35 @@ impl ReportTable {
 
     /// RFC 4180, with line feeds.
     pub(crate) fn to_csv(&self) -> String {
-        let quote = |cell: &String| {
-            if cell.contains([',', '"', '\n']) {
-                format!("\"{}\"", cell.replace('"', "\"\""))
-            } else {
-                cell.clone()
-            }
-        };
         self.csv
             .iter()
-            .map(|row| row.iter().map(quote).collect::<Vec<_>>().join(",") + "\n")
+            .map(|row| {
+                row.iter()
+                    .map(|cell| quote_csv(cell))
+                    .collect::<Vec<_>>()
+                    .join(",")
+                    + "\n"
+            })
             .collect()
     }
+}
+
+fn escape_markdown(cell: &str) -> String {
+    cell.replace('|', "\\|")
+}
+
+/// A cell of a CSV file, quoted where it must be.
+fn quote_csv(cell: &str) -> String {
+    if cell.contains([',', '"', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
+}
+
+/// A row of a LaTeX table.
+fn latex_line(cells: Vec<String>) -> String {
+    format!("{} \\\\\n", cells.join(" & "))
 }
 
 /// Text in a cell of LaTeX. A bracket at the beginning would be taken for an argument of the

@@ -9,8 +9,8 @@ pub(crate) fn verdict_label(verdict: Verdict) -> &'static str {
         Verdict::DiscriminationAndPrior => "discrimination and prior",
         Verdict::Prior => "prior only",
         Verdict::DiscriminationAgainstPrior => "discrimination against prior",
-        Verdict::PriorLoss => "prior, to the worse",
-        Verdict::DiscriminationLoss => "told apart worse",
+        Verdict::PriorLoss => "prior, for the worse",
+        Verdict::DiscriminationLoss => "discrimination loss",
         Verdict::Unresolved => "not resolved",
     }
 }
@@ -24,24 +24,24 @@ pub(crate) fn explain_verdict(verdict: Verdict, raw: Direction) -> String {
     };
     let because = match verdict {
         Verdict::Discrimination => {
-            "The labels are told apart better, which no moved label prior can do."
+            "The model separates the labels better, which a moved label prior cannot cause."
         }
         Verdict::DiscriminationAndPrior => {
-            "The labels are told apart better, and a moved label prior adds to the gain: it has both causes."
+            "The model separates the labels better, and a moved label prior adds to the gain: it has both causes."
         }
         Verdict::Prior => {
-            "AUC does not clearly rise, and the gain beyond calibrated accuracy is clear: what is gained is within what a \
-             moved label prior gives."
+            "AUC does not clearly rise, and the gain beyond calibrated accuracy is clear: a moved label prior can \
+             explain the whole gain."
         }
         Verdict::DiscriminationAgainstPrior => {
-            "The labels are told apart better, but the label prior moved to the worse and hides part of it."
+            "The model separates the labels better, but the label prior moved for the worse and hides part of it."
         }
         Verdict::PriorLoss => {
-            "What is lost is that of a moved label prior; the labels are not clearly told apart worse."
+            "The loss is explained by a shift in label preference; there is no clear loss of discrimination."
         }
-        Verdict::DiscriminationLoss => "The labels are told apart worse.",
+        Verdict::DiscriminationLoss => "The model separates the labels worse.",
         Verdict::Unresolved => {
-            "Neither better discrimination nor a moved label prior is resolved by these items: the cause is open."
+            "These items show neither better discrimination nor a moved label prior: the cause is open."
         }
     };
     format!("{seen} {because}")
@@ -56,7 +56,7 @@ mod tests {
         let text = explain_verdict(Verdict::Prior, Direction::Rises);
         assert!(
             text.starts_with("Raw accuracy rises. AUC")
-                && text.contains("within what a moved label prior gives")
+                && text.contains("a moved label prior can explain")
         );
     }
 }

@@ -28,7 +28,7 @@ use crate::{
 ///
 /// # Errors
 /// Broken or contradicting records, named by file and line; an empty run folder; a folder that
-/// cannot be written. What is only missing is told in the report and in [`Summary::gaps`].
+/// cannot be written. The report and [`Summary::gaps`] list what is only missing.
 pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
     let records = read_run(run)?;
     let mut results = compute(&records)?;

@@ -227,7 +227,7 @@ fn every_file_is_well_formed_and_every_picture_shows_something() {
         let svg = read(&run, &format!("figures/{stem}.svg"));
         assert!(
             !svg.contains("NaN") && !svg.contains("inf"),
-            "{stem} has a place that is no number"
+            "{stem} has a place that is not a number"
         );
         // the painter parses the drawing: what is painted is well-formed
         let shapes = svg.lines().filter(|line| line.starts_with('<')).count();

@@ -170,8 +170,8 @@ fn a_whole_run_is_told_apart_by_cause() {
     check_sums(&serde_json::from_str(&read(&run, "results.json")).expect("JSON"));
 
     let page = read(&run, "index.html");
-    assert!(page.contains("within what a moved label prior gives"));
-    assert!(page.contains("The labels are told apart better"));
+    assert!(page.contains("a moved label prior can explain"));
+    assert!(page.contains("The model separates the labels better"));
     assert!(
         page.contains("<title>Question translation on a small model</title>")
             && page.contains("train.lora.rank")
@@ -393,7 +393,7 @@ fn broken_records_are_named_by_file_and_line() {
                 r[4].language = Language::De;
                 String::new()
             },
-            "en.jsonl:5: the record is of `emotion.english.de`, which the file's name contradicts",
+            "en.jsonl:5: the record is of `emotion.english.de`, but the file's name says otherwise",
         ),
         (
             |r| {

@@ -72,7 +72,7 @@ impl Draft {
         })
     }
 
-    /// Gives the file its name, which stands in the same folder; a file of that name is
+    /// Gives the file its name, in the same folder; a file of that name is
     /// replaced.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub enum FewShot {
     Head(usize),
     /// A JSON file `{task: {language: text}}`.
     File(PathBuf),
-    /// The exemplars that ship with the task, or stand in its file.
+    /// The exemplars that ship with the task, or are in its file.
     Builtin,
     /// Items drawn by a seed, balanced by label, the same ones in every language.
     Seed(SeedDraw),
@@ -38,7 +38,7 @@ pub enum FewShot {
 /// A draw of exemplars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeedDraw {
-    /// Decides which items, and in which order they stand.
+    /// Decides which items, and their order.
     pub seed: u64,
     /// Exemplars drawn.
     pub count: usize,

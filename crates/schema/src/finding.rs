@@ -29,7 +29,7 @@ words! {
         Syntax "syntax",
         /// A key is missing.
         MissingField "missing_field",
-        /// A key that does not belong there, or one that stands twice.
+        /// A key that does not belong there, or one that is there twice.
         ExtraField "extra_field",
         /// A text without content.
         EmptyField "empty_field",
@@ -65,7 +65,7 @@ words! {
         Quotation "quotation",
         /// The same question twice.
         Duplicates "duplicates",
-        /// A test question that stands in training data or exemplars.
+        /// A test question that is in training data or exemplars.
         Leakage "leakage",
         /// Tokens per word and character, and what the longest example allowed would cut.
         Tokens "tokens",

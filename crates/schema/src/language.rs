@@ -162,12 +162,12 @@ fn is_code(text: &str) -> bool {
 }
 
 impl Language {
-    /// The ISO 639 code, as it stands in file names and records.
+    /// The ISO 639 code, as in file names and records.
     pub fn code(self) -> &'static str {
         self.code
     }
 
-    /// The English name, as it stands in the training template ("Translate the input from
+    /// The English name, as in the training template ("Translate the input from
     /// German ..."); the code where nobody gave a name.
     pub fn name(self) -> &'static str {
         match PAPER.get(usize::from(self.rank)) {

@@ -142,7 +142,7 @@ pub struct AnswersMeta {
     pub evaluations: Vec<Provenance>,
 }
 
-/// Where the [`AnswersMeta`] of a file of answers stands.
+/// Path of the [`AnswersMeta`] of a file of answers.
 pub fn meta_path(answers: &Path) -> PathBuf {
     beside(answers, ".meta.json")
 }

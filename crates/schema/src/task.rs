@@ -61,7 +61,7 @@ pub struct Task {
     /// The shipped task whose keys this file changes or adds to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<String>,
-    /// Exemplars that stand in the task's file: fields, choices and `answer`, an English label,
+    /// Exemplars that are in the task's file: fields, choices and `answer`, an English label,
     /// by their keys.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub exemplars: BTreeMap<Language, Vec<BTreeMap<String, String>>>,
@@ -93,7 +93,7 @@ pub struct TaskFile {
     /// `csv`, `tsv`, `json`, `jsonl` or `parquet`; `None`: by the extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// Of CSV and TSV: whether fields stand in double quotes where needed; `None`: CSV yes, TSV
+    /// Of CSV and TSV: whether fields are in double quotes where needed; `None`: CSV yes, TSV
     /// no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quoted: Option<bool>,
@@ -103,7 +103,7 @@ pub struct TaskFile {
     /// Column of a field, a choice or `answer`, where it has another name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub columns: BTreeMap<String, String>,
-    /// What stands in the answer's column, in the order of [`Task::labels`]; empty: the label
+    /// The values of the answer's column, in the order of [`Task::labels`]; empty: the label
     /// words of the language.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<String>,
@@ -129,7 +129,7 @@ pub struct TaskLanguage {
     /// ISO 15924 code of its script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<String>,
-    /// What stands on lines of its own before exemplars and question; empty: nothing.
+    /// Text on lines of its own before exemplars and question; empty: nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub instruction: String,
     /// Header before each field, and last the header that ends the question (with its opening
@@ -143,7 +143,7 @@ pub struct TaskLanguage {
     /// label they mean.
     #[serde(default)]
     pub released_words: BTreeMap<String, String>,
-    /// By field, what stands in the file and what the prompt shows for it.
+    /// By field, a value in the file and what the prompt shows for it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -248,7 +248,7 @@ impl fmt::Display for LabelSet {
 impl FromStr for LabelSet {
     type Err = UnknownWord;
 
-    /// Any name that can stand in a file's name; whether the task has such a set is seen when
+    /// Any name that can be part of a file's name; whether the task has such a set is seen when
     /// it is asked.
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
         let fits = |c: char| c.is_alphanumeric() || "-_".contains(c);

@@ -29,7 +29,7 @@ impl Template {
     /// The template of the paper's training files.
     pub const PAPER: &str =
         "{source}\nTranslate the input from {source_language} to {target_language}:\n";
-    /// What may stand in braces.
+    /// The words that may be in braces.
     pub const PLACEHOLDERS: &[&str] = &["source", "source_language", "target_language"];
 
     /// Whether it is the paper's.
@@ -53,7 +53,7 @@ impl Template {
         }
     }
 
-    /// The text for one question; languages stand by their English names.
+    /// The text for one question; languages have their English names.
     pub fn render(
         &self,
         source: &str,

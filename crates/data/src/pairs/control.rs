@@ -46,12 +46,7 @@ impl ControlAnswers {
                     path.display()
                 );
                 let (path, item, line) = (candidates.path.clone(), candidate.item, candidate.line);
-                return Err(DataError::Item {
-                    path,
-                    item,
-                    line,
-                    problem,
-                });
+                return Err(DataError::item(&path, item, line, problem));
             }
         }
         Ok(Self(labelled.into_iter().map(|item| item.label).collect()))
@@ -128,7 +123,7 @@ pub(super) fn shuffle_targets(
     }
     let mut order: Vec<usize> = (0..pairs.len()).collect();
     order.shuffle(&mut batch::generator(seed, SHUFFLE_STREAM + stream));
-    // Equal targets stand together, so that a step over the largest group always leads to
+    // Equal targets are neighbours, so that a step over the largest group always leads to
     // another target.
     let mut first: BTreeMap<&str, usize> = BTreeMap::new();
     for (place, &pair) in order.iter().enumerate() {

@@ -105,21 +105,17 @@ pub struct PairOrigin {
 impl DrawnPairs {
     /// What was taken out, and what could not be compared, for people.
     pub fn describe(&self) -> Vec<String> {
-        let of_origin = |origin: &PairOrigin| {
-            let PairOrigin {
-                language,
-                found,
-                removed,
-                path,
-                ..
-            } = origin;
-            let counts = count_removed(removed)?;
-            Some(format!(
-                "{counts} of the {found} questions of {language} ({})",
-                testset::file_name(path)
-            ))
-        };
-        let mut lines: Vec<String> = self.origins.iter().filter_map(of_origin).collect();
+        let mut lines = Vec::new();
+        for origin in &self.origins {
+            if let Some(counts) = count_removed(&origin.removed) {
+                lines.push(format!(
+                    "{counts} of the {} questions of {} ({})",
+                    origin.found,
+                    origin.language,
+                    testset::file_name(&origin.path)
+                ));
+            }
+        }
         if !self.absent.is_empty() {
             lines.push(format!(
                 "not compared with test questions that are not there: {}",
@@ -206,7 +202,7 @@ impl<'a> Draw<'a> {
 
 /// Draws the pairs of every source language without replacement, and mixes them.
 ///
-/// By default a pair into English is an item of the source's file as it stands. Other
+/// By default a pair into English is an item of the source's file, unchanged. Other
 /// directions are composed from the files of the two languages by position, which is allowed
 /// only where both give the same English question there. What is drawn from a language depends
 /// on the seed and that language alone, so settings that share a source share its pairs; what
@@ -307,12 +303,11 @@ fn find_removed(
             .into_iter()
             .filter(|r| out.insert(r.item)),
     );
-    let is_out = |item: usize| out.contains(&item);
     removed.extend(removal::find_duplicates(
         candidates,
         draw.task,
         target,
-        is_out,
+        |item| out.contains(&item),
         remove_duplicates,
         similarity,
     ));
@@ -367,15 +362,18 @@ fn count_removed(removed: &[Removed]) -> Option<String> {
     for removed in removed {
         *counts.entry(removed.reason).or_default() += 1;
     }
-    let part = |(reason, count): (&Reason, &usize)| match reason {
-        Reason::InTest => format!("{count} that a test file asks"),
-        Reason::NoAnswer => format!("{count} without an answer"),
-        Reason::Duplicate => format!("{count} that stood there before"),
-    };
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(reason, count)| match reason {
+            Reason::InTest => format!("{count} that a test file asks"),
+            Reason::NoAnswer => format!("{count} without an answer"),
+            Reason::Duplicate => format!("{count} that stood there before"),
+        })
+        .collect();
     Some(format!(
         "taken out: {} ({})",
         removed.len(),
-        counts.iter().map(part).collect::<Vec<_>>().join(", ")
+        parts.join(", ")
     ))
 }
 
@@ -397,13 +395,7 @@ fn make_pairs(
     for &(from, into) in directions {
         let made = chosen.iter().map(|candidate| {
             make_pair(draw, candidate, (from, into), from != source, answers).map_err(|problem| {
-                let (path, item, line) = (candidates.path.clone(), candidate.item, candidate.line);
-                DataError::Item {
-                    path,
-                    item,
-                    line,
-                    problem,
-                }
+                DataError::item(&candidates.path, candidate.item, candidate.line, problem)
             })
         });
         let mut made = made.collect::<Result<Vec<_>, _>>()?;
@@ -415,12 +407,8 @@ fn make_pairs(
             } else {
                 one << 20 | other
             };
-            control::shuffle_targets(&mut made, draw.seed, stream).map_err(|problem| {
-                DataError::Folder {
-                    folder: candidates.path.clone(),
-                    problem,
-                }
-            })?;
+            control::shuffle_targets(&mut made, draw.seed, stream)
+                .map_err(|problem| DataError::folder(&candidates.path, problem))?;
         }
         pairs.extend(made);
     }

@@ -74,16 +74,11 @@ impl QuestionFile {
         let Translated { line, input, .. } = &self.items[item];
         let instruction = instruct(self.language, Language::En);
         input.trim_end_matches('\n').strip_suffix(&instruction).and_then(|rest| rest.strip_suffix('\n')).ok_or_else(
-            || DataError::Item {
-                path: self.path.clone(),
-                item,
-                line: *line,
-                problem: format!("`input` does not end in the line `{instruction}`, which must be replaced; add it"),
-            },
+            || DataError::item(&self.path, item, *line, format!("`input` does not end in the line `{instruction}`, which must be replaced; add it")),
         )
     }
 
-    /// Questions into English. Where the file's own `input` is taken as it stands, no question
+    /// Questions into English. Where the file's own `input` is taken unchanged, no question
     /// need be found in it.
     fn into_english(self, verbatim: bool) -> Result<Candidates, DataError> {
         let mut all = Vec::with_capacity(self.items.len());
@@ -120,24 +115,17 @@ impl QuestionFile {
 
     /// English questions, to be put into this language.
     fn compose_from_english(&self) -> Result<Candidates, DataError> {
-        let candidate = |(item, translated): (usize, &Translated)| {
-            let (source, english) = (translated.english.clone(), translated.english.clone());
-            let target = self.question(item)?.to_owned();
-            Ok(Candidate {
+        let mut all = Vec::with_capacity(self.items.len());
+        for (item, translated) in self.items.iter().enumerate() {
+            all.push(Candidate {
                 item,
                 line: translated.line,
-                source,
-                target,
-                english,
+                source: translated.english.clone(),
+                target: self.question(item)?.to_owned(),
+                english: translated.english.clone(),
                 input: None,
-            })
-        };
-        let all = self
-            .items
-            .iter()
-            .enumerate()
-            .map(candidate)
-            .collect::<Result<_, DataError>>()?;
+            });
+        }
         Ok(Candidates {
             language: Language::En,
             path: self.path.clone(),
@@ -160,11 +148,11 @@ pub(super) fn read(
     verbatim: bool,
 ) -> Result<Candidates, DataError> {
     match (language, target) {
-        (Language::En, None) => Err(DataError::Unknown {
-            what: "pairs of".to_owned(),
-            given: "en=>en".to_owned(),
-            known: "settings between two languages, such as zh/de=>en".to_owned(),
-        }),
+        (Language::En, None) => Err(DataError::unknown(
+            "pairs of",
+            "en=>en",
+            "settings between two languages, such as zh/de=>en",
+        )),
         (Language::En, Some(target)) => target.compose_from_english(),
         (_, None) => QuestionFile::read(dir, task, language)?.into_english(verbatim),
         (_, Some(target)) => between(QuestionFile::read(dir, task, language)?, target),
@@ -181,44 +169,29 @@ fn between(source: QuestionFile, target: &QuestionFile) -> Result<Candidates, Da
             testset::file_name(&target.path),
             target.items.len()
         );
-        return Err(DataError::Folder {
-            folder: source.path.parent().unwrap_or(Path::new("")).to_owned(),
+        return Err(DataError::folder(
+            source.path.parent().unwrap_or(Path::new("")),
             problem,
-        });
+        ));
     }
-    let candidate = |(item, (here, there)): (usize, (&Translated, &Translated))| {
+    let mut all = Vec::with_capacity(source.items.len());
+    for (item, (here, there)) in source.items.iter().zip(&target.items).enumerate() {
         if here.english != there.english {
             let problem = format!(
                 "its English question is not that of {}: the files do not match",
                 target.path.display()
             );
-            return Err(DataError::Item {
-                path: source.path.clone(),
-                item,
-                line: here.line,
-                problem,
-            });
+            return Err(DataError::item(&source.path, item, here.line, problem));
         }
-        let (text, target) = (
-            source.question(item)?.to_owned(),
-            target.question(item)?.to_owned(),
-        );
-        Ok(Candidate {
+        all.push(Candidate {
             item,
             line: here.line,
-            source: text,
-            target,
+            source: source.question(item)?.to_owned(),
+            target: target.question(item)?.to_owned(),
             english: here.english.clone(),
             input: None,
-        })
-    };
-    let all = source
-        .items
-        .iter()
-        .zip(&target.items)
-        .enumerate()
-        .map(candidate)
-        .collect::<Result<_, _>>()?;
+        });
+    }
     Ok(Candidates {
         language: source.language,
         path: source.path,
@@ -239,16 +212,16 @@ impl Candidates {
             .find(|(here, there)| here.english != there.english)
         {
             None => Ok(()),
-            Some((here, _)) => Err(DataError::Item {
-                path: self.path.clone(),
-                item: here.item,
-                line: here.line,
-                problem: format!(
+            Some((here, _)) => Err(DataError::item(
+                &self.path,
+                here.item,
+                here.line,
+                format!(
                     "its English question is not that of {}, so pairs cannot be kept together by question; set \
                      `train.build.split` to `pairs`, or order the files alike",
                     other.path.display()
                 ),
-            }),
+            )),
         }
     }
 }

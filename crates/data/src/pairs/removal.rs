@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use schema::{Language, Task, recipe::Removal};
 use serde::{Deserialize, Serialize};
 
-use super::questions::{Candidate, Candidates};
+use super::questions::Candidates;
 use crate::{DataError, overlap::OverlapIndex, prompt, tasks, testset};
 
 schema::words! {
@@ -39,7 +39,7 @@ pub struct Removed {
     pub found: Option<TestMatch>,
 }
 
-/// Where the same text stands.
+/// Where the same text is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestMatch {
     /// Its language; of a duplicate the source's.
@@ -108,16 +108,17 @@ fn look_up(
     removal: Removal,
     threshold: f64,
 ) -> Option<(usize, f64, bool)> {
-    let exact = || index.exact(text).map(|id| (id, 1.0, true));
-    match removal {
-        Removal::Off => None,
-        Removal::Exact => exact(),
-        Removal::Near => exact().or_else(|| {
-            index
-                .nearest(text, threshold)
-                .map(|(id, alike)| (id, alike, false))
-        }),
+    if removal == Removal::Off {
+        return None;
     }
+    if let Some(id) = index.exact(text) {
+        return Some((id, 1.0, true));
+    }
+    if removal == Removal::Exact {
+        return None;
+    }
+    let (id, similarity) = index.nearest(text, threshold)?;
+    Some((id, similarity, false))
 }
 
 /// A question's fields without the task's header words; all of it where it does not have their
@@ -139,37 +140,46 @@ pub(super) fn find_in_tests(
     removal: Removal,
     threshold: f64,
 ) -> Vec<Removed> {
-    let find = |candidate: &Candidate| {
-        // Of a language that stands here twice the texts are the same.
+    let matches = candidates.all.par_iter().filter_map(|candidate| {
+        // Where two of the languages are the same, so are the texts.
         let forms: BTreeMap<Language, &String> = BTreeMap::from([
             (candidates.language, &candidate.source),
             (target, &candidate.target),
             (Language::En, &candidate.english),
         ]);
-        forms.into_iter().find_map(|(language, question)| {
-            let text = content(task, language, question);
-            tests
-                .iter()
-                .filter(|test| test.file.language == language)
-                .find_map(|test| {
-                    let (item, similarity, exact) =
-                        look_up(&test.index, &text, removal, threshold)?;
-                    let found = TestMatch {
-                        language,
-                        file: test.file.path.clone(),
-                        item,
-                        similarity,
-                        exact,
-                    };
-                    Some(Removed {
-                        item: candidate.item,
-                        reason: Reason::InTest,
-                        found: Some(found),
-                    })
-                })
+        let found = forms.into_iter().find_map(|(language, question)| {
+            find_in_language(task, language, question, tests, removal, threshold)
+        })?;
+        Some(Removed {
+            item: candidate.item,
+            reason: Reason::InTest,
+            found: Some(found),
         })
-    };
-    candidates.all.par_iter().filter_map(find).collect()
+    });
+    matches.collect()
+}
+
+/// The first question of the language's test files that is the same.
+fn find_in_language(
+    task: &Task,
+    language: Language,
+    question: &str,
+    tests: &[TestQuestions],
+    removal: Removal,
+    threshold: f64,
+) -> Option<TestMatch> {
+    let text = content(task, language, question);
+    let mut mine = tests.iter().filter(|test| test.file.language == language);
+    mine.find_map(|test| {
+        let (item, similarity, exact) = look_up(&test.index, &text, removal, threshold)?;
+        Some(TestMatch {
+            language,
+            file: test.file.path.clone(),
+            item,
+            similarity,
+            exact,
+        })
+    })
 }
 
 /// The items that are the same as an earlier one in both languages; `is_out` says which do not

@@ -1,5 +1,5 @@
 //! Which exemplars a prompt shows: the head of a test file, a seeded draw, the builtin ones; in
-//! the question's language or in English; as they stand or permuted. Never here: their text.
+//! the question's language or in English; in their order or permuted. Never here: their text.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ pub(super) fn choose(task: &Task, set: &TestSet, few_shot: &FewShot) -> Result<C
             draw_items(task, set, few_shot, language, draw)?,
             draw.unscored(),
         ),
-        // Text of a file is no list.
+        // The text of a file is not a list.
         FewShot::Builtin | FewShot::File(_) | FewShot::Varied(..) => {
             match tasks::exemplars(&task.name)?.get(&language) {
                 Some(list) => (list.clone(), 0),
@@ -166,13 +166,7 @@ fn sibling(
     language: Language,
 ) -> Result<TestSet, DataError> {
     let Some((dir, protocol)) = &set.origin else {
-        return Err(fail(
-            few_shot,
-            format!(
-                "{} was read alone; give the data's folder",
-                set.path.display()
-            ),
-        ));
+        return Err(read_alone(set, few_shot));
     };
     testset::load(dir, task, language, *protocol)
 }
@@ -187,31 +181,21 @@ fn draw_items(
     draw: &SeedDraw,
 ) -> Result<Vec<Exemplar>, DataError> {
     let Some((dir, _)) = &set.origin else {
-        return Err(fail(
-            few_shot,
-            format!(
-                "{} was read alone; give the data's folder",
-                set.path.display()
-            ),
-        ));
+        return Err(read_alone(set, few_shot));
     };
     match draw.pool {
         Pool::Head(_) => {
-            let items = head_in(task, set, few_shot, language, draw.unscored())?;
+            let count = draw.unscored();
+            let items = head_in(task, set, few_shot, language, count)?;
             let has_english =
                 set.language != Language::En && testset::find(dir, task, Language::En).is_ok();
-            let labels =
-                |items: &[Item]| items.iter().map(|item| Some(item.gold)).collect::<Vec<_>>();
-            let golds = match has_english {
-                true => labels(&head_in(
-                    task,
-                    set,
-                    few_shot,
-                    Language::En,
-                    draw.unscored(),
-                )?),
-                false => labels(&set.items[..draw.unscored()]),
-            };
+            let golds: Vec<Option<Label>> = match has_english {
+                true => head_in(task, set, few_shot, Language::En, count)?,
+                false => set.items[..count].to_vec(),
+            }
+            .iter()
+            .map(|item| Some(item.gold))
+            .collect();
             let drawn = draw_balanced(task, few_shot, draw, &golds)?;
             Ok(drawn
                 .into_iter()
@@ -220,43 +204,59 @@ fn draw_items(
         }
         Pool::Train => {
             let items = read_train(task, set, few_shot, language)?;
-            let labels =
-                |items: &[Labelled]| items.iter().map(|item| item.label).collect::<Vec<_>>();
             let has_english = testset::find_one(dir, task, Language::En, TRAIN).is_ok();
             let golds = match has_english && language != Language::En {
-                true => labels(&read_train(task, set, few_shot, Language::En)?),
-                false => labels(&items),
+                true => labels_of(&read_train(task, set, few_shot, Language::En)?),
+                false => labels_of(&items),
             };
-            if golds.len() != items.len() {
-                let problem = format!(
-                    "{} training items in {language}, {} in English; they must be parallel",
-                    items.len(),
-                    golds.len()
-                );
-                return Err(fail(few_shot, problem));
-            }
-            let show = |at: usize| {
-                let unlabelled = || {
-                    fail(
-                        few_shot,
-                        format!(
-                            "training item {at} in {language} has no label, the English one has"
-                        ),
-                    )
-                };
-                let label = items[at].label.ok_or_else(unlabelled)?;
-                Ok(Exemplar {
-                    fields: items[at].fields.clone(),
-                    label,
-                    choices: Vec::new(),
-                })
-            };
-            draw_balanced(task, few_shot, draw, &golds)?
-                .into_iter()
-                .map(show)
-                .collect()
+            draw_from_training(task, few_shot, language, draw, &items, &golds)
         }
     }
+}
+
+/// Drawn from the training items of one language by `golds`, the labels of the items that decide.
+fn draw_from_training(
+    task: &Task,
+    few_shot: &FewShot,
+    language: Language,
+    draw: &SeedDraw,
+    items: &[Labelled],
+    golds: &[Option<Label>],
+) -> Result<Vec<Exemplar>, DataError> {
+    if golds.len() != items.len() {
+        let problem = format!(
+            "{} training items in {language}, {} in English; they must be parallel",
+            items.len(),
+            golds.len()
+        );
+        return Err(fail(few_shot, problem));
+    }
+    let mut exemplars = Vec::with_capacity(draw.count);
+    for at in draw_balanced(task, few_shot, draw, golds)? {
+        let Some(label) = items[at].label else {
+            let problem =
+                format!("training item {at} in {language} has no label, the English one has");
+            return Err(fail(few_shot, problem));
+        };
+        exemplars.push(Exemplar {
+            fields: items[at].fields.clone(),
+            label,
+            choices: Vec::new(),
+        });
+    }
+    Ok(exemplars)
+}
+
+fn labels_of(items: &[Labelled]) -> Vec<Option<Label>> {
+    items.iter().map(|item| item.label).collect()
+}
+
+fn read_alone(set: &TestSet, few_shot: &FewShot) -> DataError {
+    let path = set.path.display();
+    fail(
+        few_shot,
+        format!("{path} was read alone; give the data's folder"),
+    )
 }
 
 const TRAIN: &str = "_train.json";
@@ -331,7 +331,7 @@ mod tests {
         #[test]
         fn a_draw_is_balanced_and_its_seeds_own(seed: u64, count in 1usize..9, golds in prop::collection::vec(0usize..3, 60)) {
             let task = tasks::task("snli").expect("shipped");
-            let few_shot = FewShot::Builtin; // stands in messages alone
+            let few_shot = FewShot::Builtin; // used in messages only
             let draw = SeedDraw { seed, count, pool: Pool::Head(None) };
             let golds: Vec<_> = golds.into_iter().map(|label| Some(Label(label))).collect();
             let Ok(drawn) = draw_balanced(task, &few_shot, &draw, &golds) else { return Ok(()) };

@@ -11,12 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::{FewShot, Label, LabelSet, Language, Scoring, Task, task::Exemplar};
+use schema::{FewShot, Label, LabelSet, Language, Scoring, Task};
 
-use crate::{
-    DataError, items, tasks,
-    testset::{Item, TestSet},
-};
+use crate::{DataError, items, tasks, testset::TestSet};
 
 /// What content-free questions say in every field: the three of contextual calibration (arXiv
 /// 2102.09690, section 5).
@@ -27,7 +24,7 @@ pub const CONTENT_FREE: [&str; 3] = ["N/A", "[MASK]", ""];
 pub struct Rendered {
     /// Language of the questions.
     pub language: Language,
-    /// What stands before every question: the exemplars with their last newline; empty with no
+    /// The text before every question: the exemplars with their last newline; empty with no
     /// exemplars.
     pub few_shot: String,
     /// One prompt per scored item, in file order.
@@ -37,7 +34,7 @@ pub struct Rendered {
     pub content_free: Vec<String>,
     /// What ends every question: its closing header and opening quote.
     pub closing: String,
-    /// The words that stand for the labels of every question that has none of its own.
+    /// The label words of every question that has none of its own.
     pub words: Vec<String>,
 }
 
@@ -52,7 +49,7 @@ pub struct Prompt {
     pub answerable: bool,
     /// Exemplars and question.
     pub text: String,
-    /// The texts that stand for the labels, where they differ by question; else empty.
+    /// The label texts, where they differ by question; else empty.
     pub choices: Vec<String>,
 }
 
@@ -65,7 +62,7 @@ impl Rendered {
             .collect()
     }
 
-    /// What stands for the labels of the prompt at this index of [`Rendered::prompts`]; any
+    /// The label words of the prompt at this index of [`Rendered::prompts`]; any
     /// later one is content-free.
     pub fn words_of(&self, at: usize) -> &[String] {
         self.prompts
@@ -80,7 +77,7 @@ impl Rendered {
         self.prompts.iter().all(|prompt| prompt.choices.is_empty())
     }
 
-    /// The words that stand for the labels of every question, for a scoring that makes
+    /// The label words of every question, for a scoring that makes
     /// something of them once.
     ///
     /// # Errors
@@ -91,10 +88,7 @@ impl Rendered {
         }
         let problem = "the answers are the questions' own texts, which have nothing in common; choose the scoring \
                        `sequence`, `sequence-mean` or `pmi`";
-        Err(DataError::Unusable {
-            what: format!("scoring `{scoring}`"),
-            problem: problem.to_owned(),
-        })
+        Err(DataError::unusable(format!("scoring `{scoring}`"), problem))
     }
 }
 
@@ -114,52 +108,26 @@ pub fn render(
     labels: LabelSet,
 ) -> Result<Rendered, DataError> {
     let words = tasks::label_words(task, set.language, labels)?;
-    let english_headers = few_shot.variation().english_headers;
-    let headers = if english_headers {
-        Language::En
-    } else {
-        set.language
+    let headers = match few_shot.variation().english_headers {
+        true => Language::En,
+        false => set.language,
     };
-    let (text, unscored) = match few_shot.source() {
-        FewShot::File(path) => {
-            let text = read_exemplars(path, task, set.language, few_shot)?;
-            check_shown_labels(task, set.language, labels, &words, &text)
-                .map_err(|problem| fail(few_shot, problem))?;
-            (text, 0)
-        }
-        _ => {
-            let chosen = exemplars::choose(task, set, few_shot)?;
-            let language = if english_headers {
-                Language::En
-            } else {
-                chosen.language
-            };
-            (
-                join_exemplars(task, language, &words, &chosen.list)?,
-                chosen.unscored,
-            )
-        }
-    };
+    let (text, unscored) = render_exemplars(task, set, few_shot, labels, &words)?;
     let instruction = &tasks::row(task, headers)?.instruction;
     let lines = [instruction.as_str(), &text]
         .into_iter()
         .filter(|part| !part.is_empty());
     let few_shot: String = lines.map(|part| format!("{part}\n")).collect();
-    let prompt = |item: &Item| -> Result<Prompt, DataError> {
-        let text = format!("{few_shot}{}", question(task, headers, &item.fields)?);
-        let (gold, choices) = (item.gold, item.choices.clone());
-        Ok(Prompt {
+    let mut prompts = Vec::with_capacity(set.items.len() - unscored);
+    for item in &set.items[unscored..] {
+        prompts.push(Prompt {
             item: item.index,
-            gold,
+            gold: item.gold,
             answerable: item.answerable,
-            text,
-            choices,
-        })
-    };
-    let prompts = set.items[unscored..]
-        .iter()
-        .map(prompt)
-        .collect::<Result<Vec<_>, _>>()?;
+            text: format!("{few_shot}{}", question(task, headers, &item.fields)?),
+            choices: item.choices.clone(),
+        });
+    }
     // Without content there are no choices, and without choices nothing to be answered.
     let asked = if task.text_choices().is_empty() {
         content_free_questions(task, headers)?
@@ -179,6 +147,37 @@ pub fn render(
         closing,
         words,
     })
+}
+
+/// The exemplars as text, and how many leading items of the test file are not scored.
+fn render_exemplars(
+    task: &Task,
+    set: &TestSet,
+    few_shot: &FewShot,
+    labels: LabelSet,
+    words: &[String],
+) -> Result<(String, usize), DataError> {
+    if let FewShot::File(path) = few_shot.source() {
+        let text = read_exemplars(path, task, set.language, few_shot)?;
+        check_shown_labels(task, set.language, labels, words, &text)
+            .map_err(|problem| fail(few_shot, problem))?;
+        return Ok((text, 0));
+    }
+    let chosen = exemplars::choose(task, set, few_shot)?;
+    let headers = match few_shot.variation().english_headers {
+        true => Language::En,
+        false => chosen.language,
+    };
+    let mut shown = Vec::with_capacity(chosen.list.len());
+    for exemplar in &chosen.list {
+        let word = exemplar
+            .choices
+            .get(exemplar.label.0)
+            .unwrap_or(&words[exemplar.label.0]);
+        let question = question(task, headers, &exemplar.fields)?;
+        shown.push(format!("{question}{word}\""));
+    }
+    Ok((shown.join("\n"), chosen.unscored))
 }
 
 /// The files beside the test file on which the exemplars of a language depend.
@@ -221,12 +220,6 @@ pub fn fields(
     question: &str,
 ) -> Result<Result<Vec<String>, String>, DataError> {
     let headers = &tasks::row(task, language)?.headers;
-    let lacks = |header: &str| {
-        format!(
-            "the question lacks the header `{}` of {language}",
-            header.escape_debug()
-        )
-    };
     let mut rest = question;
     let mut fields = Vec::new();
     for (at, header) in headers.iter().enumerate() {
@@ -238,7 +231,10 @@ pub fn fields(
             rest.split_once(header.as_str())
         };
         let Some((before, after)) = found else {
-            return Ok(Err(lacks(header)));
+            return Ok(Err(format!(
+                "the question lacks the header `{}` of {language}",
+                header.escape_debug()
+            )));
         };
         match at {
             0 if before.is_empty() => {}
@@ -258,7 +254,7 @@ pub fn fields(
             .find(|header| !header.is_empty() && field.contains(header.as_str()))
         {
             return Ok(Err(format!(
-                "the header `{}` stands in it twice",
+                "the header `{}` is in it twice",
                 header.escape_debug()
             )));
         }
@@ -279,29 +275,6 @@ pub fn content_free_questions(task: &Task, language: Language) -> Result<Vec<Str
         .iter()
         .map(|&text| question(task, language, &vec![text.to_owned(); task.fields.len()]))
         .collect()
-}
-
-fn join_exemplars(
-    task: &Task,
-    language: Language,
-    words: &[String],
-    list: &[Exemplar],
-) -> Result<String, DataError> {
-    let show = |exemplar: &Exemplar| {
-        let word = exemplar
-            .choices
-            .get(exemplar.label.0)
-            .unwrap_or(&words[exemplar.label.0]);
-        Ok(format!(
-            "{}{word}\"",
-            question(task, language, &exemplar.fields)?
-        ))
-    };
-    Ok(list
-        .iter()
-        .map(show)
-        .collect::<Result<Vec<_>, DataError>>()?
-        .join("\n"))
 }
 
 /// The text of one language in `{task: {language: text}}`.
@@ -338,8 +311,8 @@ fn read_exemplars(
     })
 }
 
-/// Text taken as it stands must not show answers that are not scored: every answer found behind
-/// the closing header has to be one of `words`; where none is found, no English label may stand
+/// Text taken unchanged must not show answers that are not scored: every answer found behind
+/// the closing header has to be one of `words`; where none is found, no English label may be
 /// in quotes when others are scored.
 fn check_shown_labels(
     task: &Task,
@@ -358,18 +331,16 @@ fn check_shown_labels(
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
         .collect();
-    let in_quotes =
-        |word: &&String| labels != LabelSet::English && text.contains(&format!("\"{word}\""));
     let foreign = match answers
         .iter()
         .find(|answer| !words.iter().any(|word| word == *answer))
     {
         Some(answer) => Some((*answer).to_owned()),
-        None if answers.is_empty() => task
+        None if answers.is_empty() && labels != LabelSet::English => task
             .labels
             .iter()
             .filter(|word| !words.contains(word))
-            .find(in_quotes)
+            .find(|word| text.contains(&format!("\"{word}\"")))
             .cloned(),
         None => None,
     };
@@ -384,8 +355,5 @@ fn check_shown_labels(
 }
 
 fn fail(few_shot: &FewShot, problem: String) -> DataError {
-    DataError::Unusable {
-        what: format!("few-shot exemplars `{few_shot}`"),
-        problem,
-    }
+    DataError::unusable(format!("few-shot exemplars `{few_shot}`"), problem)
 }

@@ -10,10 +10,10 @@ use std::{
 use schema::disk::DiskError;
 use serde_json::Value;
 
-use super::{TableLayout, TableRow, no_column, syntax};
+use super::{TableLayout, TableRow, no_column};
 use crate::DataError;
 
-/// Stands behind the end of the file as a row of its own. Where it comes back inside a field, a
+/// Added behind the end of the file as a row of its own. Where it comes back inside a field, a
 /// quotation mark was never closed, and that field has swallowed the rest of the file.
 const END: &str = "\n\u{0}end of file\u{0}\n";
 
@@ -27,7 +27,7 @@ pub(super) struct DelimitedFile {
     columns: Arc<[String]>,
     rows: usize,
     quoted: bool,
-    /// Lines end in carriage return and line feed; the reader stands between the two behind a
+    /// Lines end in carriage return and line feed; the reader is between the two after a
     /// record.
     has_returns: bool,
     pub(super) suspicious_quotes: usize,
@@ -62,10 +62,10 @@ impl DelimitedFile {
             Some(columns) => columns.clone(),
             None if table.read_record()? => table.record.iter().map(str::to_owned).collect(),
             None => {
-                return Err(syntax(
+                return Err(DataError::syntax(
                     path,
                     1,
-                    "the file is empty; it must begin with a line of column names".into(),
+                    "the file is empty; it must begin with a line of column names",
                 ));
             }
         };
@@ -74,7 +74,7 @@ impl DelimitedFile {
             .enumerate()
             .find(|(at, name)| columns[..*at].contains(name))
         {
-            return Err(syntax(
+            return Err(DataError::syntax(
                 path,
                 1,
                 format!("column `{twice}` is in the header twice; rename one"),
@@ -84,7 +84,7 @@ impl DelimitedFile {
             .iter()
             .find(|name| !columns.iter().any(|column| column == *name))
         {
-            return Err(syntax(path, 1, no_column(missing, &columns)));
+            return Err(DataError::syntax(path, 1, no_column(missing, &columns)));
         }
         table.columns = columns.into();
         Ok(table)
@@ -163,8 +163,8 @@ impl DelimitedFile {
             .is_some_and(|cell| cell.contains(end))
         {
             let problem = "a quotation mark that opens a field here is never closed; close it, or say that the file does not quote";
-            let line = line + usize::from(!self.has_returns); // no line end stands behind this record
-            return Err(syntax(&self.path, line, problem.to_owned()));
+            let line = line + usize::from(!self.has_returns); // this record has no line end
+            return Err(DataError::syntax(&self.path, line, problem.to_owned()));
         }
         Ok(true)
     }
@@ -198,9 +198,9 @@ impl DelimitedFile {
                     "row {}{column} is not UTF-8; write the file again in UTF-8",
                     self.rows + 1
                 );
-                syntax(&self.path, line, problem)
+                DataError::syntax(&self.path, line, problem)
             }
-            _ => syntax(&self.path, line, format!("cannot be read: {error}")),
+            _ => DataError::syntax(&self.path, line, format!("cannot be read: {error}")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! JSON Lines: one object a line; empty lines are passed over.
+//! JSON Lines: one object per line; empty lines are passed over.
 
 use std::{
     fs::File,
@@ -9,7 +9,7 @@ use std::{
 
 use schema::disk::DiskError;
 
-use super::{TableRow, json_object, syntax};
+use super::{TableRow, json_object};
 use crate::DataError;
 
 /// A file of JSON Lines.
@@ -79,9 +79,9 @@ impl JsonLinesFile {
             "; correct it there"
         };
         let problem = format!(
-            "row {} is no JSON object on one line: {error}{advice}",
+            "row {} is not a JSON object on one line: {error}{advice}",
             self.rows
         );
-        syntax(&self.path, self.line, problem)
+        DataError::syntax(&self.path, self.line, problem)
     }
 }

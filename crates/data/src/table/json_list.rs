@@ -9,7 +9,7 @@ use std::{
 
 use schema::disk::DiskError;
 
-use super::{TableRow, json_object, syntax};
+use super::{TableRow, json_object};
 use crate::DataError;
 
 /// A file that is one JSON list.
@@ -72,9 +72,9 @@ impl JsonListFile {
         match list.next_visible()? {
             Some(b'[') => Ok(list),
             Some(b'{') => Err(list.refuse(
-                "begins with an object, not a list; if it has one object a line, read it as jsonl",
+                "begins with an object, not a list; if it has one object per line, read it as jsonl",
             )),
-            _ => Err(list.refuse("is no JSON list of objects; it must begin with `[`")),
+            _ => Err(list.refuse("is not a JSON list of objects; it must begin with `[`")),
         }
     }
 
@@ -104,11 +104,11 @@ impl JsonListFile {
             Ok(row) => Ok(Some(row)),
             Err(error) => {
                 let at = line + error.line().max(1) - 1;
-                Err(syntax(
+                Err(DataError::syntax(
                     &self.path,
                     at,
                     format!(
-                        "row {} is no sound JSON: {error}; correct it there",
+                        "row {} is not valid JSON: {error}; correct it there",
                         self.rows
                     ),
                 ))
@@ -144,7 +144,7 @@ impl JsonListFile {
                     "row {} is not closed before the file ends; it was cut off",
                     self.rows
                 );
-                return Err(syntax(&self.path, line, problem));
+                return Err(DataError::syntax(&self.path, line, problem));
             }
             let end = buffer.iter().position(|&byte| nesting.closes(byte));
             let taken = end.map_or(buffer.len(), |end| end + 1);
@@ -161,7 +161,7 @@ impl JsonListFile {
         }
     }
 
-    /// Takes the next byte that is no white space; none at the end of the file.
+    /// Takes the next byte that is not white space; none at the end of the file.
     fn next_visible(&mut self) -> Result<Option<u8>, DataError> {
         loop {
             let buffer = self
@@ -197,6 +197,6 @@ impl JsonListFile {
     }
 
     fn refuse(&self, problem: &str) -> DataError {
-        syntax(&self.path, self.line, problem.to_owned())
+        DataError::syntax(&self.path, self.line, problem.to_owned())
     }
 }

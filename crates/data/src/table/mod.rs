@@ -20,7 +20,7 @@ use schema::disk::DiskError;
 use serde_json::Value;
 
 pub use self::pattern::{ends_like, is_like};
-use crate::DataError;
+use crate::{DataError, error::quote};
 
 schema::words! {
     /// How a file is written.
@@ -87,7 +87,7 @@ pub struct TableRow {
 }
 
 impl TableRow {
-    /// What stands in a column; none if the row has no such column.
+    /// The value of a column; none if the row has no such column.
     pub fn get(&self, column: &str) -> Option<&Value> {
         self.columns
             .iter()
@@ -125,7 +125,7 @@ impl TableRow {
             .ok_or_else(|| self.fail(path, None, no_column(column, &self.columns)))
     }
 
-    /// The column's text. What is no text, such as a number, is refused, and so is null.
+    /// The column's text. Anything else, such as a number, is refused, and so is null.
     pub fn text(&self, path: &Path, column: &str) -> Result<&str, DataError> {
         match self.need(path, column)? {
             Value::String(text) => Ok(text),
@@ -161,10 +161,9 @@ pub fn brief(value: &Value) -> String {
 }
 
 fn no_column(column: &str, columns: &[String]) -> String {
-    let there: Vec<_> = columns.iter().map(|name| format!("`{name}`")).collect();
     format!(
         "there is no column `{column}`; there is: {}",
-        there.join(", ")
+        quote(columns)
     )
 }
 
@@ -246,14 +245,6 @@ impl TableReader {
             RowReader::Delimited(rows) => rows.suspicious_quotes,
             _ => 0,
         }
-    }
-}
-
-fn syntax(path: &Path, line: usize, problem: String) -> DataError {
-    DataError::Syntax {
-        path: path.to_owned(),
-        line,
-        problem,
     }
 }
 

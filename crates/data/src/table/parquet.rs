@@ -8,12 +8,13 @@ use std::{
 };
 
 use parquet::{
+    errors::ParquetError,
     file::reader::{FileReader, SerializedFileReader},
     record::{Field, reader::RowIter},
     schema::types::Type,
 };
 use schema::disk::DiskError;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 use super::{TableRow, no_column};
 use crate::DataError;
@@ -31,9 +32,8 @@ impl ParquetFile {
     /// Opens the file; only the columns `wanted` will be read, and those of `optional` that are
     /// there.
     pub(super) fn open(path: &Path, wanted: &[&str], optional: &[&str]) -> Result<Self, DataError> {
-        let broken = |error| unusable(path, format!("cannot be read as Parquet: {error}"));
         let file = File::open(path).map_err(DiskError::at("read", path))?;
-        let reader = SerializedFileReader::new(file).map_err(broken)?;
+        let reader = SerializedFileReader::new(file).map_err(|e| broken(path, &e))?;
         let schema = reader.metadata().file_metadata().schema().clone();
         let there: Vec<String> = schema
             .get_fields()
@@ -46,22 +46,21 @@ impl ParquetFile {
         {
             return Err(unusable(path, no_column(missing, &there)));
         }
-        let is_read = |name: &str| wanted.contains(&name) || optional.contains(&name);
         let fields: Vec<_> = schema
             .get_fields()
             .iter()
-            .filter(|field| is_read(field.name()))
+            .filter(|field| wanted.contains(&field.name()) || optional.contains(&field.name()))
             .cloned()
             .collect();
         let columns: Arc<[String]> = fields.iter().map(|field| field.name().to_owned()).collect();
         let projection = Type::group_type_builder(schema.name())
             .with_fields(fields)
             .build()
-            .map_err(broken)?;
+            .map_err(|e| broken(path, &e))?;
         let total = reader.metadata().file_metadata().num_rows().max(0) as u64;
         let iterator = RowIter::from_file_into(Box::new(reader))
             .project(Some(projection))
-            .map_err(broken)?;
+            .map_err(|e| broken(path, &e))?;
         Ok(Self {
             path: path.to_owned(),
             columns,
@@ -114,16 +113,21 @@ impl ParquetFile {
     }
 }
 
+fn broken(path: &Path, error: &ParquetError) -> DataError {
+    unusable(path, format!("cannot be read as Parquet: {error}"))
+}
+
 fn unusable(path: &Path, problem: String) -> DataError {
-    DataError::Unusable {
-        what: path.display().to_string(),
-        problem,
-    }
+    DataError::unusable(path.display().to_string(), problem)
+}
+
+/// A number of JSON; null for what it cannot write.
+fn float(number: f64) -> Value {
+    Number::from_f64(number).map_or(Value::Null, Value::Number)
 }
 
 /// The same value in JSON's terms.
 fn value_of(field: Field) -> Result<Value, String> {
-    let float = |number: f64| Number::from_f64(number).map_or(Value::Null, Value::Number);
     Ok(match field {
         Field::Null => Value::Null,
         Field::Bool(value) => value.into(),
@@ -143,14 +147,11 @@ fn value_of(field: Field) -> Result<Value, String> {
         Field::Double(value) => float(value),
         Field::Str(value) => value.into(),
         Field::Group(group) => {
-            let entry = |(name, field)| Ok((name, value_of(field)?));
-            Value::Object(
-                group
-                    .into_columns()
-                    .into_iter()
-                    .map(entry)
-                    .collect::<Result<_, String>>()?,
-            )
+            let mut object = Map::new();
+            for (name, field) in group.into_columns() {
+                object.insert(name, value_of(field)?);
+            }
+            Value::Object(object)
         }
         Field::ListInternal(list) => Value::Array(
             list.elements()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Whether the last parts of a path are like `pattern`, in which `*` stands for anything but a
+/// Whether the last parts of a path are like `pattern`, in which `*` matches anything but a
 /// slash.
 pub fn ends_like(path: &Path, pattern: &str) -> bool {
     let patterns: Vec<&str> = pattern.split('/').collect();
@@ -18,7 +18,7 @@ pub fn ends_like(path: &Path, pattern: &str) -> bool {
             .all(|(pattern, part)| is_like(part, pattern))
 }
 
-/// Whether a name is like `pattern`, in which `*` stands for anything.
+/// Whether a name is like `pattern`, in which `*` matches anything.
 pub fn is_like(name: &str, pattern: &str) -> bool {
     let Some((before, after)) = pattern.split_once('*') else {
         return name == pattern;

@@ -1,12 +1,12 @@
 //! Tasks: those that ship (`assets/tasks/*.toml`, the paper's three with their exemplars first)
-//! and those that stand in a user's file; parsed and checked once. Never here: test files.
+//! and those in a user's file; parsed and checked once. Never here: test files.
 
 mod read;
 
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{LazyLock, Mutex, PoisonError},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
 use schema::{
@@ -53,22 +53,23 @@ macro_rules! shipped {
 
 const SHIPPED: &[ShippedTask] = shipped!["emotion", "snli", "paws"; "xnli", "paws_x", "belebele", "xcopa", "xstorycloze", "global_mmlu"];
 
-static TASKS: LazyLock<Result<Vec<ReadTask>, (String, String)>> = LazyLock::new(|| {
-    let parse = |shipped: &ShippedTask| {
-        let task = read::read(shipped.text, shipped_text)
-            .map_err(|p| (shipped.file.to_owned(), p.message))?;
-        let exemplars = match shipped.exemplars {
-            Some((file, text)) => {
-                parse_exemplars(&task, text).map_err(|problem| (file.to_owned(), problem))?
-            }
-            None => {
-                read::read_exemplars(&task).map_err(|problem| (shipped.file.to_owned(), problem))?
-            }
+static TASKS: LazyLock<Result<Vec<ReadTask>, (String, String)>> =
+    LazyLock::new(|| SHIPPED.iter().map(ShippedTask::parse).collect());
+
+impl ShippedTask {
+    /// # Errors
+    /// The broken file, and what is wrong with it.
+    fn parse(&self) -> Result<ReadTask, (String, String)> {
+        let task = read::read(self.text, shipped_text)
+            .map_err(|problem| (self.file.to_owned(), problem.message))?;
+        let (file, exemplars) = match self.exemplars {
+            Some((file, text)) => (file, parse_exemplars(&task, text)),
+            None => (self.file, read::read_exemplars(&task)),
         };
+        let exemplars = exemplars.map_err(|problem| (file.to_owned(), problem))?;
         Ok(ReadTask { task, exemplars })
-    };
-    SHIPPED.iter().map(parse).collect()
-});
+    }
+}
 
 /// Tasks of users' files, by the text that was read; kept as long as the program runs, as the
 /// shipped ones are.
@@ -77,10 +78,7 @@ static FILES: Mutex<Vec<(String, &'static ReadTask)>> = Mutex::new(Vec::new());
 fn shipped() -> Result<&'static [ReadTask], DataError> {
     match &*TASKS {
         Ok(tasks) => Ok(tasks),
-        Err((file, problem)) => Err(DataError::Shipped {
-            file: file.clone(),
-            problem: problem.clone(),
-        }),
+        Err((file, problem)) => Err(DataError::shipped(file.clone(), problem.clone())),
     }
 }
 
@@ -100,52 +98,44 @@ fn find(given: &str) -> Result<&'static ReadTask, DataError> {
     if let Some(found) = all.iter().find(|shipped| shipped.task.name == given) {
         return Ok(found);
     }
-    let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
     // The last one read: a test may write a file of one name again.
-    files
+    read_files()
         .iter()
         .rev()
         .find(|(_, read)| read.task.name == given)
         .map(|(_, read)| *read)
-        .ok_or_else(|| DataError::Unknown {
-            what: "task".to_owned(),
-            given: given.to_owned(),
-            known: format!(
-                "{}; or give the path of a task file, such as ./{given}.toml",
-                join(all.iter().map(|shipped| shipped.task.name.as_str()))
-            ),
+        .ok_or_else(|| {
+            DataError::unknown(
+                "task",
+                given,
+                format!(
+                    "{}; or give the path of a task file, such as ./{given}.toml",
+                    join(all.iter().map(|shipped| shipped.task.name.as_str()))
+                ),
+            )
         })
 }
 
 fn find_file(path: &Path) -> Result<&'static ReadTask, DataError> {
     let text = items::read_text(path)?;
     let key = format!("{}\n{text}", path.display());
-    let known = |files: &[(String, &'static ReadTask)]| {
-        files.iter().find(|(k, _)| *k == key).map(|(_, read)| *read)
-    };
-    if let Some(read) = known(&FILES.lock().unwrap_or_else(PoisonError::into_inner)) {
+    if let Some((_, read)) = read_files().iter().find(|(known, _)| *known == key) {
         return Ok(read);
     }
     let read: &'static ReadTask = Box::leak(Box::new(read_file(path, &text)?));
-    FILES
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push((key, read));
+    read_files().push((key, read));
     Ok(read)
 }
 
+fn read_files() -> MutexGuard<'static, Vec<(String, &'static ReadTask)>> {
+    FILES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn read_file(path: &Path, text: &str) -> Result<ReadTask, DataError> {
-    let unusable = |problem| DataError::Unusable {
-        what: format!("task file {}", path.display()),
-        problem,
-    };
+    let unusable = |problem| DataError::unusable(format!("task file {}", path.display()), problem);
     let task =
         read::read(text, shipped_text).map_err(|TaskProblem { line, message }| match line {
-            Some(line) => DataError::Syntax {
-                path: path.to_owned(),
-                line,
-                problem: message,
-            },
+            Some(line) => DataError::syntax(path, line, message),
             None => unusable(message),
         })?;
     let shown = path.to_string_lossy();
@@ -188,7 +178,7 @@ pub fn all() -> Result<Vec<&'static Task>, DataError> {
 /// `.toml`.
 ///
 /// # Errors
-/// An unknown name, with the known ones; a file that cannot be read or is no sound task (line,
+/// An unknown name, with the known ones; a file that cannot be read or is not a sound task (line,
 /// key).
 pub fn task(given: &str) -> Result<&'static Task, DataError> {
     Ok(&find(given)?.task)
@@ -211,19 +201,21 @@ pub fn row(task: &Task, language: Language) -> Result<&TaskLanguage, DataError> 
     task.languages
         .get(&language)
         .or(task.default.as_ref())
-        .ok_or_else(|| DataError::Unknown {
-            what: format!("language of task {}", task.name),
-            given: language.to_string(),
-            known: join(task.languages.keys().map(|l| l.code())),
+        .ok_or_else(|| {
+            DataError::unknown(
+                format!("language of task {}", task.name),
+                language.to_string(),
+                join(task.languages.keys().map(|l| l.code())),
+            )
         })
 }
 
-/// The words that stand for the labels, in task order.
+/// The label words, in task order.
 ///
 /// [`LabelSet::Same`] is refused for a task whose label words are English in every language
 /// (PAWS), and for a language other than English whose words are the English ones. Where
-/// answers are texts it is the only set, and the words here are the labels' names: the texts
-/// stand in each question.
+/// answers are texts it is the only set, and the words here are the labels' names: each
+/// question has its own texts.
 ///
 /// # Errors
 /// The task lacks the language, or has no such label set in it; names the sets it has.
@@ -235,14 +227,14 @@ pub fn label_words(
     let mut sets = label_sets(task, language)?;
     match sets.iter().position(|(known, _)| *known == set) {
         Some(at) => Ok(sets.swap_remove(at).1),
-        None => Err(DataError::Unknown {
-            what: format!(
+        None => Err(DataError::unknown(
+            format!(
                 "label set for task {} in language {language} called",
                 task.name
             ),
-            given: set.to_string(),
-            known: join(sets.iter().map(|(known, _)| known.to_string())),
-        }),
+            set.to_string(),
+            join(sets.iter().map(|(known, _)| known.to_string())),
+        )),
     }
 }
 
@@ -255,14 +247,12 @@ pub fn label_sets(
     language: Language,
 ) -> Result<Vec<(LabelSet, Vec<String>)>, DataError> {
     let row = row(task, language)?;
-    let own_words = |language: &Language, row: &TaskLanguage| {
-        *language != Language::En && row.label_words != task.labels
-    };
-    let has_same = task
+    let mut translated = task
         .languages
         .iter()
-        .any(|(language, row)| own_words(language, row))
-        && (language == Language::En || own_words(&language, row));
+        .filter(|(language, row)| **language != Language::En && row.label_words != task.labels);
+    let has_same =
+        translated.next().is_some() && (language == Language::En || row.label_words != task.labels);
     if !task.text_choices().is_empty() {
         return Ok(vec![(LabelSet::Same, task.labels.clone())]);
     }
@@ -285,22 +275,19 @@ fn parse_exemplars(task: &Task, text: &str) -> Result<Exemplars, String> {
     for (language, list) in raw {
         let items = items::parse(Path::new(language.code()), list.get(), &task.fields)
             .map_err(|e| e.to_string())?;
-        let exemplar = |item: items::RawItem| {
+        let mut exemplars_of_language = Vec::with_capacity(items.len());
+        for item in items {
             let answer = &item.answer.text;
             let label = task
                 .label(answer)
-                .ok_or_else(|| format!("{language}: `{answer}` is no label"))?;
-            Ok(Exemplar {
+                .ok_or_else(|| format!("{language}: `{answer}` is not a label"))?;
+            exemplars_of_language.push(Exemplar {
                 fields: item.fields,
                 label,
                 choices: Vec::new(),
-            })
-        };
-        let list = items
-            .into_iter()
-            .map(exemplar)
-            .collect::<Result<Vec<_>, String>>()?;
-        exemplars.insert(language, list);
+            });
+        }
+        exemplars.insert(language, exemplars_of_language);
     }
     check_exemplars(task, &exemplars)?;
     Ok(exemplars)
@@ -309,15 +296,16 @@ fn parse_exemplars(task: &Task, text: &str) -> Result<Exemplars, String> {
 /// Every language of the task has the same labels in the same order, at least as many as the
 /// paper's shots.
 fn check_exemplars(task: &Task, exemplars: &Exemplars) -> Result<(), String> {
-    let labels = |list: &Vec<Exemplar>| list.iter().map(|e| e.label).collect::<Vec<Label>>();
-    let Some(first) = exemplars.values().next().map(labels) else {
+    let Some(first) = exemplars.values().next() else {
         return Err("no exemplars".to_owned());
     };
+    let expected: Vec<Label> = first.iter().map(|exemplar| exemplar.label).collect();
     for language in task.languages.keys() {
         let list = exemplars
             .get(language)
             .ok_or_else(|| format!("no exemplars for {language}"))?;
-        if list.len() < task.shots || labels(list) != first {
+        let labels = list.iter().map(|exemplar| exemplar.label);
+        if list.len() < task.shots || !labels.eq(expected.iter().copied()) {
             return Err(format!(
                 "{language}: {} exemplars, or in another order of labels",
                 list.len()

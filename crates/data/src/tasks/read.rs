@@ -7,6 +7,7 @@ use schema::{
     Exemplars, LabelSet, Language, Scoring, Task,
     task::{ChoiceAnswers, Exemplar, TaskFile, TaskLanguage},
 };
+use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
 use crate::table::TableFormat;
@@ -38,20 +39,13 @@ pub(super) fn read(
 }
 
 fn parse(text: &str, base: impl Fn(&str) -> Option<&'static str>) -> Result<Task, TaskProblem> {
-    let broken = |error: toml::de::Error| TaskProblem {
-        line: error.span().map(|span| line_of(text, span.start)),
-        message: format!(
-            "{}; the keys of a task file are in docs/tasks.md",
-            error.message()
-        ),
-    };
-    let own: toml::Table = toml::from_str(text).map_err(broken)?;
+    let own: toml::Table = parse_toml(text)?;
     let Some(name) = own
         .get("extends")
         .and_then(toml::Value::as_str)
         .map(str::to_owned)
     else {
-        return toml::from_str(text).map_err(broken);
+        return parse_toml(text);
     };
     let Some(base) = base(&name) else {
         let message =
@@ -69,6 +63,16 @@ fn parse(text: &str, base: impl Fn(&str) -> Option<&'static str>) -> Result<Task
     merged.map_err(|error| TaskProblem {
         line: None,
         message: error.message().to_owned(),
+    })
+}
+
+fn parse_toml<T: DeserializeOwned>(text: &str) -> Result<T, TaskProblem> {
+    toml::from_str(text).map_err(|error: toml::de::Error| TaskProblem {
+        line: error.span().map(|span| line_of(text, span.start)),
+        message: format!(
+            "{}; the keys of a task file are in docs/tasks.md",
+            error.message()
+        ),
     })
 }
 
@@ -97,13 +101,8 @@ fn complete(task: &mut Task) {
 }
 
 fn check(task: &Task) -> Result<(), KeyFault> {
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
-    };
-    if !is_name(&task.name) {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if task.name.is_empty() || !task.name.chars().all(fits) {
         return fault(
             &["name"],
             "must be letters, digits, `-` and `_`, since files are named after it".to_owned(),
@@ -161,7 +160,7 @@ fn check_row(task: &Task, at: &[&str], row: &TaskLanguage) -> Result<(), KeyFaul
         if task.label(meaning).is_none() || row.label_words.contains(word) {
             return fault(
                 &key("released_words"),
-                format!("`{word}` = `{meaning}` is no label or a known word"),
+                format!("`{word}` = `{meaning}` is not a label, or is a label word already"),
             );
         }
     }
@@ -169,7 +168,7 @@ fn check_row(task: &Task, at: &[&str], row: &TaskLanguage) -> Result<(), KeyFaul
         Some(field) => fault(
             &key("values"),
             format!(
-                "`{field}` is no field; there is: {}",
+                "`{field}` is not a field; there is: {}",
                 task.fields.join(", ")
             ),
         ),
@@ -177,7 +176,7 @@ fn check_row(task: &Task, at: &[&str], row: &TaskLanguage) -> Result<(), KeyFaul
     }
 }
 
-/// A code of nobody's needs a name and a script; they make it known.
+/// A code that is not known yet needs a name and a script.
 fn check_language(language: Language, row: &TaskLanguage) -> Result<(), KeyFault> {
     let at = ["languages", language.code()];
     match (&row.name, &row.script) {
@@ -187,11 +186,14 @@ fn check_language(language: Language, row: &TaskLanguage) -> Result<(), KeyFault
             fault(&at, problem.to_owned())
         }
         (name, script) => {
-            let text = |given: &Option<String>| given.clone().unwrap_or_default();
-            match Language::add(language.code(), &text(name), &text(script)) {
-                Ok(_) => Ok(()),
-                Err(problem) => fault(&at, problem),
-            }
+            let (name, script) = (name.as_deref(), script.as_deref());
+            Language::add(
+                language.code(),
+                name.unwrap_or_default(),
+                script.unwrap_or_default(),
+            )
+            .map(|_| ())
+            .or_else(|problem| fault(&at, problem))
         }
     }
 }
@@ -199,18 +201,18 @@ fn check_language(language: Language, row: &TaskLanguage) -> Result<(), KeyFault
 fn check_label_sets(task: &Task) -> Result<(), KeyFault> {
     for (name, sets) in &task.label_sets {
         if !matches!(name.parse(), Ok(LabelSet::Own(_))) {
-            let problem = "every task has a set of this name, or it is no name; use letters, digits, `-` and `_`";
+            let problem = "every task has a set of this name, or it is not a name; use letters, digits, `-` and `_`";
             return fault(&["label_sets", name], problem.to_owned());
         }
         for (language, words) in sets {
             let at = ["label_sets", name, language];
-            let has = |language: Language| {
+            let is_known = language.parse().is_ok_and(|language| {
                 task.default.is_some() || task.languages.contains_key(&language)
-            };
-            if language != "all" && !language.parse().is_ok_and(has) {
+            });
+            if language != "all" && !is_known {
                 return fault(
                     &at,
-                    "is no language of the task; write its code, or `all` for every language"
+                    "is not a language of the task; write its code, or `all` for every language"
                         .to_owned(),
                 );
             }
@@ -277,7 +279,7 @@ fn check_file(task: &Task, file: &TaskFile) -> Result<(), KeyFault> {
     let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
     if !fits(name) || folder.contains('*') || !folder.is_empty() && !folder.split('/').all(fits) {
         let problem = format!(
-            "path `{}` must lead down from the task's folder; `*` stands in the file's name alone",
+            "path `{}` must lead down from the task's folder; `*` is allowed in the file's name only",
             file.path
         );
         return fault(&["files"], problem);
@@ -344,7 +346,7 @@ fn fault<T>(key: &[&str], problem: String) -> Result<T, KeyFault> {
     Err((key.iter().map(|part| (*part).to_owned()).collect(), problem))
 }
 
-/// The exemplars that stand in the task's own file.
+/// The exemplars in the task's own file.
 pub(super) fn read_exemplars(task: &Task) -> Result<Exemplars, String> {
     let mut exemplars = Exemplars::new();
     for (language, rows) in &task.exemplars {
@@ -365,31 +367,26 @@ fn exemplar(task: &Task, row: &BTreeMap<String, String>) -> Result<Exemplar, Str
     {
         return Err(format!("key `{extra}` does not belong here; take it out"));
     }
-    let text = |key: &str| {
-        row.get(key)
-            .cloned()
-            .ok_or_else(|| format!("key `{key}` is missing; add it"))
-    };
-    let answer = text("answer")?;
-    let known = || {
-        format!(
-            "`{answer}` is no label; there is: {}",
-            task.labels.join(", ")
-        )
+    let answer = text_of(row, "answer")?;
+    let Some(label) = task.label(&answer) else {
+        let known = task.labels.join(", ");
+        return Err(format!("`{answer}` is not a label; there is: {known}"));
     };
     Ok(Exemplar {
-        fields: task
-            .fields
-            .iter()
-            .map(|field| text(field))
-            .collect::<Result<_, _>>()?,
-        label: task.label(&answer).ok_or_else(known)?,
-        choices: task
-            .text_choices()
-            .iter()
-            .map(|choice| text(choice))
-            .collect::<Result<_, _>>()?,
+        fields: texts_of(row, &task.fields)?,
+        label,
+        choices: texts_of(row, task.text_choices())?,
     })
+}
+
+fn texts_of(row: &BTreeMap<String, String>, keys: &[String]) -> Result<Vec<String>, String> {
+    keys.iter().map(|key| text_of(row, key)).collect()
+}
+
+fn text_of(row: &BTreeMap<String, String>, key: &str) -> Result<String, String> {
+    row.get(key)
+        .cloned()
+        .ok_or_else(|| format!("key `{key}` is missing; add it"))
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -400,7 +397,7 @@ fn line_of(text: &str, offset: usize) -> usize {
         .count()
 }
 
-/// The line of a key, or of the nearest table above it that stands in the text.
+/// The line of a key, or of the nearest table above it that the text has.
 fn find_line(text: &str, key: &[String]) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let mut table = document.get_ref();

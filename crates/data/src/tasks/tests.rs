@@ -1,4 +1,4 @@
-//! The shipped tasks, and what a file of a user's is told.
+//! The shipped tasks, and the messages for a user's file.
 
 use std::fs;
 
@@ -174,7 +174,7 @@ fn what_is_wrong_with_a_users_file_is_told_with_its_line() {
         (
             "de = [\"nein\", \"ja\"]",
             "fr = [\"non\", \"oui\"]",
-            "colours.toml line 9: label_sets.mine.fr: is no language of the task",
+            "colours.toml line 9: label_sets.mine.fr: is not a language of the task",
         ),
         (
             "label_sets.mine",
@@ -239,7 +239,7 @@ fn what_is_wrong_with_a_users_file_is_told_with_its_line() {
         (
             "shots = 2",
             "shots = 2\nexemplars.en = [{ text = \"x\", answer = \"green\" }]",
-            "task file colours.toml: exemplars.en: number 1: `green` is no label; there is: red, blue",
+            "task file colours.toml: exemplars.en: number 1: `green` is not a label; there is: red, blue",
         ),
     ];
     Language::add("qqz", "Testish", "Latn").err();
@@ -274,7 +274,12 @@ fn a_file_may_extend_a_shipped_task() {
         own.languages[&Language::De].headers,
         task("emotion").expect("shipped").languages[&Language::De].headers
     );
-    assert_eq!(exemplars("colours").expect("the base's").len(), 20);
+    // Under a name of its own: other tests read files of the name `colours` meanwhile.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("hues.toml");
+    fs::write(&path, text.replace("colours", "hues")).expect("writes");
+    let inherited = exemplars(path.to_str().expect("UTF-8")).expect("the base's");
+    assert_eq!(inherited.len(), 20);
     let error =
         read_colours("name = \"colours\"\nextends = \"emotion\"\nshot = 2\n").expect_err("a slip");
     assert!(error.contains("unknown field `shot`"), "{error}");

@@ -40,7 +40,7 @@ fn label_of(words: &[String], word: &str) -> Result<Label, DataError> {
         .iter()
         .position(|known| known == word)
         .map(Label)
-        .ok_or_else(|| repairs::broken(format!("`{word}` is no label word")))
+        .ok_or_else(|| repairs::broken(format!("`{word}` is not a label word")))
 }
 
 /// An exchange of two labels.

@@ -17,7 +17,8 @@ use schema::{Label, Language, Protocol, Task, disk::DiskError};
 
 use crate::{
     DataError,
-    items::{self, LocatedText, RawItem},
+    error::quote,
+    items::{self, LocatedText},
     repairs, tasks,
 };
 
@@ -45,7 +46,7 @@ pub struct Item {
     pub index: usize,
     /// The texts, in the order of [`Task::fields`].
     pub fields: Vec<String>,
-    /// The texts that stand for the labels, where they differ by question; else empty.
+    /// The label texts, where they differ by question; else empty.
     pub choices: Vec<String>,
     /// The right label.
     pub gold: Label,
@@ -90,45 +91,23 @@ pub fn read(
     if !task.files.is_empty() {
         return files::read(path, task, language);
     }
-    let keys: Vec<&String> = task.fields.iter().chain(task.text_choices()).collect();
-    let raw = items::read(path, &keys)?;
     let reading = GoldReading::new(path, task, language, protocol)?;
     let mut repaired = BTreeMap::new();
-    let mut items = Vec::with_capacity(raw.len());
-    for (
-        index,
-        RawItem {
-            mut fields,
-            answer,
-            line,
-        },
-    ) in raw.into_iter().enumerate()
-    {
-        let choices = fields.split_off(task.fields.len());
-        let fail = |problem| DataError::Item {
-            path: path.to_owned(),
-            item: index,
-            line,
-            problem,
+    let mut items = Vec::new();
+    for (index, mut raw) in items::read(path, &keys_of(task))?.into_iter().enumerate() {
+        let choices = raw.fields.split_off(task.fields.len());
+        show_values(&mut raw.fields, task, language)
+            .map_err(|problem| DataError::item(path, index, raw.line, problem))?;
+        let gold = match choices.iter().position(|choice| *choice == raw.answer.text) {
+            Some(at) => Gold::known(Label(at)),
+            None => reading.label(index, &raw.answer)?,
         };
-        show_values(&mut fields, task, language).map_err(fail)?;
-        if let Some(at) = choices.iter().position(|choice| *choice == answer.text) {
-            items.push(Item {
-                index,
-                fields,
-                choices,
-                gold: Label(at),
-                answerable: true,
-            });
-            continue;
-        }
-        let gold = reading.label(index, &answer)?;
         if gold.is_repaired {
-            *repaired.entry((answer.text, gold.label)).or_insert(0) += 1;
+            *repaired.entry((raw.answer.text, gold.label)).or_insert(0) += 1;
         }
         items.push(Item {
             index,
-            fields,
+            fields: raw.fields,
             choices,
             gold: gold.label,
             answerable: gold.is_answerable,
@@ -151,7 +130,7 @@ pub fn read(
     Ok(set)
 }
 
-/// Exchanges what stands in the file for what the prompt shows; the message of a problem names
+/// Replaces the values in the file by those that the prompt shows; the message of a problem names
 /// the field.
 fn show_values(fields: &mut [String], task: &Task, language: Language) -> Result<(), String> {
     let values = tasks::row(task, language)
@@ -162,10 +141,9 @@ fn show_values(fields: &mut [String], task: &Task, language: Language) -> Result
             continue;
         };
         let Some(value) = shown.get(text.as_str()) else {
-            let known: Vec<_> = shown.keys().map(|value| format!("`{value}`")).collect();
             return Err(format!(
                 "`{name}` is `{text}`, for which the task's row of {language} has no value; it has: {}",
-                known.join(", ")
+                quote(shown.keys())
             ));
         };
         value.clone_into(text);
@@ -191,19 +169,21 @@ pub(crate) fn read_labels(
     language: Language,
 ) -> Result<Vec<Labelled>, DataError> {
     let reading = GoldReading::new(path, task, language, None)?;
-    let label = |(index, RawItem { fields, answer, .. }): (usize, RawItem)| {
-        let label = if answer.text.is_empty() {
-            None
-        } else {
-            Some(reading.label(index, &answer)?.label)
-        };
-        Ok(Labelled { fields, label })
-    };
-    items::read_unlabelled(path, &task.fields)?
+    let mut items = Vec::new();
+    for (index, raw) in items::read_unlabelled(path, &task.fields)?
         .into_iter()
         .enumerate()
-        .map(label)
-        .collect()
+    {
+        let label = match raw.answer.text.is_empty() {
+            true => None,
+            false => Some(reading.label(index, &raw.answer)?.label),
+        };
+        items.push(Labelled {
+            fields: raw.fields,
+            label,
+        });
+    }
+    Ok(items)
 }
 
 /// The only test file of `language` under `dir`.
@@ -258,15 +238,20 @@ pub(crate) fn read_questions(
             .map(|item| item.fields)
             .collect());
     }
-    let keys: Vec<&String> = task.fields.iter().chain(task.text_choices()).collect();
-    let cut = |mut item: RawItem| {
+    let mut questions = Vec::new();
+    for mut item in items::read(path, &keys_of(task))? {
         item.fields.truncate(task.fields.len());
-        item.fields
-    };
-    Ok(items::read(path, &keys)?.into_iter().map(cut).collect())
+        questions.push(item.fields);
+    }
+    Ok(questions)
 }
 
-/// The languages that are asked where `wanted` are: the paper's twenty stand for all that the
+/// The keys of an item without its answer.
+fn keys_of(task: &Task) -> Vec<&String> {
+    task.fields.iter().chain(task.text_choices()).collect()
+}
+
+/// The languages that are asked where `wanted` are: the paper's twenty mean all that the
 /// task and the folder have.
 ///
 /// # Errors
@@ -277,13 +262,13 @@ pub fn asked(dir: &Path, task: &Task, wanted: &[Language]) -> Result<Vec<Languag
     }
     let found = languages(dir, task)?;
     match found.is_empty() {
-        true => Err(DataError::Folder {
-            folder: dir.join(&task.folder),
-            problem: format!(
+        true => Err(DataError::folder(
+            &dir.join(&task.folder),
+            format!(
                 "no test file of {} in any language; put them there, or name another folder",
                 task.name
             ),
-        }),
+        )),
         false => Ok(found),
     }
 }
@@ -309,7 +294,7 @@ pub(crate) fn find_one(
             format!("several files {pattern}: {}; keep one", names.join(", "))
         }
     };
-    Err(DataError::Folder { folder, problem })
+    Err(DataError::folder(&folder, problem))
 }
 
 /// All files `<task>_<language><count><ending>` of a folder, by name.
@@ -349,6 +334,17 @@ struct Gold {
     is_repaired: bool,
 }
 
+impl Gold {
+    /// A label as the file has it.
+    fn known(label: Label) -> Self {
+        Self {
+            label,
+            is_answerable: true,
+            is_repaired: false,
+        }
+    }
+}
+
 /// How the gold words of one file are read.
 struct GoldReading<'a> {
     path: &'a Path,
@@ -383,11 +379,7 @@ impl<'a> GoldReading<'a> {
 
     fn label(&self, item: usize, word: &LocatedText) -> Result<Gold, DataError> {
         if let Some(at) = self.known.iter().position(|known| *known == word.text) {
-            return Ok(Gold {
-                label: Label(at),
-                is_answerable: true,
-                is_repaired: false,
-            });
+            return Ok(Gold::known(Label(at)));
         }
         if let Some((_, label, _)) = self.repaired.iter().find(|(known, ..)| *known == word.text) {
             return Ok(Gold {
@@ -411,11 +403,6 @@ impl<'a> GoldReading<'a> {
     }
 
     fn refuse(&self, item: usize, word: &LocatedText, meaning: Option<Label>) -> DataError {
-        let known: Vec<_> = self
-            .known
-            .iter()
-            .map(|known| format!("`{known}`"))
-            .collect();
         let advice = match meaning {
             Some(label) => format!(
                 "a known defect of the released file, where it means {}: choose the protocol `paper` or `corrected`",
@@ -426,14 +413,9 @@ impl<'a> GoldReading<'a> {
         let problem = format!(
             "unknown gold word `{}`; known: {}; {advice}",
             word.text,
-            known.join(", ")
+            quote(self.known)
         );
-        DataError::Item {
-            path: self.path.to_owned(),
-            item,
-            line: word.line,
-            problem,
-        }
+        DataError::item(self.path, item, word.line, problem)
     }
 
     fn describe(&self, (word, label): &(String, Label), count: usize, all: usize) -> String {

@@ -29,7 +29,7 @@ pub(super) enum Splitting {
 }
 
 impl Splitting {
-    /// Names in `tokenizer.ggml.pre`, with the rule they stand for.
+    /// Names in `tokenizer.ggml.pre`, with the rule they name.
     pub(super) const GGUF_NAMES: &[(&str, Self)] = &[
         ("gpt-2", Self::Gpt2),
         ("smollm", Self::Smollm),

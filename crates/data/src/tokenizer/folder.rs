@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +15,7 @@ use super::{
     Tokenizer, VocabularyKind,
     byte_level::{self, Splitting},
     proto,
-    sentencepiece::{self, PieceKind, SpacePrefix},
+    sentencepiece::{self, Piece, PieceKind, SpacePrefix},
 };
 use crate::{DataError, items};
 
@@ -67,17 +67,19 @@ pub(super) fn load(dir: &Path) -> Result<Tokenizer, DataError> {
 }
 
 fn from_json(path: &Path) -> Result<BuiltTokenizer, DataError> {
-    let broken = |e: tokenizers::Error| fail(path, format!("{e}; fetch the file again"));
     let text = items::read_text(path)?;
     check_json(path, &text)?;
-    let mut inner = tokenizers::Tokenizer::from_bytes(text.as_bytes()).map_err(broken)?;
+    let mut inner = tokenizers::Tokenizer::from_bytes(text.as_bytes())
+        .map_err(|error| fetch_again(path, error))?;
     // What was set for someone's batches would cut or pad prompts here.
-    inner.with_truncation(None).map_err(broken)?;
+    inner
+        .with_truncation(None)
+        .map_err(|error| fetch_again(path, error))?;
     inner.with_padding(None);
     let kind = find_kind(&inner).ok_or_else(|| {
         fail(path, "neither byte-level nor SentencePiece; only these two kinds of vocabulary are supported".to_owned())
     })?;
-    let (before, after) = probe_added(&inner).map_err(broken)?;
+    let (before, after) = probe_added(&inner).map_err(|error| fetch_again(path, error))?;
     Ok(BuiltTokenizer {
         path: path.to_owned(),
         kind,
@@ -102,12 +104,6 @@ fn check_json(path: &Path, text: &str) -> Result<(), DataError> {
         vocab: &'a RawValue,
         merges: Option<Vec<Merge>>,
     }
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Merge {
-        Joined(String),
-        Parts(String, String),
-    }
     let file: TokenizerFile<'_> =
         serde_json::from_str(text).map_err(|e| items::broken(path, &e))?;
     let Some(merges) = file.model.merges else {
@@ -115,22 +111,33 @@ fn check_json(path: &Path, text: &str) -> Result<(), DataError> {
     };
     let vocab: HashMap<String, u32> = serde_json::from_str(file.model.vocab.get())
         .map_err(|e| fail(path, format!("its vocabulary: {e}")))?;
-    let parts = |merge: Merge| match merge {
-        Merge::Parts(left, right) => Ok((left, right)),
-        Merge::Joined(text) => match text.split_once(' ') {
-            Some((left, right)) => Ok((left.to_owned(), right.to_owned())),
-            None => Err(fail(
-                path,
-                format!("the merge `{text}` is not two parts; fetch the file again"),
-            )),
-        },
-    };
     let merges = merges
         .into_iter()
-        .map(parts)
-        .collect::<Result<Vec<_>, _>>()?;
+        .map(Merge::split)
+        .collect::<Result<Vec<_>, String>>()
+        .map_err(|problem| fetch_again(path, problem))?;
     byte_level::check_merges(&merges, |token| vocab.contains_key(token))
-        .map_err(|problem| fail(path, format!("{problem}; fetch the file again")))
+        .map_err(|problem| fetch_again(path, problem))
+}
+
+/// A merge as either version of the format writes it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Merge {
+    Joined(String),
+    Parts(String, String),
+}
+
+impl Merge {
+    fn split(self) -> Result<(String, String), String> {
+        match self {
+            Self::Parts(left, right) => Ok((left, right)),
+            Self::Joined(text) => match text.split_once(' ') {
+                Some((left, right)) => Ok((left.to_owned(), right.to_owned())),
+                None => Err(format!("the merge `{text}` is not two parts")),
+            },
+        }
+    }
 }
 
 /// Which of the two kinds the steps of the tokenizer show.
@@ -140,12 +147,14 @@ fn find_kind(inner: &tokenizers::Tokenizer) -> Option<VocabularyKind> {
         serde_json::to_string(&inner.get_normalizer()),
         serde_json::to_string(&inner.get_decoder()),
     ];
-    let shows = |sign: &str| steps.iter().flatten().any(|step| step.contains(sign));
-    match (shows("\"ByteLevel\""), shows("▁")) {
-        (true, _) => Some(VocabularyKind::ByteLevel),
-        (false, true) => Some(VocabularyKind::SentencePiece),
-        (false, false) => None,
-    }
+    let signs = [
+        ("\"ByteLevel\"", VocabularyKind::ByteLevel),
+        ("▁", VocabularyKind::SentencePiece),
+    ];
+    signs
+        .into_iter()
+        .find(|(sign, _)| steps.iter().flatten().any(|step| step.contains(sign)))
+        .map(|(_, kind)| kind)
 }
 
 /// The special tokens that the tokenizer's own post-processor puts before and after a text.
@@ -191,23 +200,27 @@ fn from_vocab(dir: &Path, config: &TokenizerConfig) -> Result<BuiltTokenizer, Da
 
 fn read_merges(path: &Path) -> Result<Vec<(String, String)>, DataError> {
     let text = items::read_text(path)?;
-    let lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with("#version"));
-    let pair = |(index, line): (usize, &str)| match line.split_once(' ') {
-        Some((left, right)) if !left.is_empty() && !right.is_empty() && !right.contains(' ') => {
-            Ok((left.to_owned(), right.to_owned()))
+    let mut merges = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.is_empty() || line.starts_with("#version") {
+            continue;
         }
-        _ => Err(DataError::Syntax {
-            path: path.to_owned(),
-            line: index + 1,
-            problem: format!(
-                "`{line}` is not two parts with a space between; fetch the file again"
-            ),
-        }),
-    };
-    lines.map(pair).collect()
+        match line.split_once(' ') {
+            Some((left, right))
+                if !left.is_empty() && !right.is_empty() && !right.contains(' ') =>
+            {
+                merges.push((left.to_owned(), right.to_owned()));
+            }
+            _ => {
+                return Err(DataError::syntax(
+                    path,
+                    index + 1,
+                    format!("`{line}` is not two parts with a space between; fetch the file again"),
+                ));
+            }
+        }
+    }
+    Ok(merges)
 }
 
 fn from_pieces(path: &Path, config: &TokenizerConfig) -> Result<BuiltTokenizer, DataError> {
@@ -226,14 +239,9 @@ fn from_pieces(path: &Path, config: &TokenizerConfig) -> Result<BuiltTokenizer, 
     let added = added.into_iter().map(|(_, token)| token).collect();
     let inner = sentencepiece::build(&model.pieces, prefix, added)
         .map_err(|e| fail(path, format!("{e}")))?;
-    let control = |name: &str| {
-        let is_it = |(piece, _): &(&sentencepiece::Piece, u32)| {
-            piece.kind == PieceKind::Control && piece.text == name
-        };
-        model.pieces.iter().zip(0..).find(is_it).map(|(_, id)| id)
-    };
-    let (bos, eos) = (control("<s>"), control("</s>"));
-    // The Llama and Mistral classes add BOS unless told otherwise.
+    let bos = find_control(&model.pieces, "<s>");
+    let eos = find_control(&model.pieces, "</s>");
+    // The Llama and Mistral classes add BOS unless the configuration says otherwise.
     let before = bos.into_iter().collect();
     Ok(BuiltTokenizer {
         path: path.to_owned(),
@@ -244,6 +252,13 @@ fn from_pieces(path: &Path, config: &TokenizerConfig) -> Result<BuiltTokenizer, 
         before,
         after: Vec::new(),
     })
+}
+
+/// Id of a control piece.
+fn find_control(pieces: &[Piece], name: &str) -> Option<u32> {
+    let mut ids = pieces.iter().zip(0..);
+    ids.find(|(piece, _)| piece.kind == PieceKind::Control && piece.text == name)
+        .map(|(_, id)| id)
 }
 
 /// Tokens beyond the pieces get the next ids in order; the configuration must say the same.
@@ -279,19 +294,12 @@ struct TokenizerConfig {
 
 impl TokenizerConfig {
     fn read(dir: &Path) -> Result<Self, DataError> {
-        let object = |name: &str| {
-            let path = dir.join(name);
-            if !path.is_file() {
-                return Ok(Map::new());
-            }
-            serde_json::from_str(&items::read_text(&path)?).map_err(|e| items::broken(&path, &e))
-        };
         Ok(Self {
             dir: dir.to_owned(),
-            tokenizer: object("tokenizer_config.json")?,
-            special_tokens: object("special_tokens_map.json")?,
-            model: object("config.json")?,
-            added: object("added_tokens.json")?,
+            tokenizer: read_object(&dir.join("tokenizer_config.json"))?,
+            special_tokens: read_object(&dir.join("special_tokens_map.json"))?,
+            model: read_object(&dir.join("config.json"))?,
+            added: read_object(&dir.join("added_tokens.json"))?,
         })
     }
 
@@ -328,29 +336,25 @@ impl TokenizerConfig {
             }
             let content = value.as_str().or_else(|| value.get("content")?.as_str());
             let content = content.ok_or_else(|| self.wrong(file, &key, value))?;
-            let missing = || {
-                fail(
+            return match inner.token_to_id(content) {
+                Some(id) => Ok(Some(Some(id))),
+                None => Err(fail(
                     &self.dir.join(file),
                     format!("`{key}` is `{content}`, which is not in the vocabulary"),
-                )
+                )),
             };
-            return inner
-                .token_to_id(content)
-                .map(|id| Some(Some(id)))
-                .ok_or_else(missing);
         }
         let key = format!("{which}_token_id");
-        let first = |value: &Value| {
-            value
-                .as_u64()
-                .or_else(|| value.as_array()?.first()?.as_u64())
+        let Some(value) = self.model.get(&key).filter(|value| !value.is_null()) else {
+            return Ok(None);
         };
-        match self.model.get(&key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => match first(value).and_then(|id| u32::try_from(id).ok()) {
-                Some(id) => Ok(Some(Some(id))),
-                None => Err(self.wrong("config.json", &key, value)),
-            },
+        // A list names several that end a text; the first is taken.
+        let id = value
+            .as_u64()
+            .or_else(|| value.as_array()?.first()?.as_u64());
+        match id.and_then(|id| u32::try_from(id).ok()) {
+            Some(id) => Ok(Some(Some(id))),
+            None => Err(self.wrong("config.json", &key, value)),
         }
     }
 
@@ -372,15 +376,9 @@ impl TokenizerConfig {
 
     /// The splitting rule of a `vocab.json`, which does not name it itself.
     fn splitting(&self) -> Result<Splitting, DataError> {
-        let text = |map: &Map<String, Value>, key: &str| {
-            map.get(key)
-                .and_then(Value::as_str)
-                .unwrap_or("")
-                .to_owned()
-        };
-        let class = text(&self.tokenizer, "tokenizer_class");
-        let model_type = text(&self.model, "model_type");
-        match (class.trim_end_matches("Fast"), model_type.as_str()) {
+        let class = text_of(&self.tokenizer, "tokenizer_class");
+        let model_type = text_of(&self.model, "model_type");
+        match (class.trim_end_matches("Fast"), model_type) {
             ("Qwen2Tokenizer", _) | ("", "qwen2") => Ok(Splitting::Qwen2),
             ("GPT2Tokenizer", _) | ("", "gpt2") => Ok(Splitting::Gpt2),
             _ => Err(fail(
@@ -406,27 +404,35 @@ impl TokenizerConfig {
         }
         if let Some(Value::Object(decoder)) = self.tokenizer.get("added_tokens_decoder") {
             for (id, value) in decoder {
-                let wrong = || {
-                    self.wrong(
-                        "tokenizer_config.json",
-                        &format!("added_tokens_decoder.{id}"),
-                        value,
-                    )
+                let (Ok(number), Ok(token)) = (id.parse(), serde_json::from_value(value.clone()))
+                else {
+                    let key = format!("added_tokens_decoder.{id}");
+                    return Err(self.wrong("tokenizer_config.json", &key, value));
                 };
-                let number: u32 = id.parse().map_err(|_| wrong())?;
-                tokens.insert(
-                    number,
-                    serde_json::from_value(value.clone()).map_err(|_| wrong())?,
-                );
+                tokens.insert(number, token);
             }
         }
         Ok(tokens.into_iter().collect())
     }
 }
 
-fn fail(path: &Path, problem: String) -> DataError {
-    DataError::Unusable {
-        what: format!("tokenizer of {}", path.display()),
-        problem,
+/// The object in a JSON file; empty if there is no such file.
+fn read_object(path: &Path) -> Result<Map<String, Value>, DataError> {
+    if !path.is_file() {
+        return Ok(Map::new());
     }
+    serde_json::from_str(&items::read_text(path)?).map_err(|e| items::broken(path, &e))
+}
+
+/// The text under a key; empty if there is none.
+fn text_of<'a>(map: &'a Map<String, Value>, key: &str) -> &'a str {
+    map.get(key).and_then(Value::as_str).unwrap_or("")
+}
+
+fn fetch_again(path: &Path, problem: impl fmt::Display) -> DataError {
+    fail(path, format!("{problem}; fetch the file again"))
+}
+
+fn fail(path: &Path, problem: String) -> DataError {
+    DataError::unusable(format!("tokenizer of {}", path.display()), problem)
 }

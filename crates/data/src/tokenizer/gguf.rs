@@ -9,7 +9,7 @@ use super::{
     byte_level::{self, Splitting},
     sentencepiece::{self, Piece, PieceKind, SpacePrefix},
 };
-use crate::DataError;
+use crate::{DataError, error::quote};
 
 const MODEL: &str = "tokenizer.ggml.model";
 const PRE: &str = "tokenizer.ggml.pre";
@@ -20,51 +20,7 @@ const MERGES: &str = "tokenizer.ggml.merges";
 
 pub(super) fn load(header: &Header) -> Result<Tokenizer, DataError> {
     let tokens = header.need_texts(TOKENS)?;
-    let kinds = read_kinds(header, tokens.len())?;
-    let (kind, inner, adds_bos) = match header.need_text(MODEL)? {
-        "gpt2" => {
-            let splitting = read_splitting(header)?;
-            let merges = read_merges(header)?;
-            let entries = tokens
-                .iter()
-                .zip(0..)
-                .map(|(token, id)| ((*token).to_owned(), id));
-            let built =
-                byte_level::build(entries, merges, splitting, added_tokens(&tokens, &kinds));
-            (
-                VocabularyKind::ByteLevel,
-                built,
-                splitting == Splitting::Llama3,
-            )
-        }
-        "llama" => {
-            let pieces = read_pieces(header, &tokens, &kinds)?;
-            let has_prefix = header
-                .bool("tokenizer.ggml.add_space_prefix")?
-                .unwrap_or(true);
-            let prefix = if has_prefix {
-                SpacePrefix::Always
-            } else {
-                SpacePrefix::Never
-            };
-            (
-                VocabularyKind::SentencePiece,
-                sentencepiece::build(&pieces, prefix, Vec::new()),
-                true,
-            )
-        }
-        other => {
-            let problem =
-                format!("is `{other}`, which is not supported; supported are `gpt2` and `llama`");
-            return Err(header.error(MODEL, problem).into());
-        }
-    };
-    let inner = inner.map_err(|e| {
-        header.error(
-            TOKENS,
-            format!("do not fit each other: {e}; convert the model again"),
-        )
-    })?;
+    let (kind, inner, adds_bos) = build(header, &tokens)?;
     let bos = read_id(header, "tokenizer.ggml.bos_token_id", tokens.len())?;
     let eos = read_id(header, "tokenizer.ggml.eos_token_id", tokens.len())?;
     let before = read_added(header, "tokenizer.ggml.add_bos_token", adds_bos, bos)?;
@@ -81,23 +37,61 @@ pub(super) fn load(header: &Header) -> Result<Tokenizer, DataError> {
     })
 }
 
+/// The vocabulary's kind, the tokenizer, and whether a text begins with BOS where the file does
+/// not say.
+fn build(
+    header: &Header,
+    tokens: &[&str],
+) -> Result<(VocabularyKind, tokenizers::Tokenizer, bool), DataError> {
+    let kinds = read_kinds(header, tokens.len())?;
+    let (kind, built, adds_bos) = match header.need_text(MODEL)? {
+        "gpt2" => {
+            let splitting = read_splitting(header)?;
+            let merges = read_merges(header)?;
+            let entries = tokens
+                .iter()
+                .zip(0..)
+                .map(|(token, id)| ((*token).to_owned(), id));
+            let built = byte_level::build(entries, merges, splitting, added_tokens(tokens, &kinds));
+            let adds_bos = splitting == Splitting::Llama3;
+            (VocabularyKind::ByteLevel, built, adds_bos)
+        }
+        "llama" => {
+            let pieces = read_pieces(header, tokens, &kinds)?;
+            let prefix = match header.bool("tokenizer.ggml.add_space_prefix")? {
+                Some(false) => SpacePrefix::Never,
+                Some(true) | None => SpacePrefix::Always,
+            };
+            let built = sentencepiece::build(&pieces, prefix, Vec::new());
+            (VocabularyKind::SentencePiece, built, true)
+        }
+        other => {
+            let problem =
+                format!("is `{other}`, which is not supported; supported are `gpt2` and `llama`");
+            return Err(header.error(MODEL, problem).into());
+        }
+    };
+    let inner = built.map_err(|e| {
+        let problem = format!("do not fit each other: {e}; convert the model again");
+        header.error(TOKENS, problem)
+    })?;
+    Ok((kind, inner, adds_bos))
+}
+
 /// One kind per token; without the list all are normal.
 fn read_kinds(header: &Header, count: usize) -> Result<Vec<PieceKind>, DataError> {
     let Some(numbers) = header.integers(KINDS)? else {
         return Ok(vec![PieceKind::Normal; count]);
     };
     check_length(header, KINDS, numbers.len(), count)?;
-    let kind = |number: i64| {
-        PieceKind::from_number(number).ok_or_else(|| {
-            header
-                .error(
-                    KINDS,
-                    format!("{number} is no kind of token; they are 1 to 6"),
-                )
-                .into()
-        })
-    };
-    numbers.into_iter().map(kind).collect()
+    let mut kinds = Vec::with_capacity(count);
+    for number in numbers {
+        kinds.push(PieceKind::from_number(number).ok_or_else(|| {
+            let problem = format!("{number} is not a kind of token; they are 1 to 6");
+            header.error(KINDS, problem)
+        })?);
+    }
+    Ok(kinds)
 }
 
 fn read_splitting(header: &Header) -> Result<Splitting, DataError> {
@@ -106,10 +100,9 @@ fn read_splitting(header: &Header) -> Result<Splitting, DataError> {
     match known.iter().find(|(known, _)| *known == name) {
         Some((_, splitting)) => Ok(*splitting),
         None => {
-            let names: Vec<_> = known.iter().map(|(name, _)| format!("`{name}`")).collect();
             let problem = format!(
                 "is `{name}`, a splitting rule that is not supported; supported are {}. Use the model's Hugging Face folder",
-                names.join(", ")
+                quote(known.iter().map(|(name, _)| name))
             );
             Err(header.error(PRE, problem).into())
         }
@@ -117,23 +110,20 @@ fn read_splitting(header: &Header) -> Result<Splitting, DataError> {
 }
 
 fn read_merges(header: &Header) -> Result<Vec<(String, String)>, DataError> {
-    let pair = |(index, merge): (usize, &str)| match merge.split_once(' ') {
-        Some((left, right)) if !left.is_empty() && !right.is_empty() => {
-            Ok((left.to_owned(), right.to_owned()))
+    let mut merges = Vec::new();
+    for (index, merge) in header.need_texts(MERGES)?.into_iter().enumerate() {
+        match merge.split_once(' ') {
+            Some((left, right)) if !left.is_empty() && !right.is_empty() => {
+                merges.push((left.to_owned(), right.to_owned()));
+            }
+            _ => {
+                let problem =
+                    format!("merge {index} is `{merge}`, not two parts; convert the model again");
+                return Err(header.error(MERGES, problem).into());
+            }
         }
-        _ => Err(header
-            .error(
-                MERGES,
-                format!("merge {index} is `{merge}`, not two parts; convert the model again"),
-            )
-            .into()),
-    };
-    header
-        .need_texts(MERGES)?
-        .into_iter()
-        .enumerate()
-        .map(pair)
-        .collect()
+    }
+    Ok(merges)
 }
 
 fn read_pieces(
@@ -155,12 +145,15 @@ fn read_pieces(
 
 /// Control and user-defined tokens, which are recognised whole.
 fn added_tokens(tokens: &[&str], kinds: &[PieceKind]) -> Vec<AddedToken> {
-    let added = |(token, kind): (&&str, &PieceKind)| {
-        let special = *kind == PieceKind::Control;
-        (special || *kind == PieceKind::UserDefined)
-            .then(|| AddedToken::from(*token, special).normalized(false))
-    };
-    tokens.iter().zip(kinds).filter_map(added).collect()
+    let added = tokens
+        .iter()
+        .zip(kinds)
+        .filter(|(_, kind)| matches!(kind, PieceKind::Control | PieceKind::UserDefined));
+    added
+        .map(|(token, kind)| {
+            AddedToken::from(*token, *kind == PieceKind::Control).normalized(false)
+        })
+        .collect()
 }
 
 fn read_id(header: &Header, key: &str, count: usize) -> Result<Option<u32>, DataError> {

@@ -28,7 +28,7 @@ pub enum VocabularyKind {
 }
 
 impl VocabularyKind {
-    /// What stands for a space in the vocabulary.
+    /// How the vocabulary writes a space.
     pub fn space_mark(self) -> char {
         match self {
             Self::ByteLevel => 'Ġ',
@@ -156,10 +156,7 @@ impl Tokenizer {
 
     /// An error that names this tokenizer's file.
     pub(crate) fn error(&self, problem: String) -> DataError {
-        DataError::Unusable {
-            what: format!("tokenizer of {}", self.path.display()),
-            problem,
-        }
+        DataError::unusable(format!("tokenizer of {}", self.path.display()), problem)
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SentencePieceModel, String> {
         }
     }
     if model.pieces.is_empty() {
-        return Err("it holds no pieces, so it is no SentencePiece model".to_owned());
+        return Err("it holds no pieces, so it is not a SentencePiece model".to_owned());
     }
     if model_type != BPE {
         return Err(format!(

@@ -2,7 +2,7 @@
 //! the merges are rebuilt from them as the `transformers` library does, so that ids agree with
 //! it.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::collections::HashMap;
 
 use tokenizers::{
     AddedToken, Tokenizer,
@@ -130,6 +130,10 @@ fn special_pieces(pieces: &[Piece]) -> impl Iterator<Item = AddedToken> {
 
 /// Every way to put a piece together from two others, best first: by the piece's score, then
 /// the longer left part, then the longer right part, in characters.
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
 fn merges(pieces: &[Piece]) -> Vec<(String, String)> {
     let ids: HashMap<&str, usize> = pieces
         .iter()
@@ -150,10 +154,10 @@ fn merges(pieces: &[Piece]) -> Vec<(String, String)> {
         // Adding zero makes the two zeros equal, as they are in the order that is followed.
         merges.extend(ways.into_iter().map(|(.., l, r)| (piece.score + 0.0, l, r)));
     }
-    let length = |text: &str| Reverse(text.chars().count());
     merges.sort_by(|a, b| {
         b.0.total_cmp(&a.0)
-            .then_with(|| (length(a.1), length(a.2)).cmp(&(length(b.1), length(b.2))))
+            .then_with(|| length(b.1).cmp(&length(a.1)))
+            .then_with(|| length(b.2).cmp(&length(a.2)))
     });
     merges
         .into_iter()

@@ -1,7 +1,7 @@
 //! Requests to the hub: addresses, redirects followed by hand, what the answer's headers
 //! promise.
 //!
-//! By hand, because a large file's size and SHA-256 stand in the headers of the redirect, not
+//! By hand, because a large file's size and SHA-256 are in the headers of the redirect, not
 //! of the final answer, and because the token must not follow to another host. Never here:
 //! bodies.
 
@@ -131,7 +131,7 @@ pub(super) fn origin(url: &str) -> Option<&str> {
 }
 
 impl Client<'_> {
-    /// Asks for what stands at `first` from byte `have` on; `None` if there is nothing.
+    /// Asks for the content at `first` from byte `have` on; `None` if there is nothing.
     pub(super) fn request(
         &mut self,
         repository: &Repository,
@@ -243,7 +243,7 @@ fn encode(path: &str) -> String {
         })
 }
 
-/// The hub tells a missing repository or revision from a missing file by this header.
+/// By this header the hub distinguishes a missing repository or revision from a missing file.
 fn is_missing_whole(headers: &HeaderMap) -> bool {
     matches!(
         text(headers, "x-error-code"),

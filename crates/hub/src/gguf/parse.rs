@@ -9,7 +9,7 @@ use crate::HubError;
 
 /// ggml has at most four dimensions.
 const MOST_DIMENSIONS: u32 = 4;
-/// Lists in lists stand in no known model; the limit keeps recursion flat.
+/// No known model has lists in lists; the limit keeps recursion flat.
 const DEEPEST_LIST: u32 = 4;
 /// Smallest metadata entry: length of the key, kind, one byte of value.
 const SMALLEST_ENTRY: u64 = 8 + 4 + 1;
@@ -136,7 +136,7 @@ fn unknown_kind(fields: &Fields<'_>, at: &str, kind: u32) -> HubError {
     )
 }
 
-/// The entry as it stands: `offset` is still relative to the data's start.
+/// The entry as in the file: `offset` is still relative to the data's start.
 fn read_tensor(fields: &mut Fields<'_>, index: usize) -> Result<TensorEntry, HubError> {
     let name = fields.text(&format!("tensor {index}"))?;
     let at = format!("tensor `{name}`");

@@ -11,7 +11,7 @@ use schema::disk::DiskError;
 
 use crate::HubError;
 
-/// List elements in one file. A [`super::Value`] takes 32 bytes however small it stands in the
+/// List elements in one file. A [`super::Value`] takes 32 bytes however small it is in the
 /// file, so a large file could otherwise ask for many times its own size; the largest
 /// vocabularies have about two million elements in all.
 const MOST_ELEMENTS: u64 = 1 << 23;

@@ -25,7 +25,7 @@ pub(super) enum RowMark {
 
 impl RowMark {
     /// # Errors
-    /// More labels than a mark can tell apart.
+    /// More labels than a mark can hold.
     pub(super) fn of(label: Option<Label>) -> Result<Self, DataError> {
         match label.map(|label| u8::try_from(label.0)) {
             None => Ok(Self::Unlabelled),

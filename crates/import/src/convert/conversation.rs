@@ -140,7 +140,7 @@ impl Conversation {
             ..
         } = self
         else {
-            return Err(row.fail(path, Some(column), "is no list of messages"));
+            return Err(row.fail(path, Some(column), "is not a list of messages"));
         };
         let fail = |problem: String| row.fail(path, Some(column), problem);
         let list = row.need(path, column)?;

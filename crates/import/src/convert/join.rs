@@ -1,7 +1,7 @@
 //! Rows of two files that belong together, by an id or by their position.
 //!
 //! By position nothing is kept. By id, rows of the English file are kept until their partner
-//! comes, and all ids with the number of their row, so that an id that stands twice is seen.
+//! comes, and all ids with the number of their row, so that a repeated id is seen.
 
 use std::{
     collections::HashMap,
@@ -151,7 +151,7 @@ fn note_id(
         Some(before) => Err(row.fail(
             path,
             Some(key),
-            format!("`{id}` stands in row {before} already"),
+            format!("`{id}` is in row {before} already"),
         )),
         None => Ok(()),
     }

@@ -3,8 +3,8 @@
 //!
 //! A [`ImportPlan`] says what is read and what becomes of it; [`preset`] and [`crate::llama_factory`] fill
 //! in parts of it from what is known of published data sets and from a `dataset_info.json`.
-//! [`run`] streams the rows: what is written stands in nameless files until every row was read
-//! and found sound. Never here: fetching, translating, judging the texts.
+//! [`run`] streams the rows: it writes into nameless files until every row was read
+//! and found valid. Never here: fetching, translating, judging the texts.
 
 mod choice;
 mod conversation;

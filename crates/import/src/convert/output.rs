@@ -42,7 +42,7 @@ struct OutputFile {
     draft: Draft,
     items: usize,
     labels: Vec<usize>,
-    /// Files that the new one would stand beside.
+    /// Files of the same language that are there already.
     old: Vec<PathBuf>,
 }
 

@@ -18,17 +18,17 @@ pub struct ImportPlan<'a> {
     pub target: ImportTarget<'a>,
     /// The column that says a row's language, where a file has several.
     pub language_column: Option<LanguageColumn>,
-    /// Rows with one of these labels are left out, and counted. `""` stands for empty, null and
+    /// Rows with one of these labels are left out, and counted. `""` means empty, null and
     /// missing.
     pub drop_labels: Vec<String>,
-    /// Rows with a text that is one of these are left out, and counted. `""` stands for empty,
+    /// Rows with a text that is one of these are left out, and counted. `""` means empty,
     /// null and missing.
     pub drop_texts: Vec<String>,
     /// How many of the rows that are left are taken.
     pub sample: RowSample,
     /// The folder to write into; test sets and pairs go into the task's folder below it.
     pub out: PathBuf,
-    /// Files that the new ones would stand beside or replace are removed; otherwise they are an
+    /// Files of the same languages that are there already are removed; otherwise they are an
     /// error.
     pub replace: bool,
 }
@@ -49,7 +49,7 @@ pub struct InputFile {
 pub struct LanguageColumn {
     /// Its name.
     pub column: String,
-    /// What stands in it for each language. Rows with anything else are passed over and
+    /// Its value for each language. Rows with anything else are passed over and
     /// counted.
     pub codes: BTreeMap<String, Language>,
 }
@@ -67,7 +67,7 @@ pub enum ImportTarget<'a> {
         fields: Vec<String>,
         /// The label's column.
         answer: String,
-        /// What stands there, with the English name of the label that it means. Empty: the
+        /// The values there, with the English name of the label that it means. Empty: the
         /// language's label words, or the English ones.
         labels: BTreeMap<String, String>,
     },
@@ -75,7 +75,7 @@ pub enum ImportTarget<'a> {
     Pairs {
         /// Whose questions; it names the files.
         task: &'a Task,
-        /// Where the two stand.
+        /// Where the two are.
         source: PairSource,
     },
     /// Plain text: `{"id": ..., "text": ...}` a line.
@@ -98,7 +98,7 @@ pub enum QuestionSplit {
     Train,
 }
 
-/// Where a question and its English form stand.
+/// Where a question and its English form are.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PairSource {
     /// In one row.

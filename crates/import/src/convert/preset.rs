@@ -1,7 +1,11 @@
 //! Published data sets whose files, columns and label codes are known: `assets/presets.toml`. A
 //! preset is data; nothing here knows one from another.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use data::{
     DataError,
@@ -23,7 +27,7 @@ pub struct Preset {
     pub title: String,
     /// The task whose questions it has; none: plain text.
     pub task: Option<String>,
-    /// Its data set on the hub; the first of `forms` is how it stands there.
+    /// Its data set on the hub; the first of `forms` is its form there.
     pub hub: String,
     /// The languages that it has, with its own code for each.
     pub languages: BTreeMap<Language, String>,
@@ -35,7 +39,7 @@ pub struct Preset {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedForm {
-    /// Path of its files: `{language}` and `{split}` stand for codes, `*` for anything but a
+    /// Path of its files: `{language}` and `{split}` are replaced by codes, `*` matches anything but a
     /// slash.
     pub files: String,
     /// `csv`, `tsv`, `json`, `jsonl`, `parquet`.
@@ -46,13 +50,13 @@ pub struct PublishedForm {
     pub columns: Option<Vec<String>>,
     /// Column of each field, of `answer`, or of `id` and `text`.
     pub map: BTreeMap<String, String>,
-    /// What stands in the answer's column, with the label that it means.
+    /// The values of the answer's column, with the labels that they mean.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// Labels of rows without a gold label.
     #[serde(default)]
     pub drop_labels: Vec<String>,
-    /// Texts that stand for a missing one.
+    /// Texts that mean a missing one.
     #[serde(default)]
     pub drop_texts: Vec<String>,
     /// The column that says the language.
@@ -80,10 +84,7 @@ static PRESETS: LazyLock<Result<Vec<Preset>, String>> = LazyLock::new(|| {
 pub fn all() -> Result<&'static [Preset], DataError> {
     match &*PRESETS {
         Ok(presets) => Ok(presets),
-        Err(problem) => Err(DataError::Shipped {
-            file: "assets/presets.toml".to_owned(),
-            problem: problem.clone(),
-        }),
+        Err(problem) => Err(DataError::shipped("assets/presets.toml", problem.clone())),
     }
 }
 
@@ -95,14 +96,15 @@ pub fn preset(name: &str) -> Result<&'static Preset, DataError> {
     let all = all()?;
     all.iter()
         .find(|preset| preset.name == name)
-        .ok_or_else(|| DataError::Unknown {
-            what: "preset".to_owned(),
-            given: name.to_owned(),
-            known: all
-                .iter()
-                .map(|preset| preset.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
+        .ok_or_else(|| {
+            DataError::unknown(
+                "preset",
+                name,
+                all.iter()
+                    .map(|preset| preset.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            )
         })
 }
 
@@ -127,22 +129,20 @@ impl Preset {
             .iter()
             .find(|language| !self.languages.contains_key(language))
         {
-            return Err(DataError::Unknown {
-                what: format!("language of {}", self.name),
-                given: missing.to_string(),
-                known: self
-                    .languages
+            return Err(DataError::unknown(
+                format!("language of {}", self.name),
+                missing.to_string(),
+                self.languages
                     .keys()
                     .map(|language| language.code())
                     .collect::<Vec<_>>()
                     .join(", "),
-            });
+            ));
         }
-        let wanted = |language: &Language| languages.is_empty() || languages.contains(language);
         Ok(self
             .languages
             .iter()
-            .filter(|(language, _)| wanted(language))
+            .filter(|(language, _)| languages.is_empty() || languages.contains(language))
             .map(|(l, code)| (*l, code.as_str()))
             .collect())
     }
@@ -170,14 +170,13 @@ impl Preset {
     }
 
     fn split<'f>(&self, form: &'f PublishedForm, split: &str) -> Result<&'f str, DataError> {
-        form.splits
-            .get(split)
-            .map(String::as_str)
-            .ok_or_else(|| DataError::Unknown {
-                what: format!("split of {}", self.name),
-                given: split.to_owned(),
-                known: form.splits.keys().cloned().collect::<Vec<_>>().join(", "),
-            })
+        form.splits.get(split).map(String::as_str).ok_or_else(|| {
+            DataError::unknown(
+                format!("split of {}", self.name),
+                split,
+                form.splits.keys().cloned().collect::<Vec<_>>().join(", "),
+            )
+        })
     }
 
     /// Finds the data set's files among `files`, in the first form of which there are any. A
@@ -201,18 +200,8 @@ impl Preset {
             let mut inputs = Vec::new();
             for (language, code) in &codes {
                 let pattern = form.pattern(split, code);
-                let said = form.language_column.is_none().then_some(*language);
-                let input = |path: &PathBuf| InputFile {
-                    path: path.clone(),
-                    layout: form.layout(),
-                    language: said,
-                };
-                inputs.extend(
-                    files
-                        .iter()
-                        .filter(|path| ends_like(path, &pattern))
-                        .map(input),
-                );
+                let mine = files.iter().filter(|path| ends_like(path, &pattern));
+                inputs.extend(mine.map(|path| form.input(path, Some(*language))));
                 patterns.push(pattern);
             }
             inputs.dedup(); // of a file that has all languages
@@ -221,21 +210,8 @@ impl Preset {
                 return Ok(self.found(form, inputs, &codes));
             }
         }
-        if let ([path], Some(form)) = (files, self.form_of(files)) {
-            let language = match (languages, self.languages.len()) {
-                ([language], _) => Some(*language),
-                (_, 1) => self.languages.keys().next().copied(),
-                _ => None,
-            };
-            if language.is_some() || form.language_column.is_some() {
-                let said = language.filter(|_| form.language_column.is_none());
-                let input = InputFile {
-                    path: path.clone(),
-                    layout: form.layout(),
-                    language: said,
-                };
-                return Ok(self.found(form, vec![input], &codes));
-            }
+        if let Some((form, input)) = self.only_file(files, languages) {
+            return Ok(self.found(form, vec![input], &codes));
         }
         patterns.dedup();
         patterns.truncate(4);
@@ -248,9 +224,22 @@ impl Preset {
         Err(refuse(&format!("preset {}", self.name), problem))
     }
 
-    fn form_of(&self, files: &[PathBuf]) -> Option<&PublishedForm> {
-        let format = TableFormat::of(files.first()?)?;
-        self.forms.iter().find(|form| form.format == format)
+    /// A single file whose name is not the published one, in the form of its format.
+    fn only_file(
+        &self,
+        files: &[PathBuf],
+        languages: &[Language],
+    ) -> Option<(&PublishedForm, InputFile)> {
+        let [path] = files else { return None };
+        let format = TableFormat::of(path)?;
+        let form = self.forms.iter().find(|form| form.format == format)?;
+        let language = match (languages, self.languages.len()) {
+            ([language], _) => Some(*language),
+            (_, 1) => self.languages.keys().next().copied(),
+            _ => None,
+        };
+        let is_known = language.is_some() || form.language_column.is_some();
+        is_known.then(|| (form, form.input(path, language)))
     }
 
     fn check_languages(
@@ -259,14 +248,10 @@ impl Preset {
         inputs: &[InputFile],
         form: &PublishedForm,
     ) -> Result<(), DataError> {
-        let is_there = |language: &&Language| {
-            inputs
-                .iter()
-                .any(|input| input.language == Some(**language))
-        };
+        let found: Vec<_> = inputs.iter().filter_map(|input| input.language).collect();
         match languages
             .iter()
-            .find(|language| form.language_column.is_none() && !is_there(language))
+            .find(|language| form.language_column.is_none() && !found.contains(language))
         {
             Some(missing) => {
                 let problem = format!("there is no file of {missing}, such as {}", form.files);
@@ -304,10 +289,15 @@ impl PublishedForm {
             .replace("{split}", split)
     }
 
-    fn layout(&self) -> TableLayout {
-        TableLayout {
-            columns: self.columns.clone(),
-            ..TableLayout::usual(self.format)
+    /// A file of this form; `language` is that of its rows unless a column gives it.
+    fn input(&self, path: &Path, language: Option<Language>) -> InputFile {
+        InputFile {
+            path: path.to_owned(),
+            layout: TableLayout {
+                columns: self.columns.clone(),
+                ..TableLayout::usual(self.format)
+            },
+            language: language.filter(|_| self.language_column.is_none()),
         }
     }
 }

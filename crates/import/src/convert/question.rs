@@ -1,4 +1,4 @@
-//! The columns that a question stands in, and the question that a row has there.
+//! The columns of a question, and the question that a row has there.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::refuse;
 
-/// The parts of the instruction line between which the languages' names stand.
+/// The parts of the instruction line around the languages' names.
 const INSTRUCTION: &str = "Translate the input from ";
 const INTO: &str = " to ";
 const END: &str = ":";
 
-/// Where a question stands.
+/// The columns of a question.
 #[derive(Clone, Debug, PartialEq)]
 pub enum QuestionColumns {
     /// The whole question in one column, with its headers.
@@ -55,18 +55,17 @@ impl QuestionColumns {
 }
 
 /// The columns of a task's fields by a map from field to column; a field that the map leaves
-/// out has a column of its own name. `prefix` stands before the names in the map.
+/// out has a column of its own name. `prefix` comes before the names in the map.
 pub(super) fn field_columns(
     task: &Task,
     map: &BTreeMap<String, String>,
     prefix: &str,
 ) -> Vec<String> {
-    let column = |field: &String| {
-        map.get(&format!("{prefix}{field}"))
-            .unwrap_or(field)
-            .clone()
-    };
-    task.fields.iter().map(column).collect()
+    let columns = task
+        .fields
+        .iter()
+        .map(|field| map.get(&format!("{prefix}{field}")).unwrap_or(field));
+    columns.cloned().collect()
 }
 
 /// The text of a column; none, with the reason, if it is one of `drop`. An empty text that is
@@ -133,12 +132,13 @@ fn read_instruction(line: &str) -> Option<(Language, Language)> {
         .strip_prefix(INSTRUCTION)?
         .strip_suffix(END)?
         .split_once(INTO)?;
-    let by_name = |name: &str| {
-        Language::known()
-            .into_iter()
-            .find(|language| language.name() == name)
-    };
-    Some((by_name(source)?, by_name(target)?))
+    Some((language_called(source)?, language_called(target)?))
+}
+
+fn language_called(name: &str) -> Option<Language> {
+    Language::known()
+        .into_iter()
+        .find(|language| language.name() == name)
 }
 
 /// # Errors

@@ -1,4 +1,4 @@
-//! Rows to items: labels read, texts taken, rows left out for a reason that is told. Never
+//! Rows to items: labels read, texts taken, rows left out with a reason. Never
 //! here: which items are drawn, where they are written.
 
 use std::{collections::BTreeMap, fs, path::Path};
@@ -12,7 +12,7 @@ use schema::{Label, Language, Task, disk::DiskError};
 use serde_json::Value;
 
 use super::{
-    Conversation, ImportPlan, ImportTarget, PairSource, QuestionColumns,
+    Conversation, ImportPlan, ImportTarget, PairSource,
     join::Partners,
     plan::InputFile,
     question::{instructed, strip_instruction, take_text},
@@ -227,19 +227,17 @@ impl<'a> InputRows<'a> {
         language: Language,
     ) -> Result<Taken, DataError> {
         let drop = &self.plan.drop_texts;
-        let read = |columns: &QuestionColumns, row: &TableRow, path: &Path, language| {
-            columns.question(row, path, task, language, drop)
-        };
         let (question, english) = match (source, &mut self.partners) {
             (PairSource::Beside { question, english }, _) => (
-                read(question, row, path, language)?,
-                read(english, row, path, Language::En)?,
+                question.question(row, path, task, language, drop)?,
+                english.question(row, path, task, Language::En, drop)?,
             ),
             (PairSource::Files { question, .. }, Some(partners)) => {
                 let partner = partners.find(row, path)?;
+                let english_path = partners.path();
                 (
-                    read(question, row, path, language)?,
-                    read(question, &partner, partners.path(), Language::En)?,
+                    question.question(row, path, task, language, drop)?,
+                    question.question(&partner, english_path, task, Language::En, drop)?,
                 )
             }
             _ => return Err(row.fail(path, None, "has no English side")),
@@ -365,23 +363,18 @@ fn take_question(
         ..
     } = &plan.target
     else {
-        return Err(row.fail(path, None, "is no labelled question"));
+        return Err(row.fail(path, None, "is not a labelled question"));
     };
     let word = match row.get(answer) {
         None | Some(Value::Null) if plan.drop_labels.iter().any(String::is_empty) => String::new(),
         _ => row.word(path, answer)?,
     };
-    if plan.drop_labels.contains(&word) && word.is_empty() {
-        return Ok(Taken::Dropped {
-            language,
-            reason: format!("`{answer}` is empty or missing"),
-        });
-    }
     if plan.drop_labels.contains(&word) {
-        return Ok(Taken::Dropped {
-            language,
-            reason: format!("`{answer}` is `{word}`"),
-        });
+        let reason = match word.is_empty() {
+            true => format!("`{answer}` is empty or missing"),
+            false => format!("`{answer}` is `{word}`"),
+        };
+        return Ok(Taken::Dropped { language, reason });
     }
     let known = &tasks::row(task, language)?.label_words;
     let label = match labels.is_empty() {
@@ -393,11 +386,8 @@ fn take_question(
         false => labels.get(&word).and_then(|name| task.label(name)),
     };
     let Some(label) = label else {
-        return Err(row.fail(
-            path,
-            Some(answer),
-            unknown_label(&word, task, known, labels),
-        ));
+        let problem = unknown_label(&word, task, known, labels);
+        return Err(row.fail(path, Some(answer), problem));
     };
     let mut values = Vec::with_capacity(fields.len() + 1);
     for column in fields {
@@ -432,7 +422,7 @@ fn unknown_label(
             .collect(),
     };
     format!(
-        "is `{word}`, which is no label; known: {}; map it to a label, or leave such rows out",
+        "is `{word}`, which is not a label; known: {}; map it to a label, or leave such rows out",
         pairs.join(", ")
     )
 }

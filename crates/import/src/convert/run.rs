@@ -37,7 +37,7 @@ pub struct ImportReport {
 /// The user wants to stop.
 struct Stopped;
 
-/// Runs an import. `progress` is told of bytes; where `stop` says so, nothing is written and
+/// Runs an import. `progress` counts bytes; where `stop` says so, nothing is written and
 /// `None` comes back.
 ///
 /// # Errors
@@ -207,13 +207,12 @@ fn choose(
         ImportTarget::Questions { task, .. } => Some(task),
         _ => None,
     });
-    let draw = |(language, marks): (&Language, &Vec<RowMark>)| {
-        Ok((
-            *language,
-            choice::draw(marks, plan.sample, labels, language.code())?,
-        ))
-    };
-    marks.iter().map(draw).collect()
+    let mut chosen = HashMap::new();
+    for (language, marks) in marks {
+        let drawn = choice::draw(marks, plan.sample, labels, language.code())?;
+        chosen.insert(*language, drawn);
+    }
+    Ok(chosen)
 }
 
 /// Why a sound row is not taken.

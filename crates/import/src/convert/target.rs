@@ -46,7 +46,7 @@ impl<'a> ImportTarget<'a> {
         })
     }
 
-    /// Translation pairs of which both sides stand in one row. The map's keys are `question`
+    /// Translation pairs of which both sides are in one row. The map's keys are `question`
     /// for a whole question or the task's fields, and for the English side `english` or
     /// `english.` and a field.
     ///
@@ -70,18 +70,15 @@ impl<'a> ImportTarget<'a> {
             );
             return Err(refuse("map", problem));
         }
-        let columns = |whole: &str, prefix: &str| match map.get(whole) {
-            Some(column) => QuestionColumns::Whole(column.clone()),
-            None => QuestionColumns::Fields(field_columns(task, map, prefix)),
-        };
-        let (question, english) = (columns("question", ""), columns("english", "english."));
+        let question = question_columns(task, map, "question", "");
+        let english = question_columns(task, map, "english", "english.");
         Ok(Self::Pairs {
             task,
             source: PairSource::Beside { question, english },
         })
     }
 
-    /// Translation pairs whose English sides stand in another file with the same columns. The
+    /// Translation pairs whose English sides are in another file with the same columns. The
     /// map's keys are `question` or the task's fields.
     ///
     /// # Errors
@@ -97,10 +94,7 @@ impl<'a> ImportTarget<'a> {
             .chain(task.fields.clone())
             .collect();
         check_map(map, &known)?;
-        let question = match map.get("question") {
-            Some(column) => QuestionColumns::Whole(column.clone()),
-            None => QuestionColumns::Fields(field_columns(task, map, "")),
-        };
+        let question = question_columns(task, map, "question", "");
         Ok(Self::Pairs {
             task,
             source: PairSource::Files {
@@ -134,5 +128,13 @@ impl<'a> ImportTarget<'a> {
             id: map.get("id").cloned(),
             text,
         })
+    }
+}
+
+/// The column that the map gives for a `whole` question, or those of its fields.
+fn question_columns(task: &Task, map: &ColumnMap, whole: &str, prefix: &str) -> QuestionColumns {
+    match map.get(whole) {
+        Some(column) => QuestionColumns::Whole(column.clone()),
+        None => QuestionColumns::Fields(field_columns(task, map, prefix)),
     }
 }

@@ -51,7 +51,7 @@ struct DatasetEntry {
 ///
 /// # Errors
 /// There is no list, or it is broken; no such entry, or several and no name; an entry that has
-/// no local file, or that is no supervised data; a file that is missing or of an unknown
+/// no local file, or that is not supervised data; a file that is missing or of an unknown
 /// format.
 pub fn read(folder: &Path, name: Option<&str>) -> Result<ListedDataset, DataError> {
     let path = folder.join(DATASET_INFO);
@@ -71,19 +71,15 @@ pub fn read(folder: &Path, name: Option<&str>) -> Result<ListedDataset, DataErro
     };
     let what = format!("{} `{name}`", path.display());
     let Some(value) = list.remove(&name) else {
-        return Err(DataError::Unknown {
-            what: "data set".to_owned(),
-            given: name,
-            known: names.join(", "),
-        });
+        return Err(DataError::unknown("data set", name, names.join(", ")));
     };
     let is_elsewhere = value
         .get("hf_hub_url")
         .or_else(|| value.get("ms_hub_url"))
         .or_else(|| value.get("script_url"))
         .is_some();
-    let entry: DatasetEntry =
-        serde_json::from_value(value).map_err(|e| refuse(&what, format!("is no entry: {e}")))?;
+    let entry: DatasetEntry = serde_json::from_value(value)
+        .map_err(|e| refuse(&what, format!("is not an entry: {e}")))?;
     if entry.ranking {
         return Err(refuse(
             &what,
@@ -92,7 +88,7 @@ pub fn read(folder: &Path, name: Option<&str>) -> Result<ListedDataset, DataErro
     }
     let Some(file_name) = &entry.file_name else {
         let advice = if is_elsewhere {
-            "it stands on a hub; import it from there"
+            "it is on a hub; import it from there"
         } else {
             "add it"
         };
@@ -164,52 +160,58 @@ fn begins_with_object(path: &Path) -> Result<bool, DataError> {
 }
 
 fn read_form(entry: &DatasetEntry, what: &str) -> Result<Conversation, DataError> {
-    // Where `columns` is given, a column that it leaves out is not read; where it is missing,
-    // the usual names hold.
-    let column = |key: &str, usual: Option<&str>| match &entry.columns {
-        Some(columns) => columns.get(key).cloned(),
-        None => usual.map(str::to_owned),
-    };
-    let needed = |key: &str, usual: &str| {
-        column(key, Some(usual))
-            .ok_or_else(|| refuse(what, format!("`columns` has no `{key}`; add it")))
-    };
-    let tag = |key: &str, usual: &str| {
-        entry
-            .tags
-            .get(key)
-            .cloned()
-            .unwrap_or_else(|| usual.to_owned())
-    };
     match entry.formatting.as_deref().unwrap_or("alpaca") {
         "alpaca" => Ok(Conversation::Alpaca {
-            prompt: needed("prompt", "instruction")?,
-            query: column("query", Some("input")),
-            response: needed("response", "output")?,
-            history: column("history", None),
-            system: column("system", None),
+            prompt: entry.needed_column("prompt", "instruction", what)?,
+            query: entry.column("query", Some("input")),
+            response: entry.needed_column("response", "output", what)?,
+            history: entry.column("history", None),
+            system: entry.column("system", None),
         }),
-        "sharegpt" => Ok(Conversation::Messages {
-            messages: needed("messages", "conversations")?,
-            role: tag("role_tag", "from"),
-            content: tag("content_tag", "value"),
-            user: tag("user_tag", "human"),
-            assistant: tag("assistant_tag", "gpt"),
-            system_role: tag("system_tag", "system"),
-            system: column("system", None),
-        }),
-        "openai" => Ok(Conversation::Messages {
-            messages: needed("messages", "messages")?,
-            role: tag("role_tag", "role"),
-            content: tag("content_tag", "content"),
-            user: tag("user_tag", "user"),
-            assistant: tag("assistant_tag", "assistant"),
-            system_role: tag("system_tag", "system"),
-            system: column("system", None),
-        }),
+        "sharegpt" => entry.messages("conversations", ["from", "value", "human", "gpt"], what),
+        "openai" => entry.messages("messages", ["role", "content", "user", "assistant"], what),
         other => Err(refuse(
             what,
             format!("`formatting` is `{other}`; alpaca, sharegpt and openai are read"),
         )),
+    }
+}
+
+impl DatasetEntry {
+    /// Where `columns` is given, a column that it leaves out is not read; where it is missing,
+    /// the usual names hold.
+    fn column(&self, key: &str, usual: Option<&str>) -> Option<String> {
+        match &self.columns {
+            Some(columns) => columns.get(key).cloned(),
+            None => usual.map(str::to_owned),
+        }
+    }
+
+    fn needed_column(&self, key: &str, usual: &str, what: &str) -> Result<String, DataError> {
+        self.column(key, Some(usual))
+            .ok_or_else(|| refuse(what, format!("`columns` has no `{key}`; add it")))
+    }
+
+    fn tag(&self, key: &str, usual: &str) -> String {
+        self.tags.get(key).map_or(usual, String::as_str).to_owned()
+    }
+
+    /// A list of messages; `usual` are the form's own tags for role, content, user and assistant.
+    fn messages(
+        &self,
+        usual_column: &str,
+        usual: [&str; 4],
+        what: &str,
+    ) -> Result<Conversation, DataError> {
+        let [role, content, user, assistant] = usual;
+        Ok(Conversation::Messages {
+            messages: self.needed_column("messages", usual_column, what)?,
+            role: self.tag("role_tag", role),
+            content: self.tag("content_tag", content),
+            user: self.tag("user_tag", user),
+            assistant: self.tag("assistant_tag", assistant),
+            system_role: self.tag("system_tag", "system"),
+            system: self.column("system", None),
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! Pairs as LLaMA-Factory reads them: a file of rows and its entry in `dataset_info.json`.
 //!
 //! That tool asks with `instruction`, a newline and `input`; here all of the source is the
-//! `instruction`, so that what is asked is the source to the letter. Language and item stand in
+//! `instruction`, so that what is asked is the source to the letter. Language and item are in
 //! every row for people; the tool drops what it does not map.
 //! `tests/golden/read_by_llama_factory.py` compares a folder with what the tool itself reads.
 //! Never here: reading such folders, writing files.
@@ -19,7 +19,7 @@ schema::words! {
     }
 }
 
-/// A JSON list, one row a line.
+/// A JSON list, one row per line.
 pub fn render_rows(pairs: &[TranslationPair], format: RowForm) -> String {
     let rows: Vec<String> = pairs
         .iter()

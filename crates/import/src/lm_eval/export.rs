@@ -52,14 +52,11 @@ fn check_name(group: &str) -> Result<(), DataError> {
     if !group.is_empty() && group.chars().all(fits) && !group.starts_with('.') {
         return Ok(());
     }
-    let problem = "is no name for lm-eval's files; use letters, digits, `-` and `_`".to_owned();
-    Err(DataError::Unusable {
-        what: format!("task name `{group}`"),
-        problem,
-    })
+    let problem = "is not a name for lm-eval's files; use letters, digits, `-` and `_`".to_owned();
+    Err(DataError::unusable(format!("task name `{group}`"), problem))
 }
 
-/// What stands of a task in its YAML, in that order, beside where its data is.
+/// The settings of a task's YAML, in that order, without the path of its data.
 pub(super) fn settings() -> [(&'static str, &'static str); 8] {
     [
         ("dataset_path", "json"),
@@ -76,10 +73,10 @@ pub(super) fn settings() -> [(&'static str, &'static str); 8] {
 fn render_task(name: &str, rows: &Path, asking: &Asking) -> Result<String, DataError> {
     let Some(rows) = rows.to_str() else {
         let problem = "is not UTF-8, which a YAML file must be; choose another folder".to_owned();
-        return Err(DataError::Unusable {
-            what: format!("path {}", rows.display()),
+        return Err(DataError::unusable(
+            format!("path {}", rows.display()),
             problem,
-        });
+        ));
     };
     let mut text = format!(
         "# Written by `lingualign data lm-eval`; the prompts are in the data, exemplars included.\ntask: {}\n",

@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 
 pub use naming::{name_task, sanitize_model};
 
-/// What lm-eval is told of a question that no answer can be right to: no index of an answer, so
-/// that it counts each as wrong, and still one that Python's lists have, because it looks up
-/// the first row's.
+/// The gold index given to lm-eval for a question that has no right answer: not the index of an
+/// answer, so that each counts as wrong, but one that Python's lists have, because lm-eval looks
+/// up the first row's.
 const UNANSWERABLE: i64 = -1;
 
 /// One question as a row of a data set that lm-eval reads.
@@ -54,7 +54,7 @@ pub struct Doc {
 }
 
 impl Doc {
-    /// The row. lm-eval hashes it as it stands, so the order of the keys is part of what it is.
+    /// The row. lm-eval hashes its text, so the order of the keys matters.
     pub fn to_json(&self) -> Value {
         json!({
             "item": self.item,
@@ -102,8 +102,8 @@ pub fn docs(
     rendered.prompts.iter().enumerate().map(row).collect()
 }
 
-/// The words as they are scored: with the closing quote where one word begins with another, as
-/// then it tells them apart.
+/// The words as they are scored: with the closing quote where one word begins with another, because
+/// only the quote distinguishes them then.
 fn close(words: &[String]) -> Vec<String> {
     let begins =
         |at: usize, other: usize| at != other && words[at].starts_with(words[other].as_str());

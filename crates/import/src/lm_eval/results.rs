@@ -124,42 +124,44 @@ pub fn write(
     Ok(files)
 }
 
+fn unanswered(record: &AnswerRecord, problem: impl Into<String>) -> DataError {
+    let what = format!(
+        "answer to item {} of {} in {}",
+        record.item, record.task, record.language
+    );
+    DataError::unusable(what, problem)
+}
+
 fn sample(answered: &LanguageAnswers<'_>, record: &AnswerRecord) -> Result<SampleLine, DataError> {
-    let fail = |problem: String| DataError::Unusable {
-        what: format!(
-            "answer to item {} of {} in {}",
-            record.item, record.task, record.language
-        ),
-        problem,
-    };
     let Some((doc_id, doc)) = answered
         .docs
         .iter()
         .enumerate()
         .find(|(_, doc)| doc.item == record.item)
     else {
-        return Err(fail(
-            "the data has no such question; give the data that was asked".to_owned(),
+        return Err(unanswered(
+            record,
+            "the data has no such question; give the data that was asked",
         ));
     };
     let mut responses = Vec::with_capacity(doc.labels.len());
     for label in &doc.labels {
-        let log = log_score(record, label);
-        let log =
-            log.ok_or_else(|| fail(format!("it has no ln p of `{label}`; evaluate again")))?;
+        let Some(log) = log_score(record, label) else {
+            let problem = format!("it has no ln p of `{label}`; evaluate again");
+            return Err(unanswered(record, problem));
+        };
         responses.push([format!("{log:?}"), UNKNOWN.to_owned()]);
     }
-    let argument = |(at, choice): (usize, &String)| {
-        (
-            format!("gen_args_{at}"),
-            json!({ "arg_0": doc.prompt, "arg_1": choice }),
-        )
-    };
+    let mut arguments = Map::new();
+    for (at, choice) in doc.choices.iter().enumerate() {
+        let pair = json!({ "arg_0": doc.prompt, "arg_1": choice });
+        arguments.insert(format!("gen_args_{at}"), pair);
+    }
     let target = doc.gold.to_string();
     let row = doc.to_json();
     Ok(SampleLine {
         doc_id,
-        arguments: doc.choices.iter().enumerate().map(argument).collect(),
+        arguments,
         resps: responses
             .iter()
             .cloned()
@@ -188,10 +190,8 @@ fn log_score(record: &AnswerRecord, label: &str) -> Option<f64> {
 
 impl Metrics {
     fn of(records: &[AnswerRecord]) -> Self {
-        let (right, items) = (
-            records.iter().filter(|record| record.correct).count(),
-            records.len(),
-        );
+        let right = records.iter().filter(|record| record.correct).count();
+        let items = records.len();
         let (n, p) = (items as f64, right as f64 / items as f64);
         // The sample's variance n / (n - 1) * p (1 - p), over n.
         let stderr = (items > 1).then(|| (p * (1.0 - p) / (n - 1.0)).sqrt());
@@ -241,63 +241,84 @@ impl Metrics {
     }
 }
 
+/// The parts of a file of results that have an entry per task or group.
+#[derive(Default)]
+struct TaskEntries {
+    results: Map<String, Value>,
+    pooled: Map<String, Value>,
+    configs: Map<String, Value>,
+    versions: Map<String, Value>,
+    shots: Map<String, Value>,
+    better: Map<String, Value>,
+    samples: Map<String, Value>,
+}
+
+impl TaskEntries {
+    fn add_language(
+        &mut self,
+        name: &str,
+        answered: &LanguageAnswers<'_>,
+        metrics: &Metrics,
+    ) -> Result<(), DataError> {
+        let key = name.to_owned();
+        self.results
+            .insert(key.clone(), metrics.to_json(name).into());
+        self.configs.insert(key.clone(), config(name, answered));
+        self.versions.insert(key.clone(), json!(1.0));
+        if let Some(count) = count_shots(answered)? {
+            self.shots.insert(key.clone(), count.into());
+            self.shots.insert(answered.group.clone(), count.into());
+        }
+        self.better.insert(key.clone(), json!({ "acc": true }));
+        let counts =
+            json!({ "original": answered.docs.len(), "effective": answered.records.len() });
+        self.samples.insert(key, counts);
+        Ok(())
+    }
+
+    fn add_group(&mut self, group: &str, metrics: &Metrics) {
+        let mut map = metrics.to_json(group);
+        map.insert(
+            "sample_count".to_owned(),
+            json!({ "acc,none": metrics.items }),
+        );
+        let key = group.to_owned();
+        self.results.insert(key.clone(), map.clone().into());
+        self.pooled.insert(key.clone(), map.into());
+        self.versions.insert(key.clone(), "1.0".into());
+        self.better.insert(key, json!({ "acc": true }));
+    }
+}
+
 fn render(
     run: &HarnessRun,
     answered: &[LanguageAnswers<'_>],
     hashes: Map<String, Value>,
 ) -> Result<Value, DataError> {
     let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    let [
-        mut results,
-        mut configs,
-        mut versions,
-        mut shots,
-        mut better,
-        mut samples,
-    ] = [(); 6].map(|()| Map::new());
+    let mut entries = TaskEntries::default();
     let mut measured = BTreeMap::new();
     for one in answered {
         let name = name_task(&one.group, one.language);
         let metrics = Metrics::of(&one.records);
-        results.insert(name.clone(), metrics.to_json(&name).into());
-        configs.insert(name.clone(), config(&name, one));
-        versions.insert(name.clone(), json!(1.0));
-        if let Some(count) = count_shots(one)? {
-            shots.insert(name.clone(), count.into());
-            shots.insert(one.group.clone(), count.into());
-        }
-        better.insert(name.clone(), json!({ "acc": true }));
-        samples.insert(
-            name.clone(),
-            json!({ "original": one.docs.len(), "effective": one.records.len() }),
-        );
+        entries.add_language(&name, one, &metrics)?;
         groups.entry(&one.group).or_default().push(name.clone());
         measured.insert(name, metrics);
     }
-    let mut pooled = Map::new();
     for (group, names) in &groups {
         let tasks: Vec<&Metrics> = names.iter().filter_map(|name| measured.get(name)).collect();
-        let metrics = Metrics::pooled(&tasks);
-        let mut map = metrics.to_json(group);
-        map.insert(
-            "sample_count".to_owned(),
-            json!({ "acc,none": metrics.items }),
-        );
-        results.insert((*group).to_owned(), map.clone().into());
-        pooled.insert((*group).to_owned(), map.into());
-        versions.insert((*group).to_owned(), "1.0".into());
-        better.insert((*group).to_owned(), json!({ "acc": true }));
+        entries.add_group(group, &Metrics::pooled(&tasks));
     }
     let name = run.adapter.as_ref().unwrap_or(&run.model);
     Ok(json!({
-        "results": results,
-        "groups": pooled,
+        "results": entries.results,
+        "groups": entries.pooled,
         "group_subtasks": groups,
-        "configs": configs,
-        "versions": versions,
-        "n-shot": shots,
-        "higher_is_better": better,
-        "n-samples": samples,
+        "configs": entries.configs,
+        "versions": entries.versions,
+        "n-shot": entries.shots,
+        "higher_is_better": entries.better,
+        "n-samples": entries.samples,
         "config": model_config(run),
         "git_hash": null,
         "date": run.date.0,

@@ -47,7 +47,7 @@ enum TextsContent {
 }
 
 impl TextsLayout {
-    /// The layout that a file name stands for: `*.jsonl` lines, `*_train_question.json` pairs,
+    /// The layout that a file name means: `*.jsonl` lines, `*_train_question.json` pairs,
     /// anything else labelled.
     pub fn of(path: &Path) -> Self {
         let name = testset::file_name(path);
@@ -103,41 +103,30 @@ impl Texts {
     /// A broken file; a question that does not consist of the task's headers in `language` and
     /// one text for each (item, line).
     pub fn read_pairs(path: &Path, task: &Task, language: Language) -> Result<Self, DataError> {
-        let take = |raw: items::RawItem, item: usize| -> Result<(Vec<String>, String), DataError> {
-            let fail = |line, problem| DataError::Item {
-                path: path.to_owned(),
-                item,
-                line,
-                problem,
-            };
+        let mut content = Vec::new();
+        for (item, raw) in items::read(path, &["input"])?.into_iter().enumerate() {
             let (question, line) = match language {
                 Language::En => (raw.answer.text.as_str(), raw.answer.line),
                 _ => (
                     cut_instruction(&raw.fields[0], language)
-                        .map_err(|problem| fail(raw.line, problem))?,
+                        .map_err(|problem| DataError::item(path, item, raw.line, problem))?,
                     raw.line,
                 ),
             };
-            let fields =
-                prompt::fields(task, language, question)?.map_err(|problem| fail(line, problem))?;
-            Ok((fields, raw.answer.text))
-        };
-        let raw = items::read(path, &["input"])?;
-        let content = raw
-            .into_iter()
-            .enumerate()
-            .map(|(item, raw)| take(raw, item))
-            .collect::<Result<_, _>>()?;
+            let fields = prompt::fields(task, language, question)?
+                .map_err(|problem| DataError::item(path, item, line, problem))?;
+            content.push((fields, raw.answer.text));
+        }
         Ok(Self {
             language,
             content: TextsContent::Pairs(task.clone(), content),
         })
     }
 
-    /// Reads objects with a key `text`, one a line; other keys stay as they are.
+    /// Reads objects with a key `text`, one per line; other keys stay as they are.
     ///
     /// # Errors
-    /// A line that is no such object (line).
+    /// A line that is not such an object (line).
     pub fn read_lines(path: &Path, language: Language) -> Result<Self, DataError> {
         let text = items::read_text(path)?;
         let mut rows = Vec::new();
@@ -146,23 +135,18 @@ impl Texts {
             .enumerate()
             .filter(|(_, line)| !line.trim().is_empty())
         {
-            let fail = |problem| DataError::Syntax {
-                path: path.to_owned(),
-                line: index + 1,
-                problem,
+            let problem = match serde_json::from_str::<Map<String, Value>>(line) {
+                Err(e) => format!("not an object with a key `text`: {e}; write one per line"),
+                Ok(row) => match row.get("text") {
+                    Some(Value::String(_)) => {
+                        rows.push(row);
+                        continue;
+                    }
+                    Some(other) => format!("`text` is {other}, not a text in quotes"),
+                    None => "key `text` is missing; add it".to_owned(),
+                },
             };
-            let row: Map<String, Value> = serde_json::from_str(line).map_err(|e| {
-                fail(format!(
-                    "not an object with a key `text`: {e}; write one a line"
-                ))
-            })?;
-            match row.get("text") {
-                Some(Value::String(_)) => rows.push(row),
-                Some(other) => {
-                    return Err(fail(format!("`text` is {other}, not a text in quotes")));
-                }
-                None => return Err(fail("key `text` is missing; add it".to_owned())),
-            }
+            return Err(DataError::syntax(path, index + 1, problem));
         }
         Ok(Self {
             language,

@@ -35,43 +35,28 @@ impl Texts {
             }
             (TextsContent::Labelled(task, items), TextsLayout::Labelled) => {
                 let words = &tasks::row(task, language)?.label_words;
-                let row = |((_, gold), fields): (&(Vec<String>, schema::Label), &[String])| {
+                let mut rows = Vec::with_capacity(items.len());
+                for ((_, gold), fields) in items.iter().zip(groups(task, translations)) {
                     let keys = task.fields.iter().map(String::as_str).chain(["answer"]);
-                    object(keys.zip(fields.iter().chain([&words[gold.0]])))
-                };
-                Ok(items
-                    .iter()
-                    .zip(groups(task, translations))
-                    .map(row)
-                    .collect())
+                    rows.push(object(keys.zip(fields.iter().chain([&words[gold.0]]))));
+                }
+                Ok(rows)
             }
             (TextsContent::Questions(task, items), TextsLayout::Pairs)
                 if self.language == Language::En =>
             {
-                let pair = |(item, fields): (&Vec<String>, _)| {
-                    pair(
-                        task,
-                        language,
-                        fields,
-                        &prompt::question(task, Language::En, item)?,
-                    )
-                };
-                items
-                    .iter()
-                    .zip(groups(task, translations))
-                    .map(pair)
-                    .collect()
+                let mut pairs = Vec::with_capacity(items.len());
+                for (item, fields) in items.iter().zip(groups(task, translations)) {
+                    let english = prompt::question(task, Language::En, item)?;
+                    pairs.push(pair(task, language, fields, &english)?);
+                }
+                Ok(pairs)
             }
-            (TextsContent::Pairs(task, items), TextsLayout::Pairs) => {
-                let pair = |((_, english), fields): (&(_, String), _)| {
-                    pair(task, language, fields, english)
-                };
-                items
-                    .iter()
-                    .zip(groups(task, translations))
-                    .map(pair)
-                    .collect()
-            }
+            (TextsContent::Pairs(task, items), TextsLayout::Pairs) => items
+                .iter()
+                .zip(groups(task, translations))
+                .map(|((_, english), fields)| pair(task, language, fields, english))
+                .collect(),
             (_, layout) => Err(self.refuse(layout)),
         }
     }
@@ -95,11 +80,7 @@ impl Texts {
                 "the layout of the input, or pairs: name the file *.json or *_train_question.json",
             ),
         };
-        DataError::Unknown {
-            what: "way to write".to_owned(),
-            given,
-            known: known.to_owned(),
-        }
+        DataError::unknown("way to write", given, known)
     }
 }
 

@@ -1,4 +1,4 @@
-//! LLaMA-Factory's forms: the same pairs from all of them, and what is no pair refused.
+//! LLaMA-Factory's forms: the same pairs from all of them, and anything else refused.
 
 use import::{
     convert::{self, ImportTarget, InputFile, LanguageColumn},
@@ -262,7 +262,7 @@ fn entries_that_cannot_be_read_say_why() {
     let refused = |entry: Value| pairs(&entry, &json!([])).expect_err("refused");
     assert!(
         refused(json!({"hf_hub_url": "a/b"}))
-            .contains("`mine`: has no `file_name`: it stands on a hub")
+            .contains("`mine`: has no `file_name`: it is on a hub")
     );
     assert!(
         refused(json!({"file_name": "rows.json", "ranking": true})).contains("preference data")

@@ -116,7 +116,7 @@ fn a_mismatch_names_the_row_and_the_file() {
         (
             "id,text,label\n1,one,0\n1,two,1\n3,c,0\n",
             Some("id"),
-            "en.csv row 2 (line 3), column `id`: `1` stands in row 1 already",
+            "en.csv row 2 (line 3), column `id`: `1` is in row 1 already",
         ),
         (
             "id,text\n1,one\n",
@@ -144,7 +144,7 @@ fn a_mismatch_names_the_row_and_the_file() {
     )
     .expect_err("twice");
     assert!(
-        message.starts_with("de.csv row 2 (line 3), column `id`: `1` stands in row 1 already"),
+        message.starts_with("de.csv row 2 (line 3), column `id`: `1` is in row 1 already"),
         "{message}"
     );
 }

@@ -31,7 +31,7 @@ fn the_first_bad_value_is_named_with_row_line_and_column() {
         ),
         (
             "x,y,maybe",
-            "row 2 (line 4), column `answer`: is `maybe`, which is no label; known: `same`, `different`",
+            "row 2 (line 4), column `answer`: is `maybe`, which is not a label; known: `same`, `different`",
         ),
         (
             "x, ,same",
@@ -92,7 +92,7 @@ fn broken_json_is_named_with_its_line() {
         ),
         (
             format!("[{good},\n{{\"sentence1\": \"a\",\n\"sentence1\": \"a\"}}]"),
-            "line 4: row 2 is no sound JSON: key `sentence1` is given twice",
+            "line 4: row 2 is not valid JSON: key `sentence1` is given twice",
         ),
         (format!("[{good},\n7]"), "line 3: row 2 is not an object"),
         (
@@ -113,9 +113,9 @@ fn broken_json_is_named_with_its_line() {
         ),
         (
             good.to_owned(),
-            "line 1: begins with an object, not a list; if it has one object a line, read it as jsonl",
+            "line 1: begins with an object, not a list; if it has one object per line, read it as jsonl",
         ),
-        (String::new(), "line 1: is no JSON list of objects"),
+        (String::new(), "line 1: is not a JSON list of objects"),
     ];
     for (text, wanted) in cases {
         let message = message("f.json", &text);
@@ -127,7 +127,7 @@ fn broken_json_is_named_with_its_line() {
     let line = good.replace('\n', "");
     let message_of = message("f.jsonl", format!("{line}\n\n{line}x\n"));
     assert!(
-        message_of.starts_with("f.jsonl line 3: row 2 is no JSON object on one line"),
+        message_of.starts_with("f.jsonl line 3: row 2 is not a JSON object on one line"),
         "{message_of}"
     );
     let message_of = message("f.jsonl", format!("[{line}]"));
@@ -191,7 +191,7 @@ fn parquet_names_row_and_column() {
     };
     let message = refused(&place.plan(vec![input(&path, Language::De)], target("label")));
     assert!(
-        message.ends_with("f.parquet row 777, column `label`: is `7`, which is no label; known: `0` (different), `1` (same); map it to a label, or leave such rows out"),
+        message.ends_with("f.parquet row 777, column `label`: is `7`, which is not a label; known: `0` (different), `1` (same); map it to a label, or leave such rows out"),
         "{message}"
     );
     let message = refused(&place.plan(vec![input(&path, Language::De)], target("gold")));

@@ -89,7 +89,7 @@ metadata:
 }
 
 #[test]
-fn a_word_that_begins_another_is_told_by_the_quote() {
+fn a_word_that_begins_another_is_found_by_the_quote() {
     let folder = folder_of(&[("a", "b", "neutral")]);
     let mut task = snli().clone();
     task.label_sets.insert(
@@ -143,11 +143,11 @@ fn what_cannot_be_right_is_wrong_there_too() {
         Language::De,
         (LabelSet::English, "zero", Some(Protocol::Paper)),
     );
-    let told: Vec<_> = rows
+    let found: Vec<_> = rows
         .iter()
         .map(|row| (row.gold, row.label.as_str()))
         .collect();
-    assert_eq!(told, [(1, "neutral"), (-1, "entailment")]);
+    assert_eq!(found, [(1, "neutral"), (-1, "entailment")]);
     assert_eq!(task.label_name(Label(0)), "entailment");
 }
 
@@ -159,7 +159,7 @@ fn a_name_that_lm_eval_would_take_for_several_is_refused() {
             .expect_err("refused")
             .to_string();
         let wanted = format!(
-            "task name `{name}`: is no name for lm-eval's files; use letters, digits, `-` and `_`"
+            "task name `{name}`: is not a name for lm-eval's files; use letters, digits, `-` and `_`"
         );
         assert_eq!(error, wanted);
     }

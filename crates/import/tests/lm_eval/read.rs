@@ -182,7 +182,7 @@ fn answers_get_the_label_names_of_a_known_task() {
         ("neutral", LabelSet::English)
     );
     assert_eq!(record.log_probs["contradiction"], -3.0);
-    // Words of nobody stand for themselves.
+    // Unknown words are their own names.
     let record = three(["a", "b", "c"]);
     assert_eq!(
         (record.gold.as_str(), record.labels),
@@ -201,12 +201,12 @@ fn answers_that_differ_by_row_are_called_by_their_place() {
         (found[0].task.as_str(), found[0].language),
         ("arc_challenge", Language::Fr)
     );
-    let told: Vec<_> = found
+    let found: Vec<_> = found
         .iter()
         .map(|r| (r.gold.as_str(), r.chosen.as_str(), r.correct))
         .collect();
     assert_eq!(
-        told,
+        found,
         [("choice1", "choice1", true), ("choice1", "choice2", false)]
     );
     let found = records("xstorycloze_sw", lines);
@@ -220,15 +220,15 @@ fn answers_that_differ_by_row_are_called_by_their_place() {
 }
 
 #[test]
-fn the_language_is_told_or_it_is_said() {
+fn the_language_is_found_or_it_is_said() {
     let line = pair(0, ("a", -1.0), ("b", -2.0), "0");
     assert_eq!(
         records("belebele_deu_Latn", vec![line.clone()])[0].language,
         Language::De
     );
-    let mut told = line.clone();
-    told["doc"] = json!({"language": "sw"});
-    assert_eq!(records("topics", vec![told])[0].language, Language::Sw);
+    let mut found = line.clone();
+    found["doc"] = json!({"language": "sw"});
+    assert_eq!(records("topics", vec![found])[0].language, Language::Sw);
     let folder = output(
         &json!({"pretrained": "org/m", "peft": "adapters/x"}),
         &[("hellaswag", vec![line])],
@@ -244,7 +244,7 @@ fn the_language_is_told_or_it_is_said() {
         ("org/m", Some("adapters/x"))
     );
     assert!(
-        found.notes[0].ends_with("its name and its rows tell no language; taken as English"),
+        found.notes[0].ends_with("neither its name nor its rows give a language; taken as English"),
         "{:?}",
         found.notes
     );

@@ -46,20 +46,21 @@ fn broken_lines() {
     let cut = &good().to_string()[..40];
     assert_eq!(
         refuse(cut),
-        format!("no sample of lm-eval: EOF while parsing a string (column 40); {AGAIN}")
+        format!("not a sample of lm-eval: EOF while parsing a string (column 40); {AGAIN}")
     );
     for key in ["doc_id", "doc", "target", "arguments", "resps"] {
         let problem = refuse(&with(key, Value::Null).to_string());
         assert!(
             problem.starts_with(&format!(
-                "no sample of lm-eval: missing field `{key}` (column "
+                "not a sample of lm-eval: missing field `{key}` (column "
             )),
             "{problem}"
         );
     }
     let problem = refuse(&with("doc", json!("text")).to_string());
     assert!(
-        problem.starts_with("no sample of lm-eval: invalid type: string \"text\", expected a map"),
+        problem
+            .starts_with("not a sample of lm-eval: invalid type: string \"text\", expected a map"),
         "{problem}"
     );
     let problem = refuse(&with("doc", json!({"label_set": "english"})).to_string());
@@ -101,13 +102,11 @@ fn answers_that_cannot_be_compared() {
         ),
         (
             with("resps", json!([[["much", "True"]], [["-2.0", "False"]]])),
-            "`resps` holds [\"much\",\"True\"] where ln p and whether it is greedy should stand"
-                .to_owned(),
+            "`resps` holds [\"much\",\"True\"] instead of ln p and whether it is greedy".to_owned(),
         ),
         (
             with("resps", json!([[["nan", "True"]], [["-2.0", "False"]]])),
-            "`resps` holds [\"nan\",\"True\"] where ln p and whether it is greedy should stand"
-                .to_owned(),
+            "`resps` holds [\"nan\",\"True\"] instead of ln p and whether it is greedy".to_owned(),
         ),
         (
             with("resps", json!([[], [["-2.0", "False"]]])),

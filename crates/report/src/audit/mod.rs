@@ -31,7 +31,7 @@ struct FindingGroup<'a> {
 struct ShownFinding<'a> {
     #[serde(flatten)]
     finding: &'a Finding,
-    /// The evidence with what it quotes told apart.
+    /// The evidence, split into the audit's words and what it quotes.
     evidence_parts: Vec<EvidencePart<'a>>,
     /// `3, 7, 9 …`: the first of `items`.
     first_items: String,
@@ -100,7 +100,7 @@ pub fn audit_page(record: &AuditRecord, subject: &str) -> Result<String, ReportE
 }
 
 /// The same for a terminal, where the last lines are the ones seen: the errors come last. What
-/// to do stands behind errors and warnings.
+/// to do follows errors and warnings.
 pub fn audit_text(record: &AuditRecord) -> String {
     let mut text = String::new();
     for group in [group(record), group_errors(record)].concat() {
@@ -130,7 +130,7 @@ pub fn audit_text(record: &AuditRecord) -> String {
     text + &count_findings(record) + "\n"
 }
 
-/// What a run's page says of its data: a sentence, and the errors and warnings as a table.
+/// A run's data on its page: a sentence, and the errors and warnings as a table.
 pub(crate) fn describe(record: &AuditRecord) -> (String, Option<ReportTable>) {
     let accepted = match join_accepted(record) {
         accepted if accepted.is_empty() => String::new(),
@@ -146,7 +146,7 @@ pub(crate) fn describe(record: &AuditRecord) -> (String, Option<ReportTable>) {
         .filter(|finding| finding.severity != Severity::Note)
         .collect();
     let columns = ["severity", "task", "language", "kind", "items", "evidence"];
-    let caption = "What the audit of the data found; notes are in audit.json.";
+    let caption = "Errors and warnings of the data's audit; notes are in audit.json.";
     let mut table = ReportTable::new("audit", caption, &columns);
     for column in &mut table.columns {
         column.numeric = column.title == "items";

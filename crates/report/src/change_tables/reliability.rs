@@ -1,4 +1,4 @@
-//! Tables of one change: how far it can be trusted, and what other scorings would have said.
+//! Tables of one change: how far it can be trusted, and whether other scorings agree.
 
 use compare::{Changes, stats::VarianceComponents};
 
@@ -99,7 +99,7 @@ pub(super) fn scorings(name: String, changes: &Changes) -> Option<ReportTable> {
     if changes.scorings.len() < 2 {
         return None;
     }
-    let caption = "Would another scoring say otherwise? Mean accuracy over languages in % and its change in points, by \
+    let caption = "Do the other scorings agree? Mean accuracy over languages in % and its change in points, by \
                    every scoring that the same forward passes measured; share of questions on which it chooses another \
                    label than the evaluation's own scoring (bold), in %.";
     let mut table = start(name, caption, &SCORINGS);

@@ -1,4 +1,4 @@
-//! Tables of one change: how well labels are told apart, and which are chosen.
+//! Tables of one change: how well labels are separated, and which are chosen.
 
 use compare::{BeforeAfter, Changes};
 
@@ -23,7 +23,7 @@ const SEPARATION: [ColumnHead<'static>; 11] = [
 ];
 
 pub(super) fn separation(name: String, changes: &Changes) -> ReportTable {
-    let caption = "How well the labels are told apart: AUC, and accuracy in % after contextual and after batch \
+    let caption = "How well the model separates the labels: AUC, and accuracy in % after contextual and after batch \
                    calibration. Prior's part: the change of raw accuracy less that of batch-calibrated accuracy, points.";
     let mut table = start(name, caption, &SEPARATION);
     let mut add =

@@ -75,17 +75,16 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
 }
 
 fn measures(look: &ModelView, pooling: Pooling) -> Vec<Measure> {
-    let taken = |measure: &Measure| {
-        let of = |state: &ViewState| {
-            state
-                .records
-                .pairs
-                .get(&pooling)
-                .is_some_and(|p| p.measures().contains(measure))
-        };
-        look.states.iter().any(of)
-    };
-    Measure::ALL.into_iter().filter(taken).collect()
+    let taken: BTreeSet<Measure> = look
+        .states
+        .iter()
+        .filter_map(|state| state.records.pairs.get(&pooling))
+        .flat_map(|pairs| pairs.measures())
+        .collect();
+    Measure::ALL
+        .into_iter()
+        .filter(|measure| taken.contains(measure))
+        .collect()
 }
 
 /// The mean over pairs at every layer.
@@ -93,18 +92,17 @@ fn mean_curve(state: &ViewState, pooling: Pooling, measure: Measure) -> Vec<(usi
     let Some(pairs) = state.records.pairs.get(&pooling) else {
         return Vec::new();
     };
-    let of = |(layer, pairs): (
-        usize,
-        &std::collections::BTreeMap<_, schema::inside::PairRecord>,
-    )| {
-        let estimate = |record: &schema::inside::PairRecord| Estimate {
-            value: record.value,
-            low: record.low.unwrap_or(f64::NAN),
-            high: record.high.unwrap_or(f64::NAN),
-        };
-        Some((layer, mean_estimate(pairs.values().map(estimate))?))
-    };
-    pairs.by_layer(measure).filter_map(of).collect()
+    pairs
+        .by_layer(measure)
+        .filter_map(|(layer, pairs)| {
+            let estimates = pairs.values().map(|record| Estimate {
+                value: record.value,
+                low: record.low.unwrap_or(f64::NAN),
+                high: record.high.unwrap_or(f64::NAN),
+            });
+            Some((layer, mean_estimate(estimates)?))
+        })
+        .collect()
 }
 
 /// The mean null at every layer that has one.
@@ -112,22 +110,18 @@ fn null_curve(state: &ViewState, pooling: Pooling, measure: Measure) -> Vec<(usi
     let Some(pairs) = state.records.pairs.get(&pooling) else {
         return Vec::new();
     };
-    let of = |(layer, pairs): (
-        usize,
-        &std::collections::BTreeMap<_, schema::inside::PairRecord>,
-    )| {
+    let mut curve = Vec::new();
+    for (layer, pairs) in pairs.by_layer(measure) {
         let nulls: Vec<f64> = pairs.values().filter_map(|record| record.null).collect();
-        (!nulls.is_empty()).then(|| {
-            (
-                layer,
-                Estimate {
-                    value: mean(nulls),
-                    ..Estimate::UNDEFINED
-                },
-            )
-        })
-    };
-    pairs.by_layer(measure).filter_map(of).collect()
+        if !nulls.is_empty() {
+            let null = Estimate {
+                value: mean(nulls),
+                ..Estimate::UNDEFINED
+            };
+            curve.push((layer, null));
+        }
+    }
+    curve
 }
 
 fn by_layer(look: &ModelView, pooling: Pooling) -> CaptionedFigure {
@@ -140,21 +134,14 @@ fn by_layer(look: &ModelView, pooling: Pooling) -> CaptionedFigure {
                 mark: Mark::None,
                 ..of
             };
-            let name = |what: &str| {
-                if what.is_empty() {
-                    state.name.to_owned()
-                } else {
-                    format!("{}, {what}", state.name)
-                }
-            };
             curves.push(Curve {
                 style: null,
-                name: name("by chance"),
+                name: format!("{}, by chance", state.name),
                 points: curve_points(null_curve(state, pooling, measure)),
             });
             curves.push(Curve {
                 style: of,
-                name: name(""),
+                name: state.name.to_owned(),
                 points: curve_points(mean_curve(state, pooling, measure)),
             });
         }
@@ -214,28 +201,36 @@ fn retrieval(look: &ModelView, poolings: &[Pooling]) -> Option<String> {
     })
 }
 
+/// The estimate at a layer.
+fn at_layer(curve: &[(usize, Estimate)], layer: usize) -> Option<Estimate> {
+    curve
+        .iter()
+        .find(|(at, _)| *at == layer)
+        .map(|(_, estimate)| *estimate)
+}
+
+/// A cosine before and after, each against its null.
+fn describe_cosine(
+    look: &ModelView,
+    pooling: Pooling,
+    measure: Measure,
+    layer: usize,
+) -> Option<String> {
+    look.by_state(|state| {
+        let value = at_layer(&mean_curve(state, pooling, measure), layer)?.value;
+        let null = at_layer(&null_curve(state, pooling, measure), layer)?.value;
+        Some(format!("{} against {}", area(value), area(null)))
+    })
+}
+
 /// Parallel against other items.
 fn cosines(look: &ModelView, pooling: Pooling) -> Option<String> {
     let layer = *look.middle().first()?;
-    let of = |measure: Measure| {
-        look.by_state(|state| {
-            let value = mean_curve(state, pooling, measure)
-                .into_iter()
-                .find(|(at, _)| *at == layer)?
-                .1
-                .value;
-            let null = null_curve(state, pooling, measure)
-                .into_iter()
-                .find(|(at, _)| *at == layer)?
-                .1
-                .value;
-            Some(format!("{} against {}", area(value), area(null)))
-        })
-    };
-    let raw = of(Measure::Cosine)?;
-    let centred = of(Measure::CosineCentred).map_or_else(String::new, |c| {
-        format!("; with each language's mean taken out {c}")
-    });
+    let raw = describe_cosine(look, pooling, Measure::Cosine, layer)?;
+    let centred = describe_cosine(look, pooling, Measure::CosineCentred, layer)
+        .map_or_else(String::new, |c| {
+            format!("; with each language's mean taken out {c}")
+        });
     Some(format!(
         "At layer {layer} the cosine of parallel items against that of items that are not parallel is {raw}{centred}. A cosine is \
          read against the second number: states of one layer share a direction."
@@ -288,7 +283,7 @@ const HEADS: [ColumnHead<'static>; 6] = [
     ("change [95 %]", "change", true),
 ];
 
-/// Every measure at the layers that stand for all.
+/// Every measure at the representative layers.
 fn table(look: &ModelView, pooling: Pooling) -> ReportTable {
     let caption = format!(
         "Measures of two languages' states, mean over pairs ({}).",
@@ -301,26 +296,19 @@ fn table(look: &ModelView, pooling: Pooling) -> ReportTable {
     );
     for layer in look.representative() {
         for measure in measures(look, pooling) {
-            let at = |curve: Vec<(usize, Estimate)>| {
-                curve
-                    .into_iter()
-                    .find(|(of, _)| *of == layer)
-                    .map(|(_, e)| e)
-            };
-            let level = |place: usize| {
-                look.states
-                    .get(place)
-                    .and_then(|s| at(mean_curve(s, pooling, measure)))
-            };
+            let [before, after] = [0, 1].map(|place| {
+                let state = look.states.get(place)?;
+                at_layer(&mean_curve(state, pooling, measure), layer)
+            });
             let null = look
                 .states
                 .last()
-                .and_then(|state| at(null_curve(state, pooling, measure)));
+                .and_then(|state| at_layer(&null_curve(state, pooling, measure), layer));
             let cells = [
                 TableCell::Count(layer),
                 TableCell::text(measure_title(measure)),
-                TableCell::Area(level(0)),
-                TableCell::Area(level(1)),
+                TableCell::Area(before),
+                TableCell::Area(after),
                 null.map_or(TableCell::Empty, |null| TableCell::Number(null.value)),
                 TableCell::AreaChange(mean_pair_change(look, pooling, measure, layer)),
             ];

@@ -66,7 +66,7 @@ pub(crate) fn range_of(values: impl Iterator<Item = f64>) -> (f64, f64) {
     }
 }
 
-/// A measure at some layers, one row of maps a layer; `None` where it was not taken.
+/// A measure at some layers, one row of maps per layer; `None` where it was not taken.
 pub(crate) fn pairs(
     look: &ModelView,
     pooling: Pooling,

@@ -27,7 +27,7 @@ const NAMED: usize = 3;
 /// Languages whose curves are seen at once.
 const SHOWN: usize = 4;
 
-// The paper's colours, told apart by dash and sign too; all answers are solid and lie under the
+// The paper's colours, distinguished by dash and sign too; all answers are solid and lie under the
 // right one.
 const POSSIBLE_ENGLISH: CurveStyle = CurveStyle {
     tone: "red",
@@ -239,7 +239,7 @@ fn sentences(look: &ModelView, languages: &[Language]) -> Vec<String> {
     said
 }
 
-/// Layers in which English leads, as far as the interval of the difference tells.
+/// Layers in which English leads, judged by the interval of the difference.
 fn leading(curves: &LensCurves) -> Vec<usize> {
     (0..curves.lead.len())
         .filter(|layer| curves.lead[*layer].rises())

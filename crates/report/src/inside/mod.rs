@@ -2,7 +2,7 @@
 //! before and after tuning.
 //!
 //! Source: section 6 and appendices C and D of arXiv 2405.13816, and the measures that have
-//! come since. Never here: computing a measure (`analyse`); a number that stands in no record
+//! come since. Never here: computing a measure (`analyse`); a number that is in no record
 //! and follows from none.
 
 mod alignment;
@@ -20,7 +20,7 @@ use compare::inside::ModelView;
 
 pub(crate) use section::{CaptionedFigure, Foldout, InsideSection};
 
-/// Everything that is shown of one look, in the order of the page. What is missing is no part.
+/// Everything that is shown of one view, in the order of the page. A missing analysis has no section.
 pub(crate) fn parts(look: &ModelView) -> Vec<InsideSection> {
     let all = [
         lens::part(look),

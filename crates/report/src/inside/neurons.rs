@@ -293,7 +293,7 @@ fn sentence(state: &ViewState, record: &NeuronsRecord, states: usize) -> String 
     };
     format!(
         "{when}{} % of {} neurons are active in one language alone and {} % in all. For a language {} are selected, those of the \
-         {} % of lowest entropy; {} % of them stand in the first third of the blocks and {} % in the last.",
+         {} % of lowest entropy; {} % of them are in the first third of the blocks and {} % in the last.",
         share(|layer| layer.specific),
         thousands(all as u64),
         share(|layer| layer.general),
@@ -322,7 +322,7 @@ fn table(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> ReportTab
             .flat_map(|(_, record)| record.tokens.values().map(|tokens| *tokens as f64)),
     );
     let caption = format!(
-        "Classes of neurons by block; on average {} tokens a language were looked at.",
+        "Classes of neurons by block; on average {} tokens per language were examined.",
         thousands(tokens as u64)
     );
     let mut table = start(format!("inside.{}.neurons", look.slug), caption, &HEADS);

@@ -1,4 +1,4 @@
-//! What another run's residual vector does to the answer, layer by layer: patching, steering,
+//! The effect of another run's residual vector to the answer, layer by layer: patching, steering,
 //! and their controls.
 //!
 //! Source: activation patching with another language's run, arXiv 2411.08745. Never here:
@@ -275,10 +275,10 @@ const HEADS: [ColumnHead<'static>; 9] = [
     ("chosen after, %", "chosen_after", false),
 ];
 
-/// Every intervention at the layers that stand for all.
+/// Every intervention at the representative layers.
 fn table(look: &ModelView) -> ReportTable {
     let caption = "A label's share of the scores without a change of the last token's vector, what the change does, in points, and \
-                   how often the label is chosen; at four layers that stand for all.";
+                   how often the label is chosen; at four representative layers.";
     let mut table = start(format!("inside.{}.patching", look.slug), caption, &HEADS);
     let layers = look.representative();
     for state in &look.states {

@@ -1,4 +1,4 @@
-//! A section of what is inside, as values: sentences, figures, and what stands behind a click.
+//! A section of what is inside, as values: sentences, figures, and what a click opens.
 //!
 //! Never here: HTML.
 
@@ -9,7 +9,7 @@ use crate::table::ReportTable;
 /// One kind of look.
 pub(crate) struct InsideSection {
     pub title: &'static str,
-    /// What the numbers say.
+    /// The numbers in words.
     pub sentences: Vec<String>,
     /// Seen at once.
     pub pictures: Vec<CaptionedFigure>,
@@ -17,13 +17,13 @@ pub(crate) struct InsideSection {
     pub more: Vec<Foldout>,
 }
 
-/// A figure and what stands under it.
+/// A figure with its caption.
 pub(crate) struct CaptionedFigure {
     pub figure: Figure,
     pub caption: String,
 }
 
-/// What is secondary.
+/// Secondary figures and tables.
 pub(crate) struct Foldout {
     pub summary: String,
     pub pictures: Vec<CaptionedFigure>,

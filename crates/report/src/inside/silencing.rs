@@ -1,4 +1,4 @@
-//! What switching a language's neurons off does to the answers, beside as many neurons drawn by
+//! The effect of switching a language's neurons off, beside as many neurons drawn by
 //! lot.
 //!
 //! Source: arXiv 2402.16438, 2402.18815. Never here: the neurons themselves.

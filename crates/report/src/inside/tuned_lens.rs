@@ -30,7 +30,7 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
         return None;
     }
     let description =
-        "Mean KL divergence of the raw and of the tuned lens from the model, nats a token, by layer.".to_owned();
+        "Mean KL divergence of the raw and of the tuned lens from the model, nats per token, by layer.".to_owned();
     let sheet = CurveSheet {
         name: format!("inside.{}.tuned-lens", look.slug),
         description: description.clone(),
@@ -66,7 +66,7 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
 fn panel(state: &ViewState) -> CurvePanel {
     let records = &state.records.tuned_lens;
     CurvePanel {
-        title: format!("KL, nats a token, {}", state.name),
+        title: format!("KL, nats per token, {}", state.name),
         curves: vec![
             curve(records, BEFORE, "raw lens", |record| record.raw_kl),
             curve(records, AFTER, "tuned lens", |record| record.tuned_kl),
@@ -118,8 +118,8 @@ fn sentence(state: &ViewState, states: usize) -> Option<String> {
         format!("{} tuning, the", capital(state.name))
     };
     Some(format!(
-        "{who} tuned lens is nearer to the model than the raw one in layers {} and further in {}, as far as the interval tells; at \
-         layer {} the divergence is {} nats a token raw and {} tuned ({} tokens).",
+        "{who} tuned lens is nearer to the model than the raw one in layers {} and further in {}, judged by the interval; at \
+         layer {} the divergence is {} nats per token raw and {} tuned ({} tokens).",
         layer_ranges(&nearer),
         layer_ranges(&further),
         middle.layer,
@@ -139,7 +139,7 @@ const HEADS: [ColumnHead<'static>; 6] = [
 ];
 
 fn table(look: &ModelView) -> ReportTable {
-    let caption = "KL divergence from the model's own last distribution, nats a token, and what the tuned lens gains.";
+    let caption = "KL divergence from the model's own last distribution, nats per token, and what the tuned lens gains.";
     let mut table = start(format!("inside.{}.tuned-lens", look.slug), caption, &HEADS);
     for state in &look.states {
         for record in &state.records.tuned_lens {

@@ -1,4 +1,4 @@
-//! What several sections say in the same way: ranges of layers, means over pairs and items,
+//! Wording that several sections share: ranges of layers, means over pairs and items,
 //! poolings, measures.
 //!
 //! Never here: a threshold that is not an interval.

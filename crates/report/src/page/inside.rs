@@ -1,5 +1,5 @@
-//! What is inside the models, as the templates take it: one section a task, in it one look for
-//! each adapter.
+//! The inside of the models, as the templates take it: one section per task, in it one view per
+//! adapter.
 //!
 //! Never here: a number.
 

@@ -20,7 +20,7 @@ use crate::{
 };
 use inside::PageInside;
 
-/// What stands on the page, in its order.
+/// The content of the page, in its order.
 #[derive(Serialize)]
 pub(crate) struct ReportPage {
     pub title: String,

@@ -14,7 +14,7 @@ pub struct PcaRecord {
     /// The layer.
     pub layer: usize,
     /// Whether each language's own mean was taken out before the fit, so that no component
-    /// tells languages apart by it.
+    /// distinguishes languages by it.
     pub centred: bool,
     /// Share of the variance of all rows that each component explains.
     pub explained: [f64; 2],

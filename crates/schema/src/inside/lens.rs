@@ -26,7 +26,7 @@ pub struct LensRecord {
     pub lens: LensKind,
     /// Tokens that speak for the gold label both in the language and in English. If there are
     /// any the item is dropped, as the paper does, and its curves are empty: the two curves
-    /// could not be told apart. Never in English itself.
+    /// could not be distinguished. Never in English itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared_tokens: Vec<u32>,
     /// Probability of the right answer in the question's language (the paper's orange curve).

@@ -1,5 +1,5 @@
 //! What is found inside a model: records of hidden states, of the lens, of neurons, of
-//! interventions. They stand below `inside/<model>/` of a run folder; `report` draws from them
+//! interventions. They are below `inside/<model>/` of a run folder; `report` draws from them
 //! alone. Layers count from 0, the embedding's output, to L, the last block's, all before the
 //! final norm.
 //!

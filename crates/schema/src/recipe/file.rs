@@ -20,7 +20,7 @@ const DEEPEST: usize = 4;
 
 /// A file before any check but that of its syntax.
 pub(super) struct RecipeFile {
-    /// Where it stands: relative paths in it start from this folder.
+    /// Its path: relative paths in it start from this folder.
     pub(super) path: PathBuf,
     /// What is in it, overrides applied.
     pub(super) table: WrittenTable,

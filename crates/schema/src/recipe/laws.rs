@@ -99,9 +99,9 @@ fn every_key_is_taken_and_rendered() {
     let rendered = parse_here(text).expect("a good recipe").render();
     for key in keys().iter().filter(|key| *key != "seed") {
         let last = key.rsplit('.').next().expect("a name");
-        let stands =
+        let has_key =
             |line: &str| line.trim_start_matches("# ").split([' ', ':']).next() == Some(last);
-        assert!(rendered.lines().any(stands), "{key} is not in\n{rendered}");
+        assert!(rendered.lines().any(has_key), "{key} is not in\n{rendered}");
     }
 }
 

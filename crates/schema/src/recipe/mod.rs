@@ -86,7 +86,7 @@ impl Recipe {
         check::check(file::RecipeFile::read(path, overrides)?)
     }
 
-    /// As [`Recipe::read`], from the text of a file that would stand at `path`.
+    /// As [`Recipe::read`], from the text of a file at `path`, which need not exist.
     ///
     /// # Errors
     /// No TOML, or every problem of the recipe at once.
@@ -99,7 +99,7 @@ impl Recipe {
     }
 
     /// The recipe as TOML with every default written out. Read from the current folder it gives
-    /// the same recipe, but for `overrides`: they are applied already and stand in a comment.
+    /// the same recipe, but for `overrides`: they are applied already and are in a comment.
     pub fn render(&self) -> String {
         render::render(self)
     }

@@ -88,7 +88,7 @@ impl<'a> Section<'a> {
         Some(inner.read_all(read))
     }
 
-    /// Reads every section `[key.NAME]`; `read` is told its name and where it was written.
+    /// Reads every section `[key.NAME]`; `read` gets its name and where it was written.
     pub(super) fn sections<T>(
         &mut self,
         key: &str,
@@ -169,7 +169,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// As [`Section::word`], where `true` and `false` are among the words and stand without
+    /// As [`Section::word`], where `true` and `false` are among the words, without
     /// quotes.
     pub(super) fn word_or_switch<T: FromStr>(&mut self, key: &str, words: &[&str]) -> Option<T> {
         let entry = self.table.get_mut(key)?;
@@ -184,7 +184,7 @@ impl<'a> Section<'a> {
         self.word(key, words)
     }
 
-    /// Text read by `read`, which is also told how to resolve a path that was written here.
+    /// Text read by `read`, which can also resolve a path that was written here.
     pub(super) fn parse<T>(
         &mut self,
         key: &str,

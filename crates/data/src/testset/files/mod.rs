@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{Item, TestSet, show_values};
 use crate::{
     DataError,
+    error::quote,
     table::{TableFormat, TableLayout, TableReader, TableRow, ends_like, is_like},
     tasks,
 };
@@ -27,14 +28,14 @@ pub(super) fn find(dir: &Path, task: &Task, language: Language) -> Result<PathBu
             1 => return Ok(found.remove(0)),
             _ => {
                 let names: Vec<_> = found.iter().map(|path| super::file_name(path)).collect();
-                return Err(DataError::Folder {
-                    folder,
-                    problem: format!(
+                return Err(DataError::folder(
+                    &folder,
+                    format!(
                         "several files {} for {language}: {}; keep one",
                         form.path,
                         names.join(", ")
                     ),
-                });
+                ));
             }
         }
     }
@@ -43,7 +44,7 @@ pub(super) fn find(dir: &Path, task: &Task, language: Language) -> Result<PathBu
         "no file {} for {language}; put it there, or leave {language} out",
         paths.join(" or ")
     );
-    Err(DataError::Folder { folder, problem })
+    Err(DataError::folder(&folder, problem))
 }
 
 /// Whether there is a file of the language; one that holds several languages is looked into.
@@ -114,10 +115,8 @@ fn layout(form: &TaskFile) -> Result<TableLayout, DataError> {
         None => TableFormat::of(Path::new(&form.path))
             .ok_or_else(|| "its extension does not say the format".to_owned()),
     };
-    let format = said.map_err(|problem| DataError::Unusable {
-        what: format!("`files` of {}", form.path),
-        problem,
-    })?;
+    let format =
+        said.map_err(|problem| DataError::unusable(format!("`files` of {}", form.path), problem))?;
     let usual = TableLayout::usual(format);
     Ok(TableLayout {
         quoted: form.quoted.unwrap_or(usual.quoted),
@@ -141,14 +140,11 @@ pub(super) fn read(path: &Path, task: &Task, language: Language) -> Result<TestS
     let Some(form) = form else {
         let paths: Vec<_> = task.files.iter().map(|form| form.path.as_str()).collect();
         let problem = format!(
-            "is no test file of {} in {language}, such as {}",
+            "is not a test file of {} in {language}, such as {}",
             task.name,
             paths.join(" or ")
         );
-        return Err(DataError::Unusable {
-            what: path.display().to_string(),
-            problem,
-        });
+        return Err(DataError::unusable(path.display().to_string(), problem));
     };
     let reading = FormReader::new(form, task, language)?;
     let mut table = TableReader::open(path, &layout(form)?, &reading.wanted(), &[])?;
@@ -161,19 +157,16 @@ pub(super) fn read(path: &Path, task: &Task, language: Language) -> Result<TestS
     }
     if items.is_empty() {
         let problem = format!("has no question in {language}; leave the language out");
-        return Err(DataError::Unusable {
-            what: path.display().to_string(),
-            problem,
-        });
+        return Err(DataError::unusable(path.display().to_string(), problem));
     }
     let dropped = rows - items.len();
-    let note = || {
-        format!(
-            "{}: {dropped} of {rows} questions left out, as the task's `drop` says",
-            super::file_name(path)
-        )
-    };
-    let repairs = (dropped > 0).then(note).into_iter().collect();
+    let mut repairs = Vec::new();
+    if dropped > 0 {
+        let name = super::file_name(path);
+        repairs.push(format!(
+            "{name}: {dropped} of {rows} questions left out, as the task's `drop` says"
+        ));
+    }
     Ok(TestSet {
         path: path.to_owned(),
         language,
@@ -189,7 +182,7 @@ struct FormReader<'a> {
     task: &'a Task,
     language: Language,
     spellings: Vec<String>,
-    /// What stands in the answer's column, by label.
+    /// The values of the answer's column, by label.
     answers: &'a [String],
 }
 
@@ -241,12 +234,8 @@ impl<'a> FormReader<'a> {
         if self.wanted().iter().any(is_dropped) {
             return Ok(None);
         }
-        let texts = |keys: &'a [String]| {
-            keys.iter()
-                .map(|key| self.text(row, path, self.column(key)))
-                .collect::<Result<Vec<_>, DataError>>()
-        };
-        let (mut fields, choices) = (texts(&self.task.fields)?, texts(self.task.text_choices())?);
+        let mut fields = self.texts(row, path, &self.task.fields)?;
+        let choices = self.texts(row, path, self.task.text_choices())?;
         show_values(&mut fields, self.task, self.language)
             .map_err(|problem| row.fail(path, None, problem))?;
         let column = self.column("answer");
@@ -255,14 +244,9 @@ impl<'a> FormReader<'a> {
             .into_iter()
             .find_map(|words| words.iter().position(|word| *word == answer));
         let Some(gold) = known else {
-            let known: Vec<_> = self
-                .answers
-                .iter()
-                .map(|word| format!("`{word}`"))
-                .collect();
             let problem = format!(
                 "is `{answer}`; the answers are {}; correct it, or give `answers` in the task's `files`",
-                known.join(", ")
+                quote(self.answers)
             );
             return Err(row.fail(path, Some(column), problem));
         };
@@ -273,6 +257,17 @@ impl<'a> FormReader<'a> {
             gold: Label(gold),
             answerable: true,
         }))
+    }
+
+    fn texts(
+        &self,
+        row: &TableRow,
+        path: &Path,
+        keys: &'a [String],
+    ) -> Result<Vec<String>, DataError> {
+        keys.iter()
+            .map(|key| self.text(row, path, self.column(key)))
+            .collect()
     }
 
     /// A text, or a number as it is written; never an empty one.

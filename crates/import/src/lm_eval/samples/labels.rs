@@ -1,4 +1,4 @@
-//! What the answers of a file of samples are called: the label names of the task where it is
+//! The names of the answers of a file of samples: the label names of the task where it is
 //! known.
 
 use std::{collections::BTreeSet, path::Path};
@@ -20,7 +20,7 @@ pub(super) struct Naming {
 enum NamingRule {
     /// Each row names them.
     Own,
-    /// A word, and the label that it stands for.
+    /// A word, and the label that it means.
     Words(Vec<String>, Vec<String>),
     /// By their place.
     Places(Vec<String>),
@@ -107,12 +107,14 @@ impl Naming {
             }
             (NamingRule::Places(names), _) => Ok(names.clone()),
             (NamingRule::Words(words, names), _) => {
-                let name = |word: &&str| {
-                    let at = words.iter().position(|known| known == word);
-                    at.map(|at| names[at].clone())
-                        .ok_or_else(|| format!("`{word}` is no label"))
-                };
-                line.words().iter().map(name).collect()
+                let mut found = Vec::with_capacity(words.len());
+                for word in line.words() {
+                    match words.iter().position(|known| known == word) {
+                        Some(at) => found.push(names[at].clone()),
+                        None => return Err(format!("`{word}` is not a label")),
+                    }
+                }
+                Ok(found)
             }
         }
     }
@@ -131,19 +133,11 @@ fn find_task(name: &str) -> Result<Option<&'static Task>, DataError> {
     }
 }
 
-/// Every label set that the task has in a language, with its words.
+/// Every label set that the task has in a language, with its words; none if it lacks the
+/// language.
 fn label_sets(task: &Task, language: Language) -> Result<Vec<(LabelSet, Vec<String>)>, DataError> {
-    let own = task.label_sets.keys().filter_map(|name| name.parse().ok());
-    let mut found = Vec::new();
-    for set in [LabelSet::English, LabelSet::Same, LabelSet::Agnostic]
-        .into_iter()
-        .chain(own)
-    {
-        match tasks::label_words(task, language, set) {
-            Ok(words) => found.push((set, words)),
-            Err(DataError::Unknown { .. }) => {}
-            Err(error) => return Err(error),
-        }
+    match tasks::label_sets(task, language) {
+        Err(DataError::Unknown { .. }) => Ok(Vec::new()),
+        sets => sets,
     }
-    Ok(found)
 }

@@ -65,32 +65,31 @@ struct RawSample {
 impl LoggedSample {
     /// Reads line `number`.
     pub(super) fn parse(path: &Path, number: usize, text: &str) -> Result<Self, DataError> {
-        let refuse = |problem: String| DataError::Syntax {
-            path: path.to_owned(),
-            line: number,
-            problem,
-        };
         let raw: RawSample = serde_json::from_str(text).map_err(|error| {
             let column = error.column();
             let said = error.to_string();
             let said = said.split(" at line ").next().unwrap_or_default();
-            refuse(format!(
-                "no sample of lm-eval: {said} (column {column}); give a file that it wrote, or evaluate again"
-            ))
+            let problem = format!(
+                "not a sample of lm-eval: {said} (column {column}); give a file that it wrote, or evaluate again"
+            );
+            DataError::syntax(path, number, problem)
         })?;
-        let mut choices = choices(&raw.arguments).map_err(refuse)?;
+        Self::from_raw(number, raw).map_err(|problem| DataError::syntax(path, number, problem))
+    }
+
+    fn from_raw(number: usize, raw: RawSample) -> Result<Self, String> {
+        let mut choices = choices(&raw.arguments)?;
         let mut log_probs = raw
             .resps
             .iter()
             .map(log_prob)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(refuse)?;
+            .collect::<Result<Vec<_>, _>>()?;
         if choices.len() != log_probs.len() {
-            return Err(refuse(format!(
+            return Err(format!(
                 "`arguments` has {} answers, `resps` {}",
                 choices.len(),
                 log_probs.len()
-            )));
+            ));
         }
         if raw.acc_mutual_info.is_some() {
             // The second half are the answers without a prompt.
@@ -99,48 +98,36 @@ impl LoggedSample {
         }
         if choices.len() < 2 {
             let count = choices.len();
-            return Err(refuse(format!(
+            return Err(format!(
                 "{count} answer; only tasks in which one of several is chosen can be compared"
-            )));
+            ));
         }
         if log_probs.iter().all(|log| *log == f64::NEG_INFINITY) {
-            return Err(refuse("no answer has a probability above 0".to_owned()));
+            return Err("no answer has a probability above 0".to_owned());
         }
         let own = match raw.doc.contains_key("label_set") {
             true => Some(
                 OwnDoc::deserialize(Value::from(raw.doc.clone()))
-                    .map_err(|e| refuse(format!("`doc`: {e}")))?,
+                    .map_err(|e| format!("`doc`: {e}"))?,
             ),
             false => None,
         };
-        let RawSample {
-            doc_id,
-            doc,
-            target,
-            filter,
-            acc: accuracy,
-            ..
-        } = raw;
         Ok(Self {
             number,
-            doc_id,
-            doc,
+            doc_id: raw.doc_id,
+            doc: raw.doc,
             own,
-            filter,
+            filter: raw.filter,
             choices,
             log_probs,
-            target,
-            accuracy,
+            target: raw.target,
+            accuracy: raw.acc,
         })
     }
 
     /// An error at this line.
     pub(super) fn refuse(&self, path: &Path, problem: String) -> DataError {
-        DataError::Syntax {
-            path: path.to_owned(),
-            line: self.number,
-            problem,
-        }
+        DataError::syntax(path, self.number, problem)
     }
 
     /// The number of the item where the row gives one.
@@ -150,7 +137,7 @@ impl LoggedSample {
             .and_then(|item| usize::try_from(item.as_u64()?).ok())
     }
 
-    /// The words that were scored, without what stands around them.
+    /// The words that were scored, without quotes and spaces.
     pub(super) fn words(&self) -> Vec<&str> {
         let bare = self.choices.iter().map(|choice| choice.trim());
         bare.map(|word| word.strip_suffix('"').unwrap_or(word))
@@ -196,13 +183,11 @@ impl LoggedSample {
             .target
             .as_str()
             .map_or_else(|| self.target.to_string(), |text| text.trim().to_owned());
-        let by_text = || self.words().iter().position(|word| *word == text);
-        match text
+        let at = text
             .parse()
             .ok()
-            .or_else(by_text)
-            .and_then(|at: usize| names.get(at))
-        {
+            .or_else(|| self.words().iter().position(|word| *word == text));
+        match at.and_then(|at: usize| names.get(at)) {
             Some(name) => Ok(RightAnswer {
                 name: name.clone(),
                 counts: true,
@@ -236,25 +221,22 @@ const GENERATED: &str = "generated text and no log-probabilities (a generation t
 /// What was scored: `{"gen_args_0": {"arg_0": prompt, "arg_1": answer}}`, or a list of such
 /// pairs in older files.
 fn choices(arguments: &Value) -> Result<Vec<String>, String> {
-    let answer = |at: usize, pair: Option<&Value>| match pair {
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(Value::Object(_)) => Err(format!("`arguments` are of {GENERATED}")),
-        _ => Err(format!("`arguments` lacks the text of answer {at}")),
-    };
-    match arguments {
-        Value::Object(pairs) => {
-            let pair = |at| pairs.get(&format!("gen_args_{at}"));
-            (0..pairs.len())
-                .map(|at| answer(at, pair(at).and_then(|pair| pair.get("arg_1"))))
-                .collect()
-        }
-        Value::Array(pairs) => pairs
-            .iter()
-            .enumerate()
-            .map(|(at, pair)| answer(at, pair.get(1)))
+    let answers: Vec<Option<&Value>> = match arguments {
+        Value::Object(pairs) => (0..pairs.len())
+            .map(|at| pairs.get(&format!("gen_args_{at}"))?.get("arg_1"))
             .collect(),
-        _ => Err("`arguments` is neither an object nor a list".to_owned()),
+        Value::Array(pairs) => pairs.iter().map(|pair| pair.get(1)).collect(),
+        _ => return Err("`arguments` is neither an object nor a list".to_owned()),
+    };
+    let mut texts = Vec::with_capacity(answers.len());
+    for (at, answer) in answers.into_iter().enumerate() {
+        match answer {
+            Some(Value::String(text)) => texts.push(text.clone()),
+            Some(Value::Object(_)) => return Err(format!("`arguments` are of {GENERATED}")),
+            _ => return Err(format!("`arguments` lacks the text of answer {at}")),
+        }
     }
+    Ok(texts)
 }
 
 /// ln p of `[[ln p, is_greedy]]`: of the first of several repeats.
@@ -268,7 +250,7 @@ fn log_prob(response: &Value) -> Result<f64, String> {
     match number {
         Some(log) if log < f64::INFINITY => Ok(log),
         _ => Err(format!(
-            "`resps` holds {first} where ln p and whether it is greedy should stand"
+            "`resps` holds {first} instead of ln p and whether it is greedy"
         )),
     }
 }

@@ -63,7 +63,7 @@ fn is_results(name: &str) -> bool {
     name.starts_with("results_") && name.ends_with(".json")
 }
 
-/// The files of samples that `path` stands for.
+/// The files of samples that `path` means.
 fn list(path: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, DataError> {
     let name = file_name(path);
     if path.is_dir() {
@@ -80,10 +80,7 @@ fn list(path: &Path, notes: &mut Vec<String>) -> Result<Vec<PathBuf>, DataError>
     found.retain(|(_, of, _)| of == date);
     if found.is_empty() {
         let problem = format!("no samples of {date} beside {name}; run lm_eval with --log_samples");
-        return Err(DataError::Folder {
-            folder: folder.to_owned(),
-            problem,
-        });
+        return Err(DataError::folder(folder, problem));
     }
     Ok(found.into_iter().map(|(.., file)| file).collect())
 }
@@ -128,10 +125,7 @@ fn find_folder(folder: &Path) -> Result<PathBuf, DataError> {
             )
         }
     };
-    Err(DataError::Folder {
-        folder: folder.to_owned(),
-        problem,
-    })
+    Err(DataError::folder(folder, problem))
 }
 
 /// The newest samples of each task.
@@ -192,11 +186,7 @@ fn read_file(path: &Path, wanted: Option<&str>, samples: &mut Samples) -> Result
     }
     let Some(first) = lines.first() else {
         let problem = "no sample in it; evaluate again".to_owned();
-        return Err(DataError::Syntax {
-            path: path.to_owned(),
-            line: 1,
-            problem,
-        });
+        return Err(DataError::syntax(path, 1, problem));
     };
     // One sample is logged for each filter; their responses are the same where nothing is
     // generated.
@@ -239,7 +229,7 @@ impl Common {
         let language = split.map(|(_, language)| language).or(said);
         if language.is_none() {
             notes.push(format!(
-                "{}: its name and its rows tell no language; taken as English",
+                "{}: neither its name nor its rows give a language; taken as English",
                 path.display()
             ));
         }

@@ -1,4 +1,4 @@
-//! What lm-eval's results say of the run whose samples stand beside them.
+//! The facts that lm-eval's results give about the run whose samples are beside them.
 
 use std::{fs, path::Path};
 
@@ -54,20 +54,12 @@ impl RunFacts {
         let text = items::read_text(path)?;
         let results: Value = serde_json::from_str(&text).map_err(|e| items::broken(path, &e))?;
         let arguments = &results["config"]["model_args"];
-        let argument = |key: &str| match arguments {
-            Value::String(list) => {
-                let pairs = list.split(',').filter_map(|pair| pair.split_once('='));
-                pairs
-                    .filter(|(name, _)| name.trim() == key)
-                    .map(|(_, value)| value.trim().to_owned())
-                    .next()
-            }
-            other => other[key].as_str().map(str::to_owned),
-        };
-        let named = || results["model_name"].as_str().map(str::to_owned);
-        let model = argument("pretrained").or_else(|| argument("model")).or_else(named).ok_or_else(|| {
+        let model = argument(arguments, "pretrained")
+            .or_else(|| argument(arguments, "model"))
+            .or_else(|| results["model_name"].as_str());
+        let model = model.ok_or_else(|| {
             let problem = "neither `config.model_args` nor `model_name` names a model; give results that lm-eval wrote";
-            DataError::Syntax { path: path.to_owned(), line: 1, problem: problem.to_owned() }
+            DataError::syntax(path, 1, problem)
         })?;
         let scoring = &results["configs"][task]["metadata"]["scoring"];
         let scoring = scoring
@@ -76,19 +68,27 @@ impl RunFacts {
             .transpose()
             .map_err(|unknown| {
                 let problem = format!("configs.{task}.metadata.scoring: {unknown}");
-                DataError::Syntax {
-                    path: path.to_owned(),
-                    line: 1,
-                    problem,
-                }
+                DataError::syntax(path, 1, problem)
             })?;
         let shots = &results["n-shot"][task];
         let shots = (!shots.is_null()).then(|| shots.to_string());
         Ok(Self {
-            model,
-            adapter: argument("peft"),
+            model: model.to_owned(),
+            adapter: argument(arguments, "peft").map(str::to_owned),
             scoring,
             shots,
         })
+    }
+}
+
+/// One of the model's arguments, which are a list `key=value,...` or an object.
+fn argument<'a>(arguments: &'a Value, key: &str) -> Option<&'a str> {
+    match arguments {
+        Value::String(list) => list
+            .split(',')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(name, _)| name.trim() == key)
+            .map(|(_, value)| value.trim()),
+        other => other[key].as_str(),
     }
 }
