@@ -301,7 +301,7 @@ fn an_account_without_means_is_told_from_a_wrong_key() {
     assert!(advice("deepl", 403, "").starts_with("the key in DEEPL_API_KEY was rejected: "));
     assert!(
         advice("openai", 400, "'temperature' is not supported")
-            .ends_with("give --temperature default")
+            .ends_with("use --temperature default")
     );
 }
 

@@ -188,7 +188,7 @@ fn a_refusal_ends_the_job_at_once() {
         .expect_err("is refused")
         .to_string();
     assert!(
-        error.contains("answered 403: no; the key in DEEPL_API_KEY is refused"),
+        error.contains("answered 403: no; the key in DEEPL_API_KEY was rejected"),
         "{error}"
     );
     assert_eq!(server.requests().len(), 1);
