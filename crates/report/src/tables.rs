@@ -77,14 +77,18 @@ pub(crate) fn overview(results: &Results) -> ReportTable {
     table
 }
 
+/// The mean over the languages that have the value; `None` where none has.
+fn mean_of(levels: &[Level], value: fn(&Level) -> Option<f64>) -> Option<f64> {
+    let defined: Vec<f64> = levels.iter().filter_map(value).collect();
+    (!defined.is_empty()).then(|| mean(defined))
+}
+
 fn push_block(table: &mut ReportTable, block: &ResultBlock) {
     let base = &block.base;
-    let mean_of = |value: fn(&Level) -> Option<f64>| {
-        let defined: Vec<f64> = base.languages.iter().filter_map(value).collect();
-        (!defined.is_empty()).then(|| mean(defined))
-    };
-    let auc = mean_of(|level| level.auc.map(|auc| auc.value));
-    let calibrated = mean_of(|level| level.batch.map(|batch| batch.value));
+    let auc = mean_of(&base.languages, |level| level.auc.map(|auc| auc.value));
+    let calibrated = mean_of(&base.languages, |level| {
+        level.batch.map(|batch| batch.value)
+    });
     push_overview(
         table,
         block,
@@ -225,14 +229,17 @@ const BASE: [ColumnHead<'static>; 8] = [
     ("batch", "batch", true),
 ];
 
+/// The ends of an interval.
+fn bounds(e: &Estimate) -> TableCell {
+    TableCell::Text(format!("{}–{}", percent(e.low, 1), percent(e.high, 1)))
+}
+
 /// The base alone, where nothing was trained.
 pub(crate) fn of_base(block: &ResultBlock) -> ReportTable {
     let name = format!("{}.{}.base", block.task, block.labels);
     let caption = "The base model: accuracy in % with Wilson's 95 % interval, AUC, accuracy in % after contextual and after \
                    batch calibration.";
     let mut table = start(name, caption, &BASE);
-    let bounds =
-        |e: &Estimate| TableCell::Text(format!("{}–{}", percent(e.low, 1), percent(e.high, 1)));
     for level in &block.base.languages {
         let cells = [
             TableCell::Text(format!("{} ({})", level.language.name(), level.language)),

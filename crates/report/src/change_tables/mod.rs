@@ -106,9 +106,9 @@ fn main_table(name: String, changes: &Changes) -> ReportTable {
 }
 
 fn main_cells(of: &LanguageChange) -> [TableCell; 15] {
-    let seeds = || of.after_seeds.iter().copied();
-    let low = seeds().fold(f64::NAN, f64::min);
-    let high = seeds().fold(f64::NAN, f64::max);
+    let seeds = of.after_seeds.iter().copied();
+    let low = seeds.clone().fold(f64::NAN, f64::min);
+    let high = seeds.fold(f64::NAN, f64::max);
     [
         language_cell(of),
         code_cell(of),
