@@ -224,7 +224,7 @@ fn a_full_disk_is_named_and_what_was_captured_kept() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(
-        message.contains("full.partial: no room for more"),
+        message.contains("full.partial: the disk is full"),
         "{message}"
     );
     let kept = done(folder.path(), "full");

@@ -560,7 +560,7 @@ fn rows_that_cannot_be_captured() {
     try_line("{\"txt\": \"a\"}", &["neither `text` nor `ids`"]);
     try_line("{\"text\": \"a\", \"ids\": [1]}", &["or both"]);
     try_line("{\"text\": \"a\", \"ids\": \"1\"}", &["or both"]);
-    try_line("{\"text\": \"a\"", &["no JSON"]);
+    try_line("{\"text\": \"a\"", &["not JSON"]);
     try_line("{\"ids\": []}", &["no tokens"]);
     try_line("{\"ids\": [1, -2]}", &["whole number"]);
     try_line("{\"ids\": [1, 257]}", &["257", "vocabulary"]);

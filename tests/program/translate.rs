@@ -222,7 +222,7 @@ fn refusals_come_before_anything_is_sent() {
         ),
         (
             "--from en --to de --in in.jsonl --out o.jsonl --adapter a",
-            "engine deepl: --adapter means nothing to it",
+            "engine deepl: --adapter has no effect on it",
         ),
         (
             "--from en --to de --in gone.jsonl --out o.jsonl",
@@ -299,7 +299,7 @@ fn a_model_of_ours_is_an_engine() {
     assert!(
         printed
             .stderr
-            .contains("engine model: --url means nothing to it; leave it out"),
+            .contains("engine model: --url has no effect on it; remove it"),
         "{}",
         printed.stderr
     );
@@ -517,7 +517,7 @@ fn a_full_disk_loses_no_answer() {
     );
     assert!(
         message.contains(
-            "answered lines were put into c.redb.rescue instead. Make room and run the same"
+            "translated lines were saved to c.redb.rescue instead. Free some disk space and run"
         ),
         "{message}"
     );
@@ -555,11 +555,11 @@ fn a_job_interrupted_by_ctrl_c_goes_on() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(
-        message.contains("of 2000 different lines are answered and in the cache"),
+        message.contains("of 2000 distinct lines are translated and in the cache"),
         "{message}"
     );
     assert!(
-        message.contains("error: stopped; run the same command again to go on"),
+        message.contains("error: interrupted; run the same command again to resume"),
         "{message}"
     );
     service.left.store(usize::MAX, Ordering::SeqCst);

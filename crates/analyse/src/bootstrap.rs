@@ -8,7 +8,7 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use crate::random::{Purpose, generator};
 
-/// Draws of the same items again and again; one serves every mean over these items.
+/// Draws of the same items with replacement; one serves every mean over these items.
 #[derive(Clone, Debug)]
 pub(crate) struct ItemBootstrap {
     items: usize,
@@ -19,7 +19,7 @@ pub(crate) struct ItemBootstrap {
 }
 
 impl ItemBootstrap {
-    /// `resamples` draws of `items` items, two or more: of one there is no interval.
+    /// `resamples` draws of `items` items, two or more: one item has no interval.
     pub(crate) fn new(items: usize, resamples: usize, seed: u64) -> Self {
         let mut counts = vec![0; items * resamples];
         counts
@@ -36,17 +36,17 @@ impl ItemBootstrap {
         }
     }
 
-    /// 95 % interval of the mean of `values`, one an item.
+    /// 95 % interval of the mean of `values`, one per item.
     pub(crate) fn interval(&self, values: &[f64]) -> (f64, f64) {
-        let mean = |counts: &[u32]| {
-            let sum: f64 = values
-                .iter()
-                .zip(counts)
-                .map(|(value, &count)| value * f64::from(count))
-                .sum();
-            sum / self.items as f64
-        };
-        let mut means: Vec<f64> = self.counts.par_chunks(self.items).map(mean).collect();
+        let mut means: Vec<f64> = self
+            .counts
+            .par_chunks(self.items)
+            .map(|counts| {
+                let drawn = values.iter().zip(counts);
+                let sum: f64 = drawn.map(|(value, &count)| value * f64::from(count)).sum();
+                sum / self.items as f64
+            })
+            .collect();
         means.sort_unstable_by(f64::total_cmp);
         (
             percentile(&means, self.tail),
@@ -63,9 +63,12 @@ fn tail_of(items: usize) -> f64 {
     Normal::standard().cdf(-(n / (n - 1.0)).sqrt() * t)
 }
 
-/// Linear between the two nearest ranks. `sorted` is not empty.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let rank = share * (sorted.len() - 1) as f64;
+/// Linear between the two nearest ranks of `sorted`; NaN where it is empty.
+pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return f64::NAN;
+    };
+    let rank = share * last as f64;
     let (below, above) = (rank.floor() as usize, rank.ceil() as usize);
     sorted[below] + (sorted[above] - sorted[below]) * (rank - below as f64)
 }
@@ -100,6 +103,7 @@ mod tests {
         for (share, expected) in [(0.025, 1.1), (0.4, 3.2), (0.975, 15.2)] {
             assert!((percentile(&sorted, share) - expected).abs() < 1e-12);
         }
+        assert!(percentile(&[], 0.5).is_nan());
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The one error type of this crate; every message names the place and says what to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use data::DataError;
 use model::ModelError;
 use schema::disk::DiskError;
 
-/// What can go wrong when states are captured, or something is computed from them.
+/// Errors of capturing states, and of the analyses.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalyseError {
     /// A line of the input is not a row.
@@ -32,7 +32,7 @@ pub enum AnalyseError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// What was asked for cannot be computed from what is there.
+    /// The request cannot be computed from the data.
     #[error("{what}: {problem}")]
     Unusable {
         /// What was named: a layer, a pooling, a language, a measure.
@@ -50,15 +50,33 @@ pub enum AnalyseError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// The caller asked to stop.
-    #[error("stopped after {done} of {total} {unit}; the same again goes on from there")]
+    #[error("interrupted after {done} of {total} {unit}; run the same command again to resume")]
     Stopped {
-        /// Finished, and on disk where the work can go on.
+        /// Finished, and on disk where the work can be resumed.
         done: usize,
         /// Of how many.
         total: usize,
         /// What is counted: `rows`, `prompts`, ...
         unit: &'static str,
     },
+}
+
+impl AnalyseError {
+    /// [`AnalyseError::Unusable`]: why `what` cannot be computed, and what to do.
+    pub(crate) fn unusable(what: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Unusable {
+            what: what.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// [`AnalyseError::File`]: what is wrong with `file`, and what to do.
+    pub(crate) fn file(file: &Path, problem: impl Into<String>) -> Self {
+        Self::File {
+            file: file.to_owned(),
+            problem: problem.into(),
+        }
+    }
 }
 
 impl From<candle_core::Error> for AnalyseError {

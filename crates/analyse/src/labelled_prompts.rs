@@ -1,5 +1,5 @@
-//! Questions asked of a model as it is now, and what it answers by the paper's prefix sums
-//! (`eval` measures the same). Never here: records of answers, other scorings.
+//! Questions to a model as it is now, and its answers by the paper's prefix sums (`eval` measures
+//! the same). Never here: records of answers, other scorings.
 
 use candle_core::{Device, Tensor};
 use data::forest;
@@ -10,14 +10,14 @@ use schema::{
 };
 
 use crate::{
-    capture::{BatchRows, Prompts, TOKENS_PER_BATCH},
+    capture::{BatchRows, OnProgress, Prompts, TOKENS_PER_BATCH},
     error::AnalyseError,
 };
 
 /// Rows whose probabilities over the whole vocabulary are in memory at once.
 const HEAD_ROWS: usize = 64;
 
-/// One language's prompts, and the tokens that speak for each label.
+/// One language's prompts, and the tokens that represent each label.
 #[derive(Clone, Copy, Debug)]
 pub struct LabelledPrompts<'a> {
     /// The prompts.
@@ -27,7 +27,7 @@ pub struct LabelledPrompts<'a> {
     pub label_sets: &'a [Vec<u32>],
 }
 
-/// What is answered to one question.
+/// The answer to one question.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ModelAnswer {
     /// Each label's share of the prefix sums.
@@ -40,24 +40,19 @@ impl LabelledPrompts<'_> {
     /// Whether the prompts' labels and the tokens fit each other and the model.
     pub(crate) fn check(&self, language: Language, model: &Decoder) -> Result<(), AnalyseError> {
         let (labels, vocabulary) = (self.label_sets.len(), model.config().vocab_size);
-        let refuse = |problem| {
-            Err(AnalyseError::Unusable {
-                what: format!("labels in {language}"),
-                problem,
-            })
-        };
+        let what = format!("labels in {language}");
         if self.prompts.is_empty() {
             return Err(AnalyseError::Empty(format!("the test set in {language}")));
         }
         if let Some(gold) = self.prompts.golds().iter().find(|&&gold| gold >= labels) {
-            return refuse(format!(
-                "a question's answer is label {gold}, counted from 0, of {labels}"
-            ));
+            let problem =
+                format!("a question's answer is label {gold}, counted from 0, of {labels}");
+            return Err(AnalyseError::unusable(what, problem));
         }
         if let Some(label) = self.label_sets.iter().position(Vec::is_empty) {
-            return refuse(format!(
-                "no token speaks for label {label}, counted from 0; choose other labels"
-            ));
+            let problem =
+                format!("label {label}, counted from 0, has no token; choose other labels");
+            return Err(AnalyseError::unusable(what, problem));
         }
         match self
             .label_sets
@@ -66,13 +61,17 @@ impl LabelledPrompts<'_> {
             .find(|&&id| id as usize >= vocabulary)
         {
             None => Ok(()),
-            Some(id) => refuse(format!(
-                "token {id} is not in the vocabulary of {vocabulary}; is the tokenizer the model's?"
-            )),
+            Some(id) => {
+                let problem = format!(
+                    "token {id} is outside the vocabulary ({vocabulary}); does the tokenizer \
+                     belong to this model?"
+                );
+                Err(AnalyseError::unusable(what, problem))
+            }
         }
     }
 
-    /// Keys and values of what all prompts begin with, where it is anything.
+    /// Keys and values of the prompts' common prefix, if there is one.
     pub(crate) fn prefill(&self, model: &Decoder) -> Result<Option<KvCache>, AnalyseError> {
         let prefix = self.prompts.prefix();
         Ok(if prefix.is_empty() {
@@ -82,8 +81,8 @@ impl LabelledPrompts<'_> {
         })
     }
 
-    /// The answers to the first `items` questions, in their order, with some neurons off. `answered` hears of every
-    /// batch how many are in it, and may end the work by an error.
+    /// The answers to the first `items` questions, in their order, with some neurons off. `answered` is called with the
+    /// size of every batch, and may end the work by an error.
     pub(crate) fn ask(
         &self,
         language: Language,
@@ -120,8 +119,8 @@ impl LabelledPrompts<'_> {
         Ok(answers.into_iter().flatten().collect())
     }
 
-    /// The answers of rows (n, E) of the residual stream after the last block; `name` says
-    /// whose a row is.
+    /// The answers of rows (n, E) of the residual stream after the last block; `name` names the
+    /// question of a row.
     pub(crate) fn answers(
         &self,
         model: &Decoder,
@@ -136,11 +135,11 @@ impl LabelledPrompts<'_> {
                 .to_device(&Device::Cpu)?
                 .to_vec2::<f32>()?;
             for log_p in log_p {
-                let p = |id: &u32| f64::from(log_p[*id as usize]).exp();
+                let p: Vec<f64> = log_p.iter().map(|log_p| f64::from(*log_p).exp()).collect();
                 let sums: Vec<f64> = self
                     .label_sets
                     .iter()
-                    .map(|set| set.iter().map(p).sum())
+                    .map(|set| set.iter().map(|&id| p[id as usize]).sum())
                     .collect();
                 if sums.iter().any(|sum| !sum.is_finite()) {
                     return Err(ModelError::NotFinite(format!(
@@ -157,4 +156,21 @@ impl LabelledPrompts<'_> {
         }
         Ok(answers)
     }
+}
+
+/// Reports how many questions are answered; fails if `watch` asks to stop before the last.
+pub(crate) fn report_answered(
+    watch: &mut OnProgress<'_>,
+    done: usize,
+    total: usize,
+) -> Result<(), AnalyseError> {
+    if watch(done, total) || done == total {
+        return Ok(());
+    }
+    // Nothing of it is kept.
+    Err(AnalyseError::Stopped {
+        done: 0,
+        total,
+        unit: "questions",
+    })
 }

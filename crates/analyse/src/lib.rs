@@ -1,6 +1,5 @@
-//! Capture of hidden states, and what is computed from them: where languages lie, what the lens
-//! reads, which neurons are whose, and what changes in the answers when something inside is
-//! changed. Never here: drawing.
+//! Capture of hidden states, and analyses of them: the geometry of languages, the lens, the neurons
+//! of each language, and the effect of interventions on answers. Never here: drawing.
 
 #![forbid(unsafe_code)]
 

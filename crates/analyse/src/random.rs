@@ -4,10 +4,10 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// What is drawn for.
+/// The purpose of a draw.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
-    /// Items, again and again, for an interval.
+    /// Items, with replacement, for an interval.
     Items = 1,
     /// Neurons in place of a language's.
     Control,
@@ -17,7 +17,7 @@ pub(crate) enum Purpose {
     Direction,
 }
 
-/// Generator of the draws for `purpose`; `number`, below 2^48, tells its streams apart.
+/// Generator of the draws for `purpose`; `number`, below 2^48, selects one of its streams.
 pub(crate) fn generator(seed: u64, purpose: Purpose, number: u64) -> ChaCha8Rng {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream((purpose as u64) << 48 | number);

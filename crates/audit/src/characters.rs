@@ -12,9 +12,9 @@ use crate::{
     text::shorten,
 };
 
-/// One finding for each sort of defect. What the English text of the same item has too is said
-/// of the English file alone; translation pairs have no other file, so there both sides are
-/// read.
+/// One finding for each sort of defect. A defect that the English text of the same item has too is
+/// reported for the English file alone; translation pairs have no other file, so there both sides
+/// are read.
 pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
     Sort::ALL
         .iter()
@@ -23,22 +23,11 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
 }
 
 fn check_sort(set: &AuditSet<'_>, sort: Sort) -> Option<Finding> {
-    let look = |item: &AuditItem| -> Option<String> {
-        let own = item.parts.iter().find_map(|part| sort.find(part));
-        let gold = item.gold.as_deref().and_then(|gold| sort.find(gold));
-        let english = || item.english.iter().find_map(|part| sort.find(part));
-        match set.source.role {
-            Role::Pairs => own.or_else(english),
-            _ => own
-                .filter(|_| set.is_english() || english().is_none())
-                .or(gold),
-        }
-    };
     let seen: Vec<(usize, String)> = set
         .items
         .iter()
         .enumerate()
-        .filter_map(|(index, item)| Some((index, look(item)?)))
+        .filter_map(|(index, item)| Some((index, find_in_item(set, item, sort)?)))
         .collect();
     let severity = match sort {
         Sort::Replacement | Sort::Mojibake => set.severity_of_share(&seen),
@@ -54,7 +43,17 @@ fn check_sort(set: &AuditSet<'_>, sort: Sort) -> Option<Finding> {
     )
 }
 
-/// What is looked for.
+fn find_in_item(set: &AuditSet<'_>, item: &AuditItem, sort: Sort) -> Option<String> {
+    let own = item.parts.iter().find_map(|part| sort.find(part));
+    let mut english = item.english.iter().filter_map(|part| sort.find(part));
+    if set.source.role == Role::Pairs {
+        return own.or_else(|| english.next());
+    }
+    own.filter(|_| set.is_english() || english.next().is_none())
+        .or_else(|| sort.find(item.gold.as_deref()?))
+}
+
+/// The defects that are searched for.
 #[derive(Clone, Copy)]
 enum Sort {
     Replacement,
@@ -77,7 +76,7 @@ impl Sort {
 
     fn what(self) -> &'static str {
         match self {
-            Self::Replacement => "U+FFFD stands where a character was lost",
+            Self::Replacement => "U+FFFD replaces a lost character",
             Self::Mojibake => "UTF-8 was read in another encoding",
             Self::Entity => "an HTML entity",
             Self::Markup => "markup",
@@ -89,12 +88,12 @@ impl Sort {
     fn suggestion(self) -> &'static str {
         match self {
             Self::Replacement => {
-                "take the text from its source again; what is lost cannot be told from here"
+                "copy the text from its source again: the lost character cannot be recovered"
             }
             Self::Mojibake => "decode the file as UTF-8 once, not twice",
             Self::Entity => "write the character itself",
-            Self::Markup => "take the markup out",
-            Self::Control | Self::Invisible => "take the character out: tokenizers see it",
+            Self::Markup => "remove the markup",
+            Self::Control | Self::Invisible => "remove the character: tokenizers see it",
         }
     }
 
@@ -235,30 +234,17 @@ fn read_as_utf8(run: &[(usize, u8)], end: usize) -> Option<(usize, usize, String
 }
 
 /// Capital letters of western Europe before dashes, quotation marks, signs and no-break spaces
-/// happen to be UTF-8 too: `É »`, `É™`. What stands for Latin and Cyrillic letters is told by
-/// its first character, which no text has so often.
+/// happen to be UTF-8 too: `É »`, `É™`. Latin and Cyrillic letters are recognised by their first
+/// byte, which no text has so often.
 fn is_typography(bytes: &[u8]) -> bool {
-    let is_mark = |byte: &u8| {
-        matches!(
-            byte,
-            0x85 | 0x91
-                ..=0x97
-                    | 0x99
-                    | 0xa0
-                    | 0xa9
-                    | 0xab
-                    | 0xae
-                    | 0xb0
-                    | 0xb2
-                    | 0xb3
-                    | 0xb7
-                    | 0xb9
-                    | 0xbb
-        )
-    };
-    let is_lead = |byte: &u8| *byte >= 0xc0;
+    const MARKS: [u8; 19] = [
+        0x85, 0x91, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x99, 0xa0, 0xa9, 0xab, 0xae, 0xb0, 0xb2,
+        0xb3, 0xb7, 0xb9, 0xbb,
+    ];
     !matches!(bytes[0], 0xc2 | 0xc3 | 0xd0 | 0xd1)
-        && bytes.iter().all(|byte| is_mark(byte) || is_lead(byte))
+        && bytes
+            .iter()
+            .all(|byte| *byte >= 0xc0 || MARKS.contains(byte))
 }
 
 /// The byte of a character; what Windows-1252 leaves open is read as Latin-1, as most programs
@@ -288,10 +274,7 @@ mod tests {
                 .map(|sort| sort.what())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(
-            found("a \u{fffd}b"),
-            ["U+FFFD stands where a character was lost"]
-        );
+        assert_eq!(found("a \u{fffd}b"), ["U+FFFD replaces a lost character"]);
         for text in [
             "cafÃ©",
             "donâ€™t",

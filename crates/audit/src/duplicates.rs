@@ -10,8 +10,8 @@ use schema::{
 
 use crate::{Role, set::AuditSet};
 
-/// Questions are equal once normalised. In a translation only those count that the English file
-/// tells apart: the others are said of the English file.
+/// Questions are equal once normalised. In a translation only those count that differ in English:
+/// the others are reported for the English file.
 pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, item) in set.items.iter().enumerate() {
@@ -30,15 +30,15 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
         .values()
         .filter(|group| group.len() > 1 && is_own(set, group))
     {
-        let first = group[0];
-        let golds = |item: &usize| set.items[*item].gold.as_deref();
-        let is_contradiction = group.iter().any(|item| golds(item) != golds(&first));
+        let first = &set.items[group[0]];
+        let is_contradiction = group.iter().any(|&item| set.items[item].gold != first.gold);
         for item in &group[1..] {
-            let what = format!("as item {first}, `{}`", set.quote(&set.items[*item]));
+            let other = &set.items[*item];
+            let what = format!("as item {}, `{}`", group[0], set.quote(other));
             let golds = format!(
                 "`{}` and `{}`",
-                golds(&first).unwrap_or("none"),
-                golds(item).unwrap_or("none")
+                first.gold.as_deref().unwrap_or("none"),
+                other.gold.as_deref().unwrap_or("none")
             );
             match is_contradiction {
                 true => contradicting.push((*item, format!("{what}, golds {golds}"))),
@@ -55,8 +55,8 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
             Severity::Note
         },
         &contradicting,
-        "the same question with another gold: one of them cannot be answered right",
-        "take one out in every language, or translate them so that they differ",
+        "the same question with another gold: at most one of them can be answered correctly",
+        "remove one in every language, or translate them so that they differ",
     );
     let repetition = set.finding_of(
         Kind::Duplicates,
@@ -67,20 +67,22 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
         },
         &equal,
         "the same question again",
-        "take the repetitions out in every language: they count twice",
+        "remove the repetitions in every language: they count twice",
     );
     contradiction.into_iter().chain(repetition).collect()
 }
 
 /// Whether the English texts of a group differ.
 fn is_own(set: &AuditSet<'_>, group: &[usize]) -> bool {
-    let english = |item: &usize| {
-        set.items[*item]
-            .english
-            .iter()
-            .map(|part| normalise(part))
-            .collect::<Vec<_>>()
-    };
-    let first = english(&group[0]);
-    set.is_english() || first.is_empty() || group.iter().any(|item| english(item) != first)
+    let english: Vec<Vec<String>> = group
+        .iter()
+        .map(|&item| {
+            set.items[item]
+                .english
+                .iter()
+                .map(|part| normalise(part))
+                .collect()
+        })
+        .collect();
+    set.is_english() || english[0].is_empty() || english.iter().any(|text| *text != english[0])
 }

@@ -1,4 +1,4 @@
-//! Why there is no audit. What is wrong with the data is no error but a finding.
+//! Errors that prevent an audit. Problems of the data are findings, not errors.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! Exemplars as texts, and what is wrong with a file of them.
 //!
-//! Never here: whether they stand in a test file (`leakage`).
+//! Never here: whether a test file holds them (`leakage`).
 
 use std::{collections::BTreeMap, fs};
 
@@ -58,11 +58,10 @@ fn find_trailing(
     languages: &BTreeMap<Language, String>,
     sets: &[AuditSet<'_>],
 ) -> Vec<Finding> {
-    let spaces = |line: &str| line.len() - line.trim_end().len();
     let mut findings = Vec::new();
     let with: Vec<(&Language, &String)> = languages
         .iter()
-        .filter(|(_, text)| text.lines().any(|line| spaces(line) > 0))
+        .filter(|(_, text)| text.lines().any(|line| trailing_spaces(line) > 0))
         .collect();
     if with.len() * 2 > languages.len() {
         return findings;
@@ -77,18 +76,22 @@ fn find_trailing(
         let lines = text
             .lines()
             .enumerate()
-            .filter(|(_, line)| spaces(line) > 0);
+            .filter(|(_, line)| trailing_spaces(line) > 0);
         let seen: Vec<(usize, String)> = lines
             .map(|(at, line)| {
                 (
                     at,
-                    format!("{} spaces behind `{}`", spaces(line), shorten(line, 40)),
+                    format!(
+                        "{} spaces after `{}`",
+                        trailing_spaces(line),
+                        shorten(line, 40)
+                    ),
                 )
             })
             .collect();
         let what =
             "white space ends a line here and in few other languages; the line's index in the text";
-        let suggestion = "take it out: it is part of every prompt of this language and of no other";
+        let suggestion = "remove it: it is part of every prompt of this language and of no other";
         let found = set.finding_of(Kind::Characters, Severity::Warning, &seen, what, suggestion);
         findings.extend(found.map(|finding| Finding {
             file: source.name(),
@@ -96,6 +99,11 @@ fn find_trailing(
         }));
     }
     findings
+}
+
+/// Bytes of white space at a line's end.
+fn trailing_spaces(line: &str) -> usize {
+    line.len() - line.trim_end().len()
 }
 
 /// `{task: {language: text}}`, or what is wrong with the file.
@@ -120,12 +128,13 @@ pub(crate) fn list(source: &ExemplarSource) -> Vec<ExemplarText> {
             .collect(),
         ExemplarSource::File(path) => {
             let texts = read_file(path).unwrap_or_default(); // a broken file is a finding of `check`
-            let of_language = |(task, languages): (String, BTreeMap<Language, String>)| {
-                languages
-                    .into_iter()
-                    .flat_map(move |(language, text)| split(&task, language, &text))
-            };
-            texts.into_iter().flat_map(of_language).collect()
+            let mut found = Vec::new();
+            for (task, languages) in &texts {
+                for (language, text) in languages {
+                    found.extend(split(task, *language, text));
+                }
+            }
+            found
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Texts in another language than the file's name says.
 //!
 //! The identifier (lingua) knows the twenty languages and those that they are confused with.
-//! Short texts of close languages cannot be told apart, so an item counts only where the
+//! Short texts of close languages cannot be distinguished, so an item counts only where the
 //! identifier is sure of a language that is not close to the right one ([`KIN`]), and a close
 //! language counts only where most of a file's texts are in it.
 
@@ -27,7 +27,7 @@ const SYLLABLES: usize = 8;
 /// Confidence in another language, which leaves the rest to the right one and its kin, for an
 /// item to count.
 const SURE: f64 = 0.9;
-/// What the right language may have among the words in small letters.
+/// The highest confidence in the right language for the words in small letters.
 const AGREED: f64 = 0.1;
 /// Share of a file's texts that must be in a close language for the file to be in it.
 const CLOSE_SHARE: f64 = 0.6;
@@ -37,7 +37,7 @@ const CLOSE_SHARE: f64 = 0.6;
 const USUAL_SCRIPT: f64 = 0.9;
 const SCRIPT_LETTERS: usize = 8;
 
-/// What the identifier calls a language, and the close languages that short texts of it are
+/// The identifier's names of a language, and of the close languages that short texts of it are
 /// taken for.
 const KIN: &[(Language, &[Spoken], &[Spoken])] = &[
     (Language::En, &[Spoken::English], &[]),
@@ -91,7 +91,7 @@ impl Guess {
 /// The identifier; its models are in the program.
 pub(crate) struct Detector(LanguageDetector);
 
-/// What a text is taken for.
+/// The identifier's answer for a text.
 #[derive(Clone, Copy)]
 struct Guess {
     best: Spoken,
@@ -105,8 +105,8 @@ impl Detector {
         Self(LanguageDetectorBuilder::from_all_languages().build())
     }
 
-    /// What a text is taken for, if that does not hang on the names in it: where letters have
-    /// case, the words in small letters alone must say the same.
+    /// The identifier's answer for a text, if it does not depend on the names in it: where letters
+    /// have case, the words in small letters alone must say the same.
     fn guess_surely(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
         let guess = self.guess(text, expected)?;
         if !guess.is_sure() || !text.contains(char::is_uppercase) {
@@ -147,10 +147,9 @@ impl Detector {
     fn guess(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
         let values = self.0.compute_language_confidence_values(text);
         let (best, confidence) = *values.first()?;
-        let is_expected = |language: &Spoken| expected.iter().any(|list| list.contains(language));
         let expected = values
             .iter()
-            .filter(|(language, _)| is_expected(language))
+            .filter(|(language, _)| expected.iter().any(|list| list.contains(language)))
             .map(|(_, value)| value)
             .sum();
         Some(Guess {
@@ -184,7 +183,7 @@ pub(crate) fn check(
         .iter()
         .filter(|(index, _, guess)| guess.is_sure() && !copies.contains(index))
     {
-        // What is foreign in the English file is said there.
+        // An item that is foreign in the English file is reported there.
         if !set.items[*index].is_foreign {
             let quoted = format!("{:.2} `{}`", guess.confidence, shorten(text, 60));
             seen.entry(guess.best).or_default().push((*index, quoted));
@@ -204,16 +203,16 @@ pub(crate) fn check(
             severity,
             seen,
             &what,
-            "put the text in the file's language there, or take the items out in every language",
+            "put a text in the file's language there, or remove the items in every language",
         ));
     }
-    let said: BTreeSet<usize> = seen
+    let reported: BTreeSet<usize> = seen
         .values()
         .flatten()
         .map(|(item, _)| *item)
         .chain(copies.iter().copied())
         .collect();
-    findings.extend(check_scripts(set, &said));
+    findings.extend(check_scripts(set, &reported));
     findings.extend(check_close(set, kin, &guesses));
     if set.source.role == Role::Pairs {
         findings.extend(check_targets(set, detector));
@@ -222,7 +221,7 @@ pub(crate) fn check(
 }
 
 /// Texts, even short ones, that are in another script than nearly all others of the file.
-fn check_scripts(set: &AuditSet<'_>, said: &BTreeSet<usize>) -> Option<Finding> {
+fn check_scripts(set: &AuditSet<'_>, reported: &BTreeSet<usize>) -> Option<Finding> {
     let mut texts: Vec<(usize, &str, &str)> = Vec::new();
     for (index, item) in set.items.iter().enumerate() {
         let scripts = item.parts.iter().map(|part| (part, main_script(part)));
@@ -236,24 +235,15 @@ fn check_scripts(set: &AuditSet<'_>, said: &BTreeSet<usize>) -> Option<Finding> 
     if (count as f64) < USUAL_SCRIPT * texts.len() as f64 {
         return None;
     }
-    // Names and numbers alone are no other language.
-    let says_words = |text: &str| {
-        !text.contains(char::is_uppercase)
-            || words(text)
-                .filter(|word| word.starts_with(char::is_lowercase))
-                .count()
-                > 1
-    };
-    let is_odd = |(index, script, text): &&(usize, &str, &str)| {
+    let odd = texts.iter().filter(|(index, script, text)| {
         *script != usual
-            && says_words(text)
-            && !said.contains(index)
+            && has_words(text)
+            && !reported.contains(index)
             && !set.items[*index].is_foreign
-    };
-    let say = |&(index, script, text): &(usize, &str, &str)| {
-        (index, format!("{script} `{}`", shorten(text, 60)))
-    };
-    let seen: Vec<(usize, String)> = texts.iter().filter(is_odd).map(say).collect();
+    });
+    let seen: Vec<(usize, String)> = odd
+        .map(|(index, script, text)| (*index, format!("{script} `{}`", shorten(text, 60))))
+        .collect();
     let what = format!("the letters are not {usual} as in the rest of the file");
     let severity = set.severity_of_share(&seen);
     set.finding_of(
@@ -261,8 +251,14 @@ fn check_scripts(set: &AuditSet<'_>, said: &BTreeSet<usize>) -> Option<Finding> 
         severity,
         &seen,
         &what,
-        "put the text in the file's language there",
+        "put a text in the file's language there",
     )
+}
+
+/// Whether a text is more than names and numbers, which alone are not another language.
+fn has_words(text: &str) -> bool {
+    let small = words(text).filter(|word| word.starts_with(char::is_lowercase));
+    !text.contains(char::is_uppercase) || small.count() > 1
 }
 
 /// The script of nearly all letters of a text that has more than a few.
@@ -297,7 +293,7 @@ fn check_close(
             guesses.len()
         );
         let suggestion =
-            "ask somebody who knows both languages; rename the file if it is the other one";
+            "ask someone who knows both languages; rename the file if it is the other one";
         set.finding(
             Kind::Language,
             Severity::Warning,
@@ -361,8 +357,10 @@ fn guess_all<'a>(
         .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
-    let guess = |text: &&'a str| Some((*text, detector.guess_surely(text, expected)?));
-    let guesses: HashMap<&str, Guess> = distinct.par_iter().filter_map(guess).collect();
+    let guesses: HashMap<&str, Guess> = distinct
+        .par_iter()
+        .filter_map(|text| Some((*text, detector.guess_surely(text, expected)?)))
+        .collect();
     texts
         .into_iter()
         .filter_map(|(index, text)| Some((index, text, *guesses.get(text)?)))

@@ -1,4 +1,4 @@
-//! Test questions that stand in training data or in exemplars, exactly or nearly.
+//! Test questions that are in training data or in exemplars, exactly or nearly.
 
 use data::overlap::OverlapIndex;
 use schema::{
@@ -6,17 +6,13 @@ use schema::{
     finding::{Kind, Severity},
 };
 
-use crate::{
-    Role, exemplars,
-    scope::ExemplarSource,
-    set::{AuditItem, AuditSet},
-};
+use crate::{Role, exemplars, scope::ExemplarSource, set::AuditSet};
 
 /// Similarity of the whole questions (see [`OverlapIndex::nearest`]) from which they are nearly the
 /// same.
 const NEAR: f64 = 0.8;
 
-/// What test questions are looked up in.
+/// Texts in which test questions are looked up.
 struct Haystack {
     name: String,
     task: String,
@@ -37,13 +33,16 @@ pub(crate) fn check(
         .filter(|set| set.source.role == Role::Test)
         .collect();
     for haystack in stack(sources, sets, &tests) {
-        let is_meant = |set: &&&AuditSet<'_>| {
-            set.source.task.name == haystack.task && set.language() == haystack.language
-        };
-        for set in tests.iter().filter(is_meant) {
-            findings.extend(search(set, &haystack));
+        for set in &tests {
+            if is_of(set, &haystack.task, haystack.language) {
+                findings.extend(search(set, &haystack));
+            }
         }
     }
+}
+
+fn is_of(set: &AuditSet<'_>, task: &str, language: Language) -> bool {
+    set.source.task.name == task && set.language() == language
 }
 
 fn join(parts: &[String]) -> String {
@@ -56,36 +55,10 @@ fn stack(
     sets: &[AuditSet<'_>],
     tests: &[&AuditSet<'_>],
 ) -> Vec<Haystack> {
-    let is_tested = |task: &str, language| {
-        tests
-            .iter()
-            .any(|set| set.source.task.name == task && set.language() == language)
-    };
-    let mut stacks: Vec<Haystack> = Vec::new();
-    let mut english_seen: Vec<(&str, Vec<String>)> = Vec::new();
-    for set in sets.iter().filter(|set| set.source.role != Role::Test) {
-        let task = &set.source.task.name;
-        let mut add = |language, read: &dyn Fn(&AuditItem) -> &[String]| {
-            if is_tested(task, language) {
-                let texts = set.items.iter().map(|item| join(read(item)));
-                stacks.push(Haystack::of_texts(&set.source.name, task, language, texts));
-            }
-        };
-        add(set.language(), &|item| &item.parts);
-        // Pair files of one task mostly share their English side.
-        let english: Vec<String> = set.items.iter().map(|item| join(&item.english)).collect();
-        if set.source.role == Role::Pairs
-            && !english_seen
-                .iter()
-                .any(|(known, texts)| known == task && *texts == english)
-        {
-            add(Language::En, &|item| &item.english);
-            english_seen.push((task, english));
-        }
-    }
+    let mut stacks = training_texts(sets, tests);
     for source in sources {
         for exemplar in exemplars::list(source) {
-            if !is_tested(&exemplar.task, exemplar.language) {
+            if !is_tested(tests, &exemplar.task, exemplar.language) {
                 continue;
             }
             let name = source.name();
@@ -93,11 +66,10 @@ fn stack(
                 s.name == name && s.task == exemplar.task && s.language == exemplar.language
             });
             let at = known.unwrap_or_else(|| {
-                let (task, language) = (exemplar.task.clone(), exemplar.language);
                 stacks.push(Haystack {
                     name,
-                    task,
-                    language,
+                    task: exemplar.task.clone(),
+                    language: exemplar.language,
                     is_shown: true,
                     index: OverlapIndex::new(),
                 });
@@ -110,20 +82,44 @@ fn stack(
     stacks
 }
 
+fn is_tested(tests: &[&AuditSet<'_>], task: &str, language: Language) -> bool {
+    tests.iter().any(|set| is_of(set, task, language))
+}
+
+fn training_texts(sets: &[AuditSet<'_>], tests: &[&AuditSet<'_>]) -> Vec<Haystack> {
+    let mut stacks: Vec<Haystack> = Vec::new();
+    let mut english_seen: Vec<(&str, Vec<String>)> = Vec::new();
+    for set in sets.iter().filter(|set| set.source.role != Role::Test) {
+        let task = set.source.task.name.as_str();
+        if is_tested(tests, task, set.language()) {
+            let own: Vec<String> = set.items.iter().map(|item| join(&item.parts)).collect();
+            stacks.push(Haystack::of_texts(set, set.language(), &own));
+        }
+        // Pair files of one task mostly share their English side.
+        let english: Vec<String> = set.items.iter().map(|item| join(&item.english)).collect();
+        if set.source.role == Role::Pairs
+            && !english_seen
+                .iter()
+                .any(|(known, texts)| *known == task && *texts == english)
+        {
+            if is_tested(tests, task, Language::En) {
+                stacks.push(Haystack::of_texts(set, Language::En, &english));
+            }
+            english_seen.push((task, english));
+        }
+    }
+    stacks
+}
+
 impl Haystack {
-    fn of_texts(
-        name: &str,
-        task: &str,
-        language: Language,
-        texts: impl Iterator<Item = String>,
-    ) -> Self {
+    fn of_texts(set: &AuditSet<'_>, language: Language, texts: &[String]) -> Self {
         let mut index = OverlapIndex::new();
-        texts
-            .enumerate()
-            .for_each(|(id, text)| index.add(id, &text));
+        for (id, text) in texts.iter().enumerate() {
+            index.add(id, text);
+        }
         Self {
-            name: name.to_owned(),
-            task: task.to_owned(),
+            name: set.source.name.clone(),
+            task: set.source.task.name.clone(),
             language,
             is_shown: false,
             index,
@@ -148,28 +144,18 @@ fn search(set: &AuditSet<'_>, haystack: &Haystack) -> Vec<Finding> {
         }
     }
     let Haystack { name, is_shown, .. } = haystack;
-    let what = |how: &str| {
-        format!(
-            "{} test questions stand {how} in {name}",
-            if how == "exactly" {
-                exact.len()
-            } else {
-                near.len()
-            }
-        )
-    };
-    // The answer to an exemplar stands in the prompt; training pairs show the question alone.
+    // An exemplar shows its answer in the prompt; training pairs show the question alone.
     let severity = if *is_shown {
         set.severity_of_share(&exact)
     } else {
         Severity::Warning
     };
-    let suggestion = "take them out of the training data or the exemplars";
+    let suggestion = "remove them from the training data or the exemplars";
     let exact_finding = set.finding_of(
         Kind::Leakage,
         severity,
         &exact,
-        &what("exactly"),
+        &format!("{} test questions are exactly in {name}", exact.len()),
         suggestion,
     );
     let severity = if *is_shown {
@@ -177,6 +163,12 @@ fn search(set: &AuditSet<'_>, haystack: &Haystack) -> Vec<Finding> {
     } else {
         Severity::Note
     };
-    let near_finding = set.finding_of(Kind::Leakage, severity, &near, &what("nearly"), suggestion);
+    let near_finding = set.finding_of(
+        Kind::Leakage,
+        severity,
+        &near,
+        &format!("{} test questions are nearly in {name}", near.len()),
+        suggestion,
+    );
     exact_finding.into_iter().chain(near_finding).collect()
 }

@@ -91,49 +91,58 @@ fn measure<'a>(set: &'a AuditSet<'_>, part: usize) -> Vec<TextLengths<'a>> {
     let spread = center_and_spread(&scaled)
         .map_or(1.0, |(_, spread)| spread)
         .max(0.2);
-    let row = |(at, &(item, here, english)): (usize, &(usize, &'a str, &'a str))| TextLengths {
-        item,
-        part,
-        here,
-        english,
-        residual: ratios[at] - typical,
-        deviations: scaled[at] / spread,
-    };
-    texts.iter().enumerate().map(row).collect()
+    texts
+        .iter()
+        .zip(ratios.iter().zip(&scaled))
+        .map(|(&(item, here, english), (ratio, scaled))| TextLengths {
+            item,
+            part,
+            here,
+            english,
+            residual: ratio - typical,
+            deviations: scaled / spread,
+        })
+        .collect()
 }
 
-fn check_ratio(set: &AuditSet<'_>, rows: &[TextLengths<'_>]) -> Option<Finding> {
-    let beyond = |row: &TextLengths<'_>, (deviations, factor): (f64, f64)| {
-        row.deviations.abs() > deviations && row.residual.abs() > f64::ln(factor)
-    };
-    let mut odd: Vec<&TextLengths<'_>> = rows
-        .iter()
-        .filter(|row| ODD.iter().any(|limits| beyond(row, *limits)))
-        .collect();
-    odd.sort_by(|a, b| b.deviations.abs().total_cmp(&a.deviations.abs()));
-    let say = |row: &&TextLengths<'_>| {
-        let way = if row.residual > 0.0 {
+impl TextLengths<'_> {
+    /// Whether it deviates by more than so many deviations and by more than this factor.
+    fn is_beyond(&self, (deviations, factor): (f64, f64)) -> bool {
+        self.deviations.abs() > deviations && self.residual.abs() > f64::ln(factor)
+    }
+
+    fn describe(&self, set: &AuditSet<'_>) -> String {
+        let way = if self.residual > 0.0 {
             "longer"
         } else {
             "shorter"
         };
-        let factor = row.residual.abs().exp();
-        let (here, english) = (shorten(row.here, 40), shorten(row.english, 40));
-        (
-            row.item,
-            format!(
-                "`{}` {factor:.1} times {way} than usual, `{here}` for `{english}`",
-                set.part_name(row.part)
-            ),
+        format!(
+            "`{}` {:.1} times {way} than usual, `{}` for `{}`",
+            set.part_name(self.part),
+            self.residual.abs().exp(),
+            shorten(self.here, 40),
+            shorten(self.english, 40)
         )
-    };
-    let seen: Vec<(usize, String)> = odd.iter().map(say).collect();
-    let severity = if odd.iter().any(|row| beyond(row, VERY_ODD)) {
+    }
+}
+
+fn check_ratio(set: &AuditSet<'_>, rows: &[TextLengths<'_>]) -> Option<Finding> {
+    let mut odd: Vec<&TextLengths<'_>> = rows
+        .iter()
+        .filter(|row| ODD.iter().any(|limits| row.is_beyond(*limits)))
+        .collect();
+    odd.sort_by(|a, b| b.deviations.abs().total_cmp(&a.deviations.abs()));
+    let seen: Vec<(usize, String)> = odd
+        .iter()
+        .map(|row| (row.item, row.describe(set)))
+        .collect();
+    let severity = if odd.iter().any(|row| row.is_beyond(VERY_ODD)) {
         Severity::Warning
     } else {
         Severity::Note
     };
-    let suggestion = "read these beside the English: something was lost, added or repeated";
+    let suggestion = "compare these with the English: something was lost, added or repeated";
     set.finding_of(
         Kind::LengthRatio,
         severity,
@@ -143,76 +152,83 @@ fn check_ratio(set: &AuditSet<'_>, rows: &[TextLengths<'_>]) -> Option<Finding> 
     )
 }
 
+/// A text and the numbers of its sentences.
+struct Sentences<'a> {
+    text: &'a TextLengths<'a>,
+    here: f64,
+    english: f64,
+}
+
+impl Sentences<'_> {
+    /// Whether a sentence was dropped or added, and the length shows it.
+    fn is_odd(&self) -> bool {
+        let (fewer, more) = (self.here.min(self.english), self.here.max(self.english));
+        let change = (more / fewer).ln() * SENTENCE.1;
+        let explains = if self.here < self.english {
+            -self.text.residual
+        } else {
+            self.text.residual
+        };
+        self.here != self.english
+            && explains > change.min(0.6)
+            && self.text.deviations.abs() > SENTENCE.0
+    }
+
+    fn describe(&self, set: &AuditSet<'_>) -> String {
+        format!(
+            "{} for {} in `{}`, `{}` for `{}`",
+            self.here,
+            self.english,
+            set.part_name(self.text.part),
+            shorten(self.text.here, 50),
+            shorten(self.text.english, 50)
+        )
+    }
+}
+
 fn check_sentences(set: &AuditSet<'_>, rows: &[TextLengths<'_>]) -> Option<Finding> {
-    let counted: Vec<(&TextLengths<'_>, f64, f64)> = rows
-        .iter()
-        .map(|row| {
-            (
-                row,
-                count_sentences(row.here) as f64,
-                count_sentences(row.english) as f64,
-            )
-        })
-        .collect();
-    let several: Vec<_> = counted
-        .iter()
-        .filter(|(_, here, english)| *here > 1.0 || *english > 1.0)
+    let counted = rows.iter().map(|text| Sentences {
+        text,
+        here: count_sentences(text.here) as f64,
+        english: count_sentences(text.english) as f64,
+    });
+    let several: Vec<Sentences<'_>> = counted
+        .filter(|texts| texts.here > 1.0 || texts.english > 1.0)
         .collect();
     let kept = several
         .iter()
-        .filter(|(_, here, english)| here == english)
+        .filter(|texts| texts.here == texts.english)
         .count();
     // A script that does not mark the ends of sentences says nothing.
-    if several
+    let merged = several
         .iter()
-        .filter(|(_, here, english)| here + 1.0 < *english)
-        .count() as f64
-        > (1.0 - KEPT) * several.len() as f64
-    {
+        .filter(|texts| texts.here + 1.0 < texts.english);
+    if merged.count() as f64 > (1.0 - KEPT) * several.len() as f64 {
         return None;
     }
-    let is_odd = |(row, here, english): &&(&TextLengths<'_>, f64, f64)| {
-        let (fewer, more) = (here.min(*english), here.max(*english));
-        let change = (more / fewer).ln() * SENTENCE.1;
-        let explains = if here < english {
-            -row.residual
-        } else {
-            row.residual
-        };
-        here != english && explains > change.min(0.6) && row.deviations.abs() > SENTENCE.0
-    };
-    let mut odd: Vec<_> = several.into_iter().filter(is_odd).collect();
-    odd.sort_by(|a, b| b.0.deviations.abs().total_cmp(&a.0.deviations.abs()));
-    let say = |(row, here, english): &&(&TextLengths<'_>, f64, f64)| {
-        let texts = format!(
-            "`{}` for `{}`",
-            shorten(row.here, 50),
-            shorten(row.english, 50)
-        );
-        (
-            row.item,
-            format!(
-                "{here} for {english} in `{}`, {texts}",
-                set.part_name(row.part)
-            ),
-        )
-    };
-    let seen: Vec<(usize, String)> = odd.iter().map(say).collect();
+    let mut odd: Vec<&Sentences<'_>> = several.iter().filter(|texts| texts.is_odd()).collect();
+    odd.sort_by(|a, b| {
+        let [a, b] = [a, b].map(|texts| texts.text.deviations.abs());
+        b.total_cmp(&a)
+    });
+    let seen: Vec<(usize, String)> = odd
+        .iter()
+        .map(|texts| (texts.text.item, texts.describe(set)))
+        .collect();
     let is_sure = odd
         .iter()
-        .any(|(row, ..)| row.deviations.abs() > SENTENCE_SURE);
+        .any(|texts| texts.text.deviations.abs() > SENTENCE_SURE);
     let severity = if is_sure && kept > 0 {
         Severity::Warning
     } else {
         Severity::Note
     };
-    let suggestion = "read these beside the English: a sentence was dropped or added";
     set.finding_of(
         Kind::Sentences,
         severity,
         &seen,
         "sentences here for sentences in English",
-        suggestion,
+        "compare these with the English: a sentence was dropped or added",
     )
 }
 

@@ -1,12 +1,12 @@
-//! What is wrong with data: findings about test sets, translation pairs and exemplars in the
-//! released layout, each with its evidence and a suggestion.
+//! Findings about test sets, translation pairs and exemplars in the released layout, each with
+//! evidence and a suggestion.
 //!
-//! Reading is lenient: whatever the strict readers of `data` would refuse becomes a finding
-//! here, and the rest of the file is still looked at. Every check is a function from a `AuditSet` (a
-//! file whose items stand beside their English) to findings. Thresholds come from the file
-//! itself (medians, `robust`) and are said where they are used. Nothing knows a task or a
-//! released file by name, and a language only as a row of the table of what the identifier
-//! calls it. Never here: repairing, models, printing, the network.
+//! Reading is lenient: whatever the strict readers of `data` would reject becomes a finding here,
+//! and the rest of the file is still checked. Every check is a function from a `AuditSet` (a file
+//! with the English beside each item) to findings. Thresholds are computed from the file itself
+//! (medians, `robust`) and documented where they are used. No check is specific to a task or a
+//! released file; languages appear only in the table of the identifier's names. Never here:
+//! repairing, models, printing, the network.
 
 #![forbid(unsafe_code)]
 
@@ -25,6 +25,7 @@ mod numbers;
 mod protocol;
 mod quotation;
 mod read;
+mod relabelling;
 mod robust;
 mod scope;
 mod set;
@@ -36,14 +37,14 @@ mod untranslated;
 use schema::Finding;
 
 pub use error::AuditError;
-pub use scope::{ExemplarSource, NamedTokenizer, Role, Scope, SourceFile};
+pub use scope::{AuditedFile, ExemplarSource, NamedTokenizer, Role, Scope};
 
 use set::AuditSet;
 
-/// Audits every file of `scope`. `progress` hears how many of the files are done and which
-/// comes next; it returns false to stop.
+/// Audits every file of `scope`. `progress` is called with the number of files done, of all, and
+/// the next file's name; it returns false to stop.
 ///
-/// The findings stand in the order of tasks, languages, files, severity and kind, and are the
+/// The findings are in the order of tasks, languages, files, severity and kind, and are the
 /// same for any number of threads.
 ///
 /// # Errors
@@ -109,17 +110,11 @@ fn is_wanted(scope: &Scope, finding: &Finding) -> bool {
 }
 
 fn sort(scope: &Scope, findings: &mut [Finding]) {
-    let task = |name: &str| {
-        scope
-            .sources
-            .iter()
-            .position(|source| source.task.name == name)
-    };
     findings.sort_by(|a, b| {
-        let key = |f: &Finding| (task(&f.task), f.language, f.severity, f.kind);
-        key(a)
-            .cmp(&key(b))
-            .then_with(|| a.file.cmp(&b.file))
-            .then_with(|| a.items.cmp(&b.items))
+        let [first, second] = [a, b].map(|f| {
+            let task = scope.sources.iter().position(|s| s.task.name == f.task);
+            (task, f.language, f.severity, f.kind, &f.file, &f.items)
+        });
+        first.cmp(&second)
     });
 }

@@ -1,6 +1,6 @@
 //! Names of the English text that are missing in the translation.
 //!
-//! A name is carried where its consonants stand in the translation, written in Latin letters
+//! A name is carried where the translation has its consonants, written in Latin letters
 //! whatever the script (deunicode) and sorted into six classes as Soundex sorts them (Russell
 //! 1918), so that `Moscow` is found in `Москва`. That fails for names that are translated and
 //! for scripts that write syllables of other languages; so a missing name counts only beside
@@ -42,56 +42,26 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Option<Finding> {
         return None;
     }
     let rows = list_rows(set);
-    // How often each name is carried, of how many texts.
-    let mut carried: HashMap<&str, (usize, usize)> = HashMap::new();
-    for (name, is_carried) in rows.iter().flat_map(|row| &row.names) {
-        let (times, of) = carried.entry(name).or_default();
-        *times += usize::from(*is_carried);
-        *of += 1;
-    }
-    let (times, of) = carried
-        .values()
-        .fold((0, 0), |(times, of), (t, o)| (times + t, of + o));
-    let is_custom = times as f64 >= CARRIED * of as f64;
-    // `October` and `Germany` have names of their own in many languages.
-    let is_translated = |name: &str| {
-        carried
-            .get(name)
-            .is_some_and(|(times, of)| *of > 1 && times * 2 < *of)
-    };
-    // Carried in several texts, and lost in this one alone.
-    let is_carried_elsewhere = |name: &str| {
-        carried
-            .get(name)
-            .is_some_and(|(times, of)| *times > 2 && times + 1 == *of)
-    };
+    let habits = Habits::of(&rows);
     let mut seen = Vec::new();
     let mut most = 0;
     for row in &rows {
-        let names = row.names.iter().filter(|(name, _)| !is_translated(name));
+        let names: Vec<&(&str, bool)> = row
+            .names
+            .iter()
+            .filter(|(name, _)| !habits.is_translated(name))
+            .collect();
         let lost: Vec<&str> = names
-            .clone()
+            .iter()
             .filter(|(_, is_carried)| !is_carried)
             .map(|(name, _)| *name)
             .collect();
-        let is_all = lost.len() == names.count();
-        if is_custom && is_all && lost.len() > 1
-            || lost.iter().any(|name| is_carried_elsewhere(name))
+        let is_all = lost.len() == names.len();
+        if habits.is_custom() && is_all && lost.len() > 1
+            || lost.iter().any(|name| habits.is_carried_elsewhere(name))
         {
             most = most.max(if is_all { lost.len() } else { 0 });
-            let texts = format!(
-                "`{}` for `{}`",
-                shorten(row.here, 50),
-                shorten(row.english, 50)
-            );
-            seen.push((
-                row.item,
-                format!(
-                    "{} in `{}`, {texts}",
-                    lost.join(", "),
-                    set.part_name(row.part)
-                ),
-            ));
+            seen.push((row.item, row.describe(set, &lost)));
         }
     }
     let severity = if most >= SURE {
@@ -99,10 +69,70 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Option<Finding> {
     } else {
         Severity::Note
     };
-    let what = format!("{times} of {of} names are carried over, these are not");
+    let what = format!(
+        "{} of {} names are carried over, these are not",
+        habits.carried, habits.all
+    );
     let suggestion =
-        "read these beside the English: the names were dropped, exchanged or translated";
+        "compare these with the English: the names were dropped, exchanged or translated";
     set.finding_of(Kind::Names, severity, &seen, &what, suggestion)
+}
+
+impl TextNames<'_> {
+    fn describe(&self, set: &AuditSet<'_>, lost: &[&str]) -> String {
+        format!(
+            "{} in `{}`, `{}` for `{}`",
+            lost.join(", "),
+            set.part_name(self.part),
+            shorten(self.here, 50),
+            shorten(self.english, 50)
+        )
+    }
+}
+
+/// How a file treats names.
+struct Habits<'a> {
+    /// How often each name is carried, of how many texts.
+    by_name: HashMap<&'a str, (usize, usize)>,
+    carried: usize,
+    all: usize,
+}
+
+impl<'a> Habits<'a> {
+    fn of(rows: &[TextNames<'a>]) -> Self {
+        let mut habits = Self {
+            by_name: HashMap::new(),
+            carried: 0,
+            all: 0,
+        };
+        for (name, is_carried) in rows.iter().flat_map(|row| &row.names) {
+            let (times, of) = habits.by_name.entry(name).or_default();
+            *times += usize::from(*is_carried);
+            *of += 1;
+            habits.carried += usize::from(*is_carried);
+            habits.all += 1;
+        }
+        habits
+    }
+
+    /// Whether names are carried as a rule.
+    fn is_custom(&self) -> bool {
+        self.carried as f64 >= CARRIED * self.all as f64
+    }
+
+    /// `October` and `Germany` have names of their own in many languages.
+    fn is_translated(&self, name: &str) -> bool {
+        self.by_name
+            .get(name)
+            .is_some_and(|(times, of)| *of > 1 && times * 2 < *of)
+    }
+
+    /// Carried in several texts, and lost in one alone.
+    fn is_carried_elsewhere(&self, name: &str) -> bool {
+        self.by_name
+            .get(name)
+            .is_some_and(|(times, of)| *times > 2 && times + 1 == *of)
+    }
 }
 
 fn list_rows<'a>(set: &'a AuditSet<'_>) -> Vec<TextNames<'a>> {

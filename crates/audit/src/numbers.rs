@@ -54,7 +54,7 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Option<Finding> {
     };
     let what = format!("of {all} English numbers these are missing");
     let suggestion =
-        "read these beside the English: a number was dropped, changed or written as a word";
+        "compare these with the English: a number was dropped, changed or written as a word";
     set.finding_of(Kind::Numbers, severity, &lost, &what, suggestion)
 }
 
@@ -64,18 +64,14 @@ fn numbers(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut number = String::new();
     for (at, &c) in characters.iter().enumerate() {
-        let follows = |at: usize| {
-            characters
-                .get(at + 1)
-                .is_some_and(|next| digit(*next).is_some())
-        };
+        let next = characters.get(at + 1);
         match digit(c).and_then(|value| char::from_digit(value, 10)) {
             Some(c) => number.push(c),
             None if !number.is_empty()
                 && matches!(c, ',' | '.' | '\u{a0}' | '\u{202f}' | '，' | '．')
-                && follows(at) => {}
+                && next.is_some_and(|next| digit(*next).is_some()) => {}
             // `1930s` is a decade, which has a word in many languages.
-            None if c == 's' || c == '\'' && characters.get(at + 1) == Some(&'s') => number.clear(),
+            None if c == 's' || c == '\'' && next == Some(&'s') => number.clear(),
             None => found.extend((!number.is_empty()).then(|| std::mem::take(&mut number))),
         }
     }
@@ -96,11 +92,10 @@ const BUDDHIST_ERA: u64 = 543;
 /// Equal but for zeros at the ends (`5万` for 50,000), one within the other (`1975-76` for
 /// `1975-1976`), or the same year.
 fn is_same(number: &str, other: &str) -> bool {
-    let bare = |digits: &str| digits.trim_matches('0').to_owned();
     let is_year = number
         .parse::<u64>()
         .is_ok_and(|year| (year + BUDDHIST_ERA).to_string() == other);
-    bare(number) == bare(other)
+    number.trim_matches('0') == other.trim_matches('0')
         || other.contains(number)
         || (other.len() >= 2 && number.ends_with(other))
         || is_year

@@ -1,12 +1,12 @@
-//! What the chosen protocol repairs, or keeps on purpose, is a note.
+//! Defects that the chosen protocol repairs, or keeps on purpose, become notes.
 
 use data::testset;
 use schema::{
-    Finding, Protocol,
+    Finding, Language, Protocol,
     finding::{Kind, Severity},
 };
 
-use crate::{AuditError, Role, Scope, SourceFile};
+use crate::{AuditError, AuditedFile, Role, Scope};
 
 /// Lowers the label findings of files that the protocol is made for.
 ///
@@ -22,12 +22,14 @@ pub(crate) fn excuse(scope: &Scope, findings: &mut [Finding]) -> Result<(), Audi
         .iter()
         .filter(|source| source.role == Role::Test)
     {
-        let is_meant = |finding: &&mut Finding| {
-            finding.file == source.name
-                && finding.severity == Severity::Error
-                && matches!(finding.kind, Kind::LabelWords | Kind::LabelOrder)
-        };
-        let mut meant: Vec<&mut Finding> = findings.iter_mut().filter(is_meant).collect();
+        let mut meant: Vec<&mut Finding> = findings
+            .iter_mut()
+            .filter(|finding| {
+                finding.file == source.name
+                    && finding.severity == Severity::Error
+                    && matches!(finding.kind, Kind::LabelWords | Kind::LabelOrder)
+            })
+            .collect();
         if meant.is_empty() {
             continue;
         }
@@ -47,27 +49,23 @@ pub(crate) fn excuse(scope: &Scope, findings: &mut [Finding]) -> Result<(), Audi
     Ok(())
 }
 
-/// What the corrected protocol repairs in a file, if that makes its golds those of the English
+/// The repairs of the corrected protocol in a file, if they make its golds those of the English
 /// file.
-fn repairs(scope: &Scope, source: &SourceFile) -> Result<Option<String>, AuditError> {
-    let read = |source: &SourceFile, protocol| {
-        testset::read(&source.path, source.task, source.language, Some(protocol))
-    };
+fn repairs(scope: &Scope, source: &AuditedFile) -> Result<Option<String>, AuditError> {
+    let (path, task, language) = (&source.path, source.task, source.language);
     let (Ok(set), Ok(_)) = (
-        read(source, Protocol::Corrected),
-        read(source, Protocol::Paper),
+        testset::read(path, task, language, Some(Protocol::Corrected)),
+        testset::read(path, task, language, Some(Protocol::Paper)),
     ) else {
         return Ok(None);
     };
-    let is_english = |other: &&SourceFile| {
-        other.role == Role::Test
-            && other.task.name == source.task.name
-            && other.language == schema::Language::En
-    };
-    let golds = |set: &data::TestSet| set.items.iter().map(|item| item.gold).collect::<Vec<_>>();
-    if let Some(english) = scope.sources.iter().find(is_english) {
+    let english = scope.sources.iter().find(|other| {
+        other.role == Role::Test && other.task.name == task.name && other.language == Language::En
+    });
+    if let Some(english) = english {
         let english = testset::read(&english.path, english.task, english.language, None)?;
-        if golds(&set) != golds(&english) {
+        let golds = set.items.iter().map(|item| item.gold);
+        if !golds.eq(english.items.iter().map(|item| item.gold)) {
             return Ok(None);
         }
     }

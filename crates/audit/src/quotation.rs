@@ -40,14 +40,14 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Option<Finding> {
             lost.len()
         )
     };
-    let suggestion = "read these beside the English: what is quoted may read as said by the writer";
+    let suggestion =
+        "compare these with the English: a quotation may read as the writer's own words";
     set.finding_of(Kind::Quotation, Severity::Note, &lost, &what, suggestion)
 }
 
-/// Something stands between two double marks.
+/// There is something between two double marks.
 fn is_quoted(english: &str) -> bool {
-    let is_double = |c: char| matches!(c, '"' | '“' | '”');
-    let mut marks = english.match_indices(is_double).map(|(at, _)| at);
+    let mut marks = english.match_indices(['"', '“', '”']).map(|(at, _)| at);
     match (marks.next(), marks.next()) {
         (Some(first), Some(second)) => {
             english[first..second]
@@ -60,19 +60,18 @@ fn is_quoted(english: &str) -> bool {
     }
 }
 
-/// Any quotation mark; an apostrophe between letters is none.
+/// Any quotation mark; an apostrophe between letters does not count.
 fn has_mark(text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
-    let is_letter = |at: Option<usize>| {
-        at.and_then(|at| text.get(at))
-            .is_some_and(|c| c.is_alphabetic())
-    };
-    let is_apostrophe = |at: usize| {
-        matches!(text[at], '\'' | '’' | '‘' | '`' | '´')
-            && is_letter(at.checked_sub(1))
-            && is_letter(Some(at + 1))
-    };
-    (0..text.len()).any(|at| is_mark(text[at]) && !is_apostrophe(at))
+    (0..text.len()).any(|at| is_mark(text[at]) && !is_apostrophe(&text, at))
+}
+
+/// A single mark between two letters.
+fn is_apostrophe(text: &[char], at: usize) -> bool {
+    matches!(text[at], '\'' | '’' | '‘' | '`' | '´')
+        && at > 0
+        && text[at - 1].is_alphabetic()
+        && text.get(at + 1).is_some_and(|c| c.is_alphabetic())
 }
 
 fn is_mark(c: char) -> bool {

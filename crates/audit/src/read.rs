@@ -13,16 +13,16 @@ use schema::{
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    AuditError, Role, SourceFile,
+    AuditError, AuditedFile, Role,
     set::{AuditItem, AuditSet},
     template,
     text::{quote_words, shorten},
 };
 
-/// Reads one file; what is wrong with its form goes to `findings`. A file that is no list of
-/// items is an empty set.
+/// Reads one file; problems of form go to `findings`. A file that is not a list of items is an
+/// empty set.
 pub(crate) fn read<'a>(
-    source: &'a SourceFile,
+    source: &'a AuditedFile,
     findings: &mut Vec<Finding>,
 ) -> Result<AuditSet<'a>, AuditError> {
     let bytes = fs::read(&source.path).map_err(DiskError::at("read", &source.path))?;
@@ -85,7 +85,7 @@ fn refuse_file(set: &AuditSet<'_>, evidence: String, suggestion: &str) -> Findin
 }
 
 /// A file with labels for training is read by no stage.
-fn severity_of_form(source: &SourceFile) -> Severity {
+fn severity_of_form(source: &AuditedFile) -> Severity {
     if source.role == Role::Labelled {
         Severity::Warning
     } else {
@@ -103,15 +103,15 @@ fn read_question(mut row: Vec<Option<String>>) -> AuditItem {
     }
 }
 
-/// What is wrong with the form of one file's items, by kind and key.
+/// Problems of form in one file's items, by kind and key.
 struct FormProblems<'a> {
-    source: &'a SourceFile,
+    source: &'a AuditedFile,
     keys: Vec<&'a str>,
     seen: BTreeMap<(Kind, String), Vec<(usize, String)>>,
 }
 
 impl<'a> FormProblems<'a> {
-    fn new(source: &'a SourceFile) -> Self {
+    fn new(source: &'a AuditedFile) -> Self {
         let mut keys: Vec<&str> = match source.role {
             Role::Pairs => vec!["input"],
             Role::Test | Role::Labelled => source.task.fields.iter().map(String::as_str).collect(),
@@ -140,7 +140,7 @@ impl<'a> FormProblems<'a> {
                 Kind::FieldType,
                 "",
                 item,
-                format!("`{}` is no object", shorten(element, 30)),
+                format!("`{}` is not an object", shorten(element, 30)),
             );
             return nothing;
         };
@@ -153,7 +153,12 @@ impl<'a> FormProblems<'a> {
                     format!("`{key}`: {}", shorten(&value.to_string(), 40)),
                 );
             } else if entries[..at].iter().any(|(earlier, _)| earlier == key) {
-                self.note(Kind::ExtraField, key, item, format!("`{key}` stands twice"));
+                self.note(
+                    Kind::ExtraField,
+                    key,
+                    item,
+                    format!("`{key}` is there twice"),
+                );
             }
         }
         let mut row = nothing;
@@ -185,15 +190,15 @@ impl<'a> FormProblems<'a> {
     fn describe(&self, set: &AuditSet<'_>) -> Vec<Finding> {
         let severity = severity_of_form(self.source);
         let keys = quote_words(&self.keys);
-        let describe = |((kind, key), seen): (&(Kind, String), &Vec<(usize, String)>)| {
+        let findings = self.seen.iter().filter_map(|((kind, key), seen)| {
             let suggestion = match kind {
                 Kind::MissingField => {
-                    format!("add `{key}`, or take the items out in every language")
+                    format!("add `{key}`, or remove the items in every language")
                 }
                 Kind::EmptyField => {
-                    format!("fill `{key}` in, or take the items out in every language")
+                    format!("fill in `{key}`, or remove the items in every language")
                 }
-                Kind::ExtraField => format!("take it out; the keys are {keys}"),
+                Kind::ExtraField => format!("remove it; the keys are {keys}"),
                 _ => format!("write texts in quotes; the keys are {keys}"),
             };
             set.finding_of(
@@ -203,7 +208,7 @@ impl<'a> FormProblems<'a> {
                 "items have another form than the released layout",
                 &suggestion,
             )
-        };
-        self.seen.iter().filter_map(describe).collect()
+        });
+        findings.collect()
     }
 }

@@ -1,4 +1,4 @@
-//! What is audited: the files of a folder, or those that a recipe uses.
+//! The scope of an audit: the files of a folder, or those that a recipe uses.
 //!
 //! Never here: what is in the files.
 
@@ -17,7 +17,7 @@ pub struct Scope {
     /// The folder that holds the tasks' folders.
     pub dir: PathBuf,
     /// The files, by task, role and language.
-    pub sources: Vec<SourceFile>,
+    pub sources: Vec<AuditedFile>,
     /// Exemplars that are compared with the test files.
     pub exemplars: Vec<ExemplarSource>,
     /// Tokenizers whose cost is counted.
@@ -29,22 +29,22 @@ pub struct Scope {
 }
 
 /// One file.
-pub struct SourceFile {
+pub struct AuditedFile {
     /// Where it is.
     pub path: PathBuf,
-    /// As it stands in findings: relative to the folder, with `/`.
+    /// As findings name it: relative to the folder, with `/`.
     pub name: String,
     /// Its task.
     pub task: &'static Task,
     /// Its language, from the name.
     pub language: Language,
-    /// What it holds.
+    /// Its content.
     pub role: Role,
     /// Only there to be compared with: it has no findings of its own.
     pub is_reference: bool,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Questions with golds, `..._test.json`.
@@ -173,8 +173,7 @@ impl Scope {
     /// Further files of exemplars; one that is there already is not read twice.
     pub fn add_exemplars(&mut self, files: &[PathBuf]) {
         for file in files {
-            let is_known = |known: &ExemplarSource| matches!(known, ExemplarSource::File(path) if path == file);
-            if !self.exemplars.iter().any(is_known) {
+            if !self.exemplar_files().any(|known| known == file) {
                 self.exemplars.push(ExemplarSource::File(file.clone()));
             }
         }
@@ -227,7 +226,7 @@ impl Scope {
             .map(|part| part.as_os_str().to_string_lossy())
             .collect::<Vec<_>>()
             .join("/");
-        self.sources.push(SourceFile {
+        self.sources.push(AuditedFile {
             path,
             name,
             task,
@@ -264,7 +263,7 @@ pub(crate) struct ExemplarText {
 }
 
 impl ExemplarSource {
-    /// As it stands in evidence.
+    /// As evidence names it.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Builtin(task, _) => format!("the exemplars that ship with {}", task.name),

@@ -12,7 +12,7 @@ use schema::{
 };
 
 use crate::{
-    Role, SourceFile,
+    AuditedFile, Role,
     text::{shorten, show_items},
 };
 
@@ -24,7 +24,7 @@ const WRONG_ITEMS: usize = 5;
 
 /// One file.
 pub(crate) struct AuditSet<'a> {
-    pub(crate) source: &'a SourceFile,
+    pub(crate) source: &'a AuditedFile,
     pub(crate) items: Vec<AuditItem>,
 }
 

@@ -1,6 +1,6 @@
-//! Translation pairs taken apart: header words and fields of the question in both languages,
-//! and the instruction between them (paper, section 3). A pair that is not made so, or that
-//! holds an answer, is a finding.
+//! Translation pairs taken apart: header words and fields of the question in both languages, and
+//! the instruction between them (paper, section 3). A pair of another form, or with an answer, is a
+//! finding.
 
 use schema::{
     Finding, Language,
@@ -28,8 +28,7 @@ pub(crate) fn split(
     );
     let mut seen = PairProblems::default();
     for (item, row) in rows.iter().enumerate() {
-        let text = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
-        let (input, answer) = (text(0), text(1));
+        let [input, answer] = [0, 1].map(|at| row.get(at).cloned().flatten().unwrap_or_default());
         let question = match input.trim_end_matches('\n').rsplit_once('\n') {
             Some((question, last)) if last == instruction => question,
             _ if input.is_empty() => "",
@@ -56,7 +55,7 @@ pub(crate) fn split(
     Ok(())
 }
 
-/// What is wrong with the pairs of one file.
+/// Problems of the pairs of one file.
 #[derive(Default)]
 struct PairProblems {
     instructions: Vec<(usize, String)>,
@@ -101,14 +100,14 @@ impl PairProblems {
                 Kind::Template,
                 Severity::Error,
                 &self.answers,
-                "an answer stands behind the question, which must end in the opening quote",
-                "cut the pair behind the last header; the method trains on questions alone",
+                "an answer follows the question, which must end in the opening quote",
+                "cut the pair after the last header; the method trains on questions alone",
             ),
             set.finding_of(
                 Kind::Template,
                 Severity::Warning,
                 &self.headers,
-                "the question is not made of the task's header words",
+                "the question does not have the task's header words",
                 "write the headers of the task file, so that training and test questions look alike",
             ),
         ];
@@ -119,7 +118,7 @@ impl PairProblems {
 enum Mismatch<'a> {
     /// The first header that is not where it should be.
     NoHeader(&'a str),
-    /// What stands behind the last header.
+    /// The text after the last header.
     Answered(&'a str),
 }
 

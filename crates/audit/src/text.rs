@@ -1,5 +1,4 @@
-//! What is read off a text in any script: words, letters, digits; and how a text is quoted as
-//! evidence.
+//! Words, letters and digits of texts in any script, and quoting a text as evidence.
 
 /// Examples that evidence shows.
 const SHOWN: usize = 3;

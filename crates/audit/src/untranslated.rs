@@ -55,10 +55,10 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Copies {
 }
 
 fn is_copy(here: &str, original: &str) -> bool {
-    let common = |text| {
-        words(text).filter(|word: &&str| word.starts_with(char::is_lowercase) && word.len() > 1)
-    };
-    if common(original).count() < COMMON_WORDS || words(original).count() <= COMMON_WORDS {
+    let common: Vec<&str> = words(original)
+        .filter(|word| word.starts_with(char::is_lowercase) && word.len() > 1)
+        .collect();
+    if common.len() < COMMON_WORDS || words(original).count() <= COMMON_WORDS {
         return false;
     }
     let (here, english) = (normalise(here), normalise(original));
@@ -67,15 +67,13 @@ fn is_copy(here: &str, original: &str) -> bool {
     }
     let all: BTreeSet<&str> = english.split(' ').collect();
     let kept: BTreeSet<&str> = here.split(' ').collect();
-    let common: BTreeSet<String> = common(original).map(normalise).collect();
-    let is_kept = |words: usize, of: usize| of >= NEAR_WORDS && words as f64 >= NEAR * of as f64;
-    is_kept(all.intersection(&kept).count(), all.len())
-        && is_kept(
-            common
-                .iter()
-                .filter(|word| kept.contains(word.as_str()))
-                .count(),
-            common.len(),
-        )
+    let common: BTreeSet<String> = common.into_iter().map(normalise).collect();
+    let common_kept = common.iter().filter(|word| kept.contains(word.as_str()));
+    is_nearly_all(all.intersection(&kept).count(), all.len())
+        && is_nearly_all(common_kept.count(), common.len())
         && kept.len() <= 2 * all.len()
+}
+
+fn is_nearly_all(words: usize, of: usize) -> bool {
+    of >= NEAR_WORDS && words as f64 >= NEAR * of as f64
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use schema::{Language, task::Precision};
-use translate::{Engine, EngineFailure, Limits, facts};
+use translate::{Engine, EngineFailure, EngineProperties, facts};
 
 use crate::{error::Result, facts::adapter_files, manifest::hash, session::Session, watch::Watch};
 
@@ -35,8 +35,7 @@ pub struct ModelEngineSettings<'a> {
 
 /// A model as an engine. Its weights are loaded when the first line is asked for.
 pub struct ModelEngine {
-    identity: String,
-    limits: Limits,
+    properties: EngineProperties,
     instruction: String,
     most_tokens: usize,
     adapter: Option<PathBuf>,
@@ -70,8 +69,11 @@ impl ModelEngine {
         let name = &session.model.name;
         Ok(Self {
             // The name is for people; what decides the answers is in the hash.
-            identity: format!("model {name} {} {from}>{to}", hash(&parts)),
-            limits: facts("model")?.limits(),
+            properties: EngineProperties {
+                identity: format!("model {name} {} {from}>{to}", hash(&parts)),
+                limits: facts("model")?.limits(),
+                takes_line_breaks: false,
+            },
             instruction,
             most_tokens: max_new_tokens,
             adapter: adapter.map(Path::to_owned),
@@ -146,16 +148,8 @@ impl OneLine {
 }
 
 impl Engine for ModelEngine {
-    fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    fn takes_line_breaks(&self) -> bool {
-        false
+    fn properties(&self) -> &EngineProperties {
+        &self.properties
     }
 
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure> {

@@ -1,5 +1,5 @@
-//! What an engine is: lines in, as many lines out, or a failure that says whether repeating
-//! helps.
+//! The interface of an engine: lines in, as many lines out, or a failure that says whether to
+//! repeat the request.
 //!
 //! Never here: any engine.
 
@@ -7,17 +7,23 @@ use std::time::Duration;
 
 /// A translation engine for one pair of languages.
 pub trait Engine: Sync {
-    /// What decides its answers: its name, model, parameters and languages. The cache is keyed
-    /// by it, so it never holds a secret, and it changes whenever the same line may be answered
-    /// otherwise.
-    fn identity(&self) -> &str;
+    /// Its properties.
+    fn properties(&self) -> &EngineProperties;
 
-    /// The most of one request.
-    fn limits(&self) -> Limits;
+    /// [`EngineProperties::identity`].
+    fn identity(&self) -> &str {
+        &self.properties().identity
+    }
 
-    /// Whether a line may contain line breaks. Where not, a text of several lines is sent as
-    /// several lines.
-    fn takes_line_breaks(&self) -> bool;
+    /// [`EngineProperties::limits`].
+    fn limits(&self) -> Limits {
+        self.properties().limits
+    }
+
+    /// [`EngineProperties::takes_line_breaks`].
+    fn takes_line_breaks(&self) -> bool {
+        self.properties().takes_line_breaks
+    }
 
     /// Translates `lines`, none of them blank; the answer has one line for each, in their
     /// order.
@@ -25,6 +31,20 @@ pub trait Engine: Sync {
     /// # Errors
     /// [`EngineFailure`]; the lines are then untranslated, although some may have been paid for.
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure>;
+}
+
+/// Properties of an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineProperties {
+    /// What decides its answers: its name, model, parameters and languages. It is part of the
+    /// cache's key, so it never holds a secret, and it changes whenever the same line may be
+    /// answered differently.
+    pub identity: String,
+    /// The most of one request.
+    pub limits: Limits,
+    /// Whether a line may contain line breaks. If not, a text of several lines is sent as several
+    /// lines.
+    pub takes_line_breaks: bool,
 }
 
 /// The most of one request. A single line that exceeds them is sent alone.

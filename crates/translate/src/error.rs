@@ -1,4 +1,4 @@
-//! What can be wrong with a translation job. No message holds a key. Never here: printing.
+//! Errors of a translation job. No message holds a key. Never here: printing.
 
 use std::{fmt, path::PathBuf};
 
@@ -28,9 +28,9 @@ pub enum TranslateError {
     },
     /// The cache could not take what was paid for.
     #[error(
-        "cannot write the translation cache {path}: {problem}; {kept} answered lines were put into {rescue} instead{}. \
-         Make room and run the same command again: it takes them from there, and pays for none twice",
-        tell_lost(*.lost),
+        "cannot write the translation cache {path}: {problem}; {kept} translated lines were saved to {rescue} instead{}. \
+         Free some disk space and run the same command again: it reads them from there and pays for none twice",
+        describe_lost(*.lost),
         path = path.display(),
         rescue = rescue.display()
     )]
@@ -57,7 +57,7 @@ pub enum TranslateError {
         advice: String,
     },
     /// The engine did not answer, however often it was asked.
-    #[error("{engine}: {problem} ({tries} tries); run the same command again to go on")]
+    #[error("{engine}: {problem} ({tries} tries); run the same command again to resume")]
     Unreachable {
         /// Its name.
         engine: String,
@@ -75,7 +75,7 @@ pub enum TranslateError {
         lines: Vec<Unanswered>,
     },
     /// The user asked to stop.
-    #[error("stopped; run the same command again to go on")]
+    #[error("interrupted; run the same command again to resume")]
     Stopped,
     /// A file that ships inside the program is broken.
     #[error("shipped file {file}: {problem}; this is a bug of this build, please report it")]
@@ -87,8 +87,8 @@ pub enum TranslateError {
     },
 }
 
-const ADVICE: &str = "Nothing was written; what was answered is in the cache. Run the same command again to ask for these \
-                      lines once more, change them in the input, or take another engine";
+const ADVICE: &str = "No output was written; all other lines are in the cache. Run the same command again to retry \
+                      these lines, change them in the input, or use another engine";
 
 /// A line without a usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,10 +122,10 @@ fn list(lines: &[Unanswered]) -> String {
         .collect()
 }
 
-fn tell_lost(count: usize) -> String {
+fn describe_lost(count: usize) -> String {
     if count == 0 {
         String::new()
     } else {
-        format!(", {count} could be put nowhere and will be asked for again")
+        format!(", {count} could not be saved and will be translated again")
     }
 }

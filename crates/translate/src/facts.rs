@@ -1,4 +1,4 @@
-//! What is known of each engine: limits, prices and language codes, from `assets/engines.toml`;
+//! Facts about each engine: limits, prices and language codes, from `assets/engines.toml`;
 //! parsed and checked once. Never here: requests.
 
 use std::{collections::BTreeMap, sync::LazyLock};
@@ -10,11 +10,11 @@ use crate::{Limits, TranslateError};
 
 const FILE: &str = "assets/engines.toml";
 
-/// What is known of an engine.
+/// Facts about an engine.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineFacts {
-    /// Where its prices stand; empty if it has none.
+    /// The page of its prices; empty if it has none.
     pub page: String,
     /// The environment variable of its key.
     pub key: Option<String>,
@@ -92,7 +92,7 @@ pub fn names() -> Result<Vec<&'static str>, TranslateError> {
     Ok(all()?.keys().map(String::as_str).collect())
 }
 
-/// What is known of the engine `name`.
+/// The facts about the engine `name`.
 ///
 /// # Errors
 /// There is none of this name; the message lists those there are.
@@ -100,7 +100,7 @@ pub fn facts(name: &str) -> Result<&'static EngineFacts, TranslateError> {
     all()?.get(name).ok_or_else(|| TranslateError::Settings {
         engine: name.to_owned(),
         problem: format!(
-            "there is none of this name; there is: {}",
+            "unknown engine; known engines: {}",
             names().unwrap_or_default().join(", ")
         ),
     })
@@ -132,7 +132,7 @@ mod tests {
         let error = facts("bing").expect_err("not there");
         assert_eq!(
             error.to_string(),
-            "engine bing: there is none of this name; there is: command, deepl, google-v2, google-v3, libretranslate, \
+            "engine bing: unknown engine; known engines: command, deepl, google-v2, google-v3, libretranslate, \
              model, openai"
         );
     }

@@ -1,5 +1,5 @@
 //! Lines in one language to lines in another: engines behind one trait ([`Engine`]), a cache in
-//! which no line is paid for twice ([`TranslationCache`]), and jobs that go on where they stopped
+//! which keeps every paid line ([`TranslationCache`]), and jobs that resume where they stopped
 //! ([`job::run`]).
 //!
 //! Never here: label words, headers and templates (whoever calls takes them out first), models,
@@ -16,7 +16,7 @@ pub mod job;
 mod secret;
 
 pub use cache::TranslationCache;
-pub use engine::{Engine, EngineFailure, Limits};
+pub use engine::{Engine, EngineFailure, EngineProperties, Limits};
 pub use error::{TranslateError, Unanswered};
 pub use facts::{EngineFacts, facts, names};
 pub use secret::Secret;

@@ -12,7 +12,7 @@ impl Secret {
     /// Reads the variable `name` through `lookup`; `None` if it is not set or blank.
     ///
     /// # Errors
-    /// The value cannot stand in a header; the message names the variable, not the value.
+    /// The value cannot be sent in a header; the message names the variable, not the value.
     pub fn look_up(
         engine: &str,
         name: &str,
@@ -23,8 +23,9 @@ impl Secret {
         };
         let value = value.trim();
         if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let problem =
-                format!("the value of {name} has characters that no key has; set it again");
+            let problem = format!(
+                "the value of {name} has characters that are not allowed in a key; set it again"
+            );
             return Err(TranslateError::Settings {
                 engine: engine.to_owned(),
                 problem,
@@ -70,7 +71,7 @@ mod tests {
             .expect_err("a blank within");
         assert_eq!(
             error.to_string(),
-            "engine deepl: the value of KEY has characters that no key has; set it again"
+            "engine deepl: the value of KEY has characters that are not allowed in a key; set it again"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! A batch of token lists as the rows of one forward pass: what several begin with stands there
-//! once. Never here: running it.
+//! A batch of token lists as the rows of one forward pass: a common beginning is there once. Never
+//! here: running it.
 
 use std::ops::Range;
 
@@ -26,19 +26,15 @@ impl BatchRows {
     /// None that a forest can cause.
     pub fn new(lists: &[&[u32]], prefix: usize) -> Result<Self, AnalyseError> {
         let forest = Forest::grow(lists);
-        let place = |place: data::forest::Node| Parent {
-            sequence: place.sequence,
-            rows: place.rows,
-        };
         let rows = Rows::forest(
             forest
                 .sequences
                 .iter()
-                .map(|s| (s.parent.map(place), s.tokens.len())),
+                .map(|s| (s.parent.map(to_parent), s.tokens.len())),
             prefix,
         )
         .map_err(ModelError::from)?;
-        let ends = forest.ends.iter().map(|&end| place(end)).collect();
+        let ends = forest.ends.iter().copied().map(to_parent).collect();
         Ok(Self {
             input_ids: forest.tokens(),
             rows,
@@ -67,6 +63,13 @@ impl BatchRows {
             .iter()
             .map(|end| (self.rows.range(end.sequence).start + end.rows - 1) as u32)
             .collect()
+    }
+}
+
+fn to_parent(place: data::forest::Node) -> Parent {
+    Parent {
+        sequence: place.sequence,
+        rows: place.rows,
     }
 }
 

@@ -1,5 +1,5 @@
-//! The pass: the shared prefix once, then batches of what follows it, pooled layer by layer on
-//! the way and written to a [`PartialFile`] while the next one runs. Never here: which tensors a file
+//! The pass: the shared prefix once, then batches of what follows it, pooled layer by layer on the
+//! way and written to a [`PartialFile`] while the next one runs. Never here: which tensors a file
 //! has.
 
 use std::{ops::Range, panic, thread};
@@ -24,7 +24,7 @@ use crate::error::AnalyseError;
 /// written.
 const BYTES_AT_ONCE: usize = 32 << 20;
 
-/// What a tensor holds.
+/// The content of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TensorSource {
     /// The residual stream at each of the layers: (layers, E).
@@ -59,7 +59,7 @@ impl WantedTensor {
         }
     }
 
-    /// Where the layer stands in a row, if `source` is shown.
+    /// Position of the layer in a row, if `source` is shown.
     fn find(&self, source: TensorSource, layer: usize) -> Option<usize> {
         (self.source == source)
             .then(|| self.layers.binary_search(&layer).ok())
@@ -92,14 +92,14 @@ fn numbers(ids: &[u32]) -> impl Iterator<Item = u64> {
         .chain(ids.iter().map(|&id| id.into()))
 }
 
-/// What is run.
+/// A capture and its settings.
 pub(super) struct CapturePass<'a> {
     pub(super) model: &'a Decoder,
     pub(super) lists: TokenLists<'a>,
     pub(super) wanted: &'a [WantedTensor],
     /// Rows at once; never changes a result.
     pub(super) tokens_per_batch: usize,
-    /// What is counted, for messages.
+    /// The unit that messages count in.
     pub(super) unit: &'static str,
 }
 
@@ -230,12 +230,15 @@ impl CapturePass<'_> {
             .map(|&list| self.lists.suffixes[list])
             .collect();
         let layout = BatchRows::new(&suffixes, self.lists.prefix.len())?;
-        let span = |(at, &list): (usize, &usize)| PromptRows {
-            rows: layout.path(at),
-            question: self.lists.questions[list].clone(),
-            prefix: self.lists.prefix.len(),
-        };
-        let spans: Vec<PromptRows> = lists.iter().enumerate().map(span).collect();
+        let spans: Vec<PromptRows> = lists
+            .iter()
+            .enumerate()
+            .map(|(at, &list)| PromptRows {
+                rows: layout.path(at),
+                question: self.lists.questions[list].clone(),
+                prefix: self.lists.prefix.len(),
+            })
+            .collect();
         let lengths = self.row_lengths();
         let mut found: Vec<Vec<f32>> = lengths
             .iter()
@@ -305,7 +308,7 @@ impl CapturePass<'_> {
         Ok(())
     }
 
-    /// What is after the last layer, of the last rows (n, E).
+    /// Adds the tensors after the last layer, of the last rows (n, E).
     fn add_heads(&self, last: &Tensor, found: &mut [Vec<f32>]) -> Result<(), AnalyseError> {
         for (wanted, found) in self.wanted.iter().zip(found) {
             match wanted.source {

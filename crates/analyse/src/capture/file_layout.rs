@@ -37,32 +37,23 @@ impl FileLayout {
         tensors: &[(String, Vec<usize>)],
         about: &BTreeMap<String, String>,
     ) -> Result<Self, AnalyseError> {
-        let mut entries = Map::from_iter([("__metadata__".to_owned(), to_json(about)?)]);
-        let mut end = 0;
-        let mut add = |name: &str, dtype: Dtype, shape: Vec<usize>| {
-            let start = end;
-            end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
-            let info = TensorInfo {
-                dtype,
-                shape,
-                data_offsets: (start, end),
-            };
-            entries.insert(name.to_owned(), to_json(&info)?);
-            Ok::<_, AnalyseError>(start as u64)
+        let mut header = HeaderBuilder {
+            entries: Map::from_iter([("__metadata__".to_owned(), to_json(about)?)]),
+            end: 0,
         };
         for (name, _) in lists {
-            add(name, Dtype::I64, vec![rows])?;
+            header.add(name, Dtype::I64, vec![rows])?;
         }
         let mut places = Vec::with_capacity(tensors.len());
         for (name, shape) in tensors {
-            let start = add(name, Dtype::F32, [&[rows], shape.as_slice()].concat())?;
+            let start = header.add(name, Dtype::F32, [&[rows], shape.as_slice()].concat())?;
             places.push(TensorSpan {
                 name: name.clone(),
-                start,
+                start: start as u64,
                 row: shape.iter().product(),
             });
         }
-        let mut text = to_json(&entries)?.to_string().into_bytes();
+        let mut text = to_json(&header.entries)?.to_string().into_bytes();
         // Values begin at a multiple of eight, as the format asks.
         text.resize(text.len().next_multiple_of(8), b' ');
         let mut head = (text.len() as u64).to_le_bytes().to_vec();
@@ -100,10 +91,28 @@ impl FileLayout {
     }
 }
 
+/// The header of a safetensors file while tensors are added.
+struct HeaderBuilder {
+    entries: Map<String, Value>,
+    /// Of the tensors so far, in bytes.
+    end: usize,
+}
+
+impl HeaderBuilder {
+    /// Adds a tensor; where it starts.
+    fn add(&mut self, name: &str, dtype: Dtype, shape: Vec<usize>) -> Result<usize, AnalyseError> {
+        let start = self.end;
+        self.end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
+        let info = TensorInfo {
+            dtype,
+            shape,
+            data_offsets: (start, self.end),
+        };
+        self.entries.insert(name.to_owned(), to_json(&info)?);
+        Ok(start)
+    }
+}
+
 fn to_json(value: &impl serde::Serialize) -> Result<Value, AnalyseError> {
-    let refuse = |e: serde_json::Error| AnalyseError::Unusable {
-        what: "header".to_owned(),
-        problem: e.to_string(),
-    };
-    serde_json::to_value(value).map_err(refuse)
+    serde_json::to_value(value).map_err(|e| AnalyseError::unusable("header", e.to_string()))
 }

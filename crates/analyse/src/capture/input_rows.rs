@@ -115,31 +115,30 @@ impl TensorChoice {
         config: &ModelConfig,
     ) -> Result<Self, AnalyseError> {
         let last = config.num_hidden_layers;
-        let refuse = |what: String, problem: String| Err(AnalyseError::Unusable { what, problem });
         let ranges = layers.unwrap_or(&[]);
         if let Some(layer) = ranges
             .iter()
             .map(RangeInclusive::end)
             .find(|layer| **layer > last)
         {
-            return refuse(
+            return Err(AnalyseError::unusable(
                 format!("layer {layer}"),
                 format!("the model has layers 0, the embedding's output, to {last}"),
-            );
+            ));
         }
-        let is_chosen =
-            |layer: &usize| layers.is_none() || ranges.iter().any(|range| range.contains(layer));
-        let layers: Vec<usize> = (0..=last).filter(is_chosen).collect();
+        let layers: Vec<usize> = (0..=last)
+            .filter(|layer| layers.is_none() || ranges.iter().any(|range| range.contains(layer)))
+            .collect();
         let wanted: Vec<WantedTensor> = CapturedTensor::ALL
             .iter()
             .filter(|kind| kinds.contains(kind))
             .map(|kind| kind.want(&layers))
             .collect();
         if wanted.is_empty() || layers.is_empty() {
-            return refuse(
-                "capture".to_owned(),
-                "no tensors or no layers are asked for".to_owned(),
-            );
+            return Err(AnalyseError::unusable(
+                "capture",
+                "no tensors or no layers are asked for",
+            ));
         }
         match wanted
             .iter()
@@ -148,41 +147,38 @@ impl TensorChoice {
             None => Ok(Self { wanted, layers }),
             Some(wanted) => {
                 let problem = format!("layer 0 has no mlp; name layers from 1 to {last} too");
-                refuse(format!("`{}`", wanted.name), problem)
+                Err(AnalyseError::unusable(
+                    format!("`{}`", wanted.name),
+                    problem,
+                ))
             }
         }
     }
 }
 
-/// A line of the input.
+/// One line of the input.
 enum InputRow {
     Text(String),
     Ids(Vec<u32>),
 }
 
-/// Reads `{"text": ...}` or `{"ids": [...]}` a line, every id below `vocab_size`. A tokenizer
+/// Reads `{"text": ...}` or `{"ids": [...]}` per line, every id below `vocab_size`. A tokenizer
 /// is needed only for texts.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a line that is no row; what `tokenizer` gives.
+/// A file that cannot be read or has no rows; a line that is not a row; what `tokenizer` gives.
 pub fn read_rows(
     file: &Path,
     vocab_size: usize,
     tokenizer: &mut dyn FnMut() -> Result<Tokenizer, AnalyseError>,
 ) -> Result<Vec<Vec<u32>>, AnalyseError> {
     let opened = File::open(file).map_err(DiskError::at("read", file))?;
-    let refuse = |line| {
-        move |problem| AnalyseError::Row {
-            file: file.display().to_string(),
-            line,
-            problem,
-        }
-    };
     let mut rows: Vec<(usize, InputRow)> = Vec::new();
     for (line, content) in (1..).zip(BufReader::new(opened).lines()) {
         let content = content.map_err(DiskError::at("read", file))?;
         if !content.trim().is_empty() {
-            rows.push((line, read_row(&content).map_err(refuse(line))?));
+            let row = read_row(&content).map_err(|problem| bad_row(file, line, problem))?;
+            rows.push((line, row));
         }
     }
     if rows.is_empty() {
@@ -190,24 +186,34 @@ pub fn read_rows(
     }
     let has_texts = rows.iter().any(|(_, row)| matches!(row, InputRow::Text(_)));
     let tokenizer = has_texts.then(tokenizer).transpose()?;
-    let encode = |(line, row): (usize, InputRow)| {
-        let ids = match (row, &tokenizer) {
-            (InputRow::Text(text), Some(tokenizer)) => tokenizer.encode(&text)?,
-            (InputRow::Text(_), None) => Vec::new(),
-            (InputRow::Ids(ids), _) => ids,
-        };
-        check_ids(&ids, vocab_size).map_err(refuse(line))?;
-        Ok(ids)
-    };
-    let encoded: Vec<Result<_, AnalyseError>> = rows.into_par_iter().map(encode).collect();
+    let encoded: Vec<Result<Vec<u32>, AnalyseError>> = rows
+        .into_par_iter()
+        .map(|(line, row)| {
+            let ids = match (row, &tokenizer) {
+                (InputRow::Text(text), Some(tokenizer)) => tokenizer.encode(&text)?,
+                (InputRow::Text(_), None) => Vec::new(),
+                (InputRow::Ids(ids), _) => ids,
+            };
+            check_ids(&ids, vocab_size).map_err(|problem| bad_row(file, line, problem))?;
+            Ok(ids)
+        })
+        .collect();
     encoded.into_iter().collect() // of several bad lines the first is named
 }
 
+fn bad_row(file: &Path, line: usize, problem: String) -> AnalyseError {
+    AnalyseError::Row {
+        file: file.display().to_string(),
+        line,
+        problem,
+    }
+}
+
 fn read_row(content: &str) -> Result<InputRow, String> {
-    let value: Value = serde_json::from_str(content).map_err(|e| format!("no JSON: {e}"))?;
+    let value: Value = serde_json::from_str(content).map_err(|e| format!("not JSON: {e}"))?;
     match (value.get("text"), value.get("ids")) {
         (Some(text), None) => Ok(InputRow::Text(
-            text.as_str().ok_or("`text` is no text")?.to_owned(),
+            text.as_str().ok_or("`text` is not a text")?.to_owned(),
         )),
         (None, Some(ids)) => read_ids(ids).map(InputRow::Ids),
         _ => Err("has neither `text` nor `ids`, or both".to_owned()),
@@ -215,12 +221,11 @@ fn read_row(content: &str) -> Result<InputRow, String> {
 }
 
 fn read_ids(ids: &Value) -> Result<Vec<u32>, String> {
-    let ids = ids.as_array().ok_or("`ids` is no list")?;
-    let id = |id: &Value| id.as_u64().and_then(|id| u32::try_from(id).ok());
+    let ids = ids.as_array().ok_or("`ids` is not a list")?;
     ids.iter()
-        .map(id)
+        .map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok()))
         .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| "an id is no whole number".to_owned())
+        .ok_or_else(|| "an id is not a whole number".to_owned())
 }
 
 fn check_ids(ids: &[u32], vocab_size: usize) -> Result<(), String> {
@@ -233,7 +238,7 @@ fn check_ids(ids: &[u32], vocab_size: usize) -> Result<(), String> {
     }
 }
 
-/// Writes the tensors `chosen` of `rows`, in their order, to `file`; unfinished work goes on as
+/// Writes the tensors `chosen` of `rows`, in their order, to `file`; unfinished work resumes as
 /// in [`super::capture_language`]. `about` becomes the file's metadata, with `layers` beside
 /// it, and says all on which the values depend beside the rows.
 ///

@@ -1,8 +1,8 @@
 //! Hidden states of many prompts or rows, in one pass, to safetensors files that grow batch by
 //! batch.
 //!
-//! What all prompts begin with is run once, and what several of a batch begin with once a
-//! batch; a token counts in every prompt that has it. Every value is the same whatever else is
+//! The prefix of all prompts is run once, and a common beginning in a batch once per batch; a token
+//! counts in every prompt that has it. Every value is the same whatever else is
 //! in the batch.
 //!
 //! Layers are the residual stream before the final norm: 0 the embedding's output, then that of
@@ -44,8 +44,8 @@ pub type OnProgress<'a> = dyn FnMut(usize, usize) -> bool + 'a;
 /// Writes the states of `prompts` after every layer to `file`, to be read by [`StateFile::open`]:
 /// for each of `poolings` a tensor of its name, (items, L + 1, E).
 ///
-/// Until it is whole, the file stands in `<file>.partial`, and `<file>.progress` says what of
-/// it is done; the same call goes on from there, to the same bytes. `about` becomes the file's
+/// Until it is complete, the file is named `<file>.partial`, and `<file>.progress` records which
+/// rows are done; the same call resumes from there, to the same bytes. `about` becomes the file's
 /// metadata, and says all on which the states depend beside the prompts: where it differs,
 /// nothing of the earlier part is taken.
 ///
@@ -82,26 +82,22 @@ fn capture_in_batches(
     watch: &mut OnProgress<'_>,
 ) -> Result<(), AnalyseError> {
     let layers: Vec<usize> = (0..=model.config().num_hidden_layers).collect();
-    let want = |&pooling: &Pooling| WantedTensor {
-        name: pooling.to_string(),
-        source: TensorSource::Residual,
-        pooling,
-        layers: layers.clone(),
-    };
     let wanted: Vec<WantedTensor> = Pooling::ALL
         .iter()
         .filter(|pooling| poolings.contains(pooling))
-        .map(want)
+        .map(|&pooling| WantedTensor {
+            name: pooling.to_string(),
+            source: TensorSource::Residual,
+            pooling,
+            layers: layers.clone(),
+        })
         .collect();
     let what = format!("the capture {}", file.display());
     if prompts.is_empty() {
         return Err(AnalyseError::Empty(what));
     }
     if wanted.is_empty() {
-        return Err(AnalyseError::Unusable {
-            what,
-            problem: "no poolings are asked for".to_owned(),
-        });
+        return Err(AnalyseError::unusable(what, "no poolings are asked for"));
     }
     let each = 0..prompts.len();
     let lists = TokenLists {

@@ -1,5 +1,5 @@
-//! A safetensors file that is filled in any order of its rows, in `<file>.partial`, and gets
-//! its name when it is whole. `<file>.progress` says from what it is made and which rows are on
+//! A safetensors file that is filled in any order of its rows, in `<file>.partial`, and gets its
+//! name when it is complete. `<file>.progress` records from what it is made and which rows are on
 //! disk; it is only appended to, after these are. Never here: what is in the file.
 
 use std::{
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::file_layout::FileLayout;
 use crate::error::AnalyseError;
 
-/// A line of the progress.
+/// One line of the progress.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ProgressLine {
@@ -37,7 +37,7 @@ pub(super) struct PartialFile {
 }
 
 impl PartialFile {
-    /// Opens what an earlier capture left for `path`, or begins anew where it was made from
+    /// Opens what an earlier capture left for `path`, or starts over where it was made from
     /// something else: where `hash` is another, or the file is not what the progress says.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl PartialFile {
             .map_err(|e| self.refuse(e))
     }
 
-    /// What is known of the error of a write: where the disk is full, what to do.
+    /// The error of a write; with advice if the disk is full.
     fn refuse(&self, source: io::Error) -> AnalyseError {
         let full = [
             ErrorKind::StorageFull,
@@ -145,12 +145,9 @@ impl PartialFile {
         }
         let (done, rows) = (self.done_count(), self.plan.rows);
         let problem = format!(
-            "no room for more ({source}); {done} of {rows} are kept: make room and do the same again"
+            "the disk is full ({source}); {done} of {rows} are kept: free some disk space and run the same command again"
         );
-        AnalyseError::File {
-            file: self.partial.clone(),
-            problem,
-        }
+        AnalyseError::file(&self.partial, problem)
     }
 
     /// Whether a row is on disk.
@@ -170,8 +167,8 @@ impl PartialFile {
         }
     }
 
-    /// Writes the rows `rows` of every tensor, whose values stand in the order of the plan,
-    /// each (rows, ...); they count as done once all are on disk.
+    /// Writes the rows `rows` of every tensor, whose values are in the order of the layout, each
+    /// (rows, ...); they count as done once all are on disk.
     pub(super) fn write(
         &mut self,
         rows: &[usize],
@@ -211,7 +208,7 @@ impl PartialFile {
     }
 }
 
-/// Where the progress of `file` stands.
+/// The file that records the progress of `file`.
 fn progress_path(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".progress");
@@ -244,12 +241,8 @@ fn lock(file: &File, path: &Path) -> Result<(), AnalyseError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => {
-            let problem =
-                "another process is writing this file; wait for it, or name another".to_owned();
-            Err(AnalyseError::File {
-                file: path.to_owned(),
-                problem,
-            })
+            let problem = "another process is writing this file; wait for it, or name another";
+            Err(AnalyseError::file(path, problem))
         }
         // Some network file systems have no locks; two captures at once are then the user's to
         // avoid.
@@ -270,21 +263,26 @@ fn read_progress(
         .split_inclusive(|&byte| byte == b'\n')
         .filter(|line| line.ends_with(b"\n"));
     for (line, content) in (1..).zip(lines) {
-        let refuse = |problem: String| AnalyseError::File {
-            file: path.to_owned(),
-            problem: format!("line {line}: {problem}; remove the file to begin anew"),
-        };
-        match (
-            serde_json::from_slice(content).map_err(|e| refuse(e.to_string()))?,
-            &mut done,
-        ) {
+        let entry =
+            serde_json::from_slice(content).map_err(|e| bad_progress(path, line, e.to_string()))?;
+        match (entry, &mut done) {
             (ProgressLine::Begun(begun), None) if begun != hash => return Ok(None),
             (ProgressLine::Begun(_), None) => done = Some(Vec::new()),
             (ProgressLine::Done(more), Some(done)) if more.iter().all(|&row| row < rows) => {
                 done.extend(more)
             }
-            _ => return Err(refuse("not what a capture writes here".to_owned())),
+            _ => {
+                let problem = "not what a capture writes here".to_owned();
+                return Err(bad_progress(path, line, problem));
+            }
         }
     }
     Ok(done)
+}
+
+fn bad_progress(path: &Path, line: usize, problem: String) -> AnalyseError {
+    AnalyseError::file(
+        path,
+        format!("line {line}: {problem}; remove the file to start over"),
+    )
 }

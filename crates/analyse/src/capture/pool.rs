@@ -42,13 +42,12 @@ pub(super) fn pool(
     out: &mut [f32],
 ) {
     let width = out.len();
-    let row = |row: usize| &values[row * width..(row + 1) * width];
     sums.clear();
     sums.resize(width, 0.0);
     let weight = match pooling {
         Pooling::Last => {
             if let Some(last) = span.rows().last() {
-                out.copy_from_slice(row(last));
+                out.copy_from_slice(row(values, width, last));
             }
             return;
         }
@@ -56,23 +55,28 @@ pub(super) fn pool(
             sums.iter_mut()
                 .zip(prefix)
                 .for_each(|(sum, prefix)| *sum = *prefix);
-            span.rows().for_each(|at| add(sums, row(at), 1.0));
+            span.rows()
+                .for_each(|at| add(sums, row(values, width, at), 1.0));
             span.prefix + span.rows.iter().map(Range::len).sum::<usize>()
         }
         Pooling::Question => {
-            question(span).for_each(|at| add(sums, row(at), 1.0));
+            question(span).for_each(|at| add(sums, row(values, width, at), 1.0));
             span.question.len()
         }
         Pooling::Weighted => {
             (1..)
                 .zip(question(span))
-                .for_each(|(place, at)| add(sums, row(at), f64::from(place)));
+                .for_each(|(place, at)| add(sums, row(values, width, at), f64::from(place)));
             span.question.len() * (span.question.len() + 1) / 2
         }
     };
     out.iter_mut()
         .zip(sums)
         .for_each(|(out, sum)| *out = (*sum / weight as f64) as f32);
+}
+
+fn row(values: &[f32], width: usize, at: usize) -> &[f32] {
+    &values[at * width..(at + 1) * width]
 }
 
 fn question(span: &PromptRows) -> impl Iterator<Item = usize> {

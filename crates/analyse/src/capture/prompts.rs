@@ -1,5 +1,5 @@
-//! One language's prompts as token ids: what all begin with, what follows it in each, and where
-//! the question lies. Never here: a model.
+//! One language's prompts as token ids: the prefix of all, the suffix of each, and the question's
+//! range. Never here: a model.
 
 use std::ops::Range;
 
@@ -24,7 +24,7 @@ impl Prompts {
         &self.prefix
     }
 
-    /// What follows the prefix in the prompt at `at`; at least one token.
+    /// The tokens after the prefix in the prompt at `at`; at least one.
     pub fn suffix(&self, at: usize) -> &[u32] {
         &self.suffixes[at]
     }
@@ -118,10 +118,7 @@ pub fn encode(
             "item {} in {}",
             rendered.prompts[at].item, rendered.language
         );
-        return Err(AnalyseError::Unusable {
-            what,
-            problem: "its prompt has no tokens".to_owned(),
-        });
+        return Err(AnalyseError::unusable(what, "its prompt has no tokens"));
     }
     let split = prefix::split(&ids);
     let (before, after) = (
@@ -130,9 +127,11 @@ pub fn encode(
     );
     let kept = limit.unwrap_or(ids.len()).min(ids.len());
     let prefix = split.prefix.len();
-    let question = |prompt: &Vec<u32>| find_question(prompt.len() - prefix, before - prefix, after);
     Ok(Prompts {
-        questions: ids[..kept].iter().map(question).collect(),
+        questions: ids[..kept]
+            .iter()
+            .map(|prompt| find_question(prompt.len() - prefix, before - prefix, after))
+            .collect(),
         suffixes: split.suffixes[..kept]
             .iter()
             .map(|suffix| suffix.to_vec())
@@ -157,13 +156,11 @@ fn shared<'a, I: Iterator<Item = &'a u32>>(
     let Some(first) = prompts.first() else {
         return 0;
     };
-    let with_first = |prompt| {
-        tokens(first)
-            .zip(tokens(prompt))
-            .take_while(|(a, b)| a == b)
-            .count()
-    };
-    prompts.iter().map(with_first).min().unwrap_or(0)
+    let shared = prompts.iter().map(|prompt| {
+        let both = tokens(first).zip(tokens(prompt));
+        both.take_while(|(a, b)| a == b).count()
+    });
+    shared.min().unwrap_or(0)
 }
 
 /// The tokens of a suffix of `length` between `before` and `after` common ones; where nothing

@@ -1,5 +1,5 @@
-//! Pooled states on disk, read one layer at a time: a safetensors file with one tensor a
-//! pooling, (items, L + 1, E), and beside them `items` and `tokens`. Never here: making them.
+//! Pooled states on disk, read one layer at a time: a safetensors file with one tensor per pooling,
+//! (items, L + 1, E), and the lists `items` and `tokens`. Never here: making them.
 
 use std::{
     collections::BTreeMap,
@@ -30,8 +30,7 @@ pub struct StateFile {
     pub items: Vec<usize>,
     /// Tokens of each whole prompt.
     pub tokens: Vec<usize>,
-    /// What the states are of: model, adapter, dtype, task, language, as it was given to the
-    /// capture.
+    /// The metadata given to the capture: model, adapter, dtype, task, language.
     pub about: BTreeMap<String, String>,
     path: PathBuf,
     layers: usize,
@@ -44,37 +43,13 @@ impl StateFile {
     /// Opens a file that [`super::capture_language`] wrote.
     ///
     /// # Errors
-    /// The file cannot be read, is cut short, or is no file of states.
+    /// The file cannot be read, is cut short, or is not a file of states.
     pub fn open(file: &Path) -> Result<Self, AnalyseError> {
         let mut opened = File::open(file).map_err(DiskError::at("open", file))?;
-        let refuse = |problem: String| AnalyseError::File {
-            file: file.to_owned(),
-            problem,
-        };
         let (start, header) = read_header(&mut opened, file)?;
-        let find = |name: &str| header.info(name).ok_or_else(|| refuse(missing(name)));
-        let mut read = |name: &str| -> Result<Vec<usize>, AnalyseError> {
-            let info = find(name)?;
-            if info.dtype != Dtype::I64 || info.shape.len() != 1 {
-                return Err(refuse(format!(
-                    "`{name}` is {:?} {:?}, not a list of I64",
-                    info.dtype, info.shape
-                )));
-            }
-            let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
-            read_at(
-                &mut opened,
-                start + info.data_offsets.0 as u64,
-                &mut bytes,
-                file,
-            )?;
-            let (numbers, _) = bytes.as_chunks::<8>();
-            let number = |bytes: &[u8; 8]| usize::try_from(i64::from_le_bytes(*bytes));
-            let numbers = numbers.iter().map(number).collect::<Result<_, _>>();
-            numbers.map_err(|_| refuse(format!("`{name}` has a number below 0")))
-        };
-        let (items, tokens) = (read(ITEMS)?, read(TOKENS)?);
         let mut states = Self {
+            items: read_numbers(&mut opened, file, &header, start, ITEMS)?,
+            tokens: read_numbers(&mut opened, file, &header, start, TOKENS)?,
             about: header
                 .metadata()
                 .iter()
@@ -85,22 +60,23 @@ impl StateFile {
             layers: 0,
             width: 0,
             starts: BTreeMap::new(),
-            items,
-            tokens,
         };
         for &pooling in Pooling::ALL {
             if let Some(info) = header.info(&pooling.to_string()) {
-                states.add(pooling, info, start).map_err(refuse)?;
+                states
+                    .add(pooling, info, start)
+                    .map_err(|problem| AnalyseError::file(file, problem))?;
             }
         }
         if states.starts.is_empty() {
-            return Err(refuse(missing("all, question, weighted or last")));
+            return Err(missing(file, "all, question, weighted or last"));
         }
         let (items, tokens) = (states.items.len(), states.tokens.len());
         if items != tokens {
-            return Err(refuse(format!(
-                "`{ITEMS}` has {items} entries, `{TOKENS}` {tokens}; capture it again"
-            )));
+            return Err(AnalyseError::file(
+                file,
+                format!("`{ITEMS}` has {items} entries, `{TOKENS}` {tokens}; capture it again"),
+            ));
         }
         Ok(states)
     }
@@ -147,8 +123,6 @@ impl StateFile {
     /// The file has no such pooling or layer, can no longer be read, or holds a value that is
     /// not finite.
     pub fn layer(&self, pooling: Pooling, layer: usize) -> Result<Vec<f32>, AnalyseError> {
-        let unusable =
-            |what: String, problem: String| Err(AnalyseError::Unusable { what, problem });
         let Some(&start) = self.starts.get(&pooling) else {
             let there: Vec<String> = self.poolings().iter().map(ToString::to_string).collect();
             let problem = format!(
@@ -156,13 +130,16 @@ impl StateFile {
                 self.path.display(),
                 there.join(", ")
             );
-            return unusable(format!("pooling `{pooling}`"), problem);
+            return Err(AnalyseError::unusable(
+                format!("pooling `{pooling}`"),
+                problem,
+            ));
         };
         if layer >= self.layers {
-            return unusable(
+            return Err(AnalyseError::unusable(
                 format!("layer {layer}"),
                 format!("there are layers 0 to {}", self.layers - 1),
-            );
+            ));
         }
         let mut file = File::open(&self.path).map_err(DiskError::at("open", &self.path))?;
         let row = self.width * size_of::<f32>();
@@ -185,17 +162,45 @@ impl StateFile {
             let problem = format!(
                 "{place} is not finite, which no capture writes; remove the file and capture again"
             );
-            return Err(AnalyseError::File {
-                file: self.path.clone(),
-                problem,
-            });
+            return Err(AnalyseError::file(&self.path, problem));
         }
         Ok(values)
     }
 }
 
-fn missing(name: &str) -> String {
-    format!("no tensor `{name}`; this is no file of pooled states")
+fn missing(file: &Path, name: &str) -> AnalyseError {
+    AnalyseError::file(
+        file,
+        format!("no tensor `{name}`; this is not a file of pooled states"),
+    )
+}
+
+/// A list of whole numbers; `start` is where the tensors begin.
+fn read_numbers(
+    opened: &mut File,
+    file: &Path,
+    header: &Metadata,
+    start: u64,
+    name: &str,
+) -> Result<Vec<usize>, AnalyseError> {
+    let info = header.info(name).ok_or_else(|| missing(file, name))?;
+    if info.dtype != Dtype::I64 || info.shape.len() != 1 {
+        return Err(AnalyseError::file(
+            file,
+            format!(
+                "`{name}` is {:?} {:?}, not a list of I64",
+                info.dtype, info.shape
+            ),
+        ));
+    }
+    let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
+    read_at(opened, start + info.data_offsets.0 as u64, &mut bytes, file)?;
+    let (numbers, _) = bytes.as_chunks::<8>();
+    numbers
+        .iter()
+        .map(|bytes| usize::try_from(i64::from_le_bytes(*bytes)))
+        .collect::<Result<_, _>>()
+        .map_err(|_| AnalyseError::file(file, format!("`{name}` has a number below 0")))
 }
 
 fn read_at(file: &mut File, start: u64, bytes: &mut [u8], path: &Path) -> Result<(), AnalyseError> {
@@ -207,10 +212,6 @@ fn read_at(file: &mut File, start: u64, bytes: &mut [u8], path: &Path) -> Result
 
 /// Where a file's tensors begin, and what it says of them; its length is checked.
 fn read_header(file: &mut File, path: &Path) -> Result<(u64, Metadata), AnalyseError> {
-    let refuse = |problem: String| AnalyseError::File {
-        file: path.to_owned(),
-        problem,
-    };
     let length = file.metadata().map_err(DiskError::at("read", path))?.len();
     let mut size = [0; 8];
     if length >= 8 {
@@ -218,25 +219,24 @@ fn read_header(file: &mut File, path: &Path) -> Result<(u64, Metadata), AnalyseE
     }
     let size = u64::from_le_bytes(size);
     if size == 0 || size > LONGEST_HEADER || size + 8 > length {
-        return Err(refuse(
-            "no safetensors file; remove it and capture again".to_owned(),
+        return Err(AnalyseError::file(
+            path,
+            "not a safetensors file; remove it and capture again",
         ));
     }
     let mut text = vec![0; size as usize];
     read_at(file, 8, &mut text, path)?;
     let header: Metadata = serde_json::from_slice(&text).map_err(|e| {
-        refuse(format!(
-            "its header is broken ({e}); remove it and capture again"
-        ))
+        let problem = format!("its header is broken ({e}); remove it and capture again");
+        AnalyseError::file(path, problem)
     })?;
-    // That tensors lie one behind the other and are as long as their shapes say, reading the
-    // header has checked.
+    // Reading the header has checked that tensors follow one another and are as long as their
+    // shapes say.
     let wanted = 8 + size + header.data_len() as u64;
     if wanted != length {
-        let problem = format!(
-            "{length} bytes, but its header speaks of {wanted}; remove it and capture again"
-        );
-        return Err(refuse(problem));
+        let problem =
+            format!("{length} bytes, but {wanted} by its header; remove it and capture again");
+        return Err(AnalyseError::file(path, problem));
     }
     Ok((8 + size, header))
 }

@@ -6,9 +6,9 @@
 use faer::{Accum, MatMut, Par, linalg::matmul::matmul};
 
 use super::{
-    components::dot,
-    jackknife::{JackknifeEstimate, Scale, mean},
-    layer_space::LanguageCloud,
+    cloud::LanguageCloud,
+    jackknife::{JackknifeEstimate, Scale},
+    vector::{dot, mean},
 };
 
 /// Inner products of two languages' deviations, and what the means add to those of the states
@@ -60,14 +60,14 @@ impl<'a> Cross<'a> {
     pub(super) fn cosines(&self) -> Cosines {
         let n = self.a.len();
         let [a, b] = [self.a, self.b].map(|cloud| roots(cloud.squares.iter().copied()));
-        let value = |at: usize| {
+        let values = (0..n * n).map(|at| {
             let (row, column) = (at / n, at % n);
             let inner = self.inner[at] + self.of_a[row] + self.of_b[column] + self.means;
             inner / (a[row] * b[column])
-        };
+        });
         Cosines {
             n,
-            values: (0..n * n).map(value).collect(),
+            values: values.collect(),
         }
     }
 
@@ -75,11 +75,21 @@ impl<'a> Cross<'a> {
     pub(super) fn cosines_centred(&self) -> Cosines {
         let n = self.a.len();
         let [a, b] = [self.a, self.b].map(|cloud| roots((0..n).map(|item| cloud.square(item))));
-        let value = |at: usize| self.inner[at] / (a[at / n] * b[at % n]);
         Cosines {
             n,
-            values: (0..n * n).map(value).collect(),
+            values: (0..n * n)
+                .map(|at| self.inner[at] / (a[at / n] * b[at % n]))
+                .collect(),
         }
+    }
+
+    /// The centred cosine of a parallel item, with another item left out of the means.
+    fn cosine_without(&self, left_out: usize, item: usize) -> f64 {
+        let n = self.a.len();
+        let ab = product_without(&self.inner, n, item, left_out);
+        let aa = product_without(&self.a.inner, n, item, left_out);
+        let bb = product_without(&self.b.inner, n, item, left_out);
+        ab / (aa * bb).sqrt()
     }
 
     /// The mean of the parallel centred cosines. An item that is left out is left out of the
@@ -89,42 +99,35 @@ impl<'a> Cross<'a> {
         if !self.a.varies() || !self.b.varies() {
             return None;
         }
-        // without item k, a deviation d is d + (the deviation of k) / (n - 1)
-        let step = 1.0 / (n - 1) as f64;
         let mut sums = vec![0.0; n];
         for item in 0..n {
-            let at = item * (n + 1);
             for (other, sum) in sums
                 .iter_mut()
                 .enumerate()
                 .filter(|(other, _)| *other != item)
             {
-                let (row, last) = (item * n + other, other * (n + 1));
-                let moved = |parallel: f64, sides: f64, own: f64| {
-                    parallel + step * sides + step * step * own
-                };
-                let both = self.inner[row] + self.inner[other * n + item];
-                let ab = moved(self.inner[at], both, self.inner[last]);
-                let aa = moved(
-                    self.a.inner[at],
-                    2.0 * self.a.inner[row],
-                    self.a.inner[last],
-                );
-                let bb = moved(
-                    self.b.inner[at],
-                    2.0 * self.b.inner[row],
-                    self.b.inner[last],
-                );
-                *sum += ab / (aa * bb).sqrt();
+                *sum += self.cosine_without(other, item);
             }
         }
-        let without = sums.iter().map(|sum| sum * step).collect();
+        let without = sums
+            .iter()
+            .map(|sum| sum * (1.0 / (n - 1) as f64))
+            .collect();
         JackknifeEstimate::new(
             mean(&cosines.parallel()).clamp(-1.0, 1.0),
             without,
             Scale::Correlation,
         )
     }
+}
+
+/// One entry of a matrix of inner products (n, n) of deviations, at (`item`, `item`), once the item
+/// `left_out` is left out of the mean: a deviation d is then d + (the deviation left out) / (n -
+/// 1).
+fn product_without(inner: &[f64], n: usize, item: usize, left_out: usize) -> f64 {
+    let step = 1.0 / (n - 1) as f64;
+    let sides = inner[item * n + left_out] + inner[left_out * n + item];
+    inner[item * (n + 1)] + step * sides + step * step * inner[left_out * (n + 1)]
 }
 
 impl Cosines {
@@ -165,11 +168,16 @@ impl Cosines {
     /// being found, and the jackknife's error is then half too large.
     pub(super) fn retrieval(&self) -> Option<JackknifeEstimate> {
         let n = self.n;
-        let nearest = self.mutually_nearest();
-        let is_found = |item: usize| f64::from(u8::from(nearest[item] == item));
-        let found: f64 = (0..n).map(is_found).sum();
-        let without = (0..n)
-            .map(|item| (found - is_found(item)) / (n - 1) as f64)
+        let is_found: Vec<f64> = self
+            .mutually_nearest()
+            .iter()
+            .enumerate()
+            .map(|(item, nearest)| f64::from(u8::from(*nearest == item)))
+            .collect();
+        let found: f64 = is_found.iter().sum();
+        let without = is_found
+            .iter()
+            .map(|is_found| (found - is_found) / (n - 1) as f64)
             .collect();
         let defined = self.values.iter().all(|cosine| cosine.is_finite());
         JackknifeEstimate::new(
@@ -182,28 +190,36 @@ impl Cosines {
     /// For each row, the column in which its cosine is above every other of row and column; n
     /// where there is none.
     pub(super) fn mutually_nearest(&self) -> Vec<usize> {
-        let n = self.n;
-        let is_above = |row: usize, column: usize| {
-            let value = self.values[row * n + column];
-            (0..n).all(|other| other == column || value > self.values[row * n + other])
-                && (0..n).all(|other| other == row || value > self.values[other * n + column])
-        };
-        let largest = |row: usize| {
-            (0..n).fold(0, |best, column| {
-                if self.values[row * n + column] > self.values[row * n + best] {
+        (0..self.n)
+            .map(|row| {
+                let column = self.largest_in(row);
+                if self.is_above_others(row, column) {
                     column
                 } else {
-                    best
+                    self.n
                 }
             })
-        };
-        (0..n)
-            .map(|row| {
-                Some(largest(row))
-                    .filter(|&column| is_above(row, column))
-                    .unwrap_or(n)
-            })
             .collect()
+    }
+
+    /// The column of a row's largest cosine; of equal ones the first.
+    fn largest_in(&self, row: usize) -> usize {
+        let row = &self.values[row * self.n..(row + 1) * self.n];
+        (0..self.n).fold(0, |best, column| {
+            if row[column] > row[best] {
+                column
+            } else {
+                best
+            }
+        })
+    }
+
+    /// Whether a cosine is above every other in its row and its column.
+    fn is_above_others(&self, row: usize, column: usize) -> bool {
+        let n = self.n;
+        let value = self.values[row * n + column];
+        (0..n).all(|other| other == column || value > self.values[row * n + other])
+            && (0..n).all(|other| other == row || value > self.values[other * n + column])
     }
 }
 

@@ -1,13 +1,13 @@
 //! The two largest eigenvalues of a scatter matrix with their vectors: exactly where rows or
-//! dimensions are few, else by block Krylov iteration (Musco & Musco 2015, arXiv 1504.05477),
-//! which reads the rows a few times and never makes the matrix. It ends when the residuals say
-//! so, and what does not end is found exactly. Never here: what the rows are.
+//! dimensions are few, else by block Krylov iteration (Musco & Musco 2015, arXiv 1504.05477), which
+//! reads the rows a few times and never makes the matrix. It ends when the residuals are small; if
+//! it does not converge, the exact decomposition is used. Never here: what the rows are.
 
 use faer::{Accum, Mat, MatRef, Par, Side, linalg::matmul::matmul};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::components::{JointRows, dot};
+use super::{joint_rows::JointRows, vector::dot};
 use crate::error::AnalyseError;
 
 /// The larger of the two numbers of an exact decomposition that is not worth avoiding.
@@ -50,10 +50,7 @@ fn exact(rows: &JointRows<'_>) -> Result<Eigenpairs, AnalyseError> {
         return Ok(Eigenpairs { values, vectors });
     }
     let (values, vectors) = eigenpairs((&x * x.transpose()).as_ref())?;
-    let vectors = vectors.map(|vector| {
-        let along = |d: usize| (0..x.nrows()).map(|row| x[(row, d)] * vector[row]).sum();
-        normalised((0..rows.width).map(along).collect())
-    });
+    let vectors = vectors.map(|vector| normalised(combine(x.transpose(), &vector)));
     Ok(Eigenpairs { values, vectors })
 }
 
@@ -61,7 +58,7 @@ fn exact(rows: &JointRows<'_>) -> Result<Eigenpairs, AnalyseError> {
 fn iterate(rows: &JointRows<'_>) -> Result<Option<Eigenpairs>, AnalyseError> {
     let width = rows.width;
     let most = MOST_BLOCKS.min(width / BLOCK) * BLOCK;
-    // where it begins decides nothing but the rounding, so this is no draw of the recipe's
+    // the start affects the rounding alone, so this is not a draw of the recipe's
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let (mut basis, mut images) = (
         Mat::<f64>::zeros(width, most),
@@ -108,15 +105,6 @@ fn ritz(
         Par::Seq,
     );
     let (values, weights) = eigenpairs(small.as_ref())?;
-    let combine = |matrix: MatRef<'_, f64>, weights: &[f64]| -> Vec<f64> {
-        (0..matrix.nrows())
-            .map(|d| {
-                (0..k)
-                    .map(|column| matrix[(d, column)] * weights[column])
-                    .sum()
-            })
-            .collect()
-    };
     let vectors = [0, 1].map(|at| combine(basis, &weights[at]));
     let converged = (0..2).all(|at| {
         let image = combine(images, &weights[at]);
@@ -134,6 +122,17 @@ fn ritz(
         },
         converged,
     ))
+}
+
+/// The columns of `matrix` (E, k) weighted and added: (E).
+fn combine(matrix: MatRef<'_, f64>, weights: &[f64]) -> Vec<f64> {
+    (0..matrix.nrows())
+        .map(|row| {
+            (0..matrix.ncols())
+                .map(|column| matrix[(row, column)] * weights[column])
+                .sum()
+        })
+        .collect()
 }
 
 /// `vector` without what lies in the first `count` columns of `basis`, taken out twice (Giraud
@@ -173,23 +172,22 @@ fn take_out(basis: &Mat<f64>, count: usize, vector: &mut [f64]) {
 
 /// The two largest of a symmetric matrix (k, k), k at least 1; a second that is not there is 0.
 fn eigenpairs(matrix: MatRef<'_, f64>) -> Result<([f64; 2], [Vec<f64>; 2]), AnalyseError> {
-    let failed = |e| AnalyseError::Unusable {
-        what: "principal components".to_owned(),
-        problem: format!(
-            "their eigenvectors cannot be found ({e:?}); look at the states for values that are far too large"
-        ),
-    };
-    let found = matrix.self_adjoint_eigen(Side::Lower).map_err(failed)?;
+    let found = matrix.self_adjoint_eigen(Side::Lower).map_err(|e| {
+        let problem = format!(
+            "no eigenvectors found ({e:?}); look for values in the states that are far too large"
+        );
+        AnalyseError::unusable("principal components", problem)
+    })?;
     let k = matrix.nrows();
-    let pair = |at: usize| match k.checked_sub(at + 1) {
-        Some(column) => (
-            found.S()[column].max(0.0),
-            (0..k).map(|row| found.U()[(row, column)]).collect(),
-        ),
-        None => (0.0, vec![0.0; k]),
-    };
-    let ((first, first_vector), (second, second_vector)) = (pair(0), pair(1));
-    Ok(([first, second], [first_vector, second_vector]))
+    // rising: the largest is the last
+    let columns = [k.checked_sub(1), k.checked_sub(2)];
+    Ok((
+        columns.map(|column| column.map_or(0.0, |column| found.S()[column].max(0.0))),
+        columns.map(|column| match column {
+            Some(column) => (0..k).map(|row| found.U()[(row, column)]).collect(),
+            None => vec![0.0; k],
+        }),
+    ))
 }
 
 /// Of length 1; zeros stay.
@@ -235,7 +233,7 @@ mod tests {
     }
 
     fn rows(space: &LayerSpace) -> JointRows<'_> {
-        let offsets = super::super::components::offsets(&space.clouds, E, false);
+        let offsets = super::super::joint_rows::offsets(&space.clouds, E, false);
         JointRows {
             clouds: &space.clouds,
             offsets,

@@ -1,12 +1,14 @@
-//! A measure with what it is when each item is left out in turn, and intervals from that (the
-//! jackknife; Efron & Stein 1981). A bootstrap would be wrong here: an item drawn twice is its
-//! own nearest rival, and is no pair of two items for a U-statistic such as debiased CKA. A
-//! difference of two measures of the same items is a measure too: both are without the same
-//! item. Never here: what is measured.
+//! A measure with its values when each item is left out in turn, and intervals from these (the
+//! jackknife; Efron & Stein 1981). A bootstrap would be wrong here: an item drawn twice is its own
+//! nearest rival, and does not make a pair of two items for a U-statistic such as debiased CKA. A
+//! difference of two measures of the same items is a measure too: both are without the same item.
+//! Never here: what is measured.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// What may be said of a measure's error, beyond the jackknife.
+use super::vector::mean;
+
+/// Properties of a measure that its interval uses beyond the jackknife.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scale {
     /// Between -1 and 1: the interval is made on Fisher's z and taken back.
@@ -115,11 +117,6 @@ fn variance(without: &[f64]) -> f64 {
             .iter()
             .map(|value| (value - centre).powi(2))
             .sum::<f64>()
-}
-
-/// The arithmetic mean; NaN of nothing.
-pub(super) fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Wilson's interval of a share of `n`, with a quantile of t in the normal's place.

@@ -3,7 +3,10 @@
 //! matrices of inner products. The plain form grows with E / n for states that have nothing in
 //! common. Never here: which languages.
 
-use super::jackknife::{JackknifeEstimate, Scale};
+use super::{
+    jackknife::{JackknifeEstimate, Scale},
+    vector::{cosine, dot},
+};
 
 /// The U-centred inner products of one language's states (Székely & Rizzo 2014): zero on the
 /// diagonal, zero row sums.
@@ -26,23 +29,26 @@ struct KernelProducts {
 impl CkaKernel {
     /// Of inner products (n, n), n at least 4. A constant added to all states changes nothing.
     pub(super) fn new(inner: &[f64], n: usize) -> Self {
-        let off_diagonal =
-            |row: usize| inner[row * n..(row + 1) * n].iter().sum::<f64>() - inner[row * n + row];
-        let sums: Vec<f64> = (0..n).map(off_diagonal).collect();
+        let sums: Vec<f64> = inner
+            .chunks_exact(n)
+            .enumerate()
+            .map(|(row, products)| products.iter().sum::<f64>() - products[row])
+            .collect();
         let total = sums.iter().sum::<f64>() / ((n - 1) * (n - 2)) as f64;
         let share: Vec<f64> = sums.iter().map(|sum| sum / (n - 2) as f64).collect();
-        let centred = |at: usize| {
-            let (row, column) = (at / n, at % n);
-            if row == column {
-                0.0
-            } else {
-                inner[at] - share[row] - share[column] + total
+        let mut values = inner.to_vec();
+        for (row, values) in values.chunks_exact_mut(n).enumerate() {
+            for (column, value) in values.iter_mut().enumerate() {
+                *value = if row == column {
+                    0.0
+                } else {
+                    *value - share[row] - share[column] + total
+                };
             }
-        };
-        let values: Vec<f64> = (0..n * n).map(centred).collect();
+        }
         Self {
             n,
-            products: products(&values, &values, n),
+            products: KernelProducts::new(&values, &values, n),
             values,
         }
     }
@@ -58,28 +64,36 @@ impl CkaKernel {
 /// its rows sum to zero; so all n are O(n²) together.
 pub(super) fn cka(a: &CkaKernel, b: &CkaKernel) -> Option<JackknifeEstimate> {
     let n = a.n;
-    let both = products(&a.values, &b.values, n);
-    let taken = 2.0 * (n - 2) as f64 / (n - 3) as f64;
-    let without =
-        |products: &KernelProducts, item: usize| products.total - taken * products.rows[item];
-    let ratio = |ab: f64, aa: f64, bb: f64| (ab / (aa * bb).sqrt()).clamp(-1.0, 1.0);
+    let both = KernelProducts::new(&a.values, &b.values, n);
     let each = (0..n).map(|item| {
-        ratio(
-            without(&both, item),
-            without(&a.products, item),
-            without(&b.products, item),
+        cosine(
+            both.without(item),
+            a.products.without(item),
+            b.products.without(item),
         )
     });
-    let value = ratio(both.total, a.products.total, b.products.total);
+    let value = cosine(both.total, a.products.total, b.products.total);
     JackknifeEstimate::new(value, each.collect(), Scale::Correlation)
 }
 
-fn products(a: &[f64], b: &[f64], n: usize) -> KernelProducts {
-    let row = |(a, b): (&[f64], &[f64])| a.iter().zip(b).map(|(a, b)| a * b).sum();
-    let rows: Vec<f64> = a.chunks_exact(n).zip(b.chunks_exact(n)).map(row).collect();
-    KernelProducts {
-        total: rows.iter().sum(),
-        rows,
+impl KernelProducts {
+    fn new(a: &[f64], b: &[f64], n: usize) -> Self {
+        let rows: Vec<f64> = a
+            .chunks_exact(n)
+            .zip(b.chunks_exact(n))
+            .map(|(a, b)| dot(a, b))
+            .collect();
+        Self {
+            total: rows.iter().sum(),
+            rows,
+        }
+    }
+
+    /// The total once `item` is left out and the kernels are centred again.
+    fn without(&self, item: usize) -> f64 {
+        let n = self.rows.len();
+        let taken = 2.0 * (n - 2) as f64 / (n - 3) as f64;
+        self.total - taken * self.rows[item]
     }
 }
 

@@ -7,13 +7,15 @@ use schema::inside::{ChangeRecord, Measure, PairRecord};
 
 use super::{
     Draws,
-    components::{Scores, dot},
+    cloud::LanguageCloud,
+    components::Scores,
     cross::{Cosines, Cross},
     jackknife::{JackknifeEstimate, interval_of_change},
     kernel::cka,
-    layer_space::{LanguageCloud, LayerSpace},
+    layer_space::LayerSpace,
     null::{KernelPair, Permutations, count_kernels},
-    scalar::{Lengths, centroid, fisher, pearson, spread},
+    scalar::{Lengths, centroid, fisher, pearson},
+    vector::{dot, spread},
 };
 use crate::error::AnalyseError;
 
@@ -30,9 +32,10 @@ pub fn pairs(space: &LayerSpace, measures: &[Measure], draws: Draws) -> Vec<Pair
     let places = places(space);
     let records = places.par_iter().flat_map_iter(|&(a, b)| {
         let pair = LanguagePair::new(space, a, b, measures);
-        let record =
-            |&measure: &Measure| Some(((a, b), pair.record(space.layer, measure, &orders)?));
-        measures.iter().filter_map(record).collect::<Vec<_>>()
+        let records = measures
+            .iter()
+            .filter_map(|&measure| Some(((a, b), pair.record(space.layer, measure, &orders)?)));
+        records.collect::<Vec<_>>()
     });
     let mut records: Vec<((usize, usize), PairRecord)> = records.collect();
     if draws.permutations > 0 {
@@ -51,44 +54,44 @@ pub fn changes(
     after: &LayerSpace,
     measures: &[Measure],
 ) -> Result<Vec<ChangeRecord>, AnalyseError> {
-    let languages = |space: &LayerSpace| {
-        space
-            .clouds
-            .iter()
-            .map(|cloud| cloud.language)
-            .collect::<Vec<_>>()
-    };
     let same =
         (before.layer, before.width, &before.items) == (after.layer, after.width, &after.items);
-    if !same || languages(before) != languages(after) {
-        let problem = "the states before and after are not of one layer, one width, the same items and languages; capture \
-                       both with one recipe";
-        return Err(AnalyseError::Unusable {
-            what: format!("layer {}", after.layer),
-            problem: problem.to_owned(),
-        });
+    if !same || !before.languages().eq(after.languages()) {
+        return Err(AnalyseError::unusable(
+            format!("layer {}", after.layer),
+            "the states before and after differ in layer, width, items or languages; capture both \
+             with one recipe",
+        ));
     }
     let records = places(before).into_par_iter().flat_map_iter(|(a, b)| {
         let [first, second] = [before, after].map(|space| LanguagePair::new(space, a, b, measures));
-        let record = |&measure: &Measure| {
-            let (before_it, after_it) = (first.estimate(measure)?, second.estimate(measure)?);
-            let (low, high) = interval_of_change(&before_it, &after_it);
-            let (a, b) = (first.a.language, first.b.language);
-            let (layer, before, after) = (before.layer, before_it.value(), after_it.value());
-            Some(ChangeRecord {
-                layer,
-                a,
-                b,
-                measure,
-                before,
-                after,
-                low,
-                high,
-            })
-        };
-        measures.iter().filter_map(record).collect::<Vec<_>>()
+        let records = measures
+            .iter()
+            .filter_map(|&measure| change(before.layer, measure, &first, &second));
+        records.collect::<Vec<_>>()
     });
     Ok(records.collect())
+}
+
+/// How one measure of one pair differs between two models.
+fn change(
+    layer: usize,
+    measure: Measure,
+    before: &LanguagePair<'_>,
+    after: &LanguagePair<'_>,
+) -> Option<ChangeRecord> {
+    let (first, second) = (before.estimate(measure)?, after.estimate(measure)?);
+    let (low, high) = interval_of_change(&first, &second);
+    Some(ChangeRecord {
+        layer,
+        a: before.a.language,
+        b: before.b.language,
+        measure,
+        before: first.value(),
+        after: second.value(),
+        low,
+        high,
+    })
 }
 
 /// Places of every two languages.
@@ -146,9 +149,10 @@ struct LanguagePair<'a> {
 
 impl<'a> LanguagePair<'a> {
     fn new(space: &'a LayerSpace, a: usize, b: usize, measures: &[Measure]) -> Self {
-        let asks = |any: &[Measure]| measures.iter().any(|measure| any.contains(measure));
-        let raw = asks(&[Measure::Retrieval, Measure::Cosine, Measure::Length]);
-        let centred = asks(&[Measure::CosineCentred]);
+        let raw = [Measure::Retrieval, Measure::Cosine, Measure::Length]
+            .iter()
+            .any(|measure| measures.contains(measure));
+        let centred = measures.contains(&Measure::CosineCentred);
         let cross = (raw || centred).then(|| Cross::new(&space.clouds[a], &space.clouds[b]));
         Self {
             a: &space.clouds[a],
@@ -236,15 +240,12 @@ impl<'a> LanguagePair<'a> {
                 let Some(nearest) = self.cosines.as_ref().map(Cosines::mutually_nearest) else {
                     return (None, None);
                 };
-                let found = |order: &[u32]| {
-                    order
-                        .iter()
-                        .zip(&nearest)
-                        .filter(|(at, near)| **at as usize == **near)
-                        .count()
-                };
                 let mutual = nearest.iter().filter(|&&near| near < n).count();
-                let reached = orders.count(|order| found(order) as f64 > value * n as f64 - 0.5);
+                let reached = orders.count(|order| {
+                    let pairs = order.iter().zip(&nearest);
+                    let found = pairs.filter(|(at, near)| **at as usize == **near).count();
+                    found as f64 > value * n as f64 - 0.5
+                });
                 (Some(mutual as f64 / (n * n) as f64), Some(reached))
             }
             Measure::Cosine => self
@@ -275,13 +276,10 @@ impl<'a> LanguagePair<'a> {
 fn count_correlations(x: &[f64], y: &[f64], orders: &Permutations) -> Option<usize> {
     let ((xx, x), (yy, y)) = (spread(x)?, spread(y)?);
     let least = dot(&x, &y).abs() - NEAR * (xx * yy).sqrt();
-    let product = |order: &[u32]| {
-        x.iter()
-            .zip(order)
-            .map(|(x, at)| x * y[*at as usize])
-            .sum::<f64>()
-    };
-    Some(orders.count(|order| product(order).abs() >= least))
+    Some(orders.count(|order| {
+        let products = x.iter().zip(order).map(|(x, at)| x * y[*at as usize]);
+        products.sum::<f64>().abs() >= least
+    }))
 }
 
 /// The mean cosine of items that are not parallel, and how many permutations have one as high
@@ -290,15 +288,10 @@ fn null_of_mean(cosines: &Cosines, orders: &Permutations) -> (Option<f64>, Optio
     let parallel = cosines.parallel();
     let n = parallel.len();
     let least = parallel.iter().sum::<f64>() - NEAR * n as f64;
-    let sum = |order: &[u32]| {
-        order
-            .iter()
-            .enumerate()
-            .map(|(row, at)| cosines.values[row * n + *at as usize])
-            .sum::<f64>()
-    };
-    (
-        Some(cosines.mean_of_others()),
-        Some(orders.count(|order| sum(order) >= least)),
-    )
+    let reached = orders.count(|order| {
+        let permuted = order.iter().enumerate();
+        let permuted = permuted.map(|(row, at)| cosines.values[row * n + *at as usize]);
+        permuted.sum::<f64>() >= least
+    });
+    (Some(cosines.mean_of_others()), Some(reached))
 }

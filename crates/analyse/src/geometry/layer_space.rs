@@ -1,37 +1,17 @@
-//! The states of one layer in several languages, checked and prepared: what of them every
-//! measure needs, made once for each language. Never here: measures of pairs, files.
+//! The states of one layer in several languages, checked and prepared: everything that several
+//! measures need, made once for each language. Never here: measures of pairs, files.
 
-use faer::{
-    Accum, MatRef, Par,
-    linalg::matmul::triangular::{BlockStructure, matmul},
-};
 use rayon::prelude::*;
 use schema::{Language, inside::PcaRecord};
 
 use super::{
+    cloud::{LanguageCloud, LayerStates},
     components::{Fit, fit},
-    kernel::CkaKernel,
 };
 use crate::error::AnalyseError;
 
 /// Fewest items: debiased CKA is of four or more, and the jackknife leaves one out.
 pub const FEWEST_ITEMS: usize = 5;
-/// What varies by a smaller share of its squares than this does so by rounding alone.
-pub(super) const ROUNDING: f64 = 1e-12;
-
-/// States of one language at one layer.
-#[derive(Clone, Copy, Debug)]
-pub struct LayerStates<'a> {
-    /// The language.
-    pub language: Language,
-    /// (n), which item each row is of; the same in every language, row by row.
-    pub items: &'a [usize],
-    /// (n), tokens of each item's prompt.
-    pub tokens: &'a [usize],
-    /// (n, E), row-major.
-    pub values: &'a [f32],
-}
-
 /// The states of the same items in several languages at one layer.
 #[derive(Debug)]
 pub struct LayerSpace {
@@ -43,24 +23,6 @@ pub struct LayerSpace {
     /// The joint fit and the one with each language's mean taken out; `None` where nothing
     /// varies.
     pub(super) fits: [Option<Fit>; 2],
-}
-
-/// One language's states around their mean.
-#[derive(Debug)]
-pub(super) struct LanguageCloud {
-    pub(super) language: Language,
-    /// (n), logarithms of the lengths in tokens.
-    pub(super) lengths: Vec<f64>,
-    /// (E)
-    pub(super) mean: Vec<f64>,
-    /// (n, E), row-major, without the mean.
-    pub(super) deviations: Vec<f64>,
-    /// (n), squared norms of the states themselves.
-    pub(super) squares: Vec<f64>,
-    /// (n, n), inner products of the deviations.
-    pub(super) inner: Vec<f64>,
-    /// Of debiased CKA; `None` where the states do not vary.
-    pub(super) kernel: Option<CkaKernel>,
 }
 
 impl LayerSpace {
@@ -78,25 +40,25 @@ impl LayerSpace {
     ) -> Result<Self, AnalyseError> {
         let mut rows = rows.to_vec();
         rows.sort_by_key(|rows| rows.language);
-        let refuse = |what: String, problem: String| Err(AnalyseError::Unusable { what, problem });
         let Some(first) = rows.first() else {
-            return refuse(
+            return Err(AnalyseError::unusable(
                 format!("layer {layer}"),
-                "no language has states; capture some".to_owned(),
-            );
+                "no language has states; capture some",
+            ));
         };
         if let Some(twice) = rows
             .windows(2)
             .find(|two| two[0].language == two[1].language)
         {
-            return refuse(
+            return Err(AnalyseError::unusable(
                 format!("layer {layer}, {}", twice[0].language),
-                "is there twice; name it once".to_owned(),
-            );
+                "is there twice; name it once",
+            ));
         }
         for rows in &rows {
             if let Some(problem) = problem_of(rows, width, first) {
-                return refuse(format!("layer {layer}, {}", rows.language), problem);
+                let what = format!("layer {layer}, {}", rows.language);
+                return Err(AnalyseError::unusable(what, problem));
             }
         }
         let clouds: Vec<LanguageCloud> = rows
@@ -114,6 +76,11 @@ impl LayerSpace {
         })
     }
 
+    /// In their order.
+    pub(super) fn languages(&self) -> impl Iterator<Item = Language> {
+        self.clouds.iter().map(|cloud| cloud.language)
+    }
+
     /// The records of both fits: joint, and with each language's mean taken out. A fit of
     /// states that do not vary (of the embedding of a last token that all prompts share) has
     /// none.
@@ -123,7 +90,7 @@ impl LayerSpace {
             .iter()
             .zip([false, true])
             .filter_map(|(fit, centred)| Some((fit.as_ref()?, centred)));
-        let record = |(fit, centred): (&Fit, bool)| PcaRecord {
+        fits.map(|(fit, centred)| PcaRecord {
             layer: self.layer,
             centred,
             explained: fit.explained,
@@ -134,75 +101,12 @@ impl LayerSpace {
                 .zip(&fit.scores)
                 .map(|(cloud, scores)| (cloud.language, scores.points()))
                 .collect(),
-        };
-        fits.map(record).collect()
+        })
+        .collect()
     }
 }
 
-impl LanguageCloud {
-    fn new(rows: &LayerStates<'_>, width: usize) -> Self {
-        let n = rows.items.len();
-        let mut mean = vec![0.0; width];
-        for row in rows.values.chunks_exact(width) {
-            mean.iter_mut()
-                .zip(row)
-                .for_each(|(sum, value)| *sum += f64::from(*value));
-        }
-        mean.iter_mut().for_each(|sum| *sum /= n as f64);
-        let (mut deviations, mut squares) = (Vec::with_capacity(n * width), Vec::with_capacity(n));
-        for row in rows.values.chunks_exact(width) {
-            squares.push(row.iter().map(|value| f64::from(*value).powi(2)).sum());
-            deviations.extend(
-                row.iter()
-                    .zip(&mean)
-                    .map(|(value, mean)| f64::from(*value) - mean),
-            );
-        }
-        let inner = inner_products(&deviations, n, width);
-        let spread: f64 = (0..n).map(|item| inner[item * n + item]).sum();
-        let varies = spread > ROUNDING * squares.iter().sum::<f64>();
-        Self {
-            language: rows.language,
-            lengths: rows
-                .tokens
-                .iter()
-                .map(|&tokens| (tokens as f64).ln())
-                .collect(),
-            kernel: varies.then(|| CkaKernel::new(&inner, n)),
-            mean,
-            deviations,
-            squares,
-            inner,
-        }
-    }
-
-    /// n.
-    pub(super) fn len(&self) -> usize {
-        self.squares.len()
-    }
-
-    /// (n, E).
-    pub(super) fn matrix(&self) -> MatRef<'_, f64> {
-        MatRef::from_row_major_slice(&self.deviations, self.len(), self.mean.len())
-    }
-
-    /// (n), the rows of the deviations.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &[f64]> {
-        self.deviations.chunks_exact(self.mean.len())
-    }
-
-    /// Squared norm of one deviation.
-    pub(super) fn square(&self, item: usize) -> f64 {
-        self.inner[item * (self.len() + 1)]
-    }
-
-    /// Whether the states vary by more than rounding.
-    pub(super) fn varies(&self) -> bool {
-        self.kernel.is_some()
-    }
-}
-
-/// What is wrong with a language's rows, and what to do; `first` is what all must agree with.
+/// The problem of a language's rows, and what to do; all must agree with `first`.
 fn problem_of(rows: &LayerStates<'_>, width: usize, first: &LayerStates<'_>) -> Option<String> {
     let n = rows.items.len();
     if rows.items != first.items {
@@ -235,29 +139,4 @@ fn problem_of(rows: &LayerStates<'_>, width: usize, first: &LayerStates<'_>) -> 
         at % width,
         rows.values[at]
     ))
-}
-
-/// X times its transpose of the rows of X (n, width): (n, n), symmetric to the last bit.
-fn inner_products(rows: &[f64], n: usize, width: usize) -> Vec<f64> {
-    let x = MatRef::from_row_major_slice(rows, n, width);
-    let mut inner = vec![0.0; n * n];
-    let lower = faer::MatMut::from_row_major_slice_mut(&mut inner, n, n);
-    let (triangle, whole) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-    matmul(
-        lower,
-        triangle,
-        Accum::Replace,
-        x,
-        whole,
-        x.transpose(),
-        whole,
-        1.0,
-        Par::Seq,
-    );
-    for row in 0..n {
-        for column in 0..row {
-            inner[column * n + row] = inner[row * n + column];
-        }
-    }
-    inner
 }

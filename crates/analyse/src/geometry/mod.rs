@@ -1,25 +1,29 @@
-//! Where languages lie in the residual stream, and how alike they lie (section 6.2 of the
-//! paper, appendices C and D, and measures that are less easily misled): captured states of
-//! parallel items in, records of [`schema::inside`] out.
+//! The geometry of languages in the residual stream, and measures of their similarity (section 6.2
+//! of the paper, appendices C and D, and more robust measures): captured states of parallel items
+//! in, records of [`schema::inside`] out.
 //!
 //! [`LayerSpace::prepare`] takes the states of one layer; [`pca`], [`pairs`] and [`changes`] read
 //! it. Sums are in f64 and in an order that their own length decides. Never here: capture,
 //! files, drawing.
 
+mod cloud;
 mod components;
 mod cross;
 mod eigenpairs;
 mod jackknife;
+mod joint_rows;
 mod kernel;
 mod language_pair;
 mod layer_space;
 mod null;
 mod scalar;
+mod vector;
 
 use schema::inside::PcaRecord;
 
+pub use cloud::LayerStates;
 pub use language_pair::{changes, pairs};
-pub use layer_space::{FEWEST_ITEMS, LayerSpace, LayerStates};
+pub use layer_space::{FEWEST_ITEMS, LayerSpace};
 
 /// How nulls are drawn.
 #[derive(Clone, Copy, Debug)]

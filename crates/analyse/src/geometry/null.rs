@@ -1,4 +1,4 @@
-//! What a measure is when nothing is parallel: the items of one language are permuted, and the
+//! The null distribution of a measure: the items of one language are permuted, and the
 //! share of permutations that reach the measure is its p-value, itself among them (Phipson &
 //! Smyth 2010). One set of permutations serves all pairs of a layer. Never here: the measures.
 
@@ -13,7 +13,7 @@ const STREAM: u64 = 7 << 40;
 /// Permutations whose gathered rows are used together, so that a row of every kernel is read
 /// once for all of them.
 const TOGETHER: usize = 16;
-/// Kernels are multiplied in f32; what is as near as this reaches the value.
+/// Kernels are multiplied in f32; a product this little below the value reaches it.
 const NEAR: f64 = 4e-6;
 
 /// Permutations of n items.
@@ -34,8 +34,8 @@ impl Permutations {
         Self { n, orders }
     }
 
-    /// The p-value of a statistic of a permutation that is at least `value` in `reached` of
-    /// them; `None` without any.
+    /// The p-value of a statistic that `reached` of the permutations reach; `None` without
+    /// permutations.
     pub(super) fn p(&self, reached: usize) -> Option<f64> {
         let count = self.orders.len() / self.n;
         (count > 0).then(|| (1 + reached) as f64 / (1 + count) as f64)
@@ -75,47 +75,59 @@ pub(super) fn count_kernels(
         .enumerate()
         .for_each(|(at, pair)| with[pair.b].push(at));
     let n = orders.n;
-    let block = |orders: &[u32]| -> Vec<usize> {
-        let orders: Vec<&[u32]> = orders.chunks_exact(n).collect();
-        let mut products = vec![0.0_f64; orders.len() * asked.len()];
-        let mut gathered = vec![0.0_f32; n];
-        // both halves of a kernel are the same
-        for row in 1..n {
-            for (order, products) in orders.iter().zip(products.chunks_exact_mut(asked.len())) {
-                for (b, with) in with.iter().enumerate().filter(|(_, with)| !with.is_empty()) {
-                    let permuted = &units[b][order[row] as usize * n..][..n];
-                    gathered
-                        .iter_mut()
-                        .zip(&order[..row])
-                        .for_each(|(out, at)| *out = permuted[*at as usize]);
-                    for &at in with {
-                        products[at] +=
-                            2.0 * dot(&units[asked[at].a][row * n..][..row], &gathered[..row]);
-                    }
-                }
-            }
-        }
-        let reached = |(at, pair): (usize, &KernelPair)| {
-            products
-                .iter()
-                .skip(at)
-                .step_by(asked.len())
-                .filter(|product| **product >= pair.cka - NEAR)
-                .count()
-        };
-        asked.iter().enumerate().map(reached).collect()
-    };
-    let add = |sums: Vec<usize>, more: Vec<usize>| {
-        sums.iter()
-            .zip(&more)
-            .map(|(sum, more)| sum + more)
-            .collect()
-    };
     orders
         .orders
         .par_chunks(TOGETHER * n)
-        .map(block)
-        .reduce(|| vec![0; asked.len()], add)
+        .map(|orders| {
+            let products = permuted_products(&units, asked, &with, orders, n);
+            count_reaching(&products, asked)
+        })
+        .reduce(
+            || vec![0; asked.len()],
+            |sums, more| sums.iter().zip(&more).map(|(a, b)| a + b).collect(),
+        )
+}
+
+/// The inner product of each pair of `asked` under each of `orders`: (orders, pairs). `with` lists,
+/// by the second kernel, the pairs that it is in.
+fn permuted_products(
+    units: &[Vec<f32>],
+    asked: &[KernelPair],
+    with: &[Vec<usize>],
+    orders: &[u32],
+    n: usize,
+) -> Vec<f64> {
+    let orders: Vec<&[u32]> = orders.chunks_exact(n).collect();
+    let mut products = vec![0.0_f64; orders.len() * asked.len()];
+    let mut gathered = vec![0.0_f32; n];
+    // both halves of a kernel are the same
+    for row in 1..n {
+        for (order, products) in orders.iter().zip(products.chunks_exact_mut(asked.len())) {
+            for (b, with) in with.iter().enumerate().filter(|(_, with)| !with.is_empty()) {
+                let permuted = &units[b][order[row] as usize * n..][..n];
+                gathered
+                    .iter_mut()
+                    .zip(&order[..row])
+                    .for_each(|(out, at)| *out = permuted[*at as usize]);
+                for &at in with {
+                    products[at] +=
+                        2.0 * dot(&units[asked[at].a][row * n..][..row], &gathered[..row]);
+                }
+            }
+        }
+    }
+    products
+}
+
+/// For each pair, how many of its products (orders, pairs) reach its CKA.
+fn count_reaching(products: &[f64], asked: &[KernelPair]) -> Vec<usize> {
+    let mut reached = vec![0; asked.len()];
+    for products in products.chunks_exact(asked.len()) {
+        for ((count, product), pair) in reached.iter_mut().zip(products).zip(asked) {
+            *count += usize::from(*product >= pair.cka - NEAR);
+        }
+    }
+    reached
 }
 
 /// A kernel of length 1: (n, n).

@@ -3,9 +3,9 @@
 //! variance that lengths explain (arXiv 2605.07345). Never here: cosines, CKA, nulls.
 
 use super::{
-    components::dot,
-    jackknife::{JackknifeEstimate, Scale, mean},
-    layer_space::{LanguageCloud, ROUNDING},
+    cloud::LanguageCloud,
+    jackknife::{JackknifeEstimate, Scale},
+    vector::{ROUNDING, cosine, dot, spread},
 };
 
 /// Half the width of a normal's middle 95 %.
@@ -17,13 +17,12 @@ pub(super) fn pearson(x: &[f64], y: &[f64]) -> Option<JackknifeEstimate> {
     let n = x.len() as f64;
     let ((xx, x_deviations), (yy, y_deviations)) = (spread(x)?, spread(y)?);
     let xy = dot(&x_deviations, &y_deviations);
-    let ratio = |xy: f64, xx: f64, yy: f64| (xy / (xx * yy).sqrt()).clamp(-1.0, 1.0);
     let part = n / (n - 1.0);
     let each = x_deviations.iter().zip(&y_deviations);
     let without = each
-        .map(|(x, y)| ratio(xy - part * x * y, xx - part * x * x, yy - part * y * y))
+        .map(|(x, y)| cosine(xy - part * x * y, xx - part * x * x, yy - part * y * y))
         .collect();
-    JackknifeEstimate::new(ratio(xy, xx, yy), without, Scale::Correlation)
+    JackknifeEstimate::new(cosine(xy, xx, yy), without, Scale::Correlation)
 }
 
 /// Fisher's 95 % interval of a correlation of `n` pairs (Fisher 1921).
@@ -55,14 +54,11 @@ pub(super) fn centroid(a: &LanguageCloud, b: &LanguageCloud) -> Option<Jackknife
     }
     let spreads: Vec<f64> = (0..n).map(|item| a.square(item) + b.square(item)).collect();
     let (all, spread) = (squares.iter().sum::<f64>(), spreads.iter().sum::<f64>());
-    let ratio = |sum: f64, squares: f64, spread: f64, n: f64| {
-        (sum - squares) / (n * (n - 1.0)) / (spread / (2.0 * (n - 1.0)))
-    };
     let count = n as f64;
     let whole = count * count * apart;
     let without = (0..n).map(|item| {
         let sum = whole - 2.0 * count * along[item] + squares[item];
-        ratio(
+        squared_distance(
             sum,
             all - squares[item],
             spread - count / (count - 1.0) * spreads[item],
@@ -70,10 +66,16 @@ pub(super) fn centroid(a: &LanguageCloud, b: &LanguageCloud) -> Option<Jackknife
         )
     });
     JackknifeEstimate::new(
-        ratio(whole, all, spread, count),
+        squared_distance(whole, all, spread, count),
         without.collect(),
         Scale::Square,
     )
+}
+
+/// The squared distance of the means of `n` items in units of the items' own: `sum` is the square
+/// of the summed differences, `squares` the sum of their squares, `spread` that of the deviations.
+fn squared_distance(sum: f64, squares: f64, spread: f64, n: f64) -> f64 {
+    (sum - squares) / (n * (n - 1.0)) / (spread / (2.0 * (n - 1.0)))
 }
 
 /// A regression on the logarithms of both lengths, whose difference is the length ratio of
@@ -117,21 +119,20 @@ impl Lengths {
 
     /// Squares explained of values in the order `order`.
     pub(super) fn explained(&self, order: impl Fn(usize) -> usize) -> f64 {
-        let along = |axis: &Vec<f64>| {
-            axis.iter()
-                .enumerate()
+        let squares = self.axes.iter().map(|axis| {
+            let along = axis.iter().enumerate();
+            let along: f64 = along
                 .map(|(at, axis)| axis * self.deviations[order(at)])
-                .sum()
-        };
-        self.axes.iter().map(|axis| f64::powi(along(axis), 2)).sum()
+                .sum();
+            along.powi(2)
+        });
+        squares.sum()
     }
 
     /// The share explained, adjusted for what as many unrelated regressors would explain
     /// (Ezekiel 1930).
     pub(super) fn estimate(&self) -> Option<JackknifeEstimate> {
         let (n, k) = (self.deviations.len() as f64, self.axes.len() as f64);
-        let adjusted =
-            |left: f64, total: f64, n: f64| 1.0 - left / total * (n - 1.0) / (n - k - 1.0);
         let fitted: Vec<f64> = self
             .axes
             .iter()
@@ -139,14 +140,9 @@ impl Lengths {
             .collect();
         let left = self.total - fitted.iter().map(|along| along * along).sum::<f64>();
         let without = (0..self.deviations.len()).map(|item| {
-            let at = |axis: &Vec<f64>| axis[item];
-            let hold = 1.0 / n + self.axes.iter().map(|axis| at(axis).powi(2)).sum::<f64>();
-            let value: f64 = self
-                .axes
-                .iter()
-                .zip(&fitted)
-                .map(|(axis, along)| at(axis) * along)
-                .sum();
+            let axes = self.axes.iter().map(|axis| axis[item]);
+            let hold = 1.0 / n + axes.clone().map(|axis| axis.powi(2)).sum::<f64>();
+            let value: f64 = axes.zip(&fitted).map(|(axis, along)| axis * along).sum();
             let error = self.deviations[item] - value;
             // an item that alone decides an axis is on the line whatever it is
             let own = if 1.0 - hold > ROUNDING {
@@ -155,23 +151,20 @@ impl Lengths {
                 0.0
             };
             let total = self.total - n / (n - 1.0) * self.deviations[item].powi(2);
-            adjusted((left - own).max(0.0), total, n - 1.0)
+            adjusted_share((left - own).max(0.0), total, n - 1.0, k)
         });
         // the variance of the adjusted share of a normal that the regressors do not explain
         let least = 2.0 * k / ((n + 1.0) * (n - k - 1.0));
         JackknifeEstimate::new(
-            adjusted(left.max(0.0), self.total, n),
+            adjusted_share(left.max(0.0), self.total, n, k),
             without.collect(),
             Scale::Adjusted { least },
         )
     }
 }
 
-/// Sum of squares around the mean, and what is squared; `None` where nothing varies by more
-/// than rounding.
-pub(super) fn spread(values: &[f64]) -> Option<(f64, Vec<f64>)> {
-    let centre = mean(values);
-    let deviations: Vec<f64> = values.iter().map(|value| value - centre).collect();
-    let squares = dot(&deviations, &deviations);
-    (squares > ROUNDING * ROUNDING * dot(values, values)).then_some((squares, deviations))
+/// The share that `k` regressors explain of the squares `total` of `n` items, of which `left` are
+/// left, adjusted.
+fn adjusted_share(left: f64, total: f64, n: f64, k: f64) -> f64 {
+    1.0 - left / total * (n - 1.0) / (n - k - 1.0)
 }

@@ -1,4 +1,4 @@
-//! What logits say of the labels: sums of probabilities and the entropy, in f64. Never here: a
+//! The labels' probabilities and the entropy of logits, in f64. Never here: a
 //! model.
 
 use std::f64::consts::LN_2;
@@ -29,17 +29,23 @@ impl Point {
             total += share;
             weighted += share * below;
         }
-        let sum = |ids: &[u32]| {
-            ids.iter()
-                .map(|&id| (f64::from(logits[id as usize]) - max).exp())
-                .sum::<f64>()
-                / total
-        };
+        let [correct, correct_english, possible, possible_english] = [
+            labels.own(gold),
+            labels.english(gold),
+            labels.any_own(),
+            labels.any_english(),
+        ]
+        .map(|ids| {
+            let shares = ids
+                .iter()
+                .map(|&id| (f64::from(logits[id as usize]) - max).exp());
+            shares.sum::<f64>() / total
+        });
         let point = Self {
-            correct: sum(labels.own(gold)),
-            correct_english: sum(labels.english(gold)),
-            possible: sum(labels.any_own()),
-            possible_english: sum(labels.any_english()),
+            correct,
+            correct_english,
+            possible,
+            possible_english,
             // Never below 0 by rounding.
             entropy: ((total.ln() - weighted / total) / LN_2).max(0.0),
         };

@@ -1,4 +1,4 @@
-//! The tokens that speak for the labels of a task, in a language and in English. Never here:
+//! The tokens that represent the labels of a task, in a language and in English. Never here:
 //! probabilities.
 
 use std::collections::BTreeSet;
@@ -34,14 +34,10 @@ impl LabelTokens {
         task: &Task,
         language: Language,
     ) -> Result<Self, AnalyseError> {
-        let sets = |language, set| -> Result<Vec<Vec<u32>>, AnalyseError> {
-            Ok(label_tokens::prefix_sets(
-                tokenizer,
-                &tasks::label_words(task, language, set)?,
-            )?)
-        };
-        let own = sets(language, LabelSet::Same)?;
-        let english = sets(Language::En, LabelSet::English)?;
+        let own_words = tasks::label_words(task, language, LabelSet::Same)?;
+        let english_words = tasks::label_words(task, Language::En, LabelSet::English)?;
+        let own = label_tokens::prefix_sets(tokenizer, &own_words)?;
+        let english = label_tokens::prefix_sets(tokenizer, &english_words)?;
         Ok(Self::of(
             task.labels.clone(),
             own,
@@ -56,15 +52,11 @@ impl LabelTokens {
         english: Vec<Vec<u32>>,
         is_english: bool,
     ) -> Self {
-        let both = |(own, english): (&Vec<u32>, &Vec<u32>)| match is_english {
-            true => Vec::new(),
-            false => own
-                .iter()
-                .filter(|id| english.contains(id))
-                .copied()
-                .collect(),
-        };
-        let shared = own.iter().zip(&english).map(both).collect();
+        let both = own.iter().zip(&english).map(|(own, english)| {
+            let shared = own.iter().filter(|id| !is_english && english.contains(id));
+            shared.copied().collect()
+        });
+        let shared = both.collect();
         Self {
             shared,
             any_own: union(&own),
@@ -90,7 +82,7 @@ impl LabelTokens {
         &self.english[label]
     }
 
-    /// Tokens that speak for the label in both, so that its two curves could not be told apart;
+    /// Tokens that speak for the label in both, so that its two curves could not be distinguished;
     /// never any in English itself, whose curves are the same.
     pub fn shared(&self, label: usize) -> &[u32] {
         &self.shared[label]
@@ -108,23 +100,20 @@ impl LabelTokens {
 
     /// Fails unless all tokens are below `vocab_size` and every one of `golds` is a label.
     pub(super) fn check(&self, vocab_size: usize, golds: &[usize]) -> Result<(), AnalyseError> {
-        let unusable = |what: String, problem: &str| {
-            Err(AnalyseError::Unusable {
-                what,
-                problem: problem.to_owned(),
-            })
-        };
         let mut ids = self.any_own.iter().chain(&self.any_english);
         if let Some(id) = ids.find(|&&id| id as usize >= vocab_size) {
             let problem =
-                format!("the model's vocabulary has {vocab_size}; take the tokenizer of the model");
-            return unusable(format!("token {id} of a label"), &problem);
+                format!("the model's vocabulary has {vocab_size}; use the model's tokenizer");
+            return Err(AnalyseError::unusable(
+                format!("token {id} of a label"),
+                problem,
+            ));
         }
         match golds.iter().find(|&&gold| gold >= self.names.len()) {
-            Some(gold) => unusable(
+            Some(gold) => Err(AnalyseError::unusable(
                 format!("gold label {gold}"),
-                "the task does not have so many; take its prompts",
-            ),
+                "the task does not have so many; use its prompts",
+            )),
             None => Ok(()),
         }
     }
@@ -187,7 +176,7 @@ mod tests {
             .to_string();
         assert_eq!(
             error,
-            "token 8 of a label: the model's vocabulary has 8; take the tokenizer of the model"
+            "token 8 of a label: the model's vocabulary has 8; use the model's tokenizer"
         );
         let error = found
             .check(9, &[0, 2])
@@ -195,7 +184,7 @@ mod tests {
             .to_string();
         assert_eq!(
             error,
-            "gold label 2: the task does not have so many; take its prompts"
+            "gold label 2: the task does not have so many; use its prompts"
         );
     }
 }

@@ -1,8 +1,8 @@
-//! The lens: what the model would say at the last token of a prompt if it stopped after a
-//! layer. Final norm, head and softmax on the residual stream (arXiv 2402.10588; figures 1 and
-//! 3 of arXiv 2405.13816), as it is or after a tuned lens's translator (arXiv 2303.08112).
+//! The lens: the model's answer at the last token of a prompt if it stopped after a layer. Final
+//! norm, head and softmax on the residual stream (arXiv 2402.10588; figures 1 and 3 of arXiv
+//! 2405.13816), as it is or after a tuned lens's translator (arXiv 2303.08112).
 //!
-//! What all prompts begin with is run once, and only last rows go through the head. Every value
+//! The prefix of all prompts is run once, and only last rows go through the head. Every value
 //! is the same whatever else is in the batch. Never here: training a translator, means over
 //! items.
 
@@ -27,7 +27,7 @@ pub use labels::LabelTokens;
 const CHUNK: usize = 128;
 
 /// Reads every prompt of one language at its last token after every layer, 0 to L. With `tuned`
-/// there are two records a prompt, the raw lens's first; after the last layer both are the
+/// there are two records per prompt, the raw lens's first; after the last layer both are the
 /// model itself. An item whose right label shares tokens with its English word is not run, and
 /// its curves are empty. `watch` sees how many prompts are done, and may stop by returning
 /// false; nothing is kept then.
@@ -84,7 +84,7 @@ pub fn read(
     Ok(records.concat())
 }
 
-/// What stays the same from batch to batch.
+/// Everything that is the same for all batches.
 struct LensReader<'a> {
     model: &'a Decoder,
     prompts: &'a Prompts,
@@ -98,7 +98,8 @@ impl LensReader<'_> {
     /// The records of a prompt before anything of it was read.
     fn blank(&self, at: usize) -> Vec<LensRecord> {
         let gold = self.prompts.golds()[at];
-        let record = |lens| LensRecord {
+        let kinds = [Some(LensKind::Raw), self.tuned.map(|_| LensKind::Tuned)];
+        let records = kinds.into_iter().flatten().map(|lens| LensRecord {
             item: self.prompts.items()[at],
             gold: self.labels.names()[gold].clone(),
             lens,
@@ -108,9 +109,8 @@ impl LensReader<'_> {
             possible: Vec::new(),
             possible_english: Vec::new(),
             entropy: Vec::new(),
-        };
-        let kinds = [Some(LensKind::Raw), self.tuned.map(|_| LensKind::Tuned)];
-        kinds.into_iter().flatten().map(record).collect()
+        });
+        records.collect()
     }
 
     /// Fills the records of the prompts of `batch`.
@@ -164,15 +164,14 @@ impl LensReader<'_> {
         // and look finite.
         let squares = with_values(&rows.sqr()?.sum(1)?, <[f32]>::to_vec)?;
         let golds = self.prompts.golds();
-        let point = |((logits, square), &at): ((&[f32], &f32), &usize)| match square.is_finite() {
-            true => Point::of(logits, self.labels, golds[at]),
-            false => None,
-        };
         let points: Vec<Option<Point>> = logits
             .par_chunks(vocab)
             .zip(&squares)
             .zip(batch)
-            .map(point)
+            .map(|((logits, square), &at)| {
+                let point = Point::of(logits, self.labels, golds[at]);
+                point.filter(|_| square.is_finite())
+            })
             .collect();
         for (point, &at) in points.into_iter().zip(batch) {
             let Some(point) = point else {

@@ -8,7 +8,7 @@
 //! those of lowest entropy are selected, `share` of all neurons, and each belongs to the
 //! languages in which its probability exceeds the threshold.
 //!
-//! Where we differ: of neurons of equal entropy the first is taken (the released code leaves
+//! Where we differ: of neurons of equal entropy the first is selected (the released code leaves
 //! that to `topk`); where fewer exceed the threshold than `share` asks for, just those are
 //! selected; probabilities are f64.
 //!
@@ -40,8 +40,7 @@ struct Probabilities {
     threshold: f64,
 }
 
-/// Selects `share` of all neurons as language-specific, and says of every block what its
-/// neurons are.
+/// Selects `share` of all neurons as language-specific, and describes the neurons of every block.
 ///
 /// # Errors
 /// Fewer than two languages; languages without tokens, or counted in different models; a share
@@ -57,24 +56,18 @@ pub fn select(
         let problem = format!(
             "that is {wanted} of {neurons} neurons; set `analyse.neuron_share` between 0 and 1"
         );
-        return Err(AnalyseError::Unusable {
-            what: format!("neuron share {share}"),
+        return Err(AnalyseError::unusable(
+            format!("neuron share {share}"),
             problem,
-        });
+        ));
     }
     let chosen = all.choose(wanted);
-    let of_language = |(place, &language): (usize, &Language)| {
-        let own = chosen
-            .iter()
-            .filter(|&&neuron| all.row(neuron)[place] > all.threshold);
-        (
-            language,
-            own.map(|&neuron| (neuron / all.width + 1, (neuron % all.width) as u32))
-                .collect(),
-        )
-    };
-    let selected: BTreeMap<Language, Vec<(usize, u32)>> =
-        all.languages.iter().enumerate().map(of_language).collect();
+    let selected: BTreeMap<Language, Vec<(usize, u32)>> = all
+        .languages
+        .iter()
+        .enumerate()
+        .map(|(at, &language)| (language, all.active_of(&chosen, at)))
+        .collect();
     Ok(NeuronsRecord {
         tokens: counts
             .iter()
@@ -92,38 +85,36 @@ pub fn select(
 
 impl Probabilities {
     fn new(counts: &BTreeMap<Language, Counts>) -> Result<Self, AnalyseError> {
-        let refuse = |what: String, problem: &str| {
-            Err(AnalyseError::Unusable {
-                what,
-                problem: problem.to_owned(),
-            })
-        };
         let Some(first) = counts.values().next().filter(|_| counts.len() > 1) else {
-            let problem = "neurons of languages are told by comparison; name two or more in `analyse.languages`";
-            return refuse(format!("{} languages", counts.len()), problem);
+            return Err(AnalyseError::unusable(
+                format!("{} languages", counts.len()),
+                "neurons are selected by comparing languages; name two or more in \
+                 `analyse.languages`",
+            ));
         };
         let (width, neurons) = (first.width, first.active.len());
         for (language, counts) in counts {
             if counts.tokens == 0 {
-                return refuse(format!("neurons in {language}"), "no token was looked at");
+                return Err(AnalyseError::unusable(
+                    format!("neurons in {language}"),
+                    "no tokens were counted",
+                ));
             }
             if (counts.width, counts.active.len()) != (width, neurons)
                 || width == 0
                 || neurons % width != 0
             {
-                return refuse(
+                return Err(AnalyseError::unusable(
                     format!("neurons in {language}"),
-                    "not as many as in the other languages; count them anew",
-                );
+                    "not as many as in the other languages; count them again",
+                ));
             }
         }
-        let probability =
-            |counts: &Counts, neuron: usize| counts.active[neuron] as f64 / counts.tokens as f64;
         let values: Vec<f64> = (0..neurons)
             .flat_map(|neuron| {
                 counts
                     .values()
-                    .map(move |counts| probability(counts, neuron))
+                    .map(move |counts| counts.active[neuron] as f64 / counts.tokens as f64)
             })
             .collect();
         let threshold = find_threshold(values.clone());
@@ -153,6 +144,15 @@ impl Probabilities {
             .count()
     }
 
+    /// Block and index of those of `chosen` that are active in the language at `at`.
+    fn active_of(&self, chosen: &[usize], at: usize) -> Vec<(usize, u32)> {
+        chosen
+            .iter()
+            .filter(|&&neuron| self.row(neuron)[at] > self.threshold)
+            .map(|&neuron| (neuron / self.width + 1, (neuron % self.width) as u32))
+            .collect()
+    }
+
     /// The `wanted` neurons of lowest entropy that are active in any language, in the order of
     /// the neurons.
     fn choose(&self, wanted: usize) -> Vec<usize> {
@@ -180,23 +180,20 @@ impl Probabilities {
         neurons
             .clone()
             .for_each(|neuron| active_in[self.active_in(neuron)] += 1);
-        let fired = |&neuron: &usize| {
-            self.row(neuron)
-                .iter()
-                .any(|&probability| probability > 0.0)
-        };
         let entropies: Vec<f64> = neurons
-            .filter(fired)
-            .map(|neuron| entropy(self.row(neuron)))
+            .map(|neuron| self.row(neuron))
+            .filter(|row| row.iter().any(|&probability| probability > 0.0))
+            .map(entropy)
             .collect();
-        let here =
-            |own: &Vec<(usize, u32)>| own.iter().filter(|(block, _)| *block == layer).count();
         LayerNeurons {
             layer,
             neurons: self.width,
             selected: selected
                 .iter()
-                .map(|(&language, own)| (language, here(own)))
+                .map(|(&language, own)| {
+                    let here = own.iter().filter(|(block, _)| *block == layer);
+                    (language, here.count())
+                })
                 .collect(),
             specific: active_in[1],
             related: active_in[2..self.languages.len()].iter().sum(),
@@ -218,12 +215,14 @@ pub(super) fn find_threshold(mut values: Vec<f64>) -> f64 {
 /// Bits, of what is proportional to `weights`; 0 where all are 0.
 fn entropy(weights: &[f64]) -> f64 {
     let total: f64 = weights.iter().sum();
-    let part = |p: f64| if p > 0.0 { -p * p.log2() } else { 0.0 };
-    if total > 0.0 {
-        weights.iter().map(|weight| part(weight / total)).sum()
-    } else {
-        0.0
+    if total <= 0.0 {
+        return 0.0;
     }
+    let parts = weights.iter().map(|weight| match weight / total {
+        p if p > 0.0 => -p * p.log2(),
+        _ => 0.0,
+    });
+    parts.sum()
 }
 
 /// Of each two languages, the first before the second.

@@ -137,7 +137,7 @@ fn a_count_can_be_stopped_and_refuses_what_is_not_finite() {
     let message = stopped.expect_err("stopped").to_string();
     assert_eq!(
         message,
-        "stopped after 0 of 6 prompts; the same again goes on from there"
+        "interrupted after 0 of 6 prompts; run the same command again to resume"
     );
     assert_eq!(heard.len(), 2);
     count(&model, &prompts, &mut |_, _| false)
@@ -367,7 +367,7 @@ fn what_cannot_be_compared_is_refused() {
     let message = refused(one, 0.01);
     assert_eq!(
         message,
-        "1 languages: neurons of languages are told by comparison; name two or more in `analyse.languages`"
+        "1 languages: neurons are selected by comparing languages; name two or more in `analyse.languages`"
     );
     let change = |edit: fn(&mut Counts)| {
         let mut counts = planted();
@@ -376,7 +376,7 @@ fn what_cannot_be_compared_is_refused() {
     };
     assert_eq!(
         refused(change(|counts| counts.tokens = 0), 0.01),
-        "neurons in de: no token was looked at"
+        "neurons in de: no tokens were counted"
     );
     for edit in [
         |counts: &mut Counts| counts.width = 25,
@@ -384,7 +384,7 @@ fn what_cannot_be_compared_is_refused() {
     ] {
         assert_eq!(
             refused(change(edit), 0.01),
-            "neurons in de: not as many as in the other languages; count them anew"
+            "neurons in de: not as many as in the other languages; count them again"
         );
     }
     assert_eq!(

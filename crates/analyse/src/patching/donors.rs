@@ -1,4 +1,4 @@
-//! Which other question's run is patched in. Never here: a model.
+//! The choice of the question whose run is patched in. Never here: a model.
 
 use rand::seq::IndexedRandom;
 use schema::Language;
@@ -22,29 +22,30 @@ pub(super) fn choose(
     items: &[usize],
     seed: u64,
 ) -> Result<Vec<usize>, AnalyseError> {
-    let gold = |asked: &LabelledPrompts<'_>, item: usize| {
-        let place = asked
-            .prompts
-            .items()
-            .iter()
-            .position(|other| *other == item);
-        place.map(|place| asked.prompts.golds()[place])
-    };
-    let golds: Vec<_> = items
+    let own: Vec<Option<usize>> = items.iter().map(|item| gold(asked, *item)).collect();
+    let english: Vec<Option<usize>> = items.iter().map(|item| gold(english, *item)).collect();
+    let mut donors = Vec::with_capacity(items.len());
+    for (&item, gold) in items.iter().zip(&own) {
+        let others: Vec<usize> = (0..items.len())
+            .filter(|&at| own[at] != *gold && english[at] != *gold)
+            .collect();
+        let Some(&donor) = others.choose(&mut generator(seed, Purpose::Donor, item as u64)) else {
+            return Err(AnalyseError::unusable(
+                format!("item {item} in {language}"),
+                "no other question has another answer; raise `analyse.patched_items`",
+            ));
+        };
+        donors.push(donor);
+    }
+    Ok(donors)
+}
+
+/// The right label of an item.
+fn gold(asked: &LabelledPrompts<'_>, item: usize) -> Option<usize> {
+    let at = asked
+        .prompts
+        .items()
         .iter()
-        .map(|&item| (gold(asked, item), gold(english, item)))
-        .collect();
-    let draw = |(&item, &(own, _)): (&usize, &(Option<usize>, Option<usize>))| {
-        let fits = |at: &usize| golds[*at].0 != own && golds[*at].1 != own;
-        let others: Vec<usize> = (0..items.len()).filter(fits).collect();
-        others
-            .choose(&mut generator(seed, Purpose::Donor, item as u64))
-            .copied()
-            .ok_or_else(|| AnalyseError::Unusable {
-                what: format!("item {item} in {language}"),
-                problem: "no other question has another answer; raise `analyse.patched_items`"
-                    .to_owned(),
-            })
-    };
-    items.iter().zip(&golds).map(draw).collect()
+        .position(|other| *other == item)?;
+    Some(asked.prompts.golds()[at])
 }

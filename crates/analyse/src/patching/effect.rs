@@ -53,10 +53,8 @@ impl Effects {
         language: Language,
         resampling: &ItemBootstrap,
     ) -> Vec<InterventionRecord> {
-        let record = |(place, effects): (usize, &[Effect])| {
-            let mean = |value: fn(&Effect) -> f64| {
-                effects.iter().map(value).sum::<f64>() / self.items as f64
-            };
+        let records = self.all.chunks_exact(self.items).enumerate();
+        let records = records.map(|(at, effects)| {
             let changes: Vec<f64> = effects
                 .iter()
                 .map(|effect| effect.after - effect.before)
@@ -64,21 +62,21 @@ impl Effects {
             let (low, high) = resampling.interval(&changes);
             InterventionRecord {
                 language,
-                kind: self.kinds[place / self.layers],
-                layer: place % self.layers,
+                kind: self.kinds[at / self.layers],
+                layer: at % self.layers,
                 items: self.items,
-                before: mean(|effect| effect.before),
-                after: mean(|effect| effect.after),
+                before: mean(effects, |effect| effect.before),
+                after: mean(effects, |effect| effect.after),
                 low,
                 high,
-                chosen_before: mean(|effect| f64::from(u8::from(effect.chosen_before))),
-                chosen_after: mean(|effect| f64::from(u8::from(effect.chosen_after))),
+                chosen_before: mean(effects, |effect| f64::from(u8::from(effect.chosen_before))),
+                chosen_after: mean(effects, |effect| f64::from(u8::from(effect.chosen_after))),
             }
-        };
-        self.all
-            .chunks_exact(self.items)
-            .enumerate()
-            .map(record)
-            .collect()
+        });
+        records.collect()
     }
+}
+
+fn mean(effects: &[Effect], value: fn(&Effect) -> f64) -> f64 {
+    effects.iter().map(value).sum::<f64>() / effects.len() as f64
 }

@@ -1,5 +1,5 @@
-//! What stands for a question's last vector, and the pass in which all of it is tried. Never
-//! here: statistics.
+//! The vectors that replace a question's last one, and the pass in which all of them are tried.
+//! Never here: statistics.
 
 use candle_core::Tensor;
 use data::forest;
@@ -78,10 +78,10 @@ impl InterventionPlan<'_> {
     /// Layer, question and kind that are tried in a row, the first of which is 0: by layer, so
     /// that what is put in at one layer lies together; then by question, then by kind.
     fn place(&self, batch: &[usize], row: usize) -> (usize, usize, usize) {
-        let turn = row / self.kinds.len();
+        let question = row / self.kinds.len();
         (
-            turn / batch.len(),
-            batch[turn % batch.len()],
+            question / batch.len(),
+            batch[question % batch.len()],
             row % self.kinds.len(),
         )
     }
@@ -106,7 +106,7 @@ impl InterventionPlan<'_> {
         }
         let patch = &mut |seen: LayerView<'_>| {
             let layer = number(seen.layer);
-            put(
+            replace_rows(
                 seen.residual,
                 first + layer * block,
                 self.vectors(differences, batch, layer),
@@ -155,19 +155,17 @@ impl InterventionPlan<'_> {
         Differences(sums)
     }
 
-    /// What is put in after a layer for each question of the batch and each kind: (questions ·
-    /// kinds, E).
+    /// The vectors that are put in after a layer for each question of the batch and each kind:
+    /// (questions · kinds, E).
     fn vectors(&self, differences: &Differences, batch: &[usize], layer: usize) -> Vec<f32> {
-        let vector = |at: &usize| -> Vec<f32> {
-            self.kinds
-                .iter()
-                .flat_map(|&kind| self.vector(differences, kind, *at, layer))
-                .collect()
-        };
-        batch.par_iter().flat_map_iter(vector).collect()
+        let vectors = batch.par_iter().flat_map_iter(|&at| {
+            let kinds = self.kinds.iter();
+            kinds.flat_map(move |&kind| self.vector(differences, kind, at, layer))
+        });
+        vectors.collect()
     }
 
-    /// What is put in after a layer for one question: (E).
+    /// The vector that is put in after a layer for one question: (E).
     pub(super) fn vector(
         &self,
         differences: &Differences,
@@ -175,21 +173,25 @@ impl InterventionPlan<'_> {
         at: usize,
         layer: usize,
     ) -> Vec<f32> {
-        let moved = |by: Vec<f64>| -> Vec<f32> {
-            self.own
-                .state(at, layer)
-                .iter()
-                .zip(by)
-                .map(|(own, by)| (f64::from(*own) + by) as f32)
-                .collect()
-        };
         match kind {
             InterventionKind::PatchParallel => self.english.state(at, layer).to_vec(),
             InterventionKind::PatchOther => self.english.state(self.donors[at], layer).to_vec(),
             InterventionKind::PatchSame => self.own.state(self.donors[at], layer).to_vec(),
-            InterventionKind::Steer => moved(self.steering(differences, at, layer)),
-            InterventionKind::SteerRandom => moved(self.control(differences, at, layer)),
+            InterventionKind::Steer => {
+                self.moved(at, layer, &self.steering(differences, at, layer))
+            }
+            InterventionKind::SteerRandom => {
+                self.moved(at, layer, &self.control(differences, at, layer))
+            }
         }
+    }
+
+    /// The question's own vector plus `by`.
+    fn moved(&self, at: usize, layer: usize, by: &[f64]) -> Vec<f32> {
+        let own = self.own.state(at, layer).iter();
+        own.zip(by)
+            .map(|(own, by)| (f64::from(*own) + by) as f32)
+            .collect()
     }
 
     /// English mean minus the language's mean over the other items: with its own, a question
@@ -240,7 +242,7 @@ impl InterventionPlan<'_> {
 }
 
 /// `x` (N, E) with the rows from `start` replaced by `values`.
-fn put(x: &Tensor, start: usize, values: Vec<f32>) -> model::Result<Tensor> {
+fn replace_rows(x: &Tensor, start: usize, values: Vec<f32>) -> model::Result<Tensor> {
     let (rows, width) = x.dims2()?;
     let count = values.len() / width;
     let new = Tensor::from_vec(values, (count, width), x.device())?.to_dtype(x.dtype())?;
@@ -256,6 +258,6 @@ pub(super) fn norm(vector: &[f64]) -> f64 {
 
 /// A draw of the standard normal distribution (Box & Muller 1958).
 fn normal(generator: &mut impl RngExt) -> f64 {
-    let (radius, turn): (f64, f64) = (generator.random(), generator.random());
-    (-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * turn).cos()
+    let (radius, angle): (f64, f64) = (generator.random(), generator.random());
+    (-2.0 * (1.0 - radius).ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }

@@ -1,5 +1,5 @@
-//! What an answer becomes when the residual vector of the question's last token is another one
-//! after one layer: that of another run (activation patching; between languages arXiv
+//! The change of an answer when the residual vector of the question's last token is replaced after
+//! one layer: that of another run (activation patching; between languages arXiv
 //! 2411.08745), or itself moved towards English (arXiv 2402.10588 and 2505.13141 on the English
 //! space; steering by a difference of means). Never here: figures.
 //!
@@ -30,7 +30,7 @@ use crate::{
     bootstrap::ItemBootstrap,
     capture::{OnProgress, TOKENS_PER_BATCH},
     error::AnalyseError,
-    labelled_prompts::LabelledPrompts,
+    labelled_prompts::{LabelledPrompts, report_answered},
 };
 use interventions::InterventionPlan;
 use unpatched::UnpatchedRuns;
@@ -69,21 +69,8 @@ pub fn intervene(
     let english_runs = UnpatchedRuns::new(model, english, ENGLISH, &items)?;
     let total = items.len() * asked.len();
     let mut records = Vec::new();
-    for (turn, (&language, asked)) in asked.iter().enumerate() {
-        let mut answered = |count: usize| {
-            let done = turn * items.len() + count;
-            // Nothing of it is kept.
-            let stopped = AnalyseError::Stopped {
-                done: 0,
-                total,
-                unit: "questions",
-            };
-            if watch(done, total) || done == total {
-                Ok(())
-            } else {
-                Err(stopped)
-            }
-        };
+    for (at, (&language, asked)) in asked.iter().enumerate() {
+        let mut answered = |count| report_answered(watch, at * items.len() + count, total);
         answered(0)?;
         let own_runs = if language == ENGLISH {
             None
@@ -120,42 +107,41 @@ fn check(
     asked: &BTreeMap<Language, LabelledPrompts<'_>>,
     patching: Patching,
 ) -> Result<Vec<usize>, AnalyseError> {
-    let refuse = |what: String, problem: &str| {
-        Err(AnalyseError::Unusable {
-            what,
-            problem: problem.to_owned(),
-        })
-    };
     let Some(english) = asked.get(&ENGLISH) else {
-        return refuse(
-            "patching".to_owned(),
+        return Err(AnalyseError::unusable(
+            "patching",
             "English is not among the languages; add `en` to `analyse.languages`",
-        );
+        ));
     };
     if patching.resamples == 0 {
-        return refuse(
-            "resamples".to_owned(),
+        return Err(AnalyseError::unusable(
+            "resamples",
             "an interval needs at least one; set `analyse.resamples`",
-        );
+        ));
     }
     for (&language, one) in asked {
         one.check(language, model)?;
         if one.label_sets.len() != english.label_sets.len() {
-            return refuse(format!("labels in {language}"), "not as many as in English");
+            return Err(AnalyseError::unusable(
+                format!("labels in {language}"),
+                "not as many as in English",
+            ));
         }
     }
-    let in_all = |item: &&usize| asked.values().all(|one| one.prompts.items().contains(item));
     let items: Vec<usize> = english
         .prompts
         .items()
         .iter()
-        .filter(in_all)
+        .filter(|item| asked.values().all(|one| one.prompts.items().contains(item)))
         .take(patching.items)
         .copied()
         .collect();
     if items.len() < 2 {
-        let problem = "two or more are needed that all languages have; raise `analyse.patched_items` or `analyse.limit`";
-        return refuse(format!("{} questions to patch", items.len()), problem);
+        return Err(AnalyseError::unusable(
+            format!("{} questions to patch", items.len()),
+            "two or more are needed that all languages have; raise `analyse.patched_items` or \
+             `analyse.limit`",
+        ));
     }
     Ok(items)
 }

@@ -35,10 +35,10 @@ pub(super) fn draw(
         if free.len() < wanted {
             let what = format!("the control of {language} in block {}", block.layer);
             let problem = format!(
-                "{wanted} neurons are the language's, but only {} no language's; lower `analyse.neuron_share`",
+                "{wanted} neurons are the language's, but only {} belong to no language; lower `analyse.neuron_share`",
                 free.len()
             );
-            return Err(AnalyseError::Unusable { what, problem });
+            return Err(AnalyseError::unusable(what, problem));
         }
         let mut chosen = index::sample(&mut generator, free.len(), wanted).into_vec();
         chosen.sort_unstable();

@@ -1,4 +1,4 @@
-//! What the answers lose when the neurons of a language are switched off (arXiv 2402.16438,
+//! The loss in accuracy when the neurons of a language are switched off (arXiv 2402.16438,
 //! which measures perplexity; here the accuracy on questions), beside as many others of each
 //! block drawn by lot. Never here: finding neurons.
 //!
@@ -22,7 +22,7 @@ use crate::{
     bootstrap::ItemBootstrap,
     capture::OnProgress,
     error::AnalyseError,
-    labelled_prompts::{LabelledPrompts, ModelAnswer},
+    labelled_prompts::{LabelledPrompts, ModelAnswer, report_answered},
 };
 
 /// How the effect of switching neurons off is measured.
@@ -36,6 +36,12 @@ pub struct Silencing {
     pub seed: u64,
 }
 
+impl Silencing {
+    fn items_of(&self, asked: &LabelledPrompts<'_>) -> usize {
+        self.items.min(asked.prompts.len())
+    }
+}
+
 /// Neurons that are off together.
 struct SilencedSet {
     language: Language,
@@ -43,7 +49,7 @@ struct SilencedSet {
     neurons: Vec<(usize, u32)>,
 }
 
-/// What the whole model answers in one language.
+/// The answers of the whole model in one language.
 struct UnsilencedAnswers {
     answers: Vec<ModelAnswer>,
     resampling: ItemBootstrap,
@@ -89,32 +95,25 @@ fn check(
 ) -> Result<(), AnalyseError> {
     let config = model.config();
     let (layers, width) = (config.num_hidden_layers, config.intermediate_size);
-    let refuse = |what: &str, problem: String| {
-        Err(AnalyseError::Unusable {
-            what: what.to_owned(),
-            problem,
-        })
-    };
     if found.layers.len() != layers || found.layers.iter().any(|layer| layer.neurons != width) {
-        return refuse(
+        return Err(AnalyseError::unusable(
             "neurons",
-            format!("not those of a model of {layers} blocks with {width} each; find them anew"),
-        );
+            format!("not those of a model of {layers} blocks with {width} each; select them again"),
+        ));
     }
     if silencing.resamples == 0 {
-        return refuse(
+        return Err(AnalyseError::unusable(
             "resamples",
-            "an interval needs at least one; set `analyse.resamples`".to_owned(),
-        );
+            "an interval needs at least one; set `analyse.resamples`",
+        ));
     }
     for (&language, one) in asked {
         one.check(language, model)?;
         if silencing.items.min(one.prompts.len()) < 2 {
-            return refuse(
-                &format!("questions in {language}"),
-                "an interval needs two; raise `analyse.silenced_items` or `analyse.limit`"
-                    .to_owned(),
-            );
+            return Err(AnalyseError::unusable(
+                format!("questions in {language}"),
+                "an interval needs two; raise `analyse.silenced_items` or `analyse.limit`",
+            ));
         }
     }
     Ok(())
@@ -128,27 +127,22 @@ fn measure(
     silencing: Silencing,
     watch: &mut OnProgress<'_>,
 ) -> Result<Vec<SilencingRecord>, AnalyseError> {
-    let items = |asked: &LabelledPrompts<'_>| silencing.items.min(asked.prompts.len());
     let runs = 1 + sets.iter().filter(|set| !set.neurons.is_empty()).count();
-    let (mut done, total) = (0, runs * asked.values().map(items).sum::<usize>());
+    let (mut done, total) = (
+        0,
+        runs * asked
+            .values()
+            .map(|one| silencing.items_of(one))
+            .sum::<usize>(),
+    );
     let mut answered = |count: usize| {
         done += count;
-        // Nothing of it is kept.
-        let stopped = AnalyseError::Stopped {
-            done: 0,
-            total,
-            unit: "questions",
-        };
-        if watch(done, total) || done == total {
-            Ok(())
-        } else {
-            Err(stopped)
-        }
+        report_answered(watch, done, total)
     };
     let all_on = model.silence(&[])?;
     let mut whole = BTreeMap::new();
     for (&language, asked) in asked {
-        let answers = asked.ask(language, &all_on, items(asked), &mut answered)?;
+        let answers = asked.ask(language, &all_on, silencing.items_of(asked), &mut answered)?;
         let resampling = ItemBootstrap::new(answers.len(), silencing.resamples, silencing.seed);
         whole.insert(
             language,
@@ -165,7 +159,12 @@ fn measure(
             let before = &whole[&language];
             let after = match off.neurons.is_empty() {
                 true => before.answers.clone(),
-                false => asked.ask(language, &silenced, items(asked), &mut answered)?,
+                false => asked.ask(
+                    language,
+                    &silenced,
+                    silencing.items_of(asked),
+                    &mut answered,
+                )?,
             };
             records.push(compare(
                 off,
@@ -187,12 +186,7 @@ fn compare(
     after: &[ModelAnswer],
 ) -> SilencingRecord {
     let before = &whole.answers;
-    let is_right =
-        |(answer, &gold): (&ModelAnswer, &usize)| if answer.chosen == gold { 1.0 } else { 0.0 };
-    let rights =
-        |answers: &[ModelAnswer]| -> Vec<f64> { answers.iter().zip(golds).map(is_right).collect() };
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (right_before, right_after) = (rights(before), rights(after));
+    let (right_before, right_after) = (score(before, golds), score(after, golds));
     let changes: Vec<f64> = right_before
         .iter()
         .zip(&right_after)
@@ -221,4 +215,16 @@ fn compare(
             .count() as f64
             / after.len() as f64,
     }
+}
+
+/// 1 for each right answer, 0 for each wrong one.
+fn score(answers: &[ModelAnswer], golds: &[usize]) -> Vec<f64> {
+    let answers = answers.iter().zip(golds);
+    answers
+        .map(|(answer, &gold)| f64::from(u8::from(answer.chosen == gold)))
+        .collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }

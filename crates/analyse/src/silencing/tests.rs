@@ -213,7 +213,7 @@ fn silencing_twice_is_the_same_and_nothing_off_changes_nothing() {
     let message = stopped.expect_err("stopped").to_string();
     assert_eq!(
         message,
-        "stopped after 0 of 45 questions; the same again goes on from there"
+        "interrupted after 0 of 45 questions; run the same command again to resume"
     );
     assert!(calls > 1);
     let broken = tiny_with("model.layers.2.mlp.down_proj.weight", |values| {
@@ -275,7 +275,7 @@ fn a_control_is_as_many_of_each_block_and_nobodys() {
         .to_string();
     assert_eq!(
         message,
-        "the control of de in block 2: 41 neurons are the language's, but only 39 no language's; lower \
+        "the control of de in block 2: 41 neurons are the language's, but only 39 belong to no language; lower \
          `analyse.neuron_share`"
     );
 }
@@ -338,12 +338,12 @@ fn what_cannot_be_silenced_is_refused() {
     other.layers[1].neurons = 81;
     assert_eq!(
         refused(&other, HOW),
-        "neurons: not those of a model of 3 blocks with 80 each; find them anew"
+        "neurons: not those of a model of 3 blocks with 80 each; select them again"
     );
     other.layers.pop();
     assert_eq!(
         refused(&other, HOW),
-        "neurons: not those of a model of 3 blocks with 80 each; find them anew"
+        "neurons: not those of a model of 3 blocks with 80 each; select them again"
     );
     assert_eq!(
         refused(&good, Silencing { items: 1, ..HOW }),
@@ -372,10 +372,10 @@ fn what_cannot_be_silenced_is_refused() {
     );
     assert_eq!(
         ask_with(|sets| sets[1].clear()),
-        "labels in zh: no token speaks for label 1, counted from 0; choose other labels"
+        "labels in zh: label 1, counted from 0, has no token; choose other labels"
     );
     assert_eq!(
         ask_with(|sets| sets[0].push(257)),
-        "labels in zh: token 257 is not in the vocabulary of 257; is the tokenizer the model's?"
+        "labels in zh: token 257 is outside the vocabulary (257); does the tokenizer belong to this model?"
     );
 }

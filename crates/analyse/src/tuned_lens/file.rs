@@ -1,5 +1,5 @@
 //! Translators on disk: a safetensors file with `layer.N.weight` (E, E) and `layer.N.bias` (E)
-//! in f32 for every layer N from 0, whose metadata says what they were trained on. Loading is
+//! in f32 for every layer N from 0, whose metadata records what they were trained on. Loading is
 //! strict. Never here: training them.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 
 use candle_core::Device;
 use model::tensor_file;
-use safetensors::{Dtype, SafeTensors, tensor::Metadata};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, tensor::Metadata};
 use schema::disk::DiskError;
 
 use super::{Translator, TunedLens};
@@ -35,7 +35,7 @@ pub(super) fn write(
         tensors.push((name(layer, "weight"), vec![bias.len(), bias.len()], *weight));
         tensors.push((name(layer, "bias"), vec![bias.len()], *bias));
     }
-    // As one entry: several would stand in another order every time, and the file would have
+    // As one entry: several would be in another order every time, and the file would have
     // other bytes.
     let about =
         serde_json::to_string(&about).map_err(|e| DiskError::at("write", file)(e.into()))?;
@@ -50,43 +50,68 @@ impl TunedLens {
     /// Opens a file that [`super::train`] wrote.
     ///
     /// # Errors
-    /// The file cannot be read or is no safetensors file; a tensor that is missing, of another
+    /// The file cannot be read or is not a safetensors file; a tensor that is missing, of another
     /// shape or dtype, not finite, or no part of a tuned lens.
     pub fn open(file: &Path, device: &Device) -> Result<Self, AnalyseError> {
-        let refuse = |problem: String| AnalyseError::File {
-            file: file.to_owned(),
-            problem,
-        };
         let bytes = fs::read(file).map_err(DiskError::at("read", file))?;
-        let whole = |e| {
-            refuse(format!(
-                "no whole safetensors file ({e}); remove it and train it again"
-            ))
-        };
-        let tensors = SafeTensors::deserialize(&bytes).map_err(whole)?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(whole)?;
-        let layers = count_layers(&tensors.names()).map_err(refuse)?;
+        Self::parse(&bytes, device).map_err(|problem| match problem {
+            ParseProblem::File(problem) => AnalyseError::file(file, problem),
+            ParseProblem::Other(error) => error,
+        })
+    }
+
+    fn parse(bytes: &[u8], device: &Device) -> Result<Self, ParseProblem> {
+        let tensors = SafeTensors::deserialize(bytes)?;
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        let layers = count_layers(&tensors.names())?;
         let first = name(0, "bias");
-        let width = match tensors.tensor(&first).map_err(whole)?.shape() {
+        let width = match tensors.tensor(&first)?.shape() {
             [width] => *width,
             shape => {
-                return Err(refuse(format!(
+                return Err(ParseProblem::File(format!(
                     "tensor `{first}` has shape {shape:?}, not one size; train it again"
                 )));
             }
         };
-        let read = |name: &str, shape: &[usize]| read_tensor(&tensors, name, shape).map_err(refuse);
-        let translator = |layer| {
-            let weight = read(&name(layer, "weight"), &[width, width])?;
-            Translator::new(&weight, &read(&name(layer, "bias"), &[width])?, device)
-        };
+        let mut translators = Vec::with_capacity(layers);
+        for layer in 0..layers {
+            let weight = read_tensor(&tensors, &name(layer, "weight"), &[width, width])?;
+            let bias = read_tensor(&tensors, &name(layer, "bias"), &[width])?;
+            translators.push(Translator::new(&weight, &bias, device)?);
+        }
         Ok(Self {
-            translators: (0..layers)
-                .map(translator)
-                .collect::<Result<_, AnalyseError>>()?,
-            about: read_about(&header).map_err(refuse)?,
+            translators,
+            about: read_about(&header)?,
             width,
         })
+    }
+}
+
+/// Why bytes are not a tuned lens.
+enum ParseProblem {
+    /// The file is broken: how.
+    File(String),
+    /// Anything else.
+    Other(AnalyseError),
+}
+
+impl From<String> for ParseProblem {
+    fn from(problem: String) -> Self {
+        Self::File(problem)
+    }
+}
+
+impl From<SafeTensorError> for ParseProblem {
+    fn from(e: SafeTensorError) -> Self {
+        Self::File(format!(
+            "not a complete safetensors file ({e}); remove it and train it again"
+        ))
+    }
+}
+
+impl From<AnalyseError> for ParseProblem {
+    fn from(error: AnalyseError) -> Self {
+        Self::Other(error)
     }
 }
 
@@ -99,24 +124,19 @@ fn read_about(header: &Metadata) -> Result<BTreeMap<String, String>, String> {
         return Ok(BTreeMap::new());
     };
     serde_json::from_str(about)
-        .map_err(|e| format!("its `{ABOUT}` is no object of texts ({e}); train it again"))
+        .map_err(|e| format!("its `{ABOUT}` is not an object of texts ({e}); train it again"))
 }
 
 /// How many layers a file with these tensors has; each has both of its tensors, and there are
 /// no others.
 fn count_layers(names: &[&str]) -> Result<usize, String> {
-    let layer_of = |found: &str| -> Option<usize> {
-        let (layer, part) = found.strip_prefix("layer.")?.split_once('.')?;
-        let layer = layer.parse().ok()?;
-        (["weight", "bias"].contains(&part) && name(layer, part) == found).then_some(layer)
-    };
     let mut layers = 0;
     for name in names {
         match layer_of(name) {
             Some(layer) => layers = layers.max(layer.saturating_add(1)),
             None => {
                 return Err(format!(
-                    "tensor `{name}` is no part of a tuned lens; remove it"
+                    "tensor `{name}` is not part of a tuned lens; remove it"
                 ));
             }
         }
@@ -128,6 +148,13 @@ fn count_layers(names: &[&str]) -> Result<usize, String> {
         None if layers == 0 => Err("it has no layers; train it again".to_owned()),
         None => Ok(layers),
     }
+}
+
+/// The layer of a tensor of this name.
+fn layer_of(found: &str) -> Option<usize> {
+    let (layer, part) = found.strip_prefix("layer.")?.split_once('.')?;
+    let layer = layer.parse().ok()?;
+    (["weight", "bias"].contains(&part) && name(layer, part) == found).then_some(layer)
 }
 
 /// The values of a tensor of f32, row-major.

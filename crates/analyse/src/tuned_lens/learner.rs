@@ -62,11 +62,11 @@ impl Learner {
         shares: &Shares,
     ) -> Result<Tensor, AnalyseError> {
         let found = model.divergence(&self.translate(rows)?, shares, true)?;
-        let none = || ModelError::Op {
-            op: "tuned lens",
-            problem: "a divergence without its gradient".to_owned(),
-        };
-        Ok(found.d_hidden.ok_or_else(none)?)
+        found.d_hidden.ok_or_else(|| {
+            let problem = "a divergence without its gradient".to_owned();
+            let op = "tuned lens";
+            ModelError::Op { op, problem }.into()
+        })
     }
 
     /// Update `at` of `updates`, from 0, with `rows` (N, E) and what [`Learner::backward`] says
@@ -118,13 +118,18 @@ impl Learner {
 
 /// Root of the mean square of the entries.
 fn typical_size(rows: &Tensor) -> Result<f64, AnalyseError> {
-    let values: Vec<f32> = rows
+    let values = read_values(rows)?;
+    let squares: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+    Ok((squares / values.len() as f64).sqrt())
+}
+
+/// The entries, row-major.
+fn read_values(tensor: &Tensor) -> Result<Vec<f32>, AnalyseError> {
+    Ok(tensor
         .to_device(&Device::Cpu)?
         .to_dtype(DType::F32)?
         .flatten_all()?
-        .to_vec1()?;
-    let squares: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
-    Ok((squares / values.len() as f64).sqrt())
+        .to_vec1()?)
 }
 
 impl Gradient {
@@ -132,16 +137,9 @@ impl Gradient {
     pub(super) fn of(rows: &Tensor, d_rows: &Tensor) -> Result<Self, AnalyseError> {
         let share = 1.0 / rows.dim(0)? as f64;
         let weight = lora::raise(&d_rows.t()?.contiguous()?, rows)?; // (E, E)
-        let values = |tensor: Tensor| -> Result<Vec<f32>, AnalyseError> {
-            Ok((tensor * share)?
-                .to_device(&Device::Cpu)?
-                .to_dtype(DType::F32)?
-                .flatten_all()?
-                .to_vec1()?)
-        };
         Ok(Self {
-            weight: values(weight)?,
-            bias: values(d_rows.sum(0)?)?,
+            weight: read_values(&(weight * share)?)?,
+            bias: read_values(&(d_rows.sum(0)? * share)?)?,
         })
     }
 

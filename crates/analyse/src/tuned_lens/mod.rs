@@ -33,14 +33,14 @@ const CHUNK: usize = 256;
 
 /// The translators of one model.
 pub struct TunedLens {
-    /// What it was trained on: model, adapter, task, as it was given to [`train()`], and how.
+    /// Its training data (model, adapter, task, as given to [`train()`]) and settings.
     pub about: BTreeMap<String, String>,
     translators: Vec<Translator>,
     width: usize,
 }
 
 impl TunedLens {
-    /// L: a translator stands for each of layers 0 to L - 1.
+    /// L: there is a translator for each of layers 0 to L - 1.
     pub fn layers(&self) -> usize {
         self.translators.len()
     }
@@ -57,10 +57,7 @@ impl TunedLens {
     pub fn translate(&self, layer: usize, rows: &Tensor) -> Result<Tensor, AnalyseError> {
         let Some(translator) = self.translators.get(layer) else {
             let problem = format!("the tuned lens has layers 0 to {}", self.layers() - 1);
-            return Err(AnalyseError::Unusable {
-                what: format!("layer {layer}"),
-                problem,
-            });
+            return Err(AnalyseError::unusable(format!("layer {layer}"), problem));
         };
         translator.translate(rows)
     }
@@ -78,10 +75,10 @@ impl TunedLens {
             "{} layers of width {}, the model has {} of {}",
             here.0, here.1, wanted.0, wanted.1
         );
-        Err(AnalyseError::Unusable {
-            what: "the tuned lens".to_owned(),
-            problem: problem + "; train it for the model",
-        })
+        Err(AnalyseError::unusable(
+            "the tuned lens",
+            problem + "; train it for the model",
+        ))
     }
 }
 

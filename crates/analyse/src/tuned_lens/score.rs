@@ -1,14 +1,13 @@
 //! How far raw and tuned lens are from the model on text that no translator was trained on.
 //! Never here: training.
 
-use candle_core::Tensor;
 use model::{Decoder, ModelError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schema::inside::TunedLensRecord;
 
 use super::{CHUNK, learner::Learner, token_states::TokenStates};
-use crate::error::AnalyseError;
+use crate::{bootstrap::percentile, error::AnalyseError};
 
 /// Stream of the seed that draws prompts again.
 const RESAMPLE_STREAM: u64 = 3 << 40;
@@ -34,20 +33,9 @@ pub(super) fn score(
 ) -> Result<Vec<TunedLensRecord>, AnalyseError> {
     let sums = add_up(model, learners, states, prompts)?;
     let draws = draw(prompts, resamples, seed);
-    let record = |(layer, sums): (usize, Vec<DivergenceSums>)| {
-        let total = sums.iter().fold(DivergenceSums::default(), |total, sums| {
-            total.plus(sums, 1.0)
-        });
-        let gain = |counts: &Vec<u32>| {
-            let drawn = sums
-                .iter()
-                .zip(counts)
-                .fold(DivergenceSums::default(), |all, (s, &n)| {
-                    all.plus(s, f64::from(n))
-                });
-            (drawn.raw - drawn.tuned) / drawn.tokens
-        };
-        let mut gains: Vec<f64> = draws.iter().map(gain).collect();
+    let records = sums.iter().enumerate().map(|(layer, sums)| {
+        let total = DivergenceSums::add_up(sums.iter().map(|sums| (sums, 1.0)));
+        let mut gains: Vec<f64> = draws.iter().map(|counts| gain(sums, counts)).collect();
         gains.sort_by(f64::total_cmp);
         TunedLensRecord {
             layer,
@@ -57,11 +45,27 @@ pub(super) fn score(
             gain_low: percentile(&gains, 0.025),
             gain_high: percentile(&gains, 0.975),
         }
-    };
-    Ok(sums.into_iter().enumerate().map(record).collect())
+    });
+    Ok(records.collect())
+}
+
+/// How much nearer the tuned lens is per token of the drawn prompts.
+fn gain(sums: &[DivergenceSums], counts: &[u32]) -> f64 {
+    let drawn = sums
+        .iter()
+        .zip(counts.iter().map(|&count| f64::from(count)));
+    let drawn = DivergenceSums::add_up(drawn);
+    (drawn.raw - drawn.tuned) / drawn.tokens
 }
 
 impl DivergenceSums {
+    /// Of sums, each counted so many times.
+    fn add_up<'a>(all: impl Iterator<Item = (&'a Self, f64)>) -> Self {
+        all.fold(Self::default(), |total, (sums, times)| {
+            total.plus(sums, times)
+        })
+    }
+
     fn plus(self, other: &Self, times: f64) -> Self {
         Self {
             tokens: self.tokens + times * other.tokens,
@@ -83,10 +87,9 @@ fn add_up(
         return Ok(sums);
     };
     for (start, owners) in (0..).step_by(CHUNK).zip(states.owners.chunks(CHUNK)) {
-        let part = |layer: &Tensor| layer.narrow(0, start, owners.len());
-        let shares = model.shares(&part(last)?)?;
+        let shares = model.shares(&last.narrow(0, start, owners.len())?)?;
         for (layer, (learner, sums)) in learners.iter().zip(&mut sums).enumerate() {
-            let rows = part(&states.layers[layer])?;
+            let rows = states.layers[layer].narrow(0, start, owners.len())?;
             let raw = model.divergence(&rows, &shares, false)?.each;
             let tuned = model
                 .divergence(&learner.translate(&rows)?, &shares, false)?
@@ -116,33 +119,16 @@ fn add_up(
 fn draw(count: usize, resamples: usize, seed: u64) -> Vec<Vec<u32>> {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(RESAMPLE_STREAM);
-    let one = |_| {
-        let mut counts = vec![0; count];
+    let mut draws = vec![vec![0; count]; resamples];
+    for counts in &mut draws {
         (0..count).for_each(|_| counts[generator.random_range(0..count)] += 1);
-        counts
-    };
-    (0..resamples).map(one).collect()
-}
-
-/// Linear between the two nearest ranks of `sorted`; NaN of nothing.
-fn percentile(sorted: &[f64], share: f64) -> f64 {
-    let rank = share * sorted.len().saturating_sub(1) as f64;
-    let value = |rank: f64| sorted.get(rank as usize).copied().unwrap_or(f64::NAN);
-    value(rank.floor()) + (value(rank.ceil()) - value(rank.floor())) * rank.fract()
+    }
+    draws
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn percentiles_are_numpys() {
-        // np.percentile([1, 2, 4, 8, 16], [2.5, 50, 97.5])
-        let sorted = [1.0, 2.0, 4.0, 8.0, 16.0];
-        let found = [0.025, 0.5, 0.975].map(|share| percentile(&sorted, share));
-        assert_eq!(found.map(|x| (x * 1e9_f64).round() / 1e9), [1.1, 4.0, 15.2]);
-        assert!(percentile(&[], 0.5).is_nan());
-    }
 
     #[test]
     fn draws_are_of_as_many_prompts_and_of_the_seed() {

@@ -1,5 +1,5 @@
-//! Residual rows of chosen prompts at every layer: the question's tokens and what follows it,
-//! which is where answers are read. Exemplars stay out, as they are the same in every prompt.
+//! Residual rows of chosen prompts at every layer: the question's tokens and those after it, where
+//! answers are read. Exemplars stay out, as they are the same in every prompt.
 //! Never here: what is learnt from the rows.
 
 use std::collections::BTreeMap;
@@ -63,42 +63,65 @@ pub(super) fn walk(
     for (owner, at) in chosen.iter().enumerate() {
         of_list.entry(at.list).or_default().push(owner);
     }
-    let layers = model.config().num_hidden_layers + 1;
-    let (mut parts, mut owners): (Vec<Vec<Tensor>>, _) = (vec![Vec::new(); layers], Vec::new());
-    for (list, of_list) in of_list {
-        let list = &prompts[list];
+    let mut kept = KeptRows {
+        layers: vec![Vec::new(); model.config().num_hidden_layers + 1],
+        owners: Vec::new(),
+    };
+    for (list, owners) in of_list {
+        kept.walk_list(model, &prompts[list], chosen, &owners)?;
+    }
+    let layers = kept
+        .layers
+        .into_iter()
+        .map(|parts| Tensor::cat(&parts, 0))
+        .collect::<Result<_, _>>()?;
+    Ok(TokenStates {
+        layers,
+        owners: kept.owners,
+    })
+}
+
+/// Rows that were run, batch by batch.
+struct KeptRows {
+    /// For each layer the rows of each batch.
+    layers: Vec<Vec<Tensor>>,
+    owners: Vec<usize>,
+}
+
+impl KeptRows {
+    /// Runs those of the prompts `chosen` whose indices are `owners`, all of `list`.
+    fn walk_list(
+        &mut self,
+        model: &Decoder,
+        list: &Prompts,
+        chosen: &[PromptIndex],
+        owners: &[usize],
+    ) -> Result<(), AnalyseError> {
         let prefix = list.prefix();
         let cache = if prefix.is_empty() {
             None
         } else {
             Some(model.prefill(prefix, None)?.0)
         };
-        let suffixes: Vec<&[u32]> = of_list
+        let suffixes: Vec<&[u32]> = owners
             .iter()
             .map(|&owner| list.suffix(chosen[owner].prompt))
             .collect();
         for batch in data::forest::batches(&suffixes, |_| 0, TOKENS_PER_BATCH) {
-            let layout = BatchRows::new(
-                &batch.iter().map(|&at| suffixes[at]).collect::<Vec<_>>(),
-                prefix.len(),
-            )?;
+            let lists: Vec<&[u32]> = batch.iter().map(|&at| suffixes[at]).collect();
+            let rows = BatchRows::new(&lists, prefix.len())?;
             let mut index: Vec<u32> = Vec::new();
             for (place, &at) in batch.iter().enumerate() {
-                let start = list.question(chosen[of_list[at]].prompt).start;
-                index.extend(
-                    layout
-                        .path(place)
-                        .into_iter()
-                        .flatten()
-                        .skip(start)
-                        .map(|row| row as u32),
-                );
-                owners.resize(owners.len() + suffixes[at].len() - start, of_list[at]);
+                let start = list.question(chosen[owners[at]].prompt).start;
+                let path = rows.path(place).into_iter().flatten();
+                index.extend(path.skip(start).map(|row| row as u32));
+                let count = self.owners.len() + suffixes[at].len() - start;
+                self.owners.resize(count, owners[at]);
             }
-            let mut layers = parts.iter_mut();
+            let mut layers = self.layers.iter_mut();
             model.walk(
-                &layout.input_ids,
-                &layout.rows,
+                &rows.input_ids,
+                &rows.rows,
                 cache.as_ref(),
                 &mut |_, residual| {
                     if let Some(layer) = layers.next() {
@@ -108,10 +131,6 @@ pub(super) fn walk(
                 },
             )?;
         }
+        Ok(())
     }
-    let layers = parts
-        .into_iter()
-        .map(|parts| Tensor::cat(&parts, 0))
-        .collect::<Result<_, _>>()?;
-    Ok(TokenStates { layers, owners })
 }

@@ -29,7 +29,7 @@ const BLOCK_BYTES: usize = 1 << 30;
 /// before it are of prompts.
 const BLOCK_ORDER: usize = 1 << 32;
 
-/// What a tuned lens is trained on, and how long.
+/// The training data and settings of a tuned lens.
 pub struct Tuning<'a> {
     /// The model, as it is when it is read.
     pub model: &'a Decoder,
@@ -37,18 +37,18 @@ pub struct Tuning<'a> {
     pub prompts: &'a [Prompts],
     /// Updates of every layer's translator; with none it is the raw lens.
     pub steps: usize,
-    /// Tokens an update.
+    /// Tokens per update.
     pub tokens: usize,
     /// Of what is held out, the order of the prompts, and the intervals.
     pub seed: u64,
     /// Draws of every interval.
     pub resamples: usize,
-    /// What the file says of itself beside steps, tokens and seed.
+    /// Metadata of the file, in addition to steps, tokens and seed.
     pub about: BTreeMap<String, String>,
 }
 
 /// Trains a translator for every layer but the last, writes them to `file`, and scores them on
-/// items that are held out in every language: a record a layer, from 0 to L - 1. `watch` sees
+/// items that are held out in every language: one record per layer, from 0 to L - 1. `watch` sees
 /// how many updates are done, those of every layer counted, and may stop by returning false;
 /// nothing is kept then.
 ///
@@ -65,9 +65,8 @@ pub fn train(
 ) -> Result<Vec<TunedLensRecord>, AnalyseError> {
     let config = tuning.model.config();
     let (learnt, held_out) = tuning.split()?;
-    let blank = |_| Learner::new(config.hidden_size, tuning.model.device());
     let mut learners = (0..config.num_hidden_layers)
-        .map(blank)
+        .map(|_| Learner::new(config.hidden_size, tuning.model.device()))
         .collect::<Result<Vec<_>, _>>()?;
     let mut order = PromptOrder {
         prompts: learnt,
@@ -108,12 +107,11 @@ impl Tuning<'_> {
     /// Prompts to learn from, and those of the items that are held out. All languages hold out
     /// the same items.
     fn split(&self) -> Result<(Vec<PromptIndex>, Vec<PromptIndex>), AnalyseError> {
-        let unusable = |what: &str, problem: String| AnalyseError::Unusable {
-            what: what.to_owned(),
-            problem,
-        };
         if self.tokens == 0 {
-            return Err(unusable("tokens an update", "0; give 1 or more".to_owned()));
+            return Err(AnalyseError::unusable(
+                "tokens per update",
+                "0; give 1 or more",
+            ));
         }
         let (mut all, mut items) = (Vec::new(), Vec::new());
         for (list, prompts) in self.prompts.iter().enumerate() {
@@ -126,7 +124,7 @@ impl Tuning<'_> {
                 "{} prompts of fewer than two items; one is held out",
                 items.len()
             );
-            return Err(unusable("the tuned lens", problem));
+            return Err(AnalyseError::unusable("the tuned lens", problem));
         }
         Ok((learnt, held_out))
     }
@@ -138,8 +136,8 @@ impl Tuning<'_> {
         (BLOCK_TOKENS.min(BLOCK_BYTES / row) / self.tokens).max(1)
     }
 
-    /// One update of every layer on the rows of `states`, one tensor (N, E) a layer. What the
-    /// model says is computed once for all layers.
+    /// One update of every layer on the rows of `states`, one tensor (N, E) per layer. The model's
+    /// own distribution is computed once for all layers.
     fn update(
         &self,
         step: usize,
@@ -152,10 +150,11 @@ impl Tuning<'_> {
         let rows = last.dim(0)?;
         let mut gradients: Vec<Vec<Tensor>> = vec![Vec::new(); learners.len()];
         for start in (0..rows).step_by(CHUNK) {
-            let part = |layer: &Tensor| layer.narrow(0, start, CHUNK.min(rows - start));
-            let shares = self.model.shares(&part(last)?)?;
+            let count = CHUNK.min(rows - start);
+            let shares = self.model.shares(&last.narrow(0, start, count)?)?;
             for ((learner, layer), gradients) in learners.iter().zip(states).zip(&mut gradients) {
-                gradients.push(learner.backward(self.model, &part(layer)?, &shares)?);
+                let rows = layer.narrow(0, start, count)?;
+                gradients.push(learner.backward(self.model, &rows, &shares)?);
             }
         }
         for (layer, (learner, gradients)) in learners.iter_mut().zip(gradients).enumerate() {

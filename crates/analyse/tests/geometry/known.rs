@@ -315,7 +315,7 @@ fn states_that_cannot_be_compared_are_refused() {
         changes(&one, &two, &Measure::ALL)
             .expect_err("refused")
             .to_string(),
-        "layer 4: the states before and after are not of one layer, one width, the same items and languages; capture both \
+        "layer 4: the states before and after differ in layer, width, items or languages; capture both \
          with one recipe"
     );
 }

@@ -91,7 +91,7 @@ fn tensors_are_all_there_and_no_others() {
         let error = changed(|tensors| tensors.push(floats(other, &[4], 0.0)));
         assert_eq!(
             error,
-            format!("tensor `{other}` is no part of a tuned lens; remove it")
+            format!("tensor `{other}` is not part of a tuned lens; remove it")
         );
     }
     assert_eq!(changed(Vec::clear), "it has no layers; train it again");
@@ -139,12 +139,17 @@ fn parts_of_files_are_refused() {
     let whole = bytes(&sound());
     for length in [0, 7, 20, whole.len() / 2, whole.len() - 1] {
         assert!(
-            refused(&whole[..length]).starts_with("no whole safetensors file ("),
+            refused(&whole[..length]).starts_with("not a complete safetensors file ("),
             "{length} bytes"
         );
     }
-    assert!(refused(&[whole.clone(), vec![0]].concat()).starts_with("no whole safetensors file ("));
-    assert!(refused(b"{\"json\": \"but no tensors\"}").starts_with("no whole safetensors file ("));
+    assert!(
+        refused(&[whole.clone(), vec![0]].concat())
+            .starts_with("not a complete safetensors file (")
+    );
+    assert!(
+        refused(b"{\"json\": \"but no tensors\"}").starts_with("not a complete safetensors file (")
+    );
     let absent = TunedLens::open(std::path::Path::new("no such/file"), &Device::Cpu)
         .err()
         .expect("is not there");

@@ -163,6 +163,6 @@ fn what_cannot_be_trained_on_is_refused() {
         ..tuning(&bench, &lists, 4, 1)
     };
     let error = train(&none, &file, &mut |_| true).expect_err("no tokens");
-    assert_eq!(error.to_string(), "tokens an update: 0; give 1 or more");
+    assert_eq!(error.to_string(), "tokens per update: 0; give 1 or more");
     assert!(!file.exists());
 }

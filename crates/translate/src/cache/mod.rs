@@ -1,8 +1,8 @@
-//! Answered lines in an embedded database (redb), so that none is paid for twice, by any job.
+//! Translated lines in an embedded database (redb), so that no job pays for one twice.
 //!
-//! An answer is on disk when [`TranslationCache::put`] returns. What the database cannot take, because the
-//! disk is full, goes into a rescue file, whose room is taken before anything is paid for.
-//! Never here: keys, requests.
+//! An answer is on disk when [`TranslationCache::put`] returns. What the database cannot take,
+//! because the disk is full, goes into a rescue file, whose room is taken before anything is paid
+//! for. Never here: keys, requests.
 
 mod rescue;
 
@@ -84,20 +84,23 @@ impl TranslationCache {
             Err(TableError::TableDoesNotExist(_)) => return Ok(vec![None; lines.len()]),
             table => table.map_err(|e| self.broken(&e))?,
         };
-        let find = |line: &S| {
-            let line = line.as_ref();
+        let mut answers = Vec::with_capacity(lines.len());
+        for line in lines.iter().map(AsRef::as_ref) {
             let found = table
                 .get(key(engine, line).as_slice())
                 .map_err(|e| self.broken(&e))?;
-            let Some(found) = found else { return Ok(None) };
+            let Some(found) = found else {
+                answers.push(None);
+                continue;
+            };
             let entry: CacheEntry =
                 serde_json::from_slice(found.value()).map_err(|e| self.broken(&e))?;
             if entry.text != line || entry.engine != engine {
-                return Err(self.broken(&"an entry stands in the place of another"));
+                return Err(self.broken(&"an entry is in the place of another"));
             }
-            Ok(Some(entry.translation))
-        };
-        lines.iter().map(find).collect()
+            answers.push(Some(entry.translation));
+        }
+        Ok(answers)
     }
 
     /// Keeps answered lines and their translations; they are on disk when this returns.
@@ -106,19 +109,21 @@ impl TranslationCache {
     /// [`TranslateError::Unwritten`] if the database could not take them; they are then in the
     /// rescue file, and the cache should not be written to again.
     pub fn put(&self, engine: &str, answered: &[(&str, &str)]) -> Result<(), TranslateError> {
-        let entry = |&(text, translation): &(&str, &str)| CacheEntry {
-            engine: engine.to_owned(),
-            text: text.to_owned(),
-            translation: translation.to_owned(),
-        };
-        let entries: Vec<CacheEntry> = answered.iter().map(entry).collect();
+        let entries: Vec<CacheEntry> = answered
+            .iter()
+            .map(|&(text, translation)| CacheEntry {
+                engine: engine.to_owned(),
+                text: text.to_owned(),
+                translation: translation.to_owned(),
+            })
+            .collect();
         // One writer at a time, as in the database itself: after a failure all others fail too,
         // and the first says why.
         let mut rescue = self.lock_rescue();
         let Err(problem) = self.commit(&entries) else {
             return Ok(());
         };
-        let cause = rescue.note_cause(said(&*problem));
+        let cause = rescue.note_cause(innermost_cause(&*problem));
         let (kept, lost) = match rescue.write(&entries) {
             Ok(()) => (entries.len(), 0),
             Err(problem) => {
@@ -161,8 +166,8 @@ impl TranslationCache {
                 .map_err(|problem| TranslateError::Cache {
                     path: self.path.clone(),
                     problem: format!(
-                        "{}; {} answered lines still wait in {}: make room first",
-                        said(&*problem),
+                        "{}; {} translated lines are still in {}: free some disk space first",
+                        innermost_cause(&*problem),
                         entries.len(),
                         rescue.path().display()
                     ),
@@ -213,8 +218,8 @@ fn key(engine: &str, line: &str) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// The innermost cause: what the disk said.
-fn said(problem: &(dyn Error + 'static)) -> String {
+/// The innermost cause, which is the operating system's.
+fn innermost_cause(problem: &(dyn Error + 'static)) -> String {
     let mut innermost = problem;
     while let Some(cause) = innermost.source() {
         innermost = cause;

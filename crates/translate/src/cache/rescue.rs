@@ -44,7 +44,7 @@ impl Rescue {
         self.cause.get_or_insert(problem).clone()
     }
 
-    /// The answers that an earlier job left; a last line that a kill cut off is no answer.
+    /// The answers that an earlier job left; a last line that a kill cut off is ignored.
     pub(super) fn read(&self) -> Result<Vec<CacheEntry>, DiskError> {
         let bytes = match fs::read(&self.path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -53,26 +53,21 @@ impl Rescue {
         let lines = bytes
             .split(|&byte| byte == b'\n')
             .filter(|line| !line.is_empty());
-        let parse = |line: &[u8]| {
-            let parsed = serde_json::from_slice(line);
-            if let Err(problem) = &parsed {
-                tracing::warn!(%problem, "a line of the rescue file was cut off; it will be asked for again");
+        let mut entries = Vec::new();
+        for line in lines {
+            match serde_json::from_slice(line) {
+                Ok(entry) => entries.push(entry),
+                Err(problem) => {
+                    tracing::warn!(%problem, "a line of the rescue file was cut off; it will be translated again");
+                }
             }
-            parsed
-        };
-        Ok(lines.flat_map(parse).collect())
+        }
+        Ok(entries)
     }
 
     /// Fills the file with `bytes` blank lines and makes sure that they are on disk.
     pub(super) fn reserve(&mut self, bytes: usize) -> Result<(), DiskError> {
-        let make = || -> io::Result<File> {
-            let mut file = File::create(&self.path)?;
-            file.write_all(&vec![b'\n'; bytes])?;
-            file.sync_all()?;
-            file.seek(SeekFrom::Start(0))?;
-            Ok(file)
-        };
-        match make() {
+        match write_blank(&self.path, bytes) {
             Ok(file) => self.file = Some(file),
             Err(problem) => {
                 self.clear()?;
@@ -123,6 +118,14 @@ impl Rescue {
             _ => Ok(()),
         }
     }
+}
+
+fn write_blank(path: &Path, bytes: usize) -> io::Result<File> {
+    let mut file = File::create(path)?;
+    file.write_all(&vec![b'\n'; bytes])?;
+    file.sync_all()?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(file)
 }
 
 #[cfg(test)]

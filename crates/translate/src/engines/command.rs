@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::Settings;
-use crate::{Engine, EngineFailure, Limits, TranslateError};
+use crate::{Engine, EngineFailure, EngineProperties, TranslateError};
 
 const LOOK: Duration = Duration::from_millis(5);
 /// So many of the last characters of what the command said on stderr are shown.
@@ -18,8 +18,7 @@ const MOST_SAID: usize = 300;
 
 /// A command as an engine.
 pub struct CommandEngine {
-    identity: String,
-    limits: Limits,
+    properties: EngineProperties,
     words: Vec<String>,
     timeout: Duration,
 }
@@ -43,8 +42,7 @@ impl CommandEngine {
             settings.target()?
         );
         Ok(Self {
-            identity,
-            limits: settings.limits()?,
+            properties: settings.properties(identity, false)?,
             words,
             timeout: settings.timeout()?,
         })
@@ -60,23 +58,15 @@ impl CommandEngine {
         command.spawn().map_err(|e| {
             EngineFailure::ends(
                 format!("cannot start `{}`: {e}", self.words[0]),
-                "is it installed, and spelt as in a terminal?",
+                "is it installed? try it in a terminal",
             )
         })
     }
 }
 
 impl Engine for CommandEngine {
-    fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    fn takes_line_breaks(&self) -> bool {
-        false
+    fn properties(&self) -> &EngineProperties {
+        &self.properties
     }
 
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure> {
@@ -91,15 +81,12 @@ impl Engine for CommandEngine {
         let deadline = Instant::now() + self.timeout;
         let status = wait(&mut child, deadline)?;
         let rest = deadline.saturating_duration_since(Instant::now()) + LOOK;
-        let silent = |_| {
-            EngineFailure::passing(
-                "the command has ended, but something it started still holds its output",
-            )
+        let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(rest), stderr.recv_timeout(rest))
+        else {
+            return Err(EngineFailure::passing(
+                "the command has ended, but a process that it started still holds its output",
+            ));
         };
-        let (stdout, stderr) = (
-            stdout.recv_timeout(rest).map_err(silent)?,
-            stderr.recv_timeout(rest).map_err(silent)?,
-        );
         if !status.success() {
             let problem = format!("the command ended with {status}{}", quote(&stderr));
             return Err(EngineFailure::ends(
@@ -136,25 +123,26 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 
 /// Waits for the end of the command, and ends it when its time is over.
 fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, EngineFailure> {
-    let fail = |e: std::io::Error| {
-        EngineFailure::ends(
-            format!("cannot wait for the command: {e}"),
-            "run the same command again",
-        )
-    };
     loop {
-        if let Some(status) = child.try_wait().map_err(fail)? {
+        if let Some(status) = child.try_wait().map_err(cannot_wait)? {
             return Ok(status);
         }
         if Instant::now() >= deadline {
-            child.kill().map_err(fail)?;
-            child.wait().map_err(fail)?;
+            child.kill().map_err(cannot_wait)?;
+            child.wait().map_err(cannot_wait)?;
             return Err(EngineFailure::passing(
-                "the command took too long and was ended; --timeout gives it more time",
+                "the command took too long and was stopped; raise --timeout",
             ));
         }
         thread::sleep(LOOK);
     }
+}
+
+fn cannot_wait(e: std::io::Error) -> EngineFailure {
+    EngineFailure::ends(
+        format!("cannot wait for the command: {e}"),
+        "run the same command again",
+    )
 }
 
 fn quote(stderr: &[u8]) -> String {

@@ -49,9 +49,7 @@ pub(super) fn open(settings: &Settings<'_>) -> Result<HttpEngine, TranslateError
         .as_ref()
         .map_or(String::new(), |model| format!(" model={model}"));
     Ok(HttpEngine {
-        identity: format!("deepl{named} {source}>{target}"),
-        limits: settings.limits()?,
-        takes_line_breaks: true,
+        properties: settings.properties(format!("deepl{named} {source}>{target}"), true)?,
         client: client.hide(key),
         dialect: Box::new(DeepL {
             source,

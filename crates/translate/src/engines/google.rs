@@ -2,7 +2,7 @@
 //!
 //! <https://cloud.google.com/translate/docs/reference/rest/v2/translate> and
 //! .../rest/v3/projects/translateText. The key goes into the header X-goog-api-key, which
-//! Google's page on API keys allows in place of the query, so that it stands in no address. Too
+//! Google's page on API keys allows in place of the query, so that no address contains it. Too
 //! many requests are answered 403, by the page on quotas; a daily quota too.
 
 use serde_json::{Value, json};
@@ -39,9 +39,7 @@ pub(super) fn open_v2(settings: &Settings<'_>) -> Result<HttpEngine, TranslateEr
     }
     let (source, target) = (settings.source()?, settings.target()?);
     Ok(HttpEngine {
-        identity: format!("google-v2 {source}>{target}"),
-        limits: settings.limits()?,
-        takes_line_breaks: true,
+        properties: settings.properties(format!("google-v2 {source}>{target}"), true)?,
         client: client.hide(key),
         dialect: Box::new(V2 { source, target }),
     })
@@ -80,9 +78,7 @@ pub(super) fn open_v3(settings: &Settings<'_>) -> Result<HttpEngine, TranslateEr
         .as_ref()
         .map_or(String::new(), |model| format!(" model={model}"));
     Ok(HttpEngine {
-        identity: format!("google-v3{named} {source}>{target}"),
-        limits: settings.limits()?,
-        takes_line_breaks: true,
+        properties: settings.properties(format!("google-v3{named} {source}>{target}"), true)?,
         client: client.hide(token),
         dialect: Box::new(V3 {
             source,
@@ -92,7 +88,7 @@ pub(super) fn open_v3(settings: &Settings<'_>) -> Result<HttpEngine, TranslateEr
     })
 }
 
-/// It stands in the address: nothing in it may end the path.
+/// It is part of the address: nothing in it may end the path.
 fn is_project(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -136,30 +132,40 @@ impl Dialect for V3 {
     }
 }
 
+fn holds_any(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.contains(word))
+}
+
 fn explain(status: u16, said: &str) -> Option<EngineFailure> {
     let problem = format!("Google answered {status}: {said}");
-    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     match status {
-        403 | 429 if says(&["Daily Limit", "dailyLimitExceeded"]) => Some(EngineFailure::ends(
-            problem,
-            "the quota of the day is used up: run the same command again after midnight Pacific time, or raise the quota",
-        )),
-        403 if says(&[
-            "Rate Limit",
-            "rateLimitExceeded",
-            "userRateLimitExceeded",
-            "RESOURCE_EXHAUSTED",
-        ]) =>
+        403 | 429 if holds_any(said, &["Daily Limit", "dailyLimitExceeded"]) => {
+            Some(EngineFailure::ends(
+                problem,
+                "the daily quota is used up: run the same command again after midnight Pacific time, or raise the quota",
+            ))
+        }
+        403 if holds_any(
+            said,
+            &[
+                "Rate Limit",
+                "rateLimitExceeded",
+                "userRateLimitExceeded",
+                "RESOURCE_EXHAUSTED",
+            ],
+        ) =>
         {
             Some(EngineFailure::passing(problem))
         }
-        400 if says(&["API key not valid", "API_KEY_INVALID"]) => Some(EngineFailure::ends(
-            problem,
-            "the key in GOOGLE_API_KEY is refused: copy it anew from the console",
-        )),
+        400 if holds_any(said, &["API key not valid", "API_KEY_INVALID"]) => {
+            Some(EngineFailure::ends(
+                problem,
+                "the key in GOOGLE_API_KEY was rejected: copy it from the console again",
+            ))
+        }
         401 => Some(EngineFailure::ends(
             problem,
-            "the key or token is refused; an access token lasts an hour: make a new one and run the same command again",
+            "the key or token was rejected; an access token lasts an hour: create a new one and run the same command again",
         )),
         _ => None,
     }

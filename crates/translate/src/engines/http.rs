@@ -7,17 +7,17 @@ use serde_json::Value;
 use ureq::{Agent, http::HeaderMap};
 
 use super::Settings;
-use crate::{Engine, EngineFailure, Limits, Secret, TranslateError};
+use crate::{Engine, EngineFailure, EngineProperties, Secret, TranslateError};
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// No answer to a request is larger.
 const MOST_BYTES: u64 = 64 << 20;
 /// So much of a server's own words is shown.
 const MOST_SAID: usize = 500;
-/// A server that asks for more is asked again another day.
+/// A longer pause ends the job, to be run again later.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
-/// What differs between services.
+/// The differences between services.
 pub(super) trait Dialect: Send + Sync {
     /// The request's JSON for these lines.
     fn body(&self, lines: &[&str]) -> Value;
@@ -25,32 +25,22 @@ pub(super) trait Dialect: Send + Sync {
     /// The lines in an answer; what is wrong with it otherwise.
     fn read(&self, answer: &Value) -> Result<Vec<String>, String>;
 
-    /// What a status means that the service uses in its own way.
+    /// The meaning of a status that the service uses in its own way.
     fn explain(&self, _status: u16, _said: &str) -> Option<EngineFailure> {
         None
     }
 }
 
-/// A service that speaks some dialect.
+/// A service and its dialect.
 pub(super) struct HttpEngine {
-    pub(super) identity: String,
-    pub(super) limits: Limits,
-    pub(super) takes_line_breaks: bool,
+    pub(super) properties: EngineProperties,
     pub(super) client: ServiceClient,
     pub(super) dialect: Box<dyn Dialect>,
 }
 
 impl Engine for HttpEngine {
-    fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    fn takes_line_breaks(&self) -> bool {
-        self.takes_line_breaks
+    fn properties(&self) -> &EngineProperties {
+        &self.properties
     }
 
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure> {
@@ -93,7 +83,7 @@ impl ServiceClient {
             .unwrap_or_default();
         if host.is_empty() || !base.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(settings.refuse(format!(
-                "--url {address} is no address; it begins with https:// or http://"
+                "--url {address} is not an address; it must begin with https:// or http://"
             )));
         }
         if host.contains('@') {
@@ -189,7 +179,7 @@ impl ServiceClient {
             401 | 403 => EngineFailure::ends(
                 problem,
                 format!(
-                    "the key in {key} is refused: is it whole, of this service, not expired and allowed to translate?"
+                    "the key in {key} was rejected: is it complete, for this service, not expired and allowed to translate?"
                 ),
             ),
             402 => EngineFailure::ends(
@@ -206,7 +196,7 @@ impl ServiceClient {
             ),
             _ => EngineFailure::ends(
                 problem,
-                "the request is refused: does the service know both languages and the model?",
+                "the request was rejected: does the service know both languages and the model?",
             ),
         }
     }
@@ -300,8 +290,10 @@ pub(super) fn read_list(answer: &Value, pointer: &str, key: &str) -> Result<Vec<
         .pointer(pointer)
         .and_then(Value::as_array)
         .ok_or_else(|| format!("no list at `{pointer}`"))?;
-    let text = |item: &Value| Some(item.get(key)?.as_str()?.to_owned());
     list.iter()
-        .map(|item| text(item).ok_or_else(|| format!("an item of `{pointer}` has no text `{key}`")))
+        .map(|item| match item.get(key).and_then(Value::as_str) {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(format!("an item of `{pointer}` has no text `{key}`")),
+        })
         .collect()
 }

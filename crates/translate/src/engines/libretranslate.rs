@@ -31,9 +31,10 @@ pub(super) fn open(settings: &Settings<'_>) -> Result<HttpEngine, TranslateError
     let client = ServiceClient::new(settings, "https://libretranslate.com", "/translate")?;
     let (source, target) = (settings.source()?, settings.target()?);
     Ok(HttpEngine {
-        identity: format!("libretranslate {} {source}>{target}", client.shown_url()),
-        limits: settings.limits()?,
-        takes_line_breaks: true,
+        properties: settings.properties(
+            format!("libretranslate {} {source}>{target}", client.shown_url()),
+            true,
+        )?,
         client: client.hide(key.clone()),
         dialect: Box::new(LibreTranslate {
             source,
@@ -58,12 +59,12 @@ impl Dialect for LibreTranslate {
             .get("translatedText")
             .and_then(Value::as_array)
             .ok_or("no list `translatedText`")?;
-        let text = |item: &Value| {
-            item.as_str()
-                .map(str::to_owned)
-                .ok_or("an item of `translatedText` is no text")
-        };
-        Ok(list.iter().map(text).collect::<Result<_, _>>()?)
+        list.iter()
+            .map(|item| match item.as_str() {
+                Some(text) => Ok(text.to_owned()),
+                None => Err("an item of `translatedText` is not a text".to_owned()),
+            })
+            .collect()
     }
 
     fn explain(&self, status: u16, said: &str) -> Option<EngineFailure> {

@@ -14,9 +14,9 @@ use schema::Language;
 
 pub use self::command::CommandEngine;
 use self::http::HttpEngine;
-use crate::{Engine, EngineFacts, Limits, Secret, TranslateError, facts};
+use crate::{Engine, EngineFacts, EngineProperties, Limits, Secret, TranslateError, facts};
 
-/// What an engine is set up with.
+/// The settings of an engine.
 pub struct Settings<'a> {
     /// The engine's name, one of [`crate::names`].
     pub engine: &'a str,
@@ -24,7 +24,7 @@ pub struct Settings<'a> {
     pub from: Language,
     /// Language wanted.
     pub to: Language,
-    /// How the engine is to be told the language of the lines, if not as the table says.
+    /// The engine's code for the language of the lines, if not that of the table.
     pub source_code: Option<String>,
     /// The same for the language wanted.
     pub target_code: Option<String>,
@@ -57,6 +57,18 @@ impl Settings<'_> {
         Ok(Limits {
             lines: self.lines_per_request.unwrap_or(limits.lines),
             ..limits
+        })
+    }
+
+    fn properties(
+        &self,
+        identity: String,
+        takes_line_breaks: bool,
+    ) -> Result<EngineProperties, TranslateError> {
+        Ok(EngineProperties {
+            identity,
+            limits: self.limits()?,
+            takes_line_breaks,
         })
     }
 
@@ -102,7 +114,7 @@ impl Settings<'_> {
         }
     }
 
-    /// Refuses settings that the engine would silently leave aside.
+    /// Refuses settings that the engine would silently ignore.
     fn check_unused(&self, takes_url: bool, takes_model: bool) -> Result<(), TranslateError> {
         let given = [
             (self.url.is_some() && !takes_url, "--url"),
@@ -117,9 +129,7 @@ impl Settings<'_> {
             ),
         ];
         match given.iter().find(|(is_unused, _)| *is_unused) {
-            Some((_, flag)) => {
-                Err(self.refuse(format!("{flag} means nothing to it; leave it out")))
-            }
+            Some((_, flag)) => Err(self.refuse(format!("{flag} has no effect on it; remove it"))),
             None => Ok(()),
         }
     }
@@ -146,7 +156,7 @@ pub fn open(settings: &Settings<'_>) -> Result<Box<dyn Engine>, TranslateError> 
         "command" => Ok(Box::new(CommandEngine::open(settings)?)),
         other => {
             facts(other)?;
-            Err(settings.refuse("it is not opened here"))
+            Err(settings.refuse("only the program can open it"))
         }
     }
 }

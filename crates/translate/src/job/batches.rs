@@ -11,14 +11,11 @@ pub(super) fn divide(lines: &[String], wanted: &[usize], limits: Limits) -> Vec<
     for &index in wanted {
         let (more_characters, more_bytes) =
             (lines[index].chars().count(), json_bytes(&lines[index]));
-        let fits = |batch: &Vec<usize>| {
-            batch.len() < limits.lines
-                && characters + more_characters <= limits.characters
-                && bytes + more_bytes <= limits.bytes
-        };
-        match batches.last_mut().filter(|batch| fits(batch)) {
-            Some(batch) => batch.push(index),
-            None => {
+        let has_room =
+            characters + more_characters <= limits.characters && bytes + more_bytes <= limits.bytes;
+        match batches.last_mut() {
+            Some(batch) if has_room && batch.len() < limits.lines => batch.push(index),
+            _ => {
                 batches.push(vec![index]);
                 (characters, bytes) = (0, 0);
             }
@@ -32,12 +29,12 @@ pub(super) fn divide(lines: &[String], wanted: &[usize], limits: Limits) -> Vec<
 /// At most what a line takes in a JSON list: quotes, a comma, and two bytes or six for what
 /// must be escaped.
 fn json_bytes(line: &str) -> usize {
-    let escaped = |byte: u8| match byte {
+    let escaped = line.bytes().map(|byte| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
         0..=0x1F => 6,
         _ => 1,
-    };
-    3 + line.bytes().map(escaped).sum::<usize>()
+    });
+    3 + escaped.sum::<usize>()
 }
 
 #[cfg(test)]

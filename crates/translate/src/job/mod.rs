@@ -1,10 +1,10 @@
-//! A translation job: what is in the cache is not asked for, equal lines are asked for once,
-//! several requests run at once, each answer is on disk before the same thread asks again, and
-//! the texts come back in their order.
+//! A translation job: cached lines are not sent, equal lines are sent once, several requests run at
+//! the same time, each answer is on disk before the same thread sends the next request, and the
+//! texts come back in their order.
 //!
-//! A request that fails in passing is repeated with growing pauses. An answer that does not fit
-//! its lines is thrown away and both halves are asked for; a line that gets no fitting answer
-//! alone is reported at the end. Never here: engines.
+//! A request with a temporary failure is repeated with growing pauses. An answer that does not fit
+//! its lines is discarded and both halves are requested; a line that gets no fitting answer alone
+//! is reported at the end. Never here: engines.
 
 mod batches;
 mod pace;
@@ -34,7 +34,7 @@ pub struct Pace {
     pub first_pause: Duration,
 }
 
-/// What a job tells while it runs; called from several threads.
+/// Callbacks of a running job; called from several threads.
 pub struct JobEvents<'a> {
     /// Lines answered so far, of so many.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
@@ -44,7 +44,7 @@ pub struct JobEvents<'a> {
     pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// What a job would do.
+/// The work of a job, before it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobPlan {
     /// Texts.
@@ -93,8 +93,8 @@ pub fn plan(
 /// a text.
 ///
 /// # Errors
-/// [`TranslateError`]. Whatever was answered until then is in the cache, and the same call goes
-/// on from there.
+/// [`TranslateError`]. Lines answered until then are in the cache, and the same call resumes from
+/// there.
 pub fn run(
     engine: &dyn Engine,
     texts: &[String],
@@ -111,7 +111,7 @@ pub fn run(
         let ended = RunningJob::new(engine, &pieces, cache, pace, watch, queue).run();
         cache.release()?;
         if let Err(error) = ended {
-            tell_progress(engine, &pieces, cache, watch);
+            report_progress(engine, &pieces, cache, watch);
             return Err(error);
         }
         found = cache.get(engine.identity(), &pieces.lines)?;
@@ -121,8 +121,8 @@ pub fn run(
     Ok(pieces.join(&translations))
 }
 
-/// Where the job stands, for whoever must run it again.
-fn tell_progress(
+/// How much is done, for whoever must run it again.
+fn report_progress(
     engine: &dyn Engine,
     pieces: &TextPieces,
     cache: &TranslationCache,
@@ -132,7 +132,7 @@ fn tell_progress(
         Ok(found) => {
             let (done, all) = (found.iter().flatten().count(), pieces.lines.len());
             (watch.note)(&format!(
-                "{done} of {all} different lines are answered and in the cache"
+                "{done} of {all} distinct lines are translated and in the cache"
             ));
         }
         // The cache has already said what is wrong with it: that is the error that ends the

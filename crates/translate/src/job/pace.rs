@@ -20,16 +20,10 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new(pace: &Pace) -> Self {
-        let every = |rate: Option<f64>, seconds: f64| {
-            rate.filter(|rate| *rate > 0.0)
-                .map_or(Duration::ZERO, |rate| {
-                    Duration::from_secs_f64(seconds / rate)
-                })
-        };
         Self {
             next: Mutex::new(Instant::now()),
-            per_request: every(pace.requests_per_second, 1.0),
-            per_character: every(pace.characters_per_minute, 60.0),
+            per_request: interval(pace.requests_per_second, 1.0),
+            per_character: interval(pace.characters_per_minute, 60.0),
         }
     }
 
@@ -52,7 +46,15 @@ impl Clock {
     }
 }
 
-/// Sleeps until `moment`; false if it was told to stop before.
+/// The time between two of so many in `seconds`; none without a rate.
+fn interval(rate: Option<f64>, seconds: f64) -> Duration {
+    match rate {
+        Some(rate) if rate > 0.0 => Duration::from_secs_f64(seconds / rate),
+        _ => Duration::ZERO,
+    }
+}
+
+/// Sleeps until `moment`; false if `stop` ended it before.
 pub(super) fn sleep_until(moment: Instant, stop: &dyn Fn() -> bool) -> bool {
     loop {
         if stop() {

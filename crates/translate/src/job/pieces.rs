@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-/// What is sent for a list of texts.
+/// The lines to send for a list of texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TextPieces {
     /// The lines, none blank and none twice, in the order in which the texts first hold them.
@@ -62,14 +62,14 @@ impl TextPieces {
 
     /// The texts with each line replaced by its translation, given in the order of `lines`.
     pub(super) fn join(&self, translations: &[String]) -> Vec<String> {
-        let piece = |piece: &TextPiece| match piece {
-            TextPiece::Kept(text) => text.clone(),
-            TextPiece::Sent(line) => translations[*line].clone(),
-        };
-        self.texts
-            .iter()
-            .map(|row| row.iter().map(piece).collect())
-            .collect()
+        let texts = self.texts.iter().map(|row| {
+            let pieces = row.iter().map(|piece| match piece {
+                TextPiece::Kept(text) => text.as_str(),
+                TextPiece::Sent(line) => translations[*line].as_str(),
+            });
+            pieces.collect()
+        });
+        texts.collect()
     }
 }
 

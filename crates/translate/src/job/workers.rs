@@ -70,7 +70,7 @@ impl<'a> RunningJob<'a> {
         }
     }
 
-    /// Works the queue off.
+    /// Processes the queue.
     pub(super) fn run(self) -> Result<(), TranslateError> {
         thread::scope(|scope| {
             for _ in 1..self.pace.parallel {
@@ -104,7 +104,7 @@ impl<'a> RunningJob<'a> {
             if let Err(error) = self.answer(&batch) {
                 self.has_ended.store(true, Ordering::SeqCst);
                 // The first error ends the job; what other threads meet on their way out
-                // follows from it. Answers that the cache could not take are told in any case.
+                // follows from it. Answers that the cache could not take are reported in any case.
                 let mut first = lock(&self.error);
                 match &mut *first {
                     Some(TranslateError::Unwritten { kept, lost, .. }) => {
@@ -166,9 +166,8 @@ impl<'a> RunningJob<'a> {
     /// fit the lines.
     fn ask(&self, lines: &[&str]) -> Result<Result<Vec<String>, String>, TranslateError> {
         let characters = lines.iter().map(|line| line.chars().count()).sum();
-        let stop = || self.must_stop();
         for failures in 1.. {
-            if !sleep_until(self.clock.book(characters), &stop) {
+            if !sleep_until(self.clock.book(characters), &|| self.must_stop()) {
                 return Err(TranslateError::Stopped);
             }
             let failure = match self.engine.translate(lines) {
@@ -201,7 +200,7 @@ impl<'a> RunningJob<'a> {
             }
             if !sleep_until(
                 Instant::now() + back_off(self.pace.first_pause, failures),
-                &stop,
+                &|| self.must_stop(),
             ) {
                 return Err(TranslateError::Stopped);
             }
@@ -243,7 +242,7 @@ impl<'a> RunningJob<'a> {
 fn check(lines: &[&str], translations: Vec<String>) -> Result<Vec<String>, String> {
     if translations.len() != lines.len() {
         return Err(format!(
-            "{} lines came back for {}",
+            "got {} lines for {}",
             translations.len(),
             lines.len()
         ));

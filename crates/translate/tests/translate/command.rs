@@ -59,7 +59,7 @@ fn a_command_that_fails_is_told_with_its_own_words() {
         problem.starts_with("cannot start `no-such-command-here`: "),
         "{problem}"
     );
-    assert_eq!(advice, "is it installed, and spelt as in a terminal?");
+    assert_eq!(advice, "is it installed? try it in a terminal");
 }
 
 #[test]

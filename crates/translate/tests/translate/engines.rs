@@ -186,7 +186,7 @@ fn a_chat_model_that_says_more_than_the_translation_is_refused() {
     };
     assert_eq!(
         problem("Here it is:\n<a>", "stop"),
-        "2 lines for one: the model says more than the translation"
+        "2 lines for one: the model wrote more than the translation"
     );
     assert_eq!(
         problem("<a", "length"),
@@ -288,17 +288,17 @@ fn an_account_without_means_is_told_from_a_wrong_key() {
     };
     assert!(advice("deepl", 456, "").starts_with("the account's characters are used up: "));
     assert!(
-        advice("openai", 429, "insufficient_quota").starts_with("the account has no means left")
+        advice("openai", 429, "insufficient_quota").starts_with("the account is out of credit")
     );
     assert!(
         advice("google-v2", 403, "Daily Limit Exceeded")
-            .starts_with("the quota of the day is used up: ")
+            .starts_with("the daily quota is used up: ")
     );
     assert!(
         advice("google-v2", 400, "API key not valid.")
-            .starts_with("the key in GOOGLE_API_KEY is refused: ")
+            .starts_with("the key in GOOGLE_API_KEY was rejected: ")
     );
-    assert!(advice("deepl", 403, "").starts_with("the key in DEEPL_API_KEY is refused: "));
+    assert!(advice("deepl", 403, "").starts_with("the key in DEEPL_API_KEY was rejected: "));
     assert!(
         advice("openai", 400, "'temperature' is not supported")
             .ends_with("give --temperature default")
@@ -444,7 +444,7 @@ fn what_cannot_be_set_up_is_told_with_what_to_do() {
         (
             "deepl",
             |s| s.url = Some("ftp://a".into()),
-            "--url ftp://a is no address",
+            "--url ftp://a is not an address",
         ),
         (
             "deepl",
@@ -454,12 +454,12 @@ fn what_cannot_be_set_up_is_told_with_what_to_do() {
         (
             "google-v2",
             |s| s.model = Some("m".into()),
-            "--model means nothing to it",
+            "--model has no effect on it",
         ),
         (
             "command",
             |s| s.url = Some("http://a".into()),
-            "--url means nothing to it",
+            "--url has no effect on it",
         ),
         (
             "deepl",

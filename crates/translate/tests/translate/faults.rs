@@ -108,12 +108,12 @@ fn a_wrong_number_of_lines_is_never_shifted() {
         .to_string();
     assert!(
         error.starts_with(
-            "deepl gave no usable answer for 2 line(s):\n  text 17 (`a bad line`): 0 lines"
+            "deepl gave no usable answer for 2 line(s):\n  text 17 (`a bad line`): got 0 lines"
         ),
         "{error}"
     );
     assert!(
-        error.contains("\n  text 63 (`bad`): 0 lines came back for 1\n  Nothing was written"),
+        error.contains("\n  text 63 (`bad`): got 0 lines for 1\n  No output was written"),
         "{error}"
     );
     let asked = server.requests().len();

@@ -148,7 +148,7 @@ fn a_job_that_is_told_to_stop_keeps_what_it_has_and_goes_on() {
     assert!(matches!(error, TranslateError::Stopped), "{error}");
     assert_eq!(
         notes.into_inner().expect("not poisoned"),
-        ["150 of 400 different lines are answered and in the cache"]
+        ["150 of 400 distinct lines are translated and in the cache"]
     );
     run(&*engine, &texts(400), &cache, &pace(2)).expect("goes on");
     let all = sent(&server);
@@ -170,7 +170,7 @@ fn an_engine_that_is_down_ends_the_job_after_so_many_tries() {
         .to_string();
     assert!(error.starts_with("deepl: http://127.0.0.1:"), "{error}");
     assert!(
-        error.ends_with("answered 503: overloaded (3 tries); run the same command again to go on"),
+        error.ends_with("answered 503: overloaded (3 tries); run the same command again to resume"),
         "{error}"
     );
     assert_eq!(server.requests().len(), 3);

@@ -45,7 +45,7 @@ pub(crate) struct TranslateArgs {
     /// known.
     #[arg(long, value_name = "DOLLARS", value_parser = rate)]
     pub(super) price_per_million: Option<f64>,
-    /// The file of answered lines. Default: translations.redb in the folder of fetched models.
+    /// The file of translated lines. Default: translations.redb in the folder of fetched models.
     #[arg(long, value_name = "FILE")]
     pub(super) cache: Option<PathBuf>,
     #[command(flatten)]

@@ -98,7 +98,7 @@ fn open_engine(args: &TranslateArgs) -> Result<Box<dyn Engine>> {
     if args.engine != "model" {
         if args.local.adapter.is_some() {
             bail!(
-                "engine {}: --adapter means nothing to it; leave it out",
+                "engine {}: --adapter has no effect on it; remove it",
                 args.engine
             );
         }
@@ -162,7 +162,7 @@ fn check_flags(args: &TranslateArgs) -> Result<()> {
         (args.pace.timeout.is_some(), "--timeout"),
     ];
     match unused.iter().find(|(is_given, _)| *is_given) {
-        Some((_, flag)) => bail!("engine model: {flag} means nothing to it; leave it out"),
+        Some((_, flag)) => bail!("engine model: {flag} has no effect on it; remove it"),
         None => Ok(()),
     }
 }

@@ -147,7 +147,7 @@ fn a_stopped_capture_goes_on_and_says_how_far_it_was() {
     .to_string();
     assert_eq!(
         message,
-        "stopped after 3 of 8 prompts; the same again goes on from there"
+        "interrupted after 3 of 8 prompts; run the same command again to resume"
     );
 }
 
@@ -227,7 +227,7 @@ fn progress_that_no_capture_wrote_is_refused_by_line() {
         for needle in [
             "de.safetensors.progress: line 2: ",
             why,
-            "; remove the file to begin anew",
+            "; remove the file to start over",
         ] {
             assert!(message.contains(needle), "`{needle}` in {message}");
         }

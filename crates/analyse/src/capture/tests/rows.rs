@@ -326,9 +326,12 @@ fn rows_are_read_in_order_and_the_first_bad_one_is_named() {
             "{\"text\":\"a\"}\n{\"text\":\"я\"}\n{\"ids\":[999]}",
             "line 2: token id 209 is not in",
         ),
-        ("{\"text\":1}", "line 1: `text` is no text"),
-        ("{\"ids\":[1.5]}", "line 1: an id is no whole number"),
-        ("{\"ids\":[4294967296]}", "line 1: an id is no whole number"),
+        ("{\"text\":1}", "line 1: `text` is not a text"),
+        ("{\"ids\":[1.5]}", "line 1: an id is not a whole number"),
+        (
+            "{\"ids\":[4294967296]}",
+            "line 1: an id is not a whole number",
+        ),
         ("[1,2]", "line 1: has neither `text` nor `ids`, or both"),
     ] {
         let refused = read(text).expect_err("refused").to_string();

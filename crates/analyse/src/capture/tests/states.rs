@@ -98,17 +98,17 @@ fn a_file_that_is_cut_short_or_too_long_is_refused() {
     for length in [0, 1, 7, 8, 9, 8 + header - 1] {
         refused(
             &bytes[..length],
-            "no safetensors file; remove it and capture again",
+            "not a safetensors file; remove it and capture again",
         );
     }
     for length in [8 + header, 8 + header + 5, bytes.len() / 2, bytes.len() - 1] {
         let message = format!(
-            "{length} bytes, but its header speaks of {}; remove it",
+            "{length} bytes, but {} by its header; remove it",
             bytes.len()
         );
         refused(&bytes[..length], &message);
     }
-    refused(&[&bytes[..], b"x"].concat(), "but its header speaks of");
+    refused(&[&bytes[..], b"x"].concat(), "by its header");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_header_that_cannot_be_is_refused() {
     for length in [u64::MAX, u64::MAX - 7, 1 << 63, 1 << 40, (1 << 24) + 1, 0] {
         refused(
             &[&length.to_le_bytes()[..], &bytes[8..]].concat(),
-            "no safetensors file",
+            "not a safetensors file",
         );
     }
     let (header, data) = split(&bytes);
@@ -127,7 +127,7 @@ fn a_header_that_cannot_be_is_refused() {
     refused(&join("\u{0}\u{0}", &data), "its header is broken");
     refused(
         &join("{}", &[]),
-        "no tensor `items`; this is no file of pooled states",
+        "no tensor `items`; this is not a file of pooled states",
     );
     let changed = |tensor: &str, key: &str, value: Value| {
         let mut header = header.clone();

@@ -1,0 +1,270 @@
+//! Golds that disagree with the English ones at the same item.
+//!
+//! A disagreement is explained, where that is possible, by relabellings of stretches of the file:
+//! the cheapest path (Viterbi) through all exchanges and permutations of labels, where an
+//! unexplained item costs 1 and a change of the relabelling [`CHANGE_COST`]. Never here: words that
+//! are no label (`labels`).
+
+use std::collections::BTreeMap;
+
+use schema::{
+    Finding, Label,
+    finding::{Kind, Severity},
+};
+
+use crate::set::{AuditItem, AuditSet};
+
+/// Unexplained items that are worth a further relabelling.
+const CHANGE_COST: usize = 6;
+/// Unexplained items that are worth taking the file to be relabelled from its first item on.
+const START_COST: usize = 2;
+/// Labels up to which every permutation is tried; beyond, exchanges of two.
+const PERMUTED: usize = 4;
+/// Above this share of unexplained items the file is not in the order of the English
+/// one.
+const UNRELATED: f64 = 0.25;
+
+/// One item's labels, here and in English.
+struct GoldPair {
+    item: usize,
+    here: usize,
+    english: usize,
+}
+
+impl GoldPair {
+    fn of(
+        set: &AuditSet<'_>,
+        meanings: &BTreeMap<&str, Label>,
+        index: usize,
+        item: &AuditItem,
+    ) -> Option<Self> {
+        let word = item.gold.as_deref()?;
+        let here = set.label(word).or_else(|| meanings.get(word).copied())?.0;
+        Some(Self {
+            item: index,
+            here,
+            english: set.english_label(item)?.0,
+        })
+    }
+
+    fn describe(&self, set: &AuditSet<'_>) -> String {
+        format!(
+            "English {}, here `{}`",
+            set.source.task.labels[self.english],
+            set.label_words()[self.here]
+        )
+    }
+}
+
+/// `meanings`: what words that are no label seem to mean.
+pub(crate) fn check(set: &AuditSet<'_>, meanings: &BTreeMap<&str, Label>) -> Vec<Finding> {
+    let items = set.items.iter().enumerate();
+    let pairs: Vec<GoldPair> = items
+        .filter_map(|(index, item)| GoldPair::of(set, meanings, index, item))
+        .collect();
+    if set.is_english() || pairs.iter().all(|pair| pair.here == pair.english) {
+        return Vec::new();
+    }
+    let relabellings = list_relabellings(&pairs, set.source.task.labels.len());
+    let path = explain(&pairs, &relabellings);
+    let unexplained: Vec<&GoldPair> = pairs
+        .iter()
+        .zip(&path)
+        .filter(|(p, at)| relabellings[**at][p.english] != p.here)
+        .map(|(p, _)| p)
+        .collect();
+    if unexplained.len() as f64 > UNRELATED * pairs.len() as f64 {
+        return vec![describe_unrelated(set, &pairs)];
+    }
+    let mut findings: Vec<Finding> = (1..relabellings.len())
+        .filter_map(|at| describe_relabelling(set, &pairs, &path, at, &relabellings[at]))
+        .collect();
+    findings.extend(describe_single(set, &unexplained));
+    findings
+}
+
+/// Label in English to label here: the identity first, then permutations, then the most
+/// frequent label here of each.
+fn list_relabellings(pairs: &[GoldPair], labels: usize) -> Vec<Vec<usize>> {
+    let identity: Vec<usize> = (0..labels).collect();
+    let mut all = vec![identity.clone()];
+    if labels <= PERMUTED {
+        permute(&identity, &mut Vec::new(), &mut all);
+    } else {
+        for one in 0..labels {
+            for other in one + 1..labels {
+                let mut exchanged = identity.clone();
+                exchanged.swap(one, other);
+                all.push(exchanged);
+            }
+        }
+    }
+    all.push(most_frequent(pairs, labels));
+    let mut distinct: Vec<Vec<usize>> = Vec::new();
+    for relabelling in all {
+        if !distinct.contains(&relabelling) {
+            distinct.push(relabelling);
+        }
+    }
+    distinct
+}
+
+/// For each English label the most frequent one here.
+fn most_frequent(pairs: &[GoldPair], labels: usize) -> Vec<usize> {
+    let mut counts = vec![vec![0_usize; labels]; labels];
+    for pair in pairs {
+        counts[pair.english][pair.here] += 1;
+    }
+    counts
+        .iter()
+        .enumerate()
+        .map(|(english, counts)| {
+            (0..labels)
+                .max_by_key(|&here| (counts[here], here == english))
+                .unwrap_or(english)
+        })
+        .collect()
+}
+
+fn permute(rest: &[usize], chosen: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
+    if rest.is_empty() {
+        all.push(chosen.clone());
+    }
+    for (at, &label) in rest.iter().enumerate() {
+        let others: Vec<usize> = rest[..at].iter().chain(&rest[at + 1..]).copied().collect();
+        chosen.push(label);
+        permute(&others, chosen, all);
+        chosen.pop();
+    }
+}
+
+/// The relabelling of every item on the cheapest path; the identity wins where costs are equal.
+fn explain(pairs: &[GoldPair], relabellings: &[Vec<usize>]) -> Vec<usize> {
+    let mut costs: Vec<usize> = (0..relabellings.len())
+        .map(|at| if at == 0 { 0 } else { START_COST })
+        .collect();
+    let mut came_from: Vec<Vec<usize>> = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        let best = (0..costs.len()).min_by_key(|&at| costs[at]).unwrap_or(0);
+        let from: Vec<usize> = (0..costs.len())
+            .map(|at| {
+                if costs[at] <= costs[best] + CHANGE_COST {
+                    at
+                } else {
+                    best
+                }
+            })
+            .collect();
+        costs = (0..relabellings.len())
+            .map(|at| {
+                let change = if from[at] == at { 0 } else { CHANGE_COST };
+                costs[from[at]] + change + usize::from(relabellings[at][pair.english] != pair.here)
+            })
+            .collect();
+        came_from.push(from);
+    }
+    let mut at = (0..costs.len()).min_by_key(|&at| costs[at]).unwrap_or(0);
+    let mut path = vec![0; pairs.len()];
+    for index in (0..pairs.len()).rev() {
+        path[index] = at;
+        at = came_from[index][at];
+    }
+    path
+}
+
+const ORDER: &str = "put the golds in the order of the English file, or evaluate with the protocol \
+                     that repairs them; accuracy against these golds measures something else";
+
+fn describe_relabelling(
+    set: &AuditSet<'_>,
+    pairs: &[GoldPair],
+    path: &[usize],
+    at: usize,
+    relabelling: &[usize],
+) -> Option<Finding> {
+    let stretch: Vec<&GoldPair> = pairs
+        .iter()
+        .zip(path)
+        .filter(|(_, state)| **state == at)
+        .map(|(pair, _)| pair)
+        .collect();
+    let (first, last) = (stretch.first()?.item, stretch.last()?.item);
+    let explained: Vec<&GoldPair> = stretch
+        .iter()
+        .filter(|pair| relabelling[pair.english] == pair.here && pair.here != pair.english)
+        .copied()
+        .collect();
+    let example = explained.first()?;
+    let place = if stretch.len() == pairs.len() {
+        String::new()
+    } else {
+        format!(" between items {first} and {last}")
+    };
+    let evidence = format!(
+        "{}; {}{place}, which explains {} items, such as item {}: {}",
+        count_agreeing(pairs),
+        name_relabelling(set, relabelling),
+        explained.len(),
+        example.item,
+        example.describe(set),
+    );
+    let items = explained.iter().map(|pair| pair.item).collect();
+    Some(set.finding(Kind::LabelOrder, Severity::Error, items, evidence, ORDER))
+}
+
+fn name_relabelling(set: &AuditSet<'_>, relabelling: &[usize]) -> String {
+    let words = set.label_words();
+    let moved: Vec<usize> = (0..relabelling.len())
+        .filter(|&label| relabelling[label] != label)
+        .collect();
+    if let [one, other] = moved.as_slice()
+        && relabelling[*one] == *other
+        && relabelling[*other] == *one
+    {
+        return format!("`{}` and `{}` are exchanged", words[*one], words[*other]);
+    }
+    let names = moved.iter().map(|&label| {
+        let name = &set.source.task.labels[label];
+        format!("{name} is `{}`", words[relabelling[label]])
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn count_agreeing(pairs: &[GoldPair]) -> String {
+    let agree = pairs.iter().filter(|pair| pair.here == pair.english);
+    format!(
+        "golds agree with the English ones on {} of {} items",
+        agree.count(),
+        pairs.len()
+    )
+}
+
+fn describe_single(set: &AuditSet<'_>, pairs: &[&GoldPair]) -> Option<Finding> {
+    let seen: Vec<(usize, String)> = pairs
+        .iter()
+        .map(|pair| (pair.item, pair.describe(set)))
+        .collect();
+    let what = "golds disagree with the English ones without a pattern";
+    let suggestion = "one of the two golds is wrong: compare the items";
+    set.finding_of(Kind::LabelOrder, Severity::Error, &seen, what, suggestion)
+}
+
+fn describe_unrelated(set: &AuditSet<'_>, pairs: &[GoldPair]) -> Finding {
+    let evidence = format!(
+        "{}, and no relabelling explains the rest: the items are others, or in another order",
+        count_agreeing(pairs)
+    );
+    let items = pairs
+        .iter()
+        .filter(|pair| pair.here != pair.english)
+        .map(|pair| pair.item)
+        .collect();
+    let suggestion = "put the items in the order of the English file: statistics over languages pair items by position";
+    set.finding(
+        Kind::LabelOrder,
+        Severity::Warning,
+        items,
+        evidence,
+        suggestion,
+    )
+}
