@@ -177,45 +177,46 @@ pub(crate) fn by_language(block: &ResultBlock) -> ReportTable {
     let name = format!("{}.{}", block.task, block.labels);
     let mut table = ReportTable::new(name, "Accuracy by language, %; mean over seeds.", &columns);
     table.csv.push(owned(&columns));
-    let mut push = |name: &str, accuracies: &BTreeMap<Language, f64>, mean: f64| {
-        let each: Vec<Option<f64>> = languages
-            .iter()
-            .map(|language| accuracies.get(language).copied())
-            .collect();
-        let shown = each
-            .iter()
-            .map(|share| or_dash(*share, |share| percent(share, 1)));
-        table.rows.push(row(
-            [name.to_owned(), percent(mean, 2)].into_iter().chain(shown),
-            name == "base",
-        ));
-        let plain = each
-            .iter()
-            .map(|share| csv_number(share.map(|share| 100.0 * share)));
-        table.csv.push(
-            [name.to_owned(), csv_percent(mean)]
-                .into_iter()
-                .chain(plain)
-                .collect(),
-        );
-    };
-    let base = block
+    let base: BTreeMap<Language, f64> = block
         .base
         .languages
         .iter()
         .map(|level| (level.language, level.accuracy.value))
         .collect();
-    push("base", &base, block.base.mean.value);
+    let shares: Vec<Option<f64>> = languages.iter().map(|l| base.get(l).copied()).collect();
+    push_accuracies(&mut table, "base", &shares, block.base.mean.value);
     for setting in &block.settings {
-        let after = setting
+        let after: BTreeMap<Language, f64> = setting
             .changes
             .languages
             .iter()
             .map(|l| (l.language, l.after.value))
             .collect();
-        push(&setting.name, &after, setting.changes.mean.after.value);
+        let shares: Vec<Option<f64>> = languages.iter().map(|l| after.get(l).copied()).collect();
+        let mean = setting.changes.mean.after.value;
+        push_accuracies(&mut table, &setting.name, &shares, mean);
     }
     table
+}
+
+/// Adds the row of a setting or the base: the mean, then each language in the order of the heads.
+fn push_accuracies(table: &mut ReportTable, name: &str, shares: &[Option<f64>], mean: f64) {
+    let shown = shares
+        .iter()
+        .map(|share| or_dash(*share, |share| percent(share, 1)));
+    table.rows.push(row(
+        [name.to_owned(), percent(mean, 2)].into_iter().chain(shown),
+        name == "base",
+    ));
+    let plain = shares
+        .iter()
+        .map(|share| csv_number(share.map(|share| 100.0 * share)));
+    table.csv.push(
+        [name.to_owned(), csv_percent(mean)]
+            .into_iter()
+            .chain(plain)
+            .collect(),
+    );
 }
 
 const BASE: [ColumnHead<'static>; 8] = [
