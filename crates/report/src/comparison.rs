@@ -13,16 +13,8 @@ pub fn comparison_text(comparison: &Comparison) -> String {
         .iter()
         .map(|t| format!("{}: {} → {} ({})\n", t.name, t.before, t.after, t.change));
     let tiles: String = tiles.collect();
-    let list = |name: &str, lines: &[String]| -> String {
-        lines
-            .iter()
-            .map(|line| format!("{name}: {line}\n"))
-            .collect()
-    };
-    let (differences, gaps) = (
-        list("differs", &comparison.differences),
-        list("missing", &comparison.gaps),
-    );
+    let differences = label_lines("differs", &comparison.differences);
+    let gaps = label_lines("missing", &comparison.gaps);
     let details = findings.details.join("\n");
     let rest: String = rest
         .iter()
@@ -37,4 +29,12 @@ pub fn comparison_text(comparison: &Comparison) -> String {
         main.to_text(),
         findings.verdict
     )
+}
+
+/// Each line with the label before it.
+fn label_lines(label: &str, lines: &[String]) -> String {
+    lines
+        .iter()
+        .map(|line| format!("{label}: {line}\n"))
+        .collect()
 }

@@ -2,8 +2,8 @@
 //! rules of the verdict.
 
 use compare::{
-    BeforeAfter, Changes, Direction, LanguageChange, MeanChange, ResultBlock, Results,
-    SettingResult, Verdict, direction,
+    Changes, Direction, LanguageChange, MeanChange, ResultBlock, Results, SettingResult, Verdict,
+    direction,
     stats::{Estimate, standard_deviation},
 };
 use serde::Serialize;
@@ -72,14 +72,16 @@ pub(crate) fn describe_setting(changes: &Changes) -> Findings {
     }
 }
 
+/// Two accuracies and their change, as a tile shows them.
+fn in_percent(before: &Estimate, after: &Estimate, change: &Estimate) -> [String; 3] {
+    [
+        percent(before.value, 1) + " %",
+        percent(after.value, 1) + " %",
+        points_interval(change, 1),
+    ]
+}
+
 fn tiles(mean: &MeanChange) -> Vec<Tile> {
-    let in_percent = |before: &Estimate, after: &Estimate, change: &Estimate| {
-        [
-            percent(before.value, 1) + " %",
-            percent(after.value, 1) + " %",
-            points_interval(change, 1),
-        ]
-    };
     let raw = in_percent(&mean.before, &mean.after, &mean.change);
     let raw = Tile::new("Raw accuracy", raw, &mean.change);
     let calibrated = mean.batch.map(|c| {
@@ -89,14 +91,14 @@ fn tiles(mean: &MeanChange) -> Vec<Tile> {
             &c.change,
         )
     });
-    let areas = |c: &BeforeAfter| {
-        [
+    let auc = mean.auc.map(|c| {
+        let areas = [
             area(c.before.value),
             area(c.after.value),
             area_interval(&c.change),
-        ]
-    };
-    let auc = mean.auc.map(|c| Tile::new("AUC", areas(&c), &c.change));
+        ];
+        Tile::new("AUC", areas, &c.change)
+    });
     [Some(raw), calibrated, auc].into_iter().flatten().collect()
 }
 
@@ -115,28 +117,31 @@ fn judge_gain(changes: &Changes) -> String {
     )
 }
 
+/// Languages that pass a test.
+fn count_where(languages: &[LanguageChange], test: impl Fn(&LanguageChange) -> bool) -> usize {
+    languages.iter().filter(|language| test(language)).count()
+}
+
 /// `None` with one language: nothing to count.
 fn by_language(changes: &Changes) -> Option<String> {
     let all = &changes.languages;
-    let how_many = |of: &dyn Fn(&LanguageChange) -> bool| all.iter().filter(|l| of(l)).count();
     (all.len() > 1).then(|| {
-        let counted = |name: &str, of: &dyn Fn(&LanguageChange) -> bool| match how_many(of) {
-            0 => None,
-            number => Some(format!("{name} in {number}")),
-        };
         let verdicts: Vec<String> = VERDICTS
             .iter()
-            .filter_map(|&verdict| counted(verdict_label(verdict), &|l| l.attribution.verdict == verdict))
+            .filter_map(|&verdict| {
+                let number = count_where(all, |l| l.attribution.verdict == verdict);
+                (number > 0).then(|| format!("{} in {number}", verdict_label(verdict)))
+            })
             .collect();
         format!(
             "Language by language, the interval of the raw change lies above 0 in {} of {} and below 0 in {}; {} of the \
              changes are significant at 0.05 after Holm's adjustment, {} after Benjamini and Hochberg's. The change is, \
              without adjustment, {}.",
-            how_many(&|l| l.change.rises()),
+            count_where(all, |l| l.change.rises()),
             all.len(),
-            how_many(&|l| l.change.falls()),
-            how_many(&|l| l.p_holm < 0.05),
-            how_many(&|l| l.p_bh < 0.05),
+            count_where(all, |l| l.change.falls()),
+            count_where(all, |l| l.p_holm < 0.05),
+            count_where(all, |l| l.p_bh < 0.05),
             list(&verdicts)
         )
     })
@@ -172,16 +177,19 @@ fn shares(changes: &Changes) -> String {
     )
 }
 
+/// One component of the variance as a standard deviation; `None` where it was not estimated.
+fn describe_spread(variance: Option<f64>, between: &str) -> Option<String> {
+    let spread = variance?.max(0.0).sqrt();
+    Some(format!("{} {between}", percent(spread, 1)))
+}
+
 fn seeds(changes: &Changes) -> Option<String> {
     let wide = changes.reliability.as_ref().map_or_else(String::new, |r| {
-        let part = |variance: Option<f64>, between: String| {
-            variance.map(|variance| format!("{} {between}", percent(variance.max(0.0).sqrt(), 1)))
-        };
         let parts = [
-            part(r.change.seed, format!("between {} seeds", r.seeds)),
-            part(r.change.exemplars, format!("between {} sets of exemplars", r.exemplar_sets)),
-            part(Some(r.change.items), "between items".to_owned()),
-            part(r.change.rest, "by their interplay".to_owned()),
+            describe_spread(r.change.seed, &format!("between {} seeds", r.seeds)),
+            describe_spread(r.change.exemplars, &format!("between {} sets of exemplars", r.exemplar_sets)),
+            describe_spread(Some(r.change.items), "between items"),
+            describe_spread(r.change.rest, "by their interplay"),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         format!(
@@ -290,41 +298,36 @@ fn summarise_block(block: &ResultBlock, model: &str) -> String {
         count(block.base.languages.len(), "language"),
         100.0 / block.label_names.len() as f64
     );
-    let change = |setting: &SettingResult| {
-        format!(
-            "{} points with {}",
-            points_interval(&setting.changes.mean.change, 1),
-            setting.name
-        )
-    };
     let settings: Vec<&SettingResult> = block.settings.iter().collect();
     match settings.as_slice() {
         [] => base,
         [only] => format!(
             "{base} Learning to translate questions changes this by {} (95 % interval in brackets). {}",
-            change(only),
+            change_with(only),
             judge_gain(&only.changes)
         ),
         few if few.len() <= 4 => {
-            let changes: Vec<String> = few.iter().map(|setting| change(setting)).collect();
+            let changes: Vec<String> = few.iter().map(|setting| change_with(setting)).collect();
             format!(
                 "{base} Learning to translate questions changes this by {} (95 % intervals in brackets). {}",
                 list(&changes),
                 judge_all(few)
             )
         }
-        many => format!(
-            "{base} {} {}",
-            describe_extremes(many, change),
-            judge_all(many)
-        ),
+        many => format!("{base} {} {}", describe_extremes(many), judge_all(many)),
     }
 }
 
-fn describe_extremes(
-    settings: &[&SettingResult],
-    change: impl Fn(&SettingResult) -> String,
-) -> String {
+/// `+3.1 [+2.0, +4.2] points with zh=>en`
+fn change_with(setting: &SettingResult) -> String {
+    format!(
+        "{} points with {}",
+        points_interval(&setting.changes.mean.change, 1),
+        setting.name
+    )
+}
+
+fn describe_extremes(settings: &[&SettingResult]) -> String {
     let mut ordered = settings.to_vec();
     ordered.sort_by(|a, b| {
         a.changes
@@ -337,23 +340,24 @@ fn describe_extremes(
         "Of {} settings of learning to translate questions the weakest changes this by {} and the strongest by {} (95 % \
          intervals in brackets; the extremes of several settings overstate how much they differ).",
         ordered.len(),
-        change(ordered[0]),
-        change(ordered[ordered.len() - 1])
+        change_with(ordered[0]),
+        change_with(ordered[ordered.len() - 1])
     )
+}
+
+fn names(settings: &[&SettingResult]) -> String {
+    let names: Vec<String> = settings.iter().map(|s| s.name.clone()).collect();
+    list(&names)
 }
 
 /// Which settings gain, and which of these in separation.
 fn judge_all(settings: &[&SettingResult]) -> String {
     let gaining = settings
         .iter()
+        .copied()
         .filter(|setting| setting.changes.mean.change.rises());
-    let separates =
-        |setting: &&&SettingResult| setting.changes.mean.attribution.verdict.discriminates();
-    let (better, moved): (Vec<&&SettingResult>, Vec<&&SettingResult>) =
-        gaining.partition(separates);
-    let names = |settings: &[&&SettingResult]| {
-        list(&settings.iter().map(|s| s.name.clone()).collect::<Vec<_>>())
-    };
+    let (better, moved): (Vec<&SettingResult>, Vec<&SettingResult>) =
+        gaining.partition(|setting| setting.changes.mean.attribution.verdict.discriminates());
     match (better.as_slice(), moved.as_slice()) {
         ([], []) => "None of them clearly raises raw accuracy.".to_owned(),
         (better, []) => format!(

@@ -37,28 +37,45 @@ impl ReportFiles {
     /// Writes `figures/` and `tables/`.
     pub(crate) fn save(&self, folder: &Path) -> Result<(), ReportError> {
         let painter = Painter::new();
-        let save_figure = |figure: &Figure| -> Result<(), ReportError> {
-            let file = |kind: &str| {
-                folder
-                    .join("figures")
-                    .join(format!("{}.{kind}", figure.name))
-            };
-            write_whole(&file("svg"), figure.to_file().as_bytes())?;
-            Ok(write_whole(&file("png"), &painter.paint(figure)?)?)
-        };
+        let (figures, tables) = (folder.join("figures"), folder.join("tables"));
         // collected in order, so that the same failure is reported whatever thread met it
-        let saved: Vec<Result<(), ReportError>> =
-            self.figures.par_iter().map(save_figure).collect();
+        let saved: Vec<Result<(), ReportError>> = self
+            .figures
+            .par_iter()
+            .map(|figure| save_figure(figure, &painter, &figures))
+            .collect();
         saved.into_iter().collect::<Result<(), ReportError>>()?;
-        for table in &self.tables {
-            let file = |kind: &str| folder.join("tables").join(format!("{}.{kind}", table.name));
-            let markdown = format!("{}\n\n{}", table.caption, table.to_markdown());
-            write_whole(&file("md"), markdown.as_bytes())?;
-            write_whole(&file("csv"), table.to_csv().as_bytes())?;
-            write_whole(&file("tex"), table.to_latex().as_bytes())?;
-        }
-        Ok(())
+        self.tables
+            .iter()
+            .try_for_each(|table| save_table(table, &tables))
     }
+}
+
+/// As SVG and as PNG.
+fn save_figure(figure: &Figure, painter: &Painter, folder: &Path) -> Result<(), ReportError> {
+    let name = &figure.name;
+    write_whole(
+        &folder.join(format!("{name}.svg")),
+        figure.to_file().as_bytes(),
+    )?;
+    write_whole(&folder.join(format!("{name}.png")), &painter.paint(figure)?)?;
+    Ok(())
+}
+
+/// As Markdown, as CSV and as LaTeX.
+fn save_table(table: &ReportTable, folder: &Path) -> Result<(), ReportError> {
+    let name = &table.name;
+    let markdown = format!("{}\n\n{}", table.caption, table.to_markdown());
+    write_whole(&folder.join(format!("{name}.md")), markdown.as_bytes())?;
+    write_whole(
+        &folder.join(format!("{name}.csv")),
+        table.to_csv().as_bytes(),
+    )?;
+    write_whole(
+        &folder.join(format!("{name}.tex")),
+        table.to_latex().as_bytes(),
+    )?;
+    Ok(())
 }
 
 /// A figure as the templates take it.

@@ -49,25 +49,26 @@ pub(crate) fn sum_stages(manifest: &mut Value) {
     manifest["stages"] = Value::Object(sums.chain(trained).collect());
 }
 
+/// The key of an entry inside another; that has none at the top.
+fn key_below(key: &str, name: &str) -> String {
+    if key.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{key}.{name}")
+    }
+}
+
 fn collect(key: &str, value: &Value, facts: &mut Vec<Fact>) {
-    let below = |name: &str| {
-        if key.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{key}.{name}")
-        }
-    };
     match value {
         Value::Null => {}
         Value::Array(values) if values.is_empty() => {}
         Value::Object(entries) => entries
             .iter()
-            .for_each(|(name, value)| collect(&below(name), value, facts)),
+            .for_each(|(name, value)| collect(&key_below(key, name), value, facts)),
         Value::Array(values) if values.iter().any(|v| v.is_object() || v.is_array()) => {
-            values
-                .iter()
-                .enumerate()
-                .for_each(|(index, value)| collect(&below(&index.to_string()), value, facts));
+            values.iter().enumerate().for_each(|(index, value)| {
+                collect(&key_below(key, &index.to_string()), value, facts)
+            });
         }
         Value::Array(values) => {
             let joined = values.iter().map(plain).collect::<Vec<_>>().join(", ");

@@ -53,12 +53,6 @@ impl TableCell {
     }
 
     fn plain(&self, is_interval: bool) -> Vec<String> {
-        let scaled = |estimate: Option<Estimate>, scale: f64| -> Vec<String> {
-            let ends = estimate.map(|e| [e.value, e.low, e.high]);
-            (0..3)
-                .map(|end| csv_number(ends.map(|ends| scale * ends[end])))
-                .collect()
-        };
         match self {
             Self::Text(text) => vec![text.clone()],
             Self::Count(count) => vec![count.to_string()],
@@ -70,6 +64,24 @@ impl TableCell {
             Self::Empty => vec![String::new(); if is_interval { 3 } else { 1 }],
         }
     }
+}
+
+/// The value and the ends of its interval, for three cells of a CSV file.
+fn scaled(estimate: Option<Estimate>, scale: f64) -> Vec<String> {
+    let ends = estimate.map(|e| [e.value, e.low, e.high]);
+    (0..3)
+        .map(|end| csv_number(ends.map(|ends| scale * ends[end])))
+        .collect()
+}
+
+/// The names of a column in a CSV file: three where it has an interval.
+fn csv_names((_, name, is_interval): &ColumnHead) -> Vec<String> {
+    let ends: &[&str] = if *is_interval {
+        &["", "_low", "_high"]
+    } else {
+        &[""]
+    };
+    ends.iter().map(|end| format!("{name}{end}")).collect()
 }
 
 /// Starts a table with its heads in both forms.
@@ -84,15 +96,7 @@ pub(crate) fn start(
         .filter(|title| !title.is_empty())
         .collect();
     let mut table = ReportTable::new(name, caption, &titles);
-    let names = |(_, name, is_interval): &ColumnHead| -> Vec<String> {
-        let ends: &[&str] = if *is_interval {
-            &["", "_low", "_high"]
-        } else {
-            &[""]
-        };
-        ends.iter().map(|end| format!("{name}{end}")).collect()
-    };
-    table.csv.push(heads.iter().flat_map(names).collect());
+    table.csv.push(heads.iter().flat_map(csv_names).collect());
     table
 }
 

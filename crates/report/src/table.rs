@@ -230,10 +230,9 @@ fn latex_line(cells: Vec<String>) -> String {
     format!("{} \\\\\n", cells.join(" & "))
 }
 
-/// Text in a cell of LaTeX. A bracket at the beginning would be taken for an argument of the
-/// line before.
-fn latex(text: &str) -> String {
-    let sign = |c: char| match c {
+/// A character as LaTeX writes it in a text.
+fn latex_sign(c: char) -> String {
+    match c {
         '&' | '%' | '$' | '#' | '_' | '{' | '}' => format!("\\{c}"),
         '\\' => "\\textbackslash{}".to_owned(),
         '~' => "\\textasciitilde{}".to_owned(),
@@ -251,8 +250,13 @@ fn latex(text: &str) -> String {
         '…' => "\\ldots{}".to_owned(),
         '\n' => " ".to_owned(),
         other => other.to_string(),
-    };
-    let text: String = text.chars().map(sign).collect();
+    }
+}
+
+/// Text in a cell of LaTeX. A bracket at the beginning would be taken for an argument of the
+/// line before.
+fn latex(text: &str) -> String {
+    let text: String = text.chars().map(latex_sign).collect();
     if text.starts_with('[') {
         format!("{{}}{text}")
     } else {

@@ -77,14 +77,18 @@ pub(crate) fn overview(results: &Results) -> ReportTable {
     table
 }
 
+/// The mean over the languages that have the value; `None` where none has.
+fn mean_of(levels: &[Level], value: fn(&Level) -> Option<f64>) -> Option<f64> {
+    let defined: Vec<f64> = levels.iter().filter_map(value).collect();
+    (!defined.is_empty()).then(|| mean(defined))
+}
+
 fn push_block(table: &mut ReportTable, block: &ResultBlock) {
     let base = &block.base;
-    let mean_of = |value: fn(&Level) -> Option<f64>| {
-        let defined: Vec<f64> = base.languages.iter().filter_map(value).collect();
-        (!defined.is_empty()).then(|| mean(defined))
-    };
-    let auc = mean_of(|level| level.auc.map(|auc| auc.value));
-    let calibrated = mean_of(|level| level.batch.map(|batch| batch.value));
+    let auc = mean_of(&base.languages, |level| level.auc.map(|auc| auc.value));
+    let calibrated = mean_of(&base.languages, |level| {
+        level.batch.map(|batch| batch.value)
+    });
     push_overview(
         table,
         block,
@@ -173,45 +177,46 @@ pub(crate) fn by_language(block: &ResultBlock) -> ReportTable {
     let name = format!("{}.{}", block.task, block.labels);
     let mut table = ReportTable::new(name, "Accuracy by language, %; mean over seeds.", &columns);
     table.csv.push(owned(&columns));
-    let mut push = |name: &str, accuracies: &BTreeMap<Language, f64>, mean: f64| {
-        let each: Vec<Option<f64>> = languages
-            .iter()
-            .map(|language| accuracies.get(language).copied())
-            .collect();
-        let shown = each
-            .iter()
-            .map(|share| or_dash(*share, |share| percent(share, 1)));
-        table.rows.push(row(
-            [name.to_owned(), percent(mean, 2)].into_iter().chain(shown),
-            name == "base",
-        ));
-        let plain = each
-            .iter()
-            .map(|share| csv_number(share.map(|share| 100.0 * share)));
-        table.csv.push(
-            [name.to_owned(), csv_percent(mean)]
-                .into_iter()
-                .chain(plain)
-                .collect(),
-        );
-    };
-    let base = block
+    let base: BTreeMap<Language, f64> = block
         .base
         .languages
         .iter()
         .map(|level| (level.language, level.accuracy.value))
         .collect();
-    push("base", &base, block.base.mean.value);
+    let shares: Vec<Option<f64>> = languages.iter().map(|l| base.get(l).copied()).collect();
+    push_accuracies(&mut table, "base", &shares, block.base.mean.value);
     for setting in &block.settings {
-        let after = setting
+        let after: BTreeMap<Language, f64> = setting
             .changes
             .languages
             .iter()
             .map(|l| (l.language, l.after.value))
             .collect();
-        push(&setting.name, &after, setting.changes.mean.after.value);
+        let shares: Vec<Option<f64>> = languages.iter().map(|l| after.get(l).copied()).collect();
+        let mean = setting.changes.mean.after.value;
+        push_accuracies(&mut table, &setting.name, &shares, mean);
     }
     table
+}
+
+/// Adds the row of a setting or the base: the mean, then each language in the order of the heads.
+fn push_accuracies(table: &mut ReportTable, name: &str, shares: &[Option<f64>], mean: f64) {
+    let shown = shares
+        .iter()
+        .map(|share| or_dash(*share, |share| percent(share, 1)));
+    table.rows.push(row(
+        [name.to_owned(), percent(mean, 2)].into_iter().chain(shown),
+        name == "base",
+    ));
+    let plain = shares
+        .iter()
+        .map(|share| csv_number(share.map(|share| 100.0 * share)));
+    table.csv.push(
+        [name.to_owned(), csv_percent(mean)]
+            .into_iter()
+            .chain(plain)
+            .collect(),
+    );
 }
 
 const BASE: [ColumnHead<'static>; 8] = [
@@ -225,14 +230,17 @@ const BASE: [ColumnHead<'static>; 8] = [
     ("batch", "batch", true),
 ];
 
+/// The ends of an interval.
+fn bounds(e: &Estimate) -> TableCell {
+    TableCell::Text(format!("{}–{}", percent(e.low, 1), percent(e.high, 1)))
+}
+
 /// The base alone, where nothing was trained.
 pub(crate) fn of_base(block: &ResultBlock) -> ReportTable {
     let name = format!("{}.{}.base", block.task, block.labels);
     let caption = "The base model: accuracy in % with Wilson's 95 % interval, AUC, accuracy in % after contextual and after \
                    batch calibration.";
     let mut table = start(name, caption, &BASE);
-    let bounds =
-        |e: &Estimate| TableCell::Text(format!("{}–{}", percent(e.low, 1), percent(e.high, 1)));
     for level in &block.base.languages {
         let cells = [
             TableCell::Text(format!("{} ({})", level.language.name(), level.language)),

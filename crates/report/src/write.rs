@@ -54,6 +54,14 @@ pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
     Ok(Summary::new(&results, index))
 }
 
+/// Takes an entry out of an object; null where it has none.
+fn take_entry(object: &mut Value, key: &str) -> Value {
+    object
+        .as_object_mut()
+        .and_then(|entries| entries.remove(key))
+        .unwrap_or_default()
+}
+
 fn lay_out(
     run: &RunFolder,
     records: &RunRecords,
@@ -73,14 +81,8 @@ fn lay_out(
     );
     let overview = figures::overview::draw(results).map(|figure| output.figure(figure));
     let mut facts = records.manifest.clone();
-    let mut take = |key: &str| {
-        facts
-            .as_object_mut()
-            .and_then(|entries| entries.remove(key))
-            .unwrap_or_default()
-    };
-    let recipe = take("recipe");
-    take("current"); // says which answers were read; the page shows those
+    let recipe = take_entry(&mut facts, "recipe");
+    take_entry(&mut facts, "current"); // says which answers were read; the page shows those
     sum_stages(&mut facts);
     ReportPage {
         title: text("/recipe/title")
@@ -216,25 +218,34 @@ fn lay_out_training(records: &RunRecords, output: &mut ReportFiles) -> Vec<PageT
             .or_default()
             .push(TrainingLog::new(adapter, log));
     }
-    let lay_out = |(name, seeds): (AdapterName, Vec<TrainingLog>)| {
-        let all: Vec<&TrainingLog> = seeds.iter().collect();
-        let figure = figures::loss::draw(
-            format!("loss.{}", name.group.replace(['.', '/', ' '], "-")),
-            &all,
-        );
-        PageTraining {
-            title: match (&name.setting, &name.task) {
-                (Some(setting), Some(task)) => format!("{setting}, questions of {task}"),
-                _ => name.group.clone(),
-            },
-            figure: output.figure(figure),
-            sentences: seeds
-                .iter()
-                .map(|seed| describe_training(seed, seeds.len() > 1))
-                .collect(),
-        }
-    };
-    groups.into_iter().map(lay_out).collect()
+    groups
+        .iter()
+        .map(|(name, seeds)| lay_out_adapter(name, seeds, output))
+        .collect()
+}
+
+/// The losses of all seeds of one adapter.
+fn lay_out_adapter(
+    name: &AdapterName,
+    seeds: &[TrainingLog],
+    output: &mut ReportFiles,
+) -> PageTraining {
+    let all: Vec<&TrainingLog> = seeds.iter().collect();
+    let figure = figures::loss::draw(
+        format!("loss.{}", name.group.replace(['.', '/', ' '], "-")),
+        &all,
+    );
+    PageTraining {
+        title: match (&name.setting, &name.task) {
+            (Some(setting), Some(task)) => format!("{setting}, questions of {task}"),
+            _ => name.group.clone(),
+        },
+        figure: output.figure(figure),
+        sentences: seeds
+            .iter()
+            .map(|seed| describe_training(seed, seeds.len() > 1))
+            .collect(),
+    }
 }
 
 fn describe_training(training: &TrainingLog, named: bool) -> String {

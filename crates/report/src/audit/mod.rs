@@ -52,16 +52,18 @@ const LINE: usize = 150;
 
 /// `2 errors, 1 warning and 4 notes`
 pub fn count_findings(record: &AuditRecord) -> String {
-    let say = |severity: Severity| {
-        let count = record.count(severity);
-        format!("{count} {severity}{}", if count == 1 { "" } else { "s" })
-    };
     format!(
         "{}, {} and {}",
-        say(Severity::Error),
-        say(Severity::Warning),
-        say(Severity::Note)
+        count_of(record, Severity::Error),
+        count_of(record, Severity::Warning),
+        count_of(record, Severity::Note)
     )
+}
+
+/// `2 errors`
+fn count_of(record: &AuditRecord, severity: Severity) -> String {
+    let count = record.count(severity);
+    format!("{count} {severity}{}", if count == 1 { "" } else { "s" })
 }
 
 /// One self-contained HTML file for people. `subject` names what was audited.
@@ -153,30 +155,32 @@ pub(crate) fn describe(record: &AuditRecord) -> (String, Option<ReportTable>) {
     }
     table.csv.push(columns.map(str::to_owned).to_vec());
     for finding in shown {
-        let cell = |evidence: &str| {
-            let severity = match record.accepted.contains(&finding.kind)
-                && finding.severity == Severity::Error
-            {
-                true => "error, accepted".to_owned(),
-                false => finding.severity.to_string(),
-            };
-            let (kind, count) = (finding.kind.to_string(), finding.count.to_string());
-            vec![
-                severity,
-                finding.task.clone(),
-                finding.language.to_string(),
-                kind,
-                count,
-                evidence.to_owned(),
-            ]
-        };
         table.rows.push(TableRow {
-            cells: cell(&shorten(&finding.evidence)),
+            cells: finding_cells(record, finding, &shorten(&finding.evidence)),
             strong: finding.severity == Severity::Error,
         });
-        table.csv.push(cell(&finding.evidence));
+        table
+            .csv
+            .push(finding_cells(record, finding, &finding.evidence));
     }
     (sentence, (!table.rows.is_empty()).then_some(table))
+}
+
+/// A finding's row; `evidence` is shortened on the page and whole in the CSV file.
+fn finding_cells(record: &AuditRecord, finding: &Finding, evidence: &str) -> Vec<String> {
+    let is_accepted = record.accepted.contains(&finding.kind);
+    let severity = match is_accepted && finding.severity == Severity::Error {
+        true => "error, accepted".to_owned(),
+        false => finding.severity.to_string(),
+    };
+    vec![
+        severity,
+        finding.task.clone(),
+        finding.language.to_string(),
+        finding.kind.to_string(),
+        finding.count.to_string(),
+        evidence.to_owned(),
+    ]
 }
 
 fn join_accepted(record: &AuditRecord) -> String {

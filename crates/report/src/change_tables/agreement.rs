@@ -39,24 +39,34 @@ pub(super) fn agreement(name: String, changes: &Changes) -> Option<ReportTable> 
             false,
         );
     }
-    let kappa = |value: f64| {
-        TableCell::Area(Some(Estimate {
-            value,
-            low: f64::NAN,
-            high: f64::NAN,
-        }))
-    };
     let (before, after) = consistency.kappa;
     let cells = [
         TableCell::text("Fleiss' kappa"),
-        kappa(before),
+        kappa_cell(before),
         TableCell::Empty,
-        kappa(after),
+        kappa_cell(after),
         TableCell::Empty,
         TableCell::Empty,
     ];
     push(&mut table, &AGREEMENT, &cells, false);
     Some(table)
+}
+
+/// Kappa has no interval.
+fn kappa_cell(value: f64) -> TableCell {
+    TableCell::Area(Some(Estimate {
+        value,
+        low: f64::NAN,
+        high: f64::NAN,
+    }))
+}
+
+fn gap_cells(of: &GapToEnglish) -> [TableCell; 3] {
+    [
+        TableCell::Level(Some(of.before)),
+        TableCell::Level(Some(of.after)),
+        TableCell::Change(Some(of.change)),
+    ]
 }
 
 fn against_chance(name: TableCell, of: &AgainstChance) -> [TableCell; 6] {
@@ -93,13 +103,6 @@ pub(super) fn english(name: String, changes: &Changes) -> Option<ReportTable> {
                    closes it), share of items answered as in English and RankC with English in %, with their chance \
                    levels.";
     let mut table = start(name, caption, &ENGLISH);
-    let gap = |of: &GapToEnglish| {
-        [
-            TableCell::Level(Some(of.before)),
-            TableCell::Level(Some(of.after)),
-            TableCell::Change(Some(of.change)),
-        ]
-    };
     for of in &changes.languages {
         let Some(of_gap) = &of.gap else { continue };
         let with = changes
@@ -107,7 +110,10 @@ pub(super) fn english(name: String, changes: &Changes) -> Option<ReportTable> {
             .iter()
             .flat_map(|c| &c.with_english)
             .find(|with| with.language == of.language);
-        let mut cells: Vec<TableCell> = [code_cell(of)].into_iter().chain(gap(of_gap)).collect();
+        let mut cells: Vec<TableCell> = [code_cell(of)]
+            .into_iter()
+            .chain(gap_cells(of_gap))
+            .collect();
         match with {
             Some(with) => {
                 for part in [&with.alike, &with.rank_consistency] {
@@ -120,7 +126,7 @@ pub(super) fn english(name: String, changes: &Changes) -> Option<ReportTable> {
     }
     let cells = [TableCell::text("mean")]
         .into_iter()
-        .chain(gap(mean))
+        .chain(gap_cells(mean))
         .chain((0..10).map(|_| TableCell::Empty));
     push(&mut table, &ENGLISH, &cells.collect::<Vec<_>>(), true);
     Some(table)

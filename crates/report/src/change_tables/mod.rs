@@ -106,9 +106,9 @@ fn main_table(name: String, changes: &Changes) -> ReportTable {
 }
 
 fn main_cells(of: &LanguageChange) -> [TableCell; 15] {
-    let seeds = || of.after_seeds.iter().copied();
-    let low = seeds().fold(f64::NAN, f64::min);
-    let high = seeds().fold(f64::NAN, f64::max);
+    let seeds = of.after_seeds.iter().copied();
+    let low = seeds.clone().fold(f64::NAN, f64::min);
+    let high = seeds.fold(f64::NAN, f64::max);
     [
         language_cell(of),
         code_cell(of),
@@ -145,37 +145,36 @@ const GROUPS: [ColumnHead<'static>; 9] = [
     ("detectable", "detectable", false),
 ];
 
+/// A group's row; `languages` are their number or their codes.
+fn group_cells(name: impl Into<String>, languages: String, mean: &MeanChange) -> [TableCell; 9] {
+    [
+        TableCell::Text(name.into()),
+        TableCell::Text(languages),
+        TableCell::Level(Some(mean.before)),
+        TableCell::Level(Some(mean.after)),
+        TableCell::Change(Some(mean.change)),
+        TableCell::AreaChange(mean.auc.map(|auc| auc.change)),
+        TableCell::Change(mean.batch.map(|batch| batch.change)),
+        TableCell::text(verdict_label(mean.attribution.verdict)),
+        TableCell::Share(shown_detectable(mean)),
+    ]
+}
+
 fn groups(name: String, changes: &Changes) -> ReportTable {
     let caption = "Means over groups of languages: accuracy in %, changes in points; calibrated: batch calibration; \
                    detectable: the smallest change that these items show with power 0.8, points. Resource class: Joshi \
                    et al. 2020, 0 to 5.";
     let mut table = start(name, caption, &GROUPS);
-    let mut add = |name: String, mean: &MeanChange, codes: String, strong: bool| {
-        let cells = [
-            TableCell::Text(name),
-            TableCell::Text(codes),
-            TableCell::Level(Some(mean.before)),
-            TableCell::Level(Some(mean.after)),
-            TableCell::Change(Some(mean.change)),
-            TableCell::AreaChange(mean.auc.map(|auc| auc.change)),
-            TableCell::Change(mean.batch.map(|batch| batch.change)),
-            TableCell::text(verdict_label(mean.attribution.verdict)),
-            TableCell::Share(shown_detectable(mean)),
-        ];
-        push(&mut table, &GROUPS, &cells, strong);
-    };
-    add(
-        "all".to_owned(),
-        &changes.mean,
-        changes.mean.languages.to_string(),
-        true,
-    );
+    let all = &changes.mean;
+    let cells = group_cells("all", all.languages.to_string(), all);
+    push(&mut table, &GROUPS, &cells, true);
     for (name, mean) in [
         ("seen in training", &changes.seen),
         ("not seen", &changes.unseen),
     ] {
         if let Some(mean) = mean {
-            add(name.to_owned(), mean, mean.languages.to_string(), false);
+            let cells = group_cells(name, mean.languages.to_string(), mean);
+            push(&mut table, &GROUPS, &cells, false);
         }
     }
     for group in &changes.groups {
@@ -184,12 +183,9 @@ fn groups(name: String, changes: &Changes) -> ReportTable {
             .iter()
             .map(|language| language.code())
             .collect();
-        add(
-            format!("{}: {}", group.kind, group.name),
-            &group.mean,
-            codes.join(" "),
-            false,
-        );
+        let name = format!("{}: {}", group.kind, group.name);
+        let cells = group_cells(name, codes.join(" "), &group.mean);
+        push(&mut table, &GROUPS, &cells, false);
     }
     align_left(&mut table, &["languages", "the change is"]);
     table

@@ -74,15 +74,13 @@ pub(super) fn reliability(name: String, changes: &Changes) -> ReportTable {
 
 /// Standard deviations; an estimate below 0 is shown as 0.
 fn spread(components: Option<VarianceComponents>) -> [TableCell; 4] {
-    let deviation =
-        |variance: Option<f64>| TableCell::Share(variance.map(|variance| variance.max(0.0).sqrt()));
-    let of = |pick: fn(VarianceComponents) -> Option<f64>| deviation(components.and_then(pick));
     [
-        of(|c| c.seed),
-        of(|c| c.exemplars),
-        of(|c| Some(c.items)),
-        of(|c| c.rest),
+        components.and_then(|c| c.seed),
+        components.and_then(|c| c.exemplars),
+        components.map(|c| c.items),
+        components.and_then(|c| c.rest),
     ]
+    .map(|variance| TableCell::Share(variance.map(|variance| variance.max(0.0).sqrt())))
 }
 
 const SCORINGS: [ColumnHead<'static>; 6] = [

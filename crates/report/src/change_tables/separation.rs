@@ -22,19 +22,21 @@ const SEPARATION: [ColumnHead<'static>; 11] = [
     ("prior's part [95 %]", "prior_part", true),
 ];
 
+/// An accuracy before, after, and its change.
+fn level_cells(of: Option<BeforeAfter>) -> [TableCell; 3] {
+    [
+        TableCell::Level(of.map(|of| of.before)),
+        TableCell::Level(of.map(|of| of.after)),
+        TableCell::Change(of.map(|of| of.change)),
+    ]
+}
+
 pub(super) fn separation(name: String, changes: &Changes) -> ReportTable {
     let caption = "How well the model separates the labels: AUC, and accuracy in % after contextual and after batch \
                    calibration. Prior's part: the change of raw accuracy less that of batch-calibrated accuracy, points.";
     let mut table = start(name, caption, &SEPARATION);
     let mut add =
         |name: TableCell, [auc, contextual, batch]: [Option<BeforeAfter>; 3], prior, strong| {
-            let level = |of: Option<BeforeAfter>| {
-                [
-                    TableCell::Level(of.map(|of| of.before)),
-                    TableCell::Level(of.map(|of| of.after)),
-                    TableCell::Change(of.map(|of| of.change)),
-                ]
-            };
             let areas = [
                 name,
                 TableCell::Area(auc.map(|of| of.before)),
@@ -43,8 +45,8 @@ pub(super) fn separation(name: String, changes: &Changes) -> ReportTable {
             ];
             let cells = areas
                 .into_iter()
-                .chain(level(contextual))
-                .chain(level(batch))
+                .chain(level_cells(contextual))
+                .chain(level_cells(batch))
                 .chain([TableCell::Change(prior)]);
             push(&mut table, &SEPARATION, &cells.collect::<Vec<_>>(), strong);
         };

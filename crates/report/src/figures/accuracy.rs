@@ -60,21 +60,25 @@ pub(crate) fn draw_changes(name: String, setting: &str, changes: &Changes) -> Fi
     )
 }
 
-/// The base model alone.
-pub(crate) fn draw_levels(name: String, levels: &Levels, labels: usize) -> Figure {
-    let entry = |name: String, strong: bool, before: Estimate| AccuracyRow {
+/// A row of the base model alone.
+fn level_row(name: String, strong: bool, before: Estimate) -> AccuracyRow {
+    AccuracyRow {
         name,
         seen: false,
         strong,
         before,
         after: None,
-    };
+    }
+}
+
+/// The base model alone.
+pub(crate) fn draw_levels(name: String, levels: &Levels, labels: usize) -> Figure {
     let mut entries: Vec<AccuracyRow> = levels
         .languages
         .iter()
-        .map(|level| entry(language_name(level.language), false, level.accuracy))
+        .map(|level| level_row(language_name(level.language), false, level.accuracy))
         .collect();
-    entries.push(entry("mean".to_owned(), true, levels.mean));
+    entries.push(level_row("mean".to_owned(), true, levels.mean));
     let description = format!(
         "Accuracy in percent per language of the base model, with 95 % intervals; mean {}.",
         percent(levels.mean.value, 1)

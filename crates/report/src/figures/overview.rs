@@ -1,6 +1,6 @@
 //! Change of the mean accuracy of every setting, with its 95 % interval; each seed as a tick.
 
-use compare::Results;
+use compare::{Changes, Results};
 use figure::{Anchor, Figure, Scale, round_ticks, tick_labels};
 
 use crate::format::points;
@@ -18,15 +18,16 @@ pub(crate) fn draw(results: &Results) -> Option<Figure> {
         .filter(|b| !b.settings.is_empty())
         .map(|b| b.settings.len() + 1)
         .sum();
-    let changes = || {
-        results
-            .blocks
-            .iter()
-            .flat_map(|block| &block.settings)
-            .map(|setting| &setting.changes)
-    };
-    changes().next()?;
-    let ends = changes().flat_map(|c| {
+    let changes: Vec<&Changes> = results
+        .blocks
+        .iter()
+        .flat_map(|block| &block.settings)
+        .map(|setting| &setting.changes)
+        .collect();
+    if changes.is_empty() {
+        return None;
+    }
+    let ends = changes.iter().flat_map(|c| {
         [c.mean.change.low, c.mean.change.high]
             .into_iter()
             .chain(c.seed_changes.clone())

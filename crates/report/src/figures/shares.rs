@@ -103,25 +103,21 @@ fn draw_panel(figure: &mut Figure, changes: &Changes, label: usize, scale: Scale
     figure.text("quiet", (middle, bottom + 32.0), Anchor::Middle, &title);
     for (row, language) in changes.languages.iter().enumerate() {
         let y = TOP + ROW * (row as f64 + 0.5);
-        let at = |share: f64| scale.at(share);
         let [gold, before, after] = [
             &language.labels.gold,
             &language.labels.before,
             &language.labels.after,
         ]
         .map(|shares| shares[label]);
-        let hint = |who: &str, share: f64| {
-            format!(
-                "{}, {who}: {} % “{name}”, gold {} %",
-                language.language.name(),
-                percent(share, 1),
-                percent(gold, 1)
-            )
-        };
-        let (left, right) = (at(before.min(after)), at(before.max(after)));
+        let name_of_language = language.language.name();
+        let [hint_before, hint_after] = [("base", before), ("tuned", after)].map(|(who, share)| {
+            let [share, gold] = [share, gold].map(|share| percent(share, 1));
+            format!("{name_of_language}, {who}: {share} % “{name}”, gold {gold} %")
+        });
+        let (left, right) = (scale.at(before.min(after)), scale.at(before.max(after)));
         figure.rectangle("band-rise", (left, y - 3.0), (right - left, 6.0));
-        figure.line("gold", (at(gold), y - 7.0), (at(gold), y + 7.0));
-        figure.circle("before", (at(before), y), 3.8, &hint("base", before));
-        figure.circle("rise", (at(after), y), 4.6, &hint("tuned", after));
+        figure.line("gold", (scale.at(gold), y - 7.0), (scale.at(gold), y + 7.0));
+        figure.circle("before", (scale.at(before), y), 3.8, &hint_before);
+        figure.circle("rise", (scale.at(after), y), 4.6, &hint_after);
     }
 }

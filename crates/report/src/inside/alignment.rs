@@ -124,34 +124,36 @@ fn null_curve(state: &ViewState, pooling: Pooling, measure: Measure) -> Vec<(usi
     curve
 }
 
+/// One measure by layer: its mean over pairs and its level by chance, in each state.
+fn measure_panel(look: &ModelView, pooling: Pooling, measure: Measure) -> CurvePanel {
+    let mut curves = Vec::new();
+    for (place, state) in look.states.iter().enumerate() {
+        let of = state_look(place, look.states.len());
+        let null = CurveStyle {
+            stroke: "dots",
+            mark: Mark::None,
+            ..of
+        };
+        curves.push(Curve {
+            style: null,
+            name: format!("{}, by chance", state.name),
+            points: curve_points(null_curve(state, pooling, measure)),
+        });
+        curves.push(Curve {
+            style: of,
+            name: state.name.to_owned(),
+            points: curve_points(mean_curve(state, pooling, measure)),
+        });
+    }
+    CurvePanel {
+        title: measure_title(measure).to_owned(),
+        curves,
+        strip: Vec::new(),
+        empty: "not measured".to_owned(),
+    }
+}
+
 fn by_layer(look: &ModelView, pooling: Pooling) -> CaptionedFigure {
-    let chart = |measure: Measure| {
-        let mut curves = Vec::new();
-        for (place, state) in look.states.iter().enumerate() {
-            let of = state_look(place, look.states.len());
-            let null = CurveStyle {
-                stroke: "dots",
-                mark: Mark::None,
-                ..of
-            };
-            curves.push(Curve {
-                style: null,
-                name: format!("{}, by chance", state.name),
-                points: curve_points(null_curve(state, pooling, measure)),
-            });
-            curves.push(Curve {
-                style: of,
-                name: state.name.to_owned(),
-                points: curve_points(mean_curve(state, pooling, measure)),
-            });
-        }
-        CurvePanel {
-            title: measure_title(measure).to_owned(),
-            curves,
-            strip: Vec::new(),
-            empty: "not measured".to_owned(),
-        }
-    };
     let caption = format!(
         "Measures of two languages' states by layer, mean over pairs ({}). Band: the mean of the pairs' 95 % intervals, which is at \
          least as wide as the mean's own. Dotted: parallel items replaced by others.",
@@ -160,7 +162,10 @@ fn by_layer(look: &ModelView, pooling: Pooling) -> CaptionedFigure {
     let sheet = CurveSheet {
         name: format!("inside.{}.pairs.{pooling}", look.slug),
         description: caption.clone(),
-        charts: measures(look, pooling).into_iter().map(chart).collect(),
+        charts: measures(look, pooling)
+            .into_iter()
+            .map(|measure| measure_panel(look, pooling, measure))
+            .collect(),
         columns: 4,
         layers: look.layers,
         shared: false,
@@ -172,27 +177,34 @@ fn by_layer(look: &ModelView, pooling: Pooling) -> CaptionedFigure {
     }
 }
 
+/// The best layer of retrieval, in each state.
+fn best_retrieval(look: &ModelView, pooling: Pooling) -> Option<String> {
+    look.by_state(|state| {
+        let curve = mean_curve(state, pooling, Measure::Retrieval);
+        let (layer, most) = curve
+            .iter()
+            .max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value))?;
+        let nulls = null_curve(state, pooling, Measure::Retrieval);
+        let null = nulls.iter().find(|(of, _)| of == layer);
+        let chance = null.map_or_else(String::new, |(_, null)| {
+            format!(" (by chance {} %)", percent(null.value, 1))
+        });
+        Some(format!(
+            "{} % at layer {layer}{chance}",
+            percent(most.value, 1)
+        ))
+    })
+}
+
 /// Where retrieval is best, before and after, with each pooling.
 fn retrieval(look: &ModelView, poolings: &[Pooling]) -> Option<String> {
-    let best = |pooling: Pooling| {
-        look.by_state(|state| {
-            let curve = mean_curve(state, pooling, Measure::Retrieval);
-            let (layer, most) = curve
-                .iter()
-                .max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value))?;
-            let nulls = null_curve(state, pooling, Measure::Retrieval);
-            let null = nulls.iter().find(|(of, _)| of == layer);
-            let chance = null.map_or_else(String::new, |(_, null)| {
-                format!(" (by chance {} %)", percent(null.value, 1))
-            });
-            Some(format!(
-                "{} % at layer {layer}{chance}",
-                percent(most.value, 1)
-            ))
+    let said: Vec<String> = poolings
+        .iter()
+        .filter_map(|&pooling| {
+            let best = best_retrieval(look, pooling)?;
+            Some(format!("{}: {best}", pooling_words(pooling)))
         })
-    };
-    let of = |&pooling: &Pooling| Some(format!("{}: {}", pooling_words(pooling), best(pooling)?));
-    let said: Vec<String> = poolings.iter().filter_map(of).collect();
+        .collect();
     (!said.is_empty()).then(|| {
         format!(
             "Share of parallel items that find each other among all others, mean over pairs, at its best layer; {}.",

@@ -96,21 +96,28 @@ fn list_foldouts(
     more
 }
 
+/// The items of one state at one layer; `None` where no components were fitted.
+fn cloud(state: &ViewState, pooling: Pooling, layer: usize, centred: bool) -> Option<PointCloud> {
+    let layout = state.records.maps.get(&pooling)?.layer(layer, centred)?;
+    Some(PointCloud {
+        title: format!("Layer {layer}, {}", state.name),
+        explained: layout.explained,
+        points: layout.points.values().cloned().collect(),
+    })
+}
+
 fn scatter(look: &ModelView, pooling: Pooling, centred: bool) -> Option<CaptionedFigure> {
     let layers = look.representative();
-    let of = |state: &ViewState| -> Vec<Option<PointCloud>> {
-        let cloud = |layer: &usize| {
-            let layout = state.records.maps.get(&pooling)?.layer(*layer, centred)?;
-            let title = format!("Layer {layer}, {}", state.name);
-            Some(PointCloud {
-                title,
-                explained: layout.explained,
-                points: layout.points.values().cloned().collect(),
-            })
-        };
-        layers.iter().map(cloud).collect()
-    };
-    let rows: Vec<Vec<Option<PointCloud>>> = look.states.iter().map(of).collect();
+    let rows: Vec<Vec<Option<PointCloud>>> = look
+        .states
+        .iter()
+        .map(|state| {
+            layers
+                .iter()
+                .map(|&layer| cloud(state, pooling, layer, centred))
+                .collect()
+        })
+        .collect();
     if rows.iter().flatten().all(Option::is_none) {
         return None;
     }
@@ -160,49 +167,56 @@ fn correlations(look: &ModelView, poolings: &BTreeSet<Pooling>) -> Vec<String> {
     let Some(&layer) = look.middle().first() else {
         return Vec::new();
     };
-    let level = |pooling: Pooling, measure: Measure| {
-        look.by_state(|state| {
-            let pairs = state.records.pairs.get(&pooling)?.at(measure, layer)?;
-            Some(fixed(mean(pairs.values().map(|record| record.value)), 2))
-        })
-    };
-    let nulls = |pooling: Pooling| {
-        let pairs = look
-            .states
-            .last()?
-            .records
-            .pairs
-            .get(&pooling)?
-            .at(Measure::Pearson, layer)?;
-        let nulls: Vec<f64> = pairs.values().filter_map(|record| record.null).collect();
-        (!nulls.is_empty()).then(|| format!(", with the items permuted {}", fixed(mean(nulls), 2)))
-    };
-    let say = |pooling: Pooling| {
-        let change = mean_pair_change(look, pooling, Measure::Pearson, layer)
-            .map_or_else(String::new, |change| {
-                format!(", a change of {}", signed_interval(&change, 2))
-            });
-        let centred = level(pooling, Measure::PearsonCentred).map_or_else(String::new, |centred| {
-            format!("; with each language's mean taken out {centred}")
-        });
-        let null = nulls(pooling).unwrap_or_default();
-        Some(format!(
-            "{}{change}{null}{centred}",
-            level(pooling, Measure::Pearson)?
-        ))
-    };
     let said: Vec<(Pooling, String)> = poolings
         .iter()
-        .filter_map(|&pooling| Some((pooling, say(pooling)?)))
+        .filter_map(|&pooling| Some((pooling, describe_correlation(look, pooling, layer)?)))
         .collect();
-    let sentence = |(place, (pooling, said)): (usize, &(Pooling, String))| match place {
-        0 => format!(
-            "Pearson's correlation of the first component at layer {layer}, mean over pairs of languages ({}): {said}.",
-            pooling_words(*pooling)
-        ),
-        _ => format!("{}: {said}.", capital(pooling_words(*pooling))),
-    };
-    said.iter().enumerate().map(sentence).collect()
+    said.iter()
+        .enumerate()
+        .map(|(place, (pooling, said))| match place {
+            0 => format!(
+                "Pearson's correlation of the first component at layer {layer}, mean over pairs of languages ({}): {said}.",
+                pooling_words(*pooling)
+            ),
+            _ => format!("{}: {said}.", capital(pooling_words(*pooling))),
+        })
+        .collect()
+}
+
+/// The mean correlation with one pooling, its change, its null, and the centred one.
+fn describe_correlation(look: &ModelView, pooling: Pooling, layer: usize) -> Option<String> {
+    let level = describe_level(look, pooling, Measure::Pearson, layer)?;
+    let change = mean_pair_change(look, pooling, Measure::Pearson, layer)
+        .map_or_else(String::new, |change| {
+            format!(", a change of {}", signed_interval(&change, 2))
+        });
+    let null = describe_null(look, pooling, layer).unwrap_or_default();
+    let centred = describe_level(look, pooling, Measure::PearsonCentred, layer)
+        .map_or_else(String::new, |centred| {
+            format!("; with each language's mean taken out {centred}")
+        });
+    Some(format!("{level}{change}{null}{centred}"))
+}
+
+/// A measure's mean over pairs, in each state.
+fn describe_level(
+    look: &ModelView,
+    pooling: Pooling,
+    measure: Measure,
+    layer: usize,
+) -> Option<String> {
+    look.by_state(|state| {
+        let pairs = state.records.pairs.get(&pooling)?.at(measure, layer)?;
+        Some(fixed(mean(pairs.values().map(|record| record.value)), 2))
+    })
+}
+
+/// The mean correlation by chance, in the last state.
+fn describe_null(look: &ModelView, pooling: Pooling, layer: usize) -> Option<String> {
+    let records = look.states.last()?.records;
+    let pairs = records.pairs.get(&pooling)?.at(Measure::Pearson, layer)?;
+    let nulls: Vec<f64> = pairs.values().filter_map(|record| record.null).collect();
+    (!nulls.is_empty()).then(|| format!(", with the items permuted {}", fixed(mean(nulls), 2)))
 }
 
 fn variance(look: &ModelView, pooling: Pooling) -> Option<String> {

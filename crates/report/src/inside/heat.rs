@@ -29,14 +29,18 @@ pub(crate) fn symmetric(
     languages: &[Language],
     of: impl Fn(TwoLanguages) -> Option<HeatCell>,
 ) -> Vec<Vec<Option<HeatCell>>> {
-    let cell = |a: Language, b: Language| match a.cmp(&b) {
+    square(languages, |a, b| match a.cmp(&b) {
         std::cmp::Ordering::Equal => None,
         std::cmp::Ordering::Less => of((a, b)),
         std::cmp::Ordering::Greater => of((b, a)),
-    };
+    })
+}
+
+/// A value for each language (row) with each (column).
+fn square<T>(languages: &[Language], of: impl Fn(Language, Language) -> T) -> Vec<Vec<T>> {
     languages
         .iter()
-        .map(|&a| languages.iter().map(|&b| cell(a, b)).collect())
+        .map(|&a| languages.iter().map(|&b| of(a, b)).collect())
         .collect()
 }
 
@@ -180,6 +184,24 @@ fn level_map(
     }
 }
 
+fn change_of(record: &ChangeRecord) -> f64 {
+    record.after - record.before
+}
+
+/// Bold or dotted where the interval leaves out 0.
+fn change_cell(two: TwoLanguages, record: &ChangeRecord) -> HeatCell {
+    let change = Estimate {
+        value: change_of(record),
+        low: record.low,
+        high: record.high,
+    };
+    HeatCell {
+        value: change.value,
+        clear: change.rises() || change.falls(),
+        hint: format!("{}, {}: {}", two.0, two.1, signed_interval(&change, 3)),
+    }
+}
+
 fn change_map(
     look: &ModelView,
     (pooling, measure, layer): (Pooling, Measure, usize),
@@ -188,31 +210,20 @@ fn change_map(
 ) -> Option<HeatMap> {
     let [_, after] = look.both()?;
     let changes = after.changes.get(&pooling)?;
-    let of = |change: &ChangeRecord| change.after - change.before;
     let reach = layers
         .iter()
         .filter_map(|layer| changes.at(measure, *layer))
         .flat_map(|pairs| pairs.values());
-    let reach = reach.map(|change| of(change).abs()).fold(0.0_f64, f64::max);
-    let cell = |two: TwoLanguages| {
-        let record = changes.at(measure, layer)?.get(&two)?;
-        let change = Estimate {
-            value: of(record),
-            low: record.low,
-            high: record.high,
-        };
-        let hint = format!("{}, {}: {}", two.0, two.1, signed_interval(&change, 3));
-        Some(HeatCell {
-            value: change.value,
-            clear: change.rises() || change.falls(),
-            hint,
-        })
-    };
+    let reach = reach
+        .map(|record| change_of(record).abs())
+        .fold(0.0_f64, f64::max);
     Some(HeatMap {
         title: format!("Layer {layer}, change"),
         rows: codes(languages),
         columns: codes(languages),
-        cells: symmetric(languages, cell),
+        cells: symmetric(languages, |two| {
+            Some(change_cell(two, changes.at(measure, layer)?.get(&two)?))
+        }),
         ramp: Ramp::Diverging(((reach * 20.0).ceil() / 20.0).max(0.05)),
         unit: String::new(),
         show: short_signed,
@@ -240,54 +251,58 @@ pub(crate) fn tables(
     layer: usize,
 ) -> Vec<ReportTable> {
     let languages = languages(look, pooling);
-    let of_state = |state: &ViewState| {
-        let pairs = state.records.pairs.get(&pooling)?.at(measure, layer)?;
-        let codes = codes(&languages);
-        let columns: Vec<&str> = [""]
-            .into_iter()
-            .chain(codes.iter().map(String::as_str))
-            .collect();
-        let name = format!(
-            "inside.{}.{measure}.{pooling}.layer{layer}.{}",
-            look.slug, state.name
-        );
-        let caption = format!(
-            "{} between languages at layer {layer}, {} ({}).",
-            measure_title(measure),
-            state.name,
-            pooling_words(pooling)
-        );
-        let mut table = ReportTable::new(name, caption, &columns);
-        table.csv.push(
-            ["language"]
-                .into_iter()
-                .map(str::to_owned)
-                .chain(codes.clone())
-                .collect(),
-        );
-        for &a in &languages {
-            let value = |b: &Language| match a == *b {
+    look.states
+        .iter()
+        .filter_map(|state| {
+            let pairs = pairs_at(state, pooling, measure, layer)?;
+            let name = format!(
+                "inside.{}.{measure}.{pooling}.layer{layer}.{}",
+                look.slug, state.name
+            );
+            let caption = format!(
+                "{} between languages at layer {layer}, {} ({}).",
+                measure_title(measure),
+                state.name,
+                pooling_words(pooling)
+            );
+            let values = square(&languages, |a, b| match a == b {
                 true => Some(1.0).filter(|_| is_one_with_itself(measure)),
-                false => pairs
-                    .get(&(a.min(*b), a.max(*b)))
-                    .map(|record| record.value),
-            };
-            let values: Vec<Option<f64>> = languages.iter().map(value).collect();
-            let shown = values
-                .iter()
-                .map(|value| value.map_or_else(String::new, |value| fixed(value, 3)));
-            table.rows.push(TableRow {
-                cells: [a.code().to_owned()].into_iter().chain(shown).collect(),
-                strong: false,
+                false => pairs.get(&(a.min(b), a.max(b))).map(|record| record.value),
             });
-            let plain = values.iter().map(|value| csv_number(*value));
-            table
-                .csv
-                .push([a.code().to_owned()].into_iter().chain(plain).collect());
-        }
-        Some(table)
-    };
-    look.states.iter().filter_map(of_state).collect()
+            Some(square_table(name, caption, &languages, &values))
+        })
+        .collect()
+}
+
+/// Languages by languages, the languages' codes as heads of the rows and the columns.
+fn square_table(
+    name: String,
+    caption: String,
+    languages: &[Language],
+    values: &[Vec<Option<f64>>],
+) -> ReportTable {
+    let codes = codes(languages);
+    let columns: Vec<&str> = [""]
+        .into_iter()
+        .chain(codes.iter().map(String::as_str))
+        .collect();
+    let mut table = ReportTable::new(name, caption, &columns);
+    let heads = ["language".to_owned()].into_iter().chain(codes.clone());
+    table.csv.push(heads.collect());
+    for (code, values) in codes.iter().zip(values) {
+        let shown = values
+            .iter()
+            .map(|value| value.map_or_else(String::new, |value| fixed(value, 3)));
+        table.rows.push(TableRow {
+            cells: [code.clone()].into_iter().chain(shown).collect(),
+            strong: false,
+        });
+        let plain = values.iter().map(|value| csv_number(*value));
+        table
+            .csv
+            .push([code.clone()].into_iter().chain(plain).collect());
+    }
+    table
 }
 
 /// Whether a language has 1 with itself.

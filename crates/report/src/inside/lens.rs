@@ -64,12 +64,6 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     // An empty picture is not what is seen first.
     others.sort_by_key(|&language| !has_items(look, language));
     let hidden = others.split_off(others.len().min(SHOWN));
-    let draw = |languages: &[Language], kind| {
-        languages
-            .iter()
-            .filter_map(|&l| draw(look, l, kind))
-            .collect::<Vec<_>>()
-    };
     let behind: Vec<Language> = languages
         .iter()
         .copied()
@@ -81,7 +75,7 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
         (others, behind)
     };
     let mut more = Vec::new();
-    let more_raw = draw(&behind, LensKind::Raw);
+    let more_raw = draw_all(look, &behind, LensKind::Raw);
     if !more_raw.is_empty() {
         let summary = format!("The lens in {}", list(&super::words::codes(&behind)));
         more.push(Foldout {
@@ -90,7 +84,7 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
             tables: Vec::new(),
         });
     }
-    let tuned = draw(&languages, LensKind::Tuned);
+    let tuned = draw_all(look, &languages, LensKind::Tuned);
     if !tuned.is_empty() {
         let summary = "The same through the tuned lens".to_owned();
         more.push(Foldout {
@@ -107,7 +101,7 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     Some(InsideSection {
         title: "The lens: which answer each layer would give",
         sentences: sentences(look, &languages),
-        pictures: draw(&shown, LensKind::Raw),
+        pictures: draw_all(look, &shown, LensKind::Raw),
         more,
     })
 }
@@ -134,16 +128,24 @@ fn has_items(look: &ModelView, language: Language) -> bool {
         .any(|state| curves(state, language, LensKind::Raw).is_some_and(|curves| curves.kept > 0))
 }
 
+/// One picture per language, of those that have a lens of this kind.
+fn draw_all(look: &ModelView, languages: &[Language], kind: LensKind) -> Vec<CaptionedFigure> {
+    languages
+        .iter()
+        .filter_map(|&language| draw(look, language, kind))
+        .collect()
+}
+
 fn draw(look: &ModelView, language: Language, kind: LensKind) -> Option<CaptionedFigure> {
-    let of = |state: &ViewState| {
-        let curves = curves(state, language, kind)?;
-        Some(chart(
-            format!("{}, {}: probability", language.code(), state.name),
-            curves,
-            language,
-        ))
-    };
-    let charts: Vec<CurvePanel> = look.states.iter().filter_map(of).collect();
+    let charts: Vec<CurvePanel> = look
+        .states
+        .iter()
+        .filter_map(|state| {
+            let curves = curves(state, language, kind)?;
+            let title = format!("{}, {}: probability", language.code(), state.name);
+            Some(chart(title, curves, language))
+        })
+        .collect();
     if charts.is_empty() {
         return None;
     }
@@ -185,30 +187,42 @@ fn draw(look: &ModelView, language: Language, kind: LensKind) -> Option<Captione
     })
 }
 
-fn chart(title: String, curves: &LensCurves, language: Language) -> CurvePanel {
-    let curve = |style, name: &str, of: &[Estimate]| Curve {
+/// One curve of a chart: a value per layer.
+fn curve(style: CurveStyle, name: String, by_layer: &[Estimate]) -> Curve {
+    Curve {
         style,
-        name: name.to_owned(),
-        points: curve_points(of.iter().copied().enumerate()),
-    };
-    let own = |what: &str| format!("{what}, {}", language.code());
+        name,
+        points: curve_points(by_layer.iter().copied().enumerate()),
+    }
+}
+
+fn chart(title: String, curves: &LensCurves, language: Language) -> CurvePanel {
+    let code = language.code();
     let mut all = Vec::new();
     if language != Language::En {
         all.push(curve(
             POSSIBLE_ENGLISH,
-            "all answers, English",
+            "all answers, English".to_owned(),
             &curves.possible_english,
         ));
     }
-    all.push(curve(POSSIBLE, &own("all answers"), &curves.possible));
+    all.push(curve(
+        POSSIBLE,
+        format!("all answers, {code}"),
+        &curves.possible,
+    ));
     if language != Language::En {
         all.push(curve(
             CORRECT_ENGLISH,
-            "right answer, English",
+            "right answer, English".to_owned(),
             &curves.correct_english,
         ));
     }
-    all.push(curve(CORRECT, &own("right answer"), &curves.correct));
+    all.push(curve(
+        CORRECT,
+        format!("right answer, {code}"),
+        &curves.correct,
+    ));
     let strip = curves.entropy.iter().map(|bits| bits.value).collect();
     CurvePanel {
         title,
@@ -249,12 +263,14 @@ fn leading(curves: &LensCurves) -> Vec<usize> {
 /// Where English leads, and by how much at most.
 fn lead(look: &ModelView, foreign: &[Language]) -> Option<String> {
     let said = look.by_state(|state| {
-        let of = |language: &Language| {
-            let curves =
-                curves(state, *language, LensKind::Raw).filter(|curves| curves.kept > 1)?;
-            Some((*language, curves, leading(curves)))
-        };
-        let all: Vec<(Language, &LensCurves, Vec<usize>)> = foreign.iter().filter_map(of).collect();
+        let all: Vec<(Language, &LensCurves, Vec<usize>)> = foreign
+            .iter()
+            .filter_map(|&language| {
+                let curves =
+                    curves(state, language, LensKind::Raw).filter(|curves| curves.kept > 1)?;
+                Some((language, curves, leading(curves)))
+            })
+            .collect();
         let with: Vec<_> = all
             .iter()
             .filter(|(_, _, layers)| !layers.is_empty())
@@ -318,6 +334,12 @@ fn dropped(look: &ModelView, foreign: &[Language]) -> Option<String> {
     ))
 }
 
+/// What is compared of each item, from the raw lens.
+fn raw_items(records: &ModelRecords, language: Language) -> Option<&[LensItem]> {
+    let curves = records.lens.get(&language)?.get(&LensKind::Raw)?;
+    Some(&curves.items)
+}
+
 /// Changes of an item's number, of the items that both states have, by language.
 fn changes(
     look: &ModelView,
@@ -327,24 +349,34 @@ fn changes(
     let Some([before, after]) = look.both() else {
         return Vec::new();
     };
-    let raw = |records: &ModelRecords, language| {
-        records
-            .lens
-            .get(&language)
-            .and_then(|kinds| kinds.get(&LensKind::Raw))
-            .map(|curves| curves.items.clone())
-    };
-    let change = |language: &Language| {
-        let (before, after) = (raw(before, *language)?, raw(after, *language)?);
-        let pairs = match_records(&before, &after, |item| item.item);
-        let all: Vec<f64> = pairs
-            .into_iter()
-            .map(|(a, b)| of(b) - of(a))
-            .filter(|change| change.is_finite())
-            .collect();
-        Some((*language, mean_change(&all)?))
-    };
-    languages.iter().filter_map(change).collect()
+    languages
+        .iter()
+        .filter_map(|&language| {
+            let before = raw_items(before, language)?;
+            let after = raw_items(after, language)?;
+            let all: Vec<f64> = match_records(before, after, |item| item.item)
+                .into_iter()
+                .map(|(a, b)| of(b) - of(a))
+                .filter(|change| change.is_finite())
+                .collect();
+            Some((language, mean_change(&all)?))
+        })
+        .collect()
+}
+
+/// The change of an item's number in one language, in the row of the last state alone.
+fn change_in_row(
+    look: &ModelView,
+    state: &ViewState,
+    language: Language,
+    of: fn(&LensItem) -> f64,
+) -> Option<Estimate> {
+    let last = look.states.last()?;
+    if last.name != state.name {
+        return None;
+    }
+    let (_, change) = *changes(look, &[language], of).first()?;
+    Some(change)
 }
 
 const HEADS: [ColumnHead<'static>; 11] = [
@@ -376,16 +408,8 @@ fn table(look: &ModelView, languages: &[Language]) -> ReportTable {
                 .iter()
                 .enumerate()
                 .max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value));
-            let change = |of: fn(&LensItem) -> f64| {
-                let change = changes(look, &[language], of)
-                    .first()
-                    .map(|(_, change)| *change);
-                change.filter(|_| {
-                    look.states
-                        .last()
-                        .is_some_and(|last| last.name == state.name)
-                })
-            };
+            let area_change = change_in_row(look, state, language, |item| item.area);
+            let share_change = change_in_row(look, state, language, |item| item.share);
             let shares = curves
                 .items
                 .iter()
@@ -399,7 +423,7 @@ fn table(look: &ModelView, languages: &[Language]) -> ReportTable {
                 peak.map_or(TableCell::Empty, |(layer, _)| TableCell::Count(layer)),
                 TableCell::Area(peak.map(|(_, estimate)| *estimate)),
                 TableCell::Number(mean(curves.items.iter().map(|item| item.area))),
-                change(|item| item.area).map_or(TableCell::Empty, |change| {
+                area_change.map_or(TableCell::Empty, |change| {
                     TableCell::AreaChange(Some(change))
                 }),
                 TableCell::text(if language == Language::En {
@@ -408,8 +432,7 @@ fn table(look: &ModelView, languages: &[Language]) -> ReportTable {
                     layer_ranges(&leading(curves))
                 }),
                 TableCell::Share(Some(mean(shares))),
-                change(|item| item.share)
-                    .map_or(TableCell::Empty, |change| TableCell::Change(Some(change))),
+                share_change.map_or(TableCell::Empty, |change| TableCell::Change(Some(change))),
             ];
             push(&mut table, &HEADS, &cells, false);
         }

@@ -12,7 +12,7 @@ use compare::{
 use figure::{Curve, CurvePanel, CurveSheet, CurveStyle, HeatCell, HeatMap, HeatSheet, Mark, Ramp};
 use schema::{
     Language,
-    inside::{LayerNeurons, NeuronsRecord},
+    inside::{LayerNeurons, NeuronOverlap, NeuronsRecord},
 };
 
 use super::{
@@ -66,49 +66,35 @@ fn languages(states: &[(&ViewState, &NeuronsRecord)]) -> Vec<Language> {
     all
 }
 
+/// One language's neurons of a block.
+fn selected_cell(layer: &LayerNeurons, language: Language) -> HeatCell {
+    let number = layer.selected.get(&language).copied().unwrap_or(0);
+    HeatCell {
+        value: number as f64,
+        clear: false,
+        hint: format!(
+            "{language}, block {}: {number} of {} neurons",
+            layer.layer, layer.neurons
+        ),
+    }
+}
+
 /// Languages by blocks: how many were selected.
 fn selected(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> CaptionedFigure {
     let languages = languages(states);
-    let of = |record: &NeuronsRecord, language: &Language| -> Vec<Option<HeatCell>> {
-        let cell = |layer: &LayerNeurons| {
-            let number = layer.selected.get(language).copied().unwrap_or(0);
-            let hint = format!(
-                "{language}, block {}: {number} of {} neurons",
-                layer.layer, layer.neurons
-            );
-            Some(HeatCell {
-                value: number as f64,
-                clear: false,
-                hint,
-            })
-        };
-        record.layers.iter().map(cell).collect()
-    };
     let most = states
         .iter()
         .flat_map(|(_, r)| &r.layers)
         .flat_map(|layer| layer.selected.values())
         .max();
-    let map = |(state, record): &(&ViewState, &NeuronsRecord)| HeatMap {
-        title: state.name.to_owned(),
-        rows: codes(&languages),
-        columns: record
-            .layers
-            .iter()
-            .map(|layer| layer.layer.to_string())
-            .collect(),
-        cells: languages
-            .iter()
-            .map(|language| of(record, language))
-            .collect(),
-        ramp: Ramp::Sequential(0.0, most.map_or(1.0, |most| (*most).max(1) as f64)),
-        unit: "neurons".to_owned(),
-        show: |value| format!("{value:.0}"),
-    };
+    let most = most.map_or(1.0, |most| (*most).max(1) as f64);
+    let maps = states
+        .iter()
+        .map(|(state, record)| selected_map(state.name, record, &languages, most))
+        .collect();
     let caption =
         "Neurons selected for each language (those of the lowest entropy over languages), by block.".to_owned();
     let name = format!("inside.{}.neurons", look.slug);
-    let maps = states.iter().map(map).collect();
     let atlas = HeatSheet {
         name,
         description: caption.clone(),
@@ -119,6 +105,28 @@ fn selected(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Captio
     CaptionedFigure {
         figure: atlas.draw(),
         caption,
+    }
+}
+
+/// One state of [`selected`]; `most` is the end of the scale.
+fn selected_map(name: &str, record: &NeuronsRecord, languages: &[Language], most: f64) -> HeatMap {
+    let layers = &record.layers;
+    HeatMap {
+        title: name.to_owned(),
+        rows: codes(languages),
+        columns: layers.iter().map(|layer| layer.layer.to_string()).collect(),
+        cells: languages
+            .iter()
+            .map(|&language| {
+                layers
+                    .iter()
+                    .map(|layer| Some(selected_cell(layer, language)))
+                    .collect()
+            })
+            .collect(),
+        ramp: Ramp::Sequential(0.0, most),
+        unit: "neurons".to_owned(),
+        show: |value| format!("{value:.0}"),
     }
 }
 
@@ -167,31 +175,16 @@ const CLASSES: [(&str, CurveStyle, CountNeurons); 4] = [
 
 /// Each class's share of a block's neurons.
 fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> CaptionedFigure {
-    let chart = |(state, record): &(&ViewState, &NeuronsRecord)| {
-        let curves = CLASSES.into_iter().map(|(name, style, count)| Curve {
-            style,
-            name: format!("active in {name}"),
-            points: curve_points(
-                record
-                    .layers
-                    .iter()
-                    .map(|layer| (layer.layer, share_of(layer, count))),
-            ),
-        });
-        CurvePanel {
-            title: format!("Share of neurons, {}", state.name),
-            curves: curves.collect(),
-            strip: Vec::new(),
-            empty: String::new(),
-        }
-    };
     let caption =
         "Share of a block's neurons that are active in one language, in several, in all, in none."
             .to_owned();
     let sheet = CurveSheet {
         name: format!("inside.{}.neurons.classes", look.slug),
         description: caption.clone(),
-        charts: states.iter().map(chart).collect(),
+        charts: states
+            .iter()
+            .map(|(state, record)| class_panel(state.name, record))
+            .collect(),
         columns: states.len(),
         layers: look.layers,
         shared: true,
@@ -200,6 +193,26 @@ fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Caption
     CaptionedFigure {
         figure: sheet.draw(),
         caption,
+    }
+}
+
+/// One state of [`classes`].
+fn class_panel(name: &str, record: &NeuronsRecord) -> CurvePanel {
+    let curves = CLASSES.into_iter().map(|(class, style, count)| Curve {
+        style,
+        name: format!("active in {class}"),
+        points: curve_points(
+            record
+                .layers
+                .iter()
+                .map(|layer| (layer.layer, share_of(layer, count))),
+        ),
+    });
+    CurvePanel {
+        title: format!("Share of neurons, {name}"),
+        curves: curves.collect(),
+        strip: Vec::new(),
+        empty: String::new(),
     }
 }
 
@@ -217,41 +230,14 @@ fn overlap(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Caption
         .flat_map(|(_, record)| &record.overlap)
         .map(|pair| pair.jaccard)
         .fold(0.0, f64::max);
-    let map = |(state, record): &(&ViewState, &NeuronsRecord)| {
-        let by_pair: BTreeMap<_, _> = record
-            .overlap
-            .iter()
-            .map(|pair| ((pair.a, pair.b), pair))
-            .collect();
-        let cell = |two| {
-            let pair = by_pair.get(&two)?;
-            let hint = format!(
-                "{}, {}: {} shared, Jaccard {}",
-                pair.a,
-                pair.b,
-                pair.shared,
-                fixed(pair.jaccard, 3)
-            );
-            Some(HeatCell {
-                value: pair.jaccard,
-                clear: false,
-                hint,
-            })
-        };
-        HeatMap {
-            title: state.name.to_owned(),
-            rows: codes(&languages),
-            columns: codes(&languages),
-            cells: symmetric(&languages, cell),
-            ramp: Ramp::Sequential(0.0, ((most * 10.0).ceil() / 10.0).max(0.1)),
-            unit: "Jaccard".to_owned(),
-            show: short,
-        }
-    };
+    let most = ((most * 10.0).ceil() / 10.0).max(0.1);
+    let maps = states
+        .iter()
+        .map(|(state, record)| overlap_map(state.name, record, &languages, most))
+        .collect();
     let caption =
         "Neurons selected for both of two languages, through those of either (Jaccard).".to_owned();
     let name = format!("inside.{}.neurons.overlap", look.slug);
-    let maps = states.iter().map(map).collect();
     let atlas = HeatSheet {
         name,
         description: caption.clone(),
@@ -265,6 +251,53 @@ fn overlap(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Caption
     }
 }
 
+/// One state of [`overlap`]; `most` is the end of the scale.
+fn overlap_map(name: &str, record: &NeuronsRecord, languages: &[Language], most: f64) -> HeatMap {
+    let by_pair: BTreeMap<_, _> = record
+        .overlap
+        .iter()
+        .map(|pair| ((pair.a, pair.b), pair))
+        .collect();
+    HeatMap {
+        title: name.to_owned(),
+        rows: codes(languages),
+        columns: codes(languages),
+        cells: symmetric(languages, |two| Some(overlap_cell(by_pair.get(&two)?))),
+        ramp: Ramp::Sequential(0.0, most),
+        unit: "Jaccard".to_owned(),
+        show: short,
+    }
+}
+
+fn overlap_cell(pair: &NeuronOverlap) -> HeatCell {
+    HeatCell {
+        value: pair.jaccard,
+        clear: false,
+        hint: format!(
+            "{}, {}: {} shared, Jaccard {}",
+            pair.a,
+            pair.b,
+            pair.shared,
+            fixed(pair.jaccard, 3)
+        ),
+    }
+}
+
+/// Neurons of some blocks that were selected for any language.
+fn count_selected(blocks: &[LayerNeurons]) -> usize {
+    blocks
+        .iter()
+        .flat_map(|block| block.selected.values())
+        .sum()
+}
+
+/// The percentage of all neurons that are of one class.
+fn class_percent(record: &NeuronsRecord, class: CountNeurons) -> String {
+    let all: usize = record.layers.iter().map(|layer| layer.neurons).sum();
+    let of_class: usize = record.layers.iter().map(class).sum();
+    percent(of_class as f64 / all.max(1) as f64, 1)
+}
+
 fn sentence(state: &ViewState, record: &NeuronsRecord, states: usize) -> String {
     let all: usize = record.layers.iter().map(|layer| layer.neurons).sum();
     let counts: Vec<(Language, usize)> = record
@@ -273,30 +306,21 @@ fn sentence(state: &ViewState, record: &NeuronsRecord, states: usize) -> String 
         .map(|(l, neurons)| (*l, neurons.len()))
         .collect();
     let third = record.layers.len().div_ceil(3);
-    let in_blocks = |blocks: &[LayerNeurons]| -> usize {
-        blocks.iter().flat_map(|b| b.selected.values()).sum()
-    };
-    let whole = in_blocks(&record.layers).max(1) as f64;
-    let early = in_blocks(&record.layers[..third.min(record.layers.len())]) as f64 / whole;
+    let whole = count_selected(&record.layers).max(1) as f64;
+    let early = count_selected(&record.layers[..third.min(record.layers.len())]) as f64 / whole;
     let late =
-        in_blocks(&record.layers[record.layers.len().saturating_sub(third)..]) as f64 / whole;
+        count_selected(&record.layers[record.layers.len().saturating_sub(third)..]) as f64 / whole;
     let when = if states == 1 {
         String::new()
     } else {
         format!("{} tuning, ", capital(state.name))
     };
-    let share = |of: fn(&LayerNeurons) -> usize| {
-        percent(
-            record.layers.iter().map(of).sum::<usize>() as f64 / all.max(1) as f64,
-            1,
-        )
-    };
     format!(
         "{when}{} % of {} neurons are active in one language alone and {} % in all. For a language {} are selected, those of the \
          {} % of lowest entropy; {} % of them are in the first third of the blocks and {} % in the last.",
-        share(|layer| layer.specific),
+        class_percent(record, |layer| layer.specific),
         thousands(all as u64),
-        share(|layer| layer.general),
+        class_percent(record, |layer| layer.general),
         count_range(&counts).unwrap_or_else(|| "0".to_owned()),
         percent(record.share, 1),
         percent(early, 0),

@@ -70,13 +70,7 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
     {
         return None;
     }
-    let draw = |kinds: &[InterventionKind]| {
-        kinds
-            .iter()
-            .filter_map(|&kind| map(look, kind))
-            .collect::<Vec<CaptionedFigure>>()
-    };
-    let others = draw(&KINDS[2..]);
+    let others = draw_kinds(look, &KINDS[2..]);
     let mut more = Vec::new();
     if !others.is_empty() {
         let summary = "Controls and steering".to_owned();
@@ -98,9 +92,14 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
             .filter_map(|kind| sentence(look, *kind))
             .chain(controls(look))
             .collect(),
-        pictures: draw(&KINDS[..2]),
+        pictures: draw_kinds(look, &KINDS[..2]),
         more,
     })
+}
+
+/// One picture per kind that was measured.
+fn draw_kinds(look: &ModelView, kinds: &[InterventionKind]) -> Vec<CaptionedFigure> {
+    kinds.iter().filter_map(|&kind| map(look, kind)).collect()
 }
 
 fn change(record: &InterventionRecord) -> Estimate {
@@ -142,29 +141,23 @@ fn cell(
     })
 }
 
-fn map(look: &ModelView, kind: InterventionKind) -> Option<CaptionedFigure> {
-    let all = || {
-        look.states
-            .iter()
-            .flat_map(|state| &state.records.interventions)
-    };
-    let mut languages: Vec<Language> = all()
-        .filter(|r| r.kind == kind)
-        .map(|record| record.language)
-        .collect();
-    languages.sort();
-    languages.dedup();
-    if languages.is_empty() {
-        return None;
-    }
-    // one scale for all kinds, so that a control's colours mean the same
-    let reach = all()
-        .map(|record| change(record).value.abs())
-        .fold(0.0, f64::max);
-    let reach = ((reach * 20.0).ceil() / 20.0).max(0.05);
-    let map = |state: &ViewState| HeatMap {
+fn of_all_states<'a>(look: &'a ModelView<'a>) -> impl Iterator<Item = &'a InterventionRecord> {
+    look.states
+        .iter()
+        .flat_map(|state| &state.records.interventions)
+}
+
+/// One state of [`map`]; `reach` is the end of the scale.
+fn state_map(
+    look: &ModelView,
+    state: &ViewState,
+    kind: InterventionKind,
+    languages: &[Language],
+    reach: f64,
+) -> HeatMap {
+    HeatMap {
         title: state.name.to_owned(),
-        rows: codes(&languages),
+        rows: codes(languages),
         columns: (0..=look.layers).map(|layer| layer.to_string()).collect(),
         cells: languages
             .iter()
@@ -177,7 +170,24 @@ fn map(look: &ModelView, kind: InterventionKind) -> Option<CaptionedFigure> {
         ramp: Ramp::Diverging(reach),
         unit: "points".to_owned(),
         show: |value| points(value, 0),
-    };
+    }
+}
+
+fn map(look: &ModelView, kind: InterventionKind) -> Option<CaptionedFigure> {
+    let mut languages: Vec<Language> = of_all_states(look)
+        .filter(|r| r.kind == kind)
+        .map(|record| record.language)
+        .collect();
+    languages.sort();
+    languages.dedup();
+    if languages.is_empty() {
+        return None;
+    }
+    // one scale for all kinds, so that a control's colours mean the same
+    let reach = of_all_states(look)
+        .map(|record| change(record).value.abs())
+        .fold(0.0, f64::max);
+    let reach = ((reach * 20.0).ceil() / 20.0).max(0.05);
     let caption = format!(
         "Change of a label's share of the scores, points, when the last token's vector after a layer is replaced or changed: {}. \
          Dotted: the 95 % interval leaves out 0.",
@@ -188,7 +198,11 @@ fn map(look: &ModelView, kind: InterventionKind) -> Option<CaptionedFigure> {
         look.slug,
         short(kind).replace([',', ' '], "-").replace("--", "-")
     );
-    let maps = look.states.iter().map(map).collect();
+    let maps = look
+        .states
+        .iter()
+        .map(|state| state_map(look, state, kind, &languages, reach))
+        .collect();
     let atlas = HeatSheet {
         name,
         description: caption.clone(),
@@ -204,13 +218,14 @@ fn map(look: &ModelView, kind: InterventionKind) -> Option<CaptionedFigure> {
 
 /// The mean over languages at a layer.
 fn means(state: &ViewState, kind: InterventionKind, layers: usize) -> Vec<(usize, Estimate)> {
-    let of = |layer: usize| {
-        let at_layer = of_kind(state, kind)
-            .filter(|record| record.layer == layer)
-            .map(change);
-        Some((layer, mean_estimate(at_layer)?))
-    };
-    (0..=layers).filter_map(of).collect()
+    (0..=layers)
+        .filter_map(|layer| {
+            let at_layer = of_kind(state, kind)
+                .filter(|record| record.layer == layer)
+                .map(change);
+            Some((layer, mean_estimate(at_layer)?))
+        })
+        .collect()
 }
 
 /// The largest mean effect and its layer.
@@ -221,22 +236,23 @@ fn largest(state: &ViewState, kind: InterventionKind, layers: usize) -> Option<(
         .max_by(|(_, a), (_, b)| a.value.abs().total_cmp(&b.value.abs()))
 }
 
+fn layers_where(means: &[(usize, Estimate)], test: fn(&Estimate) -> bool) -> Vec<usize> {
+    means
+        .iter()
+        .filter(|(_, change)| test(change))
+        .map(|(layer, _)| *layer)
+        .collect()
+}
+
 fn sentence(look: &ModelView, kind: InterventionKind) -> Option<String> {
     let said = look.by_state(|state| {
         let (layer, most) = largest(state, kind, look.layers)?;
         let means = means(state, kind, look.layers);
-        let pick = |test: fn(&Estimate) -> bool| -> Vec<usize> {
-            means
-                .iter()
-                .filter(|(_, change)| test(change))
-                .map(|(layer, _)| *layer)
-                .collect()
-        };
         Some(format!(
             "at most {} points at layer {layer}, above 0 in layers {} and below 0 in {}",
             points_interval(&most, 1),
-            layer_ranges(&pick(Estimate::rises)),
-            layer_ranges(&pick(Estimate::falls))
+            layer_ranges(&layers_where(&means, Estimate::rises)),
+            layer_ranges(&layers_where(&means, Estimate::falls))
         ))
     })?;
     Some(format!(
@@ -247,14 +263,16 @@ fn sentence(look: &ModelView, kind: InterventionKind) -> Option<String> {
 
 /// The largest effects of controls and steering.
 fn controls(look: &ModelView) -> Option<String> {
-    let of = |kind: InterventionKind| {
-        let said = look.by_state(|state| {
-            let (layer, most) = largest(state, kind, look.layers)?;
-            Some(format!("{} at layer {layer}", points_interval(&most, 1)))
-        })?;
-        Some(format!("{}: {said}", short(kind)))
-    };
-    let said: Vec<String> = KINDS[2..].iter().filter_map(|kind| of(*kind)).collect();
+    let said: Vec<String> = KINDS[2..]
+        .iter()
+        .filter_map(|&kind| {
+            let said = look.by_state(|state| {
+                let (layer, most) = largest(state, kind, look.layers)?;
+                Some(format!("{} at layer {layer}", points_interval(&most, 1)))
+            })?;
+            Some(format!("{}: {said}", short(kind)))
+        })
+        .collect();
     (!said.is_empty()).then(|| {
         format!(
             "Controls and steering, largest mean effect in points: {}.",

@@ -82,20 +82,24 @@ fn cell(
     })
 }
 
+fn of_all_states<'a>(look: &'a ModelView<'a>) -> impl Iterator<Item = &'a SilencingRecord> {
+    look.states
+        .iter()
+        .flat_map(|state| &state.records.silencing)
+}
+
+/// The languages that were silenced, or those that were asked, sorted.
+fn languages(look: &ModelView, of: fn(&SilencingRecord) -> Language) -> Vec<Language> {
+    let mut all: Vec<Language> = of_all_states(look).map(of).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
 fn matrix(look: &ModelView) -> CaptionedFigure {
-    let records = || {
-        look.states
-            .iter()
-            .flat_map(|state| &state.records.silencing)
-    };
-    let sorted = |of: fn(&SilencingRecord) -> Language| {
-        let mut all: Vec<Language> = records().map(of).collect();
-        all.sort();
-        all.dedup();
-        all
-    };
-    let (silenced, asked) = (sorted(|r| r.silenced), sorted(|r| r.asked));
-    let reach = records()
+    let silenced = languages(look, |record| record.silenced);
+    let asked = languages(look, |record| record.asked);
+    let reach = of_all_states(look)
         .map(|record| change(record).value.abs())
         .fold(0.0, f64::max);
     let reach = ((reach * 20.0).ceil() / 20.0).max(0.05);
@@ -137,34 +141,32 @@ fn matrix(look: &ModelView) -> CaptionedFigure {
     }
 }
 
+/// The mean change in the silenced languages themselves (`own`) or in the others.
+fn describe_changes(state: &ViewState, kind: SilencedKind, own: bool) -> Option<String> {
+    let changes: Vec<Estimate> = state
+        .records
+        .silencing
+        .iter()
+        .filter(|record| record.kind == kind && (record.silenced == record.asked) == own)
+        .map(change)
+        .collect();
+    let falls = changes.iter().filter(|change| change.falls()).count();
+    let mean = mean_estimate(changes.iter().copied())?;
+    Some(format!(
+        "{} points (below 0 in {falls} of {})",
+        points_interval(&mean, 1),
+        changes.len()
+    ))
+}
+
 /// The language's own questions, other languages', and the control.
 fn sentence(state: &ViewState, states: usize) -> Option<String> {
-    let of = |kind: SilencedKind, own: bool| -> Vec<Estimate> {
-        let is = |r: &&SilencingRecord| r.kind == kind && (r.silenced == r.asked) == own;
-        state
-            .records
-            .silencing
-            .iter()
-            .filter(is)
-            .map(change)
-            .collect()
-    };
-    let say = |kind, own| {
-        let changes = of(kind, own);
-        let falls = changes.iter().filter(|change| change.falls()).count();
-        let mean = mean_estimate(changes.iter().copied())?;
-        Some(format!(
-            "{} points (below 0 in {falls} of {})",
-            points_interval(&mean, 1),
-            changes.len()
-        ))
-    };
-    let own = say(SilencedKind::Language, true)?;
-    let others = say(SilencedKind::Language, false)
+    let own = describe_changes(state, SilencedKind::Language, true)?;
+    let others = describe_changes(state, SilencedKind::Language, false)
         .map_or_else(String::new, |o| format!(" and that in others by {o}"));
     let control = match [
-        say(SilencedKind::Random, true),
-        say(SilencedKind::Random, false),
+        describe_changes(state, SilencedKind::Random, true),
+        describe_changes(state, SilencedKind::Random, false),
     ] {
         [Some(own), Some(others)] => {
             format!("; as many neurons drawn by lot change them by {own} and {others}")

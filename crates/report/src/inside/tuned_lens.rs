@@ -101,17 +101,19 @@ fn level(value: f64) -> Estimate {
     }
 }
 
+fn layers_where(records: &[TunedLensRecord], test: fn(&TunedLensRecord) -> bool) -> Vec<usize> {
+    records
+        .iter()
+        .filter(|record| test(record))
+        .map(|record| record.layer)
+        .collect()
+}
+
 fn sentence(state: &ViewState, states: usize) -> Option<String> {
     let records = &state.records.tuned_lens;
     let middle = records.get(records.len() / 2)?;
-    let of = |test: fn(&schema::inside::TunedLensRecord) -> bool| -> Vec<usize> {
-        records
-            .iter()
-            .filter(|record| test(record))
-            .map(|record| record.layer)
-            .collect()
-    };
-    let (nearer, further) = (of(|r| r.gain_low > 0.0), of(|r| r.gain_high < 0.0));
+    let nearer = layers_where(records, |record| record.gain_low > 0.0);
+    let further = layers_where(records, |record| record.gain_high < 0.0);
     let who = if states == 1 {
         "The".to_owned()
     } else {

@@ -53,22 +53,23 @@ struct PageMore {
 
 /// Draws and lays out every look.
 pub(crate) fn lay_out(looks: &[ModelView], output: &mut ReportFiles) -> Vec<PageInside> {
-    let of_task = |looks: &[ModelView]| {
-        let task = looks.first()?.task;
-        Some(PageInside {
-            id: format!("inside.{task}"),
-            title: format!("Inside the model: {task}"),
-            intro: introduce(looks),
-            looks: looks
-                .iter()
-                .map(|look| lay_out_look(look, output))
-                .collect(),
-        })
-    };
     looks
         .chunk_by(|a, b| a.task == b.task)
-        .filter_map(of_task)
+        .filter_map(|looks| lay_out_task(looks, output))
         .collect()
+}
+
+fn lay_out_task(looks: &[ModelView], output: &mut ReportFiles) -> Option<PageInside> {
+    let task = looks.first()?.task;
+    Some(PageInside {
+        id: format!("inside.{task}"),
+        title: format!("Inside the model: {task}"),
+        intro: introduce(looks),
+        looks: looks
+            .iter()
+            .map(|look| lay_out_look(look, output))
+            .collect(),
+    })
 }
 
 fn introduce(looks: &[ModelView]) -> String {
@@ -102,34 +103,36 @@ fn lay_out_part(part: InsideSection, output: &mut ReportFiles) -> PagePart {
         more,
     } = part;
     let pictures = lay_out_pictures(pictures, output);
-    let lay_out_more = |Foldout {
-                            summary,
-                            pictures,
-                            tables,
-                        }| PageMore {
-        summary,
-        pictures: lay_out_pictures(pictures, output),
-        tables: tables
-            .into_iter()
-            .map(|table| output.table(table))
-            .collect(),
-    };
     PagePart {
         title,
         sentences,
         pictures,
-        more: more.into_iter().map(lay_out_more).collect(),
+        more: more
+            .into_iter()
+            .map(|foldout| lay_out_foldout(foldout, output))
+            .collect(),
+    }
+}
+
+fn lay_out_foldout(foldout: Foldout, output: &mut ReportFiles) -> PageMore {
+    PageMore {
+        summary: foldout.summary,
+        pictures: lay_out_pictures(foldout.pictures, output),
+        tables: foldout
+            .tables
+            .into_iter()
+            .map(|table| output.table(table))
+            .collect(),
     }
 }
 
 fn lay_out_pictures(pictures: Vec<CaptionedFigure>, output: &mut ReportFiles) -> Vec<PagePicture> {
-    let lay_out = |CaptionedFigure { figure, caption }| {
-        let wide = figure.width > 600.0;
-        PagePicture {
+    pictures
+        .into_iter()
+        .map(|CaptionedFigure { figure, caption }| PagePicture {
+            wide: figure.width > 600.0,
             drawn: output.figure(figure),
             caption,
-            wide,
-        }
-    };
-    pictures.into_iter().map(lay_out).collect()
+        })
+        .collect()
 }
