@@ -231,7 +231,7 @@ fn a_full_disk_is_named_and_what_was_captured_kept() {
     assert!(kept > 0, "{message}");
     assert!(
         message.contains(&format!(
-            "{kept} of 300 are kept: make room and do the same again"
+            "{kept} of 300 are kept: free some disk space and run the same command again"
         )),
         "{message}"
     );

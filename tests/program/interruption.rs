@@ -375,7 +375,7 @@ fn interrupted_by_ctrl_c() {
         if let (Some(code), message) = interrupt(child) {
             assert_eq!(code, 1, "{message}");
             assert!(
-                message.contains("error: stopped") && message.contains("same command again"),
+                message.contains("error: interrupted") && message.contains("same command again"),
                 "{message}"
             );
             return finish_and_compare(folder.path());
@@ -417,7 +417,8 @@ fn commands_interrupted_by_ctrl_c() {
             let (code, message) = interrupt(child);
             let whole = fs::remove_file(folder.path().join("out")).is_ok();
             assert!(
-                code.is_none() || code == Some(1) && message.contains("error: stopped") && !whole,
+                code.is_none()
+                    || code == Some(1) && message.contains("error: interrupted") && !whole,
                 "{message}"
             );
             code.is_some()

@@ -231,7 +231,11 @@ fn defects_of_data_files() {
         folder.path(),
         &[],
         1,
-        &["emotion_de20_test.json", "line 5", "`answer` stands twice"],
+        &[
+            "emotion_de20_test.json",
+            "line 5",
+            "key `answer` is given twice",
+        ],
     );
     with_line(6, "{\"input\": \"\", \"answer\": \"positiv\"},");
     eval_refused(folder.path(), &[], 1, &["line 6", "`input` is empty"]);

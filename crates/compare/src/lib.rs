@@ -30,10 +30,10 @@
 //! std::fs::write(&before, lines(None, |_| "positive"))?;
 //! std::fs::write(&after, lines(Some("tuned"), |item| ["positive", "negative"][item % 2]))?;
 //!
-//! let comparison = compare::compare(
-//!     (&before, compare::read_answers(&before)?),
-//!     (&after, compare::read_answers(&after)?),
-//! )?;
+//! let [before, after] = [&before, &after].map(|path| {
+//!     compare::read_answers(path).map(|records| compare::NamedAnswers { path, records })
+//! });
+//! let comparison = compare::compare(before?, after?)?;
 //! let mean = &comparison.changes.mean;
 //! assert_eq!((mean.before.value, mean.after.value), (0.5, 1.0));
 //! assert_eq!(mean.change.value, 0.5);

@@ -1,6 +1,6 @@
-//! The tuned lens (arXiv 2303.08112): for every layer but the last an affine translator h + W h
-//! + b, trained so that final norm and head make of it what the model itself says at the end. W
-//! and b are 0 at first, which is the raw lens.
+//! The tuned lens (arXiv 2303.08112): every layer but the last has an affine translator, h + W h + b,
+//! trained so that final norm and head turn it into the model's own final prediction. W and b
+//! start at 0, which is the raw lens.
 //!
 //! As the reference implementation (AlignmentResearch/tuned-lens): the translator is added to
 //! the state, the loss is the divergence KL(model || lens) at the same token, the gradient's
