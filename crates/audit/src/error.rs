@@ -21,6 +21,6 @@ pub enum AuditError {
     )]
     Nothing(PathBuf),
     /// The caller asked to stop.
-    #[error("the audit was stopped before its end")]
+    #[error("the audit was interrupted before its end")]
     Stopped,
 }

@@ -373,7 +373,10 @@ fn a_caller_can_stop_and_an_empty_folder_is_said() {
     let folder = with_golds(6, |_, gold| gold);
     let scope = Scope::of_folder(folder.path(), None).expect("a scope");
     let stopped = audit::audit(&scope, &mut |_, _, _| false).expect_err("stopped");
-    assert_eq!(stopped.to_string(), "the audit was stopped before its end");
+    assert_eq!(
+        stopped.to_string(),
+        "the audit was interrupted before its end"
+    );
     let scope = Scope::of_folder(&folder.path().join("snli"), None).expect("a scope");
     let nothing = audit::audit(&scope, &mut |_, _, _| true)
         .expect_err("nothing there")

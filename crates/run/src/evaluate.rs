@@ -93,7 +93,7 @@ impl LanguageLoop {
         let answers = match asked {
             Err(EvalError::Stopped(_)) => {
                 return Err(RunError::Interrupted(format!(
-                    "stopped before {language} was finished; run the same command again to resume"
+                    "interrupted before {language} was finished; run the same command again to resume"
                 )));
             }
             other => other?,

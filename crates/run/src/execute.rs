@@ -296,7 +296,7 @@ impl<'a> Execution<'a> {
         self.finish_asking();
         if self.watch.is_interrupted() {
             return Err(RunError::Interrupted(format!(
-                "stopped while waiting for {name}; run the same command again to resume"
+                "interrupted while waiting for {name}; run the same command again to resume"
             )));
         }
         if !self.noted.contains(&name) {

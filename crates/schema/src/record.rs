@@ -48,7 +48,7 @@ pub struct AnswerRecord {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prior: BTreeMap<String, f64>,
     /// The paper's prefix sum of each label, whatever `scoring` is. This map and the four below
-    /// are empty where they were not measured ([`Scorers::Chosen`], or a label that no entry of
+    /// are empty where they were not measured ([`crate::Scorers::Chosen`], or a label that no entry of
     /// the vocabulary begins).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub prefix_scores: BTreeMap<String, f64>,

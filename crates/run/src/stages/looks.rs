@@ -430,7 +430,7 @@ fn step_or_stop(watch: &mut dyn Watch, done: usize) -> Result<()> {
         Ok(())
     } else {
         Err(RunError::Interrupted(
-            "stopped; run the same command again to resume".to_owned(),
+            "interrupted; run the same command again to resume".to_owned(),
         ))
     }
 }

@@ -166,7 +166,7 @@ fn run_training(
     let outcome = match outcome {
         Err(TrainError::Stopped(step)) => {
             return Err(RunError::Interrupted(format!(
-                "stopped after step {step} of {name}; run the same command again to resume"
+                "interrupted after step {step} of {name}; run the same command again to resume"
             )));
         }
         other => other.at(|| format!("training {name}"))?,

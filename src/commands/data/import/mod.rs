@@ -43,7 +43,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<ExitCode> {
         &interrupted,
     )?
     else {
-        bail!("stopped; nothing was written");
+        bail!("interrupted; nothing was written");
     };
     report_files(&report, &plan);
     let missing: Vec<_> = args
