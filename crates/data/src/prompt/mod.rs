@@ -45,7 +45,7 @@ pub struct Prompt {
     pub item: usize,
     /// The right label.
     pub gold: Label,
-    /// As [`Item::answerable`].
+    /// As `Item::answerable`.
     pub answerable: bool,
     /// Exemplars and question.
     pub text: String,

@@ -1,5 +1,5 @@
 //! Folders as LLaMA-Factory has them: files of rows, and a `dataset_info.json` that lists them.
-//! Read ([`read`]) and written ([`write`]). Never here: what becomes of the rows that are read
+//! Read ([`read`]) and written ([`mod@write`]). Never here: what becomes of the rows that are read
 //! ([`crate::convert`]).
 
 pub mod read;
