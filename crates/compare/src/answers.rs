@@ -8,10 +8,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::{AnswerRecord, LabelSet, Language, Protocol, disk::DiskError};
+use schema::{
+    AnswerRecord, LabelSet, Language, Protocol,
+    caveats::{AnswerCounts, describe_answers},
+    disk::DiskError,
+};
 use serde::de::DeserializeOwned;
 
-use crate::error::CompareError;
+use crate::{
+    error::CompareError,
+    record_check::{lacks, record_problem},
+};
 
 /// A record with the file and the line, from 1, that it was read from.
 pub type LocatedRecord = (PathBuf, usize, AnswerRecord);
@@ -26,6 +33,8 @@ pub(crate) struct AnswerSet {
     pub label_names: Vec<String>,
     /// Records of each language in the order of the items.
     pub languages: BTreeMap<Language, Vec<AnswerRecord>>,
+    /// What the caveats are said from.
+    pub counts: BTreeMap<Language, AnswerCounts>,
 }
 
 /// The values that all records of a set share.
@@ -165,6 +174,8 @@ impl AnswerSet {
                     sets.push(Self::starting_with(&path, &record));
                     sets.len() - 1
                 });
+            let of_language = sets[place].counts.entry(record.language);
+            of_language.or_default().add(&record);
             sets[place]
                 .languages
                 .entry(record.language)
@@ -183,7 +194,15 @@ impl AnswerSet {
             head: AnswerHead::of(record),
             label_names: record.scores.keys().cloned().collect(),
             languages: BTreeMap::new(),
+            counts: BTreeMap::new(),
         }
+    }
+
+    /// What makes these answers worth less, in sentences that begin with `who`.
+    pub(crate) fn caveats(&self, who: &str) -> Vec<String> {
+        let counts: Vec<_> = self.counts.iter().map(|(l, of)| (*l, of)).collect();
+        let said = describe_answers(&counts);
+        said.into_iter().map(|one| format!("{who}: {one}")).collect()
     }
 
     /// The error that names how this set and another one differ.
@@ -212,52 +231,9 @@ impl AnswerSet {
                 self.label_names.join("/")
             ));
         }
-        None
+        let first = self.languages.get(&record.language)?.first()?;
+        lacks(first, record)
     }
-}
-
-/// How a record contradicts itself.
-fn record_problem(record: &AnswerRecord) -> Option<String> {
-    let item = format!("item {}", record.item);
-    for (role, label) in [("gold", &record.gold), ("chosen", &record.chosen)] {
-        if !record.scores.contains_key(label) {
-            let names: Vec<_> = record.scores.keys().cloned().collect();
-            return Some(format!(
-                "{item}: the {role} label `{label}` has no score (scores: {})",
-                names.join(", ")
-            ));
-        }
-    }
-    if let Some((label, score)) = record
-        .scores
-        .iter()
-        .find(|(_, score)| !score.is_finite() || **score < 0.0)
-    {
-        return Some(format!(
-            "{item}: the score of `{label}` is {score}, which is not a probability"
-        ));
-    }
-    let chosen = record.scores[&record.chosen];
-    if let Some((label, score)) = record.scores.iter().find(|(_, score)| **score > chosen) {
-        return Some(format!(
-            "{item}: `{}` is chosen with {chosen}, but `{label}` has {score}",
-            record.chosen
-        ));
-    }
-    if !record.prior.is_empty() && !record.prior.keys().eq(record.scores.keys()) {
-        return Some(format!(
-            "{item}: `prior` and `scores` are not for the same labels"
-        ));
-    }
-    let matches = record.chosen == record.gold;
-    let may_refuse = record.protocol == Some(Protocol::Paper); // a gold word its scorer does not know
-    if record.correct != matches && !(matches && may_refuse) {
-        return Some(format!(
-            "{item}: gold is `{}`, chosen is `{}`, yet `correct` is {}",
-            record.gold, record.chosen, record.correct
-        ));
-    }
-    None
 }
 
 /// Checks that two sets can be compared item by item: task, label set, label names, items and

@@ -27,6 +27,8 @@ pub struct Comparison {
     pub differences: Vec<String>,
     /// Languages that only one file has, in words.
     pub gaps: Vec<String>,
+    /// What makes the answers of either worth less, in sentences.
+    pub caveats: Vec<String>,
     /// The paired statistics.
     pub changes: Changes,
 }
@@ -70,6 +72,9 @@ pub fn compare(a: NamedAnswers, b: NamedAnswers) -> Result<Comparison, CompareEr
             .map(|(_, difference)| difference)
             .collect(),
         gaps: gaps.collect(),
+        caveats: describe_caveats("before", &before)
+            .chain(describe_caveats("after", &after))
+            .collect(),
         changes: measure_changes(&ComparedAnswers {
             labels: &first.label_names,
             few_shots: &pairing.few_shots,
@@ -77,6 +82,17 @@ pub fn compare(a: NamedAnswers, b: NamedAnswers) -> Result<Comparison, CompareEr
             sets: &sets,
             seen: &[],
         }),
+    })
+}
+
+/// The caveats of each set; where there are several, each is named by its exemplars.
+fn describe_caveats<'a>(
+    who: &'a str,
+    sets: &'a [AnswerSet],
+) -> impl Iterator<Item = String> + 'a {
+    sets.iter().flat_map(move |set| match sets.len() {
+        1 => set.caveats(who),
+        _ => set.caveats(&format!("{who}, exemplars {}", set.head.few_shot)),
     })
 }
 

@@ -58,6 +58,7 @@ mod means;
 mod measure;
 mod paired_cells;
 mod pairing;
+mod record_check;
 mod reliability;
 mod rescore;
 mod results;

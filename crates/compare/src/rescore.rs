@@ -9,7 +9,7 @@ use schema::{
     scores::{Measures, Priors, choose, score},
 };
 
-use crate::stats::mean;
+use crate::{record_check::measures_of, stats::mean};
 
 /// One language's answers by one scoring.
 pub(crate) struct Rescored {
@@ -81,14 +81,6 @@ fn choose_all(
         choices.push(choose(&scores).0);
     }
     Some(choices)
-}
-
-fn measures_of(record: &AnswerRecord) -> Measures {
-    Measures {
-        prefix: record.prefix_scores.values().copied().collect(),
-        log_probs: record.log_probs.values().copied().collect(),
-        tokens: record.label_tokens.values().copied().collect(),
-    }
 }
 
 /// Without priors after content-free questions, the answers are texts of each question's own, and

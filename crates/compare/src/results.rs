@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use schema::{LabelSet, Language, Protocol, Setting};
+use schema::{LabelSet, Language, Protocol, Setting, caveats::describe_training};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,6 +32,9 @@ pub struct Results {
     pub blocks: Vec<ResultBlock>,
     /// The results that could not be computed, and why, in sentences.
     pub gaps: Vec<String>,
+    /// What makes a result worth less than it looks, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<String>,
 }
 
 /// One task with one label set.
@@ -102,6 +105,7 @@ pub fn compute(records: &RunRecords) -> Result<Results, CompareError> {
     let mut results = Results {
         blocks: Vec::new(),
         gaps: Vec::new(),
+        caveats: list_caveats(records),
     };
     if records.manifest.is_null() {
         results.gaps.push(
@@ -132,6 +136,30 @@ pub fn compute(records: &RunRecords) -> Result<Results, CompareError> {
         }
     }
     Ok(results)
+}
+
+/// Of all answers, then of all trainings.
+fn list_caveats(records: &RunRecords) -> Vec<String> {
+    let mut caveats = Vec::new();
+    for ((task, labels), models) in &records.answers {
+        for (model, sets) in models {
+            for set in sets {
+                let who = format!("{task}, {labels} labels, {model}");
+                let who = match sets.len() {
+                    1 => who,
+                    _ => format!("{who}, exemplars {}", set.head.few_shot),
+                };
+                caveats.extend(set.caveats(&who));
+            }
+        }
+    }
+    for (adapter, log) in &records.train_logs {
+        let notes = &records.manifest["stages"][format!("train.{adapter}")]["notes"];
+        let cut = notes["cut_examples"].as_u64().unwrap_or(0) as usize;
+        let said = describe_training(log, cut);
+        caveats.extend(said.into_iter().map(|one| format!("{adapter}: {one}")));
+    }
+    caveats
 }
 
 /// The recipe's settings by slug, in its order; empty if the manifest does not list them.

@@ -95,6 +95,7 @@ fn lay_out(
         overview_table: (!results.blocks.is_empty())
             .then(|| output.table(tables::overview(results))),
         gaps: results.gaps.clone(),
+        caveats: results.caveats.clone(),
         data: records.audit.as_ref().map(|record| {
             let (sentence, table) = audit::describe(record);
             PageData {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod asking;
+pub mod caveats;
 pub mod disk;
 pub mod few_shot;
 pub mod finding;

@@ -85,8 +85,11 @@ fn approximate_change(items: f64, discordance: f64) -> f64 {
 }
 
 /// The smallest change that is found with power 0.8 where the change's standard error is
-/// `error`.
+/// `error`; NaN where nothing varies: such a sample says nothing about others.
 pub(crate) fn detectable_by_error(error: f64) -> f64 {
+    if error <= 0.0 {
+        return f64::NAN;
+    }
     (Z + normal_quantile(POWER)) * error
 }
 
@@ -127,6 +130,7 @@ mod tests {
         }
         assert_eq!(detectable_change(50, 0.05), None);
         assert_eq!(detectable_change(500, 0.0), None);
+        assert!(detectable_by_error(0.0).is_nan());
         assert!((detectable_by_error(0.01) - 0.028_015_852_18).abs() < 1e-9);
     }
 

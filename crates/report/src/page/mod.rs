@@ -30,6 +30,8 @@ pub(crate) struct ReportPage {
     pub overview: Option<DrawnFigure>,
     pub overview_table: Option<ShownTable>,
     pub gaps: Vec<String>,
+    /// What makes a result worth less than it looks.
+    pub caveats: Vec<String>,
     /// What the audit of the data found; `None` if it was not audited.
     pub data: Option<PageData>,
     pub blocks: Vec<PageBlock>,

@@ -284,6 +284,7 @@ impl Common {
             protocol: own.and_then(|own| own.protocol),
             few_shot: own.map_or_else(|| self.few_shot.clone(), |own| own.few_shot.clone()),
             prompt_tokens: 0,
+            caveats: Vec::new(),
         })
     }
 }
