@@ -59,12 +59,14 @@ fn measure_problem(record: &AnswerRecord) -> Option<String> {
             let odd = others
                 .chain(record.domain_log_probs.values())
                 .find(|log| !log.is_finite())?;
-            Some(format!("a prior's logarithm is {odd}, which is not a number"))
+            Some(format!(
+                "a prior's logarithm is {odd}, which is not a number"
+            ))
         })
 }
 
 /// The measures of a record, in the order of the labels' names.
-pub(crate) fn measures_of(record: &AnswerRecord) -> Measures {
+fn measures_of(record: &AnswerRecord) -> Measures {
     Measures {
         prefix: record.prefix_scores.values().copied().collect(),
         log_probs: record.log_probs.values().copied().collect(),
@@ -94,15 +96,15 @@ fn verdict_problem(record: &AnswerRecord) -> Option<String> {
     })
 }
 
-/// Whether one of two records of a language has exact probabilities and the other has none.
-pub(crate) fn lacks(first: &AnswerRecord, record: &AnswerRecord) -> Option<String> {
-    let (with, without) = match (first.log_probs.is_empty(), record.log_probs.is_empty()) {
-        (false, true) => (first.item, record.item),
-        (true, false) => (record.item, first.item),
-        _ => return None,
+/// That a record has exact probabilities and the first of its language has none, or the reverse.
+pub(crate) fn lacks(first: usize, record: &AnswerRecord) -> String {
+    let (with, without) = if record.log_probs.is_empty() {
+        (first, record.item)
+    } else {
+        (record.item, first)
     };
-    Some(format!(
+    format!(
         "item {without} of `{}` has no `log_probs`, item {with} has them",
         record.language
-    ))
+    )
 }

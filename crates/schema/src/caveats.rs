@@ -195,7 +195,9 @@ mod tests {
         marked.caveats = vec![Caveat::BeyondContext, Caveat::IsExemplar];
         let fine = answer("negative", "positive", [0.2, 0.1]);
         let said = say(&[marked, fine]);
-        assert!(said[0].starts_with("prompts longer than the model's context (max_position_embeddings) in ja 1 of 2:"));
+        assert!(said[0].starts_with(
+            "prompts longer than the model's context (max_position_embeddings) in ja 1 of 2:"
+        ));
         assert!(said[1].starts_with("exemplars that are also asked in ja 1 of 2:"));
     }
 
@@ -215,7 +217,10 @@ mod tests {
         };
         assert_eq!(describe_training(&[step(0.0), step(1e-4)], 0), [""; 0]);
         assert_eq!(describe_training(&[], 0), [""; 0]);
-        assert!(describe_training(&[step(0.0)], 0)[0].starts_with("nothing was trained: the learning rate was 0"));
+        assert!(
+            describe_training(&[step(0.0)], 0)[0]
+                .starts_with("nothing was trained: the learning rate was 0")
+        );
         assert!(describe_training(&[], 3)[0].ends_with(": 3"));
     }
 }

@@ -10,6 +10,7 @@
 pub mod asking;
 pub mod caveats;
 pub mod disk;
+pub mod escape;
 pub mod few_shot;
 pub mod finding;
 pub mod inside;

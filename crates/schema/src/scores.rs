@@ -24,6 +24,17 @@ pub struct Measures {
 }
 
 impl Measures {
+    /// Takes over the numbers of another question; `tokens` are whole.
+    pub fn fill(&mut self, prefix: &[f64], log_probs: &[f64], tokens: &[f64]) {
+        self.prefix.clear();
+        self.prefix.extend_from_slice(prefix);
+        self.log_probs.clear();
+        self.log_probs.extend_from_slice(log_probs);
+        self.tokens.clear();
+        self.tokens
+            .extend(tokens.iter().map(|&tokens| tokens as usize));
+    }
+
     /// What is wrong with the measures of a question with so many labels; `None`: nothing.
     pub fn problem(&self, labels: usize) -> Option<String> {
         let Self {
@@ -69,10 +80,16 @@ impl Priors {
     /// is no matter.
     pub fn new(items: &[Measures], content_free: &[Measures]) -> Self {
         Self {
-            content_free: log_mean_shares(content_free),
-            batch: log_mean_shares(items),
+            content_free: log_mean_shares(rows_of(content_free)),
+            batch: log_mean_shares(rows_of(items)),
         }
     }
+}
+
+fn rows_of(questions: &[Measures]) -> impl Iterator<Item = &[f64]> + Clone {
+    questions
+        .iter()
+        .map(|question| question.log_probs.as_slice())
 }
 
 /// Scores of each label; empty where what they are made from was not measured. All but the
@@ -135,23 +152,21 @@ pub fn mean_shares(scores: &[Vec<f64>]) -> Vec<f64> {
     mean
 }
 
-/// ln of the mean over questions of each label's share of the exact probabilities; in
-/// logarithms throughout, so that a share too small for a number is none too small to be
-/// divided by. Empty where a question lacks them.
-fn log_mean_shares(questions: &[Measures]) -> Vec<f64> {
-    let labels = questions.first().map_or(0, |first| first.log_probs.len());
-    if questions.iter().any(|one| one.log_probs.len() != labels) {
-        return Vec::new(); // not measured for all of them
+/// ln of the mean over questions of each label's share of the exact probabilities, given as
+/// logarithms, a row for each question; in logarithms throughout, so that a share too small for
+/// a number is none too small to be divided by. Empty where a question lacks them.
+pub fn log_mean_shares<'a>(rows: impl Iterator<Item = &'a [f64]> + Clone) -> Vec<f64> {
+    let labels = rows.clone().next().map_or(0, <[f64]>::len);
+    if rows.clone().any(|row| row.len() != labels) {
+        return Vec::new();
     }
-    let shares: Vec<Vec<f64>> = questions
-        .iter()
-        .map(|question| {
-            let total = log_sum_exp(question.log_probs.clone());
-            question.log_probs.iter().map(|l| l - total).collect()
-        })
-        .collect();
+    let totals: Vec<f64> = rows.clone().map(|row| log_sum_exp(row.to_vec())).collect();
     let mean = |label: usize| {
-        log_sum_exp(shares.iter().map(|row| row[label]).collect()) - (shares.len() as f64).ln()
+        let logs = rows
+            .clone()
+            .zip(&totals)
+            .map(|(row, total)| row[label] - total);
+        log_sum_exp(logs.collect()) - (totals.len() as f64).ln()
     };
     (0..labels).map(mean).collect()
 }

@@ -11,7 +11,6 @@ mod means;
 mod model_records;
 mod neurons;
 mod record_file;
-mod record_lines;
 mod view;
 mod view_result;
 

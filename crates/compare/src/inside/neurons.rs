@@ -9,8 +9,7 @@ use schema::{
     inside::{LayerNeurons, NeuronsRecord},
 };
 
-use super::record_lines::check_within;
-use crate::error::CompareError;
+use crate::{error::CompareError, record_lines::check_within};
 
 /// Reads `neurons.<task>.json`.
 pub(super) fn read(path: &Path) -> Result<NeuronsRecord, CompareError> {

@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 
 use data::{Example, TranslationPair, example, pairs};
 use schema::{
-    recipe::{AdapterPlan, BuildRecipe, TrainRecipe},
     caveats::describe_training,
+    recipe::{AdapterPlan, BuildRecipe, TrainRecipe},
     record::TrainRecord,
     task::ActivationCheckpointing,
     write_json_lines,
