@@ -20,7 +20,7 @@ use crate::{
     error::CompareError,
     folder::{BASE, list, list_jsonl, name_of},
     inside::{self, InsideRecords},
-    record_lines::each_record,
+    record_lines::{check_within, each_record},
     stats::resample::Stop,
 };
 
@@ -225,6 +225,7 @@ fn read_train_logs(
     for path in list_jsonl(&folder, stale)? {
         let mut records: Vec<TrainRecord> = Vec::new();
         each_record(&path, |_, record| {
+            check_training(&record)?;
             records.push(record);
             Ok(())
         })?;
@@ -236,4 +237,23 @@ fn read_train_logs(
         }
     }
     Ok(logs)
+}
+
+/// What cannot be of a training.
+fn check_training(record: &TrainRecord) -> Result<(), String> {
+    const MOST: f64 = 1e15; // of tokens and seconds: their sums stay numbers
+    match record {
+        TrainRecord::Validation(one) => check_within(0.0, 1e6, &[("loss", one.loss)]),
+        TrainRecord::Step(step) => {
+            check_within(0.0, 1e6, &[("loss", step.loss)])?;
+            let numbers = [
+                ("learning_rate", step.learning_rate),
+                ("tokens", step.tokens as f64),
+                ("target_tokens", step.target_tokens as f64),
+                ("step", step.step as f64),
+                ("seconds", step.seconds),
+            ];
+            check_within(0.0, MOST, &numbers)
+        }
+    }
 }

@@ -68,7 +68,7 @@ mod tests {
             ("# a\nheading", "\\# a heading"),
             ("**bold** &lt;", "\\*\\*bold\\*\\* &amp;lt;"),
             ("a\\", "a\\\\"),
-            ("\u{202e}txt", "\\\\u{202e}txt"),
+            ("\u{202e}txt", "\\u{202e}txt"),
         ];
         for (text, expected) in cases {
             assert_eq!(markdown(text), expected, "{text}");

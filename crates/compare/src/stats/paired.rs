@@ -191,6 +191,47 @@ fn rising(p_values: &[f64]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    /// The chance by tossing one by one.
+    fn one_by_one(sizes: &[usize], observed: usize) -> PairedP {
+        let reach: usize = sizes.iter().sum();
+        let (mut at_least, mut equal) = (0.0, 0.0);
+        for (sum, mass) in chances_of_sums(sizes).iter().enumerate() {
+            let distance = sum.abs_diff(reach);
+            at_least += if distance >= observed { *mass } else { 0.0 };
+            equal += if distance == observed { *mass } else { 0.0 };
+        }
+        let exact = f64::min(at_least, 1.0);
+        PairedP {
+            exact,
+            mid: exact - equal / if observed == 0 { 1.0 } else { 2.0 },
+        }
+    }
+
+    #[test]
+    fn tosses_of_many_are_those_one_by_one() {
+        let mixed: Vec<usize> = (0..300).map(|i| [1, 1, 2, 3][i % 4]).collect();
+        for sizes in [vec![1; 500], vec![1; 501], mixed] {
+            let reach: usize = sizes.iter().sum();
+            for observed in [0, 1, 20, 60, 90] {
+                let observed = observed + (observed + reach) % 2; // only such sums there are
+                let (found, expected) = (
+                    sign_flip_of_many(&sizes, observed),
+                    one_by_one(&sizes, observed),
+                );
+                let near = |a: f64, b: f64| (a - b).abs() < 1e-9 * b + 1e-24;
+                assert!(
+                    near(found.exact, expected.exact) && near(found.mid, expected.mid),
+                    "{observed}: {found:?} {expected:?}"
+                );
+            }
+        }
+        let many = sign_flip(&[vec![1; 400_500], vec![-1; 399_500]].concat());
+        // 2 P(K >= 400500) of 800000 tosses, summed in Python
+        assert!((many.exact - 0.264_030).abs() < 1e-5, "{many:?}");
+        let sure = sign_flip(&[1; 900_000]);
+        assert!(sure.exact > 0.0 && sure.exact < 1e-20, "{sure:?}");
+    }
+
     use proptest::prelude::*;
 
     use super::*;

@@ -429,7 +429,7 @@ mod tests {
     #[test]
     fn means_of_whole_numbers_are_the_same_to_the_bit() {
         let values: Vec<i8> = (0..70_000_u32).map(|i| (i % 3) as i8 - 1).collect();
-        let counts: Vec<u8> = (0..70_000_u32).map(|i| (i * i % 5) as u8).collect();
+        let counts: Vec<u8> = (0..70_000_u32).map(|i| (i * 7 % 5) as u8).collect();
         assert_eq!(
             counted_mean_of_whole(&values, &counts),
             counted_mean(&values, &counts)

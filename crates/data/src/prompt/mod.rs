@@ -83,7 +83,11 @@ impl Rendered {
             .prompts
             .get(at)
             .and_then(|prompt| prompt.text.strip_prefix(&self.few_shot));
-        question.is_some_and(|question| !question.is_empty() && self.few_shot.contains(question))
+        question.is_some_and(|question| {
+            !question.is_empty()
+                && (self.few_shot.starts_with(question)
+                    || self.few_shot.contains(&format!("\n{question}")))
+        })
     }
 
     /// The label words of every question, for a scoring that makes
