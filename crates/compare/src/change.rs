@@ -198,10 +198,7 @@ pub(crate) fn measure_changes(compared: &ComparedAnswers) -> Result<Changes, Com
         joint: resampling.is_joint(),
         languages: described,
     };
-    match resampling.is_stopped() {
-        true => Err(CompareError::Stopped),
-        false => Ok(changes),
-    }
+    resampling.unless_stopped(changes)
 }
 
 /// Sign flips of the items' changes summed over all languages, by cluster.

@@ -369,8 +369,5 @@ fn describe_levels(sets: &[MeasuredLanguages], stop: Stop) -> Result<Levels, Com
             .unwrap_or(Estimate::UNDEFINED),
         tied: cells.iter().flatten().map(|measured| measured.tied).sum(),
     };
-    match resampling.is_stopped() {
-        true => Err(CompareError::Stopped),
-        false => Ok(levels),
-    }
+    resampling.unless_stopped(levels)
 }

@@ -1,6 +1,6 @@
 //! Tables as values: text for Markdown and the page, plain numbers for CSV.
 
-use schema::escape::show_on_a_line;
+use schema::escape::{show_controls, show_on_a_line};
 use serde::Serialize;
 
 use crate::markdown::markdown_cell;
@@ -220,7 +220,8 @@ impl ReportTable {
 
 /// A cell of a CSV file, quoted where it must be.
 fn quote_csv(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
+    let cell = &*show_controls(cell);
+    if cell.contains([',', '"', '\n']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {
         cell.to_owned()
@@ -323,7 +324,7 @@ mod tests {
         );
         let hostile = ReportTable::new("t", "a\n\\input{x}", &["s"]);
         assert!(hostile.to_latex().starts_with("% a \\input{x}\n\\begin"));
-        assert_eq!(quote_csv("a\rb"), "\"a\rb\"");
+        assert_eq!(quote_csv("a\r\u{1b}b\n"), "\"a\\u{d}\\u{1b}b\n\"");
         assert_eq!(latex("+0.1 [−0.2, +0.4]"), "+0.1 [$-$0.2, +0.4]");
         assert_eq!(
             latex("[3] a–b “c”\\d"),

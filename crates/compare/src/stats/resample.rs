@@ -13,6 +13,7 @@ use super::{
     mean,
     random::SplitMix64,
 };
+use crate::error::CompareError;
 
 /// Draws per interval.
 pub(crate) const RESAMPLES: usize = 2000;
@@ -219,8 +220,16 @@ impl<'a> Resampling<'a> {
     }
 
     /// Whether to stop; see [`Stop`].
-    pub(crate) fn is_stopped(&self) -> bool {
+    fn is_stopped(&self) -> bool {
         (self.stop)()
+    }
+
+    /// What was computed, unless it was stopped meanwhile and is of no use.
+    pub(crate) fn unless_stopped<T>(&self, computed: T) -> Result<T, CompareError> {
+        match self.is_stopped() {
+            true => Err(CompareError::Stopped),
+            false => Ok(computed),
+        }
     }
 
     /// Whether one draw serves all languages.
