@@ -40,7 +40,9 @@ pub(crate) unsafe fn multiply_into(
     let kernels = kernels();
     let mut done = 0;
     while done < rows {
-        let count = kernels.len().min(rows - done);
+        // In equal parts: a kernel of few rows waits for its own sums.
+        let parts = (rows - done).div_ceil(kernels.len());
+        let count = (rows - done).div_ceil(parts);
         let call = Call {
             depth,
             a: left.values[(done * left.row_stride).min(left.values.len())..].as_ptr(),
@@ -140,6 +142,13 @@ fn kernels() -> &'static [Kernel] {
     PORTABLE
 }
 
+/// Rows of a tile of the instruction set in use: as many as run past a panel without a part of
+/// few rows; at most [`ROWS`].
+pub(crate) fn tile_rows() -> usize {
+    let most = kernels().len();
+    ROWS / most * most
+}
+
 fn dot_kernels() -> &'static [DotKernel] {
     #[cfg(target_arch = "x86_64")]
     {
@@ -153,37 +162,63 @@ fn dot_kernels() -> &'static [DotKernel] {
     panic!("no dot instructions on this processor")
 }
 
-const PORTABLE: &[Kernel] = &[portable::<1>, portable::<2>, portable::<3>, portable::<4>];
+const PORTABLE: &[Kernel] = &[
+    portable::<1>,
+    portable::<2>,
+    portable::<3>,
+    portable::<4>,
+    portable::<5>,
+    portable::<6>,
+];
+
+/// Columns summed together: with six rows they fill 24 of NEON's 32 registers, or 12 of the 16 that
+/// every x86-64 has.
+const STRIP: usize = if cfg!(target_arch = "aarch64") { 16 } else { 8 };
 
 /// # Safety
 /// The operands must be readable at all `R` rows and `depth` elements, the place writable at
 /// `R` rows.
 unsafe fn portable<const R: usize>(call: &Call<f32, f32>) {
-    let mut acc = [[0.0f32; COLS]; R];
+    for from in (0..COLS).step_by(STRIP) {
+        // SAFETY: promised by the caller, whose operands have 32 columns.
+        unsafe { portable_strip::<R>(call, from) };
+    }
+}
+
+/// The columns of a strip that begins at `from`.
+///
+/// # Safety
+/// As [`portable`].
+#[inline(always)]
+unsafe fn portable_strip<const R: usize>(call: &Call<f32, f32>, from: usize) {
+    let mut sums = [[0.0f32; STRIP]; R];
+    // SAFETY: promised by the caller.
+    let (panel, out) = unsafe { (call.panel.add(from), call.place.out.add(from)) };
     if call.place.write == Write::Continue {
-        for (i, row) in acc.iter_mut().enumerate() {
+        for (i, row) in sums.iter_mut().enumerate() {
             // SAFETY: promised by the caller.
-            row.copy_from_slice(unsafe {
-                std::slice::from_raw_parts(call.place.out.add(i * call.place.stride), COLS)
-            });
+            *row = unsafe { out.add(i * call.place.stride).cast::<[f32; STRIP]>().read() };
         }
     }
     for p in 0..call.depth {
         // SAFETY: promised by the caller.
-        let b = unsafe { std::slice::from_raw_parts(call.panel.add(p * call.panel_stride), COLS) };
-        for (i, row) in acc.iter_mut().enumerate() {
+        let columns = unsafe {
+            panel
+                .add(p * call.panel_stride)
+                .cast::<[f32; STRIP]>()
+                .read()
+        };
+        for (i, row) in sums.iter_mut().enumerate() {
             // SAFETY: promised by the caller.
             let x = unsafe { *call.a.add(i * call.row_stride + p * call.depth_stride) };
-            for (sum, &w) in row.iter_mut().zip(b) {
+            for (sum, w) in row.iter_mut().zip(columns) {
                 *sum = fused(x, w, *sum);
             }
         }
     }
-    for (i, row) in acc.iter().enumerate() {
+    for (i, row) in sums.iter().enumerate() {
         // SAFETY: promised by the caller.
-        let out = unsafe {
-            std::slice::from_raw_parts_mut(call.place.out.add(i * call.place.stride), COLS)
-        };
+        let out = unsafe { &mut *out.add(i * call.place.stride).cast::<[f32; STRIP]>() };
         for (o, &sum) in out.iter_mut().zip(row) {
             *o = if call.place.write == Write::Add {
                 *o + sum
