@@ -9,6 +9,8 @@
 //! The depth of a term is cut into stretches by its own length alone, so a row's result is
 //! bitwise the same whatever other rows, and however many threads, there are.
 
+#[cfg(target_arch = "aarch64")]
+mod arm;
 pub(crate) mod bf16_pairs;
 pub(crate) mod call;
 pub(crate) mod line;

@@ -6,13 +6,14 @@
 //! the ground of evaluation being bitwise the same for any batch. Versions for each instruction
 //! set are chosen at run time; the portable one is what every other processor takes.
 
+#[cfg(target_arch = "aarch64")]
+use super::arm;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 use super::{
     call::{COLS, Call, DotKernel, Kernel, ROWS, Sums, TilePlace, Write},
     operands::LeftOperand,
 };
-#[cfg(target_arch = "x86_64")]
 use crate::isa::{InstructionSet, instruction_set};
 
 /// Computes `rows` (at most [`ROWS`]) rows of a tile over `depth` elements. Row `p` of the
@@ -132,14 +133,15 @@ pub(crate) fn multiply(
 
 /// One kernel per row count, 1 to the most that this instruction set's registers hold.
 fn kernels() -> &'static [Kernel] {
-    #[cfg(target_arch = "x86_64")]
     match instruction_set() {
-        InstructionSet::Portable => PORTABLE,
+        #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => x86::AVX2,
+        #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512 | InstructionSet::Avx512Bf16 => x86::AVX512,
+        #[cfg(target_arch = "aarch64")]
+        InstructionSet::Neon => arm::NEON,
+        _ => PORTABLE,
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    PORTABLE
 }
 
 /// Rows of a tile of the instruction set in use: as many as run past a panel without a part of
@@ -171,9 +173,8 @@ const PORTABLE: &[Kernel] = &[
     portable::<6>,
 ];
 
-/// Columns summed together: with six rows they fill 24 of NEON's 32 registers, or 12 of the 16 that
-/// every x86-64 has.
-const STRIP: usize = if cfg!(target_arch = "aarch64") { 16 } else { 8 };
+/// Columns summed together: with six rows they fill 12 of the 16 registers that every x86-64 has.
+const STRIP: usize = 8;
 
 /// # Safety
 /// The operands must be readable at all `R` rows and `depth` elements, the place writable at
@@ -242,12 +243,12 @@ fn fused(x: f32, w: f32, sum: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "x86_64")]
     use half::bf16;
 
-    use super::{
-        super::line::{self, halves},
-        *,
-    };
+    #[cfg(target_arch = "x86_64")]
+    use super::super::line::{self, halves};
+    use super::*;
 
     fn noise(n: usize, step: usize, modulus: usize) -> Vec<f32> {
         (0..n)
@@ -272,6 +273,8 @@ mod tests {
                 sets.push(x86::AVX2);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        sets.push(arm::NEON);
         for (set, panel_stride) in sets.into_iter().flat_map(|set| [(set, COLS), (set, 45)]) {
             let panel = noise(depth * panel_stride, 104_729, 997);
             for ((rows, kernel), write) in (1..)

@@ -14,9 +14,8 @@ pub(crate) fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_str
     );
     #[cfg(target_arch = "x86_64")]
     {
-        let set = instruction_set();
-        let step = match set {
-            InstructionSet::Portable => COLS,
+        let step = match instruction_set() {
+            InstructionSet::Portable | InstructionSet::Neon => COLS,
             InstructionSet::Avx2 => 8,
             InstructionSet::Avx512 | InstructionSet::Avx512Bf16 => 16,
         };
@@ -32,7 +31,7 @@ pub(crate) fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_str
                 }
             }
         }
-        if set != InstructionSet::Portable {
+        if step < COLS {
             return;
         }
     }
