@@ -88,9 +88,10 @@ fn a_report_is_of_what_the_run_wrote() {
     let answers = folder
         .path()
         .join("out/answers/base/emotion.english.sw.jsonl");
-    let changed = fs::read_to_string(&answers)
-        .expect("reads")
-        .replacen("true", "true ", 1);
+    let changed =
+        fs::read_to_string(&answers)
+            .expect("reads")
+            .replacen("\"item\":", "\"item\": ", 1);
     fs::write(&answers, changed).expect("writes");
     let said = call_line(folder.path(), "report out", 1).stderr;
     assert!(

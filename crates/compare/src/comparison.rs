@@ -102,7 +102,7 @@ pub fn compare_checked(
 ) -> Result<Comparison, CompareError> {
     let (before, after) = (a.sets, b.sets);
     let pairing = Pairing::new(&before, &[&after])?;
-    let sets = pairing.measure(&find_never_right(before.iter().chain(&after)));
+    let sets = pairing.measure(&find_never_right(before.iter().chain(&after)), stop)?;
     let (first, second) = pairing.pairs().next().unwrap_or((&before[0], &after[0]));
     let gaps = [
         describe_uncompared(first, &a.path, &pairing.languages),

@@ -8,12 +8,14 @@ use schema::{Language, Scoring};
 use crate::{
     answers::AnswerSet,
     columns::AnswerColumns,
+    error::CompareError,
     rescore::{Rescored, rescore},
     stats::{
         calibration::{batch_prior, choose_calibrated, normalise},
         labels::confusion,
         mean,
         ranking::Separation,
+        resample::Stop,
     },
 };
 
@@ -85,11 +87,15 @@ pub(crate) fn find_never_right<'a>(sets: impl IntoIterator<Item = &'a AnswerSet>
 }
 
 /// Measures every language of a set that is in `common`, on the items there.
+///
+/// # Errors
+/// [`CompareError::Stopped`].
 pub(crate) fn measure(
     set: &AnswerSet,
     never_right: &NeverRight,
     common: &CommonItems,
-) -> MeasuredLanguages {
+    stop: Stop,
+) -> Result<MeasuredLanguages, CompareError> {
     let mut measured = MeasuredLanguages::new();
     for (language, columns) in &set.languages {
         let Some(items) = common.get(language) else {
@@ -101,17 +107,20 @@ pub(crate) fn measure(
             .map(|name| !never_right.contains(&(*language, name.clone())))
             .collect();
         let of_language = if *items == columns.items {
-            measure_language(columns, &can_be_right)
+            measure_language(columns, &can_be_right, stop)
         } else {
-            measure_language(&columns.of_items(items), &can_be_right)
+            measure_language(&columns.of_items(items), &can_be_right, stop)
         };
         measured.insert(*language, of_language);
+        if stop() {
+            return Err(CompareError::Stopped);
+        }
     }
-    measured
+    Ok(measured)
 }
 
 /// `can_be_right` is by label.
-fn measure_language(columns: &AnswerColumns, can_be_right: &[bool]) -> Measured {
+fn measure_language(columns: &AnswerColumns, can_be_right: &[bool], stop: Stop) -> Measured {
     let labels = can_be_right.len();
     let as_places = |column: &[u32]| column.iter().map(|&l| l as usize).collect::<Vec<_>>();
     let (gold, chosen) = (as_places(&columns.gold), as_places(&columns.chosen));
@@ -140,7 +149,7 @@ fn measure_language(columns: &AnswerColumns, can_be_right: &[bool]) -> Measured 
         right: columns.correct.iter().map(|&is| i8::from(is)).collect(),
         contextual: contextual.collect(),
         batch: batch.collect(),
-        scorings: rescore(columns, is_right),
+        scorings: rescore(columns, is_right, stop),
         separation: Separation::new(&shares, &gold, labels),
         rankings: Rankings {
             labels,

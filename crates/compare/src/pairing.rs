@@ -9,6 +9,7 @@ use crate::{
     answers::{AnswerSet, check_comparable},
     error::CompareError,
     measure::{CommonItems, MeasuredLanguages, NeverRight, measure},
+    stats::resample::Stop,
 };
 
 /// Answers before and after that belong together.
@@ -96,16 +97,23 @@ impl<'a> Pairing<'a> {
 
     /// Measures all on the items that they have in common: another set of exemplars may leave
     /// out other items.
-    pub(crate) fn measure(&self, never_right: &NeverRight) -> MeasuredSets {
+    ///
+    /// # Errors
+    /// [`CompareError::Stopped`].
+    pub(crate) fn measure(
+        &self,
+        never_right: &NeverRight,
+        stop: Stop,
+    ) -> Result<MeasuredSets, CompareError> {
         let common: CommonItems = common_items(&self.before, &self.languages);
-        MeasuredSets {
-            before: measure_all(&self.before, never_right, &common),
+        Ok(MeasuredSets {
+            before: measure_all(&self.before, never_right, &common, stop)?,
             after: self
                 .after
                 .iter()
-                .map(|sets| measure_all(sets, never_right, &common))
-                .collect(),
-        }
+                .map(|sets| measure_all(sets, never_right, &common, stop))
+                .collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -113,9 +121,10 @@ fn measure_all(
     sets: &[&AnswerSet],
     never_right: &NeverRight,
     common: &CommonItems,
-) -> Vec<MeasuredLanguages> {
+    stop: Stop,
+) -> Result<Vec<MeasuredLanguages>, CompareError> {
     sets.iter()
-        .map(|set| measure(set, never_right, common))
+        .map(|set| measure(set, never_right, common, stop))
         .collect()
 }
 

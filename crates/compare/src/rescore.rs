@@ -9,7 +9,10 @@ use schema::{
     scores::{Measures, Priors, choose, log_mean_shares, score},
 };
 
-use crate::{columns::AnswerColumns, stats::mean};
+use crate::{
+    columns::AnswerColumns,
+    stats::{mean, resample::Stop},
+};
 
 /// One language's answers by one scoring.
 pub(crate) struct Rescored {
@@ -21,15 +24,16 @@ pub(crate) struct Rescored {
     pub is_own: bool,
 }
 
-/// Every scoring whose measures all records have.
+/// Every scoring whose measures all records have; none more once `stop` says so.
 pub(crate) fn rescore(
     columns: &AnswerColumns,
     is_right: impl Fn(usize, usize) -> i8,
+    stop: Stop,
 ) -> BTreeMap<Scoring, Rescored> {
     let priors = priors_of(columns);
     let mut all = BTreeMap::new();
     for &scoring in Scoring::ALL {
-        let Some(choices) = choose_all(scoring, columns, &priors) else {
+        let Some(choices) = choose_all(scoring, columns, &priors, stop) else {
             continue;
         };
         if choices.is_empty() {
@@ -62,7 +66,12 @@ pub(crate) fn rescore(
 }
 
 /// The label that a scoring chooses for each item; `None` if a record lacks its measures.
-fn choose_all(scoring: Scoring, columns: &AnswerColumns, priors: &Priors) -> Option<Vec<u32>> {
+fn choose_all(
+    scoring: Scoring,
+    columns: &AnswerColumns,
+    priors: &Priors,
+    stop: Stop,
+) -> Option<Vec<u32>> {
     let mut choices = Vec::new();
     let mut measures = Measures::default();
     for row in 0..columns.items.len() {
@@ -77,7 +86,7 @@ fn choose_all(scoring: Scoring, columns: &AnswerColumns, priors: &Priors) -> Opt
             priors,
             columns.domain_log_probs.row(row),
         );
-        if scores.is_empty() {
+        if scores.is_empty() || stop() {
             return None;
         }
         choices.push(choose(&scores).0 as u32);

@@ -220,7 +220,7 @@ fn compute_block(
     let mut settings = Vec::new();
     for (name, seeds) in ordered {
         let pairing = pair_in_run(&format!("{task}, {labels} labels"), base, seeds, gaps)?;
-        let sets = pairing.measure(&never_right);
+        let sets = pairing.measure(&never_right, stop)?;
         settings.push(SettingResult {
             name: name.title(task),
             slug: name.group.replace(['.', '/', ' '], "-"),
@@ -238,7 +238,7 @@ fn compute_block(
             })?,
         });
     }
-    let before = measure_base(base, &never_right);
+    let before = measure_base(base, &never_right, stop)?;
     note_gaps(task, *labels, &before, &settings, gaps);
     Ok(ResultBlock {
         task: task.clone(),
@@ -298,13 +298,17 @@ fn languages_only_in(a: &AnswerSet, b: &AnswerSet) -> Vec<&'static str> {
 }
 
 /// The base after every set of exemplars, in the languages and on the items that all sets have.
-fn measure_base(base: &[AnswerSet], never_right: &NeverRight) -> Vec<MeasuredLanguages> {
+fn measure_base(
+    base: &[AnswerSet],
+    never_right: &NeverRight,
+    stop: Stop,
+) -> Result<Vec<MeasuredLanguages>, CompareError> {
     let sets: Vec<&AnswerSet> = base.iter().collect();
     let mut languages: Vec<Language> = base[0].languages.keys().copied().collect();
     languages.retain(|language| base.iter().all(|set| set.languages.contains_key(language)));
     let common = common_items(&sets, &languages);
     base.iter()
-        .map(|set| measure(set, never_right, &common))
+        .map(|set| measure(set, never_right, &common, stop))
         .collect()
 }
 
