@@ -22,5 +22,6 @@ mod refusals;
 mod server;
 mod sharing;
 mod tasks;
+mod text;
 mod tiny;
 mod translate;

@@ -257,15 +257,27 @@ pub(crate) fn is_recorded(dir: &Path) -> bool {
     dir.join(SOURCE).exists()
 }
 
-/// Declares the folder unfinished, so that its files are fetched again.
-pub(crate) fn forget_source(dir: &Path) -> Result<(), HubError> {
+/// Declares the folder unfinished, so that its files are fetched again; returns the record, to be
+/// put back if that fails.
+pub(crate) fn take_source(dir: &Path) -> Result<Option<Vec<u8>>, HubError> {
     let path = dir.join(SOURCE);
-    match fs::remove_file(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(DiskError::at("remove", &path)(e).into())
-        }
-        _ => Ok(()),
+    if !path.exists() {
+        return Ok(None);
     }
+    let record = fs::read(&path).map_err(DiskError::at("read", &path))?;
+    fs::remove_file(&path).map_err(DiskError::at("remove", &path))?;
+    Ok(Some(record))
+}
+
+/// Puts a record back that was taken, if the files are still those of the record.
+pub(crate) fn put_back_source(dir: &Path, record: Option<Vec<u8>>) -> Result<(), HubError> {
+    let Some(record) = record else { return Ok(()) };
+    let path = dir.join(SOURCE);
+    write_whole(&path, &record)?;
+    if !matches!(read_complete(dir), Ok(Some(_))) {
+        fs::remove_file(&path).map_err(DiskError::at("remove", &path))?;
+    }
+    Ok(())
 }
 
 /// Declares the folder complete.

@@ -69,24 +69,43 @@ pub fn fetch_model_again(
             problem: "is a file or folder of your own, so there is nothing to fetch it from".into(),
         }),
         ResolvedName::Hub(id) => {
-            cache::forget_source(&cache.hub_dir(&id))?;
-            find_hub(&id, cache, sources, progress)
+            let dirs = [cache.hub_dir(&id)];
+            without_records(&dirs, || find_hub(&id, cache, sources, progress))
         }
         ResolvedName::Catalogue(entry, kinds) => {
-            let mut there = Vec::new();
-            for kind in &kinds {
-                let Some(dir) = dir_of(entry, *kind, cache) else {
-                    continue;
-                };
-                if cache::is_recorded(&dir) {
-                    cache::forget_source(&dir)?;
-                    there.push(*kind);
-                }
-            }
+            let is_there = |kind: &&SourceKind| {
+                dir_of(entry, **kind, cache).is_some_and(|dir| cache::is_recorded(&dir))
+            };
+            let there: Vec<SourceKind> = kinds.iter().filter(is_there).copied().collect();
             let kinds = if there.is_empty() { kinds } else { there };
-            find_entry(entry, &kinds, cache, sources, progress)
+            let dirs: Vec<PathBuf> = kinds
+                .iter()
+                .filter_map(|kind| dir_of(entry, *kind, cache))
+                .collect();
+            without_records(&dirs, || {
+                find_entry(entry, &kinds, cache, sources, progress)
+            })
         }
     }
+}
+
+/// Fetches while the folders' records are gone; where that fails, what is still whole has its
+/// record again.
+fn without_records(
+    dirs: &[PathBuf],
+    fetch: impl FnOnce() -> Result<Model, HubError>,
+) -> Result<Model, HubError> {
+    let mut taken = Vec::new();
+    for dir in dirs {
+        taken.push((dir, cache::take_source(dir)?));
+    }
+    let fetched = fetch();
+    if fetched.is_err() {
+        for (dir, record) in taken {
+            cache::put_back_source(dir, record)?;
+        }
+    }
+    fetched
 }
 
 /// The folders in the cache that `name` has, at any of its sources.

@@ -9,6 +9,7 @@ mod byte_level;
 mod folder;
 mod gguf;
 mod growth;
+mod pieces_file;
 mod proto;
 mod sentencepiece;
 
@@ -69,7 +70,7 @@ impl Tokenizer {
 
     /// Reads `tokenizer.json`; where there is none, `vocab.json` with `merges.txt`, or
     /// `tokenizer.model`, with `tokenizer_config.json` and the files beside it, as
-    /// transformers 5 reads them (docs/formats.md).
+    /// transformers 5 reads them (docs/tokenizers.md).
     ///
     /// # Errors
     /// No tokenizer in the folder; a broken file; a kind of tokenizer that is not supported.

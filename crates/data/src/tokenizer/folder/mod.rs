@@ -19,6 +19,7 @@ use super::{
     Tokenizer, VocabularyKind,
     byte_level::{self, Splitting},
     growth::Growth,
+    pieces_file,
     proto::{self, SentencePieceModel},
     sentencepiece::{self, Piece, PieceKind},
 };
@@ -242,7 +243,7 @@ fn from_pieces(path: &Path, config: &TokenizerConfig) -> Result<BuiltTokenizer, 
             let (vocab, merges) = sentencepiece::merges_by_id(&model.pieces);
             sentencepiece::build_llama(vocab, merges, space_first, legacy.unwrap_or(false))
         }
-        TokenizerClass::AsSaved => sentencepiece::build_by_file(&model, legacy.unwrap_or(true)),
+        TokenizerClass::AsSaved => pieces_file::build(&model, legacy.unwrap_or(true)),
         TokenizerClass::Qwen2 | TokenizerClass::Gpt2 => {
             let problem = "is SentencePiece's, but the tokenizer's class is byte-level; save it as tokenizer.json";
             return Err(fail(path, problem.to_owned()));

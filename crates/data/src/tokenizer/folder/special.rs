@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schema::disk::FETCH_AGAIN;
 use tokenizers::{AddedToken, Tokenizer};
 
 use super::{Growth, class::TokenizerClass, config::TokenizerConfig, fail};
@@ -102,7 +103,7 @@ fn check_ids(
             let found = found.map_or("none".to_owned(), |found| found.to_string());
             let problem = format!(
                 "the added token `{}` is listed with id {id}, but with the vocabulary beside it it gets {found}; the files \
-                 do not belong together: fetch them again from one place",
+                 do not belong together: {FETCH_AGAIN}",
                 token.content
             );
             return Err(fail(&config.path(), problem));
