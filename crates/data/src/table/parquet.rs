@@ -176,6 +176,7 @@ fn check_codecs(path: &Path, metadata: &ParquetMetaData, asked: &[&str]) -> Resu
         );
         if !is_built_in && asked.contains(&column) {
             let codec = chunk.compression().to_string().to_lowercase();
+            let codec = codec.split('(').next().unwrap_or_default(); // without its level
             let problem = format!(
                 "column `{column}` is compressed with {codec}, which is not read here; snappy, gzip and zstd are. In \
                  Python: `import pyarrow.parquet as p; p.write_table(p.read_table(FILE), OUT, compression='zstd')`"
