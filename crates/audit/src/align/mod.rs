@@ -136,17 +136,10 @@ struct Alignment {
 
 fn align(set: &AuditSet<'_>, english: &AuditSet<'_>) -> Alignment {
     let (here, there) = (Traits::of_items(set), Traits::of_items(english));
-    let ratios: Vec<f64> = here
-        .iter()
-        .zip(&there)
-        .filter(|(a, b)| a.length > 0.0 && b.length > 0.0)
-        .map(|(a, b)| (a.length / b.length).ln())
-        .collect();
-    let typical = median(&ratios).unwrap_or(0.0);
     let mut comparison = ItemComparison {
         here: &here,
         there: &there,
-        typical,
+        typical: typical_ratio(&here, &there),
         with_labels: false,
         pulse: set.pulse,
     };
@@ -164,14 +157,7 @@ fn align(set: &AuditSet<'_>, english: &AuditSet<'_>) -> Alignment {
     }
     let mut best = comparison.align();
     let by_texts = is_parallel(&comparison, &best);
-    let labels: Vec<(usize, usize)> = best
-        .iter()
-        .copied()
-        .enumerate()
-        .filter_map(|(i, j)| here[i].label.zip(there[j?].label))
-        .collect();
-    let agreeing = labels.iter().filter(|(a, b)| a == b).count();
-    if agreeing as f64 >= AGREEING * labels.len() as f64 {
+    if do_labels_agree(&comparison, &best) {
         comparison.with_labels = true;
         best = comparison.align();
     }
@@ -194,6 +180,29 @@ fn align(set: &AuditSet<'_>, english: &AuditSet<'_>) -> Alignment {
         is_parallel: by_texts,
         is_by_position,
     }
+}
+
+/// The median of the logarithm of the lengths' ratio.
+fn typical_ratio(here: &[Traits], there: &[Traits]) -> f64 {
+    let ratios: Vec<f64> = here
+        .iter()
+        .zip(there)
+        .filter(|(a, b)| a.length > 0.0 && b.length > 0.0)
+        .map(|(a, b)| (a.length / b.length).ln())
+        .collect();
+    median(&ratios).unwrap_or(0.0)
+}
+
+/// Whether nearly all counterparts have the same label.
+fn do_labels_agree(comparison: &ItemComparison<'_>, counterparts: &[Option<usize>]) -> bool {
+    let labels: Vec<(usize, usize)> = counterparts
+        .iter()
+        .copied()
+        .enumerate()
+        .filter_map(|(i, j)| comparison.here[i].label.zip(comparison.there[j?].label))
+        .collect();
+    let agreeing = labels.iter().filter(|(a, b)| a == b).count();
+    agreeing as f64 >= AGREEING * labels.len() as f64
 }
 
 /// Whether items are more like their counterparts than like others, labels aside: how often they

@@ -7,7 +7,11 @@
 
 mod kin;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Mutex, PoisonError},
+};
 
 use lingua::{Language as Spoken, LanguageDetector, LanguageDetectorBuilder};
 use rayon::prelude::*;
@@ -48,7 +52,12 @@ impl Guess {
 }
 
 /// The identifier; its models are in the program.
-pub(crate) struct Detector(LanguageDetector);
+pub(crate) struct Detector {
+    identifier: LanguageDetector,
+    /// What was answered for texts that should be English, by their hash: English files are looked
+    /// at twice, and pair files mostly share their English side.
+    english: Mutex<HashMap<u64, Option<Guess>>>,
+}
 
 /// The identifier's answer for a text.
 #[derive(Clone, Copy)]
@@ -61,7 +70,27 @@ struct Guess {
 
 impl Detector {
     pub(crate) fn new() -> Self {
-        Self(LanguageDetectorBuilder::from_all_languages().build())
+        Self {
+            identifier: LanguageDetectorBuilder::from_all_languages().build(),
+            english: Mutex::default(),
+        }
+    }
+
+    /// [`Self::guess_surely`], once for each text that should be English.
+    fn guess_once(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
+        if !expected.iter().copied().flatten().eq(&[Spoken::English]) {
+            return self.guess_surely(text, expected);
+        }
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let key = hasher.finish();
+        let known = || self.english.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(guess) = known().get(&key) {
+            return *guess;
+        }
+        let guess = self.guess_surely(text, expected);
+        known().insert(key, guess);
+        guess
     }
 
     /// The identifier's answer for a text, if it does not depend on the names in it: where letters
@@ -105,7 +134,7 @@ impl Detector {
     }
 
     fn guess(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
-        let values = self.0.compute_language_confidence_values(text);
+        let values = self.identifier.compute_language_confidence_values(text);
         let (best, confidence) = *values.first()?;
         let expected = values
             .iter()
@@ -126,14 +155,27 @@ pub(crate) fn check(
     detector: &Detector,
     copies: &BTreeSet<usize>,
 ) -> Vec<Finding> {
-    let Some((own, kin)) = names_of(set.language()) else {
-        let mut findings: Vec<Finding> = check_scripts(set, copies).into_iter().collect();
-        findings.push(describe_unknown(set));
-        if set.source.role == Role::Pairs {
-            findings.extend(check_targets(set, detector));
+    let mut findings = match names_of(set.language()) {
+        Some((own, kin)) => check_texts(set, detector, copies, own, kin),
+        None => {
+            let odd = check_scripts(set, copies);
+            odd.into_iter().chain([describe_unknown(set)]).collect()
         }
-        return findings;
     };
+    if set.source.role == Role::Pairs {
+        findings.extend(check_targets(set, detector));
+    }
+    findings
+}
+
+/// The texts of a language that the identifier knows as `own`.
+fn check_texts(
+    set: &AuditSet<'_>,
+    detector: &Detector,
+    copies: &BTreeSet<usize>,
+    own: &[Spoken],
+    kin: &[Spoken],
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let guesses = guess_all(
         set.numbered().map(|(_, item)| &*item.parts),
@@ -177,9 +219,6 @@ pub(crate) fn check(
         .collect();
     findings.extend(check_scripts(set, &reported));
     findings.extend(check_close(set, kin, &guesses));
-    if set.source.role == Role::Pairs {
-        findings.extend(check_targets(set, detector));
-    }
     findings
 }
 
@@ -340,7 +379,7 @@ fn guess_all<'a>(
     let guesses: HashMap<&str, Guess> = distinct
         .par_iter()
         .take_any_while(|_| !pulse.is_stopped())
-        .filter_map(|text| Some((*text, detector.guess_surely(text, expected)?)))
+        .filter_map(|text| Some((*text, detector.guess_once(text, expected)?)))
         .collect();
     texts
         .into_iter()

@@ -192,6 +192,9 @@ pub(crate) const FORMS: &[Form] = &[
     },
 ];
 
+/// Cells by row and column.
+type Rows = Vec<Vec<String>>;
+
 /// The rows of a form's languages, to be broken and written.
 #[derive(Clone)]
 pub(crate) struct Tables {
@@ -273,7 +276,7 @@ impl Form {
     pub(crate) fn audit(&self, tables: &Tables) -> AuditRecord {
         let folder = tempfile::tempdir().expect("a folder");
         let dir = folder.path();
-        let mut files: BTreeMap<String, Vec<(&str, &Vec<Vec<String>>)>> = BTreeMap::new();
+        let mut files = BTreeMap::<String, Vec<(&str, &Rows)>>::new();
         for (code, spelled) in self.languages {
             let path = self.path.replace("{}", spelled);
             let table = (*code, &tables.rows[code]);
@@ -297,7 +300,7 @@ impl Form {
         audit::audit(&scope, &mut |_, _, _| true).expect("an audit")
     }
 
-    fn text(&self, tables: &[(&str, &Vec<Vec<String>>)]) -> String {
+    fn text(&self, tables: &[(&str, &Rows)]) -> String {
         let rows = tables
             .iter()
             .flat_map(|(code, rows)| rows.iter().map(move |row| (*code, row)));
