@@ -9,7 +9,11 @@ use candle_core::{DType, Device, Tensor};
 use schema::disk::{DiskError, write_whole};
 use serde_json::{Map, Value, json};
 
-use super::{Adapter, LoraConfig, LoraWeights, peft_config::PeftConfig, targets};
+use super::{
+    Adapter, LoraConfig, LoraWeights,
+    peft_config::{MERGE, PeftConfig},
+    targets,
+};
 use crate::{
     config::ModelConfig,
     error::{ModelError, Result},
@@ -21,9 +25,6 @@ use crate::{
 pub const CONFIG: &str = "adapter_config.json";
 /// The matrices' file name.
 pub const WEIGHTS: &str = "adapter_model.safetensors";
-/// What to do with an adapter that this decoder does not compute.
-pub(super) const MERGE: &str =
-    "merge it into its base model with PEFT's merge_and_unload, and use that model";
 
 impl Adapter {
     /// Writes the folder; the matrices first, so that a folder with a configuration is whole.

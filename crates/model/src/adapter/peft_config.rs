@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 use schema::disk::DiskError;
 use serde_json::{Value, json};
 
-use super::{peft::MERGE, python_pattern::PythonPattern};
+use super::python_pattern::PythonPattern;
 use crate::{
     error::{ModelError, Result, brief},
     projection::LayerProjection,
 };
+
+/// What to do with an adapter that this decoder does not compute.
+pub(super) const MERGE: &str =
+    "merge it into its base model with PEFT's merge_and_unload, and use that model";
 
 /// A part of the adapter follows from them.
 const USED: &[&str] = &[

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{peft_config::PeftConfig, python_pattern::PythonPattern};
+use super::{
+    peft_config::{MERGE, PeftConfig},
+    python_pattern::PythonPattern,
+};
 use crate::{
     error::{Result, brief},
     projection::{LayerProjection, Projection},
@@ -69,10 +72,7 @@ pub(super) fn places(config: &PeftConfig, layers: usize) -> Result<BTreeSet<Laye
             (true, None) => {
                 return config.error(
                     "target_modules",
-                    format!(
-                        "`{module}` is a target, but no projection; {}",
-                        super::peft::MERGE
-                    ),
+                    format!("`{module}` is a target, but no projection; {}", MERGE),
                 );
             }
             (false, _) => (),
