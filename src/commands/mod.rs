@@ -61,7 +61,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         } => {
             for run in runs {
                 let run = RunFolder::new(&run);
-                let summary = report::write(&run)?;
+                let summary = run::write_report(&run, &Terminal::default())?;
                 progress::result(&summary.render_text());
                 if let Some(out) = &out {
                     lm_eval::write_run(out, &run, data.as_deref(), &mut Terminal::default())?;

@@ -65,12 +65,10 @@ macro_rules! failures {
 }
 
 failures!(
-    compare::CompareError,
     data::DataError,
     eval::EvalError,
     hub::HubError,
     model::ModelError,
-    report::ReportError,
     schema::disk::DiskError,
     schema::language::UnknownLanguage,
     schema::recipe::RecipeError,
@@ -79,6 +77,24 @@ failures!(
     serde_json::Error,
     std::io::Error,
 );
+
+impl From<compare::CompareError> for RunError {
+    fn from(failure: compare::CompareError) -> Self {
+        match failure {
+            compare::CompareError::Stopped => Self::Interrupted(failure.to_string()),
+            _ => Self::Failed(Box::new(failure)),
+        }
+    }
+}
+
+impl From<report::ReportError> for RunError {
+    fn from(failure: report::ReportError) -> Self {
+        match failure {
+            report::ReportError::Records(records) => records.into(),
+            _ => Self::Failed(Box::new(failure)),
+        }
+    }
+}
 
 impl From<analyse::AnalyseError> for RunError {
     fn from(failure: analyse::AnalyseError) -> Self {

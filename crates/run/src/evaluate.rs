@@ -8,8 +8,12 @@ use std::{
 
 use eval::{Ahead, Ask, EvalError, FreeAnswerCounts, Journal, LanguageAnswers, ask::Respondent};
 use schema::{
-    AnswerRecord, Answerer, Language, Provenance, record::AnswersMeta, record::meta_path,
-    scores::Disagreements, write_whole,
+    AnswerRecord, Answerer, Language, Provenance,
+    caveats::{AnswerCounts, describe_answers},
+    record::AnswersMeta,
+    record::meta_path,
+    scores::Disagreements,
+    write_whole,
 };
 
 use crate::{RunError, error::Result, session::Session, watch::Watch};
@@ -108,6 +112,10 @@ impl LanguageLoop {
             "asked"
         );
         report_repairs(language, &answers, watch);
+        let counts = AnswerCounts::of(&answers.records);
+        for caveat in describe_answers(&[(language, &counts)]) {
+            watch.note(&format!("note: {caveat}"));
+        }
         self.done += 1;
         self.questions += answers.records.len();
         self.right += count_right(&answers.records);

@@ -110,6 +110,10 @@ impl<'a> Execution<'a> {
         let stages = stages::list(experiment, parts)?;
         let mut manifest = Manifest::new(experiment, recorded);
         manifest.current = find_current(experiment, &stages, &manifest)?;
+        let planned = stages
+            .iter()
+            .filter(|stage| !matches!(stage, Stage::Report));
+        manifest.planned = planned.map(Stage::name).collect();
         if !presence.is_alone() {
             manifest.merge(Recorded::read(folder)?);
         }

@@ -53,6 +53,9 @@ pub(crate) struct Manifest {
     /// another one.
     #[serde(default)]
     pub current: BTreeSet<String>,
+    /// The stages that are to be done, the report apart.
+    #[serde(default)]
+    pub planned: BTreeSet<String>,
 }
 
 /// The manifest found in a run folder, which may belong to another recipe.
@@ -95,8 +98,25 @@ impl Recorded {
             && self.text["machine"]["device"] == experiment.machine.device)
     }
 
+    /// The files of the stages that count, relative to the run folder, with their hashes.
+    pub(crate) fn current_outputs(&self) -> Vec<(String, String)> {
+        let current = self.current().filter_map(|name| self.stages.get(&name));
+        current.flat_map(|stage| stage.outputs.clone()).collect()
+    }
+
+    /// Whether a stage that was begun with the others is not done.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        let current: BTreeSet<String> = self.current().collect();
+        self.names("planned").any(|name| !current.contains(&name))
+    }
+
     fn current(&self) -> impl Iterator<Item = String> {
-        let names = self.text["current"].as_array().into_iter().flatten();
+        self.names("current")
+    }
+
+    /// A list of stages.
+    fn names(&self, key: &str) -> impl Iterator<Item = String> {
+        let names = self.text[key].as_array().into_iter().flatten();
         names.filter_map(Value::as_str).map(str::to_owned)
     }
 }
@@ -112,12 +132,14 @@ impl Manifest {
             machine: experiment.machine.clone(),
             stages: recorded.stages,
             current: BTreeSet::new(),
+            planned: BTreeSet::new(),
         }
     }
 
     /// Takes over what other processes have finished since it was read.
     pub(crate) fn merge(&mut self, recorded: Recorded) {
         self.current.extend(recorded.current());
+        self.planned.extend(recorded.names("planned"));
         self.stages.extend(recorded.stages);
     }
 
@@ -205,6 +227,7 @@ mod tests {
             machine: MachineFacts::default(),
             stages: BTreeMap::new(),
             current: BTreeSet::new(),
+            planned: BTreeSet::new(),
         }
     }
 
