@@ -207,9 +207,13 @@ pub(crate) struct EvalArgs {
     /// Question tokens run at once; results do not depend on it.
     #[arg(long, default_value_t = 2048, value_name = "N", value_parser = count)]
     pub(crate) tokens_per_batch: usize,
-    /// Where the answers go.
+    /// Where the answers go: an ordinary file, no device or pipe. Finished answers to the same
+    /// questions are replaced, an unfinished evaluation is resumed.
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) out: PathBuf,
+    /// Replace any file that is there, unless this command reads it.
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// Also write the answers as results and samples of lm-evaluation-harness.
     #[arg(long, value_name = "DIR")]
     pub(crate) lm_eval: Option<PathBuf>,
@@ -265,9 +269,13 @@ pub(crate) struct CaptureArgs {
     /// JSON Lines: {"text": ...} or {"ids": [...]} per line.
     #[arg(long, value_name = "ROWS.jsonl")]
     pub(crate) input: PathBuf,
-    /// Where the tensors go.
+    /// Where the tensors go: an ordinary file, no device or pipe. A capture that is there is
+    /// replaced.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
+    /// Replace any file that is there, unless this command reads it.
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// Which tensors. Default: all but those of the mlp, which are silu(gate) * up of each
     /// block.
     #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(analyse::CapturedTensor::WORDS))]

@@ -10,7 +10,7 @@ mod model;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use run::{Parts, RunOptions, lm_eval};
+use run::{OutputCheck, Parts, RunOptions, lm_eval};
 use schema::{Recipe, run_folder::RunFolder};
 
 use crate::{
@@ -59,6 +59,13 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             lm_eval: out,
             data,
         } => {
+            if let Some(out) = &out {
+                let check = OutputCheck::new(false);
+                let check = data
+                    .iter()
+                    .fold(check, |check, dir| check.reading("the data", dir));
+                lm_eval::check_out(&check, out)?;
+            }
             for run in runs {
                 let run = RunFolder::new(&run);
                 let summary = report::write(&run)?;

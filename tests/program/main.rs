@@ -16,6 +16,7 @@ mod invariance;
 mod lm_eval;
 mod memory;
 mod only;
+mod outputs;
 mod protocols;
 mod refusals;
 #[path = "../../crates/translate/tests/server/mod.rs"]

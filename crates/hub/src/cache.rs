@@ -14,7 +14,7 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
-use schema::disk::{DiskError, write_whole};
+use schema::disk::{DiskError, open_own, remove_leftovers_below, write_whole};
 use serde::{Deserialize, Serialize};
 
 use crate::{HubError, HubId, Progress, catalogue::Package};
@@ -247,7 +247,7 @@ pub(crate) fn write_source(dir: &Path, source: &SourceFile) -> Result<(), HubErr
 pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubError> {
     fs::create_dir_all(dir).map_err(DiskError::at("create", dir))?;
     let path = dir.join(LOCK);
-    let file = File::create(&path).map_err(DiskError::at("create", &path))?;
+    let file = open_own(&path, File::options().read(true).write(true))?;
     let locked = match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::Error(e)) => Err(e),
@@ -268,5 +268,6 @@ pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubE
         Err(e) => return Err(DiskError::at("lock", &path)(e).into()),
         Ok(()) => {}
     }
+    remove_leftovers_below(dir);
     Ok(file)
 }

@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 use crate::{
     error::{At, Result, bail},
     facts::program,
+    output::OutputCheck,
     watch::Watch,
 };
 
@@ -51,6 +52,11 @@ pub fn write(recipe: &Recipe, out: &Path, format: RowForm, watch: &mut dyn Watch
     let Some(train) = &recipe.train else {
         bail!("the recipe has no [train] section, so there are no pairs to build");
     };
+    OutputCheck::new(false)
+        .reading("the data", &recipe.data.dir)
+        .folder(out, &|out| {
+            out.join(RECORD).exists() || out.join(DATASET_INFO).exists()
+        })?;
     let stale = read_stale(out)?;
     let mut folder = Folder {
         recipe,

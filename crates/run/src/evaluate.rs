@@ -2,17 +2,26 @@
 //! and that command's own loop over models.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use eval::{Ahead, Ask, EvalError, FreeAnswerCounts, Journal, LanguageAnswers, ask::Respondent};
 use schema::{
-    AnswerRecord, Answerer, Language, Provenance, record::AnswersMeta, record::meta_path,
-    scores::Disagreements, write_whole,
+    AnswerRecord, Answerer, Language, Provenance,
+    record::{AnswersMeta, meta_path, partial_path},
+    scores::Disagreements,
+    write_whole,
 };
 
-use crate::{RunError, error::Result, session::Session, watch::Watch};
+use crate::{
+    RunError,
+    error::{Result, bail},
+    output::OutputCheck,
+    session::Session,
+    watch::Watch,
+};
 
 /// The answers of one language.
 pub struct AskedLanguage {
@@ -166,6 +175,56 @@ pub(crate) fn write_answers(
     Ok(write_whole(file, &lines)?)
 }
 
+/// Holds a file of answers, and those beside it, against what the evaluation reads.
+///
+/// # Errors
+/// As [`OutputCheck::file`].
+pub fn check_out(check: &OutputCheck, out: &Path) -> Result<()> {
+    check.file(out, &is_answers)?;
+    check.file(&meta_path(out), &|path| read_meta(path).is_some())?;
+    check.file(&partial_path(out), &eval::is_journal)
+}
+
+/// Whether a file of answers is as an evaluation left it.
+fn is_answers(file: &Path) -> bool {
+    read_meta(&meta_path(file))
+        .is_some_and(|meta| hub::hash_file(file).is_ok_and(|hash| hash == meta.answers_sha256))
+}
+
+fn read_meta(file: &Path) -> Option<AnswersMeta> {
+    serde_json::from_slice(&fs::read(file).ok()?).ok()
+}
+
+/// Refuses to replace the finished answers to other questions.
+fn refuse_other_request(evaluation: &Evaluation<'_>, model: &str) -> Result<()> {
+    let file = evaluation.out;
+    let Some(meta) = read_meta(&meta_path(file)).filter(|_| file.exists()) else {
+        return Ok(());
+    };
+    let wanted = evaluation.models.iter().flat_map(|folder| {
+        let adapter = folder.as_ref().map(|folder| folder.display().to_string());
+        evaluation
+            .languages
+            .iter()
+            .map(move |&language| (adapter.clone(), language))
+    });
+    let found = meta.evaluations.iter();
+    let found = found.map(|found| (found.adapter.clone(), found.language));
+    let ask = &evaluation.ask;
+    let is_same = found.eq(wanted)
+        && meta.evaluations.iter().all(|found| {
+            found.model == model && found.task == ask.task.name && found.asking == *ask.asking
+        });
+    if !is_same && !evaluation.replace {
+        bail!(
+            "{} holds finished answers of another model, task or way to ask; name another file, or replace them with \
+             --replace",
+            file.display()
+        );
+    }
+    Ok(())
+}
+
 /// Which models are asked in which languages, and where the answers go.
 pub struct Evaluation<'a> {
     /// PEFT folders; `None` is the base model.
@@ -176,6 +235,8 @@ pub struct Evaluation<'a> {
     pub ask: Ask<'a>,
     /// The file of answers.
     pub out: &'a Path,
+    /// Whether finished answers to other questions may be replaced.
+    pub replace: bool,
 }
 
 /// Answers of one or more models.
@@ -203,6 +264,7 @@ pub fn evaluate(
     asked: &mut dyn FnMut(&str, Language, &LanguageAnswers),
 ) -> Result<Evaluated> {
     let name = session.model.name.clone();
+    refuse_other_request(evaluation, &name)?;
     let mut journal = Journal::open(evaluation.out)?;
     let mut evaluated = Evaluated::default();
     for folder in &evaluation.models {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use schema::Recipe;
+use schema::{Recipe, disk::remove_leftovers_below};
 
 use crate::{
     RunError,
@@ -16,6 +16,7 @@ use crate::{
     experiment::{Experiment, RunOptions},
     locks::{self, ManifestLock, Presence},
     manifest::{Manifest, Recorded, StageRecord, hash},
+    output,
     session::Session,
     stages::{self, Made, Stage, Workbench, answers},
     watch::Watch,
@@ -52,6 +53,7 @@ pub fn run_with(
     let mut session = Session::open(&recipe.model, recipe.dtype, &options.device, watch)?;
     let device = session.device_name();
     let experiment = Experiment::new(recipe, options.out.clone(), &session.model, device)?;
+    output::check_run_folder(experiment.folder.root(), &session.model.files, recipe)?;
     let mut execution = Execution::open(&experiment, options, &mut session, watch)?;
     while execution.advance()? {}
     execution.close()
@@ -97,6 +99,7 @@ impl<'a> Execution<'a> {
         let folder = &experiment.folder;
         let lock = ManifestLock::new(folder)?;
         let presence = Presence::enter(folder, &lock, watch)?;
+        remove_leftovers_below(folder.root());
         let recorded = Recorded::read(folder)?;
         if !presence.is_alone() && !recorded.is_of(experiment)? {
             return Err(locks::busy(folder));

@@ -40,7 +40,7 @@ pub use error::{Result, RunError};
 pub use execute::{RunOutcome, run, run_with};
 pub use experiment::RunOptions;
 pub use facts::program;
-pub use output::check_out;
+pub use output::{OutputCheck, nothing_is_ours};
 pub use parts::Parts;
 pub use session::Session;
 pub use stages::{AnalysisStep, AnswersStage, Inspection, Stage, find_errors};

@@ -1,12 +1,16 @@
 //! `data audit`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use audit::{NamedTokenizer, Scope};
 use clap::Args;
 use data::Tokenizer;
-use run::{check_out, find_errors, session};
+use run::{OutputCheck, find_errors, session};
 use schema::{
     finding::{AuditRecord, Severity},
     write_whole,
@@ -24,12 +28,15 @@ pub(crate) struct AuditArgs {
     /// Only this task.
     #[arg(long, value_parser = crate::cli::task)]
     task: Option<String>,
-    /// Write the findings as JSON.
+    /// Write the findings as JSON to an ordinary file, no device or pipe.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write the findings as a page for people.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Replace files of --json and --html that no audit wrote, unless this command reads them.
+    #[arg(long)]
+    replace: bool,
     /// A file of exemplars, {task: {language: text}}, to look for in the test files; may be
     /// given several times.
     #[arg(long, value_name = "FILE")]
@@ -44,9 +51,7 @@ pub(crate) struct AuditArgs {
 }
 
 pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
-    for file in args.json.iter().chain(&args.html) {
-        check_out(file)?;
-    }
+    check_outputs(args)?;
     let watch = &mut Terminal::default();
     let mut scope = Scope::of_folder(&args.dir, args.task.as_deref())?;
     scope.add_exemplars(&args.few_shot);
@@ -78,4 +83,37 @@ pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Holds what is written against what is read.
+fn check_outputs(args: &AuditArgs) -> Result<()> {
+    let mut check = OutputCheck::new(args.replace).reading("the data", &args.dir);
+    for file in &args.few_shot {
+        check = check.reading("exemplars", file);
+    }
+    for name in &args.tokenizer {
+        check = check.reading_model(name)?;
+    }
+    if let Some(task) = &args.task {
+        check = check.reading("the task", Path::new(task));
+    }
+    if let Some(file) = &args.json {
+        check.file(file, &|file| {
+            fs::read(file).is_ok_and(|text| serde_json::from_slice::<AuditRecord>(&text).is_ok())
+        })?;
+    }
+    if let Some(file) = &args.html {
+        check.file(file, &|file| {
+            fs::read_to_string(file).is_ok_and(|text| text.contains("<title>Audit of "))
+        })?;
+    }
+    match (&args.json, &args.html) {
+        (Some(json), Some(html)) if json == html => {
+            bail!(
+                "--json and --html are one file, {}; name two",
+                json.display()
+            )
+        }
+        _ => Ok(()),
+    }
 }

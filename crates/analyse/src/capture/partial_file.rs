@@ -8,10 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::{disk::DiskError, record::partial_path};
+use schema::{
+    disk::{DiskError, open_own},
+    record::partial_path,
+};
 use serde::{Deserialize, Serialize};
 
-use super::file_layout::FileLayout;
+use super::{file_layout::FileLayout, state_file::LONGEST_HEADER};
 use crate::error::AnalyseError;
 
 /// One line of the progress.
@@ -208,6 +211,42 @@ impl PartialFile {
     }
 }
 
+/// The files beside `file` while it is not finished.
+pub fn unfinished(file: &Path) -> [PathBuf; 2] {
+    [partial_path(file), progress_path(file)]
+}
+
+/// Whether the files beside `file` are what a capture that was stopped left.
+pub fn is_unfinished(file: &Path) -> bool {
+    let [partial, progress] = unfinished(file);
+    let mut start = Vec::new();
+    let read = File::open(&progress).and_then(|file| file.take(9).read_to_end(&mut start));
+    // A capture may be stopped between the first lines of the two.
+    let is_begun = start == b"{\"begun\":" || start.is_empty() && is_capture(&partial);
+    read.is_ok() && (is_begun || fs::metadata(&partial).is_ok_and(|found| found.len() == 0))
+}
+
+/// Whether a file is a capture's, whole or not: its safetensors header names what computed it.
+pub fn is_capture(file: &Path) -> bool {
+    read_about(file).is_some_and(|header| {
+        let about = &header["__metadata__"];
+        ["program", "numerics", "model_fingerprint"]
+            .iter()
+            .all(|key| about[*key].is_string())
+    })
+}
+
+fn read_about(file: &Path) -> Option<serde_json::Value> {
+    let mut opened = File::open(file).ok()?;
+    let mut size = [0; 8];
+    opened.read_exact(&mut size).ok()?;
+    let size = u64::from_le_bytes(size);
+    let mut text = Vec::new();
+    (size <= LONGEST_HEADER).then_some(())?;
+    opened.take(size).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
 /// The file that records the progress of `file`.
 fn progress_path(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
@@ -216,13 +255,7 @@ fn progress_path(file: &Path) -> PathBuf {
 }
 
 fn open(path: &Path) -> Result<File, AnalyseError> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(path);
-    Ok(file.map_err(DiskError::at("open", path))?)
+    Ok(open_own(path, OpenOptions::new().read(true).write(true))?)
 }
 
 fn open_locked(path: &Path) -> Result<File, AnalyseError> {

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use schema::disk::DiskError;
+use schema::disk::{DiskError, own_length};
 use ureq::Agent;
 
 pub(crate) use self::request::{Content, Repository};
@@ -95,13 +95,13 @@ impl<'a> Client<'a> {
         let part = part_of(dir, name);
         let mut failures = 0;
         loop {
-            let before = size_of(&part)?;
+            let before = own_length(&part)?;
             let (problem, pause) = match self.attempt(repository, name, dir, progress) {
                 Ok(record) => return Ok(record),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Passing { problem, pause }) => (problem, pause),
             };
-            failures = if size_of(&part)? > before {
+            failures = if own_length(&part)? > before {
                 1
             } else {
                 failures + 1
@@ -130,7 +130,7 @@ impl<'a> Client<'a> {
         progress: &mut dyn Progress,
     ) -> Result<Option<FileRecord>, Failure> {
         let (part, target) = (part_of(dir, name), dir.join(name));
-        let have = size_of(&part)?;
+        let have = own_length(&part)?;
         let url = self.url(repository, name);
         let Some(answer) = self.request(repository, &url, have)? else {
             return Ok(None);
@@ -147,7 +147,7 @@ impl<'a> Client<'a> {
             }));
         }
         let sha256 = transfer::receive(answer, name, &part, have, progress)?;
-        let size = size_of(&part)?;
+        let size = own_length(&part)?;
         fs::rename(&part, &target).map_err(DiskError::at("rename", &part))?;
         Ok(Some(FileRecord {
             name: name.to_owned(),

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use schema::disk::DiskError;
+use schema::disk::{DiskError, open_own};
 
 use super::{
     Failure,
@@ -88,13 +88,10 @@ fn copy(
     total: Option<u64>,
     progress: &mut dyn Progress,
 ) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    if from > 0 {
-        options.append(true)
-    } else {
-        options.write(true).create(true).truncate(true)
-    };
-    let mut file = options.open(part).map_err(DiskError::at("open", part))?;
+    let mut file = open_own(part, OpenOptions::new().append(true))?;
+    if from == 0 {
+        file.set_len(0).map_err(DiskError::at("write", part))?;
+    }
     let mut buffer = vec![0; 1 << 17];
     let mut done = from;
     let broken = loop {

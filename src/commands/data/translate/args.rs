@@ -31,6 +31,9 @@ pub(crate) struct TranslateArgs {
     /// *_train_question.json makes pairs.
     #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
     pub(super) out: Option<PathBuf>,
+    /// Replace the file of --out if it is there, unless it is the input.
+    #[arg(long)]
+    pub(super) replace: bool,
     /// Translate only the first items.
     #[arg(long, value_name = "N", value_parser = crate::cli::count)]
     pub(super) limit: Option<usize>,
