@@ -10,7 +10,7 @@ use run::{
     evaluate::{Evaluation, check_out, count_right, evaluate},
     lm_eval,
 };
-use schema::{AskingRecipe, Scoring, scores::Disagreements};
+use schema::{AskingRecipe, Scoring, Task, scores::Disagreements};
 
 use crate::{
     cli::{self, EvalArgs},
@@ -18,8 +18,8 @@ use crate::{
 };
 
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
-    check_outputs(args)?;
     let task = tasks::task(&args.task)?;
+    check_outputs(args, task)?;
     cli::exit_unless_known(&args.languages);
     let asking = asking(args).first_way(task);
     let languages = testset::asked(&args.data, task, &args.languages)?;
@@ -37,7 +37,6 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
             tokens_per_batch: args.tokens_per_batch,
         },
         out: &args.out,
-        replace: args.replace,
     };
     let evaluated = evaluate(
         &mut session,
@@ -68,9 +67,9 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
 }
 
 /// Holds what is written against what is read.
-fn check_outputs(args: &EvalArgs) -> Result<()> {
+fn check_outputs(args: &EvalArgs, task: &Task) -> Result<()> {
     let check = OutputCheck::new(args.replace)
-        .reading("the data", &args.data)
+        .reading_data(&args.data, task)
         .reading("the task", Path::new(&args.task))
         .reading_model(&args.model)?;
     let adapters = args.adapter.iter();

@@ -29,6 +29,10 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
     progress::catch_interrupts()?;
     match cli.command {
         Command::Run(args) => {
+            if args.verify {
+                let recipe = read_recipe(&args.recipe)?;
+                run::verify(&recipe, args.out.as_deref(), &mut Terminal::default())?;
+            }
             let options = RunOptions {
                 out: args.out,
                 device: args.device.device,

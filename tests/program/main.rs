@@ -8,6 +8,7 @@ mod build;
 mod call;
 mod capture;
 mod commands;
+mod disturbed;
 mod experiment;
 mod import;
 mod inside;

@@ -11,16 +11,19 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use etcetera::BaseStrategy;
 use schema::disk::{DiskError, open_own, remove_leftovers_below, write_whole};
 use serde::{Deserialize, Serialize};
 
-use crate::{HubError, HubId, Progress, catalogue::Package};
+use crate::{HubError, HubId, Progress, catalogue::Package, progress::pause};
 
 const SOURCE: &str = "source.json";
 const LOCK: &str = ".lock";
+/// Between two tries of a lock that another process holds.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The folder of fetched models.
 #[derive(Clone, Debug)]
@@ -242,6 +245,17 @@ pub(crate) fn write_source(dir: &Path, source: &SourceFile) -> Result<(), HubErr
     Ok(write_whole(&path, (text + "\n").as_bytes())?)
 }
 
+/// Waits for the lock until the user wants to stop.
+fn wait(file: &File, dir: &Path, progress: &dyn Progress) -> Result<io::Result<()>, HubError> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Ok(())),
+            Err(TryLockError::Error(e)) => return Ok(Err(e)),
+            Err(TryLockError::WouldBlock) => pause(PAUSE, progress, dir)?,
+        }
+    }
+}
+
 /// Creates the folder and keeps other processes from downloading into it until the returned
 /// file is dropped.
 pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubError> {
@@ -256,7 +270,7 @@ pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubE
                 "waiting for another process that downloads into {}",
                 dir.display()
             ));
-            file.lock()
+            wait(&file, dir, progress)?
         }
     };
     match locked {

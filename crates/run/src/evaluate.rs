@@ -15,13 +15,7 @@ use schema::{
     write_whole,
 };
 
-use crate::{
-    RunError,
-    error::{Result, bail},
-    output::OutputCheck,
-    session::Session,
-    watch::Watch,
-};
+use crate::{RunError, error::Result, output::OutputCheck, session::Session, watch::Watch};
 
 /// The answers of one language.
 pub struct AskedLanguage {
@@ -195,18 +189,16 @@ fn read_meta(file: &Path) -> Option<AnswersMeta> {
     serde_json::from_slice(&fs::read(file).ok()?).ok()
 }
 
-/// Refuses to replace the finished answers to other questions.
-fn refuse_other_request(evaluation: &Evaluation<'_>, model: &str) -> Result<()> {
+/// Whether a file holds finished answers to other questions than these.
+fn holds_another_request(evaluation: &Evaluation<'_>, model: &str) -> bool {
     let file = evaluation.out;
     let Some(meta) = read_meta(&meta_path(file)).filter(|_| file.exists()) else {
-        return Ok(());
+        return false;
     };
     let wanted = evaluation.models.iter().flat_map(|folder| {
         let adapter = folder.as_ref().map(|folder| folder.display().to_string());
-        evaluation
-            .languages
-            .iter()
-            .map(move |&language| (adapter.clone(), language))
+        let languages = evaluation.languages.iter();
+        languages.map(move |&language| (adapter.clone(), language))
     });
     let found = meta.evaluations.iter();
     let found = found.map(|found| (found.adapter.clone(), found.language));
@@ -215,14 +207,7 @@ fn refuse_other_request(evaluation: &Evaluation<'_>, model: &str) -> Result<()> 
         && meta.evaluations.iter().all(|found| {
             found.model == model && found.task == ask.task.name && found.asking == *ask.asking
         });
-    if !is_same && !evaluation.replace {
-        bail!(
-            "{} holds finished answers of another model, task or way to ask; name another file, or replace them with \
-             --replace",
-            file.display()
-        );
-    }
-    Ok(())
+    !is_same
 }
 
 /// Which models are asked in which languages, and where the answers go.
@@ -235,8 +220,6 @@ pub struct Evaluation<'a> {
     pub ask: Ask<'a>,
     /// The file of answers.
     pub out: &'a Path,
-    /// Whether finished answers to other questions may be replaced.
-    pub replace: bool,
 }
 
 /// Answers of one or more models.
@@ -264,7 +247,12 @@ pub fn evaluate(
     asked: &mut dyn FnMut(&str, Language, &LanguageAnswers),
 ) -> Result<Evaluated> {
     let name = session.model.name.clone();
-    refuse_other_request(evaluation, &name)?;
+    if holds_another_request(evaluation, &name) {
+        watch.note(&format!(
+            "note: the answers in {} are of another model, task or way to ask; they will be replaced",
+            evaluation.out.display()
+        ));
+    }
     let mut journal = Journal::open(evaluation.out)?;
     let mut evaluated = Evaluated::default();
     for folder in &evaluation.models {

@@ -14,10 +14,12 @@ use crate::{
     current::{find_current, is_done},
     error::Result,
     experiment::{Experiment, RunOptions},
+    limits,
     locks::{self, ManifestLock, Presence},
+    machine,
     manifest::{Manifest, Recorded, StageRecord, hash},
     output,
-    session::Session,
+    session::{self, Session},
     stages::{self, Made, Stage, Workbench, answers},
     watch::Watch,
 };
@@ -53,6 +55,9 @@ pub fn run_with(
     let mut session = Session::open(&recipe.model, recipe.dtype, &options.device, watch)?;
     let device = session.device_name();
     let experiment = Experiment::new(recipe, options.out.clone(), &session.model, device)?;
+    let room = session.is_on_cpu().then(machine::memory_for_this_process);
+    let shape = session::config(&session.model.files)?.shape();
+    limits::check(recipe, &shape, room.flatten())?;
     output::check_run_folder(experiment.folder.root(), &session.model.files, recipe)?;
     let mut execution = Execution::open(&experiment, options, &mut session, watch)?;
     while execution.advance()? {}
@@ -112,7 +117,8 @@ impl<'a> Execution<'a> {
         let parts = options.parts;
         let stages = stages::list(experiment, parts)?;
         let mut manifest = Manifest::new(experiment, recorded);
-        manifest.current = find_current(experiment, &stages, &manifest)?;
+        manifest.current =
+            find_current(experiment, &stages, &manifest, &|| watch.is_interrupted())?;
         if !presence.is_alone() {
             manifest.merge(Recorded::read(folder)?);
         }
@@ -145,6 +151,15 @@ impl<'a> Execution<'a> {
 
     /// Makes or skips the first stage that can be, or waits; false when none is left.
     fn advance(&mut self) -> Result<bool> {
+        if let Some(&next) = self.pending.first()
+            && self.watch.is_interrupted()
+        {
+            self.finish_asking();
+            return Err(RunError::Interrupted(format!(
+                "interrupted before {}; run the same command again to resume",
+                self.stages[next].name()
+            )));
+        }
         let mut held = None;
         for at in self.pending.clone() {
             let busy = match self.readiness(at)? {
@@ -240,6 +255,16 @@ impl<'a> Execution<'a> {
         let is_new = self.manifest.stages.get(&name) != known.as_ref();
         if is_new && self.manifest.is_done(folder, &name, &inputs)? {
             return self.settle(&stage, true);
+        }
+        if let Some(stage) = self
+            .manifest
+            .stages
+            .get(&name)
+            .filter(|s| s.inputs == inputs)
+            && let Some(problem) = stage.changed_outputs(folder)?.first()
+        {
+            self.watch
+                .note(&format!("note: {name} is made again: {problem}"));
         }
         if is_report {
             self.finish_asking();

@@ -6,6 +6,7 @@ mod place;
 
 use std::{fs, path::Path};
 
+use data::testset;
 use hub::{Cache, ModelFiles};
 use schema::disk::is_one_file;
 
@@ -62,6 +63,27 @@ impl OutputCheck {
         }
     }
 
+    /// The command reads a task's test files below `dir`. Where that is the folder in which the
+    /// program was started, or one above it, results are kept in it too: then only the task's own
+    /// folder is held against them, or its files where it has none.
+    #[must_use]
+    pub fn reading_data(self, dir: &Path, task: &schema::Task) -> Self {
+        let is_project = std::env::current_dir()
+            .is_ok_and(|here| find_place(&here).starts_with(find_place(dir)));
+        if !is_project {
+            return self.reading("the data", dir);
+        }
+        let folder = dir.join(&task.folder);
+        if find_place(&folder) != find_place(dir) {
+            return self.reading("the data", &folder);
+        }
+        let languages = testset::languages(dir, task).unwrap_or_default();
+        let files = languages
+            .iter()
+            .filter_map(|&language| testset::find(dir, task, language).ok());
+        files.fold(self, |check, file| check.reading("the data", &file))
+    }
+
     /// Fails where `path` is no place for a result. `is_ours` says whether a file that is there is
     /// one that the same command wrote; an empty one is free.
     ///
@@ -91,7 +113,7 @@ impl OutputCheck {
                 "cannot write {shown}: it is there already, and this command did not write it; name another file, or \
                  replace it with --replace"
             ),
-            _ => probe(path),
+            _ => probe(path.parent().unwrap_or(path)),
         }
     }
 
@@ -112,10 +134,8 @@ impl OutputCheck {
                      or empty it"
                 );
             }
-        } else if fs::symlink_metadata(path).is_ok() {
-            bail!("cannot write into {shown}: it is no folder");
         }
-        probe(&path.join("file"))
+        probe(path)
     }
 }
 
@@ -142,21 +162,34 @@ fn refuse_inputs(reads: &[ReadPlace], path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Fails where no file can be made beside `file`.
-fn probe(file: &Path) -> Result<()> {
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).at_path("create", folder)?;
-    tempfile::tempfile_in(folder).at(|| format!("cannot write into {}", folder.display()))?;
-    Ok(())
+/// Fails where no file can be made in `folder`, which need not be there yet; makes nothing.
+fn probe(folder: &Path) -> Result<()> {
+    let place = find_place(folder);
+    let mut above = place.ancestors();
+    match above.find(|folder| fs::symlink_metadata(folder).is_ok()) {
+        Some(file) if !file.is_dir() => bail!(
+            "cannot create {}: {} is no folder",
+            folder.display(),
+            file.display()
+        ),
+        found => {
+            let folder = found.unwrap_or(&place);
+            tempfile::tempfile_in(folder)
+                .at(|| format!("cannot write into {}", folder.display()))?;
+            Ok(())
+        }
+    }
 }
 
 /// Whether `folder` is a run's: it has a manifest, or a run was stopped before it wrote one.
 pub(crate) fn is_run_folder(folder: &Path) -> bool {
     let run = schema::run_folder::RunFolder::new(folder);
-    run.manifest().exists() || run.lock().exists() || run.lock_of("manifest").exists()
+    let locks = [run.lock(), folder.join(".locks")];
+    let only_locks = || {
+        let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.all(|entry| locks.contains(&entry.path()))
+    };
+    run.manifest().exists() || only_locks()
 }
 
 /// Holds the folder of a run against what the run reads.
@@ -166,18 +199,10 @@ pub(crate) fn check_run_folder(
     recipe: &schema::Recipe,
 ) -> Result<()> {
     let mut check = OutputCheck::new(false).reading_files(model);
-    // A recipe may name the folder of the project as its data, and runs are kept there too.
-    let dir = &recipe.data.dir;
-    let is_project = std::env::current_dir().is_ok_and(|here| here.starts_with(find_place(dir)));
-    if !is_project {
-        check = check.reading("the data", dir);
-    }
     for task in &recipe.eval.tasks {
-        let task = data::tasks::task(task)?;
-        if !task.folder.is_empty() && task.folder != "." {
-            check = check.reading("the data", &dir.join(&task.folder));
-        }
+        check = check.reading_data(&recipe.data.dir, data::tasks::task(task)?);
     }
+    let dir = &recipe.data.dir;
     if find_place(folder) == find_place(dir) {
         bail!(
             "cannot write into {}: it is the data's folder; give another one with --out",

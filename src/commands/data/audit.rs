@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Result, bail};
 use audit::{NamedTokenizer, Scope};
 use clap::Args;
-use data::Tokenizer;
+use data::{Tokenizer, tasks};
 use run::{OutputCheck, find_errors, session};
 use schema::{
     finding::{AuditRecord, Severity},
@@ -46,7 +46,7 @@ pub(crate) struct AuditArgs {
     #[arg(long, value_name = "MODEL")]
     tokenizer: Vec<String>,
     /// Tokens beyond which a training pair is cut.
-    #[arg(long, value_name = "N", default_value_t = 2048)]
+    #[arg(long, value_name = "N", default_value_t = 2048, value_parser = crate::cli::count_or_none)]
     cutoff_len: usize,
 }
 
@@ -87,7 +87,14 @@ pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
 
 /// Holds what is written against what is read.
 fn check_outputs(args: &AuditArgs) -> Result<()> {
-    let mut check = OutputCheck::new(args.replace).reading("the data", &args.dir);
+    let mut check = OutputCheck::new(args.replace);
+    let all = match &args.task {
+        Some(name) => vec![tasks::task(name)?],
+        None => tasks::all()?,
+    };
+    for task in all {
+        check = check.reading_data(&args.dir, task);
+    }
     for file in &args.few_shot {
         check = check.reading("exemplars", file);
     }

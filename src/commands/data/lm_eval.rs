@@ -61,7 +61,7 @@ pub(super) fn run(args: &LmEvalArgs) -> Result<ExitCode> {
     let languages = testset::asked(&args.data, task, &args.languages)?;
     let group = args.name.as_deref().unwrap_or(&task.name);
     let check = OutputCheck::new(args.replace)
-        .reading("the data", &args.data)
+        .reading_data(&args.data, task)
         .reading("the task", Path::new(&args.task));
     lm_eval::check_task_out(&check, &args.out, group, &languages)?;
     let are_texts = !task.text_choices().is_empty();

@@ -18,7 +18,7 @@ use schema::disk::{DiskError, own_length};
 use ureq::Agent;
 
 pub(crate) use self::request::{Content, Repository};
-use crate::{FileRecord, HubError, Progress, Sources, hash_file};
+use crate::{FileRecord, HubError, Progress, Sources, hash_file, progress};
 
 /// Failed attempts in a row, each without a new byte, after which a file is given up.
 const MOST_ATTEMPTS: u32 = 5;
@@ -118,7 +118,8 @@ impl<'a> Client<'a> {
                 });
             }
             progress.note(&format!("{name}: {problem}; trying again"));
-            std::thread::sleep(pause.unwrap_or(self.sources.pause * (1 << (failures - 1))));
+            let time = pause.unwrap_or(self.sources.pause * (1 << (failures - 1)));
+            progress::pause(time, progress, &part)?;
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     Failure,
     request::{Answer, read_number, read_range},
 };
-use crate::{HubError, Progress, hash_file};
+use crate::{HubError, Progress, hash_file, progress::check_interrupted};
 
 /// A file whose size the server does not say may have this many bytes.
 const MOST_UNANNOUNCED: u64 = 256 << 20;
@@ -115,6 +115,10 @@ fn copy(
         file.write_all(&buffer[..read])
             .map_err(DiskError::at("write", part))?;
         progress.advance(read as u64);
+        if progress.is_interrupted() {
+            file.sync_all().map_err(DiskError::at("write", part))?;
+            check_interrupted(progress, part)?;
+        }
     };
     file.sync_all().map_err(DiskError::at("write", part))?;
     match (broken, total) {

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use data::{
@@ -94,6 +94,17 @@ pub fn read(folder: &Path, name: Option<&str>) -> Result<ListedDataset, DataErro
         };
         return Err(refuse(&what, format!("has no `file_name`: {advice}")));
     };
+    let parts = Path::new(file_name).components();
+    let leads_down = parts.clone().count() > 0
+        && parts
+            .into_iter()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if !leads_down {
+        let problem = format!(
+            "`file_name` is {file_name:?}, which is no path below the folder; copy the file there"
+        );
+        return Err(refuse(&what, problem));
+    }
     let files = find_files(&folder.join(file_name), &what)?;
     let conversation = read_form(&entry, &what)?;
     Ok(ListedDataset {

@@ -165,12 +165,16 @@ impl<S: KeySection + 'static> KeyRule<S> for Flattened {
     }
 }
 
-/// A whole number from 1.
-pub(super) struct FromOne;
+/// What a count of tokens, steps or items may be at most: more than any data or run has, and few
+/// enough that no product of two of them overflows.
+pub(super) const MOST: usize = 1_000_000_000;
+
+/// A whole number from 1 to a largest one.
+pub(super) struct FromOne(pub(super) usize);
 
 impl KeyRule<usize> for FromOne {
     fn read(&self, section: &mut Section<'_>, key: &str) -> Option<usize> {
-        section.count(key)
+        section.whole_within(key, 1, self.0)
     }
 
     fn render(&self, page: &mut Page, key: &str, value: &usize) {
@@ -179,16 +183,16 @@ impl KeyRule<usize> for FromOne {
 
     #[cfg(test)]
     fn any(&self) -> Values<usize> {
-        prop_oneof![1..100_usize, Just(usize::MAX)].boxed()
+        prop_oneof![1..100_usize, Just(self.0)].boxed()
     }
 }
 
-/// A whole number from 0.
-pub(super) struct FromZero;
+/// A whole number from 0 to a largest one.
+pub(super) struct FromZero(pub(super) usize);
 
 impl KeyRule<usize> for FromZero {
     fn read(&self, section: &mut Section<'_>, key: &str) -> Option<usize> {
-        section.whole(key)
+        section.whole_within(key, 0, self.0)
     }
 
     fn render(&self, page: &mut Page, key: &str, value: &usize) {
@@ -197,7 +201,7 @@ impl KeyRule<usize> for FromZero {
 
     #[cfg(test)]
     fn any(&self) -> Values<usize> {
-        prop_oneof![0..100_usize, Just(usize::MAX)].boxed()
+        prop_oneof![0..100_usize, Just(self.0)].boxed()
     }
 }
 
@@ -211,12 +215,12 @@ pub(super) struct Number {
 
 impl Number {
     pub(super) const ABOVE_0: Self = Self {
-        range: "must be above 0",
-        holds: |x| x > 0.0,
+        range: "must be above 0 and at most 1000000",
+        holds: |x| x > 0.0 && x <= 1e6,
     };
     pub(super) const FROM_0: Self = Self {
-        range: "must be at least 0",
-        holds: |x| x >= 0.0,
+        range: "must be at least 0 and at most 1000000",
+        holds: |x| (0.0..=1e6).contains(&x),
     };
     pub(super) const ABOVE_0_TO_1: Self = Self {
         range: "must be above 0 and at most 1",

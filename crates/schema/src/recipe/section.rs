@@ -222,19 +222,18 @@ impl<'a> Section<'a> {
         self.words_at(key, read)
     }
 
-    /// A whole number from 0.
-    pub(super) fn whole(&mut self, key: &str) -> Option<usize> {
-        self.whole_from(key, 0)
-    }
-
-    /// A whole number from 1.
-    pub(super) fn count(&mut self, key: &str) -> Option<usize> {
-        self.whole_from(key, 1)
-    }
-
-    fn whole_from(&mut self, key: &str, at_least: i128) -> Option<usize> {
+    /// A whole number between two, both included.
+    pub(super) fn whole_within(
+        &mut self,
+        key: &str,
+        at_least: usize,
+        at_most: usize,
+    ) -> Option<usize> {
         let entry = self.table.remove(key)?;
-        match read_whole(&entry, at_least) {
+        match read_whole(&entry, at_least as i128) {
+            Ok(whole) if whole > at_most => {
+                self.refuse(key, &format!("must be at most {at_most}"), entry.origin)
+            }
             Ok(whole) => Some(whole),
             Err(message) => self.refuse(key, &message, entry.origin),
         }
