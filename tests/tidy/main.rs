@@ -182,9 +182,9 @@ fn workspace_is_complete() {
     );
     if !read("Cargo.toml")
         .lines()
-        .any(|line| line.trim() == r#"members = ["crates/*"]"#)
+        .any(|line| line.trim() == r#"members = ["crates/*", "fuzz"]"#)
     {
-        offenders.push("Cargo.toml:1: no line `members = [\"crates/*\"]`".to_owned());
+        offenders.push("Cargo.toml:1: no line `members = [\"crates/*\", \"fuzz\"]`".to_owned());
     }
     for manifest in manifests() {
         if !read(&manifest).contains("[lints]\nworkspace = true") {

@@ -14,23 +14,32 @@ use crate::error::KernelError;
 pub enum InstructionSet {
     /// Plain loops; what every other processor takes.
     Portable = 1,
+    /// NEON, of every 64-bit ARM.
+    Neon = 2,
     /// AVX2 and FMA.
-    Avx2 = 2,
+    Avx2 = 3,
     /// AVX-512F and VL.
-    Avx512 = 3,
+    Avx512 = 4,
     /// As [`InstructionSet::Avx512`], and products with bf16 weights, forward and backward, by
     /// dot instructions on rows and gradients of rows rounded to bf16.
-    Avx512Bf16 = 4,
+    Avx512Bf16 = 5,
 }
 
 impl InstructionSet {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
+    pub const ALL: [Self; 5] = [
+        Self::Portable,
+        Self::Neon,
+        Self::Avx2,
+        Self::Avx512,
+        Self::Avx512Bf16,
+    ];
 
-    /// `portable`, `avx2`, `avx512` or `avx512bf16`.
+    /// `portable`, `neon`, `avx2`, `avx512` or `avx512bf16`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
             Self::Avx512Bf16 => "avx512bf16",
@@ -52,6 +61,7 @@ impl InstructionSet {
         #[cfg(target_arch = "x86_64")]
         let available = match self {
             Self::Portable => true,
+            Self::Neon => false,
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             Self::Avx512 => {
                 is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")
@@ -63,7 +73,8 @@ impl InstructionSet {
             }
         };
         #[cfg(not(target_arch = "x86_64"))]
-        let available = self == Self::Portable;
+        let available =
+            self == Self::Portable || (self == Self::Neon && cfg!(target_arch = "aarch64"));
         available
     }
 }
@@ -82,9 +93,10 @@ static CHOSEN: AtomicU8 = AtomicU8::new(0);
 pub fn instruction_set() -> InstructionSet {
     match CHOSEN.load(Ordering::Relaxed) {
         1 => InstructionSet::Portable,
-        2 => InstructionSet::Avx2,
-        3 => InstructionSet::Avx512,
-        4 => InstructionSet::Avx512Bf16,
+        2 => InstructionSet::Neon,
+        3 => InstructionSet::Avx2,
+        4 => InstructionSet::Avx512,
+        5 => InstructionSet::Avx512Bf16,
         _ => {
             let best = best();
             CHOSEN.store(best as u8, Ordering::Relaxed);

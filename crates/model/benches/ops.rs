@@ -374,7 +374,7 @@ fn weight(shape: (usize, usize), dtype: DType) -> Weight {
 /// Operations of one thread's [`multiply_add`].
 fn operations(set: InstructionSet) -> usize {
     let lanes = match set {
-        InstructionSet::Portable => LANES,
+        InstructionSet::Portable | InstructionSet::Neon => LANES,
         InstructionSet::Avx2 => 8,
         InstructionSet::Avx512 => 16,
         InstructionSet::Avx512Bf16 => 32,

@@ -31,6 +31,10 @@ const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 fn main() {
     // SAFETY: nothing else runs yet; -1 is never.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
+    if let Ok(name) = std::env::var("LINGUALIGN_KERNELS") {
+        let set = model::InstructionSet::by_name(&name).expect("a set of kernels");
+        model::force_instruction_set(set).expect("a set that the processor has");
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some(path) = arguments.first() else {
         return println!("usage: profile MODEL.gguf [PRECISION] [qv|all]");

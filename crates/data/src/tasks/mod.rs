@@ -184,6 +184,14 @@ pub fn task(given: &str) -> Result<&'static Task, DataError> {
     Ok(&find(given)?.task)
 }
 
+/// The task in the text of a file at `path`, which need not exist; it is not kept.
+///
+/// # Errors
+/// As [`task`].
+pub fn parse(path: &Path, text: &str) -> Result<Task, DataError> {
+    Ok(read_file(path, text)?.task)
+}
+
 /// The builtin exemplars of a task, by its name or path: for the paper's tasks at least
 /// [`Task::shots`] per language, parallel between languages; empty where a task has none.
 ///

@@ -67,4 +67,5 @@ pub(super) type DotKernel = unsafe fn(&Call<u32, u32>);
 /// Kernels of one instruction set by row count, 1 to the most that its registers hold.
 pub(super) type KernelsByRows = &'static [Kernel];
 /// As [`KernelsByRows`], of dot instructions.
+#[cfg(target_arch = "x86_64")]
 pub(super) type DotKernelsByRows = &'static [DotKernel];

@@ -9,6 +9,8 @@
 //! The depth of a term is cut into stretches by its own length alone, so a row's result is
 //! bitwise the same whatever other rows, and however many threads, there are.
 
+#[cfg(target_arch = "aarch64")]
+mod arm;
 pub(crate) mod bf16_pairs;
 pub(crate) mod call;
 pub(crate) mod line;
@@ -385,8 +387,9 @@ fn transposed_pieces<'b>(
 #[inline(always)]
 fn each_tile(place: &Rectangle<'_>, add: bool, run: impl Fn(usize, usize, usize, TilePlace)) {
     let task = place.task;
-    for row in task.rows.clone().step_by(ROWS) {
-        let count = ROWS.min(task.rows.end - row);
+    let rows = tile::tile_rows();
+    for row in task.rows.clone().step_by(rows) {
+        let count = rows.min(task.rows.end - row);
         for (at, panel) in task.panels.clone().enumerate() {
             put_tile(place, row, count, panel, add, |out| {
                 run(row, count, at, out)

@@ -8,6 +8,7 @@ use super::{
     operands::{LeftOperand, RightOperand},
     panels::Panels,
     shared::SharedOutput,
+    tile::tile_rows,
 };
 
 /// Panels that a tile of rows is run past while it is in the first-level cache.
@@ -137,7 +138,8 @@ pub(super) fn cut(at: usize, job: &Job<'_>) -> Vec<ProductTask> {
         .div_ceil(groups.max(1))
         .min(job.rows / TASK_ROWS)
         .max(1);
-    let share = job.rows.div_ceil(blocks).next_multiple_of(ROWS).max(ROWS);
+    let tile = tile_rows();
+    let share = job.rows.div_ceil(blocks).next_multiple_of(tile).max(tile);
     let mut tasks = Vec::with_capacity(groups * blocks);
     for start in (0..job.rows).step_by(share) {
         for group in 0..groups {

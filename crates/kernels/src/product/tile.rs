@@ -6,13 +6,14 @@
 //! the ground of evaluation being bitwise the same for any batch. Versions for each instruction
 //! set are chosen at run time; the portable one is what every other processor takes.
 
+#[cfg(target_arch = "aarch64")]
+use super::arm;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
 use super::{
     call::{COLS, Call, DotKernel, Kernel, ROWS, Sums, TilePlace, Write},
     operands::LeftOperand,
 };
-#[cfg(target_arch = "x86_64")]
 use crate::isa::{InstructionSet, instruction_set};
 
 /// Computes `rows` (at most [`ROWS`]) rows of a tile over `depth` elements. Row `p` of the
@@ -40,7 +41,9 @@ pub(crate) unsafe fn multiply_into(
     let kernels = kernels();
     let mut done = 0;
     while done < rows {
-        let count = kernels.len().min(rows - done);
+        // In equal parts: a kernel of few rows waits for its own sums.
+        let parts = (rows - done).div_ceil(kernels.len());
+        let count = (rows - done).div_ceil(parts);
         let call = Call {
             depth,
             a: left.values[(done * left.row_stride).min(left.values.len())..].as_ptr(),
@@ -130,14 +133,22 @@ pub(crate) fn multiply(
 
 /// One kernel per row count, 1 to the most that this instruction set's registers hold.
 fn kernels() -> &'static [Kernel] {
-    #[cfg(target_arch = "x86_64")]
     match instruction_set() {
-        InstructionSet::Portable => PORTABLE,
+        #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => x86::AVX2,
+        #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx512 | InstructionSet::Avx512Bf16 => x86::AVX512,
+        #[cfg(target_arch = "aarch64")]
+        InstructionSet::Neon => arm::NEON,
+        _ => PORTABLE,
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    PORTABLE
+}
+
+/// Rows of a tile of the instruction set in use: as many as run past a panel without a part of
+/// few rows; at most [`ROWS`].
+pub(crate) fn tile_rows() -> usize {
+    let most = kernels().len();
+    ROWS / most * most
 }
 
 fn dot_kernels() -> &'static [DotKernel] {
@@ -153,37 +164,62 @@ fn dot_kernels() -> &'static [DotKernel] {
     panic!("no dot instructions on this processor")
 }
 
-const PORTABLE: &[Kernel] = &[portable::<1>, portable::<2>, portable::<3>, portable::<4>];
+const PORTABLE: &[Kernel] = &[
+    portable::<1>,
+    portable::<2>,
+    portable::<3>,
+    portable::<4>,
+    portable::<5>,
+    portable::<6>,
+];
+
+/// Columns summed together: with six rows they fill 12 of the 16 registers that every x86-64 has.
+const STRIP: usize = 8;
 
 /// # Safety
 /// The operands must be readable at all `R` rows and `depth` elements, the place writable at
 /// `R` rows.
 unsafe fn portable<const R: usize>(call: &Call<f32, f32>) {
-    let mut acc = [[0.0f32; COLS]; R];
+    for from in (0..COLS).step_by(STRIP) {
+        // SAFETY: promised by the caller, whose operands have 32 columns.
+        unsafe { portable_strip::<R>(call, from) };
+    }
+}
+
+/// The columns of a strip that begins at `from`.
+///
+/// # Safety
+/// As [`portable`].
+#[inline(always)]
+unsafe fn portable_strip<const R: usize>(call: &Call<f32, f32>, from: usize) {
+    let mut sums = [[0.0f32; STRIP]; R];
+    // SAFETY: promised by the caller.
+    let (panel, out) = unsafe { (call.panel.add(from), call.place.out.add(from)) };
     if call.place.write == Write::Continue {
-        for (i, row) in acc.iter_mut().enumerate() {
+        for (i, row) in sums.iter_mut().enumerate() {
             // SAFETY: promised by the caller.
-            row.copy_from_slice(unsafe {
-                std::slice::from_raw_parts(call.place.out.add(i * call.place.stride), COLS)
-            });
+            *row = unsafe { out.add(i * call.place.stride).cast::<[f32; STRIP]>().read() };
         }
     }
     for p in 0..call.depth {
         // SAFETY: promised by the caller.
-        let b = unsafe { std::slice::from_raw_parts(call.panel.add(p * call.panel_stride), COLS) };
-        for (i, row) in acc.iter_mut().enumerate() {
+        let columns = unsafe {
+            panel
+                .add(p * call.panel_stride)
+                .cast::<[f32; STRIP]>()
+                .read()
+        };
+        for (i, row) in sums.iter_mut().enumerate() {
             // SAFETY: promised by the caller.
             let x = unsafe { *call.a.add(i * call.row_stride + p * call.depth_stride) };
-            for (sum, &w) in row.iter_mut().zip(b) {
+            for (sum, w) in row.iter_mut().zip(columns) {
                 *sum = fused(x, w, *sum);
             }
         }
     }
-    for (i, row) in acc.iter().enumerate() {
+    for (i, row) in sums.iter().enumerate() {
         // SAFETY: promised by the caller.
-        let out = unsafe {
-            std::slice::from_raw_parts_mut(call.place.out.add(i * call.place.stride), COLS)
-        };
+        let out = unsafe { &mut *out.add(i * call.place.stride).cast::<[f32; STRIP]>() };
         for (o, &sum) in out.iter_mut().zip(row) {
             *o = if call.place.write == Write::Add {
                 *o + sum
@@ -207,12 +243,12 @@ fn fused(x: f32, w: f32, sum: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "x86_64")]
     use half::bf16;
 
-    use super::{
-        super::line::{self, halves},
-        *,
-    };
+    #[cfg(target_arch = "x86_64")]
+    use super::super::line::{self, halves};
+    use super::*;
 
     fn noise(n: usize, step: usize, modulus: usize) -> Vec<f32> {
         (0..n)
@@ -237,6 +273,8 @@ mod tests {
                 sets.push(x86::AVX2);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        sets.push(arm::NEON);
         for (set, panel_stride) in sets.into_iter().flat_map(|set| [(set, COLS), (set, 45)]) {
             let panel = noise(depth * panel_stride, 104_729, 997);
             for ((rows, kernel), write) in (1..)

@@ -13,27 +13,40 @@ pub(crate) fn transpose(from: &[f32], from_stride: usize, to: &mut [f32], to_str
         "a block past the end"
     );
     #[cfg(target_arch = "x86_64")]
-    if instruction_set() >= InstructionSet::Avx512 {
-        for i in [0, 16] {
-            for j in [0, 16] {
-                // SAFETY: in bounds by the assert; the instruction set is available.
-                unsafe {
-                    x86::transpose16(
-                        from.as_ptr().add(i * from_stride + j),
-                        from_stride,
-                        to.as_mut_ptr().add(j * to_stride + i),
-                        to_stride,
-                    );
+    {
+        let step = match instruction_set() {
+            InstructionSet::Portable | InstructionSet::Neon => COLS,
+            InstructionSet::Avx2 => 8,
+            InstructionSet::Avx512 | InstructionSet::Avx512Bf16 => 16,
+        };
+        for (i, j) in squares(step) {
+            // SAFETY: in bounds by the assert; the instruction set is available.
+            unsafe {
+                let from = from.as_ptr().add(i * from_stride + j);
+                let to = to.as_mut_ptr().add(j * to_stride + i);
+                if step == 16 {
+                    x86::transpose16(from, from_stride, to, to_stride);
+                } else {
+                    x86::transpose8(from, from_stride, to, to_stride);
                 }
             }
         }
-        return;
+        if step < COLS {
+            return;
+        }
     }
     for (i, row) in from.chunks(from_stride).take(COLS).enumerate() {
         for (j, &value) in row.iter().take(COLS).enumerate() {
             to[j * to_stride + i] = value;
         }
     }
+}
+
+/// Corners of the squares of `step` that a block is cut into; none of one square.
+#[cfg(target_arch = "x86_64")]
+fn squares(step: usize) -> impl Iterator<Item = (usize, usize)> {
+    let corners = move || (0..COLS).step_by(step).filter(move |_| step < COLS);
+    corners().flat_map(move |i| corners().map(move |j| (i, j)))
 }
 
 /// Values from a block's first element to its last.

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::{
-    call::{Call, DotKernelsByRows, KernelsByRows, Write},
+    call::{COLS, Call, DotKernelsByRows, KernelsByRows, Write},
     line::{PAIRS, PairLine},
 };
 
@@ -13,7 +13,7 @@ macro_rules! by_rows {
 }
 
 pub(super) const AVX512: KernelsByRows = by_rows!(avx512: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-pub(super) const AVX2: KernelsByRows = by_rows!(avx2: 1 2 3);
+pub(super) const AVX2: KernelsByRows = by_rows!(avx2: 1 2 3 4 5 6);
 pub(super) const AVX512_BF16: DotKernelsByRows =
     by_rows!(avx512_bf16: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
 
@@ -122,10 +122,26 @@ unsafe fn avx512_bf16<const R: usize>(call: &Call<u32, u32>) {
     }
 }
 
+/// One half of the columns after the other: 6 x 2 sums, 2 columns and a row value are 15 of 16
+/// registers.
+///
 /// # Safety
 /// As [`avx512`], with AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2<const R: usize>(call: &Call<f32, f32>) {
+    for half in [0, COLS / 2] {
+        // SAFETY: promised by the caller, whose operands have 32 columns.
+        unsafe { avx2_half::<R>(call, half) };
+    }
+}
+
+/// Sixteen columns from column `from` on.
+///
+/// # Safety
+/// As [`avx2`].
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2_half<const R: usize>(call: &Call<f32, f32>, from: usize) {
     let &Call {
         depth,
         a,
@@ -135,37 +151,81 @@ unsafe fn avx2<const R: usize>(call: &Call<f32, f32>) {
         panel_stride,
         place,
     } = call;
-    let mut acc = [[_mm256_setzero_ps(); 4]; R];
+    let mut low = [_mm256_setzero_ps(); R];
+    let mut high = [_mm256_setzero_ps(); R];
     // SAFETY: promised by the caller.
     unsafe {
+        let (panel, out) = (panel.add(from), place.out.add(from));
         if place.write == Write::Continue {
-            for (i, row) in acc.iter_mut().enumerate() {
-                *row = std::array::from_fn(|j| {
-                    _mm256_loadu_ps(place.out.add(i * place.stride + 8 * j))
-                });
+            for i in 0..R {
+                low[i] = _mm256_loadu_ps(out.add(i * place.stride));
+                high[i] = _mm256_loadu_ps(out.add(i * place.stride + 8));
             }
         }
         for p in 0..depth {
+            let b0 = _mm256_loadu_ps(panel.add(p * panel_stride));
+            let b1 = _mm256_loadu_ps(panel.add(p * panel_stride + 8));
             let at = a.add(p * depth_stride);
-            let b: [__m256; 4] =
-                std::array::from_fn(|j| _mm256_loadu_ps(panel.add(p * panel_stride + 8 * j)));
-            for (i, row) in acc.iter_mut().enumerate() {
+            for i in 0..R {
                 let x = _mm256_set1_ps(*at.add(i * row_stride));
-                for (sum, &w) in row.iter_mut().zip(&b) {
-                    *sum = _mm256_fmadd_ps(x, w, *sum);
-                }
+                low[i] = _mm256_fmadd_ps(x, b0, low[i]);
+                high[i] = _mm256_fmadd_ps(x, b1, high[i]);
             }
         }
-        for (i, row) in acc.iter().enumerate() {
-            for (j, &sum) in row.iter().enumerate() {
-                let out = place.out.add(i * place.stride + 8 * j);
-                let sum = if place.write == Write::Add {
-                    _mm256_add_ps(_mm256_loadu_ps(out), sum)
-                } else {
-                    sum
-                };
-                _mm256_storeu_ps(out, sum);
+        for i in 0..R {
+            let out = out.add(i * place.stride);
+            let (mut low, mut high) = (low[i], high[i]);
+            if place.write == Write::Add {
+                low = _mm256_add_ps(_mm256_loadu_ps(out), low);
+                high = _mm256_add_ps(_mm256_loadu_ps(out.add(8)), high);
             }
+            _mm256_storeu_ps(out, low);
+            _mm256_storeu_ps(out.add(8), high);
+        }
+    }
+}
+
+/// Transposes 8 x 8 floats: `to[j][i] = from[i][j]`, rows `from_stride` and `to_stride` apart.
+///
+/// # Safety
+/// Both must be valid at 8 rows of 8; the processor must have AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn transpose8(
+    from: *const f32,
+    from_stride: usize,
+    to: *mut f32,
+    to_stride: usize,
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let rows: [__m256; 8] = std::array::from_fn(|i| _mm256_loadu_ps(from.add(i * from_stride)));
+        // As in `transpose16`: fours[4 q + k] holds columns k and 4 + k of rows 4 q..4 q + 4.
+        let mut fours = [_mm256_setzero_ps(); 8];
+        for q in 0..2 {
+            let r = &rows[4 * q..4 * q + 4];
+            let (a, b) = (
+                _mm256_unpacklo_ps(r[0], r[1]),
+                _mm256_unpacklo_ps(r[2], r[3]),
+            );
+            let (c, d) = (
+                _mm256_unpackhi_ps(r[0], r[1]),
+                _mm256_unpackhi_ps(r[2], r[3]),
+            );
+            fours[4 * q] = _mm256_shuffle_ps::<0x44>(a, b);
+            fours[4 * q + 1] = _mm256_shuffle_ps::<0xee>(a, b);
+            fours[4 * q + 2] = _mm256_shuffle_ps::<0x44>(c, d);
+            fours[4 * q + 3] = _mm256_shuffle_ps::<0xee>(c, d);
+        }
+        for k in 0..4 {
+            let (low, high) = (fours[k], fours[4 + k]);
+            _mm256_storeu_ps(
+                to.add(k * to_stride),
+                _mm256_permute2f128_ps::<0x20>(low, high),
+            );
+            _mm256_storeu_ps(
+                to.add((4 + k) * to_stride),
+                _mm256_permute2f128_ps::<0x31>(low, high),
+            );
         }
     }
 }
