@@ -13,6 +13,7 @@ use run::{
     estimate::{gigabytes, seconds},
     machine,
 };
+use schema::escape::{show_controls, show_message, show_on_a_line};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static RESULT_LOST: AtomicBool = AtomicBool::new(false);
@@ -55,6 +56,15 @@ pub(crate) fn start_logging(verbose: u8) {
 /// A result, on stdout. A reader that closes the pipe early is not an error, and the files of a
 /// run are still written; any other failure is reported, here and by the exit code.
 pub(crate) fn result(text: &str) {
+    write_result(&show_controls(text));
+}
+
+/// A text that the model wrote, on stdout, as it is: it is what was asked for.
+pub(crate) fn text(text: &str) {
+    write_result(text);
+}
+
+fn write_result(text: &str) {
     match writeln!(io::stdout(), "{}", text.trim_end()) {
         Err(problem)
             if problem.kind() != io::ErrorKind::BrokenPipe
@@ -71,10 +81,11 @@ pub(crate) fn result_lost() -> bool {
     RESULT_LOST.load(Ordering::Relaxed)
 }
 
-/// A message to the user.
+/// A message to the user. Texts of the data may be in it: no character of them steers the
+/// terminal, and none of them is endless.
 pub(crate) fn note(text: &str) {
     // Where stderr is closed, nobody reads the message.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", show_message(text));
 }
 
 /// The last line of what takes memory.
@@ -110,7 +121,7 @@ impl Bar {
             if let Ok(style) = ProgressStyle::with_template(&template) {
                 bar.set_style(style);
             }
-            bar.set_prefix(label.to_owned());
+            bar.set_prefix(show_on_a_line(label));
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
@@ -128,7 +139,7 @@ impl Bar {
         match &self.bar {
             Some(bar) => {
                 bar.set_position(done as u64);
-                bar.set_message(message.to_owned());
+                bar.set_message(show_on_a_line(message));
             }
             None if self.last_line.elapsed() > Duration::from_secs(15) => {
                 self.last_line = Instant::now();

@@ -26,6 +26,6 @@ pub(super) fn run(args: &GenerateArgs) -> Result<()> {
         |id| Some(id) == eos || progress::interrupted(),
         &mut |_| {},
     )?;
-    progress::result(&tokenizer.decode(&made)?);
+    progress::text(&tokenizer.decode(&made)?);
     Ok(())
 }

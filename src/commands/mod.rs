@@ -63,7 +63,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             check_lm_eval_out(out.as_deref(), data.as_deref())?;
             for run in runs {
                 let run = RunFolder::new(&run);
-                let summary = report::write(&run)?;
+                let summary = run::write_report(&run, &Terminal::default())?;
                 progress::result(&summary.render_text());
                 if let Some(out) = &out {
                     lm_eval::write_run(out, &run, data.as_deref(), &mut Terminal::default())?;

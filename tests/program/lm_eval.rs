@@ -190,7 +190,7 @@ fn a_run_is_written_by_its_adapters_names() {
     write_whole(&answers, text.as_bytes()).expect("writes");
     let refused = call_line(folder.path(), "report run --lm-eval new", 1).stderr;
     assert!(
-        refused.contains("emotion.same.de.jsonl.meta.json is of; evaluate again"),
+        refused.contains("emotion.same.de.jsonl: not the file that the run wrote"),
         "{refused}"
     );
     assert!(!folder.path().join("new").exists());

@@ -7,6 +7,7 @@ mod audit;
 mod build;
 mod call;
 mod capture;
+mod caveats;
 mod commands;
 mod disturbed;
 mod experiment;

@@ -3,15 +3,23 @@
 //! Never here: statistics; repairing a contradiction.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::{Path, PathBuf},
 };
 
-use schema::{AnswerRecord, LabelSet, Language, Protocol, disk::DiskError};
-use serde::de::DeserializeOwned;
+use schema::{
+    AnswerRecord, LabelSet, Language, Protocol,
+    caveats::{AnswerCounts, describe_answers},
+};
+use serde::Deserialize;
 
-use crate::error::CompareError;
+use crate::{
+    columns::AnswerColumns,
+    error::CompareError,
+    record_check::{lacks, record_problem},
+    record_lines::each_record,
+    stats::resample::Stop,
+};
 
 /// A record with the file and the line, from 1, that it was read from.
 pub type LocatedRecord = (PathBuf, usize, AnswerRecord);
@@ -24,8 +32,10 @@ pub(crate) struct AnswerSet {
     pub head: AnswerHead,
     /// English label names, sorted.
     pub label_names: Vec<String>,
-    /// Records of each language in the order of the items.
-    pub languages: BTreeMap<Language, Vec<AnswerRecord>>,
+    /// The answers in each language, in the order of the items.
+    pub languages: BTreeMap<Language, AnswerColumns>,
+    /// What the caveats are said from.
+    pub counts: BTreeMap<Language, AnswerCounts>,
 }
 
 /// The values that all records of a set share.
@@ -85,96 +95,164 @@ impl AnswerHead {
     }
 }
 
-/// Reads a file of JSON Lines; every value comes with its line number.
-pub(crate) fn read_lines<T: DeserializeOwned>(
-    path: &Path,
-) -> Result<Vec<(usize, T)>, CompareError> {
-    let text = fs::read_to_string(path).map_err(DiskError::at("read", path))?;
-    let lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(index, line)| match serde_json::from_str(line) {
-            Ok(value) => Ok((index + 1, value)),
-            Err(problem) => Err(CompareError::BadLine {
-                path: path.to_owned(),
-                line: index + 1,
-                problem,
-            }),
-        })
-        .collect()
-}
-
 /// The records of a file of answers, each with the file and its line.
 ///
 /// # Errors
 /// The file cannot be read, or a line is not a record.
 pub fn read_answers(path: &Path) -> Result<Vec<LocatedRecord>, CompareError> {
-    let lines = read_lines::<AnswerRecord>(path)?;
-    Ok(lines
-        .into_iter()
-        .map(|(line, record)| (path.to_owned(), line, record))
-        .collect())
+    let mut records = Vec::new();
+    each_record(path, |line, record: AnswerRecord| {
+        records.push((path.to_owned(), line, record));
+        Ok(())
+    })?;
+    Ok(records)
+}
+
+/// The tasks of a file of answers, in their order.
+///
+/// # Errors
+/// The file cannot be read, or a line is not a record.
+pub fn read_tasks(
+    path: &Path,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<String>, CompareError> {
+    /// What is read of a record.
+    #[derive(Deserialize)]
+    struct TaskOf {
+        task: String,
+    }
+    let mut tasks: Vec<String> = Vec::new();
+    let done = each_record(path, |_, record: TaskOf| {
+        if !tasks.contains(&record.task) {
+            tasks.push(record.task);
+        }
+        go_on(stop)
+    });
+    if stop() {
+        return Err(CompareError::Stopped);
+    }
+    done?;
+    Ok(tasks)
+}
+
+/// An error without a text where the caller wants to stop; it is replaced by
+/// [`CompareError::Stopped`].
+fn go_on(stop: Stop) -> Result<(), String> {
+    match stop() {
+        true => Err(String::new()),
+        false => Ok(()),
+    }
+}
+
+/// Sets while their records are read.
+#[derive(Default)]
+pub(crate) struct ReadSets {
+    sets: Vec<AnswerSet>,
+    /// Items read so far, of those sets and languages whose items do not rise.
+    seen: BTreeMap<(usize, Language), HashSet<usize>>,
+}
+
+impl ReadSets {
+    /// Adds a record; returns what is wrong with it.
+    fn add(&mut self, path: &Path, record: &AnswerRecord) -> Result<(), String> {
+        let problem = record_problem(record).or_else(|| self.sets.first()?.set_problem(record));
+        if let Some(problem) = problem {
+            return Err(problem);
+        }
+        let known = self
+            .sets
+            .iter()
+            .position(|set| set.head.few_shot == record.few_shot);
+        let place = known.unwrap_or_else(|| {
+            self.sets.push(AnswerSet::starting_with(path, record));
+            self.sets.len() - 1
+        });
+        let set = &mut self.sets[place];
+        let columns = set
+            .languages
+            .entry(record.language)
+            .or_insert_with(|| AnswerColumns::new(record.scoring));
+        if columns
+            .items
+            .last()
+            .is_some_and(|last| record.item <= *last)
+        {
+            let key = (place, record.language);
+            self.seen
+                .entry(key)
+                .or_insert_with(|| columns.items.iter().copied().collect());
+        }
+        let seen = self.seen.get_mut(&(place, record.language));
+        if seen.is_some_and(|seen| !seen.insert(record.item)) {
+            return Err(format!(
+                "duplicate item {} in `{}`",
+                record.item, record.language
+            ));
+        }
+        let has_exact = columns.log_probs.row(0).is_empty();
+        if !columns.items.is_empty() && has_exact != record.log_probs.is_empty() {
+            return Err(lacks(columns.items[0], record));
+        }
+        columns.push(record, &set.label_names);
+        let counts = set.counts.entry(record.language).or_default();
+        counts.add(record);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Vec<AnswerSet> {
+        for columns in self
+            .sets
+            .iter_mut()
+            .flat_map(|set| set.languages.values_mut())
+        {
+            columns.sort();
+        }
+        self.sets
+    }
 }
 
 impl AnswerSet {
     /// Reads files in any order: one set for each set of exemplars, in the order of their first
-    /// record. `misplaced` returns the reason why a record does not belong in its file. Empty if
-    /// the files hold no record.
+    /// record. `misplaced` returns the reason why a record does not belong in its file; those of
+    /// another task than `task` are passed over. Empty if the files hold no record.
     pub(crate) fn read(
         files: &[PathBuf],
+        task: Option<&str>,
         misplaced: impl Fn(&Path, &AnswerRecord) -> Option<String>,
+        stop: Stop,
     ) -> Result<Vec<Self>, CompareError> {
-        let mut records = Vec::new();
+        let mut read = ReadSets::default();
         for path in files {
-            records.extend(read_answers(path)?);
+            let done = each_record(path, |_, record: AnswerRecord| {
+                go_on(stop)?;
+                if task.is_some_and(|task| task != record.task) {
+                    return Ok(());
+                }
+                match misplaced(path, &record) {
+                    Some(problem) => Err(problem),
+                    None => read.add(path, &record),
+                }
+            });
+            if stop() {
+                return Err(CompareError::Stopped);
+            }
+            done?;
         }
-        Self::collect(records, misplaced)
+        Ok(read.finish())
     }
 
     /// As [`AnswerSet::read`], for records that were read before.
-    pub(crate) fn collect(
-        records: Vec<LocatedRecord>,
-        misplaced: impl Fn(&Path, &AnswerRecord) -> Option<String>,
-    ) -> Result<Vec<Self>, CompareError> {
-        let mut sets: Vec<Self> = Vec::new();
-        let mut seen = BTreeSet::new();
+    pub(crate) fn collect(records: Vec<LocatedRecord>) -> Result<Vec<Self>, CompareError> {
+        let mut read = ReadSets::default();
         for (path, line, record) in records {
-            let mut problem = misplaced(&path, &record)
-                .or_else(|| record_problem(&record))
-                .or_else(|| sets.first().and_then(|first| first.set_problem(&record)));
-            let key = (record.few_shot.clone(), record.language, record.item);
-            if problem.is_none() && !seen.insert(key) {
-                problem = Some(format!(
-                    "duplicate item {} in `{}`",
-                    record.item, record.language
-                ));
-            }
-            if let Some(problem) = problem {
-                return Err(CompareError::BadRecord {
+            read.add(&path, &record)
+                .map_err(|problem| CompareError::BadRecord {
                     path,
                     line,
                     problem,
-                });
-            }
-            let place = sets
-                .iter()
-                .position(|set| set.head.few_shot == record.few_shot)
-                .unwrap_or_else(|| {
-                    sets.push(Self::starting_with(&path, &record));
-                    sets.len() - 1
-                });
-            sets[place]
-                .languages
-                .entry(record.language)
-                .or_default()
-                .push(record);
+                })?;
         }
-        for records in sets.iter_mut().flat_map(|set| set.languages.values_mut()) {
-            records.sort_by_key(|record| record.item);
-        }
-        Ok(sets)
+        Ok(read.finish())
     }
 
     fn starting_with(path: &Path, record: &AnswerRecord) -> Self {
@@ -183,7 +261,17 @@ impl AnswerSet {
             head: AnswerHead::of(record),
             label_names: record.scores.keys().cloned().collect(),
             languages: BTreeMap::new(),
+            counts: BTreeMap::new(),
         }
+    }
+
+    /// What makes these answers worth less, in sentences that begin with `who`.
+    pub(crate) fn caveats(&self, who: &str) -> Vec<String> {
+        let counts: Vec<_> = self.counts.iter().map(|(l, of)| (*l, of)).collect();
+        let said = describe_answers(&counts);
+        said.into_iter()
+            .map(|one| format!("{who}: {one}"))
+            .collect()
     }
 
     /// The error that names how this set and another one differ.
@@ -214,50 +302,6 @@ impl AnswerSet {
         }
         None
     }
-}
-
-/// How a record contradicts itself.
-fn record_problem(record: &AnswerRecord) -> Option<String> {
-    let item = format!("item {}", record.item);
-    for (role, label) in [("gold", &record.gold), ("chosen", &record.chosen)] {
-        if !record.scores.contains_key(label) {
-            let names: Vec<_> = record.scores.keys().cloned().collect();
-            return Some(format!(
-                "{item}: the {role} label `{label}` has no score (scores: {})",
-                names.join(", ")
-            ));
-        }
-    }
-    if let Some((label, score)) = record
-        .scores
-        .iter()
-        .find(|(_, score)| !score.is_finite() || **score < 0.0)
-    {
-        return Some(format!(
-            "{item}: the score of `{label}` is {score}, which is not a probability"
-        ));
-    }
-    let chosen = record.scores[&record.chosen];
-    if let Some((label, score)) = record.scores.iter().find(|(_, score)| **score > chosen) {
-        return Some(format!(
-            "{item}: `{}` is chosen with {chosen}, but `{label}` has {score}",
-            record.chosen
-        ));
-    }
-    if !record.prior.is_empty() && !record.prior.keys().eq(record.scores.keys()) {
-        return Some(format!(
-            "{item}: `prior` and `scores` are not for the same labels"
-        ));
-    }
-    let matches = record.chosen == record.gold;
-    let may_refuse = record.protocol == Some(Protocol::Paper); // a gold word its scorer does not know
-    if record.correct != matches && !(matches && may_refuse) {
-        return Some(format!(
-            "{item}: gold is `{}`, chosen is `{}`, yet `correct` is {}",
-            record.gold, record.chosen, record.correct
-        ));
-    }
-    None
 }
 
 /// Checks that two sets can be compared item by item: task, label set, label names, items and
@@ -292,39 +336,38 @@ pub(crate) fn check_comparable(
         return Err(a.not_comparable(b, "they have no language in common"));
     }
     for language in &common {
-        if let Some(difference) = item_difference(&a.languages[language], &b.languages[language]) {
+        if let Some(difference) = item_difference(a, b, *language) {
             return Err(a.not_comparable(b, format!("in `{language}` {difference}")));
         }
     }
     Ok(common)
 }
 
-fn item_numbers(records: &[AnswerRecord]) -> BTreeSet<usize> {
-    records.iter().map(|record| record.item).collect()
-}
-
-fn item_difference(a: &[AnswerRecord], b: &[AnswerRecord]) -> Option<String> {
-    let of_a = item_numbers(a);
-    let of_b = item_numbers(b);
-    if of_a != of_b {
-        let odd: Vec<String> = of_a
-            .symmetric_difference(&of_b)
-            .take(5)
-            .map(ToString::to_string)
-            .collect();
+fn item_difference(a: &AnswerSet, b: &AnswerSet, language: Language) -> Option<String> {
+    let (of_a, of_b) = (a.languages.get(&language)?, b.languages.get(&language)?);
+    if of_a.items != of_b.items {
+        let in_a = |item: &&usize| of_a.items.binary_search(item).is_ok();
+        let in_b = |item: &&usize| of_b.items.binary_search(item).is_ok();
+        let only_a = of_a.items.iter().filter(|item| !in_b(item)).take(5);
+        let only_b = of_b.items.iter().filter(|item| !in_a(item)).take(5);
+        let odd: BTreeSet<usize> = only_a.chain(only_b).copied().collect();
+        let odd: Vec<String> = odd.iter().take(5).map(ToString::to_string).collect();
         return Some(format!(
             "one has {} items and the other {}; among those only one has: {}",
-            of_a.len(),
-            of_b.len(),
+            of_a.items.len(),
+            of_b.items.len(),
             odd.join(", ")
         ));
     }
-    let (first, second) = a
-        .iter()
-        .zip(b)
-        .find(|(a, b)| a.gold != b.gold && a.protocol == b.protocol)?;
+    if a.head.protocol != b.head.protocol {
+        return None;
+    }
+    let row = (0..of_a.items.len()).find(|&row| of_a.gold[row] != of_b.gold[row])?;
+    let name = |set: &AnswerSet, label: u32| set.label_names.get(label as usize).cloned();
     Some(format!(
         "the gold label of item {} is `{}` in one and `{}` in the other",
-        first.item, first.gold, second.gold
+        of_a.items[row],
+        name(a, of_a.gold[row]).unwrap_or_default(),
+        name(b, of_b.gold[row]).unwrap_or_default()
     ))
 }

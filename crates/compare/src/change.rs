@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     consistency::{Consistency, measure_consistency},
+    error::CompareError,
     groups::{GapToEnglish, GroupChange, measure_gaps, measure_groups},
     levels::{BeforeAfter, LevelSeries, accuracy},
     means::{MeanChange, PairedSeries, measure_mean},
@@ -19,7 +20,7 @@ use crate::{
         labels::{distance, entropy},
         mean,
         paired::{PairedP, benjamini_hochberg, holm, sign_flip},
-        resample::Resampling,
+        resample::{Resampling, Stop},
     },
     verdict::{Attribution, attribute},
 };
@@ -133,16 +134,22 @@ pub(crate) struct ComparedAnswers<'a> {
     pub sets: &'a MeasuredSets,
     /// Sources and target of the training pairs.
     pub seen: &'a [Language],
+    /// Whether to stop.
+    pub stop: Stop<'a>,
 }
 
 /// Measures the change in each language and over groups of them.
-pub(crate) fn measure_changes(compared: &ComparedAnswers) -> Changes {
+///
+/// # Errors
+/// [`CompareError::Stopped`].
+pub(crate) fn measure_changes(compared: &ComparedAnswers) -> Result<Changes, CompareError> {
     let ComparedAnswers {
         labels,
         few_shots,
         languages,
         sets,
         seen,
+        stop,
     } = *compared;
     let pairs: Vec<PairedCells> = languages
         .iter()
@@ -152,7 +159,7 @@ pub(crate) fn measure_changes(compared: &ComparedAnswers) -> Changes {
         .iter()
         .map(|p| (p.before[0].items.as_slice(), p.before[0].groups.as_slice()))
         .collect();
-    let resampling = Resampling::new(&items);
+    let resampling = Resampling::new(&items, stop);
     let series: Vec<PairedSeries> = pairs
         .iter()
         .enumerate()
@@ -166,7 +173,7 @@ pub(crate) fn measure_changes(compared: &ComparedAnswers) -> Changes {
     let has_both = !of_seen.is_empty() && !of_unseen.is_empty();
     let all: Vec<usize> = (0..pairs.len()).collect();
     let described = describe_languages(&pairs, &resampling, &series, seen);
-    Changes {
+    let changes = Changes {
         labels: labels.to_vec(),
         few_shots: few_shots.to_vec(),
         mean: measure_mean(&series, &all),
@@ -184,13 +191,14 @@ pub(crate) fn measure_changes(compared: &ComparedAnswers) -> Changes {
         ),
         reliability: resampling
             .is_joint()
-            .then(|| mean_reliability(&pairs, resampling.clusters(0)))
+            .then(|| mean_reliability(&pairs, resampling.clusters(0), stop))
             .flatten(),
         consistency: measure_consistency(&pairs, &resampling, labels.len()),
         scorings: measure_scorings(&pairs, &resampling),
         joint: resampling.is_joint(),
         languages: described,
-    }
+    };
+    resampling.unless_stopped(changes)
 }
 
 /// Sign flips of the items' changes summed over all languages, by cluster.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     levels::BeforeAfter,
-    measure::Measured,
+    measure::{Measured, Rankings},
     paired_cells::PairedCells,
     stats::{
         agreement::{
@@ -76,7 +76,7 @@ impl ItemValues {
 /// Languages that have the same items, before and after. Each cell is one model after one set
 /// of exemplars: its languages.
 struct JointCells<'a> {
-    resampling: &'a Resampling,
+    resampling: &'a Resampling<'a>,
     before: Vec<Vec<&'a Measured>>,
     after: Vec<Vec<&'a Measured>>,
 }
@@ -204,14 +204,14 @@ fn rankings_alike(cell: &[&Measured]) -> ItemValues {
     ItemValues::average(&pairs)
 }
 
-fn two_rankings_alike(a: &[Vec<usize>], b: &[Vec<usize>]) -> ItemValues {
+fn two_rankings_alike(a: &Rankings, b: &Rankings) -> ItemValues {
     ItemValues {
         values: a
-            .iter()
-            .zip(b)
+            .rows()
+            .zip(b.rows())
             .map(|(a, b)| rank_consistency(a, b))
             .collect(),
-        chance: chance_rank_consistency(a, b),
+        chance: chance_rank_consistency(a.rows(), b.rows()),
     }
 }
 

@@ -56,6 +56,9 @@ pub enum CompareError {
         /// Where they differ.
         difference: String,
     },
+    /// The caller asked to stop.
+    #[error("interrupted; nothing was written")]
+    Stopped,
     /// There is nothing to report on.
     #[error(
         "{0} holds no answers, no training log and no analysis; run `lingualign run` first, or name another run folder"

@@ -10,7 +10,7 @@ use crate::{
         clusters::robust_mean,
         mean,
         proportion::wilson,
-        resample::{Resampling, Series, counted_mean},
+        resample::{Resampling, Series, counted_mean, counted_mean_of_whole},
     },
 };
 
@@ -79,17 +79,24 @@ pub(crate) struct LevelSeries {
 
 impl LevelSeries {
     pub(crate) fn new(resampling: &Resampling, language: usize, cells: &[&Measured]) -> Self {
-        let right: Vec<&Vec<i32>> = cells.iter().map(|cell| &cell.right).collect();
-        let contextual: Option<Vec<&Vec<i32>>> =
-            cells.iter().map(|cell| cell.contextual.as_ref()).collect();
-        let batch: Option<Vec<&Vec<i32>>> = cells.iter().map(|cell| cell.batch.as_ref()).collect();
+        let right = RightShare::new(cells.iter().map(|cell| &cell.right));
+        let contextual = RightShare::of_all(cells.iter().map(|cell| cell.contextual.as_ref()));
+        let batch = RightShare::of_all(cells.iter().map(|cell| cell.batch.as_ref()));
+        let [raw, auc, of_contextual, of_batch] = resampling.series_of(language, |counts| {
+            [
+                right.of(counts),
+                mean(cells.iter().map(|cell| cell.separation.area(counts))),
+                contextual
+                    .as_ref()
+                    .map_or(f64::NAN, |share| share.of(counts)),
+                batch.as_ref().map_or(f64::NAN, |share| share.of(counts)),
+            ]
+        });
         Self {
-            raw: accuracy_series(resampling, language, &right),
-            auc: resampling.series(language, |counts| {
-                mean(cells.iter().map(|cell| cell.separation.area(counts)))
-            }),
-            contextual: contextual.map(|columns| accuracy_series(resampling, language, &columns)),
-            batch: batch.map(|columns| accuracy_series(resampling, language, &columns)),
+            raw,
+            auc,
+            contextual: contextual.is_some().then_some(of_contextual),
+            batch: batch.is_some().then_some(of_batch),
         }
     }
 
@@ -99,18 +106,41 @@ impl LevelSeries {
     }
 }
 
-/// Accuracy of one language, the mean of several columns of right (1) and wrong (0) items.
-pub(crate) fn accuracy_series(
-    resampling: &Resampling,
-    language: usize,
-    columns: &[&Vec<i32>],
-) -> Series {
-    let values = average(columns);
-    resampling.series(language, |counts| counted_mean(&values, counts))
+/// The share of items that are right: the mean of several columns of right (1) and wrong (0)
+/// items.
+pub(crate) enum RightShare<'a> {
+    /// One column.
+    Whole(&'a [i8]),
+    /// The mean of several, item by item.
+    Mean(Vec<f64>),
+}
+
+impl<'a> RightShare<'a> {
+    pub(crate) fn new(columns: impl Iterator<Item = &'a Vec<i8>>) -> Self {
+        let columns: Vec<&Vec<i8>> = columns.collect();
+        match columns.as_slice() {
+            [only] => Self::Whole(only),
+            several => Self::Mean(average(several)),
+        }
+    }
+
+    /// `None` if one of the columns is missing.
+    pub(crate) fn of_all(columns: impl Iterator<Item = Option<&'a Vec<i8>>>) -> Option<Self> {
+        let columns: Vec<&Vec<i8>> = columns.collect::<Option<_>>()?;
+        Some(Self::new(columns.into_iter()))
+    }
+
+    /// Item `i` counts `counts[i]` times.
+    pub(crate) fn of(&self, counts: &[u8]) -> f64 {
+        match self {
+            Self::Whole(column) => counted_mean_of_whole(column, counts),
+            Self::Mean(values) => counted_mean(values, counts),
+        }
+    }
 }
 
 /// The mean of several columns, item by item.
-fn average(columns: &[&Vec<i32>]) -> Vec<f64> {
+fn average(columns: &[&Vec<i8>]) -> Vec<f64> {
     let items = columns.first().map_or(0, |column| column.len());
     (0..items)
         .map(|item| mean(columns.iter().map(|column| f64::from(column[item]))))
@@ -120,7 +150,7 @@ fn average(columns: &[&Vec<i32>]) -> Vec<f64> {
 /// Accuracy of one language over cells with Wilson's interval; items that share a text count as
 /// fewer: items over the design effect.
 pub(crate) fn accuracy(resampling: &Resampling, language: usize, cells: &[&Measured]) -> Estimate {
-    let right: Vec<&Vec<i32>> = cells.iter().map(|cell| &cell.right).collect();
+    let right: Vec<&Vec<i8>> = cells.iter().map(|cell| &cell.right).collect();
     let values = average(&right);
     let clusters = resampling.clusters(language);
     let design = match robust_mean(&values, clusters).map(|robust| robust.design_effect) {

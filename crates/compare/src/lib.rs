@@ -1,7 +1,8 @@
 //! Records to results: the answers and logs of a run, read, checked, paired, measured and
 //! compared.
 //!
-//! Answers and logs are read and checked (`answers`, `run_records`), paired (`pairing`),
+//! Answers and logs are read and checked (`answers`, `record_check`, `record_lines`,
+//! `run_records`), kept as columns (`columns`), paired (`pairing`),
 //! measured (`measure`, `rescore`, `levels`) and compared (`change`, `means`, `groups`,
 //! `consistency`, `reliability`, `scorings`, `verdict`); `results` joins them per task, and
 //! `results_file` writes `results.json`. Records of the inside of models have a module of their
@@ -47,6 +48,7 @@
 mod adapter_name;
 mod answers;
 mod change;
+mod columns;
 mod comparison;
 mod consistency;
 mod error;
@@ -58,6 +60,8 @@ mod means;
 mod measure;
 mod paired_cells;
 mod pairing;
+mod record_check;
+mod record_lines;
 mod reliability;
 mod rescore;
 mod results;
@@ -69,9 +73,9 @@ mod training_log;
 mod verdict;
 
 pub use adapter_name::AdapterName;
-pub use answers::{LocatedRecord, read_answers};
+pub use answers::{LocatedRecord, read_answers, read_tasks};
 pub use change::{Changes, LabelUse, LanguageChange};
-pub use comparison::{Comparison, NamedAnswers, compare};
+pub use comparison::{CheckedAnswers, Comparison, NamedAnswers, compare, compare_checked};
 pub use consistency::{AgainstChance, Consistency, WithEnglish};
 pub use error::CompareError;
 pub use groups::{GapToEnglish, GroupChange};

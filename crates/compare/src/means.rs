@@ -28,7 +28,8 @@ pub struct MeanChange {
     pub batch: Option<BeforeAfter>,
     /// Discrimination, label prior, or both.
     pub attribution: Attribution,
-    /// The smallest change that these items show with power 0.8, as a fraction of 1.
+    /// The smallest change that these items show with power 0.8, as a fraction of 1; NaN where
+    /// nothing varies, as with one item.
     pub detectable: f64,
 }
 

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schema::{AnswerRecord, Language, Scoring};
+use schema::{Language, Scoring};
 
 use crate::{
     answers::AnswerSet,
+    columns::AnswerColumns,
     rescore::{Rescored, rescore},
     stats::{
         calibration::{batch_prior, choose_calibrated, normalise},
@@ -23,17 +24,17 @@ pub(crate) struct Measured {
     /// The text that each item shares with others, by number.
     pub groups: Vec<Option<u64>>,
     /// 1 where the answer counts as right (Eq. 4).
-    pub right: Vec<i32>,
+    pub right: Vec<i8>,
     /// As `right`, after contextual calibration; `None` where a record has no prior.
-    pub contextual: Option<Vec<i32>>,
+    pub contextual: Option<Vec<i8>>,
     /// As `right`, after batch calibration; `None` where a label never has a score.
-    pub batch: Option<Vec<i32>>,
+    pub batch: Option<Vec<i8>>,
     /// The answers by every scoring that was measured.
     pub scorings: BTreeMap<Scoring, Rescored>,
     /// For AUC.
     pub separation: Separation,
     /// The labels of each item, the best first.
-    pub rankings: Vec<Vec<usize>>,
+    pub rankings: Rankings,
     /// Share of each label among the chosen ones.
     pub chosen_share: Vec<f64>,
     /// Share of each label among the gold ones.
@@ -52,17 +53,35 @@ pub(crate) type MeasuredLanguages = BTreeMap<Language, Measured>;
 pub(crate) type NeverRight = BTreeSet<(Language, String)>;
 
 /// Items of each language that all compared evaluations have.
-pub(crate) type CommonItems = BTreeMap<Language, BTreeSet<usize>>;
+pub(crate) type CommonItems = BTreeMap<Language, Vec<usize>>;
+
+/// The labels of each item, the best first.
+pub(crate) struct Rankings {
+    labels: usize,
+    /// Items lie next to each other.
+    places: Vec<u32>,
+}
+
+impl Rankings {
+    /// Of each item.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[u32]> {
+        self.places.chunks(self.labels.max(1))
+    }
+}
 
 /// The labels that were chosen, were gold and still did not count, in any of `sets`.
 pub(crate) fn find_never_right<'a>(sets: impl IntoIterator<Item = &'a AnswerSet>) -> NeverRight {
-    let records = sets
-        .into_iter()
-        .flat_map(|set| set.languages.values().flatten());
-    let refused = records.filter(|record| record.chosen == record.gold && !record.correct);
-    refused
-        .map(|record| (record.language, record.gold.clone()))
-        .collect()
+    let mut never_right = NeverRight::new();
+    for set in sets {
+        for (language, of) in &set.languages {
+            let rows = 0..of.items.len();
+            let refused = rows.filter(|&row| of.chosen[row] == of.gold[row] && !of.correct[row]);
+            let labels: BTreeSet<u32> = refused.map(|row| of.gold[row]).collect();
+            let names = labels.iter().map(|&label| &set.label_names[label as usize]);
+            never_right.extend(names.map(|name| (*language, name.clone())));
+        }
+    }
+    never_right
 }
 
 /// Measures every language of a set that is in `common`, on the items there.
@@ -72,94 +91,75 @@ pub(crate) fn measure(
     common: &CommonItems,
 ) -> MeasuredLanguages {
     let mut measured = MeasuredLanguages::new();
-    for (language, records) in &set.languages {
+    for (language, columns) in &set.languages {
         let Some(items) = common.get(language) else {
             continue;
         };
-        let records: Vec<&AnswerRecord> = records
+        let can_be_right: Vec<bool> = set
+            .label_names
             .iter()
-            .filter(|record| items.contains(&record.item))
+            .map(|name| !never_right.contains(&(*language, name.clone())))
             .collect();
-        measured.insert(
-            *language,
-            measure_language(&records, &set.label_names, never_right),
-        );
+        let of_language = if *items == columns.items {
+            measure_language(columns, &can_be_right)
+        } else {
+            measure_language(&columns.of_items(items), &can_be_right)
+        };
+        measured.insert(*language, of_language);
     }
     measured
 }
 
-/// The place of a label among the sorted names; every record was checked when it was read.
-fn label_index(names: &[String], label: &str) -> usize {
-    names
-        .iter()
-        .position(|name| name == label)
-        .unwrap_or_default()
-}
-
-fn measure_language(
-    records: &[&AnswerRecord],
-    names: &[String],
-    never_right: &NeverRight,
-) -> Measured {
-    let gold: Vec<usize> = records
-        .iter()
-        .map(|record| label_index(names, &record.gold))
-        .collect();
-    let chosen: Vec<usize> = records
-        .iter()
-        .map(|record| label_index(names, &record.chosen))
-        .collect();
-    let scores: Vec<Vec<f64>> = records
-        .iter()
-        .map(|record| record.scores.values().copied().collect())
-        .collect();
-    let shares: Vec<Vec<f64>> = scores.iter().map(|scores| normalise(scores)).collect();
-    let is_right = |item: usize, choice: usize| {
-        let can_be_right =
-            !never_right.contains(&(records[item].language, records[item].gold.clone()));
-        i32::from(choice == gold[item] && can_be_right)
-    };
-    let contextual = (0..records.len()).map(|item| {
-        let prior: Vec<f64> = records[item].prior.values().copied().collect();
+/// `can_be_right` is by label.
+fn measure_language(columns: &AnswerColumns, can_be_right: &[bool]) -> Measured {
+    let labels = can_be_right.len();
+    let as_places = |column: &[u32]| column.iter().map(|&l| l as usize).collect::<Vec<_>>();
+    let (gold, chosen) = (as_places(&columns.gold), as_places(&columns.chosen));
+    let shares: Vec<f64> = columns.scores.rows().flat_map(normalise).collect();
+    let shares: Vec<&[f64]> = shares.chunks(labels.max(1)).collect();
+    let is_right =
+        |item: usize, choice: usize| i8::from(choice == gold[item] && can_be_right[gold[item]]);
+    let contextual = (0..chosen.len()).map(|item| {
+        let (scores, prior) = (columns.scores.row(item), columns.prior.row(item));
         Some(is_right(
             item,
-            choose_calibrated(&scores[item], &prior, chosen[item])?,
+            choose_calibrated(scores, prior, chosen[item])?,
         ))
     });
-    let prior = batch_prior(&shares, names.len());
-    let batch = (0..records.len()).map(|item| {
+    let prior = batch_prior(&shares, labels);
+    let batch = (0..chosen.len()).map(|item| {
         Some(is_right(
             item,
-            choose_calibrated(&shares[item], &prior, chosen[item])?,
+            choose_calibrated(shares[item], &prior, chosen[item])?,
         ))
     });
+    let ranked = columns.scores.rows().zip(&chosen);
     Measured {
-        items: records.iter().map(|record| record.item).collect(),
-        groups: records.iter().map(|record| record.group).collect(),
-        right: records
-            .iter()
-            .map(|record| i32::from(record.correct))
-            .collect(),
+        items: columns.items.clone(),
+        groups: columns.groups.clone(),
+        right: columns.correct.iter().map(|&is| i8::from(is)).collect(),
         contextual: contextual.collect(),
         batch: batch.collect(),
-        scorings: rescore(records, &chosen, is_right),
-        separation: Separation::new(&shares, &gold, names.len()),
-        rankings: scores
-            .iter()
-            .zip(&chosen)
-            .map(|(scores, &chosen)| rank(scores, chosen))
-            .collect(),
-        chosen_share: label_shares(&chosen, names.len()),
-        gold_share: label_shares(&gold, names.len()),
-        confusion: confusion(&gold, &chosen, names.len()),
-        tied: records.iter().filter(|record| record.tied).count(),
+        scorings: rescore(columns, is_right),
+        separation: Separation::new(&shares, &gold, labels),
+        rankings: Rankings {
+            labels,
+            places: ranked
+                .flat_map(|(scores, &chosen)| rank(scores, chosen))
+                .collect(),
+        },
+        chosen_share: label_shares(&chosen, labels),
+        gold_share: label_shares(&gold, labels),
+        confusion: confusion(&gold, &chosen, labels),
+        tied: columns.tied.iter().filter(|tied| **tied).count(),
     }
 }
 
 /// Labels by falling score, the chosen one before those that equal it.
-fn rank(scores: &[f64], chosen: usize) -> Vec<usize> {
-    let mut labels: Vec<usize> = (0..scores.len()).collect();
+fn rank(scores: &[f64], chosen: usize) -> Vec<u32> {
+    let mut labels: Vec<u32> = (0..scores.len() as u32).collect();
     labels.sort_by(|&a, &b| {
+        let (a, b) = (a as usize, b as usize);
         scores[b]
             .total_cmp(&scores[a])
             .then((b == chosen).cmp(&(a == chosen)))
@@ -181,7 +181,10 @@ impl Measured {
 
     /// The chosen label of each item.
     pub(crate) fn chosen(&self) -> Vec<usize> {
-        self.rankings.iter().map(|ranking| ranking[0]).collect()
+        self.rankings
+            .rows()
+            .filter_map(|ranking| Some(*ranking.first()? as usize))
+            .collect()
     }
 }
 

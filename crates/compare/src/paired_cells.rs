@@ -26,7 +26,7 @@ impl<'a> PairedCells<'a> {
         let mut changes = vec![0; before[0].items.len()];
         for (after, before) in after.iter().flat_map(|seed| seed.iter().zip(&before)) {
             for (item, change) in changes.iter_mut().enumerate() {
-                *change += after.right[item] - before.right[item];
+                *change += i32::from(after.right[item] - before.right[item]);
             }
         }
         Self {

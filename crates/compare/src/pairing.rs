@@ -1,7 +1,7 @@
 //! The answers that are compared with each other: the same items, languages and exemplars before
 //! and after, for every seed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schema::Language;
 
@@ -168,18 +168,21 @@ fn common_languages(
     Ok(languages)
 }
 
-/// The items of each of `languages` that all sets have.
+/// The items of each of `languages` that all sets have, rising.
 pub(crate) fn common_items(sets: &[&AnswerSet], languages: &[Language]) -> CommonItems {
-    let mut common: CommonItems = BTreeMap::new();
+    let mut common = CommonItems::new();
     for language in languages {
-        for set in sets {
-            let records = set.languages.get(language).into_iter().flatten();
-            let found: BTreeSet<usize> = records.map(|record| record.item).collect();
-            common
-                .entry(*language)
-                .and_modify(|kept| *kept = &*kept & &found)
-                .or_insert(found);
+        let mut all = sets.iter().map(|set| {
+            let columns = set.languages.get(language);
+            columns.map_or(&[][..], |columns| &columns.items)
+        });
+        let mut items = all.next().unwrap_or_default().to_vec();
+        for other in all {
+            if other != items {
+                items.retain(|item| other.binary_search(item).is_ok());
+            }
         }
+        common.insert(*language, items);
     }
     common
 }

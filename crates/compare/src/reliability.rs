@@ -12,6 +12,7 @@ use crate::{
         components::{CellGrid, VarianceComponents},
         mean,
         power::{detectable_by_error, detectable_change},
+        resample::Stop,
     },
 };
 
@@ -106,6 +107,7 @@ pub(crate) fn language_reliability(pair: &PairedCells, clusters: &Clusters) -> L
 pub(crate) fn mean_reliability(
     pairs: &[PairedCells],
     clusters: &Clusters,
+    stop: Stop,
 ) -> Option<MeanReliability> {
     let (seeds, sets) = (pairs[0].after.len(), pairs[0].before.len());
     if seeds * sets < 2 {
@@ -121,7 +123,7 @@ pub(crate) fn mean_reliability(
         change: CellGrid::new(&change).components()?,
         after: CellGrid::new(&over_languages(&of_after)).components()?,
         wide: clustered.interval()?,
-        bootstrap: clustered.bootstrap(SEED),
+        bootstrap: clustered.bootstrap(SEED, stop),
     })
 }
 

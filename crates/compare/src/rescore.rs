@@ -5,52 +5,49 @@
 use std::collections::BTreeMap;
 
 use schema::{
-    AnswerRecord, Scoring,
-    scores::{Measures, Priors, choose, score},
+    Scoring,
+    scores::{Measures, Priors, choose, log_mean_shares, score},
 };
 
-use crate::stats::mean;
+use crate::{columns::AnswerColumns, stats::mean};
 
 /// One language's answers by one scoring.
 pub(crate) struct Rescored {
     /// 1 where its choice counts as right.
-    pub right: Vec<i32>,
+    pub right: Vec<i8>,
     /// Share of items on which it chooses another label than the answers' own scoring.
     pub differs: f64,
     /// Whether it is the answers' own.
     pub is_own: bool,
 }
 
-/// Every scoring whose measures all of `records` have. `chosen` are the labels that were
-/// chosen, in the order of their names.
+/// Every scoring whose measures all records have.
 pub(crate) fn rescore(
-    records: &[&AnswerRecord],
-    chosen: &[usize],
-    is_right: impl Fn(usize, usize) -> i32,
+    columns: &AnswerColumns,
+    is_right: impl Fn(usize, usize) -> i8,
 ) -> BTreeMap<Scoring, Rescored> {
-    let measures: Vec<Measures> = records.iter().map(|record| measures_of(record)).collect();
-    let priors = priors_of(records, &measures);
+    let priors = priors_of(columns);
     let mut all = BTreeMap::new();
     for &scoring in Scoring::ALL {
-        let Some(choices) = choose_all(scoring, records, &measures, &priors) else {
+        let Some(choices) = choose_all(scoring, columns, &priors) else {
             continue;
         };
         if choices.is_empty() {
             continue;
         }
-        let is_own = records[0].scoring == scoring;
+        let is_own = columns.scoring == scoring;
         // of equal scores the recorded choice counts
-        let choices = if is_own { chosen.to_vec() } else { choices };
-        let differs = mean(
+        let choices = if is_own {
+            columns.chosen.clone()
+        } else {
             choices
-                .iter()
-                .zip(chosen)
-                .map(|(a, b)| f64::from(u8::from(a != b))),
-        );
+        };
+        let pairs = choices.iter().zip(&columns.chosen);
+        let differs = mean(pairs.map(|(a, b)| f64::from(u8::from(a != b))));
         let right = choices
             .iter()
             .enumerate()
-            .map(|(item, &choice)| is_right(item, choice))
+            .map(|(item, &choice)| is_right(item, choice as usize))
             .collect();
         all.insert(
             scoring,
@@ -65,40 +62,38 @@ pub(crate) fn rescore(
 }
 
 /// The label that a scoring chooses for each item; `None` if a record lacks its measures.
-fn choose_all(
-    scoring: Scoring,
-    records: &[&AnswerRecord],
-    measures: &[Measures],
-    priors: &Priors,
-) -> Option<Vec<usize>> {
+fn choose_all(scoring: Scoring, columns: &AnswerColumns, priors: &Priors) -> Option<Vec<u32>> {
     let mut choices = Vec::new();
-    for (measures, record) in measures.iter().zip(records) {
-        let domain: Vec<f64> = record.domain_log_probs.values().copied().collect();
-        let scores = score(scoring, measures, priors, &domain);
+    let mut measures = Measures::default();
+    for row in 0..columns.items.len() {
+        measures.fill(
+            columns.prefix.row(row),
+            columns.log_probs.row(row),
+            columns.tokens.row(row),
+        );
+        let scores = score(
+            scoring,
+            &measures,
+            priors,
+            columns.domain_log_probs.row(row),
+        );
         if scores.is_empty() {
             return None;
         }
-        choices.push(choose(&scores).0);
+        choices.push(choose(&scores).0 as u32);
     }
     Some(choices)
 }
 
-fn measures_of(record: &AnswerRecord) -> Measures {
-    Measures {
-        prefix: record.prefix_scores.values().copied().collect(),
-        log_probs: record.log_probs.values().copied().collect(),
-        tokens: record.label_tokens.values().copied().collect(),
-    }
-}
-
 /// Without priors after content-free questions, the answers are texts of each question's own, and
 /// there is no prior over the items either.
-fn priors_of(records: &[&AnswerRecord], measures: &[Measures]) -> Priors {
-    match records.first() {
-        Some(first) if !first.prior_log_probs.is_empty() => Priors {
-            content_free: first.prior_log_probs.values().copied().collect(),
-            ..Priors::new(measures, &[])
-        },
-        _ => Priors::default(),
+fn priors_of(columns: &AnswerColumns) -> Priors {
+    let content_free = columns.prior_log_probs.row(0);
+    if content_free.is_empty() {
+        return Priors::default();
+    }
+    Priors {
+        content_free: content_free.to_vec(),
+        batch: log_mean_shares(columns.log_probs.rows()),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use schema::{LabelSet, Language, Protocol, Setting};
+use schema::{LabelSet, Language, Protocol, Setting, caveats::describe_training};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ use crate::{
     run_records::{RunRecords, TaskLabels},
     stats::{
         Estimate, mean,
-        resample::{Resampling, Series},
+        resample::{Resampling, Series, Stop},
     },
 };
 
@@ -32,6 +32,9 @@ pub struct Results {
     pub blocks: Vec<ResultBlock>,
     /// The results that could not be computed, and why, in sentences.
     pub gaps: Vec<String>,
+    /// What makes a result worth less than it looks, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<String>,
 }
 
 /// One task with one label set.
@@ -97,11 +100,18 @@ pub struct SettingResult {
 }
 
 /// Computes every block.
-pub fn compute(records: &RunRecords) -> Result<Results, CompareError> {
+///
+/// # Errors
+/// Answers that cannot be compared; [`CompareError::Stopped`].
+pub fn compute(
+    records: &RunRecords,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Results, CompareError> {
     let order = recipe_settings(&records.manifest);
     let mut results = Results {
         blocks: Vec::new(),
         gaps: Vec::new(),
+        caveats: list_caveats(records),
     };
     if records.manifest.is_null() {
         results.gaps.push(
@@ -121,7 +131,8 @@ pub fn compute(records: &RunRecords) -> Result<Results, CompareError> {
     for (question, models) in &records.answers {
         match models.get(BASE) {
             Some(base) => {
-                let block = compute_block(question, base, models, &order, &mut results.gaps)?;
+                let block =
+                    compute_block(question, (base, models), &order, &mut results.gaps, stop)?;
                 results.blocks.push(block);
             }
             None => results.gaps.extend(
@@ -132,6 +143,30 @@ pub fn compute(records: &RunRecords) -> Result<Results, CompareError> {
         }
     }
     Ok(results)
+}
+
+/// Of all answers, then of all trainings.
+fn list_caveats(records: &RunRecords) -> Vec<String> {
+    let mut caveats = Vec::new();
+    for ((task, labels), models) in &records.answers {
+        for (model, sets) in models {
+            for set in sets {
+                let who = format!("{task}, {labels} labels, {model}");
+                let who = match sets.len() {
+                    1 => who,
+                    _ => format!("{who}, exemplars {}", set.head.few_shot),
+                };
+                caveats.extend(set.caveats(&who));
+            }
+        }
+    }
+    for (adapter, log) in &records.train_logs {
+        let notes = &records.manifest["stages"][format!("train.{adapter}")]["notes"];
+        let cut = notes["cut_examples"].as_u64().unwrap_or(0) as usize;
+        let said = describe_training(log, cut);
+        caveats.extend(said.into_iter().map(|one| format!("{adapter}: {one}")));
+    }
+    caveats
 }
 
 /// The recipe's settings by slug, in its order; empty if the manifest does not list them.
@@ -151,7 +186,7 @@ fn describe_no_base(question: &TaskLabels, model: &str, sets: &[AnswerSet]) -> S
     let accuracies = sets
         .iter()
         .flat_map(|set| set.languages.values())
-        .map(|records| mean(records.iter().map(|r| f64::from(u8::from(r.correct)))));
+        .map(|columns| mean(columns.correct.iter().map(|&is| f64::from(u8::from(is)))));
     format!(
         "`{model}` answered {task} with {labels} labels (mean accuracy {:.1} % over {} languages), but the base model \
          did not: its change is unknown. Evaluate the base as well.",
@@ -165,10 +200,10 @@ fn describe_no_base(question: &TaskLabels, model: &str, sets: &[AnswerSet]) -> S
 
 fn compute_block(
     question: &TaskLabels,
-    base: &[AnswerSet],
-    models: &BTreeMap<String, Vec<AnswerSet>>,
+    (base, models): (&[AnswerSet], &BTreeMap<String, Vec<AnswerSet>>),
     order: &[String],
     gaps: &mut Vec<String>,
+    stop: Stop,
 ) -> Result<ResultBlock, CompareError> {
     let (task, labels) = question;
     let never_right = find_never_right(models.values().flatten());
@@ -199,7 +234,8 @@ fn compute_block(
                 languages: &pairing.languages,
                 sets: &sets,
                 seen: &name.seen(),
-            }),
+                stop,
+            })?,
         });
     }
     let before = measure_base(base, &never_right);
@@ -209,7 +245,7 @@ fn compute_block(
         labels: *labels,
         label_names: names.clone(),
         protocol: base[0].head.protocol,
-        base: describe_levels(&before),
+        base: describe_levels(&before, stop)?,
         settings,
     })
 }
@@ -299,7 +335,7 @@ fn note_gaps(
 }
 
 /// `sets[exemplars]`: the model's languages, the same in each.
-fn describe_levels(sets: &[MeasuredLanguages]) -> Levels {
+fn describe_levels(sets: &[MeasuredLanguages], stop: Stop) -> Result<Levels, CompareError> {
     let languages: Vec<Language> = sets[0].keys().copied().collect();
     let cells: Vec<Vec<&Measured>> = languages
         .iter()
@@ -309,7 +345,7 @@ fn describe_levels(sets: &[MeasuredLanguages]) -> Levels {
         .iter()
         .map(|c| (c[0].items.as_slice(), c[0].groups.as_slice()))
         .collect();
-    let resampling = Resampling::new(&items);
+    let resampling = Resampling::new(&items, stop);
     let series: Vec<LevelSeries> = cells
         .iter()
         .enumerate()
@@ -326,11 +362,12 @@ fn describe_levels(sets: &[MeasuredLanguages]) -> Levels {
         share: mean_shares(&cells[l]),
     });
     let raw = Series::mean_of(series.iter().map(|of| &of.raw));
-    Levels {
+    let levels = Levels {
         languages: levels.collect(),
         mean: raw
             .and_then(|raw| raw.estimate())
             .unwrap_or(Estimate::UNDEFINED),
         tied: cells.iter().flatten().map(|measured| measured.tied).sum(),
-    }
+    };
+    resampling.unless_stopped(levels)
 }

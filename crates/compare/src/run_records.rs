@@ -10,16 +10,18 @@ use std::{
 };
 
 use schema::{
-    LabelSet, Language, disk::DiskError, finding::AuditRecord, record::TrainRecord,
+    AnswerRecord, LabelSet, Language, disk::DiskError, finding::AuditRecord, record::TrainRecord,
     run_folder::RunFolder,
 };
 use serde_json::Value;
 
 use crate::{
-    answers::{AnswerSet, read_lines},
+    answers::AnswerSet,
     error::CompareError,
     folder::{BASE, list, list_jsonl, name_of},
     inside::{self, InsideRecords},
+    record_lines::{check_within, each_record},
+    stats::resample::Stop,
 };
 
 /// Names of the folders with the answers after further sets of exemplars begin with it.
@@ -57,10 +59,16 @@ impl RunRecords {
 }
 
 /// Reads and checks a run folder.
-pub fn read_run(run: &RunFolder) -> Result<RunRecords, CompareError> {
+///
+/// # Errors
+/// A broken or misplaced record, by file and line; an empty folder; [`CompareError::Stopped`].
+pub fn read_run(
+    run: &RunFolder,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<RunRecords, CompareError> {
     let manifest = read_manifest(&run.manifest())?;
     let stale = list_stale(run, &manifest);
-    let answers = read_answers(&run.answers_root(), &stale)?;
+    let answers = read_answers(&run.answers_root(), &stale, stop)?;
     let train_logs = read_train_logs(run, &stale)?;
     let audit = read_audit(&run.audit(), &stale)?;
     let inside = inside::read(&run.inside_root(), &stale)?;
@@ -126,6 +134,7 @@ fn list_stale(run: &RunFolder, manifest: &Value) -> BTreeSet<PathBuf> {
 fn read_answers(
     root: &Path,
     stale: &BTreeSet<PathBuf>,
+    stop: Stop,
 ) -> Result<BTreeMap<TaskLabels, BTreeMap<String, Vec<AnswerSet>>>, CompareError> {
     let mut answers: BTreeMap<TaskLabels, BTreeMap<String, Vec<AnswerSet>>> = BTreeMap::new();
     for folder in list(root)?.into_iter().filter(|path| path.is_dir()) {
@@ -143,7 +152,7 @@ fn read_answers(
         }
         for (question, files) in files {
             let model = name_of(&folder);
-            let sets = read_sets(&model, &question, &files)?;
+            let sets = read_sets(&model, &question, &files, stop)?;
             if !sets.is_empty() {
                 answers.entry(question).or_default().insert(model, sets);
             }
@@ -179,10 +188,11 @@ fn read_sets(
     model: &str,
     question: &TaskLabels,
     files: &[(Language, PathBuf)],
+    stop: Stop,
 ) -> Result<Vec<AnswerSet>, CompareError> {
     let (task, labels) = question;
     let paths: Vec<PathBuf> = files.iter().map(|(_, path)| path.clone()).collect();
-    AnswerSet::read(&paths, |path, record| {
+    let misplaced = |path: &Path, record: &AnswerRecord| {
         let named = files
             .iter()
             .find(|(_, file)| file == path)
@@ -202,7 +212,8 @@ fn read_sets(
             }
             _ => None,
         }
-    })
+    };
+    AnswerSet::read(&paths, None, misplaced, stop)
 }
 
 fn read_train_logs(
@@ -212,10 +223,12 @@ fn read_train_logs(
     let folder = run.root().join("train");
     let mut logs = BTreeMap::new();
     for path in list_jsonl(&folder, stale)? {
-        let records: Vec<TrainRecord> = read_lines(&path)?
-            .into_iter()
-            .map(|(_, record)| record)
-            .collect();
+        let mut records: Vec<TrainRecord> = Vec::new();
+        each_record(&path, |_, record| {
+            check_training(&record)?;
+            records.push(record);
+            Ok(())
+        })?;
         if !records.is_empty() {
             logs.insert(
                 name_of(&path).trim_end_matches(".jsonl").to_owned(),
@@ -224,4 +237,23 @@ fn read_train_logs(
         }
     }
     Ok(logs)
+}
+
+/// What cannot be of a training.
+fn check_training(record: &TrainRecord) -> Result<(), String> {
+    const MOST: f64 = 1e15; // of tokens and seconds: their sums stay numbers
+    match record {
+        TrainRecord::Validation(one) => check_within(0.0, 1e6, &[("loss", one.loss)]),
+        TrainRecord::Step(step) => {
+            check_within(0.0, 1e6, &[("loss", step.loss)])?;
+            let numbers = [
+                ("learning_rate", step.learning_rate),
+                ("tokens", step.tokens as f64),
+                ("target_tokens", step.target_tokens as f64),
+                ("step", step.step as f64),
+                ("seconds", step.seconds),
+            ];
+            check_within(0.0, MOST, &numbers)
+        }
+    }
 }

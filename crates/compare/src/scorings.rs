@@ -6,7 +6,7 @@ use schema::Scoring;
 use serde::Serialize;
 
 use crate::{
-    levels::{BeforeAfter, accuracy_series},
+    levels::{BeforeAfter, RightShare},
     measure::Measured,
     paired_cells::PairedCells,
     rescore::Rescored,
@@ -30,27 +30,79 @@ pub struct ScoringChange {
     pub differs: (f64, f64),
 }
 
+const COUNT: usize = Scoring::ALL.len();
+
 /// By every scoring that all languages and models have.
 pub(crate) fn measure_scorings(
     pairs: &[PairedCells],
     resampling: &Resampling,
 ) -> Vec<ScoringChange> {
+    let mut sides: Vec<[ScoringSide; 2]> = (0..COUNT).map(|_| Default::default()).collect();
+    for (language, pair) in pairs.iter().enumerate() {
+        let after = pair.cells();
+        add_language(&mut sides, [&pair.before, &after], language, resampling);
+    }
     Scoring::ALL
         .iter()
-        .filter_map(|&scoring| measure_one(scoring, pairs, resampling))
+        .zip(sides)
+        .filter_map(|(&scoring, [before, after])| {
+            let is_whole = [&before, &after].map(|side| side.series.len() == pairs.len());
+            (is_whole == [true, true]).then(|| describe(scoring, before, after))?
+        })
         .collect()
 }
 
-fn measure_one(
-    scoring: Scoring,
-    pairs: &[PairedCells],
+/// One scoring of all languages before, or after.
+#[derive(Default)]
+struct ScoringSide {
+    /// Of each language whose cells all have the scoring.
+    series: Vec<Series>,
+    differs: Vec<f64>,
+    is_own: bool,
+}
+
+/// Adds a language's cells before and after to each scoring that they all have; all scorings
+/// share one pass over the draws.
+fn add_language(
+    sides: &mut [[ScoringSide; 2]],
+    cells: [&[&Measured]; 2],
+    language: usize,
     resampling: &Resampling,
-) -> Option<ScoringChange> {
-    let (mut before, mut after) = (ScoringSide::default(), ScoringSide::default());
-    for (language, pair) in pairs.iter().enumerate() {
-        before.add(scoring, &pair.before, language, resampling)?;
-        after.add(scoring, &pair.cells(), language, resampling)?;
+) {
+    let found: Vec<Option<Vec<&Rescored>>> = Scoring::ALL
+        .iter()
+        .flat_map(|scoring| {
+            cells.map(|cells| {
+                cells
+                    .iter()
+                    .map(|cell| cell.scorings.get(scoring))
+                    .collect()
+            })
+        })
+        .collect();
+    let shares: Vec<Option<RightShare>> = found
+        .iter()
+        .map(|of| Some(RightShare::new(of.as_ref()?.iter().map(|of| &of.right))))
+        .collect();
+    let series: [Series; 2 * COUNT] = resampling.series_of(language, |counts| {
+        std::array::from_fn(|at| {
+            shares[at]
+                .as_ref()
+                .map_or(f64::NAN, |share| share.of(counts))
+        })
+    });
+    let sides = sides.iter_mut().flatten();
+    for ((side, cells), series) in sides.zip(&found).zip(series) {
+        if let Some(cells) = cells {
+            side.series.push(series);
+            side.differs
+                .push(mean(cells.iter().map(|cell| cell.differs)));
+            side.is_own = cells.iter().all(|cell| cell.is_own);
+        }
     }
+}
+
+fn describe(scoring: Scoring, before: ScoringSide, after: ScoringSide) -> Option<ScoringChange> {
     Some(ScoringChange {
         scoring,
         is_own: before.is_own && after.is_own,
@@ -60,35 +112,4 @@ fn measure_one(
         )?,
         differs: (mean(before.differs), mean(after.differs)),
     })
-}
-
-/// All languages before, or after.
-#[derive(Default)]
-struct ScoringSide {
-    series: Vec<Series>,
-    differs: Vec<f64>,
-    is_own: bool,
-}
-
-impl ScoringSide {
-    /// Adds a language; `None` if one of its cells lacks the scoring.
-    fn add(
-        &mut self,
-        scoring: Scoring,
-        cells: &[&Measured],
-        language: usize,
-        resampling: &Resampling,
-    ) -> Option<()> {
-        let cells: Vec<&Rescored> = cells
-            .iter()
-            .map(|cell| cell.scorings.get(&scoring))
-            .collect::<Option<_>>()?;
-        let right: Vec<&Vec<i32>> = cells.iter().map(|cell| &cell.right).collect();
-        self.series
-            .push(accuracy_series(resampling, language, &right));
-        self.differs
-            .push(mean(cells.iter().map(|cell| cell.differs)));
-        self.is_own = cells.iter().all(|cell| cell.is_own);
-        Some(())
-    }
 }

@@ -16,6 +16,15 @@ pub struct Example {
     pub prompt_len: usize,
 }
 
+/// The examples of many pairs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedPairs {
+    /// In the order of the pairs.
+    pub examples: Vec<Example>,
+    /// How many of them were cut.
+    pub cut: usize,
+}
+
 impl Example {
     /// Tokens in all.
     pub fn len(&self) -> usize {
@@ -44,6 +53,15 @@ pub fn encode(
     pair: &TranslationPair,
     cutoff_len: usize,
 ) -> Result<Example, DataError> {
+    encode_one(tokenizer, pair, cutoff_len).map(|(example, _)| example)
+}
+
+/// As [`encode`], and whether the pair had to be cut.
+fn encode_one(
+    tokenizer: &Tokenizer,
+    pair: &TranslationPair,
+    cutoff_len: usize,
+) -> Result<(Example, bool), DataError> {
     let eos = tokenizer
         .eos()
         .ok_or_else(|| tokenizer.error("no EOS token, so no example can be ended".to_owned()))?;
@@ -57,12 +75,14 @@ pub fn encode(
             "a cutoff of {cutoff_len} tokens leaves no target to learn; raise it"
         )));
     }
+    let is_cut = prompt_len < input_ids.len() || target_len < target.len();
     input_ids.truncate(prompt_len);
     input_ids.extend(&target[..target_len]);
-    Ok(Example {
+    let example = Example {
         input_ids,
         prompt_len,
-    })
+    };
+    Ok((example, is_cut))
 }
 
 /// [`encode`] of every pair, on all threads.
@@ -73,11 +93,15 @@ pub fn encode_all(
     tokenizer: &Tokenizer,
     pairs: &[TranslationPair],
     cutoff_len: usize,
-) -> Result<Vec<Example>, DataError> {
-    pairs
+) -> Result<EncodedPairs, DataError> {
+    let (examples, cut): (Vec<Example>, Vec<bool>) = pairs
         .par_iter()
-        .map(|pair| encode(tokenizer, pair, cutoff_len))
-        .collect()
+        .map(|pair| encode_one(tokenizer, pair, cutoff_len))
+        .collect::<Result<_, _>>()?;
+    Ok(EncodedPairs {
+        examples,
+        cut: cut.into_iter().filter(|is_cut| *is_cut).count(),
+    })
 }
 
 /// How many tokens of source and target stay within `cutoff`, as LLaMA-Factory decides: a short
@@ -149,6 +173,11 @@ mod tests {
             example.input_ids[0], 1,
             "BOS, as this tokenizer's configuration asks"
         );
+
+        let pairs = [pair.clone(), pair.clone()];
+        let of = |cutoff| encode_all(&tokenizer, &pairs, cutoff).expect("encodes");
+        let whole = of(512).examples[0].len();
+        assert_eq!([of(whole).cut, of(whole - 1).cut], [0, 2], "cut, counted");
 
         let error = encode(&tokenizer, &pair, 0).expect_err("nothing to learn");
         assert!(error.to_string().contains("cutoff of 0 tokens"), "{error}");

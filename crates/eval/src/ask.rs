@@ -135,6 +135,7 @@ fn answer(
     questions.check_vocabulary(respondent.model.config().vocab_size)?;
     let provenance = provenance(respondent.answerer, ask, language, &prepared.hashes);
     let (mut found, differing) = journal.begin(&provenance)?;
+    journal.check(&found, |at, measures| questions.problem(at, measures))?;
     let resumed = found.measures.len();
     let scored = ask
         .asking
@@ -151,6 +152,7 @@ fn answer(
         groups: &prepared.groups,
         scored,
         found: &found,
+        context: respondent.model.config().max_position_embeddings,
         domains: measure_domains(respondent.model, ask, questions, scored, language)?,
     };
     let BuiltRecords {

@@ -38,6 +38,16 @@ pub(crate) enum JournalEntry {
 pub(crate) struct MeasuredSoFar {
     pub(crate) measures: BTreeMap<usize, Measures>,
     pub(crate) said: BTreeMap<usize, String>,
+    /// The line that the measures of each question are from; none for those that are new.
+    lines: BTreeMap<usize, usize>,
+}
+
+impl MeasuredSoFar {
+    fn extend(&mut self, other: &Self) {
+        self.measures.extend(other.measures.clone());
+        self.said.extend(other.said.clone());
+        self.lines.extend(&other.lines);
+    }
 }
 
 /// The unfinished part of one file of answers. While it is open no other process can open it.
@@ -107,8 +117,7 @@ impl Journal {
             .iter()
             .filter(|(begun, _)| begun == provenance)
         {
-            found.measures.extend(section.measures.clone());
-            found.said.extend(section.said.clone());
+            found.extend(section);
         }
         let known = self.sections.iter().any(|(begun, _)| begun == provenance);
         let other = self
@@ -122,6 +131,25 @@ impl Journal {
             .push((provenance.clone(), MeasuredSoFar::default()));
         self.append(&[JournalEntry::Begun(Box::new(provenance.clone()))])?;
         Ok((found, differing))
+    }
+
+    /// Fails at the first line of `found` that cannot be of the questions that are asked now.
+    /// `problem` says what is wrong with the measures of a question.
+    pub(crate) fn check(
+        &self,
+        found: &MeasuredSoFar,
+        problem: impl Fn(usize, &Measures) -> Option<String>,
+    ) -> Result<(), EvalError> {
+        for (&question, measures) in &found.measures {
+            if let Some(problem) = problem(question, measures) {
+                return Err(EvalError::Damaged {
+                    path: self.path.clone(),
+                    line: found.lines.get(&question).copied().unwrap_or(0),
+                    problem,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Adds to the language that was begun last.
@@ -164,6 +192,7 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Vec<(Provenance, MeasuredSoFar)>, E
                 sections.push((*provenance, MeasuredSoFar::default()))
             }
             (JournalEntry::Measured(question, measures), Some((_, found))) => {
+                found.lines.insert(question, at + 1);
                 drop(found.measures.insert(question, measures))
             }
             (JournalEntry::Said(question, said), Some((_, found))) => {

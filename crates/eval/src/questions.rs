@@ -3,7 +3,7 @@
 
 use data::{Tokenizer, label_tokens, prefix, prompt::Rendered};
 use model::ModelError;
-use schema::{Scorers, Scoring};
+use schema::{Scorers, Scoring, scores::Measures};
 
 use crate::{error::EvalError, request::Ask};
 
@@ -62,6 +62,30 @@ impl EncodedQuestions {
                 "token id {id} of a label is outside the vocabulary of {vocab_size}; does the tokenizer belong to this model?"
             )))),
         }
+    }
+}
+
+impl EncodedQuestions {
+    /// Positions that the question at this index takes with its longest label.
+    pub(crate) fn positions(&self, at: usize) -> usize {
+        self.questions.get(at).map_or(0, |question| {
+            let label = question.continuations.iter().map(Vec::len).max();
+            let with_label = self.prefix.len() + question.kept + label.unwrap_or(0);
+            question.prompt_tokens.max(with_label)
+        })
+    }
+
+    /// Why `measures`, read from a file, cannot be those of the question at this index.
+    pub(crate) fn problem(&self, at: usize, measures: &Measures) -> Option<String> {
+        let Some(question) = self.questions.get(at) else {
+            let count = self.questions.len();
+            return Some(format!("question {at} of {count}"));
+        };
+        let tokens: Vec<usize> = question.continuations.iter().map(Vec::len).collect();
+        let labels = self.label_sets.len().max(tokens.len());
+        let problem = measures.problem(labels);
+        let fits = measures.prefix.len() == self.label_sets.len() && measures.tokens == tokens;
+        problem.or_else(|| (!fits).then(|| "measures of other labels".to_owned()))
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use data::{prompt::Rendered, testset::Item};
 use schema::{
     AnswerRecord, Language, Scoring,
+    record::Caveat,
     scores::{Measures, Priors, choose, mean_shares, score},
 };
 
@@ -24,6 +25,8 @@ pub(crate) struct MeasuredLanguage<'a> {
     /// Items that are scored: the first ones.
     pub(crate) scored: usize,
     pub(crate) found: &'a MeasuredSoFar,
+    /// Positions of the model; 0: unknown.
+    pub(crate) context: usize,
     /// Measures of the labels after the closing header alone: one for all, one for each scored
     /// item, or none.
     pub(crate) domains: Vec<Measures>,
@@ -186,7 +189,23 @@ impl CommonFields<'_> {
             protocol: ask.asking.protocol,
             few_shot: ask.asking.few_shot.to_string(),
             prompt_tokens: question.prompt_tokens,
+            caveats: self.caveats(at),
         }
+    }
+
+    /// What makes the answer to the question at this index worth less.
+    fn caveats(&self, at: usize) -> Vec<Caveat> {
+        let answered = self.answered;
+        let positions = answered.questions.positions(at);
+        let is_long = answered.context > 0 && positions > answered.context;
+        let is_shown = answered.rendered.shows_own_answer(at);
+        [
+            (is_long, Caveat::BeyondContext),
+            (is_shown, Caveat::IsExemplar),
+        ]
+        .into_iter()
+        .filter_map(|(is, caveat)| is.then_some(caveat))
+        .collect()
     }
 
     /// By English name; empty if there are no values.

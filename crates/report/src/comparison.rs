@@ -15,13 +15,14 @@ pub fn comparison_text(comparison: &Comparison) -> String {
     let tiles: String = tiles.collect();
     let differences = label_lines("differs", &comparison.differences);
     let gaps = label_lines("missing", &comparison.gaps);
+    let caveats = label_lines("note", &comparison.caveats);
     let details = findings.details.join("\n");
     let rest: String = rest
         .iter()
         .map(|table| format!("\n{}\n{}", table.caption, table.to_text()))
         .collect();
     format!(
-        "{}, {} labels\nbefore: {}\nafter:  {}\n{differences}{gaps}\n{}\n{tiles}{}\n{details}\n{rest}",
+        "{}, {} labels\nbefore: {}\nafter:  {}\n{differences}{gaps}{caveats}\n{}\n{tiles}{}\n{details}\n{rest}",
         comparison.task,
         comparison.labels,
         comparison.a.display(),

@@ -104,17 +104,20 @@ fn tiles(mean: &MeanChange) -> Vec<Tile> {
 
 /// The cause of the change of the mean.
 fn judge_gain(changes: &Changes) -> String {
-    if changes
-        .languages
-        .iter()
-        .all(|of| of.reliability.discordant == (0.0, 0.0))
-    {
+    if nothing_changed(changes) {
         return "Not one answer became right or wrong.".to_owned();
     }
     explain_verdict(
         changes.mean.attribution.verdict,
         direction(&changes.mean.change),
     )
+}
+
+fn nothing_changed(changes: &Changes) -> bool {
+    changes
+        .languages
+        .iter()
+        .all(|of| of.reliability.discordant == (0.0, 0.0))
 }
 
 /// Languages that pass a test.
@@ -257,6 +260,14 @@ fn clusters(changes: &Changes) -> Option<String> {
 }
 
 fn detectable(changes: &Changes) -> String {
+    if changes.mean.detectable.is_nan() {
+        let reason = match changes.languages.iter().map(|l| l.items).max() {
+            Some(1) => "there is one item",
+            _ if nothing_changed(changes) => "no answer became right or wrong, so nothing varies",
+            _ => "all answers changed alike, so nothing varies",
+        };
+        return format!("The smallest change that these items detect is undefined: {reason}.");
+    }
     let found: Vec<f64> = changes
         .languages
         .iter()

@@ -16,11 +16,20 @@ pub(crate) fn points(change: f64, decimals: usize) -> String {
     signed(100.0 * change, decimals)
 }
 
-/// `+6.8 [+4.9, +8.7]`
+/// `+6.8 [+4.9, +8.7]`; dashes for the ends of an interval without a width: nothing varied, so it
+/// is undefined.
 pub(crate) fn points_interval(change: &Estimate, decimals: usize) -> String {
-    let [value, low, high] =
-        [change.value, change.low, change.high].map(|number| points(number, decimals));
+    let [value, low, high] = ends(change).map(|number| points(number, decimals));
     format!("{value} [{low}, {high}]")
+}
+
+/// The number and the ends of its interval, NaN where it has no width.
+fn ends(change: &Estimate) -> [f64; 3] {
+    if change.low < change.high {
+        [change.value, change.low, change.high]
+    } else {
+        [change.value, f64::NAN, f64::NAN]
+    }
 }
 
 /// `0.741`
@@ -35,8 +44,7 @@ pub(crate) fn area_interval(change: &Estimate) -> String {
 
 /// `+0.04 [−0.01, +0.09]`
 pub(crate) fn signed_interval(change: &Estimate, decimals: usize) -> String {
-    let [value, low, high] =
-        [change.value, change.low, change.high].map(|number| signed(number, decimals));
+    let [value, low, high] = ends(change).map(|number| signed(number, decimals));
     format!("{value} [{low}, {high}]")
 }
 
@@ -164,6 +172,12 @@ mod tests {
             ),
             "+1.0 [−2.0, +4.0]"
         );
+        let still = Estimate {
+            value: 0.0,
+            low: 0.0,
+            high: 0.0,
+        };
+        assert_eq!(points_interval(&still, 1), "0.0 [–, –]");
         assert_eq!(
             [p_value(0.0004), p_value(0.0126), p_value(1.0)],
             ["<0.001", "0.013", "1.000"]

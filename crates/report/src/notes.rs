@@ -24,7 +24,8 @@ pub(crate) const NOTES: &[Note] = &[
          languages' items are translations of each other, so one draw serves all languages: the interval of the mean knows \
          that what is hard in one language tends to be hard in another. It covers other items of the same kind, not other \
          training data, prompts or languages; nor other seeds, for which a wider interval is given where there are \
-         several. If no item changed, the interval has no width and means nothing.",
+         several. If nothing varies, as where no item changed, the \
+         interval is undefined: its ends are dashes.",
     ),
     (
         "p, Holm's p, BH's p",

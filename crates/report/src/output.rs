@@ -7,10 +7,10 @@ use std::path::Path;
 
 use figure::{Figure, Painter};
 use rayon::prelude::*;
-use schema::write_whole;
+use schema::{escape::show_controls, write_whole};
 use serde::Serialize;
 
-use crate::{error::ReportError, table::ReportTable};
+use crate::{error::ReportError, markdown::markdown, table::ReportTable};
 
 /// Figures and tables in the order in which they were made.
 #[derive(Default)]
@@ -56,7 +56,7 @@ fn save_figure(figure: &Figure, painter: &Painter, folder: &Path) -> Result<(), 
     let name = &figure.name;
     write_whole(
         &folder.join(format!("{name}.svg")),
-        figure.to_file().as_bytes(),
+        show_controls(&figure.to_file()).as_bytes(),
     )?;
     write_whole(&folder.join(format!("{name}.png")), &painter.paint(figure)?)?;
     Ok(())
@@ -65,8 +65,8 @@ fn save_figure(figure: &Figure, painter: &Painter, folder: &Path) -> Result<(), 
 /// As Markdown, as CSV and as LaTeX.
 fn save_table(table: &ReportTable, folder: &Path) -> Result<(), ReportError> {
     let name = &table.name;
-    let markdown = format!("{}\n\n{}", table.caption, table.to_markdown());
-    write_whole(&folder.join(format!("{name}.md")), markdown.as_bytes())?;
+    let text = format!("{}\n\n{}", markdown(&table.caption), table.to_markdown());
+    write_whole(&folder.join(format!("{name}.md")), text.as_bytes())?;
     write_whole(
         &folder.join(format!("{name}.csv")),
         table.to_csv().as_bytes(),

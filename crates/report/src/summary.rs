@@ -17,6 +17,8 @@ pub struct Summary {
     pub rows: Vec<SummaryRow>,
     /// What could not be computed and why.
     pub gaps: Vec<String>,
+    /// What makes a result worth less than it looks.
+    pub caveats: Vec<String>,
     /// `report/index.html`
     pub page: PathBuf,
 }
@@ -76,11 +78,12 @@ impl Summary {
         Self {
             rows: rows.collect(),
             gaps: results.gaps.clone(),
+            caveats: results.caveats.clone(),
             page,
         }
     }
 
-    /// A table, the gaps, and the page's path; ends with a line feed.
+    /// A table, the gaps, the caveats, and the page's path; ends with a line feed.
     pub fn render_text(&self) -> String {
         let columns = [
             "task",
@@ -107,12 +110,17 @@ impl Summary {
             .iter()
             .map(|gap| format!("missing: {gap}\n"))
             .collect();
+        let caveats: String = self
+            .caveats
+            .iter()
+            .map(|caveat| format!("note: {caveat}\n"))
+            .collect();
         let table = if self.rows.is_empty() {
             String::new()
         } else {
             table.to_text() + "\n"
         };
-        format!("{table}{gaps}report: {}\n", self.page.display())
+        format!("{table}{gaps}{caveats}report: {}\n", self.page.display())
     }
 }
 

@@ -1,6 +1,9 @@
 //! Tables as values: text for Markdown and the page, plain numbers for CSV.
 
+use schema::escape::{show_controls, show_on_a_line};
 use serde::Serialize;
+
+use crate::markdown::markdown_cell;
 
 /// A table as it is read, and the same numbers for machines.
 #[derive(Clone, Debug, Serialize)]
@@ -69,12 +72,12 @@ impl ReportTable {
         let titles: Vec<String> = self
             .columns
             .iter()
-            .map(|column| escape_markdown(&column.title))
+            .map(|column| markdown_cell(&column.title))
             .collect();
         let rows: Vec<Vec<String>> = self
             .rows
             .iter()
-            .map(|row| row.cells.iter().map(|cell| escape_markdown(cell)).collect())
+            .map(|row| row.cells.iter().map(|cell| markdown_cell(cell)).collect())
             .collect();
         let widths = self.measure_columns(rows.iter().chain([&titles]), 3);
         let rule: Vec<String> = widths
@@ -97,16 +100,19 @@ impl ReportTable {
 
     /// For a terminal: columns two spaces apart.
     pub(crate) fn to_text(&self) -> String {
-        let titles: Vec<String> = self
+        let titles = self
             .columns
             .iter()
-            .map(|column| column.title.clone())
-            .collect();
-        let lines: Vec<&Vec<String>> = [&titles]
+            .map(|column| show_on_a_line(&column.title));
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| row.cells.iter().map(|cell| show_on_a_line(cell)));
+        let lines: Vec<Vec<String>> = [titles.collect()]
             .into_iter()
-            .chain(self.rows.iter().map(|row| &row.cells))
+            .chain(rows.map(Iterator::collect))
             .collect();
-        let widths = self.measure_columns(lines.iter().copied(), 0);
+        let widths = self.measure_columns(lines.iter(), 0);
         lines
             .iter()
             .map(|cells| self.pad(cells, &widths).join("  ").trim_end().to_owned() + "\n")
@@ -178,7 +184,7 @@ impl ReportTable {
             .collect();
         format!(
             "% {}\n\\begin{{tabular}}{{{kinds}}}\n\\toprule\n{titles}\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n",
-            self.caption
+            show_on_a_line(&self.caption)
         )
     }
 
@@ -212,12 +218,9 @@ impl ReportTable {
     }
 }
 
-fn escape_markdown(cell: &str) -> String {
-    cell.replace('|', "\\|")
-}
-
 /// A cell of a CSV file, quoted where it must be.
 fn quote_csv(cell: &str) -> String {
+    let cell = &*show_controls(cell);
     if cell.contains([',', '"', '\n']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {
@@ -256,7 +259,7 @@ fn latex_sign(c: char) -> String {
 /// Text in a cell of LaTeX. A bracket at the beginning would be taken for an argument of the
 /// line before.
 fn latex(text: &str) -> String {
-    let text: String = text.chars().map(latex_sign).collect();
+    let text: String = show_on_a_line(text).chars().map(latex_sign).collect();
     if text.starts_with('[') {
         format!("{{}}{text}")
     } else {
@@ -315,6 +318,13 @@ mod tests {
     #[test]
     fn latex_is_escaped() {
         assert_eq!(latex("zh/de=>en, 5 % of_x"), "zh/de=$>$en, 5 \\% of\\_x");
+        assert_eq!(
+            latex("\\input{/etc/passwd}\n\u{202e}\u{1b}"),
+            "\\textbackslash{}input\\{/etc/passwd\\} \\textbackslash{}u\\{202e\\}\\textbackslash{}u\\{1b\\}"
+        );
+        let hostile = ReportTable::new("t", "a\n\\input{x}", &["s"]);
+        assert!(hostile.to_latex().starts_with("% a \\input{x}\n\\begin"));
+        assert_eq!(quote_csv("a\r\u{1b}b\n"), "\"a\\u{d}\\u{1b}b\n\"");
         assert_eq!(latex("+0.1 [−0.2, +0.4]"), "+0.1 [$-$0.2, +0.4]");
         assert_eq!(
             latex("[3] a–b “c”\\d"),

@@ -30,8 +30,22 @@ use crate::{
 /// Broken or contradicting records, named by file and line; an empty run folder; a folder that
 /// cannot be written. The report and [`Summary::gaps`] list what is only missing.
 pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
-    let records = read_run(run)?;
-    let mut results = compute(&records)?;
+    write_unless(run, &[], &|| false)
+}
+
+/// As [`write()`], unless `stop` says so meanwhile. `remarks` on the whole run come before what is
+/// missing.
+///
+/// # Errors
+/// As [`write()`]; [`compare::CompareError::Stopped`].
+pub fn write_unless(
+    run: &RunFolder,
+    remarks: &[String],
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Summary, ReportError> {
+    let records = read_run(run, stop)?;
+    let mut results = compute(&records, stop)?;
+    results.gaps.splice(..0, remarks.iter().cloned());
     let mut views = list_views(
         &records.inside,
         &recipe_settings(&records.manifest),
@@ -82,6 +96,7 @@ fn lay_out(
     let overview = figures::overview::draw(results).map(|figure| output.figure(figure));
     let mut facts = records.manifest.clone();
     let recipe = take_entry(&mut facts, "recipe");
+    take_entry(&mut facts, "planned");
     take_entry(&mut facts, "current"); // says which answers were read; the page shows those
     sum_stages(&mut facts);
     ReportPage {
@@ -95,6 +110,7 @@ fn lay_out(
         overview_table: (!results.blocks.is_empty())
             .then(|| output.table(tables::overview(results))),
         gaps: results.gaps.clone(),
+        caveats: results.caveats.clone(),
         data: records.audit.as_ref().map(|record| {
             let (sentence, table) = audit::describe(record);
             PageData {

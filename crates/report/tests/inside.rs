@@ -154,7 +154,7 @@ fn lens_curves_are_means_with_bands_and_changes_are_of_items() {
 | language | state  | items | dropped | English peaks in layer |    at | English, mean of layers |           change [95 %] | English leads in layers | right of all, last layer, % | change, points [95 %] |
 | -------- | ------ | ----: | ------: | ---------------------: | ----: | ----------------------: | ----------------------: | ----------------------- | --------------------------: | --------------------: |
 | zh       | before |     2 |       1 |                      1 | 0.450 |                   0.183 |                         | 1                       |                        62.5 |                       |
-| zh       | after  |     2 |       1 |                      1 | 0.600 |                   0.233 | +0.050 [−0.162, +0.262] | 1                       |                        62.5 |        0.0 [0.0, 0.0] |
+| zh       | after  |     2 |       1 |                      1 | 0.600 |                   0.233 | +0.050 [−0.162, +0.262] | 1                       |                        62.5 |            0.0 [–, –] |
 ";
     let table = read(&run, "tables/inside.emotion-emotion-zh-de-en-seed1.lens.md");
     assert_eq!(table.split_once("\n\n").expect("a caption").1, expected);

@@ -131,6 +131,8 @@ emotion  english  base             2              50.00
 emotion  english  zh=>en           2      1       62.50  +12.50 [−18.75, +43.75]  no clear change
 
 missing: There is no `manifest.json`: recipe, versions and hashes are unknown.
+note: emotion, english labels, base: one label for every item in sw: each answer is `positive`, so the accuracy is the \
+share of items with that label
 ";
     assert_eq!(text.split("report: ").next(), Some(expected), "{text}");
     assert_eq!(summary.rows[0].settings[0].seeds, 1);

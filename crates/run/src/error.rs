@@ -65,11 +65,9 @@ macro_rules! failures {
 }
 
 failures!(
-    compare::CompareError,
     data::DataError,
     eval::EvalError,
     model::ModelError,
-    report::ReportError,
     schema::disk::DiskError,
     schema::language::UnknownLanguage,
     schema::recipe::RecipeError,
@@ -85,6 +83,24 @@ impl From<hub::HubError> for RunError {
             hub::HubError::Disk(disk) if disk.source.kind() == ErrorKind::Interrupted => {
                 Self::Interrupted(disk.source.to_string())
             }
+            _ => Self::Failed(Box::new(failure)),
+        }
+    }
+}
+
+impl From<compare::CompareError> for RunError {
+    fn from(failure: compare::CompareError) -> Self {
+        match failure {
+            compare::CompareError::Stopped => Self::Interrupted(failure.to_string()),
+            _ => Self::Failed(Box::new(failure)),
+        }
+    }
+}
+
+impl From<report::ReportError> for RunError {
+    fn from(failure: report::ReportError) -> Self {
+        match failure {
+            report::ReportError::Records(records) => records.into(),
             _ => Self::Failed(Box::new(failure)),
         }
     }

@@ -10,6 +10,7 @@ use std::{
 use eval::{Ahead, Ask, EvalError, FreeAnswerCounts, Journal, LanguageAnswers, ask::Respondent};
 use schema::{
     AnswerRecord, Answerer, Language, Provenance,
+    caveats::{AnswerCounts, describe_answers},
     record::{AnswersMeta, meta_path, partial_path},
     scores::Disagreements,
     write_whole,
@@ -111,6 +112,10 @@ impl LanguageLoop {
             "asked"
         );
         report_repairs(language, &answers, watch);
+        let counts = AnswerCounts::of(&answers.records);
+        for caveat in describe_answers(&[(language, &counts)]) {
+            watch.note(&format!("note: {caveat}"));
+        }
         self.done += 1;
         self.questions += answers.records.len();
         self.right += count_right(&answers.records);

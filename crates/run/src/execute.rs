@@ -119,6 +119,10 @@ impl<'a> Execution<'a> {
         let mut manifest = Manifest::new(experiment, recorded);
         manifest.current =
             find_current(experiment, &stages, &manifest, &|| watch.is_interrupted())?;
+        let planned = stages
+            .iter()
+            .filter(|stage| !matches!(stage, Stage::Report));
+        manifest.planned = planned.map(Stage::name).collect();
         if !presence.is_alone() {
             manifest.merge(Recorded::read(folder)?);
         }

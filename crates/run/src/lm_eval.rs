@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use compare::{LocatedRecord, NamedAnswers};
+use compare::{CheckedAnswers, CompareError, LocatedRecord, NamedAnswers};
 use data::{prompt, tasks, testset};
 use import::lm_eval::{
     self as format, Doc,
@@ -25,7 +25,7 @@ use crate::{
     error::{At, Result, bail},
     manifest::Manifest,
     output::OutputCheck,
-    watch::Watch,
+    watch::{Watch, interruptible},
 };
 
 /// The answers of one model in one language, and what they were made from.
@@ -329,22 +329,18 @@ pub fn split_records(
 /// # Errors
 /// Files that cannot be read, or that have no task in common.
 pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<compare::Comparison> {
-    let (of_a, of_b) = (read_ours(a)?, read_ours(b)?);
-    let task = of_a
-        .iter()
-        .chain(&of_b)
-        .flatten()
-        .map(|(.., record)| record.task.clone())
-        .next();
-    let mut before = match of_a {
-        Some(records) => records,
-        None => read_samples(a, task.as_deref(), watch)?,
+    let (of_a, of_b) = (tasks_of_ours(a, watch)?, tasks_of_ours(b, watch)?);
+    let task = of_a.iter().chain(&of_b).flatten().next().cloned();
+    let before = match of_a {
+        Some(tasks) => Side::Ours(a, tasks),
+        None => Side::Harness(a, read_samples(a, task.as_deref(), watch)?),
     };
-    let mut after = match of_b {
-        Some(records) => records,
-        None => read_samples(b, task.as_deref(), watch)?,
+    let after = match of_b {
+        Some(tasks) => Side::Ours(b, tasks),
+        None => Side::Harness(b, read_samples(b, task.as_deref(), watch)?),
     };
-    let (of_before, of_after) = (tasks_of(&before), tasks_of(&after));
+    let (of_before, of_after) = (before.tasks(), after.tasks());
+    let mut only = None;
     if of_before.len() > 1 || of_after.len() > 1 {
         let common: Vec<&String> = of_before.intersection(&of_after).collect();
         let [task] = common[..] else {
@@ -356,34 +352,56 @@ pub fn compare(a: &Path, b: &Path, watch: &mut dyn Watch) -> Result<compare::Com
                 join(&of_after)
             );
         };
-        before.retain(|(.., record)| record.task == *task);
-        after.retain(|(.., record)| record.task == *task);
+        only = Some(task.as_str());
     }
-    let before = NamedAnswers {
-        path: a,
-        records: before,
-    };
-    let after = NamedAnswers {
-        path: b,
-        records: after,
-    };
-    Ok(compare::compare(before, after)?)
+    Ok(interruptible(watch, |stop| {
+        let (before, after) = rayon::join(|| before.check(only, stop), || after.check(only, stop));
+        compare::compare_checked(before?, after?, stop)
+    })?)
 }
 
-/// Our records; `None` where the file is the harness's.
-fn read_ours(path: &Path) -> Result<Option<Vec<LocatedRecord>>> {
+/// One side of a comparison.
+enum Side<'a> {
+    /// A file of ours, with its tasks.
+    Ours(&'a Path, Vec<String>),
+    /// Samples of the harness.
+    Harness(&'a Path, Vec<LocatedRecord>),
+}
+
+impl Side<'_> {
+    fn tasks(&self) -> BTreeSet<String> {
+        match self {
+            Self::Ours(_, tasks) => tasks.iter().cloned().collect(),
+            Self::Harness(_, records) => records
+                .iter()
+                .map(|(.., record)| record.task.clone())
+                .collect(),
+        }
+    }
+
+    /// The answers to `task`, or to the only one.
+    fn check(
+        self,
+        task: Option<&str>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<CheckedAnswers, CompareError> {
+        match self {
+            Self::Ours(path, _) => CheckedAnswers::read(path, task, stop),
+            Self::Harness(path, mut records) => {
+                records.retain(|(.., record)| task.is_none_or(|task| record.task == task));
+                CheckedAnswers::collect(NamedAnswers { path, records })
+            }
+        }
+    }
+}
+
+/// The tasks of a file of ours; `None` where it is the harness's.
+fn tasks_of_ours(path: &Path, watch: &dyn Watch) -> Result<Option<Vec<String>>> {
     if format::samples::is_lm_eval(path)? {
-        Ok(None)
-    } else {
-        Ok(Some(compare::read_answers(path)?))
+        return Ok(None);
     }
-}
-
-fn tasks_of(records: &[LocatedRecord]) -> BTreeSet<String> {
-    records
-        .iter()
-        .map(|(.., record)| record.task.clone())
-        .collect()
+    let tasks = interruptible(watch, |stop| compare::read_tasks(path, stop))?;
+    Ok(Some(tasks))
 }
 
 fn join(tasks: &BTreeSet<String>) -> String {

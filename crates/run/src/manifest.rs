@@ -69,6 +69,9 @@ pub(crate) struct Manifest {
     /// another one.
     #[serde(default)]
     pub current: BTreeSet<String>,
+    /// The stages that are to be done, the report apart.
+    #[serde(default)]
+    pub planned: BTreeSet<String>,
 }
 
 /// The manifest found in a run folder, which may belong to another recipe.
@@ -116,8 +119,25 @@ impl Recorded {
         self.stages
     }
 
+    /// The files of the stages that count, relative to the run folder, with their hashes.
+    pub(crate) fn current_outputs(&self) -> Vec<(String, String)> {
+        let current = self.current().filter_map(|name| self.stages.get(&name));
+        current.flat_map(|stage| stage.outputs.clone()).collect()
+    }
+
+    /// Whether a stage that was begun with the others is not done.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        let current: BTreeSet<String> = self.current().collect();
+        self.names("planned").any(|name| !current.contains(&name))
+    }
+
     fn current(&self) -> impl Iterator<Item = String> {
-        let names = self.text["current"].as_array().into_iter().flatten();
+        self.names("current")
+    }
+
+    /// A list of stages.
+    fn names(&self, key: &str) -> impl Iterator<Item = String> {
+        let names = self.text[key].as_array().into_iter().flatten();
         names.filter_map(Value::as_str).map(str::to_owned)
     }
 }
@@ -133,12 +153,14 @@ impl Manifest {
             machine: experiment.machine.clone(),
             stages: recorded.stages,
             current: BTreeSet::new(),
+            planned: BTreeSet::new(),
         }
     }
 
     /// Takes over what other processes have finished since it was read.
     pub(crate) fn merge(&mut self, recorded: Recorded) {
         self.current.extend(recorded.current());
+        self.planned.extend(recorded.names("planned"));
         self.stages.extend(recorded.stages);
     }
 
@@ -220,6 +242,7 @@ mod tests {
             machine: MachineFacts::default(),
             stages: BTreeMap::new(),
             current: BTreeSet::new(),
+            planned: BTreeSet::new(),
         }
     }
 

@@ -76,7 +76,7 @@ fn count_training(
         });
     };
     let drawn = pairs::load(&Draw::of(recipe, train, &plan)?)?.pairs;
-    let examples = example::encode_all(tokenizer, &drawn, train.cutoff_len)?;
+    let examples = example::encode_all(tokenizer, &drawn, train.cutoff_len)?.examples;
     let (examples, validation) = pairs::split(&drawn, examples, train, plan.seed);
     let steps = train::run::StepCounts::new(train, examples.len()).steps;
     let passes = match train.max_steps {

@@ -1,5 +1,12 @@
 //! Messages and progress for the caller, and its wish to stop. Never here: how they are shown.
 
+use std::{
+    panic,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
 /// Sees messages and progress, and may ask to stop. One piece of work is shown at a time.
 pub trait Watch {
     /// A message to the user.
@@ -23,6 +30,32 @@ pub trait Watch {
         self.advance(done, "");
         !self.is_interrupted()
     }
+}
+
+/// Runs `work` on a thread of its own while this one looks for an interruption: `work` may ask
+/// from any thread whether to stop.
+pub(crate) fn interruptible<T: Send>(
+    watch: &dyn Watch,
+    work: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> T + Send,
+) -> T {
+    let stop = AtomicBool::new(false);
+    let waiting = thread::current();
+    thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let result = work(&|| stop.load(Ordering::Relaxed));
+            waiting.unpark();
+            result
+        });
+        while !worker.is_finished() {
+            if watch.is_interrupted() {
+                stop.store(true, Ordering::Relaxed);
+            }
+            thread::park_timeout(Duration::from_millis(50));
+        }
+        worker
+            .join()
+            .unwrap_or_else(|panicked| panic::resume_unwind(panicked))
+    })
 }
 
 /// Downloads, shown as any other work.

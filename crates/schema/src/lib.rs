@@ -8,7 +8,9 @@
 #![forbid(unsafe_code)]
 
 pub mod asking;
+pub mod caveats;
 pub mod disk;
+pub mod escape;
 pub mod few_shot;
 pub mod finding;
 pub mod inside;

@@ -84,6 +84,20 @@ pub struct AnswerRecord {
     pub few_shot: String,
     /// Tokens of the whole prompt, shared prefix included.
     pub prompt_tokens: usize,
+    /// What makes the answer worth less.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<Caveat>,
+}
+
+/// What only the evaluation knows of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Caveat {
+    /// The prompt with its labels has more tokens than the model has positions
+    /// (`max_position_embeddings`).
+    BeyondContext,
+    /// The exemplars before the question show this very question with its answer.
+    IsExemplar,
 }
 
 /// What computed the answers of one language: no path and no time, so that two of them are

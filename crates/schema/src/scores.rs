@@ -23,6 +23,48 @@ pub struct Measures {
     pub tokens: Vec<usize>,
 }
 
+impl Measures {
+    /// Takes over the numbers of another question; `tokens` are whole.
+    pub fn fill(&mut self, prefix: &[f64], log_probs: &[f64], tokens: &[f64]) {
+        self.prefix.clear();
+        self.prefix.extend_from_slice(prefix);
+        self.log_probs.clear();
+        self.log_probs.extend_from_slice(log_probs);
+        self.tokens.clear();
+        self.tokens
+            .extend(tokens.iter().map(|&tokens| tokens as usize));
+    }
+
+    /// What is wrong with the measures of a question with so many labels; `None`: nothing.
+    pub fn problem(&self, labels: usize) -> Option<String> {
+        let Self {
+            prefix,
+            log_probs,
+            tokens,
+        } = self;
+        let counts = [
+            ("prefix sums", prefix.len()),
+            ("log-probabilities", log_probs.len()),
+            ("numbers of tokens", tokens.len()),
+        ];
+        if let Some((name, count)) = counts.into_iter().find(|(_, n)| ![0, labels].contains(n)) {
+            return Some(format!("{count} {name} for {labels} labels"));
+        }
+        if let Some(sum) = prefix.iter().find(|p| !(p.is_finite() && **p >= 0.0)) {
+            return Some(format!("a prefix sum is {sum}, which is not a probability"));
+        }
+        // a sum of f32 logarithms may end a little above 0
+        if let Some(log) = log_probs.iter().find(|l| l.is_nan() || **l > 1e-3) {
+            return Some(format!(
+                "a log-probability is {log}, which is not the logarithm of a probability"
+            ));
+        }
+        tokens
+            .contains(&0)
+            .then(|| "a label has 0 tokens".to_owned())
+    }
+}
+
 /// What is divided out of exact probabilities, as logarithms in nats; each in the order of the
 /// labels, or empty where the answers are each question's own.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,10 +80,16 @@ impl Priors {
     /// is no matter.
     pub fn new(items: &[Measures], content_free: &[Measures]) -> Self {
         Self {
-            content_free: log_mean_shares(content_free),
-            batch: log_mean_shares(items),
+            content_free: log_mean_shares(rows_of(content_free)),
+            batch: log_mean_shares(rows_of(items)),
         }
     }
+}
+
+fn rows_of(questions: &[Measures]) -> impl Iterator<Item = &[f64]> + Clone {
+    questions
+        .iter()
+        .map(|question| question.log_probs.as_slice())
 }
 
 /// Scores of each label; empty where what they are made from was not measured. All but the
@@ -104,20 +152,21 @@ pub fn mean_shares(scores: &[Vec<f64>]) -> Vec<f64> {
     mean
 }
 
-/// ln of the mean over questions of each label's share of the exact probabilities; in
-/// logarithms throughout, so that a share too small for a number is none too small to be
-/// divided by.
-fn log_mean_shares(questions: &[Measures]) -> Vec<f64> {
-    let shares: Vec<Vec<f64>> = questions
-        .iter()
-        .map(|question| {
-            let total = log_sum_exp(question.log_probs.clone());
-            question.log_probs.iter().map(|l| l - total).collect()
-        })
-        .collect();
-    let labels = shares.first().map_or(0, Vec::len);
+/// ln of the mean over questions of each label's share of the exact probabilities, given as
+/// logarithms, a row for each question; in logarithms throughout, so that a share too small for
+/// a number is none too small to be divided by. Empty where a question lacks them.
+pub fn log_mean_shares<'a>(rows: impl Iterator<Item = &'a [f64]> + Clone) -> Vec<f64> {
+    let labels = rows.clone().next().map_or(0, <[f64]>::len);
+    if rows.clone().any(|row| row.len() != labels) {
+        return Vec::new();
+    }
+    let totals: Vec<f64> = rows.clone().map(|row| log_sum_exp(row.to_vec())).collect();
     let mean = |label: usize| {
-        log_sum_exp(shares.iter().map(|row| row[label]).collect()) - (shares.len() as f64).ln()
+        let logs = rows
+            .clone()
+            .zip(&totals)
+            .map(|(row, total)| row[label] - total);
+        log_sum_exp(logs.collect()) - (totals.len() as f64).ln()
     };
     (0..labels).map(mean).collect()
 }
@@ -248,6 +297,37 @@ mod tests {
                 "{scoring}"
             );
         }
+    }
+
+    #[test]
+    fn a_question_without_measures_gives_no_prior_and_no_panic() {
+        let lacking = [exact(&[-1.0, -2.0], &[1, 1]), Measures::default()];
+        assert_eq!(Priors::new(&lacking, &lacking), Priors::default());
+        let short = [exact(&[-1.0, -2.0], &[1, 1]), exact(&[-1.0], &[1])];
+        assert!(Priors::new(&short, &[]).batch.is_empty());
+    }
+
+    #[test]
+    fn broken_measures_are_named() {
+        let whole = Measures {
+            prefix: vec![0.5, 0.5],
+            ..exact(&[-1.0, -2.0], &[1, 2])
+        };
+        assert_eq!(whole.problem(2), None);
+        assert_eq!(Measures::default().problem(2), None);
+        let said = |measures: Measures| measures.problem(2).unwrap_or_default();
+        assert_eq!(
+            said(exact(&[-1.0], &[1])),
+            "1 log-probabilities for 2 labels"
+        );
+        assert_eq!(said(exact(&[-1.0, -2.0], &[1, 0])), "a label has 0 tokens");
+        assert!(said(exact(&[-1.0, f64::NAN], &[1, 1])).contains("NaN"));
+        assert!(said(exact(&[-1.0, 3.0], &[1, 1])).contains("is 3"));
+        let negative = Measures {
+            prefix: vec![-0.5, 0.5],
+            ..whole
+        };
+        assert!(said(negative).contains("a prefix sum is -0.5"));
     }
 
     #[test]

@@ -13,8 +13,10 @@ use schema::{
 };
 use serde::de::DeserializeOwned;
 
-use super::record_lines::{check_finite, check_within, each_record};
-use crate::error::CompareError;
+use crate::{
+    error::CompareError,
+    record_lines::{check_finite, check_within, each_record},
+};
 
 /// Points of all languages together that a panel shows: more only darken it.
 const POINTS: usize = 600;
@@ -54,7 +56,7 @@ impl MapLayers {
 pub(super) fn read_components(path: &Path) -> Result<MapLayers, CompareError> {
     let mut components = MapLayers::default();
     let mut languages: Vec<Language> = Vec::new();
-    each_record(path, |record: PcaRecord| {
+    each_record(path, |_, record: PcaRecord| {
         check_components(&record)?;
         let of: Vec<Language> = record.points.keys().copied().collect();
         if components.layers.is_empty() {
@@ -211,7 +213,7 @@ impl OfPair for ChangeRecord {
 /// Reads `pairs.<task>.<pooling>.jsonl` or `changes...`.
 pub(super) fn read_pairs<R: OfPair>(path: &Path) -> Result<ByPair<R>, CompareError> {
     let mut pairs: ByPair<R> = ByPair(BTreeMap::new());
-    each_record(path, |record: R| {
+    each_record(path, |_, record: R| {
         let (measure, layer, (a, b)) = record.key();
         add_pair(&mut pairs, record)
             .map_err(|problem| format!("{measure} of {a} and {b} at layer {layer}: {problem}"))

@@ -6,14 +6,16 @@ use std::{collections::BTreeSet, path::Path};
 
 use schema::inside::{InterventionRecord, SilencingRecord};
 
-use super::record_lines::{check_finite, check_within, each_record};
-use crate::error::CompareError;
+use crate::{
+    error::CompareError,
+    record_lines::{check_finite, check_within, each_record},
+};
 
 /// Reads `silencing.<task>.jsonl`.
 pub(super) fn read_silencing(path: &Path) -> Result<Vec<SilencingRecord>, CompareError> {
     let mut records: Vec<SilencingRecord> = Vec::new();
     let mut seen = BTreeSet::new();
-    each_record(path, |record: SilencingRecord| {
+    each_record(path, |_, record: SilencingRecord| {
         let is_new = seen.insert((record.silenced, record.kind, record.asked));
         check_silencing(&record, is_new).map_err(|problem| {
             format!(
@@ -51,7 +53,7 @@ fn check_is_new(is_new: bool) -> Result<(), String> {
 pub(super) fn read_interventions(path: &Path) -> Result<Vec<InterventionRecord>, CompareError> {
     let mut records: Vec<InterventionRecord> = Vec::new();
     let mut seen = BTreeSet::new();
-    each_record(path, |record: InterventionRecord| {
+    each_record(path, |_, record: InterventionRecord| {
         let is_new = seen.insert((record.language, record.kind, record.layer));
         check_intervention(&record, is_new).map_err(|problem| {
             format!("{} at layer {}: {problem}", record.language, record.layer)

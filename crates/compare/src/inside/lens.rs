@@ -14,9 +14,9 @@ use schema::{
 };
 use serde::Serialize;
 
-use super::record_lines::{check_finite, check_within, each_record};
 use crate::{
     error::CompareError,
+    record_lines::{check_finite, check_within, each_record},
     stats::{Estimate, distribution::Z},
 };
 
@@ -130,7 +130,7 @@ pub(super) fn read(
 ) -> Result<BTreeMap<LensKind, LensCurves>, CompareError> {
     let mut length = None;
     let mut gathered: BTreeMap<LensKind, Gathering> = BTreeMap::new();
-    each_record(path, |record: LensRecord| {
+    each_record(path, |_, record: LensRecord| {
         let of = gathered.entry(record.lens).or_default();
         if !of.seen.insert(record.item) {
             return Err(format!("duplicate item {} with this lens", record.item));
@@ -261,7 +261,7 @@ impl Gathering {
 /// Reads `tuned-lens.<task>.jsonl`, sorted by layer.
 pub(super) fn read_tuned(path: &Path) -> Result<Vec<TunedLensRecord>, CompareError> {
     let mut records: Vec<TunedLensRecord> = Vec::new();
-    each_record(path, |record: TunedLensRecord| {
+    each_record(path, |_, record: TunedLensRecord| {
         if records.iter().any(|other| other.layer == record.layer) {
             return Err(format!("duplicate layer {}", record.layer));
         }

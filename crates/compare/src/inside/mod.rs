@@ -11,7 +11,6 @@ mod means;
 mod model_records;
 mod neurons;
 mod record_file;
-mod record_lines;
 mod view;
 mod view_result;
 
@@ -35,6 +34,9 @@ pub use means::{mean_change, mean_estimate, mean_pair_change};
 pub use model_records::{InsideRecords, ModelRecords};
 pub use view::{ModelView, ViewState, list_views, match_records, select_layers};
 pub use view_result::ViewResult;
+
+/// Above, a number of layers is damage, and a figure of so many would fill the memory.
+const MOST_LAYERS: usize = 10_000;
 
 /// Reads every file that is not `stale`.
 pub(crate) fn read(root: &Path, stale: &BTreeSet<PathBuf>) -> Result<InsideRecords, CompareError> {
@@ -60,6 +62,14 @@ pub(crate) fn read(root: &Path, stale: &BTreeSet<PathBuf>) -> Result<InsideRecor
     for ((model, task, kind, path), content) in files.into_iter().zip(contents) {
         let content = content?;
         if let Some(depth) = content.depth() {
+            if depth.number() > MOST_LAYERS {
+                let problem = format!("layer {}: no model has so many", depth.number());
+                return Err(CompareError::BadRecord {
+                    path,
+                    line: 1,
+                    problem,
+                });
+            }
             depths
                 .entry((task.clone(), model.clone()))
                 .or_default()

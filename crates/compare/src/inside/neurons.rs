@@ -9,8 +9,10 @@ use schema::{
     inside::{LayerNeurons, NeuronsRecord},
 };
 
-use super::record_lines::check_within;
-use crate::error::CompareError;
+use crate::{error::CompareError, record_lines::check_within};
+
+/// Above, a number of neurons is damage.
+const MOST_NEURONS: usize = 1 << 40;
 
 /// Reads `neurons.<task>.json`.
 pub(super) fn read(path: &Path) -> Result<NeuronsRecord, CompareError> {
@@ -66,7 +68,15 @@ fn check_layer(layer: &LayerNeurons, expected: usize) -> Result<(), String> {
     if layer.layer != expected {
         return Err(format!("found where block {expected} should be"));
     }
-    let classes = layer.specific + layer.related + layer.general + layer.inactive;
+    let of_classes = [layer.specific, layer.related, layer.general, layer.inactive];
+    let whole = of_classes
+        .iter()
+        .chain([&layer.neurons])
+        .chain(layer.selected.values());
+    if let Some(odd) = whole.clone().find(|count| **count > MOST_NEURONS) {
+        return Err(format!("{odd} neurons: no block has so many"));
+    }
+    let classes: usize = of_classes.iter().sum();
     if classes != layer.neurons {
         return Err(format!(
             "its classes hold {classes} neurons of {}",

@@ -16,7 +16,7 @@ fn place_weights(labels: usize) -> Vec<f64> {
 /// RankC of one item: the weighted mean, over j, of the share of labels that the first j places
 /// of both rankings have in common. A ranking has every label once, the best first. 1: the same
 /// ranking.
-pub(crate) fn rank_consistency(a: &[usize], b: &[usize]) -> f64 {
+pub(crate) fn rank_consistency<T: PartialEq>(a: &[T], b: &[T]) -> f64 {
     let weights = place_weights(a.len());
     weights
         .iter()
@@ -26,14 +26,19 @@ pub(crate) fn rank_consistency(a: &[usize], b: &[usize]) -> f64 {
 }
 
 /// The share of labels that two lists of one length have in common.
-fn shared_share(a: &[usize], b: &[usize]) -> f64 {
+fn shared_share<T: PartialEq>(a: &[T], b: &[T]) -> f64 {
     a.iter().filter(|label| b.contains(label)).count() as f64 / a.len() as f64
 }
 
 /// Mean RankC of an item in one language with an item drawn at random in the other: the value
 /// that these rankings have by chance.
-pub(crate) fn chance_rank_consistency(a: &[Vec<usize>], b: &[Vec<usize>]) -> f64 {
+pub(crate) fn chance_rank_consistency<'a, T: Ord + 'a>(
+    a: impl Iterator<Item = &'a [T]>,
+    b: impl Iterator<Item = &'a [T]>,
+) -> f64 {
     let (of_a, of_b) = (count(a), count(b));
+    let items = |counts: &BTreeMap<&[T], usize>| counts.values().sum::<usize>();
+    let all = items(&of_a) * items(&of_b);
     let pairs = of_a.iter().flat_map(|(x, in_a)| {
         of_b.iter()
             .map(move |(y, in_b)| (x, y, (in_a * in_b) as f64))
@@ -41,14 +46,12 @@ pub(crate) fn chance_rank_consistency(a: &[Vec<usize>], b: &[Vec<usize>]) -> f64
     let sum: f64 = pairs
         .map(|(x, y, times)| times * rank_consistency(x, y))
         .sum();
-    sum / (a.len() * b.len()) as f64
+    sum / all as f64
 }
 
-fn count(rankings: &[Vec<usize>]) -> BTreeMap<&[usize], usize> {
+fn count<'a, T: Ord>(rankings: impl Iterator<Item = &'a [T]>) -> BTreeMap<&'a [T], usize> {
     let mut counts = BTreeMap::new();
-    rankings
-        .iter()
-        .for_each(|ranking| *counts.entry(ranking.as_slice()).or_insert(0) += 1);
+    rankings.for_each(|ranking| *counts.entry(ranking).or_insert(0) += 1);
     counts
 }
 
@@ -112,7 +115,7 @@ mod tests {
             vec![vec![0, 1], vec![1, 0], vec![1, 0]],
         );
         near(
-            chance_rank_consistency(&a, &b),
+            chance_rank_consistency(a.iter().map(Vec::as_slice), b.iter().map(Vec::as_slice)),
             4.0 / 9.0 + 5.0 / 9.0 * 0.268_941_421_369_995_1,
         );
     }

@@ -30,9 +30,9 @@ pub(crate) fn normalise(scores: &[f64]) -> Vec<f64> {
 
 /// The mean share of each label over the items: batch calibration's prior.
 /// `shares[item][label]`.
-pub(crate) fn batch_prior(shares: &[Vec<f64>], labels: usize) -> Vec<f64> {
+pub(crate) fn batch_prior<S: AsRef<[f64]>>(shares: &[S], labels: usize) -> Vec<f64> {
     (0..labels)
-        .map(|label| super::mean(shares.iter().map(|of_item| of_item[label])))
+        .map(|label| super::mean(shares.iter().map(|of_item| of_item.as_ref()[label])))
         .collect()
 }
 

@@ -10,7 +10,8 @@ use super::{
     Estimate,
     distribution::t_critical,
     mean,
-    resample::{RESAMPLES, SplitMix64, counted_mean, percentile},
+    random::SplitMix64,
+    resample::{RESAMPLES, Stop, counted_mean, percentile},
 };
 
 /// Values by seed, exemplar set and item.
@@ -195,11 +196,14 @@ impl CellGrid {
 
     /// Percentile interval of a bootstrap that draws seeds, exemplar sets and items; too narrow
     /// with few seeds or sets.
-    pub(crate) fn bootstrap(&self, seed: u64) -> Estimate {
+    pub(crate) fn bootstrap(&self, seed: u64, stop: Stop) -> Estimate {
         let mut random = SplitMix64::new(seed);
         let [seeds, sets, items] = self.sizes;
         let mut draws: Vec<f64> = (0..RESAMPLES)
             .map(|_| {
+                if stop() {
+                    return f64::NAN;
+                }
                 let counts = [seeds, sets, items].map(|size| random.resample(size));
                 self.weighted_mean(&counts)
             })
@@ -361,7 +365,7 @@ mod tests {
                 |interval: Estimate| usize::from(interval.low <= 0.0 && 0.0 <= interval.high);
             hits += holds(grid.interval().expect("items"));
             if run % 10 == 0 {
-                bootstrap_hits += holds(grid.bootstrap(run as u64));
+                bootstrap_hits += holds(grid.bootstrap(run as u64, &|| false));
             }
         }
         (

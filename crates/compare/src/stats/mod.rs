@@ -14,6 +14,7 @@ pub(crate) mod labels;
 pub(crate) mod paired;
 pub(crate) mod power;
 pub(crate) mod proportion;
+pub(crate) mod random;
 pub(crate) mod ranking;
 pub(crate) mod resample;
 

@@ -2,7 +2,11 @@
 //! Lydersen & Laake 2013), their generalisation to several seeds and to clusters, and
 //! adjustments for testing many languages: Holm 1979, Benjamini & Hochberg 1995.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+
+use super::distribution::coin;
 
 /// Two-sided p-values of one paired change.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -37,6 +41,9 @@ pub(crate) fn sign_flip(changes: &[i32]) -> PairedP {
     let sizes: Vec<usize> = sizes.iter().map(|size| size / divisor).collect();
     let observed = changes.iter().sum::<i32>().unsigned_abs() as usize / divisor;
     let reach: usize = sizes.iter().sum();
+    if sizes.len().saturating_mul(reach) > ONE_BY_ONE {
+        return sign_flip_of_many(&sizes, observed);
+    }
     let chance = chances_of_sums(&sizes);
     let (mut at_least, mut equal) = (0.0, 0.0);
     for (sum, mass) in chance.iter().enumerate() {
@@ -55,6 +62,68 @@ pub(crate) fn sign_flip(changes: &[i32]) -> PairedP {
         exact,
         mid: exact - equal / if observed == 0 { 1.0 } else { 2.0 },
     }
+}
+
+/// Above so many steps the signs are not tossed one by one.
+const ONE_BY_ONE: usize = 100_000_000;
+/// Sums further from 0 than so many standard deviations are left out; their chance is below
+/// 2 exp(-60).
+const REACH: f64 = 11.0;
+
+/// As [`sign_flip`], for so many changes that equal ones are tossed together.
+fn sign_flip_of_many(sizes: &[usize], observed: usize) -> PairedP {
+    let mut counts: BTreeMap<usize, u64> = BTreeMap::new();
+    sizes
+        .iter()
+        .for_each(|&size| *counts.entry(size).or_default() += 1);
+    let variance: f64 = sizes.iter().map(|&size| (size * size) as f64).sum();
+    let reach = (REACH * variance.sqrt()).ceil() as i64;
+    let mut chance = vec![1.0]; // of the sums -half..=half
+    for (&size, &count) in &counts {
+        chance = add_tosses(&chance, size as i64, count, reach);
+    }
+    let half = chance.len() as i64 / 2;
+    let observed = observed as i64;
+    let upper = |from: i64| -> f64 {
+        let first = usize::try_from(from + half).unwrap_or(0);
+        chance.iter().skip(first).rev().sum()
+    };
+    if observed == 0 {
+        let equal = chance.get(half as usize).copied().unwrap_or(0.0);
+        return PairedP {
+            exact: 1.0,
+            mid: 1.0 - equal,
+        };
+    }
+    let left_out = 2.0 * (-REACH * REACH / 2.0).exp();
+    let exact = f64::min(2.0 * upper(observed) + left_out, 1.0);
+    let beyond = 2.0 * upper(observed + 1) + left_out;
+    PairedP {
+        exact,
+        mid: f64::min((exact + beyond) / 2.0, 1.0),
+    }
+}
+
+/// The chance of each sum within `reach`, once `count` changes of `size` are tossed too.
+fn add_tosses(chance: &[f64], size: i64, count: u64, reach: i64) -> Vec<f64> {
+    let half = chance.len() as i64 / 2;
+    let spread = (REACH * (count as f64).sqrt()).ceil() as i64;
+    let spread = spread.min(count as i64);
+    let new_half = (half + size * spread).min(reach);
+    let mut sums = vec![0.0; 2 * new_half as usize + 1];
+    // hits less misses have the parity of their number
+    let first = -(spread - (spread - count as i64).rem_euclid(2));
+    for balance in (first..=spread).step_by(2) {
+        let hits = (count as i64 + balance) / 2;
+        let of_balance = coin(count, hits as u64);
+        for (at, &of_sum) in chance.iter().enumerate() {
+            let sum = at as i64 - half + size * balance + new_half;
+            if let Some(slot) = usize::try_from(sum).ok().and_then(|sum| sums.get_mut(sum)) {
+                *slot += of_balance * of_sum;
+            }
+        }
+    }
+    sums
 }
 
 /// The chance of each sum of `sizes` with tossed signs, from the lowest sum to the highest.
@@ -122,6 +191,47 @@ fn rising(p_values: &[f64]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    /// The chance by tossing one by one.
+    fn one_by_one(sizes: &[usize], observed: usize) -> PairedP {
+        let reach: usize = sizes.iter().sum();
+        let (mut at_least, mut equal) = (0.0, 0.0);
+        for (sum, mass) in chances_of_sums(sizes).iter().enumerate() {
+            let distance = sum.abs_diff(reach);
+            at_least += if distance >= observed { *mass } else { 0.0 };
+            equal += if distance == observed { *mass } else { 0.0 };
+        }
+        let exact = f64::min(at_least, 1.0);
+        PairedP {
+            exact,
+            mid: exact - equal / if observed == 0 { 1.0 } else { 2.0 },
+        }
+    }
+
+    #[test]
+    fn tosses_of_many_are_those_one_by_one() {
+        let mixed: Vec<usize> = (0..300).map(|i| [1, 1, 2, 3][i % 4]).collect();
+        for sizes in [vec![1; 500], vec![1; 501], mixed] {
+            let reach: usize = sizes.iter().sum();
+            for observed in [0, 1, 20, 60, 90] {
+                let observed = observed + (observed + reach) % 2; // only such sums there are
+                let (found, expected) = (
+                    sign_flip_of_many(&sizes, observed),
+                    one_by_one(&sizes, observed),
+                );
+                let near = |a: f64, b: f64| (a - b).abs() < 1e-9 * b + 1e-24;
+                assert!(
+                    near(found.exact, expected.exact) && near(found.mid, expected.mid),
+                    "{observed}: {found:?} {expected:?}"
+                );
+            }
+        }
+        let many = sign_flip(&[vec![1; 400_500], vec![-1; 399_500]].concat());
+        // 2 P(K >= 400500) of 800000 tosses, summed in Python
+        assert!((many.exact - 0.264_030).abs() < 1e-5, "{many:?}");
+        let sure = sign_flip(&[1; 900_000]);
+        assert!(sure.exact > 0.0 && sure.exact < 1e-20, "{sure:?}");
+    }
+
     use proptest::prelude::*;
 
     use super::*;

@@ -20,7 +20,10 @@ pub(crate) fn mcnemar_power(items: usize, discordance: f64, effect: f64) -> f64 
     }
     let items = items as u64;
     let gain = ((1.0 + effect / discordance) / 2.0).min(1.0);
-    (0..=items)
+    // beyond, the chance of so many is far below what is left out
+    let most = (items as f64 * discordance + 30.0 * (items as f64 * discordance).sqrt() + 60.0)
+        .ceil() as u64;
+    (0..=items.min(most))
         .map(|discordant| (discordant, binomial(items, discordance, discordant)))
         .filter(|(_, chance)| *chance > 1e-10)
         .map(|(discordant, chance)| chance * power_given(discordant, gain))
@@ -85,15 +88,18 @@ fn approximate_change(items: f64, discordance: f64) -> f64 {
 }
 
 /// The smallest change that is found with power 0.8 where the change's standard error is
-/// `error`.
+/// `error`; NaN where nothing varies: such a sample says nothing about others.
 pub(crate) fn detectable_by_error(error: f64) -> f64 {
+    if error <= 0.0 {
+        return f64::NAN;
+    }
     (Z + normal_quantile(POWER)) * error
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::{paired::sign_flip, resample::SplitMix64};
+    use crate::stats::{paired::sign_flip, random::SplitMix64};
 
     #[test]
     fn power_equals_scipys_sums() {
@@ -127,6 +133,7 @@ mod tests {
         }
         assert_eq!(detectable_change(50, 0.05), None);
         assert_eq!(detectable_change(500, 0.0), None);
+        assert!(detectable_by_error(0.0).is_nan());
         assert!((detectable_by_error(0.01) - 0.028_015_852_18).abs() < 1e-9);
     }
 

@@ -11,7 +11,7 @@ struct Ranking {
 }
 
 struct RankedItem {
-    item: usize,
+    item: u32,
     positive: bool,
     /// Whether its score is below the score before it.
     starts_lower: bool,
@@ -21,13 +21,13 @@ impl Ranking {
     /// Of `items` alone.
     fn new(mut items: Vec<usize>, scores: &[f64], positive: &[bool]) -> Self {
         items.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-        let mut order: Vec<RankedItem> = Vec::new();
+        let mut order: Vec<RankedItem> = Vec::with_capacity(items.len());
         for item in items {
             let starts_lower = order
                 .last()
-                .is_none_or(|previous| scores[item] < scores[previous.item]);
+                .is_none_or(|previous| scores[item] < scores[previous.item as usize]);
             order.push(RankedItem {
-                item,
+                item: item as u32,
                 positive: positive[item],
                 starts_lower,
             });
@@ -36,7 +36,7 @@ impl Ranking {
     }
 
     /// Item `i` counts `counts[i]` times. NaN if no positive or no negative item counts.
-    fn area(&self, counts: &[u32]) -> f64 {
+    fn area(&self, counts: &[u8]) -> f64 {
         let (mut positives, mut negatives, mut area) = (0.0, 0.0, 0.0);
         let (mut tied_positives, mut tied_negatives) = (0.0, 0.0);
         for ranked in &self.order {
@@ -51,7 +51,7 @@ impl Ranking {
             } else {
                 &mut tied_negatives
             };
-            *tied += f64::from(counts[ranked.item]);
+            *tied += f64::from(counts[ranked.item as usize]);
         }
         area += tied_negatives * (positives + tied_positives / 2.0);
         area / ((positives + tied_positives) * (negatives + tied_negatives))
@@ -60,7 +60,7 @@ impl Ranking {
 
 /// The items with the gold label `a` or `b`, by the share of `a` in the two; `None` if one of the
 /// labels is never gold.
-fn rank_pair(shares: &[Vec<f64>], gold: &[usize], a: usize, b: usize) -> Option<Ranking> {
+fn rank_pair<S: AsRef<[f64]>>(shares: &[S], gold: &[usize], a: usize, b: usize) -> Option<Ranking> {
     if !gold.contains(&a) || !gold.contains(&b) {
         return None;
     }
@@ -69,6 +69,7 @@ fn rank_pair(shares: &[Vec<f64>], gold: &[usize], a: usize, b: usize) -> Option<
         .collect();
     let scores: Vec<f64> = shares
         .iter()
+        .map(AsRef::as_ref)
         .map(|of_item| match of_item[a] + of_item[b] {
             sum if sum > 0.0 => of_item[a] / sum,
             _ => 0.5,
@@ -84,7 +85,7 @@ pub(crate) struct Separation(Vec<Ranking>);
 impl Separation {
     /// `shares[item][label]`; `gold[item]` is a label. For each pair of labels that are both
     /// gold for some items, those items by the share of the first label in the two.
-    pub(crate) fn new(shares: &[Vec<f64>], gold: &[usize], labels: usize) -> Self {
+    pub(crate) fn new<S: AsRef<[f64]>>(shares: &[S], gold: &[usize], labels: usize) -> Self {
         let pairs = (0..labels).flat_map(|a| (a + 1..labels).map(move |b| (a, b)));
         Self(
             pairs
@@ -95,7 +96,7 @@ impl Separation {
 
     /// The area, or the mean of the pairs' areas. NaN if undefined, as when all items have one
     /// gold label.
-    pub(crate) fn area(&self, counts: &[u32]) -> f64 {
+    pub(crate) fn area(&self, counts: &[u8]) -> f64 {
         mean(self.0.iter().map(|ranking| ranking.area(counts)))
     }
 }

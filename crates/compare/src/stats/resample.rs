@@ -4,53 +4,25 @@
 //! interval for their mean must know it. Intervals are expanded percentiles (Hesterberg 2015):
 //! the tails are taken so far out that the width is that of Student's t.
 
+use rayon::prelude::*;
+
 use super::{
     Estimate,
     clusters::Clusters,
     distribution::{normal_below, t_critical},
     mean,
+    random::SplitMix64,
 };
+use crate::error::CompareError;
 
 /// Draws per interval.
 pub(crate) const RESAMPLES: usize = 2000;
 const SEED: u64 = 0x6c69_6e67_7561_6c69;
+/// Draws of so many bytes are kept; larger ones are drawn again for each statistic.
+const KEPT_BYTES: usize = 1 << 27;
 
-/// SplitMix64 (Steele, Lea & Flood 2014): a whole generator in four lines, equal on every
-/// machine.
-pub(crate) struct SplitMix64(u64);
-
-impl SplitMix64 {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number in `0..bound`; its bias is below bound / 2^64.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
-    }
-
-    /// In 0..1.
-    #[cfg(test)]
-    pub(crate) fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// How often each of `count` things comes up in as many draws.
-    pub(crate) fn resample(&mut self, count: usize) -> Vec<u32> {
-        let mut counts = vec![0; count];
-        for _ in 0..count {
-            counts[self.below(count)] += 1;
-        }
-        counts
-    }
-}
+/// Whether to stop: once true, it stays so. What is computed meanwhile is NaN, and of no use.
+pub(crate) type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// A statistic on the data themselves and on every draw of them. Sums and differences of two of
 /// one resampling are draw by draw, so that what they share cancels.
@@ -151,23 +123,80 @@ pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
 type Groups<'a> = &'a [Option<u64>];
 
 /// How the items of several languages are drawn.
-pub(crate) struct Resampling {
+pub(crate) struct Resampling<'a> {
     /// For each language, which of the drawn item sets is its own.
     set_of: Vec<usize>,
     sets: Vec<ItemSet>,
+    stop: Stop<'a>,
 }
 
 /// Items that are drawn together.
 struct ItemSet {
     clusters: Clusters,
-    /// How often each item counts, draw by draw.
-    draws: Vec<Vec<u32>>,
+    /// The generator before the first draw.
+    random: SplitMix64,
+    /// How often each item counts, draw by draw; none where they are too many to be kept.
+    draws: Vec<Vec<u8>>,
 }
 
-impl Resampling {
+impl ItemSet {
+    fn new(clusters: Clusters, random: SplitMix64, stop: Stop) -> Self {
+        let mut set = Self {
+            clusters,
+            random,
+            draws: Vec::new(),
+        };
+        if set.clusters.of_items().len() <= KEPT_BYTES / RESAMPLES {
+            let draws = (0..RESAMPLES).into_par_iter().map(|number| {
+                let mut counts = DrawnCounts::default();
+                if !stop() {
+                    set.draw(number, &mut counts);
+                }
+                counts.of_items
+            });
+            set.draws = draws.collect();
+        }
+        set
+    }
+
+    /// Counts how often each item comes up in the draw with this number. A count fits into a
+    /// byte: that one of n things comes up 256 times in n draws has a chance below 1 / 256!.
+    fn draw(&self, number: usize, counts: &mut DrawnCounts) {
+        let (clusters, of_items) = (self.clusters.count(), self.clusters.of_items());
+        let mut random = self.random.after(number * clusters);
+        let drawn = if clusters == of_items.len() {
+            &mut counts.of_items
+        } else {
+            &mut counts.of_clusters
+        };
+        drawn.clear();
+        drawn.resize(clusters, 0);
+        for _ in 0..clusters {
+            let count = &mut drawn[random.below(clusters)];
+            *count = count.saturating_add(1);
+        }
+        if clusters < of_items.len() {
+            let DrawnCounts {
+                of_items: counts,
+                of_clusters,
+            } = counts;
+            counts.clear();
+            counts.extend(of_items.iter().map(|&cluster| of_clusters[cluster]));
+        }
+    }
+}
+
+/// How often each cluster and each item counts in one draw.
+#[derive(Default)]
+struct DrawnCounts {
+    of_items: Vec<u8>,
+    of_clusters: Vec<u8>,
+}
+
+impl<'a> Resampling<'a> {
     /// `items`: the item numbers of each language, and with which other items each shares a
     /// text. Languages with the same numbers are drawn together, others apart.
-    pub(crate) fn new(items: &[(&[usize], &[Option<u64>])]) -> Self {
+    pub(crate) fn new(items: &[(&[usize], &[Option<u64>])], stop: Stop<'a>) -> Self {
         let mut distinct: Vec<(&[usize], Vec<Groups>)> = Vec::new();
         let mut set_of = Vec::new();
         for &(numbers, groups) in items {
@@ -180,22 +209,26 @@ impl Resampling {
             set_of.push(index);
         }
         let mut random = SplitMix64::new(SEED);
-        let sets = distinct.iter().map(|(numbers, groups)| {
-            let clusters = Clusters::new(numbers.len(), groups);
-            let draws = (0..RESAMPLES).map(|_| {
-                let counts = random.resample(clusters.count());
-                clusters
-                    .of_items()
-                    .iter()
-                    .map(|&cluster| counts[cluster])
-                    .collect()
-            });
-            let draws = draws.collect();
-            ItemSet { clusters, draws }
-        });
-        Self {
-            set_of,
-            sets: sets.collect(),
+        let mut sets = Vec::with_capacity(distinct.len());
+        for (numbers, groups) in distinct {
+            let clusters = Clusters::new(numbers.len(), &groups);
+            let after = random.after(RESAMPLES * clusters.count());
+            sets.push(ItemSet::new(clusters, random, stop));
+            random = after;
+        }
+        Self { set_of, sets, stop }
+    }
+
+    /// Whether to stop; see [`Stop`].
+    fn is_stopped(&self) -> bool {
+        (self.stop)()
+    }
+
+    /// What was computed, unless it was stopped meanwhile and is of no use.
+    pub(crate) fn unless_stopped<T>(&self, computed: T) -> Result<T, CompareError> {
+        match self.is_stopped() {
+            true => Err(CompareError::Stopped),
+            false => Ok(computed),
         }
     }
 
@@ -215,26 +248,81 @@ impl Resampling {
     }
 
     /// `statistic` gets how often each item of the language counts; NaN where it is undefined.
-    pub(crate) fn series(&self, language: usize, statistic: impl Fn(&[u32]) -> f64) -> Series {
+    pub(crate) fn series(
+        &self,
+        language: usize,
+        statistic: impl Fn(&[u8]) -> f64 + Sync,
+    ) -> Series {
+        let [series] = self.series_of(language, |counts| [statistic(counts)]);
+        series
+    }
+
+    /// As [`Resampling::series`], several statistics of the same draws at once.
+    pub(crate) fn series_of<const N: usize>(
+        &self,
+        language: usize,
+        statistics: impl Fn(&[u8]) -> [f64; N] + Sync,
+    ) -> [Series; N] {
         let set = &self.sets[self.set_of[language]];
-        let once = vec![1; set.clusters.of_items().len()];
-        Series {
-            value: statistic(&once),
-            draws: set.draws.iter().map(|counts| statistic(counts)).collect(),
+        let of_counts = |counts: &[u8]| match self.is_stopped() {
+            true => [f64::NAN; N],
+            false => statistics(counts),
+        };
+        let draws: Vec<[f64; N]> = match set.draws.is_empty() {
+            false => set
+                .draws
+                .par_iter()
+                .map(|counts| of_counts(counts))
+                .collect(),
+            true => (0..RESAMPLES)
+                .into_par_iter()
+                .map_init(DrawnCounts::default, |counts, number| {
+                    if !self.is_stopped() {
+                        set.draw(number, counts);
+                    }
+                    of_counts(&counts.of_items)
+                })
+                .collect(),
+        };
+        let values = of_counts(&vec![1; set.clusters.of_items().len()]);
+        std::array::from_fn(|at| Series {
+            value: values[at],
+            draws: draws.iter().map(|draw| draw[at]).collect(),
             units: set.clusters.count(),
-        }
+        })
     }
 }
 
 /// Mean of `values`, item `i` counted `counts[i]` times.
-pub(crate) fn counted_mean<T: Copy + Into<f64>>(values: &[T], counts: &[u32]) -> f64 {
+pub(crate) fn counted_mean<T: Copy + Into<f64>, C: Copy + Into<u32>>(
+    values: &[T],
+    counts: &[C],
+) -> f64 {
     let sum: f64 = values
         .iter()
         .zip(counts)
-        .map(|(&value, &count)| value.into() * f64::from(count))
+        .map(|(&value, &count)| value.into() * f64::from(count.into()))
         .sum();
-    let total: u64 = counts.iter().map(|&count| u64::from(count)).sum();
-    sum / total as f64
+    sum / count_all(counts)
+}
+
+/// As [`counted_mean`], to the bit, of small whole numbers, whose sum is exact in any order.
+pub(crate) fn counted_mean_of_whole(values: &[i8], counts: &[u8]) -> f64 {
+    const AT_ONCE: usize = 1 << 16; // such a sum stays below 2^31
+    let pairs = values.chunks(AT_ONCE).zip(counts.chunks(AT_ONCE));
+    let sum: i64 = pairs
+        .map(|(values, counts)| {
+            let products = values.iter().zip(counts);
+            let sum: i32 = products.map(|(&v, &c)| i32::from(v) * i32::from(c)).sum();
+            i64::from(sum)
+        })
+        .sum();
+    sum as f64 / count_all(counts)
+}
+
+fn count_all<C: Copy + Into<u32>>(counts: &[C]) -> f64 {
+    let total: u64 = counts.iter().map(|&count| u64::from(count.into())).sum();
+    total as f64
 }
 
 #[cfg(test)]
@@ -277,7 +365,7 @@ mod tests {
     #[test]
     fn interval_of_one_language_is_near_numpy() {
         let (changes, items): (_, Vec<usize>) = (changes(), (0..40).collect());
-        let resampling = Resampling::new(&[(&items, &[None; 40])]);
+        let resampling = Resampling::new(&[(&items, &[None; 40])], &|| false);
         let found = resampling
             .series(0, |counts| counted_mean(&changes, counts))
             .estimate()
@@ -296,7 +384,7 @@ mod tests {
         let (changes, none) = (changes(), [None; 40]);
         let (items, shifted): (Vec<usize>, Vec<usize>) = ((0..40).collect(), (1..41).collect());
         let error = |sets: [&[usize]; 2], signs: [f64; 2]| {
-            let resampling = Resampling::new(&[(sets[0], &none), (sets[1], &none)]);
+            let resampling = Resampling::new(&[(sets[0], &none), (sets[1], &none)], &|| false);
             let each = [0, 1]
                 .map(|l| resampling.series(l, |counts| signs[l] * counted_mean(&changes, counts)));
             Series::mean_of(&each).expect("two").standard_error()
@@ -314,11 +402,63 @@ mod tests {
     }
 
     #[test]
+    fn draws_that_are_not_kept_are_the_same() {
+        let items: Vec<usize> = (0..40).collect();
+        let pairs: Vec<Option<u64>> = (0..40).map(|item| Some(item / 3)).collect();
+        for groups in [vec![None; 40], pairs] {
+            let shifted: Vec<usize> = (1..41).collect();
+            let sets: [(&[usize], Groups); 2] = [(&items, &groups), (&shifted, &groups)];
+            let kept = Resampling::new(&sets, &|| false);
+            let mut again = Resampling::new(&sets, &|| false);
+            again.sets.iter_mut().for_each(|set| set.draws.clear());
+            let weighted = |counts: &[u8]| -> f64 {
+                (0..)
+                    .zip(counts)
+                    .map(|(i, c)| f64::from(i) * f64::from(*c))
+                    .sum()
+            };
+            for language in [0, 1] {
+                let of = |resampling: &Resampling| resampling.series(language, weighted);
+                assert_eq!(of(&kept), of(&again));
+            }
+            // the first set's draws are those of the generator from its beginning
+            let mut random = SplitMix64::new(SEED);
+            let counts = random.resample(kept.sets[0].clusters.count());
+            let expected = |&cluster: &usize| counts[cluster] as u8;
+            let of_items = kept.sets[0].clusters.of_items();
+            assert!(
+                of_items
+                    .iter()
+                    .map(expected)
+                    .eq(kept.sets[0].draws[0].iter().copied())
+            );
+        }
+    }
+
+    #[test]
+    fn means_of_whole_numbers_are_the_same_to_the_bit() {
+        let values: Vec<i8> = (0..70_000_u32).map(|i| (i % 3) as i8 - 1).collect();
+        let counts: Vec<u8> = (0..70_000_u32).map(|i| (i * 7 % 5) as u8).collect();
+        assert_eq!(
+            counted_mean_of_whole(&values, &counts),
+            counted_mean(&values, &counts)
+        );
+    }
+
+    #[test]
+    fn a_stopped_series_is_undefined() {
+        let items: Vec<usize> = (0..10).collect();
+        let resampling = Resampling::new(&[(&items, &[None; 10])], &|| true);
+        let series = resampling.series(0, |_| 1.0);
+        assert!(series.estimate().is_none() && series.value().is_nan());
+    }
+
+    #[test]
     fn clusters_are_drawn_whole() {
         let changes: Vec<i32> = changes();
         let items: Vec<usize> = (0..40).collect();
         let pairs: Vec<Option<u64>> = (0..40).map(|item| Some(item / 2)).collect();
-        let resampling = Resampling::new(&[(&items, &pairs)]);
+        let resampling = Resampling::new(&[(&items, &pairs)], &|| false);
         let found = resampling.series(0, |counts| counted_mean(&changes, counts));
         // equal items in pairs: the error of 20 items, not of 40
         assert!(
@@ -333,7 +473,8 @@ mod tests {
     fn undefined_is_none_and_seeded_is_equal() {
         let items: Vec<usize> = (0..10).collect();
         let run = |language| {
-            let resampling = Resampling::new(&[(&items, &[None; 10]), (&items, &[None; 10])]);
+            let resampling =
+                Resampling::new(&[(&items, &[None; 10]), (&items, &[None; 10])], &|| false);
             resampling.series(language, |c| {
                 if language == 1 {
                     f64::NAN

@@ -139,6 +139,7 @@ pub(crate) fn answers(
             protocol: None,
             few_shot: "head:2".to_owned(),
             prompt_tokens: 300,
+            caveats: Vec::new(),
         }
     };
     (0..shape.items).map(record).collect()

@@ -77,6 +77,19 @@ impl Rendered {
         self.prompts.iter().all(|prompt| prompt.choices.is_empty())
     }
 
+    /// Whether the exemplars show the very question at this index, and so its answer.
+    pub fn shows_own_answer(&self, at: usize) -> bool {
+        let question = self
+            .prompts
+            .get(at)
+            .and_then(|prompt| prompt.text.strip_prefix(&self.few_shot));
+        question.is_some_and(|question| {
+            !question.is_empty()
+                && (self.few_shot.starts_with(question)
+                    || self.few_shot.contains(&format!("\n{question}")))
+        })
+    }
+
     /// The label words of every question, for a scoring that makes
     /// something of them once.
     ///

@@ -9,11 +9,13 @@ use figure::{DARK, LIGHT, css_variables, figure_css};
 use minijinja::{
     AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde,
 };
+use schema::escape::show_controls;
 use serde::Serialize;
 
 use crate::{
     error::ReportError,
     findings::Findings,
+    markdown::markdown,
     notes::{INSIDE_NOTES, INSIDE_REFERENCES, NOTES, Note, REFERENCES},
     output::{DrawnFigure, ShownTable},
     provenance::Fact,
@@ -30,6 +32,8 @@ pub(crate) struct ReportPage {
     pub overview: Option<DrawnFigure>,
     pub overview_table: Option<ShownTable>,
     pub gaps: Vec<String>,
+    /// What makes a result worth less than it looks.
+    pub caveats: Vec<String>,
     /// What the audit of the data found; `None` if it was not audited.
     pub data: Option<PageData>,
     pub blocks: Vec<PageBlock>,
@@ -98,6 +102,44 @@ struct PageValues<'a> {
     dark: String,
 }
 
+/// Writes a value into a page: what would steer the reader's program is shown, and markup of
+/// texts is escaped, unless the template calls it safe.
+fn write_value(
+    out: &mut minijinja::Output,
+    state: &mut minijinja::State,
+    value: &Value,
+) -> Result<(), minijinja::Error> {
+    let Some(text) = value.as_str() else {
+        // only texts have markup
+        return match state.auto_escape() {
+            AutoEscape::Html => minijinja::escape_formatter(out, state, value),
+            _ if value.is_undefined() => Err(minijinja::ErrorKind::UndefinedError.into()),
+            _ => Ok(write!(out, "{value}")?),
+        };
+    };
+    match (state.auto_escape(), value.is_safe()) {
+        (_, true) => Ok(out.write_str(&show_controls(text))?),
+        (AutoEscape::Html, false) => {
+            minijinja::escape_formatter(out, state, &Value::from(show_controls(text).as_ref()))
+        }
+        (_, false) => Ok(out.write_str(&markdown(text))?),
+    }
+}
+
+/// A file name as part of an address.
+fn address(name: &str) -> Value {
+    let mut address = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                address.push(char::from(byte))
+            }
+            _ => address += &format!("%{byte:02X}"),
+        }
+    }
+    Value::from_safe_string(address)
+}
+
 /// What all templates are rendered with: `.html` escapes, a name that is not given is an error.
 pub(crate) fn environment() -> Result<Environment<'static>, ReportError> {
     let mut environment = Environment::new();
@@ -111,9 +153,11 @@ pub(crate) fn environment() -> Result<Environment<'static>, ReportError> {
         if name.ends_with(".html") {
             AutoEscape::Html
         } else {
-            AutoEscape::None
+            AutoEscape::Custom("markdown".into())
         }
     });
+    environment.set_formatter(write_value);
+    environment.add_filter("address", address);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     Ok(environment)
 }

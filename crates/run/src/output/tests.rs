@@ -98,6 +98,7 @@ fn a_folder_of_others_is_left_alone() {
     check
         .folder(&folder.path().join("new"), is_run)
         .expect("free");
+    fs::create_dir(folder.path().join("new")).expect("creates");
     check
         .folder(&folder.path().join("new"), is_run)
         .expect("empty");

@@ -23,6 +23,7 @@ pub use self::{
 };
 use crate::{
     RunError, error::Result, experiment::Experiment, parts::Parts, session::Session, watch::Watch,
+    watch::interruptible,
 };
 
 /// A part of a run that is made as a whole, by one process.
@@ -188,7 +189,9 @@ impl Stage {
             Self::Answers(answers) => answers.make(bench),
             Self::Look { inspection, step } => looks::make(bench, inspection, *step),
             Self::Report => Ok(Made {
-                summary: Some(report::write(&bench.experiment.folder)?),
+                summary: Some(interruptible(bench.watch, |stop| {
+                    report::write_unless(&bench.experiment.folder, &[], stop)
+                })?),
                 ..Made::default()
             }),
         }

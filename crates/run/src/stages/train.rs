@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 
 use data::{Example, TranslationPair, example, pairs};
 use schema::{
+    caveats::describe_training,
     recipe::{AdapterPlan, BuildRecipe, TrainRecipe},
     record::TrainRecord,
     task::ActivationCheckpointing,
@@ -65,7 +66,8 @@ pub(super) fn make(bench: &mut Workbench<'_>, plan: &AdapterPlan) -> Result<Made
     let (inputs, own) = inputs(experiment, plan)?;
     let all = read_pairs(&experiment.folder.pairs(&plan.name))?;
     let (_, tokenizer) = bench.session.parts()?;
-    let examples = example::encode_all(tokenizer, &all, own.cutoff_len)?;
+    let encoded = example::encode_all(tokenizer, &all, own.cutoff_len)?;
+    let (cut, examples) = (encoded.cut, encoded.examples);
     let (examples, validation) = pairs::split(&all, examples, &own, plan.seed);
     let decision = decide_checkpointing(bench.session, &own, &examples)?;
     report_checkpointing(&own, &decision, bench.watch);
@@ -86,7 +88,14 @@ pub(super) fn make(bench: &mut Workbench<'_>, plan: &AdapterPlan) -> Result<Made
         .set_activation_checkpointing(decision.on);
     let log = experiment.folder.train_log(&plan.name);
     let outcome = run_training(bench, &plan.name, &run, &log)?;
-    keep_adapter(experiment, plan, &outcome, &decision)
+    for caveat in describe_training(&outcome.records, cut) {
+        bench.watch.note(&format!("note: {}: {caveat}", plan.name));
+    }
+    let mut made = keep_adapter(experiment, plan, &outcome, &decision)?;
+    if cut > 0 {
+        made.notes.insert("cut_examples".to_owned(), json!(cut));
+    }
+    Ok(made)
 }
 
 /// Whether this training keeps activations or runs blocks again.

@@ -215,12 +215,12 @@ pub(super) struct Number {
 
 impl Number {
     pub(super) const ABOVE_0: Self = Self {
-        range: "must be above 0 and at most 1000000",
-        holds: |x| x > 0.0 && x <= 1e6,
+        range: "must be above 0",
+        holds: |x| x > 0.0,
     };
     pub(super) const FROM_0: Self = Self {
-        range: "must be at least 0 and at most 1000000",
-        holds: |x| (0.0..=1e6).contains(&x),
+        range: "must be at least 0",
+        holds: |x| x >= 0.0,
     };
     pub(super) const ABOVE_0_TO_1: Self = Self {
         range: "must be above 0 and at most 1",
@@ -254,7 +254,9 @@ impl KeyRule<f64> for Number {
         let holds = self.holds;
         let scales = (-300.0..30.0_f64).prop_map(|exponent| 10_f64.powf(exponent));
         prop_oneof![0.0..1.0, scales, Just(0.0), Just(1.0)]
-            .prop_filter("out of range", move |x| holds(*x))
+            .prop_filter("out of range", move |x| {
+                holds(*x) && *x <= super::section::MOST_NUMBER
+            })
             .boxed()
     }
 }

@@ -13,6 +13,9 @@ use super::{
     problem::{Problem, ValueOrigin, shorten, suggest, unknown_word},
 };
 
+/// What a number that is not whole may be at most.
+pub(super) const MOST_NUMBER: f64 = 1e6;
+
 /// One table of the file, while it is read.
 pub(super) struct Section<'a> {
     /// Dotted name with a dot at its end; empty for the whole file.
@@ -255,10 +258,12 @@ impl<'a> Section<'a> {
         if !number.is_finite() {
             return self.refuse(key, "must be a finite number", entry.origin);
         }
-        if holds(number) {
-            Some(number)
-        } else {
+        if !holds(number) {
             self.refuse(key, rule, entry.origin)
+        } else if number > MOST_NUMBER {
+            self.refuse(key, &format!("must be at most {MOST_NUMBER}"), entry.origin)
+        } else {
+            Some(number)
         }
     }
 

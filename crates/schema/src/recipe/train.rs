@@ -61,7 +61,7 @@ section! {
         weight_decay: f64 = 0.0 => Number::FROM_0,
         /// Largest norm of all gradients together; 0: no clipping.
         max_grad_norm: f64 = 1.0 => Number {
-            range: "must be at least 0 and at most 1000000 (0: no clipping)",
+            range: "must be at least 0 (0: no clipping)",
             ..Number::FROM_0
         },
         /// Share of the pairs kept for validation.

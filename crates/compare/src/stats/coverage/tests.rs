@@ -9,7 +9,8 @@ use super::super::{
     mean,
     paired::{benjamini_hochberg, sign_flip},
     proportion::wilson,
-    resample::{Resampling, SplitMix64, counted_mean, percentile},
+    random::SplitMix64,
+    resample::{Resampling, counted_mean, percentile},
 };
 
 fn runs(few: usize) -> usize {
@@ -94,8 +95,8 @@ fn coverage_of_change(runs: usize, clusters: usize, size: usize, alike: f64) -> 
     let (gain, loss) = (0.25, 0.10);
     let (items, of_item): (Vec<usize>, Vec<_>) =
         ((0..clusters * size).collect(), groups(clusters, size));
-    let together = Resampling::new(&[(&items, &of_item)]);
-    let apart = Resampling::new(&[(&items, &vec![None; items.len()])]);
+    let together = Resampling::new(&[(&items, &of_item)], &|| false);
+    let apart = Resampling::new(&[(&items, &vec![None; items.len()])], &|| false);
     let mut random = SplitMix64::new(3);
     let mut hits = [0.0; 4];
     for _ in 0..runs {

@@ -8,6 +8,7 @@ mod run;
 use std::{
     collections::BTreeMap,
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
@@ -36,12 +37,8 @@ pub fn is_lm_eval(path: &Path) -> Result<bool, DataError> {
     if path.is_dir() || split_samples(&name).is_some() || is_results(&name) {
         return Ok(true);
     }
-    let text = items::read_text(path)?;
-    let first = text
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
-    let value: Option<serde_json::Value> = serde_json::from_str(first).unwrap_or_default();
+    let first = first_line(path).map_err(DiskError::at("read", path))?;
+    let value: Option<serde_json::Value> = serde_json::from_slice(&first).unwrap_or_default();
     Ok(value.is_some_and(|value| value.get("doc_id").is_some() && value.get("resps").is_some()))
 }
 
@@ -57,6 +54,16 @@ pub fn read(path: &Path, task: Option<&str>) -> Result<Samples, DataError> {
         read_file(&file, task, &mut samples)?;
     }
     Ok(samples)
+}
+
+/// The first line of a file that is not blank.
+fn first_line(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut reader = BufReader::new(fs::File::open(path)?);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 && line.trim_ascii().is_empty() {
+        line.clear();
+    }
+    Ok(line)
 }
 
 fn is_results(name: &str) -> bool {
@@ -284,6 +291,7 @@ impl Common {
             protocol: own.and_then(|own| own.protocol),
             few_shot: own.map_or_else(|| self.few_shot.clone(), |own| own.few_shot.clone()),
             prompt_tokens: 0,
+            caveats: Vec::new(),
         })
     }
 }

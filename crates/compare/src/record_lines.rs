@@ -1,5 +1,5 @@
-//! The lines of a file of `inside/<model>/`, read one at a time, so that a file may be large, and
-//! the checks that several kinds of record share.
+//! The lines of a file of records, read one at a time, so that a file may be large, and the checks
+//! that several kinds of record share.
 
 use std::{
     fs::File,
@@ -12,10 +12,11 @@ use serde::de::DeserializeOwned;
 
 use crate::error::CompareError;
 
-/// Calls `take` with every record of a file of JSON Lines; it returns what is wrong with one.
-pub(super) fn each_record<T: DeserializeOwned>(
+/// Calls `take` with the line, from 1, and the record of every line of a file of JSON Lines; it
+/// returns what is wrong with it.
+pub(crate) fn each_record<T: DeserializeOwned>(
     path: &Path,
-    mut take: impl FnMut(T) -> Result<(), String>,
+    mut take: impl FnMut(usize, T) -> Result<(), String>,
 ) -> Result<(), CompareError> {
     let mut reader = BufReader::with_capacity(
         1 << 17,
@@ -40,7 +41,7 @@ pub(super) fn each_record<T: DeserializeOwned>(
             line,
             problem,
         })?;
-        take(record).map_err(|problem| CompareError::BadRecord {
+        take(line, record).map_err(|problem| CompareError::BadRecord {
             path: path.to_owned(),
             line,
             problem,
@@ -49,7 +50,7 @@ pub(super) fn each_record<T: DeserializeOwned>(
 }
 
 /// What is wrong with the first of some named numbers that is not within `low..=high`.
-pub(super) fn check_within(low: f64, high: f64, numbers: &[(&str, f64)]) -> Result<(), String> {
+pub(crate) fn check_within(low: f64, high: f64, numbers: &[(&str, f64)]) -> Result<(), String> {
     match numbers
         .iter()
         .find(|(_, number)| !(low..=high).contains(number))
@@ -62,7 +63,7 @@ pub(super) fn check_within(low: f64, high: f64, numbers: &[(&str, f64)]) -> Resu
 }
 
 /// What is wrong with the first of some named numbers that is not finite.
-pub(super) fn check_finite(numbers: &[(&str, Option<f64>)]) -> Result<(), String> {
+pub(crate) fn check_finite(numbers: &[(&str, Option<f64>)]) -> Result<(), String> {
     match numbers
         .iter()
         .find(|(_, number)| number.is_some_and(|number| !number.is_finite()))
