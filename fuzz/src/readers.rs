@@ -252,13 +252,20 @@ fn sentencepiece(folder: &Path, bytes: &[u8]) -> Outcome {
     use_tokenizer(&Tokenizer::from_folder(folder)?)
 }
 
+/// As one of the seeds' model.
+fn read_adapter(folder: &Path) -> Outcome {
+    keep(folder, "config.json", || seeds::models::configs().remove(0));
+    let model = ModelConfig::from_json_file(&folder.join("config.json"))?;
+    Adapter::read(folder, &model)?;
+    Ok(())
+}
+
 fn adapter_config(folder: &Path, bytes: &[u8]) -> Outcome {
     keep(folder, "adapter_model.safetensors", || {
         seeds::models::adapter_weights().remove(0)
     });
     put(folder, "adapter_config.json", bytes);
-    Adapter::read(folder)?;
-    Ok(())
+    read_adapter(folder)
 }
 
 fn adapter_weights(folder: &Path, bytes: &[u8]) -> Outcome {
@@ -266,8 +273,7 @@ fn adapter_weights(folder: &Path, bytes: &[u8]) -> Outcome {
         seeds::models::adapter_configs().remove(0)
     });
     put(folder, "adapter_model.safetensors", bytes);
-    Adapter::read(folder)?;
-    Ok(())
+    read_adapter(folder)
 }
 
 fn recipe(folder: &Path, bytes: &[u8]) -> Outcome {

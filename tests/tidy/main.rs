@@ -65,6 +65,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("csv", &["data", "import"]), // in `import` to write the files of its tests
     ("deunicode", &["audit"]),
     ("faer", &["analyse"]),
+    ("fancy-regex", &["model"]),
     ("indicatif", &["root"]),
     ("lingua", &["audit"]),
     ("parquet", &["data", "import"]), // as csv

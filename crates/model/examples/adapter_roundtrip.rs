@@ -29,7 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut decoder = Decoder::load(&files, Precision::F32, &Device::Cpu)?;
     let adapter = random_adapter(&decoder)?;
     adapter.write(output, &model.to_string_lossy())?;
-    decoder.set_adapter(Some(&Adapter::read(Path::new(output))?))?;
+    let read = Adapter::read(Path::new(output), decoder.config())?;
+    decoder.set_adapter(Some(&read))?;
     let hidden = decoder.hidden(&INPUT_IDS, &Rows::new([INPUT_IDS.len()], 0), None)?;
     let last = decoder.select(&hidden, &[INPUT_IDS.len() as u32 - 1])?;
     let logits = decoder.logits(&last)?.flatten_all()?.to_vec1::<f32>()?;

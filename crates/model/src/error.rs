@@ -108,5 +108,14 @@ impl From<candle_core::Error> for ModelError {
     }
 }
 
+/// A value of a JSON file as a message shows it: no longer than a line.
+pub(crate) fn brief(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 60 {
+        return text;
+    }
+    text.chars().take(60).chain("...".chars()).collect()
+}
+
 /// This crate's results.
 pub type Result<T> = std::result::Result<T, ModelError>;

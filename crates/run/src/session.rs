@@ -137,7 +137,10 @@ impl Session {
 
     fn attach_another(&mut self, folder: Option<&Path>) -> Result<Answerer> {
         self.attached = None;
-        let adapter = folder.map(Adapter::read).transpose()?;
+        let config = self.decoder()?.config();
+        let adapter = folder
+            .map(|folder| Adapter::read(folder, config))
+            .transpose()?;
         self.decoder()?
             .set_adapter(adapter.as_ref())
             .at(|| format!("adapter {}", folder.unwrap_or(Path::new("none")).display()))?;

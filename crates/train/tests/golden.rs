@@ -177,7 +177,7 @@ fn check_forward(name: &str) {
 fn check_train(name: &str) {
     let golden = Golden::open(name);
     let mut model = golden.model();
-    let mut adapter = Adapter::read(&golden.dir.join("adapter")).expect("adapter");
+    let mut adapter = Adapter::read(&golden.dir.join("adapter"), model.config()).expect("adapter");
     model.set_adapter(Some(&adapter)).expect("fits");
     let examples = golden.examples();
     let examples: Vec<_> = examples.iter().collect();
@@ -331,7 +331,7 @@ fn a_shared_beginning_changes_neither_loss_nor_gradients() {
     for name in ["tiny_llama", "tiny_mistral", "tiny_qwen2"] {
         let golden = Golden::open(name);
         let mut model = golden.model();
-        let adapter = Adapter::read(&golden.dir.join("adapter")).expect("adapter");
+        let adapter = Adapter::read(&golden.dir.join("adapter"), model.config()).expect("adapter");
         model.set_adapter(Some(&adapter)).expect("fits");
         let examples = examples_with_common_beginnings(&golden);
         let examples: Vec<_> = examples.iter().collect();
@@ -395,7 +395,7 @@ fn dropout_gives_each_example_its_own_mask() {
     let mut model = golden.model();
     model
         .set_adapter(Some(
-            &Adapter::read(&golden.dir.join("adapter")).expect("adapter"),
+            &Adapter::read(&golden.dir.join("adapter"), model.config()).expect("adapter"),
         ))
         .expect("fits");
     let example = &golden.examples()[0];
@@ -437,7 +437,7 @@ fn distance(got: &[f32], want: &[f32]) -> f64 {
 /// Logits of all rows, mean loss, and every gradient one after another.
 fn everything(golden: &Golden, precision: Precision) -> (Vec<f32>, f64, Vec<f32>) {
     let mut model = golden.model_in(precision);
-    let adapter = Adapter::read(&golden.dir.join("adapter")).expect("adapter");
+    let adapter = Adapter::read(&golden.dir.join("adapter"), model.config()).expect("adapter");
     model.set_adapter(Some(&adapter)).expect("fits");
     let ids = golden.ids();
     let hidden = model

@@ -1,6 +1,9 @@
 //! LoRA adapters: their matrices and gradients. Read and written as PEFT folders.
 
 pub mod peft;
+mod peft_config;
+mod python_pattern;
+mod targets;
 
 use std::collections::BTreeMap;
 

@@ -3,17 +3,19 @@
 //! Written with long-lived keys only, because an older PEFT refuses a configuration with keys
 //! that it does not know.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use candle_core::{DType, Device, Tensor};
 use schema::disk::{DiskError, write_whole};
 use serde_json::{Map, Value, json};
 
-use super::{Adapter, LoraConfig, LoraWeights};
+use super::{
+    Adapter, LoraConfig, LoraWeights,
+    peft_config::{MERGE, PeftConfig},
+    targets,
+};
 use crate::{
+    config::ModelConfig,
     error::{ModelError, Result},
     projection::{LayerProjection, Projection},
     tensor_file,
@@ -110,21 +112,12 @@ impl Adapter {
         )
     }
 
-    /// Reads a folder. Kinds of adapter that this decoder does not compute are refused by their
-    /// key.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let file = folder.join(CONFIG);
-        let text = std::fs::read_to_string(&file).map_err(DiskError::at("read", &file))?;
-        let config: Value = serde_json::from_str(&text).map_err(|e| ModelError::Adapter {
-            file: file.clone(),
-            problem: format!("not valid JSON: {e}"),
-        })?;
-        let reader = ConfigReader { file, config };
-        reader.refuse_unsupported()?;
-        let rank = reader.number("r")?;
-        if !(rank >= 1.0 && rank.fract() == 0.0) {
-            return reader.error("r", format!("{rank} is not a positive whole number"));
-        }
+    /// Reads the folder of an adapter for this model. Kinds of adapter that this decoder does not
+    /// compute are refused by their key; matrices that the configuration does not ask for, or that
+    /// it misses, by their place.
+    pub fn read(folder: &Path, model: &ModelConfig) -> Result<Self> {
+        let config = PeftConfig::read(&folder.join(CONFIG))?;
+        let rank = config.rank()?;
         let weights_file = folder.join(WEIGHTS);
         if !weights_file.exists() {
             let problem = format!(
@@ -135,141 +128,24 @@ impl Adapter {
                 problem,
             });
         }
-        let weights = read_matrices(&weights_file, &reader)?;
-        let mut targets: Vec<_> = weights.keys().map(|p| p.projection).collect();
-        targets.sort();
-        targets.dedup();
-        let dropout = if reader.is_set("lora_dropout") {
-            reader.number("lora_dropout")?
-        } else {
-            0.0
-        };
-        if !(0.0..1.0).contains(&dropout) {
-            return reader.error("lora_dropout", format!("{dropout} is not in [0, 1)"));
-        }
+        let weights = read_matrices(&weights_file, &config)?;
+        targets::compare(&config, model.num_hidden_layers, &weights)?;
+        let mut projections: Vec<_> = weights.keys().map(|p| p.projection).collect();
+        projections.sort();
+        projections.dedup();
         let config = LoraConfig {
-            rank: rank as usize,
-            alpha: reader.number("lora_alpha")?,
-            dropout,
-            targets,
+            rank,
+            alpha: config.alpha()?,
+            dropout: config.dropout()?,
+            targets: projections,
         };
         Ok(Self { config, weights })
     }
 }
 
-struct ConfigReader {
-    file: PathBuf,
-    config: Value,
-}
-
-impl ConfigReader {
-    fn error<T>(&self, key: &str, problem: impl std::fmt::Display) -> Result<T> {
-        Err(ModelError::Adapter {
-            file: self.file.clone(),
-            problem: format!("`{key}`: {problem}"),
-        })
-    }
-
-    fn number(&self, key: &str) -> Result<f64> {
-        self.config
-            .get(key)
-            .and_then(Value::as_f64)
-            .map_or_else(|| self.error(key, "is missing or not a number"), Ok)
-    }
-
-    fn is_set(&self, key: &str) -> bool {
-        !matches!(self.config.get(key), None | Some(Value::Null))
-    }
-
-    fn refuse_unsupported(&self) -> Result<()> {
-        if self.config.get("peft_type") != Some(&json!("LORA")) {
-            return self.error("peft_type", "only LORA is supported");
-        }
-        if self.is_set("bias") && self.config["bias"] != "none" {
-            return self.error("bias", "trained biases are not supported");
-        }
-        for key in [
-            "use_dora",
-            "fan_in_fan_out",
-            "lora_bias",
-            "use_qalora",
-            "use_bdlora",
-            "modules_to_save",
-            "layer_replication",
-            "trainable_token_indices",
-        ] {
-            let value = self.config.get(key).unwrap_or(&Value::Null);
-            let unset = matches!(value, Value::Null | Value::Bool(false))
-                || value.as_array().is_some_and(Vec::is_empty);
-            if !unset {
-                return self.error(key, format!("{value} is not supported"));
-            }
-        }
-        Ok(())
-    }
-
-    /// A place's own alpha or rank, where the pattern gives one: the first key that is its name
-    /// or its end.
-    fn pattern(&self, key: &str, place: LayerProjection) -> Result<Option<f64>> {
-        if !self.is_set(key) {
-            return Ok(None);
-        }
-        let Some(pattern) = self.config[key].as_object() else {
-            return self.error(key, "is not a table");
-        };
-        let name = place.weight_name();
-        for (module, value) in pattern {
-            // PEFT takes keys for regular expressions; a name is one that matches itself.
-            if module.contains(['\\', '*', '+', '?', '(', '[', '{', '|', '$']) {
-                return self.error(
-                    key,
-                    format!("`{module}` is a regular expression; write the modules' names instead"),
-                );
-            }
-            let matches = match module.strip_prefix('^') {
-                Some(whole) => name == whole,
-                None => name
-                    .strip_suffix(module.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.')),
-            };
-            match value.as_f64() {
-                Some(number) if matches => return Ok(Some(number)),
-                Some(_) => (),
-                None => return self.error(key, format!("{value} of `{module}` is not a number")),
-            }
-        }
-        Ok(None)
-    }
-
-    /// The factor of a place's update, whose matrices have this rank.
-    fn scale(&self, place: LayerProjection, rank: usize) -> Result<f64> {
-        let alpha = match self.pattern("alpha_pattern", place)? {
-            Some(alpha) => alpha,
-            None => self.number("lora_alpha")?,
-        };
-        match self.config.get("use_rslora") {
-            None | Some(Value::Null | Value::Bool(false)) => Ok(alpha / rank as f64),
-            Some(Value::Bool(true)) => Ok(alpha / (rank as f64).sqrt()),
-            Some(other) => self.error("use_rslora", format!("{other} is neither true nor false")),
-        }
-    }
-
-    fn check_rank(&self, place: LayerProjection, rank: usize) -> Result<()> {
-        let (key, want) = match self.pattern("rank_pattern", place)? {
-            Some(rank) => ("rank_pattern", rank),
-            None => ("r", self.number("r")?),
-        };
-        if want == rank as f64 {
-            Ok(())
-        } else {
-            self.error(key, format!("is {want}, but `{place}` has rank {rank}"))
-        }
-    }
-}
-
 fn read_matrices(
     file: &Path,
-    config: &ConfigReader,
+    config: &PeftConfig,
 ) -> Result<BTreeMap<LayerProjection, LoraWeights>> {
     let refuse = |problem: String| ModelError::Adapter {
         file: file.to_owned(),
@@ -280,11 +156,7 @@ fn read_matrices(
         .map_err(|e| refuse(format!("not a complete safetensors file: {e}")))?;
     let mut halves: BTreeMap<LayerProjection, [Option<Tensor>; 2]> = BTreeMap::new();
     for (name, view) in tensors.tensors() {
-        let (place, half) = parse_name(&name).ok_or_else(|| {
-            refuse(format!(
-                "tensor `{name}` does not belong to a projection of the decoder"
-            ))
-        })?;
+        let (place, half) = parse_name(&name).ok_or_else(|| refuse(describe(&name)))?;
         let dtype = match view.dtype() {
             safetensors::Dtype::F32 => DType::F32,
             safetensors::Dtype::F16 => DType::F16,
@@ -325,6 +197,33 @@ fn read_matrices(
         return Err(refuse("holds no LoRA matrices".into()));
     }
     Ok(weights)
+}
+
+/// What a tensor is that is no half of a projection's update.
+fn describe(name: &str) -> String {
+    let has = |part: &str| name.split('.').any(|p| p == part);
+    let what = if has("lora_magnitude_vector") {
+        "is DoRA's, which is not supported"
+    } else if has("lora_embedding_A") || has("lora_embedding_B") {
+        "is an update of the embedding, which is not supported"
+    } else if has("lm_head") && (has("lora_A") || has("lora_B")) {
+        "is an update of the head, which is not supported"
+    } else if has("lm_head") || has("embed_tokens") {
+        "is a whole embedding or head, which PEFT saves when its vocabulary has changed or when asked to"
+    } else if (has("lora_A") || has("lora_B"))
+        && !name.ends_with(".lora_B.bias")
+        && !name.ends_with("_A.weight")
+        && !name.ends_with("_B.weight")
+    {
+        return format!(
+            "tensor `{name}` has the adapter's name in it: it was not written by PEFT's save_pretrained, and PEFT itself would not load it; load it as it was made and save it with save_pretrained"
+        );
+    } else if name.ends_with(".bias") {
+        "is a trained bias, which is not supported"
+    } else {
+        return format!("tensor `{name}` does not belong to a projection of the decoder");
+    };
+    format!("tensor `{name}` {what}; {MERGE}")
 }
 
 /// `base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight`

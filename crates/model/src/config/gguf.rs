@@ -5,14 +5,17 @@ use std::path::Path;
 use hub::gguf::{Header, Value};
 
 use super::{
-    ModelConfig, Rope, RopeScaling,
+    ModelConfig, Rope, RopeScaling, gguf_keys,
     rope::{Yarn, yarn_mscale},
 };
 use crate::{
     error::{ModelError, Result},
     projection::{LayerProjection, Projection},
-    weights::gguf::hugging_face_name,
+    weights::gguf::{ROPE_FACTORS, hugging_face_name},
 };
+
+/// llama.cpp's base where the file names none.
+const DEFAULT_THETA: f64 = 10_000.0;
 
 struct Metadata<'a> {
     file: &'a Path,
@@ -54,9 +57,17 @@ impl<'a> Metadata<'a> {
         format!("{}.{key}", self.architecture)
     }
 
+    /// A list is a value for each layer; all must be the same.
     fn size(&self, key: &str) -> Result<Option<usize>> {
         let key = self.key(key);
-        match self.header.metadata.get(&key) {
+        let mut value = self.header.metadata.get(&key);
+        if let Some(Value::List(list)) = value {
+            if list.windows(2).any(|pair| pair[0] != pair[1]) {
+                return self.error(&key, "differs from layer to layer, which is not supported");
+            }
+            value = list.first();
+        }
+        match value {
             None => Ok(None),
             Some(Value::Unsigned(n)) => Ok(Some(*n as usize)),
             Some(Value::Signed(n)) if *n >= 0 => Ok(Some(*n as usize)),
@@ -94,24 +105,13 @@ impl<'a> Metadata<'a> {
 
 pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
     let meta = Metadata::open(file, header)?;
+    if let Some((key, value)) = gguf_keys::refused(header, &meta.architecture) {
+        return meta.error(&meta.key(key), format!("{value} is not supported"));
+    }
     let heads = meta.need_size("attention.head_count")?;
     let hidden_size = meta.need_size("embedding_length")?;
-    let head_dim = match meta.size("attention.key_length")? {
-        Some(size) => size,
-        None if heads > 0 && hidden_size.is_multiple_of(heads) => hidden_size / heads,
-        None => return meta.error(&meta.key("attention.key_length"), "is missing"),
-    };
-    if meta
-        .size("rope.dimension_count")?
-        .is_some_and(|d| d != head_dim)
-    {
-        return meta.error(
-            &meta.key("rope.dimension_count"),
-            "rotating only a part of each head is not supported",
-        );
-    }
     let layers = meta.need_size("block_count")?;
-    let window = meta.size("attention.sliding_window")?.filter(|&w| w > 0);
+    check_windows(&meta)?;
     let mut model = ModelConfig {
         vocab_size: vocab_size(&meta)?,
         hidden_size,
@@ -119,13 +119,13 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
         num_hidden_layers: layers,
         num_attention_heads: heads,
         num_key_value_heads: meta.size("attention.head_count_kv")?.unwrap_or(heads),
-        head_dim,
+        head_dim: head_dim(&meta, hidden_size, heads)?,
         rms_norm_eps: meta.need(
             "attention.layer_norm_rms_epsilon",
             meta.number("attention.layer_norm_rms_epsilon")?,
         )?,
         rope: Rope {
-            theta: meta.need("rope.freq_base", meta.number("rope.freq_base")?)?,
+            theta: meta.number("rope.freq_base")?.unwrap_or(DEFAULT_THETA),
             scaling: scaling(&meta)?,
         },
         sliding_windows: Vec::new(),
@@ -135,8 +135,53 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
     }
     .check(file)?;
     // Only now: nothing is allocated for an absurd number of layers.
-    model.sliding_windows = vec![window; layers];
+    model.sliding_windows = vec![None; layers];
     Ok(model)
+}
+
+/// Keys, values and what is rotated of them have one size.
+fn head_dim(meta: &Metadata<'_>, hidden_size: usize, heads: usize) -> Result<usize> {
+    let size = match meta.size("attention.key_length")? {
+        Some(size) => size,
+        None if heads > 0 && hidden_size.is_multiple_of(heads) => hidden_size / heads,
+        None => return meta.error(&meta.key("attention.key_length"), "is missing"),
+    };
+    for (key, problem) in [
+        (
+            "attention.value_length",
+            "values of another size than keys are not supported",
+        ),
+        (
+            "rope.dimension_count",
+            "rotating only a part of each head is not supported",
+        ),
+    ] {
+        if let Some(other) = meta.size(key)?.filter(|other| *other != size) {
+            return meta.error(
+                &meta.key(key),
+                format!("is {other} where keys have {size}: {problem}"),
+            );
+        }
+    }
+    Ok(size)
+}
+
+/// llama.cpp has no windows in these architectures. A window that no prompt of the context can
+/// leave changes nothing; any other one would make one file two models.
+fn check_windows(meta: &Metadata<'_>) -> Result<()> {
+    let (key, context) = (
+        "attention.sliding_window",
+        meta.size("context_length")?.unwrap_or(usize::MAX),
+    );
+    match meta.size(key)? {
+        Some(window) if window > 0 && window < context => meta.error(
+            &meta.key(key),
+            format!(
+                "{window}: llama.cpp passes over windows of this architecture; use the model's Hugging Face folder"
+            ),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Metadata is silent about biases: those of the first layer, which every other layer must then
@@ -179,33 +224,54 @@ fn vocab_size(meta: &Metadata<'_>) -> Result<usize> {
 /// `rope_freqs.weight`, where it is there, is found when the weights are read.
 fn scaling(meta: &Metadata<'_>) -> Result<RopeScaling> {
     let kind = match meta.header.metadata.get(&meta.key("rope.scaling.type")) {
+        None => "linear",
         Some(Value::Text(kind)) => kind.as_str(),
-        _ => "none",
+        Some(_) => return meta.error(&meta.key("rope.scaling.type"), "is not a text"),
     };
-    let factor = meta.positive("rope.scaling.factor")?;
+    if meta.architecture != "llama" && meta.header.tensor(ROPE_FACTORS).is_some() {
+        return meta.error(ROPE_FACTORS, "is a tensor of the llama architecture only");
+    }
+    let factor = factor(meta)?;
+    let sharper = meta.positive("rope.scaling.attn_factor")?.unwrap_or(1.0);
+    if sharper != 1.0 && kind != "yarn" {
+        return meta.error(
+            &meta.key("rope.scaling.attn_factor"),
+            format!("{sharper} is not supported without YaRN"),
+        );
+    }
     match kind {
         "none" => Ok(RopeScaling::None),
-        "linear" => Ok(RopeScaling::Linear {
-            factor: meta.need("rope.scaling.factor", factor)?,
-        }),
+        "linear" if factor == 1.0 => Ok(RopeScaling::None),
+        "linear" => Ok(RopeScaling::Linear { factor }),
         "yarn" => {
-            let factor = meta.need("rope.scaling.factor", factor)?;
-            let context = meta.need_size("rope.scaling.original_context_length")?;
+            let context = match meta.size("rope.scaling.original_context_length")? {
+                Some(context) => context,
+                None => meta.need_size("context_length")?,
+            };
             Ok(RopeScaling::Yarn(Yarn {
                 factor,
                 original_max_position_embeddings: context as f64,
-                beta_fast: meta
-                    .positive("rope.scaling.yarn_beta_fast")?
-                    .unwrap_or(32.0),
-                beta_slow: meta.positive("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0),
-                attention_factor: meta.positive("rope.scaling.attn_factor")?.unwrap_or(1.0)
-                    * yarn_mscale(factor, 1.0),
+                beta_fast: 32.0,
+                beta_slow: 1.0,
+                attention_factor: sharper * yarn_mscale(factor, 1.0),
                 truncate: true,
             }))
         }
         other => meta.error(
             &meta.key("rope.scaling.type"),
-            format!("`{other}` is not supported"),
+            format!("`{other}` is not supported; none, linear and yarn are"),
         ),
     }
+}
+
+/// The older key counts where the newer one is absent; 0 and nothing are 1.
+fn factor(meta: &Metadata<'_>) -> Result<f64> {
+    for key in ["rope.scaling.factor", "rope.scale_linear"] {
+        match meta.number(key)? {
+            None => (),
+            Some(0.0) => return Ok(1.0),
+            Some(_) => return meta.need(key, meta.positive(key)?),
+        }
+    }
+    Ok(1.0)
 }

@@ -1,251 +1,95 @@
-//! `config.json`, as transformers 4 and 5 write it.
+//! `config.json`, as transformers 4 and 5 write it, read as transformers 5.24 reads it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use schema::disk::DiskError;
 use serde_json::Value;
 
-use super::{
-    ModelConfig, Rope, RopeScaling,
-    rope::{Yarn, yarn_mscale},
-};
+use super::{ModelConfig, keys, rope_json, values::Object};
 use crate::{
-    error::{ModelError, Result},
+    error::{ModelError, Result, brief},
     projection::Projection,
 };
 
-/// The families whose forward this decoder is; others would load and be wrong.
-const FAMILIES: [&str; 3] = ["llama", "mistral", "qwen2"];
-
-/// A JSON object of a file, with the path of keys that led to it.
-struct Object<'a> {
-    file: PathBuf,
-    at: &'static str,
-    value: &'a Value,
-}
-
-impl Object<'_> {
-    fn error<T>(&self, key: &str, problem: impl Into<String>) -> Result<T> {
-        Err(ModelError::Config {
-            file: self.file.clone(),
-            key: format!("{}{key}", self.at),
-            problem: problem.into(),
-        })
-    }
-
-    /// The value; absent and null are the same, as in the files.
-    fn get(&self, key: &str) -> Option<&Value> {
-        self.value.get(key).filter(|v| !v.is_null())
-    }
-
-    /// The object under a key, whose own keys are reported after `at`.
-    fn object(&self, key: &str, at: &'static str) -> Option<Object<'_>> {
-        self.get(key).map(|value| Object {
-            file: self.file.clone(),
-            at,
-            value,
-        })
-    }
-
-    fn number(&self, key: &str) -> Result<Option<f64>> {
-        match self.get(key).map(Value::as_f64) {
-            None => Ok(None),
-            Some(Some(number)) if number.is_finite() => Ok(Some(number)),
-            Some(_) => self.error(key, "is not a number"),
-        }
-    }
-
-    fn positive(&self, key: &str) -> Result<Option<f64>> {
-        match self.number(key)? {
-            Some(number) if number <= 0.0 => self.error(key, format!("{number} is not above 0")),
-            number => Ok(number),
-        }
-    }
-
-    fn size(&self, key: &str) -> Result<Option<usize>> {
-        match self.get(key).map(Value::as_u64) {
-            None => Ok(None),
-            Some(Some(size)) => Ok(Some(size as usize)),
-            Some(None) => self.error(key, "is not a whole number"),
-        }
-    }
-
-    fn flag(&self, key: &str) -> Result<Option<bool>> {
-        match self.get(key).map(Value::as_bool) {
-            None => Ok(None),
-            Some(Some(flag)) => Ok(Some(flag)),
-            Some(None) => self.error(key, "is neither true nor false"),
-        }
-    }
-
-    fn need_size(&self, key: &str) -> Result<usize> {
-        self.need(key, self.size(key)?)
-    }
-
-    fn need_positive(&self, key: &str) -> Result<f64> {
-        self.need(key, self.positive(key)?)
-    }
-
-    fn need<T>(&self, key: &str, value: Option<T>) -> Result<T> {
-        value.map_or_else(|| self.error(key, "is missing"), Ok)
-    }
-}
-
-pub(super) fn read(file: &Path) -> Result<ModelConfig> {
+/// The decoder of a file, and the keys that had no part in it though they look as if they should.
+pub(super) fn read(file: &Path) -> Result<(ModelConfig, Vec<String>)> {
     let text = std::fs::read_to_string(file).map_err(DiskError::at("read", file))?;
-    let value: Value = serde_json::from_str(&text).map_err(|e| ModelError::Config {
+    let written: Value = serde_json::from_str(&text).map_err(|e| ModelError::Config {
         file: file.to_owned(),
         key: format!("line {}", e.line()),
         problem: format!("not valid JSON: {e}"),
     })?;
-    let config = Object {
-        file: file.to_owned(),
-        at: "",
-        value: &value,
-    };
-    check_family(&config)?;
-    let (layers, heads) = (
-        config.need_size("num_hidden_layers")?,
-        config.need_size("num_attention_heads")?,
-    );
-    let hidden_size = config.need_size("hidden_size")?;
-    let head_dim = match config.size("head_dim")? {
-        Some(size) => size,
-        None if heads > 0 && hidden_size.is_multiple_of(heads) => hidden_size / heads,
-        None => {
-            return config.error(
-                "head_dim",
-                format!("is missing, and {heads} heads do not divide {hidden_size}"),
-            );
-        }
-    };
+    let filled = keys::fill(&Object::new(file, &written))?;
+    let config = Object::new(file, &filled.values);
+    check_activation(&config)?;
+    check_quantisation(&config)?;
+    let (rope, rope_passed_over) = rope_json::read(&config)?;
+    let layers = config.need_size("num_hidden_layers")?;
+    let heads = config.need_size("num_attention_heads")?;
     let mut model = ModelConfig {
         vocab_size: config.need_size("vocab_size")?,
-        hidden_size,
+        hidden_size: config.need_size("hidden_size")?,
         intermediate_size: config.need_size("intermediate_size")?,
         num_hidden_layers: layers,
         num_attention_heads: heads,
         num_key_value_heads: config.size("num_key_value_heads")?.unwrap_or(heads),
-        head_dim,
+        head_dim: head_dim(&config, heads)?,
         rms_norm_eps: config.need("rms_norm_eps", config.number("rms_norm_eps")?)?,
-        rope: rope(&config)?,
+        rope,
         sliding_windows: Vec::new(),
         biases: biases(&config)?,
-        tie_word_embeddings: config.flag("tie_word_embeddings")?.unwrap_or(false),
-        max_position_embeddings: config.size("max_position_embeddings")?.unwrap_or(0),
+        tie_word_embeddings: config.need_flag("tie_word_embeddings")?,
+        max_position_embeddings: config.need_size("max_position_embeddings")?,
     }
     .check(file)?;
     // Only now: nothing is allocated for an absurd number of layers.
     model.sliding_windows = windows(&config, layers)?;
-    Ok(model)
+    let passed_over = filled
+        .passed_over
+        .into_iter()
+        .chain(rope_passed_over)
+        .collect();
+    Ok((model, passed_over))
 }
 
-fn check_family(config: &Object<'_>) -> Result<()> {
-    let family = config
-        .get("model_type")
-        .and_then(Value::as_str)
-        .unwrap_or("none");
-    if !FAMILIES.contains(&family) {
-        return config.error(
-            "model_type",
-            format!(
-                "`{family}` is none of the supported families: {}",
-                FAMILIES.join(", ")
-            ),
-        );
-    }
-    match config.get("hidden_act").and_then(Value::as_str) {
-        None | Some("silu") => Ok(()),
-        Some(other) => config.error("hidden_act", format!("`{other}`; only silu is supported")),
-    }
-}
-
-fn rope(config: &Object<'_>) -> Result<Rope> {
-    // transformers 5 keeps base and scaling together; before, the base was beside
-    // `rope_scaling`.
-    let newer = config.object("rope_parameters", "rope_parameters.");
-    let older = config.object("rope_scaling", "rope_scaling.");
-    let theta = match &newer {
-        Some(parameters) => parameters.number("rope_theta")?,
-        None => None,
-    };
-    let theta = match theta {
-        Some(theta) => theta,
-        None => config.need("rope_theta", config.number("rope_theta")?)?,
-    };
-    let scaling = match newer.or(older) {
-        Some(section) => scaling(&section, config)?,
-        None => RopeScaling::None,
-    };
-    Ok(Rope { theta, scaling })
-}
-
-fn scaling(section: &Object<'_>, config: &Object<'_>) -> Result<RopeScaling> {
-    let kind = section
-        .get("rope_type")
-        .or(section.get("type"))
-        .and_then(Value::as_str)
-        .unwrap_or("default");
-    match kind {
-        "default" => Ok(RopeScaling::None),
-        "linear" => Ok(RopeScaling::Linear {
-            factor: section.need_positive("factor")?,
-        }),
-        "llama3" => {
-            let (low, high) = (
-                section.need_positive("low_freq_factor")?,
-                section.need_positive("high_freq_factor")?,
-            );
-            if high <= low {
-                return section.error(
-                    "high_freq_factor",
-                    format!("{high} is not above low_freq_factor, {low}"),
-                );
-            }
-            Ok(RopeScaling::Llama3 {
-                factor: section.need_positive("factor")?,
-                low_freq_factor: low,
-                high_freq_factor: high,
-                original_max_position_embeddings: section
-                    .need_positive("original_max_position_embeddings")?,
-            })
-        }
-        "yarn" => yarn(section, config, section.need_positive("factor")?).map(RopeScaling::Yarn),
-        other => section.error(
-            "rope_type",
-            format!("`{other}` is not supported; default, linear, llama3 and yarn are"),
+/// `swish` is another name of the same function.
+fn check_activation(config: &Object<'_>) -> Result<()> {
+    match config.text("hidden_act") {
+        Some("silu" | "swish") => Ok(()),
+        other => config.error(
+            "hidden_act",
+            format!("`{}`; only silu is supported", other.unwrap_or("none")),
         ),
     }
 }
 
-fn yarn(section: &Object<'_>, config: &Object<'_>, factor: f64) -> Result<Yarn> {
-    let key = "original_max_position_embeddings";
-    let context = match section.positive(key)? {
-        Some(context) => context,
-        None => config.need(
-            "max_position_embeddings",
-            config.positive("max_position_embeddings")?,
-        )?,
+/// The weights of bitsandbytes speak for themselves; those of other methods have other names or
+/// types, or look like plain ones.
+fn check_quantisation(config: &Object<'_>) -> Result<()> {
+    let Some(section) = config.object("quantization_config", "quantization_config.")? else {
+        return Ok(());
     };
-    let attention_factor = match (
-        section.positive("attention_factor")?,
-        section.number("mscale")?,
-        section.number("mscale_all_dim")?,
-    ) {
-        (Some(given), ..) => given,
-        (None, Some(m), Some(all)) if m != 0.0 && all != 0.0 => {
-            yarn_mscale(factor, m) / yarn_mscale(factor, all)
-        }
-        _ => yarn_mscale(factor, 1.0),
-    };
-    Ok(Yarn {
-        factor,
-        original_max_position_embeddings: context,
-        beta_fast: section.positive("beta_fast")?.unwrap_or(32.0),
-        beta_slow: section.positive("beta_slow")?.unwrap_or(1.0),
-        attention_factor,
-        truncate: section.flag("truncate")?.unwrap_or(true),
-    })
+    match section.text("quant_method") {
+        None | Some("bitsandbytes") => Ok(()),
+        Some(other) => section.error(
+            "quant_method",
+            format!(
+                "`{other}` is not supported; bitsandbytes' 4 bits are, and files that are not quantised"
+            ),
+        ),
+    }
+}
+
+fn head_dim(config: &Object<'_>, heads: usize) -> Result<usize> {
+    let hidden_size = config.need_size("hidden_size")?;
+    match config.size("head_dim")? {
+        Some(size) => Ok(size),
+        None if heads > 0 && hidden_size.is_multiple_of(heads) => Ok(hidden_size / heads),
+        None => config.error(
+            "head_dim",
+            format!("is missing, and {heads} heads do not divide {hidden_size}"),
+        ),
+    }
 }
 
 /// As the families' code has it: `qwen2` always on q, k and v, `llama` by its flags, `mistral`
@@ -253,13 +97,13 @@ fn yarn(section: &Object<'_>, config: &Object<'_>, factor: f64) -> Result<Yarn> 
 fn biases(config: &Object<'_>) -> Result<Vec<Projection>> {
     use Projection::{Down, Gate, K, O, Q, Up, V};
     let mut biases = Vec::new();
-    match config.get("model_type").and_then(Value::as_str) {
+    match config.text("model_type") {
         Some("qwen2") => biases.extend([Q, K, V]),
         Some("llama") => {
-            if config.flag("attention_bias")?.unwrap_or(false) {
+            if config.need_flag("attention_bias")? {
                 biases.extend([Q, K, V, O]);
             }
-            if config.flag("mlp_bias")?.unwrap_or(false) {
+            if config.need_flag("mlp_bias")? {
                 biases.extend([Gate, Up, Down]);
             }
         }
@@ -268,22 +112,56 @@ fn biases(config: &Object<'_>) -> Result<Vec<Projection>> {
     Ok(biases)
 }
 
-/// Which layers slide: as `layer_types` says; else all where a window is given, unless
-/// `use_sliding_window` is there, which then speaks for the layers from `max_window_layers` on.
+/// Which layers slide: none of `llama`, all of `mistral` where a window is given, those of
+/// `qwen2` that `layer_types` names or that begin at `max_window_layers`, if
+/// `use_sliding_window` says so at all.
 fn windows(config: &Object<'_>, layers: usize) -> Result<Vec<Option<usize>>> {
-    let window = config.size("sliding_window")?;
-    if window == Some(0) {
-        return config.error("sliding_window", "0: no row would see itself");
+    let window = || match config.size("sliding_window")? {
+        Some(0) => config.error("sliding_window", "0: no row would see itself"),
+        window => Ok(window),
+    };
+    match config.text("model_type") {
+        Some("mistral") => {
+            let window = window()?;
+            let kind = window.map_or("full_attention", |_| "sliding_attention");
+            if let Some(types) = layer_types(config, layers)?
+                && types.iter().any(|t| *t != kind)
+            {
+                return config.error(
+                    "layer_types",
+                    format!(
+                        "all layers of mistral are of one kind, here {kind} by sliding_window; take the key out if that is meant"
+                    ),
+                );
+            }
+            Ok(vec![window; layers])
+        }
+        Some("qwen2") => {
+            let window = match config.need_flag("use_sliding_window")? {
+                true => window()?,
+                false => None,
+            };
+            match layer_types(config, layers)? {
+                Some(types) => typed_windows(config, &types, window),
+                None => {
+                    let from = config.need_size("max_window_layers")?;
+                    Ok((0..layers)
+                        .map(|layer| window.filter(|_| layer >= from))
+                        .collect())
+                }
+            }
+        }
+        _ => {
+            // It slides nothing, but the class refuses a list that does not fit.
+            layer_types(config, layers)?;
+            Ok(vec![None; layers])
+        }
     }
+}
+
+fn layer_types<'a>(config: &Object<'a>, layers: usize) -> Result<Option<Vec<&'a str>>> {
     let Some(types) = config.get("layer_types") else {
-        let from = match config.flag("use_sliding_window")? {
-            None => 0,
-            Some(true) => config.size("max_window_layers")?.unwrap_or(0),
-            Some(false) => layers,
-        };
-        return Ok((0..layers)
-            .map(|layer| window.filter(|_| layer >= from))
-            .collect());
+        return Ok(None);
     };
     let types = types.as_array().map(Vec::as_slice).unwrap_or_default();
     if types.len() != layers {
@@ -292,12 +170,27 @@ fn windows(config: &Object<'_>, layers: usize) -> Result<Vec<Option<usize>>> {
             format!("{} entries for {layers} layers", types.len()),
         );
     }
-    types
+    let known = |kind: &'a Value| match kind.as_str() {
+        Some(kind @ ("full_attention" | "sliding_attention")) => Ok(kind),
+        _ => config.error("layer_types", format!("{} is not supported", brief(kind))),
+    };
+    types.iter().map(known).collect::<Result<_>>().map(Some)
+}
+
+fn typed_windows(
+    config: &Object<'_>,
+    types: &[&str],
+    window: Option<usize>,
+) -> Result<Vec<Option<usize>>> {
+    let slides = |kind: &&str| *kind == "sliding_attention";
+    if window.is_none() && types.iter().any(slides) {
+        return config.error(
+            "layer_types",
+            "names layers that slide, but use_sliding_window or sliding_window gives no window",
+        );
+    }
+    Ok(types
         .iter()
-        .map(|kind| match kind.as_str() {
-            Some("full_attention") => Ok(None),
-            Some("sliding_attention") => config.need("sliding_window", window).map(Some),
-            _ => config.error("layer_types", format!("{kind} is not supported")),
-        })
-        .collect()
+        .map(|kind| window.filter(|_| slides(kind)))
+        .collect())
 }

@@ -3,8 +3,12 @@
 //! or from GGUF metadata. Never here: tensors.
 
 mod gguf;
+mod gguf_keys;
 mod json;
+mod keys;
 pub mod rope;
+mod rope_json;
+mod values;
 
 use std::path::Path;
 
@@ -49,12 +53,29 @@ pub struct ModelConfig {
 impl ModelConfig {
     /// Reads `config.json`.
     pub fn from_json_file(path: &Path) -> Result<Self> {
-        json::read(path)
+        Ok(json::read(path)?.0)
     }
 
     /// Reads GGUF metadata.
     pub fn from_gguf(path: &Path, header: &hub::gguf::Header) -> Result<Self> {
         gguf::read(path, header)
+    }
+
+    /// Reads `config.json` or GGUF metadata for a model that is loaded, and warns of keys that
+    /// look as if they changed the numbers but are none of this kind of model's.
+    pub(crate) fn of_loaded(path: &Path, header: Option<&hub::gguf::Header>) -> Result<Self> {
+        let (config, passed_over) = match header {
+            Some(header) => (gguf::read(path, header)?, gguf_keys::unknown(header)),
+            None => json::read(path)?,
+        };
+        if !passed_over.is_empty() {
+            tracing::warn!(
+                "{}: passed over, since the reference program reads no such key for this kind of model: {}",
+                path.display(),
+                passed_over.join(", ")
+            );
+        }
+        Ok(config)
     }
 
     /// The heads of one layer.

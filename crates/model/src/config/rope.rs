@@ -86,6 +86,22 @@ impl Rope {
         scaled.into_iter().map(|f| f as f32).collect()
     }
 
+    /// With each frequency divided by its own factor too; `None` for YaRN, whose ramp would then
+    /// be another.
+    pub(crate) fn with_factors(&self, mut factors: Vec<f32>) -> Option<Self> {
+        match &self.scaling {
+            RopeScaling::None => (),
+            RopeScaling::Linear { factor } => {
+                factors.iter_mut().for_each(|f| *f *= *factor as f32);
+            }
+            _ => return None,
+        }
+        Some(Self {
+            theta: self.theta,
+            scaling: RopeScaling::Factors(factors),
+        })
+    }
+
     /// Factor of cosines and sines.
     pub fn attention_factor(&self) -> f64 {
         if let RopeScaling::Yarn(yarn) = &self.scaling {

@@ -23,23 +23,65 @@ fn check_error(extra: &str, want: &str) {
 
 #[test]
 fn windows_by_property() {
-    let theta = r#""rope_theta": 1e4"#;
-    let windows = |extra: &str| {
-        read(&with(&format!("{theta}, {extra}")))
-            .expect("reads")
-            .sliding_windows
-    };
-    assert_eq!(windows(r#""sliding_window": 8"#), [Some(8); 4]);
-    assert_eq!(windows(r#""sliding_window": null"#), [None; 4]);
+    let windows = |extra: &str| read(&with(extra)).expect("reads").sliding_windows;
+    assert_eq!(windows(r#""sliding_window": 8"#), [None; 4]);
+    assert_eq!(windows(r#""use_sliding_window": true"#), [None; 4]);
+    let null = r#""sliding_window": null, "use_sliding_window": true, "max_window_layers": 0"#;
+    assert_eq!(windows(null), [None; 4]);
+    let default = r#""use_sliding_window": true, "max_window_layers": 0"#;
+    assert_eq!(windows(default), [Some(4096); 4]);
     assert_eq!(
         windows(r#""sliding_window": 8, "use_sliding_window": false"#),
         [None; 4]
     );
     let upper = r#""sliding_window": 8, "use_sliding_window": true, "max_window_layers": 3"#;
     assert_eq!(windows(upper), [None, None, None, Some(8)]);
-    let typed = r#""sliding_window": 8, "use_sliding_window": false,
+    let typed = r#""sliding_window": 8, "use_sliding_window": true,
         "layer_types": ["full_attention", "sliding_attention", "full_attention", "full_attention"]"#;
     assert_eq!(windows(typed), [None, Some(8), None, None]);
+}
+
+/// The classes' defaults in transformers 5.24: those that no weight's shape contradicts.
+#[test]
+fn absent_keys_have_the_defaults_of_the_class() {
+    let config = |family: &str| {
+        let text = format!(r#"{{"model_type": "{family}", "head_dim": 128}}"#);
+        let config = read(&text).expect("reads");
+        (
+            [config.vocab_size, config.intermediate_size],
+            config.num_key_value_heads,
+            config.max_position_embeddings,
+            config.sliding_windows[31],
+            config.biases.len(),
+        )
+    };
+    assert_eq!(config("llama"), ([32_000, 11_008], 32, 2048, None, 0));
+    assert_eq!(
+        config("mistral"),
+        ([32_000, 14_336], 8, 131_072, Some(4096), 0)
+    );
+    assert_eq!(config("qwen2"), ([151_936, 22_016], 32, 32_768, None, 3));
+    let llama = read(r#"{"model_type": "llama"}"#).expect("reads");
+    assert_eq!((llama.rms_norm_eps, llama.rope.theta), (1e-6, 10_000.0));
+    assert!(!llama.tie_word_embeddings);
+}
+
+#[test]
+fn a_key_that_no_class_reads_is_named() {
+    let passed_over = |text: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.json");
+        fs::write(&path, text).expect("writes");
+        json::read(&path).expect("reads").1
+    };
+    let llama = r#"{"model_type": "llama", "architectures": ["X"], "use_cache": true, "dtype": "float32",
+        "use_sliding_window": false, "sliding_window": null, "logit_scale": 0.5,
+        "rope_scaling": {"rope_type": "linear", "factor": 2, "alpha": 1000}}"#;
+    assert_eq!(passed_over(llama), ["logit_scale", "rope_scaling.alpha"]);
+    let both = r#"{"model_type": "llama", "sliding_window": 4,
+        "rope_scaling": {"type": "linear", "factor": 2}, "rope_parameters": {"rope_theta": 5e5}}"#;
+    let first = "rope_parameters (rope_scaling comes first)";
+    assert_eq!(passed_over(both), ["sliding_window", first]);
 }
 
 #[test]
@@ -55,10 +97,6 @@ fn both_ways_of_writing_rope() {
 
 #[test]
 fn refuses_by_key() {
-    check_error(
-        r#""max_position_embeddings": 5"#,
-        "`rope_theta`: is missing",
-    );
     check_error(
         r#""rope_theta": 1e4, "rope_scaling": {"rope_type": "dynamic"}"#,
         "`rope_scaling.rope_type`: `dynamic`",

@@ -4,17 +4,16 @@
 //! head size, **E** hidden size, **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA
 //! rank.
 
+mod load;
 mod silenced;
 mod walk;
 
 use candle_core::{Device, Tensor};
-use hub::{ModelFiles, gguf::Header};
-use schema::task::Precision;
 
 use crate::{
     adapter::{Adapter, Gradients},
     block::{BlockPass, BlockSaved, DecoderBlock},
-    config::{ModelConfig, RopeScaling},
+    config::ModelConfig,
     error::{ModelError, Result},
     linear::Keep,
     ops::weight::Weight,
@@ -27,7 +26,6 @@ use crate::{
         rope::Angles,
     },
     rows::Rows,
-    weights::{WeightFiles, gguf::ROPE_FACTORS},
 };
 
 pub use silenced::{SilencedDecoder, SilencedNeurons};
@@ -122,81 +120,6 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Loads a model's files. Every tensor must be there, have its shape, and be used.
-    pub fn load(files: &ModelFiles, precision: Precision, device: &Device) -> Result<Self> {
-        match files {
-            ModelFiles::Folder { dir, weights } => {
-                let config = ModelConfig::from_json_file(&dir.join("config.json"))?;
-                Self::build(
-                    config,
-                    WeightFiles::open_folder(weights, precision, device)?,
-                    device,
-                )
-            }
-            ModelFiles::Gguf { path } => {
-                let header = Header::read(path)?;
-                let mut config = ModelConfig::from_gguf(path, &header)?;
-                let mut weights = WeightFiles::open_gguf(
-                    &header,
-                    config.num_attention_heads,
-                    config.num_key_value_heads,
-                    precision,
-                    device,
-                )?;
-                if weights.has(ROPE_FACTORS) {
-                    let factors = weights
-                        .take_f32(ROPE_FACTORS, &[config.head_dim / 2])?
-                        .to_device(&Device::Cpu)?;
-                    let factors = factors.to_vec1::<f32>()?;
-                    if let Some(factor) = factors.iter().find(|f| !(f.is_finite() && **f > 0.0)) {
-                        let problem = format!("tensor `{ROPE_FACTORS}`: {factor} is not above 0");
-                        return Err(ModelError::Weights {
-                            file: path.clone(),
-                            problem,
-                        });
-                    }
-                    config.rope.scaling = RopeScaling::Factors(factors);
-                }
-                Self::build(config, weights, device)
-            }
-        }
-    }
-
-    fn build(config: ModelConfig, mut files: WeightFiles, device: &Device) -> Result<Self> {
-        let (v, e) = (config.vocab_size, config.hidden_size);
-        let embed_tokens = files.take_weight("model.embed_tokens.weight", [v, e])?;
-        let mut blocks = (0..config.num_hidden_layers)
-            .map(|layer| DecoderBlock::load(&mut files, &config, layer))
-            .collect::<Result<Vec<_>>>()?;
-        let norm = files.take_f32("model.norm.weight", &[e])?;
-        let lm_head = if config.tie_word_embeddings {
-            files.ignore("lm_head.weight");
-            None
-        } else {
-            Some(files.take_weight("lm_head.weight", [v, e])?)
-        };
-        files.finish()?;
-        let ends = embed_tokens.bytes() + lm_head.as_ref().map_or(0, Weight::bytes);
-        let projections: usize = blocks
-            .iter_mut()
-            .flat_map(DecoderBlock::projections)
-            .map(|linear| linear.bytes())
-            .sum();
-        tracing::debug!(
-            megabytes = (ends + projections) / 1_000_000,
-            "weights are ready"
-        );
-        Ok(Self {
-            config,
-            embed_tokens,
-            blocks,
-            norm,
-            lm_head,
-            device: device.clone(),
-            activation_checkpointing: false,
-        })
-    }
-
     /// The model's shape.
     pub fn config(&self) -> &ModelConfig {
         &self.config

@@ -172,6 +172,15 @@ impl WeightFiles {
         ))
     }
 
+    /// Whether two tensors of a folder are stored as the same bytes.
+    pub(crate) fn are_same(&self, one: &str, other: &str) -> Result<bool> {
+        match &self.source {
+            Source::Folder(shards) => Ok(shards.dtype(one) == shards.dtype(other)
+                && shards.bytes(one)? == shards.bytes(other)?),
+            Source::Gguf(_) => Ok(false),
+        }
+    }
+
     /// Marks a tensor as known and not needed.
     pub(crate) fn ignore(&mut self, name: &str) {
         self.left.remove(name);

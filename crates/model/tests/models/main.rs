@@ -4,12 +4,15 @@
 //! Never here: comparison with transformers (crate `train`), text.
 
 mod adapters;
+mod configs;
 mod decoder;
 mod dropout;
 mod folder;
 mod gguf;
+mod gguf_keys;
 mod gguf_writer;
 mod hostile;
+mod peft;
 mod walk;
 
 use std::path::{Path, PathBuf};

@@ -128,8 +128,13 @@ impl Shards {
 
     /// Whether a tensor is stored in 32 bits.
     pub(super) fn is_f32(&self, name: &str) -> bool {
-        self.find(name)
-            .is_ok_and(|(_, info)| info.dtype == Dtype::F32)
+        self.dtype(name) == Some(Dtype::F32)
+    }
+
+    /// How a tensor is stored.
+    pub(super) fn dtype(&self, name: &str) -> Option<Dtype> {
+        let &shard = self.by_name.get(name)?;
+        Some(self.shards[shard].metadata.info(name)?.dtype)
     }
 
     /// A tensor's bytes, whatever they mean.

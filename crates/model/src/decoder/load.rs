@@ -1,0 +1,121 @@
+//! A model's files to a decoder in memory. Every tensor is taken once.
+
+use std::path::Path;
+
+use candle_core::Device;
+use hub::{ModelFiles, gguf::Header};
+use schema::task::Precision;
+
+use super::Decoder;
+use crate::{
+    block::DecoderBlock,
+    config::ModelConfig,
+    error::{ModelError, Result},
+    ops::weight::Weight,
+    weights::{WeightFiles, gguf::ROPE_FACTORS},
+};
+
+const EMBEDDING: &str = "model.embed_tokens.weight";
+const HEAD: &str = "lm_head.weight";
+
+impl Decoder {
+    /// Loads a model's files. Every tensor must be there, have its shape, and be used.
+    pub fn load(files: &ModelFiles, precision: Precision, device: &Device) -> Result<Self> {
+        match files {
+            ModelFiles::Folder { dir, weights } => {
+                let config = ModelConfig::of_loaded(&dir.join("config.json"), None)?;
+                Self::build(
+                    config,
+                    WeightFiles::open_folder(weights, precision, device)?,
+                    device,
+                )
+            }
+            ModelFiles::Gguf { path } => {
+                let header = Header::read(path)?;
+                let mut config = ModelConfig::of_loaded(path, Some(&header))?;
+                let mut weights = WeightFiles::open_gguf(
+                    &header,
+                    config.num_attention_heads,
+                    config.num_key_value_heads,
+                    precision,
+                    device,
+                )?;
+                if weights.has(ROPE_FACTORS) {
+                    take_rope_factors(path, &mut config, &mut weights)?;
+                }
+                Self::build(config, weights, device)
+            }
+        }
+    }
+
+    fn build(config: ModelConfig, mut files: WeightFiles, device: &Device) -> Result<Self> {
+        let (v, e) = (config.vocab_size, config.hidden_size);
+        let is_tied = config.tie_word_embeddings && is_head_the_embedding(&files)?;
+        let embed_tokens = files.take_weight(EMBEDDING, [v, e])?;
+        let mut blocks = (0..config.num_hidden_layers)
+            .map(|layer| DecoderBlock::load(&mut files, &config, layer))
+            .collect::<Result<Vec<_>>>()?;
+        let norm = files.take_f32("model.norm.weight", &[e])?;
+        let lm_head = if is_tied {
+            files.ignore(HEAD);
+            None
+        } else {
+            Some(files.take_weight(HEAD, [v, e])?)
+        };
+        files.finish()?;
+        let ends = embed_tokens.bytes() + lm_head.as_ref().map_or(0, Weight::bytes);
+        let projections: usize = blocks
+            .iter_mut()
+            .flat_map(DecoderBlock::projections)
+            .map(|linear| linear.bytes())
+            .sum();
+        tracing::debug!(
+            megabytes = (ends + projections) / 1_000_000,
+            "weights are ready"
+        );
+        Ok(Self {
+            config,
+            embed_tokens,
+            blocks,
+            norm,
+            lm_head,
+            device: device.clone(),
+            activation_checkpointing: false,
+        })
+    }
+}
+
+/// Of files whose configuration ties the two. A head of other values than the embedding is a
+/// head of its own all the same: transformers 5 believes the weights, not the configuration.
+fn is_head_the_embedding(files: &WeightFiles) -> Result<bool> {
+    if !files.has(HEAD) || !files.has(EMBEDDING) || files.are_same(HEAD, EMBEDDING)? {
+        return Ok(true);
+    }
+    tracing::warn!(
+        "tie_word_embeddings is true, but `{HEAD}` and `{EMBEDDING}` differ: both are used, as transformers does"
+    );
+    Ok(false)
+}
+
+fn take_rope_factors(
+    path: &Path,
+    config: &mut ModelConfig,
+    weights: &mut WeightFiles,
+) -> Result<()> {
+    let refuse = |problem: String| ModelError::Weights {
+        file: path.to_owned(),
+        problem: format!("tensor `{ROPE_FACTORS}`: {problem}"),
+    };
+    let factors = weights
+        .take_f32(ROPE_FACTORS, &[config.head_dim / 2])?
+        .to_device(&Device::Cpu)?
+        .to_vec1::<f32>()?;
+    if let Some(factor) = factors.iter().find(|f| !(f.is_finite() && **f > 0.0)) {
+        return Err(refuse(format!("{factor} is not above 0")));
+    }
+    config.rope = config
+        .rope
+        .with_factors(factors)
+        .ok_or_else(|| refuse("is not supported together with YaRN".into()))?;
+    Ok(())
+}
