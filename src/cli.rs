@@ -87,7 +87,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  lingualign data audit assets/mini"
     )]
     Data(crate::commands::data::DataCommand),
-    /// List, fetch and show models.
+    /// List, fetch, verify and show models.
     #[command(subcommand, after_help = "Example:\n  lingualign model list")]
     Model(ModelCommand),
     /// Write the report of run folders again, from their records alone.
@@ -329,6 +329,16 @@ pub(crate) enum ModelCommand {
     Pull {
         /// Catalogue name or hub id.
         name: String,
+        /// Fetch it again though it is in the cache. Files whose SHA-256 the hub promises and the
+        /// cache has are not sent twice.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Compare files in the cache with the SHA-256 that they had when they were fetched.
+    #[command(after_help = "Example:\n  lingualign model verify smollm2-135m-instruct")]
+    Verify {
+        /// Catalogue name or hub id. Default: all that was fetched, data sets too.
+        name: Option<String>,
     },
     /// Show a model's shape and files.
     #[command(after_help = "Example:\n  lingualign model show smollm2-135m-instruct")]

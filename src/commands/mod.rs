@@ -54,7 +54,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
         Command::Generate(args) => generate::run(&args)?,
         Command::Data(command) => return data::run(command),
-        Command::Model(command) => model::run(command)?,
+        Command::Model(command) => return model::run(command),
         Command::Report {
             runs,
             lm_eval: out,

@@ -25,5 +25,6 @@ mod refusals;
 mod server;
 mod sharing;
 mod tasks;
+mod text;
 mod tiny;
 mod translate;

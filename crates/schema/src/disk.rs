@@ -13,6 +13,10 @@ use std::{
 pub use leftovers::remove_leftovers_below;
 pub use own_file::{is_one_file, is_same_file, open_own, own_length};
 
+/// What to do about a damaged file of a model, wherever it is met.
+pub const FETCH_AGAIN: &str = "fetch it again: `lingualign model pull NAME --force` for a model in the cache, and by the way \
+                               it came for a file of your own";
+
 /// A file could not be read or written; names the file.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {act} {path}: {source}")]

@@ -76,15 +76,12 @@ impl JsonLinesFile {
 
     fn refuse(&self, error: &serde_json::Error) -> DataError {
         let list = self.rows == 1 && self.buffer.trim_ascii().starts_with(b"[");
-        let advice = if list {
-            "; if the file is one list, read it as json"
+        let said = if list {
+            format!("{error}; if the file is one list, read it as json")
         } else {
-            "; correct it there"
+            json_object::explain(error)
         };
-        let problem = format!(
-            "row {} is not a JSON object on one line: {error}{advice}",
-            self.rows
-        );
+        let problem = format!("row {} is not a JSON object on one line: {said}", self.rows);
         DataError::syntax(&self.path, self.line, problem)
     }
 }

@@ -108,8 +108,9 @@ impl JsonListFile {
                     &self.path,
                     at,
                     format!(
-                        "row {} is not valid JSON: {error}; correct it there",
-                        self.rows
+                        "row {} is not valid JSON: {}",
+                        self.rows,
+                        json_object::explain(&error)
                     ),
                 ))
             }

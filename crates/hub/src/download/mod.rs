@@ -4,6 +4,7 @@
 //! file's SHA-256, so that a mixture of two versions is always seen. Never here: which files a
 //! model or a data set has.
 
+mod content;
 mod listing;
 mod request;
 mod transfer;
@@ -67,6 +68,13 @@ impl<'a> Client<'a> {
         };
         if sources.offline {
             return Err(refuse("HF_HUB_OFFLINE is set, so the hub is not asked"));
+        }
+        // Sent as it is, such a token would fail as if there were no network.
+        let token = sources.token.as_deref().unwrap_or_default();
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(refuse(
+                "the value of HF_TOKEN has characters that no token has, such as a line break or a space; set it again",
+            ));
         }
         if request::origin(&sources.endpoint).is_none() {
             return Err(refuse("HF_ENDPOINT must begin with https:// (or http://)"));
@@ -148,6 +156,7 @@ impl<'a> Client<'a> {
             }));
         }
         let sha256 = transfer::receive(answer, name, &part, have, progress)?;
+        content::check(&url, name, &part)?;
         let size = own_length(&part)?;
         fs::rename(&part, &target).map_err(DiskError::at("rename", &part))?;
         Ok(Some(FileRecord {

@@ -42,6 +42,7 @@ pub(super) fn receive(
         ),
     };
     let total = answer.size.or(total);
+    refuse_unbounded(&answer, total)?;
     progress.start(name, total);
     progress.advance(from);
     let received = copy(
@@ -54,6 +55,24 @@ pub(super) fn receive(
     progress.finish();
     received?;
     check(part, &answer, from > 0)
+}
+
+/// An answer that ends with its connection looks whole wherever it is cut. Without a length or a
+/// hash to compare with, it is not taken.
+fn refuse_unbounded(answer: &Answer, total: Option<u64>) -> Result<(), Failure> {
+    let headers = answer.response.headers();
+    let in_chunks = headers
+        .get("transfer-encoding")
+        .is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if total.is_some() || answer.sha256.is_some() || in_chunks {
+        return Ok(());
+    }
+    let problem = "the server says neither the length nor the SHA-256 of the file, so it cannot be known whether it came \
+                   whole; nothing was kept. Is HF_ENDPOINT right, or a proxy in between?";
+    Err(Failure::Final(HubError::Network {
+        url: answer.url.clone(),
+        problem: problem.to_owned(),
+    }))
 }
 
 /// The part is as long as the file: it was complete, or it belongs to another version.

@@ -96,6 +96,9 @@ pub(crate) struct ImportArgs {
     /// The column with the id by which the two files are joined. Default: by position.
     #[arg(long, value_name = "COLUMN", requires = "english")]
     pub(super) key: Option<String>,
+    /// Without --key: the position counts though both files have a column `id` and it differs.
+    #[arg(long, requires = "english", conflicts_with = "key")]
+    pub(super) by_position: bool,
     /// Columns that must be equal in both files.
     #[arg(
         long,
