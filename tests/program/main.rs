@@ -9,6 +9,7 @@ mod call;
 mod capture;
 mod caveats;
 mod commands;
+mod disturbed;
 mod experiment;
 mod import;
 mod inside;
@@ -17,6 +18,7 @@ mod invariance;
 mod lm_eval;
 mod memory;
 mod only;
+mod outputs;
 mod protocols;
 mod refusals;
 #[path = "../../crates/translate/tests/server/mod.rs"]

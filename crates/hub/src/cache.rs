@@ -11,16 +11,19 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use etcetera::BaseStrategy;
-use schema::disk::{DiskError, FETCH_AGAIN, write_whole};
+use schema::disk::{DiskError, FETCH_AGAIN, open_own, remove_leftovers_below, write_whole};
 use serde::{Deserialize, Serialize};
 
-use crate::{HubError, HubId, Progress, catalogue::Package, hash_file};
+use crate::{HubError, HubId, Progress, catalogue::Package, hash_file, progress::pause};
 
 const SOURCE: &str = "source.json";
 const LOCK: &str = ".lock";
+/// Between two tries of a lock that another process holds.
+const PAUSE: Duration = Duration::from_millis(100);
 /// A file of so many bytes is hashed in a moment, whenever its model is looked up.
 const MOST_HASHED: u64 = 32 << 20;
 
@@ -290,12 +293,23 @@ pub(crate) fn write_source(dir: &Path, source: &SourceFile) -> Result<(), HubErr
     Ok(write_whole(&path, (text + "\n").as_bytes())?)
 }
 
+/// Waits for the lock until the user wants to stop.
+fn wait(file: &File, dir: &Path, progress: &dyn Progress) -> Result<io::Result<()>, HubError> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Ok(())),
+            Err(TryLockError::Error(e)) => return Ok(Err(e)),
+            Err(TryLockError::WouldBlock) => pause(PAUSE, progress, dir)?,
+        }
+    }
+}
+
 /// Creates the folder and keeps other processes from downloading into it until the returned
 /// file is dropped.
 pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubError> {
     fs::create_dir_all(dir).map_err(DiskError::at("create", dir))?;
     let path = dir.join(LOCK);
-    let file = File::create(&path).map_err(DiskError::at("create", &path))?;
+    let file = open_own(&path, File::options().read(true).write(true))?;
     let locked = match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::Error(e)) => Err(e),
@@ -304,7 +318,7 @@ pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubE
                 "waiting for another process that downloads into {}",
                 dir.display()
             ));
-            file.lock()
+            wait(&file, dir, progress)?
         }
     };
     match locked {
@@ -316,5 +330,6 @@ pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubE
         Err(e) => return Err(DiskError::at("lock", &path)(e).into()),
         Ok(()) => {}
     }
+    remove_leftovers_below(dir);
     Ok(file)
 }

@@ -9,7 +9,7 @@ use std::{
 
 use schema::disk::DiskError;
 
-use super::{TableRow, json_object};
+use super::{MOST_BYTES, TableRow, json_object, too_long};
 use crate::DataError;
 
 /// A file that is one JSON list.
@@ -158,6 +158,9 @@ impl JsonListFile {
             self.reader.consume(taken);
             if end.is_some() {
                 return Ok(());
+            }
+            if self.object.len() as u64 > MOST_BYTES {
+                return Err(DataError::syntax(&self.path, line, too_long()));
             }
         }
     }

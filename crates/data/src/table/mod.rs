@@ -200,6 +200,35 @@ fn no_column(column: &str, columns: &[String]) -> String {
     )
 }
 
+/// Bytes that one row may have; more is most likely a quotation mark or a line end that is missing.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// The input of a reader that puts whole rows into memory: it gives up within a row that is too
+/// long.
+struct RowLimit<R> {
+    inner: R,
+    /// Bytes that may still be read.
+    left: std::rc::Rc<std::cell::Cell<u64>>,
+}
+
+impl<R: std::io::Read> std::io::Read for RowLimit<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        match self.left.get().checked_sub(read as u64) {
+            Some(left) => self.left.set(left),
+            None => return Err(std::io::Error::other(too_long())),
+        }
+        Ok(read)
+    }
+}
+
+fn too_long() -> String {
+    format!(
+        "a row is longer than {} MiB; is a quotation mark or the end of a line missing?",
+        MOST_BYTES >> 20
+    )
+}
+
 /// A file that is read row by row.
 pub struct TableReader {
     /// The file.

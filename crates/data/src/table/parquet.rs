@@ -23,6 +23,13 @@ use serde_json::{Map, Number, Value};
 use super::{TableRow, no_column};
 use crate::{DataError, seam};
 
+/// Bytes to which a column of a row group may unpack.
+const MOST_UNPACKED: i64 = 1 << 30;
+/// Bytes to which it may unpack by any ratio.
+const MOST_SMALL: i64 = 64 << 20;
+/// How many times as long as its packed form a longer one may be.
+const MOST_RATIO: i64 = 200;
+
 /// A Parquet file.
 pub(super) struct ParquetFile {
     path: PathBuf,
@@ -65,6 +72,7 @@ impl ParquetFile {
             .with_fields(fields)
             .build()
             .map_err(|e| broken(path, &e))?;
+        check_sizes(path, &reader, &columns)?;
         let total = reader.metadata().file_metadata().num_rows().max(0) as u64;
         let iterator = RowIter::from_file_into(Box::new(reader))
             .project(Some(projection))
@@ -123,6 +131,34 @@ impl ParquetFile {
         );
         unusable(&self.path, problem)
     }
+}
+
+/// Pages are unpacked whole: a small file must not unpack to all memory.
+fn check_sizes(
+    path: &Path,
+    reader: &SerializedFileReader<File>,
+    columns: &[String],
+) -> Result<(), DataError> {
+    for (at, group) in reader.metadata().row_groups().iter().enumerate() {
+        let wanted = group.columns().iter().filter(|chunk| {
+            let name = chunk.column_path().parts().first();
+            name.is_some_and(|name| columns.contains(name))
+        });
+        for chunk in wanted {
+            let packed = chunk.compressed_size().max(1);
+            let unpacked = chunk.uncompressed_size();
+            if unpacked > MOST_UNPACKED || unpacked > MOST_SMALL && unpacked / packed > MOST_RATIO {
+                let problem = format!(
+                    "column {} of row group {} unpacks from {packed} to {unpacked} bytes, which are in memory at once; \
+                     write the file again with smaller row groups",
+                    chunk.column_path().string(),
+                    at + 1
+                );
+                return Err(unusable(path, problem));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The top-level column in which a wanted one lies: itself, or the struct before a dot.

@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use schema::disk::DiskError;
+use schema::disk::{DiskError, open_own};
 
 use super::{
     Failure,
     request::{Answer, read_number, read_range},
 };
-use crate::{HubError, Progress, hash_file};
+use crate::{HubError, Progress, hash_file, progress::check_interrupted};
 
 /// A file whose size the server does not say may have this many bytes.
 const MOST_UNANNOUNCED: u64 = 256 << 20;
@@ -107,13 +107,10 @@ fn copy(
     total: Option<u64>,
     progress: &mut dyn Progress,
 ) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    if from > 0 {
-        options.append(true)
-    } else {
-        options.write(true).create(true).truncate(true)
-    };
-    let mut file = options.open(part).map_err(DiskError::at("open", part))?;
+    let mut file = open_own(part, OpenOptions::new().append(true))?;
+    if from == 0 {
+        file.set_len(0).map_err(DiskError::at("write", part))?;
+    }
     let mut buffer = vec![0; 1 << 17];
     let mut done = from;
     let broken = loop {
@@ -137,6 +134,10 @@ fn copy(
         file.write_all(&buffer[..read])
             .map_err(DiskError::at("write", part))?;
         progress.advance(read as u64);
+        if progress.is_interrupted() {
+            file.sync_all().map_err(DiskError::at("write", part))?;
+            check_interrupted(progress, part)?;
+        }
     };
     file.sync_all().map_err(DiskError::at("write", part))?;
     match (broken, total) {

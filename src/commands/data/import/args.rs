@@ -115,7 +115,7 @@ pub(crate) struct ImportArgs {
     #[arg(long, requires = "preset")]
     pub(super) split: Option<String>,
     /// Take N rows of each language, at random, in their order.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(super) take: Option<u64>,
     /// Seed of the rows taken.
     #[arg(long, default_value_t = 0, value_name = "N")]
