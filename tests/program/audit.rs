@@ -285,3 +285,140 @@ fn an_audit_is_not_repeated_without_reason() {
     fs::write(&path, text.replace("h 2.", "h zwei.")).expect("writes");
     assert!(audited(folder.path()) && !audited(folder.path()));
 }
+
+/// The example of docs/tasks.md, with two labels exchanged in the first rows of one language.
+fn exchanged_topic() -> tempfile::TempDir {
+    let folder = scratch();
+    for entry in fs::read_dir(tiny::repository("assets/examples/topic")).expect("shipped") {
+        let path = entry.expect("an entry").path();
+        let to = folder.path().join(path.file_name().expect("a name"));
+        fs::copy(&path, to).expect("copies");
+    }
+    let table = folder.path().join("de.tsv");
+    let text = fs::read_to_string(&table).expect("a table");
+    let exchange = |(at, line): (usize, &str)| match line.rsplit_once('\t') {
+        Some((text, "sport")) if at < 17 => format!("{text}\tfood\n"),
+        Some((text, "food")) if at < 17 => format!("{text}\tsport\n"),
+        _ => format!("{line}\n"),
+    };
+    let text: String = text.lines().enumerate().map(exchange).collect();
+    fs::write(&table, text).expect("writes");
+    folder
+}
+
+// Promise: a task of a user's own is audited as the evaluation reads it, what was read is counted,
+// and a run refuses what `data audit` calls an error.
+#[test]
+fn a_task_of_ones_own_is_audited_and_a_run_refuses_its_errors() {
+    let folder = exchanged_topic();
+    let printed = call_line(
+        folder.path(),
+        "data audit . --task topic.toml --json found.json --html found.html",
+        1,
+    );
+    let found = findings(&folder.path().join("found.json"));
+    assert_eq!(errors(&found), [("de", "label_order", 8)], "{found:#?}");
+    assert!(
+        printed.stdout.contains("`sport` and `food` are exchanged")
+            && printed
+                .stdout
+                .contains("1 error, 0 warnings and 0 notes; read 5 of 5 test files"),
+        "{}",
+        printed.stdout
+    );
+    let read = json(&folder.path().join("found.json"))["read"].clone();
+    let wanted = json!([{"task": "topic", "role": "test", "read": 5, "of": 5, "items": 100}]);
+    assert_eq!(read, wanted);
+    let page = fs::read_to_string(folder.path().join("found.html")).expect("a page");
+    assert!(page.contains("topic, test files"), "{page}");
+
+    let model = tiny::model();
+    let recipe = format!(
+        "name = \"own\"\nmodel = {model:?}\n[data]\ndir = \".\"\n[eval]\ntasks = [\"topic.toml\"]\nlanguages = [\"de\", \"fr\"]\n"
+    );
+    fs::write(folder.path().join("recipe.toml"), recipe).expect("writes");
+    let refused = call_line(folder.path(), "run recipe.toml --out out", 1);
+    for wanted in [
+        "data.accept = [\"label_order\"]",
+        "`sport` and `food` are exchanged",
+        "read 2 of 2 test files",
+    ] {
+        assert!(refused.stderr.contains(wanted), "{}", refused.stderr);
+    }
+    assert!(
+        !folder.path().join("out/answers").exists(),
+        "nothing was asked"
+    );
+}
+
+// Promise: where there is nothing to audit, the message names the files of the task that was asked
+// for.
+#[test]
+fn a_task_without_files_is_told_how_they_are_named() {
+    let folder = exchanged_topic();
+    fs::create_dir(folder.path().join("empty")).expect("creates");
+    for (task, wanted) in [
+        ("topic.toml", "those of topic are named {language}.tsv"),
+        (
+            "xcopa",
+            "those of xcopa are named {language}/test-*.parquet or data/{language}/test.{language}.jsonl",
+        ),
+        ("snli", "those of snli are named snli/snli_de500_test.json"),
+    ] {
+        let printed = call_line(folder.path(), &format!("data audit empty --task {task}"), 1);
+        assert!(
+            printed.stderr.contains(wanted) && !printed.stderr.contains("ap_emotion"),
+            "{}",
+            printed.stderr
+        );
+    }
+}
+
+// Promise: an audit of large files ends soon after a signal, with nothing written.
+#[test]
+#[cfg(unix)]
+fn a_signal_ends_an_audit_within_two_seconds() {
+    use std::{
+        process::{Command, Stdio},
+        thread::sleep,
+        time::{Duration, Instant},
+    };
+    let folder = scratch();
+    let item = |at: usize, word: &str| {
+        let text = format!(
+            "{word} {at} walked along the river with {} friends and a dog.",
+            at * 7
+        );
+        json!({"input": text, "answer": if word == "She" { "positive" } else { "positiv" }})
+    };
+    for (language, word) in [("en", "She"), ("de", "Er")] {
+        let items: Vec<Value> = (0..60_000).map(|at| item(at, word)).collect();
+        tiny::write_items(
+            folder.path(),
+            "ap_emotion",
+            &format!("emotion_{language}"),
+            &items,
+        );
+    }
+    for wait in [700, 2_500] {
+        let mut child = crate::call::program(folder.path())
+            .args(["data", "audit", ".", "--json", "found.json"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
+        sleep(Duration::from_millis(wait));
+        let id = child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(
+            sent.expect("kill").success(),
+            "it still runs after {wait} ms"
+        );
+        let start = Instant::now();
+        let code = child.wait().expect("ends").code();
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(2), "{took:?} after {wait} ms");
+        assert_eq!(code, Some(1));
+        assert!(!folder.path().join("found.json").exists());
+    }
+}

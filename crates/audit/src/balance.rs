@@ -15,11 +15,7 @@ const DEVIATIONS: f64 = 4.0;
 pub(crate) fn check(set: &AuditSet<'_>) -> Option<Finding> {
     let labels = &set.source.task.labels;
     let mut counts = vec![0_usize; labels.len()];
-    for label in set
-        .items
-        .iter()
-        .filter_map(|item| set.label(item.gold.as_deref()?))
-    {
+    for label in set.items.iter().filter_map(|item| item.label) {
         counts[label.0] += 1;
     }
     let all: usize = counts.iter().sum();
@@ -29,7 +25,7 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Option<Finding> {
         return None;
     }
     let mut english = vec![0_usize; labels.len()];
-    for label in set.items.iter().filter_map(|item| set.english_label(item)) {
+    for label in set.items.iter().filter_map(|item| item.english_label) {
         english[label.0] += 1;
     }
     if !set.is_english() && counts == english {

@@ -24,9 +24,7 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
 
 fn check_sort(set: &AuditSet<'_>, sort: Sort) -> Option<Finding> {
     let seen: Vec<(usize, String)> = set
-        .items
-        .iter()
-        .enumerate()
+        .numbered()
         .filter_map(|(index, item)| Some((index, find_in_item(set, item, sort)?)))
         .collect();
     let severity = match sort {

@@ -14,7 +14,7 @@ use crate::{Role, set::AuditSet};
 /// the others are reported for the English file.
 pub(crate) fn check(set: &AuditSet<'_>) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, item) in set.items.iter().enumerate() {
+    for (index, item) in set.numbered() {
         let form = item
             .parts
             .iter()

@@ -15,11 +15,13 @@ pub enum AuditError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// There is no file to look at.
-    #[error(
-        "{0} holds no file of the tasks asked for; they are named as in ap_emotion/emotion_de500_test.json, \
-         snli/snli_zh10k_train_question.json, paws/paws_en10k_train.json"
-    )]
-    Nothing(PathBuf),
+    #[error("{dir} holds no file of the tasks asked for; {named}", dir = dir.display())]
+    Nothing {
+        /// Where they were looked for.
+        dir: PathBuf,
+        /// How such files are named.
+        named: String,
+    },
     /// The caller asked to stop.
     #[error("the audit was interrupted before its end")]
     Stopped,

@@ -47,6 +47,7 @@ pub(crate) fn check(
         };
         for (task, languages) in &texts {
             findings.extend(find_trailing(source, task, languages, sets));
+            findings.extend(find_unsplit(source, task, languages, sets));
         }
     }
 }
@@ -99,6 +100,42 @@ fn find_trailing(
         }));
     }
     findings
+}
+
+/// Texts that do not have the task's header words: which questions they show is not known, and so
+/// not whether these are asked.
+fn find_unsplit(
+    source: &ExemplarSource,
+    task: &str,
+    languages: &BTreeMap<Language, String>,
+    sets: &[AuditSet<'_>],
+) -> Vec<Finding> {
+    let describe = |(language, text): (&Language, &String)| {
+        let is_of =
+            |set: &&AuditSet<'_>| set.source.task.name == task && set.language() == *language;
+        let set = sets.iter().find(is_of)?;
+        if text.trim().is_empty() || !split(task, *language, text).is_empty() {
+            return None;
+        }
+        let evidence = format!(
+            "the exemplars do not have the task's header words, so they were not compared with the questions: `{}`",
+            shorten(text, 60)
+        );
+        let suggestion = "write the headers of the task file around them";
+        let found = set.finding(
+            Kind::Coverage,
+            Severity::Warning,
+            Vec::new(),
+            evidence,
+            suggestion,
+        );
+        Some(Finding {
+            file: source.name(),
+            count: 0,
+            ..found
+        })
+    };
+    languages.iter().filter_map(describe).collect()
 }
 
 /// Bytes of white space at a line's end.

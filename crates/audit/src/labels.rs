@@ -40,18 +40,14 @@ struct UnknownGold {
 
 fn unknown_words<'a>(set: &'a AuditSet<'_>) -> BTreeMap<&'a str, UnknownGold> {
     let mut unknown: BTreeMap<&str, UnknownGold> = BTreeMap::new();
-    for (index, item) in set.items.iter().enumerate() {
-        let Some(word) = item
-            .gold
-            .as_deref()
-            .filter(|word| set.label(word).is_none())
-        else {
+    for (index, item) in set.numbered() {
+        let Some(word) = item.gold.as_deref().filter(|_| item.label.is_none()) else {
             continue;
         };
         let seen = unknown.entry(word).or_default();
         seen.items.push(index);
         seen.english.resize(set.source.task.labels.len(), 0);
-        if let Some(label) = set.english_label(item) {
+        if let Some(label) = item.english_label {
             seen.english[label.0] += 1;
         }
     }
@@ -68,23 +64,28 @@ impl UnknownGold {
             .enumerate()
             .max_by_key(|(_, count)| **count)?;
         let is_certain =
-            all > 0 && count as f64 >= CERTAIN * all as f64 && label < set.label_words().len();
+            all > 0 && count as f64 >= CERTAIN * all as f64 && label < set.answers.len();
         is_certain.then_some((Label(label), count, all))
     }
 
     fn describe(&self, set: &AuditSet<'_>, word: &str) -> Finding {
         let (count, all) = (self.items.len(), set.items.len());
-        let known = set.label_words();
+        let known = &set.answers;
         let mut evidence = format!(
-            "`{word}` on {count} of {all} items is none of the words that the scorer knows, {}",
+            "`{word}` on {count} of {all} items is none of the {}, {}",
+            match set.is_form() {
+                true => "answers that the task's file gives",
+                false => "words that the scorer knows",
+            },
             quote_words(known)
         );
         let near = known.iter().find(|known| fold(known) == fold(word));
         let meaning = self.meaning(set).map(|(label, times, of)| {
             let name = set.source.task.label_name(label);
             evidence += &format!(
-                "; the English gold is {name} on {times} of {of} of them, whose word is `{}`",
-                known[label.0]
+                "; the {} gold is {name} on {times} of {of} of them, whose word is `{}`",
+                set.reference_name(),
+                known[label.0],
             );
             known[label.0].clone()
         });
@@ -94,16 +95,13 @@ impl UnknownGold {
                 &format!("; it differs from `{near}` only in case, spaces or invisible characters");
             Some(near)
         });
+        let harm = match set.is_form() {
+            true => "the evaluation refuses the file as it is",
+            false => "as they are, these items can never be answered correctly",
+        };
         let suggestion = match &meaning {
-            Some(word) => {
-                format!("write `{word}`; as they are, these items can never be answered correctly")
-            }
-            None => {
-                format!(
-                    "write one of {}; as they are, these items can never be answered correctly",
-                    quote_words(known)
-                )
-            }
+            Some(word) => format!("write `{word}`; {harm}"),
+            None => format!("write one of {}; {harm}", quote_words(known)),
         };
         // No stage reads the labels of training questions.
         let severity = if set.source.role == Role::Test {

@@ -1,6 +1,9 @@
 //! Test questions that are in training data or in exemplars, exactly or nearly.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use data::overlap::OverlapIndex;
+use rayon::prelude::*;
 use schema::{
     Finding, Language,
     finding::{Kind, Severity},
@@ -22,7 +25,8 @@ struct Haystack {
     index: OverlapIndex,
 }
 
-/// Compares every test file with the training files and exemplars of its task and language.
+/// Compares every test file with the training files and exemplars of its task and language. One
+/// index of texts is in memory at a time.
 pub(crate) fn check(
     sources: &[ExemplarSource],
     sets: &[AuditSet<'_>],
@@ -32,30 +36,34 @@ pub(crate) fn check(
         .iter()
         .filter(|set| set.source.role == Role::Test)
         .collect();
-    for haystack in stack(sources, sets, &tests) {
+    let mut look = |haystack: &Haystack| {
         for set in &tests {
             if is_of(set, &haystack.task, haystack.language) {
-                findings.extend(search(set, &haystack));
+                findings.extend(search(set, haystack));
             }
         }
-    }
+    };
+    each_training_text(sets, &tests, &mut look);
+    stack_exemplars(sources, &tests).iter().for_each(look);
 }
 
 fn is_of(set: &AuditSet<'_>, task: &str, language: Language) -> bool {
     set.source.task.name == task && set.language() == language
 }
 
+/// The fields of a question; choices are not looked up, which exemplars of a file do not show.
+fn question(set: &AuditSet<'_>, parts: &[String]) -> String {
+    let fields = set.source.task.fields.len().min(parts.len());
+    join(&parts[..fields])
+}
+
 fn join(parts: &[String]) -> String {
     parts.join("\n")
 }
 
-/// Training data and exemplars for which there is a test file.
-fn stack(
-    sources: &[ExemplarSource],
-    sets: &[AuditSet<'_>],
-    tests: &[&AuditSet<'_>],
-) -> Vec<Haystack> {
-    let mut stacks = training_texts(sets, tests);
+/// Exemplars for which there is a test file.
+fn stack_exemplars(sources: &[ExemplarSource], tests: &[&AuditSet<'_>]) -> Vec<Haystack> {
+    let mut stacks: Vec<Haystack> = Vec::new();
     for source in sources {
         for exemplar in exemplars::list(source) {
             if !is_tested(tests, &exemplar.task, exemplar.language) {
@@ -86,36 +94,49 @@ fn is_tested(tests: &[&AuditSet<'_>], task: &str, language: Language) -> bool {
     tests.iter().any(|set| is_of(set, task, language))
 }
 
-fn training_texts(sets: &[AuditSet<'_>], tests: &[&AuditSet<'_>]) -> Vec<Haystack> {
-    let mut stacks: Vec<Haystack> = Vec::new();
-    let mut english_seen: Vec<(&str, Vec<String>)> = Vec::new();
+/// Calls `look` with the texts of every training file for which there is a test file.
+fn each_training_text(
+    sets: &[AuditSet<'_>],
+    tests: &[&AuditSet<'_>],
+    look: &mut dyn FnMut(&Haystack),
+) {
+    let mut english_seen: Vec<(&str, u64)> = Vec::new();
     for set in sets.iter().filter(|set| set.source.role != Role::Test) {
         let task = set.source.task.name.as_str();
         if is_tested(tests, task, set.language()) {
-            let own: Vec<String> = set.items.iter().map(|item| join(&item.parts)).collect();
-            stacks.push(Haystack::of_texts(set, set.language(), &own));
+            let own = set.numbered().map(|(_, item)| question(set, &item.parts));
+            look(&Haystack::of_texts(set, set.language(), own));
+        }
+        if set.source.role != Role::Pairs {
+            continue;
         }
         // Pair files of one task mostly share their English side.
-        let english: Vec<String> = set.items.iter().map(|item| join(&item.english)).collect();
-        if set.source.role == Role::Pairs
-            && !english_seen
-                .iter()
-                .any(|(known, texts)| *known == task && *texts == english)
-        {
+        let texts = || set.numbered().map(|(_, item)| question(set, &item.english));
+        let seen = (task, digest(texts()));
+        if !english_seen.contains(&seen) {
             if is_tested(tests, task, Language::En) {
-                stacks.push(Haystack::of_texts(set, Language::En, &english));
+                look(&Haystack::of_texts(set, Language::En, texts()));
             }
-            english_seen.push((task, english));
+            english_seen.push(seen);
         }
     }
-    stacks
+}
+
+fn digest(texts: impl Iterator<Item = String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    texts.for_each(|text| text.hash(&mut hasher));
+    hasher.finish()
 }
 
 impl Haystack {
-    fn of_texts(set: &AuditSet<'_>, language: Language, texts: &[String]) -> Self {
+    fn of_texts(
+        set: &AuditSet<'_>,
+        language: Language,
+        texts: impl Iterator<Item = String>,
+    ) -> Self {
         let mut index = OverlapIndex::new();
-        for (id, text) in texts.iter().enumerate() {
-            index.add(id, text);
+        for (id, text) in texts.enumerate() {
+            index.add(id, &text);
         }
         Self {
             name: set.source.name.clone(),
@@ -127,20 +148,38 @@ impl Haystack {
     }
 }
 
+/// Where a test question is in the texts.
+enum Place {
+    Exact(usize),
+    Near(usize, f64),
+}
+
 fn search(set: &AuditSet<'_>, haystack: &Haystack) -> Vec<Finding> {
+    let places: Vec<Option<Place>> = set
+        .items
+        .par_iter()
+        .map(|item| {
+            if set.pulse.is_stopped() {
+                return None;
+            }
+            let question = question(set, &item.parts);
+            let exact = haystack.index.exact(&question).map(Place::Exact);
+            exact.or_else(|| {
+                let (id, similarity) = haystack.index.nearest(&question, NEAR)?;
+                Some(Place::Near(id, similarity))
+            })
+        })
+        .collect();
     let (mut exact, mut near) = (Vec::new(), Vec::new());
-    for (index, item) in set.items.iter().enumerate() {
-        let question = join(&item.parts);
-        if let Some(id) = haystack.index.exact(&question) {
-            exact.push((index, format!("is item {id}, `{}`", set.quote(item))));
-        } else if let Some((id, similarity)) = haystack.index.nearest(&question, NEAR) {
-            near.push((
+    for (index, place) in places.into_iter().enumerate() {
+        let quote = || set.quote(&set.items[index]);
+        match place {
+            None => {}
+            Some(Place::Exact(id)) => exact.push((index, format!("is item {id}, `{}`", quote()))),
+            Some(Place::Near(id, similarity)) => near.push((
                 index,
-                format!(
-                    "is nearly item {id} ({similarity:.2}), `{}`",
-                    set.quote(item)
-                ),
-            ));
+                format!("is nearly item {id} ({similarity:.2}), `{}`", quote()),
+            )),
         }
     }
     let Haystack { name, is_shown, .. } = haystack;

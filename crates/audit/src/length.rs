@@ -70,7 +70,7 @@ fn length(text: &str) -> f64 {
 }
 
 fn measure<'a>(set: &'a AuditSet<'_>, part: usize) -> Vec<TextLengths<'a>> {
-    let texts = set.items.iter().enumerate().flat_map(|(item, row)| {
+    let texts = set.numbered().flat_map(|(item, row)| {
         row.translations()
             .filter(move |(at, ..)| *at == part)
             .map(move |(_, here, english)| (item, here, english))

@@ -13,6 +13,8 @@
 mod align;
 mod balance;
 mod characters;
+mod choices;
+mod coverage;
 mod duplicates;
 mod error;
 mod exemplars;
@@ -23,6 +25,7 @@ mod length;
 mod names;
 mod numbers;
 mod protocol;
+mod pulse;
 mod quotation;
 mod read;
 mod relabelling;
@@ -34,15 +37,21 @@ mod text;
 mod tokens;
 mod untranslated;
 
-use schema::Finding;
+use std::{thread, time::Duration};
+
+use schema::{Finding, finding::AuditRecord};
 
 pub use error::AuditError;
-pub use scope::{AuditedFile, ExemplarSource, NamedTokenizer, Role, Scope};
+pub use scope::{AuditedFile, ExemplarSource, MissingFile, NamedTokenizer, Role, Scope};
 
+use pulse::Pulse;
 use set::AuditSet;
 
-/// Audits every file of `scope`. `progress` is called with the number of files done, of all, and
-/// the next file's name; it returns false to stop.
+/// How long the caller waits between two looks at the work.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// Audits every file of `scope`. `progress` is called several times a second with the number of
+/// files done, of all, and the name of the one in hand; it returns false to stop.
 ///
 /// The findings are in the order of tasks, languages, files, severity and kind, and are the
 /// same for any number of threads.
@@ -52,29 +61,59 @@ use set::AuditSet;
 pub fn audit(
     scope: &Scope,
     progress: &mut dyn FnMut(usize, usize, &str) -> bool,
-) -> Result<Vec<Finding>, AuditError> {
+) -> Result<AuditRecord, AuditError> {
     if scope.sources.is_empty() {
-        return Err(AuditError::Nothing(scope.dir.clone()));
+        return Err(coverage::describe_nothing(scope));
     }
-    let mut findings = Vec::new();
+    let (pulse, caller) = (Pulse::default(), thread::current());
+    thread::scope(|threads| {
+        let work = threads.spawn(|| {
+            let record = look_at_all(scope, &pulse);
+            caller.unpark();
+            record
+        });
+        while !pulse.is_stopped() {
+            let (done, name) = pulse.place();
+            if !progress(done, scope.sources.len(), &name) {
+                pulse.stop();
+            }
+            if work.is_finished() {
+                break;
+            }
+            thread::park_timeout(WAIT);
+        }
+        match work.join() {
+            Ok(record) => record,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+fn look_at_all(scope: &Scope, pulse: &Pulse) -> Result<AuditRecord, AuditError> {
+    let mut findings = coverage::describe_missing(scope);
     let mut sets = Vec::new();
     for source in &scope.sources {
-        sets.push(read::read(source, &mut findings)?);
+        pulse.reach(0, &source.name);
+        sets.push(read::read(source, pulse, &mut findings)?);
+        pulse.go_on()?;
     }
     let detector = language::Detector::new();
     align::attach_english(&mut sets, &detector, &mut findings);
     for (done, set) in sets.iter().enumerate() {
-        if !progress(done, sets.len(), &set.source.name) {
-            return Err(AuditError::Stopped);
-        }
+        pulse.reach(done, &set.source.name);
         check_set(set, &detector, scope, &mut findings)?;
     }
     exemplars::check(&scope.exemplars, &sets, &mut findings);
     leakage::check(&scope.exemplars, &sets, &mut findings);
+    pulse.go_on()?;
     findings.retain(|finding| is_wanted(scope, finding));
     protocol::excuse(scope, &mut findings)?;
     sort(scope, &mut findings);
-    Ok(findings)
+    Ok(AuditRecord {
+        findings,
+        accepted: Vec::new(),
+        read: coverage::count(scope, &sets),
+    })
 }
 
 /// All checks of one file.
@@ -84,7 +123,9 @@ fn check_set(
     scope: &Scope,
     findings: &mut Vec<Finding>,
 ) -> Result<(), AuditError> {
+    set.pulse.go_on()?;
     findings.extend(labels::check(set));
+    findings.extend(choices::check(set));
     findings.extend(balance::check(set));
     findings.extend(characters::check(set));
     let copies = untranslated::check(set);
@@ -103,16 +144,18 @@ fn check_set(
 
 /// Files that are only there to be compared with have no findings of their own.
 fn is_wanted(scope: &Scope, finding: &Finding) -> bool {
-    !scope
-        .sources
-        .iter()
-        .any(|source| source.is_reference && source.name == finding.file)
+    !scope.sources.iter().any(|source| {
+        source.is_reference
+            && source.name == finding.file
+            && source.language == finding.language
+            && source.task.name == finding.task
+    })
 }
 
 fn sort(scope: &Scope, findings: &mut [Finding]) {
     findings.sort_by(|a, b| {
         let [first, second] = [a, b].map(|f| {
-            let task = scope.sources.iter().position(|s| s.task.name == f.task);
+            let task = scope.tasks.iter().position(|task| task.name == f.task);
             (task, f.language, f.severity, f.kind, &f.file, &f.items)
         });
         first.cmp(&second)

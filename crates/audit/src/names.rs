@@ -137,7 +137,7 @@ impl<'a> Habits<'a> {
 
 fn list_rows<'a>(set: &'a AuditSet<'_>) -> Vec<TextNames<'a>> {
     let mut rows = Vec::new();
-    for (item, row) in set.items.iter().enumerate() {
+    for (item, row) in set.numbered() {
         for (part, here, english) in row.translations() {
             let found = names(english);
             if found.is_empty() {

@@ -23,7 +23,7 @@ pub(crate) fn check(set: &AuditSet<'_>) -> Option<Finding> {
         return None;
     }
     let (mut all, mut lost) = (0_usize, Vec::new());
-    for (index, item) in set.items.iter().enumerate() {
+    for (index, item) in set.numbered() {
         for (part, here, english) in item.translations() {
             let wanted = numbers(english);
             let there = numbers(here);

@@ -20,7 +20,7 @@ pub(crate) fn excuse(scope: &Scope, findings: &mut [Finding]) -> Result<(), Audi
     for source in scope
         .sources
         .iter()
-        .filter(|source| source.role == Role::Test)
+        .filter(|source| source.role == Role::Test && source.task.files.is_empty())
     {
         let mut meant: Vec<&mut Finding> = findings
             .iter_mut()

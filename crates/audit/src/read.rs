@@ -4,9 +4,14 @@
 
 use std::{collections::BTreeMap, fs};
 
-use data::object::ObjectEntries;
+use data::{
+    DataError,
+    object::ObjectEntries,
+    tasks,
+    testset::{self, RawQuestion, TextFault},
+};
 use schema::{
-    Finding,
+    Finding, Label,
     disk::DiskError,
     finding::{Kind, Severity},
 };
@@ -14,6 +19,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{
     AuditError, AuditedFile, Role,
+    pulse::Pulse,
     set::{AuditItem, AuditSet},
     template,
     text::{quote_words, shorten},
@@ -23,41 +29,115 @@ use crate::{
 /// empty set.
 pub(crate) fn read<'a>(
     source: &'a AuditedFile,
+    pulse: &'a Pulse,
     findings: &mut Vec<Finding>,
 ) -> Result<AuditSet<'a>, AuditError> {
+    let mut set = AuditSet::new(source, pulse);
+    if set.is_form() {
+        read_form(&mut set, findings)?;
+    } else {
+        set.answers = tasks::row(source.task, source.language)?
+            .label_words
+            .clone();
+        read_list(&mut set, findings)?;
+    }
+    Ok(set)
+}
+
+/// Reads a table in one of the task's own forms, as the evaluation does.
+fn read_form(set: &mut AuditSet<'_>, findings: &mut Vec<Finding>) -> Result<(), AuditError> {
+    let (source, pulse) = (set.source, set.pulse);
+    let (path, task, language) = (&source.path, source.task, source.language);
+    set.answers = testset::answer_words(path, task, language)?;
+    let mut form = FormProblems::new(source);
+    let (items, mut dropped) = (&mut set.items, Vec::new());
+    let read = testset::look(path, task, language, &mut |raw| {
+        if raw.is_dropped {
+            dropped.push(items.len());
+            items.push(AuditItem::default());
+        } else {
+            items.push(form.take(items.len(), raw));
+        }
+        !pulse.is_stopped()
+    });
+    match read {
+        Err(DataError::Disk(error)) => return Err(error.into()),
+        Err(error) => {
+            set.is_read = false;
+            let evidence = format!(
+                "after {} items: {}",
+                set.items.len(),
+                error
+                    .to_string()
+                    .replace(&path.display().to_string(), &source.name)
+            );
+            let suggestion =
+                "correct it: what follows was not read, and the evaluation refuses the file";
+            findings.push(refuse_file(set, evidence, suggestion));
+        }
+        Ok(()) if set.items.is_empty() => {
+            set.is_read = false;
+            let evidence = format!("no question in {language}");
+            findings.push(refuse_file(
+                set,
+                evidence,
+                "put the items in, or leave the language out",
+            ));
+        }
+        Ok(()) => {}
+    }
+    findings.extend(form.describe(set));
+    if !dropped.is_empty() {
+        let (count, all) = (dropped.len(), set.items.len());
+        let evidence =
+            format!("{count} of {all} questions are left out, as the task's `drop` says");
+        let suggestion = "nothing: the evaluation leaves them out too";
+        findings.push(set.finding(
+            Kind::Coverage,
+            Severity::Note,
+            dropped,
+            evidence,
+            suggestion,
+        ));
+    }
+    Ok(())
+}
+
+/// Reads a list of objects, the released layout.
+fn read_list(set: &mut AuditSet<'_>, findings: &mut Vec<Finding>) -> Result<(), AuditError> {
+    let (source, pulse) = (set.source, set.pulse);
     let bytes = fs::read(&source.path).map_err(DiskError::at("read", &source.path))?;
-    let mut set = AuditSet {
-        source,
-        items: Vec::new(),
-    };
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
+            set.is_read = false;
             let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
             findings.push(refuse_file(
-                &set,
+                set,
                 format!("line {line}: not UTF-8"),
                 "write the file again in UTF-8",
             ));
-            return Ok(set);
+            return Ok(());
         }
     };
     let elements: Vec<&RawValue> = match serde_json::from_str(&text) {
         Ok(elements) => elements,
         Err(error) => {
+            set.is_read = false;
             let evidence = format!("line {}: {error}", error.line().max(1));
             findings.push(refuse_file(
-                &set,
+                set,
                 evidence,
                 "correct the line; the file must be a list of objects",
             ));
-            return Ok(set);
+            return Ok(());
         }
     };
     if elements.is_empty() {
+        set.is_read = false;
         findings.push(refuse_file(
-            &set,
+            set,
             "line 1: the list is empty".to_owned(),
             "put the items in",
         ));
@@ -66,14 +146,20 @@ pub(crate) fn read<'a>(
     let rows: Vec<Vec<Option<String>>> = elements
         .iter()
         .enumerate()
+        .take_while(|_| !pulse.is_stopped())
         .map(|(item, element)| form.read_item(item, element.get()))
         .collect();
-    findings.extend(form.describe(&set));
+    findings.extend(form.describe(set));
     match source.role {
-        Role::Pairs => template::split(&mut set, &rows, findings)?,
-        Role::Test | Role::Labelled => set.items = rows.into_iter().map(read_question).collect(),
+        Role::Pairs => template::split(set, &rows, findings)?,
+        Role::Test | Role::Labelled => {
+            set.items = rows
+                .into_iter()
+                .map(|row| read_question(set, row))
+                .collect();
+        }
     }
-    Ok(set)
+    Ok(())
 }
 
 fn refuse_file(set: &AuditSet<'_>, evidence: String, suggestion: &str) -> Finding {
@@ -93,11 +179,18 @@ fn severity_of_form(source: &AuditedFile) -> Severity {
     }
 }
 
-/// The fields, then the answer.
-fn read_question(mut row: Vec<Option<String>>) -> AuditItem {
+/// The fields, then the choices where answers are texts, then the answer.
+fn read_question(set: &AuditSet<'_>, mut row: Vec<Option<String>>) -> AuditItem {
     let gold = row.pop().flatten();
+    let fields = set.source.task.fields.len();
+    let choice = row
+        .iter()
+        .skip(fields)
+        .position(|choice| choice.is_some() && *choice == gold);
+    let label = gold.as_deref().and_then(|word| set.label(word));
     AuditItem {
         parts: row.into_iter().map(Option::unwrap_or_default).collect(),
+        label: choice.map(Label).or(label),
         gold,
         ..AuditItem::default()
     }
@@ -114,7 +207,12 @@ impl<'a> FormProblems<'a> {
     fn new(source: &'a AuditedFile) -> Self {
         let mut keys: Vec<&str> = match source.role {
             Role::Pairs => vec!["input"],
-            Role::Test | Role::Labelled => source.task.fields.iter().map(String::as_str).collect(),
+            Role::Labelled => source.task.fields.iter().map(String::as_str).collect(),
+            Role::Test => {
+                let task = source.task;
+                let keys = task.fields.iter().chain(task.text_choices());
+                keys.map(String::as_str).collect()
+            }
         };
         keys.push("answer");
         Self {
@@ -129,6 +227,33 @@ impl<'a> FormProblems<'a> {
             .entry((kind, key.to_owned()))
             .or_default()
             .push((item, what));
+    }
+
+    /// The item that a row of a table is.
+    fn take(&mut self, item: usize, raw: RawQuestion) -> AuditItem {
+        let mut row: Vec<Option<String>> = Vec::with_capacity(self.keys.len());
+        let texts = raw.texts.into_iter().chain([raw.answer]);
+        for (key, text) in self.keys.clone().into_iter().zip(texts) {
+            let kind = match &text {
+                Ok(_) => None,
+                Err(faulty) => Some(match faulty.fault {
+                    TextFault::Missing => Kind::MissingField,
+                    TextFault::Empty => Kind::EmptyField,
+                    TextFault::Type => Kind::FieldType,
+                }),
+            };
+            if let (Some(kind), Err(faulty)) = (kind, &text) {
+                self.note(kind, key, item, describe_fault(key, &faulty.error));
+            }
+            row.push(text.ok());
+        }
+        let gold = row.pop().flatten();
+        AuditItem {
+            parts: row.into_iter().map(Option::unwrap_or_default).collect(),
+            gold,
+            label: raw.gold,
+            ..AuditItem::default()
+        }
     }
 
     /// The texts of one item in the order of the keys; `None` where there is none.
@@ -172,7 +297,12 @@ impl<'a> FormProblems<'a> {
                 Some(Value::String(found)) if found.trim().is_empty() => {
                     self.note(Kind::EmptyField, key, item, format!("`{key}` is {found:?}"));
                 }
-                Some(Value::String(found)) => *text = Some(found.clone()),
+                Some(Value::String(found)) => {
+                    match testset::show_value(self.source.task, self.source.language, key, found) {
+                        Ok(shown) => *text = Some(shown.to_owned()),
+                        Err(problem) => self.note(Kind::FieldType, key, item, problem),
+                    }
+                }
                 Some(other) => {
                     let other = shorten(&other.to_string(), 40);
                     self.note(
@@ -205,10 +335,28 @@ impl<'a> FormProblems<'a> {
                 *kind,
                 severity,
                 seen,
-                "items have another form than the released layout",
+                if set.is_form() {
+                    "rows are not as the task's file says"
+                } else {
+                    "items have another form than the released layout"
+                },
                 &suggestion,
             )
         });
         findings.collect()
+    }
+}
+
+/// `` `premise`: is empty; fill it in or take the row out ``, without the path, which the finding
+/// has.
+fn describe_fault(key: &str, error: &DataError) -> String {
+    match error {
+        DataError::Row {
+            line: Some(line),
+            problem,
+            ..
+        } => format!("`{key}` (line {line}): {}", shorten(problem, 80)),
+        DataError::Row { problem, .. } => format!("`{key}`: {}", shorten(problem, 80)),
+        other => other.to_string(),
     }
 }

@@ -5,7 +5,7 @@
 //! unexplained item costs 1 and a change of the relabelling [`CHANGE_COST`]. Never here: words that
 //! are no label (`labels`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schema::{
     Finding, Label,
@@ -32,35 +32,31 @@ struct GoldPair {
 }
 
 impl GoldPair {
-    fn of(
-        set: &AuditSet<'_>,
-        meanings: &BTreeMap<&str, Label>,
-        index: usize,
-        item: &AuditItem,
-    ) -> Option<Self> {
+    fn of(meanings: &BTreeMap<&str, Label>, index: usize, item: &AuditItem) -> Option<Self> {
         let word = item.gold.as_deref()?;
-        let here = set.label(word).or_else(|| meanings.get(word).copied())?.0;
+        let here = item.label.or_else(|| meanings.get(word).copied())?.0;
         Some(Self {
             item: index,
             here,
-            english: set.english_label(item)?.0,
+            english: item.english_label?.0,
         })
     }
 
     fn describe(&self, set: &AuditSet<'_>) -> String {
         format!(
-            "English {}, here `{}`",
+            "{} {}, here `{}`",
+            set.reference_name(),
             set.source.task.labels[self.english],
-            set.label_words()[self.here]
+            set.answers[self.here]
         )
     }
 }
 
 /// `meanings`: what words that are no label seem to mean.
 pub(crate) fn check(set: &AuditSet<'_>, meanings: &BTreeMap<&str, Label>) -> Vec<Finding> {
-    let items = set.items.iter().enumerate();
+    let items = set.numbered();
     let pairs: Vec<GoldPair> = items
-        .filter_map(|(index, item)| GoldPair::of(set, meanings, index, item))
+        .filter_map(|(index, item)| GoldPair::of(meanings, index, item))
         .collect();
     if set.is_english() || pairs.iter().all(|pair| pair.here == pair.english) {
         return Vec::new();
@@ -87,7 +83,7 @@ pub(crate) fn check(set: &AuditSet<'_>, meanings: &BTreeMap<&str, Label>) -> Vec
 /// frequent label here of each.
 fn list_relabellings(pairs: &[GoldPair], labels: usize) -> Vec<Vec<usize>> {
     let identity: Vec<usize> = (0..labels).collect();
-    let mut all = vec![identity.clone()];
+    let mut all = Vec::new();
     if labels <= PERMUTED {
         permute(&identity, &mut Vec::new(), &mut all);
     } else {
@@ -100,9 +96,18 @@ fn list_relabellings(pairs: &[GoldPair], labels: usize) -> Vec<Vec<usize>> {
         }
     }
     all.push(most_frequent(pairs, labels));
-    let mut distinct: Vec<Vec<usize>> = Vec::new();
+    let seen: BTreeSet<(usize, usize)> = pairs
+        .iter()
+        .filter(|pair| pair.here != pair.english)
+        .map(|pair| (pair.english, pair.here))
+        .collect();
+    let mut distinct: Vec<Vec<usize>> = vec![identity];
     for relabelling in all {
-        if !distinct.contains(&relabelling) {
+        // One that explains no item is on no cheapest path.
+        let explains = seen
+            .iter()
+            .any(|(english, here)| relabelling[*english] == *here);
+        if explains && !distinct.contains(&relabelling) {
             distinct.push(relabelling);
         }
     }
@@ -172,8 +177,17 @@ fn explain(pairs: &[GoldPair], relabellings: &[Vec<usize>]) -> Vec<usize> {
     path
 }
 
-const ORDER: &str = "put the golds in the order of the English file, or evaluate with the protocol \
-                     that repairs them; accuracy against these golds measures something else";
+/// What to do about golds in another order.
+fn advise(set: &AuditSet<'_>) -> String {
+    let repair = match set.is_form() || set.reference.is_some() {
+        true => "",
+        false => ", or evaluate with the protocol that repairs them",
+    };
+    format!(
+        "put the golds in the order of the {} file{repair}; accuracy against these golds measures something else",
+        set.reference_name()
+    )
+}
 
 fn describe_relabelling(
     set: &AuditSet<'_>,
@@ -202,18 +216,24 @@ fn describe_relabelling(
     };
     let evidence = format!(
         "{}; {}{place}, which explains {} items, such as item {}: {}",
-        count_agreeing(pairs),
+        count_agreeing(set, pairs),
         name_relabelling(set, relabelling),
         explained.len(),
         example.item,
         example.describe(set),
     );
     let items = explained.iter().map(|pair| pair.item).collect();
-    Some(set.finding(Kind::LabelOrder, Severity::Error, items, evidence, ORDER))
+    Some(set.finding(
+        Kind::LabelOrder,
+        Severity::Error,
+        items,
+        evidence,
+        &advise(set),
+    ))
 }
 
 fn name_relabelling(set: &AuditSet<'_>, relabelling: &[usize]) -> String {
-    let words = set.label_words();
+    let words = &set.answers;
     let moved: Vec<usize> = (0..relabelling.len())
         .filter(|&label| relabelling[label] != label)
         .collect();
@@ -230,10 +250,11 @@ fn name_relabelling(set: &AuditSet<'_>, relabelling: &[usize]) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-fn count_agreeing(pairs: &[GoldPair]) -> String {
+fn count_agreeing(set: &AuditSet<'_>, pairs: &[GoldPair]) -> String {
     let agree = pairs.iter().filter(|pair| pair.here == pair.english);
     format!(
-        "golds agree with the English ones on {} of {} items",
+        "golds agree with the {} ones on {} of {} items",
+        set.reference_name(),
         agree.count(),
         pairs.len()
     )
@@ -244,27 +265,38 @@ fn describe_single(set: &AuditSet<'_>, pairs: &[&GoldPair]) -> Option<Finding> {
         .iter()
         .map(|pair| (pair.item, pair.describe(set)))
         .collect();
-    let what = "golds disagree with the English ones without a pattern";
+    let what = &format!(
+        "golds disagree with the {} ones without a pattern",
+        set.reference_name()
+    );
     let suggestion = "one of the two golds is wrong: compare the items";
     set.finding_of(Kind::LabelOrder, Severity::Error, &seen, what, suggestion)
 }
 
 fn describe_unrelated(set: &AuditSet<'_>, pairs: &[GoldPair]) -> Finding {
-    let evidence = format!(
-        "{}, and no relabelling explains the rest: the items are others, or in another order",
-        count_agreeing(pairs)
-    );
+    let (english, agreeing) = (set.reference_name(), count_agreeing(set, pairs));
+    let (severity, evidence, suggestion) = if set.is_parallel {
+        let evidence = format!(
+            "{agreeing}, and no relabelling explains the rest, though by their lengths, numbers and names the items are the same \
+             in the same order"
+        );
+        let suggestion = format!(
+            "compare the golds with the {english} ones item by item: accuracy against these golds measures something else"
+        );
+        (Severity::Error, evidence, suggestion)
+    } else {
+        let evidence = format!(
+            "{agreeing}, and no relabelling explains the rest: the items are others, or in another order"
+        );
+        let suggestion = format!(
+            "put the items in the order of the {english} file: statistics over languages pair items by position"
+        );
+        (Severity::Warning, evidence, suggestion)
+    };
     let items = pairs
         .iter()
         .filter(|pair| pair.here != pair.english)
         .map(|pair| pair.item)
         .collect();
-    let suggestion = "put the items in the order of the English file: statistics over languages pair items by position";
-    set.finding(
-        Kind::LabelOrder,
-        Severity::Warning,
-        items,
-        evidence,
-        suggestion,
-    )
+    set.finding(Kind::LabelOrder, severity, items, evidence, &suggestion)
 }

@@ -8,7 +8,8 @@ use std::{
 };
 
 use data::{DataError, Tokenizer, tasks, testset};
-use schema::{Exemplars, FewShot, Language, Protocol, Recipe, Setting, Task};
+pub use schema::finding::Role;
+use schema::{Exemplars, FewShot, Language, Protocol, Recipe, Setting, Task, few_shot::Pool};
 
 use crate::AuditError;
 
@@ -16,8 +17,12 @@ use crate::AuditError;
 pub struct Scope {
     /// The folder that holds the tasks' folders.
     pub dir: PathBuf,
+    /// The tasks whose files were looked for.
+    pub tasks: Vec<&'static Task>,
     /// The files, by task, role and language.
     pub sources: Vec<AuditedFile>,
+    /// Files that should be there and are not.
+    pub missing: Vec<MissingFile>,
     /// Exemplars that are compared with the test files.
     pub exemplars: Vec<ExemplarSource>,
     /// Tokenizers whose cost is counted.
@@ -36,7 +41,7 @@ pub struct AuditedFile {
     pub name: String,
     /// Its task.
     pub task: &'static Task,
-    /// Its language, from the name.
+    /// Its language, from the name; of a file with several, the one whose items are meant.
     pub language: Language,
     /// Its content.
     pub role: Role,
@@ -44,26 +49,26 @@ pub struct AuditedFile {
     pub is_reference: bool,
 }
 
-/// The content of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Questions with golds, `..._test.json`.
-    Test,
-    /// Translation pairs into English, `..._train_question.json`.
-    Pairs,
-    /// Questions with labels, `..._train.json`; no stage of the program reads them.
-    Labelled,
+/// A file that should be there, or of which there are too many.
+pub struct MissingFile {
+    /// Its task.
+    pub task: &'static Task,
+    /// Its language.
+    pub language: Language,
+    /// Its content.
+    pub role: Role,
+    /// What is there instead, and what to do.
+    pub problem: String,
+    /// Whether it counts among the files that should have been read.
+    pub is_counted: bool,
 }
 
-impl Role {
-    const ALL: [Self; 3] = [Self::Test, Self::Pairs, Self::Labelled];
-
-    fn ending(self) -> &'static str {
-        match self {
-            Self::Test => "_test.json",
-            Self::Pairs => "_train_question.json",
-            Self::Labelled => "_train.json",
-        }
+/// How the names of such files end in the released layout.
+fn ending(role: Role) -> &'static str {
+    match role {
+        Role::Test => "_test.json",
+        Role::Pairs => "_train_question.json",
+        Role::Labelled => "_train.json",
     }
 }
 
@@ -84,21 +89,22 @@ pub struct NamedTokenizer {
 }
 
 impl Scope {
-    /// All files of `dir` in the released layout, of one task or of all, beside the shipped
-    /// exemplars and `dir`'s own `few_shot.json`, if there is one. Languages and folders that
-    /// are missing are simply not there.
+    /// All files of one task in `dir`, in the forms and languages in which the evaluation finds
+    /// them, or of all tasks that have the released layout; beside them the tasks' own exemplars
+    /// and `dir`'s own `few_shot.json`, if there is one. Languages and folders that are missing
+    /// are simply not there.
     ///
     /// # Errors
     /// An unknown task; a folder that cannot be read.
     pub fn of_folder(dir: &Path, task: Option<&str>) -> Result<Self, AuditError> {
-        let wanted = match task {
+        let mut scope = Self::empty(dir);
+        scope.tasks = match task {
             Some(name) => vec![tasks::task(name)?],
             None => tasks::all()?,
         };
-        let mut scope = Self::empty(dir);
-        for task in wanted {
-            for role in Role::ALL {
-                for &language in task.languages.keys() {
+        for task in scope.tasks.clone() {
+            for &role in Role::ALL {
+                for language in testset::possible_languages(task) {
                     scope.add_files(task, role, language, false)?;
                 }
             }
@@ -115,7 +121,8 @@ impl Scope {
 
     /// The files that `recipe` reads: test files of its tasks and languages, pair files of its
     /// settings, its exemplars. English test files are compared with whether they are asked or
-    /// not. That a file is missing is for the stage to say that needs it.
+    /// not, and those of all languages where there is no English one. Files that are asked for
+    /// and not there are in `missing`.
     ///
     /// # Errors
     /// A task that does not exist; a folder that cannot be read.
@@ -126,12 +133,8 @@ impl Scope {
         };
         for name in &recipe.eval.tasks {
             let task = tasks::task(name)?;
-            for language in languages_of(task, recipe) {
-                let is_asked = recipe.eval.asks_all() || recipe.eval.languages.contains(&language);
-                if is_asked || language == Language::En {
-                    scope.add_files(task, Role::Test, language, !is_asked)?;
-                }
-            }
+            scope.tasks.push(task);
+            scope.add_asked(task, recipe)?;
             for few_shot in recipe.eval.asking.exemplar_sets(task) {
                 match few_shot.source() {
                     FewShot::Builtin => {
@@ -140,6 +143,11 @@ impl Scope {
                             .push(ExemplarSource::Builtin(task, tasks::exemplars(name)?));
                     }
                     FewShot::File(path) => scope.add_exemplars(std::slice::from_ref(path)),
+                    FewShot::Seed(draw) if draw.pool == Pool::Train => {
+                        for language in languages_of(task, recipe) {
+                            scope.add_files(task, Role::Labelled, language, false)?;
+                        }
+                    }
                     // The items of a test file that are shown are not scored.
                     FewShot::Head(_) | FewShot::Seed(_) | FewShot::Varied(..) => {}
                 }
@@ -156,10 +164,63 @@ impl Scope {
                     .filter(|&l| l != Language::En)
                 {
                     scope.add_files(task, Role::Pairs, language, false)?;
+                    scope.note_missing(task, Role::Pairs, language);
                 }
             }
         }
         Ok(scope)
+    }
+
+    /// The test files of the languages that are asked, and those to compare them with.
+    fn add_asked(&mut self, task: &'static Task, recipe: &Recipe) -> Result<(), AuditError> {
+        let all = languages_of(task, recipe);
+        let is_asked = |language: &Language| {
+            recipe.eval.asks_all() || recipe.eval.languages.contains(language)
+        };
+        for &language in &all {
+            if is_asked(&language) || language == Language::En {
+                self.add_files(task, Role::Test, language, !is_asked(&language))?;
+            }
+        }
+        if !recipe.eval.asks_all() {
+            for &language in &recipe.eval.languages {
+                self.note_missing(task, Role::Test, language);
+            }
+        } else if !self.has(task, Role::Test, None) {
+            self.note_missing(task, Role::Test, Language::En);
+        }
+        if !self.has(task, Role::Test, Some(Language::En)) {
+            for language in all.into_iter().filter(|language| !is_asked(language)) {
+                self.add_files(task, Role::Test, language, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has(&self, task: &Task, role: Role, language: Option<Language>) -> bool {
+        self.sources.iter().any(|source| {
+            source.task.name == task.name
+                && source.role == role
+                && language.is_none_or(|language| source.language == language)
+        })
+    }
+
+    /// Says that a file is not there, unless it is.
+    fn note_missing(&mut self, task: &'static Task, role: Role, language: Language) {
+        let is_noted = self.missing.iter().any(|missing| {
+            missing.task.name == task.name && missing.role == role && missing.language == language
+        });
+        if !is_noted && !self.has(task, role, Some(language)) {
+            let (noun, folder) = (role.noun(), self.dir.join(&task.folder));
+            let folder = folder.display();
+            self.missing.push(MissingFile {
+                task,
+                language,
+                role,
+                problem: format!("no {noun} file of {language} in {folder}, so it was not read"),
+                is_counted: true,
+            });
+        }
     }
 
     /// The files of exemplars.
@@ -182,7 +243,9 @@ impl Scope {
     fn empty(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
+            tasks: Vec::new(),
             sources: Vec::new(),
+            missing: Vec::new(),
             exemplars: Vec::new(),
             tokenizers: Vec::new(),
             cutoff_len: 2048, // the recipe's default
@@ -197,16 +260,50 @@ impl Scope {
         language: Language,
         is_reference: bool,
     ) -> Result<(), AuditError> {
-        let folder = self.dir.join(&task.folder);
-        // Other forms than the released layout, and answers that are texts, are read by the
-        // evaluation alone.
-        if !folder.is_dir() || !task.files.is_empty() || !task.text_choices().is_empty() {
-            return Ok(());
+        let found = match role {
+            Role::Test => self.list_tests(task, language)?,
+            Role::Pairs | Role::Labelled => {
+                let folder = self.dir.join(&task.folder);
+                match folder.is_dir() {
+                    true => testset::find_all(&folder, task, language, ending(role))?,
+                    false => Vec::new(),
+                }
+            }
+        };
+        if found.len() > 1 && !is_reference && role == Role::Test {
+            let names: Vec<String> = found.iter().map(|p| testset::file_name(p)).collect();
+            self.missing.push(MissingFile {
+                task,
+                language,
+                role,
+                problem: format!(
+                    "several test files of {language}, which the evaluation refuses: {}",
+                    names.join(", ")
+                ),
+                is_counted: false,
+            });
         }
-        for path in testset::find_all(&folder, task, language, role.ending())? {
+        for path in found {
             self.push(task, role, language, path, is_reference);
         }
         Ok(())
+    }
+
+    /// The test files of a language; a table of several languages that cannot be looked into is
+    /// taken once, so that its reading says what is wrong.
+    fn list_tests(
+        &self,
+        task: &'static Task,
+        language: Language,
+    ) -> Result<Vec<PathBuf>, AuditError> {
+        let found = testset::list(&self.dir, task, language)?;
+        let is_there = testset::is_there(&self.dir, task, language);
+        let is_known = |path: &PathBuf| self.sources.iter().any(|source| source.path == *path);
+        Ok(match is_there {
+            Ok(true) => found,
+            Ok(false) => Vec::new(),
+            Err(_) => found.into_iter().filter(|path| !is_known(path)).collect(),
+        })
     }
 
     fn push(
@@ -217,7 +314,10 @@ impl Scope {
         path: PathBuf,
         is_reference: bool,
     ) {
-        if self.sources.iter().any(|source| source.path == path) {
+        let is_known = |source: &AuditedFile| {
+            source.path == path && source.language == language && source.task.name == task.name
+        };
+        if self.sources.iter().any(is_known) {
             return;
         }
         let relative = path.strip_prefix(&self.dir).unwrap_or(&path);
@@ -246,9 +346,8 @@ fn languages_of(task: &Task, recipe: &Recipe) -> BTreeSet<Language> {
         .iter()
         .copied()
         .filter(|_| !recipe.eval.asks_all());
-    task.languages
-        .keys()
-        .copied()
+    testset::possible_languages(task)
+        .into_iter()
         .chain(asked)
         .chain([Language::En])
         .filter(|l| tasks::row(task, *l).is_ok())

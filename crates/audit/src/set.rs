@@ -3,9 +3,8 @@
 //!
 //! Never here: reading files (`read`), looking for anything.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use data::tasks;
 use schema::{
     Finding, Label, Language,
     finding::{Kind, Severity},
@@ -13,6 +12,7 @@ use schema::{
 
 use crate::{
     AuditedFile, Role,
+    pulse::Pulse,
     text::{shorten, show_items},
 };
 
@@ -22,38 +22,83 @@ pub(crate) const WRONG_SHARE: f64 = 0.05;
 /// Fewer items are never a share.
 const WRONG_ITEMS: usize = 5;
 
-/// One file.
+/// One file, or the items of one language in it.
 pub(crate) struct AuditSet<'a> {
     pub(crate) source: &'a AuditedFile,
+    pub(crate) pulse: &'a Pulse,
     pub(crate) items: Vec<AuditItem>,
+    /// The words that stand for the labels in the file, in their order.
+    pub(crate) answers: Vec<String>,
+    /// Whether it was read to its end.
+    pub(crate) is_read: bool,
+    /// The language of the file that its items are compared with, if it is not English.
+    pub(crate) reference: Option<Language>,
+    /// What the texts alone say: that the items are those of the other file, one by one.
+    pub(crate) is_parallel: bool,
 }
 
+/// The texts of an item, kept once however many items are compared with them.
+pub(crate) type Parts = Arc<[String]>;
+
 /// One item.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct AuditItem {
-    /// The parts of its question, in the order of the task's fields; empty where one is
-    /// missing.
-    pub(crate) parts: Vec<String>,
+    /// The parts of its question, in the order of the task's fields, and the choices where answers
+    /// are texts; empty where one is missing.
+    pub(crate) parts: Parts,
     /// The same in English; empty where that is not known.
-    pub(crate) english: Vec<String>,
-    /// Gold word and index of the English item, in test files.
-    pub(crate) english_gold: Option<(usize, String)>,
+    pub(crate) english: Parts,
+    /// The label of the gold word there, in test files.
+    pub(crate) english_label: Option<Label>,
     /// The English item is in another language: nothing is compared with it.
     pub(crate) is_foreign: bool,
     /// The gold word; `None` where it is missing, and in translation pairs.
     pub(crate) gold: Option<String>,
+    /// The label that it stands for; `None` where it is no such word.
+    pub(crate) label: Option<Label>,
+}
+
+impl Default for AuditItem {
+    fn default() -> Self {
+        Self {
+            parts: Vec::new().into(),
+            english: Vec::new().into(),
+            english_label: None,
+            is_foreign: false,
+            gold: None,
+            label: None,
+        }
+    }
 }
 
 impl AuditItem {
     /// The question's parts that are there here and in English: part, text, English text.
     pub(crate) fn translations(&self) -> impl Iterator<Item = (usize, &str, &str)> {
-        let both = self.parts.iter().zip(&self.english).enumerate();
+        let both = self.parts.iter().zip(&*self.english).enumerate();
         both.map(|(part, (here, english))| (part, here.as_str(), english.as_str()))
             .filter(|(_, here, english)| !here.trim().is_empty() && !english.trim().is_empty())
     }
 }
 
-impl AuditSet<'_> {
+impl<'a> AuditSet<'a> {
+    pub(crate) fn new(source: &'a AuditedFile, pulse: &'a Pulse) -> Self {
+        Self {
+            source,
+            pulse,
+            items: Vec::new(),
+            answers: Vec::new(),
+            is_read: true,
+            reference: None,
+            is_parallel: false,
+        }
+    }
+
+    /// The items with their indices, until the audit is asked to stop.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (usize, &AuditItem)> {
+        let items = self.items.iter().enumerate();
+        items.take_while(|_| !self.pulse.is_stopped())
+    }
+
     pub(crate) fn language(&self) -> Language {
         self.source.language
     }
@@ -62,23 +107,22 @@ impl AuditSet<'_> {
         self.source.language == Language::En
     }
 
-    /// The words that the scorer knows, in the order of the labels.
-    pub(crate) fn label_words(&self) -> &[String] {
-        tasks::row(self.source.task, self.language()).map_or(&[], |row| &row.label_words)
+    /// English, or the language that stands for it.
+    pub(crate) fn reference_name(&self) -> &'static str {
+        self.reference.unwrap_or(Language::En).name()
     }
 
-    /// The label of a gold word.
+    /// Of a table in one of the task's own forms.
+    pub(crate) fn is_form(&self) -> bool {
+        self.source.role == Role::Test && !self.source.task.files.is_empty()
+    }
+
+    /// The label of a gold word that is the same for all items.
     pub(crate) fn label(&self, word: &str) -> Option<Label> {
-        self.label_words()
+        self.answers
             .iter()
             .position(|known| known == word)
             .map(Label)
-    }
-
-    /// The label of the English gold beside an item.
-    pub(crate) fn english_label(&self, item: &AuditItem) -> Option<Label> {
-        let (_, word) = item.english_gold.as_ref()?;
-        self.source.task.label(word)
     }
 
     /// A finding about `items`; an empty list means the whole file.
@@ -146,7 +190,11 @@ impl AuditSet<'_> {
     pub(crate) fn part_name(&self, part: usize) -> &str {
         match self.source.role {
             Role::Pairs => "input",
-            _ => self.source.task.fields.get(part).map_or("", String::as_str),
+            _ => {
+                let task = self.source.task;
+                let mut keys = task.fields.iter().chain(task.text_choices());
+                keys.nth(part).map_or("", String::as_str)
+            }
         }
     }
 

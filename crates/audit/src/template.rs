@@ -28,6 +28,9 @@ pub(crate) fn split(
     );
     let mut seen = PairProblems::default();
     for (item, row) in rows.iter().enumerate() {
+        if set.pulse.is_stopped() {
+            break;
+        }
         let [input, answer] = [0, 1].map(|at| row.get(at).cloned().flatten().unwrap_or_default());
         let question = match input.trim_end_matches('\n').rsplit_once('\n') {
             Some((question, last)) if last == instruction => question,
@@ -46,8 +49,8 @@ pub(crate) fn split(
         let parts = seen.parts(item, question, own);
         let english = seen.parts(item, &answer, english);
         set.items.push(AuditItem {
-            parts,
-            english,
+            parts: parts.into(),
+            english: english.into(),
             ..AuditItem::default()
         });
     }

@@ -8,18 +8,16 @@ use schema::{
 
 use crate::{AuditError, NamedTokenizer, Role, set::AuditSet};
 
+/// Texts that are encoded between two looks at whether to stop.
+const CHUNK: usize = 1000;
+
 pub(crate) fn check(
     set: &AuditSet<'_>,
     named: &NamedTokenizer,
     cutoff_len: usize,
 ) -> Result<Vec<Finding>, AuditError> {
     let texts: Vec<String> = set.items.iter().map(|item| item.parts.join("\n")).collect();
-    let lengths: Vec<usize> = named
-        .tokenizer
-        .encode_all(&texts)?
-        .iter()
-        .map(Vec::len)
-        .collect();
+    let lengths = count_tokens(set, named, &texts)?;
     let tokens: usize = lengths.iter().sum();
     let words: usize = texts
         .iter()
@@ -63,11 +61,11 @@ fn check_cutoff(
         .iter()
         .map(|item| item.english.join("\n"))
         .collect();
-    let targets = named.tokenizer.encode_all(&english)?;
+    let targets = count_tokens(set, named, &english)?;
     let cut: Vec<(usize, String)> = lengths
         .iter()
         .zip(&targets)
-        .map(|(source, target)| source + target.len())
+        .map(|(source, target)| source + target)
         .enumerate()
         .filter(|(_, length)| *length > cutoff_len)
         .map(|(item, length)| (item, format!("{length} tokens")))
@@ -78,4 +76,19 @@ fn check_cutoff(
     );
     let suggestion = "raise train.cutoff_len, or remove the longest pairs";
     Ok(set.finding_of(Kind::Tokens, Severity::Warning, &cut, &what, suggestion))
+}
+
+/// The number of tokens of each text.
+fn count_tokens(
+    set: &AuditSet<'_>,
+    named: &NamedTokenizer,
+    texts: &[String],
+) -> Result<Vec<usize>, AuditError> {
+    let mut lengths = Vec::with_capacity(texts.len());
+    for some in texts.chunks(CHUNK) {
+        set.pulse.go_on()?;
+        let ids = named.tokenizer.encode_all(some)?;
+        lengths.extend(ids.iter().map(Vec::len));
+    }
+    Ok(lengths)
 }

@@ -28,7 +28,7 @@ pub(crate) struct Copies {
 pub(crate) fn check(set: &AuditSet<'_>) -> Copies {
     let mut seen = Vec::new();
     if !set.is_english() && set.source.role != Role::Labelled {
-        for (index, item) in set.items.iter().enumerate() {
+        for (index, item) in set.numbered() {
             let copied = item
                 .translations()
                 .find(|(_, here, english)| is_copy(here, english));

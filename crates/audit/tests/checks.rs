@@ -59,7 +59,9 @@ fn with_golds(count: usize, to: impl Fn(usize, usize) -> usize) -> TempDir {
 fn audit_with(folder: &TempDir, change: impl Fn(&mut Scope)) -> Vec<Finding> {
     let mut scope = Scope::of_folder(folder.path(), None).expect("a scope");
     change(&mut scope);
-    audit::audit(&scope, &mut |_, _, _| true).expect("an audit")
+    audit::audit(&scope, &mut |_, _, _| true)
+        .expect("an audit")
+        .findings
 }
 
 fn of_kind(folder: &TempDir, kind: Kind) -> Vec<Finding> {
@@ -120,10 +122,22 @@ fn other_relabellings_single_golds_and_another_order_are_told_apart() {
         single[0].evidence
     );
 
-    let shuffled = of_kind(
-        &with_golds(60, |at, _| at * at * 7 % 11 % 3),
-        Kind::LabelOrder,
+    let shuffle = |at: usize, _| at * at * 7 % 11 % 3;
+    let wrong = of_kind(&with_golds(60, shuffle), Kind::LabelOrder);
+    assert_eq!(
+        (wrong.len(), wrong[0].severity),
+        (1, Severity::Error),
+        "the texts say that the items are the same: {wrong:?}"
     );
+    let elsewhere = |at: usize| plain(at * 23 % 60);
+    let folder = with_golds(60, shuffle);
+    let golds: Vec<&str> = (0..60).map(|at| DE[shuffle(at, 0)]).collect();
+    write(
+        folder.path(),
+        "snli/snli_de60_test.json",
+        &snli(&golds, elsewhere),
+    );
+    let shuffled = of_kind(&folder, Kind::LabelOrder);
     assert_eq!(
         (shuffled.len(), shuffled[0].severity),
         (1, Severity::Warning),

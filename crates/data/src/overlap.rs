@@ -132,9 +132,16 @@ impl OverlapIndex {
         let unknown = grams.len() - known.len();
         known.sort_unstable_by_key(|&number| (self.texts_with[number as usize].len(), number));
         let rarest = &known[..probes.saturating_sub(unknown).min(known.len())];
+        // What shares all it can is no more alike than the smaller set is to the larger one.
+        let is_possible = |candidate: &u32| {
+            let size = self.sets[*candidate as usize].len();
+            let (less, more) = (size.min(grams.len()), size.max(grams.len()));
+            less as f64 / more as f64 >= threshold
+        };
         let candidates: BTreeSet<u32> = rarest
             .iter()
             .flat_map(|&number| self.texts_with[number as usize].iter().copied())
+            .filter(is_possible)
             .collect();
         known.sort_unstable();
         let mut best: Option<(usize, f64)> = None;
@@ -180,8 +187,8 @@ fn gram_length(first: char) -> usize {
     }
 }
 
-/// How many numbers two rising lists share.
-fn count_shared(a: &[u32], b: &[u32]) -> usize {
+/// How many values two rising lists share.
+pub fn count_shared<T: Ord>(a: &[T], b: &[T]) -> usize {
     let (mut at, mut in_b, mut shared) = (0, 0, 0);
     while let (Some(x), Some(y)) = (a.get(at), b.get(in_b)) {
         shared += usize::from(x == y);

@@ -69,6 +69,33 @@ words! {
         Leakage "leakage",
         /// Tokens per word and character, and what the longest example allowed would cut.
         Tokens "tokens",
+        /// Two choices of one question are the same.
+        Choices "choices",
+        /// Something was not read or not compared, and why.
+        Coverage "coverage",
+    }
+}
+
+words! {
+    /// The content of an audited file.
+    Role {
+        /// Questions with golds.
+        Test "test",
+        /// Translation pairs into English.
+        Pairs "pairs",
+        /// Questions with labels, to train on or to draw exemplars from.
+        Labelled "labelled",
+    }
+}
+
+impl Role {
+    /// As people call such a file.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Pairs => "pair",
+            Self::Labelled => "labelled",
+        }
     }
 }
 
@@ -96,6 +123,21 @@ pub struct Finding {
     pub suggestion: String,
 }
 
+/// How many files of one task and role an audit read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesRead {
+    /// Task name.
+    pub task: String,
+    /// Their content.
+    pub role: Role,
+    /// Files that were read, to their end.
+    pub read: usize,
+    /// Files that should have been.
+    pub of: usize,
+    /// Items in those that were read.
+    pub items: usize,
+}
+
 /// `data audit --json` and the run folder's `audit.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRecord {
@@ -104,6 +146,9 @@ pub struct AuditRecord {
     /// Kinds whose errors the recipe accepts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<Kind>,
+    /// What was read, by task and role; empty in older records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<FilesRead>,
 }
 
 impl AuditRecord {
@@ -113,6 +158,20 @@ impl AuditRecord {
             .iter()
             .filter(|finding| finding.severity == severity)
             .count()
+    }
+
+    /// `3 of 3 test files, 2 of 2 pair files`; empty where nothing is known of it.
+    pub fn count_read(&self) -> String {
+        let of_role = |role: &Role| {
+            let rows = self.read.iter().filter(|files| files.role == *role);
+            let (read, of) = rows.fold((0, 0), |(read, of), files| {
+                (read + files.read, of + files.of)
+            });
+            let ending = if of == 1 { "" } else { "s" };
+            (of > 0).then(|| format!("{read} of {of} {} file{ending}", role.noun()))
+        };
+        let shown: Vec<String> = Role::ALL.iter().filter_map(of_role).collect();
+        shown.join(", ")
     }
 
     /// Errors of a kind that is not accepted.
@@ -159,6 +218,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_is_counted_by_role_and_older_records_are_readable() {
+        let files = |task: &str, role, read, of| FilesRead {
+            task: task.to_owned(),
+            role,
+            read,
+            of,
+            items: 40,
+        };
+        let record = AuditRecord {
+            read: vec![
+                files("emotion", Role::Test, 3, 3),
+                files("emotion", Role::Pairs, 1, 1),
+                files("xnli", Role::Test, 1, 2),
+            ],
+            ..AuditRecord::default()
+        };
+        assert_eq!(record.count_read(), "4 of 5 test files, 1 of 1 pair file");
+        let older: AuditRecord = serde_json::from_str("{\"findings\":[]}").expect("readable");
+        assert_eq!((older.read.len(), older.count_read()), (0, String::new()));
+    }
+
+    #[test]
     fn only_errors_that_are_not_accepted_are_refused() {
         let findings = vec![
             finding(Severity::Error, Kind::LabelWords),
@@ -168,6 +249,7 @@ mod tests {
         let mut record = AuditRecord {
             findings,
             accepted: vec![Kind::LabelWords],
+            read: Vec::new(),
         };
         assert_eq!(
             record.refused().iter().map(|f| f.kind).collect::<Vec<_>>(),

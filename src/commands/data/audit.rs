@@ -7,10 +7,7 @@ use audit::{NamedTokenizer, Scope};
 use clap::Args;
 use data::Tokenizer;
 use run::{check_out, find_errors, session};
-use schema::{
-    finding::{AuditRecord, Severity},
-    write_whole,
-};
+use schema::{finding::Severity, write_whole};
 
 use crate::progress::{Terminal, note, result};
 
@@ -58,10 +55,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
             tokenizer,
         });
     }
-    let record = AuditRecord {
-        findings: find_errors(&scope, watch)?,
-        accepted: Vec::new(),
-    };
+    let record = find_errors(&scope, watch)?;
     if let Some(file) = &args.json {
         let text = serde_json::to_string_pretty(&record)?;
         write_whole(file, (text + "\n").as_bytes())?;

@@ -3,6 +3,8 @@
 
 mod defects;
 mod files;
+mod form_defects;
+mod forms;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -166,7 +166,9 @@ impl World {
             write("few_shot.json", &serde_json::to_vec(text).expect("JSON"));
         }
         let scope = audit::Scope::of_folder(folder.path(), None).expect("a scope");
-        audit::audit(&scope, &mut |_, _, _| true).expect("an audit")
+        audit::audit(&scope, &mut |_, _, _| true)
+            .expect("an audit")
+            .findings
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod exchange;
 mod files;
+mod golds;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,12 +16,9 @@ use std::{
 
 use schema::{Label, Language, Protocol, Task, disk::DiskError};
 
-use crate::{
-    DataError,
-    error::quote,
-    items::{self, LocatedText},
-    repairs, tasks,
-};
+use crate::{DataError, error::quote, items, tasks};
+
+use golds::{Gold, GoldReading};
 
 /// A test file of one language.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +51,37 @@ pub struct Item {
     /// False where the released scorer does not know the gold word, so that no answer counts as
     /// right.
     pub answerable: bool,
+}
+
+/// A question as its file has it, whatever is wrong with it.
+pub struct RawQuestion {
+    /// By field, then by choice where answers are texts.
+    pub texts: Vec<Result<String, FaultyText>>,
+    /// The word that stands for the gold label.
+    pub answer: Result<String, FaultyText>,
+    /// The label that it stands for; `None` where that is not known.
+    pub gold: Option<Label>,
+    /// The task's file says that such a row is left out.
+    pub is_dropped: bool,
+}
+
+/// A text that cannot be used.
+pub struct FaultyText {
+    /// What is wrong with it.
+    pub fault: TextFault,
+    /// As the evaluation says it.
+    pub error: DataError,
+}
+
+/// What can be wrong with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextFault {
+    /// There is no such column.
+    Missing,
+    /// There is nothing in it.
+    Empty,
+    /// It is no text, or a value that the task does not know.
+    Type,
 }
 
 /// Finds and reads the test file of `language` under `dir`.
@@ -133,22 +162,32 @@ pub fn read(
 /// Replaces the values in the file by those that the prompt shows; the message of a problem names
 /// the field.
 fn show_values(fields: &mut [String], task: &Task, language: Language) -> Result<(), String> {
-    let values = tasks::row(task, language)
-        .map_or(None, |row| Some(&row.values))
-        .filter(|values| !values.is_empty());
     for (name, text) in task.fields.iter().zip(fields) {
-        let Some(shown) = values.and_then(|values| values.get(name)) else {
-            continue;
-        };
-        let Some(value) = shown.get(text.as_str()) else {
-            return Err(format!(
-                "`{name}` is `{text}`, for which the task's row of {language} has no value; it has: {}",
-                quote(shown.keys())
-            ));
-        };
-        value.clone_into(text);
+        *text = show_value(task, language, name, text)?.to_owned();
     }
     Ok(())
+}
+
+/// What the prompt shows for a value of a field in the file.
+///
+/// # Errors
+/// The task's row of the language has values for the field, but none for this one; names them.
+pub fn show_value<'a>(
+    task: &'a Task,
+    language: Language,
+    field: &str,
+    text: &'a str,
+) -> Result<&'a str, String> {
+    let row = tasks::row(task, language).ok();
+    let Some(shown) = row.and_then(|row| row.values.get(field)) else {
+        return Ok(text);
+    };
+    shown.get(text).map(String::as_str).ok_or_else(|| {
+        format!(
+            "`{field}` is `{text}`, for which the task's row of {language} has no value; it has: {}",
+            quote(shown.keys())
+        )
+    })
 }
 
 /// An item of a file that may lack some answers: published training sets hold items on which
@@ -201,27 +240,73 @@ pub fn find(dir: &Path, task: &Task, language: Language) -> Result<PathBuf, Data
 /// The languages that the task has and of which there is a test file under `dir`, in the order
 /// of the paper's tables.
 pub fn languages(dir: &Path, task: &Task) -> Result<Vec<Language>, DataError> {
-    let all = match &task.default {
-        Some(_) => Language::known()
-            .into_iter()
-            .chain(task.languages.keys().copied())
-            .collect::<BTreeSet<_>>(),
-        None => task.languages.keys().copied().collect(),
-    };
     let mut found = Vec::new();
-    for language in all {
+    for language in possible_languages(task) {
         let is_there = is_there(dir, task, language)?;
         found.extend(is_there.then_some(language));
     }
     Ok(found)
 }
 
+/// The languages in which the task can be asked, in the order of the paper's tables.
+pub fn possible_languages(task: &Task) -> BTreeSet<Language> {
+    let known = task.default.iter().flat_map(|_| Language::known());
+    known.chain(task.languages.keys().copied()).collect()
+}
+
 /// Whether there is a test file of the language under `dir`.
-pub(crate) fn is_there(dir: &Path, task: &Task, language: Language) -> Result<bool, DataError> {
-    let folder = dir.join(&task.folder);
+///
+/// # Errors
+/// A folder cannot be read, or a table that holds several languages.
+pub fn is_there(dir: &Path, task: &Task, language: Language) -> Result<bool, DataError> {
     match task.files.is_empty() {
-        true => Ok(folder.is_dir() && !find_all(&folder, task, language, "_test.json")?.is_empty()),
+        true => Ok(!list(dir, task, language)?.is_empty()),
         false => files::is_there(dir, task, language),
+    }
+}
+
+/// The files among which [`find`] finds the test file of `language`: one, or it refuses them.
+///
+/// # Errors
+/// A folder cannot be read.
+pub fn list(dir: &Path, task: &Task, language: Language) -> Result<Vec<PathBuf>, DataError> {
+    if !task.files.is_empty() {
+        return Ok(files::list_all(dir, task, language)?.1);
+    }
+    let folder = dir.join(&task.folder);
+    match folder.is_dir() {
+        true => find_all(&folder, task, language, "_test.json"),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Shows `see` every question of a file in one of the task's forms (`files`) as it stands there;
+/// `see` returns whether to go on.
+///
+/// # Errors
+/// The file is none of the task's forms, or is broken from some row on.
+pub fn look(
+    path: &Path,
+    task: &Task,
+    language: Language,
+    see: &mut dyn FnMut(RawQuestion) -> bool,
+) -> Result<(), DataError> {
+    files::look(path, task, language, see)
+}
+
+/// The words that stand for the labels in a test file, in their order; texts of a question's own
+/// choices may stand there too.
+///
+/// # Errors
+/// The task lacks the language; the file is none of the task's forms.
+pub fn answer_words(
+    path: &Path,
+    task: &Task,
+    language: Language,
+) -> Result<Vec<String>, DataError> {
+    match task.files.is_empty() {
+        true => Ok(tasks::row(task, language)?.label_words.clone()),
+        false => files::answers(path, task, language),
     }
 }
 
@@ -325,111 +410,6 @@ pub fn find_all(
 fn is_count(text: &str) -> bool {
     let digits = text.strip_suffix('k').unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// A gold word as read.
-struct Gold {
-    label: Label,
-    is_answerable: bool,
-    is_repaired: bool,
-}
-
-impl Gold {
-    /// A label as the file has it.
-    fn known(label: Label) -> Self {
-        Self {
-            label,
-            is_answerable: true,
-            is_repaired: false,
-        }
-    }
-}
-
-/// How the gold words of one file are read.
-struct GoldReading<'a> {
-    path: &'a Path,
-    task: &'a Task,
-    known: &'a [String],
-    released: &'a BTreeMap<String, String>,
-    repaired: Vec<(&'a str, Label, String)>,
-    protocol: Option<Protocol>,
-}
-
-impl<'a> GoldReading<'a> {
-    fn new(
-        path: &'a Path,
-        task: &'a Task,
-        language: Language,
-        protocol: Option<Protocol>,
-    ) -> Result<Self, DataError> {
-        let row = tasks::row(task, language)?;
-        let repaired = match protocol {
-            Some(Protocol::Corrected) => repairs::words(task, language)?,
-            _ => Vec::new(),
-        };
-        Ok(Self {
-            path,
-            task,
-            known: &row.label_words,
-            released: &row.released_words,
-            repaired,
-            protocol,
-        })
-    }
-
-    fn label(&self, item: usize, word: &LocatedText) -> Result<Gold, DataError> {
-        if let Some(at) = self.known.iter().position(|known| *known == word.text) {
-            return Ok(Gold::known(Label(at)));
-        }
-        if let Some((_, label, _)) = self.repaired.iter().find(|(known, ..)| *known == word.text) {
-            return Ok(Gold {
-                label: *label,
-                is_answerable: true,
-                is_repaired: true,
-            });
-        }
-        let meaning = self
-            .released
-            .get(&word.text)
-            .and_then(|name| self.task.label(name));
-        match (self.protocol, meaning) {
-            (Some(Protocol::Paper), Some(label)) => Ok(Gold {
-                label,
-                is_answerable: false,
-                is_repaired: false,
-            }),
-            _ => Err(self.refuse(item, word, meaning)),
-        }
-    }
-
-    fn refuse(&self, item: usize, word: &LocatedText, meaning: Option<Label>) -> DataError {
-        let advice = match meaning {
-            Some(label) => format!(
-                "a known defect of the released file, where it means {}: choose the protocol `paper` or `corrected`",
-                self.task.label_name(label)
-            ),
-            None => "write one of these".to_owned(),
-        };
-        let problem = format!(
-            "unknown gold word `{}`; known: {}; {advice}",
-            word.text,
-            quote(self.known)
-        );
-        DataError::item(self.path, item, word.line, problem)
-    }
-
-    fn describe(&self, (word, label): &(String, Label), count: usize, all: usize) -> String {
-        let reason = self
-            .repaired
-            .iter()
-            .find(|(known, ..)| known == word)
-            .map_or("", |(.., reason)| reason.as_str());
-        let name = self.task.label_name(*label);
-        format!(
-            "{}: gold word `{word}` read as {name} on {count} of {all} items: {reason}",
-            file_name(self.path)
-        )
-    }
 }
 
 /// The last part of a path as text.

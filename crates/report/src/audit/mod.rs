@@ -60,6 +60,14 @@ pub fn count_findings(record: &AuditRecord) -> String {
     )
 }
 
+/// `; read 3 of 3 test files, 2 of 2 pair files`; nothing of an older record.
+fn count_read(record: &AuditRecord) -> String {
+    match record.count_read() {
+        read if read.is_empty() => read,
+        read => format!("; read {read}"),
+    }
+}
+
 /// `2 errors`
 fn count_of(record: &AuditRecord, severity: Severity) -> String {
     let count = record.count(severity);
@@ -77,6 +85,7 @@ pub fn audit_page(record: &AuditRecord, subject: &str) -> Result<String, ReportE
         counts: String,
         accepted: String,
         overview: ReportTable,
+        read: ReportTable,
         groups: Vec<FindingGroup<'a>>,
         version: &'static str,
         css: &'static str,
@@ -87,9 +96,10 @@ pub fn audit_page(record: &AuditRecord, subject: &str) -> Result<String, ReportE
     environment.add_template("audit.html", include_str!("audit.html"))?;
     let values = AuditValues {
         subject,
-        counts: count_findings(record),
+        counts: count_findings(record) + &count_read(record),
         accepted: join_accepted(record),
         overview: overview(record),
+        read: list_read(record),
         groups: [group_errors(record), group(record)].concat(),
         version: env!("CARGO_PKG_VERSION"),
         css: include_str!("../page/page.css"),
@@ -129,7 +139,7 @@ pub fn audit_text(record: &AuditRecord) -> String {
             }
         }
     }
-    text + &count_findings(record) + "\n"
+    text + &count_findings(record) + &count_read(record) + "\n"
 }
 
 /// A run's data on its page: a sentence, and the errors and warnings as a table.
@@ -139,8 +149,9 @@ pub(crate) fn describe(record: &AuditRecord) -> (String, Option<ReportTable>) {
         accepted => format!(" The recipe accepts errors of the kind {accepted}."),
     };
     let sentence = format!(
-        "The audit of the data found {}.{accepted}",
-        count_findings(record)
+        "The audit of the data found {}{}.{accepted}",
+        count_findings(record),
+        count_read(record)
     );
     let shown: Vec<&Finding> = record
         .findings
@@ -217,6 +228,24 @@ fn overview(record: &AuditRecord) -> ReportTable {
         table.rows.push(TableRow {
             cells,
             strong: counts[0] > 0,
+        });
+    }
+    table
+}
+
+/// What was read, by task and kind of file.
+fn list_read(record: &AuditRecord) -> ReportTable {
+    let columns = ["task and files", "read", "of", "items"];
+    let mut table = ReportTable::new("read", "Files that were read.", &columns);
+    for files in &record.read {
+        table.rows.push(TableRow {
+            cells: vec![
+                format!("{}, {} files", files.task, files.role.noun()),
+                files.read.to_string(),
+                files.of.to_string(),
+                files.items.to_string(),
+            ],
+            strong: files.read < files.of,
         });
     }
     table
@@ -301,7 +330,10 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use schema::{Language, finding::Kind};
+    use schema::{
+        Language,
+        finding::{FilesRead, Kind, Role},
+    };
 
     use super::*;
 
@@ -329,6 +361,13 @@ mod tests {
         AuditRecord {
             findings,
             accepted: vec![Kind::LabelWords],
+            read: vec![FilesRead {
+                task: "snli".to_owned(),
+                role: Role::Test,
+                read: 19,
+                of: 20,
+                items: 11_400,
+            }],
         }
     }
 
@@ -336,7 +375,8 @@ mod tests {
     fn the_page_has_every_finding_escaped_and_marks_what_is_accepted() {
         let page = audit_page(&record(), "a folder").expect("renders");
         for wanted in [
-            "1 error, 0 warnings and 1 note",
+            "1 error, 0 warnings and 1 note; read 19 of 20 test files.",
+            "<td class=\"n\">11400</td>",
             "<bdi>中性</bdi> is &lt;no&gt; label word",
             "accepted",
             "0, 1, 2,",
@@ -359,7 +399,7 @@ mod tests {
             Errors\n  \
             error   label_words       40  snli/snli_ja600_test.json\n                                \
             `中性` is <no> label word (accepted)\n                                -> write `中立`\n\
-            1 error, 0 warnings and 1 note\n";
+            1 error, 0 warnings and 1 note; read 19 of 20 test files\n";
         assert_eq!(audit_text(&record()), wanted);
         assert_eq!(
             audit_text(&AuditRecord::default()),
@@ -372,7 +412,7 @@ mod tests {
         let (sentence, table) = describe(&record());
         assert_eq!(
             sentence,
-            "The audit of the data found 1 error, 0 warnings and 1 note. The recipe accepts errors of the kind label_words."
+            "The audit of the data found 1 error, 0 warnings and 1 note; read 19 of 20 test files. The recipe accepts errors of the kind label_words."
         );
         let table = table.expect("an error");
         assert_eq!(table.rows.len(), 1);

@@ -22,7 +22,7 @@ use crate::{
 /// Name of the stage.
 pub(super) const NAME: &str = "audit";
 /// Changes when the audit finds other things in the same files.
-const FINDS: &str = "audit 1";
+const FINDS: &str = "audit 2";
 /// Findings that a refusal shows.
 const SHOWN: usize = 5;
 
@@ -53,6 +53,9 @@ pub(super) fn inputs(experiment: &Experiment) -> Result<Vec<String>> {
             "missing".to_owned()
         });
     }
+    for missing in &scope.missing {
+        inputs.push(missing.problem.clone());
+    }
     inputs.push(scope.exemplars.len().to_string());
     Ok(inputs)
 }
@@ -61,8 +64,8 @@ pub(super) fn inputs(experiment: &Experiment) -> Result<Vec<String>> {
 pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Made> {
     let experiment = bench.experiment;
     let record = AuditRecord {
-        findings: find_errors(&scope(experiment)?, bench.watch)?,
         accepted: experiment.recipe.data.accept.clone(),
+        ..find_errors(&scope(experiment)?, bench.watch)?
     };
     let file = experiment.folder.audit();
     let text = serde_json::to_string_pretty(&record)?;
@@ -80,15 +83,15 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Made> {
 ///
 /// # Errors
 /// Nothing to audit, or files that cannot be read.
-pub fn find_errors(scope: &Scope, watch: &mut dyn Watch) -> Result<Vec<Finding>> {
+pub fn find_errors(scope: &Scope, watch: &mut dyn Watch) -> Result<AuditRecord> {
     watch.start("audit", scope.sources.len(), "files");
-    let findings = audit::audit(scope, &mut |done, _, name| {
+    let record = audit::audit(scope, &mut |done, _, name| {
         watch.advance(done, name);
         !watch.is_interrupted()
     })
     .at(|| "audit of the data")?;
-    watch.finish(&format!("{} files", scope.sources.len()));
-    Ok(findings)
+    watch.finish(&format!("read {}", record.count_read()));
+    Ok(record)
 }
 
 /// Reports what the audit found, and refuses errors that the recipe does not accept.
@@ -98,9 +101,10 @@ pub(super) fn refuse_errors(experiment: &Experiment, watch: &mut dyn Watch) -> R
     let record: AuditRecord = serde_json::from_str(&text)
         .at(|| format!("{} is not an audit; delete it", file.display()))?;
     watch.note(&format!(
-        "{:<40} {}; see {}",
+        "{:<40} {}; read {}; see {}",
         "data",
         report::count_findings(&record),
+        record.count_read(),
         file.display()
     ));
     let refused = record.refused();

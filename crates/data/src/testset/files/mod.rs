@@ -10,7 +10,7 @@ use std::{
 use schema::{Label, Language, Task, disk::DiskError, task::TaskFile, words::UnknownWord};
 use serde_json::Value;
 
-use super::{Item, TestSet, show_values};
+use super::{FaultyText, Item, RawQuestion, TestSet, TextFault, show_value};
 use crate::{
     DataError,
     error::quote,
@@ -21,30 +21,41 @@ use crate::{
 /// The only file of the first form that is there.
 pub(super) fn find(dir: &Path, task: &Task, language: Language) -> Result<PathBuf, DataError> {
     let folder = dir.join(&task.folder);
-    for form in &task.files {
-        let mut found = list(&folder, form, language)?;
-        match found.len() {
-            0 => {}
-            1 => return Ok(found.remove(0)),
-            _ => {
-                let names: Vec<_> = found.iter().map(|path| super::file_name(path)).collect();
-                return Err(DataError::folder(
-                    &folder,
-                    format!(
-                        "several files {} for {language}: {}; keep one",
-                        form.path,
-                        names.join(", ")
-                    ),
-                ));
-            }
-        }
+    let (form, mut found) = list_all(dir, task, language)?;
+    if found.len() > 1 {
+        let names: Vec<_> = found.iter().map(|path| super::file_name(path)).collect();
+        return Err(DataError::folder(
+            &folder,
+            format!(
+                "several files {form} for {language}: {}; keep one",
+                names.join(", ")
+            ),
+        ));
     }
     let paths: Vec<_> = task.files.iter().map(|form| form.path.as_str()).collect();
     let problem = format!(
         "no file {} for {language}; put it there, or leave {language} out",
         paths.join(" or ")
     );
-    Err(DataError::folder(&folder, problem))
+    found
+        .pop()
+        .ok_or_else(|| DataError::folder(&folder, problem))
+}
+
+/// The path of the first form of which there are files, and these.
+pub(super) fn list_all<'a>(
+    dir: &Path,
+    task: &'a Task,
+    language: Language,
+) -> Result<(&'a str, Vec<PathBuf>), DataError> {
+    let folder = dir.join(&task.folder);
+    for form in &task.files {
+        let found = list(&folder, form, language)?;
+        if !found.is_empty() {
+            return Ok((&form.path, found));
+        }
+    }
+    Ok(("", Vec::new()))
 }
 
 /// Whether there is a file of the language; one that holds several languages is looked into.
@@ -130,31 +141,12 @@ fn layout(form: &TaskFile) -> Result<TableLayout, DataError> {
 /// # Errors
 /// As [`super::load`], with the row and the column.
 pub(super) fn read(path: &Path, task: &Task, language: Language) -> Result<TestSet, DataError> {
-    let mut form = None;
-    for candidate in &task.files {
-        let ends = |code: &String| ends_like(path, &candidate.path.replace("{language}", code));
-        if form.is_none() && spellings(candidate, language).iter().any(ends) {
-            form = Some(candidate);
-        }
-    }
-    let Some(form) = form else {
-        let paths: Vec<_> = task.files.iter().map(|form| form.path.as_str()).collect();
-        let problem = format!(
-            "is not a test file of {} in {language}, such as {}",
-            task.name,
-            paths.join(" or ")
-        );
-        return Err(DataError::unusable(path.display().to_string(), problem));
-    };
-    let reading = FormReader::new(form, task, language)?;
-    let mut table = TableReader::open(path, &layout(form)?, &reading.wanted(), &[])?;
     let (mut items, mut rows) = (Vec::new(), 0);
-    while let Some(row) = table.next_row()? {
-        if reading.is_mine(&row, path)? {
-            items.extend(reading.item(&row, path, rows)?);
-            rows += 1;
-        }
-    }
+    each(path, task, language, &mut |reading, row| {
+        items.extend(reading.item(row, path, rows)?);
+        rows += 1;
+        Ok(true)
+    })?;
     if items.is_empty() {
         let problem = format!("has no question in {language}; leave the language out");
         return Err(DataError::unusable(path.display().to_string(), problem));
@@ -173,6 +165,68 @@ pub(super) fn read(path: &Path, task: &Task, language: Language) -> Result<TestS
         origin: None,
         items,
         repairs,
+    })
+}
+
+/// Shows `see` every question of one language as it stands in the file; it returns whether to go
+/// on.
+///
+/// # Errors
+/// The file is none of the task's forms; it, or a row from which on nothing more can be read, is
+/// broken.
+pub(super) fn look(
+    path: &Path,
+    task: &Task,
+    language: Language,
+    see: &mut dyn FnMut(RawQuestion) -> bool,
+) -> Result<(), DataError> {
+    each(path, task, language, &mut |reading, row| {
+        Ok(see(reading.question(row, path)))
+    })
+}
+
+/// The values of the answer's column of a file, in the order of the labels.
+pub(super) fn answers(
+    path: &Path,
+    task: &Task,
+    language: Language,
+) -> Result<Vec<String>, DataError> {
+    let form = form_of(path, task, language)?;
+    Ok(FormReader::new(form, task, language)?.answers.to_vec())
+}
+
+/// Every row of one language.
+fn each(
+    path: &Path,
+    task: &Task,
+    language: Language,
+    see: &mut dyn FnMut(&FormReader<'_>, &TableRow) -> Result<bool, DataError>,
+) -> Result<(), DataError> {
+    let form = form_of(path, task, language)?;
+    let reading = FormReader::new(form, task, language)?;
+    let mut table = TableReader::open(path, &layout(form)?, &reading.wanted(), &[])?;
+    while let Some(row) = table.next_row()? {
+        if reading.is_mine(&row, path)? && !see(&reading, &row)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The form that a file has, by its name.
+fn form_of<'a>(path: &Path, task: &'a Task, language: Language) -> Result<&'a TaskFile, DataError> {
+    let fits = |form: &&TaskFile| {
+        let ends = |code: &String| ends_like(path, &form.path.replace("{language}", code));
+        spellings(form, language).iter().any(ends)
+    };
+    task.files.iter().find(fits).ok_or_else(|| {
+        let paths: Vec<_> = task.files.iter().map(|form| form.path.as_str()).collect();
+        let problem = format!(
+            "is not a test file of {} in {language}, such as {}",
+            task.name,
+            paths.join(" or ")
+        );
+        DataError::unusable(path.display().to_string(), problem)
     })
 }
 
@@ -229,61 +283,106 @@ impl<'a> FormReader<'a> {
 
     /// The row's question; none if it is to be left out.
     fn item(&self, row: &TableRow, path: &Path, index: usize) -> Result<Option<Item>, DataError> {
-        let is_dropped =
-            |column: &&str| self.form.drop.iter().any(|drop| row.is_word(column, drop));
-        if self.wanted().iter().any(is_dropped) {
+        let raw = self.question(row, path);
+        if raw.is_dropped {
             return Ok(None);
         }
-        let mut fields = self.texts(row, path, &self.task.fields)?;
-        let choices = self.texts(row, path, self.task.text_choices())?;
-        show_values(&mut fields, self.task, self.language)
-            .map_err(|problem| row.fail(path, None, problem))?;
-        let column = self.column("answer");
-        let answer = row.word(path, column)?;
-        let known = [self.answers, &choices]
+        let mut fields = raw
+            .texts
             .into_iter()
-            .find_map(|words| words.iter().position(|word| *word == answer));
-        let Some(gold) = known else {
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|faulty| faulty.error)?;
+        let choices = fields.split_off(self.task.fields.len());
+        let answer = raw.answer.map_err(|faulty| faulty.error)?;
+        let Some(gold) = raw.gold else {
             let problem = format!(
                 "is `{answer}`; the answers are {}; correct it, or give `answers` in the task's `files`",
                 quote(self.answers)
             );
-            return Err(row.fail(path, Some(column), problem));
+            return Err(row.fail(path, Some(self.column("answer")), problem));
         };
         Ok(Some(Item {
             index,
             fields,
             choices,
-            gold: Label(gold),
+            gold,
             answerable: true,
         }))
     }
 
-    fn texts(
-        &self,
-        row: &TableRow,
-        path: &Path,
-        keys: &'a [String],
-    ) -> Result<Vec<String>, DataError> {
-        keys.iter()
-            .map(|key| self.text(row, path, self.column(key)))
-            .collect()
+    /// The row as it stands, with what is wrong in place of what is missing.
+    fn question(&self, row: &TableRow, path: &Path) -> RawQuestion {
+        let is_dropped =
+            |column: &&str| self.form.drop.iter().any(|drop| row.is_word(column, drop));
+        let texts: Vec<Result<String, FaultyText>> = self
+            .task
+            .fields
+            .iter()
+            .chain(self.task.text_choices())
+            .map(|key| self.text(row, path, key))
+            .collect();
+        let column = self.column("answer");
+        let answer = row.word(path, column).map_err(|error| FaultyText {
+            fault: match row.get(column) {
+                None => TextFault::Missing,
+                Some(Value::Null) => TextFault::Empty,
+                Some(_) => TextFault::Type,
+            },
+            error,
+        });
+        let choices = texts[self.task.fields.len()..].iter();
+        let gold = answer.as_ref().ok().and_then(|answer| {
+            let known = self.answers.iter().position(|word| word == answer);
+            known.or_else(|| {
+                choices
+                    .clone()
+                    .position(|text| text.as_ref().is_ok_and(|text| text == answer))
+            })
+        });
+        RawQuestion {
+            is_dropped: self.wanted().iter().any(is_dropped),
+            gold: gold.map(Label),
+            texts,
+            answer,
+        }
     }
 
-    /// A text, or a number as it is written; never an empty one.
-    fn text(&self, row: &TableRow, path: &Path, column: &str) -> Result<String, DataError> {
-        let text = match row.need(path, column)? {
+    /// A text, or a number as it is written, as the prompt shows it; never an empty one.
+    fn text(&self, row: &TableRow, path: &Path, key: &'a str) -> Result<String, FaultyText> {
+        let column = self.column(key);
+        let faulty = |fault, error| FaultyText { fault, error };
+        let text = match row
+            .need(path, column)
+            .map_err(|error| faulty(TextFault::Missing, error))?
+        {
             Value::Number(number) => number.to_string(),
-            _ => row.text(path, column)?.to_owned(),
+            _ => row
+                .text(path, column)
+                .map_err(|error| {
+                    let is_null = row.get(column) == Some(&Value::Null);
+                    faulty(
+                        if is_null {
+                            TextFault::Empty
+                        } else {
+                            TextFault::Type
+                        },
+                        error,
+                    )
+                })?
+                .to_owned(),
         };
         if text.trim().is_empty() {
-            return Err(row.fail(
+            let error = row.fail(
                 path,
                 Some(column),
                 "is empty; fill it in or take the row out",
-            ));
+            );
+            return Err(faulty(TextFault::Empty, error));
         }
-        Ok(text)
+        match show_value(self.task, self.language, key, &text) {
+            Ok(shown) => Ok(shown.to_owned()),
+            Err(problem) => Err(faulty(TextFault::Type, row.fail(path, None, problem))),
+        }
     }
 }
 

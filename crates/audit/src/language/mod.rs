@@ -2,20 +2,28 @@
 //!
 //! The identifier (lingua) knows the twenty languages and those that they are confused with.
 //! Short texts of close languages cannot be distinguished, so an item counts only where the
-//! identifier is sure of a language that is not close to the right one ([`KIN`]), and a close
+//! identifier is sure of a language that is not close to the right one (`kin`), and a close
 //! language counts only where most of a file's texts are in it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod kin;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Mutex, PoisonError},
+};
 
 use lingua::{Language as Spoken, LanguageDetector, LanguageDetectorBuilder};
 use rayon::prelude::*;
 use schema::{
-    Finding, Language,
+    Finding,
     finding::{Kind, Severity},
 };
 
+use self::kin::names_of;
 use crate::{
     Role,
+    pulse::Pulse,
     set::AuditSet,
     text::{count_letters, script, shorten, words},
 };
@@ -37,51 +45,6 @@ const CLOSE_SHARE: f64 = 0.6;
 const USUAL_SCRIPT: f64 = 0.9;
 const SCRIPT_LETTERS: usize = 8;
 
-/// The identifier's names of a language, and of the close languages that short texts of it are
-/// taken for.
-const KIN: &[(Language, &[Spoken], &[Spoken])] = &[
-    (Language::En, &[Spoken::English], &[]),
-    (Language::Zh, &[Spoken::Chinese], &[Spoken::Japanese]),
-    (Language::De, &[Spoken::German], &[Spoken::Dutch]),
-    (Language::Fr, &[Spoken::French], &[]),
-    (Language::Es, &[Spoken::Spanish], &[Spoken::Portuguese]),
-    (
-        Language::It,
-        &[Spoken::Italian],
-        &[Spoken::Spanish, Spoken::Portuguese],
-    ),
-    (Language::Nl, &[Spoken::Dutch], &[Spoken::German]),
-    (Language::Ja, &[Spoken::Japanese], &[Spoken::Chinese]),
-    (
-        Language::Ru,
-        &[Spoken::Russian],
-        &[Spoken::Ukrainian, Spoken::Bulgarian],
-    ),
-    (
-        Language::Sv,
-        &[Spoken::Swedish],
-        &[Spoken::Danish, Spoken::Bokmal, Spoken::Nynorsk],
-    ),
-    (Language::Sl, &[Spoken::Slovene], &[Spoken::Croatian]),
-    (Language::Pl, &[Spoken::Polish], &[]),
-    (
-        Language::Bg,
-        &[Spoken::Bulgarian],
-        &[Spoken::Macedonian, Spoken::Russian],
-    ),
-    (
-        Language::No,
-        &[Spoken::Bokmal, Spoken::Nynorsk],
-        &[Spoken::Danish, Spoken::Swedish],
-    ),
-    (Language::Ms, &[Spoken::Malay], &[Spoken::Indonesian]),
-    (Language::Is, &[Spoken::Icelandic], &[]),
-    (Language::Hi, &[Spoken::Hindi], &[Spoken::Marathi]),
-    (Language::Th, &[Spoken::Thai], &[]),
-    (Language::Sw, &[Spoken::Swahili], &[]),
-    (Language::Bn, &[Spoken::Bengali], &[]),
-];
-
 impl Guess {
     fn is_sure(&self) -> bool {
         self.confidence >= SURE && self.expected <= 1.0 - SURE
@@ -89,7 +52,12 @@ impl Guess {
 }
 
 /// The identifier; its models are in the program.
-pub(crate) struct Detector(LanguageDetector);
+pub(crate) struct Detector {
+    identifier: LanguageDetector,
+    /// What was answered for texts that should be English, by their hash: English files are looked
+    /// at twice, and pair files mostly share their English side.
+    english: Mutex<HashMap<u64, Option<Guess>>>,
+}
 
 /// The identifier's answer for a text.
 #[derive(Clone, Copy)]
@@ -102,7 +70,27 @@ struct Guess {
 
 impl Detector {
     pub(crate) fn new() -> Self {
-        Self(LanguageDetectorBuilder::from_all_languages().build())
+        Self {
+            identifier: LanguageDetectorBuilder::from_all_languages().build(),
+            english: Mutex::default(),
+        }
+    }
+
+    /// [`Self::guess_surely`], once for each text that should be English.
+    fn guess_once(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
+        if !expected.iter().copied().flatten().eq(&[Spoken::English]) {
+            return self.guess_surely(text, expected);
+        }
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let key = hasher.finish();
+        let known = || self.english.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(guess) = known().get(&key) {
+            return *guess;
+        }
+        let guess = self.guess_surely(text, expected);
+        known().insert(key, guess);
+        guess
     }
 
     /// The identifier's answer for a text, if it does not depend on the names in it: where letters
@@ -133,9 +121,10 @@ impl Detector {
     /// Items of an English file that are in another language for certain.
     pub(crate) fn list_foreign(&self, english: &AuditSet<'_>) -> BTreeSet<usize> {
         let guesses = guess_all(
-            english.items.iter().map(|item| item.parts.as_slice()),
+            english.numbered().map(|(_, item)| &*item.parts),
             self,
             &[&[Spoken::English]],
+            english.pulse,
         );
         guesses
             .into_iter()
@@ -145,7 +134,7 @@ impl Detector {
     }
 
     fn guess(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
-        let values = self.0.compute_language_confidence_values(text);
+        let values = self.identifier.compute_language_confidence_values(text);
         let (best, confidence) = *values.first()?;
         let expected = values
             .iter()
@@ -166,17 +155,33 @@ pub(crate) fn check(
     detector: &Detector,
     copies: &BTreeSet<usize>,
 ) -> Vec<Finding> {
-    let Some((_, own, kin)) = KIN
-        .iter()
-        .find(|(language, ..)| *language == set.language())
-    else {
-        return Vec::new();
+    let mut findings = match names_of(set.language()) {
+        Some((own, kin)) => check_texts(set, detector, copies, own, kin),
+        None => {
+            let odd = check_scripts(set, copies);
+            odd.into_iter().chain([describe_unknown(set)]).collect()
+        }
     };
+    if set.source.role == Role::Pairs {
+        findings.extend(check_targets(set, detector));
+    }
+    findings
+}
+
+/// The texts of a language that the identifier knows as `own`.
+fn check_texts(
+    set: &AuditSet<'_>,
+    detector: &Detector,
+    copies: &BTreeSet<usize>,
+    own: &[Spoken],
+    kin: &[Spoken],
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let guesses = guess_all(
-        set.items.iter().map(|item| item.parts.as_slice()),
+        set.numbered().map(|(_, item)| &*item.parts),
         detector,
         &[own, kin],
+        set.pulse,
     );
     let mut seen: BTreeMap<Spoken, Vec<(usize, String)>> = BTreeMap::new();
     for (index, text, guess) in guesses
@@ -214,16 +219,28 @@ pub(crate) fn check(
         .collect();
     findings.extend(check_scripts(set, &reported));
     findings.extend(check_close(set, kin, &guesses));
-    if set.source.role == Role::Pairs {
-        findings.extend(check_targets(set, detector));
-    }
     findings
+}
+
+/// That nothing was looked at.
+fn describe_unknown(set: &AuditSet<'_>) -> Finding {
+    let evidence = format!(
+        "the identifier of languages does not know {}: only the script of the texts was looked at",
+        set.language().name()
+    );
+    set.finding(
+        Kind::Coverage,
+        Severity::Note,
+        Vec::new(),
+        evidence,
+        "ask someone who knows the language",
+    )
 }
 
 /// Texts, even short ones, that are in another script than nearly all others of the file.
 fn check_scripts(set: &AuditSet<'_>, reported: &BTreeSet<usize>) -> Option<Finding> {
     let mut texts: Vec<(usize, &str, &str)> = Vec::new();
-    for (index, item) in set.items.iter().enumerate() {
+    for (index, item) in set.numbered() {
         let scripts = item.parts.iter().map(|part| (part, main_script(part)));
         texts.extend(scripts.filter_map(|(part, script)| Some((index, script?, part.as_str()))));
     }
@@ -307,9 +324,10 @@ fn check_close(
 /// The English side of translation pairs.
 fn check_targets(set: &AuditSet<'_>, detector: &Detector) -> Option<Finding> {
     let guesses = guess_all(
-        set.items.iter().map(|item| item.english.as_slice()),
+        set.numbered().map(|(_, item)| &*item.english),
         detector,
         &[&[Spoken::English]],
+        set.pulse,
     );
     let wrong = guesses.iter().filter(|(_, _, guess)| guess.is_sure());
     let seen: Vec<(usize, String)> = wrong
@@ -341,6 +359,7 @@ fn guess_all<'a>(
     items: impl Iterator<Item = &'a [String]>,
     detector: &Detector,
     expected: &[&[Spoken]],
+    pulse: &Pulse,
 ) -> Vec<(usize, &'a str, Guess)> {
     let mut texts: Vec<(usize, &str)> = Vec::new();
     for (index, parts) in items.enumerate() {
@@ -359,7 +378,8 @@ fn guess_all<'a>(
         .collect();
     let guesses: HashMap<&str, Guess> = distinct
         .par_iter()
-        .filter_map(|text| Some((*text, detector.guess_surely(text, expected)?)))
+        .take_any_while(|_| !pulse.is_stopped())
+        .filter_map(|text| Some((*text, detector.guess_once(text, expected)?)))
         .collect();
     texts
         .into_iter()
