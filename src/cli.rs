@@ -29,7 +29,7 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Threads to use; results do not depend on it. Default: all cores.
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 }
 
@@ -87,7 +87,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  lingualign data audit assets/mini"
     )]
     Data(crate::commands::data::DataCommand),
-    /// List, fetch and show models.
+    /// List, fetch, verify and show models.
     #[command(subcommand, after_help = "Example:\n  lingualign model list")]
     Model(ModelCommand),
     /// Write the report of run folders again, from their records alone.
@@ -139,6 +139,9 @@ pub(crate) struct RunArgs {
     /// Only these stages.
     #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(run::Parts::NAMES))]
     pub(crate) only: Vec<String>,
+    /// First hash every file of finished stages, and stop where one is not as it was written.
+    #[arg(long)]
+    pub(crate) verify: bool,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
 }
@@ -196,7 +199,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, default_value = "all")]
     pub(crate) scorers: Scorers,
     /// Questions per language that are also answered by free greedy decoding.
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = count_or_none)]
     pub(crate) greedy: usize,
     #[command(flatten)]
     pub(crate) prompts: PromptArgs,
@@ -207,9 +210,13 @@ pub(crate) struct EvalArgs {
     /// Question tokens run at once; results do not depend on it.
     #[arg(long, default_value_t = 2048, value_name = "N", value_parser = count)]
     pub(crate) tokens_per_batch: usize,
-    /// Where the answers go.
+    /// Where the answers go: an ordinary file, no device or pipe. Answers of an
+    /// earlier evaluation there are replaced, those of an unfinished one are resumed.
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) out: PathBuf,
+    /// Replace any file that is there, unless this command reads it.
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// Also write the answers as results and samples of lm-evaluation-harness.
     #[arg(long, value_name = "DIR")]
     pub(crate) lm_eval: Option<PathBuf>,
@@ -265,9 +272,13 @@ pub(crate) struct CaptureArgs {
     /// JSON Lines: {"text": ...} or {"ids": [...]} per line.
     #[arg(long, value_name = "ROWS.jsonl")]
     pub(crate) input: PathBuf,
-    /// Where the tensors go.
+    /// Where the tensors go: an ordinary file, no device or pipe. A capture that is there is
+    /// replaced.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
+    /// Replace any file that is there, unless this command reads it.
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// Which tensors. Default: all but those of the mlp, which are silu(gate) * up of each
     /// block.
     #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(analyse::CapturedTensor::WORDS))]
@@ -297,7 +308,7 @@ pub(crate) struct GenerateArgs {
     #[arg(long)]
     pub(crate) prompt: String,
     /// Maximum number of tokens to generate.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = count_or_none)]
     pub(crate) max_new_tokens: usize,
     /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4:
     /// projections in 4 bits.
@@ -318,6 +329,16 @@ pub(crate) enum ModelCommand {
     Pull {
         /// Catalogue name or hub id.
         name: String,
+        /// Fetch it again though it is in the cache. Files whose SHA-256 the hub promises and the
+        /// cache has are not sent twice.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Compare files in the cache with the SHA-256 that they had when they were fetched.
+    #[command(after_help = "Example:\n  lingualign model verify smollm2-135m-instruct")]
+    Verify {
+        /// Catalogue name or hub id. Default: all that was fetched, data sets too.
+        name: Option<String>,
     },
     /// Show a model's shape and files.
     #[command(after_help = "Example:\n  lingualign model show smollm2-135m-instruct")]
@@ -386,9 +407,21 @@ pub(crate) fn exit_unless_known(languages: &[Language]) {
     }
 }
 
+/// Most of whatever a flag counts: more than any data has, and few enough that no product of two
+/// of them overflows.
+const MOST: usize = 1_000_000_000;
+
 pub(crate) fn count(text: &str) -> Result<usize, String> {
+    within(text, 1)
+}
+
+pub(crate) fn count_or_none(text: &str) -> Result<usize, String> {
+    within(text, 0)
+}
+
+fn within(text: &str, at_least: usize) -> Result<usize, String> {
     text.parse()
         .ok()
-        .filter(|count| *count > 0)
-        .ok_or_else(|| "must be a whole number from 1".to_owned())
+        .filter(|count| (at_least..=MOST).contains(count))
+        .ok_or_else(|| format!("must be a whole number from {at_least} to {MOST}"))
 }

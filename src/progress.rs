@@ -48,9 +48,17 @@ pub(crate) fn start_logging(verbose: u8) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(wants_colour())
         .with_target(false);
     // A closed stderr does not end the program; reporting it there would panic.
     logs.log_internal_errors(false).init();
+}
+
+/// Whether stderr takes colours: a terminal that does not ask for none (no-color.org).
+fn wants_colour() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
 /// A result, on stdout. A reader that closes the pipe early is not an error, and the files of a

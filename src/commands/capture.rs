@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 use run::{
-    Session,
-    capture::{CaptureRequest, capture},
-    check_out,
+    OutputCheck, Session,
+    capture::{CaptureRequest, capture, check_out},
 };
 
 use crate::{
@@ -13,7 +12,12 @@ use crate::{
 };
 
 pub(super) fn run(args: &CaptureArgs) -> Result<()> {
-    check_out(&args.out)?;
+    let check = OutputCheck::new(args.replace)
+        .reading("the rows", &args.input)
+        .reading_model(&args.model)?;
+    let adapter = args.adapter.iter();
+    let check = adapter.fold(check, |check, dir| check.reading("the adapter", dir));
+    check_out(&check, &args.out)?;
     let watch = &mut Terminal::default();
     let mut session = Session::open(&args.model, args.dtype, &args.device.device, watch)?;
     let request = CaptureRequest {

@@ -37,6 +37,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<()> {
         ));
         return Ok(());
     };
+    run::limits::check(&recipe, &shape, machine::memory_for_this_process())?;
     memory_note(&recipe, &shape);
     captures_note(&recipe, &shape);
     time_note(&recipe, &shape, model.as_ref())?;

@@ -1,16 +1,16 @@
 //! `eval`: one model, with or without adapters, on one task.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use data::{tasks, testset};
 use eval::{Ask, FreeAnswerCounts};
 use run::{
-    Session, check_out,
-    evaluate::{Evaluation, count_right, evaluate},
+    OutputCheck, Session,
+    evaluate::{Evaluation, check_out, count_right, evaluate},
     lm_eval,
 };
-use schema::{AskingRecipe, Scoring, scores::Disagreements};
+use schema::{AskingRecipe, Scoring, Task, scores::Disagreements};
 
 use crate::{
     cli::{self, EvalArgs},
@@ -18,12 +18,8 @@ use crate::{
 };
 
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
-    check_out(&args.out)?;
-    args.lm_eval
-        .as_deref()
-        .map(lm_eval::check_out)
-        .transpose()?;
     let task = tasks::task(&args.task)?;
+    check_outputs(args, task)?;
     cli::exit_unless_known(&args.languages);
     let asking = asking(args).first_way(task);
     let languages = testset::asked(&args.data, task, &args.languages)?;
@@ -67,6 +63,21 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     }
     note(&format!("wrote {}", args.out.display()));
     note_peak_memory();
+    Ok(())
+}
+
+/// Holds what is written against what is read.
+fn check_outputs(args: &EvalArgs, task: &Task) -> Result<()> {
+    let check = OutputCheck::new(args.replace)
+        .reading_data(&args.data, task)
+        .reading("the task", Path::new(&args.task))
+        .reading_model(&args.model)?;
+    let adapters = args.adapter.iter();
+    let check = adapters.fold(check, |check, dir| check.reading("the adapter", dir));
+    check_out(&check, &args.out)?;
+    if let Some(folder) = &args.lm_eval {
+        lm_eval::check_out(&check, folder)?;
+    }
     Ok(())
 }
 

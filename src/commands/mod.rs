@@ -7,14 +7,14 @@ mod eval;
 mod generate;
 mod model;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context, Result};
-use run::{Parts, RunOptions, lm_eval};
+use run::{OutputCheck, Parts, RunOptions, lm_eval};
 use schema::{Recipe, run_folder::RunFolder};
 
 use crate::{
-    cli::{Cli, Command, RecipeArgs},
+    cli::{Cli, Command, RecipeArgs, RunArgs},
     progress::{self, Terminal},
 };
 
@@ -29,6 +29,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
     progress::catch_interrupts()?;
     match cli.command {
         Command::Run(args) => {
+            verify(&args)?;
             let options = RunOptions {
                 out: args.out,
                 device: args.device.device,
@@ -53,12 +54,13 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
         Command::Generate(args) => generate::run(&args)?,
         Command::Data(command) => return data::run(command),
-        Command::Model(command) => model::run(command)?,
+        Command::Model(command) => return model::run(command),
         Command::Report {
             runs,
             lm_eval: out,
             data,
         } => {
+            check_lm_eval_out(out.as_deref(), data.as_deref())?;
             for run in runs {
                 let run = RunFolder::new(&run);
                 let summary = run::write_report(&run, &Terminal::default())?;
@@ -70,6 +72,27 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where it is asked for, nothing is run in a folder in which a finished file is changed.
+fn verify(args: &RunArgs) -> Result<()> {
+    if args.verify {
+        let recipe = read_recipe(&args.recipe)?;
+        run::verify(&recipe, args.out.as_deref(), &mut Terminal::default())?;
+    }
+    Ok(())
+}
+
+/// Holds the folder of `report --lm-eval` against what is read.
+fn check_lm_eval_out(out: Option<&Path>, data: Option<&Path>) -> Result<()> {
+    let Some(out) = out else {
+        return Ok(());
+    };
+    let check = OutputCheck::new(false);
+    let check = data
+        .iter()
+        .fold(check, |check, dir| check.reading("the data", dir));
+    Ok(lm_eval::check_out(&check, out)?)
 }
 
 fn run_recipe(args: &RecipeArgs, options: &RunOptions) -> Result<()> {

@@ -1,27 +1,66 @@
-//! `model list | pull | show`.
+//! `model list | pull | verify | show`.
+
+use std::process::ExitCode;
 
 use anyhow::Result;
-use hub::{Cache, ModelFiles, catalogue};
-use run::session;
+use hub::{Cache, FileState, ModelFiles, Sources, catalogue};
+use run::{Downloads, session};
 
 use crate::{
     cli::ModelCommand,
     progress::{Terminal, note, result},
 };
 
-pub(super) fn run(command: ModelCommand) -> Result<()> {
+pub(super) fn run(command: ModelCommand) -> Result<ExitCode> {
     match command {
-        ModelCommand::List => list(),
-        ModelCommand::Pull { name } => {
-            let model = session::find(&name, &mut Terminal::default())?;
-            result(&format!("{}\t{}", model.name, describe(&model.files)));
-            if let Some(revision) = model.revision {
-                note(&format!("from {revision}"));
-            }
-            Ok(())
-        }
-        ModelCommand::Show { model } => show(&model),
+        ModelCommand::List => list()?,
+        ModelCommand::Pull { name, force } => pull(&name, force)?,
+        ModelCommand::Verify { name } => return verify(name.as_deref()),
+        ModelCommand::Show { model } => show(&model)?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn pull(name: &str, force: bool) -> Result<()> {
+    let mut terminal = Terminal::default();
+    let model = if force {
+        let downloads = &mut Downloads::new(&mut terminal);
+        hub::fetch_model_again(name, &Cache::from_env()?, &Sources::from_env(), downloads)?
+    } else {
+        session::find(name, &mut terminal)?
+    };
+    result(&format!("{}\t{}", model.name, describe(&model.files)));
+    if let Some(revision) = model.revision {
+        note(&format!("from {revision}"));
+    }
+    Ok(())
+}
+
+/// One line for each file; exit code 1 if one is not as it was fetched.
+fn verify(name: Option<&str>) -> Result<ExitCode> {
+    let mut terminal = Terminal::default();
+    let cache = Cache::from_env()?;
+    let checked = hub::verify(name, &cache, &mut Downloads::new(&mut terminal))?;
+    let mut wrong = 0;
+    for file in &checked {
+        let (word, why) = match &file.state {
+            FileState::Whole => ("whole", ""),
+            FileState::Missing => ("missing", ""),
+            FileState::Damaged(why) => ("damaged", why.as_str()),
+        };
+        wrong += usize::from(file.state != FileState::Whole);
+        let line = format!("{word}\t{}\t{why}", file.path.display());
+        result(line.trim_end());
+    }
+    if wrong == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    note(&format!(
+        "{wrong} of {} files are not as they were fetched; `lingualign model pull NAME --force` fetches a model again, and \
+         `data import --hub` a data set's damaged files",
+        checked.len()
+    ));
+    Ok(ExitCode::from(1))
 }
 
 fn list() -> Result<()> {

@@ -402,20 +402,21 @@ fn commands_interrupted_by_ctrl_c() {
     .expect("writes");
     let (model, mini) = (tiny::model(), tiny::mini());
     let eval = format!(
-        "eval --model {model} --task emotion --data {mini} --few-shot builtin --tokens-per-batch 1 --out out"
+        "eval --model {model} --task emotion --data {mini} --few-shot builtin --tokens-per-batch 1 --out"
     );
-    let capture = format!("capture --model {model} --input rows.jsonl --out out");
-    for line in [eval, capture] {
+    let capture = format!("capture --model {model} --input rows.jsonl --out");
+    for (line, out) in [(eval, "answers"), (capture, "states")] {
         let caught = (1..20u64).any(|attempt| {
             let mut command = program(folder.path());
             let args = command
                 .args(line.split_whitespace())
+                .arg(out)
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped());
             let child = args.spawn().expect("starts");
             sleep(Duration::from_millis(100 * attempt));
             let (code, message) = interrupt(child);
-            let whole = fs::remove_file(folder.path().join("out")).is_ok();
+            let whole = fs::remove_file(folder.path().join(out)).is_ok();
             assert!(
                 code.is_none()
                     || code == Some(1) && message.contains("error: interrupted") && !whole,

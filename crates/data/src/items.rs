@@ -43,8 +43,20 @@ pub fn read_unlabelled<S: AsRef<str>>(
     parse_items(path, &read_text(path)?, fields, false)
 }
 
+/// Bytes of a file that is read whole.
+const MOST_BYTES: u64 = 1 << 30;
+
 /// Reads a file of UTF-8 text.
 pub fn read_text(path: &Path) -> Result<String, DataError> {
+    let size = fs::metadata(path)
+        .map_err(DiskError::at("read", path))?
+        .len();
+    if size > MOST_BYTES {
+        let problem = format!(
+            "has {size} bytes, and all of it would be in memory; divide it into files of at most {MOST_BYTES}"
+        );
+        return Err(DataError::unusable(path.display().to_string(), problem));
+    }
     let bytes = fs::read(path).map_err(DiskError::at("read", path))?;
     String::from_utf8(bytes).map_err(|e| {
         let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];

@@ -21,6 +21,7 @@ pub mod pairs;
 pub mod prefix;
 pub mod prompt;
 pub mod repairs;
+mod seam;
 pub mod table;
 pub mod tasks;
 pub mod testset;

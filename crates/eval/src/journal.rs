@@ -6,11 +6,16 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{ErrorKind, Write},
+    io::{ErrorKind, Read, Write},
     path::{Path, PathBuf},
 };
 
-use schema::{Provenance, disk::DiskError, record::partial_path, scores::Measures};
+use schema::{
+    Provenance,
+    disk::{DiskError, open_own},
+    record::partial_path,
+    scores::Measures,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,12 +71,7 @@ impl Journal {
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(DiskError::at("create", folder))?;
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(&path);
-        let file = file.map_err(DiskError::at("open", &path))?;
+        let file = open_own(&path, OpenOptions::new().append(true).read(true))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(EvalError::Busy(path)),
@@ -85,11 +85,19 @@ impl Journal {
             .iter()
             .rposition(|&byte| byte == b'\n')
             .map_or(0, |end| end + 1);
+        let sections = read(&path, &bytes[..whole])?;
+        // Only a line that this program was writing is cut off.
+        if whole < bytes.len() && !is_cut_entry(&bytes[whole..]) {
+            return Err(EvalError::Damaged {
+                path,
+                line: 1 + bytes[..whole].iter().filter(|&&byte| byte == b'\n').count(),
+                problem: "no evaluation wrote it".to_owned(),
+            });
+        }
         if whole < bytes.len() {
             file.set_len(whole as u64)
                 .map_err(DiskError::at("write", &path))?;
         }
-        let sections = read(&path, &bytes[..whole])?;
         Ok(Self {
             path,
             file,
@@ -162,6 +170,13 @@ impl Journal {
     }
 }
 
+/// Whether a file may be the unfinished part of an evaluation: it begins as one.
+pub fn is_journal(file: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(16).read_to_end(&mut start));
+    read.is_ok() && is_cut_entry(&start)
+}
+
 fn read(path: &Path, bytes: &[u8]) -> Result<Vec<(Provenance, MeasuredSoFar)>, EvalError> {
     let mut sections: Vec<(Provenance, MeasuredSoFar)> = Vec::new();
     for (at, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
@@ -187,6 +202,14 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Vec<(Provenance, MeasuredSoFar)>, E
         }
     }
     Ok(sections)
+}
+
+/// Whether this may be the beginning of an entry's line.
+fn is_cut_entry(rest: &[u8]) -> bool {
+    let starts: [&[u8]; 3] = [b"{\"begun\":", b"{\"measured\":", b"{\"said\":"];
+    starts
+        .iter()
+        .any(|start| rest.starts_with(start) || start.starts_with(rest))
 }
 
 fn json_lines(entries: &[JournalEntry]) -> std::io::Result<Vec<u8>> {

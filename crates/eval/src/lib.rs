@@ -93,7 +93,7 @@ pub use ask::{Ahead, LanguageAnswers, ask};
 pub use count::{TokenCount, count_tokens};
 pub use error::EvalError;
 pub use free_answer::FreeAnswerCounts;
-pub use journal::Journal;
+pub use journal::{Journal, is_journal};
 pub use provenance::{hash_data, hash_prompts};
 pub use records::find_groups;
 pub use request::Ask;

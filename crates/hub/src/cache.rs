@@ -11,16 +11,21 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use etcetera::BaseStrategy;
-use schema::disk::{DiskError, write_whole};
+use schema::disk::{DiskError, FETCH_AGAIN, open_own, remove_leftovers_below, write_whole};
 use serde::{Deserialize, Serialize};
 
-use crate::{HubError, HubId, Progress, catalogue::Package};
+use crate::{HubError, HubId, Progress, catalogue::Package, hash_file, progress::pause};
 
 const SOURCE: &str = "source.json";
 const LOCK: &str = ".lock";
+/// Between two tries of a lock that another process holds.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A file of so many bytes is hashed in a moment, whenever its model is looked up.
+const MOST_HASHED: u64 = 32 << 20;
 
 /// The folder of fetched models.
 #[derive(Clone, Debug)]
@@ -220,16 +225,62 @@ pub(crate) fn read_source(dir: &Path) -> Result<Option<SourceFile>, HubError> {
     let bytes = fs::read(&path).map_err(DiskError::at("read", &path))?;
     let source = serde_json::from_slice(&bytes).map_err(|e| HubError::Unusable {
         path: path.clone(),
-        problem: format!("is damaged ({e}); delete the folder and get it again"),
+        problem: format!("is damaged ({e}); {FETCH_AGAIN}"),
     })?;
     Ok(Some(source))
 }
 
-/// As [`read_source`], and `None` too if a file of it is gone or has another size.
+/// As [`read_source`], and `None` too if a file of it is gone, has another size, or is one whose
+/// hash is soon taken and has another.
 pub(crate) fn read_complete(dir: &Path) -> Result<Option<SourceFile>, HubError> {
-    let whole =
-        |file: &FileRecord| fs::metadata(dir.join(&file.name)).is_ok_and(|m| m.len() == file.size);
-    Ok(read_source(dir)?.filter(|source| source.files.iter().all(whole)))
+    let Some(source) = read_source(dir)? else {
+        return Ok(None);
+    };
+    for file in &source.files {
+        if !is_as_recorded(dir, file)? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(source))
+}
+
+/// Whether a file has its size, and its hash unless it holds weights: those are for
+/// `model verify`.
+fn is_as_recorded(dir: &Path, file: &FileRecord) -> Result<bool, HubError> {
+    let path = dir.join(&file.name);
+    if !fs::metadata(&path).is_ok_and(|found| found.len() == file.size) {
+        return Ok(false);
+    }
+    let is_soon_read = file.size <= MOST_HASHED;
+    Ok(!is_soon_read || hash_file(&path)? == file.sha256)
+}
+
+/// Whether a `source.json` is there, sound or not.
+pub(crate) fn is_recorded(dir: &Path) -> bool {
+    dir.join(SOURCE).exists()
+}
+
+/// Declares the folder unfinished, so that its files are fetched again; returns the record, to be
+/// put back if that fails.
+pub(crate) fn take_source(dir: &Path) -> Result<Option<Vec<u8>>, HubError> {
+    let path = dir.join(SOURCE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let record = fs::read(&path).map_err(DiskError::at("read", &path))?;
+    fs::remove_file(&path).map_err(DiskError::at("remove", &path))?;
+    Ok(Some(record))
+}
+
+/// Puts a record back that was taken, if the files are still those of the record.
+pub(crate) fn put_back_source(dir: &Path, record: Option<Vec<u8>>) -> Result<(), HubError> {
+    let Some(record) = record else { return Ok(()) };
+    let path = dir.join(SOURCE);
+    write_whole(&path, &record)?;
+    if !matches!(read_complete(dir), Ok(Some(_))) {
+        fs::remove_file(&path).map_err(DiskError::at("remove", &path))?;
+    }
+    Ok(())
 }
 
 /// Declares the folder complete.
@@ -242,12 +293,23 @@ pub(crate) fn write_source(dir: &Path, source: &SourceFile) -> Result<(), HubErr
     Ok(write_whole(&path, (text + "\n").as_bytes())?)
 }
 
+/// Waits for the lock until the user wants to stop.
+fn wait(file: &File, dir: &Path, progress: &dyn Progress) -> Result<io::Result<()>, HubError> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Ok(())),
+            Err(TryLockError::Error(e)) => return Ok(Err(e)),
+            Err(TryLockError::WouldBlock) => pause(PAUSE, progress, dir)?,
+        }
+    }
+}
+
 /// Creates the folder and keeps other processes from downloading into it until the returned
 /// file is dropped.
 pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubError> {
     fs::create_dir_all(dir).map_err(DiskError::at("create", dir))?;
     let path = dir.join(LOCK);
-    let file = File::create(&path).map_err(DiskError::at("create", &path))?;
+    let file = open_own(&path, File::options().read(true).write(true))?;
     let locked = match file.try_lock() {
         Ok(()) => Ok(()),
         Err(TryLockError::Error(e)) => Err(e),
@@ -256,7 +318,7 @@ pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubE
                 "waiting for another process that downloads into {}",
                 dir.display()
             ));
-            file.lock()
+            wait(&file, dir, progress)?
         }
     };
     match locked {
@@ -268,5 +330,6 @@ pub(crate) fn lock(dir: &Path, progress: &mut dyn Progress) -> Result<File, HubE
         Err(e) => return Err(DiskError::at("lock", &path)(e).into()),
         Ok(()) => {}
     }
+    remove_leftovers_below(dir);
     Ok(file)
 }

@@ -12,6 +12,7 @@ use crate::{
     FileRecord, HubError, HubId, Origin, Progress, Sources,
     cache::{self, Cache, SourceFile},
     download::{Client, Content, Repository},
+    hash_file,
 };
 
 /// The names of all files of the commit that the folder holds.
@@ -103,7 +104,7 @@ fn fetch(
     }
     for name in &chosen {
         check_name(dir, name)?;
-        if is_whole(dir, &source, name) {
+        if is_whole(dir, &source, name)? {
             continue;
         }
         let client = match &mut client {
@@ -169,11 +170,17 @@ fn write_listing(dir: &Path, names: &[String]) -> Result<(), HubError> {
     Ok(write_whole(&path, &text)?)
 }
 
-fn is_whole(dir: &Path, source: &SourceFile, name: &str) -> bool {
-    let record = source.files.iter().find(|file| file.name == name);
-    record.is_some_and(|file| {
-        fs::metadata(dir.join(name)).is_ok_and(|found| found.len() == file.size)
-    })
+/// Whether the file is there as it was fetched. It is hashed whatever its size: whoever asked for
+/// it reads all of it.
+fn is_whole(dir: &Path, source: &SourceFile, name: &str) -> Result<bool, HubError> {
+    let Some(file) = source.files.iter().find(|file| file.name == name) else {
+        return Ok(false);
+    };
+    let path = dir.join(name);
+    if !fs::metadata(&path).is_ok_and(|found| found.len() == file.size) {
+        return Ok(false);
+    }
+    Ok(hash_file(&path)? == file.sha256)
 }
 
 /// A list may come from anywhere: no name leads out of the folder, or onto a file that the

@@ -1,12 +1,16 @@
 //! MODEL to files: a catalogue name, a path or a hub id, in that order. Never here: how a
 //! source is fetched.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use schema::disk::DiskError;
 
 use crate::{
-    Cache, HubError, HubId, Model, ModelFiles, Progress, Sources,
+    Cache, HubError, HubId, Model, ModelFiles, Progress, Sources, cache,
     catalogue::{self, CatalogueEntry, SourceKind},
     folder, pull,
 };
@@ -45,6 +49,88 @@ pub fn find_model_from(
         }
         ResolvedName::Local(model) => Ok(model),
         ResolvedName::Hub(id) => find_hub(&id, cache, sources, progress),
+    }
+}
+
+/// Fetches a model that the cache may hold already, from the source that it came from if it was
+/// fetched before. Files whose SHA-256 the server promises and the cache has stay.
+///
+/// # Errors
+/// As [`find_model`]; [`HubError::Unusable`] for a folder or file of the user's own.
+pub fn fetch_model_again(
+    name: &str,
+    cache: &Cache,
+    sources: &Sources,
+    progress: &mut dyn Progress,
+) -> Result<Model, HubError> {
+    match resolve(name)? {
+        ResolvedName::Local(_) => Err(HubError::Unusable {
+            path: name.into(),
+            problem: "is a file or folder of your own, so there is nothing to fetch it from".into(),
+        }),
+        ResolvedName::Hub(id) => {
+            let dirs = [cache.hub_dir(&id)];
+            without_records(&dirs, || find_hub(&id, cache, sources, progress))
+        }
+        ResolvedName::Catalogue(entry, kinds) => {
+            let is_there = |kind: &&SourceKind| {
+                dir_of(entry, **kind, cache).is_some_and(|dir| cache::is_recorded(&dir))
+            };
+            let there: Vec<SourceKind> = kinds.iter().filter(is_there).copied().collect();
+            let kinds = if there.is_empty() { kinds } else { there };
+            let dirs: Vec<PathBuf> = kinds
+                .iter()
+                .filter_map(|kind| dir_of(entry, *kind, cache))
+                .collect();
+            without_records(&dirs, || {
+                find_entry(entry, &kinds, cache, sources, progress)
+            })
+        }
+    }
+}
+
+/// Fetches while the folders' records are gone; where that fails, what is still whole has its
+/// record again.
+fn without_records(
+    dirs: &[PathBuf],
+    fetch: impl FnOnce() -> Result<Model, HubError>,
+) -> Result<Model, HubError> {
+    let mut taken = Vec::new();
+    for dir in dirs {
+        taken.push((dir, cache::take_source(dir)?));
+    }
+    let fetched = fetch();
+    if fetched.is_err() {
+        for (dir, record) in taken {
+            cache::put_back_source(dir, record)?;
+        }
+    }
+    fetched
+}
+
+/// The folders in the cache that `name` has, at any of its sources.
+///
+/// # Errors
+/// As [`fetch_model_again`].
+pub(crate) fn cached_dirs(name: &str, cache: &Cache) -> Result<Vec<PathBuf>, HubError> {
+    match resolve(name)? {
+        ResolvedName::Local(_) => Err(HubError::Unusable {
+            path: name.into(),
+            problem: "is a file or folder of your own: no hash of it was recorded, so there is nothing to compare it with"
+                .into(),
+        }),
+        ResolvedName::Hub(id) => Ok(vec![cache.hub_dir(&id)]),
+        ResolvedName::Catalogue(entry, kinds) => Ok(kinds
+            .iter()
+            .filter_map(|kind| dir_of(entry, *kind, cache))
+            .collect()),
+    }
+}
+
+fn dir_of(entry: &CatalogueEntry, kind: SourceKind, cache: &Cache) -> Option<PathBuf> {
+    match (kind, &entry.package) {
+        (SourceKind::Hub, _) => Some(cache.hub_dir(&HubId::at_default(entry.hub_id))),
+        (SourceKind::Package, package) => package.as_ref().map(|it| cache.package_dir(it)),
     }
 }
 

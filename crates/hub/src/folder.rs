@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::disk::DiskError;
+use schema::disk::{DiskError, FETCH_AGAIN};
 use serde::Deserialize;
 
 use crate::{HubError, ModelFiles};
@@ -22,6 +22,7 @@ pub(crate) const OPTIONAL: &[&str] = &[
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "tokenizer.model",
     "vocab.json",
     "merges.txt",
@@ -49,7 +50,7 @@ pub(crate) fn open(dir: &Path) -> Result<ModelFiles, HubError> {
     let shards = read_index(&index)?;
     if let Some(missing) = shards.iter().find(|shard| !dir.join(shard).is_file()) {
         let problem =
-            format!("the shard `{missing}`, which {INDEX} lists, is missing; get it again");
+            format!("the shard `{missing}`, which {INDEX} lists, is missing; {FETCH_AGAIN}");
         return Err(unusable(problem));
     }
     let weights: Vec<PathBuf> = shards.iter().map(|shard| dir.join(shard)).collect();
@@ -73,12 +74,12 @@ pub(crate) fn read_index(path: &Path) -> Result<BTreeSet<String>, HubError> {
     };
     let bytes = fs::read(path).map_err(DiskError::at("read", path))?;
     let index: Index = serde_json::from_slice(&bytes)
-        .map_err(|e| unusable(format!("no shard index: {e}; get it again")))?;
+        .map_err(|e| unusable(format!("no shard index: {e}; {FETCH_AGAIN}")))?;
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();
     if shards.is_empty() {
-        return Err(unusable(
-            "`weight_map` lists no shard; get the file again".into(),
-        ));
+        return Err(unusable(format!(
+            "`weight_map` lists no shard; {FETCH_AGAIN}"
+        )));
     }
     let plain = |name: &str| {
         !name.starts_with('.') && !name.contains(['/', '\\', ':']) && name.ends_with(".safetensors")

@@ -24,13 +24,15 @@ mod package;
 mod progress;
 mod pull;
 mod sources;
+mod verify;
 
 pub use cache::{Cache, Cached, FileRecord, Origin};
 pub use dataset::{Dataset, find_dataset};
 pub use error::HubError;
-pub use find::{find_entry, find_local, find_model, find_model_from};
+pub use find::{fetch_model_again, find_entry, find_local, find_model, find_model_from};
 pub use hash::{fingerprint, hash_bytes, hash_file};
 pub use hub_id::HubId;
 pub use model::{Model, ModelFiles};
 pub use progress::{Progress, Silent};
 pub use sources::Sources;
+pub use verify::{CheckedFile, FileState, verify};

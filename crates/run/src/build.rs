@@ -12,6 +12,7 @@ use std::{
 use data::{
     Draw, TranslationPair, overlap,
     pairs::{self, PairOrigin},
+    tasks,
 };
 use import::llama_factory::{
     DATASET_INFO,
@@ -27,6 +28,8 @@ use serde_json::{Value, json};
 use crate::{
     error::{At, Result, bail},
     facts::program,
+    output::OutputCheck,
+    stages::load_pairs,
     watch::Watch,
 };
 
@@ -51,6 +54,14 @@ pub fn write(recipe: &Recipe, out: &Path, format: RowForm, watch: &mut dyn Watch
     let Some(train) = &recipe.train else {
         bail!("the recipe has no [train] section, so there are no pairs to build");
     };
+    let plans = recipe.adapters();
+    let mut check = OutputCheck::new(false);
+    for plan in &plans {
+        check = check.reading_data(&recipe.data.dir, tasks::task(&plan.task)?);
+    }
+    check.folder(out, &|out| {
+        out.join(RECORD).exists() || out.join(DATASET_INFO).exists()
+    })?;
     let stale = read_stale(out)?;
     let mut folder = Folder {
         recipe,
@@ -60,7 +71,7 @@ pub fn write(recipe: &Recipe, out: &Path, format: RowForm, watch: &mut dyn Watch
         files: Vec::new(),
     };
     let mut adapters = Vec::new();
-    for plan in recipe.adapters() {
+    for plan in plans {
         adapters.push(folder.build(&plan, watch)?);
     }
     let record = json!({
@@ -83,7 +94,7 @@ impl Folder<'_> {
         let (recipe, train) = (self.recipe, self.train);
         watch.start(&plan.name, 1, "adapters");
         let draw = Draw::of(recipe, train, plan)?;
-        let drawn = pairs::load(&draw)?;
+        let drawn = load_pairs(&draw, &plan.name, watch)?;
         for line in drawn.describe() {
             watch.note(&format!("{}: {line}", plan.name));
         }

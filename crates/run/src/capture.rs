@@ -11,6 +11,7 @@ use schema::Answerer;
 
 use crate::{
     error::{At, Result},
+    output::OutputCheck,
     session::{self, Session, answerer},
     watch::Watch,
 };
@@ -27,6 +28,18 @@ pub struct CaptureRequest<'a> {
     pub tensors: &'a [String],
     /// Layers; `None`: all.
     pub layers: Option<&'a [RangeInclusive<usize>]>,
+}
+
+/// Holds the file of tensors, and those beside it, against what the capture reads.
+///
+/// # Errors
+/// As [`OutputCheck::file`].
+pub fn check_out(check: &OutputCheck, out: &Path) -> Result<()> {
+    check.file(out, &capture::is_capture)?;
+    for file in capture::unfinished(out) {
+        check.file(&file, &|_| capture::is_unfinished(out))?;
+    }
+    Ok(())
 }
 
 /// Captures; returns the number of rows.

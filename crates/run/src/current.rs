@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    RunError,
     error::Result,
     experiment::Experiment,
     manifest::{Manifest, hash},
@@ -15,9 +16,15 @@ pub(crate) fn find_current(
     experiment: &Experiment,
     stages: &[Stage],
     manifest: &Manifest,
+    stop: &dyn Fn() -> bool,
 ) -> Result<BTreeSet<String>> {
     let mut current = BTreeSet::new();
     for stage in stages {
+        if stop() {
+            return Err(RunError::Interrupted(
+                "interrupted while looking for what is done; run the same command again".to_owned(),
+            ));
+        }
         let maker = stage.maker_of_its_adapter();
         let has_adapter = maker.is_none_or(|maker| current.contains(&maker.name()));
         if has_adapter && !matches!(stage, Stage::Report) && is_done(experiment, manifest, stage)? {

@@ -1,6 +1,6 @@
 //! The one error type of this crate, and how a failure gets its place.
 
-use std::{error::Error, fmt::Display, path::Path};
+use std::{error::Error, fmt::Display, io::ErrorKind, path::Path};
 
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,6 @@ macro_rules! failures {
 failures!(
     data::DataError,
     eval::EvalError,
-    hub::HubError,
     model::ModelError,
     schema::disk::DiskError,
     schema::language::UnknownLanguage,
@@ -77,6 +76,17 @@ failures!(
     serde_json::Error,
     std::io::Error,
 );
+
+impl From<hub::HubError> for RunError {
+    fn from(failure: hub::HubError) -> Self {
+        match failure {
+            hub::HubError::Disk(disk) if disk.source.kind() == ErrorKind::Interrupted => {
+                Self::Interrupted(disk.source.to_string())
+            }
+            _ => Self::Failed(Box::new(failure)),
+        }
+    }
+}
 
 impl From<compare::CompareError> for RunError {
     fn from(failure: compare::CompareError) -> Self {

@@ -2,6 +2,7 @@
 //! and that command's own loop over models.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -10,13 +11,12 @@ use eval::{Ahead, Ask, EvalError, FreeAnswerCounts, Journal, LanguageAnswers, as
 use schema::{
     AnswerRecord, Answerer, Language, Provenance,
     caveats::{AnswerCounts, describe_answers},
-    record::AnswersMeta,
-    record::meta_path,
+    record::{AnswersMeta, meta_path, partial_path},
     scores::Disagreements,
     write_whole,
 };
 
-use crate::{RunError, error::Result, session::Session, watch::Watch};
+use crate::{RunError, error::Result, output::OutputCheck, session::Session, watch::Watch};
 
 /// The answers of one language.
 pub struct AskedLanguage {
@@ -174,6 +174,47 @@ pub(crate) fn write_answers(
     Ok(write_whole(file, &lines)?)
 }
 
+/// Holds a file of answers, and those beside it, against what the evaluation reads.
+///
+/// # Errors
+/// As [`OutputCheck::file`].
+pub fn check_out(check: &OutputCheck, out: &Path) -> Result<()> {
+    check.file(out, &is_answers)?;
+    check.file(&meta_path(out), &|path| read_meta(path).is_some())?;
+    check.file(&partial_path(out), &eval::is_journal)
+}
+
+/// Whether a file of answers is as an evaluation left it.
+fn is_answers(file: &Path) -> bool {
+    read_meta(&meta_path(file))
+        .is_some_and(|meta| hub::hash_file(file).is_ok_and(|hash| hash == meta.answers_sha256))
+}
+
+fn read_meta(file: &Path) -> Option<AnswersMeta> {
+    serde_json::from_slice(&fs::read(file).ok()?).ok()
+}
+
+/// Whether a file holds finished answers to other questions than these.
+fn holds_another_request(evaluation: &Evaluation<'_>, model: &str) -> bool {
+    let file = evaluation.out;
+    let Some(meta) = read_meta(&meta_path(file)).filter(|_| file.exists()) else {
+        return false;
+    };
+    let wanted = evaluation.models.iter().flat_map(|folder| {
+        let adapter = folder.as_ref().map(|folder| folder.display().to_string());
+        let languages = evaluation.languages.iter();
+        languages.map(move |&language| (adapter.clone(), language))
+    });
+    let found = meta.evaluations.iter();
+    let found = found.map(|found| (found.adapter.clone(), found.language));
+    let ask = &evaluation.ask;
+    let is_same = found.eq(wanted)
+        && meta.evaluations.iter().all(|found| {
+            found.model == model && found.task == ask.task.name && found.asking == *ask.asking
+        });
+    !is_same
+}
+
 /// Which models are asked in which languages, and where the answers go.
 pub struct Evaluation<'a> {
     /// PEFT folders; `None` is the base model.
@@ -211,6 +252,12 @@ pub fn evaluate(
     asked: &mut dyn FnMut(&str, Language, &LanguageAnswers),
 ) -> Result<Evaluated> {
     let name = session.model.name.clone();
+    if holds_another_request(evaluation, &name) {
+        watch.note(&format!(
+            "note: the answers in {} are of another model, task or way to ask; they will be replaced",
+            evaluation.out.display()
+        ));
+    }
     let mut journal = Journal::open(evaluation.out)?;
     let mut evaluated = Evaluated::default();
     for folder in &evaluation.models {

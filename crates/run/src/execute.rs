@@ -7,16 +7,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use schema::Recipe;
+use schema::{Recipe, disk::remove_leftovers_below};
 
 use crate::{
     RunError,
     current::{find_current, is_done},
     error::Result,
     experiment::{Experiment, RunOptions},
+    limits,
     locks::{self, ManifestLock, Presence},
+    machine,
     manifest::{Manifest, Recorded, StageRecord, hash},
-    session::Session,
+    output,
+    session::{self, Session},
     stages::{self, Made, Stage, Workbench, answers},
     watch::Watch,
 };
@@ -52,6 +55,10 @@ pub fn run_with(
     let mut session = Session::open(&recipe.model, recipe.dtype, &options.device, watch)?;
     let device = session.device_name();
     let experiment = Experiment::new(recipe, options.out.clone(), &session.model, device)?;
+    let room = session.is_on_cpu().then(machine::memory_for_this_process);
+    let shape = session::config(&session.model.files)?.shape();
+    limits::check(recipe, &shape, room.flatten())?;
+    output::check_run_folder(experiment.folder.root(), &session.model.files, recipe)?;
     let mut execution = Execution::open(&experiment, options, &mut session, watch)?;
     while execution.advance()? {}
     execution.close()
@@ -97,6 +104,7 @@ impl<'a> Execution<'a> {
         let folder = &experiment.folder;
         let lock = ManifestLock::new(folder)?;
         let presence = Presence::enter(folder, &lock, watch)?;
+        remove_leftovers_below(folder.root());
         let recorded = Recorded::read(folder)?;
         if !presence.is_alone() && !recorded.is_of(experiment)? {
             return Err(locks::busy(folder));
@@ -109,7 +117,8 @@ impl<'a> Execution<'a> {
         let parts = options.parts;
         let stages = stages::list(experiment, parts)?;
         let mut manifest = Manifest::new(experiment, recorded);
-        manifest.current = find_current(experiment, &stages, &manifest)?;
+        manifest.current =
+            find_current(experiment, &stages, &manifest, &|| watch.is_interrupted())?;
         let planned = stages
             .iter()
             .filter(|stage| !matches!(stage, Stage::Report));
@@ -146,6 +155,15 @@ impl<'a> Execution<'a> {
 
     /// Makes or skips the first stage that can be, or waits; false when none is left.
     fn advance(&mut self) -> Result<bool> {
+        if let Some(&next) = self.pending.first()
+            && self.watch.is_interrupted()
+        {
+            self.finish_asking();
+            return Err(RunError::Interrupted(format!(
+                "interrupted before {}; run the same command again to resume",
+                self.stages[next].name()
+            )));
+        }
         let mut held = None;
         for at in self.pending.clone() {
             let busy = match self.readiness(at)? {
@@ -241,6 +259,16 @@ impl<'a> Execution<'a> {
         let is_new = self.manifest.stages.get(&name) != known.as_ref();
         if is_new && self.manifest.is_done(folder, &name, &inputs)? {
             return self.settle(&stage, true);
+        }
+        if let Some(stage) = self
+            .manifest
+            .stages
+            .get(&name)
+            .filter(|s| s.inputs == inputs)
+            && let Some(problem) = stage.changed_outputs(folder)?.first()
+        {
+            self.watch
+                .note(&format!("note: {name} is made again: {problem}"));
         }
         if is_report {
             self.finish_asking();

@@ -1,7 +1,11 @@
 //! A recipe in its run folder, with the model and machine behind its numbers: what every stage's
 //! inputs are taken from. Nothing in it changes while stages are made.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use hub::Model;
 use schema::{
@@ -66,7 +70,7 @@ impl Experiment {
         model: &Model,
         device: String,
     ) -> Result<Self> {
-        let root = out.unwrap_or_else(|| PathBuf::from("runs").join(&recipe.name));
+        let root = Self::root_of(recipe, out.as_deref());
         Ok(Self {
             recipe: recipe.clone(),
             folder: RunFolder::new(root),
@@ -83,6 +87,11 @@ impl Experiment {
             },
             prompt_hashes: OnceLock::new(),
         })
+    }
+
+    /// The folder `out`, or the usual one of a recipe.
+    pub(crate) fn root_of(recipe: &Recipe, out: Option<&Path>) -> PathBuf {
+        out.map_or_else(|| Path::new("runs").join(&recipe.name), Path::to_owned)
     }
 
     /// What every result depends on beside its own stage.

@@ -24,6 +24,7 @@ use crate::{
     RunError,
     error::{At, Result, bail},
     manifest::Manifest,
+    output::OutputCheck,
     watch::{Watch, interruptible},
 };
 
@@ -70,9 +71,30 @@ pub fn write_all(
     Ok(())
 }
 
-/// Fails before the work is done where the folder could not be written.
-pub fn check_out(out: &Path) -> Result<()> {
-    crate::output::check_out(&out.join("results.json"))
+/// Fails before the work is done where the folder could not be written. What others put there
+/// stays: every file of ours has a name with its time.
+///
+/// # Errors
+/// As [`OutputCheck::folder`].
+pub fn check_out(check: &OutputCheck, out: &Path) -> Result<()> {
+    check.folder(out, &|_| true)
+}
+
+/// As [`check_out`], for the files of a task that the harness reads.
+///
+/// # Errors
+/// As [`OutputCheck::file`] for each file.
+pub fn check_task_out(
+    check: &OutputCheck,
+    out: &Path,
+    group: &str,
+    languages: &[Language],
+) -> Result<()> {
+    check_out(check, out)?;
+    for file in format::export::files(out, group, languages) {
+        check.file(&file, &format::export::is_ours)?;
+    }
+    Ok(())
 }
 
 /// The questions of one language, all that are scored.

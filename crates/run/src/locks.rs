@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use schema::run_folder::RunFolder;
+use schema::{disk::open_own, run_folder::RunFolder};
 
 use crate::{
     RunError,
@@ -135,7 +135,7 @@ fn open(path: &Path) -> Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).at_path("create", folder)?;
     }
-    File::create(path).at_path("create", path)
+    Ok(open_own(path, File::options().read(true).write(true))?)
 }
 
 /// Whether a lock was free. Where there are no locks it always is.

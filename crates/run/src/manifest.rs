@@ -36,6 +36,22 @@ pub(crate) struct StageRecord {
     pub notes: BTreeMap<String, Value>,
 }
 
+impl StageRecord {
+    /// The files that are missing or not as they were written, each with what is wrong.
+    pub(crate) fn changed_outputs(&self, folder: &RunFolder) -> Result<Vec<String>> {
+        let mut changed = Vec::new();
+        for (file, hash) in &self.outputs {
+            let path = folder.root().join(file);
+            if !path.is_file() {
+                changed.push(format!("{file} is missing"));
+            } else if hub::hash_file(&path)? != *hash {
+                changed.push(format!("{file} is not as it was written"));
+            }
+        }
+        Ok(changed)
+    }
+}
+
 /// The file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
@@ -96,6 +112,11 @@ impl Recorded {
         Ok(self.text["recipe"] == own
             && self.text["model"]["fingerprint"] == experiment.model.fingerprint
             && self.text["machine"]["device"] == experiment.machine.device)
+    }
+
+    /// The finished stages.
+    pub(crate) fn into_stages(self) -> BTreeMap<String, StageRecord> {
+        self.stages
     }
 
     /// The files of the stages that count, relative to the run folder, with their hashes.
@@ -162,13 +183,7 @@ impl Manifest {
         let Some(stage) = self.stages.get(name).filter(|s| s.inputs == inputs) else {
             return Ok(false);
         };
-        for (file, hash) in &stage.outputs {
-            let path = folder.root().join(file);
-            if !path.is_file() || hub::hash_file(&path)? != *hash {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        Ok(stage.changed_outputs(folder)?.is_empty())
     }
 
     /// Records a stage and writes the manifest.

@@ -38,7 +38,7 @@ pub fn survey(recipe: &Recipe, options: &RunOptions, model: &Model) -> Result<Su
     let experiment = Experiment::new(recipe, options.out.clone(), model, device)?;
     let stages = stages::list(&experiment, options.parts)?;
     let manifest = Manifest::new(&experiment, Recorded::read(&experiment.folder)?);
-    let current = find_current(&experiment, &stages, &manifest)?;
+    let current = find_current(&experiment, &stages, &manifest, &|| false)?;
     let wanted = stages
         .into_iter()
         .filter(|stage| stage.is_among(options.parts));

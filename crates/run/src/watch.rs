@@ -94,4 +94,8 @@ impl hub::Progress for Downloads<'_> {
     fn note(&mut self, text: &str) {
         self.watch.note(text);
     }
+
+    fn is_interrupted(&self) -> bool {
+        self.watch.is_interrupted()
+    }
 }

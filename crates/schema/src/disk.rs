@@ -1,10 +1,21 @@
-//! Files are written whole: to a temporary name in the same folder, synced, then renamed.
+//! Files are written whole: to a temporary name in the same folder, synced, then renamed. Files
+//! that stay open under their own name, such as locks, are opened without following a link.
+
+mod leftovers;
+mod own_file;
 
 use std::{
     fs, io,
     io::Write,
     path::{Path, PathBuf},
 };
+
+pub use leftovers::remove_leftovers_below;
+pub use own_file::{is_one_file, is_same_file, open_own, own_length};
+
+/// What to do about a damaged file of a model, wherever it is met.
+pub const FETCH_AGAIN: &str = "fetch it again: `lingualign model pull NAME --force` for a model in the cache, and by the way \
+                               it came for a file of your own";
 
 /// A file could not be read or written; names the file.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +54,7 @@ pub fn write_with(
     let folder = folder_of(path);
     fs::create_dir_all(folder).map_err(DiskError::at("create", folder))?;
     let write = || -> io::Result<()> {
-        let mut temporary = temporary_in(folder)?;
+        let mut temporary = leftovers::temporary_in(folder)?;
         let mut buffered = io::BufWriter::new(temporary.as_file_mut());
         fill(&mut buffered)?;
         buffered.flush()?;
@@ -66,7 +77,7 @@ impl Draft {
     /// The folder cannot be created or written to.
     pub fn create_in(folder: &Path) -> Result<Self, DiskError> {
         fs::create_dir_all(folder).map_err(DiskError::at("create", folder))?;
-        let file = temporary_in(folder).map_err(DiskError::at("write into", folder))?;
+        let file = leftovers::temporary_in(folder).map_err(DiskError::at("write into", folder))?;
         Ok(Self {
             file: io::BufWriter::new(file),
         })
@@ -103,13 +114,6 @@ fn folder_of(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
-}
-
-fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(".")
-        .suffix(".tmp")
-        .tempfile_in(folder)
 }
 
 fn persist(temporary: tempfile::NamedTempFile, path: &Path) -> io::Result<()> {

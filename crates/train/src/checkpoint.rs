@@ -9,6 +9,7 @@ use model::{Adapter, LayerProjection, tensor_file};
 use safetensors::SafeTensors;
 use schema::{disk::DiskError, record::TrainRecord};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{
     adamw::{AdamMoments, AdamW, Half},
@@ -53,11 +54,14 @@ pub fn write(
         .iter()
         .map(|(name, values)| (name.clone(), vec![values.len()], values.as_slice()))
         .collect();
-    Ok(tensor_file::write(
-        file,
-        &tensors,
-        [("progress".to_owned(), progress)].into(),
-    )?)
+    let bytes = tensors.iter().map(|(name, _, values)| {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+        (name.as_str(), bytes.collect::<Vec<u8>>())
+    });
+    let sum = checksum(&progress, bytes);
+    let metadata = [("progress", progress), ("sha256", sum)];
+    let metadata = metadata.map(|(key, value)| (key.to_owned(), value));
+    Ok(tensor_file::write(file, &tensors, metadata.into())?)
 }
 
 /// A checkpoint's contents.
@@ -88,6 +92,7 @@ pub fn read(
         return Ok(None);
     }
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(file, e.to_string()))?;
+    check_sum(file, &bytes, &tensors)?;
     let vectors = CheckpointVectors { file, tensors };
     let adapter = vectors.adapter("last", like)?;
     let best = progress
@@ -101,6 +106,46 @@ pub fn read(
         adapter,
         best,
     }))
+}
+
+/// SHA-256 of everything in a checkpoint, its tensors in the order of their names.
+fn checksum<'a, B: AsRef<[u8]>>(
+    progress: &str,
+    tensors: impl Iterator<Item = (&'a str, B)>,
+) -> String {
+    let mut hash = Sha256::new();
+    hash.update(progress);
+    for (name, bytes) in tensors {
+        hash.update(name);
+        hash.update(bytes);
+    }
+    let digest = hash.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Refuses a checkpoint that is not as it was written; one of a program that wrote no checksum is
+/// taken as it is.
+fn check_sum(file: &Path, bytes: &[u8], tensors: &SafeTensors<'_>) -> Result<(), TrainError> {
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|e| damaged(file, e.to_string()))?;
+    let about = metadata.metadata().clone().unwrap_or_default();
+    let (Some(progress), Some(sum)) = (about.get("progress"), about.get("sha256")) else {
+        return Ok(());
+    };
+    let mut all: Vec<(String, &[u8])> = tensors
+        .tensors()
+        .into_iter()
+        .map(|(name, view)| (name, view.data()))
+        .collect();
+    all.sort();
+    let found = checksum(
+        progress,
+        all.iter().map(|(name, bytes)| (name.as_str(), *bytes)),
+    );
+    if found == *sum {
+        return Ok(());
+    }
+    Err(damaged(file, "its checksum is another".to_owned()))
 }
 
 fn damaged(file: &Path, problem: String) -> TrainError {

@@ -1,12 +1,19 @@
 //! `data lm-eval`: a task for lm-evaluation-harness that asks our prompts.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::Result;
 use clap::Args;
 use data::{tasks, testset};
 use import::lm_eval::export;
-use run::lm_eval::{self, HarnessQuestions};
+use run::{
+    OutputCheck,
+    lm_eval::{self, HarnessQuestions},
+};
 use schema::{LabelSet, Language};
 
 use crate::{
@@ -43,13 +50,20 @@ pub(crate) struct LmEvalArgs {
     /// The folder to write, for its --include_path.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Replace files that this command did not write.
+    #[arg(long)]
+    replace: bool,
 }
 
 pub(super) fn run(args: &LmEvalArgs) -> Result<ExitCode> {
-    lm_eval::check_out(&args.out)?;
     let task = tasks::task(&args.task)?;
     cli::exit_unless_known(&args.languages);
     let languages = testset::asked(&args.data, task, &args.languages)?;
+    let group = args.name.as_deref().unwrap_or(&task.name);
+    let check = OutputCheck::new(args.replace)
+        .reading_data(&args.data, task)
+        .reading("the task", Path::new(&args.task));
+    lm_eval::check_task_out(&check, &args.out, group, &languages)?;
     let are_texts = !task.text_choices().is_empty();
     let labels = args.labels.unwrap_or(if are_texts {
         LabelSet::Same
@@ -67,7 +81,6 @@ pub(super) fn run(args: &LmEvalArgs) -> Result<ExitCode> {
         result(&format!("{}\t{language}\t{}", task.name, docs.len()));
         questions.push((language, docs));
     }
-    let group = args.name.as_deref().unwrap_or(&task.name);
     export::write(&args.out, group, &asking, &questions)?;
     let folder = args.out.display();
     note(&format!(

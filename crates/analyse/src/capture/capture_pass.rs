@@ -129,6 +129,14 @@ impl CapturePass<'_> {
         watch: &mut OnProgress<'_>,
     ) -> Result<(), AnalyseError> {
         let total = self.lists.suffixes.len();
+        let damaged = store.drop_damaged(&mut |done| watch(done, total))?;
+        if damaged > 0 {
+            tracing::warn!(
+                "{damaged} {} of {} are not as they were written; they are captured anew",
+                self.unit,
+                store.partial().display()
+            );
+        }
         let missing: Vec<usize> = (0..total).filter(|&list| !store.is_done(list)).collect();
         if missing.is_empty() {
             return Ok(());

@@ -32,6 +32,7 @@ use partial_file::PartialFile;
 
 pub use batch_rows::BatchRows;
 pub use input_rows::{CapturedTensor, TensorChoice, capture_rows, read_rows};
+pub use partial_file::{is_capture, is_unfinished, unfinished};
 pub use prompts::{Prompts, encode};
 pub use state_file::StateFile;
 

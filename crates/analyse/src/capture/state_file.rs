@@ -21,7 +21,7 @@ pub(super) const ITEMS: &str = "items";
 /// Name of the tensor of prompt lengths.
 pub(super) const TOKENS: &str = "tokens";
 /// Longest header that is believed.
-const LONGEST_HEADER: u64 = 1 << 24;
+pub(super) const LONGEST_HEADER: u64 = 1 << 24;
 
 /// Pooled states of one language, in a file of which only the layer that is asked for is read.
 #[derive(Clone, Debug)]

@@ -213,6 +213,23 @@ impl<'a> Draw<'a> {
 /// No file or several; a broken file; fewer pairs than asked for; files that do not match item
 /// by item; a setting from a language to itself; a control that cannot be made.
 pub fn load(draw: &Draw<'_>) -> Result<DrawnPairs, DataError> {
+    match load_unless(draw, &|| false)? {
+        Some(drawn) => Ok(drawn),
+        None => Err(DataError::folder(
+            draw.dir,
+            "its pairs were not drawn".to_owned(),
+        )),
+    }
+}
+
+/// As [`load`]; `None` where `stop` said so.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_unless(
+    draw: &Draw<'_>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<DrawnPairs>, DataError> {
     let target = match draw.setting.target {
         Language::En => None,
         language => Some(QuestionFile::read(draw.dir, draw.task, language)?),
@@ -237,7 +254,9 @@ pub fn load(draw: &Draw<'_>) -> Result<DrawnPairs, DataError> {
             Control::Answers => Some(ControlAnswers::read(draw.dir, draw.task, &candidates)?),
             _ => None,
         };
-        let removed = find_removed(draw, &candidates, &tests, answers.as_ref());
+        let Some(removed) = find_removed(draw, &candidates, &tests, answers.as_ref(), stop) else {
+            return Ok(None);
+        };
         let (chosen, origin) = choose(draw, &candidates, removed)?;
         pairs.extend(make_pairs(draw, &candidates, &chosen, answers.as_ref())?);
         origins.push(origin);
@@ -250,12 +269,12 @@ pub fn load(draw: &Draw<'_>) -> Result<DrawnPairs, DataError> {
         }
     }
     pairs.shuffle(&mut batch::generator(draw.seed, MIX_STREAM));
-    Ok(DrawnPairs {
+    Ok(Some(DrawnPairs {
         pairs,
         origins,
         compared,
         absent,
-    })
+    }))
 }
 
 /// Splits `rows`, one for each of `pairs`, into those to learn and those to validate with, each
@@ -275,12 +294,14 @@ pub fn split<T>(
     }
 }
 
+/// `None` where `stop` said so.
 fn find_removed(
     draw: &Draw<'_>,
     candidates: &Candidates,
     tests: &[TestQuestions],
     answers: Option<&ControlAnswers>,
-) -> Vec<Removed> {
+    stop: &dyn Fn() -> bool,
+) -> Option<Vec<Removed>> {
     let BuildRecipe {
         remove_overlap,
         remove_duplicates,
@@ -293,9 +314,9 @@ fn find_removed(
         draw.task,
         target,
         tests,
-        remove_overlap,
-        similarity,
-    );
+        (remove_overlap, similarity),
+        stop,
+    )?;
     let mut out: BTreeSet<usize> = removed.iter().map(|removed| removed.item).collect();
     removed.extend(
         answers
@@ -308,10 +329,10 @@ fn find_removed(
         draw.task,
         target,
         |item| out.contains(&item),
-        remove_duplicates,
-        similarity,
-    ));
-    removed
+        (remove_duplicates, similarity),
+        stop,
+    )?);
+    Some(removed)
 }
 
 /// The questions of one source language that the seed draws, in its order.

@@ -13,8 +13,11 @@ use rayon::prelude::*;
 use schema::{Language, Task, recipe::Removal};
 use serde::{Deserialize, Serialize};
 
-use super::questions::Candidates;
+use super::questions::{Candidate, Candidates};
 use crate::{DataError, overlap::OverlapIndex, prompt, tasks, testset};
+
+/// Questions between two looks at whether to stop.
+const AT_ONCE: usize = 512;
 
 schema::words! {
     /// Why an item was taken out.
@@ -137,10 +140,10 @@ pub(super) fn find_in_tests(
     task: &Task,
     target: Language,
     tests: &[TestQuestions],
-    removal: Removal,
-    threshold: f64,
-) -> Vec<Removed> {
-    let matches = candidates.all.par_iter().filter_map(|candidate| {
+    (removal, threshold): (Removal, f64),
+    stop: &dyn Fn() -> bool,
+) -> Option<Vec<Removed>> {
+    let find = |candidate: &Candidate| {
         // Where two of the languages are the same, so are the texts.
         let forms: BTreeMap<Language, &String> = BTreeMap::from([
             (candidates.language, &candidate.source),
@@ -155,8 +158,15 @@ pub(super) fn find_in_tests(
             reason: Reason::InTest,
             found: Some(found),
         })
-    });
-    matches.collect()
+    };
+    let mut removed = Vec::new();
+    for some in candidates.all.chunks(AT_ONCE) {
+        if stop() {
+            return None;
+        }
+        removed.par_extend(some.par_iter().filter_map(find));
+    }
+    Some(removed)
 }
 
 /// The first question of the language's test files that is the same.
@@ -189,11 +199,11 @@ pub(super) fn find_duplicates(
     task: &Task,
     target: Language,
     is_out: impl Fn(usize) -> bool,
-    removal: Removal,
-    threshold: f64,
-) -> Vec<Removed> {
+    (removal, threshold): (Removal, f64),
+    stop: &dyn Fn() -> bool,
+) -> Option<Vec<Removed>> {
     if removal == Removal::Off {
-        return Vec::new();
+        return Some(Vec::new());
     }
     let (mut index, mut found) = (OverlapIndex::new(), Vec::new());
     for candidate in candidates
@@ -201,6 +211,9 @@ pub(super) fn find_duplicates(
         .iter()
         .filter(|candidate| !is_out(candidate.item))
     {
+        if stop() {
+            return None;
+        }
         let [source, target] = [
             (candidates.language, &candidate.source),
             (target, &candidate.target),
@@ -226,5 +239,5 @@ pub(super) fn find_duplicates(
             }
         }
     }
-    found
+    Some(found)
 }

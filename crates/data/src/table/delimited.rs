@@ -1,28 +1,32 @@
 //! CSV and TSV.
 
 use std::{
+    cell::Cell,
     fs::File,
     io::{BufRead, BufReader, Cursor, Read},
     path::{Path, PathBuf},
+    rc::Rc,
     sync::Arc,
 };
 
 use schema::disk::DiskError;
 use serde_json::Value;
 
-use super::{TableLayout, TableRow, no_column};
+use super::{MOST_BYTES, RowLimit, TableLayout, TableRow, no_column};
 use crate::DataError;
 
 /// Added behind the end of the file as a row of its own. Where it comes back inside a field, a
 /// quotation mark was never closed, and that field has swallowed the rest of the file.
 const END: &str = "\n\u{0}end of file\u{0}\n";
 
-type Reader = csv::Reader<std::io::Chain<File, Cursor<&'static str>>>;
+type Reader = csv::Reader<RowLimit<std::io::Chain<File, Cursor<&'static str>>>>;
 
 /// A CSV or TSV file.
 pub(super) struct DelimitedFile {
     path: PathBuf,
     reader: Reader,
+    /// Bytes that may be read before the record must have ended.
+    left: Rc<Cell<u64>>,
     record: csv::StringRecord,
     columns: Arc<[String]>,
     rows: usize,
@@ -47,10 +51,15 @@ impl DelimitedFile {
             .quoting(layout.quoted)
             .has_headers(false)
             .flexible(true);
-        let reader = builder.from_reader(file.chain(Cursor::new(END)));
+        let left = Rc::new(Cell::new(MOST_BYTES));
+        let reader = builder.from_reader(RowLimit {
+            inner: file.chain(Cursor::new(END)),
+            left: Rc::clone(&left),
+        });
         let mut table = Self {
             path: path.to_owned(),
             reader,
+            left,
             record: csv::StringRecord::new(),
             columns: Arc::from([]),
             rows: 0,
@@ -134,6 +143,7 @@ impl DelimitedFile {
 
     /// Reads a record; false at the end of the file.
     fn read_record(&mut self) -> Result<bool, DataError> {
+        self.left.set(MOST_BYTES);
         let there = self
             .reader
             .read_record(&mut self.record)

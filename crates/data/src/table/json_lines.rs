@@ -2,14 +2,14 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use schema::disk::DiskError;
 
-use super::{TableRow, json_object};
+use super::{MOST_BYTES, TableRow, json_object, too_long};
 use crate::DataError;
 
 /// A file of JSON Lines.
@@ -46,8 +46,8 @@ impl JsonLinesFile {
     pub(super) fn next_row(&mut self) -> Result<Option<TableRow>, DataError> {
         loop {
             self.buffer.clear();
-            let read = self
-                .reader
+            let read = (&mut self.reader)
+                .take(MOST_BYTES)
                 .read_until(b'\n', &mut self.buffer)
                 .map_err(DiskError::at("read", &self.path))?;
             if read == 0 {
@@ -55,6 +55,9 @@ impl JsonLinesFile {
             }
             self.bytes += read as u64;
             self.line += 1;
+            if read as u64 == MOST_BYTES && !self.buffer.ends_with(b"\n") {
+                return Err(DataError::syntax(&self.path, self.line, too_long()));
+            }
             let text = self
                 .buffer
                 .strip_prefix("\u{feff}".as_bytes())
@@ -73,15 +76,12 @@ impl JsonLinesFile {
 
     fn refuse(&self, error: &serde_json::Error) -> DataError {
         let list = self.rows == 1 && self.buffer.trim_ascii().starts_with(b"[");
-        let advice = if list {
-            "; if the file is one list, read it as json"
+        let said = if list {
+            format!("{error}; if the file is one list, read it as json")
         } else {
-            "; correct it there"
+            json_object::explain(error)
         };
-        let problem = format!(
-            "row {} is not a JSON object on one line: {error}{advice}",
-            self.rows
-        );
+        let problem = format!("row {} is not a JSON object on one line: {said}", self.rows);
         DataError::syntax(&self.path, self.line, problem)
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use schema::disk::DiskError;
 
-use super::{TableRow, json_object};
+use super::{MOST_BYTES, TableRow, json_object, too_long};
 use crate::DataError;
 
 /// A file that is one JSON list.
@@ -108,8 +108,9 @@ impl JsonListFile {
                     &self.path,
                     at,
                     format!(
-                        "row {} is not valid JSON: {error}; correct it there",
-                        self.rows
+                        "row {} is not valid JSON: {}",
+                        self.rows,
+                        json_object::explain(&error)
                     ),
                 ))
             }
@@ -157,6 +158,9 @@ impl JsonListFile {
             self.reader.consume(taken);
             if end.is_some() {
                 return Ok(());
+            }
+            if self.object.len() as u64 > MOST_BYTES {
+                return Err(DataError::syntax(&self.path, line, too_long()));
             }
         }
     }

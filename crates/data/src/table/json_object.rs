@@ -7,6 +7,19 @@ use serde_json::Value;
 use super::{TableRow, share};
 use crate::object::ObjectEntries;
 
+/// What the JSON reader says of a row, with what is not plain from it.
+pub(super) fn explain(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let is_half = ["lone leading surrogate", "unexpected end of hex escape"];
+    if is_half.iter().any(|words| said.starts_with(words)) {
+        return format!(
+            "{said}: an escape such as \\ud83d is half a character, as a text has that was cut within one; replace it (by \
+             \\ufffd), or take the row out"
+        );
+    }
+    format!("{said}; correct it there")
+}
+
 /// The row that `text` holds; `before` are the columns of the row before.
 pub(super) fn parse(
     text: &[u8],

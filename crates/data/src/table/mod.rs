@@ -87,12 +87,32 @@ pub struct TableRow {
 }
 
 impl TableRow {
-    /// The value of a column; none if the row has no such column.
+    /// The value of a column; none if the row has no such column. `a.b` is the entry `b` of the
+    /// object in column `a` (Hugging Face's `translation.de`), unless a column has that very name.
     pub fn get(&self, column: &str) -> Option<&Value> {
-        self.columns
-            .iter()
-            .position(|name| name == column)
-            .map(|at| &self.cells[at])
+        if let Some(at) = self.columns.iter().position(|name| name == column) {
+            return Some(&self.cells[at]);
+        }
+        let dots = column.match_indices('.').map(|(at, _)| at);
+        dots.filter_map(|at| {
+            let outer = self.columns.iter().position(|name| *name == column[..at])?;
+            entry(&self.cells[outer], &column[at + 1..])
+        })
+        .next()
+    }
+
+    /// Names of the columns, those of objects with their entries.
+    fn all_columns(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for (name, cell) in self.columns.iter().zip(&self.cells) {
+            match cell {
+                Value::Object(object) if !object.is_empty() => {
+                    names.extend(object.keys().map(|key| format!("{name}.{key}")));
+                }
+                _ => names.push(name.clone()),
+            }
+        }
+        names
     }
 
     /// Whether a column says this word; null and a missing key say the empty one.
@@ -122,7 +142,7 @@ impl TableRow {
     /// The column's value, which must be there.
     pub fn need(&self, path: &Path, column: &str) -> Result<&Value, DataError> {
         self.get(column)
-            .ok_or_else(|| self.fail(path, None, no_column(column, &self.columns)))
+            .ok_or_else(|| self.fail(path, None, no_column(column, &self.all_columns())))
     }
 
     /// The column's text. Anything else, such as a number, is refused, and so is null.
@@ -151,6 +171,19 @@ impl TableRow {
     }
 }
 
+/// The entry of an object; the name may lead on into objects within. Null within null.
+fn entry<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    if value.is_null() {
+        return Some(value);
+    }
+    if let Some(found) = value.get(name) {
+        return Some(found);
+    }
+    let dots = name.match_indices('.').map(|(at, _)| at);
+    dots.filter_map(|at| entry(value.get(&name[..at])?, &name[at + 1..]))
+        .next()
+}
+
 /// A value short enough for a message.
 pub fn brief(value: &Value) -> String {
     let text = value.to_string();
@@ -164,6 +197,35 @@ fn no_column(column: &str, columns: &[String]) -> String {
     format!(
         "there is no column `{column}`; there is: {}",
         quote(columns)
+    )
+}
+
+/// Bytes that one row may have; more is most likely a quotation mark or a line end that is missing.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// The input of a reader that puts whole rows into memory: it gives up within a row that is too
+/// long.
+struct RowLimit<R> {
+    inner: R,
+    /// Bytes that may still be read.
+    left: std::rc::Rc<std::cell::Cell<u64>>,
+}
+
+impl<R: std::io::Read> std::io::Read for RowLimit<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        match self.left.get().checked_sub(read as u64) {
+            Some(left) => self.left.set(left),
+            None => return Err(std::io::Error::other(too_long())),
+        }
+        Ok(read)
+    }
+}
+
+fn too_long() -> String {
+    format!(
+        "a row is longer than {} MiB; is a quotation mark or the end of a line missing?",
+        MOST_BYTES >> 20
     )
 }
 

@@ -8,16 +8,27 @@ use std::{
 };
 
 use parquet::{
+    basic::{Compression, ConvertedType},
     errors::ParquetError,
-    file::reader::{FileReader, SerializedFileReader},
+    file::{
+        metadata::ParquetMetaData,
+        reader::{FileReader, SerializedFileReader},
+    },
     record::{Field, reader::RowIter},
-    schema::types::Type,
+    schema::types::{Type, TypePtr},
 };
 use schema::disk::DiskError;
 use serde_json::{Map, Number, Value};
 
 use super::{TableRow, no_column};
-use crate::DataError;
+use crate::{DataError, seam};
+
+/// Bytes to which a column of a row group may unpack.
+const MOST_UNPACKED: i64 = 1 << 30;
+/// Bytes to which it may unpack by any ratio.
+const MOST_SMALL: i64 = 64 << 20;
+/// How many times as long as its packed form a longer one may be.
+const MOST_RATIO: i64 = 200;
 
 /// A Parquet file.
 pub(super) struct ParquetFile {
@@ -32,31 +43,36 @@ impl ParquetFile {
     /// Opens the file; only the columns `wanted` will be read, and those of `optional` that are
     /// there.
     pub(super) fn open(path: &Path, wanted: &[&str], optional: &[&str]) -> Result<Self, DataError> {
+        seam::guard(|| Ok(Self::open_plainly(path, wanted, optional)))
+            .unwrap_or_else(|problem| Err(unusable(path, problem)))
+    }
+
+    fn open_plainly(path: &Path, wanted: &[&str], optional: &[&str]) -> Result<Self, DataError> {
         let file = File::open(path).map_err(DiskError::at("read", path))?;
         let reader = SerializedFileReader::new(file).map_err(|e| broken(path, &e))?;
         let schema = reader.metadata().file_metadata().schema().clone();
-        let there: Vec<String> = schema
-            .get_fields()
-            .iter()
-            .map(|field| field.name().to_owned())
-            .collect();
-        if let Some(missing) = wanted
-            .iter()
-            .find(|name| !there.iter().any(|column| column == *name))
-        {
+        let top = schema.get_fields();
+        if let Some(missing) = wanted.iter().find(|name| column_of(top, name).is_none()) {
+            let there: Vec<String> = top.iter().flat_map(|field| names_in(field)).collect();
             return Err(unusable(path, no_column(missing, &there)));
         }
-        let fields: Vec<_> = schema
-            .get_fields()
+        let asked: Vec<&str> = wanted
             .iter()
-            .filter(|field| wanted.contains(&field.name()) || optional.contains(&field.name()))
+            .chain(optional)
+            .filter_map(|name| column_of(top, name))
+            .collect();
+        let fields: Vec<_> = top
+            .iter()
+            .filter(|field| asked.contains(&field.name()))
             .cloned()
             .collect();
+        check_codecs(path, reader.metadata(), &asked)?;
         let columns: Arc<[String]> = fields.iter().map(|field| field.name().to_owned()).collect();
         let projection = Type::group_type_builder(schema.name())
             .with_fields(fields)
             .build()
             .map_err(|e| broken(path, &e))?;
+        check_sizes(path, &reader, &columns)?;
         let total = reader.metadata().file_metadata().num_rows().max(0) as u64;
         let iterator = RowIter::from_file_into(Box::new(reader))
             .project(Some(projection))
@@ -80,7 +96,11 @@ impl ParquetFile {
     }
 
     pub(super) fn next_row(&mut self) -> Result<Option<TableRow>, DataError> {
-        let Some(next) = self.iterator.next() else {
+        // A panic leaves the iterator as it may; nothing is read from it after the error.
+        let next = seam::guard(|| Ok(self.iterator.next()));
+        let next = next
+            .map_err(|problem| unusable(&self.path, format!("row {}: {problem}", self.rows + 1)))?;
+        let Some(next) = next else {
             return if self.rows as u64 == self.total {
                 Ok(None)
             } else {
@@ -111,6 +131,96 @@ impl ParquetFile {
         );
         unusable(&self.path, problem)
     }
+}
+
+/// Pages are unpacked whole: a small file must not unpack to all memory.
+fn check_sizes(
+    path: &Path,
+    reader: &SerializedFileReader<File>,
+    columns: &[String],
+) -> Result<(), DataError> {
+    for (at, group) in reader.metadata().row_groups().iter().enumerate() {
+        let wanted = group.columns().iter().filter(|chunk| {
+            let name = chunk.column_path().parts().first();
+            name.is_some_and(|name| columns.contains(name))
+        });
+        for chunk in wanted {
+            let packed = chunk.compressed_size().max(1);
+            let unpacked = chunk.uncompressed_size();
+            if unpacked > MOST_UNPACKED || unpacked > MOST_SMALL && unpacked / packed > MOST_RATIO {
+                let problem = format!(
+                    "column {} of row group {} unpacks from {packed} to {unpacked} bytes, which are in memory at once; \
+                     write the file again with smaller row groups",
+                    chunk.column_path().string(),
+                    at + 1
+                );
+                return Err(unusable(path, problem));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The top-level column in which a wanted one lies: itself, or the struct before a dot.
+fn column_of<'n>(top: &[TypePtr], name: &'n str) -> Option<&'n str> {
+    if top.iter().any(|field| field.name() == name) {
+        return Some(name);
+    }
+    let dots = name.match_indices('.').map(|(at, _)| at);
+    dots.filter_map(|at| {
+        let outer = top.iter().find(|field| field.name() == &name[..at])?;
+        if outer.is_primitive() {
+            return None;
+        }
+        column_of(outer.get_fields(), &name[at + 1..]).map(|_| &name[..at])
+    })
+    .next()
+}
+
+/// The name of a column, or those of a struct's entries.
+fn names_in(field: &Type) -> Vec<String> {
+    let is_struct =
+        field.is_group() && field.get_basic_info().converted_type() == ConvertedType::NONE;
+    if !is_struct {
+        return vec![field.name().to_owned()];
+    }
+    let entries = field.get_fields().iter();
+    entries
+        .map(|entry| format!("{}.{}", field.name(), entry.name()))
+        .collect()
+}
+
+/// Refuses a column in a compression that is not built in, before the library does in words of
+/// its own.
+fn check_codecs(path: &Path, metadata: &ParquetMetaData, asked: &[&str]) -> Result<(), DataError> {
+    for chunk in metadata
+        .row_groups()
+        .iter()
+        .flat_map(|group| group.columns())
+    {
+        let column = chunk
+            .column_path()
+            .parts()
+            .first()
+            .map_or("", String::as_str);
+        let is_built_in = matches!(
+            chunk.compression(),
+            Compression::UNCOMPRESSED
+                | Compression::SNAPPY
+                | Compression::GZIP(_)
+                | Compression::ZSTD(_)
+        );
+        if !is_built_in && asked.contains(&column) {
+            let codec = chunk.compression().to_string().to_lowercase();
+            let codec = codec.split('(').next().unwrap_or_default(); // without its level
+            let problem = format!(
+                "column `{column}` is compressed with {codec}, which is not read here; snappy, gzip and zstd are. In \
+                 Python: `import pyarrow.parquet as p; p.write_table(p.read_table(FILE), OUT, compression='zstd')`"
+            );
+            return Err(unusable(path, problem));
+        }
+    }
+    Ok(())
 }
 
 fn broken(path: &Path, error: &ParquetError) -> DataError {

@@ -108,6 +108,14 @@ fn check(task: &Task) -> Result<(), KeyFault> {
             "must be letters, digits, `-` and `_`, since files are named after it".to_owned(),
         );
     }
+    let below = |part: &str| !part.is_empty() && part != ".." && !part.contains(['\\', ':', '\0']);
+    if !task.folder.is_empty() && !task.folder.split('/').all(below) {
+        let problem = format!(
+            "`{}` must lead down from the folder of the data: no `..`, no `/` at its beginning or end",
+            task.folder
+        );
+        return fault(&["folder"], problem);
+    }
     check_distinct(&["labels"], &task.labels)?;
     check_distinct(&["fields"], &task.fields)?;
     if task.labels.len() < 2 {
@@ -275,7 +283,7 @@ fn check_file(task: &Task, file: &TaskFile) -> Result<(), KeyFault> {
         }),
     };
     format.map_err(|problem| (vec!["files".to_owned()], problem))?;
-    let fits = |part: &str| !part.is_empty() && part != "..";
+    let fits = |part: &str| !part.is_empty() && part != ".." && !part.contains(['\\', '\0']);
     let (folder, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
     if !fits(name) || folder.contains('*') || !folder.is_empty() && !folder.split('/').all(fits) {
         let problem = format!(

@@ -41,9 +41,9 @@ impl Splitting {
         ("default", Self::Default),
     ];
 
-    fn pre_tokenizer(self) -> tokenizers::Result<PreTokenizerWrapper> {
-        let gpt2 = ByteLevel::new(false, true, true);
-        let bytes_only = ByteLevel::new(false, true, false);
+    fn pre_tokenizer(self, space_first: bool) -> tokenizers::Result<PreTokenizerWrapper> {
+        let gpt2 = ByteLevel::new(space_first, true, true);
+        let bytes_only = ByteLevel::new(space_first, true, false);
         let steps: Vec<PreTokenizerWrapper> = match self {
             Self::Gpt2 => vec![gpt2.into()],
             Self::Smollm => vec![Digits::new(true).into(), gpt2.into()],
@@ -81,11 +81,12 @@ fn isolate(pattern: &str) -> tokenizers::Result<PreTokenizerWrapper> {
 }
 
 /// Builds the tokenizer. `tokens`: every entry with its id, added ones included; `merges`: best
-/// first.
+/// first; `space_first`: whether a text that begins without a space gets one.
 pub(super) fn build(
     tokens: impl IntoIterator<Item = (String, u32)>,
     merges: Vec<(String, String)>,
     splitting: Splitting,
+    space_first: bool,
     added: Vec<AddedToken>,
 ) -> tokenizers::Result<Tokenizer> {
     let vocab: Vocab = tokens.into_iter().collect();
@@ -100,7 +101,7 @@ pub(super) fn build(
     if splitting == Splitting::Qwen2 {
         tokenizer.with_normalizer(Some(NormalizerWrapper::from(NFC)))?;
     }
-    tokenizer.with_pre_tokenizer(Some(splitting.pre_tokenizer()?));
+    tokenizer.with_pre_tokenizer(Some(splitting.pre_tokenizer(space_first)?));
     tokenizer.with_decoder(Some(ByteLevel::default()));
     tokenizer.add_tokens(added)?;
     Ok(tokenizer)

@@ -7,7 +7,8 @@ use tokenizers::AddedToken;
 use super::{
     Tokenizer, VocabularyKind,
     byte_level::{self, Splitting},
-    sentencepiece::{self, Piece, PieceKind, SpacePrefix},
+    growth::Growth,
+    sentencepiece::{self, Piece, PieceKind},
 };
 use crate::{DataError, error::quote};
 
@@ -24,8 +25,9 @@ pub(super) fn load(header: &Header) -> Result<Tokenizer, DataError> {
     let bos = read_id(header, "tokenizer.ggml.bos_token_id", tokens.len())?;
     let eos = read_id(header, "tokenizer.ggml.eos_token_id", tokens.len())?;
     let before = read_added(header, "tokenizer.ggml.add_bos_token", adds_bos, bos)?;
-    let after = read_added(header, "tokenizer.ggml.add_eos_token", false, eos)?;
     Ok(Tokenizer {
+        growth: Growth::of(&inner),
+        tidies: false,
         path: header.path.clone(),
         inner,
         kind,
@@ -33,7 +35,6 @@ pub(super) fn load(header: &Header) -> Result<Tokenizer, DataError> {
         bos,
         eos,
         before,
-        after,
     })
 }
 
@@ -52,17 +53,15 @@ fn build(
                 .iter()
                 .zip(0..)
                 .map(|(token, id)| ((*token).to_owned(), id));
-            let built = byte_level::build(entries, merges, splitting, added_tokens(tokens, &kinds));
+            let added = added_tokens(tokens, &kinds);
+            let built = byte_level::build(entries, merges, splitting, false, added);
             let adds_bos = splitting == Splitting::Llama3;
             (VocabularyKind::ByteLevel, built, adds_bos)
         }
         "llama" => {
             let pieces = read_pieces(header, tokens, &kinds)?;
-            let prefix = match header.bool("tokenizer.ggml.add_space_prefix")? {
-                Some(false) => SpacePrefix::Never,
-                Some(true) | None => SpacePrefix::Always,
-            };
-            let built = sentencepiece::build(&pieces, prefix, Vec::new());
+            let space_first = header.bool("tokenizer.ggml.add_space_prefix")?;
+            let built = sentencepiece::build(&pieces, space_first.unwrap_or(true));
             (VocabularyKind::SentencePiece, built, true)
         }
         other => {
@@ -95,7 +94,14 @@ fn read_kinds(header: &Header, count: usize) -> Result<Vec<PieceKind>, DataError
 }
 
 fn read_splitting(header: &Header) -> Result<Splitting, DataError> {
-    let name = header.text(PRE)?.unwrap_or("default");
+    let name = header.text(PRE)?.unwrap_or_else(|| {
+        tracing::warn!(
+            "{}: no `{PRE}`, so words are split by llama.cpp's rule `default`; the model may have been trained \
+             with another: convert it again, or use its Hugging Face folder",
+            header.path.display()
+        );
+        "default"
+    });
     let known = Splitting::GGUF_NAMES;
     match known.iter().find(|(known, _)| *known == name) {
         Some((_, splitting)) => Ok(*splitting),

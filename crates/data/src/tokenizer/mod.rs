@@ -8,6 +8,8 @@
 mod byte_level;
 mod folder;
 mod gguf;
+mod growth;
+mod pieces_file;
 mod proto;
 mod sentencepiece;
 
@@ -16,7 +18,8 @@ use std::path::{Path, PathBuf};
 use hub::{ModelFiles, gguf::Header};
 use rayon::prelude::*;
 
-use crate::DataError;
+use self::growth::Growth;
+use crate::{DataError, seam};
 
 /// How a vocabulary writes text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +49,11 @@ pub struct Tokenizer {
     vocab_size: usize,
     bos: Option<u32>,
     eos: Option<u32>,
-    /// What the configuration adds before and after a text.
+    /// What the configuration adds before a text.
     before: Vec<u32>,
-    after: Vec<u32>,
+    /// Whether decoded text loses the spaces before punctuation.
+    tidies: bool,
+    growth: Growth,
 }
 
 impl Tokenizer {
@@ -64,8 +69,8 @@ impl Tokenizer {
     }
 
     /// Reads `tokenizer.json`; where there is none, `vocab.json` with `merges.txt`, or
-    /// `tokenizer.model`. Ids and the adding of special tokens follow `tokenizer_config.json`,
-    /// then `special_tokens_map.json`, then `config.json`.
+    /// `tokenizer.model`, with `tokenizer_config.json` and the files beside it, as
+    /// transformers 5 reads them (docs/tokenizers.md).
     ///
     /// # Errors
     /// No tokenizer in the folder; a broken file; a kind of tokenizer that is not supported.
@@ -83,20 +88,27 @@ impl Tokenizer {
         gguf::load(header)
     }
 
-    /// Token ids of `text`, with the special tokens that the tokenizer's configuration adds.
+    /// Token ids of a `text` that goes on, with the special tokens that the tokenizer's
+    /// configuration adds before it.
+    ///
+    /// What a configuration adds behind a text (`add_eos_token`, the end of a template) is for
+    /// texts that are over. Every text here is the beginning of one: an answer, a label or a
+    /// target follows, and training puts the end there itself.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
         let mut ids = self.before.clone();
         ids.extend(self.encode_plain(text)?);
-        ids.extend(&self.after);
         Ok(ids)
     }
 
     /// Token ids of `text` alone. A special token that is spelt out in the text is recognised.
     pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>, DataError> {
-        let encoding = self
-            .inner
-            .encode_fast(text, false)
-            .map_err(|e| self.error(format!("cannot encode: {e}")))?;
+        let encode = || {
+            self.growth.check_encoding(text.len())?;
+            let encoding = self.inner.encode_fast(text, false);
+            encoding.map_err(|error| error.to_string())
+        };
+        let encoding = seam::guard(encode)
+            .map_err(|problem| self.error(format!("cannot encode: {problem}")))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -113,9 +125,18 @@ impl Tokenizer {
 
     /// The text of `ids` without special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String, DataError> {
-        self.inner
-            .decode(ids, true)
-            .map_err(|e| self.error(format!("cannot decode: {e}")))
+        let decode = || {
+            if self.growth.is_unusual_in_decoding() {
+                let tokens = ids.iter().filter_map(|id| self.token(*id));
+                let bytes = tokens.map(|token| token.len()).sum();
+                self.growth.check_decoding(bytes, ids.len())?;
+            }
+            let text = self.inner.decode(ids, true);
+            text.map_err(|error| error.to_string())
+        };
+        let text = seam::guard(decode)
+            .map_err(|problem| self.error(format!("cannot decode: {problem}")))?;
+        Ok(if self.tidies { tidy(text) } else { text })
     }
 
     /// Number of entries, added tokens included. The model's embedding may have more rows.
@@ -158,6 +179,25 @@ impl Tokenizer {
     pub(crate) fn error(&self, problem: String) -> DataError {
         DataError::unusable(format!("tokenizer of {}", self.path.display()), problem)
     }
+}
+
+/// Takes out the spaces that `clean_up_tokenization_spaces` is about, in its order.
+fn tidy(text: String) -> String {
+    const CHANGES: [(&str, &str); 10] = [
+        (" .", "."),
+        (" ?", "?"),
+        (" !", "!"),
+        (" ,", ","),
+        (" ' ", "'"),
+        (" n't", "n't"),
+        (" 'm", "'m"),
+        (" 's", "'s"),
+        (" 've", "'ve"),
+        (" 're", "'re"),
+    ];
+    CHANGES
+        .iter()
+        .fold(text, |text, (from, to)| text.replace(from, to))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Reads `tokenizer.model`, SentencePiece's file: a Protocol Buffers message, of which only the
 //! pieces and a few settings are wanted. Never here: building a tokenizer.
 
+use schema::disk::FETCH_AGAIN;
+
 use super::sentencepiece::{Piece, PieceKind};
 
 /// What is wanted of the file.
@@ -9,6 +11,16 @@ pub(super) struct SentencePieceModel {
     pub(super) pieces: Vec<Piece>,
     /// Whether a space is put before the text.
     pub(super) add_dummy_prefix: bool,
+    /// Whether spaces at the ends go, and several in a row become one.
+    pub(super) remove_extra_whitespaces: bool,
+    /// Whether spaces become `▁`.
+    pub(super) escape_whitespaces: bool,
+    /// Whether a character that no piece has becomes its bytes' pieces.
+    pub(super) byte_fallback: bool,
+    /// The piece that begins a text; none where training had none.
+    pub(super) bos: Option<String>,
+    /// The piece that ends a text, likewise.
+    pub(super) eos: Option<String>,
 }
 
 /// `model_type` of byte pair encoding.
@@ -16,9 +28,15 @@ const BPE: u64 = 2;
 
 /// Reads the message; the error says what is wrong and where.
 pub(super) fn parse(bytes: &[u8]) -> Result<SentencePieceModel, String> {
+    // What is absent has the format's default.
     let mut model = SentencePieceModel {
         pieces: Vec::new(),
         add_dummy_prefix: true,
+        remove_extra_whitespaces: true,
+        escape_whitespaces: true,
+        byte_fallback: false,
+        bos: Some("<s>".to_owned()),
+        eos: Some("</s>".to_owned()),
     };
     let mut model_type = 1; // the format's default: unigram
     for field in WireFields::new(bytes) {
@@ -29,9 +47,19 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SentencePieceModel, String> {
                     .pieces
                     .push(parse_piece(piece).map_err(|e| format!("piece {index}: {e}"))?);
             }
-            (2, WireValue::Bytes(trainer)) => model_type = number(trainer, 3)?.unwrap_or(1),
+            (2, WireValue::Bytes(trainer)) => {
+                model_type = number(trainer, 3)?.unwrap_or(1);
+                model.byte_fallback = number(trainer, 35)?.is_some_and(|flag| flag != 0);
+                model.bos = special_piece(trainer, 41, 46, "<s>")?;
+                model.eos = special_piece(trainer, 42, 47, "</s>")?;
+            }
             (3, WireValue::Bytes(normalizer)) => {
-                model.add_dummy_prefix = number(normalizer, 3)?.is_none_or(|flag| flag != 0);
+                let flag = |wanted| -> Result<bool, String> {
+                    Ok(number(normalizer, wanted)?.is_none_or(|flag| flag != 0))
+                };
+                model.add_dummy_prefix = flag(3)?;
+                model.remove_extra_whitespaces = flag(4)?;
+                model.escape_whitespaces = flag(5)?;
                 check_normalizer(normalizer)?;
             }
             _ => {}
@@ -46,6 +74,27 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SentencePieceModel, String> {
         ));
     }
     Ok(model)
+}
+
+/// The name of a special piece of the trainer's settings; none where its id is below 0.
+fn special_piece(
+    trainer: &[u8],
+    id: u64,
+    name: u64,
+    usual: &str,
+) -> Result<Option<String>, String> {
+    if number(trainer, id)?.is_some_and(|id| (id as i32) < 0) {
+        return Ok(None);
+    }
+    let mut found = usual.to_owned();
+    for field in WireFields::new(trainer) {
+        if let (number, WireValue::Bytes(bytes)) = field?
+            && number == name
+        {
+            found = String::from_utf8_lossy(bytes).into_owned();
+        }
+    }
+    Ok(Some(found))
 }
 
 fn parse_piece(bytes: &[u8]) -> Result<Piece, String> {
@@ -123,7 +172,7 @@ impl<'a> WireFields<'a> {
             .filter(|end| *end <= self.bytes.len());
         let end = end.ok_or_else(|| {
             format!(
-                "cut off or damaged at byte {} of its part; fetch the file again",
+                "cut off or damaged at byte {} of its part; {FETCH_AGAIN}",
                 self.at
             )
         })?;
@@ -142,7 +191,7 @@ impl<'a> WireFields<'a> {
             }
         }
         Err(format!(
-            "a number of more than 64 bits before byte {}; fetch the file again",
+            "a number of more than 64 bits before byte {}; {FETCH_AGAIN}",
             self.at
         ))
     }

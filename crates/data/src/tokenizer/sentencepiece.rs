@@ -52,24 +52,9 @@ pub(super) struct Piece {
     pub(super) kind: PieceKind,
 }
 
-/// How text is brought into the vocabulary's form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SpacePrefix {
-    /// Before every stretch of text between special tokens: what `transformers` calls legacy,
-    /// its default.
-    Always,
-    /// Only at the beginning, and only where the text does not begin with a space.
-    First,
-    /// None.
-    Never,
-}
-
-/// Builds the tokenizer; `added` comes on top of the special pieces.
-pub(super) fn build(
-    pieces: &[Piece],
-    prefix: SpacePrefix,
-    added: Vec<AddedToken>,
-) -> tokenizers::Result<Tokenizer> {
+/// Builds the tokenizer as llama.cpp reads it; `space_first`: whether every stretch of text
+/// between special tokens gets a space before it.
+pub(super) fn build(pieces: &[Piece], space_first: bool) -> tokenizers::Result<Tokenizer> {
     let vocab: Vocab = pieces
         .iter()
         .zip(0..)
@@ -84,35 +69,73 @@ pub(super) fn build(
         model = model.unk_token(unknown.text.clone());
     }
     let mut tokenizer = Tokenizer::new(model.build()?);
-    set_spaces(&mut tokenizer, prefix)?;
-    tokenizer.add_tokens(special_pieces(pieces).chain(added))?;
+    let mut steps: Vec<NormalizerWrapper> = vec![Replace::new(" ", SPACE)?.into()];
+    if space_first {
+        steps.insert(0, Prepend::new(SPACE.to_owned()).into());
+    }
+    tokenizer.with_normalizer(Some(NormalizerWrapper::from(Normalizers::new(steps))))?;
+    tokenizer.with_decoder(Some(decoder(space_first, true)?));
+    tokenizer.add_tokens(special_pieces(pieces))?;
     Ok(tokenizer)
 }
 
-fn set_spaces(tokenizer: &mut Tokenizer, prefix: SpacePrefix) -> tokenizers::Result<()> {
-    let mark = || Replace::new(" ", SPACE);
-    match prefix {
-        SpacePrefix::Always => {
-            let steps = vec![Prepend::new(SPACE.to_owned()).into(), mark()?.into()];
-            tokenizer.with_normalizer(Some(NormalizerWrapper::from(Normalizers::new(steps))))?;
-        }
-        SpacePrefix::First => {
-            tokenizer.with_pre_tokenizer(Some(Metaspace::new('▁', PrependScheme::First, false)));
-        }
-        SpacePrefix::Never => {
-            tokenizer.with_normalizer(Some(NormalizerWrapper::from(mark()?)))?;
-        }
+/// Pieces to text; `space_first`: a space at the beginning was put there by encoding.
+pub(super) fn decoder(space_first: bool, byte_fallback: bool) -> tokenizers::Result<Decoders> {
+    let mut steps: Vec<DecoderWrapper> = vec![Replace::new(SPACE, " ")?.into()];
+    if byte_fallback {
+        steps.push(ByteFallback::new().into());
     }
-    let mut steps: Vec<DecoderWrapper> = vec![
-        Replace::new(SPACE, " ")?.into(),
-        ByteFallback::new().into(),
-        Fuse::new().into(),
-    ];
-    if prefix != SpacePrefix::Never {
+    if byte_fallback || space_first {
+        steps.push(Fuse::new().into());
+    }
+    if space_first {
         steps.push(Strip::new(' ', 1, 0).into());
     }
-    tokenizer.with_decoder(Some(Decoders::new(steps)));
-    Ok(())
+    Ok(Decoders::new(steps))
+}
+
+/// The vocabulary of the pieces, and the merges as transformers' `LlamaTokenizer` orders them:
+/// by the id of what they make, whatever the scores say.
+pub(super) fn merges_by_id(pieces: &[Piece]) -> (Vocab, Vec<(String, String)>) {
+    let vocab: Vocab = pieces
+        .iter()
+        .zip(0..)
+        .map(|(piece, id)| (piece.text.clone(), id))
+        .collect();
+    let mut merges = Vec::new();
+    for piece in pieces {
+        let cuts = piece.text.char_indices().skip(1);
+        for (left, right) in cuts.map(|(at, _)| piece.text.split_at(at)) {
+            if vocab.contains_key(left) && vocab.contains_key(right) {
+                merges.push((left.to_owned(), right.to_owned()));
+            }
+        }
+    }
+    (vocab, merges)
+}
+
+/// The tokenizer that transformers' `LlamaTokenizer` builds from a vocabulary. Not `legacy`, the
+/// default there, a space goes only before the beginning of a text that has none.
+pub(super) fn build_llama(
+    vocab: Vocab,
+    merges: Vec<(String, String)>,
+    space_first: bool,
+    legacy: bool,
+) -> tokenizers::Result<Tokenizer> {
+    let model = BPE::builder()
+        .vocab_and_merges(vocab, merges)
+        .fuse_unk(true)
+        .byte_fallback(true)
+        .build()?;
+    let mut tokenizer = Tokenizer::new(model);
+    let scheme = match (space_first, legacy) {
+        (false, _) => PrependScheme::Never,
+        (true, true) => PrependScheme::Always,
+        (true, false) => PrependScheme::First,
+    };
+    tokenizer.with_pre_tokenizer(Some(Metaspace::new('▁', scheme, false)));
+    tokenizer.with_decoder(Some(decoder(space_first, true)?));
+    Ok(tokenizer)
 }
 
 /// Control and unknown pieces are recognised whole and skipped in decoding; user-defined ones
@@ -128,12 +151,12 @@ fn special_pieces(pieces: &[Piece]) -> impl Iterator<Item = AddedToken> {
     })
 }
 
-/// Every way to put a piece together from two others, best first: by the piece's score, then
-/// the longer left part, then the longer right part, in characters.
 fn length(text: &str) -> usize {
     text.chars().count()
 }
 
+/// Every way to put a piece together from two others, best first: by the piece's score, then
+/// the longer left part, then the longer right part, in characters.
 fn merges(pieces: &[Piece]) -> Vec<(String, String)> {
     let ids: HashMap<&str, usize> = pieces
         .iter()

@@ -1,12 +1,12 @@
 //! Which files a repository has: the hub's answer about one revision, whose `sha` is the commit
 //! and whose `siblings` are all files. Never here: fetching them.
 
-use std::io::Read;
+use std::{io::Read, path::Path};
 
 use serde::Deserialize;
 
-use super::{Client, Failure, MOST_ATTEMPTS, Repository};
-use crate::{HubError, Progress};
+use super::{Client, Failure, MOST_ATTEMPTS, Repository, content};
+use crate::{HubError, Progress, progress};
 
 /// A list of files longer than this is not read.
 const MOST_BYTES: u64 = 64 << 20;
@@ -62,7 +62,8 @@ impl Client<'_> {
                 });
             }
             progress.note(&format!("{}: {problem}; trying again", repository.id.id));
-            std::thread::sleep(pause.unwrap_or(self.sources.pause * (1 << (failures - 1))));
+            let time = pause.unwrap_or(self.sources.pause * (1 << (failures - 1)));
+            progress::pause(time, progress, Path::new(&repository.id.id))?;
         }
     }
 
@@ -86,6 +87,14 @@ impl Client<'_> {
             .take(MOST_BYTES)
             .read_to_end(&mut text);
         read.map_err(|e| Failure::passing(format!("the list of files broke off ({e})")))?;
+        if content::is_web_page(&text) {
+            let problem = "the server sent a web page instead of the list of files. Open the address in a browser: a login, \
+                           or a page of a proxy, may stand between";
+            return Err(Failure::Final(HubError::Network {
+                url: url.to_owned(),
+                problem: problem.to_owned(),
+            }));
+        }
         let unreadable = |e| Failure::passing(format!("the list of files is no sound JSON ({e})"));
         let reply: Reply = serde_json::from_slice(&text).map_err(unreadable)?;
         let names = reply

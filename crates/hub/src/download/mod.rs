@@ -4,6 +4,7 @@
 //! file's SHA-256, so that a mixture of two versions is always seen. Never here: which files a
 //! model or a data set has.
 
+mod content;
 mod listing;
 mod request;
 mod transfer;
@@ -14,11 +15,11 @@ use std::{
     time::Duration,
 };
 
-use schema::disk::DiskError;
+use schema::disk::{DiskError, own_length};
 use ureq::Agent;
 
 pub(crate) use self::request::{Content, Repository};
-use crate::{FileRecord, HubError, Progress, Sources, hash_file};
+use crate::{FileRecord, HubError, Progress, Sources, hash_file, progress};
 
 /// Failed attempts in a row, each without a new byte, after which a file is given up.
 const MOST_ATTEMPTS: u32 = 5;
@@ -68,6 +69,13 @@ impl<'a> Client<'a> {
         if sources.offline {
             return Err(refuse("HF_HUB_OFFLINE is set, so the hub is not asked"));
         }
+        // Sent as it is, such a token would fail as if there were no network.
+        let token = sources.token.as_deref().unwrap_or_default();
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(refuse(
+                "the value of HF_TOKEN has characters that no token has, such as a line break or a space; set it again",
+            ));
+        }
         if request::origin(&sources.endpoint).is_none() {
             return Err(refuse("HF_ENDPOINT must begin with https:// (or http://)"));
         }
@@ -95,13 +103,13 @@ impl<'a> Client<'a> {
         let part = part_of(dir, name);
         let mut failures = 0;
         loop {
-            let before = size_of(&part)?;
+            let before = own_length(&part)?;
             let (problem, pause) = match self.attempt(repository, name, dir, progress) {
                 Ok(record) => return Ok(record),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Passing { problem, pause }) => (problem, pause),
             };
-            failures = if size_of(&part)? > before {
+            failures = if own_length(&part)? > before {
                 1
             } else {
                 failures + 1
@@ -118,7 +126,8 @@ impl<'a> Client<'a> {
                 });
             }
             progress.note(&format!("{name}: {problem}; trying again"));
-            std::thread::sleep(pause.unwrap_or(self.sources.pause * (1 << (failures - 1))));
+            let time = pause.unwrap_or(self.sources.pause * (1 << (failures - 1)));
+            progress::pause(time, progress, &part)?;
         }
     }
 
@@ -130,7 +139,7 @@ impl<'a> Client<'a> {
         progress: &mut dyn Progress,
     ) -> Result<Option<FileRecord>, Failure> {
         let (part, target) = (part_of(dir, name), dir.join(name));
-        let have = size_of(&part)?;
+        let have = own_length(&part)?;
         let url = self.url(repository, name);
         let Some(answer) = self.request(repository, &url, have)? else {
             return Ok(None);
@@ -147,7 +156,8 @@ impl<'a> Client<'a> {
             }));
         }
         let sha256 = transfer::receive(answer, name, &part, have, progress)?;
-        let size = size_of(&part)?;
+        content::check(&url, name, &part)?;
+        let size = own_length(&part)?;
         fs::rename(&part, &target).map_err(DiskError::at("rename", &part))?;
         Ok(Some(FileRecord {
             name: name.to_owned(),

@@ -96,6 +96,8 @@ impl Repository {
 /// An answer with a body, and what it and the redirects before it promise.
 pub(super) struct Answer {
     pub(super) response: Response<Body>,
+    /// The address that was asked first, for messages.
+    pub(super) url: String,
     /// Of the whole file.
     pub(super) sha256: Option<String>,
     /// Bytes of the whole file.
@@ -151,6 +153,7 @@ impl Client<'_> {
                 200 | 206 | 416 => {
                     return Ok(Some(Answer {
                         response,
+                        url: without_query(&first).to_owned(),
                         sha256,
                         size,
                         commit,

@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use schema::disk::DiskError;
+use schema::disk::{DiskError, open_own};
 
 use super::{
     Failure,
     request::{Answer, read_number, read_range},
 };
-use crate::{HubError, Progress, hash_file};
+use crate::{HubError, Progress, hash_file, progress::check_interrupted};
 
 /// A file whose size the server does not say may have this many bytes.
 const MOST_UNANNOUNCED: u64 = 256 << 20;
@@ -42,6 +42,7 @@ pub(super) fn receive(
         ),
     };
     let total = answer.size.or(total);
+    refuse_unbounded(&answer, total)?;
     progress.start(name, total);
     progress.advance(from);
     let received = copy(
@@ -54,6 +55,24 @@ pub(super) fn receive(
     progress.finish();
     received?;
     check(part, &answer, from > 0)
+}
+
+/// An answer that ends with its connection looks whole wherever it is cut. Without a length or a
+/// hash to compare with, it is not taken.
+fn refuse_unbounded(answer: &Answer, total: Option<u64>) -> Result<(), Failure> {
+    let headers = answer.response.headers();
+    let in_chunks = headers
+        .get("transfer-encoding")
+        .is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if total.is_some() || answer.sha256.is_some() || in_chunks {
+        return Ok(());
+    }
+    let problem = "the server says neither the length nor the SHA-256 of the file, so it cannot be known whether it came \
+                   whole; nothing was kept. Is HF_ENDPOINT right, or a proxy in between?";
+    Err(Failure::Final(HubError::Network {
+        url: answer.url.clone(),
+        problem: problem.to_owned(),
+    }))
 }
 
 /// The part is as long as the file: it was complete, or it belongs to another version.
@@ -88,13 +107,10 @@ fn copy(
     total: Option<u64>,
     progress: &mut dyn Progress,
 ) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    if from > 0 {
-        options.append(true)
-    } else {
-        options.write(true).create(true).truncate(true)
-    };
-    let mut file = options.open(part).map_err(DiskError::at("open", part))?;
+    let mut file = open_own(part, OpenOptions::new().append(true))?;
+    if from == 0 {
+        file.set_len(0).map_err(DiskError::at("write", part))?;
+    }
     let mut buffer = vec![0; 1 << 17];
     let mut done = from;
     let broken = loop {
@@ -118,6 +134,10 @@ fn copy(
         file.write_all(&buffer[..read])
             .map_err(DiskError::at("write", part))?;
         progress.advance(read as u64);
+        if progress.is_interrupted() {
+            file.sync_all().map_err(DiskError::at("write", part))?;
+            check_interrupted(progress, part)?;
+        }
     };
     file.sync_all().map_err(DiskError::at("write", part))?;
     match (broken, total) {

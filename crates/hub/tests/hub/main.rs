@@ -1,6 +1,7 @@
 //! Fetching from the hub, against a server on this machine that breaks off, refuses, redirects
 //! and lies.
 
+mod arrival;
 mod datasets;
 mod server;
 

@@ -41,6 +41,7 @@ pub(crate) struct Reply {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     sent: usize,
+    says_length: bool,
 }
 
 impl Reply {
@@ -51,6 +52,7 @@ impl Reply {
             headers: vec![],
             sent: body.len(),
             body,
+            says_length: true,
         }
     }
 
@@ -82,6 +84,12 @@ impl Reply {
                 format!("bytes {from}-{}/{total}", total - 1),
             );
         }
+        self
+    }
+
+    /// The answer ends with its connection, as in HTTP/1.0.
+    pub(crate) fn without_length(mut self) -> Self {
+        self.says_length = false;
         self
     }
 
@@ -173,11 +181,10 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, answer: &dyn Fn(&Req
     seen.push(request.clone());
     drop(seen);
     let reply = answer(&request);
-    let mut head = format!(
-        "HTTP/1.1 {} X\r\nConnection: close\r\nContent-Length: {}\r\n",
-        reply.status,
-        reply.body.len()
-    );
+    let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", reply.status);
+    if reply.says_length {
+        head += &format!("Content-Length: {}\r\n", reply.body.len());
+    }
     reply
         .headers
         .iter()

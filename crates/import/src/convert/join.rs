@@ -15,6 +15,9 @@ use data::{
 
 use super::Join;
 
+/// The column that names an item in most files.
+pub(super) const ID: &str = "id";
+
 /// The English file while rows of the other are put to it.
 pub(super) struct Partners {
     table: TableReader,
@@ -69,6 +72,7 @@ impl Partners {
             })?,
             Some(key) => self.find_by(&key, row, path)?,
         };
+        self.compare_ids(row, &partner, path)?;
         for column in &self.join.same {
             let (here, there) = (
                 row.word(path, column)?,
@@ -82,6 +86,35 @@ impl Partners {
             }
         }
         Ok(partner)
+    }
+
+    /// Rows that are put together by their position should not have different ids.
+    fn compare_ids(
+        &self,
+        row: &TableRow,
+        partner: &TableRow,
+        path: &Path,
+    ) -> Result<(), DataError> {
+        if self.join.key.is_some() || self.join.by_position {
+            return Ok(());
+        }
+        let has_id = |row: &TableRow| {
+            let id = row.get(ID);
+            id.is_some_and(|id| id.is_string() || id.is_number())
+        };
+        if !has_id(row) || !has_id(partner) {
+            return Ok(());
+        }
+        let (here, there) = (row.word(path, ID)?, partner.word(&self.table.path, ID)?);
+        if here == there {
+            return Ok(());
+        }
+        let problem = format!(
+            "is `{here}`, but `{there}` in the row at the same place of {}: the files are not in the same order. Join them \
+             with --key {ID}; where the ids are each file's own, say --by-position",
+            self.table.path.display()
+        );
+        Err(row.fail(path, Some(ID), problem))
     }
 
     fn find_by(&mut self, key: &str, row: &TableRow, path: &Path) -> Result<TableRow, DataError> {

@@ -11,10 +11,10 @@ use std::{
 use data::{DataError, testset};
 use schema::{
     Label, Language,
-    disk::{DiskError, Draft},
+    disk::{DiskError, Draft, is_one_file},
 };
 
-use super::{ImportPlan, ImportTarget, QuestionSplit, reading::keys};
+use super::{ImportPlan, ImportTarget, PairSource, QuestionSplit, reading::keys};
 use crate::refuse;
 
 /// A file that was written.
@@ -70,9 +70,17 @@ impl<'a> OutputFiles<'a> {
             Some((task, ending)) => testset::find_all(&self.folder, task, language, ending)?,
             None => [self.name(language, 0)]
                 .into_iter()
-                .filter(|path| path.exists())
+                .filter(|path| path.symlink_metadata().is_ok())
                 .collect(),
         };
+        if let Some(input) = old.iter().find(|path| self.is_read(path)) {
+            let problem = "is a file that is read here; choose another folder";
+            return Err(refuse(&input.display().to_string(), problem));
+        }
+        if let Some(other) = old.iter().find(|path| !is_ordinary(path)) {
+            let problem = "is a link or no ordinary file; choose another folder, or remove it";
+            return Err(refuse(&other.display().to_string(), problem));
+        }
         match old.first() {
             Some(path) if !self.plan.replace => {
                 let problem = "is there already; choose another folder, or replace it";
@@ -80,6 +88,21 @@ impl<'a> OutputFiles<'a> {
             }
             _ => Ok(old),
         }
+    }
+
+    /// Whether a file is an input, under this name or another.
+    fn is_read(&self, path: &Path) -> bool {
+        let english = match &self.plan.target {
+            ImportTarget::Pairs {
+                source: PairSource::Files { english, .. },
+                ..
+            } => Some(english),
+            _ => None,
+        };
+        let inputs = self.plan.inputs.iter().chain(english);
+        inputs
+            .map(|input| &input.path)
+            .any(|input| is_one_file(input, path))
     }
 
     pub(super) fn write(
@@ -179,6 +202,10 @@ impl<'a> OutputFiles<'a> {
         };
         self.folder.join(Path::new(&name))
     }
+}
+
+fn is_ordinary(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_file())
 }
 
 /// `{"key": "value", ...}` on one line.

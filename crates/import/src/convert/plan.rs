@@ -128,6 +128,9 @@ pub struct Join {
     pub key: Option<String>,
     /// Columns that both files have and that must say the same in rows that belong together.
     pub same: Vec<String>,
+    /// Without a key: whether the position counts though both files have a column `id` and it
+    /// differs.
+    pub by_position: bool,
 }
 
 /// How many rows are taken. The same rows in every language, where the languages have the same

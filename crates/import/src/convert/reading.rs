@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     Conversation, ImportPlan, ImportTarget, PairSource,
-    join::Partners,
+    join::{self, Partners},
     plan::InputFile,
     question::{instructed, strip_instruction, take_text},
 };
@@ -79,7 +79,7 @@ impl<'a> InputRows<'a> {
                     .chain(join.same.iter().map(String::as_str))
                     .collect();
                 Some(Partners::new(
-                    TableReader::open(&english.path, &english.layout, &wanted, &[])?,
+                    TableReader::open(&english.path, &english.layout, &wanted, &[join::ID])?,
                     join,
                 ))
             }
@@ -345,6 +345,10 @@ fn optional_columns<'p>(plan: &'p ImportPlan<'_>) -> Vec<&'p str> {
             source: PairSource::Conversation(form),
             ..
         } => form.optional_names(),
+        ImportTarget::Pairs {
+            source: PairSource::Files { .. },
+            ..
+        } => vec![join::ID],
         _ => Vec::new(),
     }
 }
@@ -411,9 +415,10 @@ fn unknown_label(
     labels: &BTreeMap<String, String>,
 ) -> String {
     let pairs: Vec<String> = match labels.is_empty() {
+        // In English most words are the labels' own names.
         true => known
             .iter()
-            .chain(&task.labels)
+            .chain(task.labels.iter().filter(|label| !known.contains(label)))
             .map(|known| format!("`{known}`"))
             .collect(),
         false => labels

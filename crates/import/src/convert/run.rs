@@ -18,7 +18,7 @@ use super::{
 };
 use crate::refuse;
 
-/// Rows between two looks at whether to stop.
+/// Rows between two reports of the progress.
 const ROWS_PER_LOOK: usize = 4096;
 
 /// What an import did.
@@ -106,10 +106,11 @@ fn pass(
             Ok(None) => break Ok(Ok((reading.rows(), reading.notes()))),
             Err(error) => break Err(error),
         }
+        // A row may be large: each may be the last before the user wants to stop.
+        if stop() {
+            break Ok(Err(Stopped));
+        }
         if reading.rows() % ROWS_PER_LOOK == 0 {
-            if stop() {
-                break Ok(Err(Stopped));
-            }
             let now = reading.done();
             progress.advance(now.saturating_sub(done));
             done = now.max(done);

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use data::{
@@ -94,6 +94,7 @@ pub fn read(folder: &Path, name: Option<&str>) -> Result<ListedDataset, DataErro
         };
         return Err(refuse(&what, format!("has no `file_name`: {advice}")));
     };
+    check_below(file_name, &what)?;
     let files = find_files(&folder.join(file_name), &what)?;
     let conversation = read_form(&entry, &what)?;
     Ok(ListedDataset {
@@ -112,6 +113,20 @@ fn describe_rest(entry: &DatasetEntry) -> Vec<String> {
     let split = split
         .map(|split| format!("`split` = `{split}` is not applied: a local file has no splits"));
     samples.into_iter().chain(split).collect()
+}
+
+/// A list may come from anywhere: no file in it is outside of its folder.
+fn check_below(file_name: &str, what: &str) -> Result<(), DataError> {
+    let mut parts = Path::new(file_name).components();
+    if !file_name.is_empty()
+        && parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    {
+        return Ok(());
+    }
+    let problem = format!(
+        "`file_name` is {file_name:?}, which is no path below the folder; copy the file there"
+    );
+    Err(refuse(what, problem))
 }
 
 fn find_files(path: &Path, what: &str) -> Result<Vec<(PathBuf, TableLayout)>, DataError> {

@@ -9,6 +9,9 @@ use schema::{Asking, Language, disk::DiskError, write_json_lines, write_whole};
 
 use super::{Doc, name_task};
 
+/// The first line of every YAML file begins so.
+const MARK: &str = "# Written by `lingualign data lm-eval`";
+
 /// The questions of one language.
 pub type Questions = (Language, Vec<Doc>);
 
@@ -46,6 +49,23 @@ pub fn write(
     Ok(files)
 }
 
+/// The files that [`write`] writes into `out`.
+pub fn files(out: &Path, group: &str, languages: &[Language]) -> Vec<PathBuf> {
+    let of_language = languages.iter().flat_map(|language| {
+        let name = name_task(group, *language);
+        [format!("{name}.jsonl"), format!("{name}.yaml")]
+    });
+    of_language
+        .chain([format!("{group}.yaml")])
+        .map(|name| out.join(name))
+        .collect()
+}
+
+/// Whether a file was written here: the YAML says so, for its data too.
+pub fn is_ours(file: &Path) -> bool {
+    std::fs::read_to_string(file.with_extension("yaml")).is_ok_and(|text| text.starts_with(MARK))
+}
+
 /// A name that lm-eval takes on its command line, where commas and wildcards mean something.
 fn check_name(group: &str) -> Result<(), DataError> {
     let fits = |c: char| c.is_alphanumeric() || "-_.".contains(c);
@@ -79,7 +99,7 @@ fn render_task(name: &str, rows: &Path, asking: &Asking) -> Result<String, DataE
         ));
     };
     let mut text = format!(
-        "# Written by `lingualign data lm-eval`; the prompts are in the data, exemplars included.\ntask: {}\n",
+        "{MARK}; the prompts are in the data, exemplars included.\ntask: {}\n",
         quote(name)
     );
     for (key, value) in settings() {

@@ -18,6 +18,7 @@ fn joined(
     let join = Join {
         key: key.map(str::to_owned),
         same: same.iter().map(|column| (*column).to_owned()).collect(),
+        by_position: false,
     };
     let columns = map(&[("question", "text")]);
     let target = ImportTarget::pairs_of_files(
@@ -238,6 +239,7 @@ fn a_table_is_imported_from_its_own_output() {
             Join {
                 key: None,
                 same: vec![],
+                by_position: false,
             },
         )
         .expect("a target"),

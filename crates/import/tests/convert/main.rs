@@ -8,3 +8,4 @@ mod place;
 mod presets;
 mod refusals;
 mod samples;
+mod structs;

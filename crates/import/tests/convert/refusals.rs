@@ -368,3 +368,14 @@ fn nothing_left_is_an_error_that_says_why() {
         "import: 2 rows were read and none is left: 2 because `answer` is `-1`"
     );
 }
+
+#[test]
+fn labels_that_are_known_are_listed_once() {
+    let place = Place::new();
+    let path = place.file("a.jsonl", r#"{"input": "a", "answer": "rage"}"#);
+    let message = refused(&place.plan(vec![input(&path, Language::En)], questions("emotion")));
+    for label in &task("emotion").labels {
+        let named = message.matches(&format!("`{label}`")).count();
+        assert_eq!(named, 1, "{message}");
+    }
+}

@@ -14,6 +14,7 @@ use memmap2::Mmap;
 
 use super::Floats;
 use crate::error::{ModelError, Result};
+use schema::disk::FETCH_AGAIN;
 
 /// ggml's numbers of types without blocks.
 const F32: u32 = 0;
@@ -40,7 +41,7 @@ impl GgufFile {
         for entry in &header.tensors {
             let name = hugging_face_name(&entry.name).unwrap_or_else(|| entry.name.clone());
             if (entry.offset + entry.length) as usize > map.len() {
-                let problem = format!("tensor `{}` ends past the file; fetch it again", entry.name);
+                let problem = format!("tensor `{}` ends past the file; {FETCH_AGAIN}", entry.name);
                 return Err(ModelError::Weights {
                     file: path,
                     problem,

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 pub use self::audit::find_errors;
 pub(crate) use self::inspection::report_left_out;
+pub(crate) use self::pairs::load_pairs;
 pub use self::{
     answers::AnswersStage,
     inspection::{AnalysisStep, Inspection},

@@ -1,12 +1,15 @@
 //! The data stages: the translation pairs of one adapter, drawn and written as they will be
 //! learnt.
 
-use data::{Draw, pairs};
+use data::{
+    Draw,
+    pairs::{self, DrawnPairs},
+};
 use schema::{recipe::AdapterPlan, write_json_lines};
 use serde_json::json;
 
 use super::{Made, Workbench};
-use crate::{error::Result, experiment::Experiment};
+use crate::{RunError, error::Result, experiment::Experiment, watch::Watch};
 
 /// Everything that the pairs of an adapter depend on.
 pub(super) fn inputs(experiment: &Experiment, plan: &AdapterPlan) -> Result<Vec<String>> {
@@ -24,11 +27,21 @@ pub(super) fn inputs(experiment: &Experiment, plan: &AdapterPlan) -> Result<Vec<
     Ok(inputs)
 }
 
+/// Loads pairs, unless the user interrupts it.
+pub(crate) fn load_pairs(draw: &Draw<'_>, name: &str, watch: &dyn Watch) -> Result<DrawnPairs> {
+    pairs::load_unless(draw, &|| watch.is_interrupted())?.ok_or_else(|| {
+        RunError::Interrupted(format!(
+            "interrupted before the pairs of {name} were drawn; run the same command again to resume"
+        ))
+    })
+}
+
 /// Draws the pairs of one adapter.
 pub(super) fn make(bench: &mut Workbench<'_>, plan: &AdapterPlan) -> Result<Made> {
     let experiment = bench.experiment;
     let train = experiment.train_recipe()?;
-    let drawn = pairs::load(&Draw::of(&experiment.recipe, train, plan)?)?;
+    let draw = Draw::of(&experiment.recipe, train, plan)?;
+    let drawn = load_pairs(&draw, &plan.name, bench.watch)?;
     let file = experiment.folder.pairs(&plan.name);
     write_json_lines(&file, &drawn.pairs)?;
     for line in drawn.describe() {

@@ -1,7 +1,7 @@
 //! `[analyse]`: which analyses are made inside the base model and each adapter.
 
 use super::{
-    keys::{FromOne, KeySection, Number, Optional, OptionalList, Text, WordList, section},
+    keys::{FromOne, KeySection, MOST, Number, Optional, OptionalList, Text, WordList, section},
     section::Section,
     values::{Languages, Layers, is_file, read_languages, read_task},
 };
@@ -25,7 +25,7 @@ section! {
         /// their square.
         languages: Vec<Language> = Vec::new() => Languages,
         /// Items per language; `None`: those that are evaluated.
-        limit: Option<usize> = None => Optional(FromOne, "the items that are evaluated"),
+        limit: Option<usize> = None => Optional(FromOne(MOST), "the items that are evaluated"),
         /// How tokens become one vector, for the maps and measures.
         poolings: Vec<Pooling> = vec![Pooling::All, Pooling::Question, Pooling::Last] => WordList,
         /// Layers whose maps and tables the report shows, by the order of the residual stream;
@@ -33,20 +33,20 @@ section! {
         layers: Vec<usize> = Vec::new()
             => OptionalList(Layers, "some of the upper half are shown"),
         /// Draws of every bootstrap.
-        resamples: usize = 1000 => FromOne,
+        resamples: usize = 1000 => FromOne(1_000_000),
         /// Permutations of every null.
-        permutations: usize = 1000 => FromOne,
+        permutations: usize = 1000 => FromOne(1_000_000),
         /// Share of all neurons taken as language-specific (LAPE takes 0.01).
         neuron_share: f64 = 0.01 => Number::ABOVE_0_BELOW_1,
         /// Questions of each language that are asked with neurons switched off: 2 L + 1 times
         /// with L languages.
-        silenced_items: usize = 100 => FromOne,
+        silenced_items: usize = 100 => FromOne(MOST),
         /// Questions of each language whose runs are patched or steered.
-        patched_items: usize = 50 => FromOne,
+        patched_items: usize = 50 => FromOne(MOST),
         /// Updates of each layer's translator of the tuned lens.
-        lens_steps: usize = 100 => FromOne,
+        lens_steps: usize = 100 => FromOne(1_000_000),
         /// Tokens per training update of the tuned lens.
-        lens_tokens: usize = 256 => FromOne,
+        lens_tokens: usize = 256 => FromOne(1_000_000),
     }
 }
 

@@ -2,7 +2,7 @@
 //! flags.
 
 use super::{
-    keys::{FromOne, FromZero, KeySection, Optional, OptionalList, TextList, Word, section},
+    keys::{FromOne, FromZero, KeySection, MOST, Optional, OptionalList, TextList, Word, section},
     values::{FewShots, read_labels},
 };
 use crate::{
@@ -24,7 +24,7 @@ section! {
         /// What is measured beside it.
         scorers: Scorers = Scorers::All => Word,
         /// Questions of each language that are also answered by free greedy decoding.
-        greedy: usize = 0 => FromZero,
+        greedy: usize = 0 => FromZero(MOST),
         /// Rules for defective data; `None`: such data is refused.
         protocol: Option<Protocol> = None => Optional(Word, "defective gold words are refused"),
         /// Exemplars, each set asked alone; empty: the task's own, and `head:K` with its K where
@@ -39,7 +39,7 @@ section! {
         #[serde(default = "same_language", skip_serializing_if = "is_same")]
         header_language: PromptLanguage = PromptLanguage::Same => Word,
         /// Scored items per language; `None`: all.
-        limit: Option<usize> = None => Optional(FromOne, "all items"),
+        limit: Option<usize> = None => Optional(FromOne(MOST), "all items"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     asking::AskingRecipe,
-    keys::{Flattened, FromOne, KeySection, section},
+    keys::{Flattened, FromOne, KeySection, MOST, section},
     values::{Languages, SHIPPED_TASKS, Tasks},
 };
 use crate::Language;
@@ -21,7 +21,7 @@ section! {
         asking: AskingRecipe = AskingRecipe::paper() => Flattened,
         /// Question tokens run through the model at once; changes memory and speed, never a
         /// result.
-        tokens_per_batch: usize = 2048 => FromOne,
+        tokens_per_batch: usize = 2048 => FromOne(MOST),
     }
 }
 

@@ -165,12 +165,16 @@ impl<S: KeySection + 'static> KeyRule<S> for Flattened {
     }
 }
 
-/// A whole number from 1.
-pub(super) struct FromOne;
+/// What a count of tokens, steps or items may be at most: more than any data or run has, and few
+/// enough that no product of two of them overflows.
+pub(super) const MOST: usize = 1_000_000_000;
+
+/// A whole number from 1 to a largest one.
+pub(super) struct FromOne(pub(super) usize);
 
 impl KeyRule<usize> for FromOne {
     fn read(&self, section: &mut Section<'_>, key: &str) -> Option<usize> {
-        section.count(key)
+        section.whole_within(key, 1, self.0)
     }
 
     fn render(&self, page: &mut Page, key: &str, value: &usize) {
@@ -179,16 +183,16 @@ impl KeyRule<usize> for FromOne {
 
     #[cfg(test)]
     fn any(&self) -> Values<usize> {
-        prop_oneof![1..100_usize, Just(usize::MAX)].boxed()
+        prop_oneof![1..100_usize, Just(self.0)].boxed()
     }
 }
 
-/// A whole number from 0.
-pub(super) struct FromZero;
+/// A whole number from 0 to a largest one.
+pub(super) struct FromZero(pub(super) usize);
 
 impl KeyRule<usize> for FromZero {
     fn read(&self, section: &mut Section<'_>, key: &str) -> Option<usize> {
-        section.whole(key)
+        section.whole_within(key, 0, self.0)
     }
 
     fn render(&self, page: &mut Page, key: &str, value: &usize) {
@@ -197,7 +201,7 @@ impl KeyRule<usize> for FromZero {
 
     #[cfg(test)]
     fn any(&self) -> Values<usize> {
-        prop_oneof![0..100_usize, Just(usize::MAX)].boxed()
+        prop_oneof![0..100_usize, Just(self.0)].boxed()
     }
 }
 
@@ -250,7 +254,9 @@ impl KeyRule<f64> for Number {
         let holds = self.holds;
         let scales = (-300.0..30.0_f64).prop_map(|exponent| 10_f64.powf(exponent));
         prop_oneof![0.0..1.0, scales, Just(0.0), Just(1.0)]
-            .prop_filter("out of range", move |x| holds(*x))
+            .prop_filter("out of range", move |x| {
+                holds(*x) && *x <= super::section::MOST_NUMBER
+            })
             .boxed()
     }
 }

@@ -13,6 +13,9 @@ use super::{
     problem::{Problem, ValueOrigin, shorten, suggest, unknown_word},
 };
 
+/// What a number that is not whole may be at most.
+pub(super) const MOST_NUMBER: f64 = 1e6;
+
 /// One table of the file, while it is read.
 pub(super) struct Section<'a> {
     /// Dotted name with a dot at its end; empty for the whole file.
@@ -222,19 +225,18 @@ impl<'a> Section<'a> {
         self.words_at(key, read)
     }
 
-    /// A whole number from 0.
-    pub(super) fn whole(&mut self, key: &str) -> Option<usize> {
-        self.whole_from(key, 0)
-    }
-
-    /// A whole number from 1.
-    pub(super) fn count(&mut self, key: &str) -> Option<usize> {
-        self.whole_from(key, 1)
-    }
-
-    fn whole_from(&mut self, key: &str, at_least: i128) -> Option<usize> {
+    /// A whole number between two, both included.
+    pub(super) fn whole_within(
+        &mut self,
+        key: &str,
+        at_least: usize,
+        at_most: usize,
+    ) -> Option<usize> {
         let entry = self.table.remove(key)?;
-        match read_whole(&entry, at_least) {
+        match read_whole(&entry, at_least as i128) {
+            Ok(whole) if whole > at_most => {
+                self.refuse(key, &format!("must be at most {at_most}"), entry.origin)
+            }
             Ok(whole) => Some(whole),
             Err(message) => self.refuse(key, &message, entry.origin),
         }
@@ -256,10 +258,12 @@ impl<'a> Section<'a> {
         if !number.is_finite() {
             return self.refuse(key, "must be a finite number", entry.origin);
         }
-        if holds(number) {
-            Some(number)
-        } else {
+        if !holds(number) {
             self.refuse(key, rule, entry.origin)
+        } else if number > MOST_NUMBER {
+            self.refuse(key, &format!("must be at most {MOST_NUMBER}"), entry.origin)
+        } else {
+            Some(number)
         }
     }
 

@@ -4,8 +4,8 @@
 use super::{
     build::BuildRecipe,
     keys::{
-        FromOne, FromZero, KeySection, Number, Optional, Subsection, TextList, Word, WordOrSwitch,
-        section,
+        FromOne, FromZero, KeySection, MOST, Number, Optional, Subsection, TextList, Word,
+        WordOrSwitch, section,
     },
     problem::unknown_word,
     values::Tasks,
@@ -35,17 +35,17 @@ section! {
         /// Tasks whose questions are translated; each is trained alone.
         tasks: Vec<String> = Vec::new() => Tasks,
         /// Pairs drawn per source language; 0: all.
-        pairs: usize = 10_000 => FromZero,
+        pairs: usize = 10_000 => FromZero(MOST),
         /// Passes over the training split; ignored if `max_steps` is given. The paper's 3, and
         /// its 1 where only `paws` is trained (appendix B: less overfitting).
         epochs: f64 = 3.0 => Number::ABOVE_0,
         /// Optimiser updates.
-        max_steps: Option<usize> = None => Optional(FromOne, "`epochs` decides"),
+        max_steps: Option<usize> = None => Optional(FromOne(MOST), "`epochs` decides"),
         /// Pairs per optimiser update.
-        batch_size: usize = 16 => FromOne,
+        batch_size: usize = 16 => FromOne(1_000_000),
         /// Tokens run through the model at once; changes memory and speed, not the result beyond
         /// rounding.
-        micro_batch_tokens: usize = 640 => FromOne,
+        micro_batch_tokens: usize = 640 => FromOne(MOST),
         /// Whether blocks keep only their input for backward; changes memory and speed, never a
         /// result.
         #[serde(default = "decide_by_estimate")]
@@ -67,11 +67,11 @@ section! {
         /// Share of the pairs kept for validation.
         val_size: f64 = 0.05 => Number::FROM_0_BELOW_1,
         /// Updates between validations.
-        eval_steps: usize = 50 => FromOne,
+        eval_steps: usize = 50 => FromOne(MOST),
         /// Updates between checkpoints to resume from.
-        save_steps: usize = 50 => FromOne,
+        save_steps: usize = 50 => FromOne(MOST),
         /// Longest example in tokens; longer ones are cut as LLaMA-Factory cuts.
-        cutoff_len: usize = 2048 => FromOne,
+        cutoff_len: usize = 2048 => FromOne(MOST),
         /// How pairs are made from the files. Records of the default leave it out, as those from
         /// before there was a choice.
         #[serde(default = "BuildRecipe::paper", skip_serializing_if = "BuildRecipe::is_paper")]
@@ -109,7 +109,7 @@ section! {
     /// the paper's text.
     LoraRecipe {
         /// Rank of the update.
-        rank: usize = 8 => FromOne,
+        rank: usize = 8 => FromOne(LoraRecipe::HIGHEST_RANK),
         /// The update is scaled by alpha / rank.
         alpha: f64 = 16.0 => Number::ABOVE_0,
         /// Share of the adapter's inputs set to zero in training.
@@ -123,6 +123,10 @@ section! {
 }
 
 impl LoraRecipe {
+    /// Above the width of every projection of every known model; a model's own width is asked
+    /// before the adapter is made.
+    pub const HIGHEST_RANK: usize = 65_536;
+
     /// Every projection of a decoder block that can carry an adapter.
     pub const TARGETS: &'static [&'static str] = &[
         "q_proj",

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::disk::DiskError;
+use schema::disk::{DiskError, open_own};
 
 use super::CacheEntry;
 
@@ -87,10 +87,8 @@ impl Rescue {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(
-                OpenOptions::new()
-                    .append(true)
-                    .create(true)
-                    .open(&self.path)?,
+                open_own(&self.path, OpenOptions::new().append(true))
+                    .map_err(|problem| problem.source)?,
             ),
         };
         file.write_all(&text)?;
@@ -121,7 +119,9 @@ impl Rescue {
 }
 
 fn write_blank(path: &Path, bytes: usize) -> io::Result<File> {
-    let mut file = File::create(path)?;
+    let mut file =
+        open_own(path, OpenOptions::new().write(true)).map_err(|problem| problem.source)?;
+    file.set_len(0)?;
     file.write_all(&vec![b'\n'; bytes])?;
     file.sync_all()?;
     file.seek(SeekFrom::Start(0))?;

@@ -96,6 +96,9 @@ pub(crate) struct ImportArgs {
     /// The column with the id by which the two files are joined. Default: by position.
     #[arg(long, value_name = "COLUMN", requires = "english")]
     pub(super) key: Option<String>,
+    /// Without --key: the position counts though both files have a column `id` and it differs.
+    #[arg(long, requires = "english", conflicts_with = "key")]
+    pub(super) by_position: bool,
     /// Columns that must be equal in both files.
     #[arg(
         long,
@@ -112,7 +115,7 @@ pub(crate) struct ImportArgs {
     #[arg(long, requires = "preset")]
     pub(super) split: Option<String>,
     /// Take N rows of each language, at random, in their order.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(super) take: Option<u64>,
     /// Seed of the rows taken.
     #[arg(long, default_value_t = 0, value_name = "N")]

@@ -247,6 +247,7 @@ fn target<'a>(args: &ImportArgs, name: &str, map: &ColumnMap) -> Result<ImportTa
             let join = Join {
                 key: args.key.clone(),
                 same: args.same.clone(),
+                by_position: args.by_position,
             };
             Ok(ImportTarget::pairs_of_files(task, map, english, join)?)
         }

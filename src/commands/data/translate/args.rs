@@ -31,6 +31,9 @@ pub(crate) struct TranslateArgs {
     /// *_train_question.json makes pairs.
     #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
     pub(super) out: Option<PathBuf>,
+    /// Replace the file of --out if it is there, unless it is the input.
+    #[arg(long)]
+    pub(super) replace: bool,
     /// Translate only the first items.
     #[arg(long, value_name = "N", value_parser = crate::cli::count)]
     pub(super) limit: Option<usize>,
@@ -100,7 +103,7 @@ pub(super) struct PaceArgs {
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(super) characters_per_minute: Option<f64>,
     /// Number of tries per request before the job ends.
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) tries: u32,
     /// Seconds to wait after a first failure; doubled each time, up to a minute.
     #[arg(long, default_value_t = 1.0, value_name = "SECONDS", value_parser = rate)]
@@ -171,19 +174,22 @@ Examples:
   lingualign data translate --engine model --model smollm2-135m-instruct --adapter ADAPTER \\
     --from de --to en --in lines.jsonl --out english.jsonl";
 
+/// Of what must be above 0: less would be a pause longer than a clock can count.
+const LEAST: f64 = 1e-6;
+
 fn rate(text: &str) -> Result<f64, String> {
     let number = text
         .parse()
         .ok()
         .filter(|number: &f64| number.is_finite() && (0.0..=1e9).contains(number));
-    number.ok_or_else(|| "must be a number from 0".to_owned())
+    number.ok_or_else(|| "must be a number from 0 to 1000000000".to_owned())
 }
 
 fn positive(text: &str) -> Result<f64, String> {
     rate(text)
         .ok()
-        .filter(|number| *number > 0.0)
-        .ok_or_else(|| "must be a number above 0".to_owned())
+        .filter(|number| *number >= LEAST)
+        .ok_or_else(|| format!("must be a number above 0, from {LEAST} to 1000000000"))
 }
 
 fn temperature(text: &str) -> Result<Temperature, String> {

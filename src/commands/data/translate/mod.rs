@@ -14,7 +14,11 @@ use anyhow::{Context, Result, bail};
 use data::tasks;
 use hub::Cache as ModelCache;
 use import::texts::{self, Texts, TextsLayout};
-use run::model_engine::{ModelEngine, ModelEngineSettings};
+use run::{
+    OutputCheck,
+    model_engine::{ModelEngine, ModelEngineSettings},
+    nothing_is_ours,
+};
 use schema::{Language, Task};
 use translate::{
     Engine, TranslationCache,
@@ -176,7 +180,17 @@ fn cache_path(args: &TranslateArgs) -> Result<PathBuf> {
 
 /// Rejects a result that cannot be written before anything is paid for.
 fn check_out(args: &TranslateArgs, task: Option<&Task>, texts: &Texts, out: &Path) -> Result<()> {
-    run::check_out(out)?;
+    let mut check = OutputCheck::new(args.replace).reading("the input", &args.input);
+    if let (Some(model), "model") = (&args.service.model, args.engine.as_str()) {
+        check = check.reading_model(model)?;
+    }
+    if let Some(adapter) = &args.local.adapter {
+        check = check.reading("the adapter", adapter);
+    }
+    check
+        .reading("the cache", &cache_path(args)?)
+        .file(out, &nothing_is_ours)?;
+    check_cache(args)?;
     if let Some(named) = task
         .and_then(|task| named_language(task, out))
         .filter(|named| *named != args.to)
@@ -193,6 +207,16 @@ fn check_out(args: &TranslateArgs, task: Option<&Task>, texts: &Texts, out: &Pat
         .translated(args.to, &texts_as_they_are, TextsLayout::of(out))
         .with_context(|| out.display().to_string())?;
     Ok(())
+}
+
+/// Rejects a cache that is the input or no ordinary file; another's file is refused when it is
+/// opened.
+fn check_cache(args: &TranslateArgs) -> Result<()> {
+    let check = OutputCheck::new(true).reading("the input", &args.input);
+    let cache = cache_path(args)?;
+    let rescue = PathBuf::from(format!("{}.rescue", cache.display()));
+    check.file(&cache, &nothing_is_ours)?;
+    Ok(check.file(&rescue, &nothing_is_ours)?)
 }
 
 /// The language in a name such as `snli_sw10k_train_question.json`.

@@ -19,6 +19,7 @@ use safetensors::{
 use self::bitsandbytes::FourBit;
 use super::Floats;
 use crate::error::{ModelError, Result};
+use schema::disk::FETCH_AGAIN;
 
 struct Shard {
     path: PathBuf,
@@ -49,14 +50,14 @@ impl Shards {
             // Checks lengths, offsets and holes against the file's size.
             let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| {
                 refuse(format!(
-                    "not a complete safetensors file ({e}); fetch it again"
+                    "not a complete safetensors file ({e}); {FETCH_AGAIN}"
                 ))
             })?;
             let start = header + 8;
             if start + metadata.data_len() != map.len() {
                 let (want, have) = (start + metadata.data_len(), map.len());
                 return Err(refuse(format!(
-                    "{have} bytes, but its header speaks of {want}; fetch it again"
+                    "{have} bytes, but its header speaks of {want}; {FETCH_AGAIN}"
                 )));
             }
             for name in metadata.tensors().into_keys() {

@@ -16,6 +16,9 @@ fn every_range_is_checked() {
             "99999999999999999999 is too large",
         ),
         ("train.pairs", "-1", "must be at least 0"),
+        ("train.pairs", "1000000001", "must be at most 1000000000"),
+        ("train.epochs", "1e7", "must be at most 1000000"),
+        ("train.lora.rank", "100000000", "must be at most 65536"),
         (
             "train.batch_size",
             "true",
