@@ -8,6 +8,7 @@ use schema::task::Precision;
 
 use super::Decoder;
 use crate::{
+    adapter::peft,
     block::DecoderBlock,
     config::ModelConfig,
     error::{ModelError, Result},
@@ -24,6 +25,12 @@ impl Decoder {
         match files {
             ModelFiles::Folder { dir, weights } => {
                 let config = ModelConfig::of_loaded(&dir.join("config.json"), None)?;
+                if dir.join(peft::CONFIG).exists() {
+                    tracing::warn!(
+                        "{}: the adapter in this folder is not put on the model, as transformers would do; name it as the adapter if it is meant",
+                        dir.join(peft::CONFIG).display()
+                    );
+                }
                 Self::build(
                     config,
                     WeightFiles::open_folder(weights, precision, device)?,
