@@ -10,6 +10,7 @@ use analyse::{AnalyseError, CapturedTensor, TensorChoice, capture};
 use schema::Answerer;
 
 use crate::{
+    RunError,
     error::{At, Result},
     output::OutputCheck,
     session::{self, Session, answerer},
@@ -61,14 +62,15 @@ pub fn capture(
     session.attach_adapter(request.adapter.as_deref())?;
     let about = describe(request, session)?;
     watch.start("capture", rows.len(), "rows");
-    capture::capture_rows(
+    let captured = capture::capture_rows(
         session.decoder()?,
         &rows,
         &chosen,
         request.out,
         about,
         &mut |done, _| watch.step(done),
-    )?;
+    );
+    session.name_files(captured.map_err(RunError::from))?;
     watch.finish(&format!("{} rows", rows.len()));
     Ok(rows.len())
 }

@@ -273,8 +273,9 @@ pub fn evaluate(
         let mut asking = LanguageLoop::new(shown_as, evaluation.languages.len());
         for (at, &language) in evaluation.languages.iter().enumerate() {
             asking.prepare_next(evaluation.languages.get(at + 1).copied());
-            let AskedLanguage { answers, seconds } =
-                asking.ask(session, &answerer, &ask, language, &mut journal, watch)?;
+            let asked_language =
+                asking.ask(session, &answerer, &ask, language, &mut journal, watch);
+            let AskedLanguage { answers, seconds } = session.name_files(asked_language)?;
             asked(label, language, &answers);
             evaluated.add(answers, seconds);
         }

@@ -295,13 +295,14 @@ impl<'a> Execution<'a> {
         }
         let after = self.pending.iter().find(|pending| **pending > at);
         let next = after.map(|&next| &self.stages[next]);
-        stage.make(&mut Workbench {
+        let made = stage.make(&mut Workbench {
             experiment: self.experiment,
             session: self.session,
             watch: self.watch,
             asking: &mut self.asking,
             next,
-        })
+        });
+        self.session.name_files(made)
     }
 
     /// What follows a stage that is done.

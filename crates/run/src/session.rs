@@ -86,6 +86,21 @@ impl Session {
         self.precision
     }
 
+    /// Where a value came out that is not finite, whoever reads it is to know of which files: the
+    /// weights are most likely damaged.
+    pub(crate) fn name_files<T>(&self, result: Result<T>) -> Result<T> {
+        match result {
+            Err(failure) if failure.chain().contains("check the weights") => {
+                let files = match &self.model.files {
+                    ModelFiles::Folder { dir, .. } => dir,
+                    ModelFiles::Gguf { path } => path,
+                };
+                Err(failure).at(|| format!("model {}", files.display()))
+            }
+            other => other,
+        }
+    }
+
     /// Whether its memory is the machine's.
     pub fn is_on_cpu(&self) -> bool {
         self.device.is_cpu()
