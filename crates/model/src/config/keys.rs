@@ -252,7 +252,8 @@ fn refuse(config: &Object<'_>, key: &Key, values: &Map<String, Value>) -> Result
         return Ok(());
     };
     let default = key.default.unwrap_or("null");
-    if value.to_string() == default {
+    let shown = value.to_string();
+    if shown == default {
         return Ok(());
     }
     config.error(

@@ -56,7 +56,7 @@ pub(super) fn load(dir: &Path) -> Result<Tokenizer, DataError> {
         );
         return Err(fail(dir, problem));
     };
-    let usual = [&built.class.usual_tokens()[..], &own_names(&built.own)].concat();
+    let usual = [built.class.usual_tokens(), &own_names(&built.own)].concat();
     let own_bos = find_special(&config, "bos_token", &usual, &built.inner)?;
     let own_eos = find_special(&config, "eos_token", &usual, &built.inner)?;
     let bos = own_bos.unwrap_or(config.model_id("bos_token_id")?);
