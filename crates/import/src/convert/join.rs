@@ -72,7 +72,6 @@ impl Partners {
             })?,
             Some(key) => self.find_by(&key, row, path)?,
         };
-        self.compare_ids(row, &partner, path)?;
         for column in &self.join.same {
             let (here, there) = (
                 row.word(path, column)?,
@@ -85,6 +84,7 @@ impl Partners {
                 return Err(row.fail(path, Some(column), problem));
             }
         }
+        self.compare_ids(row, &partner, path)?;
         Ok(partner)
     }
 
