@@ -181,15 +181,15 @@ fn probe(folder: &Path) -> Result<()> {
     }
 }
 
-/// Whether `folder` is a run's: it has a manifest, or a run was stopped before it wrote one.
+/// Whether `folder` is a run's: it has a manifest, or the locks that a run makes before anything
+/// else. Another process may be making the rest at this moment.
 pub(crate) fn is_run_folder(folder: &Path) -> bool {
     let run = schema::run_folder::RunFolder::new(folder);
-    let locks = [run.lock(), folder.join(".locks")];
-    let only_locks = || {
+    let is_only_lock = || {
         let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.all(|entry| locks.contains(&entry.path()))
+        entries.all(|entry| entry.path() == run.lock())
     };
-    run.manifest().exists() || only_locks()
+    run.manifest().exists() || run.locks().is_dir() || is_only_lock()
 }
 
 /// Holds the folder of a run against what the run reads.

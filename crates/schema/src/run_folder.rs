@@ -29,9 +29,14 @@ impl RunFolder {
         self.0.join(".lock")
     }
 
+    /// The locks' folder, which a run makes before anything else.
+    pub fn locks(&self) -> PathBuf {
+        self.0.join(".locks")
+    }
+
     /// Locked by the one process that is making a stage or changing the manifest.
     pub fn lock_of(&self, what: &str) -> PathBuf {
-        self.0.join(".locks").join(what)
+        self.locks().join(what)
     }
 
     /// Training pairs as they were drawn: `data/<adapter>.jsonl`.
