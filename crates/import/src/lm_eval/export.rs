@@ -49,7 +49,7 @@ pub fn write(
     Ok(files)
 }
 
-/// The files that [`write`] writes into `out`.
+/// The files that [`write()`] writes into `out`.
 pub fn files(out: &Path, group: &str, languages: &[Language]) -> Vec<PathBuf> {
     let of_language = languages.iter().flat_map(|language| {
         let name = name_task(group, *language);
