@@ -175,8 +175,7 @@ impl<'a> ChunkSoftmax<'a> {
         for from in tokens.clone().step_by(STRETCH) {
             let to = tokens.end.min(from + STRETCH);
             transposed.take(head, panels.clone(), from..to);
-            for first in (0..rows).step_by(tile::tile_rows()) {
-                let count = tile::tile_rows().min(rows - first);
+            for (first, count) in tile::row_tiles(0..rows) {
                 for (row, p) in (first..first + count).zip(p.chunks_exact_mut(STRETCH)) {
                     self.excess(row, head.out(), from..to, p);
                 }

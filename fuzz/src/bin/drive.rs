@@ -16,35 +16,34 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::Parser;
 use lingualign_fuzz::{Mutator, TARGETS, Target};
 
 /// An input that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(10);
 
+#[derive(Parser)]
 struct Options {
+    /// Names joined by commas, or `all`.
+    #[arg(default_value = "all")]
+    targets: String,
+    /// Most inputs for each target.
+    #[arg(long, default_value_t = 100_000)]
     runs: u64,
+    /// Most seconds for each target.
+    #[arg(long, default_value_t = 600)]
     seconds: u64,
+    /// Which inputs are drawn.
+    #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Folder of the findings.
+    #[arg(long, default_value = "target/fuzz")]
     keep: PathBuf,
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |flag: &str, default: u64| {
-        let at = arguments.iter().position(|argument| argument == flag)?;
-        arguments.get(at + 1)?.parse().ok().or(Some(default))
-    };
-    let options = Options {
-        runs: number("--runs", 100_000).unwrap_or(100_000),
-        seconds: number("--seconds", 600).unwrap_or(600),
-        seed: number("--seed", 1).unwrap_or(1),
-        keep: arguments
-            .iter()
-            .position(|argument| argument == "--keep")
-            .and_then(|at| arguments.get(at + 1))
-            .map_or_else(|| PathBuf::from("target/fuzz"), PathBuf::from),
-    };
-    let wanted = arguments.first().map_or("all", String::as_str);
+    let options = Options::parse();
+    let wanted = options.targets.as_str();
     let targets: Vec<&Target> = TARGETS
         .iter()
         .filter(|target| wanted == "all" || wanted.split(',').any(|name| name == target.name))

@@ -387,9 +387,7 @@ fn transposed_pieces<'b>(
 #[inline(always)]
 fn each_tile(place: &Rectangle<'_>, add: bool, run: impl Fn(usize, usize, usize, TilePlace)) {
     let task = place.task;
-    let rows = tile::tile_rows();
-    for row in task.rows.clone().step_by(rows) {
-        let count = rows.min(task.rows.end - row);
+    for (row, count) in tile::row_tiles(task.rows.clone()) {
         for (at, panel) in task.panels.clone().enumerate() {
             put_tile(place, row, count, panel, add, |out| {
                 run(row, count, at, out)

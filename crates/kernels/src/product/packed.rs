@@ -50,8 +50,7 @@ impl Packed {
             let base = (col / COLS) * self.depth * COLS;
             let panel = &self.values[base + depths.start * COLS..base + depths.end * COLS];
             let width = COLS.min(cols.end - col);
-            for first in (0..rows).step_by(tile::tile_rows()) {
-                let count = tile::tile_rows().min(rows - first);
+            for (first, count) in tile::row_tiles(0..rows) {
                 let part = LeftOperand {
                     values: &left.values[first * left.row_stride..],
                     ..left

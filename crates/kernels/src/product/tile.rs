@@ -6,6 +6,8 @@
 //! the ground of evaluation being bitwise the same for any batch. Versions for each instruction
 //! set are chosen at run time; the portable one is what every other processor takes.
 
+use std::ops::Range;
+
 #[cfg(target_arch = "aarch64")]
 use super::arm;
 #[cfg(target_arch = "x86_64")]
@@ -149,6 +151,14 @@ fn kernels() -> &'static [Kernel] {
 pub(crate) fn tile_rows() -> usize {
     let most = kernels().len();
     ROWS / most * most
+}
+
+/// The tiles that `rows` are cut into: first row and number of rows of each.
+pub(crate) fn row_tiles(rows: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+    let most = tile_rows();
+    let end = rows.end;
+    rows.step_by(most)
+        .map(move |first| (first, most.min(end - first)))
 }
 
 fn dot_kernels() -> &'static [DotKernel] {

@@ -225,10 +225,7 @@ impl Decoder {
         rows: &Rows,
         prefix: Option<&KvCache>,
     ) -> Result<Tensor> {
-        let pass = ForwardPass::after(prefix);
-        Ok(self
-            .run(input_ids, rows, pass, &mut |_, _, _, _| Ok(None))?
-            .0)
+        self.unvisited(input_ids, rows, ForwardPass::after(prefix))
     }
 
     /// Rows `wanted` (n) of [`Decoder::hidden`], in their order, to the same bits: (n, E). What
@@ -244,6 +241,11 @@ impl Decoder {
             wanted: Some(wanted),
             ..ForwardPass::after(prefix)
         };
+        self.unvisited(input_ids, rows, pass)
+    }
+
+    /// A pass that nobody looks at: the last block's residual stream.
+    fn unvisited(&self, input_ids: &[u32], rows: &Rows, pass: ForwardPass<'_>) -> Result<Tensor> {
         Ok(self
             .run(input_ids, rows, pass, &mut |_, _, _, _| Ok(None))?
             .0)

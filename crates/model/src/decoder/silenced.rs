@@ -80,11 +80,7 @@ impl<'a> SilencedDecoder<'a> {
         rows: &Rows,
         prefix: Option<&KvCache>,
     ) -> Result<Tensor> {
-        let visit = &mut |_, _: &Tensor, _, _| Ok(None);
-        Ok(self
-            .decoder
-            .run(input_ids, rows, self.pass(prefix), visit)?
-            .0)
+        self.decoder.unvisited(input_ids, rows, self.pass(prefix))
     }
 
     /// As [`Decoder::hidden_at`].
@@ -99,8 +95,7 @@ impl<'a> SilencedDecoder<'a> {
             wanted: Some(wanted),
             ..self.pass(prefix)
         };
-        let visit = &mut |_, _: &Tensor, _, _| Ok(None);
-        Ok(self.decoder.run(input_ids, rows, pass, visit)?.0)
+        self.decoder.unvisited(input_ids, rows, pass)
     }
 
     /// As [`Decoder::prefill`].
