@@ -212,7 +212,7 @@ fn a_file_larger_than_the_memory_for_it_is_refused_unread() {
     let file = std::fs::File::create(&path).expect("creates");
     file.set_len((1 << 30) + 1).expect("sets its length");
     let read = testset::read(&path, task("emotion").expect("shipped"), Language::De, None);
-    let message = read.err().expect("refused").to_string();
+    let message = read.expect_err("refused").to_string();
     assert!(
         message.contains("emotion_de3_test.json: has 1073741825 bytes, and all of it would be in memory; divide it"),
         "{message}"

@@ -22,7 +22,7 @@ fn a_panic_of_the_library_is_an_error_with_the_files_name() {
     saved["decoder"] = serde_json::json!("HERE");
     let damaged = saved.to_string().replace("\"HERE\"", "\"\\ud800\"");
     let read = load(&[("tokenizer.json", damaged.as_bytes())]);
-    let message = read.err().expect("refused").to_string();
+    let message = read.expect_err("refused").to_string();
     assert!(
         message.contains("tokenizer.json") && message.contains("its reader failed ("),
         "{message}"
