@@ -1,20 +1,25 @@
 //! The tuned lens (arXiv 2303.08112): every layer but the last has an affine translator, h + W h + b,
-//! trained so that final norm and head turn it into the model's own final prediction. W and b
-//! start at 0, which is the raw lens.
+//! trained so that final norm and head turn it into the model's own final prediction. At W and b
+//! of 0 it is the raw lens.
 //!
 //! As the reference implementation (AlignmentResearch/tuned-lens): the translator is added to
 //! the state, the loss is the divergence KL(model || lens) at the same token, the gradient's
-//! norm is clipped to 1, the learning rate falls to 0. Unlike it: AdamW, which takes fewer
-//! tokens, and each layer is clipped by itself, so that no layer depends on another. Never
-//! here: reading labels with it ([`crate::lens`]).
+//! norm is clipped to 1, the learning rate falls to 0. Unlike it: training starts at a ridge
+//! regression of the last states on the layer's (`regression`), not at the raw lens; an update
+//! sees a part of the vocabulary, drawn anew (`vocabulary`); AdamW, which takes fewer tokens;
+//! each layer is clipped by itself, so that no layer depends on another. Held-out divergences
+//! are of the whole vocabulary (`score`). Never here: reading labels with it
+//! ([`crate::lens`]).
 
 mod file;
 mod learner;
+mod regression;
 mod score;
 #[cfg(test)]
 mod tests;
 mod token_states;
 mod tuning;
+mod vocabulary;
 
 use std::collections::BTreeMap;
 
