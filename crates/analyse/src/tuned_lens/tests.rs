@@ -157,17 +157,20 @@ fn a_planted_translator_is_found() {
         .map(|v| 0.3 * v)
         .collect();
     let planted = learner(planted, noise(width, 2));
-    let pair = |seed: u64| {
-        let states = rows(128, width, seed);
+    let pair = |seed: u64, count: usize| {
+        let states = rows(count, width, seed);
         let last = planted.translate(&states).expect("translates");
         (states, last)
     };
     let mut found = Learner::new(width, &Device::Cpu).expect("a learner");
-    let (states, last) = pair(7);
+    let (states, last) = pair(7, 128);
     let raw = loss(&model, &found, &states, &last);
-    let updates = 2000;
+    let (first, its_last) = pair(8, 400);
+    found.start(&first, &its_last).expect("starts");
+    let started = loss(&model, &found, &states, &last);
+    let updates = 1000;
     for at in 0..updates {
-        let (states, last) = pair(100 + at as u64);
+        let (states, last) = pair(100 + at as u64, 128);
         let head = drawn(&model, &last, 128, at);
         let shares = model.sampled_shares(&last, &head).expect("shares");
         let d_rows = found
@@ -178,7 +181,10 @@ fn a_planted_translator_is_found() {
             .expect("updates");
     }
     let tuned = loss(&model, &found, &states, &last);
-    assert!(raw > 0.05 && tuned < raw / 20.0, "raw {raw}, tuned {tuned}");
+    assert!(
+        started < raw / 10.0 && tuned < started / 4.0,
+        "raw {raw}, started {started}, tuned {tuned}"
+    );
     let right = loss(&model, &planted, &states, &last);
     assert!(right.abs() < 1e-6, "the planted one is exact: {right}");
 }
@@ -195,17 +201,17 @@ fn gradients_by_drawn_tokens_are_right_on_the_average() {
     assert!(distance(&gradient(&drawn(&model, &last, 257, 0)), &right) < 1e-5);
     let (mut mean, draws) = (vec![0.0; width * width], 300);
     for step in 0..draws {
-        let one = gradient(&drawn(&model, &last, 128, step));
+        let one = gradient(&drawn(&model, &last, 200, step));
         if step == 0 {
             let off = distance(&one, &right);
-            assert!(off > 0.2, "half of the vocabulary is exact: {off}");
+            assert!(off > 0.15, "a part of the vocabulary is exact: {off}");
         }
         mean.iter_mut()
             .zip(one)
             .for_each(|(mean, one)| *mean += one / draws as f32);
     }
     let off = distance(&mean, &right);
-    assert!(off < 0.05, "{off}");
+    assert!(off < 0.08, "{off}");
 }
 
 #[test]
