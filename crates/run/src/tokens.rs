@@ -275,7 +275,7 @@ mod tests {
         };
         let recipe = Recipe::parse(
             Path::new("a.toml"),
-            "name = \"a\"\nmodel = \"m\"\n[data]\ndir = \"d\"\n[train]\nsettings = [\"zh/de=>en\"]\n[eval]\ntasks = [\"snli\"]\n",
+            "name = \"a\"\nmodel = \"m\"\n[data]\ndir = \"d\"\n[train]\nsettings = [\"zh/de=>en\"]\ntasks = [\"snli\"]\n[eval]\ntasks = [\"snli\"]\n",
             &[],
         )
         .expect("a recipe");

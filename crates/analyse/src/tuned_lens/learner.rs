@@ -1,10 +1,10 @@
 //! One layer's translator while it is trained. Never here: where states come from.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use model::{Decoder, ModelError, SampledHead, ops::divergence::Shares, ops::lora};
 use train::adamw::{AdamMoments, AdamWConfig};
 
-use super::{Translator, regression};
+use super::{Translator, read_values, regression, typical_size};
 use crate::error::AnalyseError;
 
 /// Learning rate of W at the first update; it falls to 0 in a straight line.
@@ -122,22 +122,6 @@ impl Learner {
         self.translator = Translator::new(&self.weight, &self.bias, device)?;
         Ok(())
     }
-}
-
-/// Root of the mean square of the entries.
-pub(super) fn typical_size(rows: &Tensor) -> Result<f64, AnalyseError> {
-    let values = read_values(rows)?;
-    let squares: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
-    Ok((squares / values.len() as f64).sqrt())
-}
-
-/// The entries, row-major.
-pub(super) fn read_values(tensor: &Tensor) -> Result<Vec<f32>, AnalyseError> {
-    Ok(tensor
-        .to_device(&Device::Cpu)?
-        .to_dtype(DType::F32)?
-        .flatten_all()?
-        .to_vec1()?)
 }
 
 impl Gradient {

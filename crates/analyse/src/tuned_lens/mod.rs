@@ -23,7 +23,7 @@ mod vocabulary;
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use model::{
     ModelConfig, Weight,
     ops::linear::{self, Projected},
@@ -114,4 +114,20 @@ impl Translator {
         };
         Ok(linear::forward_all(rows, &[projection], Some(rows))?.remove(0))
     }
+}
+
+/// Root of the mean square of the entries.
+fn typical_size(rows: &Tensor) -> Result<f64, AnalyseError> {
+    let values = read_values(rows)?;
+    let squares: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+    Ok((squares / values.len() as f64).sqrt())
+}
+
+/// The entries, row-major.
+fn read_values(tensor: &Tensor) -> Result<Vec<f32>, AnalyseError> {
+    Ok(tensor
+        .to_device(&Device::Cpu)?
+        .to_dtype(DType::F32)?
+        .flatten_all()?
+        .to_vec1()?)
 }

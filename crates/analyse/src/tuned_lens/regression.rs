@@ -6,7 +6,7 @@ use candle_core::{D, Tensor};
 use faer::{MatRef, Side, linalg::solvers::Solve};
 use model::{ModelError, ops::lora};
 
-use super::learner::{read_values, typical_size};
+use super::{read_values, typical_size};
 use crate::error::AnalyseError;
 
 /// What is added to the variance of every entry of a state, which is 1.
