@@ -143,7 +143,21 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) verify: bool,
     #[command(flatten)]
+    pub(crate) finished: FinishedArgs,
+    #[command(flatten)]
     pub(crate) device: DeviceArgs,
+}
+
+/// What becomes of finished stages that were made with other keys, another model or another device.
+/// Without a flag such a run is refused.
+#[derive(Args)]
+pub(crate) struct FinishedArgs {
+    /// Make finished stages again where a key, the model or the device has changed since.
+    #[arg(long, conflicts_with = "new")]
+    pub(crate) redo: bool,
+    /// Keep the run folder as it is and work in a fresh one beside it, with a number behind its name.
+    #[arg(long)]
+    pub(crate) new: bool,
 }
 
 /// `train`
@@ -154,6 +168,8 @@ pub(crate) struct TrainArgs {
     /// The run folder. Default: `runs/` and the name of the recipe.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) finished: FinishedArgs,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
 }

@@ -1,6 +1,8 @@
 //! `check`: the resolved recipe, and what it will take. Needs no model; where there is one, its first
 //! block is timed.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use data::{Tokenizer, tasks, testset};
 use hub::{
@@ -10,58 +12,98 @@ use hub::{
 use run::{
     Parts, RunOptions, StageStatus,
     estimate::{self, CheckpointingDecision, MicroBatchSize, gigabytes},
-    machine, session,
+    machine, preflight, session,
     tokens::Tokens,
 };
 use schema::{Recipe, inside::Analysis, recipe::TrainRecipe};
 
 use crate::{
     cli::CheckArgs,
-    progress::{note, result},
+    progress::{self, note, result},
 };
 
-pub(super) fn run(args: &CheckArgs) -> Result<()> {
+/// Prints what is known of the recipe; fails where `run` would.
+pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let recipe = super::read_recipe(&args.recipe)?;
     result(&recipe.render());
     note(&format!("adapters: {}", recipe.adapters().len()));
+    let mut problems = preflight::find_data_problems(&recipe, Parts::ALL);
     data_notes(&recipe)?;
-    let model = find_here(&recipe)?;
-    let Some(shape) = shape(&recipe, model.as_ref())? else {
-        note(&format!(
+    let model = match hub::find_local(&recipe.model, &Cache::from_env()?) {
+        Ok(found) => found,
+        Err(problem) => {
+            problems.push(format!("model: {problem}"));
+            None
+        }
+    };
+    match shape(&recipe, model.as_ref())? {
+        Some(shape) => problems.extend(shape_notes(args, &recipe, &shape, model.as_ref())?),
+        None => note(&format!(
             "note: the shape of `{}` is not known before it is fetched",
             recipe.model
-        ));
-        return Ok(());
-    };
-    run::limits::check(&recipe, &shape, machine::memory_for_this_process())?;
-    memory_note(&recipe, &shape);
-    captures_note(&recipe, &shape);
-    time_note(&recipe, &shape, model.as_ref());
-    stages_note(&recipe, args, model.as_ref());
-    Ok(())
+        )),
+    }
+    for problem in &problems {
+        progress::error(problem);
+    }
+    Ok(match problems.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(1),
+    })
 }
 
-/// What `run` would make and what it would skip.
-fn stages_note(recipe: &Recipe, args: &CheckArgs, model: Option<&Model>) {
+/// What follows from the model's shape; the problems that a run would end with.
+fn shape_notes(
+    args: &CheckArgs,
+    recipe: &Recipe,
+    shape: &Shape,
+    model: Option<&Model>,
+) -> Result<Vec<String>> {
+    let room = machine::memory_for_this_process();
+    run::limits::check(recipe, shape, room)?;
+    memory_note(recipe, shape);
+    captures_note(recipe, shape);
+    let is_on_cpu = model::device::open(&args.device.device)?.is_cpu();
+    let mut problems = match room.filter(|_| is_on_cpu) {
+        Some(room) => preflight::find_memory_problems(recipe, shape, Parts::ALL, room),
+        None => Vec::new(),
+    };
+    if problems.is_empty() {
+        time_note(recipe, shape, model);
+    }
+    problems.extend(stages_note(recipe, args, model));
+    Ok(problems)
+}
+
+/// What `run` would make and what it would skip; why it would refuse.
+fn stages_note(recipe: &Recipe, args: &CheckArgs, model: Option<&Model>) -> Option<String> {
     let Some(model) = model else {
         note("note: which stages would run is not known before the model is fetched");
-        return;
+        return None;
     };
     let options = RunOptions {
         out: args.out.clone(),
         device: args.device.device.clone(),
-        parts: Parts::ALL,
+        ..RunOptions::whole()
     };
     match run::survey(recipe, &options, model) {
         Ok(survey) => {
             note(&format!("stages in {}:", survey.folder.display()));
             note(&list_stages("run", &survey.stages, false));
             note(&list_stages("skip", &survey.stages, true));
+            let outdated = survey.outdated?;
+            Some(format!(
+                "{}; `run` does so with --redo only, or works in a fresh folder with --new",
+                outdated.describe(&survey.folder)
+            ))
         }
-        Err(problem) => note(&format!(
-            "note: which stages would run is not known: {}",
-            problem.chain()
-        )),
+        Err(problem) => {
+            note(&format!(
+                "note: which stages would run is not known: {}",
+                problem.chain()
+            ));
+            None
+        }
     }
 }
 
@@ -88,17 +130,6 @@ fn list_stages(verb: &str, stages: &[StageStatus], is_done: bool) -> String {
         line += &format!(" {group}{dot}{members}");
     }
     line
-}
-
-/// The model, if it is on this machine; a problem with it is a note.
-fn find_here(recipe: &Recipe) -> Result<Option<Model>> {
-    match hub::find_local(&recipe.model, &Cache::from_env()?) {
-        Ok(found) => Ok(found),
-        Err(error) => {
-            note(&format!("note: {error}"));
-            Ok(None)
-        }
-    }
 }
 
 /// The shape of the files, or the catalogue's.
@@ -149,14 +180,16 @@ fn checkpointing(recipe: &Recipe, shape: &Shape, train: &TrainRecipe) -> Checkpo
     )
 }
 
-/// Missing files are notes, not problems: they may come later.
+/// Languages that `all` leaves out, as they have no test file.
 fn data_notes(recipe: &Recipe) -> Result<()> {
     for task in &recipe.eval.tasks {
         let task = tasks::task(task)?;
-        let wanted: Vec<_> = match (recipe.eval.asks_all(), &task.default) {
-            (true, Some(_)) => testset::languages(&recipe.data.dir, task).unwrap_or_default(),
-            (true, None) => task.languages.keys().copied().collect(),
-            (false, _) => recipe.eval.languages.clone(),
+        if !recipe.eval.asks_all() {
+            continue;
+        }
+        let wanted: Vec<_> = match &task.default {
+            Some(_) => testset::languages(&recipe.data.dir, task).unwrap_or_default(),
+            None => task.languages.keys().copied().collect(),
         };
         let missing: Vec<_> = wanted
             .iter()

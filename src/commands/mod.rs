@@ -37,15 +37,19 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
                 out: args.out,
                 device: args.device.device,
                 parts: Parts::only(&args.only),
+                redo: args.finished.redo,
+                fresh: args.finished.new,
             };
             run_recipe(&args.recipe, &options)?;
         }
-        Command::Check(args) => check::run(&args)?,
+        Command::Check(args) => return check::run(&args),
         Command::Train(args) => {
             let options = RunOptions {
                 out: args.out,
                 device: args.device.device,
                 parts: Parts::TRAINING,
+                redo: args.finished.redo,
+                fresh: args.finished.new,
             };
             run_recipe(&args.recipe, &options)?;
         }

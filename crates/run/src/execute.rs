@@ -19,6 +19,8 @@ use crate::{
     machine,
     manifest::{Manifest, Recorded, StageRecord, hash},
     output::{self, OutputCheck},
+    preflight,
+    redo::{self, Outdated},
     session::{self, Session},
     stages::{self, Made, Stage, Workbench, answers},
     watch::Watch,
@@ -53,14 +55,27 @@ pub fn run_with(
     watch: &mut dyn Watch,
 ) -> Result<RunOutcome> {
     // Before a model is fetched for an hour.
-    let root = Experiment::root_of(recipe, options.out.as_deref());
+    let mut root = Experiment::root_of(recipe, options.out.as_deref());
+    if options.fresh {
+        root = redo::fresh_folder(&root)?;
+    }
     OutputCheck::new(false).folder(&root, &output::is_run_folder)?;
+    preflight::refuse(&preflight::find_data_problems(recipe, options.parts))?;
     let mut session = Session::open(&recipe.model, recipe.dtype, &options.device, watch)?;
     let device = session.device_name();
-    let experiment = Experiment::new(recipe, options.out.clone(), &session.model, device)?;
+    let experiment = Experiment::new(recipe, Some(root), &session.model, device)?;
     let room = session.is_on_cpu().then(machine::memory_for_this_process);
     let shape = session::config(&session.model.files)?.shape();
-    limits::check(recipe, &shape, room.flatten())?;
+    let room = room.flatten();
+    limits::check(recipe, &shape, room)?;
+    if let Some(room) = room {
+        preflight::refuse(&preflight::find_memory_problems(
+            recipe,
+            &shape,
+            options.parts,
+            room,
+        ))?;
+    }
     output::check_run_folder(experiment.folder.root(), &session.model.files, recipe)?;
     let mut execution = Execution::open(&experiment, options, &mut session, watch)?;
     while execution.advance()? {}
@@ -119,9 +134,22 @@ impl<'a> Execution<'a> {
         ));
         let parts = options.parts;
         let stages = stages::list(experiment, parts)?;
-        let mut manifest = Manifest::new(experiment, recorded);
+        let mut manifest = Manifest::new(experiment, &recorded);
         manifest.current =
             find_current(experiment, &stages, &manifest, &|| watch.is_interrupted())?;
+        let wanted: Vec<&Stage> = stages
+            .iter()
+            .filter(|stage| stage.is_among(parts))
+            .collect();
+        if let Some(outdated) = Outdated::find(experiment, &wanted, &recorded, &manifest) {
+            if !options.redo {
+                return Err(outdated.refusal(folder.root()));
+            }
+            // A resumed run is not asked again.
+            manifest
+                .stages
+                .retain(|name, _| !outdated.stages.contains(name));
+        }
         let planned = stages
             .iter()
             .filter(|stage| !matches!(stage, Stage::Report));

@@ -30,15 +30,21 @@ pub struct RunOptions {
     pub device: String,
     /// The parts wanted.
     pub parts: Parts,
+    /// Whether finished stages may be made again with other keys, another model or another device.
+    pub redo: bool,
+    /// Whether a folder is taken in which nothing is: where there is something in the one named, with a number behind its name.
+    pub fresh: bool,
 }
 
 impl RunOptions {
-    /// Everything, in the usual folder, on the best device.
+    /// Everything, in the usual folder, on the best device; what is finished is kept.
     pub fn whole() -> Self {
         Self {
             out: None,
             device: "auto".to_owned(),
             parts: Parts::ALL,
+            redo: false,
+            fresh: false,
         }
     }
 }

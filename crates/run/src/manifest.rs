@@ -114,6 +114,11 @@ impl Recorded {
             && self.text["machine"]["device"] == experiment.machine.device)
     }
 
+    /// The whole file; null if there is none.
+    pub(crate) fn text(&self) -> &Value {
+        &self.text
+    }
+
     /// The finished stages.
     pub(crate) fn into_stages(self) -> BTreeMap<String, StageRecord> {
         self.stages
@@ -145,13 +150,13 @@ impl Recorded {
 impl Manifest {
     /// The manifest of an experiment, with the stages of earlier runs; which of them are current
     /// is not known yet.
-    pub(crate) fn new(experiment: &Experiment, recorded: Recorded) -> Self {
+    pub(crate) fn new(experiment: &Experiment, recorded: &Recorded) -> Self {
         Self {
             program: program().to_owned(),
             recipe: experiment.recipe.clone(),
             model: experiment.model.clone(),
             machine: experiment.machine.clone(),
-            stages: recorded.stages,
+            stages: recorded.stages.clone(),
             current: BTreeSet::new(),
             planned: BTreeSet::new(),
         }

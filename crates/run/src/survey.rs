@@ -10,6 +10,7 @@ use crate::{
     error::Result,
     experiment::{Experiment, RunOptions},
     manifest::{Manifest, Recorded},
+    redo::Outdated,
     stages::{self, Stage},
 };
 
@@ -27,6 +28,8 @@ pub struct Survey {
     pub folder: PathBuf,
     /// The stages, in order.
     pub stages: Vec<StageStatus>,
+    /// Finished ones that would be made again; a run refuses that unless it is asked for.
+    pub outdated: Option<Outdated>,
 }
 
 /// The stages that a run of the recipe would make or skip, in order. Writes nothing.
@@ -37,17 +40,26 @@ pub fn survey(recipe: &Recipe, options: &RunOptions, model: &Model) -> Result<Su
     let device = model::device::name(&model::device::open(&options.device)?).to_owned();
     let experiment = Experiment::new(recipe, options.out.clone(), model, device)?;
     let stages = stages::list(&experiment, options.parts)?;
-    let manifest = Manifest::new(&experiment, Recorded::read(&experiment.folder)?);
-    let current = find_current(&experiment, &stages, &manifest, &|| false)?;
-    let wanted = stages
+    let recorded = Recorded::read(&experiment.folder)?;
+    let mut manifest = Manifest::new(&experiment, &recorded);
+    manifest.current = find_current(&experiment, &stages, &manifest, &|| false)?;
+    let wanted: Vec<Stage> = stages
         .into_iter()
-        .filter(|stage| stage.is_among(options.parts));
-    let stages = wanted.map(|stage| StageStatus {
-        is_done: current.contains(&stage.name()),
+        .filter(|stage| stage.is_among(options.parts))
+        .collect();
+    let outdated = Outdated::find(
+        &experiment,
+        &wanted.iter().collect::<Vec<_>>(),
+        &recorded,
+        &manifest,
+    );
+    let stages = wanted.into_iter().map(|stage| StageStatus {
+        is_done: manifest.current.contains(&stage.name()),
         stage,
     });
     Ok(Survey {
         folder: experiment.folder.root().to_owned(),
         stages: stages.collect(),
+        outdated,
     })
 }

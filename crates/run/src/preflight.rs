@@ -1,0 +1,156 @@
+//! What would end a run in its middle, found before its first minute: the same for `check` and `run`. Never here: what is
+//! wrong with single items (the audit), settings that ask for memory by themselves (`limits`).
+
+use std::collections::BTreeSet;
+
+use data::{Draw, prompt, tasks, testset};
+use hub::catalogue::Shape;
+use schema::{Asking, Recipe, Task};
+
+use crate::{
+    RunError,
+    error::Result,
+    estimate::{self, CheckpointingDecision, MicroBatchSize, gigabytes},
+    parts::Parts,
+};
+
+/// More are counted, not listed.
+const LISTED: usize = 10;
+
+/// Why the recipe's parts cannot be made from the files that are there: a task or label set that does not exist, a missing
+/// test or pair file, too few items for the exemplars. Reads the test sets; needs no model.
+pub fn find_data_problems(recipe: &Recipe, parts: Parts) -> Vec<String> {
+    let mut problems = Problems::default();
+    if parts.data {
+        find_pair_problems(recipe, &mut problems);
+    }
+    if parts.eval {
+        for task in &recipe.eval.tasks {
+            match tasks::task(task) {
+                Err(problem) => problems.add(&problem),
+                Ok(task) => {
+                    for asking in recipe.eval.asking.ways(task) {
+                        find_question_problems(recipe, task, &asking, &mut problems);
+                    }
+                }
+            }
+        }
+    }
+    problems.list
+}
+
+/// Why the recipe's parts do not fit into so many bytes of memory on the CPU.
+pub fn find_memory_problems(
+    recipe: &Recipe,
+    shape: &Shape,
+    parts: Parts,
+    room: u64,
+) -> Vec<String> {
+    let weights = estimate::weight_bytes(shape, recipe.dtype);
+    if weights > room {
+        return vec![format!(
+            "dtype: the weights of `{}` take {} in {}, and there is {}; take a narrower dtype or a smaller model",
+            recipe.model,
+            gigabytes(weights),
+            recipe.dtype,
+            gigabytes(room)
+        )];
+    }
+    let mut problems = Vec::new();
+    let asked = estimate::evaluation_bytes(shape, recipe.dtype, recipe.eval.tokens_per_batch);
+    if parts.eval && asked > room {
+        problems.push(format!(
+            "eval.tokens_per_batch: to ask {} tokens at once takes {}, and there is {}; lower it",
+            recipe.eval.tokens_per_batch,
+            gigabytes(asked),
+            gigabytes(room)
+        ));
+    }
+    if let Some(train) = recipe.train.as_ref().filter(|_| parts.train) {
+        let rows = MicroBatchSize::of_budget(train);
+        let decision = CheckpointingDecision::new(shape, recipe.dtype, train, rows, Some(room));
+        if decision.is_too_large() {
+            problems.push(format!(
+                "train.micro_batch_tokens: to learn {} tokens at once takes about {}; lower it",
+                rows.tokens,
+                decision.describe()
+            ));
+        }
+    }
+    problems
+}
+
+/// An error that lists the problems; none if there are none.
+pub(crate) fn refuse(problems: &[String]) -> Result<()> {
+    match problems {
+        [] => Ok(()),
+        [one] => Err(RunError::Unfit(one.clone())),
+        several => Err(RunError::Unfit(format!(
+            "the recipe cannot be run as it is: {} problems\n  {}",
+            several.len(),
+            several.join("\n  ")
+        ))),
+    }
+}
+
+fn find_pair_problems(recipe: &Recipe, problems: &mut Problems) {
+    let Some(train) = &recipe.train else {
+        return;
+    };
+    for plan in recipe.adapters() {
+        let files = Draw::of(recipe, train, &plan).and_then(|draw| draw.files());
+        if let Err(problem) = files {
+            problems.add(&problem);
+        }
+    }
+}
+
+/// Renders every prompt, as the evaluation will.
+fn find_question_problems(recipe: &Recipe, task: &Task, asking: &Asking, problems: &mut Problems) {
+    let dir = &recipe.data.dir;
+    let languages = match testset::asked(dir, task, &recipe.eval.languages) {
+        Ok(languages) => languages,
+        Err(problem) => return problems.add(&problem),
+    };
+    if let Err(problem) = schema::language::check_known(&languages) {
+        problems.add(&problem);
+    }
+    for language in languages {
+        let rendered = testset::load(dir, task, language, asking.protocol)
+            .and_then(|set| prompt::render(task, &set, &asking.few_shot, asking.labels));
+        if let Err(problem) = rendered {
+            problems.add(&problem);
+        }
+    }
+}
+
+/// Each once, in the order found.
+#[derive(Default)]
+struct Problems {
+    list: Vec<String>,
+    known: BTreeSet<String>,
+    left_out: usize,
+}
+
+impl Problems {
+    fn add(&mut self, problem: &dyn std::error::Error) {
+        let mut text = problem.to_string();
+        let mut cause = problem.source();
+        while let Some(error) = cause {
+            let of_cause = error.to_string();
+            if !text.contains(&of_cause) {
+                text = format!("{text}: {of_cause}");
+            }
+            cause = error.source();
+        }
+        if !self.known.insert(text.clone()) {
+            return;
+        }
+        if self.list.len() < LISTED {
+            return self.list.push(text);
+        }
+        self.left_out += 1;
+        self.list.truncate(LISTED);
+        self.list.push(format!("and {} more", self.left_out));
+    }
+}
