@@ -38,6 +38,7 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, help="rounds of ours and the peer in turn; default 3")
     parser.add_argument("--steps", type=int, help="updates a round of training; default 5")
     parser.add_argument("--quick", action="store_true", help="1 round, 2 updates, a third of what is asked; keeps nothing")
+    parser.add_argument("--limit", choices=list(environment.LIMITS), help="keep both sides to this instruction set")
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -117,12 +118,16 @@ def alternate(bench, case, rounds, ours, job, rate):
         "peer_peak_mb": round(peer_peak),
         "threads": bench.arguments.threads,
         "noisy": is_noisy([cost for pair in costs for cost in pair]),
-        "machine": environment.describe_machine(),
+        "machine": environment.describe_machine() + describe_limit(bench.arguments.limit),
         "versions": {"ours": bench.version.removeprefix("lingualign "), **about.pop("versions")},
         "date": datetime.date.today().isoformat(),
         **about,
     }
     return results.summarise(case, ours_runs, peer_runs, **more), found, answer
+
+
+def describe_limit(limit):
+    return f", kept to {limit.upper()}" if limit else ""
 
 
 def compare_training(bench, case):
@@ -250,6 +255,8 @@ def main():
     stop_in_order()
     try:
         chosen = find_cases(arguments.case)
+        # Every process started from here on has these.
+        os.environ.update(environment.LIMITS.get(arguments.limit, {}))
         bench = Bench(arguments)
         file = Path(arguments.results) if arguments.results else None if arguments.quick else BENCH / "results.json"
         records = []
@@ -264,7 +271,8 @@ def main():
                 note(f"{case.name}: WARNING: other processes took part of the machine; run it again")
             if file:
                 kept = results.read(file)
-                kept.setdefault("compare", {})[case.name] = record
+                place = f"{case.name} ({arguments.limit})" if arguments.limit else case.name
+                kept.setdefault("compare", {})[place] = record
                 results.save(file, file.with_name("RESULTS.md"), kept)
     except (BenchError, ValueError) as problem:
         print(f"error: {problem}", file=sys.stderr)

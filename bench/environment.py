@@ -23,6 +23,15 @@ OFFLINE = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "PYTHONNOUSERSITE": "1",
 }
+# How both sides are kept to an instruction set that the processor has more than.
+LIMITS = {
+    "avx2": {
+        "LINGUALIGN_KERNELS": "avx2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    },
+}
 
 
 def note(text):

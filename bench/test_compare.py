@@ -82,6 +82,12 @@ class Rendering(unittest.TestCase):
         kept = {"a": record("train-qv-f32"), "b": record("train-qv-bf16", machine="another")}
         self.assertEqual(results.render_comparison(kept).count("| targets |"), 2)
 
+    def test_a_limited_run_is_a_machine_of_its_own(self):
+        import compare
+
+        self.assertEqual(compare.describe_limit("avx2"), ", kept to AVX2")
+        self.assertEqual(compare.describe_limit(None), "")
+
     def test_every_row_has_as_many_cells_as_its_head(self):
         part = {"title": "T.", "columns": ["x", "y"], "rows": [[1, 2.5]], "machine": "m", "threads": 1}
         for text in (results.render_comparison({"a": record("train-qv-f32")}), results.render_scaling({"rows": part})):

@@ -3,11 +3,14 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use run::{
     Watch,
     estimate::{gigabytes, seconds},
@@ -15,6 +18,9 @@ use run::{
 };
 use schema::escape::{show_controls, show_message, show_on_a_line};
 
+/// All bars: whatever else is written to stderr takes them away first and puts them back, or the
+/// terminal would keep a part of an old one.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static RESULT_LOST: AtomicBool = AtomicBool::new(false);
 
@@ -47,11 +53,24 @@ pub(crate) fn start_logging(verbose: u8) {
     };
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| BesideBars)
         .with_ansi(wants_colour())
         .with_target(false);
     // A closed stderr does not end the program; reporting it there would panic.
     logs.log_internal_errors(false).init();
+}
+
+/// Stderr, without the bars while it is written to.
+struct BesideBars;
+
+impl Write for BesideBars {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        BARS.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// Whether stderr takes colours: a terminal that does not ask for none (no-color.org).
@@ -73,7 +92,7 @@ pub(crate) fn text(text: &str) {
 }
 
 fn write_result(text: &str) {
-    match writeln!(io::stdout(), "{}", text.trim_end()) {
+    match BARS.suspend(|| writeln!(io::stdout(), "{}", text.trim_end())) {
         Err(problem)
             if problem.kind() != io::ErrorKind::BrokenPipe
                 && !RESULT_LOST.swap(true, Ordering::Relaxed) =>
@@ -93,7 +112,7 @@ pub(crate) fn result_lost() -> bool {
 /// terminal, and none of them is endless.
 pub(crate) fn note(text: &str) {
     // Where stderr is closed, nobody reads the message.
-    let _ = writeln!(io::stderr(), "{}", show_message(text));
+    let _ = BesideBars.write_all(format!("{}\n", show_message(text)).as_bytes());
 }
 
 /// The last line of what takes memory.
@@ -122,9 +141,9 @@ impl Bar {
     /// `unit` names what is counted: `steps`, `questions`.
     pub(crate) fn new(label: &str, total: usize, unit: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(total as u64);
+            let bar = BARS.add(ProgressBar::new(total as u64));
             let template = format!(
-                "{{prefix:32!}} {{bar:24}} {{pos}}/{{len}} {unit} {{per_sec}} eta {{eta}} {{msg}}"
+                "{{prefix:32!}} {{bar:24}} {{pos}}/{{len}} {unit} {{per_sec}} eta {{eta}} {{wide_msg}}"
             );
             if let Ok(style) = ProgressStyle::with_template(&template) {
                 bar.set_style(style);

@@ -156,6 +156,14 @@ fn a_file_of_others_is_replaced_on_request_only() {
         "run recipe.toml --out notes",
         &["notes", "did not write"],
     );
+    // Before the model is looked for, which may take an hour's download.
+    fs::rename(folder.join("model"), folder.join("away")).expect("renames");
+    refused(
+        folder,
+        "run recipe.toml --out notes",
+        &["notes", "did not write"],
+    );
+    fs::rename(folder.join("away"), folder.join("model")).expect("renames");
     refused(
         folder,
         "data build recipe.toml --out notes",

@@ -1,7 +1,7 @@
 //! The measurements of an unfinished evaluation, written batch by batch to `<file>.partial`, so
-//! that a killed evaluation resumes in the middle of a language. Lines are only appended; a line
-//! without an end was being written when the program died and is dropped. Never here: the
-//! records themselves, which are made when a language is complete.
+//! that a killed evaluation resumes in the middle of a language. Lines are only appended, each with
+//! a checksum behind its JSON; a line without an end was being written when the program died and
+//! is dropped. Never here: the records themselves, which are made when a language is complete.
 
 use std::{
     collections::BTreeMap,
@@ -185,8 +185,9 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Vec<(Provenance, MeasuredSoFar)>, E
             line: at + 1,
             problem,
         };
+        let entry = checked_json(line).map_err(|problem| damaged(problem.to_owned()))?;
         let entry: JournalEntry =
-            serde_json::from_slice(line).map_err(|e| damaged(e.to_string()))?;
+            serde_json::from_slice(entry).map_err(|e| damaged(e.to_string()))?;
         match (entry, sections.last_mut()) {
             (JournalEntry::Begun(provenance), _) => {
                 sections.push((*provenance, MeasuredSoFar::default()))
@@ -215,10 +216,35 @@ fn is_cut_entry(rest: &[u8]) -> bool {
 fn json_lines(entries: &[JournalEntry]) -> std::io::Result<Vec<u8>> {
     let mut lines = Vec::new();
     for entry in entries {
-        serde_json::to_writer(&mut lines, entry)?;
-        lines.push(b'\n');
+        let json = serde_json::to_vec(entry)?;
+        let sum = checksum(&json);
+        lines.extend(json);
+        writeln!(lines, " {sum}")?;
     }
     Ok(lines)
+}
+
+/// The first half of the SHA-256 of an entry's JSON: a changed byte would be another number.
+fn checksum(json: &[u8]) -> String {
+    let mut sum = hub::hash_bytes(json);
+    sum.truncate(32);
+    sum
+}
+
+/// The JSON of a line, held against the checksum behind it. A line of a program that wrote none is
+/// taken as it is.
+fn checked_json(line: &[u8]) -> Result<&[u8], &'static str> {
+    let line = line.trim_ascii_end();
+    let Some(end) = line.iter().rposition(|&byte| byte == b' ') else {
+        return Ok(line);
+    };
+    let (json, sum) = (&line[..end], &line[end + 1..]);
+    let is_sum = sum.len() == 32 && sum.iter().all(u8::is_ascii_hexdigit);
+    match is_sum {
+        true if checksum(json).as_bytes() == sum => Ok(json),
+        true => Err("its checksum is another: a byte of it has changed"),
+        false => Ok(line),
+    }
 }
 
 /// Whether both are answers to the same questions by the same adapter.

@@ -82,7 +82,7 @@ fn evaluate(folder: &Path) -> Result<LanguageAnswers, EvalError> {
         tokenizer: &Tokenizer::load(&files).expect("a tokenizer"),
         answerer: &answerer,
     };
-    let mut journal = Journal::open(&folder.join("answers.jsonl")).expect("a journal");
+    let mut journal = Journal::open(&folder.join("answers.jsonl"))?;
     let (mut ahead, watch) = (Ahead::default(), &mut |_, _| true);
     eval::ask(
         respondent,
@@ -150,4 +150,33 @@ fn measures_that_cannot_be_of_the_questions_are_refused_by_line() {
             "{error}"
         );
     }
+}
+
+// One changed digit of a measure would be another answer.
+#[test]
+fn a_changed_byte_of_an_unfinished_evaluation_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_files(folder.path(), 4096);
+    let answers = evaluate(folder.path()).expect("answers");
+    assert_eq!(answers.resumed, 0);
+    assert_eq!(evaluate(folder.path()).expect("again").resumed, 5);
+    let partial = folder.path().join("answers.jsonl.partial");
+    let whole = fs::read(&partial).expect("reads");
+    let ends: Vec<usize> = (0..whole.len()).filter(|&at| whole[at] == b'\n').collect();
+    let mut tried = 0;
+    for at in (0..whole.len()).step_by(7).chain(ends) {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        fs::write(&partial, &changed).expect("writes");
+        match evaluate(folder.path()) {
+            Err(error) => {
+                let line = 1 + whole[..at].iter().filter(|&&byte| byte == b'\n').count();
+                let place = format!("{} line {line}: ", partial.display());
+                assert!(error.to_string().starts_with(&place), "byte {at}: {error}");
+            }
+            Ok(found) => assert_eq!(found.records, answers.records, "byte {at}"),
+        }
+        tried += 1;
+    }
+    assert!(tried > 100, "{tried} bytes");
 }

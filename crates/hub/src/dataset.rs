@@ -12,7 +12,7 @@ use crate::{
     FileRecord, HubError, HubId, Origin, Progress, Sources,
     cache::{self, Cache, SourceFile},
     download::{Client, Content, Repository},
-    hash_file,
+    hash::hash_watched,
 };
 
 /// The names of all files of the commit that the folder holds.
@@ -104,7 +104,7 @@ fn fetch(
     }
     for name in &chosen {
         check_name(dir, name)?;
-        if is_whole(dir, &source, name)? {
+        if is_whole(dir, &source, name, progress)? {
             continue;
         }
         let client = match &mut client {
@@ -172,7 +172,12 @@ fn write_listing(dir: &Path, names: &[String]) -> Result<(), HubError> {
 
 /// Whether the file is there as it was fetched. It is hashed whatever its size: whoever asked for
 /// it reads all of it.
-fn is_whole(dir: &Path, source: &SourceFile, name: &str) -> Result<bool, HubError> {
+fn is_whole(
+    dir: &Path,
+    source: &SourceFile,
+    name: &str,
+    progress: &dyn Progress,
+) -> Result<bool, HubError> {
     let Some(file) = source.files.iter().find(|file| file.name == name) else {
         return Ok(false);
     };
@@ -180,7 +185,7 @@ fn is_whole(dir: &Path, source: &SourceFile, name: &str) -> Result<bool, HubErro
     if !fs::metadata(&path).is_ok_and(|found| found.len() == file.size) {
         return Ok(false);
     }
-    Ok(hash_file(&path)? == file.sha256)
+    Ok(hash_watched(&path, progress)? == file.sha256)
 }
 
 /// A list may come from anywhere: no name leads out of the folder, or onto a file that the

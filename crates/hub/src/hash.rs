@@ -10,10 +10,12 @@ use std::{
 use schema::disk::DiskError;
 use sha2::{Digest, Sha256};
 
-use crate::{HubError, ModelFiles, folder};
+use crate::{HubError, ModelFiles, Progress, folder, progress::check_interrupted};
 
 /// The part of a file's beginning and of its end that a fingerprint sees.
 const EDGE: u64 = 1 << 20;
+/// Bytes between two looks at whether to stop.
+const WATCHED: u64 = 8 << 20;
 
 /// SHA-256 of the file at `path`, in lower-case hexadecimal; read as a stream.
 ///
@@ -28,6 +30,20 @@ pub fn hash_file(path: &Path) -> Result<String, HubError> {
     hash()
         .map_err(DiskError::at("read", path))
         .map_err(HubError::from)
+}
+
+/// As [`hash_file`], unless the user wants to stop: files of many gigabytes take minutes.
+pub(crate) fn hash_watched(path: &Path, progress: &dyn Progress) -> Result<String, HubError> {
+    let mut file = File::open(path).map_err(DiskError::at("read", path))?;
+    let mut hasher = Sha256::new();
+    loop {
+        check_interrupted(progress, path)?;
+        let mut piece = (&mut file).take(WATCHED);
+        feed(&mut hasher, &mut piece).map_err(DiskError::at("read", path))?;
+        if piece.limit() > 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+    }
 }
 
 /// SHA-256 of `bytes`, in lower-case hexadecimal.

@@ -28,6 +28,7 @@ mod verify;
 
 pub use cache::{Cache, Cached, FileRecord, Origin};
 pub use dataset::{Dataset, find_dataset};
+pub use download::Listing;
 pub use error::HubError;
 pub use find::{fetch_model_again, find_entry, find_local, find_model, find_model_from};
 pub use hash::{fingerprint, hash_bytes, hash_file};

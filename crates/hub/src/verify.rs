@@ -1,9 +1,12 @@
 //! The cache's files compared with the hashes that were recorded when they came. Never here:
 //! fetching them again.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use crate::{Cache, HubError, Progress, cache, find::cached_dirs, hash_file};
+use crate::{Cache, FileRecord, HubError, Progress, cache, find::cached_dirs, hash::hash_watched};
 
 /// What became of a cached file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub struct CheckedFile {
 ///
 /// # Errors
 /// The name is no model's; nothing of it is in the cache, or its download has not ended; a file
-/// cannot be read.
+/// cannot be read; the user wants to stop.
 pub fn verify(
     name: Option<&str>,
     cache: &Cache,
@@ -48,7 +51,7 @@ pub fn verify(
         for file in &source.files {
             let path = dir.join(&file.name);
             progress.start(&path.display().to_string(), None);
-            let state = compare(&path, file.size, &file.sha256);
+            let state = compare(&path, file, progress);
             progress.finish();
             checked.push(CheckedFile {
                 state: state?,
@@ -69,18 +72,18 @@ pub fn verify(
     Ok(checked)
 }
 
-fn compare(path: &std::path::Path, size: u64, sha256: &str) -> Result<FileState, HubError> {
+fn compare(path: &Path, file: &FileRecord, progress: &dyn Progress) -> Result<FileState, HubError> {
     let Ok(found) = fs::metadata(path) else {
         return Ok(FileState::Missing);
     };
-    if found.len() != size {
-        let problem = format!("{} bytes, {size} were fetched", found.len());
+    if found.len() != file.size {
+        let problem = format!("{} bytes, {} were fetched", found.len(), file.size);
         return Ok(FileState::Damaged(problem));
     }
-    let hash = hash_file(path)?;
-    Ok(if hash == sha256 {
+    let hash = hash_watched(path, progress)?;
+    Ok(if hash == file.sha256 {
         FileState::Whole
     } else {
-        FileState::Damaged(format!("SHA-256 is {hash}, {sha256} was fetched"))
+        FileState::Damaged(format!("SHA-256 is {hash}, {} was fetched", file.sha256))
     })
 }

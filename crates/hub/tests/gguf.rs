@@ -345,7 +345,7 @@ fn refuses_values_that_mean_nothing() {
         .entry("x", 0, &[1])
         .entry("x", 0, &[1])
         .refused();
-    assert!(message.contains("key `x`: stands twice"), "{message}");
+    assert!(message.contains("key `x`: is there twice"), "{message}");
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn refuses_tensors_with_one_name_or_one_place() {
         .tensor("a", &[4], 0, 32)
         .data(64)
         .refused();
-    assert!(message.contains("tensor `a`: stands twice"), "{message}");
+    assert!(message.contains("tensor `a`: is there twice"), "{message}");
     let message = Writer::new()
         .tensor("a", &[9], 0, 0)
         .tensor("b", &[4], 0, 32)

@@ -36,6 +36,8 @@ pub(crate) struct LanguageLoop {
     done: usize,
     questions: usize,
     right: usize,
+    /// What the answers' caveats are made of.
+    counts: Vec<(Language, AnswerCounts)>,
 }
 
 impl LanguageLoop {
@@ -49,6 +51,7 @@ impl LanguageLoop {
             done: 0,
             questions: 0,
             right: 0,
+            counts: Vec::new(),
         }
     }
 
@@ -112,21 +115,23 @@ impl LanguageLoop {
             "asked"
         );
         report_repairs(language, &answers, watch);
-        let counts = AnswerCounts::of(&answers.records);
-        for caveat in describe_answers(&[(language, &counts)]) {
-            watch.note(&format!("note: {caveat}"));
-        }
+        self.counts
+            .push((language, AnswerCounts::of(&answers.records)));
         self.done += 1;
         self.questions += answers.records.len();
         self.right += count_right(&answers.records);
         Ok(AskedLanguage { answers, seconds })
     }
 
-    /// Sums up what was asked.
+    /// Sums up what was asked: a caveat is one line, whatever the number of languages.
     pub(crate) fn finish(self, watch: &mut dyn Watch) {
         if self.is_shown {
             let share = 100.0 * self.right as f64 / self.questions.max(1) as f64;
             watch.finish(&format!("{} questions, {share:.1}% right", self.questions));
+        }
+        let counts: Vec<_> = self.counts.iter().map(|(l, of)| (*l, of)).collect();
+        for caveat in describe_answers(&counts) {
+            watch.note(&format!("note: {caveat}"));
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     locks::{self, ManifestLock, Presence},
     machine,
     manifest::{Manifest, Recorded, StageRecord, hash},
-    output,
+    output::{self, OutputCheck},
     session::{self, Session},
     stages::{self, Made, Stage, Workbench, answers},
     watch::Watch,
@@ -52,6 +52,9 @@ pub fn run_with(
     options: &RunOptions,
     watch: &mut dyn Watch,
 ) -> Result<RunOutcome> {
+    // Before a model is fetched for an hour.
+    let root = Experiment::root_of(recipe, options.out.as_deref());
+    OutputCheck::new(false).folder(&root, &output::is_run_folder)?;
     let mut session = Session::open(&recipe.model, recipe.dtype, &options.device, watch)?;
     let device = session.device_name();
     let experiment = Experiment::new(recipe, options.out.clone(), &session.model, device)?;

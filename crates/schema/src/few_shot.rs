@@ -198,7 +198,7 @@ impl FromStr for FewShot {
             Some(("file", path)) if !path.is_empty() => {
                 if variation.order.is_some() || variation.english_exemplars {
                     return Err(format!(
-                        "the text of `{source}` is taken as it stands; leave out +order and +exemplars"
+                        "the text of `{source}` is taken as it is; leave out +order and +exemplars"
                     ));
                 }
                 Self::File(path.into())
@@ -367,7 +367,7 @@ mod tests {
                 .starts_with("`+order:1` in `head:2+order:1+order:2` is no variation")
         );
         assert!(refuse("head:2+headers:german").contains("there are +order:SEED"));
-        assert!(refuse("file:x.json+order:1").contains("is taken as it stands"));
+        assert!(refuse("file:x.json+order:1").contains("is taken as it is"));
     }
 
     #[test]

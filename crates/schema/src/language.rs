@@ -119,7 +119,7 @@ impl Known {
                 .insert(spelling, language)
                 .is_some_and(|before| before != language)
             {
-                return Err(format!("`{spelling}` stands for two languages"));
+                return Err(format!("`{spelling}` means two languages"));
             }
         }
         Ok(())

@@ -27,8 +27,8 @@ pub enum SettingError {
     /// A code is unknown.
     #[error("setting `{0}`: {1}")]
     Language(String, UnknownLanguage),
-    /// A language stands twice.
-    #[error("setting `{0}`: `{1}` stands twice")]
+    /// A language is there twice.
+    #[error("setting `{0}`: `{1}` is there twice")]
     Twice(String, Language),
 }
 

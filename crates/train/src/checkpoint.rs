@@ -100,7 +100,10 @@ pub fn read(
         .map(|_| vectors.adapter("best", like))
         .transpose()?;
     optimiser.updates = progress.step;
-    optimiser.moments = vectors.moments(like)?;
+    // Before the first update there are none.
+    if progress.step > 0 {
+        optimiser.moments = vectors.moments(like)?;
+    }
     Ok(Some(Restored {
         progress,
         adapter,

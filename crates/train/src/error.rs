@@ -52,4 +52,7 @@ pub enum TrainError {
     /// The caller asked to stop; the steps done are in the checkpoint.
     #[error("interrupted after step {0}; run the same command to resume")]
     Stopped(usize),
+    /// The caller asked to stop within a step or a validation, which is begun anew on resuming.
+    #[error("interrupted within a step")]
+    Abandoned,
 }

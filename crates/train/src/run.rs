@@ -66,6 +66,8 @@ pub enum Event<'a> {
         /// Updates already made by an earlier run.
         done: usize,
     },
+    /// A micro-batch is about to be run.
+    Working,
     /// A step or a validation is done.
     Record(&'a TrainRecord),
     /// The state of the run is on disk; these are all records so far.
@@ -97,29 +99,13 @@ pub fn train(
         steps: counts.steps,
         done: state.progress.step,
     });
-    if state.progress.step == 0 && state.progress.records.is_empty() {
-        state.validate(model, run, watch)?;
-    }
-    while state.progress.step < counts.steps {
-        let going = state.step(model, run, counts, watch)?;
-        let step = state.progress.step;
-        let last = step == counts.steps;
-        if last || step.is_multiple_of(run.recipe.eval_steps.max(1)) {
-            state.validate(model, run, watch)?;
+    match state.advance(model, run, counts, watch) {
+        Ok(()) => {}
+        Err(TrainError::Abandoned) => {
+            state.save(run, watch)?;
+            return Err(TrainError::Stopped(state.progress.step));
         }
-        if !going || last || step.is_multiple_of(run.recipe.save_steps.max(1)) {
-            checkpoint::write(
-                &run.checkpoint,
-                &state.progress,
-                &state.adapter,
-                state.best.as_ref(),
-                &state.optimiser,
-            )?;
-            watch(Event::Saved(&state.progress.records));
-        }
-        if !going && !last {
-            return Err(TrainError::Stopped(step));
-        }
+        Err(problem) => return Err(problem),
     }
     let step = state
         .progress
@@ -186,6 +172,57 @@ impl TrainingState {
         })
     }
 
+    /// To the last step and its validation, or until `watch` stops it: [`TrainError::Abandoned`].
+    fn advance(
+        &mut self,
+        model: &mut Decoder,
+        run: &TrainingRun<'_>,
+        counts: StepCounts,
+        watch: &mut dyn FnMut(Event<'_>) -> bool,
+    ) -> Result<(), TrainError> {
+        let mut is_saved = true;
+        loop {
+            let step = self.progress.step;
+            let is_last = step == counts.steps;
+            let is_due = |every: usize| is_last || step.is_multiple_of(every.max(1));
+            if is_due(run.recipe.eval_steps) && !self.is_validated() {
+                self.validate(model, run, watch)?;
+            }
+            if is_due(run.recipe.save_steps) && !is_saved {
+                self.save(run, watch)?;
+            }
+            if is_last {
+                return Ok(());
+            }
+            if !self.step(model, run, counts, watch)? {
+                return Err(TrainError::Abandoned);
+            }
+            is_saved = false;
+        }
+    }
+
+    /// Whether the loss after the last step made is in the record.
+    fn is_validated(&self) -> bool {
+        let last = self.progress.records.last();
+        matches!(last, Some(TrainRecord::Validation(_)))
+    }
+
+    fn save(
+        &self,
+        run: &TrainingRun<'_>,
+        watch: &mut dyn FnMut(Event<'_>) -> bool,
+    ) -> Result<(), TrainError> {
+        checkpoint::write(
+            &run.checkpoint,
+            &self.progress,
+            &self.adapter,
+            self.best.as_ref(),
+            &self.optimiser,
+        )?;
+        watch(Event::Saved(&self.progress.records));
+        Ok(())
+    }
+
     fn step(
         &mut self,
         model: &mut Decoder,
@@ -204,8 +241,13 @@ impl TrainingState {
             }
             .derive(number as u64)
         });
-        let (loss, gradients) =
-            step::loss_and_gradients(model, &chosen, recipe.micro_batch_tokens, dropout)?;
+        let (loss, gradients) = step::loss_and_gradients_while(
+            model,
+            &chosen,
+            recipe.micro_batch_tokens,
+            dropout,
+            &mut || watch(Event::Working),
+        )?;
         if !loss.sum.is_finite() {
             return Err(TrainError::NotFinite {
                 step: number,
@@ -270,7 +312,9 @@ impl TrainingState {
             return Ok(());
         }
         let examples: Vec<_> = run.validation.iter().collect();
-        let loss = step::loss(model, &examples, run.recipe.micro_batch_tokens)?.mean();
+        let budget = run.recipe.micro_batch_tokens;
+        let loss =
+            step::loss_while(model, &examples, budget, &mut || watch(Event::Working))?.mean();
         let step = self.progress.step;
         if !loss.is_finite() {
             return Err(TrainError::NotFinite {

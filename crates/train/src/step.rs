@@ -105,6 +105,20 @@ pub fn loss_and_gradients(
     token_budget: usize,
     dropout: Option<Dropout>,
 ) -> Result<(BatchLoss, Gradients), TrainError> {
+    loss_and_gradients_while(model, examples, token_budget, dropout, &mut || true)
+}
+
+/// The same; `goes_on` is asked before each micro-batch.
+///
+/// # Errors
+/// [`TrainError::Abandoned`] where it does not go on: a step of a large model takes minutes.
+pub(crate) fn loss_and_gradients_while(
+    model: &Decoder,
+    examples: &[&Example],
+    token_budget: usize,
+    dropout: Option<Dropout>,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Result<(BatchLoss, Gradients), TrainError> {
     let mut gradients = Gradients::default();
     let mut total = BatchLoss {
         sum: 0.0,
@@ -114,6 +128,7 @@ pub fn loss_and_gradients(
     // What is dropped is drawn by row, and each example is to have a draw of its own.
     let share = dropout.is_none();
     for (index, micro) in cut(examples, token_budget, share).into_iter().enumerate() {
+        ask(goes_on)?;
         let micro = PackedExamples::new(&micro, share)?;
         let dropout = dropout.map(|d| d.derive(index as u64));
         let (hidden, saved) = model.forward(&micro.input_ids, &micro.rows, dropout)?;
@@ -133,18 +148,39 @@ pub fn loss(
     examples: &[&Example],
     token_budget: usize,
 ) -> Result<BatchLoss, TrainError> {
+    loss_while(model, examples, token_budget, &mut || true)
+}
+
+/// The same; `goes_on` is asked before each micro-batch.
+///
+/// # Errors
+/// [`TrainError::Abandoned`] where it does not go on.
+pub(crate) fn loss_while(
+    model: &Decoder,
+    examples: &[&Example],
+    token_budget: usize,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Result<BatchLoss, TrainError> {
     let mut total = BatchLoss {
         sum: 0.0,
         target_tokens: 0,
         tokens: 0,
     };
     for micro in cut(examples, token_budget, true) {
+        ask(goes_on)?;
         let micro = PackedExamples::new(&micro, true)?;
         let hidden = model.hidden_at(&micro.input_ids, &micro.rows, None, &micro.learnt)?;
         let sum = model.loss_of(&hidden, &micro.targets)?;
         add(&mut total, &micro, sum);
     }
     Ok(total)
+}
+
+fn ask(goes_on: &mut dyn FnMut() -> bool) -> Result<(), TrainError> {
+    match goes_on() {
+        true => Ok(()),
+        false => Err(TrainError::Abandoned),
+    }
 }
 
 /// Micro-batches of at most `token_budget` rows.

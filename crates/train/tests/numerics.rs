@@ -1,14 +1,17 @@
 //! Guards `model::NUMERICS`: the bits of the adapter and of the log after a tiny training, for
 //! each instruction set of the processor.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use candle_core::{Device, Tensor};
 use data::example::Example;
 use hub::ModelFiles;
 use model::Decoder;
 use schema::{recipe::TrainRecipe, record::TrainRecord, task::Precision};
-use train::{TrainingRun, train};
+use train::{Event, Outcome, TrainError, TrainingRun, train};
 
 #[path = "../../../tests/numerics/mod.rs"]
 mod numerics;
@@ -30,6 +33,9 @@ avx512bf16 f32: 0xd9a21f12df742083, 4.749070611e-1
 avx512bf16 bf16: 0x8a58bfceaeb8d2f4, 4.746103815e-1
 avx512bf16 nf4: 0xf0595aa59ef5188a, 4.553195051e-1";
 
+/// The set of kernels is the process's: one test at a time.
+static KERNELS: Mutex<()> = Mutex::new(());
+
 /// Token ids below the tiny model's vocabulary, with beginnings in common.
 fn examples() -> Vec<Example> {
     let example = |index: u32| {
@@ -43,33 +49,50 @@ fn examples() -> Vec<Example> {
     (0..8).map(example).collect()
 }
 
-/// Trains four steps on six of the examples, two for validation; returns the adapter's values,
-/// losses and norms.
-fn train_a_little(precision: Precision) -> Vec<f64> {
+/// The tiny model.
+fn model(precision: Precision) -> Decoder {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tiny_llama");
     let files = ModelFiles::Folder {
         weights: vec![dir.join("model.safetensors")],
         dir,
     };
-    let mut model = Decoder::load(&files, precision, &Device::Cpu).expect("loads");
+    Decoder::load(&files, precision, &Device::Cpu).expect("loads")
+}
+
+/// Trains four steps on six of the examples, two for validation, until `watch` says stop.
+fn train_while(
+    model: &mut Decoder,
+    folder: &Path,
+    micro_batch_tokens: usize,
+    watch: &mut dyn FnMut(Event<'_>) -> bool,
+) -> Result<Outcome, TrainError> {
     let mut recipe = TrainRecipe::paper(Vec::new(), Vec::new());
     recipe.batch_size = 3;
     recipe.max_steps = Some(4);
-    recipe.micro_batch_tokens = 24;
+    recipe.micro_batch_tokens = micro_batch_tokens;
     recipe.learning_rate = 1e-2;
     recipe.eval_steps = 2;
     recipe.lora.rank = 4;
     let examples = examples();
-    let folder = tempfile::tempdir().expect("a folder");
     let run = TrainingRun {
         recipe: &recipe,
         seed: 3,
         examples: &examples[..6],
         validation: &examples[6..],
-        checkpoint: folder.path().join("checkpoint.safetensors"),
+        checkpoint: folder.join("checkpoint.safetensors"),
         inputs: String::new(),
     };
-    let outcome = train(&mut model, &run, &mut |_| true).expect("trains");
+    train(model, &run, watch)
+}
+
+fn train_a_little(precision: Precision) -> Vec<f64> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let outcome = train_while(&mut model(precision), folder.path(), 24, &mut |_| true);
+    values(&outcome.expect("trains"))
+}
+
+/// The adapter's values, losses and norms.
+fn values(outcome: &Outcome) -> Vec<f64> {
     let mut values = Vec::new();
     for weights in outcome.adapter.weights.values() {
         values.extend(flat(&weights.a));
@@ -94,5 +117,38 @@ fn flat(tensor: &Tensor) -> Vec<f64> {
 
 #[test]
 fn a_tiny_training_gives_the_known_numbers() {
+    let _alone = KERNELS.lock().unwrap_or_else(PoisonError::into_inner);
     check_numbers("training", KNOWN, train_a_little);
+}
+
+/// A step of a large model takes minutes, a validation more: a stop is heard within both, and what
+/// was begun is done anew.
+#[test]
+fn a_training_stopped_at_any_micro_batch_resumes_to_the_same_numbers() {
+    let _alone = KERNELS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut model = model(Precision::F32);
+    let mut pieces = 0;
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = train_while(&mut model, folder.path(), 12, &mut |event| {
+        pieces += usize::from(matches!(event, Event::Working));
+        true
+    });
+    let whole = values(&whole.expect("trains"));
+    assert!(
+        pieces > 7,
+        "{pieces} micro-batches in 4 steps and 3 validations"
+    );
+    for stop in 0..pieces {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut seen = 0;
+        let stopped = train_while(&mut model, folder.path(), 12, &mut |event| {
+            let working = matches!(event, Event::Working);
+            seen += usize::from(working);
+            !(working && seen == stop + 1)
+        });
+        assert!(matches!(stopped, Err(TrainError::Stopped(_))), "{stop}");
+        assert_eq!(seen, stop + 1, "nothing is run after the stop");
+        let resumed = train_while(&mut model, folder.path(), 12, &mut |_| true);
+        assert_eq!(values(&resumed.expect("resumes")), whole, "{stop}");
+    }
 }

@@ -44,7 +44,7 @@ fn judge(name: &str, head: &[u8]) -> Option<String> {
     is_page.then(|| {
         format!(
             "the server sent a web page instead of `{name}`; nothing was kept. Open the address in a browser: a login, or \
-             a page of a proxy, may stand between"
+             a page of a proxy, may be in between"
         )
     })
 }

@@ -1,11 +1,14 @@
 //! Which files a repository has: the hub's answer about one revision, whose `sha` is the commit
 //! and whose `siblings` are all files. Never here: fetching them.
 
-use std::{io::Read, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
 use serde::Deserialize;
 
-use super::{Client, Failure, MOST_ATTEMPTS, Repository, content};
+use super::{Client, Failure, MOST_ATTEMPTS, Repository, apart::apart, content};
 use crate::{HubError, Progress, progress};
 
 /// A list of files longer than this is not read.
@@ -13,10 +16,11 @@ const MOST_BYTES: u64 = 64 << 20;
 
 /// A repository's files at one commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Listing {
-    pub(crate) commit: String,
-    /// Paths within the repository, with slashes.
-    pub(crate) names: Vec<String>,
+pub struct Listing {
+    /// The commit, as the hub says it.
+    pub commit: String,
+    /// Paths within the repository, with slashes; whatever the hub says.
+    pub names: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +45,7 @@ impl Client<'_> {
         let url = repository.listing_url(&self.sources.endpoint);
         let mut failures = 0;
         loop {
-            let (problem, pause) = match self.ask(repository, &url) {
+            let (problem, pause) = match self.ask(repository, &url, progress) {
                 Ok(listing) => {
                     repository.commit = Some(listing.commit.clone());
                     return Ok(listing);
@@ -67,8 +71,13 @@ impl Client<'_> {
         }
     }
 
-    fn ask(&mut self, repository: &Repository, url: &str) -> Result<Listing, Failure> {
-        let Some(mut answer) = self.request(repository, url, 0)? else {
+    fn ask(
+        &mut self,
+        repository: &Repository,
+        url: &str,
+        progress: &dyn Progress,
+    ) -> Result<Listing, Failure> {
+        let Some(answer) = self.request(repository, url, 0, progress)? else {
             let advice = format!(
                 "there is no data set `{}` or no such revision: check the spelling",
                 repository.id.id
@@ -79,32 +88,44 @@ impl Client<'_> {
                 advice,
             }));
         };
-        let mut text = Vec::new();
-        let read = answer
-            .response
-            .body_mut()
-            .as_reader()
-            .take(MOST_BYTES)
-            .read_to_end(&mut text);
-        read.map_err(|e| Failure::passing(format!("the list of files broke off ({e})")))?;
+        let body = answer.response.into_body().into_reader().take(MOST_BYTES);
+        let read = apart(progress, Path::new(url), || read_all(body))?;
+        let text =
+            read.map_err(|e| Failure::passing(format!("the list of files broke off ({e})")))?;
         if content::is_web_page(&text) {
             let problem = "the server sent a web page instead of the list of files. Open the address in a browser: a login, \
-                           or a page of a proxy, may stand between";
+                           or a page of a proxy, may be in between";
             return Err(Failure::Final(HubError::Network {
                 url: url.to_owned(),
                 problem: problem.to_owned(),
             }));
         }
         let unreadable = |e| Failure::passing(format!("the list of files is no sound JSON ({e})"));
-        let reply: Reply = serde_json::from_slice(&text).map_err(unreadable)?;
+        Listing::parse(&text).map_err(unreadable)
+    }
+}
+
+impl Listing {
+    /// The hub's answer about a revision.
+    ///
+    /// # Errors
+    /// It is no JSON, or lacks the commit or the files.
+    pub fn parse(answer: &[u8]) -> serde_json::Result<Self> {
+        let reply: Reply = serde_json::from_slice(answer)?;
         let names = reply
             .siblings
             .into_iter()
             .map(|sibling| sibling.rfilename)
             .collect();
-        Ok(Listing {
+        Ok(Self {
             commit: reply.sha,
             names,
         })
     }
+}
+
+fn read_all(mut body: impl Read) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    body.read_to_end(&mut text)?;
+    Ok(text)
 }

@@ -4,6 +4,7 @@
 //! file's SHA-256, so that a mixture of two versions is always seen. Never here: which files a
 //! model or a data set has.
 
+mod apart;
 mod content;
 mod listing;
 mod request;
@@ -18,8 +19,9 @@ use std::{
 use schema::disk::{DiskError, own_length};
 use ureq::Agent;
 
+pub use self::listing::Listing;
 pub(crate) use self::request::{Content, Repository};
-use crate::{FileRecord, HubError, Progress, Sources, hash_file, progress};
+use crate::{FileRecord, HubError, Progress, Sources, hash::hash_watched, progress};
 
 /// Failed attempts in a row, each without a new byte, after which a file is given up.
 const MOST_ATTEMPTS: u32 = 5;
@@ -141,13 +143,13 @@ impl<'a> Client<'a> {
         let (part, target) = (part_of(dir, name), dir.join(name));
         let have = own_length(&part)?;
         let url = self.url(repository, name);
-        let Some(answer) = self.request(repository, &url, have)? else {
+        let Some(answer) = self.request(repository, &url, have, progress)? else {
             return Ok(None);
         };
         repository.note_commit(&answer);
         if let Some(sha256) = &answer.sha256
             && target.is_file()
-            && hash_file(&target)? == *sha256
+            && hash_watched(&target, progress)? == *sha256
         {
             return Ok(Some(FileRecord {
                 name: name.to_owned(),

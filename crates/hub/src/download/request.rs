@@ -5,15 +5,15 @@
 //! of the final answer, and because the token must not follow to another host. Never here:
 //! bodies.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use ureq::{
     Agent, Body,
     http::{HeaderMap, Response},
 };
 
-use super::{Client, Failure};
-use crate::{HubError, HubId};
+use super::{Client, Failure, apart::apart};
+use crate::{HubError, HubId, Progress};
 
 const MOST_REDIRECTS: usize = 10;
 const CONNECT: Duration = Duration::from_secs(5);
@@ -139,12 +139,13 @@ impl Client<'_> {
         repository: &Repository,
         first: &str,
         have: u64,
+        progress: &dyn Progress,
     ) -> Result<Option<Answer>, Failure> {
         let first = first.to_owned();
         let mut url = first.clone();
         let (mut sha256, mut size, mut commit) = (None, None, None);
         for _ in 0..MOST_REDIRECTS {
-            let response = self.send(&url, have)?;
+            let response = self.send(&url, have, progress)?;
             let headers = response.headers();
             sha256 = sha256.or_else(|| read_sha256(headers));
             size = size.or_else(|| read_number(headers, "x-linked-size"));
@@ -170,7 +171,12 @@ impl Client<'_> {
         }))
     }
 
-    fn send(&mut self, url: &str, have: u64) -> Result<Response<Body>, Failure> {
+    fn send(
+        &mut self,
+        url: &str,
+        have: u64,
+        progress: &dyn Progress,
+    ) -> Result<Response<Body>, Failure> {
         let mut request = self.agent.get(url);
         if let (Some(token), true) = (
             &self.sources.token,
@@ -181,7 +187,8 @@ impl Client<'_> {
         if have > 0 {
             request = request.header("Range", format!("bytes={have}-"));
         }
-        let response = request.call().map_err(|e| Failure::passing(describe(&e)))?;
+        let answered = apart(progress, Path::new(without_query(url)), || request.call())?;
+        let response = answered.map_err(|e| Failure::passing(describe(&e)))?;
         self.answered = true;
         Ok(response)
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Write},
     path::Path,
     time::Duration,
 };
@@ -11,9 +11,10 @@ use schema::disk::{DiskError, open_own};
 
 use super::{
     Failure,
+    apart::Blocks,
     request::{Answer, read_number, read_range},
 };
-use crate::{HubError, Progress, hash_file, progress::check_interrupted};
+use crate::{HubError, Progress, hash::hash_watched, progress::check_interrupted};
 
 /// A file whose size the server does not say may have this many bytes.
 const MOST_UNANNOUNCED: u64 = 256 << 20;
@@ -21,7 +22,7 @@ const MOST_UNANNOUNCED: u64 = 256 << 20;
 /// Appends to or replaces `part`, of which `have` bytes are there; returns the SHA-256 of the
 /// whole.
 pub(super) fn receive(
-    mut answer: Answer,
+    answer: Answer,
     name: &str,
     part: &Path,
     have: u64,
@@ -33,7 +34,7 @@ pub(super) fn receive(
             Some((first, total)) if first == have && answer.sha256.is_some() => (have, Some(total)),
             _ => return Err(restart(part, "the server continued another file")?),
         },
-        416 => return finish_or_restart(&answer, part),
+        416 => return finish_or_restart(answer.sha256.as_deref(), part, progress),
         _ => (
             0,
             answer
@@ -45,16 +46,11 @@ pub(super) fn receive(
     refuse_unbounded(&answer, total)?;
     progress.start(name, total);
     progress.advance(from);
-    let received = copy(
-        &mut answer.response.body_mut().as_reader(),
-        part,
-        from,
-        total,
-        progress,
-    );
+    let body = Blocks::of(answer.response.into_body().into_reader());
+    let received = copy(&body, part, from, total, progress);
     progress.finish();
     received?;
-    check(part, &answer, from > 0)
+    check(part, answer.sha256.as_deref(), from > 0, progress)
 }
 
 /// An answer that ends with its connection looks whole wherever it is cut. Without a length or a
@@ -76,9 +72,13 @@ fn refuse_unbounded(answer: &Answer, total: Option<u64>) -> Result<(), Failure> 
 }
 
 /// The part is as long as the file: it was complete, or it belongs to another version.
-fn finish_or_restart(answer: &Answer, part: &Path) -> Result<String, Failure> {
-    match answer.sha256 {
-        Some(_) => check(part, answer, true),
+fn finish_or_restart(
+    sha256: Option<&str>,
+    part: &Path,
+    progress: &dyn Progress,
+) -> Result<String, Failure> {
+    match sha256 {
+        Some(_) => check(part, sha256, true, progress),
         None => Err(restart(part, "what was there is no beginning of the file")?),
     }
 }
@@ -101,7 +101,7 @@ fn remove(part: &Path) -> Result<(), HubError> {
 }
 
 fn copy(
-    body: &mut dyn Read,
+    body: &Blocks,
     part: &Path,
     from: u64,
     total: Option<u64>,
@@ -111,16 +111,18 @@ fn copy(
     if from == 0 {
         file.set_len(0).map_err(DiskError::at("write", part))?;
     }
-    let mut buffer = vec![0; 1 << 17];
     let mut done = from;
     let broken = loop {
-        let read = match body.read(&mut buffer) {
-            Ok(0) => break None,
-            Ok(read) => read,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => break Some(e.to_string()),
+        let block = match body.next(progress, part) {
+            Ok(None) => break None,
+            Ok(Some(Ok(block))) => block,
+            Ok(Some(Err(e))) => break Some(e.to_string()),
+            Err(stopped) => {
+                file.sync_all().map_err(DiskError::at("write", part))?;
+                return Err(stopped.into());
+            }
         };
-        done += read as u64;
+        done += block.len() as u64;
         if done > total.unwrap_or(MOST_UNANNOUNCED) {
             drop(file);
             remove(part)?;
@@ -131,9 +133,9 @@ fn copy(
                 format!("at least {done}"),
             ));
         }
-        file.write_all(&buffer[..read])
+        file.write_all(&block)
             .map_err(DiskError::at("write", part))?;
-        progress.advance(read as u64);
+        progress.advance(block.len() as u64);
         if progress.is_interrupted() {
             file.sync_all().map_err(DiskError::at("write", part))?;
             check_interrupted(progress, part)?;
@@ -151,15 +153,20 @@ fn copy(
     }
 }
 
-fn check(part: &Path, answer: &Answer, continued: bool) -> Result<String, Failure> {
-    let found = hash_file(part)?;
-    match &answer.sha256 {
-        Some(expected) if *expected != found => {
+fn check(
+    part: &Path,
+    sha256: Option<&str>,
+    continued: bool,
+    progress: &dyn Progress,
+) -> Result<String, Failure> {
+    let found = hash_watched(part, progress)?;
+    match sha256 {
+        Some(expected) if expected != found => {
             if continued {
                 return Err(restart(part, "the beginning was of another version")?);
             }
             remove(part)?;
-            Err(mismatch(part, "SHA-256", expected.clone(), found))
+            Err(mismatch(part, "SHA-256", expected.to_owned(), found))
         }
         _ => Ok(found),
     }

@@ -49,7 +49,7 @@ fn check_names(header: &Header) -> Result<(), HubError> {
         Some(twice) => Err(error(
             header,
             twice,
-            "stands twice; the file is damaged".into(),
+            "is there twice; the file is damaged".into(),
         )),
         None => Ok(()),
     }

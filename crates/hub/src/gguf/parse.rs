@@ -70,7 +70,7 @@ fn read_metadata(
         let kind = fields.u32(&at)?;
         let value = read_value(fields, &at, kind, 0)?;
         if metadata.insert(key, value).is_some() {
-            return Err(fields.error(&at, "stands twice; the file is damaged"));
+            return Err(fields.error(&at, "is there twice; the file is damaged"));
         }
     }
     Ok(metadata)

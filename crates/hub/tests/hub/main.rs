@@ -4,6 +4,7 @@
 mod arrival;
 mod datasets;
 mod server;
+mod stops;
 
 use std::{
     fs,

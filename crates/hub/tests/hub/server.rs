@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use sha2::{Digest, Sha256};
@@ -42,6 +43,8 @@ pub(crate) struct Reply {
     body: Vec<u8>,
     sent: usize,
     says_length: bool,
+    /// The connection stays open until this is true.
+    held: Option<Arc<AtomicBool>>,
 }
 
 impl Reply {
@@ -53,6 +56,7 @@ impl Reply {
             sent: body.len(),
             body,
             says_length: true,
+            held: None,
         }
     }
 
@@ -90,6 +94,12 @@ impl Reply {
     /// The answer ends with its connection, as in HTTP/1.0.
     pub(crate) fn without_length(mut self) -> Self {
         self.says_length = false;
+        self
+    }
+
+    /// The rest of the body does not come, but the connection does not break before this is true.
+    pub(crate) fn held(mut self, until: &Arc<AtomicBool>) -> Self {
+        self.held = Some(Arc::clone(until));
         self
     }
 
@@ -193,4 +203,13 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, answer: &dyn Fn(&Req
     let _ = stream
         .write_all((head + "\r\n").as_bytes())
         .and_then(|()| stream.write_all(&reply.body[..reply.sent]));
+    if let Some(until) = &reply.held {
+        wait_for(until);
+    }
+}
+
+pub(crate) fn wait_for(until: &AtomicBool) {
+    while !until.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -162,7 +162,7 @@ fn run_training(
                 remark = format!("loss {:.4}, {speed:.0} tokens/s", step.loss);
                 watch.advance(step.step, &remark);
             }
-            Event::Record(TrainRecord::Validation(_)) => {}
+            Event::Working | Event::Record(TrainRecord::Validation(_)) => {}
             Event::Saved(records) => {
                 failed = failed.take().or(write_json_lines(log, records).err());
             }

@@ -339,7 +339,7 @@ impl<'a> Section<'a> {
                 Ok(value) if list.contains(&value) => {
                     self.report(
                         key,
-                        &format!("{} stands twice", describe(&item.value)),
+                        &format!("{} is there twice", describe(&item.value)),
                         item.origin,
                     );
                 }

@@ -217,7 +217,7 @@ pub(super) fn read_languages(eval: &mut Section<'_>, has_file: bool) -> Option<V
     if lists.len() > 1 && lists.iter().any(|list| list.len() > 1) {
         return eval.refuse(
             "languages",
-            "`all` stands with others; write `languages = \"all\"` alone",
+            "`all` and others are in one list; write `languages = \"all\"` alone",
             origin,
         );
     }

@@ -116,11 +116,11 @@ fn every_range_is_checked() {
             "unknown value `int8`; one of: f32, bf16, packed, nf4",
         ),
         ("seeds", "[1, -1]", "must be at least 0"),
-        ("seeds", "[1, 1]", "1 stands twice"),
+        ("seeds", "[1, 1]", "1 is there twice"),
         ("seeds", "1,2", "must be a whole number, found `1,2`"),
         ("model", " ", "must not be empty"),
         ("title", "[1]", "must be text, found a list"),
-        ("eval.tasks", "snli,snli", "`snli` stands twice"),
+        ("eval.tasks", "snli,snli", "`snli` is there twice"),
         (
             "eval.languages",
             "German",
@@ -134,7 +134,7 @@ fn every_range_is_checked() {
         (
             "eval.languages",
             "de,all",
-            "`all` stands with others; write `languages = \"all\"` alone",
+            "`all` and others are in one list; write `languages = \"all\"` alone",
         ),
         (
             "eval.languages",
@@ -159,7 +159,7 @@ fn every_range_is_checked() {
         (
             "eval.few_shot",
             "['head:2', 'head:2']",
-            "`head:2` stands twice",
+            "`head:2` is there twice",
         ),
         (
             "eval.header_language",
