@@ -2,6 +2,7 @@
 //! on stderr, results on stdout.
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal, Write},
     sync::{
         LazyLock,
@@ -22,6 +23,7 @@ use schema::escape::{show_controls, show_message, show_on_a_line};
 /// terminal would keep a part of an old one.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static IS_READER: AtomicBool = AtomicBool::new(false);
 static RESULT_LOST: AtomicBool = AtomicBool::new(false);
 
 /// Whether Ctrl-C was pressed: stages stop at the next whole step.
@@ -29,11 +31,24 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
+/// How long a command that writes nothing may look for its own way to stop.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The command writes nothing, or all at its end: an interruption ends it soon, whatever it does.
+pub(crate) fn expect_reader() {
+    IS_READER.store(true, Ordering::Relaxed);
+}
+
 /// The first Ctrl-C asks to stop in good order, the second ends the program.
 pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
     Ok(ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
+        }
+        if IS_READER.load(Ordering::Relaxed) {
+            std::thread::sleep(GRACE);
+            error("interrupted");
+            std::process::exit(1);
         }
         note("stopping after the step in hand; once more to stop at once");
     })?)
@@ -75,9 +90,13 @@ impl Write for BesideBars {
 
 /// Whether stderr takes colours: a terminal that does not ask for none (no-color.org).
 fn wants_colour() -> bool {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+    takes_colour(io::stderr().is_terminal(), &|name| std::env::var_os(name))
+}
+
+fn takes_colour(is_terminal: bool, variable: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    let is_plain = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
+    is_terminal && !is_plain && !is_dumb
 }
 
 /// A result, on stdout. A reader that closes the pipe early is not an error, and the files of a
@@ -218,5 +237,20 @@ impl Watch for Terminal {
 
     fn is_interrupted(&self) -> bool {
         interrupted()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_that_take_them() {
+        let with = |name: &'static str, value: &'static str| {
+            takes_colour(true, &move |asked| (asked == name).then(|| value.into()))
+        };
+        assert!(with("TERM", "xterm-256color") && with("NO_COLOR", ""));
+        assert!(!with("NO_COLOR", "1") && !with("TERM", "dumb"));
+        assert!(!takes_colour(false, &|_| None), "a file");
     }
 }

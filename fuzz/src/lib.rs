@@ -6,11 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+mod answers;
 mod mutate;
 mod readers;
 mod seeds;
 
 use std::path::Path;
+
+use tempfile::TempDir;
 
 pub use mutate::Mutator;
 pub use readers::TARGETS;
@@ -34,13 +37,24 @@ pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }
 
+/// A temporary folder; in memory where there is such a place, since what is written whole waits
+/// for the disk.
+///
+/// # Panics
+/// No such folder can be made.
+pub fn scratch() -> TempDir {
+    TempDir::new_in("/dev/shm")
+        .or_else(|_| TempDir::new())
+        .expect("a temporary folder")
+}
+
 /// One input, in a folder that the thread keeps: what libFuzzer calls.
 ///
 /// # Panics
 /// No such target; no temporary folder; or the reader's own panic, which is the finding.
 pub fn run(name: &str, bytes: &[u8]) {
     thread_local! {
-        static FOLDER: tempfile::TempDir = tempfile::tempdir().expect("a temporary folder");
+        static FOLDER: TempDir = scratch();
     }
     let target = target(name).expect("a target");
     FOLDER.with(|folder| {

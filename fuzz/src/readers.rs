@@ -17,7 +17,7 @@ use hub::{ModelFiles, gguf::Header};
 use model::{Adapter, Decoder, ModelConfig, Rows};
 use schema::{Language, Recipe, task::Precision};
 
-use crate::{Outcome, Target, seeds};
+use crate::{Outcome, Target, answers, seeds};
 
 /// All readers of outside bytes.
 pub const TARGETS: &[Target] = &[
@@ -131,19 +131,49 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::models::tuned_lenses,
         read: tuned_lens,
     },
+    Target {
+        name: "peft_folder",
+        seeds: seeds::models::peft_folders,
+        read: peft_folder,
+    },
+    Target {
+        name: "hub_listing",
+        seeds: seeds::answers::listings,
+        read: answers::listing,
+    },
+    Target {
+        name: "hub_source",
+        seeds: seeds::answers::sources,
+        read: answers::source,
+    },
+    Target {
+        name: "translation",
+        seeds: seeds::answers::translations,
+        read: answers::translation,
+    },
+    Target {
+        name: "manifest",
+        seeds: seeds::records::manifests,
+        read: answers::manifest,
+    },
+    Target {
+        name: "inside",
+        seeds: seeds::records::inside,
+        read: answers::inside,
+    },
 ];
 
 /// Largest configuration that is loaded: a huge one is refused for want of weights anyway.
 const FEW: usize = 64;
 
-fn put(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+pub(crate) fn put(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.join(name);
     fs::write(&path, bytes).expect("the temporary folder can be written");
     path
 }
 
 /// Writes a file that is the same every time, unless it is there.
-fn keep(folder: &Path, name: &str, bytes: impl FnOnce() -> Vec<u8>) -> PathBuf {
+pub(crate) fn keep(folder: &Path, name: &str, bytes: impl FnOnce() -> Vec<u8>) -> PathBuf {
     let path = folder.join(name);
     if !path.exists() {
         fs::write(&path, bytes()).expect("the temporary folder can be written");
@@ -274,6 +304,25 @@ fn adapter_weights(folder: &Path, bytes: &[u8]) -> Outcome {
     });
     put(folder, "adapter_model.safetensors", bytes);
     read_adapter(folder)
+}
+
+/// Both files of a folder in one input, so that they change together: the length of the
+/// configuration in four bytes, the configuration, the weights. The adapter is used.
+fn peft_folder(folder: &Path, bytes: &[u8]) -> Outcome {
+    let (length, rest) = bytes.split_first_chunk().ok_or("no length")?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let (config, weights) = rest.split_at_checked(length).ok_or("a length too large")?;
+    put(folder, "adapter_config.json", config);
+    put(folder, "adapter_model.safetensors", weights);
+    keep(folder, "config.json", || seeds::models::configs().remove(0));
+    let base = keep(folder, "model.safetensors", || {
+        seeds::models::safetensors().remove(0)
+    });
+    let mut decoder = Decoder::load(&folder_of(folder, base), Precision::F32, &Device::Cpu)?;
+    let adapter = Adapter::read(folder, decoder.config())?;
+    decoder.set_adapter(Some(&adapter))?;
+    decoder.hidden(&[0, 1, 2], &Rows::new([3], 0), None)?;
+    Ok(())
 }
 
 fn recipe(folder: &Path, bytes: &[u8]) -> Outcome {

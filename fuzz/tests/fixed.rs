@@ -1,6 +1,6 @@
 //! Every target on its seeds and on a fixed number of changed inputs, on any compiler.
 
-use lingualign_fuzz::{Mutator, TARGETS};
+use lingualign_fuzz::{Mutator, TARGETS, scratch};
 
 const INPUTS: usize = 400;
 
@@ -9,7 +9,7 @@ const INPUTS: usize = 400;
 fn every_seed_is_accepted() {
     let mut refused = Vec::new();
     for target in TARGETS {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = scratch();
         for (at, seed) in (target.seeds)().iter().enumerate() {
             if let Err(error) = (target.read)(folder.path(), seed) {
                 refused.push(format!("{} {at}: {error}", target.name));
@@ -23,7 +23,7 @@ fn every_seed_is_accepted() {
 #[test]
 fn no_changed_input_panics() {
     for target in TARGETS {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = scratch();
         let mut inputs = Mutator::new((target.seeds)(), 1);
         let refused = (0..INPUTS)
             .filter(|_| (target.read)(folder.path(), &inputs.next_input()).is_err())

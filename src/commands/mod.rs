@@ -14,7 +14,7 @@ use run::{OutputCheck, Parts, RunOptions, lm_eval};
 use schema::{Recipe, run_folder::RunFolder};
 
 use crate::{
-    cli::{Cli, Command, RecipeArgs, RunArgs},
+    cli::{Cli, Command, ModelCommand, RecipeArgs, RunArgs},
     progress::{self, Terminal},
 };
 
@@ -25,6 +25,9 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             .num_threads(threads.into())
             .build_global()
             .context("cannot set the threads")?;
+    }
+    if is_reader(&cli.command) {
+        progress::expect_reader();
     }
     progress::catch_interrupts()?;
     match cli.command {
@@ -72,6 +75,16 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a command writes nothing, or all of it at once at its end.
+fn is_reader(command: &Command) -> bool {
+    match command {
+        Command::Check(_) | Command::Compare { .. } | Command::Generate(_) => true,
+        Command::Data(command) => matches!(command, data::DataCommand::Audit(_)),
+        Command::Model(command) => !matches!(command, ModelCommand::Pull { .. }),
+        _ => false,
+    }
 }
 
 /// Where it is asked for, nothing is run in a folder in which a finished file is changed.

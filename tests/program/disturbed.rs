@@ -222,3 +222,39 @@ fn no_path_in_a_file_leads_out_of_its_folder() {
         assert!(!folder.path().join("h").exists());
     }
 }
+
+// Promise: `check`, which writes nothing, ends soon after a signal whatever it reads. It prints the
+// recipe before it counts the tokens of two hundred thousand prompts.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_check() {
+    use std::io::Read;
+    let folder = scratch();
+    tiny::write_recipe(folder.path());
+    let items: Vec<_> = (0..200_000)
+        .map(|at| serde_json::json!({"input": format!("Text {at} of many"), "answer": "positive"}))
+        .collect();
+    let data = folder.path().join("data");
+    tiny::write_items(&data, "ap_emotion", "emotion_en", &items);
+    let line = "check recipe.toml --set data.dir=data --set eval.languages=en --set eval.limit=200000 --out out";
+    let mut child = program(folder.path())
+        .args(line.split_whitespace())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut first = [0];
+    let stdout = child.stdout.as_mut().expect("is piped");
+    stdout.read_exact(&mut first).expect("the recipe");
+    let kill = std::process::Command::new("kill")
+        .arg(child.id().to_string())
+        .status();
+    assert!(kill.expect("starts").success());
+    let ended = child.wait_with_output().expect("ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("error: interrupted") && !said.contains("stages in"),
+        "{said}"
+    );
+}

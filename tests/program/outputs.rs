@@ -103,6 +103,8 @@ fn a_file_that_is_read_is_not_written() {
     let run = "run recipe.toml --set model=./model --out";
     refused(folder, &format!("{run} model"), &["cannot write"]);
     refused(folder, &format!("{run} model/run"), &inside);
+    let train = "train recipe.toml --set model=./model --out model/adapters";
+    refused(folder, train, &inside);
     refused(
         folder,
         &format!("{run} data --set data.dir=data"),

@@ -134,3 +134,89 @@ fn verify_names_a_damaged_file() {
         said.stderr
     );
 }
+
+/// The tiny model, with a value in the middle of its last tensor that is no number.
+fn broken_model(folder: &Path) -> String {
+    tiny::make_model(folder);
+    let path = folder.join("model.safetensors");
+    let mut bytes = fs::read(&path).expect("reads");
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&path, bytes).expect("writes");
+    folder.to_str().expect("a UTF-8 path").to_owned()
+}
+
+// Promise: where a number comes out that is none, every command fails and names the model's files.
+#[test]
+fn what_is_not_finite_is_refused_with_the_files() {
+    let folder = scratch();
+    let model = broken_model(&folder.path().join("broken"));
+    fs::write(folder.path().join("rows.jsonl"), "{\"ids\": [1, 2]}\n").expect("writes");
+    fs::write(folder.path().join("lines.jsonl"), "{\"text\": \"ab\"}\n").expect("writes");
+    tiny::write_recipe(folder.path());
+    let mini = tiny::mini();
+    for line in [
+        format!("capture --model {model} --input rows.jsonl --out a.safetensors"),
+        format!(
+            "eval --model {model} --task emotion --data {mini} --languages de --few-shot zero --limit 1 --out a.jsonl"
+        ),
+        format!("generate --model {model} --prompt ab --max-new-tokens 4"),
+        format!("run recipe.toml --out out --set model={model}"),
+        format!(
+            "data translate --engine model --model {model} --in lines.jsonl --from en --to de --cache c.redb --out b.jsonl"
+        ),
+    ] {
+        let said = call_line(folder.path(), &line, 1).stderr;
+        assert!(said.contains(&model), "{line}: {said}");
+        assert!(
+            said.contains("not finite") || said.contains("NaN"),
+            "{line}: {said}"
+        );
+    }
+}
+
+// Promise: a prompt beyond the context is said by every command that takes one.
+#[test]
+fn prompts_beyond_the_context_are_said() {
+    let folder = scratch();
+    let short = folder.path().join("short");
+    tiny::make_model(&short);
+    let mut config = json(&short.join("config.json"));
+    config["max_position_embeddings"] = json!(8);
+    fs::write(short.join("config.json"), config.to_string()).expect("writes");
+    let model = short.to_str().expect("a UTF-8 path");
+    let rows = "{\"ids\": [1, 2, 3]}\n{\"ids\": [1, 2, 3, 4, 5, 6, 7, 8, 9]}\n";
+    fs::write(folder.path().join("rows.jsonl"), rows).expect("writes");
+    let line = format!("capture --model {model} --input rows.jsonl --out a.safetensors");
+    let said = call_line(folder.path(), &line, 0).stderr;
+    let wanted = "note: rows longer than the model's context (max_position_embeddings, 8): 1 of 2, the longest has 9 tokens";
+    assert!(said.contains(wanted), "{said}");
+
+    let generate = |prompt: &str| {
+        let line = format!("generate --model {model} --prompt {prompt} --max-new-tokens 3");
+        call_line(folder.path(), &line, 0).stderr
+    };
+    let wanted =
+        "note: the prompt has 7 tokens and the answer 3, together more than the model's context";
+    assert!(
+        generate("abcdefg").contains(wanted),
+        "{}",
+        generate("abcdefg")
+    );
+    assert!(!generate("abc").contains("context"), "{}", generate("abc"));
+
+    fs::write(
+        folder.path().join("lines.jsonl"),
+        "{\"text\": \"a long line\"}\n",
+    )
+    .expect("writes");
+    let line = format!(
+        "data translate --engine model --model {model} --in lines.jsonl --from en --to de --cache c.redb --out b.jsonl"
+    );
+    let said = call_line(folder.path(), &line, 1).stderr;
+    assert!(
+        said.contains("more than the model's context of 8")
+            && said.contains("it begins `a long line`"),
+        "{said}"
+    );
+}

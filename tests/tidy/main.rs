@@ -82,6 +82,7 @@ const DOCUMENTS: &[&str] = &[
     "STYLE.md",
     "CHANGELOG.md",
     "docs/data.md",
+    "docs/files.md",
     "docs/inside.md",
     "docs/lm-eval.md",
     "docs/paper.md",

@@ -57,12 +57,13 @@ pub(crate) fn describe_missing(scope: &Scope) -> Vec<Finding> {
         items: Vec::new(),
         count: 0,
         evidence: missing.problem.clone(),
-        suggestion: match missing.is_counted {
-            true => format!(
+        suggestion: match (&missing.suggestion, missing.is_counted) {
+            (Some(suggestion), _) => suggestion.clone(),
+            (None, true) => format!(
                 "put it there ({}), or leave the language out",
                 names(missing.task)
             ),
-            false => "keep one".to_owned(),
+            (None, false) => "keep one".to_owned(),
         },
     };
     scope.missing.iter().map(finding).collect()
@@ -75,6 +76,8 @@ pub(crate) fn describe_nothing(scope: &Scope) -> AuditError {
         .iter()
         .map(|task| format!("those of {} are named {}", task.name, names(task)))
         .collect();
+    let unread = scope.missing.iter().map(|missing| missing.problem.clone());
+    let named: Vec<String> = unread.chain(named).collect();
     AuditError::Nothing {
         dir: scope.dir.clone(),
         named: named.join("; "),

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, fs};
 
 use data::{
-    DataError,
+    DataError, items,
     object::ObjectEntries,
     tasks,
     testset::{self, RawQuestion, TextFault},
@@ -106,20 +106,8 @@ fn read_form(set: &mut AuditSet<'_>, findings: &mut Vec<Finding>) -> Result<(), 
 /// Reads a list of objects, the released layout.
 fn read_list(set: &mut AuditSet<'_>, findings: &mut Vec<Finding>) -> Result<(), AuditError> {
     let (source, pulse) = (set.source, set.pulse);
-    let bytes = fs::read(&source.path).map_err(DiskError::at("read", &source.path))?;
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            set.is_read = false;
-            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
-            findings.push(refuse_file(
-                set,
-                format!("line {line}: not UTF-8"),
-                "write the file again in UTF-8",
-            ));
-            return Ok(());
-        }
+    let Some(text) = read_text(set, findings)? else {
+        return Ok(());
     };
     let elements: Vec<&RawValue> = match serde_json::from_str(&text) {
         Ok(elements) => elements,
@@ -160,6 +148,34 @@ fn read_list(set: &mut AuditSet<'_>, findings: &mut Vec<Finding>) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// The whole file; `None` where it is too large or not UTF-8, which is a finding.
+fn read_text(
+    set: &mut AuditSet<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<String>, AuditError> {
+    let source = set.source;
+    if let Err(DataError::Unusable { problem, .. }) = items::check_size(&source.path) {
+        set.is_read = false;
+        findings.push(refuse_file(set, problem, "divide it, or leave it out"));
+        return Ok(None);
+    }
+    let bytes = fs::read(&source.path).map_err(DiskError::at("read", &source.path))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) => {
+            set.is_read = false;
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+            findings.push(refuse_file(
+                set,
+                format!("line {line}: not UTF-8"),
+                "write the file again in UTF-8",
+            ));
+            Ok(None)
+        }
+    }
 }
 
 fn refuse_file(set: &AuditSet<'_>, evidence: String, suggestion: &str) -> Finding {

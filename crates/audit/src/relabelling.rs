@@ -62,7 +62,9 @@ pub(crate) fn check(set: &AuditSet<'_>, meanings: &BTreeMap<&str, Label>) -> Vec
         return Vec::new();
     }
     let relabellings = list_relabellings(&pairs, set.source.task.labels.len());
-    let path = explain(&pairs, &relabellings);
+    let Some(path) = explain(set, &pairs, &relabellings) else {
+        return Vec::new(); // stopped
+    };
     let unexplained: Vec<&GoldPair> = pairs
         .iter()
         .zip(&path)
@@ -146,12 +148,20 @@ fn permute(rest: &[usize], chosen: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
 }
 
 /// The relabelling of every item on the cheapest path; the identity wins where costs are equal.
-fn explain(pairs: &[GoldPair], relabellings: &[Vec<usize>]) -> Vec<usize> {
+/// `None` where the audit is to stop.
+fn explain(
+    set: &AuditSet<'_>,
+    pairs: &[GoldPair],
+    relabellings: &[Vec<usize>],
+) -> Option<Vec<usize>> {
     let mut costs: Vec<usize> = (0..relabellings.len())
         .map(|at| if at == 0 { 0 } else { START_COST })
         .collect();
     let mut came_from: Vec<Vec<usize>> = Vec::with_capacity(pairs.len());
     for pair in pairs {
+        if set.pulse.is_stopped() {
+            return None;
+        }
         let best = (0..costs.len()).min_by_key(|&at| costs[at]).unwrap_or(0);
         let from: Vec<usize> = (0..costs.len())
             .map(|at| {
@@ -176,7 +186,7 @@ fn explain(pairs: &[GoldPair], relabellings: &[Vec<usize>]) -> Vec<usize> {
         path[index] = at;
         at = came_from[index][at];
     }
-    path
+    Some(path)
 }
 
 /// What to do about golds in another order.

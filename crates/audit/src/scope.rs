@@ -2,6 +2,8 @@
 //!
 //! Never here: what is in the files.
 
+mod tables;
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -59,6 +61,8 @@ pub struct MissingFile {
     pub role: Role,
     /// What is there instead, and what to do.
     pub problem: String,
+    /// What to do, where that is neither to put a file there nor to keep one of several.
+    pub suggestion: Option<String>,
     /// Whether it counts among the files that should have been read.
     pub is_counted: bool,
 }
@@ -90,9 +94,9 @@ pub struct NamedTokenizer {
 
 impl Scope {
     /// All files of one task in `dir`, in the forms and languages in which the evaluation finds
-    /// them, or of all tasks that have the released layout; beside them the tasks' own exemplars
-    /// and `dir`'s own `few_shot.json`, if there is one. Languages and folders that are missing
-    /// are simply not there.
+    /// them, or of all shipped tasks; beside them the tasks' own exemplars and `dir`'s own
+    /// `few_shot.json`, if there is one. Languages and folders that are missing are simply not
+    /// there.
     ///
     /// # Errors
     /// An unknown task; a folder that cannot be read.
@@ -111,6 +115,9 @@ impl Scope {
             scope
                 .exemplars
                 .push(ExemplarSource::Builtin(task, tasks::exemplars(&task.name)?));
+        }
+        if task.is_none() {
+            tables::add(&mut scope)?;
         }
         let shared = dir.join("few_shot.json");
         if shared.is_file() {
@@ -218,6 +225,7 @@ impl Scope {
                 language,
                 role,
                 problem: format!("no {noun} file of {language} in {folder}, so it was not read"),
+                suggestion: None,
                 is_counted: true,
             });
         }
@@ -280,6 +288,7 @@ impl Scope {
                     "several test files of {language}, which the evaluation refuses: {}",
                     names.join(", ")
                 ),
+                suggestion: None,
                 is_counted: false,
             });
         }

@@ -46,8 +46,11 @@ pub fn read_unlabelled<S: AsRef<str>>(
 /// Bytes of a file that is read whole.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// Reads a file of UTF-8 text.
-pub fn read_text(path: &Path) -> Result<String, DataError> {
+/// Refuses a file that is too large to be in memory whole.
+///
+/// # Errors
+/// It is, or cannot be looked at.
+pub fn check_size(path: &Path) -> Result<(), DataError> {
     let size = fs::metadata(path)
         .map_err(DiskError::at("read", path))?
         .len();
@@ -57,6 +60,12 @@ pub fn read_text(path: &Path) -> Result<String, DataError> {
         );
         return Err(DataError::unusable(path.display().to_string(), problem));
     }
+    Ok(())
+}
+
+/// Reads a file of UTF-8 text.
+pub fn read_text(path: &Path) -> Result<String, DataError> {
+    check_size(path)?;
     let bytes = fs::read(path).map_err(DiskError::at("read", path))?;
     String::from_utf8(bytes).map_err(|e| {
         let valid = &e.as_bytes()[..e.utf8_error().valid_up_to()];

@@ -203,3 +203,18 @@ fn labels_are_counted_in_task_order() {
         [Label(1), Label(0)]
     );
 }
+
+// A sparse file: nothing of it is read.
+#[test]
+fn a_file_larger_than_the_memory_for_it_is_refused_unread() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("emotion_de3_test.json");
+    let file = std::fs::File::create(&path).expect("creates");
+    file.set_len((1 << 30) + 1).expect("sets its length");
+    let read = testset::read(&path, task("emotion").expect("shipped"), Language::De, None);
+    let message = read.expect_err("refused").to_string();
+    assert!(
+        message.contains("emotion_de3_test.json: has 1073741825 bytes, and all of it would be in memory; divide it"),
+        "{message}"
+    );
+}

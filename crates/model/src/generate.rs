@@ -1,6 +1,6 @@
 //! Greedy decoding, for a look at what a model says.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 
 use crate::{
     decoder::{Decoder, KvCache},
@@ -35,8 +35,15 @@ pub fn greedy(
 }
 
 /// The token that most likely follows the last row of `hidden` (N, E).
+///
+/// # Errors
+/// A logit is not finite: any token would do.
 pub fn likeliest(model: &Decoder, hidden: &Tensor) -> Result<u32> {
     let last = hidden.dims2()?.0 as u32 - 1;
     let logits = model.logits(&model.select(hidden, &[last])?)?;
+    let values: Vec<f32> = logits.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?;
+    if !values.iter().all(|logit| logit.is_finite()) {
+        return Err(ModelError::NotFinite("a logit of the next token".into()));
+    }
     Ok(logits.argmax(D::Minus1)?.to_vec1::<u32>()?[0])
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use analyse::{AnalyseError, CapturedTensor, TensorChoice, capture};
-use schema::Answerer;
+use schema::{Answerer, caveats::describe_long};
 
 use crate::{
     RunError,
@@ -59,6 +59,10 @@ pub fn capture(
     let rows = capture::read_rows(request.input, config.vocab_size, &mut || {
         data::Tokenizer::load(&files).map_err(AnalyseError::from)
     })?;
+    let lengths = rows.iter().map(Vec::len);
+    if let Some(caveat) = describe_long("rows", lengths, config.max_position_embeddings) {
+        watch.note(&format!("note: {caveat}"));
+    }
     session.attach_adapter(request.adapter.as_deref())?;
     let about = describe(request, session)?;
     watch.start("capture", rows.len(), "rows");

@@ -11,7 +11,16 @@ use std::{
 use schema::{Language, task::Precision};
 use translate::{Engine, EngineFailure, EngineProperties, facts};
 
-use crate::{error::Result, facts::adapter_files, manifest::hash, session::Session, watch::Watch};
+use crate::{
+    error::{Result, bail},
+    facts::adapter_files,
+    manifest::hash,
+    session::Session,
+    watch::Watch,
+};
+
+/// Characters of a line that a message shows.
+const MOST_SHOWN: usize = 60;
 
 /// Which model translates, and how.
 pub struct ModelEngineSettings<'a> {
@@ -83,9 +92,21 @@ impl ModelEngine {
     }
 
     /// The line that the model gives for `line`; `None` if it does not come to an end.
+    ///
+    /// # Errors
+    /// The line is longer than the model's context, or the model fails.
     fn answer(&self, session: &mut Session, line: &str) -> Result<Option<String>> {
         let (decoder, tokenizer) = session.parts()?;
         let ids = tokenizer.encode(&format!("{line}\n{}\n", self.instruction))?;
+        let context = decoder.config().max_position_embeddings;
+        if context > 0 && ids.len() > context {
+            bail!(
+                "a line has {} tokens with its instruction, more than the model's context of {context} \
+                 (max_position_embeddings): shorten it, or take a model with a longer context; it begins `{}`",
+                ids.len(),
+                line.chars().take(MOST_SHOWN).collect::<String>()
+            );
+        }
         let eos = tokenizer.eos();
         let line = OneLine::default();
         let made = model::generate::greedy(
@@ -107,7 +128,8 @@ impl ModelEngine {
         }
         let mut answers = Vec::with_capacity(lines.len());
         for line in lines {
-            match self.answer(session, line)? {
+            let answer = self.answer(session, line);
+            match session.name_files(answer)? {
                 Some(answer) => answers.push(answer),
                 None => return Ok(TranslatedLines::WithoutEnd),
             }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use self::{
     place::Place,
-    shape::{RandomModelShape, find_shape},
+    shape::{CONFIG, RandomModelShape, find_shape},
 };
 use crate::{RunError, error::Result, watch::Watch};
 
@@ -111,7 +111,7 @@ fn write_texts(
         texts.push((name, format!("{index:#}\n")));
     }
     let config = Value::Object(config);
-    texts.push((place::CONFIG.to_owned(), format!("{config:#}\n")));
+    texts.push((CONFIG.to_owned(), format!("{config:#}\n")));
     texts
 }
 

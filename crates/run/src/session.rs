@@ -88,7 +88,10 @@ impl Session {
 
     /// Where a value came out that is not finite, whoever reads it is to know of which files: the
     /// weights are most likely damaged.
-    pub(crate) fn name_files<T>(&self, result: Result<T>) -> Result<T> {
+    ///
+    /// # Errors
+    /// Those of `result`.
+    pub fn name_files<T>(&self, result: Result<T>) -> Result<T> {
         match result {
             Err(failure) if failure.chain().contains("check the weights") => {
                 let files = match &self.model.files {

@@ -105,6 +105,27 @@ pub fn describe_answers(counts: &[(Language, &AnswerCounts)]) -> Vec<String> {
         .collect()
 }
 
+/// That some of these inputs, `noun` in the plural, have more tokens than the model's context of
+/// `context` positions; `None` where none has, or where the model does not say its context.
+pub fn describe_long(
+    noun: &str,
+    lengths: impl IntoIterator<Item = usize>,
+    context: usize,
+) -> Option<String> {
+    let (mut all, mut long, mut longest) = (0, 0, 0);
+    for length in lengths {
+        all += 1;
+        long += usize::from(length > context);
+        longest = longest.max(length);
+    }
+    (context > 0 && long > 0).then(|| {
+        format!(
+            "{noun} longer than the model's context (max_position_embeddings, {context}): {long} of {all}, the longest has \
+             {longest} tokens; the model was not made for such positions"
+        )
+    })
+}
+
 /// `ja 6 of 6, th 2 of 6`; `None` where there is none in any language.
 fn list_counts(
     counts: &[(Language, &AnswerCounts)],
@@ -199,6 +220,17 @@ mod tests {
             "prompts longer than the model's context (max_position_embeddings) in ja 1 of 2:"
         ));
         assert!(said[1].starts_with("exemplars that are also asked in ja 1 of 2:"));
+    }
+
+    #[test]
+    fn inputs_beyond_the_context_are_counted() {
+        assert_eq!(
+            describe_long("rows", [3, 8, 9, 12], 8).expect("two are"),
+            "rows longer than the model's context (max_position_embeddings, 8): 2 of 4, the longest has 12 tokens; the \
+             model was not made for such positions"
+        );
+        assert_eq!(describe_long("rows", [3, 8], 8), None);
+        assert_eq!(describe_long("rows", [3, 8], 0), None, "not said");
     }
 
     #[test]

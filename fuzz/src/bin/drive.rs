@@ -17,7 +17,7 @@ use std::{
 };
 
 use clap::Parser;
-use lingualign_fuzz::{Mutator, TARGETS, Target};
+use lingualign_fuzz::{Mutator, TARGETS, Target, scratch};
 
 /// An input that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 
 /// Whether the target stood its inputs.
 fn drive(target: &'static Target, options: &Options) -> bool {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = scratch();
     let mut inputs = Mutator::new((target.seeds)(), options.seed);
     let start = Instant::now();
     let (mut runs, mut accepted, mut slowest) = (0, 0_u64, Duration::ZERO);

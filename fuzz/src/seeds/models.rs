@@ -167,6 +167,13 @@ pub(crate) fn adapter_weights() -> Vec<Vec<u8>> {
     vec![file(&tensors, &[("format", "pt")])]
 }
 
+/// Both files in one input; see the reader.
+pub(crate) fn peft_folders() -> Vec<Vec<u8>> {
+    let (config, weights) = (adapter_configs().remove(0), adapter_weights().remove(0));
+    let length = (config.len() as u32).to_le_bytes();
+    vec![[&length[..], &config, &weights].concat()]
+}
+
 pub(crate) fn states() -> Vec<Vec<u8>> {
     let numbers = |values: [i64; 2]| {
         values

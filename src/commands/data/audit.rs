@@ -51,9 +51,9 @@ pub(crate) struct AuditArgs {
 }
 
 pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
-    check_outputs(args)?;
     let watch = &mut Terminal::default();
     let mut scope = Scope::of_folder(&args.dir, args.task.as_deref())?;
+    check_outputs(args, &scope)?;
     scope.add_exemplars(&args.few_shot);
     scope.cutoff_len = args.cutoff_len;
     for name in &args.tokenizer {
@@ -83,7 +83,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<ExitCode> {
 }
 
 /// Holds what is written against what is read.
-fn check_outputs(args: &AuditArgs) -> Result<()> {
+fn check_outputs(args: &AuditArgs, scope: &Scope) -> Result<()> {
     let mut check = OutputCheck::new(args.replace);
     let all = match &args.task {
         Some(name) => vec![tasks::task(name)?],
@@ -91,6 +91,9 @@ fn check_outputs(args: &AuditArgs) -> Result<()> {
     };
     for task in all {
         check = check.reading_data(&args.dir, task);
+    }
+    for source in &scope.sources {
+        check = check.reading("the data", &source.path);
     }
     for file in &args.few_shot {
         check = check.reading("exemplars", file);

@@ -182,6 +182,11 @@ fn sound_files_are_read_counted_and_not_accused() {
         assert!(found.is_empty(), "{}: {}", form.task, describe(&found));
         assert_eq!(record.count_read(), "3 of 3 test files", "{}", form.task);
         assert_eq!(record.read[0].items, 3 * ROWS, "{}", form.task);
+        if form.is_shipped() {
+            let unnamed = form.audit_unnamed(&form.tables());
+            assert_eq!(unnamed.read, record.read, "{}", form.task);
+            assert_eq!(unnamed.findings, record.findings, "{}", form.task);
+        }
     }
 }
 
@@ -265,4 +270,27 @@ fn what_is_compared_with_nothing_is_said() {
             describe(&found)
         );
     }
+}
+
+// XNLI's, PAWS-X's and Global-MMLU's files on the hub have one name; what is none of theirs is said.
+#[test]
+fn a_table_of_no_task_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path();
+    for (name, text) in [
+        ("en/test.csv", "a,b\n1,2\n"),
+        ("de.jsonl", "{\"text\": \"rows for a capture\"}\n"),
+    ] {
+        std::fs::create_dir_all(dir.join(name).parent().expect("a folder")).expect("creates");
+        std::fs::write(dir.join(name), text).expect("writes");
+    }
+    let scope = audit::Scope::of_folder(dir, None).expect("a scope");
+    assert_eq!(scope.sources.len(), 0);
+    let said: Vec<&str> = scope.missing.iter().map(|m| m.problem.as_str()).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].starts_with("de.jsonl is named as a test file of `belebele`, but cannot be read as one, so it was not read: ")
+            && said[1].starts_with("en/test.csv is named as a test file of `global_mmlu`, but cannot"),
+        "{said:?}"
+    );
 }

@@ -275,7 +275,24 @@ impl Form {
     /// Writes the tables and audits them.
     pub(crate) fn audit(&self, tables: &Tables) -> AuditRecord {
         let folder = tempfile::tempdir().expect("a folder");
-        let dir = folder.path();
+        let task = self.write(folder.path(), tables);
+        audit_folder(folder.path(), Some(&task))
+    }
+
+    /// Writes the tables of a shipped task and audits them without its name: by their columns they
+    /// are found.
+    pub(crate) fn audit_unnamed(&self, tables: &Tables) -> AuditRecord {
+        let folder = tempfile::tempdir().expect("a folder");
+        self.write(folder.path(), tables);
+        audit_folder(folder.path(), None)
+    }
+
+    pub(crate) fn is_shipped(&self) -> bool {
+        self.toml.is_empty()
+    }
+
+    /// Returns the name of the task.
+    fn write(&self, dir: &Path, tables: &Tables) -> String {
         let mut files = BTreeMap::<String, Vec<(&str, &Rows)>>::new();
         for (code, spelled) in self.languages {
             let path = self.path.replace("{}", spelled);
@@ -291,13 +308,11 @@ impl Form {
         for (name, value) in &tables.more {
             write(dir, name, value.to_string());
         }
-        let mut task = self.task.to_owned();
-        if !self.toml.is_empty() {
-            write(dir, self.task, self.toml.to_owned());
-            task = dir.join(self.task).display().to_string();
+        if self.is_shipped() {
+            return self.task.to_owned();
         }
-        let scope = Scope::of_folder(dir, Some(&task)).expect("a scope");
-        audit::audit(&scope, &mut |_, _, _| true).expect("an audit")
+        write(dir, self.task, self.toml.to_owned());
+        dir.join(self.task).display().to_string()
     }
 
     fn text(&self, tables: &[(&str, &Rows)]) -> String {
@@ -351,6 +366,11 @@ impl Form {
         text += &format!("{}x\"\n", headers[headers.len() - 1]);
         json!({self.name(): {self.language(): text}})
     }
+}
+
+fn audit_folder(dir: &Path, task: Option<&str>) -> AuditRecord {
+    let scope = Scope::of_folder(dir, task).expect("a scope");
+    audit::audit(&scope, &mut |_, _, _| true).expect("an audit")
 }
 
 fn write(dir: &Path, name: &str, text: String) {

@@ -174,6 +174,18 @@ pub fn all() -> Result<Vec<&'static Task>, DataError> {
         .collect())
 }
 
+/// The other shipped tasks: their files are tables, each in forms of its own.
+///
+/// # Errors
+/// A shipped file is broken.
+pub fn of_tables() -> Result<Vec<&'static Task>, DataError> {
+    Ok(shipped()?
+        .iter()
+        .map(|shipped| &shipped.task)
+        .filter(|task| !task.files.is_empty())
+        .collect())
+}
+
 /// The task that `given` calls: a shipped name, or the path of a task file, which ends in
 /// `.toml`.
 ///

@@ -9,6 +9,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use super::*;
 
 mod folders;
+mod said;
 
 const MERGES: [&str; 8] = ["a b", "Ġ ab", "Ġ 1", "1 2", "3 4", "p o", "Ġ p", "Ġp o"];
 

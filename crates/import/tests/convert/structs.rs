@@ -134,6 +134,39 @@ fn a_codec_that_is_not_built_in_and_half_a_character_are_named() {
 }
 
 #[test]
+fn a_column_that_unpacks_to_all_memory_is_refused() {
+    let place = Place::new();
+    let path = place.path("a.parquet");
+    let long = "x".repeat(1 << 20);
+    let texts = [
+        (
+            "question",
+            (0..80).map(|at| format!("{at} {long}")).collect(),
+        ),
+        ("english", (0..80).map(|at| format!("{at}")).collect()),
+    ];
+    let columns = map(&[("question", "question"), ("english", "english")]);
+    let plan = || {
+        let target = ImportTarget::pairs(task("emotion"), &columns).expect("a target");
+        place.plan(vec![input(&path, Language::De)], target)
+    };
+    let zstd = Compression::ZSTD(Default::default());
+    write_parquet(&path, &texts, ("n", vec![1; 80]), 80, zstd);
+    let message = refused(&plan());
+    assert!(
+        message.contains("a.parquet")
+            && message.contains("column question of row group 1 unpacks from "),
+        "{message}"
+    );
+    assert!(
+        message.contains("write the file again with smaller row groups"),
+        "{message}"
+    );
+    write_parquet(&path, &texts, ("n", vec![1; 80]), 8, zstd);
+    run(&plan());
+}
+
+#[test]
 fn a_panic_of_the_reader_is_an_error_with_the_files_name() {
     let place = Place::new();
     let path = place.path("a.parquet");

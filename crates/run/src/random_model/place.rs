@@ -9,16 +9,16 @@ use std::{
 
 use schema::disk::Draft;
 
-use super::{RandomModelRequest, shape::config_file};
+use super::{
+    RandomModelRequest,
+    shape::{CONFIG, config_file},
+};
 use crate::{
     error::{At, Result, bail},
     estimate::gigabytes,
     machine,
     output::OutputCheck,
 };
-
-/// The file that makes a folder a model's.
-pub(super) const CONFIG: &str = "config.json";
 
 /// A folder that may be written.
 pub(super) struct Place<'a> {

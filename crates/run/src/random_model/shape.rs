@@ -10,8 +10,11 @@ use hub::catalogue;
 use model::ModelConfig;
 use serde_json::{Map, Value};
 
-use super::{RandomModelRequest, place::CONFIG};
+use super::RandomModelRequest;
 use crate::error::{At, Result, bail};
+
+/// The file that makes a folder a model's.
+pub(super) const CONFIG: &str = "config.json";
 
 /// Keys of a `config.json` that speak of the weights or the tokens of the model imitated, or of
 /// its maker's programs.

@@ -32,10 +32,24 @@ pub(super) trait Dialect: Send + Sync {
 }
 
 /// A service and its dialect.
-pub(super) struct HttpEngine {
+pub struct HttpEngine {
     pub(super) properties: EngineProperties,
     pub(super) client: ServiceClient,
     pub(super) dialect: Box<dyn Dialect>,
+}
+
+impl HttpEngine {
+    /// The lines in the text of an answer with status 200.
+    ///
+    /// # Errors
+    /// [`EngineFailure::Split`]: it is not what the service promises.
+    pub fn read_answer(&self, text: &str) -> Result<Vec<String>, EngineFailure> {
+        let answer = serde_json::from_str(text).map_err(|e| {
+            let said = self.client.show(text);
+            EngineFailure::split(format!("the answer is not JSON ({e}): {said}"))
+        })?;
+        self.dialect.read(&answer).map_err(EngineFailure::split)
+    }
 }
 
 impl Engine for HttpEngine {
@@ -44,10 +58,8 @@ impl Engine for HttpEngine {
     }
 
     fn translate(&self, lines: &[&str]) -> Result<Vec<String>, EngineFailure> {
-        let answer = self
-            .client
-            .post(&self.dialect.body(lines), &*self.dialect)?;
-        self.dialect.read(&answer).map_err(EngineFailure::split)
+        let body = self.dialect.body(lines);
+        self.read_answer(&self.client.post(&body, &*self.dialect)?)
     }
 }
 
@@ -124,7 +136,7 @@ impl ServiceClient {
         self.url.split('?').next().unwrap_or_default()
     }
 
-    fn post(&self, body: &Value, dialect: &dyn Dialect) -> Result<Value, EngineFailure> {
+    fn post(&self, body: &Value, dialect: &dyn Dialect) -> Result<String, EngineFailure> {
         let mut request = self
             .agent
             .post(&self.url)
@@ -149,13 +161,7 @@ impl ServiceClient {
             let said = self.show(&text.unwrap_or_default());
             return Err(self.explain(status, &said, pause, dialect));
         }
-        let text = text?;
-        serde_json::from_str(&text).map_err(|e| {
-            EngineFailure::split(format!(
-                "the answer is not JSON ({e}): {}",
-                self.show(&text)
-            ))
-        })
+        text
     }
 
     fn explain(

@@ -13,7 +13,7 @@ use std::time::Duration;
 use schema::Language;
 
 pub use self::command::CommandEngine;
-use self::http::HttpEngine;
+pub use self::http::HttpEngine;
 use crate::{Engine, EngineFacts, EngineProperties, Limits, Secret, TranslateError, facts};
 
 /// The settings of an engine.
@@ -148,19 +148,25 @@ pub fn open(settings: &Settings<'_>) -> Result<Box<dyn Engine>, TranslateError> 
         )));
     }
     match settings.engine {
-        "google-v2" => google::open_v2(settings).map(boxed),
-        "google-v3" => google::open_v3(settings).map(boxed),
-        "deepl" => deepl::open(settings).map(boxed),
-        "libretranslate" => libretranslate::open(settings).map(boxed),
-        "openai" => openai::open(settings).map(boxed),
         "command" => Ok(Box::new(CommandEngine::open(settings)?)),
+        _ => Ok(Box::new(open_service(settings)?)),
+    }
+}
+
+/// As [`open`], for an engine that is an HTTP service.
+///
+/// # Errors
+/// As [`open`]; the engine is no service.
+pub fn open_service(settings: &Settings<'_>) -> Result<HttpEngine, TranslateError> {
+    match settings.engine {
+        "google-v2" => google::open_v2(settings),
+        "google-v3" => google::open_v3(settings),
+        "deepl" => deepl::open(settings),
+        "libretranslate" => libretranslate::open(settings),
+        "openai" => openai::open(settings),
         other => {
             facts(other)?;
             Err(settings.refuse("only the program can open it"))
         }
     }
-}
-
-fn boxed(engine: HttpEngine) -> Box<dyn Engine> {
-    Box::new(engine)
 }
