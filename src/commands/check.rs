@@ -1,6 +1,5 @@
-//! `check`: the resolved recipe, and what it will take. Needs no model.
-
-use std::time::Duration;
+//! `check`: the resolved recipe, and what it will take. Needs no model; where there is one, its first
+//! block is timed.
 
 use anyhow::Result;
 use data::{Tokenizer, tasks, testset};
@@ -14,15 +13,12 @@ use run::{
     machine, session,
     tokens::Tokens,
 };
-use schema::{Recipe, inside::Analysis};
+use schema::{Recipe, inside::Analysis, recipe::TrainRecipe};
 
 use crate::{
     cli::CheckArgs,
     progress::{note, result},
 };
-
-/// How long products are timed.
-const MEASURED: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: &CheckArgs) -> Result<()> {
     let recipe = super::read_recipe(&args.recipe)?;
@@ -40,7 +36,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<()> {
     run::limits::check(&recipe, &shape, machine::memory_for_this_process())?;
     memory_note(&recipe, &shape);
     captures_note(&recipe, &shape);
-    time_note(&recipe, &shape, model.as_ref())?;
+    time_note(&recipe, &shape, model.as_ref());
     stages_note(&recipe, args, model.as_ref());
     Ok(())
 }
@@ -113,27 +109,44 @@ fn shape(recipe: &Recipe, model: Option<&Model>) -> Result<Option<Shape>> {
     })
 }
 
-/// A rough estimate; it needs the model's tokenizer and the data to count tokens.
-fn time_note(recipe: &Recipe, shape: &Shape, model: Option<&Model>) -> Result<()> {
-    let counted = model
-        .map(|model| Tokens::count(recipe, &Tokenizer::load(&model.files)?))
-        .transpose();
-    match counted {
-        Ok(Some(tokens)) => {
-            let speed = model::work::measure_speed(shape, recipe.dtype, MEASURED)?;
+/// An estimate; it needs the model and its tokenizer, and the data to count tokens.
+fn time_note(recipe: &Recipe, shape: &Shape, model: Option<&Model>) {
+    let Some(model) = model else {
+        return note("note: no estimate of time before the model is fetched");
+    };
+    match times(recipe, shape, model) {
+        Ok(lines) => {
             note(&format!(
-                "time on this CPU, very roughly, at {:.0} GFLOP/s of products:",
-                speed / 1e9
+                "time on this CPU, from a block and the head timed now ({} threads, {}, {}):",
+                rayon::current_num_threads(),
+                model::instruction_set(),
+                recipe.dtype
             ));
-            tokens
-                .describe(recipe, shape, speed)
-                .iter()
-                .for_each(|line| note(&format!("  {line}")));
+            lines.iter().for_each(|line| note(&format!("  {line}")));
         }
-        Ok(None) => note("note: no estimate of time before the model is fetched"),
         Err(error) => note(&format!("note: no estimate of time: {error:#}")),
     }
-    Ok(())
+}
+
+fn times(recipe: &Recipe, shape: &Shape, model: &Model) -> Result<Vec<String>> {
+    let tokens = Tokens::count(recipe, &Tokenizer::load(&model.files)?)?;
+    let checkpointing = recipe
+        .train
+        .as_ref()
+        .is_some_and(|train| checkpointing(recipe, shape, train).on);
+    let speeds = tokens.time(recipe, shape, &model.files, checkpointing)?;
+    Ok(tokens.describe(recipe, shape, &speeds, checkpointing))
+}
+
+/// Of a whole micro-batch.
+fn checkpointing(recipe: &Recipe, shape: &Shape, train: &TrainRecipe) -> CheckpointingDecision {
+    CheckpointingDecision::new(
+        shape,
+        recipe.dtype,
+        train,
+        MicroBatchSize::of_budget(train),
+        machine::memory_for_this_process(),
+    )
 }
 
 /// Missing files are notes, not problems: they may come later.
@@ -172,13 +185,7 @@ fn memory_note(recipe: &Recipe, shape: &Shape) {
     ));
     if let Some(train) = &recipe.train {
         let rows = MicroBatchSize::of_budget(train);
-        let decision = CheckpointingDecision::new(
-            shape,
-            recipe.dtype,
-            train,
-            rows,
-            machine::memory_for_this_process(),
-        );
+        let decision = checkpointing(recipe, shape, train);
         let word = if decision.on { "on" } else { "off" };
         note(&format!(
             "  training, {} tokens at once: {}; it would be {word}",

@@ -183,10 +183,13 @@ fn one_changed_key_looks_again_only_where_it_matters() {
     };
     let set = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     assert_eq!(kinds(changed("analyse.permutations=21")), set(&["map"]));
-    assert_eq!(
-        kinds(changed("analyse.lens_steps=1")),
-        set(&["lens", "tuned-lens"])
-    );
+    for setting in ["analyse.lens_steps=1", "analyse.lens_vocabulary=64"] {
+        assert_eq!(
+            kinds(changed(setting)),
+            set(&["lens", "tuned-lens"]),
+            "{setting}"
+        );
+    }
     assert_eq!(
         kinds(changed("analyse.neuron_share=0.2")),
         set(&["neurons", "silencing"])

@@ -96,10 +96,12 @@ fn check_estimates_memory_and_time() {
         "memory, estimated: weights 0.00 GB (f32)",
         "without activation checkpointing",
         "  evaluation, ",
-        "very roughly",
+        "time on this CPU, from a block and the head timed now (",
     ] {
         assert!(told.contains(needle), "`{needle}` in\n{told}");
     }
+    let times = told.lines().filter(|line| line.contains(" s for each of "));
+    assert_eq!(times.count(), 2, "{told}");
     let fetched_later =
         call_line(folder.path(), "check recipe.toml --set model=mistral-7b", 0).stderr;
     assert!(

@@ -67,7 +67,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("faer", &["analyse"]),
     ("fancy-regex", &["model"]),
     ("indicatif", &["root"]),
-    ("lingua", &["audit"]),
     ("parquet", &["data", "import"]), // as csv
     ("tokenizers", &["data"]),
     ("redb", &["translate"]),

@@ -2,7 +2,7 @@
 //! and tuned lens are from the model on items that are held out. Fails unless the tuned one is
 //! nearer after every layer.
 //!
-//! `tune_lens MODEL.gguf FILE [UPDATES [TOKENS [LANGUAGE,...]]]`; FILE gets the translators.
+//! `tune_lens MODEL.gguf FILE [UPDATES [TOKENS [VOCABULARY [LANGUAGE,...]]]]`; FILE gets the translators.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::{collections::BTreeMap, path::Path, process::ExitCode, time::Instant};
@@ -20,7 +20,7 @@ use schema::{FewShot, LabelSet, Language, recipe::AnalyseRecipe, task::Precision
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().collect();
     let [_, model, file, rest @ ..] = arguments.as_slice() else {
-        println!("usage: tune_lens MODEL.gguf FILE [UPDATES [TOKENS [LANGUAGE,...]]]");
+        println!("usage: tune_lens MODEL.gguf FILE [UPDATES [TOKENS [VOCABULARY [LANGUAGE,...]]]]");
         return ExitCode::from(2);
     };
     let files = ModelFiles::Gguf { path: model.into() };
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let tokenizer = Tokenizer::load(&files).unwrap();
     let task = tasks::task("emotion").unwrap();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/mini");
-    let languages: Vec<Language> = match rest.get(2) {
+    let languages: Vec<Language> = match rest.get(3) {
         Some(list) => list.split(',').map(|code| code.parse().unwrap()).collect(),
         None => testset::asked(&dir, task, Language::ALL).unwrap(),
     };
@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         prompts: &prompts,
         steps: number(0, recipe.lens_steps),
         tokens: number(1, recipe.lens_tokens),
+        vocabulary: number(2, recipe.lens_vocabulary),
         seed: 1,
         resamples: recipe.resamples,
         about: BTreeMap::new(),

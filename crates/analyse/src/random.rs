@@ -15,6 +15,8 @@ pub(crate) enum Purpose {
     Donor,
     /// A direction in place of a steering vector's.
     Direction,
+    /// Tokens of the vocabulary that an update of the tuned lens sees.
+    Vocabulary,
 }
 
 /// Generator of the draws for `purpose`; `number`, below 2^48, selects one of its streams.

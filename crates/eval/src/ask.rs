@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Closing headers that are run at once where every question has its own answers.
-const DOMAINS_AT_ONCE: usize = 16;
+pub(crate) const DOMAINS_AT_ONCE: usize = 16;
 
 /// The answers of one language.
 #[derive(Clone, Debug, PartialEq)]

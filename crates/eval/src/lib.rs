@@ -90,7 +90,7 @@ mod records;
 mod request;
 
 pub use ask::{Ahead, LanguageAnswers, ask};
-pub use count::{TokenCount, count_tokens};
+pub use count::{RowCount, count_rows};
 pub use error::EvalError;
 pub use free_answer::FreeAnswerCounts;
 pub use journal::{Journal, is_journal};

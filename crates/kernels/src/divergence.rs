@@ -9,11 +9,30 @@ use crate::{
     product::{call::COLS, panels::Panels},
 };
 
+/// Columns of a mean that are summed by one task.
+const COLUMNS: usize = 1024;
+
 /// Softmax of each row of `logits` (N, V), and its entropy, nats.
 pub fn distributions(logits: &[f32], vocab: usize) -> (Vec<f32>, Vec<f64>) {
     let mut values = logits.to_vec();
     let entropies = values.par_chunks_mut(vocab.max(1)).map(normalise).collect();
     (values, entropies)
+}
+
+/// Mean of distributions (N, V): (V). Columns are summed apart, in the order of the rows.
+pub fn mean(shares: &[f32], vocab: usize) -> Vec<f32> {
+    let rows = shares.len() / vocab.max(1);
+    let mut mean = vec![0.0f32; vocab];
+    mean.par_chunks_mut(COLUMNS)
+        .enumerate()
+        .for_each(|(part, mean)| {
+            for row in 0..rows {
+                let start = row * vocab + part * COLUMNS;
+                math::add(&shares[start..start + mean.len()], mean);
+            }
+            mean.iter_mut().for_each(|sum| *sum /= rows as f32);
+        });
+    mean
 }
 
 /// Softmax of a row in its place; returns its entropy.
@@ -63,4 +82,20 @@ pub fn forward_backward(
     }
     // SAFETY: the chunks are all rows, and each wrote its gradient.
     (each, d_hidden.map(|d| unsafe { memory::written(d) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_is_of_every_column() {
+        let vocab = 2 * COLUMNS + 3;
+        let shares: Vec<f32> = (0..4 * vocab)
+            .map(|at| (at % vocab) as f32 + [0.0, 8.0, -4.0, 0.0][at / vocab])
+            .collect();
+        let want: Vec<f32> = (0..vocab).map(|column| column as f32 + 1.0).collect();
+        assert_eq!(mean(&shares, vocab), want);
+        assert_eq!(mean(&[], 0), Vec::<f32>::new());
+    }
 }

@@ -47,14 +47,20 @@ mod mlp;
 pub mod ops;
 pub mod profile;
 mod projection;
+<<<<<<< HEAD
 pub mod random;
+=======
+pub mod speed;
+>>>>>>> main
 pub mod tensor_file;
 mod weights;
 pub mod work;
 
 pub use adapter::{Adapter, Gradients, LoraConfig};
 pub use config::ModelConfig;
-pub use decoder::{Decoder, KvCache, Layer, LayerView, SilencedDecoder, Visitor, WalkDetail};
+pub use decoder::{
+    Decoder, KvCache, Layer, LayerView, SampledHead, SilencedDecoder, Visitor, WalkDetail,
+};
 pub use error::{ModelError, Result};
 pub use kernels::{
     InstructionSet, force_instruction_set, instruction_set,

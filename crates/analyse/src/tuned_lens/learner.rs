@@ -1,14 +1,14 @@
 //! One layer's translator while it is trained. Never here: where states come from.
 
-use candle_core::{DType, Device, Tensor};
-use model::{Decoder, ModelError, ops::divergence::Shares, ops::lora};
+use candle_core::{Device, Tensor};
+use model::{Decoder, ModelError, SampledHead, ops::divergence::Shares, ops::lora};
 use train::adamw::{AdamMoments, AdamWConfig};
 
-use super::Translator;
+use super::{Translator, read_values, regression, typical_size};
 use crate::error::AnalyseError;
 
 /// Learning rate of W at the first update; it falls to 0 in a straight line.
-const LEARNING_RATE: f64 = 1e-3;
+const LEARNING_RATE: f64 = 3e-4;
 /// Decay of W and b: to the raw lens (the reference's).
 const WEIGHT_DECAY: f64 = 1e-3;
 /// Norm to which a gradient is clipped (the reference's).
@@ -53,15 +53,23 @@ impl Learner {
         self.translator.translate(rows)
     }
 
-    /// Gradient of the sum of divergences by the translated rows: `rows` (n, E) of the layer ->
-    /// (n, E).
+    /// Starts at what [`regression::fit`] finds.
+    pub(super) fn start(&mut self, rows: &Tensor, last: &Tensor) -> Result<(), AnalyseError> {
+        (self.weight, self.bias) = regression::fit(rows, last)?;
+        self.translator = Translator::new(&self.weight, &self.bias, rows.device())?;
+        Ok(())
+    }
+
+    /// Gradient of the sum of divergences by the translated rows, over the tokens of `head`:
+    /// `rows` (n, E) of the layer -> (n, E).
     pub(super) fn backward(
         &self,
         model: &Decoder,
         rows: &Tensor,
+        head: &SampledHead,
         shares: &Shares,
     ) -> Result<Tensor, AnalyseError> {
-        let found = model.divergence(&self.translate(rows)?, shares, true)?;
+        let found = model.sampled_divergence(&self.translate(rows)?, head, shares)?;
         found.d_hidden.ok_or_else(|| {
             let problem = "a divergence without its gradient".to_owned();
             let op = "tuned lens";
@@ -114,22 +122,6 @@ impl Learner {
         self.translator = Translator::new(&self.weight, &self.bias, device)?;
         Ok(())
     }
-}
-
-/// Root of the mean square of the entries.
-fn typical_size(rows: &Tensor) -> Result<f64, AnalyseError> {
-    let values = read_values(rows)?;
-    let squares: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
-    Ok((squares / values.len() as f64).sqrt())
-}
-
-/// The entries, row-major.
-fn read_values(tensor: &Tensor) -> Result<Vec<f32>, AnalyseError> {
-    Ok(tensor
-        .to_device(&Device::Cpu)?
-        .to_dtype(DType::F32)?
-        .flatten_all()?
-        .to_vec1()?)
 }
 
 impl Gradient {

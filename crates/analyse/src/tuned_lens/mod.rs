@@ -1,24 +1,29 @@
 //! The tuned lens (arXiv 2303.08112): every layer but the last has an affine translator, h + W h + b,
-//! trained so that final norm and head turn it into the model's own final prediction. W and b
-//! start at 0, which is the raw lens.
+//! trained so that final norm and head turn it into the model's own final prediction. At W and b
+//! of 0 it is the raw lens.
 //!
 //! As the reference implementation (AlignmentResearch/tuned-lens): the translator is added to
 //! the state, the loss is the divergence KL(model || lens) at the same token, the gradient's
-//! norm is clipped to 1, the learning rate falls to 0. Unlike it: AdamW, which takes fewer
-//! tokens, and each layer is clipped by itself, so that no layer depends on another. Never
-//! here: reading labels with it ([`crate::lens`]).
+//! norm is clipped to 1, the learning rate falls to 0. Unlike it: training starts at a ridge
+//! regression of the last states on the layer's (`regression`), not at the raw lens; an update
+//! sees a part of the vocabulary, drawn anew (`vocabulary`); AdamW, which takes fewer tokens;
+//! each layer is clipped by itself, so that no layer depends on another. Held-out divergences
+//! are of the whole vocabulary (`score`). Never here: reading labels with it
+//! ([`crate::lens`]).
 
 mod file;
 mod learner;
+mod regression;
 mod score;
 #[cfg(test)]
 mod tests;
 mod token_states;
 mod tuning;
+mod vocabulary;
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use model::{
     ModelConfig, Weight,
     ops::linear::{self, Projected},
@@ -109,4 +114,20 @@ impl Translator {
         };
         Ok(linear::forward_all(rows, &[projection], Some(rows))?.remove(0))
     }
+}
+
+/// Root of the mean square of the entries.
+fn typical_size(rows: &Tensor) -> Result<f64, AnalyseError> {
+    let values = read_values(rows)?;
+    let squares: f64 = values.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+    Ok((squares / values.len() as f64).sqrt())
+}
+
+/// The entries, row-major.
+fn read_values(tensor: &Tensor) -> Result<Vec<f32>, AnalyseError> {
+    Ok(tensor
+        .to_device(&Device::Cpu)?
+        .to_dtype(DType::F32)?
+        .flatten_all()?
+        .to_vec1()?)
 }

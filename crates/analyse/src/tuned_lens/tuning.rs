@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use candle_core::Tensor;
 use data::batch;
-use model::Decoder;
+use model::{Decoder, SampledHead};
+use rayon::prelude::*;
 use schema::inside::TunedLensRecord;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     learner::Learner,
     score::score,
     token_states::{PromptIndex, TokenStates, rows_of, walk},
+    vocabulary,
 };
 use crate::{capture::Prompts, error::AnalyseError};
 
@@ -39,6 +41,8 @@ pub struct Tuning<'a> {
     pub steps: usize,
     /// Tokens per update.
     pub tokens: usize,
+    /// Tokens of the vocabulary that an update sees, about; from V on all.
+    pub vocabulary: usize,
     /// Of what is held out, the order of the prompts, and the intervals.
     pub seed: u64,
     /// Draws of every interval.
@@ -78,6 +82,9 @@ pub fn train(
     while step < tuning.steps {
         let updates = tuning.updates_at_once().min(tuning.steps - step);
         let block = StateBlock::walk(tuning, &mut order, step, updates)?;
+        if step == 0 {
+            block.start(&mut learners)?;
+        }
         for update in 0..updates {
             let states = block
                 .states
@@ -137,7 +144,8 @@ impl Tuning<'_> {
     }
 
     /// One update of every layer on the rows of `states`, one tensor (N, E) per layer. The model's
-    /// own distribution is computed once for all layers.
+    /// own distribution is computed once for all layers, and they see the same tokens of the
+    /// vocabulary.
     fn update(
         &self,
         step: usize,
@@ -148,13 +156,16 @@ impl Tuning<'_> {
             return Ok(());
         };
         let rows = last.dim(0)?;
+        let head = self.draw_vocabulary(step, last)?;
         let mut gradients: Vec<Vec<Tensor>> = vec![Vec::new(); learners.len()];
         for start in (0..rows).step_by(CHUNK) {
             let count = CHUNK.min(rows - start);
-            let shares = self.model.shares(&last.narrow(0, start, count)?)?;
+            let shares = self
+                .model
+                .sampled_shares(&last.narrow(0, start, count)?, &head)?;
             for ((learner, layer), gradients) in learners.iter().zip(states).zip(&mut gradients) {
                 let rows = layer.narrow(0, start, count)?;
-                gradients.push(learner.backward(self.model, &rows, &shares)?);
+                gradients.push(learner.backward(self.model, &rows, &head, &shares)?);
             }
         }
         for (layer, (learner, gradients)) in learners.iter_mut().zip(gradients).enumerate() {
@@ -162,6 +173,21 @@ impl Tuning<'_> {
             learner.update((step, self.steps), layer, &states[layer], &d_rows)?;
         }
         Ok(())
+    }
+
+    /// The tokens of update `step`, by what the model says of its rows `last` (N, E).
+    fn draw_vocabulary(&self, step: usize, last: &Tensor) -> Result<SampledHead, AnalyseError> {
+        let rows = last.dim(0)?;
+        let mut mean = vec![0.0; self.model.config().vocab_size];
+        for start in (0..rows).step_by(CHUNK) {
+            let count = CHUNK.min(rows - start);
+            let part = self.model.shares(&last.narrow(0, start, count)?)?.mean()?;
+            let share = count as f32 / rows as f32;
+            mean.iter_mut()
+                .zip(part)
+                .for_each(|(mean, part)| *mean += share * part);
+        }
+        vocabulary::draw(self.model, &mean, self.vocabulary, self.seed, step)
     }
 
     /// Scores the translators on whole prompts of `held_out`, in an order that the seed gives.
@@ -194,6 +220,7 @@ impl Tuning<'_> {
         let how = [
             ("steps", self.steps.to_string()),
             ("tokens", self.tokens.to_string()),
+            ("vocabulary", self.vocabulary.to_string()),
             ("seed", self.seed.to_string()),
         ];
         about.extend(how.map(|(key, value)| (key.to_owned(), value)));
@@ -253,6 +280,17 @@ impl StateBlock {
             states,
             order: order.into_iter().map(|row| row as u32).collect(),
         })
+    }
+
+    /// Starts the learners at what fits its rows.
+    fn start(&self, learners: &mut [Learner]) -> Result<(), AnalyseError> {
+        let Some((last, layers)) = self.states.layers.split_last() else {
+            return Ok(());
+        };
+        learners
+            .par_iter_mut()
+            .zip(layers)
+            .try_for_each(|(learner, rows)| learner.start(rows, last))
     }
 
     /// The rows of one of its updates.

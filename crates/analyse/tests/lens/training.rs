@@ -19,6 +19,7 @@ fn tuning<'a>(bench: &'a Bench, prompts: &'a [Prompts], steps: usize, seed: u64)
         prompts,
         steps,
         tokens: 96,
+        vocabulary: 128,
         seed,
         resamples: 200,
         about,
@@ -73,6 +74,7 @@ fn no_updates_are_the_raw_lens() {
         ("seed", "1"),
         ("steps", "0"),
         ("tokens", "96"),
+        ("vocabulary", "128"),
     ];
     assert_eq!(
         lens.about,

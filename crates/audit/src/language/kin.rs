@@ -1,8 +1,9 @@
 //! What the identifier calls a language, and which close languages short texts of it are taken for.
 //! Never here: looking at texts.
 
-use lingua::Language as Spoken;
 use schema::Language;
+
+use super::spoken::Spoken;
 
 /// Code, the identifier's names, and those of close languages.
 type Row = (&'static str, &'static [Spoken], &'static [Spoken]);

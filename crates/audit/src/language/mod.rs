@@ -1,11 +1,14 @@
 //! Texts in another language than the file's name says.
 //!
-//! The identifier (lingua) knows the twenty languages and those that they are confused with.
+//! The identifier (`identify`) knows the twenty languages and those that they are confused with.
 //! Short texts of close languages cannot be distinguished, so an item counts only where the
 //! identifier is sure of a language that is not close to the right one (`kin`), and a close
 //! language counts only where most of a file's texts are in it.
 
+mod identify;
 mod kin;
+mod spoken;
+mod table;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -13,14 +16,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use lingua::{Language as Spoken, LanguageDetector, LanguageDetectorBuilder};
 use rayon::prelude::*;
 use schema::{
     Finding,
     finding::{Kind, Severity},
 };
 
-use self::kin::names_of;
+use self::{identify::Identifier, kin::names_of, spoken::Spoken};
 use crate::{
     Role,
     pulse::Pulse,
@@ -51,9 +53,9 @@ impl Guess {
     }
 }
 
-/// The identifier; its models are in the program.
+/// The identifier, and what it said.
 pub(crate) struct Detector {
-    identifier: LanguageDetector,
+    identifier: Identifier,
     /// What was answered for texts that should be English, by their hash: English files are looked
     /// at twice, and pair files mostly share their English side.
     english: Mutex<HashMap<u64, Option<Guess>>>,
@@ -71,7 +73,7 @@ struct Guess {
 impl Detector {
     pub(crate) fn new() -> Self {
         Self {
-            identifier: LanguageDetectorBuilder::from_all_languages().build(),
+            identifier: Identifier::new(),
             english: Mutex::default(),
         }
     }
@@ -134,8 +136,11 @@ impl Detector {
     }
 
     fn guess(&self, text: &str, expected: &[&[Spoken]]) -> Option<Guess> {
-        let values = self.identifier.compute_language_confidence_values(text);
-        let (best, confidence) = *values.first()?;
+        let values = self.identifier.weigh(text);
+        let (best, confidence) = values
+            .iter()
+            .copied()
+            .reduce(|best, next| if next.1 > best.1 { next } else { best })?;
         let expected = values
             .iter()
             .filter(|(language, _)| expected.iter().any(|list| list.contains(language)))

@@ -22,45 +22,36 @@ const HEAD: &str = "lm_head.weight";
 impl Decoder {
     /// Loads a model's files. Every tensor must be there, have its shape, and be used.
     pub fn load(files: &ModelFiles, precision: Precision, device: &Device) -> Result<Self> {
-        match files {
-            ModelFiles::Folder { dir, weights } => {
-                let config = ModelConfig::of_loaded(&dir.join("config.json"), None)?;
-                if dir.join(peft::CONFIG).exists() {
-                    tracing::warn!(
-                        "{}: the adapter in this folder is not put on the model, as transformers would do; name it as the adapter if it is meant",
-                        dir.join(peft::CONFIG).display()
-                    );
-                }
-                Self::build(
-                    config,
-                    WeightFiles::open_folder(weights, precision, device)?,
-                    device,
-                )
-            }
-            ModelFiles::Gguf { path } => {
-                let header = Header::read(path)?;
-                let mut config = ModelConfig::of_loaded(path, Some(&header))?;
-                let mut weights = WeightFiles::open_gguf(
-                    &header,
-                    config.num_attention_heads,
-                    config.num_key_value_heads,
-                    precision,
-                    device,
-                )?;
-                if weights.has(ROPE_FACTORS) {
-                    take_rope_factors(path, &mut config, &mut weights)?;
-                }
-                Self::build(config, weights, device)
-            }
-        }
+        let (config, mut weights) = open(files, precision, device)?;
+        let decoder = Self::build(config, &mut weights, device)?;
+        weights.finish()?;
+        Ok(decoder)
     }
 
-    fn build(config: ModelConfig, mut files: WeightFiles, device: &Device) -> Result<Self> {
+    /// A model's embedding, first block, final norm and head alone: what it says is worth
+    /// nothing, but its passes take a block's time ([`crate::speed`]).
+    ///
+    /// # Errors
+    /// As [`Decoder::load`]; the other blocks' tensors are not looked at.
+    pub fn load_first_block(
+        files: &ModelFiles,
+        precision: Precision,
+        device: &Device,
+    ) -> Result<Self> {
+        let (config, mut weights) = open(files, precision, device)?;
+        let config = ModelConfig {
+            num_hidden_layers: 1,
+            ..config
+        };
+        Self::build(config, &mut weights, device)
+    }
+
+    fn build(config: ModelConfig, files: &mut WeightFiles, device: &Device) -> Result<Self> {
         let (v, e) = (config.vocab_size, config.hidden_size);
-        let is_tied = config.tie_word_embeddings && is_head_the_embedding(&files)?;
+        let is_tied = config.tie_word_embeddings && is_head_the_embedding(files)?;
         let embed_tokens = files.take_weight(EMBEDDING, [v, e])?;
         let mut blocks = (0..config.num_hidden_layers)
-            .map(|layer| DecoderBlock::load(&mut files, &config, layer))
+            .map(|layer| DecoderBlock::load(files, &config, layer))
             .collect::<Result<Vec<_>>>()?;
         let norm = files.take_f32("model.norm.weight", &[e])?;
         let lm_head = if is_tied {
@@ -69,7 +60,6 @@ impl Decoder {
         } else {
             Some(files.take_weight(HEAD, [v, e])?)
         };
-        files.finish()?;
         let ends = embed_tokens.bytes() + lm_head.as_ref().map_or(0, Weight::bytes);
         let projections: usize = blocks
             .iter_mut()
@@ -89,6 +79,44 @@ impl Decoder {
             device: device.clone(),
             activation_checkpointing: false,
         })
+    }
+}
+
+/// The configuration and the tensors.
+fn open(
+    files: &ModelFiles,
+    precision: Precision,
+    device: &Device,
+) -> Result<(ModelConfig, WeightFiles)> {
+    match files {
+        ModelFiles::Folder { dir, weights } => {
+            let config = ModelConfig::of_loaded(&dir.join("config.json"), None)?;
+            if dir.join(peft::CONFIG).exists() {
+                tracing::warn!(
+                    "{}: the adapter in this folder is not put on the model, as transformers would do; name it as the adapter if it is meant",
+                    dir.join(peft::CONFIG).display()
+                );
+            }
+            Ok((
+                config,
+                WeightFiles::open_folder(weights, precision, device)?,
+            ))
+        }
+        ModelFiles::Gguf { path } => {
+            let header = Header::read(path)?;
+            let mut config = ModelConfig::of_loaded(path, Some(&header))?;
+            let mut weights = WeightFiles::open_gguf(
+                &header,
+                config.num_attention_heads,
+                config.num_key_value_heads,
+                precision,
+                device,
+            )?;
+            if weights.has(ROPE_FACTORS) {
+                take_rope_factors(path, &mut config, &mut weights)?;
+            }
+            Ok((config, weights))
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! rank.
 
 mod load;
+mod sampled;
 mod silenced;
 mod walk;
 
@@ -28,6 +29,7 @@ use crate::{
     rows::Rows,
 };
 
+pub use sampled::SampledHead;
 pub use silenced::{SilencedDecoder, SilencedNeurons};
 pub use walk::{LayerView, Visitor, WalkDetail};
 

@@ -84,7 +84,10 @@ impl Inspection {
             ],
             AnalysisStep::TunedLens => vec![
                 draws,
-                format!("{} updates of {}", recipe.lens_steps, recipe.lens_tokens),
+                format!(
+                    "{} updates of {}, {} of the vocabulary, from a regression",
+                    recipe.lens_steps, recipe.lens_tokens, recipe.lens_vocabulary
+                ),
                 of_all,
             ],
             AnalysisStep::Lens(language) => {

@@ -248,6 +248,7 @@ impl LookInside<'_, '_> {
             prompts: &prompts,
             steps: recipe.lens_steps,
             tokens: recipe.lens_tokens,
+            vocabulary: recipe.lens_vocabulary,
             seed: *seed,
             resamples: recipe.resamples,
             about,

@@ -44,9 +44,12 @@ section! {
         /// Questions of each language whose runs are patched or steered.
         patched_items: usize = 50 => FromOne(MOST),
         /// Updates of each layer's translator of the tuned lens.
-        lens_steps: usize = 100 => FromOne(1_000_000),
+        lens_steps: usize = 40 => FromOne(1_000_000),
         /// Tokens per training update of the tuned lens.
         lens_tokens: usize = 256 => FromOne(1_000_000),
+        /// Tokens of the vocabulary, about, that a training update of the tuned lens sees, drawn
+        /// anew each time; as many as the vocabulary has, or more, are all.
+        lens_vocabulary: usize = 2048 => FromOne(1_000_000),
     }
 }
 

@@ -22,6 +22,12 @@ pub(super) fn shares(logits: &Tensor) -> Result<Shares> {
     })
 }
 
+/// As [`Shares::mean`].
+pub(super) fn mean(shares: &Tensor) -> Result<Vec<f32>> {
+    let vocab = shares.dims2()?.1;
+    Ok(divergence::mean(&floats(shares, "divergence")?, vocab))
+}
+
 /// As [`super::forward_backward`].
 pub(super) fn forward_backward(
     hidden: &Tensor,

@@ -54,6 +54,17 @@ impl Shares {
         }
     }
 
+    /// The mean of the distributions: (V).
+    ///
+    /// # Errors
+    /// None that a device in order has.
+    pub fn mean(&self) -> Result<Vec<f32>> {
+        match Backend::of(&self.values) {
+            Backend::Cpu => cpu::mean(&self.values),
+            Backend::Composed => Ok(self.values.mean(0)?.to_vec1()?),
+        }
+    }
+
     /// N
     pub fn len(&self) -> usize {
         self.entropies.len()
