@@ -47,11 +47,8 @@ mod mlp;
 pub mod ops;
 pub mod profile;
 mod projection;
-<<<<<<< HEAD
 pub mod random;
-=======
 pub mod speed;
->>>>>>> main
 pub mod tensor_file;
 mod weights;
 pub mod work;
