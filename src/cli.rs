@@ -5,6 +5,7 @@ use std::{ops::RangeInclusive, path::PathBuf, sync::Arc};
 use clap::{
     Args, CommandFactory, Parser, Subcommand, builder::PossibleValuesParser, error::ErrorKind,
 };
+use model::random::FloatFormat;
 use schema::{
     AskingRecipe, FewShot, LabelSet, Language, Protocol, Scorers, Scoring,
     few_shot::PromptLanguage, recipe::EvalRecipe, task::Precision,
@@ -87,7 +88,7 @@ pub(crate) enum Command {
         after_help = "Example:\n  lingualign data audit assets/mini"
     )]
     Data(crate::commands::data::DataCommand),
-    /// List, fetch, verify and show models.
+    /// List, fetch, verify, show and make up models.
     #[command(subcommand, after_help = "Example:\n  lingualign model list")]
     Model(ModelCommand),
     /// Write the report of run folders again, from their records alone.
@@ -356,12 +357,42 @@ pub(crate) enum ModelCommand {
         /// Catalogue name or hub id. Default: all that was fetched, data sets too.
         name: Option<String>,
     },
+    /// Write a model of random weights, with a tokenizer that fits: for questions of memory and
+    /// speed. Its answers mean nothing.
+    #[command(
+        after_help = "Examples:\n  lingualign model random --like mistral-7b --out made-up\n  \
+        lingualign model random --like path/to/config.json --layers 2 --dtype f32 --out made-up"
+    )]
+    Random(RandomArgs),
     /// Show a model's shape and files.
     #[command(after_help = "Example:\n  lingualign model show smollm2-135m-instruct")]
     Show {
         /// Catalogue name, folder, .gguf file or hub id.
         model: String,
     },
+}
+
+/// `model random`
+#[derive(Args)]
+pub(crate) struct RandomArgs {
+    /// Whose shape: a catalogue name, a folder with a config.json, or such a file.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) like: String,
+    /// How weights are stored: bf16, f16 or f32.
+    #[arg(long, default_value = "bf16")]
+    pub(crate) dtype: FloatFormat,
+    /// The same seed writes the same bytes.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Layers. Default: as many as the model has.
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub(crate) layers: Option<usize>,
+    /// The folder: a new one, or an empty one.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Replace a model that is there, unless it is the one to imitate.
+    #[arg(long)]
+    pub(crate) replace: bool,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

@@ -1,14 +1,19 @@
-//! `model list | pull | verify | show`.
+//! `model list | pull | verify | random | show`.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use hub::{Cache, FileState, ModelFiles, Sources, catalogue};
-use run::{Downloads, session};
+use run::{
+    Downloads,
+    estimate::gigabytes,
+    random_model::{self, RandomModelRequest},
+    session,
+};
 
 use crate::{
-    cli::ModelCommand,
-    progress::{Terminal, note, result},
+    cli::{ModelCommand, RandomArgs},
+    progress::{Terminal, note, note_peak_memory, result},
 };
 
 pub(super) fn run(command: ModelCommand) -> Result<ExitCode> {
@@ -16,6 +21,7 @@ pub(super) fn run(command: ModelCommand) -> Result<ExitCode> {
         ModelCommand::List => list()?,
         ModelCommand::Pull { name, force } => pull(&name, force)?,
         ModelCommand::Verify { name } => return verify(name.as_deref()),
+        ModelCommand::Random(args) => random(&args)?,
         ModelCommand::Show { model } => show(&model)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -88,6 +94,26 @@ fn list() -> Result<()> {
             cached.bytes as f64 / 1e6
         ));
     }
+    Ok(())
+}
+
+fn random(args: &RandomArgs) -> Result<()> {
+    let request = RandomModelRequest {
+        like: &args.like,
+        format: args.dtype,
+        seed: args.seed,
+        layers: args.layers,
+        out: &args.out,
+        replace: args.replace,
+    };
+    let size = random_model::make(&request, &mut Terminal::default())?;
+    note(&format!(
+        "wrote {}: {:.2} B random weights, {}",
+        args.out.display(),
+        size.parameters as f64 / 1e9,
+        gigabytes(size.bytes)
+    ));
+    note_peak_memory();
     Ok(())
 }
 

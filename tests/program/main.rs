@@ -20,6 +20,7 @@ mod memory;
 mod only;
 mod outputs;
 mod protocols;
+mod random;
 mod refusals;
 #[path = "../../crates/translate/tests/server/mod.rs"]
 mod server;

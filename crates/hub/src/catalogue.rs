@@ -1,5 +1,8 @@
-//! The models known by a short name: where they are and the sizes that estimates of time and
-//! memory need. Sizes are those of the published `config.json`. Never here: network, files.
+//! The models known by a short name: where they are, the sizes that estimates of time and memory
+//! need, and the rest of what makes a decoder. All as the published `config.json` has it. Never
+//! here: network, files.
+
+mod config;
 
 /// A model known by name.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +21,29 @@ pub struct CatalogueEntry {
     pub parameters: u64,
     /// The decoder's sizes.
     pub shape: Shape,
+    /// What else its `config.json` says about the decoder.
+    pub properties: Properties,
+}
+
+/// What makes a decoder beside its sizes, under the names of `config.json`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Properties {
+    /// `model_type`
+    pub model_type: &'static str,
+    /// The entry of `architectures`.
+    pub architecture: &'static str,
+    /// `rms_norm_eps`
+    pub rms_norm_eps: f64,
+    /// `rope_theta`
+    pub rope_theta: f64,
+    /// `factor` of Llama 3's `rope_scaling`, whose other parameters are the same in all models.
+    pub llama3_rope_factor: Option<f64>,
+    /// `max_position_embeddings`
+    pub max_position_embeddings: usize,
+    /// `sliding_window`, where it slides.
+    pub sliding_window: Option<usize>,
+    /// `initializer_range`: the standard deviation of fresh weights.
+    pub initializer_range: f64,
 }
 
 /// Where a catalogue model can come from.
@@ -123,6 +149,28 @@ const QWEN: Shape = Shape {
     attention_bias: true,
 };
 
+const QWEN_PROPERTIES: Properties = Properties {
+    model_type: "qwen2",
+    architecture: "Qwen2ForCausalLM",
+    rms_norm_eps: 1e-6,
+    rope_theta: 1e6,
+    llama3_rope_factor: None,
+    max_position_embeddings: 32_768,
+    sliding_window: None,
+    initializer_range: 0.02,
+};
+
+const LLAMA_3_PROPERTIES: Properties = Properties {
+    model_type: "llama",
+    architecture: "LlamaForCausalLM",
+    rms_norm_eps: 1e-5,
+    rope_theta: 5e5,
+    llama3_rope_factor: None,
+    max_position_embeddings: 131_072,
+    sliding_window: None,
+    initializer_range: 0.02,
+};
+
 /// All of them: first the smallest, which the quickstart uses, then the paper's models, then
 /// other small ones.
 pub const ENTRIES: &[CatalogueEntry] = &[
@@ -144,6 +192,12 @@ pub const ENTRIES: &[CatalogueEntry] = &[
             tied: true,
             attention_bias: false,
         },
+        properties: Properties {
+            rope_theta: 1e5,
+            max_position_embeddings: 8192,
+            initializer_range: 0.041_666_666_666_666_664,
+            ..LLAMA_3_PROPERTIES
+        },
     },
     CatalogueEntry {
         name: "mistral-7b",
@@ -163,6 +217,16 @@ pub const ENTRIES: &[CatalogueEntry] = &[
             tied: false,
             attention_bias: false,
         },
+        properties: Properties {
+            model_type: "mistral",
+            architecture: "MistralForCausalLM",
+            rms_norm_eps: 1e-5,
+            rope_theta: 1e4,
+            llama3_rope_factor: None,
+            max_position_embeddings: 32_768,
+            sliding_window: Some(4096),
+            initializer_range: 0.02,
+        },
     },
     CatalogueEntry {
         name: "qwen1.5-1.8b",
@@ -179,6 +243,7 @@ pub const ENTRIES: &[CatalogueEntry] = &[
             mlp: 5504,
             ..QWEN
         },
+        properties: QWEN_PROPERTIES,
     },
     CatalogueEntry {
         name: "qwen1.5-4b",
@@ -194,6 +259,10 @@ pub const ENTRIES: &[CatalogueEntry] = &[
             kv_heads: 20,
             mlp: 6912,
             ..QWEN
+        },
+        properties: Properties {
+            rope_theta: 5e6,
+            ..QWEN_PROPERTIES
         },
     },
     CatalogueEntry {
@@ -212,6 +281,7 @@ pub const ENTRIES: &[CatalogueEntry] = &[
             vocab: 152_064,
             ..QWEN
         },
+        properties: QWEN_PROPERTIES,
     },
     CatalogueEntry {
         name: "qwen2.5-0.5b",
@@ -230,6 +300,7 @@ pub const ENTRIES: &[CatalogueEntry] = &[
             tied: true,
             ..QWEN
         },
+        properties: QWEN_PROPERTIES,
     },
     CatalogueEntry {
         name: "llama-3.2-1b",
@@ -248,6 +319,33 @@ pub const ENTRIES: &[CatalogueEntry] = &[
             vocab: 128_256,
             tied: true,
             attention_bias: false,
+        },
+        properties: Properties {
+            llama3_rope_factor: Some(32.0),
+            ..LLAMA_3_PROPERTIES
+        },
+    },
+    CatalogueEntry {
+        name: "llama-3.1-8b",
+        title: "Llama 3.1 8B",
+        hub_id: "meta-llama/Llama-3.1-8B",
+        package: None,
+        sources: HUB,
+        parameters: 8_030_261_248,
+        shape: Shape {
+            layers: 32,
+            hidden: 4096,
+            heads: 32,
+            kv_heads: 8,
+            head: 128,
+            mlp: 14_336,
+            vocab: 128_256,
+            tied: false,
+            attention_bias: false,
+        },
+        properties: Properties {
+            llama3_rope_factor: Some(8.0),
+            ..LLAMA_3_PROPERTIES
         },
     },
 ];

@@ -47,6 +47,7 @@ mod mlp;
 pub mod ops;
 pub mod profile;
 mod projection;
+pub mod random;
 pub mod speed;
 pub mod tensor_file;
 mod weights;

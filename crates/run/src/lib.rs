@@ -8,7 +8,8 @@
 //!
 //! The other modules are what single commands need of the same: one model evaluated
 //! ([`evaluate`]), captured ([`capture`]), used as a translation engine ([`model_engine`]), pairs
-//! written for others ([`build`]), answers as files of lm-evaluation-harness ([`lm_eval`]).
+//! written for others ([`build`]), answers as files of lm-evaluation-harness ([`lm_eval`]), a
+//! made-up model written ([`random_model`]).
 //!
 //! Never here: flags, printing, arithmetic on results.
 
@@ -32,6 +33,7 @@ pub mod model_engine;
 mod output;
 mod parts;
 pub mod preflight;
+pub mod random_model;
 mod redo;
 mod report_files;
 pub mod session;

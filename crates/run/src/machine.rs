@@ -1,5 +1,5 @@
-//! Memory of the machine: used and left. Known on Linux only. Never here: what a run needs
-//! (`model::memory`).
+//! Memory and disk of the machine: used and left. Memory is known on Linux only, disks on Unix.
+//! Never here: what a run needs (`model::memory`).
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,23 @@ pub fn memory_for_this_process() -> Option<u64> {
         group_room(Path::new("/sys/fs/cgroup"), &groups, own)
             .map_or(machine, |room| room.min(machine)),
     )
+}
+
+/// Bytes that this process may still write in a folder, which need not be there yet; `None` where
+/// the system does not report it.
+#[cfg(unix)]
+pub fn disk_room(folder: &Path) -> Option<u64> {
+    let folder = std::path::absolute(folder).ok()?;
+    let disk = folder
+        .ancestors()
+        .find_map(|above| rustix::fs::statvfs(above).ok())?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Bytes that this process may still write in a folder: not known here.
+#[cfg(not(unix))]
+pub fn disk_room(_: &Path) -> Option<u64> {
+    None
 }
 
 /// The tightest limit of the control groups in `groups` (the text of `/proc/self/cgroup`) and

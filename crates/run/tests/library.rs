@@ -51,6 +51,7 @@ fn options(folder: &Path, out: &str) -> RunOptions {
         out: Some(folder.join(out)),
         device: "cpu".to_owned(),
         parts: Parts::ALL,
+        ..RunOptions::whole()
     }
 }
 

@@ -9,6 +9,7 @@ mod byte_level;
 mod folder;
 mod gguf;
 mod growth;
+pub mod made_up;
 mod pieces_file;
 mod proto;
 mod sentencepiece;

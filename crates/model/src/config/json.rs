@@ -19,7 +19,12 @@ pub(super) fn read(file: &Path) -> Result<(ModelConfig, Vec<String>)> {
         key: format!("line {}", e.line()),
         problem: format!("not valid JSON: {e}"),
     })?;
-    let filled = keys::fill(&Object::new(file, &written))?;
+    of_value(file, &written)
+}
+
+/// As [`read`], of a file's content.
+pub(super) fn of_value(file: &Path, written: &Value) -> Result<(ModelConfig, Vec<String>)> {
+    let filled = keys::fill(&Object::new(file, written))?;
     let config = Object::new(file, &filled.values);
     check_activation(&config)?;
     check_quantisation(&config)?;

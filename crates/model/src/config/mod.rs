@@ -56,6 +56,11 @@ impl ModelConfig {
         Ok(json::read(path)?.0)
     }
 
+    /// What a `config.json` of this content would be; `file` stands for it in messages.
+    pub fn from_json(file: &Path, written: &serde_json::Value) -> Result<Self> {
+        Ok(json::of_value(file, written)?.0)
+    }
+
     /// Reads GGUF metadata.
     pub fn from_gguf(path: &Path, header: &hub::gguf::Header) -> Result<Self> {
         gguf::read(path, header)

@@ -1,0 +1,153 @@
+//! A made-up model of any shape, written as a Hugging Face folder: random weights, and a tokenizer
+//! whose vocabulary has the size of the embedding. For questions of size and speed; its answers
+//! mean nothing. Never here: flags, printing.
+
+mod place;
+mod shape;
+
+use std::{io::Write, path::Path};
+
+use data::tokenizer::made_up::{self, MadeUpTokenizer};
+use model::random::{FloatFormat, RandomWeights, RandomWeightsRecipe};
+use schema::disk::{DiskError, Draft};
+use serde_json::Value;
+
+use self::{
+    place::Place,
+    shape::{CONFIG, RandomModelShape, find_shape},
+};
+use crate::{RunError, error::Result, watch::Watch};
+
+/// As large as Hugging Face makes them.
+const SHARD_BYTES: u64 = 5_000_000_000;
+
+/// What is to be made.
+pub struct RandomModelRequest<'a> {
+    /// A name of the catalogue, a folder with a `config.json`, or such a file.
+    pub like: &'a str,
+    /// How weights are stored.
+    pub format: FloatFormat,
+    /// The same seed makes the same files.
+    pub seed: u64,
+    /// Layers; `None`: as many as the model that is imitated.
+    pub layers: Option<usize>,
+    /// The folder.
+    pub out: &'a Path,
+    /// A model that is there may be replaced.
+    pub replace: bool,
+}
+
+/// What was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RandomModelSize {
+    /// Weights in all.
+    pub parameters: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
+/// Makes the model's folder. All files get their names when the last byte of the last one is
+/// written, `config.json` at the very end, so that a folder with one is whole.
+///
+/// # Errors
+/// There is no such model to imitate, or this decoder cannot be it; the folder holds something
+/// else, or its disk has no room; the user interrupts it.
+pub fn make(request: &RandomModelRequest<'_>, watch: &mut dyn Watch) -> Result<RandomModelSize> {
+    make_in_shards(request, SHARD_BYTES, watch)
+}
+
+fn make_in_shards(
+    request: &RandomModelRequest<'_>,
+    shard_bytes: u64,
+    watch: &mut dyn Watch,
+) -> Result<RandomModelSize> {
+    let shape = find_shape(request)?;
+    let recipe = RandomWeightsRecipe {
+        format: request.format,
+        seed: request.seed,
+        initializer_range: shape.initializer_range,
+        shard_bytes,
+    };
+    let weights = RandomWeights::plan(&shape.decoder, recipe)?;
+    let tokenizer = made_up::make_up(shape.decoder.vocab_size)?;
+    let texts = write_texts(shape, &weights, tokenizer, request.format);
+    let of_texts: usize = texts.iter().map(|(_, text)| text.len()).sum();
+    let size = RandomModelSize {
+        parameters: weights.parameters(),
+        bytes: weights.bytes() + of_texts as u64,
+    };
+    let place = Place::check(request)?;
+    place.check_room(size.bytes)?;
+    let mut drafts = write_weights(&weights, request.out, watch)?;
+    for (name, text) in texts {
+        drafts.push((name, write_draft(request.out, text.as_bytes())?));
+    }
+    place.name_all(drafts)?;
+    Ok(size)
+}
+
+/// The files beside the weights; the last one makes the folder a model's.
+fn write_texts(
+    shape: RandomModelShape,
+    weights: &RandomWeights,
+    tokenizer: MadeUpTokenizer,
+    format: FloatFormat,
+) -> Vec<(String, String)> {
+    let mut config = shape.config;
+    for (key, value) in [
+        ("dtype", Value::from(format.config_name())),
+        ("bos_token_id", Value::Null),
+        ("eos_token_id", tokenizer.end.into()),
+        ("pad_token_id", tokenizer.end.into()),
+    ] {
+        config.insert(key.to_owned(), value);
+    }
+    let mut texts = vec![
+        ("tokenizer.json".to_owned(), tokenizer.tokenizer),
+        ("tokenizer_config.json".to_owned(), tokenizer.config),
+    ];
+    if let Some(index) = weights.index() {
+        let name = "model.safetensors.index.json".to_owned();
+        texts.push((name, format!("{index:#}\n")));
+    }
+    let config = Value::Object(config);
+    texts.push((CONFIG.to_owned(), format!("{config:#}\n")));
+    texts
+}
+
+fn write_weights(
+    weights: &RandomWeights,
+    out: &Path,
+    watch: &mut dyn Watch,
+) -> Result<Vec<(String, Draft)>> {
+    watch.start("making up weights", weights.bytes() as usize, "bytes");
+    let (mut drafts, mut done) = (Vec::new(), 0);
+    for shard in weights.shards() {
+        let mut draft = Draft::create_in(out)?;
+        for piece in weights.pieces(shard) {
+            draft
+                .write_all(&piece)
+                .map_err(DiskError::at("write into", out))?;
+            done += piece.len();
+            if !watch.step(done) {
+                let kept = format!("interrupted; {} is as it was", out.display());
+                return Err(RunError::Interrupted(kept));
+            }
+        }
+        drafts.push((shard.name.clone(), draft));
+    }
+    let parameters = weights.parameters() as f64 / 1e9;
+    watch.finish(&format!("{parameters:.2} B weights"));
+    Ok(drafts)
+}
+
+fn write_draft(out: &Path, bytes: &[u8]) -> Result<Draft> {
+    let mut draft = Draft::create_in(out)?;
+    draft
+        .write_all(bytes)
+        .map_err(DiskError::at("write into", out))?;
+    Ok(draft)
+}
+
+#[cfg(test)]
+mod tests;
