@@ -447,13 +447,15 @@ fn check_prints_a_recipe_that_reads_back() {
     let absent = call_line(
         folder.path(),
         "check again.toml --set model=./absent --set data.dir=nowhere",
-        0,
+        1,
     );
-    assert!(
-        absent.stderr.contains("nowhere"),
-        "missing data is a note: {}",
-        absent.stderr
-    );
+    for needle in ["nowhere", "error: model: ", "./absent"] {
+        assert!(
+            absent.stderr.contains(needle),
+            "{needle}: {}",
+            absent.stderr
+        );
+    }
     assert!(!folder.path().join("runs").exists());
 }
 

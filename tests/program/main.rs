@@ -11,6 +11,7 @@ mod caveats;
 mod commands;
 mod disturbed;
 mod experiment;
+mod gate;
 mod import;
 mod inside;
 mod interruption;

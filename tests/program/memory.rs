@@ -102,17 +102,17 @@ fn check_estimates_memory_and_time() {
     }
     let times = told.lines().filter(|line| line.contains(" s for each of "));
     assert_eq!(times.count(), 2, "{told}");
-    let fetched_later =
-        call_line(folder.path(), "check recipe.toml --set model=mistral-7b", 0).stderr;
+    let later = "check recipe.toml --set model=qwen1.5-1.8b --set dtype=bf16";
+    let fetched_later = call_line(folder.path(), later, 0).stderr;
     assert!(
-        fetched_later.contains("weights 29.0 GB (f32)"),
+        fetched_later.contains("weights 3.7 GB (bf16)"),
         "{fetched_later}"
     );
     assert!(
         fetched_later.contains("no estimate of time before the model is fetched"),
         "{fetched_later}"
     );
-    let no_data = call_line(folder.path(), "check recipe.toml --set data.dir=nowhere", 0).stderr;
+    let no_data = call_line(folder.path(), "check recipe.toml --set data.dir=nowhere", 1).stderr;
     assert!(no_data.contains("no estimate of time: "), "{no_data}");
 }
 

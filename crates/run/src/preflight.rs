@@ -154,3 +154,44 @@ impl Problems {
         self.list.push(format!("and {} more", self.left_out));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn recipe() -> Recipe {
+        let text = "name = \"x\"\nmodel = \"m\"\n[data]\ndir = \"d\"\n[train]\nsettings = [\"de=>en\"]\ntasks = \
+                    [\"emotion\"]\n[eval]\ntasks = [\"emotion\"]\n";
+        Recipe::parse(Path::new("x.toml"), text, &[]).expect("a recipe")
+    }
+
+    fn keys(room: u64) -> Vec<String> {
+        let shape = hub::catalogue::entry("mistral-7b").expect("known").shape;
+        let problems = find_memory_problems(&recipe(), &shape, Parts::ALL, room);
+        let key = |problem: &String| problem.split(':').next().unwrap_or_default().to_owned();
+        problems.iter().map(key).collect()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_by_its_key() {
+        assert_eq!(keys(20_000_000_000), ["dtype"], "29 GB of weights alone");
+        assert_eq!(
+            keys(29_100_000_000),
+            ["eval.tokens_per_batch", "train.micro_batch_tokens"]
+        );
+        assert_eq!(keys(200_000_000_000), Vec::<String>::new());
+    }
+
+    #[test]
+    fn problems_are_listed_once_and_counted() {
+        let mut problems = Problems::default();
+        for number in 0..15 {
+            let problem = std::io::Error::other(format!("problem {}", number % 12));
+            problems.add(&problem);
+        }
+        assert_eq!(problems.list.len(), LISTED + 1);
+        assert_eq!(problems.list[LISTED], "and 2 more");
+    }
+}
