@@ -25,14 +25,17 @@ pub(super) fn draw(
     step: usize,
 ) -> Result<SampledHead, AnalyseError> {
     let mut random = generator(seed, Purpose::Vocabulary, step as u64);
-    let (mut ids, mut log_weights) = (Vec::new(), Vec::new());
-    for (id, chance) in (0..).zip(chances(mean, size)) {
-        if random.random::<f64>() < chance {
-            ids.push(id);
-            log_weights.push(-chance.ln() as f32);
-        }
-    }
+    let (ids, log_weights) = choose(&chances(mean, size), || random.random());
     Ok(model.sample_head(&ids, &log_weights)?)
+}
+
+/// Each token by its chance, with the logarithm of what it counts; `number` is uniform in [0, 1).
+fn choose(chances: &[f64], mut number: impl FnMut() -> f64) -> (Vec<u32>, Vec<f32>) {
+    (0..)
+        .zip(chances)
+        .filter(|&(_, &chance)| number() < chance)
+        .map(|(id, chance)| (id, -chance.ln() as f32))
+        .unzip()
 }
 
 /// The chance of each token: `size` in all, none above 1, and 1 for the likeliest, so that there
@@ -78,6 +81,26 @@ mod tests {
         assert!(found[3] == 1.0 && found[700] == 1.0, "{:?}", &found[..4]);
         assert!(found.iter().all(|&chance| chance > 0.0 && chance <= 1.0));
         assert!((found[0] - 48.0 / 998.0).abs() < 1e-9, "{}", found[0]);
+    }
+
+    #[test]
+    fn sums_over_the_drawn_are_those_over_all_on_the_average() {
+        let mean: Vec<f32> = (0..200)
+            .map(|id| if id < 10 { 0.09 } else { 5e-4 })
+            .collect();
+        let found = chances(&mean, 60);
+        let mut random = generator(1, Purpose::Vocabulary, 0);
+        let (mut count, mut sum, draws) = (0.0, 0.0, 2000);
+        for _ in 0..draws {
+            let (ids, log_weights) = choose(&found, || random.random());
+            for (id, log_weight) in ids.iter().zip(log_weights) {
+                count += f64::from(log_weight).exp() / f64::from(draws);
+                sum += f64::from(*id) * f64::from(log_weight).exp() / f64::from(draws);
+            }
+        }
+        // 200 tokens, whose ids add up to 19900.
+        assert!((count - 200.0).abs() < 2.0, "{count}");
+        assert!((sum - 19_900.0).abs() < 300.0, "{sum}");
     }
 
     #[test]
