@@ -301,6 +301,11 @@ mod tests {
             assert!((least..=most).contains(&found), "{a} / {b}: {found}");
         }
         assert_eq!(similarity("日", "日。"), 1.0);
+        assert_eq!(
+            similarity("aaaaaa", "aaaaaaaaa"),
+            1.0,
+            "an n-gram counts once"
+        );
     }
 
     fn any_text() -> impl Strategy<Value = String> {
