@@ -273,7 +273,7 @@ fn an_audit_is_not_repeated_without_reason() {
     let folder = protocols::data();
     write_recipe(folder.path(), "de");
     let audited = |folder: &Path| {
-        let printed = call_line(folder, "run recipe.toml --out out", 0);
+        let printed = call_line(folder, "run recipe.toml --out out --redo", 0);
         printed
             .stderr
             .lines()

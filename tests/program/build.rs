@@ -234,7 +234,7 @@ fn only_other_pairs_are_trained_again() {
     let run = |more: &str| {
         call_line(
             folder.path(),
-            &format!("run recipe.toml --out out --only data,train {more}"),
+            &format!("run recipe.toml --out out --redo --only data,train {more}"),
             0,
         );
         let stages = json(&folder.path().join("out/manifest.json"))["stages"].clone();

@@ -152,7 +152,7 @@ fn one_changed_key_redoes_only_what_depends_on_it() {
         let before = times(&out, STAGES);
         call(
             folder.path(),
-            &["run", "recipe.toml", "--out", "out", "--set", set],
+            &["run", "recipe.toml", "--out", "out", "--redo", "--set", set],
             0,
         );
         rewritten(&before, &times(&out, STAGES))
@@ -242,6 +242,7 @@ fn answers_of_an_earlier_recipe_stay_out_of_the_report() {
         "recipe.toml",
         "--out",
         "out",
+        "--redo",
         "--set",
         "eval.languages=de",
         "--set",
@@ -259,6 +260,7 @@ fn answers_of_an_earlier_recipe_stay_out_of_the_report() {
         "recipe.toml",
         "--out",
         "out",
+        "--redo",
         "--set",
         "eval.languages=de",
         "--set",
@@ -270,6 +272,7 @@ fn answers_of_an_earlier_recipe_stay_out_of_the_report() {
         "recipe.toml",
         "--out",
         "out",
+        "--redo",
         "--set",
         "train.settings=de=>en",
     ];
@@ -294,7 +297,7 @@ fn changed_content_under_the_same_name_is_noticed() {
     let (data, model) = (folder.path().join("data"), folder.path().join("model"));
     tiny::write_items(&data, "ap_emotion", "emotion_de", &tiny::items("de", 6));
     tiny::make_model(&model);
-    let line = "run recipe.toml --out out --only eval --set data.dir=data --set model=./model --set eval.languages=de";
+    let line = "run recipe.toml --out out --redo --only eval --set data.dir=data --set model=./model --set eval.languages=de";
     let run = || {
         let printed = call_line(folder.path(), line, 1); // there is no adapter, but the base model is asked
         assert!(printed.stderr.contains("no adapter"), "{}", printed.stderr);
@@ -335,6 +338,7 @@ fn a_renamed_model_is_asked_again() {
             "recipe.toml",
             "--out",
             "out",
+            "--redo",
             "--set",
             model.as_str(),
             "--set",

@@ -36,7 +36,13 @@ fn a_recipe_that_would_end_in_the_middle_is_refused_by_check_and_run() {
     prepare(folder);
     let own = "--set data.dir=data --set train.settings=de=>en";
     for (set, needles) in [
-        ("--set eval.languages=sw,de", vec!["no", "test file", "sw"]),
+        (
+            "--set data.dir=data --set eval.languages=sw,de",
+            vec![
+                "emotion_sw<count>_test.json",
+                "emotion_sw<count>_train_question.json",
+            ],
+        ),
         ("--set data.dir=nowhere", vec!["nowhere"]),
         ("--set train.settings=th=>en", vec!["th"]),
         (
@@ -49,10 +55,7 @@ fn a_recipe_that_would_end_in_the_middle_is_refused_by_check_and_run() {
         ),
         ("--set eval.tasks=emotion,nonsense", vec!["nonsense"]),
         ("--set model=smollm2", vec!["smollm2"]),
-        (
-            "--set data.dir=nowhere --set eval.few_shot=own",
-            vec!["nowhere"],
-        ),
+        ("--set eval.few_shot=file:none.json", vec!["none.json"]),
     ] {
         for command in ["check", "run"] {
             let line = format!("{command} recipe.toml --out out {set}");

@@ -159,6 +159,7 @@ fn one_changed_key_looks_again_only_where_it_matters() {
                 "recipe.toml",
                 "--out",
                 "out",
+                "--redo",
                 "--only",
                 "analyse",
                 "--set",

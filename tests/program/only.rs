@@ -66,7 +66,7 @@ fn a_part_refuses_what_another_recipe_left() {
     call_line(folder.path(), "run recipe.toml --out out", 0);
     let stale = call_line(
         folder.path(),
-        "run recipe.toml --out out --only eval --set train.learning_rate=2e-2",
+        "run recipe.toml --out out --redo --only eval --set train.learning_rate=2e-2",
         1,
     );
     assert!(
@@ -76,7 +76,7 @@ fn a_part_refuses_what_another_recipe_left() {
     );
     let stale = call_line(
         folder.path(),
-        "run recipe.toml --out out --only train --set train.pairs=9",
+        "run recipe.toml --out out --redo --only train --set train.pairs=9",
         1,
     );
     assert!(

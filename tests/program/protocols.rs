@@ -226,7 +226,7 @@ fn a_run_records_its_repairs() {
     // The exchange is seen beside the English file, so that file is an input of the Norwegian
     // answers.
     std::fs::remove_file(folder.path().join("data/snli/snli_en6_test.json")).expect("removes");
-    let printed = call_line(folder.path(), "run snli.toml --out out", 0);
+    let printed = call_line(folder.path(), "run snli.toml --out out --redo", 0);
     assert!(
         printed
             .stderr

@@ -145,11 +145,12 @@ impl<'a> Execution<'a> {
             if !options.redo {
                 return Err(outdated.refusal(folder.root()));
             }
-            // A resumed run is not asked again.
-            manifest
-                .stages
-                .retain(|name, _| !outdated.stages.contains(name));
+            // Kept: on resuming the user is not asked again.
+            manifest.redo.extend(outdated.stages);
         }
+        manifest
+            .redo
+            .retain(|name| !manifest.current.contains(name));
         let planned = stages
             .iter()
             .filter(|stage| !matches!(stage, Stage::Report));

@@ -72,6 +72,9 @@ pub(crate) struct Manifest {
     /// The stages that are to be done, the report apart.
     #[serde(default)]
     pub planned: BTreeSet<String>,
+    /// Finished stages that the user wants made again with other inputs, and that are not yet.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub redo: BTreeSet<String>,
 }
 
 /// The manifest found in a run folder, which may belong to another recipe.
@@ -159,6 +162,7 @@ impl Manifest {
             stages: recorded.stages.clone(),
             current: BTreeSet::new(),
             planned: BTreeSet::new(),
+            redo: recorded.names("redo").collect(),
         }
     }
 
@@ -211,6 +215,7 @@ impl Manifest {
         self.merge(Recorded::read(folder)?);
         self.stages.insert(name.to_owned(), stage);
         self.current.insert(name.to_owned());
+        self.redo.remove(name);
         self.write(folder, &lock)
     }
 }
@@ -248,6 +253,7 @@ mod tests {
             stages: BTreeMap::new(),
             current: BTreeSet::new(),
             planned: BTreeSet::new(),
+            redo: BTreeSet::new(),
         }
     }
 

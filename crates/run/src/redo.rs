@@ -60,7 +60,7 @@ impl Outdated {
                 && (is_about_outdated || has_other_inputs())
             {
                 outdated.insert(name.clone());
-                if is_finished {
+                if is_finished && !manifest.redo.contains(&name) {
                     stages.push(name);
                 }
             }
@@ -83,7 +83,8 @@ impl Outdated {
     pub fn describe(&self, folder: &Path) -> String {
         let changes = match self.changes.as_slice() {
             [] => format!(
-                "no key, model or device differs, so the data, or what {} computes, has changed",
+                "no key, model or device is another than when this folder was last worked in, so it was before, or the data, \
+                 or what {} computes, has changed",
                 program()
             ),
             changes => format!("changed: {}", list(changes)),
@@ -133,9 +134,9 @@ fn find_changes(experiment: &Experiment, recorded: &Value) -> Vec<String> {
     changes
 }
 
-/// Keys with other values; names and titles decide nothing.
+/// Keys with other values. Names and titles decide nothing, and overrides are in the keys.
 fn compare(key: &str, before: &Value, now: &Value, changes: &mut Vec<String>) {
-    if before == now || ["name", "title"].contains(&key) {
+    if before == now || ["name", "title", "overrides"].contains(&key) {
         return;
     }
     if let (Value::Object(old), Value::Object(new)) = (before, now) {
