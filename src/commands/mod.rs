@@ -7,14 +7,17 @@ mod eval;
 mod generate;
 mod model;
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result};
 use run::{OutputCheck, Parts, RunOptions, lm_eval};
 use schema::{Recipe, run_folder::RunFolder};
 
 use crate::{
-    cli::{Cli, Command, ModelCommand, RecipeArgs, RunArgs},
+    cli::{Cli, Command, DeviceArgs, FinishedArgs, ModelCommand, RecipeArgs, RunArgs},
     progress::{self, Terminal},
 };
 
@@ -33,24 +36,13 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Run(args) => {
             verify(&args)?;
-            let options = RunOptions {
-                out: args.out,
-                device: args.device.device,
-                parts: Parts::only(&args.only),
-                redo: args.finished.redo,
-                fresh: args.finished.new,
-            };
+            let parts = Parts::only(&args.only);
+            let options = options(args.out, args.device, parts, &args.finished);
             run_recipe(&args.recipe, &options)?;
         }
         Command::Check(args) => return check::run(&args),
         Command::Train(args) => {
-            let options = RunOptions {
-                out: args.out,
-                device: args.device.device,
-                parts: Parts::TRAINING,
-                redo: args.finished.redo,
-                fresh: args.finished.new,
-            };
+            let options = options(args.out, args.device, Parts::TRAINING, &args.finished);
             run_recipe(&args.recipe, &options)?;
         }
         Command::Eval(args) => eval::run(&args)?,
@@ -110,6 +102,21 @@ fn check_lm_eval_out(out: Option<&Path>, data: Option<&Path>) -> Result<()> {
         .iter()
         .fold(check, |check, dir| check.reading("the data", dir));
     Ok(lm_eval::check_out(&check, out)?)
+}
+
+fn options(
+    out: Option<PathBuf>,
+    device: DeviceArgs,
+    parts: Parts,
+    finished: &FinishedArgs,
+) -> RunOptions {
+    RunOptions {
+        out,
+        device: device.device,
+        parts,
+        redo: finished.redo,
+        fresh: finished.new,
+    }
 }
 
 fn run_recipe(args: &RecipeArgs, options: &RunOptions) -> Result<()> {

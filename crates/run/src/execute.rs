@@ -102,6 +102,39 @@ struct Execution<'a> {
     _presence: Presence,
 }
 
+/// The manifest of now, with the stages that are current and planned.
+///
+/// # Errors
+/// Finished stages would be made again, and nobody asked for it.
+fn look_over(
+    experiment: &Experiment,
+    options: &RunOptions,
+    stages: &[Stage],
+    recorded: &Recorded,
+    watch: &dyn Watch,
+) -> Result<Manifest> {
+    let mut manifest = Manifest::new(experiment, recorded);
+    manifest.current = find_current(experiment, stages, &manifest, &|| watch.is_interrupted())?;
+    let wanted: Vec<&Stage> = stages
+        .iter()
+        .filter(|stage| stage.is_among(options.parts))
+        .collect();
+    if let Some(outdated) = Outdated::find(experiment, &wanted, recorded, &manifest) {
+        if !options.redo {
+            return Err(outdated.refusal(experiment.folder.root()));
+        }
+        // Kept: on resuming the user is not asked again.
+        manifest.redo.extend(outdated.stages);
+    }
+    let current = &manifest.current;
+    manifest.redo.retain(|name| !current.contains(name));
+    let planned = stages
+        .iter()
+        .filter(|stage| !matches!(stage, Stage::Report));
+    manifest.planned = planned.map(Stage::name).collect();
+    Ok(manifest)
+}
+
 /// Whether the stages are done that a stage needs.
 enum Readiness {
     Ready,
@@ -134,27 +167,7 @@ impl<'a> Execution<'a> {
         ));
         let parts = options.parts;
         let stages = stages::list(experiment, parts)?;
-        let mut manifest = Manifest::new(experiment, &recorded);
-        manifest.current =
-            find_current(experiment, &stages, &manifest, &|| watch.is_interrupted())?;
-        let wanted: Vec<&Stage> = stages
-            .iter()
-            .filter(|stage| stage.is_among(parts))
-            .collect();
-        if let Some(outdated) = Outdated::find(experiment, &wanted, &recorded, &manifest) {
-            if !options.redo {
-                return Err(outdated.refusal(folder.root()));
-            }
-            // Kept: on resuming the user is not asked again.
-            manifest.redo.extend(outdated.stages);
-        }
-        manifest
-            .redo
-            .retain(|name| !manifest.current.contains(name));
-        let planned = stages
-            .iter()
-            .filter(|stage| !matches!(stage, Stage::Report));
-        manifest.planned = planned.map(Stage::name).collect();
+        let mut manifest = look_over(experiment, options, &stages, &recorded, watch)?;
         if !presence.is_alone() {
             manifest.merge(Recorded::read(folder)?);
         }
