@@ -1,4 +1,4 @@
-//! Encodes texts with the tokenizers of many folders, for `tests/differential/tokenizers.py`: one
+//! Encodes texts with the tokenizers of many folders, for `tests/differential/tokenizer_folders.py`: one
 //! JSON object a line on stdin, `{"dir": ..., "texts": [...]}`, and one answer each on stdout, the
 //! ids and what they are decoded to, or why the folder or a text was refused.
 

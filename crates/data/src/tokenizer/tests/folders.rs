@@ -1,5 +1,5 @@
 //! Hugging Face folders read as transformers 5.24 reads them. The folders are those of
-//! `tests/differential/tokenizers.py` made small; what is expected was read from transformers.
+//! `tests/differential/tokenizer_folders.py` made small; what is expected was read from transformers.
 
 use serde_json::{Value, json};
 

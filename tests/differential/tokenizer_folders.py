@@ -1,7 +1,7 @@
 """Generated tokenizer folders, each read by this program and by transformers 5.
 
     cargo build -p lingualign-data --example encode_texts
-    python tests/differential/tokenizers.py target/debug/examples/encode_texts [COUNT] [FIRST_SEED]
+    python tests/differential/tokenizer_folders.py target/debug/examples/encode_texts [COUNT] [FIRST_SEED]
 
 Needs transformers (5.24 was used), tokenizers, sentencepiece and protobuf; no network. Every folder is a random
 choice of vocabulary, class, keys and files beside it. What is compared: the ids of every text (without what is added
