@@ -1,6 +1,7 @@
 //! Speed of the frozen product x Wᵀ and of dy W beside the `gemm` crate, at the shapes of a
 //! 135M model: GFLOP/s, best of several. `cargo run --release -p lingualign-model --example
-//! products [ROWS]`
+//! products [ROWS]`. LINGUALIGN_KERNELS limits ours; the crate keeps to AVX2 where the workspace's
+//! `gemm` is built without `x86-v4`.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::time::Instant;
@@ -18,6 +19,10 @@ const SHAPES: [(usize, usize); 5] = [
 ];
 
 fn main() {
+    if let Ok(name) = std::env::var("LINGUALIGN_KERNELS") {
+        let set = model::InstructionSet::by_name(&name).expect("a set of kernels");
+        model::force_instruction_set(set).expect("a set that the processor has");
+    }
     let rows: usize = std::env::args().nth(1).map_or(1024, |n| n.parse().unwrap());
     println!(
         "{} rows, {} threads, {}",
