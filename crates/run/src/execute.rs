@@ -16,7 +16,6 @@ use crate::{
     experiment::{Experiment, RunOptions},
     limits,
     locks::{self, ManifestLock, Presence},
-    machine,
     manifest::{Manifest, Recorded, StageRecord, hash},
     output::{self, OutputCheck},
     preflight,
@@ -64,9 +63,8 @@ pub fn run_with(
     let mut session = Session::open(&recipe.model, recipe.dtype, &options.device, watch)?;
     let device = session.device_name();
     let experiment = Experiment::new(recipe, Some(root), &session.model, device)?;
-    let room = session.is_on_cpu().then(machine::memory_for_this_process);
+    let room = session.memory();
     let shape = session::config(&session.model.files)?.shape();
-    let room = room.flatten();
     limits::check(recipe, &shape, room)?;
     if let Some(room) = room {
         preflight::refuse(&preflight::find_memory_problems(

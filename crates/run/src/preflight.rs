@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use data::{Draw, prompt, tasks, testset};
 use hub::catalogue::Shape;
-use schema::{Asking, Recipe, Task};
+use schema::{Recipe, Task};
 
 use crate::{
     RunError,
@@ -27,12 +27,8 @@ pub fn find_data_problems(recipe: &Recipe, parts: Parts) -> Vec<String> {
     if parts.eval {
         for task in &recipe.eval.tasks {
             match tasks::task(task) {
-                Err(problem) => problems.add(&problem),
-                Ok(task) => {
-                    for asking in recipe.eval.asking.ways(task) {
-                        find_question_problems(recipe, task, &asking, &mut problems);
-                    }
-                }
+                Err(problem) => problems.add(problem),
+                Ok(task) => find_question_problems(recipe, task, &mut problems),
             }
         }
     }
@@ -100,26 +96,28 @@ fn find_pair_problems(recipe: &Recipe, problems: &mut Problems) {
     for plan in recipe.adapters() {
         let files = Draw::of(recipe, train, &plan).and_then(|draw| draw.files());
         if let Err(problem) = files {
-            problems.add(&problem);
+            problems.add(problem);
         }
     }
 }
 
-/// Renders every prompt, as the evaluation will.
-fn find_question_problems(recipe: &Recipe, task: &Task, asking: &Asking, problems: &mut Problems) {
-    let dir = &recipe.data.dir;
+/// Renders every prompt, as the evaluation will; a test set is read once for all ways to ask.
+fn find_question_problems(recipe: &Recipe, task: &Task, problems: &mut Problems) {
+    let (dir, ways) = (&recipe.data.dir, recipe.eval.asking.ways(task));
     let languages = match testset::asked(dir, task, &recipe.eval.languages) {
         Ok(languages) => languages,
-        Err(problem) => return problems.add(&problem),
+        Err(problem) => return problems.add(problem),
     };
     if let Err(problem) = schema::language::check_known(&languages) {
-        problems.add(&problem);
+        problems.add(problem);
     }
     for language in languages {
-        let rendered = testset::load(dir, task, language, asking.protocol)
-            .and_then(|set| prompt::render(task, &set, &asking.few_shot, asking.labels));
-        if let Err(problem) = rendered {
-            problems.add(&problem);
+        match testset::load(dir, task, language, recipe.eval.asking.protocol) {
+            Err(problem) => problems.add(problem),
+            Ok(set) => ways
+                .iter()
+                .filter_map(|way| prompt::render(task, &set, &way.few_shot, way.labels).err())
+                .for_each(|problem| problems.add(problem)),
         }
     }
 }
@@ -133,16 +131,8 @@ struct Problems {
 }
 
 impl Problems {
-    fn add(&mut self, problem: &dyn std::error::Error) {
-        let mut text = problem.to_string();
-        let mut cause = problem.source();
-        while let Some(error) = cause {
-            let of_cause = error.to_string();
-            if !text.contains(&of_cause) {
-                text = format!("{text}: {of_cause}");
-            }
-            cause = error.source();
-        }
+    fn add(&mut self, problem: impl Into<RunError>) {
+        let text = problem.into().chain();
         if !self.known.insert(text.clone()) {
             return;
         }
@@ -189,7 +179,7 @@ mod tests {
         let mut problems = Problems::default();
         for number in 0..15 {
             let problem = std::io::Error::other(format!("problem {}", number % 12));
-            problems.add(&problem);
+            problems.add(problem);
         }
         assert_eq!(problems.list.len(), LISTED + 1);
         assert_eq!(problems.list[LISTED], "and 2 more");

@@ -14,6 +14,7 @@ use crate::{
     RunError,
     error::{At, Result},
     facts::{adapter_files, program},
+    machine,
     watch::{Downloads, Watch},
 };
 
@@ -84,6 +85,13 @@ impl Session {
     /// The number format of the weights.
     pub fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// Bytes of memory that there are, where the CPU computes and the system tells.
+    pub(crate) fn memory(&self) -> Option<u64> {
+        self.is_on_cpu()
+            .then(machine::memory_for_this_process)
+            .flatten()
     }
 
     /// Where a value came out that is not finite, whoever reads it is to know of which files: the

@@ -21,7 +21,6 @@ use crate::{
     estimate::{CheckpointingDecision, MicroBatchSize},
     experiment::Experiment,
     facts::adapter_files,
-    machine,
     manifest::hash,
     session::{self, Session},
     watch::Watch,
@@ -106,11 +105,7 @@ fn decide_checkpointing(
 ) -> Result<CheckpointingDecision> {
     let shape = session::config(&session.model.files)?.shape();
     let largest = MicroBatchSize::of_examples(recipe, examples);
-    let room = if session.is_on_cpu() {
-        machine::memory_for_this_process()
-    } else {
-        None
-    };
+    let room = session.memory();
     let decision = CheckpointingDecision::new(&shape, session.precision(), recipe, largest, room);
     tracing::info!(
         on = decision.on,
