@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use compare::{
-    Changes, Level, ResultBlock, Results,
+    Changes, FormResult, Level, ResultBlock, Results,
     stats::{Estimate, mean, standard_deviation},
 };
 use schema::Language;
@@ -108,37 +108,35 @@ pub(crate) fn forms(results: &Results) -> ReportTable {
         "difference_high",
     ]));
     for form in &results.forms {
-        let heads = [
-            form.task.clone(),
-            form.labels.to_string(),
-            form.model.clone(),
-            form.languages.to_string(),
-        ];
-        let mean = &form.mean;
-        let shown = [
-            percent(mean.before.value, 2),
-            form.prompt.to_string(),
-            percent(mean.after.value, 2),
-            points_interval(&mean.change, 2),
-        ];
-        table.rows.push(row(
-            heads.iter().cloned().chain(shown),
-            form.model == "base",
-        ));
-        let plain = [
-            csv_percent(mean.before.value),
-            form.prompt.to_string(),
-            csv_percent(mean.after.value),
-        ];
-        table.csv.push(
-            heads
-                .into_iter()
-                .chain(plain)
-                .chain(csv_interval(&mean.change))
-                .collect(),
-        );
+        push_form(&mut table, form);
     }
     table
+}
+
+fn push_form(table: &mut ReportTable, form: &FormResult) {
+    let mean = &form.mean;
+    let heads = [
+        form.task.clone(),
+        form.labels.to_string(),
+        form.model.clone(),
+        form.languages.to_string(),
+    ];
+    let shown = [
+        percent(mean.before.value, 2),
+        form.prompt.to_string(),
+        percent(mean.after.value, 2),
+        points_interval(&mean.change, 2),
+    ];
+    let cells = heads.iter().cloned().chain(shown);
+    table.rows.push(row(cells, form.model == "base"));
+    let plain = [
+        csv_percent(mean.before.value),
+        form.prompt.to_string(),
+        csv_percent(mean.after.value),
+    ];
+    let cells = heads.into_iter().chain(plain);
+    let cells = cells.chain(csv_interval(&mean.change));
+    table.csv.push(cells.collect());
 }
 
 /// The mean over the languages that have the value; `None` where none has.

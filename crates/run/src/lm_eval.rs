@@ -239,6 +239,13 @@ pub fn write_run(
             run.root().display()
         );
     }
+    let all = evaluated.len();
+    evaluated.retain(|one| one.provenance.asking.prompt.is_plain());
+    if evaluated.len() < all {
+        watch.note(
+            "answers in a chat are left out: lm-evaluation-harness has chat templates of its own",
+        );
+    }
     evaluated.sort_by_key(|one| (one.group.clone(), one.provenance.language));
     write_all(
         out,
