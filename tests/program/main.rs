@@ -19,6 +19,7 @@ mod interruption;
 mod invariance;
 mod lm_eval;
 mod memory;
+mod merge;
 mod only;
 mod outputs;
 mod protocols;

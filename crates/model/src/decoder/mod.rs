@@ -7,6 +7,7 @@
 mod load;
 mod sampled;
 mod silenced;
+mod streamed;
 mod walk;
 
 use candle_core::{Device, Tensor};
@@ -29,6 +30,7 @@ use crate::{
     rows::Rows,
 };
 
+pub(crate) use load::open;
 pub use sampled::SampledHead;
 pub use silenced::{SilencedDecoder, SilencedNeurons};
 pub use walk::{LayerView, Visitor, WalkDetail};
