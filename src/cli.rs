@@ -7,7 +7,7 @@ use clap::{
 };
 use model::random::FloatFormat;
 use schema::{
-    AskingRecipe, FewShot, LabelSet, Language, Protocol, Scorers, Scoring,
+    AskingRecipe, FewShot, LabelSet, Language, PromptForm, Protocol, Scorers, Scoring,
     few_shot::PromptLanguage, recipe::EvalRecipe, task::Precision,
 };
 
@@ -224,6 +224,10 @@ pub(crate) struct EvalArgs {
     /// Questions per language that are also answered by free greedy decoding.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = count_or_none)]
     pub(crate) greedy: usize,
+    /// How prompts reach the model: plain; chat: by its chat template, exemplars as turns;
+    /// chat-one-turn: the same with the exemplars in the question's turn.
+    #[arg(long, default_value = "plain", value_name = "FORM")]
+    pub(crate) prompt: PromptForm,
     #[command(flatten)]
     pub(crate) prompts: PromptArgs,
     /// f32; bf16; packed: as the file stores it, quantised blocks staying blocks; nf4:
@@ -327,9 +331,12 @@ pub(crate) struct GenerateArgs {
     /// A PEFT folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) adapter: Option<PathBuf>,
-    /// What to continue.
+    /// What to continue, or with --chat what to ask.
     #[arg(long)]
     pub(crate) prompt: String,
+    /// Ask by the model's chat template, with thinking switched off where it can be.
+    #[arg(long)]
+    pub(crate) chat: bool,
     /// Maximum number of tokens to generate.
     #[arg(long, default_value_t = 64, value_parser = count_or_none)]
     pub(crate) max_new_tokens: usize,

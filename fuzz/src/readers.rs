@@ -10,6 +10,8 @@ use analyse::{StateFile, tuned_lens::TunedLens};
 use candle_core::Device;
 use data::{
     Tokenizer,
+    chat::Message,
+    prompt::AnswerTurn,
     table::{TableFormat, TableLayout, TableReader},
     tasks, testset,
 };
@@ -50,6 +52,11 @@ pub const TARGETS: &[Target] = &[
         name: "tokenizer_config",
         seeds: seeds::tokenizers::tokenizer_config,
         read: tokenizer_config,
+    },
+    Target {
+        name: "chat_template",
+        seeds: seeds::tokenizers::chat_templates,
+        read: chat_template,
     },
     Target {
         name: "sentencepiece",
@@ -240,7 +247,7 @@ fn weights_index(folder: &Path, bytes: &[u8]) -> Outcome {
     load(&model.files)
 }
 
-const TEXTS: &[&str] = &[
+const TEXTS: [&str; 5] = [
     "",
     "a",
     "Guten Tag, 123 \u{1f600}",
@@ -270,6 +277,21 @@ fn tokenizer_config(folder: &Path, bytes: &[u8]) -> Outcome {
     });
     put(folder, "tokenizer_config.json", bytes);
     use_tokenizer(&Tokenizer::from_folder(folder)?)
+}
+
+fn chat_template(folder: &Path, bytes: &[u8]) -> Outcome {
+    keep(folder, "tokenizer.json", || {
+        seeds::tokenizers::tokenizer_json().remove(0)
+    });
+    put(folder, "chat_template.jinja", bytes);
+    let tokenizer = Tokenizer::from_folder(folder)?;
+    let template = tokenizer.chat_template()?;
+    let messages = TEXTS.map(Message::user);
+    for turns in 1..messages.len() {
+        template.render(&messages[..turns], turns % 2 == 0)?;
+    }
+    AnswerTurn::find(&template, &tokenizer, &messages[2..3])?;
+    Ok(())
 }
 
 fn sentencepiece(folder: &Path, bytes: &[u8]) -> Outcome {

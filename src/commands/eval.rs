@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use data::{tasks, testset};
 use eval::{Ask, FreeAnswerCounts};
 use run::{
@@ -76,6 +76,12 @@ fn check_outputs(args: &EvalArgs, task: &Task) -> Result<()> {
     let check = adapters.fold(check, |check, dir| check.reading("the adapter", dir));
     check_out(&check, &args.out)?;
     if let Some(folder) = &args.lm_eval {
+        if !args.prompt.is_plain() {
+            bail!(
+                "--lm-eval: lm-evaluation-harness has chat templates of its own; leave --prompt {} out",
+                args.prompt
+            );
+        }
         lm_eval::check_out(&check, folder)?;
     }
     Ok(())
@@ -87,6 +93,7 @@ fn asking(args: &EvalArgs) -> AskingRecipe {
         scoring: args.scoring,
         scorers: args.scorers,
         greedy: args.greedy,
+        prompt: vec![args.prompt],
         ..args.prompts.asking(args.labels)
     }
 }

@@ -1,6 +1,7 @@
 //! `generate`: what a model says.
 
 use anyhow::Result;
+use data::{Tokenizer, chat::Message, prompt::AnswerTurn};
 use run::{RunError, Session};
 
 use crate::{
@@ -17,14 +18,14 @@ pub(super) fn run(args: &GenerateArgs) -> Result<()> {
     )?;
     session.attach_adapter(args.adapter.as_deref())?;
     let (decoder, tokenizer) = session.parts()?;
-    let ids = tokenizer.encode(&args.prompt)?;
-    let (eos, asked) = (tokenizer.eos(), ids.len());
+    let (ids, ends) = encode(tokenizer, args)?;
+    let asked = ids.len();
     let context = decoder.config().max_position_embeddings;
     let made = model::generate::greedy(
         decoder,
         &ids,
         args.max_new_tokens,
-        |id| Some(id) == eos || progress::interrupted(),
+        |id| ends.contains(&id) || progress::interrupted(),
         &mut |_| {},
     );
     let made = session.name_files(made.map_err(RunError::from))?;
@@ -38,4 +39,19 @@ pub(super) fn run(args: &GenerateArgs) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The tokens of the prompt, and those at which the answer is over.
+fn encode(tokenizer: &Tokenizer, args: &GenerateArgs) -> Result<(Vec<u32>, Vec<u32>)> {
+    if !args.chat {
+        let ends = tokenizer.eos().into_iter().collect();
+        return Ok((tokenizer.encode(&args.prompt)?, ends));
+    }
+    let template = tokenizer.chat_template()?;
+    let question = [Message::user(&args.prompt)];
+    let turn = AnswerTurn::find(&template, tokenizer, &question)?;
+    let ids = turn
+        .frame
+        .encode(tokenizer, &turn.render(&template, &question)?)?;
+    Ok((ids, turn.frame.ends(tokenizer)?))
 }

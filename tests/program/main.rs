@@ -8,6 +8,7 @@ mod build;
 mod call;
 mod capture;
 mod caveats;
+mod chat;
 mod commands;
 mod disturbed;
 mod experiment;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use schema::{
-    AnswerRecord, LabelSet, Language, Protocol,
+    AnswerRecord, LabelSet, Language, PromptForm, Protocol,
     caveats::{AnswerCounts, describe_answers},
 };
 use serde::Deserialize;
@@ -48,6 +48,7 @@ pub(crate) struct AnswerHead {
     pub protocol: Option<Protocol>,
     scoring: String,
     pub few_shot: String,
+    pub prompt: PromptForm,
 }
 
 impl AnswerHead {
@@ -60,11 +61,12 @@ impl AnswerHead {
             protocol: record.protocol,
             scoring: record.scoring.to_string(),
             few_shot: record.few_shot.clone(),
+            prompt: record.prompt,
         }
     }
 
     /// Each key with its value, for comparing.
-    fn entries(&self) -> [(&'static str, String); 7] {
+    fn entries(&self) -> [(&'static str, String); 8] {
         [
             ("task", self.task.clone()),
             ("labels", self.labels.to_string()),
@@ -79,6 +81,7 @@ impl AnswerHead {
                 self.protocol
                     .map_or_else(|| "none".to_owned(), |protocol| protocol.to_string()),
             ),
+            ("prompt", self.prompt.to_string()),
             ("few_shot", self.few_shot.clone()),
         ]
     }

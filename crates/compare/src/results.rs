@@ -1,11 +1,11 @@
-//! A run's records as results: one block per task and label set, in it one entry per setting,
+//! A run's records as results: one block per task, label set and form of the prompts, in it one entry per setting,
 //! seeds joined.
 //!
 //! Never here: drawing, text for the page.
 
 use std::collections::BTreeMap;
 
-use schema::{LabelSet, Language, Protocol, Setting, caveats::describe_training};
+use schema::{LabelSet, Language, PromptForm, Protocol, Setting, caveats::describe_training};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,10 +15,11 @@ use crate::{
     change::{Changes, ComparedAnswers, mean_shares, measure_changes},
     error::CompareError,
     folder::BASE,
+    forms::{FormResult, compare_forms},
     levels::{LevelSeries, accuracy},
     measure::{Measured, MeasuredLanguages, NeverRight, find_never_right, measure},
     pairing::{Pairing, common_items},
-    run_records::{RunRecords, TaskLabels},
+    run_records::{AskedAs, RunRecords},
     stats::{
         Estimate, mean,
         resample::{Resampling, Series, Stop},
@@ -28,8 +29,11 @@ use crate::{
 /// All results that come from answers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Results {
-    /// One per task and label set.
+    /// One per task, label set and form of the prompts.
     pub blocks: Vec<ResultBlock>,
+    /// The same model asked in another form than the plain one, against its plain answers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forms: Vec<FormResult>,
     /// The results that could not be computed, and why, in sentences.
     pub gaps: Vec<String>,
     /// What makes a result worth less than it looks, in sentences.
@@ -37,13 +41,16 @@ pub struct Results {
     pub caveats: Vec<String>,
 }
 
-/// One task with one label set.
+/// One task with one label set, asked in one form.
 #[derive(Clone, Debug, Serialize)]
 pub struct ResultBlock {
     /// Task name.
     pub task: String,
     /// The label words that were scored.
     pub labels: LabelSet,
+    /// The form of the prompts; left out where it is plain.
+    #[serde(skip_serializing_if = "PromptForm::is_plain")]
+    pub prompt: PromptForm,
     /// English label names, sorted.
     pub label_names: Vec<String>,
     /// Rules for defective data.
@@ -52,6 +59,24 @@ pub struct ResultBlock {
     pub base: Levels,
     /// The tuned ones, in the recipe's order.
     pub settings: Vec<SettingResult>,
+}
+
+impl ResultBlock {
+    /// The label set, and the form of the prompts where it is not the plain one.
+    pub fn asked_with(&self) -> String {
+        match self.prompt {
+            PromptForm::Plain => self.labels.to_string(),
+            form => format!("{}, {form}", self.labels),
+        }
+    }
+
+    /// The same as part of a file's name.
+    pub fn slug(&self) -> String {
+        match self.prompt {
+            PromptForm::Plain => format!("{}.{}", self.task, self.labels),
+            form => format!("{}.{}.{form}", self.task, self.labels),
+        }
+    }
 }
 
 /// One model's accuracies.
@@ -110,6 +135,7 @@ pub fn compute(
     let order = recipe_settings(&records.manifest);
     let mut results = Results {
         blocks: Vec::new(),
+        forms: Vec::new(),
         gaps: Vec::new(),
         caveats: list_caveats(records),
     };
@@ -129,6 +155,9 @@ pub fn compute(
             .push(format!("There are no answers yet: {shown}."));
     }
     for (question, models) in &records.answers {
+        results
+            .forms
+            .extend(compare_forms(records, question, stop)?);
         match models.get(BASE) {
             Some(base) => {
                 let block =
@@ -148,10 +177,10 @@ pub fn compute(
 /// Of all answers, then of all trainings.
 fn list_caveats(records: &RunRecords) -> Vec<String> {
     let mut caveats = Vec::new();
-    for ((task, labels), models) in &records.answers {
+    for (question, models) in &records.answers {
         for (model, sets) in models {
             for set in sets {
-                let who = format!("{task}, {labels} labels, {model}");
+                let who = format!("{}, {model}", describe_question(question));
                 let who = match sets.len() {
                     1 => who,
                     _ => format!("{who}, exemplars {}", set.head.few_shot),
@@ -181,14 +210,18 @@ pub fn recipe_settings(manifest: &Value) -> Vec<String> {
     parsed.map(|setting| setting.slug()).collect()
 }
 
-fn describe_no_base(question: &TaskLabels, model: &str, sets: &[AnswerSet]) -> String {
-    let (task, labels) = question;
+fn describe_no_base(question: &AskedAs, model: &str, sets: &[AnswerSet]) -> String {
+    let (task, labels, form) = question;
+    let form = match form {
+        PromptForm::Plain => String::new(),
+        form => format!(" ({form})"),
+    };
     let accuracies = sets
         .iter()
         .flat_map(|set| set.languages.values())
         .map(|columns| mean(columns.correct.iter().map(|&is| f64::from(u8::from(is)))));
     format!(
-        "`{model}` answered {task} with {labels} labels (mean accuracy {:.1} % over {} languages), but the base model \
+        "`{model}` answered {task} with {labels} labels{form} (mean accuracy {:.1} % over {} languages), but the base model \
          did not: its change is unknown. Evaluate the base as well.",
         100.0 * mean(accuracies),
         sets.iter()
@@ -199,13 +232,13 @@ fn describe_no_base(question: &TaskLabels, model: &str, sets: &[AnswerSet]) -> S
 }
 
 fn compute_block(
-    question: &TaskLabels,
+    question: &AskedAs,
     (base, models): (&[AnswerSet], &BTreeMap<String, Vec<AnswerSet>>),
     order: &[String],
     gaps: &mut Vec<String>,
     stop: Stop,
 ) -> Result<ResultBlock, CompareError> {
-    let (task, labels) = question;
+    let (task, labels, prompt) = question;
     let never_right = find_never_right(models.values().flatten());
     let mut groups: BTreeMap<AdapterName, Vec<(&String, &[AnswerSet])>> = BTreeMap::new();
     for (model, sets) in models.iter().filter(|(model, _)| *model != BASE) {
@@ -219,7 +252,7 @@ fn compute_block(
     let names = &base[0].label_names;
     let mut settings = Vec::new();
     for (name, seeds) in ordered {
-        let pairing = pair_in_run(&format!("{task}, {labels} labels"), base, seeds, gaps)?;
+        let pairing = pair_in_run(&describe_question(question), base, seeds, gaps)?;
         let sets = pairing.measure(&never_right, stop)?;
         settings.push(SettingResult {
             name: name.title(task),
@@ -239,10 +272,11 @@ fn compute_block(
         });
     }
     let before = measure_base(base, &never_right, stop)?;
-    note_gaps(task, *labels, &before, &settings, gaps);
+    note_gaps(&describe_question(question), &before, &settings, gaps);
     Ok(ResultBlock {
         task: task.clone(),
         labels: *labels,
+        prompt: *prompt,
         label_names: names.clone(),
         protocol: base[0].head.protocol,
         base: describe_levels(&before, stop)?,
@@ -312,9 +346,16 @@ fn measure_base(
         .collect()
 }
 
+/// Task, label set and form, for people.
+fn describe_question((task, labels, form): &AskedAs) -> String {
+    match form {
+        PromptForm::Plain => format!("{task}, {labels} labels"),
+        form => format!("{task}, {labels} labels, {form}"),
+    }
+}
+
 fn note_gaps(
-    task: &str,
-    labels: LabelSet,
+    question: &str,
     before: &[MeasuredLanguages],
     settings: &[SettingResult],
     gaps: &mut Vec<String>,
@@ -326,13 +367,13 @@ fn note_gaps(
         .collect();
     if !no_prior.is_empty() {
         gaps.push(format!(
-            "{task}, {labels} labels: no prior above 0 was recorded in {}; no contextual calibration there.",
+            "{question}: no prior above 0 was recorded in {}; no contextual calibration there.",
             no_prior.join(", ")
         ));
     }
     if settings.iter().any(|setting| !setting.changes.joint) {
         gaps.push(format!(
-            "{task}, {labels} labels: the languages do not have the same items; they are resampled apart, which makes \
+            "{question}: the languages do not have the same items; they are resampled apart, which makes \
              the interval of the mean too narrow if items are translations of each other."
         ));
     }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use schema::{
-    AnswerRecord, LabelSet, Language, disk::DiskError, finding::AuditRecord, record::TrainRecord,
-    run_folder::RunFolder,
+    AnswerRecord, LabelSet, Language, PromptForm, disk::DiskError, finding::AuditRecord,
+    record::TrainRecord, run_folder::RunFolder,
 };
 use serde_json::Value;
 
@@ -27,8 +27,8 @@ use crate::{
 /// Names of the folders with the answers after further sets of exemplars begin with it.
 const FEW_SHOT: &str = "few_shot.";
 
-/// Task and label set, the subject of one block of the report.
-pub(crate) type TaskLabels = (String, LabelSet);
+/// Task, label set and form of the prompts, the subject of one block of the report.
+pub(crate) type AskedAs = (String, LabelSet, PromptForm);
 
 /// Everything of a run folder that the report reads.
 pub struct RunRecords {
@@ -36,9 +36,9 @@ pub struct RunRecords {
     pub manifest: Value,
     /// `audit.json`; `None` if the data was not audited, or other data than the recipe's.
     pub audit: Option<AuditRecord>,
-    /// By question, then by model (`base` or an adapter's name); one set for each set of
+    /// By task, label set and form, then by model (`base` or an adapter's name); one set for each set of
     /// exemplars.
-    pub(crate) answers: BTreeMap<TaskLabels, BTreeMap<String, Vec<AnswerSet>>>,
+    pub(crate) answers: BTreeMap<AskedAs, BTreeMap<String, Vec<AnswerSet>>>,
     /// By adapter.
     pub train_logs: BTreeMap<String, Vec<TrainRecord>>,
     /// The records of the inside of the models.
@@ -135,20 +135,21 @@ fn read_answers(
     root: &Path,
     stale: &BTreeSet<PathBuf>,
     stop: Stop,
-) -> Result<BTreeMap<TaskLabels, BTreeMap<String, Vec<AnswerSet>>>, CompareError> {
-    let mut answers: BTreeMap<TaskLabels, BTreeMap<String, Vec<AnswerSet>>> = BTreeMap::new();
+) -> Result<BTreeMap<AskedAs, BTreeMap<String, Vec<AnswerSet>>>, CompareError> {
+    let mut answers: BTreeMap<AskedAs, BTreeMap<String, Vec<AnswerSet>>> = BTreeMap::new();
     for folder in list(root)?.into_iter().filter(|path| path.is_dir()) {
-        let mut files: BTreeMap<TaskLabels, Vec<(Language, PathBuf)>> = BTreeMap::new();
-        let mut paths = list_jsonl(&folder, stale)?;
-        for further in list(&folder)?
-            .iter()
-            .filter(|path| path.is_dir() && name_of(path).starts_with(FEW_SHOT))
+        let mut files: BTreeMap<AskedAs, Vec<(Language, PathBuf)>> = BTreeMap::new();
+        let further = list(&folder)?.into_iter().filter(|path| path.is_dir());
+        let further = further.filter_map(|path| Some((parse_form(&name_of(&path))?, path)));
+        for (form, folder) in [(PromptForm::Plain, folder.clone())]
+            .into_iter()
+            .chain(further)
         {
-            paths.extend(list_jsonl(further, stale)?);
-        }
-        for path in paths {
-            let (question, language) = parse_file_name(&path)?;
-            files.entry(question).or_default().push((language, path));
+            for path in list_jsonl(&folder, stale)? {
+                let ((task, labels), language) = parse_file_name(&path)?;
+                let question = (task, labels, form);
+                files.entry(question).or_default().push((language, path));
+            }
         }
         for (question, files) in files {
             let model = name_of(&folder);
@@ -161,8 +162,21 @@ fn read_answers(
     Ok(answers)
 }
 
+/// The form of the answers in a folder below a model's; `None` if it holds none.
+fn parse_form(name: &str) -> Option<PromptForm> {
+    let (form, exemplars) = name.split_once('.').unwrap_or((name, ""));
+    match name.starts_with(FEW_SHOT) {
+        true => Some(PromptForm::Plain),
+        false if exemplars.is_empty() || exemplars.starts_with(FEW_SHOT) => form.parse().ok(),
+        false => None,
+    }
+}
+
+/// A task, a label set and a language.
+type NamedAnswers = ((String, LabelSet), Language);
+
 /// `<task>.<labels>.<language>.jsonl`
-fn parse_file_name(path: &Path) -> Result<(TaskLabels, Language), CompareError> {
+fn parse_file_name(path: &Path) -> Result<NamedAnswers, CompareError> {
     parse_stem(name_of(path).trim_end_matches(".jsonl")).map_err(|problem| CompareError::FileName {
         path: path.to_owned(),
         problem: format!("{problem}; answers are named `<task>.<labels>.<language>.jsonl`"),
@@ -170,7 +184,7 @@ fn parse_file_name(path: &Path) -> Result<(TaskLabels, Language), CompareError> 
 }
 
 /// The parts of a name of answers, or what is wrong with it.
-fn parse_stem(stem: &str) -> Result<(TaskLabels, Language), String> {
+fn parse_stem(stem: &str) -> Result<NamedAnswers, String> {
     let mut parts = stem.rsplitn(3, '.');
     let (Some(language), Some(labels), Some(task)) = (parts.next(), parts.next(), parts.next())
     else {
@@ -186,11 +200,11 @@ fn parse_stem(stem: &str) -> Result<(TaskLabels, Language), String> {
 /// Reads the files of one model and question and checks every record against its file's name.
 fn read_sets(
     model: &str,
-    question: &TaskLabels,
+    question: &AskedAs,
     files: &[(Language, PathBuf)],
     stop: Stop,
 ) -> Result<Vec<AnswerSet>, CompareError> {
-    let (task, labels) = question;
+    let (task, labels, form) = question;
     let paths: Vec<PathBuf> = files.iter().map(|(_, path)| path.clone()).collect();
     let misplaced = |path: &Path, record: &AnswerRecord| {
         let named = files
@@ -201,6 +215,12 @@ fn read_sets(
             let of = format!("{}.{}.{}", record.task, record.labels, record.language);
             return Some(format!(
                 "the record is of `{of}`, but the file's name says otherwise"
+            ));
+        }
+        if record.prompt != *form {
+            return Some(format!(
+                "the record is of the form `{}`, but the file's folder is for `{form}`",
+                record.prompt
             ));
         }
         match &record.adapter {

@@ -4,8 +4,14 @@
 //! Never here: batches, labels as a shifted copy of the ids.
 
 use rayon::prelude::*;
+use schema::PromptForm;
 
-use crate::{DataError, Tokenizer, TranslationPair};
+use crate::{
+    DataError, Tokenizer, TranslationPair,
+    chat::{ChatTemplate, Message},
+    prefix,
+    prompt::AnswerTurn,
+};
 
 /// One training example.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,23 +91,80 @@ fn encode_one(
     Ok((example, is_cut))
 }
 
-/// [`encode`] of every pair, on all threads.
+/// Every pair, on all threads: plain as [`encode`], or as a question and an answer of the chat
+/// template that comes with `tokenizer`.
 ///
 /// # Errors
-/// As [`encode`].
+/// As [`encode`]; no chat template, or one that cannot be used.
 pub fn encode_all(
     tokenizer: &Tokenizer,
     pairs: &[TranslationPair],
     cutoff_len: usize,
+    form: PromptForm,
 ) -> Result<EncodedPairs, DataError> {
-    let (examples, cut): (Vec<Example>, Vec<bool>) = pairs
-        .par_iter()
-        .map(|pair| encode_one(tokenizer, pair, cutoff_len))
-        .collect::<Result<_, _>>()?;
+    let encoded: Result<Vec<(Example, bool)>, DataError> = match (form, pairs) {
+        (PromptForm::Plain, _) | (_, []) => pairs
+            .par_iter()
+            .map(|pair| encode_one(tokenizer, pair, cutoff_len))
+            .collect(),
+        (_, [first, ..]) => {
+            let template = tokenizer.chat_template()?;
+            let question = [Message::user(first.source.trim_end())];
+            let turn = AnswerTurn::find_without_thought(&template, tokenizer, &question)?;
+            let encode = |pair| encode_chat(tokenizer, (&template, &turn), pair, cutoff_len);
+            pairs.par_iter().map(encode).collect()
+        }
+    };
+    let (examples, cut): (Vec<Example>, Vec<bool>) = encoded?.into_iter().unzip();
     Ok(EncodedPairs {
         examples,
         cut: cut.into_iter().filter(|is_cut| *is_cut).count(),
     })
+}
+
+/// A pair as a conversation: the source is the question, the target the answer, learnt with the
+/// end of its turn. Encoded as one text, as a question of the evaluation is.
+fn encode_chat(
+    tokenizer: &Tokenizer,
+    (template, turn): (&ChatTemplate, &AnswerTurn),
+    pair: &TranslationPair,
+    cutoff_len: usize,
+) -> Result<(Example, bool), DataError> {
+    let source = pair.source.trim_end();
+    let prompt = turn.render(template, &[Message::user(source)])?;
+    let alone = tokenizer.encode_plain(&prompt)?;
+    let (before, after) = (&turn.frame.before, &turn.frame.after);
+    if after.is_empty() {
+        return Err(template.error("does not end an answer, and the tokenizer has no EOS token"));
+    }
+    let answer = format!("{before}{}{after}", pair.target);
+    let mut input_ids = tokenizer.encode_plain(&(prompt.clone() + &answer))?;
+    let prompt_len = prefix::common_length(&alone, &input_ids).min(input_ids.len() - 1);
+    if input_ids.len() <= cutoff_len {
+        let example = Example {
+            input_ids,
+            prompt_len,
+        };
+        return Ok((example, false));
+    }
+    // The source loses its end, never what the template writes behind it.
+    let behind = prompt
+        .rfind(source)
+        .map(|start| &prompt[start + source.len()..]);
+    let behind = tokenizer.encode_plain(behind.unwrap_or(&prompt))?.len();
+    let (kept, learnt) = cut_lengths(prompt_len, input_ids.len() - prompt_len, cutoff_len);
+    if learnt == 0 || kept <= behind {
+        return Err(tokenizer.error(format!(
+            "a cutoff of {cutoff_len} tokens leaves no room for a question and an answer of the chat template; raise it"
+        )));
+    }
+    input_ids.truncate(prompt_len + learnt);
+    input_ids.drain(kept - behind..prompt_len - behind);
+    let example = Example {
+        input_ids,
+        prompt_len: kept,
+    };
+    Ok((example, true))
 }
 
 /// How many tokens of source and target stay within `cutoff`, as LLaMA-Factory decides: a short
@@ -175,7 +238,8 @@ mod tests {
         );
 
         let pairs = [pair.clone(), pair.clone()];
-        let of = |cutoff| encode_all(&tokenizer, &pairs, cutoff).expect("encodes");
+        let of =
+            |cutoff| encode_all(&tokenizer, &pairs, cutoff, PromptForm::Plain).expect("encodes");
         let whole = of(512).examples[0].len();
         assert_eq!([of(whole).cut, of(whole - 1).cut], [0, 2], "cut, counted");
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use crate::{DataError, Tokenizer, prefix, tokenizer::VocabularyKind};
+use crate::{DataError, Tokenizer, prefix, prompt::AnswerFrame, tokenizer::VocabularyKind};
 
 /// For every label word, the tokens whose next-token probabilities sum to its score: the rule
 /// of the paper's released scorer, ids in rising order.
@@ -75,14 +75,13 @@ pub struct Sequences {
     pub rows: Vec<Vec<u32>>,
 }
 
-/// The token sequences of every label word after `prompt`.
+/// The token sequences of every label word after `prompt`, in its frame.
 ///
-/// Prompt, word and closing quote are encoded as one text with [`Tokenizer::encode`] less what
-/// it adds at the end, so the tokens are those that the model would see. The quote is left out
-/// where it is a token of its own: it says nothing of the choice. It stays where the word's
-/// last token holds it, and in all sequences where one would begin with another (`sea`,
-/// `seal`), because only the quote distinguishes them then. `kept` counts special tokens that were added
-/// before the prompt.
+/// Prompt, word and what ends the answer are encoded as one text, so the tokens are those that
+/// the model would see. The end is left out where the word can do without it: it says nothing of
+/// the choice. A closing quote stays where the word's last token holds it, and any end stays in
+/// all sequences where one would begin with another (`sea`, `seal`), because only the end
+/// distinguishes them then. `kept` counts special tokens that were added before the prompt.
 ///
 /// # Errors
 /// The tokenizer fails; or the prompt keeps no token at all, so that nothing could predict the
@@ -91,20 +90,25 @@ pub fn sequences(
     tokenizer: &Tokenizer,
     prompt: &str,
     words: &[String],
+    frame: &AnswerFrame,
 ) -> Result<Sequences, DataError> {
-    let encode = |text: &str| -> Result<Vec<u32>, DataError> {
-        Ok([tokenizer.added_before(), &tokenizer.encode_plain(text)?].concat())
+    let encode_all = |end: &str| -> Result<Vec<Vec<u32>>, DataError> {
+        let before = &frame.before;
+        let texts = words
+            .iter()
+            .map(|word| frame.encode(tokenizer, &format!("{prompt}{before}{word}{end}")));
+        texts.collect()
     };
-    let alone = encode(prompt)?;
-    let whole = words
-        .iter()
-        .map(|word| encode(&format!("{prompt}{word}\"")))
-        .collect::<Result<Vec<_>, _>>()?;
-    let quote = tokenizer.id("\"");
-    let open = whole
-        .iter()
-        .map(|ids| ids.strip_suffix(quote.as_slice()).unwrap_or(ids))
-        .collect::<Vec<_>>();
+    let alone = frame.encode(tokenizer, prompt)?;
+    let whole = encode_all(&frame.after)?;
+    let open = if frame.is_chat {
+        // The end is a special token, which no tokenizer joins with a word.
+        encode_all("")?
+    } else {
+        let quote = tokenizer.id(&frame.after);
+        let without = |ids: &Vec<u32>| ids.strip_suffix(quote.as_slice()).unwrap_or(ids).to_vec();
+        whole.iter().map(without).collect()
+    };
     let mut found = branch_off(&alone, &open);
     if has_beginnings(&found.rows) {
         found = branch_off(&alone, &whole);
@@ -148,11 +152,12 @@ pub fn sequences_all<'a, S: AsRef<str> + Sync>(
     tokenizer: &Tokenizer,
     prompts: &[S],
     words: impl Fn(usize) -> &'a [String] + Sync,
+    frame: &AnswerFrame,
 ) -> Result<Vec<Sequences>, DataError> {
     prompts
         .par_iter()
         .enumerate()
-        .map(|(at, prompt)| sequences(tokenizer, prompt.as_ref(), words(at)))
+        .map(|(at, prompt)| sequences(tokenizer, prompt.as_ref(), words(at), frame))
         .collect()
 }
 
@@ -212,7 +217,8 @@ mod tests {
     fn sequences_keep_the_prompt_unless_a_merge_crosses_its_end() {
         let words = ["ab".to_owned(), "c".to_owned()];
         let tokenizer = byte_level();
-        let found = sequences(&tokenizer, "ab: \"", &words).expect("encodes");
+        let found =
+            sequences(&tokenizer, "ab: \"", &words, &AnswerFrame::quoted()).expect("encodes");
         assert_eq!(
             found.kept,
             tokenizer.encode("ab: \"").expect("encodes").len()
@@ -223,7 +229,7 @@ mod tests {
         // `"a` is a piece, so the prompt's last token goes.
         let tokenizer = sentencepiece();
         let prompt = tokenizer.encode("c\"").expect("encodes");
-        let found = sequences(&tokenizer, "c\"", &words).expect("encodes");
+        let found = sequences(&tokenizer, "c\"", &words, &AnswerFrame::quoted()).expect("encodes");
         assert_eq!(found.kept, prompt.len() - 1);
         for (row, word) in found.rows.iter().zip(&words) {
             let whole = [&prompt[..found.kept], row].concat();
@@ -231,7 +237,8 @@ mod tests {
             assert_eq!(whole, quoted[..quoted.len() - 1], "{word}");
         }
         assert_eq!(
-            sequences_all(&tokenizer, &["c\""], |_| &words).expect("encodes"),
+            sequences_all(&tokenizer, &["c\""], |_| &words, &AnswerFrame::quoted())
+                .expect("encodes"),
             [found]
         );
     }
@@ -245,17 +252,35 @@ mod tests {
                 .map(|word| (*word).to_owned())
                 .collect::<Vec<_>>()
         };
-        let found = sequences(&tokenizer, "x \"", &words(&["c", "cab", "x"])).expect("encodes");
+        let found = sequences(
+            &tokenizer,
+            "x \"",
+            &words(&["c", "cab", "x"]),
+            &AnswerFrame::quoted(),
+        )
+        .expect("encodes");
         assert!(
             found.rows.iter().all(|row| row.last() == Some(&quote)),
             "{found:?}"
         );
-        let found = sequences(&tokenizer, "x \"", &words(&["c", "xab", "ac"])).expect("encodes");
+        let found = sequences(
+            &tokenizer,
+            "x \"",
+            &words(&["c", "xab", "ac"]),
+            &AnswerFrame::quoted(),
+        )
+        .expect("encodes");
         assert!(
             found.rows.iter().all(|row| !row.contains(&quote)),
             "{found:?}"
         );
-        let found = sequences(&tokenizer, "x \"", &words(&["", "c"])).expect("encodes");
+        let found = sequences(
+            &tokenizer,
+            "x \"",
+            &words(&["", "c"]),
+            &AnswerFrame::quoted(),
+        )
+        .expect("encodes");
         assert_eq!(
             found.rows[0],
             [quote],

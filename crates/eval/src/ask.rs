@@ -66,7 +66,7 @@ fn prepare(
     language: Language,
 ) -> Result<Prepared, EvalError> {
     let set = testset::load(ask.dir, ask.task, language, ask.asking.protocol)?;
-    let rendered = prompt::render(ask.task, &set, &ask.asking.few_shot, ask.asking.labels)?;
+    let rendered = prompt::ask(tokenizer, ask.task, &set, ask.asking)?;
     let questions = questions::encode(tokenizer, ask, &rendered)?;
     let hashes = Hashes::new(ask, language, &rendered, &questions)?;
     let groups = records::find_groups(&set.items);
@@ -133,7 +133,11 @@ fn answer(
 ) -> Result<LanguageAnswers, EvalError> {
     let (language, questions) = (prepared.language, &prepared.questions);
     questions.check_vocabulary(respondent.model.config().vocab_size)?;
-    let provenance = provenance(respondent.answerer, ask, language, &prepared.hashes);
+    let template = prepared.rendered.template_sha256.as_ref();
+    let provenance = Provenance {
+        template_sha256: template.cloned(),
+        ..provenance(respondent.answerer, ask, language, &prepared.hashes)
+    };
     let (mut found, differing) = journal.begin(&provenance)?;
     journal.check(&found, |at, measures| questions.problem(at, measures))?;
     let resumed = found.measures.len();
@@ -254,13 +258,7 @@ fn say_one(
     let Respondent {
         model, tokenizer, ..
     } = respondent;
-    let said = say(
-        model,
-        tokenizer,
-        cache,
-        &questions.questions[at],
-        questions.longest_label,
-    )?;
+    let said = say(model, tokenizer, cache, questions, &questions.questions[at])?;
     journal.append(&[JournalEntry::Said(at, said.clone())])?;
     found.said.insert(at, said);
     Ok(())
@@ -303,5 +301,6 @@ fn provenance(
         data_sha256: hashes.data.clone(),
         prompts_sha256: hashes.prompts.clone(),
         scorer_sha256: hashes.scorer.clone(),
+        template_sha256: None,
     }
 }

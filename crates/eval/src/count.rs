@@ -45,7 +45,7 @@ pub fn count_rows(
     language: Language,
 ) -> Result<RowCount, EvalError> {
     let set = testset::load(ask.dir, ask.task, language, ask.asking.protocol)?;
-    let rendered = prompt::render(ask.task, &set, &ask.asking.few_shot, ask.asking.labels)?;
+    let rendered = prompt::ask(tokenizer, ask.task, &set, ask.asking)?;
     let all = questions::encode(tokenizer, ask, &rendered)?;
     let prompts = rendered.prompts.len();
     let limit = ask.asking.limit.unwrap_or(usize::MAX).min(prompts);
@@ -112,6 +112,8 @@ mod tests {
             domains: vec![question(&[4, 5], &labels)],
             label_sets: Vec::new(),
             longest_label: 0,
+            ends: Vec::new(),
+            has_quotes: true,
         };
         let wanted: Vec<&EncodedQuestion> = all.questions.iter().collect();
         // Together: 5 rows, 2 behind the four that are shared, and 1; each question has a row for

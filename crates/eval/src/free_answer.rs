@@ -6,7 +6,10 @@ use std::ops::AddAssign;
 use data::Tokenizer;
 use model::{Decoder, KvCache, generate};
 
-use crate::{error::EvalError, questions::EncodedQuestion};
+use crate::{
+    error::EvalError,
+    questions::{EncodedQuestion, EncodedQuestions},
+};
 
 /// Tokens beyond the longest label after which a model that closes no quote is stopped.
 const BEYOND: usize = 4;
@@ -47,22 +50,23 @@ pub(crate) fn say(
     model: &Decoder,
     tokenizer: &Tokenizer,
     cache: Option<&KvCache>,
+    questions: &EncodedQuestions,
     question: &EncodedQuestion,
-    longest_label: usize,
 ) -> Result<String, EvalError> {
     let (mut cache, mut hidden) = model.prefill(&question.suffix, cache)?;
     let mut made = Vec::new();
     loop {
         let next = generate::likeliest(model, &hidden)?;
-        if Some(next) == tokenizer.eos() {
+        if questions.ends.contains(&next) {
             return Ok(tokenizer.decode(&made)?);
         }
         made.push(next);
         let text = tokenizer.decode(&made)?;
-        if let Some((said, _)) = text.split_once('"') {
+        let quoted = text.split_once('"').filter(|_| questions.has_quotes);
+        if let Some((said, _)) = quoted {
             return Ok(said.to_owned());
         }
-        if made.len() >= longest_label + BEYOND {
+        if made.len() >= questions.longest_label + BEYOND {
             return Ok(text);
         }
         (cache, hidden) = model.prefill(&[next], Some(&cache))?;

@@ -249,8 +249,8 @@ fn checked_json(line: &[u8]) -> Result<&[u8], &'static str> {
 
 /// Whether both are answers to the same questions by the same adapter.
 fn have_same_questions(a: &Provenance, b: &Provenance) -> bool {
-    (&a.adapter, &a.task, a.asking.labels, a.language)
-        == (&b.adapter, &b.task, b.asking.labels, b.language)
+    let of = |one: &Provenance| (one.asking.labels, one.asking.prompt, one.language);
+    (&a.adapter, &a.task, of(a)) == (&b.adapter, &b.task, of(b))
 }
 
 /// The keys in which two provenances differ.

@@ -7,7 +7,7 @@
 //! use eval::{Ahead, Ask, Journal, ask::Respondent};
 //! use hub::ModelFiles;
 //! use model::{Decoder, device::Device};
-//! use schema::{Answerer, Asking, FewShot, LabelSet, Language, Scorers, Scoring, task::Precision};
+//! use schema::{Answerer, Asking, FewShot, LabelSet, Language, PromptForm, Scorers, Scoring, task::Precision};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -56,6 +56,7 @@
 //!     greedy: 0,
 //!     protocol: None,
 //!     few_shot: FewShot::Head(0),
+//!     prompt: PromptForm::Plain,
 //!     limit: None,
 //! };
 //! let ask = Ask {

@@ -36,6 +36,10 @@ impl Hashes {
                 .chain(own)
                 .map(|word| word.clone().into_bytes()),
         );
+        if rendered.answer.is_chat {
+            let frame = [&rendered.answer.before, &rendered.answer.after];
+            scorer.extend(frame.map(|part| part.clone().into_bytes()));
+        }
         scorer.extend(questions.label_sets.iter().map(|ids| id_bytes(ids)));
         scorer.extend(
             questions

@@ -42,6 +42,10 @@ pub(crate) struct EncodedQuestions {
     pub(crate) label_sets: Vec<Vec<u32>>,
     /// Tokens of the longest label; 0 where nothing is said freely.
     pub(crate) longest_label: usize,
+    /// Tokens at which a free answer is over.
+    pub(crate) ends: Vec<u32>,
+    /// Whether a quote ends it too.
+    pub(crate) has_quotes: bool,
 }
 
 impl EncodedQuestions {
@@ -99,10 +103,12 @@ pub(crate) fn encode(
     check_scoring(ask.asking.scoring, rendered)?;
     let mut texts = rendered.texts();
     texts.extend(rendered.content_free.iter().map(String::as_str));
-    let prompts = tokenizer.encode_all(&texts)?;
+    let prompts = rendered.encode(tokenizer, &texts)?;
+    let frame = &rendered.answer;
     let exact = ask.asking.scorers == Scorers::All || ask.asking.scoring != Scoring::Prefix;
     let continued: Vec<Option<label_tokens::Sequences>> = if exact {
-        let found = label_tokens::sequences_all(tokenizer, &texts, |at| rendered.words_of(at))?;
+        let words_of = |at| rendered.words_of(at);
+        let found = label_tokens::sequences_all(tokenizer, &texts, words_of, frame)?;
         found.into_iter().map(Some).collect()
     } else {
         vec![None; prompts.len()]
@@ -128,6 +134,8 @@ pub(crate) fn encode(
             0
         },
         prefix: shared,
+        ends: frame.ends(tokenizer)?,
+        has_quotes: !frame.is_chat,
     })
 }
 
@@ -168,14 +176,16 @@ fn domains(
     if ask.asking.scorers != Scorers::All && ask.asking.scoring != Scoring::Pmi {
         return Ok(Vec::new());
     }
-    let closing = tokenizer.encode(&rendered.closing)?;
+    let frame = &rendered.answer;
+    let closing = frame.encode(tokenizer, &rendered.closing)?;
     let questions = if rendered.has_common_words() {
         1
     } else {
         rendered.prompts.len()
     };
     let closings = vec![rendered.closing.as_str(); questions];
-    let labels = label_tokens::sequences_all(tokenizer, &closings, |at| rendered.words_of(at))?;
+    let words_of = |at| rendered.words_of(at);
+    let labels = label_tokens::sequences_all(tokenizer, &closings, words_of, frame)?;
     Ok(labels
         .into_iter()
         .map(|labels| follow(closing.clone(), 0, Some(labels)))

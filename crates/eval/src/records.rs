@@ -188,6 +188,7 @@ impl CommonFields<'_> {
             labels: ask.asking.labels,
             protocol: ask.asking.protocol,
             few_shot: ask.asking.few_shot.to_string(),
+            prompt: ask.asking.prompt,
             prompt_tokens: question.prompt_tokens,
             caveats: self.caveats(at),
         }

@@ -8,7 +8,7 @@ use eval::{Ahead, Ask, EvalError, Journal, LanguageAnswers, ask::Respondent};
 use hub::ModelFiles;
 use model::{Decoder, device::Device};
 use schema::{
-    Answerer, Asking, FewShot, LabelSet, Language, Scorers, Scoring,
+    Answerer, Asking, FewShot, LabelSet, Language, PromptForm, Scorers, Scoring,
     caveats::{AnswerCounts, describe_answers},
     record::Caveat,
     task::Precision,
@@ -67,6 +67,7 @@ fn evaluate(folder: &Path) -> Result<LanguageAnswers, EvalError> {
         greedy: 0,
         protocol: None,
         few_shot: FewShot::File(folder.join("shown.json")),
+        prompt: PromptForm::Plain,
         limit: None,
     };
     let ask = Ask {

@@ -9,8 +9,8 @@ use eval::{Ahead, Ask, Journal, LanguageAnswers, ask::Respondent};
 use hub::ModelFiles;
 use model::{Decoder, device::Device};
 use schema::{
-    Answerer, Asking, FewShot, LabelSet, Language, Scorers, Scoring, Task, task::Precision,
-    write_whole,
+    Answerer, Asking, FewShot, LabelSet, Language, PromptForm, Scorers, Scoring, Task,
+    task::Precision, write_whole,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -98,6 +98,7 @@ impl Bench {
             scorers: Scorers::All,
             protocol: None,
             few_shot: FewShot::Head(0),
+            prompt: PromptForm::Plain,
             limit: None,
             greedy: 1,
         };
@@ -251,6 +252,7 @@ fn a_questions_own_answers_have_priors_of_their_own() {
             scorers: Scorers::Chosen,
             protocol: None,
             few_shot: FewShot::Head(0),
+            prompt: PromptForm::Plain,
             limit: None,
             greedy: 2,
         };
@@ -326,6 +328,7 @@ fn a_stopped_evaluation_goes_on_and_another_begins_anew() {
             scorers: Scorers::All,
             protocol: None,
             few_shot: FewShot::Head(0),
+            prompt: PromptForm::Plain,
             limit: None,
             greedy: 0,
         };

@@ -8,8 +8,8 @@ use eval::{Ahead, Ask, Journal, ask::Respondent};
 use hub::ModelFiles;
 use model::{Decoder, device::Device};
 use schema::{
-    AnswerRecord, Answerer, Asking, FewShot, LabelSet, Language, Scorers, Scoring, task::Precision,
-    write_whole,
+    AnswerRecord, Answerer, Asking, FewShot, LabelSet, Language, PromptForm, Scorers, Scoring,
+    task::Precision, write_whole,
 };
 use serde_json::{Value, json};
 
@@ -87,6 +87,7 @@ fn evaluate_a_little(precision: Precision) -> Vec<f64> {
         greedy: 0,
         protocol: None,
         few_shot: FewShot::Head(1),
+        prompt: PromptForm::Plain,
         limit: None,
     };
     let ask = Ask {

@@ -28,6 +28,10 @@ pub(crate) const OPTIONAL: &[&str] = &[
     "merges.txt",
 ];
 
+/// Files of chat templates, fetched where they exist. They are no part of a model's fingerprint:
+/// what is asked with a template records the template's hash.
+pub(crate) const CHAT: &[&str] = &["chat_template.jinja", "chat_template.json"];
+
 /// Checks the folder and lists its weight files, in the order of their names.
 pub(crate) fn open(dir: &Path) -> Result<ModelFiles, HubError> {
     let unusable = |problem: String| HubError::Unusable {

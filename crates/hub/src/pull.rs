@@ -81,7 +81,7 @@ fn fetch_folder(
         dir,
         progress,
     )?];
-    for name in folder::OPTIONAL {
+    for name in folder::OPTIONAL.iter().chain(folder::CHAT) {
         files.extend(client.fetch(repository, name, dir, progress)?);
     }
     if let Some(weights) = client.fetch(repository, folder::WEIGHTS, dir, progress)? {

@@ -9,7 +9,7 @@ use compare::{
 use serde::Serialize;
 
 use crate::{
-    format::{area, area_interval, count, labels_title, list, percent, points, points_interval},
+    format::{area, area_interval, count, describe_asking, list, percent, points, points_interval},
     verdict_words::{explain_verdict, verdict_label},
 };
 
@@ -305,7 +305,7 @@ fn summarise_block(block: &ResultBlock, model: &str) -> String {
         "{model}, untuned, is right in {} % of its answers to {} ({}, mean over {}; guessing gives {:.1} %).",
         percent(block.base.mean.value, 1),
         block.task,
-        labels_title(block.labels),
+        describe_asking(block),
         count(block.base.languages.len(), "language"),
         100.0 / block.label_names.len() as f64
     );

@@ -1,8 +1,8 @@
 //! Numbers as text. Shares are shown in percent, their changes in percentage points, AUC as a
 //! fraction.
 
-use compare::stats::Estimate;
-use schema::LabelSet;
+use compare::{ResultBlock, stats::Estimate};
+use schema::{LabelSet, PromptForm};
 
 const NONE: &str = "–";
 
@@ -117,8 +117,18 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// The label words, and the form of the prompts where it is not the plain one.
+pub(crate) fn describe_asking(block: &ResultBlock) -> String {
+    let labels = labels_title(block.labels);
+    match block.prompt {
+        PromptForm::Plain => labels.to_owned(),
+        PromptForm::Chat => format!("{labels}, asked in a chat"),
+        PromptForm::ChatOneTurn => format!("{labels}, asked in one turn of a chat"),
+    }
+}
+
 /// What a label set is, for a heading.
-pub(crate) fn labels_title(labels: LabelSet) -> &'static str {
+fn labels_title(labels: LabelSet) -> &'static str {
     match labels {
         LabelSet::English => "English label words",
         LabelSet::Same => "label words of the question's language",

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use compare::{Results, stats::Estimate};
-use schema::LabelSet;
 
 use crate::{
     format::{percent, points_interval},
@@ -28,8 +27,8 @@ pub struct Summary {
 pub struct SummaryRow {
     /// Task name.
     pub task: String,
-    /// Label set.
-    pub labels: LabelSet,
+    /// Label set, and the form of the prompts where it is not the plain one.
+    pub labels: String,
     /// Languages of the base model's answers.
     pub languages: usize,
     /// The base model's mean accuracy, a fraction of 1.
@@ -59,7 +58,7 @@ impl Summary {
     pub(crate) fn new(results: &Results, page: PathBuf) -> Self {
         let rows = results.blocks.iter().map(|block| SummaryRow {
             task: block.task.clone(),
-            labels: block.labels,
+            labels: block.asked_with(),
             languages: block.base.languages.len(),
             base: block.base.mean,
             settings: block
@@ -128,7 +127,7 @@ impl SummaryRow {
     fn base_cells(&self) -> Vec<String> {
         vec![
             self.task.clone(),
-            self.labels.to_string(),
+            self.labels.clone(),
             "base".to_owned(),
             self.languages.to_string(),
             String::new(),
@@ -142,7 +141,7 @@ impl SummaryRow {
         let auc = setting.auc_change.as_ref();
         vec![
             self.task.clone(),
-            self.labels.to_string(),
+            self.labels.clone(),
             setting.name.clone(),
             setting.languages.to_string(),
             setting.seeds.to_string(),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use compare::{
-    Changes, Level, ResultBlock, Results,
+    Changes, FormResult, Level, ResultBlock, Results,
     stats::{Estimate, mean, standard_deviation},
 };
 use schema::Language;
@@ -77,6 +77,68 @@ pub(crate) fn overview(results: &Results) -> ReportTable {
     table
 }
 
+/// Every model asked in another form than the plain one, beside its plain answers.
+pub(crate) fn forms(results: &Results) -> ReportTable {
+    let columns = [
+        "task",
+        "labels",
+        "model",
+        "languages",
+        "plain",
+        "form",
+        "in that form",
+        "difference [95 %]",
+    ];
+    let caption = "The same questions asked plainly and by the model's chat template: mean accuracy over languages, %; the \
+                   difference in points, question by question.";
+    let mut table = ReportTable::new("forms", caption, &columns);
+    for column in [1, 2, 5] {
+        table.columns[column].numeric = false;
+    }
+    table.csv.push(owned(&[
+        "task",
+        "labels",
+        "model",
+        "languages",
+        "plain",
+        "form",
+        "other",
+        "difference",
+        "difference_low",
+        "difference_high",
+    ]));
+    for form in &results.forms {
+        push_form(&mut table, form);
+    }
+    table
+}
+
+fn push_form(table: &mut ReportTable, form: &FormResult) {
+    let mean = &form.mean;
+    let heads = [
+        form.task.clone(),
+        form.labels.to_string(),
+        form.model.clone(),
+        form.languages.to_string(),
+    ];
+    let shown = [
+        percent(mean.before.value, 2),
+        form.prompt.to_string(),
+        percent(mean.after.value, 2),
+        points_interval(&mean.change, 2),
+    ];
+    let cells = heads.iter().cloned().chain(shown);
+    table.rows.push(row(cells, form.model == "base"));
+    let plain = [
+        csv_percent(mean.before.value),
+        form.prompt.to_string(),
+        csv_percent(mean.after.value),
+    ];
+    let cells = heads.into_iter().chain(plain);
+    let cells = cells.chain(csv_interval(&mean.change));
+    table.csv.push(cells.collect());
+}
+
 /// The mean over the languages that have the value; `None` where none has.
 fn mean_of(levels: &[Level], value: fn(&Level) -> Option<f64>) -> Option<f64> {
     let defined: Vec<f64> = levels.iter().filter_map(value).collect();
@@ -129,7 +191,7 @@ fn push_overview(
     let spread = changes.and_then(|changes| standard_deviation(&changes.seed_changes));
     let heads = [
         block.task.clone(),
-        block.labels.to_string(),
+        block.asked_with(),
         name.to_owned(),
         languages.to_string(),
     ];
@@ -174,7 +236,7 @@ pub(crate) fn by_language(block: &ResultBlock) -> ReportTable {
         .collect();
     let codes = languages.iter().map(|language| language.code());
     let columns: Vec<&str> = ["setting", "mean"].into_iter().chain(codes).collect();
-    let name = format!("{}.{}", block.task, block.labels);
+    let name = block.slug();
     let mut table = ReportTable::new(name, "Accuracy by language, %; mean over seeds.", &columns);
     table.csv.push(owned(&columns));
     let base: BTreeMap<Language, f64> = block
@@ -237,7 +299,7 @@ fn bounds(e: &Estimate) -> TableCell {
 
 /// The base alone, where nothing was trained.
 pub(crate) fn of_base(block: &ResultBlock) -> ReportTable {
-    let name = format!("{}.{}.base", block.task, block.labels);
+    let name = format!("{}.base", block.slug());
     let caption = "The base model: accuracy in % with Wilson's 95 % interval, AUC, accuracy in % after contextual and after \
                    batch calibration.";
     let mut table = start(name, caption, &BASE);

@@ -16,7 +16,7 @@ use crate::{
     error::ReportError,
     figures,
     findings::{describe_setting, summarise},
-    format::{duration, labels_title, thousands},
+    format::{describe_asking, duration, thousands},
     output::ReportFiles,
     page::{self, PageBlock, PageData, PageSetting, PageTraining, ReportPage},
     provenance::{list_facts, sum_stages},
@@ -109,6 +109,7 @@ fn lay_out(
         overview,
         overview_table: (!results.blocks.is_empty())
             .then(|| output.table(tables::overview(results))),
+        forms: (!results.forms.is_empty()).then(|| output.table(tables::forms(results))),
         gaps: results.gaps.clone(),
         caveats: results.caveats.clone(),
         data: records.audit.as_ref().map(|record| {
@@ -131,7 +132,7 @@ fn lay_out(
 }
 
 fn lay_out_block(block: &ResultBlock, output: &mut ReportFiles) -> PageBlock {
-    let id = format!("{}.{}", block.task, block.labels);
+    let id = block.slug();
     let table = tables::by_language(block);
     let table = output.table(table);
     let settings = match block.settings.as_slice() {
@@ -154,7 +155,7 @@ fn lay_out_block(block: &ResultBlock, output: &mut ReportFiles) -> PageBlock {
             .collect(),
     };
     PageBlock {
-        title: format!("{}, {}", block.task, labels_title(block.labels)),
+        title: format!("{}, {}", block.task, describe_asking(block)),
         intro: introduce(block),
         table: (block.settings.len() > 1).then_some(table),
         id,
@@ -205,7 +206,7 @@ fn lay_out_setting(
     output: &mut ReportFiles,
 ) -> PageSetting {
     let (id, changes) = (format!("{id}.{}", setting.slug), &setting.changes);
-    let name = format!("{}.{}.{}", block.task, block.labels, setting.slug);
+    let name = format!("{}.{}", block.slug(), setting.slug);
     let (main, rest) = tables_of(name, changes);
     PageSetting {
         title: format!("Base model to {}", setting.name),

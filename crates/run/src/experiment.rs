@@ -9,13 +9,13 @@ use std::{
 
 use hub::Model;
 use schema::{
-    Language, Recipe,
+    Language, PromptForm, Recipe,
     recipe::{AdapterPlan, TrainRecipe},
     run_folder::RunFolder,
 };
 
 use crate::{
-    RunError,
+    RunError, chat,
     error::Result,
     facts::{MachineFacts, ModelFacts, adapter_files},
     parts::Parts,
@@ -64,6 +64,8 @@ pub(crate) struct Experiment {
     pub(crate) folder: RunFolder,
     pub(crate) model: ModelFacts,
     pub(crate) machine: MachineFacts,
+    /// SHA-256 of the model's chat template; `None` where the recipe uses none.
+    template_sha256: Option<String>,
     /// The same for every model; made once, as every test file is read for it.
     pub(crate) prompt_hashes: OnceLock<PromptHashes>,
 }
@@ -91,8 +93,17 @@ impl Experiment {
                 threads: rayon::current_num_threads(),
                 peak_memory_bytes: None,
             },
+            template_sha256: chat::check_template(recipe, &model.files)?,
             prompt_hashes: OnceLock::new(),
         })
+    }
+
+    /// What else results depend on where texts reach the model in this form.
+    pub(crate) fn form_inputs(&self, form: PromptForm) -> Vec<String> {
+        match &self.template_sha256 {
+            Some(template) if !form.is_plain() => vec![form.to_string(), template.clone()],
+            _ => Vec::new(),
+        }
     }
 
     /// The folder `out`, or the usual one of a recipe.

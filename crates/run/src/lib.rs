@@ -17,6 +17,7 @@
 
 pub mod build;
 pub mod capture;
+mod chat;
 mod current;
 mod error;
 pub mod estimate;

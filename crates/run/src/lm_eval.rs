@@ -112,6 +112,14 @@ impl HarnessQuestions {
     /// # Errors
     /// No such test set, or a broken one.
     pub fn render(dir: &Path, task: &Task, asking: &Asking, language: Language) -> Result<Self> {
+        if !asking.prompt.is_plain() {
+            bail!(
+                "{} in {language}: answers to `{}` prompts cannot be written for lm-evaluation-harness, which has chat \
+                 templates of its own; write those of `plain` alone",
+                task.name,
+                asking.prompt
+            );
+        }
         let set = testset::load(dir, task, language, asking.protocol)?;
         let rendered = prompt::render(task, &set, &asking.few_shot, asking.labels)?;
         let docs = format::docs(task, asking, &rendered, &eval::find_groups(&set.items));
@@ -229,6 +237,13 @@ pub fn write_run(
         bail!(
             "{} has no answers that its recipe asks for; run `lingualign run` first",
             run.root().display()
+        );
+    }
+    let all = evaluated.len();
+    evaluated.retain(|one| one.provenance.asking.prompt.is_plain());
+    if evaluated.len() < all {
+        watch.note(
+            "answers in a chat are left out: lm-evaluation-harness has chat templates of its own",
         );
     }
     evaluated.sort_by_key(|one| (one.group.clone(), one.provenance.language));

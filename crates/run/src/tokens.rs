@@ -172,7 +172,8 @@ fn count_training(
         return Ok(TrainTokens::default());
     };
     let drawn = pairs::load(&Draw::of(recipe, train, &plan)?)?.pairs;
-    let examples = example::encode_all(tokenizer, &drawn, train.cutoff_len)?.examples;
+    let examples = example::encode_all(tokenizer, &drawn, train.cutoff_len, train.prompt)?;
+    let examples = examples.examples;
     let (examples, validation) = pairs::split(&drawn, examples, train, plan.seed);
     let steps = train::run::StepCounts::new(train, examples.len()).steps;
     let passes = match train.max_steps {

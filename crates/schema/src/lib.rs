@@ -25,7 +25,7 @@ pub mod task;
 pub mod template;
 pub mod words;
 
-pub use asking::Asking;
+pub use asking::{Asking, PromptForm};
 pub use disk::{write_json_lines, write_whole};
 pub use few_shot::FewShot;
 pub use finding::Finding;

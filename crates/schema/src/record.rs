@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Asking,
+    Asking, PromptForm,
     language::Language,
     task::{LabelSet, Precision, Protocol, Scoring},
 };
@@ -82,6 +82,12 @@ pub struct AnswerRecord {
     pub protocol: Option<Protocol>,
     /// Where the exemplars came from, as in `--few-shot`.
     pub few_shot: String,
+    /// In which form the prompt reached the model; left out where it is plain.
+    #[serde(
+        default = "PromptForm::plain",
+        skip_serializing_if = "PromptForm::is_plain"
+    )]
+    pub prompt: PromptForm,
     /// Tokens of the whole prompt, shared prefix included.
     pub prompt_tokens: usize,
     /// What makes the answer worth less.
@@ -145,6 +151,9 @@ pub struct Provenance {
     pub prompts_sha256: String,
     /// Label words, the token ids that speak for them, and the version of the rules.
     pub scorer_sha256: String,
+    /// The chat template; `None` where prompts are plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_sha256: Option<String>,
 }
 
 /// `<file>.meta.json`, beside a file of answers.

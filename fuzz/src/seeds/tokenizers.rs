@@ -113,3 +113,18 @@ pub(crate) fn sentencepiece() -> Vec<Vec<u8>> {
     model.extend(field(3, &[3 << 3, 1])); // a space before the text
     vec![model]
 }
+
+/// Chat templates with what published ones use.
+pub(crate) fn chat_templates() -> Vec<Vec<u8>> {
+    const TURNS: &str = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m.content | trim + '<|im_end|>' }}{% endfor %}";
+    const MACROS: &str = "{%- macro turn(m) -%}{% generation %}{{ m | tojson(indent=2) }}{% endgeneration %}{%- endmacro -%}
+{%- set ns = namespace(n=0) -%}
+{%- for m in messages[::-1] -%}
+{%- if m.role not in ['user', 'assistant'] %}{% continue %}{% endif -%}
+{%- set ns.n = ns.n + loop.index0 % 2 -%}{{ turn(m) ~ ns.n }}
+{%- endfor -%}{{ strftime_now('%d %b %Y') if add_generation_prompt else bos_token | default('x') }}";
+    const CHECKS: &str = "{% if messages | length > 9 %}{{ raise_exception('too long') }}{% endif %}{{ messages[0].content.split('a')[-1].strip('\n') }}{{ messages[-1]['content'].upper()[1:4] }}";
+    // The answer must be shown.
+    let shown = |template: &str| format!("{template}{{{{ messages[-1].content }}}}").into_bytes();
+    [TURNS, MACROS, CHECKS].map(shown).to_vec()
+}

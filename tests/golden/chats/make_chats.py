@@ -198,8 +198,7 @@ FORMS = {
 {%- for m in messages %}
 {%- if m.role == 'user' %}<|user|>
 {{ m.content }}{{ '/nothink' if (enable_thinking is defined and not enable_thinking and not m.content.endswith('/nothink')) else '' }}
-{%- else %}<|assistant|>
-{{ '\\n<think></think>' }}{% if m.content.strip() %}{{ '\\n' + m.content.strip() }}{% endif %}
+{%- else %}<|assistant|>{{ '\\n<think></think>' }}{% if m.content.strip() %}{{ '\\n' + m.content.strip() }}{% endif %}
 {%- endif %}
 {%- endfor %}
 {%- if add_generation_prompt %}<|assistant|>{{ '\\n<think></think>' if not enable_thinking else '' }}{%- endif %}""",

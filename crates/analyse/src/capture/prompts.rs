@@ -106,7 +106,7 @@ pub fn encode(
     rendered: &Rendered,
     limit: Option<usize>,
 ) -> Result<Prompts, AnalyseError> {
-    let ids = tokenizer.encode_all(&rendered.texts())?;
+    let ids = rendered.encode(tokenizer, &rendered.texts())?;
     if ids.is_empty() || limit == Some(0) {
         return Err(AnalyseError::Empty(format!(
             "the test set in {}",

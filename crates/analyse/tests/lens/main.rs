@@ -17,7 +17,7 @@ use analyse::{
 use candle_core::Device;
 use data::{
     Tokenizer,
-    prompt::{Prompt, Rendered},
+    prompt::{AnswerFrame, Prompt, Rendered},
 };
 use hub::ModelFiles;
 use model::{Decoder, tensor_file};
@@ -80,6 +80,9 @@ impl Bench {
             content_free: Vec::new(),
             closing: String::new(),
             words: Vec::new(),
+            own_answers: Vec::new(),
+            answer: AnswerFrame::quoted(),
+            template_sha256: None,
         };
         encode(&self.tokenizer, &rendered, None).expect("encodes")
     }

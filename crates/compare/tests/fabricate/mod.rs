@@ -7,7 +7,7 @@ pub(crate) mod inside;
 use std::{collections::BTreeMap, fs, path::Path};
 
 use schema::{
-    AnswerRecord, LabelSet, Language, Scoring, Setting, StepRecord, ValidationRecord,
+    AnswerRecord, LabelSet, Language, PromptForm, Scoring, Setting, StepRecord, ValidationRecord,
     record::TrainRecord, run_folder::RunFolder,
 };
 
@@ -138,6 +138,7 @@ pub(crate) fn answers(
             labels: LabelSet::English,
             protocol: None,
             few_shot: "head:2".to_owned(),
+            prompt: PromptForm::Plain,
             prompt_tokens: 300,
             caveats: Vec::new(),
         }

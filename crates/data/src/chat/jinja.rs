@@ -13,8 +13,9 @@ use super::python_text;
 /// The template's name within its environment.
 const NAME: &str = "chat";
 
-/// Steps after which a template is stopped: a thousand times what a long conversation needs.
-const MOST_STEPS: u64 = 20_000_000;
+/// Steps, or 64 bytes written, after which a template is stopped: a hundred times what a long
+/// conversation needs.
+const MOST_STEPS: u64 = 2_000_000;
 
 /// The day that `strftime_now` tells. A clock would give the same question another prompt every
 /// day, and so another answer; this is the date that Llama 3's templates fall back on.

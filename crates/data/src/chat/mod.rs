@@ -119,7 +119,7 @@ impl ChatTemplate {
     }
 
     /// An error that names this template.
-    fn error(&self, problem: &str) -> DataError {
+    pub(crate) fn error(&self, problem: &str) -> DataError {
         DataError::unusable(&*self.origin, format!("{problem}; {INSTEAD}"))
     }
 }

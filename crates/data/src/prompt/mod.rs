@@ -2,18 +2,21 @@
 //! ending in a header and an opening quote; exemplar = question, label word, closing quote;
 //! exemplars and question are joined by newlines.
 //!
-//! Never here: tokens, special tokens, chat templates.
+//! A model that was tuned on conversations may be asked by its chat template instead
+//! (`conversation`). Never here: token ids of labels.
 
+mod answer;
+mod conversation;
 mod exemplars;
+mod layout;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use schema::{FewShot, Label, LabelSet, Language, Scoring, Task};
+use rayon::prelude::*;
+use schema::{Asking, FewShot, Label, LabelSet, Language, PromptForm, Scoring, Task};
 
-use crate::{DataError, items, tasks, testset::TestSet};
+pub use self::answer::{AnswerFrame, AnswerTurn};
+use crate::{DataError, Tokenizer, tasks, testset::TestSet};
 
 /// What content-free questions say in every field: the three of contextual calibration (arXiv
 /// 2102.09690, section 5).
@@ -36,6 +39,12 @@ pub struct Rendered {
     pub closing: String,
     /// The label words of every question that has none of its own.
     pub words: Vec<String>,
+    /// Indices of the prompts whose very question the exemplars show, and so its answer.
+    pub own_answers: Vec<usize>,
+    /// What is around an answer.
+    pub answer: AnswerFrame,
+    /// Hash of the chat template; `None` where none is used.
+    pub template_sha256: Option<String>,
 }
 
 /// The prompt of one item.
@@ -79,15 +88,22 @@ impl Rendered {
 
     /// Whether the exemplars show the very question at this index, and so its answer.
     pub fn shows_own_answer(&self, at: usize) -> bool {
-        let question = self
-            .prompts
-            .get(at)
-            .and_then(|prompt| prompt.text.strip_prefix(&self.few_shot));
-        question.is_some_and(|question| {
-            !question.is_empty()
-                && (self.few_shot.starts_with(question)
-                    || self.few_shot.contains(&format!("\n{question}")))
-        })
+        self.own_answers.contains(&at)
+    }
+
+    /// Token ids of `texts`, which are prompts of this file, on all threads.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn encode(
+        &self,
+        tokenizer: &Tokenizer,
+        texts: &[&str],
+    ) -> Result<Vec<Vec<u32>>, DataError> {
+        let texts = texts.par_iter();
+        texts
+            .map(|text| self.answer.encode(tokenizer, text))
+            .collect()
     }
 
     /// The label words of every question, for a scoring that makes
@@ -120,77 +136,25 @@ pub fn render(
     few_shot: &FewShot,
     labels: LabelSet,
 ) -> Result<Rendered, DataError> {
-    let words = tasks::label_words(task, set.language, labels)?;
-    let headers = match few_shot.variation().english_headers {
-        true => Language::En,
-        false => set.language,
-    };
-    let (text, unscored) = render_exemplars(task, set, few_shot, labels, &words)?;
-    let instruction = &tasks::row(task, headers)?.instruction;
-    let lines = [instruction.as_str(), &text]
-        .into_iter()
-        .filter(|part| !part.is_empty());
-    let few_shot: String = lines.map(|part| format!("{part}\n")).collect();
-    let mut prompts = Vec::with_capacity(set.items.len() - unscored);
-    for item in &set.items[unscored..] {
-        prompts.push(Prompt {
-            item: item.index,
-            gold: item.gold,
-            answerable: item.answerable,
-            text: format!("{few_shot}{}", question(task, headers, &item.fields)?),
-            choices: item.choices.clone(),
-        });
-    }
-    // Without content there are no choices, and without choices nothing to be answered.
-    let asked = if task.text_choices().is_empty() {
-        content_free_questions(task, headers)?
-    } else {
-        Vec::new()
-    };
-    let content_free = asked
-        .into_iter()
-        .map(|question| few_shot.clone() + &question)
-        .collect();
-    let closing = question(task, headers, &[])?;
-    Ok(Rendered {
-        language: set.language,
-        few_shot,
-        prompts,
-        content_free,
-        closing,
-        words,
-    })
+    Ok(layout::lay_out(task, set, few_shot, labels)?.quoted())
 }
 
-/// The exemplars as text, and how many leading items of the test file are not scored.
-fn render_exemplars(
+/// As [`render`], with exemplars, labels and form of a way to ask: plain, or as conversations of
+/// the chat template that comes with `tokenizer`.
+///
+/// # Errors
+/// As [`render`]; no chat template, or one that cannot be used.
+pub fn ask(
+    tokenizer: &Tokenizer,
     task: &Task,
     set: &TestSet,
-    few_shot: &FewShot,
-    labels: LabelSet,
-    words: &[String],
-) -> Result<(String, usize), DataError> {
-    if let FewShot::File(path) = few_shot.source() {
-        let text = read_exemplars(path, task, set.language, few_shot)?;
-        check_shown_labels(task, set.language, labels, words, &text)
-            .map_err(|problem| fail(few_shot, problem))?;
-        return Ok((text, 0));
+    asking: &Asking,
+) -> Result<Rendered, DataError> {
+    let layout = layout::lay_out(task, set, &asking.few_shot, asking.labels)?;
+    match asking.prompt {
+        PromptForm::Plain => Ok(layout.quoted()),
+        form => conversation::render(layout, tokenizer, form),
     }
-    let chosen = exemplars::choose(task, set, few_shot)?;
-    let headers = match few_shot.variation().english_headers {
-        true => Language::En,
-        false => chosen.language,
-    };
-    let mut shown = Vec::with_capacity(chosen.list.len());
-    for exemplar in &chosen.list {
-        let word = exemplar
-            .choices
-            .get(exemplar.label.0)
-            .unwrap_or(&words[exemplar.label.0]);
-        let question = question(task, headers, &exemplar.fields)?;
-        shown.push(format!("{question}{word}\""));
-    }
-    Ok((shown.join("\n"), chosen.unscored))
 }
 
 /// The files beside the test file on which the exemplars of a language depend.
@@ -288,83 +252,6 @@ pub fn content_free_questions(task: &Task, language: Language) -> Result<Vec<Str
         .iter()
         .map(|&text| question(task, language, &vec![text.to_owned(); task.fields.len()]))
         .collect()
-}
-
-/// The text of one language in `{task: {language: text}}`.
-fn read_exemplars(
-    path: &Path,
-    task: &Task,
-    language: Language,
-    few_shot: &FewShot,
-) -> Result<String, DataError> {
-    let text = items::read_text(path)?;
-    let mut file: BTreeMap<String, BTreeMap<String, String>> =
-        serde_json::from_str(&text).map_err(|e| items::broken(path, &e))?;
-    let Some(mut languages) = file.remove(&task.name) else {
-        let there: Vec<_> = file.into_keys().collect();
-        return Err(fail(
-            few_shot,
-            format!(
-                "no task `{}` in it; there is: {}",
-                task.name,
-                there.join(", ")
-            ),
-        ));
-    };
-    languages.remove(language.code()).ok_or_else(|| {
-        let there: Vec<_> = languages.into_keys().collect();
-        fail(
-            few_shot,
-            format!(
-                "no language `{language}` under `{}`; there is: {}",
-                task.name,
-                there.join(", ")
-            ),
-        )
-    })
-}
-
-/// Text taken unchanged must not show answers that are not scored: every answer found behind
-/// the closing header has to be one of `words`; where none is found, no English label may be
-/// in quotes when others are scored.
-fn check_shown_labels(
-    task: &Task,
-    language: Language,
-    labels: LabelSet,
-    words: &[String],
-    text: &str,
-) -> Result<(), String> {
-    let header = tasks::row(task, language)
-        .map_err(|e| e.to_string())?
-        .headers
-        .last()
-        .map_or("", |h| h.trim_start());
-    let answers: Vec<&str> = text
-        .split(header)
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .collect();
-    let foreign = match answers
-        .iter()
-        .find(|answer| !words.iter().any(|word| word == *answer))
-    {
-        Some(answer) => Some((*answer).to_owned()),
-        None if answers.is_empty() && labels != LabelSet::English => task
-            .labels
-            .iter()
-            .filter(|word| !words.contains(word))
-            .find(|word| text.contains(&format!("\"{word}\"")))
-            .cloned(),
-        None => None,
-    };
-    match foreign {
-        None => Ok(()),
-        Some(answer) => Err(format!(
-            "its text for {language} answers `{answer}`, but the label set `{labels}` has {}; use head:K or builtin, \
-             which show the words that are scored, or a file written with them",
-            words.join(", ")
-        )),
-    }
 }
 
 fn fail(few_shot: &FewShot, problem: String) -> DataError {

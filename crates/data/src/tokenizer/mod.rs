@@ -189,6 +189,20 @@ impl Tokenizer {
         self.chat.template()
     }
 
+    /// Where the first special token that is spelt out in `text` ends, in bytes.
+    pub(crate) fn first_special(&self, text: &str) -> Option<usize> {
+        let added = self.inner.get_added_tokens_decoder();
+        let special = added
+            .values()
+            .filter(|token| token.special && !token.content.is_empty());
+        let found =
+            special.filter_map(|token| Some((text.find(&token.content)?, token.content.len())));
+        // Of two that begin at one place the longer is the token.
+        found
+            .min_by_key(|&(start, length)| (start, usize::MAX - length))
+            .map(|(start, length)| start + length)
+    }
+
     /// An error that names this tokenizer's file.
     pub(crate) fn error(&self, problem: String) -> DataError {
         DataError::unusable(format!("tokenizer of {}", self.path.display()), problem)

@@ -8,7 +8,7 @@ use std::{
 
 use data::{prompt, tasks, testset};
 use import::lm_eval::{self, Doc};
-use schema::{Asking, FewShot, LabelSet, Language, Protocol, Scorers, Scoring, Task};
+use schema::{Asking, FewShot, LabelSet, Language, PromptForm, Protocol, Scorers, Scoring, Task};
 use serde_json::{Value, json};
 
 mod export;
@@ -33,6 +33,7 @@ fn asking(labels: LabelSet, shots: &str, protocol: Option<Protocol>) -> Asking {
         scorers: Scorers::All,
         protocol,
         few_shot: few_shot(shots),
+        prompt: PromptForm::Plain,
         limit: None,
         greedy: 0,
     }

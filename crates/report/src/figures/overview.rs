@@ -1,7 +1,9 @@
 //! Change of the mean accuracy of every setting, with its 95 % interval; each seed as a tick.
 
-use compare::{Changes, Results};
+use compare::{Changes, ResultBlock, Results};
 use figure::{Anchor, Figure, Scale, round_ticks, tick_labels};
+
+use schema::PromptForm;
 
 use crate::format::points;
 
@@ -73,7 +75,7 @@ fn draw_rows(figure: &mut Figure, results: &Results, scale: &Scale) {
         .iter()
         .filter(|block| !block.settings.is_empty())
     {
-        let title = format!("{}, {} labels", block.task, block.labels);
+        let title = describe_block(block);
         figure.text("strong", (8.0, y + 5.0), Anchor::Start, &title);
         y += ROW;
         for setting in &block.settings {
@@ -106,5 +108,13 @@ fn draw_rows(figure: &mut Figure, results: &Results, scale: &Scale) {
             );
             y += ROW;
         }
+    }
+}
+
+/// Task, label set and form.
+fn describe_block(block: &ResultBlock) -> String {
+    match block.prompt {
+        PromptForm::Plain => format!("{}, {} labels", block.task, block.labels),
+        form => format!("{}, {} labels, {form}", block.task, block.labels),
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct ReportPage {
     pub summary: Vec<String>,
     pub overview: Option<DrawnFigure>,
     pub overview_table: Option<ShownTable>,
+    /// Other forms of the prompts beside the plain one, if there are any.
+    pub forms: Option<ShownTable>,
     pub gaps: Vec<String>,
     /// What makes a result worth less than it looks.
     pub caveats: Vec<String>,

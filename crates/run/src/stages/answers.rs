@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use data::{tasks, testset};
 use eval::{Ask, FreeAnswerCounts, Journal};
-use schema::{Asking, FewShot, Language, Task, recipe::AdapterPlan, record::meta_path};
+use schema::{Asking, FewShot, Language, PromptForm, Task, recipe::AdapterPlan, record::meta_path};
 use serde_json::{Value, json};
 
 use super::{Made, Stage, Workbench};
@@ -103,23 +103,29 @@ impl AnswersStage {
 
     pub(super) fn name(&self) -> String {
         let (model, task, labels) = (self.model(), &self.task.name, self.asking.labels);
-        let stage = format!("eval.{model}.{task}.{labels}.{}", self.language);
-        if self.has_first_exemplars {
-            stage
-        } else {
-            format!("{stage}.{}", self.asking.few_shot.slug())
+        let mut stage = format!("eval.{model}.{task}.{labels}.{}", self.language);
+        if !self.asking.prompt.is_plain() {
+            stage += &format!(".{}", self.asking.prompt);
+        }
+        if !self.has_first_exemplars {
+            stage += &format!(".{}", self.asking.few_shot.slug());
+        }
+        stage
+    }
+
+    /// Model, task, label set and form, for people.
+    fn label(&self) -> String {
+        let asking = &self.asking;
+        let label = format!("{} {} {}", self.model(), self.task.name, asking.labels);
+        match asking.prompt {
+            PromptForm::Plain => label,
+            form => format!("{label} {form}"),
         }
     }
 
     /// The name without the language.
     fn group(&self) -> String {
-        let slug = self.asking.few_shot.slug();
-        format!(
-            "{} {} {} {slug}",
-            self.model(),
-            self.task.name,
-            self.asking.labels
-        )
+        format!("{} {}", self.label(), self.asking.few_shot.slug())
     }
 
     /// Everything that an answer depends on.
@@ -139,6 +145,7 @@ impl AnswersStage {
             format!("{:?} {:?}", asking.protocol, asking.limit),
             asking.few_shot.to_string(),
         ]);
+        inputs.extend(experiment.form_inputs(asking.prompt));
         inputs.extend(eval::hash_data(
             &experiment.recipe.data.dir,
             task,
@@ -190,10 +197,12 @@ impl AnswersStage {
     }
 
     fn file(&self, experiment: &Experiment) -> std::path::PathBuf {
-        let folder = if self.has_first_exemplars {
-            self.model().to_owned()
-        } else {
-            format!("{}/few_shot.{}", self.model(), self.asking.few_shot.slug())
+        let slug = self.asking.few_shot.slug();
+        let folder = match (self.asking.prompt, self.has_first_exemplars) {
+            (PromptForm::Plain, true) => self.model().to_owned(),
+            (PromptForm::Plain, false) => format!("{}/few_shot.{slug}", self.model()),
+            (form, true) => format!("{}/{form}", self.model()),
+            (form, false) => format!("{}/{form}.few_shot.{slug}", self.model()),
         };
         experiment.folder.answers(
             &folder,
@@ -214,12 +223,7 @@ impl AnswersStage {
         }
         let recipe = &bench.experiment.recipe;
         let languages = testset::asked(&recipe.data.dir, self.task, &recipe.eval.languages)?;
-        let label = format!(
-            "eval {} {} {}",
-            self.model(),
-            self.task.name,
-            self.asking.labels
-        );
+        let label = format!("eval {}", self.label());
         Ok(GroupInProgress {
             name,
             languages: LanguageLoop::new(label, languages.len()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use analyse::geometry::Draws;
 use data::{tasks, testset};
 use schema::{
-    FewShot, LabelSet, Language, Task,
+    Asking, LabelSet, Language, Task,
     inside::{Analysis, Measure, Pooling},
     recipe::{AdapterPlan, AnalyseRecipe},
 };
@@ -21,9 +21,8 @@ pub struct Inspection {
     pub(super) plan: Option<AdapterPlan>,
     pub(super) task: &'static Task,
     pub(super) languages: Vec<Language>,
-    /// Of the prompts of all analyses but the lens: the first that is evaluated.
-    pub(super) labels: LabelSet,
-    pub(super) few_shot: FewShot,
+    /// How prompts are made: the first way that is evaluated; the lens has other labels.
+    pub(super) asking: Asking,
     pub(super) limit: Option<usize>,
     /// Of every draw: the recipe's first.
     pub(super) seed: u64,
@@ -88,9 +87,8 @@ impl Inspection {
             seed: experiment.recipe.seeds.first().copied().unwrap_or(1),
             task,
             languages,
-            labels: asking.labels,
-            few_shot: asking.few_shot,
             limit: recipe.limit.or(asking.limit),
+            asking,
         }))
     }
 

@@ -118,7 +118,7 @@ impl Inspection {
             return Ok(known);
         }
         let made = PromptHashes {
-            prompts: self.hash_prompts(experiment, self.labels)?,
+            prompts: self.hash_prompts(experiment, self.asking.labels)?,
             own: self.hash_prompts(experiment, LabelSet::Same)?,
         };
         Ok(experiment.prompt_hashes.get_or_init(|| made))
@@ -150,10 +150,12 @@ impl Inspection {
             labels.to_string(),
             language.to_string(),
         ]);
-        inputs.extend([format!("{protocol:?} {limit:?}"), self.few_shot.to_string()]);
+        let few_shot = &self.asking.few_shot;
+        inputs.extend([format!("{protocol:?} {limit:?}"), few_shot.to_string()]);
+        inputs.extend(experiment.form_inputs(self.asking.prompt));
         let dir = &experiment.recipe.data.dir;
         inputs.extend(eval::hash_data(dir, task, language, protocol)?);
-        inputs.extend(exemplar_inputs(experiment, task, &self.few_shot, language)?);
+        inputs.extend(exemplar_inputs(experiment, task, few_shot, language)?);
         Ok(hash(&inputs))
     }
 }

@@ -13,7 +13,7 @@ use analyse::{
 };
 use data::{label_tokens, prompt, tasks, testset};
 use schema::{
-    LabelSet, Language,
+    Asking, LabelSet, Language,
     inside::{Analysis, LensKind, NeuronsRecord, Pooling},
     write_json_lines, write_whole,
 };
@@ -64,25 +64,16 @@ struct LookInside<'a, 'b> {
 impl LookInside<'_, '_> {
     /// One language's prompts with one label set.
     fn encode(&mut self, labels: LabelSet, language: Language) -> Result<Prompts> {
-        let recipe = &self.bench.experiment.recipe;
-        let Inspection {
-            task,
-            few_shot,
-            limit,
-            ..
-        } = self.inspection;
-        let set = testset::load(
-            &recipe.data.dir,
-            task,
-            language,
-            recipe.eval.asking.protocol,
-        )?;
-        let rendered = prompt::render(task, &set, few_shot, labels)?;
-        Ok(capture::encode(
-            self.bench.session.tokenizer()?,
-            &rendered,
-            *limit,
-        )?)
+        let dir = &self.bench.experiment.recipe.data.dir;
+        let Inspection { task, limit, .. } = self.inspection;
+        let asking = Asking {
+            labels,
+            ..self.inspection.asking.clone()
+        };
+        let set = testset::load(dir, task, language, asking.protocol)?;
+        let tokenizer = self.bench.session.tokenizer()?;
+        let rendered = prompt::ask(tokenizer, task, &set, &asking)?;
+        Ok(capture::encode(tokenizer, &rendered, *limit)?)
     }
 
     /// Every language's prompts with the labels that are evaluated.
@@ -90,8 +81,8 @@ impl LookInside<'_, '_> {
         let inspection = self.inspection;
         let mut all = BTreeMap::new();
         for &language in &inspection.languages {
-            let prompts = self.encode(inspection.labels, language)?;
-            let words = tasks::label_words(inspection.task, language, inspection.labels)?;
+            let prompts = self.encode(inspection.asking.labels, language)?;
+            let words = tasks::label_words(inspection.task, language, inspection.asking.labels)?;
             let label_sets = label_tokens::prefix_sets(self.bench.session.tokenizer()?, &words)?;
             all.insert(
                 language,
@@ -140,7 +131,7 @@ impl LookInside<'_, '_> {
 
     fn capture(&mut self, language: Language) -> Result<Made> {
         let inspection = self.inspection;
-        let prompts = self.encode(inspection.labels, language)?;
+        let prompts = self.encode(inspection.asking.labels, language)?;
         let mut about = self.attach_adapter()?;
         about.insert("language".to_owned(), language.to_string());
         let file = self.bench.experiment.folder.capture(

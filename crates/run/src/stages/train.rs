@@ -56,6 +56,7 @@ pub(super) fn inputs(
         plan.seed.to_string(),
         pairs,
     ]);
+    inputs.extend(experiment.form_inputs(own.prompt));
     Ok((inputs, own))
 }
 
@@ -65,7 +66,7 @@ pub(super) fn make(bench: &mut Workbench<'_>, plan: &AdapterPlan) -> Result<Made
     let (inputs, own) = inputs(experiment, plan)?;
     let all = read_pairs(&experiment.folder.pairs(&plan.name))?;
     let (_, tokenizer) = bench.session.parts()?;
-    let encoded = example::encode_all(tokenizer, &all, own.cutoff_len)?;
+    let encoded = example::encode_all(tokenizer, &all, own.cutoff_len, own.prompt)?;
     let (cut, examples) = (encoded.cut, encoded.examples);
     let (examples, validation) = pairs::split(&all, examples, &own, plan.seed);
     let decision = decide_checkpointing(bench.session, &own, &examples)?;

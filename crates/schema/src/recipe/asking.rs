@@ -3,10 +3,11 @@
 
 use super::{
     keys::{FromOne, FromZero, KeySection, MOST, Optional, OptionalList, TextList, Word, section},
+    problem::unknown_word,
     values::{FewShots, read_labels},
 };
 use crate::{
-    asking::Asking,
+    asking::{Asking, PromptForm},
     few_shot::{self, FewShot, PromptLanguage},
     task::{LabelSet, Protocol, Scorers, Scoring, Task},
 };
@@ -38,6 +39,12 @@ section! {
         /// Language of the question's header words.
         #[serde(default = "same_language", skip_serializing_if = "is_same")]
         header_language: PromptLanguage = PromptLanguage::Same => Word,
+        /// Forms in which prompts reach the model, each asked alone.
+        #[serde(default = "plain_alone", skip_serializing_if = "is_plain_alone")]
+        prompt: Vec<PromptForm> = plain_alone() => TextList {
+            read: |form, _| read_form(form),
+            samples: PromptForm::WORDS,
+        },
         /// Scored items per language; `None`: all.
         limit: Option<usize> = None => Optional(FromOne(MOST), "all items"),
     }
@@ -46,6 +53,20 @@ section! {
 /// Recipes recorded before there was a choice.
 fn same_language() -> PromptLanguage {
     PromptLanguage::Same
+}
+
+/// Recipes recorded before there was a choice.
+fn plain_alone() -> Vec<PromptForm> {
+    vec![PromptForm::Plain]
+}
+
+fn is_plain_alone(forms: &Vec<PromptForm>) -> bool {
+    *forms == plain_alone()
+}
+
+fn read_form(form: &str) -> Result<PromptForm, String> {
+    form.parse()
+        .map_err(|_| unknown_word(form, PromptForm::WORDS))
 }
 
 fn is_same(language: &PromptLanguage) -> bool {
@@ -70,13 +91,17 @@ impl AskingRecipe {
             .collect()
     }
 
-    /// Every way to ask `task`: each label set with each set of exemplars.
+    /// Every way to ask `task`: each form with each label set and each set of exemplars.
     pub fn ways(&self, task: &Task) -> Vec<Asking> {
         let sets = self.exemplar_sets(task);
-        self.labels
-            .iter()
-            .flat_map(|&labels| sets.iter().map(move |set| self.way(task, labels, set)))
-            .collect()
+        let mut ways = Vec::new();
+        for &prompt in &self.prompt {
+            for &labels in &self.labels {
+                let of_sets = sets.iter().map(|set| self.way(task, labels, set));
+                ways.extend(of_sets.map(|way| Asking { prompt, ..way }));
+            }
+        }
+        ways
     }
 
     /// The first way to ask `task`; with English labels where none are given.
@@ -89,7 +114,7 @@ impl AskingRecipe {
         self.way(task, labels, &few_shot)
     }
 
-    /// The way to ask `task` with these label words and exemplars.
+    /// The way to ask `task` with these label words and exemplars, in the first form.
     pub fn way(&self, task: &Task, labels: LabelSet, few_shot: &FewShot) -> Asking {
         Asking {
             labels,
@@ -99,6 +124,7 @@ impl AskingRecipe {
             few_shot: few_shot.clone(),
             limit: self.limit,
             greedy: self.greedy,
+            prompt: self.prompt.first().copied().unwrap_or(PromptForm::Plain),
         }
     }
 }

@@ -4,13 +4,13 @@
 use super::{
     build::BuildRecipe,
     keys::{
-        FromOne, FromZero, KeySection, MOST, Number, Optional, Subsection, TextList, Word,
+        FromOne, FromZero, KeySection, MOST, Number, Optional, Subsection, Text, TextList, Word,
         WordOrSwitch, section,
     },
     problem::unknown_word,
     values::Tasks,
 };
-use crate::{setting::Setting, task::ActivationCheckpointing, words::words};
+use crate::{asking::PromptForm, setting::Setting, task::ActivationCheckpointing, words::words};
 
 words! {
     /// How the learning rate falls.
@@ -72,6 +72,13 @@ section! {
         save_steps: usize = 50 => FromOne(MOST),
         /// Longest example in tokens; longer ones are cut as LLaMA-Factory cuts.
         cutoff_len: usize = 2048 => FromOne(MOST),
+        /// In which form pairs reach the model: plain, or as a question and an answer of its chat
+        /// template.
+        #[serde(default = "PromptForm::plain", skip_serializing_if = "PromptForm::is_plain")]
+        prompt: PromptForm = PromptForm::Plain => Text {
+            read: |form, _| read_form(form),
+            pattern: "plain|chat",
+        },
         /// How pairs are made from the files. Records of the default leave it out, as those from
         /// before there was a choice.
         #[serde(default = "BuildRecipe::paper", skip_serializing_if = "BuildRecipe::is_paper")]
@@ -79,6 +86,13 @@ section! {
         /// The adapter.
         lora: LoraRecipe = LoraRecipe::paper() => Subsection,
     }
+}
+
+/// A pair has no exemplars, so that it has one form of a chat alone.
+fn read_form(form: &str) -> Result<PromptForm, String> {
+    const FORMS: [&str; 2] = ["plain", "chat"];
+    let read = form.parse().ok().filter(|_| FORMS.contains(&form));
+    read.ok_or_else(|| unknown_word(form, &FORMS))
 }
 
 /// Recipes recorded before there was a choice.

@@ -15,7 +15,7 @@ use std::{
 use candle_core::Device;
 use data::{
     Tokenizer,
-    prompt::{Prompt, Rendered},
+    prompt::{AnswerFrame, Prompt, Rendered},
 };
 use hub::ModelFiles;
 use model::Decoder;
@@ -111,6 +111,9 @@ fn render(questions: &[&str]) -> Rendered {
         content_free: Vec::new(),
         closing: CLOSING.to_owned(),
         words: Vec::new(),
+        own_answers: Vec::new(),
+        answer: AnswerFrame::quoted(),
+        template_sha256: None,
     }
 }
 

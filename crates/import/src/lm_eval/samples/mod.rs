@@ -13,7 +13,7 @@ use std::{
 };
 
 use data::{DataError, items, testset::file_name};
-use schema::{AnswerRecord, Language, Scoring, disk::DiskError, scores::choose};
+use schema::{AnswerRecord, Language, PromptForm, Scoring, disk::DiskError, scores::choose};
 
 use self::{labels::Naming, line::LoggedSample, run::RunFacts};
 use super::naming::{split_language, split_samples};
@@ -290,6 +290,8 @@ impl Common {
             labels: own.map_or(naming.label_set, |own| own.label_set),
             protocol: own.and_then(|own| own.protocol),
             few_shot: own.map_or_else(|| self.few_shot.clone(), |own| own.few_shot.clone()),
+            // lm-eval's samples hold the text alone, however it was made.
+            prompt: PromptForm::Plain,
             prompt_tokens: 0,
             caveats: Vec::new(),
         })

@@ -162,6 +162,17 @@ fn every_range_is_checked() {
             "`head:2` is there twice",
         ),
         (
+            "eval.prompt",
+            "chats",
+            "unknown value `chats`; did you mean `chat`?",
+        ),
+        ("eval.prompt", "[]", "must not be empty"),
+        (
+            "train.prompt",
+            "chat-one-turn",
+            "unknown value `chat-one-turn`; one of: plain, chat",
+        ),
+        (
             "eval.header_language",
             "german",
             "unknown value `german`; one of: same, english",

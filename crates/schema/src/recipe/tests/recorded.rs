@@ -32,6 +32,25 @@ fn how_pairs_are_built_is_recorded_where_it_is_not_the_papers() {
 }
 
 #[test]
+fn forms_of_prompts_are_recorded_where_they_are_not_plain_alone() {
+    let plain = serde_json::to_string(&small(&[])).expect("JSON");
+    assert!(
+        !plain.contains("\"prompt\""),
+        "as before there was a choice: {plain}"
+    );
+    let chat = small(&[("eval.prompt", "plain,chat"), ("train.prompt", "chat")]);
+    let recorded = serde_json::to_string(&chat).expect("JSON");
+    assert_eq!(
+        serde_json::from_str::<Recipe>(&recorded).expect("a recipe"),
+        chat
+    );
+    assert!(
+        recorded.contains(r#""prompt":["plain","chat"]"#),
+        "{recorded}"
+    );
+}
+
+#[test]
 fn activation_checkpointing_is_a_word_or_a_switch() {
     let key = "train.activation_checkpointing";
     let read = |value: &str| {

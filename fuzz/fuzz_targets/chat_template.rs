@@ -1,0 +1,5 @@
+//! `chat_template` under libFuzzer; see `lingualign_fuzz`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| lingualign_fuzz::run("chat_template", bytes));
