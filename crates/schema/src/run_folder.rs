@@ -82,13 +82,7 @@ impl RunFolder {
 
     /// Translations of them by one model (`base` or an adapter's name): one
     /// [`crate::record::TranslationRecord`] a line.
-    pub fn translations(
-        &self,
-        model: &str,
-        task: &str,
-        from: Language,
-        into: Language,
-    ) -> PathBuf {
+    pub fn translations(&self, model: &str, task: &str, from: Language, into: Language) -> PathBuf {
         self.translations_root()
             .join(model)
             .join(format!("{task}.{from}-{into}.jsonl"))
