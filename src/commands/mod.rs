@@ -6,6 +6,7 @@ pub(crate) mod data;
 mod eval;
 mod generate;
 mod model;
+pub(crate) mod translation;
 
 use std::{
     path::{Path, PathBuf},

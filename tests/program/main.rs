@@ -30,3 +30,4 @@ mod tasks;
 mod text;
 mod tiny;
 mod translate;
+mod translation;

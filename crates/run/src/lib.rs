@@ -17,6 +17,7 @@
 
 pub mod build;
 pub mod capture;
+mod continuation;
 mod current;
 mod error;
 pub mod estimate;
@@ -40,6 +41,7 @@ pub mod session;
 mod stages;
 mod survey;
 pub mod tokens;
+pub mod translation;
 mod verify;
 mod watch;
 
@@ -52,7 +54,9 @@ pub use parts::Parts;
 pub use redo::Outdated;
 pub use report_files::write_report;
 pub use session::Session;
-pub use stages::{AnalysisStep, AnswersStage, Inspection, Stage, find_errors};
+pub use stages::{
+    AnalysisStep, AnswersStage, HeldOutStage, Inspection, Stage, TranslationStage, find_errors,
+};
 pub use survey::{StageStatus, Survey, survey};
 pub use verify::verify;
 pub use watch::{Downloads, Watch};

@@ -123,8 +123,9 @@ pub struct TranslationRecord {
     /// What the identifier of languages takes the answer for; `None` where it is too short to
     /// tell, or in no script that the identifier knows.
     pub language: Option<String>,
-    /// Whether it is certain to be in another language than the one asked for.
-    pub wrong_language: bool,
+    /// Whether it is certain to be in another language than the one asked for; `None` where the
+    /// identifier does not know that one.
+    pub wrong_language: Option<bool>,
     /// Whether it is the source again, or nearly so, where the reference is not.
     pub copied: bool,
 }

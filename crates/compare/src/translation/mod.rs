@@ -1,11 +1,17 @@
-//! How good translations are: chrF++ and BLEU of lines and of a corpus, equal to sacrebleu's.
-//! Never here: making translations, knowing which language a text is in.
+//! How good translations are: chrF++ and BLEU of lines and of a corpus, equal to sacrebleu's
+//! (`bleu`, `chrf`, `tokenise`); the records of a run (`read`), and what training made of them
+//! (`changes`). Never here: making translations, knowing which language a text is in.
 
 mod bleu;
+mod changes;
 mod chrf;
+pub(crate) mod read;
 mod tokenise;
 
 pub use bleu::BleuCounts;
+pub use changes::{
+    TranslationBlock, TranslationChange, TranslationLevel, TranslationSetting, measure_translations,
+};
 pub use chrf::ChrfCounts;
 pub use tokenise::Tokenisation;
 

@@ -84,18 +84,6 @@ pub struct HeldOut<'a> {
 }
 
 impl HeldOut<'_> {
-    /// The files that are read.
-    ///
-    /// # Errors
-    /// A language has no file or several.
-    pub fn files(&self) -> Result<Vec<PathBuf>, DataError> {
-        [self.from, self.into]
-            .into_iter()
-            .filter(|&language| language != Language::En)
-            .map(|language| testset::find_one(self.dir, self.task, language, super::ENDING))
-            .collect()
-    }
-
     /// The lines, in the order of their items; as many as there are where those are fewer.
     ///
     /// # Errors
@@ -105,14 +93,14 @@ impl HeldOut<'_> {
             Language::En => None,
             language => Some(QuestionFile::read(self.dir, self.task, language)?),
         };
-        let candidates =
-            questions::read(self.dir, self.task, self.from, target.as_ref(), false)?;
+        let candidates = questions::read(self.dir, self.task, self.from, target.as_ref(), false)?;
         let mut seen = BTreeSet::new();
         let mut left: Vec<(bool, String, &Candidate)> = Vec::new();
         for candidate in &candidates.all {
             let is_new = seen.insert(normalise(&candidate.english));
             if is_new && !candidate.source.trim().is_empty() && !self.learnt.know(candidate) {
-                let place = hub::hash_bytes(format!("{} {}", self.seed, candidate.english).as_bytes());
+                let place =
+                    hub::hash_bytes(format!("{} {}", self.seed, candidate.english).as_bytes());
                 left.push((self.validated.know(candidate), place, candidate));
             }
         }
@@ -129,24 +117,46 @@ impl HeldOut<'_> {
         left.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
         left.truncate(self.lines);
         left.sort_by_key(|(.., candidate)| candidate.item);
-        let lines = left.into_iter().map(|(validated, _, candidate)| HeldOutLine {
-            item: candidate.item,
-            validated,
-            source: candidate.source.clone(),
-            reference: candidate.target.clone(),
-        });
+        let lines = left
+            .into_iter()
+            .map(|(validated, _, candidate)| HeldOutLine {
+                item: candidate.item,
+                validated,
+                source: candidate.source.clone(),
+                reference: candidate.target.clone(),
+            });
         Ok(lines.collect())
     }
+}
+
+/// The files that lines between two languages are of.
+///
+/// # Errors
+/// A language has no file or several.
+pub fn question_files(
+    dir: &Path,
+    task: &Task,
+    from: Language,
+    into: Language,
+) -> Result<Vec<PathBuf>, DataError> {
+    [from, into]
+        .into_iter()
+        .filter(|&language| language != Language::En)
+        .map(|language| testset::find_one(dir, task, language, super::ENDING))
+        .collect()
 }
 
 /// The paper's languages of which a folder has translated questions of a task, beside English.
 ///
 /// # Errors
-/// The folder cannot be read, or has several files of a language.
+/// The folder cannot be read.
 pub fn question_languages(dir: &Path, task: &Task) -> Result<Vec<Language>, DataError> {
     let mut found = Vec::new();
     for &language in Language::ALL {
-        if language != Language::En && testset::has_one(dir, task, language, super::ENDING)? {
+        if language != Language::En
+            && !testset::find_all(&dir.join(&task.folder), task, language, super::ENDING)?
+                .is_empty()
+        {
             found.push(language);
         }
     }

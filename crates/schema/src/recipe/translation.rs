@@ -2,7 +2,7 @@
 //! lines are held out (crate `data`), measures (crate `compare`).
 
 use super::{
-    keys::{FromOne, KeySection, MOST, section},
+    keys::{FromOne, MOST, section},
     values::Languages,
 };
 use crate::language::Language;
