@@ -1,5 +1,7 @@
 //! The command line. Fixed names: others script against them.
 
+mod translation_args;
+
 use std::{ops::RangeInclusive, path::PathBuf, sync::Arc};
 
 use clap::{
@@ -10,6 +12,8 @@ use schema::{
     AskingRecipe, FewShot, LabelSet, Language, Protocol, Scorers, Scoring,
     few_shot::PromptLanguage, recipe::EvalRecipe, task::Precision,
 };
+
+pub(crate) use translation_args::{TRANSLATION, TranslationArgs};
 
 /// Makes large language models better in many languages at once, and shows why.
 ///
@@ -202,7 +206,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_parser = task_or_translation)]
     pub(crate) task: String,
     #[command(flatten)]
-    pub(crate) translation: crate::commands::translation::TranslationArgs,
+    pub(crate) translation: TranslationArgs,
     /// Folder with the task's test files; of translations, with the translated questions.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
@@ -418,7 +422,7 @@ pub(crate) fn task(text: &str) -> Result<String, String> {
 
 /// As [`task`], or what is measured of translations.
 fn task_or_translation(text: &str) -> Result<String, String> {
-    match text == crate::commands::translation::NAME {
+    match text == TRANSLATION {
         true => Ok(text.to_owned()),
         false => task(text).map_err(|known| format!("{known}; or `translation`")),
     }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
-    if args.task == super::translation::NAME {
+    if args.task == cli::TRANSLATION {
         return super::translation::run(args);
     }
     let task = tasks::task(&args.task)?;

@@ -6,7 +6,7 @@ pub(crate) mod data;
 mod eval;
 mod generate;
 mod model;
-pub(crate) mod translation;
+mod translation;
 
 use std::{
     path::{Path, PathBuf},

@@ -320,31 +320,12 @@ fn measure_setting(
         .collect();
     let resampling = Resampling::new(&items, stop);
     let slug = name.group.replace(['.', '/', ' '], "-");
-    let seen = name.seen();
     let (mut changes, mut before, mut after) = (Vec::new(), Vec::new(), Vec::new());
     for (at, direction) in directions.iter().enumerate() {
-        let (from, into) = (direction.key.1, direction.key.2);
         let series = measure_direction(&resampling, at, direction);
-        let [chrf, bleu, wrong_language, copied] =
-            [0, 1, 2, 3].map(|of: usize| BeforeAfter::of(&series.0[of], &series.1[of]));
-        let target = name.setting.as_ref().map_or(into, |setting| setting.target);
-        let language = if into == target { from } else { into };
-        changes.push(TranslationChange {
-            from,
-            into,
-            seen: seen.contains(&from) && seen.contains(&into),
-            lines: direction.items.len(),
-            chrf,
-            chrf_p: direction.test(|lines| lines.tenths.clone()),
-            chrf_p_holm: 1.0,
-            bleu,
-            wrong_language_p: wrong_language
-                .map(|_| direction.test(|lines| widen(lines.wrong.as_deref().unwrap_or_default()))),
-            wrong_language,
-            copied,
-            copied_p: direction.test(|lines| widen(&lines.copied)),
-            accuracy: find_accuracy(blocks, task, &slug, language),
-        });
+        changes.push(describe_change(direction, &series, name, |language| {
+            find_accuracy(blocks, task, &slug, language)
+        }));
         let (first, second) = series;
         before.extend(first.into_iter().next());
         after.extend(second.into_iter().next());
@@ -362,6 +343,36 @@ fn measure_setting(
         directions: changes,
         chrf_mean: means.and_then(|(before, after)| BeforeAfter::of(&before, &after)),
     })
+}
+
+/// One direction; `accuracy`: the change of accuracy in a language.
+fn describe_change(
+    direction: &Direction<'_>,
+    (before, after): &(Measured, Vec<Series>),
+    name: &AdapterName,
+    accuracy: impl Fn(Language) -> Option<Estimate>,
+) -> TranslationChange {
+    let (from, into) = (direction.key.1, direction.key.2);
+    let [chrf, bleu, wrong_language, copied] =
+        [0, 1, 2, 3].map(|of: usize| BeforeAfter::of(&before[of], &after[of]));
+    let seen = name.seen();
+    let target = name.setting.as_ref().map_or(into, |setting| setting.target);
+    TranslationChange {
+        from,
+        into,
+        seen: seen.contains(&from) && seen.contains(&into),
+        lines: direction.items.len(),
+        chrf,
+        chrf_p: direction.test(|lines| lines.tenths.clone()),
+        chrf_p_holm: 1.0,
+        bleu,
+        wrong_language_p: wrong_language
+            .map(|_| direction.test(|lines| widen(lines.wrong.as_deref().unwrap_or_default()))),
+        wrong_language,
+        copied,
+        copied_p: direction.test(|lines| widen(&lines.copied)),
+        accuracy: accuracy(if into == target { from } else { into }),
+    }
 }
 
 /// Before, and the mean over seeds after.

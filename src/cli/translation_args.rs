@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use schema::Language;
 
-use crate::cli::{count, task};
+use super::{count, task};
+
+/// What `--task` calls it.
+pub(crate) const TRANSLATION: &str = "translation";
 
 /// `eval --task translation`
 #[derive(Args)]

@@ -1,11 +1,7 @@
 //! `eval --task translation`: how well a model translates the questions of a task, before and
 //! after.
 
-mod args;
-
 use std::path::{Path, PathBuf};
-
-pub(crate) use args::TranslationArgs;
 
 use anyhow::{Context, Result, bail};
 use data::{
@@ -24,8 +20,6 @@ use crate::{
     progress::{Terminal, note, note_peak_memory, result},
 };
 
-/// What `--task` calls it.
-pub(crate) const NAME: &str = "translation";
 /// Decides which lines are chosen, as in a recipe that gives no seed.
 const SEED: u64 = 1;
 /// Lines per language, as in a recipe that gives no number.
