@@ -8,6 +8,7 @@ mod load;
 mod sampled;
 mod side_by_side;
 mod silenced;
+mod streamed;
 mod walk;
 
 use candle_core::{Device, Tensor};
@@ -30,6 +31,7 @@ use crate::{
     rows::Rows,
 };
 
+pub(crate) use load::open;
 pub use sampled::SampledHead;
 pub use silenced::{SilencedDecoder, SilencedNeurons};
 pub use walk::{LayerView, Visitor, WalkDetail};

@@ -12,6 +12,7 @@ mod gguf;
 mod gguf_keys;
 mod gguf_writer;
 mod hostile;
+mod merge;
 mod peft;
 mod walk;
 
