@@ -1,5 +1,7 @@
 //! The command line. Fixed names: others script against them.
 
+mod translation_args;
+
 use std::{ops::RangeInclusive, path::PathBuf, sync::Arc};
 
 use clap::{
@@ -10,6 +12,8 @@ use schema::{
     AskingRecipe, FewShot, LabelSet, Language, PromptForm, Protocol, Scorers, Scoring,
     few_shot::PromptLanguage, recipe::EvalRecipe, task::Precision,
 };
+
+pub(crate) use translation_args::{TRANSLATION, TranslationArgs};
 
 /// Makes large language models better in many languages at once, and shows why.
 ///
@@ -55,7 +59,9 @@ pub(crate) enum Command {
     /// Evaluate one model, with or without adapters, and write one JSON line per question.
     #[command(
         after_help = "Example:\n  lingualign eval --model smollm2-135m-instruct --task emotion --data assets/mini \\\n    \
-        --languages de,sw --few-shot builtin --out answers.jsonl"
+        --languages de,sw --few-shot builtin --out answers.jsonl\n  \
+        lingualign eval --model MODEL --adapter runs/first/adapters/NAME --base --task translation --questions emotion \\\n    \
+        --data assets/mini --languages de,sw --out translations.jsonl"
     )]
     Eval(EvalArgs),
     /// Write hidden states and logits of rows of text or ids as safetensors.
@@ -201,10 +207,13 @@ pub(crate) struct EvalArgs {
     /// Evaluate the base model first, when there are adapters.
     #[arg(long)]
     pub(crate) base: bool,
-    /// A task's name, or the path of a task file (docs/tasks.md).
-    #[arg(long, value_parser = task)]
+    /// A task's name, the path of a task file (docs/tasks.md), or `translation`: what adapters
+    /// are trained to do.
+    #[arg(long, value_parser = task_or_translation)]
     pub(crate) task: String,
-    /// Folder with the task's test files.
+    #[command(flatten)]
+    pub(crate) translation: TranslationArgs,
+    /// Folder with the task's test files; of translations, with the translated questions.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// Comma-separated codes, or `all`: every language with a test file in the folder.
@@ -267,9 +276,9 @@ pub(crate) struct PromptArgs {
     /// Language of the header words: same or english.
     #[arg(long, default_value = "same")]
     header_language: PromptLanguage,
-    /// Scored items per language.
+    /// Scored items per language; of translations 200 where it is not given.
     #[arg(long, value_name = "N", value_parser = count)]
-    limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 }
 
 impl PromptArgs {
@@ -421,6 +430,14 @@ pub(crate) fn task(text: &str) -> Result<String, String> {
             "one of: {}; or the path of a task file, NAME.toml",
             EvalRecipe::TASKS.join(", ")
         )),
+    }
+}
+
+/// As [`task`], or what is measured of translations.
+fn task_or_translation(text: &str) -> Result<String, String> {
+    match text == TRANSLATION {
+        true => Ok(text.to_owned()),
+        false => task(text).map_err(|known| format!("{known}; or `translation`")),
     }
 }
 

@@ -124,6 +124,31 @@ pub(crate) fn inside(folder: &Path, bytes: &[u8]) -> Outcome {
     let records = compare::read_run(&RunFolder::new(folder), &|| false)?;
     let views = list_views(&records.inside, &[], &mut Vec::new())?;
     let results = compare::compute(&records, &|| false)?;
-    compare::write_results(&folder.join("results.json"), &results, &views)?;
+    let translations =
+        compare::translation::measure_translations(&records, &results.blocks, &|| false)?;
+    compare::write_results(
+        &folder.join("results.json"),
+        &results,
+        &translations,
+        &views,
+    )?;
+    Ok(())
+}
+
+/// Translations of an adapter, compared with the seed's as the base's.
+pub(crate) fn translated(folder: &Path, bytes: &[u8]) -> Outcome {
+    let (base, tuned) = (
+        folder.join("translations/base"),
+        folder.join("translations/emotion.de-en.seed1"),
+    );
+    for model in [&base, &tuned] {
+        fs::create_dir_all(model)?;
+    }
+    keep(&base, "emotion.de-en.jsonl", || {
+        seeds::records::translated(None)
+    });
+    put(&tuned, "emotion.de-en.jsonl", bytes);
+    let records = compare::read_run(&RunFolder::new(folder), &|| false)?;
+    compare::translation::measure_translations(&records, &[], &|| false)?;
     Ok(())
 }

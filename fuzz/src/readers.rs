@@ -168,6 +168,11 @@ pub const TARGETS: &[Target] = &[
         seeds: seeds::records::inside,
         read: answers::inside,
     },
+    Target {
+        name: "translated",
+        seeds: || vec![seeds::records::translated(Some("emotion.de-en.seed1"))],
+        read: answers::translated,
+    },
 ];
 
 /// Largest configuration that is loaded: a huge one is refused for want of weights anyway.

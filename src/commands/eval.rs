@@ -18,6 +18,9 @@ use crate::{
 };
 
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
+    if args.task == cli::TRANSLATION {
+        return super::translation::run(args);
+    }
     let task = tasks::task(&args.task)?;
     check_outputs(args, task)?;
     cli::exit_unless_known(&args.languages);
@@ -99,7 +102,7 @@ fn asking(args: &EvalArgs) -> AskingRecipe {
 }
 
 /// The base model if it is asked for or there is no other, and the adapters.
-fn models(args: &EvalArgs) -> Vec<Option<PathBuf>> {
+pub(super) fn models(args: &EvalArgs) -> Vec<Option<PathBuf>> {
     let base = (args.base || args.adapter.is_empty()).then_some(None);
     base.into_iter()
         .chain(args.adapter.iter().cloned().map(Some))

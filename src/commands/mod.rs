@@ -7,6 +7,7 @@ mod eval;
 mod generate;
 pub(crate) mod merge;
 mod model;
+mod translation;
 
 use std::{
     path::{Path, PathBuf},

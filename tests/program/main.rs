@@ -32,3 +32,4 @@ mod tasks;
 mod text;
 mod tiny;
 mod translate;
+mod translation;

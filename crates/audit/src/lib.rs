@@ -42,6 +42,7 @@ use std::{thread, time::Duration};
 use schema::{Finding, finding::AuditRecord};
 
 pub use error::AuditError;
+pub use language::{SpokenIn, TextLanguages};
 pub use scope::{AuditedFile, ExemplarSource, MissingFile, NamedTokenizer, Role, Scope};
 
 use pulse::Pulse;

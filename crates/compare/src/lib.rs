@@ -71,6 +71,7 @@ mod run_records;
 mod scorings;
 pub mod stats;
 mod training_log;
+pub mod translation;
 mod verdict;
 
 pub use adapter_name::AdapterName;

@@ -8,12 +8,15 @@ use crate::{
     error::CompareError,
     inside::{ModelView, ViewResult},
     results::Results,
+    translation::TranslationBlock,
 };
 
 #[derive(Serialize)]
 struct ResultsFile<'a> {
     #[serde(flatten)]
     results: &'a Results,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    translations: &'a [TranslationBlock],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     inside: Vec<ViewResult<'a>>,
 }
@@ -25,10 +28,12 @@ struct ResultsFile<'a> {
 pub fn write_results(
     path: &Path,
     results: &Results,
+    translations: &[TranslationBlock],
     views: &[ModelView],
 ) -> Result<(), CompareError> {
     let file = ResultsFile {
         results,
+        translations,
         inside: views.iter().map(ViewResult::new).collect(),
     };
     schema::disk::write_with(path, |out| {

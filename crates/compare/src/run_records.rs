@@ -22,6 +22,7 @@ use crate::{
     inside::{self, InsideRecords},
     record_lines::{check_within, each_record},
     stats::resample::Stop,
+    translation::read::{self as translations, TranslationSets},
 };
 
 /// Names of the folders with the answers after further sets of exemplars begin with it.
@@ -39,6 +40,8 @@ pub struct RunRecords {
     /// By task, label set and form, then by model (`base` or an adapter's name); one set for each set of
     /// exemplars.
     pub(crate) answers: BTreeMap<AskedAs, BTreeMap<String, Vec<AnswerSet>>>,
+    /// Translated lines.
+    pub(crate) translations: TranslationSets,
     /// By adapter.
     pub train_logs: BTreeMap<String, Vec<TrainRecord>>,
     /// The records of the inside of the models.
@@ -69,6 +72,7 @@ pub fn read_run(
     let manifest = read_manifest(&run.manifest())?;
     let stale = list_stale(run, &manifest);
     let answers = read_answers(&run.answers_root(), &stale, stop)?;
+    let translations = translations::read(&run.translations_root(), &stale)?;
     let train_logs = read_train_logs(run, &stale)?;
     let audit = read_audit(&run.audit(), &stale)?;
     let inside = inside::read(&run.inside_root(), &stale)?;
@@ -76,10 +80,15 @@ pub fn read_run(
         manifest,
         audit,
         answers,
+        translations,
         train_logs,
         inside,
     };
-    if records.answers.is_empty() && records.train_logs.is_empty() && records.inside.is_empty() {
+    let is_empty = records.answers.is_empty()
+        && records.translations.is_empty()
+        && records.train_logs.is_empty()
+        && records.inside.is_empty();
+    if is_empty {
         return Err(CompareError::Nothing(run.root().to_owned()));
     }
     Ok(records)

@@ -63,6 +63,17 @@ impl Rows {
         Ok(rows)
     }
 
+    /// One row after each of as many texts as there are `lengths`, at the position that is the
+    /// text's length. The texts are no shared prefix: no row of this layout sees them, and whoever
+    /// attends must do so for each row alone.
+    pub fn apart(lengths: impl IntoIterator<Item = usize>) -> Self {
+        let mut rows = Self::new([], 0);
+        for length in lengths {
+            rows.push(1, None, length);
+        }
+        rows
+    }
+
     /// Adds a sequence that continues none but the shared prefix; returns its index.
     pub fn root(&mut self, length: usize) -> usize {
         self.push(length, None, self.prefix)

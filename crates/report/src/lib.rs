@@ -25,6 +25,7 @@ mod sheet;
 mod summary;
 mod table;
 mod tables;
+mod translation;
 mod verdict_words;
 mod write;
 

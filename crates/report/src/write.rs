@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use compare::{
     AdapterName, ResultBlock, Results, RunRecords, SettingResult, TrainingLog, compute,
     inside::{ModelView, list_views, select_layers},
-    read_run, recipe_settings, write_results,
+    read_run, recipe_settings,
+    translation::{TranslationBlock, measure_translations},
+    write_results,
 };
 use schema::{run_folder::RunFolder, write_whole};
 use serde_json::Value;
@@ -18,10 +20,13 @@ use crate::{
     findings::{describe_setting, summarise},
     format::{describe_asking, duration, thousands},
     output::ReportFiles,
-    page::{self, PageBlock, PageData, PageSetting, PageTraining, ReportPage},
+    page::{
+        self, PageBlock, PageData, PageSetting, PageTraining, PageTranslation,
+        PageTranslationSetting, ReportPage,
+    },
     provenance::{list_facts, sum_stages},
     summary::Summary,
-    tables,
+    tables, translation,
 };
 
 /// Computes and writes the report of a run. The same records give the same bytes.
@@ -54,11 +59,22 @@ pub fn write_unless(
     for view in &mut views {
         view.shown = select_layers(&records.manifest, view.layers, &mut results.gaps);
     }
+    let translations = measure_translations(&records, &results.blocks, stop)?;
+    let missing = translations
+        .iter()
+        .flat_map(|block| block.gaps.iter().cloned());
+    results.gaps.extend(missing);
     let mut output = ReportFiles::default();
-    let page = lay_out(run, &records, (&results, &views), &mut output);
+    let computed = (&results, translations.as_slice(), views.as_slice());
+    let page = lay_out(run, &records, computed, &mut output);
     let folder = run.report();
     output.save(&folder)?;
-    write_results(&folder.join("results.json"), &results, &views)?;
+    write_results(
+        &folder.join("results.json"),
+        &results,
+        &translations,
+        &views,
+    )?;
     write_whole(
         &folder.join("report.md"),
         page::to_markdown(&page)?.as_bytes(),
@@ -79,7 +95,7 @@ fn take_entry(object: &mut Value, key: &str) -> Value {
 fn lay_out(
     run: &RunFolder,
     records: &RunRecords,
-    (results, looks): (&Results, &[ModelView]),
+    (results, translations, looks): (&Results, &[TranslationBlock], &[ModelView]),
     output: &mut ReportFiles,
 ) -> ReportPage {
     let text = |pointer: &str| records.manifest.pointer(pointer).and_then(Value::as_str);
@@ -124,6 +140,10 @@ fn lay_out(
             .iter()
             .map(|block| lay_out_block(block, output))
             .collect(),
+        translations: translations
+            .iter()
+            .map(|block| lay_out_translations(block, output))
+            .collect(),
         inside: page::inside::lay_out(looks, output),
         trainings: lay_out_training(records, output),
         facts: list_facts(&facts),
@@ -160,6 +180,24 @@ fn lay_out_block(block: &ResultBlock, output: &mut ReportFiles) -> PageBlock {
         table: (block.settings.len() > 1).then_some(table),
         id,
         settings,
+    }
+}
+
+fn lay_out_translations(block: &TranslationBlock, output: &mut ReportFiles) -> PageTranslation {
+    PageTranslation {
+        id: format!("{}.translation", block.task),
+        title: format!("{}, translation", block.task),
+        intro: translation::introduce(block),
+        base: output.table(translation::of_base(block)),
+        settings: block
+            .settings
+            .iter()
+            .map(|setting| PageTranslationSetting {
+                title: format!("Base model to {}", setting.name),
+                sentences: translation::describe(setting),
+                table: output.table(translation::of_setting(block, setting)),
+            })
+            .collect(),
     }
 }
 

@@ -18,6 +18,7 @@
 pub mod build;
 pub mod capture;
 mod chat;
+mod continuation;
 mod current;
 mod error;
 pub mod estimate;
@@ -43,6 +44,7 @@ pub mod session;
 mod stages;
 mod survey;
 pub mod tokens;
+pub mod translation;
 mod verify;
 mod watch;
 
@@ -55,7 +57,9 @@ pub use parts::Parts;
 pub use redo::Outdated;
 pub use report_files::write_report;
 pub use session::Session;
-pub use stages::{AnalysisStep, AnswersStage, Inspection, Stage, find_errors};
+pub use stages::{
+    AnalysisStep, AnswersStage, HeldOutStage, Inspection, Stage, TranslationStage, find_errors,
+};
 pub use survey::{StageStatus, Survey, survey};
 pub use verify::verify;
 pub use watch::{Downloads, Watch};

@@ -1,9 +1,8 @@
 //! A model of ours as a translation engine: the base or a tuned one, asked as it is trained
-//! (the paper's template: the text, and on the next line the instruction), greedily, one line
-//! at a time. Never here: the cache, the order of lines.
+//! (the paper's template: the text, and on the next line the instruction), greedily. Never here:
+//! the cache, the order of lines.
 
 use std::{
-    cell::Cell,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -12,15 +11,9 @@ use schema::{Language, task::Precision};
 use translate::{Engine, EngineFailure, EngineProperties, facts};
 
 use crate::{
-    error::{Result, bail},
-    facts::adapter_files,
-    manifest::hash,
-    session::Session,
+    continuation, error::Result, facts::adapter_files, manifest::hash, session::Session,
     watch::Watch,
 };
-
-/// Characters of a line that a message shows.
-const MOST_SHOWN: usize = 60;
 
 /// Which model translates, and how.
 pub struct ModelEngineSettings<'a> {
@@ -91,50 +84,46 @@ impl ModelEngine {
         })
     }
 
-    /// The line that the model gives for `line`; `None` if it does not come to an end.
+    /// The lines that the model gives for `lines`.
     ///
     /// # Errors
-    /// The line is longer than the model's context, or the model fails.
-    fn answer(&self, session: &mut Session, line: &str) -> Result<Option<String>> {
+    /// A line is longer than the model's context, or the model fails.
+    fn answer(&self, session: &mut Session, lines: &[&str]) -> Result<TranslatedLines> {
         let (decoder, tokenizer) = session.parts()?;
-        let ids = tokenizer.encode(&format!("{line}\n{}\n", self.instruction))?;
-        let context = decoder.config().max_position_embeddings;
-        if context > 0 && ids.len() > context {
-            bail!(
-                "a line has {} tokens with its instruction, more than the model's context of {context} \
-                 (max_position_embeddings): shorten it, or take a model with a longer context; it begins `{}`",
-                ids.len(),
-                line.chars().take(MOST_SHOWN).collect::<String>()
-            );
+        let prompts: Vec<Vec<u32>> = lines
+            .iter()
+            .map(|line| {
+                let prompt = format!("{line}\n{}\n", self.instruction);
+                continuation::encode(decoder, tokenizer, &prompt)
+            })
+            .collect::<Result<_>>()?;
+        let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+        // The template's answer is one line: what a model says after it belongs to another.
+        let is_whole = |_: usize, text: &str| text.trim_start().contains('\n');
+        let stop = || (self.stop)();
+        let parts = (&*decoder, tokenizer);
+        let made =
+            continuation::continue_each(parts, &prompts, self.most_tokens, &is_whole, &stop)?;
+        if made.iter().any(|made| !made.ended) {
+            return Ok(TranslatedLines::WithoutEnd);
         }
-        let eos = tokenizer.eos();
-        let line = OneLine::default();
-        let made = model::generate::greedy(
-            decoder,
-            &ids,
-            self.most_tokens,
-            |id| line.has_ended_at(Some(id) == eos) || (self.stop)(),
-            // A piece that cannot be decoded alone is not a line break; the whole is decoded below.
-            &mut |id| line.add(&tokenizer.decode(&[id]).unwrap_or_default()),
-        )?;
-        let text = tokenizer.decode(&made)?;
-        let answer = text.trim_start().lines().next().unwrap_or_default();
-        Ok(line.has_ended.get().then(|| answer.to_owned()))
+        let first = |text: &str| {
+            text.trim_start()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let answers = made.iter().map(|made| first(&made.text));
+        Ok(TranslatedLines::All(answers.collect()))
     }
 
     fn answer_lines(&self, session: &mut Session, lines: &[&str]) -> Result<TranslatedLines> {
         if !session.is_loaded() {
             session.attach_adapter(self.adapter.as_deref())?;
         }
-        let mut answers = Vec::with_capacity(lines.len());
-        for line in lines {
-            let answer = self.answer(session, line);
-            match session.name_files(answer)? {
-                Some(answer) => answers.push(answer),
-                None => return Ok(TranslatedLines::WithoutEnd),
-            }
-        }
-        Ok(TranslatedLines::All(answers))
+        let answers = self.answer(session, lines);
+        session.name_files(answers)
     }
 }
 
@@ -143,30 +132,6 @@ enum TranslatedLines {
     All(Vec<String>),
     /// One line has no end within the tokens that it may take.
     WithoutEnd,
-}
-
-/// The template's answer is one line: what a model says after it belongs to another.
-#[derive(Default)]
-struct OneLine {
-    has_begun: Cell<bool>,
-    has_ended: Cell<bool>,
-}
-
-impl OneLine {
-    fn add(&self, piece: &str) {
-        let text = if self.has_begun.get() {
-            piece
-        } else {
-            piece.trim_start()
-        };
-        self.has_begun.set(self.has_begun.get() || !text.is_empty());
-        self.has_ended.set(text.contains('\n'));
-    }
-
-    fn has_ended_at(&self, is_end_of_text: bool) -> bool {
-        self.has_ended.set(self.has_ended.get() || is_end_of_text);
-        self.has_ended.get()
-    }
 }
 
 impl Engine for ModelEngine {

@@ -12,6 +12,7 @@ use crate::{
     error::Result,
     estimate::{self, CheckpointingDecision, MicroBatchSize, gigabytes},
     parts::Parts,
+    stages::list_held_out,
 };
 
 /// More are counted, not listed.
@@ -32,7 +33,21 @@ pub fn find_data_problems(recipe: &Recipe, parts: Parts) -> Vec<String> {
             }
         }
     }
+    if parts.data || parts.eval {
+        find_translation_problems(recipe, &mut problems);
+    }
     problems.list
+}
+
+/// Files of the questions that are to be translated.
+fn find_translation_problems(recipe: &Recipe, problems: &mut Problems) {
+    match list_held_out(recipe) {
+        Err(problem) => problems.add(problem),
+        Ok(lines) => lines
+            .iter()
+            .filter_map(|lines| lines.files(&recipe.data.dir).err())
+            .for_each(|problem| problems.add(problem)),
+    }
 }
 
 /// Why the recipe's parts do not fit into so many bytes of memory on the CPU.

@@ -95,6 +95,47 @@ pub struct AnswerRecord {
     pub caveats: Vec<Caveat>,
 }
 
+/// One translated line: a line of `translations/<model>/<task>.<from>-<into>.jsonl` and of `eval
+/// --task translation --out`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TranslationRecord {
+    /// The model as the user named it.
+    pub model: String,
+    /// The adapter's folder or name; `None` for the base model.
+    pub adapter: Option<String>,
+    /// The task whose questions are translated.
+    pub task: String,
+    /// Language of the source.
+    pub from: Language,
+    /// Language asked for.
+    pub into: Language,
+    /// Index of the question in its file, from 0.
+    pub item: usize,
+    /// Whether an adapter of the recipe was validated with it, though it learnt none of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub validated: bool,
+    /// What was to be translated.
+    pub source: String,
+    /// The translation in the data.
+    pub reference: String,
+    /// The model's.
+    pub answer: String,
+    /// Whether the model came to an end of its own within the tokens it may take.
+    pub ended: bool,
+    /// chrF++ of the line, 0 to 100.
+    pub chrf: f64,
+    /// BLEU of the line, 0 to 100.
+    pub bleu: f64,
+    /// What the identifier of languages takes the answer for; `None` where it is too short to
+    /// tell, or in no script that the identifier knows.
+    pub language: Option<String>,
+    /// Whether it is certain to be in another language than the one asked for; `None` where the
+    /// identifier does not know that one.
+    pub wrong_language: Option<bool>,
+    /// Whether it is the source again, or nearly so, where the reference is not.
+    pub copied: bool,
+}
+
 /// What only the evaluation knows of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -73,6 +73,26 @@ impl RunFolder {
             .join(format!("{task}.{labels}.{language}.jsonl"))
     }
 
+    /// Lines of a task that no adapter learns: `data/held-out.<task>.<from>-<into>.jsonl`.
+    pub fn held_out(&self, task: &str, from: Language, into: Language) -> PathBuf {
+        self.0
+            .join("data")
+            .join(format!("held-out.{task}.{from}-{into}.jsonl"))
+    }
+
+    /// Translations of them by one model (`base` or an adapter's name): one
+    /// [`crate::record::TranslationRecord`] a line.
+    pub fn translations(&self, model: &str, task: &str, from: Language, into: Language) -> PathBuf {
+        self.translations_root()
+            .join(model)
+            .join(format!("{task}.{from}-{into}.jsonl"))
+    }
+
+    /// All of them.
+    pub fn translations_root(&self) -> PathBuf {
+        self.0.join("translations")
+    }
+
     /// All answers.
     pub fn answers_root(&self) -> PathBuf {
         self.0.join("answers")

@@ -101,6 +101,22 @@ pub(crate) fn inside() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Translations by the base or an adapter.
+pub(crate) fn translated(adapter: Option<&str>) -> Vec<u8> {
+    let line = |item: usize, answer: &str, copied: bool| {
+        json!({"model": "m", "adapter": adapter, "task": "emotion", "from": "de", "into": "en", "item": item,
+            "source": "Es regnet.", "reference": "It is raining.", "answer": answer, "ended": true, "chrf": 50.0,
+            "bleu": 25.0, "language": null, "wrong_language": copied, "copied": copied})
+        .to_string()
+    };
+    let lines = [
+        line(0, "It is raining.", false),
+        line(1, "Es regnet.", true),
+        line(3, "", false),
+    ];
+    (lines.join("\n") + "\n").into_bytes()
+}
+
 fn neurons() -> Value {
     let layer = |layer: usize| {
         json!({"layer": layer, "neurons": 16, "selected": {"de": 1, "en": 1}, "specific": 2, "related": 0, "general": 10,

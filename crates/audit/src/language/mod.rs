@@ -18,7 +18,7 @@ use std::{
 
 use rayon::prelude::*;
 use schema::{
-    Finding,
+    Finding, Language,
     finding::{Kind, Severity},
 };
 
@@ -151,6 +151,45 @@ impl Detector {
             confidence,
             expected,
         })
+    }
+}
+
+/// What language a text is in, for a text that should be in a certain one.
+pub struct TextLanguages(Detector);
+
+/// What is said of one text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpokenIn {
+    /// English name of the likeliest language; `None` where the text is too short to tell, or in
+    /// no known script.
+    pub language: Option<String>,
+    /// Whether it is certain to be in another language, not a close one, than the right one.
+    /// `false` where the identifier does not know the right one.
+    pub is_other: bool,
+}
+
+impl TextLanguages {
+    /// Loads the identifier.
+    #[expect(clippy::new_without_default, reason = "it reads a table")]
+    pub fn new() -> Self {
+        Self(Detector::new())
+    }
+
+    /// Looks at a text that should be in `language`.
+    pub fn look(&self, text: &str, language: Language) -> SpokenIn {
+        let (own, kin) = names_of(language).unwrap_or_default();
+        let guess = says_enough(text)
+            .then(|| self.0.guess_surely(text, &[own, kin]))
+            .flatten();
+        SpokenIn {
+            language: guess.map(|guess| format!("{:?}", guess.best)),
+            is_other: !own.is_empty() && guess.is_some_and(|guess| guess.is_sure()),
+        }
+    }
+
+    /// Whether the identifier knows a language.
+    pub fn knows(&self, language: Language) -> bool {
+        names_of(language).is_some()
     }
 }
 

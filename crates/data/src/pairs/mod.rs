@@ -7,6 +7,7 @@
 //! that uses pairs comes through [`load`].
 
 mod control;
+mod held_out;
 mod questions;
 mod removal;
 
@@ -29,6 +30,7 @@ use self::{
 };
 use crate::{DataError, batch, tasks, testset};
 
+pub use held_out::{HeldOut, HeldOutLine, PairTexts, question_files, question_languages};
 pub use questions::instruct;
 pub use removal::{Reason, Removed, TestMatch};
 

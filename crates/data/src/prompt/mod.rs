@@ -242,6 +242,44 @@ pub fn fields(
     Ok(Ok(fields))
 }
 
+/// A question, or what a model says instead of one, without the header words of `language`: one
+/// line for each that has content. A line that begins with the last header is the place of the
+/// answer, and left out.
+///
+/// # Errors
+/// The task lacks the language.
+pub fn strip_headers(task: &Task, language: Language, text: &str) -> Result<String, DataError> {
+    let headers: Vec<&str> = tasks::row(task, language)?
+        .headers
+        .iter()
+        .map(|header| header.trim())
+        .collect();
+    let (last, others) = match headers.split_last() {
+        Some((last, others)) if !last.is_empty() => (Some(*last), others),
+        _ => (None, headers.as_slice()),
+    };
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let line = line.trim();
+        let line = last
+            .and_then(|last| line.strip_suffix(last))
+            .unwrap_or(line);
+        if last.is_some_and(|last| line.starts_with(last)) {
+            continue;
+        }
+        let named = others.iter().filter(|header| !header.is_empty());
+        let line = named
+            .filter_map(|header| line.strip_prefix(header))
+            .next()
+            .unwrap_or(line)
+            .trim();
+        if !line.is_empty() {
+            lines.push(line);
+        }
+    }
+    Ok(lines.join("\n"))
+}
+
 /// The question whose every field is [`CONTENT_FREE`]: its scores are what the prompt prefers
 /// before any content.
 ///

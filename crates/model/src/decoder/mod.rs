@@ -6,6 +6,7 @@
 
 mod load;
 mod sampled;
+mod side_by_side;
 mod silenced;
 mod streamed;
 mod walk;

@@ -105,6 +105,56 @@ fn greedy_is_the_argmax_of_the_whole_again_and_again() {
 }
 
 #[test]
+fn texts_side_by_side_go_on_as_each_alone() {
+    for name in NAMES {
+        let mut model = load(name);
+        // Beyond a block of positions, and within one.
+        let texts: Vec<Vec<u32>> = [(12, 3), (70, 5), (1, 9), (63, 7), (12, 3)]
+            .map(|(length, seed)| ids(length, seed))
+            .into();
+        for tuned in [false, true] {
+            let adapter = random_adapter(&model, 3, 7.0, 5);
+            model.set_adapter(tuned.then_some(&adapter)).expect("fits");
+            let alone: Vec<Vec<u32>> = texts
+                .iter()
+                .map(|text| {
+                    let stop = |id: u32| id.is_multiple_of(17);
+                    generate::greedy(&model, text, 20, stop, &mut |_| ()).expect("generates")
+                })
+                .collect();
+            let lengths: std::collections::BTreeSet<usize> = alone.iter().map(Vec::len).collect();
+            assert!(
+                lengths.len() > 1,
+                "{name}: they end at different times: {lengths:?}"
+            );
+            let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+            let made =
+                generate::greedy_each(&model, &texts, 20, &mut |_, id| id.is_multiple_of(17))
+                    .expect("generates");
+            assert_eq!(made, alone, "{name}");
+        }
+        let states = |texts: &[&[u32]]| {
+            let (mut caches, first) = model.prefill_each(texts).expect("prefills");
+            let next: Vec<u32> = (0..texts.len() as u32).map(|_| 5).collect();
+            let second = model.extend_each(&next, &mut caches).expect("extends");
+            [first, second].map(|rows| rows.to_vec2::<f32>().expect("rows"))
+        };
+        let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+        let together = states(&texts);
+        for (at, text) in texts.iter().enumerate() {
+            let alone = states(&[text]);
+            for (together, alone) in together.iter().zip(&alone) {
+                assert_eq!(together[at], alone[0], "{name}: text {at}");
+            }
+            let whole = [*text, &[5]].concat();
+            let (_, hidden) = model.prefill(&whole, None).expect("prefills");
+            let last = hidden.to_vec2::<f32>().expect("rows").pop().expect("a row");
+            assert_eq!(together[1][at], last, "{name}: text {at} at once");
+        }
+    }
+}
+
+#[test]
 fn removing_the_adapter_restores_the_base_exactly() {
     for name in NAMES {
         let mut model = load(name);

@@ -39,6 +39,8 @@ pub(crate) struct ReportPage {
     /// What the audit of the data found; `None` if it was not audited.
     pub data: Option<PageData>,
     pub blocks: Vec<PageBlock>,
+    /// One per task whose questions were translated.
+    pub translations: Vec<PageTranslation>,
     /// One per task that was looked at.
     pub inside: Vec<PageInside>,
     pub trainings: Vec<PageTraining>,
@@ -75,6 +77,24 @@ pub(crate) struct PageSetting {
     pub table: ShownTable,
     /// Behind the main table.
     pub more: Vec<ShownTable>,
+}
+
+/// How well one task's questions are translated.
+#[derive(Serialize)]
+pub(crate) struct PageTranslation {
+    pub id: String,
+    pub title: String,
+    pub intro: String,
+    pub base: ShownTable,
+    pub settings: Vec<PageTranslationSetting>,
+}
+
+/// By the adapters of one setting.
+#[derive(Serialize)]
+pub(crate) struct PageTranslationSetting {
+    pub title: String,
+    pub sentences: Vec<String>,
+    pub table: ShownTable,
 }
 
 /// One setting's training.

@@ -8,21 +8,35 @@ mod inspection_inputs;
 mod looks;
 mod pairs;
 mod train;
+mod translations;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use schema::recipe::AdapterPlan;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use self::audit::find_errors;
 pub(crate) use self::inspection::report_left_out;
 pub(crate) use self::pairs::load_pairs;
+pub(crate) use self::translations::list_held_out;
 pub use self::{
     answers::AnswersStage,
     inspection::{AnalysisStep, Inspection},
+    translations::{HeldOutStage, TranslationStage},
 };
 use crate::{
-    RunError, error::Result, experiment::Experiment, parts::Parts, session::Session, watch::Watch,
+    RunError,
+    error::{At, Result},
+    experiment::Experiment,
+    parts::Parts,
+    session::Session,
+    watch::Watch,
     watch::interruptible,
 };
 
@@ -37,6 +51,10 @@ pub enum Stage {
     Train(AdapterPlan),
     /// A model is asked all questions of one task in one language.
     Answers(AnswersStage),
+    /// Lines are held out that no adapter learns.
+    HeldOut(HeldOutStage),
+    /// A model translates them.
+    Translation(TranslationStage),
     /// Something is found out inside a model.
     Look {
         /// The model and its prompts.
@@ -78,10 +96,14 @@ pub(crate) fn list(experiment: &Experiment, parts: Parts) -> Result<Vec<Stage>> 
         stages.push(Stage::Audit);
     }
     stages.extend(plans.iter().cloned().map(Stage::Pairs));
+    let held_out = translations::list_held_out(&experiment.recipe)?;
+    stages.extend(held_out.into_iter().map(Stage::HeldOut));
     stages.extend(answers::list(experiment, None)?);
+    stages.extend(translations::list(&experiment.recipe, None)?);
     for plan in &plans {
         stages.push(Stage::Train(plan.clone()));
         stages.extend(answers::list(experiment, Some(plan))?);
+        stages.extend(translations::list(&experiment.recipe, Some(plan))?);
     }
     for plan in std::iter::once(None).chain(plans.iter().map(Some)) {
         match inspection::list(experiment, plan) {
@@ -102,6 +124,8 @@ impl Stage {
             Self::Pairs(plan) => format!("data.{}", plan.name),
             Self::Train(plan) => format!("train.{}", plan.name),
             Self::Answers(answers) => answers.name(),
+            Self::HeldOut(lines) => lines.name(),
+            Self::Translation(translation) => translation.name(),
             Self::Look { inspection, step } => inspection.stage_name(*step),
             Self::Report => "report".to_owned(),
         }
@@ -114,7 +138,8 @@ impl Stage {
             Self::Audit => parts.data || parts.train || parts.eval || parts.analyse,
             Self::Pairs(_) => parts.data,
             Self::Train(_) => parts.train,
-            Self::Answers(_) => parts.eval,
+            Self::Answers(_) | Self::Translation(_) => parts.eval,
+            Self::HeldOut(_) => parts.data || parts.eval,
             Self::Look { .. } => parts.analyse,
             Self::Report => parts.report,
         }
@@ -127,6 +152,8 @@ impl Stage {
             Self::Pairs(plan) => pairs::inputs(experiment, plan),
             Self::Train(plan) => Ok(train::inputs(experiment, plan)?.0),
             Self::Answers(answers) => answers.inputs(experiment),
+            Self::HeldOut(lines) => lines.inputs(experiment),
+            Self::Translation(translation) => translation.inputs(experiment),
             Self::Look { inspection, step } => inspection.inputs(experiment, *step),
             Self::Report => Ok(Vec::new()),
         }
@@ -135,9 +162,10 @@ impl Stage {
     /// The adapter that it is about; `None` for the base model.
     pub fn adapter(&self) -> Option<&AdapterPlan> {
         match self {
-            Self::Audit | Self::Report => None,
+            Self::Audit | Self::HeldOut(_) | Self::Report => None,
             Self::Pairs(plan) | Self::Train(plan) => Some(plan),
             Self::Answers(answers) => answers.plan.as_ref(),
+            Self::Translation(translation) => translation.plan.as_ref(),
             Self::Look { inspection, .. } => inspection.plan.as_ref(),
         }
     }
@@ -159,8 +187,11 @@ impl Stage {
             .map(|maker| maker.name())
             .into_iter()
             .collect();
-        if let Self::Look { inspection, step } = self {
-            needs.extend(inspection.needs(*step));
+        match self {
+            Self::Look { inspection, step } => needs.extend(inspection.needs(*step)),
+            Self::HeldOut(lines) => needs.extend(lines.needs()),
+            Self::Translation(translation) => needs.push(translation.lines.name()),
+            _ => {}
         }
         needs
     }
@@ -187,6 +218,8 @@ impl Stage {
             Self::Pairs(plan) => pairs::make(bench, plan),
             Self::Train(plan) => train::make(bench, plan),
             Self::Answers(answers) => answers.make(bench),
+            Self::HeldOut(lines) => lines.make(bench),
+            Self::Translation(translation) => translation.make(bench),
             Self::Look { inspection, step } => looks::make(bench, inspection, *step),
             Self::Report => Ok(Made {
                 summary: Some(interruptible(bench.watch, |stop| {
@@ -204,4 +237,16 @@ impl Stage {
             _ => Ok(()),
         }
     }
+}
+
+/// The records of a file that a stage wrote, one a line.
+fn read_lines<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>> {
+    let text = fs::read_to_string(file).at_path("read", file)?;
+    (1..)
+        .zip(text.lines())
+        .map(|(line, content)| {
+            serde_json::from_str(content)
+                .at(|| format!("{}, line {line}: not as it was written", file.display()))
+        })
+        .collect()
 }

@@ -14,7 +14,7 @@ use schema::{
 use serde_json::json;
 use train::{Event, Outcome, TrainError, TrainingRun};
 
-use super::{Made, Workbench};
+use super::{Made, Workbench, read_lines};
 use crate::{
     RunError,
     error::{At, Result},
@@ -64,7 +64,7 @@ pub(super) fn inputs(
 pub(super) fn make(bench: &mut Workbench<'_>, plan: &AdapterPlan) -> Result<Made> {
     let experiment = bench.experiment;
     let (inputs, own) = inputs(experiment, plan)?;
-    let all = read_pairs(&experiment.folder.pairs(&plan.name))?;
+    let all: Vec<TranslationPair> = read_lines(&experiment.folder.pairs(&plan.name))?;
     let (_, tokenizer) = bench.session.parts()?;
     let encoded = example::encode_all(tokenizer, &all, own.cutoff_len, own.prompt)?;
     let (cut, examples) = (encoded.cut, encoded.examples);
@@ -223,15 +223,4 @@ fn keep_adapter(
         notes: notes.into(),
         ..Made::default()
     })
-}
-
-fn read_pairs(file: &Path) -> Result<Vec<TranslationPair>> {
-    let text = fs::read_to_string(file).at_path("read", file)?;
-    (1..)
-        .zip(text.lines())
-        .map(|(line, content)| {
-            serde_json::from_str(content)
-                .at(|| format!("{}, line {line}: not a pair", file.display()))
-        })
-        .collect()
 }

@@ -2,7 +2,8 @@
 
 use super::{
     asking::AskingRecipe,
-    keys::{Flattened, FromOne, KeySection, MOST, section},
+    keys::{Flattened, FromOne, KeySection, MOST, Optional, Subsection, section},
+    translation::TranslationRecipe,
     values::{Languages, SHIPPED_TASKS, Tasks},
 };
 use crate::Language;
@@ -22,6 +23,10 @@ section! {
         /// Question tokens run through the model at once; changes memory and speed, never a
         /// result.
         tokens_per_batch: usize = 2048 => FromOne(MOST),
+        /// How well they translate; not asked where the section is not there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        translation: Option<TranslationRecipe> = None
+            => Optional(Subsection, "what was trained is not measured"),
     }
 }
 

@@ -394,6 +394,10 @@ impl<T: Clone + std::fmt::Debug + 'static, R: KeyRule<T>> KeyRule<Option<T>> for
         }
     }
 
+    fn names(&self, prefix: &str, key: &str) -> Vec<String> {
+        self.0.names(prefix, key)
+    }
+
     #[cfg(test)]
     fn any(&self) -> Values<Option<T>> {
         proptest::option::of(self.0.any()).boxed()

@@ -95,7 +95,7 @@ fn every_key_is_taken_and_rendered() {
             "{key} is known, but nobody reads it:\n{error}"
         );
     }
-    let text = "model = 'm'\ndata.dir = 'd'\ntrain = { settings = ['zh=>en'], tasks = ['paws'] }\neval.tasks = ['paws']\nanalyse = {}";
+    let text = "model = 'm'\ndata.dir = 'd'\ntrain = { settings = ['zh=>en'], tasks = ['paws'] }\neval.tasks = ['paws']\neval.translation = {}\nanalyse = {}";
     let rendered = parse_here(text).expect("a good recipe").render();
     for key in keys().iter().filter(|key| *key != "seed") {
         let last = key.rsplit('.').next().expect("a name");
@@ -174,6 +174,7 @@ exemplar_language = "same"
 header_language = "same"
 limit = 5
 tokens_per_batch = 2048
+# translation: not given, what was trained is not measured
 
 # no [analyse]: nothing inside the models is looked at
 "#

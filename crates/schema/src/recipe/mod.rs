@@ -1,7 +1,7 @@
 //! The recipe as checked: one declarative experiment. Anything that changes a number is here,
 //! not in a flag.
 //!
-//! A section's file (`data`, `train`, `build`, `eval`, `asking`, `analyse`) lists its keys, each
+//! A section's file (`data`, `train`, `build`, `eval`, `asking`, `translation`, `analyse`) lists its keys, each
 //! once: type, default and rule (`keys`). `file` holds the recipe as written (TOML and `--set`),
 //! `section` walks that, `check` turns it into a [`Recipe`] and reports every problem at once,
 //! `render` writes it out again. A checked recipe is trusted by all other crates. Never here:
@@ -24,6 +24,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 mod train;
+mod translation;
 mod values;
 
 use std::{collections::BTreeMap, path::Path};
@@ -35,6 +36,7 @@ pub use data::DataRecipe;
 pub use eval::EvalRecipe;
 pub use problem::{Problem, RecipeError, ValueOrigin};
 pub use train::{LoraRecipe, Schedule, TrainRecipe};
+pub use translation::TranslationRecipe;
 pub use values::read_labels;
 
 use serde::{Deserialize, Serialize};

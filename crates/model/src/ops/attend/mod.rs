@@ -26,6 +26,8 @@ pub struct LayerKv {
     /// Values.
     pub v: Tensor,
     packed: PackedKv,
+    /// Not shared: those before each sequence, which has one row; `k` and `v` are then empty.
+    each: Option<Vec<LayerKv>>,
 }
 
 /// A backend's own form of keys and values.
@@ -44,7 +46,35 @@ impl LayerKv {
             k,
             v,
             packed: PackedKv::No,
+            each: None,
         }
+    }
+
+    /// Of several texts, each before one row of its own.
+    pub(crate) fn of_each<'a>(texts: impl Iterator<Item = &'a Self>) -> Result<Self> {
+        let each: Vec<Self> = texts.cloned().collect();
+        let first = each
+            .first()
+            .ok_or_else(|| ModelError::op("attend", "no text to continue"))?;
+        let (k, v) = (first.k.narrow(0, 0, 0)?, first.v.narrow(0, 0, 0)?);
+        Ok(Self {
+            each: Some(each),
+            ..Self::new(k, v)
+        })
+    }
+
+    /// Some of its rows.
+    pub(crate) fn part(&self, start: usize, rows: usize) -> Result<Self> {
+        let part = |of: &Tensor| of.narrow(0, start, rows)?.force_contiguous();
+        Ok(Self::new(part(&self.k)?, part(&self.v)?))
+    }
+
+    /// With the rows of another behind its own.
+    pub(crate) fn followed_by(&self, next: &Self) -> Result<Self> {
+        Ok(Self::new(
+            Tensor::cat(&[&self.k, &next.k], 0)?,
+            Tensor::cat(&[&self.v, &next.v], 0)?,
+        ))
     }
 
     /// Packs them where the backend has a form of its own: what many calls read need not be
@@ -92,6 +122,9 @@ pub fn forward(
     v: &Tensor,
     prefix: Option<&LayerKv>,
 ) -> Result<(Tensor, AttendKept)> {
+    if let Some(texts) = prefix.and_then(|prefix| prefix.each.as_deref()) {
+        return forward_apart(heads, rows, q, k, v, texts);
+    }
     let _running = enter(Op::Attend, 0);
     check(heads, rows, q, k, v, prefix)?;
     let (out, form) = match Backend::of(q) {
@@ -101,6 +134,26 @@ pub fn forward(
             (out, KeptForm::Composed)
         }
     };
+    Ok((out.clone(), AttendKept { out, form }))
+}
+
+/// As [`forward`] for [`Rows::apart`]: row i after the i-th of `texts`, each row alone.
+fn forward_apart(
+    heads: &Heads,
+    rows: &Rows,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    texts: &[LayerKv],
+) -> Result<(Tensor, AttendKept)> {
+    let mut outs = Vec::with_capacity(texts.len());
+    for (row, text) in texts.iter().enumerate() {
+        let own = Rows::new([1], rows.first_position(row));
+        let [q, k, v] = [q, k, v].map(|of| of.narrow(0, row, 1));
+        outs.push(forward(heads, &own, &q?, &k?, &v?, Some(text))?.0);
+    }
+    let out = Tensor::cat(&outs, 0)?;
+    let form = KeptForm::Composed; // nothing: there is no backward through a prefix
     Ok((out.clone(), AttendKept { out, form }))
 }
 
