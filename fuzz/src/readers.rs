@@ -288,6 +288,9 @@ fn chat_template(folder: &Path, bytes: &[u8]) -> Outcome {
     keep(folder, "tokenizer.json", || {
         seeds::tokenizers::tokenizer_json().remove(0)
     });
+    keep(folder, "tokenizer_config.json", || {
+        seeds::tokenizers::tokenizer_config().remove(0)
+    });
     put(folder, "chat_template.jinja", bytes);
     let tokenizer = Tokenizer::from_folder(folder)?;
     let template = tokenizer.chat_template()?;
