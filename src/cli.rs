@@ -82,6 +82,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  lingualign generate --model smollm2-135m-instruct --prompt \"The capital of Iceland is\""
     )]
     Generate(GenerateArgs),
+    /// Add an adapter to its model's weights, and write the sum as a model.
+    #[command(
+        after_help = "Examples:\n  lingualign merge --model MODEL --adapter runs/NAME/adapters/ADAPTER --out merged\n  \
+        lingualign merge --model model.gguf --adapter DIR --gguf q8_0 --out merged"
+    )]
+    Merge(crate::commands::merge::MergeArgs),
     /// Import, build, translate and audit data.
     #[command(
         subcommand,

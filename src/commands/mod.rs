@@ -5,6 +5,7 @@ mod check;
 pub(crate) mod data;
 mod eval;
 mod generate;
+pub(crate) mod merge;
 mod model;
 
 use std::{
@@ -52,6 +53,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             progress::result(&report::comparison_text(&comparison));
         }
         Command::Generate(args) => generate::run(&args)?,
+        Command::Merge(args) => merge::run(&args)?,
         Command::Data(command) => return data::run(command),
         Command::Model(command) => return model::run(command),
         Command::Report {
@@ -76,7 +78,9 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
 /// Whether a command writes nothing, or all of it at once at its end.
 fn is_reader(command: &Command) -> bool {
     match command {
-        Command::Check(_) | Command::Compare { .. } | Command::Generate(_) => true,
+        Command::Check(_) | Command::Compare { .. } | Command::Generate(_) | Command::Merge(_) => {
+            true
+        }
         Command::Data(command) => matches!(command, data::DataCommand::Audit(_)),
         Command::Model(command) => !matches!(command, ModelCommand::Pull { .. }),
         _ => false,

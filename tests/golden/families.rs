@@ -31,7 +31,7 @@ pub(crate) fn names() -> Vec<String> {
     names
 }
 
-/// Writes a case's files to `to`, with weights.
+/// Writes a case's files to `to`, with weights: those that lie there, or made again.
 pub(crate) fn write(name: &str, to: &Path) {
     let from = root().join(name);
     for file in ["config.json", "golden.json", "lora_grads.safetensors"] {
@@ -39,20 +39,24 @@ pub(crate) fn write(name: &str, to: &Path) {
             fs::copy(from.join(file), to.join(file)).expect("copies");
         }
     }
-    write_weights(&from.join("tensors.json"), &to.join("model.safetensors"));
+    write_weights(&from, to, "model.safetensors");
     let adapter = from.join("adapter");
     if adapter.exists() {
         let to = to.join("adapter");
         fs::create_dir_all(&to).expect("a folder");
         let config = "adapter_config.json";
         fs::copy(adapter.join(config), to.join(config)).expect("copies");
-        let weights = to.join("adapter_model.safetensors");
-        write_weights(&adapter.join("tensors.json"), &weights);
+        write_weights(&adapter, &to, "adapter_model.safetensors");
     }
 }
 
-fn write_weights(list: &Path, to: &Path) {
-    let list: Value = serde_json::from_slice(&fs::read(list).expect("a list")).expect("JSON");
+fn write_weights(from: &Path, to: &Path, file: &str) {
+    if from.join(file).exists() {
+        fs::copy(from.join(file), to.join(file)).expect("copies");
+        return;
+    }
+    let list = fs::read(from.join("tensors.json")).expect("a list");
+    let list: Value = serde_json::from_slice(&list).expect("JSON");
     let seed = list["seed"].as_u64().expect("a seed");
     let tensors = list["tensors"].as_object().expect("tensors");
     let made: BTreeMap<&str, (Vec<usize>, Vec<u8>)> = tensors
@@ -72,7 +76,7 @@ fn write_weights(list: &Path, to: &Path) {
         (*name, view.expect("a view"))
     });
     let bytes = safetensors::serialize(views, None).expect("serializes");
-    fs::write(to, bytes).expect("writes");
+    fs::write(to.join(file), bytes).expect("writes");
 }
 
 /// FNV-1a of a tensor's name, with the seed in it.

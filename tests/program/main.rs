@@ -18,6 +18,7 @@ mod interruption;
 mod invariance;
 mod lm_eval;
 mod memory;
+mod merge;
 mod only;
 mod outputs;
 mod protocols;

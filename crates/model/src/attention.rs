@@ -25,6 +25,7 @@ pub(crate) struct Attention {
     pub(crate) o_proj: Linear,
     qk_norm: Option<[Norm; 2]>,
     norm_after_rope: bool,
+    is_rotated: bool,
     heads: Heads,
 }
 
@@ -35,12 +36,19 @@ pub(crate) struct QkAngles {
     pub(crate) k: Angles,
 }
 
+/// Of the kinds of layers.
+pub(crate) struct RowAngles {
+    /// Of all layers that rotate, or of those that do not slide.
+    pub(crate) wide: QkAngles,
+    /// Of layers that slide, where they have their own.
+    pub(crate) local: Option<QkAngles>,
+}
+
 /// Rows that attention works on, and where they stand.
 #[derive(Clone, Copy)]
 pub(crate) struct AttentionRows<'a> {
     pub(crate) rows: &'a Rows,
-    /// `None`: the layer does not rotate.
-    pub(crate) angles: Option<&'a QkAngles>,
+    pub(crate) angles: &'a RowAngles,
 }
 
 /// What backward needs.
@@ -89,6 +97,7 @@ impl Attention {
             o_proj,
             qk_norm,
             norm_after_rope: config.qk_norm.is_some_and(|norm| norm.after_rope),
+            is_rotated: config.rotated[layer],
             heads,
         })
     }
@@ -111,7 +120,7 @@ impl Attention {
             .map(|input| input.lower(x, keep))
             .collect::<Result<Vec<_>>>()?;
         let [q, k, v] = self.project(x, &lowered)?; // (N, H · D), (N, G · D) twice
-        let turned = self.place(&q, &k, at.angles)?;
+        let turned = self.place(&q, &k, self.angles(at.angles))?;
         let (out, attend) =
             attend::forward(&self.heads, at.rows, &turned.q, &turned.k, &v, prefix)?; // (N, H · D)
         let (y, o_proj) = match wanted {
@@ -164,6 +173,12 @@ impl Attention {
                 Ok(part)
             })
             .collect()
+    }
+
+    /// The angles of this layer; `None`: it does not rotate.
+    fn angles<'a>(&self, all: &'a RowAngles) -> Option<&'a QkAngles> {
+        let local = all.local.as_ref().filter(|_| self.heads.window.is_some());
+        self.is_rotated.then_some(local.unwrap_or(&all.wide))
     }
 
     /// Norms and rotation, in the family's order.
@@ -233,7 +248,7 @@ impl Attention {
             &saved.attend,
             &d_out,
         )?;
-        let (dq, dk) = self.place_backward(saved, &grads.q, &grads.k, at.angles)?;
+        let (dq, dk) = self.place_backward(saved, &grads.q, &grads.k, self.angles(at.angles))?;
         let outputs = match self.inputs.len() {
             1 => vec![Tensor::cat(&[&dq, &dk, &grads.v], 1)?],
             _ => vec![dq, dk, grads.v],

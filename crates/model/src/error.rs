@@ -118,4 +118,4 @@ pub(crate) fn brief(value: &serde_json::Value) -> String {
 }
 
 /// This crate's results.
-pub type Result<T> = std::result::Result<T, ModelError>;
+pub type Result<T, E = ModelError> = std::result::Result<T, E>;

@@ -9,7 +9,7 @@
 //! The other modules are what single commands need of the same: one model evaluated
 //! ([`evaluate`]), captured ([`capture`]), used as a translation engine ([`model_engine`]), pairs
 //! written for others ([`build`]), answers as files of lm-evaluation-harness ([`lm_eval`]), a
-//! made-up model written ([`random_model`]).
+//! made-up model written ([`random_model`]), an adapter merged into its model ([`merge`]).
 //!
 //! Never here: flags, printing, arithmetic on results.
 
@@ -29,7 +29,9 @@ pub mod lm_eval;
 mod locks;
 pub mod machine;
 mod manifest;
+pub mod merge;
 pub mod model_engine;
+mod model_folder;
 mod output;
 mod parts;
 pub mod preflight;

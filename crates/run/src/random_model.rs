@@ -2,7 +2,6 @@
 //! whose vocabulary has the size of the embedding. For questions of size and speed; its answers
 //! mean nothing. Never here: flags, printing.
 
-mod place;
 mod shape;
 
 use std::{io::Write, path::Path};
@@ -12,14 +11,14 @@ use model::random::{FloatFormat, RandomWeights, RandomWeightsRecipe};
 use schema::disk::{DiskError, Draft};
 use serde_json::Value;
 
-use self::{
-    place::Place,
-    shape::{CONFIG, RandomModelShape, find_shape},
+use self::shape::{RandomModelShape, config_file, find_shape};
+use crate::{
+    RunError,
+    error::Result,
+    model_folder::{CONFIG, INDEX, ModelFolder, SHARD_BYTES},
+    output::OutputCheck,
+    watch::Watch,
 };
-use crate::{RunError, error::Result, watch::Watch};
-
-/// As large as Hugging Face makes them.
-const SHARD_BYTES: u64 = 5_000_000_000;
 
 /// What is to be made.
 pub struct RandomModelRequest<'a> {
@@ -76,13 +75,18 @@ fn make_in_shards(
         parameters: weights.parameters(),
         bytes: weights.bytes() + of_texts as u64,
     };
-    let place = Place::check(request)?;
-    place.check_room(size.bytes)?;
+    let check = OutputCheck::new(request.replace);
+    let check = match config_file(request.like) {
+        Some(file) => check.reading("the model to imitate", &file),
+        None => check,
+    };
+    let folder = ModelFolder::check(request.out, request.replace, &check)?;
+    folder.check_room(size.bytes, ", or take fewer --layers")?;
     let mut drafts = write_weights(&weights, request.out, watch)?;
     for (name, text) in texts {
-        drafts.push((name, write_draft(request.out, text.as_bytes())?));
+        drafts.push((name, folder.draft(text.as_bytes())?));
     }
-    place.name_all(drafts)?;
+    folder.name_all(drafts)?;
     Ok(size)
 }
 
@@ -107,8 +111,7 @@ fn write_texts(
         ("tokenizer_config.json".to_owned(), tokenizer.config),
     ];
     if let Some(index) = weights.index() {
-        let name = "model.safetensors.index.json".to_owned();
-        texts.push((name, format!("{index:#}\n")));
+        texts.push((INDEX.to_owned(), format!("{index:#}\n")));
     }
     let config = Value::Object(config);
     texts.push((CONFIG.to_owned(), format!("{config:#}\n")));
@@ -139,14 +142,6 @@ fn write_weights(
     let parameters = weights.parameters() as f64 / 1e9;
     watch.finish(&format!("{parameters:.2} B weights"));
     Ok(drafts)
-}
-
-fn write_draft(out: &Path, bytes: &[u8]) -> Result<Draft> {
-    let mut draft = Draft::create_in(out)?;
-    draft
-        .write_all(bytes)
-        .map_err(DiskError::at("write into", out))?;
-    Ok(draft)
 }
 
 #[cfg(test)]

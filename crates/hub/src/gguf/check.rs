@@ -55,7 +55,7 @@ fn check_names(header: &Header) -> Result<(), HubError> {
     }
 }
 
-fn read_alignment(header: &Header) -> Result<u64, HubError> {
+pub(super) fn read_alignment(header: &Header) -> Result<u64, HubError> {
     let alignment = header.unsigned(ALIGNMENT)?.unwrap_or(DEFAULT_ALIGNMENT);
     if !alignment.is_power_of_two() {
         return Err(header.error(

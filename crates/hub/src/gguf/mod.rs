@@ -6,6 +6,7 @@ mod block;
 mod check;
 mod parse;
 mod reader;
+mod rewrite;
 
 use std::{
     collections::BTreeMap,
@@ -13,6 +14,7 @@ use std::{
 };
 
 pub use block::{BLOCKS, Block, block};
+pub use rewrite::NewHeader;
 
 use crate::HubError;
 

@@ -2,7 +2,7 @@
 //! padding, data. Source: the GGUF specification of the ggml project. Never here: file access,
 //! tensor values.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
 use super::{Header, TensorEntry, Value, block::block, check, reader::Fields};
 use crate::HubError;
@@ -38,6 +38,34 @@ pub(super) fn read(path: &Path) -> Result<Header, HubError> {
     Ok(header)
 }
 
+/// Where each entry of the metadata lies in the file, key and kind included, in file order.
+pub(super) fn entry_ranges(path: &Path) -> Result<Vec<(String, Range<u64>)>, HubError> {
+    let mut fields = Fields::open(path)?;
+    read_version(&mut fields)?;
+    fields.u64("tensor count")?;
+    let entries = fields.u64("metadata count")?;
+    let count = fields.check_count("metadata count", "entries", entries, SMALLEST_ENTRY)?;
+    let mut ranges = Vec::with_capacity(count);
+    for index in 0..entries {
+        let start = fields.position;
+        let (key, _) = read_entry(&mut fields, index, entries)?;
+        ranges.push((key, start..fields.position));
+    }
+    Ok(ranges)
+}
+
+fn read_entry(
+    fields: &mut Fields<'_>,
+    index: u64,
+    entries: u64,
+) -> Result<(String, Value), HubError> {
+    let key = fields.text(&format!("key {index} of {entries}"))?;
+    let at = format!("key `{key}`");
+    let kind = fields.u32(&at)?;
+    let value = read_value(fields, &at, kind, 0)?;
+    Ok((key, value))
+}
+
 fn read_version(fields: &mut Fields<'_>) -> Result<(), HubError> {
     let magic: [u8; 4] = fields.array("magic")?;
     if &magic != b"GGUF" {
@@ -65,10 +93,8 @@ fn read_metadata(
 ) -> Result<BTreeMap<String, Value>, HubError> {
     let mut metadata = BTreeMap::new();
     for index in 0..entries {
-        let key = fields.text(&format!("key {index} of {entries}"))?;
+        let (key, value) = read_entry(fields, index, entries)?;
         let at = format!("key `{key}`");
-        let kind = fields.u32(&at)?;
-        let value = read_value(fields, &at, kind, 0)?;
         if metadata.insert(key, value).is_some() {
             return Err(fields.error(&at, "is there twice; the file is damaged"));
         }

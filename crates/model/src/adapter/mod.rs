@@ -8,11 +8,12 @@ mod targets;
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
+use rayon::prelude::*;
 
 use crate::{
     config::ModelConfig,
     error::{ModelError, Result},
-    ops::lora::LoraGradients,
+    ops::{self, lora::LoraGradients},
     projection::{LayerProjection, Projection},
 };
 
@@ -25,6 +26,23 @@ pub struct LoraWeights {
     pub b: Tensor,
     /// alpha / rank, or alpha / sqrt(rank) where PEFT's `use_rslora` is set.
     pub scale: f64,
+}
+
+impl LoraWeights {
+    /// `weight` (out, in), row by row, and the update: w + scale · B A, in f32.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub(crate) fn add_to(&self, weight: Vec<f32>) -> Result<Vec<f32>> {
+        let update = ops::lora::raise(&self.b, &self.a)?.flatten_all()?; // (out · in)
+        if update.elem_count() != weight.len() {
+            return Err(ModelError::op("merge", "the update has another shape"));
+        }
+        let scale = self.scale as f32;
+        let update = update.to_vec1::<f32>()?;
+        let pairs = weight.into_par_iter().zip(update);
+        Ok(pairs.map(|(w, u)| w + scale * u).collect())
+    }
 }
 
 /// How an adapter is made; names as PEFT's.

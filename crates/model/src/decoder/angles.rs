@@ -3,45 +3,24 @@
 use candle_core::Device;
 
 use crate::{
-    attention::{AttentionRows, QkAngles},
+    attention::{QkAngles, RowAngles},
     config::{ModelConfig, Rope, rope::RowPosition},
     error::{ModelError, Result},
     rows::Rows,
 };
 
-/// Of all layers, or of those that see everything; and of those that slide.
-pub(super) struct RowAngles {
-    wide: QkAngles,
-    local: Option<QkAngles>,
-}
-
-impl RowAngles {
-    /// # Errors
-    /// LongRoPE has other angles for short texts than for long ones, and a row belongs to both.
-    pub(super) fn new(config: &ModelConfig, rows: &Rows, device: &Device) -> Result<Self> {
-        let local = config.local_rope.as_ref();
-        Ok(Self {
-            wide: angles(config, &config.rope, rows, device)?,
-            local: local
-                .map(|rope| angles(config, rope, rows, device))
-                .transpose()?,
-        })
-    }
-
-    /// As the attention of a layer takes them.
-    pub(super) fn of<'a>(
-        &'a self,
-        config: &ModelConfig,
-        layer: usize,
-        rows: &'a Rows,
-    ) -> AttentionRows<'a> {
-        let slides = config.sliding_windows[layer].is_some();
-        let local = self.local.as_ref().filter(|_| slides);
-        AttentionRows {
-            rows,
-            angles: config.rotated[layer].then_some(local.unwrap_or(&self.wide)),
-        }
-    }
+/// Those of the layers that see everything, and of those that slide where these have their own.
+///
+/// # Errors
+/// LongRoPE has other angles for short texts than for long ones, and a row belongs to both.
+pub(super) fn of_rows(config: &ModelConfig, rows: &Rows, device: &Device) -> Result<RowAngles> {
+    let local = config.local_rope.as_ref();
+    Ok(RowAngles {
+        wide: angles(config, &config.rope, rows, device)?,
+        local: local
+            .map(|rope| angles(config, rope, rows, device))
+            .transpose()?,
+    })
 }
 
 fn angles(config: &ModelConfig, rope: &Rope, rows: &Rows, device: &Device) -> Result<QkAngles> {

@@ -23,7 +23,7 @@ const HEAD: &str = "lm_head.weight";
 impl Decoder {
     /// Loads a model's files. Every tensor must be there, have its shape, and be used.
     pub fn load(files: &ModelFiles, precision: Precision, device: &Device) -> Result<Self> {
-        let (config, mut weights) = open(files, precision, device)?;
+        let (config, mut weights, _) = open(files, precision, device)?;
         let decoder = Self::build(config, &mut weights, device)?;
         weights.finish()?;
         Ok(decoder)
@@ -39,7 +39,7 @@ impl Decoder {
         precision: Precision,
         device: &Device,
     ) -> Result<Self> {
-        let (config, mut weights) = open(files, precision, device)?;
+        let (config, mut weights, _) = open(files, precision, device)?;
         let config = ModelConfig {
             num_hidden_layers: 1,
             ..config
@@ -47,7 +47,11 @@ impl Decoder {
         Self::build(config, &mut weights, device)
     }
 
-    fn build(config: ModelConfig, files: &mut WeightFiles, device: &Device) -> Result<Self> {
+    pub(super) fn build(
+        config: ModelConfig,
+        files: &mut WeightFiles,
+        device: &Device,
+    ) -> Result<Self> {
         let (v, e) = (config.vocab_size, config.hidden_size);
         let is_tied = config.tie_word_embeddings && is_head_the_embedding(files)?;
         let embed_tokens = files.take_weight(EMBEDDING, [v, e])?;
@@ -87,12 +91,12 @@ impl Decoder {
     }
 }
 
-/// The configuration and the tensors.
-fn open(
+/// The configuration and the tensors, and a GGUF file's header.
+pub(crate) fn open(
     files: &ModelFiles,
     precision: Precision,
     device: &Device,
-) -> Result<(ModelConfig, WeightFiles)> {
+) -> Result<(ModelConfig, WeightFiles, Option<Header>)> {
     match files {
         ModelFiles::Folder { dir, weights } => {
             let config = ModelConfig::of_loaded(&dir.join("config.json"), None)?;
@@ -105,6 +109,7 @@ fn open(
             Ok((
                 config,
                 WeightFiles::open_folder(weights, precision, device)?,
+                None,
             ))
         }
         ModelFiles::Gguf { path } => {
@@ -120,7 +125,7 @@ fn open(
             if weights.has(ROPE_FACTORS) {
                 take_rope_factors(path, &mut config, &mut weights)?;
             }
-            Ok((config, weights))
+            Ok((config, weights, Some(header)))
         }
     }
 }

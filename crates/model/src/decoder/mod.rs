@@ -8,12 +8,14 @@ mod angles;
 mod load;
 mod sampled;
 mod silenced;
+mod streamed;
 mod walk;
 
 use candle_core::{Device, Tensor};
 
 use crate::{
     adapter::{Adapter, Gradients},
+    attention::{AttentionRows, RowAngles},
     block::{BlockPass, BlockSaved, DecoderBlock},
     config::ModelConfig,
     error::{ModelError, Result},
@@ -30,7 +32,7 @@ use crate::{
     rows::Rows,
 };
 
-use angles::RowAngles;
+pub(crate) use load::open;
 pub use sampled::SampledHead;
 pub use silenced::{SilencedDecoder, SilencedNeurons};
 pub use walk::{LayerView, Visitor, WalkDetail};
@@ -200,7 +202,7 @@ impl Decoder {
                 format!("ids, rows, prefix, cache: {sizes:?}"),
             ));
         }
-        let angles = RowAngles::new(&self.config, rows, &self.device)?;
+        let angles = angles::of_rows(&self.config, rows, &self.device)?;
         let mut x = self.embed(input_ids)?;
         if let Some(other) = visit(Layer::Embedding, &x, None, None)? {
             x = checked(Layer::Embedding, other, &x)?;
@@ -217,8 +219,14 @@ impl Decoder {
                 neuron_factors: pass.silenced.and_then(|off| off.factors(layer)),
                 keep: pass.keep,
             };
-            let (resid_post, kv, saved) =
-                block.forward(angles.of(&self.config, layer, rows), &x, block_pass)?;
+            let (resid_post, kv, saved) = block.forward(
+                AttentionRows {
+                    rows,
+                    angles: &angles,
+                },
+                &x,
+                block_pass,
+            )?;
             x = resid_post;
             if let Some(other) = visit(Layer::After(layer + 1), &x, Some(kv), saved)? {
                 x = checked(Layer::After(layer + 1), other, &x)?;
@@ -396,7 +404,10 @@ impl Decoder {
         } = saved;
         let mut dy = d_hidden.clone();
         for (layer, (block, kept)) in self.blocks.iter().zip(blocks).enumerate().rev() {
-            let at = angles.of(&self.config, layer, &rows);
+            let at = AttentionRows {
+                rows: &rows,
+                angles: &angles,
+            };
             let saved = match kept {
                 BlockKept::Activations(saved) => *saved,
                 BlockKept::Input(x) => {

@@ -32,11 +32,26 @@ impl FloatFormat {
         }
     }
 
-    pub(super) fn dtype(self) -> Dtype {
-        match self {
-            Self::Bf16 => Dtype::BF16,
-            Self::F16 => Dtype::F16,
-            Self::F32 => Dtype::F32,
+    /// By what `config.json` writes, with or without `torch.` before it.
+    pub fn by_config_name(name: &str) -> Option<Self> {
+        let name = name.strip_prefix("torch.").unwrap_or(name);
+        let mut all = Self::ALL.iter().copied();
+        all.find(|format| format.config_name() == name)
+    }
+
+    /// Of a safetensors file's tensor; `None` where it holds no such floats.
+    pub(crate) fn of(dtype: Dtype) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|format| Dtype::from(*format) == dtype)
+    }
+}
+
+impl From<FloatFormat> for Dtype {
+    fn from(format: FloatFormat) -> Self {
+        match format {
+            FloatFormat::Bf16 => Self::BF16,
+            FloatFormat::F16 => Self::F16,
+            FloatFormat::F32 => Self::F32,
         }
     }
 }

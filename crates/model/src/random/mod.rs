@@ -7,17 +7,17 @@
 mod format;
 mod values;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
-use safetensors::tensor::{Metadata, TensorInfo};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use self::format::FloatFormat;
 use self::values::Values;
 use crate::{
     ModelConfig,
     config::properties::{MlpActivation, NormKind},
-    error::{ModelError, Result},
+    error::Result,
+    shards::{self, ShardPlan, TensorPlan},
 };
 
 /// What a made-up model's weights follow from, beside its configuration.
@@ -36,30 +36,25 @@ pub struct RandomWeightsRecipe {
 /// The weight files of a made-up model, planned.
 pub struct RandomWeights {
     recipe: RandomWeightsRecipe,
-    shards: Vec<Shard>,
+    shards: Vec<ShardPlan>,
+    /// What the values of a tensor follow from, by its name.
+    draws: BTreeMap<String, Draw>,
 }
 
-/// One file.
-pub struct Shard {
-    /// Its name in the model's folder.
-    pub name: String,
-    header: Vec<u8>,
-    tensors: Vec<PlannedTensor>,
-}
-
-struct PlannedTensor {
-    name: String,
-    shape: Vec<usize>,
+/// What a tensor's values follow from.
+#[derive(Clone, Copy)]
+struct Draw {
     /// What its values scatter about.
     centre: f32,
     /// Its place in the model, which selects its random numbers.
     place: u64,
 }
 
-impl PlannedTensor {
-    fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
+struct PlannedTensor {
+    name: String,
+    shape: Vec<usize>,
+    centre: f32,
+    place: u64,
 }
 
 impl RandomWeights {
@@ -68,83 +63,58 @@ impl RandomWeights {
     /// # Errors
     /// The sizes overflow.
     pub fn plan(config: &ModelConfig, recipe: RandomWeightsRecipe) -> Result<Self> {
-        let size = |tensor: &PlannedTensor| tensor.len() as u64 * recipe.format.bytes() as u64;
-        let mut groups: Vec<Vec<PlannedTensor>> = Vec::new();
-        let mut room = 0;
-        for tensor in list_tensors(config) {
-            let bytes = size(&tensor);
-            match groups.last_mut() {
-                Some(group) if bytes <= room => group.push(tensor),
-                _ => {
-                    room = recipe.shard_bytes;
-                    groups.push(vec![tensor]);
-                }
-            }
-            room = room.saturating_sub(bytes);
-        }
-        let count = groups.len();
-        let shards = groups.into_iter().zip(1..).map(|(mut tensors, number)| {
-            let name = match count {
-                1 => "model.safetensors".to_owned(),
-                _ => format!("model-{number:05}-of-{count:05}.safetensors"),
-            };
-            tensors.sort_by(|a, b| a.name.cmp(&b.name));
-            Ok(Shard {
-                header: write_header(&name, &tensors, recipe.format)?,
+        let (mut tensors, mut draws) = (Vec::new(), BTreeMap::new());
+        for PlannedTensor {
+            name,
+            shape,
+            centre,
+            place,
+        } in list_tensors(config)
+        {
+            draws.insert(name.clone(), Draw { centre, place });
+            let format = recipe.format;
+            tensors.push(TensorPlan {
                 name,
-                tensors,
-            })
-        });
+                shape,
+                format,
+            });
+        }
         Ok(Self {
             recipe,
-            shards: shards.collect::<Result<_>>()?,
+            shards: shards::plan(tensors, recipe.shard_bytes)?,
+            draws,
         })
     }
 
     /// The files, in the order of their names.
-    pub fn shards(&self) -> &[Shard] {
+    pub fn shards(&self) -> &[ShardPlan] {
         &self.shards
     }
 
     /// Weights in all.
     pub fn parameters(&self) -> u64 {
-        let tensors = self.shards.iter().flat_map(|shard| &shard.tensors);
-        tensors.map(|tensor| tensor.len() as u64).sum()
+        self.shards.iter().map(ShardPlan::parameters).sum()
     }
 
     /// Bytes of all files.
     pub fn bytes(&self) -> u64 {
-        let headers = self.shards.iter().map(|shard| shard.header.len() as u64);
-        headers.sum::<u64>() + self.parameters() * self.recipe.format.bytes() as u64
+        self.shards.iter().map(ShardPlan::bytes).sum()
     }
 
     /// `model.safetensors.index.json`; `None` where there is one file.
     pub fn index(&self) -> Option<Value> {
-        if self.shards.len() < 2 {
-            return None;
-        }
-        let places = self.shards.iter().flat_map(|shard| {
-            let names = shard.tensors.iter().map(|tensor| tensor.name.as_str());
-            names.map(|name| (name, shard.name.as_str()))
-        });
-        let map: BTreeMap<&str, &str> = places.collect();
-        let parameters = self.parameters();
-        let bytes = parameters * self.recipe.format.bytes() as u64;
-        Some(json!({
-            "metadata": {"total_parameters": parameters, "total_size": bytes},
-            "weight_map": map,
-        }))
+        shards::index(&self.shards)
     }
 
     /// The bytes of a file, in pieces of at most 16 MiB, each made when it is asked for.
-    pub fn pieces<'a>(&'a self, shard: &'a Shard) -> impl Iterator<Item = Vec<u8>> + 'a {
+    pub fn pieces<'a>(&'a self, shard: &'a ShardPlan) -> impl Iterator<Item = Vec<u8>> + 'a {
         let values = Values {
             format: self.recipe.format,
             seed: self.recipe.seed,
             spread: self.recipe.initializer_range,
         };
-        let tensors = shard.tensors.iter();
-        let data = tensors.flat_map(move |t| values.pieces(t.place, t.len(), t.centre));
+        let drawn = shard.tensors.iter().map(|t| (self.draws[&t.name], t.len()));
+        let data = drawn.flat_map(move |(draw, len)| values.pieces(draw.place, len, draw.centre));
         std::iter::once(shard.header.clone()).chain(data)
     }
 }
@@ -211,31 +181,6 @@ fn inner_tensors(config: &ModelConfig, at: &str, one: f32) -> Vec<(String, Vec<u
         }
     }
     list
-}
-
-/// A file's beginning: the length of the header, and the header, padded to a multiple of eight.
-fn write_header(file: &str, tensors: &[PlannedTensor], format: FloatFormat) -> Result<Vec<u8>> {
-    let refuse = |problem: String| ModelError::Weights {
-        file: Path::new(file).to_owned(),
-        problem,
-    };
-    let mut end = 0;
-    let entries = tensors.iter().map(|tensor| {
-        let begin = end;
-        end += tensor.len() * format.bytes();
-        let info = TensorInfo {
-            dtype: format.dtype(),
-            shape: tensor.shape.clone(),
-            data_offsets: (begin, end),
-        };
-        (tensor.name.clone(), info)
-    });
-    let about = [("format".to_owned(), "pt".to_owned())].into();
-    let header =
-        Metadata::new(Some(about), entries.collect()).map_err(|e| refuse(e.to_string()))?;
-    let mut text = serde_json::to_vec(&header).map_err(|e| refuse(e.to_string()))?;
-    text.resize(text.len().next_multiple_of(8), b' ');
-    Ok([&(text.len() as u64).to_le_bytes()[..], &text].concat())
 }
 
 #[cfg(test)]

@@ -76,6 +76,19 @@ impl GgufFile {
         self.by_name.keys().cloned().collect()
     }
 
+    /// The same in file order.
+    pub(super) fn in_order(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.by_name.iter().collect();
+        names.sort_by_key(|(_, entry)| entry.offset);
+        names.into_iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A tensor's bytes as stored.
+    pub(super) fn bytes(&self, name: &str) -> Result<&[u8]> {
+        let (_, range) = self.entry(name)?;
+        Ok(&self.map[range])
+    }
+
     /// Shape of a tensor; empty for one that is not there.
     pub(super) fn shape(&self, name: &str) -> &[usize] {
         self.by_name
@@ -110,7 +123,7 @@ impl GgufFile {
     }
 
     /// Heads whose rows are interleaved in this tensor.
-    fn interleaved_heads(&self, name: &str) -> Option<usize> {
+    pub(super) fn interleaved_heads(&self, name: &str) -> Option<usize> {
         let (heads, key_value_heads) = self.interleaved?;
         match name {
             _ if name.contains(".q_proj.") => Some(heads),
@@ -206,6 +219,19 @@ fn separate_halves<T: Copy>(values: &[T], heads: usize, width: usize) -> Vec<T> 
     out
 }
 
+/// Undoes [`separate_halves`].
+pub(crate) fn interleave_halves<T: Copy>(values: &[T], heads: usize, width: usize) -> Vec<T> {
+    let size = values.len() / (heads * width);
+    let mut out = Vec::with_capacity(values.len());
+    for head in values.chunks_exact(size * width) {
+        for row in 0..size {
+            let from = row / 2 + row % 2 * (size / 2);
+            out.extend_from_slice(&head[from * width..(from + 1) * width]);
+        }
+    }
+    out
+}
+
 /// The Hugging Face name of a tensor; `None` for one that has no other name.
 pub(crate) fn hugging_face_name(name: &str) -> Option<String> {
     if let Some(rest) = name.strip_prefix("blk.") {
@@ -247,5 +273,6 @@ mod tests {
             .collect();
         let want: Vec<f32> = (0..8).flat_map(|r| [r as f32; 2]).collect();
         assert_eq!(separate_halves(&stored, 2, 2), want);
+        assert_eq!(interleave_halves(&want, 2, 2), stored);
     }
 }

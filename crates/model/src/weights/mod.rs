@@ -186,7 +186,76 @@ impl WeightFiles {
         self.left.remove(name);
     }
 
-    fn error(&self, name: &str, problem: String) -> ModelError {
+    /// Names of all tensors in the order of the files, without those that no forward needs.
+    pub(crate) fn in_order(&self) -> Vec<String> {
+        let names = match &self.source {
+            Source::Folder(shards) => shards.in_order(),
+            Source::Gguf(file) => file.in_order(),
+        };
+        let is_needed = |name: &String| !KNOWN_AND_IGNORED.iter().any(|end| name.ends_with(end));
+        names.into_iter().filter(is_needed).collect()
+    }
+
+    /// The shape of a tensor that is there.
+    pub(crate) fn shape(&self, name: &str) -> Vec<usize> {
+        match &self.source {
+            Source::Folder(shards) => shards.shape(name).to_vec(),
+            Source::Gguf(file) => file.shape(name).to_vec(),
+        }
+    }
+
+    /// How a folder's tensor is stored; `None` where it is no plain floats.
+    pub(crate) fn float_dtype(&self, name: &str) -> Option<::safetensors::Dtype> {
+        use ::safetensors::Dtype;
+        match &self.source {
+            Source::Folder(shards) => shards
+                .dtype(name)
+                .filter(|dtype| matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16)),
+            Source::Gguf(_) => None,
+        }
+    }
+
+    /// A tensor's bytes as they are stored.
+    pub(crate) fn bytes(&self, name: &str) -> Result<&[u8]> {
+        match &self.source {
+            Source::Folder(shards) => shards.bytes(name),
+            Source::Gguf(file) => file.bytes(name),
+        }
+    }
+
+    /// Heads whose rows a GGUF file has in an order of its own.
+    pub(crate) fn interleaved_heads(&self, name: &str) -> Option<usize> {
+        match &self.source {
+            Source::Folder(_) => None,
+            Source::Gguf(file) => file.interleaved_heads(name),
+        }
+    }
+
+    /// A tensor's values in pieces of at most `most`, in the order of Hugging Face.
+    pub(crate) fn each_piece<E: From<ModelError>>(
+        &self,
+        name: &str,
+        most: usize,
+        take: &mut dyn FnMut(Vec<f32>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let floats = self.read(name)?;
+        let (size, bytes) = match &floats {
+            Floats::F32(bytes) => (4, *bytes),
+            Floats::F16(bytes) | Floats::Bf16(bytes) => (2, *bytes),
+            Floats::Owned(_) => return take(floats.into_f32()),
+        };
+        for piece in bytes.chunks(most * size) {
+            take(floats.of_same_kind(piece).into_f32())?;
+        }
+        Ok(())
+    }
+
+    /// All values of a tensor, in the order of Hugging Face.
+    pub(crate) fn values(&self, name: &str) -> Result<Vec<f32>> {
+        Ok(self.read(name)?.into_f32())
+    }
+
+    pub(crate) fn error(&self, name: &str, problem: String) -> ModelError {
         let file = match &self.source {
             Source::Folder(shards) => shards.file_of(name),
             Source::Gguf(file) => file.path().to_owned(),
@@ -204,7 +273,16 @@ enum Floats<'a> {
     Owned(Vec<f32>),
 }
 
-impl Floats<'_> {
+impl<'a> Floats<'a> {
+    /// Other bytes of the same kind.
+    fn of_same_kind(&self, bytes: &'a [u8]) -> Self {
+        match self {
+            Self::F16(_) => Self::F16(bytes),
+            Self::Bf16(_) => Self::Bf16(bytes),
+            Self::F32(_) | Self::Owned(_) => Self::F32(bytes),
+        }
+    }
+
     fn into_tensor(self, shape: &[usize], dtype: DType) -> candle_core::Result<Tensor> {
         let cpu = &Device::Cpu;
         if dtype == DType::BF16 {

@@ -101,7 +101,8 @@ fn write(dir: &Path, bytes: &[u8]) -> PathBuf {
     path
 }
 
-fn tiny_llama() -> Vec<u8> {
+/// The golden model as llama.cpp writes it.
+pub(crate) fn tiny_llama() -> Vec<u8> {
     let mut writer = header(&TINY_LLAMA);
     put_weights(
         &mut writer,

@@ -14,6 +14,7 @@ mod gguf;
 mod gguf_keys;
 mod gguf_writer;
 mod hostile;
+mod merge;
 mod peft;
 mod walk;
 

@@ -11,10 +11,10 @@ use model::ModelConfig;
 use serde_json::{Map, Value};
 
 use super::RandomModelRequest;
-use crate::error::{At, Result, bail};
-
-/// The file that makes a folder a model's.
-pub(super) const CONFIG: &str = "config.json";
+use crate::{
+    error::{At, Result, bail},
+    model_folder::CONFIG,
+};
 
 /// Keys of a `config.json` that speak of the weights or the tokens of the model imitated, or of
 /// its maker's programs.

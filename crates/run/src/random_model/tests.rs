@@ -226,12 +226,10 @@ fn an_interruption_leaves_what_was_there() {
 #[test]
 fn a_disk_without_room_is_found_out_before_the_first_byte() {
     let (_kept, out) = scratch();
-    let place = Place::check(&request(TINY, &out)).expect("free");
-    place.check_room(1000).expect("room");
-    let refused = place.check_room(1 << 60).expect_err("no disk has that");
-    assert!(
-        refused.to_string().contains("take fewer --layers"),
-        "{refused}"
-    );
+    let place = ModelFolder::check(&out, false, &OutputCheck::new(false)).expect("free");
+    place.check_room(1000, "").expect("room");
+    let refused = place.check_room(1 << 60, ", or take fewer --layers");
+    let refused = refused.expect_err("no disk has that").to_string();
+    assert!(refused.contains("take fewer --layers"), "{refused}");
     assert!(!out.exists());
 }

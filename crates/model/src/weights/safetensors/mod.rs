@@ -92,6 +92,17 @@ impl Shards {
             .collect()
     }
 
+    /// The same in the order of the files.
+    pub(super) fn in_order(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.names().into_iter().collect();
+        names.sort_by_key(|name| {
+            let shard = self.by_name.get(name).copied().unwrap_or(0);
+            let info = self.find(name).ok();
+            (shard, info.map_or(0, |(_, info)| info.data_offsets.0))
+        });
+        names
+    }
+
     pub(super) fn holds(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
