@@ -13,6 +13,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -29,9 +30,14 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "golden"))
+from make_families import scattered
+
 IDS = [121, 66, 189, 242, 33, 6, 240, 132, 119, 98, 240, 243]
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 FAMILIES = ["llama", "mistral", "qwen2"]
+# The tiny models of the other families, in folders of this folder.
+OTHERS = sorted(folder.name for folder in (GOLDEN / "families").iterdir())
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 TOLERANCE = 1e-4
 ABSENT = object()
@@ -110,6 +116,90 @@ VALUES = {
     "is_decoder": [True],
     "num_labels": [2, 3],
 }
+
+
+# What the keys of the other families may become; each is drawn for the families that have it, and now and then for one that has
+# not. The spellings are those of released models.
+FAMILY_VALUES = {
+    "sliding_window": [4, 7, None, 100],
+    "sliding_window_pattern": [2, 3, 6, None, "LLLG"],
+    "layer_types": [
+        None,
+        ["full_attention"] * 4,
+        ["sliding_attention"] * 4,
+        ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+    ],
+    "use_sliding_window": [True, False],
+    "max_window_layers": [0, 2, 28],
+    "no_rope_layers": [None, [1, 0, 1, 0], [1, 1, 1, 0, 1], [0, 0, 0, 0], [1]],
+    "no_rope_layer_interval": [1, 2, 3, 4],
+    "query_pre_attn_scalar": [8, 64, 256],
+    "attn_logit_softcapping": [None, 2.0, 50.0],
+    "final_logit_softcapping": [None, 3.0, 30.0],
+    "hidden_activation": ["gelu_pytorch_tanh", "silu", None],
+    "hidden_act": ["gelu_pytorch_tanh", "silu", "gelu_new", "gelu", "relu", "xielu"],
+    "rope_theta": [500.0, 10000.0, 1000000],
+    "rope_local_base_freq": [100.0, 10000],
+    "partial_rotary_factor": [0.5, 0.25, 1.0],
+    "use_qk_norm": [True, False, None],
+    "logit_scale": [0.5, 1, 0.0625],
+    "layer_norm_eps": [1e-5, 0.01],
+    "rms_norm_eps": [1e-5, 1e-6, 0.01],
+    "embedding_multiplier": [1.0, 12, 0.5],
+    "attention_multiplier": [0.5, 0.015625],
+    "residual_multiplier": [1.0, 0.22],
+    "logits_scaling": [1.0, 8, 16.0],
+    "attention_bias": [True, False],
+    "attention_out_bias": [True, False],
+    "mlp_bias": [True, False],
+    "use_bias": [True, False, None],
+    "tie_word_embeddings": [True, False],
+    "use_bidirectional_attention": [None, False],
+    "original_max_position_embeddings": [4, 64, 4096],
+    "max_position_embeddings": [64, 512],
+    "cache_implementation": ["hybrid"],
+    "num_experts": [0, 8],
+}
+
+
+def older_spelling(config, draw):
+    """The same decoder in the keys that transformers 4 wrote."""
+    rope = config.pop("rope_parameters", None)
+    if isinstance(rope, dict) and isinstance(rope.get("full_attention"), dict):
+        full, sliding = rope["full_attention"], rope["sliding_attention"]
+        config["rope_theta"] = full.get("rope_theta")
+        if full.get("rope_type", "default") != "default":
+            config["rope_scaling"] = {k: v for k, v in full.items() if k != "rope_theta"}
+        if "rope_theta" in sliding:
+            config["rope_local_base_freq"] = sliding["rope_theta"]
+    elif isinstance(rope, dict):
+        section = {k: v for k, v in rope.items() if k not in ("rope_theta", "partial_rotary_factor")}
+        for key in ("rope_theta", "partial_rotary_factor"):
+            if key in rope:
+                config[key] = rope[key]
+        if section.get("rope_type", "default") != "default":
+            if draw.random() < 0.5:
+                section["type"] = section.pop("rope_type")
+            config["rope_scaling"] = section
+        elif draw.random() < 0.5:
+            config["rope_scaling"] = None
+
+
+def family_case(draw):
+    family = draw.choice(OTHERS)
+    config = json.loads((GOLDEN / "families" / family / "config.json").read_text())
+    about = {"family": family}
+    if draw.random() < 0.5:
+        older_spelling(config, draw)
+        about["spelling"] = "older"
+    own = [key for key in FAMILY_VALUES if key in config]
+    for key in draw.sample(own, draw.choice([0, 1, 1, 2])) + draw.sample(list(FAMILY_VALUES), draw.choice([0, 0, 1])):
+        config[key] = about[key] = draw.choice(FAMILY_VALUES[key])
+    for key in draw.sample(list(config), draw.choice([0, 0, 1, 2])):
+        if key not in SHAPES + ["head_dim", "num_key_value_heads"]:
+            config.pop(key)
+            about[key] = "absent"
+    return {"family": family, "config": config, "adapter": None, "about": about}
 
 
 def config_case(draw):
@@ -276,8 +366,12 @@ def write_case(folder, case):
     model = folder / "model"
     model.mkdir()
     (model / "config.json").write_text(json.dumps(case["config"]))
-    source = GOLDEN / f"tiny_{case['family']}"
-    shutil.copy(source / "model.safetensors", model)
+    if case["family"] in OTHERS:
+        made = json.loads((GOLDEN / "families" / case["family"] / "tensors.json").read_text())
+        tensors = {n: scattered(n, shape, *numbers, made["seed"]) for n, (shape, *numbers) in made["tensors"].items()}
+        save_file({n: t.contiguous() for n, t in tensors.items()}, model / "model.safetensors", metadata={"format": "pt"})
+    else:
+        shutil.copy(GOLDEN / f"tiny_{case['family']}" / "model.safetensors", model)
     (folder / "rows.jsonl").write_text(json.dumps({"ids": IDS}) + "\n")
     if case["adapter"]:
         write_adapter(folder / "adapter", model, case["adapter"])
@@ -330,8 +424,8 @@ def reason(message):
 def run(arguments):
     torch.set_num_threads(1)
     draw = random.Random(arguments.seed)
-    makers = [config_case, config_case, adapter_case]
-    cases = [makers[number % 3](draw) for number in range(arguments.cases)]
+    makers = {"all": [config_case, family_case, adapter_case], "families": [family_case]}[arguments.kind]
+    cases = [makers[number % len(makers)](draw) for number in range(arguments.cases)]
     counts, reasons, worst = collections.Counter(), collections.defaultdict(collections.Counter), []
     with tempfile.TemporaryDirectory() as base, ThreadPoolExecutor(arguments.jobs) as pool:
         waiting = []
@@ -377,6 +471,7 @@ def main():
     parser.add_argument("--program", default="target/debug/lingualign")
     parser.add_argument("--cases", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kind", choices=["all", "families"], default="all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     counts, reasons, worst = run(arguments)

@@ -98,6 +98,39 @@ pub struct Shape {
     pub tied: bool,
     /// Query, key and value projections have biases.
     pub attention_bias: bool,
+    /// What else a block is made of.
+    pub block: BlockShape,
+}
+
+/// What a block is made of, beside its sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockShape {
+    /// The mlp has a gate beside `up_proj`.
+    pub gated: bool,
+    /// Projections that read the same rows are one matrix.
+    pub merged: bool,
+    /// Norms over the hidden size.
+    pub norms: usize,
+    /// Some of them come behind attention and mlp, or a factor does.
+    pub norms_after: bool,
+    /// Values of the norms of queries and keys; 0: there are none.
+    pub qk_norm: usize,
+}
+
+impl BlockShape {
+    /// Llama's, and most others'.
+    pub const LLAMA: Self = Self {
+        gated: true,
+        merged: false,
+        norms: 2,
+        norms_after: false,
+        qk_norm: 0,
+    };
+
+    /// Matrices of the mlp, all (E, F).
+    pub fn mlp_matrices(&self) -> usize {
+        if self.gated { 3 } else { 2 }
+    }
 }
 
 impl Shape {
@@ -120,7 +153,9 @@ impl Shape {
             0
         };
         let attention = 2 * hidden * queries + 2 * hidden * keys + bias;
-        let layer = attention + 3 * hidden * mlp + 2 * hidden;
+        let block = &self.block;
+        let norms = block.norms * hidden + block.qk_norm;
+        let layer = attention + block.mlp_matrices() * hidden * mlp + norms;
         let embeddings = if self.tied { 1 } else { 2 };
         (layers * layer + embeddings * vocab * hidden + hidden) as u64
     }
@@ -147,6 +182,7 @@ const QWEN: Shape = Shape {
     vocab: 151_936,
     tied: false,
     attention_bias: true,
+    block: BlockShape::LLAMA,
 };
 
 const QWEN_PROPERTIES: Properties = Properties {
@@ -191,6 +227,7 @@ pub const ENTRIES: &[CatalogueEntry] = &[
             vocab: 49_152,
             tied: true,
             attention_bias: false,
+            block: BlockShape::LLAMA,
         },
         properties: Properties {
             rope_theta: 1e5,
@@ -216,6 +253,7 @@ pub const ENTRIES: &[CatalogueEntry] = &[
             vocab: 32_000,
             tied: false,
             attention_bias: false,
+            block: BlockShape::LLAMA,
         },
         properties: Properties {
             model_type: "mistral",
@@ -319,6 +357,7 @@ pub const ENTRIES: &[CatalogueEntry] = &[
             vocab: 128_256,
             tied: true,
             attention_bias: false,
+            block: BlockShape::LLAMA,
         },
         properties: Properties {
             llama3_rope_factor: Some(32.0),
@@ -342,6 +381,7 @@ pub const ENTRIES: &[CatalogueEntry] = &[
             vocab: 128_256,
             tied: false,
             attention_bias: false,
+            block: BlockShape::LLAMA,
         },
         properties: Properties {
             llama3_rope_factor: Some(8.0),

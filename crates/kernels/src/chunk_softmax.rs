@@ -40,8 +40,42 @@ pub(crate) enum Wanted<'a> {
     Shares(&'a [f32]),
 }
 
+/// What becomes of a product of row and head before the softmax.
+#[derive(Clone, Copy, Debug)]
+pub struct LogitCap<'a> {
+    /// c of c · tanh(logit / c) (arXiv 2408.00118).
+    pub cap: f32,
+    /// Added to the capped logits: (V).
+    pub shift: Option<&'a [f32]>,
+}
+
+impl LogitCap<'_> {
+    /// Makes logits of a row's products.
+    pub(crate) fn apply(&self, values: &mut [f32]) {
+        math::soft_cap(values, 1.0, self.cap);
+        self.add_shift(0, values);
+    }
+
+    /// As [`LogitCap::apply`], of the columns from `first` on; writes the slopes too.
+    fn apply_part(&self, first: usize, values: &mut [f32], slopes: &mut [MaybeUninit<f32>]) {
+        math::soft_cap(values, 1.0, self.cap);
+        slopes.fill(MaybeUninit::new(1.0));
+        // SAFETY: just filled.
+        math::soft_cap_backward(values, self.cap, unsafe { memory::written_part(slopes) });
+        self.add_shift(first, values);
+    }
+
+    fn add_shift(&self, first: usize, values: &mut [f32]) {
+        if let Some(shift) = self.shift {
+            math::add(&shift[first..first + values.len()], values);
+        }
+    }
+}
+
 /// The softmax of a chunk's logits.
 pub(crate) struct ChunkSoftmax<'a> {
+    /// Slope of each logit by its product; empty where they are the same.
+    slopes: Vec<f32>,
     wanted: Wanted<'a>,
     panels: usize,
     /// exp(logit - the panel's maximum): (rows, V).
@@ -60,6 +94,7 @@ impl<'a> ChunkSoftmax<'a> {
         hidden: &[f32],
         head: &Panels,
         wanted: Wanted<'a>,
+        cap: Option<LogitCap<'_>>,
         logits: &'a mut [MaybeUninit<f32>],
     ) -> Self {
         let (rows, vocab) = (hidden.len() / head.inner(), head.out());
@@ -71,32 +106,22 @@ impl<'a> ChunkSoftmax<'a> {
         let logits = &mut logits[..rows * vocab];
         let mut parts = memory::float_room(2 * rows * panels);
         let mut right = memory::float_room(rows * rights);
+        let mut slopes = memory::float_room(cap.map_or(0, |_| rows * vocab));
         let outputs = ChunkOutputs {
             logits: SharedOutput::new(logits, vocab),
             parts: SharedOutput::new(&mut parts, 2 * panels),
             right: SharedOutput::new(&mut right, rights),
+            cap: cap.map(|cap| (cap, SharedOutput::new(&mut slopes, vocab))),
         };
-        let term = Term {
-            left: rows_of(hidden, head.inner()),
-            right: RightFactor::Forward(head),
-        };
-        product::run(&[Job {
-            rows,
-            cols: vocab,
-            products: vec![Product {
-                start: Start::Zero,
-                terms: vec![term],
-                out: Destination::Matrix(outputs.logits),
-            }],
-            after: Some(&|rows, cols, _| outputs.finish(wanted, vocab, rows, cols)),
-        }]);
+        outputs.fill(hidden, head, wanted);
         // SAFETY: every rectangle of logits was written, and what belongs to it; the target of
         // each row is in one of them.
-        let (exps, parts, right) = unsafe {
+        let (exps, parts, right, slopes) = unsafe {
             (
                 memory::written_part(logits),
                 memory::written(parts),
                 memory::written(right),
+                memory::written(slopes),
             )
         };
         let log_sum = parts
@@ -104,6 +129,7 @@ impl<'a> ChunkSoftmax<'a> {
             .map(|parts| log_sum_exp(parts.as_chunks().0))
             .collect();
         Self {
+            slopes,
             wanted,
             panels,
             exps,
@@ -209,9 +235,13 @@ impl<'a> ChunkSoftmax<'a> {
                 }
             }
             Wanted::Shares(shares) => {
-                let shares = &shares[row * vocab..][tokens];
+                let shares = &shares[row * vocab..][tokens.clone()];
                 p.iter_mut().zip(shares).for_each(|(p, share)| *p -= share);
             }
+        }
+        if !self.slopes.is_empty() {
+            let slopes = &self.slopes[row * vocab..][tokens];
+            p.iter_mut().zip(slopes).for_each(|(p, slope)| *p *= slope);
         }
     }
 }
@@ -234,9 +264,30 @@ struct ChunkOutputs<'a> {
     logits: SharedOutput<'a>,
     parts: SharedOutput<'a>,
     right: SharedOutput<'a>,
+    /// The cap, and where the slopes go.
+    cap: Option<(LogitCap<'a>, SharedOutput<'a>)>,
 }
 
 impl ChunkOutputs<'_> {
+    /// Multiplies the rows by the head and finishes each rectangle.
+    fn fill(&self, hidden: &[f32], head: &Panels, wanted: Wanted<'_>) {
+        let (rows, vocab) = (hidden.len() / head.inner(), head.out());
+        let term = Term {
+            left: rows_of(hidden, head.inner()),
+            right: RightFactor::Forward(head),
+        };
+        product::run(&[Job {
+            rows,
+            cols: vocab,
+            products: vec![Product {
+                start: Start::Zero,
+                terms: vec![term],
+                out: Destination::Matrix(self.logits),
+            }],
+            after: Some(&|rows, cols, _| self.finish(wanted, vocab, rows, cols)),
+        }]);
+    }
+
     /// Makes exponentials of a finished rectangle of logits, and keeps what belongs to it.
     fn finish(&self, wanted: Wanted<'_>, vocab: usize, rows: Range<usize>, cols: Range<usize>) {
         let (first, panels) = (cols.start / COLS, cols.len().div_ceil(COLS));
@@ -246,6 +297,9 @@ impl ChunkOutputs<'_> {
             // its columns. The product wrote its logits.
             unsafe {
                 let piece = self.logits.piece(row, cols.start, cols.len());
+                if let Some((cap, slopes)) = &self.cap {
+                    cap.apply_part(cols.start, piece, slopes.room(row, cols.start, cols.len()));
+                }
                 match wanted {
                     Wanted::Ids(ids) => {
                         let target = ids[row] as usize;

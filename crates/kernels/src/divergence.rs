@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use crate::{
-    chunk_softmax::{CHUNK, ChunkSoftmax, Wanted, log_sum_exp, scale_parts, split_panel},
+    chunk_softmax::{CHUNK, ChunkSoftmax, LogitCap, Wanted, log_sum_exp, scale_parts, split_panel},
     math, memory,
     product::{call::COLS, panels::Panels},
 };
@@ -52,12 +52,14 @@ fn normalise(row: &mut [f32]) -> f64 {
 
 /// Of `hidden` (N, E), `head` (V, E), and the wanted `shares` (N, V) with their `entropies` (N):
 /// the sum over the vocabulary of p (log p - log q) of each row, nats, p being wanted and q that
-/// of the row; and the gradient of all rows' sum by the rows (N, E) if asked for.
+/// of the row, whose logits are capped where `cap` says so; and the gradient of all rows' sum by
+/// the rows (N, E) if asked for.
 pub fn forward_backward(
     hidden: &[f32],
     head: &Panels,
     shares: &[f32],
     entropies: &[f64],
+    cap: Option<LogitCap<'_>>,
     with_gradient: bool,
 ) -> (Vec<f64>, Option<Vec<f32>>) {
     let (rows, width, vocab) = (entropies.len(), head.inner(), head.out());
@@ -69,7 +71,7 @@ pub fn forward_backward(
         let chunk = start..rows.min(start + CHUNK);
         let wanted = Wanted::Shares(&shares[chunk.start * vocab..chunk.end * vocab]);
         let part = chunk.start * width..chunk.end * width;
-        let softmax = ChunkSoftmax::new(&hidden[part.clone()], head, wanted, &mut logits);
+        let softmax = ChunkSoftmax::new(&hidden[part.clone()], head, wanted, cap, &mut logits);
         each.extend(
             softmax
                 .losses()

@@ -1,11 +1,12 @@
-//! `gated`: the products around `swiglu`, with the activation computed on each rectangle of
+//! `gated`: the products around `glu`, with the activation computed on each rectangle of
 //! theirs while it is in the cache.
 
 use std::ops::Range;
 
 use crate::{
+    glu::GateActivation,
     linear::{FrozenGradient, FrozenProjection},
-    math, memory,
+    memory,
     product::{
         self,
         shared::SharedOutput,
@@ -17,13 +18,14 @@ use crate::{
 pub struct GatedRows {
     /// The projections of gate and up, where they are kept.
     pub parts: Option<(Vec<f32>, Vec<f32>)>,
-    /// silu(gate) · up
+    /// activation(gate) · up
     pub act: Vec<f32>,
 }
 
-/// silu(gate) · up of the projections of `rows` rows `x` (N, E); with `keep` these too. Where
+/// activation(gate) · up of the projections of `rows` rows `x` (N, E); with `keep` these too. Where
 /// they are not kept they never reach the memory.
 pub fn forward(
+    activation: GateActivation,
     rows: usize,
     x: &[f32],
     gate: &FrozenProjection<'_>,
@@ -33,7 +35,7 @@ pub fn forward(
     let width = gate.weight.out();
     assert_eq!(width, up.weight.out());
     if keep {
-        let (gate, up, act) = forward_kept(rows, x, gate, up);
+        let (gate, up, act) = forward_kept(activation, rows, x, gate, up);
         return GatedRows {
             parts: Some((gate, up)),
             act,
@@ -48,7 +50,9 @@ pub fn forward(
             gate.product(x, None, Destination::Scratch),
             up.product(x, None, Destination::Scratch),
         ],
-        after: Some(&|rows, cols, scratch| activate_scratch(&act_out, rows, cols, scratch)),
+        after: Some(&|rows, cols, scratch| {
+            activate_scratch(activation, &act_out, rows, cols, scratch)
+        }),
     }]);
     // SAFETY: the activation of every rectangle was written.
     let act = unsafe { memory::written(act) };
@@ -57,6 +61,7 @@ pub fn forward(
 
 /// Gate, up and the activation.
 fn forward_kept(
+    activation: GateActivation,
     rows: usize,
     x: &[f32],
     gate: &FrozenProjection<'_>,
@@ -72,7 +77,7 @@ fn forward_kept(
             gate.product(x, None, Destination::Matrix(g_out)),
             up.product(x, None, Destination::Matrix(u_out)),
         ],
-        after: Some(&|rows, cols, _| activate(&g_out, &u_out, &a_out, rows, cols)),
+        after: Some(&|rows, cols, _| activate(activation, [&g_out, &u_out, &a_out], rows, cols)),
     }]);
     // SAFETY: the products wrote every row of gate and up, and the activation of every
     // rectangle was written.
@@ -81,16 +86,15 @@ fn forward_kept(
 
 /// The activation of a finished rectangle of gate and up.
 fn activate(
-    gate: &SharedOutput<'_>,
-    up: &SharedOutput<'_>,
-    act: &SharedOutput<'_>,
+    activation: GateActivation,
+    [gate, up, act]: [&SharedOutput<'_>; 3],
     rows: Range<usize>,
     cols: Range<usize>,
 ) {
     for row in rows {
         // SAFETY: a job's rectangle is handed to one caller alone, and was written.
         unsafe {
-            math::swiglu(
+            activation.apply(
                 gate.piece(row, cols.start, cols.len()),
                 up.piece(row, cols.start, cols.len()),
                 act.room(row, cols.start, cols.len()),
@@ -101,6 +105,7 @@ fn activate(
 
 /// As [`activate`] of a rectangle in scratch.
 fn activate_scratch(
+    activation: GateActivation,
     act: &SharedOutput<'_>,
     rows: Range<usize>,
     cols: Range<usize>,
@@ -110,13 +115,14 @@ fn activate_scratch(
         let piece = i * cols.len()..(i + 1) * cols.len();
         // SAFETY: a job's rectangle is handed to one caller alone.
         let act = unsafe { act.room(row, cols.start, cols.len()) };
-        math::swiglu(&scratch[0][piece.clone()], &scratch[1][piece], act);
+        activation.apply(&scratch[0][piece.clone()], &scratch[1][piece], act);
     }
 }
 
 /// Gradients (of gate, of up), both `rows` rows (N, F), from `down`, the share of the projection
 /// that reads the activation.
 pub fn backward(
+    activation: GateActivation,
     rows: usize,
     down: &FrozenGradient<'_>,
     gate: &[f32],
@@ -145,7 +151,7 @@ pub fn backward(
                         up_out.room(row, cols.start, cols.len()),
                     )
                 };
-                math::swiglu_backward(&gate[at.clone()], &up[at], d, d_up);
+                activation.apply_backward(&gate[at.clone()], &up[at], d, d_up);
             }
         }),
     }]);

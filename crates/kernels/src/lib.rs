@@ -20,7 +20,9 @@ pub mod cross_entropy;
 pub mod divergence;
 mod error;
 pub mod gated;
+pub mod glu;
 mod isa;
+pub mod layer_norm;
 pub mod linear;
 pub mod lora;
 mod math;
@@ -31,7 +33,7 @@ pub mod rms_norm;
 pub mod rope;
 pub mod rows;
 pub mod softmax;
-pub mod swiglu;
+pub mod xielu;
 
 pub use error::KernelError;
 pub use isa::{InstructionSet, force_instruction_set, instruction_set};

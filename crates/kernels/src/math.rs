@@ -60,6 +60,52 @@ pub(crate) fn exp(x: f32) -> f32 {
     if x < -87.33 { 0.0 } else { scaled }
 }
 
+/// tanh(x) to about three units in the last place: the polynomial of the Cephes library near 0,
+/// where the difference of exponentials would lose digits, and the exponential beyond.
+#[inline(always)]
+pub(crate) fn tanh(x: f32) -> f32 {
+    let s = x * x;
+    let p = -5.704_988_7e-3;
+    let p = p * s + 2.063_908_9e-2;
+    let p = p * s - 5.373_971_6e-2;
+    let p = p * s + 1.333_144_2e-1;
+    let p = p * s - 3.333_328_2e-1;
+    let near = p * s * x + x;
+    let far = 1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0);
+    if x.abs() < 0.625 {
+        near
+    } else {
+        far.copysign(x)
+    }
+}
+
+/// e^x - 1 - x for x <= 0, without the loss of digits near 0.
+#[inline(always)]
+fn exp_rest(x: f32) -> f32 {
+    // The Taylor series from x² on, to x^9: its remainder is below 1e-9 for x >= -0.5.
+    let p = 1.0 / 362_880.0;
+    let p = p * x + 1.0 / 40_320.0;
+    let p = p * x + 1.0 / 5040.0;
+    let p = p * x + 1.0 / 720.0;
+    let p = p * x + 1.0 / 120.0;
+    let p = p * x + 1.0 / 24.0;
+    let p = p * x + 1.0 / 6.0;
+    let p = p * x + 0.5;
+    let far = exp(x) - 1.0 - x;
+    if x > -0.5 { p * x * x } else { far }
+}
+
+/// GELU's tanh approximation (arXiv 1606.08415) is x · sigmoid(2u); this is u and its slope.
+#[inline(always)]
+fn gelu_argument(x: f32) -> (f32, f32) {
+    const ROOT: f32 = 0.797_884_6; // sqrt(2 / pi)
+    const CUBE: f32 = 0.044_715;
+    (
+        ROOT * (x + CUBE * x * x * x),
+        ROOT * (1.0 + 3.0 * CUBE * x * x),
+    )
+}
+
 /// Sums the lanes in a fixed order.
 #[inline(always)]
 fn fold(lanes: [f32; LANES]) -> f32 {
@@ -95,6 +141,11 @@ vectorised! {
 }
 
 vectorised! {
+    /// Sum.
+    pub(crate) fn sum(a: &[f32]) -> f32 { sum_pairs(a, a, |x, _| x) }
+}
+
+vectorised! {
     /// Largest value; -inf of nothing.
     pub(crate) fn max(a: &[f32]) -> f32 {
         let mut lanes = [f32::NEG_INFINITY; LANES];
@@ -123,6 +174,44 @@ vectorised! {
 vectorised! {
     /// `values *= factor`.
     pub(crate) fn scale(values: &mut [f32], factor: f32) -> () { for x in values { *x *= factor; } }
+}
+
+vectorised! {
+    /// `values += shift`.
+    pub(crate) fn shift(values: &mut [f32], shift: f32) -> () { for x in values { *x += shift; } }
+}
+
+vectorised! {
+    /// `out = a + shift`.
+    pub(crate) fn shifted(a: &[f32], shift: f32, out: &mut [MaybeUninit<f32>]) -> () {
+        for (o, x) in out.iter_mut().zip(a) { o.write(x + shift); }
+    }
+}
+
+vectorised! {
+    /// `values *= factor * b`.
+    pub(crate) fn scale_by(values: &mut [f32], factor: f32, b: &[f32]) -> () {
+        for (x, y) in values.iter_mut().zip(b) { *x = *x * factor * y; }
+    }
+}
+
+vectorised! {
+    /// `values = cap * tanh(values * factor / cap)`.
+    pub(crate) fn soft_cap(values: &mut [f32], factor: f32, cap: f32) -> () {
+        let inner = factor / cap;
+        for x in values { *x = cap * tanh(*x * inner); }
+    }
+}
+
+vectorised! {
+    /// Slope of [`soft_cap`] without its factor, from its results: `d *= 1 - (capped / cap)²`.
+    pub(crate) fn soft_cap_backward(capped: &[f32], cap: f32, d: &mut [f32]) -> () {
+        let inverse = 1.0 / cap;
+        for (d, c) in d.iter_mut().zip(capped) {
+            let t = c * inverse;
+            *d *= 1.0 - t * t;
+        }
+    }
 }
 
 vectorised! {
@@ -166,6 +255,17 @@ vectorised! {
 }
 
 vectorised! {
+    /// As [`rotate`], of neighbours: each even element with the one behind it.
+    pub(crate) fn rotate_pairs(values: &mut [f32], cos: &[f32], sin: &[f32], sign: f32) -> () {
+        for ((pair, c), s) in values.as_chunks_mut::<2>().0.iter_mut().zip(cos).zip(sin) {
+            let s = s * sign;
+            let [a, b] = *pair;
+            *pair = [a * c - b * s, b * c + a * s];
+        }
+    }
+}
+
+vectorised! {
     /// `out = silu(gate) * up`, silu(x) = x / (1 + e^-x).
     pub(crate) fn swiglu(gate: &[f32], up: &[f32], out: &mut [MaybeUninit<f32>]) -> () {
         for ((o, &g), &u) in out.iter_mut().zip(gate).zip(up) { o.write(g / (1.0 + exp(-g)) * u); }
@@ -185,9 +285,68 @@ vectorised! {
     }
 }
 
+vectorised! {
+    /// `out = gelu(gate) * up`, by the tanh approximation.
+    pub(crate) fn geglu(gate: &[f32], up: &[f32], out: &mut [MaybeUninit<f32>]) -> () {
+        for ((o, &g), &u) in out.iter_mut().zip(gate).zip(up) {
+            let (inner, _) = gelu_argument(g);
+            o.write(g / (1.0 + exp(-2.0 * inner)) * u);
+        }
+    }
+}
+
+vectorised! {
+    /// Gradients of [`geglu`], as [`swiglu_backward`].
+    pub(crate) fn geglu_backward(gate: &[f32], up: &[f32], d: &mut [f32], d_up: &mut [MaybeUninit<f32>]) -> () {
+        for (((d, du), &g), &u) in d.iter_mut().zip(d_up).zip(gate).zip(up) {
+            let (inner, slope) = gelu_argument(g);
+            let s = 1.0 / (1.0 + exp(-2.0 * inner));
+            du.write(*d * (g * s));
+            *d = *d * u * (s + 2.0 * g * s * (1.0 - s) * slope);
+        }
+    }
+}
+
+vectorised! {
+    /// xIELU (arXiv 2411.13010): `out = p x² + b x` above 0, `n (e^x - 1 - x) + b x` below.
+    pub(crate) fn xielu(x: &[f32], p: f32, n: f32, b: f32, out: &mut [MaybeUninit<f32>]) -> () {
+        for (o, &x) in out.iter_mut().zip(x) {
+            let below = n * exp_rest(x.min(0.0));
+            let above = p * x * x;
+            o.write(if x > 0.0 { above } else { below } + b * x);
+        }
+    }
+}
+
+vectorised! {
+    /// Gradient of [`xielu`]: `d` holds dL/dout on entry and dL/dx on return.
+    pub(crate) fn xielu_backward(x: &[f32], p: f32, n: f32, b: f32, d: &mut [f32]) -> () {
+        for (d, &x) in d.iter_mut().zip(x) {
+            let low = x.min(0.0);
+            let slope = if x > 0.0 { 2.0 * p * x } else { n * (exp_rest(low) + low) };
+            *d *= slope + b;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tanh_and_the_rest_of_the_exponential_are_close_everywhere() {
+        for at in -4000..4000 {
+            let x = at as f32 * 0.005;
+            let want = f64::from(x).tanh();
+            let off = (f64::from(tanh(x)) - want).abs();
+            assert!(off <= 4e-7 * want.abs(), "tanh({x}): {off}");
+            let x = -x.abs();
+            let want = f64::from(x).exp_m1() - f64::from(x);
+            let off = (f64::from(exp_rest(x)) - want).abs();
+            assert!(off <= 2e-6 * want, "exp_rest({x}): {off} of {want}");
+        }
+        assert_eq!((tanh(100.0), tanh(-100.0), exp_rest(0.0)), (1.0, -1.0, 0.0));
+    }
 
     #[test]
     fn exp_is_close_everywhere_and_exact_at_zero() {

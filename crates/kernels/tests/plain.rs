@@ -3,8 +3,9 @@
 
 use kernels::{
     InstructionSet, Panels,
-    attend::{self, AttendSaved, Heads},
-    cross_entropy, force_instruction_set, instruction_set,
+    attend::{self, AttendSaved, Heads, Scores},
+    cross_entropy::{self, LogitCap},
+    force_instruction_set, instruction_set, layer_norm,
     linear::{self, FrozenGradient, FrozenProjection},
     rms_norm,
     rows::{Parent, Rows},
@@ -109,6 +110,17 @@ fn products_are_sums() {
 /// The loss is that of a softmax over all logits, and its gradient is the loss's slope.
 #[test]
 fn cross_entropy_is_a_softmax_and_its_slope() {
+    check_cross_entropy(None);
+    check_cross_entropy(Some(0.7));
+}
+
+fn check_cross_entropy(cap: Option<f32>) {
+    let capped = |logit: f64| {
+        cap.map_or(logit, |cap| {
+            let cap = f64::from(cap);
+            cap * (logit / cap).tanh()
+        })
+    };
     let (rows, width, vocab) = (5, 24, 77);
     let (hidden, head) = (noise(rows * width, 5), noise(vocab * width, 6));
     let targets = [0, 76, 31, 32, 8];
@@ -124,7 +136,8 @@ fn cross_entropy_is_a_softmax_and_its_slope() {
             .chunks(vocab)
             .zip(targets)
             .map(|(row, target)| {
-                row.iter().map(|x| x.exp()).sum::<f64>().ln() - row[target as usize]
+                let sum: f64 = row.iter().map(|&x| capped(x).exp()).sum();
+                sum.ln() - capped(row[target as usize])
             })
             .sum()
     };
@@ -137,8 +150,10 @@ fn cross_entropy_is_a_softmax_and_its_slope() {
         })
         .collect();
     let packed = Panels::from_f32(&head, vocab, width);
+    let limit = cap.map(|cap| LogitCap { cap, shift: None });
     with_every_set(|| {
-        let (sum, d_hidden) = cross_entropy::forward_backward(&hidden, &packed, &targets, true);
+        let (sum, d_hidden) =
+            cross_entropy::forward_backward(&hidden, &packed, &targets, limit, true);
         assert!((sum - loss(&hidden)).abs() < 1e-4, "{sum}");
         check_close(&d_hidden.expect("asked for"), &slopes, 1e-4);
     });
@@ -147,11 +162,21 @@ fn cross_entropy_is_a_softmax_and_its_slope() {
 /// Two sequences, the second of which continues the first one's first rows.
 #[test]
 fn attention_is_a_softmax_over_what_a_row_sees() {
+    for soft_cap in [None, Some(0.3)] {
+        check_attention(Scores {
+            scale: 0.4,
+            soft_cap,
+        });
+    }
+}
+
+fn check_attention(scores: Scores) {
     let heads = Heads {
         query: 4,
         key_value: 2,
         size: 8,
         window: Some(5),
+        scores,
     };
     let mut rows = Rows::new([6], 0);
     let parent = Parent {
@@ -168,7 +193,7 @@ fn attention_is_a_softmax_over_what_a_row_sees() {
     let mut want = Vec::new();
     for (row, context) in contexts.iter().enumerate() {
         for head in 0..4 {
-            want.extend(attend_one(&q, &k, &v, row, head, context));
+            want.extend(attend_one(scores, [&q, &k, &v], row, head, context));
         }
     }
     with_every_set(|| {
@@ -190,9 +215,8 @@ fn attention_is_a_softmax_over_what_a_row_sees() {
 
 /// One head of 8 values of one row, in f64, with a window of 5.
 fn attend_one(
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
+    scores: Scores,
+    [q, k, v]: [&[f32]; 3],
     row: usize,
     head: usize,
     context: &[usize],
@@ -205,7 +229,13 @@ fn attend_one(
             let key = &k[key * 16 + head / 2 * 8..][..8];
             let terms = query.iter().zip(key);
             let score: f64 = terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-            (score / 8.0f64.sqrt()).exp()
+            let score = score * f64::from(scores.scale);
+            scores
+                .soft_cap
+                .map_or(score, |cap| {
+                    f64::from(cap) * (score / f64::from(cap)).tanh()
+                })
+                .exp()
         })
         .collect();
     let total: f64 = weights.iter().sum();
@@ -232,4 +262,24 @@ fn a_norm_divides_by_the_root_of_the_mean_square() {
         })
         .collect();
     with_every_set(|| check_close(&rms_norm::forward(&x, &weight, 1e-5), &want, 1e-5));
+}
+
+/// Rows of two pieces, each normed with its own part of the weight.
+#[test]
+fn a_layer_norm_is_one_of_what_is_left_without_the_mean() {
+    let (x, weight) = (noise(3 * 40, 10), noise(40, 11));
+    let want: Vec<f64> = x
+        .chunks(20)
+        .enumerate()
+        .flat_map(|(piece, x)| {
+            let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / 20.0;
+            let square: f64 = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum();
+            let root = (square / 20.0 + 1e-5).sqrt();
+            let weight = &weight[piece % 2 * 20..][..20];
+            x.iter()
+                .zip(weight)
+                .map(move |(&x, &w)| (f64::from(x) - mean) / root * f64::from(w))
+        })
+        .collect();
+    with_every_set(|| check_close(&layer_norm::forward(&x, &weight, 20, 1e-5), &want, 1e-5));
 }

@@ -11,13 +11,14 @@ use model::{
     InstructionSet, Result, Rows, Weight, instruction_set,
     ops::{
         add,
-        attend::{self, Heads, LayerKv},
+        attend::{self, Heads, LayerKv, Scores},
         cross_entropy, gated,
+        glu::{self, GateActivation},
         linear::{self, Projected, Share},
         lora::{self, Dropout},
         rms_norm,
-        rope::{self, Angles, Rotation},
-        softmax, swiglu,
+        rope::{self, Angles, RopePairs, Rotation},
+        softmax,
     },
 };
 use rayon::prelude::*;
@@ -40,6 +41,10 @@ const HEADS: Heads = Heads {
     key_value: 3,
     size: 64,
     window: None,
+    scores: Scores {
+        scale: 0.125,
+        soft_cap: None,
+    },
 };
 /// G · D
 const KEYS: usize = HEADS.key_value * HEADS.size;
@@ -83,7 +88,7 @@ fn main() {
         ("cross_entropy", measure_cross_entropy),
         ("rms_norm", measure_rms_norm),
         ("rope", measure_rope),
-        ("swiglu", measure_swiglu),
+        ("glu", measure_glu),
         ("softmax", measure_softmax),
         ("add", measure_add),
     ];
@@ -194,7 +199,7 @@ fn measure_gated(group: &mut Group<'_>) {
         };
         let work = 2 * ROWS * HIDDEN * MLP;
         time_product(group, &format!("forward/{precision}"), 2 * work, || {
-            gated::forward(&x, &plain(&gate), &plain(&up), true)
+            gated::forward(GateActivation::Silu, &x, &plain(&gate), &plain(&up), true)
         });
         let share = Share {
             dy: &dy,
@@ -202,7 +207,7 @@ fn measure_gated(group: &mut Group<'_>) {
             update: None,
         };
         time_product(group, &format!("backward/{precision}"), work, || {
-            gated::backward(&share, &gate_rows, &up_rows)
+            gated::backward(GateActivation::Silu, &share, &gate_rows, &up_rows)
         });
     }
 }
@@ -300,6 +305,8 @@ fn measure_rope(group: &mut Group<'_>) {
     let angles = Angles {
         cos: uniform((ROWS, half)),
         sin: uniform((ROWS, half)),
+        size: 2 * half,
+        pairs: RopePairs::Halves,
     };
     for (name, width) in [("queries", HEADS.query * HEADS.size), ("keys", KEYS)] {
         let x = uniform((ROWS, width));
@@ -309,13 +316,13 @@ fn measure_rope(group: &mut Group<'_>) {
     }
 }
 
-fn measure_swiglu(group: &mut Group<'_>) {
+fn measure_glu(group: &mut Group<'_>) {
     let [gate, up, dy] = [(); 3].map(|()| uniform((ROWS, MLP)));
     time_pass(group, "forward", 3 * ROWS * MLP, || {
-        swiglu::forward(&gate, &up)
+        glu::forward(GateActivation::Silu, &gate, &up)
     });
     time_pass(group, "backward", 5 * ROWS * MLP, || {
-        swiglu::backward(&gate, &up, &dy)
+        glu::backward(GateActivation::Silu, &gate, &up, &dy)
     });
 }
 

@@ -1,27 +1,66 @@
-//! One pre-norm residual block. Names of the residual stream: `resid_pre`, `resid_mid`,
-//! `resid_post`.
+//! One residual block: attention and mlp, each with a norm before it, after it, or both. Names of
+//! the residual stream: `resid_pre`, `resid_mid`, `resid_post`.
 
 use candle_core::Tensor;
 
 use crate::{
     adapter::Gradients,
-    attention::{Attention, AttentionSaved},
+    attention::{Attention, AttentionRows, AttentionSaved},
     config::ModelConfig,
     error::Result,
     linear::{Keep, Linear},
-    mlp::{Mlp, MlpSaved},
-    ops::{attend::LayerKv, rms_norm, rope::Angles},
-    rows::Rows,
+    mlp::{Activation, Mlp, MlpSaved},
+    norm::Norm,
+    ops::{add, attend::LayerKv},
     weights::WeightFiles,
 };
 
-/// Attention and mlp, each behind its norm.
+/// Attention and mlp, each with its norms.
 pub(crate) struct DecoderBlock {
-    input_layernorm: Tensor, // (E)
+    before_attention: Option<Norm>,
     self_attn: Attention,
-    post_attention_layernorm: Tensor, // (E)
+    after_attention: Joint,
+    before_mlp: Option<Norm>,
     mlp: Mlp,
-    eps: f64,
+    after_mlp: Joint,
+    /// Whether the mlp reads what attention reads.
+    is_parallel: bool,
+}
+
+/// How an output is added to the residual stream.
+struct Joint {
+    norm: Option<Norm>,
+    factor: f64,
+}
+
+impl Joint {
+    /// Whether the output is added as it is, so that its product can do that.
+    fn is_plain(&self) -> bool {
+        self.norm.is_none() && self.factor == 1.0
+    }
+
+    /// The residual stream with `output` added, both (N, E).
+    fn forward(&self, residual: &Tensor, output: &Tensor) -> Result<Tensor> {
+        let normed = self.norm.as_ref().map(|norm| norm.forward(output));
+        let normed = normed.transpose()?;
+        let output = normed.as_ref().unwrap_or(output);
+        match self.factor == 1.0 {
+            true => add::forward(residual, output),
+            false => add::forward_scaled(residual, output, self.factor),
+        }
+    }
+
+    /// Gradient of the output: `dy` (N, E) is that of the residual stream after it.
+    fn backward(&self, output: Option<&Tensor>, dy: &Tensor) -> Result<Tensor> {
+        let scaled = match self.factor == 1.0 {
+            true => dy.clone(),
+            false => (dy * self.factor)?,
+        };
+        match (&self.norm, output) {
+            (Some(norm), Some(output)) => norm.backward(output, &scaled, None),
+            _ => Ok(scaled),
+        }
+    }
 }
 
 /// How one block's forward differs from a plain one.
@@ -55,12 +94,20 @@ pub(crate) struct BlockSaved {
     resid_mid: Tensor,
     attention: AttentionSaved,
     mlp: MlpSaved,
+    /// What attention and mlp put out, where a norm comes after them.
+    outputs: [Option<Tensor>; 2],
+    activation: Activation,
 }
 
 impl BlockSaved {
     /// Gates before their activation and up projections: (N, F) each.
     pub(crate) fn gated(&self) -> Option<(&Tensor, &Tensor)> {
         self.mlp.gated()
+    }
+
+    /// From these to the neurons' values.
+    pub(crate) fn activation(&self) -> Activation {
+        self.activation
     }
 }
 
@@ -70,18 +117,27 @@ impl DecoderBlock {
         config: &ModelConfig,
         layer: usize,
     ) -> Result<Self> {
-        let norm = |files: &mut WeightFiles, name: &str| {
-            files.take_f32(
-                &format!("model.layers.{layer}.{name}.weight"),
-                &[config.hidden_size],
-            )
+        let norm = |files: &mut WeightFiles, name: Option<&str>| {
+            let at = |name: &str| format!("model.layers.{layer}.{name}");
+            name.map(|name| Norm::load(files, config, &at(name), &[config.hidden_size]))
+                .transpose()
         };
+        let factor = config.residual_multiplier;
+        let names = config.norms;
         Ok(Self {
-            input_layernorm: norm(files, "input_layernorm")?,
+            before_attention: norm(files, names.before_attention)?,
             self_attn: Attention::load(files, config, layer)?,
-            post_attention_layernorm: norm(files, "post_attention_layernorm")?,
+            after_attention: Joint {
+                norm: norm(files, names.after_attention)?,
+                factor,
+            },
+            before_mlp: norm(files, names.before_mlp)?,
             mlp: Mlp::load(files, config, layer)?,
-            eps: config.rms_norm_eps,
+            after_mlp: Joint {
+                norm: norm(files, names.after_mlp)?,
+                factor,
+            },
+            is_parallel: names.parallel,
         })
     }
 
@@ -89,8 +145,7 @@ impl DecoderBlock {
     /// keys and values.
     pub(crate) fn forward(
         &self,
-        rows: &Rows,
-        angles: &Angles,
+        at: AttentionRows<'_>,
         x: &Tensor,
         pass: BlockPass<'_>,
     ) -> Result<(Tensor, LayerKv, Option<BlockSaved>)> {
@@ -100,14 +155,27 @@ impl DecoderBlock {
             neuron_factors,
             keep,
         } = pass;
-        let normed = rms_norm::forward(x, &self.input_layernorm, self.eps)?;
-        let (resid_mid, kv, attention) = self
+        let normed = normed(&self.before_attention, x)?;
+        let joint = &self.after_attention;
+        let residual = joint.is_plain().then_some(x);
+        let (y, kv, attention) = self
             .self_attn
-            .forward(rows, angles, &normed, x, prefix, wanted, keep)?; // (N, E)
-        let normed = rms_norm::forward(&resid_mid, &self.post_attention_layernorm, self.eps)?;
-        let (resid_post, mlp) = self
-            .mlp
-            .forward(&normed, &resid_mid, neuron_factors, keep)?; // (N, E)
+            .forward(at, &normed, residual, prefix, wanted, keep)?; // (N, E)
+        let (resid_mid, attention_output) = match joint.is_plain() {
+            true => (y, None),
+            false => (joint.forward(&select(x, wanted)?, &y)?, Some(y)),
+        };
+        let normed = match self.is_parallel {
+            true => select(&normed, wanted)?,
+            false => self::normed(&self.before_mlp, &resid_mid)?,
+        };
+        let joint = &self.after_mlp;
+        let residual = joint.is_plain().then_some(&resid_mid);
+        let (y, mlp) = self.mlp.forward(&normed, residual, neuron_factors, keep)?; // (N, E)
+        let (resid_post, mlp_output) = match joint.is_plain() {
+            true => (y, None),
+            false => (joint.forward(&resid_mid, &y)?, Some(y)),
+        };
         let saved = match keep {
             Keep::Nothing => None,
             Keep::ForBackward { .. } => Some(BlockSaved {
@@ -115,6 +183,11 @@ impl DecoderBlock {
                 resid_mid,
                 attention,
                 mlp,
+                outputs: [
+                    attention_output.filter(|_| self.after_attention.norm.is_some()),
+                    mlp_output.filter(|_| self.after_mlp.norm.is_some()),
+                ],
+                activation: self.mlp.activation(),
             }),
         };
         Ok((resid_post, kv, saved))
@@ -124,45 +197,62 @@ impl DecoderBlock {
     /// below is trained.
     pub(crate) fn backward(
         &self,
-        rows: &Rows,
-        angles: &Angles,
+        at: AttentionRows<'_>,
         saved: BlockSaved,
         dy: &Tensor,
         need_dx: bool,
         gradients: &mut Gradients,
     ) -> Result<Option<Tensor>> {
-        let Some(d_normed) = self.mlp.backward(&saved.mlp, dy, true, gradients)? else {
+        let [attention_output, mlp_output] = &saved.outputs;
+        let d_output = self.after_mlp.backward(mlp_output.as_ref(), dy)?;
+        let Some(d_mlp) = self.mlp.backward(&saved.mlp, &d_output, true, gradients)? else {
             return Ok(None);
         };
-        let weight = &self.post_attention_layernorm;
-        let d_mid = rms_norm::backward(&saved.resid_mid, weight, self.eps, &d_normed, Some(dy))?; // (N, E)
-        let Some(d_normed) =
+        let d_mid = match (&self.before_mlp, self.is_parallel) {
+            (_, true) => dy.clone(),
+            (Some(norm), _) => norm.backward(&saved.resid_mid, &d_mlp, Some(dy))?,
+            (None, _) => add::forward(dy, &d_mlp)?,
+        }; // (N, E)
+        let d_output = self
+            .after_attention
+            .backward(attention_output.as_ref(), &d_mid)?;
+        let Some(mut d_normed) =
             self.self_attn
-                .backward(rows, angles, &saved.attention, &d_mid, need_dx, gradients)?
+                .backward(at, &saved.attention, &d_output, need_dx, gradients)?
         else {
             return Ok(None);
         };
-        let weight = &self.input_layernorm;
-        Ok(Some(rms_norm::backward(
-            &saved.resid_pre,
-            weight,
-            self.eps,
-            &d_normed,
-            Some(&d_mid),
-        )?))
+        if self.is_parallel {
+            d_normed = add::forward(&d_normed, &d_mlp)?;
+        }
+        Ok(Some(match &self.before_attention {
+            Some(norm) => norm.backward(&saved.resid_pre, &d_normed, Some(&d_mid))?,
+            None => add::forward(&d_mid, &d_normed)?,
+        }))
     }
 
-    /// The seven projections, in the order of the forward.
-    pub(crate) fn projections(&mut self) -> [&mut Linear; 7] {
+    /// The projections, in the order of the forward.
+    pub(crate) fn projections(&mut self) -> impl Iterator<Item = &mut Linear> {
         let (attention, mlp) = (&mut self.self_attn, &mut self.mlp);
-        [
-            &mut attention.q_proj,
-            &mut attention.k_proj,
-            &mut attention.v_proj,
-            &mut attention.o_proj,
-            &mut mlp.gate_proj,
-            &mut mlp.up_proj,
-            &mut mlp.down_proj,
-        ]
+        attention
+            .inputs
+            .iter_mut()
+            .chain([&mut attention.o_proj])
+            .chain(&mut mlp.inputs)
+            .chain([&mut mlp.down_proj])
     }
+}
+
+/// What is read of the residual stream.
+fn normed(norm: &Option<Norm>, x: &Tensor) -> Result<Tensor> {
+    norm.as_ref()
+        .map_or_else(|| Ok(x.clone()), |n| n.forward(x))
+}
+
+/// The rows that are wanted.
+fn select(x: &Tensor, wanted: Option<&Tensor>) -> Result<Tensor> {
+    Ok(match wanted {
+        None => x.clone(),
+        Some(index) => x.index_select(index, 0)?,
+    })
 }

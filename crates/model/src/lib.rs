@@ -1,7 +1,6 @@
 //! Ids to logits and hidden states: ops, layers, decoder, LoRA, KV cache, weight files, device.
 //!
-//! One decoder for the Llama, Mistral and Qwen2 families; families differ by properties of the
-//! configuration, never by name. Never here: text, languages, optimisers, progress bars.
+//! One decoder for all families; they differ by properties of the configuration, never by name. Never here: text, languages, optimisers, progress bars.
 //!
 //! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D**
 //! head size, **E** hidden size, **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA
@@ -45,6 +44,7 @@ mod linear;
 pub mod memory;
 pub mod merge;
 mod mlp;
+mod norm;
 pub mod ops;
 pub mod profile;
 mod projection;

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use crate::{
     adapter::{Gradients, LoraWeights},
     config::ModelConfig,
-    error::Result,
+    error::{ModelError, Result},
     ops::{
         self,
         linear::{Projected, Share, Update},
@@ -66,14 +66,15 @@ impl Lowered {
 }
 
 impl Linear {
-    /// Takes `<name>.weight` of `shape` (out, in), and `<name>.bias` where the configuration
-    /// has one.
+    /// Takes `<name>.weight`, and `<name>.bias` where the configuration has one.
     pub(crate) fn load(
         files: &mut WeightFiles,
         config: &ModelConfig,
         place: LayerProjection,
-        (out, inner): (usize, usize),
     ) -> Result<Self> {
+        let (out, inner) = config
+            .projection_shape(place.projection.name())
+            .ok_or_else(|| ModelError::op("linear", place.to_string()))?;
         let name = place.weight_name();
         let weight = files.take_weight(&format!("{name}.weight"), [out, inner])?;
         let biased = config.biases.contains(&place.projection);

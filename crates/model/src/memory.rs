@@ -6,10 +6,15 @@
 //! Rows are f32 whatever the weights are, so a term counts floats per row; the letters are the
 //! crate's legend.
 
-use hub::catalogue::Shape;
+use hub::catalogue::{BlockShape, Shape};
 use schema::task::Precision;
 
-use crate::{config::ModelConfig, instruction_set, ops::cross_entropy, projection::Projection};
+use crate::{
+    config::{ModelConfig, properties::MlpActivation},
+    instruction_set,
+    ops::cross_entropy,
+    projection::Projection,
+};
 
 /// Bytes of a float of a row.
 const FLOAT: u64 = 4;
@@ -119,6 +124,21 @@ impl ModelConfig {
             vocab: self.vocab_size,
             tied: self.tie_word_embeddings,
             attention_bias: self.biases.contains(&Projection::Q),
+            block: BlockShape {
+                gated: self.activation != MlpActivation::Xielu,
+                merged: self.merged_qkv || self.merged_gate_up,
+                norms: self.norms.names().count(),
+                norms_after: self.norms.after_mlp.is_some() || self.residual_multiplier != 1.0,
+                qk_norm: self.qk_norm.map_or(0, |norm| {
+                    let values = |heads| -> usize {
+                        norm.span
+                            .weight_shape(heads, self.head_dim)
+                            .iter()
+                            .product()
+                    };
+                    values(self.num_attention_heads) + values(self.num_key_value_heads)
+                }),
+            },
         }
     }
 }
@@ -183,6 +203,8 @@ fn output_width(shape: &Shape, projection: Projection) -> u64 {
         Projection::K | Projection::V => keys(shape),
         Projection::Gate | Projection::Up => shape.mlp as u64,
         Projection::O | Projection::Down => shape.hidden as u64,
+        Projection::Qkv => queries(shape) + 2 * keys(shape),
+        Projection::GateUp => 2 * shape.mlp as u64,
     }
 }
 
@@ -194,8 +216,15 @@ fn kept_by_block(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
     // AttentionSaved: q, k, v after rotation, the output, its log-sum-exp.
     let attention = 2 * queries(shape) + 2 * keys(shape) + shape.heads as u64;
     // MlpSaved: gate, up.
-    let mlp = 2 * f;
-    residual + attention + mlp + kept_by_updates(shape, work)
+    let mlp = if shape.block.gated { 2 * f } else { f };
+    residual + attention + mlp + kept_by_norms(shape) + kept_by_updates(shape, work)
+}
+
+/// What norms within attention, and behind attention and mlp, saw.
+fn kept_by_norms(shape: &Shape) -> u64 {
+    let qk = if shape.block.qk_norm > 0 { 1 } else { 0 };
+    let after = if shape.block.norms_after { 2 } else { 0 };
+    qk * (queries(shape) + keys(shape)) + after * shape.hidden as u64
 }
 
 /// LinearSaved of the updates: their rows in the low rank, and their inputs.
@@ -214,8 +243,8 @@ fn kept_by_updates(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
     let has = |projections: &[Projection]| {
         u64::from(projections.iter().any(|p| work.targets.contains(p)))
     };
-    low + has(&[Projection::Q, Projection::K, Projection::V]) * shape.hidden as u64
-        + has(&[Projection::Gate, Projection::Up]) * shape.hidden as u64
+    low + has(&[Projection::Q, Projection::K, Projection::V, Projection::Qkv]) * shape.hidden as u64
+        + has(&[Projection::Gate, Projection::Up, Projection::GateUp]) * shape.hidden as u64
         + has(&[Projection::Down]) * shape.mlp as u64
 }
 
@@ -230,11 +259,11 @@ fn backward_of_block(shape: &Shape, precision: Precision) -> u64 {
     );
     // The loss's gradient and dy; d_gate, where d_act was, and d_up; dx; the rows as a narrower
     // weight sees them.
-    let mlp = 2 * e + 2 * f + e + 2 * narrowed(f, precision);
+    let mlp = 2 * e + 2 * f + e + 2 * narrowed(f, precision) + merged(shape, 2 * f);
     // The loss's gradient and dy, d_normed, d_mid; d_out; dq, dk, dv, rotated back; dx; what a
     // narrower weight sees.
     let attention = 4 * e + q + (q + 2 * k) + (q + k) + e + narrowed(q + 2 * k, precision);
-    mlp.max(attention)
+    mlp.max(attention + merged(shape, q + 2 * k) + behind(shape)) + behind(shape)
 }
 
 /// Floats per row that live at once in a block's forward without backward, at the end of the
@@ -244,10 +273,27 @@ fn forward_of_block(shape: &Shape, precision: Precision) -> u64 {
     let (q, k) = (queries(shape), keys(shape));
     // The input, two normed, resid_mid, resid_post; q, k, v and what attention made of them;
     // act, gate and up never being there as a whole; the rows as a narrower weight sees them.
-    let mlp = 5 * e + 2 * q + 2 * k + f + narrowed(f, precision);
+    let mlp = 5 * e + 2 * q + 2 * k + f + narrowed(f, precision) + merged(shape, 4 * f);
     // The input, normed; q, k, v; q and k rotated, k and v packed, and what attention made of
     // them.
-    mlp.max(2 * e + 3 * q + 3 * k + packs(shape))
+    // A norm of queries and keys has a copy of them, a merged projection one more of all.
+    let normed = if shape.block.qk_norm > 0 { q + k } else { 0 };
+    let attention = 2 * e + 3 * q + 3 * k + packs(shape);
+    mlp.max(attention + normed + merged(shape, q + 2 * k)) + behind(shape)
+}
+
+/// Floats per row of a merged projection's outputs, which are taken apart.
+fn merged(shape: &Shape, width: u64) -> u64 {
+    if shape.block.merged { width } else { 0 }
+}
+
+/// Floats per row of an output that is normed or scaled before it is added.
+fn behind(shape: &Shape) -> u64 {
+    if shape.block.norms_after {
+        2 * shape.hidden as u64
+    } else {
+        0
+    }
 }
 
 /// Rows are rounded to bf16, in a copy, where dot instructions multiply them with weights of

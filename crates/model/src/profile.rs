@@ -26,6 +26,8 @@ ops! {
     Embed "embed",
     RmsNorm "rms_norm",
     RmsNormBackward "rms_norm backward",
+    LayerNorm "layer_norm",
+    LayerNormBackward "layer_norm backward",
     Linear "linear",
     LinearBackward "linear backward",
     Gated "gated",
@@ -37,7 +39,7 @@ ops! {
     AttendBackward "attend backward",
     CrossEntropy "cross_entropy",
     Softmax "softmax",
-    Elementwise "add, swiglu alone",
+    Elementwise "add, activations alone",
 }
 
 const COUNT: usize = ALL.len();

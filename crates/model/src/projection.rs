@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The seven projections of a block, in the order of the forward.
+/// A projection of a block; which of them it has is a property of the model
+/// ([`crate::ModelConfig::projections`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Projection {
     /// `self_attn.q_proj`
@@ -19,10 +20,14 @@ pub enum Projection {
     Up,
     /// `mlp.down_proj`
     Down,
+    /// `self_attn.qkv_proj`: queries, keys and values, one after another.
+    Qkv,
+    /// `mlp.gate_up_proj`: gate and up, one after the other.
+    GateUp,
 }
 
 impl Projection {
-    /// All of them.
+    /// The seven that most families have.
     pub const ALL: [Self; 7] = [
         Self::Q,
         Self::K,
@@ -32,6 +37,9 @@ impl Projection {
         Self::Up,
         Self::Down,
     ];
+
+    /// Those that stand for several in some families.
+    pub const MERGED: [Self; 2] = [Self::Qkv, Self::GateUp];
 
     /// The weight name's last part: `q_proj`.
     pub fn name(self) -> &'static str {
@@ -43,17 +51,23 @@ impl Projection {
             Self::Gate => "gate_proj",
             Self::Up => "up_proj",
             Self::Down => "down_proj",
+            Self::Qkv => "qkv_proj",
+            Self::GateUp => "gate_up_proj",
         }
     }
 
     /// `self_attn` or `mlp`.
     pub(crate) fn module(self) -> &'static str {
-        if self <= Self::O { "self_attn" } else { "mlp" }
+        match self {
+            Self::Q | Self::K | Self::V | Self::O | Self::Qkv => "self_attn",
+            Self::Gate | Self::Up | Self::Down | Self::GateUp => "mlp",
+        }
     }
 
     /// By its weight name's last part.
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.name() == name)
+        let all = Self::ALL.into_iter().chain(Self::MERGED);
+        all.into_iter().find(|p| p.name() == name)
     }
 }
 

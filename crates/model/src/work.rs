@@ -33,10 +33,11 @@ pub fn evaluation(shape: &Shape, rows: u64, scored: u64) -> Work {
     }
 }
 
-/// Per row, of all blocks' seven products.
+/// Per row, of all blocks' products.
 fn blocks(shape: &Shape) -> u64 {
     let (queries, keys) = (shape.heads * shape.head, shape.kv_heads * shape.head);
-    2 * (shape.layers * shape.hidden * (2 * queries + 2 * keys + 3 * shape.mlp)) as u64
+    let mlp = shape.block.mlp_matrices() * shape.mlp;
+    2 * (shape.layers * shape.hidden * (2 * queries + 2 * keys + mlp)) as u64
 }
 
 /// Per row, of one block's products with q, k and v.
@@ -51,6 +52,8 @@ fn head(shape: &Shape) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use hub::catalogue::BlockShape;
+
     use super::*;
 
     const SHAPE: Shape = Shape {
@@ -63,6 +66,7 @@ mod tests {
         vocab: 7,
         tied: true,
         attention_bias: false,
+        block: BlockShape::LLAMA,
     };
 
     #[test]

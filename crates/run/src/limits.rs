@@ -69,6 +69,8 @@ fn adapter_bytes(shape: &Shape, lora: &LoraRecipe) -> u64 {
         Projection::K | Projection::V => shape.hidden + keys,
         Projection::O => query + shape.hidden,
         Projection::Gate | Projection::Up | Projection::Down => shape.hidden + shape.mlp,
+        Projection::Qkv => shape.hidden + query + 2 * keys,
+        Projection::GateUp => shape.hidden + 2 * shape.mlp,
     });
     let per_layer = widths.sum::<usize>() as u64 * lora.rank as u64;
     per_layer * shape.layers as u64 * COPIES * size_of::<f32>() as u64
@@ -76,6 +78,8 @@ fn adapter_bytes(shape: &Shape, lora: &LoraRecipe) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use hub::catalogue::BlockShape;
+
     use super::*;
 
     const SHAPE: Shape = Shape {
@@ -88,6 +92,7 @@ mod tests {
         vocab: 32,
         tied: true,
         attention_bias: false,
+        block: BlockShape::LLAMA,
     };
 
     fn recipe(more: &str) -> Recipe {

@@ -243,6 +243,8 @@ fn scaled(count: RowCount, languages: usize, sample: usize) -> RowCount {
 mod tests {
     use std::path::Path;
 
+    use hub::catalogue::BlockShape;
+
     use super::*;
 
     #[test]
@@ -259,6 +261,7 @@ mod tests {
             vocab: 5,
             tied: true,
             attention_bias: false,
+            block: BlockShape::LLAMA,
         };
         let train = TrainTokens {
             learnt: (1000, 500),

@@ -6,10 +6,7 @@ use std::{ops::Range, panic, thread};
 
 use candle_core::Tensor;
 use data::forest;
-use model::{
-    Decoder, KvCache, Layer, LayerView, ModelConfig, ModelError, WalkDetail, ops::swiglu,
-    with_values,
-};
+use model::{Decoder, KvCache, Layer, LayerView, ModelConfig, ModelError, WalkDetail, with_values};
 use rayon::prelude::*;
 use schema::inside::Pooling;
 
@@ -301,11 +298,11 @@ impl CapturePass<'_> {
             if places.is_empty() {
                 continue;
             }
-            let tensor = match (source, seen.mlp) {
-                (TensorSource::Neurons, Some((gate, up))) => swiglu::forward(gate, up)?,
-                (TensorSource::Neurons, None) => continue,
-                _ => seen.residual.clone(),
+            let tensor = match source {
+                TensorSource::Neurons => seen.neurons()?,
+                _ => Some(seen.residual.clone()),
             };
+            let Some(tensor) = tensor else { continue };
             let width = tensor.dim(1)?;
             with_values(&tensor, |values| {
                 places

@@ -10,7 +10,7 @@ use std::{cell::RefCell, ops::Range};
 use rayon::prelude::*;
 
 use super::{
-    Heads,
+    Heads, Scores,
     blocks::{self, RowBlock},
     packs::{self, BLOCK, Span},
 };
@@ -299,7 +299,7 @@ fn weigh(
             &mut scratch.p[line * ld..][..ld],
             &mut scratch.ds[line * ld..][..ld],
         );
-        line_backward(p, ds, seen, x.heads.scale(), log_sum, delta);
+        line_backward(p, ds, seen, x.heads.scores, log_sum, delta);
     }
 }
 
@@ -309,19 +309,27 @@ fn line_backward(
     p: &mut [f32],
     ds: &mut [f32],
     seen: Range<usize>,
-    scale: f32,
+    scores: Scores,
     log_sum: f32,
-    delta: f32,
+    mut delta: f32,
 ) {
     for range in [0..seen.start, seen.end..p.len()] {
         p[range.clone()].fill(0.0);
         ds[range].fill(0.0);
     }
     let (p, ds) = (&mut p[seen.clone()], &mut ds[seen]);
-    math::scale(p, scale);
+    match scores.soft_cap {
+        None => math::scale(p, scores.scale),
+        Some(cap) => {
+            math::soft_cap(p, scores.scale, cap);
+            math::shift(ds, -delta);
+            math::soft_cap_backward(p, cap, ds);
+            delta = 0.0;
+        }
+    }
     math::exp_sum(p, log_sum);
     for (d, &p) in ds.iter_mut().zip(p.iter()) {
-        *d = p * (*d - delta) * scale;
+        *d = p * (*d - delta) * scores.scale;
     }
 }
 

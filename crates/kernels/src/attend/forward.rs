@@ -182,7 +182,7 @@ impl BlockState {
             self.queries
                 .extend_from_slice(&q[at..at + group * heads.size]);
         }
-        math::scale(&mut self.queries, heads.scale());
+        math::scale(&mut self.queries, heads.scores.scale);
         self.scores.resize(lines * STRETCH, 0.0);
         for (values, count, start) in [
             (&mut self.max, lines, f32::NEG_INFINITY),
@@ -214,7 +214,8 @@ impl BlockState {
 
     /// Makes weights of a line's scores of the positions from `first` on, relative to its
     /// running maximum; keys that it does not see get weight 0.
-    fn weigh(&mut self, line: usize, size: usize, seen: Range<usize>, keys: Range<usize>) {
+    fn weigh(&mut self, line: usize, heads: &Heads, seen: Range<usize>, keys: Range<usize>) {
+        let size = heads.size;
         let scores = &mut self.scores[line * STRETCH..][..keys.len()];
         let from = seen.start.saturating_sub(keys.start).min(keys.len());
         let to = seen
@@ -228,6 +229,9 @@ impl BlockState {
             return;
         }
         let visible = &mut scores[from..to];
+        if let Some(cap) = heads.scores.soft_cap {
+            math::soft_cap(visible, 1.0, cap);
+        }
         let max = self.max[line].max(math::max(visible));
         let shrink = math::exp(self.max[line] - max);
         self.total[line] = self.total[line] * shrink + math::exp_sum(visible, max);
@@ -270,7 +274,7 @@ fn attend_block(inputs: &ForwardInputs<'_>, task: &RowBlock, q: &[f32], state: &
         for line in 0..lines {
             state.weigh(
                 line,
-                size,
+                heads,
                 heads.visible(task.position + line / group),
                 keys.clone(),
             );

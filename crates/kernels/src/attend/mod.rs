@@ -26,17 +26,33 @@ pub struct Heads {
     pub size: usize,
     /// Sliding window; `None`: everything before.
     pub window: Option<usize>,
+    /// What becomes of a product of query and key.
+    pub scores: Scores,
+}
+
+/// From a product of query and key to the score that the softmax sees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scores {
+    /// Factor of the product.
+    pub scale: f32,
+    /// c of c · tanh(score / c) (arXiv 2408.00118); `None`: the score as it is.
+    pub soft_cap: Option<f32>,
+}
+
+impl Scores {
+    /// 1 / sqrt(D), and no cap.
+    pub fn of_size(size: usize) -> Self {
+        Self {
+            scale: 1.0 / (size as f32).sqrt(),
+            soft_cap: None,
+        }
+    }
 }
 
 impl Heads {
     /// Query heads that share one key head.
     pub fn group(&self) -> usize {
         self.query / self.key_value
-    }
-
-    /// RightFactor of the scores.
-    pub fn scale(&self) -> f32 {
-        1.0 / (self.size as f32).sqrt()
     }
 
     /// Key positions that a row at `position` sees.

@@ -221,6 +221,7 @@ mod tests {
             key_value: 1,
             size: 1,
             window: None,
+            scores: crate::attend::Scores::of_size(1),
         };
         let (own, prefix): (Vec<f32>, Vec<f32>) = (
             (0..170).map(|row| 1000.0 + row as f32).collect(),

@@ -132,9 +132,14 @@ impl Adapter {
 }
 
 fn shape(model: &ModelConfig, projection: Projection) -> Result<(usize, usize)> {
-    model
-        .projection_shape(projection.name())
-        .ok_or_else(|| ModelError::op("adapter", projection.name()))
+    model.projection_shape(projection.name()).ok_or_else(|| {
+        let names: Vec<&str> = model.projections().iter().map(|p| p.name()).collect();
+        ModelError::Input(format!(
+            "an adapter on `{}`: this model has no such projection; it has {}",
+            projection.name(),
+            names.join(", ")
+        ))
+    })
 }
 
 /// Gradients of an adapter's matrices, summed over micro-batches.

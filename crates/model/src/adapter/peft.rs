@@ -129,7 +129,7 @@ impl Adapter {
             });
         }
         let weights = read_matrices(&weights_file, &config)?;
-        targets::compare(&config, model.num_hidden_layers, &weights)?;
+        targets::compare(&config, model, &weights)?;
         let mut projections: Vec<_> = weights.keys().map(|p| p.projection).collect();
         projections.sort();
         projections.dedup();

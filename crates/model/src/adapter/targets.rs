@@ -10,11 +10,12 @@ use super::{
     python_pattern::PythonPattern,
 };
 use crate::{
+    config::ModelConfig,
     error::{Result, brief},
-    projection::{LayerProjection, Projection},
+    projection::LayerProjection,
 };
 
-/// What PEFT targets in the three families where the configuration names nothing.
+/// What PEFT targets in the families that it knows, where the configuration names nothing.
 const DEFAULT: [&str; 2] = ["q_proj", "v_proj"];
 
 enum Names {
@@ -50,12 +51,15 @@ struct Choice {
     list_names: Vec<String>,
 }
 
-/// The projections of a model of so many layers that the configuration asks for.
+/// The projections of a model that the configuration asks for.
 ///
 /// # Errors
 /// A key is of a kind that PEFT or this decoder does not know, or asks for a module that is no
 /// projection.
-pub(super) fn places(config: &PeftConfig, layers: usize) -> Result<BTreeSet<LayerProjection>> {
+pub(super) fn places(
+    config: &PeftConfig,
+    model: &ModelConfig,
+) -> Result<BTreeSet<LayerProjection>> {
     let choice = Choice {
         targets: targets(config)?,
         excluded: names(config, "exclude_modules")?.unwrap_or(Names::Ends(Vec::new())),
@@ -64,7 +68,7 @@ pub(super) fn places(config: &PeftConfig, layers: usize) -> Result<BTreeSet<Laye
     };
     check_layers(config, &choice)?;
     let mut places = BTreeSet::new();
-    for (module, place) in modules(layers) {
+    for (module, place) in modules(model) {
         let is_chosen = is_chosen(&choice, &module, place.is_some())
             .or_else(|problem| config.error("target_modules", problem))?;
         match (is_chosen, place) {
@@ -84,10 +88,10 @@ pub(super) fn places(config: &PeftConfig, layers: usize) -> Result<BTreeSet<Laye
 /// Compares what the configuration asks for with what was found.
 pub(super) fn compare<T>(
     config: &PeftConfig,
-    layers: usize,
+    model: &ModelConfig,
     found: &BTreeMap<LayerProjection, T>,
 ) -> Result<()> {
-    let asked = places(config, layers)?;
+    let (asked, layers) = (places(config, model)?, model.num_hidden_layers);
     if let Some(place) = found.keys().find(|place| place.layer >= layers) {
         return config.error(
             "base_model_name_or_path",
@@ -216,7 +220,7 @@ fn layer_of(module: &str, list_names: &[String]) -> Option<u64> {
 }
 
 /// Every module of the model by its name in transformers, and its place where it is a projection.
-fn modules(layers: usize) -> Vec<(String, Option<LayerProjection>)> {
+fn modules(model: &ModelConfig) -> Vec<(String, Option<LayerProjection>)> {
     let mut modules: Vec<_> = [
         "model",
         "model.embed_tokens",
@@ -227,18 +231,22 @@ fn modules(layers: usize) -> Vec<(String, Option<LayerProjection>)> {
     ]
     .map(|name| (name.to_owned(), None))
     .into();
-    for layer in 0..layers {
+    let activation = match model.merged_gate_up {
+        true => "mlp.activation_fn",
+        false => "mlp.act_fn",
+    };
+    for layer in 0..model.num_hidden_layers {
         modules.push((format!("model.layers.{layer}"), None));
-        for part in [
-            "self_attn",
-            "mlp",
-            "mlp.act_fn",
-            "input_layernorm",
-            "post_attention_layernorm",
-        ] {
+        for part in ["self_attn", "mlp", activation]
+            .into_iter()
+            .chain(model.norms.names())
+        {
             modules.push((format!("model.layers.{layer}.{part}"), None));
         }
-        for projection in Projection::ALL {
+        for name in model.qk_norm.iter().flat_map(|norm| norm.names) {
+            modules.push((format!("model.layers.{layer}.self_attn.{name}"), None));
+        }
+        for projection in model.projections() {
             let place = LayerProjection { layer, projection };
             modules.push((place.weight_name(), Some(place)));
         }

@@ -6,6 +6,7 @@ use hub::gguf::{Header, Value};
 
 use super::{
     ModelConfig, Rope, RopeScaling, gguf_keys,
+    properties::{BlockNorms, GateActivation, MlpActivation, NormKind, RopePairs},
     rope::{Yarn, yarn_mscale},
 };
 use crate::{
@@ -111,6 +112,7 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
     let heads = meta.need_size("attention.head_count")?;
     let hidden_size = meta.need_size("embedding_length")?;
     let layers = meta.need_size("block_count")?;
+    let head_dim = head_dim(&meta, hidden_size, heads)?;
     check_windows(&meta)?;
     let mut model = ModelConfig {
         vocab_size: vocab_size(&meta)?,
@@ -119,23 +121,41 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
         num_hidden_layers: layers,
         num_attention_heads: heads,
         num_key_value_heads: meta.size("attention.head_count_kv")?.unwrap_or(heads),
-        head_dim: head_dim(&meta, hidden_size, heads)?,
-        rms_norm_eps: meta.need(
+        head_dim,
+        norm_kind: NormKind::Rms,
+        norm_eps: meta.need(
             "attention.layer_norm_rms_epsilon",
             meta.number("attention.layer_norm_rms_epsilon")?,
         )?,
+        norms: BlockNorms::BEFORE,
+        qk_norm: None,
         rope: Rope {
             theta: meta.number("rope.freq_base")?.unwrap_or(DEFAULT_THETA),
             scaling: scaling(&meta)?,
         },
+        local_rope: None,
+        rotary_dim: head_dim,
+        rope_pairs: RopePairs::Halves,
         sliding_windows: Vec::new(),
+        rotated: Vec::new(),
+        score_scale: None,
+        position_scale: None,
+        attention_soft_cap: None,
+        activation: MlpActivation::Gated(GateActivation::Silu),
+        embedding_multiplier: 1.0,
+        residual_multiplier: 1.0,
+        logits_multiplier: 1.0,
+        final_soft_cap: None,
         biases: biases(header),
+        merged_qkv: false,
+        merged_gate_up: false,
         tie_word_embeddings: !header.tensors.iter().any(|t| t.name == "output.weight"),
         max_position_embeddings: meta.size("context_length")?.unwrap_or(0),
     }
     .check(file)?;
     // Only now: nothing is allocated for an absurd number of layers.
     model.sliding_windows = vec![None; layers];
+    model.rotated = vec![true; layers];
     Ok(model)
 }
 

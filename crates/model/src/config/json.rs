@@ -5,9 +5,16 @@ use std::path::Path;
 use schema::disk::DiskError;
 use serde_json::Value;
 
-use super::{ModelConfig, keys, rope_json, values::Object};
+use super::{
+    ModelConfig,
+    families::{ActivationRule, Family, MultiplierRule, ScoreRule},
+    keys, layers,
+    properties::{GateActivation, MlpActivation, QkNorm},
+    rope_json,
+    values::Object,
+};
 use crate::{
-    error::{ModelError, Result, brief},
+    error::{ModelError, Result},
     projection::Projection,
 };
 
@@ -25,46 +32,107 @@ pub(super) fn read(file: &Path) -> Result<(ModelConfig, Vec<String>)> {
 /// As [`read`], of a file's content.
 pub(super) fn of_value(file: &Path, written: &Value) -> Result<(ModelConfig, Vec<String>)> {
     let filled = keys::fill(&Object::new(file, written))?;
-    let config = Object::new(file, &filled.values);
-    check_activation(&config)?;
+    let (config, family) = (Object::new(file, &filled.values), filled.family);
     check_quantisation(&config)?;
-    let (rope, rope_passed_over) = rope_json::read(&config)?;
+    let rope = rope_json::read(&config, &family.rope)?;
     let layers = config.need_size("num_hidden_layers")?;
     let heads = config.need_size("num_attention_heads")?;
+    let hidden_size = config.need_size("hidden_size")?;
+    let head_dim = head_dim(&config, family, heads)?;
     let mut model = ModelConfig {
         vocab_size: config.need_size("vocab_size")?,
-        hidden_size: config.need_size("hidden_size")?,
+        hidden_size,
         intermediate_size: config.need_size("intermediate_size")?,
         num_hidden_layers: layers,
         num_attention_heads: heads,
         num_key_value_heads: config.size("num_key_value_heads")?.unwrap_or(heads),
-        head_dim: head_dim(&config, heads)?,
-        rms_norm_eps: config.need("rms_norm_eps", config.number("rms_norm_eps")?)?,
-        rope,
+        head_dim,
+        norm_kind: family.norm_kind,
+        norm_eps: config.need(family.norm_eps, config.number(family.norm_eps)?)?,
+        norms: family.norms,
+        qk_norm: qk_norm(&config, family)?,
+        rope: rope.rope,
+        local_rope: rope.local,
+        rotary_dim: (head_dim as f64 * rope.share) as usize,
+        rope_pairs: family.rope.pairs,
         sliding_windows: Vec::new(),
-        biases: biases(&config)?,
+        rotated: Vec::new(),
+        score_scale: score_scale(&config, family)?,
+        position_scale: rope.growth,
+        attention_soft_cap: number_if(&config, family.attention_soft_cap)?,
+        activation: activation(&config, family)?,
+        embedding_multiplier: multiplier(&config, family.embedding)?,
+        residual_multiplier: multiplier(&config, family.residual)?,
+        logits_multiplier: multiplier(&config, family.logits)?,
+        final_soft_cap: number_if(&config, family.final_soft_cap)?,
+        biases: biases(&config, family)?,
+        merged_qkv: family.merged_qkv,
+        merged_gate_up: family.merged_gate_up,
         tie_word_embeddings: config.need_flag("tie_word_embeddings")?,
         max_position_embeddings: config.need_size("max_position_embeddings")?,
     }
     .check(file)?;
     // Only now: nothing is allocated for an absurd number of layers.
-    model.sliding_windows = windows(&config, layers)?;
+    let kinds = layers::read(&config, family, layers)?;
+    (model.sliding_windows, model.rotated) = (kinds.windows, kinds.rotated);
     let passed_over = filled
         .passed_over
         .into_iter()
-        .chain(rope_passed_over)
+        .chain(rope.passed_over)
         .collect();
     Ok((model, passed_over))
 }
 
-/// `swish` is another name of the same function.
-fn check_activation(config: &Object<'_>) -> Result<()> {
-    match config.text("hidden_act") {
-        Some("silu" | "swish") => Ok(()),
-        other => config.error(
-            "hidden_act",
-            format!("`{}`; only silu is supported", other.unwrap_or("none")),
-        ),
+/// `swish` is another name of silu, `gelu_new` of the tanh approximation.
+fn activation(config: &Object<'_>, family: &Family) -> Result<MlpActivation> {
+    let (key, known) = match family.activation {
+        ActivationRule::Gated(key) | ActivationRule::GatedTanh(key) => {
+            (key, "silu and gelu_pytorch_tanh are")
+        }
+        ActivationRule::Xielu => ("hidden_act", "only xielu is"),
+    };
+    let name = config.text(key).unwrap_or("none");
+    match (family.activation, name) {
+        (ActivationRule::Xielu, "xielu") => Ok(MlpActivation::Xielu),
+        (ActivationRule::GatedTanh(_), "gelu") => {
+            Ok(MlpActivation::Gated(GateActivation::GeluTanh))
+        }
+        (ActivationRule::Gated(_) | ActivationRule::GatedTanh(_), "silu" | "swish") => {
+            Ok(MlpActivation::Gated(GateActivation::Silu))
+        }
+        (
+            ActivationRule::Gated(_) | ActivationRule::GatedTanh(_),
+            "gelu_pytorch_tanh" | "gelu_new",
+        ) => Ok(MlpActivation::Gated(GateActivation::GeluTanh)),
+        _ => config.error(key, format!("`{name}` is not supported; {known}")),
+    }
+}
+
+fn qk_norm(config: &Object<'_>, family: &Family) -> Result<Option<QkNorm>> {
+    match family.qk_norm_flag {
+        Some(flag) if config.flag(flag)? != Some(true) => Ok(None),
+        _ => Ok(family.qk_norm),
+    }
+}
+
+fn score_scale(config: &Object<'_>, family: &Family) -> Result<Option<f64>> {
+    match family.scores {
+        ScoreRule::HeadSize => Ok(None),
+        ScoreRule::InverseRoot(key) => Ok(Some(config.need_positive(key)?.powf(-0.5))),
+        ScoreRule::Key(key) => config.need_positive(key).map(Some),
+    }
+}
+
+fn number_if(config: &Object<'_>, key: Option<&str>) -> Result<Option<f64>> {
+    key.map_or(Ok(None), |key| config.positive(key))
+}
+
+fn multiplier(config: &Object<'_>, rule: MultiplierRule) -> Result<f64> {
+    match rule {
+        MultiplierRule::One => Ok(1.0),
+        MultiplierRule::RootOfHidden => Ok(config.need_positive("hidden_size")?.sqrt()),
+        MultiplierRule::Key(key) => config.need_positive(key),
+        MultiplierRule::InverseOf(key) => Ok(1.0 / config.need_positive(key)?),
     }
 }
 
@@ -85,117 +153,30 @@ fn check_quantisation(config: &Object<'_>) -> Result<()> {
     }
 }
 
-fn head_dim(config: &Object<'_>, heads: usize) -> Result<usize> {
+fn head_dim(config: &Object<'_>, family: &Family, heads: usize) -> Result<usize> {
     let hidden_size = config.need_size("hidden_size")?;
     match config.size("head_dim")? {
-        Some(size) => Ok(size),
-        None if heads > 0 && hidden_size.is_multiple_of(heads) => Ok(hidden_size / heads),
-        None => config.error(
+        Some(size) if !family.head_of_hidden => Ok(size),
+        _ if heads > 0 && (family.head_of_hidden || hidden_size.is_multiple_of(heads)) => {
+            Ok(hidden_size / heads)
+        }
+        _ => config.error(
             "head_dim",
             format!("is missing, and {heads} heads do not divide {hidden_size}"),
         ),
     }
 }
 
-/// As the families' code has it: `qwen2` always on q, k and v, `llama` by its flags, `mistral`
-/// never.
-fn biases(config: &Object<'_>) -> Result<Vec<Projection>> {
-    use Projection::{Down, Gate, K, O, Q, Up, V};
+fn biases(config: &Object<'_>, family: &Family) -> Result<Vec<Projection>> {
     let mut biases = Vec::new();
-    match config.text("model_type") {
-        Some("qwen2") => biases.extend([Q, K, V]),
-        Some("llama") => {
-            if config.need_flag("attention_bias")? {
-                biases.extend([Q, K, V, O]);
-            }
-            if config.need_flag("mlp_bias")? {
-                biases.extend([Gate, Up, Down]);
-            }
+    for (flag, projections) in family.biases {
+        let is_set = match flag {
+            Some(flag) => config.flag(flag)?.unwrap_or(false),
+            None => true,
+        };
+        if is_set {
+            biases.extend_from_slice(projections);
         }
-        _ => (),
     }
     Ok(biases)
-}
-
-/// Which layers slide: none of `llama`, all of `mistral` where a window is given, those of
-/// `qwen2` that `layer_types` names or that begin at `max_window_layers`, if
-/// `use_sliding_window` says so at all.
-fn windows(config: &Object<'_>, layers: usize) -> Result<Vec<Option<usize>>> {
-    let window = || match config.size("sliding_window")? {
-        Some(0) => config.error("sliding_window", "0: no row would see itself"),
-        window => Ok(window),
-    };
-    match config.text("model_type") {
-        Some("mistral") => {
-            let window = window()?;
-            let kind = window.map_or("full_attention", |_| "sliding_attention");
-            if let Some(types) = layer_types(config, layers)?
-                && types.iter().any(|t| *t != kind)
-            {
-                return config.error(
-                    "layer_types",
-                    format!(
-                        "all layers of mistral are of one kind, here {kind} by sliding_window; take the key out if that is meant"
-                    ),
-                );
-            }
-            Ok(vec![window; layers])
-        }
-        Some("qwen2") => {
-            let window = match config.need_flag("use_sliding_window")? {
-                true => window()?,
-                false => None,
-            };
-            match layer_types(config, layers)? {
-                Some(types) => typed_windows(config, &types, window),
-                None => {
-                    let from = config.need_size("max_window_layers")?;
-                    Ok((0..layers)
-                        .map(|layer| window.filter(|_| layer >= from))
-                        .collect())
-                }
-            }
-        }
-        _ => {
-            // It slides nothing, but the class refuses a list that does not fit.
-            layer_types(config, layers)?;
-            Ok(vec![None; layers])
-        }
-    }
-}
-
-fn layer_types<'a>(config: &Object<'a>, layers: usize) -> Result<Option<Vec<&'a str>>> {
-    let Some(types) = config.get("layer_types") else {
-        return Ok(None);
-    };
-    let types = types.as_array().map(Vec::as_slice).unwrap_or_default();
-    if types.len() != layers {
-        return config.error(
-            "layer_types",
-            format!("{} entries for {layers} layers", types.len()),
-        );
-    }
-    let known = |kind: &'a Value| match kind.as_str() {
-        Some(kind @ ("full_attention" | "sliding_attention")) => Ok(kind),
-        _ => config.error("layer_types", format!("{} is not supported", brief(kind))),
-    };
-    types.iter().map(known).collect::<Result<_>>().map(Some)
-}
-
-fn typed_windows(
-    config: &Object<'_>,
-    types: &[&str],
-    window: Option<usize>,
-) -> Result<Vec<Option<usize>>> {
-    let slides = |kind: &&str| *kind == "sliding_attention";
-    if window.is_none() && types.iter().any(slides) {
-        return config.error(
-            "layer_types",
-            "names layers that slide, but use_sliding_window or sliding_window gives no window",
-        );
-    }
-    Ok(types
-        .iter()
-        .map(|kind| window.filter(|_| slides(kind)))
-        .collect())
 }

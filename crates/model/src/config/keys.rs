@@ -1,102 +1,22 @@
-//! Every key of `config.json` that the classes of transformers 5.24 read for the three families
-//! (`LlamaConfig`, `MistralConfig`, `Qwen2Config` and their base), its default there, and what is
-//! done with it here: used, refused unless it has its default, or harmless. Never here: what a value means.
+//! Every key of `config.json` that the classes of transformers 5.24 read, its default there, and
+//! what is done with it here: used, refused unless it says that a part is absent, idle, or
+//! harmless. Here are those of every class; `family_keys.rs` has the others. Never here: what a
+//! value means.
 //!
 //! A key that is absent has the class's default. A null is an absence only where the class says
 //! so; elsewhere the class refuses it, and so does this table.
 
 use serde_json::{Map, Value};
 
-use super::values::Object;
+use super::{
+    families::{BEYOND, FAMILIES, Family},
+    key::{Key, as_written, refused, used},
+    values::Object,
+};
 use crate::error::{Result, brief};
 
-/// A key of a class that has a part in the decoder. [`HARMLESS`] has the others.
-pub(super) struct Key {
-    name: &'static str,
-    /// As JSON; `None`: an absent key means something that no value says.
-    default: Option<&'static str>,
-    nullable: bool,
-    /// Whether any other value than the default is refused: this decoder has no such part.
-    only_default: bool,
-}
-
-const fn used(name: &'static str, default: &'static str) -> Key {
-    Key {
-        name,
-        default: Some(default),
-        nullable: false,
-        only_default: false,
-    }
-}
-
-/// Null is a value of the class's type.
-const fn nullable(name: &'static str, default: &'static str) -> Key {
-    Key {
-        nullable: true,
-        ..used(name, default)
-    }
-}
-
-/// Whoever reads it looks at the file itself.
-const fn as_written(name: &'static str) -> Key {
-    Key {
-        default: None,
-        ..nullable(name, "")
-    }
-}
-
-const fn refused(name: &'static str, default: &'static str) -> Key {
-    Key {
-        only_default: true,
-        ..nullable(name, default)
-    }
-}
-
-const LLAMA: &[Key] = &[
-    used("vocab_size", "32000"),
-    used("hidden_size", "4096"),
-    used("intermediate_size", "11008"),
-    used("num_hidden_layers", "32"),
-    used("num_attention_heads", "32"),
-    nullable("num_key_value_heads", "null"),
-    nullable("head_dim", "null"),
-    used("max_position_embeddings", "2048"),
-    used("attention_bias", "false"),
-    used("mlp_bias", "false"),
-];
-
-const MISTRAL: &[Key] = &[
-    used("vocab_size", "32000"),
-    used("hidden_size", "4096"),
-    used("intermediate_size", "14336"),
-    used("num_hidden_layers", "32"),
-    used("num_attention_heads", "32"),
-    used("num_key_value_heads", "8"),
-    nullable("head_dim", "null"),
-    used("max_position_embeddings", "131072"),
-    nullable("sliding_window", "4096"),
-    nullable("layer_types", "null"),
-];
-
-const QWEN2: &[Key] = &[
-    used("vocab_size", "151936"),
-    used("hidden_size", "4096"),
-    used("intermediate_size", "22016"),
-    used("num_hidden_layers", "32"),
-    used("num_attention_heads", "32"),
-    nullable("num_key_value_heads", "32"),
-    Key {
-        nullable: false,
-        ..as_written("head_dim")
-    },
-    used("max_position_embeddings", "32768"),
-    used("use_sliding_window", "false"),
-    nullable("sliding_window", "4096"),
-    used("max_window_layers", "28"),
-    nullable("layer_types", "null"),
-];
-
-/// Of every family: what its base class, the RoPE of all classes and the model's code read.
+/// Of every family, unless its own list has the key: what its base class, the RoPE of all classes
+/// and the model's code read.
 const COMMON: &[Key] = &[
     as_written("model_type"),
     used("hidden_act", "\"silu\""),
@@ -108,10 +28,10 @@ const COMMON: &[Key] = &[
     as_written("partial_rotary_factor"),
     as_written("original_max_position_embeddings"),
     as_written("quantization_config"),
-    refused("is_causal", "true"),
-    refused("per_layer_config", "null"),
-    refused("configuration_files", "null"),
-    refused("text_config", "null"),
+    refused("is_causal", &["true"]),
+    refused("per_layer_config", &["null"]),
+    refused("configuration_files", &["null"]),
+    refused("text_config", &["null"]),
 ];
 
 /// Keys on which no logit depends: training, generation, labels, and what programs note about
@@ -132,6 +52,7 @@ const HARMLESS: &[&str] = &[
     "bad_words_ids",
     "begin_suppress_tokens",
     "bos_token_id",
+    "cache_implementation",
     "chunk_size_feed_forward",
     "cross_attention_hidden_size",
     "decoder_start_token_id",
@@ -139,8 +60,10 @@ const HARMLESS: &[&str] = &[
     "do_sample",
     "dtype",
     "early_stopping",
+    "embd_pdrop",
     "encoder_no_repeat_ngram_size",
     "encoder_repetition_penalty",
+    "eod_token_id",
     "eos_token_id",
     "epsilon_cutoff",
     "eta_cutoff",
@@ -174,6 +97,8 @@ const HARMLESS: &[&str] = &[
     "problem_type",
     "remove_invalid_values",
     "repetition_penalty",
+    "resid_pdrop",
+    "residual_dropout",
     "return_dict",
     "return_dict_in_generate",
     "sep_token_id",
@@ -197,31 +122,55 @@ const HARMLESS: &[&str] = &[
     "use_cache",
 ];
 
-/// The families whose forward this decoder is; others would load and be wrong.
-pub(super) const FAMILIES: [(&str, &[Key]); 3] =
-    [("llama", LLAMA), ("mistral", MISTRAL), ("qwen2", QWEN2)];
-
 /// A file with its class's defaults filled in.
 pub(super) struct Filled {
+    pub(super) family: &'static Family,
     /// Every key of the table that has a value, and every other one of the file.
     pub(super) values: Value,
     /// Keys that the class has not, with a value that looks as if it did something.
     pub(super) passed_over: Vec<String>,
 }
 
+/// The keys of a family's files.
+fn all_keys(family: &Family) -> impl Iterator<Item = &'static Key> {
+    let own = family.keys;
+    let is_own = |key: &&Key| own.iter().any(|other| other.name == key.name);
+    own.iter()
+        .chain(COMMON.iter().filter(move |key| !is_own(key)))
+}
+
+/// The family, or the part that this decoder has not.
+fn family(config: &Object<'_>) -> Result<&'static Family> {
+    let name = config.text("model_type").unwrap_or("none");
+    if let Some(family) = FAMILIES.iter().find(|family| family.name == name) {
+        return Ok(family);
+    }
+    let members = config.members();
+    let nested = members.get("text_config").and_then(Value::as_object);
+    let says_so = |key: &str| {
+        let holders = [Some(&members), nested];
+        let mut values = holders.into_iter().flatten().filter_map(|m| m.get(key));
+        values.any(|value| !is_idle(value) && value.as_f64() != Some(0.0))
+    };
+    let problem = match BEYOND.iter().find(|(key, _)| says_so(key)) {
+        Some((key, part)) => format!("`{name}` has {part} (`{key}`), which is not supported"),
+        None => {
+            let names: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+            format!(
+                "`{name}` is none of the supported families: {}",
+                names.join(", ")
+            )
+        }
+    };
+    config.error("model_type", problem)
+}
+
 /// Fills the defaults in and refuses what the class refuses and what this decoder cannot be.
 pub(super) fn fill(config: &Object<'_>) -> Result<Filled> {
-    let family = config.text("model_type").unwrap_or("none");
-    let Some((_, table)) = FAMILIES.iter().find(|(name, _)| *name == family) else {
-        let names = FAMILIES.map(|(name, _)| name).join(", ");
-        return config.error(
-            "model_type",
-            format!("`{family}` is none of the supported families: {names}"),
-        );
-    };
+    let family = family(config)?;
     let mut values = config.members();
     let mut unknown = values.clone();
-    for key in COMMON.iter().chain(table.iter()) {
+    for key in all_keys(family) {
         unknown.remove(key.name);
         match values.get(key.name) {
             Some(Value::Null) if !key.nullable => {
@@ -238,6 +187,7 @@ pub(super) fn fill(config: &Object<'_>) -> Result<Filled> {
         unknown.remove(*name);
     }
     Ok(Filled {
+        family,
         values: Value::Object(values),
         passed_over: unknown
             .into_iter()
@@ -248,17 +198,15 @@ pub(super) fn fill(config: &Object<'_>) -> Result<Filled> {
 }
 
 fn refuse(config: &Object<'_>, key: &Key, values: &Map<String, Value>) -> Result<()> {
-    let (true, Some(value)) = (key.only_default, values.get(key.name)) else {
+    let Some(value) = values.get(key.name).filter(|_| !key.only.is_empty()) else {
         return Ok(());
     };
-    let default = key.default.unwrap_or("null");
-    let shown = value.to_string();
-    if shown == default {
+    if key.only.contains(&value.to_string().as_str()) {
         return Ok(());
     }
     config.error(
         key.name,
-        format!("{} is not supported; only {default} is", brief(value)),
+        format!("{} is not supported; only {} is", brief(value), key.only[0]),
     )
 }
 
@@ -290,26 +238,30 @@ mod tests {
 
     #[test]
     fn no_key_is_treated_in_two_ways() {
-        for (family, table) in FAMILIES {
-            let mut names: Vec<&str> = COMMON
-                .iter()
-                .chain(table)
+        for family in FAMILIES {
+            let mut names: Vec<&str> = all_keys(family)
                 .map(|key| key.name)
                 .chain(HARMLESS.iter().copied())
                 .collect();
             let all = names.len();
             names.sort_unstable();
             names.dedup();
-            assert_eq!(names.len(), all, "{family}");
+            assert_eq!(names.len(), all, "{}", family.name);
         }
     }
 
     #[test]
-    fn defaults_are_json() {
-        for key in COMMON.iter().chain(LLAMA).chain(MISTRAL).chain(QWEN2) {
-            if let Some(default) = key.default {
-                serde_json::from_str::<Value>(default).expect(key.name);
+    fn defaults_are_json_and_families_have_a_name_of_their_own() {
+        for (at, family) in FAMILIES.iter().enumerate() {
+            for key in all_keys(family) {
+                for text in key.default.iter().chain(key.only) {
+                    serde_json::from_str::<Value>(text).expect(key.name);
+                }
             }
+            if let Some(text) = family.rope.absent {
+                serde_json::from_str::<Value>(text).expect(family.name);
+            }
+            assert!(FAMILIES[..at].iter().all(|other| other.name != family.name));
         }
     }
 }

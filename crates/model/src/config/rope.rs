@@ -1,9 +1,13 @@
 //! RoPE's frequencies and their scalings: `linear` (arXiv 2306.15595), `llama3`, `yarn` (arXiv
-//! 2309.00071), and the per-frequency factors that GGUF files carry instead of `llama3`.
+//! 2309.00071), `longrope` (arXiv 2402.13753), and the per-frequency factors that GGUF files carry instead of `llama3`.
 
 use candle_core::{Device, Tensor};
 
-use crate::{error::Result, ops::rope::Angles};
+use super::properties::PositionScale;
+use crate::{
+    error::Result,
+    ops::rope::{Angles, RopePairs},
+};
 
 /// Base and scaling.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +41,8 @@ pub enum RopeScaling {
     },
     /// A ramp over dimensions, and scores sharpened by the attention factor.
     Yarn(Yarn),
+    /// Each frequency divided by its own factor, one for short texts and one for long ones.
+    Long(LongRope),
     /// Each frequency divided by its own factor (`rope_freqs.weight`).
     Factors(Vec<f32>),
 }
@@ -58,9 +64,46 @@ pub struct Yarn {
     pub truncate: bool,
 }
 
+/// Parameters of LongRoPE, named as in `config.json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LongRope {
+    /// Divisors in a text that the original context holds.
+    pub short_factor: Vec<f64>,
+    /// Divisors in a longer one.
+    pub long_factor: Vec<f64>,
+    /// Context before scaling.
+    pub original_max_position_embeddings: f64,
+    /// Factor of cosines and sines.
+    pub attention_factor: f64,
+}
+
+/// What of each head is rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RotatedPart {
+    /// D
+    pub size: usize,
+    /// Values that are rotated, an even number.
+    pub rotated: usize,
+    /// Which of them are pairs.
+    pub pairs: RopePairs,
+}
+
+/// A row's place in its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowPosition {
+    /// From 0.
+    pub position: usize,
+    /// Whether the text is longer than LongRoPE's original context.
+    pub is_long: bool,
+}
+
 impl Rope {
-    /// Angle per position of each pair: (D/2).
+    /// Angle per position of each pair, in a short text: (D/2).
     pub fn inverse_frequencies(&self, head_dim: usize) -> Vec<f32> {
+        self.frequencies(head_dim, false)
+    }
+
+    fn frequencies(&self, head_dim: usize, is_long: bool) -> Vec<f32> {
         let plain: Vec<f64> = (0..head_dim / 2)
             .map(|i| self.theta.powf(-2.0 * i as f64 / head_dim as f64))
             .collect();
@@ -72,6 +115,13 @@ impl Rope {
                 .zip(factors)
                 .map(|(f, &by)| f / f64::from(by))
                 .collect(),
+            RopeScaling::Long(long) => {
+                let factors = match is_long {
+                    true => &long.long_factor,
+                    false => &long.short_factor,
+                };
+                plain.iter().zip(factors).map(|(f, by)| f / by).collect()
+            }
             RopeScaling::Llama3 {
                 factor,
                 low_freq_factor: low,
@@ -104,30 +154,47 @@ impl Rope {
 
     /// Factor of cosines and sines.
     pub fn attention_factor(&self) -> f64 {
-        if let RopeScaling::Yarn(yarn) = &self.scaling {
-            yarn.attention_factor
-        } else {
-            1.0
+        match &self.scaling {
+            RopeScaling::Yarn(yarn) => yarn.attention_factor,
+            RopeScaling::Long(long) => long.attention_factor,
+            _ => 1.0,
         }
     }
 
-    /// Cosines and sines at `positions`: (N, D/2) each, f32.
-    pub fn angles(&self, head_dim: usize, positions: &[usize], device: &Device) -> Result<Angles> {
-        let inverse = self.inverse_frequencies(head_dim);
-        let factor = self.attention_factor();
+    /// Positions of a text beyond which its frequencies are others.
+    pub fn short_context(&self) -> Option<usize> {
+        match &self.scaling {
+            RopeScaling::Long(long) => Some(long.original_max_position_embeddings as usize),
+            _ => None,
+        }
+    }
+
+    /// Cosines and sines of rows, (N, rotated/2) each, f32; times what rows grow by.
+    pub fn angles(
+        &self,
+        part: &RotatedPart,
+        rows: &[RowPosition],
+        growth: Option<&PositionScale>,
+        device: &Device,
+    ) -> Result<Angles> {
+        let inverse = [false, true].map(|is_long| self.frequencies(part.rotated, is_long));
         let (mut cos, mut sin) = (Vec::new(), Vec::new());
-        for &position in positions {
-            for f in &inverse {
+        for &RowPosition { position, is_long } in rows {
+            let factor =
+                self.attention_factor() * growth.map_or(1.0, |growth| growth.factor(position));
+            for f in &inverse[usize::from(is_long)] {
                 // The angle is rounded to f32 as the reference rounds it.
                 let (s, c) = f64::from(position as f32 * f).sin_cos();
                 cos.push((c * factor) as f32);
                 sin.push((s * factor) as f32);
             }
         }
-        let shape = (positions.len(), head_dim / 2);
+        let shape = (rows.len(), part.rotated / 2);
         Ok(Angles {
             cos: Tensor::from_vec(cos, shape, device)?,
             sin: Tensor::from_vec(sin, shape, device)?,
+            size: part.size,
+            pairs: part.pairs,
         })
     }
 }

@@ -62,7 +62,7 @@ fn absent_keys_have_the_defaults_of_the_class() {
     );
     assert_eq!(config("qwen2"), ([151_936, 22_016], 32, 32_768, None, 3));
     let llama = read(r#"{"model_type": "llama"}"#).expect("reads");
-    assert_eq!((llama.rms_norm_eps, llama.rope.theta), (1e-6, 10_000.0));
+    assert_eq!((llama.norm_eps, llama.rope.theta), (1e-6, 10_000.0));
     assert!(!llama.tie_word_embeddings);
 }
 

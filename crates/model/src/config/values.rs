@@ -23,6 +23,20 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// A value within the file, whose keys are reported after `at`.
+    pub(super) fn within(file: &Path, at: &'static str, value: &'a Value) -> Self {
+        Self {
+            file: file.to_owned(),
+            at,
+            value,
+        }
+    }
+
+    /// What is said before its keys.
+    pub(super) fn at(&self) -> &'static str {
+        self.at
+    }
+
     pub(super) fn error<T>(&self, key: &str, problem: impl Into<String>) -> Result<T> {
         Err(ModelError::Config {
             file: self.file.clone(),
@@ -102,6 +116,18 @@ impl<'a> Object<'a> {
 
     pub(super) fn need_positive(&self, key: &str) -> Result<f64> {
         self.need(key, self.positive(key)?)
+    }
+
+    /// A list of numbers above 0.
+    pub(super) fn need_positives(&self, key: &str) -> Result<Vec<f64>> {
+        let value = self.need(key, self.get(key))?;
+        let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        let numbers: Vec<f64> = list.iter().filter_map(Value::as_f64).collect();
+        let is_list = value.is_array() && numbers.len() == list.len();
+        match is_list && numbers.iter().all(|n| n.is_finite() && *n > 0.0) {
+            true => Ok(numbers),
+            false => self.error(key, "is not a list of numbers above 0"),
+        }
     }
 
     pub(super) fn need_flag(&self, key: &str) -> Result<bool> {

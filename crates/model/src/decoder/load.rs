@@ -12,7 +12,8 @@ use crate::{
     block::DecoderBlock,
     config::ModelConfig,
     error::{ModelError, Result},
-    ops::weight::Weight,
+    norm::Norm,
+    ops::{logit_cap::LogitCap, weight::Weight},
     weights::{WeightFiles, gguf::ROPE_FACTORS},
 };
 
@@ -57,7 +58,7 @@ impl Decoder {
         let mut blocks = (0..config.num_hidden_layers)
             .map(|layer| DecoderBlock::load(files, &config, layer))
             .collect::<Result<Vec<_>>>()?;
-        let norm = files.take_f32("model.norm.weight", &[e])?;
+        let norm = Norm::load(files, &config, "model.norm", &[e])?;
         let lm_head = if is_tied {
             files.ignore(HEAD);
             None
@@ -67,7 +68,7 @@ impl Decoder {
         let ends = embed_tokens.bytes() + lm_head.as_ref().map_or(0, Weight::bytes);
         let projections: usize = blocks
             .iter_mut()
-            .flat_map(DecoderBlock::projections)
+            .flat_map(|block| block.projections())
             .map(|linear| linear.bytes())
             .sum();
         tracing::debug!(
@@ -75,6 +76,10 @@ impl Decoder {
             "weights are ready"
         );
         Ok(Self {
+            head_norm: norm.scaled(config.logits_multiplier)?,
+            logit_cap: config
+                .final_soft_cap
+                .map(|cap| LogitCap { cap, shift: None }),
             config,
             embed_tokens,
             blocks,

@@ -1,9 +1,10 @@
-//! The decoder, written once for the Llama, Mistral and Qwen2 families.
+//! The decoder, written once for all families: they differ by properties of the configuration.
 //!
 //! Shapes: **N** flat rows, **S** sequences, **H** query heads, **G** key/value heads, **D**
 //! head size, **E** hidden size, **F** mlp size, **V** vocabulary, **L** layers, **R** LoRA
 //! rank.
 
+mod angles;
 mod load;
 mod sampled;
 mod side_by_side;
@@ -15,18 +16,19 @@ use candle_core::{Device, Tensor};
 
 use crate::{
     adapter::{Adapter, Gradients},
+    attention::{AttentionRows, RowAngles},
     block::{BlockPass, BlockSaved, DecoderBlock},
     config::ModelConfig,
     error::{ModelError, Result},
     linear::Keep,
+    norm::Norm,
     ops::weight::Weight,
     ops::{
         self,
         attend::LayerKv,
         cross_entropy,
         divergence::{self, Divergence, Shares},
-        rms_norm,
-        rope::Angles,
+        logit_cap::{self, Head, LogitCap},
     },
     rows::Rows,
 };
@@ -68,7 +70,7 @@ impl KvCache {
 /// What [`Decoder::backward`] needs of a forward.
 pub struct SavedForward {
     rows: Rows,
-    angles: Angles,
+    angles: RowAngles,
     blocks: Vec<BlockKept>,
     /// As in the forward, so that one run again drops what the first did.
     keep: Keep,
@@ -118,8 +120,11 @@ pub struct Decoder {
     config: ModelConfig,
     embed_tokens: Weight, // (V, E)
     blocks: Vec<DecoderBlock>,
-    norm: Tensor,            // (E)
+    norm: Norm,
+    /// The same, with the logits' multiplier.
+    head_norm: Norm,
     lm_head: Option<Weight>, // (V, E); None: the embedding
+    logit_cap: Option<LogitCap>,
     device: Device,
     activation_checkpointing: bool,
 }
@@ -174,7 +179,11 @@ impl Decoder {
                 "token id {id} is outside the vocabulary of {size}; does the tokenizer belong to this model?"
             )));
         }
-        self.embed_tokens.rows(input_ids, &self.device)
+        let rows = self.embed_tokens.rows(input_ids, &self.device)?;
+        Ok(match self.config.embedding_multiplier {
+            1.0 => rows,
+            factor => (rows * factor)?,
+        })
     }
 
     /// Runs all blocks, calling `visit` with the residual stream at each layer; returns the
@@ -185,7 +194,7 @@ impl Decoder {
         rows: &Rows,
         pass: ForwardPass<'_>,
         visit: &mut Visit<'_>,
-    ) -> Result<(Tensor, Angles)> {
+    ) -> Result<(Tensor, RowAngles)> {
         let held = pass.prefix.map_or(0, KvCache::len);
         if input_ids.len() != rows.len() || rows.prefix() != held || rows.is_empty() {
             let sizes = (input_ids.len(), rows.len(), rows.prefix(), held);
@@ -194,10 +203,7 @@ impl Decoder {
                 format!("ids, rows, prefix, cache: {sizes:?}"),
             ));
         }
-        let angles =
-            self.config
-                .rope
-                .angles(self.config.head_dim, &rows.positions(), &self.device)?;
+        let angles = angles::of_rows(&self.config, rows, &self.device)?;
         let mut x = self.embed(input_ids)?;
         if let Some(other) = visit(Layer::Embedding, &x, None, None)? {
             x = checked(Layer::Embedding, other, &x)?;
@@ -214,7 +220,14 @@ impl Decoder {
                 neuron_factors: pass.silenced.and_then(|off| off.factors(layer)),
                 keep: pass.keep,
             };
-            let (resid_post, kv, saved) = block.forward(rows, &angles, &x, block_pass)?;
+            let (resid_post, kv, saved) = block.forward(
+                AttentionRows {
+                    rows,
+                    angles: &angles,
+                },
+                &x,
+                block_pass,
+            )?;
             x = resid_post;
             if let Some(other) = visit(Layer::After(layer + 1), &x, Some(kv), saved)? {
                 x = checked(Layer::After(layer + 1), other, &x)?;
@@ -258,18 +271,31 @@ impl Decoder {
 
     /// The final norm: (N, E) -> (N, E).
     pub fn final_norm(&self, hidden: &Tensor) -> Result<Tensor> {
-        rms_norm::forward(hidden, &self.norm, self.config.rms_norm_eps)
+        self.norm.forward(hidden)
+    }
+
+    /// What the head reads of residual rows: (N, E) -> (N, E).
+    fn head_rows(&self, hidden: &Tensor) -> Result<Tensor> {
+        self.head_norm.forward(hidden)
     }
 
     /// Final norm and head: residual rows (n, E) -> logits (n, V). Only rows that are scored
     /// should come here.
     pub fn logits(&self, hidden: &Tensor) -> Result<Tensor> {
-        ops::linear::forward(&self.final_norm(hidden)?, self.head(), None)
+        let head = self.head();
+        let products = ops::linear::forward(&self.head_rows(hidden)?, head.weight, None)?;
+        match head.cap {
+            None => Ok(products),
+            Some(cap) => logit_cap::forward(&products, cap),
+        }
     }
 
-    /// The output embedding: (V, E).
-    fn head(&self) -> &Weight {
-        self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
+    /// The output embedding (V, E), and the cap of its products.
+    fn head(&self) -> Head<'_> {
+        Head {
+            weight: self.lm_head.as_ref().unwrap_or(&self.embed_tokens),
+            cap: self.logit_cap.as_ref(),
+        }
     }
 
     /// Rows `index` of (N, E): (n, E).
@@ -314,7 +340,7 @@ impl Decoder {
     /// each.
     pub fn loss_of(&self, rows: &Tensor, targets: &[u32]) -> Result<f64> {
         Ok(
-            cross_entropy::forward_backward(&self.final_norm(rows)?, self.head(), targets, false)?
+            cross_entropy::forward_backward(&self.head_rows(rows)?, self.head(), targets, false)?
                 .sum,
         )
     }
@@ -329,13 +355,12 @@ impl Decoder {
         with_gradient: bool,
     ) -> Result<(f64, Option<Tensor>)> {
         let rows = self.select(hidden, learnt)?; // (n, E)
-        let normed = self.final_norm(&rows)?;
+        let normed = self.head_rows(&rows)?;
         let loss = cross_entropy::forward_backward(&normed, self.head(), targets, with_gradient)?;
         let Some(d_normed) = loss.d_hidden else {
             return Ok((loss.sum, None));
         };
-        let d_rows =
-            rms_norm::backward(&rows, &self.norm, self.config.rms_norm_eps, &d_normed, None)?;
+        let d_rows = self.head_norm.backward(&rows, &d_normed, None)?;
         let d_hidden =
             hidden
                 .zeros_like()?
@@ -356,17 +381,10 @@ impl Decoder {
         shares: &Shares,
         with_gradient: bool,
     ) -> Result<Divergence> {
-        let normed = self.final_norm(hidden)?;
+        let normed = self.head_rows(hidden)?;
         let mut found = divergence::forward_backward(&normed, self.head(), shares, with_gradient)?;
         if let Some(d_normed) = found.d_hidden.take() {
-            let d_rows = rms_norm::backward(
-                hidden,
-                &self.norm,
-                self.config.rms_norm_eps,
-                &d_normed,
-                None,
-            )?;
-            found.d_hidden = Some(d_rows);
+            found.d_hidden = Some(self.head_norm.backward(hidden, &d_normed, None)?);
         }
         Ok(found)
     }
@@ -387,17 +405,20 @@ impl Decoder {
         } = saved;
         let mut dy = d_hidden.clone();
         for (layer, (block, kept)) in self.blocks.iter().zip(blocks).enumerate().rev() {
+            let at = AttentionRows {
+                rows: &rows,
+                angles: &angles,
+            };
             let saved = match kept {
                 BlockKept::Activations(saved) => *saved,
                 BlockKept::Input(x) => {
-                    let (_, _, saved) =
-                        block.forward(&rows, &angles, &x, BlockPass::plain(keep))?;
+                    let (_, _, saved) = block.forward(at, &x, BlockPass::plain(keep))?;
                     saved.ok_or_else(|| {
                         ModelError::op("decoder", "a forward for backward kept nothing")
                     })?
                 }
             };
-            match block.backward(&rows, &angles, saved, &dy, layer > 0, gradients)? {
+            match block.backward(at, saved, &dy, layer > 0, gradients)? {
                 Some(dx) => dy = dx,
                 None => break,
             }

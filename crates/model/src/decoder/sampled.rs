@@ -9,14 +9,18 @@ use crate::{
     error::{ModelError, Result},
     ops::{
         divergence::{self, Divergence, Shares},
-        rms_norm,
+        logit_cap::{self, Head, LogitCap},
         weight::Weight,
     },
 };
 
 /// A part of the vocabulary: (n, E + 1), the head's rows with the logarithm of what each counts
-/// behind them. Rows of states have a one there, so that the product adds it to the logit.
-pub struct SampledHead(Weight);
+/// behind them. Rows of states have a one there, so that the product adds it to the logit. Where
+/// logits are capped there is no such column, (n, E), and the cap adds the logarithms.
+pub struct SampledHead {
+    weight: Weight,
+    cap: Option<LogitCap>,
+}
 
 impl Decoder {
     /// The rows of the tokens `ids` (n), of which each counts exp(`log_weights`) times.
@@ -30,18 +34,30 @@ impl Decoder {
             let problem = format!("ids, weights, vocabulary: {sizes:?}");
             return Err(ModelError::op("sampled head", problem));
         }
-        let rows = self.head().rows(ids, &self.device)?; // (n, E)
+        let head = self.head();
+        let rows = head.weight.rows(ids, &self.device)?; // (n, E)
+        if let Some(cap) = head.cap {
+            let shift = Some(Tensor::from_slice(log_weights, ids.len(), &self.device)?);
+            return Ok(SampledHead {
+                weight: Weight::new(rows)?,
+                cap: Some(LogitCap { shift, ..*cap }),
+            });
+        }
         let column = Tensor::from_slice(log_weights, (ids.len(), 1), &self.device)?;
-        Ok(SampledHead(Weight::new(Tensor::cat(
-            &[&rows, &column],
-            1,
-        )?)?))
+        Ok(SampledHead {
+            weight: Weight::new(Tensor::cat(&[&rows, &column], 1)?)?,
+            cap: None,
+        })
     }
 
     /// As [`Decoder::shares`], of the drawn tokens among each other: (n, drawn).
     pub fn sampled_shares(&self, hidden: &Tensor, head: &SampledHead) -> Result<Shares> {
-        let rows = with_one(&self.final_norm(hidden)?)?;
-        Shares::of(&crate::ops::linear::forward(&rows, &head.0, None)?)
+        let rows = head.rows(&self.head_rows(hidden)?)?;
+        let products = crate::ops::linear::forward(&rows, &head.weight, None)?;
+        match &head.cap {
+            None => Shares::of(&products),
+            Some(cap) => Shares::of(&logit_cap::forward(&products, cap)?),
+        }
     }
 
     /// As [`Decoder::divergence`] with its gradient, from shares of the drawn tokens. It is 0,
@@ -52,17 +68,28 @@ impl Decoder {
         head: &SampledHead,
         shares: &Shares,
     ) -> Result<Divergence> {
-        let normed = self.final_norm(hidden)?;
+        let normed = self.head_rows(hidden)?;
         let width = normed.dim(1)?;
-        let mut found = divergence::forward_backward(&with_one(&normed)?, &head.0, shares, true)?;
+        let sampled = Head {
+            weight: &head.weight,
+            cap: head.cap.as_ref(),
+        };
+        let mut found = divergence::forward_backward(&head.rows(&normed)?, sampled, shares, true)?;
         if let Some(d_rows) = found.d_hidden.take() {
             let d_normed = d_rows.narrow(1, 0, width)?.contiguous()?;
-            let eps = self.config.rms_norm_eps;
-            found.d_hidden = Some(rms_norm::backward(
-                hidden, &self.norm, eps, &d_normed, None,
-            )?);
+            found.d_hidden = Some(self.head_norm.backward(hidden, &d_normed, None)?);
         }
         Ok(found)
+    }
+}
+
+impl SampledHead {
+    /// What the drawn rows are multiplied with.
+    fn rows(&self, normed: &Tensor) -> Result<Tensor> {
+        match &self.cap {
+            None => with_one(normed),
+            Some(_) => Ok(normed.clone()),
+        }
     }
 }
 

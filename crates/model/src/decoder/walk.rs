@@ -4,7 +4,10 @@
 use candle_core::Tensor;
 
 use super::{Decoder, ForwardPass, KvCache, Layer};
-use crate::{block::BlockSaved, error::Result, linear::Keep, ops::attend::LayerKv, rows::Rows};
+use crate::{
+    block::BlockSaved, error::Result, linear::Keep, mlp::Activation, ops::attend::LayerKv,
+    rows::Rows,
+};
 
 /// One layer, as a walk shows it.
 pub struct LayerView<'a> {
@@ -12,9 +15,23 @@ pub struct LayerView<'a> {
     pub layer: Layer,
     /// The residual stream after it: (N, E).
     pub residual: &'a Tensor,
-    /// The block's gates before their activation and its up projections, (N, F) each; `None`
-    /// after the embedding, and where they were not asked for.
+    /// The block's gates before their activation and its up projections, (N, F) each; up twice
+    /// where there is no gate. `None` after the embedding, and where they were not asked for.
     pub mlp: Option<(&'a Tensor, &'a Tensor)>,
+    activation: Option<Activation>,
+}
+
+impl LayerView<'_> {
+    /// The neurons' values, what `down_proj` reads: (N, F).
+    ///
+    /// # Errors
+    /// None that a device in order has.
+    pub fn neurons(&self) -> Result<Option<Tensor>> {
+        let (Some((gate, up)), Some(activation)) = (self.mlp, self.activation) else {
+            return Ok(None);
+        };
+        activation.of(gate, up).map(Some)
+    }
 }
 
 /// How much a walk shows of a layer.
@@ -45,6 +62,7 @@ fn show<'a>(layer: Layer, residual: &'a Tensor, saved: Option<&'a BlockSaved>) -
         layer,
         residual,
         mlp: saved.and_then(BlockSaved::gated),
+        activation: saved.map(BlockSaved::activation),
     }
 }
 

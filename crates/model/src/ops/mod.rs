@@ -15,14 +15,17 @@ mod backend;
 pub mod cross_entropy;
 pub mod divergence;
 pub mod gated;
+pub mod glu;
+pub mod layer_norm;
 pub mod linear;
+pub mod logit_cap;
 pub mod lora;
 pub mod rms_norm;
 pub mod rope;
 pub mod softmax;
-pub mod swiglu;
 pub(crate) mod view;
 pub(crate) mod weight;
+pub mod xielu;
 
 use candle_core::Tensor;
 

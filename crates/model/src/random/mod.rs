@@ -14,7 +14,8 @@ use serde_json::Value;
 pub use self::format::FloatFormat;
 use self::values::Values;
 use crate::{
-    ModelConfig, Projection,
+    ModelConfig,
+    config::properties::{MlpActivation, NormKind},
     error::Result,
     shards::{self, ShardPlan, TensorPlan},
 };
@@ -121,11 +122,16 @@ impl RandomWeights {
 /// The tensors of a decoder, in the order in which transformers lists them.
 fn list_tensors(config: &ModelConfig) -> Vec<PlannedTensor> {
     let (v, e) = (config.vocab_size, config.hidden_size);
+    // What makes a norm multiply by 1.
+    let one = match config.norm_kind {
+        NormKind::Rms | NormKind::LayerNorm => 1.0,
+        NormKind::RmsPlusOne => 0.0,
+    };
     let mut list: Vec<(String, Vec<usize>, f32)> =
         vec![("model.embed_tokens.weight".to_owned(), vec![v, e], 0.0)];
     for layer in 0..config.num_hidden_layers {
         let at = format!("model.layers.{layer}");
-        for projection in Projection::ALL {
+        for projection in config.projections() {
             let name = projection.name();
             let Some((out, inner)) = config.projection_shape(name) else {
                 continue;
@@ -136,11 +142,15 @@ fn list_tensors(config: &ModelConfig) -> Vec<PlannedTensor> {
                 list.push((format!("{at}.bias"), vec![out], 0.0));
             }
         }
-        for norm in ["input_layernorm", "post_attention_layernorm"] {
-            list.push((format!("{at}.{norm}.weight"), vec![e], 1.0));
-        }
+        list.extend(
+            config
+                .norms
+                .names()
+                .map(|norm| (format!("{at}.{norm}.weight"), vec![e], one)),
+        );
+        list.extend(inner_tensors(config, &at, one));
     }
-    list.push(("model.norm.weight".to_owned(), vec![e], 1.0));
+    list.push(("model.norm.weight".to_owned(), vec![e], one));
     if !config.tie_word_embeddings {
         list.push(("lm_head.weight".to_owned(), vec![v, e], 0.0));
     }
@@ -152,6 +162,25 @@ fn list_tensors(config: &ModelConfig) -> Vec<PlannedTensor> {
         place,
     });
     planned.collect()
+}
+
+/// What some families have within attention and mlp.
+fn inner_tensors(config: &ModelConfig, at: &str, one: f32) -> Vec<(String, Vec<usize>, f32)> {
+    let mut list = Vec::new();
+    if let Some(norm) = &config.qk_norm {
+        let heads = [config.num_attention_heads, config.num_key_value_heads];
+        for (name, heads) in norm.names.iter().zip(heads) {
+            let shape = norm.span.weight_shape(heads, config.head_dim);
+            list.push((format!("{at}.self_attn.{name}.weight"), shape, one));
+        }
+    }
+    if config.activation == MlpActivation::Xielu {
+        // The inverse softplus of 0.8 and of 0.3, as fresh models have them.
+        for (name, value) in [("alpha_p", 0.203_374), ("alpha_n", -1.050_225)] {
+            list.push((format!("{at}.mlp.act_fn.{name}"), vec![1], value));
+        }
+    }
+    list
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod adapters;
 mod configs;
 mod decoder;
 mod dropout;
+mod family_configs;
+mod family_laws;
 mod folder;
 mod gguf;
 mod gguf_keys;
@@ -16,11 +18,14 @@ mod merge;
 mod peft;
 mod walk;
 
+#[path = "../../../../tests/golden/families.rs"]
+mod families;
+
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use hub::ModelFiles;
-use model::{Adapter, Decoder, KvCache, LoraConfig, ModelError, Projection, Rows};
+use model::{Adapter, Decoder, KvCache, LoraConfig, ModelError, Rows};
 use schema::task::Precision;
 
 const NAMES: [&str; 3] = ["tiny_llama", "tiny_mistral", "tiny_qwen2"];
@@ -98,7 +103,7 @@ fn random_adapter(model: &Decoder, rank: usize, alpha: f64, seed: u64) -> Adapte
         rank,
         alpha,
         dropout: 0.0,
-        targets: Projection::ALL.to_vec(),
+        targets: model.config().projections(),
     };
     let mut random = Random(seed);
     let mut adapter = Adapter::new(config, model.config(), |_, count| {

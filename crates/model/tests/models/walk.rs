@@ -2,7 +2,10 @@
 //! off.
 
 use candle_core::Tensor;
-use model::{Decoder, Layer, LayerView, Rows, WalkDetail, ops::swiglu};
+use model::{
+    Decoder, Layer, LayerView, Rows, WalkDetail,
+    ops::glu::{self, GateActivation},
+};
 
 use super::{NAMES, bits, ids, load, values};
 
@@ -89,7 +92,7 @@ fn neurons_are_shown_and_can_be_switched_off() {
         let look = &mut |seen: LayerView<'_>| {
             let neurons = seen
                 .mlp
-                .map(|(gate, up)| swiglu::forward(gate, up))
+                .map(|(gate, up)| glu::forward(GateActivation::Silu, gate, up))
                 .transpose()?;
             shown.push((seen.residual.clone(), neurons));
             Ok(None)

@@ -4,7 +4,7 @@
 use candle_core::Tensor;
 use model::{
     Parent, Rows,
-    ops::attend::{self, Heads, LayerKv, composed},
+    ops::attend::{self, Heads, LayerKv, Scores, composed},
 };
 use proptest::prelude::*;
 
@@ -71,14 +71,22 @@ impl Case {
 
 pub(crate) fn heads() -> impl Strategy<Value = Heads> {
     let window = prop_oneof![2 => Just(None), 1 => (1usize..12).prop_map(Some), 1 => (200usize..330).prop_map(Some)];
-    (1usize..=3, 1usize..=4, 4usize..=64, window).prop_map(|(key_value, group, half, window)| {
-        Heads {
+    let scores = prop_oneof![
+        2 => Just(None),
+        1 => (0.05f32..0.5, 0.3f32..30.0).prop_map(Some)
+    ];
+    (1usize..=3, 1usize..=4, 4usize..=64, window, scores).prop_map(
+        |(key_value, group, half, window, scores)| Heads {
             query: key_value * group,
             key_value,
             size: 2 * half,
             window,
-        }
-    })
+            scores: scores.map_or(Scores::of_size(2 * half), |(scale, cap)| Scores {
+                scale,
+                soft_cap: Some(cap),
+            }),
+        },
+    )
 }
 
 /// Lengths about the blocks of 64 and of 256 positions.
@@ -178,6 +186,7 @@ fn long_sequences_and_windows() {
             key_value: 1,
             size: 16,
             window,
+            scores: Scores::of_size(16),
         };
         for prefix in [0, 300, 700] {
             let case = Case::new(heads, Rows::new([650, 3], prefix), seed as u64);
@@ -223,6 +232,7 @@ fn an_empty_prefix_changes_nothing() {
         key_value: 2,
         size: 8,
         window: None,
+        scores: Scores::of_size(8),
     };
     let case = Case::new(heads, Rows::new([9, 2], 0), 3);
     let none = noise((0, 16), 0);
@@ -242,6 +252,7 @@ fn a_window_sees_exactly_its_keys() {
         key_value: 1,
         size: 8,
         window: Some(window),
+        scores: Scores::of_size(8),
     };
     let case = Case::new(heads, Rows::new([n], prefix), 11);
     let out = values_of(&case.run());

@@ -5,12 +5,16 @@ use candle_core::{D, DType, Tensor, Var};
 use model::{
     Parent, Rows,
     ops::{
-        attend::{self, Heads},
+        attend::{self, Heads, Scores},
         cross_entropy,
         divergence::{self, Shares},
+        glu::{self, GateActivation},
+        layer_norm,
         linear::{self, Projected, Share, Update},
+        logit_cap::{Head, LogitCap},
         lora::{self, Dropout},
-        rms_norm, rope, softmax, swiglu,
+        rms_norm, rope, softmax,
+        xielu::{self, Xielu},
     },
 };
 
@@ -182,37 +186,75 @@ fn rms_norm_backward() {
 }
 
 #[test]
-fn swiglu_backward() {
+fn layer_norm_backward() {
+    for (n, pieces, width, eps) in [(3, 1, 2, 1e-2), (19, 1, 48, 1e-5), (5, 3, 37, 0.5)] {
+        let w = noise((pieces, width), 2);
+        let forward = |x: &[Tensor]| layer_norm::forward(&x[0], &w, eps).expect("norm");
+        let x = noise((n, pieces * width), 1);
+        check("layer_norm", &[x], &forward, &|x, dy| {
+            vec![layer_norm::backward(&x[0], &w, eps, dy, None).expect("backward")]
+        });
+    }
+}
+
+#[test]
+fn glu_backward() {
+    for activation in [GateActivation::Silu, GateActivation::GeluTanh] {
+        for (n, width) in [(1, 1), (23, 61)] {
+            let inputs = [
+                (noise((n, width), 1) * 6.0).expect("scaled"),
+                noise((n, width), 2),
+            ];
+            check(
+                &format!("{activation:?}"),
+                &inputs,
+                &|x| glu::forward(activation, &x[0], &x[1]).expect("glu"),
+                &|x, dy| {
+                    let (gate, up) = glu::backward(activation, &x[0], &x[1], dy).expect("backward");
+                    vec![gate, up]
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn xielu_backward() {
+    let xielu = Xielu {
+        positive: 0.8,
+        negative: 1.3,
+        linear: 0.5,
+    };
     for (n, width) in [(1, 1), (23, 61)] {
-        let inputs = [
-            (noise((n, width), 1) * 6.0).expect("scaled"),
-            noise((n, width), 2),
-        ];
         check(
-            "swiglu",
-            &inputs,
-            &|x| swiglu::forward(&x[0], &x[1]).expect("swiglu"),
-            &|x, dy| {
-                let (gate, up) = swiglu::backward(&x[0], &x[1], dy).expect("backward");
-                vec![gate, up]
-            },
+            "xielu",
+            &[(noise((n, width), 1) * 6.0).expect("scaled")],
+            &|x| xielu::forward(&xielu, &x[0]).expect("xielu"),
+            &|x, dy| vec![xielu::backward(&xielu, &x[0], dy).expect("backward")],
         );
     }
 }
 
 #[test]
 fn rope_backward_is_the_turn_back() {
-    for (n, heads, half) in [(1, 1, 1), (13, 3, 20)] {
+    for (n, heads, half, rest, pairs) in [
+        (1, 1, 1, 0, rope::RopePairs::Halves),
+        (13, 3, 20, 0, rope::RopePairs::Halves),
+        (13, 3, 5, 7, rope::RopePairs::Halves),
+        (13, 3, 5, 7, rope::RopePairs::Neighbours),
+    ] {
         // Cosine and sine of no angle, as YaRN's factor makes them: the backward is the
         // transpose, not the inverse.
         let angles = rope::Angles {
             cos: noise((n, half), 1),
             sin: noise((n, half), 2),
+            size: 2 * half + rest,
+            pairs,
         };
         let turn = |x: &Tensor, way| rope::rotate(x, &angles, way).expect("turn");
         check(
             "rope",
-            &[noise((n, heads * 2 * half), 3)],
+            &[noise((n, heads * angles.size), 3)],
             &|x| turn(&x[0], rope::Rotation::Forward),
             &|_, dy| vec![turn(dy, rope::Rotation::Backward)],
         );
@@ -228,7 +270,17 @@ fn attend_heads(key_value: usize, group: usize, size: usize, window: Option<usiz
         key_value,
         size,
         window,
+        scores: Scores::of_size(size),
     }
+}
+
+/// The same with another scale and a cap that most scores feel.
+fn capped(heads: Heads) -> Heads {
+    let scores = Scores {
+        scale: 0.2,
+        soft_cap: Some(1.5),
+    };
+    Heads { scores, ..heads }
 }
 
 #[test]
@@ -263,7 +315,8 @@ fn attend_backward() {
             ],
         ),
     ];
-    for (heads, sequences) in cases {
+    let capped = cases.map(|(heads, sequences)| (capped(heads), sequences));
+    for (heads, sequences) in cases.into_iter().chain(capped) {
         let parent = |parent: Option<(usize, usize)>| {
             parent.map(|(sequence, rows)| Parent { sequence, rows })
         };
@@ -291,8 +344,24 @@ fn attend_backward() {
     }
 }
 
+/// Logits of products in f64, capped or not.
+fn limited(products: Tensor, cap: Option<&LogitCap>) -> Tensor {
+    match cap {
+        None => products,
+        Some(cap) => (products / cap.cap)
+            .and_then(|x| x.tanh()? * cap.cap)
+            .expect("capped"),
+    }
+}
+
 #[test]
 fn cross_entropy_backward() {
+    check_cross_entropy(None);
+    let (cap, shift) = (1.5, None);
+    check_cross_entropy(Some(&LogitCap { cap, shift }));
+}
+
+fn check_cross_entropy(cap: Option<&LogitCap>) {
     for (n, width, vocab) in [(1, 1, 2), (31, 20, 70), (200, 6, 5)] {
         let (hidden, head) = (
             (noise((n, width), 1) * 3.0).expect("scaled"),
@@ -306,7 +375,7 @@ fn cross_entropy_backward() {
             let logits = x[0]
                 .matmul(&wide(&head).t().expect("a view"))
                 .expect("logits");
-            let log_p = softmax::composed::log_softmax(&logits);
+            let log_p = softmax::composed::log_softmax(&limited(logits, cap));
             log_p
                 .expect("log p")
                 .gather(&index, D::Minus1)
@@ -321,8 +390,9 @@ fn cross_entropy_backward() {
             (&inputs64[0], wide(&head), 1e-9),
             (&hidden, head.clone(), 1e-5),
         ] {
-            let got =
-                cross_entropy::forward_backward(x, &frozen(&head), &targets, true).expect("loss");
+            let weight = &frozen(&head);
+            let head = Head { weight, cap };
+            let got = cross_entropy::forward_backward(x, head, &targets, true).expect("loss");
             let sum = values(&losses(&inputs64))[0];
             assert!(
                 (got.sum - sum).abs() <= tolerance * sum,
@@ -341,6 +411,12 @@ fn cross_entropy_backward() {
 
 #[test]
 fn divergence_backward() {
+    check_divergence(None);
+    let (cap, shift) = (1.5, None);
+    check_divergence(Some(&LogitCap { cap, shift }));
+}
+
+fn check_divergence(cap: Option<&LogitCap>) {
     for (n, width, vocab) in [(1, 1, 2), (31, 20, 70), (300, 6, 5)] {
         let (hidden, head) = (
             (noise((n, width), 1) * 3.0).expect("scaled"),
@@ -350,7 +426,7 @@ fn divergence_backward() {
         let log_p = softmax::composed::log_softmax(&wide(&own)).expect("log p");
         let each = |x: &Tensor| {
             let logits = x.matmul(&wide(&head).t().expect("a view")).expect("logits");
-            let log_q = softmax::composed::log_softmax(&logits).expect("log q");
+            let log_q = softmax::composed::log_softmax(&limited(logits, cap)).expect("log q");
             (log_p.exp().expect("p") * (&log_p - log_q).expect("a difference"))
                 .and_then(|kl| kl.sum(D::Minus1))
         };
@@ -364,8 +440,9 @@ fn divergence_backward() {
             (&hidden, head.clone(), own.clone(), 1e-5),
         ] {
             let shares = Shares::of(&own).expect("shares");
-            let got = divergence::forward_backward(x, &frozen(&head), &shares, true)
-                .expect("a divergence");
+            let weight = &frozen(&head);
+            let head = Head { weight, cap };
+            let got = divergence::forward_backward(x, head, &shares, true).expect("a divergence");
             let found = Tensor::new(got.each.as_slice(), hidden.device()).expect("a list");
             check_close(
                 "divergence",
@@ -379,8 +456,8 @@ fn divergence_backward() {
                 &want[0],
                 tolerance,
             );
-            let without = divergence::forward_backward(x, &frozen(&head), &shares, false)
-                .expect("a divergence");
+            let without =
+                divergence::forward_backward(x, head, &shares, false).expect("a divergence");
             assert!(without.d_hidden.is_none() && without.each == got.each);
         }
     }

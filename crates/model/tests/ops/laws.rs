@@ -6,11 +6,12 @@ use candle_core::Tensor;
 use model::{
     Parent, Rows, Weight,
     ops::{
-        attend::{self, Heads, LayerKv},
+        attend::{self, Heads, LayerKv, Scores},
         cross_entropy,
+        glu::{self, GateActivation},
         linear::{self, Projected, Update},
         lora::{self, Dropout},
-        rms_norm, softmax, swiglu,
+        rms_norm, softmax,
     },
 };
 use proptest::prelude::*;
@@ -215,7 +216,7 @@ proptest! {
         let run = || {
             let out = case.run();
             let y = linear::forward(&out, &w, None).expect("linear");
-            let y = swiglu::forward(&y, &y).expect("swiglu");
+            let y = glu::forward(GateActivation::Silu, &y, &y).expect("glu");
             let y = rms_norm::forward(&y, &noise(heads.size, 8), 1e-5).expect("norm");
             let (sum, _) = updated(&out, &w, &noise((3, width), 9), &noise((heads.size, 3), 10), Some(&y));
             let d = linear::backward(&sum, &w).expect("backward");
@@ -262,7 +263,7 @@ fn neighbours_change_no_bit() {
         let (a, b) = (noise((5, 70), 3), noise((45, 5), 4));
         let run = |x: &Tensor| {
             let (y, _) = updated(x, &w, &a, &b, None);
-            let y = swiglu::forward(&y, &y).expect("swiglu");
+            let y = glu::forward(GateActivation::Silu, &y, &y).expect("glu");
             let y = rms_norm::forward(&y, &noise(45, 5), 1e-6).expect("norm");
             softmax::softmax(&linear::backward(&y, &w).expect("backward")).expect("softmax")
         };
@@ -351,6 +352,7 @@ fn no_gradient_through_a_prefix() {
         key_value: 1,
         size: 8,
         window: None,
+        scores: Scores::of_size(8),
     };
     let case = Case::new(heads, Rows::new([3], 2), 1);
     let prefix: Option<LayerKv> = case.prefix();

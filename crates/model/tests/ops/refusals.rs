@@ -5,12 +5,16 @@ use model::{
     ModelError, Rows,
     ops::{
         add,
-        attend::{self, Heads},
+        attend::{self, Heads, Scores},
         cross_entropy,
         divergence::{self, Shares},
         gated,
+        glu::{self, GateActivation},
+        layer_norm,
         linear::{self, Projected, Share, Update},
-        lora, rms_norm, rope, swiglu,
+        logit_cap::{self, LogitCap},
+        lora, rms_norm, rope,
+        xielu::{self, Xielu},
     },
 };
 
@@ -47,12 +51,12 @@ fn shapes_that_do_not_fit() {
         &["add", "[4, 6]", "[4, 5]"],
     );
     check_refused(
-        swiglu::forward(&x, &noise((4, 5), 2)),
-        &["swiglu", "[4, 6]", "[4, 5]"],
+        glu::forward(GateActivation::Silu, &x, &noise((4, 5), 2)),
+        &["glu", "[4, 6]", "[4, 5]"],
     );
     check_refused(
-        swiglu::backward(&x, &x, &noise((3, 6), 2)),
-        &["swiglu", "[4, 6]", "[3, 6]"],
+        glu::backward(GateActivation::Silu, &x, &x, &noise((3, 6), 2)),
+        &["glu", "[4, 6]", "[3, 6]"],
     );
     check_refused(
         rms_norm::forward(&x, &noise(5, 2), 1e-5),
@@ -62,9 +66,40 @@ fn shapes_that_do_not_fit() {
         rms_norm::backward(&x, &noise(6, 2), 1e-5, &noise((3, 6), 3), None),
         &["rms_norm", "[4, 6]", "[3, 6]"],
     );
+    check_refused(
+        layer_norm::forward(&x, &noise((2, 4), 2), 1e-5),
+        &["layer_norm", "[4, 6]", "[2, 4]"],
+    );
+    check_refused(
+        layer_norm::backward(&x, &noise((2, 3), 2), 1e-5, &noise((3, 6), 3), None),
+        &["layer_norm", "[4, 6]", "[3, 6]"],
+    );
+    let xielu = Xielu {
+        positive: 1.0,
+        negative: 1.0,
+        linear: 0.5,
+    };
+    check_refused(
+        xielu::backward(&xielu, &x, &noise((3, 6), 2)),
+        &["xielu", "[4, 6]", "[3, 6]"],
+    );
+    let cap = LogitCap {
+        cap: 1.0,
+        shift: Some(noise(5, 2)),
+    };
+    check_refused(
+        logit_cap::forward(&x, &cap),
+        &["logit_cap", "[4, 6]", "[5]"],
+    );
+    check_refused(
+        add::forward_scaled(&x, &noise((3, 6), 2), 0.5),
+        &["add", "[4, 6]", "[3, 6]"],
+    );
     let angles = |n, half| rope::Angles {
         cos: noise((n, half), 1),
         sin: noise((n, half), 2),
+        size: 2 * half,
+        pairs: rope::RopePairs::Halves,
     };
     check_refused(
         rope::rotate(&x, &angles(4, 2), rope::Rotation::Forward),
@@ -128,7 +163,7 @@ fn shapes_that_do_not_fit() {
     check_refused(linear::backward_all(&[], None), &["linear", "no share"]);
     let narrow = frozen(&noise((2, 6), 1));
     check_refused(
-        gated::forward(&x, &plain(&w), &plain(&narrow), true),
+        gated::forward(GateActivation::Silu, &x, &plain(&w), &plain(&narrow), true),
         &["gated", "(3, 6)", "(2, 6)"],
     );
 }
@@ -140,6 +175,7 @@ fn attention_that_does_not_fit() {
         key_value: 1,
         size: 4,
         window: None,
+        scores: Scores::of_size(4),
     };
     let rows = Rows::new([3], 0);
     let (q, k) = (noise((3, 8), 1), noise((3, 4), 2));

@@ -4,8 +4,14 @@
 use candle_core::Tensor;
 use model::ops::{
     add, cross_entropy, gated,
+    glu::{self, GateActivation},
+    layer_norm,
     linear::{self, Projected, Share, Update},
-    lora, rms_norm, rope, softmax, swiglu,
+    logit_cap::{self, Head, LogitCap},
+    lora, rms_norm,
+    rope::{self, RopePairs},
+    softmax,
+    xielu::{self, Xielu},
 };
 use proptest::prelude::*;
 
@@ -105,17 +111,17 @@ proptest! {
         let [gate, up] = [2, 3].map(|k| weight((width, inner), bf16, seed ^ k));
         let down = weight((inner, width), bf16, seed ^ 4);
         let [gate, up, down] = [gate, up, down].map(|w| frozen(&w));
-        let got = gated::forward(&x, &plain(&gate), &plain(&up), true)?;
+        let got = gated::forward(GateActivation::Silu, &x, &plain(&gate), &plain(&up), true)?;
         let (got_gate, got_up) = got.parts.expect("kept");
-        let alone = gated::forward(&x, &plain(&gate), &plain(&up), false)?;
+        let alone = gated::forward(GateActivation::Silu, &x, &plain(&gate), &plain(&up), false)?;
         prop_assert!(alone.parts.is_none());
         prop_assert_eq!(values(&alone.act), values(&got.act));
         let (g, u) = (linear::forward(&x, &gate, None)?, linear::forward(&x, &up, None)?);
         prop_assert_eq!(values(&got_gate), values(&g));
         prop_assert_eq!(values(&got_up), values(&u));
-        prop_assert_eq!(values(&got.act), values(&swiglu::forward(&g, &u)?));
-        let (d_gate, d_up) = gated::backward(&Share { dy: &dy, weight: &down, update: None }, &g, &u)?;
-        let want = swiglu::backward(&g, &u, &linear::backward(&dy, &down)?)?;
+        prop_assert_eq!(values(&got.act), values(&glu::forward(GateActivation::Silu, &g, &u)?));
+        let (d_gate, d_up) = gated::backward(GateActivation::Silu, &Share { dy: &dy, weight: &down, update: None }, &g, &u)?;
+        let want = glu::backward(GateActivation::Silu, &g, &u, &linear::backward(&dy, &down)?)?;
         prop_assert_eq!(values(&d_gate), values(&want.0));
         prop_assert_eq!(values(&d_up), values(&want.1));
     }
@@ -157,23 +163,60 @@ proptest! {
     }
 
     #[test]
-    fn swiglu_both_ways(n in rows(), width in width(), seed: u64, size in 0.1..40.0) {
+    fn glu_both_ways(n in rows(), width in width(), seed: u64, size in 0.1..40.0, tanh: bool) {
+        let activation = if tanh { GateActivation::GeluTanh } else { GateActivation::Silu };
         let gate = (noise((n, width), seed) * size)?;
         let (up, dy) = (noise((n, width), seed ^ 1), noise((n, width), seed ^ 2));
         let [wg, wu, wdy] = [&gate, &up, &dy].map(wide);
-        check_close("forward", &swiglu::forward(&gate, &up)?, &swiglu::composed::forward(&wg, &wu)?, 1e-5);
-        let (got, want) = (swiglu::backward(&gate, &up, &dy)?, swiglu::composed::backward(&wg, &wu, &wdy)?);
+        check_close("forward", &glu::forward(activation, &gate, &up)?, &glu::composed::forward(activation, &wg, &wu)?, 1e-5);
+        let (got, want) = (glu::backward(activation, &gate, &up, &dy)?, glu::composed::backward(activation, &wg, &wu, &wdy)?);
         check_close("dgate", &got.0, &want.0, 1e-5);
         check_close("dup", &got.1, &want.1, 1e-5);
     }
 
     #[test]
-    fn rope_both_ways(n in rows(), heads in 1usize..6, half in 1usize..70, seed: u64) {
-        let x = noise((n, heads * 2 * half), seed);
-        let angles = rope::Angles { cos: noise((n, half), seed ^ 1), sin: noise((n, half), seed ^ 2) };
+    fn rope_both_ways(n in rows(), heads in 1usize..6, half in 1usize..70, rest in 0usize..9, neighbours: bool, seed: u64) {
+        let x = noise((n, heads * (2 * half + rest)), seed);
+        let pairs = if neighbours { RopePairs::Neighbours } else { RopePairs::Halves };
+        let angles = rope::Angles { cos: noise((n, half), seed ^ 1), sin: noise((n, half), seed ^ 2), size: 2 * half + rest, pairs };
         for way in [rope::Rotation::Forward, rope::Rotation::Backward] {
             check_close("rotate", &rope::rotate(&x, &angles, way)?, &rope::composed::rotate(&wide(&x), &angles, way)?, 1e-5);
         }
+    }
+
+    #[test]
+    fn layer_norm_both_ways(n in rows(), pieces in 1usize..4, width in width(), seed: u64, with_start: bool) {
+        let (x, w) = (noise((n, pieces * width), seed), noise((pieces, width), seed ^ 1));
+        let (dy, start) = (noise(x.shape(), seed ^ 2), with_start.then(|| noise(x.shape(), seed ^ 3)));
+        let wide_start = start.as_ref().map(wide);
+        let [wx, ww, wdy] = [&x, &w, &dy].map(wide);
+        let eps = 1e-3;
+        check_close("forward", &layer_norm::forward(&x, &w, eps)?, &layer_norm::composed::forward(&wx, &ww, eps)?, 1e-5);
+        let got = layer_norm::backward(&x, &w, eps, &dy, start.as_ref())?;
+        check_close("backward", &got, &layer_norm::composed::backward(&wx, &ww, eps, &wdy, wide_start.as_ref())?, 1e-4);
+    }
+
+    #[test]
+    fn xielu_both_ways(n in rows(), width in width(), seed: u64, size in 0.01..20.0) {
+        let (x, dy) = ((noise((n, width), seed) * size)?, noise((n, width), seed ^ 1));
+        let xielu = Xielu { positive: 0.8, negative: 1.3, linear: 0.5 };
+        check_close("forward", &xielu::forward(&xielu, &x)?, &xielu::composed::forward(&xielu, &wide(&x))?, 1e-5);
+        let want = xielu::composed::backward(&xielu, &wide(&x), &wide(&dy))?;
+        check_close("backward", &xielu::backward(&xielu, &x, &dy)?, &want, 1e-5);
+    }
+
+    #[test]
+    fn capped_logits(n in rows(), width in width(), seed: u64, cap in 0.5..40.0, shifted: bool) {
+        let x = (noise((n, width), seed) * 20.0)?;
+        let cap = LogitCap { cap, shift: shifted.then(|| noise(width, seed ^ 1)) };
+        check_close("cap", &logit_cap::forward(&x, &cap)?, &logit_cap::composed::forward(&wide(&x), &cap)?, 1e-5);
+    }
+
+    #[test]
+    fn a_scaled_sum(n in rows(), width in width(), seed: u64) {
+        let (a, b) = (noise((n, width), seed), noise((n, width), seed ^ 1));
+        let want = add::composed::forward_scaled(&wide(&a), &wide(&b), 0.3)?;
+        check_close("sum", &add::forward_scaled(&a, &b, 0.3)?, &want, 1e-6);
     }
 
     #[test]
@@ -200,13 +243,15 @@ proptest! {
     /// 512.
     #[test]
     fn cross_entropy_with_gradient(n in prop_oneof![0usize..20, 180usize..420], width in prop_oneof![6 => 1usize..60, 1 => 500usize..560],
-        vocab in prop_oneof![6 => 2usize..300, 1 => 4000usize..4300], bf16: bool, seed: u64) {
+        vocab in prop_oneof![6 => 2usize..300, 1 => 4000usize..4300], bf16: bool, capped: bool, seed: u64) {
         let hidden = (noise((n, width), seed) * 3.0)?;
         let head = weight((vocab, width), bf16, seed ^ 1);
         let targets: Vec<u32> = (0..n).map(|i| ((seed >> (i % 48)) % vocab as u64) as u32).collect();
         let packed = frozen(&head);
-        let got = cross_entropy::forward_backward(&hidden, &packed, &targets, true)?;
-        let want = cross_entropy::composed::forward_backward(&seen(&hidden, &head), &wide(&head), &targets, true)?;
+        let cap = LogitCap { cap: 2.5, shift: Some(noise(vocab, seed ^ 3)) };
+        let packed = Head { weight: &packed, cap: capped.then_some(&cap) };
+        let got = cross_entropy::forward_backward(&hidden, packed, &targets, true)?;
+        let want = cross_entropy::composed::forward_backward(&seen(&hidden, &head), &wide(&head), packed.cap, &targets, true)?;
         prop_assert!((got.sum - want.sum).abs() <= 1e-5 * want.sum.max(1.0), "{} not {}", got.sum, want.sum);
         let (d, want) = (got.d_hidden.as_ref().expect("asked for"), want.d_hidden.as_ref().expect("asked for"));
         // The gradient of a sure row is small and the difference of two large terms.
@@ -214,7 +259,7 @@ proptest! {
         let rounding = if bf16 && model::instruction_set().rounds_rows() { 2.0f64.powi(-9) } else { ROUNDING };
         let bound = 1e-5 * norm(want) + rounding * norm(&head) * (n as f64).sqrt();
         check_within("gradient", d, want, bound);
-        let alone = cross_entropy::forward_backward(&hidden, &packed, &targets, false)?;
+        let alone = cross_entropy::forward_backward(&hidden, packed, &targets, false)?;
         prop_assert_eq!(alone.sum, got.sum);
         prop_assert!(alone.d_hidden.is_none());
     }

@@ -150,6 +150,8 @@ impl LoraRecipe {
         "gate_proj",
         "up_proj",
         "down_proj",
+        "qkv_proj",
+        "gate_up_proj",
     ];
 
     /// The paper's adapter.

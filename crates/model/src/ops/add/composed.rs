@@ -8,3 +8,8 @@ use crate::error::Result;
 pub fn forward(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     Ok((a + b)?)
 }
+
+/// As [`super::forward_scaled`].
+pub fn forward_scaled(a: &Tensor, b: &Tensor, factor: f64) -> Result<Tensor> {
+    Ok((a + (b * factor)?)?)
+}

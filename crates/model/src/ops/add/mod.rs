@@ -20,3 +20,13 @@ pub fn forward(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         Backend::Composed => composed::forward(a, b),
     }
 }
+
+/// `a` + `factor` · `b`, both of one shape.
+pub fn forward_scaled(a: &Tensor, b: &Tensor, factor: f64) -> Result<Tensor> {
+    let _running = enter(Op::Elementwise, 0);
+    check_shapes("add", a.shape() == b.shape(), &[a, b])?;
+    match Backend::of(a) {
+        Backend::Cpu => cpu::forward_scaled(a, b, factor),
+        Backend::Composed => composed::forward_scaled(a, b, factor),
+    }
+}

@@ -24,7 +24,8 @@ pub fn forward(
         let queries = split(&q.narrow(0, range.start, range.len())?, heads)?; // (H, n, D)
         let keys = repeat(&context(rows, sequence, k, prefix.map(|p| &p.k))?, heads)?; // (H, t, D)
         let values = repeat(&context(rows, sequence, v, prefix.map(|p| &p.v))?, heads)?;
-        let weights = weights(heads, rows, sequence, &queries, &keys)?; // (H, n, t)
+        let scores = scores(heads, &queries, &keys)?;
+        let weights = weights(heads, rows, sequence, &scores)?; // (H, n, t)
         outs.push(join(&weights.matmul(&values)?)?); // (n, H · D)
     }
     concatenate(&outs, q)
@@ -46,10 +47,15 @@ pub fn backward(
         let (queries, d_out) = (split(&part(q)?, heads)?, split(&part(d_out)?, heads)?); // (H, n, D)
         let keys = repeat(&context(rows, sequence, k, None)?, heads)?; // (H, t, D)
         let values = repeat(&context(rows, sequence, v, None)?, heads)?;
-        let p = weights(heads, rows, sequence, &queries, &keys)?; // (H, n, t)
+        let scores = scores(heads, &queries, &keys)?;
+        let p = weights(heads, rows, sequence, &scores)?; // (H, n, t)
         let dp = d_out.matmul(&values.t()?)?;
         let ds = ((&p * dp.broadcast_sub(&(&dp * &p)?.sum_keepdim(D::Minus1)?)?)?
-            * f64::from(heads.scale()))?;
+            * f64::from(heads.scores.scale))?;
+        let ds = match heads.scores.soft_cap {
+            None => ds,
+            Some(cap) => (ds * (1.0 - (scores / f64::from(cap))?.sqr()?)?)?,
+        };
         dq.push(join(&ds.matmul(&keys)?)?);
         dk.push(sum_groups(&ds.t()?.matmul(&queries)?, heads)?);
         dv.push(sum_groups(&p.t()?.matmul(&d_out)?, heads)?);
@@ -102,16 +108,18 @@ fn concatenate(parts: &[Tensor], like: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// Scores of all keys, the unseen ones too: (H, n, t).
+fn scores(heads: &Heads, queries: &Tensor, keys: &Tensor) -> Result<Tensor> {
+    let scores = (queries.matmul(&keys.t()?)? * f64::from(heads.scores.scale))?;
+    Ok(match heads.scores.soft_cap {
+        None => scores,
+        Some(cap) => ((scores / f64::from(cap))?.tanh()? * f64::from(cap))?,
+    })
+}
+
 /// Softmax of the masked scores.
-fn weights(
-    heads: &Heads,
-    rows: &Rows,
-    sequence: usize,
-    queries: &Tensor,
-    keys: &Tensor,
-) -> Result<Tensor> {
-    let scores = (queries.matmul(&keys.t()?)? * f64::from(heads.scale()))?;
-    let (n, t) = (queries.dim(1)?, keys.dim(1)?);
+fn weights(heads: &Heads, rows: &Rows, sequence: usize, scores: &Tensor) -> Result<Tensor> {
+    let (n, t) = (scores.dim(1)?, scores.dim(2)?);
     let first = rows.first_position(sequence);
     // All keys of a context are at positions 0..t.
     let mask: Vec<f32> = (0..n * t)

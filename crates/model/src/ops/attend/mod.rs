@@ -9,7 +9,7 @@ mod cpu;
 
 use candle_core::Tensor;
 
-pub use kernels::attend::Heads;
+pub use kernels::attend::{Heads, Scores};
 
 use super::{Backend, check_shapes};
 use crate::{

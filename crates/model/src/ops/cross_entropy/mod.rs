@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 pub(crate) use kernels::cross_entropy::{CHUNK, SLICE_TOKENS};
 
-use super::{Backend, weight::Weight};
+use super::{Backend, logit_cap::Head};
 use crate::{
     error::{ModelError, Result},
     profile::{Op, enter},
@@ -22,14 +22,15 @@ pub struct Loss {
     pub d_hidden: Option<Tensor>,
 }
 
-/// `hidden` (N, E) rows after the final norm, `lm_head` (V, E), one target id per row.
-pub fn forward_backward(
+/// `hidden` (N, E) rows after the final norm, `head` (V, E), one target id per row.
+pub fn forward_backward<'a>(
     hidden: &Tensor,
-    lm_head: &Weight,
+    head: impl Into<Head<'a>>,
     targets: &[u32],
     with_gradient: bool,
 ) -> Result<Loss> {
-    let ((rows, width), (vocab, depth)) = (hidden.dims2()?, lm_head.dims());
+    let head = head.into();
+    let ((rows, width), (vocab, depth)) = (hidden.dims2()?, head.weight.dims());
     let _running = enter(
         Op::CrossEntropy,
         (2 + 2 * usize::from(with_gradient)) * rows * width * vocab,
@@ -54,10 +55,10 @@ pub fn forward_backward(
         )));
     }
     match Backend::of(hidden) {
-        Backend::Cpu => cpu::forward_backward(hidden, lm_head, targets, with_gradient),
+        Backend::Cpu => cpu::forward_backward(hidden, head, targets, with_gradient),
         Backend::Composed => {
-            let head = lm_head.tensor("cross_entropy")?;
-            composed::forward_backward(hidden, head, targets, with_gradient)
+            let weight = head.weight.tensor("cross_entropy")?;
+            composed::forward_backward(hidden, weight, head.cap, targets, with_gradient)
         }
     }
 }

@@ -5,7 +5,11 @@ use candle_core::{D, DType, Tensor};
 use super::{Divergence, Shares};
 use crate::{
     error::Result,
-    ops::{cross_entropy::CHUNK, softmax},
+    ops::{
+        cross_entropy::CHUNK,
+        logit_cap::{self, LogitCap},
+        softmax,
+    },
 };
 
 /// As [`Shares::of`]; nothing is checked.
@@ -24,6 +28,7 @@ pub fn shares(logits: &Tensor) -> Result<Shares> {
 pub fn forward_backward(
     hidden: &Tensor,
     lm_head: &Tensor,
+    cap: Option<&LogitCap>,
     shares: &Shares,
     with_gradient: bool,
 ) -> Result<Divergence> {
@@ -31,8 +36,8 @@ pub fn forward_backward(
     let (mut each, mut gradients) = (Vec::with_capacity(shares.len()), Vec::new());
     for start in (0..shares.len()).step_by(CHUNK) {
         let count = CHUNK.min(shares.len() - start);
-        let log_q =
-            softmax::composed::log_softmax(&hidden.narrow(0, start, count)?.matmul(&head.t()?)?)?;
+        let products = hidden.narrow(0, start, count)?.matmul(&head.t()?)?;
+        let log_q = softmax::composed::log_softmax(&logit_cap::composed::logits(&products, cap)?)?;
         let wanted = shares.values.narrow(0, start, count)?; // (n, V)
         let losses: Vec<f64> = (&wanted * &log_q)?
             .sum(D::Minus1)?
@@ -46,7 +51,9 @@ pub fn forward_backward(
                 .map(|(loss, entropy)| loss - entropy),
         );
         if with_gradient {
-            gradients.push((log_q.exp()? - wanted)?.matmul(&head)?);
+            let d_logits = (log_q.exp()? - wanted)?;
+            let d_products = logit_cap::composed::through(d_logits, &products, cap)?;
+            gradients.push(d_products.matmul(&head)?);
         }
     }
     let d_hidden = match (with_gradient, gradients.is_empty()) {

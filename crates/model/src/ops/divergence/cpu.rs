@@ -7,8 +7,8 @@ use super::{Divergence, Shares};
 use crate::{
     error::Result,
     ops::{
+        logit_cap::{Head, cpu::CapViews},
         view::{self, floats},
-        weight::Weight,
     },
 };
 
@@ -31,16 +31,18 @@ pub(super) fn mean(shares: &Tensor) -> Result<Vec<f32>> {
 /// As [`super::forward_backward`].
 pub(super) fn forward_backward(
     hidden: &Tensor,
-    lm_head: &Weight,
+    head: Head<'_>,
     shares: &Shares,
     with_gradient: bool,
 ) -> Result<Divergence> {
-    let head = lm_head.panels("divergence")?;
+    let panels = head.weight.panels("divergence")?;
+    let cap = head.cap.map(CapViews::new).transpose()?;
     let (each, d_hidden) = divergence::forward_backward(
         &floats(hidden, "divergence")?,
-        head,
+        panels,
         &floats(&shares.values, "divergence")?,
         &shares.entropies,
+        cap.as_ref().map(CapViews::cap),
         with_gradient,
     );
     let d_hidden = d_hidden

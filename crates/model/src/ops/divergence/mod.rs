@@ -8,7 +8,7 @@ mod cpu;
 
 use candle_core::Tensor;
 
-use super::{Backend, check_shapes, weight::Weight};
+use super::{Backend, check_shapes, logit_cap::Head};
 use crate::{
     error::{ModelError, Result},
     profile::{Op, enter},
@@ -76,18 +76,19 @@ impl Shares {
     }
 }
 
-/// `hidden` (N, E) rows after the final norm, `lm_head` (V, E), and the distributions that they
+/// `hidden` (N, E) rows after the final norm, `head` (V, E), and the distributions that they
 /// should have.
 ///
 /// # Errors
 /// Shapes that do not fit.
-pub fn forward_backward(
+pub fn forward_backward<'a>(
     hidden: &Tensor,
-    lm_head: &Weight,
+    head: impl Into<Head<'a>>,
     shares: &Shares,
     with_gradient: bool,
 ) -> Result<Divergence> {
-    let ((rows, width), (vocab, depth)) = (hidden.dims2()?, lm_head.dims());
+    let head = head.into();
+    let ((rows, width), (vocab, depth)) = (hidden.dims2()?, head.weight.dims());
     let _running = enter(
         Op::CrossEntropy,
         (2 + 2 * usize::from(with_gradient)) * rows * width * vocab,
@@ -95,10 +96,10 @@ pub fn forward_backward(
     let fit = width == depth && shares.values.dims() == [rows, vocab];
     check_shapes("divergence", fit, &[hidden, &shares.values])?;
     match Backend::of(hidden) {
-        Backend::Cpu => cpu::forward_backward(hidden, lm_head, shares, with_gradient),
+        Backend::Cpu => cpu::forward_backward(hidden, head, shares, with_gradient),
         Backend::Composed => {
-            let head = lm_head.tensor("divergence")?;
-            composed::forward_backward(hidden, head, shares, with_gradient)
+            let weight = head.weight.tensor("divergence")?;
+            composed::forward_backward(hidden, weight, head.cap, shares, with_gradient)
         }
     }
 }

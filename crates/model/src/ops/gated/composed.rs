@@ -6,16 +6,22 @@ use super::Gated;
 use crate::{
     error::Result,
     ops::{
+        glu::{self, GateActivation},
         linear::{self, Projected, Share},
-        swiglu,
     },
 };
 
 /// As [`super::forward`].
-pub fn forward(x: &Tensor, gate: &Projected<'_>, up: &Projected<'_>, keep: bool) -> Result<Gated> {
+pub fn forward(
+    activation: GateActivation,
+    x: &Tensor,
+    gate: &Projected<'_>,
+    up: &Projected<'_>,
+    keep: bool,
+) -> Result<Gated> {
     let gate = linear::composed::forward(x, gate, None)?;
     let up = linear::composed::forward(x, up, None)?;
-    let act = swiglu::composed::forward(&gate, &up)?;
+    let act = glu::composed::forward(activation, &gate, &up)?;
     Ok(Gated {
         parts: keep.then_some((gate, up)),
         act,
@@ -23,7 +29,12 @@ pub fn forward(x: &Tensor, gate: &Projected<'_>, up: &Projected<'_>, keep: bool)
 }
 
 /// As [`super::backward`].
-pub fn backward(down: &Share<'_>, gate: &Tensor, up: &Tensor) -> Result<(Tensor, Tensor)> {
+pub fn backward(
+    activation: GateActivation,
+    down: &Share<'_>,
+    gate: &Tensor,
+    up: &Tensor,
+) -> Result<(Tensor, Tensor)> {
     let d_act = linear::composed::backward(&[*down], None)?;
-    swiglu::composed::backward(gate, up, &d_act)
+    glu::composed::backward(activation, gate, up, &d_act)
 }

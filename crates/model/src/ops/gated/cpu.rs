@@ -8,6 +8,7 @@ use super::Gated;
 use crate::{
     error::Result,
     ops::{
+        glu::GateActivation,
         linear::{
             Projected, Share,
             cpu::{ProjectionViews, ShareViews},
@@ -18,6 +19,7 @@ use crate::{
 
 /// As [`super::forward`].
 pub(super) fn forward(
+    activation: GateActivation,
     x: &Tensor,
     gate: &Projected<'_>,
     up: &Projected<'_>,
@@ -26,6 +28,7 @@ pub(super) fn forward(
     let shape = (x.dims2()?.0, gate.weight.dims().0); // (N, F)
     let (gate_views, up_views) = (ProjectionViews::new(gate)?, ProjectionViews::new(up)?);
     let rows = gated::forward(
+        activation,
         shape.0,
         &floats(x, "gated")?,
         &gate_views.frozen(gate)?,
@@ -43,9 +46,15 @@ pub(super) fn forward(
 }
 
 /// As [`super::backward`].
-pub(super) fn backward(down: &Share<'_>, gate: &Tensor, up: &Tensor) -> Result<(Tensor, Tensor)> {
+pub(super) fn backward(
+    activation: GateActivation,
+    down: &Share<'_>,
+    gate: &Tensor,
+    up: &Tensor,
+) -> Result<(Tensor, Tensor)> {
     let views = ShareViews::new(down)?;
     let (d_gate, d_up) = gated::backward(
+        activation,
         gate.dims2()?.0,
         &views.frozen(down)?,
         &floats(gate, "gate")?,

@@ -1,10 +1,12 @@
-//! `rope`: rotary position embedding (arXiv 2104.09864), Hugging Face's halves: element i is
-//! rotated with element i + D/2.
+//! `rope`: rotary position embedding (arXiv 2104.09864), of the first values of each head or of
+//! all. Pairs are Hugging Face's halves (element i with element i + half) or neighbours.
 
 pub mod composed;
 mod cpu;
 
 use candle_core::Tensor;
+
+pub use kernels::rope::RopePairs;
 
 use super::Backend;
 use crate::{
@@ -12,13 +14,17 @@ use crate::{
     profile::{Op, enter},
 };
 
-/// Cosines and sines of every row's position: both (N, D/2).
+/// Cosines and sines of every row's position, both (N, half), and what they turn.
 #[derive(Clone)]
 pub struct Angles {
     /// Cosines, times the scaling's attention factor.
     pub cos: Tensor,
     /// Sines, likewise.
     pub sin: Tensor,
+    /// D; values of a head behind the pairs stay.
+    pub size: usize,
+    /// Which values are a pair.
+    pub pairs: RopePairs,
 }
 
 /// The direction of a rotation.
@@ -37,7 +43,8 @@ pub fn rotate(x: &Tensor, angles: &Angles, rotation: Rotation) -> Result<Tensor>
     let (rows, width) = x.dims2()?;
     let half = angles.cos.dims2()?.1;
     if half == 0
-        || width % (2 * half) != 0
+        || angles.size < 2 * half
+        || width % angles.size != 0
         || angles.cos.dims2()?.0 != rows
         || angles.sin.shape() != angles.cos.shape()
     {
