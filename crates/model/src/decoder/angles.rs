@@ -53,7 +53,7 @@ fn places(rope: &Rope, rows: &Rows) -> Result<Vec<RowPosition>> {
                 let range = rows.range(parent.sequence);
                 Some(rows.first_position(parent.sequence) + range.len())
             }
-            None => Some(rows.prefix()).filter(|&prefix| prefix > 0),
+            None => Some(rows.first_position(sequence)).filter(|&before| before > 0),
         };
         let is_long = end > context;
         if before.is_some_and(|before| (before > context) != is_long) {
