@@ -13,7 +13,7 @@ use schema::{
     few_shot::PromptLanguage, recipe::EvalRecipe, task::Precision,
 };
 
-pub(crate) use translation_args::{TRANSLATION, TranslationArgs};
+pub(crate) use translation_args::{TRANSLATION, TranslationArgs, task_or_translation};
 
 /// Makes large language models better in many languages at once, and shows why.
 ///
@@ -430,14 +430,6 @@ pub(crate) fn task(text: &str) -> Result<String, String> {
             "one of: {}; or the path of a task file, NAME.toml",
             EvalRecipe::TASKS.join(", ")
         )),
-    }
-}
-
-/// As [`task`], or what is measured of translations.
-fn task_or_translation(text: &str) -> Result<String, String> {
-    match text == TRANSLATION {
-        true => Ok(text.to_owned()),
-        false => task(text).map_err(|known| format!("{known}; or `translation`")),
     }
 }
 

@@ -27,3 +27,11 @@ pub(crate) struct TranslationArgs {
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = count)]
     pub(crate) max_new_tokens: usize,
 }
+
+/// As [`task`], or what is measured of translations.
+pub(crate) fn task_or_translation(text: &str) -> Result<String, String> {
+    match text == TRANSLATION {
+        true => Ok(text.to_owned()),
+        false => task(text).map_err(|known| format!("{known}; or `translation`")),
+    }
+}

@@ -30,10 +30,16 @@ pub(crate) fn encode(decoder: &Decoder, tokenizer: &Tokenizer, prompt: &str) -> 
             "a line has {} tokens with its instruction, more than the model's context of {context} \
              (max_position_embeddings): shorten it, or take a model with a longer context; it begins `{}`",
             ids.len(),
-            prompt.chars().take(MOST_SHOWN).collect::<String>()
+            shown(prompt)
         );
     }
     Ok(ids)
+}
+
+/// Where a prompt begins, which is the text and not its instruction.
+fn shown(prompt: &str) -> String {
+    let first = prompt.lines().next().unwrap_or_default();
+    first.chars().take(MOST_SHOWN).collect()
 }
 
 /// Continues prompts greedily until `is_whole` holds for a prompt's index and its text, which is

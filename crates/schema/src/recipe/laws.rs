@@ -142,6 +142,7 @@ val_size = 0.05
 eval_steps = 50
 save_steps = 50
 cutoff_len = 2048
+prompt = "plain"
 
 [train.build]
 template = """
@@ -172,6 +173,7 @@ greedy = 0
 # few_shot: not given, each task's own, or head:K with its K
 exemplar_language = "same"
 header_language = "same"
+prompt = ["plain"]
 limit = 5
 tokens_per_batch = 2048
 # translation: not given, what was trained is not measured
