@@ -75,7 +75,7 @@ impl Attention {
         wanted: Option<&Tensor>,
         keep: Keep,
     ) -> Result<(Tensor, LayerKv, AttentionSaved)> {
-        let (q_low, k_low, v_low) = (
+        let (mut q_low, mut k_low, mut v_low) = (
             self.q_proj.lower(x, keep)?,
             self.k_proj.lower(x, keep)?,
             self.v_proj.lower(x, keep)?,
@@ -88,6 +88,11 @@ impl Attention {
         let [q, k, v]: [Tensor; 3] = linear::forward_all(x, &projections, None)?
             .try_into()
             .map_err(|_| ModelError::op("attention", "three projections"))?; // (N, H · D), (N, G · D) twice
+        let (q, k, v) = (
+            self.q_proj.finish(q, None, &mut q_low)?,
+            self.k_proj.finish(k, None, &mut k_low)?,
+            self.v_proj.finish(v, None, &mut v_low)?,
+        );
         let (q, k) = (
             rope::rotate(&q, angles, Rotation::Forward)?,
             rope::rotate(&k, angles, Rotation::Forward)?,

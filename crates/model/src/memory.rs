@@ -32,6 +32,8 @@ pub struct TrainingMicroBatch {
     pub rank: usize,
     /// Projections with an update, in every layer.
     pub targets: Vec<Projection>,
+    /// Whether updates have magnitudes (DoRA): the products that these multiply are kept.
+    pub dora: bool,
     /// Whether the update's inputs are dropped in part: each projection then keeps its own.
     pub dropout: bool,
     /// Whether blocks keep only their input.
@@ -61,7 +63,7 @@ impl MemoryEstimate {
         let (rows, layers) = (work.tokens as u64, shape.layers as u64);
         let activations = kept_by_block(shape, work) * rows * FLOAT;
         let input = shape.hidden as u64 * rows * FLOAT;
-        let backward = backward_of_block(shape, work.precision) * rows * FLOAT;
+        let backward = backward_of_block(shape, work) * rows * FLOAT;
         let (kept, block) = match work.activation_checkpointing {
             true => (layers * input, activations + backward),
             false => (layers * activations, backward),
@@ -166,7 +168,13 @@ fn adapter_parameters(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
         .iter()
         .map(|&p| input_width(shape, p) + output_width(shape, p))
         .sum();
-    shape.layers as u64 * work.rank as u64 * widths
+    shape.layers as u64 * (work.rank as u64 * widths + magnitudes(shape, work))
+}
+
+/// Outputs of the projections of a block with magnitudes.
+fn magnitudes(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
+    let targets = work.targets.iter().filter(|_| work.dora);
+    targets.map(|&p| output_width(shape, p)).sum()
 }
 
 fn input_width(shape: &Shape, projection: Projection) -> u64 {
@@ -198,9 +206,10 @@ fn kept_by_block(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
     residual + attention + mlp + kept_by_updates(shape, work)
 }
 
-/// LinearSaved of the updates: their rows in the low rank, and their inputs.
+/// LinearSaved of the updates: their rows in the low rank, what magnitudes multiply, and their
+/// inputs.
 fn kept_by_updates(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
-    let low = (work.rank * work.targets.len()) as u64;
+    let low = (work.rank * work.targets.len()) as u64 + magnitudes(shape, work);
     if work.dropout {
         return low
             + work
@@ -221,7 +230,15 @@ fn kept_by_updates(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
 
 /// Floats per row that live at once in a block's backward: the larger of the mlp's part and the
 /// attention's.
-fn backward_of_block(shape: &Shape, precision: Precision) -> u64 {
+fn backward_of_block(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
+    let precision = work.precision;
+    // What magnitudes leave of a gradient lies beside it.
+    let scaled = |projections: &[Projection]| -> u64 {
+        let found = projections
+            .iter()
+            .filter(|p| work.dora && work.targets.contains(p));
+        found.map(|&p| output_width(shape, p)).sum()
+    };
     let (e, f, q, k) = (
         shape.hidden as u64,
         shape.mlp as u64,
@@ -230,10 +247,20 @@ fn backward_of_block(shape: &Shape, precision: Precision) -> u64 {
     );
     // The loss's gradient and dy; d_gate, where d_act was, and d_up; dx; the rows as a narrower
     // weight sees them.
-    let mlp = 2 * e + 2 * f + e + 2 * narrowed(f, precision);
+    let mlp = 2 * e
+        + 2 * f
+        + e
+        + 2 * narrowed(f, precision)
+        + scaled(&[Projection::Gate, Projection::Up]);
     // The loss's gradient and dy, d_normed, d_mid; d_out; dq, dk, dv, rotated back; dx; what a
     // narrower weight sees.
-    let attention = 4 * e + q + (q + 2 * k) + (q + k) + e + narrowed(q + 2 * k, precision);
+    let attention = 4 * e
+        + q
+        + (q + 2 * k)
+        + (q + k)
+        + e
+        + narrowed(q + 2 * k, precision)
+        + scaled(&[Projection::Q, Projection::K, Projection::V]);
     mlp.max(attention)
 }
 

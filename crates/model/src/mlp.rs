@@ -7,7 +7,10 @@ use crate::{
     config::ModelConfig,
     error::{ModelError, Result},
     linear::{Backward, Keep, Linear, LinearSaved},
-    ops::{gated, swiglu},
+    ops::{
+        gated::{self, Gated},
+        linear, swiglu,
+    },
     projection::{LayerProjection, Projection},
     weights::WeightFiles,
 };
@@ -61,12 +64,28 @@ impl Mlp {
         neuron_factors: Option<&Tensor>,
         keep: Keep,
     ) -> Result<(Tensor, MlpSaved)> {
-        let (gate_low, up_low) = (self.gate_proj.lower(x, keep)?, self.up_proj.lower(x, keep)?);
+        let (mut gate_low, mut up_low) =
+            (self.gate_proj.lower(x, keep)?, self.up_proj.lower(x, keep)?);
         let (gate, up) = (
             self.gate_proj.projected(&gate_low),
             self.up_proj.projected(&up_low),
         );
-        let gated = gated::forward(x, &gate, &up, matches!(keep, Keep::ForBackward { .. }))?; // (N, F)
+        let is_kept = matches!(keep, Keep::ForBackward { .. });
+        let gated = if self.gate_proj.is_scaled() || self.up_proj.is_scaled() {
+            // What is scaled is no part of the fused products.
+            let [gate, up]: [Tensor; 2] = linear::forward_all(x, &[gate, up], None)?
+                .try_into()
+                .map_err(|_| ModelError::op("mlp", "two projections"))?;
+            let gate = self.gate_proj.finish(gate, None, &mut gate_low)?;
+            let up = self.up_proj.finish(up, None, &mut up_low)?;
+            let act = swiglu::forward(&gate, &up)?;
+            Gated {
+                parts: is_kept.then_some((gate, up)),
+                act,
+            }
+        } else {
+            gated::forward(x, &gate, &up, is_kept)?
+        }; // (N, F)
         let act = match neuron_factors {
             None => gated.act,
             Some(factors) => gated

@@ -14,6 +14,7 @@ pub mod attend;
 mod backend;
 pub mod cross_entropy;
 pub mod divergence;
+pub mod dora;
 pub mod gated;
 pub mod linear;
 pub mod lora;

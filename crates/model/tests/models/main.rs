@@ -99,6 +99,8 @@ fn random_adapter(model: &Decoder, rank: usize, alpha: f64, seed: u64) -> Adapte
         alpha,
         dropout: 0.0,
         targets: Projection::ALL.to_vec(),
+        rslora: false,
+        dora: false,
     };
     let mut random = Random(seed);
     let mut adapter = Adapter::new(config, model.config(), |_, count| {

@@ -171,7 +171,6 @@ fn a_key_that_is_not_known_must_say_nothing() {
     for (key, value) in [
         ("alora_invocation_tokens", json!([1, 2])),
         ("target_parameters", json!(["mlp.up_proj.weight"])),
-        ("use_dora", json!(true)),
         ("arrow_config", json!({"top_k": 3})),
         ("kasa_config", json!({"beta": 1.0})),
         ("velora_config", json!({"scale": 1.0})),
@@ -309,7 +308,10 @@ fn a_tensor_that_is_no_update_of_a_projection_is_called_what_it_is() {
             format!("{place}.lora_A.default.weight"),
             "has the adapter's name in it",
         ),
-        (format!("{place}.lora_magnitude_vector"), "is DoRA's"),
+        (
+            format!("{place}.lora_magnitude_vector"),
+            "but use_dora is not true",
+        ),
         (format!("{place}.lora_magnitude_vector.weight"), "is DoRA's"),
         (format!("{place}.lora_B.bias"), "is a trained bias"),
         (format!("{place}.base_layer.bias"), "is a trained bias"),

@@ -34,7 +34,7 @@ pub use build::{BuildRecipe, Control, Directions, Removal, Split};
 pub use data::DataRecipe;
 pub use eval::EvalRecipe;
 pub use problem::{Problem, RecipeError, ValueOrigin};
-pub use train::{LoraRecipe, Schedule, TrainRecipe};
+pub use train::{LoraInit, LoraRecipe, Schedule, TrainRecipe};
 pub use values::read_labels;
 
 use serde::{Deserialize, Serialize};
