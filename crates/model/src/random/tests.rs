@@ -83,7 +83,7 @@ fn shards_are_cut_and_named_as_hugging_face_does() {
     assert_eq!(index["weight_map"]["lm_head.weight"], names[2]);
     assert_eq!(index["weight_map"]["model.embed_tokens.weight"], names[0]);
     for shard in plan.shards() {
-        let values: usize = shard.tensors.iter().map(PlannedTensor::len).sum();
+        let values: usize = shard.tensors.iter().map(TensorPlan::len).sum();
         assert!(values * format.bytes() <= 5_000_000_000);
     }
 }
