@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod chat;
 mod error;
 pub mod example;
 pub mod forest;

@@ -1,6 +1,8 @@
 //! A tokenizer from GGUF metadata. What llama.cpp assumes where a key is absent is assumed here
 //! too.
 
+use std::collections::BTreeMap;
+
 use hub::gguf::Header;
 use tokenizers::AddedToken;
 
@@ -10,7 +12,7 @@ use super::{
     growth::Growth,
     sentencepiece::{self, Piece, PieceKind},
 };
-use crate::{DataError, error::quote};
+use crate::{DataError, chat::ChatSource, error::quote};
 
 const MODEL: &str = "tokenizer.ggml.model";
 const PRE: &str = "tokenizer.ggml.pre";
@@ -35,6 +37,7 @@ pub(super) fn load(header: &Header) -> Result<Tokenizer, DataError> {
         bos,
         eos,
         before,
+        chat: ChatSource::of_gguf(header, named_tokens(header, &tokens)?),
     })
 }
 
@@ -175,6 +178,28 @@ fn read_id(header: &Header, key: &str, count: usize) -> Result<Option<u32>, Data
             )
             .into()),
     }
+}
+
+/// The special tokens by the names that chat templates use.
+fn named_tokens(header: &Header, tokens: &[&str]) -> Result<BTreeMap<String, String>, DataError> {
+    const NAMES: [(&str, &str); 6] = [
+        ("bos_token", "bos"),
+        ("eos_token", "eos"),
+        ("unk_token", "unknown"),
+        ("sep_token", "seperator"), // spelt so in the format
+        ("pad_token", "padding"),
+        ("mask_token", "mask"),
+    ];
+    let mut named = BTreeMap::new();
+    for (name, key) in NAMES {
+        let id = read_id(
+            header,
+            &format!("tokenizer.ggml.{key}_token_id"),
+            tokens.len(),
+        )?;
+        named.extend(id.map(|id| (name.to_owned(), tokens[id as usize].to_owned())));
+    }
+    Ok(named)
 }
 
 /// The special token that is added if `key`, or by default `default`, says so.

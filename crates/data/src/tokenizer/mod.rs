@@ -3,7 +3,7 @@
 //! Mistral).
 //!
 //! Special tokens are added only where the tokenizer's own configuration adds them. Never here:
-//! chat templates.
+//! rendering chat templates (`chat`).
 
 mod byte_level;
 mod folder;
@@ -20,7 +20,11 @@ use hub::{ModelFiles, gguf::Header};
 use rayon::prelude::*;
 
 use self::growth::Growth;
-use crate::{DataError, seam};
+use crate::{
+    DataError,
+    chat::{ChatSource, ChatTemplate},
+    seam,
+};
 
 /// How a vocabulary writes text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +59,7 @@ pub struct Tokenizer {
     /// Whether decoded text loses the spaces before punctuation.
     tidies: bool,
     growth: Growth,
+    chat: ChatSource,
 }
 
 impl Tokenizer {
@@ -174,6 +179,14 @@ impl Tokenizer {
     /// supported families.
     pub fn added_before(&self) -> &[u32] {
         &self.before
+    }
+
+    /// The model's chat template.
+    ///
+    /// # Errors
+    /// There is none, or it is no template.
+    pub fn chat_template(&self) -> Result<ChatTemplate, DataError> {
+        self.chat.template()
     }
 
     /// An error that names this tokenizer's file.

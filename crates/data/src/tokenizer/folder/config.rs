@@ -65,6 +65,28 @@ impl TokenizerConfig {
         )
     }
 
+    /// The keys of `tokenizer_config.json`.
+    pub(super) fn tokenizer_keys(&self) -> &Map<String, Value> {
+        &self.tokenizer
+    }
+
+    /// The texts of the special tokens by their usual names; `usual` are the class's own.
+    pub(super) fn named_texts(
+        &self,
+        usual: &[(&str, &str)],
+    ) -> Result<BTreeMap<String, String>, DataError> {
+        let mut texts = BTreeMap::new();
+        for key in NAMED {
+            let class = usual.iter().find(|(name, _)| *name == key);
+            let text = match self.named(key)? {
+                Some(said) => said.map(|token| token.content),
+                None => class.map(|(_, text)| (*text).to_owned()),
+            };
+            texts.extend(text.map(|text| (key.to_owned(), text)));
+        }
+        Ok(texts)
+    }
+
     /// The path of `tokenizer_config.json`, for messages.
     pub(super) fn path(&self) -> PathBuf {
         self.dir.join(CONFIG)

@@ -23,7 +23,7 @@ use super::{
     proto::{self, SentencePieceModel},
     sentencepiece::{self, Piece, PieceKind},
 };
-use crate::{DataError, items};
+use crate::{DataError, chat::ChatSource, items};
 
 const JSON: &str = "tokenizer.json";
 const VOCAB: &str = "vocab.json";
@@ -57,6 +57,7 @@ pub(super) fn load(dir: &Path) -> Result<Tokenizer, DataError> {
         return Err(fail(dir, problem));
     };
     let usual = [built.class.usual_tokens(), &own_names(&built.own)].concat();
+    let chat = ChatSource::of_folder(dir, config.tokenizer_keys(), config.named_texts(&usual)?);
     let own_bos = find_special(&config, "bos_token", &usual, &built.inner)?;
     let own_eos = find_special(&config, "eos_token", &usual, &built.inner)?;
     let bos = own_bos.unwrap_or(config.model_id("bos_token_id")?);
@@ -82,6 +83,7 @@ pub(super) fn load(dir: &Path) -> Result<Tokenizer, DataError> {
         bos,
         eos,
         before,
+        chat,
     })
 }
 
