@@ -232,13 +232,6 @@ fn kept_by_updates(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
 /// attention's.
 fn backward_of_block(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
     let precision = work.precision;
-    // What magnitudes leave of a gradient lies beside it.
-    let scaled = |projections: &[Projection]| -> u64 {
-        let found = projections
-            .iter()
-            .filter(|p| work.dora && work.targets.contains(p));
-        found.map(|&p| output_width(shape, p)).sum()
-    };
     let (e, f, q, k) = (
         shape.hidden as u64,
         shape.mlp as u64,
@@ -251,7 +244,7 @@ fn backward_of_block(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
         + 2 * f
         + e
         + 2 * narrowed(f, precision)
-        + scaled(&[Projection::Gate, Projection::Up]);
+        + scaled(shape, work, &[Projection::Gate, Projection::Up]);
     // The loss's gradient and dy, d_normed, d_mid; d_out; dq, dk, dv, rotated back; dx; what a
     // narrower weight sees.
     let attention = 4 * e
@@ -260,8 +253,16 @@ fn backward_of_block(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
         + (q + k)
         + e
         + narrowed(q + 2 * k, precision)
-        + scaled(&[Projection::Q, Projection::K, Projection::V]);
+        + scaled(shape, work, &[Projection::Q, Projection::K, Projection::V]);
     mlp.max(attention)
+}
+
+/// Widths of what magnitudes leave of the gradients of these projections, which lie beside it.
+fn scaled(shape: &Shape, work: &TrainingMicroBatch, projections: &[Projection]) -> u64 {
+    let found = projections
+        .iter()
+        .filter(|p| work.dora && work.targets.contains(p));
+    found.map(|&p| output_width(shape, p)).sum()
 }
 
 /// Floats per row that live at once in a block's forward without backward, at the end of the

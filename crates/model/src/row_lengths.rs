@@ -23,7 +23,7 @@ pub(crate) fn squares(weight: &Weight, device: &Device) -> Result<Vec<f64>> {
             .map(|row| row as u32)
             .collect();
         for row in weight.rows(&ids, device)?.to_vec2::<f32>()? {
-            squares.push(row.iter().map(|&w| f64::from(w) * f64::from(w)).sum());
+            squares.push(dot(&row, &row));
         }
     }
     Ok(squares)
@@ -35,10 +35,6 @@ pub(crate) fn of_sum(squares: &[f64], weight: &Weight, update: &LoraWeights) -> 
     let along = linear::forward(&update.a, weight, None)?.to_vec2::<f32>()?; // (R, out)
     let a = update.a.to_vec2::<f32>()?;
     let b = update.b.to_vec2::<f32>()?;
-    let dot = |x: &[f32], y: &[f32]| -> f64 {
-        let pairs = x.iter().zip(y);
-        pairs.map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
-    };
     let gram: Vec<Vec<f64>> = a
         .par_iter()
         .map(|row| a.iter().map(|other| dot(row, other)).collect())
@@ -55,6 +51,11 @@ pub(crate) fn of_sum(squares: &[f64], weight: &Weight, update: &LoraWeights) -> 
             .sqrt() as f32
     };
     Ok(squares.par_iter().enumerate().map(length).collect())
+}
+
+fn dot(x: &[f32], y: &[f32]) -> f64 {
+    let pairs = x.iter().zip(y);
+    pairs.map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
 }
 
 /// A projection's magnitudes at work.
