@@ -6,7 +6,6 @@ use std::{cell::RefCell, mem::MaybeUninit, ops::Range};
 use rayon::prelude::*;
 
 use crate::{
-    isa::instruction_set,
     math, memory,
     product::{
         self, bf16_pairs,
@@ -292,7 +291,7 @@ struct TransposedPanels {
 impl TransposedPanels {
     /// Makes room for so many panels.
     fn begin(&mut self, head: &Panels, panels: usize) {
-        self.by_dots = head.is_bf16() && instruction_set().rounds_rows();
+        self.by_dots = head.is_for_dots();
         if self.by_dots {
             let lines = self.pairs.len().max(panels * STRETCH);
             self.pairs.resize(lines, PairLine::default());
@@ -309,10 +308,7 @@ impl TransposedPanels {
             let room = STRETCH * COLS;
             return head.backward(which, tokens.start, tokens.end, room, &mut self.floats);
         }
-        let lines = tokens.len().next_multiple_of(DEPTH);
-        for (panel, transposed) in which.zip(self.pairs.chunks_exact_mut(STRETCH)) {
-            head.transpose_lines(panel, tokens.start, &mut transposed[..lines]);
-        }
+        head.backward_lines(which, tokens, STRETCH, &mut self.pairs);
     }
 
     /// Rounds `depth` values of `count` rows, [`STRETCH`] apart, if that is how they are

@@ -18,10 +18,10 @@ pub enum InstructionSet {
     Neon = 2,
     /// AVX2 and FMA.
     Avx2 = 3,
-    /// AVX-512F and VL.
+    /// AVX-512F, VL, BW and DQ: every processor with AVX-512 since 2017.
     Avx512 = 4,
-    /// As [`InstructionSet::Avx512`], and products with bf16 weights, forward and backward, by
-    /// dot instructions on rows and gradients of rows rounded to bf16.
+    /// As [`InstructionSet::Avx512`], and products with bf16 and quantised weights, forward and
+    /// backward, by dot instructions on rows and gradients of rows rounded to bf16.
     Avx512Bf16 = 5,
 }
 
@@ -46,7 +46,8 @@ impl InstructionSet {
         }
     }
 
-    /// Whether products with bf16 weights see rows, and gradients of rows, rounded to bf16.
+    /// Whether products with bf16 and quantised weights see rows, and gradients of rows, rounded
+    /// to bf16.
     pub fn rounds_rows(self) -> bool {
         self == Self::Avx512Bf16
     }
@@ -64,12 +65,13 @@ impl InstructionSet {
             Self::Neon => false,
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             Self::Avx512 => {
-                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl")
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
             }
             Self::Avx512Bf16 => {
-                let has =
-                    is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw");
-                Self::Avx512.is_available() && has
+                Self::Avx512.is_available() && is_x86_feature_detected!("avx512bf16")
             }
         };
         #[cfg(not(target_arch = "x86_64"))]

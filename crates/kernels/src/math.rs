@@ -16,7 +16,7 @@ macro_rules! vectorised {
             fn plain($($arg: $kind),*) $(-> $ret)? $body
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx512f,avx512vl,fma")]
+                #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,fma")]
                 fn avx512($($arg: $kind),*) $(-> $ret)? { plain($($arg),*) }
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2($($arg: $kind),*) $(-> $ret)? { plain($($arg),*) }

@@ -9,6 +9,13 @@ use std::time::Instant;
 use candle_core::{Device, Tensor};
 use model::{Weight, ops::linear};
 
+/// The program's allocator, which keeps what it has: with another one, ours would wait for fresh
+/// pages of its output each time, which the crate is given.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+/// `mi_option_purge_delay`
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
 /// (out, in) of q, k, gate, down, head.
 const SHAPES: [(usize, usize); 5] = [
     (576, 576),
@@ -19,6 +26,8 @@ const SHAPES: [(usize, usize); 5] = [
 ];
 
 fn main() {
+    // SAFETY: nothing else runs yet; -1 is never.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
     if let Ok(name) = std::env::var("LINGUALIGN_KERNELS") {
         let set = model::InstructionSet::by_name(&name).expect("a set of kernels");
         model::force_instruction_set(set).expect("a set that the processor has");

@@ -279,9 +279,9 @@ fn forward_of_block(shape: &Shape, precision: Precision) -> u64 {
 }
 
 /// Rows are rounded to bf16, in a copy, where dot instructions multiply them with weights of
-/// that format.
+/// that format or with quantised ones.
 fn narrowed(width: u64, precision: Precision) -> u64 {
-    if precision == Precision::Bf16 && instruction_set().rounds_rows() {
+    if precision != Precision::F32 && instruction_set().rounds_rows() {
         width.div_ceil(2)
     } else {
         0

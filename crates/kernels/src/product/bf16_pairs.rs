@@ -43,6 +43,48 @@ fn rounded_at(values: &[f32], at: usize) -> bf16 {
     bf16::from_f32(values.get(at).copied().unwrap_or(0.0))
 }
 
+/// 32 rows of a line each, `stride` lines apart, as a panel: 16 pairs of 32 rows.
+pub(crate) fn transpose_rows(rows: &[PairLine], stride: usize, panel: &mut [PairLine]) {
+    assert!(
+        rows.len() > (DEPTH - 1) * stride && panel.len() == DEPTH,
+        "32 rows into 16 pairs"
+    );
+    #[cfg(target_arch = "x86_64")]
+    if instruction_set().rounds_rows() {
+        // SAFETY: in bounds by the assert; sets that round rows have AVX-512F.
+        unsafe { x86::transpose_rows(rows.as_ptr(), stride, panel.as_mut_ptr()) };
+        return;
+    }
+    transpose_rows_plain(rows, stride, panel);
+}
+
+fn transpose_rows_plain(rows: &[PairLine], stride: usize, panel: &mut [PairLine]) {
+    for (at, pair) in flat_mut(panel).iter_mut().enumerate() {
+        *pair = rows[at % DEPTH * stride].0[at / DEPTH];
+    }
+}
+
+/// 32 values of a row and of the next, rounded, as 32 pairs.
+pub(crate) fn interleave(even: &[f32], odd: &[f32], pairs: &mut [PairLine]) {
+    assert!(
+        even.len() == DEPTH && odd.len() == DEPTH && pairs.len() == 2,
+        "32 pairs of two rows"
+    );
+    #[cfg(target_arch = "x86_64")]
+    if instruction_set().rounds_rows() {
+        // SAFETY: in bounds by the assert; sets that round rows have AVX512-BF16.
+        unsafe { x86::interleave(even.as_ptr(), odd.as_ptr(), pairs.as_mut_ptr()) };
+        return;
+    }
+    interleave_plain(even, odd, pairs);
+}
+
+fn interleave_plain(even: &[f32], odd: &[f32], pairs: &mut [PairLine]) {
+    for ((p, &low), &high) in flat_mut(pairs).iter_mut().zip(even).zip(odd) {
+        *p = pair(bf16::from_f32(low), bf16::from_f32(high));
+    }
+}
+
 /// A block of a weight as panels hold it, 16 pairs along `in` of 32 outputs, transposed: 16
 /// pairs along `out` of 32 inputs.
 pub(crate) fn transpose_pairs(block: &[PairLine], transposed: &mut [PairLine]) {
@@ -112,6 +154,33 @@ mod tests {
             // SAFETY: eight values fill a line.
             check(&unsafe { memory::written(lines) });
         }
+    }
+
+    #[test]
+    fn rows_become_a_panel() {
+        let stride = 3;
+        let rows: Vec<PairLine> = (0..DEPTH as u32 * 3)
+            .map(|line| PairLine(std::array::from_fn(|i| line * 16 + i as u32)))
+            .collect();
+        let mut plain = vec![PairLine([0; PAIRS]); DEPTH];
+        transpose_rows_plain(&rows, stride, &mut plain);
+        for (at, &pair) in flat(&plain).iter().enumerate() {
+            assert_eq!(pair, rows[at % DEPTH * stride].0[at / DEPTH]);
+        }
+        let mut panel = vec![PairLine([0; PAIRS]); DEPTH];
+        transpose_rows(&rows, stride, &mut panel);
+        assert_eq!(panel, plain);
+        let [even, odd]: [Vec<f32>; 2] =
+            [1.0, -3.3].map(|by| (0..DEPTH).map(|i| i as f32 * 1.001 * by).collect());
+        let mut two = [PairLine([0; PAIRS]); 2];
+        interleave_plain(&even, &odd, &mut two);
+        for (i, &pair) in flat(&two).iter().enumerate() {
+            let want = [even[i], odd[i]].map(|value| bf16::from_f32(value).to_f32());
+            assert_eq!([halves(pair).0, halves(pair).1], want);
+        }
+        let mut pairs = [PairLine([0; PAIRS]); 2];
+        interleave(&even, &odd, &mut pairs);
+        assert_eq!(pairs, two);
     }
 
     #[test]

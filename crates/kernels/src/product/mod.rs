@@ -13,6 +13,7 @@
 mod arm;
 pub(crate) mod bf16_pairs;
 pub(crate) mod call;
+mod decoded;
 pub(crate) mod line;
 pub(crate) mod operands;
 pub(crate) mod packed;
@@ -32,7 +33,6 @@ use rayon::prelude::*;
 use crate::memory;
 use call::{COLS, ROWS, Sums, TilePlace, Write};
 use line::PairLine;
-use panels::Panels;
 use rounded::RoundedRows;
 use shared::SharedOutput;
 
@@ -191,9 +191,8 @@ fn run_product(
     let mut add = begin(product, &place.out, place.cols, place.task);
     for ((term, rows), buffer) in product.terms.iter().zip(rounded).zip(panels) {
         match (term.right, rows) {
-            (RightFactor::Forward(panels), Some(rows)) => run_dots(panels, None, rows, place, add),
-            (RightFactor::Backward(panels), Some(rows)) => {
-                run_dots(panels, Some(&mut buffer.pairs), rows, place, add)
+            (RightFactor::Forward(_) | RightFactor::Backward(_), Some(rows)) => {
+                run_dots(&term.right, rows, place, add, &mut buffer.pairs);
             }
             _ => run_term(term, place, add, &mut buffer.floats),
         }
@@ -324,32 +323,23 @@ fn pieces_of<'b>(
     }
 }
 
-/// As [`run_term`] of a bf16 weight and rows in bf16, by dot instructions: forward, or backward
-/// where there is room to transpose its pieces.
+/// As [`run_term`] of a weight in pairs of bf16 and rows rounded to such, by dot instructions.
 fn run_dots(
-    right: &Panels,
-    mut transposed: Option<&mut Vec<PairLine>>,
+    right: &RightFactor<'_>,
     rows: &RoundedRows,
     place: &Rectangle<'_>,
     add: bool,
+    buffer: &mut Vec<PairLine>,
 ) {
-    let depth = if transposed.is_some() {
-        right.out()
-    } else {
-        right.inner()
-    };
+    let depth = depth_of(right);
     let step = stretch(depth);
+    let room = step * place.task.panels.len();
+    if buffer.len() < room {
+        buffer.resize(room, PairLine::default());
+    }
     for from in (0..depth).step_by(step) {
         let to = depth.min(from + step);
-        let pieces = match &mut transposed {
-            None => place
-                .task
-                .panels
-                .clone()
-                .map(|panel| right.forward_pairs(panel, from, to))
-                .collect(),
-            Some(buffer) => transposed_pieces(right, place, from..to, step, buffer),
-        };
+        let pieces = pair_pieces(right, place, from..to, step, buffer);
         each_tile(place, add || from > 0, |row, count, at, out| {
             let (left, pairs) = (rows.from(row, from), (to - from).div_ceil(2));
             // SAFETY: the place is this task's own; rows are rounded only where these
@@ -359,27 +349,33 @@ fn run_dots(
     }
 }
 
-/// As [`pieces_of`] in pairs along `out`, `room` lines for each.
-fn transposed_pieces<'b>(
-    right: &Panels,
+/// As [`pieces_of`] in pairs, `room` lines for each panel.
+fn pair_pieces<'b>(
+    right: &'b RightFactor<'_>,
     place: &Rectangle<'_>,
     depths: Range<usize>,
     room: usize,
-    buffer: &'b mut Vec<PairLine>,
+    buffer: &'b mut [PairLine],
 ) -> Vec<&'b [u32]> {
-    let panels = &place.task.panels;
-    buffer.resize(buffer.len().max(room * panels.len()), PairLine::default());
-    if !place.made {
-        let lines = depths.len().next_multiple_of(line::DEPTH);
-        for (panel, piece) in panels.clone().zip(buffer.chunks_exact_mut(room)) {
-            right.transpose_lines(panel, depths.start, &mut piece[..lines]);
+    let panels = place.task.panels.clone();
+    match right {
+        RightFactor::Forward(weight) => panels
+            .zip(buffer.chunks_exact_mut(room))
+            .map(|(panel, piece)| weight.forward_pairs(panel, depths.clone(), place.made, piece))
+            .collect(),
+        RightFactor::Backward(weight) => {
+            if !place.made {
+                weight.backward_lines(panels.clone(), depths, room, buffer);
+            }
+            buffer
+                .chunks_exact(room)
+                .take(panels.len())
+                .map(line::flat)
+                .collect()
         }
+        // Its rows are not rounded.
+        RightFactor::Values(_) => Vec::new(),
     }
-    buffer
-        .chunks_exact(room)
-        .take(panels.len())
-        .map(line::flat)
-        .collect()
 }
 
 /// Runs a kernel for each tile of a rectangle, a tile of rows past all panels: with its first

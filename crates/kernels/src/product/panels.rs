@@ -3,8 +3,8 @@
 //!
 //! Forward (x Wᵀ) reads f32 panels as they lie. bf16 panels hold pairs of neighbours along
 //! `in`, as dot instructions want them, and are widened by piece where those are not used.
-//! Quantised blocks stay blocks. Backward (dy W) transposes blocks of 32 x 32, piece by piece,
-//! so that there is one copy of a weight.
+//! Quantised blocks stay blocks ([`super::decoded`]). Backward (dy W) transposes blocks of
+//! 32 x 32, piece by piece, so that there is one copy of a weight.
 
 use std::ops::Range;
 
@@ -14,10 +14,11 @@ use rayon::prelude::*;
 use super::{
     bf16_pairs,
     call::COLS,
+    decoded,
     line::{self, DEPTH, PAIRS, PairLine, halves},
     transpose::transpose,
 };
-use crate::quantised::Blocks;
+use crate::{isa::instruction_set, quantised::Blocks};
 
 /// A packed weight (out, in).
 pub struct Panels {
@@ -113,9 +114,9 @@ impl Panels {
         }
     }
 
-    /// Whether the values are kept in bf16.
-    pub(crate) fn is_bf16(&self) -> bool {
-        matches!(self.store, Store::Bf16(_))
+    /// Whether dot instructions multiply it: as pairs of bf16, with rows rounded to such.
+    pub(crate) fn is_for_dots(&self) -> bool {
+        !matches!(self.store, Store::F32(_)) && instruction_set().rounds_rows()
     }
 
     /// Elements `from..to` along `in` of the outputs of one panel, as rows of [`COLS`]: in
@@ -136,66 +137,74 @@ impl Panels {
             }
             _ if made => &buffer[..(to - from) * COLS],
             Store::Bf16(_) => {
-                let pairs = self.forward_pairs(panel, from, to);
+                let pairs = self.kept_pairs(panel, from..to);
                 for (rows, pairs) in buffer.chunks_mut(2 * COLS).zip(pairs.chunks_exact(COLS)) {
                     widen(pairs, rows);
                 }
                 &buffer[..(to - from) * COLS]
             }
             Store::Blocks(blocks) => {
-                self.decode_panel(blocks, panel, from, to, buffer);
+                decoded::forward(blocks, panel, from..to, buffer);
                 &buffer[..(to - from) * COLS]
             }
         }
     }
 
-    /// Rows of blocks, transposed into rows of [`COLS`].
-    fn decode_panel(
-        &self,
-        blocks: &Blocks,
+    /// The same as pairs, the last one of an odd length with a 0: in place, or made in `buffer`,
+    /// which has a line for each element up to a multiple of [`DEPTH`].
+    pub(crate) fn forward_pairs<'a>(
+        &'a self,
         panel: usize,
-        from: usize,
-        to: usize,
-        buffer: &mut [f32],
-    ) {
-        let stride = (to - from).next_multiple_of(COLS);
-        let mut rows = vec![0.0; COLS * stride];
-        for (row, values) in (panel * COLS..self.out).zip(rows.chunks_exact_mut(stride)) {
-            blocks.decode(row, from, &mut values[..to - from]);
+        depths: Range<usize>,
+        made: bool,
+        buffer: &'a mut [PairLine],
+    ) -> &'a [u32] {
+        if let Store::Blocks(blocks) = &self.store {
+            if !made {
+                decoded::forward_lines(blocks, panel, depths, buffer);
+            }
+            return line::flat(buffer);
         }
-        for (p, block) in buffer
-            .chunks_exact_mut(COLS * COLS)
-            .enumerate()
-            .take(stride / COLS)
-        {
-            transpose(&rows[p * COLS..], stride, block, COLS);
-        }
+        self.kept_pairs(panel, depths)
     }
 
-    /// The same of a bf16 weight as pairs; the last pair of an odd length ends in 0.
-    pub(crate) fn forward_pairs(&self, panel: usize, from: usize, to: usize) -> &[u32] {
-        line::flat(self.forward_lines(panel, from, to.next_multiple_of(2)))
+    /// A bf16 weight's elements `depths` along `in` of the outputs of a panel.
+    fn kept_pairs(&self, panel: usize, depths: Range<usize>) -> &[u32] {
+        line::flat(self.kept_lines(panel, depths.start..depths.end.next_multiple_of(2)))
     }
 
-    /// The same as lines of pairs, two for each pair of depths: elements `from..to` along `in`,
-    /// both even and not past the next multiple of [`DEPTH`].
-    pub(crate) fn forward_lines(&self, panel: usize, from: usize, to: usize) -> &[PairLine] {
+    /// The same as lines of pairs, two for each pair of depths: both even and not past the next
+    /// multiple of [`DEPTH`].
+    fn kept_lines(&self, panel: usize, depths: Range<usize>) -> &[PairLine] {
         let start = panel * Self::lines(self.inner);
         match &self.store {
-            Store::Bf16(lines) => &lines[start + from..start + to],
+            Store::Bf16(lines) => &lines[start + depths.start..start + depths.end],
             Store::F32(_) | Store::Blocks(_) => &[],
         }
     }
 
-    /// A bf16 weight's elements `from..` along `out` (a multiple of [`COLS`]) of a panel of
-    /// inputs, transposed: pairs along `out`, until `transposed` is full, 32 lines for each 32
-    /// outputs.
-    pub(crate) fn transpose_lines(&self, panel: usize, from: usize, transposed: &mut [PairLine]) {
-        for (outputs, transposed) in (from / COLS..).zip(transposed.chunks_exact_mut(DEPTH)) {
-            bf16_pairs::transpose_pairs(
-                self.forward_lines(outputs, panel * COLS, (panel + 1) * COLS),
-                transposed,
-            );
+    /// As [`Panels::backward`] in pairs along `out`, two lines for each, up to a multiple of
+    /// [`DEPTH`] outputs (those past the last are 0), into a piece of `room` lines of `buffer`
+    /// for each panel.
+    pub(crate) fn backward_lines(
+        &self,
+        panels: Range<usize>,
+        outputs: Range<usize>,
+        room: usize,
+        buffer: &mut [PairLine],
+    ) {
+        if let Store::Blocks(blocks) = &self.store {
+            return decoded::backward_lines(blocks, panels, outputs, room, buffer);
+        }
+        let lines = outputs.len().next_multiple_of(DEPTH);
+        for (panel, piece) in panels.zip(buffer.chunks_exact_mut(room)) {
+            let transposed = piece[..lines].chunks_exact_mut(DEPTH);
+            for (outputs, transposed) in (outputs.start / COLS..).zip(transposed) {
+                bf16_pairs::transpose_pairs(
+                    self.kept_lines(outputs, panel * COLS..(panel + 1) * COLS),
+                    transposed,
+                );
+            }
         }
     }
 
@@ -211,7 +220,7 @@ impl Panels {
         buffer: &mut [f32],
     ) {
         if let Store::Blocks(blocks) = &self.store {
-            return self.decode_backward(blocks, panels, from, to, room, buffer);
+            return decoded::backward(blocks, panels, from..to, room, buffer);
         }
         for (panel, piece) in panels.zip(buffer.chunks_exact_mut(room)) {
             let rows = piece
@@ -237,7 +246,7 @@ impl Panels {
                 block[..count * COLS].copy_from_slice(values);
             }
             Store::Bf16(_) => {
-                let pairs = self.forward_pairs(panel, col, col + count);
+                let pairs = self.kept_pairs(panel, col..col + count);
                 for (rows, pairs) in block
                     .chunks_exact_mut(2 * COLS)
                     .zip(pairs.chunks_exact(COLS))
@@ -248,30 +257,6 @@ impl Panels {
             Store::Blocks(_) => {}
         }
         transpose(&block, COLS, rows, COLS);
-    }
-
-    /// As [`Panels::backward`] of blocks: a row of all panels at a time, long pieces being
-    /// decoded faster than short ones.
-    fn decode_backward(
-        &self,
-        blocks: &Blocks,
-        panels: Range<usize>,
-        from: usize,
-        to: usize,
-        room: usize,
-        buffer: &mut [f32],
-    ) {
-        let (first, width) = (
-            panels.start * COLS,
-            self.inner.min(panels.end * COLS) - panels.start * COLS,
-        );
-        let mut values = vec![0.0; panels.len() * COLS];
-        for (p, row) in (from..to).enumerate() {
-            blocks.decode(row, first, &mut values[..width]);
-            for (values, piece) in values.chunks_exact(COLS).zip(buffer.chunks_exact_mut(room)) {
-                piece[p * COLS..(p + 1) * COLS].copy_from_slice(values);
-            }
-        }
     }
 
     /// Rows `ids` of the weight, one after another: what an embedding looks up.
@@ -295,7 +280,7 @@ impl Panels {
                 }
             }
             Store::Bf16(_) => {
-                let pairs = self.forward_pairs(panel, 0, self.inner);
+                let pairs = self.kept_pairs(panel, 0..self.inner);
                 for (p, value) in values.iter_mut().enumerate() {
                     let (low, high) = halves(pairs[p / 2 * COLS + j]);
                     *value = if p % 2 == 0 { low } else { high };
@@ -393,6 +378,7 @@ mod tests {
                 assert_eq!(a[piece.clone()], b[piece], "{panel}, {from}..{to}");
             }
         }
+        pairs_are_their_floats(&blocks, &floats);
         let (mut row, mut want) = (vec![0.0; inner], vec![0.0; inner]);
         for j in 0..out {
             blocks.row(j, &mut row);
@@ -400,6 +386,31 @@ mod tests {
             assert_eq!(row, want);
         }
         assert_eq!(blocks.bytes(), 70 * 3 * 34);
+    }
+
+    /// As pairs of bf16 they give what their floats, rounded, give.
+    fn pairs_are_their_floats(blocks: &Panels, floats: &[f32]) {
+        let rounded: Vec<bf16> = floats.iter().map(|&v| bf16::from_f32(v)).collect();
+        let plain = Panels::from_bf16(&rounded, blocks.out, blocks.inner);
+        let room = 96;
+        let [mut a, mut b] = [0, 1].map(|_| vec![PairLine::default(); 3 * room]);
+        for panel in 0..3 {
+            for depths in [0..96, 32..96, 64..96, 0..32] {
+                let count = depths.len() * COLS / 2;
+                let want = &plain.forward_pairs(panel, depths.clone(), false, &mut b)[..count];
+                let got = &blocks.forward_pairs(panel, depths.clone(), false, &mut a)[..count];
+                assert_eq!(got, want, "{panel}, {depths:?}");
+            }
+        }
+        for outputs in [0..70, 32..70, 32..64] {
+            let lines = outputs.len().next_multiple_of(DEPTH);
+            blocks.backward_lines(0..3, outputs.clone(), room, &mut a);
+            plain.backward_lines(0..3, outputs.clone(), room, &mut b);
+            for panel in 0..3 {
+                let piece = panel * room..panel * room + lines;
+                assert_eq!(a[piece.clone()], b[piece], "{panel}, {outputs:?}");
+            }
+        }
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use super::{
     line::{self, DEPTH, PAIRS, PairLine},
     tasks::{Job, RightFactor, Term},
 };
-use crate::{isa::instruction_set, memory};
+use crate::memory;
 
 /// Fewest values that a thread rounds at a time.
 const SHARE: usize = 1 << 14;
@@ -84,7 +84,7 @@ fn prepare_term(
         RightFactor::Backward(panels) => (panels, panels.out()),
         RightFactor::Values(_) => return None,
     };
-    if !panels.is_bf16() || !instruction_set().rounds_rows() {
+    if !panels.is_for_dots() {
         return None;
     }
     let left = &term.left;

@@ -349,3 +349,42 @@ pub(super) unsafe fn transpose_pairs(block: *const PairLine, transposed: *mut Pa
         }
     }
 }
+
+/// Transposes 32 rows of 16 pairs, `stride` lines apart, into 16 pairs of 32 rows.
+///
+/// # Safety
+/// The rows must be readable, the panel writable at 32 lines; the processor must have AVX-512F.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn transpose_rows(rows: *const PairLine, stride: usize, panel: *mut PairLine) {
+    for half in [0, 1] {
+        // SAFETY: promised by the caller.
+        unsafe {
+            transpose16(
+                rows.add(half * PAIRS * stride).cast(),
+                stride * PAIRS,
+                panel.add(half).cast(),
+                2 * PAIRS,
+            );
+        }
+    }
+}
+
+/// Rounds 32 values of two rows to pairs of their bf16.
+///
+/// # Safety
+/// Both rows must be readable, the two lines writable; the processor must have AVX-512F and
+/// AVX512-BF16.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) unsafe fn interleave(even: *const f32, odd: *const f32, pairs: *mut PairLine) {
+    for half in [0, 1] {
+        // SAFETY: promised by the caller; 16 bf16 have the bits of a 256-bit vector.
+        unsafe {
+            let rounded = |row: *const f32| {
+                let values = _mm512_cvtneps_pbh(_mm512_loadu_ps(row.add(half * PAIRS)));
+                _mm512_cvtepu16_epi32(std::mem::transmute::<__m256bh, __m256i>(values))
+            };
+            let pair = _mm512_or_si512(rounded(even), _mm512_slli_epi32::<16>(rounded(odd)));
+            _mm512_store_si512(pairs.add(half).cast(), pair);
+        }
+    }
+}

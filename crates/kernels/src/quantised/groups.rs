@@ -29,43 +29,52 @@ pub(super) fn half_at(bytes: &[u8], at: usize) -> f32 {
     f32::from_bits(value.to_bits() | (bits & 0x8000) << 16)
 }
 
-/// Calls `decode` for the blocks of `B` bytes from value `from` on; the last may be cut.
+/// A format of blocks of `B` bytes. A trait and no closure: a closure that is not inlined is
+/// compiled without the instruction set.
+trait Block<const B: usize> {
+    fn decode(block: &[u8; B], out: &mut [f32; GROUP]);
+}
+
+/// Decodes the blocks from value `from` on; the last may be cut.
 #[inline(always)]
-fn each_block<const B: usize>(
-    row: &[u8],
-    from: usize,
-    out: &mut [f32],
-    decode: impl Fn(&[u8; B], &mut [f32; GROUP]),
-) {
+fn each_block<F: Block<B>, const B: usize>(row: &[u8], from: usize, out: &mut [f32]) {
     let blocks = &row.as_chunks::<B>().0[from / GROUP..];
     let (whole, rest) = out.as_chunks_mut::<GROUP>();
     for (block, out) in blocks.iter().zip(whole.iter_mut()) {
-        decode(block, out);
+        // Opaque, or the loop over blocks is vectorised instead of the one over codes, a byte of
+        // each of sixteen blocks at a time.
+        F::decode(std::hint::black_box(block), out);
     }
     if !rest.is_empty() {
         let mut last = [0.0; GROUP];
-        decode(&blocks[whole.len()], &mut last);
+        F::decode(&blocks[whole.len()], &mut last);
         rest.copy_from_slice(&last[..rest.len()]);
     }
 }
 
-/// Decodes sixteen code bytes to 32 values: `value` of code and position, first for the low
-/// halves, then the high ones.
+/// The codes in sixteen bytes: the low halves, then the high ones. Bytes first, floats after:
+/// so both loops vectorise.
 #[inline(always)]
-fn each_code(codes: &[u8; 16], out: &mut [f32; GROUP], value: impl Fn(i32, usize) -> f32) {
-    let (low, high) = out.split_at_mut(16);
-    for i in 0..16 {
-        low[i] = value(i32::from(codes[i] & 15), i);
+fn codes_of(packed: &[u8; 16]) -> [u8; GROUP] {
+    let mut codes = [0; GROUP];
+    let (low, high) = codes.split_at_mut(16);
+    for (code, both) in low.iter_mut().zip(packed) {
+        *code = both & 15;
     }
-    for i in 0..16 {
-        high[i] = value(i32::from(codes[i] >> 4), i + 16);
+    for (code, both) in high.iter_mut().zip(packed) {
+        *code = both >> 4;
     }
+    codes
 }
 
-/// The fifth bit of code `i`, in its place.
+/// As [`codes_of`], each with its fifth bit.
 #[inline(always)]
-fn fifth(high: u32, i: usize) -> i32 {
-    (high >> i & 1) as i32 * 16
+fn long_codes_of(packed: &[u8; 16], high: u32) -> [u8; GROUP] {
+    let mut codes = codes_of(packed);
+    for (i, code) in codes.iter_mut().enumerate() {
+        *code |= ((high >> i & 1) << 4) as u8;
+    }
+    codes
 }
 
 /// The bytes from `at` on.
@@ -74,50 +83,76 @@ pub(super) fn part<const N: usize>(bytes: &[u8], at: usize) -> &[u8; N] {
     &bytes[at..].as_chunks::<N>().0[0]
 }
 
-vectorised! {
-    pub(super) fn q4_0(row: &[u8], from: usize, out: &mut [f32]) -> () {
-        each_block::<Q4_0>(row, from, out, |block, out| {
-            let scale = half_at(block, 0);
-            each_code(part(block, 2), out, |code, _| (code - 8) as f32 * scale);
-        });
+macro_rules! row_decoders {
+    ($($name:ident by $format:ident;)*) => { $(
+        struct $format;
+
+        vectorised! {
+            pub(super) fn $name(row: &[u8], from: usize, out: &mut [f32]) -> () {
+                each_block::<$format, _>(row, from, out);
+            }
+        }
+    )* };
+}
+
+row_decoders! {
+    q4_0 by BlockQ4_0;
+    q4_1 by BlockQ4_1;
+    q5_0 by BlockQ5_0;
+    q5_1 by BlockQ5_1;
+    q8_0 by BlockQ8_0;
+}
+
+impl Block<{ Q4_0 }> for BlockQ4_0 {
+    #[inline(always)]
+    fn decode(block: &[u8; Q4_0], out: &mut [f32; GROUP]) {
+        let (scale, codes) = (half_at(block, 0), codes_of(part(block, 2)));
+        for i in 0..GROUP {
+            out[i] = (f32::from(codes[i]) - 8.0) * scale;
+        }
     }
 }
 
-vectorised! {
-    pub(super) fn q4_1(row: &[u8], from: usize, out: &mut [f32]) -> () {
-        each_block::<Q4_1>(row, from, out, |block, out| {
-            let (scale, least) = (half_at(block, 0), half_at(block, 2));
-            each_code(part(block, 4), out, |code, _| code as f32 * scale + least);
-        });
+impl Block<{ Q4_1 }> for BlockQ4_1 {
+    #[inline(always)]
+    fn decode(block: &[u8; Q4_1], out: &mut [f32; GROUP]) {
+        let (scale, least) = (half_at(block, 0), half_at(block, 2));
+        let codes = codes_of(part(block, 4));
+        for i in 0..GROUP {
+            out[i] = f32::from(codes[i]) * scale + least;
+        }
     }
 }
 
-vectorised! {
-    pub(super) fn q5_0(row: &[u8], from: usize, out: &mut [f32]) -> () {
-        each_block::<Q5_0>(row, from, out, |block, out| {
-            let (scale, high) = (half_at(block, 0), u32::from_le_bytes(*part(block, 2)));
-            each_code(part(block, 6), out, |code, i| (code + fifth(high, i) - 16) as f32 * scale);
-        });
+impl Block<{ Q5_0 }> for BlockQ5_0 {
+    #[inline(always)]
+    fn decode(block: &[u8; Q5_0], out: &mut [f32; GROUP]) {
+        let (scale, high) = (half_at(block, 0), u32::from_le_bytes(*part(block, 2)));
+        let codes = long_codes_of(part(block, 6), high);
+        for i in 0..GROUP {
+            out[i] = (f32::from(codes[i]) - 16.0) * scale;
+        }
     }
 }
 
-vectorised! {
-    pub(super) fn q5_1(row: &[u8], from: usize, out: &mut [f32]) -> () {
-        each_block::<Q5_1>(row, from, out, |block, out| {
-            let (scale, least) = (half_at(block, 0), half_at(block, 2));
-            let high = u32::from_le_bytes(*part(block, 4));
-            each_code(part(block, 8), out, |code, i| (code + fifth(high, i)) as f32 * scale + least);
-        });
+impl Block<{ Q5_1 }> for BlockQ5_1 {
+    #[inline(always)]
+    fn decode(block: &[u8; Q5_1], out: &mut [f32; GROUP]) {
+        let (scale, least) = (half_at(block, 0), half_at(block, 2));
+        let codes = long_codes_of(part(block, 8), u32::from_le_bytes(*part(block, 4)));
+        for i in 0..GROUP {
+            out[i] = f32::from(codes[i]) * scale + least;
+        }
     }
 }
 
-vectorised! {
-    pub(super) fn q8_0(row: &[u8], from: usize, out: &mut [f32]) -> () {
-        each_block::<Q8_0>(row, from, out, |block, out| {
-            let scale = half_at(block, 0);
-            let codes: &[u8; GROUP] = part(block, 2);
-            for i in 0..GROUP { out[i] = f32::from(codes[i] as i8) * scale; }
-        });
+impl Block<{ Q8_0 }> for BlockQ8_0 {
+    #[inline(always)]
+    fn decode(block: &[u8; Q8_0], out: &mut [f32; GROUP]) {
+        let (scale, codes): (f32, &[u8; GROUP]) = (half_at(block, 0), part(block, 2));
+        for i in 0..GROUP {
+            out[i] = f32::from(codes[i] as i8) * scale;
+        }
     }
 }
 
