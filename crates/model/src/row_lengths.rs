@@ -72,7 +72,8 @@ impl RowScale {
     /// # Errors
     /// A row has no length.
     pub(crate) fn new(lengths: &[f32], m: &Tensor, place: &str) -> Result<Self> {
-        if let Some(row) = lengths.iter().position(|length| !(*length > 0.0)) {
+        let is_none = |length: &f32| length.is_nan() || *length <= 0.0;
+        if let Some(row) = lengths.iter().position(is_none) {
             let what = format!(
                 "row {row} of `{place}` has length {}: DoRA's factor",
                 lengths[row]
