@@ -308,10 +308,6 @@ fn a_tensor_that_is_no_update_of_a_projection_is_called_what_it_is() {
             format!("{place}.lora_A.default.weight"),
             "has the adapter's name in it",
         ),
-        (
-            format!("{place}.lora_magnitude_vector"),
-            "but use_dora is not true",
-        ),
         (format!("{place}.lora_magnitude_vector.weight"), "is DoRA's"),
         (format!("{place}.lora_B.bias"), "is a trained bias"),
         (format!("{place}.base_layer.bias"), "is a trained bias"),
@@ -347,4 +343,23 @@ fn a_tensor_that_is_no_update_of_a_projection_is_called_what_it_is() {
             &[&format!("tensor `{name}` {what}"), advice],
         );
     }
+}
+
+#[test]
+fn magnitudes_and_use_dora_come_together() {
+    let name = "base_model.model.model.layers.1.mlp.up_proj.lora_magnitude_vector";
+    let values = Plain {
+        shape: vec![80],
+        values: vec![1.0; 80],
+    };
+    check_refused(
+        |_| (),
+        |weights| _ = weights.insert(name.to_owned(), values),
+        &["`model.layers.1.mlp.up_proj` has a lora_magnitude_vector, but use_dora is not true"],
+    );
+    check_refused(
+        |config| config["use_dora"] = json!(true),
+        |_| (),
+        &["has no lora_magnitude_vector, which use_dora needs"],
+    );
 }
