@@ -97,14 +97,20 @@ impl Kind {
     }
 
     /// Ten updates; `adapter` is on the model.
-    fn check_losses(&mut self, mut adapter: Adapter, config: AdamWConfig, rate: f64) {
+    fn check_losses(
+        &mut self,
+        mut adapter: Adapter,
+        config: AdamWConfig,
+        rate: f64,
+        tolerance: f64,
+    ) {
         let examples: Vec<&Example> = self.examples.iter().collect();
         let mut optimiser = AdamW::new(config);
         for (at, want) in numbers(&self.json["losses"]).into_iter().enumerate() {
             let (loss, gradients) =
                 step::loss_and_gradients(&self.model, &examples, 30, None).expect("steps");
             assert!(
-                (loss.mean() - want).abs() <= 1e-4,
+                (loss.mean() - want).abs() <= tolerance,
                 "loss {at}: {} not {want}",
                 loss.mean()
             );
@@ -213,7 +219,7 @@ fn check_kind(name: &str, config: AdamWConfig, rate: f64) {
         }
         assert_eq!(found, want.len(), "{name}");
     }
-    kind.check_losses(adapter, config, rate);
+    kind.check_losses(adapter, config, rate, 1e-4);
 }
 
 #[test]
@@ -345,7 +351,7 @@ fn check_pissa(name: &str, rslora: bool) {
         );
     }
     // AdamW's first updates have the sign of the gradient however small it is: ten losses are equal
-    // from the same start alone.
+    // from the same start alone, and as far as W - B A and [A; A] round alike.
     for (&place, weights) in &mut adapter.weights {
         let [a, b] =
             [AdapterPart::A, AdapterPart::B].map(|part| start[&peft_name(place, part)].clone());
@@ -355,7 +361,7 @@ fn check_pissa(name: &str, rslora: bool) {
         weights.b = b.expect("halves");
     }
     kind.model.set_adapter(Some(&adapter)).expect("fits");
-    kind.check_losses(adapter, AdamWConfig::new(0.01), 1e-2);
+    kind.check_losses(adapter, AdamWConfig::new(0.01), 1e-2, 1e-3);
 
     // PEFT's own conversion of the trained adapter, read by us.
     let converted = Adapter::read(&kind.dir, kind.model.config()).expect("reads");
