@@ -18,6 +18,9 @@ const STEPS: (usize, usize) = (8, 80);
 /// leave open.
 const SETTLED: f64 = 2e-7;
 
+/// Share of a row's length that is no more than the rounding of f32 products.
+const NOTHING: f64 = 1e-6;
+
 /// Rows of numbers.
 type Rows = Vec<Vec<f64>>;
 
@@ -112,20 +115,25 @@ fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
 }
 
-/// Gram-Schmidt, twice, which is enough (Kahan and Parlett). A row of nothing stays nothing.
+/// Gram-Schmidt, twice, which is enough (Kahan and Parlett). A row of which only rounding is left
+/// after the rows before it, as in a weight of lower rank, becomes zero.
 fn orthonormalise(rows: &mut Rows) {
     for at in 0..rows.len() {
         let (before, rest) = rows.split_at_mut(at);
         let row = &mut rest[0];
         for _ in 0..2 {
+            let whole = dot(row, row).sqrt();
             for other in before.iter() {
                 let share = dot(other, row);
                 row.iter_mut().zip(other).for_each(|(v, o)| *v -= share * o);
             }
             let length = dot(row, row).sqrt();
-            if length > 0.0 {
-                row.iter_mut().for_each(|v| *v /= length);
-            }
+            let factor = if length > NOTHING * whole {
+                1.0 / length
+            } else {
+                0.0
+            };
+            row.iter_mut().for_each(|v| *v *= factor);
         }
     }
 }

@@ -179,7 +179,6 @@ fn keys_that_do_not_go_with_dora_are_reported_together() {
         ("train.lora.init", "pissa"),
     ]);
     for part in [
-        "has 2 problems",
         "train.lora.dora: is trained without dropout; set `dropout` to 0 (--set)",
         "train.lora.dora: does not begin in the weights' first directions; set `init` to \"zero\" (--set)",
     ] {
@@ -341,7 +340,8 @@ fn unknown_keys_are_answered_with_the_nearest_or_with_all() {
     );
     assert_eq!(
         refuse(&[("train.lora.zzz", "1")]),
-        "train.lora.zzz: no such key; known here: rank, alpha, dropout, targets (--set)"
+        "train.lora.zzz: no such key; known here: rank, alpha, dropout, targets, rslora, dora, \
+         lora_plus_ratio, init (--set)"
     );
 }
 

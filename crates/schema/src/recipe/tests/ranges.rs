@@ -20,7 +20,11 @@ fn every_range_is_checked() {
         ("train.epochs", "1e7", "must be at most 1000000"),
         ("train.lora.rank", "100000000", "must be at most 65536"),
         ("train.lora.lora_plus_ratio", "0", "must be above 0"),
-        ("train.lora.dora", "1", "must be one of true, false"),
+        (
+            "train.lora.dora",
+            "1",
+            "must be one of true, false, found 1",
+        ),
         (
             "train.lora.init",
             "pisa",
