@@ -51,8 +51,10 @@ fn main() {
         let (xs, ws) = (flat(&x), flat(&weight));
         let mut y = vec![0f32; rows * out];
         let crate_forward = work / best(|| product(&mut y, &xs, &ws, (rows, out, inner)));
+        let (dys, mut dx) = (flat(&dy), vec![0f32; rows * inner]);
+        let crate_backward = work / best(|| gradient(&mut dx, &dys, &ws, (rows, out, inner)));
         println!(
-            "({out:>6}, {inner:>4})  forward {ours:>6.1}  backward {back:>6.1}  gemm crate forward {crate_forward:>6.1}"
+            "({out:>6}, {inner:>4})  forward {ours:>6.1}  backward {back:>6.1}  gemm crate {crate_forward:>6.1}, {crate_backward:>6.1}"
         );
         let off = neighbours(&xs, &ws, (rows, out, inner));
         println!(
@@ -95,22 +97,37 @@ fn best(mut run: impl FnMut()) -> f64 {
 
 /// y (rows, out) = x (rows, in) w (out, in)ᵀ by the general crate, all cores.
 fn product(y: &mut [f32], x: &[f32], w: &[f32], (rows, out, inner): (usize, usize, usize)) {
+    general(y, x, (w, inner, 1), (rows, out, inner));
+}
+
+/// dx (rows, in) = dy (rows, out) w (out, in) by the general crate, all cores.
+fn gradient(dx: &mut [f32], dy: &[f32], w: &[f32], (rows, out, inner): (usize, usize, usize)) {
+    general(dx, dy, (w, 1, inner), (rows, inner, out));
+}
+
+/// y (rows, cols) = x (rows, depth) r (depth, cols), the distances of r's columns and rows given.
+fn general(
+    y: &mut [f32],
+    x: &[f32],
+    (right, column_stride, row_stride): (&[f32], usize, usize),
+    (rows, cols, depth): (usize, usize, usize),
+) {
     // SAFETY: the three slices are as long as the shapes and strides say.
     unsafe {
         gemm::gemm(
             rows,
-            out,
-            inner,
+            cols,
+            depth,
             y.as_mut_ptr(),
             1,
-            out as isize,
+            cols as isize,
             false,
             x.as_ptr(),
             1,
-            inner as isize,
-            w.as_ptr(),
-            inner as isize,
-            1,
+            depth as isize,
+            right.as_ptr(),
+            column_stride as isize,
+            row_stride as isize,
             0.0,
             1.0,
             false,

@@ -336,7 +336,8 @@ mod tests {
     /// Blocks give in pieces, both ways and by row, what their floats give packed.
     #[test]
     fn blocks_are_their_floats() {
-        let (out, inner) = (70, 96);
+        // More than is decoded at a time.
+        let (out, inner) = (70, 160);
         // Q8_0: an f16 scale, then 32 values.
         let bytes: Vec<u8> = (0..out * inner / 32)
             .flat_map(|b| {
@@ -358,9 +359,10 @@ mod tests {
             Panels::from_blocks(blocks),
             Panels::from_f32(&floats, out, inner),
         );
-        let (mut a, mut b) = (vec![0.0; 4 * 96 * COLS], vec![0.0; 4 * 96 * COLS]);
+        let room = inner * COLS;
+        let (mut a, mut b) = (vec![0.0; 5 * room], vec![0.0; 5 * room]);
         for panel in 0..3 {
-            for (from, to) in [(0, 96), (32, 96), (64, 96), (0, 32)] {
+            for (from, to) in [(0, 160), (32, 160), (128, 160), (0, 32)] {
                 let want = plain.forward(panel, from, to, false, &mut b).to_vec();
                 assert_eq!(
                     blocks.forward(panel, from, to, false, &mut a),
@@ -369,11 +371,10 @@ mod tests {
                 );
             }
         }
-        let room = 96 * COLS;
         for (from, to) in [(0, 70), (32, 70), (32, 64)] {
-            blocks.backward(0..3, from, to, room, &mut a);
-            plain.backward(0..3, from, to, room, &mut b);
-            for panel in 0..3 {
+            blocks.backward(0..5, from, to, room, &mut a);
+            plain.backward(0..5, from, to, room, &mut b);
+            for panel in 0..5 {
                 let piece = panel * room..panel * room + (to - from) * COLS;
                 assert_eq!(a[piece.clone()], b[piece], "{panel}, {from}..{to}");
             }
@@ -385,17 +386,17 @@ mod tests {
             plain.row(j, &mut want);
             assert_eq!(row, want);
         }
-        assert_eq!(blocks.bytes(), 70 * 3 * 34);
+        assert_eq!(blocks.bytes(), 70 * 5 * 34);
     }
 
     /// As pairs of bf16 they give what their floats, rounded, give.
     fn pairs_are_their_floats(blocks: &Panels, floats: &[f32]) {
         let rounded: Vec<bf16> = floats.iter().map(|&v| bf16::from_f32(v)).collect();
         let plain = Panels::from_bf16(&rounded, blocks.out, blocks.inner);
-        let room = 96;
-        let [mut a, mut b] = [0, 1].map(|_| vec![PairLine::default(); 3 * room]);
+        let room = blocks.inner;
+        let [mut a, mut b] = [0, 1].map(|_| vec![PairLine::default(); 5 * room]);
         for panel in 0..3 {
-            for depths in [0..96, 32..96, 64..96, 0..32] {
+            for depths in [0..160, 32..160, 128..160, 0..32] {
                 let count = depths.len() * COLS / 2;
                 let want = &plain.forward_pairs(panel, depths.clone(), false, &mut b)[..count];
                 let got = &blocks.forward_pairs(panel, depths.clone(), false, &mut a)[..count];
@@ -404,9 +405,9 @@ mod tests {
         }
         for outputs in [0..70, 32..70, 32..64] {
             let lines = outputs.len().next_multiple_of(DEPTH);
-            blocks.backward_lines(0..3, outputs.clone(), room, &mut a);
-            plain.backward_lines(0..3, outputs.clone(), room, &mut b);
-            for panel in 0..3 {
+            blocks.backward_lines(0..5, outputs.clone(), room, &mut a);
+            plain.backward_lines(0..5, outputs.clone(), room, &mut b);
+            for panel in 0..5 {
                 let piece = panel * room..panel * room + lines;
                 assert_eq!(a[piece.clone()], b[piece], "{panel}, {outputs:?}");
             }
