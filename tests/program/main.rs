@@ -3,6 +3,7 @@
 //! of random weights, in temporary folders. Never here: whether the numbers are right; the
 //! crates' own tests compare them with reference programs.
 
+mod adapters;
 mod audit;
 mod build;
 mod call;

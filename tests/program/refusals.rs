@@ -529,9 +529,9 @@ fn adapters_that_do_not_fit() {
     .expect("writes");
     ask(&["adapter", "model.layers.7.", "3 layers"]);
     let mut config = crate::call::json(&golden.join("adapter_config.json"));
-    config["use_dora"] = json!(true);
+    config["lora_bias"] = json!(true);
     fs::write(adapter.join("adapter_config.json"), config.to_string()).expect("writes");
-    ask(&["adapter_config.json", "use_dora"]);
+    ask(&["adapter_config.json", "lora_bias"]);
 }
 
 // Promise: a bad row of `capture` is named by file and line, whatever is wrong with it.

@@ -18,6 +18,7 @@ pub mod attend;
 mod chunk_softmax;
 pub mod cross_entropy;
 pub mod divergence;
+pub mod dora;
 mod error;
 pub mod gated;
 pub mod glu;

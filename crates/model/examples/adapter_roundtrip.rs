@@ -50,6 +50,8 @@ fn random_adapter(decoder: &Decoder) -> Result<Adapter, Box<dyn Error>> {
         alpha: 8.0,
         dropout: 0.0,
         targets: Projection::ALL.to_vec(),
+        rslora: false,
+        dora: false,
     };
     let mut state = 1u64;
     let mut noise = |count: usize| -> Vec<f32> {

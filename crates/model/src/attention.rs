@@ -10,7 +10,6 @@ use crate::{
     norm::Norm,
     ops::{
         attend::{self, Heads, LayerKv},
-        linear,
         rope::{self, Angles, Rotation},
     },
     projection::{LayerProjection, Projection},
@@ -114,12 +113,12 @@ impl Attention {
         wanted: Option<&Tensor>,
         keep: Keep,
     ) -> Result<(Tensor, LayerKv, AttentionSaved)> {
-        let lowered = self
+        let mut lowered = self
             .inputs
             .iter()
             .map(|input| input.lower(x, keep))
             .collect::<Result<Vec<_>>>()?;
-        let [q, k, v] = self.project(x, &lowered)?; // (N, H · D), (N, G · D) twice
+        let [q, k, v] = self.project(x, &mut lowered)?; // (N, H · D), (N, G · D) twice
         let turned = self.place(&q, &k, self.angles(at.angles))?;
         let (out, attend) =
             attend::forward(&self.heads, at.rows, &turned.q, &turned.k, &v, prefix)?; // (N, H · D)
@@ -144,14 +143,8 @@ impl Attention {
     }
 
     /// Queries, keys and values of `x` (N, E).
-    fn project(&self, x: &Tensor, lowered: &[Lowered]) -> Result<[Tensor; 3]> {
-        let projections: Vec<_> = self
-            .inputs
-            .iter()
-            .zip(lowered)
-            .map(|(input, lowered)| input.projected(lowered))
-            .collect();
-        let mut outputs = linear::forward_all(x, &projections, None)?;
+    fn project(&self, x: &Tensor, lowered: &mut [Lowered]) -> Result<[Tensor; 3]> {
+        let mut outputs = Linear::forward_all(&self.inputs, x, lowered)?;
         if let [merged] = outputs.as_slice() {
             outputs = self.split(merged)?;
         }

@@ -9,10 +9,11 @@ use crate::{
     ops::{
         self,
         linear::{Projected, Share, Update},
-        lora::Dropout,
+        lora::{Dropout, LoraGradients},
         weight::Weight,
     },
     projection::LayerProjection,
+    row_lengths::{self, RowScale},
     weights::WeightFiles,
 };
 
@@ -34,6 +35,10 @@ pub(crate) struct Linear {
     weight: Weight, // (out, in)
     bias: Option<Tensor>,
     lora: Option<LoraWeights>,
+    /// DoRA's factors, where the update has magnitudes.
+    row_scale: Option<RowScale>,
+    /// w·w of the weight's rows, once they were needed.
+    squares: Option<Vec<f64>>,
 }
 
 /// What the update of one projection needs to be added, and its backward; nothing where nothing
@@ -54,6 +59,8 @@ struct LoraSaved {
     /// rows where there is none.
     x: Tensor,
     dropout: Option<Dropout>,
+    /// What DoRA's factors multiply: (N, out).
+    product: Option<Tensor>,
 }
 
 impl Lowered {
@@ -88,6 +95,8 @@ impl Linear {
             weight,
             bias,
             lora: None,
+            row_scale: None,
+            squares: None,
         })
     }
 
@@ -101,9 +110,45 @@ impl Linear {
         self.weight.bytes()
     }
 
-    /// Sets or removes the update.
-    pub(crate) fn set_lora(&mut self, lora: Option<LoraWeights>) {
+    /// Sets or removes the update; on the model's device.
+    pub(crate) fn set_lora(&mut self, lora: Option<LoraWeights>) -> Result<()> {
+        self.row_scale = match &lora {
+            Some(update) => match &update.magnitude {
+                Some(magnitude) => {
+                    let lengths = self.row_lengths(update)?;
+                    Some(RowScale::new(
+                        &lengths,
+                        magnitude,
+                        &self.place.weight_name(),
+                    )?)
+                }
+                None => None,
+            },
+            None => None,
+        };
         self.lora = lora;
+        Ok(())
+    }
+
+    /// Lengths of the rows of the weight with this update: (out).
+    pub(crate) fn row_lengths(&mut self, update: &LoraWeights) -> Result<Vec<f32>> {
+        let squares = match self.squares.take() {
+            Some(squares) => squares,
+            None => row_lengths::squares(&self.weight, update.a.device())?,
+        };
+        let lengths = row_lengths::of_sum(&squares, &self.weight, update);
+        self.squares = Some(squares);
+        lengths
+    }
+
+    /// The frozen weight.
+    pub(crate) fn weight(&self) -> &Weight {
+        &self.weight
+    }
+
+    /// Whether DoRA's factors lie between the products and the output.
+    pub(crate) fn is_scaled(&self) -> bool {
+        self.row_scale.is_some()
     }
 
     /// The rows that the update sees, in the low rank.
@@ -120,6 +165,10 @@ impl Linear {
             }
             _ => None,
         };
+        if dropout.is_some() && self.is_scaled() {
+            let problem = "DoRA is trained without dropout: set the adapter's dropout to 0";
+            return Err(ModelError::Input(problem.to_owned()));
+        }
         let x = match dropout {
             Some(dropout) => dropout.apply(x)?,
             None => x.clone(),
@@ -127,11 +176,15 @@ impl Linear {
         let low = Some(ops::lora::forward(&x, &lora.a, lora.scale)?);
         Ok(Lowered {
             low,
-            saved: matches!(keep, Keep::ForBackward { .. }).then_some(LoraSaved { x, dropout }),
+            saved: matches!(keep, Keep::ForBackward { .. }).then_some(LoraSaved {
+                x,
+                dropout,
+                product: None,
+            }),
         })
     }
 
-    /// The projection, for [`ops::linear`].
+    /// The projection, for [`ops::linear`]; what [`Self::finish`] adds is left out.
     pub(crate) fn projected<'a>(&'a self, lowered: &'a Lowered) -> Projected<'a> {
         let update = self
             .lora
@@ -140,9 +193,48 @@ impl Linear {
             .map(|(lora, low)| Update { low, b: &lora.b });
         Projected {
             weight: &self.weight,
-            bias: self.bias.as_ref(),
+            bias: self.bias.as_ref().filter(|_| !self.is_scaled()),
             update,
         }
+    }
+
+    /// The output from what [`ops::linear`] made of [`Self::projected`], (N, out): with DoRA's
+    /// factors, and then the bias and `residual`, where there are any. Without them it is the
+    /// output already.
+    pub(crate) fn finish(
+        &self,
+        product: Tensor,
+        residual: Option<&Tensor>,
+        lowered: &mut Lowered,
+    ) -> Result<Tensor> {
+        let Some(scale) = &self.row_scale else {
+            return Ok(product);
+        };
+        let y = ops::dora::forward(&product, &scale.factor, self.bias.as_ref(), residual)?;
+        if let Some(saved) = &mut lowered.saved {
+            saved.product = Some(product);
+        }
+        Ok(y)
+    }
+
+    /// The outputs, each (N, out), of projections of the same rows (N, in).
+    pub(crate) fn forward_all(
+        inputs: &[Self],
+        x: &Tensor,
+        lowered: &mut [Lowered],
+    ) -> Result<Vec<Tensor>> {
+        let projections: Vec<_> = inputs
+            .iter()
+            .zip(&*lowered)
+            .map(|(input, lowered)| input.projected(lowered))
+            .collect();
+        let products = ops::linear::forward_all(x, &projections, None)?;
+        inputs
+            .iter()
+            .zip(lowered)
+            .zip(products)
+            .map(|((input, lowered), product)| input.finish(product, None, lowered))
+            .collect()
     }
 
     /// (N, in) -> (N, out), plus `residual` (N, out).
@@ -152,9 +244,11 @@ impl Linear {
         residual: Option<&Tensor>,
         keep: Keep,
     ) -> Result<(Tensor, LinearSaved)> {
-        let lowered = self.lower(x, keep)?;
-        let mut all = ops::linear::forward_all(x, &[self.projected(&lowered)], residual)?;
-        Ok((all.remove(0), lowered.into_saved()))
+        let mut lowered = self.lower(x, keep)?;
+        let fused = residual.filter(|_| !self.is_scaled());
+        let mut all = ops::linear::forward_all(x, &[self.projected(&lowered)], fused)?;
+        let y = self.finish(all.remove(0), residual, &mut lowered)?;
+        Ok((y, lowered.into_saved()))
     }
 
     /// Adds the update's gradients for `dy` (N, out) to `gradients`; what is left to do for the
@@ -162,18 +256,32 @@ impl Linear {
     pub(crate) fn backward<'a>(
         &'a self,
         saved: &LinearSaved,
-        dy: &'a Tensor,
+        dy: &Tensor,
         gradients: &mut Gradients,
     ) -> Result<Backward<'a>> {
         let mut backward = Backward {
             linear: self,
-            dy,
+            dy: dy.clone(),
             d_low: None,
             dropout: None,
         };
         if let (Some(lora), Some((low, kept))) = (&self.lora, &saved.lora) {
+            let d_magnitude = match (&self.row_scale, &kept.product) {
+                (Some(scale), Some(product)) => {
+                    let (d_product, d_factor) = ops::dora::backward(product, &scale.factor, dy)?;
+                    backward.dy = d_product;
+                    Some((d_factor * &scale.inverse)?)
+                }
+                _ => None,
+            };
+            let dy = &backward.dy;
             let d_low = ops::lora::backward_low(dy, &lora.b, lora.scale)?;
-            gradients.add(self.place, ops::lora::backward(&kept.x, low, &d_low, dy)?)?;
+            let factors = ops::lora::backward(&kept.x, low, &d_low, dy)?;
+            let found = LoraGradients {
+                magnitude: d_magnitude,
+                ..factors
+            };
+            gradients.add(self.place, found)?;
             (backward.d_low, backward.dropout) = (Some(d_low), kept.dropout);
         }
         Ok(backward)
@@ -183,7 +291,8 @@ impl Linear {
 /// A projection's gradient on its way to the rows that it read.
 pub(crate) struct Backward<'a> {
     linear: &'a Linear,
-    dy: &'a Tensor,
+    /// Gradient of the products: that of the output, or what DoRA's factors leave of it.
+    dy: Tensor,
     /// scale · dy B: (N, R)
     d_low: Option<Tensor>,
     dropout: Option<Dropout>,
@@ -200,7 +309,7 @@ impl Backward<'_> {
             .zip(lora)
             .map(|(d_low, lora)| (d_low, &lora.a));
         Share {
-            dy: self.dy,
+            dy: &self.dy,
             weight: &self.linear.weight,
             update,
         }

@@ -37,6 +37,8 @@ pub struct TrainingMicroBatch {
     pub rank: usize,
     /// Projections with an update, in every layer.
     pub targets: Vec<Projection>,
+    /// Whether updates have magnitudes (DoRA): the products that these multiply are kept.
+    pub dora: bool,
     /// Whether the update's inputs are dropped in part: each projection then keeps its own.
     pub dropout: bool,
     /// Whether blocks keep only their input.
@@ -66,7 +68,7 @@ impl MemoryEstimate {
         let (rows, layers) = (work.tokens as u64, shape.layers as u64);
         let activations = kept_by_block(shape, work) * rows * FLOAT;
         let input = shape.hidden as u64 * rows * FLOAT;
-        let backward = backward_of_block(shape, work.precision) * rows * FLOAT;
+        let backward = backward_of_block(shape, work) * rows * FLOAT;
         let (kept, block) = match work.activation_checkpointing {
             true => (layers * input, activations + backward),
             false => (layers * activations, backward),
@@ -186,7 +188,13 @@ fn adapter_parameters(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
         .iter()
         .map(|&p| input_width(shape, p) + output_width(shape, p))
         .sum();
-    shape.layers as u64 * work.rank as u64 * widths
+    shape.layers as u64 * (work.rank as u64 * widths + magnitudes(shape, work))
+}
+
+/// Outputs of the projections of a block with magnitudes.
+fn magnitudes(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
+    let targets = work.targets.iter().filter(|_| work.dora);
+    targets.map(|&p| output_width(shape, p)).sum()
 }
 
 fn input_width(shape: &Shape, projection: Projection) -> u64 {
@@ -227,9 +235,10 @@ fn kept_by_norms(shape: &Shape) -> u64 {
     qk * (queries(shape) + keys(shape)) + after * shape.hidden as u64
 }
 
-/// LinearSaved of the updates: their rows in the low rank, and their inputs.
+/// LinearSaved of the updates: their rows in the low rank, what magnitudes multiply, and their
+/// inputs.
 fn kept_by_updates(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
-    let low = (work.rank * work.targets.len()) as u64;
+    let low = (work.rank * work.targets.len()) as u64 + magnitudes(shape, work);
     if work.dropout {
         return low
             + work
@@ -250,7 +259,8 @@ fn kept_by_updates(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
 
 /// Floats per row that live at once in a block's backward: the larger of the mlp's part and the
 /// attention's.
-fn backward_of_block(shape: &Shape, precision: Precision) -> u64 {
+fn backward_of_block(shape: &Shape, work: &TrainingMicroBatch) -> u64 {
+    let precision = work.precision;
     let (e, f, q, k) = (
         shape.hidden as u64,
         shape.mlp as u64,
@@ -259,11 +269,35 @@ fn backward_of_block(shape: &Shape, precision: Precision) -> u64 {
     );
     // The loss's gradient and dy; d_gate, where d_act was, and d_up; dx; the rows as a narrower
     // weight sees them.
-    let mlp = 2 * e + 2 * f + e + 2 * narrowed(f, precision) + merged(shape, 2 * f);
+    let mlp = 2 * e
+        + 2 * f
+        + e
+        + 2 * narrowed(f, precision)
+        + merged(shape, 2 * f)
+        + scaled(
+            shape,
+            work,
+            &[Projection::Gate, Projection::Up, Projection::GateUp],
+        );
     // The loss's gradient and dy, d_normed, d_mid; d_out; dq, dk, dv, rotated back; dx; what a
     // narrower weight sees.
-    let attention = 4 * e + q + (q + 2 * k) + (q + k) + e + narrowed(q + 2 * k, precision);
+    let inputs = [Projection::Q, Projection::K, Projection::V, Projection::Qkv];
+    let attention = 4 * e
+        + q
+        + (q + 2 * k)
+        + (q + k)
+        + e
+        + narrowed(q + 2 * k, precision)
+        + scaled(shape, work, &inputs);
     mlp.max(attention + merged(shape, q + 2 * k) + behind(shape)) + behind(shape)
+}
+
+/// Widths of what magnitudes leave of the gradients of these projections, which lie beside it.
+fn scaled(shape: &Shape, work: &TrainingMicroBatch, projections: &[Projection]) -> u64 {
+    let found = projections
+        .iter()
+        .filter(|p| work.dora && work.targets.contains(p));
+    found.map(|&p| output_width(shape, p)).sum()
 }
 
 /// Floats per row that live at once in a block's forward without backward, at the end of the

@@ -10,7 +10,6 @@ use crate::{
     ops::{
         gated,
         glu::{self, GateActivation},
-        linear,
         xielu::{self, Xielu},
     },
     projection::{LayerProjection, Projection},
@@ -101,26 +100,23 @@ impl Mlp {
         neuron_factors: Option<&Tensor>,
         keep: Keep,
     ) -> Result<(Tensor, MlpSaved)> {
-        let lowered = self
+        let mut lowered = self
             .inputs
             .iter()
             .map(|input| input.lower(x, keep))
             .collect::<Result<Vec<_>>>()?;
-        let projections: Vec<_> = self
-            .inputs
-            .iter()
-            .zip(&lowered)
-            .map(|(input, lowered)| input.projected(lowered))
-            .collect();
         let keeps = matches!(keep, Keep::ForBackward { .. });
-        let (act, gated) = match (self.activation, projections.as_slice()) {
-            (Activation::Gated(activation), [gate, up]) => {
-                let gated = gated::forward(activation, x, gate, up, keeps)?;
+        // What DoRA scales is no part of the fused products.
+        let is_scaled = self.inputs.iter().any(Linear::is_scaled);
+        let (act, gated) = match (self.activation, self.inputs.as_slice()) {
+            (Activation::Gated(activation), [gate, up]) if !is_scaled => {
+                let (gate, up) = (gate.projected(&lowered[0]), up.projected(&lowered[1]));
+                let gated = gated::forward(activation, x, &gate, &up, keeps)?;
                 (gated.act, gated.parts)
             }
-            (activation, one) => {
-                let outputs = linear::forward_all(x, one, None)?;
-                let parts = split(&outputs, activation)?;
+            (activation, inputs) => {
+                let outputs = Linear::forward_all(inputs, x, &mut lowered)?;
+                let parts = split(outputs, activation)?;
                 (activation.of(&parts.0, &parts.1)?, keeps.then_some(parts))
             }
         }; // (N, F)
@@ -183,17 +179,18 @@ impl Mlp {
     }
 }
 
-/// Gate and up of a merged projection; up twice where there is no gate.
-fn split(outputs: &[Tensor], activation: Activation) -> Result<(Tensor, Tensor)> {
-    let [one] = outputs else {
-        return Err(ModelError::op("mlp", "one projection"));
-    };
-    if let Activation::Xielu(_) = activation {
-        return Ok((one.clone(), one.clone()));
+/// Gate and up, of two projections or of a merged one; up twice where there is no gate.
+fn split(outputs: Vec<Tensor>, activation: Activation) -> Result<(Tensor, Tensor)> {
+    match (outputs.as_slice(), activation) {
+        ([one], Activation::Xielu(_)) => Ok((one.clone(), one.clone())),
+        ([one], Activation::Gated(_)) => {
+            let width = one.dims2()?.1 / 2;
+            let part = |at: usize| one.narrow(1, at, width)?.contiguous();
+            Ok((part(0)?, part(width)?))
+        }
+        ([gate, up], Activation::Gated(_)) => Ok((gate.clone(), up.clone())),
+        _ => Err(ModelError::op("mlp", "one projection or two")),
     }
-    let width = one.dims2()?.1 / 2;
-    let part = |at: usize| one.narrow(1, at, width)?.contiguous();
-    Ok((part(0)?, part(width)?))
 }
 
 /// The parameters as files have them: before the softplus that keeps them above 0. The slope at 0

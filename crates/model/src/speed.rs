@@ -230,6 +230,8 @@ mod tests {
             alpha: 4.0,
             dropout: 0.1,
             targets: vec![Projection::Q, Projection::Down],
+            rslora: false,
+            dora: false,
         };
         let asked = measure_evaluation(&model, &shape, pass, time).expect("measures");
         let after_nothing = TypicalPass { prefix: 0, ..pass };

@@ -84,14 +84,21 @@ fn measure(model: &Decoder, work: &TrainingMicroBatch) -> (usize, usize) {
     (kept, PEAK.load(Relaxed) - before)
 }
 
-fn adapter(model: &Decoder, work: &TrainingMicroBatch) -> Adapter {
+fn adapter(model: &mut Decoder, work: &TrainingMicroBatch) -> Adapter {
     let config = LoraConfig {
         rank: work.rank,
         alpha: 16.0,
         dropout: 0.0,
         targets: work.targets.clone(),
+        rslora: false,
+        dora: work.dora,
     };
-    Adapter::new(config, model.config(), |_, count| vec![0.01; count]).expect("adapter")
+    let initial = |_, count| vec![0.01; count];
+    let mut adapter = Adapter::new(config, model.config(), initial).expect("adapter");
+    if work.dora {
+        model.start_magnitudes(&mut adapter).expect("fits");
+    }
+    adapter
 }
 
 fn check(what: &str, estimated: u64, measured: usize, most: f64) {
@@ -104,9 +111,8 @@ fn check(what: &str, estimated: u64, measured: usize, most: f64) {
 }
 
 fn check_training(model: &mut Decoder, work: &TrainingMicroBatch) {
-    model
-        .set_adapter(Some(&adapter(model, work)))
-        .expect("fits");
+    let adapter = adapter(model, work);
+    model.set_adapter(Some(&adapter)).expect("fits");
     model.set_activation_checkpointing(work.activation_checkpointing);
     // The least of some: a thread that gets its first work of a kind late keeps memory for
     // itself then.
@@ -132,9 +138,14 @@ fn estimates_are_what_is_allocated() {
         for precision in [Precision::F32, Precision::Bf16] {
             let mut model = load(name, precision);
             for targets in [vec![Projection::Q, Projection::V], Projection::ALL.to_vec()] {
-                for (dropout, activation_checkpointing) in
-                    [(false, false), (false, true), (true, false), (true, true)]
-                {
+                for (dropout, dora, activation_checkpointing) in [
+                    (false, false, false),
+                    (false, false, true),
+                    (true, false, false),
+                    (true, false, true),
+                    (false, true, false),
+                    (false, true, true),
+                ] {
                     let (targets, rank) = (targets.clone(), 8);
                     let (tokens, learnt) = (TOKENS, LEARNT);
                     let work = TrainingMicroBatch {
@@ -143,6 +154,7 @@ fn estimates_are_what_is_allocated() {
                         learnt,
                         rank,
                         targets,
+                        dora,
                         dropout,
                         activation_checkpointing,
                     };

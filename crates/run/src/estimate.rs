@@ -9,7 +9,7 @@ use model::{
     memory::{MemoryEstimate, TrainingMicroBatch},
 };
 use schema::{
-    recipe::TrainRecipe,
+    recipe::{LoraInit, TrainRecipe},
     task::{ActivationCheckpointing, Precision},
 };
 
@@ -70,7 +70,12 @@ pub fn training_bytes(
         precision,
         tokens: rows.tokens,
         learnt: rows.learnt,
-        rank: recipe.lora.rank,
+        // A start in the weights is taken out of them by an update of twice the rank.
+        rank: match recipe.lora.init {
+            LoraInit::Zero => recipe.lora.rank,
+            LoraInit::Pissa => 2 * recipe.lora.rank,
+        },
+        dora: recipe.lora.dora,
         targets: recipe
             .lora
             .targets

@@ -4,7 +4,11 @@
 
 use hub::catalogue::Shape;
 use model::Projection;
-use schema::{Recipe, inside::Analysis, recipe::LoraRecipe};
+use schema::{
+    Recipe,
+    inside::Analysis,
+    recipe::{LoraInit, LoraRecipe},
+};
 
 use crate::{
     error::{Result, bail},
@@ -26,6 +30,14 @@ pub fn check(recipe: &Recipe, shape: &Shape, room: Option<u64>) -> Result<()> {
         if rank > widest {
             bail!(
                 "train.lora.rank: {rank} is more than the {widest} of the model's widest projection; give at most {widest}"
+            );
+        }
+        let narrowest = sides(shape, &train.lora).map(|(one, other)| one.min(other));
+        let narrowest = narrowest.min().unwrap_or(widest);
+        if train.lora.init == LoraInit::Pissa && rank > narrowest {
+            bail!(
+                "train.lora.rank: {rank} is more than the {narrowest} directions of the narrowest target, and `init` is \
+                 \"pissa\"; give at most {narrowest}"
             );
         }
         let bytes = adapter_bytes(shape, &train.lora);
@@ -59,21 +71,31 @@ pub fn check(recipe: &Recipe, shape: &Shape, room: Option<u64>) -> Result<()> {
 
 /// Bytes of an adapter that is trained.
 fn adapter_bytes(shape: &Shape, lora: &LoraRecipe) -> u64 {
+    let widths = sides(shape, lora).map(|(one, other)| one + other);
+    // A start in the weights is taken out of them by an update of twice the rank.
+    let rank = match lora.init {
+        LoraInit::Zero => lora.rank,
+        LoraInit::Pissa => 2 * lora.rank,
+    };
+    let per_layer = widths.sum::<usize>() as u64 * rank as u64;
+    per_layer * shape.layers as u64 * COPIES * size_of::<f32>() as u64
+}
+
+/// The two sides of each target's weight.
+fn sides(shape: &Shape, lora: &LoraRecipe) -> impl Iterator<Item = (usize, usize)> {
     let (query, keys) = (shape.heads * shape.head, shape.kv_heads * shape.head);
+    let (hidden, mlp) = (shape.hidden, shape.mlp);
     let targets = lora
         .targets
         .iter()
         .filter_map(|name| Projection::by_name(name));
-    let widths = targets.map(|target| match target {
-        Projection::Q => shape.hidden + query,
-        Projection::K | Projection::V => shape.hidden + keys,
-        Projection::O => query + shape.hidden,
-        Projection::Gate | Projection::Up | Projection::Down => shape.hidden + shape.mlp,
-        Projection::Qkv => shape.hidden + query + 2 * keys,
-        Projection::GateUp => shape.hidden + 2 * shape.mlp,
-    });
-    let per_layer = widths.sum::<usize>() as u64 * lora.rank as u64;
-    per_layer * shape.layers as u64 * COPIES * size_of::<f32>() as u64
+    targets.map(move |target| match target {
+        Projection::Q | Projection::O => (hidden, query),
+        Projection::K | Projection::V => (hidden, keys),
+        Projection::Gate | Projection::Up | Projection::Down => (hidden, mlp),
+        Projection::Qkv => (hidden, query + 2 * keys),
+        Projection::GateUp => (hidden, 2 * mlp),
+    })
 }
 
 #[cfg(test)]
@@ -119,6 +141,11 @@ mod tests {
             large.to_string().contains("train.lora.rank: to train"),
             "{large}"
         );
+        let pissa = "lora.init = \"pissa\"\nlora.rank = ";
+        check(&format!("{pissa}4"), 1 << 20).expect("fits");
+        let narrow = check(&format!("{pissa}5"), 1 << 20).expect_err("v_proj is 8 x 4");
+        let needle = "5 is more than the 4 directions of the narrowest target";
+        assert!(narrow.to_string().contains(needle), "{narrow}");
         let lens = "[analyse]\nkinds = [\"tuned-lens\"]\nlens_tokens = 1000";
         check(lens, 1000 * 3 * 8 * 4).expect("fits");
         let large = check(lens, 1000 * 3 * 8 * 4 - 1).expect_err("too large");

@@ -160,6 +160,8 @@ fn lora(train: &TrainRecipe) -> LoraConfig {
         alpha: train.lora.alpha,
         dropout: train.lora.dropout,
         targets: names.filter_map(|name| Projection::by_name(name)).collect(),
+        rslora: train.lora.rslora,
+        dora: train.lora.dora,
     }
 }
 

@@ -213,6 +213,8 @@ fn formula_adapter(
                     a,
                     b,
                     scale: alpha / rank as f64,
+                    magnitude: None,
+                    frozen: 0,
                 },
             );
         }
@@ -223,6 +225,8 @@ fn formula_adapter(
             alpha,
             dropout: 0.0,
             targets: targets.to_vec(),
+            rslora: false,
+            dora: false,
         },
         weights,
     }

@@ -63,6 +63,8 @@ fn main() {
         alpha: 16.0,
         dropout: 0.0,
         targets,
+        rslora: false,
+        dora: false,
     };
     let adapter = Adapter::new(config, decoder.config(), |_, count| {
         (0..count)

@@ -1,10 +1,10 @@
-//! AdamW (arXiv 1711.05101) over an adapter's matrices, in f32 as PyTorch computes it, and
+//! AdamW (arXiv 1711.05101) over an adapter's tensors, in f32 as PyTorch computes it, and
 //! clipping by the global norm.
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use model::{Adapter, Gradients, LayerProjection};
+use model::{Adapter, Gradients, LayerProjection, adapter::LoraWeights, ops::lora::LoraGradients};
 
 use crate::error::TrainError;
 
@@ -19,6 +19,9 @@ pub struct AdamWConfig {
     pub eps: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
+    /// Rate of B and of magnitudes, as a multiple of that of A: LoRA+ (arXiv 2402.12354), as PEFT's
+    /// `create_loraplus_optimizer` groups them.
+    pub b_ratio: f64,
 }
 
 impl AdamWConfig {
@@ -29,6 +32,14 @@ impl AdamWConfig {
             beta2: 0.999,
             eps: 1e-8,
             weight_decay,
+            b_ratio: 1.0,
+        }
+    }
+
+    fn rate_factor(&self, part: AdapterPart) -> f64 {
+        match part {
+            AdapterPart::A => 1.0,
+            AdapterPart::B | AdapterPart::Magnitude => self.b_ratio,
         }
     }
 
@@ -61,21 +72,79 @@ impl AdamWConfig {
     }
 }
 
-/// Which of an update's two matrices.
+/// Which of an update's tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Half {
+pub enum AdapterPart {
     /// `lora_A`
     A,
     /// `lora_B`
     B,
+    /// DoRA's `lora_magnitude_vector`
+    Magnitude,
 }
 
-impl Half {
+impl AdapterPart {
     /// PEFT's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::A => "lora_A",
             Self::B => "lora_B",
+            Self::Magnitude => "lora_magnitude_vector",
+        }
+    }
+
+    /// The tensors of an update.
+    pub fn of(weights: &LoraWeights) -> Vec<(Self, &Tensor)> {
+        let magnitude = weights.magnitude.as_ref().map(|m| (Self::Magnitude, m));
+        let factors = [(Self::A, &weights.a), (Self::B, &weights.b)];
+        factors.into_iter().chain(magnitude).collect()
+    }
+
+    /// The same, to be changed.
+    pub fn of_mut(weights: &mut LoraWeights) -> Vec<(Self, &mut Tensor)> {
+        let magnitude = weights.magnitude.as_mut().map(|m| (Self::Magnitude, m));
+        let factors = [(Self::A, &mut weights.a), (Self::B, &mut weights.b)];
+        factors.into_iter().chain(magnitude).collect()
+    }
+}
+
+/// Which values of a tensor are not trained.
+#[derive(Clone, Copy)]
+struct FrozenEnd {
+    /// Values of a stretch, at whose end they are.
+    stretch: usize,
+    /// How many.
+    count: usize,
+}
+
+impl FrozenEnd {
+    /// Of a part of an update whose last rows of A and columns of B stay as they are.
+    fn new(part: AdapterPart, weights: &LoraWeights) -> Result<Self, TrainError> {
+        let (rank, inner) = weights.a.dims2()?;
+        Ok(match part {
+            AdapterPart::A => Self {
+                stretch: rank * inner,
+                count: weights.frozen * inner,
+            },
+            AdapterPart::B => Self {
+                stretch: rank,
+                count: weights.frozen,
+            },
+            AdapterPart::Magnitude => Self {
+                stretch: 1,
+                count: 0,
+            },
+        })
+    }
+
+    /// Gives `values` what `like` has there.
+    fn restore(self, values: &mut [f32], like: &[f32]) {
+        let pairs = values
+            .chunks_mut(self.stretch)
+            .zip(like.chunks(self.stretch));
+        for (values, like) in pairs.filter(|_| self.count > 0) {
+            let start = self.stretch - self.count;
+            values[start..].copy_from_slice(&like[start..]);
         }
     }
 }
@@ -99,6 +168,14 @@ impl AdamMoments {
     }
 }
 
+fn gradient_of(found: &LoraGradients, part: AdapterPart) -> Option<&Tensor> {
+    match part {
+        AdapterPart::A => Some(&found.a),
+        AdapterPart::B => Some(&found.b),
+        AdapterPart::Magnitude => found.magnitude.as_ref(),
+    }
+}
+
 /// The optimiser's state.
 #[derive(Clone, Debug)]
 pub struct AdamW {
@@ -106,7 +183,7 @@ pub struct AdamW {
     /// Updates made.
     pub updates: usize,
     /// Per matrix.
-    pub moments: BTreeMap<(LayerProjection, Half), AdamMoments>,
+    pub moments: BTreeMap<(LayerProjection, AdapterPart), AdamMoments>,
 }
 
 impl AdamW {
@@ -128,17 +205,21 @@ impl AdamW {
     ) -> Result<(), TrainError> {
         self.updates += 1;
         for (&place, weights) in &mut adapter.weights {
-            for (half, matrix) in [(Half::A, &mut weights.a), (Half::B, &mut weights.b)] {
-                let gradient = gradients.get(place, half)?;
-                let shape = matrix.shape().clone();
-                let mut values = matrix.flatten_all()?.to_vec1::<f32>()?;
+            let ends = frozen_ends(weights)?;
+            for ((part, tensor), end) in AdapterPart::of_mut(weights).into_iter().zip(ends) {
+                let gradient = gradients.get(place, part)?;
+                let shape = tensor.shape().clone();
+                let before = tensor.flatten_all()?.to_vec1::<f32>()?;
+                let mut values = before.clone();
                 let moments = self
                     .moments
-                    .entry((place, half))
+                    .entry((place, part))
                     .or_insert_with(|| AdamMoments::zeros(values.len()));
+                let rate = learning_rate * self.config.rate_factor(part);
                 self.config
-                    .update(self.updates, learning_rate, &mut values, moments, gradient);
-                *matrix = Tensor::from_vec(values, shape, &Device::Cpu)?;
+                    .update(self.updates, rate, &mut values, moments, gradient);
+                end.restore(&mut values, &before);
+                *tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
             }
         }
         Ok(())
@@ -146,7 +227,15 @@ impl AdamW {
 }
 
 /// The gradients of all matrices on the host, scaled to the batch's mean loss and clipped.
-pub struct HostGradients(BTreeMap<(LayerProjection, Half), Vec<f32>>);
+pub struct HostGradients(BTreeMap<(LayerProjection, AdapterPart), Vec<f32>>);
+
+/// Of every part of an update, in the order of [`AdapterPart::of`].
+fn frozen_ends(weights: &LoraWeights) -> Result<Vec<FrozenEnd>, TrainError> {
+    let parts = AdapterPart::of(weights).into_iter();
+    parts
+        .map(|(part, _)| FrozenEnd::new(part, weights))
+        .collect()
+}
 
 impl HostGradients {
     /// Takes the gradients of every matrix of `adapter`, times `scale`. A missing or non-finite
@@ -158,30 +247,36 @@ impl HostGradients {
         step: usize,
     ) -> Result<Self, TrainError> {
         let mut all = BTreeMap::new();
-        for &place in adapter.weights.keys() {
+        for (&place, weights) in &adapter.weights {
             let found = gradients.get(place)?;
-            for (half, tensor) in [(Half::A, &found.a), (Half::B, &found.b)] {
+            let ends = frozen_ends(weights)?;
+            for ((part, _), end) in AdapterPart::of(weights).into_iter().zip(ends) {
+                let Some(tensor) = gradient_of(found, part) else {
+                    continue; // what reads it names the place
+                };
                 let mut values = tensor.flatten_all()?.to_vec1::<f32>()?;
                 values.iter_mut().for_each(|g| *g *= scale as f32);
                 if !values.iter().all(|g| g.is_finite()) {
-                    let what = format!("the gradient of `{place}.{}`", half.name());
+                    let what = format!("the gradient of `{place}.{}`", part.name());
                     return Err(TrainError::NotFinite { step, what });
                 }
-                all.insert((place, half), values);
+                let zeros = vec![0.0; values.len()];
+                end.restore(&mut values, &zeros);
+                all.insert((place, part), values);
             }
         }
         Ok(Self(all))
     }
 
     /// One matrix's gradient.
-    pub fn get(&self, place: LayerProjection, half: Half) -> Result<&[f32], TrainError> {
+    pub fn get(&self, place: LayerProjection, part: AdapterPart) -> Result<&[f32], TrainError> {
         let missing = || model::ModelError::Op {
             op: "adamw",
-            problem: format!("`{place}.{}` got no gradient", half.name()),
+            problem: format!("`{place}.{}` got no gradient", part.name()),
         };
         Ok(self
             .0
-            .get(&(place, half))
+            .get(&(place, part))
             .map(Vec::as_slice)
             .ok_or_else(missing)?)
     }

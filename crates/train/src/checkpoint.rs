@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    adamw::{AdamMoments, AdamW, Half},
+    adamw::{AdamMoments, AdamW, AdapterPart},
     error::TrainError,
 };
 
@@ -40,14 +40,14 @@ pub fn write(
     let mut values: BTreeMap<String, Vec<f32>> = BTreeMap::new();
     for (kind, adapter) in [("last", Some(adapter)), ("best", best)] {
         for (place, weights) in adapter.into_iter().flat_map(|a| &a.weights) {
-            for (half, matrix) in [(Half::A, &weights.a), (Half::B, &weights.b)] {
-                values.insert(name(kind, *place, half), matrix.flatten_all()?.to_vec1()?);
+            for (part, matrix) in AdapterPart::of(weights) {
+                values.insert(name(kind, *place, part), matrix.flatten_all()?.to_vec1()?);
             }
         }
     }
-    for ((place, half), moments) in &optimiser.moments {
-        values.insert(name("m", *place, *half), moments.m.clone());
-        values.insert(name("v", *place, *half), moments.v.clone());
+    for ((place, part), moments) in &optimiser.moments {
+        values.insert(name("m", *place, *part), moments.m.clone());
+        values.insert(name("v", *place, *part), moments.v.clone());
     }
     let progress = serde_json::to_string(progress).map_err(|e| damaged(file, e.to_string()))?;
     let tensors: Vec<tensor_file::Named<'_>> = values
@@ -199,8 +199,8 @@ impl CheckpointVectors<'_> {
     fn adapter(&self, kind: &str, like: &Adapter) -> Result<Adapter, TrainError> {
         let mut adapter = like.clone();
         for (&place, weights) in &mut adapter.weights {
-            for (half, matrix) in [(Half::A, &mut weights.a), (Half::B, &mut weights.b)] {
-                let values = self.vector(&name(kind, place, half), matrix.elem_count())?;
+            for (part, matrix) in AdapterPart::of_mut(weights) {
+                let values = self.vector(&name(kind, place, part), matrix.elem_count())?;
                 *matrix =
                     Tensor::from_vec(values, matrix.shape(), &Device::Cpu)?.to_dtype(DType::F32)?;
             }
@@ -211,22 +211,22 @@ impl CheckpointVectors<'_> {
     fn moments(
         &self,
         like: &Adapter,
-    ) -> Result<BTreeMap<(LayerProjection, Half), AdamMoments>, TrainError> {
+    ) -> Result<BTreeMap<(LayerProjection, AdapterPart), AdamMoments>, TrainError> {
         let mut all = BTreeMap::new();
         for (&place, weights) in &like.weights {
-            for (half, matrix) in [(Half::A, &weights.a), (Half::B, &weights.b)] {
+            for (part, matrix) in AdapterPart::of(weights) {
                 let count = matrix.elem_count();
                 let moments = AdamMoments {
-                    m: self.vector(&name("m", place, half), count)?,
-                    v: self.vector(&name("v", place, half), count)?,
+                    m: self.vector(&name("m", place, part), count)?,
+                    v: self.vector(&name("v", place, part), count)?,
                 };
-                all.insert((place, half), moments);
+                all.insert((place, part), moments);
             }
         }
         Ok(all)
     }
 }
 
-fn name(kind: &str, place: LayerProjection, half: Half) -> String {
-    format!("{kind}.{place}.{}", half.name())
+fn name(kind: &str, place: LayerProjection, part: AdapterPart) -> String {
+    format!("{kind}.{place}.{}", part.name())
 }

@@ -7,7 +7,7 @@ use model::{Adapter, Decoder, LoraConfig, Projection, ops::lora::Dropout};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schema::{
-    recipe::TrainRecipe,
+    recipe::{LoraInit, TrainRecipe},
     record::{StepRecord, TrainRecord, ValidationRecord},
 };
 
@@ -141,9 +141,12 @@ struct TrainingState {
 }
 
 impl TrainingState {
-    fn start(model: &Decoder, run: &TrainingRun<'_>) -> Result<Self, TrainError> {
+    fn start(model: &mut Decoder, run: &TrainingRun<'_>) -> Result<Self, TrainError> {
         let fresh = initial_adapter(model, run)?;
-        let mut optimiser = AdamW::new(AdamWConfig::new(run.recipe.weight_decay));
+        let mut optimiser = AdamW::new(AdamWConfig {
+            b_ratio: run.recipe.lora.lora_plus_ratio,
+            ..AdamWConfig::new(run.recipe.weight_decay)
+        });
         if let Some(old) = checkpoint::read(&run.checkpoint, &run.inputs, &fresh, &mut optimiser)? {
             tracing::info!(
                 step = old.progress.step,
@@ -346,8 +349,8 @@ impl TrainingState {
 }
 
 /// PEFT's initialisation: A Kaiming-uniform with a = sqrt 5, which is uniform in +-1 /
-/// sqrt(in); B zero.
-fn initial_adapter(model: &Decoder, run: &TrainingRun<'_>) -> Result<Adapter, TrainError> {
+/// sqrt(in); B zero. Or both in the weights' first directions; magnitudes are the rows' lengths.
+fn initial_adapter(model: &mut Decoder, run: &TrainingRun<'_>) -> Result<Adapter, TrainError> {
     let lora = &run.recipe.lora;
     let targets = lora
         .targets
@@ -367,12 +370,26 @@ fn initial_adapter(model: &Decoder, run: &TrainingRun<'_>) -> Result<Adapter, Tr
         alpha: lora.alpha,
         dropout: lora.dropout,
         targets,
+        rslora: lora.rslora,
+        dora: lora.dora,
     };
     let mut generator = ChaCha8Rng::seed_from_u64(run.seed);
-    Ok(Adapter::new(config, model.config(), |inner, count| {
+    let mut adapter = Adapter::new(config, model.config(), |inner, count| {
         let bound = 1.0 / (inner as f32).sqrt();
         (0..count)
             .map(|_| generator.random_range(-bound..bound))
             .collect()
-    })?)
+    })?;
+    if lora.init == LoraInit::Pissa {
+        model.set_adapter(None)?;
+        model.start_in_weights(&mut adapter, |count| {
+            (0..count)
+                .map(|_| generator.random_range(-1.0..1.0))
+                .collect()
+        })?;
+    }
+    if lora.dora {
+        model.start_magnitudes(&mut adapter)?;
+    }
+    Ok(adapter)
 }

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use model::{Adapter, ModelConfig};
 use train::{
-    adamw::{AdamMoments, AdamW, AdamWConfig, Half},
+    adamw::{AdamMoments, AdamW, AdamWConfig, AdapterPart},
     checkpoint::{self, Restored, TrainingProgress},
 };
 
@@ -32,7 +32,7 @@ fn write(file: &Path) -> Adapter {
     let adapter = adapter();
     let mut optimiser = optimiser();
     for (&place, weights) in &adapter.weights {
-        for (half, matrix) in [(Half::A, &weights.a), (Half::B, &weights.b)] {
+        for (half, matrix) in AdapterPart::of(weights) {
             let (m, v) = (
                 vec![0.5; matrix.elem_count()],
                 vec![0.25; matrix.elem_count()],

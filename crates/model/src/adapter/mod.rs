@@ -7,7 +7,7 @@ mod targets;
 
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use crate::{
@@ -26,10 +26,16 @@ pub struct LoraWeights {
     pub b: Tensor,
     /// alpha / rank, or alpha / sqrt(rank) where PEFT's `use_rslora` is set.
     pub scale: f64,
+    /// DoRA's lengths of the rows of the weight with its update (arXiv 2402.09353): (out), f32.
+    pub magnitude: Option<Tensor>,
+    /// Rows of A and columns of B, at their ends, that training leaves as they are: what a start
+    /// in the weight takes out of it again.
+    pub frozen: usize,
 }
 
 impl LoraWeights {
-    /// `weight` (out, in), row by row, and the update: w + scale · B A, in f32.
+    /// `weight` (out, in), row by row, and the update: w + scale · B A, in f32; with magnitudes, each
+    /// row of this length.
     ///
     /// # Errors
     /// The shapes do not fit.
@@ -41,7 +47,29 @@ impl LoraWeights {
         let scale = self.scale as f32;
         let update = update.to_vec1::<f32>()?;
         let pairs = weight.into_par_iter().zip(update);
-        Ok(pairs.map(|(w, u)| w + scale * u).collect())
+        let mut sum: Vec<f32> = pairs.map(|(w, u)| w + scale * u).collect();
+        if let Some(magnitude) = &self.magnitude {
+            let magnitude = magnitude.to_vec1::<f32>()?;
+            let width = sum.len() / magnitude.len().max(1);
+            let rows = sum.par_chunks_mut(width.max(1)).zip(&magnitude);
+            rows.for_each(|(row, m)| {
+                let square: f64 = row.iter().map(|&w| f64::from(w) * f64::from(w)).sum();
+                let factor = f64::from(*m) / square.sqrt();
+                row.iter_mut().for_each(|w| *w *= factor as f32);
+            });
+        }
+        Ok(sum)
+    }
+
+    /// The same on a device.
+    pub(crate) fn to_device(&self, device: &Device) -> Result<Self> {
+        let magnitude = self.magnitude.as_ref();
+        Ok(Self {
+            a: self.a.to_device(device)?,
+            b: self.b.to_device(device)?,
+            magnitude: magnitude.map(|m| m.to_device(device)).transpose()?,
+            ..*self
+        })
     }
 }
 
@@ -56,6 +84,18 @@ pub struct LoraConfig {
     pub dropout: f64,
     /// Projections with an update, in every layer.
     pub targets: Vec<Projection>,
+    /// Whether it is scaled by alpha / sqrt(rank) instead (arXiv 2312.03732).
+    pub rslora: bool,
+    /// Whether it has magnitudes (DoRA, arXiv 2402.09353).
+    pub dora: bool,
+}
+
+impl LoraConfig {
+    /// The factor of an update of a rank.
+    pub fn scale(&self, rank: usize) -> f64 {
+        let divisor = rank as f64;
+        self.alpha / if self.rslora { divisor.sqrt() } else { divisor }
+    }
 }
 
 /// An adapter of a model.
@@ -69,7 +109,7 @@ pub struct Adapter {
 
 impl Adapter {
     /// A new adapter on every layer, B zero, A from `initial(in, count)`: `count` values for
-    /// rows of `in`.
+    /// rows of `in`. Magnitudes are for [`crate::Decoder::start_magnitudes`].
     pub fn new(
         config: LoraConfig,
         model: &ModelConfig,
@@ -94,7 +134,9 @@ impl Adapter {
                     LoraWeights {
                         a,
                         b,
-                        scale: config.alpha / config.rank as f64,
+                        scale: config.scale(config.rank),
+                        magnitude: None,
+                        frozen: 0,
                     },
                 );
             }
@@ -106,7 +148,11 @@ impl Adapter {
     pub fn parameters(&self) -> usize {
         self.weights
             .values()
-            .map(|w| w.a.elem_count() + w.b.elem_count())
+            .map(|w| {
+                let rank = w.a.dims().first().copied().unwrap_or(1).max(1);
+                let factors = (w.a.elem_count() + w.b.elem_count()) / rank * (rank - w.frozen);
+                factors + w.magnitude.as_ref().map_or(0, Tensor::elem_count)
+            })
             .sum()
     }
 
@@ -115,14 +161,16 @@ impl Adapter {
         for (place, weights) in &self.weights {
             let (out, inner) = shape(model, place.projection)?;
             let (a, b) = (weights.a.dims(), weights.b.dims());
+            let magnitude = weights.magnitude.as_ref().map(Tensor::dims);
             let fits = place.layer < model.num_hidden_layers
                 && a.len() == 2
                 && b == [out, a[0]]
-                && a[1] == inner;
+                && a[1] == inner
+                && magnitude.is_none_or(|dims| dims == [out]);
             if !fits {
                 let layers = model.num_hidden_layers;
                 let problem = format!(
-                    "adapter of `{place}`: A {a:?}, B {b:?}; the model has {layers} layers and ({out}, {inner}) there"
+                    "adapter of `{place}`: A {a:?}, B {b:?}, magnitudes {magnitude:?}; the model has {layers} layers and ({out}, {inner}) there"
                 );
                 return Err(ModelError::Input(problem));
             }
@@ -154,6 +202,10 @@ impl Gradients {
             Some(old) => LoraGradients {
                 a: (old.a + grads.a)?,
                 b: (old.b + grads.b)?,
+                magnitude: match (old.magnitude, grads.magnitude) {
+                    (Some(old), Some(new)) => Some((old + new)?),
+                    _ => None,
+                },
             },
         };
         self.0.insert(place, sum);

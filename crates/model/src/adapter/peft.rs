@@ -23,6 +23,8 @@ use crate::{
 
 /// The configuration's file name.
 pub const CONFIG: &str = "adapter_config.json";
+/// End of the names of DoRA's magnitudes; PEFT adds `.weight` in memory, and takes it off in files.
+const MAGNITUDE: &str = "lora_magnitude_vector";
 /// The matrices' file name.
 pub const WEIGHTS: &str = "adapter_model.safetensors";
 
@@ -31,11 +33,13 @@ impl Adapter {
     pub fn write(&self, folder: &Path, base_model: &str) -> Result<()> {
         let mut matrices = Vec::new();
         for (place, weights) in &self.weights {
-            for (name, matrix) in [("lora_A", &weights.a), ("lora_B", &weights.b)] {
-                let values = matrix.flatten_all()?.to_vec1::<f32>()?;
+            let magnitude = weights.magnitude.as_ref().map(|m| (MAGNITUDE, m));
+            let factors = [("lora_A.weight", &weights.a), ("lora_B.weight", &weights.b)];
+            for (name, tensor) in factors.into_iter().chain(magnitude) {
+                let values = tensor.flatten_all()?.to_vec1::<f32>()?;
                 matrices.push((
-                    format!("base_model.model.{place}.{name}.weight"),
-                    matrix.dims().to_vec(),
+                    format!("base_model.model.{place}.{name}"),
+                    tensor.dims().to_vec(),
                     values,
                 ));
             }
@@ -79,6 +83,15 @@ impl Adapter {
             "target_modules": targets,
             "task_type": "CAUSAL_LM",
         });
+        // Keys that an older PEFT does not know are there only where they say something.
+        for (key, is_on) in [
+            ("use_rslora", self.config.rslora),
+            ("use_dora", self.config.dora),
+        ] {
+            if is_on {
+                config[key] = true.into();
+            }
+        }
         let (ranks, alphas) = self.patterns();
         for (key, pattern) in [("rank_pattern", ranks), ("alpha_pattern", alphas)] {
             if !pattern.is_empty() {
@@ -95,8 +108,9 @@ impl Adapter {
             if rank != self.config.rank {
                 ranks.insert(place.weight_name(), json!(rank));
             }
-            if weights.scale != self.config.alpha / rank as f64 {
-                alphas.insert(place.weight_name(), json!(weights.scale * rank as f64));
+            if weights.scale != self.config.scale(rank) {
+                let one = self.config.scale(rank) / self.config.alpha;
+                alphas.insert(place.weight_name(), json!(weights.scale / one));
             }
         }
         (ranks, alphas)
@@ -104,8 +118,14 @@ impl Adapter {
 
     fn card(&self, base_model: &str) -> String {
         let targets: Vec<_> = self.config.targets.iter().map(|p| p.name()).collect();
+        let kind = match (self.config.rslora, self.config.dora) {
+            (false, false) => "LoRA",
+            (true, false) => "rsLoRA",
+            (false, true) => "DoRA",
+            (true, true) => "DoRA (rank-stabilised)",
+        };
         format!(
-            "---\nbase_model: {base_model}\nlibrary_name: peft\n---\n\nLoRA adapter of rank {} (alpha {}) on {}, trained by lingualign on\nquestion translations (arXiv 2405.13816). Load it with PEFT's `PeftModel.from_pretrained`.\n",
+            "---\nbase_model: {base_model}\nlibrary_name: peft\n---\n\n{kind} adapter of rank {} (alpha {}) on {}, trained by lingualign on\nquestion translations (arXiv 2405.13816). Load it with PEFT's `PeftModel.from_pretrained`.\n",
             self.config.rank,
             self.config.alpha,
             targets.join(", "),
@@ -138,6 +158,8 @@ impl Adapter {
             alpha: config.alpha()?,
             dropout: config.dropout()?,
             targets: projections,
+            rslora: config.switch("use_rslora")?,
+            dora: config.switch("use_dora")?,
         };
         Ok(Self { config, weights })
     }
@@ -154,19 +176,19 @@ fn read_matrices(
     let bytes = std::fs::read(file).map_err(DiskError::at("read", file))?;
     let tensors = safetensors::SafeTensors::deserialize(&bytes)
         .map_err(|e| refuse(format!("not a complete safetensors file: {e}")))?;
-    let mut halves: BTreeMap<LayerProjection, [Option<Tensor>; 2]> = BTreeMap::new();
+    let mut parts: BTreeMap<LayerProjection, [Option<Tensor>; 3]> = BTreeMap::new();
     for (name, view) in tensors.tensors() {
-        let (place, half) = parse_name(&name).ok_or_else(|| refuse(describe(&name)))?;
+        let (place, part) = parse_name(&name).ok_or_else(|| refuse(describe(&name)))?;
         let dtype = match view.dtype() {
             safetensors::Dtype::F32 => DType::F32,
             safetensors::Dtype::F16 => DType::F16,
             safetensors::Dtype::BF16 => DType::BF16,
             other => return Err(refuse(format!("tensor `{name}` is {other:?}"))),
         };
-        let matrix = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?
+        let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?
             .to_dtype(DType::F32)?;
-        if halves.entry(place).or_default()[half]
-            .replace(matrix)
+        if parts.entry(place).or_default()[part]
+            .replace(tensor)
             .is_some()
         {
             return Err(refuse(format!(
@@ -175,23 +197,8 @@ fn read_matrices(
         }
     }
     let mut weights = BTreeMap::new();
-    for (place, pair) in halves {
-        let [Some(a), Some(b)] = pair else {
-            return Err(refuse(format!(
-                "`{place}` has only one of lora_A and lora_B"
-            )));
-        };
-        let rank = a.dims().first().copied().unwrap_or(0);
-        if rank == 0 || b.dims().get(1) != Some(&rank) {
-            return Err(refuse(format!(
-                "`{place}`: A {:?} and B {:?} do not share a rank",
-                a.shape(),
-                b.shape()
-            )));
-        }
-        config.check_rank(place, rank)?;
-        let scale = config.scale(place, rank)?;
-        weights.insert(place, LoraWeights { a, b, scale });
+    for (place, parts) in parts {
+        weights.insert(place, join_parts(file, place, parts, config)?);
     }
     if weights.is_empty() {
         return Err(refuse("holds no LoRA matrices".into()));
@@ -199,11 +206,58 @@ fn read_matrices(
     Ok(weights)
 }
 
-/// What a tensor is that is no half of a projection's update.
+/// The update of a place from A, B and the magnitudes, as far as they are there.
+fn join_parts(
+    file: &Path,
+    place: LayerProjection,
+    parts: [Option<Tensor>; 3],
+    config: &PeftConfig,
+) -> Result<LoraWeights> {
+    let refuse = |problem: String| {
+        Err(ModelError::Adapter {
+            file: file.to_owned(),
+            problem,
+        })
+    };
+    let [Some(a), Some(b), magnitude] = parts else {
+        return refuse(format!("`{place}` has only one of lora_A and lora_B"));
+    };
+    let rank = a.dims().first().copied().unwrap_or(0);
+    if rank == 0 || b.dims().get(1) != Some(&rank) {
+        return refuse(format!(
+            "`{place}`: A {:?} and B {:?} do not share a rank",
+            a.shape(),
+            b.shape()
+        ));
+    }
+    match (config.switch("use_dora")?, magnitude.is_some()) {
+        (true, false) => {
+            return refuse(format!(
+                "`{place}` has no {MAGNITUDE}, which use_dora needs"
+            ));
+        }
+        (false, true) => {
+            return refuse(format!(
+                "`{place}` has a {MAGNITUDE}, but use_dora is not true"
+            ));
+        }
+        _ => {}
+    }
+    config.check_rank(place, rank)?;
+    Ok(LoraWeights {
+        scale: config.scale(place, rank)?,
+        a,
+        b,
+        magnitude,
+        frozen: 0,
+    })
+}
+
+/// What a tensor is that is no part of a projection's update.
 fn describe(name: &str) -> String {
     let has = |part: &str| name.split('.').any(|p| p == part);
     let what = if has("lora_magnitude_vector") {
-        "is DoRA's, which is not supported"
+        "is DoRA's, but of no projection"
     } else if has("lora_embedding_A") || has("lora_embedding_B") {
         "is an update of the embedding, which is not supported"
     } else if has("lm_head") && (has("lora_A") || has("lora_B")) {
@@ -226,20 +280,18 @@ fn describe(name: &str) -> String {
     format!("tensor `{name}` {what}; {MERGE}")
 }
 
-/// `base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight`
+/// `base_model.model.model.layers.3.self_attn.q_proj.lora_A.weight`, and which part this is: A, B,
+/// the magnitudes.
 fn parse_name(name: &str) -> Option<(LayerProjection, usize)> {
     let rest = name.strip_prefix("base_model.model.model.layers.")?;
     let parts: Vec<_> = rest.split('.').collect();
-    let [layer, module, projection, half, "weight"] = parts[..] else {
-        return None;
+    let (layer, module, projection, part) = match parts[..] {
+        [layer, module, projection, "lora_A", "weight"] => (layer, module, projection, 0),
+        [layer, module, projection, "lora_B", "weight"] => (layer, module, projection, 1),
+        [layer, module, projection, MAGNITUDE] => (layer, module, projection, 2),
+        _ => return None,
     };
     let projection = Projection::by_name(projection).filter(|p| p.module() == module)?;
-    let half = ["lora_A", "lora_B"].iter().position(|h| *h == half)?;
-    Some((
-        LayerProjection {
-            layer: layer.parse().ok()?,
-            projection,
-        },
-        half,
-    ))
+    let layer = layer.parse().ok()?;
+    Some((LayerProjection { layer, projection }, part))
 }

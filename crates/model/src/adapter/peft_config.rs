@@ -29,6 +29,7 @@ const USED: &[&str] = &[
     "r",
     "rank_pattern",
     "target_modules",
+    "use_dora",
     "use_rslora",
 ];
 
@@ -232,13 +233,18 @@ impl PeftConfig {
             Some(alpha) => alpha,
             None => self.alpha()?,
         };
-        match self.get("use_rslora") {
-            None | Some(Value::Bool(false)) => Ok(alpha / rank as f64),
-            Some(Value::Bool(true)) => Ok(alpha / (rank as f64).sqrt()),
-            Some(other) => self.error(
-                "use_rslora",
-                format!("{} is neither true nor false", brief(other)),
-            ),
+        Ok(match self.switch("use_rslora")? {
+            false => alpha / rank as f64,
+            true => alpha / (rank as f64).sqrt(),
+        })
+    }
+
+    /// True or false; false where the key is absent.
+    pub(super) fn switch(&self, key: &str) -> Result<bool> {
+        match self.get(key) {
+            None | Some(Value::Bool(false)) => Ok(false),
+            Some(Value::Bool(true)) => Ok(true),
+            Some(other) => self.error(key, format!("{} is neither true nor false", brief(other))),
         }
     }
 

@@ -9,6 +9,7 @@ mod load;
 mod sampled;
 mod side_by_side;
 mod silenced;
+mod starts;
 mod streamed;
 mod walk;
 
@@ -151,12 +152,9 @@ impl Decoder {
                     .and_then(|a| a.weights.get(&linear.place()))
                     .cloned();
                 if let Some(lora) = &mut lora {
-                    (lora.a, lora.b) = (
-                        lora.a.to_device(&self.device)?,
-                        lora.b.to_device(&self.device)?,
-                    );
+                    *lora = lora.to_device(&self.device)?;
                 }
-                linear.set_lora(lora);
+                linear.set_lora(lora)?;
             }
         }
         Ok(())

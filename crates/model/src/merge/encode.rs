@@ -33,7 +33,7 @@ impl StoredFormat {
     /// # Errors
     /// The first value that the format has no finite value for.
     pub(super) fn encode(self, values: &[f32]) -> Result<Vec<u8>, f32> {
-        let bytes = match self {
+        match self {
             Self::Floats(FloatFormat::F32) => encode_each(values, |v| (v, v.to_le_bytes())),
             Self::Floats(FloatFormat::F16) => encode_each(values, |v| {
                 let rounded = f16::from_f32(v);
@@ -44,8 +44,7 @@ impl StoredFormat {
                 (rounded.to_f32(), rounded.to_le_bytes())
             }),
             Self::Q8_0 => encode_blocks(values),
-        };
-        bytes
+        }
     }
 }
 

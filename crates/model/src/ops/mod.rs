@@ -14,6 +14,7 @@ pub mod attend;
 mod backend;
 pub mod cross_entropy;
 pub mod divergence;
+pub mod dora;
 pub mod gated;
 pub mod glu;
 pub mod layer_norm;

@@ -206,7 +206,11 @@ fn check_refused(dir: &Path, parts: &[&str]) {
 #[test]
 fn kinds_that_are_not_computed_are_refused_by_key() {
     for (key, value, problem) in [
-        ("use_dora", json!(true), "`use_dora`: true is not supported"),
+        (
+            "use_dora",
+            json!("yes"),
+            "`use_dora`: \"yes\" is neither true nor false",
+        ),
         (
             "bias",
             json!("all"),

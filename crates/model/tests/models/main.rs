@@ -104,6 +104,8 @@ fn random_adapter(model: &Decoder, rank: usize, alpha: f64, seed: u64) -> Adapte
         alpha,
         dropout: 0.0,
         targets: model.config().projections(),
+        rslora: false,
+        dora: false,
     };
     let mut random = Random(seed);
     let mut adapter = Adapter::new(config, model.config(), |_, count| {

@@ -92,6 +92,35 @@ fn a_merged_model_has_pefts_logits() {
     }
 }
 
+/// DoRA's rows get their lengths, rsLoRA its scale and patterns, PiSSA's conversion its twice the rank.
+#[test]
+fn every_kind_of_adapter_is_merged_as_peft_computes_it() {
+    for (kind, logits) in [
+        ("dora_mistral", "logits_last"),
+        ("rslora_llama", "logits_last"),
+        ("pissa_qwen2", "logits_last_trained"),
+    ] {
+        let dir = golden("adapters").join(kind);
+        let text = fs::read_to_string(dir.join("golden.json")).expect("golden.json");
+        let json: Value = serde_json::from_str(&text).expect("JSON");
+        let name = json["model"].as_str().expect("a model");
+        let out = tempfile::tempdir().expect("a folder");
+        let files = merged_folder(&folder(&golden(name)), &dir, None, 1 << 30, out.path());
+        let text = fs::read_to_string(golden(name).join("golden.json")).expect("golden.json");
+        let rows: Value = serde_json::from_str(&text).expect("JSON");
+        let prompts: Vec<Vec<u32>> = rows["rows"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .map(|row| serde_json::from_value(row["ids"].clone()).expect("ids"))
+            .collect();
+        let got = last_logits(&files.expect("merges"), &prompts);
+        let want: Vec<Vec<f32>> = serde_json::from_value(json[logits].clone()).expect("numbers");
+        let off = distance(&got, &want);
+        assert!(off <= 1e-3, "{kind}: {off}");
+    }
+}
+
 #[test]
 fn blocks_that_come_and_go_give_the_bits_of_a_model_in_memory() {
     let prompts = vec![IDS.to_vec(), IDS[3..5].to_vec()];

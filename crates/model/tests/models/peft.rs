@@ -171,7 +171,6 @@ fn a_key_that_is_not_known_must_say_nothing() {
     for (key, value) in [
         ("alora_invocation_tokens", json!([1, 2])),
         ("target_parameters", json!(["mlp.up_proj.weight"])),
-        ("use_dora", json!(true)),
         ("arrow_config", json!({"top_k": 3})),
         ("kasa_config", json!({"beta": 1.0})),
         ("velora_config", json!({"scale": 1.0})),
@@ -309,7 +308,6 @@ fn a_tensor_that_is_no_update_of_a_projection_is_called_what_it_is() {
             format!("{place}.lora_A.default.weight"),
             "has the adapter's name in it",
         ),
-        (format!("{place}.lora_magnitude_vector"), "is DoRA's"),
         (format!("{place}.lora_magnitude_vector.weight"), "is DoRA's"),
         (format!("{place}.lora_B.bias"), "is a trained bias"),
         (format!("{place}.base_layer.bias"), "is a trained bias"),
@@ -345,4 +343,23 @@ fn a_tensor_that_is_no_update_of_a_projection_is_called_what_it_is() {
             &[&format!("tensor `{name}` {what}"), advice],
         );
     }
+}
+
+#[test]
+fn magnitudes_and_use_dora_come_together() {
+    let name = "base_model.model.model.layers.1.mlp.up_proj.lora_magnitude_vector";
+    let values = Plain {
+        shape: vec![80],
+        values: vec![1.0; 80],
+    };
+    check_refused(
+        |_| (),
+        |weights| _ = weights.insert(name.to_owned(), values),
+        &["`model.layers.1.mlp.up_proj` has a lora_magnitude_vector, but use_dora is not true"],
+    );
+    check_refused(
+        |config| config["use_dora"] = json!(true),
+        |_| (),
+        &["has no lora_magnitude_vector, which use_dora needs"],
+    );
 }

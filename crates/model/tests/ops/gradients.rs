@@ -8,6 +8,7 @@ use model::{
         attend::{self, Heads, Scores},
         cross_entropy,
         divergence::{self, Shares},
+        dora,
         glu::{self, GateActivation},
         layer_norm,
         linear::{self, Projected, Share, Update},
@@ -170,6 +171,26 @@ fn lora_backward() {
                 grads.a,
                 grads.b,
             ]
+        });
+    }
+}
+
+#[test]
+fn dora_backward() {
+    for (n, width) in [(1, 1), (37, 131)] {
+        let inputs = [noise((n, width), 1), noise(width, 2)];
+        let (bias, residual) = (noise(width, 3), noise((n, width), 4));
+        let forward = |x: &[Tensor]| {
+            let like = |t: &Tensor| t.to_dtype(x[0].dtype()).expect("a float");
+            let (bias, residual) = (like(&bias), like(&residual));
+            dora::forward(&x[0], &x[1], Some(&bias), Some(&residual)).expect("dora")
+        };
+        let fused = forward(&inputs);
+        let composed = forward(&inputs.each_ref().map(wide));
+        check_close("dora", &fused, &composed, 1e-6);
+        check("dora", &inputs, &forward, &|x, dy| {
+            let (product, factor) = dora::backward(&x[0], &x[1], dy).expect("backward");
+            vec![product, factor]
         });
     }
 }

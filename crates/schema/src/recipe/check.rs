@@ -11,7 +11,7 @@ use super::{
     keys::KeySection,
     problem::{RecipeError, ValueOrigin, shorten},
     section::Section,
-    train::read_setting,
+    train::{check_lora, read_setting},
     values::{is_file, read_languages, read_tasks},
 };
 use crate::{Language, task::Precision};
@@ -208,7 +208,10 @@ fn read_train(train: &mut Section<'_>) -> TrainRecipe {
     train.require("tasks", "a list of tasks such as [\"emotion\"]");
     let settings = train.words("settings", read_setting).unwrap_or_default();
     let tasks = read_tasks(train);
-    TrainRecipe::read(train, TrainRecipe::paper(settings, tasks))
+    let dora = train.origin_in("lora", "dora");
+    let recipe = TrainRecipe::read(train, TrainRecipe::paper(settings, tasks));
+    check_lora(train, &recipe.lora, dora);
+    recipe
 }
 
 fn read_eval(eval: &mut Section<'_>) -> EvalRecipe {

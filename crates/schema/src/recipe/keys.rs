@@ -279,6 +279,24 @@ impl<T: Words> KeyRule<T> for Word {
     }
 }
 
+/// True or false.
+pub(super) struct Switch;
+
+impl KeyRule<bool> for Switch {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<bool> {
+        section.word_or_switch(key, &["true", "false"])
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &bool) {
+        page.plain(key, value);
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> Values<bool> {
+        any::<bool>().boxed()
+    }
+}
+
 /// As [`Word`], where `true` and `false` are among the words and are TOML's.
 pub(super) struct WordOrSwitch;
 

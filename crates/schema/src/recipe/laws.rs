@@ -19,6 +19,14 @@ pub(super) fn any_text() -> impl Strategy<Value = String> {
     "[a-zäß中\"'\\\\#=/. -]{0,12}[a-z中'\"]"
 }
 
+/// Keys of an adapter that go with `dora`.
+fn go_together(mut train: TrainRecipe) -> TrainRecipe {
+    if train.lora.dora {
+        (train.lora.dropout, train.lora.init) = (0.0, LoraInit::Zero);
+    }
+    train
+}
+
 prop_compose! {
     fn any_recipe()(
         name in "[a-z0-9中][a-z0-9中._-]{0,20}",
@@ -32,6 +40,7 @@ prop_compose! {
         analyse in option::of(AnalyseRecipe::any()),
     ) -> Recipe {
         let languages = BTreeMap::new();
+        let train = train.map(go_together);
         let analyse = analyse.map(|analyse| AnalyseRecipe { task: eval.tasks[0].clone(), ..analyse });
         Recipe { name, title, model, dtype, seeds, languages, data, train, eval, analyse, overrides: vec![] }
     }
@@ -161,6 +170,10 @@ rank = 8
 alpha = 16.0
 dropout = 0.0
 targets = ["q_proj", "v_proj"]
+rslora = false
+dora = false
+lora_plus_ratio = 1.0
+init = "zero"
 
 [eval]
 tasks = ["paws"]

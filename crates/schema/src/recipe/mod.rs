@@ -35,7 +35,7 @@ pub use build::{BuildRecipe, Control, Directions, Removal, Split};
 pub use data::DataRecipe;
 pub use eval::EvalRecipe;
 pub use problem::{Problem, RecipeError, ValueOrigin};
-pub use train::{LoraRecipe, Schedule, TrainRecipe};
+pub use train::{LoraInit, LoraRecipe, Schedule, TrainRecipe};
 pub use translation::TranslationRecipe;
 pub use values::read_labels;
 

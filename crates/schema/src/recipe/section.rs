@@ -144,6 +144,16 @@ impl<'a> Section<'a> {
             .map_or(ValueOrigin::Absent, |entry| entry.origin)
     }
 
+    /// Where the key of an inner section was written.
+    pub(super) fn origin_in(&self, section: &str, key: &str) -> ValueOrigin {
+        match self.table.get(section).map(|entry| &entry.value) {
+            Some(TomlValue::Table(inner)) => inner
+                .get(key)
+                .map_or(ValueOrigin::Absent, |entry| entry.origin),
+            _ => ValueOrigin::Absent,
+        }
+    }
+
     /// Whether the key was written.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)

@@ -4,10 +4,12 @@
 use super::{
     build::BuildRecipe,
     keys::{
-        FromOne, FromZero, KeySection, MOST, Number, Optional, Subsection, Text, TextList, Word,
-        WordOrSwitch, section,
+        FromOne, FromZero, KeyRule, KeySection, MOST, Number, Optional, Subsection, Switch, Text,
+        TextList, Word, WordOrSwitch, section,
     },
-    problem::unknown_word,
+    page::Page,
+    problem::{ValueOrigin, unknown_word},
+    section::Section,
     values::Tasks,
 };
 use crate::{asking::PromptForm, setting::Setting, task::ActivationCheckpointing, words::words};
@@ -21,6 +23,16 @@ words! {
         Linear "linear",
         /// It stays.
         Constant "constant",
+    }
+}
+
+words! {
+    /// Where an adapter begins.
+    LoraInit {
+        /// A random, B zero.
+        Zero "zero",
+        /// Both in the first directions of the weight (arXiv 2404.02948).
+        Pissa "pissa",
     }
 }
 
@@ -129,10 +141,83 @@ section! {
         /// Share of the adapter's inputs set to zero in training.
         dropout: f64 = 0.0 => Number::FROM_0_BELOW_1,
         /// Projections with an adapter, by their weight name: `q_proj`, ...
-        targets: Vec<String> = vec!["q_proj".to_owned(), "v_proj".to_owned()] => TextList {
-            read: |target, _| read_target(target),
-            samples: LoraRecipe::TARGETS,
-        },
+        /// `all-linear`: all of them.
+        targets: Vec<String> = vec!["q_proj".to_owned(), "v_proj".to_owned()] => Targets,
+        /// Scale by alpha / sqrt(rank) instead (arXiv 2312.03732). Records of the default leave
+        /// this and the keys below out, as those from before there was a choice.
+        #[serde(default, skip_serializing_if = "is_off")]
+        rslora: bool = false => Switch,
+        /// Train the lengths of the weight's rows too (DoRA, arXiv 2402.09353).
+        #[serde(default, skip_serializing_if = "is_off")]
+        dora: bool = false => Switch,
+        /// Learning rate of B as a multiple of that of A (LoRA+, arXiv 2402.12354).
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        lora_plus_ratio: f64 = 1.0 => Number::ABOVE_0,
+        /// Where the adapter begins.
+        #[serde(default = "at_zero", skip_serializing_if = "is_at_zero")]
+        init: LoraInit = LoraInit::Zero => Word,
+    }
+}
+
+fn is_off(switch: &bool) -> bool {
+    !switch
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(ratio: &f64) -> bool {
+    *ratio == 1.0
+}
+
+fn at_zero() -> LoraInit {
+    LoraInit::Zero
+}
+
+fn is_at_zero(init: &LoraInit) -> bool {
+    *init == LoraInit::Zero
+}
+
+/// Projections by name, or the word for all of them.
+struct Targets;
+
+impl KeyRule<Vec<String>> for Targets {
+    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<Vec<String>> {
+        let named = section.words(key, read_target)?;
+        if !named.iter().any(|name| name == LoraRecipe::ALL_TARGETS) {
+            return Some(named);
+        }
+        let all = LoraRecipe::TARGETS.iter();
+        Some(all.map(|&name| name.to_owned()).collect())
+    }
+
+    fn render(&self, page: &mut Page, key: &str, value: &Vec<String>) {
+        page.list(key, value);
+    }
+
+    #[cfg(test)]
+    fn any(&self) -> proptest::strategy::BoxedStrategy<Vec<String>> {
+        use proptest::strategy::Strategy;
+        let all: Vec<String> = LoraRecipe::TARGETS.iter().map(|&t| t.to_owned()).collect();
+        proptest::sample::subsequence(all, 1..=LoraRecipe::TARGETS.len()).boxed()
+    }
+}
+
+/// Reports keys of the adapter that do not go with `dora`, which was written at `origin`.
+pub(super) fn check_lora(train: &mut Section<'_>, lora: &LoraRecipe, origin: ValueOrigin) {
+    let others = [
+        (
+            lora.dropout > 0.0,
+            "is trained without dropout; set `dropout` to 0",
+        ),
+        (
+            lora.init == LoraInit::Pissa,
+            "does not begin in the weights' first directions; set `init` to \"zero\"",
+        ),
+    ];
+    for (_, message) in others.iter().filter(|(is_there, _)| lora.dora && *is_there) {
+        train.report("lora.dora", message, origin);
     }
 }
 
@@ -154,6 +239,9 @@ impl LoraRecipe {
         "gate_up_proj",
     ];
 
+    /// The word for all of them, as in PEFT.
+    pub const ALL_TARGETS: &'static str = "all-linear";
+
     /// The paper's adapter.
     pub fn paper() -> Self {
         Self::defaults()
@@ -161,9 +249,10 @@ impl LoraRecipe {
 }
 
 fn read_target(target: &str) -> Result<String, String> {
-    if LoraRecipe::TARGETS.contains(&target) {
+    let known = [LoraRecipe::TARGETS, &[LoraRecipe::ALL_TARGETS]].concat();
+    if known.contains(&target) {
         Ok(target.to_owned())
     } else {
-        Err(unknown_word(target, LoraRecipe::TARGETS))
+        Err(unknown_word(target, &known))
     }
 }

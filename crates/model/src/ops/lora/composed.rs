@@ -25,5 +25,6 @@ pub fn backward(x: &Tensor, low: &Tensor, d_low: &Tensor, dy: &Tensor) -> Result
     Ok(LoraGradients {
         a: d_low.t()?.matmul(x)?,
         b: dy.t()?.matmul(low)?,
+        magnitude: None,
     })
 }

@@ -48,5 +48,6 @@ pub(super) fn backward(
     Ok(LoraGradients {
         a: view::tensor(a, (rank, inner))?,
         b: view::tensor(b, (out, rank))?,
+        magnitude: None,
     })
 }

@@ -21,6 +21,8 @@ pub struct LoraGradients {
     pub a: Tensor,
     /// As B: (out, R)
     pub b: Tensor,
+    /// As DoRA's magnitudes, where there are any: (out)
+    pub magnitude: Option<Tensor>,
 }
 
 /// The rows in the low rank: scale · `x` (N, in) x `a` (R, in)ᵀ -> (N, R). [`super::linear`]

@@ -124,7 +124,15 @@ fn defaults_are_the_papers() {
         alpha,
         dropout,
         targets,
+        rslora,
+        dora,
+        lora_plus_ratio,
+        init,
     } = train.lora;
+    assert_eq!(
+        (rslora, dora, lora_plus_ratio, init),
+        (false, false, 1.0, LoraInit::Zero)
+    );
     assert_eq!(
         (rank, alpha, dropout, targets.join(" ")),
         (8, 16.0, 0.0, "q_proj v_proj".to_owned())
@@ -161,6 +169,49 @@ fn defaults_are_the_papers() {
         (same, same)
     );
     assert_eq!(eval.tokens_per_batch, 2048);
+}
+
+#[test]
+fn keys_that_do_not_go_with_dora_are_reported_together() {
+    let message = refuse(&[
+        ("train.lora.dora", "true"),
+        ("train.lora.dropout", "0.1"),
+        ("train.lora.init", "pissa"),
+    ]);
+    for part in [
+        "train.lora.dora: is trained without dropout; set `dropout` to 0 (--set)",
+        "train.lora.dora: does not begin in the weights' first directions; set `init` to \"zero\" (--set)",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn all_linear_is_every_projection() {
+    let targets = |list| {
+        small(&[("train.lora.targets", list)])
+            .train
+            .expect("[train]")
+            .lora
+            .targets
+    };
+    assert_eq!(targets("all-linear"), LoraRecipe::TARGETS);
+    assert_eq!(targets("v_proj"), ["v_proj"]);
+}
+
+/// Records from before there was a choice have the hash of the default.
+#[test]
+fn the_default_adapter_is_recorded_as_before() {
+    let lora = small(&[]).train.expect("[train]").lora;
+    let text = serde_json::to_string(&lora).expect("JSON");
+    assert!(
+        !text.contains("dora") && !text.contains("init") && !text.contains("ratio"),
+        "{text}"
+    );
+    assert_eq!(
+        serde_json::from_str::<LoraRecipe>(&text).expect("reads"),
+        lora
+    );
 }
 
 #[test]
@@ -289,7 +340,8 @@ fn unknown_keys_are_answered_with_the_nearest_or_with_all() {
     );
     assert_eq!(
         refuse(&[("train.lora.zzz", "1")]),
-        "train.lora.zzz: no such key; known here: rank, alpha, dropout, targets (--set)"
+        "train.lora.zzz: no such key; known here: rank, alpha, dropout, targets, rslora, dora, \
+         lora_plus_ratio, init (--set)"
     );
 }
 

@@ -19,6 +19,22 @@ fn every_range_is_checked() {
         ("train.pairs", "1000000001", "must be at most 1000000000"),
         ("train.epochs", "1e7", "must be at most 1000000"),
         ("train.lora.rank", "100000000", "must be at most 65536"),
+        ("train.lora.lora_plus_ratio", "0", "must be above 0"),
+        (
+            "train.lora.dora",
+            "1",
+            "must be one of true, false, found 1",
+        ),
+        (
+            "train.lora.init",
+            "pisa",
+            "unknown value `pisa`; did you mean `pissa`?",
+        ),
+        (
+            "train.lora.targets",
+            "all_linear",
+            "unknown value `all_linear`; did you mean `all-linear`?",
+        ),
         (
             "train.batch_size",
             "true",
