@@ -9,7 +9,7 @@ use model::{
     memory::{MemoryEstimate, TrainingMicroBatch},
 };
 use schema::{
-    recipe::{LoraInit, TrainRecipe},
+    recipe::{LoraInit, LoraRecipe, TrainRecipe},
     task::{ActivationCheckpointing, Precision},
 };
 
@@ -76,16 +76,23 @@ pub fn training_bytes(
             LoraInit::Pissa => 2 * recipe.lora.rank,
         },
         dora: recipe.lora.dora,
-        targets: recipe
-            .lora
-            .targets
-            .iter()
-            .filter_map(|name| Projection::by_name(name))
-            .collect(),
+        targets: targets(&recipe.lora),
         dropout: recipe.lora.dropout > 0.0,
         activation_checkpointing: on,
     };
     resident(&MemoryEstimate::training(shape, &work))
+}
+
+/// The projections that a recipe names; of `all-linear`, whose model is not read yet, the seven
+/// that most families have and that are as wide as any other's.
+pub(crate) fn targets(lora: &LoraRecipe) -> Vec<Projection> {
+    match lora.is_for_all() {
+        true => Projection::ALL.to_vec(),
+        false => {
+            let named = lora.targets.iter();
+            named.filter_map(|name| Projection::by_name(name)).collect()
+        }
+    }
 }
 
 /// Bytes of the whole program while it evaluates; the shared prefix is taken to be as long as a

@@ -12,7 +12,7 @@ use schema::{
 
 use crate::{
     error::{Result, bail},
-    estimate::gigabytes,
+    estimate::{self, gigabytes},
 };
 
 /// Floats kept for each weight of an adapter in training: itself, its gradient, two moments.
@@ -85,17 +85,15 @@ fn adapter_bytes(shape: &Shape, lora: &LoraRecipe) -> u64 {
 fn sides(shape: &Shape, lora: &LoraRecipe) -> impl Iterator<Item = (usize, usize)> {
     let (query, keys) = (shape.heads * shape.head, shape.kv_heads * shape.head);
     let (hidden, mlp) = (shape.hidden, shape.mlp);
-    let targets = lora
-        .targets
-        .iter()
-        .filter_map(|name| Projection::by_name(name));
-    targets.map(move |target| match target {
-        Projection::Q | Projection::O => (hidden, query),
-        Projection::K | Projection::V => (hidden, keys),
-        Projection::Gate | Projection::Up | Projection::Down => (hidden, mlp),
-        Projection::Qkv => (hidden, query + 2 * keys),
-        Projection::GateUp => (hidden, 2 * mlp),
-    })
+    estimate::targets(lora)
+        .into_iter()
+        .map(move |target| match target {
+            Projection::Q | Projection::O => (hidden, query),
+            Projection::K | Projection::V => (hidden, keys),
+            Projection::Gate | Projection::Up | Projection::Down => (hidden, mlp),
+            Projection::Qkv => (hidden, query + 2 * keys),
+            Projection::GateUp => (hidden, 2 * mlp),
+        })
 }
 
 #[cfg(test)]

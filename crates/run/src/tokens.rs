@@ -7,14 +7,17 @@ use data::{Draw, Tokenizer, example, pairs, tasks, testset};
 use eval::{Ask, RowCount};
 use hub::{ModelFiles, catalogue::Shape};
 use model::{
-    Decoder, LoraConfig, Projection,
+    Decoder, LoraConfig,
     device::Device,
     speed::{self, Speed, TypicalPass},
     work::{self, Work},
 };
 use schema::{Language, Recipe, recipe::TrainRecipe};
 
-use crate::{error::Result, estimate::seconds};
+use crate::{
+    error::Result,
+    estimate::{self, seconds},
+};
 
 /// Languages that are counted; the others are taken to be like them. The paper's twenty all are: a
 /// question in Thai or Bengali has several times the tokens of one in English.
@@ -154,12 +157,11 @@ impl TrainTokens {
 }
 
 fn lora(train: &TrainRecipe) -> LoraConfig {
-    let names = train.lora.targets.iter();
     LoraConfig {
         rank: train.lora.rank,
         alpha: train.lora.alpha,
         dropout: train.lora.dropout,
-        targets: names.filter_map(|name| Projection::by_name(name)).collect(),
+        targets: estimate::targets(&train.lora),
         rslora: train.lora.rslora,
         dora: train.lora.dora,
     }

@@ -7,7 +7,7 @@ use model::{Adapter, Decoder, LoraConfig, Projection, ops::lora::Dropout};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schema::{
-    recipe::{LoraInit, TrainRecipe},
+    recipe::{LoraInit, LoraRecipe, TrainRecipe},
     record::{StepRecord, TrainRecord, ValidationRecord},
 };
 
@@ -348,23 +348,27 @@ impl TrainingState {
     }
 }
 
+fn named_targets(lora: &LoraRecipe) -> Result<Vec<Projection>, TrainError> {
+    let named = lora.targets.iter().map(|name| {
+        Projection::by_name(name).ok_or_else(|| TrainError::Recipe {
+            key: "lora.targets",
+            problem: format!(
+                "unknown projection `{name}`; expected one of {}",
+                LoraRecipe::TARGETS.join(", ")
+            ),
+        })
+    });
+    named.collect()
+}
+
 /// PEFT's initialisation: A Kaiming-uniform with a = sqrt 5, which is uniform in +-1 /
 /// sqrt(in); B zero. Or both in the weights' first directions; magnitudes are the rows' lengths.
 fn initial_adapter(model: &mut Decoder, run: &TrainingRun<'_>) -> Result<Adapter, TrainError> {
     let lora = &run.recipe.lora;
-    let targets = lora
-        .targets
-        .iter()
-        .map(|name| {
-            Projection::by_name(name).ok_or_else(|| TrainError::Recipe {
-                key: "lora.targets",
-                problem: format!(
-                    "unknown projection `{name}`; expected one of {}",
-                    Projection::ALL.map(Projection::name).join(", ")
-                ),
-            })
-        })
-        .collect::<Result<_, _>>()?;
+    let targets = match lora.is_for_all() {
+        true => model.config().projections(),
+        false => named_targets(lora)?,
+    };
     let config = LoraConfig {
         rank: lora.rank,
         alpha: lora.alpha,

@@ -188,8 +188,7 @@ impl KeyRule<Vec<String>> for Targets {
         if !named.iter().any(|name| name == LoraRecipe::ALL_TARGETS) {
             return Some(named);
         }
-        let all = LoraRecipe::TARGETS.iter();
-        Some(all.map(|&name| name.to_owned()).collect())
+        Some(vec![LoraRecipe::ALL_TARGETS.to_owned()])
     }
 
     fn render(&self, page: &mut Page, key: &str, value: &Vec<String>) {
@@ -241,6 +240,11 @@ impl LoraRecipe {
 
     /// The word for all of them, as in PEFT.
     pub const ALL_TARGETS: &'static str = "all-linear";
+
+    /// Whether every projection that the model has carries the adapter.
+    pub fn is_for_all(&self) -> bool {
+        self.targets.iter().any(|name| name == Self::ALL_TARGETS)
+    }
 
     /// The paper's adapter.
     pub fn paper() -> Self {

@@ -187,7 +187,7 @@ fn keys_that_do_not_go_with_dora_are_reported_together() {
 }
 
 #[test]
-fn all_linear_is_every_projection() {
+fn all_linear_stays_a_word_until_the_model_is_known() {
     let targets = |list| {
         small(&[("train.lora.targets", list)])
             .train
@@ -195,7 +195,8 @@ fn all_linear_is_every_projection() {
             .lora
             .targets
     };
-    assert_eq!(targets("all-linear"), LoraRecipe::TARGETS);
+    assert_eq!(targets("all-linear"), ["all-linear"]);
+    assert_eq!(targets("['q_proj', 'all-linear']"), ["all-linear"]);
     assert_eq!(targets("v_proj"), ["v_proj"]);
 }
 
