@@ -63,7 +63,7 @@ pub(crate) enum Command {
         lingualign eval --model MODEL --adapter runs/first/adapters/NAME --base --task translation --questions emotion \\\n    \
         --data assets/mini --languages de,sw --out translations.jsonl"
     )]
-    Eval(EvalArgs),
+    Eval(Box<EvalArgs>),
     /// Write hidden states and logits of rows of text or ids as safetensors.
     #[command(
         after_help = "Examples:\n  lingualign capture --model smollm2-135m-instruct --input rows.jsonl --out hidden.safetensors\n  \

@@ -53,7 +53,7 @@ impl<'a> ModelFolder<'a> {
     /// Fails where the folder holds what these commands do not write, or a whole model that is not
     /// to be replaced, or what the command reads.
     pub(crate) fn check(folder: &'a Path, replace: bool, check: &OutputCheck) -> Result<Self> {
-        let is_whole = files_that(folder, is_mark).first().is_some();
+        let is_whole = !files_that(folder, is_mark).is_empty();
         if is_whole && !replace && holds_only_a_model(folder) {
             bail!(
                 "cannot write into {}: there is a model already; name another folder, or replace it with --replace",

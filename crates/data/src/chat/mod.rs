@@ -33,7 +33,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    fn to_value(&self) -> Value {
+    fn to_value(self) -> Value {
         Value::from_pairs([("role", self.role), ("content", self.content)])
     }
 
