@@ -106,7 +106,11 @@ impl ChatTemplate {
         );
         variables.insert(
             "messages",
-            messages.iter().map(Message::to_value).collect::<Value>(),
+            messages
+                .iter()
+                .copied()
+                .map(Message::to_value)
+                .collect::<Value>(),
         );
         variables.insert("add_generation_prompt", asks_for_answer.into());
         // transformers gives both, and templates ask whether they are none.
