@@ -147,12 +147,15 @@ proptest! {
         let got = attend::backward(&case.heads, &case.rows, &case.q, &case.k, &case.v, &saved, &d_out)?;
         let [q, k, v, wide_d] = [&case.q, &case.k, &case.v, &d_out].map(wide);
         let want = composed::backward(&case.heads, &case.rows, &q, &k, &v, &wide_d)?;
-        check_gradients("backward", [&got.q, &got.k, &got.v], [&want.q, &want.k, &want.v], norm(&d_out));
+        // Of scores as long as the usual ones, which are divided by the root of the size.
+        let stretch = (f64::from(case.heads.scores.scale) * (case.heads.size as f64).sqrt()).max(1.0);
+        let scale = norm(&d_out) * stretch;
+        check_gradients("backward", [&got.q, &got.k, &got.v], [&want.q, &want.k, &want.v], scale);
     }
 }
 
 /// A row that sees itself alone has weight 1 whatever q and k are, so its gradients are
-/// rounding: `scale` is d_out's norm.
+/// rounding: `scale` is d_out's norm, times how much longer scores are than usual.
 #[track_caller]
 fn check_gradients(what: &str, got: [&Tensor; 3], want: [&Tensor; 3], scale: f64) {
     for ((name, got), want) in ["dq", "dk", "dv"].iter().zip(got).zip(want) {
