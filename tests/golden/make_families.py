@@ -107,6 +107,7 @@ CASES = {
     "ministral3": ("Ministral3", dict(RMS, head_dim=16, rope_parameters=GROWS)),
     "seed_oss": ("SeedOss", dict(RMS, head_dim=16, attention_out_bias=True)),
     "ernie4_5": ("Ernie4_5", dict(RMS, head_dim=8, use_bias=True)),
+    "helium": ("Helium", dict(RMS, head_dim=8, attention_bias=True, mlp_bias=True)),
 }
 # Their angles depend on the longest text of a batch: only rows that are run alone are compared.
 ROWS_ONLY = {"phi3_long"}

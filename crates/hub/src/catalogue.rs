@@ -115,6 +115,9 @@ pub struct BlockShape {
     pub norms_after: bool,
     /// Values of the norms of queries and keys; 0: there are none.
     pub qk_norm: usize,
+    /// Sets of cosines and sines of the rows: of queries, of keys, of layers that slide, where
+    /// they differ.
+    pub angles: usize,
 }
 
 impl BlockShape {
@@ -125,6 +128,7 @@ impl BlockShape {
         norms: 2,
         norms_after: false,
         qk_norm: 0,
+        angles: 1,
     };
 
     /// Matrices of the mlp, all (E, F).

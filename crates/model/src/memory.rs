@@ -73,8 +73,7 @@ impl MemoryEstimate {
             true => (layers * input, activations + backward),
             false => (layers * activations, backward),
         };
-        // Cosines and sines of every row: 2 · D/2.
-        let angles = shape.head as u64 * rows * FLOAT;
+        let angles = angles(shape) * rows * FLOAT;
         Self {
             weights: weights(shape, work.precision),
             loading: loading(shape),
@@ -92,7 +91,7 @@ impl MemoryEstimate {
         let scored = (tokens as u64).div_ceil(ROWS_PER_SCORED);
         // Keys and values of every layer, and packed; the angles of the rows.
         let kept = (2 * keys(shape) + packs(shape)) * (shape.layers * prefix) as u64
-            + shape.head as u64 * rows;
+            + angles(shape) * rows;
         // Residual rows, and per scored row its logits and their probabilities.
         let head = shape.hidden as u64 * rows + 2 * shape.vocab as u64 * scored;
         Self {
@@ -140,9 +139,16 @@ impl ModelConfig {
                     };
                     values(self.num_attention_heads) + values(self.num_key_value_heads)
                 }),
+                angles: (1 + usize::from(self.position_scale.is_some()))
+                    * (1 + usize::from(self.local_rope.is_some())),
             },
         }
     }
+}
+
+/// Floats per row of its cosines and sines: 2 · D/2 in each set.
+fn angles(shape: &Shape) -> u64 {
+    (shape.block.angles * shape.head) as u64
 }
 
 fn queries(shape: &Shape) -> u64 {

@@ -449,6 +449,20 @@ pub(super) const FAMILIES: &[Family] = &[
         biases: &[(Some("use_bias"), ATTENTION), (Some("use_bias"), MLP)],
         ..LLAMA
     },
+    Family {
+        name: "helium",
+        keys: keys::HELIUM,
+        rope: RopeRule {
+            pairs: RopePairs::Neighbours,
+            theta: 100_000.0,
+            ..ROPE
+        },
+        biases: &[
+            (Some("attention_bias"), &[Q, K, V]),
+            (Some("mlp_bias"), MLP),
+        ],
+        ..LLAMA
+    },
 ];
 
 /// Keys that only decoders with a part have that this one has not, and the part.

@@ -291,3 +291,12 @@ pub(super) const ERNIE: &[Key] = class!(
     TIED,
     nullable("use_bias", "false"),
 );
+
+pub(super) const HELIUM: &[Key] = class!(
+    ["48000", "2560", "7040", "24", "20", "4096"],
+    used("num_key_value_heads", "20"),
+    used("head_dim", "128"),
+    used("rms_norm_eps", "1e-8"),
+    NO_ATTENTION_BIAS,
+    used("mlp_bias", "false"),
+);

@@ -228,6 +228,15 @@ fn numbers_come_from_the_keys_of_the_family() {
             .len(),
         7
     );
+    let helium = read(&with(
+        "helium",
+        &json!({"attention_bias": true, "mlp_bias": true}),
+    ));
+    assert_eq!((helium.biases.len(), helium.norm_eps), (6, 1e-8));
+    assert_eq!(
+        (helium.rope_pairs, helium.rope.theta),
+        (RopePairs::Neighbours, 1e5)
+    );
     let gelu = MlpActivation::Gated(GateActivation::GeluTanh);
     for family in ["gemma", "llama"] {
         let config = with(family, &json!({"hidden_act": "gelu_pytorch_tanh"}));

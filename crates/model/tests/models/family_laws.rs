@@ -6,7 +6,7 @@
 use candle_core::Tensor;
 use model::{
     Decoder, Gradients, LayerView, Parent, Rows, WalkDetail, config::properties::MlpActivation,
-    ops::lora::Dropout,
+    generate, ops::lora::Dropout,
 };
 use schema::task::Precision;
 
@@ -89,6 +89,44 @@ fn a_row_is_the_same_in_a_forest_and_in_any_batch() {
                 "{name}, sequence {sequence}"
             );
         }
+    }
+}
+
+/// Texts that reach the window of 16 and the blocks of 64 positions while they are continued.
+#[test]
+fn texts_side_by_side_go_on_as_each_alone() {
+    for (name, model) in models() {
+        let most = model.config().rope.short_context().unwrap_or(usize::MAX);
+        let texts: Vec<Vec<u32>> = [(14, 3), (60, 5), (1, 9), (130, 7)]
+            .into_iter()
+            .filter(|(length, _)| length + 5 < most)
+            .map(|(length, seed)| ids(length, seed))
+            .collect();
+        let texts: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
+        let made = generate::greedy_each(&model, &texts, 5, &mut |_, _| false).expect("generates");
+        for (text, made) in texts.into_iter().zip(made) {
+            let all = [text, &made].concat();
+            let logits = whole(&model, &all);
+            for (token, row) in made.iter().zip(&logits[text.len() - 1..]) {
+                let best = (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
+                assert_eq!(best, Some(*token as usize), "{name} after {}", text.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn bf16_is_near_f32() {
+    for (name, exact) in models() {
+        let input_ids = ids(50, 7);
+        let want = whole(&exact, &input_ids).concat();
+        let got = whole(&load(&name, Precision::Bf16), &input_ids).concat();
+        let norm = |values: &mut dyn Iterator<Item = f32>| -> f64 {
+            values.map(|v| f64::from(v * v)).sum::<f64>().sqrt()
+        };
+        let off = norm(&mut got.iter().zip(&want).map(|(a, b)| a - b));
+        let share = off / norm(&mut want.iter().copied());
+        assert!((1e-5..6e-2).contains(&share), "{name}: {share}");
     }
 }
 

@@ -9,13 +9,14 @@ use model::{
     merge::{GgufFormat, Merge},
     random::FloatFormat,
 };
+use schema::task::Precision;
 use serde_json::Value;
 
 use super::{
-    NAMES, Random, bits, distance, folder,
+    NAMES, Random, bits, distance, families, folder,
     folder::{read_weights, serialize},
     gguf::tiny_llama,
-    golden, load, values, whole,
+    golden, ids, load, try_load, values, whole,
 };
 
 const IDS: [u32; 12] = [121, 66, 189, 242, 33, 6, 240, 132, 119, 98, 240, 243];
@@ -65,30 +66,41 @@ fn last_logits(files: &ModelFiles, prompts: &[Vec<u32>]) -> Vec<Vec<f32>> {
 #[test]
 fn a_merged_model_has_pefts_logits() {
     for name in NAMES {
-        let out = tempfile::tempdir().expect("a folder");
-        let (base, adapter) = (folder(&golden(name)), golden(name).join("adapter"));
-        let files = merged_folder(&base, &adapter, None, 1 << 30, out.path()).expect("merges");
-        let text = fs::read_to_string(golden(name).join("golden.json")).expect("golden.json");
-        let json: Value = serde_json::from_str(&text).expect("JSON");
-        let numbers =
-            |value: &Value| -> Vec<f32> { serde_json::from_value(value.clone()).expect("numbers") };
-        let rows = json["rows"].as_array().expect("rows");
-        let prompts: Vec<Vec<u32>> = rows
-            .iter()
-            .map(|row| numbers(&row["ids"]).iter().map(|&id| id as u32).collect())
-            .collect();
-        let got = last_logits(&files, &prompts);
-        for (row, want) in json["lora"]["logits_last"]
-            .as_array()
-            .expect("rows")
-            .iter()
-            .enumerate()
-        {
-            let want = numbers(want);
-            let largest = want.iter().fold(1.0f32, |m, w| m.max(w.abs()));
-            let off = distance(&got[row..=row], &[want]);
-            assert!(off <= 1e-4 * largest, "{name} row {row}: {off}");
+        check_merged(name, &golden(name));
+    }
+    for name in families::names() {
+        let made = tempfile::tempdir().expect("a folder");
+        families::write(&name, made.path());
+        if made.path().join("adapter").exists() {
+            check_merged(&name, made.path());
         }
+    }
+}
+
+fn check_merged(name: &str, dir: &Path) {
+    let out = tempfile::tempdir().expect("a folder");
+    let (base, adapter) = (folder(dir), dir.join("adapter"));
+    let files = merged_folder(&base, &adapter, None, 1 << 30, out.path()).expect("merges");
+    let text = fs::read_to_string(dir.join("golden.json")).expect("golden.json");
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    let numbers =
+        |value: &Value| -> Vec<f32> { serde_json::from_value(value.clone()).expect("numbers") };
+    let rows = json["rows"].as_array().expect("rows");
+    let prompts: Vec<Vec<u32>> = rows
+        .iter()
+        .map(|row| numbers(&row["ids"]).iter().map(|&id| id as u32).collect())
+        .collect();
+    let got = last_logits(&files, &prompts);
+    for (row, want) in json["lora"]["logits_last"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .enumerate()
+    {
+        let want = numbers(want);
+        let largest = want.iter().fold(1.0f32, |m, w| m.max(w.abs()));
+        let off = distance(&got[row..=row], &[want]);
+        assert!(off <= 1e-4 * largest, "{name} row {row}: {off}");
     }
 }
 
@@ -129,6 +141,27 @@ fn blocks_that_come_and_go_give_the_bits_of_a_model_in_memory() {
         let adapter = Adapter::read(&golden(name).join("adapter"), model.config()).expect("reads");
         let files = folder(&golden(name));
         let got = Decoder::stream_last_logits(&files, Some(&adapter), &prompts).expect("runs");
+        let want: Vec<Vec<f32>> = prompts
+            .iter()
+            .map(|ids| whole(&model, ids).pop().expect("a row"))
+            .collect();
+        assert_eq!(bits(&values(&got)), bits(&want), "{name}");
+    }
+}
+
+/// A block that is loaded alone has the angles, window and norms of its own place.
+#[test]
+fn blocks_of_every_family_come_and_go() {
+    let prompts = vec![ids(60, 1), ids(21, 2)];
+    for name in families::names() {
+        let made = tempfile::tempdir().expect("a folder");
+        families::write(&name, made.path());
+        let files = folder(made.path());
+        let mut model = try_load(&files, Precision::F32).expect("loads");
+        let adapter = Some(made.path().join("adapter")).filter(|dir| dir.exists());
+        let adapter = adapter.map(|dir| Adapter::read(&dir, model.config()).expect("reads"));
+        model.set_adapter(adapter.as_ref()).expect("fits");
+        let got = Decoder::stream_last_logits(&files, adapter.as_ref(), &prompts).expect("runs");
         let want: Vec<Vec<f32>> = prompts
             .iter()
             .map(|ids| whole(&model, ids).pop().expect("a row"))
