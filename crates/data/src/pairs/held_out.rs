@@ -107,7 +107,7 @@ impl HeldOut<'_> {
         if left.is_empty() {
             let problem = format!(
                 "no line is left to measure translation from {} into {}: adapters learn all of its {} questions; lower \
-                 `train.pairs`, or set `train.build.split` to `questions` and raise `train.val_size`",
+                 `train.pairs`, or set `train.build.split` to `questions` and raise `train.val_size`, and train anew",
                 self.from,
                 self.into,
                 candidates.all.len()
