@@ -334,7 +334,7 @@ fn write_gguf(dir: &Path) -> (Header, Plain) {
 fn gguf_blocks_stay_in_the_file() {
     let dir = tempfile::tempdir().expect("a folder");
     let (header, q) = write_gguf(dir.path());
-    let config = ModelConfig::from_gguf(&header.path, &header).expect("a configuration");
+    let config = crate::ModelConfig::from_gguf(&header.path, &header).expect("a configuration");
     let open = |precision| {
         WeightFiles::open_gguf(&header, &config, precision, &Device::Cpu).expect("opens")
     };
