@@ -71,17 +71,19 @@ fn verify(name: Option<&str>) -> Result<ExitCode> {
 
 fn list() -> Result<()> {
     let cache = Cache::from_env()?;
-    for entry in catalogue::ENTRIES {
+    for entry in catalogue::entries() {
         let here = if hub::find_local(entry.name, &cache)?.is_some() {
             "here"
         } else {
             "-"
         };
         result(&format!(
-            "{:<26} {:>8.2} B  {here:<5} {}",
+            "{:<26} {:>8.2} B  {here:<5} {:<24} {}{}",
             entry.name,
             entry.parameters as f64 / 1e9,
-            entry.title
+            entry.title,
+            entry.licence,
+            if entry.is_gated { ", gated" } else { "" }
         ));
     }
     for cached in cache.list()? {

@@ -44,6 +44,32 @@ impl CatalogueEntry {
             insert("sliding_window", json!(window));
         }
         insert("initializer_range", json!(properties.initializer_range));
+        if shape.head * shape.heads != shape.hidden {
+            insert("head_dim", json!(shape.head));
+        }
+        // A constant of this crate, which a test parses.
+        let more = serde_json::from_str(&format!("{{{}}}", properties.more));
+        config.extend(more.unwrap_or_else(|_| Map::new()));
         config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entries;
+    use super::*;
+
+    #[test]
+    fn further_keys_are_json() {
+        for entry in entries() {
+            let text = format!("{{{}}}", entry.properties.more);
+            let more: Map<String, Value> = serde_json::from_str(&text).expect(entry.name);
+            let config = entry.config();
+            assert!(
+                more.keys().all(|key| config[key] == more[key]),
+                "{}",
+                entry.name
+            );
+        }
     }
 }

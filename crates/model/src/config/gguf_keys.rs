@@ -1,9 +1,11 @@
-//! Every metadata key of the `llama` and `qwen2` architectures that could change a number, and
+//! Every metadata key of the supported architectures that could change a number, and
 //! what is done with it. llama.cpp is the reference (`llama_model_base::load_hparams`,
-//! `src/models/llama.cpp`, `src/models/qwen2.cpp`): what it reads is used, what it ignores for
-//! these two architectures is refused unless it says nothing.
+//! `src/models/*.cpp`): what it reads is used (by all architectures here, by some in
+//! `gguf_families.rs`), what it ignores is refused unless it says nothing.
 
 use hub::gguf::{Header, Value};
+
+use super::{gguf_families::Architecture, rope::yarn_mscale};
 
 /// Read by `gguf.rs`.
 const USED: &[&str] = &[
@@ -26,6 +28,9 @@ const USED: &[&str] = &[
     "rope.scaling.type",
     "vocab_size",
 ];
+
+/// llama.cpp passes over it and takes the usual factor, which some converted files spell out.
+const YARN_ATTENTION: &str = "rope.scaling.yarn_attn_factor";
 
 /// No logit depends on them.
 const HARMLESS: &[&str] = &[
@@ -59,7 +64,7 @@ const NEUTRAL: &[(&str, &[f64])] = &[
     ("rope.dimension_sections", &[]),
     ("rope.freq_base_per_layer", &[]),
     ("rope.scaling.alpha", &[0.0, 1.0]),
-    ("rope.scaling.yarn_attn_factor", &[1.0]),
+    (YARN_ATTENTION, &[1.0]),
     ("rope.scaling.yarn_beta_fast", &[32.0]),
     ("rope.scaling.yarn_beta_slow", &[1.0]),
     ("rope.scaling.yarn_ext_factor", &[-1.0, 1.0]),
@@ -70,12 +75,23 @@ const NEUTRAL: &[(&str, &[f64])] = &[
 
 /// The first key that says something that is not computed: its name after the architecture's,
 /// and its value.
-pub(super) fn refused(header: &Header, architecture: &str) -> Option<(&'static str, String)> {
-    NEUTRAL.iter().find_map(|(key, neutral)| {
-        let value = header.metadata.get(&format!("{architecture}.{key}"))?;
-        let says_nothing = number(value).is_some_and(|n| neutral.contains(&n));
+pub(super) fn refused(header: &Header, known: &Architecture) -> Option<(&'static str, String)> {
+    let others = NEUTRAL.iter().filter(|(key, _)| !known.reads(key));
+    others.into_iter().find_map(|(key, neutral)| {
+        let value = header.metadata.get(&format!("{}.{key}", known.name))?;
+        let is_usual = |n: f64| {
+            *key == YARN_ATTENTION && usual_yarn_attention(header, known) == Some(n as f32)
+        };
+        let says_nothing = number(value).is_some_and(|n| neutral.contains(&n) || is_usual(n));
         (!says_nothing).then(|| (*key, show(value)))
     })
+}
+
+fn usual_yarn_attention(header: &Header, known: &Architecture) -> Option<f32> {
+    let value = |key: &str| header.metadata.get(&format!("{}.{key}", known.name));
+    let is_yarn = matches!(value("rope.scaling.type"), Some(Value::Text(kind)) if kind == "yarn");
+    let factor = number(value("rope.scaling.factor").filter(|_| is_yarn)?)?;
+    Some(yarn_mscale(factor, 1.0) as f32)
 }
 
 /// The architecture's keys that no list above names.
@@ -83,8 +99,10 @@ pub(super) fn unknown(header: &Header) -> Vec<String> {
     let Some(Value::Text(architecture)) = header.metadata.get("general.architecture") else {
         return Vec::new();
     };
+    let architecture_of_keys = Architecture::by_name(architecture);
     let is_known = |key: &str| {
         USED.contains(&key)
+            || architecture_of_keys.is_some_and(|known| known.reads(key))
             || HARMLESS.contains(&key)
             || NEUTRAL.iter().any(|(name, _)| *name == key)
     };
@@ -97,7 +115,8 @@ pub(super) fn unknown(header: &Header) -> Vec<String> {
         .collect()
 }
 
-fn number(value: &Value) -> Option<f64> {
+/// A number or a flag.
+pub(super) fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
         Value::Unsigned(n) => Some(*n as f64),

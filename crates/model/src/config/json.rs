@@ -147,7 +147,8 @@ fn check_quantisation(config: &Object<'_>) -> Result<()> {
         Some(other) => section.error(
             "quant_method",
             format!(
-                "`{other}` is not supported; bitsandbytes' 4 bits are, and files that are not quantised"
+                "`{other}` is not read; take the model's folder without quantisation (dtype nf4 quantises it when it is \
+                 loaded), a GGUF file of it (dtype packed keeps its blocks), or one of bitsandbytes' 4 bits"
             ),
         ),
     }

@@ -4,6 +4,7 @@
 mod families;
 mod family_keys;
 mod gguf;
+pub(crate) mod gguf_families;
 mod gguf_keys;
 mod json;
 mod key;
@@ -104,6 +105,15 @@ impl ModelConfig {
     /// Reads GGUF metadata.
     pub fn from_gguf(path: &Path, header: &hub::gguf::Header) -> Result<Self> {
         gguf::read(path, header)
+    }
+
+    /// LongRoPE of a GGUF file, whose divisors are among its tensors.
+    pub(crate) fn long_rope_of_gguf(
+        header: &hub::gguf::Header,
+        short_factor: Vec<f64>,
+        long_factor: Vec<f64>,
+    ) -> Result<rope::LongRope> {
+        gguf::long_rope(header, short_factor, long_factor)
     }
 
     /// Reads `config.json` or GGUF metadata for a model that is loaded, and warns of keys that

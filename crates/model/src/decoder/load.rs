@@ -10,11 +10,14 @@ use super::Decoder;
 use crate::{
     adapter::peft,
     block::DecoderBlock,
-    config::ModelConfig,
+    config::{ModelConfig, RopeScaling},
     error::{ModelError, Result},
     norm::Norm,
     ops::{logit_cap::LogitCap, weight::Weight},
-    weights::{WeightFiles, gguf::ROPE_FACTORS},
+    weights::{
+        WeightFiles,
+        gguf::{LONG_FACTORS, ROPE_FACTORS, SHORT_FACTORS},
+    },
 };
 
 const EMBEDDING: &str = "model.embed_tokens.weight";
@@ -115,15 +118,12 @@ pub(crate) fn open(
         ModelFiles::Gguf { path } => {
             let header = Header::read(path)?;
             let mut config = ModelConfig::of_loaded(path, Some(&header))?;
-            let mut weights = WeightFiles::open_gguf(
-                &header,
-                config.num_attention_heads,
-                config.num_key_value_heads,
-                precision,
-                device,
-            )?;
+            let mut weights = WeightFiles::open_gguf(&header, &config, precision, device)?;
             if weights.has(ROPE_FACTORS) {
                 take_rope_factors(path, &mut config, &mut weights)?;
+            }
+            if weights.has(LONG_FACTORS) {
+                take_long_factors(&header, &mut config, &mut weights)?;
             }
             Ok((config, weights, Some(header)))
         }
@@ -151,16 +151,49 @@ fn take_rope_factors(
         file: path.to_owned(),
         problem: format!("tensor `{ROPE_FACTORS}`: {problem}"),
     };
-    let factors = weights
-        .take_f32(ROPE_FACTORS, &[config.head_dim / 2])?
-        .to_device(&Device::Cpu)?
-        .to_vec1::<f32>()?;
-    if let Some(factor) = factors.iter().find(|f| !(f.is_finite() && **f > 0.0)) {
-        return Err(refuse(format!("{factor} is not above 0")));
-    }
+    let factors = divisors(ROPE_FACTORS, path, config, weights)?;
     config.rope = config
         .rope
         .with_factors(factors)
         .ok_or_else(|| refuse("is not supported together with YaRN".into()))?;
+    Ok(())
+}
+
+/// Divisors of the angles, one for each pair.
+fn divisors(
+    name: &str,
+    path: &Path,
+    config: &ModelConfig,
+    weights: &mut WeightFiles,
+) -> Result<Vec<f32>> {
+    let factors = weights
+        .take_f32(name, &[config.rotary_dim / 2])?
+        .to_device(&Device::Cpu)?
+        .to_vec1::<f32>()?;
+    match factors.iter().find(|f| !(f.is_finite() && **f > 0.0)) {
+        None => Ok(factors),
+        Some(factor) => Err(ModelError::Weights {
+            file: path.to_owned(),
+            problem: format!("tensor `{name}`: {factor} is not above 0"),
+        }),
+    }
+}
+
+/// LongRoPE's divisors, which GGUF files have as tensors.
+fn take_long_factors(
+    header: &Header,
+    config: &mut ModelConfig,
+    weights: &mut WeightFiles,
+) -> Result<()> {
+    let mut take = |name| -> Result<Vec<f64>> {
+        let factors = divisors(name, &header.path, config, weights)?;
+        Ok(factors.into_iter().map(f64::from).collect())
+    };
+    let (short_factor, long_factor) = (take(SHORT_FACTORS)?, take(LONG_FACTORS)?);
+    config.rope.scaling = RopeScaling::Long(ModelConfig::long_rope_of_gguf(
+        header,
+        short_factor,
+        long_factor,
+    )?);
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::{Merge, encode::StoredFormat};
 use crate::{
     error::{ModelError, Result},
     random::FloatFormat,
-    weights::gguf::hugging_face_name,
+    weights::gguf_names::hugging_face_name,
 };
 
 schema::words! {
@@ -88,7 +88,11 @@ impl Merge {
 
     pub(super) fn entry_of<'h>(&self, header: &'h Header, name: &str) -> Option<&'h TensorEntry> {
         let mut entries = header.tensors.iter();
-        entries.find(|entry| name_of(entry) == name)
+        entries.find(|entry| self.name_of(entry) == name)
+    }
+
+    fn name_of(&self, entry: &TensorEntry) -> String {
+        hugging_face_name(&entry.name, &self.config).unwrap_or_else(|| entry.name.clone())
     }
 }
 
@@ -113,13 +117,9 @@ impl MergedGguf<'_> {
             let format = self.format.of(&tensor.shape);
             let is_stored_so = *stored == tensor.ggml_type;
             self.merge
-                .encode(&name_of(tensor), format, is_stored_so, take)?;
+                .encode(&self.merge.name_of(tensor), format, is_stored_so, take)?;
             at = tensor.offset + tensor.length;
         }
         take(&vec![0; (self.header.file_bytes - at) as usize])
     }
-}
-
-fn name_of(entry: &TensorEntry) -> String {
-    hugging_face_name(&entry.name).unwrap_or_else(|| entry.name.clone())
 }

@@ -12,8 +12,11 @@ use hub::gguf::{Header, TensorEntry, Value};
 use kernels::quantised::{BlockBytes, BlockFormat, Blocks};
 use memmap2::Mmap;
 
-use super::Floats;
-use crate::error::{ModelError, Result};
+use super::{Floats, gguf_names::hugging_face_name};
+use crate::{
+    config::{ModelConfig, gguf_families::Architecture},
+    error::{ModelError, Result},
+};
 use schema::disk::FETCH_AGAIN;
 
 /// ggml's numbers of types without blocks.
@@ -21,25 +24,29 @@ const F32: u32 = 0;
 const F16: u32 = 1;
 const BF16: u32 = 30;
 
-/// Name of RoPE's per-frequency divisors, the one tensor without a Hugging Face name.
+/// Name of RoPE's per-frequency divisors; these have no Hugging Face name.
 pub(crate) const ROPE_FACTORS: &str = "rope_freqs.weight";
+/// Names of LongRoPE's divisors.
+pub(crate) const LONG_FACTORS: &str = "rope_factors_long.weight";
+pub(crate) const SHORT_FACTORS: &str = "rope_factors_short.weight";
 
 pub(super) struct GgufFile {
     path: PathBuf,
     map: Arc<Mmap>,
     by_name: BTreeMap<String, TensorEntry>,
-    /// Rows of q and k are interleaved: undo it with these head counts (`llama` architecture
-    /// only).
+    /// Rows of q and k are interleaved: undo it with these head counts.
     interleaved: Option<(usize, usize)>,
+    /// Numbers that Hugging Face has as tensors and GGUF as metadata.
+    numbers: BTreeMap<String, (Vec<usize>, f32)>,
 }
 
 impl GgufFile {
-    pub(super) fn open(header: &Header, heads: usize, key_value_heads: usize) -> Result<Self> {
+    pub(super) fn open(header: &Header, config: &ModelConfig) -> Result<Self> {
         let path = header.path.clone();
         let map = Arc::new(super::map(&path)?);
         let mut by_name = BTreeMap::new();
         for entry in &header.tensors {
-            let name = hugging_face_name(&entry.name).unwrap_or_else(|| entry.name.clone());
+            let name = hugging_face_name(&entry.name, config).unwrap_or_else(|| entry.name.clone());
             if (entry.offset + entry.length) as usize > map.len() {
                 let problem = format!("tensor `{}` ends past the file; {FETCH_AGAIN}", entry.name);
                 return Err(ModelError::Weights {
@@ -58,13 +65,19 @@ impl GgufFile {
                 });
             }
         }
-        let llama =
-            header.metadata.get("general.architecture") == Some(&Value::Text("llama".into()));
+        let architecture = match header.metadata.get("general.architecture") {
+            Some(Value::Text(name)) => Architecture::by_name(name),
+            _ => None,
+        };
+        let heads = (config.num_attention_heads, config.num_key_value_heads);
+        let interleaved = architecture.is_some_and(|known| known.interleaved);
+        let numbers = xielu_numbers(header, &path, config.num_hidden_layers)?;
         Ok(Self {
+            numbers,
             path,
             map,
             by_name,
-            interleaved: llama.then_some((heads, key_value_heads)),
+            interleaved: interleaved.then_some(heads),
         })
     }
 
@@ -73,7 +86,11 @@ impl GgufFile {
     }
 
     pub(super) fn names(&self) -> BTreeSet<String> {
-        self.by_name.keys().cloned().collect()
+        self.by_name
+            .keys()
+            .chain(self.numbers.keys())
+            .cloned()
+            .collect()
     }
 
     /// The same in file order.
@@ -91,6 +108,9 @@ impl GgufFile {
 
     /// Shape of a tensor; empty for one that is not there.
     pub(super) fn shape(&self, name: &str) -> &[usize] {
+        if let Some((shape, _)) = self.numbers.get(name) {
+            return shape;
+        }
         self.by_name
             .get(name)
             .map(|e| e.shape.as_slice())
@@ -157,6 +177,9 @@ impl GgufFile {
 
     /// Decodes a tensor whose shape was checked.
     pub(super) fn read(&self, name: &str) -> Result<Floats<'_>> {
+        if let Some((_, number)) = self.numbers.get(name) {
+            return Ok(Floats::Owned(vec![*number]));
+        }
         let (entry, range) = self.entry(name)?;
         if let Some(blocks) = self.blocks(name)? {
             let values = blocks.to_floats();
@@ -232,29 +255,43 @@ pub(crate) fn interleave_halves<T: Copy>(values: &[T], heads: usize, width: usiz
     out
 }
 
-/// The Hugging Face name of a tensor; `None` for one that has no other name.
-pub(crate) fn hugging_face_name(name: &str) -> Option<String> {
-    if let Some(rest) = name.strip_prefix("blk.") {
-        let (layer, rest) = rest.split_once('.')?;
-        let (part, kind) = rest.rsplit_once('.')?;
-        let part = match part {
-            "attn_q" => "self_attn.q_proj",
-            "attn_k" => "self_attn.k_proj",
-            "attn_v" => "self_attn.v_proj",
-            "attn_output" => "self_attn.o_proj",
-            "ffn_gate" => "mlp.gate_proj",
-            "ffn_up" => "mlp.up_proj",
-            "ffn_down" => "mlp.down_proj",
-            "attn_norm" => "input_layernorm",
-            "ffn_norm" => "post_attention_layernorm",
-            _ => return None,
+/// xIELU's parameters, which files have as metadata: a list with a number for each layer.
+fn xielu_numbers(
+    header: &Header,
+    file: &Path,
+    layers: usize,
+) -> Result<BTreeMap<String, (Vec<usize>, f32)>> {
+    let mut numbers = BTreeMap::new();
+    for (key, value) in &header.metadata {
+        let Some(parameter) = key.strip_prefix("xielu.") else {
+            continue;
         };
-        return Some(format!("model.layers.{layer}.{part}.{kind}"));
+        let list = match value {
+            Value::List(list) => list.iter().map(as_number).collect(),
+            one => as_number(one).map(|number| vec![number; layers]),
+        };
+        let Some(list) = list.filter(|list: &Vec<f32>| list.len() == layers) else {
+            return Err(ModelError::Config {
+                file: file.to_owned(),
+                key: key.clone(),
+                problem: format!("is not a list of {layers} numbers"),
+            });
+        };
+        let shape = match parameter.starts_with("alpha") {
+            true => vec![1],
+            false => Vec::new(),
+        };
+        numbers.extend(list.into_iter().enumerate().map(|(layer, number)| {
+            let name = format!("model.layers.{layer}.mlp.act_fn.{parameter}");
+            (name, (shape.clone(), number))
+        }));
     }
-    match name {
-        "token_embd.weight" => Some("model.embed_tokens.weight".into()),
-        "output_norm.weight" => Some("model.norm.weight".into()),
-        "output.weight" => Some("lm_head.weight".into()),
+    Ok(numbers)
+}
+
+fn as_number(value: &Value) -> Option<f32> {
+    match value {
+        Value::Float(number) => Some(*number as f32),
         _ => None,
     }
 }

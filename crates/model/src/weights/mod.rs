@@ -2,6 +2,7 @@
 //! and nothing left over.
 
 pub(crate) mod gguf;
+pub(crate) mod gguf_names;
 mod matrix;
 mod safetensors;
 
@@ -18,6 +19,7 @@ use schema::task::Precision;
 use matrix::Matrix;
 
 use crate::{
+    config::ModelConfig,
     error::{ModelError, Result},
     ops::weight::Weight,
 };
@@ -56,16 +58,14 @@ impl WeightFiles {
         })
     }
 
-    /// Opens a GGUF file whose header was read before; `heads` and `key_value_heads` undo the
-    /// row order of its q and k.
+    /// Opens a GGUF file whose header was read before; `config` is what it says.
     pub(crate) fn open_gguf(
         header: &hub::gguf::Header,
-        heads: usize,
-        key_value_heads: usize,
+        config: &ModelConfig,
         precision: Precision,
         device: &Device,
     ) -> Result<Self> {
-        let file = gguf::GgufFile::open(header, heads, key_value_heads)?;
+        let file = gguf::GgufFile::open(header, config)?;
         let left = file.names();
         Ok(Self {
             source: Source::Gguf(file),

@@ -301,7 +301,11 @@ fn metadata_that_lies_is_refused_by_key() {
     };
     check_error(
         &with(&|s| s.architecture = "gpt2"),
-        &["general.architecture", "`gpt2`", "llama and qwen2"],
+        &[
+            "general.architecture",
+            "`gpt2`",
+            "llama, qwen2, qwen3, gemma",
+        ],
     );
     check_error(
         &with(&|s| s.heads = u32::MAX),

@@ -186,5 +186,9 @@ fn what_no_part_computes_is_refused_by_key() {
     }) else {
         panic!("factors of a qwen2 were not refused")
     };
-    assert!(error.to_string().contains("llama architecture only"));
+    assert!(
+        error
+            .to_string()
+            .contains("passes over it in this architecture")
+    );
 }

@@ -11,6 +11,7 @@ mod family_configs;
 mod family_laws;
 mod folder;
 mod gguf;
+mod gguf_families;
 mod gguf_keys;
 mod gguf_writer;
 mod hostile;

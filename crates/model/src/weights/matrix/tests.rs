@@ -309,6 +309,11 @@ fn write_gguf(dir: &Path) -> (Header, Plain) {
     let mut writer = Writer::default();
     writer
         .meta("general.architecture", Meta::Text("llama"))
+        .meta("llama.embedding_length", Meta::Unsigned(64))
+        .meta("llama.feed_forward_length", Meta::Unsigned(64))
+        .meta("llama.block_count", Meta::Unsigned(1))
+        .meta("llama.attention.head_count", Meta::Unsigned(2))
+        .meta("llama.attention.layer_norm_rms_epsilon", Meta::Float(1e-5))
         .tensor(
             "blk.0.attn_q.weight",
             &interleave(&plain(0.0), 2),
@@ -329,8 +334,10 @@ fn write_gguf(dir: &Path) -> (Header, Plain) {
 fn gguf_blocks_stay_in_the_file() {
     let dir = tempfile::tempdir().expect("a folder");
     let (header, q) = write_gguf(dir.path());
-    let open =
-        |precision| WeightFiles::open_gguf(&header, 2, 2, precision, &Device::Cpu).expect("opens");
+    let config = crate::ModelConfig::from_gguf(&header.path, &header).expect("a configuration");
+    let open = |precision| {
+        WeightFiles::open_gguf(&header, &config, precision, &Device::Cpu).expect("opens")
+    };
     let (mut floats, mut packed, mut nf4) = (
         open(Precision::F32),
         open(Precision::Packed),
