@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use schema::Language;
+use schema::{Language, recipe::TranslationRecipe};
 
 use super::{count, task};
 
@@ -24,7 +24,7 @@ pub(crate) struct TranslationArgs {
     #[arg(long, value_name = "PAIRS.jsonl")]
     pub(crate) learnt: Vec<PathBuf>,
     /// With --task translation: tokens after which a translation without an end is cut off.
-    #[arg(long, default_value_t = 256, value_name = "N", value_parser = count)]
+    #[arg(long, default_value_t = TranslationRecipe::usual().max_new_tokens, value_name = "N", value_parser = count)]
     pub(crate) max_new_tokens: usize,
 }
 

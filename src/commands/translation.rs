@@ -13,7 +13,10 @@ use run::{
     OutputCheck, Session,
     translation::{self, TranslationJournal, TranslationRequest},
 };
-use schema::{Language, Task, Template, record::TranslationRecord, write_json_lines};
+use schema::{
+    Language, Task, Template, recipe::TranslationRecipe, record::TranslationRecord,
+    write_json_lines,
+};
 
 use crate::{
     cli::{self, EvalArgs},
@@ -22,8 +25,6 @@ use crate::{
 
 /// Decides which lines are chosen, as in a recipe that gives no seed.
 const SEED: u64 = 1;
-/// Lines per language, as in a recipe that gives no number.
-const LINES: usize = 200;
 
 /// Translates, measures, prints and writes.
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
@@ -153,7 +154,10 @@ fn choose(
         into: args.translation.into,
         learnt,
         validated: &PairTexts::default(),
-        lines: args.prompts.limit.unwrap_or(LINES),
+        lines: args
+            .prompts
+            .limit
+            .unwrap_or_else(|| TranslationRecipe::usual().lines),
         seed: SEED,
     };
     Ok(request.choose()?)

@@ -12,14 +12,17 @@ use std::{
 
 use schema::{
     Provenance,
-    disk::{DiskError, open_own},
+    disk::{DiskError, open_own, whole_lines},
     record::partial_path,
     scores::Measures,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::EvalError;
+use crate::{
+    checked_lines::{self, CheckedLine},
+    error::EvalError,
+};
 
 /// A line of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,10 +84,7 @@ impl Journal {
             Err(TryLockError::Error(e)) => return Err(DiskError::at("lock", &path)(e).into()),
         }
         let bytes = fs::read(&path).map_err(DiskError::at("read", &path))?;
-        let whole = bytes
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |end| end + 1);
+        let whole = whole_lines(&bytes);
         let sections = read(&path, &bytes[..whole])?;
         // Only a line that this program was writing is cut off.
         if whole < bytes.len() && !is_cut_entry(&bytes[whole..]) {
@@ -154,7 +154,7 @@ impl Journal {
 
     /// Adds to the language that was begun last.
     pub(crate) fn append(&mut self, entries: &[JournalEntry]) -> Result<(), EvalError> {
-        json_lines(entries)
+        checked_lines::encode(entries)
             .and_then(|lines| self.file.write_all(&lines))
             .map_err(DiskError::at("write", &self.path))?;
         Ok(())
@@ -185,9 +185,14 @@ fn read(path: &Path, bytes: &[u8]) -> Result<Vec<(Provenance, MeasuredSoFar)>, E
             line: at + 1,
             problem,
         };
-        let entry = checked_json(line).map_err(|problem| damaged(problem.to_owned()))?;
+        let line = CheckedLine::split(line);
+        // A line of a program that wrote no checksum is taken as it is.
+        if line.is_sound == Some(false) {
+            let problem = "its checksum is another: a byte of it has changed";
+            return Err(damaged(problem.to_owned()));
+        }
         let entry: JournalEntry =
-            serde_json::from_slice(entry).map_err(|e| damaged(e.to_string()))?;
+            serde_json::from_slice(line.json).map_err(|e| damaged(e.to_string()))?;
         match (entry, sections.last_mut()) {
             (JournalEntry::Begun(provenance), _) => {
                 sections.push((*provenance, MeasuredSoFar::default()))
@@ -211,40 +216,6 @@ fn is_cut_entry(rest: &[u8]) -> bool {
     starts
         .iter()
         .any(|start| rest.starts_with(start) || start.starts_with(rest))
-}
-
-fn json_lines(entries: &[JournalEntry]) -> std::io::Result<Vec<u8>> {
-    let mut lines = Vec::new();
-    for entry in entries {
-        let json = serde_json::to_vec(entry)?;
-        let sum = checksum(&json);
-        lines.extend(json);
-        writeln!(lines, " {sum}")?;
-    }
-    Ok(lines)
-}
-
-/// The first half of the SHA-256 of an entry's JSON: a changed byte would be another number.
-fn checksum(json: &[u8]) -> String {
-    let mut sum = hub::hash_bytes(json);
-    sum.truncate(32);
-    sum
-}
-
-/// The JSON of a line, held against the checksum behind it. A line of a program that wrote none is
-/// taken as it is.
-fn checked_json(line: &[u8]) -> Result<&[u8], &'static str> {
-    let line = line.trim_ascii_end();
-    let Some(end) = line.iter().rposition(|&byte| byte == b' ') else {
-        return Ok(line);
-    };
-    let (json, sum) = (&line[..end], &line[end + 1..]);
-    let is_sum = sum.len() == 32 && sum.iter().all(u8::is_ascii_hexdigit);
-    match is_sum {
-        true if checksum(json).as_bytes() == sum => Ok(json),
-        true => Err("its checksum is another: a byte of it has changed"),
-        false => Ok(line),
-    }
 }
 
 /// Whether both are answers to the same questions by the same adapter.

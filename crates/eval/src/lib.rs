@@ -79,6 +79,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ask;
+pub mod checked_lines;
 pub mod count;
 pub mod error;
 pub mod free_answer;

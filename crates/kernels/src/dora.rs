@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::memory;
+use crate::{math, memory};
 
 /// Fewest rows that a thread takes at a time.
 const ROWS: usize = 16;
@@ -25,14 +25,12 @@ pub fn forward(
         .enumerate()
         .with_min_len(ROWS)
         .for_each(|(row, (y, product))| {
-            for ((y, p), f) in y.iter_mut().zip(product).zip(factor) {
-                y.write(p * f);
-            }
+            math::product(product, factor, y);
             // SAFETY: the products are as long as the row.
             let y = unsafe { memory::written_part(y) };
             let residual = residual.map(|all| &all[row * width..(row + 1) * width]);
             for more in [bias, residual].into_iter().flatten() {
-                y.iter_mut().zip(more).for_each(|(y, more)| *y += more);
+                math::add(more, y);
             }
         });
     // SAFETY: every row was written.
@@ -49,11 +47,7 @@ pub fn backward(product: &[f32], factor: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f
         .par_chunks_mut(width)
         .zip(dy.par_chunks(width))
         .with_min_len(ROWS)
-        .for_each(|(d_product, dy)| {
-            for ((d, dy), f) in d_product.iter_mut().zip(dy).zip(factor) {
-                d.write(dy * f);
-            }
-        });
+        .for_each(|(d_product, dy)| math::product(dy, factor, d_product));
     let mut d_factor = vec![0.0f32; width];
     d_factor
         .par_chunks_mut(COLUMNS)

@@ -4,7 +4,7 @@
 
 mod rounding;
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, path::Path};
 
 use data::Tokenizer;
 use hub::ModelFiles;
@@ -12,12 +12,11 @@ use model::{
     merge::{GgufFormat, Merge, MergedFolder, MergedGguf},
     random::FloatFormat,
 };
-use schema::disk::{DiskError, Draft};
+use schema::disk::Draft;
 use serde_json::Value;
 
 pub use self::rounding::LogitShift;
 use crate::{
-    RunError,
     error::{At, Result, bail},
     model_folder::{BESIDE, CONFIG, INDEX, ModelFolder, SHARD_BYTES},
     output::OutputCheck,
@@ -158,7 +157,7 @@ fn write_shards(
     for shard in planned.shards() {
         let mut draft = Draft::create_in(folder.path())?;
         planned.write(shard, &mut |bytes| {
-            write_piece(&mut draft, bytes, &mut done, folder, watch)
+            folder.write_piece(&mut draft, bytes, &mut done, watch)
         })?;
         drafts.push((shard.name.clone(), draft));
     }
@@ -175,30 +174,12 @@ fn write_gguf(
     folder.check_room(planned.bytes(), "")?;
     watch.start("merging", planned.bytes() as usize, "bytes");
     let (mut draft, mut done) = (Draft::create_in(folder.path())?, 0);
-    planned.write(&mut |bytes| write_piece(&mut draft, bytes, &mut done, folder, watch))?;
+    planned.write(&mut |bytes| folder.write_piece(&mut draft, bytes, &mut done, watch))?;
     watch.finish("1 file");
     let name = format!("model.{format}.gguf");
     let path = folder.path().join(&name);
     folder.name_all(vec![(name, draft)])?;
     Ok((ModelFiles::Gguf { path }, planned.bytes()))
-}
-
-fn write_piece(
-    draft: &mut Draft,
-    bytes: &[u8],
-    done: &mut usize,
-    folder: &ModelFolder<'_>,
-    watch: &mut dyn Watch,
-) -> Result<()> {
-    draft
-        .write_all(bytes)
-        .map_err(DiskError::at("write into", folder.path()))?;
-    *done += bytes.len();
-    if watch.step(*done) {
-        return Ok(());
-    }
-    let kept = format!("interrupted; {} is as it was", folder.path().display());
-    Err(RunError::Interrupted(kept))
 }
 
 /// How a model's weights are stored, as its configuration says it.

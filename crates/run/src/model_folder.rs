@@ -11,10 +11,12 @@ use std::{
 use schema::disk::{DiskError, Draft};
 
 use crate::{
+    RunError,
     error::{At, Result, bail},
     estimate::gigabytes,
     machine,
     output::OutputCheck,
+    watch::Watch,
 };
 
 /// The file that makes a folder a model's.
@@ -96,6 +98,25 @@ impl<'a> ModelFolder<'a> {
         Ok(draft)
     }
 
+    /// Appends a piece to a file without a name, `done` bytes of all files having been written.
+    pub(crate) fn write_piece(
+        &self,
+        draft: &mut Draft,
+        bytes: &[u8],
+        done: &mut usize,
+        watch: &mut dyn Watch,
+    ) -> Result<()> {
+        draft
+            .write_all(bytes)
+            .map_err(DiskError::at("write into", self.folder))?;
+        *done += bytes.len();
+        if watch.step(*done) {
+            return Ok(());
+        }
+        let kept = format!("interrupted; {} is as it was", self.folder.display());
+        Err(RunError::Interrupted(kept))
+    }
+
     /// Gives all files their names, in this order; the last one makes the folder a model's. While
     /// they get them there is no such file: whoever looks finds the old model, none, or the new one.
     pub(crate) fn name_all(&self, drafts: Vec<(String, Draft)>) -> Result<()> {
@@ -164,4 +185,17 @@ fn is_named(name: &str) -> bool {
 /// Whether a file has no name yet.
 fn is_left(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(".tmp")
+}
+
+/// The files of a folder by name; none where there is no folder.
+#[cfg(test)]
+pub(crate) fn contents(folder: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries
+        .map(|entry| entry.expect("an entry"))
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, fs::read(entry.path()).expect("reads"))
+        })
+        .collect()
 }

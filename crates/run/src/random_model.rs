@@ -4,16 +4,15 @@
 
 mod shape;
 
-use std::{io::Write, path::Path};
+use std::path::Path;
 
 use data::tokenizer::made_up::{self, MadeUpTokenizer};
 use model::random::{FloatFormat, RandomWeights, RandomWeightsRecipe};
-use schema::disk::{DiskError, Draft};
+use schema::disk::Draft;
 use serde_json::Value;
 
 use self::shape::{RandomModelShape, config_file, find_shape};
 use crate::{
-    RunError,
     error::Result,
     model_folder::{CONFIG, INDEX, ModelFolder, SHARD_BYTES},
     output::OutputCheck,
@@ -82,7 +81,7 @@ fn make_in_shards(
     };
     let folder = ModelFolder::check(request.out, request.replace, &check)?;
     folder.check_room(size.bytes, ", or take fewer --layers")?;
-    let mut drafts = write_weights(&weights, request.out, watch)?;
+    let mut drafts = write_weights(&weights, &folder, watch)?;
     for (name, text) in texts {
         drafts.push((name, folder.draft(text.as_bytes())?));
     }
@@ -120,22 +119,15 @@ fn write_texts(
 
 fn write_weights(
     weights: &RandomWeights,
-    out: &Path,
+    folder: &ModelFolder<'_>,
     watch: &mut dyn Watch,
 ) -> Result<Vec<(String, Draft)>> {
     watch.start("making up weights", weights.bytes() as usize, "bytes");
     let (mut drafts, mut done) = (Vec::new(), 0);
     for shard in weights.shards() {
-        let mut draft = Draft::create_in(out)?;
+        let mut draft = Draft::create_in(folder.path())?;
         for piece in weights.pieces(shard) {
-            draft
-                .write_all(&piece)
-                .map_err(DiskError::at("write into", out))?;
-            done += piece.len();
-            if !watch.step(done) {
-                let kept = format!("interrupted; {} is as it was", out.display());
-                return Err(RunError::Interrupted(kept));
-            }
+            folder.write_piece(&mut draft, &piece, &mut done, watch)?;
         }
         drafts.push((shard.name.clone(), draft));
     }

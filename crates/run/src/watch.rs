@@ -99,3 +99,24 @@ impl hub::Progress for Downloads<'_> {
         self.watch.is_interrupted()
     }
 }
+
+/// Counts what it is told, and interrupts at the given call.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Counter {
+    pub(crate) calls: usize,
+    pub(crate) stop_at: Option<usize>,
+}
+
+#[cfg(test)]
+impl Watch for Counter {
+    fn note(&mut self, _: &str) {}
+    fn start(&mut self, _: &str, _: usize, _: &str) {}
+    fn advance(&mut self, _: usize, _: &str) {
+        self.calls += 1;
+    }
+    fn finish(&mut self, _: &str) {}
+    fn is_interrupted(&self) -> bool {
+        self.stop_at == Some(self.calls)
+    }
+}

@@ -137,14 +137,26 @@ impl FrozenEnd {
         })
     }
 
+    /// Whether there are none.
+    fn is_empty(self) -> bool {
+        self.count == 0
+    }
+
     /// Gives `values` what `like` has there.
     fn restore(self, values: &mut [f32], like: &[f32]) {
         let pairs = values
             .chunks_mut(self.stretch)
             .zip(like.chunks(self.stretch));
-        for (values, like) in pairs.filter(|_| self.count > 0) {
+        for (values, like) in pairs {
             let start = self.stretch - self.count;
             values[start..].copy_from_slice(&like[start..]);
+        }
+    }
+
+    /// Makes these values 0.
+    fn clear(self, values: &mut [f32]) {
+        for values in values.chunks_mut(self.stretch) {
+            values[self.stretch - self.count..].fill(0.0);
         }
     }
 }
@@ -209,8 +221,7 @@ impl AdamW {
             for ((part, tensor), end) in AdapterPart::of_mut(weights).into_iter().zip(ends) {
                 let gradient = gradients.get(place, part)?;
                 let shape = tensor.shape().clone();
-                let before = tensor.flatten_all()?.to_vec1::<f32>()?;
-                let mut values = before.clone();
+                let mut values = tensor.flatten_all()?.to_vec1::<f32>()?;
                 let moments = self
                     .moments
                     .entry((place, part))
@@ -218,7 +229,9 @@ impl AdamW {
                 let rate = learning_rate * self.config.rate_factor(part);
                 self.config
                     .update(self.updates, rate, &mut values, moments, gradient);
-                end.restore(&mut values, &before);
+                if !end.is_empty() {
+                    end.restore(&mut values, &tensor.flatten_all()?.to_vec1::<f32>()?);
+                }
                 *tensor = Tensor::from_vec(values, shape, &Device::Cpu)?;
             }
         }
@@ -260,8 +273,9 @@ impl HostGradients {
                     let what = format!("the gradient of `{place}.{}`", part.name());
                     return Err(TrainError::NotFinite { step, what });
                 }
-                let zeros = vec![0.0; values.len()];
-                end.restore(&mut values, &zeros);
+                if !end.is_empty() {
+                    end.clear(&mut values);
+                }
                 all.insert((place, part), values);
             }
         }

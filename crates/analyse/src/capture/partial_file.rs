@@ -11,7 +11,7 @@ use std::{
 };
 
 use schema::{
-    disk::{DiskError, open_own},
+    disk::{DiskError, open_own, whole_lines},
     record::partial_path,
 };
 use serde::{Deserialize, Serialize};
@@ -90,11 +90,7 @@ impl PartialFile {
                 sums.keys().for_each(|&row| store.count(&[row]));
                 store.sums = sums;
                 // A line without an end was being written when the program died.
-                let whole = text
-                    .iter()
-                    .rposition(|&byte| byte == b'\n')
-                    .map_or(0, |end| end + 1);
-                store.cut_log(whole as u64)?;
+                store.cut_log(whole_lines(&text) as u64)?;
             }
             _ => store.begin(hash)?,
         }

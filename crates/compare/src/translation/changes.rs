@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     BleuCounts, CHRF_SIGNATURE, ChrfCounts, Tokenisation, bleu_signature,
-    read::{TranslationSets, TranslationTask},
+    read::{TranslatedBy, TranslationTask},
 };
 use crate::{
     adapter_name::AdapterName,
@@ -175,6 +175,9 @@ impl LineMeasures {
     }
 }
 
+/// What was translated of one task.
+type TaskSets<'a> = Vec<(&'a TranslationTask, &'a TranslatedBy)>;
+
 /// Measures everything that was translated.
 ///
 /// # Errors
@@ -185,10 +188,9 @@ pub fn measure_translations(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<TranslationBlock>, CompareError> {
     let order = recipe_settings(&records.manifest);
-    let mut tasks: BTreeMap<&str, TranslationSets> = BTreeMap::new();
-    for (key, models) in &records.translations {
-        let sets = tasks.entry(&key.0).or_default();
-        sets.insert(key.clone(), models.clone());
+    let mut tasks: BTreeMap<&str, TaskSets<'_>> = BTreeMap::new();
+    for set in &records.translations {
+        tasks.entry(&set.0.0).or_default().push(set);
     }
     tasks
         .into_iter()
@@ -198,14 +200,14 @@ pub fn measure_translations(
 
 fn measure_task(
     task: &str,
-    sets: &TranslationSets,
+    sets: &TaskSets<'_>,
     blocks: &[ResultBlock],
     order: &[String],
     stop: Stop,
 ) -> Result<TranslationBlock, CompareError> {
     let mut groups: BTreeMap<AdapterName, Vec<String>> = BTreeMap::new();
     let mut gaps = Vec::new();
-    for ((_, from, into), models) in sets {
+    for &((_, from, into), models) in sets {
         for model in models.keys().filter(|model| *model != BASE) {
             let seeds = groups.entry(AdapterName::parse(model)).or_default();
             if !seeds.contains(model) {
@@ -225,7 +227,7 @@ fn measure_task(
         .map(|(name, seeds)| measure_setting(task, (name, seeds), sets, blocks, stop))
         .collect::<Result<_, _>>()?;
     let mut signatures = vec![CHRF_SIGNATURE.to_owned()];
-    for (_, _, into) in sets.keys() {
+    for &((_, _, into), _) in sets {
         let signature = bleu_signature(Tokenisation::of(*into));
         if !signatures.contains(&signature) {
             signatures.push(signature);
@@ -240,9 +242,9 @@ fn measure_task(
     })
 }
 
-fn measure_base(sets: &TranslationSets, stop: Stop) -> Result<Vec<TranslationLevel>, CompareError> {
+fn measure_base(sets: &TaskSets<'_>, stop: Stop) -> Result<Vec<TranslationLevel>, CompareError> {
     let mut levels = Vec::new();
-    for ((_, from, into), models) in sets {
+    for &((_, from, into), models) in sets {
         let Some(base) = models.get(BASE) else {
             continue;
         };
@@ -275,9 +277,9 @@ struct Direction<'a> {
     after: Vec<LineMeasures>,
 }
 
-fn list_directions<'a>(sets: &'a TranslationSets, seeds: &[String]) -> Vec<Direction<'a>> {
+fn list_directions<'a>(sets: &TaskSets<'a>, seeds: &[String]) -> Vec<Direction<'a>> {
     let mut directions = Vec::new();
-    for (key, models) in sets {
+    for &(key, models) in sets {
         let after: Option<Vec<_>> = seeds.iter().map(|seed| models.get(seed)).collect();
         let (Some(base), Some(after)) = (models.get(BASE), after) else {
             continue;
@@ -304,7 +306,7 @@ fn list_directions<'a>(sets: &'a TranslationSets, seeds: &[String]) -> Vec<Direc
 fn measure_setting(
     task: &str,
     (name, seeds): (&AdapterName, &[String]),
-    sets: &TranslationSets,
+    sets: &TaskSets<'_>,
     blocks: &[ResultBlock],
     stop: Stop,
 ) -> Result<TranslationSetting, CompareError> {

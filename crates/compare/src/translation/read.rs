@@ -16,9 +16,11 @@ use crate::{
 /// Task, source and target language.
 pub(crate) type TranslationTask = (String, Language, Language);
 
-/// By what is translated, then by model (`base` or an adapter's name): the lines, by item.
-pub(crate) type TranslationSets =
-    BTreeMap<TranslationTask, BTreeMap<String, BTreeMap<usize, TranslationRecord>>>;
+/// By model (`base` or an adapter's name): the lines, by item.
+pub(crate) type TranslatedBy = BTreeMap<String, BTreeMap<usize, TranslationRecord>>;
+
+/// By what is translated.
+pub(crate) type TranslationSets = BTreeMap<TranslationTask, TranslatedBy>;
 
 /// Reads every file that is not `stale`.
 pub(crate) fn read(

@@ -411,7 +411,7 @@ pub(super) const FAMILIES: &[Family] = &[
     },
     Family {
         name: "ministral",
-        keys: keys::MINISTRAL,
+        keys: keys::MISTRAL,
         windows: WindowRule::TypedOrAll,
         biases: &[],
         ..LLAMA

@@ -38,6 +38,7 @@ pub(super) const LLAMA: &[Key] = class!(
     used("mlp_bias", "false"),
 );
 
+/// Of Ministral too.
 pub(super) const MISTRAL: &[Key] = class!(
     ["32000", "4096", "14336", "32", "32", "131072"],
     used("num_key_value_heads", "8"),
@@ -250,14 +251,6 @@ pub(super) const HUNYUAN: &[Key] = class!(
     refused("use_qk_norm", &["true"]),
     idle("attention_head_dim"),
     idle("cla_share_factor"),
-);
-
-pub(super) const MINISTRAL: &[Key] = class!(
-    ["32000", "4096", "14336", "32", "32", "131072"],
-    used("num_key_value_heads", "8"),
-    nullable("head_dim", "null"),
-    nullable("sliding_window", "4096"),
-    LAYER_TYPES,
 );
 
 pub(super) const MINISTRAL3: &[Key] = class!(

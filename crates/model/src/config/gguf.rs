@@ -6,10 +6,10 @@ use hub::gguf::{Header, Value};
 
 use super::{
     ModelConfig, Rope, RopeScaling,
-    families::{ActivationRule, Family},
+    families::Family,
     gguf_families::{ARCHITECTURES, Architecture, Factor, LocalTheta, RotatedLayers},
     gguf_keys,
-    properties::{GateActivation, MlpActivation, NormKind, PositionScale, QkNorm},
+    properties::{NormKind, PositionScale, QkNorm},
     rope::{LongRope, Yarn, yarn_mscale},
 };
 use crate::{
@@ -154,7 +154,7 @@ pub(super) fn read(file: &Path, header: &Header) -> Result<ModelConfig> {
         score_scale: score_scale(&meta, (layers, hidden_size, heads))?,
         position_scale: position_scale(&meta)?,
         attention_soft_cap: cap(&meta, "attn_logit_softcapping", meta.known.attention_cap)?,
-        activation: activation(meta.family),
+        activation: meta.known.activation,
         embedding_multiplier: factor_of(&meta, meta.known.embedding, hidden_size)?,
         residual_multiplier: factor_of(&meta, meta.known.residual, hidden_size)?,
         logits_multiplier: factor_of(&meta, meta.known.logits, hidden_size)?,
@@ -186,16 +186,6 @@ fn qk_norm(meta: &Metadata<'_>) -> Option<QkNorm> {
     let is_there = meta.header.tensor("blk.0.attn_q_norm.weight").is_some();
     let norm = meta.family.qk_norm;
     norm.filter(|_| meta.family.qk_norm_flag.is_none() || is_there)
-}
-
-fn activation(family: &Family) -> MlpActivation {
-    match family.activation {
-        ActivationRule::Xielu => MlpActivation::Xielu,
-        _ if family.norm_kind == NormKind::RmsPlusOne => {
-            MlpActivation::Gated(GateActivation::GeluTanh)
-        }
-        _ => MlpActivation::Gated(GateActivation::Silu),
-    }
 }
 
 fn score_scale(
@@ -432,9 +422,7 @@ fn scaling(meta: &Metadata<'_>) -> Result<RopeScaling> {
         Some(Value::Text(kind)) => kind.as_str(),
         Some(_) => return meta.error(&meta.key("rope.scaling.type"), "is not a text"),
     };
-    if ["qwen2", "gemma", "gemma2"].contains(&meta.known.name)
-        && meta.header.tensor(ROPE_FACTORS).is_some()
-    {
+    if !meta.known.divides_angles && meta.header.tensor(ROPE_FACTORS).is_some() {
         return meta.error(
             ROPE_FACTORS,
             "llama.cpp passes over it in this architecture",

@@ -2,7 +2,10 @@
 //! program (`src/models/*.cpp` and `conversion/*.py` of llama.cpp). An architecture of a family
 //! that `families.rs` has is a row here. Never here: reading metadata, names of tensors.
 
-use super::families::{FAMILIES, Family};
+use super::{
+    families::{FAMILIES, Family},
+    properties::{GateActivation, MlpActivation},
+};
 
 /// One architecture.
 #[derive(Clone, Copy)]
@@ -30,6 +33,10 @@ pub(crate) struct Architecture {
     pub(super) final_cap: Option<f64>,
     /// Whether queries grow with their position.
     pub(super) grows: bool,
+    /// The mlp's function, of which files say nothing.
+    pub(super) activation: MlpActivation,
+    /// Whether it divides angles by the tensor `rope_freqs.weight` where a file has one.
+    pub(super) divides_angles: bool,
     /// Keys that it reads beside those of every architecture.
     pub(super) keys: &'static [&'static str],
 }
@@ -93,6 +100,8 @@ const LLAMA: Architecture = Architecture {
     attention_cap: None,
     final_cap: None,
     grows: false,
+    activation: MlpActivation::Gated(GateActivation::Silu),
+    divides_angles: true,
     keys: &[],
 };
 
@@ -106,6 +115,8 @@ const GEMMA: Architecture = Architecture {
     name: "gemma",
     model_type: "gemma",
     embedding: Factor::RootOfHidden,
+    activation: MlpActivation::Gated(GateActivation::GeluTanh),
+    divides_angles: false,
     ..PLAIN
 };
 
@@ -123,6 +134,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
     Architecture {
         name: "qwen2",
         model_type: "qwen2",
+        divides_angles: false,
         ..PLAIN
     },
     Architecture {
@@ -156,6 +168,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         local_theta: LocalTheta::Own(10_000.0),
         scale_of_hidden: Some(62),
         final_cap: Some(0.0),
+        divides_angles: true,
         keys: &[PATTERN, LOCAL_BASE, "final_logit_softcapping"],
         ..GEMMA
     },
@@ -168,6 +181,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
     Architecture {
         name: "apertus",
         model_type: "apertus",
+        activation: MlpActivation::Xielu,
         ..PLAIN
     },
     COMMAND_R,

@@ -1,7 +1,7 @@
 //! A merged model as the GGUF file that its base was, with the metadata and the order of the
 //! base's.
 
-use hub::gguf::{Header, NewHeader, TensorEntry};
+use hub::gguf::{NewHeader, TensorEntry};
 
 use super::{Merge, encode::StoredFormat};
 use crate::{
@@ -84,11 +84,6 @@ impl Merge {
             header: new,
             stored: header.tensors.iter().map(|old| old.ggml_type).collect(),
         })
-    }
-
-    pub(super) fn entry_of<'h>(&self, header: &'h Header, name: &str) -> Option<&'h TensorEntry> {
-        let mut entries = header.tensors.iter();
-        entries.find(|entry| self.name_of(entry) == name)
     }
 
     fn name_of(&self, entry: &TensorEntry) -> String {

@@ -77,14 +77,19 @@ impl Merge {
 
     /// Tensors that are stored quantised, and are written as floats.
     pub fn quantised(&self) -> usize {
-        let is_quantised = |name: &String| match &self.header {
-            None => self.weights.float_dtype(name).is_none(),
-            Some(header) => self
-                .entry_of(header, name)
-                .is_some_and(|entry| !gguf::is_plain(entry.ggml_type)),
-        };
-        let names = self.weights.in_order();
-        names.iter().filter(|name| is_quantised(name)).count()
+        match &self.header {
+            None => {
+                let names = self.weights.in_order().into_iter();
+                let is_float = |name: &String| self.weights.float_dtype(name).is_some();
+                names.filter(|name| !is_float(name)).count()
+            }
+            Some(header) => {
+                let entries = header.tensors.iter();
+                entries
+                    .filter(|entry| !gguf::is_plain(entry.ggml_type))
+                    .count()
+            }
+        }
     }
 
     /// The update of a tensor, if it has one.

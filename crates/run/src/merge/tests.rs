@@ -1,33 +1,15 @@
 //! The folder of a merged model: what is copied, what is refused, and that an interrupted merge
 //! leaves nothing. The sums themselves are tested in `model`.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
+use crate::{RunError, model_folder::contents, watch::Counter};
 
 const BASE: &str = "../../tests/golden/tiny_llama";
-
-/// Interrupts at the given call.
-#[derive(Default)]
-struct Counter {
-    calls: usize,
-    stop_at: Option<usize>,
-}
-
-impl Watch for Counter {
-    fn note(&mut self, _: &str) {}
-    fn start(&mut self, _: &str, _: usize, _: &str) {}
-    fn advance(&mut self, _: usize, _: &str) {
-        self.calls += 1;
-    }
-    fn finish(&mut self, _: &str) {}
-    fn is_interrupted(&self) -> bool {
-        self.stop_at == Some(self.calls)
-    }
-}
 
 /// The golden model with a made-up tokenizer, and where to write.
 fn scratch() -> (TempDir, PathBuf, PathBuf) {
@@ -55,23 +37,7 @@ fn request<'a>(base: &'a Path, out: &'a Path) -> MergeRequest<'a> {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    let mut names: Vec<_> = entries
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect();
-    names.sort();
-    names
-}
-
-fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let read = |name: String| (name.clone(), fs::read(folder.join(name)).expect("reads"));
-    names(folder).into_iter().map(read).collect()
+    contents(folder).into_keys().collect()
 }
 
 fn refusal(request: &MergeRequest<'_>) -> String {

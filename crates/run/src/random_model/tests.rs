@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use data::Tokenizer;
 use hub::ModelFiles;
@@ -7,25 +7,7 @@ use schema::task::Precision;
 use tempfile::TempDir;
 
 use super::*;
-
-/// Counts what it is told, and interrupts at the given call.
-#[derive(Default)]
-struct Counter {
-    calls: usize,
-    stop_at: Option<usize>,
-}
-
-impl Watch for Counter {
-    fn note(&mut self, _: &str) {}
-    fn start(&mut self, _: &str, _: usize, _: &str) {}
-    fn advance(&mut self, _: usize, _: &str) {
-        self.calls += 1;
-    }
-    fn finish(&mut self, _: &str) {}
-    fn is_interrupted(&self) -> bool {
-        self.stop_at == Some(self.calls)
-    }
-}
+use crate::{RunError, model_folder::contents, watch::Counter};
 
 const TINY: &str = "../../tests/golden/tiny_mistral";
 
@@ -46,17 +28,6 @@ fn make_tiny(request: &RandomModelRequest<'_>) -> Result<RandomModelSize> {
 
 fn refusal(request: &RandomModelRequest<'_>) -> String {
     make_tiny(request).expect_err("refused").chain()
-}
-
-fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(folder).into_iter().flatten();
-    entries
-        .map(|entry| entry.expect("an entry"))
-        .map(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            (name, fs::read(entry.path()).expect("reads"))
-        })
-        .collect()
 }
 
 fn scratch() -> (TempDir, PathBuf) {

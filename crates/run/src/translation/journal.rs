@@ -1,6 +1,6 @@
 //! The lines of an unfinished translation, appended batch by batch to `<file>.partial`: a hash of
-//! what they are made from, then an answer a line, each with a checksum behind it. A last line without an end was being written
-//! when the program died, and is dropped.
+//! what they are made from, then an answer a line, each with a checksum behind it. A last line
+//! without an end was being written when the program died, and is dropped.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::disk::open_own;
+use eval::checked_lines::{self, CheckedLine};
+use schema::disk::{open_own, whole_lines};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -50,10 +51,7 @@ impl TranslationJournal {
         }
         let file = open_own(&path, OpenOptions::new().append(true).read(true))?;
         let bytes = fs::read(&path).at_path("read", &path)?;
-        let whole = bytes
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |end| end + 1);
+        let whole = whole_lines(&bytes);
         let known = read(&path, &bytes[..whole], inputs)?;
         let mut journal = Self {
             path,
@@ -103,14 +101,9 @@ impl TranslationJournal {
     }
 
     fn write(&mut self, lines: &[JournalLine]) -> Result<()> {
-        let mut bytes = Vec::new();
-        for line in lines {
-            let json = serde_json::to_vec(line)?;
-            let sum = checksum(&json);
-            bytes.extend(json);
-            bytes.extend(format!(" {sum}\n").into_bytes());
-        }
-        self.file.write_all(&bytes).at_path("write", &self.path)
+        checked_lines::encode(lines)
+            .and_then(|bytes| self.file.write_all(&bytes))
+            .at_path("write", &self.path)
     }
 }
 
@@ -119,14 +112,14 @@ fn read(path: &Path, bytes: &[u8], inputs: &str) -> Result<Option<BTreeMap<usize
     let mut known = BTreeMap::new();
     for (at, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
         let place = || format!("{}, line {}", path.display(), at + 1);
-        let (json, sum) = split_sum(line);
-        if checksum(json).as_bytes() != sum {
+        let line = CheckedLine::split(line);
+        if line.is_sound != Some(true) {
             bail!(
                 "{}: its checksum is another: a byte of it has changed; remove the file to translate anew",
                 place()
             );
         }
-        match serde_json::from_slice(json).at(place)? {
+        match serde_json::from_slice(line.json).at(place)? {
             JournalLine::Inputs(made_from) if at == 0 && made_from == inputs => {}
             JournalLine::Inputs(_) if at == 0 => return Ok(None),
             JournalLine::Answer { item, text, ended } if at > 0 => {
@@ -139,18 +132,4 @@ fn read(path: &Path, bytes: &[u8], inputs: &str) -> Result<Option<BTreeMap<usize
         }
     }
     Ok(Some(known))
-}
-
-/// The first half of the SHA-256 of a line's JSON: a changed byte would be another translation.
-fn checksum(json: &[u8]) -> String {
-    let mut sum = hub::hash_bytes(json);
-    sum.truncate(32);
-    sum
-}
-
-/// The JSON of a line, and the checksum behind it.
-fn split_sum(line: &[u8]) -> (&[u8], &[u8]) {
-    let line = line.trim_ascii_end();
-    let end = line.iter().rposition(|&byte| byte == b' ');
-    end.map_or((line, &[]), |end| (&line[..end], &line[end + 1..]))
 }

@@ -2,7 +2,7 @@
 //! lines are held out (crate `data`), measures (crate `compare`).
 
 use super::{
-    keys::{FromOne, MOST, section},
+    keys::{FromOne, KeySection, MOST, section},
     values::Languages,
 };
 use crate::language::Language;
@@ -21,6 +21,11 @@ section! {
 }
 
 impl TranslationRecipe {
+    /// What is measured where no key says otherwise.
+    pub fn usual() -> Self {
+        Self::defaults()
+    }
+
     /// Whether `languages` was not narrowed.
     pub fn asks_all(&self) -> bool {
         self.languages == Language::ALL
