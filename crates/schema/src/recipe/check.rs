@@ -8,8 +8,9 @@ use super::{
     AnalyseRecipe, DataRecipe, EvalRecipe, LanguageRecipe, Recipe, TrainRecipe,
     analyse::read_analyse,
     file::RecipeFile,
+    grid,
     keys::KeySection,
-    problem::{RecipeError, ValueOrigin, shorten},
+    problem::{Problem, RecipeError, ValueOrigin, shorten},
     section::Section,
     train::{check_lora, read_setting},
     values::{is_file, read_languages, read_tasks},
@@ -35,10 +36,14 @@ pub(super) fn keys() -> Vec<String> {
 pub(super) fn check(file: RecipeFile) -> Result<Recipe, RecipeError> {
     let RecipeFile {
         path,
-        table,
+        mut table,
         overrides,
         mut problems,
     } = file;
+    if let Some(grid) = table.remove(grid::SECTION) {
+        let message = "this recipe stands for several; run it with `lingualign grid run`";
+        problems.push(Problem::new(grid::SECTION, message, grid.origin));
+    }
     let folder = path.parent().unwrap_or(Path::new(""));
     let stem = path
         .file_stem()

@@ -15,10 +15,14 @@ use toml::{
 
 use super::problem::{Problem, RecipeError, ValueOrigin};
 
-/// Sections nest two deep and hold lists; what lies deeper is no recipe and is not walked.
-const DEEPEST: usize = 4;
+/// A grid's points are tables in lists, whose keys may be written as sections; what lies deeper is
+/// no recipe and is not walked.
+const DEEPEST: usize = 7;
+/// Parts of a dotted key: `train.lora.rank`.
+const MOST_PARTS: usize = 3;
 
 /// A file before any check but that of its syntax.
+#[derive(Clone)]
 pub(super) struct RecipeFile {
     /// Its path: relative paths in it start from this folder.
     pub(super) path: PathBuf,
@@ -33,6 +37,7 @@ pub(super) struct RecipeFile {
 pub(super) type WrittenTable = BTreeMap<String, WrittenValue>;
 
 /// A value and where it was written.
+#[derive(Clone)]
 pub(super) struct WrittenValue {
     pub(super) value: TomlValue,
     pub(super) origin: ValueOrigin,
@@ -42,6 +47,7 @@ pub(super) struct WrittenValue {
 }
 
 /// The kinds of TOML that a recipe uses.
+#[derive(Clone)]
 pub(super) enum TomlValue {
     Text(String),
     Whole(i128),
@@ -106,6 +112,12 @@ impl RecipeFile {
     /// One `--set key=value`.
     fn apply(&mut self, key: &str, typed: &str) {
         self.overrides.push(format!("{key}={typed}"));
+        self.insert(key, convert_override(typed));
+    }
+
+    /// Gives a dotted key a value, whatever it had.
+    pub(super) fn insert(&mut self, key: &str, value: WrittenValue) {
+        let origin = value.origin;
         match key {
             // They are two ways to say one thing: the override replaces either.
             "seed" => drop(self.table.remove("seeds")),
@@ -113,8 +125,9 @@ impl RecipeFile {
             _ => {}
         }
         let parts: Vec<&str> = key.split('.').collect();
-        if parts.contains(&"") || parts.len() >= DEEPEST {
-            return self.refuse(key, "no such key; write it with dots, as in `train.epochs`");
+        if parts.contains(&"") || parts.len() > MOST_PARTS {
+            let message = "no such key; write it with dots, as in `train.epochs`";
+            return self.refuse(key, message, origin);
         }
         let (last, sections) = (parts[parts.len() - 1], &parts[..parts.len() - 1]);
         let mut table = &mut self.table;
@@ -123,7 +136,7 @@ impl RecipeFile {
                 .entry((*section).to_owned())
                 .or_insert_with(|| WrittenValue {
                     value: TomlValue::Table(WrittenTable::new()),
-                    origin: ValueOrigin::Set,
+                    origin,
                     typed: None,
                 });
             match &mut entry.value {
@@ -135,16 +148,16 @@ impl RecipeFile {
                             "no such key; `{}` is no section",
                             sections[..=depth].join(".")
                         ),
+                        origin,
                     );
                 }
             }
         }
-        table.insert(last.to_owned(), convert_override(typed));
+        table.insert(last.to_owned(), value);
     }
 
-    fn refuse(&mut self, key: &str, message: &str) {
-        self.problems
-            .push(Problem::new(key, message, ValueOrigin::Set));
+    fn refuse(&mut self, key: &str, message: &str, origin: ValueOrigin) {
+        self.problems.push(Problem::new(key, message, origin));
     }
 }
 

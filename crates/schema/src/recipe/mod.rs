@@ -14,6 +14,7 @@ mod check;
 mod data;
 mod eval;
 mod file;
+mod grid;
 mod keys;
 #[cfg(test)]
 mod laws;
@@ -34,6 +35,7 @@ pub use asking::AskingRecipe;
 pub use build::{BuildRecipe, Control, Directions, Removal, Split};
 pub use data::DataRecipe;
 pub use eval::EvalRecipe;
+pub use grid::{Grid, GridMember};
 pub use problem::{Problem, RecipeError, ValueOrigin};
 pub use train::{LoraInit, LoraRecipe, Schedule, TrainRecipe};
 pub use translation::TranslationRecipe;
