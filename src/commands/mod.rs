@@ -121,6 +121,7 @@ fn options(
         parts,
         redo: finished.redo,
         fresh: finished.new,
+        ..RunOptions::whole()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 /// adapter is among them only if the adapter is, and that only if its pairs are.
 pub(crate) fn find_current(
     experiment: &Experiment,
-    stages: &[Stage],
+    stages: &[&Stage],
     manifest: &Manifest,
     stop: &dyn Fn() -> bool,
 ) -> Result<BTreeSet<String>> {

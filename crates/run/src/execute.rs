@@ -1,14 +1,19 @@
 //! Stages made in order, each unless it is done: from the first that is ready, over those that
 //! another process is making, until all are done.
 
+pub(crate) mod cells;
+pub(crate) mod siblings;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use schema::{Recipe, disk::remove_leftovers_below};
 
+use self::{cells::find_wanted, siblings::Siblings};
 use crate::{
     RunError,
     current::{find_current, is_done},
@@ -61,6 +66,26 @@ pub fn run_with(
     OutputCheck::new(false).folder(&root, &output::is_run_folder)?;
     preflight::refuse(&preflight::find_data_problems(recipe, options.parts))?;
     let mut session = Session::open(&recipe.model, recipe.dtype, &options.device, watch)?;
+    let experiment = find_experiment(recipe, options, root, &session)?;
+    let mut execution = Execution::open(&experiment, options, &mut session, watch)?;
+    while execution.advance()? {}
+    execution.close()
+}
+
+/// The recipe in its folder, once nothing is known that would end it in its middle.
+fn prepare(recipe: &Recipe, options: &RunOptions, session: &Session) -> Result<Experiment> {
+    let root = Experiment::root_of(recipe, options.out.as_deref());
+    OutputCheck::new(false).folder(&root, &output::is_run_folder)?;
+    preflight::refuse(&preflight::find_data_problems(recipe, options.parts))?;
+    find_experiment(recipe, options, root, session)
+}
+
+fn find_experiment(
+    recipe: &Recipe,
+    options: &RunOptions,
+    root: PathBuf,
+    session: &Session,
+) -> Result<Experiment> {
     let device = session.device_name();
     let experiment = Experiment::new(recipe, Some(root), &session.model, device)?;
     let room = session.memory();
@@ -75,9 +100,7 @@ pub fn run_with(
         ))?;
     }
     output::check_run_folder(experiment.folder.root(), &session.model.files, recipe)?;
-    let mut execution = Execution::open(&experiment, options, &mut session, watch)?;
-    while execution.advance()? {}
-    execution.close()
+    Ok(experiment)
 }
 
 /// Stages being made in a run folder.
@@ -97,6 +120,7 @@ struct Execution<'a> {
     /// The stages of other processes that the user knows are waited for.
     noted: BTreeSet<String>,
     summary: Option<report::Summary>,
+    siblings: Option<&'a Siblings>,
     _presence: Presence,
 }
 
@@ -107,16 +131,18 @@ struct Execution<'a> {
 fn look_over(
     experiment: &Experiment,
     options: &RunOptions,
-    stages: &[Stage],
+    (stages, wanted): (&[Stage], &[usize]),
     recorded: &Recorded,
     watch: &dyn Watch,
 ) -> Result<Manifest> {
     let mut manifest = Manifest::new(experiment, recorded);
-    manifest.current = find_current(experiment, stages, &manifest, &|| watch.is_interrupted())?;
-    let wanted: Vec<&Stage> = stages
-        .iter()
-        .filter(|stage| stage.is_among(options.parts))
-        .collect();
+    let wanted: Vec<&Stage> = wanted.iter().map(|&at| &stages[at]).collect();
+    let looked_at: Vec<&Stage> = match &options.cells {
+        None => stages.iter().collect(),
+        Some(_) => wanted.clone(),
+    };
+    let stop = || watch.is_interrupted();
+    manifest.current = find_current(experiment, &looked_at, &manifest, &stop)?;
     if let Some(outdated) = Outdated::find(experiment, &wanted, recorded, &manifest) {
         if !options.redo {
             return Err(outdated.refusal(experiment.folder.root()));
@@ -126,10 +152,14 @@ fn look_over(
     }
     let current = &manifest.current;
     manifest.redo.retain(|name| !current.contains(name));
-    let planned = stages
+    let planned = looked_at
         .iter()
         .filter(|stage| !matches!(stage, Stage::Report));
-    manifest.planned = planned.map(Stage::name).collect();
+    manifest.planned = planned.map(|stage| stage.name()).collect();
+    if options.cells.is_some() && recorded.is_of(experiment)? {
+        let names: BTreeSet<String> = looked_at.iter().map(|stage| stage.name()).collect();
+        manifest.keep_others(recorded, &names);
+    }
     Ok(manifest)
 }
 
@@ -146,7 +176,7 @@ impl<'a> Execution<'a> {
     /// Enters the run folder, lists the stages and finds out which are done.
     fn open(
         experiment: &'a Experiment,
-        options: &RunOptions,
+        options: &'a RunOptions,
         session: &'a mut Session,
         watch: &'a mut dyn Watch,
     ) -> Result<Self> {
@@ -164,18 +194,20 @@ impl<'a> Execution<'a> {
             folder.root().display()
         ));
         let parts = options.parts;
-        let stages = stages::list(experiment, parts)?;
-        let mut manifest = look_over(experiment, options, &stages, &recorded, watch)?;
+        let stages = stages::list(&experiment.recipe, parts)?;
+        let pending = find_wanted(&stages, options);
+        let wanted = (stages.as_slice(), pending.as_slice());
+        let mut manifest = look_over(experiment, options, wanted, &recorded, watch)?;
         if !presence.is_alone() {
             manifest.merge(Recorded::read(folder)?);
         }
         manifest.write(folder, &lock)?;
         presence.share(&lock)?;
         if parts.eval {
-            answers::check_languages(experiment, watch)?;
+            answers::check_languages(&experiment.recipe, watch)?;
         }
         if parts.analyse {
-            stages::report_left_out(experiment, watch)?;
+            stages::report_left_out(&experiment.recipe, watch)?;
         }
         let places = (0..).zip(&stages).map(|(at, stage)| (stage.name(), at));
         Ok(Self {
@@ -184,14 +216,13 @@ impl<'a> Execution<'a> {
             watch,
             manifest,
             places: places.collect(),
-            pending: (0..stages.len())
-                .filter(|&at| stages[at].is_among(parts))
-                .collect(),
+            pending,
             stages,
             asking: None,
             busy: BTreeSet::new(),
             noted: BTreeSet::new(),
             summary: None,
+            siblings: options.siblings.as_ref(),
             _presence: presence,
         })
     }
@@ -316,6 +347,13 @@ impl<'a> Execution<'a> {
         if is_report {
             self.finish_asking();
             self.manifest.update(folder)?;
+        }
+        let Some(_right) = self.try_right(&stage, &inputs)? else {
+            self.busy.insert(at);
+            return Ok(false);
+        };
+        if self.take_over(&stage, &inputs)? {
+            return self.settle(&stage, false);
         }
         let start = Instant::now();
         let made = self.make(at, &stage)?;

@@ -2,7 +2,7 @@
 //! inputs are taken from. Nothing in it changes while stages are made.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::OnceLock,
 };
@@ -17,6 +17,7 @@ use schema::{
 use crate::{
     RunError, chat,
     error::Result,
+    execute::siblings::Siblings,
     facts::{MachineFacts, ModelFacts, adapter_files},
     parts::Parts,
 };
@@ -34,6 +35,10 @@ pub struct RunOptions {
     pub redo: bool,
     /// Whether a folder is taken in which nothing is: where there is something in the one named, with a number behind its name.
     pub fresh: bool,
+    /// The models wanted, by their folders' names (`base` or an adapter's), with what they need; `None`: all.
+    pub cells: Option<BTreeSet<String>>,
+    /// Runs whose finished stages are taken over where they were made from the same.
+    pub siblings: Option<Siblings>,
 }
 
 impl RunOptions {
@@ -45,6 +50,8 @@ impl RunOptions {
             parts: Parts::ALL,
             redo: false,
             fresh: false,
+            cells: None,
+            siblings: None,
         }
     }
 }

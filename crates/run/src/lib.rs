@@ -49,9 +49,15 @@ mod verify;
 mod watch;
 
 pub use error::{Result, RunError};
-pub use execute::{RunOutcome, run, run_with};
+pub use execute::{
+    RunOutcome,
+    cells::{CellProgress, CellRun, find_progress},
+    run, run_with,
+    siblings::Siblings,
+};
 pub use experiment::RunOptions;
 pub use facts::program;
+pub use locks::FileLock;
 pub use output::{OutputCheck, nothing_is_ours};
 pub use parts::Parts;
 pub use redo::Outdated;

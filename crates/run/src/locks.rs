@@ -19,11 +19,15 @@ use crate::{
 
 /// Held while it lives.
 #[derive(Debug)]
-pub(crate) struct FileLock(File);
+pub struct FileLock(File);
 
 impl FileLock {
-    /// Locks a file for this process alone; `None` if another one holds it.
-    pub(crate) fn try_new(path: &Path) -> Result<Option<Self>> {
+    /// Locks a file for this process alone; `None` if another one holds it. The file is made where
+    /// there is none, and stays.
+    ///
+    /// # Errors
+    /// It cannot be made or locked.
+    pub fn try_new(path: &Path) -> Result<Option<Self>> {
         let file = open(path)?;
         let is_held = is_free(file.try_lock()).at_path("lock", path)?;
         Ok(is_held.then_some(Self(file)))

@@ -133,6 +133,15 @@ impl Recorded {
         current.flat_map(|stage| stage.outputs.clone()).collect()
     }
 
+    /// The seconds of each stage that counts.
+    pub(crate) fn current_seconds(&self) -> BTreeMap<String, f64> {
+        let seconds = |name: String| {
+            let stage = self.stages.get(&name)?;
+            Some((name, stage.seconds))
+        };
+        self.current().filter_map(seconds).collect()
+    }
+
     /// Whether a stage that was begun with the others is not done.
     pub(crate) fn is_unfinished(&self) -> bool {
         let current: BTreeSet<String> = self.current().collect();
@@ -171,6 +180,13 @@ impl Manifest {
         self.current.extend(recorded.current());
         self.planned.extend(recorded.names("planned"));
         self.stages.extend(recorded.stages);
+    }
+
+    /// Takes over what is known of stages that nobody has looked at, where the recipe is the same.
+    pub(crate) fn keep_others(&mut self, recorded: &Recorded, looked_at: &BTreeSet<String>) {
+        let is_other = |name: &String| !looked_at.contains(name);
+        self.current.extend(recorded.current().filter(is_other));
+        self.planned.extend(recorded.names("planned"));
     }
 
     /// Writes it, with the memory peak so far.

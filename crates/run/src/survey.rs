@@ -39,10 +39,15 @@ pub struct Survey {
 pub fn survey(recipe: &Recipe, options: &RunOptions, model: &Model) -> Result<Survey> {
     let device = model::device::name(&model::device::open(&options.device)?).to_owned();
     let experiment = Experiment::new(recipe, options.out.clone(), model, device)?;
-    let stages = stages::list(&experiment, options.parts)?;
+    let stages = stages::list(recipe, options.parts)?;
     let recorded = Recorded::read(&experiment.folder)?;
     let mut manifest = Manifest::new(&experiment, &recorded);
-    manifest.current = find_current(&experiment, &stages, &manifest, &|| false)?;
+    manifest.current = find_current(
+        &experiment,
+        &stages.iter().collect::<Vec<_>>(),
+        &manifest,
+        &|| false,
+    )?;
     let wanted: Vec<Stage> = stages
         .into_iter()
         .filter(|stage| stage.is_among(options.parts))

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use data::{tasks, testset};
 use eval::{Ask, FreeAnswerCounts, Journal};
-use schema::{Asking, FewShot, Language, PromptForm, Task, recipe::AdapterPlan, record::meta_path};
+use schema::{
+    Asking, FewShot, Language, PromptForm, Recipe, Task, recipe::AdapterPlan, record::meta_path,
+};
 use serde_json::{Value, json};
 
 use super::{Made, Stage, Workbench};
@@ -49,8 +51,7 @@ impl GroupInProgress {
 }
 
 /// The stages of one model, the base or an adapter.
-pub(super) fn list(experiment: &Experiment, plan: Option<&AdapterPlan>) -> Result<Vec<Stage>> {
-    let recipe = &experiment.recipe;
+pub(super) fn list(recipe: &Recipe, plan: Option<&AdapterPlan>) -> Result<Vec<Stage>> {
     let mut stages = Vec::new();
     for task in &recipe.eval.tasks {
         let task = tasks::task(task)?;
@@ -72,8 +73,7 @@ pub(super) fn list(experiment: &Experiment, plan: Option<&AdapterPlan>) -> Resul
 }
 
 /// Checks that every language asked is known, and reports those that `all` leaves out.
-pub(crate) fn check_languages(experiment: &Experiment, watch: &mut dyn Watch) -> Result<()> {
-    let recipe = &experiment.recipe;
+pub(crate) fn check_languages(recipe: &Recipe, watch: &mut dyn Watch) -> Result<()> {
     for task in &recipe.eval.tasks {
         let task = tasks::task(task)?;
         let asked = testset::asked(&recipe.data.dir, task, &recipe.eval.languages)?;

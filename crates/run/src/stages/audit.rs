@@ -5,7 +5,7 @@ use std::fs;
 
 use ::audit::Scope;
 use schema::{
-    Finding,
+    Finding, Recipe,
     finding::{AuditRecord, Severity},
     write_whole,
 };
@@ -27,13 +27,13 @@ const FINDS: &str = "audit 2";
 const SHOWN: usize = 5;
 
 /// The files that the recipe reads.
-pub(super) fn scope(experiment: &Experiment) -> Result<Scope> {
-    Ok(Scope::of_recipe(&experiment.recipe)?)
+pub(super) fn scope(recipe: &Recipe) -> Result<Scope> {
+    Ok(Scope::of_recipe(recipe)?)
 }
 
 /// Everything that the findings depend on.
 pub(super) fn inputs(experiment: &Experiment) -> Result<Vec<String>> {
-    let scope = scope(experiment)?;
+    let scope = scope(&experiment.recipe)?;
     let mut inputs = vec![
         FINDS.to_owned(),
         format!("{:?} {:?}", scope.protocol, experiment.recipe.data.accept),
@@ -65,7 +65,7 @@ pub(super) fn make(bench: &mut Workbench<'_>) -> Result<Made> {
     let experiment = bench.experiment;
     let record = AuditRecord {
         accepted: experiment.recipe.data.accept.clone(),
-        ..find_errors(&scope(experiment)?, bench.watch)?
+        ..find_errors(&scope(&experiment.recipe)?, bench.watch)?
     };
     let file = experiment.folder.audit();
     let text = serde_json::to_string_pretty(&record)?;

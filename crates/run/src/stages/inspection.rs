@@ -7,13 +7,13 @@ use std::sync::Arc;
 use analyse::geometry::Draws;
 use data::{tasks, testset};
 use schema::{
-    Asking, LabelSet, Language, Task,
+    Asking, LabelSet, Language, Recipe, Task,
     inside::{Analysis, Measure, Pooling},
     recipe::{AdapterPlan, AnalyseRecipe},
 };
 
 use super::{Stage, answers::BASE};
-use crate::{error::Result, experiment::Experiment, watch::Watch};
+use crate::{error::Result, watch::Watch};
 
 /// One model, the base or an adapter, and the prompts at which it is looked into.
 pub struct Inspection {
@@ -50,8 +50,8 @@ pub enum AnalysisStep {
 }
 
 /// The stages of one model; none if the recipe asks for no analysis.
-pub(super) fn list(experiment: &Experiment, plan: Option<&AdapterPlan>) -> Result<Vec<Stage>> {
-    let Some(inspection) = Inspection::new(experiment, plan)? else {
+pub(super) fn list(recipe: &Recipe, plan: Option<&AdapterPlan>) -> Result<Vec<Stage>> {
+    let Some(inspection) = Inspection::new(recipe, plan)? else {
         return Ok(Vec::new());
     };
     let inspection = Arc::new(inspection);
@@ -64,8 +64,8 @@ pub(super) fn list(experiment: &Experiment, plan: Option<&AdapterPlan>) -> Resul
 }
 
 /// Reports which languages stay out of the lens.
-pub(crate) fn report_left_out(experiment: &Experiment, watch: &mut dyn Watch) -> Result<()> {
-    if let Some(inspection) = Inspection::new(experiment, None)? {
+pub(crate) fn report_left_out(recipe: &Recipe, watch: &mut dyn Watch) -> Result<()> {
+    if let Some(inspection) = Inspection::new(recipe, None)? {
         inspection.report_left_out(watch);
     }
     Ok(())
@@ -73,18 +73,18 @@ pub(crate) fn report_left_out(experiment: &Experiment, watch: &mut dyn Watch) ->
 
 impl Inspection {
     /// As the recipe asks for; `None` if it asks for no analysis.
-    fn new(experiment: &Experiment, plan: Option<&AdapterPlan>) -> Result<Option<Self>> {
-        let Some(recipe) = &experiment.recipe.analyse else {
+    fn new(whole: &Recipe, plan: Option<&AdapterPlan>) -> Result<Option<Self>> {
+        let Some(recipe) = &whole.analyse else {
             return Ok(None);
         };
         let task = tasks::task(&recipe.task)?;
-        let asking = experiment.recipe.eval.asking.first_way(task);
-        let languages = testset::asked(&experiment.recipe.data.dir, task, &recipe.languages)?;
+        let asking = whole.eval.asking.first_way(task);
+        let languages = testset::asked(&whole.data.dir, task, &recipe.languages)?;
         schema::language::check_known(&languages)?;
         Ok(Some(Self {
             recipe: recipe.clone(),
             plan: plan.cloned(),
-            seed: experiment.recipe.seeds.first().copied().unwrap_or(1),
+            seed: whole.seeds.first().copied().unwrap_or(1),
             task,
             languages,
             limit: recipe.limit.or(asking.limit),

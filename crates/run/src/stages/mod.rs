@@ -17,10 +17,11 @@ use std::{
     sync::Arc,
 };
 
-use schema::recipe::AdapterPlan;
+use schema::{Recipe, recipe::AdapterPlan};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use self::answers::BASE;
 pub use self::audit::find_errors;
 pub(crate) use self::inspection::report_left_out;
 pub(crate) use self::pairs::load_pairs;
@@ -88,25 +89,25 @@ pub(crate) struct Workbench<'a> {
 
 /// All stages of a recipe, in the order in which one process makes them. `parts`: those that are
 /// wanted; the others are listed too, as far as they can be.
-pub(crate) fn list(experiment: &Experiment, parts: Parts) -> Result<Vec<Stage>> {
-    let plans = experiment.recipe.adapters();
+pub(crate) fn list(recipe: &Recipe, parts: Parts) -> Result<Vec<Stage>> {
+    let plans = recipe.adapters();
     let mut stages = Vec::new();
     // A stage that needs a missing file says which.
-    if !audit::scope(experiment)?.sources.is_empty() {
+    if !audit::scope(recipe)?.sources.is_empty() {
         stages.push(Stage::Audit);
     }
     stages.extend(plans.iter().cloned().map(Stage::Pairs));
-    let held_out = translations::list_held_out(&experiment.recipe)?;
+    let held_out = translations::list_held_out(recipe)?;
     stages.extend(held_out.into_iter().map(Stage::HeldOut));
-    stages.extend(answers::list(experiment, None)?);
-    stages.extend(translations::list(&experiment.recipe, None)?);
+    stages.extend(answers::list(recipe, None)?);
+    stages.extend(translations::list(recipe, None)?);
     for plan in &plans {
         stages.push(Stage::Train(plan.clone()));
-        stages.extend(answers::list(experiment, Some(plan))?);
-        stages.extend(translations::list(&experiment.recipe, Some(plan))?);
+        stages.extend(answers::list(recipe, Some(plan))?);
+        stages.extend(translations::list(recipe, Some(plan))?);
     }
     for plan in std::iter::once(None).chain(plans.iter().map(Some)) {
-        match inspection::list(experiment, plan) {
+        match inspection::list(recipe, plan) {
             Ok(looks) => stages.extend(looks),
             Err(problem) if parts.analyse => return Err(problem),
             Err(problem) => tracing::info!(%problem, "analyses are not listed"),
@@ -167,6 +168,14 @@ impl Stage {
             Self::Answers(answers) => answers.plan.as_ref(),
             Self::Translation(translation) => translation.plan.as_ref(),
             Self::Look { inspection, .. } => inspection.plan.as_ref(),
+        }
+    }
+
+    /// The model that it is of, which is made with all of its stages; `None` where it is of several.
+    pub(crate) fn cell(&self) -> Option<&str> {
+        match self {
+            Self::Audit | Self::HeldOut(_) | Self::Report => None,
+            _ => Some(self.adapter().map_or(BASE, |plan| plan.name.as_str())),
         }
     }
 
