@@ -1,19 +1,25 @@
 //! The command line. Fixed names: others script against them.
 
+mod grid_args;
 mod translation_args;
+mod values;
 
 use std::{ops::RangeInclusive, path::PathBuf, sync::Arc};
 
-use clap::{
-    Args, CommandFactory, Parser, Subcommand, builder::PossibleValuesParser, error::ErrorKind,
-};
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use model::random::FloatFormat;
 use schema::{
     AskingRecipe, FewShot, LabelSet, Language, PromptForm, Protocol, Scorers, Scoring,
-    few_shot::PromptLanguage, recipe::EvalRecipe, task::Precision,
+    few_shot::PromptLanguage, task::Precision,
 };
 
+pub(crate) use grid_args::{
+    GridArgs, GridCommand, GridCommandsArgs, GridRetryArgs, GridRunArgs, GridStatusArgs,
+    GridSubmitArgs,
+};
 pub(crate) use translation_args::{TRANSLATION, TranslationArgs, task_or_translation};
+pub(crate) use values::{count, count_or_none, exit_unless_known, languages, task};
+use values::{key_value, layers};
 
 /// Makes large language models better in many languages at once, and shows why.
 ///
@@ -53,6 +59,13 @@ pub(crate) enum Command {
         after_help = "Example:\n  lingualign check recipes/quickstart.toml --set train.epochs=1"
     )]
     Check(CheckArgs),
+    /// A recipe with [grid], which stands for many: plan its cells, make them here or on a cluster,
+    /// and report on them together.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  lingualign grid plan recipes/grid.toml"
+    )]
+    Grid(GridCommand),
     /// Only train the recipe's adapters.
     #[command(after_help = "Example:\n  lingualign train recipes/quickstart.toml --out runs/first")]
     Train(TrainArgs),
@@ -415,82 +428,4 @@ pub(crate) struct RandomArgs {
     /// Replace a model that is there, unless it is the one to imitate.
     #[arg(long)]
     pub(crate) replace: bool,
-}
-
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
-    Ok((key.trim().to_owned(), value.to_owned()))
-}
-
-/// A shipped task, or the path of a task file.
-pub(crate) fn task(text: &str) -> Result<String, String> {
-    match text.ends_with(".toml") || EvalRecipe::TASKS.contains(&text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!(
-            "one of: {}; or the path of a task file, NAME.toml",
-            EvalRecipe::TASKS.join(", ")
-        )),
-    }
-}
-
-/// An unknown code may be one that the task's file adds; that is checked when the file is read.
-pub(crate) fn languages(text: &str) -> Result<Arc<[Language]>, String> {
-    let list = schema::language::parse_codes(text).map_err(|e| e.to_string())?;
-    match list
-        .iter()
-        .enumerate()
-        .find(|(at, language)| list[..*at].contains(language))
-    {
-        Some((_, twice)) => Err(format!("`{twice}` is listed twice")),
-        None => Ok(list.into()),
-    }
-}
-
-/// Numbers and ranges: `0,4,8-12`.
-fn layers(text: &str) -> Result<Arc<[RangeInclusive<usize>]>, String> {
-    text.split(',').map(layer_range).collect()
-}
-
-fn layer_range(part: &str) -> Result<RangeInclusive<usize>, String> {
-    let (first, last) = part.split_once('-').unwrap_or((part, part));
-    let range = layer(first)?..=layer(last)?;
-    if range.is_empty() {
-        Err(format!("`{part}` is empty; write the smaller number first"))
-    } else {
-        Ok(range)
-    }
-}
-
-fn layer(word: &str) -> Result<usize, String> {
-    word.trim()
-        .parse::<usize>()
-        .map_err(|_| format!("`{word}` is not a layer number"))
-}
-
-/// Ends the program where no task file made a language known.
-pub(crate) fn exit_unless_known(languages: &[Language]) {
-    if let Err(unknown) = schema::language::check_known(languages) {
-        Cli::command()
-            .error(ErrorKind::ValueValidation, unknown)
-            .exit();
-    }
-}
-
-/// Most of whatever a flag counts: more than any data has, and few enough that no product of two
-/// of them overflows.
-const MOST: usize = 1_000_000_000;
-
-pub(crate) fn count(text: &str) -> Result<usize, String> {
-    within(text, 1)
-}
-
-pub(crate) fn count_or_none(text: &str) -> Result<usize, String> {
-    within(text, 0)
-}
-
-fn within(text: &str, at_least: usize) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|count| (at_least..=MOST).contains(count))
-        .ok_or_else(|| format!("must be a whole number from {at_least} to {MOST}"))
 }

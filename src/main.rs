@@ -21,7 +21,11 @@ fn main() -> ExitCode {
         Ok(_) => ExitCode::from(1),
         Err(error) => {
             progress::error(&describe(&error));
-            ExitCode::from(1)
+            ExitCode::from(if progress::interrupted() {
+                grid::INTERRUPTED
+            } else {
+                1
+            })
         }
     }
 }

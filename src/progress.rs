@@ -43,12 +43,12 @@ pub(crate) fn expect_reader() {
 pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
     Ok(ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+            std::process::exit(grid::INTERRUPTED.into());
         }
         if IS_READER.load(Ordering::Relaxed) {
             std::thread::sleep(GRACE);
             error("interrupted");
-            std::process::exit(1);
+            std::process::exit(grid::INTERRUPTED.into());
         }
         note("stopping after the step in hand; once more to stop at once");
     })?)

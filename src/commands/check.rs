@@ -1,7 +1,7 @@
 //! `check`: the resolved recipe, and what it will take. Needs no model; where there is one, its first
 //! block is timed.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use data::{Tokenizer, tasks, testset};
@@ -21,6 +21,9 @@ use crate::{
     cli::CheckArgs,
     progress::{self, note, result},
 };
+
+/// How long each of the four parts (block and head, trained and asked) is timed.
+const TIMED: Duration = Duration::from_millis(250);
 
 /// Prints what is known of the recipe; fails where `run` would.
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
@@ -165,7 +168,7 @@ fn times(recipe: &Recipe, shape: &Shape, model: &Model) -> Result<Vec<String>> {
         .train
         .as_ref()
         .is_some_and(|train| checkpointing(recipe, shape, train).on);
-    let speeds = tokens.time(recipe, shape, &model.files, checkpointing)?;
+    let speeds = tokens.time(recipe, shape, &model.files, checkpointing, TIMED)?;
     Ok(tokens.describe(recipe, shape, &speeds, checkpointing))
 }
 

@@ -5,6 +5,7 @@ mod check;
 pub(crate) mod data;
 mod eval;
 mod generate;
+mod grid;
 pub(crate) mod merge;
 mod model;
 mod translation;
@@ -19,7 +20,7 @@ use run::{OutputCheck, Parts, RunOptions, lm_eval};
 use schema::{Recipe, run_folder::RunFolder};
 
 use crate::{
-    cli::{Cli, Command, DeviceArgs, FinishedArgs, ModelCommand, RecipeArgs, RunArgs},
+    cli::{Cli, Command, DeviceArgs, FinishedArgs, GridCommand, ModelCommand, RecipeArgs, RunArgs},
     progress::{self, Terminal},
 };
 
@@ -47,6 +48,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             let options = options(args.out, args.device, Parts::TRAINING, &args.finished);
             run_recipe(&args.recipe, &options)?;
         }
+        Command::Grid(command) => return grid::run(command, cli.threads),
         Command::Eval(args) => eval::run(&args)?,
         Command::Capture(args) => capture::run(&args)?,
         Command::Compare { a, b } => {
@@ -79,6 +81,10 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
 /// Whether a command writes nothing, or all of it at once at its end.
 fn is_reader(command: &Command) -> bool {
     match command {
+        Command::Grid(command) => matches!(
+            command,
+            GridCommand::Plan(_) | GridCommand::Status(_) | GridCommand::Commands(_)
+        ),
         Command::Check(_) | Command::Compare { .. } | Command::Generate(_) | Command::Merge(_) => {
             true
         }

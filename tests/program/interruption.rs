@@ -357,7 +357,7 @@ fn interrupt(child: Child) -> (Option<i32>, String) {
     )
 }
 
-// Promise: Ctrl-C ends a run in good order, with exit code 1 and what to do; the next run ends
+// Promise: Ctrl-C ends a run in good order, with exit code 130 and what to do; the next run ends
 // the same.
 #[cfg(unix)]
 #[test]
@@ -373,7 +373,7 @@ fn interrupted_by_ctrl_c() {
             .expect("starts");
         wait_for(&mut child, || !files(&out, "checkpoints").is_empty());
         if let (Some(code), message) = interrupt(child) {
-            assert_eq!(code, 1, "{message}");
+            assert_eq!(code, 130, "{message}");
             assert!(
                 message.contains("error: interrupted") && message.contains("same command again"),
                 "{message}"
@@ -384,7 +384,7 @@ fn interrupted_by_ctrl_c() {
     panic!("every run was over before it was interrupted");
 }
 
-// Promise: Ctrl-C ends `eval` and `capture` with exit code 1, and they leave no file.
+// Promise: Ctrl-C ends `eval` and `capture` with exit code 130, and they leave no file.
 #[cfg(unix)]
 #[test]
 fn commands_interrupted_by_ctrl_c() {
@@ -419,7 +419,7 @@ fn commands_interrupted_by_ctrl_c() {
             let whole = fs::remove_file(folder.path().join(out)).is_ok();
             assert!(
                 code.is_none()
-                    || code == Some(1) && message.contains("error: interrupted") && !whole,
+                    || code == Some(130) && message.contains("error: interrupted") && !whole,
                 "{message}"
             );
             code.is_some()

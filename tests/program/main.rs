@@ -14,6 +14,7 @@ mod commands;
 mod disturbed;
 mod experiment;
 mod gate;
+mod grid;
 mod import;
 mod inside;
 mod interruption;

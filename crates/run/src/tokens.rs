@@ -1,9 +1,11 @@
 //! How many tokens a recipe runs through the model, and how long that takes here: `check`'s
 //! estimate of time. Never here: what a token costs (`model::work`), timing (`model::speed`).
 
+mod sample;
+
 use std::time::Duration;
 
-use data::{Draw, Tokenizer, example, pairs, tasks, testset};
+use data::{Draw, Tokenizer, TranslationPair, example, pairs, tasks, testset};
 use eval::{Ask, RowCount};
 use hub::{ModelFiles, catalogue::Shape};
 use model::{
@@ -22,8 +24,6 @@ use crate::{
 /// Languages that are counted; the others are taken to be like them. The paper's twenty all are: a
 /// question in Thai or Bengali has several times the tokens of one in English.
 const SAMPLE: usize = 20;
-/// How long each of the four parts (block and head, trained and asked) is timed.
-const TIMED: Duration = Duration::from_millis(250);
 
 /// Tokens of one adapter's training and of one model's evaluation.
 #[derive(Debug, PartialEq)]
@@ -53,6 +53,15 @@ pub struct Speeds {
     pub eval: Speed,
 }
 
+/// Seconds of work.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seconds {
+    /// Of one adapter; `None` where nothing is trained.
+    pub training: Option<f64>,
+    /// Of one model's answers.
+    pub evaluation: f64,
+}
+
 impl Tokens {
     /// Reads the data of the first adapter and of some languages.
     pub fn count(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<Self> {
@@ -64,8 +73,8 @@ impl Tokens {
         Ok(Self { train, eval, asked })
     }
 
-    /// Times the model's first block and head on passes like those of the recipe, for about a
-    /// second; `checkpointing` says whether training would keep the blocks' inputs alone.
+    /// Times the model's first block and head on passes like those of the recipe, each of the four
+    /// for `timed`; `checkpointing` says whether training would keep the blocks' inputs alone.
     ///
     /// # Errors
     /// The first block cannot be loaded or run.
@@ -75,10 +84,11 @@ impl Tokens {
         shape: &Shape,
         files: &ModelFiles,
         checkpointing: bool,
+        timed: Duration,
     ) -> Result<Speeds> {
         let mut first_block = Decoder::load_first_block(files, recipe.dtype, &Device::Cpu)?;
         let pass = self.asked_pass(recipe.eval.tokens_per_batch);
-        let eval = speed::measure_evaluation(&first_block, shape, pass, TIMED)?;
+        let eval = speed::measure_evaluation(&first_block, shape, pass, timed)?;
         let train = match (&self.train, &recipe.train) {
             (Some(tokens), Some(train)) => Some(speed::measure_training(
                 &mut first_block,
@@ -86,7 +96,7 @@ impl Tokens {
                 tokens.pass(train),
                 lora(train),
                 checkpointing,
-                TIMED,
+                timed,
             )?),
             _ => None,
         };
@@ -112,21 +122,34 @@ impl Tokens {
         checkpointing: bool,
     ) -> Vec<String> {
         let mut lines = Vec::new();
-        if let (Some(tokens), Some(speed)) = (&self.train, &speeds.train) {
-            let [learnt, validated] = tokens.work(shape, checkpointing);
+        let times = self.seconds(shape, speeds, checkpointing);
+        if let (Some(tokens), Some(training)) = (&self.train, times.training) {
             let (count, adapters) = (tokens.learnt.0, recipe.adapters().len());
             lines.push(format!(
                 "training, {count} tokens: {} for each of {adapters} adapters",
-                seconds(speed.seconds(learnt) + speeds.eval.seconds(validated))
+                seconds(training)
             ));
         }
         let models = 1 + recipe.adapters().len();
         lines.push(format!(
             "evaluation, {} tokens: {} for each of {models} models",
             self.eval.prefix + self.eval.rows,
-            seconds(speeds.eval.seconds(self.asked_work(shape)))
+            seconds(times.evaluation)
         ));
         lines
+    }
+
+    /// What one adapter and one evaluation take at these speeds.
+    pub fn seconds(&self, shape: &Shape, speeds: &Speeds, checkpointing: bool) -> Seconds {
+        let training = self.train.as_ref().zip(speeds.train.as_ref());
+        let training = training.map(|(tokens, speed)| {
+            let [learnt, validated] = tokens.work(shape, checkpointing);
+            speed.seconds(learnt) + speeds.eval.seconds(validated)
+        });
+        Seconds {
+            training,
+            evaluation: speeds.eval.seconds(self.asked_work(shape)),
+        }
     }
 
     fn asked_work(&self, shape: &Shape) -> Work {
@@ -176,12 +199,23 @@ fn count_training(
         return Ok(TrainTokens::default());
     };
     let drawn = pairs::load(&Draw::of(recipe, train, &plan)?)?.pairs;
-    let examples = example::encode_all(tokenizer, &drawn, train.cutoff_len, train.prompt)?;
-    let examples = examples.examples;
-    let (examples, validation) = pairs::split(&drawn, examples, train, plan.seed);
-    let steps = train::run::StepCounts::new(train, examples.len()).steps;
+    count_examples(train, plan.seed, &drawn, tokenizer, 1.0)
+}
+
+/// Of pairs that stand for `times` as many.
+fn count_examples(
+    train: &TrainRecipe,
+    seed: u64,
+    drawn: &[TranslationPair],
+    tokenizer: &Tokenizer,
+    times: f64,
+) -> Result<TrainTokens> {
+    let examples = example::encode_all(tokenizer, drawn, train.cutoff_len, train.prompt)?;
+    let (examples, validation) = pairs::split(drawn, examples.examples, train, seed);
+    let count = (examples.len() as f64 * times) as usize;
+    let steps = train::run::StepCounts::new(train, count).steps;
     let passes = match train.max_steps {
-        Some(_) => (steps * train.batch_size) as f64 / examples.len().max(1) as f64,
+        Some(_) => (steps * train.batch_size) as f64 / count.max(1) as f64,
         None => train.epochs,
     };
     let validations = match validation.len() {
@@ -192,10 +226,13 @@ fn count_training(
     let (all_of_one, targets_of_one) = sum_tokens(&validation);
     Ok(TrainTokens {
         learnt: (
-            (all as f64 * passes) as u64,
-            (targets as f64 * passes) as u64,
+            (all as f64 * times * passes) as u64,
+            (targets as f64 * times * passes) as u64,
         ),
-        validated: (all_of_one * validations, targets_of_one * validations),
+        validated: (
+            (all_of_one as f64 * times) as u64 * validations,
+            (targets_of_one as f64 * times) as u64 * validations,
+        ),
         example: all as usize / examples.len().max(1),
     })
 }

@@ -1,0 +1,108 @@
+//! The batch script of an array.
+
+use std::{fmt::Write, path::Path};
+
+use super::SlurmOptions;
+use crate::{
+    Cell, Plan,
+    error::Result,
+    lines::{Call, quote, text},
+};
+
+/// Seconds before the time limit at which an element is told to stop: a step of training, or a batch
+/// of questions, and a checkpoint.
+const NOTICE: u32 = 120;
+
+/// The script: each element makes its cells. Before its time is over it is told to stop, writes what
+/// it needs to resume, and puts itself back in the queue; with the array's plain number all elements
+/// would be put back.
+///
+/// # Errors
+/// A path that is not UTF-8.
+pub fn script(
+    plan: &Plan,
+    elements: &[Vec<&Cell>],
+    (call, here): (&Call, &Path),
+    options: &SlurmOptions,
+) -> Result<String> {
+    let mut text_of = String::from("#!/bin/bash\n");
+    let mut option = |line: String| {
+        text_of.push_str("#SBATCH --");
+        text_of.push_str(&line);
+        text_of.push('\n');
+    };
+    let most = options
+        .max_running
+        .map_or(String::new(), |most| format!("%{most}"));
+    option(format!("job-name={}", plan.grid.name));
+    option(format!(
+        "array=0-{}{most}",
+        elements.len().saturating_sub(1)
+    ));
+    option(format!("chdir={}", escape(&text(here)?)));
+    let logs = std::path::absolute(plan.folder.logs()).unwrap_or_else(|_| plan.folder.logs());
+    option(format!("output={}/%A_%a.log", escape(&text(&logs)?)));
+    option("open-mode=append".to_owned());
+    option("requeue".to_owned());
+    option(format!("signal=B:TERM@{NOTICE}"));
+    for (key, value) in &options.fields {
+        option(match value.as_str() {
+            "" => key.clone(),
+            value => format!("{key}={value}"),
+        });
+    }
+    let cells: Vec<String> = elements
+        .iter()
+        .map(|cells| {
+            let numbers: Vec<String> = cells.iter().map(|cell| cell.number.to_string()).collect();
+            numbers.join(",")
+        })
+        .collect();
+    // Writing to a string does not fail.
+    let _ = write!(
+        text_of,
+        "
+# Nodes have no network: models were fetched when this was submitted.
+export HF_HUB_OFFLINE=1
+cells=({})
+
+asked=
+stop() {{
+    asked=1
+    kill -TERM \"$child\" 2>/dev/null
+}}
+trap stop TERM
+
+{} --cell \"${{cells[$SLURM_ARRAY_TASK_ID]}}\" &
+child=$!
+wait \"$child\"
+code=$?
+# A signal ends `wait`, not the program.
+while kill -0 \"$child\" 2>/dev/null; do
+    wait \"$child\"
+    code=$?
+done
+
+if [ -n \"$asked\" ] && [ \"$code\" -eq {} ]; then
+    scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}\"
+fi
+exit \"$code\"
+",
+        cells.join(" "),
+        quote(&call.words(plan)?)?,
+        crate::INTERRUPTED,
+    );
+    Ok(text_of)
+}
+
+/// `sbatch` reads options as a shell does.
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        if c.is_whitespace() || "\"'\\#".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}

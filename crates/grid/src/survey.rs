@@ -1,0 +1,126 @@
+//! What is done of each cell, and which are being made, by whom: from manifests, locks and records.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use run::{CellProgress, FileLock, find_progress};
+use schema::disk::DiskError;
+
+use crate::{
+    Cell, Plan,
+    error::Result,
+    record::{self, CellRecord, Outcome},
+};
+
+/// A record that is older has no heart any more.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// What a cell is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CellState {
+    /// Every stage is done.
+    Done,
+    /// A process makes it.
+    Working,
+    /// Its process ended without a word: killed, or its machine is gone.
+    Dead,
+    /// A stage failed, for this reason.
+    Failed(String),
+    /// It was asked to stop, and resumes.
+    Interrupted,
+    /// A cluster has it in its queue, in this state.
+    Queued(String),
+    /// Nobody has begun it.
+    Waiting,
+}
+
+/// A cell, and what is known of it.
+#[derive(Clone, Debug)]
+pub struct CellStatus {
+    /// The cell's number.
+    pub number: usize,
+    /// Its state.
+    pub state: CellState,
+    /// Its stages.
+    pub progress: CellProgress,
+    /// What its last process said.
+    pub record: Option<CellRecord>,
+}
+
+/// The state of every cell. Hashes no file and loads no model.
+///
+/// # Errors
+/// A manifest or record is damaged.
+pub fn survey(plan: &Plan) -> Result<Vec<CellStatus>> {
+    let mut progress: BTreeMap<usize, BTreeMap<String, CellProgress>> = BTreeMap::new();
+    for (at, member) in plan.grid.members.iter().enumerate() {
+        let found = find_progress(&member.recipe, &plan.folder.run(&member.name))?;
+        progress.insert(at, found);
+    }
+    let now = clock(plan.folder.root());
+    let look = |cell: &Cell| {
+        let progress = progress[&cell.member]
+            .get(&cell.model)
+            .cloned()
+            .unwrap_or_default();
+        let record = CellRecord::read(&plan.folder.record(&plan.member(cell).name, &cell.model))?;
+        Ok(CellStatus {
+            number: cell.number,
+            state: find_state(plan, cell, &progress, record.as_ref(), now)?,
+            progress,
+            record,
+        })
+    };
+    plan.cells.iter().map(look).collect()
+}
+
+fn find_state(
+    plan: &Plan,
+    cell: &Cell,
+    progress: &CellProgress,
+    record: Option<&CellRecord>,
+    now: SystemTime,
+) -> Result<CellState> {
+    let Some(record) = record else {
+        return Ok(if progress.is_done() {
+            CellState::Done
+        } else {
+            CellState::Waiting
+        });
+    };
+    if record.outcome == Outcome::Working && is_alive(plan, cell, record, now)? {
+        return Ok(CellState::Working);
+    }
+    Ok(match record.outcome {
+        _ if progress.is_done() => CellState::Done,
+        Outcome::Working => CellState::Dead,
+        Outcome::Failed => CellState::Failed(record.error.clone().unwrap_or_default()),
+        Outcome::Interrupted => CellState::Interrupted,
+        // The recipe or its files have changed since.
+        Outcome::Done => CellState::Waiting,
+    })
+}
+
+/// On this machine the lock says it at once; of another one the record's age must.
+fn is_alive(plan: &Plan, cell: &Cell, record: &CellRecord, now: SystemTime) -> Result<bool> {
+    let member = &plan.member(cell).name;
+    if record.host == record::host() {
+        return Ok(FileLock::try_new(&plan.folder.lock(member, &cell.model))?.is_none());
+    }
+    let path = plan.folder.record(member, &cell.model);
+    let written = fs::metadata(&path).and_then(|found| found.modified());
+    let written = written.map_err(DiskError::at("read", &path))?;
+    Ok(now.duration_since(written).unwrap_or_default() < SILENCE)
+}
+
+/// The time of the disk's own clock, which may be another machine's; of this one where nothing can be
+/// written.
+fn clock(folder: &Path) -> SystemTime {
+    let written = tempfile::NamedTempFile::new_in(folder)
+        .and_then(|file| file.as_file().metadata()?.modified());
+    written.unwrap_or_else(|_| SystemTime::now())
+}
