@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use grid::slurm::SlurmOptions;
+use grid::slurm::{NOTICE, SlurmOptions};
 
 use super::{DeviceArgs, RecipeArgs, count};
 
@@ -79,6 +79,10 @@ pub(crate) struct SlurmArgs {
     /// Elements that run at once.
     #[arg(long, value_name = "K", value_parser = count)]
     pub(crate) max_running: Option<usize>,
+    /// Seconds before its time limit at which an element is told to stop, writes what it needs to
+    /// resume, and puts itself back in the queue.
+    #[arg(long, default_value_t = NOTICE, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) notice: u32,
 }
 
 /// `grid submit`

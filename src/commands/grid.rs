@@ -196,6 +196,7 @@ fn submit(args: &GridSubmitArgs, threads: Option<u16>) -> Result<ExitCode> {
     let options = SlurmOptions {
         pack: args.elements.pack,
         max_running: args.elements.max_running,
+        notice: args.elements.notice,
         ..args.slurm.clone()
     };
     submit_rest(&plan, &call(&args.grid, &args.device, threads)?, &options)

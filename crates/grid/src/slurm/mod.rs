@@ -18,7 +18,7 @@ use schema::{Recipe, disk::DiskError, write_whole};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    options::SlurmOptions,
+    options::{NOTICE, SlurmOptions},
     queue::{add_queue, is_here},
     script::script,
 };

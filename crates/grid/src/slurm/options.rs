@@ -27,7 +27,12 @@ pub struct SlurmOptions {
     pub pack: usize,
     /// Elements that run at once.
     pub max_running: Option<usize>,
+    /// Seconds before its time limit at which an element is told to stop.
+    pub notice: u32,
 }
+
+/// Time for a step of training, or a batch of questions, and a checkpoint.
+pub const NOTICE: u32 = 120;
 
 impl SlurmOptions {
     /// The cells of each element.
@@ -80,6 +85,7 @@ impl FromStr for SlurmOptions {
             fields,
             pack: 1,
             max_running: None,
+            notice: NOTICE,
         })
     }
 }

@@ -9,10 +9,6 @@ use crate::{
     lines::{Call, quote, text},
 };
 
-/// Seconds before the time limit at which an element is told to stop: a step of training, or a batch
-/// of questions, and a checkpoint.
-const NOTICE: u32 = 120;
-
 /// The script: each element makes its cells. Before its time is over it is told to stop, writes what
 /// it needs to resume, and puts itself back in the queue; with the array's plain number all elements
 /// would be put back.
@@ -44,7 +40,7 @@ pub fn script(
     option(format!("output={}/%A_%a.log", escape(&text(&logs)?)));
     option("open-mode=append".to_owned());
     option("requeue".to_owned());
-    option(format!("signal=B:TERM@{NOTICE}"));
+    option(format!("signal=B:TERM@{}", options.notice));
     for (key, value) in &options.fields {
         option(match value.as_str() {
             "" => key.clone(),
