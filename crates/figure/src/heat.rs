@@ -103,7 +103,15 @@ impl HeatSheet {
             .map(|name| name.chars().count());
         let left = 12.0 + LETTER * names.max().unwrap_or(0) as f64 + 14.0;
         let width = panel - left - 8.0;
-        let cell = (width / columns as f64).min(44.0);
+        let longest = self
+            .maps
+            .iter()
+            .flat_map(|map| &map.columns)
+            .map(|name| name.chars().count())
+            .max();
+        // a column is as wide as its name, if there is room
+        let widest = (LETTER * longest.unwrap_or(0) as f64 + 6.0).max(44.0);
+        let cell = (width / columns as f64).min(widest);
         let high = if rows == columns {
             cell.min(26.0)
         } else {

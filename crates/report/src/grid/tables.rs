@@ -1,0 +1,422 @@
+//! The tables of a grid in the paper's shape: settings by languages (Tables 1, 12 and 13), by
+//! models and tasks (2 to 5), by label sets (6); and all rows with their tests.
+//!
+//! Never here: a number that is not in the results.
+
+use compare::grid::{GridLanguage, GridResults, GridRow};
+use schema::Language;
+
+use super::{
+    columns::{
+        Asked, FileNames, GridColumn, describe_asked, distinct, has_one_base, line_of, list_lines,
+        rows_of,
+    },
+    paper_table::{PaperCell, PaperHead, PaperRow, PaperTable, explain_marks},
+};
+use crate::{
+    format::{p_value, percent, points_interval},
+    table::{ReportTable, TableRow, csv_number},
+};
+
+/// The head of a column of printed numbers.
+const PAPER: &str = "paper";
+
+/// Where a printed number is from, as a sentence for a caption; empty without one.
+fn explain_printed<'a>(rows: impl Iterator<Item = &'a GridRow>) -> String {
+    let printed = rows.flat_map(|row| {
+        let cells = row.languages.iter().filter_map(|of| of.printed.as_ref());
+        cells.chain(&row.printed)
+    });
+    let places = distinct(printed.map(|of| of.printed.clone()));
+    match places.is_empty() {
+        true => String::new(),
+        false => format!(
+            " Paper: printed in arXiv 2405.13816, {}, where weights were quantised to 4 bits.",
+            places.join(", ")
+        ),
+    }
+}
+
+/// The row of a line in a column.
+fn find<'a>(rows: &'a [GridRow], column: &GridColumn, line: &str) -> Option<&'a GridRow> {
+    let rows = rows_of(rows, column);
+    let is_only_base = has_one_base(&rows);
+    let is_line = |row: &GridRow| line_of(row, is_only_base) == line;
+    rows.into_iter().find(|row| is_line(row))
+}
+
+/// Settings by models and tasks, all asked in one way.
+pub(crate) fn by_model_and_task(
+    results: &GridResults,
+    asked: &Asked,
+    columns: &[GridColumn],
+    names: &mut FileNames,
+) -> PaperTable {
+    let models = distinct(columns.iter().map(|column| column.model.clone()));
+    let tasks = distinct(columns.iter().map(GridColumn::task_title));
+    let has_groups = models.len() > 1 && tasks.len() > 1;
+    let head = |column: &GridColumn| match (has_groups, models.len() > 1) {
+        (true, _) => (column.model.clone(), column.task_title()),
+        (false, true) => (String::new(), column.model.clone()),
+        (false, false) => (String::new(), column.task_title()),
+    };
+    let what = match (models.as_slice(), tasks.as_slice()) {
+        ([model], [task]) => format!(" of {model}, {task}"),
+        ([model], _) => format!(" of {model}"),
+        (_, [task]) => format!(", {task}"),
+        _ => String::new(),
+    };
+    let caption = format!(
+        "Mean accuracy{what} over languages, %, {}.",
+        describe_asked(asked)
+    );
+    let name = names.take(&["means", &asked.0.to_string(), &form_of(asked)]);
+    of_means(results, (name, caption), columns, head)
+}
+
+/// Settings by label sets and forms, of one model and task.
+pub(crate) fn by_labels(
+    results: &GridResults,
+    columns: &[GridColumn],
+    names: &mut FileNames,
+) -> PaperTable {
+    let (model, task) = (&columns[0].model, columns[0].task_title());
+    let caption = format!("Mean accuracy of {model}, {task}, over languages, %, by label words.");
+    let name = names.take(&["labels", model, &task]);
+    let head = |column: &GridColumn| (String::new(), column.asked_title());
+    of_means(results, (name, caption), columns, head)
+}
+
+fn form_of((_, prompt): &Asked) -> String {
+    match prompt.is_plain() {
+        true => String::new(),
+        false => prompt.to_string(),
+    }
+}
+
+/// One line per setting, one column (and one of printed numbers) per column of the grid.
+fn of_means(
+    results: &GridResults,
+    (name, caption): (String, String),
+    columns: &[GridColumn],
+    head: impl Fn(&GridColumn) -> (String, String),
+) -> PaperTable {
+    let rows = &results.rows;
+    let lines = list_lines(rows, columns);
+    let printed: Vec<bool> = columns
+        .iter()
+        .map(|column| {
+            rows_of(rows, column)
+                .iter()
+                .any(|row| row.printed.is_some())
+        })
+        .collect();
+    let held = columns.iter().flat_map(|column| rows_of(rows, column));
+    let mut table = PaperTable {
+        name,
+        caption: format!(
+            "{caption} {}{}",
+            explain_marks(results.families.means, "means"),
+            explain_printed_means(held)
+        ),
+        first: "setting",
+        heads: Vec::new(),
+        rows: Vec::new(),
+        groups: Vec::new(),
+        csv: vec![MEAN_NAMES.map(str::to_owned).to_vec()],
+    };
+    for (column, &has_printed) in columns.iter().zip(&printed) {
+        let (group, title) = head(column);
+        table.heads.push(PaperHead {
+            group: group.clone(),
+            title,
+            printed: false,
+        });
+        if has_printed {
+            table.heads.push(PaperHead {
+                group,
+                title: PAPER.to_owned(),
+                printed: true,
+            });
+        }
+    }
+    for line in lines {
+        let mut cells = Vec::new();
+        for (column, &has_printed) in columns.iter().zip(&printed) {
+            let row = find(rows, column, &line);
+            cells.push(mean_cell(row));
+            if has_printed {
+                let value = row.and_then(|row| row.printed.as_ref());
+                cells.push(printed_cell(value.map(|of| of.value), 2));
+            }
+            table.csv.extend(row.map(|row| mean_values(row, &line)));
+        }
+        table.rows.push(PaperRow {
+            label: line,
+            cells,
+            printed: false,
+        });
+    }
+    table.mark_best();
+    table.group_heads();
+    table
+}
+
+fn explain_printed_means<'a>(rows: impl Iterator<Item = &'a GridRow>) -> String {
+    let bare: Vec<GridRow> = rows
+        .map(|row| GridRow {
+            languages: Vec::new(),
+            ..row.clone()
+        })
+        .collect();
+    explain_printed(bare.iter())
+}
+
+fn mean_cell(row: Option<&GridRow>) -> PaperCell {
+    match row {
+        None => PaperCell::default(),
+        Some(row) => PaperCell::share(Some(row.mean.value), 2)
+            .changed(row.change.as_ref(), row.test.map(|test| test.p_holm)),
+    }
+}
+
+/// Empty, not a dash, where the paper has no such cell.
+fn printed_cell(share: Option<f64>, decimals: usize) -> PaperCell {
+    match share {
+        Some(share) => PaperCell::share(Some(share), decimals),
+        None => PaperCell::default(),
+    }
+}
+
+/// Columns of the CSV file of means.
+const MEAN_NAMES: [&str; 18] = [
+    "setting",
+    "model",
+    "task",
+    "trained_on",
+    "labels",
+    "prompt",
+    "run",
+    "languages",
+    "mean",
+    "base",
+    "change",
+    "change_low",
+    "change_high",
+    "p",
+    "p_holm",
+    "seeds",
+    "seed_sd",
+    "paper",
+];
+
+fn mean_values(row: &GridRow, line: &str) -> Vec<String> {
+    let share = |share: Option<f64>| csv_number(share.map(|share| 100.0 * share));
+    let change = row.change.as_ref();
+    let seeds = match row.seed_changes.len() {
+        0 => String::new(),
+        seeds => seeds.to_string(),
+    };
+    vec![
+        line.to_owned(),
+        row.model.clone(),
+        row.task.clone(),
+        row.trained_on.clone().unwrap_or_default(),
+        row.labels.to_string(),
+        row.prompt.to_string(),
+        row.member.clone(),
+        row.languages.len().to_string(),
+        share(Some(row.mean.value)),
+        share(row.base.map(|base| base.value)),
+        share(change.map(|change| change.value)),
+        share(change.map(|change| change.low)),
+        share(change.map(|change| change.high)),
+        csv_number(row.test.map(|test| test.p)),
+        csv_number(row.test.map(|test| test.p_holm)),
+        seeds,
+        share(row.seed_sd),
+        share(row.printed.as_ref().map(|of| of.value)),
+    ]
+}
+
+/// Settings by languages, with the mean; a line of the paper's numbers below each that it has.
+pub(crate) fn by_language(
+    results: &GridResults,
+    column: &GridColumn,
+    names: &mut FileNames,
+) -> PaperTable {
+    let rows = rows_of(&results.rows, column);
+    let languages = languages_of(&rows);
+    let (model, task) = (&column.model, column.task_title());
+    let asked = column.asked();
+    let name = names.take(&[model, &task, &asked.0.to_string(), &form_of(&asked)]);
+    let chance = rows.first().map_or(0.0, |row| row.chance);
+    let mut table = PaperTable {
+        name,
+        caption: format!(
+            "Accuracy of {model}, {task}, by language, %, {}; guessing gives {} %. {}{}",
+            column.asked_title(),
+            percent(chance, 2),
+            explain_both(results),
+            explain_printed(rows.iter().copied())
+        ),
+        first: "setting",
+        heads: languages
+            .iter()
+            .map(|language| language.code())
+            .chain(["mean"])
+            .map(|title| PaperHead {
+                group: String::new(),
+                title: title.to_owned(),
+                printed: false,
+            })
+            .collect(),
+        rows: Vec::new(),
+        groups: Vec::new(),
+        csv: Vec::new(),
+    };
+    let codes = languages.iter().map(|language| language.code().to_owned());
+    let heads = ["setting".to_owned(), "source".to_owned()];
+    table.csv.push(
+        heads
+            .into_iter()
+            .chain(codes)
+            .chain(["mean".to_owned()])
+            .collect(),
+    );
+    let is_only_base = has_one_base(&rows);
+    for row in rows {
+        push_languages(&mut table, row, &languages, &line_of(row, is_only_base));
+    }
+    table.mark_best();
+    table
+}
+
+/// What the marks of a table of languages are adjusted for: those of its mean for another family.
+fn explain_both(results: &GridResults) -> String {
+    format!(
+        "{} The mean's mark is adjusted over the {} tests of means.",
+        explain_marks(results.families.languages, "single languages"),
+        results.families.means
+    )
+}
+
+fn languages_of(rows: &[&GridRow]) -> Vec<Language> {
+    let mut languages: Vec<Language> = rows
+        .iter()
+        .flat_map(|row| row.languages.iter().map(|of| of.language))
+        .collect();
+    languages.sort();
+    languages.dedup();
+    languages
+}
+
+fn push_languages(table: &mut PaperTable, row: &GridRow, languages: &[Language], line: &str) {
+    let of: Vec<Option<&GridLanguage>> = languages
+        .iter()
+        .map(|language| row.languages.iter().find(|of| of.language == *language))
+        .collect();
+    let cells = of.iter().map(|of| language_cell(*of));
+    table.rows.push(PaperRow {
+        label: line.to_owned(),
+        cells: cells.chain([mean_cell(Some(row))]).collect(),
+        printed: false,
+    });
+    let values = of.iter().map(|of| of.map(|of| of.accuracy.value));
+    push_values(table, (line, "ours"), values, Some(row.mean.value));
+    let printed: Vec<Option<f64>> = of
+        .iter()
+        .map(|of| of.and_then(|of| of.printed.as_ref()).map(|of| of.value))
+        .collect();
+    let mean = row.printed.as_ref().map(|of| of.value);
+    if mean.is_none() && printed.iter().all(Option::is_none) {
+        return;
+    }
+    let cells = printed.iter().map(|share| printed_cell(*share, 1));
+    table.rows.push(PaperRow {
+        label: PAPER.to_owned(),
+        cells: cells.chain([printed_cell(mean, 2)]).collect(),
+        printed: true,
+    });
+    push_values(table, (line, PAPER), printed.into_iter(), mean);
+}
+
+fn language_cell(of: Option<&GridLanguage>) -> PaperCell {
+    match of {
+        None => PaperCell::share(None, 1),
+        Some(of) => PaperCell::share(Some(of.accuracy.value), 1)
+            .changed(of.change.as_ref(), of.test.map(|test| test.p_holm)),
+    }
+}
+
+fn push_values(
+    table: &mut PaperTable,
+    (line, source): (&str, &str),
+    values: impl Iterator<Item = Option<f64>>,
+    mean: Option<f64>,
+) {
+    let shares = values
+        .chain([mean])
+        .map(|share| csv_number(share.map(|share| 100.0 * share)));
+    let heads = [line.to_owned(), source.to_owned()];
+    table.csv.push(heads.into_iter().chain(shares).collect());
+}
+
+/// Every row with its interval, test and seeds.
+pub(crate) fn of_rows(results: &GridResults) -> ReportTable {
+    let columns = [
+        "model",
+        "task",
+        "labels",
+        "setting",
+        "languages",
+        "mean",
+        "change [95 %]",
+        "p",
+        "p Holm",
+        "seeds",
+        "SD",
+        PAPER,
+    ];
+    let caption = format!(
+        "All rows: mean accuracy over languages, %, its change from the base in points, the exact test of the change, and the \
+         same adjusted after Holm over the {} tests of means in this grid; SD: of the change, between seeds.",
+        results.families.means
+    );
+    let mut table = ReportTable::new("rows", caption, &columns);
+    for column in [1, 2, 3] {
+        table.columns[column].numeric = false;
+    }
+    table.csv.push(MEAN_NAMES.map(str::to_owned).to_vec());
+    for row in &results.rows {
+        let line = line_of(row, false);
+        let column = GridColumn::of(row);
+        let cells = vec![
+            row.model.clone(),
+            column.task_title(),
+            column.asked_title().replace(" labels", ""),
+            line.clone(),
+            row.languages.len().to_string(),
+            percent(row.mean.value, 2),
+            row.change
+                .map_or_else(String::new, |change| points_interval(&change, 2)),
+            row.test.map_or_else(String::new, |test| p_value(test.p)),
+            row.test
+                .map_or_else(String::new, |test| p_value(test.p_holm)),
+            match row.seed_changes.len() {
+                0 => String::new(),
+                seeds => seeds.to_string(),
+            },
+            row.seed_sd.map_or_else(String::new, |sd| percent(sd, 2)),
+            row.printed
+                .as_ref()
+                .map_or_else(String::new, |of| percent(of.value, 2)),
+        ];
+        table.rows.push(TableRow {
+            cells,
+            strong: row.is_base(),
+        });
+        table.csv.push(mean_values(row, &line));
+    }
+    table
+}
