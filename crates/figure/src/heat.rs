@@ -231,7 +231,8 @@ fn draw_cell(
 
 fn draw_scale(figure: &mut Figure, map: &HeatMap, (left, top): (f64, f64), width: f64) {
     let (low, high) = map.ramp.ends();
-    let length = width.min(110.0);
+    // both ends' numbers stand below it
+    let length = width.clamp(80.0, 110.0);
     let steps = 55;
     for step in 0..steps {
         let value = low + (high - low) * f64::from(step) / f64::from(steps - 1);

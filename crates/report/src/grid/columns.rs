@@ -47,6 +47,14 @@ impl GridColumn {
         describe_asked(&self.asked())
     }
 
+    /// The same for the head of a column.
+    pub(crate) fn asked_short(&self) -> String {
+        match self.prompt {
+            PromptForm::Plain => self.labels.to_string(),
+            form => format!("{}, {form}", self.labels),
+        }
+    }
+
     pub(crate) fn asked(&self) -> Asked {
         (self.labels, self.prompt)
     }
@@ -73,24 +81,27 @@ pub(crate) fn describe_asked((labels, prompt): &Asked) -> String {
     }
 }
 
+/// The form as part of a file's name; empty for the plain one.
+pub(crate) fn form_of((_, prompt): &Asked) -> String {
+    match prompt.is_plain() {
+        true => String::new(),
+        false => prompt.to_string(),
+    }
+}
+
 /// The columns of all rows, in their order: a base makes one only where nothing was trained.
 pub(crate) fn list_columns(rows: &[GridRow]) -> Vec<GridColumn> {
-    let mut columns: Vec<GridColumn> = Vec::new();
-    for row in rows {
-        let column = GridColumn::of(row);
-        let has_settings = || {
-            let tuned = rows.iter().filter(|other| !other.is_base());
-            let mut questions = tuned.map(|other| GridColumn {
-                trained_on: None,
-                ..GridColumn::of(other)
-            });
-            questions.any(|other| other == column)
-        };
-        if !columns.contains(&column) && !(row.is_base() && has_settings()) {
-            columns.push(column);
-        }
-    }
-    columns
+    let of_settings: Vec<GridColumn> = rows
+        .iter()
+        .filter(|row| !row.is_base())
+        .map(GridColumn::of)
+        .collect();
+    let is_needed = |row: &GridRow| {
+        let asks_the_same = |other: &GridColumn| other.holds(row);
+        !row.is_base() || !of_settings.iter().any(asks_the_same)
+    };
+    let needed = rows.iter().filter(|row| is_needed(row));
+    distinct(needed.map(GridColumn::of))
 }
 
 /// Different values, in the order in which they come.

@@ -10,10 +10,7 @@ use compare::{
 use figure::{Figure, HeatCell, HeatMap, HeatSheet, Ramp};
 
 use super::{
-    columns::{
-        Asked, FileNames, GridColumn, describe_asked, distinct, has_one_base, line_of, list_lines,
-        rows_of,
-    },
+    columns::{Asked, FileNames, GridColumn, describe_asked, distinct, form_of, line_of, rows_of},
     paper_table::LEVEL,
 };
 use crate::format::{points, points_interval};
@@ -106,7 +103,7 @@ pub(crate) fn by_language(
             &first.model,
             &column.task_title(),
             &labels,
-            &form(column),
+            &form_of(&column.asked()),
         ]),
         description: format!(
             "Change of accuracy from the base model by setting and language: {title}."
@@ -118,14 +115,8 @@ pub(crate) fn by_language(
     Some(sheet.draw())
 }
 
-fn form(column: &GridColumn) -> String {
-    match column.prompt.is_plain() {
-        true => String::new(),
-        false => column.prompt.to_string(),
-    }
-}
-
-/// Settings by tasks, a map per model; `None` where nothing was trained.
+/// Settings by models and tasks: a map per model, or one of all models where there is one task.
+/// `None` where nothing was trained.
 pub(crate) fn by_model_and_task(
     results: &GridResults,
     asked: &Asked,
@@ -134,30 +125,33 @@ pub(crate) fn by_model_and_task(
     names: &mut FileNames,
 ) -> Option<Figure> {
     let models = distinct(columns.iter().map(|column| column.model.clone()));
-    let maps: Vec<HeatMap> = models
-        .iter()
-        .filter_map(|model| {
-            let of_model: Vec<GridColumn> = columns
-                .iter()
-                .filter(|column| column.model == *model)
-                .cloned()
-                .collect();
-            map_of_model(results, model, &of_model, scales)
-        })
-        .collect();
+    let tasks = distinct(columns.iter().map(GridColumn::task_title));
+    let maps: Vec<HeatMap> = match tasks.as_slice() {
+        [task] => map_of(
+            results,
+            task,
+            columns,
+            |column| column.model.clone(),
+            scales,
+        )
+        .into_iter()
+        .collect(),
+        _ => models
+            .iter()
+            .filter_map(|model| {
+                let of_model = columns.iter().filter(|column| column.model == *model);
+                let of_model: Vec<GridColumn> = of_model.cloned().collect();
+                map_of(results, model, &of_model, GridColumn::task_title, scales)
+            })
+            .collect(),
+    };
     if maps.is_empty() {
         return None;
     }
-    let (labels, prompt) = asked;
-    let form = if prompt.is_plain() {
-        String::new()
-    } else {
-        prompt.to_string()
-    };
     let sheet = HeatSheet {
-        name: names.take(&["change", "means", &labels.to_string(), &form]),
+        name: names.take(&["change", "means", &asked.0.to_string(), &form_of(asked)]),
         description: format!(
-            "Change of the mean accuracy from the base model by setting and task, a map per model; {}.",
+            "Change of the mean accuracy from the base model by setting, model and task; {}.",
             describe_asked(asked)
         ),
         columns: maps.len().min(2),
@@ -167,40 +161,38 @@ pub(crate) fn by_model_and_task(
     Some(sheet.draw())
 }
 
-fn map_of_model(
+/// Settings by columns.
+fn map_of(
     results: &GridResults,
-    model: &str,
+    title: &str,
     columns: &[GridColumn],
+    head: impl Fn(&GridColumn) -> String,
     scales: &ChangeScales,
 ) -> Option<HeatMap> {
     let rows: Vec<Vec<&GridRow>> = columns
         .iter()
-        .map(|column| rows_of(&results.rows, column))
-        .collect();
-    let is_base = |line: &String| {
-        rows.iter().any(|rows| {
-            let only = has_one_base(rows);
-            let mut bases = rows.iter().filter(|row| row.is_base());
-            bases.any(|row| line_of(row, only) == *line)
+        .map(|column| {
+            let mut rows = rows_of(&results.rows, column);
+            rows.retain(|row| !row.is_base());
+            rows
         })
-    };
-    let mut lines = list_lines(&results.rows, columns);
-    lines.retain(|line| !is_base(line));
+        .collect();
+    let lines = rows.iter().flatten().map(|row| line_of(row, false));
+    let lines = distinct(lines);
     if lines.is_empty() {
         return None;
     }
     let cells = lines.iter().map(|line| {
         let of = rows.iter().zip(columns).map(|(rows, column)| {
-            let tuned = rows.iter().filter(|row| !row.is_base());
-            let row = tuned.into_iter().find(|row| line_of(row, false) == *line)?;
-            let what = format!("{model}, {}, {line}", column.task_title());
+            let row = rows.iter().find(|row| line_of(row, false) == *line)?;
+            let what = format!("{}, {}, {line}", column.model, column.task_title());
             cell(row.change.as_ref(), row.test.as_ref(), &what)
         });
         of.collect()
     });
     Some(HeatMap {
-        title: model.to_owned(),
-        columns: columns.iter().map(GridColumn::task_title).collect(),
+        title: title.to_owned(),
+        columns: columns.iter().map(head).collect(),
         cells: cells.collect(),
         rows: lines,
         ramp: scales.means,

@@ -2,19 +2,19 @@
 //!
 //! Never here: HTML; a number that is not in the results.
 
-use std::collections::BTreeMap;
-
 use compare::grid::{AxisPoint, GridMemberState, GridResults, GridRow};
+
+use figure::Figure;
 
 use super::{
     GridFiles,
-    columns::{Asked, FileNames, GridColumn, describe_asked, distinct, list_columns},
+    columns::{Asked, FileNames, GridColumn, distinct, line_of, list_columns},
     figures::{self, ChangeScales},
     page::{GridPage, PageAsked, PageLink, PageOfModel, PageRun, PageTask},
     paper_table::{LEVEL, PaperTable},
     tables,
 };
-use crate::format::{count, list, points_interval};
+use crate::format::{capital, count, describe_way, list, points_interval};
 
 /// Draws and tabulates everything.
 pub(super) fn lay_out(
@@ -80,10 +80,16 @@ fn lay_out_asked(
     let table = tables::by_model_and_task(results, asked, columns, names);
     let figure = figures::by_model_and_task(results, asked, columns, scales, names);
     PageAsked {
-        title: describe_asked(asked),
+        title: capital(&describe_way(asked.0, asked.1)),
         table: keep(table, files),
+        wide: figure.as_ref().is_some_and(is_wide),
         figure: figure.map(|figure| files.others.figure(figure)),
     }
+}
+
+/// Whether it takes the whole width.
+fn is_wide(figure: &Figure) -> bool {
+    figure.width > 600.0
 }
 
 fn lay_out_task(
@@ -99,8 +105,9 @@ fn lay_out_task(
         let table = tables::by_language(results, column, names);
         let figure = figures::by_language(results, column, scales, names);
         PageAsked {
-            title: column.asked_title(),
+            title: capital(&describe_way(column.labels, column.prompt)),
             table: keep(table, files),
+            wide: figure.as_ref().is_some_and(is_wide),
             figure: figure.map(|figure| files.others.figure(figure)),
         }
     });
@@ -204,41 +211,33 @@ fn summarise(results: &GridResults) -> Vec<String> {
             count(results.families.means, "test"),
             count(clear(1.0), "gain"),
         ),
-        describe_best(&tuned),
+        describe_ends(&tuned),
     ]
 }
 
-/// The setting with the largest change of each model and task.
-fn describe_best(tuned: &[&GridRow]) -> String {
-    let mut best: BTreeMap<(usize, String), &GridRow> = BTreeMap::new();
-    let questions = distinct(
-        tuned
-            .iter()
-            .map(|row| (&row.model, GridColumn::of(row).task_title())),
-    );
-    for row in tuned {
-        let question = (&row.model, GridColumn::of(row).task_title());
-        let place = questions.iter().position(|other| *other == question);
-        let key = (place.unwrap_or(usize::MAX), question.1);
-        let value = |row: &GridRow| row.change.map_or(f64::NEG_INFINITY, |change| change.value);
-        let current = best.entry(key).or_insert(row);
-        if value(row) > value(current) {
-            *current = row;
-        }
-    }
-    let parts = best.iter().filter_map(|((_, task), row)| {
-        let change = points_interval(row.change.as_ref()?, 1);
-        let column = GridColumn::of(row);
+/// The largest gain and the largest loss.
+fn describe_ends(tuned: &[&GridRow]) -> String {
+    let value = |row: &&&GridRow| row.change.map_or(0.0, |change| change.value);
+    let by_change = |a: &&&GridRow, b: &&&GridRow| value(a).total_cmp(&value(b));
+    let largest = tuned
+        .iter()
+        .max_by(by_change)
+        .filter(|row| value(row) > 0.0);
+    let smallest = tuned
+        .iter()
+        .min_by(by_change)
+        .filter(|row| value(row) < 0.0);
+    let ends = [("Largest gain", largest), ("Largest loss", smallest)];
+    let sentences = ends.into_iter().filter_map(|(what, row)| {
+        let column = GridColumn::of(row?);
         Some(format!(
-            "{}, {task}: {change} with {} ({})",
-            row.model,
-            super::columns::line_of(row, false),
+            "{what}: {} points, {} on {} with {} ({}).",
+            points_interval(row?.change.as_ref()?, 1),
+            column.model,
+            column.task_title(),
+            line_of(row?, false),
             column.asked_title()
         ))
     });
-    let parts: Vec<String> = parts.collect();
-    format!(
-        "Largest change of each model and task, in points: {}.",
-        parts.join("; ")
-    )
+    sentences.collect::<Vec<String>>().join(" ")
 }

@@ -6,6 +6,7 @@
 mod columns;
 mod figures;
 mod layout;
+mod notes;
 mod page;
 mod paper_table;
 mod summary;

@@ -6,10 +6,13 @@ use figure::{DARK, LIGHT, css_variables, figure_css};
 use minijinja::{Value, value::Serde};
 use serde::Serialize;
 
-use super::paper_table::PaperTable;
+use super::{
+    notes::{NOTES, REFERENCES},
+    paper_table::PaperTable,
+};
 use crate::{
     error::ReportError,
-    notes::{GRID_NOTES, GRID_REFERENCES, Note},
+    notes::Note,
     output::{DrawnFigure, ShownTable},
     page::{environment, keep_together},
 };
@@ -37,6 +40,8 @@ pub(crate) struct PageAsked {
     pub title: String,
     pub table: ShownPaperTable,
     pub figure: Option<DrawnFigure>,
+    /// Whether the figure takes the whole width.
+    pub wide: bool,
 }
 
 /// One model and task.
@@ -114,8 +119,8 @@ fn render(
     environment.add_template(name, template)?;
     let values = PageValues {
         page,
-        notes: GRID_NOTES,
-        references: GRID_REFERENCES,
+        notes: NOTES,
+        references: REFERENCES,
         version: env!("CARGO_PKG_VERSION"),
         css: include_str!("../page/page.css"),
         figure_css: figure_css(),

@@ -8,8 +8,8 @@ use schema::Language;
 
 use super::{
     columns::{
-        Asked, FileNames, GridColumn, describe_asked, distinct, has_one_base, line_of, list_lines,
-        rows_of,
+        Asked, FileNames, GridColumn, describe_asked, distinct, form_of, has_one_base, line_of,
+        list_lines, rows_of,
     },
     paper_table::{PaperCell, PaperHead, PaperRow, PaperTable, explain_marks},
 };
@@ -83,15 +83,8 @@ pub(crate) fn by_labels(
     let (model, task) = (&columns[0].model, columns[0].task_title());
     let caption = format!("Mean accuracy of {model}, {task}, over languages, %, by label words.");
     let name = names.take(&["labels", model, &task]);
-    let head = |column: &GridColumn| (String::new(), column.asked_title());
+    let head = |column: &GridColumn| (String::new(), column.asked_short());
     of_means(results, (name, caption), columns, head)
-}
-
-fn form_of((_, prompt): &Asked) -> String {
-    match prompt.is_plain() {
-        true => String::new(),
-        false => prompt.to_string(),
-    }
 }
 
 /// One line per setting, one column (and one of printed numbers) per column of the grid.
@@ -258,7 +251,11 @@ pub(crate) fn by_language(
             column.asked_title(),
             percent(chance, 2),
             explain_both(results),
-            explain_printed(rows.iter().copied())
+            explain_printed(
+                rows.iter()
+                    .copied()
+                    .filter(|row| has_printed_languages(row))
+            )
         ),
         first: "setting",
         heads: languages
@@ -311,6 +308,10 @@ fn languages_of(rows: &[&GridRow]) -> Vec<Language> {
     languages
 }
 
+fn has_printed_languages(row: &GridRow) -> bool {
+    row.languages.iter().any(|of| of.printed.is_some())
+}
+
 fn push_languages(table: &mut PaperTable, row: &GridRow, languages: &[Language], line: &str) {
     let of: Vec<Option<&GridLanguage>> = languages
         .iter()
@@ -328,10 +329,10 @@ fn push_languages(table: &mut PaperTable, row: &GridRow, languages: &[Language],
         .iter()
         .map(|of| of.and_then(|of| of.printed.as_ref()).map(|of| of.value))
         .collect();
-    let mean = row.printed.as_ref().map(|of| of.value);
-    if mean.is_none() && printed.iter().all(Option::is_none) {
-        return;
+    if printed.iter().all(Option::is_none) {
+        return; // a mean alone is in the tables of means
     }
+    let mean = row.printed.as_ref().map(|of| of.value);
     let cells = printed.iter().map(|share| printed_cell(*share, 1));
     table.rows.push(PaperRow {
         label: PAPER.to_owned(),
@@ -394,7 +395,7 @@ pub(crate) fn of_rows(results: &GridResults) -> ReportTable {
         let cells = vec![
             row.model.clone(),
             column.task_title(),
-            column.asked_title().replace(" labels", ""),
+            column.asked_short(),
             line.clone(),
             row.languages.len().to_string(),
             percent(row.mean.value, 2),
