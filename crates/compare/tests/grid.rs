@@ -215,7 +215,7 @@ fn put_variant(root: &Path, rank: &str, base: Mind) -> GridMember {
     put_labelled(&run, who, (&EMOTION, LabelSet::English), &languages, mind);
     put(
         &run.manifest(),
-        &manifest("/home/me/models/small", "emotion").to_string(),
+        &manifest("/a/folder/of/models/small", "emotion").to_string(),
     );
     let axes = [("task", "emotion"), ("train.lora.rank", rank)];
     GridMember {

@@ -151,7 +151,10 @@ pub(crate) fn has_one_base(rows: &[&GridRow]) -> bool {
 }
 
 /// The lines of some columns: the bases first, then settings as they come.
-pub(crate) fn list_lines(rows: &[GridRow], columns: &[GridColumn]) -> Vec<String> {
+pub(crate) fn list_lines<'a>(
+    rows: &[GridRow],
+    columns: impl Iterator<Item = &'a GridColumn>,
+) -> Vec<String> {
     let (mut bases, mut settings) = (Vec::new(), Vec::new());
     for column in columns {
         let rows = rows_of(rows, column);

@@ -3,7 +3,7 @@
 //!
 //! Never here: a number that is not in the results.
 
-use compare::grid::{GridLanguage, GridResults, GridRow};
+use compare::grid::{GridLanguage, GridResults, GridRow, PrintedValue};
 use schema::Language;
 
 use super::{
@@ -21,12 +21,8 @@ use crate::{
 /// The head of a column of printed numbers.
 const PAPER: &str = "paper";
 
-/// Where a printed number is from, as a sentence for a caption; empty without one.
-fn explain_printed<'a>(rows: impl Iterator<Item = &'a GridRow>) -> String {
-    let printed = rows.flat_map(|row| {
-        let cells = row.languages.iter().filter_map(|of| of.printed.as_ref());
-        cells.chain(&row.printed)
-    });
+/// Where printed numbers are from, as a sentence for a caption; empty without one.
+fn explain_printed<'a>(printed: impl Iterator<Item = &'a PrintedValue>) -> String {
     let places = distinct(printed.map(|of| of.printed.clone()));
     match places.is_empty() {
         true => String::new(),
@@ -95,74 +91,71 @@ fn of_means(
     head: impl Fn(&GridColumn) -> (String, String),
 ) -> PaperTable {
     let rows = &results.rows;
-    let lines = list_lines(rows, columns);
-    let printed: Vec<bool> = columns
+    let held = |column: &GridColumn| rows_of(rows, column);
+    let printed = columns
         .iter()
-        .map(|column| {
-            rows_of(rows, column)
-                .iter()
-                .any(|row| row.printed.is_some())
-        })
-        .collect();
-    let held = columns.iter().flat_map(|column| rows_of(rows, column));
+        .flat_map(held)
+        .filter_map(|row| row.printed.as_ref());
+    let marks = explain_marks(results.families.means, "means");
     let mut table = PaperTable {
         name,
-        caption: format!(
-            "{caption} {}{}",
-            explain_marks(results.families.means, "means"),
-            explain_printed_means(held)
-        ),
+        caption: format!("{caption} {marks}{}", explain_printed(printed)),
         first: "setting",
         heads: Vec::new(),
         rows: Vec::new(),
         groups: Vec::new(),
         csv: vec![MEAN_NAMES.map(str::to_owned).to_vec()],
     };
-    for (column, &has_printed) in columns.iter().zip(&printed) {
-        let (group, title) = head(column);
-        table.heads.push(PaperHead {
-            group: group.clone(),
-            title,
-            printed: false,
-        });
-        if has_printed {
-            table.heads.push(PaperHead {
-                group,
-                title: PAPER.to_owned(),
-                printed: true,
-            });
-        }
+    let has_printed = |column: &GridColumn| held(column).iter().any(|row| row.printed.is_some());
+    let columns: Vec<(&GridColumn, bool)> = columns
+        .iter()
+        .map(|column| (column, has_printed(column)))
+        .collect();
+    for (column, has_printed) in &columns {
+        push_heads(&mut table, head(column), *has_printed);
     }
-    for line in lines {
-        let mut cells = Vec::new();
-        for (column, &has_printed) in columns.iter().zip(&printed) {
-            let row = find(rows, column, &line);
-            cells.push(mean_cell(row));
-            if has_printed {
-                let value = row.and_then(|row| row.printed.as_ref());
-                cells.push(printed_cell(value.map(|of| of.value), 2));
-            }
-            table.csv.extend(row.map(|row| mean_values(row, &line)));
-        }
-        table.rows.push(PaperRow {
-            label: line,
-            cells,
-            printed: false,
-        });
+    for line in list_lines(rows, columns.iter().map(|(column, _)| *column)) {
+        push_means(&mut table, rows, &columns, line);
     }
     table.mark_best();
     table.group_heads();
     table
 }
 
-fn explain_printed_means<'a>(rows: impl Iterator<Item = &'a GridRow>) -> String {
-    let bare: Vec<GridRow> = rows
-        .map(|row| GridRow {
-            languages: Vec::new(),
-            ..row.clone()
-        })
-        .collect();
-    explain_printed(bare.iter())
+fn push_heads(table: &mut PaperTable, (group, title): (String, String), has_printed: bool) {
+    let head = |title: String, printed| PaperHead {
+        group: group.clone(),
+        title,
+        printed,
+    };
+    table.heads.push(head(title, false));
+    if has_printed {
+        table.heads.push(head(PAPER.to_owned(), true));
+    }
+}
+
+/// Adds the row of a line: its mean in each column, and the paper's where the column has those.
+fn push_means(
+    table: &mut PaperTable,
+    rows: &[GridRow],
+    columns: &[(&GridColumn, bool)],
+    line: String,
+) {
+    let mut cells = Vec::new();
+    for (column, has_printed) in columns {
+        let row = find(rows, column, &line);
+        cells.push(mean_cell(row));
+        if *has_printed {
+            let value = row.and_then(|row| row.printed.as_ref());
+            cells.push(printed_cell(value.map(|of| of.value), 2));
+        }
+        table.csv.extend(row.map(|row| mean_values(row, &line)));
+    }
+    table.rows.push(PaperRow {
+        label: line,
+        cells,
+        printed: false,
+    });
 }
 
 fn mean_cell(row: Option<&GridRow>) -> PaperCell {
@@ -251,11 +244,7 @@ pub(crate) fn by_language(
             column.asked_title(),
             percent(chance, 2),
             explain_both(results),
-            explain_printed(
-                rows.iter()
-                    .copied()
-                    .filter(|row| has_printed_languages(row))
-            )
+            explain_printed(rows.iter().flat_map(|row| printed_languages(row)))
         ),
         first: "setting",
         heads: languages
@@ -308,8 +297,14 @@ fn languages_of(rows: &[&GridRow]) -> Vec<Language> {
     languages
 }
 
-fn has_printed_languages(row: &GridRow) -> bool {
-    row.languages.iter().any(|of| of.printed.is_some())
+/// The paper's numbers of a row that are shown by language, with its mean.
+fn printed_languages(row: &GridRow) -> Vec<&PrintedValue> {
+    let cells = row.languages.iter().filter_map(|of| of.printed.as_ref());
+    let cells: Vec<&PrintedValue> = cells.collect();
+    match cells.is_empty() {
+        true => cells, // a mean alone is in the tables of means
+        false => cells.into_iter().chain(&row.printed).collect(),
+    }
 }
 
 fn push_languages(table: &mut PaperTable, row: &GridRow, languages: &[Language], line: &str) {
@@ -329,8 +324,8 @@ fn push_languages(table: &mut PaperTable, row: &GridRow, languages: &[Language],
         .iter()
         .map(|of| of.and_then(|of| of.printed.as_ref()).map(|of| of.value))
         .collect();
-    if printed.iter().all(Option::is_none) {
-        return; // a mean alone is in the tables of means
+    if printed_languages(row).is_empty() {
+        return;
     }
     let mean = row.printed.as_ref().map(|of| of.value);
     let cells = printed.iter().map(|share| printed_cell(*share, 1));
