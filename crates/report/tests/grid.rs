@@ -223,7 +223,7 @@ fn the_best_is_bold_and_what_is_clear_is_marked() {
         "| sw=>en | 60.00 | **50.00** |",
     ];
     assert_eq!(lines_of(&labels), expected);
-    let caption = "Mean accuracy of m, emotion, over languages, %, by label words. † better, ‡ worse than the base: p < 0.05, exact \
+    let caption = "Mean accuracy over languages, %: m, emotion, by label words. † better, ‡ worse than the base: p < 0.05, exact \
                    test of the change, adjusted after Holm over the 4 tests of means in this grid. Bold: best of the column.";
     assert!(labels.starts_with(caption), "{labels}");
     let english = table(&out, "m.emotion.english.md");
@@ -275,6 +275,11 @@ fn tasks_of_several_models_are_grouped_and_crossed_tasks_named() {
         "| zh=>en |  |  | **60.00** |",
     ];
     assert_eq!(lines_of(&table(&out, "means.english.md")), expected);
+    let means = table(&out, "means.english.md");
+    assert!(
+        means.starts_with("Mean accuracy over languages, %: english labels. † better"),
+        "{means}"
+    );
     let latex = table(&out, "means.english.tex");
     assert!(
         latex.contains(" & \\multicolumn{2}{c}{a} & \\multicolumn{1}{c}{b} \\\\\n\\cmidrule(lr){2-3}\\cmidrule(lr){4-4}\n"),

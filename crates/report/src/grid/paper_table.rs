@@ -196,20 +196,41 @@ impl PaperTable {
 
     /// A whole `table` with booktabs, to be put in by `\input`.
     pub(crate) fn to_latex(&self) -> String {
-        let blocks = self.heads.len().div_ceil(LATEX_COLUMNS).max(1);
-        let wide = self.heads.len().div_ceil(blocks).max(1);
-        let columns = "r".repeat(wide.min(self.heads.len()));
-        let starts = (0..self.heads.len()).step_by(wide);
-        let body: Vec<String> = starts
-            .map(|from| self.latex_block(from, (from + wide).min(self.heads.len())))
-            .collect();
+        let blocks = self.latex_blocks();
+        let widest = blocks.iter().map(|(from, to)| to - from).max();
+        let columns = "r".repeat(widest.unwrap_or(0));
+        let body = blocks.iter().map(|&(from, to)| self.latex_block(from, to));
         format!(
             "\\begin{{table*}}[t]\n\\centering\n\\footnotesize\n\\setlength{{\\tabcolsep}}{{3.5pt}}\n\\caption{{{}}}\n\
-             \\label{{tab:{}}}\n\\begin{{tabular}}{{l{columns}}}\n\\toprule\n{}\\bottomrule\n\\end{{tabular}}\n\\end{{table*}}\n",
+             \\label{{tab:{}}}\n\\smallskip\n\\begin{{tabular}}{{l{columns}}}\n\\toprule\n{}\\bottomrule\n\\end{{tabular}}\n\
+             \\end{{table*}}\n",
             latex(&self.caption),
             self.name,
-            body.join("\\midrule\n")
+            body.collect::<Vec<String>>().join("\\midrule\n")
         )
+    }
+
+    /// The columns, from and to, that are put beside each other: as many as fit, cut between
+    /// groups, or else not before a column of printed numbers.
+    fn latex_blocks(&self) -> Vec<(usize, usize)> {
+        let heads = &self.heads;
+        let is_group = |a: &PaperHead, b: &PaperHead| !a.group.is_empty() && a.group == b.group;
+        let groups = heads.chunk_by(|a, b| is_group(a, b) || b.printed);
+        let pieces = groups.flat_map(|group| match group.len() <= LATEX_COLUMNS {
+            true => vec![group.len()],
+            false => group.chunk_by(|_, b| b.printed).map(<[_]>::len).collect(),
+        });
+        let mut blocks: Vec<(usize, usize)> = Vec::new();
+        for piece in pieces {
+            match blocks.last_mut() {
+                Some((from, to)) if *to + piece - *from <= LATEX_COLUMNS => *to += piece,
+                last => {
+                    let from = last.map_or(0, |(_, to)| *to);
+                    blocks.push((from, from + piece));
+                }
+            }
+        }
+        blocks
     }
 
     /// Heads and rows of some columns.
@@ -359,6 +380,7 @@ mod tests {
 \setlength{\tabcolsep}{3.5pt}
 \caption{5 \% of\_x}
 \label{tab:t}
+\smallskip
 \begin{tabular}{lrrr}
 \toprule
  & \multicolumn{2}{c}{m1} & \multicolumn{1}{c}{m|2} \\
@@ -385,6 +407,23 @@ sw $\Rightarrow$ en & \textbf{75.0} &  & -- \\
         let latex = table.to_latex();
         assert_eq!(latex.matches("\\midrule").count(), 3, "{latex}");
         assert!(latex.contains("{lrrrrrrrrrrr}") && latex.contains("setting & l11 & l12"));
+
+        // four models of three tasks, the first with the paper's numbers
+        let of_model = |model: usize| {
+            let heads = ["a", "paper", "b", "c"]
+                .map(|title| head(&format!("m{model}"), title, title == "paper"));
+            heads.into_iter()
+        };
+        table.heads = (0..4).flat_map(of_model).collect();
+        assert_eq!(table.latex_blocks(), [(0, 8), (8, 16)]);
+        table.heads = (0..14)
+            .map(|n| head("one", &format!("t{n}"), n % 2 == 1))
+            .collect();
+        assert_eq!(
+            table.latex_blocks(),
+            [(0, 10), (10, 14)],
+            "never before printed numbers"
+        );
     }
 
     #[test]

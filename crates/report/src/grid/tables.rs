@@ -56,16 +56,11 @@ pub(crate) fn by_model_and_task(
         (false, true) => (String::new(), column.model.clone()),
         (false, false) => (String::new(), column.task_title()),
     };
-    let what = match (models.as_slice(), tasks.as_slice()) {
-        ([model], [task]) => format!(" of {model}, {task}"),
-        ([model], _) => format!(" of {model}"),
-        (_, [task]) => format!(", {task}"),
-        _ => String::new(),
-    };
-    let caption = format!(
-        "Mean accuracy{what} over languages, %, {}.",
-        describe_asked(asked)
-    );
+    // what all columns share is not in their heads
+    let shared = [&models, &tasks].into_iter().filter(|all| all.len() == 1);
+    let mut shared: Vec<String> = shared.flatten().cloned().collect();
+    shared.push(describe_asked(asked));
+    let caption = format!("Mean accuracy over languages, %: {}.", shared.join(", "));
     let name = names.take(&["means", &asked.0.to_string(), &form_of(asked)]);
     of_means(results, (name, caption), columns, head)
 }
@@ -77,7 +72,7 @@ pub(crate) fn by_labels(
     names: &mut FileNames,
 ) -> PaperTable {
     let (model, task) = (&columns[0].model, columns[0].task_title());
-    let caption = format!("Mean accuracy of {model}, {task}, over languages, %, by label words.");
+    let caption = format!("Mean accuracy over languages, %: {model}, {task}, by label words.");
     let name = names.take(&["labels", model, &task]);
     let head = |column: &GridColumn| (String::new(), column.asked_short());
     of_means(results, (name, caption), columns, head)
