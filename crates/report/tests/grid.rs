@@ -11,7 +11,8 @@ use std::{
 };
 
 use compare::grid::{
-    GridLanguage, GridMember, GridResults, GridRow, GridTest, PrintedValue, TestFamilies, read,
+    AxisPoint, GridLanguage, GridMember, GridResults, GridRow, GridTest, PrintedValue,
+    TestFamilies, read,
 };
 use compare::stats::Estimate;
 use fabricate::grid::put_grid;
@@ -285,6 +286,40 @@ fn tasks_of_several_models_are_grouped_and_crossed_tasks_named() {
         latex.contains(" & \\multicolumn{2}{c}{a} & \\multicolumn{1}{c}{b} \\\\\n\\cmidrule(lr){2-3}\\cmidrule(lr){4-4}\n"),
         "{latex}"
     );
+}
+
+#[test]
+fn an_axis_that_no_column_shows_is_part_of_the_names() {
+    let folder = temporary();
+    let of = ("a", "emotion", LabelSet::English);
+    let with_point = |row: GridRow, axis: &str, point: &str| GridRow {
+        variant: vec![AxisPoint {
+            axis: axis.to_owned(),
+            point: point.to_owned(),
+        }],
+        ..row
+    };
+    let means = |axis: &str, bases: [f64; 2]| -> String {
+        let rows = ["8", "64"].iter().zip(bases).flat_map(|(point, base)| {
+            let rows = [row(of, "base", base, 1.0), row(of, "sw=>en", 0.7, 1.0)];
+            rows.map(|row| with_point(row, axis, point))
+        });
+        let out = folder.path().join("report");
+        report::grid::write(&out, "t", &of_rows(rows.collect()), &[]).expect("a report");
+        table(&out, "means.english.md")
+    };
+    let expected = [
+        "| setting | emotion |",
+        "| --- | ---: |",
+        "| base | 50.00 |",
+        "| sw=>en, rank 8 | **70.00** |",
+        "| sw=>en, rank 64 | **70.00** |",
+    ];
+    let same_base = means("train.lora.rank", [0.5, 0.5]);
+    assert_eq!(lines_of(&same_base), expected);
+    let other_base = means("dtype", [0.5, 0.4]);
+    let bases = ["| base, dtype 8 | 50.00 |", "| base, dtype 64 | 40.00 |"];
+    assert_eq!(lines_of(&other_base)[2..4], bases);
 }
 
 #[test]

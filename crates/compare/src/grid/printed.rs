@@ -306,6 +306,34 @@ mod tests {
         }
     }
 
+    /// As a manifest has it, with all defaults.
+    #[test]
+    fn the_papers_recipe_is_recognised_as_it_is_recorded() {
+        let all = facts();
+        let recorded = |task: &str, more: &str| {
+            let text = format!(
+                "name = \"x\"\nmodel = \"mistral-7b\"\n[data]\ndir = \"d\"\n[train]\nsettings = [\"zh=>en\"]\n\
+                 tasks = [\"{task}\"]\n{more}[eval]\ntasks = [\"{task}\"]\nprotocol = \"paper\"\n"
+            );
+            let path = std::path::Path::new("x.toml");
+            let recipe = schema::Recipe::parse(path, &text, &[]).expect("a recipe");
+            serde_json::to_value(&recipe).expect("JSON")
+        };
+        for task in ["emotion", "snli", "paws"] {
+            let recipe = recorded(task, "");
+            assert!(all.is_same_recipe(&recipe, task, true), "{recipe}");
+            assert!(all.is_same_training(&recipe, task), "{recipe}");
+        }
+        for more in [
+            "pairs = 5000\n",
+            "prompt = \"chat\"\n",
+            "[train.lora]\ndora = true\n",
+        ] {
+            let recipe = recorded("emotion", more);
+            assert!(!all.is_same_recipe(&recipe, "emotion", true), "{recipe}");
+        }
+    }
+
     #[test]
     fn another_recipe_is_another_cell() {
         let all = facts();

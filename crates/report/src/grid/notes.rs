@@ -18,7 +18,8 @@ pub(crate) const NOTES: &[Note] = &[
         "What is tested",
         "Each tuned model against its own base model, item by item: McNemar's exact two-sided test [2] or, with several seeds, \
          several languages or items that share a text, the exact test that the sign of each text's summed change is a tossed coin. \
-         A test of the mean sums an item's changes over all languages, which must have the same items.",
+         A test of the mean sums an item's changes over all languages, which must have the same items. The items are what chance draws, not the seeds: where the standard deviation between seeds is \
+         large, another seed may say otherwise.",
     ),
     (
         "Adjustment over the grid",

@@ -380,34 +380,38 @@ pub(crate) fn of_rows(results: &GridResults) -> ReportTable {
     }
     table.csv.push(MEAN_NAMES.map(str::to_owned).to_vec());
     for row in &results.rows {
-        let line = line_of(row, false);
-        let column = GridColumn::of(row);
-        let cells = vec![
-            row.model.clone(),
-            column.task_title(),
-            column.asked_short(),
-            line.clone(),
-            row.languages.len().to_string(),
-            percent(row.mean.value, 2),
-            row.change
-                .map_or_else(String::new, |change| points_interval(&change, 2)),
-            row.test.map_or_else(String::new, |test| p_value(test.p)),
-            row.test
-                .map_or_else(String::new, |test| p_value(test.p_holm)),
-            match row.seed_changes.len() {
-                0 => String::new(),
-                seeds => seeds.to_string(),
-            },
-            row.seed_sd.map_or_else(String::new, |sd| percent(sd, 2)),
-            row.printed
-                .as_ref()
-                .map_or_else(String::new, |of| percent(of.value, 2)),
-        ];
         table.rows.push(TableRow {
-            cells,
+            cells: row_cells(row),
             strong: row.is_base(),
         });
-        table.csv.push(mean_values(row, &line));
+        table.csv.push(mean_values(row, &line_of(row, false)));
+    }
+    if results.rows.iter().all(|row| row.printed.is_none()) {
+        table.columns.pop();
+        table.rows.iter_mut().for_each(|row| {
+            row.cells.pop();
+        });
     }
     table
+}
+
+/// The cells of all columns of [`of_rows`].
+fn row_cells(row: &GridRow) -> Vec<String> {
+    let column = GridColumn::of(row);
+    let or_empty = |text: Option<String>| text.unwrap_or_default();
+    let seeds = Some(row.seed_changes.len()).filter(|seeds| *seeds > 0);
+    vec![
+        row.model.clone(),
+        column.task_title(),
+        column.asked_short(),
+        line_of(row, false),
+        row.languages.len().to_string(),
+        percent(row.mean.value, 2),
+        or_empty(row.change.map(|change| points_interval(&change, 2))),
+        or_empty(row.test.map(|test| p_value(test.p))),
+        or_empty(row.test.map(|test| p_value(test.p_holm))),
+        or_empty(seeds.map(|seeds| seeds.to_string())),
+        or_empty(row.seed_sd.map(|sd| percent(sd, 2))),
+        or_empty(row.printed.as_ref().map(|of| percent(of.value, 2))),
+    ]
 }
