@@ -64,6 +64,9 @@ pub enum CompareError {
         "{0} holds no answers, no training log and no analysis; run `lingualign run` first, or name another run folder"
     )]
     Nothing(PathBuf),
+    /// The printed numbers that come with the program are broken: a defect of this program.
+    #[error("assets/printed.toml: {0}; this is a defect of lingualign")]
+    Printed(String),
 }
 
 impl CompareError {

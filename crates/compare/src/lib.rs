@@ -6,7 +6,7 @@
 //! measured (`measure`, `rescore`, `levels`) and compared (`change`, `means`, `groups`,
 //! `consistency`, `reliability`, `scorings`, `verdict`); `results` joins them per task, and
 //! `results_file` writes `results.json`. Records of the inside of models have a module of their
-//! own (`inside`). Never here: drawing, sentences of the page, models, the network, a clock.
+//! own (`inside`), and so have all runs of a grid (`grid`). Never here: drawing, sentences of the page, models, the network, a clock.
 //!
 //! Two files of answers, compared item by item:
 //!
@@ -54,6 +54,7 @@ mod consistency;
 mod error;
 mod folder;
 mod forms;
+pub mod grid;
 mod groups;
 pub mod inside;
 mod levels;

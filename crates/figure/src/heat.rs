@@ -103,7 +103,15 @@ impl HeatSheet {
             .map(|name| name.chars().count());
         let left = 12.0 + LETTER * names.max().unwrap_or(0) as f64 + 14.0;
         let width = panel - left - 8.0;
-        let cell = (width / columns as f64).min(44.0);
+        let longest = self
+            .maps
+            .iter()
+            .flat_map(|map| &map.columns)
+            .map(|name| name.chars().count())
+            .max();
+        // a column is as wide as its name, if there is room
+        let widest = (LETTER * longest.unwrap_or(0) as f64 + 6.0).max(44.0);
+        let cell = (width / columns as f64).min(widest);
         let high = if rows == columns {
             cell.min(26.0)
         } else {
@@ -223,7 +231,8 @@ fn draw_cell(
 
 fn draw_scale(figure: &mut Figure, map: &HeatMap, (left, top): (f64, f64), width: f64) {
     let (low, high) = map.ramp.ends();
-    let length = width.min(110.0);
+    // both ends' numbers stand below it
+    let length = width.clamp(80.0, 110.0);
     let steps = 55;
     for step in 0..steps {
         let value = low + (high - low) * f64::from(step) / f64::from(steps - 1);

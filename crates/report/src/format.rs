@@ -99,6 +99,14 @@ pub(crate) fn bytes(count: f64) -> String {
     )
 }
 
+/// The first letter large, for the beginning of a sentence or a heading.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
 /// `a`, `a and b`, `a, b and c`
 pub(crate) fn list(parts: &[String]) -> String {
     match parts {
@@ -119,8 +127,13 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 
 /// The label words, and the form of the prompts where it is not the plain one.
 pub(crate) fn describe_asking(block: &ResultBlock) -> String {
-    let labels = labels_title(block.labels);
-    match block.prompt {
+    describe_way(block.labels, block.prompt)
+}
+
+/// The same of a label set and a form.
+pub(crate) fn describe_way(labels: LabelSet, prompt: PromptForm) -> String {
+    let labels = labels_title(labels);
+    match prompt {
         PromptForm::Plain => labels.to_owned(),
         PromptForm::Chat => format!("{labels}, asked in a chat"),
         PromptForm::ChatOneTurn => format!("{labels}, asked in one turn of a chat"),

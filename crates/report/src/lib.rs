@@ -2,7 +2,8 @@
 //!
 //! Results are put into words (`findings`, `verdict_words`), tables (`tables`, `change_tables`)
 //! and figures (`figures`), and laid out (`page`, `output`, `write`). What was found inside the
-//! models has a module of its own (`inside`), and so has the audit's page (`audit`). Never here:
+//! models has a module of its own (`inside`), and so have the audit's page (`audit`) and the report
+//! of all runs of a grid (`grid`). Never here:
 //! reading or measuring records, models, running anything again, the network, a clock.
 
 #![forbid(unsafe_code)]
@@ -14,6 +15,7 @@ mod error;
 mod figures;
 mod findings;
 mod format;
+pub mod grid;
 mod inside;
 mod markdown;
 mod notes;

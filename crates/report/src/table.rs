@@ -218,9 +218,16 @@ impl ReportTable {
     }
 }
 
-/// A cell of a CSV file, quoted where it must be.
-fn quote_csv(cell: &str) -> String {
-    let cell = &*show_controls(cell);
+/// A cell of a CSV file, quoted where it must be. A text that a spreadsheet would compute gets
+/// the sign before it that says it is a text.
+pub(crate) fn quote_csv(cell: &str) -> String {
+    let is_formula =
+        cell.len() > 1 && cell.starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err();
+    let cell = match is_formula {
+        true => format!("'{cell}"),
+        false => cell.to_owned(),
+    };
+    let cell = &*show_controls(&cell);
     if cell.contains([',', '"', '\n']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {
@@ -243,6 +250,8 @@ fn latex_sign(c: char) -> String {
         '−' => "$-$".to_owned(),
         '–' => "--".to_owned(),
         '±' => "$\\pm$".to_owned(),
+        '†' => "$\\dagger$".to_owned(),
+        '‡' => "$\\ddagger$".to_owned(),
         '×' => "$\\times$".to_owned(),
         '→' => "$\\to$".to_owned(),
         '<' | '>' => format!("${c}$"),
@@ -258,7 +267,7 @@ fn latex_sign(c: char) -> String {
 
 /// Text in a cell of LaTeX. A bracket at the beginning would be taken for an argument of the
 /// line before.
-fn latex(text: &str) -> String {
+pub(crate) fn latex(text: &str) -> String {
     let text: String = show_on_a_line(text).chars().map(latex_sign).collect();
     if text.starts_with('[') {
         format!("{{}}{text}")
@@ -322,6 +331,8 @@ mod tests {
             latex("\\input{/etc/passwd}\n\u{202e}\u{1b}"),
             "\\textbackslash{}input\\{/etc/passwd\\} \\textbackslash{}u\\{202e\\}\\textbackslash{}u\\{1b\\}"
         );
+        assert_eq!(quote_csv("=cmd()|x"), "'=cmd()|x");
+        assert_eq!(["-0.5", "+1", "−1"].map(quote_csv), ["-0.5", "+1", "−1"]);
         let hostile = ReportTable::new("t", "a\n\\input{x}", &["s"]);
         assert!(hostile.to_latex().starts_with("% a \\input{x}\n\\begin"));
         assert_eq!(quote_csv("a\r\u{1b}b\n"), "\"a\\u{d}\\u{1b}b\n\"");

@@ -2,6 +2,7 @@
 //! that preference, the other separates the labels better. Seeded, without any model.
 #![allow(dead_code)] // each test file takes what it needs
 
+pub(crate) mod grid;
 pub(crate) mod inside;
 
 use std::{collections::BTreeMap, fs, path::Path};

@@ -14,9 +14,9 @@ use schema::inside::{Measure, Pooling};
 use super::{
     heat,
     section::{CaptionedFigure, Foldout, InsideSection},
-    words::{capital, pooling_words},
+    words::pooling_words,
 };
-use crate::format::{fixed, percent, signed_interval};
+use crate::format::{capital, fixed, percent, signed_interval};
 
 /// `None` where no components were fitted.
 pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {

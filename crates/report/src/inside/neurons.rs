@@ -18,10 +18,10 @@ use schema::{
 use super::{
     heat::{short, symmetric},
     section::{CaptionedFigure, Foldout, InsideSection},
-    words::{capital, codes, count_range, curve_points},
+    words::{codes, count_range, curve_points},
 };
 use crate::{
-    format::{fixed, percent, thousands},
+    format::{capital, fixed, percent, thousands},
     sheet::{self, ColumnHead, align_left, push, start},
     table::ReportTable,
 };

@@ -17,10 +17,10 @@ use schema::{
 
 use super::{
     section::{CaptionedFigure, Foldout, InsideSection},
-    words::{capital, codes},
+    words::codes,
 };
 use crate::{
-    format::{points, points_interval},
+    format::{capital, points, points_interval},
     sheet::{self, ColumnHead, align_left, push, start},
     table::ReportTable,
 };

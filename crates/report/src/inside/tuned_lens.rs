@@ -11,10 +11,10 @@ use schema::inside::TunedLensRecord;
 
 use super::{
     section::{CaptionedFigure, Foldout, InsideSection},
-    words::{AFTER, BEFORE, capital, curve_points, layer_ranges},
+    words::{AFTER, BEFORE, curve_points, layer_ranges},
 };
 use crate::{
-    format::fixed,
+    format::{capital, fixed},
     sheet::{ColumnHead, TableCell, align_left, push, start},
     table::ReportTable,
 };

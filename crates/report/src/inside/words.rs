@@ -94,14 +94,6 @@ pub(crate) fn measure_words(measure: Measure) -> &'static str {
     }
 }
 
-/// The first letter large, for the beginning of a sentence.
-pub(crate) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
-}
-
 /// Codes of languages.
 pub(crate) fn codes(languages: &[Language]) -> Vec<String> {
     languages

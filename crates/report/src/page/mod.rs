@@ -208,12 +208,21 @@ fn render(
 
 /// One self-contained HTML file.
 pub(crate) fn to_html(page: &ReportPage) -> Result<String, ReportError> {
-    let html = render("page.html", include_str!("page.html"), page)?;
-    // a line must not end inside `95 %` or an interval
-    Ok(html
-        .replace(" %", "\u{a0}%")
+    const TEMPLATE: &str = concat!(
+        include_str!("macros.html"),
+        include_str!("parts.html"),
+        include_str!("head.html"),
+        include_str!("page.html"),
+        include_str!("notes.html"),
+    );
+    Ok(keep_together(&render("page.html", TEMPLATE, page)?))
+}
+
+/// A line must not end inside `95 %` or an interval.
+pub(crate) fn keep_together(html: &str) -> String {
+    html.replace(" %", "\u{a0}%")
         .replace(", +", ",\u{a0}+")
-        .replace(", −", ",\u{a0}−"))
+        .replace(", −", ",\u{a0}−")
 }
 
 /// The same in Markdown; figures are linked.
