@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use data::{tasks, testset};
-use eval::{Ask, FreeAnswerCounts, Journal};
+use eval::{Ahead, Ask, FreeAnswerCounts, Journal};
 use schema::{Asking, FewShot, Language, PromptForm, Task, recipe::AdapterPlan, record::meta_path};
 use serde_json::{Value, json};
 
@@ -226,7 +226,7 @@ impl AnswersStage {
         let label = format!("eval {}", self.label());
         Ok(GroupInProgress {
             name,
-            languages: LanguageLoop::new(label, languages.len()),
+            languages: LanguageLoop::new(label, languages.len(), Ahead::default()),
         })
     }
 
