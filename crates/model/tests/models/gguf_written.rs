@@ -180,5 +180,5 @@ fn a_folder_becomes_the_file_that_llama_cpp_makes_of_it() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     let compared = equal.values().filter(|tensors| **tensors > 20).count();
-    assert_eq!(compared, 15, "{equal:?}");
+    assert_eq!(compared, 14, "{equal:?}");
 }
