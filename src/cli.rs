@@ -359,6 +359,9 @@ pub(crate) struct GenerateArgs {
     /// Ask by the model's chat template, with thinking switched off where it can be.
     #[arg(long)]
     pub(crate) chat: bool,
+    /// With --chat: the system message before the question. Default: whatever the template puts there.
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub(crate) system: Option<String>,
     /// Maximum number of tokens to generate.
     #[arg(long, default_value_t = 64, value_parser = count_or_none)]
     pub(crate) max_new_tokens: usize,

@@ -1,6 +1,6 @@
 //! `generate`: what a model says.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use data::{Tokenizer, chat::Message, prompt::AnswerTurn};
 use run::{RunError, Session};
 
@@ -48,10 +48,18 @@ fn encode(tokenizer: &Tokenizer, args: &GenerateArgs) -> Result<(Vec<u32>, Vec<u
         return Ok((tokenizer.encode(&args.prompt)?, ends));
     }
     let template = tokenizer.chat_template()?;
-    let question = [Message::user(&args.prompt)];
+    let system = args.system.as_deref().map(Message::system);
+    let question = system.into_iter().chain([Message::user(&args.prompt)]);
+    let question: Vec<Message<'_>> = question.collect();
     let turn = AnswerTurn::find(&template, tokenizer, &question)?;
-    let ids = turn
-        .frame
-        .encode(tokenizer, &turn.render(&template, &question)?)?;
+    let text = turn.render(&template, &question)?;
+    if let Some(system) = &args.system
+        && !text.contains(system.trim())
+    {
+        bail!(
+            "the model's chat template has no place for a system message; leave --system out, or put it into --prompt"
+        );
+    }
+    let ids = turn.frame.encode(tokenizer, &text)?;
     Ok((ids, turn.frame.ends(tokenizer)?))
 }

@@ -177,17 +177,8 @@ fn tell(plan: &Plan, worked: &Worked) -> ExitCode {
 }
 
 fn collect(plan: &Plan) -> Result<()> {
-    let collected = grid::collect(plan, &mut Terminal::default())?;
-    if !collected.missing.is_empty() {
-        note(&format!(
-            "{} cells are not done and not in the report",
-            collected.missing.len()
-        ));
-    }
-    result(&format!(
-        "{}",
-        plan.folder.report().join("index.html").display()
-    ));
+    let summary = grid::collect(plan, &mut Terminal::default())?;
+    result(&summary.render_text());
     Ok(())
 }
 

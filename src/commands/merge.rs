@@ -27,7 +27,7 @@ pub(crate) struct MergeArgs {
     /// How the folder stores weights: bf16, f16 or f32. Default: as the model does.
     #[arg(long)]
     pub(crate) dtype: Option<FloatFormat>,
-    /// Write a GGUF file, where the model is one: matrices in f16, bf16 or q8_0.
+    /// Write a GGUF file instead of a folder: matrices in f32, f16, bf16 or q8_0.
     #[arg(long, value_name = "FORMAT")]
     pub(crate) gguf: Option<GgufFormat>,
     /// Replace a model that is there, unless it is the one that is read.

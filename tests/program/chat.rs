@@ -162,6 +162,26 @@ fn a_template_answers_one_question_and_its_absence_is_said_before_anything_is_ma
         "3",
     ];
     assert_eq!(chat, call(root, &whole, 0).stdout, "the template's text");
+    let system = ["--system", "Be brief"];
+    let with_system = call(root, &[&ask[..], &system].concat(), 0).stdout;
+    let mut whole = whole;
+    whole[4] = "system: Be brief<end>\nuser: Hello<end>\nassistant:";
+    assert_eq!(with_system, call(root, &whole, 0).stdout);
+    let plain: Vec<&str> = ask
+        .iter()
+        .copied()
+        .filter(|word| *word != "--chat")
+        .collect();
+    let refused = call(root, &[&plain[..], &system].concat(), 2).stderr;
+    assert!(refused.contains("--chat"), "{refused}");
+    let only_users = "{% for m in messages if m.role != 'system' %}{{ m.role + ': ' + m.content + eos_token }}\n{% endfor %}{% if \
+                      add_generation_prompt %}assistant:{% endif %}";
+    write_template(root, Some(only_users));
+    let refused = call(root, &[&ask[..], &system].concat(), 1).stderr;
+    assert!(
+        refused.contains("has no place for a system message"),
+        "{refused}"
+    );
 
     write_template(root, None);
     let missing =
@@ -188,6 +208,12 @@ fn a_template_answers_one_question_and_its_absence_is_said_before_anything_is_ma
     let refused = call_line(root, "check chat.toml --set train.prompt=chat-one-turn", 1).stderr;
     assert!(
         refused.contains("train.prompt: unknown value `chat-one-turn`; one of: plain, chat"),
+        "{refused}"
+    );
+    let line = "check chat.toml --set eval.few_shot=file:shots.json --set eval.prompt=chat";
+    let refused = call_line(root, line, 1).stderr;
+    assert!(
+        refused.contains("eval.few_shot: the text of a file cannot be cut into the turns"),
         "{refused}"
     );
 }

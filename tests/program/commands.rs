@@ -212,6 +212,15 @@ fn adapters_are_evaluated_in_turn() {
         "without --base the base is not asked"
     );
     assert!(all[0]["scores"] != all[2]["scores"] && all[2]["scores"] != all[4]["scores"]);
+    // Questions in several languages are prepared once for all adapters.
+    let ask = |more: &str| {
+        eval(
+            folder.path(),
+            &format!("--languages sw,de --limit 2 {more}"),
+        )
+    };
+    let together = ask("--adapter a --adapter b");
+    assert_eq!(together, [ask("--adapter a"), ask("--adapter b")].concat());
 }
 
 // Promise: `--few-shot file:PATH` reads `{task: {language: text}}`, and text equal to head:K

@@ -2,17 +2,18 @@
 
 use std::{collections::BTreeMap, panic, thread};
 
-use data::{Tokenizer, prompt, prompt::Rendered, testset};
+use data::{Tokenizer, prompt::Rendered};
 use model::{Decoder, KvCache};
 use schema::{AnswerRecord, Answerer, Language, Provenance, Scoring, scores::Measures};
 
 use crate::{
+    ahead::{Ahead, Prepared, prepare},
     error::EvalError,
     free_answer::{FreeAnswerCounts, say},
     journal::{Journal, JournalEntry, MeasuredSoFar},
     measure::{measure, measure_all},
     provenance::Hashes,
-    questions::{self, EncodedQuestions},
+    questions::EncodedQuestions,
     records::{self, BuiltRecords, MeasuredLanguage},
     request::Ask,
 };
@@ -42,44 +43,6 @@ pub struct LanguageAnswers {
     pub differing: Vec<String>,
 }
 
-/// The language that is asked next: its questions are prepared while another's are answered.
-#[derive(Default)]
-pub struct Ahead {
-    /// The language after the one that is asked; asked with the same [`Ask`].
-    pub next: Option<Language>,
-    ready: Option<(Language, Result<Prepared, EvalError>)>,
-}
-
-/// One language's questions before the model has seen them.
-struct Prepared {
-    language: Language,
-    rendered: Rendered,
-    questions: EncodedQuestions,
-    groups: BTreeMap<usize, u64>,
-    hashes: Hashes,
-    repairs: Vec<String>,
-}
-
-fn prepare(
-    tokenizer: &Tokenizer,
-    ask: &Ask<'_>,
-    language: Language,
-) -> Result<Prepared, EvalError> {
-    let set = testset::load(ask.dir, ask.task, language, ask.asking.protocol)?;
-    let rendered = prompt::ask(tokenizer, ask.task, &set, ask.asking)?;
-    let questions = questions::encode(tokenizer, ask, &rendered)?;
-    let hashes = Hashes::new(ask, language, &rendered, &questions)?;
-    let groups = records::find_groups(&set.items);
-    Ok(Prepared {
-        language,
-        rendered,
-        questions,
-        groups,
-        hashes,
-        repairs: set.repairs,
-    })
-}
-
 /// A model in memory, its tokenizer, and how the provenance names them.
 #[derive(Clone, Copy)]
 pub struct Respondent<'a> {
@@ -103,15 +66,11 @@ pub fn ask(
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<LanguageAnswers, EvalError> {
     let tokenizer = respondent.tokenizer;
-    let prepared = match ahead.ready.take() {
-        Some((ready, prepared)) if ready == language => prepared?,
-        _ => prepare(tokenizer, ask, language)?,
-    };
-    thread::scope(|scope| {
-        let next = ahead
-            .next
-            .map(|next| (next, scope.spawn(move || prepare(tokenizer, ask, next))));
-        let answers = answer(respondent, ask, prepared, journal, watch);
+    let prepared = ahead.take(tokenizer, ask, language)?;
+    let next = ahead.next_to_prepare();
+    let answers = thread::scope(|scope| {
+        let next = next.map(|next| (next, scope.spawn(move || prepare(tokenizer, ask, next))));
+        let answers = answer(respondent, ask, &prepared, journal, watch);
         ahead.ready = next.map(|(next, handle)| {
             (
                 next,
@@ -121,13 +80,15 @@ pub fn ask(
             )
         });
         answers
-    })
+    });
+    ahead.keep(prepared);
+    answers
 }
 
 fn answer(
     respondent: Respondent<'_>,
     ask: &Ask<'_>,
-    prepared: Prepared,
+    prepared: &Prepared,
     journal: &mut Journal,
     watch: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<LanguageAnswers, EvalError> {
@@ -147,7 +108,7 @@ fn answer(
         .unwrap_or(usize::MAX)
         .min(prepared.rendered.prompts.len());
     complete(
-        respondent, ask, &prepared, scored, journal, &mut found, watch,
+        respondent, ask, prepared, scored, journal, &mut found, watch,
     )?;
     let answered = MeasuredLanguage {
         language,
@@ -170,7 +131,7 @@ fn answer(
         provenance,
         choices,
         said,
-        repairs: prepared.repairs,
+        repairs: prepared.repairs.clone(),
         prefix_tokens,
         resumed,
         differing,

@@ -78,6 +78,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ahead;
 pub mod ask;
 pub mod checked_lines;
 pub mod count;
@@ -91,7 +92,8 @@ mod questions;
 mod records;
 mod request;
 
-pub use ask::{Ahead, LanguageAnswers, ask};
+pub use ahead::Ahead;
+pub use ask::{LanguageAnswers, ask};
 pub use count::{RowCount, count_rows};
 pub use error::EvalError;
 pub use free_answer::FreeAnswerCounts;

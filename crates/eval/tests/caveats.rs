@@ -46,6 +46,10 @@ fn write_files(folder: &Path, context: usize) {
 }
 
 fn evaluate(folder: &Path) -> Result<LanguageAnswers, EvalError> {
+    evaluate_after(folder, &mut Ahead::default())
+}
+
+fn evaluate_after(folder: &Path, ahead: &mut Ahead) -> Result<LanguageAnswers, EvalError> {
     let dir = folder.join("model");
     let files = ModelFiles::Folder {
         weights: vec![dir.join("model.safetensors")],
@@ -84,15 +88,29 @@ fn evaluate(folder: &Path) -> Result<LanguageAnswers, EvalError> {
         answerer: &answerer,
     };
     let mut journal = Journal::open(&folder.join("answers.jsonl"))?;
-    let (mut ahead, watch) = (Ahead::default(), &mut |_, _| true);
-    eval::ask(
-        respondent,
-        &ask,
-        Language::En,
-        &mut ahead,
-        &mut journal,
-        watch,
-    )
+    let watch = &mut |_, _| true;
+    eval::ask(respondent, &ask, Language::En, ahead, &mut journal, watch)
+}
+
+/// The file is gone when the second model is asked: the questions are those of the first.
+#[test]
+fn questions_are_prepared_once_for_all_models() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_files(folder.path(), 4096);
+    let mut ahead = Ahead::default();
+    let mut answer = |is_asked_again| {
+        ahead.is_asked_again = is_asked_again;
+        let answers = evaluate_after(folder.path(), &mut ahead);
+        // Of another model: nothing is resumed.
+        fs::remove_file(folder.path().join("answers.jsonl.partial")).expect("removes");
+        answers
+    };
+    let first = answer(true).expect("answers");
+    fs::remove_dir_all(folder.path().join("data")).expect("removes");
+    assert_eq!(answer(true).expect("answers"), first);
+    assert_eq!(answer(false).expect("answers"), first);
+    let problem = answer(false).expect_err("nothing is kept for longer");
+    assert!(problem.to_string().contains("ap_emotion"), "{problem}");
 }
 
 #[test]

@@ -1,54 +1,87 @@
-//! The reports of all runs of a grid, from their records alone.
+//! The reports of a grid: one of every run, and one of them all, from their records alone.
 
-use run::{Watch, write_report};
+use compare::grid::{self, GridMember};
+use report::grid::GridSummary;
+use run::{RunError, Watch, interruptible, write_report};
 
 use crate::{
-    CellState, Plan,
+    CellState, CellStatus, Plan,
     error::{Result, bail},
     survey,
 };
 
-/// What was collected.
-#[derive(Debug)]
-pub struct Collected {
-    /// Members whose report is written.
-    pub reports: Vec<String>,
-    /// Cells that are not done.
-    pub missing: Vec<String>,
-}
+/// Cells named in a remark.
+const LISTED: usize = 10;
 
-/// Writes the report of every member that has records.
+/// Writes the report of every run that has records, and the grid's.
 ///
 /// # Errors
-/// No member has any; a record is not as it was written.
-pub fn collect(plan: &Plan, watch: &mut dyn Watch) -> Result<Collected> {
+/// No run has any; a record is not as it was written; an interruption.
+pub fn collect(plan: &Plan, watch: &mut dyn Watch) -> Result<GridSummary> {
     let states = survey(plan)?;
-    let missing = states
-        .iter()
-        .filter(|status| status.state != CellState::Done);
-    let missing = missing
-        .map(|status| plan.name(&plan.cells[status.number]))
-        .collect();
-    let mut reports = Vec::new();
-    watch.start("reports", plan.grid.members.len(), "runs");
-    for (at, member) in plan.grid.members.iter().enumerate() {
-        let run = plan.folder.run(&member.name);
-        let of_member = |number: &usize| plan.cells[*number].member == at;
-        let has_records = states
-            .iter()
-            .any(|status| of_member(&status.number) && status.progress.stages.0 > 0);
-        if has_records {
-            write_report(&run, &*watch)?;
-            reports.push(member.name.clone());
-        }
-        watch.advance(at + 1, &member.name);
-    }
-    watch.finish(&format!("{} runs", reports.len()));
-    if reports.is_empty() {
+    if states.iter().all(|status| status.progress.stages.0 == 0) {
         bail!(
             "no cell of {} has anything to report yet; begin with `lingualign grid run`",
             plan.grid.name
         );
     }
-    Ok(Collected { reports, missing })
+    write_reports(plan, &states, watch)?;
+    let members: Vec<GridMember> = plan
+        .grid
+        .members
+        .iter()
+        .map(|member| GridMember {
+            name: member.name.clone(),
+            axes: member.points.clone(),
+            folder: plan.folder.run(&member.name),
+        })
+        .collect();
+    watch.start("report", 2, "steps");
+    let results =
+        interruptible(&*watch, |stop| grid::read(&members, stop)).map_err(RunError::from)?;
+    watch.advance(1, "");
+    let (out, title) = (plan.folder.report(), &plan.grid.title);
+    let notes = find_missing(plan, &states);
+    let summary = interruptible(&*watch, |stop| {
+        report::grid::write_unless(&out, title, &results, &notes, stop)
+    })
+    .map_err(RunError::from)?;
+    watch.finish("");
+    Ok(summary)
+}
+
+fn write_reports(plan: &Plan, states: &[CellStatus], watch: &mut dyn Watch) -> Result<()> {
+    watch.start("reports of runs", plan.grid.members.len(), "runs");
+    for (at, member) in plan.grid.members.iter().enumerate() {
+        let mut of_member = states
+            .iter()
+            .filter(|status| plan.cells[status.number].member == at);
+        if of_member.any(|status| status.progress.stages.0 > 0) {
+            write_report(&plan.folder.run(&member.name), &*watch)?;
+        }
+        watch.advance(at + 1, &member.name);
+    }
+    watch.finish("");
+    Ok(())
+}
+
+/// What is not in the report.
+fn find_missing(plan: &Plan, states: &[CellStatus]) -> Vec<String> {
+    let missing: Vec<String> = states
+        .iter()
+        .filter(|status| status.state != CellState::Done)
+        .map(|status| plan.name(&plan.cells[status.number]))
+        .collect();
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let shown = missing[..missing.len().min(LISTED)].join(", ");
+    let more = match missing.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    vec![format!(
+        "{} cells are not done: {shown}{more}.",
+        missing.len()
+    )]
 }

@@ -21,7 +21,7 @@ pub mod slurm;
 mod survey;
 mod work;
 
-pub use collect::{Collected, collect};
+pub use collect::collect;
 pub use cost::{CellCost, estimate};
 pub use error::{GridError, Result};
 pub use folder::GridFolder;

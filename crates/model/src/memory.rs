@@ -312,8 +312,10 @@ fn forward_of_block(shape: &Shape, precision: Precision) -> u64 {
     let (e, f) = (shape.hidden as u64, shape.mlp as u64);
     let (q, k) = (queries(shape), keys(shape));
     // The input, two normed, resid_mid, resid_post; q, k, v and what attention made of them;
-    // act, gate and up never being there as a whole; the rows as a narrower weight sees them.
-    let mlp = 5 * e + 2 * q + 2 * k + f + narrowed(f, precision) + merged(shape, 4 * f);
+    // act, gate and up never being there as a whole, and the rows as a narrower weight sees them; or
+    // a merged projection's outputs beside gate and up, before act is there.
+    let inner = (f + narrowed(f, precision)).max(merged(shape, 4 * f));
+    let mlp = 5 * e + 2 * q + 2 * k + inner;
     // The input, normed; q, k, v; q and k rotated, k and v packed, and what attention made of
     // them.
     // A norm of queries and keys has a copy of them, a merged projection one more of all.

@@ -47,8 +47,9 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const NAMES: [&str; 3] = ["tiny_llama", "tiny_mistral", "tiny_qwen2"];
-/// Norms behind attention and mlp, and of queries and keys; layers that slide have their own angles.
-const FAMILIES: [&str; 1] = ["gemma3"];
+/// Norms behind attention and mlp, and of queries and keys, layers that slide with their own angles;
+/// merged projections.
+const FAMILIES: [&str; 2] = ["gemma3", "phi3"];
 /// Of a micro-batch, in 16 sequences.
 const TOKENS: usize = 1600;
 /// Rows with a loss.

@@ -41,10 +41,11 @@ pub(crate) struct LanguageLoop {
 }
 
 impl LanguageLoop {
-    /// Shown as `label`, of so many languages.
-    pub(crate) fn new(label: String, languages: usize) -> Self {
+    /// Shown as `label`, of so many languages; `ahead` is that of another model that was asked the
+    /// same, or empty.
+    pub(crate) fn new(label: String, languages: usize, ahead: Ahead) -> Self {
         Self {
-            ahead: Ahead::default(),
+            ahead,
             label,
             is_shown: false,
             languages,
@@ -123,8 +124,9 @@ impl LanguageLoop {
         Ok(AskedLanguage { answers, seconds })
     }
 
-    /// Sums up what was asked: a caveat is one line, whatever the number of languages.
-    pub(crate) fn finish(self, watch: &mut dyn Watch) {
+    /// Sums up what was asked: a caveat is one line, whatever the number of languages. Returns the
+    /// questions that were kept for another model.
+    pub(crate) fn finish(self, watch: &mut dyn Watch) -> Ahead {
         if self.is_shown {
             let share = 100.0 * self.right as f64 / self.questions.max(1) as f64;
             watch.finish(&format!("{} questions, {share:.1}% right", self.questions));
@@ -133,6 +135,7 @@ impl LanguageLoop {
         for caveat in describe_answers(&counts) {
             watch.note(&format!("note: {caveat}"));
         }
+        self.ahead
     }
 }
 
@@ -265,7 +268,8 @@ pub fn evaluate(
     }
     let mut journal = Journal::open(evaluation.out)?;
     let mut evaluated = Evaluated::default();
-    for folder in &evaluation.models {
+    let mut ahead = Ahead::default();
+    for (at, folder) in evaluation.models.iter().enumerate() {
         let answerer = session.attach_adapter(folder.as_deref())?;
         let adapter = folder.as_ref().map(|folder| folder.display().to_string());
         let label = adapter.as_deref().unwrap_or("base");
@@ -275,7 +279,8 @@ pub fn evaluate(
             ..evaluation.ask
         };
         let shown_as = format!("eval {label} {} {}", ask.task.name, ask.asking.labels);
-        let mut asking = LanguageLoop::new(shown_as, evaluation.languages.len());
+        ahead.is_asked_again = at + 1 < evaluation.models.len();
+        let mut asking = LanguageLoop::new(shown_as, evaluation.languages.len(), ahead);
         for (at, &language) in evaluation.languages.iter().enumerate() {
             asking.prepare_next(evaluation.languages.get(at + 1).copied());
             let asked_language =
@@ -284,7 +289,7 @@ pub fn evaluate(
             asked(label, language, &answers);
             evaluated.add(answers, seconds);
         }
-        asking.finish(watch);
+        ahead = asking.finish(watch);
     }
     let provenances = evaluated
         .evaluations

@@ -68,4 +68,4 @@ pub use stages::{
 };
 pub use survey::{StageStatus, Survey, survey};
 pub use verify::verify;
-pub use watch::{Downloads, Watch};
+pub use watch::{Downloads, Watch, interruptible};

@@ -1,10 +1,10 @@
 //! An adapter merged into its model and written as a model of its own: a Hugging Face folder, or a
-//! GGUF file where the base is one. Then both are asked the same prompts, to say what the rounding
+//! GGUF file. Then both are asked the same prompts, to say what the rounding
 //! of the merged weights did. Never here: flags, printing.
 
 mod rounding;
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use data::Tokenizer;
 use hub::ModelFiles;
@@ -77,10 +77,9 @@ fn merge_in_shards(
     let opened = Merge::open(&base, request.adapter)
         .at(|| format!("adapter {}", request.adapter.display()))?;
     let (merged, bytes) = match (&base, request.gguf, request.format) {
-        (ModelFiles::Folder { .. }, Some(_), _) => bail!(
-            "--gguf goes with a model that is a GGUF file, whose metadata and tokenizer the new one keeps; merge into a \
-             folder without --gguf, and convert that with llama.cpp's convert_hf_to_gguf.py"
-        ),
+        (_, Some(_), Some(_)) => {
+            bail!("--dtype is for a folder; --gguf says how a GGUF file's matrices are stored")
+        }
         (ModelFiles::Folder { dir, .. }, None, format) => {
             write_folder(&opened, dir, format, shard_bytes, &folder, watch)?
         }
@@ -88,11 +87,13 @@ fn merge_in_shards(
             "the model is a GGUF file, and so will be the merged one: say how its matrices are stored, with --gguf {}",
             GgufFormat::WORDS.join(", --gguf ")
         ),
-        (ModelFiles::Gguf { .. }, Some(_), Some(_)) => {
-            bail!("--dtype is for a folder; --gguf says how a GGUF file's matrices are stored")
+        (ModelFiles::Folder { .. }, Some(format), None) => {
+            let metadata = tokenizer.to_gguf(opened.config().vocab_size)?;
+            write_gguf(&opened.gguf(format, metadata)?, format, &folder, watch)?
         }
         (ModelFiles::Gguf { .. }, Some(format), None) => {
-            write_gguf(&opened.gguf(format)?, format, &folder, watch)?
+            let planned = opened.gguf(format, BTreeMap::new())?;
+            write_gguf(&planned, format, &folder, watch)?
         }
     };
     let prompts = rounding::encode_prompts(&tokenizer)?;

@@ -34,7 +34,7 @@ pub trait Watch {
 
 /// Runs `work` on a thread of its own while this one looks for an interruption: `work` may ask
 /// from any thread whether to stop.
-pub(crate) fn interruptible<T: Send>(
+pub fn interruptible<T: Send>(
     watch: &dyn Watch,
     work: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> T + Send,
 ) -> T {

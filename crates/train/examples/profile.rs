@@ -4,6 +4,10 @@
 //! [qv|all]` Sixteen examples of 107 tokens, 48 of which are learnt, with random ids; then 32
 //! questions of 62 tokens after a shared prefix of 391. The numbers are of the median of
 //! several runs.
+//!
+//! A list of numbers as the fourth argument, `32,64,128`, asks so many questions in one batch
+//! instead, and reads a prefix of 391 tokens so often in one batch as 32 goes into each: what several adapters
+//! could save at most if their rows shared a pass over the weights.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
@@ -21,6 +25,7 @@ use schema::task::Precision;
 use train::step;
 
 const RUNS: usize = 9;
+const BATCH_RUNS: usize = 3;
 
 /// The program's allocator, which keeps what it has: another one would show its page faults.
 #[global_allocator]
@@ -78,11 +83,9 @@ fn main() {
         model::instruction_set()
     );
 
-    let mut ids = |count: usize| -> Vec<u32> {
-        (0..count)
-            .map(|_| random.random_range(100..40_000))
-            .collect()
-    };
+    let most = decoder.config().vocab_size.min(40_000) as u32;
+    let mut ids =
+        |count: usize| -> Vec<u32> { (0..count).map(|_| random.random_range(100..most)).collect() };
     let examples: Vec<Example> = (0..16)
         .map(|_| Example {
             input_ids: ids(107),
@@ -91,6 +94,10 @@ fn main() {
         .collect();
     let examples: Vec<&Example> = examples.iter().collect();
     decoder.set_adapter(Some(&adapter)).unwrap();
+    if let Some(batches) = arguments.get(3) {
+        let batches = batches.split(',').map(|count| count.parse().unwrap());
+        return compare_batches(&decoder, &batches.collect::<Vec<usize>>(), &mut ids);
+    }
     let (time, entries) = median(|| {
         step::loss_and_gradients(&decoder, &examples, 1024, None).unwrap();
     });
@@ -107,6 +114,40 @@ fn main() {
             .unwrap();
     });
     report("questions", 32, time, &entries);
+}
+
+/// Asks so many questions at once and reads so many prefixes at once, in turn.
+fn compare_batches(decoder: &Decoder, batches: &[usize], ids: &mut impl FnMut(usize) -> Vec<u32>) {
+    let (cache, _) = decoder.prefill(&ids(391), None).unwrap();
+    let mut seconds = vec![[Vec::new(), Vec::new()]; batches.len()];
+    for _ in 0..=BATCH_RUNS {
+        for (&count, [questions, prefixes]) in batches.iter().zip(&mut seconds) {
+            let (rows, suffixes) = (Rows::new(vec![62; count], 391), ids(count * 62));
+            let last: Vec<u32> = (1..=count as u32).map(|q| q * 62 - 1).collect();
+            let begin = Instant::now();
+            let hidden = decoder.hidden_at(&suffixes, &rows, Some(&cache), &last);
+            decoder.logits(&hidden.unwrap()).unwrap();
+            questions.push(begin.elapsed().as_secs_f64());
+            let copies = (count / 32).max(1);
+            let (rows, all) = (Rows::new(vec![391; copies], 0), ids(copies * 391));
+            let begin = Instant::now();
+            decoder.hidden_at(&all, &rows, None, &[0]).unwrap();
+            prefixes.push(begin.elapsed().as_secs_f64() / copies as f64);
+        }
+    }
+    for (&count, times) in batches.iter().zip(&mut seconds) {
+        let [questions, prefixes] = times.each_mut().map(|times| {
+            times.remove(0);
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        });
+        println!(
+            "{count} questions at once: {:.2} ms each; {} prefixes at once: {:.0} ms each",
+            1e3 * questions / count as f64,
+            (count / 32).max(1),
+            1e3 * prefixes
+        );
+    }
 }
 
 /// The run in the middle, by its time.

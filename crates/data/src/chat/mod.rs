@@ -18,7 +18,7 @@ use crate::DataError;
 /// A turn of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// `user` or `assistant`.
+    /// `system`, `user` or `assistant`.
     pub role: &'static str,
     /// What is said.
     pub content: &'a str,
@@ -35,6 +35,14 @@ impl<'a> Message<'a> {
 
     fn to_value(self) -> Value {
         Value::from_pairs([("role", self.role), ("content", self.content)])
+    }
+
+    /// What holds for the whole conversation.
+    pub fn system(content: &'a str) -> Self {
+        Self {
+            role: "system",
+            content,
+        }
     }
 
     /// What the model said.

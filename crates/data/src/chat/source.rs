@@ -66,6 +66,16 @@ impl ChatSource {
         }
     }
 
+    /// The special token of this name, such as `bos_token`.
+    pub(crate) fn token(&self, name: &str) -> Option<&str> {
+        self.tokens.get(name).map(String::as_str)
+    }
+
+    /// The template as metadata of a GGUF file.
+    pub(crate) fn gguf_entry(&self) -> Option<(&'static str, &str)> {
+        Some((GGUF_KEY, self.text.as_deref().ok()?))
+    }
+
     /// Parses it.
     pub(crate) fn template(&self) -> Result<ChatTemplate, DataError> {
         match &self.text {

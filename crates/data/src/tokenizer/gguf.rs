@@ -14,19 +14,30 @@ use super::{
 };
 use crate::{DataError, chat::ChatSource, error::quote};
 
-const MODEL: &str = "tokenizer.ggml.model";
-const PRE: &str = "tokenizer.ggml.pre";
-const TOKENS: &str = "tokenizer.ggml.tokens";
-const KINDS: &str = "tokenizer.ggml.token_type";
+pub(super) const MODEL: &str = "tokenizer.ggml.model";
+pub(super) const PRE: &str = "tokenizer.ggml.pre";
+pub(super) const TOKENS: &str = "tokenizer.ggml.tokens";
+pub(super) const KINDS: &str = "tokenizer.ggml.token_type";
 const SCORES: &str = "tokenizer.ggml.scores";
-const MERGES: &str = "tokenizer.ggml.merges";
+pub(super) const MERGES: &str = "tokenizer.ggml.merges";
+
+pub(super) const ADDS_BOS: &str = "tokenizer.ggml.add_bos_token";
+/// Special tokens by the names that chat templates use, and the keys of their ids.
+pub(super) const NAMED: [(&str, &str); 6] = [
+    ("bos_token", "bos"),
+    ("eos_token", "eos"),
+    ("unk_token", "unknown"),
+    ("sep_token", "seperator"), // spelt so in the format
+    ("pad_token", "padding"),
+    ("mask_token", "mask"),
+];
 
 pub(super) fn load(header: &Header) -> Result<Tokenizer, DataError> {
     let tokens = header.need_texts(TOKENS)?;
     let (kind, inner, adds_bos) = build(header, &tokens)?;
     let bos = read_id(header, "tokenizer.ggml.bos_token_id", tokens.len())?;
     let eos = read_id(header, "tokenizer.ggml.eos_token_id", tokens.len())?;
-    let before = read_added(header, "tokenizer.ggml.add_bos_token", adds_bos, bos)?;
+    let before = read_added(header, ADDS_BOS, adds_bos, bos)?;
     Ok(Tokenizer {
         growth: Growth::of(&inner),
         tidies: false,
@@ -182,16 +193,8 @@ fn read_id(header: &Header, key: &str, count: usize) -> Result<Option<u32>, Data
 
 /// The special tokens by the names that chat templates use.
 fn named_tokens(header: &Header, tokens: &[&str]) -> Result<BTreeMap<String, String>, DataError> {
-    const NAMES: [(&str, &str); 6] = [
-        ("bos_token", "bos"),
-        ("eos_token", "eos"),
-        ("unk_token", "unknown"),
-        ("sep_token", "seperator"), // spelt so in the format
-        ("pad_token", "padding"),
-        ("mask_token", "mask"),
-    ];
     let mut named = BTreeMap::new();
-    for (name, key) in NAMES {
+    for (name, key) in NAMED {
         let id = read_id(
             header,
             &format!("tokenizer.ggml.{key}_token_id"),

@@ -13,6 +13,7 @@ pub mod made_up;
 mod pieces_file;
 mod proto;
 mod sentencepiece;
+mod written;
 
 use std::path::{Path, PathBuf};
 

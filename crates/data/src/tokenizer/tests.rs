@@ -66,6 +66,48 @@ pub(crate) fn byte_level() -> Tokenizer {
     Tokenizer::from_gguf(&byte_level_header("smollm")).expect("builds")
 }
 
+/// Written as metadata and read again it is the same; the name of its splitting rule is found.
+#[test]
+fn a_byte_level_tokenizer_is_written_as_it_is_read() {
+    let count = byte_level_tokens().len();
+    for pre in ["gpt-2", "smollm", "llama-bpe", "qwen2", "default"] {
+        let mut header = byte_level_header(pre);
+        let key = "tokenizer.ggml.add_bos_token".to_owned();
+        header.metadata.insert(key, Value::Bool(false));
+        let tokenizer = Tokenizer::from_gguf(&header).expect("builds");
+        let metadata = tokenizer.to_gguf(count + 1).expect("has a name");
+        for (key, value) in &header.metadata {
+            match (key.as_str(), &metadata[key], value) {
+                ("tokenizer.ggml.tokens", Value::List(found), Value::List(wanted)) => {
+                    assert_eq!(found[..count], wanted[..]);
+                    assert_eq!(found[count], Value::Text(format!("[PAD{count}]")));
+                }
+                ("tokenizer.ggml.token_type", Value::List(found), Value::List(wanted)) => {
+                    assert_eq!(found[..count], wanted[..]);
+                    assert_eq!(found[count], Value::Signed(5));
+                }
+                (_, found, wanted) => assert_eq!(found, wanted, "{pre}: {key}"),
+            }
+        }
+        assert_eq!(metadata.len(), header.metadata.len(), "{pre}");
+    }
+}
+
+#[test]
+fn a_tokenizer_that_no_name_stands_for_is_not_written() {
+    let mut tokenizer = byte_level();
+    let digits = tokenizers::pre_tokenizers::digits::Digits::new(false);
+    tokenizer.inner.with_pre_tokenizer(Some(digits));
+    let problem = tokenizer.to_gguf(300).expect_err("refused").to_string();
+    assert!(
+        problem.contains("it differs in: pre_tokenizer"),
+        "{problem}"
+    );
+    let pieces = Tokenizer::from_gguf(&sentencepiece_header()).expect("builds");
+    let problem = pieces.to_gguf(300).expect_err("refused").to_string();
+    assert!(problem.contains("is SentencePiece's"), "{problem}");
+}
+
 /// Texts, scores and kinds: three special pieces, the bytes from id 3, then the others from id
 /// 259.
 fn pieces() -> Vec<(String, f32, i64)> {

@@ -1,5 +1,5 @@
 //! The header of a new GGUF file: metadata as an old one has it, byte by byte, with some keys set,
-//! and tensors of other types. Source: the GGUF specification of the ggml project. Never here:
+//! and tensors of other types; or all of it new. Source: the GGUF specification of the ggml project. Never here:
 //! tensor values.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 use schema::disk::DiskError;
 
-use super::{Header, TensorEntry, block::block, check, parse};
+use super::{Header, TensorEntry, Value, block::block, check, parse};
 use crate::HubError;
 
 /// The version that is written.
@@ -23,6 +23,30 @@ pub struct NewHeader {
     pub tensors: Vec<TensorEntry>,
     /// Bytes of the whole file.
     pub file_bytes: u64,
+}
+
+impl NewHeader {
+    /// Of a file with this metadata and these tensors, whose offsets and lengths are set. Whole
+    /// numbers have 32 bits where they fit, floats always.
+    ///
+    /// # Errors
+    /// As [`Header::rewrite`]; a list that is in a list, or of several kinds.
+    pub fn create(header: &Header) -> Result<Self, HubError> {
+        let mut metadata = Vec::new();
+        for (key, value) in &header.metadata {
+            put_text(&mut metadata, key);
+            put_value(&mut metadata, value)
+                .ok_or_else(|| header.error(key, "is a list of several kinds"))?;
+        }
+        let tensors = header.tensors.iter();
+        let tensors = tensors.map(|new| header.retype(new, new.ggml_type));
+        let count = header.metadata.len() as u64;
+        Ok(assemble(
+            (&metadata, count),
+            tensors.collect::<Result<_, _>>()?,
+            check::read_alignment(header)?,
+        ))
+    }
 }
 
 impl Header {
@@ -123,6 +147,56 @@ fn assemble(
         bytes,
         tensors,
         file_bytes: start + offset,
+    }
+}
+
+/// A value behind the number of its kind; `None` where a list has several kinds.
+fn put_value(out: &mut Vec<u8>, value: &Value) -> Option<()> {
+    let kind = kind_of(value);
+    out.extend(kind.to_le_bytes());
+    let Value::List(list) = value else {
+        put_bare(out, value);
+        return Some(());
+    };
+    let inner = list.first().map_or(8, kind_of);
+    out.extend(inner.to_le_bytes());
+    out.extend((list.len() as u64).to_le_bytes());
+    for item in list {
+        if kind_of(item) != inner || inner == 9 {
+            return None;
+        }
+        put_bare(out, item);
+    }
+    Some(())
+}
+
+fn kind_of(value: &Value) -> u32 {
+    match value {
+        Value::Unsigned(number) if u32::try_from(*number).is_ok() => 4,
+        Value::Unsigned(_) => 10,
+        Value::Signed(number) if i32::try_from(*number).is_ok() => 5,
+        Value::Signed(_) => 11,
+        Value::Float(_) => 6,
+        Value::Bool(_) => 7,
+        Value::Text(_) => 8,
+        Value::List(_) => 9,
+    }
+}
+
+fn put_bare(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Unsigned(number) => match u32::try_from(*number) {
+            Ok(small) => out.extend(small.to_le_bytes()),
+            Err(_) => out.extend(number.to_le_bytes()),
+        },
+        Value::Signed(number) => match i32::try_from(*number) {
+            Ok(small) => out.extend(small.to_le_bytes()),
+            Err(_) => out.extend(number.to_le_bytes()),
+        },
+        Value::Float(number) => out.extend((*number as f32).to_le_bytes()),
+        Value::Bool(flag) => out.push(u8::from(*flag)),
+        Value::Text(text) => put_text(out, text),
+        Value::List(_) => (),
     }
 }
 

@@ -14,6 +14,10 @@ pub(crate) struct Architecture {
     pub(crate) name: &'static str,
     /// The row of `families.rs` with its norms, positions and merged projections.
     model_type: &'static str,
+    /// Other families that llama.cpp writes so.
+    also: &'static [&'static str],
+    /// Its name of the norm before the mlp.
+    pub(crate) mlp_norm: &'static str,
     /// Files have the two halves of each query and key interleaved, which is undone.
     pub(crate) interleaved: bool,
     /// Which layers slide; `None`: llama.cpp lets none slide.
@@ -45,6 +49,8 @@ pub(crate) struct Architecture {
 #[derive(Clone, Copy)]
 pub(super) struct WindowPattern {
     pub(super) every: usize,
+    /// Whether files list the layers.
+    pub(super) listed: bool,
     /// The window where the file names none.
     pub(super) default: Option<usize>,
     /// Layers without which nothing slides.
@@ -88,6 +94,8 @@ const LOCAL_BASE: &str = "rope.freq_base_swa";
 const LLAMA: Architecture = Architecture {
     name: "llama",
     model_type: "llama",
+    also: &["mistral"],
+    mlp_norm: "ffn_norm",
     interleaved: true,
     windows: None,
     rotated: RotatedLayers::All,
@@ -107,6 +115,7 @@ const LLAMA: Architecture = Architecture {
 
 /// As Hugging Face orders rows.
 const PLAIN: Architecture = Architecture {
+    also: &[],
     interleaved: false,
     ..LLAMA
 };
@@ -148,6 +157,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         model_type: "gemma2",
         windows: Some(WindowPattern {
             every: 2,
+            listed: false,
             default: Some(4096),
             only_with: None,
         }),
@@ -162,6 +172,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         model_type: "gemma3_text",
         windows: Some(WindowPattern {
             every: 6,
+            listed: false,
             default: None,
             only_with: None,
         }),
@@ -174,6 +185,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
     },
     Architecture {
         name: "smollm3",
+        also: &[],
         model_type: "smollm3",
         rotated: RotatedLayers::NotEach(4),
         ..LLAMA
@@ -190,6 +202,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         model_type: "cohere2",
         windows: Some(WindowPattern {
             every: 4,
+            listed: false,
             default: None,
             only_with: None,
         }),
@@ -200,8 +213,10 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
     Architecture {
         name: "olmo2",
         model_type: "olmo2",
+        also: &["olmo3"],
         windows: Some(WindowPattern {
             every: 4,
+            listed: true,
             default: None,
             only_with: None,
         }),
@@ -216,6 +231,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
     },
     Architecture {
         name: "granite",
+        also: &[],
         model_type: "granite",
         scores: Factor::Key("attention.scale"),
         embedding: Factor::Key("embedding_scale"),
@@ -239,6 +255,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
         model_type: "exaone4",
         windows: Some(WindowPattern {
             every: 4,
+            listed: true,
             default: Some(4096),
             only_with: Some(64),
         }),
@@ -253,6 +270,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
     },
     Architecture {
         name: "mistral3",
+        also: &[],
         model_type: "ministral3",
         grows: true,
         keys: &[
@@ -266,6 +284,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
     Architecture {
         name: "seed_oss",
         model_type: "seed_oss",
+        mlp_norm: "post_attention_norm",
         ..PLAIN
     },
     Architecture {
@@ -279,6 +298,13 @@ impl Architecture {
     /// By `general.architecture`.
     pub(crate) fn by_name(name: &str) -> Option<&'static Self> {
         ARCHITECTURES.iter().find(|known| known.name == name)
+    }
+
+    /// Of a Hugging Face folder's `model_type`.
+    pub(crate) fn by_model_type(name: &str) -> Option<&'static Self> {
+        ARCHITECTURES
+            .iter()
+            .find(|known| known.model_type == name || known.also.contains(&name))
     }
 
     /// The family's properties.

@@ -6,6 +6,7 @@ mod family_keys;
 mod gguf;
 pub(crate) mod gguf_families;
 mod gguf_keys;
+pub(crate) mod gguf_written;
 mod json;
 mod key;
 mod keys;

@@ -104,10 +104,15 @@ impl Rope {
     }
 
     fn frequencies(&self, head_dim: usize, is_long: bool) -> Vec<f32> {
+        let exact = self.exact_frequencies(head_dim, is_long);
+        exact.into_iter().map(|f| f as f32).collect()
+    }
+
+    fn exact_frequencies(&self, head_dim: usize, is_long: bool) -> Vec<f64> {
         let plain: Vec<f64> = (0..head_dim / 2)
             .map(|i| self.theta.powf(-2.0 * i as f64 / head_dim as f64))
             .collect();
-        let scaled: Vec<f64> = match &self.scaling {
+        match &self.scaling {
             RopeScaling::None => plain,
             RopeScaling::Linear { factor } => plain.iter().map(|f| f / factor).collect(),
             RopeScaling::Factors(factors) => plain
@@ -132,8 +137,19 @@ impl Rope {
                 .map(|&f| llama3(f, *factor, *low, *high, *context))
                 .collect(),
             RopeScaling::Yarn(yarn) => yarn.scale(&plain, self.theta, head_dim),
+        }
+    }
+
+    /// What each pair's frequency is divided by, in a short text: (D/2).
+    pub(crate) fn divisors(&self, head_dim: usize) -> Vec<f32> {
+        let plain = Self {
+            theta: self.theta,
+            scaling: RopeScaling::None,
         };
-        scaled.into_iter().map(|f| f as f32).collect()
+        let pairs = plain.exact_frequencies(head_dim, false);
+        let scaled = self.exact_frequencies(head_dim, false);
+        let quotients = pairs.into_iter().zip(scaled);
+        quotients.map(|(plain, f)| (plain / f) as f32).collect()
     }
 
     /// With each frequency divided by its own factor too; `None` for YaRN, whose ramp would then

@@ -3,7 +3,7 @@
 use safetensors::Dtype;
 use serde_json::Value;
 
-use super::{Merge, encode::StoredFormat};
+use super::{Merge, TensorForm, encode::StoredFormat};
 use crate::{
     error::{ModelError, Result},
     random::FloatFormat,
@@ -83,9 +83,13 @@ impl MergedFolder<'_> {
         for tensor in &shard.tensors {
             let stored = self.merge.weights.float_dtype(&tensor.name);
             let is_stored_so = stored == Some(Dtype::from(tensor.format));
-            let format = StoredFormat::Floats(tensor.format);
-            self.merge
-                .encode(&tensor.name, format, is_stored_so, take)?;
+            let form = TensorForm {
+                format: StoredFormat::Floats(tensor.format),
+                is_stored_so,
+                interleaved: None,
+                plus_one: false,
+            };
+            self.merge.encode(&tensor.name, &form, take)?;
         }
         Ok(())
     }

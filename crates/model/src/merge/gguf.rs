@@ -1,9 +1,11 @@
-//! A merged model as the GGUF file that its base was, with the metadata and the order of the
-//! base's.
+//! A merged model as a GGUF file. Of a base that was one it has the metadata and the order of the
+//! tensors; that of a folder is made in `from_folder.rs`.
 
-use hub::gguf::{NewHeader, TensorEntry};
+use std::collections::BTreeMap;
 
-use super::{Merge, encode::StoredFormat};
+use hub::gguf::{NewHeader, TensorEntry, Value};
+
+use super::{Merge, TensorForm, encode::StoredFormat};
 use crate::{
     error::{ModelError, Result},
     random::FloatFormat,
@@ -13,6 +15,8 @@ use crate::{
 schema::words! {
     /// How a GGUF file stores matrices; vectors are f32 in all.
     GgufFormat {
+        /// 32 bits.
+        F32 "f32",
         /// IEEE's 16 bits.
         F16 "f16",
         /// bfloat16.
@@ -24,8 +28,9 @@ schema::words! {
 
 impl GgufFormat {
     /// llama.cpp's number of a file that is mostly like this (`llama_ftype`).
-    fn file_type(self) -> u32 {
+    pub(super) fn file_type(self) -> u32 {
         match self {
+            Self::F32 => 0,
             Self::F16 => 1,
             Self::Bf16 => 32,
             Self::Q8_0 => 7,
@@ -34,10 +39,11 @@ impl GgufFormat {
 
     /// How a tensor is stored, by llama.cpp's converter's rules: vectors in f32, rows that are no
     /// whole blocks in f16.
-    fn of(self, shape: &[usize]) -> StoredFormat {
+    pub(super) fn of(self, shape: &[usize]) -> StoredFormat {
         let width = shape.last().copied().unwrap_or(1);
         match self {
             _ if shape.len() < 2 => StoredFormat::Floats(FloatFormat::F32),
+            Self::F32 => StoredFormat::Floats(FloatFormat::F32),
             Self::F16 => StoredFormat::Floats(FloatFormat::F16),
             Self::Bf16 => StoredFormat::Floats(FloatFormat::Bf16),
             Self::Q8_0 if width.is_multiple_of(32) => StoredFormat::Q8_0,
@@ -55,34 +61,54 @@ pub(super) fn is_plain(ggml_type: u32) -> bool {
 
 /// The file of a merged model, planned.
 pub struct MergedGguf<'a> {
-    merge: &'a Merge,
-    format: GgufFormat,
-    header: NewHeader,
-    /// Types of the tensors in the base's file.
-    stored: Vec<u32>,
+    pub(super) merge: &'a Merge,
+    pub(super) header: NewHeader,
+    /// Where the values of each tensor come from.
+    pub(super) sources: Vec<TensorSource>,
+}
+
+/// Where a tensor's values come from.
+pub(super) enum TensorSource {
+    /// The base's tensor of this name.
+    Base(String, TensorForm),
+    /// The configuration.
+    Made(Vec<f32>),
 }
 
 impl Merge {
-    /// The GGUF file of the merged model.
+    /// The GGUF file of the merged model. `tokenizer`: metadata of its tokenizer, where the base is
+    /// a folder; that of a GGUF file is kept.
     ///
     /// # Errors
-    /// The base is none.
-    pub fn gguf(&self, format: GgufFormat) -> Result<MergedGguf<'_>> {
+    /// llama.cpp has no architecture for the folder's model, or none that can say all of it.
+    pub fn gguf(
+        &self,
+        format: GgufFormat,
+        tokenizer: BTreeMap<String, Value>,
+    ) -> Result<MergedGguf<'_>> {
         let Some(header) = &self.header else {
-            return Err(ModelError::Input(
-                "the model is no GGUF file, whose metadata a new one could have".to_owned(),
-            ));
+            return self.gguf_of_folder(format, tokenizer);
         };
         let set = [
             ("general.file_type", format.file_type()),
             ("general.quantization_version", 2),
         ];
         let new = header.rewrite(&set, &|old| format.of(&old.shape).ggml_type())?;
+        let pairs = header.tensors.iter().zip(&new.tensors);
+        let sources = pairs.map(|(old, new)| {
+            let name = self.name_of(old);
+            let form = TensorForm {
+                format: format.of(&new.shape),
+                is_stored_so: old.ggml_type == new.ggml_type,
+                interleaved: self.weights.interleaved_heads(&name),
+                plus_one: false,
+            };
+            TensorSource::Base(name, form)
+        });
         Ok(MergedGguf {
             merge: self,
-            format,
+            sources: sources.collect(),
             header: new,
-            stored: header.tensors.iter().map(|old| old.ggml_type).collect(),
         })
     }
 
@@ -107,12 +133,15 @@ impl MergedGguf<'_> {
     ) -> Result<(), E> {
         take(&self.header.bytes)?;
         let mut at = self.header.bytes.len() as u64;
-        for (tensor, stored) in self.header.tensors.iter().zip(&self.stored) {
+        for (tensor, source) in self.header.tensors.iter().zip(&self.sources) {
             take(&vec![0; (tensor.offset - at) as usize])?;
-            let format = self.format.of(&tensor.shape);
-            let is_stored_so = *stored == tensor.ggml_type;
-            self.merge
-                .encode(&self.merge.name_of(tensor), format, is_stored_so, take)?;
+            match source {
+                TensorSource::Base(name, form) => self.merge.encode(name, form, take)?,
+                TensorSource::Made(values) => {
+                    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+                    take(&bytes)?;
+                }
+            }
             at = tensor.offset + tensor.length;
         }
         take(&vec![0; (self.header.file_bytes - at) as usize])

@@ -4,6 +4,7 @@
 
 mod encode;
 mod folder;
+mod from_folder;
 mod gguf;
 
 use std::path::Path;
@@ -36,6 +37,18 @@ pub struct Merge {
     adapter: Adapter,
     /// The GGUF header of a base that has one.
     header: Option<hub::gguf::Header>,
+    files: ModelFiles,
+}
+
+/// How a tensor is written.
+struct TensorForm {
+    format: StoredFormat,
+    /// Whether the base has it in this format and order.
+    is_stored_so: bool,
+    /// Heads of which the two halves are interleaved in the file.
+    interleaved: Option<usize>,
+    /// Whether the file has 1 + w.
+    plus_one: bool,
 }
 
 impl Merge {
@@ -62,6 +75,7 @@ impl Merge {
             config,
             adapter,
             header,
+            files: files.clone(),
         })
     }
 
@@ -99,29 +113,25 @@ impl Merge {
         found.map(|(_, update)| update)
     }
 
-    /// The bytes of a tensor in a format, in pieces, to `take`. A tensor without an update that is
+    /// The bytes of a tensor in a form, in pieces, to `take`. A tensor without an update that is
     /// stored like this already is copied.
     fn encode<E: From<ModelError>>(
         &self,
         name: &str,
-        format: StoredFormat,
-        is_stored_so: bool,
+        form: &TensorForm,
         take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let update = self.update(name);
-        if is_stored_so && update.is_none() {
+        if form.is_stored_so && update.is_none() {
             return self.weights.bytes(name)?.chunks(1 << 24).try_for_each(take);
         }
+        let format = form.format;
         let encode = |values: &[f32]| -> Result<Vec<u8>> {
             format
                 .encode(values)
                 .map_err(|value| self.weights.error(name, describe_odd(name, value, format)))
         };
-        let (heads, shape) = (
-            self.weights.interleaved_heads(name),
-            self.weights.shape(name),
-        );
-        if update.is_none() && heads.is_none() {
+        if update.is_none() && form.interleaved.is_none() && !form.plus_one {
             return self
                 .weights
                 .each_piece(name, PIECE, &mut |values| take(&encode(&values)?));
@@ -130,7 +140,11 @@ impl Merge {
         if let Some(update) = update {
             values = update.add_to(values)?;
         }
-        if let Some(heads) = heads {
+        if form.plus_one {
+            values.iter_mut().for_each(|value| *value += 1.0);
+        }
+        if let Some(heads) = form.interleaved {
+            let shape = self.weights.shape(name);
             let width = if shape.len() == 2 { shape[1] } else { 1 };
             values = crate::weights::gguf::interleave_halves(&values, heads, width);
         }

@@ -14,6 +14,7 @@ mod gguf;
 mod gguf_families;
 mod gguf_keys;
 mod gguf_writer;
+mod gguf_written;
 mod hostile;
 mod merge;
 mod peft;

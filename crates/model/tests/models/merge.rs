@@ -22,7 +22,7 @@ use super::{
 const IDS: [u32; 12] = [121, 66, 189, 242, 33, 6, 240, 132, 119, 98, 240, 243];
 
 /// The model of a merged folder with files of at most `shard_bytes`.
-fn merged_folder(
+pub(crate) fn merged_folder(
     files: &ModelFiles,
     adapter: &Path,
     format: Option<FloatFormat>,
@@ -224,7 +224,7 @@ fn a_gguf_file_keeps_its_metadata_and_the_order_of_its_rows() {
         (GgufFormat::Bf16, 0.4),
         (GgufFormat::Q8_0, 0.05), // rows of 48 and 80 are no whole blocks: f16
     ] {
-        let planned = merge.gguf(format).expect("plans");
+        let planned = merge.gguf(format, Default::default()).expect("plans");
         let mut bytes = Vec::new();
         let take = &mut |piece: &[u8]| {
             bytes.extend_from_slice(piece);

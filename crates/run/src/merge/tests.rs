@@ -129,15 +129,31 @@ fn a_folder_that_is_taken_is_refused() {
     assert!(refusal(&onto_itself).contains("which this command reads"));
 }
 
+/// The file has the folder's tokenizer, and asked the same it says the same.
 #[test]
-fn gguf_is_for_gguf() {
+fn a_folder_becomes_a_gguf_file() {
     let (_kept, base, out) = scratch();
     let asked = MergeRequest {
-        gguf: Some(GgufFormat::F16),
+        gguf: Some(GgufFormat::F32),
         ..request(&base, &out)
     };
-    assert!(refusal(&asked).contains("--gguf goes with a model that is a GGUF file"));
-    assert!(!out.exists());
+    let merged = merge(&asked, &mut Counter::default()).expect("merges");
+    assert_eq!((merged.shift.prompts, merged.shift.same_best), (8, 8));
+    assert!(merged.shift.largest < 1e-4, "{:?}", merged.shift);
+    assert_eq!(names(&out), ["model.f32.gguf"]);
+    let path = out.join("model.f32.gguf");
+    let of = |files: &ModelFiles| Tokenizer::load(files).expect("a tokenizer");
+    let weights = vec![base.join("model.safetensors")];
+    let dir = base.clone();
+    let (found, wanted) = (
+        of(&ModelFiles::Gguf { path }),
+        of(&ModelFiles::Folder { dir, weights }),
+    );
+    assert_eq!(
+        rounding::encode_prompts(&found).expect("encodes"),
+        rounding::encode_prompts(&wanted).expect("encodes")
+    );
+    assert_eq!((found.bos(), found.eos()), (wanted.bos(), wanted.eos()));
 }
 
 #[test]

@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 
 use data::{tasks, testset};
+<<<<<<< HEAD
 use eval::{Ask, FreeAnswerCounts, Journal};
 use schema::{
     Asking, FewShot, Language, PromptForm, Recipe, Task, recipe::AdapterPlan, record::meta_path,
 };
+=======
+use eval::{Ahead, Ask, FreeAnswerCounts, Journal};
+use schema::{Asking, FewShot, Language, PromptForm, Task, recipe::AdapterPlan, record::meta_path};
+>>>>>>> leave17
 use serde_json::{Value, json};
 
 use super::{Made, Stage, Workbench};
@@ -226,7 +231,7 @@ impl AnswersStage {
         let label = format!("eval {}", self.label());
         Ok(GroupInProgress {
             name,
-            languages: LanguageLoop::new(label, languages.len()),
+            languages: LanguageLoop::new(label, languages.len(), Ahead::default()),
         })
     }
 

@@ -15,7 +15,7 @@ use super::{
     train::{check_lora, read_setting},
     values::{is_file, read_languages, read_tasks},
 };
-use crate::{Language, task::Precision};
+use crate::{AskingRecipe, FewShot, Language, PromptForm, task::Precision};
 
 /// The keys outside of every section.
 const ROOT_KEYS: [&str; 6] = ["name", "title", "model", "dtype", "seeds", "seed"];
@@ -226,5 +226,18 @@ fn read_eval(eval: &mut Section<'_>) -> EvalRecipe {
     if let Some(languages) = read_languages(eval, has_file) {
         paper.languages = languages;
     }
-    EvalRecipe::read(eval, paper)
+    let origin = eval.origin("few_shot");
+    let read = EvalRecipe::read(eval, paper);
+    check_turns(eval, &read.asking, origin);
+    read
+}
+
+/// A file's text has no questions and answers that could be turns.
+fn check_turns(eval: &mut Section<'_>, asking: &AskingRecipe, origin: ValueOrigin) {
+    let is_text = |set: &FewShot| matches!(set.source(), FewShot::File(_));
+    if asking.prompt.contains(&PromptForm::Chat) && asking.few_shot.iter().any(is_text) {
+        let message = "the text of a file cannot be cut into the turns of `prompt = \"chat\"`; choose `chat-one-turn`, or \
+                       exemplars that are items (head:K, seed:SEED:K, builtin)";
+        eval.report("few_shot", message, origin);
+    }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Both `train.tasks` and `eval.tasks`.
-const TASK: &str = "task";
+pub(super) const TASK: &str = "task";
 /// What a point is called, in a table.
 const NAME: &str = "name";
 /// Bytes of a point's part of a folder's name.

@@ -175,7 +175,10 @@ fn make_members(
 /// The recipe at these points.
 fn make_recipe(file: &RecipeFile, points: &[&Point]) -> Result<Recipe, RecipeError> {
     let mut file = file.clone();
-    for (key, value) in points.iter().flat_map(|point| &point.keys) {
+    let mut keys: Vec<_> = points.iter().flat_map(|point| &point.keys).collect();
+    // What names one of the two kinds of tasks decides.
+    keys.sort_by_key(|(key, _)| key != axes::TASK);
+    for (key, value) in keys {
         axes::apply(&mut file, key, value);
     }
     check::check(file)

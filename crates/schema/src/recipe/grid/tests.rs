@@ -93,6 +93,19 @@ fn a_point_sets_all_of_its_keys() {
 }
 
 #[test]
+fn what_names_one_kind_of_tasks_decides() {
+    let table = "{ task = \"paws\", train.epochs = 1 }";
+    let text = PAPER.replace(
+        table,
+        "{ task = \"paws\", eval.tasks = [\"snli\", \"emotion\"] }",
+    );
+    let grid = grid(&text, &[]).expect("a grid");
+    let paws = &grid.members[2].recipe;
+    assert_eq!(paws.eval.tasks, ["snli", "emotion"]);
+    assert_eq!(paws.train.as_ref().expect("trains").tasks, ["paws"]);
+}
+
+#[test]
 fn conditions_leave_out_members_and_adapters() {
     let text = format!(
         "{PAPER}leave_out = [{{ model = \"mistral-7b\", task = [\"snli\", \"paws\"] }}, {{ task = \"emotion\", setting = \"sw/hi=>en\", seed = [2, 3] }}]\n"
