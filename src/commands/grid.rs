@@ -97,8 +97,7 @@ fn left(states: &[CellStatus], costs: &[CellCost]) -> String {
         unknown => format!(", and {unknown} cells of which it is not known"),
     };
     format!(
-        "left: {sum:.1} hours with {} threads of this machine{more}; analyses and translations are not counted, and \
-         what several runs share counts in each",
+        "left: {sum:.1} hours with {} threads of this machine{more}; analyses and translations are not counted",
         rayon::current_num_threads()
     )
 }

@@ -1,7 +1,8 @@
 //! What cells will take: seconds on this machine, from a block and the head timed now and a sample of
-//! the data, and memory from the model's shape. Analyses and translations are not counted.
+//! the data, and memory from the model's shape. What several cells share counts in the first. Analyses
+//! and translations are not counted.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use data::Tokenizer;
 use hub::{Cache, Model, catalogue};
@@ -10,6 +11,7 @@ use run::{
     tokens::{Speeds, Tokens},
 };
 use schema::Recipe;
+use serde_json::json;
 
 use crate::{Cell, Plan, error::Result, plan::BASE};
 
@@ -33,6 +35,7 @@ pub fn estimate(plan: &Plan) -> Result<(Vec<CellCost>, Vec<String>)> {
     let cache = Cache::from_env().map_err(run::RunError::from)?;
     let mut costs = vec![CellCost::default(); plan.cells.len()];
     let mut reasons = Vec::new();
+    let mut counted = BTreeSet::new();
     let all: Vec<&Cell> = plan.cells.iter().collect();
     for (recipe, cells) in plan.by_model(&all) {
         let found = hub::find_local(&recipe.model, &cache);
@@ -54,7 +57,8 @@ pub fn estimate(plan: &Plan) -> Result<(Vec<CellCost>, Vec<String>)> {
                 known = Some((cell.member, cost));
             }
             if let Some((_, cost)) = &known {
-                costs[cell.number] = cost.of(&cell.model);
+                let recipe = &plan.member(cell).recipe;
+                costs[cell.number] = cost.of(recipe, &cell.model, &mut counted);
             }
         }
     }
@@ -62,18 +66,37 @@ pub fn estimate(plan: &Plan) -> Result<(Vec<CellCost>, Vec<String>)> {
     Ok((costs, reasons))
 }
 
-/// Of one member: its base, and an adapter of it.
+/// Of one member: a training, the answers of one model, and the memory of its base and of an adapter.
 #[derive(Clone, Default)]
 struct MemberCost {
-    base: CellCost,
-    adapter: CellCost,
+    training: Option<f64>,
+    evaluation: Option<f64>,
+    bytes: (Option<u64>, Option<u64>),
 }
 
 impl MemberCost {
-    fn of(&self, model: &str) -> CellCost {
-        match model {
-            BASE => self.base.clone(),
-            _ => self.adapter.clone(),
+    /// Of one model; `counted`: the work of cells before it.
+    fn of(&self, recipe: &Recipe, model: &str, counted: &mut BTreeSet<String>) -> CellCost {
+        let of_model = json!([recipe.model, recipe.dtype, recipe.data.dir, model]);
+        let train = (model != BASE).then_some(&recipe.train);
+        let mut count = |what: serde_json::Value, seconds: Option<f64>| {
+            let is_new = counted.insert(json!([of_model, train, what]).to_string());
+            if is_new { seconds } else { Some(0.0) }
+        };
+        let training = match train {
+            Some(_) => count(json!("train"), self.training),
+            None => Some(0.0),
+        };
+        let evaluation = count(json!(recipe.eval), self.evaluation);
+        CellCost {
+            seconds: training
+                .zip(evaluation)
+                .map(|(training, evaluation)| training + evaluation),
+            bytes: if model == BASE {
+                self.bytes.0
+            } else {
+                self.bytes.1
+            },
         }
     }
 }
@@ -101,8 +124,7 @@ impl Group {
             },
         };
         let asked = estimate::evaluation_bytes(&shape, recipe.dtype, recipe.eval.tokens_per_batch);
-        cost.base.bytes = Some(asked);
-        cost.adapter.bytes = Some(asked);
+        cost.bytes = (Some(asked), Some(asked));
         let mut is_checkpointing = false;
         if let Some(train) = &recipe.train {
             let rows = estimate::MicroBatchSize::of_budget(train);
@@ -115,12 +137,11 @@ impl Group {
             } else {
                 decision.without
             };
-            cost.adapter.bytes = Some(asked.max(learnt));
+            cost.bytes.1 = Some(asked.max(learnt));
         }
         match self.seconds(recipe, is_checkpointing) {
             Ok(Some((evaluation, training))) => {
-                cost.base.seconds = Some(evaluation);
-                cost.adapter.seconds = Some(evaluation + training);
+                (cost.evaluation, cost.training) = (Some(evaluation), Some(training));
             }
             Ok(None) => {}
             Err(problem) => reasons.push(problem.chain()),

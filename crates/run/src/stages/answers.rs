@@ -3,15 +3,10 @@
 use std::collections::BTreeMap;
 
 use data::{tasks, testset};
-<<<<<<< HEAD
-use eval::{Ask, FreeAnswerCounts, Journal};
+use eval::{Ahead, Ask, FreeAnswerCounts, Journal};
 use schema::{
     Asking, FewShot, Language, PromptForm, Recipe, Task, recipe::AdapterPlan, record::meta_path,
 };
-=======
-use eval::{Ahead, Ask, FreeAnswerCounts, Journal};
-use schema::{Asking, FewShot, Language, PromptForm, Task, recipe::AdapterPlan, record::meta_path};
->>>>>>> leave17
 use serde_json::{Value, json};
 
 use super::{Made, Stage, Workbench};
