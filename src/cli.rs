@@ -54,7 +54,10 @@ pub(crate) enum Command {
     )]
     Check(CheckArgs),
     /// Only train the recipe's adapters.
-    #[command(after_help = "Example:\n  lingualign train recipes/quickstart.toml --out runs/first")]
+    #[command(
+        after_help = "Examples:\n  lingualign train recipes/quickstart.toml --out runs/first\n  \
+        mpirun -n 4 --bind-to none lingualign train recipes/quickstart.toml --workers mpi"
+    )]
     Train(TrainArgs),
     /// Evaluate one model, with or without adapters, and write one JSON line per question.
     #[command(
@@ -176,6 +179,10 @@ pub(crate) struct FinishedArgs {
 /// `train`
 #[derive(Args)]
 pub(crate) struct TrainArgs {
+    /// mpi: the processes that mpirun or srun started share each training; the adapter has the
+    /// same bytes for any number of them. Needs a build with the feature `mpi`.
+    #[arg(long, value_name = "KIND", value_parser = ["mpi"])]
+    pub(crate) workers: Option<String>,
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
     /// The run folder. Default: `runs/` and the name of the recipe.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use schema::{Recipe, disk::remove_leftovers_below};
+use train::workers::{Alone, Workers};
 
 use crate::{
     RunError,
@@ -53,6 +54,20 @@ pub fn run_with(
     options: &RunOptions,
     watch: &mut dyn Watch,
 ) -> Result<RunOutcome> {
+    run_with_workers(recipe, options, &mut Alone, watch)
+}
+
+/// As [`run_with`], as the first of several workers; the others [`crate::follow_trainings`]. They
+/// share the trainings, all else is done here.
+///
+/// # Errors
+/// As [`run_with`], and where another worker fails. The caller then ends the other workers.
+pub fn run_with_workers(
+    recipe: &Recipe,
+    options: &RunOptions,
+    workers: &mut dyn Workers,
+    watch: &mut dyn Watch,
+) -> Result<RunOutcome> {
     // Before a model is fetched for an hour.
     let mut root = Experiment::root_of(recipe, options.out.as_deref());
     if options.fresh {
@@ -75,15 +90,18 @@ pub fn run_with(
         ))?;
     }
     output::check_run_folder(experiment.folder.root(), &session.model.files, recipe)?;
-    let mut execution = Execution::open(&experiment, options, &mut session, watch)?;
+    let mut execution = Execution::open(&experiment, options, &mut session, workers, watch)?;
     while execution.advance()? {}
-    execution.close()
+    let outcome = execution.close()?;
+    train::dismiss(workers)?;
+    Ok(outcome)
 }
 
 /// Stages being made in a run folder.
 struct Execution<'a> {
     experiment: &'a Experiment,
     session: &'a mut Session,
+    workers: &'a mut dyn Workers,
     watch: &'a mut dyn Watch,
     manifest: Manifest,
     stages: Vec<Stage>,
@@ -148,6 +166,7 @@ impl<'a> Execution<'a> {
         experiment: &'a Experiment,
         options: &RunOptions,
         session: &'a mut Session,
+        workers: &'a mut dyn Workers,
         watch: &'a mut dyn Watch,
     ) -> Result<Self> {
         let folder = &experiment.folder;
@@ -181,6 +200,7 @@ impl<'a> Execution<'a> {
         Ok(Self {
             experiment,
             session,
+            workers,
             watch,
             manifest,
             places: places.collect(),
@@ -341,6 +361,7 @@ impl<'a> Execution<'a> {
         let made = stage.make(&mut Workbench {
             experiment: self.experiment,
             session: self.session,
+            workers: self.workers,
             watch: self.watch,
             asking: &mut self.asking,
             next,

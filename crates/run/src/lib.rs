@@ -26,6 +26,7 @@ pub mod evaluate;
 mod execute;
 mod experiment;
 mod facts;
+mod followers;
 pub mod limits;
 pub mod lm_eval;
 mod locks;
@@ -49,9 +50,10 @@ mod verify;
 mod watch;
 
 pub use error::{Result, RunError};
-pub use execute::{RunOutcome, run, run_with};
+pub use execute::{RunOutcome, run, run_with, run_with_workers};
 pub use experiment::RunOptions;
 pub use facts::program;
+pub use followers::follow_trainings;
 pub use output::{OutputCheck, nothing_is_ours};
 pub use parts::Parts;
 pub use redo::Outdated;
@@ -61,5 +63,6 @@ pub use stages::{
     AnalysisStep, AnswersStage, HeldOutStage, Inspection, Stage, TranslationStage, find_errors,
 };
 pub use survey::{StageStatus, Survey, survey};
+pub use train::{report_failure, workers};
 pub use verify::verify;
 pub use watch::{Downloads, Watch};

@@ -21,10 +21,7 @@ pub(crate) fn adapter_values(adapter: &Adapter) -> Result<Vec<f32>, TrainError> 
 }
 
 /// Gives an adapter these values.
-pub(crate) fn set_adapter_values(
-    adapter: &mut Adapter,
-    values: &[f32],
-) -> Result<(), TrainError> {
+pub(crate) fn set_adapter_values(adapter: &mut Adapter, values: &[f32]) -> Result<(), TrainError> {
     let mut row = Row(values);
     for weights in adapter.weights.values_mut() {
         for (_, tensor) in AdapterPart::of_mut(weights) {

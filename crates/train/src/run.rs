@@ -218,7 +218,11 @@ impl TrainingState {
         if workers.count() == 1 {
             return Ok(());
         }
-        calls::call(workers, &Call::Adapter, flat::adapter_values(&self.adapter)?)
+        calls::call(
+            workers,
+            &Call::Adapter,
+            flat::adapter_values(&self.adapter)?,
+        )
     }
 
     /// To the last step and its validation, or until `watch` stops it: [`TrainError::Abandoned`].

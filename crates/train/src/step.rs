@@ -194,10 +194,7 @@ pub(crate) fn batch_of_step<'a>(
 }
 
 /// All examples of a validation.
-pub(crate) fn batch_of_validation<'a>(
-    recipe: &TrainRecipe,
-    examples: &'a [Example],
-) -> Batch<'a> {
+pub(crate) fn batch_of_validation<'a>(recipe: &TrainRecipe, examples: &'a [Example]) -> Batch<'a> {
     let examples: Vec<&Example> = examples.iter().collect();
     Batch::to_validate(&examples, recipe.micro_batch_tokens)
 }

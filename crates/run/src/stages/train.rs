@@ -81,6 +81,7 @@ pub(super) fn make(bench: &mut Workbench<'_>, plan: &AdapterPlan) -> Result<Made
             .checkpoint(&plan.name)
             .join("state.safetensors"),
         inputs: hash(&inputs),
+        setup: setup(bench.session)?,
     };
     bench
         .session
@@ -92,14 +93,23 @@ pub(super) fn make(bench: &mut Workbench<'_>, plan: &AdapterPlan) -> Result<Made
         bench.watch.note(&format!("note: {}: {caveat}", plan.name));
     }
     let mut made = keep_adapter(experiment, plan, &outcome, &decision)?;
+    let workers = bench.workers.count();
+    if workers > 1 {
+        made.notes.insert("workers".to_owned(), json!(workers));
+    }
     if cut > 0 {
         made.notes.insert("cut_examples".to_owned(), json!(cut));
     }
     Ok(made)
 }
 
+/// What decides the numbers of a training beside its recipe and its examples.
+pub(crate) fn setup(session: &Session) -> Result<String> {
+    Ok(serde_json::to_string(&session::answerer(session, None)?)?)
+}
+
 /// Whether this training keeps activations or runs blocks again.
-fn decide_checkpointing(
+pub(crate) fn decide_checkpointing(
     session: &Session,
     recipe: &TrainRecipe,
     examples: &[Example],
@@ -147,7 +157,7 @@ fn run_training(
     let (decoder, _) = bench.session.parts_to_train()?;
     let mut remark = String::new();
     let mut failed = None;
-    let outcome = train::train(decoder, run, &mut |event| {
+    let outcome = train::train(decoder, run, &mut *bench.workers, &mut |event| {
         match event {
             Event::Start { steps, done } => {
                 watch.start(&format!("train {name}"), steps, "steps");
