@@ -6,7 +6,7 @@ use data::{batch, example::Example};
 use model::{Adapter, Decoder};
 use schema::{
     recipe::TrainRecipe,
-    record::{StepRecord, TrainRecord, ValidationRecord},
+    record::{ProbeRecord, StepRecord, TrainRecord, ValidationRecord},
 };
 
 use crate::{
@@ -75,10 +75,20 @@ pub enum Event<'a> {
     },
     /// A micro-batch is about to be run.
     Working,
+    /// A probe is due: the model with the adapter as it is after `update` updates. What is
+    /// measured of it goes into `records`, and to the checkpoint with all else.
+    Probe {
+        /// Updates so far.
+        update: usize,
+        /// The model.
+        model: &'a Decoder,
+        /// Empty.
+        records: &'a mut Vec<ProbeRecord>,
+    },
     /// A step or a validation is done.
     Record(&'a TrainRecord),
-    /// The state of the run is on disk; these are all records so far.
-    Saved(&'a [TrainRecord]),
+    /// The state of the run is on disk; this is all of it.
+    Saved(&'a TrainingProgress),
 }
 
 /// A finished training.
@@ -89,6 +99,8 @@ pub struct Outcome {
     pub step: usize,
     /// The whole log.
     pub records: Vec<TrainRecord>,
+    /// All that was measured on the way.
+    pub probes: Vec<ProbeRecord>,
 }
 
 /// Trains an adapter on `model`, which is left with the chosen adapter set, as the first of
@@ -129,6 +141,7 @@ pub fn train(
         adapter,
         step,
         records: state.progress.records,
+        probes: state.progress.probes,
     })
 }
 
@@ -177,6 +190,7 @@ impl TrainingState {
             step: 0,
             best: None,
             records: Vec::new(),
+            probes: Vec::new(),
         };
         Ok(Self {
             adapter: fresh,
@@ -242,6 +256,10 @@ impl TrainingState {
             if is_due(run.recipe.eval_steps) && !self.is_validated() {
                 self.validate(model, run, workers, watch)?;
             }
+            let probe = run.recipe.probe.as_ref();
+            if probe.is_some_and(|probe| is_due(probe.every)) && !self.is_probed() {
+                self.probe(model, watch)?;
+            }
             if is_due(run.recipe.save_steps) && !is_saved {
                 self.save(run, watch)?;
             }
@@ -261,6 +279,30 @@ impl TrainingState {
         matches!(last, Some(TrainRecord::Validation(_)))
     }
 
+    /// Whether the adapter as it is was measured.
+    fn is_probed(&self) -> bool {
+        let last = self.progress.probes.last();
+        last.is_some_and(|probe| probe.update == self.progress.step)
+    }
+
+    fn probe(
+        &mut self,
+        model: &Decoder,
+        watch: &mut dyn FnMut(Event<'_>) -> bool,
+    ) -> Result<(), TrainError> {
+        let mut records = Vec::new();
+        let event = Event::Probe {
+            update: self.progress.step,
+            model,
+            records: &mut records,
+        };
+        if !watch(event) {
+            return Err(TrainError::Abandoned);
+        }
+        self.progress.probes.append(&mut records);
+        Ok(())
+    }
+
     fn save(
         &self,
         run: &TrainingRun<'_>,
@@ -273,7 +315,7 @@ impl TrainingState {
             self.best.as_ref(),
             &self.optimiser,
         )?;
-        watch(Event::Saved(&self.progress.records));
+        watch(Event::Saved(&self.progress));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod inspection;
 mod inspection_inputs;
 mod looks;
 mod pairs;
+mod probes;
 pub(crate) mod train;
 mod translations;
 

@@ -8,6 +8,7 @@ use super::{
         TextList, Word, WordOrSwitch, section,
     },
     page::Page,
+    probe::ProbeRecipe,
     problem::{ValueOrigin, unknown_word},
     section::Section,
     values::Tasks,
@@ -95,6 +96,10 @@ section! {
         /// before there was a choice.
         #[serde(default = "BuildRecipe::paper", skip_serializing_if = "BuildRecipe::is_paper")]
         build: BuildRecipe = BuildRecipe::paper() => Subsection,
+        /// What is measured on the way; never changes the adapter.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        probe: Option<ProbeRecipe> = None
+            => Optional(Subsection, "nothing is measured on the way"),
         /// The adapter.
         lora: LoraRecipe = LoraRecipe::paper() => Subsection,
     }
