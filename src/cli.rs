@@ -1,5 +1,6 @@
 //! The command line. Fixed names: others script against them.
 
+mod train_args;
 mod translation_args;
 
 use std::{ops::RangeInclusive, path::PathBuf, sync::Arc};
@@ -13,6 +14,7 @@ use schema::{
     few_shot::PromptLanguage, recipe::EvalRecipe, task::Precision,
 };
 
+pub(crate) use train_args::TrainArgs;
 pub(crate) use translation_args::{TRANSLATION, TranslationArgs, task_or_translation};
 
 /// Makes large language models better in many languages at once, and shows why.
@@ -174,24 +176,6 @@ pub(crate) struct FinishedArgs {
     /// Keep the run folder as it is and work in a fresh one beside it, with a number behind its name.
     #[arg(long)]
     pub(crate) new: bool,
-}
-
-/// `train`
-#[derive(Args)]
-pub(crate) struct TrainArgs {
-    /// mpi: the processes that mpirun or srun started share each training; the adapter has the
-    /// same bytes for any number of them. Needs a build with the feature `mpi`.
-    #[arg(long, value_name = "KIND", value_parser = ["mpi"])]
-    pub(crate) workers: Option<String>,
-    #[command(flatten)]
-    pub(crate) recipe: RecipeArgs,
-    /// The run folder. Default: `runs/` and the name of the recipe.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) finished: FinishedArgs,
-    #[command(flatten)]
-    pub(crate) device: DeviceArgs,
 }
 
 /// Where to compute.

@@ -286,10 +286,10 @@ fn read_probes(
     let folder = run.root().join("train");
     let mut probes = BTreeMap::new();
     for path in list_jsonl(&folder, stale)? {
-        let Some(adapter) = name_of(&path).strip_suffix(RunFolder::PROBES_ENDING) else {
+        let name = name_of(&path);
+        let Some(adapter) = name.strip_suffix(RunFolder::PROBES_ENDING) else {
             continue;
         };
-        let adapter = adapter.to_owned();
         let mut seen = BTreeSet::new();
         let mut records: Vec<ProbeRecord> = Vec::new();
         each_record(&path, |_, record: ProbeRecord| {
@@ -303,7 +303,7 @@ fn read_probes(
             records.push(record);
             Ok(())
         })?;
-        probes.insert(adapter, records);
+        probes.insert(adapter.to_owned(), records);
     }
     Ok(probes)
 }

@@ -193,11 +193,7 @@ fn run_training(
                     tokenizer,
                     answerer: &answerer,
                 };
-                match questions.map(|questions| questions.ask(update, probed, watch)) {
-                    Some(Ok(found)) => *records = found,
-                    Some(Err(problem)) if !watch.is_interrupted() => failed = Some(problem),
-                    _ => {}
-                }
+                *records = ask(questions, update, probed, watch, &mut failed);
             }
             Event::Saved(progress) => {
                 let written = write_logs(&log, &probes, &progress.records, &progress.probes);
@@ -220,6 +216,22 @@ fn run_training(
     write_logs(&log, &probes, &outcome.records, &outcome.probes)?;
     watch.finish(&format!("{remark}; best at step {}", outcome.step));
     Ok(outcome)
+}
+
+/// What a probe finds; a failure, unless it is an interruption, goes to `failed`.
+fn ask(
+    questions: Option<&ProbeQuestions<'_>>,
+    update: usize,
+    probed: Probed<'_>,
+    watch: &dyn Watch,
+    failed: &mut Option<RunError>,
+) -> Vec<ProbeRecord> {
+    match questions.map(|questions| questions.ask(update, probed, watch)) {
+        Some(Ok(found)) => return found,
+        Some(Err(problem)) if !watch.is_interrupted() => *failed = Some(problem),
+        _ => {}
+    }
+    Vec::new()
 }
 
 /// The probes of an earlier training with other keys: without this they would stay where this one
