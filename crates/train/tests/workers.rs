@@ -12,7 +12,12 @@ use candle_core::Device;
 use data::example::Example;
 use hub::ModelFiles;
 use model::{Adapter, Decoder};
-use schema::{recipe::TrainRecipe, record::TrainRecord, task::Precision};
+use schema::{
+    Language,
+    recipe::{ProbeRecipe, TrainRecipe},
+    record::{ProbeRecord, TrainRecord},
+    task::Precision,
+};
 use train::{
     Event, Outcome, TrainError, TrainingRun,
     adamw::AdapterPart,
@@ -252,6 +257,56 @@ fn a_stopped_training_resumes_with_another_number_of_workers() {
         assert!(matches!(stopped, Err(TrainError::Stopped(_))), "{stop}");
         let resumed = train_with(counts[1], &recipe, folder.path(), &mut |_| true);
         assert!(bits(&resumed.expect("resumes")) == whole, "{stop}");
+    }
+}
+
+/// A point without a measure.
+fn point(update: usize) -> ProbeRecord {
+    ProbeRecord {
+        update,
+        language: Language::De,
+        task: String::new(),
+        answers: Vec::new(),
+        translation: None,
+        alignment: None,
+    }
+}
+
+/// Promise: wherever a training is stopped, no probe is lost and none is there twice, and they
+/// change nothing.
+#[test]
+fn a_stopped_training_has_every_probe_once() {
+    let plain = train_whole(1, &recipe());
+    let mut recipe = recipe();
+    recipe.probe = Some(ProbeRecipe {
+        every: 3,
+        ..ProbeRecipe::usual()
+    });
+    for stop in (0..40).step_by(3) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut seen = 0;
+        let mut last = usize::MAX;
+        let mut train_until = |most: usize| {
+            train_first(&recipe, folder.path(), &mut Alone, &mut |event| {
+                if let Event::Probe {
+                    update, records, ..
+                } = event
+                {
+                    assert_ne!(update, last, "measured twice");
+                    last = update;
+                    records.push(point(update));
+                    return true;
+                }
+                seen += usize::from(matches!(event, Event::Working));
+                seen <= most
+            })
+        };
+        let stopped = train_until(stop);
+        assert!(matches!(stopped, Err(TrainError::Stopped(_))), "{stop}");
+        let outcome = train_until(usize::MAX).expect("resumes");
+        let updates: Vec<usize> = outcome.probes.iter().map(|probe| probe.update).collect();
+        assert_eq!(updates, [0, 3, 4], "{stop}");
+        assert!(bits(&outcome) == plain, "{stop}");
     }
 }
 
