@@ -90,11 +90,11 @@ fn draw_curves(
 
 /// Sixty looks: a colour, a stroke and a sign.
 fn look(place: usize) -> CurveStyle {
-    let round = place / TONES.len();
+    let (tone, round) = (place % TONES.len(), place / TONES.len());
     CurveStyle {
-        tone: TONES[place % TONES.len()],
+        tone: TONES[tone],
         stroke: STROKES[round % STROKES.len()],
-        mark: MARKS[(place + round) % MARKS.len()],
+        mark: MARKS[(tone + round) % MARKS.len()],
     }
 }
 
