@@ -1,6 +1,7 @@
 //! The command line. Fixed names: others script against them.
 
 mod grid_args;
+mod train_args;
 mod translation_args;
 mod values;
 
@@ -17,6 +18,7 @@ pub(crate) use grid_args::{
     GridArgs, GridCommand, GridCommandsArgs, GridRetryArgs, GridRunArgs, GridStatusArgs,
     GridSubmitArgs,
 };
+pub(crate) use train_args::TrainArgs;
 pub(crate) use translation_args::{TRANSLATION, TranslationArgs, task_or_translation};
 pub(crate) use values::{count, count_or_none, exit_unless_known, languages, task};
 use values::{key_value, layers};
@@ -67,7 +69,10 @@ pub(crate) enum Command {
     )]
     Grid(GridCommand),
     /// Only train the recipe's adapters.
-    #[command(after_help = "Example:\n  lingualign train recipes/quickstart.toml --out runs/first")]
+    #[command(
+        after_help = "Examples:\n  lingualign train recipes/quickstart.toml --out runs/first\n  \
+        mpirun -n 4 --bind-to none lingualign train recipes/quickstart.toml --workers mpi"
+    )]
     Train(TrainArgs),
     /// Evaluate one model, with or without adapters, and write one JSON line per question.
     #[command(
@@ -184,20 +189,6 @@ pub(crate) struct FinishedArgs {
     /// Keep the run folder as it is and work in a fresh one beside it, with a number behind its name.
     #[arg(long)]
     pub(crate) new: bool,
-}
-
-/// `train`
-#[derive(Args)]
-pub(crate) struct TrainArgs {
-    #[command(flatten)]
-    pub(crate) recipe: RecipeArgs,
-    /// The run folder. Default: `runs/` and the name of the recipe.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) finished: FinishedArgs,
-    #[command(flatten)]
-    pub(crate) device: DeviceArgs,
 }
 
 /// Where to compute.

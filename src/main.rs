@@ -47,7 +47,7 @@ fn choose_kernels() -> Result<()> {
 }
 
 /// The error and its causes. Some messages contain their cause already; it is not repeated.
-fn describe(error: &anyhow::Error) -> String {
+pub(crate) fn describe(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if message.is_empty() {

@@ -24,6 +24,7 @@ use schema::escape::{show_controls, show_message, show_on_a_line};
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static IS_READER: AtomicBool = AtomicBool::new(false);
+static IS_SILENT: AtomicBool = AtomicBool::new(false);
 static RESULT_LOST: AtomicBool = AtomicBool::new(false);
 
 /// Whether Ctrl-C was pressed: stages stop at the next whole step.
@@ -50,8 +51,16 @@ pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
             error("interrupted");
             std::process::exit(grid::INTERRUPTED.into());
         }
-        note("stopping after the step in hand; once more to stop at once");
+        if !IS_SILENT.load(Ordering::Relaxed) {
+            note("stopping after the step in hand; once more to stop at once");
+        }
     })?)
+}
+
+/// Another process says what there is to say, and ends this one.
+#[cfg(feature = "mpi")]
+pub(crate) fn be_silent() {
+    IS_SILENT.store(true, Ordering::Relaxed);
 }
 
 /// Logs go to stderr: warnings, or more with `-v`, or as LINGUALIGN_LOG says.

@@ -8,6 +8,7 @@ mod generate;
 mod grid;
 pub(crate) mod merge;
 mod model;
+mod train;
 mod translation;
 
 use std::{
@@ -16,7 +17,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use run::{OutputCheck, Parts, RunOptions, lm_eval};
+use run::{
+    OutputCheck, Parts, RunOptions, lm_eval,
+    workers::{Alone, Workers},
+};
 use schema::{Recipe, run_folder::RunFolder};
 
 use crate::{
@@ -27,10 +31,7 @@ use crate::{
 /// Runs the subcommand.
 pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
     if let Some(threads) = cli.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()
-            .context("cannot set the threads")?;
+        set_threads(threads.into())?;
     }
     if is_reader(&cli.command) {
         progress::expect_reader();
@@ -41,13 +42,10 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             verify(&args)?;
             let parts = Parts::only(&args.only);
             let options = options(args.out, args.device, parts, &args.finished);
-            run_recipe(&args.recipe, &options)?;
+            run_recipe(&args.recipe, &options, &mut Alone)?;
         }
         Command::Check(args) => return check::run(&args),
-        Command::Train(args) => {
-            let options = options(args.out, args.device, Parts::TRAINING, &args.finished);
-            run_recipe(&args.recipe, &options)?;
-        }
+        Command::Train(args) => train::run(args, cli.threads.is_some())?,
         Command::Grid(command) => return grid::run(command, cli.threads),
         Command::Eval(args) => eval::run(&args)?,
         Command::Capture(args) => capture::run(&args)?,
@@ -76,6 +74,13 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn set_threads(threads: usize) -> Result<()> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("cannot set the threads")
 }
 
 /// Whether a command writes nothing, or all of it at once at its end.
@@ -131,8 +136,9 @@ fn options(
     }
 }
 
-fn run_recipe(args: &RecipeArgs, options: &RunOptions) -> Result<()> {
-    let outcome = run::run_with(&read_recipe(args)?, options, &mut Terminal::default())?;
+fn run_recipe(args: &RecipeArgs, options: &RunOptions, workers: &mut dyn Workers) -> Result<()> {
+    let recipe = read_recipe(args)?;
+    let outcome = run::run_with_workers(&recipe, options, workers, &mut Terminal::default())?;
     if let Some(summary) = outcome.summary {
         progress::result(&summary.render_text());
     }

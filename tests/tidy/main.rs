@@ -66,6 +66,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("deunicode", &["audit"]),
     ("faer", &["analyse"]),
     ("fancy-regex", &["model"]),
+    ("ferrompi", &["train"]),
     ("indicatif", &["root"]),
     ("parquet", &["data", "import"]), // as csv
     ("tokenizers", &["data"]),
@@ -86,6 +87,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/lm-eval.md",
     "docs/paper.md",
     "docs/tasks.md",
+    "docs/training.md",
 ];
 const TEST_COMMAND: &str = "cargo test --workspace";
 

@@ -10,8 +10,11 @@ use std::{
 };
 
 use schema::{
-    AnswerRecord, LabelSet, Language, PromptForm, disk::DiskError, finding::AuditRecord,
-    record::TrainRecord, run_folder::RunFolder,
+    AnswerRecord, LabelSet, Language, PromptForm,
+    disk::DiskError,
+    finding::AuditRecord,
+    record::{ProbeRecord, TrainRecord},
+    run_folder::RunFolder,
 };
 use serde_json::Value;
 
@@ -44,6 +47,8 @@ pub struct RunRecords {
     pub(crate) translations: TranslationSets,
     /// By adapter.
     pub train_logs: BTreeMap<String, Vec<TrainRecord>>,
+    /// What was measured while adapters were trained, by adapter.
+    pub probes: BTreeMap<String, Vec<ProbeRecord>>,
     /// The records of the inside of the models.
     pub inside: InsideRecords,
 }
@@ -74,6 +79,7 @@ pub fn read_run(
     let answers = read_answers(&run.answers_root(), &stale, stop)?;
     let translations = translations::read(&run.translations_root(), &stale)?;
     let train_logs = read_train_logs(run, &stale)?;
+    let probes = read_probes(run, &stale)?;
     let audit = read_audit(&run.audit(), &stale)?;
     let inside = inside::read(&run.inside_root(), &stale)?;
     let records = RunRecords {
@@ -82,6 +88,7 @@ pub fn read_run(
         answers,
         translations,
         train_logs,
+        probes,
         inside,
     };
     let is_empty = records.answers.is_empty()
@@ -252,6 +259,9 @@ fn read_train_logs(
     let folder = run.root().join("train");
     let mut logs = BTreeMap::new();
     for path in list_jsonl(&folder, stale)? {
+        if name_of(&path).ends_with(RunFolder::PROBES_ENDING) {
+            continue;
+        }
         let mut records: Vec<TrainRecord> = Vec::new();
         each_record(&path, |_, record| {
             check_training(&record)?;
@@ -266,6 +276,49 @@ fn read_train_logs(
         }
     }
     Ok(logs)
+}
+
+/// Points of trainings, by adapter; of one language and update there is one.
+fn read_probes(
+    run: &RunFolder,
+    stale: &BTreeSet<PathBuf>,
+) -> Result<BTreeMap<String, Vec<ProbeRecord>>, CompareError> {
+    let folder = run.root().join("train");
+    let mut probes = BTreeMap::new();
+    for path in list_jsonl(&folder, stale)? {
+        let name = name_of(&path);
+        let Some(adapter) = name.strip_suffix(RunFolder::PROBES_ENDING) else {
+            continue;
+        };
+        let mut seen = BTreeSet::new();
+        let mut records: Vec<ProbeRecord> = Vec::new();
+        each_record(&path, |_, record: ProbeRecord| {
+            check_probe(&record)?;
+            if !seen.insert((record.update, record.language)) {
+                return Err(format!(
+                    "update {} has two points of `{}`",
+                    record.update, record.language
+                ));
+            }
+            records.push(record);
+            Ok(())
+        })?;
+        probes.insert(adapter.to_owned(), records);
+    }
+    Ok(probes)
+}
+
+/// What cannot be measured on the way.
+fn check_probe(record: &ProbeRecord) -> Result<(), String> {
+    let scores = record.answers.iter().flat_map(|answer| &answer.scores);
+    let scores: Vec<(&str, f64)> = scores.map(|(_, &score)| ("score", score)).collect();
+    check_within(0.0, 1e300, &scores)?;
+    let loss = record.translation.map(|loss| ("translation", loss.mean));
+    check_within(0.0, 1e6, loss.as_slice())?;
+    let cka = record
+        .alignment
+        .map(|alignment| ("alignment", alignment.cka));
+    check_within(-1e6, 1e6, cka.as_slice())
 }
 
 /// What cannot be of a training.

@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 use schema::PromptForm;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     DataError, Tokenizer, TranslationPair,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// One training example.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// Source and target.
     pub input_ids: Vec<u32>,

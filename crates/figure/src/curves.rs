@@ -1,4 +1,4 @@
-//! Curves by layer in panels side by side: lens, measures of pairs, tuned lens, classes of
+//! Curves by layer, or by update, in panels side by side: lens, measures of pairs, tuned lens, classes of
 //! neurons. A curve has a colour, a dash and a sign, so that it is known without colours.
 //!
 //! Never here: what is measured; which curves there are.
@@ -32,10 +32,33 @@ pub struct CurveStyle {
     pub mark: Mark,
 }
 
+/// What a point of a curve is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CurveAxis {
+    /// Layers: a curve breaks where one is missing.
+    Layers,
+    /// Updates of a training, of which only some have a point.
+    Updates,
+}
+
+impl CurveAxis {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Layers => "Layer",
+            Self::Updates => "Optimiser updates",
+        }
+    }
+
+    /// Parts of a curve without a gap.
+    fn runs(self, points: &[CurvePoint]) -> impl Iterator<Item = &[CurvePoint]> {
+        points.chunk_by(move |a, b| self == Self::Updates || a.layer + 1 == b.layer)
+    }
+}
+
 /// A value at a layer, with its interval; NaN where there is none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurvePoint {
-    /// The layer.
+    /// The layer, or the update.
     pub layer: usize,
     /// The value.
     pub value: f64,
@@ -79,7 +102,9 @@ pub struct CurveSheet {
     pub charts: Vec<CurvePanel>,
     /// Charts in a row.
     pub columns: usize,
-    /// L: the axis runs from 0 to it.
+    /// What the points are at.
+    pub axis: CurveAxis,
+    /// L, or the last update: the axis runs from 0 to it.
     pub layers: usize,
     /// Whether all charts share one vertical axis.
     pub shared: bool,
@@ -149,7 +174,7 @@ impl CurveSheet {
             "quiet",
             (width / 2.0 + LEFT / 2.0, bottom),
             Anchor::Middle,
-            "Layer",
+            self.axis.title(),
         );
         figure
     }
@@ -235,10 +260,11 @@ impl CurveSheet {
         }
         draw_strip(figure, &chart.strip, place, ramp);
         for curve in &chart.curves {
-            draw_band(figure, curve, &place.x, &y);
+            draw_band(figure, curve, self.axis, &place.x, &y);
         }
         for (index, curve) in chart.curves.iter().enumerate() {
-            draw_curve(figure, curve, (index, chart.curves.len()), &place.x, &y);
+            let among = (index, chart.curves.len());
+            draw_curve(figure, curve, self.axis, among, &place.x, &y);
         }
         if chart.curves.iter().all(|curve| curve.points.is_empty()) {
             figure.text(
@@ -345,13 +371,8 @@ fn draw_strip(figure: &mut Figure, strip: &[f64], place: &PanelFrame, ramp: Ramp
     }
 }
 
-/// Parts of a curve without a missing layer.
-fn runs(points: &[CurvePoint]) -> impl Iterator<Item = &[CurvePoint]> {
-    points.chunk_by(|a, b| a.layer + 1 == b.layer)
-}
-
-fn draw_band(figure: &mut Figure, curve: &Curve, x: &Scale, y: &Scale) {
-    for run in runs(&curve.points).filter(|run| run.len() > 1) {
+fn draw_band(figure: &mut Figure, curve: &Curve, axis: CurveAxis, x: &Scale, y: &Scale) {
+    for run in axis.runs(&curve.points).filter(|run| run.len() > 1) {
         let with: Vec<&CurvePoint> = run
             .iter()
             .filter(|point| point.low.is_finite() && point.low < point.high)
@@ -374,11 +395,12 @@ fn draw_band(figure: &mut Figure, curve: &Curve, x: &Scale, y: &Scale) {
 fn draw_curve(
     figure: &mut Figure,
     curve: &Curve,
+    axis: CurveAxis,
     (index, count): (usize, usize),
     x: &Scale,
     y: &Scale,
 ) {
-    for run in runs(&curve.points) {
+    for run in axis.runs(&curve.points) {
         let line: Vec<(f64, f64)> = run
             .iter()
             .map(|point| (x.at(point.layer as f64), y.at(point.value)))
@@ -422,6 +444,7 @@ mod tests {
             description,
             charts: vec![chart],
             columns: 1,
+            axis: CurveAxis::Layers,
             layers: 4,
             shared: true,
             holds: vec![0.0, 1.0],

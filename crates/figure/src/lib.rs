@@ -21,7 +21,7 @@ pub use canvas::{
     round_ticks, tick_labels,
 };
 pub use colour::{Colour, Ramp};
-pub use curves::{Curve, CurvePanel, CurvePoint, CurveSheet, CurveStyle};
+pub use curves::{Curve, CurveAxis, CurvePanel, CurvePoint, CurveSheet, CurveStyle};
 pub use error::FigureError;
 pub use heat::{HeatCell, HeatMap, HeatSheet};
 pub use png::Painter;

@@ -1,6 +1,8 @@
 //! Cells made by this process, one after the other, each model loaded once. A cell that fails is
 //! reported and stops no other; one that another process is making is passed over.
 
+use std::{thread::sleep, time::Duration};
+
 use run::{CellRun, FileLock, Parts, RunError, RunOptions, Session, Siblings, Watch};
 
 use crate::{
@@ -9,6 +11,10 @@ use crate::{
     error::Result,
     record::{CellRecord, Outcome},
 };
+
+/// How often, and after what pause, the lock of a cell is tried.
+const TRIES: usize = 5;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How cells are made.
 #[derive(Clone, Debug)]
@@ -133,7 +139,17 @@ impl<'a> Claim<'a> {
     /// `None` while another process makes it, or where it failed in this call.
     fn try_new(plan: &'a Plan, cell: &'a Cell, options: &'a WorkOptions) -> Result<Option<Self>> {
         let member = &plan.member(cell).name;
-        let Some(_lock) = FileLock::try_new(&plan.folder.lock(member, &cell.model))? else {
+        let path = plan.folder.lock(member, &cell.model);
+        let mut lock = FileLock::try_new(&path)?;
+        // Who looks at the state of cells holds it for a moment.
+        for _ in 0..TRIES {
+            if lock.is_some() {
+                break;
+            }
+            sleep(PAUSE);
+            lock = FileLock::try_new(&path)?;
+        }
+        let Some(_lock) = lock else {
             return Ok(None);
         };
         let before = CellRecord::read(&plan.folder.record(member, &cell.model))?;

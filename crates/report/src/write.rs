@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use compare::{
-    AdapterName, ResultBlock, Results, RunRecords, SettingResult, TrainingLog, compute,
+    AdapterName, ProbePoint, ResultBlock, Results, RunRecords, SettingResult, TrainingLog, compute,
     inside::{ModelView, list_views, select_layers},
     read_run, recipe_settings,
     translation::{TranslationBlock, measure_translations},
     write_results,
 };
-use schema::{run_folder::RunFolder, write_whole};
+use schema::{record::ProbeRecord, run_folder::RunFolder, write_whole};
 use serde_json::Value;
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     format::{describe_asking, duration, thousands},
     output::ReportFiles,
     page::{
-        self, PageBlock, PageData, PageSetting, PageTraining, PageTranslation,
+        self, PageBlock, PageData, PageProbes, PageSetting, PageTraining, PageTranslation,
         PageTranslationSetting, ReportPage,
     },
     provenance::{list_facts, sum_stages},
@@ -275,7 +275,7 @@ fn lay_out_training(records: &RunRecords, output: &mut ReportFiles) -> Vec<PageT
     }
     groups
         .iter()
-        .map(|(name, seeds)| lay_out_adapter(name, seeds, output))
+        .map(|(name, seeds)| lay_out_adapter(name, seeds, records, output))
         .collect()
 }
 
@@ -283,6 +283,7 @@ fn lay_out_training(records: &RunRecords, output: &mut ReportFiles) -> Vec<PageT
 fn lay_out_adapter(
     name: &AdapterName,
     seeds: &[TrainingLog],
+    records: &RunRecords,
     output: &mut ReportFiles,
 ) -> PageTraining {
     let all: Vec<&TrainingLog> = seeds.iter().collect();
@@ -300,6 +301,31 @@ fn lay_out_adapter(
             .iter()
             .map(|seed| describe_training(seed, seeds.len() > 1))
             .collect(),
+        probes: seeds
+            .iter()
+            .filter_map(|seed| {
+                let probes = records.probes.get(&seed.adapter)?;
+                Some(lay_out_probes(&seed.adapter, probes, output))
+            })
+            .collect(),
+    }
+}
+
+/// Where one training goes, by language.
+fn lay_out_probes(adapter: &str, records: &[ProbeRecord], output: &mut ReportFiles) -> PageProbes {
+    let points: Vec<ProbePoint> = records.iter().map(ProbePoint::new).collect();
+    let items = points.iter().map(|point| point.items).max().unwrap_or(0);
+    let caption = format!(
+        "{adapter} on the way: {items} questions per language, the same at each update (update 0: before training); loss of \
+         translating pairs of the validation split; CKA of the questions' states with the English ones after the middle \
+         layer. So few questions show where a training goes, and are no result."
+    );
+    let name = format!("probes.{}", adapter.replace(['.', '/', ' '], "-"));
+    let table = figures::probes::tabulate(name.clone(), &caption, &points);
+    PageProbes {
+        figure: output.figure(figures::probes::draw(name, &caption, &points)),
+        table: output.table(table),
+        caption,
     }
 }
 

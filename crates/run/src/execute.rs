@@ -12,6 +12,7 @@ use std::{
 };
 
 use schema::{Recipe, disk::remove_leftovers_below};
+use train::workers::{Alone, Workers};
 
 use self::{cells::find_wanted, siblings::Siblings};
 use crate::{
@@ -58,6 +59,20 @@ pub fn run_with(
     options: &RunOptions,
     watch: &mut dyn Watch,
 ) -> Result<RunOutcome> {
+    run_with_workers(recipe, options, &mut Alone, watch)
+}
+
+/// As [`run_with`], as the first of several workers; the others [`crate::follow_trainings`]. They
+/// share the trainings, all else is done here.
+///
+/// # Errors
+/// As [`run_with`], and where another worker fails. The caller then ends the other workers.
+pub fn run_with_workers(
+    recipe: &Recipe,
+    options: &RunOptions,
+    workers: &mut dyn Workers,
+    watch: &mut dyn Watch,
+) -> Result<RunOutcome> {
     // Before a model is fetched for an hour.
     let mut root = Experiment::root_of(recipe, options.out.as_deref());
     if options.fresh {
@@ -67,9 +82,11 @@ pub fn run_with(
     preflight::refuse(&preflight::find_data_problems(recipe, options.parts))?;
     let mut session = Session::open(&recipe.model, recipe.dtype, &options.device, watch)?;
     let experiment = find_experiment(recipe, options, root, &session)?;
-    let mut execution = Execution::open(&experiment, options, &mut session, watch)?;
+    let mut execution = Execution::open(&experiment, options, &mut session, workers, watch)?;
     while execution.advance()? {}
-    execution.close()
+    let outcome = execution.close()?;
+    train::dismiss(workers)?;
+    Ok(outcome)
 }
 
 /// The recipe in its folder, once nothing is known that would end it in its middle.
@@ -107,6 +124,7 @@ fn find_experiment(
 struct Execution<'a> {
     experiment: &'a Experiment,
     session: &'a mut Session,
+    workers: &'a mut dyn Workers,
     watch: &'a mut dyn Watch,
     manifest: Manifest,
     stages: Vec<Stage>,
@@ -178,6 +196,7 @@ impl<'a> Execution<'a> {
         experiment: &'a Experiment,
         options: &'a RunOptions,
         session: &'a mut Session,
+        workers: &'a mut dyn Workers,
         watch: &'a mut dyn Watch,
     ) -> Result<Self> {
         let folder = &experiment.folder;
@@ -213,6 +232,7 @@ impl<'a> Execution<'a> {
         Ok(Self {
             experiment,
             session,
+            workers,
             watch,
             manifest,
             places: places.collect(),
@@ -379,6 +399,7 @@ impl<'a> Execution<'a> {
         let made = stage.make(&mut Workbench {
             experiment: self.experiment,
             session: self.session,
+            workers: self.workers,
             watch: self.watch,
             asking: &mut self.asking,
             next,

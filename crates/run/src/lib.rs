@@ -26,6 +26,7 @@ pub mod evaluate;
 mod execute;
 mod experiment;
 mod facts;
+mod followers;
 pub mod limits;
 pub mod lm_eval;
 mod locks;
@@ -52,11 +53,12 @@ pub use error::{Result, RunError};
 pub use execute::{
     RunOutcome,
     cells::{CellProgress, CellRun, find_progress},
-    run, run_with,
+    run, run_with, run_with_workers,
     siblings::Siblings,
 };
 pub use experiment::RunOptions;
 pub use facts::program;
+pub use followers::follow_trainings;
 pub use locks::FileLock;
 pub use output::{OutputCheck, nothing_is_ours};
 pub use parts::Parts;
@@ -67,5 +69,6 @@ pub use stages::{
     AnalysisStep, AnswersStage, HeldOutStage, Inspection, Stage, TranslationStage, find_errors,
 };
 pub use survey::{StageStatus, Survey, survey};
+pub use train::{report_failure, workers};
 pub use verify::verify;
 pub use watch::{Downloads, Watch, interruptible};

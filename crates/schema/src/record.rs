@@ -255,6 +255,59 @@ pub struct ValidationRecord {
     pub best: bool,
 }
 
+/// One language in one probe of a training: a line of `train/<setting>.probes.jsonl`. What is
+/// computed of it, as accuracy and AUC, is in `compare`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeRecord {
+    /// Optimiser updates so far; 0 is before training, when the adapter changes nothing yet.
+    pub update: usize,
+    /// The language.
+    pub language: Language,
+    /// The task whose questions are asked: the one whose questions are learnt.
+    pub task: String,
+    /// The answers, in file order; empty for a language that is only translated from.
+    pub answers: Vec<ProbeAnswer>,
+    /// Loss of translating from this language, on pairs of the validation split; `None` for a
+    /// language that has none there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translation: Option<ProbeLoss>,
+    /// How alike the states are to those of the English questions; `None` for English, and where
+    /// it cannot be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<ProbeAlignment>,
+}
+
+/// An answer in a probe: parts of the [`AnswerRecord`] that the evaluation would write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeAnswer {
+    /// Index of the item in its file, from 0.
+    pub item: usize,
+    /// The right label, by its English name.
+    pub gold: String,
+    /// Whether the protocol counts the answer as right.
+    pub correct: bool,
+    /// Score of each label, keyed by English name.
+    pub scores: BTreeMap<String, f64>,
+}
+
+/// Loss over target tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeLoss {
+    /// Mean cross-entropy, nats.
+    pub mean: f64,
+    /// How many tokens.
+    pub target_tokens: usize,
+}
+
+/// Debiased linear CKA with the English questions of the same items (arXiv 2010.15327).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeAlignment {
+    /// Of the means over all tokens of a question after this layer, the middle one.
+    pub layer: usize,
+    /// -1 to 1.
+    pub cka: f64,
+}
+
 /// A line of `train/<setting>.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]

@@ -9,6 +9,9 @@ use crate::Language;
 pub struct RunFolder(PathBuf);
 
 impl RunFolder {
+    /// By which files of probes differ from the training logs beside them.
+    pub const PROBES_ENDING: &str = ".probes.jsonl";
+
     /// The folder itself; created by the first file written into it.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self(root.into())
@@ -57,6 +60,13 @@ impl RunFolder {
     /// Training log: one [`crate::record::TrainRecord`] a line.
     pub fn train_log(&self, adapter: &str) -> PathBuf {
         self.0.join("train").join(format!("{adapter}.jsonl"))
+    }
+
+    /// What was measured while an adapter was trained: one [`crate::record::ProbeRecord`] a line.
+    pub fn probes(&self, adapter: &str) -> PathBuf {
+        self.0
+            .join("train")
+            .join(format!("{adapter}{}", Self::PROBES_ENDING))
     }
 
     /// What a killed training resumes from.

@@ -180,7 +180,8 @@ impl AdamMoments {
     }
 }
 
-fn gradient_of(found: &LoraGradients, part: AdapterPart) -> Option<&Tensor> {
+/// The gradient of one part, where there is one.
+pub(crate) fn gradient_of(found: &LoraGradients, part: AdapterPart) -> Option<&Tensor> {
     match part {
         AdapterPart::A => Some(&found.a),
         AdapterPart::B => Some(&found.b),

@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, path::Path};
 use candle_core::{DType, Device, Tensor};
 use model::{Adapter, LayerProjection, tensor_file};
 use safetensors::SafeTensors;
-use schema::{disk::DiskError, record::TrainRecord};
+use schema::{
+    disk::DiskError,
+    record::{ProbeRecord, TrainRecord},
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -27,6 +30,9 @@ pub struct TrainingProgress {
     pub best: Option<(f64, usize)>,
     /// The log so far.
     pub records: Vec<TrainRecord>,
+    /// What was measured on the way so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeRecord>,
 }
 
 /// Writes the state of a run.

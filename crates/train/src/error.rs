@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use model::ModelError;
 use schema::disk::DiskError;
 
+use crate::workers::WorkersError;
+
 /// Why a training stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -46,13 +48,19 @@ pub enum TrainError {
     /// A file failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The tensor library failed.
-    #[error("optimiser: {0}")]
-    Tensor(#[from] candle_core::Error),
+    /// Another worker failed, or cannot be reached.
+    #[error(transparent)]
+    Workers(#[from] WorkersError),
     /// The caller asked to stop; the steps done are in the checkpoint.
     #[error("interrupted after step {0}; run the same command to resume")]
     Stopped(usize),
     /// The caller asked to stop within a step or a validation, which is begun anew on resuming.
     #[error("interrupted within a step")]
     Abandoned,
+}
+
+impl From<candle_core::Error> for TrainError {
+    fn from(failure: candle_core::Error) -> Self {
+        Self::Model(failure.into())
+    }
 }

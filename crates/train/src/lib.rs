@@ -8,7 +8,7 @@
 //! use hub::ModelFiles;
 //! use model::{Decoder, device::Device};
 //! use schema::{recipe::TrainRecipe, task::Precision};
-//! use train::{TrainingRun, train};
+//! use train::{TrainingRun, train, workers::Alone};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let dir = std::path::PathBuf::from("../../tests/golden/tiny_llama");
@@ -33,8 +33,9 @@
 //!     validation: &[],
 //!     checkpoint: folder.path().join("checkpoint.safetensors"),
 //!     inputs: "what the adapter is trained from".to_owned(),
+//!     setup: "what it is trained with".to_owned(),
 //! };
-//! let outcome = train(&mut decoder, &run, &mut |_event| true)?;
+//! let outcome = train(&mut decoder, &run, &mut Alone, &mut |_event| true)?;
 //! outcome.adapter.write(&folder.path().join("adapter"), "tiny_llama")?;
 //! assert_eq!(outcome.step, 5);
 //! # Ok(())
@@ -44,11 +45,19 @@
 #![forbid(unsafe_code)]
 
 pub mod adamw;
+mod calls;
 pub mod checkpoint;
 pub mod error;
+mod flat;
+mod follow;
+mod initial;
 pub mod run;
 pub mod schedule;
 pub mod step;
+mod sums;
+pub mod workers;
 
+pub use calls::{Assignment, report_failure};
 pub use error::TrainError;
+pub use follow::{dismiss, follow, next_training};
 pub use run::{Event, Outcome, StepCounts, TrainingRun, train};

@@ -3,19 +3,23 @@
 use std::{path::PathBuf, time::Instant};
 
 use data::{batch, example::Example};
-use model::{Adapter, Decoder, LoraConfig, Projection, ops::lora::Dropout};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use model::{Adapter, Decoder};
 use schema::{
-    recipe::{LoraInit, LoraRecipe, TrainRecipe},
-    record::{StepRecord, TrainRecord, ValidationRecord},
+    recipe::TrainRecipe,
+    record::{ProbeRecord, StepRecord, TrainRecord, ValidationRecord},
 };
 
 use crate::{
     adamw::{AdamW, AdamWConfig, HostGradients},
+    calls::{self, Assignment, Call},
     checkpoint::{self, TrainingProgress},
     error::TrainError,
-    schedule, step,
+    flat,
+    initial::initial_adapter,
+    schedule,
+    step::{batch_of_step, batch_of_validation},
+    sums,
+    workers::Workers,
 };
 
 /// One training.
@@ -32,6 +36,9 @@ pub struct TrainingRun<'a> {
     pub checkpoint: PathBuf,
     /// Names recipe, data and model: a checkpoint made from other inputs is not resumed.
     pub inputs: String,
+    /// Names all else that decides the numbers (program, weights, number format, device,
+    /// kernels): every worker must have the same.
+    pub setup: String,
 }
 
 /// The number of steps.
@@ -68,10 +75,20 @@ pub enum Event<'a> {
     },
     /// A micro-batch is about to be run.
     Working,
+    /// A probe is due: the model with the adapter as it is after `update` updates. What is
+    /// measured of it goes into `records`, and to the checkpoint with all else.
+    Probe {
+        /// Updates so far.
+        update: usize,
+        /// The model.
+        model: &'a Decoder,
+        /// Empty.
+        records: &'a mut Vec<ProbeRecord>,
+    },
     /// A step or a validation is done.
     Record(&'a TrainRecord),
-    /// The state of the run is on disk; these are all records so far.
-    Saved(&'a [TrainRecord]),
+    /// The state of the run is on disk; this is all of it.
+    Saved(&'a TrainingProgress),
 }
 
 /// A finished training.
@@ -82,13 +99,20 @@ pub struct Outcome {
     pub step: usize,
     /// The whole log.
     pub records: Vec<TrainRecord>,
+    /// All that was measured on the way.
+    pub probes: Vec<ProbeRecord>,
 }
 
-/// Trains an adapter on `model`, which is left with the chosen adapter set. `watch` may stop
-/// the run by returning false; the state is saved first.
+/// Trains an adapter on `model`, which is left with the chosen adapter set, as the first of
+/// `workers`; the others [`crate::follow`]. `watch` may stop the run by returning false; the state
+/// is saved first, and the other workers are left waiting: the process must end them.
+///
+/// # Errors
+/// This worker or another one failed; [`TrainError::Stopped`].
 pub fn train(
     model: &mut Decoder,
     run: &TrainingRun<'_>,
+    workers: &mut dyn Workers,
     watch: &mut dyn FnMut(Event<'_>) -> bool,
 ) -> Result<Outcome, TrainError> {
     check(run)?;
@@ -99,7 +123,7 @@ pub fn train(
         steps: counts.steps,
         done: state.progress.step,
     });
-    match state.advance(model, run, counts, watch) {
+    match state.advance_together(model, run, counts, workers, watch) {
         Ok(()) => {}
         Err(TrainError::Abandoned) => {
             state.save(run, watch)?;
@@ -117,6 +141,7 @@ pub fn train(
         adapter,
         step,
         records: state.progress.records,
+        probes: state.progress.probes,
     })
 }
 
@@ -142,7 +167,7 @@ struct TrainingState {
 
 impl TrainingState {
     fn start(model: &mut Decoder, run: &TrainingRun<'_>) -> Result<Self, TrainError> {
-        let fresh = initial_adapter(model, run)?;
+        let fresh = initial_adapter(model, &run.recipe.lora, run.seed)?;
         let mut optimiser = AdamW::new(AdamWConfig {
             b_ratio: run.recipe.lora.lora_plus_ratio,
             ..AdamWConfig::new(run.recipe.weight_decay)
@@ -165,6 +190,7 @@ impl TrainingState {
             step: 0,
             best: None,
             records: Vec::new(),
+            probes: Vec::new(),
         };
         Ok(Self {
             adapter: fresh,
@@ -175,12 +201,51 @@ impl TrainingState {
         })
     }
 
+    /// [`Self::advance`] with all workers, from the first call to the last.
+    fn advance_together(
+        &mut self,
+        model: &mut Decoder,
+        run: &TrainingRun<'_>,
+        counts: StepCounts,
+        workers: &mut dyn Workers,
+        watch: &mut dyn FnMut(Event<'_>) -> bool,
+    ) -> Result<(), TrainError> {
+        if workers.count() > 1 {
+            let assignment = Assignment {
+                setup: run.setup.clone(),
+                recipe: run.recipe.clone(),
+                seed: run.seed,
+                examples: run.examples.to_vec(),
+                validation: run.validation.to_vec(),
+            };
+            calls::call(workers, &Call::Begin(Box::new(assignment)), Vec::new())?;
+            calls::wait_for_all(workers, &mut || watch(Event::Working))?;
+        }
+        self.hand_out(workers)?;
+        self.advance(model, run, counts, workers, watch)?;
+        calls::call(workers, &Call::End, Vec::new())?;
+        calls::wait_for_all(workers, &mut || true)
+    }
+
+    /// Gives all workers the adapter as it is.
+    fn hand_out(&self, workers: &mut dyn Workers) -> Result<(), TrainError> {
+        if workers.count() == 1 {
+            return Ok(());
+        }
+        calls::call(
+            workers,
+            &Call::Adapter,
+            flat::adapter_values(&self.adapter)?,
+        )
+    }
+
     /// To the last step and its validation, or until `watch` stops it: [`TrainError::Abandoned`].
     fn advance(
         &mut self,
         model: &mut Decoder,
         run: &TrainingRun<'_>,
         counts: StepCounts,
+        workers: &mut dyn Workers,
         watch: &mut dyn FnMut(Event<'_>) -> bool,
     ) -> Result<(), TrainError> {
         let mut is_saved = true;
@@ -189,7 +254,11 @@ impl TrainingState {
             let is_last = step == counts.steps;
             let is_due = |every: usize| is_last || step.is_multiple_of(every.max(1));
             if is_due(run.recipe.eval_steps) && !self.is_validated() {
-                self.validate(model, run, watch)?;
+                self.validate(model, run, workers, watch)?;
+            }
+            let probe = run.recipe.probe.as_ref();
+            if probe.is_some_and(|probe| is_due(probe.every)) && !self.is_probed() {
+                self.probe(model, watch)?;
             }
             if is_due(run.recipe.save_steps) && !is_saved {
                 self.save(run, watch)?;
@@ -197,7 +266,7 @@ impl TrainingState {
             if is_last {
                 return Ok(());
             }
-            if !self.step(model, run, counts, watch)? {
+            if !self.step(model, run, counts, workers, watch)? {
                 return Err(TrainError::Abandoned);
             }
             is_saved = false;
@@ -208,6 +277,30 @@ impl TrainingState {
     fn is_validated(&self) -> bool {
         let last = self.progress.records.last();
         matches!(last, Some(TrainRecord::Validation(_)))
+    }
+
+    /// Whether the adapter as it is was measured.
+    fn is_probed(&self) -> bool {
+        let last = self.progress.probes.last();
+        last.is_some_and(|probe| probe.update == self.progress.step)
+    }
+
+    fn probe(
+        &mut self,
+        model: &Decoder,
+        watch: &mut dyn FnMut(Event<'_>) -> bool,
+    ) -> Result<(), TrainError> {
+        let mut records = Vec::new();
+        let event = Event::Probe {
+            update: self.progress.step,
+            model,
+            records: &mut records,
+        };
+        if !watch(event) {
+            return Err(TrainError::Abandoned);
+        }
+        self.progress.probes.append(&mut records);
+        Ok(())
     }
 
     fn save(
@@ -222,7 +315,7 @@ impl TrainingState {
             self.best.as_ref(),
             &self.optimiser,
         )?;
-        watch(Event::Saved(&self.progress.records));
+        watch(Event::Saved(&self.progress));
         Ok(())
     }
 
@@ -231,26 +324,19 @@ impl TrainingState {
         model: &mut Decoder,
         run: &TrainingRun<'_>,
         counts: StepCounts,
+        workers: &mut dyn Workers,
         watch: &mut dyn FnMut(Event<'_>) -> bool,
     ) -> Result<bool, TrainError> {
         let start = Instant::now();
         let recipe = run.recipe;
         let chosen = self.next_batch(run, counts);
         let number = self.progress.step + 1;
-        let dropout = (recipe.lora.dropout > 0.0).then(|| {
-            Dropout {
-                share: recipe.lora.dropout,
-                seed: run.seed,
-            }
-            .derive(number as u64)
-        });
-        let (loss, gradients) = step::loss_and_gradients_while(
-            model,
-            &chosen,
-            recipe.micro_batch_tokens,
-            dropout,
-            &mut || watch(Event::Working),
-        )?;
+        let batch = batch_of_step(recipe, run.seed, run.examples, number, &chosen);
+        calls::call(workers, &Call::Learn { number, chosen }, Vec::new())?;
+        let (loss, gradients) =
+            sums::sum_gradients(model, &batch, &self.adapter, workers, &mut || {
+                watch(Event::Working)
+            })?;
         if !loss.sum.is_finite() {
             return Err(TrainError::NotFinite {
                 step: number,
@@ -268,6 +354,7 @@ impl TrainingState {
         self.optimiser
             .update(&mut self.adapter, &gradients, learning_rate)?;
         model.set_adapter(Some(&self.adapter))?;
+        self.hand_out(workers)?;
         self.progress.step = number;
         self.record(
             TrainRecord::Step(StepRecord {
@@ -284,8 +371,8 @@ impl TrainingState {
         )
     }
 
-    /// The examples of the next step. The order of a pass is drawn once.
-    fn next_batch<'a>(&mut self, run: &TrainingRun<'a>, counts: StepCounts) -> Vec<&'a Example> {
+    /// The places of the next step's examples. The order of a pass is drawn once.
+    fn next_batch(&mut self, run: &TrainingRun<'_>, counts: StepCounts) -> Vec<usize> {
         let epoch = self.progress.step / counts.steps_per_epoch;
         let batch = self.progress.step % counts.steps_per_epoch;
         let order = match self.order.take() {
@@ -297,7 +384,7 @@ impl TrainingState {
             .iter()
             .skip(batch * size)
             .take(size)
-            .map(|&index| &run.examples[index])
+            .copied()
             .collect();
         self.order = Some((epoch, order));
         chosen
@@ -309,15 +396,15 @@ impl TrainingState {
         &mut self,
         model: &Decoder,
         run: &TrainingRun<'_>,
+        workers: &mut dyn Workers,
         watch: &mut dyn FnMut(Event<'_>) -> bool,
     ) -> Result<(), TrainError> {
         if run.validation.is_empty() {
             return Ok(());
         }
-        let examples: Vec<_> = run.validation.iter().collect();
-        let budget = run.recipe.micro_batch_tokens;
-        let loss =
-            step::loss_while(model, &examples, budget, &mut || watch(Event::Working))?.mean();
+        let batch = batch_of_validation(run.recipe, run.validation);
+        calls::call(workers, &Call::Validate, Vec::new())?;
+        let loss = sums::sum_loss(model, &batch, workers, &mut || watch(Event::Working))?.mean();
         let step = self.progress.step;
         if !loss.is_finite() {
             return Err(TrainError::NotFinite {
@@ -346,54 +433,4 @@ impl TrainingState {
         self.progress.records.push(record);
         Ok(going)
     }
-}
-
-fn named_targets(lora: &LoraRecipe) -> Result<Vec<Projection>, TrainError> {
-    let named = lora.targets.iter().map(|name| {
-        Projection::by_name(name).ok_or_else(|| TrainError::Recipe {
-            key: "lora.targets",
-            problem: format!(
-                "unknown projection `{name}`; expected one of {}",
-                LoraRecipe::TARGETS.join(", ")
-            ),
-        })
-    });
-    named.collect()
-}
-
-/// PEFT's initialisation: A Kaiming-uniform with a = sqrt 5, which is uniform in +-1 /
-/// sqrt(in); B zero. Or both in the weights' first directions; magnitudes are the rows' lengths.
-fn initial_adapter(model: &mut Decoder, run: &TrainingRun<'_>) -> Result<Adapter, TrainError> {
-    let lora = &run.recipe.lora;
-    let targets = match lora.is_for_all() {
-        true => model.config().projections(),
-        false => named_targets(lora)?,
-    };
-    let config = LoraConfig {
-        rank: lora.rank,
-        alpha: lora.alpha,
-        dropout: lora.dropout,
-        targets,
-        rslora: lora.rslora,
-        dora: lora.dora,
-    };
-    let mut generator = ChaCha8Rng::seed_from_u64(run.seed);
-    let mut adapter = Adapter::new(config, model.config(), |inner, count| {
-        let bound = 1.0 / (inner as f32).sqrt();
-        (0..count)
-            .map(|_| generator.random_range(-bound..bound))
-            .collect()
-    })?;
-    if lora.init == LoraInit::Pissa {
-        model.set_adapter(None)?;
-        model.start_in_weights(&mut adapter, |count| {
-            (0..count)
-                .map(|_| generator.random_range(-1.0..1.0))
-                .collect()
-        })?;
-    }
-    if lora.dora {
-        model.start_magnitudes(&mut adapter)?;
-    }
-    Ok(adapter)
 }

@@ -7,10 +7,12 @@ use data::{
     forest::{self, Forest, Node},
 };
 use model::{Decoder, Gradients, ModelError, Parent, Rows, ops::lora::Dropout};
+use schema::recipe::TrainRecipe;
 
 use crate::error::TrainError;
 
-/// Sums over a batch.
+/// Sums over a batch, or over one of its micro-batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct BatchLoss {
     /// Sum of the cross-entropies of all target tokens, nats.
     pub sum: f64,
@@ -25,6 +27,13 @@ impl BatchLoss {
     /// Mean over target tokens.
     pub fn mean(&self) -> f64 {
         self.sum / self.target_tokens.max(1) as f64
+    }
+
+    /// Adds the next micro-batch.
+    pub(crate) fn add(&mut self, next: &Self) {
+        self.sum += next.sum;
+        self.target_tokens += next.target_tokens;
+        self.tokens += next.tokens;
     }
 }
 
@@ -78,6 +87,15 @@ impl PackedExamples {
             tokens,
         })
     }
+
+    /// What is known of them once their cross-entropies are summed.
+    fn loss(&self, sum: f64) -> BatchLoss {
+        BatchLoss {
+            sum,
+            target_tokens: self.targets.len(),
+            tokens: self.tokens,
+        }
+    }
 }
 
 /// The rows that a place in the forest follows.
@@ -96,48 +114,104 @@ fn input(example: &Example) -> &[u32] {
         .map_or(&[], |(_, input)| input)
 }
 
+/// Examples of one update or one validation, cut into micro-batches. The cut does not depend on
+/// who computes which.
+pub(crate) struct Batch<'a> {
+    micro_batches: Vec<Vec<&'a Example>>,
+    /// Whether what examples begin with is computed once.
+    share: bool,
+    dropout: Option<Dropout>,
+}
+
+impl<'a> Batch<'a> {
+    /// To learn from. What examples begin with is computed once, unless there is dropout: what is
+    /// dropped is drawn by row, and each example is to have a draw of its own.
+    pub(crate) fn to_learn(
+        examples: &[&'a Example],
+        token_budget: usize,
+        dropout: Option<Dropout>,
+    ) -> Self {
+        let share = dropout.is_none();
+        Self {
+            micro_batches: cut(examples, token_budget, share),
+            share,
+            dropout,
+        }
+    }
+
+    /// To take the loss of.
+    pub(crate) fn to_validate(examples: &[&'a Example], token_budget: usize) -> Self {
+        Self {
+            micro_batches: cut(examples, token_budget, true),
+            share: true,
+            dropout: None,
+        }
+    }
+
+    /// Micro-batches.
+    pub(crate) fn len(&self) -> usize {
+        self.micro_batches.len()
+    }
+
+    /// The loss of one micro-batch; its gradients are added to `gradients`.
+    pub(crate) fn learn(
+        &self,
+        model: &Decoder,
+        index: usize,
+        gradients: &mut Gradients,
+    ) -> Result<BatchLoss, TrainError> {
+        let micro = PackedExamples::new(&self.micro_batches[index], self.share)?;
+        let dropout = self.dropout.map(|d| d.derive(index as u64));
+        let (hidden, saved) = model.forward(&micro.input_ids, &micro.rows, dropout)?;
+        let (sum, d_hidden) = model.loss(&hidden, &micro.learnt, &micro.targets, true)?;
+        drop(hidden);
+        if let Some(d_hidden) = d_hidden {
+            model.backward(saved, &d_hidden, gradients)?;
+        }
+        Ok(micro.loss(sum))
+    }
+
+    /// The loss of one micro-batch.
+    pub(crate) fn validate(&self, model: &Decoder, index: usize) -> Result<BatchLoss, TrainError> {
+        let micro = PackedExamples::new(&self.micro_batches[index], self.share)?;
+        let hidden = model.hidden_at(&micro.input_ids, &micro.rows, None, &micro.learnt)?;
+        Ok(micro.loss(model.loss_of(&hidden, &micro.targets)?))
+    }
+}
+
+/// What an update learns from: the examples at `chosen`.
+pub(crate) fn batch_of_step<'a>(
+    recipe: &TrainRecipe,
+    seed: u64,
+    examples: &'a [Example],
+    number: usize,
+    chosen: &[usize],
+) -> Batch<'a> {
+    let share = recipe.lora.dropout;
+    let dropout = (share > 0.0).then(|| Dropout { share, seed }.derive(number as u64));
+    let chosen: Vec<&Example> = chosen.iter().map(|&index| &examples[index]).collect();
+    Batch::to_learn(&chosen, recipe.micro_batch_tokens, dropout)
+}
+
+/// All examples of a validation.
+pub(crate) fn batch_of_validation<'a>(recipe: &TrainRecipe, examples: &'a [Example]) -> Batch<'a> {
+    let examples: Vec<&Example> = examples.iter().collect();
+    Batch::to_validate(&examples, recipe.micro_batch_tokens)
+}
+
 /// Loss and gradients of the examples, micro-batch by micro-batch. Gradients are of the *sum*.
-/// What examples begin with is computed once, unless there is dropout. `token_budget` counts
-/// rows computed.
+/// `token_budget` counts rows computed.
 pub fn loss_and_gradients(
     model: &Decoder,
     examples: &[&Example],
     token_budget: usize,
     dropout: Option<Dropout>,
 ) -> Result<(BatchLoss, Gradients), TrainError> {
-    loss_and_gradients_while(model, examples, token_budget, dropout, &mut || true)
-}
-
-/// The same; `goes_on` is asked before each micro-batch.
-///
-/// # Errors
-/// [`TrainError::Abandoned`] where it does not go on: a step of a large model takes minutes.
-pub(crate) fn loss_and_gradients_while(
-    model: &Decoder,
-    examples: &[&Example],
-    token_budget: usize,
-    dropout: Option<Dropout>,
-    goes_on: &mut dyn FnMut() -> bool,
-) -> Result<(BatchLoss, Gradients), TrainError> {
+    let batch = Batch::to_learn(examples, token_budget, dropout);
     let mut gradients = Gradients::default();
-    let mut total = BatchLoss {
-        sum: 0.0,
-        target_tokens: 0,
-        tokens: 0,
-    };
-    // What is dropped is drawn by row, and each example is to have a draw of its own.
-    let share = dropout.is_none();
-    for (index, micro) in cut(examples, token_budget, share).into_iter().enumerate() {
-        ask(goes_on)?;
-        let micro = PackedExamples::new(&micro, share)?;
-        let dropout = dropout.map(|d| d.derive(index as u64));
-        let (hidden, saved) = model.forward(&micro.input_ids, &micro.rows, dropout)?;
-        let (sum, d_hidden) = model.loss(&hidden, &micro.learnt, &micro.targets, true)?;
-        drop(hidden);
-        if let Some(d_hidden) = d_hidden {
-            model.backward(saved, &d_hidden, &mut gradients)?;
-        }
-        add(&mut total, &micro, sum);
+    let mut total = BatchLoss::default();
+    for index in 0..batch.len() {
+        total.add(&batch.learn(model, index, &mut gradients)?);
     }
     Ok((total, gradients))
 }
@@ -148,39 +222,12 @@ pub fn loss(
     examples: &[&Example],
     token_budget: usize,
 ) -> Result<BatchLoss, TrainError> {
-    loss_while(model, examples, token_budget, &mut || true)
-}
-
-/// The same; `goes_on` is asked before each micro-batch.
-///
-/// # Errors
-/// [`TrainError::Abandoned`] where it does not go on.
-pub(crate) fn loss_while(
-    model: &Decoder,
-    examples: &[&Example],
-    token_budget: usize,
-    goes_on: &mut dyn FnMut() -> bool,
-) -> Result<BatchLoss, TrainError> {
-    let mut total = BatchLoss {
-        sum: 0.0,
-        target_tokens: 0,
-        tokens: 0,
-    };
-    for micro in cut(examples, token_budget, true) {
-        ask(goes_on)?;
-        let micro = PackedExamples::new(&micro, true)?;
-        let hidden = model.hidden_at(&micro.input_ids, &micro.rows, None, &micro.learnt)?;
-        let sum = model.loss_of(&hidden, &micro.targets)?;
-        add(&mut total, &micro, sum);
+    let batch = Batch::to_validate(examples, token_budget);
+    let mut total = BatchLoss::default();
+    for index in 0..batch.len() {
+        total.add(&batch.validate(model, index)?);
     }
     Ok(total)
-}
-
-fn ask(goes_on: &mut dyn FnMut() -> bool) -> Result<(), TrainError> {
-    match goes_on() {
-        true => Ok(()),
-        false => Err(TrainError::Abandoned),
-    }
 }
 
 /// Micro-batches of at most `token_budget` rows.
@@ -198,12 +245,6 @@ fn cut<'a>(examples: &[&'a Example], token_budget: usize, share: bool) -> Vec<Ve
         .into_iter()
         .map(|part| part.into_iter().map(|i| examples[i]).collect())
         .collect()
-}
-
-fn add(total: &mut BatchLoss, micro: &PackedExamples, sum: f64) {
-    total.sum += sum;
-    total.target_tokens += micro.targets.len();
-    total.tokens += micro.tokens;
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ fn write(file: &Path) -> Adapter {
         step: 7,
         best: Some((1.5, 4)),
         records: Vec::new(),
+        probes: Vec::new(),
     };
     checkpoint::write(file, &progress, &adapter, Some(&adapter), &optimiser).expect("writes");
     adapter

@@ -11,7 +11,7 @@ use data::example::Example;
 use hub::ModelFiles;
 use model::Decoder;
 use schema::{recipe::TrainRecipe, record::TrainRecord, task::Precision};
-use train::{Event, Outcome, TrainError, TrainingRun, train};
+use train::{Event, Outcome, TrainError, TrainingRun, train, workers::Alone};
 
 #[path = "../../../tests/numerics/mod.rs"]
 mod numerics;
@@ -81,8 +81,9 @@ fn train_while(
         validation: &examples[6..],
         checkpoint: folder.join("checkpoint.safetensors"),
         inputs: String::new(),
+        setup: String::new(),
     };
-    train(model, &run, watch)
+    train(model, &run, &mut Alone, watch)
 }
 
 fn train_a_little(precision: Precision) -> Vec<f64> {

@@ -195,6 +195,11 @@ fn shape(model: &ModelConfig, projection: Projection) -> Result<(usize, usize)> 
 pub struct Gradients(BTreeMap<LayerProjection, LoraGradients>);
 
 impl Gradients {
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Adds one projection's gradients to what is there.
     pub fn add(&mut self, place: LayerProjection, grads: LoraGradients) -> Result<()> {
         let sum = match self.0.remove(&place) {

@@ -5,4 +5,5 @@
 pub(crate) mod accuracy;
 pub(crate) mod loss;
 pub(crate) mod overview;
+pub(crate) mod probes;
 pub(crate) mod shares;

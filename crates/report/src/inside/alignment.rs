@@ -9,7 +9,7 @@ use compare::{
     inside::{ModelView, ViewState, mean_estimate, mean_pair_change},
     stats::{Estimate, mean},
 };
-use figure::{Curve, CurvePanel, CurveSheet, CurveStyle, Mark};
+use figure::{Curve, CurveAxis, CurvePanel, CurveSheet, CurveStyle, Mark};
 use schema::inside::{Measure, Pooling};
 
 use super::{
@@ -167,6 +167,7 @@ fn by_layer(look: &ModelView, pooling: Pooling) -> CaptionedFigure {
             .map(|measure| measure_panel(look, pooling, measure))
             .collect(),
         columns: 4,
+        axis: CurveAxis::Layers,
         layers: look.layers,
         shared: false,
         holds: vec![0.0],

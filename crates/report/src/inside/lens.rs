@@ -9,7 +9,7 @@ use compare::{
     },
     stats::{Estimate, mean},
 };
-use figure::{Curve, CurvePanel, CurveSheet, CurveStyle, Mark};
+use figure::{Curve, CurveAxis, CurvePanel, CurveSheet, CurveStyle, Mark};
 use schema::{Language, inside::LensKind};
 
 use super::{
@@ -177,6 +177,7 @@ fn draw(look: &ModelView, language: Language, kind: LensKind) -> Option<Captione
         description,
         charts,
         columns,
+        axis: CurveAxis::Layers,
         layers: look.layers,
         shared: true,
         holds: vec![0.0],

@@ -9,7 +9,9 @@ use compare::{
     inside::{ModelView, ViewState},
     stats::{Estimate, mean},
 };
-use figure::{Curve, CurvePanel, CurveSheet, CurveStyle, HeatCell, HeatMap, HeatSheet, Mark, Ramp};
+use figure::{
+    Curve, CurveAxis, CurvePanel, CurveSheet, CurveStyle, HeatCell, HeatMap, HeatSheet, Mark, Ramp,
+};
 use schema::{
     Language,
     inside::{LayerNeurons, NeuronOverlap, NeuronsRecord},
@@ -186,6 +188,7 @@ fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Caption
             .map(|(state, record)| class_panel(state.name, record))
             .collect(),
         columns: states.len(),
+        axis: CurveAxis::Layers,
         layers: look.layers,
         shared: true,
         holds: vec![0.0],

@@ -6,7 +6,7 @@ use compare::{
     inside::{ModelView, ViewState},
     stats::Estimate,
 };
-use figure::{Curve, CurvePanel, CurveSheet, CurveStyle};
+use figure::{Curve, CurveAxis, CurvePanel, CurveSheet, CurveStyle};
 use schema::inside::TunedLensRecord;
 
 use super::{
@@ -36,6 +36,7 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
         description: description.clone(),
         charts: states.iter().map(|state| panel(state)).collect(),
         columns: look.states.len(),
+        axis: CurveAxis::Layers,
         layers: look.layers,
         shared: true,
         holds: vec![0.0],

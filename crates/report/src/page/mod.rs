@@ -103,6 +103,15 @@ pub(crate) struct PageTraining {
     pub title: String,
     pub figure: DrawnFigure,
     pub sentences: Vec<String>,
+    pub probes: Vec<PageProbes>,
+}
+
+/// What was measured while one adapter was trained.
+#[derive(Serialize)]
+pub(crate) struct PageProbes {
+    pub caption: String,
+    pub figure: DrawnFigure,
+    pub table: ShownTable,
 }
 
 /// Those of the inside only where there is one.

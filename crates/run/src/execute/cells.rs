@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schema::{Recipe, run_folder::RunFolder};
 
+use ::train::workers::Alone;
+
 use super::{Execution, prepare};
 use crate::{
     error::Result,
@@ -69,7 +71,8 @@ impl CellRun {
             cells: Some(BTreeSet::from([cell.to_owned()])),
             ..self.options.clone()
         };
-        let mut execution = Execution::open(&self.experiment, &options, session, watch)?;
+        let workers = &mut Alone;
+        let mut execution = Execution::open(&self.experiment, &options, session, workers, watch)?;
         while execution.advance()? {}
         execution.close()?;
         Ok(())

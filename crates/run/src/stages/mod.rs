@@ -7,7 +7,8 @@ mod inspection;
 mod inspection_inputs;
 mod looks;
 mod pairs;
-mod train;
+mod probes;
+pub(crate) mod train;
 mod translations;
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
     sync::Arc,
 };
 
+use ::train::workers::Workers;
 use schema::{Recipe, recipe::AdapterPlan};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -80,6 +82,8 @@ pub(crate) struct Made {
 pub(crate) struct Workbench<'a> {
     pub(crate) experiment: &'a Experiment,
     pub(crate) session: &'a mut Session,
+    /// Who takes part in trainings.
+    pub(crate) workers: &'a mut dyn Workers,
     pub(crate) watch: &'a mut dyn Watch,
     /// The questions under way, over several stages of one model and task.
     pub(crate) asking: &'a mut Option<answers::GroupInProgress>,

@@ -1,20 +1,24 @@
 //! The training stages: one adapter trained on its pairs, resuming from a checkpoint if there is
 //! one.
 
-use std::{fs, path::Path};
+use std::{fs, io::ErrorKind, path::Path};
 
 use data::{Example, TranslationPair, example, pairs};
 use schema::{
     caveats::describe_training,
     recipe::{AdapterPlan, BuildRecipe, TrainRecipe},
-    record::TrainRecord,
+    record::{ProbeRecord, TrainRecord},
     task::ActivationCheckpointing,
     write_json_lines,
 };
 use serde_json::json;
 use train::{Event, Outcome, TrainError, TrainingRun};
 
-use super::{Made, Workbench, read_lines};
+use super::{
+    Made, Workbench,
+    probes::{self, ProbeQuestions, Probed},
+    read_lines,
+};
 use crate::{
     RunError,
     error::{At, Result},
@@ -57,6 +61,9 @@ pub(super) fn inputs(
         pairs,
     ]);
     inputs.extend(experiment.form_inputs(own.prompt));
+    if let Some(probe) = &own.probe {
+        inputs.extend(probes::inputs(experiment, plan, probe)?);
+    }
     Ok((inputs, own))
 }
 
@@ -81,25 +88,38 @@ pub(super) fn make(bench: &mut Workbench<'_>, plan: &AdapterPlan) -> Result<Made
             .checkpoint(&plan.name)
             .join("state.safetensors"),
         inputs: hash(&inputs),
+        setup: setup(bench.session)?,
     };
     bench
         .session
         .decoder()?
         .set_activation_checkpointing(decision.on);
-    let log = experiment.folder.train_log(&plan.name);
-    let outcome = run_training(bench, &plan.name, &run, &log)?;
+    let questions = ProbeQuestions::new(experiment, plan, &own, &all, &validation)?;
+    let outcome = run_training(bench, &plan.name, &run, questions.as_ref())?;
     for caveat in describe_training(&outcome.records, cut) {
         bench.watch.note(&format!("note: {}: {caveat}", plan.name));
     }
     let mut made = keep_adapter(experiment, plan, &outcome, &decision)?;
+    if own.probe.is_some() {
+        made.files.push(experiment.folder.probes(&plan.name));
+    }
+    let workers = bench.workers.count();
+    if workers > 1 {
+        made.notes.insert("workers".to_owned(), json!(workers));
+    }
     if cut > 0 {
         made.notes.insert("cut_examples".to_owned(), json!(cut));
     }
     Ok(made)
 }
 
+/// What decides the numbers of a training beside its recipe and its examples.
+pub(crate) fn setup(session: &Session) -> Result<String> {
+    Ok(serde_json::to_string(&session::answerer(session, None)?)?)
+}
+
 /// Whether this training keeps activations or runs blocks again.
-fn decide_checkpointing(
+pub(crate) fn decide_checkpointing(
     session: &Session,
     recipe: &TrainRecipe,
     examples: &[Example],
@@ -141,13 +161,17 @@ fn run_training(
     bench: &mut Workbench<'_>,
     name: &str,
     run: &TrainingRun<'_>,
-    log: &Path,
+    questions: Option<&ProbeQuestions<'_>>,
 ) -> Result<Outcome> {
+    let folder = &bench.experiment.folder;
+    let (log, probes) = (folder.train_log(name), folder.probes(name));
+    remove_old(&probes)?;
+    let answerer = session::answerer(bench.session, None)?;
     let watch = &mut *bench.watch;
-    let (decoder, _) = bench.session.parts_to_train()?;
+    let (decoder, tokenizer) = bench.session.parts_to_train()?;
     let mut remark = String::new();
-    let mut failed = None;
-    let outcome = train::train(decoder, run, &mut |event| {
+    let mut failed: Option<RunError> = None;
+    let outcome = train::train(decoder, run, &mut *bench.workers, &mut |event| {
         match event {
             Event::Start { steps, done } => {
                 watch.start(&format!("train {name}"), steps, "steps");
@@ -159,14 +183,27 @@ fn run_training(
                 watch.advance(step.step, &remark);
             }
             Event::Working | Event::Record(TrainRecord::Validation(_)) => {}
-            Event::Saved(records) => {
-                failed = failed.take().or(write_json_lines(log, records).err());
+            Event::Probe {
+                update,
+                model,
+                records,
+            } => {
+                let probed = Probed {
+                    model,
+                    tokenizer,
+                    answerer: &answerer,
+                };
+                *records = ask(questions, update, probed, watch, &mut failed);
+            }
+            Event::Saved(progress) => {
+                let written = write_logs(&log, &probes, &progress.records, &progress.probes);
+                failed = failed.take().or(written.err());
             }
         }
         failed.is_none() && !watch.is_interrupted()
     });
     if let Some(problem) = failed {
-        return Err(problem.into());
+        return Err(problem);
     }
     let outcome = match outcome {
         Err(TrainError::Stopped(step)) => {
@@ -176,9 +213,49 @@ fn run_training(
         }
         other => other.at(|| format!("training {name}"))?,
     };
-    write_json_lines(log, &outcome.records)?;
+    write_logs(&log, &probes, &outcome.records, &outcome.probes)?;
     watch.finish(&format!("{remark}; best at step {}", outcome.step));
     Ok(outcome)
+}
+
+/// What a probe finds; a failure, unless it is an interruption, goes to `failed`.
+fn ask(
+    questions: Option<&ProbeQuestions<'_>>,
+    update: usize,
+    probed: Probed<'_>,
+    watch: &dyn Watch,
+    failed: &mut Option<RunError>,
+) -> Vec<ProbeRecord> {
+    match questions.map(|questions| questions.ask(update, probed, watch)) {
+        Some(Ok(found)) => return found,
+        Some(Err(problem)) if !watch.is_interrupted() => *failed = Some(problem),
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// The probes of an earlier training with other keys: without this they would stay where this one
+/// makes none.
+fn remove_old(probes: &Path) -> Result<()> {
+    match fs::remove_file(probes) {
+        Err(problem) if problem.kind() != ErrorKind::NotFound => {
+            Err(problem).at_path("remove", probes)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Probes have a file only where there are any.
+fn write_logs(
+    log: &Path,
+    probes: &Path,
+    records: &[TrainRecord],
+    probed: &[ProbeRecord],
+) -> Result<()> {
+    if !probed.is_empty() {
+        write_json_lines(probes, probed)?;
+    }
+    Ok(write_json_lines(log, records)?)
 }
 
 /// Writes the PEFT folder, then removes the checkpoint.

@@ -104,7 +104,7 @@ fn every_key_is_taken_and_rendered() {
             "{key} is known, but nobody reads it:\n{error}"
         );
     }
-    let text = "model = 'm'\ndata.dir = 'd'\ntrain = { settings = ['zh=>en'], tasks = ['paws'] }\neval.tasks = ['paws']\neval.translation = {}\nanalyse = {}";
+    let text = "model = 'm'\ndata.dir = 'd'\ntrain = { settings = ['zh=>en'], tasks = ['paws'], probe = {} }\neval.tasks = ['paws']\neval.translation = {}\nanalyse = {}";
     let rendered = parse_here(text).expect("a good recipe").render();
     for key in keys().iter().filter(|key| *key != "seed") {
         let last = key.rsplit('.').next().expect("a name");
@@ -152,6 +152,7 @@ eval_steps = 50
 save_steps = 50
 cutoff_len = 2048
 prompt = "plain"
+# probe: not given, nothing is measured on the way
 
 [train.build]
 template = """

@@ -1,7 +1,7 @@
 //! The recipe as checked: one declarative experiment. Anything that changes a number is here,
 //! not in a flag.
 //!
-//! A section's file (`data`, `train`, `build`, `eval`, `asking`, `translation`, `analyse`) lists its keys, each
+//! A section's file (`data`, `train`, `build`, `probe`, `eval`, `asking`, `translation`, `analyse`) lists its keys, each
 //! once: type, default and rule (`keys`). `file` holds the recipe as written (TOML and `--set`),
 //! `section` walks that, `check` turns it into a [`Recipe`] and reports every problem at once,
 //! `render` writes it out again. A checked recipe is trusted by all other crates. Never here:
@@ -19,6 +19,7 @@ mod keys;
 #[cfg(test)]
 mod laws;
 mod page;
+mod probe;
 mod problem;
 mod render;
 mod section;
@@ -36,6 +37,7 @@ pub use build::{BuildRecipe, Control, Directions, Removal, Split};
 pub use data::DataRecipe;
 pub use eval::EvalRecipe;
 pub use grid::{Grid, GridMember};
+pub use probe::ProbeRecipe;
 pub use problem::{Problem, RecipeError, ValueOrigin};
 pub use train::{LoraInit, LoraRecipe, Schedule, TrainRecipe};
 pub use translation::TranslationRecipe;

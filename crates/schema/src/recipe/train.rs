@@ -8,6 +8,7 @@ use super::{
         TextList, Word, WordOrSwitch, section,
     },
     page::Page,
+    probe::ProbeRecipe,
     problem::{ValueOrigin, unknown_word},
     section::Section,
     values::Tasks,
@@ -91,6 +92,10 @@ section! {
             read: |form, _| read_form(form),
             pattern: "plain|chat",
         },
+        /// What is measured on the way; never changes the adapter.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        probe: Option<ProbeRecipe> = None
+            => Optional(Subsection, "nothing is measured on the way"),
         /// How pairs are made from the files. Records of the default leave it out, as those from
         /// before there was a choice.
         #[serde(default = "BuildRecipe::paper", skip_serializing_if = "BuildRecipe::is_paper")]
