@@ -25,10 +25,13 @@ pub(crate) enum GridCommand {
     )]
     Submit(GridSubmitArgs),
     /// Show what every cell is doing.
+    #[command(after_help = "Example:\n  lingualign grid status study.toml --every 10")]
     Status(GridStatusArgs),
     /// Try again exactly what is not done: as it was submitted last, or on this machine.
+    #[command(after_help = "Example:\n  lingualign grid retry study.toml")]
     Retry(GridRetryArgs),
     /// Write the report of all cells that are done.
+    #[command(after_help = "Example:\n  lingualign grid collect study.toml")]
     Collect(GridArgs),
     /// Print a shell line for each cell that is not done, for parallel, HyperQueue, xargs and the like.
     #[command(after_help = "Example:\n  lingualign grid commands study.toml | parallel --jobs 2")]

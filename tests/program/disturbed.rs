@@ -82,7 +82,11 @@ fn terminated(folder: &Path, line: &str, wait: Duration) {
         took < Duration::from_secs(2),
         "{line}: {took:?} after the signal"
     );
-    assert_eq!(status.code(), Some(1), "{line} was over before the signal");
+    assert_eq!(
+        status.code(),
+        Some(130),
+        "{line} was over before the signal"
+    );
 }
 
 // Promise: SIGTERM between quick stages stops the run too.
@@ -255,7 +259,7 @@ fn a_signal_ends_a_check() {
     assert!(kill.expect("starts").success());
     let ended = child.wait_with_output().expect("ends");
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert_eq!(ended.status.code(), Some(130), "{said}");
     assert!(
         said.contains("error: interrupted") && !said.contains("stages in"),
         "{said}"

@@ -553,7 +553,7 @@ fn a_job_interrupted_by_ctrl_c_goes_on() {
     service.is_open.store(true, Ordering::SeqCst);
     let output = child.wait_with_output().expect("ends");
     let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert_eq!(output.status.code(), Some(130), "{message}");
     assert!(
         message.contains("of 2000 distinct lines are translated and in the cache"),
         "{message}"

@@ -53,6 +53,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "report",
         ],
     ),
+    (
+        "grid",
+        &["schema", "hub", "data", "compare", "report", "run"],
+    ),
 ];
 
 /// Crates of others that only some of ours may import; `root` is the program.
@@ -60,7 +64,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("anyhow", &["root"]),
     ("candle-core", &["model", "train", "eval", "analyse"]),
     ("candle-nn", &[]), // its softmax, norm and rope have no gradient and say nothing
-    ("chrono", &["run"]),
+    ("chrono", &["run", "grid"]),
     ("clap", &["root"]),
     ("csv", &["data", "import"]), // in `import` to write the files of its tests
     ("deunicode", &["audit"]),

@@ -2,7 +2,7 @@
 //! another process is making, until all are done.
 
 pub(crate) mod cells;
-pub(crate) mod siblings;
+mod siblings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,12 +14,12 @@ use std::{
 use schema::{Recipe, disk::remove_leftovers_below};
 use train::workers::{Alone, Workers};
 
-use self::{cells::find_wanted, siblings::Siblings};
+use self::cells::find_wanted;
 use crate::{
     RunError,
     current::{find_current, is_done},
     error::Result,
-    experiment::{Experiment, RunOptions},
+    experiment::{Experiment, RunOptions, Siblings},
     limits,
     locks::{self, ManifestLock, Presence},
     manifest::{Manifest, Recorded, StageRecord, hash},

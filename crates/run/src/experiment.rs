@@ -17,7 +17,6 @@ use schema::{
 use crate::{
     RunError, chat,
     error::Result,
-    execute::siblings::Siblings,
     facts::{MachineFacts, ModelFacts, adapter_files},
     parts::Parts,
 };
@@ -39,6 +38,15 @@ pub struct RunOptions {
     pub cells: Option<BTreeSet<String>>,
     /// Runs whose finished stages are taken over where they were made from the same.
     pub siblings: Option<Siblings>,
+}
+
+/// Run folders where finished stages may be taken from.
+#[derive(Clone, Debug)]
+pub struct Siblings {
+    /// The folders; the run's own may be among them.
+    pub folders: Vec<PathBuf>,
+    /// Folder of the locks that they share: one for each stage's inputs.
+    pub locks: PathBuf,
 }
 
 impl RunOptions {

@@ -54,9 +54,8 @@ pub use execute::{
     RunOutcome,
     cells::{CellProgress, CellRun, find_progress},
     run, run_with, run_with_workers,
-    siblings::Siblings,
 };
-pub use experiment::RunOptions;
+pub use experiment::{RunOptions, Siblings};
 pub use facts::program;
 pub use followers::follow_trainings;
 pub use locks::FileLock;

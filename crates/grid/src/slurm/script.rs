@@ -1,6 +1,6 @@
 //! The batch script of an array.
 
-use std::{fmt::Write, path::Path};
+use std::path::Path;
 
 use super::SlurmOptions;
 use crate::{
@@ -47,16 +47,18 @@ pub fn script(
             value => format!("{key}={value}"),
         });
     }
-    let cells: Vec<String> = elements
-        .iter()
-        .map(|cells| {
-            let numbers: Vec<String> = cells.iter().map(|cell| cell.number.to_string()).collect();
-            numbers.join(",")
-        })
-        .collect();
-    // Writing to a string does not fail.
-    let _ = write!(
-        text_of,
+    text_of.push_str(&body(elements, &quote(&call.words(plan)?)?));
+    Ok(text_of)
+}
+
+/// What an element does: its cells by a program that it tells to stop in time.
+fn body(elements: &[Vec<&Cell>], line: &str) -> String {
+    let numbers = |cells: &Vec<&Cell>| {
+        let numbers: Vec<String> = cells.iter().map(|cell| cell.number.to_string()).collect();
+        numbers.join(",")
+    };
+    let cells: Vec<String> = elements.iter().map(numbers).collect();
+    format!(
         "
 # Nodes have no network: models were fetched when this was submitted.
 export HF_HUB_OFFLINE=1
@@ -85,10 +87,9 @@ fi
 exit \"$code\"
 ",
         cells.join(" "),
-        quote(&call.words(plan)?)?,
+        line,
         crate::INTERRUPTED,
-    );
-    Ok(text_of)
+    )
 }
 
 /// `sbatch` reads options as a shell does.

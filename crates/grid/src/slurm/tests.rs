@@ -79,7 +79,7 @@ fn the_script_is_as_it_was_read_by_people() {
     let cells: Vec<&Cell> = plan.cells.iter().collect();
     let elements = options.elements(&cells);
     let script =
-        script(&plan, &elements, (&call(), Path::new("/home/me")), &options).expect("a script");
+        script(&plan, &elements, (&call(), Path::new("/data/me")), &options).expect("a script");
     insta::assert_snapshot!(script.replace(&plan.id, "PLAN"));
     let checked = std::process::Command::new("bash")
         .args(["-n", "-c", &script])

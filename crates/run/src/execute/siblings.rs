@@ -11,19 +11,11 @@ use schema::run_folder::RunFolder;
 use super::Execution;
 use crate::{
     error::{At, Result},
+    experiment::Siblings,
     locks::FileLock,
     manifest::{Recorded, StageRecord},
     stages::Stage,
 };
-
-/// Where finished stages may be taken from.
-#[derive(Clone, Debug)]
-pub struct Siblings {
-    /// Their folders; the run's own may be among them.
-    pub folders: Vec<PathBuf>,
-    /// Folder of the locks that they share: one for each stage's inputs.
-    pub locks: PathBuf,
-}
 
 impl Siblings {
     /// The right to make a stage from these inputs; `None` while another process is making it.

@@ -7,8 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use super::{
     AnalyseRecipe, DataRecipe, EvalRecipe, LanguageRecipe, Recipe, TrainRecipe,
     analyse::read_analyse,
-    file::RecipeFile,
-    grid,
+    file::{GRID, RecipeFile},
     keys::KeySection,
     problem::{Problem, RecipeError, ValueOrigin, shorten},
     section::Section,
@@ -36,13 +35,15 @@ pub(super) fn keys() -> Vec<String> {
 pub(super) fn check(file: RecipeFile) -> Result<Recipe, RecipeError> {
     let RecipeFile {
         path,
-        mut table,
+        table,
         overrides,
         mut problems,
     } = file;
-    if let Some(grid) = table.remove(grid::SECTION) {
+    if let Some(grid) = table.get(GRID) {
+        // What else is wrong with it is seen when its axes are read.
         let message = "this recipe stands for several; run it with `lingualign grid run`";
-        problems.push(Problem::new(grid::SECTION, message, grid.origin));
+        problems = vec![Problem::new(GRID, message, grid.origin)];
+        return Err(RecipeError::Problems { path, problems });
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     let stem = path

@@ -18,6 +18,8 @@ use super::problem::{Problem, RecipeError, ValueOrigin};
 /// A grid's points are tables in lists, whose keys may be written as sections; what lies deeper is
 /// no recipe and is not walked.
 const DEEPEST: usize = 7;
+/// The section of a recipe that stands for several.
+pub(super) const GRID: &str = "grid";
 /// Parts of a dotted key: `train.lora.rank`.
 const MOST_PARTS: usize = 3;
 

@@ -27,6 +27,16 @@ fn go_together(mut train: TrainRecipe) -> TrainRecipe {
     train
 }
 
+/// The text of a file has no turns.
+fn without_file_in_chat(mut eval: EvalRecipe) -> EvalRecipe {
+    if eval.asking.prompt.contains(&crate::PromptForm::Chat) {
+        eval.asking
+            .few_shot
+            .retain(|set| !matches!(set.source(), crate::few_shot::FewShot::File(_)));
+    }
+    eval
+}
+
 prop_compose! {
     fn any_recipe()(
         name in "[a-z0-9中][a-z0-9中._-]{0,20}",
@@ -40,6 +50,7 @@ prop_compose! {
         analyse in option::of(AnalyseRecipe::any()),
     ) -> Recipe {
         let languages = BTreeMap::new();
+        let eval = without_file_in_chat(eval);
         let train = train.map(go_together);
         let analyse = analyse.map(|analyse| AnalyseRecipe { task: eval.tasks[0].clone(), ..analyse });
         Recipe { name, title, model, dtype, seeds, languages, data, train, eval, analyse, overrides: vec![] }

@@ -3,12 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    super::{
-        file::{RecipeFile, TomlValue, WrittenTable, WrittenValue},
-        problem::{Problem, ValueOrigin, shorten},
-    },
-    SECTION,
+use super::super::{
+    file::{GRID, RecipeFile, TomlValue, WrittenTable, WrittenValue},
+    problem::{Problem, ValueOrigin, shorten},
 };
 
 /// Both `train.tasks` and `eval.tasks`.
@@ -43,7 +40,7 @@ pub(super) fn read(table: WrittenTable, problems: &mut Vec<Problem>) -> Vec<Axis
         match read_axis(&name, entry) {
             Ok(axis) => axes.push(axis),
             Err((message, origin)) => {
-                problems.push(Problem::new(&format!("{SECTION}.{name}"), &message, origin));
+                problems.push(Problem::new(&format!("{GRID}.{name}"), &message, origin));
             }
         }
     }
@@ -143,7 +140,7 @@ fn refuse_shared_keys(axes: &[Axis], problems: &mut Vec<Problem>) {
                 let message =
                     format!("`{key}` is set by the axis `{other}` too; let one of them set it");
                 problems.push(Problem::new(
-                    &format!("{SECTION}.{}", axis.name),
+                    &format!("{GRID}.{}", axis.name),
                     &message,
                     axis.origin,
                 ));
@@ -170,7 +167,7 @@ pub(super) fn refuse_overrides(axes: &[Axis], file: &RecipeFile, problems: &mut 
             let is_set = |given: &String| given.split('=').next() == Some(key);
             if file.overrides.iter().any(is_set) {
                 let message = format!(
-                    "has no effect: the axis `{}` gives its values; use `--set '{SECTION}.{}=[...]'`",
+                    "has no effect: the axis `{}` gives its values; use `--set '{GRID}.{}=[...]'`",
                     axis.name, axis.name
                 );
                 problems.push(Problem::new(key, &message, ValueOrigin::Set));

@@ -14,12 +14,9 @@ use self::{
 };
 use super::{
     AdapterPlan, Recipe, check,
-    file::{RecipeFile, TomlValue},
+    file::{GRID, RecipeFile, TomlValue},
     problem::{Problem, RecipeError, ValueOrigin},
 };
-
-/// The section's name.
-pub(super) const SECTION: &str = "grid";
 
 /// More members are taken for a mistake: each has a folder, and a study of that size is several.
 const MOST_MEMBERS: usize = 10_000;
@@ -84,7 +81,7 @@ fn expand(mut file: RecipeFile) -> Result<Grid, RecipeError> {
     let (mut axes, mut conditions) = (Vec::new(), Vec::new());
     match file
         .table
-        .remove(SECTION)
+        .remove(GRID)
         .map(|entry| (entry.value, entry.origin))
     {
         None => {}
@@ -92,7 +89,7 @@ fn expand(mut file: RecipeFile) -> Result<Grid, RecipeError> {
             conditions = conditions::read(table.remove(conditions::KEY), &mut problems);
             axes = axes::read(table, &mut problems);
         }
-        Some((_, origin)) => problems.push(Problem::new(SECTION, "must be a section", origin)),
+        Some((_, origin)) => problems.push(Problem::new(GRID, "must be a section", origin)),
     }
     axes::refuse_overrides(&axes, &file, &mut problems);
     conditions::check_names(&mut conditions, &axes, &mut problems);
@@ -100,7 +97,7 @@ fn expand(mut file: RecipeFile) -> Result<Grid, RecipeError> {
     if count > MOST_MEMBERS {
         let message =
             format!("{count} combinations; at most {MOST_MEMBERS}: write several recipes");
-        problems.push(Problem::new(SECTION, &message, axes[0].origin));
+        problems.push(Problem::new(GRID, &message, axes[0].origin));
     }
     if !problems.is_empty() {
         problems.append(&mut file.problems);

@@ -455,10 +455,14 @@ fn the_shipped_recipes_are_good() {
     );
     for file in fs::read_dir(&folder).expect("a folder") {
         let path = file.expect("a file").path();
-        let recipe = Recipe::read(&path, &[]).expect("a good recipe");
+        if path.is_dir() {
+            continue;
+        }
+        // One without [grid] stands for itself.
+        let grid = Grid::read(&path, &[]).expect("a good recipe");
         assert_eq!(
             path.file_stem().and_then(|stem| stem.to_str()),
-            Some(recipe.name.as_str())
+            Some(grid.name.as_str())
         );
     }
     let snli = Recipe::read(&folder.join("snli_zh_de.toml"), &[]).expect("a good recipe");
