@@ -45,6 +45,7 @@ pub fn estimate(plan: &Plan) -> Result<(Vec<CellCost>, Vec<String>)> {
         }
         let mut group = Group {
             model,
+            tokenizer: None,
             speeds: None,
         };
         let mut known: Option<(usize, MemberCost)> = None;
@@ -104,6 +105,7 @@ impl MemberCost {
 /// Members of one model.
 struct Group {
     model: Option<Model>,
+    tokenizer: Option<Tokenizer>,
     speeds: Option<Speeds>,
 }
 
@@ -159,7 +161,12 @@ impl Group {
             return Ok(None);
         };
         let shape = session::config(&model.files)?.shape();
-        let tokens = Tokens::sample(recipe, &Tokenizer::load(&model.files)?, Parts::ALL)?;
+        let tokenizer = match self.tokenizer.take() {
+            Some(tokenizer) => tokenizer,
+            None => Tokenizer::load(&model.files)?,
+        };
+        let tokenizer = self.tokenizer.insert(tokenizer);
+        let tokens = Tokens::sample(recipe, tokenizer, Parts::ALL)?;
         let speeds = match self.speeds.take() {
             Some(speeds) => speeds,
             None => tokens.time(recipe, &shape, &model.files, is_checkpointing, TIMED)?,

@@ -4,7 +4,7 @@
 use data::{Draw, Tokenizer, pairs, tasks, testset};
 use eval::{Ask, RowCount};
 use schema::{
-    Recipe,
+    Asking, Language, Recipe, Task,
     recipe::{BuildRecipe, Removal, TrainRecipe},
 };
 
@@ -74,23 +74,49 @@ fn sample_evaluation(recipe: &Recipe, tokenizer: &Tokenizer) -> Result<(RowCount
         let languages = testset::asked(&recipe.data.dir, task, &recipe.eval.languages)?;
         let step = languages.len().div_ceil(LANGUAGES).max(1);
         let sample: Vec<_> = languages.iter().copied().step_by(step).collect();
-        for mut asking in recipe.eval.asking.ways(task) {
-            let most = asking.limit.unwrap_or(usize::MAX);
-            asking.limit = Some(most.min(QUESTIONS));
-            let ask = Ask::of(recipe, task, &asking);
-            let mut count = RowCount::default();
-            for &language in &sample {
-                let items = testset::load(ask.dir, task, language, asking.protocol)?
-                    .items
-                    .len();
-                let of_sample = eval::count_rows(tokenizer, &ask, language)?;
-                count += times(of_sample, items.min(most), items.min(most).min(QUESTIONS));
-            }
+        let mut counted: Vec<(Asking, RowCount)> = Vec::new();
+        for asking in recipe.eval.asking.ways(task) {
+            // Label words differ by a token or two, which is not worth another look.
+            let is_alike =
+                |known: &Asking| known.few_shot == asking.few_shot && known.prompt == asking.prompt;
+            let known = counted.iter().find(|(known, _)| is_alike(known));
+            let count = match known {
+                Some((_, count)) => *count,
+                None => {
+                    let count = sample_way(recipe, task, &asking, &sample, tokenizer)?;
+                    counted.push((asking, count));
+                    count
+                }
+            };
             sum += scaled(count, languages.len(), sample.len());
             asked += languages.len();
         }
     }
     Ok((sum, asked))
+}
+
+/// Of some languages, asked in one way.
+fn sample_way(
+    recipe: &Recipe,
+    task: &'static Task,
+    asking: &Asking,
+    languages: &[Language],
+    tokenizer: &Tokenizer,
+) -> Result<RowCount> {
+    let most = asking.limit.unwrap_or(usize::MAX);
+    let asking = Asking {
+        limit: Some(most.min(QUESTIONS)),
+        ..asking.clone()
+    };
+    let ask = Ask::of(recipe, task, &asking);
+    let mut count = RowCount::default();
+    for &language in languages {
+        let set = testset::load(ask.dir, task, language, asking.protocol)?;
+        let wanted = set.items.len().min(most);
+        let of_sample = eval::count_rows(tokenizer, &ask, language)?;
+        count += times(of_sample, wanted, wanted.min(QUESTIONS));
+    }
+    Ok(count)
 }
 
 /// A prefix is run once, whatever the number of questions.
