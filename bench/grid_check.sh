@@ -32,8 +32,8 @@ killed=0
 while [ "$killed" -lt 10 ]; do
     "$program" grid run "$recipe" --out "$work/killed" "$@" >/dev/null 2>>"$work/killed.log" &
     child=$!
-    # A tenth of the time, more or less.
-    sleep "$(awk -v whole="$whole" -v seed="$RANDOM" 'BEGIN { srand(seed); print 0.3 + rand() * whole / 6 }')"
+    # A sixteenth of the time on the average.
+    sleep "$(awk -v whole="$whole" -v seed="$RANDOM" 'BEGIN { srand(seed); print 0.3 + rand() * whole / 8 }')"
     if kill -9 "$child" 2>/dev/null; then
         killed=$((killed + 1))
         wait "$child" 2>/dev/null || true

@@ -76,13 +76,13 @@ pub(crate) struct GridRunArgs {
 /// Where Slurm is to run cells.
 #[derive(Args)]
 pub(crate) struct SlurmArgs {
-    /// Cells that one element makes, one after the other.
+    /// Cells that one array task makes, one after the other.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = count)]
     pub(crate) pack: usize,
-    /// Elements that run at once.
+    /// Array tasks that run at once, of each model's array.
     #[arg(long, value_name = "K", value_parser = count)]
     pub(crate) max_running: Option<usize>,
-    /// Seconds before its time limit at which an element is told to stop, writes what it needs to
+    /// Seconds before its time limit at which an array task is told to stop, writes what it needs to
     /// resume, and puts itself back in the queue.
     #[arg(long, default_value_t = NOTICE, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) notice: u32,
@@ -129,7 +129,7 @@ pub(crate) struct GridRetryArgs {
 pub(crate) struct GridCommandsArgs {
     #[command(flatten)]
     pub(crate) grid: GridArgs,
-    /// Cells a line.
+    /// Cells per line.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = count)]
     pub(crate) pack: usize,
     #[command(flatten)]

@@ -94,7 +94,7 @@ fn left(states: &[CellStatus], costs: &[CellCost]) -> String {
     let sum = known.iter().sum::<f64>() / 3600.0;
     let more = match unknown {
         0 => String::new(),
-        unknown => format!(", and {unknown} cells of which it is not known"),
+        unknown => format!(", not counting {unknown} cells whose time is unknown"),
     };
     format!(
         "left: {sum:.1} hours with {} threads of this machine{more}; analyses and translations are not counted",
@@ -106,8 +106,8 @@ fn make(args: &GridRunArgs, threads: Option<u16>) -> Result<ExitCode> {
     let plan = read(&args.grid)?;
     if args.plan.as_ref().is_some_and(|id| *id != plan.id) {
         bail!(
-            "{} has other cells now than when this call was written: its plan is {}; write the call anew, with \
-             `lingualign grid commands` or `submit`",
+            "{} has changed since this command was written (its plan is now {}); write it again with `lingualign grid \
+             commands` or `submit`",
             args.grid.recipe.recipe.display(),
             plan.id
         );
@@ -134,10 +134,11 @@ fn make(args: &GridRunArgs, threads: Option<u16>) -> Result<ExitCode> {
             )?
         }
     };
-    if args.cell.is_empty() {
+    let code = tell(&plan, &worked);
+    if args.cell.is_empty() && !worked.done.is_empty() {
         collect(&plan)?;
     }
-    Ok(tell(&plan, &worked))
+    Ok(code)
 }
 
 /// Names a call: when, and by which process.
@@ -153,10 +154,8 @@ fn new_attempt() -> String {
 /// What came of the cells; a failure if one failed.
 fn tell(plan: &Plan, worked: &Worked) -> ExitCode {
     for &number in &worked.passed {
-        note(&format!(
-            "cell {} is being made by another process, or was left by one",
-            plan.name(&plan.cells[number])
-        ));
+        let name = plan.name(&plan.cells[number]);
+        note(&format!("cell {name} is being made by another process"));
     }
     if worked.failed.is_empty() {
         return ExitCode::SUCCESS;
@@ -213,11 +212,14 @@ fn submit_rest(plan: &Plan, call: &Call, options: &SlurmOptions) -> Result<ExitC
 fn retry(args: &GridRetryArgs, threads: Option<u16>) -> Result<ExitCode> {
     let plan = read(&args.grid)?;
     match slurm::submissions(&plan)?.pop() {
-        Some(last) if !args.here => submit_rest(
-            &plan,
-            &call(&args.grid, &args.device, threads)?,
-            &last.options,
-        ),
+        Some(last) if !args.here => {
+            let call = Call {
+                device: last.device.clone(),
+                threads: last.threads,
+                ..call(&args.grid, &args.device, threads)?
+            };
+            submit_rest(&plan, &call, &last.options)
+        }
         _ => {
             let states = grid::survey(&plan)?;
             let is_left = |cell: &&Cell| states[cell.number].state != CellState::Done;
@@ -228,7 +230,11 @@ fn retry(args: &GridRetryArgs, threads: Option<u16>) -> Result<ExitCode> {
                 attempt: new_attempt(),
             };
             let worked = grid::work(&plan, &left, &options, &mut Terminal::default())?;
-            Ok(tell(&plan, &worked))
+            let code = tell(&plan, &worked);
+            if !worked.done.is_empty() {
+                collect(&plan)?;
+            }
+            Ok(code)
         }
     }
 }
@@ -240,7 +246,7 @@ fn status(args: &GridStatusArgs) -> Result<ExitCode> {
         if slurm::is_here() {
             slurm::add_queue(&plan, &mut states)?;
         }
-        result(&list(&plan, &states, |_| true));
+        result(&list(&plan, &states));
         note(&sum_up(&plan, &states));
         let is_over = states.iter().all(|status| status.state == CellState::Done);
         match args.every {
@@ -267,19 +273,16 @@ fn commands(args: &GridCommandsArgs, threads: Option<u16>) -> Result<ExitCode> {
 }
 
 /// A line for each cell: number, stages, state, name.
-fn list(plan: &Plan, states: &[CellStatus], is_shown: impl Fn(&CellStatus) -> bool) -> String {
-    let lines = states
-        .iter()
-        .filter(|status| is_shown(status))
-        .map(|status| {
-            let (done, all) = status.progress.stages;
-            let name = plan.name(&plan.cells[status.number]);
-            format!(
-                "{:>4} {done:>4}/{all:<4} {:<24} {name}",
-                status.number,
-                describe(status)
-            )
-        });
+fn list(plan: &Plan, states: &[CellStatus]) -> String {
+    let lines = states.iter().map(|status| {
+        let (done, all) = status.progress.stages;
+        let name = plan.name(&plan.cells[status.number]);
+        format!(
+            "{:>4} {done:>4}/{all:<4} {:<24} {name}",
+            status.number,
+            describe(status)
+        )
+    });
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -335,12 +338,20 @@ fn sum_up(plan: &Plan, states: &[CellStatus]) -> String {
         _ => None,
     });
     format!(
-        "{} cells in {} runs: {}; {}, plan {}{}",
-        states.len(),
-        plan.grid.members.len(),
+        "{} in {}: {}; {}, plan {}{}",
+        counted(states.len(), "cell"),
+        counted(plan.grid.members.len(), "run"),
         said.join(", "),
         plan.folder.root().display(),
         plan.id,
         failures.collect::<String>()
     )
+}
+
+/// `1 cell`, `3 cells`
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        several => format!("{several} {what}s"),
+    }
 }

@@ -97,9 +97,8 @@ mod over_mpi {
     fn end_all(mut workers: MpiWorkers, problem: &str) -> Result<()> {
         let is_heard = workers.rank() > 0 && run::report_failure(&mut workers, problem).is_ok();
         if is_heard {
-            loop {
-                thread::sleep(Duration::from_secs(1));
-            }
+            // The first worker says it and ends this process; where it is past listening, this one ends all.
+            thread::sleep(Duration::from_secs(30));
         }
         progress::error(problem);
         drop(workers); // ends this process too

@@ -243,7 +243,9 @@ fn calls_that_do_not_fit_are_refused() {
         1,
     );
     assert!(
-        refused.stderr.contains("has other cells now"),
+        refused
+            .stderr
+            .contains("has changed since this command was written"),
         "{}",
         refused.stderr
     );
@@ -279,4 +281,48 @@ fn a_plain_recipe_is_a_grid_of_one() {
     call(folder.path(), &["run", "recipe.toml", "--out", "alone"], 0);
     let member = results(&folder.path().join("runs/tiny/runs/all"));
     assert_same_results(&member, &results(&folder.path().join("alone")));
+}
+
+// Promise: where every cell fails, the reasons are said, by one process and by several.
+#[test]
+fn reasons_are_said_where_all_fail() {
+    for jobs in ["1", "2"] {
+        let folder = prepare();
+        let line = format!("grid run recipe.toml --set data.dir=nowhere --jobs {jobs}");
+        let failed = call_line(folder.path(), &line, 1);
+        assert!(
+            failed.stderr.contains("10 of 10 cells failed"),
+            "{}",
+            failed.stderr
+        );
+        assert!(failed.stderr.contains("nowhere"), "{}", failed.stderr);
+    }
+}
+
+// Promise: a signal reaches the processes of a grid, which stop in good order; the same command goes
+// on.
+#[cfg(unix)]
+#[test]
+fn processes_are_interrupted_in_good_order() {
+    for _ in 0..10 {
+        let folder = prepare();
+        let records = folder.path().join("runs/study/cells");
+        let mut child = start(folder.path(), "grid run recipe.toml --jobs 2");
+        while !records.is_dir() {
+            sleep(Duration::from_millis(5));
+        }
+        let kill = std::process::Command::new("kill")
+            .arg(child.id().to_string())
+            .status();
+        assert!(kill.expect("starts").success());
+        let code = child.wait().expect("ends").code();
+        let states = call_line(folder.path(), "grid status recipe.toml", 0);
+        assert!(!states.stdout.contains("killed"), "{}", states.stdout);
+        assert!(!states.stdout.contains("working"), "{}", states.stdout);
+        if code == Some(130) {
+            call_line(folder.path(), "grid run recipe.toml", 0);
+            return assert_same_results(&of_all(folder.path()), expected());
+        }
+    }
+    panic!("every grid was over before the signal");
 }

@@ -25,7 +25,7 @@ pub fn collect(plan: &Plan, watch: &mut dyn Watch) -> Result<GridSummary> {
             plan.grid.name
         );
     }
-    write_reports(plan, &states, watch)?;
+    let mut notes = write_reports(plan, &states, watch)?;
     let members: Vec<GridMember> = plan
         .grid
         .members
@@ -41,7 +41,7 @@ pub fn collect(plan: &Plan, watch: &mut dyn Watch) -> Result<GridSummary> {
         interruptible(&*watch, |stop| grid::read(&members, stop)).map_err(RunError::from)?;
     watch.advance(1, "");
     let (out, title) = (plan.folder.report(), &plan.grid.title);
-    let notes = find_missing(plan, &states);
+    notes.extend(find_missing(plan, &states));
     let summary = interruptible(&*watch, |stop| {
         report::grid::write_unless(&out, title, &results, &notes, stop)
     })
@@ -50,19 +50,31 @@ pub fn collect(plan: &Plan, watch: &mut dyn Watch) -> Result<GridSummary> {
     Ok(summary)
 }
 
-fn write_reports(plan: &Plan, states: &[CellStatus], watch: &mut dyn Watch) -> Result<()> {
+/// Why some were not written.
+fn write_reports(plan: &Plan, states: &[CellStatus], watch: &mut dyn Watch) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
     watch.start("reports of runs", plan.grid.members.len(), "runs");
     for (at, member) in plan.grid.members.iter().enumerate() {
         let mut of_member = states
             .iter()
             .filter(|status| plan.cells[status.number].member == at);
         if of_member.any(|status| status.progress.stages.0 > 0) {
-            write_report(&plan.folder.run(&member.name), &*watch)?;
+            let written = write_report(&plan.folder.run(&member.name), &*watch);
+            match written {
+                Err(problem) if !problem.is_interruption() => {
+                    notes.push(format!(
+                        "The report of `{}` is not written: {}",
+                        member.name,
+                        problem.chain()
+                    ));
+                }
+                other => drop(other?),
+            }
         }
         watch.advance(at + 1, &member.name);
     }
     watch.finish("");
-    Ok(())
+    Ok(notes)
 }
 
 /// What is not in the report.
@@ -80,8 +92,9 @@ fn find_missing(plan: &Plan, states: &[CellStatus]) -> Vec<String> {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    vec![format!(
-        "{} cells are not done: {shown}{more}.",
-        missing.len()
-    )]
+    let cells = match missing.len() {
+        1 => "1 cell is".to_owned(),
+        several => format!("{several} cells are"),
+    };
+    vec![format!("{cells} not done: {shown}{more}.")]
 }

@@ -12,7 +12,11 @@ use run::{RunError, Watch};
 use schema::disk::DiskError;
 
 use crate::{
-    Cell, CellState, GridError, Plan, Worked, error::Result, lines::Call, survey, work::WorkOptions,
+    Cell, CellState, GridError, Plan, Worked,
+    error::Result,
+    lines::{Call, numbers},
+    survey,
+    work::WorkOptions,
 };
 
 /// How often the processes are looked at.
@@ -36,9 +40,10 @@ pub fn run_crew(
     loop {
         let crew = Crew::start(plan, cells, (call, processes), options)?;
         crew.wait(plan, cells, watch)?;
-        let worked = sum_up(plan, cells, options)?;
+        let mut worked = sum_up(plan, cells, options)?;
         let now = worked.done.len() + worked.failed.len();
         if worked.passed.is_empty() || finished.is_some_and(|before| before >= now) {
+            worked.tell_lost(plan)?;
             watch.finish(&format!(
                 "{} done, {} failed",
                 worked.done.len(),
@@ -69,6 +74,22 @@ fn sum_up(plan: &Plan, cells: &[&Cell], options: &WorkOptions) -> Result<Worked>
     Ok(worked)
 }
 
+impl Worked {
+    /// Cells that no process is making any more have failed: killed twice, or never begun.
+    fn tell_lost(&mut self, plan: &Plan) -> Result<()> {
+        let states = survey(plan)?;
+        let is_working = |number: &usize| states[*number].state == CellState::Working;
+        let (working, lost): (Vec<usize>, Vec<usize>) =
+            self.passed.iter().partition(|number| is_working(number));
+        let logs = plan.folder.logs();
+        let reason = format!("its process ended early; see {}", logs.display());
+        self.failed
+            .extend(lost.into_iter().map(|number| (number, reason.clone())));
+        self.passed = working;
+        Ok(())
+    }
+}
+
 /// Processes at work; ended with this value.
 struct Crew(Vec<Child>);
 
@@ -81,21 +102,25 @@ impl Crew {
     ) -> Result<Self> {
         let logs = plan.folder.logs();
         fs::create_dir_all(&logs).map_err(DiskError::at("create", &logs))?;
-        let numbers: Vec<String> = cells.iter().map(|cell| cell.number.to_string()).collect();
+        let numbers = numbers(cells);
         let mut crew = Self(Vec::new());
         for process in 0..processes {
             let path = logs.join(format!("process{process}.log"));
             let log = File::options().create(true).append(true).open(&path);
             let log = log.map_err(DiskError::at("write", &path))?;
             let words = call.words(plan)?;
-            let child = Command::new(&call.program)
+            let mut command = Command::new(&call.program);
+            command
                 .args(&words[1..])
-                .args(["--cell", &numbers.join(","), "--attempt", &options.attempt])
+                .args(["--cell", &numbers, "--attempt", &options.attempt])
                 .args(options.redo.then_some("--redo"))
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
-                .stderr(log)
-                .spawn();
+                .stderr(log);
+            // Ctrl-C reaches this process alone, which then asks each of them once.
+            #[cfg(unix)]
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+            let child = command.spawn();
             crew.0.push(child.map_err(|problem| GridError::Command {
                 command: call.program.display().to_string(),
                 problem: problem.to_string(),

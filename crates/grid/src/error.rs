@@ -41,13 +41,6 @@ pub enum GridError {
 /// A result of this crate.
 pub type Result<T, E = GridError> = std::result::Result<T, E>;
 
-impl GridError {
-    /// Whether the user asked to stop.
-    pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Run(RunError::Interrupted(_)))
-    }
-}
-
 /// Ends a function with [`GridError::Unfit`].
 macro_rules! bail {
     ($($message:tt)+) => {

@@ -58,11 +58,16 @@ impl Call {
     /// # Errors
     /// A path that is not UTF-8, or holds a NUL.
     pub fn line(&self, plan: &Plan, cells: &[&Cell]) -> Result<String> {
-        let numbers: Vec<String> = cells.iter().map(|cell| cell.number.to_string()).collect();
         let mut words = self.words(plan)?;
-        words.extend(["--cell".to_owned(), numbers.join(",")]);
+        words.extend(["--cell".to_owned(), numbers(cells)]);
         quote(&words)
     }
+}
+
+/// `3,4,7`
+pub(crate) fn numbers(cells: &[&Cell]) -> String {
+    let numbers: Vec<String> = cells.iter().map(|cell| cell.number.to_string()).collect();
+    numbers.join(",")
 }
 
 /// Words as a shell reads them.

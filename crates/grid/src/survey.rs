@@ -56,53 +56,59 @@ pub struct CellStatus {
 /// # Errors
 /// A manifest or record is damaged.
 pub fn survey(plan: &Plan) -> Result<Vec<CellStatus>> {
-    let mut progress: BTreeMap<usize, BTreeMap<String, CellProgress>> = BTreeMap::new();
-    for (at, member) in plan.grid.members.iter().enumerate() {
-        let found = find_progress(&member.recipe, &plan.folder.run(&member.name))?;
-        progress.insert(at, found);
-    }
     let now = clock(plan.folder.root());
-    let look = |cell: &Cell| {
-        let progress = progress[&cell.member]
-            .get(&cell.model)
-            .cloned()
-            .unwrap_or_default();
-        let record = CellRecord::read(&plan.folder.record(&plan.member(cell).name, &cell.model))?;
-        Ok(CellStatus {
-            number: cell.number,
-            state: find_state(plan, cell, &progress, record.as_ref(), now)?,
-            progress,
-            record,
-        })
-    };
-    plan.cells.iter().map(look).collect()
+    // What processes say comes before what the manifests say: a cell that ends in between is done.
+    let mut said = Vec::new();
+    for cell in &plan.cells {
+        let path = plan.folder.record(&plan.member(cell).name, &cell.model);
+        let record = CellRecord::read(&path)?;
+        let is_alive = match &record {
+            Some(record) if record.outcome == Outcome::Working => {
+                is_alive(plan, cell, record, now)?
+            }
+            _ => false,
+        };
+        said.push((record, is_alive));
+    }
+    let mut progress: Vec<BTreeMap<String, CellProgress>> = Vec::new();
+    for member in &plan.grid.members {
+        progress.push(find_progress(
+            &member.recipe,
+            &plan.folder.run(&member.name),
+        )?);
+    }
+    let states = plan
+        .cells
+        .iter()
+        .zip(said)
+        .map(|(cell, (record, is_alive))| {
+            let progress = progress[cell.member]
+                .get(&cell.model)
+                .cloned()
+                .unwrap_or_default();
+            CellStatus {
+                number: cell.number,
+                state: find_state(&progress, record.as_ref(), is_alive),
+                progress,
+                record,
+            }
+        });
+    Ok(states.collect())
 }
 
-fn find_state(
-    plan: &Plan,
-    cell: &Cell,
-    progress: &CellProgress,
-    record: Option<&CellRecord>,
-    now: SystemTime,
-) -> Result<CellState> {
-    let Some(record) = record else {
-        return Ok(if progress.is_done() {
-            CellState::Done
-        } else {
-            CellState::Waiting
-        });
-    };
-    if record.outcome == Outcome::Working && is_alive(plan, cell, record, now)? {
-        return Ok(CellState::Working);
-    }
-    Ok(match record.outcome {
+fn find_state(progress: &CellProgress, record: Option<&CellRecord>, is_alive: bool) -> CellState {
+    match record {
+        _ if is_alive => CellState::Working,
         _ if progress.is_done() => CellState::Done,
-        Outcome::Working => CellState::Dead,
-        Outcome::Failed => CellState::Failed(record.error.clone().unwrap_or_default()),
-        Outcome::Interrupted => CellState::Interrupted,
-        // The recipe or its files have changed since.
-        Outcome::Done => CellState::Waiting,
-    })
+        None => CellState::Waiting,
+        Some(record) => match record.outcome {
+            Outcome::Working => CellState::Dead,
+            Outcome::Failed => CellState::Failed(record.error.clone().unwrap_or_default()),
+            Outcome::Interrupted => CellState::Interrupted,
+            // The recipe or its files have changed since.
+            Outcome::Done => CellState::Waiting,
+        },
+    }
 }
 
 /// On this machine the lock says it at once; of another one the record's age must.

@@ -70,7 +70,7 @@ pub fn work(
             });
             match outcome {
                 Ok(()) => worked.done.push(cell.number),
-                Err(GridError::Run(problem)) if !is_interruption(&problem) => {
+                Err(GridError::Run(problem)) if !problem.is_interruption() => {
                     let reason = problem.chain();
                     watch.note(&format!("cell {} failed: {reason}", plan.name(cell)));
                     worked.failed.push((cell.number, reason));
@@ -123,10 +123,6 @@ fn run_options(plan: &Plan, cell: &Cell, options: &WorkOptions) -> RunOptions {
     }
 }
 
-fn is_interruption(problem: &RunError) -> bool {
-    matches!(problem, RunError::Interrupted(_))
-}
-
 /// The right of this process to make a cell.
 struct Claim<'a> {
     plan: &'a Plan,
@@ -175,11 +171,11 @@ impl<'a> Claim<'a> {
         let beat = Heartbeat::start(path, CellRecord::begun(self.attempt))?;
         let name = self.plan.name(self.cell);
         let (number, count) = (self.cell.number, self.plan.cells.len());
-        watch.note(&format!("cell {number} of {count}: {name}"));
+        watch.note(&format!("cell {number} ({count} in all): {name}"));
         let result = work(&mut beat.watch(watch));
         match &result {
             Ok(()) => beat.end(Outcome::Done, None)?,
-            Err(problem) if is_interruption(problem) => beat.end(Outcome::Interrupted, None)?,
+            Err(problem) if problem.is_interruption() => beat.end(Outcome::Interrupted, None)?,
             Err(problem) => beat.end(Outcome::Failed, Some(problem.chain()))?,
         }
         Ok(result?)

@@ -90,7 +90,9 @@ fn templates_are_yaml() {
     let pod = &job["spec"]["template"]["spec"];
     let line = pod["containers"][0]["args"][0].as_str().expect("a line");
     assert!(
-        line.contains("lingualign grid run study.toml --cell \"$JOB_COMPLETION_INDEX\""),
+        line.contains(
+            "lingualign --threads 8 grid run study.toml --cell \"$JOB_COMPLETION_INDEX\""
+        ),
         "{line}"
     );
     let task = load("skypilot.yaml");

@@ -34,6 +34,11 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Whether the user, or whoever started the program, asked it to stop.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted(_))
+    }
+
     /// The message with those of its causes. Some messages contain their cause already; it is not
     /// repeated.
     pub fn chain(&self) -> String {

@@ -74,7 +74,7 @@ impl Outdated {
     /// Why nothing is done, and the two ways on.
     pub(crate) fn refusal(&self, folder: &Path) -> RunError {
         RunError::Unfit(format!(
-            "{}; make them again with --redo, or keep them and work in a fresh folder with --new",
+            "{}; make them again with --redo, or keep them and work in another folder, with --new (of a grid: with --out)",
             self.describe(folder)
         ))
     }

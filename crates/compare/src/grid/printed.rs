@@ -175,14 +175,12 @@ impl KeyOfSame {
 }
 
 impl TaskOfSame {
-    /// The head of the test file, or a file of the authors'; never those that this project wrote.
+    /// The head of the test file, as the authors' code takes it.
     fn has_same_exemplars(&self, few_shot: Option<&Value>) -> bool {
         match few_shot {
             None | Some(Value::Null) => true, // the task's own, which are the paper's
             Some(Value::Array(sets)) if sets.is_empty() => true,
-            Some(Value::String(set)) => {
-                *set == format!("head:{}", self.shots) || set.starts_with("file:")
-            }
+            Some(Value::String(set)) => *set == format!("head:{}", self.shots),
             Some(_) => false,
         }
     }

@@ -39,6 +39,10 @@ pub struct Submission {
     pub elements: Vec<Vec<usize>>,
     /// As given.
     pub options: SlurmOptions,
+    /// `--device`.
+    pub device: String,
+    /// `--threads`, where it was given.
+    pub threads: Option<u16>,
 }
 
 /// Submits cells, an array for each model; the model is fetched first, since nodes have no network.
@@ -53,7 +57,10 @@ pub fn submit(
     watch: &mut dyn Watch,
 ) -> Result<Vec<Submission>> {
     if cells.is_empty() {
-        bail!("nothing to submit: every cell is done, or in the queue");
+        bail!(
+            "nothing to submit: every cell is done, being made or in the queue (one that was killed on another machine counts as being \
+             made for a minute)"
+        );
     }
     plan.write()?;
     let here = std::env::current_dir().map_err(DiskError::at("find", Path::new(".")))?;
@@ -101,6 +108,8 @@ fn submit_array(
             .map(|cells| cells.iter().map(|cell| cell.number).collect())
             .collect(),
         options: options.clone(),
+        device: call.device.clone(),
+        threads: call.threads,
     };
     let record = serde_json::json!(submission);
     write_whole(

@@ -6,7 +6,7 @@ use super::SlurmOptions;
 use crate::{
     Cell, Plan,
     error::Result,
-    lines::{Call, quote, text},
+    lines::{Call, numbers, quote, text},
 };
 
 /// The script: each element makes its cells. Before its time is over it is told to stop, writes what
@@ -53,11 +53,7 @@ pub fn script(
 
 /// What an element does: its cells by a program that it tells to stop in time.
 fn body(elements: &[Vec<&Cell>], line: &str) -> String {
-    let numbers = |cells: &Vec<&Cell>| {
-        let numbers: Vec<String> = cells.iter().map(|cell| cell.number.to_string()).collect();
-        numbers.join(",")
-    };
-    let cells: Vec<String> = elements.iter().map(numbers).collect();
+    let cells: Vec<String> = elements.iter().map(|cells| numbers(cells)).collect();
     format!(
         "
 # Nodes have no network: models were fetched when this was submitted.
@@ -80,9 +76,18 @@ while kill -0 \"$child\" 2>/dev/null; do
     wait \"$child\"
     code=$?
 done
+# It may have ended just before it was looked at; 127: its status is known already.
+wait \"$child\"
+last=$?
+if [ \"$last\" -ne 127 ]; then code=$last; fi
 
 if [ -n \"$asked\" ] && [ \"$code\" -eq {} ]; then
-    scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}\"
+    # A cell that makes no step in the time that it has would go round for ever.
+    if [ \"${{SLURM_RESTART_COUNT:-0}}\" -lt 50 ]; then
+        scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}\"
+    else
+        echo 'stopped 50 times: ask for a longer time limit'
+    fi
 fi
 exit \"$code\"
 ",

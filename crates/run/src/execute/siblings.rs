@@ -2,11 +2,12 @@
 //! made from the same inputs is taken over, and no two make one at once.
 
 use std::{
-    fs,
+    fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
-use schema::run_folder::RunFolder;
+use schema::{disk::Draft, run_folder::RunFolder};
 
 use super::Execution;
 use crate::{
@@ -89,24 +90,18 @@ impl Execution<'_> {
     }
 }
 
-/// A copy under a temporary name, then renamed; bytes that the disk need not keep twice where it
-/// can share them (`fs::copy` asks for that).
+/// A whole copy, or none.
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    let folder = to.parent().unwrap_or(to);
-    fs::create_dir_all(folder).at_path("create", folder)?;
-    let copied = tempfile::NamedTempFile::new_in(folder).at_path("write into", folder)?;
-    fs::copy(from, copied.path())
+    let mut source = File::open(from).at_path("read", from)?;
+    let mut draft = Draft::create_in(to.parent().unwrap_or(to))?;
+    io::copy(&mut source, &mut draft)
         .at(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
-    copied
-        .persist(to)
-        .map_err(|failure| failure.error)
-        .at_path("write", to)?;
-    Ok(())
+    Ok(draft.finish(to)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, fs};
 
     use super::*;
 

@@ -88,9 +88,7 @@ fn read_point(axis: &str, value: WrittenValue) -> Result<Point, String> {
     let mut keys = Vec::new();
     flatten("", table, &mut keys);
     if keys.is_empty() {
-        return Err(
-            "a table without keys; write {} as a value of a key instead".replace("{}", "it")
-        );
+        return Err("a table that sets no key of the recipe".to_owned());
     }
     let own = keys.iter().find(|(key, _)| key == axis);
     let named = given.or_else(|| own.map(|(_, value)| describe(&value.value)));

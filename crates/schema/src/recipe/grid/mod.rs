@@ -93,7 +93,10 @@ fn expand(mut file: RecipeFile) -> Result<Grid, RecipeError> {
     }
     axes::refuse_overrides(&axes, &file, &mut problems);
     conditions::check_names(&mut conditions, &axes, &mut problems);
-    let count = axes.iter().map(|axis| axis.points.len()).product::<usize>();
+    let count = axes
+        .iter()
+        .map(|axis| axis.points.len())
+        .fold(1, usize::saturating_mul);
     if count > MOST_MEMBERS {
         let message =
             format!("{count} combinations; at most {MOST_MEMBERS}: write several recipes");
