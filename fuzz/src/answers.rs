@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use compare::inside::list_views;
-use run::Watch;
+use run::Unwatched;
 use schema::{Language, run_folder::RunFolder};
 use translate::engines::{Settings, open_service};
 
@@ -66,18 +66,6 @@ pub(crate) fn translation(_: &Path, bytes: &[u8]) -> Outcome {
     match refused.len() < SERVICES.len() {
         true => Ok(()),
         false => Err(refused.join("\n").into()),
-    }
-}
-
-struct Unwatched;
-
-impl Watch for Unwatched {
-    fn note(&mut self, _: &str) {}
-    fn start(&mut self, _: &str, _: usize, _: &str) {}
-    fn advance(&mut self, _: usize, _: &str) {}
-    fn finish(&mut self, _: &str) {}
-    fn is_interrupted(&self) -> bool {
-        false
     }
 }
 

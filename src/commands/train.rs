@@ -36,7 +36,7 @@ mod over_mpi {
 
     use anyhow::Result;
     use run::{
-        RunOptions, Watch,
+        RunOptions, Unwatched,
         workers::{Workers, mpi::MpiWorkers},
     };
 
@@ -89,7 +89,8 @@ mod over_mpi {
             &recipe,
             &options.device,
             workers,
-            &mut Silent,
+            // The first worker is asked to stop, and ends the others.
+            &mut Unwatched,
         )?)
     }
 
@@ -103,19 +104,5 @@ mod over_mpi {
         progress::error(problem);
         drop(workers); // ends this process too
         Ok(())
-    }
-
-    /// Of workers beside the first.
-    struct Silent;
-
-    impl Watch for Silent {
-        fn note(&mut self, _: &str) {}
-        fn start(&mut self, _: &str, _: usize, _: &str) {}
-        fn advance(&mut self, _: usize, _: &str) {}
-        fn finish(&mut self, _: &str) {}
-        /// The first worker is asked to stop, and ends the others.
-        fn is_interrupted(&self) -> bool {
-            false
-        }
     }
 }

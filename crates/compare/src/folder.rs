@@ -7,11 +7,10 @@ use std::{
 };
 
 use schema::disk::DiskError;
+/// The folder in `answers/` and `inside/` of the model without an adapter.
+pub(crate) use schema::run_folder::BASE;
 
 use crate::error::CompareError;
-
-/// The folder in `answers/` and `inside/` of the model without an adapter.
-pub(crate) const BASE: &str = "base";
 
 /// Files and folders in `folder`, sorted, hidden and temporary ones left out; none if it does
 /// not exist.

@@ -10,10 +10,10 @@ use run::{
     Parts, estimate, machine, session,
     tokens::{Speeds, Tokens},
 };
-use schema::Recipe;
+use schema::{Recipe, run_folder::BASE};
 use serde_json::json;
 
-use crate::{Cell, Plan, error::Result, plan::BASE};
+use crate::{Cell, Plan, error::Result};
 
 /// How long each part of a model is timed: a plan is looked at often.
 const TIMED: Duration = Duration::from_millis(40);

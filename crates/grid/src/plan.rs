@@ -8,6 +8,7 @@ use std::{
 use schema::{
     Recipe,
     recipe::{Grid, GridMember},
+    run_folder::BASE,
     write_whole,
 };
 use serde_json::json;
@@ -17,9 +18,6 @@ use crate::{
     GridFolder,
     error::{Result, bail},
 };
-
-/// What is made of the model alone.
-pub(crate) const BASE: &str = "base";
 
 /// The base model or one adapter of a member, with all that is asked of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -59,13 +59,11 @@ pub fn work(
                 continue;
             };
             let outcome = claim.make(watch, &mut |watch| {
-                if session.is_none() {
-                    let device = &options.device;
-                    session = Some(Session::open(&recipe.model, recipe.dtype, device, watch)?);
-                }
-                let Some(session) = &mut session else {
-                    return Ok(());
+                let loaded = match session.take() {
+                    Some(loaded) => loaded,
+                    None => Session::open(&recipe.model, recipe.dtype, &options.device, watch)?,
                 };
+                let session = session.insert(loaded);
                 make(plan, cell, options, (session, &mut open), watch)
             });
             match outcome {
@@ -90,21 +88,15 @@ fn make(
     (session, open): (&mut Session, &mut Option<(usize, CellRun)>),
     watch: &mut dyn Watch,
 ) -> Result<(), RunError> {
-    if open
-        .as_ref()
-        .is_none_or(|(member, _)| *member != cell.member)
-    {
-        let run = CellRun::new(
-            &plan.member(cell).recipe,
-            &run_options(plan, cell, options),
-            session,
-        )?;
-        *open = Some((cell.member, run));
-    }
-    match open {
-        Some((_, run)) => run.make(&cell.model, session, watch),
-        None => Ok(()),
-    }
+    let run = match open.take() {
+        Some((member, run)) if member == cell.member => run,
+        _ => {
+            let recipe = &plan.member(cell).recipe;
+            CellRun::new(recipe, &run_options(plan, cell, options), session)?
+        }
+    };
+    let (_, run) = open.insert((cell.member, run));
+    run.make(&cell.model, session, watch)
 }
 
 fn run_options(plan: &Plan, cell: &Cell, options: &WorkOptions) -> RunOptions {

@@ -70,4 +70,4 @@ pub use stages::{
 pub use survey::{StageStatus, Survey, survey};
 pub use train::{report_failure, workers};
 pub use verify::verify;
-pub use watch::{Downloads, Watch, interruptible};
+pub use watch::{Downloads, Unwatched, Watch, interruptible};

@@ -32,6 +32,19 @@ pub trait Watch {
     }
 }
 
+/// Nobody looks, and nobody stops it.
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn note(&mut self, _: &str) {}
+    fn start(&mut self, _: &str, _: usize, _: &str) {}
+    fn advance(&mut self, _: usize, _: &str) {}
+    fn finish(&mut self, _: &str) {}
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+}
+
 /// Runs `work` on a thread of its own while this one looks for an interruption: `work` may ask
 /// from any thread whether to stop.
 pub fn interruptible<T: Send>(

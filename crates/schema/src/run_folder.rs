@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::Language;
 
+/// What folders and records call the model without an adapter.
+pub const BASE: &str = "base";
+
 /// `runs/<name>/` and the paths in it.
 #[derive(Clone, Debug)]
 pub struct RunFolder(PathBuf);

@@ -2,8 +2,6 @@
 //!
 //! Never here: a number.
 
-use figure::{DARK, LIGHT, css_variables, figure_css};
-use minijinja::{Value, value::Serde};
 use serde::Serialize;
 
 use super::{
@@ -12,9 +10,8 @@ use super::{
 };
 use crate::{
     error::ReportError,
-    notes::Note,
     output::{DrawnFigure, ShownTable},
-    page::{environment, keep_together},
+    page::{keep_together, render},
 };
 
 /// The content of the page, in its order.
@@ -97,41 +94,6 @@ impl From<&PaperTable> for ShownPaperTable {
     }
 }
 
-/// Everything a template may name.
-#[derive(Serialize)]
-struct PageValues<'a> {
-    page: &'a GridPage,
-    notes: &'static [Note],
-    references: &'static [Note],
-    version: &'static str,
-    css: &'static str,
-    figure_css: &'static str,
-    light: String,
-    dark: String,
-}
-
-fn render(
-    name: &'static str,
-    template: &'static str,
-    page: &GridPage,
-) -> Result<String, ReportError> {
-    let mut environment = environment()?;
-    environment.add_template(name, template)?;
-    let values = PageValues {
-        page,
-        notes: NOTES,
-        references: REFERENCES,
-        version: env!("CARGO_PKG_VERSION"),
-        css: include_str!("../page/page.css"),
-        figure_css: figure_css(),
-        light: css_variables(&LIGHT),
-        dark: css_variables(&DARK),
-    };
-    Ok(environment
-        .get_template(name)?
-        .render(Value::from(Serde(values)))?)
-}
-
 /// One self-contained HTML file.
 pub(crate) fn to_html(page: &GridPage) -> Result<String, ReportError> {
     const TEMPLATE: &str = concat!(
@@ -141,10 +103,20 @@ pub(crate) fn to_html(page: &GridPage) -> Result<String, ReportError> {
         include_str!("grid.html"),
         include_str!("../page/notes.html"),
     );
-    Ok(keep_together(&render("grid.html", TEMPLATE, page)?))
+    Ok(keep_together(&render(
+        "grid.html",
+        TEMPLATE,
+        page,
+        (NOTES, REFERENCES),
+    )?))
 }
 
 /// The same in Markdown; figures are linked.
 pub(crate) fn to_markdown(page: &GridPage) -> Result<String, ReportError> {
-    render("grid.md", include_str!("grid.md"), page)
+    render(
+        "grid.md",
+        include_str!("grid.md"),
+        page,
+        (NOTES, REFERENCES),
+    )
 }

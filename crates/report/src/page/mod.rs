@@ -122,10 +122,10 @@ fn with(always: &[Note], inside: &[Note], page: &ReportPage) -> Vec<Note> {
 
 /// Everything a template may name.
 #[derive(Serialize)]
-struct PageValues<'a> {
-    page: &'a ReportPage,
-    notes: Vec<Note>,
-    references: Vec<Note>,
+struct PageValues<'a, P> {
+    page: &'a P,
+    notes: &'a [Note],
+    references: &'a [Note],
     version: &'static str,
     css: &'static str,
     figure_css: &'static str,
@@ -193,17 +193,19 @@ pub(crate) fn environment() -> Result<Environment<'static>, ReportError> {
     Ok(environment)
 }
 
-fn render(
+/// Fills a template with a page and the notes at its end.
+pub(crate) fn render<P: Serialize>(
     name: &'static str,
     template: &'static str,
-    page: &ReportPage,
+    page: &P,
+    (notes, references): (&[Note], &[Note]),
 ) -> Result<String, ReportError> {
     let mut environment = environment()?;
     environment.add_template(name, template)?;
     let values = PageValues {
         page,
-        notes: with(NOTES, INSIDE_NOTES, page),
-        references: with(REFERENCES, INSIDE_REFERENCES, page),
+        notes,
+        references,
         version: env!("CARGO_PKG_VERSION"),
         css: include_str!("page.css"),
         figure_css: figure_css(),
@@ -215,6 +217,16 @@ fn render(
         .render(Value::from(Serde(values)))?)
 }
 
+fn render_with_notes(
+    name: &'static str,
+    template: &'static str,
+    page: &ReportPage,
+) -> Result<String, ReportError> {
+    let notes = with(NOTES, INSIDE_NOTES, page);
+    let references = with(REFERENCES, INSIDE_REFERENCES, page);
+    render(name, template, page, (&notes, &references))
+}
+
 /// One self-contained HTML file.
 pub(crate) fn to_html(page: &ReportPage) -> Result<String, ReportError> {
     const TEMPLATE: &str = concat!(
@@ -224,7 +236,11 @@ pub(crate) fn to_html(page: &ReportPage) -> Result<String, ReportError> {
         include_str!("page.html"),
         include_str!("notes.html"),
     );
-    Ok(keep_together(&render("page.html", TEMPLATE, page)?))
+    Ok(keep_together(&render_with_notes(
+        "page.html",
+        TEMPLATE,
+        page,
+    )?))
 }
 
 /// A line must not end inside `95 %` or an interval.
@@ -236,5 +252,5 @@ pub(crate) fn keep_together(html: &str) -> String {
 
 /// The same in Markdown; figures are linked.
 pub(crate) fn to_markdown(page: &ReportPage) -> Result<String, ReportError> {
-    render("page.md", include_str!("page.md"), page)
+    render_with_notes("page.md", include_str!("page.md"), page)
 }

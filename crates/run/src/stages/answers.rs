@@ -6,6 +6,7 @@ use data::{tasks, testset};
 use eval::{Ahead, Ask, FreeAnswerCounts, Journal};
 use schema::{
     Asking, FewShot, Language, PromptForm, Recipe, Task, recipe::AdapterPlan, record::meta_path,
+    run_folder::BASE,
 };
 use serde_json::{Value, json};
 
@@ -16,9 +17,6 @@ use crate::{
     experiment::Experiment,
     watch::Watch,
 };
-
-/// Name of the base model's folder among the answers.
-pub(super) const BASE: &str = "base";
 
 /// Questions of one task in one language to one model.
 #[derive(Clone, Debug)]

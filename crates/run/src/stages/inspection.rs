@@ -10,9 +10,10 @@ use schema::{
     Asking, LabelSet, Language, Recipe, Task,
     inside::{Analysis, Measure, Pooling},
     recipe::{AdapterPlan, AnalyseRecipe},
+    run_folder::BASE,
 };
 
-use super::{Stage, answers::BASE};
+use super::Stage;
 use crate::{error::Result, watch::Watch};
 
 /// One model, the base or an adapter, and the prompts at which it is looked into.

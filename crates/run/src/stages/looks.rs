@@ -15,13 +15,13 @@ use data::{label_tokens, prompt, tasks, testset};
 use schema::{
     Asking, LabelSet, Language,
     inside::{Analysis, LensKind, NeuronsRecord, Pooling},
+    run_folder::BASE,
     write_json_lines, write_whole,
 };
 use serde_json::json;
 
 use super::{
     Made, Workbench,
-    answers::BASE,
     inspection::{AnalysisStep, Inspection},
 };
 use crate::{

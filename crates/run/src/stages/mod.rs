@@ -19,11 +19,10 @@ use std::{
 };
 
 use ::train::workers::Workers;
-use schema::{Recipe, recipe::AdapterPlan};
+use schema::{Recipe, recipe::AdapterPlan, run_folder::BASE};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use self::answers::BASE;
 pub use self::audit::find_errors;
 pub(crate) use self::inspection::report_left_out;
 pub(crate) use self::pairs::load_pairs;

@@ -12,11 +12,12 @@ use schema::{
     Language, Recipe, Setting, Task, Template,
     recipe::{AdapterPlan, BuildRecipe, Directions, TranslationRecipe},
     record::partial_path,
+    run_folder::BASE,
     write_json_lines,
 };
 use serde_json::json;
 
-use super::{Made, Stage, Workbench, answers::BASE, read_lines};
+use super::{Made, Stage, Workbench, read_lines};
 use crate::{
     RunError,
     error::Result,
