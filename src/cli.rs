@@ -1,6 +1,7 @@
 //! The command line. Fixed names: others script against them.
 
 mod grid_args;
+mod sharing_args;
 mod train_args;
 mod translation_args;
 mod values;
@@ -18,6 +19,7 @@ pub(crate) use grid_args::{
     GridArgs, GridCommand, GridCommandsArgs, GridRetryArgs, GridRunArgs, GridStatusArgs,
     GridSubmitArgs,
 };
+pub(crate) use sharing_args::{PackArgs, ReproduceArgs};
 pub(crate) use train_args::TrainArgs;
 pub(crate) use translation_args::{TRANSLATION, TranslationArgs, task_or_translation};
 pub(crate) use values::{count, count_or_none, exit_unless_known, languages, task};
@@ -121,6 +123,14 @@ pub(crate) enum Command {
     /// List, fetch, verify, show and make up models.
     #[command(subcommand, after_help = "Example:\n  lingualign model list")]
     Model(ModelCommand),
+    /// Put a finished run into one file: recipe, records, adapters and report; data and model by
+    /// their hashes.
+    #[command(after_help = "Example:\n  lingualign pack runs/quickstart")]
+    Pack(PackArgs),
+    /// Run the recipe of a packed run again, and say what differs. Exit code 1 if an answer does.
+    #[command(after_help = "Examples:\n  lingualign reproduce quickstart.zip\n  \
+        lingualign reproduce study.zip --data DATA --model ../models/qwen")]
+    Reproduce(ReproduceArgs),
     /// Write the report of run folders again, from their records alone.
     #[command(after_help = "Example:\n  lingualign report runs/quickstart")]
     Report {

@@ -8,6 +8,7 @@ mod generate;
 mod grid;
 pub(crate) mod merge;
 mod model;
+mod sharing;
 mod train;
 mod translation;
 
@@ -57,6 +58,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Merge(args) => merge::run(&args)?,
         Command::Data(command) => return data::run(command),
         Command::Model(command) => return model::run(command),
+        Command::Pack(args) => sharing::pack(&args)?,
+        Command::Reproduce(args) => return sharing::reproduce(&args),
         Command::Report {
             runs,
             lm_eval: out,

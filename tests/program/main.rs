@@ -24,6 +24,7 @@ mod memory;
 mod merge;
 mod only;
 mod outputs;
+mod packing;
 mod protocols;
 mod random;
 mod refusals;

@@ -53,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "report",
         ],
     ),
+    ("archive", &["schema", "hub", "audit", "run"]),
     (
         "grid",
         &["schema", "hub", "data", "compare", "report", "run"],

@@ -26,6 +26,7 @@ pub mod evaluate;
 mod execute;
 mod experiment;
 mod facts;
+mod finished;
 mod followers;
 pub mod limits;
 pub mod lm_eval;
@@ -57,6 +58,7 @@ pub use execute::{
 };
 pub use experiment::{RunOptions, Siblings};
 pub use facts::program;
+pub use finished::{FinishedRun, read_finished};
 pub use followers::follow_trainings;
 pub use locks::FileLock;
 pub use output::{OutputCheck, nothing_is_ours};

@@ -29,7 +29,10 @@ mod train;
 mod translation;
 mod values;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 pub use analyse::AnalyseRecipe;
 pub use asking::AskingRecipe;
@@ -108,6 +111,31 @@ impl Recipe {
     /// the same recipe, but for `overrides`: they are applied already and are in a comment.
     pub fn render(&self) -> String {
         render::render(self)
+    }
+
+    /// The task files of the user's own that it names, each once.
+    pub fn own_task_files(&self) -> BTreeSet<&str> {
+        let learnt = self.train.iter().flat_map(|train| &train.tasks);
+        let asked = self.eval.tasks.iter();
+        let looked_at = self.analyse.iter().map(|analyse| &analyse.task);
+        let tasks = learnt.chain(asked).chain(looked_at);
+        tasks
+            .map(String::as_str)
+            .filter(|task| values::is_file(task))
+            .collect()
+    }
+
+    /// The same with its task files in other places; `None`: where it is.
+    #[must_use]
+    pub fn with_task_files_at(mut self, place: impl Fn(&str) -> Option<String>) -> Self {
+        let learnt = self.train.iter_mut().flat_map(|train| &mut train.tasks);
+        let looked_at = self.analyse.iter_mut().map(|analyse| &mut analyse.task);
+        for task in learnt.chain(&mut self.eval.tasks).chain(looked_at) {
+            if let Some(other) = values::is_file(task).then(|| place(task)).flatten() {
+                *task = other;
+            }
+        }
+        self
     }
 
     /// Every adapter that is trained: tasks x settings x seeds, in this order; empty without
