@@ -143,6 +143,12 @@ pub(crate) enum Command {
         /// Data folder of the evaluation, if it has moved since (with --lm-eval).
         #[arg(long, value_name = "DIR", requires = "lm_eval")]
         data: Option<PathBuf>,
+        /// Also write the results in the schema of Every Eval Ever, below DIR/data.
+        #[arg(long, value_name = "DIR", requires = "organization")]
+        every_eval: Option<PathBuf>,
+        /// Who publishes them (with --every-eval).
+        #[arg(long, value_name = "NAME", requires = "every_eval")]
+        organization: Option<String>,
     },
 }
 

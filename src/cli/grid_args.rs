@@ -97,7 +97,10 @@ pub(crate) struct GridSubmitArgs {
     #[arg(long, value_name = "OPTIONS")]
     pub(crate) slurm: SlurmOptions,
     #[command(flatten)]
-    pub(crate) elements: SlurmArgs,
+    pub(crate) array_tasks: SlurmArgs,
+    /// Make finished stages again where a key, the model or the device has changed since.
+    #[arg(long)]
+    pub(crate) redo: bool,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
 }
@@ -120,6 +123,9 @@ pub(crate) struct GridRetryArgs {
     /// On this machine, though cells were submitted before.
     #[arg(long)]
     pub(crate) here: bool,
+    /// Make finished stages again where a key, the model or the device has changed since.
+    #[arg(long)]
+    pub(crate) redo: bool,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
 }
@@ -132,6 +138,9 @@ pub(crate) struct GridCommandsArgs {
     /// Cells per line.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = count)]
     pub(crate) pack: usize,
+    /// Make finished stages again where a key, the model or the device has changed since.
+    #[arg(long)]
+    pub(crate) redo: bool,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
 }

@@ -45,7 +45,11 @@ fn read(args: &GridArgs) -> Result<Plan> {
 }
 
 /// How this program is called again for cells of the same grid.
-fn call(args: &GridArgs, device: &DeviceArgs, threads: Option<u16>) -> Result<Call> {
+fn call(
+    args: &GridArgs,
+    (device, redo): (&DeviceArgs, bool),
+    threads: Option<u16>,
+) -> Result<Call> {
     Ok(Call {
         program: std::env::current_exe().context("cannot find this program")?,
         recipe: args.recipe.recipe.clone(),
@@ -53,6 +57,7 @@ fn call(args: &GridArgs, device: &DeviceArgs, threads: Option<u16>) -> Result<Ca
         out: args.out.clone(),
         device: device.device.clone(),
         threads,
+        redo,
     })
 }
 
@@ -124,7 +129,7 @@ fn make(args: &GridRunArgs, threads: Option<u16>) -> Result<ExitCode> {
         jobs => {
             let all = threads.map_or_else(rayon::current_num_threads, usize::from);
             let share = u16::try_from((all / jobs).max(1)).unwrap_or(u16::MAX);
-            let call = call(&args.grid, &args.device, Some(share))?;
+            let call = call(&args.grid, (&args.device, args.redo), Some(share))?;
             run_crew(
                 &plan,
                 &cells,
@@ -183,12 +188,16 @@ fn collect(plan: &Plan) -> Result<()> {
 fn submit(args: &GridSubmitArgs, threads: Option<u16>) -> Result<ExitCode> {
     let plan = read(&args.grid)?;
     let options = SlurmOptions {
-        pack: args.elements.pack,
-        max_running: args.elements.max_running,
-        notice: args.elements.notice,
+        pack: args.array_tasks.pack,
+        max_running: args.array_tasks.max_running,
+        notice: args.array_tasks.notice,
         ..args.slurm.clone()
     };
-    submit_rest(&plan, &call(&args.grid, &args.device, threads)?, &options)
+    submit_rest(
+        &plan,
+        &call(&args.grid, (&args.device, args.redo), threads)?,
+        &options,
+    )
 }
 
 /// Submits what is neither done nor being made nor in the queue.
@@ -216,7 +225,7 @@ fn retry(args: &GridRetryArgs, threads: Option<u16>) -> Result<ExitCode> {
             let call = Call {
                 device: last.device.clone(),
                 threads: last.threads,
-                ..call(&args.grid, &args.device, threads)?
+                ..call(&args.grid, (&args.device, args.redo), threads)?
             };
             submit_rest(&plan, &call, &last.options)
         }
@@ -226,7 +235,7 @@ fn retry(args: &GridRetryArgs, threads: Option<u16>) -> Result<ExitCode> {
             let left: Vec<&Cell> = plan.cells.iter().filter(is_left).collect();
             let options = WorkOptions {
                 device: args.device.device.clone(),
-                redo: false,
+                redo: args.redo,
                 attempt: new_attempt(),
             };
             let worked = grid::work(&plan, &left, &options, &mut Terminal::default())?;
@@ -260,7 +269,7 @@ fn status(args: &GridStatusArgs) -> Result<ExitCode> {
 
 fn commands(args: &GridCommandsArgs, threads: Option<u16>) -> Result<ExitCode> {
     let plan = read(&args.grid)?;
-    let call = call(&args.grid, &args.device, threads)?;
+    let call = call(&args.grid, (&args.device, args.redo), threads)?;
     let states = grid::survey(&plan)?;
     let is_left = |cell: &&Cell| states[cell.number].state != CellState::Done;
     let left: Vec<&Cell> = plan.cells.iter().filter(is_left).collect();

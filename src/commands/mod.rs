@@ -64,14 +64,24 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             runs,
             lm_eval: out,
             data,
+            every_eval,
+            organization,
         } => {
             check_lm_eval_out(out.as_deref(), data.as_deref())?;
+            check_lm_eval_out(every_eval.as_deref(), None)?;
             for run in runs {
                 let run = RunFolder::new(&run);
                 let summary = run::write_report(&run, &Terminal::default())?;
                 progress::result(&summary.render_text());
                 if let Some(out) = &out {
                     lm_eval::write_run(out, &run, data.as_deref(), &mut Terminal::default())?;
+                }
+                if let Some((out, who)) = every_eval.as_ref().zip(organization.as_ref()) {
+                    let files =
+                        run::every_eval::write_run(out, &run, who, &mut Terminal::default())?;
+                    for file in files {
+                        progress::note(&format!("wrote {}", file.display()));
+                    }
                 }
             }
         }

@@ -1,11 +1,12 @@
-//! A run in one file: packed, repeated, damaged, repeated with other data.
+//! A run for others: packed, repeated, repeated with other data; its results in another program's schema.
 
 use std::{fs, path::Path};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    call::{call, call_line, json, json_lines, scratch},
+    call::{call, call_line, files, json, json_lines, scratch},
     tiny,
 };
 
@@ -163,4 +164,40 @@ fn other_data_another_model_and_an_unfinished_run_are_refused() {
         printed.stderr
     );
     assert!(!here.join("later.zip").exists());
+}
+
+#[test]
+fn results_for_every_eval_ever_are_those_of_the_answers() {
+    let folder = run();
+    let here = folder.path();
+    call_line(here, "report out --every-eval every --organization lab", 0);
+    let written = files(here, "every/data");
+    assert_eq!(written.len(), 2, "the base and an adapter: {written:?}");
+    for file in written {
+        let log = json(&here.join(&file));
+        let answers = match log["model_info"]["additional_details"]["adapter"].as_str() {
+            Some(adapter) => format!("out/answers/{adapter}"),
+            None => "out/answers/base".to_owned(),
+        };
+        let results = log["evaluation_results"].as_array().expect("results");
+        let score = |name: &str| {
+            let is_it = |result: &&Value| result["evaluation_result_id"] == name;
+            results
+                .iter()
+                .find(is_it)
+                .map(|result| result["score_details"]["score"].as_f64())
+        };
+        let mut sum = 0.0;
+        for language in ["de", "en", "sw"] {
+            let lines =
+                json_lines(&here.join(format!("{answers}/emotion.english.{language}.jsonl")));
+            let right = lines.iter().filter(|line| line["correct"] == true).count();
+            let share = right as f64 / lines.len() as f64;
+            let name = format!("lingualign.emotion.english.plain.{language}.accuracy");
+            assert_eq!(score(&name), Some(Some(share)), "{name}");
+            sum += share;
+        }
+        let mean = score("lingualign.emotion.english.plain.mean.accuracy").flatten();
+        assert!((mean.expect("a mean") - sum / 3.0).abs() < 1e-12);
+    }
 }

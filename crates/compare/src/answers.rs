@@ -46,7 +46,7 @@ pub(crate) struct AnswerHead {
     pub task: String,
     pub labels: LabelSet,
     pub protocol: Option<Protocol>,
-    scoring: String,
+    pub scoring: String,
     pub few_shot: String,
     pub prompt: PromptForm,
 }

@@ -332,7 +332,7 @@ fn languages_only_in(a: &AnswerSet, b: &AnswerSet) -> Vec<&'static str> {
 }
 
 /// The base after every set of exemplars, in the languages and on the items that all sets have.
-fn measure_base(
+pub(crate) fn measure_base(
     base: &[AnswerSet],
     never_right: &NeverRight,
     stop: Stop,
@@ -380,7 +380,10 @@ fn note_gaps(
 }
 
 /// `sets[exemplars]`: the model's languages, the same in each.
-fn describe_levels(sets: &[MeasuredLanguages], stop: Stop) -> Result<Levels, CompareError> {
+pub(crate) fn describe_levels(
+    sets: &[MeasuredLanguages],
+    stop: Stop,
+) -> Result<Levels, CompareError> {
     let languages: Vec<Language> = sets[0].keys().copied().collect();
     let cells: Vec<Vec<&Measured>> = languages
         .iter()

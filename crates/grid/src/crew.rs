@@ -113,7 +113,6 @@ impl Crew {
             command
                 .args(&words[1..])
                 .args(["--cell", &numbers, "--attempt", &options.attempt])
-                .args(options.redo.then_some("--redo"))
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log);

@@ -23,6 +23,8 @@ pub struct Call {
     pub device: String,
     /// `--threads`, where it was given.
     pub threads: Option<u16>,
+    /// `--redo`.
+    pub redo: bool,
 }
 
 impl Call {
@@ -48,6 +50,9 @@ impl Call {
         }
         if let Some(threads) = self.threads {
             words.extend(["--threads".to_owned(), threads.to_string()]);
+        }
+        if self.redo {
+            words.push("--redo".to_owned());
         }
         words.extend(["--plan".to_owned(), plan.id.clone()]);
         Ok(words)

@@ -92,11 +92,11 @@ pub(crate) fn host() -> String {
     name
 }
 
-/// Slurm's name of an element: `123_4`.
+/// Slurm's name of an array task: `123_4`.
 fn job() -> Option<String> {
     let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     match (read("SLURM_ARRAY_JOB_ID"), read("SLURM_ARRAY_TASK_ID")) {
-        (Some(job), Some(element)) => Some(format!("{job}_{element}")),
+        (Some(job), Some(array_task)) => Some(format!("{job}_{array_task}")),
         _ => read("SLURM_JOB_ID"),
     }
 }

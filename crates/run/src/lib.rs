@@ -23,6 +23,7 @@ mod current;
 mod error;
 pub mod estimate;
 pub mod evaluate;
+pub mod every_eval;
 mod execute;
 mod experiment;
 mod facts;

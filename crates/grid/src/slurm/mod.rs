@@ -35,8 +35,9 @@ pub struct Submission {
     pub job: String,
     /// The plan that its cells are of.
     pub plan: String,
-    /// Numbers of the cells of each element.
-    pub elements: Vec<Vec<usize>>,
+    /// Numbers of the cells of each array task.
+    #[serde(alias = "elements")]
+    pub array_tasks: Vec<Vec<usize>>,
     /// As given.
     pub options: SlurmOptions,
     /// `--device`.
@@ -66,14 +67,14 @@ pub fn submit(
     let here = std::env::current_dir().map_err(DiskError::at("find", Path::new(".")))?;
     let mut submissions = Vec::new();
     for (recipe, cells) in plan.by_model(cells) {
-        let elements = options.elements(&cells);
-        let submitted = submit_array(plan, (recipe, &elements), (call, &here), options, watch)?;
+        let array_tasks = options.array_tasks(&cells);
+        let submitted = submit_array(plan, (recipe, &array_tasks), (call, &here), options, watch)?;
         watch.note(&format!(
-            "submitted {} cells of {} as job {}, {} elements",
+            "submitted {} cells of {} as job {}, {} array tasks",
             cells.len(),
             recipe.model,
             submitted.job,
-            elements.len()
+            array_tasks.len()
         ));
         submissions.push(submitted);
     }
@@ -82,7 +83,7 @@ pub fn submit(
 
 fn submit_array(
     plan: &Plan,
-    (recipe, elements): (&Recipe, &[Vec<&Cell>]),
+    (recipe, array_tasks): (&Recipe, &[Vec<&Cell>]),
     (call, here): (&Call, &Path),
     options: &SlurmOptions,
     watch: &mut dyn Watch,
@@ -96,14 +97,14 @@ fn submit_array(
     let path = folder.join(format!("{number}.sh"));
     write_whole(
         &path,
-        script(plan, elements, (call, here), options)?.as_bytes(),
+        script(plan, array_tasks, (call, here), options)?.as_bytes(),
     )?;
     let job = run_command("sbatch", &["--parsable", &text(&path)?])?;
     let submission = Submission {
         // `123;cluster` where there are several clusters.
         job: job.trim().split(';').next().unwrap_or_default().to_owned(),
         plan: plan.id.clone(),
-        elements: elements
+        array_tasks: array_tasks
             .iter()
             .map(|cells| cells.iter().map(|cell| cell.number).collect())
             .collect(),

@@ -23,11 +23,11 @@ const OURS: [&str; 8] = [
 pub struct SlurmOptions {
     /// Options of `sbatch`; one without a value has an empty one.
     pub fields: Vec<(String, String)>,
-    /// Cells that one element makes, one after the other; at least 1.
+    /// Cells that one array task makes, one after the other; at least 1.
     pub pack: usize,
     /// Elements that run at once.
     pub max_running: Option<usize>,
-    /// Seconds before its time limit at which an element is told to stop.
+    /// Seconds before its time limit at which an array task is told to stop.
     pub notice: u32,
 }
 
@@ -35,8 +35,8 @@ pub struct SlurmOptions {
 pub const NOTICE: u32 = 120;
 
 impl SlurmOptions {
-    /// The cells of each element.
-    pub(super) fn elements<'a>(&self, cells: &[&'a Cell]) -> Vec<Vec<&'a Cell>> {
+    /// The cells of each array task.
+    pub(super) fn array_tasks<'a>(&self, cells: &[&'a Cell]) -> Vec<Vec<&'a Cell>> {
         cells
             .chunks(self.pack.max(1))
             .map(<[&Cell]>::to_vec)

@@ -28,8 +28,8 @@ pub fn add_queue(plan: &Plan, cells: &mut [CellStatus]) -> Result<()> {
         .iter()
         .filter(|submission| submission.plan == plan.id)
     {
-        for (element, numbers) in submission.elements.iter().enumerate() {
-            let Some(state) = queue.get(&format!("{}_{element}", submission.job)) else {
+        for (array_task, numbers) in submission.array_tasks.iter().enumerate() {
+            let Some(state) = queue.get(&format!("{}_{array_task}", submission.job)) else {
                 continue;
             };
             for &number in numbers {
@@ -45,7 +45,7 @@ pub fn add_queue(plan: &Plan, cells: &mut [CellStatus]) -> Result<()> {
     Ok(())
 }
 
-/// `123_4|PENDING|Resources` becomes `pending (Resources)`, by element.
+/// `123_4|PENDING|Resources` becomes `pending (Resources)`, by array task.
 pub(super) fn read(listed: &str) -> BTreeMap<String, String> {
     let read_line = |line: &str| {
         let mut fields = line.trim().split('|');

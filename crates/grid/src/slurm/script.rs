@@ -9,15 +9,15 @@ use crate::{
     lines::{Call, numbers, quote, text},
 };
 
-/// The script: each element makes its cells. Before its time is over it is told to stop, writes what
-/// it needs to resume, and puts itself back in the queue; with the array's plain number all elements
+/// The script: each array task makes its cells. Before its time is over it is told to stop, writes what
+/// it needs to resume, and puts itself back in the queue; with the array's plain number all array tasks
 /// would be put back.
 ///
 /// # Errors
 /// A path that is not UTF-8.
 pub fn script(
     plan: &Plan,
-    elements: &[Vec<&Cell>],
+    array_tasks: &[Vec<&Cell>],
     (call, here): (&Call, &Path),
     options: &SlurmOptions,
 ) -> Result<String> {
@@ -33,7 +33,7 @@ pub fn script(
     option(format!("job-name={}", plan.grid.name));
     option(format!(
         "array=0-{}{most}",
-        elements.len().saturating_sub(1)
+        array_tasks.len().saturating_sub(1)
     ));
     option(format!("chdir={}", escape(&text(here)?)));
     let logs = std::path::absolute(plan.folder.logs()).unwrap_or_else(|_| plan.folder.logs());
@@ -47,13 +47,13 @@ pub fn script(
             value => format!("{key}={value}"),
         });
     }
-    text_of.push_str(&body(elements, &quote(&call.words(plan)?)?));
+    text_of.push_str(&body(array_tasks, &quote(&call.words(plan)?)?));
     Ok(text_of)
 }
 
-/// What an element does: its cells by a program that it tells to stop in time.
-fn body(elements: &[Vec<&Cell>], line: &str) -> String {
-    let cells: Vec<String> = elements.iter().map(|cells| numbers(cells)).collect();
+/// What an array task does: its cells by a program that it tells to stop in time.
+fn body(array_tasks: &[Vec<&Cell>], line: &str) -> String {
+    let cells: Vec<String> = array_tasks.iter().map(|cells| numbers(cells)).collect();
     format!(
         "
 # Nodes have no network: models were fetched when this was submitted.

@@ -20,6 +20,7 @@ fn call() -> Call {
         out: Some("/data/it's here/study".into()),
         device: "auto".into(),
         threads: None,
+        redo: false,
     }
 }
 
@@ -46,7 +47,7 @@ fn options_are_those_of_sbatch() {
 }
 
 #[test]
-fn an_element_has_its_cells() {
+fn an_array_task_has_its_cells() {
     let (plan, mut options) = (
         plan(),
         SlurmOptions {
@@ -57,18 +58,18 @@ fn an_element_has_its_cells() {
     let cells: Vec<&Cell> = plan.cells.iter().collect();
     let groups = plan.by_model(&cells);
     assert_eq!(groups.len(), 2);
-    let numbers = |elements: Vec<Vec<&Cell>>| -> Vec<Vec<usize>> {
-        elements
+    let numbers = |array_tasks: Vec<Vec<&Cell>>| -> Vec<Vec<usize>> {
+        array_tasks
             .iter()
             .map(|cells| cells.iter().map(|cell| cell.number).collect())
             .collect()
     };
     assert_eq!(
-        numbers(options.elements(&groups[1].1)),
+        numbers(options.array_tasks(&groups[1].1)),
         [vec![3, 4], vec![5]]
     );
     options.pack = 1;
-    assert_eq!(options.elements(&groups[0].1).len(), 3);
+    assert_eq!(options.array_tasks(&groups[0].1).len(), 3);
 }
 
 #[test]
@@ -77,9 +78,14 @@ fn the_script_is_as_it_was_read_by_people() {
     let mut options: SlurmOptions = "partition=gpu,time=2:00:00".parse().expect("options");
     (options.pack, options.max_running) = (2, Some(4));
     let cells: Vec<&Cell> = plan.cells.iter().collect();
-    let elements = options.elements(&cells);
-    let script =
-        script(&plan, &elements, (&call(), Path::new("/data/me")), &options).expect("a script");
+    let array_tasks = options.array_tasks(&cells);
+    let script = script(
+        &plan,
+        &array_tasks,
+        (&call(), Path::new("/data/me")),
+        &options,
+    )
+    .expect("a script");
     insta::assert_snapshot!(script.replace(&plan.id, "PLAN"));
     let checked = std::process::Command::new("bash")
         .args(["-n", "-c", &script])
@@ -88,7 +94,7 @@ fn the_script_is_as_it_was_read_by_people() {
 }
 
 #[test]
-fn the_queue_is_read_by_element() {
+fn the_queue_is_read_by_array_task() {
     let queue = super::queue::read("123_4|PENDING|Resources\n123_5|RUNNING|None\n");
     assert_eq!(queue["123_4"], "pending (Resources)");
     assert_eq!(queue["123_5"], "running");

@@ -1,0 +1,164 @@
+//! The results of a run as files of Every Eval Ever. Never here: the files' format (`import::every_eval`), statistics
+//! (`compare`).
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use compare::ModelLevels;
+use hub::catalogue;
+use import::every_eval::{self as format, EveryEvalLog, EveryEvalResult};
+use schema::run_folder::RunFolder;
+
+use crate::{
+    error::{At, Result, bail},
+    manifest::{Manifest, Recorded},
+    watch::{Watch, interruptible},
+};
+
+/// Writes a file for the base and for each adapter of a run below `out`; returns their paths. `organization`: who
+/// publishes them.
+///
+/// # Errors
+/// No answers, or records that cannot be read; a file that cannot be written.
+pub fn write_run(
+    out: &Path,
+    run: &RunFolder,
+    organization: &str,
+    watch: &mut dyn Watch,
+) -> Result<Vec<PathBuf>> {
+    let manifest: Manifest = serde_json::from_value(Recorded::read(run)?.text().clone())
+        .at(|| format!("{} is missing or damaged", run.manifest().display()))?;
+    let measured = interruptible(&*watch, |stop| {
+        let records = compare::read_run(run, stop)?;
+        compare::measure_models(&records, stop)
+    })?;
+    if measured.is_empty() {
+        bail!(
+            "{} has no answers yet; run its recipe first",
+            run.root().display()
+        );
+    }
+    let mut by_model: BTreeMap<Option<&str>, Vec<&ModelLevels>> = BTreeMap::new();
+    for levels in &measured {
+        let of_model = by_model.entry(levels.adapter.as_deref()).or_default();
+        of_model.push(levels);
+    }
+    let time = chrono::Utc::now().timestamp();
+    let logs = by_model.into_iter().map(|(adapter, levels)| {
+        let log = EveryEvalLog {
+            collection: manifest.recipe.name.clone(),
+            organization: organization.to_owned(),
+            model_id: hub_name(&manifest.recipe.model),
+            adapter: adapter.map(name_of_adapter),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            facts: describe(&manifest),
+            time,
+            results: levels
+                .into_iter()
+                .flat_map(|levels| results_of(levels, &manifest))
+                .collect(),
+        };
+        Ok(format::write(out, &log)?)
+    });
+    logs.collect()
+}
+
+/// The adapter without the folders before it.
+fn name_of_adapter(adapter: &str) -> String {
+    adapter
+        .rsplit(['/', '\\'])
+        .next()
+        .unwrap_or(adapter)
+        .to_owned()
+}
+
+/// What the hub calls a model of the catalogue.
+fn hub_name(model: &str) -> String {
+    catalogue::entry(model)
+        .map_or(model, |entry| entry.hub_id)
+        .to_owned()
+}
+
+fn describe(manifest: &Manifest) -> Vec<(&'static str, String)> {
+    vec![
+        ("dtype", manifest.recipe.dtype.to_string()),
+        ("device", manifest.machine.device.clone()),
+        ("instruction_set", manifest.machine.instruction_set.clone()),
+        ("fingerprint", manifest.model.fingerprint.clone()),
+        (
+            "revision",
+            manifest
+                .model
+                .revision
+                .clone()
+                .unwrap_or_else(|| "unknown".to_owned()),
+        ),
+    ]
+}
+
+/// The accuracy of each language and their mean (Eq. 4, 5), and AUC where it is defined.
+fn results_of(measured: &ModelLevels, manifest: &Manifest) -> Vec<EveryEvalResult> {
+    let mut asked = vec![
+        ("labels", measured.labels.to_string()),
+        ("prompt", measured.prompt.to_string()),
+        ("scoring", measured.scoring.clone()),
+        ("few_shot", measured.few_shots.join(", ")),
+    ];
+    asked.extend(
+        measured
+            .protocol
+            .map(|protocol| ("protocol", protocol.to_string())),
+    );
+    // Without the folders above it, which say more of this machine than of the data.
+    let folder = manifest.recipe.data.dir.file_name().unwrap_or_default();
+    let source = folder.to_string_lossy().into_owned();
+    let result = |language, languages, metric, value: [f64; 3], method, items| EveryEvalResult {
+        task: measured.task.clone(),
+        source: source.clone(),
+        language,
+        languages,
+        metric,
+        value,
+        method,
+        items,
+        asked: asked.clone(),
+    };
+    let levels = &measured.levels;
+    let items = levels.languages.iter().map(|level| level.items).sum();
+    let count = levels.languages.len();
+    let mean = [levels.mean.value, levels.mean.low, levels.mean.high];
+    let mut results = vec![result(
+        None,
+        count,
+        "accuracy",
+        mean,
+        "bootstrap over items",
+        items,
+    )];
+    for level in &levels.languages {
+        let of = level.accuracy;
+        let accuracy = [of.value, of.low, of.high];
+        results.push(result(
+            Some(level.language),
+            1,
+            "accuracy",
+            accuracy,
+            "Wilson, or clustered by shared texts",
+            level.items,
+        ));
+        if let Some(auc) = level.auc {
+            let area = [auc.value, auc.low, auc.high];
+            results.push(result(
+                Some(level.language),
+                1,
+                "auroc",
+                area,
+                "bootstrap over items",
+                level.items,
+            ));
+        }
+    }
+    results
+}
