@@ -57,6 +57,12 @@ pub(crate) enum Command {
         lingualign run recipes/snli_zh_de.toml --set data.dir=DATA --set eval.limit=100\n  \
         lingualign run my.toml --only report")]
     Run(RunArgs),
+    /// Write a first experiment, its recipe and its data, into a folder, and run it: minutes on a
+    /// CPU. Run the same command again to resume.
+    #[command(
+        after_help = "Examples:\n  lingualign quickstart\n  lingualign quickstart --dir try --only data"
+    )]
+    Quickstart(QuickstartArgs),
     /// Print the resolved recipe with every default, or every problem in it; and what `run` would
     /// do, skip and take. Needs no model.
     #[command(
@@ -131,6 +137,22 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  lingualign reproduce quickstart.zip\n  \
         lingualign reproduce study.zip --data DATA --model ../models/qwen")]
     Reproduce(ReproduceArgs),
+    /// Print what a shell needs to complete commands and flags.
+    #[command(
+        after_help = "Examples:\n  lingualign completions bash > ~/.local/share/bash-completion/completions/lingualign\n  \
+        lingualign completions zsh > ~/.zfunc/_lingualign"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, one for each command.
+    #[command(after_help = "Example:\n  lingualign man ~/.local/share/man/man1")]
+    Man {
+        /// The folder.
+        #[arg(value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Write the report of run folders again, from their records alone.
     #[command(after_help = "Example:\n  lingualign report runs/quickstart")]
     Report {
@@ -171,6 +193,24 @@ pub(crate) struct CheckArgs {
     /// the recipe.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+}
+
+/// `quickstart`
+#[derive(Args)]
+pub(crate) struct QuickstartArgs {
+    /// The folder for recipe, data and run.
+    #[arg(long, default_value = "quickstart")]
+    pub(crate) dir: PathBuf,
+    /// Override a key of the recipe; recorded with the run. May be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Only these stages.
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(run::Parts::NAMES))]
+    pub(crate) only: Vec<String>,
+    #[command(flatten)]
+    pub(crate) finished: FinishedArgs,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
 }

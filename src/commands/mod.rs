@@ -6,8 +6,10 @@ pub(crate) mod data;
 mod eval;
 mod generate;
 mod grid;
+mod manual;
 pub(crate) mod merge;
 mod model;
+mod quickstart;
 mod sharing;
 mod train;
 mod translation;
@@ -45,6 +47,13 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             let options = options(args.out, args.device, parts, &args.finished);
             run_recipe(&args.recipe, &options, &mut Alone)?;
         }
+        Command::Quickstart(args) => {
+            let recipe = quickstart::write(&args)?;
+            let parts = Parts::only(&args.only);
+            let out = Some(args.dir.join("run"));
+            let options = options(out, args.device, parts, &args.finished);
+            run_recipe(&recipe, &options, &mut Alone)?;
+        }
         Command::Check(args) => return check::run(&args),
         Command::Train(args) => train::run(args, cli.threads.is_some())?,
         Command::Grid(command) => return grid::run(command, cli.threads),
@@ -58,6 +67,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Merge(args) => merge::run(&args)?,
         Command::Data(command) => return data::run(command),
         Command::Model(command) => return model::run(command),
+        Command::Completions { shell } => manual::print_completions(shell)?,
+        Command::Man { out } => manual::write_pages(&out)?,
         Command::Pack(args) => sharing::pack(&args)?,
         Command::Reproduce(args) => return sharing::reproduce(&args),
         Command::Report {

@@ -13,6 +13,7 @@ mod chat;
 mod commands;
 mod disturbed;
 mod experiment;
+mod first_steps;
 mod gate;
 mod grid;
 mod import;

@@ -67,11 +67,14 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("candle-nn", &[]), // its softmax, norm and rope have no gradient and say nothing
     ("chrono", &["run", "grid"]),
     ("clap", &["root"]),
+    ("clap_complete", &["root"]),
+    ("clap_mangen", &["root"]),
     ("csv", &["data", "import"]), // in `import` to write the files of its tests
     ("deunicode", &["audit"]),
     ("faer", &["analyse"]),
     ("fancy-regex", &["model"]),
     ("ferrompi", &["train"]),
+    ("include_dir", &["root"]),
     ("indicatif", &["root"]),
     ("parquet", &["data", "import"]), // as csv
     ("tokenizers", &["data"]),

@@ -14,6 +14,7 @@ mod check;
 mod data;
 mod eval;
 mod file;
+mod foreign;
 mod grid;
 mod keys;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     file::{TomlValue, WrittenTable, WrittenValue},
+    foreign,
     problem::{Problem, ValueOrigin, shorten, suggest, unknown_word},
 };
 
@@ -386,9 +387,10 @@ impl<'a> Section<'a> {
     /// Every key that nobody took is unknown.
     fn refuse_rest(&mut self) {
         for (key, entry) in mem::take(&mut self.table) {
-            let end = match self.guess(&key) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => format!("known here: {}", self.known_here().join(", ")),
+            let end = match (foreign::hint(&key), self.guess(&key)) {
+                (Some(hint), _) => format!("here: {hint}"),
+                (None, Some(known)) => format!("did you mean `{known}`?"),
+                (None, None) => format!("known here: {}", self.known_here().join(", ")),
             };
             self.report(&key, &format!("no such key; {end}"), entry.origin);
         }

@@ -1,0 +1,85 @@
+//! What somebody does first: the quickstart, completions and manual pages, and keys of other programs in a recipe.
+
+use std::fs;
+
+use crate::{
+    call::{call, call_line, files, json, scratch},
+    tiny,
+};
+
+#[test]
+fn the_quickstart_brings_its_recipe_and_its_data() {
+    let folder = scratch();
+    let here = folder.path();
+    let model = format!("model={}", tiny::model());
+    let args = [
+        "quickstart",
+        "--set",
+        &model,
+        "--set",
+        "train.max_steps=2",
+        "--set",
+        "eval.limit=2",
+        "--set",
+        "eval.languages=en,sw",
+        "--only",
+        "data,train,eval,report",
+    ];
+    call(here, &args, 0);
+    assert!(here.join("quickstart/run/report/index.html").is_file());
+    let manifest = json(&here.join("quickstart/run/manifest.json"));
+    assert_eq!(manifest["recipe"]["data"]["dir"], "quickstart/data");
+    // Again: nothing is made anew; a recipe that was changed is the user's.
+    let printed = call(here, &args, 0);
+    assert!(
+        !printed.stderr.contains("is there already"),
+        "{}",
+        printed.stderr
+    );
+    let recipe = here.join("quickstart/quickstart.toml");
+    let text = fs::read_to_string(&recipe).expect("reads");
+    fs::write(&recipe, text + "\n").expect("writes");
+    let printed = call(here, &args, 1);
+    assert!(
+        printed.stderr.contains("is another file"),
+        "{}",
+        printed.stderr
+    );
+}
+
+#[test]
+fn shells_and_man_know_every_command() {
+    let folder = scratch();
+    for shell in ["bash", "zsh", "fish"] {
+        let printed = call_line(folder.path(), &format!("completions {shell}"), 0);
+        assert!(printed.stdout.contains("reproduce"), "{shell}");
+    }
+    call_line(folder.path(), "man pages", 0);
+    let pages = files(folder.path(), "pages");
+    assert!(
+        pages
+            .iter()
+            .any(|page| page.ends_with("lingualign-grid-run.1")),
+        "{pages:?}"
+    );
+    let text = fs::read_to_string(folder.path().join("pages/lingualign-run.1")).expect("reads");
+    assert!(
+        text.contains(".TH lingualign\\-run 1") || text.contains(".TH lingualign-run 1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn keys_of_other_programs_are_told_what_they_are_called_here() {
+    let folder = scratch();
+    tiny::write_recipe(folder.path());
+    let line = "check recipe.toml --set train.lora_rank=4 --set eval.num_fewshot=3 --set train.per_device_train_batch_size=4";
+    let printed = call_line(folder.path(), line, 1);
+    for hint in [
+        "`train.lora.rank`",
+        "head:K",
+        "`train.batch_size`, the whole batch",
+    ] {
+        assert!(printed.stderr.contains(hint), "{hint}: {}", printed.stderr);
+    }
+}
