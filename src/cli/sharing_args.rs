@@ -15,6 +15,9 @@ pub(crate) struct PackArgs {
     /// The archive. Default: the folder's name with .zip, in the current folder.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Pack hidden states too, which may be gigabytes; without it their hashes are kept.
+    #[arg(long)]
+    pub(crate) captures: bool,
     /// Replace a file that this command did not write.
     #[arg(long)]
     pub(crate) replace: bool,

@@ -26,7 +26,7 @@ pub(super) fn pack(args: &PackArgs) -> Result<()> {
     OutputCheck::new(args.replace)
         .reading("the run", &args.run)
         .file(&out, &is_ours)?;
-    let packed = archive::pack(&folder, &out, &mut Terminal::default())?;
+    let packed = archive::pack(&folder, &out, args.captures, &mut Terminal::default())?;
     note(&format!(
         "wrote {}: {} files of the run, {}; {} files of data and the model are named by their hashes",
         out.display(),
@@ -34,6 +34,12 @@ pub(super) fn pack(args: &PackArgs) -> Result<()> {
         gigabytes(packed.bytes),
         packed.data
     ));
+    if packed.left_out > 0 {
+        note(&format!(
+            "note: {} files of hidden states are left out, and named by their hashes; --captures packs them",
+            packed.left_out
+        ));
+    }
     result(&format!("lingualign reproduce {}", out.display()));
     Ok(())
 }
@@ -109,8 +115,9 @@ fn kind(likeness: &Likeness) -> (usize, &'static str) {
     match likeness {
         Likeness::Same => (0, "are the same"),
         Likeness::Numbers { .. } => (1, "have other numbers and the same answers"),
-        Likeness::Answers { .. } => (2, "have other answers"),
-        Likeness::Other { .. } => (3, "differ otherwise"),
+        Likeness::Bytes { .. } => (2, "have other bytes in files that were not packed"),
+        Likeness::Answers { .. } => (3, "have other answers"),
+        Likeness::Other { .. } => (4, "differ otherwise"),
     }
 }
 
@@ -123,6 +130,7 @@ fn in_words(likeness: &Likeness) -> String {
             of,
             largest,
         } => format!("{differ} of {of} answers differ; numbers by {largest:.1e} at most"),
+        Likeness::Bytes { what } => format!("{what} was not packed, and has other bytes"),
         Likeness::Other { what } => what.clone(),
     }
 }

@@ -31,6 +31,11 @@ pub enum Likeness {
         /// The largest distance of two.
         largest: f64,
     },
+    /// A file that was not packed has other bytes: other numbers, how far away nobody knows.
+    Bytes {
+        /// The file.
+        what: String,
+    },
     /// The model answers otherwise.
     Answers {
         /// Lines with another answer.
@@ -60,6 +65,7 @@ pub struct StageDifference {
 /// Every stage of the original, in the order of their names.
 pub(crate) fn compare_runs(
     original: (&FinishedRun, &Path),
+    left_out: &BTreeMap<String, String>,
     again: (&FinishedRun, &Path),
 ) -> Result<Vec<StageDifference>> {
     let nothing = BTreeMap::new();
@@ -69,6 +75,7 @@ pub(crate) fn compare_runs(
         for (file, sha256) in files {
             let likeness = match others.get(file) {
                 Some(other) if other == sha256 => Likeness::Same,
+                Some(_) if left_out.contains_key(file) => Likeness::Bytes { what: file.clone() },
                 Some(_) => compare_files(file, original.1, again.1)?,
                 None => Likeness::Other {
                     what: format!("{file} was not made"),

@@ -26,6 +26,8 @@ use crate::{
 pub struct Packed {
     /// Files of the run.
     pub files: usize,
+    /// Files of the run that are named by their hashes.
+    pub left_out: usize,
     /// Files of data that are named by their hashes.
     pub data: usize,
     /// Bytes of the archive.
@@ -33,17 +35,32 @@ pub struct Packed {
 }
 
 /// Packs a finished run into the file `out`: recipe, manifest, every file of its stages, the report; data and model by
-/// their hashes.
+/// their hashes. Hidden states are left out unless `with_captures`.
 ///
 /// # Errors
 /// The run is not finished; a file of it, or of its data, has changed since; a file cannot be read or written; an
 /// interruption.
-pub fn pack(folder: &RunFolder, out: &Path, watch: &mut dyn Watch) -> Result<Packed> {
+pub fn pack(
+    folder: &RunFolder,
+    out: &Path,
+    with_captures: bool,
+    watch: &mut dyn Watch,
+) -> Result<Packed> {
     let finished = run::read_finished(folder)?;
     refuse_changes(&finished, folder, watch)?;
     let sources = Sources::of_recipe(&finished.recipe)?;
-    let members = find_members(folder, &finished)?;
-    let contents = describe(&finished, &sources, &members);
+    let mut members = find_members(folder, &finished)?;
+    let is_left_out = |name: &str| {
+        !with_captures && name.starts_with("captures/") && name.ends_with(".safetensors")
+    };
+    let left_out: BTreeMap<String, String> = members
+        .extract_if(.., |name, _| is_left_out(name))
+        .map(|(name, member)| (name, member.sha256))
+        .collect();
+    let contents = Contents {
+        left_out,
+        ..describe(&finished, &sources, &members)
+    };
     watch.start("pack", members.len(), "files");
     let mut failure = None;
     let written = write_with(out, |file| {
@@ -63,6 +80,7 @@ pub fn pack(folder: &RunFolder, out: &Path, watch: &mut dyn Watch) -> Result<Pac
     let bytes = std::fs::metadata(out).map_err(DiskError::at("read", out))?;
     Ok(Packed {
         files: members.len(),
+        left_out: contents.left_out.len(),
         data: sources.data.len(),
         bytes: bytes.len(),
     })
@@ -162,6 +180,7 @@ fn describe(
             .iter()
             .map(|(name, member)| (name.clone(), member.sha256.clone()))
             .collect(),
+        left_out: BTreeMap::new(),
     }
 }
 

@@ -49,9 +49,12 @@ pub struct Reproduction {
 impl Reproduction {
     /// Whether every answer came out again.
     pub fn has_same_answers(&self) -> bool {
-        self.stages
-            .iter()
-            .all(|stage| matches!(stage.likeness, Likeness::Same | Likeness::Numbers { .. }))
+        self.stages.iter().all(|stage| {
+            matches!(
+                stage.likeness,
+                Likeness::Same | Likeness::Numbers { .. } | Likeness::Bytes { .. }
+            )
+        })
     }
 }
 
@@ -179,7 +182,11 @@ fn hold_against(
 ) -> Result<Reproduction> {
     let before = run::read_finished(&RunFolder::new(original))?;
     let after = run::read_finished(again)?;
-    let stages = compare_runs((&before, original), (&after, again.root()))?;
+    let stages = compare_runs(
+        (&before, original),
+        &contents.left_out,
+        (&after, again.root()),
+    )?;
     Ok(Reproduction {
         name: contents.name.clone(),
         original: [&contents.program, &before.device, &before.instruction_set].map(String::clone),

@@ -21,6 +21,7 @@ fn archive(name: &str, content: &[u8], sha256: &str) -> (TempDir, PathBuf) {
         data: Vec::new(),
         files: BTreeMap::new(),
         run: BTreeMap::from([(name.to_owned(), sha256.to_owned())]),
+        left_out: BTreeMap::new(),
     };
     let text = serde_json::to_vec(&contents).expect("JSON");
     let mut zip = ZipWriter::new(File::create(&path).expect("creates"));
