@@ -43,6 +43,9 @@ pub(crate) struct Cli {
     /// filters.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Messages and progress: for people, or a JSON object a line (docs/files.md).
+    #[arg(long, global = true, value_name = "FORM", default_value = "people", value_parser = ["people", "json"])]
+    pub(crate) progress: String,
     /// Threads to use; results do not depend on it. Default: all cores.
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,

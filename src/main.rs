@@ -15,6 +15,9 @@ use model::InstructionSet;
 fn main() -> ExitCode {
     allocator::retain_memory();
     let cli = cli::Cli::parse();
+    if cli.progress == "json" {
+        progress::speak_json();
+    }
     progress::start_logging(cli.verbose);
     match choose_kernels().and_then(|()| commands::dispatch(cli)) {
         Ok(code) if !progress::result_lost() => code,

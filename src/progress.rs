@@ -3,6 +3,7 @@
 
 use std::{
     ffi::OsString,
+    fmt,
     io::{self, IsTerminal, Write},
     sync::{
         LazyLock,
@@ -11,13 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use run::{
     Watch,
     estimate::{gigabytes, seconds},
     machine,
 };
 use schema::escape::{show_controls, show_message, show_on_a_line};
+use serde_json::{Value, json};
 
 /// All bars: whatever else is written to stderr takes them away first and puts them back, or the
 /// terminal would keep a part of an old one.
@@ -26,6 +28,25 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static IS_READER: AtomicBool = AtomicBool::new(false);
 static IS_SILENT: AtomicBool = AtomicBool::new(false);
 static RESULT_LOST: AtomicBool = AtomicBool::new(false);
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// How often a program is told of progress that is not finished.
+const JSON_PAUSE: Duration = Duration::from_secs(1);
+
+/// Messages and progress are for a program: a JSON object a line.
+pub(crate) fn speak_json() {
+    IS_JSON.store(true, Ordering::Relaxed);
+}
+
+fn speaks_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
+
+/// An object on a line of stderr.
+fn emit(event: &Value) {
+    // Where stderr is closed, nobody reads it.
+    let _ = BesideBars.write_all(format!("{event}\n").as_bytes());
+}
 
 /// Whether Ctrl-C was pressed: stages stop at the next whole step.
 pub(crate) fn interrupted() -> bool {
@@ -139,6 +160,9 @@ pub(crate) fn result_lost() -> bool {
 /// A message to the user. Texts of the data may be in it: no character of them steers the
 /// terminal, and none of them is endless.
 pub(crate) fn note(text: &str) {
+    if speaks_json() {
+        return emit(&json!({"event": "note", "text": text}));
+    }
     // Where stderr is closed, nobody reads the message.
     let _ = BesideBars.write_all(format!("{}\n", show_message(text)).as_bytes());
 }
@@ -152,6 +176,9 @@ pub(crate) fn note_peak_memory() {
 
 /// Why the program ends.
 pub(crate) fn error(text: &str) {
+    if speaks_json() {
+        return emit(&json!({"event": "error", "text": text}));
+    }
     note(&format!("error: {text}"));
 }
 
@@ -168,12 +195,30 @@ pub(crate) struct Bar {
 impl Bar {
     /// `unit` names what is counted: `steps`, `questions`.
     pub(crate) fn new(label: &str, total: usize, unit: &str) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        if speaks_json() {
+            emit(&json!({"event": "start", "label": label, "total": total, "unit": unit}));
+        }
+        let is_shown = std::io::stderr().is_terminal() && !speaks_json();
+        let bar = is_shown.then(|| {
             let bar = BARS.add(ProgressBar::new(total as u64));
+            // Eighty columns at most, so that no line wraps.
             let template = format!(
-                "{{prefix:32!}} {{bar:24}} {{pos}}/{{len}} {unit} {{per_sec}} eta {{eta}} {{wide_msg}}"
+                "{{prefix:30!}} {{bar:10}} {{pos}}/{{len}} {unit}{{rate}}{{left}} {{wide_msg}}"
             );
             if let Ok(style) = ProgressStyle::with_template(&template) {
+                let style = style
+                    .with_key(
+                        "rate",
+                        |state: &ProgressState, text: &mut dyn fmt::Write| {
+                            let _ = text.write_str(&rate(state.per_sec()));
+                        },
+                    )
+                    .with_key(
+                        "left",
+                        |state: &ProgressState, text: &mut dyn fmt::Write| {
+                            let _ = text.write_str(&left(state.pos(), state.eta()));
+                        },
+                    );
                 bar.set_style(style);
             }
             bar.set_prefix(show_on_a_line(label));
@@ -196,6 +241,13 @@ impl Bar {
                 bar.set_position(done as u64);
                 bar.set_message(show_on_a_line(message));
             }
+            None if speaks_json() && self.last_line.elapsed() > JSON_PAUSE => {
+                self.last_line = Instant::now();
+                emit(
+                    &json!({"event": "advance", "label": self.label, "done": done, "total": self.total, "remark": message}),
+                );
+            }
+            None if speaks_json() => {}
             None if self.last_line.elapsed() > Duration::from_secs(15) => {
                 self.last_line = Instant::now();
                 note(&format!("{}: {done}/{} {message}", self.label, self.total));
@@ -209,11 +261,35 @@ impl Bar {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+        let took = self.start.elapsed().as_secs_f64();
+        if speaks_json() {
+            return emit(
+                &json!({"event": "finish", "label": self.label, "summary": message, "seconds": took}),
+            );
+        }
         note(&format!(
             "{:<40} {message}  ({})",
             self.label,
-            seconds(self.start.elapsed().as_secs_f64())
+            seconds(took)
         ));
+    }
+}
+
+/// `, 12/s`, `, 3 s each`; nothing where nothing is known.
+fn rate(per_second: f64) -> String {
+    match per_second {
+        none if !none.is_finite() || none <= 0.0 => String::new(),
+        slow if slow < 0.8 => format!(", {:.0} s each", 1.0 / slow),
+        few if few < 10.0 => format!(", {few:.1}/s"),
+        many => format!(", {many:.0}/s"),
+    }
+}
+
+/// `, 2 min left`; nothing before the first step.
+fn left(done: u64, time: Duration) -> String {
+    match done {
+        0 => String::new(),
+        _ => format!(", {} left", seconds(time.as_secs_f64())),
     }
 }
 
@@ -221,6 +297,8 @@ impl Bar {
 #[derive(Default)]
 pub(crate) struct Terminal {
     bar: Option<Bar>,
+    /// `[7/25] `: the stage of a run.
+    place: String,
 }
 
 impl Watch for Terminal {
@@ -228,8 +306,18 @@ impl Watch for Terminal {
         note(text);
     }
 
+    fn stage(&mut self, place: usize, of: usize) {
+        if speaks_json() {
+            emit(&json!({"event": "stage", "place": place, "of": of}));
+            return;
+        }
+        let width = of.to_string().len();
+        self.place = format!("[{place:>width$}/{of}] ");
+    }
+
     fn start(&mut self, label: &str, total: usize, unit: &str) {
-        self.bar = Some(Bar::new(label, total, unit));
+        let label = format!("{}{label}", self.place);
+        self.bar = Some(Bar::new(&label, total, unit));
     }
 
     fn advance(&mut self, done: usize, remark: &str) {
@@ -252,6 +340,24 @@ impl Watch for Terminal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates_and_times_are_in_words_that_people_use() {
+        assert_eq!(rate(0.0977), ", 10 s each");
+        assert_eq!(
+            (rate(2.34).as_str(), rate(123.4).as_str()),
+            (", 2.3/s", ", 123/s")
+        );
+        assert_eq!(
+            (rate(0.0), rate(f64::INFINITY)),
+            (String::new(), String::new())
+        );
+        assert_eq!(left(0, Duration::ZERO), "");
+        assert_eq!(
+            left(3, Duration::from_secs(90)),
+            format!(", {} left", seconds(90.0))
+        );
+    }
 
     #[test]
     fn colours_are_for_terminals_that_take_them() {

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use crate::{
     call::{call, call_line, files, json, scratch},
     tiny,
@@ -82,4 +84,23 @@ fn keys_of_other_programs_are_told_what_they_are_called_here() {
     ] {
         assert!(printed.stderr.contains(hint), "{hint}: {}", printed.stderr);
     }
+}
+
+#[test]
+fn a_program_is_told_of_stages_and_progress_in_json() {
+    let folder = scratch();
+    tiny::write_recipe(folder.path());
+    let printed = call_line(folder.path(), "run recipe.toml --progress json", 0);
+    let events: Vec<Value> = printed
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")))
+        .collect();
+    let of_kind = |kind: &'static str| events.iter().filter(move |event| event["event"] == kind);
+    let last = of_kind("stage").last().expect("stages");
+    assert_eq!(last["place"], last["of"]);
+    assert!(of_kind("start").count() > 2 && of_kind("finish").count() == of_kind("start").count());
+    let printed = call_line(folder.path(), "run missing.toml --progress json", 1);
+    let error: Value = serde_json::from_str(printed.stderr.trim()).expect("JSON");
+    assert_eq!(error["event"], "error");
 }

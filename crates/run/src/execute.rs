@@ -132,6 +132,8 @@ struct Execution<'a> {
     places: BTreeMap<String, usize>,
     /// Those that are wanted and not done yet.
     pending: Vec<usize>,
+    /// How many were wanted at first.
+    wanted: usize,
     asking: Option<answers::GroupInProgress>,
     /// Those that another process was making when they were last tried.
     busy: BTreeSet<usize>,
@@ -236,6 +238,7 @@ impl<'a> Execution<'a> {
             watch,
             manifest,
             places: places.collect(),
+            wanted: pending.len(),
             pending,
             stages,
             asking: None,
@@ -257,6 +260,10 @@ impl<'a> Execution<'a> {
                 "interrupted before {}; run the same command again to resume",
                 self.stages[next].name()
             )));
+        }
+        if !self.pending.is_empty() {
+            let place = self.wanted - self.pending.len() + 1;
+            self.watch.stage(place, self.wanted);
         }
         let mut held = None;
         for at in self.pending.clone() {

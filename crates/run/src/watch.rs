@@ -22,6 +22,9 @@ pub trait Watch {
     /// The work is done; `summary` says what came of it.
     fn finish(&mut self, summary: &str);
 
+    /// What follows is for the stage `place` of `of`, counted from 1.
+    fn stage(&mut self, _place: usize, _of: usize) {}
+
     /// Whether to stop in good order at the next whole step.
     fn is_interrupted(&self) -> bool;
 
