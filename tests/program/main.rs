@@ -25,6 +25,7 @@ mod merge;
 mod only;
 mod outputs;
 mod protocols;
+mod questions;
 mod random;
 mod refusals;
 #[path = "../../crates/translate/tests/server/mod.rs"]
