@@ -140,3 +140,18 @@ pub(crate) fn translated(folder: &Path, bytes: &[u8]) -> Outcome {
     compare::translation::measure_translations(&records, &[], &|| false)?;
     Ok(())
 }
+
+/// The texts of the questions of a run, whose page is written with them.
+pub(crate) fn questions(folder: &Path, bytes: &[u8]) -> Outcome {
+    for folder in [folder.join("answers/base"), folder.join("questions")] {
+        fs::create_dir_all(folder)?;
+    }
+    keep(
+        folder,
+        "answers/base/emotion.english.de.jsonl",
+        seeds::records::asked,
+    );
+    put(folder, "questions/emotion.de.jsonl", bytes);
+    report::write_questions(&RunFolder::new(folder), &|| false)?;
+    Ok(())
+}

@@ -173,6 +173,11 @@ pub const TARGETS: &[Target] = &[
         seeds: || vec![seeds::records::translated(Some("emotion.de-en.seed1"))],
         read: answers::translated,
     },
+    Target {
+        name: "questions",
+        seeds: || vec![seeds::records::questions()],
+        read: answers::questions,
+    },
 ];
 
 /// Largest configuration that is loaded: a huge one is refused for want of weights anyway.

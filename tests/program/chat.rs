@@ -67,6 +67,23 @@ fn an_instruct_model_is_tuned_and_asked_by_its_template() {
     );
     assert_ne!(of_plain["prompts_sha256"], of_chat["prompts_sha256"]);
 
+    let kept = json_lines(&root.join("out/questions/emotion.de.jsonl"));
+    let way = kept.iter().find(|line| line["prompt"] == "chat");
+    let frame = way.expect("a chat")["frame"].clone();
+    assert!(
+        frame[1]
+            .as_str()
+            .is_some_and(|end| end.ends_with("assistant:")),
+        "{frame}"
+    );
+    let page = fs::read_to_string(root.join("out/report/questions/texts/emotion.de.js"));
+    let page = page.expect("texts");
+    let (checked, differing) = ("\"other\":[],\"unchecked\":false", "\"other\":[");
+    assert!(
+        page.contains(checked) && page.matches(differing).count() == page.matches(checked).count(),
+        "{page}"
+    );
+
     let forms = json(&root.join("out/report/results.json"))["forms"].clone();
     let forms = forms.as_array().expect("a list");
     let models: Vec<&str> = forms

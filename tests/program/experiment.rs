@@ -105,7 +105,7 @@ fn a_run_leaves_every_file_of_the_run_folder() {
     assert_eq!(manifest["model"]["name"], "tiny");
     assert_eq!(
         manifest["stages"].as_object().map(|stages| stages.len()),
-        Some(1 + 2 + 6)
+        Some(1 + 2 + 3 + 6)
     );
     assert_eq!(
         json_lines(&out.join("answers/base/emotion.english.de.jsonl")).len(),

@@ -27,6 +27,7 @@ mod only;
 mod outputs;
 mod packing;
 mod protocols;
+mod questions;
 mod random;
 mod refusals;
 #[path = "../../crates/translate/tests/server/mod.rs"]

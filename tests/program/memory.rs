@@ -132,16 +132,16 @@ fn check_lists_the_stages() {
             .unwrap_or_else(|| panic!("no line `{verb}` in\n{said}"))
             .to_owned()
     };
-    let before = "audit data.emotion.sw-en.seed1 eval.base.emotion.english.{en,de,sw}";
+    let before = "audit data.emotion.sw-en.seed1 questions.emotion.{en,de,sw} eval.base.emotion.english.{en,de,sw}";
     let adapter = "train.emotion.sw-en.seed1 eval.emotion.sw-en.seed1.emotion.english.{en,de,sw}";
-    assert_eq!(stages("run", ""), format!("10: {before} {adapter} report"));
+    assert_eq!(stages("run", ""), format!("13: {before} {adapter} report"));
     assert_eq!(stages("skip", ""), "0:");
     assert!(!folder.path().join("out").exists());
     call_line(folder.path(), "run recipe.toml --out out", 0);
     assert_eq!(stages("run", ""), "1: report");
-    assert_eq!(stages("skip", ""), format!("9: {before} {adapter}"));
+    assert_eq!(stages("skip", ""), format!("12: {before} {adapter}"));
     // Another training: its pairs and the base model's answers stay.
     let other = " --set train.learning_rate=2e-2";
-    assert_eq!(stages("skip", other), format!("5: {before}"));
+    assert_eq!(stages("skip", other), format!("8: {before}"));
     assert_eq!(stages("run", other), format!("5: {adapter} report"));
 }

@@ -94,6 +94,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/inside.md",
     "docs/lm-eval.md",
     "docs/paper.md",
+    "docs/questions.md",
     "docs/tasks.md",
     "docs/training.md",
 ];

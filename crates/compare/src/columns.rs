@@ -88,6 +88,8 @@ pub(crate) struct AnswerColumns {
     pub correct: Vec<bool>,
     /// Whether the two best scores are equal.
     pub tied: Vec<bool>,
+    /// The prompts' hashes.
+    pub prompts: Vec<Option<u64>>,
     /// See [`AnswerRecord`], as all that follow.
     pub scores: LabelValues,
     pub prior: LabelValues,
@@ -110,6 +112,7 @@ impl AnswerColumns {
             chosen: Vec::new(),
             correct: Vec::new(),
             tied: Vec::new(),
+            prompts: Vec::new(),
             scores: LabelValues::default(),
             prior: LabelValues::default(),
             prefix: LabelValues::default(),
@@ -130,6 +133,7 @@ impl AnswerColumns {
         self.chosen.push(place(&record.chosen));
         self.correct.push(record.correct);
         self.tied.push(record.tied);
+        self.prompts.push(parse_hash(record));
         let mut row: Vec<f64> = Vec::new();
         let maps = [
             (&mut self.scores, &record.scores),
@@ -167,6 +171,7 @@ impl AnswerColumns {
             chosen: pick(&self.chosen, rows),
             correct: pick(&self.correct, rows),
             tied: pick(&self.tied, rows),
+            prompts: pick(&self.prompts, rows),
             scores: self.scores.select(rows),
             prior: self.prior.select(rows),
             prefix: self.prefix.select(rows),
@@ -185,6 +190,12 @@ impl AnswerColumns {
             .collect();
         self.select(&rows)
     }
+}
+
+/// The number that a checked record's hash is.
+fn parse_hash(record: &AnswerRecord) -> Option<u64> {
+    let hash = record.prompt_hash.as_deref()?;
+    u64::from_str_radix(hash, 16).ok() // `record_check` has refused what is none
 }
 
 fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {

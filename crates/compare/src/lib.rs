@@ -47,6 +47,7 @@
 
 mod adapter_name;
 mod answers;
+mod asked;
 mod change;
 mod columns;
 mod comparison;
@@ -64,6 +65,7 @@ mod model_levels;
 mod paired_cells;
 mod pairing;
 mod probes;
+mod question_texts;
 mod record_check;
 mod record_lines;
 mod reliability;
@@ -79,6 +81,7 @@ mod verdict;
 
 pub use adapter_name::AdapterName;
 pub use answers::{LocatedRecord, read_answers, read_tasks};
+pub use asked::{AskedWay, ItemAnswer, ModelAnswers};
 pub use change::{Changes, LabelUse, LanguageChange};
 pub use comparison::{CheckedAnswers, Comparison, NamedAnswers, compare, compare_checked};
 pub use consistency::{AgainstChance, Consistency, WithEnglish};
@@ -89,6 +92,7 @@ pub use levels::BeforeAfter;
 pub use means::MeanChange;
 pub use model_levels::{ModelLevels, measure_models};
 pub use probes::ProbePoint;
+pub use question_texts::{QuestionTexts, read_question_texts};
 pub use reliability::{LanguageReliability, MeanReliability};
 pub use results::{Level, Levels, ResultBlock, Results, SettingResult, compute, recipe_settings};
 pub use results_file::write_results;

@@ -11,8 +11,15 @@ pub(crate) fn record_problem(record: &AnswerRecord) -> Option<String> {
     let problem = label_problem(record)
         .or_else(|| score_problem(record))
         .or_else(|| measure_problem(record))
-        .or_else(|| verdict_problem(record))?;
+        .or_else(|| verdict_problem(record))
+        .or_else(|| hash_problem(record))?;
     Some(format!("item {}: {problem}", record.item))
+}
+
+fn hash_problem(record: &AnswerRecord) -> Option<String> {
+    let hash = record.prompt_hash.as_deref()?;
+    let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (!is_hash).then(|| format!("`prompt_hash` is `{hash}`, not 16 hexadecimal digits"))
 }
 
 fn label_problem(record: &AnswerRecord) -> Option<String> {

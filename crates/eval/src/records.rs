@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use data::{prompt::Rendered, testset::Item};
 use schema::{
     AnswerRecord, Language, Scoring,
+    questions::prompt_hash,
     record::Caveat,
     scores::{Measures, Priors, choose, mean_shares, score},
 };
@@ -190,6 +191,7 @@ impl CommonFields<'_> {
             few_shot: ask.asking.few_shot.to_string(),
             prompt: ask.asking.prompt,
             prompt_tokens: question.prompt_tokens,
+            prompt_hash: Some(prompt_hash(&prompt.text)),
             caveats: self.caveats(at),
         }
     }

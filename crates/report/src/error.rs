@@ -16,6 +16,18 @@ pub enum ReportError {
     /// A figure could not be painted: a defect of this program.
     #[error(transparent)]
     Figure(#[from] FigureError),
+    /// The page of the questions cannot tell so many labels apart.
+    #[error(
+        "{task} has {labels} labels, and the page of the questions shows at most {most}; ask with fewer"
+    )]
+    TooManyLabels {
+        /// The task.
+        task: String,
+        /// How many it has.
+        labels: usize,
+        /// How many it may have.
+        most: usize,
+    },
     /// A template of the page is wrong: a defect of this program.
     #[error("the report's template failed, which is a defect of lingualign: {0:#}")]
     Template(#[from] minijinja::Error),

@@ -102,6 +102,18 @@ pub(crate) struct ShownTable {
     #[serde(flatten)]
     table: ReportTable,
     markdown: String,
+    /// Where the cells of each row lead; empty where none leads anywhere.
+    links: Vec<Vec<String>>,
+}
+
+impl ShownTable {
+    /// The same with addresses behind the cells of the first rows; an empty one is none.
+    pub(crate) fn linked(mut self, links: Vec<Vec<String>>) -> Self {
+        for (row, of_row) in self.links.iter_mut().zip(links) {
+            *row = of_row;
+        }
+        self
+    }
 }
 
 impl From<&ReportTable> for ShownTable {
@@ -109,6 +121,7 @@ impl From<&ReportTable> for ShownTable {
         Self {
             table: table.clone(),
             markdown: table.to_markdown(),
+            links: vec![Vec::new(); table.rows.len()],
         }
     }
 }

@@ -25,6 +25,10 @@ use crate::{
         PageTranslationSetting, ReportPage,
     },
     provenance::{list_facts, sum_stages},
+    questions::{
+        self,
+        links::{all_questions, link_rows},
+    },
     summary::Summary,
     tables, translation,
 };
@@ -79,9 +83,23 @@ pub fn write_unless(
         &folder.join("report.md"),
         page::to_markdown(&page)?.as_bytes(),
     )?;
+    questions::write_page(run, &records, (&page.title, &folder), stop)?;
     let index = folder.join("index.html");
     write_whole(&index, page::to_html(&page)?.as_bytes())?;
     Ok(Summary::new(&results, index))
+}
+
+/// Writes the page of the questions alone, `report/questions.html` and its data.
+///
+/// # Errors
+/// As [`write_unless`].
+pub fn write_questions(
+    run: &RunFolder,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(), ReportError> {
+    let records = read_run(run, stop)?;
+    let (title, _) = name_run(run, &records);
+    questions::write_page(run, &records, (&title, &run.report()), stop)
 }
 
 /// Takes an entry out of an object; null where it has none.
@@ -92,20 +110,31 @@ fn take_entry(object: &mut Value, key: &str) -> Value {
         .unwrap_or_default()
 }
 
+/// A text of the manifest.
+fn text<'a>(records: &'a RunRecords, pointer: &str) -> Option<&'a str> {
+    records.manifest.pointer(pointer).and_then(Value::as_str)
+}
+
+/// The run's title and its name.
+fn name_run(run: &RunFolder, records: &RunRecords) -> (String, String) {
+    let folder = run
+        .root()
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let name = text(records, "/recipe/name").map_or(folder, str::to_owned);
+    let title = text(records, "/recipe/title").filter(|title| !title.is_empty());
+    (title.unwrap_or(&name).to_owned(), name)
+}
+
 fn lay_out(
     run: &RunFolder,
     records: &RunRecords,
     (results, translations, looks): (&Results, &[TranslationBlock], &[ModelView]),
     output: &mut ReportFiles,
 ) -> ReportPage {
-    let text = |pointer: &str| records.manifest.pointer(pointer).and_then(Value::as_str);
-    let folder = run
-        .root()
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let name = text("/recipe/name").map_or(folder, str::to_owned);
-    let model = text("/recipe/model").map_or_else(
+    let (title, name) = name_run(run, records);
+    let model = text(records, "/recipe/model").map_or_else(
         || records.model().unwrap_or("unknown").to_owned(),
         str::to_owned,
     );
@@ -116,10 +145,7 @@ fn lay_out(
     take_entry(&mut facts, "current"); // says which answers were read; the page shows those
     sum_stages(&mut facts);
     ReportPage {
-        title: text("/recipe/title")
-            .filter(|title| !title.is_empty())
-            .unwrap_or(&name)
-            .to_owned(),
+        title,
         subtitle: format!("Run {name}, model {model}"),
         summary: summarise(results, &model),
         overview,
@@ -167,6 +193,7 @@ fn lay_out_block(block: &ResultBlock, output: &mut ReportFiles) -> PageBlock {
             )),
             shares: None,
             table: output.table(tables::of_base(block)),
+            questions: all_questions(block, None),
             more: Vec::new(),
         }],
         settings => settings
@@ -246,6 +273,7 @@ fn lay_out_setting(
     let (id, changes) = (format!("{id}.{}", setting.slug), &setting.changes);
     let name = format!("{}.{}", block.slug(), setting.slug);
     let (main, rest) = tables_of(name, changes);
+    let questions = all_questions(block, setting.adapters.first());
     PageSetting {
         title: format!("Base model to {}", setting.name),
         findings: Some(describe_setting(changes)),
@@ -259,7 +287,8 @@ fn lay_out_setting(
             &setting.name,
             changes,
         ))),
-        table: output.table(main),
+        table: output.table(main).linked(link_rows(&questions, changes)),
+        questions,
         more: rest.into_iter().map(|table| output.table(table)).collect(),
         id,
     }

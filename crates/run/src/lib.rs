@@ -68,7 +68,8 @@ pub use redo::Outdated;
 pub use report_files::write_report;
 pub use session::Session;
 pub use stages::{
-    AnalysisStep, AnswersStage, HeldOutStage, Inspection, Stage, TranslationStage, find_errors,
+    AnalysisStep, AnswersStage, HeldOutStage, Inspection, QuestionsStage, Stage, TranslationStage,
+    find_errors,
 };
 pub use survey::{StageStatus, Survey, survey};
 pub use train::{report_failure, workers};

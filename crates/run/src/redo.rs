@@ -53,8 +53,9 @@ impl Outdated {
                     .is_some_and(|(now, before)| hash(&now) != before.inputs)
             };
             let is_finished = manifest.stages.contains_key(&name);
-            // An audit is of the data as they are, and nobody's work of hours.
-            let is_lasting = !matches!(stage, Stage::Audit | Stage::Report);
+            // An audit and the texts of the questions are of the data as they are, and nobody's
+            // work of hours.
+            let is_lasting = !matches!(stage, Stage::Audit | Stage::Questions(_) | Stage::Report);
             if is_lasting
                 && !manifest.current.contains(&name)
                 && (is_about_outdated || has_other_inputs())

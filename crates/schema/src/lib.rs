@@ -16,6 +16,7 @@ pub mod finding;
 pub mod inside;
 pub mod language;
 pub mod language_facts;
+pub mod questions;
 pub mod recipe;
 pub mod record;
 pub mod run_folder;

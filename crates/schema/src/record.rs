@@ -90,6 +90,10 @@ pub struct AnswerRecord {
     pub prompt: PromptForm,
     /// Tokens of the whole prompt, shared prefix included.
     pub prompt_tokens: usize,
+    /// [`crate::questions::prompt_hash`] of the whole prompt; `None` where the program that wrote
+    /// the record did not say it, and in records of other programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_hash: Option<String>,
     /// What makes the answer worth less.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caveats: Vec<Caveat>,

@@ -86,6 +86,14 @@ impl RunFolder {
             .join(format!("{task}.{labels}.{language}.jsonl"))
     }
 
+    /// The texts of one task's questions in one language, once for all models: one
+    /// [`crate::questions::QuestionLine`] a line.
+    pub fn questions(&self, task: &str, language: Language) -> PathBuf {
+        self.0
+            .join("questions")
+            .join(format!("{task}.{language}.jsonl"))
+    }
+
     /// Lines of a task that no adapter learns: `data/held-out.<task>.<from>-<into>.jsonl`.
     pub fn held_out(&self, task: &str, from: Language, into: Language) -> PathBuf {
         self.0

@@ -117,6 +117,32 @@ pub(crate) fn translated(adapter: Option<&str>) -> Vec<u8> {
     (lines.join("\n") + "\n").into_bytes()
 }
 
+/// The texts of two questions after one exemplar.
+pub(crate) fn questions() -> Vec<u8> {
+    let question = |item: usize| json!({"kind": "question", "item": item, "fields": ["Gut."], "gold": "positive"});
+    let lines = [
+        json!({"kind": "asked", "labels": "english", "prompt": "plain", "few_shot": "head:1",
+            "words": {"negative": "negative", "positive": "positive"},
+            "frame": ["Review: Nein. Emotion: \"negative\"\nReview: ", " Emotion: \""], "whole": [[2, "Gut. \""]]}),
+        question(1),
+        question(2),
+    ];
+    let lines = lines.map(|line| line.to_string());
+    (lines.join("\n") + "\n").into_bytes()
+}
+
+/// Answers to them by the base model.
+pub(crate) fn asked() -> Vec<u8> {
+    let answer = |item: usize| {
+        json!({"model": "m", "adapter": null, "task": "emotion", "language": "de", "item": item, "gold": "positive",
+            "chosen": "positive", "correct": true, "scores": {"negative": 0.2, "positive": 0.3}, "scoring": "prefix",
+            "labels": "english", "protocol": null, "few_shot": "head:1", "prompt_tokens": 9,
+            "prompt_hash": "0123456789abcdef"})
+        .to_string()
+    };
+    ([answer(1), answer(2)].join("\n") + "\n").into_bytes()
+}
+
 fn neurons() -> Value {
     let layer = |layer: usize| {
         json!({"layer": layer, "neurons": 16, "selected": {"de": 1, "en": 1}, "specific": 2, "related": 0, "general": 10,

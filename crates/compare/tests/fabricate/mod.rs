@@ -141,6 +141,7 @@ pub(crate) fn answers(
             few_shot: "head:2".to_owned(),
             prompt: PromptForm::Plain,
             prompt_tokens: 300,
+            prompt_hash: None,
             caveats: Vec::new(),
         }
     };

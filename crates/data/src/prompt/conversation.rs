@@ -130,6 +130,6 @@ impl Conversation {
 }
 
 /// A question without the opening quote of its answer, which in a chat stands alone.
-fn bare(question: &str) -> &str {
+pub(super) fn bare(question: &str) -> &str {
     question.strip_suffix('"').unwrap_or(question).trim()
 }

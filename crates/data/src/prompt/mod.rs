@@ -8,6 +8,7 @@
 mod answer;
 mod conversation;
 mod exemplars;
+mod frame;
 mod layout;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use rayon::prelude::*;
 use schema::{Asking, FewShot, Label, LabelSet, Language, PromptForm, Scoring, Task};
 
 pub use self::answer::{AnswerFrame, AnswerTurn};
+pub use self::frame::find_frame;
 use crate::{DataError, Tokenizer, tasks, testset::TestSet};
 
 /// What content-free questions say in every field: the three of contextual calibration (arXiv

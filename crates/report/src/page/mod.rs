@@ -75,6 +75,8 @@ pub(crate) struct PageSetting {
     pub accuracy: DrawnFigure,
     pub shares: Option<DrawnFigure>,
     pub table: ShownTable,
+    /// Where its questions are.
+    pub questions: String,
     /// Behind the main table.
     pub more: Vec<ShownTable>,
 }
@@ -157,8 +159,13 @@ fn write_value(
     }
 }
 
-/// A file name as part of an address.
+/// A file name as part of an address, for a template.
 fn address(name: &str) -> Value {
+    Value::from_safe_string(encode(name))
+}
+
+/// A text as part of an address.
+pub(crate) fn encode(name: &str) -> String {
     let mut address = String::with_capacity(name.len());
     for byte in name.bytes() {
         match byte {
@@ -168,7 +175,7 @@ fn address(name: &str) -> Value {
             _ => address += &format!("%{byte:02X}"),
         }
     }
-    Value::from_safe_string(address)
+    address
 }
 
 /// What all templates are rendered with: `.html` escapes, a name that is not given is an error.

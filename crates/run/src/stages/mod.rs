@@ -8,6 +8,7 @@ mod inspection_inputs;
 mod looks;
 mod pairs;
 mod probes;
+mod questions;
 pub(crate) mod train;
 mod translations;
 
@@ -30,6 +31,7 @@ pub(crate) use self::translations::list_held_out;
 pub use self::{
     answers::AnswersStage,
     inspection::{AnalysisStep, Inspection},
+    questions::QuestionsStage,
     translations::{HeldOutStage, TranslationStage},
 };
 use crate::{
@@ -51,6 +53,8 @@ pub enum Stage {
     Pairs(AdapterPlan),
     /// An adapter is trained on its pairs.
     Train(AdapterPlan),
+    /// The texts of the questions of one task in one language are kept.
+    Questions(QuestionsStage),
     /// A model is asked all questions of one task in one language.
     Answers(AnswersStage),
     /// Lines are held out that no adapter learns.
@@ -102,6 +106,7 @@ pub(crate) fn list(recipe: &Recipe, parts: Parts) -> Result<Vec<Stage>> {
     stages.extend(plans.iter().cloned().map(Stage::Pairs));
     let held_out = translations::list_held_out(recipe)?;
     stages.extend(held_out.into_iter().map(Stage::HeldOut));
+    stages.extend(questions::list(recipe)?);
     stages.extend(answers::list(recipe, None)?);
     stages.extend(translations::list(recipe, None)?);
     for plan in &plans {
@@ -127,6 +132,7 @@ impl Stage {
             Self::Audit => audit::NAME.to_owned(),
             Self::Pairs(plan) => format!("data.{}", plan.name),
             Self::Train(plan) => format!("train.{}", plan.name),
+            Self::Questions(questions) => questions.name(),
             Self::Answers(answers) => answers.name(),
             Self::HeldOut(lines) => lines.name(),
             Self::Translation(translation) => translation.name(),
@@ -142,7 +148,7 @@ impl Stage {
             Self::Audit => parts.data || parts.train || parts.eval || parts.analyse,
             Self::Pairs(_) => parts.data,
             Self::Train(_) => parts.train,
-            Self::Answers(_) | Self::Translation(_) => parts.eval,
+            Self::Questions(_) | Self::Answers(_) | Self::Translation(_) => parts.eval,
             Self::HeldOut(_) => parts.data || parts.eval,
             Self::Look { .. } => parts.analyse,
             Self::Report => parts.report,
@@ -155,6 +161,7 @@ impl Stage {
             Self::Audit => audit::inputs(experiment),
             Self::Pairs(plan) => pairs::inputs(experiment, plan),
             Self::Train(plan) => Ok(train::inputs(experiment, plan)?.0),
+            Self::Questions(questions) => questions.inputs(experiment),
             Self::Answers(answers) => answers.inputs(experiment),
             Self::HeldOut(lines) => lines.inputs(experiment),
             Self::Translation(translation) => translation.inputs(experiment),
@@ -166,7 +173,7 @@ impl Stage {
     /// The adapter that it is about; `None` for the base model.
     pub fn adapter(&self) -> Option<&AdapterPlan> {
         match self {
-            Self::Audit | Self::HeldOut(_) | Self::Report => None,
+            Self::Audit | Self::HeldOut(_) | Self::Questions(_) | Self::Report => None,
             Self::Pairs(plan) | Self::Train(plan) => Some(plan),
             Self::Answers(answers) => answers.plan.as_ref(),
             Self::Translation(translation) => translation.plan.as_ref(),
@@ -177,7 +184,7 @@ impl Stage {
     /// The model that it is of, which is made with all of its stages; `None` where it is of several.
     pub(crate) fn cell(&self) -> Option<&str> {
         match self {
-            Self::Audit | Self::HeldOut(_) | Self::Report => None,
+            Self::Audit | Self::HeldOut(_) | Self::Questions(_) | Self::Report => None,
             _ => Some(self.adapter().map_or(BASE, |plan| plan.name.as_str())),
         }
     }
@@ -229,6 +236,7 @@ impl Stage {
             Self::Audit => audit::make(bench),
             Self::Pairs(plan) => pairs::make(bench, plan),
             Self::Train(plan) => train::make(bench, plan),
+            Self::Questions(questions) => questions.make(bench),
             Self::Answers(answers) => answers.make(bench),
             Self::HeldOut(lines) => lines.make(bench),
             Self::Translation(translation) => translation.make(bench),

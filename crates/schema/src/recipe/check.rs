@@ -5,7 +5,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::{
-    AnalyseRecipe, DataRecipe, EvalRecipe, LanguageRecipe, Recipe, TrainRecipe,
+    AnalyseRecipe, DataRecipe, EvalRecipe, LanguageRecipe, Recipe, ReportRecipe, TrainRecipe,
     analyse::read_analyse,
     file::{GRID, RecipeFile},
     keys::KeySection,
@@ -27,6 +27,7 @@ pub(super) fn keys() -> Vec<String> {
         TrainRecipe::names("train."),
         EvalRecipe::names("eval."),
         AnalyseRecipe::names("analyse."),
+        ReportRecipe::names("report."),
     ]
     .concat()
 }
@@ -92,6 +93,11 @@ fn read_recipe(root: &mut Section<'_>, stem: &str, overrides: Vec<String>) -> Re
     let analyse = root.optional_section("analyse", |section| {
         read_analyse(section, &eval.tasks, &eval.languages)
     });
+    let report = root
+        .optional_section("report", |section| {
+            ReportRecipe::read(section, ReportRecipe::defaults())
+        })
+        .unwrap_or_else(ReportRecipe::defaults);
     Recipe {
         name,
         title,
@@ -103,6 +109,7 @@ fn read_recipe(root: &mut Section<'_>, stem: &str, overrides: Vec<String>) -> Re
         train,
         eval,
         analyse,
+        report,
         overrides,
     }
 }

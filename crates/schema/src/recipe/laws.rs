@@ -48,12 +48,13 @@ prop_compose! {
         train in option::of(TrainRecipe::any()),
         eval in EvalRecipe::any(),
         analyse in option::of(AnalyseRecipe::any()),
+        report in ReportRecipe::any(),
     ) -> Recipe {
         let languages = BTreeMap::new();
         let eval = without_file_in_chat(eval);
         let train = train.map(go_together);
         let analyse = analyse.map(|analyse| AnalyseRecipe { task: eval.tasks[0].clone(), ..analyse });
-        Recipe { name, title, model, dtype, seeds, languages, data, train, eval, analyse, overrides: vec![] }
+        Recipe { name, title, model, dtype, seeds, languages, data, train, eval, analyse, report, overrides: vec![] }
     }
 }
 
@@ -204,6 +205,9 @@ tokens_per_batch = 2048
 # translation: not given, what was trained is not measured
 
 # no [analyse]: nothing inside the models is looked at
+
+[report]
+texts = true
 "#
     );
 }

@@ -1,8 +1,8 @@
 //! The recipe as checked: one declarative experiment. Anything that changes a number is here,
 //! not in a flag.
 //!
-//! A section's file (`data`, `train`, `build`, `probe`, `eval`, `asking`, `translation`, `analyse`) lists its keys, each
-//! once: type, default and rule (`keys`). `file` holds the recipe as written (TOML and `--set`),
+//! A section's file (`data`, `train`, `build`, `probe`, `eval`, `asking`, `translation`, `analyse`, `report`) lists its
+//! keys, each once: type, default and rule (`keys`). `file` holds the recipe as written (TOML and `--set`),
 //! `section` walks that, `check` turns it into a [`Recipe`] and reports every problem at once,
 //! `render` writes it out again. A checked recipe is trusted by all other crates. Never here:
 //! whether data, models or few-shot files exist.
@@ -23,6 +23,7 @@ mod page;
 mod probe;
 mod problem;
 mod render;
+mod report;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub use eval::EvalRecipe;
 pub use grid::{Grid, GridMember};
 pub use probe::ProbeRecipe;
 pub use problem::{Problem, RecipeError, ValueOrigin};
+pub use report::ReportRecipe;
 pub use train::{LoraInit, LoraRecipe, Schedule, TrainRecipe};
 pub use translation::TranslationRecipe;
 pub use values::read_labels;
@@ -81,6 +83,12 @@ pub struct Recipe {
     /// What is looked at inside; `None`: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analyse: Option<AnalyseRecipe>,
+    /// What the report shows.
+    #[serde(
+        default = "ReportRecipe::usual",
+        skip_serializing_if = "ReportRecipe::is_usual"
+    )]
+    pub report: ReportRecipe,
     /// What `--set` changed, as given: `train.epochs=1`. Already applied to the fields above.
     #[serde(default)]
     pub overrides: Vec<String>,

@@ -37,5 +37,7 @@ pub(super) fn render(recipe: &Recipe) -> String {
         }
         None => page.line("\n# no [analyse]: nothing inside the models is looked at"),
     }
+    page.open("report");
+    recipe.report.render(&mut page);
     page.into_text()
 }

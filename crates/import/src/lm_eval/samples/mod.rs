@@ -293,6 +293,7 @@ impl Common {
             // lm-eval's samples hold the text alone, however it was made.
             prompt: PromptForm::Plain,
             prompt_tokens: 0,
+            prompt_hash: None,
             caveats: Vec::new(),
         })
     }
