@@ -36,7 +36,8 @@ pub(super) fn pack(args: &PackArgs) -> Result<()> {
     ));
     if packed.left_out > 0 {
         note(&format!(
-            "note: {} files of hidden states are left out, and named by their hashes; --captures packs them",
+            "note: {} files are left out and named by their hashes: hidden states, which --captures packs, or texts where the \
+             recipe has `report.texts = false`",
             packed.left_out
         ));
     }

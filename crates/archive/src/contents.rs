@@ -38,7 +38,8 @@ pub struct Contents {
     pub files: BTreeMap<String, SourceFile>,
     /// The run's files and their SHA-256, by paths relative to the run's folder.
     pub run: BTreeMap<String, String>,
-    /// Likewise its files that are not in the archive: hidden states, which are large.
+    /// Likewise its files that are not in the archive: hidden states, which are large, and
+    /// texts of questions and pairs that are not to be published.
     pub left_out: BTreeMap<String, String>,
 }
 

@@ -35,7 +35,8 @@ pub struct Packed {
 }
 
 /// Packs a finished run into the file `out`: recipe, manifest, every file of its stages, the report; data and model by
-/// their hashes. Hidden states are left out unless `with_captures`.
+/// their hashes. Hidden states are left out unless `with_captures`,
+/// texts of questions and pairs where the recipe keeps texts out of its report.
 ///
 /// # Errors
 /// The run is not finished; a file of it, or of its data, has changed since; a file cannot be read or written; an
@@ -50,8 +51,11 @@ pub fn pack(
     refuse_changes(&finished, folder, watch)?;
     let sources = Sources::of_recipe(&finished.recipe)?;
     let mut members = find_members(folder, &finished)?;
+    let with_texts = finished.recipe.report.texts;
     let is_left_out = |name: &str| {
-        !with_captures && name.starts_with("captures/") && name.ends_with(".safetensors")
+        let is_states = name.starts_with("captures/") && name.ends_with(".safetensors");
+        let is_text = name.starts_with("questions/") || name.starts_with("data/");
+        is_states && !with_captures || is_text && !with_texts
     };
     let left_out: BTreeMap<String, String> = members
         .extract_if(.., |name, _| is_left_out(name))
