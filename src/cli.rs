@@ -158,23 +158,27 @@ pub(crate) enum Command {
     },
     /// Write the report of run folders again, from their records alone.
     #[command(after_help = "Example:\n  lingualign report runs/quickstart")]
-    Report {
-        /// Run folders.
-        #[arg(required = true, value_name = "RUN_DIR")]
-        runs: Vec<PathBuf>,
-        /// Also write the answers as results and samples of lm-evaluation-harness.
-        #[arg(long, value_name = "DIR")]
-        lm_eval: Option<PathBuf>,
-        /// Data folder of the evaluation, if it has moved since (with --lm-eval).
-        #[arg(long, value_name = "DIR", requires = "lm_eval")]
-        data: Option<PathBuf>,
-        /// Also write the results in the schema of Every Eval Ever, below DIR/data.
-        #[arg(long, value_name = "DIR", requires = "organization")]
-        every_eval: Option<PathBuf>,
-        /// Who publishes them (with --every-eval).
-        #[arg(long, value_name = "NAME", requires = "every_eval")]
-        organization: Option<String>,
-    },
+    Report(ReportArgs),
+}
+
+/// `report`
+#[derive(Args)]
+pub(crate) struct ReportArgs {
+    /// Run folders.
+    #[arg(required = true, value_name = "RUN_DIR")]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Also write the answers as results and samples of lm-evaluation-harness.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lm_eval: Option<PathBuf>,
+    /// Data folder of the evaluation, if it has moved since (with --lm-eval).
+    #[arg(long, value_name = "DIR", requires = "lm_eval")]
+    pub(crate) data: Option<PathBuf>,
+    /// Also write the results in the schema of Every Eval Ever, below DIR/data.
+    #[arg(long, value_name = "DIR", requires = "organization")]
+    pub(crate) every_eval: Option<PathBuf>,
+    /// Who publishes them (with --every-eval).
+    #[arg(long, value_name = "NAME", requires = "every_eval")]
+    pub(crate) organization: Option<String>,
 }
 
 /// A recipe and what overrides it.

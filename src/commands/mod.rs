@@ -27,7 +27,10 @@ use run::{
 use schema::{Recipe, run_folder::RunFolder};
 
 use crate::{
-    cli::{Cli, Command, DeviceArgs, FinishedArgs, GridCommand, ModelCommand, RecipeArgs, RunArgs},
+    cli::{
+        Cli, Command, DeviceArgs, FinishedArgs, GridCommand, ModelCommand, RecipeArgs, ReportArgs,
+        RunArgs,
+    },
     progress::{self, Terminal},
 };
 
@@ -47,13 +50,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             let options = options(args.out, args.device, parts, &args.finished);
             run_recipe(&args.recipe, &options, &mut Alone)?;
         }
-        Command::Quickstart(args) => {
-            let recipe = quickstart::write(&args)?;
-            let parts = Parts::only(&args.only);
-            let out = Some(args.dir.join("run"));
-            let options = options(out, args.device, parts, &args.finished);
-            run_recipe(&recipe, &options, &mut Alone)?;
-        }
+        Command::Quickstart(args) => quickstart::run(args)?,
         Command::Check(args) => return check::run(&args),
         Command::Train(args) => train::run(args, cli.threads.is_some())?,
         Command::Grid(command) => return grid::run(command, cli.threads),
@@ -71,31 +68,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Man { out } => manual::write_pages(&out)?,
         Command::Pack(args) => sharing::pack(&args)?,
         Command::Reproduce(args) => return sharing::reproduce(&args),
-        Command::Report {
-            runs,
-            lm_eval: out,
-            data,
-            every_eval,
-            organization,
-        } => {
-            check_lm_eval_out(out.as_deref(), data.as_deref())?;
-            check_lm_eval_out(every_eval.as_deref(), None)?;
-            for run in runs {
-                let run = RunFolder::new(&run);
-                let summary = run::write_report(&run, &Terminal::default())?;
-                progress::result(&summary.render_text());
-                if let Some(out) = &out {
-                    lm_eval::write_run(out, &run, data.as_deref(), &mut Terminal::default())?;
-                }
-                if let Some((out, who)) = every_eval.as_ref().zip(organization.as_ref()) {
-                    let files =
-                        run::every_eval::write_run(out, &run, who, &mut Terminal::default())?;
-                    for file in files {
-                        progress::note(&format!("wrote {}", file.display()));
-                    }
-                }
-            }
-        }
+        Command::Report(args) => report(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -128,6 +101,27 @@ fn verify(args: &RunArgs) -> Result<()> {
     if args.verify {
         let recipe = read_recipe(&args.recipe)?;
         run::verify(&recipe, args.out.as_deref(), &mut Terminal::default())?;
+    }
+    Ok(())
+}
+
+/// Writes the reports of runs again, and their answers and results for other programs.
+fn report(args: &ReportArgs) -> Result<()> {
+    check_lm_eval_out(args.lm_eval.as_deref(), args.data.as_deref())?;
+    check_lm_eval_out(args.every_eval.as_deref(), None)?;
+    for run in &args.runs {
+        let run = RunFolder::new(run);
+        let summary = run::write_report(&run, &Terminal::default())?;
+        progress::result(&summary.render_text());
+        if let Some(out) = &args.lm_eval {
+            lm_eval::write_run(out, &run, args.data.as_deref(), &mut Terminal::default())?;
+        }
+        if let Some((out, who)) = args.every_eval.as_ref().zip(args.organization.as_ref()) {
+            let files = run::every_eval::write_run(out, &run, who, &mut Terminal::default())?;
+            for file in files {
+                progress::note(&format!("wrote {}", file.display()));
+            }
+        }
     }
     Ok(())
 }

@@ -4,8 +4,10 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result, bail};
 use include_dir::{Dir, include_dir};
+use run::{Parts, workers::Alone};
 use schema::write_whole;
 
+use super::{options, run_recipe};
 use crate::{
     cli::{QuickstartArgs, RecipeArgs},
     progress::note,
@@ -16,8 +18,17 @@ const RECIPE: &str = include_str!("../../recipes/quickstart.toml");
 /// Where the recipe finds its data in the repository.
 const DATA_THERE: &str = "dir = \"../assets/mini\"";
 
+/// Writes recipe and data where they are not yet, and runs the recipe.
+pub(super) fn run(args: QuickstartArgs) -> Result<()> {
+    let recipe = write(&args)?;
+    let parts = Parts::only(&args.only);
+    let out = Some(args.dir.join("run"));
+    let options = options(out, args.device, parts, &args.finished);
+    run_recipe(&recipe, &options, &mut Alone)
+}
+
 /// Writes recipe and data into the folder, and returns the recipe. Files that are there are kept if they are the same.
-pub(super) fn write(args: &QuickstartArgs) -> Result<RecipeArgs> {
+fn write(args: &QuickstartArgs) -> Result<RecipeArgs> {
     let recipe = args.dir.join("quickstart.toml");
     for file in DATA.files() {
         let path = args.dir.join("data/ap_emotion").join(file.path());

@@ -277,7 +277,7 @@ fn an_audit_is_not_repeated_without_reason() {
         printed
             .stderr
             .lines()
-            .any(|line| line.starts_with("audit ") && line.contains("test file"))
+            .any(|line| line.contains("] audit ") && line.contains("test file"))
     };
     assert!(audited(folder.path()) && !audited(folder.path()));
     let path = folder.path().join("data/snli/snli_de6_test.json");

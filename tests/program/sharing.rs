@@ -163,8 +163,8 @@ fn finish(child: Child) -> String {
 /// Lines that report a finished training.
 fn trained(said: &str) -> Vec<&str> {
     said.lines()
-        .filter(|line| line.starts_with("train ") && line.contains("best at step"))
-        .filter_map(|line| line.split_whitespace().nth(1))
+        .filter(|line| line.contains("best at step"))
+        .filter_map(|line| line.split_once("] train ")?.1.split_whitespace().next())
         .collect()
 }
 

@@ -107,8 +107,8 @@ impl Archive {
     fn place(&self, folder: &Path, name: &str) -> Result<PathBuf> {
         let is_plain = |part| matches!(part, Component::Normal(_));
         let path = Path::new(name);
-        let leads_out = name.contains('\\') || !path.components().all(is_plain);
-        if leads_out || name.is_empty() {
+        let is_odd = name.contains('\\') || name.split('/').any(str::is_empty);
+        if is_odd || !path.components().all(is_plain) {
             return Err(damaged(
                 &self.path,
                 &format!("it names a file outside of itself, {name:?}"),

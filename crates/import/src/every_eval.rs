@@ -90,12 +90,17 @@ fn full_id(log: &EveryEvalLog) -> String {
             let base = name.rsplit('/').next().unwrap_or(name);
             format!("{}/{base}+{adapter}", log.organization)
         }
-        None if name.split('/').count() == 2 => name.to_owned(),
+        None if name.split('/').count() == 2 && !is_path(&log.model_id) => name.to_owned(),
         None => {
             let last = name.rsplit('/').next().unwrap_or(name);
             format!("{}/{last}", log.organization)
         }
     }
+}
+
+/// Whether a model is named by its place on this machine.
+fn is_path(model: &str) -> bool {
+    model.starts_with(['.', '/', '~']) || model.contains('\\') || model.ends_with(".gguf")
 }
 
 /// The data store's folders have names that every system can have.
@@ -127,11 +132,12 @@ fn to_json(log: &EveryEvalLog, id: &str, evaluation: &str) -> Result<Value, Data
     let results: Result<Vec<Value>, DataError> = log.results.iter().map(result_to_json).collect();
     let mut details = texts(&log.facts);
     details.insert("deployment_type".to_owned(), "self_deployed".into());
-    let availability = if log.adapter.is_none() && log.model_id.contains('/') {
-        "open_weights"
-    } else {
-        "unknown"
-    };
+    let availability =
+        if log.adapter.is_none() && log.model_id.contains('/') && !is_path(&log.model_id) {
+            "open_weights"
+        } else {
+            "unknown"
+        };
     details.insert("model_availability".to_owned(), availability.into());
     if let Some(adapter) = &log.adapter {
         details.insert("adapter".to_owned(), adapter.clone().into());

@@ -3,10 +3,11 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
 
-use compare::ModelLevels;
+use compare::{ModelLevels, stats::Estimate};
 use hub::catalogue;
 use import::every_eval::{self as format, EveryEvalLog, EveryEvalResult};
 use schema::run_folder::RunFolder;
@@ -100,65 +101,65 @@ fn describe(manifest: &Manifest) -> Vec<(&'static str, String)> {
 
 /// The accuracy of each language and their mean (Eq. 4, 5), and AUC where it is defined.
 fn results_of(measured: &ModelLevels, manifest: &Manifest) -> Vec<EveryEvalResult> {
-    let mut asked = vec![
-        ("labels", measured.labels.to_string()),
-        ("prompt", measured.prompt.to_string()),
-        ("scoring", measured.scoring.clone()),
-        ("few_shot", measured.few_shots.join(", ")),
-    ];
-    asked.extend(
-        measured
-            .protocol
-            .map(|protocol| ("protocol", protocol.to_string())),
-    );
-    // Without the folders above it, which say more of this machine than of the data.
-    let folder = manifest.recipe.data.dir.file_name().unwrap_or_default();
-    let source = folder.to_string_lossy().into_owned();
-    let result = |language, languages, metric, value: [f64; 3], method, items| EveryEvalResult {
-        task: measured.task.clone(),
-        source: source.clone(),
-        language,
-        languages,
-        metric,
-        value,
-        method,
-        items,
-        asked: asked.clone(),
-    };
     let levels = &measured.levels;
+    let asked = Asked {
+        measured,
+        // Without the folders above it, which say more of this machine than of the data.
+        source: manifest.recipe.data.dir.file_name().unwrap_or_default(),
+    };
     let items = levels.languages.iter().map(|level| level.items).sum();
-    let count = levels.languages.len();
-    let mean = [levels.mean.value, levels.mean.low, levels.mean.high];
-    let mut results = vec![result(
-        None,
-        count,
-        "accuracy",
-        mean,
-        "bootstrap over items",
-        items,
-    )];
+    let mean = EveryEvalResult {
+        languages: levels.languages.len(),
+        method: "bootstrap over items",
+        ..asked.result("accuracy", levels.mean, items)
+    };
+    let mut results = vec![mean];
     for level in &levels.languages {
-        let of = level.accuracy;
-        let accuracy = [of.value, of.low, of.high];
-        results.push(result(
-            Some(level.language),
-            1,
-            "accuracy",
-            accuracy,
-            "Wilson, or clustered by shared texts",
-            level.items,
-        ));
-        if let Some(auc) = level.auc {
-            let area = [auc.value, auc.low, auc.high];
-            results.push(result(
-                Some(level.language),
-                1,
-                "auroc",
-                area,
-                "bootstrap over items",
-                level.items,
-            ));
-        }
+        let auc = level.auc.map(|area| EveryEvalResult {
+            method: "bootstrap over items",
+            ..asked.result("auroc", area, level.items)
+        });
+        let accuracy = asked.result("accuracy", level.accuracy, level.items);
+        let of_language = std::iter::once(accuracy).chain(auc);
+        results.extend(of_language.map(|result| EveryEvalResult {
+            language: Some(level.language),
+            ..result
+        }));
     }
     results
+}
+
+/// How the questions of a result were asked.
+struct Asked<'a> {
+    measured: &'a ModelLevels,
+    source: &'a OsStr,
+}
+
+impl Asked<'_> {
+    /// A number of one language, whose name is still to be filled in.
+    fn result(&self, metric: &'static str, of: Estimate, items: usize) -> EveryEvalResult {
+        let measured = self.measured;
+        let mut asked = vec![
+            ("labels", measured.labels.to_string()),
+            ("prompt", measured.prompt.to_string()),
+            ("scoring", measured.scoring.clone()),
+            ("few_shot", measured.few_shots.join(", ")),
+        ];
+        asked.extend(
+            measured
+                .protocol
+                .map(|protocol| ("protocol", protocol.to_string())),
+        );
+        EveryEvalResult {
+            task: measured.task.clone(),
+            source: self.source.to_string_lossy().into_owned(),
+            language: None,
+            languages: 1,
+            metric,
+            value: [of.value, of.low, of.high],
+            method: "Wilson, or clustered by shared texts",
+            items,
+            asked,
+        }
+    }
 }
