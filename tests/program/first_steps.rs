@@ -97,7 +97,7 @@ fn a_program_is_told_of_stages_and_progress_in_json() {
         .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")))
         .collect();
     let of_kind = |kind: &'static str| events.iter().filter(move |event| event["event"] == kind);
-    let last = of_kind("stage").last().expect("stages");
+    let last = of_kind("stage").next_back().expect("stages");
     assert_eq!(last["place"], last["of"]);
     assert!(of_kind("start").count() > 2 && of_kind("finish").count() == of_kind("start").count());
     let printed = call_line(folder.path(), "run missing.toml --progress json", 1);

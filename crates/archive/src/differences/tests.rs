@@ -1,3 +1,5 @@
+use std::slice::from_ref;
+
 use serde_json::json;
 
 use super::*;
@@ -19,7 +21,7 @@ fn numbers_are_told_from_answers() {
     let near = json!({"chosen": "x", "scores": {"x": 0.5, "y": 0.5}});
     let other = json!({"chosen": "y", "scores": {"x": 0.25, "y": 0.25}});
     assert_eq!(
-        like(&[a.clone()], &[near]),
+        like(from_ref(&a), &[near]),
         Likeness::Numbers { largest: 0.25 }
     );
     let answers = Likeness::Answers {
@@ -38,10 +40,10 @@ fn texts_keys_and_lengths_are_neither() {
         json!({"gold": "x"}),
         json!({"gold": "x", "caveats": [1]}),
     ] {
-        assert!(matches!(like(&[a.clone()], &[b]), Likeness::Other { .. }));
+        assert!(matches!(like(from_ref(&a), &[b]), Likeness::Other { .. }));
     }
     assert!(matches!(
-        like(&[a.clone()], &[a.clone(), a]),
+        like(from_ref(&a), &[a.clone(), a]),
         Likeness::Other { .. }
     ));
 }
