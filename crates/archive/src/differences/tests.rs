@@ -43,7 +43,7 @@ fn texts_keys_and_lengths_are_neither() {
         assert!(matches!(like(from_ref(&a), &[b]), Likeness::Other { .. }));
     }
     assert!(matches!(
-        like(from_ref(&a), &[a.clone(), a]),
+        like(from_ref(&a), &[a.clone(), a.clone()]),
         Likeness::Other { .. }
     ));
 }
