@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 # Every result of a grid's folder; what is timed, and when, is left out.
 digest() {
     (cd "$1" && find runs report -type f \( -path '*/answers/*.jsonl' -o -path '*/adapters/*' -o -path '*/data/*' \
-        -o -path '*/inside/*' -o -path '*/report/tables/*' -o -path 'report/*' \) -print0 | sort -z | xargs -0 sha256sum)
+        -o -path '*/inside/*' -o -path '*/questions/*' -o -path '*/report/tables/*' -o -path 'report/*' \) -print0 | sort -z | xargs -0 sha256sum)
 }
 
 start=$SECONDS
