@@ -5,6 +5,7 @@ mod sharing_args;
 mod train_args;
 mod translation_args;
 mod values;
+mod watch_args;
 
 use std::{ops::RangeInclusive, path::PathBuf, sync::Arc};
 
@@ -24,6 +25,7 @@ pub(crate) use train_args::TrainArgs;
 pub(crate) use translation_args::{TRANSLATION, TranslationArgs, task_or_translation};
 pub(crate) use values::{count, count_or_none, exit_unless_known, languages, task};
 use values::{key_value, layers};
+pub(crate) use watch_args::WatchArgs;
 
 /// Makes large language models better in many languages at once, and shows why.
 ///
@@ -159,6 +161,10 @@ pub(crate) enum Command {
     /// Write the report of run folders again, from their records alone.
     #[command(after_help = "Example:\n  lingualign report runs/quickstart")]
     Report(ReportArgs),
+    /// Show a run or a grid in a browser of this machine while it works: stages, time left, loss,
+    /// accuracies as they come.
+    #[command(after_help = "Example:\n  lingualign watch runs/quickstart")]
+    Watch(WatchArgs),
 }
 
 /// `report`

@@ -14,9 +14,10 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use run::{
-    Watch,
+    StagePlace, Watch,
     estimate::{gigabytes, seconds},
     machine,
+    time_left::{self, Pace},
 };
 use schema::escape::{show_controls, show_message, show_on_a_line};
 use serde_json::{Value, json};
@@ -30,8 +31,9 @@ static IS_SILENT: AtomicBool = AtomicBool::new(false);
 static RESULT_LOST: AtomicBool = AtomicBool::new(false);
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// How often a program is told of progress that is not finished.
+/// How often progress that is not finished is told: to a program, and in lines.
 const JSON_PAUSE: Duration = Duration::from_secs(1);
+const LINE_PAUSE: Duration = Duration::from_secs(15);
 
 /// Messages and progress are for a program: a JSON object a line.
 pub(crate) fn speak_json() {
@@ -184,6 +186,8 @@ pub(crate) fn error(text: &str) {
 
 /// Progress of one piece of work with a known size.
 pub(crate) struct Bar {
+    /// `[7/25] `: the stage of a run that it is a part of.
+    place: String,
     label: String,
     total: u64,
     start: Instant,
@@ -193,8 +197,9 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    /// `unit` names what is counted: `steps`, `questions`.
-    pub(crate) fn new(label: &str, total: usize, unit: &str) -> Self {
+    /// `unit` names what is counted: `steps`, `questions`. As a part of a run it leaves it to the
+    /// run to say how long it takes.
+    pub(crate) fn new(label: &str, total: usize, unit: &str, is_part: bool) -> Self {
         if speaks_json() {
             emit(&json!({"event": "start", "label": label, "total": total, "unit": unit}));
         }
@@ -202,8 +207,9 @@ impl Bar {
         let bar = is_shown.then(|| {
             let bar = BARS.add(ProgressBar::new(total as u64));
             // Eighty columns at most, so that no line wraps.
+            let own_time = if is_part { "" } else { "{left}" };
             let template = format!(
-                "{{prefix:30!}} {{bar:10}} {{pos}}/{{len}} {unit}{{rate}}{{left}} {{wide_msg}}"
+                "{{prefix:30!}} {{bar:10}} {{pos}}/{{len}} {unit}{{rate}}{own_time} {{wide_msg}}"
             );
             if let Ok(style) = ProgressStyle::with_template(&template) {
                 let style = style
@@ -226,6 +232,7 @@ impl Bar {
             bar
         });
         Self {
+            place: String::new(),
             label: label.to_owned(),
             total: total as u64,
             start: Instant::now(),
@@ -234,25 +241,44 @@ impl Bar {
         }
     }
 
-    /// `done` of the total, with what there is to say about it.
-    pub(crate) fn set(&mut self, done: usize, message: &str) {
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(done as u64);
-                bar.set_message(show_on_a_line(message));
-            }
-            None if speaks_json() && self.last_line.elapsed() > JSON_PAUSE => {
-                self.last_line = Instant::now();
-                emit(
-                    &json!({"event": "advance", "label": self.label, "done": done, "total": self.total, "remark": message}),
-                );
-            }
-            None if speaks_json() => {}
-            None if self.last_line.elapsed() > Duration::from_secs(15) => {
-                self.last_line = Instant::now();
-                note(&format!("{}: {done}/{} {message}", self.label, self.total));
-            }
-            None => {}
+    /// The stage of a run that it goes on with.
+    fn move_to(&mut self, place: &str) {
+        place.clone_into(&mut self.place);
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(show_on_a_line(&format!("{place}{}", self.label)));
+        }
+    }
+
+    /// `done` of the total, with what there is to say about it, and how long the run still takes.
+    pub(crate) fn set(&mut self, done: usize, remark: &str, left: Option<(f64, bool)>) {
+        let told = left.map(|(seconds, is_at_least)| time_left::describe(seconds, is_at_least));
+        let parts = [told.as_deref().unwrap_or_default(), remark];
+        let message = parts.iter().filter(|part| !part.is_empty());
+        let message = message.copied().collect::<Vec<_>>().join("; ");
+        if let Some(bar) = &self.bar {
+            bar.set_position(done as u64);
+            bar.set_message(show_on_a_line(&message));
+            return;
+        }
+        let pause = match speaks_json() {
+            true => JSON_PAUSE,
+            false => LINE_PAUSE,
+        };
+        if self.last_line.elapsed() <= pause {
+            return;
+        }
+        self.last_line = Instant::now();
+        let (label, total) = (&self.label, self.total);
+        match speaks_json() {
+            true => emit(&json!({
+                "event": "advance",
+                "label": label,
+                "done": done,
+                "total": total,
+                "remark": remark,
+                "seconds_left": left.map(|(seconds, _)| seconds),
+            })),
+            false => note(&format!("{}{label}: {done}/{total} {message}", self.place)),
         }
     }
 
@@ -269,7 +295,7 @@ impl Bar {
         }
         note(&format!(
             "{:<40} {message}  ({})",
-            self.label,
+            format!("{}{}", self.place, self.label),
             seconds(took)
         ));
     }
@@ -299,6 +325,9 @@ pub(crate) struct Terminal {
     bar: Option<Bar>,
     /// `[7/25] `: the stage of a run.
     place: String,
+    pace: Pace,
+    /// Of the piece of work in hand.
+    total: usize,
 }
 
 impl Watch for Terminal {
@@ -306,23 +335,42 @@ impl Watch for Terminal {
         note(text);
     }
 
-    fn stage(&mut self, place: usize, of: usize) {
+    fn stage(&mut self, place: &StagePlace) {
+        self.pace.stage(&place.left);
+        let StagePlace {
+            name, place, of, ..
+        } = place;
         if speaks_json() {
-            emit(&json!({"event": "stage", "place": place, "of": of}));
+            let left = self.pace.seconds_left().map(|(seconds, _)| seconds);
+            emit(&json!({
+                "event": "stage",
+                "stage": name,
+                "place": place,
+                "of": of,
+                "seconds_left": left,
+            }));
             return;
         }
         let width = of.to_string().len();
         self.place = format!("[{place:>width$}/{of}] ");
+        // Several stages may be one piece of work.
+        if let Some(bar) = &mut self.bar {
+            bar.move_to(&self.place);
+        }
     }
 
     fn start(&mut self, label: &str, total: usize, unit: &str) {
-        let label = format!("{}{label}", self.place);
-        self.bar = Some(Bar::new(&label, total, unit));
+        self.pace.start();
+        let mut bar = Bar::new(label, total, unit, !self.place.is_empty());
+        bar.move_to(&self.place);
+        self.bar = Some(bar);
+        self.total = total;
     }
 
     fn advance(&mut self, done: usize, remark: &str) {
+        self.pace.advance(done, self.total);
         if let Some(bar) = &mut self.bar {
-            bar.set(done, remark);
+            bar.set(done, remark, self.pace.seconds_left());
         }
     }
 

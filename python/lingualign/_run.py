@@ -165,16 +165,17 @@ def _adapter_parts(name: str) -> Record:
 
 def _question_rows(path: Path) -> Iterator[Record]:
     task, language = path.name[: -len(".jsonl")].rsplit(".", 1)
-    asked: List[Tuple[Record, List[str]]] = []
+    asked: List[Tuple[Record, List[str], Dict[int, str]]] = []
     for number, record in enumerate(read_lines(path, {"kind": str}), 1):
         if record["kind"] == "asked":
-            asked.append((record, record["frame"]))
+            asked.append((record, record["frame"], dict(record.get("whole", []))))
             continue
-        for way, frame in asked:
-            whole = way.get("whole", {}).get(str(record["item"]))
-            if whole is None and len(frame) != len(record["fields"]) + 1:
-                raise RecordError(path, f"{len(record['fields'])} fields for a frame of {len(frame)} texts", number)
-            text = whole or "".join(part for pair in zip(frame, [*record["fields"], ""]) for part in pair)
+        for way, frame, whole in asked:
+            text = whole.get(record["item"])
+            if text is None:
+                if len(frame) != len(record["fields"]) + 1:
+                    raise RecordError(path, f"{len(record['fields'])} fields for a frame of {len(frame)} texts", number)
+                text = "".join(part for pair in zip(frame, [*record["fields"], ""]) for part in pair)
             way_keys = {key: way[key] for key in ("labels", "prompt", "few_shot")}
             row = {key: record[key] for key in ("item", "gold", "fields")}
             yield {"task": task, "language": language, **way_keys, **row, "text": text}

@@ -183,7 +183,7 @@ class Broken(unittest.TestCase):
         path = self.folder / "questions/paws.en.jsonl"
         asked = {"kind": "asked", "labels": "english", "prompt": "plain", "few_shot": "head:0"}
         lines = [
-            {**asked, "frame": ["A: ", "\nB: ", "\nSame: \""], "whole": {"7": "all of it"}},
+            {**asked, "frame": ["A: ", "\nB: ", "\nSame: \""], "whole": [[7, "all of it"]]},
             {"kind": "question", "item": 1, "fields": ["one", "two"], "gold": "no"},
             {"kind": "question", "item": 7, "fields": ["one", "two"], "gold": "yes"},
         ]

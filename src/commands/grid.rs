@@ -11,6 +11,7 @@ use grid::{
 };
 
 use ::run::estimate::gigabytes;
+use live::LiveWatch;
 
 use crate::{
     cli::{
@@ -125,7 +126,7 @@ fn make(args: &GridRunArgs, threads: Option<u16>) -> Result<ExitCode> {
         attempt,
     };
     let worked = match args.jobs {
-        1 => grid::work(&plan, &cells, &options, &mut Terminal::default())?,
+        1 => work(&plan, &cells, &options)?,
         jobs => {
             let all = threads.map_or_else(rayon::current_num_threads, usize::from);
             let share = u16::try_from((all / jobs).max(1)).unwrap_or(u16::MAX);
@@ -238,7 +239,7 @@ fn retry(args: &GridRetryArgs, threads: Option<u16>) -> Result<ExitCode> {
                 redo: args.redo,
                 attempt: new_attempt(),
             };
-            let worked = grid::work(&plan, &left, &options, &mut Terminal::default())?;
+            let worked = work(&plan, &left, &options)?;
             let code = tell(&plan, &worked);
             if !worked.done.is_empty() {
                 collect(&plan)?;
@@ -246,6 +247,17 @@ fn retry(args: &GridRetryArgs, threads: Option<u16>) -> Result<ExitCode> {
             Ok(code)
         }
     }
+}
+
+/// Makes cells in this process.
+fn work(plan: &Plan, cells: &[&Cell], options: &WorkOptions) -> Result<Worked> {
+    let mut terminal = Terminal::default();
+    Ok(grid::work(
+        plan,
+        cells,
+        options,
+        &mut LiveWatch::new(&mut terminal),
+    )?)
 }
 
 fn status(args: &GridStatusArgs) -> Result<ExitCode> {

@@ -13,6 +13,7 @@ mod quickstart;
 mod sharing;
 mod train;
 mod translation;
+mod watch;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,6 +21,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use live::LiveWatch;
 use run::{
     OutputCheck, Parts, RunOptions, lm_eval,
     workers::{Alone, Workers},
@@ -69,6 +71,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Pack(args) => sharing::pack(&args)?,
         Command::Reproduce(args) => return sharing::reproduce(&args),
         Command::Report(args) => report(&args)?,
+        Command::Watch(args) => watch::run(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -107,8 +110,8 @@ fn verify(args: &RunArgs) -> Result<()> {
 
 /// Writes the reports of runs again, and their answers and results for other programs.
 fn report(args: &ReportArgs) -> Result<()> {
-    check_lm_eval_out(args.lm_eval.as_deref(), args.data.as_deref())?;
-    check_lm_eval_out(args.every_eval.as_deref(), None)?;
+    check_results_folder(args.lm_eval.as_deref(), args.data.as_deref())?;
+    check_results_folder(args.every_eval.as_deref(), None)?;
     for run in &args.runs {
         let run = RunFolder::new(run);
         let summary = run::write_report(&run, &Terminal::default())?;
@@ -126,8 +129,8 @@ fn report(args: &ReportArgs) -> Result<()> {
     Ok(())
 }
 
-/// Holds the folder of `report --lm-eval` against what is read.
-fn check_lm_eval_out(out: Option<&Path>, data: Option<&Path>) -> Result<()> {
+/// Holds the folder of `report --lm-eval` or `--every-eval` against what is read.
+fn check_results_folder(out: Option<&Path>, data: Option<&Path>) -> Result<()> {
     let Some(out) = out else {
         return Ok(());
     };
@@ -156,7 +159,13 @@ fn options(
 
 fn run_recipe(args: &RecipeArgs, options: &RunOptions, workers: &mut dyn Workers) -> Result<()> {
     let recipe = read_recipe(args)?;
-    let outcome = run::run_with_workers(&recipe, options, workers, &mut Terminal::default())?;
+    let mut terminal = Terminal::default();
+    let outcome = run::run_with_workers(
+        &recipe,
+        options,
+        workers,
+        &mut LiveWatch::new(&mut terminal),
+    )?;
     if let Some(summary) = outcome.summary {
         progress::result(&summary.render_text());
     }

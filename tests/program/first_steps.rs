@@ -99,7 +99,18 @@ fn a_program_is_told_of_stages_and_progress_in_json() {
     let of_kind = |kind: &'static str| events.iter().filter(move |event| event["event"] == kind);
     let last = of_kind("stage").next_back().expect("stages");
     assert_eq!(last["place"], last["of"]);
+    let most = last["of"].as_u64().expect("a number");
+    assert!(of_kind("stage").count() as u64 <= most, "once each at most");
     assert!(of_kind("start").count() > 2 && of_kind("finish").count() == of_kind("start").count());
+    assert!(
+        last["stage"] == "report" && last["seconds_left"] == 0.0,
+        "{last}"
+    );
+    let run = folder.path().join("runs/tiny");
+    let page = fs::read_to_string(run.join("live.html")).expect("the page of the run");
+    assert!(page.contains("Done: all"), "{page}");
+    let left = fs::read_dir(run.join(".work")).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "no process is at work");
     let printed = call_line(folder.path(), "run missing.toml --progress json", 1);
     let error: Value = serde_json::from_str(printed.stderr.trim()).expect("JSON");
     assert_eq!(error["event"], "error");

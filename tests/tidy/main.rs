@@ -53,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "report",
         ],
     ),
+    ("live", &["schema", "compare", "report", "run"]),
     ("archive", &["schema", "hub", "audit", "run"]),
     (
         "grid",
@@ -65,7 +66,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("anyhow", &["root"]),
     ("candle-core", &["model", "train", "eval", "analyse"]),
     ("candle-nn", &[]), // its softmax, norm and rope have no gradient and say nothing
-    ("chrono", &["run", "grid"]),
+    ("chrono", &["run", "live", "grid"]),
     ("clap", &["root"]),
     ("clap_complete", &["root"]),
     ("clap_mangen", &["root"]),

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
     fs,
     path::Path,
 };
@@ -95,31 +96,28 @@ pub(crate) fn compare_runs(
 
 /// A file whose bytes differ.
 fn compare_files(file: &str, original: &Path, again: &Path) -> Result<Likeness> {
-    let read = |root: &Path| {
-        let path = root.join(file);
-        fs::read(&path).map_err(DiskError::at("read", &path))
-    };
-    let (a, b) = (read(original)?, read(again)?);
     // Beside answers: what computed them, and their hash.
     if file.ends_with(".meta.json") {
         return Ok(Likeness::Same);
     }
-    if file.ends_with(".safetensors") {
-        return compare_tensors(file, &a, &b);
+    let (original, again) = (original.join(file), again.join(file));
+    let read = |path: &Path| fs::read(path).map_err(DiskError::at("read", path));
+    match Path::new(file).extension().and_then(OsStr::to_str) {
+        Some("safetensors") => compare_tensors(file, &read(&original)?, &read(&again)?),
+        Some("json" | "jsonl") => {
+            let (a, b) = (read_values(&original)?, read_values(&again)?);
+            Ok(compare_values(file, &a, &b))
+        }
+        _ => Ok(other(file, "has other bytes")),
     }
-    let is_lines = file.ends_with(".jsonl");
-    if !is_lines && !file.ends_with(".json") {
-        return Ok(other(file, "has other bytes"));
-    }
-    let parse = |bytes: &[u8], root: &Path| -> Result<Vec<Value>> {
-        let path = root.join(file);
-        let values: serde_json::Result<Vec<Value>> = serde_json::Deserializer::from_slice(bytes)
-            .into_iter()
-            .collect();
-        values.map_err(ArchiveError::damaged(&path))
-    };
-    let (a, b) = (parse(&a, original)?, parse(&b, again)?);
-    Ok(compare_values(file, &a, &b))
+}
+
+fn read_values(path: &Path) -> Result<Vec<Value>> {
+    let bytes = fs::read(path).map_err(DiskError::at("read", path))?;
+    let values: serde_json::Result<Vec<Value>> = serde_json::Deserializer::from_slice(&bytes)
+        .into_iter()
+        .collect();
+    values.map_err(ArchiveError::damaged(path))
 }
 
 fn other(file: &str, what: &str) -> Likeness {

@@ -92,15 +92,11 @@ impl Archive {
             }
             watch.advance(done + 1, name);
         }
-        let (recipe, contents) = (self.recipe()?, self.text_of_contents()?);
+        let (recipe, contents) = (self.recipe()?, read_text(&mut self.zip, NAME, &self.path)?);
         schema::write_whole(&folder.join(RECIPE), recipe.as_bytes())?;
         schema::write_whole(&folder.join(NAME), contents.as_bytes())?;
         watch.finish("");
         Ok(())
-    }
-
-    fn text_of_contents(&mut self) -> Result<String> {
-        read_text(&mut self.zip, NAME, &self.path)
     }
 
     /// Where a file is to be, if its name leads nowhere else.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use run::{OutputCheck, RunOptions, Watch};
-use schema::{Recipe, run_folder::RunFolder, write_whole};
+use schema::{Recipe, listing::in_lines, run_folder::RunFolder, write_whole};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -146,16 +146,11 @@ fn refuse_other_sources(contents: &Contents, recipe: &Recipe) -> Result<()> {
     if problems.is_empty() {
         return Ok(());
     }
-    let more = match problems.len().saturating_sub(LISTED) {
-        0 => String::new(),
-        more => format!("\n  and {more} more"),
-    };
-    problems.truncate(LISTED);
     bail!(
-        "`{}` was made from other files:\n  {}{more}\nthe folder of data is named by --data; files outside of it are in the \
+        "`{}` was made from other files:\n{}\nthe folder of data is named by --data; files outside of it are in the \
          archive, below `files`",
         contents.name,
-        problems.join("\n  ")
+        in_lines(&problems, LISTED)
     )
 }
 

@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use run::Watch;
+use run::{StagePlace, Watch};
+use schema::run_folder::RunFolder;
 
 use crate::{
     error::Result,
@@ -97,6 +98,14 @@ impl Watch for BeatingWatch<'_> {
 
     fn finish(&mut self, summary: &str) {
         self.inner.finish(summary);
+    }
+
+    fn enter(&mut self, folder: &RunFolder) {
+        self.inner.enter(folder);
+    }
+
+    fn stage(&mut self, place: &StagePlace) {
+        self.inner.stage(place);
     }
 
     fn is_interrupted(&self) -> bool {

@@ -3,6 +3,7 @@
 use compare::grid::{self, GridMember};
 use report::grid::GridSummary;
 use run::{RunError, Watch, interruptible, write_report};
+use schema::listing::in_a_line;
 
 use crate::{
     CellState, CellStatus, Plan,
@@ -87,14 +88,10 @@ fn find_missing(plan: &Plan, states: &[CellStatus]) -> Vec<String> {
     if missing.is_empty() {
         return Vec::new();
     }
-    let shown = missing[..missing.len().min(LISTED)].join(", ");
-    let more = match missing.len().saturating_sub(LISTED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    let shown = in_a_line(&missing, LISTED);
     let cells = match missing.len() {
         1 => "1 cell is".to_owned(),
         several => format!("{several} cells are"),
     };
-    vec![format!("{cells} not done: {shown}{more}.")]
+    vec![format!("{cells} not done: {shown}.")]
 }

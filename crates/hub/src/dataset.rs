@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schema::disk::{DiskError, write_whole};
+use schema::{
+    disk::{DiskError, write_whole},
+    listing::in_a_line,
+};
 
 use crate::{
     FileRecord, HubError, HubId, Origin, Progress, Sources,
@@ -208,19 +211,12 @@ fn check_name(dir: &Path, name: &str) -> Result<(), HubError> {
 }
 
 fn none_wanted(id: &HubId, names: &[String]) -> HubError {
-    let shown: Vec<_> = names.iter().take(20).map(String::as_str).collect();
-    let more = names.len().saturating_sub(shown.len());
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
     HubError::Unavailable {
         what: "data set",
         name: id.id.clone(),
         attempts: vec![format!(
-            "none of its files is one that is wanted; there is: {}{more}",
-            shown.join(", ")
+            "none of its files is one that is wanted; there is: {}",
+            in_a_line(names, 20)
         )],
         advice: "name the files that you want".into(),
     }

@@ -87,7 +87,7 @@ fn write_language(
         frame: ["Premise: ", "\nHypothesis: ", "\nLabel: \""]
             .map(str::to_owned)
             .to_vec(),
-        whole: Vec::new(),
+        whole: Default::default(),
     };
     let mut asked = asked;
     asked.frame[0].insert_str(0, &EXEMPLAR.repeat(6));

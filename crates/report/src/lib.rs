@@ -17,6 +17,7 @@ mod findings;
 mod format;
 pub mod grid;
 mod inside;
+pub mod live;
 mod markdown;
 mod notes;
 mod output;

@@ -16,6 +16,7 @@ use schema::{
     run_folder::RunFolder,
 };
 use serde_json::Value;
+use tempfile::TempDir;
 
 const HOSTILE: &str = "</script><img src=x onerror=alert(1)>\u{2028}\u{202e}\u{0}\"\\";
 const ADAPTER: &str = "emotion.zh-en.seed1";
@@ -34,7 +35,7 @@ fn asked() -> AskedRecord {
             "An exemplar.\nText: ".to_owned(),
             "\nEmotion: \"".to_owned(),
         ],
-        whole: vec![(3, "as a whole".to_owned())],
+        whole: [(3, "as a whole".to_owned())].into(),
     }
 }
 
@@ -76,6 +77,15 @@ fn put_run(run: &RunFolder) {
     }
 }
 
+/// That run with its report; the folder is there as long as its guard.
+fn reported() -> (TempDir, RunFolder) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = RunFolder::new(folder.path());
+    put_run(&run);
+    report::write(&run).expect("a report");
+    (folder, run)
+}
+
 /// The value of a file of data, which must hold nothing that ends a script.
 fn chunk(run: &RunFolder, name: &str) -> Value {
     let path = run.report().join(format!("questions/{name}.js"));
@@ -111,10 +121,7 @@ fn number(column: &Value, at: usize) -> usize {
 
 #[test]
 fn the_data_are_those_of_the_records() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let run = RunFolder::new(folder.path());
-    put_run(&run);
-    report::write(&run).expect("a report");
+    let (_folder, run) = reported();
 
     let index = chunk(&run, "index");
     let way = &index["ways"][0];
@@ -146,10 +153,7 @@ fn the_data_are_those_of_the_records() {
 
 #[test]
 fn texts_are_shown_as_they_were_asked_and_not_obeyed() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let run = RunFolder::new(folder.path());
-    put_run(&run);
-    report::write(&run).expect("a report");
+    let (_folder, run) = reported();
     let texts = chunk(&run, "texts/emotion.en");
     assert_eq!(texts["items"]["7"][0], text_of(7));
     let way = &texts["ways"]["emotion.english"];
@@ -197,10 +201,7 @@ fn texts_are_shown_as_they_were_asked_and_not_obeyed() {
 
 #[test]
 fn texts_are_left_out_where_the_recipe_says_so_or_a_run_has_none() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let run = RunFolder::new(folder.path());
-    put_run(&run);
-    report::write(&run).expect("a report");
+    let (_folder, run) = reported();
     assert!(run.report().join("questions/texts/emotion.en.js").is_file());
     put(
         &run.manifest(),
@@ -234,10 +235,7 @@ fn texts_are_left_out_where_the_recipe_says_so_or_a_run_has_none() {
 
 #[test]
 fn numbers_of_the_report_lead_to_their_questions() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let run = RunFolder::new(folder.path());
-    put_run(&run);
-    report::write(&run).expect("a report");
+    let (_folder, run) = reported();
     let html = fs::read_to_string(run.report().join("index.html")).expect("a page");
     let all = format!("questions.html#way=emotion.english&amp;after={ADAPTER}");
     assert!(html.contains(&format!("<a href=\"{all}\">")), "{html}");

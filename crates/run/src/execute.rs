@@ -28,7 +28,8 @@ use crate::{
     redo::{self, Outdated},
     session::{self, Session},
     stages::{self, Made, Stage, Workbench, answers},
-    watch::Watch,
+    time_left::TimeLeft,
+    watch::{StagePlace, Watch},
 };
 
 /// How often a stage that another process is making is tried.
@@ -205,6 +206,7 @@ impl<'a> Execution<'a> {
         let lock = ManifestLock::new(folder)?;
         let presence = Presence::enter(folder, &lock, watch)?;
         remove_leftovers_below(folder.root());
+        watch.enter(folder);
         let recorded = Recorded::read(folder)?;
         if !presence.is_alone() && !recorded.is_of(experiment)? {
             return Err(locks::busy(folder));
@@ -260,10 +262,6 @@ impl<'a> Execution<'a> {
                 "interrupted before {}; run the same command again to resume",
                 self.stages[next].name()
             )));
-        }
-        if !self.pending.is_empty() {
-            let place = self.wanted - self.pending.len() + 1;
-            self.watch.stage(place, self.wanted);
         }
         let mut held = None;
         for at in self.pending.clone() {
@@ -371,6 +369,7 @@ impl<'a> Execution<'a> {
             self.watch
                 .note(&format!("note: {name} is made again: {problem}"));
         }
+        self.announce(&name);
         if is_report {
             self.finish_asking();
             self.manifest.update(folder)?;
@@ -395,6 +394,19 @@ impl<'a> Execution<'a> {
             self.manifest.finish(folder, &name, record, &made.files)?;
         }
         self.settle(&stage, false)
+    }
+
+    /// Tells the user's side which stage is next, and how long the rest takes.
+    fn announce(&mut self, name: &str) {
+        let others = self.pending.iter().map(|&at| self.stages[at].name());
+        let after: Vec<String> = others.filter(|other| other != name).collect();
+        let done = self.manifest.current_seconds();
+        self.watch.stage(&StagePlace {
+            name: name.to_owned(),
+            place: self.wanted - self.pending.len() + 1,
+            of: self.wanted,
+            left: TimeLeft::new(name, after.iter().map(String::as_str), &done),
+        });
     }
 
     fn make(&mut self, at: usize, stage: &Stage) -> Result<Made> {

@@ -46,6 +46,7 @@ mod report_files;
 pub mod session;
 mod stages;
 mod survey;
+pub mod time_left;
 pub mod tokens;
 pub mod translation;
 mod verify;
@@ -74,4 +75,4 @@ pub use stages::{
 pub use survey::{StageStatus, Survey, survey};
 pub use train::{report_failure, workers};
 pub use verify::verify;
-pub use watch::{Downloads, Unwatched, Watch, interruptible};
+pub use watch::{Downloads, StagePlace, Unwatched, Watch, interruptible};

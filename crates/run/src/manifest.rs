@@ -189,6 +189,15 @@ impl Manifest {
         self.planned.extend(recorded.names("planned"));
     }
 
+    /// The seconds of each stage that counts.
+    pub(crate) fn current_seconds(&self) -> BTreeMap<String, f64> {
+        let stages = self.current.iter().filter_map(|name| {
+            let stage = self.stages.get(name)?;
+            Some((name.clone(), stage.seconds))
+        });
+        stages.collect()
+    }
+
     /// Writes it, with the memory peak so far.
     pub(crate) fn write(&mut self, folder: &RunFolder, _: &ManifestLock) -> Result<()> {
         self.machine.peak_memory_bytes = machine::peak_memory();

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use schema::listing::in_a_line;
 use serde_json::Value;
 
 use crate::{
@@ -88,7 +89,7 @@ impl Outdated {
                  or what {} computes, has changed",
                 program()
             ),
-            changes => format!("changed: {}", list(changes)),
+            changes => format!("changed: {}", in_a_line(changes, LISTED)),
         };
         let (count, noun) = match self.stages.len() {
             1 => (1, "stage"),
@@ -97,17 +98,8 @@ impl Outdated {
         format!(
             "{count} finished {noun} of {} would be made again: {}; {changes}",
             folder.display(),
-            list(&self.stages)
+            in_a_line(&self.stages, LISTED)
         )
-    }
-}
-
-/// The first few, and how many more.
-fn list(names: &[String]) -> String {
-    let shown = names[..names.len().min(LISTED)].join(", ");
-    match names.len().saturating_sub(LISTED) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -7,6 +7,23 @@ use std::{
     time::Duration,
 };
 
+use schema::run_folder::RunFolder;
+
+use crate::time_left::TimeLeft;
+
+/// A stage among those that are to be done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StagePlace {
+    /// Its name, as in the manifest.
+    pub name: String,
+    /// Its place, from 1.
+    pub place: usize,
+    /// How many there are.
+    pub of: usize,
+    /// How long it and those after it will take.
+    pub left: TimeLeft,
+}
+
 /// Sees messages and progress, and may ask to stop. One piece of work is shown at a time.
 pub trait Watch {
     /// A message to the user.
@@ -22,8 +39,11 @@ pub trait Watch {
     /// The work is done; `summary` says what came of it.
     fn finish(&mut self, summary: &str);
 
-    /// What follows is for the stage `place` of `of`, counted from 1.
-    fn stage(&mut self, _place: usize, _of: usize) {}
+    /// What follows happens in this run folder.
+    fn enter(&mut self, _folder: &RunFolder) {}
+
+    /// What follows is for this stage.
+    fn stage(&mut self, _place: &StagePlace) {}
 
     /// Whether to stop in good order at the next whole step.
     fn is_interrupted(&self) -> bool;

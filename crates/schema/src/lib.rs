@@ -16,6 +16,7 @@ pub mod finding;
 pub mod inside;
 pub mod language;
 pub mod language_facts;
+pub mod listing;
 pub mod questions;
 pub mod recipe;
 pub mod record;
@@ -25,6 +26,7 @@ pub mod setting;
 pub mod task;
 pub mod template;
 pub mod words;
+pub mod work;
 
 pub use asking::{Asking, PromptForm};
 pub use disk::{write_json_lines, write_whole};

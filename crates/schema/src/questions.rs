@@ -36,8 +36,8 @@ pub struct AskedRecord {
     /// between each two, and last what ends the prompt. One more than there are fields.
     pub frame: Vec<String>,
     /// The whole prompts of the items whose prompt is not the frame with their fields.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub whole: Vec<(usize, String)>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "as_pairs")]
+    pub whole: BTreeMap<usize, String>,
 }
 
 /// The parts of one question that every way to ask has in common.
@@ -57,11 +57,29 @@ pub struct QuestionRecord {
 impl AskedRecord {
     /// The prompt of a question, as the model read it.
     pub fn prompt_of(&self, question: &QuestionRecord) -> String {
-        let mut whole = self.whole.iter();
-        match whole.find(|(item, _)| *item == question.item) {
-            Some((_, whole)) => whole.clone(),
+        match self.whole.get(&question.item) {
+            Some(whole) => whole.clone(),
             None => fill(&self.frame, &question.fields),
         }
+    }
+}
+
+/// A list of pairs in the file: a key that is a number cannot be read inside a tagged record.
+mod as_pairs {
+    use super::{BTreeMap, Deserialize, Serialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        map: &BTreeMap<usize, String>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        map.iter().collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<usize, String>, D::Error> {
+        let pairs = Vec::<(usize, String)>::deserialize(deserializer)?;
+        Ok(pairs.into_iter().collect())
     }
 }
 
@@ -101,7 +119,7 @@ mod tests {
             few_shot: "head:0".to_owned(),
             words: BTreeMap::new(),
             frame: texts(&["A: ", "\nB: ", "\nSame: \""]),
-            whole: vec![(7, "a".to_owned())],
+            whole: [(7, "a".to_owned())].into(),
         };
         let question = |item| QuestionRecord {
             item,
@@ -111,6 +129,13 @@ mod tests {
         };
         assert_eq!(asked.prompt_of(&question(1)), "A: one\nB: two\nSame: \"");
         assert_eq!(asked.prompt_of(&question(7)), "a");
+        let line = QuestionLine::Asked(asked);
+        let text = serde_json::to_string(&line).expect("JSON");
+        assert!(text.contains(r#""whole":[[7,"a"]]"#), "{text}");
+        assert_eq!(
+            serde_json::from_str::<QuestionLine>(&text).expect("a line"),
+            line
+        );
         // printf abc | sha256sum
         assert_eq!(prompt_hash("abc"), "ba7816bf8f01cfea");
     }

@@ -45,6 +45,16 @@ impl RunFolder {
         self.locks().join(what)
     }
 
+    /// What the processes at work say of themselves: one [`crate::work::WorkRecord`] each.
+    pub fn work(&self) -> PathBuf {
+        self.0.join(".work")
+    }
+
+    /// The page of a run that works; rewritten while it does.
+    pub fn live_page(&self) -> PathBuf {
+        self.0.join("live.html")
+    }
+
     /// Training pairs as they were drawn: `data/<adapter>.jsonl`.
     pub fn pairs(&self, adapter: &str) -> PathBuf {
         self.0.join("data").join(format!("{adapter}.jsonl"))

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use schema::{Language, PromptForm, Protocol};
+use schema::{Language, PromptForm, Protocol, listing::in_a_line};
 use serde_json::Value;
 
 use super::{
@@ -112,22 +112,17 @@ fn names<'a>(manifest: &'a Value, key: &str) -> Vec<&'a str> {
 /// Counts the stages, and says what is not done.
 fn note_progress(state: &mut GridMemberState, manifest: &Value, missing: &mut Vec<String>) {
     let (planned, current) = (names(manifest, "planned"), names(manifest, "current"));
-    let open: Vec<&str> = planned
+    let open: Vec<String> = planned
         .iter()
-        .copied()
         .filter(|stage| !current.contains(stage))
+        .map(|stage| format!("`{stage}`"))
         .collect();
     state.planned = planned.len();
     state.done = planned.len() - open.len();
     if !open.is_empty() {
-        let shown = open[..open.len().min(NAMED_STAGES)].join("`, `");
-        let others = open.len().saturating_sub(NAMED_STAGES);
-        let others = match others {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
+        let shown = in_a_line(&open, NAMED_STAGES);
         missing.push(format!(
-            "`{}` is not finished: {} of {} stages are done; not yet: `{shown}`{others}.",
+            "`{}` is not finished: {} of {} stages are done; not yet: {shown}.",
             state.name, state.done, state.planned
         ));
     }

@@ -77,15 +77,25 @@ pub(crate) fn write_page(
     let ways = records.ways();
     let ids = name_ways(&ways);
     let mut written = Written::new(out);
-    for (way, id) in ways.iter().zip(&ids) {
-        write_way(&mut written, way, id, stop)?;
+    let items: Vec<_> = ways.iter().map(join_items).collect();
+    for ((way, id), items) in ways.iter().zip(&ids).zip(&items) {
+        write_way(&mut written, (way, id), items, stop)?;
     }
+    let asked = list_asked(&ways);
     let leaves_out = records.manifest.pointer("/recipe/report/texts") == Some(&Value::Bool(false));
     let texts = match leaves_out {
         true => None,
-        false => Some(write_texts(run, &mut written, (&ways, &ids), stop)?),
+        false => Some(write_texts(run, &mut written, (&ways, &ids), &asked, stop)?),
     };
-    written.chunk("index", &index(&ways, &ids, texts))?;
+    let languages = asked.iter().map(|(_, language)| language);
+    let index = PageIndex {
+        texts,
+        languages: languages
+            .map(|language| (language.code(), language.name()))
+            .collect(),
+        ways: index_ways(&ways, &ids, items),
+    };
+    written.chunk("index", &index)?;
     written.file("data.js", include_bytes!("data.js"))?;
     written.file("page.js", include_bytes!("page.js"))?;
     written.remove_others()?;
@@ -105,8 +115,8 @@ pub(crate) fn write_page(
 /// Right labels and answers over all languages, scores language by language.
 fn write_way(
     written: &mut Written,
-    way: &AskedWay<'_>,
-    id: &str,
+    (way, id): (&AskedWay<'_>, &str),
+    items: &BTreeMap<Language, ItemList>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(), ReportError> {
     if way.label_names.len() > MOST_LABELS {
@@ -116,14 +126,13 @@ fn write_way(
             most: MOST_LABELS,
         });
     }
-    let items = join_items(way);
-    written.chunk(&format!("{id}/gold"), &list_golds(way, &items))?;
+    written.chunk(&format!("{id}/gold"), &list_golds(way, items))?;
     for model in &way.models {
         go_on(stop)?;
         let name = format!("{id}/answers.{}", model.name);
-        written.chunk(&name, &list_answers(model, &items))?;
+        written.chunk(&name, &list_answers(model, items))?;
     }
-    for (language, list) in &items {
+    for (language, list) in items {
         go_on(stop)?;
         let name = format!("{id}/scores.{language}");
         written.chunk(&name, &list_scores(way, *language, list))?;
@@ -135,11 +144,12 @@ fn write_way(
 fn write_texts<'a>(
     run: &RunFolder,
     written: &mut Written,
-    (ways, ids): (&'a [AskedWay<'a>], &[String]),
+    (ways, ids): (&[AskedWay<'_>], &[String]),
+    asked: &BTreeSet<(&'a str, Language)>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<BTreeMap<&'a str, Vec<Language>>, ReportError> {
     let mut kept: BTreeMap<&str, Vec<Language>> = BTreeMap::new();
-    for (task, language) in list_asked(ways) {
+    for &(task, language) in asked {
         go_on(stop)?;
         let Some(texts) = read_question_texts(run, task, language)? else {
             continue;
@@ -158,35 +168,25 @@ fn go_on(stop: &(dyn Fn() -> bool + Sync)) -> Result<(), ReportError> {
     }
 }
 
-fn index<'a>(
+fn index_ways<'a>(
     ways: &'a [AskedWay<'a>],
     ids: &[String],
-    texts: Option<BTreeMap<&'a str, Vec<Language>>>,
-) -> PageIndex<'a> {
-    let asked = list_asked(ways);
-    let languages = asked.iter().map(|(_, language)| language);
-    PageIndex {
-        texts,
-        languages: languages
-            .map(|language| (language.code(), language.name()))
-            .collect(),
-        ways: ways
+    items: Vec<BTreeMap<Language, ItemList>>,
+) -> Vec<IndexedWay<'a>> {
+    let named = ways.iter().zip(ids).zip(items);
+    let indexed = named.map(|((way, id), items)| IndexedWay {
+        id: id.clone(),
+        task: way.task,
+        title: describe(way),
+        labels: way.label_names,
+        models: way
+            .models
             .iter()
-            .zip(ids)
-            .map(|(way, id)| IndexedWay {
-                id: id.clone(),
-                task: way.task,
-                title: describe(way),
-                labels: way.label_names,
-                models: way
-                    .models
-                    .iter()
-                    .map(|model| (model.name, describe_model(way.task, model.name)))
-                    .collect(),
-                items: join_items(way).into_iter().collect(),
-            })
+            .map(|model| (model.name, describe_model(way.task, model.name)))
             .collect(),
-    }
+        items: items.into_iter().collect(),
+    });
+    indexed.collect()
 }
 
 /// `emotion, english labels, head:2`

@@ -7,6 +7,7 @@ use ::audit::Scope;
 use schema::{
     Finding, Recipe,
     finding::{AuditRecord, Severity},
+    listing::in_lines,
     write_whole,
 };
 use serde_json::json;
@@ -124,18 +125,13 @@ fn describe(refused: &[&Finding]) -> String {
     kinds.dedup();
     let shown: Vec<String> = refused
         .iter()
-        .take(SHOWN)
-        .map(|finding| format!("  {}: {}: {}", finding.file, finding.kind, finding.evidence))
+        .map(|finding| format!("{}: {}: {}", finding.file, finding.kind, finding.evidence))
         .collect();
-    let rest = match refused.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!("\n  and {more} more"),
-    };
     format!(
-        "the data has {} errors that the recipe does not accept:\n{}{rest}\nrepair the files, or choose a protocol that does, \
+        "the data has {} errors that the recipe does not accept:\n{}\nrepair the files, or choose a protocol that does, \
          or accept the errors: data.accept = [{}]",
         refused.len(),
-        shown.join("\n"),
+        in_lines(&shown, SHOWN),
         kinds.join(", ")
     )
 }

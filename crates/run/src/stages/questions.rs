@@ -85,20 +85,15 @@ impl QuestionsStage {
     /// Writes the ways to ask, and then the questions.
     pub(super) fn make(&self, bench: &mut Workbench<'_>) -> Result<Made> {
         let experiment = bench.experiment;
-        let dir = &experiment.recipe.data.dir;
+        let recipe = &experiment.recipe;
+        let protocol = recipe.eval.asking.protocol;
+        let set = testset::load(&recipe.data.dir, self.task, self.language, protocol)?;
         let mut lines = Vec::new();
-        let mut questions = Vec::new();
         for way in &self.ways {
-            let set = testset::load(dir, self.task, self.language, way.protocol)?;
-            lines.push(QuestionLine::Asked(self.describe_way(
-                way,
-                &set,
-                bench.session,
-            )?));
-            if questions.is_empty() {
-                questions = self.list_questions(&set);
-            }
+            let asked = self.describe_way(way, &set, bench.session)?;
+            lines.push(QuestionLine::Asked(asked));
         }
+        let questions = self.list_questions(&set);
         let count = questions.len();
         lines.extend(questions.into_iter().map(QuestionLine::Question));
         let file = experiment.folder.questions(&self.task.name, self.language);
@@ -157,7 +152,7 @@ impl QuestionsStage {
 }
 
 /// The prompts that are not the frame with their fields.
-fn find_odd(rendered: &Rendered, frame: &[String], set: &TestSet) -> Vec<(usize, String)> {
+fn find_odd(rendered: &Rendered, frame: &[String], set: &TestSet) -> BTreeMap<usize, String> {
     let fields: BTreeMap<usize, &[String]> = set
         .items
         .iter()

@@ -251,9 +251,10 @@ fn translate(
         &format!("{} to {}", args.from, args.to),
         plan.unique,
         "lines",
+        false,
     ));
     let watch = JobEvents {
-        progress: &|done, _| lock(&bar).set(done, ""),
+        progress: &|done, _| lock(&bar).set(done, "", None),
         note: &note,
         stop: &interrupted,
     };
