@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fixture import REPOSITORY
 from make_run import make_model
+from program import find_program
 
 PAGE = REPOSITORY / "docs" / "tutorial.md"
 MODEL = "smollm2-135m-instruct"
@@ -23,14 +24,6 @@ NUMBER = re.compile(r"[+−-]?\d+(?:\.\d+)?")
 FILE = re.compile(r"`(runs/support/[^`\s]+)`")
 # What else than numbers depends on the model.
 WORDS = {"no clear change": "", "not resolved": ""}
-
-
-def find_program():
-    if named := os.environ.get("LINGUALIGN"):
-        return Path(named).resolve(strict=True)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    built = [place for place in (target / "debug/lingualign", target / "release/lingualign") if place.is_file()]
-    return max(built, key=lambda place: place.stat().st_mtime).resolve() if built else None
 
 
 def blocks(text):
