@@ -35,16 +35,26 @@ def corpus():
     return parts | {part.strip() for part in parts}, "\0".join(sorted(parts))
 
 
+def is_within_word(text, at):
+    """Whether a word goes on at this place."""
+    return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
+
+
 def is_piece(text, start, end):
     """Whether a stretch of a quoted text cuts no word, here or there, and is a text's whole part or a long piece of one."""
-    if re.match(r"\w\w", text[max(start - 1, 0) : start + 1]) or re.match(r"\w\w", text[end - 1 : end + 1]):
+    if is_within_word(text, start) or is_within_word(text, end):
         return False
     parts, source = corpus()
     piece = text[start:end]
-    if piece in parts or end - start < SHORTEST or piece not in source:
+    if piece in parts or end - start < SHORTEST:
         return piece in parts
-    before, after = (r"(?<!\w)" if piece[0].isalnum() else ""), (r"(?!\w)" if piece[-1].isalnum() else "")
-    return re.search(before + re.escape(piece) + after, source) is not None
+    at = source.find(piece)
+    while at >= 0:
+        after = at + len(piece)
+        if not (is_within_word(source, at) or is_within_word(source, after)):
+            return True
+        at = source.find(piece, at + 1)
+    return False
 
 
 def is_of_the_source(fragment):
