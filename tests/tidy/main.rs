@@ -90,7 +90,9 @@ const DOCUMENTS: &[&str] = &[
     "ARCHITECTURE.md",
     "STYLE.md",
     "CHANGELOG.md",
+    "docs/audit.md",
     "docs/data.md",
+    "docs/features.md",
     "docs/files.md",
     "docs/inside.md",
     "docs/lm-eval.md",
@@ -98,6 +100,8 @@ const DOCUMENTS: &[&str] = &[
     "docs/questions.md",
     "docs/tasks.md",
     "docs/training.md",
+    "docs/troubleshooting.md",
+    "docs/tutorial.md",
 ];
 const TEST_COMMAND: &str = "cargo test --workspace";
 

@@ -46,7 +46,8 @@ pub(crate) struct ImportArgs {
     /// A published data set whose files, columns and labels are known.
     #[arg(long, value_name = "NAME")]
     pub(super) preset: Option<String>,
-    /// The task whose questions they are, or `text`. A preset knows it.
+    /// The task whose questions they are, by its name or the path of a task file, or `text`. A
+    /// preset knows it.
     #[arg(long = "as", value_name = "TASK|text")]
     pub(super) task: Option<String>,
     /// What to make of the rows.
