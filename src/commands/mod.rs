@@ -112,6 +112,7 @@ fn verify(args: &RunArgs) -> Result<()> {
 fn report(args: &ReportArgs) -> Result<()> {
     check_results_folder(args.lm_eval.as_deref(), args.data.as_deref())?;
     check_results_folder(args.every_eval.as_deref(), None)?;
+    check_results_folder(args.tensorboard.as_deref(), None)?;
     for run in &args.runs {
         let run = RunFolder::new(run);
         let summary = run::write_report(&run, &Terminal::default())?;
@@ -125,11 +126,19 @@ fn report(args: &ReportArgs) -> Result<()> {
                 progress::note(&format!("wrote {}", file.display()));
             }
         }
+        if let Some(out) = &args.tensorboard {
+            // Adapters of several runs may have the same names.
+            let out = match args.runs.len() {
+                1 => out.clone(),
+                _ => out.join(run.root().file_name().unwrap_or_default()),
+            };
+            run::tensorboard::write_run(&out, &run)?;
+        }
     }
     Ok(())
 }
 
-/// Holds the folder of `report --lm-eval` or `--every-eval` against what is read.
+/// Holds the folder of results for another program against what is read.
 fn check_results_folder(out: Option<&Path>, data: Option<&Path>) -> Result<()> {
     let Some(out) = out else {
         return Ok(());

@@ -3,16 +3,18 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use hub::{Cache, FileState, ModelFiles, Sources, catalogue};
+use hub::{Cache, FileState, ModelFiles, Sources, Upload, catalogue};
 use run::{
-    Downloads,
+    Downloads, OutputCheck,
     estimate::gigabytes,
+    publish::{self, Publication},
     random_model::{self, RandomModelRequest},
     session,
 };
+use schema::run_folder::RunFolder;
 
 use crate::{
-    cli::{ModelCommand, RandomArgs},
+    cli::{ModelCommand, PushArgs, RandomArgs},
     progress::{Terminal, note, note_peak_memory, result},
 };
 
@@ -22,6 +24,7 @@ pub(super) fn run(command: ModelCommand) -> Result<ExitCode> {
         ModelCommand::Pull { name, force } => pull(&name, force)?,
         ModelCommand::Verify { name } => return verify(name.as_deref()),
         ModelCommand::Random(args) => random(&args)?,
+        ModelCommand::Push(args) => push(&args)?,
         ModelCommand::Show { model } => show(&model)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -116,6 +119,40 @@ fn random(args: &RandomArgs) -> Result<()> {
         gigabytes(size.bytes)
     ));
     note_peak_memory();
+    Ok(())
+}
+
+/// Sends an adapter to the hub, or only writes what would be sent.
+fn push(args: &PushArgs) -> Result<()> {
+    let run = RunFolder::new(&args.run);
+    let mut terminal = Terminal::default();
+    let publication = Publication {
+        run: &run,
+        adapter: args.adapter.as_deref(),
+        id: &args.id.id,
+        base: args.base.as_deref(),
+    };
+    if let Some(out) = &args.out {
+        OutputCheck::new(false).folder(out, &|_| false)?;
+        publish::prepare(&publication, out, &mut terminal)?;
+        result(&out.display().to_string());
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let adapter = publish::prepare(&publication, folder.path(), &mut terminal)?;
+    let upload = Upload {
+        id: &args.id,
+        folder: folder.path(),
+        files: &publish::FILES,
+        is_private: args.private,
+        summary: &format!("{adapter}, trained by lingualign"),
+    };
+    let downloads = &mut Downloads::new(&mut terminal);
+    result(&hub::upload_model(
+        &upload,
+        &Sources::from_env(),
+        downloads,
+    )?);
     Ok(())
 }
 

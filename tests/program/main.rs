@@ -27,6 +27,7 @@ mod only;
 mod outputs;
 mod packing;
 mod protocols;
+mod publishing;
 mod questions;
 mod random;
 mod refusals;

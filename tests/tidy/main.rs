@@ -64,12 +64,14 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Crates of others that only some of ours may import; `root` is the program.
 const RESERVED: &[(&str, &[&str])] = &[
     ("anyhow", &["root"]),
+    ("base64", &["hub"]),
     ("candle-core", &["model", "train", "eval", "analyse"]),
     ("candle-nn", &[]), // its softmax, norm and rope have no gradient and say nothing
     ("chrono", &["run", "live", "grid"]),
     ("clap", &["root"]),
     ("clap_complete", &["root"]),
     ("clap_mangen", &["root"]),
+    ("crc32c", &["import"]),
     ("csv", &["data", "import"]), // in `import` to write the files of its tests
     ("deunicode", &["audit"]),
     ("faer", &["analyse"]),
@@ -79,6 +81,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("indicatif", &["root"]),
     ("parquet", &["data", "import"]), // as csv
     ("tokenizers", &["data"]),
+    ("prost", &["import"]),
     ("redb", &["translate"]),
     ("resvg", &["figure"]),
     ("ureq", &["hub", "translate"]),

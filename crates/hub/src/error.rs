@@ -55,7 +55,7 @@ pub enum HubError {
     },
 
     /// The server could not be reached, or the transfer broke off and did not recover.
-    #[error("cannot download {url}: {problem}")]
+    #[error("the transfer with {url} failed: {problem}")]
     Network {
         /// The address, without any query.
         url: String,

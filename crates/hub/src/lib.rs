@@ -24,6 +24,7 @@ mod package;
 mod progress;
 mod pull;
 mod sources;
+mod upload;
 mod verify;
 
 pub use cache::{Cache, Cached, FileRecord, Origin};
@@ -36,4 +37,5 @@ pub use hub_id::HubId;
 pub use model::{Model, ModelFiles};
 pub use progress::{Progress, Silent};
 pub use sources::Sources;
+pub use upload::{Upload, upload_model};
 pub use verify::{CheckedFile, FileState, verify};

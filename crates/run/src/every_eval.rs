@@ -8,12 +8,12 @@ use std::{
 };
 
 use compare::{ModelLevels, stats::Estimate};
-use hub::catalogue;
 use import::every_eval::{self as format, EveryEvalLog, EveryEvalResult};
 use schema::run_folder::RunFolder;
 
 use crate::{
     error::{At, Result, bail},
+    facts::hub_name,
     manifest::{Manifest, Recorded},
     watch::{Watch, interruptible},
 };
@@ -72,13 +72,6 @@ fn name_of_adapter(adapter: &str) -> String {
         .rsplit(['/', '\\'])
         .next()
         .unwrap_or(adapter)
-        .to_owned()
-}
-
-/// What the hub calls a model of the catalogue.
-fn hub_name(model: &str) -> String {
-    catalogue::entry(model)
-        .map_or(model, |entry| entry.hub_id)
         .to_owned()
 }
 

@@ -34,6 +34,13 @@ pub fn program() -> &'static str {
     concat!("lingualign ", env!("CARGO_PKG_VERSION"))
 }
 
+/// What the hub calls a model of the catalogue; any other name as it is.
+pub(crate) fn hub_name(model: &str) -> String {
+    hub::catalogue::entry(model)
+        .map_or(model, |entry| entry.hub_id)
+        .to_owned()
+}
+
 /// The two files of a PEFT folder.
 pub(crate) fn adapter_files(folder: &Path) -> [PathBuf; 2] {
     [

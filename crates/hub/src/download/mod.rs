@@ -20,7 +20,7 @@ use schema::disk::{DiskError, own_length};
 use ureq::Agent;
 
 pub use self::listing::Listing;
-pub(crate) use self::request::{Content, Repository};
+pub(crate) use self::request::{Content, Repository, agent, origin};
 use crate::{FileRecord, HubError, Progress, Sources, hash::hash_watched, progress};
 
 /// Failed attempts in a row, each without a new byte, after which a file is given up.

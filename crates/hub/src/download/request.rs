@@ -105,7 +105,7 @@ pub(super) struct Answer {
     pub(super) commit: Option<String>,
 }
 
-pub(super) fn agent(endpoint: &str) -> Agent {
+pub(crate) fn agent(endpoint: &str) -> Agent {
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -123,7 +123,7 @@ pub(super) fn agent(endpoint: &str) -> Agent {
 }
 
 /// `scheme://host:port` of an address.
-pub(super) fn origin(url: &str) -> Option<&str> {
+pub(crate) fn origin(url: &str) -> Option<&str> {
     let scheme = ["https://", "http://"]
         .into_iter()
         .find(|scheme| url.starts_with(scheme))?;

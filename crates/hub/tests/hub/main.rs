@@ -5,6 +5,7 @@ mod arrival;
 mod datasets;
 mod server;
 mod stops;
+mod uploads;
 
 use std::{
     fs,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 pub(crate) struct Request {
     pub(crate) path: String,
     headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
     /// How often this path was asked for before.
     pub(crate) before: usize,
 }
@@ -167,7 +168,8 @@ impl Drop for Server {
 }
 
 fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request) -> Reply) {
-    let mut lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
+    let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+    let mut lines = reader.by_ref().lines();
     let Some(Ok(first)) = lines.next() else {
         return;
     };
@@ -175,17 +177,23 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Request>>, answer: &dyn Fn(&Req
     let head = lines
         .map(|line| line.expect("a line"))
         .take_while(|line| !line.is_empty());
-    let headers = head
+    let headers: HashMap<String, String> = head
         .filter_map(|l| {
             l.split_once(": ")
                 .map(|(n, v)| (n.to_ascii_lowercase(), v.to_owned()))
         })
         .collect();
+    let length = headers
+        .get("content-length")
+        .map_or(0, |length| length.parse().expect("a number"));
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).expect("a body");
     let mut seen = seen.lock().expect("not poisoned");
     let before = seen.iter().filter(|r| r.path == path).count();
     let request = Request {
         path,
         headers,
+        body,
         before,
     };
     seen.push(request.clone());

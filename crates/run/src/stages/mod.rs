@@ -260,7 +260,7 @@ impl Stage {
 }
 
 /// The records of a file that a stage wrote, one a line.
-fn read_lines<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>> {
+pub(crate) fn read_lines<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>> {
     let text = fs::read_to_string(file).at_path("read", file)?;
     (1..)
         .zip(text.lines())

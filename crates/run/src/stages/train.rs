@@ -24,7 +24,7 @@ use crate::{
     error::{At, Result},
     estimate::{CheckpointingDecision, MicroBatchSize},
     experiment::Experiment,
-    facts::adapter_files,
+    facts::{adapter_files, hub_name},
     manifest::hash,
     session::{self, Session},
     watch::Watch,
@@ -266,7 +266,10 @@ fn keep_adapter(
     memory: &CheckpointingDecision,
 ) -> Result<Made> {
     let folder = experiment.folder.adapter(&plan.name);
-    outcome.adapter.write(&folder, &experiment.model.name)?;
+    // So that programs that look a base up on the hub find it.
+    outcome
+        .adapter
+        .write(&folder, &hub_name(&experiment.model.name))?;
     let checkpoint = experiment.folder.checkpoint(&plan.name);
     if checkpoint.exists() {
         fs::remove_dir_all(&checkpoint).at_path("remove", &checkpoint)?;
