@@ -1,6 +1,6 @@
 //! Results to one page: tables, figures and sentences, all from the results of `compare`.
 //!
-//! Results are put into words (`findings`, `verdict_words`), tables (`tables`, `change_tables`)
+//! Results are put into words (`lead`, `findings`, `verdict_words`), tables (`tables`, `change_tables`)
 //! and figures (`figures`), and laid out (`page`, `output`, `write`). What was found inside the
 //! models has a module of its own (`inside`), and so have the audit's page (`audit`) and the report
 //! of all runs of a grid (`grid`). Never here:
@@ -17,6 +17,7 @@ mod findings;
 mod format;
 pub mod grid;
 mod inside;
+mod lead;
 mod markdown;
 mod notes;
 mod output;

@@ -17,8 +17,9 @@ use crate::{
     change_tables::tables_of,
     error::ReportError,
     figures,
-    findings::{describe_setting, summarise},
+    findings::describe_setting,
     format::{describe_asking, duration, thousands},
+    lead::lead,
     output::ReportFiles,
     page::{
         self, PageBlock, PageData, PageProbes, PageSetting, PageTraining, PageTranslation,
@@ -144,13 +145,15 @@ fn lay_out(
     take_entry(&mut facts, "planned");
     take_entry(&mut facts, "current"); // says which answers were read; the page shows those
     sum_stages(&mut facts);
+    let overview_table = output.table(tables::overview(results));
+    let lead = lead(results, &model);
+    // of one comparison the first screen has said it all
+    let is_told = results.blocks.is_empty() || !lead.numbers.is_empty();
     ReportPage {
         title,
         subtitle: format!("Run {name}, model {model}"),
-        summary: summarise(results, &model),
-        overview,
-        overview_table: (!results.blocks.is_empty())
-            .then(|| output.table(tables::overview(results))),
+        overview: overview.filter(|_| !is_told),
+        overview_table: (!is_told).then_some(overview_table),
         forms: (!results.forms.is_empty()).then(|| output.table(tables::forms(results))),
         gaps: results.gaps.clone(),
         caveats: results.caveats.clone(),
@@ -164,8 +167,9 @@ fn lay_out(
         blocks: results
             .blocks
             .iter()
-            .map(|block| lay_out_block(block, output))
+            .map(|block| lay_out_block(block, &lead.sentences, output))
             .collect(),
+        lead,
         translations: translations
             .iter()
             .map(|block| lay_out_translations(block, output))
@@ -177,7 +181,8 @@ fn lay_out(
     }
 }
 
-fn lay_out_block(block: &ResultBlock, output: &mut ReportFiles) -> PageBlock {
+/// What the first screen has `told` is not told again.
+fn lay_out_block(block: &ResultBlock, told: &[String], output: &mut ReportFiles) -> PageBlock {
     let id = block.slug();
     let table = tables::by_language(block);
     let table = output.table(table);
@@ -198,7 +203,7 @@ fn lay_out_block(block: &ResultBlock, output: &mut ReportFiles) -> PageBlock {
         }],
         settings => settings
             .iter()
-            .map(|setting| lay_out_setting(&id, block, setting, output))
+            .map(|setting| lay_out_setting((&id, block), setting, told, output))
             .collect(),
     };
     PageBlock {
@@ -265,18 +270,20 @@ fn introduce(block: &ResultBlock) -> String {
 }
 
 fn lay_out_setting(
-    id: &str,
-    block: &ResultBlock,
+    (id, block): (&str, &ResultBlock),
     setting: &SettingResult,
+    told: &[String],
     output: &mut ReportFiles,
 ) -> PageSetting {
     let (id, changes) = (format!("{id}.{}", setting.slug), &setting.changes);
     let name = format!("{}.{}", block.slug(), setting.slug);
     let (main, rest) = tables_of(name, changes);
     let questions = all_questions(block, setting.adapters.first());
+    let mut findings = describe_setting(changes);
+    findings.details.retain(|sentence| !told.contains(sentence));
     PageSetting {
         title: format!("Base model to {}", setting.name),
-        findings: Some(describe_setting(changes)),
+        findings: Some(findings),
         accuracy: output.figure(figures::accuracy::draw_changes(
             format!("{id}.accuracy"),
             &setting.name,

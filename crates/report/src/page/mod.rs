@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::{
     error::ReportError,
     findings::Findings,
+    lead::Lead,
     markdown::markdown,
     notes::{INSIDE_NOTES, INSIDE_REFERENCES, NOTES, Note, REFERENCES},
     output::{DrawnFigure, ShownTable},
@@ -28,7 +29,7 @@ pub(crate) struct ReportPage {
     pub title: String,
     /// Run, model, tasks: a line under the title.
     pub subtitle: String,
-    pub summary: Vec<String>,
+    pub lead: Lead,
     pub overview: Option<DrawnFigure>,
     pub overview_table: Option<ShownTable>,
     /// Other forms of the prompts beside the plain one, if there are any.
@@ -239,6 +240,7 @@ pub(crate) fn to_html(page: &ReportPage) -> Result<String, ReportError> {
     const TEMPLATE: &str = concat!(
         include_str!("macros.html"),
         include_str!("parts.html"),
+        include_str!("lead.html"),
         include_str!("head.html"),
         include_str!("page.html"),
         include_str!("notes.html"),
