@@ -110,7 +110,75 @@ pub struct CurveSheet {
     pub shared: bool,
     /// Held by every vertical axis.
     pub holds: Vec<f64>,
+    /// Whether the vertical axes are logarithmic; values below the lowest decade stand on it.
+    pub is_log: bool,
 }
+
+/// Fewer are not told apart from nothing.
+const LOWEST: f64 = 1e-6;
+
+/// A vertical axis.
+struct ValueAxis {
+    scale: Scale,
+    ticks: Vec<(f64, String)>,
+    is_log: bool,
+}
+
+impl ValueAxis {
+    /// The pixel of a value.
+    fn at(&self, value: f64) -> f64 {
+        let value = match self.is_log {
+            true => value.max(f64::MIN_POSITIVE).log10(),
+            false => value,
+        };
+        self.scale.at(value)
+    }
+}
+
+/// Powers of ten around a range, at most about five of them.
+fn decade_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
+    let (first, last) = (
+        low.max(LOWEST).log10().floor() as i32,
+        high.max(LOWEST).log10().ceil() as i32,
+    );
+    let last = last.max(first + 1);
+    let step = usize::max(1, ((last - first) as usize).div_ceil(5));
+    // the last one is always there
+    let mut exponents: Vec<i32> = (first..=last).rev().step_by(step).collect();
+    exponents.reverse();
+    if exponents[0] > first {
+        exponents.insert(0, exponents[0] - step as i32);
+    }
+    let labels = exponents.iter().map(|exponent| decade_label(*exponent));
+    exponents
+        .iter()
+        .map(|e| f64::from(*e))
+        .zip(labels)
+        .collect()
+}
+
+/// `0.01`, `10⁻⁴`.
+fn decade_label(exponent: i32) -> String {
+    match exponent {
+        0 => "1".to_owned(),
+        -3..=-1 => format!(
+            "{:.*}",
+            exponent.unsigned_abs() as usize,
+            10_f64.powi(exponent)
+        ),
+        1..=3 => format!("{:.0}", 10_f64.powi(exponent)),
+        _ => {
+            let digits = exponent.unsigned_abs().to_string();
+            let raised = digits
+                .bytes()
+                .map(|digit| RAISED[usize::from(digit - b'0')]);
+            let sign = if exponent < 0 { "⁻" } else { "" };
+            format!("10{sign}{}", raised.collect::<String>())
+        }
+    }
+}
+
+const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 
 /// The position of a panel.
 struct PanelFrame {
@@ -190,6 +258,29 @@ impl CurveSheet {
         legend
     }
 
+    /// The axis of a range of values between two pixels.
+    fn value_axis(&self, (low, high): (f64, f64), (from, to): (f64, f64)) -> ValueAxis {
+        let ticks: Vec<(f64, String)> = match self.is_log {
+            true => decade_ticks(low, high),
+            false => {
+                let ticks = round_ticks(low, high, 4.0);
+                let labels = tick_labels(&ticks);
+                ticks.into_iter().zip(labels).collect()
+            }
+        };
+        let scale = Scale {
+            low: ticks[0].0,
+            high: ticks[ticks.len() - 1].0,
+            from,
+            to,
+        };
+        ValueAxis {
+            scale,
+            ticks,
+            is_log: self.is_log,
+        }
+    }
+
     fn range(&self, chart: &CurvePanel) -> (f64, f64) {
         let of: Vec<&CurvePanel> = if self.shared {
             self.charts.iter().collect()
@@ -204,7 +295,7 @@ impl CurveSheet {
             .flat_map(|point| [point.value, point.low, point.high])
             .chain(self.holds.iter().copied());
         let (low, high) = ends
-            .filter(|end| end.is_finite())
+            .filter(|end| end.is_finite() && (*end > 0.0 || !self.is_log))
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), end| {
                 (low.min(end), high.max(end))
             });
@@ -227,22 +318,15 @@ impl CurveSheet {
             &chart.title,
         );
         let (low, high) = self.range(chart);
-        let ticks = round_ticks(low, high, 4.0);
-        let y = Scale {
-            low: ticks[0],
-            high: ticks[ticks.len() - 1],
-            from: bottom,
-            to: top,
-        };
-        for (tick, label) in ticks.iter().zip(tick_labels(&ticks)) {
-            let class = if tick.abs() < 1e-9 { "axis" } else { "grid" };
-            figure.line(class, (from, y.at(*tick)), (to, y.at(*tick)));
-            figure.text(
-                "quiet small",
-                (from - 6.0, y.at(*tick) + 4.0),
-                Anchor::End,
-                &label,
-            );
+        let y = self.value_axis((low, high), (bottom, top));
+        for (tick, label) in &y.ticks {
+            let class = match tick.abs() < 1e-9 && !self.is_log {
+                true => "axis",
+                false => "grid",
+            };
+            let at = y.scale.at(*tick);
+            figure.line(class, (from, at), (to, at));
+            figure.text("quiet small", (from - 6.0, at + 4.0), Anchor::End, label);
         }
         figure.line("axis", (from, bottom), (to, bottom));
         for tick in layer_ticks(self.layers) {
@@ -371,7 +455,7 @@ fn draw_strip(figure: &mut Figure, strip: &[f64], place: &PanelFrame, ramp: Ramp
     }
 }
 
-fn draw_band(figure: &mut Figure, curve: &Curve, axis: CurveAxis, x: &Scale, y: &Scale) {
+fn draw_band(figure: &mut Figure, curve: &Curve, axis: CurveAxis, x: &Scale, y: &ValueAxis) {
     for run in axis.runs(&curve.points).filter(|run| run.len() > 1) {
         let with: Vec<&CurvePoint> = run
             .iter()
@@ -398,7 +482,7 @@ fn draw_curve(
     axis: CurveAxis,
     (index, count): (usize, usize),
     x: &Scale,
-    y: &Scale,
+    y: &ValueAxis,
 ) {
     for run in axis.runs(&curve.points) {
         let line: Vec<(f64, f64)> = run
@@ -448,6 +532,7 @@ mod tests {
             layers: 4,
             shared: true,
             holds: vec![0.0, 1.0],
+            is_log: false,
         }
     }
 
@@ -475,6 +560,36 @@ mod tests {
             drawn.contains(r#"<polygon class="band fill-blue" points="42.0,94.2 144.0,94.2 144.0,121.8 42.0,121.8""#)
         );
         assert!(!drawn.contains("nothing") && sheet(vec![]).draw().to_inline().contains("nothing"));
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_decades_and_keeps_nothing_at_its_foot() {
+        let at = |layer: usize, value: f64| CurvePoint {
+            layer,
+            value,
+            low: f64::NAN,
+            high: f64::NAN,
+        };
+        let linear = sheet(vec![at(0, 0.0), at(1, 0.001), at(2, 0.1), at(3, 1.0)]);
+        let drawn = CurveSheet {
+            is_log: true,
+            ..linear
+        }
+        .draw()
+        .to_inline();
+        // 0.001 at 177, 1 at 39: a decade is 46
+        assert!(
+            drawn.contains("points=\"42.0,177.0 144.0,177.0 246.0,85.0 348.0,39.0\""),
+            "{drawn}"
+        );
+        for label in [">0.001<", ">0.01<", ">0.1<", ">1<"] {
+            assert!(drawn.contains(label), "{label}");
+        }
+        let ticks: Vec<String> = decade_ticks(2e-6, 0.5)
+            .into_iter()
+            .map(|tick| tick.1)
+            .collect();
+        assert_eq!(ticks, ["10⁻⁶", "10⁻⁴", "0.01", "1"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::{
         self, PageBlock, PageData, PageProbes, PageSetting, PageTraining, PageTranslation,
         PageTranslationSetting, ReportPage,
     },
-    provenance::{list_facts, sum_stages},
+    provenance::{describe_making, list_facts, sum_stages},
     questions::{
         self,
         links::{all_questions, link_rows},
@@ -144,7 +144,9 @@ fn lay_out(
     let recipe = take_entry(&mut facts, "recipe");
     take_entry(&mut facts, "planned");
     take_entry(&mut facts, "current"); // says which answers were read; the page shows those
-    sum_stages(&mut facts);
+    let training = time_trainings(records);
+    let making = describe_making(&records.manifest, &training);
+    sum_stages(&mut facts, &training);
     let overview_table = output.table(tables::overview(results));
     let lead = lead(results, &model);
     // of one comparison the first screen has said it all
@@ -176,6 +178,7 @@ fn lay_out(
             .collect(),
         inside: page::inside::lay_out(looks, output),
         trainings: lay_out_training(records, output),
+        making,
         facts: list_facts(&facts),
         recipe: list_facts(&recipe),
     }
@@ -209,6 +212,7 @@ fn lay_out_block(block: &ResultBlock, told: &[String], output: &mut ReportFiles)
     PageBlock {
         title: format!("{}, {}", block.task, describe_asking(block)),
         intro: introduce(block),
+        map: figures::changes::draw(block).map(|figure| output.figure(figure)),
         table: (block.settings.len() > 1).then_some(table),
         id,
         settings,
@@ -299,6 +303,16 @@ fn lay_out_setting(
         more: rest.into_iter().map(|table| output.table(table)).collect(),
         id,
     }
+}
+
+/// What the updates of each adapter took in all, by the name of its stage.
+fn time_trainings(records: &RunRecords) -> BTreeMap<String, f64> {
+    let logs = records.train_logs.iter();
+    logs.map(|(adapter, log)| {
+        let seconds = TrainingLog::new(adapter, log).seconds();
+        (format!("train.{adapter}"), seconds)
+    })
+    .collect()
 }
 
 fn lay_out_training(records: &RunRecords, output: &mut ReportFiles) -> Vec<PageTraining> {

@@ -178,7 +178,11 @@ fn a_whole_run_is_told_apart_by_cause() {
         page.contains("<title>Question translation on a small model</title>")
             && page.contains("train.lora.rank")
     );
-    assert_eq!(page.matches("<svg").count(), 9, "overview, 3 x 2, 2 losses");
+    assert_eq!(
+        page.matches("<svg").count(),
+        10,
+        "overview, a map, 3 x 2, 2 losses"
+    );
     for outside in [
         "<script",
         "<link rel=\"stylesheet",

@@ -119,6 +119,7 @@ pub(crate) fn pairs(
         maps,
         columns,
         axes: ("", ""),
+        hollow: false,
     };
     Some(CaptionedFigure {
         figure: atlas.draw(),

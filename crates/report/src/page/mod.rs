@@ -45,6 +45,8 @@ pub(crate) struct ReportPage {
     /// One per task that was looked at.
     pub inside: Vec<PageInside>,
     pub trainings: Vec<PageTraining>,
+    /// Date, command, machine, time and versions.
+    pub making: Vec<Fact>,
     pub facts: Vec<Fact>,
     pub recipe: Vec<Fact>,
 }
@@ -63,6 +65,8 @@ pub(crate) struct PageBlock {
     pub title: String,
     pub intro: String,
     /// Settings x languages; only where there are several settings.
+    pub map: Option<DrawnFigure>,
+    /// The same as levels.
     pub table: Option<ShownTable>,
     pub settings: Vec<PageSetting>,
 }
