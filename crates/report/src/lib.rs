@@ -38,4 +38,4 @@ pub use comparison::comparison_text;
 pub use error::ReportError;
 pub use planning::planning_table;
 pub use summary::{Summary, SummaryRow, SummarySetting};
-pub use write::{write, write_questions, write_unless};
+pub use write::{write, write_questions, write_single, write_unless};

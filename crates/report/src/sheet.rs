@@ -134,6 +134,14 @@ pub(crate) fn align_left(table: &mut ReportTable, titles: &[&str]) {
         .for_each(|c| c.numeric = false);
 }
 
+/// Keeps the column of a title in view where the table scrolls.
+pub(crate) fn keep_in_view(table: &mut ReportTable, title: &str) {
+    let columns = table.columns.iter_mut();
+    columns
+        .filter(|column| column.title == title)
+        .for_each(|column| column.kept = true);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,6 +25,8 @@ pub(crate) struct TableColumn {
     pub title: String,
     /// Numbers are aligned to the right.
     pub numeric: bool,
+    /// Stays in view where the table scrolls.
+    pub kept: bool,
 }
 
 /// A row's cells.
@@ -60,6 +62,7 @@ impl ReportTable {
                 .map(|(index, title)| TableColumn {
                     title: (*title).to_owned(),
                     numeric: index > 0,
+                    kept: false,
                 })
                 .collect(),
             rows: Vec::new(),

@@ -22,8 +22,8 @@ use crate::{
     lead::lead,
     output::ReportFiles,
     page::{
-        self, PageBlock, PageData, PageProbes, PageSetting, PageTraining, PageTranslation,
-        PageTranslationSetting, ReportPage,
+        self, Downloads, PageBlock, PageData, PageProbes, PageSetting, PageTraining,
+        PageTranslation, PageTranslationSetting, ReportPage, slugify,
     },
     provenance::{describe_making, list_facts, sum_stages},
     questions::{
@@ -51,6 +51,28 @@ pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
 pub fn write_unless(
     run: &RunFolder,
     remarks: &[String],
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Summary, ReportError> {
+    write_pages(run, remarks, false, stop)
+}
+
+/// As [`write_unless`], and `report/single.html`: the page as one file that holds its tables, to be
+/// sent or kept.
+///
+/// # Errors
+/// As [`write_unless`].
+pub fn write_single(
+    run: &RunFolder,
+    remarks: &[String],
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Summary, ReportError> {
+    write_pages(run, remarks, true, stop)
+}
+
+fn write_pages(
+    run: &RunFolder,
+    remarks: &[String],
+    is_single: bool,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Summary, ReportError> {
     let records = read_run(run, stop)?;
@@ -86,7 +108,12 @@ pub fn write_unless(
     )?;
     questions::write_page(run, &records, (&page.title, &folder), stop)?;
     let index = folder.join("index.html");
-    write_whole(&index, page::to_html(&page)?.as_bytes())?;
+    let html = page::to_html(&page, Downloads::Beside)?;
+    write_whole(&index, html.as_bytes())?;
+    if is_single {
+        let html = page::to_html(&page, Downloads::Inlined(&folder))?;
+        write_whole(&folder.join("single.html"), html.as_bytes())?;
+    }
     Ok(Summary::new(&results, index))
 }
 
@@ -229,6 +256,7 @@ fn lay_out_translations(block: &TranslationBlock, output: &mut ReportFiles) -> P
             .settings
             .iter()
             .map(|setting| PageTranslationSetting {
+                id: format!("{}.translation.{}", block.task, slugify(&setting.name)),
                 title: format!("Base model to {}", setting.name),
                 sentences: translation::describe(setting),
                 table: output.table(translation::of_setting(block, setting)),
@@ -342,6 +370,7 @@ fn lay_out_adapter(
         &all,
     );
     PageTraining {
+        id: format!("training.{}", slugify(&name.group)),
         title: match (&name.setting, &name.task) {
             (Some(setting), Some(task)) => format!("{setting}, questions of {task}"),
             _ => name.group.clone(),

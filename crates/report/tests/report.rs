@@ -184,7 +184,7 @@ fn a_whole_run_is_told_apart_by_cause() {
         "overview, a map, 3 x 2, 2 losses"
     );
     for outside in [
-        "<script",
+        "<script src",
         "<link rel=\"stylesheet",
         "@import",
         "src=\"http",

@@ -8,7 +8,7 @@ use compare::{Changes, LanguageChange, MeanChange};
 
 use crate::{
     format::percent,
-    sheet::{ColumnHead, TableCell, align_left, push, start},
+    sheet::{ColumnHead, TableCell, align_left, keep_in_view, push, start},
     table::ReportTable,
     verdict_words::verdict_label,
 };
@@ -102,6 +102,7 @@ fn main_table(name: String, changes: &Changes) -> ReportTable {
         table.rows.iter_mut().for_each(|row| drop(row.cells.pop()));
     }
     align_left(&mut table, &["the change is"]);
+    keep_in_view(&mut table, "the change is");
     table
 }
 
@@ -188,5 +189,6 @@ fn groups(name: String, changes: &Changes) -> ReportTable {
         push(&mut table, &GROUPS, &cells, false);
     }
     align_left(&mut table, &["languages", "the change is"]);
+    keep_in_view(&mut table, "the change is");
     table
 }

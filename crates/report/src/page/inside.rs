@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::{
     inside::{CaptionedFigure, Foldout, InsideSection, parts},
     output::{DrawnFigure, ReportFiles, ShownTable},
+    page::slugify,
     table::ReportTable,
 };
 
@@ -31,6 +32,7 @@ pub(crate) struct PageLook {
 
 #[derive(Serialize)]
 struct PagePart {
+    id: String,
     title: &'static str,
     sentences: Vec<String>,
     tables: Vec<ShownTable>,
@@ -101,11 +103,7 @@ fn introduce(looks: &[ModelView]) -> String {
 fn lay_out_look(look: &ModelView, output: &mut ReportFiles) -> PageLook {
     let parts = parts(look)
         .into_iter()
-        .enumerate()
-        .map(|(place, part)| {
-            let id = format!("inside.{}.choice{place}", look.slug);
-            lay_out_part(part, id, output)
-        })
+        .map(|part| lay_out_part(part, &look.slug, output))
         .collect();
     PageLook {
         id: format!("inside.{}", look.slug),
@@ -114,7 +112,7 @@ fn lay_out_look(look: &ModelView, output: &mut ReportFiles) -> PageLook {
     }
 }
 
-fn lay_out_part(part: InsideSection, id: String, output: &mut ReportFiles) -> PagePart {
+fn lay_out_part(part: InsideSection, look: &str, output: &mut ReportFiles) -> PagePart {
     let InsideSection {
         title,
         sentences,
@@ -135,8 +133,15 @@ fn lay_out_part(part: InsideSection, id: String, output: &mut ReportFiles) -> Pa
         let only = alternatives.drain(..).flat_map(|of| of.pictures);
         pictures.extend(only);
     }
-    let choice = (!alternatives.is_empty()).then_some(PageChoice { id, alternatives });
+    // a heading's words before a colon are short
+    let short = title.split(':').next().unwrap_or(title);
+    let id = format!("inside.{look}.{}", slugify(short));
+    let choice = (!alternatives.is_empty()).then(|| PageChoice {
+        id: format!("{id}.pooling"),
+        alternatives,
+    });
     PagePart {
+        id,
         title,
         sentences,
         tables: lay_out_tables(tables, output),
