@@ -17,6 +17,7 @@ mod findings;
 mod format;
 pub mod grid;
 mod inside;
+mod latex;
 mod lead;
 mod markdown;
 mod notes;

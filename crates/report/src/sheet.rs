@@ -115,6 +115,7 @@ pub(crate) fn push(
     table.rows.push(TableRow {
         cells: shown.collect(),
         strong,
+        marks: Vec::new(),
     });
     table.csv.push(
         heads

@@ -243,7 +243,7 @@ fn every_file_is_well_formed_and_every_picture_shows_something() {
     }
     let page = read(&run, "index.html");
     for outside in [
-        "<script",
+        "<script src",
         "<link rel=\"stylesheet",
         "@import",
         "src=\"http",

@@ -314,3 +314,35 @@ fn keep_adapter(
         ..Made::default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use schema::{StepRecord, ValidationRecord};
+
+    use super::*;
+
+    // Promise: a training that was killed and resumed counts the updates before its kill too.
+    #[test]
+    fn the_updates_before_a_resumption_are_timed() {
+        let step = |step: usize, seconds: f64| {
+            TrainRecord::Step(StepRecord {
+                step,
+                epoch: 0.1,
+                loss: 2.0,
+                learning_rate: 1e-4,
+                grad_norm: 1.0,
+                tokens: 100,
+                target_tokens: 60,
+                seconds,
+            })
+        };
+        let validation = TrainRecord::Validation(ValidationRecord {
+            step: 2,
+            loss: 1.0,
+            best: true,
+        });
+        let records = [step(1, 10.0), step(2, 20.5), validation, step(3, 40.0)];
+        assert_eq!(time_before(&records, 2), 30.5);
+        assert_eq!(time_before(&records, 0), 0.0);
+    }
+}
