@@ -11,6 +11,7 @@
 mod canvas;
 mod colour;
 mod curves;
+mod decades;
 mod error;
 mod heat;
 mod png;

@@ -204,7 +204,7 @@ pub(crate) fn describe_answers(changes: &Changes) -> String {
         .filter_map(|(label, name)| {
             let always = |after: bool| count_where(all, |l| always_answers(l, label, after));
             let (before, after) = (always(false), always(true));
-            (before + after > 0).then(|| (name, before, after))
+            (before + after > 0).then_some((name, before, after))
         })
         .map(|(name, before, after)| match all.len() {
             1 => format!(

@@ -382,8 +382,16 @@ impl<'a> Execution<'a> {
         if self.take_over(&stage, &inputs)? {
             return self.settle(&stage, false);
         }
+        self.make_and_record(at, &stage, inputs)?;
+        self.settle(&stage, false)
+    }
+
+    /// Makes a stage and records it. Of one that is interrupted the time is kept for who resumes it.
+    fn make_and_record(&mut self, at: usize, stage: &Stage, inputs: String) -> Result<()> {
+        let (folder, name) = (&self.experiment.folder, stage.name());
+        let is_report = matches!(stage, Stage::Report);
         let start = Instant::now();
-        let made = self.make(at, &stage);
+        let made = self.make(at, stage);
         let spent = self.manifest.spent_on(&name, &inputs);
         let made = match made {
             Err(problem) if problem.is_interruption() && !is_report => {
@@ -404,7 +412,7 @@ impl<'a> Execution<'a> {
             };
             self.manifest.finish(folder, &name, record, &made.files)?;
         }
-        self.settle(&stage, false)
+        Ok(())
     }
 
     fn make(&mut self, at: usize, stage: &Stage) -> Result<Made> {

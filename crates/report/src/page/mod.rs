@@ -215,7 +215,7 @@ fn link_file(path: &str, folder: Option<&Path>) -> Result<Value, minijinja::Erro
         minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, said)
     })?;
     let name = path.rsplit('/').next().unwrap_or(path);
-    let name = minijinja::HtmlEscape(&name).to_string();
+    let name = minijinja::HtmlEscape(name).to_string();
     Ok(Value::from_safe_string(format!(
         "href=\"{address}\" download=\"{name}\""
     )))

@@ -210,16 +210,18 @@ fn run_training(
         return Err(problem);
     }
     let outcome = match outcome {
-        Err(TrainError::Stopped(step)) => {
-            return Err(RunError::Interrupted(format!(
-                "interrupted after step {step} of {name}; run the same command again to resume"
-            )));
-        }
+        Err(TrainError::Stopped(step)) => return Err(interrupted(name, step)),
         other => other.at(|| format!("training {name}"))?,
     };
     write_logs(&log, &probes, &outcome.records, &outcome.probes)?;
     watch.finish(&format!("{remark}; best at step {}", outcome.step));
     Ok((outcome, resumed_at))
+}
+
+fn interrupted(name: &str, step: usize) -> RunError {
+    RunError::Interrupted(format!(
+        "interrupted after step {step} of {name}; run the same command again to resume"
+    ))
 }
 
 /// What the updates before a resumption took.
