@@ -174,6 +174,9 @@ pub(crate) struct ReportArgs {
     /// Run folders.
     #[arg(required = true, value_name = "RUN_DIR")]
     pub(crate) runs: Vec<PathBuf>,
+    /// Also write the page as one file that holds its tables: report/single.html.
+    #[arg(long)]
+    pub(crate) single_file: bool,
     /// Also write the answers as results and samples of lm-evaluation-harness.
     #[arg(long, value_name = "DIR")]
     pub(crate) lm_eval: Option<PathBuf>,

@@ -78,7 +78,7 @@ pub(crate) fn manifest(folder: &Path, bytes: &[u8]) -> Outcome {
         seeds::records::train_log,
     );
     put(folder, "manifest.json", bytes);
-    run::write_report(&RunFolder::new(folder), &Unwatched)?;
+    run::write_report(&RunFolder::new(folder), false, &Unwatched)?;
     Ok(())
 }
 

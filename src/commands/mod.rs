@@ -115,8 +115,12 @@ fn report(args: &ReportArgs) -> Result<()> {
     check_results_folder(args.tensorboard.as_deref(), None)?;
     for run in &args.runs {
         let run = RunFolder::new(run);
-        let summary = run::write_report(&run, &Terminal::default())?;
+        let summary = run::write_report(&run, args.single_file, &Terminal::default())?;
         progress::result(&summary.render_text());
+        if args.single_file {
+            let file = summary.page.with_file_name("single.html");
+            progress::note(&format!("wrote {}", file.display()));
+        }
         if let Some(out) = &args.lm_eval {
             lm_eval::write_run(out, &run, args.data.as_deref(), &mut Terminal::default())?;
         }

@@ -212,6 +212,26 @@ fn killed_while_training() {
             .starts_with(&before),
         "the steps were made again"
     );
+    let adapter = log
+        .file_stem()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
+    let manifest = json(&folder.path().join("out/manifest.json"));
+    let took = manifest["stages"][format!("train.{adapter}")]["seconds"]
+        .as_f64()
+        .expect("a time");
+    let text = fs::read_to_string(&log).expect("reads");
+    let steps = text.lines().map(|line| {
+        let record: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        record["seconds"].as_f64().unwrap_or(0.0)
+    });
+    let steps: f64 = steps.sum();
+    assert!(took >= steps, "{took} s, but its updates took {steps} s");
+    assert!(manifest.get("spent").is_none(), "all is finished");
+    for fact in ["started", "finished", "command"] {
+        assert!(manifest["made"][fact].is_string(), "{fact}");
+    }
 }
 
 // Promise: a run killed between two trainings keeps the first adapter.

@@ -112,9 +112,10 @@ impl Left {
     }
 }
 
-/// A manifest without times, memory, and the hashes of logs, which hold times.
+/// A manifest without times, command, memory, and the hashes of logs, which hold times.
 fn without_times(mut manifest: Value) -> Value {
     manifest["machine"]["peak_memory_bytes"] = Value::Null;
+    manifest["made"] = Value::Null;
     for (_, stage) in manifest["stages"].as_object_mut().expect("stages") {
         stage["seconds"] = Value::Null;
         let outputs = stage["outputs"].as_object_mut().expect("outputs");

@@ -4,7 +4,7 @@
 //! Answers and logs are read and checked (`answers`, `record_check`, `record_lines`,
 //! `run_records`), kept as columns (`columns`), paired (`pairing`),
 //! measured (`measure`, `rescore`, `levels`) and compared (`change`, `means`, `groups`,
-//! `consistency`, `reliability`, `scorings`, `verdict`); `results` joins them per task, and
+//! `consistency`, `reliability`, `scorings`, `verdict`, `caveats`); `results` joins them per task, and
 //! `results_file` writes `results.json`. Records of the inside of models have a module of their
 //! own (`inside`), and so have all runs of a grid (`grid`). Never here: drawing, sentences of the page, models, the network, a clock.
 //!
@@ -48,6 +48,7 @@
 mod adapter_name;
 mod answers;
 mod asked;
+mod caveats;
 mod change;
 mod columns;
 mod comparison;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::{
     adapter_name::AdapterName,
     answers::AnswerSet,
+    caveats::{self, LanguageLevel},
     change::{Changes, ComparedAnswers, mean_shares, measure_changes},
     error::CompareError,
     folder::BASE,
@@ -162,6 +163,8 @@ pub fn compute(
             Some(base) => {
                 let block =
                     compute_block(question, (base, models), &order, &mut results.gaps, stop)?;
+                let said = list_block_caveats(&describe_question(question), &block);
+                results.caveats.extend(said);
                 results.blocks.push(block);
             }
             None => results.gaps.extend(
@@ -196,6 +199,24 @@ fn list_caveats(records: &RunRecords) -> Vec<String> {
         caveats.extend(said.into_iter().map(|one| format!("{adapter}: {one}")));
     }
     caveats
+}
+
+/// Of the base's levels and of every setting's.
+fn list_block_caveats(question: &str, block: &ResultBlock) -> Vec<String> {
+    let base = block.base.languages.iter().map(|level| LanguageLevel {
+        language: level.language,
+        accuracy: level.accuracy,
+        auc: level.auc,
+        batch: level.batch,
+    });
+    let base: Vec<LanguageLevel> = base.collect();
+    let mut said = caveats::describe_levels(&format!("{question}, base"), &base);
+    for setting in &block.settings {
+        let tuned = setting.changes.languages.iter().map(LanguageLevel::from);
+        let who = format!("{question}, {}", setting.name);
+        said.extend(caveats::describe_levels(&who, &tuned.collect::<Vec<_>>()));
+    }
+    said
 }
 
 /// The recipe's settings by slug, in its order; empty if the manifest does not list them.

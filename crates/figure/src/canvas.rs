@@ -1,7 +1,12 @@
 //! Shapes, scales and ticks; from shapes to an SVG for the page or for a file.
 
 /// Names of the colours in `figure.css` and the page, with their values.
-pub type Palette = [(&'static str, &'static str); 13];
+pub type Palette = [(&'static str, &'static str); 18];
+
+/// Names of the ten colours that tell languages apart; no two are alike on either ground.
+pub const TONES: [&str; 10] = [
+    "blue", "orange", "green", "red", "purple", "violet", "lime", "brown", "sky", "coal",
+];
 
 /// On a light ground.
 pub const LIGHT: Palette = [
@@ -18,6 +23,11 @@ pub const LIGHT: Palette = [
     ("green", "#009e73"),
     ("red", "#d55e00"),
     ("purple", "#aa5a8c"),
+    ("violet", "#5a3fc0"),
+    ("lime", "#8fb300"),
+    ("brown", "#6b3d1d"),
+    ("sky", "#4fb3e8"),
+    ("coal", "#2b3036"),
 ];
 
 /// On a dark ground.
@@ -30,11 +40,16 @@ pub const DARK: Palette = [
     ("before", "#9aa4ae"),
     ("rise", "#56b4e9"),
     ("fall", "#f0a000"),
-    ("blue", "#56b4e9"),
+    ("blue", "#3f9fe0"),
     ("orange", "#ffc83d"),
     ("green", "#2fd0a2"),
     ("red", "#ff8552"),
     ("purple", "#e39cc8"),
+    ("violet", "#9a86ff"),
+    ("lime", "#c3e04a"),
+    ("brown", "#b98456"),
+    ("sky", "#a8e6ff"),
+    ("coal", "#f2f4f6"),
 ];
 
 /// The looks of all figures, colours as CSS variables.
@@ -396,6 +411,25 @@ mod tests {
             [scale.at(5.0), scale.at(-3.0), scale.at(99.0)],
             [150.0, 100.0, 200.0]
         );
+    }
+
+    #[test]
+    fn no_two_tones_are_alike() {
+        for palette in [LIGHT, DARK] {
+            let colours = TONES.map(|tone| {
+                let (_, hex) = palette
+                    .iter()
+                    .find(|(name, _)| *name == tone)
+                    .expect("a colour");
+                [1, 3, 5].map(|at| i32::from_str_radix(&hex[at..at + 2], 16).expect("hex"))
+            });
+            for (place, a) in colours.iter().enumerate() {
+                for b in &colours[..place] {
+                    let squared: i32 = (0..3).map(|part| (a[part] - b[part]).pow(2)).sum();
+                    assert!(squared >= 60 * 60, "{a:?} {b:?}");
+                }
+            }
+        }
     }
 
     #[test]

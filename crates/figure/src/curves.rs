@@ -6,6 +6,7 @@
 use crate::{
     canvas::{Anchor, Figure, Mark, Scale, round_ticks, tick_labels},
     colour::Ramp,
+    decades::decade_ticks,
 };
 
 const TITLE: f64 = 18.0;
@@ -110,6 +111,26 @@ pub struct CurveSheet {
     pub shared: bool,
     /// Held by every vertical axis.
     pub holds: Vec<f64>,
+    /// Whether the vertical axes are logarithmic; values below the lowest decade stand on it.
+    pub is_log: bool,
+}
+
+/// A vertical axis.
+struct ValueAxis {
+    scale: Scale,
+    ticks: Vec<(f64, String)>,
+    is_log: bool,
+}
+
+impl ValueAxis {
+    /// The pixel of a value.
+    fn at(&self, value: f64) -> f64 {
+        let value = match self.is_log {
+            true => value.max(f64::MIN_POSITIVE).log10(),
+            false => value,
+        };
+        self.scale.at(value)
+    }
 }
 
 /// The position of a panel.
@@ -190,6 +211,29 @@ impl CurveSheet {
         legend
     }
 
+    /// The axis of a range of values between two pixels.
+    fn value_axis(&self, (low, high): (f64, f64), (from, to): (f64, f64)) -> ValueAxis {
+        let ticks: Vec<(f64, String)> = match self.is_log {
+            true => decade_ticks(low, high),
+            false => {
+                let ticks = round_ticks(low, high, 4.0);
+                let labels = tick_labels(&ticks);
+                ticks.into_iter().zip(labels).collect()
+            }
+        };
+        let scale = Scale {
+            low: ticks[0].0,
+            high: ticks[ticks.len() - 1].0,
+            from,
+            to,
+        };
+        ValueAxis {
+            scale,
+            ticks,
+            is_log: self.is_log,
+        }
+    }
+
     fn range(&self, chart: &CurvePanel) -> (f64, f64) {
         let of: Vec<&CurvePanel> = if self.shared {
             self.charts.iter().collect()
@@ -204,7 +248,7 @@ impl CurveSheet {
             .flat_map(|point| [point.value, point.low, point.high])
             .chain(self.holds.iter().copied());
         let (low, high) = ends
-            .filter(|end| end.is_finite())
+            .filter(|end| end.is_finite() && (*end > 0.0 || !self.is_log))
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), end| {
                 (low.min(end), high.max(end))
             });
@@ -227,22 +271,15 @@ impl CurveSheet {
             &chart.title,
         );
         let (low, high) = self.range(chart);
-        let ticks = round_ticks(low, high, 4.0);
-        let y = Scale {
-            low: ticks[0],
-            high: ticks[ticks.len() - 1],
-            from: bottom,
-            to: top,
-        };
-        for (tick, label) in ticks.iter().zip(tick_labels(&ticks)) {
-            let class = if tick.abs() < 1e-9 { "axis" } else { "grid" };
-            figure.line(class, (from, y.at(*tick)), (to, y.at(*tick)));
-            figure.text(
-                "quiet small",
-                (from - 6.0, y.at(*tick) + 4.0),
-                Anchor::End,
-                &label,
-            );
+        let y = self.value_axis((low, high), (bottom, top));
+        for (tick, label) in &y.ticks {
+            let class = match tick.abs() < 1e-9 && !self.is_log {
+                true => "axis",
+                false => "grid",
+            };
+            let at = y.scale.at(*tick);
+            figure.line(class, (from, at), (to, at));
+            figure.text("quiet small", (from - 6.0, at + 4.0), Anchor::End, label);
         }
         figure.line("axis", (from, bottom), (to, bottom));
         for tick in layer_ticks(self.layers) {
@@ -371,7 +408,7 @@ fn draw_strip(figure: &mut Figure, strip: &[f64], place: &PanelFrame, ramp: Ramp
     }
 }
 
-fn draw_band(figure: &mut Figure, curve: &Curve, axis: CurveAxis, x: &Scale, y: &Scale) {
+fn draw_band(figure: &mut Figure, curve: &Curve, axis: CurveAxis, x: &Scale, y: &ValueAxis) {
     for run in axis.runs(&curve.points).filter(|run| run.len() > 1) {
         let with: Vec<&CurvePoint> = run
             .iter()
@@ -398,7 +435,7 @@ fn draw_curve(
     axis: CurveAxis,
     (index, count): (usize, usize),
     x: &Scale,
-    y: &Scale,
+    y: &ValueAxis,
 ) {
     for run in axis.runs(&curve.points) {
         let line: Vec<(f64, f64)> = run
@@ -448,6 +485,7 @@ mod tests {
             layers: 4,
             shared: true,
             holds: vec![0.0, 1.0],
+            is_log: false,
         }
     }
 
@@ -475,6 +513,31 @@ mod tests {
             drawn.contains(r#"<polygon class="band fill-blue" points="42.0,94.2 144.0,94.2 144.0,121.8 42.0,121.8""#)
         );
         assert!(!drawn.contains("nothing") && sheet(vec![]).draw().to_inline().contains("nothing"));
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_decades_and_keeps_nothing_at_its_foot() {
+        let at = |layer: usize, value: f64| CurvePoint {
+            layer,
+            value,
+            low: f64::NAN,
+            high: f64::NAN,
+        };
+        let linear = sheet(vec![at(0, 0.0), at(1, 0.001), at(2, 0.1), at(3, 1.0)]);
+        let drawn = CurveSheet {
+            is_log: true,
+            ..linear
+        }
+        .draw()
+        .to_inline();
+        // 0.001 at 177, 1 at 39: a decade is 46
+        assert!(
+            drawn.contains("points=\"42.0,177.0 144.0,177.0 246.0,85.0 348.0,39.0\""),
+            "{drawn}"
+        );
+        for label in [">0.001<", ">0.01<", ">0.1<", ">1<"] {
+            assert!(drawn.contains(label), "{label}");
+        }
     }
 
     #[test]

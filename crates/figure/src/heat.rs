@@ -56,6 +56,8 @@ pub struct HeatSheet {
     pub columns: usize,
     /// Titles of rows and columns of every map.
     pub axes: (&'static str, &'static str),
+    /// Whether a cell whose interval holds 0 is an outline only.
+    pub hollow: bool,
 }
 
 /// Sizes that all panels share.
@@ -138,7 +140,11 @@ impl HeatSheet {
             for (column, cell) in map.cells[row].iter().enumerate() {
                 if let Some(cell) = cell {
                     let corner = (left + wide * column as f64, middle - high / 2.0);
-                    draw_cell(figure, map, cell, corner, (grid, has_numbers));
+                    if self.hollow && !cell.clear {
+                        draw_outline(figure, map, cell, corner, (grid, has_numbers));
+                    } else {
+                        draw_cell(figure, map, cell, corner, (grid, has_numbers));
+                    }
                 }
             }
         }
@@ -229,6 +235,31 @@ fn draw_cell(
     }
 }
 
+/// A cell without its colour but at the edge.
+fn draw_outline(
+    figure: &mut Figure,
+    map: &HeatMap,
+    cell: &HeatCell,
+    (x, y): (f64, f64),
+    (grid, has_numbers): (&HeatGrid, bool),
+) {
+    let (wide, high) = grid.cell;
+    let edge = 2.0_f64.min(wide / 5.0);
+    let colour = map.ramp.colour(cell.value).hex();
+    let inner = (wide - 2.0 * edge - 0.6, high - 2.0 * edge - 0.6);
+    figure.cell(
+        &colour,
+        (x + 0.3, y + 0.3),
+        (wide - 0.6, high - 0.6),
+        &cell.hint,
+    );
+    figure.rectangle("hole", (x + edge + 0.3, y + edge + 0.3), inner);
+    if has_numbers {
+        let at = (x + wide / 2.0, y + high / 2.0 + 3.4);
+        figure.text("cell quiet", at, Anchor::Middle, &(map.show)(cell.value));
+    }
+}
+
 fn draw_scale(figure: &mut Figure, map: &HeatMap, (left, top): (f64, f64), width: f64) {
     let (low, high) = map.ramp.ends();
     // both ends' numbers stand below it
@@ -269,6 +300,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_cell_that_is_not_clear_is_an_outline() {
+        let cell = |clear| {
+            Some(HeatCell {
+                value: 0.5,
+                clear,
+                hint: String::new(),
+            })
+        };
+        let map = HeatMap {
+            title: String::new(),
+            rows: vec!["r".to_owned()],
+            columns: ["a", "b"].map(str::to_owned).to_vec(),
+            cells: vec![vec![cell(true), cell(false)]],
+            ramp: Ramp::Diverging(1.0),
+            unit: String::new(),
+            show: |value| format!("{value:.1}"),
+        };
+        let drawn = HeatSheet {
+            name: "f".to_owned(),
+            description: "d".to_owned(),
+            maps: vec![map],
+            columns: 1,
+            axes: ("", ""),
+            hollow: true,
+        }
+        .draw()
+        .to_inline();
+        assert_eq!(drawn.matches("class=\"hole\"").count(), 1, "{drawn}");
+    }
+
+    #[test]
     fn numbers_stand_where_they_fit_and_a_dot_elsewhere() {
         let cell = |value| {
             Some(HeatCell {
@@ -295,6 +357,7 @@ mod tests {
                 maps: vec![map],
                 columns: 1,
                 axes: ("a", "b"),
+                hollow: false,
             }
             .draw()
             .to_inline()

@@ -3,7 +3,7 @@
 //!
 //! Source: arXiv 2405.13816, figures 2 and 4. Never here: choosing layers, thinning.
 
-use crate::canvas::{Anchor, Figure, Mark, Scale, round_ticks, tick_labels};
+use crate::canvas::{Anchor, Figure, Mark, Scale, TONES, round_ticks, tick_labels};
 
 const WIDTH: f64 = 940.0;
 const LEFT: f64 = 46.0;
@@ -11,7 +11,9 @@ const SIDE: f64 = 178.0;
 const TITLE: f64 = 20.0;
 const AXIS: f64 = 42.0;
 const LEGEND_ROW: f64 = 17.0;
-const TONES: [&str; 5] = ["blue", "orange", "green", "red", "purple"];
+/// With more languages their names would hide each other.
+const NAMED: usize = 12;
+const POINT: f64 = 3.0;
 const MARKS: [Mark; 4] = [Mark::Disc, Mark::Triangle, Mark::Square, Mark::Diamond];
 
 /// One panel.
@@ -36,7 +38,7 @@ pub struct ScatterSheet {
     pub rows: Vec<Vec<Option<PointCloud>>>,
 }
 
-/// Colour and sign of a language by its place: 20 pairs, and again as outlines.
+/// Colour and sign of a language by its place: 40 pairs, and again as outlines.
 fn look(place: usize) -> (String, Mark) {
     let round = place / TONES.len();
     let tone = TONES[place % TONES.len()];
@@ -95,7 +97,7 @@ impl ScatterSheet {
                         WIDTH / 4.0 * column as f64 + LEFT,
                         top + height * row as f64 + TITLE,
                     );
-                    draw_cloud(&mut figure, cloud, corner, ranges);
+                    draw_cloud(&mut figure, cloud, &self.languages, corner, ranges);
                 }
             }
         }
@@ -115,6 +117,7 @@ fn widen((low, high): (f64, f64)) -> (f64, f64) {
 fn draw_cloud(
     figure: &mut Figure,
     cloud: &PointCloud,
+    names: &[String],
     (left, top): (f64, f64),
     ranges: [(f64, f64); 2],
 ) {
@@ -138,7 +141,28 @@ fn draw_cloud(
             .map(|p| (x.at(f64::from(p[0])), y.at(f64::from(p[1]))))
             .collect();
         let (class, mark) = look(place);
-        figure.marks(&class, mark, &at, 2.0);
+        figure.marks(&class, mark, &at, POINT);
+    }
+    if cloud.points.len() <= NAMED {
+        draw_names(figure, cloud, names, &x, &y);
+    }
+}
+
+/// Each language's name above the middle of its points, below where there is no room above.
+fn draw_names(figure: &mut Figure, cloud: &PointCloud, names: &[String], x: &Scale, y: &Scale) {
+    for (points, name) in cloud.points.iter().zip(names) {
+        if points.is_empty() {
+            continue;
+        }
+        let mean = |axis: usize| {
+            points.iter().map(|p| f64::from(p[axis])).sum::<f64>() / points.len() as f64
+        };
+        let (across, middle) = (x.at(mean(0)), y.at(mean(1)));
+        let has_room = middle - y.to > 18.0;
+        let down = middle + if has_room { -7.0 } else { 15.0 };
+        let room = 8.0; // half of a name
+        let across = across.clamp(x.from + room, x.to - room);
+        figure.text("centroid", (across, down), Anchor::Middle, name);
     }
 }
 
@@ -186,7 +210,7 @@ fn draw_axes(figure: &mut Figure, cloud: &PointCloud, x: &Scale, y: &Scale) {
     );
     figure.text_upright(
         "quiet small",
-        (left - 34.0, top + SIDE / 2.0),
+        (left - 39.0, top + SIDE / 2.0),
         &format!("component 2 ({second})"),
     );
 }
@@ -198,11 +222,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forty_languages_look_different() {
-        let looks: BTreeSet<String> = (0..40).map(|place| format!("{:?}", look(place))).collect();
-        assert_eq!(looks.len(), 40);
-        let tones: BTreeSet<String> = (0..5).map(|place| look(place).0).collect();
-        assert_eq!(tones.len(), 5, "the first five by colour alone");
+    fn eighty_languages_look_different() {
+        let looks: BTreeSet<String> = (0..80).map(|place| format!("{:?}", look(place))).collect();
+        assert_eq!(looks.len(), 80);
+        let tones: BTreeSet<String> = (0..10).map(|place| look(place).0).collect();
+        assert_eq!(tones.len(), 10, "the first ten by colour alone");
     }
 
     #[test]
@@ -231,15 +255,17 @@ mod tests {
             .filter(|line| line.contains("class=\"point"))
             .collect();
         // 46 to 224 is −0.08 to 2.08: 0 stands at 52.6, 1 in the middle, 2 at 217.4; a disc
-        // begins 2 to the left
+        // begins 3 to the left
         assert!(
-            points[0].contains("M50.6 ") && points[0].contains("M215.4 "),
+            points[0].contains("M49.6 ") && points[0].contains("M214.4 "),
             "{points:?}"
         );
         assert!(
-            points[1].contains("M50.6 ") && points[1].contains("M133.0 "),
+            points[1].contains("M49.6 ") && points[1].contains("M132.0 "),
             "{points:?}"
         );
+        // its name stands at the mean of its points, 1 and 1 of −0.08 to 2.08
+        assert!(drawn.contains("class=\"centroid\" x=\"135.0\""), "{drawn}");
         assert!(drawn.contains("component 1 (50.0 %)") && drawn.contains("component 2 (25.0 %)"));
     }
 }

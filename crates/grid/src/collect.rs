@@ -60,7 +60,7 @@ fn write_reports(plan: &Plan, states: &[CellStatus], watch: &mut dyn Watch) -> R
             .iter()
             .filter(|status| plan.cells[status.number].member == at);
         if of_member.any(|status| status.progress.stages.0 > 0) {
-            let written = write_report(&plan.folder.run(&member.name), &*watch);
+            let written = write_report(&plan.folder.run(&member.name), false, &*watch);
             match written {
                 Err(problem) if !problem.is_interruption() => {
                     notes.push(format!(

@@ -2,14 +2,13 @@
 //! rules of the verdict.
 
 use compare::{
-    Changes, Direction, LanguageChange, MeanChange, ResultBlock, Results, SettingResult, Verdict,
-    direction,
+    Changes, Direction, LanguageChange, MeanChange, Verdict, direction,
     stats::{Estimate, standard_deviation},
 };
 use serde::Serialize;
 
 use crate::{
-    format::{area, area_interval, count, describe_asking, list, percent, points, points_interval},
+    format::{area, area_interval, count, list, percent, points, points_interval},
     verdict_words::{explain_verdict, verdict_label},
 };
 
@@ -60,10 +59,10 @@ pub(crate) fn describe_setting(changes: &Changes) -> Findings {
         by_training(changes),
         gap(changes),
         agreement(changes),
-        Some(shares(changes)),
+        Some(describe_answers(changes)),
         seeds(changes),
         clusters(changes),
-        Some(detectable(changes)),
+        Some(describe_power(changes)),
     ];
     Findings {
         tiles: tiles(&changes.mean),
@@ -83,10 +82,10 @@ fn in_percent(before: &Estimate, after: &Estimate, change: &Estimate) -> [String
 
 fn tiles(mean: &MeanChange) -> Vec<Tile> {
     let raw = in_percent(&mean.before, &mean.after, &mean.change);
-    let raw = Tile::new("Raw accuracy", raw, &mean.change);
+    let raw = Tile::new("Accuracy", raw, &mean.change);
     let calibrated = mean.batch.map(|c| {
         Tile::new(
-            "Calibrated accuracy",
+            "Accuracy after calibration",
             in_percent(&c.before, &c.after, &c.change),
             &c.change,
         )
@@ -97,7 +96,7 @@ fn tiles(mean: &MeanChange) -> Vec<Tile> {
             area(c.after.value),
             area_interval(&c.change),
         ];
-        Tile::new("AUC", areas, &c.change)
+        Tile::new("Labels told apart (AUC)", areas, &c.change)
     });
     [Some(raw), calibrated, auc].into_iter().flatten().collect()
 }
@@ -113,7 +112,8 @@ fn judge_gain(changes: &Changes) -> String {
     )
 }
 
-fn nothing_changed(changes: &Changes) -> bool {
+/// Whether no answer became right or wrong.
+pub(crate) fn nothing_changed(changes: &Changes) -> bool {
     changes
         .languages
         .iter()
@@ -137,18 +137,41 @@ fn by_language(changes: &Changes) -> Option<String> {
             })
             .collect();
         format!(
-            "Language by language, the interval of the raw change lies above 0 in {} of {} and below 0 in {}; {} of the \
-             changes are significant at 0.05 after Holm's adjustment, {} after Benjamini and Hochberg's. The change is, \
-             without adjustment, {}.",
-            count_where(all, |l| l.change.rises()),
-            all.len(),
-            count_where(all, |l| l.change.falls()),
-            count_where(all, |l| l.p_holm < 0.05),
-            count_where(all, |l| l.p_bh < 0.05),
+            "{} By cause, language by language and without adjustment: {}.",
+            describe_significant(all),
             list(&verdicts)
         )
     })
 }
+
+/// The languages whose change is significant after Holm's adjustment.
+fn describe_significant(all: &[LanguageChange]) -> String {
+    let codes = |test: fn(&LanguageChange) -> bool| -> Vec<String> {
+        let found = all.iter().filter(|l| l.p_holm < 0.05 && test(l));
+        found.map(|l| l.language.code().to_owned()).collect()
+    };
+    let named = |codes: &[String], what: &str| match codes.len() {
+        0 => None,
+        1..=NAMED => Some(format!("{what} in {}", list(codes))),
+        number => Some(format!("{what} in {number}")),
+    };
+    let parts = [
+        named(&codes(|l| l.change.value > 0.0), "better"),
+        named(&codes(|l| l.change.value < 0.0), "worse"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    match parts.is_empty() {
+        true => "No single language changed significantly.".to_owned(),
+        false => format!(
+            "Of {} languages, the change is significant (0.05, Holm's adjustment): {}.",
+            all.len(),
+            parts.join(", ")
+        ),
+    }
+}
+
+/// With more languages they are counted, not named.
+const NAMED: usize = 6;
 
 const VERDICTS: [Verdict; 7] = [
     Verdict::Discrimination,
@@ -171,13 +194,52 @@ fn by_training(changes: &Changes) -> Option<String> {
     ))
 }
 
-fn shares(changes: &Changes) -> String {
+/// What the answers look like: the same to every question, or how far from the right shares.
+pub(crate) fn describe_answers(changes: &Changes) -> String {
+    let all = &changes.languages;
+    let said: Vec<String> = changes
+        .labels
+        .iter()
+        .enumerate()
+        .filter_map(|(label, name)| {
+            let always = |after: bool| count_where(all, |l| always_answers(l, label, after));
+            let (before, after) = (always(false), always(true));
+            (before + after > 0).then_some((name, before, after))
+        })
+        .map(|(name, before, after)| match all.len() {
+            1 => format!(
+                "“{name}” to every question {}",
+                match (before, after) {
+                    (1, 1) => "before and after",
+                    (1, _) => "before, but not after",
+                    _ => "after, but not before",
+                }
+            ),
+            languages => format!(
+                "“{name}” to every question in {before} of {languages} languages before and {after} after"
+            ),
+        })
+        .collect();
+    if !said.is_empty() {
+        return format!("It answers {}.", said.join("; "));
+    }
     let (before, after) = changes.share_distance;
     format!(
-        "The shares of the chosen labels lie {} points from the gold shares before and {} after.",
-        percent(before, 1),
-        percent(after, 1)
+        "No language gets one answer to every question: {} % of the answers would have to change for each label to be \
+         chosen as often as it is right before, {} % after.",
+        percent(before, 0),
+        percent(after, 0)
     )
+}
+
+/// Whether every answer is this label, though not all should be.
+fn always_answers(of: &LanguageChange, label: usize, after: bool) -> bool {
+    let chosen = if after {
+        &of.labels.after
+    } else {
+        &of.labels.before
+    };
+    of.items > 1 && chosen[label] == 1.0 && of.labels.gold[label] < 1.0
 }
 
 /// One component of the variance as a standard deviation; `None` where it was not estimated.
@@ -230,20 +292,14 @@ fn gap(changes: &Changes) -> Option<String> {
 }
 
 fn agreement(changes: &Changes) -> Option<String> {
-    let consistency = changes.consistency.as_ref()?;
-    let (all, pairs) = (&consistency.all_alike, &consistency.pairs_alike);
+    let pairs = &changes.consistency.as_ref()?.pairs_alike;
     Some(format!(
-        "{} % of the items get the same answer in all {} languages before and {} % after ({} and {} % by chance at these label \
-         shares); two languages agree on {} % and {} % ({} and {} %).",
-        percent(all.measured.before.value, 1),
-        consistency.languages,
-        percent(all.measured.after.value, 1),
-        percent(all.chance.0, 1),
-        percent(all.chance.1, 1),
-        percent(pairs.measured.before.value, 1),
-        percent(pairs.measured.after.value, 1),
-        percent(pairs.chance.0, 1),
-        percent(pairs.chance.1, 1)
+        "Two languages give the same answer to {} % of the questions before ({} % by chance) and to {} % after ({} % by \
+         chance).",
+        percent(pairs.measured.before.value, 0),
+        percent(pairs.chance.0, 0),
+        percent(pairs.measured.after.value, 0),
+        percent(pairs.chance.1, 0)
     ))
 }
 
@@ -259,133 +315,32 @@ fn clusters(changes: &Changes) -> Option<String> {
     ))
 }
 
-fn detectable(changes: &Changes) -> String {
+/// The smallest change that the sample can show.
+pub(crate) fn describe_power(changes: &Changes) -> String {
     if changes.mean.detectable.is_nan() {
         let reason = match changes.languages.iter().map(|l| l.items).max() {
-            Some(1) => "there is one item",
+            Some(1) => "there is one question",
             _ if nothing_changed(changes) => "no answer became right or wrong, so nothing varies",
             _ => "all answers changed alike, so nothing varies",
         };
-        return format!("The smallest change that these items detect is undefined: {reason}.");
+        return format!("What this test can detect is unknown: {reason}.");
     }
-    let found: Vec<f64> = changes
+    let found = changes
         .languages
         .iter()
-        .filter_map(|l| l.reliability.detectable)
-        .collect();
-    let (low, high) = found
-        .iter()
-        .fold((f64::INFINITY, 0.0_f64), |(low, high), &d| {
-            (low.min(d), high.max(d))
-        });
-    let each = match found.as_slice() {
-        [] => "none in a single language".to_owned(),
-        [_] => format!("{} in a language", percent(low, 1)),
-        _ => format!("{} to {} in a language", percent(low, 1), percent(high, 1)),
-    };
+        .filter_map(|l| l.reliability.detectable);
+    let ends = found.fold(None, |ends: Option<(f64, f64)>, d| {
+        Some(ends.map_or((d, d), |(low, high)| (low.min(d), high.max(d))))
+    });
+    let each = ends.map_or_else(
+        || "no change in one language".to_owned(),
+        |(low, high)| match (percent(low, 0), percent(high, 0)) {
+            (low, high) if low == high => format!("{high} points in one language"),
+            (low, high) => format!("{low} to {high} points in one language"),
+        },
+    );
     format!(
-        "The smallest change that these items detect in four samples of five is {} points of the mean, {each}.",
+        "This test can detect a change of {} points in the mean and {each} (80 % power).",
         percent(changes.mean.detectable, 1)
     )
-}
-
-/// The page's first paragraphs, for someone who reads nothing else: one per task and label set.
-pub(crate) fn summarise(results: &Results, model: &str) -> Vec<String> {
-    match results.blocks.as_slice() {
-        [] => vec![format!("{model} has no answers that can be compared yet.")],
-        blocks => blocks
-            .iter()
-            .map(|block| summarise_block(block, model))
-            .collect(),
-    }
-}
-
-fn summarise_block(block: &ResultBlock, model: &str) -> String {
-    let base = format!(
-        "{model}, untuned, is right in {} % of its answers to {} ({}, mean over {}; guessing gives {:.1} %).",
-        percent(block.base.mean.value, 1),
-        block.task,
-        describe_asking(block),
-        count(block.base.languages.len(), "language"),
-        100.0 / block.label_names.len() as f64
-    );
-    let settings: Vec<&SettingResult> = block.settings.iter().collect();
-    match settings.as_slice() {
-        [] => base,
-        [only] => format!(
-            "{base} Learning to translate questions changes this by {} (95 % interval in brackets). {}",
-            change_with(only),
-            judge_gain(&only.changes)
-        ),
-        few if few.len() <= 4 => {
-            let changes: Vec<String> = few.iter().map(|setting| change_with(setting)).collect();
-            format!(
-                "{base} Learning to translate questions changes this by {} (95 % intervals in brackets). {}",
-                list(&changes),
-                judge_all(few)
-            )
-        }
-        many => format!("{base} {} {}", describe_extremes(many), judge_all(many)),
-    }
-}
-
-/// `+3.1 [+2.0, +4.2] points with zh=>en`
-fn change_with(setting: &SettingResult) -> String {
-    format!(
-        "{} points with {}",
-        points_interval(&setting.changes.mean.change, 1),
-        setting.name
-    )
-}
-
-fn describe_extremes(settings: &[&SettingResult]) -> String {
-    let mut ordered = settings.to_vec();
-    ordered.sort_by(|a, b| {
-        a.changes
-            .mean
-            .change
-            .value
-            .total_cmp(&b.changes.mean.change.value)
-    });
-    format!(
-        "Of {} settings of learning to translate questions the weakest changes this by {} and the strongest by {} (95 % \
-         intervals in brackets; the extremes of several settings overstate how much they differ).",
-        ordered.len(),
-        change_with(ordered[0]),
-        change_with(ordered[ordered.len() - 1])
-    )
-}
-
-fn names(settings: &[&SettingResult]) -> String {
-    let names: Vec<String> = settings.iter().map(|s| s.name.clone()).collect();
-    list(&names)
-}
-
-/// Which settings gain, and which of these in separation.
-fn judge_all(settings: &[&SettingResult]) -> String {
-    let gaining = settings
-        .iter()
-        .copied()
-        .filter(|setting| setting.changes.mean.change.rises());
-    let (better, moved): (Vec<&SettingResult>, Vec<&SettingResult>) =
-        gaining.partition(|setting| setting.changes.mean.attribution.verdict.discriminates());
-    match (better.as_slice(), moved.as_slice()) {
-        ([], []) => "None of them clearly raises raw accuracy.".to_owned(),
-        (better, []) => format!(
-            "With {} the model separates the labels better.",
-            names(better)
-        ),
-        ([], moved) => {
-            format!(
-                "With {} raw accuracy rises, but the model does not clearly separate the labels better.",
-                names(moved)
-            )
-        }
-        (better, moved) => format!(
-            "With {} the model separates the labels better. With {} raw accuracy rises, but the model does not clearly \
-             separate the labels better.",
-            names(better),
-            names(moved)
-        ),
-    }
 }

@@ -1,6 +1,6 @@
 //! Results to one page: tables, figures and sentences, all from the results of `compare`.
 //!
-//! Results are put into words (`findings`, `verdict_words`), tables (`tables`, `change_tables`)
+//! Results are put into words (`lead`, `findings`, `verdict_words`), tables (`tables`, `change_tables`)
 //! and figures (`figures`), and laid out (`page`, `output`, `write`). What was found inside the
 //! models has a module of its own (`inside`), and so have the audit's page (`audit`) and the report
 //! of all runs of a grid (`grid`). Never here:
@@ -17,6 +17,8 @@ mod findings;
 mod format;
 pub mod grid;
 mod inside;
+mod latex;
+mod lead;
 pub mod live;
 mod markdown;
 mod notes;
@@ -38,4 +40,4 @@ pub use comparison::comparison_text;
 pub use error::ReportError;
 pub use planning::planning_table;
 pub use summary::{Summary, SummaryRow, SummarySetting};
-pub use write::{write, write_questions, write_unless};
+pub use write::{write, write_questions, write_single, write_unless};

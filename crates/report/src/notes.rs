@@ -52,8 +52,8 @@ pub(crate) const NOTES: &[Note] = &[
         "A rise of raw accuracy has two possible sources: the model prefers another label overall (a moved prior), or it \
          separates items better (discrimination). AUC, which no preference can move, shows whether items are separated \
          better; the gain of raw accuracy beyond that of batch-calibrated accuracy is the prior's part. Each counts if its 95 % interval \
-         leaves out 0. Discrimination: AUC rises. Prior only: AUC does not clearly change and the prior's part lies above 0. \
-         Both: both. Discrimination loss: AUC falls. Else the cause is not resolved, whatever raw accuracy does. These intervals \
+         leaves out 0. Tells labels apart better: AUC rises. Label shift only: AUC does not clearly change and the prior's part lies above 0. \
+         Both: both. Tells labels apart less well: AUC falls. Else the cause is unclear, whatever accuracy does. These intervals \
          are not adjusted for the number of languages.",
     ),
     (
@@ -176,7 +176,7 @@ pub(crate) const INSIDE_NOTES: &[Note] = &[
         "The model's answer if it stopped after a layer: final norm and head on the last token's vector [17]. A \
          probability is a sum over the tokens that begin a label's word. Orange: the right answer in the language; green: in \
          English; blue and red: all answers in the language and in English. Lines are means over items, bands 1.96 standard \
-         errors. An item is left out where a token speaks for its right answer in both languages. A lens without an English \
+         errors; the axis is logarithmic, because most layers give a label's words a thousandth or less. An item is left out where a token speaks for its right answer in both languages. A lens without an English \
          peak does not show that English is not used: early layers need not speak in the words of the last.",
     ),
     (
@@ -204,7 +204,8 @@ pub(crate) const INSIDE_NOTES: &[Note] = &[
         "Cosine: of parallel items, against items that are not parallel. Retrieval: the share of items whose parallel is nearer \
          than any other item, in both directions [20]. CKA: likeness of two languages' geometry whatever its rotation and scale, \
          debiased, so that unrelated states have 0 [21]. Distance of the means: of two languages, through the spread of items \
-         around their own. A smaller one is nearer.",
+         around their own. A smaller one is nearer. Means over pairs of languages have the mean of the pairs' intervals, which is \
+         at least as wide as their own.",
     ),
     (
         "Neurons",

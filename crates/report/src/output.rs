@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use schema::{escape::show_controls, write_whole};
 use serde::Serialize;
 
-use crate::{error::ReportError, markdown::markdown, table::ReportTable};
+use crate::{error::ReportError, latex::to_latex, markdown::markdown, table::ReportTable};
 
 /// Figures and tables in the order in which they were made.
 #[derive(Default)]
@@ -73,7 +73,7 @@ fn save_table(table: &ReportTable, folder: &Path) -> Result<(), ReportError> {
     )?;
     write_whole(
         &folder.join(format!("{name}.tex")),
-        table.to_latex().as_bytes(),
+        to_latex(table).as_bytes(),
     )?;
     Ok(())
 }
@@ -101,6 +101,8 @@ impl From<&Figure> for DrawnFigure {
 pub(crate) struct ShownTable {
     #[serde(flatten)]
     table: ReportTable,
+    /// Whether the best numbers are in bold, and the other ones of a strong row are not.
+    marked: bool,
     markdown: String,
     /// Where the cells of each row lead; empty where none leads anywhere.
     links: Vec<Vec<String>>,
@@ -120,6 +122,7 @@ impl From<&ReportTable> for ShownTable {
     fn from(table: &ReportTable) -> Self {
         Self {
             table: table.clone(),
+            marked: table.is_marked(),
             markdown: table.to_markdown(),
             links: vec![Vec::new(); table.rows.len()],
         }

@@ -19,6 +19,7 @@ pub fn planning_table() -> String {
         table.rows.push(TableRow {
             cells,
             strong: false,
+            marks: Vec::new(),
         });
     }
     table.to_markdown()

@@ -115,6 +115,7 @@ pub(crate) fn push(
     table.rows.push(TableRow {
         cells: shown.collect(),
         strong,
+        marks: Vec::new(),
     });
     table.csv.push(
         heads
@@ -132,6 +133,14 @@ pub(crate) fn align_left(table: &mut ReportTable, titles: &[&str]) {
         .iter_mut()
         .filter(|column| titles.contains(&column.title.as_str()))
         .for_each(|c| c.numeric = false);
+}
+
+/// Keeps the column of a title in view where the table scrolls.
+pub(crate) fn keep_in_view(table: &mut ReportTable, title: &str) {
+    let columns = table.columns.iter_mut();
+    columns
+        .filter(|column| column.title == title)
+        .for_each(|column| column.kept = true);
 }
 
 #[cfg(test)]

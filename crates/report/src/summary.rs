@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use compare::{Results, stats::Estimate};
+use compare::{BeforeAfter, Results, stats::Estimate};
 
 use crate::{
-    format::{percent, points_interval},
+    format::{area, percent, points_interval},
     table::{ReportTable, TableRow},
 };
 
@@ -48,8 +48,8 @@ pub struct SummarySetting {
     pub mean: Estimate,
     /// Its change from the base.
     pub change: Estimate,
-    /// Change of the mean AUC, where it is defined.
-    pub auc_change: Option<Estimate>,
+    /// The mean AUC before and after, where it is defined.
+    pub auc: Option<BeforeAfter>,
     /// Seeds.
     pub seeds: usize,
 }
@@ -69,7 +69,7 @@ impl Summary {
                     languages: setting.changes.mean.languages,
                     mean: setting.changes.mean.after,
                     change: setting.changes.mean.change,
-                    auc_change: setting.changes.mean.auc.map(|auc| auc.change),
+                    auc: setting.changes.mean.auc,
                     seeds: setting.adapters.len(),
                 })
                 .collect(),
@@ -92,7 +92,7 @@ impl Summary {
             "seeds",
             "accuracy %",
             "change, points [95 %]",
-            "AUC",
+            "separates labels (AUC)",
         ];
         let mut table = ReportTable::new("", "", &columns);
         for column in [1, 2, 7] {
@@ -138,7 +138,6 @@ impl SummaryRow {
     }
 
     fn setting_cells(&self, setting: &SummarySetting) -> Vec<String> {
-        let auc = setting.auc_change.as_ref();
         vec![
             self.task.clone(),
             self.labels.clone(),
@@ -147,15 +146,23 @@ impl SummaryRow {
             setting.seeds.to_string(),
             percent(setting.mean.value, 2),
             points_interval(&setting.change, 2),
-            auc.map_or("undefined", describe).to_owned(),
+            setting
+                .auc
+                .map_or_else(|| "undefined".to_owned(), |auc| describe(&auc)),
         ]
     }
 }
 
-fn describe(change: &Estimate) -> &'static str {
-    match change {
-        change if change.rises() => "rises",
-        change if change.falls() => "falls",
-        _ => "no clear change",
-    }
+/// `0.595 → 0.608 (unclear)`
+fn describe(auc: &BeforeAfter) -> String {
+    let direction = match &auc.change {
+        change if change.rises() => "better",
+        change if change.falls() => "less well",
+        _ => "unclear",
+    };
+    format!(
+        "{} → {} ({direction})",
+        area(auc.before.value),
+        area(auc.after.value)
+    )
 }

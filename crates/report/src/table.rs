@@ -25,6 +25,36 @@ pub(crate) struct TableColumn {
     pub title: String,
     /// Numbers are aligned to the right.
     pub numeric: bool,
+    /// Stays in view where the table scrolls.
+    pub kept: bool,
+}
+
+/// The signs of a change that is clear after adjustment.
+pub(crate) const BETTER: &str = "†";
+pub(crate) const WORSE: &str = "‡";
+/// Of the tests, after adjustment.
+pub(crate) const LEVEL: f64 = 0.05;
+
+/// What a cell's number is beside others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct CellMark {
+    /// The best of its column.
+    pub best: bool,
+    /// Better or worse than the base: [`BETTER`], [`WORSE`] or nothing.
+    pub sign: &'static str,
+}
+
+impl CellMark {
+    /// Of a change with the p-value of its test.
+    pub(crate) fn of_change(change: f64, p: Option<f64>) -> Self {
+        let is_clear = p.is_some_and(|p| p < LEVEL);
+        let sign = match change {
+            change if is_clear && change > 0.0 => BETTER,
+            change if is_clear && change < 0.0 => WORSE,
+            _ => "",
+        };
+        Self { best: false, sign }
+    }
 }
 
 /// A row's cells.
@@ -33,6 +63,8 @@ pub(crate) struct TableRow {
     pub cells: Vec<String>,
     /// A mean or another row that stands out.
     pub strong: bool,
+    /// Of the cells; empty: none has a mark.
+    pub marks: Vec<CellMark>,
 }
 
 impl TableRow {
@@ -41,6 +73,18 @@ impl TableRow {
         Self {
             cells,
             strong: false,
+            marks: Vec::new(),
+        }
+    }
+}
+
+impl TableRow {
+    fn markdown(&self, column: usize, cell: &str) -> String {
+        let mark = self.marks.get(column).copied().unwrap_or_default();
+        let text = format!("{}{}", markdown_cell(cell), mark.sign);
+        match mark.best {
+            true => format!("**{text}**"),
+            false => text,
         }
     }
 }
@@ -60,6 +104,7 @@ impl ReportTable {
                 .map(|(index, title)| TableColumn {
                     title: (*title).to_owned(),
                     numeric: index > 0,
+                    kept: false,
                 })
                 .collect(),
             rows: Vec::new(),
@@ -77,7 +122,13 @@ impl ReportTable {
         let rows: Vec<Vec<String>> = self
             .rows
             .iter()
-            .map(|row| row.cells.iter().map(|cell| markdown_cell(cell)).collect())
+            .map(|row| {
+                row.cells
+                    .iter()
+                    .enumerate()
+                    .map(|(at, cell)| row.markdown(at, cell))
+                    .collect()
+            })
             .collect();
         let widths = self.measure_columns(rows.iter().chain([&titles]), 3);
         let rule: Vec<String> = widths
@@ -150,42 +201,26 @@ impl ReportTable {
             .collect()
     }
 
-    /// LaTeX with booktabs, to be put into a `table`; the caption is a comment.
-    pub(crate) fn to_latex(&self) -> String {
-        let kinds: String = self
-            .columns
-            .iter()
-            .map(|column| if column.numeric { 'r' } else { 'l' })
-            .collect();
-        let titles = latex_line(
-            self.columns
-                .iter()
-                .map(|column| latex(&column.title))
-                .collect(),
-        );
-        let body: String = self
-            .rows
-            .iter()
-            .map(|row| {
-                latex_line(
-                    row.cells
-                        .iter()
-                        .map(|cell| {
-                            let cell = latex(cell);
-                            if row.strong && !cell.is_empty() {
-                                format!("\\textbf{{{cell}}}")
-                            } else {
-                                cell
-                            }
-                        })
-                        .collect(),
-                )
-            })
-            .collect();
-        format!(
-            "% {}\n\\begin{{tabular}}{{{kinds}}}\n\\toprule\n{titles}\\midrule\n{body}\\bottomrule\n\\end{{tabular}}\n",
-            show_on_a_line(&self.caption)
-        )
+    /// Puts the greatest number of a column among some rows in bold; those that read the same too.
+    pub(crate) fn mark_best(&mut self, rows: std::ops::Range<usize>, column: usize) {
+        let count = self.columns.len();
+        let of = |row: &TableRow| row.cells[column].parse::<f64>().ok(); // a dash is no number
+        let numbers: Vec<f64> = self.rows[rows.clone()].iter().filter_map(of).collect();
+        let best = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if numbers.len() < 2 {
+            return;
+        }
+        for row in &mut self.rows[rows] {
+            if of(row) == Some(best) {
+                row.marks.resize(count, CellMark::default());
+                row.marks[column].best = true;
+            }
+        }
+    }
+
+    /// Whether any cell has a mark.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.rows.iter().any(|row| !row.marks.is_empty())
     }
 
     /// Takes the columns without a name out of the CSV rows.
@@ -235,47 +270,6 @@ pub(crate) fn quote_csv(cell: &str) -> String {
     }
 }
 
-/// A row of a LaTeX table.
-fn latex_line(cells: Vec<String>) -> String {
-    format!("{} \\\\\n", cells.join(" & "))
-}
-
-/// A character as LaTeX writes it in a text.
-fn latex_sign(c: char) -> String {
-    match c {
-        '&' | '%' | '$' | '#' | '_' | '{' | '}' => format!("\\{c}"),
-        '\\' => "\\textbackslash{}".to_owned(),
-        '~' => "\\textasciitilde{}".to_owned(),
-        '^' => "\\textasciicircum{}".to_owned(),
-        '−' => "$-$".to_owned(),
-        '–' => "--".to_owned(),
-        '±' => "$\\pm$".to_owned(),
-        '†' => "$\\dagger$".to_owned(),
-        '‡' => "$\\ddagger$".to_owned(),
-        '×' => "$\\times$".to_owned(),
-        '→' => "$\\to$".to_owned(),
-        '<' | '>' => format!("${c}$"),
-        '≤' => "$\\leq$".to_owned(),
-        '≥' => "$\\geq$".to_owned(),
-        '“' => "``".to_owned(),
-        '”' => "\'\'".to_owned(),
-        '…' => "\\ldots{}".to_owned(),
-        '\n' => " ".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// Text in a cell of LaTeX. A bracket at the beginning would be taken for an argument of the
-/// line before.
-pub(crate) fn latex(text: &str) -> String {
-    let text: String = show_on_a_line(text).chars().map(latex_sign).collect();
-    if text.starts_with('[') {
-        format!("{{}}{text}")
-    } else {
-        text
-    }
-}
-
 /// A number in a CSV cell: empty if it is missing or undefined.
 pub(crate) fn csv_number(number: Option<f64>) -> String {
     match number {
@@ -302,10 +296,12 @@ mod tests {
         table.rows.push(TableRow {
             cells: vec!["a|b".to_owned(), "91.2".to_owned()],
             strong: false,
+            marks: Vec::new(),
         });
         table.rows.push(TableRow {
             cells: vec!["mean".to_owned(), "7.0".to_owned()],
             strong: true,
+            marks: Vec::new(),
         });
         table.csv = vec![
             vec!["x,y".to_owned(), csv_number(Some(-0.0))],
@@ -319,27 +315,42 @@ mod tests {
             "setting  mean\na|b      91.2\nmean      7.0\n"
         );
         assert_eq!(table.to_csv(), "\"x,y\",0\n0.125,\n");
-        let expected = "% c\n\\begin{tabular}{lr}\n\\toprule\nsetting & mean \\\\\n\\midrule\na|b & 91.2 \\\\\n\
-                        \\textbf{mean} & \\textbf{7.0} \\\\\n\\bottomrule\n\\end{tabular}\n";
-        assert_eq!(table.to_latex(), expected);
     }
 
     #[test]
-    fn latex_is_escaped() {
-        assert_eq!(latex("zh/de=>en, 5 % of_x"), "zh/de=$>$en, 5 \\% of\\_x");
-        assert_eq!(
-            latex("\\input{/etc/passwd}\n\u{202e}\u{1b}"),
-            "\\textbackslash{}input\\{/etc/passwd\\} \\textbackslash{}u\\{202e\\}\\textbackslash{}u\\{1b\\}"
-        );
+    fn csv_cells_are_no_formulas() {
         assert_eq!(quote_csv("=cmd()|x"), "'=cmd()|x");
         assert_eq!(["-0.5", "+1", "−1"].map(quote_csv), ["-0.5", "+1", "−1"]);
-        let hostile = ReportTable::new("t", "a\n\\input{x}", &["s"]);
-        assert!(hostile.to_latex().starts_with("% a \\input{x}\n\\begin"));
         assert_eq!(quote_csv("a\r\u{1b}b\n"), "\"a\\u{d}\\u{1b}b\n\"");
-        assert_eq!(latex("+0.1 [−0.2, +0.4]"), "+0.1 [$-$0.2, +0.4]");
+    }
+
+    #[test]
+    fn the_best_is_bold_and_a_clear_change_has_a_sign() {
+        let mut table = ReportTable::new("t", "c", &["setting", "mean"]);
+        for (name, mean) in [("a", "7.5"), ("b", "91.2"), ("c", "–"), ("d", "91.2")] {
+            let cells = [name, mean].map(str::to_owned).to_vec();
+            table.rows.push(TableRow::plain(cells));
+        }
+        let of = CellMark::of_change;
+        table.rows[0].marks = vec![CellMark::default(), of(-0.1, Some(0.01))];
+        table.rows[1].marks = vec![CellMark::default(), of(0.1, Some(0.049))];
+        table.mark_best(0..4, 1);
+        let shown: Vec<String> = table
+            .to_markdown()
+            .lines()
+            .skip(2)
+            .map(str::to_owned)
+            .collect();
         assert_eq!(
-            latex("[3] a–b “c”\\d"),
-            "{}[3] a--b ``c''\\textbackslash{}d"
+            shown,
+            [
+                "| a       |      7.5‡ |",
+                "| b       | **91.2†** |",
+                "| c       |         – |",
+                "| d       |  **91.2** |",
+            ]
         );
+        assert_eq!(of(0.1, Some(0.05)).sign, "");
+        assert_eq!(of(0.1, None).sign, "");
     }
 }

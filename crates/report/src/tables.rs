@@ -12,13 +12,14 @@ use schema::Language;
 use crate::{
     format::{area, or_dash, percent, points_interval},
     sheet::{ColumnHead, TableCell, push, start},
-    table::{ReportTable, TableRow, csv_number},
+    table::{CellMark, ReportTable, TableRow, csv_number},
 };
 
 fn row(cells: impl IntoIterator<Item = String>, strong: bool) -> TableRow {
     TableRow {
         cells: cells.into_iter().collect(),
         strong,
+        marks: Vec::new(),
     }
 }
 
@@ -49,7 +50,8 @@ pub(crate) fn overview(results: &Results) -> ReportTable {
         "seeds",
         "SD",
     ];
-    let caption = "Mean accuracy over languages, %; change from the base in points.";
+    let caption = "Mean accuracy over languages, %; change from the base in points. Bold: best of its task and labels. † better, ‡ worse \
+                   than the base: p < 0.05, exact test of the mean, not adjusted.";
     let mut table = ReportTable::new("overview", caption, &columns);
     for column in [1, 2] {
         table.columns[column].numeric = false;
@@ -74,6 +76,13 @@ pub(crate) fn overview(results: &Results) -> ReportTable {
         .blocks
         .iter()
         .for_each(|block| push_block(&mut table, block));
+    let column = 4; // the mean
+    let mut from = 0;
+    for block in &results.blocks {
+        let to = from + 1 + block.settings.len();
+        table.mark_best(from..to, column);
+        from = to;
+    }
     table
 }
 
@@ -203,9 +212,12 @@ fn push_overview(
         seeds.clone(),
         spread.map_or_else(String::new, |spread| percent(spread, 2)),
     ];
-    table
-        .rows
-        .push(row(heads.iter().cloned().chain(shown), changes.is_none()));
+    let mut shown_row = row(heads.iter().cloned().chain(shown), changes.is_none());
+    if let Some(mark) = changes.map(mark_mean) {
+        shown_row.marks = vec![CellMark::default(); table.columns.len()];
+        shown_row.marks[5] = mark;
+    }
+    table.rows.push(shown_row);
     let change = change.map_or_else(
         || [String::new(), String::new(), String::new()],
         |change| csv_interval(&change),
@@ -226,6 +238,12 @@ fn push_overview(
     );
 }
 
+/// Whether the mean of all languages is better or worse.
+fn mark_mean(changes: &Changes) -> CellMark {
+    let p = changes.mean_p.map(|p| p.exact);
+    CellMark::of_change(changes.mean.change.value, p)
+}
+
 /// Settings x languages, as the paper's tables 1 and 12.
 pub(crate) fn by_language(block: &ResultBlock) -> ReportTable {
     let languages: Vec<Language> = block
@@ -237,7 +255,9 @@ pub(crate) fn by_language(block: &ResultBlock) -> ReportTable {
     let codes = languages.iter().map(|language| language.code());
     let columns: Vec<&str> = ["setting", "mean"].into_iter().chain(codes).collect();
     let name = block.slug();
-    let mut table = ReportTable::new(name, "Accuracy by language, %; mean over seeds.", &columns);
+    let caption = "Accuracy by language, %; mean over seeds. Bold: best of the column. † better, ‡ worse than the base: p < 0.05, \
+                   exact test, of languages after Holm's adjustment over those of a setting.";
+    let mut table = ReportTable::new(name, caption, &columns);
     table.csv.push(owned(&columns));
     let base: BTreeMap<Language, f64> = block
         .base
@@ -257,6 +277,21 @@ pub(crate) fn by_language(block: &ResultBlock) -> ReportTable {
         let shares: Vec<Option<f64>> = languages.iter().map(|l| after.get(l).copied()).collect();
         let mean = setting.changes.mean.after.value;
         push_accuracies(&mut table, &setting.name, &shares, mean);
+        let of = |language: &Language| {
+            let all = &setting.changes.languages;
+            let found = all.iter().find(|of| of.language == *language);
+            found.map_or_else(CellMark::default, |of| {
+                CellMark::of_change(of.change.value, Some(of.p_holm))
+            })
+        };
+        let marks = [CellMark::default(), mark_mean(&setting.changes)];
+        let marks = marks.into_iter().chain(languages.iter().map(of));
+        if let Some(row) = table.rows.last_mut() {
+            row.marks = marks.collect();
+        }
+    }
+    for column in 1..table.columns.len() {
+        table.mark_best(0..table.rows.len(), column);
     }
     table
 }

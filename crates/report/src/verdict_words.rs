@@ -5,43 +5,43 @@ use compare::{Direction, Verdict};
 /// A few words for a table.
 pub(crate) fn verdict_label(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Discrimination => "discrimination",
-        Verdict::DiscriminationAndPrior => "discrimination and prior",
-        Verdict::Prior => "prior only",
-        Verdict::DiscriminationAgainstPrior => "discrimination against prior",
-        Verdict::PriorLoss => "prior, for the worse",
-        Verdict::DiscriminationLoss => "discrimination loss",
-        Verdict::Unresolved => "not resolved",
+        Verdict::Discrimination => "tells labels apart better",
+        Verdict::DiscriminationAndPrior => "tells apart better, and label shift",
+        Verdict::Prior => "label shift only",
+        Verdict::DiscriminationAgainstPrior => "tells apart better, against label shift",
+        Verdict::PriorLoss => "label shift, for the worse",
+        Verdict::DiscriminationLoss => "tells labels apart less well",
+        Verdict::Unresolved => "unclear",
     }
 }
 
 /// A sentence on a change whose raw accuracy moves as `raw` says.
 pub(crate) fn explain_verdict(verdict: Verdict, raw: Direction) -> String {
     let seen = match raw {
-        Direction::Rises => "Raw accuracy rises.",
-        Direction::Falls => "Raw accuracy falls.",
-        Direction::Unclear => "Raw accuracy does not clearly change.",
+        Direction::Rises => "Accuracy rises.",
+        Direction::Falls => "Accuracy falls.",
+        Direction::Unclear => "Accuracy does not clearly change.",
     };
     let because = match verdict {
         Verdict::Discrimination => {
-            "The model separates the labels better, which a moved label prior cannot cause."
+            "The model tells the labels apart better, which a mere shift from one label to another cannot cause."
         }
         Verdict::DiscriminationAndPrior => {
-            "The model separates the labels better, and a moved label prior adds to the gain: it has both causes."
+            "The model tells the labels apart better, and a shift between the labels adds to the gain."
         }
         Verdict::Prior => {
-            "AUC does not clearly rise, and the gain beyond calibrated accuracy is clear: a moved label prior can \
-             explain the whole gain."
+            "A shift between the labels can explain the whole gain: it chooses one label less often than before, but is not \
+             shown to tell the labels apart better."
         }
         Verdict::DiscriminationAgainstPrior => {
-            "The model separates the labels better, but the label prior moved for the worse and hides part of it."
+            "The model tells the labels apart better, but a shift between the labels for the worse hides part of it."
         }
         Verdict::PriorLoss => {
-            "The loss is explained by a shift in label preference; there is no clear loss of discrimination."
+            "A shift between the labels explains the loss; it is not shown to tell the labels apart less well."
         }
-        Verdict::DiscriminationLoss => "The model separates the labels worse.",
+        Verdict::DiscriminationLoss => "The model tells the labels apart less well.",
         Verdict::Unresolved => {
-            "These items show neither better discrimination nor a moved label prior: the cause is open."
+            "These questions show neither that it tells the labels apart better or less well, nor a shift between them."
         }
     };
     format!("{seen} {because}")
@@ -55,8 +55,8 @@ mod tests {
     fn a_verdict_is_explained_after_the_raw_change() {
         let text = explain_verdict(Verdict::Prior, Direction::Rises);
         assert!(
-            text.starts_with("Raw accuracy rises. AUC")
-                && text.contains("a moved label prior can explain")
+            text.starts_with("Accuracy rises. A shift between the labels can explain"),
+            "{text}"
         );
     }
 }

@@ -17,14 +17,15 @@ use crate::{
     change_tables::tables_of,
     error::ReportError,
     figures,
-    findings::{describe_setting, summarise},
+    findings::describe_setting,
     format::{describe_asking, duration, thousands},
+    lead::lead,
     output::ReportFiles,
     page::{
-        self, PageBlock, PageData, PageProbes, PageSetting, PageTraining, PageTranslation,
-        PageTranslationSetting, ReportPage,
+        self, Downloads, PageBlock, PageData, PageProbes, PageSetting, PageTraining,
+        PageTranslation, PageTranslationSetting, ReportPage, slugify,
     },
-    provenance::{list_facts, sum_stages},
+    provenance::{describe_making, list_facts, sum_stages},
     questions::{
         self,
         links::{all_questions, link_rows},
@@ -50,6 +51,28 @@ pub fn write(run: &RunFolder) -> Result<Summary, ReportError> {
 pub fn write_unless(
     run: &RunFolder,
     remarks: &[String],
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Summary, ReportError> {
+    write_pages(run, remarks, false, stop)
+}
+
+/// As [`write_unless`], and `report/single.html`: the page as one file that holds its tables, to be
+/// sent or kept.
+///
+/// # Errors
+/// As [`write_unless`].
+pub fn write_single(
+    run: &RunFolder,
+    remarks: &[String],
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Summary, ReportError> {
+    write_pages(run, remarks, true, stop)
+}
+
+fn write_pages(
+    run: &RunFolder,
+    remarks: &[String],
+    is_single: bool,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Summary, ReportError> {
     let records = read_run(run, stop)?;
@@ -85,7 +108,12 @@ pub fn write_unless(
     )?;
     questions::write_page(run, &records, (&page.title, &folder), stop)?;
     let index = folder.join("index.html");
-    write_whole(&index, page::to_html(&page)?.as_bytes())?;
+    let html = page::to_html(&page, Downloads::Beside)?;
+    write_whole(&index, html.as_bytes())?;
+    if is_single {
+        let html = page::to_html(&page, Downloads::Inlined(&folder))?;
+        write_whole(&folder.join("single.html"), html.as_bytes())?;
+    }
     Ok(Summary::new(&results, index))
 }
 
@@ -143,14 +171,18 @@ fn lay_out(
     let recipe = take_entry(&mut facts, "recipe");
     take_entry(&mut facts, "planned");
     take_entry(&mut facts, "current"); // says which answers were read; the page shows those
-    sum_stages(&mut facts);
+    let training = time_trainings(records);
+    let making = describe_making(&records.manifest, &training);
+    sum_stages(&mut facts, &training);
+    let overview_table = output.table(tables::overview(results));
+    let lead = lead(results, &model);
+    // of one comparison the first screen has said it all
+    let is_told = results.blocks.is_empty() || !lead.numbers.is_empty();
     ReportPage {
         title,
         subtitle: format!("Run {name}, model {model}"),
-        summary: summarise(results, &model),
-        overview,
-        overview_table: (!results.blocks.is_empty())
-            .then(|| output.table(tables::overview(results))),
+        overview: overview.filter(|_| !is_told),
+        overview_table: (!is_told).then_some(overview_table),
         forms: (!results.forms.is_empty()).then(|| output.table(tables::forms(results))),
         gaps: results.gaps.clone(),
         caveats: results.caveats.clone(),
@@ -164,20 +196,23 @@ fn lay_out(
         blocks: results
             .blocks
             .iter()
-            .map(|block| lay_out_block(block, output))
+            .map(|block| lay_out_block(block, &lead.sentences, output))
             .collect(),
+        lead,
         translations: translations
             .iter()
             .map(|block| lay_out_translations(block, output))
             .collect(),
         inside: page::inside::lay_out(looks, output),
         trainings: lay_out_training(records, output),
+        making,
         facts: list_facts(&facts),
         recipe: list_facts(&recipe),
     }
 }
 
-fn lay_out_block(block: &ResultBlock, output: &mut ReportFiles) -> PageBlock {
+/// What the first screen has `told` is not told again.
+fn lay_out_block(block: &ResultBlock, told: &[String], output: &mut ReportFiles) -> PageBlock {
     let id = block.slug();
     let table = tables::by_language(block);
     let table = output.table(table);
@@ -198,12 +233,13 @@ fn lay_out_block(block: &ResultBlock, output: &mut ReportFiles) -> PageBlock {
         }],
         settings => settings
             .iter()
-            .map(|setting| lay_out_setting(&id, block, setting, output))
+            .map(|setting| lay_out_setting((&id, block), setting, told, output))
             .collect(),
     };
     PageBlock {
         title: format!("{}, {}", block.task, describe_asking(block)),
         intro: introduce(block),
+        map: figures::changes::draw(block).map(|figure| output.figure(figure)),
         table: (block.settings.len() > 1).then_some(table),
         id,
         settings,
@@ -220,6 +256,7 @@ fn lay_out_translations(block: &TranslationBlock, output: &mut ReportFiles) -> P
             .settings
             .iter()
             .map(|setting| PageTranslationSetting {
+                id: format!("{}.translation.{}", block.task, slugify(&setting.name)),
                 title: format!("Base model to {}", setting.name),
                 sentences: translation::describe(setting),
                 table: output.table(translation::of_setting(block, setting)),
@@ -265,18 +302,20 @@ fn introduce(block: &ResultBlock) -> String {
 }
 
 fn lay_out_setting(
-    id: &str,
-    block: &ResultBlock,
+    (id, block): (&str, &ResultBlock),
     setting: &SettingResult,
+    told: &[String],
     output: &mut ReportFiles,
 ) -> PageSetting {
     let (id, changes) = (format!("{id}.{}", setting.slug), &setting.changes);
     let name = format!("{}.{}", block.slug(), setting.slug);
     let (main, rest) = tables_of(name, changes);
     let questions = all_questions(block, setting.adapters.first());
+    let mut findings = describe_setting(changes);
+    findings.details.retain(|sentence| !told.contains(sentence));
     PageSetting {
         title: format!("Base model to {}", setting.name),
-        findings: Some(describe_setting(changes)),
+        findings: Some(findings),
         accuracy: output.figure(figures::accuracy::draw_changes(
             format!("{id}.accuracy"),
             &setting.name,
@@ -292,6 +331,16 @@ fn lay_out_setting(
         more: rest.into_iter().map(|table| output.table(table)).collect(),
         id,
     }
+}
+
+/// What the updates of each adapter took in all, by the name of its stage.
+fn time_trainings(records: &RunRecords) -> BTreeMap<String, f64> {
+    let logs = records.train_logs.iter();
+    logs.map(|(adapter, log)| {
+        let seconds = TrainingLog::new(adapter, log).seconds();
+        (format!("train.{adapter}"), seconds)
+    })
+    .collect()
 }
 
 fn lay_out_training(records: &RunRecords, output: &mut ReportFiles) -> Vec<PageTraining> {
@@ -321,6 +370,7 @@ fn lay_out_adapter(
         &all,
     );
     PageTraining {
+        id: format!("training.{}", slugify(&name.group)),
         title: match (&name.setting, &name.task) {
             (Some(setting), Some(task)) => format!("{setting}, questions of {task}"),
             _ => name.group.clone(),

@@ -67,15 +67,23 @@ fn nothing_hostile_reaches_the_page_or_its_markdown() {
     let read = |name: &str| fs::read_to_string(run.report().join(name)).expect("reads");
     let (html, markdown) = (read("index.html"), read("report.md"));
     for (name, page) in [("html", &html), ("md", &markdown)] {
-        for odd in ["<script", "<img", "<b>", "\u{202e}"] {
+        for odd in ["<script>alert", "<img", "<b>", "\u{202e}"] {
             assert!(!page.contains(odd), "{name}: {odd}");
         }
         assert!(page.contains("\\u{202e}gnp.exe"), "{name}: shown");
     }
     assert!(markdown.starts_with("# \\# &lt;script>alert(1)&lt;/script> [click]\\(javascript:x) "));
     assert!(!markdown.contains("\n## Two") && !markdown.contains("](javascript"));
-    let policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
-                  img-src data:; base-uri 'none'; form-action 'none'\">";
+    let scripts = html.matches("<script").count();
+    assert_eq!(
+        (scripts, markdown.matches("<script").count()),
+        (1, 0),
+        "our own"
+    );
+    let policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-";
+    let rest =
+        "'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">";
+    assert!(html.contains(rest));
     assert!(html.contains(policy));
     for caveat in [
         "one label for every item in en: each answer is `positive`",

@@ -22,7 +22,7 @@ use crate::{
     experiment::{Experiment, RunOptions, Siblings},
     limits,
     locks::{self, ManifestLock, Presence},
-    manifest::{Manifest, Recorded, StageRecord, hash},
+    manifest::{Manifest, Recorded, SpentTime, StageRecord, hash},
     output::{self, OutputCheck},
     preflight,
     redo::{self, Outdated},
@@ -381,19 +381,37 @@ impl<'a> Execution<'a> {
         if self.take_over(&stage, &inputs)? {
             return self.settle(&stage, false);
         }
+        self.make_and_record(at, &stage, inputs)?;
+        self.settle(&stage, false)
+    }
+
+    /// Makes a stage and records it. Of one that is interrupted the time is kept for who resumes it.
+    fn make_and_record(&mut self, at: usize, stage: &Stage, inputs: String) -> Result<()> {
+        let (folder, name) = (&self.experiment.folder, stage.name());
+        let is_report = matches!(stage, Stage::Report);
         let start = Instant::now();
-        let made = self.make(at, &stage)?;
+        let made = self.make(at, stage);
+        let spent = self.manifest.spent_on(&name, &inputs);
+        let made = match made {
+            Err(problem) if problem.is_interruption() && !is_report => {
+                let seconds = spent + start.elapsed().as_secs_f64();
+                let spent = SpentTime { inputs, seconds };
+                self.manifest.keep_time(folder, &name, spent)?;
+                return Err(problem);
+            }
+            made => made?,
+        };
         self.summary = made.summary.or(self.summary.take());
         if !is_report {
             let record = StageRecord {
                 inputs,
                 outputs: BTreeMap::new(),
-                seconds: start.elapsed().as_secs_f64(),
+                seconds: start.elapsed().as_secs_f64() + spent.max(made.earlier_seconds),
                 notes: made.notes,
             };
             self.manifest.finish(folder, &name, record, &made.files)?;
         }
-        self.settle(&stage, false)
+        Ok(())
     }
 
     /// Tells the user's side which stage is next, and how long the rest takes.

@@ -18,6 +18,7 @@ use crate::{
     RunError, chat,
     error::Result,
     facts::{MachineFacts, ModelFacts, adapter_files},
+    machine,
     parts::Parts,
 };
 
@@ -104,6 +105,7 @@ impl Experiment {
             },
             machine: MachineFacts {
                 device,
+                cpu: machine::processor(),
                 instruction_set: model::instruction_set().name().into(),
                 threads: rayon::current_num_threads(),
                 peak_memory_bytes: None,

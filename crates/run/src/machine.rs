@@ -1,4 +1,5 @@
-//! Memory and disk of the machine: used and left. Memory is known on Linux only, disks on Unix.
+//! Memory and disk of the machine, used and left, and its processor's name. Memory and processor are
+//! known on Linux only, disks on Unix.
 //! Never here: what a run needs (`model::memory`).
 
 use std::path::{Path, PathBuf};
@@ -7,6 +8,17 @@ use std::path::{Path, PathBuf};
 /// report it.
 pub fn peak_memory() -> Option<u64> {
     kibibytes(&read("/proc/self/status")?, "VmHWM:")
+}
+
+/// What the processor calls itself; `None` where the system does not report it.
+pub fn processor() -> Option<String> {
+    find_processor(&read("/proc/cpuinfo")?)
+}
+
+fn find_processor(text: &str) -> Option<String> {
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    let (_, name) = line.split_once(':')?;
+    Some(name.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Bytes that this process may hold in all: what it holds already and what is left, of the
@@ -124,6 +136,9 @@ mod tests {
 
     #[test]
     fn lines_of_the_kernel_are_read() {
+        let text = "processor\t: 0\nmodel name\t: A  Processor @ 2 GHz\nmodel name\t: B\n";
+        assert_eq!(find_processor(text).as_deref(), Some("A Processor @ 2 GHz"));
+        assert_eq!(find_processor("CPU part\t: 0xd40\n"), None);
         assert_eq!(
             kibibytes("VmRSS:\t 12 kB\nVmHWM:\t    34 kB\n", "VmHWM:"),
             Some(34 * 1024)

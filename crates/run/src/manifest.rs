@@ -6,18 +6,18 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::ErrorKind,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use schema::{Recipe, run_folder::RunFolder, write_whole};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
     error::{At, Result},
     experiment::Experiment,
-    facts::{MachineFacts, ModelFacts, program},
+    facts::{MachineFacts, MakingFacts, ModelFacts, program},
     locks::ManifestLock,
     machine,
 };
@@ -52,6 +52,15 @@ impl StageRecord {
     }
 }
 
+/// What an unfinished stage took before it was interrupted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SpentTime {
+    /// Hash of the inputs that it is resumed with.
+    pub inputs: String,
+    /// Wall-clock time of all its parts.
+    pub seconds: f64,
+}
+
 /// The file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
@@ -63,6 +72,9 @@ pub(crate) struct Manifest {
     pub model: ModelFacts,
     /// The machine.
     pub machine: MachineFacts,
+    /// When and by which command.
+    #[serde(default)]
+    pub made: MakingFacts,
     /// Finished stages, those of earlier recipes too.
     pub stages: BTreeMap<String, StageRecord>,
     /// The stages that are done with what this recipe asks for. The report reads no output of
@@ -75,6 +87,9 @@ pub(crate) struct Manifest {
     /// Finished stages that the user wants made again with other inputs, and that are not yet.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub redo: BTreeSet<String>,
+    /// Stages that were interrupted, until they are finished.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub spent: BTreeMap<String, SpentTime>,
 }
 
 /// The manifest found in a run folder, which may belong to another recipe.
@@ -83,6 +98,8 @@ pub(crate) struct Recorded {
     /// The whole file; null if there is none.
     text: Value,
     stages: BTreeMap<String, StageRecord>,
+    made: MakingFacts,
+    spent: BTreeMap<String, SpentTime>,
 }
 
 impl Recorded {
@@ -106,7 +123,14 @@ impl Recorded {
                 file.display()
             )
         })?;
-        Ok(Self { text, stages })
+        let made = read_part(&text, "made", &file)?;
+        let spent = read_part(&text, "spent", &file)?;
+        Ok(Self {
+            text,
+            stages,
+            made,
+            spent,
+        })
     }
 
     /// Whether it is of the same recipe, model and device.
@@ -159,6 +183,15 @@ impl Recorded {
     }
 }
 
+/// A part that manifests of earlier versions lack.
+fn read_part<T: DeserializeOwned + Default>(text: &Value, key: &str, file: &Path) -> Result<T> {
+    match &text[key] {
+        Value::Null => Ok(T::default()),
+        part => serde_json::from_value(part.clone())
+            .at(|| format!("{}: `{key}` is damaged; remove it", file.display())),
+    }
+}
+
 impl Manifest {
     /// The manifest of an experiment, with the stages of earlier runs; which of them are current
     /// is not known yet.
@@ -172,6 +205,8 @@ impl Manifest {
             current: BTreeSet::new(),
             planned: BTreeSet::new(),
             redo: recorded.names("redo").collect(),
+            made: recorded.made.clone(),
+            spent: recorded.spent.clone(),
         }
     }
 
@@ -180,6 +215,28 @@ impl Manifest {
         self.current.extend(recorded.current());
         self.planned.extend(recorded.names("planned"));
         self.stages.extend(recorded.stages);
+        if !recorded.text.is_null() {
+            (self.made, self.spent) = (recorded.made, recorded.spent);
+        }
+    }
+
+    /// What earlier parts of a stage with these inputs took, seconds.
+    pub(crate) fn spent_on(&self, name: &str, inputs: &str) -> f64 {
+        let spent = self.spent.get(name).filter(|spent| spent.inputs == inputs);
+        spent.map_or(0.0, |spent| spent.seconds)
+    }
+
+    /// Keeps what an interrupted stage took in all, and writes the manifest.
+    pub(crate) fn keep_time(
+        &mut self,
+        folder: &RunFolder,
+        name: &str,
+        spent: SpentTime,
+    ) -> Result<()> {
+        let lock = ManifestLock::new(folder)?;
+        self.merge(Recorded::read(folder)?);
+        self.spent.insert(name.to_owned(), spent);
+        self.write(folder, &lock)
     }
 
     /// Takes over what is known of stages that nobody has looked at, where the recipe is the same.
@@ -238,6 +295,8 @@ impl Manifest {
         }
         let lock = ManifestLock::new(folder)?;
         self.merge(Recorded::read(folder)?);
+        self.made.note(stage.seconds, self.stages.is_empty());
+        self.spent.remove(name);
         self.stages.insert(name.to_owned(), stage);
         self.current.insert(name.to_owned());
         self.redo.remove(name);
@@ -279,6 +338,8 @@ mod tests {
             current: BTreeSet::new(),
             planned: BTreeSet::new(),
             redo: BTreeSet::new(),
+            made: MakingFacts::default(),
+            spent: BTreeMap::new(),
         }
     }
 
@@ -309,6 +370,29 @@ mod tests {
         let names: Vec<&String> = found.stages.keys().collect();
         assert_eq!(names, ["a0", "a1", "a2", "b0", "b1", "b2"]);
         assert_eq!(found.current().count(), 6);
+    }
+
+    // Promise: the time of an interrupted stage is known to who resumes it with the same inputs, and is
+    // gone when it is finished.
+    #[test]
+    fn time_spent_is_kept_until_the_stage_is_finished() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = RunFolder::new(root.path());
+        let spent = SpentTime {
+            inputs: "1".to_owned(),
+            seconds: 12.5,
+        };
+        manifest().keep_time(&folder, "a", spent).expect("writes");
+        let mut resumed = manifest();
+        resumed.merge(Recorded::read(&folder).expect("reads"));
+        assert_eq!(resumed.spent_on("a", "1"), 12.5);
+        assert_eq!(resumed.spent_on("a", "2"), 0.0, "other inputs begin anew");
+        resumed
+            .finish(&folder, "a", record("1"), &[])
+            .expect("writes");
+        let found = Recorded::read(&folder).expect("reads");
+        assert!(found.spent.is_empty());
+        assert!(found.made.finished.is_some() && found.made.started.is_some());
     }
 
     // Promise: a stage made again by another process is the one that counts.

@@ -11,12 +11,13 @@ use crate::{
     watch::{Watch, interruptible},
 };
 
-/// Writes the report of a run folder. It says so if the run is not finished.
+/// Writes the report of a run folder, and with `is_single` also the page as one file
+/// (`report/single.html`). It says so if the run is not finished.
 ///
 /// # Errors
 /// A record that the run did not write, or wrote otherwise; as [`report::write()`];
 /// [`crate::RunError::Interrupted`].
-pub fn write_report(run: &RunFolder, watch: &dyn Watch) -> Result<Summary> {
+pub fn write_report(run: &RunFolder, is_single: bool, watch: &dyn Watch) -> Result<Summary> {
     let recorded = Recorded::read(run)?;
     let outputs = recorded.current_outputs();
     let odd = interruptible(watch, |stop| find_changed(run.root(), &outputs, stop))?;
@@ -32,8 +33,9 @@ pub fn write_report(run: &RunFolder, watch: &dyn Watch) -> Result<Summary> {
         "The run is not finished: only what it has made so far is shown. Run the recipe again to complete it.".to_owned()
     });
     let remarks: Vec<String> = unfinished.into_iter().collect();
-    Ok(interruptible(watch, |stop| {
-        report::write_unless(run, &remarks, stop)
+    Ok(interruptible(watch, |stop| match is_single {
+        true => report::write_single(run, &remarks, stop),
+        false => report::write_unless(run, &remarks, stop),
     })?)
 }
 

@@ -169,6 +169,7 @@ pub(crate) fn describe(record: &AuditRecord) -> (String, Option<ReportTable>) {
         table.rows.push(TableRow {
             cells: finding_cells(record, finding, &shorten(&finding.evidence)),
             strong: finding.severity == Severity::Error,
+            marks: Vec::new(),
         });
         table
             .csv
@@ -228,6 +229,7 @@ fn overview(record: &AuditRecord) -> ReportTable {
         table.rows.push(TableRow {
             cells,
             strong: counts[0] > 0,
+            marks: Vec::new(),
         });
     }
     table
@@ -246,6 +248,7 @@ fn list_read(record: &AuditRecord) -> ReportTable {
                 files.items.to_string(),
             ],
             strong: files.read < files.of,
+            marks: Vec::new(),
         });
     }
     table

@@ -8,8 +8,8 @@ use compare::{Changes, LanguageChange, MeanChange};
 
 use crate::{
     format::percent,
-    sheet::{ColumnHead, TableCell, align_left, push, start},
-    table::ReportTable,
+    sheet::{ColumnHead, TableCell, align_left, keep_in_view, push, start},
+    table::{CellMark, ReportTable},
     verdict_words::verdict_label,
 };
 use agreement::{agreement, english};
@@ -60,12 +60,21 @@ const MAIN: [ColumnHead<'static>; 15] = [
     ("", "seed_max", false),
 ];
 
+/// The column of the change among those that are shown.
+const CHANGE: usize = 4;
+
 fn main_table(name: String, changes: &Changes) -> ReportTable {
     let caption = "Accuracy in %, change in points with its 95 % interval, exact p of the paired test, the same after Holm \
-                   and after Benjamini and Hochberg, and what the change is by the rules in the notes. ▪: seen in training.";
+                   and after Benjamini and Hochberg, and what the change is by the rules in the notes. ▪: seen in \
+                   training. †, ‡: better, worse with p Holm < 0.05.";
     let mut table = start(name, caption, &MAIN);
     for of in &changes.languages {
         push(&mut table, &MAIN, &main_cells(of), false);
+        let mark = CellMark::of_change(of.change.value, Some(of.p_holm));
+        if let Some(row) = table.rows.last_mut().filter(|_| !mark.sign.is_empty()) {
+            row.marks = vec![CellMark::default(); row.cells.len()];
+            row.marks[CHANGE] = mark;
+        }
     }
     let means = [
         ("mean", Some(&changes.mean), changes.mean_p),
@@ -102,6 +111,7 @@ fn main_table(name: String, changes: &Changes) -> ReportTable {
         table.rows.iter_mut().for_each(|row| drop(row.cells.pop()));
     }
     align_left(&mut table, &["the change is"]);
+    keep_in_view(&mut table, "the change is");
     table
 }
 
@@ -188,5 +198,6 @@ fn groups(name: String, changes: &Changes) -> ReportTable {
         push(&mut table, &GROUPS, &cells, false);
     }
     align_left(&mut table, &["languages", "the change is"]);
+    keep_in_view(&mut table, "the change is");
     table
 }

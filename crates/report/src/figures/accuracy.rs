@@ -5,6 +5,7 @@ use compare::{Changes, Levels, stats::Estimate};
 use figure::{Anchor, Figure, Scale, round_ticks, tick_labels};
 use schema::Language;
 
+use super::colour_of;
 use crate::format::{percent, points};
 
 const WIDTH: f64 = 460.0;
@@ -155,18 +156,19 @@ fn draw(mut figure: Figure, entries: &[AccuracyRow], setting: &str, labels: usiz
 fn draw_legend(figure: &mut Figure, setting: &str, has_seen: bool) {
     let y = 12.0;
     let mut x = 8.0;
-    let mut item = |figure: &mut Figure, text: &str, mark: &dyn Fn(&mut Figure, f64)| {
+    let mut item = |figure: &mut Figure, text: &str, wide: f64, mark: &dyn Fn(&mut Figure, f64)| {
         mark(figure, x);
-        figure.text("small", (x + 9.0, y), Anchor::Start, text);
-        x += 22.0 + 5.9 * text.chars().count() as f64;
+        figure.text("small", (x + wide, y), Anchor::Start, text);
+        x += wide + 13.0 + 5.9 * text.chars().count() as f64;
     };
-    item(figure, "base", &|figure, x| {
+    item(figure, "base", 9.0, &|figure, x| {
         figure.circle("before", (x, y - 4.0), 4.0, "")
     });
     if !setting.is_empty() {
-        item(figure, setting, &|figure, x| {
-            figure.circle("rise", (x - 2.5, y - 4.0), 4.5, "");
-            figure.circle("fall", (x + 2.5, y - 4.0), 4.5, "");
+        item(figure, setting, 18.0, &|figure, x| {
+            figure.circle("unclear", (x - 1.0, y - 4.0), 4.5, "");
+            figure.circle("fall", (x + 4.0, y - 4.0), 4.5, "");
+            figure.circle("rise", (x + 9.0, y - 4.0), 4.5, "");
         });
         figure.text(
             "small quiet",
@@ -175,11 +177,11 @@ fn draw_legend(figure: &mut Figure, setting: &str, has_seen: bool) {
             "change",
         );
     }
-    item(figure, "chance", &|figure, x| {
+    item(figure, "chance", 9.0, &|figure, x| {
         figure.line("rule", (x, y - 10.0), (x, y + 2.0))
     });
     if has_seen {
-        item(figure, "seen in training", &|figure, x| {
+        item(figure, "seen in training", 9.0, &|figure, x| {
             figure.rectangle("seen", (x - 3.0, y - 7.5), (6.0, 6.0))
         });
     }
@@ -246,7 +248,7 @@ fn draw_change(
     y: f64,
 ) {
     let before = &entry.before;
-    let kind = if change.value < 0.0 { "fall" } else { "rise" };
+    let kind = colour_of(change);
     let (left, right) = (
         at(scale, before.value.min(after.value)),
         at(scale, before.value.max(after.value)),
@@ -278,8 +280,7 @@ fn draw_change(
         4.6,
         &hint(entry, "tuned", after),
     );
-    let clear = change.rises() || change.falls();
-    let weight = if clear { "strong" } else { "quiet" };
+    let weight = if kind == "unclear" { "quiet" } else { "strong" };
     figure.text(
         weight,
         (WIDTH - 6.0, y + 4.0),

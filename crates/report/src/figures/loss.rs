@@ -1,11 +1,13 @@
 //! Loss curve: training loss of every update and smoothed, validation points, the best one
-//! marked. Seeds are laid over each other.
+//! marked; below it learning rate, gradient norm and speed. Seeds are laid over each other.
 
 use compare::TrainingLog;
 use figure::{Anchor, Figure, Scale, round_ticks, tick_labels};
 
+use super::rates;
+
 const WIDTH: f64 = 460.0;
-const HEIGHT: f64 = 270.0;
+const HEIGHT: f64 = 270.0 + rates::HEIGHT;
 const X: (f64, f64) = (46.0, 446.0);
 const Y: (f64, f64) = (222.0, 30.0);
 /// More points than pixels show nothing.
@@ -29,7 +31,7 @@ pub(crate) fn draw(name: String, seeds: &[&TrainingLog]) -> Figure {
     };
     let mut figure = Figure::new(
         name,
-        "Training and validation loss by optimiser update.",
+        "Training and validation loss, learning rate, gradient norm and tokens per second by optimiser update.",
         WIDTH,
         HEIGHT,
     );
@@ -38,6 +40,12 @@ pub(crate) fn draw(name: String, seeds: &[&TrainingLog]) -> Figure {
     for seed in seeds {
         draw_seed(&mut figure, seed, &x, &y);
     }
+    rates::draw(
+        &mut figure,
+        seeds,
+        extent.last,
+        (HEIGHT - rates::HEIGHT, WIDTH),
+    );
     figure
 }
 

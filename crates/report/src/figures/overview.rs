@@ -5,6 +5,7 @@ use figure::{Anchor, Figure, Scale, round_ticks, tick_labels};
 
 use schema::PromptForm;
 
+use super::colour_of;
 use crate::format::points;
 
 const WIDTH: f64 = 460.0;
@@ -80,7 +81,7 @@ fn draw_rows(figure: &mut Figure, results: &Results, scale: &Scale) {
         y += ROW;
         for setting in &block.settings {
             let change = &setting.changes.mean.change;
-            let kind = if change.value < 0.0 { "fall" } else { "rise" };
+            let kind = colour_of(change);
             let at = |share: f64| scale.at(100.0 * share);
             figure.text("", (PLOT.0 - 10.0, y + 4.0), Anchor::End, &setting.name);
             figure.line(
@@ -95,10 +96,9 @@ fn draw_rows(figure: &mut Figure, results: &Results, scale: &Scale) {
             }
             let hint = format!("{}: {} points", setting.name, points(change.value, 2));
             figure.circle(kind, (at(change.value), y), 4.8, &hint);
-            let weight = if change.rises() || change.falls() {
-                "strong"
-            } else {
-                "quiet"
+            let weight = match kind {
+                "unclear" => "quiet",
+                _ => "strong",
             };
             figure.text(
                 weight,

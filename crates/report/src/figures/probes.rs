@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use compare::ProbePoint;
-use figure::{Curve, CurveAxis, CurvePanel, CurvePoint, CurveSheet, CurveStyle, Figure, Mark};
+use figure::{
+    Curve, CurveAxis, CurvePanel, CurvePoint, CurveSheet, CurveStyle, Figure, Mark, TONES,
+};
 use schema::Language;
 
 use crate::{
@@ -12,7 +14,6 @@ use crate::{
     table::ReportTable,
 };
 
-const TONES: [&str; 5] = ["blue", "orange", "green", "red", "purple"];
 const STROKES: [&str; 3] = ["solid", "dash", "dots"];
 const MARKS: [Mark; 4] = [Mark::Disc, Mark::Triangle, Mark::Square, Mark::Diamond];
 
@@ -60,6 +61,7 @@ pub(crate) fn draw(name: String, description: &str, points: &[ProbePoint]) -> Fi
         layers: points.iter().map(|point| point.update).max().unwrap_or(0),
         shared: false,
         holds: Vec::new(),
+        is_log: false,
     }
     .draw()
 }
@@ -88,7 +90,7 @@ fn draw_curves(
     curves.filter(|curve| !curve.points.is_empty()).collect()
 }
 
-/// Sixty looks: a colour, a stroke and a sign.
+/// A hundred and twenty looks: a colour, a stroke and a sign.
 fn look(place: usize) -> CurveStyle {
     let (tone, round) = (place % TONES.len(), place / TONES.len());
     CurveStyle {

@@ -111,6 +111,7 @@ pub(crate) fn by_language(
         maps: vec![map],
         columns: 1,
         axes: ("", ""),
+        hollow: false,
     };
     Some(sheet.draw())
 }
@@ -157,6 +158,7 @@ pub(crate) fn by_model_and_task(
         columns: maps.len().min(2),
         maps,
         axes: ("", ""),
+        hollow: false,
     };
     Some(sheet.draw())
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::ReportError,
     output::{DrawnFigure, ShownTable},
-    page::{keep_together, render},
+    page::{Downloads, keep_together, render},
 };
 
 /// The content of the page, in its order.
@@ -108,6 +108,7 @@ pub(crate) fn to_html(page: &GridPage) -> Result<String, ReportError> {
         TEMPLATE,
         page,
         (NOTES, REFERENCES),
+        Downloads::Beside,
     )?))
 }
 
@@ -118,5 +119,6 @@ pub(crate) fn to_markdown(page: &GridPage) -> Result<String, ReportError> {
         include_str!("grid.md"),
         page,
         (NOTES, REFERENCES),
+        Downloads::Beside,
     )
 }

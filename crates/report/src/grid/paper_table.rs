@@ -12,15 +12,13 @@ use serde::Serialize;
 use crate::{
     error::ReportError,
     format::percent,
+    latex::{latex, latex_label},
     markdown::{markdown, markdown_cell},
-    table::{latex, quote_csv},
+    table::{BETTER, WORSE, quote_csv},
 };
 
-/// The marks of a change that is clear after adjustment.
-const BETTER: &str = "†";
-const WORSE: &str = "‡";
-/// Of the tests, after adjustment.
-pub(crate) const LEVEL: f64 = 0.05;
+pub(crate) use crate::table::LEVEL;
+
 /// LaTeX columns beside the first that fit a page; more are put below.
 const LATEX_COLUMNS: usize = 11;
 const MISSING: &str = "–";
@@ -202,10 +200,10 @@ impl PaperTable {
         let body = blocks.iter().map(|&(from, to)| self.latex_block(from, to));
         format!(
             "\\begin{{table*}}[t]\n\\centering\n\\footnotesize\n\\setlength{{\\tabcolsep}}{{3.5pt}}\n\\caption{{{}}}\n\
-             \\label{{tab:{}}}\n\\smallskip\n\\begin{{tabular}}{{l{columns}}}\n\\toprule\n{}\\bottomrule\n\\end{{tabular}}\n\
+             \\label{{{}}}\n\\smallskip\n\\begin{{tabular}}{{l{columns}}}\n\\toprule\n{}\\bottomrule\n\\end{{tabular}}\n\
              \\end{{table*}}\n",
             latex(&self.caption),
-            self.name,
+            latex_label(&self.name),
             body.collect::<Vec<String>>().join("\\midrule\n")
         )
     }

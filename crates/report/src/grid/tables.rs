@@ -383,6 +383,7 @@ pub(crate) fn of_rows(results: &GridResults) -> ReportTable {
         table.rows.push(TableRow {
             cells: row_cells(row),
             strong: row.is_base(),
+            marks: Vec::new(),
         });
         table.csv.push(mean_values(row, &line_of(row, false)));
     }

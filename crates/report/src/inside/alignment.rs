@@ -14,11 +14,11 @@ use schema::inside::{Measure, Pooling};
 
 use super::{
     heat,
-    section::{CaptionedFigure, Foldout, InsideSection},
+    section::{Alternative, CaptionedFigure, Foldout, InsideSection},
     words::{curve_points, measure_title, measure_words, pooling_words, state_look},
 };
 use crate::{
-    format::{area, count, percent, signed_interval},
+    format::{area, capital, count, signed_interval},
     sheet::{ColumnHead, TableCell, align_left, push, start},
     table::ReportTable,
 };
@@ -36,41 +36,32 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
         .collect();
     let first = *measured.first()?;
     let middle = look.middle();
-    let mut more = Vec::new();
-    if let Some(cka) = heat::pairs(look, first, Measure::Cka, &middle) {
-        more.push(Foldout {
-            summary: "CKA of every two languages".to_owned(),
-            pictures: vec![cka],
-            tables: Vec::new(),
-        });
-    }
-    for &pooling in measured.iter().skip(1) {
-        let mut pictures = vec![by_layer(look, pooling)];
-        pictures.extend(heat::pairs(look, pooling, Measure::Cka, &middle));
-        more.push(Foldout {
-            summary: format!("With another pooling: {}", pooling_words(pooling)),
-            pictures,
-            tables: Vec::new(),
-        });
-    }
+    let choice = measured.iter().map(|&pooling| {
+        let cka = heat::pairs(look, pooling, Measure::Cka, &middle);
+        Alternative {
+            name: capital(pooling_words(pooling)),
+            pictures: [Some(by_layer(look, pooling)), cka]
+                .into_iter()
+                .flatten()
+                .collect(),
+        }
+    });
     let tables = measured
         .iter()
         .map(|pooling| table(look, *pooling))
         .collect();
-    more.push(Foldout {
-        summary: "As tables".to_owned(),
-        pictures: Vec::new(),
-        tables,
-    });
-    let mut sentences: Vec<String> = retrieval(look, &measured).into_iter().collect();
-    sentences.extend(cosines(look, first));
-    sentences.extend(counts(look, first));
-    let pictures = vec![by_layer(look, first)];
+    let sentences = [cosines(look, first), counts(look, first)];
     Some(InsideSection {
         title: "How alike the languages' states are",
-        sentences,
-        pictures,
-        more,
+        sentences: sentences.into_iter().flatten().collect(),
+        tables: retrieval(look, &measured).into_iter().collect(),
+        pictures: Vec::new(),
+        choice: choice.collect(),
+        more: vec![Foldout {
+            summary: "As tables".to_owned(),
+            pictures: Vec::new(),
+            tables,
+        }],
     })
 }
 
@@ -155,8 +146,8 @@ fn measure_panel(look: &ModelView, pooling: Pooling, measure: Measure) -> CurveP
 
 fn by_layer(look: &ModelView, pooling: Pooling) -> CaptionedFigure {
     let caption = format!(
-        "Measures of two languages' states by layer, mean over pairs ({}). Band: the mean of the pairs' 95 % intervals, which is at \
-         least as wide as the mean's own. Dotted: parallel items replaced by others.",
+        "Measures of two languages' states by layer, mean over pairs ({}). Band: the mean of the pairs' 95 % intervals. \
+         Dotted: parallel questions replaced by others, which is chance.",
         pooling_words(pooling)
     );
     let sheet = CurveSheet {
@@ -171,6 +162,7 @@ fn by_layer(look: &ModelView, pooling: Pooling) -> CaptionedFigure {
         layers: look.layers,
         shared: false,
         holds: vec![0.0],
+        is_log: false,
     };
     CaptionedFigure {
         figure: sheet.draw(),
@@ -178,40 +170,66 @@ fn by_layer(look: &ModelView, pooling: Pooling) -> CaptionedFigure {
     }
 }
 
-/// The best layer of retrieval, in each state.
-fn best_retrieval(look: &ModelView, pooling: Pooling) -> Option<String> {
-    look.by_state(|state| {
-        let curve = mean_curve(state, pooling, Measure::Retrieval);
-        let (layer, most) = curve
-            .iter()
-            .max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value))?;
-        let nulls = null_curve(state, pooling, Measure::Retrieval);
-        let null = nulls.iter().find(|(of, _)| of == layer);
-        let chance = null.map_or_else(String::new, |(_, null)| {
-            format!(" (by chance {} %)", percent(null.value, 1))
-        });
-        Some(format!(
-            "{} % at layer {layer}{chance}",
-            percent(most.value, 1)
-        ))
-    })
+const RETRIEVAL: [ColumnHead<'static>; 7] = [
+    ("pooling", "pooling", false),
+    ("before, %", "before", false),
+    ("layer", "layer_before", false),
+    ("by chance", "null_before", false),
+    ("after, %", "after", false),
+    ("layer", "layer_after", false),
+    ("by chance", "null_after", false),
+];
+
+/// The best layer of one state, its retrieval and its null.
+fn best_retrieval(state: Option<&ViewState>, pooling: Pooling) -> [TableCell; 3] {
+    let curve = state.map(|state| mean_curve(state, pooling, Measure::Retrieval));
+    let best = curve.into_iter().flatten();
+    let best = best.max_by(|(_, a), (_, b)| a.value.total_cmp(&b.value));
+    let Some((layer, most)) = best else {
+        return [TableCell::Empty, TableCell::Empty, TableCell::Empty];
+    };
+    let nulls = state.map(|state| null_curve(state, pooling, Measure::Retrieval));
+    let null = nulls.and_then(|nulls| at_layer(&nulls, layer));
+    [
+        TableCell::Share(Some(most.value)),
+        TableCell::Count(layer),
+        TableCell::Share(null.map(|null| null.value)),
+    ]
 }
 
-/// Where retrieval is best, before and after, with each pooling.
-fn retrieval(look: &ModelView, poolings: &[Pooling]) -> Option<String> {
-    let said: Vec<String> = poolings
+/// Where retrieval is best, before and after, with each pooling; `None` where it was not measured.
+fn retrieval(look: &ModelView, poolings: &[Pooling]) -> Option<ReportTable> {
+    let taken: Vec<Pooling> = poolings
         .iter()
-        .filter_map(|&pooling| {
-            let best = best_retrieval(look, pooling)?;
-            Some(format!("{}: {best}", pooling_words(pooling)))
-        })
+        .copied()
+        .filter(|&pooling| measures(look, pooling).contains(&Measure::Retrieval))
         .collect();
-    (!said.is_empty()).then(|| {
-        format!(
-            "Share of parallel items that find each other among all others, mean over pairs, at its best layer; {}.",
-            said.join("; ")
-        )
-    })
+    if taken.is_empty() {
+        return None;
+    }
+    let caption = "Nearest-neighbour retrieval of translations: the share of questions whose translation is the nearest of all, \
+                   both ways, mean over pairs of languages, at its best layer.";
+    let name = format!("inside.{}.retrieval", look.slug);
+    let mut table = start(name, caption, &RETRIEVAL);
+    let has_two = look.states.len() > 1;
+    for pooling in taken {
+        let name = TableCell::Text(capital(pooling_words(pooling)));
+        let states = [look.states.first(), look.states.get(1)];
+        let cells: Vec<TableCell> = [name]
+            .into_iter()
+            .chain(
+                states
+                    .into_iter()
+                    .flat_map(|state| best_retrieval(state, pooling)),
+            )
+            .collect();
+        push(&mut table, &RETRIEVAL, &cells, false);
+    }
+    if !has_two {
+        table.columns.truncate(4);
+        table.rows.iter_mut().for_each(|row| row.cells.truncate(4));
+    }
+    Some(table)
 }
 
 /// The estimate at a layer.

@@ -13,7 +13,7 @@ use schema::inside::{Measure, Pooling};
 
 use super::{
     heat,
-    section::{CaptionedFigure, Foldout, InsideSection},
+    section::{Alternative, CaptionedFigure, Foldout, InsideSection},
     words::pooling_words,
 };
 use crate::format::{capital, fixed, percent, signed_interval};
@@ -27,56 +27,45 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
         .collect();
     let first = *poolings.first()?;
     let middle = look.middle();
-    let mut pictures: Vec<CaptionedFigure> = scatter(look, first, false).into_iter().collect();
-    pictures.extend(heat::pairs(look, first, Measure::Pearson, &middle));
+    let choice = poolings.iter().map(|&pooling| Alternative {
+        name: capital(pooling_words(pooling)),
+        pictures: [
+            scatter(look, pooling, false),
+            heat::pairs(look, pooling, Measure::Pearson, &middle),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    });
     let mut sentences = correlations(look, &poolings);
     sentences.extend(variance(look, first));
     sentences.extend(length(look, first));
     Some(InsideSection {
         title: "Maps of the languages: two principal components",
         sentences,
-        pictures,
-        more: list_foldouts(look, &poolings, first, &middle),
+        tables: Vec::new(),
+        pictures: Vec::new(),
+        choice: choice.collect(),
+        more: list_foldouts(look, &poolings, &middle),
     })
 }
 
-/// The centred fit, the other poolings, and the correlations as tables.
-fn list_foldouts(
-    look: &ModelView,
-    poolings: &BTreeSet<Pooling>,
-    first: Pooling,
-    middle: &[usize],
-) -> Vec<Foldout> {
+/// The centred fit, and the correlations as tables.
+fn list_foldouts(look: &ModelView, poolings: &BTreeSet<Pooling>, middle: &[usize]) -> Vec<Foldout> {
     let mut more = Vec::new();
-    let centred: Vec<CaptionedFigure> = [
-        scatter(look, first, true),
-        heat::pairs(look, first, Measure::PearsonCentred, middle),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let centred = poolings.iter().flat_map(|&pooling| {
+        [
+            scatter(look, pooling, true),
+            heat::pairs(look, pooling, Measure::PearsonCentred, middle),
+        ]
+    });
+    let centred: Vec<CaptionedFigure> = centred.flatten().collect();
     if !centred.is_empty() {
         more.push(Foldout {
             summary: "The same with each language's own mean taken out before the fit".to_owned(),
             pictures: centred,
             tables: Vec::new(),
         });
-    }
-    for &pooling in poolings.iter().skip(1) {
-        let pictures = [
-            scatter(look, pooling, false),
-            heat::pairs(look, pooling, Measure::Pearson, middle),
-            scatter(look, pooling, true),
-            heat::pairs(look, pooling, Measure::PearsonCentred, middle),
-        ];
-        let pictures: Vec<CaptionedFigure> = pictures.into_iter().flatten().collect();
-        if !pictures.is_empty() {
-            more.push(Foldout {
-                summary: format!("With another pooling: {}", pooling_words(pooling)),
-                pictures,
-                tables: Vec::new(),
-            });
-        }
     }
     let tables: Vec<_> = poolings
         .iter()

@@ -119,6 +119,7 @@ pub(crate) fn pairs(
         maps,
         columns,
         axes: ("", ""),
+        hollow: false,
     };
     Some(CaptionedFigure {
         figure: atlas.draw(),
@@ -296,6 +297,7 @@ fn square_table(
         table.rows.push(TableRow {
             cells: [code.clone()].into_iter().chain(shown).collect(),
             strong: false,
+            marks: Vec::new(),
         });
         let plain = values.iter().map(|value| csv_number(*value));
         table

@@ -102,6 +102,8 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
         title: "The lens: which answer each layer would give",
         sentences: sentences(look, &languages),
         pictures: draw_all(look, &shown, LensKind::Raw),
+        tables: Vec::new(),
+        choice: Vec::new(),
         more,
     })
 }
@@ -142,7 +144,7 @@ fn draw(look: &ModelView, language: Language, kind: LensKind) -> Option<Captione
         .iter()
         .filter_map(|state| {
             let curves = curves(state, language, kind)?;
-            let title = format!("{}, {}: probability", language.code(), state.name);
+            let title = format!("{}, {}: probability, log axis", language.code(), state.name);
             Some(chart(title, curves, language))
         })
         .collect();
@@ -180,7 +182,8 @@ fn draw(look: &ModelView, language: Language, kind: LensKind) -> Option<Captione
         axis: CurveAxis::Layers,
         layers: look.layers,
         shared: true,
-        holds: vec![0.0],
+        holds: Vec::new(),
+        is_log: true,
     };
     Some(CaptionedFigure {
         figure: sheet.draw(),
@@ -311,28 +314,31 @@ fn dropped(look: &ModelView, foreign: &[Language]) -> Option<String> {
         .iter()
         .filter_map(|language| Some((*language, curves(last, *language, LensKind::Raw)?.dropped)))
         .collect();
-    if all.iter().all(|(_, dropped)| *dropped == 0) {
-        return None;
-    }
     let items = foreign
         .iter()
         .find_map(|language| curves(last, *language, LensKind::Raw))?;
     let items = items.kept + items.dropped;
-    let said = match all.as_slice() {
-        [(_, first), rest @ ..] if rest.iter().all(|(_, dropped)| dropped == first) => {
-            format!("{first} of {items} items in each language")
-        }
-        few if few.len() <= NAMED => {
-            let each = few
-                .iter()
-                .map(|(language, dropped)| format!("{dropped} in {language}"));
-            format!("of {items} items {}", list(&each.collect::<Vec<_>>()))
-        }
-        many => format!("of {items} items {}", count_range(many)?),
-    };
-    Some(format!(
-        "Left out, because a token speaks for the right answer in both languages: {said}."
-    ))
+    let some: Vec<(Language, usize)> = all
+        .into_iter()
+        .filter(|(_, dropped)| *dropped > 0)
+        .collect();
+    let (none, few): (Vec<_>, Vec<_>) =
+        some.into_iter().partition(|(_, dropped)| *dropped == items);
+    let none: Vec<String> = none.iter().map(|(l, _)| l.name().to_owned()).collect();
+    let none = (!none.is_empty()).then(|| {
+        format!(
+            "{} {} no curve: the right answers begin with the same tokens as in English.",
+            list(&none),
+            if none.len() == 1 { "has" } else { "have" }
+        )
+    });
+    let few = count_range(&few).map(|counts| {
+        format!(
+            "{counts} of {items} questions are left out, because the right answer begins with the same token as in English."
+        )
+    });
+    let said: Vec<String> = none.into_iter().chain(few).collect();
+    (!said.is_empty()).then(|| said.join(" "))
 }
 
 /// What is compared of each item, from the raw lens.

@@ -54,6 +54,8 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
             classes(look, &states),
             overlap(look, &states),
         ],
+        tables: Vec::new(),
+        choice: Vec::new(),
         more,
     })
 }
@@ -103,6 +105,7 @@ fn selected(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Captio
         maps,
         columns: states.len(),
         axes: ("", "block"),
+        hollow: false,
     };
     CaptionedFigure {
         figure: atlas.draw(),
@@ -192,6 +195,7 @@ fn classes(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Caption
         layers: look.layers,
         shared: true,
         holds: vec![0.0],
+        is_log: false,
     };
     CaptionedFigure {
         figure: sheet.draw(),
@@ -247,6 +251,7 @@ fn overlap(look: &ModelView, states: &[(&ViewState, &NeuronsRecord)]) -> Caption
         maps,
         columns: states.len(),
         axes: ("", ""),
+        hollow: false,
     };
     CaptionedFigure {
         figure: atlas.draw(),

@@ -93,6 +93,8 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
             .chain(controls(look))
             .collect(),
         pictures: draw_kinds(look, &KINDS[..2]),
+        tables: Vec::new(),
+        choice: Vec::new(),
         more,
     })
 }
@@ -209,6 +211,7 @@ fn map(look: &ModelView, kind: InterventionKind) -> Option<CaptionedFigure> {
         maps,
         columns: look.states.len(),
         axes: ("", "layer"),
+        hollow: false,
     };
     Some(CaptionedFigure {
         figure: atlas.draw(),

@@ -12,9 +12,19 @@ pub(crate) struct InsideSection {
     /// The numbers in words.
     pub sentences: Vec<String>,
     /// Seen at once.
+    pub tables: Vec<ReportTable>,
+    /// Seen at once.
     pub pictures: Vec<CaptionedFigure>,
+    /// One is seen at a time; the first one at first.
+    pub choice: Vec<Alternative>,
     /// Behind a click.
     pub more: Vec<Foldout>,
+}
+
+/// What is seen with one of several poolings.
+pub(crate) struct Alternative {
+    pub name: String,
+    pub pictures: Vec<CaptionedFigure>,
 }
 
 /// A figure with its caption.

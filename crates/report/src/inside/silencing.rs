@@ -42,6 +42,8 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
             .filter_map(|state| sentence(state, look.states.len()))
             .collect(),
         pictures: vec![matrix(look)],
+        tables: Vec::new(),
+        choice: Vec::new(),
         more: vec![Foldout {
             summary: "As a table".to_owned(),
             pictures: Vec::new(),
@@ -134,6 +136,7 @@ fn matrix(look: &ModelView) -> CaptionedFigure {
         maps,
         columns: look.states.len(),
         axes: ("switched off", "asked"),
+        hollow: false,
     };
     CaptionedFigure {
         figure: atlas.draw(),

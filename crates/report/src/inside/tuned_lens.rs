@@ -40,6 +40,7 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
         layers: look.layers,
         shared: true,
         holds: vec![0.0],
+        is_log: false,
     };
     let table = table(look);
     Some(InsideSection {
@@ -55,6 +56,8 @@ pub(crate) fn part(look: &ModelView) -> Option<InsideSection> {
                 "{description} Of text that no translator was trained on; lower is nearer."
             ),
         }],
+        tables: Vec::new(),
+        choice: Vec::new(),
         more: vec![Foldout {
             summary: "As a table".to_owned(),
             pictures: Vec::new(),

@@ -9,6 +9,8 @@ use serde::Serialize;
 use crate::{
     inside::{CaptionedFigure, Foldout, InsideSection, parts},
     output::{DrawnFigure, ReportFiles, ShownTable},
+    page::slugify,
+    table::ReportTable,
 };
 
 /// One task's section.
@@ -30,10 +32,26 @@ pub(crate) struct PageLook {
 
 #[derive(Serialize)]
 struct PagePart {
+    id: String,
     title: &'static str,
     sentences: Vec<String>,
+    tables: Vec<ShownTable>,
     pictures: Vec<PagePicture>,
+    choice: Option<PageChoice>,
     more: Vec<PageMore>,
+}
+
+/// Poolings, of which one is seen at a time.
+#[derive(Serialize)]
+struct PageChoice {
+    id: String,
+    alternatives: Vec<PageAlternative>,
+}
+
+#[derive(Serialize)]
+struct PageAlternative {
+    name: String,
+    pictures: Vec<PagePicture>,
 }
 
 #[derive(Serialize)]
@@ -78,15 +96,14 @@ fn introduce(looks: &[ModelView]) -> String {
         return String::new(); // silencing alone knows no layer
     }
     format!(
-        "Layers count from 0, the embedding, to {layers}, the last block; all before the final norm. Means over pairs of languages \
-         have the mean of the pairs' intervals, which is at least as wide as their own."
+        "Layers count from 0, the embedding, to {layers}, the last block; all before the final norm."
     )
 }
 
 fn lay_out_look(look: &ModelView, output: &mut ReportFiles) -> PageLook {
     let parts = parts(look)
         .into_iter()
-        .map(|part| lay_out_part(part, output))
+        .map(|part| lay_out_part(part, &look.slug, output))
         .collect();
     PageLook {
         id: format!("inside.{}", look.slug),
@@ -95,18 +112,41 @@ fn lay_out_look(look: &ModelView, output: &mut ReportFiles) -> PageLook {
     }
 }
 
-fn lay_out_part(part: InsideSection, output: &mut ReportFiles) -> PagePart {
+fn lay_out_part(part: InsideSection, look: &str, output: &mut ReportFiles) -> PagePart {
     let InsideSection {
         title,
         sentences,
+        tables,
         pictures,
+        choice,
         more,
     } = part;
-    let pictures = lay_out_pictures(pictures, output);
+    let mut pictures = lay_out_pictures(pictures, output);
+    let mut alternatives: Vec<PageAlternative> = choice
+        .into_iter()
+        .map(|of| PageAlternative {
+            name: of.name,
+            pictures: lay_out_pictures(of.pictures, output),
+        })
+        .collect();
+    if alternatives.len() == 1 {
+        let only = alternatives.drain(..).flat_map(|of| of.pictures);
+        pictures.extend(only);
+    }
+    // a heading's words before a colon are short
+    let short = title.split(':').next().unwrap_or(title);
+    let id = format!("inside.{look}.{}", slugify(short));
+    let choice = (!alternatives.is_empty()).then(|| PageChoice {
+        id: format!("{id}.pooling"),
+        alternatives,
+    });
     PagePart {
+        id,
         title,
         sentences,
+        tables: lay_out_tables(tables, output),
         pictures,
+        choice,
         more: more
             .into_iter()
             .map(|foldout| lay_out_foldout(foldout, output))
@@ -114,15 +154,18 @@ fn lay_out_part(part: InsideSection, output: &mut ReportFiles) -> PagePart {
     }
 }
 
+fn lay_out_tables(tables: Vec<ReportTable>, output: &mut ReportFiles) -> Vec<ShownTable> {
+    tables
+        .into_iter()
+        .map(|table| output.table(table))
+        .collect()
+}
+
 fn lay_out_foldout(foldout: Foldout, output: &mut ReportFiles) -> PageMore {
     PageMore {
         summary: foldout.summary,
         pictures: lay_out_pictures(foldout.pictures, output),
-        tables: foldout
-            .tables
-            .into_iter()
-            .map(|table| output.table(table))
-            .collect(),
+        tables: lay_out_tables(foldout.tables, output),
     }
 }
 

@@ -3,7 +3,10 @@
 //! Never here: a number that is not computed elsewhere; scripts, fonts or pictures from
 //! elsewhere.
 
+mod embed;
 pub(crate) mod inside;
+
+use std::path::{Path, PathBuf};
 
 use figure::{DARK, LIGHT, css_variables, figure_css};
 use minijinja::{
@@ -15,11 +18,13 @@ use serde::Serialize;
 use crate::{
     error::ReportError,
     findings::Findings,
+    lead::Lead,
     markdown::markdown,
     notes::{INSIDE_NOTES, INSIDE_REFERENCES, NOTES, Note, REFERENCES},
     output::{DrawnFigure, ShownTable},
     provenance::Fact,
 };
+use embed::{SCRIPT, inline_file, script_source};
 use inside::PageInside;
 
 /// The content of the page, in its order.
@@ -28,7 +33,7 @@ pub(crate) struct ReportPage {
     pub title: String,
     /// Run, model, tasks: a line under the title.
     pub subtitle: String,
-    pub summary: Vec<String>,
+    pub lead: Lead,
     pub overview: Option<DrawnFigure>,
     pub overview_table: Option<ShownTable>,
     /// Other forms of the prompts beside the plain one, if there are any.
@@ -44,6 +49,8 @@ pub(crate) struct ReportPage {
     /// One per task that was looked at.
     pub inside: Vec<PageInside>,
     pub trainings: Vec<PageTraining>,
+    /// Date, command, machine, time and versions.
+    pub making: Vec<Fact>,
     pub facts: Vec<Fact>,
     pub recipe: Vec<Fact>,
 }
@@ -62,6 +69,8 @@ pub(crate) struct PageBlock {
     pub title: String,
     pub intro: String,
     /// Settings x languages; only where there are several settings.
+    pub map: Option<DrawnFigure>,
+    /// The same as levels.
     pub table: Option<ShownTable>,
     pub settings: Vec<PageSetting>,
 }
@@ -94,6 +103,7 @@ pub(crate) struct PageTranslation {
 /// By the adapters of one setting.
 #[derive(Serialize)]
 pub(crate) struct PageTranslationSetting {
+    pub id: String,
     pub title: String,
     pub sentences: Vec<String>,
     pub table: ShownTable,
@@ -102,6 +112,7 @@ pub(crate) struct PageTranslationSetting {
 /// One setting's training.
 #[derive(Serialize)]
 pub(crate) struct PageTraining {
+    pub id: String,
     pub title: String,
     pub figure: DrawnFigure,
     pub sentences: Vec<String>,
@@ -122,6 +133,15 @@ fn with(always: &[Note], inside: &[Note], page: &ReportPage) -> Vec<Note> {
     [always, inside].concat()
 }
 
+/// Where the files are that a page offers.
+#[derive(Clone, Copy)]
+pub(crate) enum Downloads<'a> {
+    /// In folders beside the page.
+    Beside,
+    /// In the page, read from this folder. Other pages cannot be reached.
+    Inlined(&'a Path),
+}
+
 /// Everything a template may name.
 #[derive(Serialize)]
 struct PageValues<'a, P> {
@@ -133,6 +153,8 @@ struct PageValues<'a, P> {
     figure_css: &'static str,
     light: String,
     dark: String,
+    script: &'static str,
+    script_source: String,
 }
 
 /// Writes a value into a page: what would steer the reader's program is shown, and markup of
@@ -178,6 +200,37 @@ pub(crate) fn encode(name: &str) -> String {
     address
 }
 
+/// The attributes of a link to one of the page's files, `tables/overview.csv`.
+fn link_file(path: &str, folder: Option<&Path>) -> Result<Value, minijinja::Error> {
+    let Some(folder) = folder else {
+        let parts: Vec<String> = path.split('/').map(encode).collect();
+        return Ok(Value::from_safe_string(format!(
+            "href=\"{}\"",
+            parts.join("/")
+        )));
+    };
+    let file = folder.join(path);
+    let address = inline_file(&file).map_err(|problem| {
+        let said = format!("cannot read {}: {problem}", file.display());
+        minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, said)
+    })?;
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = minijinja::HtmlEscape(name).to_string();
+    Ok(Value::from_safe_string(format!(
+        "href=\"{address}\" download=\"{name}\""
+    )))
+}
+
+/// A text as part of an anchor: `zh-de-en`.
+pub(crate) fn slugify(text: &str) -> String {
+    let parts = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let parts: Vec<String> = parts
+        .filter(|part| !part.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    parts.join("-")
+}
+
 /// What all templates are rendered with: `.html` escapes, a name that is not given is an error.
 pub(crate) fn environment() -> Result<Environment<'static>, ReportError> {
     let mut environment = Environment::new();
@@ -206,8 +259,15 @@ pub(crate) fn render<P: Serialize>(
     template: &'static str,
     page: &P,
     (notes, references): (&[Note], &[Note]),
+    downloads: Downloads<'_>,
 ) -> Result<String, ReportError> {
     let mut environment = environment()?;
+    let folder: Option<PathBuf> = match downloads {
+        Downloads::Beside => None,
+        Downloads::Inlined(folder) => Some(folder.to_owned()),
+    };
+    environment.add_global("single", folder.is_some());
+    environment.add_filter("file", move |path: &str| link_file(path, folder.as_deref()));
     environment.add_template(name, template)?;
     let values = PageValues {
         page,
@@ -218,6 +278,8 @@ pub(crate) fn render<P: Serialize>(
         figure_css: figure_css(),
         light: css_variables(&LIGHT),
         dark: css_variables(&DARK),
+        script: SCRIPT,
+        script_source: script_source(),
     };
     Ok(environment
         .get_template(name)?
@@ -228,17 +290,19 @@ fn render_with_notes(
     name: &'static str,
     template: &'static str,
     page: &ReportPage,
+    downloads: Downloads<'_>,
 ) -> Result<String, ReportError> {
     let notes = with(NOTES, INSIDE_NOTES, page);
     let references = with(REFERENCES, INSIDE_REFERENCES, page);
-    render(name, template, page, (&notes, &references))
+    render(name, template, page, (&notes, &references), downloads)
 }
 
-/// One self-contained HTML file.
-pub(crate) fn to_html(page: &ReportPage) -> Result<String, ReportError> {
+/// One HTML file.
+pub(crate) fn to_html(page: &ReportPage, downloads: Downloads<'_>) -> Result<String, ReportError> {
     const TEMPLATE: &str = concat!(
         include_str!("macros.html"),
         include_str!("parts.html"),
+        include_str!("lead.html"),
         include_str!("head.html"),
         include_str!("page.html"),
         include_str!("notes.html"),
@@ -247,6 +311,7 @@ pub(crate) fn to_html(page: &ReportPage) -> Result<String, ReportError> {
         "page.html",
         TEMPLATE,
         page,
+        downloads,
     )?))
 }
 
@@ -259,5 +324,5 @@ pub(crate) fn keep_together(html: &str) -> String {
 
 /// The same in Markdown; figures are linked.
 pub(crate) fn to_markdown(page: &ReportPage) -> Result<String, ReportError> {
-    render_with_notes("page.md", include_str!("page.md"), page)
+    render_with_notes("page.md", include_str!("page.md"), page, Downloads::Beside)
 }

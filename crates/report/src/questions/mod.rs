@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::{
     error::ReportError,
-    page::render,
+    page::{Downloads, render},
     questions::{
         chunk::write_chunk,
         columns::{ItemList, MOST_LABELS, join_items, list_answers, list_golds, list_scores},
@@ -108,6 +108,7 @@ pub(crate) fn write_page(
         include_str!("page.html"),
         &page,
         (&[], &[]),
+        Downloads::Beside,
     )?;
     Ok(write_whole(&out.join("questions.html"), html.as_bytes())?)
 }

@@ -77,6 +77,9 @@ pub enum Stage {
 pub(crate) struct Made {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) notes: BTreeMap<String, Value>,
+    /// What parts before this process took, as far as the stage's own files know: all of them where a
+    /// process was killed.
+    pub(crate) earlier_seconds: f64,
     /// Of the report.
     pub(crate) summary: Option<report::Summary>,
 }

@@ -95,11 +95,12 @@ pub(super) fn make(bench: &mut Workbench<'_>, plan: &AdapterPlan) -> Result<Made
         .decoder()?
         .set_activation_checkpointing(decision.on);
     let questions = ProbeQuestions::new(experiment, plan, &own, &all, &validation)?;
-    let outcome = run_training(bench, &plan.name, &run, questions.as_ref())?;
+    let (outcome, resumed_at) = run_training(bench, &plan.name, &run, questions.as_ref())?;
     for caveat in describe_training(&outcome.records, cut) {
         bench.watch.note(&format!("note: {}: {caveat}", plan.name));
     }
     let mut made = keep_adapter(experiment, plan, &outcome, &decision)?;
+    made.earlier_seconds = time_before(&outcome.records, resumed_at);
     if own.probe.is_some() {
         made.files.push(experiment.folder.probes(&plan.name));
     }
@@ -157,12 +158,13 @@ fn report_checkpointing(
     }
 }
 
+/// The training, and the update after which it was resumed.
 fn run_training(
     bench: &mut Workbench<'_>,
     name: &str,
     run: &TrainingRun<'_>,
     questions: Option<&ProbeQuestions<'_>>,
-) -> Result<Outcome> {
+) -> Result<(Outcome, usize)> {
     let folder = &bench.experiment.folder;
     let (log, probes) = (folder.train_log(name), folder.probes(name));
     remove_old(&probes)?;
@@ -171,9 +173,11 @@ fn run_training(
     let (decoder, tokenizer) = bench.session.parts_to_train()?;
     let mut remark = String::new();
     let mut failed: Option<RunError> = None;
+    let mut resumed_at = 0;
     let outcome = train::train(decoder, run, &mut *bench.workers, &mut |event| {
         match event {
             Event::Start { steps, done } => {
+                resumed_at = done;
                 watch.start(&format!("train {name}"), steps, "steps");
                 watch.advance(done, "");
             }
@@ -206,16 +210,27 @@ fn run_training(
         return Err(problem);
     }
     let outcome = match outcome {
-        Err(TrainError::Stopped(step)) => {
-            return Err(RunError::Interrupted(format!(
-                "interrupted after step {step} of {name}; run the same command again to resume"
-            )));
-        }
+        Err(TrainError::Stopped(step)) => return Err(interrupted(name, step)),
         other => other.at(|| format!("training {name}"))?,
     };
     write_logs(&log, &probes, &outcome.records, &outcome.probes)?;
     watch.finish(&format!("{remark}; best at step {}", outcome.step));
-    Ok(outcome)
+    Ok((outcome, resumed_at))
+}
+
+fn interrupted(name: &str, step: usize) -> RunError {
+    RunError::Interrupted(format!(
+        "interrupted after step {step} of {name}; run the same command again to resume"
+    ))
+}
+
+/// What the updates before a resumption took.
+fn time_before(records: &[TrainRecord], resumed_at: usize) -> f64 {
+    let steps = records.iter().filter_map(|record| match record {
+        TrainRecord::Step(step) if step.step <= resumed_at => Some(step.seconds),
+        _ => None,
+    });
+    steps.sum()
 }
 
 /// What a probe finds; a failure, unless it is an interruption, goes to `failed`.
@@ -303,4 +318,36 @@ fn keep_adapter(
         notes: notes.into(),
         ..Made::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use schema::{StepRecord, ValidationRecord};
+
+    use super::*;
+
+    // Promise: a training that was killed and resumed counts the updates before its kill too.
+    #[test]
+    fn the_updates_before_a_resumption_are_timed() {
+        let step = |step: usize, seconds: f64| {
+            TrainRecord::Step(StepRecord {
+                step,
+                epoch: 0.1,
+                loss: 2.0,
+                learning_rate: 1e-4,
+                grad_norm: 1.0,
+                tokens: 100,
+                target_tokens: 60,
+                seconds,
+            })
+        };
+        let validation = TrainRecord::Validation(ValidationRecord {
+            step: 2,
+            loss: 1.0,
+            best: true,
+        });
+        let records = [step(1, 10.0), step(2, 20.5), validation, step(3, 40.0)];
+        assert_eq!(time_before(&records, 2), 30.5);
+        assert_eq!(time_before(&records, 0), 0.0);
+    }
 }
