@@ -4,7 +4,7 @@
 //! Never here: a threshold that is not an interval; the rules of the verdict.
 
 use compare::{
-    AdapterName, Changes, Direction, ResultBlock, Results, SettingResult, direction,
+    AdapterName, Changes, Direction, ResultBlock, Results, SettingResult, TrainingLog, direction,
     stats::Estimate,
 };
 use serde::Serialize;
@@ -90,6 +90,29 @@ pub(crate) fn lead(results: &Results, model: &str) -> Lead {
         ([block], [(_, setting)]) => lead_of_one(block, setting, model),
         (blocks, compared) => lead_of_several(blocks, compared, model),
     }
+}
+
+/// Whether adapters learnt what they were taught, by the pairs that they were not shown.
+pub(crate) fn describe_learning(logs: &[TrainingLog]) -> Option<String> {
+    let ends = logs.iter().filter_map(|log| {
+        let first = log.validations.iter().find(|at| at.step == 0)?;
+        let losses = log.validations.iter().map(|at| at.loss);
+        Some((first.loss, losses.fold(first.loss, f64::min)))
+    });
+    let ends: Vec<(f64, f64)> = ends.collect();
+    if ends.is_empty() {
+        return None;
+    }
+    let mean = |of: fn(&(f64, f64)) -> f64| ends.iter().map(of).sum::<f64>() / ends.len() as f64;
+    let (before, after) = (mean(|ends| ends.0), mean(|ends| ends.1));
+    Some(match after < before {
+        true => format!(
+            "It learnt to translate: on pairs held back from training the loss falls from {before:.2} to {after:.2} nats per token."
+        ),
+        false => format!(
+            "It did not learn to translate: on pairs held back from training no loss is below the first, {before:.2} nats per token."
+        ),
+    })
 }
 
 fn about_alone(about: String) -> Lead {

@@ -19,7 +19,7 @@ use crate::{
     figures,
     findings::describe_setting,
     format::{describe_asking, duration, thousands},
-    lead::lead,
+    lead::{describe_learning, lead},
     output::ReportFiles,
     page::{
         self, Downloads, PageBlock, PageData, PageProbes, PageSetting, PageTraining,
@@ -175,9 +175,10 @@ fn lay_out(
     let making = describe_making(&records.manifest, &training);
     sum_stages(&mut facts, &training);
     let overview_table = output.table(tables::overview(results));
-    let lead = lead(results, &model);
+    let mut lead = lead(results, &model);
     // of one comparison the first screen has said it all
     let is_told = results.blocks.is_empty() || !lead.numbers.is_empty();
+    lead.sentences.extend(tell_learning(records, results));
     ReportPage {
         title,
         subtitle: format!("Run {name}, model {model}"),
@@ -331,6 +332,17 @@ fn lay_out_setting(
         more: rest.into_iter().map(|table| output.table(table)).collect(),
         id,
     }
+}
+
+/// What the adapters of the only comparison learnt.
+fn tell_learning(records: &RunRecords, results: &Results) -> Option<String> {
+    let settings = results.blocks.iter().flat_map(|block| &block.settings);
+    let [setting] = settings.collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let of_name = |name: &String| Some(TrainingLog::new(name, records.train_logs.get(name)?));
+    let logs: Vec<TrainingLog> = setting.adapters.iter().filter_map(of_name).collect();
+    describe_learning(&logs)
 }
 
 /// What the updates of each adapter took in all, by the name of its stage.

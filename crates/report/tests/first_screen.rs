@@ -7,7 +7,11 @@ mod fabricate;
 use std::fs;
 
 use fabricate::{BASE, EMOTION, Mind, answers, lines, put, put_answers, put_run};
-use schema::{AnswerRecord, Language, run_folder::RunFolder};
+use schema::{
+    AnswerRecord, Language,
+    record::{TrainRecord, ValidationRecord},
+    run_folder::RunFolder,
+};
 
 const LANGUAGES: [Language; 3] = [Language::En, Language::De, Language::Sw];
 
@@ -69,6 +73,28 @@ fn a_gain_is_better_in_blue_with_three_numbers() {
         !page.contains("id=\"overview\""),
         "of one comparison all is said"
     );
+}
+
+#[test]
+fn what_was_taught_is_told_by_the_pairs_held_back() {
+    let (_folder, run) = one_setting(BASE, BASE);
+    assert!(
+        !first_screen(&page(&run)).contains("translate: on pairs held back"),
+        "no log"
+    );
+    let at = |step, loss| {
+        TrainRecord::Validation(ValidationRecord {
+            step,
+            loss,
+            best: false,
+        })
+    };
+    let log = run.train_log("emotion.zh-de-en.seed1");
+    put(&log, &lines(&[at(0, 3.76), at(5, 2.891), at(10, 3.2)]));
+    let learnt = "It learnt to translate: on pairs held back from training the loss falls from 3.76 to 2.89 nats";
+    assert!(first_screen(&page(&run)).contains(learnt));
+    put(&log, &lines(&[at(0, 3.76), at(5, 4.0)]));
+    assert!(first_screen(&page(&run)).contains("It did not learn to translate"));
 }
 
 #[test]

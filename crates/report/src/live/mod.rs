@@ -4,7 +4,11 @@ use compare::TrainingLog;
 use schema::escape::show_on_a_line;
 use serde::Serialize;
 
-use crate::{error::ReportError, figures::loss, page::render};
+use crate::{
+    error::ReportError,
+    figures::loss,
+    page::{Downloads, render},
+};
 
 /// A run, or each run of a grid, as it is now.
 #[derive(Debug, Serialize)]
@@ -127,5 +131,11 @@ impl LiveTraining {
 /// # Errors
 /// The template.
 pub fn live_page(page: &LivePage) -> Result<String, ReportError> {
-    render("live.html", include_str!("live.html"), page, (&[], &[]))
+    render(
+        "live.html",
+        include_str!("live.html"),
+        page,
+        (&[], &[]),
+        Downloads::Beside,
+    )
 }
