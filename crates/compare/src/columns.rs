@@ -96,6 +96,8 @@ pub(crate) struct AnswerColumns {
     pub prefix: LabelValues,
     pub log_probs: LabelValues,
     pub tokens: LabelValues,
+    pub bytes: LabelValues,
+    pub characters: LabelValues,
     pub prior_log_probs: LabelValues,
     pub domain_log_probs: LabelValues,
     /// How the answers were chosen.
@@ -118,6 +120,8 @@ impl AnswerColumns {
             prefix: LabelValues::default(),
             log_probs: LabelValues::default(),
             tokens: LabelValues::default(),
+            bytes: LabelValues::default(),
+            characters: LabelValues::default(),
             prior_log_probs: LabelValues::default(),
             domain_log_probs: LabelValues::default(),
             scoring,
@@ -148,9 +152,16 @@ impl AnswerColumns {
             row.extend(map.values());
             column.push(&row);
         }
-        row.clear();
-        row.extend(record.label_tokens.values().map(|&tokens| tokens as f64));
-        self.tokens.push(&row);
+        let lengths = [
+            (&mut self.tokens, &record.label_tokens),
+            (&mut self.bytes, &record.label_bytes),
+            (&mut self.characters, &record.label_characters),
+        ];
+        for (column, map) in lengths {
+            row.clear();
+            row.extend(map.values().map(|&length| length as f64));
+            column.push(&row);
+        }
     }
 
     /// Brings the answers into the order of their items.
@@ -177,6 +188,8 @@ impl AnswerColumns {
             prefix: self.prefix.select(rows),
             log_probs: self.log_probs.select(rows),
             tokens: self.tokens.select(rows),
+            bytes: self.bytes.select(rows),
+            characters: self.characters.select(rows),
             prior_log_probs: self.prior_log_probs.select(rows),
             domain_log_probs: self.domain_log_probs.select(rows),
             scoring: self.scoring,

@@ -58,6 +58,8 @@ fn measure_problem(record: &AnswerRecord) -> Option<String> {
         .or_else(|| of_same_labels(record, "prefix_scores", &record.prefix_scores))
         .or_else(|| of_same_labels(record, "log_probs", &record.log_probs))
         .or_else(|| of_same_labels(record, "label_tokens", &record.label_tokens))
+        .or_else(|| of_same_labels(record, "label_bytes", &record.label_bytes))
+        .or_else(|| of_same_labels(record, "label_characters", &record.label_characters))
         .or_else(|| of_same_labels(record, "prior_log_probs", &record.prior_log_probs))
         .or_else(|| of_same_labels(record, "domain_log_probs", &record.domain_log_probs))
         .or_else(|| measures_of(record).problem(record.scores.len()))
@@ -78,6 +80,8 @@ fn measures_of(record: &AnswerRecord) -> Measures {
         prefix: record.prefix_scores.values().copied().collect(),
         log_probs: record.log_probs.values().copied().collect(),
         tokens: record.label_tokens.values().copied().collect(),
+        bytes: record.label_bytes.values().copied().collect(),
+        characters: record.label_characters.values().copied().collect(),
     }
 }
 

@@ -181,6 +181,8 @@ impl CommonFields<'_> {
             prefix_scores: self.by_label(&measures.prefix),
             log_probs: self.by_label(&measures.log_probs),
             label_tokens: self.by_label(&measures.tokens),
+            label_bytes: self.by_label(&measures.bytes),
+            label_characters: self.by_label(&measures.characters),
             prior_log_probs: self.by_label(&self.priors.content_free),
             domain_log_probs: self.by_label(answered.domain(at)),
             said: answered.found.said.get(&at).cloned(),

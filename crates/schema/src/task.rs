@@ -31,8 +31,20 @@ pub struct Task {
     /// that folder itself.
     #[serde(default)]
     pub folder: String,
-    /// JSON keys of a question's parts, in the order of the prompt.
+    /// JSON keys of a question's parts, in the order of the prompt; none where whole texts are
+    /// compared, without a prompt.
     pub fields: Vec<String>,
+    /// Fields that a question may lack: it then shows neither them nor their headers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional: Vec<String>,
+    /// Fields whose white space at both ends is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trim: Vec<String>,
+    /// Whether an answer stands in double quotes, as in the paper's prompts. If not, it follows
+    /// the white space that ends the last header, and an empty line follows the answer of an
+    /// exemplar: the form of lm-evaluation-harness.
+    #[serde(default = "quoted", skip_serializing_if = "is_quoted")]
+    pub quotes: bool,
     /// Exemplars where nobody says how many.
     pub shots: usize,
     /// English names of the labels, in task order.
@@ -71,6 +83,15 @@ pub struct Task {
     /// One row per language.
     #[serde(default)]
     pub languages: BTreeMap<Language, TaskLanguage>,
+}
+
+fn quoted() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_quoted(quotes: &bool) -> bool {
+    *quotes
 }
 
 /// Choices that differ by question.
@@ -291,6 +312,11 @@ words! {
         Sequence "sequence",
         /// The geometric mean over these tokens, normalised over the labels.
         SequenceMean "sequence-mean",
+        /// exp of ln p of the label by byte of its text (UTF-8), normalised over the labels.
+        SequenceBytes "sequence-bytes",
+        /// exp of ln p of the label by character of its text (Unicode code point), normalised
+        /// over the labels.
+        SequenceCharacters "sequence-characters",
         /// `sequence` divided by its share after content-free questions, normalised (contextual
         /// calibration, arXiv 2102.09690).
         Contextual "contextual",

@@ -124,12 +124,7 @@ fn check(task: &Task) -> Result<(), KeyFault> {
             "a task has at least two labels; add them".to_owned(),
         );
     }
-    if task.fields.is_empty() || task.fields.iter().any(|field| field == "answer") {
-        return fault(
-            &["fields"],
-            "a task has at least one field, and none is called `answer`".to_owned(),
-        );
-    }
+    check_fields(task)?;
     if task.languages.is_empty() && task.default.is_none() {
         return fault(
             &["languages"],
@@ -151,6 +146,23 @@ fn check(task: &Task) -> Result<(), KeyFault> {
     task.files
         .iter()
         .try_for_each(|file| check_file(task, file))
+}
+
+fn check_fields(task: &Task) -> Result<(), KeyFault> {
+    let has_prompt = !task.fields.is_empty();
+    let compares_texts = !task.text_choices().is_empty() && !task.quotes;
+    if task.fields.iter().any(|field| field == "answer") || !(has_prompt || compares_texts) {
+        let problem = "a task has at least one field, and none is called `answer`; one that compares whole texts has \
+                       none, but `choices` whose answers are `texts`, and `quotes = false`";
+        return fault(&["fields"], problem.to_owned());
+    }
+    for (key, names) in [("optional", &task.optional), ("trim", &task.trim)] {
+        if let Some(other) = names.iter().find(|name| !task.fields.contains(name)) {
+            let known = task.fields.join(", ");
+            return fault(&[key], format!("`{other}` is not a field; there is: {known}"));
+        }
+    }
+    Ok(())
 }
 
 fn check_row(task: &Task, at: &[&str], row: &TaskLanguage) -> Result<(), KeyFault> {

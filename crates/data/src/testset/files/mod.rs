@@ -81,16 +81,20 @@ pub(super) fn is_there(dir: &Path, task: &Task, language: Language) -> Result<bo
     Ok(false)
 }
 
-/// How the files of a form may spell a language.
+/// How the files of a form may spell a language: as its code is written, or in small letters.
 fn spellings(form: &TaskFile, language: Language) -> Vec<String> {
-    match form.codes.get(&language) {
-        Some(code) => vec![code.clone()],
-        None => language
-            .spellings()
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
+    if let Some(code) = form.codes.get(&language) {
+        return vec![code.clone()];
     }
+    let mut found: Vec<String> = Vec::new();
+    for spelling in language.spellings() {
+        for written in [spelling.to_owned(), spelling.to_lowercase()] {
+            if !found.contains(&written) {
+                found.push(written);
+            }
+        }
+    }
+    found
 }
 
 /// The files that a form's pattern means, by name.
@@ -115,6 +119,7 @@ fn list(folder: &Path, form: &TaskFile, language: Language) -> Result<Vec<PathBu
         }
     }
     found.sort();
+    found.dedup();
     Ok(found)
 }
 
@@ -347,9 +352,14 @@ impl<'a> FormReader<'a> {
         }
     }
 
-    /// A text, or a number as it is written, as the prompt shows it; never an empty one.
+    /// A text, or a number as it is written, as the prompt shows it; an empty one only where the
+    /// question may lack it.
     fn text(&self, row: &TableRow, path: &Path, key: &'a str) -> Result<String, FaultyText> {
         let column = self.column(key);
+        let is_key = |name: &String| name == key;
+        if self.task.optional.iter().any(is_key) && row.is_word(column, "") {
+            return Ok(String::new());
+        }
         let faulty = |fault, error| FaultyText { fault, error };
         let text = match row
             .need(path, column)
@@ -380,6 +390,7 @@ impl<'a> FormReader<'a> {
             return Err(faulty(TextFault::Empty, error));
         }
         match show_value(self.task, self.language, key, &text) {
+            Ok(shown) if self.task.trim.iter().any(is_key) => Ok(shown.trim().to_owned()),
             Ok(shown) => Ok(shown.to_owned()),
             Err(problem) => Err(faulty(TextFault::Type, row.fail(path, None, problem))),
         }
