@@ -40,7 +40,11 @@ impl Hashes {
             let frame = [&rendered.answer.before, &rendered.answer.after];
             scorer.extend(frame.map(|part| part.clone().into_bytes()));
         }
-        if questions.questions.iter().any(|question| !question.bytes.is_empty()) {
+        if questions
+            .questions
+            .iter()
+            .any(|question| !question.bytes.is_empty())
+        {
             scorer.push("lengths of the texts".into());
         }
         if rendered.answer.begins_text {

@@ -159,7 +159,10 @@ fn check_fields(task: &Task) -> Result<(), KeyFault> {
     for (key, names) in [("optional", &task.optional), ("trim", &task.trim)] {
         if let Some(other) = names.iter().find(|name| !task.fields.contains(name)) {
             let known = task.fields.join(", ");
-            return fault(&[key], format!("`{other}` is not a field; there is: {known}"));
+            return fault(
+                &[key],
+                format!("`{other}` is not a field; there is: {known}"),
+            );
         }
     }
     Ok(())
