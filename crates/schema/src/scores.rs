@@ -251,9 +251,11 @@ mod tests {
 
     fn exact(log_probs: &[f64], tokens: &[usize]) -> Measures {
         Measures {
+            prefix: Vec::new(),
             log_probs: log_probs.to_vec(),
             tokens: tokens.to_vec(),
-            ..Measures::default()
+            bytes: tokens.iter().map(|count| 2 * count).collect(),
+            characters: tokens.iter().map(|count| count + 1).collect(),
         }
     }
 
@@ -282,7 +284,8 @@ mod tests {
         );
     }
 
-    // Two labels with probabilities 0.08 and 0.02 of three and one tokens, by hand.
+    // Two labels with probabilities 0.08 and 0.02 of three and one tokens, six and two bytes, four
+    // and two characters, by hand.
     #[test]
     fn each_scoring_by_hand() {
         let measures = Measures {
@@ -306,6 +309,13 @@ mod tests {
         assert_close(
             &found(Scoring::SequenceMean),
             &[root / (root + 0.02), 0.02 / (root + 0.02)],
+        );
+        let (a, b) = (0.08f64.powf(1.0 / 6.0), 0.02f64.sqrt());
+        assert_close(&found(Scoring::SequenceBytes), &[a / (a + b), b / (a + b)]);
+        let (a, b) = (0.08f64.powf(0.25), 0.02f64.sqrt());
+        assert_close(
+            &found(Scoring::SequenceCharacters),
+            &[a / (a + b), b / (a + b)],
         );
         // Mean shares (0.9 + 0.75) / 2 and (0.1 + 0.25) / 2.
         let (a, b) = (0.08 / 0.825, 0.02 / 0.175);
