@@ -3,6 +3,8 @@
 //!
 //! Never here: reading, checking, statistics.
 
+use std::collections::BTreeMap;
+
 use schema::{AnswerRecord, Scoring};
 
 /// A number for each label of each record, in the order of the labels' names. Nothing where a
@@ -138,19 +140,16 @@ impl AnswerColumns {
         self.correct.push(record.correct);
         self.tied.push(record.tied);
         self.prompts.push(parse_hash(record));
-        let mut row: Vec<f64> = Vec::new();
         let maps = [
-            (&mut self.scores, &record.scores),
-            (&mut self.prior, &record.prior),
-            (&mut self.prefix, &record.prefix_scores),
-            (&mut self.log_probs, &record.log_probs),
-            (&mut self.prior_log_probs, &record.prior_log_probs),
-            (&mut self.domain_log_probs, &record.domain_log_probs),
+            (&mut self.scores, &record.scores, 0.0),
+            (&mut self.prior, &record.prior, 0.0),
+            (&mut self.prefix, &record.prefix_scores, 0.0),
+            (&mut self.log_probs, &record.log_probs, f64::NEG_INFINITY),
+            (&mut self.prior_log_probs, &record.prior_log_probs, 0.0),
+            (&mut self.domain_log_probs, &record.domain_log_probs, 0.0),
         ];
-        for (column, map) in maps {
-            row.clear();
-            row.extend(map.values());
-            column.push(&row);
+        for (column, map, lacking) in maps {
+            column.push(&fill(map, names, |value| *value, lacking));
         }
         let lengths = [
             (&mut self.tokens, &record.label_tokens),
@@ -158,9 +157,7 @@ impl AnswerColumns {
             (&mut self.characters, &record.label_characters),
         ];
         for (column, map) in lengths {
-            row.clear();
-            row.extend(map.values().map(|&length| length as f64));
-            column.push(&row);
+            column.push(&fill(map, names, |length| *length as f64, 1.0));
         }
     }
 
@@ -203,6 +200,21 @@ impl AnswerColumns {
             .collect();
         self.select(&rows)
     }
+}
+
+/// The values of a map by label, `lacking` for those that the question does not offer: such that
+/// every scoring gives them 0. Nothing for an empty map.
+fn fill<T>(
+    map: &BTreeMap<String, T>,
+    names: &[String],
+    number: impl Fn(&T) -> f64,
+    lacking: f64,
+) -> Vec<f64> {
+    if map.is_empty() {
+        return Vec::new();
+    }
+    let value = |name| map.get(name).map_or(lacking, &number);
+    names.iter().map(value).collect()
 }
 
 /// The number that a checked record's hash is.

@@ -62,7 +62,7 @@ fn measure_problem(record: &AnswerRecord) -> Option<String> {
         .or_else(|| of_same_labels(record, "label_characters", &record.label_characters))
         .or_else(|| of_same_labels(record, "prior_log_probs", &record.prior_log_probs))
         .or_else(|| of_same_labels(record, "domain_log_probs", &record.domain_log_probs))
-        .or_else(|| measures_of(record).problem(record.scores.len()))
+        .or_else(|| measures_of(record).problem(offered(record).count()))
         .or_else(|| {
             let others = record.prior_log_probs.values();
             let odd = others
@@ -85,13 +85,25 @@ fn measures_of(record: &AnswerRecord) -> Measures {
     }
 }
 
+/// The labels that the question offers: not those that have the score 0 and were not measured.
+fn offered(record: &AnswerRecord) -> impl Iterator<Item = &String> {
+    let measured = &record.log_probs;
+    record
+        .scores
+        .iter()
+        .filter(|(label, score)| {
+            **score > 0.0 || measured.is_empty() || measured.contains_key(*label)
+        })
+        .map(|(label, _)| label)
+}
+
 /// What is wrong with a map that is of other labels than the scores; an empty one is not.
 fn of_same_labels<T>(
     record: &AnswerRecord,
     name: &str,
     values: &BTreeMap<String, T>,
 ) -> Option<String> {
-    let fits = values.is_empty() || values.keys().eq(record.scores.keys());
+    let fits = values.is_empty() || values.keys().eq(offered(record));
     (!fits).then(|| format!("`{name}` and `scores` are not for the same labels"))
 }
 

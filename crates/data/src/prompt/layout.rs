@@ -146,11 +146,14 @@ pub(super) fn lay_out(
             gold: item.gold,
             answerable: item.answerable,
             text: question(task, headers, &item.fields)?,
-            choices: item.choices.clone(),
+            choices: match task.offered(&item.fields) {
+                Some(offered) => words[..offered].to_vec(),
+                None => item.choices.clone(),
+            },
         });
     }
     // Without content there are no choices, and without choices nothing to be answered.
-    let content_free = if task.text_choices().is_empty() {
+    let content_free = if task.text_choices().is_empty() && task.offered(&[]).is_none() {
         content_free_questions(task, headers)?
     } else {
         Vec::new()

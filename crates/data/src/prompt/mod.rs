@@ -61,7 +61,8 @@ pub struct Prompt {
     pub answerable: bool,
     /// Exemplars and question.
     pub text: String,
-    /// The label texts, where they differ by question; else empty.
+    /// The label texts, where they differ by question, the first ones of the task's labels; else
+    /// empty.
     pub choices: Vec<String>,
 }
 
@@ -118,7 +119,7 @@ impl Rendered {
         if self.has_common_words() {
             return Ok(&self.words);
         }
-        let problem = "the answers are the questions' own texts, which have nothing in common; choose the scoring \
+        let problem = "the questions have different answers, which have nothing in common; choose the scoring \
                        `sequence`, `sequence-mean`, `sequence-bytes`, `sequence-characters` or `pmi`";
         Err(DataError::unusable(format!("scoring `{scoring}`"), problem))
     }

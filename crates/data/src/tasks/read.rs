@@ -156,7 +156,13 @@ fn check_fields(task: &Task) -> Result<(), KeyFault> {
                        none, but `choices` whose answers are `texts`, and `quotes = false`";
         return fault(&["fields"], problem.to_owned());
     }
-    for (key, names) in [("optional", &task.optional), ("trim", &task.trim)] {
+    let group: Vec<String> = task.group.iter().cloned().collect();
+    let of_fields = [
+        ("optional", &task.optional),
+        ("trim", &task.trim),
+        ("group", &group),
+    ];
+    for (key, names) in of_fields {
         if let Some(other) = names.iter().find(|name| !task.fields.contains(name)) {
             let known = task.fields.join(", ");
             return fault(
@@ -245,6 +251,28 @@ fn check_label_sets(task: &Task) -> Result<(), KeyFault> {
     Ok(())
 }
 
+/// A question may lack its last choices, but not so many that nothing is left to choose.
+fn check_optional_choices(task: &Task, choices: &[String]) -> Result<(), KeyFault> {
+    let may_lack = |choice: &String| task.optional.contains(choice);
+    let Some(first) = choices.iter().position(may_lack) else {
+        return Ok(());
+    };
+    if first < 2 {
+        let problem = format!(
+            "`{}` is one of the first two choices, which no question lacks",
+            choices[first]
+        );
+        return fault(&["optional"], problem);
+    }
+    match choices[first..].iter().find(|choice| !may_lack(choice)) {
+        Some(later) => fault(
+            &["optional"],
+            format!("a question lacks its last choices alone; add `{later}`"),
+        ),
+        None => Ok(()),
+    }
+}
+
 fn check_choices(task: &Task) -> Result<(), KeyFault> {
     let Some(choices) = &task.choices else {
         return Ok(());
@@ -270,7 +298,7 @@ fn check_choices(task: &Task) -> Result<(), KeyFault> {
                 );
                 fault(&["choices", "fields"], problem)
             }
-            None => Ok(()),
+            None => check_optional_choices(task, &choices.fields),
         },
         ChoiceAnswers::Texts
             if task

@@ -89,7 +89,7 @@ pub fn docs(
         label_set: asking.labels,
         few_shot: asking.few_shot.to_string(),
         protocol: asking.protocol,
-        labels: task.labels.clone(),
+        labels: task.labels[..rendered.words_of(at).len()].to_vec(),
         label: task.label_name(prompt.gold).to_owned(),
         choices: continue_with(&rendered.answer, rendered.words_of(at)),
         gold: if prompt.answerable {

@@ -200,6 +200,19 @@ pub(super) fn answers(
     Ok(FormReader::new(form, task, language)?.answers.to_vec())
 }
 
+/// Whether the answer's column is that of a choice.
+pub(super) fn has_fixed_gold(
+    path: &Path,
+    task: &Task,
+    language: Language,
+) -> Result<bool, DataError> {
+    let form = form_of(path, task, language)?;
+    let reading = FormReader::new(form, task, language)?;
+    let answer = reading.column("answer");
+    let mut choices = task.text_choices().iter();
+    Ok(choices.any(|choice| reading.column(choice) == answer))
+}
+
 /// Every row of one language.
 fn each(
     path: &Path,
@@ -302,7 +315,7 @@ impl<'a> FormReader<'a> {
         let Some(gold) = raw.gold else {
             let problem = format!(
                 "is `{answer}`; the answers are {}; correct it, or give `answers` in the task's `files`",
-                quote(self.answers)
+                quote(&self.answers[..self.task.offered(&fields).unwrap_or(self.answers.len())])
             );
             return Err(row.fail(path, Some(self.column("answer")), problem));
         };
@@ -319,13 +332,14 @@ impl<'a> FormReader<'a> {
     fn question(&self, row: &TableRow, path: &Path) -> RawQuestion {
         let is_dropped =
             |column: &&str| self.form.drop.iter().any(|drop| row.is_word(column, drop));
-        let texts: Vec<Result<String, FaultyText>> = self
+        let mut texts: Vec<Result<String, FaultyText>> = self
             .task
             .fields
             .iter()
             .chain(self.task.text_choices())
             .map(|key| self.text(row, path, key))
             .collect();
+        let offered = self.offered(row, path, &mut texts);
         let column = self.column("answer");
         let answer = row.word(path, column).map_err(|error| FaultyText {
             fault: match row.get(column) {
@@ -337,7 +351,8 @@ impl<'a> FormReader<'a> {
         });
         let choices = texts[self.task.fields.len()..].iter();
         let gold = answer.as_ref().ok().and_then(|answer| {
-            let known = self.answers.iter().position(|word| word == answer);
+            let answers = &self.answers[..offered];
+            let known = answers.iter().position(|word| word == answer);
             known.or_else(|| {
                 choices
                     .clone()
@@ -350,6 +365,43 @@ impl<'a> FormReader<'a> {
             texts,
             answer,
         }
+    }
+
+    /// How many of the answers the question offers. A choice after one that is lacking is a fault.
+    fn offered(
+        &self,
+        row: &TableRow,
+        path: &Path,
+        texts: &mut [Result<String, FaultyText>],
+    ) -> usize {
+        let shown = |text: &Result<String, FaultyText>| match text {
+            Ok(text) => text.clone(),
+            Err(_) => "faulty".to_owned(), // its own fault is reported
+        };
+        let fields: Vec<String> = texts.iter().map(shown).collect();
+        let Some(offered) = self.task.offered(&fields) else {
+            return self.answers.len();
+        };
+        let choices = self.task.choices.iter().flat_map(|of| &of.fields);
+        let mut lacking = None;
+        for choice in choices {
+            let Some(at) = self.task.fields.iter().position(|field| field == choice) else {
+                continue;
+            };
+            match (fields[at].is_empty(), lacking) {
+                (true, _) => lacking = Some(self.column(choice)),
+                (false, None) => {}
+                (false, Some(before)) => {
+                    let problem = format!(
+                        "is a choice, but `{before}` before it is empty; give the choices without gaps"
+                    );
+                    let error = row.fail(path, Some(self.column(choice)), problem);
+                    let fault = TextFault::Empty;
+                    texts[at] = Err(FaultyText { fault, error });
+                }
+            }
+        }
+        offered
     }
 
     /// A text, or a number as it is written, as the prompt shows it; an empty one only where the
