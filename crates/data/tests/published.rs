@@ -8,7 +8,7 @@ use data::{
     tasks::task,
     testset,
 };
-use schema::{FewShot, LabelSet, Language};
+use schema::{Asking, FewShot, LabelSet, Language, PromptForm, Scorers, Scoring};
 use serde_json::json;
 
 fn questions(task: &str) -> PathBuf {
@@ -160,29 +160,32 @@ fn multiblimp() {
     );
     let rendered = render_with("multiblimp", "ru", FewShot::Head(0));
     assert!(rendered.answer.begins_text && rendered.closing.is_empty());
-    let set = testset::load(
-        &questions("multiblimp"),
-        task("multiblimp").expect("shipped"),
-        Language::Ru,
-        None,
-    )
-    .expect("loads");
-    let frame = prompt::find_frame(
-        task("multiblimp").expect("shipped"),
-        &schema::Asking {
-            labels: LabelSet::Same,
-            scoring: schema::Scoring::Sequence,
-            scorers: schema::Scorers::Chosen,
-            protocol: None,
-            few_shot: FewShot::Head(0),
-            prompt: schema::PromptForm::Plain,
-            limit: None,
-            greedy: 0,
-        },
-        &rendered,
-        &set.items,
-    );
-    assert_eq!(frame.expect("a frame"), [""]);
+}
+
+/// What all prompts of a file put around the fields.
+fn frame(name: &str, code: &str) -> Vec<String> {
+    let task = task(name).expect("shipped");
+    let language: Language = code.parse().expect("a language");
+    let set = testset::load(&questions(name), task, language, None).expect("loads");
+    let asking = Asking {
+        labels: LabelSet::Same,
+        scoring: Scoring::Sequence,
+        scorers: Scorers::Chosen,
+        protocol: None,
+        few_shot: FewShot::Head(0),
+        prompt: PromptForm::Plain,
+        limit: None,
+        greedy: 0,
+    };
+    let rendered = render_with(name, code, FewShot::Head(0));
+    prompt::find_frame(task, &asking, &rendered, &set.items).expect("a frame")
+}
+
+#[test]
+fn what_is_around_the_fields_ends_where_the_prompt_ends() {
+    assert_eq!(frame("multiblimp", "ru"), [""]);
+    assert_eq!(frame("global_piqa", "de"), ["", ""]);
+    assert_eq!(frame("sib200", "en")[1], "' belong to:");
 }
 
 // An answer of an exemplar follows its white space, and an empty line follows it.
