@@ -303,8 +303,9 @@ pub(crate) struct EvalArgs {
     #[arg(long, default_value = "english", value_parser = schema::recipe::read_labels)]
     pub(crate) labels: LabelSet,
     /// prefix: the paper's sum over prefix tokens; sequence: exact probabilities;
-    /// sequence-mean: their geometric mean by token; contextual, batch, pmi: exact
-    /// probabilities corrected for the label prior. Default: the task's own, or prefix.
+    /// sequence-mean, sequence-bytes, sequence-characters: their geometric mean by token, by byte
+    /// or by character of the label; contextual, batch, pmi: exact probabilities corrected for the
+    /// label prior. Default: the task's own, or prefix.
     #[arg(long)]
     pub(crate) scoring: Option<Scoring>,
     /// all: record what every scoring needs; chosen: only what this one needs.

@@ -15,8 +15,8 @@ NOTEBOOK = REPOSITORY / "docs" / "notebook.ipynb"
 
 # Below these keys are maps whose keys are data: labels, languages, stages, layers, poolings, keys of recipes.
 MAPS = {
-    "scores", "prior", "prefix_scores", "log_probs", "label_tokens", "prior_log_probs", "domain_log_probs", "words", "whole",
-    "points", "recipe", "outputs", "notes",
+    "scores", "prior", "prefix_scores", "log_probs", "label_tokens", "label_bytes", "label_characters",
+    "prior_log_probs", "domain_log_probs", "words", "whole", "points", "recipe", "outputs", "notes",
 }  # fmt: skip
 LANGUAGES = {"en", "de", "sw"}
 OTHERS = {"raw", "tuned"}

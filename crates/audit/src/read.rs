@@ -49,6 +49,7 @@ fn read_form(set: &mut AuditSet<'_>, findings: &mut Vec<Finding>) -> Result<(), 
     let (source, pulse) = (set.source, set.pulse);
     let (path, task, language) = (&source.path, source.task, source.language);
     set.answers = testset::answer_words(path, task, language)?;
+    set.has_fixed_gold = testset::has_fixed_gold(path, task, language)?;
     let mut form = FormProblems::new(source);
     let (items, mut dropped) = (&mut set.items, Vec::new());
     let read = testset::look(path, task, language, &mut |raw| {

@@ -29,6 +29,8 @@ pub(crate) struct AuditSet<'a> {
     pub(crate) items: Vec<AuditItem>,
     /// The words that stand for the labels in the file, in their order.
     pub(crate) answers: Vec<String>,
+    /// Whether the layout puts every right choice in one place.
+    pub(crate) has_fixed_gold: bool,
     /// Whether it was read to its end.
     pub(crate) is_read: bool,
     /// The language of the file that its items are compared with, if it is not English.
@@ -87,6 +89,7 @@ impl<'a> AuditSet<'a> {
             pulse,
             items: Vec::new(),
             answers: Vec::new(),
+            has_fixed_gold: false,
             is_read: true,
             reference: None,
             is_parallel: false,

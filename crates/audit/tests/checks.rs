@@ -167,6 +167,41 @@ fn a_label_that_no_item_has_is_a_warning() {
     );
 }
 
+/// Findings on 60 rows of a table of German sentences, right ones first.
+fn of_pairs(task: &str, path: &str, header: &str, row: impl Fn(usize) -> String) -> Vec<Finding> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rows: String = (0..60).map(|at| row(at) + "\n").collect();
+    schema::write_whole(
+        &folder.path().join(path),
+        format!("{header}\n{rows}").as_bytes(),
+    )
+    .expect("writes");
+    let scope = Scope::of_folder(folder.path(), Some(task)).expect("a scope");
+    audit::audit(&scope, &mut |_, _, _| true)
+        .expect("an audit")
+        .findings
+}
+
+// That the first sentence of every row is the right one is a layout, no preference.
+#[test]
+fn a_layout_that_puts_the_right_choice_first_is_not_unbalanced() {
+    let found = of_pairs("multiblimp", "deu/data.tsv", "sen\twrong_sen", |at| {
+        format!("Das Kind {at} ruft laut.\tDas Kind {at} rufen laut.")
+    });
+    let kinds: Vec<Kind> = found.iter().map(|one| one.kind).collect();
+    assert_eq!(kinds, [Kind::Coverage], "no English file: {found:?}");
+    let found = of_pairs(
+        "global_piqa",
+        "data/nonparallel_deu_latn.tsv",
+        "prompt\tsolution0\tsolution1\tlabel",
+        |at| format!("Das Kind {at}\truft {at} laut.\tschweigt {at} still.\t0"),
+    );
+    assert!(
+        found.iter().any(|one| one.kind == Kind::ClassBalance),
+        "{found:?}"
+    );
+}
+
 #[test]
 fn missing_items_are_found_by_numbers_and_shift_the_others() {
     // Lengths and golds say nothing here, numbers do.

@@ -3,6 +3,8 @@
 //!
 //! Never here: reading, checking, statistics.
 
+use std::collections::BTreeMap;
+
 use schema::{AnswerRecord, Scoring};
 
 /// A number for each label of each record, in the order of the labels' names. Nothing where a
@@ -96,6 +98,8 @@ pub(crate) struct AnswerColumns {
     pub prefix: LabelValues,
     pub log_probs: LabelValues,
     pub tokens: LabelValues,
+    pub bytes: LabelValues,
+    pub characters: LabelValues,
     pub prior_log_probs: LabelValues,
     pub domain_log_probs: LabelValues,
     /// How the answers were chosen.
@@ -118,6 +122,8 @@ impl AnswerColumns {
             prefix: LabelValues::default(),
             log_probs: LabelValues::default(),
             tokens: LabelValues::default(),
+            bytes: LabelValues::default(),
+            characters: LabelValues::default(),
             prior_log_probs: LabelValues::default(),
             domain_log_probs: LabelValues::default(),
             scoring,
@@ -134,23 +140,25 @@ impl AnswerColumns {
         self.correct.push(record.correct);
         self.tied.push(record.tied);
         self.prompts.push(parse_hash(record));
-        let mut row: Vec<f64> = Vec::new();
         let maps = [
-            (&mut self.scores, &record.scores),
-            (&mut self.prior, &record.prior),
-            (&mut self.prefix, &record.prefix_scores),
-            (&mut self.log_probs, &record.log_probs),
-            (&mut self.prior_log_probs, &record.prior_log_probs),
-            (&mut self.domain_log_probs, &record.domain_log_probs),
+            (&mut self.scores, &record.scores, 0.0),
+            (&mut self.prior, &record.prior, 0.0),
+            (&mut self.prefix, &record.prefix_scores, 0.0),
+            (&mut self.log_probs, &record.log_probs, f64::NEG_INFINITY),
+            (&mut self.prior_log_probs, &record.prior_log_probs, 0.0),
+            (&mut self.domain_log_probs, &record.domain_log_probs, 0.0),
         ];
-        for (column, map) in maps {
-            row.clear();
-            row.extend(map.values());
-            column.push(&row);
+        for (column, map, lacking) in maps {
+            column.push(&fill(map, names, |value| *value, lacking));
         }
-        row.clear();
-        row.extend(record.label_tokens.values().map(|&tokens| tokens as f64));
-        self.tokens.push(&row);
+        let lengths = [
+            (&mut self.tokens, &record.label_tokens),
+            (&mut self.bytes, &record.label_bytes),
+            (&mut self.characters, &record.label_characters),
+        ];
+        for (column, map) in lengths {
+            column.push(&fill(map, names, |length| *length as f64, 1.0));
+        }
     }
 
     /// Brings the answers into the order of their items.
@@ -177,6 +185,8 @@ impl AnswerColumns {
             prefix: self.prefix.select(rows),
             log_probs: self.log_probs.select(rows),
             tokens: self.tokens.select(rows),
+            bytes: self.bytes.select(rows),
+            characters: self.characters.select(rows),
             prior_log_probs: self.prior_log_probs.select(rows),
             domain_log_probs: self.domain_log_probs.select(rows),
             scoring: self.scoring,
@@ -190,6 +200,21 @@ impl AnswerColumns {
             .collect();
         self.select(&rows)
     }
+}
+
+/// The values of a map by label, `lacking` for those that the question does not offer: such that
+/// every scoring gives them 0. Nothing for an empty map.
+fn fill<T>(
+    map: &BTreeMap<String, T>,
+    names: &[String],
+    number: impl Fn(&T) -> f64,
+    lacking: f64,
+) -> Vec<f64> {
+    if map.is_empty() {
+        return Vec::new();
+    }
+    let value = |name| map.get(name).map_or(lacking, &number);
+    names.iter().map(value).collect()
 }
 
 /// The number that a checked record's hash is.

@@ -58,9 +58,11 @@ fn measure_problem(record: &AnswerRecord) -> Option<String> {
         .or_else(|| of_same_labels(record, "prefix_scores", &record.prefix_scores))
         .or_else(|| of_same_labels(record, "log_probs", &record.log_probs))
         .or_else(|| of_same_labels(record, "label_tokens", &record.label_tokens))
+        .or_else(|| of_same_labels(record, "label_bytes", &record.label_bytes))
+        .or_else(|| of_same_labels(record, "label_characters", &record.label_characters))
         .or_else(|| of_same_labels(record, "prior_log_probs", &record.prior_log_probs))
         .or_else(|| of_same_labels(record, "domain_log_probs", &record.domain_log_probs))
-        .or_else(|| measures_of(record).problem(record.scores.len()))
+        .or_else(|| measures_of(record).problem(offered(record).count()))
         .or_else(|| {
             let others = record.prior_log_probs.values();
             let odd = others
@@ -78,7 +80,21 @@ fn measures_of(record: &AnswerRecord) -> Measures {
         prefix: record.prefix_scores.values().copied().collect(),
         log_probs: record.log_probs.values().copied().collect(),
         tokens: record.label_tokens.values().copied().collect(),
+        bytes: record.label_bytes.values().copied().collect(),
+        characters: record.label_characters.values().copied().collect(),
     }
+}
+
+/// The labels that the question offers: not those that have the score 0 and were not measured.
+fn offered(record: &AnswerRecord) -> impl Iterator<Item = &String> {
+    let measured = &record.log_probs;
+    record
+        .scores
+        .iter()
+        .filter(|(label, score)| {
+            **score > 0.0 || measured.is_empty() || measured.contains_key(*label)
+        })
+        .map(|(label, _)| label)
 }
 
 /// What is wrong with a map that is of other labels than the scores; an empty one is not.
@@ -87,7 +103,7 @@ fn of_same_labels<T>(
     name: &str,
     values: &BTreeMap<String, T>,
 ) -> Option<String> {
-    let fits = values.is_empty() || values.keys().eq(record.scores.keys());
+    let fits = values.is_empty() || values.keys().eq(offered(record));
     (!fits).then(|| format!("`{name}` and `scores` are not for the same labels"))
 }
 

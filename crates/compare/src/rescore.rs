@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use schema::{
     Scoring,
-    scores::{Measures, Priors, choose, log_mean_shares, score},
+    scores::{LabelLengths, Measures, Priors, choose, log_mean_shares, score},
 };
 
 use crate::{
@@ -78,7 +78,11 @@ fn choose_all(
         measures.fill(
             columns.prefix.row(row),
             columns.log_probs.row(row),
-            columns.tokens.row(row),
+            LabelLengths {
+                tokens: columns.tokens.row(row),
+                bytes: columns.bytes.row(row),
+                characters: columns.characters.row(row),
+            },
         );
         let scores = score(
             scoring,

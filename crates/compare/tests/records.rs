@@ -7,7 +7,7 @@ use std::path::Path;
 
 use compare::{CheckedAnswers, CompareError, Comparison, NamedAnswers};
 use fabricate::{BASE, EMOTION, Mind, answers, lines, put};
-use schema::{AnswerRecord, Language};
+use schema::{AnswerRecord, Language, Scoring};
 
 /// Answers with every measure, in English.
 fn measured(adapter: Option<&str>) -> Vec<AnswerRecord> {
@@ -102,6 +102,49 @@ fn broken_records_are_named_and_nothing_panics() {
     assert!(said.contains("has no score"), "{said}");
     let said = refuse(|record| record.item = 1);
     assert!(said.contains("duplicate item 1 in `en`"), "{said}");
+}
+
+// A question that does not offer a label has no measure of it and the score 0; the scorings that
+// are made of the others are the same as where the label was measured to be impossible.
+#[test]
+fn a_label_that_a_question_lacks_changes_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let names = ["lacking.jsonl", "measured.jsonl"];
+    let [lacking, impossible] = names.map(|name| folder.path().join(name));
+    for path in [&lacking, &impossible] {
+        let mut records = measured(Some("x"));
+        for (at, record) in records.iter_mut().enumerate() {
+            let is_there = *path == impossible;
+            record.scores.insert("third".to_owned(), 0.0);
+            record.prior.clear();
+            record.prefix_scores.clear();
+            record.prior_log_probs.clear();
+            record.domain_log_probs.clear();
+            if is_there || at == 0 {
+                let log_prob = if at == 0 { -9.0 } else { -1e300 };
+                record.log_probs.insert("third".to_owned(), log_prob);
+                record.label_tokens.insert("third".to_owned(), 2);
+            }
+            if at == 0 {
+                record.scores.insert("third".to_owned(), 0.1);
+            }
+        }
+        put(path, &lines(&records));
+    }
+    let changes = compare_files(&lacking, &impossible)
+        .expect("compares")
+        .changes;
+    let scorings: Vec<Scoring> = changes.scorings.iter().map(|of| of.scoring).collect();
+    assert_eq!(scorings, [Scoring::Sequence, Scoring::SequenceMean]);
+    for of in &changes.scorings {
+        assert_eq!(of.accuracy.before, of.accuracy.after, "{}", of.scoring);
+        assert!(of.accuracy.before.value > 0.5, "{}", of.scoring);
+        assert_eq!(of.differs, (0.0, 0.0), "{}", of.scoring);
+    }
+    let said = refuse(|record| {
+        record.scores.insert("third".to_owned(), 0.2);
+    });
+    assert!(said.contains("are not for the same labels"), "{said}");
 }
 
 #[test]

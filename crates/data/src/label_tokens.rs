@@ -113,6 +113,13 @@ pub fn sequences(
     if has_beginnings(&found.rows) {
         found = branch_off(&alone, &whole);
     }
+    if found.kept == 0 && frame.begins_text {
+        return Err(tokenizer.error(
+            "there is no token that begins or ends a text, so that nothing predicts the first token of one; ask a \
+             task that has a prompt"
+                .to_owned(),
+        ));
+    }
     if found.kept == 0 {
         return Err(tokenizer.error(format!(
             "no token of the prompt `{prompt}` stays as it is before an answer"

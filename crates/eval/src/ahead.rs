@@ -92,7 +92,7 @@ pub(crate) fn prepare(
     let rendered = prompt::ask(tokenizer, ask.task, &set, ask.asking)?;
     let questions = questions::encode(tokenizer, ask, &rendered)?;
     let hashes = Hashes::new(ask, language, &rendered, &questions)?;
-    let groups = records::find_groups(&set.items);
+    let groups = records::find_groups(ask.task, &set.items);
     Ok(Prepared {
         language,
         rendered,

@@ -100,6 +100,8 @@ mod tests {
             prompt_tokens: 3 + suffix.len(),
             kept: suffix.len(),
             continuations: continuations.iter().map(|tokens| tokens.to_vec()).collect(),
+            bytes: Vec::new(),
+            characters: Vec::new(),
         };
         let labels: [&[u32]; 2] = [&[7], &[8, 9]];
         let all = EncodedQuestions {

@@ -64,6 +64,8 @@ pub(crate) fn measure(
                 },
                 log_probs,
                 tokens: question.continuations.iter().map(Vec::len).collect(),
+                bytes: question.bytes.clone(),
+                characters: question.characters.clone(),
             });
     Ok((measures.collect(), layout.rows.len()))
 }

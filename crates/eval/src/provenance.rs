@@ -40,6 +40,16 @@ impl Hashes {
             let frame = [&rendered.answer.before, &rendered.answer.after];
             scorer.extend(frame.map(|part| part.clone().into_bytes()));
         }
+        if questions
+            .questions
+            .iter()
+            .any(|question| !question.bytes.is_empty())
+        {
+            scorer.push("lengths of the texts".into());
+        }
+        if rendered.answer.begins_text {
+            scorer.push("no prompt".into());
+        }
         scorer.extend(questions.label_sets.iter().map(|ids| id_bytes(ids)));
         scorer.extend(
             questions

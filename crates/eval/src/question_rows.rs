@@ -137,6 +137,8 @@ mod tests {
             suffix,
             kept,
             continuations,
+            bytes: Vec::new(),
+            characters: Vec::new(),
         }
     }
 

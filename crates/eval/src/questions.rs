@@ -1,7 +1,7 @@
 //! One language's questions as token ids: the shared prefix, what follows it for each question,
 //! and the labels. Never here: a model.
 
-use data::{Tokenizer, label_tokens, prefix, prompt::Rendered};
+use data::{DataError, Tokenizer, label_tokens, prefix, prompt::Rendered};
 use model::ModelError;
 use schema::{Scorers, Scoring, scores::Measures};
 
@@ -20,9 +20,21 @@ pub(crate) struct EncodedQuestion {
     /// Tokens of each label after the kept ones; none where exact probabilities are not
     /// measured.
     pub(crate) continuations: Vec<Vec<u32>>,
+    /// Bytes and characters of each label's text; none where no scoring asks for them.
+    pub(crate) bytes: Vec<usize>,
+    pub(crate) characters: Vec<usize>,
 }
 
 impl EncodedQuestion {
+    /// Notes the lengths of its labels' texts.
+    fn with_lengths(self, words: &[String]) -> Self {
+        Self {
+            bytes: words.iter().map(String::len).collect(),
+            characters: words.iter().map(|word| word.chars().count()).collect(),
+            ..self
+        }
+    }
+
     /// Rows that its labels take beside `suffix`.
     pub(crate) fn label_rows(&self) -> usize {
         label_tokens::trie_rows(&self.continuations)
@@ -88,7 +100,10 @@ impl EncodedQuestions {
         let tokens: Vec<usize> = question.continuations.iter().map(Vec::len).collect();
         let labels = self.label_sets.len().max(tokens.len());
         let problem = measures.problem(labels);
-        let fits = measures.prefix.len() == self.label_sets.len() && measures.tokens == tokens;
+        let fits = measures.prefix.len() == self.label_sets.len()
+            && measures.tokens == tokens
+            && measures.bytes == question.bytes
+            && measures.characters == question.characters;
         problem.or_else(|| (!fits).then(|| "measures of other labels".to_owned()))
     }
 }
@@ -120,10 +135,18 @@ pub(crate) fn encode(
         .map(|(prompt, c)| &prompt[..c.as_ref().map_or(prompt.len(), |c| c.kept)])
         .collect();
     let shared = prefix::split(&kept).prefix.to_vec();
+    let has_lengths = counts_lengths(ask.asking.scoring, rendered);
     let questions = prompts
         .into_iter()
         .zip(continued)
-        .map(|(prompt, labels)| follow(prompt, shared.len(), labels));
+        .enumerate()
+        .map(|(at, (prompt, labels))| {
+            let question = follow(prompt, shared.len(), labels);
+            match has_lengths {
+                true => question.with_lengths(rendered.words_of(at)),
+                false => question,
+            }
+        });
     Ok(EncodedQuestions {
         questions: questions.collect(),
         domains: domains(tokenizer, ask, rendered)?,
@@ -135,7 +158,7 @@ pub(crate) fn encode(
         },
         prefix: shared,
         ends: frame.ends(tokenizer)?,
-        has_quotes: !frame.is_chat,
+        has_quotes: frame.is_quoted(),
     })
 }
 
@@ -153,17 +176,35 @@ fn follow(
         prompt_tokens: prompt.len(),
         kept: kept - prefix,
         continuations,
+        bytes: Vec::new(),
+        characters: Vec::new(),
     }
 }
 
+/// Whether the lengths of the labels' texts are measured: where they differ by question, so that
+/// they matter, and where the scoring divides by them.
+fn counts_lengths(scoring: Scoring, rendered: &Rendered) -> bool {
+    let divides = [Scoring::SequenceBytes, Scoring::SequenceCharacters].contains(&scoring);
+    divides || !rendered.has_common_words()
+}
+
 /// Fails where the answers are each question's own texts and the scoring needs what all
-/// questions have in common.
+/// questions have in common, or where it needs a header and there is none.
 fn check_scoring(scoring: Scoring, rendered: &Rendered) -> Result<(), EvalError> {
     match scoring {
         Scoring::Prefix | Scoring::Contextual | Scoring::Batch => {
             Ok(rendered.common_words(scoring).map(|_| ())?)
         }
-        Scoring::Sequence | Scoring::SequenceMean | Scoring::Pmi => Ok(()),
+        Scoring::Pmi if rendered.closing.is_empty() => {
+            let problem = "the task has no prompt, so that there is no header whose probabilities could be divided out; \
+                           choose the scoring `sequence`, `sequence-mean`, `sequence-bytes` or `sequence-characters`";
+            Err(DataError::unusable(format!("scoring `{scoring}`"), problem).into())
+        }
+        Scoring::Sequence
+        | Scoring::SequenceMean
+        | Scoring::SequenceBytes
+        | Scoring::SequenceCharacters
+        | Scoring::Pmi => Ok(()),
     }
 }
 
@@ -173,7 +214,9 @@ fn domains(
     ask: &Ask<'_>,
     rendered: &Rendered,
 ) -> Result<Vec<EncodedQuestion>, EvalError> {
-    if ask.asking.scorers != Scorers::All && ask.asking.scoring != Scoring::Pmi {
+    let is_wanted = ask.asking.scorers == Scorers::All || ask.asking.scoring == Scoring::Pmi;
+    // Without a header there is nothing that an answer would follow.
+    if !is_wanted || rendered.closing.is_empty() {
         return Ok(Vec::new());
     }
     let frame = &rendered.answer;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use data::{prompt::Rendered, testset::Item};
 use schema::{
-    AnswerRecord, Language, Scoring,
+    AnswerRecord, Language, Scoring, Task,
     questions::prompt_hash,
     record::Caveat,
     scores::{Measures, Priors, choose, mean_shares, score},
@@ -176,11 +176,13 @@ impl CommonFields<'_> {
             gold: ask.task.label_name(prompt.gold).to_owned(),
             chosen: ask.task.labels[chosen].clone(),
             correct: prompt.answerable && chosen == prompt.gold.0,
-            scores: self.by_label(scores),
+            scores: self.scores_by_label(scores),
             prior: self.by_label(&self.prior),
             prefix_scores: self.by_label(&measures.prefix),
             log_probs: self.by_label(&measures.log_probs),
             label_tokens: self.by_label(&measures.tokens),
+            label_bytes: self.by_label(&measures.bytes),
+            label_characters: self.by_label(&measures.characters),
             prior_log_probs: self.by_label(&self.priors.content_free),
             domain_log_probs: self.by_label(answered.domain(at)),
             said: answered.found.said.get(&at).cloned(),
@@ -211,7 +213,13 @@ impl CommonFields<'_> {
         .collect()
     }
 
-    /// By English name; empty if there are no values.
+    /// By English name; 0 for those that the question does not offer.
+    fn scores_by_label(&self, scores: &[f64]) -> BTreeMap<String, f64> {
+        let scores = scores.iter().copied().chain(std::iter::repeat(0.0));
+        self.ask.task.labels.iter().cloned().zip(scores).collect()
+    }
+
+    /// By English name, for those that the question offers; empty if there are no values.
     fn by_label<T: Copy>(&self, values: &[T]) -> BTreeMap<String, T> {
         self.ask
             .task
@@ -223,13 +231,13 @@ impl CommonFields<'_> {
     }
 }
 
-/// Items that share their first text while another one differs, each with the index of the
-/// first of them.
-pub fn find_groups(items: &[Item]) -> BTreeMap<usize, u64> {
+/// Items that share the text of the task's group field while another one differs, each with the
+/// index of the first of them.
+pub fn find_groups(task: &Task, items: &[Item]) -> BTreeMap<usize, u64> {
     let mut alike: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
     for item in items {
-        if let Some(first) = item.fields.first() {
-            alike.entry(first).or_default().push(item);
+        if let Some(text) = item.fields.get(task.group_place()) {
+            alike.entry(text).or_default().push(item);
         }
     }
     let mut groups = BTreeMap::new();
@@ -272,9 +280,13 @@ mod tests {
                 }
             })
             .collect();
+        let mut task = data::tasks::task("snli").expect("shipped").clone();
         assert_eq!(
-            find_groups(&items),
+            find_groups(&task, &items),
             BTreeMap::from([(0, 0), (2, 0), (5, 0)])
         );
+        task.group = Some(task.fields[1].clone());
+        let by_second = [0, 1, 3, 4, 5].map(|index| (index, 0));
+        assert_eq!(find_groups(&task, &items), BTreeMap::from(by_second));
     }
 }

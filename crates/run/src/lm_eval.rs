@@ -122,7 +122,12 @@ impl HarnessQuestions {
         }
         let set = testset::load(dir, task, language, asking.protocol)?;
         let rendered = prompt::render(task, &set, &asking.few_shot, asking.labels)?;
-        let docs = format::docs(task, asking, &rendered, &eval::find_groups(&set.items));
+        let docs = format::docs(
+            task,
+            asking,
+            &rendered,
+            &eval::find_groups(task, &set.items),
+        );
         Ok(Self {
             docs,
             repairs: set.repairs,

@@ -413,7 +413,7 @@ mod tests {
             "{error}"
         );
         assert!(
-            error.contains("sw bn and 1") && error.ends_with("in the task's file or the recipe"),
+            error.contains("sw bn and 2") && error.ends_with("in the task's file or the recipe"),
             "{error}"
         );
     }

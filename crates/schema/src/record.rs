@@ -59,6 +59,13 @@ pub struct AnswerRecord {
     /// Tokens of each label: the factors of that probability.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub label_tokens: BTreeMap<String, usize>,
+    /// Bytes of each label's text in UTF-8; this and the next one where the texts are each
+    /// question's own, or the scoring divides by them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub label_bytes: BTreeMap<String, usize>,
+    /// Characters of each label's text: Unicode code points.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub label_characters: BTreeMap<String, usize>,
     /// ln of each label's mean share of the exact probabilities after the content-free
     /// questions, nats.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -21,18 +21,41 @@ pub struct Measures {
     /// How many factors that probability has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<usize>,
+    /// Bytes of the label's text in UTF-8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bytes: Vec<usize>,
+    /// Characters of the label's text: Unicode code points.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub characters: Vec<usize>,
+}
+
+/// Lengths of each label of a question, by what is counted; whole numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelLengths<'a> {
+    /// As [`Measures::tokens`].
+    pub tokens: &'a [f64],
+    /// As [`Measures::bytes`].
+    pub bytes: &'a [f64],
+    /// As [`Measures::characters`].
+    pub characters: &'a [f64],
 }
 
 impl Measures {
-    /// Takes over the numbers of another question; `tokens` are whole.
-    pub fn fill(&mut self, prefix: &[f64], log_probs: &[f64], tokens: &[f64]) {
+    /// Takes over the numbers of another question.
+    pub fn fill(&mut self, prefix: &[f64], log_probs: &[f64], lengths: LabelLengths<'_>) {
         self.prefix.clear();
         self.prefix.extend_from_slice(prefix);
         self.log_probs.clear();
         self.log_probs.extend_from_slice(log_probs);
-        self.tokens.clear();
-        self.tokens
-            .extend(tokens.iter().map(|&tokens| tokens as usize));
+        let pairs = [
+            (&mut self.tokens, lengths.tokens),
+            (&mut self.bytes, lengths.bytes),
+            (&mut self.characters, lengths.characters),
+        ];
+        for (own, others) in pairs {
+            own.clear();
+            own.extend(others.iter().map(|&length| length as usize));
+        }
     }
 
     /// What is wrong with the measures of a question with so many labels; `None`: nothing.
@@ -41,11 +64,15 @@ impl Measures {
             prefix,
             log_probs,
             tokens,
+            bytes,
+            characters,
         } = self;
         let counts = [
             ("prefix sums", prefix.len()),
             ("log-probabilities", log_probs.len()),
             ("numbers of tokens", tokens.len()),
+            ("numbers of bytes", bytes.len()),
+            ("numbers of characters", characters.len()),
         ];
         if let Some((name, count)) = counts.into_iter().find(|(_, n)| ![0, labels].contains(n)) {
             return Some(format!("{count} {name} for {labels} labels"));
@@ -59,9 +86,15 @@ impl Measures {
                 "a log-probability is {log}, which is not the logarithm of a probability"
             ));
         }
-        tokens
-            .contains(&0)
-            .then(|| "a label has 0 tokens".to_owned())
+        let lengths = [
+            ("tokens", tokens),
+            ("bytes", bytes),
+            ("characters", characters),
+        ];
+        lengths
+            .into_iter()
+            .find(|(_, of)| of.contains(&0))
+            .map(|(name, _)| format!("a label has 0 {name}"))
     }
 }
 
@@ -106,16 +139,19 @@ pub fn score(scoring: Scoring, measures: &Measures, priors: &Priors, domain: &[f
                 .collect::<Vec<_>>(),
         )
     };
+    let by_length = |lengths: &[usize]| {
+        let means = log_probs
+            .iter()
+            .zip(lengths)
+            .map(|(l, &length)| l / length as f64);
+        normalise(&means.collect::<Vec<_>>())
+    };
     match scoring {
         Scoring::Prefix => measures.prefix.clone(),
         Scoring::Sequence => normalise(log_probs),
-        Scoring::SequenceMean => {
-            let mean = log_probs
-                .iter()
-                .zip(&measures.tokens)
-                .map(|(l, &tokens)| l / tokens as f64);
-            normalise(&mean.collect::<Vec<_>>())
-        }
+        Scoring::SequenceMean => by_length(&measures.tokens),
+        Scoring::SequenceBytes => by_length(&measures.bytes),
+        Scoring::SequenceCharacters => by_length(&measures.characters),
         Scoring::Contextual => divided(&priors.content_free),
         Scoring::Batch => divided(&priors.batch),
         Scoring::Pmi => divided(domain),
@@ -218,6 +254,8 @@ mod tests {
             prefix: Vec::new(),
             log_probs: log_probs.to_vec(),
             tokens: tokens.to_vec(),
+            bytes: tokens.iter().map(|count| 2 * count).collect(),
+            characters: tokens.iter().map(|count| count + 1).collect(),
         }
     }
 
@@ -246,7 +284,8 @@ mod tests {
         );
     }
 
-    // Two labels with probabilities 0.08 and 0.02 of three and one tokens, by hand.
+    // Two labels with probabilities 0.08 and 0.02 of three and one tokens, six and two bytes, four
+    // and two characters, by hand.
     #[test]
     fn each_scoring_by_hand() {
         let measures = Measures {
@@ -270,6 +309,13 @@ mod tests {
         assert_close(
             &found(Scoring::SequenceMean),
             &[root / (root + 0.02), 0.02 / (root + 0.02)],
+        );
+        let (a, b) = (0.08f64.powf(1.0 / 6.0), 0.02f64.sqrt());
+        assert_close(&found(Scoring::SequenceBytes), &[a / (a + b), b / (a + b)]);
+        let (a, b) = (0.08f64.powf(0.25), 0.02f64.sqrt());
+        assert_close(
+            &found(Scoring::SequenceCharacters),
+            &[a / (a + b), b / (a + b)],
         );
         // Mean shares (0.9 + 0.75) / 2 and (0.1 + 0.25) / 2.
         let (a, b) = (0.08 / 0.825, 0.02 / 0.175);

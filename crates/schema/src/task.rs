@@ -31,8 +31,24 @@ pub struct Task {
     /// that folder itself.
     #[serde(default)]
     pub folder: String,
-    /// JSON keys of a question's parts, in the order of the prompt.
+    /// JSON keys of a question's parts, in the order of the prompt; none where whole texts are
+    /// compared, without a prompt.
     pub fields: Vec<String>,
+    /// Fields that a question may lack: it then shows neither them nor their headers. Of choices
+    /// they are the last ones, and a choice that is lacking is not scored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub optional: Vec<String>,
+    /// Fields whose white space at both ends is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trim: Vec<String>,
+    /// The field whose text several questions may share, as a premise; `None`: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether an answer stands in double quotes, as in the paper's prompts. If not, it follows
+    /// the white space that ends the last header, and an empty line follows the answer of an
+    /// exemplar: the form of lm-evaluation-harness.
+    #[serde(default = "quoted", skip_serializing_if = "is_quoted")]
+    pub quotes: bool,
     /// Exemplars where nobody says how many.
     pub shots: usize,
     /// English names of the labels, in task order.
@@ -71,6 +87,15 @@ pub struct Task {
     /// One row per language.
     #[serde(default)]
     pub languages: BTreeMap<Language, TaskLanguage>,
+}
+
+fn quoted() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_quoted(quotes: &bool) -> bool {
+    *quotes
 }
 
 /// Choices that differ by question.
@@ -178,6 +203,31 @@ impl Task {
             }) => fields,
             _ => &[],
         }
+    }
+
+    /// Place of the field that puts questions into groups.
+    pub fn group_place(&self) -> usize {
+        let is_it = |field: &String| Some(field) == self.group.as_ref();
+        self.fields.iter().position(is_it).unwrap_or(0)
+    }
+
+    /// How many choices a question with these fields offers, where questions may lack their last
+    /// ones; `None`: each has all.
+    pub fn offered(&self, fields: &[String]) -> Option<usize> {
+        let choices = match &self.choices {
+            Some(choices) if choices.answers == ChoiceAnswers::Letters => &choices.fields,
+            _ => return None,
+        };
+        if !choices.iter().any(|choice| self.optional.contains(choice)) {
+            return None;
+        }
+        let is_there = |choice: &&String| {
+            let place = self.fields.iter().position(|field| field == *choice);
+            place
+                .and_then(|at| fields.get(at))
+                .is_some_and(|text| !text.is_empty())
+        };
+        Some(choices.iter().take_while(is_there).count())
     }
 
     /// The name of a task by what a user calls it: a shipped name, or the path of its file,
@@ -291,6 +341,11 @@ words! {
         Sequence "sequence",
         /// The geometric mean over these tokens, normalised over the labels.
         SequenceMean "sequence-mean",
+        /// exp of ln p of the label by byte of its text (UTF-8), normalised over the labels.
+        SequenceBytes "sequence-bytes",
+        /// exp of ln p of the label by character of its text (Unicode code point), normalised
+        /// over the labels.
+        SequenceCharacters "sequence-characters",
         /// `sequence` divided by its share after content-free questions, normalised (contextual
         /// calibration, arXiv 2102.09690).
         Contextual "contextual",

@@ -131,6 +131,8 @@ pub(crate) fn answers(
             prefix_scores: BTreeMap::new(),
             log_probs: BTreeMap::new(),
             label_tokens: BTreeMap::new(),
+            label_bytes: BTreeMap::new(),
+            label_characters: BTreeMap::new(),
             prior_log_probs: BTreeMap::new(),
             domain_log_probs: BTreeMap::new(),
             said: None,

@@ -19,6 +19,9 @@ pub struct AnswerFrame {
     pub after: String,
     /// Whether prompts are rendered by a chat template, which writes all special tokens itself.
     pub is_chat: bool,
+    /// Whether prompts are empty, so that an answer begins the text: it then follows the token
+    /// that begins texts, or that ends them where the tokenizer has none.
+    pub begins_text: bool,
 }
 
 impl AnswerFrame {
@@ -28,14 +31,33 @@ impl AnswerFrame {
             before: String::new(),
             after: "\"".to_owned(),
             is_chat: false,
+            begins_text: false,
         }
     }
 
-    /// The special tokens that the tokenizer adds before a prompt in this frame.
+    /// Without quotes, as lm-evaluation-harness has it: nothing ends the answer, and `closing`,
+    /// the header before it, says with which white space it begins. The prompt ends before that.
+    pub fn open(closing: &str) -> Self {
+        Self {
+            before: closing[closing.trim_end().len()..].to_owned(),
+            after: String::new(),
+            is_chat: false,
+            begins_text: false,
+        }
+    }
+
+    /// Whether a quote ends the answer.
+    pub fn is_quoted(&self) -> bool {
+        !self.is_chat && self.after == "\""
+    }
+
+    /// The special tokens before a prompt in this frame: those that the tokenizer adds, and at
+    /// least one where an answer begins the text.
     pub fn added_before<'a>(&self, tokenizer: &'a Tokenizer) -> &'a [u32] {
-        match self.is_chat {
-            true => &[],
-            false => tokenizer.added_before(),
+        match tokenizer.added_before() {
+            _ if self.is_chat => &[],
+            [] if self.begins_text => tokenizer.text_start(),
+            added => added,
         }
     }
 
@@ -101,6 +123,7 @@ impl AnswerTurn {
                 before: " ".repeat(spaces),
                 after: find_end(tokenizer, behind),
                 is_chat: true,
+                begins_text: false,
             },
         })
     }

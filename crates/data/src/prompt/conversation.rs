@@ -49,7 +49,7 @@ pub(super) fn render(
     let content_free = layout.content_free.iter().map(|question| write(question));
     let content_free = content_free.collect::<Result<_, _>>()?;
     let closing = alone.render(&template, &turn, &layout.closing)?;
-    let mut rendered = layout.quoted();
+    let mut rendered = layout.plain();
     for (prompt, text) in rendered.prompts.iter_mut().zip(texts) {
         prompt.text = text;
     }

@@ -23,7 +23,11 @@ pub fn find_frame(
         false => rendered.language,
     };
     let headers = &tasks::row(task, language)?.headers;
-    let shapes = [headers.clone(), without_ends(headers)];
+    let plain = match task.quotes {
+        true => headers.clone(),
+        false => without_last_space(headers),
+    };
+    let shapes = [plain, without_ends(headers)];
     let item_of = |index| items.iter().find(|item| item.index == index);
     for prompt in &rendered.prompts {
         let Some(item) = item_of(prompt.item) else {
@@ -38,6 +42,15 @@ pub fn find_frame(
         }
     }
     Ok(Vec::new())
+}
+
+/// Headers where the last white space goes to the answer.
+fn without_last_space(headers: &[String]) -> Vec<String> {
+    let mut shape = headers.to_vec();
+    if let Some(last) = shape.last_mut() {
+        last.truncate(last.trim_end().len());
+    }
+    shape
 }
 
 /// Headers as a turn of a chat has them.

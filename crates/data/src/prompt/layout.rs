@@ -12,22 +12,44 @@ use crate::{DataError, items, tasks, testset::TestSet};
 pub(super) enum Shown {
     /// A file's text, taken unchanged.
     Text(String),
-    /// Questions, each ending in the opening quote, with their label words.
+    /// Questions, each ending in its closing header, with their label words.
     Solved(Vec<(String, String)>),
 }
 
 impl Shown {
-    /// As the paper's prompts show it.
-    fn text(&self) -> String {
+    /// As plain prompts show it.
+    fn text(&self, style: AnswerStyle) -> String {
         match self {
             Self::Text(text) => text.clone(),
             Self::Solved(solved) => {
+                let quote = style.closing_quote;
                 let lines: Vec<String> = solved
                     .iter()
-                    .map(|(question, word)| format!("{question}{word}\""))
+                    .map(|(question, word)| format!("{question}{word}{quote}"))
                     .collect();
-                lines.join("\n")
+                lines.join(style.separator)
             }
+        }
+    }
+}
+
+/// How a task's plain prompts write answers.
+#[derive(Clone, Copy)]
+struct AnswerStyle {
+    closing_quote: &'static str,
+    /// Between exemplars, and before the question.
+    separator: &'static str,
+}
+
+impl AnswerStyle {
+    fn of(quotes: bool) -> Self {
+        let (closing_quote, separator) = match quotes {
+            true => ("\"", "\n"),
+            false => ("", "\n\n"),
+        };
+        Self {
+            closing_quote,
+            separator,
         }
     }
 }
@@ -35,6 +57,8 @@ impl Shown {
 /// The parts of all prompts of a file.
 pub(super) struct Layout {
     language: Language,
+    /// As [`Task::quotes`].
+    quotes: bool,
     /// What comes before the exemplars; may be empty.
     pub(super) instruction: String,
     pub(super) shown: Shown,
@@ -48,33 +72,49 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Puts the parts together as the paper's prompts.
-    pub(super) fn quoted(self) -> Rendered {
-        let lines = [self.instruction, self.shown.text()];
+    /// Puts the parts together as the paper's prompts, or without quotes.
+    pub(super) fn plain(self) -> Rendered {
+        let style = AnswerStyle::of(self.quotes);
+        let lines = [self.instruction, self.shown.text(style)];
         let lines = lines.iter().filter(|part| !part.is_empty());
-        let few_shot: String = lines.map(|part| format!("{part}\n")).collect();
+        let few_shot: String = lines
+            .map(|part| format!("{part}{}", style.separator))
+            .collect();
+        let mut answer = match self.quotes {
+            true => AnswerFrame::quoted(),
+            false => AnswerFrame::open(&self.closing),
+        };
         let mut prompts = self.prompts;
         let own_answers = (0..prompts.len())
             .filter(|&at| shows(&few_shot, &prompts[at].text))
             .collect();
         for prompt in &mut prompts {
-            prompt.text.insert_str(0, &few_shot);
+            let question = cut_end(&prompt.text, &answer);
+            prompt.text = format!("{few_shot}{question}");
         }
+        answer.begins_text = prompts.iter().all(|prompt| prompt.text.is_empty());
         let content_free = self.content_free.iter();
         Rendered {
             language: self.language,
-            prompts,
             content_free: content_free
-                .map(|question| few_shot.clone() + question)
+                .map(|question| few_shot.clone() + cut_end(question, &answer))
                 .collect(),
-            closing: self.closing,
+            closing: cut_end(&self.closing, &answer).to_owned(),
+            prompts,
             words: self.words,
             own_answers,
-            answer: AnswerFrame::quoted(),
+            answer,
             template_sha256: None,
             few_shot,
         }
     }
+}
+
+/// A question without the white space that goes to the answer.
+fn cut_end<'a>(question: &'a str, answer: &AnswerFrame) -> &'a str {
+    question
+        .strip_suffix(answer.before.as_str())
+        .unwrap_or(question)
 }
 
 /// Whether exemplars show a question.
@@ -106,17 +146,21 @@ pub(super) fn lay_out(
             gold: item.gold,
             answerable: item.answerable,
             text: question(task, headers, &item.fields)?,
-            choices: item.choices.clone(),
+            choices: match task.offered(&item.fields) {
+                Some(offered) => words[..offered].to_vec(),
+                None => item.choices.clone(),
+            },
         });
     }
     // Without content there are no choices, and without choices nothing to be answered.
-    let content_free = if task.text_choices().is_empty() {
+    let content_free = if task.text_choices().is_empty() && task.offered(&[]).is_none() {
         content_free_questions(task, headers)?
     } else {
         Vec::new()
     };
     Ok(Layout {
         language: set.language,
+        quotes: task.quotes,
         instruction: tasks::row(task, headers)?.instruction.clone(),
         shown,
         prompts,
@@ -204,11 +248,20 @@ fn check_shown_labels(
         .map_err(|e| e.to_string())?
         .headers
         .last()
-        .map_or("", |h| h.trim_start());
+        .map_or("", |h| match task.quotes {
+            true => h.trim_start(),
+            false => h.trim(),
+        });
+    if header.is_empty() {
+        return Ok(()); // nothing says where an answer begins
+    }
     let answers: Vec<&str> = text
         .split(header)
         .skip(1)
-        .filter_map(|rest| rest.split('"').next())
+        .filter_map(|rest| match task.quotes {
+            true => rest.split('"').next(),
+            false => rest.lines().next().map(str::trim),
+        })
         .collect();
     let foreign = match answers
         .iter()

@@ -1,6 +1,7 @@
 //! Prompts, to the letter of the paper's released scripts: question = header words and fields,
 //! ending in a header and an opening quote; exemplar = question, label word, closing quote;
-//! exemplars and question are joined by newlines.
+//! exemplars and question are joined by newlines. A task without quotes has its exemplars and
+//! question joined by empty lines.
 //!
 //! A model that was tuned on conversations may be asked by its chat template instead
 //! (`conversation`). Never here: token ids of labels.
@@ -60,7 +61,8 @@ pub struct Prompt {
     pub answerable: bool,
     /// Exemplars and question.
     pub text: String,
-    /// The label texts, where they differ by question; else empty.
+    /// The label texts, where they differ by question, the first ones of the task's labels; else
+    /// empty.
     pub choices: Vec<String>,
 }
 
@@ -117,8 +119,8 @@ impl Rendered {
         if self.has_common_words() {
             return Ok(&self.words);
         }
-        let problem = "the answers are the questions' own texts, which have nothing in common; choose the scoring \
-                       `sequence`, `sequence-mean` or `pmi`";
+        let problem = "the questions have different answers, which have nothing in common; choose the scoring \
+                       `sequence`, `sequence-mean`, `sequence-bytes`, `sequence-characters` or `pmi`";
         Err(DataError::unusable(format!("scoring `{scoring}`"), problem))
     }
 }
@@ -138,7 +140,7 @@ pub fn render(
     few_shot: &FewShot,
     labels: LabelSet,
 ) -> Result<Rendered, DataError> {
-    Ok(layout::lay_out(task, set, few_shot, labels)?.quoted())
+    Ok(layout::lay_out(task, set, few_shot, labels)?.plain())
 }
 
 /// As [`render`], with exemplars, labels and form of a way to ask: plain, or as conversations of
@@ -154,7 +156,7 @@ pub fn ask(
 ) -> Result<Rendered, DataError> {
     let layout = layout::lay_out(task, set, &asking.few_shot, asking.labels)?;
     match asking.prompt {
-        PromptForm::Plain => Ok(layout.quoted()),
+        PromptForm::Plain => Ok(layout.plain()),
         form => conversation::render(layout, tokenizer, form),
     }
 }
@@ -180,7 +182,11 @@ pub fn exemplar_files(
 pub fn question(task: &Task, language: Language, fields: &[String]) -> Result<String, DataError> {
     let headers = &tasks::row(task, language)?.headers;
     let mut text = String::new();
-    for (header, field) in headers.iter().zip(fields) {
+    let parts = headers.iter().zip(fields).zip(&task.fields);
+    for ((header, field), name) in parts {
+        if field.is_empty() && task.optional.contains(name) {
+            continue;
+        }
         text.push_str(header);
         text.push_str(field);
     }

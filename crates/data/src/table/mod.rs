@@ -88,7 +88,8 @@ pub struct TableRow {
 
 impl TableRow {
     /// The value of a column; none if the row has no such column. `a.b` is the entry `b` of the
-    /// object in column `a` (Hugging Face's `translation.de`), unless a column has that very name.
+    /// object in column `a` (Hugging Face's `translation.de`), unless a column has that very name;
+    /// `a.0` is the first value of the list in column `a`.
     pub fn get(&self, column: &str) -> Option<&Value> {
         if let Some(at) = self.columns.iter().position(|name| name == column) {
             return Some(&self.cells[at]);
@@ -171,13 +172,17 @@ impl TableRow {
     }
 }
 
-/// The entry of an object; the name may lead on into objects within. Null within null.
+/// The entry of an object, or the value at a place in a list; the name may lead on into objects
+/// within. Null within null.
 fn entry<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     if value.is_null() {
         return Some(value);
     }
     if let Some(found) = value.get(name) {
         return Some(found);
+    }
+    if let (Value::Array(list), Ok(place)) = (value, name.parse::<usize>()) {
+        return list.get(place);
     }
     let dots = name.match_indices('.').map(|(at, _)| at);
     dots.filter_map(|at| entry(value.get(&name[..at])?, &name[at + 1..]))

@@ -51,7 +51,7 @@ macro_rules! shipped {
     };
 }
 
-const SHIPPED: &[ShippedTask] = shipped!["emotion", "snli", "paws"; "xnli", "paws_x", "belebele", "xcopa", "xstorycloze", "global_mmlu"];
+const SHIPPED: &[ShippedTask] = shipped!["emotion", "snli", "paws"; "xnli", "paws_x", "belebele", "xcopa", "xstorycloze", "global_mmlu", "sib200", "include", "mmlu_prox", "global_piqa", "global_piqa_parallel", "mubench_snli", "multiblimp"];
 
 static TASKS: LazyLock<Result<Vec<ReadTask>, (String, String)>> =
     LazyLock::new(|| SHIPPED.iter().map(ShippedTask::parse).collect());

@@ -124,12 +124,7 @@ fn check(task: &Task) -> Result<(), KeyFault> {
             "a task has at least two labels; add them".to_owned(),
         );
     }
-    if task.fields.is_empty() || task.fields.iter().any(|field| field == "answer") {
-        return fault(
-            &["fields"],
-            "a task has at least one field, and none is called `answer`".to_owned(),
-        );
-    }
+    check_fields(task)?;
     if task.languages.is_empty() && task.default.is_none() {
         return fault(
             &["languages"],
@@ -151,6 +146,32 @@ fn check(task: &Task) -> Result<(), KeyFault> {
     task.files
         .iter()
         .try_for_each(|file| check_file(task, file))
+}
+
+fn check_fields(task: &Task) -> Result<(), KeyFault> {
+    let has_prompt = !task.fields.is_empty();
+    let compares_texts = !task.text_choices().is_empty() && !task.quotes;
+    if task.fields.iter().any(|field| field == "answer") || !(has_prompt || compares_texts) {
+        let problem = "a task has at least one field, and none is called `answer`; one that compares whole texts has \
+                       none, but `choices` whose answers are `texts`, and `quotes = false`";
+        return fault(&["fields"], problem.to_owned());
+    }
+    let group: Vec<String> = task.group.iter().cloned().collect();
+    let of_fields = [
+        ("optional", &task.optional),
+        ("trim", &task.trim),
+        ("group", &group),
+    ];
+    for (key, names) in of_fields {
+        if let Some(other) = names.iter().find(|name| !task.fields.contains(name)) {
+            let known = task.fields.join(", ");
+            return fault(
+                &[key],
+                format!("`{other}` is not a field; there is: {known}"),
+            );
+        }
+    }
+    Ok(())
 }
 
 fn check_row(task: &Task, at: &[&str], row: &TaskLanguage) -> Result<(), KeyFault> {
@@ -230,6 +251,28 @@ fn check_label_sets(task: &Task) -> Result<(), KeyFault> {
     Ok(())
 }
 
+/// A question may lack its last choices, but not so many that nothing is left to choose.
+fn check_optional_choices(task: &Task, choices: &[String]) -> Result<(), KeyFault> {
+    let may_lack = |choice: &String| task.optional.contains(choice);
+    let Some(first) = choices.iter().position(may_lack) else {
+        return Ok(());
+    };
+    if first < 2 {
+        let problem = format!(
+            "`{}` is one of the first two choices, which no question lacks",
+            choices[first]
+        );
+        return fault(&["optional"], problem);
+    }
+    match choices[first..].iter().find(|choice| !may_lack(choice)) {
+        Some(later) => fault(
+            &["optional"],
+            format!("a question lacks its last choices alone; add `{later}`"),
+        ),
+        None => Ok(()),
+    }
+}
+
 fn check_choices(task: &Task) -> Result<(), KeyFault> {
     let Some(choices) = &task.choices else {
         return Ok(());
@@ -255,7 +298,7 @@ fn check_choices(task: &Task) -> Result<(), KeyFault> {
                 );
                 fault(&["choices", "fields"], problem)
             }
-            None => Ok(()),
+            None => check_optional_choices(task, &choices.fields),
         },
         ChoiceAnswers::Texts
             if task

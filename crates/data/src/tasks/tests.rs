@@ -38,7 +38,7 @@ fn the_shipped_tasks_are_whole() {
         let task = task(name).expect("shipped");
         assert_eq!(
             (task.name.as_str(), task.scoring.is_some()),
-            (*name, !task.text_choices().is_empty())
+            (*name, !(task.text_choices().is_empty() && task.quotes))
         );
     }
     let error = task("anli").expect_err("not shipped").to_string();
@@ -238,6 +238,26 @@ fn what_is_wrong_with_a_users_file_is_told_with_its_line() {
         ),
         (
             "shots = 2",
+            "shots = 2\noptional = [\"hint\"]",
+            "colours.toml line 5: optional: `hint` is not a field; there is: text",
+        ),
+        (
+            "shots = 2",
+            "shots = 2\ntrim = [\"hint\"]",
+            "colours.toml line 5: trim: `hint` is not a field; there is: text",
+        ),
+        (
+            "shots = 2",
+            "shots = 2\ngroup = \"hint\"",
+            "colours.toml line 5: group: `hint` is not a field; there is: text",
+        ),
+        (
+            "fields = [\"text\"]",
+            "fields = []",
+            "colours.toml line 3: fields: a task has at least one field",
+        ),
+        (
+            "shots = 2",
             "shots = 2\nexemplars.en = [{ text = \"x\", answer = \"green\" }]",
             "task file colours.toml: exemplars.en: number 1: `green` is not a label; there is: red, blue",
         ),
@@ -256,6 +276,46 @@ fn what_is_wrong_with_a_users_file_is_told_with_its_line() {
             .replace("qqy", "qqz");
         assert!(error.contains(wanted), "{wanted}\n{error}");
     }
+}
+
+const QUIZ: &str = r#"name = "colours"
+title = "Which one?"
+fields = ["text", "a", "b", "c", "d"]
+shots = 0
+quotes = false
+labels = ["A", "B", "C", "D"]
+optional = ["c", "d"]
+
+[choices]
+fields = ["a", "b", "c", "d"]
+answers = "letters"
+
+[default]
+headers = ["", " A. ", " B. ", " C. ", " D. ", " Answer: "]
+"#;
+
+#[test]
+fn questions_may_lack_their_last_choices() {
+    let offered = |task: &Task, texts: [&str; 5]| task.offered(&texts.map(str::to_owned));
+    let quiz = read_colours(QUIZ).expect("a task");
+    assert_eq!(offered(quiz, ["q", "a", "b", "c", ""]), Some(3));
+    assert_eq!(offered(quiz, ["q", "a", "b", "c", "d"]), Some(4));
+    let without = QUIZ.replace("optional = [\"c\", \"d\"]\n", "");
+    let quiz = read_colours(&without).expect("a task");
+    assert_eq!(offered(quiz, ["q", "a", "b", "c", ""]), None);
+    let refuse = |optional: &str| {
+        read_colours(&QUIZ.replace("[\"c\", \"d\"]", optional)).expect_err("refused")
+    };
+    let said = refuse("[\"c\"]");
+    assert!(
+        said.contains("optional: a question lacks its last choices alone; add `d`"),
+        "{said}"
+    );
+    let said = refuse("[\"b\", \"c\", \"d\"]");
+    assert!(
+        said.contains("optional: `b` is one of the first two choices"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -310,6 +310,18 @@ pub fn answer_words(
     }
 }
 
+/// Whether one column holds the right choice of every question of a test file, so that its place
+/// says nothing.
+///
+/// # Errors
+/// As [`answer_words`].
+pub fn has_fixed_gold(path: &Path, task: &Task, language: Language) -> Result<bool, DataError> {
+    match task.files.is_empty() {
+        true => Ok(false),
+        false => files::has_fixed_gold(path, task, language),
+    }
+}
+
 /// The fields of every question of a test file, whatever its gold words are.
 pub(crate) fn read_questions(
     path: &Path,

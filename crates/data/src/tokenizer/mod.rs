@@ -161,6 +161,15 @@ impl Tokenizer {
         self.eos
     }
 
+    /// The token that stands before a text of which the first token is predicted: the one that
+    /// begins texts, or that ends them; nothing where there is neither.
+    pub fn text_start(&self) -> &[u32] {
+        match &self.bos {
+            Some(_) => self.bos.as_slice(),
+            None => self.eos.as_slice(),
+        }
+    }
+
     /// The vocabulary entry of an id, as it is written in the vocabulary.
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)

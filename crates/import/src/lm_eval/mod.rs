@@ -13,7 +13,7 @@ pub mod samples;
 
 use std::collections::BTreeMap;
 
-use data::prompt::{Prompt, Rendered};
+use data::prompt::{AnswerFrame, Prompt, Rendered};
 use schema::{Asking, LabelSet, Language, Protocol, Task};
 use serde_json::{Value, json};
 
@@ -89,9 +89,9 @@ pub fn docs(
         label_set: asking.labels,
         few_shot: asking.few_shot.to_string(),
         protocol: asking.protocol,
-        labels: task.labels.clone(),
+        labels: task.labels[..rendered.words_of(at).len()].to_vec(),
         label: task.label_name(prompt.gold).to_owned(),
-        choices: close(rendered.words_of(at)),
+        choices: continue_with(&rendered.answer, rendered.words_of(at)),
         gold: if prompt.answerable {
             prompt.gold.0 as i64
         } else {
@@ -102,20 +102,18 @@ pub fn docs(
     rendered.prompts.iter().enumerate().map(row).collect()
 }
 
-/// The words as they are scored: with the closing quote where one word begins with another, because
-/// only the quote distinguishes them then.
-fn close(words: &[String]) -> Vec<String> {
+/// The words as they are scored, with the white space before them: with the closing quote where one
+/// word begins with another, because only the quote distinguishes them then.
+fn continue_with(frame: &AnswerFrame, words: &[String]) -> Vec<String> {
+    let (before, after) = (&frame.before, &frame.after);
     let begins =
         |at: usize, other: usize| at != other && words[at].starts_with(words[other].as_str());
     let ambiguous = (0..words.len()).any(|at| (0..words.len()).any(|other| begins(at, other)));
     words
         .iter()
         .map(|word| {
-            if ambiguous {
-                format!("{word}\"")
-            } else {
-                word.clone()
-            }
+            let end = if ambiguous { after.as_str() } else { "" };
+            format!("{before}{word}{end}")
         })
         .collect()
 }

@@ -29,6 +29,13 @@ pub(super) const SHIPPED_TASKS: &[&str] = &[
     "xcopa",
     "xstorycloze",
     "global_mmlu",
+    "sib200",
+    "include",
+    "mmlu_prox",
+    "global_piqa",
+    "global_piqa_parallel",
+    "mubench_snli",
+    "multiblimp",
 ];
 
 const NOT_UTF8: &str = "the path to it is not UTF-8; rename the folder";

@@ -81,16 +81,20 @@ pub(super) fn is_there(dir: &Path, task: &Task, language: Language) -> Result<bo
     Ok(false)
 }
 
-/// How the files of a form may spell a language.
+/// How the files of a form may spell a language: as its code is written, or in small letters.
 fn spellings(form: &TaskFile, language: Language) -> Vec<String> {
-    match form.codes.get(&language) {
-        Some(code) => vec![code.clone()],
-        None => language
-            .spellings()
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
+    if let Some(code) = form.codes.get(&language) {
+        return vec![code.clone()];
     }
+    let mut found: Vec<String> = Vec::new();
+    for spelling in language.spellings() {
+        for written in [spelling.to_owned(), spelling.to_lowercase()] {
+            if !found.contains(&written) {
+                found.push(written);
+            }
+        }
+    }
+    found
 }
 
 /// The files that a form's pattern means, by name.
@@ -115,6 +119,7 @@ fn list(folder: &Path, form: &TaskFile, language: Language) -> Result<Vec<PathBu
         }
     }
     found.sort();
+    found.dedup();
     Ok(found)
 }
 
@@ -193,6 +198,19 @@ pub(super) fn answers(
 ) -> Result<Vec<String>, DataError> {
     let form = form_of(path, task, language)?;
     Ok(FormReader::new(form, task, language)?.answers.to_vec())
+}
+
+/// Whether the answer's column is that of a choice.
+pub(super) fn has_fixed_gold(
+    path: &Path,
+    task: &Task,
+    language: Language,
+) -> Result<bool, DataError> {
+    let form = form_of(path, task, language)?;
+    let reading = FormReader::new(form, task, language)?;
+    let answer = reading.column("answer");
+    let mut choices = task.text_choices().iter();
+    Ok(choices.any(|choice| reading.column(choice) == answer))
 }
 
 /// Every row of one language.
@@ -297,7 +315,7 @@ impl<'a> FormReader<'a> {
         let Some(gold) = raw.gold else {
             let problem = format!(
                 "is `{answer}`; the answers are {}; correct it, or give `answers` in the task's `files`",
-                quote(self.answers)
+                quote(&self.answers[..self.task.offered(&fields).unwrap_or(self.answers.len())])
             );
             return Err(row.fail(path, Some(self.column("answer")), problem));
         };
@@ -314,13 +332,14 @@ impl<'a> FormReader<'a> {
     fn question(&self, row: &TableRow, path: &Path) -> RawQuestion {
         let is_dropped =
             |column: &&str| self.form.drop.iter().any(|drop| row.is_word(column, drop));
-        let texts: Vec<Result<String, FaultyText>> = self
+        let mut texts: Vec<Result<String, FaultyText>> = self
             .task
             .fields
             .iter()
             .chain(self.task.text_choices())
             .map(|key| self.text(row, path, key))
             .collect();
+        let offered = self.offered(row, path, &mut texts);
         let column = self.column("answer");
         let answer = row.word(path, column).map_err(|error| FaultyText {
             fault: match row.get(column) {
@@ -332,7 +351,8 @@ impl<'a> FormReader<'a> {
         });
         let choices = texts[self.task.fields.len()..].iter();
         let gold = answer.as_ref().ok().and_then(|answer| {
-            let known = self.answers.iter().position(|word| word == answer);
+            let answers = &self.answers[..offered];
+            let known = answers.iter().position(|word| word == answer);
             known.or_else(|| {
                 choices
                     .clone()
@@ -347,9 +367,51 @@ impl<'a> FormReader<'a> {
         }
     }
 
-    /// A text, or a number as it is written, as the prompt shows it; never an empty one.
+    /// How many of the answers the question offers. A choice after one that is lacking is a fault.
+    fn offered(
+        &self,
+        row: &TableRow,
+        path: &Path,
+        texts: &mut [Result<String, FaultyText>],
+    ) -> usize {
+        let shown = |text: &Result<String, FaultyText>| match text {
+            Ok(text) => text.clone(),
+            Err(_) => "faulty".to_owned(), // its own fault is reported
+        };
+        let fields: Vec<String> = texts.iter().map(shown).collect();
+        let Some(offered) = self.task.offered(&fields) else {
+            return self.answers.len();
+        };
+        let choices = self.task.choices.iter().flat_map(|of| &of.fields);
+        let mut lacking = None;
+        for choice in choices {
+            let Some(at) = self.task.fields.iter().position(|field| field == choice) else {
+                continue;
+            };
+            match (fields[at].is_empty(), lacking) {
+                (true, _) => lacking = Some(self.column(choice)),
+                (false, None) => {}
+                (false, Some(before)) => {
+                    let problem = format!(
+                        "is a choice, but `{before}` before it is empty; give the choices without gaps"
+                    );
+                    let error = row.fail(path, Some(self.column(choice)), problem);
+                    let fault = TextFault::Empty;
+                    texts[at] = Err(FaultyText { fault, error });
+                }
+            }
+        }
+        offered
+    }
+
+    /// A text, or a number as it is written, as the prompt shows it; an empty one only where the
+    /// question may lack it.
     fn text(&self, row: &TableRow, path: &Path, key: &'a str) -> Result<String, FaultyText> {
         let column = self.column(key);
+        let is_key = |name: &String| name == key;
+        if self.task.optional.iter().any(is_key) && row.is_word(column, "") {
+            return Ok(String::new());
+        }
         let faulty = |fault, error| FaultyText { fault, error };
         let text = match row
             .need(path, column)
@@ -380,6 +442,7 @@ impl<'a> FormReader<'a> {
             return Err(faulty(TextFault::Empty, error));
         }
         match show_value(self.task, self.language, key, &text) {
+            Ok(shown) if self.task.trim.iter().any(is_key) => Ok(shown.trim().to_owned()),
             Ok(shown) => Ok(shown.to_owned()),
             Err(problem) => Err(faulty(TextFault::Type, row.fail(path, None, problem))),
         }

@@ -282,6 +282,8 @@ impl Common {
                 BTreeMap::new()
             },
             label_tokens: BTreeMap::new(),
+            label_bytes: BTreeMap::new(),
+            label_characters: BTreeMap::new(),
             prior_log_probs: BTreeMap::new(),
             domain_log_probs: BTreeMap::new(),
             said: None,
