@@ -1,6 +1,9 @@
 //! The command line. Fixed names: others script against them.
 
+mod compare_args;
 mod grid_args;
+mod init_args;
+mod model_args;
 mod sharing_args;
 mod train_args;
 mod translation_args;
@@ -9,16 +12,18 @@ mod values;
 use std::{ops::RangeInclusive, path::PathBuf, sync::Arc};
 
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
-use model::random::FloatFormat;
 use schema::{
     AskingRecipe, FewShot, LabelSet, Language, PromptForm, Protocol, Scorers, Scoring,
     few_shot::PromptLanguage, task::Precision,
 };
 
+pub(crate) use compare_args::CompareArgs;
 pub(crate) use grid_args::{
     GridArgs, GridCommand, GridCommandsArgs, GridRetryArgs, GridRunArgs, GridStatusArgs,
     GridSubmitArgs,
 };
+pub(crate) use init_args::InitArgs;
+pub(crate) use model_args::{ModelCommand, RandomArgs};
 pub(crate) use sharing_args::{PackArgs, ReproduceArgs};
 pub(crate) use train_args::TrainArgs;
 pub(crate) use translation_args::{TRANSLATION, TranslationArgs, task_or_translation};
@@ -66,6 +71,10 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lingualign quickstart\n  lingualign quickstart --dir try --only data"
     )]
     Quickstart(QuickstartArgs),
+    /// Write an experiment of your own to begin with: a task file, a few example rows in each language,
+    /// pairs, and a recipe that runs as it is.
+    #[command(after_help = "Example:\n  lingualign init mytask --languages en,de,es")]
+    Init(InitArgs),
     /// Print the resolved recipe with every default, or every problem in it; and what `run` would
     /// do, skip and take. Needs no model.
     #[command(
@@ -100,18 +109,13 @@ pub(crate) enum Command {
         Shared prefixes are computed once. Run the same command to resume an interrupted capture."
     )]
     Capture(CaptureArgs),
-    /// Paired statistics of two files of answers.
+    /// The change from one file of answers to another: the means, and the languages in which it is
+    /// clear.
     #[command(
-        after_help = "Examples:\n  lingualign compare base.jsonl tuned.jsonl\n  \
+        after_help = "Examples:\n  lingualign compare base.jsonl tuned.jsonl\n  lingualign compare base.jsonl tuned.jsonl --all\n  \
         lingualign compare answers.jsonl harness/results/MODEL"
     )]
-    Compare {
-        /// Answers before: a file of ours, or samples or the output folder of
-        /// lm-evaluation-harness.
-        a: PathBuf,
-        /// Answers after, likewise.
-        b: PathBuf,
-    },
+    Compare(CompareArgs),
     /// Continue a prompt greedily.
     #[command(
         after_help = "Example:\n  lingualign generate --model smollm2-135m-instruct --prompt \"The capital of Iceland is\""
@@ -425,64 +429,4 @@ pub(crate) struct GenerateArgs {
     pub(crate) dtype: Precision,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
-}
-
-/// `model ...`
-#[derive(Subcommand)]
-pub(crate) enum ModelCommand {
-    /// The catalogue, and what is in the cache.
-    #[command(after_help = "Example:\n  lingualign model list")]
-    List,
-    /// Fetch a catalogue model or a hub id.
-    #[command(after_help = "Example:\n  lingualign model pull smollm2-135m-instruct")]
-    Pull {
-        /// Catalogue name or hub id.
-        name: String,
-        /// Fetch it again though it is in the cache. Files whose SHA-256 the hub promises and the
-        /// cache has are not sent twice.
-        #[arg(long)]
-        force: bool,
-    },
-    /// Compare files in the cache with the SHA-256 that they had when they were fetched.
-    #[command(after_help = "Example:\n  lingualign model verify smollm2-135m-instruct")]
-    Verify {
-        /// Catalogue name or hub id. Default: all that was fetched, data sets too.
-        name: Option<String>,
-    },
-    /// Write a model of random weights, with a tokenizer that fits: for questions of memory and
-    /// speed. Its answers mean nothing.
-    #[command(
-        after_help = "Examples:\n  lingualign model random --like mistral-7b --out made-up\n  \
-        lingualign model random --like path/to/config.json --layers 2 --dtype f32 --out made-up"
-    )]
-    Random(RandomArgs),
-    /// Show a model's shape and files.
-    #[command(after_help = "Example:\n  lingualign model show smollm2-135m-instruct")]
-    Show {
-        /// Catalogue name, folder, .gguf file or hub id.
-        model: String,
-    },
-}
-
-/// `model random`
-#[derive(Args)]
-pub(crate) struct RandomArgs {
-    /// Whose shape: a catalogue name, a folder with a config.json, or such a file.
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) like: String,
-    /// How weights are stored: bf16, f16 or f32.
-    #[arg(long, default_value = "bf16")]
-    pub(crate) dtype: FloatFormat,
-    /// The same seed writes the same bytes.
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub(crate) seed: u64,
-    /// Layers. Default: as many as the model has.
-    #[arg(long, value_name = "N", value_parser = count)]
-    pub(crate) layers: Option<usize>,
-    /// The folder: a new one, or an empty one.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// Replace a model that is there, unless it is the one to imitate.
-    #[arg(long)]
-    pub(crate) replace: bool,
 }

@@ -29,6 +29,7 @@ mod packing;
 mod protocols;
 mod questions;
 mod random;
+mod recipe_keys;
 mod refusals;
 #[path = "../../crates/translate/tests/server/mod.rs"]
 mod server;
