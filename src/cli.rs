@@ -1,6 +1,8 @@
 //! The command line. Fixed names: others script against them.
 
+mod compare_args;
 mod grid_args;
+mod init_args;
 mod model_args;
 mod sharing_args;
 mod train_args;
@@ -16,10 +18,12 @@ use schema::{
     few_shot::PromptLanguage, task::Precision,
 };
 
+pub(crate) use compare_args::CompareArgs;
 pub(crate) use grid_args::{
     GridArgs, GridCommand, GridCommandsArgs, GridRetryArgs, GridRunArgs, GridStatusArgs,
     GridSubmitArgs,
 };
+pub(crate) use init_args::InitArgs;
 pub(crate) use model_args::{ModelCommand, PushArgs, RandomArgs};
 pub(crate) use sharing_args::{PackArgs, ReproduceArgs};
 pub(crate) use train_args::TrainArgs;
@@ -69,6 +73,10 @@ pub(crate) enum Command {
         after_help = "Examples:\n  lingualign quickstart\n  lingualign quickstart --dir try --only data"
     )]
     Quickstart(QuickstartArgs),
+    /// Write an experiment of your own to begin with: a task file, a few example rows in each language,
+    /// pairs, and a recipe that runs as it is.
+    #[command(after_help = "Example:\n  lingualign init mytask --languages en,de,es")]
+    Init(InitArgs),
     /// Print the resolved recipe with every default, or every problem in it; and what `run` would
     /// do, skip and take. Needs no model.
     #[command(
@@ -103,18 +111,13 @@ pub(crate) enum Command {
         Shared prefixes are computed once. Run the same command to resume an interrupted capture."
     )]
     Capture(CaptureArgs),
-    /// Paired statistics of two files of answers.
+    /// The change from one file of answers to another: the means, and the languages in which it is
+    /// clear.
     #[command(
-        after_help = "Examples:\n  lingualign compare base.jsonl tuned.jsonl\n  \
+        after_help = "Examples:\n  lingualign compare base.jsonl tuned.jsonl\n  lingualign compare base.jsonl tuned.jsonl --all\n  \
         lingualign compare answers.jsonl harness/results/MODEL"
     )]
-    Compare {
-        /// Answers before: a file of ours, or samples or the output folder of
-        /// lm-evaluation-harness.
-        a: PathBuf,
-        /// Answers after, likewise.
-        b: PathBuf,
-    },
+    Compare(CompareArgs),
     /// Continue a prompt greedily.
     #[command(
         after_help = "Example:\n  lingualign generate --model smollm2-135m-instruct --prompt \"The capital of Iceland is\""

@@ -131,6 +131,25 @@ fn takes_colour(is_terminal: bool, variable: &dyn Fn(&str) -> Option<OsString>) 
     is_terminal && !is_plain && !is_dumb
 }
 
+/// Whether stdout takes colours.
+pub(crate) fn result_takes_colour() -> bool {
+    takes_colour(io::stdout().is_terminal(), &|name| std::env::var_os(name))
+}
+
+/// Colours of a terminal that are legible on light and on dark.
+#[derive(Clone, Copy)]
+pub(crate) enum Colour {
+    /// What is worse, or wrong.
+    Red = 31,
+    /// What is better.
+    Green = 32,
+}
+
+/// A text in a colour (ECMA-48, SGR).
+pub(crate) fn paint(colour: Colour, text: &str) -> String {
+    format!("\u{1b}[{}m{text}\u{1b}[0m", colour as u8)
+}
+
 /// A result, on stdout. A reader that closes the pipe early is not an error, and the files of a
 /// run are still written; any other failure is reported, here and by the exit code.
 pub(crate) fn result(text: &str) {
@@ -181,7 +200,13 @@ pub(crate) fn error(text: &str) {
     if speaks_json() {
         return emit(&json!({"event": "error", "text": text}));
     }
-    note(&format!("error: {text}"));
+    let line = show_message(&format!("error: {text}"));
+    let line = match wants_colour() {
+        true => paint(Colour::Red, &line),
+        false => line,
+    };
+    // Where stderr is closed, nobody reads the message.
+    let _ = BesideBars.write_all(format!("{line}\n").as_bytes());
 }
 
 /// Progress of one piece of work with a known size.

@@ -2,10 +2,12 @@
 
 mod capture;
 mod check;
+mod compare;
 pub(crate) mod data;
 mod eval;
 mod generate;
 mod grid;
+mod init;
 mod manual;
 pub(crate) mod merge;
 mod model;
@@ -53,15 +55,13 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             run_recipe(&args.recipe, &options, &mut Alone)?;
         }
         Command::Quickstart(args) => quickstart::run(args)?,
+        Command::Init(args) => init::run(&args)?,
         Command::Check(args) => return check::run(&args),
         Command::Train(args) => train::run(args, cli.threads.is_some())?,
         Command::Grid(command) => return grid::run(command, cli.threads),
         Command::Eval(args) => eval::run(&args)?,
         Command::Capture(args) => capture::run(&args)?,
-        Command::Compare { a, b } => {
-            let comparison = lm_eval::compare(&a, &b, &mut Terminal::default())?;
-            progress::result(&report::comparison_text(&comparison));
-        }
+        Command::Compare(args) => compare::run(&args)?,
         Command::Generate(args) => generate::run(&args)?,
         Command::Merge(args) => merge::run(&args)?,
         Command::Data(command) => return data::run(command),
@@ -90,9 +90,7 @@ fn is_reader(command: &Command) -> bool {
             command,
             GridCommand::Plan(_) | GridCommand::Status(_) | GridCommand::Commands(_)
         ),
-        Command::Check(_) | Command::Compare { .. } | Command::Generate(_) | Command::Merge(_) => {
-            true
-        }
+        Command::Check(_) | Command::Compare(_) | Command::Generate(_) | Command::Merge(_) => true,
         Command::Data(command) => matches!(command, data::DataCommand::Audit(_)),
         Command::Model(command) => !matches!(command, ModelCommand::Pull { .. }),
         _ => false,

@@ -13,7 +13,8 @@ use crate::{
     progress::note,
 };
 
-static DATA: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/mini/ap_emotion");
+/// The example reviews, in every language of the small data set.
+pub(super) static DATA: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/mini/ap_emotion");
 const RECIPE: &str = include_str!("../../recipes/quickstart.toml");
 /// Where the recipe finds its data in the repository.
 const DATA_THERE: &str = "dir = \"../assets/mini\"";

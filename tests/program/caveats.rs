@@ -36,7 +36,12 @@ fn each_command_says_what_its_numbers_are_worth() {
         assert!(page.contains(said), "{said}: {page}");
     }
     let answers = "out/answers/base/emotion.english.de.jsonl";
-    let compared = call_line(folder.path(), &format!("compare {answers} {answers}"), 0).stdout;
+    let compared = call_line(
+        folder.path(),
+        &format!("compare {answers} {answers} --all"),
+        0,
+    )
+    .stdout;
     assert!(
         compared.contains(&format!("note: before: {long}")),
         "{compared}"

@@ -541,7 +541,7 @@ fn report_and_compare_need_only_files() {
     let compared = call_line(
         folder.path(),
         &format!(
-            "compare {} {}",
+            "compare {} {} --all",
             answers("base"),
             answers("emotion.sw-en.seed1")
         ),
@@ -561,6 +561,10 @@ fn report_and_compare_need_only_files() {
     assert!(
         same.contains("Not one answer became right or wrong."),
         "{same}"
+    );
+    assert!(
+        same.lines().all(|line| line.chars().count() <= 80) && !same.contains('\u{1b}'),
+        "for a terminal of eighty columns, and for a pipe without colours:\n{same}"
     );
 }
 

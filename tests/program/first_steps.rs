@@ -115,3 +115,63 @@ fn a_program_is_told_of_stages_and_progress_in_json() {
     let error: Value = serde_json::from_str(printed.stderr.trim()).expect("JSON");
     assert_eq!(error["event"], "error");
 }
+
+// Promise: what `init` writes is checked, audited and run as it is, with rows of the languages that it has sentences for and
+// English ones, marked, in place of others; nothing is written over.
+#[test]
+fn what_init_writes_runs_as_it_is() {
+    let folder = scratch();
+    let here = folder.path();
+    let printed = call_line(here, "init first/mytask --languages en,de,es,hr", 0);
+    for next in [
+        "cd first/mytask",
+        "lingualign check recipe.toml",
+        "lingualign run recipe.toml",
+    ] {
+        assert!(printed.stdout.contains(next), "{next}: {}", printed.stdout);
+    }
+    assert!(
+        printed.stderr.contains("no sentences in Croatian (hr)"),
+        "{}",
+        printed.stderr
+    );
+    let place = here.join("first/mytask");
+    let rows = |code: &str| {
+        let text = fs::read_to_string(place.join(format!("data/{code}.csv"))).expect("rows");
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(rows("de").len(), 13, "a dozen and the header");
+    assert!(rows("de")[1].contains("Ich liebe"), "{:?}", rows("de"));
+    assert!(
+        rows("hr")[1].starts_with("\"(in English) I love"),
+        "{:?}",
+        rows("hr")
+    );
+
+    let model = format!("--set model={}", tiny::model());
+    let checked = call_line(&place, &format!("check recipe.toml {model}"), 0);
+    assert!(checked.stderr.contains("adapters: 1"), "{}", checked.stderr);
+    call_line(
+        &place,
+        &format!("run recipe.toml {model} --set train.max_steps=2"),
+        0,
+    );
+    assert!(place.join("runs/mytask/report/index.html").is_file());
+
+    let printed = call_line(here, "init first/mytask --languages de", 1);
+    assert!(
+        printed.stderr.contains("is not empty"),
+        "{}",
+        printed.stderr
+    );
+    for (line, said) in [
+        ("init emotion --languages de", "taken"),
+        ("init a.b --languages de", "cannot name a task"),
+        ("init other --languages en", "another language than English"),
+        ("init other --languages xx", "`xx`"),
+    ] {
+        let printed = call_line(here, line, 1);
+        assert!(printed.stderr.contains(said), "{line}: {}", printed.stderr);
+        assert!(!here.join("other").exists());
+    }
+}

@@ -249,3 +249,18 @@ fn a_wrong_section_is_refused_by_key() {
         assert!(printed.stderr.contains(part), "{part}: {}", printed.stderr);
     }
 }
+
+// Promise: that there are too few items for maps is said before anything is computed.
+#[test]
+fn too_few_items_for_maps_are_refused_first() {
+    let folder = recipe(&SECTION.replace("limit = 6", "limit = 4"));
+    let said = "analyse.limit: the maps and measures of languages need 5 or more items in each, and there are 4 of en, 4 of de, \
+                4 of sw";
+    for command in ["check recipe.toml --out out", "run recipe.toml --out out"] {
+        let printed = call_line(folder.path(), command, 1);
+        assert!(printed.stderr.contains(said), "{}", printed.stderr);
+    }
+    assert!(!folder.path().join("out/answers").exists());
+    let without = "check recipe.toml --out out --set analyse.kinds=lens,neurons";
+    call_line(folder.path(), without, 0);
+}

@@ -84,7 +84,7 @@ fn the_rows_that_are_exported_are_those_that_are_answered() {
     }
     assert_eq!(results["model_name"], "tiny");
 
-    let same = call_line(folder.path(), "compare ours.jsonl results", 0).stdout;
+    let same = call_line(folder.path(), "compare ours.jsonl results --all", 0).stdout;
     assert!(
         same.contains("Thai (th)") && !same.contains("differs:"),
         "{same}"

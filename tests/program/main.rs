@@ -30,6 +30,7 @@ mod protocols;
 mod publishing;
 mod questions;
 mod random;
+mod recipe_keys;
 mod refusals;
 #[path = "../../crates/translate/tests/server/mod.rs"]
 mod server;

@@ -101,6 +101,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/lm-eval.md",
     "docs/paper.md",
     "docs/questions.md",
+    "docs/recipe.md",
     "docs/tasks.md",
     "docs/training.md",
     "docs/troubleshooting.md",

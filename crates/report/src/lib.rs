@@ -11,6 +11,7 @@
 mod audit;
 mod change_tables;
 mod comparison;
+mod comparison_summary;
 mod error;
 mod figures;
 mod findings;
@@ -37,6 +38,7 @@ mod write;
 
 pub use audit::{audit_page, audit_text, count_findings};
 pub use comparison::comparison_text;
+pub use comparison_summary::{ComparisonLine, Tone, summarise_comparison};
 pub use error::ReportError;
 pub use planning::planning_table;
 pub use summary::{Summary, SummaryRow, SummarySetting};

@@ -8,8 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use compare::{LocatedRecord, NamedAnswers};
+use compare::{Comparison, LocatedRecord, NamedAnswers};
 use fabricate::{BASE, EMOTION, Mind, answers};
+use report::Tone;
 use schema::{AnswerRecord, Language};
 
 const LANGUAGES: [Language; 3] = [Language::En, Language::Zh, Language::Sw];
@@ -40,13 +41,9 @@ fn two_sets(mind: Mind, adapter: Option<&str>) -> Vec<LocatedRecord> {
         .collect()
 }
 
-#[test]
-fn the_text_of_a_comparison_has_every_table() {
-    let tuned = Mind {
-        separation: 1.9,
-        ..BASE
-    };
-    let comparison = compare::compare(
+/// Two sets of exemplars before and after, in English, Chinese and Swahili.
+fn comparison(tuned: Mind) -> Comparison {
+    compare::compare(
         NamedAnswers {
             path: Path::new("before.jsonl"),
             records: two_sets(BASE, None),
@@ -56,8 +53,63 @@ fn the_text_of_a_comparison_has_every_table() {
             records: two_sets(tuned, Some("x")),
         },
     )
-    .expect("a comparison");
-    insta::assert_snapshot!(report::comparison_text(&comparison));
+    .expect("a comparison")
+}
+
+#[test]
+fn the_text_of_a_comparison_has_every_table() {
+    let better = Mind {
+        separation: 1.9,
+        ..BASE
+    };
+    insta::assert_snapshot!(report::comparison_text(&comparison(better)));
+}
+
+// Promise: in short, a comparison has eighty columns, the mean, and the languages in which the change is clear.
+#[test]
+fn a_comparison_in_short_names_what_is_clear() {
+    let better = Mind {
+        separation: 1.9,
+        ..BASE
+    };
+    let worse = Mind {
+        separation: 0.1,
+        ..BASE
+    };
+    for (mind, tone) in [(better, Tone::Better), (worse, Tone::Worse)] {
+        let lines = report::summarise_comparison(&comparison(mind));
+        for line in &lines {
+            assert!(line.text.chars().count() <= 80, "{line:?}");
+        }
+        let toned: Vec<&str> = lines
+            .iter()
+            .filter(|line| line.tone == tone)
+            .map(|line| line.text.as_str())
+            .collect();
+        assert!(
+            toned
+                .iter()
+                .any(|text| text.starts_with("mean of 3 languages ")),
+            "{toned:?}"
+        );
+        assert!(
+            toned.iter().any(|text| text.starts_with("English (en) ")),
+            "{toned:?}"
+        );
+        let of_others = lines
+            .iter()
+            .filter(|line| line.tone != tone && line.tone != Tone::Plain);
+        assert_eq!(
+            of_others.count(),
+            0,
+            "nothing moved the other way: {lines:?}"
+        );
+    }
+    let texts: Vec<String> = report::summarise_comparison(&comparison(better))
+        .into_iter()
+        .map(|line| line.text)
+        .collect();
+    insta::assert_snapshot!(texts.join("\n"));
 }
 
 #[test]

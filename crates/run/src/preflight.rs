@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use analyse::geometry::FEWEST_ITEMS;
 use data::{Draw, prompt, tasks, testset};
 use hub::catalogue::Shape;
-use schema::{Recipe, Task};
+use schema::{Recipe, Task, inside::Analysis};
 
 use crate::{
     RunError,
@@ -36,7 +37,43 @@ pub fn find_data_problems(recipe: &Recipe, parts: Parts) -> Vec<String> {
     if parts.data || parts.eval {
         find_translation_problems(recipe, &mut problems);
     }
+    if parts.analyse
+        && let Err(problem) = check_items_of_maps(recipe)
+    {
+        problems.add(problem);
+    }
     problems.list
+}
+
+/// Maps and measures of languages are of some items at least, in every language.
+fn check_items_of_maps(recipe: &Recipe) -> Result<()> {
+    let Some(analyse) = recipe
+        .analyse
+        .as_ref()
+        .filter(|analyse| analyse.asks(Analysis::Pca) || analyse.asks(Analysis::Alignment))
+    else {
+        return Ok(());
+    };
+    let (dir, task) = (&recipe.data.dir, tasks::task(&analyse.task)?);
+    let way = recipe.eval.asking.first_way(task);
+    let limit = analyse.limit.or(way.limit).unwrap_or(usize::MAX);
+    let mut few = Vec::new();
+    for language in testset::asked(dir, task, &analyse.languages)? {
+        let set = testset::load(dir, task, language, way.protocol)?;
+        let asked = prompt::render(task, &set, &way.few_shot, way.labels)?;
+        let items = asked.prompts.len().min(limit);
+        if items < FEWEST_ITEMS {
+            few.push(format!("{items} of {language}"));
+        }
+    }
+    match few.is_empty() {
+        true => Ok(()),
+        false => Err(RunError::Unfit(format!(
+            "analyse.limit: the maps and measures of languages need {FEWEST_ITEMS} or more items in each, and there are {}; raise \
+             `analyse.limit` or `eval.limit`, or leave `pca` and `alignment` out of `analyse.kinds`",
+            few.join(", ")
+        ))),
+    }
 }
 
 /// Files of the questions that are to be translated.

@@ -2,7 +2,8 @@
 //! flags.
 
 use super::{
-    keys::{FromOne, FromZero, KeySection, MOST, Optional, OptionalList, TextList, Word, section},
+    keys::{FromOne, FromZero, KeySection, MOST, TextList, Word, section},
+    optional::{Optional, OptionalList},
     problem::unknown_word,
     values::{FewShots, read_labels},
 };
@@ -15,37 +16,41 @@ use crate::{
 section! {
     /// The ways to ask that are wanted; what is not given is decided by each task.
     AskingRecipe {
-        /// Label sets, each evaluated alone.
+        "Words that are scored, each set alone."
         labels: Vec<LabelSet> = vec![LabelSet::English] => TextList {
+            kind: "list: `english`, `same` (the question's language), `agnostic`, or a set of the [task file](tasks.md)",
             read: |labels, _| read_labels(labels),
             samples: &["english", "same", "agnostic", "mine"],
         },
-        /// Scoring rule; `None`: the task's own, and the paper's where it has none.
+        "How the score of a label is computed from the probabilities of its tokens."
+        /// `None`: the task's own, and the paper's where it has none.
         scoring: Option<Scoring> = None => Optional(Word, "each task's own, or prefix"),
-        /// What is measured beside it.
+        "`all` records what every scoring needs, `chosen` only what this one needs."
         scorers: Scorers = Scorers::All => Word,
-        /// Questions of each language that are also answered by free greedy decoding.
+        "Questions of each language that are also answered by free greedy decoding." ["questions"]
         greedy: usize = 0 => FromZero(MOST),
-        /// Rules for defective data; `None`: such data is refused.
+        "What becomes of defects of the released files: counted as the paper's code does, or corrected."
+        /// `None`: such data is refused.
         protocol: Option<Protocol> = None => Optional(Word, "defective gold words are refused"),
-        /// Exemplars, each set asked alone; empty: the task's own, and `head:K` with its K where
-        /// it has none.
+        "Solved items before each question; several sets are asked one after the other."
+        /// Empty: the task's own, and `head:K` with its K where it has none.
         #[serde(with = "few_shot::one_or_several", default)]
         few_shot: Vec<FewShot> = Vec::new()
             => OptionalList(FewShots, "each task's own, or head:K with its K"),
-        /// Language of the exemplars.
+        "Language of the exemplars."
         #[serde(default = "same_language", skip_serializing_if = "is_same")]
         exemplar_language: PromptLanguage = PromptLanguage::Same => Word,
-        /// Language of the question's header words.
+        "Language of the question's header words."
         #[serde(default = "same_language", skip_serializing_if = "is_same")]
         header_language: PromptLanguage = PromptLanguage::Same => Word,
-        /// Forms in which prompts reach the model, each asked alone.
+        "Forms in which prompts reach the model, each asked alone ([chat.md](chat.md))."
         #[serde(default = "plain_alone", skip_serializing_if = "is_plain_alone")]
         prompt: Vec<PromptForm> = plain_alone() => TextList {
+            kind: "list: one of `plain`, `chat`, `chat-one-turn`",
             read: |form, _| read_form(form),
             samples: PromptForm::WORDS,
         },
-        /// Scored items per language; `None`: all.
+        "Items per language that are scored." ["items"]
         limit: Option<usize> = None => Optional(FromOne(MOST), "all items"),
     }
 }

@@ -59,23 +59,24 @@ words! {
 section! {
     /// `[train.build]`
     BuildRecipe {
-        /// Text around a source question.
+        "Text around a source question."
         template: Template = Template::paper() => Text {
+            kind: "text with `{source}`; `{source_language}` and `{target_language}` are their names",
             read: |text, _| text.parse(),
             pattern: "[a-z {}\n\"'\\\\中]{0,9}\\{source\\}[a-z {}\n\"'\\\\中]{0,9}",
         },
-        /// Which way pairs are translated.
+        "Which way pairs are translated: into the target, out of it, or both."
         directions: Directions = Directions::Forward => Word,
-        /// A condition to compare with.
+        "A condition to compare with: wrong targets, the source itself as target, or questions with their answers."
         control: Control = Control::None => Word,
-        /// Which pairs are taken out because the evaluation asks their question.
+        "Which pairs are taken out because the evaluation asks their question."
         remove_overlap: Removal = Removal::Near => Word,
-        /// Which pairs are taken out because an earlier item of their file is the same.
+        "Which pairs are taken out because an earlier item of their file is the same."
         remove_duplicates: Removal = Removal::Off => Word,
-        /// Least similarity of what is nearly the same, above 0 and at most 1: the share of
-        /// common n-grams (`data::overlap`).
+        "Least similarity of what is nearly the same: the share of common n-grams." ["share"]
+        /// See `data::overlap`.
         similarity: f64 = 0.8 => Number::ABOVE_0_TO_1,
-        /// What the validation split divides.
+        "What the validation split divides; with `questions` all pairs of a question are on the same side."
         split: Split = Split::Pairs => Word,
     }
 }

@@ -5,31 +5,21 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::{
-    AnalyseRecipe, DataRecipe, EvalRecipe, LanguageRecipe, Recipe, ReportRecipe, TrainRecipe,
+    DataRecipe, EvalRecipe, LanguageRecipe, Recipe, ReportRecipe, TrainRecipe,
     analyse::read_analyse,
     file::{GRID, RecipeFile},
     keys::KeySection,
     problem::{Problem, RecipeError, ValueOrigin, shorten},
+    reference::list_keys,
     section::Section,
     train::{check_lora, read_setting},
     values::{is_file, read_languages, read_tasks},
 };
 use crate::{AskingRecipe, FewShot, Language, PromptForm, task::Precision};
 
-/// The keys outside of every section.
-const ROOT_KEYS: [&str; 6] = ["name", "title", "model", "dtype", "seeds", "seed"];
-
-/// Every key of a recipe, in the order in which it is rendered.
+/// The name of every key, in the order in which it is rendered.
 pub(super) fn keys() -> Vec<String> {
-    [
-        ROOT_KEYS.map(str::to_owned).to_vec(),
-        DataRecipe::names("data."),
-        TrainRecipe::names("train."),
-        EvalRecipe::names("eval."),
-        AnalyseRecipe::names("analyse."),
-        ReportRecipe::names("report."),
-    ]
-    .concat()
+    list_keys().into_iter().map(|entry| entry.key).collect()
 }
 
 /// The recipe, or all that is wrong with it.

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    keys::{OptionalList, WordList, section},
+    keys::{WordList, section},
+    optional::{Decided, OptionalList},
     values::FolderPath,
 };
 use crate::finding::Kind;
@@ -11,10 +12,11 @@ use crate::finding::Kind;
 section! {
     /// `[data]`
     DataRecipe {
-        /// Folder in the released layout; if relative, to the current folder of the program.
-        dir: PathBuf = PathBuf::new() => FolderPath,
-        /// Kinds of findings whose errors do not stop a run; see
-        /// [`crate::finding::AuditRecord::refused`].
+        "Folder of the data in the [released layout](data.md) or that of the task file."
+        /// If relative, to the current folder of the program.
+        dir: PathBuf = PathBuf::new() => Decided(FolderPath, "must be given"),
+        "Kinds of findings of the [audit](data.md#auditing) whose errors do not stop a run."
+        /// See [`crate::finding::AuditRecord::refused`].
         #[serde(default)]
         accept: Vec<Kind> = Vec::new()
             => OptionalList(WordList, "every error that the audit finds is refused"),

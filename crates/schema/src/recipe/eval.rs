@@ -2,7 +2,8 @@
 
 use super::{
     asking::AskingRecipe,
-    keys::{Flattened, FromOne, KeySection, MOST, Optional, Subsection, section},
+    keys::{Flattened, FromOne, KeySection, MOST, Subsection, section},
+    optional::{Decided, Optional},
     translation::TranslationRecipe,
     values::{Languages, SHIPPED_TASKS, Tasks},
 };
@@ -11,19 +12,17 @@ use crate::Language;
 section! {
     /// `[eval]`
     EvalRecipe {
-        /// Shipped names or paths of task files; an adapter is evaluated on all of them, so
-        /// other tasks than the trained one make Table 5.
-        tasks: Vec<String> = Vec::new() => Tasks,
-        /// Languages of the questions. The paper's twenty are `all`: those that the task has and
-        /// of which there is a file.
+        "Tasks that every model is asked, whatever it was trained on."
+        /// Shipped names or paths of task files; other tasks than the trained one make Table 5.
+        tasks: Vec<String> = Vec::new() => Decided(Tasks, "must be given"),
+        "Languages of the questions; `all`: those that the task has and of which there is a file."
         languages: Vec<Language> = Language::ALL.to_vec() => Languages,
-        /// How they are asked.
+        "How they are asked."
         #[serde(flatten)]
         asking: AskingRecipe = AskingRecipe::paper() => Flattened,
-        /// Question tokens run through the model at once; changes memory and speed, never a
-        /// result.
+        "Tokens of questions that run through the model at once; changes memory and speed, never a result." ["tokens"]
         tokens_per_batch: usize = 2048 => FromOne(MOST),
-        /// How well they translate; not asked where the section is not there.
+        "How well the models translate; not asked where the section is not there."
         #[serde(default, skip_serializing_if = "Option::is_none")]
         translation: Option<TranslationRecipe> = None
             => Optional(Subsection, "what was trained is not measured"),

@@ -1,13 +1,18 @@
-//! Recipe keys, each written once: [`section!`] makes a section's struct, its keys, its reading,
-//! its rendering, its defaults and its generator in tests from one list. Never here: which keys
-//! there are.
+//! Recipe keys, each written once: [`section!`] makes a section's struct, its keys and what they
+//! mean, its reading, its rendering, its defaults and its generator in tests from one list. Never
+//! here: which keys there are.
 
 use std::{fmt::Display, path::Path};
 
 #[cfg(test)]
 use proptest::{prelude::*, sample::subsequence};
 
-use super::{page::Page, problem::unknown_word, section::Section};
+use super::{
+    entry::{KeyEntry, KeyWords},
+    page::Page,
+    problem::unknown_word,
+    section::{MOST_NUMBER, Section},
+};
 use crate::words::Words;
 
 #[cfg(test)]
@@ -21,9 +26,12 @@ pub(super) trait KeyRule<T> {
     /// Writes the key.
     fn render(&self, page: &mut Page, key: &str, value: &T);
 
-    /// The dotted names below `prefix`; one but for sections.
-    fn names(&self, prefix: &str, key: &str) -> Vec<String> {
-        vec![format!("{prefix}{key}")]
+    /// Type and range, in words.
+    fn values(&self) -> String;
+
+    /// The keys below `prefix` that it stands for; one but for sections. `default`: as rendered.
+    fn entries(&self, prefix: &str, words: KeyWords, default: &str) -> Vec<KeyEntry> {
+        vec![KeyEntry::new(prefix, words, self.values(), default)]
     }
 
     /// Values that a recipe may hold.
@@ -31,18 +39,23 @@ pub(super) trait KeyRule<T> {
     fn any(&self) -> Values<T>;
 }
 
-/// A section of a recipe: `field: Type = default => rule` for each key, in their order.
+/// A section of a recipe: `"meaning" ["unit"] field: Type = default => rule` for each key, in their
+/// order. What it means and counts is documentation of the field and of the recipe.
 macro_rules! section {
     (
         $(#[$meta:meta])*
         $name:ident {
-            $($(#[$field_meta:meta])* $field:ident: $type:ty = $default:expr => $rule:expr,)+
+            $(
+                $meaning:literal $([$unit:literal])?
+                $(#[$field_meta:meta])*
+                $field:ident: $type:ty = $default:expr => $rule:expr,
+            )+
         }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         pub struct $name {
-            $($(#[$field_meta])* pub $field: $type,)+
+            $(#[doc = $meaning] $(#[$field_meta])* pub $field: $type,)+
         }
 
         impl $crate::recipe::keys::KeySection for $name {
@@ -50,15 +63,25 @@ macro_rules! section {
                 Self { $($field: $default,)+ }
             }
 
-            fn names(prefix: &str) -> Vec<String> {
-                let mut names = Vec::new();
+            fn entries(prefix: &str) -> Vec<$crate::recipe::KeyEntry> {
+                let defaults = Self::defaults();
+                let mut entries = Vec::new();
                 $(
                     let rule = $rule;
-                    names.extend($crate::recipe::keys::KeyRule::<$type>::names(
-                        &rule, prefix, stringify!($field),
+                    let words = $crate::recipe::entry::KeyWords {
+                        key: stringify!($field),
+                        meaning: $meaning,
+                        unit: concat!($($unit)?),
+                    };
+                    let mut page = $crate::recipe::page::Page::default();
+                    $crate::recipe::keys::KeyRule::<$type>::render(
+                        &rule, &mut page, stringify!($field), &defaults.$field,
+                    );
+                    entries.extend($crate::recipe::keys::KeyRule::<$type>::entries(
+                        &rule, prefix, words, &page.into_text(),
                     ));
                 )+
-                names
+                entries
             }
 
             fn read(section: &mut $crate::recipe::section::Section<'_>, otherwise: Self) -> Self {
@@ -109,8 +132,8 @@ pub(super) use section;
 pub(super) trait KeySection: Sized + Clone + std::fmt::Debug {
     /// The section where no key is given.
     fn defaults() -> Self;
-    /// Every dotted key; `prefix` is the section's name with a dot.
-    fn names(prefix: &str) -> Vec<String>;
+    /// Every key; `prefix` is the section's name with a dot.
+    fn entries(prefix: &str) -> Vec<KeyEntry>;
     /// Reads every key; those that are not given or wrong are taken from `otherwise`.
     fn read(section: &mut Section<'_>, otherwise: Self) -> Self;
     /// Writes every key.
@@ -133,8 +156,12 @@ impl<S: KeySection + 'static> KeyRule<S> for Subsection {
         value.render(page);
     }
 
-    fn names(&self, prefix: &str, key: &str) -> Vec<String> {
-        S::names(&format!("{prefix}{key}."))
+    fn values(&self) -> String {
+        "a section".to_owned()
+    }
+
+    fn entries(&self, prefix: &str, words: KeyWords, _: &str) -> Vec<KeyEntry> {
+        S::entries(&format!("{prefix}{}.", words.key))
     }
 
     #[cfg(test)]
@@ -155,8 +182,12 @@ impl<S: KeySection + 'static> KeyRule<S> for Flattened {
         value.render(page);
     }
 
-    fn names(&self, prefix: &str, _: &str) -> Vec<String> {
-        S::names(prefix)
+    fn values(&self) -> String {
+        "keys of the section around it".to_owned()
+    }
+
+    fn entries(&self, prefix: &str, _: KeyWords, _: &str) -> Vec<KeyEntry> {
+        S::entries(prefix)
     }
 
     #[cfg(test)]
@@ -181,6 +212,10 @@ impl KeyRule<usize> for FromOne {
         page.plain(key, value);
     }
 
+    fn values(&self) -> String {
+        format!("whole number, 1 to {}", self.0)
+    }
+
     #[cfg(test)]
     fn any(&self) -> Values<usize> {
         prop_oneof![1..100_usize, Just(self.0)].boxed()
@@ -197,6 +232,10 @@ impl KeyRule<usize> for FromZero {
 
     fn render(&self, page: &mut Page, key: &str, value: &usize) {
         page.plain(key, value);
+    }
+
+    fn values(&self) -> String {
+        format!("whole number, 0 to {}", self.0)
     }
 
     #[cfg(test)]
@@ -249,14 +288,20 @@ impl KeyRule<f64> for Number {
         page.number(key, *value);
     }
 
+    fn values(&self) -> String {
+        let range = self.range.trim_start_matches("must be ");
+        match (self.holds)(MOST_NUMBER) {
+            true => format!("number, {range}, at most {MOST_NUMBER}"),
+            false => format!("number, {range}"),
+        }
+    }
+
     #[cfg(test)]
     fn any(&self) -> Values<f64> {
         let holds = self.holds;
         let scales = (-300.0..30.0_f64).prop_map(|exponent| 10_f64.powf(exponent));
         prop_oneof![0.0..1.0, scales, Just(0.0), Just(1.0)]
-            .prop_filter("out of range", move |x| {
-                holds(*x) && *x <= super::section::MOST_NUMBER
-            })
+            .prop_filter("out of range", move |x| holds(*x) && *x <= MOST_NUMBER)
             .boxed()
     }
 }
@@ -271,6 +316,10 @@ impl<T: Words> KeyRule<T> for Word {
 
     fn render(&self, page: &mut Page, key: &str, value: &T) {
         page.text(key, value);
+    }
+
+    fn values(&self) -> String {
+        one_of(T::WORDS)
     }
 
     #[cfg(test)]
@@ -291,6 +340,10 @@ impl KeyRule<bool> for Switch {
         page.plain(key, value);
     }
 
+    fn values(&self) -> String {
+        one_of(&["true", "false"])
+    }
+
     #[cfg(test)]
     fn any(&self) -> Values<bool> {
         any::<bool>().boxed()
@@ -307,6 +360,10 @@ impl<T: Words> KeyRule<T> for WordOrSwitch {
 
     fn render(&self, page: &mut Page, key: &str, value: &T) {
         page.word_or_switch(key, value);
+    }
+
+    fn values(&self) -> String {
+        one_of(T::WORDS)
     }
 
     #[cfg(test)]
@@ -329,6 +386,10 @@ impl<T: Words> KeyRule<Vec<T>> for WordList {
         page.list(key, value);
     }
 
+    fn values(&self) -> String {
+        format!("list: {}", one_of(T::WORDS))
+    }
+
     #[cfg(test)]
     fn any(&self) -> Values<Vec<T>> {
         subsequence(T::ALL, 1..=T::ALL.len()).boxed()
@@ -340,6 +401,8 @@ pub(super) type Resolve<'a> = &'a dyn Fn(&Path) -> std::path::PathBuf;
 
 /// Text with rules of its own.
 pub(super) struct Text<T> {
+    /// What it is, in words.
+    pub(super) kind: &'static str,
     /// Reads it, or says what is wrong.
     pub(super) read: fn(&str, Resolve<'_>) -> Result<T, String>,
     /// A regular expression of the texts that tests draw; those that are wrong are left out.
@@ -356,6 +419,10 @@ impl<T: Display + Clone + std::fmt::Debug + 'static> KeyRule<T> for Text<T> {
         page.text(key, value);
     }
 
+    fn values(&self) -> String {
+        self.kind.to_owned()
+    }
+
     #[cfg(test)]
     fn any(&self) -> Values<T> {
         let read = self.read;
@@ -369,6 +436,8 @@ impl<T: Display + Clone + std::fmt::Debug + 'static> KeyRule<T> for Text<T> {
 
 /// A list of texts with rules of their own.
 pub(super) struct TextList<T> {
+    /// What it is, in words.
+    pub(super) kind: &'static str,
     /// Reads one, or says what is wrong.
     pub(super) read: fn(&str, Resolve<'_>) -> Result<T, String>,
     /// Texts that tests draw.
@@ -385,6 +454,10 @@ impl<T: Display + PartialEq + Clone + std::fmt::Debug + 'static> KeyRule<Vec<T>>
         page.list(key, value);
     }
 
+    fn values(&self) -> String {
+        self.kind.to_owned()
+    }
+
     #[cfg(test)]
     fn any(&self) -> Values<Vec<T>> {
         let read = self.read;
@@ -397,48 +470,8 @@ impl<T: Display + PartialEq + Clone + std::fmt::Debug + 'static> KeyRule<Vec<T>>
     }
 }
 
-/// A key that need not be given; `.1` says what then holds.
-pub(super) struct Optional<R>(pub(super) R, pub(super) &'static str);
-
-impl<T: Clone + std::fmt::Debug + 'static, R: KeyRule<T>> KeyRule<Option<T>> for Optional<R> {
-    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<Option<T>> {
-        self.0.read(section, key).map(Some)
-    }
-
-    fn render(&self, page: &mut Page, key: &str, value: &Option<T>) {
-        match value {
-            Some(value) => self.0.render(page, key, value),
-            None => page.not_given(key, self.1),
-        }
-    }
-
-    fn names(&self, prefix: &str, key: &str) -> Vec<String> {
-        self.0.names(prefix, key)
-    }
-
-    #[cfg(test)]
-    fn any(&self) -> Values<Option<T>> {
-        proptest::option::of(self.0.any()).boxed()
-    }
-}
-
-/// A list that need not be given, and is empty then; `.1` says what then holds.
-pub(super) struct OptionalList<R>(pub(super) R, pub(super) &'static str);
-
-impl<T: Clone + std::fmt::Debug + 'static, R: KeyRule<Vec<T>>> KeyRule<Vec<T>> for OptionalList<R> {
-    fn read(&self, section: &mut Section<'_>, key: &str) -> Option<Vec<T>> {
-        self.0.read(section, key)
-    }
-
-    fn render(&self, page: &mut Page, key: &str, value: &Vec<T>) {
-        match value.as_slice() {
-            [] => page.not_given(key, self.1),
-            _ => self.0.render(page, key, value),
-        }
-    }
-
-    #[cfg(test)]
-    fn any(&self) -> Values<Vec<T>> {
-        prop_oneof![Just(Vec::new()), self.0.any()].boxed()
-    }
+/// `` one of `a`, `b` ``
+pub(super) fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    format!("one of {}", quoted.join(", "))
 }

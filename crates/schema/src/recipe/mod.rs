@@ -2,7 +2,7 @@
 //! not in a flag.
 //!
 //! A section's file (`data`, `train`, `build`, `probe`, `eval`, `asking`, `translation`, `analyse`, `report`) lists its
-//! keys, each once: type, default and rule (`keys`). `file` holds the recipe as written (TOML and `--set`),
+//! keys, each once: meaning, type, default and rule (`keys`). `file` holds the recipe as written (TOML and `--set`),
 //! `section` walks that, `check` turns it into a [`Recipe`] and reports every problem at once,
 //! `render` writes it out again. A checked recipe is trusted by all other crates. Never here:
 //! whether data, models or few-shot files exist.
@@ -12,6 +12,7 @@ mod asking;
 mod build;
 mod check;
 mod data;
+mod entry;
 mod eval;
 mod file;
 mod foreign;
@@ -19,9 +20,11 @@ mod grid;
 mod keys;
 #[cfg(test)]
 mod laws;
+mod optional;
 mod page;
 mod probe;
 mod problem;
+mod reference;
 mod render;
 mod report;
 mod section;
@@ -40,10 +43,12 @@ pub use analyse::AnalyseRecipe;
 pub use asking::AskingRecipe;
 pub use build::{BuildRecipe, Control, Directions, Removal, Split};
 pub use data::DataRecipe;
+pub use entry::KeyEntry;
 pub use eval::EvalRecipe;
 pub use grid::{Grid, GridMember};
 pub use probe::ProbeRecipe;
 pub use problem::{Problem, RecipeError, ValueOrigin};
+pub use reference::list_keys;
 pub use report::ReportRecipe;
 pub use train::{LoraInit, LoraRecipe, Schedule, TrainRecipe};
 pub use translation::TranslationRecipe;

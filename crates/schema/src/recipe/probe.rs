@@ -2,7 +2,8 @@
 //! `run`), what is computed of it (crate `compare`).
 
 use super::{
-    keys::{FromOne, KeySection, MOST, Optional, section},
+    keys::{FromOne, KeySection, MOST, section},
+    optional::Optional,
     values::Languages,
 };
 use crate::language::Language;
@@ -10,12 +11,11 @@ use crate::language::Language;
 section! {
     /// `[train.probe]`
     ProbeRecipe {
-        /// Updates between probes; the first is before training, the last after it.
+        "Distance of probes; the first is before training, the last after it." ["updates"]
         every: usize = 50 => FromOne(MOST),
-        /// Questions per language, the first of each test file; and as many pairs of the
-        /// validation split per source language. The same in every probe.
+        "Questions per language, the first of each test file, and as many pairs of the validation split per source language; the same in every probe." ["questions"]
         items: usize = 20 => FromOne(MOST),
-        /// Languages that are asked.
+        "Languages that are asked."
         languages: Option<Vec<Language>> = None
             => Optional(Languages, "those of [eval]"),
     }

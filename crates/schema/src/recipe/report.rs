@@ -5,8 +5,7 @@ use super::keys::{KeySection, Switch, section};
 section! {
     /// `[report]`
     ReportRecipe {
-        /// Whether the page of the questions holds the texts of questions, exemplars and answers.
-        /// Without them it may be published where the data may not.
+        "Whether the page of the questions holds texts of the data; without them it may be published where the data may not."
         texts: bool = true => Switch,
     }
 }

@@ -4,9 +4,10 @@
 use super::{
     build::BuildRecipe,
     keys::{
-        FromOne, FromZero, KeyRule, KeySection, MOST, Number, Optional, Subsection, Switch, Text,
-        TextList, Word, WordOrSwitch, section,
+        FromOne, FromZero, KeyRule, KeySection, MOST, Number, Subsection, Switch, Text, TextList,
+        Word, WordOrSwitch, one_of, section,
     },
+    optional::{Decided, Optional},
     page::Page,
     probe::ProbeRecipe,
     problem::{ValueOrigin, unknown_word},
@@ -40,67 +41,65 @@ words! {
 section! {
     /// `[train]`
     TrainRecipe {
-        /// Settings, each trained alone: `zh/de=>en`.
-        settings: Vec<Setting> = Vec::new() => TextList {
+        "What is translated into what, `zh/de=>en`; each setting is trained alone."
+        settings: Vec<Setting> = Vec::new() => Decided(TextList {
+            kind: "list of settings: source languages, `=>`, a target",
             read: |setting, _| read_setting(setting),
             samples: &["zh/de=>en", "en=>zh", "fr/bn/th=>is"],
-        },
-        /// Tasks whose questions are translated; each is trained alone.
-        tasks: Vec<String> = Vec::new() => Tasks,
-        /// Pairs drawn per source language; 0: all.
+        }, "must be given"),
+        "Tasks whose questions are translated; each is trained alone."
+        tasks: Vec<String> = Vec::new() => Decided(Tasks, "must be given"),
+        "Pairs drawn from each source language; 0: all." ["pairs"]
         pairs: usize = 10_000 => FromZero(MOST),
-        /// Passes over the training split; ignored if `max_steps` is given. The paper's 3, and
-        /// its 1 where only `paws` is trained (appendix B: less overfitting).
+        "Passes over the training split; not used where `max_steps` is given. The paper's 3, and its 1 where only `paws` is trained (appendix B: less overfitting)." ["epochs"]
         epochs: f64 = 3.0 => Number::ABOVE_0,
-        /// Optimiser updates.
+        "Length of the training, instead of `epochs`." ["updates"]
         max_steps: Option<usize> = None => Optional(FromOne(MOST), "`epochs` decides"),
-        /// Pairs per optimiser update.
+        "Pairs of one optimiser update." ["pairs"]
         batch_size: usize = 16 => FromOne(1_000_000),
-        /// Tokens run through the model at once; changes memory and speed, not the result beyond
-        /// rounding.
+        "Tokens that run through the model at once; changes memory and speed, not the result beyond rounding." ["tokens"]
         micro_batch_tokens: usize = 640 => FromOne(MOST),
-        /// Whether blocks keep only their input for backward; changes memory and speed, never a
-        /// result.
+        "Whether blocks keep only their input for backward; changes memory and speed, never a result."
         #[serde(default = "decide_by_estimate")]
         activation_checkpointing: ActivationCheckpointing
             = ActivationCheckpointing::Auto => WordOrSwitch,
-        /// Peak learning rate.
+        "Peak learning rate."
         learning_rate: f64 = 5e-5 => Number::ABOVE_0_TO_1,
-        /// How the rate falls after warm-up.
+        "How the rate falls after warm-up."
         schedule: Schedule = Schedule::Cosine => Word,
-        /// Share of the updates with a rising rate.
+        "Share of the updates in which the rate rises." ["share"]
         warmup_ratio: f64 = 0.1 => Number::FROM_0_TO_1,
-        /// Decoupled weight decay (arXiv 1711.05101).
+        "Decoupled weight decay (arXiv 1711.05101)."
         weight_decay: f64 = 0.0 => Number::FROM_0,
-        /// Largest norm of all gradients together; 0: no clipping.
+        "Largest norm of all gradients together; 0: no clipping."
         max_grad_norm: f64 = 1.0 => Number {
             range: "must be at least 0 (0: no clipping)",
             ..Number::FROM_0
         },
-        /// Share of the pairs kept for validation.
+        "Share of the pairs that is kept for validation." ["share"]
         val_size: f64 = 0.05 => Number::FROM_0_BELOW_1,
-        /// Updates between validations.
+        "Distance of validations; the adapter with the lowest loss of validation is kept." ["updates"]
         eval_steps: usize = 50 => FromOne(MOST),
-        /// Updates between checkpoints to resume from.
+        "Distance of checkpoints, from which a killed training resumes." ["updates"]
         save_steps: usize = 50 => FromOne(MOST),
-        /// Longest example in tokens; longer ones are cut as LLaMA-Factory cuts.
+        "Longest example; longer ones are cut as LLaMA-Factory cuts." ["tokens"]
         cutoff_len: usize = 2048 => FromOne(MOST),
-        /// In which form pairs reach the model: plain, or as a question and an answer of its chat
-        /// template.
+        "Form in which pairs reach the model: plain, or as a question and an answer of its chat template."
         #[serde(default = "PromptForm::plain", skip_serializing_if = "PromptForm::is_plain")]
         prompt: PromptForm = PromptForm::Plain => Text {
+            kind: "one of `plain`, `chat`",
             read: |form, _| read_form(form),
             pattern: "plain|chat",
         },
-        /// What is measured on the way; never changes the adapter.
+        "What is measured on the way; never changes the adapter."
         #[serde(default, skip_serializing_if = "Option::is_none")]
         probe: Option<ProbeRecipe> = None
             => Optional(Subsection, "nothing is measured on the way"),
-        /// How pairs are made from the files. Records of the default leave it out, as those from
-        /// before there was a choice.
+        "How pairs are made from the files."
+        /// Records of the default leave it out, as those from before there was a choice.
         #[serde(default = "BuildRecipe::paper", skip_serializing_if = "BuildRecipe::is_paper")]
         build: BuildRecipe = BuildRecipe::paper() => Subsection,
-        /// The adapter.
+        "The adapter."
         lora: LoraRecipe = LoraRecipe::paper() => Subsection,
     }
 }
@@ -139,26 +138,26 @@ section! {
     /// `[train.lora]` (arXiv 2106.09685); the targets are in the authors' instructions, not in
     /// the paper's text.
     LoraRecipe {
-        /// Rank of the update.
+        "Rank of the update."
         rank: usize = 8 => FromOne(LoraRecipe::HIGHEST_RANK),
-        /// The update is scaled by alpha / rank.
+        "The update is scaled by alpha / rank."
         alpha: f64 = 16.0 => Number::ABOVE_0,
-        /// Share of the adapter's inputs set to zero in training.
+        "Share of the adapter's inputs that is set to zero in training." ["share"]
         dropout: f64 = 0.0 => Number::FROM_0_BELOW_1,
-        /// Projections with an adapter, by their weight name: `q_proj`, ...
-        /// `all-linear`: all of them.
+        "Projections that carry the adapter; `all-linear`: all that the model has."
         targets: Vec<String> = vec!["q_proj".to_owned(), "v_proj".to_owned()] => Targets,
-        /// Scale by alpha / sqrt(rank) instead (arXiv 2312.03732). Records of the default leave
-        /// this and the keys below out, as those from before there was a choice.
+        "Scale by alpha / sqrt(rank) instead (rsLoRA, arXiv 2312.03732)."
+        /// Records of the default leave this and the keys below out, as those from before there was a
+        /// choice.
         #[serde(default, skip_serializing_if = "is_off")]
         rslora: bool = false => Switch,
-        /// Train the lengths of the weight's rows too (DoRA, arXiv 2402.09353).
+        "Train the lengths of the weight's rows too (DoRA, arXiv 2402.09353)."
         #[serde(default, skip_serializing_if = "is_off")]
         dora: bool = false => Switch,
-        /// Learning rate of B as a multiple of that of A (LoRA+, arXiv 2402.12354).
+        "Learning rate of B as a multiple of that of A (LoRA+, arXiv 2402.12354)."
         #[serde(default = "one", skip_serializing_if = "is_one")]
         lora_plus_ratio: f64 = 1.0 => Number::ABOVE_0,
-        /// Where the adapter begins.
+        "Where the adapter begins: A random and B zero, or both in the first directions of the weight (PiSSA, arXiv 2404.02948)."
         #[serde(default = "at_zero", skip_serializing_if = "is_at_zero")]
         init: LoraInit = LoraInit::Zero => Word,
     }
@@ -198,6 +197,11 @@ impl KeyRule<Vec<String>> for Targets {
 
     fn render(&self, page: &mut Page, key: &str, value: &Vec<String>) {
         page.list(key, value);
+    }
+
+    fn values(&self) -> String {
+        let known = [LoraRecipe::TARGETS, &[LoraRecipe::ALL_TARGETS]].concat();
+        format!("list: {}", one_of(&known))
     }
 
     #[cfg(test)]

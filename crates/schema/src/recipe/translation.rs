@@ -10,12 +10,11 @@ use crate::language::Language;
 section! {
     /// `[eval.translation]`
     TranslationRecipe {
-        /// Lines per language, none of which an adapter learns.
+        "Lines per language that are translated; no adapter learns them." ["lines"]
         lines: usize = 200 => FromOne(MOST),
-        /// Languages that are translated into each setting's target. `all`: those of the paper's
-        /// twenty of which there are translated questions.
+        "Languages that are translated into each setting's target; `all`: those of the paper's twenty of which there are translated questions."
         languages: Vec<Language> = Language::ALL.to_vec() => Languages,
-        /// Tokens after which a translation without an end is cut off.
+        "Where a translation without an end is cut off." ["tokens"]
         max_new_tokens: usize = 256 => FromOne(1_000_000),
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::{prelude::*, sample::subsequence};
 
 use super::{
-    keys::{KeyRule, Resolve},
+    keys::{KeyRule, Resolve, one_of},
     page::Page,
     problem::{shorten, suggest, unknown_word},
     section::Section,
@@ -56,6 +56,10 @@ impl KeyRule<PathBuf> for FolderPath {
         page.text(key, value.display());
     }
 
+    fn values(&self) -> String {
+        "text: a folder".to_owned()
+    }
+
     #[cfg(test)]
     fn any(&self) -> BoxedStrategy<PathBuf> {
         super::laws::any_text().prop_map(PathBuf::from).boxed()
@@ -72,6 +76,13 @@ impl KeyRule<Vec<String>> for Tasks {
 
     fn render(&self, page: &mut Page, key: &str, value: &Vec<String>) {
         page.list(key, value);
+    }
+
+    fn values(&self) -> String {
+        format!(
+            "list: {}, or the path of a task file",
+            one_of(SHIPPED_TASKS)
+        )
     }
 
     #[cfg(test)]
@@ -98,6 +109,10 @@ impl KeyRule<Vec<Language>> for Languages {
         }
     }
 
+    fn values(&self) -> String {
+        "list of language codes, or `all`".to_owned()
+    }
+
     #[cfg(test)]
     fn any(&self) -> BoxedStrategy<Vec<Language>> {
         subsequence(Language::ALL, 1..=20).boxed()
@@ -115,6 +130,10 @@ impl KeyRule<Vec<usize>> for Layers {
 
     fn render(&self, page: &mut Page, key: &str, value: &Vec<usize>) {
         page.plain(key, format!("{value:?}"));
+    }
+
+    fn values(&self) -> String {
+        "list of whole numbers from 0".to_owned()
     }
 
     #[cfg(test)]
@@ -136,6 +155,10 @@ impl KeyRule<Vec<FewShot>> for FewShots {
             [one] => page.text(key, one),
             several => page.list(key, several),
         }
+    }
+
+    fn values(&self) -> String {
+        "text, or a list of them: [exemplars](tasks.md#exemplars)".to_owned()
     }
 
     #[cfg(test)]
