@@ -30,12 +30,13 @@ changes each key and looks which stages would be made again (`tests/program/reci
 * `[languages.CODE]` with `name` and `script` makes a language known, and a task file has keys of its own:
   [tasks.md](tasks.md). `[grid]` makes a recipe stand for many: [scale.md](scale.md).
 * **A change redoes** names the finished stages that another value makes again. A run does so with `--redo` only, or
-  works in a fresh folder with `--new`; the report is always written again. "New" stages are those that were not there
-  with the old value, as for a language more in a list; the others are kept. Whatever depends on an adapter is made again
-  with it.
-* The audit looks at the files that are read, so it is made again wherever others are.
+  works in a fresh folder with `--new`; the report is always written again.
+* Of a list, what is only there with the new value is made, and what was there is kept: "new".
+* "The adapters" are the training and every answer, translation and analysis of each adapter. With `[train.probe]`, what
+  changes the probes makes the adapters again too, though their weights do not change.
+* What reads a file that is made again is kept if the file turns out as it was.
 "#;
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
     ("", "Outside of all sections"),
     ("data.", "`[data]`: the files"),
     ("train.", "`[train]`: how adapters are trained"),
@@ -60,8 +61,8 @@ const SECTIONS: [(&str, &str); 9] = [
         "analyse.",
         "`[analyse]`: what is looked at inside ([inside.md](inside.md))",
     ),
+    ("report.", "`[report]`: what the report shows"),
 ];
-const LAST_SECTION: (&str, &str) = ("report.", "`[report]`: what the report shows");
 
 /// Another value for each key of [`write_recipe`]'s recipe.
 const CHANGES: &[(&str, &str)] = &[
@@ -152,11 +153,12 @@ const BY_HAND: [(&str, &str); 2] = [
     ),
 ];
 
-const SECTIONS_OF_THE_RECIPE: &str = r#"
+const PROBE: &str = "
 [train.probe]
 every = 2
 items = 6
-
+";
+const OTHER_SECTIONS: &str = r#"
 [eval.translation]
 lines = 4
 languages = ["sw"]
@@ -176,8 +178,14 @@ lens_steps = 2
 lens_tokens = 32
 "#;
 
-/// A recipe with every section, of a model with a chat template.
-fn write_recipe(folder: &Path) {
+/// What reads a file that another stage makes: that stage, the reader, and when the reader is made again.
+const READERS: [(&str, &str, &str); 2] = [
+    ("held-out lines", "translations", "where the lines differ"),
+    ("states", "maps", "where the states differ"),
+];
+
+/// A recipe with every other section, of a model with a chat template; run to its end.
+fn finish_run(folder: &Path, probe: &str) {
     for (name, note) in [("model", "a"), ("other", "b")] {
         tiny::make_model(&folder.join(name));
         let config = json!({"tokenizer_class": "GPT2Tokenizer", "bos_token": null, "eos_token": "<end>",
@@ -202,7 +210,9 @@ fn write_recipe(folder: &Path) {
             "languages = [\"en\", \"sw\"]",
         )
         .replace("limit = 4", "limit = 6");
-    fs::write(path, text + SECTIONS_OF_THE_RECIPE).expect("writes");
+    fs::write(path, text + probe + OTHER_SECTIONS).expect("writes");
+    call_line(folder, "run recipe.toml --out out --device cpu", 0);
+    assert_eq!(redone(folder, None), [], "a finished run");
 }
 
 fn survey(folder: &Path, change: Option<(&str, &str)>) -> Vec<StageStatus> {
@@ -284,20 +294,23 @@ fn which(base: Tally, adapters: Tally) -> Option<&'static str> {
         (0, _) if base.exists() && adapters.is_all_to_do() => "of adapters",
         (0, _) if base.exists() => "of new adapters",
         (_, 0) if adapters.exists() && base.is_all_to_do() => "of the base model",
+        (1.., 1..) if !base.is_all_to_do() && adapters.is_all_to_do() => "new, and of adapters",
         _ if base.is_all_to_do() || adapters.is_all_to_do() => "",
         _ => "new",
     })
 }
 
-/// What is not done, as the page says it.
-fn describe(stages: &[StageStatus]) -> String {
+/// What another value makes again, and which of it: `("answers", "of adapters")`.
+type Redone = Vec<(&'static str, &'static str)>;
+
+fn redone(folder: &Path, change: Option<(&str, &str)>) -> Redone {
     let mut order: Vec<&str> = Vec::new();
     let mut tallies: BTreeMap<&str, [Tally; 2]> = BTreeMap::new();
-    for status in stages
-        .iter()
-        .filter(|status| !matches!(status.stage, Stage::Report))
-    {
+    for status in survey(folder, change) {
         let product = product(&status.stage);
+        if product == "report" {
+            continue;
+        }
         if !order.contains(&product) {
             order.push(product);
         }
@@ -308,42 +321,71 @@ fn describe(stages: &[StageStatus]) -> String {
             false => tally.to_do += 1,
         }
     }
-    let mut redone: Vec<(&str, &str)> = Vec::new();
-    for product in order {
-        let [base, adapters] = tallies[product];
-        if let Some(words) = which(base, adapters) {
-            redone.push((product, words));
+    let of = |product| {
+        let [base, adapters]: [Tally; 2] = tallies[product];
+        Some((product, which(base, adapters)?))
+    };
+    let mut redone: Redone = order.into_iter().filter_map(of).collect();
+    add_readers(&mut redone);
+    gather(&mut redone, &ANALYSES, "analyses");
+    redone
+}
+
+/// A survey compares with the file that is there; that its maker makes another one, it cannot know.
+fn add_readers(redone: &mut Redone) {
+    for (made, reader, words) in READERS {
+        let is_made = redone.iter().any(|entry| *entry == (made, ""));
+        if is_made && !redone.iter().any(|(product, _)| *product == reader) {
+            redone.push((reader, words));
         }
     }
-    if redone.is_empty() {
-        return "nothing".to_owned();
+}
+
+/// One word where all of these are made again in the same way.
+fn gather(redone: &mut Redone, members: &[&str], word: &'static str) {
+    let is_member = |entry: &(&str, &str)| members.contains(&entry.0);
+    let ways: Vec<&str> = redone
+        .iter()
+        .filter(|entry| is_member(entry))
+        .map(|entry| entry.1)
+        .collect();
+    if ways.len() == members.len() && ways.iter().all(|words| *words == ways[0]) {
+        let words = ways[0];
+        redone.retain(|entry| !is_member(entry));
+        redone.push((word, words));
     }
-    gather_analyses(&mut redone);
+}
+
+/// As the page says it: "the adapters" where every stage of them is made again.
+fn describe(mut redone: Redone) -> String {
+    for (which, training, word) in [
+        ("of adapters", "", "the adapters"),
+        ("of new adapters", "new", "new adapters"),
+    ] {
+        let parts = [
+            ("training", training),
+            ("answers", which),
+            ("translations", which),
+            ("analyses", which),
+        ];
+        if parts.iter().all(|part| redone.contains(part)) {
+            redone.retain(|entry| !parts.contains(entry));
+            redone.push((word, ""));
+        }
+    }
     let one = |(product, words): &(&str, &str)| match *words {
         "" => (*product).to_owned(),
         words => format!("{product} ({words})"),
     };
-    redone.iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
-/// One word where all analyses are made again in the same way.
-fn gather_analyses(redone: &mut Vec<(&str, &str)>) {
-    let is_analysis = |(product, _): &&(&str, &str)| ANALYSES.contains(product);
-    let ways: Vec<&str> = redone
-        .iter()
-        .filter(is_analysis)
-        .map(|(_, words)| *words)
-        .collect();
-    if ways.len() == ANALYSES.len() && ways.iter().all(|words| *words == ways[0]) {
-        let words = ways[0];
-        redone.retain(|entry| !is_analysis(&entry));
-        redone.push(("analyses", words));
+    match redone.as_slice() {
+        [] => "nothing".to_owned(),
+        several => several.iter().map(one).collect::<Vec<_>>().join(", "),
     }
 }
 
 fn page(redoes: &BTreeMap<String, String>) -> String {
     let mut page = HEAD.to_owned();
-    for (prefix, title) in SECTIONS.iter().chain([&LAST_SECTION]) {
+    for (prefix, title) in SECTIONS {
         page += &format!(
             "\n## {title}\n\n| key | values | unit | default | meaning | a change redoes |\n|---|---|---|---|---|---|\n"
         );
@@ -369,24 +411,23 @@ fn page(redoes: &BTreeMap<String, String>) -> String {
 // Promise: the page has every key as the program has it, and what a change of it redoes is what a run says.
 #[test]
 fn the_page_of_the_keys_is_true() {
-    let folder = scratch();
-    write_recipe(folder.path());
-    call_line(folder.path(), "run recipe.toml --out out --device cpu", 0);
-    assert_eq!(
-        describe(&survey(folder.path(), None)),
-        "nothing",
-        "a finished run"
-    );
+    let (plain, probed) = (scratch(), scratch());
+    finish_run(plain.path(), "");
+    finish_run(probed.path(), PROBE);
     let known: BTreeMap<&str, &str> = CHANGES.iter().copied().collect();
     let by_hand = BTreeMap::from(BY_HAND);
     let mut redoes = BTreeMap::new();
     for KeyEntry { key, .. } in list_keys() {
-        let redone = match (known.get(key.as_str()), by_hand.get(key.as_str())) {
-            (Some(value), None) => describe(&survey(folder.path(), Some((&key, value)))),
+        let folder = match key.starts_with("train.probe.") {
+            true => &probed,
+            false => &plain,
+        };
+        let words = match (known.get(key.as_str()), by_hand.get(key.as_str())) {
+            (Some(value), None) => describe(redone(folder.path(), Some((&key, value)))),
             (None, Some(words)) => (*words).to_owned(),
             _ => panic!("{key}: give another value in CHANGES, or words in BY_HAND"),
         };
-        redoes.insert(key, redone);
+        redoes.insert(key, words);
     }
     let (page, path) = (page(&redoes), tiny::repository(PAGE));
     for key in redoes.keys() {

@@ -18,7 +18,7 @@ section! {
     AskingRecipe {
         "Words that are scored, each set alone."
         labels: Vec<LabelSet> = vec![LabelSet::English] => TextList {
-            kind: "list: `english`, `same` (the question's language), `agnostic`, or a set of the [task file](tasks.md)",
+            kind: "list of `english`, `same` (the question's language), `agnostic`, or a set of the [task file](tasks.md)",
             read: |labels, _| read_labels(labels),
             samples: &["english", "same", "agnostic", "mine"],
         },
@@ -46,7 +46,7 @@ section! {
         "Forms in which prompts reach the model, each asked alone ([chat.md](chat.md))."
         #[serde(default = "plain_alone", skip_serializing_if = "is_plain_alone")]
         prompt: Vec<PromptForm> = plain_alone() => TextList {
-            kind: "list: one of `plain`, `chat`, `chat-one-turn`",
+            kind: "list of `plain`, `chat`, `chat-one-turn`",
             read: |form, _| read_form(form),
             samples: PromptForm::WORDS,
         },

@@ -387,7 +387,7 @@ impl<T: Words> KeyRule<Vec<T>> for WordList {
     }
 
     fn values(&self) -> String {
-        format!("list: {}", one_of(T::WORDS))
+        format!("list of {}", quote(T::WORDS))
     }
 
     #[cfg(test)]
@@ -472,6 +472,11 @@ impl<T: Display + PartialEq + Clone + std::fmt::Debug + 'static> KeyRule<Vec<T>>
 
 /// `` one of `a`, `b` ``
 pub(super) fn one_of(words: &[&str]) -> String {
+    format!("one of {}", quote(words))
+}
+
+/// `` `a`, `b` ``
+pub(super) fn quote(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    format!("one of {}", quoted.join(", "))
+    quoted.join(", ")
 }

@@ -11,7 +11,7 @@ use crate::language::Language;
 section! {
     /// `[train.probe]`
     ProbeRecipe {
-        "Distance of probes; the first is before training, the last after it." ["updates"]
+        "Updates between probes; the first is before training, the last after it." ["updates"]
         every: usize = 50 => FromOne(MOST),
         "Questions per language, the first of each test file, and as many pairs of the validation split per source language; the same in every probe." ["questions"]
         items: usize = 20 => FromOne(MOST),

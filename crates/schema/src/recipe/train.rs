@@ -5,7 +5,7 @@ use super::{
     build::BuildRecipe,
     keys::{
         FromOne, FromZero, KeyRule, KeySection, MOST, Number, Subsection, Switch, Text, TextList,
-        Word, WordOrSwitch, one_of, section,
+        Word, WordOrSwitch, quote, section,
     },
     optional::{Decided, Optional},
     page::Page,
@@ -41,9 +41,9 @@ words! {
 section! {
     /// `[train]`
     TrainRecipe {
-        "What is translated into what, `zh/de=>en`; each setting is trained alone."
+        "Source languages and the target, `zh/de=>en`; each setting is trained alone."
         settings: Vec<Setting> = Vec::new() => Decided(TextList {
-            kind: "list of settings: source languages, `=>`, a target",
+            kind: "list of texts: codes with `/` between them, `=>`, a code",
             read: |setting, _| read_setting(setting),
             samples: &["zh/de=>en", "en=>zh", "fr/bn/th=>is"],
         }, "must be given"),
@@ -78,9 +78,9 @@ section! {
         },
         "Share of the pairs that is kept for validation." ["share"]
         val_size: f64 = 0.05 => Number::FROM_0_BELOW_1,
-        "Distance of validations; the adapter with the lowest loss of validation is kept." ["updates"]
+        "Updates between validations; the adapter with the lowest validation loss is kept." ["updates"]
         eval_steps: usize = 50 => FromOne(MOST),
-        "Distance of checkpoints, from which a killed training resumes." ["updates"]
+        "Updates between checkpoints, from which a killed training resumes." ["updates"]
         save_steps: usize = 50 => FromOne(MOST),
         "Longest example; longer ones are cut as LLaMA-Factory cuts." ["tokens"]
         cutoff_len: usize = 2048 => FromOne(MOST),
@@ -201,7 +201,7 @@ impl KeyRule<Vec<String>> for Targets {
 
     fn values(&self) -> String {
         let known = [LoraRecipe::TARGETS, &[LoraRecipe::ALL_TARGETS]].concat();
-        format!("list: {}", one_of(&known))
+        format!("list of {}", quote(&known))
     }
 
     #[cfg(test)]

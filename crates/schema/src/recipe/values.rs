@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::{prelude::*, sample::subsequence};
 
 use super::{
-    keys::{KeyRule, Resolve, one_of},
+    keys::{KeyRule, Resolve, quote},
     page::Page,
     problem::{shorten, suggest, unknown_word},
     section::Section,
@@ -79,10 +79,7 @@ impl KeyRule<Vec<String>> for Tasks {
     }
 
     fn values(&self) -> String {
-        format!(
-            "list: {}, or the path of a task file",
-            one_of(SHIPPED_TASKS)
-        )
+        format!("list of {}, or paths of task files", quote(SHIPPED_TASKS))
     }
 
     #[cfg(test)]
