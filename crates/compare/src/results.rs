@@ -138,8 +138,9 @@ pub fn compute(
         blocks: Vec::new(),
         forms: Vec::new(),
         gaps: Vec::new(),
-        caveats: list_caveats(records),
+        caveats: Vec::new(),
     };
+    let mut caveats = Caveats::default();
     if records.manifest.is_null() {
         results.gaps.push(
             "There is no `manifest.json`: recipe, versions and hashes are unknown.".to_owned(),
@@ -156,6 +157,7 @@ pub fn compute(
             .push(format!("There are no answers yet: {shown}."));
     }
     for (question, models) in &records.answers {
+        caveats.add_answers(question, models);
         results
             .forms
             .extend(compare_forms(records, question, stop)?);
@@ -163,8 +165,7 @@ pub fn compute(
             Some(base) => {
                 let block =
                     compute_block(question, (base, models), &order, &mut results.gaps, stop)?;
-                let said = list_block_caveats(&describe_question(question), &block);
-                results.caveats.extend(said);
+                caveats.add_block(&describe_question(question), &block);
                 results.blocks.push(block);
             }
             None => results.gaps.extend(
@@ -174,13 +175,22 @@ pub fn compute(
             ),
         }
     }
+    results.caveats = caveats.base;
+    results.caveats.extend(caveats.tuned);
+    results.caveats.extend(list_training_caveats(records));
     Ok(results)
 }
 
-/// Of all answers, then of all trainings.
-fn list_caveats(records: &RunRecords) -> Vec<String> {
-    let mut caveats = Vec::new();
-    for (question, models) in &records.answers {
+/// What is to be said of the base model, which all comparisons share, and of the tuned ones.
+#[derive(Default)]
+struct Caveats {
+    base: Vec<String>,
+    tuned: Vec<String>,
+}
+
+impl Caveats {
+    /// What is counted from answers.
+    fn add_answers(&mut self, question: &AskedAs, models: &BTreeMap<String, Vec<AnswerSet>>) {
         for (model, sets) in models {
             for set in sets {
                 let who = format!("{}, {model}", describe_question(question));
@@ -188,10 +198,37 @@ fn list_caveats(records: &RunRecords) -> Vec<String> {
                     1 => who,
                     _ => format!("{who}, exemplars {}", set.head.few_shot),
                 };
-                caveats.extend(set.caveats(&who));
+                let of = match model == BASE {
+                    true => &mut self.base,
+                    false => &mut self.tuned,
+                };
+                of.extend(set.caveats(&who));
             }
         }
     }
+
+    /// What follows from the levels.
+    fn add_block(&mut self, question: &str, block: &ResultBlock) {
+        let base = block.base.languages.iter().map(|level| LanguageLevel {
+            language: level.language,
+            accuracy: level.accuracy,
+            auc: level.auc,
+            batch: level.batch,
+        });
+        let base: Vec<LanguageLevel> = base.collect();
+        let said = caveats::describe_levels(&format!("{question}, base"), &base);
+        self.base.extend(said);
+        for setting in &block.settings {
+            let tuned = setting.changes.languages.iter().map(LanguageLevel::from);
+            let who = format!("{question}, {}", setting.name);
+            let said = caveats::describe_levels(&who, &tuned.collect::<Vec<_>>());
+            self.tuned.extend(said);
+        }
+    }
+}
+
+fn list_training_caveats(records: &RunRecords) -> Vec<String> {
+    let mut caveats = Vec::new();
     for (adapter, log) in &records.train_logs {
         let notes = &records.manifest["stages"][format!("train.{adapter}")]["notes"];
         let cut = notes["cut_examples"].as_u64().unwrap_or(0) as usize;
@@ -199,24 +236,6 @@ fn list_caveats(records: &RunRecords) -> Vec<String> {
         caveats.extend(said.into_iter().map(|one| format!("{adapter}: {one}")));
     }
     caveats
-}
-
-/// Of the base's levels and of every setting's.
-fn list_block_caveats(question: &str, block: &ResultBlock) -> Vec<String> {
-    let base = block.base.languages.iter().map(|level| LanguageLevel {
-        language: level.language,
-        accuracy: level.accuracy,
-        auc: level.auc,
-        batch: level.batch,
-    });
-    let base: Vec<LanguageLevel> = base.collect();
-    let mut said = caveats::describe_levels(&format!("{question}, base"), &base);
-    for setting in &block.settings {
-        let tuned = setting.changes.languages.iter().map(LanguageLevel::from);
-        let who = format!("{question}, {}", setting.name);
-        said.extend(caveats::describe_levels(&who, &tuned.collect::<Vec<_>>()));
-    }
-    said
 }
 
 /// The recipe's settings by slug, in its order; empty if the manifest does not list them.

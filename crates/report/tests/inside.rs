@@ -374,7 +374,10 @@ fn one_model_alone_and_one_language_have_a_page() {
     );
     report::write(&run).expect("a report");
     let page = read(&run, "report.md");
-    let inside = page.split("## Provenance").next().expect("the first part");
+    let inside = page
+        .split("## How it was made")
+        .next()
+        .expect("the first part");
     assert!(
         inside.contains("### Base model\n") && !inside.contains(", after"),
         "{inside}"

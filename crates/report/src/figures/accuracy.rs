@@ -159,7 +159,7 @@ fn draw_legend(figure: &mut Figure, setting: &str, has_seen: bool) {
     let mut item = |figure: &mut Figure, text: &str, wide: f64, mark: &dyn Fn(&mut Figure, f64)| {
         mark(figure, x);
         figure.text("small", (x + wide, y), Anchor::Start, text);
-        x += wide + 13.0 + 5.9 * text.chars().count() as f64;
+        x += wide + 17.0 + 5.9 * text.chars().count() as f64;
     };
     item(figure, "base", 9.0, &|figure, x| {
         figure.circle("before", (x, y - 4.0), 4.0, "")
