@@ -381,7 +381,7 @@ mod tests {
 \smallskip
 \begin{tabular}{lrrr}
 \toprule
- & \multicolumn{2}{c}{m1} & \multicolumn{1}{c}{m\\textbar{}2} \\
+ & \multicolumn{2}{c}{m1} & \multicolumn{1}{c}{m\textbar{}2} \\
 \cmidrule(lr){2-3}\cmidrule(lr){4-4}
 setting & a & paper & b \\
 \midrule
