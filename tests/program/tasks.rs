@@ -152,7 +152,7 @@ fn answers_that_are_texts_are_scored_by_their_own_words() {
     )
     .stderr;
     assert!(
-        refused.contains("the answers are the questions' own texts"),
+        refused.contains("the questions have different answers, which have nothing in common"),
         "{refused}"
     );
     call_line(folder.path(), &format!("{line} --labels same"), 0);

@@ -55,7 +55,7 @@ pub enum HubError {
     },
 
     /// The server could not be reached, or the transfer broke off and did not recover.
-    #[error("the transfer with {url} failed: {problem}")]
+    #[error("transfer failed: {url}: {problem}")]
     Network {
         /// The address, without any query.
         url: String,

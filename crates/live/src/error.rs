@@ -1,3 +1,5 @@
+//! What can go wrong when a run is looked at. Every message names the file or the address. Never here: printing.
+
 use report::ReportError;
 use schema::disk::DiskError;
 

@@ -90,7 +90,7 @@ fn the_page_says_what_is_done_and_what_came_out() {
         "<th scope=\"row\">Answers</th><td>2</td><td>3</td><td>2 min 00 s</td>",
         "<th scope=\"row\">emotion, english labels</th><td>base</td><td>2 of 2</td><td>50.0</td>",
         "de\u{a0}75.0, sw\u{a0}25.0",
-        "Update 7, epoch 0.50: loss 2.5000, 150 tokens/s",
+        "Update 7, epoch 0.50: loss 2.5000, 150 tokens&#x2f;s",
         "train emotion.zh-en.seed1: 7 of 45 steps",
         "href=\"report&#x2f;index.html\"",
         "&lt;script&gt;",

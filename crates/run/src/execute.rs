@@ -206,7 +206,6 @@ impl<'a> Execution<'a> {
         let lock = ManifestLock::new(folder)?;
         let presence = Presence::enter(folder, &lock, watch)?;
         remove_leftovers_below(folder.root());
-        watch.enter(folder);
         let recorded = Recorded::read(folder)?;
         if !presence.is_alone() && !recorded.is_of(experiment)? {
             return Err(locks::busy(folder));
@@ -232,6 +231,8 @@ impl<'a> Execution<'a> {
         if parts.analyse {
             stages::report_left_out(&experiment.recipe, watch)?;
         }
+        // A refusal changes no file, so it comes before.
+        watch.enter(folder);
         let places = (0..).zip(&stages).map(|(at, stage)| (stage.name(), at));
         Ok(Self {
             experiment,

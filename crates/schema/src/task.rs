@@ -47,8 +47,12 @@ pub struct Task {
     /// Whether an answer stands in double quotes, as in the paper's prompts. If not, it follows
     /// the white space that ends the last header, and an empty line follows the answer of an
     /// exemplar: the form of lm-evaluation-harness.
-    #[serde(default = "quoted", skip_serializing_if = "is_quoted")]
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub quotes: bool,
+    /// Whether an item is the same question in every language. If not, the audit does not hold
+    /// the languages against each other.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub parallel: bool,
     /// Exemplars where nobody says how many.
     pub shots: usize,
     /// English names of the labels, in task order.
@@ -89,13 +93,13 @@ pub struct Task {
     pub languages: BTreeMap<Language, TaskLanguage>,
 }
 
-fn quoted() -> bool {
+fn yes() -> bool {
     true
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_quoted(quotes: &bool) -> bool {
-    *quotes
+fn is_yes(is: &bool) -> bool {
+    *is
 }
 
 /// Choices that differ by question.

@@ -53,7 +53,7 @@ pub(crate) fn attach_english(
 ) {
     let mut foreign: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     let mut references: BTreeMap<&str, Reference> = BTreeMap::new();
-    for set in sets.iter().filter(|set| is_test(set)) {
+    for set in sets.iter().filter(|set| is_compared(set)) {
         let task = set.source.task.name.as_str();
         if let Entry::Vacant(place) = references.entry(task) {
             let reference = Reference::of(task, sets);
@@ -65,7 +65,7 @@ pub(crate) fn attach_english(
     }
     for at in 0..sets.len() {
         let set = &sets[at];
-        if !is_test(set) || set.is_english() || set.items.is_empty() || set.pulse.is_stopped() {
+        if !is_compared(set) || set.is_english() || set.items.is_empty() || set.pulse.is_stopped() {
             continue;
         }
         let reference = &references[set.source.task.name.as_str()];
@@ -94,8 +94,9 @@ pub(crate) fn attach_english(
     }
 }
 
-fn is_test(set: &AuditSet<'_>) -> bool {
-    set.source.role == Role::Test
+/// A test file whose items other languages have too.
+fn is_compared(set: &AuditSet<'_>) -> bool {
+    set.source.role == Role::Test && set.source.task.parallel
 }
 
 /// The item with the English one at `index` beside it; with its gold alone where that is in another

@@ -6,7 +6,7 @@ use schema::{
     finding::{Kind, Severity},
 };
 
-use super::is_test;
+use super::is_compared;
 use crate::set::AuditSet;
 
 /// What the test files of a task are compared with; the index of its set.
@@ -22,7 +22,7 @@ pub(super) enum Reference {
 
 impl Reference {
     pub(super) fn of(task: &str, sets: &[AuditSet<'_>]) -> Self {
-        let of_task = |at: &usize| is_test(&sets[*at]) && sets[*at].source.task.name == task;
+        let of_task = |at: &usize| is_compared(&sets[*at]) && sets[*at].source.task.name == task;
         let all: Vec<usize> = (0..sets.len()).filter(of_task).collect();
         let english: Vec<usize> = all
             .iter()
