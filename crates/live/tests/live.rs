@@ -146,6 +146,15 @@ fn ask(port: u16, request: &str) -> (u16, String) {
     (status.parse().expect("a number"), answer)
 }
 
+/// Ends a server also where a test fails: it would wait for ever.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn only_this_machine_and_only_reports_are_served() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -169,6 +178,7 @@ fn only_this_machine_and_only_reports_are_served() {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let served = scope.spawn(|| server.run(&|| stop.load(Ordering::Relaxed)));
+        let end = StopAtEnd(&stop);
         let get = |path: &str| {
             ask(
                 port,
@@ -201,7 +211,7 @@ fn only_this_machine_and_only_reports_are_served() {
             &format!("POST / HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 0\r\n"),
         );
         assert_eq!(post.0, 405, "{}", post.1);
-        stop.store(true, Ordering::Relaxed);
+        drop(end);
         served.join().expect("ends").expect("no problem");
     });
 }
