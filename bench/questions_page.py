@@ -56,6 +56,10 @@ SET = """(async (choice) => {
 })"""
 
 
+# Widths, colour schemes and media in which a page is looked at.
+VIEWS = [(width, scheme, "") for width in [1440, 1024, 390] for scheme in ["light", "dark"]] + [(1024, "light", "print")]
+
+
 class Browser:
     """Chromium without a window, spoken to by its debugging protocol."""
 
@@ -87,6 +91,12 @@ class Browser:
                 return int(file.read_text().split()[0])
             time.sleep(0.1)
         sys.exit("Chromium did not start")
+
+    def violations(self, axe):
+        """What axe-core, whose text is given, finds on the page as it is."""
+        self.run(axe)
+        return self.run("axe.run().then((found) => found.violations.map((v) => `${v.id} (${v.impact}): "
+                        "${v.nodes.length}, ${v.nodes[0].html.slice(0, 200)}`))")
 
     def close(self):
         self.process.terminate()
@@ -220,8 +230,7 @@ def use_keyboard(browser, page):
 def audit(browser, page, axe, shots):
     """Violations by axe-core in every view, and screenshots."""
     faults = []
-    views = [(width, scheme, "") for width in [1440, 1024, 390] for scheme in ["light", "dark"]] + [(1024, "light", "print")]
-    for width, scheme, media in views:
+    for width, scheme, media in VIEWS:
         for name, rest in [("list", ""), ("question", "#item=7&in=en")]:
             browser.look(width, scheme, media)
             browser.open(page + rest)
@@ -234,10 +243,7 @@ def audit(browser, page, axe, shots):
             if shots:
                 browser.shot(shots / f"{view}.png", whole=media == "print")
             if axe:
-                browser.run(axe)
-                found = browser.run("axe.run().then((found) => found.violations.map((v) => `${v.id} (${v.impact}): "
-                                    "${v.nodes.length}, ${v.nodes[0].html.slice(0, 200)}`))")
-                faults.extend(f"{view}: {one}" for one in found)
+                faults.extend(f"{view}: {one}" for one in browser.violations(axe))
     return faults
 
 

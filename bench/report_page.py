@@ -14,7 +14,7 @@ import sys
 import time
 import zlib
 
-from questions_page import Browser
+from questions_page import VIEWS, Browser
 
 OPEN_ALL = "document.querySelectorAll('details').forEach((one) => one.open = true)"
 # the language column of the first table that can be sorted, without its means
@@ -103,8 +103,7 @@ def print_folded(browser, page):
 def look(browser, page, axe, shots):
     """Violations by axe-core in every view, and screenshots."""
     faults = []
-    views = [(width, scheme, "") for width in [1440, 1024, 390] for scheme in ["light", "dark"]] + [(1024, "light", "print")]
-    for width, scheme, media in views:
+    for width, scheme, media in VIEWS:
         for name in ["closed", "open"]:
             browser.look(width, scheme, media)
             show(browser, page)
@@ -116,10 +115,7 @@ def look(browser, page, axe, shots):
             if shots:
                 browser.shot(shots / f"{view}.png", whole=name == "closed")
             if axe:
-                browser.run(axe)
-                found = browser.run("axe.run().then((found) => found.violations.map((v) => `${v.id} (${v.impact}): "
-                                    "${v.nodes.length}, ${v.nodes[0].html.slice(0, 200)}`))")
-                faults.extend(f"{view}: {one}" for one in found)
+                faults.extend(f"{view}: {one}" for one in browser.violations(axe))
     return faults
 
 

@@ -259,9 +259,9 @@ fn read_train_logs(
     let folder = run.root().join("train");
     let mut logs = BTreeMap::new();
     for path in list_jsonl(&folder, stale)? {
-        if name_of(&path).ends_with(RunFolder::PROBES_ENDING) {
+        let Some(adapter) = RunFolder::adapter_of_log(&path) else {
             continue;
-        }
+        };
         let mut records: Vec<TrainRecord> = Vec::new();
         each_record(&path, |_, record| {
             check_training(&record)?;
@@ -269,10 +269,7 @@ fn read_train_logs(
             Ok(())
         })?;
         if !records.is_empty() {
-            logs.insert(
-                name_of(&path).trim_end_matches(".jsonl").to_owned(),
-                records,
-            );
+            logs.insert(adapter.to_owned(), records);
         }
     }
     Ok(logs)

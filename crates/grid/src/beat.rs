@@ -3,12 +3,14 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
-    thread::{self, JoinHandle},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use run::{StagePlace, Watch};
+use run::{
+    StagePlace, Watch,
+    beat::{Beat, lock},
+};
 use schema::run_folder::RunFolder;
 
 use crate::{
@@ -23,8 +25,7 @@ pub(crate) const BEAT: Duration = Duration::from_secs(10);
 pub(crate) struct Heartbeat {
     path: PathBuf,
     record: Arc<Mutex<CellRecord>>,
-    stop: mpsc::Sender<()>,
-    thread: JoinHandle<()>,
+    beat: Beat,
 }
 
 impl Heartbeat {
@@ -32,30 +33,20 @@ impl Heartbeat {
     pub(crate) fn start(path: PathBuf, record: CellRecord) -> Result<Self> {
         record.write(&path)?;
         let record = Arc::new(Mutex::new(record));
-        let (stop, stopped) = mpsc::channel();
         let (shown, place) = (Arc::clone(&record), path.clone());
-        let thread = thread::spawn(move || {
-            while stopped.recv_timeout(BEAT) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let now = lock(&shown).clone();
-                // A disk that is full for a moment is the work's to report.
-                if let Err(problem) = now.write(&place) {
-                    tracing::warn!(%problem, "heartbeat");
-                }
+        let beat = Beat::start(BEAT, move || {
+            let now = lock(&shown).clone();
+            // A disk that is full for a moment is the work's to report.
+            if let Err(problem) = now.write(&place) {
+                tracing::warn!(%problem, "heartbeat");
             }
         });
-        Ok(Self {
-            path,
-            record,
-            stop,
-            thread,
-        })
+        Ok(Self { path, record, beat })
     }
 
     /// Says how the cell ended.
     pub(crate) fn end(self, outcome: Outcome, error: Option<String>) -> Result<()> {
-        drop(self.stop);
-        // It only waits and writes.
-        let _ = self.thread.join();
+        drop(self.beat);
         let mut record = lock(&self.record).clone();
         (record.outcome, record.error) = (outcome, error);
         record.write(&self.path)
@@ -68,11 +59,6 @@ impl Heartbeat {
             record: Arc::clone(&self.record),
         }
     }
-}
-
-/// The last value is as good as any, whoever panicked.
-fn lock(record: &Mutex<CellRecord>) -> MutexGuard<'_, CellRecord> {
-    record.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Passes all on, and notes what is being done.

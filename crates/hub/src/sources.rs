@@ -3,6 +3,8 @@
 
 use std::{env, fmt, time::Duration};
 
+use crate::{HubError, download::origin};
+
 /// Settings of the sources.
 #[derive(Clone)]
 pub struct Sources {
@@ -20,6 +22,35 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// Whether the hub may and can be asked.
+    ///
+    /// # Errors
+    /// [`HubError::Network`] if not.
+    pub(crate) fn check(&self) -> Result<(), HubError> {
+        if self.offline {
+            return Err(self.refuse("HF_HUB_OFFLINE is set, so the hub is not asked"));
+        }
+        // Sent as it is, such a token would fail as if there were no network.
+        let token = self.token.as_deref().unwrap_or_default();
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(self.refuse(
+                "the value of HF_TOKEN has characters that no token has, such as a line break or a space; set it again",
+            ));
+        }
+        if origin(&self.endpoint).is_none() {
+            return Err(self.refuse("HF_ENDPOINT must begin with https:// (or http://)"));
+        }
+        Ok(())
+    }
+
+    /// That the hub cannot be asked, and why.
+    pub(crate) fn refuse(&self, problem: &str) -> HubError {
+        HubError::Network {
+            url: self.endpoint.clone(),
+            problem: problem.to_owned(),
+        }
+    }
+
     /// The settings of the environment.
     pub fn from_env() -> Self {
         let text = |name: &str| {

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -11,20 +12,17 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use schema::disk::DiskError;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use ureq::{
-    Agent, Body,
-    http::{Response, Uri},
-};
+use ureq::{Agent, Body, http::Response};
 
 use crate::{
     HubError, HubId, Progress, Sources,
-    download::{agent, origin},
+    download::{agent, origin, without_query},
     hash::hash_file,
     progress::check_interrupted,
 };
 
 /// Bytes of a file's beginning by which the hub decides how it keeps the file.
-const SAMPLE: usize = 512;
+const SAMPLE: u64 = 512;
 /// What an answer may be long.
 const MOST_BYTES: u64 = 4 << 20;
 /// The words of Git LFS.
@@ -96,6 +94,14 @@ impl LocalFile {
         })
     }
 
+    fn sample(&self) -> Result<Vec<u8>, HubError> {
+        let file = File::open(&self.path).map_err(DiskError::at("read", &self.path))?;
+        let mut sample = Vec::new();
+        let read = file.take(SAMPLE).read_to_end(&mut sample);
+        read.map_err(DiskError::at("read", &self.path))?;
+        Ok(sample)
+    }
+
     fn content(&self) -> Result<Vec<u8>, HubError> {
         Ok(fs::read(&self.path).map_err(DiskError::at("read", &self.path))?)
     }
@@ -153,22 +159,12 @@ struct Committed {
 
 impl<'a> Writer<'a> {
     fn new(sources: &'a Sources, id: &'a HubId) -> Result<Self, HubError> {
-        let refuse = |problem: &str| HubError::Network {
-            url: sources.endpoint.clone(),
-            problem: problem.to_owned(),
-        };
-        if sources.offline {
-            return Err(refuse("HF_HUB_OFFLINE is set, so nothing is sent"));
-        }
-        let token = sources.token.as_deref().unwrap_or_default();
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(refuse(
+        sources.check()?;
+        let Some(token) = sources.token.as_deref().filter(|token| !token.is_empty()) else {
+            return Err(sources.refuse(
                 "HF_TOKEN holds no token; set it to one of your account that may write (its settings page makes one)",
             ));
-        }
-        if origin(&sources.endpoint).is_none() {
-            return Err(refuse("HF_ENDPOINT must begin with https:// (or http://)"));
-        }
+        };
         Ok(Self {
             agent: agent(&sources.endpoint),
             endpoint: &sources.endpoint,
@@ -194,8 +190,7 @@ impl<'a> Writer<'a> {
     fn find_large(&self, files: &[LocalFile]) -> Result<Vec<String>, HubError> {
         let mut listed = Vec::new();
         for file in files {
-            let content = file.content()?;
-            let sample = STANDARD.encode(&content[..content.len().min(SAMPLE)]);
+            let sample = STANDARD.encode(file.sample()?);
             listed.push(json!({"path": file.name, "size": file.size, "sample": sample}));
         }
         let url = self.api("preupload");
@@ -347,7 +342,7 @@ impl<'a> Writer<'a> {
             _ => "nothing was committed; is HF_ENDPOINT right?".to_owned(),
         };
         HubError::Refused {
-            url: without_query(url),
+            url: without_query(url).to_owned(),
             status,
             advice: match said {
                 Some(said) => format!("{said}; {advice}"),
@@ -358,23 +353,15 @@ impl<'a> Writer<'a> {
 
     fn lost(&self, url: &str, problem: &ureq::Error) -> HubError {
         HubError::Network {
-            url: without_query(url),
+            url: without_query(url).to_owned(),
             problem: format!("{problem}; nothing was committed, run the same command again"),
         }
     }
 
     fn unexpected(&self, url: &str, problem: &str) -> HubError {
         HubError::Network {
-            url: without_query(url),
+            url: without_query(url).to_owned(),
             problem: format!("the answer {problem}; nothing was committed"),
         }
-    }
-}
-
-/// A query may hold rights.
-fn without_query(url: &str) -> String {
-    match url.parse::<Uri>() {
-        Ok(_) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
-        Err(_) => "an address that is none".to_owned(),
     }
 }

@@ -4,12 +4,14 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
-    thread::{self, JoinHandle},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use run::time_left::Pace;
+use run::{
+    beat::{Beat, lock},
+    time_left::Pace,
+};
 use schema::{run_folder::RunFolder, work::WorkRecord, write_whole};
 
 use crate::{
@@ -41,36 +43,28 @@ impl Progress {
 }
 
 /// Writes until it is dropped; then it leaves the page of what is done, and no record.
-pub(crate) struct Beat {
+pub(crate) struct LiveBeat {
     folder: RunFolder,
     file: PathBuf,
-    stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<Viewer>>,
+    viewer: Arc<Mutex<Viewer>>,
+    beat: Option<Beat>,
 }
 
-impl Beat {
+impl LiveBeat {
     /// Begins to beat for the run in `folder`.
     pub(crate) fn start(folder: RunFolder, progress: Arc<Mutex<Progress>>) -> Self {
         let file = folder.work().join(format!("{}.json", std::process::id()));
-        let (stop, stopped) = mpsc::channel();
-        let (place, path) = (folder.clone(), file.clone());
-        let thread = thread::spawn(move || {
-            let mut viewer = Viewer::new(place);
-            while stopped.recv_timeout(BEAT) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let record = lock(&progress).record();
-                let written = write_record(&path, &record).and_then(|()| viewer.write());
-                // A disk that is full for a moment is the work's to report.
-                if let Err(problem) = written {
-                    tracing::warn!(%problem, "the page of the run at work");
-                }
-            }
-            viewer
+        let viewer = Arc::new(Mutex::new(Viewer::new(folder.clone())));
+        let (path, shared) = (file.clone(), Arc::clone(&viewer));
+        let beat = Beat::start(BEAT, move || {
+            let record = lock(&progress).record();
+            warn(write_record(&path, &record).and_then(|()| lock(&shared).write()));
         });
         Self {
             folder,
             file,
-            stop: Some(stop),
-            thread: Some(thread),
+            viewer,
+            beat: Some(beat),
         }
     }
 
@@ -79,20 +73,21 @@ impl Beat {
     }
 }
 
-impl Drop for Beat {
+impl Drop for LiveBeat {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        let viewer = self.thread.take().map(JoinHandle::join);
+        drop(self.beat.take());
         // It is not there if no beat was due.
         let _ = fs::remove_file(&self.file);
-        let Some(Ok(mut viewer)) = viewer else {
-            return;
-        };
-        if self.folder.manifest().is_file()
-            && let Err(problem) = viewer.write()
-        {
-            tracing::warn!(%problem, "the page of the run at work");
+        if self.folder.manifest().is_file() {
+            warn(lock(&self.viewer).write());
         }
+    }
+}
+
+/// A disk that is full for a moment is the work's to report.
+fn warn(written: Result<()>) {
+    if let Err(problem) = written {
+        tracing::warn!(%problem, "the page of the run at work");
     }
 }
 
@@ -102,9 +97,4 @@ fn write_record(path: &Path, record: &WorkRecord) -> Result<()> {
         problem,
     })?;
     Ok(write_whole(path, text.as_bytes())?)
-}
-
-/// The last value is as good as any, whoever panicked.
-pub(crate) fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
-    progress.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -367,19 +367,17 @@ fn count_kinds(manifest: &ManifestView) -> Vec<LiveKind> {
 
 fn read_trainings(folder: &RunFolder) -> Result<Vec<LiveTraining>> {
     let mut files = list(&folder.root().join("train"))?;
-    files.retain(|file| {
-        let name = file.to_string_lossy();
-        name.ends_with(".jsonl") && !name.ends_with(RunFolder::PROBES_ENDING)
-    });
     files.sort();
     let mut trainings = Vec::new();
-    for file in files {
-        let Some(text) = read(&file)? else {
+    for file in &files {
+        let Some(adapter) = RunFolder::adapter_of_log(file) else {
             continue;
         };
-        let records: Vec<TrainRecord> = parse_lines(&file, text.as_bytes())?;
-        let name = file.file_stem().unwrap_or_default().to_string_lossy();
-        trainings.push(LiveTraining::new(&TrainingLog::new(&name, &records)));
+        let Some(text) = read(file)? else {
+            continue;
+        };
+        let records: Vec<TrainRecord> = parse_lines(file, text.as_bytes())?;
+        trainings.push(LiveTraining::new(&TrainingLog::new(adapter, &records)));
     }
     Ok(trainings)
 }

@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
-use run::{StagePlace, Watch};
+use run::{StagePlace, Watch, beat::lock};
 use schema::run_folder::RunFolder;
 
-use crate::beat::{Beat, Progress, lock};
+use crate::beat::{LiveBeat, Progress};
 
 /// A watch of a run that also keeps the run's record of work and its page up to date.
 pub struct LiveWatch<'a> {
     inner: &'a mut dyn Watch,
     progress: Arc<Mutex<Progress>>,
-    beat: Option<Beat>,
+    beat: Option<LiveBeat>,
 }
 
 impl<'a> LiveWatch<'a> {
@@ -34,7 +34,7 @@ impl Watch for LiveWatch<'_> {
         // The page of the folder before is left as it is when the work there ends.
         self.beat = None;
         *lock(&self.progress) = Progress::default();
-        self.beat = Some(Beat::start(folder.clone(), Arc::clone(&self.progress)));
+        self.beat = Some(LiveBeat::start(folder.clone(), Arc::clone(&self.progress)));
     }
 
     fn stage(&mut self, place: &StagePlace) {

@@ -13,7 +13,7 @@ use schema::run_folder::RunFolder;
 
 use crate::{
     error::{At, Result, bail},
-    facts::hub_name,
+    facts::{hub_name, name_of_adapter},
     manifest::{Manifest, Recorded},
     watch::{Watch, interruptible},
 };
@@ -52,7 +52,7 @@ pub fn write_run(
             collection: manifest.recipe.name.clone(),
             organization: organization.to_owned(),
             model_id: hub_name(&manifest.recipe.model),
-            adapter: adapter.map(name_of_adapter),
+            adapter: adapter.map(|adapter| name_of_adapter(adapter).to_owned()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             facts: describe(&manifest),
             time,
@@ -64,15 +64,6 @@ pub fn write_run(
         Ok(format::write(out, &log)?)
     });
     logs.collect()
-}
-
-/// The adapter without the folders before it.
-fn name_of_adapter(adapter: &str) -> String {
-    adapter
-        .rsplit(['/', '\\'])
-        .next()
-        .unwrap_or(adapter)
-        .to_owned()
 }
 
 fn describe(manifest: &Manifest) -> Vec<(&'static str, String)> {

@@ -424,7 +424,7 @@ impl<'a> Execution<'a> {
             name: name.to_owned(),
             place: self.wanted - self.pending.len() + 1,
             of: self.wanted,
-            left: TimeLeft::new(name, after.iter().map(String::as_str), &done),
+            left: TimeLeft::new(name, after.iter().map(String::as_str), done),
         });
     }
 

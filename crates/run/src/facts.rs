@@ -85,6 +85,11 @@ pub fn program() -> &'static str {
     concat!("lingualign ", env!("CARGO_PKG_VERSION"))
 }
 
+/// The adapter without the folders before it.
+pub(crate) fn name_of_adapter(adapter: &str) -> &str {
+    adapter.rsplit(['/', '\\']).next().unwrap_or(adapter)
+}
+
 /// What the hub calls a model of the catalogue; any other name as it is.
 pub(crate) fn hub_name(model: &str) -> String {
     hub::catalogue::entry(model)

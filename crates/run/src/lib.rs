@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod beat;
 pub mod build;
 pub mod capture;
 mod chat;

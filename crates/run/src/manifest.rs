@@ -247,12 +247,11 @@ impl Manifest {
     }
 
     /// The seconds of each stage that counts.
-    pub(crate) fn current_seconds(&self) -> BTreeMap<String, f64> {
-        let stages = self.current.iter().filter_map(|name| {
+    pub(crate) fn current_seconds(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.current.iter().filter_map(|name| {
             let stage = self.stages.get(name)?;
-            Some((name.clone(), stage.seconds))
-        });
-        stages.collect()
+            Some((name.as_str(), stage.seconds))
+        })
     }
 
     /// Writes it, with the memory peak so far.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     error::{At, Result, bail},
-    facts::{adapter_files, hub_name, program},
+    facts::{adapter_files, hub_name, name_of_adapter, program},
     manifest::{Manifest, Recorded},
     watch::{Watch, interruptible},
 };
@@ -167,7 +167,7 @@ impl Card<'_> {
     fn compare(&self) -> Vec<Compared<'_>> {
         let is_own = |levels: &&ModelLevels| {
             let adapter = levels.adapter.as_deref();
-            adapter.is_some_and(|path| path.rsplit(['/', '\\']).next() == Some(&self.plan.name))
+            adapter.is_some_and(|path| name_of_adapter(path) == self.plan.name)
         };
         let own = self.measured.iter().filter(is_own);
         let compared = own.map(|after| {

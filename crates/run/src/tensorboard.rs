@@ -23,11 +23,8 @@ pub fn write_run(out: &Path, run: &RunFolder) -> Result<Vec<PathBuf>> {
     let mut adapters = Vec::new();
     if folder.is_dir() {
         for entry in folder.read_dir().at_path("list", &folder)? {
-            let name = entry.at_path("list", &folder)?.file_name();
-            let name = name.to_string_lossy();
-            if !name.ends_with(RunFolder::PROBES_ENDING) {
-                adapters.extend(name.strip_suffix(".jsonl").map(str::to_owned));
-            }
+            let file = entry.at_path("list", &folder)?.path();
+            adapters.extend(RunFolder::adapter_of_log(&file).map(str::to_owned));
         }
     }
     if adapters.is_empty() {

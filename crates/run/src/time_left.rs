@@ -31,7 +31,7 @@ impl TimeLeft {
     pub(crate) fn new<'a>(
         this: &str,
         after: impl Iterator<Item = &'a str>,
-        done: &BTreeMap<String, f64>,
+        done: impl Iterator<Item = (&'a str, f64)>,
     ) -> Self {
         let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
         for (name, seconds) in done {
@@ -141,26 +141,19 @@ pub fn kind(stage: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn done(stages: &[(&str, f64)]) -> BTreeMap<String, f64> {
-        let named = stages
-            .iter()
-            .map(|(name, seconds)| ((*name).to_owned(), *seconds));
-        named.collect()
-    }
-
     #[test]
     fn stages_take_as_long_as_others_of_their_kind() {
-        let done = done(&[
+        let done = [
             ("eval.base.a", 2.0),
             ("eval.base.b", 4.0),
             ("train.a", 100.0),
-        ]);
+        ];
         let after = ["eval.c", "train.c", "report"];
-        let left = TimeLeft::new("train.b", after.into_iter(), &done);
+        let left = TimeLeft::new("train.b", after.into_iter(), done.into_iter());
         assert!(!left.is_at_least);
         assert_eq!(left.seconds(0.0, 0.0, 0.0), Some(203.0));
         assert_eq!(left.seconds(500.0, 0.0, 0.75), Some(128.0));
-        let left = TimeLeft::new("eval.c", ["eval.d"].into_iter(), &done);
+        let left = TimeLeft::new("eval.c", ["eval.d"].into_iter(), done.into_iter());
         // Its share is that of all languages.
         assert_eq!(left.seconds(1.0, 0.25, 0.25), Some(5.0));
         assert_eq!(left.seconds(9.0, 0.25, 0.25), Some(3.0), "never below zero");
@@ -168,9 +161,9 @@ mod tests {
 
     #[test]
     fn the_first_training_is_known_by_its_speed() {
-        let done = done(&[("eval.base.a", 2.0)]);
+        let done = [("eval.base.a", 2.0)];
         let after = ["train.b", "eval.b", "capture.b"];
-        let left = TimeLeft::new("train.a", after.into_iter(), &done);
+        let left = TimeLeft::new("train.a", after.into_iter(), done.into_iter());
         assert!(left.is_at_least, "nobody knows a capture's time");
         assert_eq!(left.seconds(1.0, 0.0, 0.0), None);
         // A quarter in 10 s: 30 s more, 40 s for the other, 2 s of answers.

@@ -75,6 +75,13 @@ impl RunFolder {
         self.0.join("train").join(format!("{adapter}.jsonl"))
     }
 
+    /// The adapter that a file of `train/` is the training log of; `None` for another file.
+    pub fn adapter_of_log(file: &Path) -> Option<&str> {
+        let name = file.file_name()?.to_str()?;
+        let is_log = !name.ends_with(Self::PROBES_ENDING);
+        name.strip_suffix(".jsonl").filter(|_| is_log)
+    }
+
     /// What was measured while an adapter was trained: one [`crate::record::ProbeRecord`] a line.
     pub fn probes(&self, adapter: &str) -> PathBuf {
         self.0

@@ -20,7 +20,7 @@ use schema::disk::{DiskError, own_length};
 use ureq::Agent;
 
 pub use self::listing::Listing;
-pub(crate) use self::request::{Content, Repository, agent, origin};
+pub(crate) use self::request::{Content, Repository, agent, origin, without_query};
 use crate::{FileRecord, HubError, Progress, Sources, hash::hash_watched, progress};
 
 /// Failed attempts in a row, each without a new byte, after which a file is given up.
@@ -64,23 +64,7 @@ impl<'a> Client<'a> {
     /// # Errors
     /// [`HubError::Network`] if the hub is not to be asked or its address cannot be one.
     pub(crate) fn new(sources: &'a Sources) -> Result<Self, HubError> {
-        let refuse = |problem: &str| HubError::Network {
-            url: sources.endpoint.clone(),
-            problem: problem.into(),
-        };
-        if sources.offline {
-            return Err(refuse("HF_HUB_OFFLINE is set, so the hub is not asked"));
-        }
-        // Sent as it is, such a token would fail as if there were no network.
-        let token = sources.token.as_deref().unwrap_or_default();
-        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(refuse(
-                "the value of HF_TOKEN has characters that no token has, such as a line break or a space; set it again",
-            ));
-        }
-        if request::origin(&sources.endpoint).is_none() {
-            return Err(refuse("HF_ENDPOINT must begin with https:// (or http://)"));
-        }
+        sources.check()?;
         Ok(Self {
             agent: request::agent(&sources.endpoint),
             sources,

@@ -285,7 +285,7 @@ fn redirect(url: &str, headers: &HeaderMap) -> Result<String, Failure> {
 }
 
 /// A signed address gives access to whoever reads it; its query is never shown.
-fn without_query(url: &str) -> &str {
+pub(crate) fn without_query(url: &str) -> &str {
     url.split('?').next().unwrap_or(url)
 }
 
